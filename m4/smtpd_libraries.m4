@@ -1,0 +1,44 @@
+dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2 and CppUnit, each by pkg-config.
+
+dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
+AC_DEFUN([SMTPD_PKG], [
+  AC_REQUIRE([PKG_PROG_PKG_CONFIG])
+  AS_IF([test -z "$PKG_CONFIG" && test -z "$smtpd_told_pkg_config"], [
+    smtpd_told_pkg_config=yes
+    SMTPD_MISSING([pkg-config], [pkg-config], [pkgconf-pkg-config])
+  ])
+  PKG_CHECK_MODULES([$1], [$2], [], [SMTPD_MISSING([$3], [$4], [$5])])
+])
+
+AC_DEFUN([SMTPD_CHECK_OPENSSL], [SMTPD_PKG([OPENSSL], [openssl >= 3.0], [OpenSSL 3 or newer], [libssl-dev], [openssl-devel])])
+AC_DEFUN([SMTPD_CHECK_CARES], [SMTPD_PKG([CARES], [libcares >= 1.16], [c-ares 1.16 or newer], [libc-ares-dev], [c-ares-devel])])
+AC_DEFUN([SMTPD_CHECK_PCRE2], [SMTPD_PKG([PCRE2], [libpcre2-8 >= 10.30], [PCRE2 (libpcre2-8)], [libpcre2-dev], [pcre2-devel])])
+
+dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the package.
+AC_DEFUN([SMTPD_CHECK_CPPUNIT], [
+  AC_REQUIRE([PKG_PROG_PKG_CONFIG])
+  PKG_CHECK_MODULES([CPPUNIT], [cppunit >= 1.12], [smtpd_have_cppunit=yes], [
+    smtpd_have_cppunit="no (CppUnit is missing)"
+    AC_MSG_WARN([CppUnit was not found, so "make check" cannot run: install libcppunit-dev (Debian, Ubuntu) or cppunit-devel (Fedora, RHEL)])
+  ])
+  AM_CONDITIONAL([CPPUNIT], [test "$smtpd_have_cppunit" = yes])
+])
+
+dnl SMTPD_CHECK_PYTHON: PYTHON, a python3 that has pytest. The system's own is asked first: another one earlier in PATH rarely has the packages.
+AC_DEFUN([SMTPD_CHECK_PYTHON], [
+  AC_ARG_VAR([PYTHON], [python3 with pytest, for the tests against a real httpd])
+  AC_CACHE_CHECK([for a python3 with pytest], [smtpd_cv_python], [
+    smtpd_cv_python=none
+    for smtpd_python in $PYTHON /usr/bin/python3 python3; do
+      AS_IF(["$smtpd_python" -c 'import pytest' >/dev/null 2>&1], [smtpd_cv_python=$smtpd_python; break])
+    done
+  ])
+  smtpd_have_pytest=yes
+  PYTHON=$smtpd_cv_python
+  AS_IF([test "$PYTHON" = none], [
+    smtpd_have_pytest="no (pytest is missing)"
+    PYTHON=python3
+    AC_MSG_WARN([no python3 with pytest was found, so the tests against a real httpd cannot run: install python3-pytest])
+  ])
+  AM_CONDITIONAL([PYTEST], [test "$smtpd_have_pytest" = yes])
+])

@@ -1,0 +1,147 @@
+# mod_smtpd/local.mk: the plugin API's headers, the core library and the module.
+
+smtpdincludedir = $(includedir)/smtpd
+smtpdinclude_HEADERS = \
+	mod_smtpd/include/smtpd/address.h \
+	mod_smtpd/include/smtpd/api.h \
+	mod_smtpd/include/smtpd/clock.h \
+	mod_smtpd/include/smtpd/connection.h \
+	mod_smtpd/include/smtpd/control.h \
+	mod_smtpd/include/smtpd/files.h \
+	mod_smtpd/include/smtpd/finding.h \
+	mod_smtpd/include/smtpd/format.h \
+	mod_smtpd/include/smtpd/hooks.h \
+	mod_smtpd/include/smtpd/ip.h \
+	mod_smtpd/include/smtpd/known_notes.h \
+	mod_smtpd/include/smtpd/log.h \
+	mod_smtpd/include/smtpd/message.h \
+	mod_smtpd/include/smtpd/notes.h \
+	mod_smtpd/include/smtpd/options.h \
+	mod_smtpd/include/smtpd/parameters.h \
+	mod_smtpd/include/smtpd/pattern.h \
+	mod_smtpd/include/smtpd/plugin.h \
+	mod_smtpd/include/smtpd/reply.h \
+	mod_smtpd/include/smtpd/result.h \
+	mod_smtpd/include/smtpd/status.h \
+	mod_smtpd/include/smtpd/transaction.h \
+	mod_smtpd/include/smtpd/verdict.h \
+	mod_smtpd/include/smtpd/waiting.h
+
+# Everything but httpd/, built without httpd's include path. The module, the unit tests, the tools, the benchmark and the fuzz targets link it.
+noinst_LTLIBRARIES += libsmtpd_core.la
+libsmtpd_core_la_SOURCES = \
+	mod_smtpd/support/cdb.cc \
+	mod_smtpd/support/clock.cc \
+	mod_smtpd/support/clock.h \
+	mod_smtpd/support/config_file.cc \
+	mod_smtpd/support/config_file.h \
+	mod_smtpd/support/control.cc \
+	mod_smtpd/support/date.cc \
+	mod_smtpd/support/date.h \
+	mod_smtpd/support/edit_distance.cc \
+	mod_smtpd/support/edit_distance.h \
+	mod_smtpd/support/file_descriptor.h \
+	mod_smtpd/support/files.cc \
+	mod_smtpd/support/ip.cc \
+	mod_smtpd/support/log.cc \
+	mod_smtpd/support/pattern.cc \
+	mod_smtpd/support/random.cc \
+	mod_smtpd/support/random.h \
+	mod_smtpd/support/strings.cc \
+	mod_smtpd/support/strings.h \
+	mod_smtpd/smtp/address.cc \
+	mod_smtpd/smtp/command.cc \
+	mod_smtpd/smtp/command.h \
+	mod_smtpd/smtp/data_decoder.cc \
+	mod_smtpd/smtp/data_decoder.h \
+	mod_smtpd/smtp/line_splitter.cc \
+	mod_smtpd/smtp/line_splitter.h \
+	mod_smtpd/smtp/octet_masks.h \
+	mod_smtpd/smtp/octets.h \
+	mod_smtpd/smtp/parameters.cc \
+	mod_smtpd/smtp/path_argument.cc \
+	mod_smtpd/smtp/path_argument.h \
+	mod_smtpd/smtp/reply.cc \
+	mod_smtpd/smtp/utf8.h \
+	mod_smtpd/message/chunk_buffer.cc \
+	mod_smtpd/message/chunk_buffer.h \
+	mod_smtpd/message/field_syntax.h \
+	mod_smtpd/message/headers.cc \
+	mod_smtpd/message/spool_file.cc \
+	mod_smtpd/message/spool_file.h \
+	mod_smtpd/message/stored_message.cc \
+	mod_smtpd/message/stored_message.h \
+	mod_smtpd/engine/api.cc \
+	mod_smtpd/engine/hook_runner.h \
+	mod_smtpd/engine/mail_transaction.h \
+	mod_smtpd/engine/replies.cc \
+	mod_smtpd/engine/replies.h \
+	mod_smtpd/engine/session.cc \
+	mod_smtpd/engine/session.h \
+	mod_smtpd/engine/session_commands.cc \
+	mod_smtpd/engine/session_data.cc \
+	mod_smtpd/engine/settings.h \
+	mod_smtpd/engine/trace_fields.cc \
+	mod_smtpd/engine/trace_fields.h \
+	mod_smtpd/host/control_files.cc \
+	mod_smtpd/host/control_files.h \
+	mod_smtpd/host/counters.h \
+	mod_smtpd/host/dispatcher.cc \
+	mod_smtpd/host/dispatcher.h \
+	mod_smtpd/host/environment.h \
+	mod_smtpd/host/instance.cc \
+	mod_smtpd/host/instance.h \
+	mod_smtpd/host/log_router.cc \
+	mod_smtpd/host/log_router.h \
+	mod_smtpd/host/notes.cc \
+	mod_smtpd/host/notes.h \
+	mod_smtpd/host/option_types.cc \
+	mod_smtpd/host/options.cc \
+	mod_smtpd/host/options.h \
+	mod_smtpd/host/plugin.cc \
+	mod_smtpd/host/plugin_dso.cc \
+	mod_smtpd/host/plugin_dso.h \
+	mod_smtpd/host/plugin_file.cc \
+	mod_smtpd/host/plugin_file.h \
+	mod_smtpd/host/plugin_set.cc \
+	mod_smtpd/host/plugin_set.h \
+	mod_smtpd/host/policy.cc \
+	mod_smtpd/host/policy.h \
+	mod_smtpd/host/problem.h
+
+core_cppflags = -I$(top_srcdir)/mod_smtpd/include -I$(top_srcdir)/mod_smtpd $(APR_CPPFLAGS) \
+	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
+core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(PCRE2_LIBS)
+
+libsmtpd_core_la_CPPFLAGS = $(core_cppflags)
+libsmtpd_core_la_LDFLAGS = $(SANITIZER_FLAGS)
+
+# For programs, which link a convenience library like any archive: all of its objects, because a plugin opened later may need any of them.
+whole_core = -Wl,--whole-archive,$(lt_objdir)/libsmtpd_core.a,--no-whole-archive
+
+module_LTLIBRARIES = mod_smtpd/mod_smtpd.la
+mod_smtpd_mod_smtpd_la_SOURCES = \
+	mod_smtpd/httpd/apache.h \
+	mod_smtpd/httpd/channel.cc \
+	mod_smtpd/httpd/channel.h \
+	mod_smtpd/httpd/child.cc \
+	mod_smtpd/httpd/child.h \
+	mod_smtpd/httpd/connection_driver.cc \
+	mod_smtpd/httpd/connection_driver.h \
+	mod_smtpd/httpd/error_log.cc \
+	mod_smtpd/httpd/error_log.h \
+	mod_smtpd/httpd/mod_smtpd.cc \
+	mod_smtpd/httpd/server.cc \
+	mod_smtpd/httpd/server.h \
+	mod_smtpd/httpd/server_config.cc \
+	mod_smtpd/httpd/server_config.h \
+	mod_smtpd/httpd/session_table.cc \
+	mod_smtpd/httpd/session_table.h \
+	mod_smtpd/httpd/status_page.cc \
+	mod_smtpd/httpd/status_page.h \
+	mod_smtpd/httpd/waker.cc \
+	mod_smtpd/httpd/waker.h
+mod_smtpd_mod_smtpd_la_CPPFLAGS = $(core_cppflags) $(HTTPD_CPPFLAGS) -DSMTPD_PLUGIN_DIR='"$(plugindir)"'
+mod_smtpd_mod_smtpd_la_LDFLAGS = $(dso_ldflags) -Wl,--version-script=$(top_srcdir)/mod_smtpd/mod_smtpd.map -Wl,-Bsymbolic-functions
+mod_smtpd_mod_smtpd_la_LIBADD = libsmtpd_core.la $(core_libs)
+EXTRA_DIST += mod_smtpd/mod_smtpd.map

@@ -1,0 +1,43 @@
+# plugins/local.mk: the plugins, one line each. The source of plugins/NAME.la is plugins/NAME.cc, and it becomes NAME.so in the plugin directory.
+# A plugin that needs a library of its own adds a line plugins_NAME_la_LIBADD (and _CPPFLAGS, beginning with $(AM_CPPFLAGS)).
+
+plugin_LTLIBRARIES = \
+	plugins/badmailfrom.la \
+	plugins/badmailfromto.la \
+	plugins/badrcptto.la \
+	plugins/bogus_bounce.la \
+	plugins/connection_time.la \
+	plugins/content_log.la \
+	plugins/count_unrecognized_commands.la \
+	plugins/dont_require_anglebrackets.la \
+	plugins/earlytalker.la \
+	plugins/headers.la \
+	plugins/help.la \
+	plugins/hosts_allow.la \
+	plugins/loop.la \
+	plugins/naughty.la \
+	plugins/noop_counter.la \
+	plugins/parse_addr_withhelo.la \
+	plugins/quit_fortune.la \
+	plugins/random_error.la \
+	plugins/rcpt_ok.la \
+	plugins/relay.la
+
+plugin_queuedir = $(plugindir)/queue
+plugin_queue_LTLIBRARIES = \
+	plugins/queue/discard.la \
+	plugins/queue/maildir.la
+
+plugin_loggingdir = $(plugindir)/logging
+plugin_logging_LTLIBRARIES = \
+	plugins/logging/apache.la \
+	plugins/logging/file.la \
+	plugins/logging/syslog.la \
+	plugins/logging/warn.la
+
+# All of them, for the rules that treat them alike; a new folder is added here too.
+plugin_modules = $(plugin_LTLIBRARIES) $(plugin_queue_LTLIBRARIES) $(plugin_logging_LTLIBRARIES)
+
+# Installed as well, for plugins that are built elsewhere.
+smtpddatadir = $(datadir)/smtpd
+dist_smtpddata_DATA = plugins/plugin.map

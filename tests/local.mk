@@ -1,0 +1,145 @@
+# tests/local.mk: the unit tests, the drivers, the defective plugins, the fuzz targets and the scripts of "make check".
+
+tests_cppflags = $(core_cppflags) -I$(top_srcdir)/tests -I$(top_srcdir) \
+	-DSMTPD_SOURCE_DIR='"$(SOURCE_DIR)"' -DSMTPD_BUILD_DIR='"$(abs_top_builddir)"'
+
+# --- unit tests: one program --------------------------------------------------------------------------------------------------------------------
+
+tests_unit_tests_SOURCES = \
+	tests/unit/main.cc \
+	tests/unit/message/headers_test.cc \
+	tests/unit/message/stored_message_test.cc \
+	tests/unit/smtp/address_test.cc \
+	tests/unit/smtp/command_test.cc \
+	tests/unit/smtp/data_decoder_test.cc \
+	tests/unit/smtp/line_splitter_test.cc \
+	tests/unit/smtp/parameters_test.cc \
+	tests/unit/smtp/path_argument_test.cc \
+	tests/unit/smtp/reply_test.cc \
+	tests/unit/support/config_file_test.cc \
+	tests/unit/support/control_test.cc \
+	tests/unit/support/ip_test.cc \
+	tests/unit/support/strings_test.cc \
+	tests/fakes/fake_clock.h \
+	tests/fakes/fake_log.h \
+	tests/fakes/fake_session.h \
+	tests/fakes/plugin_under_test.h \
+	tests/fakes/temp_directory.h
+tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS)
+tests_unit_tests_LDFLAGS = $(program_ldflags) $(whole_core)
+tests_unit_tests_LDADD = $(core_libs) $(CPPUNIT_LIBS)
+tests_unit_tests_DEPENDENCIES = libsmtpd_core.la
+
+# --- drivers: the engine and the parsers without httpd ------------------------------------------------------------------------------------------
+
+drivers = \
+	tests/tools/smtpd-parse
+tests_tools_smtpd_parse_SOURCES = tests/tools/smtpd_parse.cc
+tests_tools_smtpd_parse_CPPFLAGS = $(tests_cppflags)
+tests_tools_smtpd_parse_LDFLAGS = $(program_ldflags) $(whole_core)
+tests_tools_smtpd_parse_LDADD = $(core_libs)
+tests_tools_smtpd_parse_DEPENDENCIES = libsmtpd_core.la
+
+# --- one small DSO for each way in which a plugin can be wrong ----------------------------------------------------------------------------------
+
+bad_plugins = \
+	tests/bad_plugins/asks_too_long.la \
+	tests/bad_plugins/child_start_throws.la \
+	tests/bad_plugins/constructor_throws.la \
+	tests/bad_plugins/constructor_throws_int.la \
+	tests/bad_plugins/impossible_verdict.la \
+	tests/bad_plugins/makes_nothing.la \
+	tests/bad_plugins/no_descriptor.la \
+	tests/bad_plugins/note_conflict.la \
+	tests/bad_plugins/options_throw.la \
+	tests/bad_plugins/overruns.la \
+	tests/bad_plugins/registers_late.la \
+	tests/bad_plugins/reports_errors.la \
+	tests/bad_plugins/static_throws.la \
+	tests/bad_plugins/throws_exception.la \
+	tests/bad_plugins/throws_int.la \
+	tests/bad_plugins/undefined_symbol.la \
+	tests/bad_plugins/wrong_magic.la \
+	tests/bad_plugins/wrong_registrations.la \
+	tests/bad_plugins/wrong_version.la
+
+# --- fuzz targets: tests/fuzz/NAME.cc is tests/fuzz/NAME, with the corpus in tests/fuzz/corpus/NAME ----------------------------------------------
+
+fuzz_ldflags = $(program_ldflags) $(whole_core) $(FUZZER_LDFLAGS)
+fuzz_targets =
+EXTRA_PROGRAMS += $(fuzz_targets)
+
+if FUZZING
+fuzz: $(fuzz_targets)
+else
+fuzz:
+	@echo "make fuzz: configure with --enable-fuzzing CC=clang CXX=clang++ first" >&2; exit 1
+endif
+.PHONY: fuzz
+
+# --- make check ---------------------------------------------------------------------------------------------------------------------------------
+
+if CPPUNIT
+check_PROGRAMS += tests/unit_tests $(drivers)
+check_LTLIBRARIES += $(bad_plugins)
+TESTS += tests/unit_tests $(check_scripts)
+else
+check-local:
+	@echo "make check: CppUnit is missing; install libcppunit-dev (Debian, Ubuntu) or cppunit-devel (Fedora, RHEL) and configure again" >&2; exit 1
+endif
+check_scripts = tests/check_lists tests/check_layers tests/check_headers
+EXTRA_DIST += $(check_scripts) tests/run_all tests/tsan.supp tests/integration/sanitizers.py
+
+# A DSO that is not installed is only built as one if libtool is told of a directory.
+bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere
+tests_bad_plugins_asks_too_long_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_child_start_throws_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_constructor_throws_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_constructor_throws_int_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_impossible_verdict_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_makes_nothing_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_no_descriptor_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_note_conflict_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_options_throw_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_overruns_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_registers_late_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_reports_errors_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_static_throws_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_throws_exception_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_throws_int_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_undefined_symbol_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_wrong_magic_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_wrong_registrations_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_bad_plugins_wrong_version_la_LDFLAGS = $(bad_plugin_ldflags)
+
+# Everything the tests need, without running them.
+check-programs: all $(check_PROGRAMS) $(check_LTLIBRARIES) build_config.json
+
+AM_TESTS_ENVIRONMENT = \
+	SMTPD_SOURCE_DIR='$(SOURCE_DIR)'; export SMTPD_SOURCE_DIR; \
+	SMTPD_BUILD_DIR='$(abs_top_builddir)'; export SMTPD_BUILD_DIR; \
+	CXX='$(CXX) $(SMTPD_CXXFLAGS)'; export CXX; \
+	CORE_CPPFLAGS='$(APR_CPPFLAGS) $(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS)'; export CORE_CPPFLAGS; \
+	HTTPD_CPPFLAGS='$(HTTPD_CPPFLAGS)'; export HTTPD_CPPFLAGS;
+
+# What a test of a running server has to know about this build.
+all-local: build_config.json
+EXTRA_DIST += tests/build_config.json.in
+CLEANFILES += build_config.json
+build_config.json: $(top_srcdir)/tests/build_config.json.in Makefile
+	$(AM_V_GEN)$(fill_in) $(top_srcdir)/tests/build_config.json.in >$@.tmp && mv -f $@.tmp $@
+
+# The same, one by one and with their output.
+if CPPUNIT
+check-unit: check-programs
+	@$(AM_TESTS_ENVIRONMENT) tests/unit_tests
+else
+check-unit: check-local
+endif
+check-lists:
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_lists
+check-layers:
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_layers
+check-headers:
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_headers
+.PHONY: check-unit check-lists check-layers check-headers
