@@ -1,0 +1,126 @@
+/// connection.h: one client's connection, from accept to close, as plugins see it.
+///
+/// A session is worked on by one thread at a time, so nothing here needs a lock; a Connection must not be kept beyond the call it was given to.
+#pragma once
+
+#include <smtpd/api.h>
+#include <smtpd/clock.h>
+#include <smtpd/ip.h>
+#include <smtpd/log.h>
+#include <smtpd/notes.h>
+#include <smtpd/reply.h>
+#include <smtpd/verdict.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd {
+
+class Address;
+
+/// The peer. `host` is the verified name that the server knows for the address, or empty.
+struct Endpoint {
+    IpAddress address;
+    std::uint16_t port = 0;
+};
+
+/// How the client introduced itself.
+enum class Greeted : std::uint8_t { no, helo, ehlo };
+
+/// A rejection that waits for its moment: the first plugin that said so is kept.
+struct Naughty {
+    std::string plugin;          ///< the complainer, as it stands in the log
+    std::vector<std::string> texts;  ///< replies of all complainers, the first one first
+    Verdict verdict = Verdict::declined;  ///< the first complainer's reject_type; declined where none was set for it: the naughty plugin's then
+    EnhancedCode enhanced;
+};
+
+/// Points that all plugins of the site share about this connection; see the karma option of policy plugins.
+class SMTPD_API Connection {
+public:
+    virtual ~Connection() = default;
+
+    // Facts
+    const std::string& id() const noexcept { return id_; }            ///< unique, in every log line and in the greeting
+    const IpAddress& address() const noexcept { return client_.address; }
+    std::uint16_t port() const noexcept { return client_.port; }
+    const Endpoint& local() const noexcept { return local_; }
+    /// The client's name by reverse DNS as far as the server looked it up, else "".
+    const std::string& host() const noexcept { return host_; }
+    /// host(), or the address in brackets: how the client is called in texts for people.
+    std::string name() const { return host_.empty() ? "[" + address().to_string() + "]" : host_; }
+    Greeted greeted() const noexcept { return greeted_; }
+    const std::string& hello_host() const noexcept { return hello_host_; }  ///< argument of HELO or EHLO, "" before
+    bool is_tls() const noexcept { return !tls_protocol_.empty(); }
+    const std::string& tls_protocol() const noexcept { return tls_protocol_; }  ///< "TLSv1.3", "" in the clear
+    const std::string& tls_cipher() const noexcept { return tls_cipher_; }
+    const std::string& server_name() const noexcept { return server_name_; }  ///< qpsmtpd's `me`
+    MonotonicTime started() const noexcept { return started_; }
+    std::uint32_t commands() const noexcept { return commands_; }
+    std::uint32_t errors() const noexcept { return errors_; }      ///< commands answered with 4xx or 5xx
+    std::uint32_t messages() const noexcept { return messages_; }  ///< accepted with 250
+    /// How many sessions of this client's prefix the server holds now, this one included; 0 where that is not counted.
+    std::uint32_t sessions_of_client() const noexcept { return sessions_of_client_; }
+    const std::string& last_line() const noexcept { return last_line_; }  ///< the command as it was sent, without CRLF; empty in DATA
+
+    // What plugins decide about the client
+    bool is_relay_client() const noexcept { return relay_client_; }
+    void set_relay_client(bool may_relay) noexcept { relay_client_ = may_relay; }
+    /// The client's host is exempt from policy plugins; `why` is logged by those that skip.
+    void set_whitelisted(std::string why) { whitelisted_ = std::move(why); }
+    const std::string& whitelisted() const noexcept { return whitelisted_; }  ///< "" = is not
+    int karma() const noexcept { return karma_; }
+    void adjust_karma(int points) noexcept { karma_ += points; }
+
+    const std::optional<Naughty>& naughty() const noexcept { return naughty_; }
+    /// Remembers a rejection for later; the first complainer's verdict, status and name stay, texts add up.
+    void set_naughty(std::string plugin, Verdict verdict, EnhancedCode enhanced, std::string text);
+    void clear_naughty() noexcept { naughty_.reset(); }
+
+    Notes& notes() noexcept { return notes_; }
+    const Notes& notes() const noexcept { return notes_; }
+    std::vector<std::string>& authentication_results() noexcept { return authentication_results_; }
+
+    // What plugins may do
+    /// Sends a reply of the plugin's own; goes with Verdict::done.
+    virtual void send(const Reply& reply) = 0;
+    /// Adds a line to the EHLO reply ("XCLIENT NAME ADDR"); for handlers of the ehlo hook.
+    virtual void add_capability(std::string line) = 0;
+    /// A configuration value: `config` hooks, then the control file of that name; all significant lines.
+    virtual std::vector<std::string> config(std::string_view name) = 0;
+    /// The same, asked for a user: `user_config` hooks first.
+    virtual std::vector<std::string> config(std::string_view name, const Address& user) = 0;
+    /// What arrived behind the current command and is not looked at yet: more than 0 where the client did not wait.
+    virtual std::size_t unread() const noexcept = 0;
+
+    virtual const Clock& clock() const noexcept = 0;
+    virtual LogSink& log() const noexcept = 0;
+
+protected:
+    std::string id_;
+    Endpoint client_;
+    Endpoint local_;
+    std::string host_;
+    std::string hello_host_;
+    std::string tls_protocol_;
+    std::string tls_cipher_;
+    std::string server_name_;
+    std::string last_line_;
+    MonotonicTime started_;
+    std::uint32_t commands_ = 0;
+    std::uint32_t errors_ = 0;
+    std::uint32_t messages_ = 0;
+    std::uint32_t sessions_of_client_ = 0;
+    Greeted greeted_ = Greeted::no;
+    bool relay_client_ = false;
+    int karma_ = 0;
+    std::string whitelisted_;
+    std::optional<Naughty> naughty_;
+    Notes notes_;
+    std::vector<std::string> authentication_results_;
+};
+
+}  // namespace smtpd

@@ -1,0 +1,66 @@
+/// finding.h: what a policy plugin found out. It states the fact; the framework makes of it a reply, a log line, karma and counters.
+#pragma once
+
+#include <smtpd/format.h>
+#include <smtpd/status.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace smtpd {
+
+enum class Outcome { pass, fail, skip, error };
+
+class [[nodiscard]] Finding {
+public:
+    Finding(Outcome outcome, std::string reason) : outcome_(outcome), reason_(std::move(reason)) {}
+
+    /// What the client is told if this becomes a refusal; default: the hook's text.
+    Finding&& reply(std::string text) && { reply_ = std::move(text); return std::move(*this); }
+    /// The enhanced status of that refusal; default: x.7.1.
+    Finding&& status(const Status& named) && {
+        enhanced_ = named.code;
+        if (reply_.empty()) reply_ = named.text;
+        return std::move(*this);
+    }
+    Finding&& status(EnhancedCode code) && { enhanced_ = code; return std::move(*this); }
+    /// Points for the client's karma; default: the plugin's PolicyDefaults for this outcome.
+    Finding&& karma(int points) && { karma_ = points; return std::move(*this); }
+    /// The refusal this instance would give is this one's, whatever reject_type says: for plugins whose lists name a verdict per entry.
+    Finding&& soft(bool temporary) && { soft_ = temporary; return std::move(*this); }
+    /// An entry for the Authentication-Results field, e.g. "iprev=pass policy.iprev=192.0.2.1" (RFC 8601).
+    Finding&& authentication_result(std::string entry) && { authentication_result_ = std::move(entry); return std::move(*this); }
+
+    Outcome outcome() const noexcept { return outcome_; }
+    const std::string& reason() const noexcept { return reason_; }
+    const std::string& reply_text() const noexcept { return reply_; }
+    EnhancedCode enhanced() const noexcept { return enhanced_; }
+    std::optional<int> karma_points() const noexcept { return karma_; }
+    std::optional<bool> is_soft() const noexcept { return soft_; }
+    const std::string& authentication_entry() const noexcept { return authentication_result_; }
+
+private:
+    Outcome outcome_;
+    std::string reason_;
+    std::string reply_;
+    EnhancedCode enhanced_;
+    std::optional<int> karma_;
+    std::optional<bool> soft_;
+    std::string authentication_result_;
+};
+
+/// The test was made and is passed. The reason may be empty.
+template <class... Arguments>
+Finding pass(std::string_view reason = {}, const Arguments&... arguments) { return {Outcome::pass, format_text(reason, arguments...)}; }
+/// The test was made and is failed.
+template <class... Arguments>
+Finding fail(std::string_view reason, const Arguments&... arguments) { return {Outcome::fail, format_text(reason, arguments...)}; }
+/// The test does not apply here.
+template <class... Arguments>
+Finding skip(std::string_view reason, const Arguments&... arguments) { return {Outcome::skip, format_text(reason, arguments...)}; }
+/// The test could not be made: a time-out, a back end that is down. Never to be mistaken for pass or fail; `onerror` decides.
+template <class... Arguments>
+Finding error(std::string_view reason, const Arguments&... arguments) { return {Outcome::error, format_text(reason, arguments...)}; }
+
+}  // namespace smtpd

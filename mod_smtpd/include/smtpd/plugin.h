@@ -1,0 +1,141 @@
+/// plugin.h: all that a plugin needs.
+///
+///     class NoMondays final : public smtpd::PolicyPlugin {
+///     public:
+///         explicit NoMondays(smtpd::Setup& setup) {
+///             setup.hooks.mail.decide([](const smtpd::MailHook& hook) { return is_monday(hook.clock().wall()) ? smtpd::fail("monday") : smtpd::pass(); });
+///         }
+///     };
+///     SMTPD_PLUGIN("no_mondays", NoMondays);
+///
+/// One plugin is one source file and one DSO. The object is made once per `SmtpPlugin` line while the configuration is read (also by
+/// `apachectl configtest`), so a constructor must have no effect outside itself; what has to happen in the serving process goes into child_start().
+/// All threads of a child share the object.
+#pragma once
+
+#include <smtpd/api.h>
+#include <smtpd/control.h>
+#include <smtpd/hooks.h>
+#include <smtpd/options.h>
+
+#include <memory>
+#include <string>
+
+namespace smtpd {
+
+/// How a policy plugin starts out; every instance can change it with its options of the same meaning.
+struct PolicyDefaults {
+    enum class Reject : std::uint8_t { no, yes, naughty };
+    enum class OnError : std::uint8_t { accept, tempfail };
+
+    Reject reject = Reject::yes;             ///< reject=
+    Verdict reject_type = Verdict::deny;     ///< reject_type= perm, temp, disconnect, temp_disconnect
+    OnError onerror = OnError::accept;       ///< onerror=
+    int karma_fail = 0;                      ///< karma_fail=: points for each fail
+    int karma_pass = 0;                      ///< karma_pass=
+    bool exempts_immune = true;              ///< relay clients, whitelisted ones and those already naughty are not judged
+};
+
+/// What a plugin is given while it is made.
+class SMTPD_API Setup {
+public:
+    virtual ~Setup() = default;
+
+    Hooks hooks;
+
+    virtual const std::string& name() const noexcept = 0;         ///< "queue/maildir"
+    virtual const std::string& instance() const noexcept = 0;     ///< "queue/maildir:archive"
+    virtual const std::string& server_name() const noexcept = 0;  ///< qpsmtpd's `me`
+    virtual ControlFiles& control() = 0;
+    virtual const Clock& clock() const noexcept = 0;
+    virtual LogSink& log() const noexcept = 0;
+    /// The server's own log (httpd's ErrorLog), whatever logging plugins there are: what a logging plugin hands on to, or falls back to.
+    virtual LogSink& server_log() const noexcept = 0;
+    /// What this instance's `reject`, `reject_type`, … came to. A constructor may change it: for options that mean the same in other words.
+    virtual PolicyDefaults& policy() noexcept = 0;
+    /// Resolves a path from the configuration: `~`, and relative to the server's root.
+    virtual std::string path(std::string_view from_configuration) const = 0;
+
+    /// A mistake in this instance's configuration: the server does not start, configtest names file and line. More than one may be reported.
+    template <class... Arguments>
+    void error(std::string_view pattern, const Arguments&... arguments) { report(true, format_text(pattern, arguments...)); }
+    /// Doubtful, but the server starts.
+    template <class... Arguments>
+    void warning(std::string_view pattern, const Arguments&... arguments) { report(false, format_text(pattern, arguments...)); }
+
+protected:
+    Setup(HookRegistrar& registrar, std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>& log_sinks)
+        : hooks(registrar, log_sinks) {}
+    virtual void report(bool is_error, std::string text) = 0;
+};
+
+class SMTPD_API Plugin {
+public:
+    virtual ~Plugin();
+    /// Once in every serving process, after it has changed to its user: the place for threads, sockets, log files (qpsmtpd's post-fork).
+    virtual void child_start() {}
+
+protected:
+    Plugin() = default;
+    Plugin(const Plugin&) = delete;
+    Plugin& operator=(const Plugin&) = delete;
+};
+
+/// A plugin whose handlers give findings. It has the options reject, reject_type, onerror, karma_fail and karma_pass without mentioning them; other
+/// starting values than PolicyDefaults' come from `static constexpr PolicyDefaults policy_defaults{…};` in the class.
+class SMTPD_API PolicyPlugin : public Plugin {
+public:
+    ~PolicyPlugin() override;
+};
+
+/// What a DSO exports: the symbol `smtpd_plugin`. The first two members never move.
+struct PluginDescriptor {
+    std::uint32_t magic;        ///< api_magic
+    std::uint32_t version;      ///< api_version
+    const char* name;
+    bool is_policy;
+    PolicyDefaults defaults;
+    OptionTable (*options)();                              ///< may throw
+    void* (*make_options)();                               ///< an Options with its initial values; null where the plugin has none
+    void (*free_options)(void* options);
+    Plugin* (*create)(Setup& setup, const void* options);  ///< may throw
+    void (*destroy)(Plugin* plugin);
+};
+
+namespace detail {
+
+template <class P>
+concept HasOptions = requires { typename P::Options; };
+
+template <class P>
+consteval PluginDescriptor describe(const char* name) {
+    PluginDescriptor descriptor{};
+    descriptor.magic = api_magic;
+    descriptor.version = api_version;
+    descriptor.name = name;
+    descriptor.is_policy = std::is_base_of_v<PolicyPlugin, P>;
+    if constexpr (requires { P::policy_defaults; }) descriptor.defaults = P::policy_defaults;
+    descriptor.destroy = [](Plugin* plugin) { delete plugin; };
+    if constexpr (HasOptions<P>) {
+        descriptor.options = [] { return P::Options::table(); };
+        descriptor.make_options = []() -> void* { return new typename P::Options; };
+        descriptor.free_options = [](void* options) { delete static_cast<typename P::Options*>(options); };
+        descriptor.create = [](Setup& setup, const void* options) -> Plugin* {
+            return new P(setup, *static_cast<const typename P::Options*>(options));
+        };
+    } else {
+        descriptor.options = [] { return OptionTable(); };
+        descriptor.make_options = []() -> void* { return nullptr; };
+        descriptor.free_options = [](void*) {};
+        descriptor.create = [](Setup& setup, const void*) -> Plugin* { return new P(setup); };
+    }
+    return descriptor;
+}
+
+}  // namespace detail
+}  // namespace smtpd
+
+/// Ends a plugin's source file. `Class` has a constructor (Setup&), or (Setup&, Options) when it has a nested struct Options.
+#define SMTPD_PLUGIN(plugin_name, Class)                                                                \
+    extern "C" __attribute__((visibility("default"))) const ::smtpd::PluginDescriptor smtpd_plugin;     \
+    extern "C" constinit const ::smtpd::PluginDescriptor smtpd_plugin = ::smtpd::detail::describe<Class>(plugin_name)

@@ -1,0 +1,70 @@
+/// verdict.h: what a plugin says at a hook.
+#pragma once
+
+#include <smtpd/format.h>
+#include <smtpd/reply.h>
+#include <smtpd/status.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace smtpd {
+
+/// qpsmtpd's words. What each leads to depends on the hook; docs/hooks.md has the table.
+enum class Verdict : std::uint8_t {
+    declined,             ///< no opinion: the next plugin is asked
+    ok,                   ///< accepted or handled: no further plugin is asked
+    deny,                 ///< refused for good (5xx)
+    denysoft,             ///< refused for now (4xx)
+    deny_disconnect,      ///< 5xx, then the connection is closed
+    denysoft_disconnect,  ///< 4xx, then the connection is closed
+    done                  ///< the plugin has answered by itself (Connection::send); the engine stays silent
+};
+
+SMTPD_API std::string_view verdict_name(Verdict verdict) noexcept;  ///< "deny_disconnect"
+constexpr bool is_denial(Verdict verdict) noexcept {
+    return verdict >= Verdict::deny && verdict <= Verdict::denysoft_disconnect;
+}
+constexpr bool is_soft(Verdict verdict) noexcept {
+    return verdict == Verdict::denysoft || verdict == Verdict::denysoft_disconnect;
+}
+constexpr bool is_disconnect(Verdict verdict) noexcept {
+    return verdict == Verdict::deny_disconnect || verdict == Verdict::denysoft_disconnect;
+}
+
+/// A verdict with what the client is to be told. Whatever is left out, the hook's default fills in.
+struct [[nodiscard]] Answer {
+    Verdict verdict = Verdict::declined;
+    int code = 0;           ///< 0 = the hook's default for this verdict
+    EnhancedCode enhanced;  ///< empty = the default; its class is always made to agree with the code
+    std::string text;       ///< may have several lines; empty = the default
+
+    Answer() = default;
+    Answer(Verdict with, std::string_view reply_text = {}) : verdict(with), text(reply_text) {}
+    /// A named status of RFC 3463 with its usual verdict and text.
+    Answer(const Status& status) : verdict(static_cast<Verdict>(status.soft ? Verdict::denysoft : Verdict::deny)),
+                                   enhanced(status.code), text(status.text) {}
+
+    Answer&& with_code(int reply_code) && { code = reply_code; return std::move(*this); }
+    Answer&& with_status(EnhancedCode status) && { enhanced = status; return std::move(*this); }
+    Answer&& with_text(std::string reply_text) && { text = std::move(reply_text); return std::move(*this); }
+};
+
+inline Answer declined() { return {}; }
+template <class... Arguments>
+Answer ok(std::string_view text = {}, const Arguments&... arguments) { return {Verdict::ok, format_text(text, arguments...)}; }
+template <class... Arguments>
+Answer deny(std::string_view text = {}, const Arguments&... arguments) { return {Verdict::deny, format_text(text, arguments...)}; }
+template <class... Arguments>
+Answer denysoft(std::string_view text = {}, const Arguments&... arguments) { return {Verdict::denysoft, format_text(text, arguments...)}; }
+template <class... Arguments>
+Answer deny_disconnect(std::string_view text = {}, const Arguments&... arguments) {
+    return {Verdict::deny_disconnect, format_text(text, arguments...)};
+}
+template <class... Arguments>
+Answer denysoft_disconnect(std::string_view text = {}, const Arguments&... arguments) {
+    return {Verdict::denysoft_disconnect, format_text(text, arguments...)};
+}
+
+}  // namespace smtpd
