@@ -1,0 +1,218 @@
+/// control.cc: the forms of control files: address lists, network lists, domain lists. Every Error is a sentence that begins with
+/// `file:line` and says what is allowed there.
+#include <smtpd/control.h>
+
+#include "support/strings.h"
+
+#include <smtpd/address.h>
+#include <smtpd/format.h>
+
+#include <algorithm>
+
+namespace smtpd {
+namespace {
+
+using support::folded;
+
+Error problem(const ControlLine& line, std::string_view what) {
+    return {ErrorCode::config, format_text("{}: {}", line.position(), what), 0};
+}
+
+bool is_expression(std::string_view entry) { return entry.find_first_of("/^$*+!%?\\") != std::string_view::npos; }
+
+std::string_view without_slashes(std::string_view expression) {
+    const bool enclosed = expression.size() >= 2 && expression.front() == '/' && expression.back() == '/';
+    return enclosed ? expression.substr(1, expression.size() - 2) : expression;
+}
+
+/// How an address entry is looked up: as Address::folded() writes it, so that needless quotes do not hide it.
+std::string address_key(std::string_view entry) {
+    const auto address = Address::parse(entry, {.smtputf8 = true, .allow_null = false, .allow_postmaster = false});
+    return address ? address->folded() : folded(entry);
+}
+
+}  // namespace
+
+std::string ControlLine::position() const { return format_text("{}:{}", file, number); }
+
+std::vector<std::string> ControlLine::words() const {
+    const auto views = support::split_words(text);
+    return {views.begin(), views.end()};
+}
+
+std::pair<std::string, std::string> ControlLine::split() const {
+    const std::string_view all = support::trim(text);
+    const auto end = static_cast<std::size_t>(std::find_if(all.begin(), all.end(), support::is_space) - all.begin());
+    return {std::string(all.substr(0, end)), std::string(support::trim(all.substr(end)))};
+}
+
+// --- AddressPatterns ---
+
+Result<AddressPatterns> AddressPatterns::parse(const ControlText& text) {
+    AddressPatterns list;
+    for (const auto& line : text) {
+        auto [entry, reason] = line.split();
+        const std::size_t index = list.order_.size();
+        if (is_expression(entry)) {
+            const std::string_view expression = without_slashes(entry);
+            if (expression.empty()) return problem(line, "an empty regular expression would match every address");
+            auto pattern = Pattern::compile(expression, Pattern::Case::folded);
+            if (!pattern) return problem(line, pattern.error().what);
+            list.expressions_.push_back({index, *std::move(pattern)});
+        } else if (const auto at = entry.rfind('@'); at == std::string::npos || at + 1 == entry.size()) {
+            return problem(line, format_text("\"{}\" is neither an address nor an @domain nor a regular expression (which has one of / ^ $ "
+                                             "* + ! % ? \\ in it)", support::escape_for_log(entry, 200)));
+        } else {
+            list.exact_.emplace(at == 0 ? folded(entry) : address_key(entry), index);  // the first of equal entries stays
+        }
+        list.order_.push_back({std::move(entry), std::move(reason)});
+    }
+    return list;
+}
+
+const ListEntry* AddressPatterns::find(const Address& address) const {
+    if (address.is_null() || !address.has_domain() || order_.empty()) return nullptr;
+    const std::string text = address.folded();
+    std::size_t best = order_.size();
+    for (const auto& key : {text, "@" + address.domain_lower()})
+        if (const auto found = exact_.find(key); found != exact_.end()) best = std::min(best, found->second);
+    for (const auto& expression : expressions_) {
+        if (expression.index >= best) break;
+        if (expression.pattern.matches(text)) best = expression.index;
+    }
+    return best < order_.size() ? &order_[best] : nullptr;
+}
+
+// --- NetworkList ---
+
+namespace {
+
+/// "192.0.2." and its kind: one to three numbers, each with its dot.
+std::optional<IpNetwork> parse_v4_prefix(std::string_view text) {
+    const auto dots = static_cast<unsigned>(std::count(text.begin(), text.end(), '.'));
+    if (dots < 1 || dots > 3 || text.back() != '.') return std::nullopt;
+    std::string whole(text);
+    for (unsigned part = dots; part < 4; ++part) whole += part < 3 ? "0." : "0";
+    const auto address = IpAddress::parse(whole);
+    return address ? std::optional(IpNetwork(*address, dots * 8)) : std::nullopt;
+}
+
+/// "2001:db8:" and "2001:db8": one to seven groups, without "::". The colon at the end may only be left out where another one is.
+std::optional<IpNetwork> parse_v6_prefix(std::string_view text) {
+    const bool ends_in_colon = text.back() == ':';
+    const auto colons = static_cast<unsigned>(std::count(text.begin(), text.end(), ':'));
+    const unsigned groups = colons + (ends_in_colon ? 0 : 1);
+    if (colons < 1 || groups > 7 || text.find("::") != std::string_view::npos || text.find('.') != std::string_view::npos) return std::nullopt;
+    std::string whole(text);
+    for (unsigned group = groups; group < 8; ++group) whole += ends_in_colon && group == groups ? "0" : ":0";
+    const auto address = IpAddress::parse(whole);
+    if (!address) return std::nullopt;
+    return IpNetwork(*address, address->is_v4() ? groups * 16 - 96 : groups * 16);  // v4: the prefix began with 0:0:0:0:0:ffff:
+}
+
+}  // namespace
+
+std::optional<IpNetwork> NetworkList::parse_entry(std::string_view text) {
+    if (text.empty()) return std::nullopt;
+    if (const auto network = IpNetwork::parse(text)) return network;
+    return text.find(':') == std::string_view::npos ? parse_v4_prefix(text) : parse_v6_prefix(text);
+}
+
+std::size_t NetworkList::Hash::operator()(const IpAddress& address) const noexcept {
+    const auto& bytes = address.bytes();
+    return std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+Result<NetworkList> NetworkList::parse(const ControlText& text) {
+    NetworkList list;
+    for (const auto& line : text) {
+        auto [entry, reason] = line.split();
+        const auto network = parse_entry(entry);
+        if (!network)
+            return problem(line, format_text("\"{}\" is no network; allowed are an address (192.0.2.1, 2001:db8::1), a network (192.0.2.0/24, "
+                                             "2001:db8::/32) and a prefix (192.0.2., 2001:db8:)", support::escape_for_log(entry, 200)));
+        auto& levels = network->address().is_v4() ? list.v4_ : list.v6_;
+        auto level = std::find_if(levels.begin(), levels.end(), [&](const Level& other) { return other.bits == network->bits(); });
+        if (level == levels.end()) level = levels.insert(levels.end(), Level{network->bits(), {}});
+        level->networks.emplace(network->address(), list.entries_.size());  // the first of equal entries stays
+        list.entries_.push_back({std::move(entry), std::move(reason)});
+    }
+    return list;
+}
+
+const ListEntry* NetworkList::find(const IpAddress& address) const {
+    if (address.is_unspecified()) return nullptr;
+    std::size_t best = entries_.size();
+    for (const auto& level : address.is_v4() ? v4_ : v6_)
+        if (const auto found = level.networks.find(address.prefix(level.bits)); found != level.networks.end())
+            best = std::min(best, found->second);
+    return best < entries_.size() ? &entries_[best] : nullptr;
+}
+
+// --- DomainList ---
+
+namespace {
+
+/// As it is compared: folded, without the dot that ends a fully qualified name.
+std::string domain_key(std::string_view domain) {
+    if (domain.size() > 1 && domain.back() == '.') domain.remove_suffix(1);
+    return folded(domain);
+}
+
+bool is_domain_entry(std::string_view entry) {
+    if (!entry.empty() && entry.front() == '.') entry.remove_prefix(1);
+    const auto is_wrong = [](char c) { return c <= ' ' || c == '@' || c == '/' || c == '*' || c == ',' || c == '<' || c == '>'; };
+    return !entry.empty() && entry.front() != '.' && entry.find("..") == std::string_view::npos &&
+           std::none_of(entry.begin(), entry.end(), [&](char c) { return static_cast<unsigned char>(c) < 0x80 && is_wrong(c); });
+}
+
+}  // namespace
+
+Result<DomainList> DomainList::parse(const ControlText& text) {
+    DomainList list;
+    for (const auto& line : text) {
+        if (!is_domain_entry(line.text))
+            return problem(line, format_text("\"{}\" is no domain; allowed is one domain a line (example.com), or a dot and a domain for all "
+                                             "that is below it (.example.com)", support::escape_for_log(line.text, 200)));
+        list.names_.insert(domain_key(line.text));
+    }
+    return list;
+}
+
+bool DomainList::contains(std::string_view domain) const {
+    if (names_.empty() || domain.empty() || domain.front() == '.') return false;
+    const std::string name = domain_key(domain);
+    if (names_.contains(std::string_view(name))) return true;
+    for (auto dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
+        if (names_.contains(std::string_view(name).substr(dot))) return true;
+    return false;
+}
+
+// --- ControlFiles ---
+
+Watched<ControlText> ControlFiles::lines(std::string_view name) {
+    return parsed<ControlText>(name, [](const ControlText& text) -> Result<ControlText> { return text; });
+}
+
+Watched<AddressPatterns> ControlFiles::address_patterns(std::string_view name) {
+    return parsed<AddressPatterns>(name, AddressPatterns::parse);
+}
+
+Watched<NetworkList> ControlFiles::networks(std::string_view name) { return parsed<NetworkList>(name, NetworkList::parse); }
+
+Watched<DomainList> ControlFiles::domains(std::string_view name) { return parsed<DomainList>(name, DomainList::parse); }
+
+Watched<Cdb> ControlFiles::cdb(std::string_view name) {
+    return Watched<Cdb>(source(format_text("{}.cdb", name)), [](ControlSource& from) -> Result<Cdb> {
+        const std::string path = from.path();
+        return path.empty() ? Result<Cdb>(Cdb()) : Cdb::open(path);
+    });
+}
+
+std::optional<std::string> ControlFiles::first_line(std::string_view name) {
+    const auto text = source(name)->text();
+    if (!text || text->empty()) return std::nullopt;
+    return text->front().text;
+}
+
+}  // namespace smtpd

@@ -1,0 +1,85 @@
+/// fake_hook_runner.h: the plugins of a session under test: a lambda or a fixed answer for each hook. One session and one thread at a time.
+#pragma once
+
+#include "engine/hook_runner.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::fakes {
+
+class FakeHookRunner final : public engine::HookRunner {
+public:
+    using Handler = std::function<Answer(HookContext&)>;
+
+    /// What is said at that hook from now on.
+    void on(HookId hook, Handler handler) { at(hook).handler = std::move(handler); }
+    void answer(HookId hook, Answer answer) {
+        on(hook, [answer = std::move(answer)](HookContext&) { return answer; });
+    }
+    /// Nothing is said, but calls are counted.
+    void watch(HookId hook) { answer(hook, declined()); }
+    /// What is waited for before that hook; where nobody was set to answer there, nobody has an opinion.
+    void wait(HookId hook, Duration delay, Duration silence = Duration(0)) {
+        at(hook).wait = engine::Wait{delay, silence, {}};
+        if (!at(hook).handler) watch(hook);
+    }
+
+    /// Accepts all recipients, and queues messages into `queued`.
+    void accept_mail() {
+        answer(HookId::rcpt, smtpd::ok());
+        on(HookId::queue, [this](HookContext& context) { return keep(static_cast<MessageHook&>(context)); });
+    }
+    std::vector<std::string> queued;  ///< as a queue plugin would write them
+    std::vector<HookId> calls;        ///< of run(), in order
+    std::vector<Answers> answers;     ///< what came of waiting, one for each of calls
+    std::map<std::string, std::vector<std::string>, std::less<>> control;
+
+    std::size_t count(HookId hook) const { return static_cast<std::size_t>(std::count(calls.begin(), calls.end(), hook)); }
+    /// "mail rcpt rcpt": the calls, as far as they are of these hooks.
+    std::string order_of(std::initializer_list<HookId> hooks) const {
+        std::string out;
+        for (const auto call : calls)
+            if (std::find(hooks.begin(), hooks.end(), call) != hooks.end()) out.append(out.empty() ? "" : " ").append(hook_name(call));
+        return out;
+    }
+
+    // HookRunner
+    bool has(HookId hook) const noexcept override { return static_cast<bool>(at(hook).handler); }
+    bool asks(HookId hook) const noexcept override { return at(hook).wait.has_value(); }
+    engine::Wait ask(HookContext& context) noexcept override { return *at(context.hook).wait; }
+    Answer run(HookContext& context, const engine::Wait&) noexcept override {
+        calls.push_back(context.hook);
+        answers.push_back(context.answers());
+        return at(context.hook).handler(context);
+    }
+    std::vector<std::string> control_lines(std::string_view name) noexcept override {
+        const auto file = control.find(name);
+        return file == control.end() ? std::vector<std::string>() : file->second;
+    }
+
+private:
+    struct Point {
+        Handler handler;
+        std::optional<engine::Wait> wait;
+    };
+    Point& at(HookId hook) { return points_[static_cast<std::size_t>(hook)]; }
+    const Point& at(HookId hook) const { return points_[static_cast<std::size_t>(hook)]; }
+
+    Answer keep(const MessageHook& hook) {
+        std::string text;
+        const auto append = [&](std::string_view bytes) { text += bytes; return Result<void>(); };
+        if (const auto written = hook.message().write_to(append); !written) return denysoft("{}", written.error().what);
+        queued.push_back(std::move(text));
+        return smtpd::ok();
+    }
+
+    Point points_[static_cast<std::size_t>(HookId::count)];
+};
+
+}  // namespace smtpd::fakes

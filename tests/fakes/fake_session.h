@@ -1,0 +1,121 @@
+/// fake_session.h: a connection and a transaction whose every fact a test can set, and which remember what plugins did to them.
+#pragma once
+
+#include "message/stored_message.h"
+
+#include <smtpd/connection.h>
+#include <smtpd/transaction.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::fakes {
+
+/// A client at 192.0.2.1:49152 that talks to mx.example.com at 192.0.2.25:25 and has said nothing yet.
+class FakeConnection final : public Connection {
+public:
+    FakeConnection(const Clock& clock, LogSink& log) : clock_(clock), log_(log) {
+        id_ = "session";
+        client_ = {ip("192.0.2.1"), 49152};
+        local_ = {ip("192.0.2.25"), 25};
+        server_name_ = "mx.example.com";
+        started_ = clock.now();
+        sessions_of_client_ = 1;
+    }
+
+    static IpAddress ip(std::string_view text) {
+        const auto address = IpAddress::parse(text);
+        if (!address) throw std::runtime_error("no IP address: " + std::string(text));
+        return *address;
+    }
+
+    void set_client(std::string_view address, std::uint16_t port = 49152) { client_ = {ip(address), port}; }
+    void set_local(std::string_view address, std::uint16_t port = 25) { local_ = {ip(address), port}; }
+    void set_host(std::string host) { host_ = std::move(host); }
+    void set_greeted(Greeted greeted, std::string host) {
+        greeted_ = greeted;
+        hello_host_ = std::move(host);
+    }
+    void set_tls(std::string protocol, std::string cipher) {
+        tls_protocol_ = std::move(protocol);
+        tls_cipher_ = std::move(cipher);
+    }
+    void set_server_name(std::string name) { server_name_ = std::move(name); }
+    void set_last_line(std::string line) { last_line_ = std::move(line); }
+    void set_unread(std::size_t octets) noexcept { unread_ = octets; }
+    void set_counts(std::uint32_t commands, std::uint32_t errors, std::uint32_t messages) noexcept {
+        commands_ = commands;
+        errors_ = errors;
+        messages_ = messages;
+    }
+    void set_sessions_of_client(std::uint32_t count) noexcept { sessions_of_client_ = count; }
+    void set_karma(int karma) noexcept { karma_ = karma; }
+
+    /// What config() gives for a name; for other names `other_config` is asked, if it is set.
+    std::map<std::string, std::vector<std::string>, std::less<>> configured;
+    std::function<std::vector<std::string>(std::string_view)> other_config;
+
+    std::vector<Reply> sent;                ///< by plugins
+    std::vector<std::string> capabilities;  ///< added by plugins
+
+    void send(const Reply& reply) override { sent.push_back(reply); }
+    void add_capability(std::string line) override { capabilities.push_back(std::move(line)); }
+    std::vector<std::string> config(std::string_view name) override {
+        const auto known = configured.find(name);
+        if (known != configured.end()) return known->second;
+        return other_config ? other_config(name) : std::vector<std::string>();
+    }
+    std::vector<std::string> config(std::string_view name, const Address&) override { return config(name); }
+    std::size_t unread() const noexcept override { return unread_; }
+    const Clock& clock() const noexcept override { return clock_; }
+    LogSink& log() const noexcept override { return log_; }
+
+private:
+    const Clock& clock_;
+    LogSink& log_;
+    std::size_t unread_ = 0;
+};
+
+/// A transaction without sender, recipients and message. The message is a real one, kept in memory.
+class FakeTransaction final : public Transaction {
+public:
+    explicit FakeTransaction(std::string id = "session.1") {
+        id_ = std::move(id);
+        spool_.threshold = ~std::uint64_t(0);
+        forget_message();
+    }
+
+    /// "" is the null sender.
+    static Address address(std::string_view mailbox) {
+        if (mailbox.empty()) return {};
+        auto parsed = Address::parse(mailbox, {.smtputf8 = true});
+        if (!parsed) throw std::runtime_error("no address: " + std::string(mailbox));
+        return *parsed;
+    }
+    void set_sender_parameter(std::string_view keyword, std::optional<std::string> value) { sender_parameters_.add(keyword, std::move(value)); }
+    Recipient& add_recipient(std::string_view mailbox) { return recipients_.emplace_back(address(mailbox), Parameters()); }
+
+    /// The whole message as it arrived, lines ended by CRLF.
+    void set_message(std::string_view text) {
+        forget_message();
+        auto& stored = static_cast<message::StoredMessage&>(*message_);
+        if (!stored.append(text) || !stored.finish()) throw std::runtime_error("the message cannot be kept");
+    }
+    /// A message of the test's own, for instance one that cannot be read.
+    void set_message(std::unique_ptr<Message> message) { message_ = std::move(message); }
+    void forget_message() { message_ = std::make_unique<message::StoredMessage>(spool_); }
+
+    Message& message() override { return *message_; }
+    const Message& message() const override { return *message_; }
+
+private:
+    message::SpoolSettings spool_;
+    std::unique_ptr<Message> message_;
+};
+
+}  // namespace smtpd::fakes

@@ -1,0 +1,231 @@
+/// plugin_under_test.h: one plugin in a world made for a test: options as in a configuration, control files, a clock that the test moves, a
+/// client, a transaction, a log.
+///
+///     PluginUnderTest plugin("badrcptto", "reject=yes", {{"badrcptto", "bad@example.com\n"}});
+///     const Answer answer = plugin.rcpt("bad@example.com");
+///     CPPUNIT_ASSERT(answer.verdict == Verdict::deny);
+///     CPPUNIT_ASSERT_EQUAL(std::string("fail: bad@example.com is listed"), plugin.log().last());
+///
+/// The plugin is the built DSO, found in $SMTPD_TEST_PLUGIN_DIR or $SMTPD_TEST_BAD_PLUGIN_DIR, or in the build tree. A stage that the plugin wants to wait for is waited for by
+/// moving the clock.
+#pragma once
+
+#include "fakes/fake_clock.h"
+#include "fakes/fake_log.h"
+#include "fakes/fake_session.h"
+#include "fakes/temp_directory.h"
+#include "host/control_files.h"
+#include "host/options.h"
+#include "host/plugin_set.h"
+
+#include <smtpd/hooks.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace smtpd::fakes {
+
+/// Where the plugins of this build are.
+inline std::string test_plugin_dir() {
+    if (const char* const given = std::getenv("SMTPD_TEST_PLUGIN_DIR")) return given;
+#ifdef SMTPD_BUILD_DIR
+    return SMTPD_BUILD_DIR "/stage/plugins";
+#else
+    return ".";
+#endif
+}
+
+/// Where the defective plugins of tests/bad_plugins are.
+inline std::string bad_plugin_dir() {
+    if (const char* const given = std::getenv("SMTPD_TEST_BAD_PLUGIN_DIR")) return given;
+#ifdef SMTPD_BUILD_DIR
+    return SMTPD_BUILD_DIR "/tests/bad_plugins/.libs";
+#else
+    return ".";
+#endif
+}
+
+class PluginUnderTest {
+public:
+    using Files = std::vector<std::pair<std::string, std::string>>;  ///< name and content
+
+    /// Loads the plugin "name" or "name:label". What is wrong with it or its options is in problems(); using it then throws.
+    explicit PluginUnderTest(std::string_view name, std::string_view options = {}, const Files& control_files = {})
+        : PluginUnderTest(name, options, control_files, nullptr) {}
+    /// The same with a plugin that is linked into the test: `constexpr auto descriptor = smtpd::detail::describe<Class>("name");`.
+    explicit PluginUnderTest(const PluginDescriptor& plugin, std::string_view options = {}, const Files& control_files = {})
+        : PluginUnderTest(plugin.name, options, control_files, &plugin) {}
+
+    // The world
+    FakeClock& clock() noexcept { return clock_; }
+    FakeLog& log() noexcept { return log_; }
+    FakeConnection& connection() noexcept { return *connection_; }
+    FakeTransaction& transaction() noexcept { return *transaction_; }
+    host::PluginSet& plugins() { return usable(); }
+    host::PluginCounters& counters() { return usable().instances().front()->counters(); }
+    const TempDirectory& directory() const noexcept { return directory_; }  ///< what relative paths are relative to
+    /// Problems found while loading, as configtest would print them.
+    std::string problems() const {
+        std::string out;
+        for (const auto& problem : problems_) out += (out.empty() ? "" : "\n") + problem.text;
+        return out;
+    }
+    bool is_usable() const noexcept { return is_usable_; }
+
+    /// Writes a control file; the plugin sees the new content at once.
+    void write_control(const std::string& name, std::string_view content) {
+        const std::string fresh = control_directory_.write(".new", content);
+        std::filesystem::rename(fresh, control_directory_.path(name));
+    }
+    void remove_control(const std::string& name) { std::filesystem::remove(control_directory_.path(name)); }
+    std::string control_path(std::string_view name) const { return control_directory_.path(name); }
+    Result<void> child_start() { return usable().child_start(); }
+
+    /// A new client, a new transaction.
+    void reconnect() {
+        connection_ = std::make_unique<FakeConnection>(clock_, usable_log());
+        connection_->other_config = [this](std::string_view name) { return plugins_->control_lines(name); };
+        reset();
+    }
+    void reset() { transaction_ = std::make_unique<FakeTransaction>(); }
+
+    // The stage before a hook: what the plugin wanted to wait for in the last one, and whether the client speaks while it waits.
+    const engine::Wait& waited_for() const noexcept { return wait_; }
+    void let_client_speak(bool speaks = true) noexcept { client_speaks_ = speaks; }
+
+    // Hooks: each runs the chain as the engine does and gives its answer.
+    Answer pre_connection() { return run_connection(HookId::pre_connection); }
+    Answer connect() { return run_connection(HookId::connect); }
+    Answer helo(std::string_view host) { return hello(HookId::helo, Greeted::helo, host); }
+    Answer ehlo(std::string_view host) { return hello(HookId::ehlo, Greeted::ehlo, host); }
+    Answer mail_parse(std::string& argument) { return run(ParseHook(HookId::mail_parse, *connection_, argument)); }
+    Answer rcpt_parse(std::string& argument) { return run(ParseHook(HookId::rcpt_parse, *connection_, argument)); }
+    Answer helo_parse(std::string& argument) { return run(ParseHook(HookId::helo_parse, *connection_, argument)); }
+    Answer ehlo_parse(std::string& argument) { return run(ParseHook(HookId::ehlo_parse, *connection_, argument)); }
+    Answer mail_pre(std::string& path, const Parameters& parameters = {}) { return run(PathHook(HookId::mail_pre, *connection_, path, parameters)); }
+    Answer rcpt_pre(std::string& path, const Parameters& parameters = {}) { return run(PathHook(HookId::rcpt_pre, *connection_, path, parameters)); }
+    /// "" is the null sender.
+    Answer mail(std::string_view sender) {
+        transaction_->set_sender(FakeTransaction::address(sender));
+        return run(MailHook(*connection_, *transaction_));
+    }
+    /// A recipient with an `ok` joins the transaction. "postmaster" may stand alone.
+    Answer rcpt(std::string_view mailbox) {
+        const bool is_bare = mailbox.find('@') == std::string_view::npos;
+        Recipient recipient(is_bare ? Address::from_parts(std::string(mailbox), {}) : FakeTransaction::address(mailbox), Parameters());
+        Answer answer = run(RcptHook(*connection_, *transaction_, recipient));
+        if (answer.verdict == Verdict::ok) transaction_->recipients().push_back(std::move(recipient));
+        return answer;
+    }
+    Answer data() { return run_message(HookId::data); }
+    Answer data_chunk(std::string_view chunk) { return run(DataChunkHook(*connection_, *transaction_, chunk)); }
+    Answer data_headers_end() { return run_message(HookId::data_headers_end); }
+    Answer data_post_headers() { return run_message(HookId::data_post_headers); }
+    Answer received_line(std::string_view protocol, std::string& value) { return run(ReceivedLineHook(*connection_, *transaction_, protocol, value)); }
+    Answer data_post() { return run_message(HookId::data_post); }
+    /// The same with that message.
+    Answer data_post(std::string_view message) {
+        transaction_->set_message(message);
+        return data_post();
+    }
+    Answer queue_pre() { return run_message(HookId::queue_pre); }
+    Answer queue() { return run_message(HookId::queue); }
+    Answer queue(std::string_view message) {
+        transaction_->set_message(message);
+        return queue();
+    }
+    Answer queue_post(std::string_view reply_text) {
+        MessageHook hook(HookId::queue_post, *connection_, *transaction_);
+        hook.reply_text = reply_text;
+        return run(std::move(hook));
+    }
+    Answer reset_transaction() { return run_message(HookId::reset_transaction); }
+    Answer vrfy(std::string_view argument) { return run(CommandHook(HookId::vrfy, *connection_, argument)); }
+    Answer noop(std::string_view argument = {}) { return run(CommandHook(HookId::noop, *connection_, argument)); }
+    Answer help(std::string_view argument = {}) { return run(CommandHook(HookId::help, *connection_, argument)); }
+    Answer unrecognized_command(std::string_view verb, std::string_view argument = {}) { return run(UnrecognizedHook(*connection_, verb, argument)); }
+    Answer quit() { return run_connection(HookId::quit); }
+    Answer disconnect() { return run_connection(HookId::disconnect); }
+    Answer post_connection() { return run_connection(HookId::post_connection); }
+    Answer config(std::string_view name, std::vector<std::string>& values) {
+        return run(ConfigHook(HookId::config, *connection_, name, nullptr, values));
+    }
+    Answer user_config(std::string_view name, const Address& user, std::vector<std::string>& values) {
+        return run(ConfigHook(HookId::user_config, *connection_, name, &user, values));
+    }
+    /// A line for logging plugins.
+    void write_log(const LogLine& line) { usable().log().write(line); }
+
+    /// Any hook: asks, waits, runs.
+    template <class Hook>
+    Answer run(Hook&& hook) {
+        host::PluginSet& set = usable();
+        wait_ = {};
+        if (set.asks(hook.hook)) wait_ = set.ask(hook);
+        const bool spoke = wait_.silence.count() > 0 && (client_speaks_ || connection_->unread() > 0);
+        const Duration waited = spoke ? wait_.delay : std::max(wait_.delay, wait_.silence);
+        clock_.advance(waited);
+        hook.set_answers(Answers(spoke, waited));
+        return set.run(hook, wait_);
+    }
+
+private:
+    PluginUnderTest(std::string_view name, std::string_view options, const Files& control_files, const PluginDescriptor* built_in)
+        : control_({control_directory_.path()}, clock_, log_, Duration(0)) {
+        for (const auto& [file, content] : control_files) write_control(file, content);
+        host::Environment environment;
+        environment.plugin_dirs = {test_plugin_dir(), bad_plugin_dir()};
+        if (built_in) environment.built_in = {built_in};
+        environment.control = &control_;
+        environment.server_name = "mx.example.com";
+        environment.clock = &clock_;
+        environment.log = &log_;
+        environment.resolve_path = [this](std::string_view path) { return path.starts_with('/') ? std::string(path) : directory_.path(path); };
+        host::PluginLine line;
+        host::split_instance(name, line.name, line.label);
+        auto words = host::split_option_words(options);
+        if (!words) throw std::runtime_error(words.error().what);
+        line.words = std::move(*words);
+        plugins_ = host::PluginSet::build({line}, environment, problems_);
+        is_usable_ = std::none_of(problems_.begin(), problems_.end(), [](const host::Problem& problem) { return problem.is_error; });
+        control_.started();
+        connection_ = std::make_unique<FakeConnection>(clock_, plugins_->log());
+        connection_->other_config = [this](std::string_view wanted) { return plugins_->control_lines(wanted); };
+        reset();
+    }
+
+    host::PluginSet& usable() {
+        if (!is_usable_) throw std::runtime_error("the plugin could not be loaded: " + problems());
+        return *plugins_;
+    }
+    LogSink& usable_log() { return usable().log(); }
+
+    Answer run_connection(HookId hook) { return run(ConnectionContext(hook, *connection_)); }
+    Answer run_message(HookId hook) { return run(MessageHook(hook, *connection_, *transaction_)); }
+    Answer hello(HookId hook, Greeted greeted, std::string_view host) {
+        Answer answer = run(HelloHook(hook, *connection_, host, {}));
+        if (!is_denial(answer.verdict)) connection_->set_greeted(greeted, std::string(host));
+        return answer;
+    }
+
+    FakeClock clock_;
+    FakeLog log_;
+    TempDirectory directory_;
+    TempDirectory control_directory_;
+    host::DirectoryControlFiles control_;
+    host::Problems problems_;
+    bool is_usable_ = false;
+    std::unique_ptr<host::PluginSet> plugins_;  ///< before the session: notes may hold objects of the plugins
+    engine::Wait wait_;
+    bool client_speaks_ = false;
+    std::unique_ptr<FakeConnection> connection_;
+    std::unique_ptr<FakeTransaction> transaction_;
+};
+
+}  // namespace smtpd::fakes
