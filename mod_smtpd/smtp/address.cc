@@ -1,0 +1,344 @@
+/// address.cc: the path grammar of RFC 5321 4.1.2 with the limits of 4.5.3.1, and its extension by RFC 6531 3.3, read by hand.
+///
+///     Path        = "<" [ "@" Domain *( "," "@" Domain ) ":" ] Mailbox ">"
+///     Mailbox     = ( Dot-string / Quoted-string ) "@" ( Domain / address-literal )
+///
+/// Comments and folding white space belong to header fields (RFC 5322), not to paths, and are refused. Stricter than the grammar in one
+/// place: the quoted local part with nothing in it, `""@example.com`, names no mailbox and is refused. Known limit: with SMTPUTF8 a domain label
+/// takes any non-ASCII code point but control characters and the full stops of other scripts; IDNA's tables are not consulted.
+#include <smtpd/address.h>
+
+#include "smtp/octets.h"
+#include "smtp/utf8.h"
+
+#include <algorithm>
+
+namespace smtpd {
+namespace {
+
+using namespace smtp;
+
+constexpr std::size_t max_path = 256;        // with its brackets
+constexpr std::size_t max_local_part = 64;   // as it is written, quotes included
+constexpr std::size_t max_domain = 255;
+constexpr std::size_t max_label = 63;
+constexpr std::size_t max_u_label = 59;      // code points: each takes at least one octet behind the "xn--" of the 63
+constexpr std::size_t max_quad_digits = 3;
+
+constexpr bool is_atext(char c) {
+    return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~").find(c) != std::string_view::npos;
+}
+/// qtextSMTP: %d32-33 / %d35-91 / %d93-126.
+constexpr bool is_qtext(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
+/// dcontent: %d33-90 / %d94-126.
+constexpr bool is_dcontent(char c) { return is_graphic(c) && (c < '[' || c > ']'); }
+/// Control characters, and the full stops that IDNA's mappings take for a dot.
+constexpr bool is_refused_in_label(char32_t c) { return (c >= 0x80 && c < 0xa0) || c == 0x3002 || c == 0xff0e || c == 0xff61; }
+
+/// A parser over one text. Each parse function consumes what it takes, or returns false with `why` set.
+class PathParser {
+public:
+    PathParser(std::string_view text, const AddressSyntax& syntax) : rest_(text), smtputf8_(syntax.smtputf8) {}
+
+    bool source_route();
+    bool mailbox(std::string& local_part, std::string& domain);
+    const char* why() const { return why_; }
+
+private:
+    bool fail(const char* why) {
+        why_ = why;
+        return false;
+    }
+    bool at_end() const { return rest_.empty(); }
+    char front() const { return rest_.empty() ? '\0' : rest_.front(); }
+    bool take(char c) {
+        if (rest_.empty() || rest_.front() != c) return false;
+        rest_.remove_prefix(1);
+        return true;
+    }
+
+    bool local_part(std::string& out);
+    bool dot_string(std::string& out);
+    bool quoted_string(std::string& out);
+    bool utf8_character(std::string& out);
+    bool domain_or_literal(std::string& out);
+    bool domain(std::string_view text);
+    bool label(std::string_view text);
+    bool address_literal(std::string_view inside);
+
+    std::string_view rest_;
+    bool smtputf8_;
+    const char* why_ = "";
+};
+
+/// "@a.example,@b.example:". Read and forgotten, as RFC 5321 appendix C wants it.
+bool PathParser::source_route() {
+    while (front() == '@') {
+        rest_.remove_prefix(1);
+        const auto end = std::min(rest_.find_first_of(",:"), rest_.size());
+        if (!domain(rest_.substr(0, end))) return false;
+        rest_.remove_prefix(end);
+        if (take(':')) return true;
+        if (!take(',')) return fail("source route does not end with a colon");
+        if (front() != '@') return fail("source route has a part without an @");
+    }
+    return true;
+}
+
+bool PathParser::mailbox(std::string& local_part_out, std::string& domain_out) {
+    if (at_end()) return fail("address is empty");
+    if (!local_part(local_part_out)) return false;
+    if (at_end()) return fail("address has no domain");
+    if (!take('@')) return fail("local part contains a character that must be quoted");
+    return domain_or_literal(domain_out);
+}
+
+bool PathParser::local_part(std::string& out) {
+    const auto before = rest_.size();
+    if (front() == '@') return fail("local part is empty");
+    if (!(front() == '"' ? quoted_string(out) : dot_string(out))) return false;
+    if (before - rest_.size() > max_local_part) return fail("local part is longer than 64 octets");
+    return true;
+}
+
+bool PathParser::dot_string(std::string& out) {
+    bool dot_allowed = false;
+    while (!at_end() && front() != '@') {
+        if (front() == '.') {
+            if (!dot_allowed) return fail("local part has a dot at its start or two in a row");
+            dot_allowed = false;
+            out += '.';
+            rest_.remove_prefix(1);
+            continue;
+        }
+        dot_allowed = true;
+        if (!smtp::is_ascii(front())) {
+            if (!utf8_character(out)) return false;
+        } else if (is_atext(front())) {
+            out += front();
+            rest_.remove_prefix(1);
+        } else {
+            return fail("local part contains a character that must be quoted");
+        }
+    }
+    if (!dot_allowed && !out.empty()) return fail("local part ends with a dot");
+    return true;
+}
+
+bool PathParser::quoted_string(std::string& out) {
+    rest_.remove_prefix(1);
+    while (!take('"')) {
+        if (at_end()) return fail("quoted local part has no closing quote");
+        if (!smtp::is_ascii(front())) {
+            if (!utf8_character(out)) return false;
+            continue;
+        }
+        const bool escaped = take('\\');
+        if (at_end() || (escaped ? front() < ' ' || front() > '~' : !is_qtext(front())))
+            return fail("quoted local part contains a character that is not allowed");
+        out += front();
+        rest_.remove_prefix(1);
+    }
+    return !out.empty() || fail("local part is empty");
+}
+
+bool PathParser::utf8_character(std::string& out) {
+    if (!smtputf8_) return fail("address contains non-ASCII characters, which need SMTPUTF8");
+    const auto length = first_code_point(rest_).length;
+    if (length == 0) return fail("address is not valid UTF-8");
+    out += rest_.substr(0, length);
+    rest_.remove_prefix(length);
+    return true;
+}
+
+/// All that is left is the domain.
+bool PathParser::domain_or_literal(std::string& out) {
+    if (at_end()) return fail("address has no domain");
+    if (rest_.size() > max_domain) return fail("domain is longer than 255 octets");
+    if (front() == '[') {
+        if (rest_.back() != ']') return fail("address literal has no closing bracket");
+        if (!address_literal(rest_.substr(1, rest_.size() - 2))) return false;
+    } else if (!domain(rest_)) {
+        return false;
+    }
+    out = rest_;
+    return true;
+}
+
+bool PathParser::domain(std::string_view text) {
+    if (text.size() > max_domain) return fail("domain is longer than 255 octets");
+    for (;;) {
+        const auto dot = text.find('.');
+        if (!label(text.substr(0, dot))) return false;
+        if (dot == std::string_view::npos) return true;
+        text.remove_prefix(dot + 1);
+    }
+}
+
+bool PathParser::label(std::string_view text) {
+    if (text.empty()) return fail("domain has an empty label");
+    if (text.front() == '-' || text.back() == '-') return fail("domain has a label that starts or ends with a hyphen");
+    const bool ascii = std::all_of(text.begin(), text.end(), smtp::is_ascii);
+    std::size_t length = 0;
+    for (; !text.empty(); ++length) {
+        const auto c = first_code_point(text);
+        const bool ascii_here = smtp::is_ascii(text.front());
+        if (!ascii_here && !smtputf8_) return fail("address contains non-ASCII characters, which need SMTPUTF8");
+        if (c.length == 0) return fail("address is not valid UTF-8");
+        if (ascii_here ? !is_alnum(text.front()) && text.front() != '-' : is_refused_in_label(c.value))
+            return fail("domain contains a character that is not allowed");
+        text.remove_prefix(c.length);
+    }
+    if (length > (ascii ? max_label : max_u_label)) return fail("domain has a label longer than 63 octets");
+    return true;
+}
+
+/// A dotted quad may have leading zeros here: RFC 5321's Snum is a decimal number of up to three digits. IpAddress wants none.
+std::string without_leading_zeros(std::string_view text) {
+    const auto quad = text.rfind(':') + 1;  // npos + 1 is 0
+    if (text.find('.', quad) == std::string_view::npos) return std::string(text);
+    std::string out(text.substr(0, quad));
+    std::size_t digits = 0;
+    for (std::size_t i = quad; i < text.size(); ++i) {
+        const bool digit = is_digit(text[i]);
+        const bool zero_before_digit = text[i] == '0' && i + 1 < text.size() && is_digit(text[i + 1]);
+        const bool leading = digit && (out.size() == quad || out.back() == '.');
+        digits = digit ? digits + 1 : 0;
+        if (zero_before_digit && leading && digits < max_quad_digits) continue;
+        out += text[i];
+    }
+    return out;
+}
+
+constexpr std::string_view ipv6_tag = "IPv6:";
+
+/// What stands between the brackets, if it is an IP address.
+std::optional<IpAddress> parse_literal_ip(std::string_view inside) {
+    const bool v6 = starts_with_folded(inside, ipv6_tag);
+    if (v6) inside.remove_prefix(ipv6_tag.size());
+    if ((inside.find(':') != std::string_view::npos) != v6) return std::nullopt;
+    return IpAddress::parse(without_leading_zeros(inside));
+}
+
+/// General-address-literal: Standardized-tag ":" 1*dcontent. No tag but IPv6 was ever registered; the form is legal all the same.
+bool is_general_literal(std::string_view inside) {
+    const auto colon = inside.find(':');
+    if (colon == std::string_view::npos || colon == 0) return false;
+    const auto tag = inside.substr(0, colon);
+    const auto content = inside.substr(colon + 1);
+    return std::all_of(tag.begin(), tag.end(), [](char c) { return is_alnum(c) || c == '-'; }) && tag.back() != '-' && !content.empty() &&
+           std::all_of(content.begin(), content.end(), is_dcontent);
+}
+
+bool PathParser::address_literal(std::string_view inside) {
+    if (starts_with_folded(inside, ipv6_tag)) return parse_literal_ip(inside) || fail("address literal is not an IPv6 address");
+    if (inside.find(':') == std::string_view::npos) return parse_literal_ip(inside) || fail("address literal is not an IPv4 address");
+    return is_general_literal(inside) || fail("address literal is malformed");
+}
+
+void set_reason(std::string* why, const char* reason) {
+    if (why != nullptr) *why = reason;
+}
+
+bool is_dot_string(std::string_view text) {
+    char previous = '.';
+    for (const char c : text) {
+        if (c == '.' ? previous == '.' : smtp::is_ascii(c) && !is_atext(c)) return false;
+        previous = c;
+    }
+    return previous != '.';
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+    out += '"';
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c;
+    }
+    out += '"';
+}
+
+void fold_case(std::string& text) { std::transform(text.begin(), text.end(), text.begin(), to_lower); }
+
+}  // namespace
+
+std::optional<Address> Address::parse_path(std::string_view path, const AddressSyntax& syntax, std::string* why) {
+    if (path.size() < 2 || path.front() != '<' || path.back() != '>') {
+        set_reason(why, "address is not enclosed in <>");
+        return std::nullopt;
+    }
+    if (path.size() > max_path) {
+        set_reason(why, "path is longer than 256 octets");
+        return std::nullopt;
+    }
+    auto inside = path.substr(1, path.size() - 2);
+    if (inside.empty() && syntax.allow_null) return Address();
+    const bool has_route = !inside.empty() && inside.front() == '@' && inside.find(':') != std::string_view::npos;
+    if (!has_route) return parse(inside, syntax, why);
+
+    PathParser parser(inside, syntax);
+    Address address;
+    if (parser.source_route() && parser.mailbox(address.local_part_, address.domain_)) return address;
+    set_reason(why, parser.why());
+    return std::nullopt;
+}
+
+std::optional<Address> Address::parse(std::string_view mailbox, const AddressSyntax& syntax, std::string* why) {
+    if (mailbox.size() + 2 > max_path) {
+        set_reason(why, "path is longer than 256 octets");
+        return std::nullopt;
+    }
+    if (syntax.allow_postmaster && equals_folded(mailbox, "postmaster")) return Address(std::string(mailbox), {});
+    PathParser parser(mailbox, syntax);
+    Address address;
+    if (parser.mailbox(address.local_part_, address.domain_)) return address;
+    set_reason(why, parser.why());
+    return std::nullopt;
+}
+
+Address Address::from_parts(std::string local_part, std::string domain) { return {std::move(local_part), std::move(domain)}; }
+
+std::optional<IpAddress> Address::literal_ip() const {
+    if (!is_address_literal() || domain_.back() != ']') return std::nullopt;
+    return parse_literal_ip(std::string_view(domain_).substr(1, domain_.size() - 2));
+}
+
+bool Address::is_ascii() const noexcept {
+    return std::all_of(local_part_.begin(), local_part_.end(), smtp::is_ascii) && std::all_of(domain_.begin(), domain_.end(), smtp::is_ascii);
+}
+
+std::string Address::domain_lower() const {
+    auto out = domain_;
+    fold_case(out);
+    return out;
+}
+
+std::string Address::to_string() const {
+    std::string out;
+    if (is_null()) return out;
+    out.reserve(local_part_.size() + domain_.size() + 3);
+    if (is_dot_string(local_part_)) {
+        out += local_part_;
+    } else {
+        append_quoted(out, local_part_);
+    }
+    if (has_domain()) {
+        out += '@';
+        out += domain_;
+    }
+    return out;
+}
+
+std::string Address::path() const { return '<' + to_string() + '>'; }
+
+std::string Address::folded() const {
+    auto out = to_string();
+    fold_case(out);
+    return out;
+}
+
+bool Address::operator==(const Address& other) const noexcept {
+    return local_part_ == other.local_part_ && equals_folded(domain_, other.domain_);
+}
+
+}  // namespace smtpd

@@ -1,0 +1,45 @@
+/// command.h: one command line (RFC 5321 4.1) taken apart into verb and the rest. Nothing is copied: both are slices of the line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace smtpd::smtp {
+
+enum class Verb : std::uint8_t {
+    unknown,
+    helo,
+    ehlo,
+    lhlo,
+    mail,
+    rcpt,
+    data,
+    bdat,
+    rset,
+    noop,
+    vrfy,
+    expn,
+    help,
+    quit,
+    starttls,
+    auth,
+    xclient
+};
+
+struct Command {
+    Verb verb = Verb::unknown;
+    std::string_view verb_text;  ///< as written; empty where the line starts with a blank or is empty
+    std::string_view rest;       ///< what follows the blanks behind the verb, without blanks at its end
+};
+
+/// Reads a line without its line end.
+Command parse_command(std::string_view line) noexcept;
+
+/// The verb in upper case ("MAIL"); "" for unknown.
+std::string_view verb_name(Verb verb) noexcept;
+
+/// The argument of HELO, EHLO and LHLO: the first word, which need not be a valid domain but must be printable ASCII. Nothing if it is not.
+std::optional<std::string_view> host_argument(std::string_view rest) noexcept;
+
+}  // namespace smtpd::smtp
