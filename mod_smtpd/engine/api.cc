@@ -1,0 +1,86 @@
+/// api.cc: what the API's types do beyond their headers, as far as the engine needs it itself: names, and a handler's log and waits.
+#include <smtpd/connection.h>
+#include <smtpd/hooks.h>
+#include <smtpd/verdict.h>
+
+#include "support/strings.h"
+
+#include <algorithm>
+#include <array>
+#include <thread>
+
+namespace smtpd {
+namespace {
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(HookId::count)> hook_names{
+    "pre-connection", "connect",
+    "helo_parse", "ehlo_parse", "helo", "ehlo",
+    "mail_parse", "mail_pre", "mail",
+    "rcpt_parse", "rcpt_pre", "rcpt",
+    "data", "data_chunk", "data_headers_end", "data_post_headers", "received_line", "data_post",
+    "queue_pre", "queue", "queue_post", "reset_transaction",
+    "vrfy", "noop", "help", "unrecognized_command", "quit", "disconnect", "post-connection",
+    "deny", "ok", "logging", "config", "user_config", "post-fork"};
+static_assert(!hook_names.back().empty(), "every hook has a name");
+
+constexpr std::array<std::string_view, 7> verdict_names{"declined", "ok", "deny", "denysoft", "deny_disconnect", "denysoft_disconnect", "done"};
+
+/// Plugins are asked to quote what came from outside; what slips through must still not break a line or a terminal.
+std::string printable(const std::string& text) {
+    const auto is_plain = [](char c) { return c >= ' ' && c <= '~'; };
+    if (std::all_of(text.begin(), text.end(), is_plain)) return text;
+    std::string out;
+    for (const char c : text) out += is_plain(c) ? std::string(1, c) : support::escape_for_log(std::string_view(&c, 1));
+    return out;
+}
+
+}  // namespace
+
+std::string_view hook_name(HookId id) noexcept {
+    const auto index = static_cast<std::size_t>(id);
+    return index < hook_names.size() ? hook_names[index] : "unknown";
+}
+
+std::string_view verdict_name(Verdict verdict) noexcept {
+    const auto index = static_cast<std::size_t>(verdict);
+    return index < verdict_names.size() ? verdict_names[index] : "unknown";
+}
+
+void Connection::set_naughty(std::string plugin, Verdict verdict, EnhancedCode enhanced, std::string text) {
+    if (!naughty_) naughty_ = Naughty{std::move(plugin), {}, verdict, enhanced};
+    naughty_->texts.push_back(std::move(text));
+}
+
+LogLevel HookContext::effective(LogLevel level) const noexcept {
+    if (!caller_) return level;
+    if (caller_->level_fixed >= 0) return static_cast<LogLevel>(caller_->level_fixed);
+    const int shifted = static_cast<int>(level) + caller_->level_shift;
+    return static_cast<LogLevel>(std::clamp(shifted, static_cast<int>(LogLevel::emerg), static_cast<int>(LogLevel::trace)));
+}
+
+bool HookContext::log_enabled(LogLevel level) const noexcept { return connection.log().enabled(effective(level)); }
+
+void HookContext::write_log(LogLevel level, const std::string& text) const {
+    const Transaction* transaction = transaction_or_null();
+    const std::string client = connection.address().to_string();
+    const std::string safe = printable(text);
+    LogLine line;
+    line.level = effective(level);
+    line.session = connection.id();
+    if (transaction) line.transaction = transaction->id();
+    line.hook = hook_name(hook);
+    if (caller_) line.plugin = caller_->plugin;
+    line.text = safe;
+    line.client = client;
+    connection.log().write(line);
+}
+
+void HookContext::wait(Duration duration) const {
+    const auto left = deadline_ - clock().now();
+    const bool too_long = std::chrono::floor<Duration>(left) < duration;  // in milliseconds: nanoseconds could overflow
+    const auto time = too_long ? left : MonotonicTime::duration(duration);
+    if (time.count() > 0) std::this_thread::sleep_for(time);
+    if (too_long) throw DeadlinePassed();
+}
+
+}  // namespace smtpd

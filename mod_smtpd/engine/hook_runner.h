@@ -1,0 +1,42 @@
+/// hook_runner.h: what the engine asks of the layer above at each point of the dialogue. The engine does not know that plugins exist.
+///
+/// The host implements it for a server's plugin chains; tests implement it with a few lambdas. One object serves all sessions of a server and
+/// is called by many threads at a time.
+#pragma once
+
+#include <smtpd/hooks.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::engine {
+
+/// What the handlers of a stage want to wait for, counted from the beginning of the stage.
+struct Wait {
+    Duration delay{0};    ///< not before that long
+    Duration silence{0};  ///< that long, or until the client sends something
+    /// Handlers (by index in the chain) that asked for more than their deadline allows: their `onerror` answer stands in for them.
+    std::vector<std::uint16_t> cut_short;
+
+    bool needed() const noexcept { return delay.count() > 0 || silence.count() > 0; }
+};
+
+class HookRunner {
+public:
+    virtual ~HookRunner() = default;
+
+    /// Whether anybody handles that hook; where nobody does, the engine skips the call.
+    virtual bool has(HookId hook) const noexcept = 0;
+    /// Whether anybody wants to wait at that hook.
+    virtual bool asks(HookId hook) const noexcept = 0;
+    /// Collects what the handlers of context.hook want to wait for. Never throws.
+    virtual Wait ask(HookContext& context) noexcept = 0;
+    /// Runs the chain of context.hook; context.answers() are set. `wait` is what ask() gave, or empty. Never throws: a fault becomes an answer.
+    virtual Answer run(HookContext& context, const Wait& wait = {}) noexcept = 0;
+    /// The significant lines of a control file, without any hook.
+    virtual std::vector<std::string> control_lines(std::string_view name) noexcept = 0;
+};
+
+}  // namespace smtpd::engine

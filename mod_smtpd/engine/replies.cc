@@ -1,0 +1,217 @@
+#include "engine/replies.h"
+
+#include <array>
+#include <iterator>
+
+namespace smtpd::engine {
+namespace {
+
+struct Text {
+    int code;
+    EnhancedCode enhanced;
+    const char* text;
+};
+
+constexpr Text text_of(Say what) {
+    switch (what) {
+        case Say::hello_first: return {503, {5, 5, 1}, "Send HELO or EHLO first"};
+        case Say::hello_needs_host: return {501, {5, 5, 4}, "HELO and EHLO need your name or address literal (RFC 5321 4.1.1.1)"};
+        case Say::mail_first: return {503, {5, 5, 1}, "Send MAIL first"};
+        case Say::rcpt_first: return {503, {5, 5, 1}, "Send RCPT first; there is no valid recipient"};
+        case Say::nested_mail: return {503, {5, 5, 1}, "A transaction is open; end it with DATA or RSET"};
+        case Say::not_implemented: return {502, {5, 5, 1}, "Command not implemented"};
+        case Say::syntax_error: return {501, {5, 5, 4}, "Syntax error in parameters"};
+        case Say::line_too_long: return {500, {5, 5, 2}, "Line too long"};
+        case Say::bare_newline_in_command: return {500, {5, 5, 2}, "Lines end with CRLF; a CR or LF alone is refused"};
+        case Say::nul_in_command: return {500, {5, 5, 2}, "NUL in a command is refused"};
+        case Say::bad_size: return {501, {5, 5, 4}, "SIZE needs a number"};
+        case Say::size_exceeded: return {552, {5, 3, 4}, "Message is larger than this server takes"};
+        case Say::bad_body: return {501, {5, 5, 4}, "BODY is 7BIT or 8BITMIME"};
+        case Say::unknown_parameter: return {555, {5, 5, 4}, "Unknown parameter"};
+        case Say::too_many_recipients: return {452, {4, 5, 3}, "Too many recipients"};
+        case Say::go_ahead: return {354, {}, "Go ahead, end with <CRLF>.<CRLF>"};
+        case Say::message_too_large: return {552, {5, 3, 4}, "Message is too large"};
+        case Say::header_too_large: return {552, {5, 3, 4}, "Header of the message is too large"};
+        case Say::bare_lf_in_message: return {554, {5, 6, 0}, "Message contains a bare LF; lines end with CRLF (RFC 5321 2.3.8)"};
+        case Say::bare_cr_in_message: return {554, {5, 6, 0}, "Message contains a bare CR; lines end with CRLF (RFC 5321 2.3.8)"};
+        case Say::nul_in_message: return {554, {5, 6, 0}, "Message contains a NUL"};
+        case Say::text_line_too_long: return {554, {5, 6, 0}, "Message contains a line that is too long"};
+        case Say::spool_full: return {452, {4, 3, 1}, "Insufficient storage, try again later"};
+        case Say::spool_failed: return {451, {4, 3, 0}, "Local error in processing, try again later"};
+        case Say::incomplete_message: return {451, {4, 4, 2}, "Connection ended inside the message; nothing was accepted"};
+        case Say::reset_ok: return {250, {2, 0, 0}, "OK"};
+        case Say::noop_ok: return {250, {2, 0, 0}, "OK"};
+        case Say::too_many_errors: return {421, {4, 7, 0}, "Too many errors, closing connection"};
+        case Say::idle_timeout: return {421, {4, 4, 2}, "Timeout, closing connection"};
+        case Say::session_timeout: return {421, {4, 4, 2}, "Session took too long, closing connection"};
+        case Say::too_slow: return {421, {4, 4, 2}, "Data arrives too slowly, closing connection"};
+        case Say::shutting_down: return {421, {4, 3, 2}, "Server is restarting, try again"};
+        case Say::foreign_protocol: return {554, {5, 5, 1}, "This is an SMTP server, closing connection"};
+        case Say::overloaded: return {421, {4, 3, 2}, "Too many connections, try again later"};
+        case Say::too_many_sessions: return {421, {4, 7, 0}, "Too many connections from your address, try again later"};
+        case Say::internal_error: return {421, {4, 3, 0}, "Internal error, closing connection"};
+    }
+    return {421, {4, 3, 0}, "Internal error, closing connection"};
+}
+
+/// What one verdict leads to at one hook.
+struct Row {
+    enum class Effect : std::uint8_t { proceed, refuse, close, ignore } effect = Effect::refuse;
+    int code = 0;  ///< 0 with `proceed`: the engine's own reply of acceptance
+    EnhancedCode enhanced;
+    const char* text = "";
+    bool uses_text = true;  ///< whether a plugin's text, code and status are used
+};
+using Effect = Row::Effect;
+
+struct Rows {
+    Row ok, declined, deny, denysoft, deny_disconnect, denysoft_disconnect;
+};
+
+constexpr Row proceed{Effect::proceed, 0, {}, "", true};
+constexpr Row proceed_silently{Effect::proceed, 0, {}, "", false};
+constexpr Row ignored{Effect::ignore, 0, {}, "", true};
+constexpr Row refuse(int code, EnhancedCode enhanced, const char* text) { return {Effect::refuse, code, enhanced, text, true}; }
+constexpr Row close(int code, EnhancedCode enhanced, const char* text) { return {Effect::close, code, enhanced, text, true}; }
+
+constexpr EnhancedCode hard{5, 7, 1};
+constexpr EnhancedCode soft{4, 7, 1};
+
+constexpr Rows denials(Row deny, Row denysoft, Row deny_disconnect, Row denysoft_disconnect) {
+    return {proceed, proceed_silently, deny, denysoft, deny_disconnect, denysoft_disconnect};
+}
+
+constexpr Rows message_rows(const char* deny, const char* denysoft) {
+    return denials(refuse(552, hard, deny), refuse(452, soft, denysoft), close(552, hard, deny), close(452, soft, denysoft));
+}
+
+constexpr Rows rows_of(HookId hook) {
+    switch (hook) {
+        case HookId::pre_connection:
+            return denials(close(550, hard, "Service is not available for you"), close(451, soft, "Try again later"),
+                           close(550, hard, "Service is not available for you"), close(451, soft, "Try again later"));
+        case HookId::connect:
+            return denials(close(550, hard, "Connection denied"), close(450, soft, "Connection temporarily denied"),
+                           close(550, hard, "Connection denied"), close(450, soft, "Connection temporarily denied"));
+        case HookId::helo:
+        case HookId::ehlo:
+            return denials(refuse(550, hard, "Greeting refused"), refuse(450, soft, "Greeting temporarily refused"),
+                           close(550, hard, "Greeting refused"), close(450, soft, "Greeting temporarily refused"));
+        case HookId::mail:
+            return denials(refuse(550, hard, "Sender denied"), refuse(450, soft, "Sender temporarily denied"),
+                           close(550, hard, "Sender denied"), close(421, soft, "Sender temporarily denied"));
+        case HookId::rcpt: {
+            Rows rows = denials(refuse(550, hard, "Relaying denied"), refuse(450, soft, "Relaying denied"),
+                                close(550, hard, "Delivery denied"), close(421, soft, "Delivery denied"));
+            rows.declined = refuse(450, soft, "No plugin decided about this recipient");
+            return rows;
+        }
+        case HookId::data:
+            return denials(refuse(554, hard, "Message denied"), refuse(451, soft, "Message temporarily denied"),
+                           close(554, hard, "Message denied"), close(451, soft, "Message temporarily denied"));
+        case HookId::data_headers_end: {
+            Rows rows = message_rows("Message denied", "Message temporarily denied");
+            rows.deny_disconnect = close(554, hard, "Message denied");
+            rows.denysoft_disconnect = close(421, soft, "Message temporarily denied");
+            return rows;
+        }
+        case HookId::data_post_headers:
+        case HookId::data_post:
+        case HookId::queue_pre:
+            return message_rows("Message denied", "Message temporarily denied");
+        case HookId::queue: {
+            Rows rows = message_rows("Message denied", "Message temporarily denied");
+            rows.declined = refuse(451, {4, 3, 0}, "Queuing declined or disabled, try again later");
+            rows.deny_disconnect = rows.denysoft_disconnect = rows.declined;
+            return rows;
+        }
+        case HookId::unrecognized_command: {
+            Row unknown = refuse(500, {5, 5, 1}, "Unrecognized command");
+            Row deny = unknown;
+            unknown.uses_text = false;
+            return {unknown, unknown, deny, unknown, close(521, {5, 5, 1}, "Unrecognized command"), unknown};
+        }
+        case HookId::help:
+            return {proceed, proceed_silently, refuse(500, {5, 5, 2}, "Syntax error"), proceed_silently, proceed_silently, proceed_silently};
+        case HookId::vrfy:
+            return {{Effect::proceed, 250, {2, 1, 5}, "User OK", true}, proceed_silently, refuse(554, hard, "Access denied"), proceed_silently,
+                    proceed_silently, proceed_silently};
+        case HookId::noop:
+            return {proceed, proceed_silently, refuse(500, {5, 5, 1}, "Command refused"), proceed_silently,
+                    close(500, {5, 5, 1}, "Command refused"), proceed_silently};
+        case HookId::quit: return {proceed, proceed_silently, proceed, proceed, proceed, proceed};
+        case HookId::helo_parse:
+        case HookId::ehlo_parse:
+        case HookId::mail_parse:
+        case HookId::mail_pre:
+        case HookId::rcpt_parse:
+        case HookId::rcpt_pre: {
+            return {proceed_silently, proceed_silently, refuse(501, {5, 5, 4}, "Syntax error in parameters"),
+                    refuse(451, {4, 5, 0}, "Temporarily refused"), close(501, {5, 5, 4}, "Syntax error in parameters"),
+                    close(451, {4, 5, 0}, "Temporarily refused")};
+        }
+        default: return {ignored, ignored, ignored, ignored, ignored, ignored};
+    }
+}
+
+const Row& row_for(const Rows& rows, Verdict verdict) {
+    switch (verdict) {
+        case Verdict::ok: return rows.ok;
+        case Verdict::deny: return rows.deny;
+        case Verdict::denysoft: return rows.denysoft;
+        case Verdict::deny_disconnect: return rows.deny_disconnect;
+        case Verdict::denysoft_disconnect: return rows.denysoft_disconnect;
+        default: return rows.declined;
+    }
+}
+
+/// Whether a plugin may use this code where the table has that one. The class stays: what is refused for now is not refused for good, and 421
+/// says that the connection is closed.
+bool fits(int code, const Row& row, int table_code) {
+    return code / 100 == table_code / 100 && (code != 421 || row.effect == Effect::close);
+}
+
+Reply refined(const Row& row, const Answer& answer, Reply base) {
+    if (!row.uses_text) return base;
+    if (answer.code != 0 && fits(answer.code, row, base.code)) base.code = answer.code;
+    if (!answer.enhanced.empty()) base.enhanced = answer.enhanced;
+    if (!answer.text.empty()) base.text = answer.text;
+    return make_reply(base.code, base.enhanced, std::move(base.text));
+}
+
+}  // namespace
+
+Reply make_reply(int code, EnhancedCode enhanced, std::string text) {
+    const auto status_class = static_cast<std::uint8_t>(code / 100);
+    if (status_class == 3) enhanced = {};
+    else enhanced.status_class = status_class;
+    return {code, enhanced, std::move(text), status_class == 3};
+}
+
+Reply reply(Say what) {
+    const Text text = text_of(what);
+    return {text.code, text.enhanced, text.text, text.code / 100 == 3};
+}
+
+Outcome outcome_of(HookId hook, const Answer& answer, Reply accepted) {
+    if (answer.verdict == Verdict::done) return {{}, hook == HookId::pre_connection, hook == HookId::quit, true};
+    static const auto table = [] {
+        std::array<Rows, static_cast<std::size_t>(HookId::count)> rows{};
+        for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = rows_of(static_cast<HookId>(i));
+        return rows;
+    }();
+    const Row& row = row_for(table[static_cast<std::size_t>(hook)], answer.verdict);
+    switch (row.effect) {
+        case Effect::proceed: {
+            if (row.code != 0) accepted = {row.code, row.enhanced, row.text};
+            if (accepted.plain || !row.uses_text) return {std::move(accepted), true, false, false};
+            return {refined(row, answer, std::move(accepted)), true, false, false};
+        }
+        case Effect::refuse: return {refined(row, answer, {row.code, row.enhanced, row.text}), false, false, false};
+        case Effect::close: return {refined(row, answer, {row.code, row.enhanced, row.text}), false, true, false};
+        case Effect::ignore: break;
+    }
+    return {std::move(accepted), true, false, false};
+}
+
+}  // namespace smtpd::engine

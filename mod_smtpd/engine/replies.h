@@ -1,0 +1,40 @@
+/// replies.h: every text that the engine itself sends, once, and what each verdict means at each hook.
+///
+/// RFC 5321 4.2 (codes), RFC 3463 and RFC 5248 (enhanced status codes). docs/hooks.md prints the same table for plugin authors.
+#pragma once
+
+#include <smtpd/hooks.h>
+#include <smtpd/reply.h>
+#include <smtpd/verdict.h>
+
+#include <string>
+#include <string_view>
+
+namespace smtpd::engine {
+
+/// The engine's own replies, without arguments.
+enum class Say {
+    hello_first, hello_needs_host, mail_first, rcpt_first, nested_mail, not_implemented, syntax_error, line_too_long,
+    bare_newline_in_command, nul_in_command, bad_size, size_exceeded, bad_body, unknown_parameter, too_many_recipients, go_ahead,
+    message_too_large, header_too_large, bare_lf_in_message, bare_cr_in_message, nul_in_message, text_line_too_long, spool_full,
+    spool_failed, incomplete_message, reset_ok, noop_ok, too_many_errors, idle_timeout, session_timeout, too_slow, shutting_down,
+    foreign_protocol, overloaded, too_many_sessions, internal_error
+};
+Reply reply(Say what);
+
+/// What becomes of a hook's answer.
+struct Outcome {
+    Reply reply;              ///< empty = nothing is sent
+    bool proceeds = false;    ///< the command has its effect
+    bool disconnects = false;
+    bool is_done = false;     ///< the plugin has answered by itself
+};
+
+/// Applies the table to an answer of that hook. Where the answer has a code, a status or a text of its own, and they fit the verdict's class, they
+/// are used. `accepted` is the reply of the engine for the case that the command has its effect.
+Outcome outcome_of(HookId hook, const Answer& answer, Reply accepted);
+
+/// A reply with the code's class forced onto the enhanced status.
+Reply make_reply(int code, EnhancedCode enhanced, std::string text);
+
+}  // namespace smtpd::engine

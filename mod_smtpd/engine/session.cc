@@ -1,0 +1,420 @@
+/// session.cc: a session's life, its input and output, and the stages at which plugins are asked. The commands are in session_commands.cc, the
+/// message in session_data.cc.
+#include "engine/session.h"
+
+#include "support/strings.h"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace smtpd::engine {
+namespace {
+
+/// Replies are gathered until there is no input left, but not beyond this: a client that sends without reading must not fill our memory.
+constexpr std::size_t output_limit = 32 * 1024;
+
+/// A command line that does not end: RFC 5321 4.5.3.1.4 allows 512 octets; who sends this much is not talking SMTP.
+constexpr std::uint64_t endless_line = 256 * 1024;
+
+smtp::BareNewline policy_for(const Settings& settings, const IpAddress& client) {
+    const auto& exempt = settings.bare_newline_exempt;
+    const bool is_exempt = std::any_of(exempt.begin(), exempt.end(), [&](const IpNetwork& network) { return network.contains(client); });
+    return is_exempt ? smtp::BareNewline::accept : settings.bare_newline;
+}
+
+/// What came from the DNS is shown to people and put into fields, so it must look like a name.
+bool is_host_name(std::string_view name) {
+    const auto is_allowed = [](char c) { return support::is_alpha(c) || support::is_digit(c) || c == '.' || c == '-' || c == '_'; };
+    return name.size() <= 255 && std::all_of(name.begin(), name.end(), is_allowed);
+}
+
+}  // namespace
+
+std::string_view phase_name(Phase phase) noexcept {
+    switch (phase) {
+        case Phase::connecting: return "connecting";
+        case Phase::greeting: return "greeting";
+        case Phase::command: return "command";
+        case Phase::transaction: return "transaction";
+        case Phase::receiving: return "receiving";
+        case Phase::waiting: return "waiting";
+        case Phase::closing: return "closing";
+    }
+    return "";
+}
+
+Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer)
+    : settings_(settings), hooks_(hooks), clock_(clock), log_(log), lines_(settings.max_command_line),
+      max_message_size_(settings.max_message_size), bare_newline_(policy_for(settings, peer.client.address)) {
+    id_ = std::move(peer.id);
+    client_ = peer.client;
+    local_ = peer.local;
+    if (is_host_name(peer.host)) host_ = std::move(peer.host);
+    sessions_of_client_ = peer.sessions_of_client;
+    tls_protocol_ = std::move(peer.tls_protocol);
+    tls_cipher_ = std::move(peer.tls_cipher);
+    server_name_ = settings.server_name;
+    started_ = clock_.now();
+}
+
+Session::~Session() { finish(); }
+
+Phase Session::phase() const noexcept {
+    if (over_) return Phase::closing;
+    if (!begun_) return Phase::connecting;
+    if (parked_on_) return Phase::waiting;
+    if (decoder_) return Phase::receiving;
+    if (transaction_) return Phase::transaction;
+    return greeted_ == Greeted::no ? Phase::greeting : Phase::command;
+}
+
+Session::Progress Session::progress() const noexcept {
+    if (!decoder_) return {};
+    return {true, data_since_, decoder_->consumed()};
+}
+
+// ---- arguments of hooks
+
+/// Makes the argument of that hook out of the session's state; the same again after a wait.
+template <class F>
+std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& call) {
+    switch (hook) {
+        case HookId::helo:
+        case HookId::ehlo: {
+            HelloHook context(hook, *this, hello_argument_, hello_rest_);
+            return call(static_cast<HookContext&>(context));
+        }
+        case HookId::mail: {
+            MailHook context(*this, *transaction_);
+            return call(static_cast<HookContext&>(context));
+        }
+        case HookId::rcpt: {
+            RcptHook context(*this, *transaction_, *recipient_);
+            return call(static_cast<HookContext&>(context));
+        }
+        case HookId::data:
+        case HookId::data_headers_end:
+        case HookId::data_post_headers:
+        case HookId::data_post:
+        case HookId::queue_pre:
+        case HookId::queue:
+        case HookId::queue_post:
+        case HookId::reset_transaction: {
+            MessageHook context(hook, *this, *transaction_);
+            context.reply_text = final_text_;
+            return call(static_cast<HookContext&>(context));
+        }
+        case HookId::vrfy:
+        case HookId::noop:
+        case HookId::help: {
+            CommandHook context(hook, *this, argument_);
+            return call(static_cast<HookContext&>(context));
+        }
+        case HookId::unrecognized_command: {
+            UnrecognizedHook context(*this, verb_text_, argument_);
+            return call(static_cast<HookContext&>(context));
+        }
+        default: {
+            ConnectionContext context(hook, *this);
+            return call(static_cast<HookContext&>(context));
+        }
+    }
+}
+
+// ---- driving
+
+Step Session::start() {
+    begun_ = true;
+    note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, host_.empty() ? "" : " (" + quoted(host_) + ")");
+    if (hooks_.has(HookId::pre_connection)) {
+        const Answer answer = with_context(HookId::pre_connection, [&](HookContext& context) { return hooks_.run(context); });
+        if (answer_ends_stage(HookId::pre_connection, answer)) return step();
+    }
+    stage(HookId::connect);
+    return step();
+}
+
+Step Session::feed(std::string_view octets) {
+    if (over_) return Step::close;
+    if (parked_on_) {
+        keep(octets);
+        return look_at_park();
+    }
+    if (backlog_.empty()) {
+        work_off(octets);
+    } else {
+        keep(octets);
+        work_off_backlog();
+    }
+    return step();
+}
+
+Step Session::resume() {
+    if (over_) return Step::close;
+    if (parked_on_) return look_at_park();
+    work_off_backlog();
+    return step();
+}
+
+Step Session::end_of_input() {
+    if (over_) return Step::close;
+    at_eof_ = true;
+    if (parked_on_) return look_at_park();
+    return step();
+}
+
+Step Session::interrupt(Interruption why) {
+    if (over_) return Step::close;
+    static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout, Say::too_slow, Say::shutting_down,
+                                    Say::overloaded, Say::too_many_sessions, Say::internal_error};
+    parked_on_.reset();
+    end_connection(reply(words[static_cast<std::size_t>(why)]));
+    return Step::close;
+}
+
+Step Session::stop_soon() {
+    stopping_ = true;
+    return step();
+}
+
+/// What the driver is to do now; also where a session ends that has nothing more to hope for.
+Step Session::step() {
+    if (!over_ && !parked_on_ && backlog_.empty()) {
+        if (at_eof_) {
+            if (decoder_) respond(Say::incomplete_message);
+            finish();
+        } else if (stopping_ && !transaction_ && lines_.pending() == 0) {
+            end_connection(reply(Say::shutting_down));
+        }
+    }
+    if (over_) return Step::close;
+    if (parked_on_) return Step::park;
+    return backlog_.empty() ? Step::need_input : Step::more;
+}
+
+// ---- input
+
+void Session::keep(std::string_view octets) {
+    if (parked_on_ && !octets.empty() && clock_.now() < parked_at_ + wait_.silence) spoke_ = true;
+    backlog_ += octets;
+}
+
+void Session::work_off(std::string_view octets) {
+    rest_ = octets;
+    process();
+    backlog_ += rest_;
+    rest_ = {};
+}
+
+void Session::work_off_backlog() {
+    const std::string taken = std::move(backlog_);
+    backlog_.clear();
+    work_off(taken);
+}
+
+void Session::process() {
+    while (!over_ && !parked_on_ && output_.size() < output_limit && !rest_.empty()) {
+        if (decoder_)
+            receive();
+        else if (!next_command())
+            return;
+        enforce_error_limit();
+    }
+}
+
+/// Takes a line off rest_ and executes it; false when there is none yet.
+bool Session::next_command() {
+    if (lines_.pending() == 0 && is_foreign_protocol()) {
+        end_connection(reply(Say::foreign_protocol));
+        return true;
+    }
+    const auto at_hand = lines_.pending() + rest_.size();
+    const auto line = lines_.next(rest_);
+    const bool is_whole = line.status != smtp::LineSplitter::Status::need_more;
+    if ((is_whole ? at_hand - rest_.size() - 1 : lines_.pending()) > endless_line) {
+        end_connection(reply(Say::line_too_long));
+        return true;
+    }
+    if (!is_whole) return false;
+    ++commands_;
+    if (stopping_ && !transaction_)
+        end_connection(reply(Say::shutting_down));
+    else if (line.status == smtp::LineSplitter::Status::too_long)
+        respond(Say::line_too_long);
+    else if (line.nul)
+        respond(Say::nul_in_command);
+    else if ((line.bare_lf || line.bare_cr) && bare_newline_ == smtp::BareNewline::reject)
+        respond(Say::bare_newline_in_command);
+    else
+        command(line.text);
+    return true;
+}
+
+/// A TLS handshake record where a command should be: a client that was told port 465 is here.
+bool Session::is_foreign_protocol() const noexcept { return rest_.front() == '\x16'; }
+
+// ---- output
+
+void Session::put(const Reply& reply) {
+    const std::size_t before = output_.size();
+    reply.append_to(output_);
+    if (log_.enabled(LogLevel::trace)) write_log(LogLevel::trace, ">>> " + quoted(std::string_view(output_).substr(before)));
+}
+
+void Session::respond(const Reply& reply) {
+    if (reply.empty()) return;
+    put(reply);
+    if (reply.code >= 400) count_error();
+}
+
+void Session::send(const Reply& reply) { respond(reply); }
+
+void Session::count_error() { ++errors_; }
+
+void Session::enforce_error_limit() {
+    if (settings_.max_errors != 0 && errors_ >= settings_.max_errors && !over_ && !parked_on_) end_connection(reply(Say::too_many_errors));
+}
+
+void Session::write_log(LogLevel level, std::string_view text) const {
+    const std::string client = client_.address.to_string();
+    LogLine line;
+    line.level = level;
+    line.session = id_;
+    if (transaction_) line.transaction = transaction_->id();
+    line.text = text;
+    line.client = client;
+    log_.write(line);
+}
+
+// ---- stages
+
+void Session::stage(HookId hook) {
+    if (!hooks_.has(hook)) return after(hook, Answer());
+    if (hooks_.asks(hook)) {
+        wait_ = with_context(hook, [&](HookContext& context) { return hooks_.ask(context); });
+        if (wait_.needed()) return park(hook);
+    }
+    run_stage(hook, Answers());
+}
+
+void Session::run_stage(HookId hook, const Answers& answers) {
+    const Answer answer = with_context(hook, [&](HookContext& context) {
+        context.set_answers(answers);
+        return hooks_.run(context, wait_);
+    });
+    if (!wait_.cut_short.empty() || wait_.needed()) wait_ = {};
+    after(hook, answer);
+}
+
+void Session::park(HookId hook) {
+    parked_on_ = hook;
+    parked_at_ = clock_.now();
+    spoke_ = unread() > 0;
+    wake_at_ = parked_at_ + (spoke_ ? wait_.delay : std::max(wait_.delay, wait_.silence));
+    if (park_is_over()) leave_park();
+}
+
+/// Whether what the parked stage waits for has come: the time, an early word of the client, or the client's end.
+bool Session::park_is_over() {
+    if (spoke_) wake_at_ = parked_at_ + wait_.delay;
+    return at_eof_ || clock_.now() >= wake_at_;
+}
+
+void Session::leave_park() {
+    const HookId hook = *parked_on_;
+    parked_on_.reset();
+    run_stage(hook, Answers(spoke_, std::chrono::duration_cast<Duration>(clock_.now() - parked_at_)));
+    enforce_error_limit();
+}
+
+Step Session::look_at_park() {
+    if (!park_is_over()) return Step::park;
+    leave_park();
+    if (!over_ && !parked_on_) work_off_backlog();
+    return step();
+}
+
+/// A hook whose answer changes nothing.
+void Session::notify(HookId hook) {
+    if (hooks_.has(hook)) with_context(hook, [&](HookContext& context) { (void)hooks_.run(context); });
+}
+
+/// Sends what the answer calls for. True when the stage is over with it; false when the command has its effect (`accepted` was not sent then
+/// unless it is given).
+bool Session::answer_ends_stage(HookId hook, const Answer& answer, Reply accepted) {
+    Outcome outcome = outcome_of(hook, answer, std::move(accepted));
+    if (outcome.proceeds) {
+        respond(outcome.reply);
+        return false;
+    }
+    if (!outcome.is_done && log_.enabled(LogLevel::info) && !outcome.reply.empty())
+        note(LogLevel::info, "{} refused: {}", hook_name(hook), quoted(outcome.reply.to_string()));
+    if (outcome.disconnects)
+        end_connection(outcome.reply);
+    else
+        respond(outcome.reply);
+    return true;
+}
+
+void Session::end_connection(const Reply& last_words) {
+    respond(last_words);
+    finish();
+}
+
+void Session::finish() {
+    if (over_) return;
+    over_ = true;
+    parked_on_.reset();
+    if (!begun_) return;
+    notify(HookId::disconnect);
+    reset_transaction();
+    notify(HookId::post_connection);
+    note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, messages_, errors_);
+}
+
+void Session::reset_transaction() {
+    decoder_.reset();
+    recipient_.reset();
+    refusal_.reset();
+    if (!transaction_) return;
+    notify(HookId::reset_transaction);
+    transaction_.reset();
+}
+
+void Session::after(HookId hook, const Answer& answer) {
+    switch (hook) {
+        case HookId::connect: return after_connect(answer);
+        case HookId::helo:
+        case HookId::ehlo: return after_hello(answer);
+        case HookId::mail: return after_mail(answer);
+        case HookId::rcpt: return after_rcpt(answer);
+        case HookId::data: return after_data(answer);
+        case HookId::data_post_headers:
+        case HookId::data_post:
+        case HookId::queue_pre: return after_message_stage(hook, answer);
+        case HookId::queue: return after_queue(answer);
+        default: return after_simple(hook, answer);
+    }
+}
+
+// ---- configuration values
+
+std::vector<std::string> Session::config(std::string_view name) {
+    if (hooks_.has(HookId::config)) {
+        std::vector<std::string> values;
+        ConfigHook context(HookId::config, *this, name, nullptr, values);
+        if (hooks_.run(context).verdict == Verdict::ok) return values;
+    }
+    return hooks_.control_lines(name);
+}
+
+std::vector<std::string> Session::config(std::string_view name, const Address& user) {
+    if (hooks_.has(HookId::user_config)) {
+        std::vector<std::string> values;
+        ConfigHook context(HookId::user_config, *this, name, &user, values);
+        if (hooks_.run(context).verdict == Verdict::ok) return values;
+    }
+    return config(name);
+}
+
+}  // namespace smtpd::engine

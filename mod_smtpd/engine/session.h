@@ -1,0 +1,213 @@
+/// session.h: the SMTP state machine (RFC 5321), without sockets, threads or clocks of its own: octets in, octets out, and what to do next.
+///
+/// Whoever drives it (httpd's connection driver, a test, a fuzzer) calls start() once, then feed() with whatever arrives, and after each call
+/// sends what is in output() and does what the returned Step says. Calls must not overlap; they may come from different threads one after the
+/// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
+///
+/// The three parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_data.cc.
+#pragma once
+
+#include "engine/hook_runner.h"
+#include "engine/mail_transaction.h"
+#include "engine/replies.h"
+#include "engine/settings.h"
+#include "smtp/command.h"
+#include "smtp/data_decoder.h"
+#include "smtp/line_splitter.h"
+
+#include <smtpd/connection.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace smtpd::engine {
+
+enum class Step {
+    need_input,  ///< send the output, then feed() what comes
+    more,        ///< send the output, then call resume(): there is more input at hand than may be answered at once
+    park,        ///< send the output, then call resume() at wake_at(), and feed() what comes meanwhile
+    close        ///< send the output and close
+};
+
+/// Why the driver ends a session.
+enum class Interruption { idle_timeout, session_timeout, too_slow, shutting_down, overloaded, too_many_sessions, internal_error };
+
+/// What a session is made of: who is connected, and what the server knows about the connection.
+struct Peer {
+    std::string id;
+    Endpoint client;
+    Endpoint local;
+    std::string host;  ///< by reverse DNS, "" when not looked up
+    std::uint32_t sessions_of_client = 0;
+    std::string tls_protocol;
+    std::string tls_cipher;
+};
+
+/// What a status page shows.
+enum class Phase : std::uint8_t { connecting, greeting, command, transaction, receiving, waiting, closing };
+std::string_view phase_name(Phase phase) noexcept;
+
+class Session final : public Connection, private smtp::DataDecoder::Sink {
+public:
+    /// All references must outlive the session.
+    Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer);
+    ~Session() override;
+
+    /// The connection was accepted: pre_connection and connect hooks, then the greeting.
+    Step start();
+    /// Octets from the client, in order.
+    Step feed(std::string_view octets);
+    /// The time of wake_at() has come, or the output of `more` is sent.
+    Step resume();
+    /// The client will send nothing more.
+    Step end_of_input();
+    /// Says why with a 421 and ends. The connection may already be gone.
+    Step interrupt(Interruption why);
+    /// The server wants to stop: the session ends with 421 at the next command outside a transaction, or now when it is idle.
+    Step stop_soon();
+
+    std::string& output() noexcept { return output_; }  ///< the driver sends and clears it
+    MonotonicTime wake_at() const noexcept { return wake_at_; }
+    bool is_over() const noexcept { return over_; }
+    bool is_parked() const noexcept { return parked_on_.has_value(); }
+    bool backlog_is_full() const noexcept { return backlog_.size() >= settings_.max_input_backlog; }
+    Phase phase() const noexcept;
+    smtp::Verb last_command() const noexcept { return last_verb_; }
+    /// DATA is being received since then, and that many octets have come.
+    struct Progress {
+        bool receiving = false;
+        MonotonicTime since;
+        std::uint64_t octets = 0;
+    };
+    Progress progress() const noexcept;
+
+    // Connection
+    void send(const Reply& reply) override;
+    void add_capability(std::string line) override { capabilities_.push_back(std::move(line)); }
+    std::vector<std::string> config(std::string_view name) override;
+    std::vector<std::string> config(std::string_view name, const Address& user) override;
+    std::size_t unread() const noexcept override { return rest_.size() + backlog_.size(); }
+    const Clock& clock() const noexcept override { return clock_; }
+    LogSink& log() const noexcept override { return log_; }
+
+private:
+    // session.cc: input and output
+    Step step();
+    void keep(std::string_view octets);
+    void work_off(std::string_view octets);
+    void work_off_backlog();
+    void process();
+    bool next_command();
+    bool is_foreign_protocol() const noexcept;
+    void put(const Reply& reply);
+    void respond(const Reply& reply);
+    void respond(Say what) { respond(reply(what)); }
+    void count_error();
+    void enforce_error_limit();
+    void finish();
+    void write_log(LogLevel level, std::string_view text) const;
+    template <class... Arguments>
+    void note(LogLevel level, std::string_view pattern, const Arguments&... arguments) const {
+        if (log_.enabled(level)) write_log(level, format_text(pattern, arguments...));
+    }
+
+    // session.cc: stages. A stage asks the plugins of a hook, perhaps waits first, and goes on in after().
+    void stage(HookId hook);
+    void run_stage(HookId hook, const Answers& answers);
+    void after(HookId hook, const Answer& answer);
+    template <class F>
+    std::invoke_result_t<F, HookContext&> with_context(HookId hook, F&& call);
+    void park(HookId hook);
+    bool park_is_over();
+    void leave_park();
+    Step look_at_park();
+    void notify(HookId hook);
+    bool answer_ends_stage(HookId hook, const Answer& answer, Reply accepted = {});
+    void end_connection(const Reply& last_words);
+    void reset_transaction();
+
+    // session_commands.cc
+    void command(std::string_view line);
+    void dispatch(const smtp::Command& command);
+    void hello(bool extended, std::string_view rest);
+    void mail(std::string_view rest);
+    void rcpt(std::string_view rest);
+    void data();
+    void after_connect(const Answer& answer);
+    void after_hello(const Answer& answer);
+    void after_mail(const Answer& answer);
+    void after_rcpt(const Answer& answer);
+    void after_data(const Answer& answer);
+    void after_simple(HookId hook, const Answer& answer);
+    bool rewritten(HookId hook, std::string_view& argument, std::string& storage);
+    bool accept_mail_parameters(MailTransaction& transaction);
+    Reply hello_reply();
+
+    // session_data.cc
+    void receive();
+    void octets(std::string_view piece) override;
+    void header_arrived();
+    void refuse_message(Reply reply);
+    void end_of_data();
+    void complete_message();
+    void after_message_stage(HookId hook, const Answer& answer);
+    void add_trace_fields();
+    void after_queue(const Answer& answer);
+    void answer_message(const Reply& decided);
+    void end_message(const Reply& decided);
+    void end_refused_message();
+
+    const Settings& settings_;
+    HookRunner& hooks_;
+    const Clock& clock_;
+    LogSink& log_;
+
+    // Input and output
+    std::string output_;
+    std::string backlog_;      ///< arrived and not looked at yet
+    std::string_view rest_;    ///< the same, of the call that is running
+    smtp::LineSplitter lines_;
+    bool begun_ = false;
+    bool over_ = false;
+    bool at_eof_ = false;
+    bool stopping_ = false;
+    smtp::Verb last_verb_ = smtp::Verb::unknown;
+    std::uint32_t junk_commands_ = 0;
+
+    // Waiting
+    std::optional<HookId> parked_on_;
+    Wait wait_;
+    bool spoke_ = false;
+    MonotonicTime parked_at_{};
+    MonotonicTime wake_at_{};
+
+    // The command that is being decided about
+    bool extended_hello_ = false;
+    std::string hello_argument_;
+    std::string hello_rest_;
+    std::optional<Recipient> recipient_;
+    std::string argument_;
+    std::string verb_text_;
+    std::vector<std::string> capabilities_;
+
+    // Transaction
+    std::uint64_t max_message_size_;
+    std::uint32_t transactions_ = 0;
+    std::unique_ptr<MailTransaction> transaction_;
+    std::uint32_t surplus_recipients_ = 0;
+    std::optional<smtp::DataDecoder> decoder_;
+    smtp::BareNewline bare_newline_;
+    bool headers_seen_ = false;
+    std::optional<Reply> refusal_;  ///< what the end of data will be answered with
+    bool drop_data_ = false;
+    bool hang_up_ = false;          ///< that answer is given at once and ends the session
+    MonotonicTime data_since_{};
+    std::uint64_t data_octets_ = 0;
+    std::string final_text_;
+};
+
+}  // namespace smtpd::engine

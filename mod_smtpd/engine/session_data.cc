@@ -1,0 +1,169 @@
+/// session_data.cc: the message, from 354 to the final reply (RFC 5321 4.1.1.4).
+///
+/// Whatever goes wrong while octets arrive is answered only at the end of data, so that client and server stay in step. 250 is said only after
+/// a plugin of the queue hook has said that the message is safe.
+#include "engine/session.h"
+
+#include "engine/trace_fields.h"
+#include "support/strings.h"
+
+namespace smtpd::engine {
+namespace {
+
+std::string address_list(const std::vector<Recipient>& recipients) {
+    std::string out;
+    for (const auto& recipient : recipients) out += (out.empty() ? "" : ",") + recipient.address().path();
+    return out;
+}
+
+Reply storage_refusal(const Error& error) { return reply(error.code == ErrorCode::no_space ? Say::spool_full : Say::spool_failed); }
+
+std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewline policy) {
+    using smtp::Defect;
+    if (decoder.has(Defect::line_too_long)) return Say::text_line_too_long;
+    if (policy != smtp::BareNewline::reject) return {};
+    if (decoder.has(Defect::bare_lf)) return Say::bare_lf_in_message;
+    if (decoder.has(Defect::bare_cr)) return Say::bare_cr_in_message;
+    if (decoder.has(Defect::nul)) return Say::nul_in_message;
+    return {};
+}
+
+}  // namespace
+
+void Session::receive() {
+    rest_.remove_prefix(decoder_->feed(rest_, *this));
+    if (hang_up_) return end_refused_message();
+    if (decoder_->done()) end_of_data();
+}
+
+/// A piece of the message, dot-unstuffed. Of one that goes over the limit, what is below it is looked at all the same: what the client is told must
+/// not depend on how the message was cut.
+void Session::octets(std::string_view piece) {
+    if (drop_data_) return;
+    auto& message = transaction_->stored();
+    if (max_message_size_ != 0 && piece.size() > max_message_size_ - message.size()) {
+        if (const auto room = max_message_size_ - message.size(); room > 0) octets(piece.substr(0, room));
+        return refuse_message(reply(Say::message_too_large));
+    }
+    if (const auto appended = message.append(piece); !appended) {
+        note(LogLevel::error, "cannot keep the message: {}", appended.error().what);
+        return refuse_message(storage_refusal(appended.error()));
+    }
+    if (message.header_too_large()) return refuse_message(reply(Say::header_too_large));
+    if (hooks_.has(HookId::data_chunk)) {
+        DataChunkHook context(*this, *transaction_, piece);
+        (void)hooks_.run(context);
+    }
+    if (!headers_seen_ && message.headers_complete()) header_arrived();
+}
+
+void Session::header_arrived() {
+    headers_seen_ = true;
+    if (!hooks_.has(HookId::data_headers_end)) return;
+    MessageHook context(HookId::data_headers_end, *this, *transaction_);
+    Outcome outcome = outcome_of(HookId::data_headers_end, hooks_.run(context), {});
+    if (outcome.proceeds || outcome.is_done) return;
+    hang_up_ = outcome.disconnects;
+    refuse_message(std::move(outcome.reply));
+}
+
+/// The message will be refused when it is over; what still comes is not kept.
+void Session::refuse_message(Reply reply) {
+    drop_data_ = true;
+    if (!refusal_) refusal_ = std::move(reply);
+    transaction_->begin_message();  // gives its space back
+}
+
+void Session::end_of_data() {
+    const auto decoder = std::move(*decoder_);
+    decoder_.reset();
+    data_octets_ = decoder.consumed();
+    if (const auto defect = decoder.first_defect())
+        note(bare_newline_ == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info, "{} in the message at octet {}: \"{}\"",
+             smtp::defect_name(defect->defect), defect->offset, defect->around);
+    if (const auto why = refusal_for(decoder, bare_newline_); why && !refusal_) refusal_ = reply(*why);
+    if (!refusal_) complete_message();
+    if (refusal_) return end_refused_message();
+    stage(HookId::data_post_headers);
+}
+
+void Session::complete_message() {
+    if (const auto finished = transaction_->stored().finish(); !finished) {
+        note(LogLevel::error, "cannot keep the message: {}", finished.error().what);
+        refusal_ = storage_refusal(finished.error());
+        return;
+    }
+    if (!headers_seen_) header_arrived();
+}
+
+/// data_post_headers, data_post, queue_pre: on to the next, or out.
+void Session::after_message_stage(HookId hook, const Answer& answer) {
+    Outcome outcome = outcome_of(hook, answer, {});
+    if (outcome.is_done) return reset_transaction();
+    if (!outcome.proceeds) {
+        end_message(outcome.reply);
+        if (outcome.disconnects) finish();
+        return;
+    }
+    switch (hook) {
+        case HookId::data_post_headers: add_trace_fields(); return stage(HookId::data_post);
+        case HookId::data_post: return stage(HookId::queue_pre);
+        default: return stage(HookId::queue);
+    }
+}
+
+void Session::add_trace_fields() {
+    std::string received = received_value(*this, *transaction_, settings_.software);
+    if (hooks_.has(HookId::received_line)) {
+        std::string value = received;
+        ReceivedLineHook context(*this, *transaction_, protocol_word(*this), value);
+        if (hooks_.run(context).verdict == Verdict::ok && !value.empty()) received = std::move(value);
+    }
+    Headers& headers = transaction_->message().headers();
+    const std::string& authserv_id = settings_.authserv_id.empty() ? server_name_ : settings_.authserv_id;
+    if (authserv_id != "none") disown_forged_results(headers, authserv_id);
+    headers.prepend("Received", received);
+    if (authserv_id == "none") return;
+    if (const auto results = authentication_results_value(*this, *transaction_, authserv_id); !results.empty())
+        headers.prepend("Authentication-Results", results);
+}
+
+void Session::after_queue(const Answer& answer) {
+    Outcome outcome = outcome_of(HookId::queue, answer, {250, {2, 0, 0}, "Queued!"});
+    if (outcome.is_done) return reset_transaction();
+    if (outcome.proceeds) {
+        ++messages_;
+        errors_ = junk_commands_ = 0;
+    }
+    answer_message(outcome.reply);
+    notify(HookId::queue_post);
+    reset_transaction();
+}
+
+/// The final reply, with the transaction's id on its last line.
+void Session::answer_message(const Reply& decided) {
+    Reply final = decided;
+    while (!final.text.empty() && final.text.back() == '\n') final.text.pop_back();
+    if (final.text.find(transaction_->id()) == std::string::npos) final.text += format_text("{}{}", final.text.empty() ? "" : " ", transaction_->id());
+    if (log_.enabled(LogLevel::info))
+        note(LogLevel::info, "{} from={} to={} size={} reply=\"{}\"", final.is_positive() ? "accepted" : "refused",
+             quoted(transaction_->sender().path()), quoted(address_list(transaction_->recipients())), data_octets_,
+             quoted(format_text("{} {}", final.code, final.text)));
+    respond(final);
+    final_text_ = final.text;
+}
+
+void Session::end_message(const Reply& decided) {
+    answer_message(decided);
+    reset_transaction();
+}
+
+/// The end of a message about which the decision fell before it was complete.
+void Session::end_refused_message() {
+    if (decoder_) data_octets_ = decoder_->consumed();
+    const bool hangs_up = hang_up_;
+    end_message(Reply(*refusal_));
+    if (hangs_up) finish();
+}
+
+}  // namespace smtpd::engine

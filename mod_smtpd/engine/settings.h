@@ -1,0 +1,37 @@
+/// settings.h: what a server (virtual host) fixes for all its sessions: limits with their defaults, and where messages are kept meanwhile.
+#pragma once
+
+#include <smtpd/ip.h>
+
+#include "message/stored_message.h"
+#include "smtp/data_decoder.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace smtpd::engine {
+
+struct Settings {
+    std::string server_name = "localhost";  ///< qpsmtpd's `me`: greeting, Received field, local domain
+    std::string greeting;                   ///< all that follows 220; "" = the control file smtpgreeting, else "<server_name> ESMTP <software> ready"
+    std::string software = "mod_smtpd";     ///< named in the Received field
+    std::string authserv_id;                ///< of Authentication-Results (RFC 8601); "" = server_name, "none" = no such field
+
+    std::uint64_t max_message_size = 0;     ///< octets, 0 = no limit; announced with SIZE (RFC 1870)
+    unsigned max_recipients = 1000;         ///< per transaction; RFC 5321 4.5.3.1.8 asks for at least 100
+    unsigned max_errors = 20;               ///< replies of 4xx and 5xx in a session before it is closed; 0 = no limit
+    unsigned max_junk_commands = 100;       ///< NOOP, RSET, HELO, VRFY, HELP without a message between them; each further one counts as an error
+    bool ignore_unknown_parameters = false; ///< unknown parameters of MAIL and RCPT: refused with 555 (RFC 5321 4.1.1.11), or ignored as qpsmtpd does
+    unsigned max_command_line = 2048;       ///< octets with CRLF; RFC 5321 4.5.3.1.4 asks for at least 512
+    std::uint64_t max_text_line = 0;        ///< octets of a line of the message without CRLF; 0 = no limit; RFC 5321 asks for 998
+    std::uint64_t max_input_backlog = 65536;  ///< what a client may send ahead while its session is parked
+
+    smtp::BareNewline bare_newline = smtp::BareNewline::reject;
+    std::vector<IpNetwork> bare_newline_exempt;  ///< clients to whom `accept` applies
+
+    message::SpoolSettings spool;
+};
+
+}  // namespace smtpd::engine

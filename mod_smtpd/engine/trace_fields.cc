@@ -1,0 +1,76 @@
+#include "engine/trace_fields.h"
+
+#include "support/date.h"
+#include "support/strings.h"
+
+#include <smtpd/format.h>
+
+namespace smtpd::engine {
+namespace {
+
+/// What a client calls itself, as it may stand in a field: everything but the characters of domains and address literals becomes '?'.
+std::string safe_host(std::string_view host) {
+    std::string out(host.substr(0, 255));
+    for (char& c : out)
+        if (!support::is_alpha(c) && !support::is_digit(c) && std::string_view(".-_:[]").find(c) == std::string_view::npos) c = '?';
+    return out;
+}
+
+/// Drops white space and comments (RFC 5322 3.2.2) at the front.
+std::string_view skip_cfws(std::string_view text) {
+    unsigned depth = 0;
+    for (; !text.empty(); text.remove_prefix(1)) {
+        const char c = text.front();
+        if (c == '(') ++depth;
+        else if (depth > 0 && c == ')') --depth;
+        else if (depth > 0 && c == '\\' && text.size() > 1) text.remove_prefix(1);
+        else if (depth == 0 && !support::is_space(c)) break;
+    }
+    return text;
+}
+
+/// RFC 8601 2.2: the authserv-id comes first; it may be quoted, and comments may stand around it.
+bool claims(std::string_view value, std::string_view authserv_id) {
+    value = skip_cfws(value);
+    const bool is_quoted = !value.empty() && value.front() == '"';
+    if (is_quoted) value.remove_prefix(1);
+    if (!support::starts_with_folded(value, authserv_id)) return false;
+    const auto rest = value.substr(authserv_id.size());
+    if (is_quoted) return !rest.empty() && rest.front() == '"';
+    return rest.empty() || rest.front() == ';' || rest.front() == '(' || support::is_space(rest.front());
+}
+
+}  // namespace
+
+std::string_view protocol_word(const Connection& connection) noexcept {
+    if (connection.greeted() != Greeted::ehlo) return "SMTP";
+    return connection.is_tls() ? "ESMTPS" : "ESMTP";
+}
+
+std::string received_value(const Connection& connection, const Transaction& transaction, std::string_view software) {
+    std::string value = format_text("from {} ({} {})\n\tby {} ({}) with {} id {}", safe_host(connection.hello_host()),
+                                    connection.host().empty() ? "unknown" : safe_host(connection.host()), connection.address().literal(),
+                                    connection.server_name(), software, protocol_word(connection), transaction.id());
+    if (connection.is_tls()) value += format_text("\n\t(using {} with cipher {})", connection.tls_protocol(), connection.tls_cipher());
+    if (transaction.recipients().size() == 1 && transaction.recipients().front().address().has_domain())
+        value += format_text("\n\tfor {}", transaction.recipients().front().address().path());
+    return value + ";\n\t" + support::rfc5322_date(connection.clock().wall());
+}
+
+std::string authentication_results_value(Connection& connection, Transaction& transaction, std::string_view authserv_id) {
+    std::string value;
+    for (const auto* list : {&connection.authentication_results(), &transaction.authentication_results()})
+        for (const auto& entry : *list) value += ";\n\t" + entry;
+    return value.empty() ? value : std::string(authserv_id) + value;
+}
+
+void disown_forged_results(Headers& headers, std::string_view authserv_id) {
+    constexpr std::string_view field = "Authentication-Results";
+    for (const auto& value : headers.get_all(field))
+        if (claims(value, authserv_id)) {
+            headers.rename(field, "Original-Authentication-Results");
+            return;
+        }
+}
+
+}  // namespace smtpd::engine
