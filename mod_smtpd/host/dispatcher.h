@@ -1,0 +1,53 @@
+/// dispatcher.h: the chains of handlers of a server, and how one is run.
+///
+/// Built while the configuration is read, sorted once, then immutable and used by many threads. Running a chain takes no lock, compares no
+/// strings, and allocates nothing unless a handler has something to say. Whatever a handler throws ends here.
+#pragma once
+
+#include "engine/hook_runner.h"
+#include "host/instance.h"
+
+#include <smtpd/hooks.h>
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+namespace smtpd::host {
+
+class Dispatcher {
+public:
+    /// Takes a handler of that instance, which must outlive the dispatcher. Calls come in the order of the configuration.
+    void add(HookId hook, const Instance& instance, Handler handler);
+    /// Brings the chains into their order; before the first run().
+    void sort();
+
+    bool has(HookId hook) const noexcept { return !chain(hook).links.empty(); }
+    bool asks(HookId hook) const noexcept { return chain(hook).asks; }
+    engine::Wait ask(HookContext& context) const noexcept;
+    Answer run(HookContext& context, const engine::Wait& wait) const noexcept;
+
+private:
+    enum class Kind { answer, decide, observe };
+    struct Link {
+        const Instance* instance;
+        Kind kind;
+        Handler handler;
+    };
+    struct Chain {
+        std::vector<Link> links;
+        bool asks = false;
+    };
+    class Collector;
+
+    const Chain& chain(HookId hook) const noexcept { return chains_[static_cast<std::size_t>(hook)]; }
+
+    bool ask_one(const Link& link, HookContext& context, Collector& collector) const noexcept;
+    Answer call(const Link& link, HookContext& context, bool is_cut_short, bool& deadline_passed) const noexcept;
+    Answer call_unguarded(const Link& link, HookContext& context, bool is_cut_short) const;
+    void announce(const Link& link, HookContext& context, const Answer& answer) const noexcept;
+
+    std::array<Chain, static_cast<std::size_t>(HookId::count)> chains_;
+};
+
+}  // namespace smtpd::host

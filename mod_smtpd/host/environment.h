@@ -1,0 +1,30 @@
+/// environment.h: what a server gives to its plugins. Everything pointed to must outlive the PluginSet.
+#pragma once
+
+#include "host/control_files.h"
+#include "host/counters.h"
+
+#include <smtpd/clock.h>
+#include <smtpd/log.h>
+#include <smtpd/plugin.h>
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::host {
+
+struct Environment {
+    std::vector<std::string> plugin_dirs;            ///< searched in order
+    std::vector<const PluginDescriptor*> built_in;   ///< plugins linked into the program; asked first
+    DirectoryControlFiles* control = nullptr;
+    std::string server_name;                         ///< qpsmtpd's `me`
+    const Clock* clock = nullptr;
+    LogSink* log = nullptr;                          ///< the server's own log, behind the LogRouter
+    std::function<std::string(std::string_view)> resolve_path;  ///< behind Setup::path(); empty: paths are taken as they are
+    /// The counters of an instance; empty, or null for one instance: they are kept on the heap.
+    std::function<PluginCounters*(const std::string& instance)> counters;
+};
+
+}  // namespace smtpd::host

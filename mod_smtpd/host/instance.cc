@@ -1,0 +1,144 @@
+/// instance.cc: makes plugin objects from configuration lines. Nothing that a plugin throws meanwhile gets past here.
+#include "host/instance.h"
+
+#include <smtpd/format.h>
+
+#include <exception>
+#include <stdexcept>
+
+namespace smtpd::host {
+namespace {
+
+/// Runs code of the plugin; what it throws becomes a problem. False if it threw.
+template <class Call>
+bool guarded(const std::string& position, const std::string& subject, std::string_view doing, Problems& problems, Call call) {
+    try {
+        call();
+        return true;
+    } catch (const std::exception& exception) {
+        problems.push_back({true, position, format_text("{}: {} failed: {}", subject, doing, exception.what())});
+    } catch (...) {
+        problems.push_back({true, position, format_text("{}: {} failed: an exception that is no std::exception", subject, doing)});
+    }
+    return false;
+}
+
+/// Hooks whose verdict nobody looks at, and that all who registered are to see.
+bool is_for_observers(HookId id) { return id == HookId::data_chunk || id == HookId::reset_transaction; }
+
+}  // namespace
+
+/// What the plugin's constructor talks to. Kept as long as the instance, because a plugin may hold references to what it was given.
+class Instance::InstanceSetup final : private HookRegistrar, public Setup {
+public:
+    InstanceSetup(Instance& instance, const Environment& environment, LogRouter& log)
+        : Setup(static_cast<HookRegistrar&>(*this), log_outlets_), instance_(instance), control_(*environment.control), clock_(*environment.clock),
+          log_(log), server_name_(environment.server_name), resolve_path_(environment.resolve_path) {}
+
+    const std::string& name() const noexcept override { return instance_.plugin_name_; }
+    const std::string& instance() const noexcept override { return instance_.name_; }
+    const std::string& server_name() const noexcept override { return server_name_; }
+    ControlFiles& control() override { return control_; }
+    const Clock& clock() const noexcept override { return clock_; }
+    LogSink& log() const noexcept override { return log_; }
+    LogSink& server_log() const noexcept override { return log_.server_log(); }
+    PolicyDefaults& policy() noexcept override { return instance_.common_.policy; }
+    std::string path(std::string_view from_configuration) const override {
+        return resolve_path_ ? resolve_path_(from_configuration) : std::string(from_configuration);
+    }
+
+    /// Ends the time in which handlers may be added; moves the complaints out. True if the server may start with this plugin.
+    bool close(Problems& problems) {
+        is_open_ = false;
+        for (const auto& text : control_.take_problems()) report(true, text);
+        bool is_good = true;
+        for (auto& complaint : complaints_) {
+            is_good &= !complaint.is_error;
+            problems.push_back(std::move(complaint));
+        }
+        complaints_.clear();
+        return is_good;
+    }
+
+    std::vector<std::pair<HookId, Handler>> handlers;
+    LogOutlets log_outlets_;
+
+private:
+    void add(HookId id, Handler handler) override {
+        if (!is_open_) throw std::logic_error("handlers can be added only while the plugin is made");
+        if (handler.decide && !instance_.is_policy_)
+            error("its handler of the hook {} gives findings, which only a PolicyPlugin may do", hook_name(id));
+        if (is_for_observers(id) && !handler.observe) error("its handler of the hook {} gives an answer; there can only be observers", hook_name(id));
+        handlers.emplace_back(id, std::move(handler));
+    }
+
+    void report(bool is_error, std::string text) override {
+        complaints_.push_back({is_error, instance_.position_, format_text("{}: {}", instance_.subject_, text)});
+    }
+
+    Instance& instance_;
+    DirectoryControlFiles& control_;
+    const Clock& clock_;
+    LogRouter& log_;
+    const std::string server_name_;
+    const std::function<std::string(std::string_view)> resolve_path_;
+    Problems complaints_;
+    bool is_open_ = true;
+};
+
+std::string subject_of(const PluginLine& line) {
+    return line.origin == PluginLine::Origin::directive ? "SmtpPlugin " + line.instance() : line.instance();
+}
+
+Instance::Instance(const PluginLine& line, PluginCode code, const Environment& environment)
+    : code_(std::move(code)), name_(line.instance()), plugin_name_(line.name), position_(line.position()), subject_(subject_of(line)),
+      is_policy_(code_.descriptor->is_policy), options_(nullptr, code_.descriptor->free_options), plugin_(nullptr, code_.descriptor->destroy) {
+    common_.policy = code_.descriptor->defaults;
+    if (environment.counters) counters_ = environment.counters(name_);
+    if (!counters_) {
+        own_counters_ = std::make_unique<PluginCounters>();
+        counters_ = own_counters_.get();
+    }
+}
+
+Instance::~Instance() = default;
+
+std::unique_ptr<Instance> Instance::make(const PluginLine& line, PluginCode code, const Environment& environment, LogRouter& log, Problems& problems) {
+    std::unique_ptr<Instance> instance(new Instance(line, std::move(code), environment));
+    if (!instance->read_options(line, problems)) return nullptr;
+    if (!instance->create(environment, log, problems)) return nullptr;
+    return instance;
+}
+
+bool Instance::read_options(const PluginLine& line, Problems& problems) {
+    OptionReader::Findings findings;
+    const bool is_done = guarded(position_, subject_, "its option table", problems, [&] {
+        const OptionTable own = code_.descriptor->options();
+        const OptionTable common = common_options(is_policy_);
+        options_.reset(code_.descriptor->make_options());
+        OptionReader reader;
+        reader.add(own, options_.get());
+        reader.add(common, &common_);
+        findings = reader.read(line.words);
+    });
+    for (auto& text : findings.errors) problems.push_back({true, position_, format_text("{}: {}", subject_, text)});
+    for (auto& text : findings.warnings) problems.push_back({false, position_, format_text("{}: {}", subject_, text)});
+    host_caller_ = {name_, 0, -1};
+    caller_ = {name_, common_.loglevel.shift, common_.loglevel.fixed};
+    return is_done && findings.errors.empty();
+}
+
+bool Instance::create(const Environment& environment, LogRouter& log, Problems& problems) {
+    setup_ = std::make_unique<InstanceSetup>(*this, environment, log);
+    const bool is_done = guarded(position_, subject_, "its constructor", problems,
+                                 [&] { plugin_.reset(code_.descriptor->create(*setup_, options_.get())); });
+    const bool is_good = setup_->close(problems);
+    if (is_done && !plugin_) problems.push_back({true, position_, format_text("{}: it made no plugin object", subject_)});
+    return is_good && plugin_;
+}
+
+std::vector<std::pair<HookId, Handler>> Instance::take_handlers() { return std::exchange(setup_->handlers, {}); }
+
+Instance::LogOutlets Instance::take_log_outlets() { return std::exchange(setup_->log_outlets_, {}); }
+
+}  // namespace smtpd::host

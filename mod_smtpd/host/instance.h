@@ -1,0 +1,78 @@
+/// instance.h: one `SmtpPlugin` line come alive: the plugin's object, its options, and what the host knows about it.
+///
+/// Made while the configuration is read; from then on immutable but for the counters, and used by many threads.
+#pragma once
+
+#include "host/counters.h"
+#include "host/environment.h"
+#include "host/log_router.h"
+#include "host/options.h"
+#include "host/plugin_file.h"
+#include "host/problem.h"
+
+#include <smtpd/plugin.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace smtpd::host {
+
+/// A plugin's code: its descriptor, and what keeps it in memory.
+struct PluginCode {
+    const PluginDescriptor* descriptor = nullptr;
+    std::shared_ptr<const void> keep;
+};
+
+class Instance {
+public:
+    /// Makes the instance of that line. Null if anything is wrong; `problems` then has it, all of it where that is possible.
+    static std::unique_ptr<Instance> make(const PluginLine& line, PluginCode code, const Environment& environment, LogRouter& log, Problems& problems);
+    ~Instance();
+    Instance(const Instance&) = delete;
+    Instance& operator=(const Instance&) = delete;
+
+    const std::string& name() const noexcept { return name_; }  ///< "queue/maildir:archive"
+    bool is_policy() const noexcept { return is_policy_; }
+    const PolicyDefaults& policy() const noexcept { return common_.policy; }
+    Duration deadline() const noexcept { return common_.deadline; }
+    PluginCounters& counters() const noexcept { return *counters_; }
+    Plugin& plugin() const noexcept { return *plugin_; }
+
+    /// For the plugin's own lines, and for the host's lines about the plugin, whose level `loglevel` does not change.
+    const HookContext::Caller& caller() const noexcept { return caller_; }
+    const HookContext::Caller& host_caller() const noexcept { return host_caller_; }
+
+    using LogOutlets = std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>;
+    /// What the constructor registered, given away once.
+    std::vector<std::pair<HookId, Handler>> take_handlers();
+    LogOutlets take_log_outlets();
+
+private:
+    class InstanceSetup;
+
+    Instance(const PluginLine& line, PluginCode code, const Environment& environment);
+    bool read_options(const PluginLine& line, Problems& problems);
+    bool create(const Environment& environment, LogRouter& log, Problems& problems);
+
+    PluginCode code_;  ///< first, and so released last: everything below may run its code while it goes
+    std::string name_;
+    std::string plugin_name_;
+    std::string position_;
+    std::string subject_;  ///< how messages about it begin: "SmtpPlugin queue/maildir"
+    bool is_policy_;
+    CommonOptions common_;
+    HookContext::Caller caller_;
+    HookContext::Caller host_caller_;
+    std::unique_ptr<PluginCounters> own_counters_;
+    PluginCounters* counters_ = nullptr;
+    std::unique_ptr<void, void (*)(void*)> options_;
+    std::unique_ptr<InstanceSetup> setup_;
+    std::unique_ptr<Plugin, void (*)(Plugin*)> plugin_;
+};
+
+/// How messages about a line begin: "SmtpPlugin queue/maildir" for a directive, "queue/maildir" for a line of a plugins file.
+std::string subject_of(const PluginLine& line);
+
+}  // namespace smtpd::host

@@ -1,0 +1,63 @@
+/// log_router.cc: sends the log lines of a server to its logging plugins, and to the server's own log.
+#include "host/log_router.h"
+
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <exception>
+
+namespace smtpd::host {
+
+thread_local LogRouter::Delivery* LogRouter::delivery_ = nullptr;
+
+void LogRouter::add(std::string plugin, LogLevel up_to, Writer writer, PluginCounters& counters) {
+    outlets_.emplace_back(new Outlet{std::move(plugin), up_to, std::move(writer), &counters});
+    up_to_ = std::max(up_to_, up_to);
+}
+
+bool LogRouter::enabled(LogLevel level) const noexcept {
+    if (outlets_.empty() || delivery_) return fallback_.enabled(level);
+    return level <= up_to_ || (level <= LogLevel::warning && fallback_.enabled(level));
+}
+
+void LogRouter::write(const LogLine& line) noexcept {
+    if (outlets_.empty() || delivery_) return write_to_fallback(line);
+    Delivery delivery{&line};
+    delivery_ = &delivery;
+    for (const auto& outlet : outlets_)
+        if (line.level <= outlet->up_to) deliver(*outlet, line);
+    delivery_ = nullptr;
+    if (line.level <= LogLevel::warning && !delivery.reached_fallback) write_to_fallback(line);
+}
+
+void LogRouter::write_to_fallback(const LogLine& line) noexcept {
+    if (delivery_) delivery_->reached_fallback |= line.text == delivery_->line->text;
+    if (fallback_.enabled(line.level)) fallback_.write(line);
+}
+
+void LogRouter::deliver(Outlet& outlet, const LogLine& line) noexcept {
+    try {
+        outlet.writer(line);
+    } catch (const std::exception& exception) {
+        report_fault(outlet, exception.what());
+    } catch (...) {
+        report_fault(outlet, "an exception that is no std::exception");
+    }
+}
+
+void LogRouter::report_fault(Outlet& outlet, const char* what) noexcept {
+    PluginCounters::count(outlet.counters->fault);
+    if (outlet.has_failed.exchange(true)) return;
+    try {
+        const std::string text = format_text("plugin fault: {} (reported once)", what);
+        LogLine line;
+        line.level = LogLevel::crit;
+        line.hook = "logging";
+        line.plugin = outlet.plugin;
+        line.text = text;
+        fallback_.write(line);
+    } catch (...) {  // no memory for the text: the fault is counted
+    }
+}
+
+}  // namespace smtpd::host

@@ -1,0 +1,109 @@
+/// options.h: reads the words behind a plugin's name against the option tables, and describes the tables for the manual.
+///
+/// Every plugin has the options of CommonOptions without mentioning them, a policy plugin some more; an option of the plugin's own with the same
+/// name takes their place.
+///
+/// A word is taken as follows:
+///   NAME=VALUE   an option, if NAME looks like one (a letter, then letters, digits, `_` and `-`)
+///   NAME VALUE   an option, if NAME is one; the next word is its value whatever it looks like
+///   NAME         an option declared as a flag; an on/off word behind it is its value
+///   any other    the next positional value; the rest of the words, where the last positional option takes the rest
+#pragma once
+
+#include <smtpd/options.h>
+#include <smtpd/plugin.h>
+#include <smtpd/result.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::host {
+
+/// `loglevel=6`, `loglevel=debug`: all lines of the plugin at that level. `loglevel=+1`: each line one level less important.
+struct LevelChange {
+    int shift = 0;
+    int fixed = -1;
+};
+
+/// What every instance has.
+struct CommonOptions {
+    LevelChange loglevel;
+    Duration deadline = std::chrono::seconds(60);
+    PolicyDefaults policy;
+};
+
+/// The rows of the options above; with those of policy plugins if it is one.
+OptionTable common_options(bool is_policy);
+
+/// Splits text into words at white space, as the shell would: `"…"` keeps white space (also in `name="a b"`), and in it `\"` and `\\` stand for
+/// the character. An Error for a quote that is not closed.
+Result<std::vector<std::string>> split_option_words(std::string_view text);
+
+/// Reads words into option structs.
+class OptionReader {
+public:
+    /// A table and the struct that it fills, both of which must outlive the reader. Where two tables have a name, the one added first holds.
+    void add(const OptionTable& table, void* options);
+
+    struct Findings {
+        std::vector<std::string> errors;    ///< all of them, each a sentence
+        std::vector<std::string> warnings;
+    };
+    /// Reads all words; what is wrong is skipped, so that every mistake is found at once.
+    Findings read(const std::vector<std::string>& words);
+
+private:
+    struct Row {
+        const OptionSpec* spec;
+        void* options;
+        unsigned uses = 0;
+    };
+
+    Row* find(std::string_view name);
+    Row* positional(int index);
+    void set(Row& row, std::string_view text, std::string_view name);
+    std::size_t take_named(Row& row, const std::vector<std::string>& words, std::size_t at);
+    std::size_t take_positional(const std::vector<std::string>& words, std::size_t at);
+    void unknown(std::string_view name);
+    std::vector<std::string> names() const;
+
+    std::vector<Row> rows_;
+    int positionals_ = 0;
+    Findings findings_;
+};
+
+/// One option as the manual shows it.
+struct OptionDescription {
+    std::string name;
+    std::string type;     ///< "a duration from 0s to 5min"
+    std::string initial;  ///< as it would be written; "" where there is none
+    std::string help;
+    std::vector<std::string> aliases;
+    int position = -1;
+    bool takes_rest = false;
+    bool is_flag = false;
+    bool is_required = false;
+};
+
+std::vector<OptionDescription> describe_options(const OptionTable& table, const void* options);
+
+/// All options of a plugin, its own first. Calls the plugin's code, so it may throw what that throws.
+struct PluginOptions {
+    std::vector<OptionDescription> own;
+    std::vector<OptionDescription> common;
+};
+PluginOptions describe_plugin(const PluginDescriptor& plugin);
+
+}  // namespace smtpd::host
+
+namespace smtpd {
+
+template <>
+struct OptionType<host::LevelChange> {
+    static std::string read(std::string_view text, host::LevelChange& value);
+    static std::string show(const host::LevelChange& value);
+    static std::string name();
+};
+
+}  // namespace smtpd

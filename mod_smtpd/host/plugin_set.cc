@@ -1,0 +1,105 @@
+/// plugin_set.cc: the plugins of one server.
+#include "host/plugin_set.h"
+
+#include "host/plugin_dso.h"
+
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <exception>
+
+namespace smtpd::host {
+namespace {
+
+Result<PluginCode> find_code(const std::string& name, const Environment& environment) {
+    for (const PluginDescriptor* descriptor : environment.built_in)
+        if (name == descriptor->name) return PluginCode{descriptor, nullptr};
+    auto dso = PluginDso::open(name, environment.plugin_dirs);
+    if (!dso) return dso.error();
+    return PluginCode{&(*dso)->descriptor(), *dso};
+}
+
+}  // namespace
+
+std::vector<PluginLine> merged(const std::vector<PluginLine>& lines) {
+    std::vector<PluginLine> out;
+    for (const auto& line : lines) {
+        const auto earlier = std::find_if(out.begin(), out.end(), [&](const PluginLine& other) { return other.instance() == line.instance(); });
+        earlier == out.end() ? out.push_back(line) : void(*earlier = line);
+    }
+    return out;
+}
+
+PluginSet::PluginSet(const Environment& environment) : control_(*environment.control), server_log_(*environment.log), router_(*environment.log) {}
+
+PluginSet::~PluginSet() {
+    dispatcher_ = {};  // handlers are code of the DSOs, which go with the instances
+    router_.remove_all();
+    while (!instances_.empty()) instances_.pop_back();  // the newest first
+}
+
+std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& lines, const Environment& environment, Problems& problems) {
+    std::unique_ptr<PluginSet> set(new PluginSet(environment));
+    for (auto& text : environment.control->take_problems()) problems.push_back({true, {}, std::move(text)});
+    for (const auto& line : merged(lines)) set->add(line, environment, problems);
+    set->dispatcher_.sort();
+    return set;
+}
+
+void PluginSet::add(const PluginLine& line, const Environment& environment, Problems& problems) {
+    auto code = find_code(line.name, environment);
+    if (!code) {
+        const bool is_foreign = line.origin == PluginLine::Origin::plugins_file && code.error().code == ErrorCode::not_found;
+        problems.push_back({!is_foreign, line.position(), format_text("{}: {}{}", subject_of(line), code.error().what, is_foreign ? "; the line is ignored" : "")});
+        return;
+    }
+    auto instance = Instance::make(line, std::move(*code), environment, router_, problems);
+    if (!instance) return;
+    for (auto& [hook, handler] : instance->take_handlers()) dispatcher_.add(hook, *instance, std::move(handler));
+    for (auto& [up_to, writer] : instance->take_log_outlets()) router_.add(instance->name(), up_to, std::move(writer), instance->counters());
+    instances_.push_back(std::move(instance));
+}
+
+Result<void> PluginSet::child_start() {
+    control_.started();
+    std::string failed;
+    for (const auto& instance : instances_) {
+        std::string why;
+        try {
+            instance->plugin().child_start();
+            continue;
+        } catch (const std::exception& exception) {
+            why = exception.what();
+        } catch (...) {
+            why = "an exception that is no std::exception";
+        }
+        PluginCounters::count(instance->counters().fault);
+        const std::string text = format_text("plugin fault: {}", why);
+        LogLine line;
+        line.level = LogLevel::crit;
+        line.hook = hook_name(HookId::post_fork);
+        line.plugin = instance->name();
+        line.text = text;
+        server_log_.write(line);
+        failed += format_text("{}{}: {}", failed.empty() ? "" : "; ", instance->name(), why);
+    }
+    if (!failed.empty()) return Error{ErrorCode::unavailable, "plugins that could not start: " + failed, 0};
+    return {};
+}
+
+std::vector<std::string> PluginSet::control_lines(std::string_view name) noexcept {
+    std::vector<std::string> out;
+    try {
+        const auto text = control_.source(name)->text();
+        if (!text) {
+            control_.source(name)->report(text.error().what);
+            return out;
+        }
+        for (const auto& line : *text) out.push_back(line.text);
+    } catch (...) {  // no memory: as if the file were empty
+        out.clear();
+    }
+    return out;
+}
+
+}  // namespace smtpd::host

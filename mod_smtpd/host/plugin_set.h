@@ -1,0 +1,61 @@
+/// plugin_set.h: the plugins of one server: made from its configuration, asked by its engine.
+///
+/// build() runs while the configuration is read. Afterwards the set is immutable; run() and ask() are called by many threads. It must outlive
+/// every session that it was given to, because their notes may hold objects of its plugins.
+#pragma once
+
+#include "engine/hook_runner.h"
+#include "host/dispatcher.h"
+#include "host/environment.h"
+#include "host/instance.h"
+#include "host/log_router.h"
+#include "host/plugin_file.h"
+#include "host/problem.h"
+
+#include <smtpd/result.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::host {
+
+class PluginSet final : public engine::HookRunner {
+public:
+    /// Loads the plugins of these lines in their order. A later line with the name and label of an earlier one takes its place. What is wrong is
+    /// added to `problems`; where that has an error the set is incomplete, and must not be used for more than being destroyed.
+    static std::unique_ptr<PluginSet> build(const std::vector<PluginLine>& lines, const Environment& environment, Problems& problems);
+    ~PluginSet() override;
+    PluginSet(const PluginSet&) = delete;
+    PluginSet& operator=(const PluginSet&) = delete;
+
+    /// Once in every serving process: runs the plugins' child_start(). All are started; the Error names those that threw.
+    Result<void> child_start();
+
+    /// Where the sessions of this server log.
+    LogSink& log() noexcept { return router_; }
+    const std::vector<std::unique_ptr<Instance>>& instances() const noexcept { return instances_; }
+
+    // engine::HookRunner
+    bool has(HookId hook) const noexcept override { return dispatcher_.has(hook); }
+    bool asks(HookId hook) const noexcept override { return dispatcher_.asks(hook); }
+    engine::Wait ask(HookContext& context) noexcept override { return dispatcher_.ask(context); }
+    Answer run(HookContext& context, const engine::Wait& wait) noexcept override { return dispatcher_.run(context, wait); }
+    std::vector<std::string> control_lines(std::string_view name) noexcept override;
+
+private:
+    explicit PluginSet(const Environment& environment);
+    void add(const PluginLine& line, const Environment& environment, Problems& problems);
+
+    DirectoryControlFiles& control_;
+    LogSink& server_log_;
+    std::vector<std::unique_ptr<Instance>> instances_;
+    LogRouter router_;
+    Dispatcher dispatcher_;
+};
+
+/// The lines that are left when later ones have replaced earlier ones of the same name and label, at the earlier place.
+std::vector<PluginLine> merged(const std::vector<PluginLine>& lines);
+
+}  // namespace smtpd::host
