@@ -1,0 +1,99 @@
+#include "httpd/channel.h"
+
+#include <apr_portable.h>
+
+#include <cerrno>
+#include <memory>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+namespace smtpd::httpd {
+namespace {
+
+bool is_core_only(const ap_filter_t* first, const ap_filter_rec_t* core) {
+    return first != nullptr && first->frec == core && first->next == nullptr;
+}
+
+}  // namespace
+
+char* thread_buffer() noexcept {
+    thread_local const auto buffer = std::make_unique<char[]>(64 * 1024);
+    return buffer.get();
+}
+
+Channel::Channel(conn_rec* connection) : connection_(connection), socket_(ap_get_conn_socket(connection)) {
+    apr_os_sock_t descriptor = -1;
+    if (socket_ != nullptr && apr_os_sock_get(&descriptor, socket_) == APR_SUCCESS) descriptor_ = descriptor;
+    direct_in_ = descriptor_ >= 0 && is_core_only(connection->input_filters, ap_core_input_filter_handle);
+    direct_out_ = descriptor_ >= 0 && is_core_only(connection->output_filters, ap_core_output_filter_handle);
+    if (!direct_in_) in_ = apr_brigade_create(connection->pool, connection->bucket_alloc);
+    if (!direct_out_) out_ = apr_brigade_create(connection->pool, connection->bucket_alloc);
+}
+
+Channel::Read Channel::read_socket(char* buffer, std::size_t size, std::size_t& length) {
+    for (;;) {
+        const ssize_t got = ::recv(descriptor_, buffer, size, MSG_DONTWAIT);
+        if (got > 0) {
+            length = static_cast<std::size_t>(got);
+            return Read::some;
+        }
+        if (got == 0) return Read::end;
+        if (errno == EINTR) continue;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return Read::nothing;
+        connection_->aborted = 1;
+        return Read::end;
+    }
+}
+
+apr_status_t Channel::read_filters() {
+    apr_brigade_cleanup(in_);
+    const apr_status_t status = ap_get_brigade(connection_->input_filters, in_, AP_MODE_READBYTES, APR_NONBLOCK_READ, buffer_size);
+    if (status == APR_SUCCESS && APR_BRIGADE_EMPTY(in_)) return APR_EAGAIN;
+    return status;
+}
+
+bool Channel::wait(std::chrono::milliseconds time) {
+    pollfd wanted{descriptor_, POLLIN, 0};
+    return ::poll(&wanted, 1, static_cast<int>(time.count())) > 0;
+}
+
+bool Channel::write(std::string& octets) {
+    if (octets.empty()) return connection_->aborted == 0;
+    const bool sent = connection_->aborted == 0 && (direct_out_ ? write_socket(octets) : write_filters(octets));
+    octets.clear();
+    return sent;
+}
+
+bool Channel::write_socket(std::string_view octets) {
+    apr_interval_time_t timeout = connection_->base_server->timeout;
+    while (!octets.empty()) {
+        const ssize_t sent = ::send(descriptor_, octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) {
+            octets.remove_prefix(static_cast<std::size_t>(sent));
+            continue;
+        }
+        if (errno == EINTR) continue;
+        pollfd wanted{descriptor_, POLLOUT, 0};
+        const bool full = errno == EAGAIN || errno == EWOULDBLOCK;
+        if (full && ::poll(&wanted, 1, static_cast<int>(apr_time_as_msec(timeout))) > 0) continue;
+        connection_->aborted = 1;
+        return false;
+    }
+    return true;
+}
+
+bool Channel::write_filters(std::string_view octets) {
+    apr_brigade_cleanup(out_);
+    if (apr_brigade_write(out_, nullptr, nullptr, octets.data(), octets.size()) != APR_SUCCESS) return false;
+    APR_BRIGADE_INSERT_TAIL(out_, apr_bucket_flush_create(connection_->bucket_alloc));
+    const apr_status_t status = ap_pass_brigade(connection_->output_filters, out_);
+    apr_brigade_cleanup(out_);
+    return status == APR_SUCCESS && connection_->aborted == 0;
+}
+
+void Channel::provoke() {
+    if (descriptor_ >= 0) ::shutdown(descriptor_, SHUT_RD);
+}
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,84 @@
+/// channel.h: octets from and to a client through httpd.
+///
+/// Where nothing but httpd's own network filters stands between us and the socket, octets go to and from it directly: no buckets, no second
+/// read to find out that there is no more. Otherwise (TLS, mod_dumpio, anything else) they go through the filters.
+#pragma once
+
+#include "httpd/apache.h"
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace smtpd::httpd {
+
+class Channel {
+public:
+    explicit Channel(conn_rec* connection);
+
+    enum class Read { some, nothing, end };
+    /// Gives `take` what has arrived, piece by piece, without waiting. `take` returns false to leave it at that; what it was given is used up.
+    template <class Take>
+    Read read(Take take);
+
+    /// Waits for input; false when the time is over. TLS may have input that this does not see: read() first.
+    bool wait(std::chrono::milliseconds time);
+
+    /// Sends and clears `octets`; waits for a slow client as long as the server's Timeout. False when the client is gone.
+    bool write(std::string& octets);
+
+    /// Whether nothing stands between us and the socket: what is not in the socket has not come.
+    bool is_direct() const noexcept { return direct_in_; }
+
+    /// Makes the MPM come back to this connection now, as if its client had closed. Any thread.
+    void provoke();
+
+private:
+    Read read_socket(char* buffer, std::size_t size, std::size_t& length);
+    apr_status_t read_filters();
+    bool write_socket(std::string_view octets);
+    bool write_filters(std::string_view octets);
+
+    static constexpr std::size_t buffer_size = 64 * 1024;
+
+    conn_rec* connection_;
+    apr_socket_t* socket_;
+    int descriptor_ = -1;
+    bool direct_in_ = false;
+    bool direct_out_ = false;
+    apr_bucket_brigade* in_ = nullptr;
+    apr_bucket_brigade* out_ = nullptr;
+};
+
+/// A thread's buffer for direct reads: of the thread, not of the session, so that idle sessions hold none.
+char* thread_buffer() noexcept;
+
+template <class Take>
+Channel::Read Channel::read(Take take) {
+    if (direct_in_) {
+        std::size_t length = 0;
+        const Read result = read_socket(thread_buffer(), buffer_size, length);
+        if (result == Read::some) take(std::string_view(thread_buffer(), length));
+        return result;
+    }
+    const apr_status_t status = read_filters();
+    if (APR_STATUS_IS_EAGAIN(status)) return Read::nothing;
+    if (status != APR_SUCCESS) return Read::end;
+    bool any = false;
+    while (!APR_BRIGADE_EMPTY(in_)) {
+        apr_bucket* bucket = APR_BRIGADE_FIRST(in_);
+        if (APR_BUCKET_IS_EOS(bucket)) return any ? Read::some : Read::end;
+        const char* data = nullptr;
+        apr_size_t length = 0;
+        if (apr_bucket_read(bucket, &data, &length, APR_BLOCK_READ) != APR_SUCCESS) return Read::end;
+        if (length > 0) {
+            any = true;
+            take(std::string_view(data, length));
+        }
+        apr_bucket_delete(bucket);
+    }
+    return any ? Read::some : Read::nothing;
+}
+
+}  // namespace smtpd::httpd

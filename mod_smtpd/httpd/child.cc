@@ -1,0 +1,91 @@
+#include "httpd/child.h"
+
+#include "httpd/connection_driver.h"
+
+namespace smtpd::httpd {
+namespace {
+
+Child* the_child = nullptr;  // set and cleared with the child's pool
+
+}  // namespace
+
+/// Half of the threads may wait for their clients; the other half stays free for whoever comes.
+Child::Child(SessionTable& sessions, bool async, unsigned threads)
+    : table(sessions), is_async(async), waker(threads), linger_limit_(threads > 1 ? threads / 2 : 1) {
+    if (is_async) waker.every_second([this] { look_at_sessions(); });
+}
+
+Child::~Child() { waker.stop(); }
+
+void Child::add(ConnectionDriver& driver) {
+    const std::lock_guard lock(mutex_);
+    driver.next = first_;
+    if (first_ != nullptr) first_->previous = &driver;
+    first_ = &driver;
+}
+
+void Child::remove(ConnectionDriver& driver) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (driver.previous != nullptr) driver.previous->next = driver.next;
+    else if (first_ == &driver) first_ = driver.next;
+    if (driver.next != nullptr) driver.next->previous = driver.previous;
+    driver.next = driver.previous = nullptr;
+}
+
+void Child::begin_stop() noexcept {
+    stopping_.store(true, std::memory_order_relaxed);
+    if (!is_async) return;
+    try {
+        waker.at(std::chrono::steady_clock::now(), [this] { look_at_sessions(); });
+    } catch (...) {
+        // the look of every second finds it
+    }
+}
+
+bool Child::is_stopping() const noexcept {
+    if (stopping_.load(std::memory_order_relaxed)) return true;
+    int state = 0;
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
+}
+
+/// Sessions may end while they are looked at, so the list is copied; holding the drivers keeps them, not their connections.
+void Child::look_at_sessions() {
+    const bool stopping = is_stopping();
+    std::vector<std::shared_ptr<ConnectionDriver>> all;
+    {
+        const std::lock_guard lock(mutex_);
+        for (ConnectionDriver* driver = first_; driver != nullptr; driver = driver->next)
+            if (auto held = driver->weak_from_this().lock()) all.push_back(std::move(held));
+    }
+    for (const auto& driver : all) driver->look(stopping);
+}
+
+Child* current_child() noexcept { return the_child; }
+
+void start_child(apr_pool_t* pool, server_rec* main_server) noexcept {
+    guard(main_server, "child_init", 0, [&] {
+        bool any = false;
+        for (server_rec* record = main_server; record != nullptr; record = record->next)
+            if (Server* server = config_of(record).runtime) {
+                server->child_start();
+                any = true;
+            }
+        SessionTable* table = SessionTable::get(main_server->process->pool, 0);
+        if (!any || table == nullptr) return 0;
+        int threads = 1;
+        ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+        int waits = 0;
+#ifdef AP_MPMQ_CAN_WAITIO
+        if (ap_mpm_query(AP_MPMQ_CAN_WAITIO, &waits) != APR_SUCCESS) waits = 0;
+#endif
+        the_child = new Child(*table, waits != 0, static_cast<unsigned>(std::max(threads, 1)));
+        apr_pool_pre_cleanup_register(pool, nullptr, [](void*) noexcept -> apr_status_t {
+            delete the_child;
+            the_child = nullptr;
+            return APR_SUCCESS;
+        });
+        return 0;
+    });
+}
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,63 @@
+/// child.h: what the sessions of one serving process share: ids, the waker, the list of sessions, the table in shared memory.
+#pragma once
+
+#include "httpd/session_table.h"
+#include "httpd/waker.h"
+
+#include "support/random.h"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+namespace smtpd::httpd {
+
+class ConnectionDriver;
+
+class Child {
+public:
+    Child(SessionTable& table, bool is_async, unsigned threads);
+    ~Child();
+
+    support::SessionIds ids;
+    SessionTable& table;
+    const bool is_async;  ///< the MPM waits for us (mpm_event)
+    Waker waker;
+
+    /// Whether one more thread may wait a moment for its client instead of going back to the MPM.
+    bool may_linger() const noexcept { return waiting_threads_.load(std::memory_order_relaxed) < linger_limit_; }
+    /// Counts a thread that does.
+    class Lingering {
+    public:
+        explicit Lingering(Child& child) noexcept : child_(child) { child_.waiting_threads_.fetch_add(1, std::memory_order_relaxed); }
+        ~Lingering() { child_.waiting_threads_.fetch_sub(1, std::memory_order_relaxed); }
+        Lingering(const Lingering&) = delete;
+        Lingering& operator=(const Lingering&) = delete;
+
+    private:
+        Child& child_;
+    };
+
+    void add(ConnectionDriver& driver);
+    void remove(ConnectionDriver& driver) noexcept;
+
+    /// The process is to end: idle sessions get their 421 at once, the others at their next chance.
+    void begin_stop() noexcept;
+    bool is_stopping() const noexcept;
+
+private:
+    void look_at_sessions();
+
+    std::atomic<unsigned> waiting_threads_{0};
+    const unsigned linger_limit_;
+    std::atomic<bool> stopping_{false};
+    std::mutex mutex_;  ///< guards the list
+    ConnectionDriver* first_ = nullptr;
+};
+
+/// The child's state; null before child_init and in the parent.
+Child* current_child() noexcept;
+/// Makes it, in the pool of the child.
+void start_child(apr_pool_t* pool, server_rec* main_server) noexcept;
+
+}  // namespace smtpd::httpd

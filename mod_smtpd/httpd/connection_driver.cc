@@ -1,0 +1,300 @@
+#include "httpd/connection_driver.h"
+
+#include "smtp/command.h"
+
+#include <smtpd/format.h>
+
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace smtpd::httpd {
+namespace {
+
+using engine::Step;
+using std::chrono::milliseconds;
+
+/// How long a thread waits for the next command before it gives the connection back to the MPM: handing it over costs more than this wait, as long
+/// as there are threads to spare.
+constexpr milliseconds linger{20};
+
+/// How often a blocking wait looks up, for limits and for the end of the process.
+constexpr milliseconds slice{500};
+
+/// The first seconds of a message do not count for SmtpMinDataRate.
+constexpr std::chrono::seconds rate_grace{5};
+
+IpAddress address_of(const apr_sockaddr_t* from) {
+    if (from->family == APR_INET) {
+        std::array<std::uint8_t, 4> bytes{};
+        std::memcpy(bytes.data(), &from->sa.sin.sin_addr, bytes.size());
+        return IpAddress::v4(bytes);
+    }
+    std::array<std::uint8_t, 16> bytes{};
+#if APR_HAVE_IPV6
+    if (from->family == APR_INET6) std::memcpy(bytes.data(), &from->sa.sin6.sin6_addr, bytes.size());
+#endif
+    return IpAddress::v6(bytes);
+}
+
+engine::Peer peer_of(conn_rec* connection, std::string id, std::uint32_t sessions_of_client) {
+    engine::Peer peer;
+    peer.id = std::move(id);
+    peer.client = {address_of(connection->client_addr), connection->client_addr->port};
+    peer.local = {address_of(connection->local_addr), connection->local_addr->port};
+    peer.sessions_of_client = sessions_of_client;
+    // HostnameLookups decides whether there is a name
+    if (const char* host = ap_get_remote_host(connection, connection->base_server->lookup_defaults, REMOTE_HOST, nullptr)) peer.host = host;
+    return peer;
+}
+
+void turn_away(conn_rec* connection, SessionTable::Refusal why, Server& server) {
+    const bool is_client = why == SessionTable::Refusal::client_full;
+    const char* limit = is_client ? "SmtpMaxConnectionsPerClient" : why == SessionTable::Refusal::server_full ? "SmtpMaxConnections" : "the table of sessions";
+    ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, connection, "refused: %s is exhausted at %s", limit, server.key().c_str());
+    std::string words = engine::reply(is_client ? engine::Say::too_many_sessions : engine::Say::overloaded).to_string();
+    Channel(connection).write(words);
+}
+
+}  // namespace
+
+ConnectionDriver::ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row)
+    : connection_(connection), server_(server), child_(child), row_(row), channel_(connection),
+      session_(server.settings(), server.plugins(), server.clock(), server.log(), std::move(peer)) {}
+
+ConnectionDriver::~ConnectionDriver() = default;
+
+// ---- from the MPM
+
+int ConnectionDriver::process() {
+    const std::lock_guard lock(mutex_);
+    const ConnectionScope scope(connection_);
+    State state = State::over;
+    if (!started_) {
+        started_ = true;
+        state = run(session_.start());
+    } else if (!session_.is_over()) {
+        Step step = session_.is_parked() ? Step::park : Step::need_input;
+        read(step);
+        state = run(step);
+    }
+    if (connection_->cs != nullptr) {
+#ifdef AP_MPMQ_CAN_WAITIO
+        if (state == State::waiting) {
+            connection_->cs->state = CONN_STATE_ASYNC_WAITIO;
+            connection_->cs->sense = CONN_SENSE_WANT_READ;
+            return OK;
+        }
+#endif
+        connection_->cs->state = CONN_STATE_LINGER;
+    }
+    return OK;
+}
+
+/// Does what the session says until it is over, or the connection may go back to the MPM.
+ConnectionDriver::State ConnectionDriver::run(Step step) {
+    for (;;) {
+        bool hand_back = false;
+        child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
+        switch (step) {
+            case Step::close: flush(); return State::over;
+            case Step::more: step = flush() ? session_.resume() : session_.end_of_input(); break;
+            case Step::park: step = flush() ? wait_parked(hand_back) : session_.end_of_input(); break;
+            case Step::need_input: step = next_input(hand_back); break;
+        }
+        if (hand_back) return State::waiting;
+    }
+}
+
+/// Sends what there is to send, and gets more input: now, after a short wait, or later from the MPM.
+Step ConnectionDriver::next_input(bool& hand_back) {
+    if (child_.is_stopping())
+        if (const Step step = session_.stop_soon(); step == Step::close) return step;
+    const bool answers = !session_.output().empty();
+    if (answers && !channel_.is_direct()) {  // a filter may hold more of a pipelined group: its replies go together
+        Step step = Step::need_input;
+        if (read(step)) return step;
+    }
+    if (!flush()) return session_.end_of_input();
+    Step step = Step::need_input;
+    if (!answers && read(step)) return step;
+    if (!child_.is_async) return block_for_input();
+    if (child_.may_linger()) {
+        const Child::Lingering lingering(child_);
+        if (channel_.wait(linger)) {
+            read(step);
+            return step;
+        }
+    }
+    hand_back = true;
+    return step;
+}
+
+Step ConnectionDriver::block_for_input() {
+    auto left = std::chrono::milliseconds(apr_time_as_msec(connection_->base_server->timeout));
+    while (left.count() > 0) {
+        const auto now = std::min(left, slice);
+        if (channel_.wait(now)) {
+            Step step = Step::need_input;
+            read(step);
+            return step;
+        }
+        if (child_.is_stopping())
+            if (const Step step = session_.stop_soon(); step == Step::close) return step;
+        if (const auto why = overdue()) return session_.interrupt(*why);
+        left -= now;
+    }
+    return session_.interrupt(engine::Interruption::idle_timeout);
+}
+
+/// A plugin waits. Under event the waker continues; otherwise, and where a client sends more than may be kept meanwhile, this thread does.
+Step ConnectionDriver::wait_parked(bool& hand_back) {
+    Step step = Step::park;
+    if (child_.is_async && !session_.backlog_is_full()) {
+        if (!channel_.is_direct() && read(step)) return step;  // no poll would tell of what a filter holds
+        schedule();
+        hand_back = true;
+        return step;
+    }
+    const auto left = std::chrono::duration_cast<milliseconds>(session_.wake_at() - server_.clock().now()) + milliseconds(1);
+    if (left.count() <= 0) return session_.resume();
+    if (session_.backlog_is_full())
+        std::this_thread::sleep_for(std::min(left, slice));
+    else if (channel_.wait(std::min(left, slice)) && read(step))
+        return step;
+    return session_.resume();
+}
+
+/// Feeds what has arrived; false when nothing has. The end of the client's input counts as something.
+bool ConnectionDriver::read(Step& step) {
+    switch (channel_.read([&](std::string_view octets) { step = take(octets); })) {
+        case Channel::Read::nothing: return false;
+        case Channel::Read::end: step = session_.end_of_input(); return true;
+        case Channel::Read::some: break;
+    }
+    return true;
+}
+
+Step ConnectionDriver::take(std::string_view octets) {
+    Step step = session_.feed(octets);
+    while (step == Step::more) step = flush() ? session_.resume() : session_.end_of_input();
+    return step;
+}
+
+bool ConnectionDriver::flush() { return channel_.write(session_.output()); }
+
+std::optional<engine::Interruption> ConnectionDriver::overdue() const {
+    const MonotonicTime now = server_.clock().now();
+    const auto limit = server_.session_timeout();
+    if (limit.count() > 0 && now - session_.started() > limit) return engine::Interruption::session_timeout;
+    const auto progress = session_.progress();
+    if (!progress.receiving || server_.min_data_rate() == 0) return {};
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - progress.since);
+    if (seconds < rate_grace || progress.octets >= server_.min_data_rate() * static_cast<std::uint64_t>(seconds.count())) return {};
+    return engine::Interruption::too_slow;
+}
+
+// ---- from the waker
+
+void ConnectionDriver::schedule() {
+    if (scheduled_for_ == session_.wake_at()) return;
+    scheduled_for_ = session_.wake_at();
+    child_.waker.at(scheduled_for_, [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->wake();
+    });
+}
+
+void ConnectionDriver::wake() {
+    const std::lock_guard lock(mutex_);
+    if (!alive_ || !session_.is_parked()) return;
+    scheduled_for_ = {};
+    const ConnectionScope scope(connection_);
+    continue_outside(session_.resume());
+}
+
+/// Goes on with a session whose connection the MPM is watching: no reading here, and who closes is the MPM.
+void ConnectionDriver::continue_outside(Step step) {
+    while (step == Step::more) step = flush() ? session_.resume() : session_.end_of_input();
+    if (!flush()) step = session_.end_of_input();
+    if (step == Step::park) schedule();
+    child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
+    if (session_.is_over()) channel_.provoke();
+}
+
+void ConnectionDriver::look(bool stopping) {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock || !alive_ || !started_ || session_.is_over()) return;
+    const ConnectionScope scope(connection_);
+    Step step = stopping ? session_.stop_soon() : Step::need_input;
+    if (step != Step::close)
+        if (const auto why = overdue()) step = session_.interrupt(*why);
+    if (step == Step::close) continue_outside(step);
+}
+
+// ---- the end
+
+void ConnectionDriver::before_close() {
+    const std::lock_guard lock(mutex_);
+    if (!alive_) return;
+    const ConnectionScope scope(connection_);
+    if (!session_.is_over()) {
+        if (connection_->aborted != 0)
+            session_.end_of_input();
+        else
+            session_.interrupt(child_.is_stopping() ? engine::Interruption::shutting_down : engine::Interruption::idle_timeout);
+        flush();
+    }
+    alive_ = false;
+}
+
+void ConnectionDriver::detach() {
+    child_.remove(*this);
+    const std::lock_guard lock(mutex_);
+    alive_ = false;
+    const ConnectionScope scope(connection_);
+    session_.end_of_input();
+    child_.table.leave(row_);
+    row_ = SessionTable::none;
+    connection_ = nullptr;
+}
+
+// ---- finding it
+
+std::shared_ptr<ConnectionDriver> existing_driver_of(conn_rec* connection) {
+    auto* known = static_cast<std::shared_ptr<ConnectionDriver>*>(ap_get_module_config(connection->conn_config, &smtpd_module));
+    return known != nullptr ? *known : nullptr;
+}
+
+std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& refused) {
+    refused = false;
+    if (auto known = existing_driver_of(connection)) return known;
+    Server* server = config_of(connection->base_server).runtime;
+    Child* child = current_child();
+    if (server == nullptr || child == nullptr) return nullptr;
+
+    std::string id = child->ids.next();
+    const IpAddress client = address_of(connection->client_addr);
+    const ClientLimit limit = server->client_limit();
+    const auto admission = child->table.admit(id, server->key(), client, client.prefix(client.is_v4() ? limit.v4_prefix : limit.v6_prefix),
+                                              server->config().max_connections.value_or(0), limit.sessions);
+    if (admission.refusal != SessionTable::Refusal::none) {
+        turn_away(connection, admission.refusal, *server);
+        refused = true;
+        return nullptr;
+    }
+    auto driver = std::make_shared<ConnectionDriver>(connection, *server, *child, peer_of(connection, std::move(id), admission.of_client),
+                                                     admission.row);
+    auto* holder = new std::shared_ptr<ConnectionDriver>(driver);
+    ap_set_module_config(connection->conn_config, &smtpd_module, holder);
+    apr_pool_pre_cleanup_register(connection->pool, holder, [](void* memory) noexcept -> apr_status_t {
+        auto* held = static_cast<std::shared_ptr<ConnectionDriver>*>(memory);
+        (*held)->detach();
+        delete held;
+        return APR_SUCCESS;
+    });
+    child->add(*driver);
+    return driver;
+}
+
+}  // namespace smtpd::httpd

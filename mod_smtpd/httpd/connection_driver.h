@@ -1,0 +1,71 @@
+/// connection_driver.h: moves octets between a client and its Session, and owns the session's time.
+///
+/// Under mpm_event a session that waits (for its client, or parked by a plugin) holds no thread: process_connection returns
+/// CONN_STATE_ASYNC_WAITIO, and either the MPM comes back with input or the child's waker with the time. Both take the driver's mutex; after
+/// pre_close_connection nobody but the owner touches the connection any more. Under worker and prefork the same code blocks.
+#pragma once
+
+#include "httpd/channel.h"
+#include "httpd/child.h"
+#include "httpd/server.h"
+
+#include "engine/session.h"
+
+#include <memory>
+#include <mutex>
+
+namespace smtpd::httpd {
+
+class ConnectionDriver : public std::enable_shared_from_this<ConnectionDriver> {
+public:
+    /// `row` is the session's in the table of sessions; it is given back at the end.
+    ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row);
+    ~ConnectionDriver();
+
+    /// process_connection: from the MPM, when there is input, and the first time.
+    int process();
+    /// pre_close_connection: the last words, if there are any left to say.
+    void before_close();
+    /// The pool of the connection goes away.
+    void detach();
+    /// From the child's waker, once a second: limits on time and rate, and the end of the process.
+    void look(bool stopping);
+
+    /// Links of the child's list, guarded by it.
+    ConnectionDriver* next = nullptr;
+    ConnectionDriver* previous = nullptr;
+
+private:
+    enum class State { running, waiting, over };
+
+    State run(engine::Step step);
+    engine::Step next_input(bool& hand_back);
+    engine::Step wait_parked(bool& hand_back);
+    engine::Step block_for_input();
+    engine::Step take(std::string_view octets);
+    bool read(engine::Step& step);
+    bool flush();
+    void wake();
+    void continue_outside(engine::Step step);
+    void schedule();
+    std::optional<engine::Interruption> overdue() const;
+
+    std::mutex mutex_;
+    conn_rec* connection_;
+    Server& server_;
+    Child& child_;
+    SessionTable::Row row_;
+    Channel channel_;
+    engine::Session session_;
+    bool started_ = false;
+    bool alive_ = true;
+    MonotonicTime scheduled_for_{};
+};
+
+/// The driver of a connection to a server with the engine on, made at the first call; null for other connections. A client that a limit turns
+/// away has been answered, and `refused` is set.
+std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& refused);
+/// The same without making one.
+std::shared_ptr<ConnectionDriver> existing_driver_of(conn_rec* connection);
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,33 @@
+/// error_log.h: log lines of sessions, plugins and the engine in httpd's ErrorLog, under `LogLevel smtpd:…`.
+#pragma once
+
+#include "httpd/apache.h"
+
+#include <smtpd/log.h>
+
+namespace smtpd::httpd {
+
+/// The sink of one server. While a connection is worked on (ConnectionScope), lines carry httpd's [client …]. Thread-safe.
+class ErrorLog final : public LogSink {
+public:
+    explicit ErrorLog(server_rec* server) noexcept : server_(server) {}
+    bool enabled(LogLevel level) const noexcept override;
+    void write(const LogLine& line) noexcept override;
+
+private:
+    server_rec* server_;
+};
+
+/// Names the connection that this thread works on.
+class ConnectionScope {
+public:
+    explicit ConnectionScope(conn_rec* connection) noexcept;
+    ~ConnectionScope();
+    ConnectionScope(const ConnectionScope&) = delete;
+    ConnectionScope& operator=(const ConnectionScope&) = delete;
+
+private:
+    conn_rec* before_;
+};
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,88 @@
+/// mod_smtpd.cc: the module record and the hooks of httpd that the module takes part in. Each is one guarded call.
+#include "httpd/child.h"
+#include "httpd/connection_driver.h"
+#include "httpd/server.h"
+#include "httpd/server_config.h"
+#include "httpd/session_table.h"
+#include "httpd/status_page.h"
+
+#ifndef AP_MPMQ_CAN_WAITIO
+#warning "This httpd cannot wait for a connection without a thread (before 2.4.63): sessions will block a thread each."
+#endif
+
+namespace smtpd::httpd {
+namespace {
+
+/// Rows of the table of sessions: more than any child can hold connections for; unused ones cost nothing.
+constexpr std::uint32_t table_rows = 65536;
+
+/// Runs for `apachectl configtest` as well, which never gets to post_config.
+int check_config(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
+    return guard(main_server, "configuration", HTTP_INTERNAL_SERVER_ERROR,
+                 [&] { return make_servers(pool, main_server) ? OK : HTTP_INTERNAL_SERVER_ERROR; });
+}
+
+int post_config(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
+    return guard(main_server, "post_config", HTTP_INTERNAL_SERVER_ERROR, [&] {
+        if (SessionTable::get(main_server->process->pool, table_rows) != nullptr) return OK;
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "SMTPD0004: no shared memory for the table of sessions");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    });
+}
+
+void child_init(apr_pool_t* pool, server_rec* main_server) { start_child(pool, main_server); }
+
+/// In the parent: what a dead child held is free again.
+void child_status(server_rec* main_server, pid_t process, ap_generation_t, int, mpm_child_status state) {
+    if (state != MPM_CHILD_EXITED && state != MPM_CHILD_LOST_SLOT) return;
+    if (SessionTable* table = SessionTable::get(main_server->process->pool, table_rows)) table->forget_process(process);
+}
+
+void child_stopping(apr_pool_t*, int) {
+    if (Child* child = current_child()) child->begin_stop();
+}
+
+/// First of all: mod_reqtimeout's filter, which is added by the same hook, would cut SMTP sessions, and nobody else is to see the connection.
+int process_connection(conn_rec* connection) {
+    if (config_of(connection->base_server).runtime == nullptr) return DECLINED;
+    return guard(connection->base_server, "process_connection", DONE, [&] {
+        bool refused = false;
+        const auto driver = driver_of(connection, refused);
+        if (driver) return driver->process();
+        if (connection->cs != nullptr) connection->cs->state = CONN_STATE_LINGER;
+        return DONE;
+    });
+}
+
+int pre_close_connection(conn_rec* connection) {
+    return guard(connection->base_server, "pre_close_connection", OK, [&] {
+        if (const auto driver = existing_driver_of(connection)) driver->before_close();
+        return OK;
+    });
+}
+
+void register_hooks(apr_pool_t*) {
+    ap_hook_check_config(check_config, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_child_status(child_status, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_child_stopping(child_stopping, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_process_connection(process_connection, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_pre_close_connection(pre_close_connection, nullptr, nullptr, APR_HOOK_FIRST);
+    register_status_page();
+}
+
+}  // namespace
+}  // namespace smtpd::httpd
+
+extern "C" {
+
+module AP_MODULE_DECLARE_DATA smtpd_module = {STANDARD20_MODULE_STUFF,
+                                              nullptr,
+                                              nullptr,
+                                              smtpd::httpd::create_server_config,
+                                              smtpd::httpd::merge_server_config,
+                                              smtpd::httpd::directives,
+                                              smtpd::httpd::register_hooks,
+                                              AP_MODULE_FLAG_NONE};
+}

@@ -1,0 +1,118 @@
+#include "httpd/server.h"
+
+#include "support/strings.h"
+
+#include <smtpd/format.h>
+
+#include <filesystem>
+
+#include <unistd.h>
+
+#ifndef SMTPD_PLUGIN_DIR
+#error "SMTPD_PLUGIN_DIR: where plugins are installed"
+#endif
+
+namespace smtpd::httpd {
+namespace {
+
+constexpr const char* qmail_control_dir = "/var/qmail/control";
+
+std::vector<std::string> control_directories(const ServerConfig& config) {
+    std::vector<std::string> out;
+    if (config.control_dir) out.push_back(*config.control_dir);
+    out.push_back(config.qmail_control_dir.value_or(qmail_control_dir));
+    return out;
+}
+
+std::string key_of(const server_rec* record) {
+    const auto port = record->port != 0 ? record->port : record->addrs != nullptr ? record->addrs->host_port : apr_port_t(0);
+    return format_text("{}:{}", record->server_hostname != nullptr ? record->server_hostname : "", port);
+}
+
+std::string default_spool_dir(apr_pool_t* pool) {
+    const char* directory = nullptr;
+    return apr_temp_dir_get(&directory, pool) == APR_SUCCESS ? directory : "/tmp";
+}
+
+}  // namespace
+
+Server::Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, host::Problems& problems)
+    : record_(record), config_(config), key_(key_of(record)), error_log_(record), control_(control_directories(config), clock_, error_log_) {
+    choose_settings(problems);
+    host::Environment environment;
+    environment.plugin_dirs = config_.plugin_dirs;
+    environment.plugin_dirs.push_back(default_plugin_dir);
+    environment.control = &control_;
+    environment.server_name = settings_.server_name;
+    environment.clock = &clock_;
+    environment.log = &error_log_;
+    environment.resolve_path = [pool = record->process->pconf](std::string_view path) {
+        const char* full = ap_server_root_relative(pool, std::string(path).c_str());
+        return std::string(full != nullptr ? full : path);
+    };
+    plugins_ = host::PluginSet::build(plugin_lines(problems), std::move(environment), problems);
+    for (auto& text : control_.take_problems()) problems.push_back({true, "", std::move(text)});
+    control_.started();
+}
+
+void Server::choose_settings(host::Problems& problems) {
+    const auto first_line = [this](const char* name) { return control_.first_line(name).value_or(""); };
+    settings_.server_name = first_line("me");
+    if (settings_.server_name.empty()) settings_.server_name = record_->server_hostname != nullptr ? record_->server_hostname : "localhost";
+    settings_.greeting = config_.greeting.value_or("");
+    settings_.authserv_id = first_line("me-auth-results");
+    settings_.max_message_size = config_.max_message_size.value_or(0);
+    if (const auto size = first_line("databytes"); !size.empty() && !support::parse_unsigned(size))
+        problems.push_back({true, control_.source("databytes")->path(), format_text("databytes is a number of octets, not \"{}\"", size)});
+    settings_.max_recipients = config_.max_recipients.value_or(settings_.max_recipients);
+    settings_.max_errors = config_.max_errors.value_or(settings_.max_errors);
+    settings_.max_text_line = config_.max_text_line.value_or(0);
+    settings_.bare_newline = config_.bare_newline.value_or(smtp::BareNewline::reject);
+    settings_.bare_newline_exempt = config_.bare_newline_exempt;
+    settings_.ignore_unknown_parameters = config_.ignore_unknown_parameters.value_or(false);
+    settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir(record_->process->pool));
+    settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
+    if (::access(settings_.spool.directory.c_str(), W_OK | X_OK) != 0)
+        problems.push_back({true, config_.where, format_text("SmtpSpoolDir: cannot write into {}", settings_.spool.directory)});
+}
+
+/// The control directory's `plugins` file, then the directives.
+std::vector<host::PluginLine> Server::plugin_lines(host::Problems& problems) {
+    std::vector<host::PluginLine> lines;
+    for (const char* name : {"logging", "plugins"}) {
+        if (!config_.control_dir || !std::filesystem::exists(*config_.control_dir + "/" + name)) continue;
+        auto from_file = host::read_plugin_file(control_, name);
+        if (!from_file) {
+            problems.push_back({true, "", from_file.error().what});
+            continue;
+        }
+        lines.insert(lines.end(), from_file->begin(), from_file->end());
+    }
+    lines.insert(lines.end(), config_.plugins.begin(), config_.plugins.end());
+    return lines;
+}
+
+bool Server::child_start() {
+    const auto started = plugins_->child_start();
+    if (!started) ap_log_error(APLOG_MARK, APLOG_CRIT, 0, record_, "SMTPD0003: %s", started.error().what.c_str());
+    return static_cast<bool>(started);
+}
+
+bool make_servers(apr_pool_t* pool, server_rec* main_server) {
+    bool good = true;
+    for (server_rec* record = main_server; record != nullptr; record = record->next) {
+        ServerConfig& config = config_of(record);
+        config.runtime = nullptr;
+        if (!config.engine.value_or(false)) continue;
+        host::Problems problems;
+        config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, problems);
+        for (const auto& problem : problems) {
+            good = good && !problem.is_error;
+            ap_log_error(APLOG_MARK, (problem.is_error ? APLOG_ERR : APLOG_WARNING) | APLOG_STARTUP, 0, record, "%s",
+                         problem.to_string().c_str());
+        }
+    }
+    return good;
+}
+
+}  // namespace smtpd::httpd

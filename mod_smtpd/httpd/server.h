@@ -1,0 +1,53 @@
+/// server.h: a virtual host with SmtpEngine on: its settings, control files and plugins, made while the configuration is checked.
+#pragma once
+
+#include "httpd/error_log.h"
+#include "httpd/server_config.h"
+
+#include "engine/settings.h"
+#include "host/plugin_set.h"
+#include "support/clock.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace smtpd::httpd {
+
+class Server {
+public:
+    /// Loads the plugins and checks everything; what is wrong goes to `problems`. The object must live in a pool.
+    Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, host::Problems& problems);
+
+    /// In the serving process. False when a plugin cannot start there (it was logged).
+    bool child_start();
+
+    server_rec* record() const noexcept { return record_; }
+    const ServerConfig& config() const noexcept { return config_; }
+    const engine::Settings& settings() const noexcept { return settings_; }
+    host::PluginSet& plugins() noexcept { return *plugins_; }
+    const Clock& clock() const noexcept { return clock_; }
+    LogSink& log() noexcept { return plugins_->log(); }
+    const std::string& key() const noexcept { return key_; }  ///< "mx.example.com:25", for limits and the status page
+    std::chrono::seconds session_timeout() const { return config_.session_timeout.value_or(std::chrono::hours(2)); }
+    std::uint64_t min_data_rate() const { return config_.min_data_rate.value_or(100); }
+    ClientLimit client_limit() const { return config_.client_limit.value_or(ClientLimit{}); }
+
+private:
+    void choose_settings(host::Problems& problems);
+    std::vector<host::PluginLine> plugin_lines(host::Problems& problems);
+
+    server_rec* record_;
+    const ServerConfig& config_;
+    std::string key_;
+    support::SystemClock clock_;
+    ErrorLog error_log_;
+    host::DirectoryControlFiles control_;
+    engine::Settings settings_;
+    std::unique_ptr<host::PluginSet> plugins_;
+};
+
+/// Makes the Server of every virtual host with the engine on. All mistakes are logged, each with its place; false when there is an error.
+bool make_servers(apr_pool_t* pool, server_rec* main_server);
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,277 @@
+#include "httpd/server_config.h"
+
+#include "support/strings.h"
+
+#include <smtpd/format.h>
+#include <smtpd/options.h>
+
+#include <algorithm>
+#include <array>
+
+namespace smtpd::httpd {
+namespace {
+
+template <class T>
+std::optional<T> either(const std::optional<T>& added, const std::optional<T>& base) { return added ? added : base; }
+
+ServerConfig& config_of(cmd_parms* cmd) { return httpd::config_of(cmd->server); }
+
+const char* complaint(cmd_parms* cmd, const std::string& text) { return apr_pstrdup(cmd->pool, text.c_str()); }
+
+/// A setter for a directive with one argument. `read` fills the value and returns "" or what is allowed.
+template <class T, class Read>
+const char* set(cmd_parms* cmd, const char* argument, std::optional<T>& target, Read read) {
+    T value{};
+    const std::string allowed = read(std::string_view(argument), value);
+    if (!allowed.empty()) return complaint(cmd, format_text("{} takes {}, not \"{}\"", cmd->cmd->name, allowed, argument));
+    target = std::move(value);
+    return nullptr;
+}
+
+std::string read_count(std::string_view text, unsigned& value, unsigned least = 0) {
+    const auto number = support::parse_unsigned(text);
+    if (!number || *number < least || *number > 1'000'000'000) return format_text("a number from {} to 1000000000", least);
+    value = static_cast<unsigned>(*number);
+    return {};
+}
+
+std::string read_size(std::string_view text, std::uint64_t& value) {
+    ByteCount octets;
+    if (!OptionType<ByteCount>::read(text, octets).empty()) return "a number of octets, which may end in k, m or g";
+    value = octets.value;
+    return {};
+}
+
+std::string read_time(std::string_view text, std::chrono::seconds& value) {
+    Duration duration{};
+    if (!OptionType<Duration>::read(text, duration).empty() || duration.count() < 0) return "a time such as 90, 30s, 10min or 2h";
+    value = std::chrono::duration_cast<std::chrono::seconds>(duration);
+    return {};
+}
+
+const char* set_engine(cmd_parms* cmd, void*, int on) {
+    config_of(cmd).engine = on != 0;
+    config_of(cmd).where = format_text("{} line {}", cmd->directive->filename, cmd->directive->line_num);
+    return nullptr;
+}
+
+const char* set_inherit(cmd_parms* cmd, void*, int on) {
+    if (cmd->server->is_virtual == 0) return complaint(cmd, "SmtpPluginInherit belongs into a <VirtualHost>: the main server inherits from nobody");
+    config_of(cmd).inherit_plugins = on != 0;
+    return nullptr;
+}
+
+host::PluginLine plugin_line(cmd_parms* cmd, std::string_view name) {
+    host::PluginLine line;
+    host::split_instance(name, line.name, line.label);
+    line.file = cmd->directive->filename;
+    line.line = static_cast<unsigned>(cmd->directive->line_num);
+    line.origin = host::PluginLine::Origin::directive;
+    return line;
+}
+
+/// SmtpPlugin name[:instance] words…
+const char* add_plugin(cmd_parms* cmd, void*, const char* arguments) {
+    const char* name = ap_getword_conf(cmd->temp_pool, &arguments);
+    if (*name == '\0') return "SmtpPlugin takes the name of a plugin and its options";
+    host::PluginLine line = plugin_line(cmd, name);
+    while (*arguments != '\0') line.words.emplace_back(ap_getword_conf(cmd->temp_pool, &arguments));
+    config_of(cmd).plugins.push_back(std::move(line));
+    return nullptr;
+}
+
+/// <SmtpPlugin name[:instance]> option value… </SmtpPlugin>: each line inside is an option with its values.
+const char* add_plugin_section(cmd_parms* cmd, void*, const char* arguments) {
+    const char* end = ap_strrchr_c(arguments, '>');
+    if (end == nullptr) return "<SmtpPlugin lacks its closing \">\"";
+    const char* rest = apr_pstrmemdup(cmd->temp_pool, arguments, static_cast<apr_size_t>(end - arguments));
+    const char* name = ap_getword_conf(cmd->temp_pool, &rest);
+    if (*name == '\0') return "<SmtpPlugin takes the name of a plugin: <SmtpPlugin name>";
+    if (*rest != '\0') return "<SmtpPlugin takes one name; options stand on lines of their own inside the section";
+    host::PluginLine line = plugin_line(cmd, name);
+    for (const ap_directive_t* child = cmd->directive->first_child; child != nullptr; child = child->next) {
+        const char* words = child->args;
+        if (*words == '\0') {
+            line.words.emplace_back(child->directive);
+            continue;
+        }
+        while (*words != '\0') {
+            line.words.emplace_back(child->directive);
+            line.words.emplace_back(ap_getword_conf(cmd->temp_pool, &words));
+        }
+    }
+    config_of(cmd).plugins.push_back(std::move(line));
+    return nullptr;
+}
+
+const char* absolute(cmd_parms* cmd, const char* path) { return ap_server_root_relative(cmd->pool, path); }
+
+const char* add_plugin_dir(cmd_parms* cmd, void*, const char* path) {
+    const char* full = absolute(cmd, path);
+    apr_finfo_t info;
+    if (full == nullptr || apr_stat(&info, full, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS || info.filetype != APR_DIR)
+        return complaint(cmd, format_text("SmtpPluginDir takes a directory that exists, not \"{}\"", path));
+    config_of(cmd).plugin_dirs.emplace_back(full);
+    return nullptr;
+}
+
+const char* set_directory(cmd_parms* cmd, const char* path, std::optional<std::string>& target) {
+    const char* full = absolute(cmd, path);
+    apr_finfo_t info;
+    if (full == nullptr || apr_stat(&info, full, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS || info.filetype != APR_DIR)
+        return complaint(cmd, format_text("{} takes a directory that exists, not \"{}\"", cmd->cmd->name, path));
+    target = full;
+    return nullptr;
+}
+
+const char* set_control_dir(cmd_parms* cmd, void*, const char* path) { return set_directory(cmd, path, config_of(cmd).control_dir); }
+const char* set_qmail_dir(cmd_parms* cmd, void*, const char* path) { return set_directory(cmd, path, config_of(cmd).qmail_control_dir); }
+const char* set_spool_dir(cmd_parms* cmd, void*, const char* path) { return set_directory(cmd, path, config_of(cmd).spool_dir); }
+
+const char* set_greeting(cmd_parms* cmd, void*, const char* text) {
+    if (*text == '\0') return "SmtpGreeting takes the text of the greeting, beginning with the server's name";
+    for (const char* c = text; *c != '\0'; ++c)
+        if (static_cast<unsigned char>(*c) < 0x20 || static_cast<unsigned char>(*c) > 0x7e)
+            return "SmtpGreeting takes printable ASCII characters (RFC 5321 4.2)";
+    config_of(cmd).greeting = text;
+    return nullptr;
+}
+
+const char* set_max_message_size(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).max_message_size, read_size);
+}
+const char* set_spool_threshold(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).spool_threshold, read_size);
+}
+const char* set_max_recipients(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).max_recipients, [](std::string_view in, unsigned& value) { return read_count(in, value, 1); });
+}
+const char* set_max_errors(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).max_errors, [](std::string_view in, unsigned& value) { return read_count(in, value); });
+}
+const char* set_max_connections(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).max_connections, [](std::string_view in, unsigned& value) { return read_count(in, value); });
+}
+const char* set_session_timeout(cmd_parms* cmd, void*, const char* text) { return set(cmd, text, config_of(cmd).session_timeout, read_time); }
+const char* set_min_data_rate(cmd_parms* cmd, void*, const char* text) { return set(cmd, text, config_of(cmd).min_data_rate, read_size); }
+const char* set_max_text_line(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).max_text_line, [](std::string_view in, std::uint64_t& value) -> std::string {
+        const std::string allowed = read_size(in, value);
+        return allowed.empty() && value != 0 && value < 998 ? "0 for no limit, or at least 998 octets (RFC 5321 4.5.3.1.6)" : allowed;
+    });
+}
+
+/// SmtpMaxConnectionsPerClient sessions [IPv4 prefix [IPv6 prefix]]
+const char* set_client_limit(cmd_parms* cmd, void*, const char* sessions, const char* v4, const char* v6) {
+    constexpr const char* usage =
+        "SmtpMaxConnectionsPerClient takes a number of sessions (0 for no limit), then the bits of an IPv4 prefix (1 to 32, default 32) and of an "
+        "IPv6 prefix (1 to 128, default 64)";
+    ClientLimit limit;
+    if (!read_count(sessions, limit.sessions).empty()) return usage;
+    if (v4 != nullptr && (!read_count(v4, limit.v4_prefix, 1).empty() || limit.v4_prefix > 32)) return usage;
+    if (v6 != nullptr && (!read_count(v6, limit.v6_prefix, 1).empty() || limit.v6_prefix > 128)) return usage;
+    config_of(cmd).client_limit = limit;
+    return nullptr;
+}
+
+/// SmtpBareNewline reject|normalize|accept [network …]
+const char* set_bare_newline(cmd_parms* cmd, void*, int argc, char* const argv[]) {
+    constexpr std::array<std::pair<std::string_view, smtp::BareNewline>, 3> words = {{{"reject", smtp::BareNewline::reject},
+                                                                                     {"normalize", smtp::BareNewline::normalize},
+                                                                                     {"accept", smtp::BareNewline::accept}}};
+    ServerConfig& config = config_of(cmd);
+    config.bare_newline_exempt.clear();
+    config.bare_newline.reset();
+    for (const auto& [word, policy] : words)
+        if (argc > 0 && support::equals_folded(argv[0], word)) config.bare_newline = policy;
+    if (!config.bare_newline) return "SmtpBareNewline takes reject, normalize or accept, then networks from which bare CR and LF are accepted";
+    for (int i = 1; i < argc; ++i) {
+        const auto network = NetworkList::parse_entry(argv[i]);
+        if (!network) return complaint(cmd, format_text("SmtpBareNewline: \"{}\" is no address or network such as 192.0.2.0/24", argv[i]));
+        config.bare_newline_exempt.push_back(*network);
+    }
+    return nullptr;
+}
+
+const char* set_unknown_parameters(cmd_parms* cmd, void*, const char* word) {
+    if (support::equals_folded(word, "refuse")) config_of(cmd).ignore_unknown_parameters = false;
+    else if (support::equals_folded(word, "ignore")) config_of(cmd).ignore_unknown_parameters = true;
+    else return complaint(cmd, format_text("SmtpUnknownParameters takes refuse or ignore, not \"{}\"", word));
+    return nullptr;
+}
+
+}  // namespace
+
+ServerConfig& config_of(const server_rec* server) {
+    return *static_cast<ServerConfig*>(ap_get_module_config(server->module_config, &smtpd_module));
+}
+
+ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
+    ServerConfig out;
+    out.engine = either(engine, base.engine);
+    out.inherit_plugins = inherit_plugins;
+    if (inherit_plugins.value_or(true)) out.plugins = base.plugins;
+    out.plugins.insert(out.plugins.end(), plugins.begin(), plugins.end());
+    out.plugin_dirs = plugin_dirs.empty() ? base.plugin_dirs : plugin_dirs;
+    out.control_dir = either(control_dir, base.control_dir);
+    out.qmail_control_dir = either(qmail_control_dir, base.qmail_control_dir);
+    out.greeting = either(greeting, base.greeting);
+    out.max_message_size = either(max_message_size, base.max_message_size);
+    out.spool_dir = either(spool_dir, base.spool_dir);
+    out.spool_threshold = either(spool_threshold, base.spool_threshold);
+    out.max_recipients = either(max_recipients, base.max_recipients);
+    out.max_errors = either(max_errors, base.max_errors);
+    out.max_connections = either(max_connections, base.max_connections);
+    out.client_limit = either(client_limit, base.client_limit);
+    out.session_timeout = either(session_timeout, base.session_timeout);
+    out.min_data_rate = either(min_data_rate, base.min_data_rate);
+    out.max_text_line = either(max_text_line, base.max_text_line);
+    out.bare_newline = either(bare_newline, base.bare_newline);
+    out.bare_newline_exempt = bare_newline ? bare_newline_exempt : base.bare_newline_exempt;
+    out.ignore_unknown_parameters = either(ignore_unknown_parameters, base.ignore_unknown_parameters);
+    out.where = where.empty() ? base.where : where;
+    return out;
+}
+
+void* create_server_config(apr_pool_t* pool, server_rec*) { return &make_in_pool<ServerConfig>(pool); }
+
+void* merge_server_config(apr_pool_t* pool, void* base, void* added) {
+    return &make_in_pool<ServerConfig>(pool, static_cast<ServerConfig*>(added)->merged_onto(*static_cast<ServerConfig*>(base)));
+}
+
+/// httpd keeps setters of all shapes as one type of function pointer; args_how says how to call it.
+template <class F>
+cmd_func setter(F* function) {
+    return reinterpret_cast<cmd_func>(reinterpret_cast<void (*)()>(function));
+}
+
+const command_rec directives[] = {
+    AP_INIT_FLAG("SmtpEngine", setter(set_engine), nullptr, RSRC_CONF, "on: connections to this server speak SMTP; off (default)"),
+    AP_INIT_RAW_ARGS("SmtpPlugin", setter(add_plugin), nullptr, RSRC_CONF, "a plugin, name[:instance], and its options, name=value or name value"),
+    AP_INIT_RAW_ARGS("<SmtpPlugin", setter(add_plugin_section), nullptr, RSRC_CONF,
+                     "a plugin, name[:instance], with one option and its values on each line"),
+    AP_INIT_TAKE1("SmtpPluginDir", setter(add_plugin_dir), nullptr, RSRC_CONF, "a directory with plugins; may be given several times"),
+    AP_INIT_FLAG("SmtpPluginInherit", setter(set_inherit), nullptr, RSRC_CONF, "off: this virtual host starts without the main server's plugins"),
+    AP_INIT_TAKE1("SmtpControlDir", setter(set_control_dir), nullptr, RSRC_CONF, "the directory with qpsmtpd's control files"),
+    AP_INIT_TAKE1("SmtpQmailControlDir", setter(set_qmail_dir), nullptr, RSRC_CONF,
+                  "the directory with qmail's control files, asked after SmtpControlDir; default /var/qmail/control"),
+    AP_INIT_TAKE1("SmtpGreeting", setter(set_greeting), nullptr, RSRC_CONF, "the text of the greeting, behind 220"),
+    AP_INIT_TAKE1("SmtpMaxMessageSize", setter(set_max_message_size), nullptr, RSRC_CONF, "the largest message in octets; 0 (default): no limit"),
+    AP_INIT_TAKE1("SmtpSpoolDir", setter(set_spool_dir), nullptr, RSRC_CONF, "where large messages are kept while they arrive; default: the system's directory for temporary files"),
+    AP_INIT_TAKE1("SmtpSpoolThreshold", setter(set_spool_threshold), nullptr, RSRC_CONF, "messages up to that size are kept in memory; default 256k"),
+    AP_INIT_TAKE1("SmtpMaxRecipients", setter(set_max_recipients), nullptr, RSRC_CONF, "recipients of one message; default 1000"),
+    AP_INIT_TAKE1("SmtpMaxErrors", setter(set_max_errors), nullptr, RSRC_CONF, "replies of 4xx and 5xx after which a session ends; default 20, 0: no limit"),
+    AP_INIT_TAKE1("SmtpMaxConnections", setter(set_max_connections), nullptr, RSRC_CONF, "sessions of this server at a time; 0 (default): no limit of its own"),
+    AP_INIT_TAKE123("SmtpMaxConnectionsPerClient", setter(set_client_limit), nullptr, RSRC_CONF,
+                    "sessions of one client at a time, and the prefixes (IPv4, IPv6) that make one client; 0 (default): no limit"),
+    AP_INIT_TAKE1("SmtpSessionTimeout", setter(set_session_timeout), nullptr, RSRC_CONF, "the longest time that a session may take; default 2h, 0: no limit"),
+    AP_INIT_TAKE1("SmtpMinDataRate", setter(set_min_data_rate), nullptr, RSRC_CONF, "octets a second below which a message is given up; default 100, 0: no limit"),
+    AP_INIT_TAKE1("SmtpMaxLineLength", setter(set_max_text_line), nullptr, RSRC_CONF, "octets in a line of a message; 0 (default): no limit"),
+    AP_INIT_TAKE_ARGV("SmtpBareNewline", setter(set_bare_newline), nullptr, RSRC_CONF,
+                      "what becomes of a CR or LF alone: reject (default), normalize or accept; then networks for which accept applies"),
+    AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
+                  "what becomes of unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
+    {},
+};
+
+}  // namespace smtpd::httpd

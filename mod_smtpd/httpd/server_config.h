@@ -1,0 +1,63 @@
+/// server_config.h: the module's directives: what was written for a server, merged from the main server into virtual hosts.
+#pragma once
+
+#include "httpd/apache.h"
+
+#include "host/plugin_file.h"
+#include "smtp/data_decoder.h"
+
+#include <smtpd/ip.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace smtpd::httpd {
+
+class Server;
+
+/// How many sessions a client may have, and what counts as one client.
+struct ClientLimit {
+    unsigned sessions = 0;  ///< 0 = no limit
+    unsigned v4_prefix = 32;
+    unsigned v6_prefix = 64;
+};
+
+/// Nothing = not set here.
+struct ServerConfig {
+    std::optional<bool> engine;
+    std::optional<bool> inherit_plugins;
+    std::vector<host::PluginLine> plugins;
+    std::vector<std::string> plugin_dirs;
+    std::optional<std::string> control_dir;
+    std::optional<std::string> qmail_control_dir;
+    std::optional<std::string> greeting;
+    std::optional<std::uint64_t> max_message_size;
+    std::optional<std::string> spool_dir;
+    std::optional<std::uint64_t> spool_threshold;
+    std::optional<unsigned> max_recipients;
+    std::optional<unsigned> max_errors;
+    std::optional<unsigned> max_connections;
+    std::optional<ClientLimit> client_limit;
+    std::optional<std::chrono::seconds> session_timeout;
+    std::optional<std::uint64_t> min_data_rate;
+    std::optional<std::uint64_t> max_text_line;
+    std::optional<smtp::BareNewline> bare_newline;
+    std::vector<IpNetwork> bare_newline_exempt;
+    std::optional<bool> ignore_unknown_parameters;
+
+    std::string where;          ///< "httpd.conf line 12": where SmtpEngine stands, for messages
+    Server* runtime = nullptr;  ///< made by check_config where the engine is on
+
+    ServerConfig merged_onto(const ServerConfig& base) const;
+};
+
+ServerConfig& config_of(const server_rec* server);
+
+void* create_server_config(apr_pool_t* pool, server_rec* server);
+void* merge_server_config(apr_pool_t* pool, void* base, void* added);
+extern const command_rec directives[];
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,204 @@
+#include "httpd/session_table.h"
+
+#include <apr_shm.h>
+
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <new>
+
+#include <unistd.h>
+
+namespace smtpd::httpd {
+namespace {
+
+constexpr const char* pool_key = "smtpd session table";
+
+void copy_text(char* target, std::size_t size, std::string_view text) noexcept {
+    const std::size_t length = std::min(text.size(), size - 1);
+    std::memcpy(target, text.data(), length);
+    target[length] = '\0';
+}
+
+}  // namespace
+
+/// Holds the table's mutex. Where a process died with it, what it was doing is undone by counting again.
+class SessionTable::Lock {
+public:
+    explicit Lock(SessionTable& table) noexcept : table_(table) {
+        if (pthread_mutex_lock(&table_.mutex_) == EOWNERDEAD) {
+            table_.rebuild();
+            pthread_mutex_consistent(&table_.mutex_);
+        }
+    }
+    ~Lock() { pthread_mutex_unlock(&table_.mutex_); }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+
+private:
+    SessionTable& table_;
+};
+
+SessionTable* SessionTable::get(apr_pool_t* process_pool, std::uint32_t rows) {
+    void* known = nullptr;
+    apr_pool_userdata_get(&known, pool_key, process_pool);
+    if (known != nullptr) return static_cast<SessionTable*>(known);
+
+    const std::uint32_t counters = std::bit_ceil(rows * 4);
+    const apr_size_t size = sizeof(SessionTable) + rows * sizeof(Entry) + counters * sizeof(Counter) + 128;
+    apr_shm_t* segment = nullptr;
+    if (apr_shm_create(&segment, size, nullptr, process_pool) != APR_SUCCESS) return nullptr;
+    auto* memory = apr_shm_baseaddr_get(segment);  // zero pages: rows that are never used cost nothing
+    auto* table = new (memory) SessionTable;
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&table->mutex_, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+    table->size_ = rows;
+    table->counters_ = counters;
+    apr_pool_userdata_setn(table, pool_key, nullptr, process_pool);
+    return table;
+}
+
+SessionTable::Entry* SessionTable::entries() noexcept {
+    static_assert(alignof(Entry) <= alignof(std::max_align_t));
+    return reinterpret_cast<Entry*>(this + 1);
+}
+
+SessionTable::Counter* SessionTable::counters() noexcept { return reinterpret_cast<Counter*>(entries() + size_); }
+
+std::uint64_t SessionTable::key_of(std::string_view server, const IpAddress* prefix) noexcept {
+    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+    const auto mix = [&hash](unsigned char octet) { hash = (hash ^ octet) * 0x100000001b3; };
+    for (const char c : server) mix(static_cast<unsigned char>(c));
+    if (prefix != nullptr) {
+        mix(static_cast<unsigned char>(prefix->bits()));
+        for (const std::uint8_t octet : prefix->bytes()) mix(octet);
+    }
+    return hash == 0 ? 1 : hash;
+}
+
+/// The counter of that key; an unused one becomes its. There are four times as many counters as rows can need, twice over.
+std::uint32_t SessionTable::counter_for(std::uint64_t key) noexcept {
+    Counter* all = counters();
+    std::uint32_t at = static_cast<std::uint32_t>(key ^ (key >> 32)) & (counters_ - 1);
+    std::int64_t reusable = -1;
+    for (std::uint32_t steps = 0; steps < counters_; ++steps, at = (at + 1) & (counters_ - 1)) {
+        if (all[at].key == key) return at;
+        if (all[at].key == 0) break;
+        if (all[at].count == 0 && reusable < 0) reusable = at;  // left behind by clients that are gone
+    }
+    if (reusable >= 0) at = static_cast<std::uint32_t>(reusable);
+    all[at] = {key, 0};
+    return at;
+}
+
+SessionTable::Admission SessionTable::admit(std::string_view id, std::string_view server, const IpAddress& client, const IpAddress& prefix,
+                                            unsigned max_of_server, unsigned max_of_client) {
+    const std::string client_text = client.to_string();
+    const std::int64_t now = std::time(nullptr);
+    const Lock lock(*this);
+    const std::uint32_t of_server = counter_for(key_of(server, nullptr));
+    counters()[of_server].count++;  // so that it is not taken for the client's
+    const std::uint32_t of_client = counter_for(key_of(server, &prefix));
+    counters()[of_server].count--;
+    Admission admission;
+    admission.of_client = counters()[of_client].count + 1;
+    if (max_of_server != 0 && counters()[of_server].count >= max_of_server) admission.refusal = Refusal::server_full;
+    else if (max_of_client != 0 && counters()[of_client].count >= max_of_client) admission.refusal = Refusal::client_full;
+    else if (first_free_ == none && used_ == size_) admission.refusal = Refusal::table_full;
+    if (admission.refusal != Refusal::none) return admission;
+
+    admission.row = take_row();
+    Entry& entry = entries()[admission.row];
+    entry.server_counter = of_server;
+    entry.client_counter = of_client;
+    entry.since = now;
+    copy_text(entry.id, sizeof entry.id, id);
+    copy_text(entry.server, sizeof entry.server, server);
+    copy_text(entry.client, sizeof entry.client, client_text);
+    entry.messages.store(0, std::memory_order_relaxed);
+    entry.phase.store(0, std::memory_order_relaxed);
+    entry.verb.store(0, std::memory_order_relaxed);
+    counters()[of_server].count++;
+    counters()[of_client].count++;
+    entry.process = getpid();
+    return admission;
+}
+
+/// A row from the free list, or one that was never used: those are first touched here, so that a large table costs only what is in use.
+SessionTable::Row SessionTable::take_row() noexcept {
+    if (first_free_ == none) {
+        new (&entries()[used_]) Entry;
+        return static_cast<Row>(used_++);
+    }
+    const Row row = first_free_;
+    first_free_ = entries()[row].next;
+    return row;
+}
+
+void SessionTable::update(Row row, engine::Phase phase, smtp::Verb verb, std::uint32_t messages) noexcept {
+    if (row == none) return;
+    Entry& entry = entries()[row];
+    entry.phase.store(static_cast<std::uint8_t>(phase), std::memory_order_relaxed);
+    entry.verb.store(static_cast<std::uint8_t>(verb), std::memory_order_relaxed);
+    entry.messages.store(messages, std::memory_order_relaxed);
+}
+
+void SessionTable::leave(Row row) noexcept {
+    if (row == none) return;
+    const Lock lock(*this);
+    release(row);
+}
+
+void SessionTable::release(Row row) noexcept {
+    Entry& entry = entries()[row];
+    if (entry.process == 0) return;
+    entry.process = 0;
+    counters()[entry.server_counter].count--;
+    counters()[entry.client_counter].count--;
+    entry.next = first_free_;
+    first_free_ = row;
+}
+
+void SessionTable::forget_process(pid_t process) noexcept {
+    const Lock lock(*this);
+    for (std::uint32_t i = 0; i < used_; ++i)
+        if (entries()[i].process == process) release(static_cast<Row>(i));
+}
+
+/// Counts and free list anew from the rows, whatever state they were left in.
+void SessionTable::rebuild() noexcept {
+    for (std::uint32_t i = 0; i < counters_; ++i) counters()[i].count = 0;
+    first_free_ = none;
+    for (std::uint32_t i = used_; i-- > 0;) {
+        Entry& entry = entries()[i];
+        if (entry.process == 0) {
+            entry.next = first_free_;
+            first_free_ = static_cast<std::int32_t>(i);
+        } else {
+            counters()[entry.server_counter].count++;
+            counters()[entry.client_counter].count++;
+        }
+    }
+}
+
+std::vector<SessionRow> SessionTable::rows() {
+    std::vector<SessionRow> out;
+    const std::int64_t now = std::time(nullptr);
+    const Lock lock(*this);
+    for (std::uint32_t i = 0; i < used_; ++i) {
+        const Entry& entry = entries()[i];
+        if (entry.process == 0) continue;
+        out.push_back({entry.id, entry.server, entry.client, entry.process,
+                       engine::phase_name(static_cast<engine::Phase>(entry.phase.load(std::memory_order_relaxed))),
+                       smtp::verb_name(static_cast<smtp::Verb>(entry.verb.load(std::memory_order_relaxed))), now - entry.since,
+                       entry.messages.load(std::memory_order_relaxed)});
+    }
+    return out;
+}
+
+}  // namespace smtpd::httpd

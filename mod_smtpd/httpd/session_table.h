@@ -1,0 +1,97 @@
+/// session_table.h: all SMTP sessions of all children, in shared memory: what limits count and the status page shows.
+///
+/// A session takes a row when it begins and gives it back when it ends. Rows belong to a process; the parent gives back those of a child that
+/// died, so a kill -9 frees what it held. Counts by server and by client (address cut to a prefix) are kept beside the rows and can always be made
+/// again from them, which is what happens when a process dies holding the lock (a robust mutex). Thread- and process-safe.
+#pragma once
+
+#include "httpd/apache.h"
+
+#include "engine/session.h"
+
+#include <smtpd/ip.h>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pthread.h>
+#include <sys/types.h>
+
+namespace smtpd::httpd {
+
+/// A row as the status page reads it.
+struct SessionRow {
+    std::string id;
+    std::string server;
+    std::string client;
+    pid_t process = 0;
+    std::string_view phase;
+    std::string_view verb;
+    std::int64_t seconds = 0;
+    std::uint32_t messages = 0;
+};
+
+class SessionTable {
+public:
+    using Row = std::int32_t;
+    static constexpr Row none = -1;
+
+    enum class Refusal { none, server_full, client_full, table_full };
+    struct Admission {
+        Row row = none;
+        Refusal refusal = Refusal::none;
+        std::uint32_t of_client = 0;  ///< sessions of this client now, this one included
+    };
+
+    /// The table of this server, made once and kept over restarts in the pool of the process.
+    static SessionTable* get(apr_pool_t* process_pool, std::uint32_t rows);
+
+    Admission admit(std::string_view id, std::string_view server, const IpAddress& client, const IpAddress& prefix, unsigned max_of_server,
+                    unsigned max_of_client);
+    void update(Row row, engine::Phase phase, smtp::Verb verb, std::uint32_t messages) noexcept;
+    void leave(Row row) noexcept;
+    void forget_process(pid_t process) noexcept;
+    std::vector<SessionRow> rows();
+    std::uint32_t capacity() const noexcept { return size_; }
+
+private:
+    struct Entry {
+        std::int32_t next = none;  ///< free list
+        pid_t process = 0;         ///< 0 = free
+        std::uint32_t server_counter = 0;
+        std::uint32_t client_counter = 0;
+        std::int64_t since = 0;
+        char id[16] = {};
+        char server[40] = {};
+        char client[48] = {};
+        std::atomic<std::uint32_t> messages{0};
+        std::atomic<std::uint8_t> phase{0};
+        std::atomic<std::uint8_t> verb{0};
+    };
+    /// How many rows share a key; open addressing, key 0 = unused.
+    struct Counter {
+        std::uint64_t key = 0;
+        std::uint32_t count = 0;
+    };
+    class Lock;
+
+    static std::uint64_t key_of(std::string_view server, const IpAddress* prefix) noexcept;
+    std::uint32_t counter_for(std::uint64_t key) noexcept;
+    Row take_row() noexcept;
+    void release(Row row) noexcept;
+    void rebuild() noexcept;
+
+    pthread_mutex_t mutex_;
+    std::uint32_t size_ = 0;
+    std::uint32_t counters_ = 0;  ///< a power of two, at least four times size_
+    std::uint32_t used_ = 0;      ///< rows that were ever taken
+    std::int32_t first_free_ = none;
+
+    Entry* entries() noexcept;
+    Counter* counters() noexcept;
+};
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,53 @@
+/// waker.h: wakes parked sessions of a child at their time, and looks once a second at all of them.
+///
+/// A few threads of the child (none under prefork and worker, where a session blocks instead). They block all signals: those belong to the MPM.
+/// A task runs in one of them and may block; more threads are made while all are busy and something is due, up to a limit.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <thread>
+#include <vector>
+
+namespace smtpd::httpd {
+
+class Waker {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+    using Task = std::function<void()>;
+
+    explicit Waker(unsigned max_threads) : max_threads_(max_threads) {}
+    ~Waker() { stop(); }
+
+    /// Runs `task` at that time, or soon after. Thread-safe.
+    void at(Time time, Task task);
+    /// Runs `task` every second, until stop().
+    void every_second(Task task);
+    /// Ends all threads; what was not due is dropped. Waits for tasks that run.
+    void stop();
+
+private:
+    struct Entry {
+        Time time;
+        std::uint64_t order;
+        std::shared_ptr<Task> task;
+        bool operator>(const Entry& other) const noexcept { return time != other.time ? time > other.time : order > other.order; }
+    };
+    void add_thread_locked();
+    void run();
+
+    const unsigned max_threads_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::priority_queue<Entry, std::vector<Entry>, std::greater<>> entries_;
+    std::vector<std::thread> threads_;
+    unsigned idle_ = 0;
+    std::uint64_t order_ = 0;
+    bool stopping_ = false;
+};
+
+}  // namespace smtpd::httpd
