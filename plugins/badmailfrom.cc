@@ -1,0 +1,52 @@
+/// badmailfrom: refuse senders on a list.
+///
+/// Looks up the sender in the control file `badmailfrom` at the mail hook, so that nothing more of such a message is heard. The null sender
+/// cannot be listed. The file is read again when it changes.
+///
+/// ## Control file
+///
+/// `badmailfrom`: one entry a line, then an optional reason that becomes the reply.
+///
+///     spammer@example.net      Your mail is not wanted here
+///     @bulk.example.net
+///     /^bounce-.*@.*\.example$/
+///
+/// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and lower case are alike.
+/// The first line that matches counts.
+///
+/// ## Replies
+///
+/// `550 5.7.1`, with the reason from the list or "mail from <address> is not accepted here".
+///
+/// ## Differences from qpsmtpd
+///
+/// A pattern is searched without regard to case; qpsmtpd folds the address but not the pattern, so that one with a capital letter never matches.
+/// To refuse at RCPT, as qmail does, say `reject=naughty` and load naughty.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class BadMailFrom final : public PolicyPlugin {
+public:
+    static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
+
+    explicit BadMailFrom(Setup& setup) : bad_(setup.control().address_patterns("badmailfrom")) {
+        setup.hooks.mail.decide([this](const MailHook& hook) { return judge(hook.sender()); });
+    }
+
+private:
+    Finding judge(const Address& sender) const {
+        if (sender.is_null()) return skip("null sender");
+        const auto bad = bad_.get();
+        const auto* entry = bad->find(sender);
+        if (!entry) return pass();
+        return fail("{} is listed as {}", quoted(sender.to_string()), quoted(entry->pattern))
+            .reply(entry->reason_or(format_text("mail from {} is not accepted here", sender)));
+    }
+
+    Watched<AddressPatterns> bad_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("badmailfrom", smtpd::plugins::BadMailFrom);

@@ -1,0 +1,72 @@
+/// badmailfromto: refuse pairs of sender and recipient.
+///
+/// For the one who must not write to the other: at the rcpt hook, the pair is looked up in the control file `badmailfromto`. The sender learns that
+/// mail to this recipient is not accepted, as if there were no such mailbox. It holds for relay clients and whitelisted ones too, because it
+/// is a matter between two people and not of the host.
+///
+/// ## Control file
+///
+/// `badmailfromto`: sender and recipient on a line; each an address or `@domain`. Upper and lower case are alike.
+///
+///     stalker@example.net   alice@example.com
+///     @bulk.example.net     bob@example.com
+///
+/// ## Replies
+///
+/// `550 5.1.1`, "mail to <address> is not accepted here".
+///
+/// ## Differences from qpsmtpd
+///
+/// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options of all policy plugins.
+#include <smtpd/plugin.h>
+
+#include <set>
+
+namespace smtpd::plugins {
+
+class BadMailFromTo final : public PolicyPlugin {
+public:
+    static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};
+
+    explicit BadMailFromTo(Setup& setup) : pairs_(setup.control().parsed<Pairs>("badmailfromto", parse)) {
+        setup.hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook.transaction.sender(), hook.recipient.address()); });
+    }
+
+private:
+    using Pairs = std::set<std::pair<std::string, std::string>>;
+
+    static std::string folded(std::string text) {
+        for (char& c : text)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+        return text;
+    }
+
+    static Result<Pairs> parse(const ControlText& text) {
+        Pairs pairs;
+        for (const auto& line : text) {
+            const auto words = line.words();
+            if (words.size() != 2 || words[0].find('@') == std::string::npos || words[1].find('@') == std::string::npos)
+                return Error{ErrorCode::config, format_text("{}: expected a sender and a recipient, each an address or @domain", line.position())};
+            pairs.emplace(folded(words[0]), folded(words[1]));
+        }
+        return pairs;
+    }
+
+    Finding judge(const Address& sender, const Address& recipient) const {
+        if (sender.is_null()) return pass();
+        const auto pairs = pairs_.get();
+        for (const auto& from : {sender.folded(), "@" + sender.domain_lower()})
+            for (const auto& to : {recipient.folded(), "@" + recipient.domain_lower()})
+                if (pairs->contains({from, to}))
+                    return fail("{} must not write to {}", quoted(from), quoted(to))
+                        .reply(format_text("mail to {} is not accepted here", recipient))
+                        .status(status::no_such_user.code);
+        return pass();
+    }
+
+    Watched<Pairs> pairs_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("badmailfromto", smtpd::plugins::BadMailFromTo);

@@ -1,0 +1,184 @@
+/// content_log: keep a copy of every message that comes in.
+///
+/// At the data_post hook the message, as it is at that point (with the engine's fields, and those of plugins that stand before this one), is appended
+/// to a file whose name may contain the date. It is written under a lock, so that messages do not mix, and in full or not at all. A copy that cannot
+/// be written is reported in the log as an error; mail is never refused for it. Whether the message is later refused or queued makes no difference,
+/// so put the plugin behind those that refuse. Mind the law where you are.
+///
+/// ## Options and control files
+///
+/// `file` is a pattern for strftime; without it, the first line of the control file `content_log_file`, else `mail/%Y%m%d`. It is relative to the
+/// server's root, and missing folders are made. The control file `content_log_enabled` switches the plugin on (`true`, `1`, `yes`, `on`) or off (anything
+/// else); without it, it is on. Both files are read again when they change.
+///
+/// `format=raw` appends the message as it is, as qpsmtpd does, so that nothing shows where one ends; `format=mbox` writes a mailbox that mail programs
+/// open: LF line ends, a "From " line with sender and time before each message, `>` before lines of the text that look like one, a blank line behind.
+///
+///     SmtpPlugin content_log file=/var/log/mail/%Y-%m-%d.mbox format=mbox
+///
+/// ## Differences from qpsmtpd
+///
+/// In raw format the line ends are CRLF, as they came. Files are made for the owner only (0600).
+#include <smtpd/files.h>
+#include <smtpd/plugin.h>
+
+#include <cerrno>
+
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace smtpd::plugins {
+namespace {
+
+constexpr std::size_t write_size = 1 << 16;
+
+/// Lines of a message as an mbox has them ("mboxrd"): LF, and one more '>' before every line of the form >*From .
+class MboxText {
+public:
+    /// Takes the next piece of the message, gives complete lines to `out`.
+    void append(std::string_view piece, std::string& out) {
+        for (;;) {
+            const auto end = piece.find('\n');
+            line_ += piece.substr(0, end);
+            if (end == std::string_view::npos) return;
+            finish_line(out);
+            piece.remove_prefix(end + 1);
+        }
+    }
+    void finish(std::string& out) {
+        if (!line_.empty()) finish_line(out);
+        out += '\n';
+    }
+
+private:
+    void finish_line(std::string& out) {
+        if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+        const auto text = line_.find_first_not_of('>');
+        if (text != std::string::npos && line_.compare(text, 5, "From ") == 0) out += '>';
+        out += line_;
+        out += '\n';
+        line_.clear();
+    }
+
+    std::string line_;
+};
+
+/// The end of a file, locked against other writers; cut back unless what was begun is finished.
+class Appending {
+public:
+    explicit Appending(FileDescriptor file) : file_(std::move(file)) {}
+    ~Appending() {
+        // Nothing can be done about a failure: the file is left as long as it is.
+        if (before_ >= 0 && ftruncate(file_.get(), before_) != 0) return;
+    }
+
+    Result<void> lock() {
+        while (flock(file_.get(), LOCK_EX) != 0)
+            if (errno != EINTR) return os_error("cannot lock the file", errno);
+        struct stat about {};
+        if (fstat(file_.get(), &about) == 0 && S_ISREG(about.st_mode)) before_ = about.st_size;
+        return {};
+    }
+    Result<void> write(std::string_view text) { return write_all(file_.get(), text); }
+    void keep() noexcept { before_ = -1; }
+
+private:
+    FileDescriptor file_;
+    off_t before_ = -1;
+};
+
+}  // namespace
+
+class ContentLog final : public Plugin {
+public:
+    enum class Format { raw, mbox };
+
+    struct Options {
+        std::string file;
+        Format format = Format::raw;
+
+        static OptionTable table() {
+            return {option("file", &Options::file, "where to, a pattern for strftime"),
+                    option("format", &Options::format, "raw: the message and nothing else; mbox: with separators")
+                        .choices({{"raw", Format::raw}, {"mbox", Format::mbox}})};
+        }
+    };
+
+    ContentLog(Setup& setup, const Options& options)
+        : options_(options), root_(setup.path("")), file_(options.file.empty() ? "" : setup.path(options.file)),
+          enabled_(setup.control().lines("content_log_enabled")), file_of_site_(setup.control().lines("content_log_file")) {
+        setup.hooks.data_post.observe([this](const DataPostHook& hook) {
+            if (is_enabled()) keep_copy(hook);
+        });
+    }
+
+private:
+    bool is_enabled() const {
+        const auto lines = enabled_.get();
+        if (lines->empty()) return true;
+        for (const char* word : {"true", "1", "yes", "on"})
+            if (lines->front().text == word) return true;
+        return false;
+    }
+
+    std::string path(std::chrono::system_clock::time_point now) const {
+        if (!file_.empty()) return local_time(file_, now);
+        const auto lines = file_of_site_.get();
+        const std::string pattern = lines->empty() ? "mail/%Y%m%d" : lines->front().text;
+        const std::string name = local_time(pattern, now);
+        return name.starts_with('/') ? name : root_ + (root_.ends_with('/') ? "" : "/") + name;
+    }
+
+    void keep_copy(const DataPostHook& hook) const {
+        const std::string path = this->path(hook.clock().wall());
+        if (auto kept = append(hook, path); !kept)
+            hook.log(LogLevel::error, "error: no copy in {}: {}", path, kept.error().what);
+        else
+            hook.log(LogLevel::debug, "copied to {}", path);
+    }
+
+    Result<void> append(const DataPostHook& hook, const std::string& path) const {
+        auto file = open_for_append(path, 0600);
+        if (!file) return file.error();
+        Appending appending(std::move(*file));
+        if (auto locked = appending.lock(); !locked) return locked;
+        auto written = options_.format == Format::mbox ? write_mbox(hook, appending)
+                                                       : hook.message().write_to([&](std::string_view piece) { return appending.write(piece); });
+        if (written) appending.keep();
+        return written;
+    }
+
+    static Result<void> write_mbox(const DataPostHook& hook, Appending& file) {
+        const Address& sender = hook.transaction.sender();
+        std::string text = "From " + (sender.is_null() ? "MAILER-DAEMON" : without_blanks(sender.to_string())) + " " +
+                           local_time("%a %b %e %H:%M:%S %Y", hook.clock().wall()) + "\n";
+        MboxText lines;
+        auto written = hook.message().write_to([&](std::string_view piece) -> Result<void> {
+            lines.append(piece, text);
+            if (text.size() < write_size) return {};
+            auto result = file.write(text);
+            text.clear();
+            return result;
+        });
+        if (!written) return written;
+        lines.finish(text);
+        return file.write(text);
+    }
+
+    static std::string without_blanks(std::string text) {
+        for (char& c : text)
+            if (c == ' ') c = '_';
+        return text;
+    }
+
+    const Options options_;
+    const std::string root_;
+    const std::string file_;
+    Watched<ControlText> enabled_;
+    Watched<ControlText> file_of_site_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("content_log", smtpd::plugins::ContentLog);

@@ -1,0 +1,47 @@
+/// count_unrecognized_commands: close the connection after a number of commands that are none.
+///
+/// Whoever talks HTTP or noise to an SMTP server need not be listened to for long. Counts at the unrecognized_command hook; the number is that of
+/// the command that is not answered with 500 any more but with the end.
+///
+/// ## Replies
+///
+/// `521 5.5.1 Closing connection, too many unrecognized commands`.
+///
+/// ## Example
+///
+///     SmtpPlugin count_unrecognized_commands 4
+///
+/// ## Limits
+///
+/// A plugin that makes a command known (STARTTLS, XCLIENT) answers it before this one counts only if it stands before it.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class CountUnrecognizedCommands final : public Plugin {
+public:
+    struct Options {
+        unsigned max = 4;
+
+        static OptionTable table() { return {option("max", &Options::max, "which such command ends the session").range("1", "1000").positional(0)}; }
+    };
+
+    CountUnrecognizedCommands(Setup& setup, const Options& options) : max_(options.max) {
+        setup.hooks.unrecognized_command.add([this](const UnrecognizedHook& hook) { return count(hook); });
+    }
+
+private:
+    Answer count(const UnrecognizedHook& hook) const {
+        const unsigned count = ++hook.connection.notes().get(count_note_);
+        hook.log(LogLevel::info, "{}: unrecognized command {} of {}: {}", count < max_ ? "pass" : "fail", count, max_, quoted(hook.verb, 64));
+        if (count < max_) return declined();
+        return deny_disconnect("Closing connection, too many unrecognized commands").with_status({5, 5, 1});
+    }
+
+    const NoteKey<unsigned> count_note_{"count_unrecognized_commands"};
+    const unsigned max_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("count_unrecognized_commands", smtpd::plugins::CountUnrecognizedCommands);

@@ -1,0 +1,36 @@
+/// dont_require_anglebrackets: accept MAIL FROM:user@example.com.
+///
+/// RFC 5321 4.1.2 wants `<user@example.com>`, and without this plugin anything else is refused with 501. Some old programs and people at a
+/// keyboard leave the brackets out. At the mail_pre and rcpt_pre hooks they are put around an address that has none; nothing (`MAIL FROM:`) becomes
+/// the null sender. A client that needs it loses two points of karma.
+///
+/// ## Differences from qpsmtpd
+///
+/// Other plugins of these hooks are asked as well; there, this one always ended the chain.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class DontRequireAngleBrackets final : public Plugin {
+public:
+    explicit DontRequireAngleBrackets(Setup& setup) {
+        for (auto* point : {&setup.hooks.mail_pre, &setup.hooks.rcpt_pre}) point->add([](const PathHook& hook) { return add_brackets(hook); });
+    }
+
+private:
+    static constexpr int karma = -2;
+
+    static Answer add_brackets(const PathHook& hook) {
+        const bool has_any = !hook.path.empty() && (hook.path.front() == '<' || hook.path.back() == '>');
+        if (!has_any) {
+            hook.log(LogLevel::info, "info: no brackets around {}", quoted(hook.path));
+            hook.path = "<" + hook.path + ">";
+            hook.connection.adjust_karma(karma);
+        }
+        return declined();
+    }
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("dont_require_anglebrackets", smtpd::plugins::DontRequireAngleBrackets);

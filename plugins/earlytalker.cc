@@ -1,0 +1,117 @@
+/// earlytalker: refuse clients that speak before it is their turn.
+///
+/// A server speaks first (RFC 5321 3.1), and after DATA a client has to wait for the 354 (RFC 2920 3.1). Programs that only want to get rid of
+/// their text do neither. At the connect hook the greeting is held back for a while; a client that sends something meanwhile is an early
+/// talker. So, if asked for, at the data hook with the 354. Nothing waits in a thread under the event MPM, however many clients are waiting.
+///
+/// ## Where it stands
+///
+/// `check-at` names the places: CONNECT (the default), DATA, or both. With `defer-reject`, what was seen at CONNECT becomes a refusal at MAIL, with
+/// a name for the client in the log and without breaking off a dialogue that a broken but honest client might want to see. With `reject=naughty`
+/// the naughty plugin decides where. `action` is an old way of saying `reject` and `reject_type`.
+///
+/// ## Replies
+///
+/// "Connecting host started transmitting before SMTP greeting", `550 5.7.1` at CONNECT and MAIL, `554 5.7.1` at DATA; 4xx by `reject_type=temp`.
+///
+/// ## Notes
+///
+/// Sets the connection's note `earlytalker` to where it was. The note `earlytalker_wait`, set by another plugin at pre_connection, replaces `wait`.
+///
+/// ## Examples
+///
+///     SmtpPlugin earlytalker wait=2 reject=naughty
+///     SmtpPlugin earlytalker check-at=CONNECT check-at=DATA reject_type=temp
+///
+/// ## Differences from qpsmtpd
+///
+/// What has already been received behind DATA counts; qpsmtpd looks at the socket only and misses it. A recommendation: `wait` below one second
+/// catches few, above five seconds honest servers hang up.
+#include <smtpd/known_notes.h>
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class EarlyTalker final : public PolicyPlugin {
+public:
+    static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
+
+    enum class Place { connect, data };
+    enum class Action { unset, log, deny, denysoft };
+
+    struct Options {
+        Duration wait = std::chrono::seconds(1);
+        std::vector<Place> check_at = {Place::connect};
+        bool defer_reject = false;
+        Action action = Action::unset;
+
+        static OptionTable table() {
+            return {option("wait", &Options::wait, "how long the client has to be silent").range("0s", "1min"),
+                    option("check-at", &Options::check_at, "where to look")
+                        .choices({{"CONNECT", Place::connect}, {"DATA", Place::data}}),
+                    option("defer-reject", &Options::defer_reject, "refuse what was seen at CONNECT at MAIL"),
+                    option("action", &Options::action, "log: reject=no; deny: reject_type=perm; denysoft: reject_type=temp")
+                        .choices({{"log", Action::log}, {"deny", Action::deny}, {"denysoft", Action::denysoft}})};
+        }
+    };
+
+    EarlyTalker(Setup& setup, const Options& options) : options_(options) {
+        apply_action(setup.policy());
+        for (const Place place : options_.check_at) {
+            if (place == Place::connect) watch_greeting(setup.hooks);
+            if (place == Place::data) watch_data(setup.hooks);
+        }
+    }
+
+private:
+    void apply_action(PolicyDefaults& policy) const {
+        if (options_.action == Action::unset) return;
+        policy.reject = options_.action == Action::log ? PolicyDefaults::Reject::no : PolicyDefaults::Reject::yes;
+        policy.reject_type = options_.action == Action::denysoft ? Verdict::denysoft : Verdict::deny;
+    }
+
+    void watch_greeting(Hooks& hooks) {
+        hooks.connect.ask([this](const ConnectHook& hook, Questions& questions) { questions.silence(wait_for(hook)); })
+            .decide([this](const ConnectHook& hook, const Answers& answers) { return judge_greeting(hook, answers); });
+        if (options_.defer_reject) hooks.mail.decide([](const MailHook& hook) { return judge_mail(hook); });
+    }
+
+    void watch_data(Hooks& hooks) {
+        hooks.data.ask([this](const DataHook& hook, Questions& questions) { questions.silence(wait_for(hook)); })
+            .decide([](const DataHook& hook, const Answers& answers) {
+                return answers.client_spoke() || hook.connection.unread() > 0 ? early(hook, "DATA") : pass();
+            });
+    }
+
+    Duration wait_for(const HookContext& hook) const {
+        const auto* wait = hook.connection.notes().find(notes::earlytalker_wait);
+        return wait ? *wait : options_.wait;
+    }
+
+    Finding judge_greeting(const ConnectHook& hook, const Answers& answers) const {
+        if (!answers.client_spoke()) return pass();
+        if (!options_.defer_reject) return early(hook, "CONNECT");
+        hook.connection.notes().set(notes::earlytalker, {"CONNECT", false});
+        return skip("spoke before the greeting; to be refused at MAIL");
+    }
+
+    static Finding judge_mail(const MailHook& hook) {
+        auto* talk = hook.connection.notes().find(notes::earlytalker);
+        if (!talk || talk->where != "CONNECT") return pass();
+        return early(hook, "CONNECT", talk->counted);
+    }
+
+    static Finding early(const HookContext& hook, const char* where, bool counted_before = false) {
+        hook.connection.notes().set(notes::earlytalker, {where, true});
+        auto finding = fail("spoke early at {}", where)
+                           .reply(std::string_view(where) == "DATA" ? "You must wait for the reply to DATA before you send the message"
+                                                                    : "Connecting host started transmitting before SMTP greeting");
+        return counted_before ? std::move(finding).karma(0) : finding;
+    }
+
+    const Options options_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("earlytalker", smtpd::plugins::EarlyTalker);

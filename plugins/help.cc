@@ -1,0 +1,97 @@
+/// help: answer HELP with texts from files.
+///
+/// `HELP` alone gets a hint; `HELP MAIL` the content of the file `mail` (the command in lower case) in the directory `help_dir`, line by line. A command
+/// may be given another file. The files are read when they are asked for.
+///
+/// ## Options
+///
+/// Bare words are pairs of a command and its file; a file that is not absolute lies in `help_dir`.
+///
+///     SmtpPlugin help help_dir=/etc/smtpd/help
+///     SmtpPlugin help MAIL mail.txt RCPT recipients.txt
+///     SmtpPlugin help not_implemented=1
+///
+/// ## Replies
+///
+/// 214 with the text. `504 5.5.4 No help for X` where there is no file; `501 5.5.4` where the argument is more than one word of letters, digits and `_`;
+/// `502 5.5.1` to everything with `not_implemented`.
+///
+/// ## Differences from qpsmtpd
+///
+/// `help_dir` has its default with other options too, and relative file names are found. It is relative to the server's root, not to the directory in
+/// which the server was started.
+///
+/// ## Limits
+///
+/// A file longer than 16 KB is not shown.
+#include <smtpd/files.h>
+#include <smtpd/plugin.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+
+namespace smtpd::plugins {
+
+class Help final : public Plugin {
+public:
+    struct Options {
+        bool not_implemented = false;
+        std::string help_dir = "help";
+        std::vector<std::string> files;
+
+        static OptionTable table() {
+            return {option("not_implemented", &Options::not_implemented, "say that there is no HELP command"),
+                    option("help_dir", &Options::help_dir, "where the files are"),
+                    option("files", &Options::files, "a command, then the file with its text, and so on").positional(0).rest()};
+        }
+    };
+
+    Help(Setup& setup, const Options& options) : directory_(setup.path(options.help_dir)) {
+        if (options.files.size() % 2 != 0) setup.error("\"{}\" has no file behind it", options.files.back());
+        for (std::size_t i = 0; i + 1 < options.files.size(); i += 2) add_file(setup, lower(options.files[i]), options.files[i + 1]);
+        if (options.not_implemented)
+            setup.hooks.help.add([](const CommandHook&) { return deny("HELP is not implemented").with_code(502).with_status({5, 5, 1}); });
+        else
+            setup.hooks.help.add([this](const CommandHook& hook) { return answer(hook); });
+    }
+
+private:
+    static constexpr std::size_t largest = 16384;
+
+    void add_file(Setup& setup, const std::string& command, const std::string& file) {
+        if (!is_word(command)) setup.error("\"{}\" is no command", command);
+        files_[command] = file.starts_with('/') || file.starts_with('~') ? setup.path(file) : directory_ + "/" + file;
+    }
+
+    static bool is_word(std::string_view text) {
+        return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        });
+    }
+
+    static std::string lower(std::string_view text) {
+        std::string folded(text);
+        for (char& c : folded)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+        return folded;
+    }
+
+    Answer answer(const CommandHook& hook) const {
+        if (hook.argument.empty()) return ok("Try HELP and a command, such as HELP MAIL");
+        if (!is_word(hook.argument)) return deny("HELP takes the name of one command").with_code(501).with_status({5, 5, 4});
+        const std::string command = lower(hook.argument);
+        const auto known = files_.find(command);
+        auto text = read_file(known != files_.end() ? known->second : directory_ + "/" + command, largest);
+        if (text && !text->empty()) return {Verdict::ok, *text};
+        if (!text && text.error().os_status != ENOENT) hook.log(LogLevel::warning, "error: {}", text.error().what);
+        return deny("No help for {}", hook.argument).with_code(504).with_status({5, 5, 4});
+    }
+
+    const std::string directory_;
+    std::map<std::string, std::string> files_;  ///< command in lower case → path
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("help", smtpd::plugins::Help);

@@ -1,0 +1,169 @@
+/// logging/syslog: log lines to the system's log.
+///
+/// Sends each line up to a level as one datagram in syslog's form (RFC 3164): `<priority>Mon dd hh:mm:ss ident[process]: text`. It speaks to the log
+/// daemon by itself, because syslog(3) has one identity for the whole process, which belongs to httpd. When the daemon was restarted, the next
+/// line finds it again; a line that cannot be sent goes to the server's own log.
+///
+/// ## Options
+///
+/// `priority` gives all lines one priority; without it each has the one of its level. `logsock` names ways to the daemon, tried in this order: `native`
+/// or `unix` (the socket /dev/log), `udp` (port 514 of 127.0.0.1), or the path of another socket. Several words, or several separated by commas.
+///
+///     SmtpPlugin logging/syslog loglevel=info facility=mail ident=mx1
+///
+/// Levels, priorities and facilities may be written as in qpsmtpd (`LOGINFO`, `LOG_MAIL`).
+///
+/// ## Differences from qpsmtpd
+///
+/// `ident` is `smtpd` unless you say so. Of Perl's mechanisms for `logsock`, tcp, stream, pipe, console, inet and eventlog are not known.
+///
+/// ## Limits
+///
+/// A line is cut after 1000 octets. A daemon that does not read is waited for 100 ms for each line.
+#include <smtpd/files.h>
+#include <smtpd/plugin.h>
+
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <mutex>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace smtpd::plugins {
+namespace {
+
+constexpr std::size_t longest_text = 1000;
+constexpr timeval patience{0, 100000};
+constexpr std::uint16_t syslog_port = 514;
+
+struct Facility {
+    const char* name;
+    int number;  ///< RFC 3164 4.1.1
+};
+constexpr Facility facilities[] = {{"kern", 0},    {"user", 1},    {"mail", 2},    {"daemon", 3},  {"auth", 4},    {"syslog", 5},
+                                   {"lpr", 6},     {"news", 7},    {"uucp", 8},    {"cron", 9},    {"authpriv", 10}, {"ftp", 11},
+                                   {"local0", 16}, {"local1", 17}, {"local2", 18}, {"local3", 19}, {"local4", 20}, {"local5", 21},
+                                   {"local6", 22}, {"local7", 23}};
+
+/// A socket that is connected to the daemon.
+FileDescriptor connect_to(const sockaddr* address, socklen_t size) {
+    FileDescriptor socket(::socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket || connect(socket.get(), address, size) != 0) return {};
+    setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    return socket;
+}
+
+FileDescriptor connect_to_path(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) return {};
+    std::memcpy(address.sun_path, path.data(), path.size());
+    return connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+FileDescriptor connect_to_local_udp() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(syslog_port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return connect_to(reinterpret_cast<const sockaddr*>(&address), sizeof address);
+}
+
+/// "Nov  5 09:07:01": English whatever the locale is.
+std::string timestamp(std::chrono::system_clock::time_point when) {
+    constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
+    std::tm parts{};
+    localtime_r(&seconds, &parts);
+    return std::string(months[parts.tm_mon]) + local_time(" %e %H:%M:%S", when);
+}
+
+}  // namespace
+
+class LogToSyslog final : public Plugin {
+public:
+    struct Options {
+        LogLevel loglevel = LogLevel::warning;
+        std::string priority;
+        std::string ident = "smtpd";
+        int facility = 2;
+        std::vector<std::string> logsock = {"native"};
+
+        static OptionTable table() {
+            std::vector<std::pair<std::string, int>> names;
+            for (const auto& facility : facilities) {
+                names.emplace_back(facility.name, facility.number);
+                names.emplace_back(std::string("log_") + facility.name, facility.number);
+            }
+            return {option("loglevel", &Options::loglevel, "the least important level that is sent").positional(0),
+                    option("priority", &Options::priority, "one priority for all lines, named like a level"),
+                    option("ident", &Options::ident, "the program's name in the lines"),
+                    option("facility", &Options::facility, "syslog's facility").choices(std::move(names)),
+                    option("logsock", &Options::logsock, "native, unix, udp, or the path of a socket")};
+        }
+    };
+
+    LogToSyslog(Setup& setup, const Options& options)
+        : ident_(options.ident), facility_(options.facility), priority_(read_priority(setup, options.priority)), clock_(setup.clock()),
+          fallback_(setup.server_log()) {
+        for (const auto& words : options.logsock) add_ways(setup, words);
+        setup.hooks.logging.add(options.loglevel, [this](const LogLine& line) { write(line); });
+    }
+
+private:
+    static std::optional<LogLevel> read_priority(Setup& setup, std::string_view text) {
+        if (text.empty()) return {};
+        const auto level = parse_log_level(text.starts_with("LOG_") ? text.substr(4) : text);
+        if (!level || *level == LogLevel::trace)
+            setup.error("option \"priority\": \"{}\" must be one of emerg, alert, crit, error, warning, notice, info, debug", text);
+        return level;
+    }
+
+    void add_ways(Setup& setup, std::string_view words) {
+        while (!words.empty()) {
+            const auto word = words.substr(0, words.find(','));
+            words.remove_prefix(std::min(word.size() + 1, words.size()));
+            if (word == "native" || word == "unix")
+                ways_.emplace_back("/dev/log");
+            else if (word == "udp" || word.starts_with('/'))
+                ways_.emplace_back(word);
+            else
+                setup.error("option \"logsock\": \"{}\" must be native, unix, udp, or the path of a socket", word);
+        }
+    }
+
+    void write(const LogLine& line) {
+        const int severity = std::min(static_cast<int>(priority_.value_or(line.level)), static_cast<int>(LogLevel::debug));
+        const std::string text = format_text("<{}>{} {}[{}]: {}", facility_ * 8 + severity, timestamp(clock_.wall()), ident_, getpid(),
+                                             std::string_view(line.to_string()).substr(0, longest_text));
+        const std::lock_guard lock(mutex_);
+        if (send(text)) return;
+        socket_ = {};
+        for (const auto& way : ways_) {
+            socket_ = way == "udp" ? connect_to_local_udp() : connect_to_path(way);
+            if (send(text)) return;
+        }
+        fallback_.write(line);
+    }
+
+    bool send(std::string_view text) const { return socket_ && ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) >= 0; }
+
+    const std::string ident_;
+    const int facility_;
+    const std::optional<LogLevel> priority_;
+    const Clock& clock_;
+    LogSink& fallback_;
+    std::vector<std::string> ways_;  ///< "udp", or the path of a socket
+    std::mutex mutex_;
+    FileDescriptor socket_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("logging/syslog", smtpd::plugins::LogToSyslog);

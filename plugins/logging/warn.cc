@@ -1,0 +1,37 @@
+/// logging/warn: log lines on standard error.
+///
+/// Writes each line up to a level to the process's standard error: `<process> [<session>] (<hook>) <plugin>: <text>`. Under httpd that is the main server's
+/// ErrorLog file, or the terminal with `httpd -X`; for servers with an ErrorLog of their own logging/apache is the better choice. Each line is one write,
+/// so that those of several processes do not mix.
+///
+/// ## Example
+///
+///     SmtpPlugin logging/warn info
+///
+/// The level may be a name or qpsmtpd's number (`LOGINFO`, `6`).
+#include <smtpd/files.h>
+#include <smtpd/plugin.h>
+
+#include <unistd.h>
+
+namespace smtpd::plugins {
+
+class LogToStandardError final : public Plugin {
+public:
+    struct Options {
+        LogLevel loglevel = LogLevel::warning;
+
+        static OptionTable table() { return {option("loglevel", &Options::loglevel, "the least important level that is written").positional(0)}; }
+    };
+
+    LogToStandardError(Setup& setup, const Options& options) {
+        setup.hooks.logging.add(options.loglevel, [](const LogLine& line) {
+            // There is nobody to tell where standard error cannot be written.
+            (void)bool(write_all(STDERR_FILENO, format_text("{} {}\n", getpid(), line.to_string())));
+        });
+    }
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("logging/warn", smtpd::plugins::LogToStandardError);

@@ -1,0 +1,49 @@
+/// loop: refuse messages that go in circles.
+///
+/// Every host on a message's way adds a Received field (RFC 5321 4.4), every delivery a Delivered-To field. At the data_post hook they are
+/// counted; a message with more than an honest one can have is on its way around for ever (RFC 5321 6.3). Nobody is exempt: loops are
+/// mostly made of hosts that trust each other.
+///
+/// ## Replies
+///
+/// `554 5.4.6 Too many hops`.
+///
+/// ## Example
+///
+///     SmtpPlugin loop 50
+///
+/// ## Differences from qpsmtpd
+///
+/// 554, since 552 means that a message is too large. A number that is none is a mistake in the configuration rather than 100. The field that this
+/// server has just added counts in both.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class Loop final : public Plugin {
+public:
+    struct Options {
+        unsigned max_hops = 100;
+
+        static OptionTable table() {
+            return {option("max_hops", &Options::max_hops, "how many Received and Delivered-To fields are too many").range("1", "100000").positional(0)};
+        }
+    };
+
+    Loop(Setup& setup, const Options& options) : max_hops_(options.max_hops) {
+        setup.hooks.data_post.add([this](const DataPostHook& hook) -> Answer {
+            const Headers& headers = hook.message().headers();
+            const std::size_t hops = headers.count("Received") + headers.count("Delivered-To");
+            if (hops < max_hops_) return declined();
+            hook.log(LogLevel::info, "fail: {} hops", hops);
+            return Answer(status::too_many_hops).with_code(554);
+        });
+    }
+
+private:
+    const std::size_t max_hops_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("loop", smtpd::plugins::Loop);

@@ -1,0 +1,21 @@
+/// queue/discard: accept messages and throw them away.
+///
+/// For tests and measurements: the client hears 250 as it would from a real queue, and the log says that the message is gone. Load it in no server
+/// that mail is sent to. qpsmtpd has no such plugin.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class Discard final : public Plugin {
+public:
+    explicit Discard(Setup& setup) {
+        setup.hooks.queue.deliver([](const QueueHook& hook) {
+            hook.log(LogLevel::info, "discarded, {} octets", hook.message().size());
+            return ok();
+        });
+    }
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("queue/discard", smtpd::plugins::Discard);

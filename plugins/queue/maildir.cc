@@ -1,0 +1,456 @@
+/// queue/maildir: deliver into a Maildir, or into one per recipient.
+///
+/// At the queue hook the message is written to `tmp`, forced to the disk, moved to `new`, and the folder is forced to the disk too. Only then the
+/// client hears 250. Either all recipients have it or none: on any error the files made so far are removed and the client hears a temporary error.
+///
+/// ## Files
+///
+///     Return-Path: <sender@example.org>
+///     Delivered-To: user@example.com
+///     Received: …                            (and the rest of the message, octet for octet as it arrived)
+///
+/// The name is `<seconds>.P<process>M<microseconds>Q<number>R<random>.<host>`. Missing folders (`cur`, `new`, `tmp`, and those above them down from
+/// the directory named first, whose parent must exist) are made.
+///
+/// ## One Maildir, or many
+///
+/// Without a pattern everything goes to one Maildir; a message to several recipients is one file with a Delivered-To field for each. With a pattern
+/// each recipient gets a file of their own, below the directory: `%l` is the local part, `%d` the domain in lower case, `%u` the address.
+///
+///     SmtpPlugin queue/maildir /var/mail/in
+///     SmtpPlugin queue/maildir /home/mail %d/%l 750
+///
+/// In what replaces these, octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; something longer than 200 octets is cut and gets
+/// a checksum instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ in such octets only share
+/// a Maildir: let a recipient plugin say which addresses exist.
+///
+/// `perms` are the permissions of new folders; files get the same without the x. They hold whatever the umask is.
+///
+/// ## Replies
+///
+/// 250 with the transaction's id; `452 4.3.1` when the disk or a quota is full; `451 4.3.0` for everything else, with the reason in the log.
+///
+/// ## Differences from qpsmtpd
+///
+/// qpsmtpd never forces anything to the disk, keeps the copies for the first recipients when a later one fails, writes LF (see `newline`), and lets a
+/// local part of `..` climb. Its file names have no random part, which two processes with one number (in two containers) need.
+///
+/// ## Limits
+///
+/// What a mail program took out of `new` in the moment between two recipients' files cannot be taken back when the second fails.
+#include <smtpd/files.h>
+#include <smtpd/plugin.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <mutex>
+#include <span>
+#include <unordered_set>
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace smtpd::plugins {
+namespace {
+
+constexpr std::size_t longest_value = 200;             ///< of what replaces %l, %d, %u; a file name may have 255
+constexpr std::uint64_t largest_in_memory = 1 << 18;  ///< a message up to this size is gathered and written with one call
+constexpr std::size_t write_size = 1 << 16;            ///< larger ones are written in pieces of at least that
+constexpr int attempts = 8;                            ///< at finding a file name that nobody has
+
+std::string to_hex(std::uint64_t value) {
+    char digits[16];
+    return {digits, std::to_chars(digits, digits + sizeof digits, value, 16).ptr};
+}
+
+std::uint64_t checksum(std::string_view text) {  // FNV-1a
+    std::uint64_t sum = 0xcbf29ce484222325;
+    for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    return sum;
+}
+
+bool is_safe(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-+_.,@=").find(c) != std::string_view::npos;
+}
+
+/// Part of an address as part of a path: never empty, never with a slash, never with a dot in front.
+std::string path_safe(std::string_view value) {
+    std::string safe;
+    for (const char c : value.substr(0, longest_value)) safe += is_safe(c) ? c : '_';
+    if (safe.empty()) safe = "_";
+    if (safe.front() == '.') safe.front() = '_';
+    if (value.size() > longest_value) safe += "=" + to_hex(checksum(value));
+    return safe;
+}
+
+std::string without_end_slash(std::string path) {
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    return path;
+}
+
+/// The host as it stands in file names, where slash and colon have a meaning for mail programs.
+std::string host_for_names() {
+    char name[256] = "localhost";
+    gethostname(name, sizeof name - 1);
+    std::string safe;
+    for (const char c : std::string_view(name)) safe += c == '/' ? "\\057" : c == ':' ? "\\072" : std::string(1, c);
+    return safe;
+}
+
+/// Turns CRLF into LF in a text that comes in pieces; a bare CR or LF stays.
+class NewlineFilter {
+public:
+    explicit NewlineFilter(bool active) : active_(active) {}
+    void append(std::string_view piece, std::string& out) {
+        if (!active_) {
+            out += piece;
+            return;
+        }
+        while (!piece.empty()) {
+            if (held_cr_ && piece.front() != '\n') out += '\r';
+            const auto cr = piece.find('\r');
+            out += piece.substr(0, cr);
+            held_cr_ = cr != std::string_view::npos;
+            piece.remove_prefix(held_cr_ ? cr + 1 : piece.size());
+        }
+    }
+    void finish(std::string& out) {
+        if (std::exchange(held_cr_, false)) out += '\r';
+    }
+
+private:
+    bool active_;
+    bool held_cr_ = false;
+};
+
+/// What every copy of a message has in common. A small message is read once, a large one once per copy.
+class Content {
+public:
+    Content(const Message& message, bool lf_only) : message_(message), lf_only_(lf_only), in_memory_(message.size() <= largest_in_memory) {}
+
+    Result<void> read() {
+        if (!in_memory_) return {};
+        gathered_.reserve(message_.size() + 4096);
+        NewlineFilter filter(lf_only_);
+        auto read = message_.write_to([&](std::string_view piece) -> Result<void> {
+            filter.append(piece, gathered_);
+            return {};
+        });
+        filter.finish(gathered_);
+        return read;
+    }
+
+    Result<void> write(int descriptor, const std::string& fields_on_top) const {
+        return in_memory_ ? write_at_once(descriptor, fields_on_top) : write_in_pieces(descriptor, fields_on_top);
+    }
+
+private:
+    Result<void> write_at_once(int descriptor, const std::string& fields_on_top) const {
+        iovec parts[] = {{const_cast<char*>(fields_on_top.data()), fields_on_top.size()}, {const_cast<char*>(gathered_.data()), gathered_.size()}};
+        const ssize_t result = writev(descriptor, parts, 2);
+        if (result < 0 && errno != EINTR) return os_error("cannot write", errno);
+        const std::size_t written = result < 0 ? 0 : static_cast<std::size_t>(result);
+        if (written < fields_on_top.size())
+            if (auto rest = write_all(descriptor, std::string_view(fields_on_top).substr(written)); !rest) return rest;
+        const std::size_t written_of_content = written - std::min(written, fields_on_top.size());
+        return write_all(descriptor, std::string_view(gathered_).substr(written_of_content));
+    }
+
+    Result<void> write_in_pieces(int descriptor, const std::string& fields_on_top) const {
+        std::string buffer = fields_on_top;
+        NewlineFilter filter(lf_only_);
+        auto written = message_.write_to([&](std::string_view piece) -> Result<void> {
+            filter.append(piece, buffer);
+            if (buffer.size() < write_size) return {};
+            auto result = write_all(descriptor, buffer);
+            buffer.clear();
+            return result;
+        });
+        if (!written) return written;
+        filter.finish(buffer);
+        return write_all(descriptor, buffer);
+    }
+
+    const Message& message_;
+    const bool lf_only_;
+    const bool in_memory_;
+    std::string gathered_;
+};
+
+/// Makes the names in a folder durable.
+Result<void> sync_folder(const std::string& path) {
+    const FileDescriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!folder) return os_error("cannot open " + path, errno);
+    if (fsync(folder.get()) != 0) return os_error("cannot force " + path + " to the disk", errno);
+    return {};
+}
+
+/// One copy on its way into one Maildir: first in tmp, then in new. What is not kept is removed. Holds no file open, since a message may have
+/// more recipients than a process may have files.
+class Copy {
+public:
+    explicit Copy(std::string maildir) : maildir_(std::move(maildir)) {}
+    Copy(Copy&& other) noexcept : maildir_(std::move(other.maildir_)), name_(std::move(other.name_)), place_(std::exchange(other.place_, nullptr)) {}
+    ~Copy() {
+        if (place_) unlink(path(place_).c_str());
+    }
+
+    /// Makes the file in tmp; fails with EEXIST where the name is taken.
+    Result<FileDescriptor> create(std::string name, mode_t mode) {
+        name_ = std::move(name);
+        FileDescriptor file(open(path("/tmp/").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+        if (!file) return os_error("cannot make a file in " + maildir_ + "/tmp", errno);
+        place_ = "/tmp/";
+        // The umask may have taken something away; ask for it again only where it can matter.
+        if ((mode & 077) != 0 && fchmod(file.get(), mode) != 0) return os_error("cannot set the permissions of a file in " + maildir_ + "/tmp", errno);
+        return file;
+    }
+
+    Result<void> move_to_new() {
+        const std::string from = path("/tmp/"), to = path("/new/");
+        if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
+            if (errno != EINVAL && errno != ENOSYS) return os_error("cannot move a file to " + maildir_ + "/new", errno);
+            // A file system without that call (NFS): what link() makes never replaces anything either.
+            if (link(from.c_str(), to.c_str()) != 0) return os_error("cannot link a file into " + maildir_ + "/new", errno);
+            unlink(from.c_str());
+        }
+        place_ = "/new/";
+        return {};
+    }
+
+    Result<void> sync_new() const { return sync_folder(maildir_ + "/new"); }
+    void keep() noexcept { place_ = nullptr; }
+    const std::string& maildir() const noexcept { return maildir_; }
+    const std::string& name() const noexcept { return name_; }
+
+private:
+    std::string path(const char* place) const { return maildir_ + place + name_; }
+
+    std::string maildir_;
+    std::string name_;
+    const char* place_ = nullptr;  ///< where a file is that has to go away again
+};
+
+}  // namespace
+
+class Maildir final : public Plugin {
+public:
+    enum class Newline { crlf, lf };
+
+    struct Options {
+        std::string directory;
+        std::string pattern;
+        std::string perms = "0700";
+        Newline newline = Newline::crlf;
+        bool fsync = true;
+
+        static OptionTable table() {
+            return {option("directory", &Options::directory, "the Maildir, or with a pattern the directory above them").positional(0).required(),
+                    option("pattern", &Options::pattern, "the Maildir of a recipient below the directory: %l, %d, %u").positional(1),
+                    option("perms", &Options::perms, "permissions of new folders, octal").positional(2),
+                    option("newline", &Options::newline, "line ends of the files: crlf as received, or lf as many local programs expect")
+                        .choices({{"crlf", Newline::crlf}, {"lf", Newline::lf}}),
+                    option("fsync", &Options::fsync,
+                           "force files and folders to the disk before 250; off is for tests: a crash of the machine loses accepted mail")};
+        }
+    };
+
+    Maildir(Setup& setup, const Options& options)
+        : options_(options), directory_(without_end_slash(setup.path(options.directory))), folder_mode_(read_perms(setup)), file_mode_(folder_mode_ & 0666),
+          host_(host_for_names()) {
+        check_pattern(setup);
+        check_directory(setup);
+        if (!options_.fsync) setup.warning("fsync is off: mail that was accepted is lost when the machine crashes");
+        setup.hooks.queue.deliver([this](const QueueHook& hook) { return deliver(hook); });
+    }
+
+    void child_start() override {
+        std::uint32_t bits = 0;
+        if (getrandom(&bits, sizeof bits, 0) != sizeof bits) bits = static_cast<std::uint32_t>(getpid());
+        process_tag_ = to_hex(bits);
+    }
+
+private:
+    mode_t read_perms(Setup& setup) const {
+        unsigned mode = 0;
+        const char* end = options_.perms.data() + options_.perms.size();
+        const auto [stop, problem] = std::from_chars(options_.perms.data(), end, mode, 8);
+        if (problem != std::errc() || stop != end || mode > 07777 || (mode & 0700) != 0700)
+            setup.error("perms \"{}\" is not allowed: an octal number such as 0700 or 2750, with all rights for the owner", options_.perms);
+        return mode;
+    }
+
+    void check_pattern(Setup& setup) const {
+        const std::string framed = "/" + options_.pattern + "/";
+        if (framed.find("/../") != std::string::npos || framed.find("/./") != std::string::npos)
+            setup.error("pattern \"{}\" must not contain . or .. as a folder", options_.pattern);
+        for (auto at = options_.pattern.find('%'); at != std::string::npos; at = options_.pattern.find('%', at + 2))
+            if (at + 1 == options_.pattern.size() || std::string_view("ldu%").find(options_.pattern[at + 1]) == std::string_view::npos)
+                setup.error("pattern \"{}\" may contain %l, %d, %u and %% only", options_.pattern);
+    }
+
+    void check_directory(Setup& setup) const {
+        struct stat about {};
+        if (stat(directory_.c_str(), &about) == 0) {
+            if (!S_ISDIR(about.st_mode)) setup.error("{} is not a directory", directory_);
+        } else if (const auto slash = directory_.rfind('/'); slash != std::string::npos && slash > 0) {
+            const std::string parent = directory_.substr(0, slash);
+            if (stat(parent.c_str(), &about) != 0 || !S_ISDIR(about.st_mode))
+                setup.error("neither {} nor the directory above it exists", directory_);
+        }
+    }
+
+    Answer deliver(const QueueHook& hook) {
+        std::vector<Copy> copies;
+        if (auto done = store(hook, copies); !done) return refuse(hook, done.error());
+        for (Copy& copy : copies) {
+            copy.keep();
+            hook.log(LogLevel::info, "queued as {}/new/{}", copy.maildir(), copy.name());
+        }
+        return ok();
+    }
+
+    static Answer refuse(const QueueHook& hook, const Error& error) {
+        hook.log(LogLevel::error, "error: {}", error.what);
+        if (error.code == ErrorCode::no_space) return Answer(status::sys_disk_full).with_code(452);
+        return denysoft("Cannot store the message now, try again later").with_code(451).with_status({4, 3, 0});
+    }
+
+    /// All copies are safe in new, or there is an error and `copies` takes them away again.
+    Result<void> store(const QueueHook& hook, std::vector<Copy>& copies) {
+        Content content(hook.message(), options_.newline == Newline::lf);
+        if (auto read = content.read(); !read) return read;
+
+        const auto& recipients = hook.transaction.recipients();
+        if (options_.pattern.empty()) {
+            if (auto made = add_copy(hook, content, directory_, recipients, copies); !made) return made;
+        } else {
+            for (const auto& recipient : recipients)
+                if (auto made = add_copy(hook, content, maildir_of(hook, recipient), {&recipient, 1}, copies); !made) return made;
+        }
+        for (Copy& copy : copies)
+            if (auto moved = move_to_new(copy); !moved) return moved;
+        if (options_.fsync)
+            for (const Copy& copy : copies)
+                if (auto synced = copy.sync_new(); !synced) return synced;
+        return {};
+    }
+
+    std::string maildir_of(const QueueHook& hook, const Recipient& recipient) const {
+        const Address& address = recipient.address();
+        // Only `postmaster` comes without a domain: ours.
+        const std::string domain = address.has_domain() ? address.domain_lower() : hook.connection.server_name();
+        std::string path = directory_ + "/";
+        for (std::size_t i = 0; i < options_.pattern.size(); ++i) {
+            if (options_.pattern[i] != '%') {
+                path += options_.pattern[i];
+                continue;
+            }
+            const char what = options_.pattern[++i];
+            path += what == 'l' ? path_safe(address.local_part())
+                  : what == 'd' ? path_safe(domain)
+                  : what == 'u' ? path_safe(address.local_part() + "@" + domain)
+                                : "%";
+        }
+        return path;
+    }
+
+    Result<void> add_copy(const QueueHook& hook, const Content& content, const std::string& maildir, std::span<const Recipient> recipients,
+                          std::vector<Copy>& copies) {
+        if (auto ready = prepare(maildir); !ready) return ready;
+        Copy& copy = copies.emplace_back(maildir);
+        auto file = create_file(hook.clock().wall(), copy);
+        if (!file) return file.error();
+        if (auto written = content.write(file->get(), fields_on_top(hook.transaction.sender(), recipients)); !written) return written;
+        if (options_.fsync && ::fsync(file->get()) != 0) return os_error("cannot force a file in " + maildir + "/tmp to the disk", errno);
+        if (const int problem = file->close(); problem != 0) return os_error("cannot write a file in " + maildir + "/tmp", problem);
+        return {};
+    }
+
+    Result<FileDescriptor> create_file(std::chrono::system_clock::time_point when, Copy& copy) {
+        for (int attempt = 1;; ++attempt) {
+            auto file = copy.create(unique_name(when), file_mode_);
+            if (file || attempt == attempts) return file;
+            if (file.error().code == ErrorCode::not_found) {  // somebody removed what this process knew
+                if (auto ready = prepare(copy.maildir(), true); !ready) return ready.error();
+            } else if (file.error().os_status != EEXIST) {
+                return file;
+            }
+        }
+    }
+
+    Result<void> move_to_new(Copy& copy) {
+        auto moved = copy.move_to_new();
+        if (moved || moved.error().code != ErrorCode::not_found) return moved;
+        if (auto ready = prepare(copy.maildir(), true); !ready) return ready;
+        return copy.move_to_new();
+    }
+
+    std::string unique_name(std::chrono::system_clock::time_point when) {
+        const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
+        return format_text("{}.P{}M{}Q{}R{}.{}", microseconds / 1000000, getpid(), microseconds % 1000000, ++files_made_, process_tag_, host_);
+    }
+
+    std::string fields_on_top(const Address& sender, std::span<const Recipient> recipients) const {
+        const char* line_end = options_.newline == Newline::lf ? "\n" : "\r\n";
+        std::string fields = "Return-Path: " + sender.path() + line_end;
+        for (const auto& recipient : recipients) fields += "Delivered-To: " + recipient.address().to_string() + line_end;
+        return fields;
+    }
+
+    /// Makes what is missing of a Maildir. The first time that this process sees it, the folders above it are made durable too, because another
+    /// process may have made them a moment ago.
+    Result<void> prepare(const std::string& maildir, bool again = false) {
+        if (!again && is_known(maildir)) return {};
+        if (auto made = make_folder(directory_); !made) return made;
+        for (auto end = directory_.size(); end < maildir.size();) {
+            end = std::min(maildir.find('/', end + 1), maildir.size());
+            if (auto made = make_folder(maildir.substr(0, end)); !made) return made;
+        }
+        for (const char* part : {"/tmp", "/new", "/cur"})
+            if (auto made = make_folder(maildir + part); !made) return made;
+        remember(maildir);
+        return {};
+    }
+
+    Result<void> make_folder(const std::string& path) const {
+        const bool is_new = mkdir(path.c_str(), folder_mode_) == 0;
+        if (!is_new && errno != EEXIST) return os_error("cannot make " + path, errno);
+        if (is_new && chmod(path.c_str(), folder_mode_) != 0) return os_error("cannot set the permissions of " + path, errno);
+        // What is above the directory of the configuration is not ours; it may not even be readable.
+        if (!options_.fsync || (path == directory_ && !is_new)) return {};
+        const auto slash = path.rfind('/');
+        return sync_folder(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash));
+    }
+
+    bool is_known(const std::string& maildir) {
+        const std::lock_guard lock(mutex_);
+        return known_.contains(maildir);
+    }
+    void remember(const std::string& maildir) {
+        constexpr std::size_t most = 100000;
+        const std::lock_guard lock(mutex_);
+        if (known_.size() >= most) known_.clear();
+        known_.insert(maildir);
+    }
+
+    const Options options_;
+    const std::string directory_;
+    const mode_t folder_mode_;
+    const mode_t file_mode_;
+    const std::string host_;
+    std::string process_tag_ = "0";
+    std::atomic<std::uint64_t> files_made_{0};
+    std::mutex mutex_;
+    std::unordered_set<std::string> known_;  ///< Maildirs whose folders are on the disk
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("queue/maildir", smtpd::plugins::Maildir);

@@ -1,0 +1,79 @@
+/// random_error: fail now and then, to see how other software takes it.
+///
+/// For tests, never for a server that works. At connect, helo, ehlo, mail, rcpt, data and data_post a session fails with such a chance that about
+/// `percent` of the messages that take the six usual steps meet an error. Two of five errors end the connection. All are temporary.
+///
+/// The chances are drawn from the session's id, so that a test with fixed ids sees the same errors again.
+///
+/// ## Notes
+///
+/// The connection's note `random_error_percent`, set by another plugin, replaces the option for that client. A negative percentage disables.
+///
+/// ## Replies
+///
+/// `4xx 4.3.0 Random temporary error`, with the code of the hook.
+///
+/// ## Example
+///
+///     SmtpPlugin random_error 5
+#include <smtpd/known_notes.h>
+#include <smtpd/plugin.h>
+
+#include <cmath>
+#include <functional>
+#include <random>
+
+namespace smtpd::plugins {
+
+class RandomError final : public Plugin {
+public:
+    struct Options {
+        double percent = 1;
+
+        static OptionTable table() {
+            return {option("percent", &Options::percent, "how many of 100 messages fail; negative: none").range("-100", "100").positional(0)};
+        }
+    };
+
+    RandomError(Setup& setup, const Options& options) : percent_(options.percent) {
+        auto& hooks = setup.hooks;
+        const auto answer = [this](const HookContext& hook) { return roll(hook); };
+        hooks.connect.add(answer);
+        hooks.helo.add(answer);
+        hooks.ehlo.add(answer);
+        hooks.mail.add(answer);
+        hooks.rcpt.add(answer);
+        hooks.data.add(answer);
+        hooks.data_post.add(answer);
+    }
+
+private:
+    static constexpr double steps_of_a_message = 6;
+
+    struct Dice {
+        std::minstd_rand numbers;
+        bool is_seeded = false;
+    };
+
+    Answer roll(const HookContext& hook) const {
+        auto& notes = hook.connection.notes();
+        const auto* of_client = notes.find(notes::random_error_percent);
+        const double percent = of_client ? *of_client : percent_;
+        if (percent <= 0) return declined();
+        auto& dice = notes.get(dice_note_);
+        if (!std::exchange(dice.is_seeded, true)) dice.numbers.seed(static_cast<unsigned>(std::hash<std::string>{}(hook.connection.id())));
+
+        std::uniform_real_distribution<double> chance(0, 1);
+        if (chance(dice.numbers) < std::pow(1 - std::min(percent, 100.0) / 100, 1 / steps_of_a_message)) return declined();
+        const bool disconnects = chance(dice.numbers) < 0.4;
+        hook.log(LogLevel::info, "fail: random error");
+        return Answer(disconnects ? Verdict::denysoft_disconnect : Verdict::denysoft, "Random temporary error").with_status({4, 3, 0});
+    }
+
+    const NoteKey<Dice> dice_note_{"random_error.dice"};
+    const double percent_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("random_error", smtpd::plugins::RandomError);

@@ -1,0 +1,67 @@
+/// rcpt_ok: accept recipients in our own domains, refuse all others.
+///
+/// The word that is spoken last at the rcpt hook, whatever the order of the configuration: without an `ok` from some plugin every recipient is
+/// refused, and this is the plugin that says it. A client that may relay (see the relay plugin) may write to anybody. Being whitelisted,
+/// or writing from a whitelisted address, exempts from tests and gives no right to relay.
+///
+/// ## What is ours
+///
+/// - the name of this server (`me`, else httpd's ServerName);
+/// - the domains in the control file `rcpthosts`: `example.com`, or `.example.com` for everything below it;
+/// - the keys of `morercpthosts.cdb`, in the same two forms, in lower case;
+/// - an address literal with the address at which the client reached us (`postmaster@[192.0.2.1]`);
+/// - `postmaster` without a domain (RFC 5321 4.5.1).
+///
+/// Upper and lower case are alike. The files are read again when they change.
+///
+/// ## Replies
+///
+/// `550 5.7.1 Relaying denied`.
+///
+/// ## Differences from qpsmtpd
+///
+/// There, a whitelisted host or sender may relay, which makes an open relay for everybody who knows a listed sender. A host-less recipient
+/// other than postmaster was accepted. `morercpthosts.cdb` need not lie beside a plain file of that name.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class RcptOk final : public Plugin {
+public:
+    explicit RcptOk(Setup& setup) : domains_(setup.control().domains("rcpthosts")), more_domains_(setup.control().cdb("morercpthosts")) {
+        setup.hooks.rcpt.add(Priority::last, [this](const RcptHook& hook) { return answer(hook); });
+    }
+
+private:
+    Answer answer(const RcptHook& hook) const {
+        const Connection& connection = hook.connection;
+        if (connection.is_relay_client() || is_ours(hook.recipient.address(), connection)) return ok();
+        hook.log(LogLevel::info, "fail: relaying denied to {}", quoted(hook.recipient.address().to_string()));
+        return Answer(status::relaying_denied);
+    }
+
+    bool is_ours(const Address& recipient, const Connection& connection) const {
+        if (!recipient.has_domain()) return recipient.folded() == "postmaster";
+        if (const auto ip = recipient.literal_ip()) return *ip == connection.local().address;
+        const std::string domain = recipient.domain_lower();
+        return domain == lower(connection.server_name()) || domains_->contains(domain) || is_in(*more_domains_.get(), domain);
+    }
+
+    /// The domain itself, then `.parent` for each of its parents.
+    static bool is_in(const Cdb& keys, const std::string& domain) {
+        if (keys.empty()) return false;
+        if (keys.find(domain)) return true;
+        for (auto dot = domain.find('.'); dot != std::string::npos; dot = domain.find('.', dot + 1))
+            if (keys.find(std::string_view(domain).substr(dot))) return true;
+        return false;
+    }
+
+    static std::string lower(const std::string& domain) { return Address::from_parts("x", domain).domain_lower(); }
+
+    Watched<DomainList> domains_;
+    Watched<Cdb> more_domains_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("rcpt_ok", smtpd::plugins::RcptOk);

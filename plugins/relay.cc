@@ -1,0 +1,96 @@
+/// relay: who may send mail to anybody through this server.
+///
+/// Looks up the client's address when the connection is accepted, before all other plugins, so that a client that may relay is exempt from every
+/// policy plugin at once and does not wait for earlytalker. What it decides is used by rcpt_ok. Nobody may relay who is not listed, not even
+/// the machine itself.
+///
+/// ## Control files
+///
+/// `norelayclients` is asked first and forbids; `relayclients` and `morerelayclients.cdb` permit. One entry a line:
+///
+///     192.0.2.1              one address
+///     192.0.2.0/24           a network; 2001:db8::/32
+///     192.0.2.               a prefix as qmail writes it, at whole parts; 2001:db8:
+///     127.0.0.1              the machine itself, where it is to relay
+///     ::1
+///
+/// The keys of `morerelayclients.cdb` are addresses and prefixes as qmail writes them; IPv6 in its short form, or as prefixes of the long form
+/// (`2001:0db8:0000:`) in lower case. The files are read again when they change.
+///
+/// ## Only relaying
+///
+/// With `only` a server takes mail from such clients and from nobody else: at the rcpt hook they are told ok, everybody else
+/// `550 5.7.1 Relaying denied`. For a submission service inside a network.
+///
+/// ## Differences from qpsmtpd
+///
+/// A network includes its first and last address, hence `/32` and `/128` work; host bits that are set are ignored; IPv6 is compared as a number,
+/// not as text; the loopback address is not exempt by itself. httpd gives a connection no environment, hence RELAYCLIENT is not looked at:
+/// list the address, or use a virtual host of its own with `relayclients`.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class Relay final : public Plugin {
+public:
+    struct Options {
+        bool only = false;
+
+        static OptionTable table() { return {option("only", &Options::only, "refuse recipients of clients that may not relay")}; }
+    };
+
+    Relay(Setup& setup, const Options& options)
+        : forbidden_(setup.control().networks("norelayclients")), permitted_(setup.control().networks("relayclients")),
+          more_permitted_(setup.control().cdb("morerelayclients")) {
+        setup.hooks.pre_connection.observe(Priority::first, [this](const PreConnectionHook& hook) { look_up(hook); });
+        if (options.only)
+            setup.hooks.rcpt.add([](const RcptHook& hook) { return hook.connection.is_relay_client() ? ok() : Answer(status::relaying_denied); });
+    }
+
+private:
+    void look_up(const PreConnectionHook& hook) const {
+        const IpAddress& client = hook.connection.address();
+        if (const auto list = forbidden_.get(); const auto* entry = list->find(client)) {
+            hook.connection.set_relay_client(false);
+            hook.log(LogLevel::info, "skip, {} must not relay: {}", client, quoted(entry->pattern));
+        } else if (may_relay(client)) {
+            hook.connection.set_relay_client(true);
+            hook.log(LogLevel::info, "pass, {} may relay", client);
+        }
+    }
+
+    bool may_relay(const IpAddress& client) const {
+        return permitted_->find(client) != nullptr || is_key(*more_permitted_.get(), client);
+    }
+
+    static bool is_key(const Cdb& keys, const IpAddress& client) {
+        if (keys.empty()) return false;
+        if (keys.find(client.to_string())) return true;
+        const std::string text = client.is_v4() ? client.to_string() : long_form(client);
+        const char separator = client.is_v4() ? '.' : ':';
+        if (keys.find(text)) return true;
+        for (auto end = text.rfind(separator); end != std::string::npos && end > 0; end = text.rfind(separator, end - 1))
+            if (keys.find(std::string_view(text).substr(0, end + 1))) return true;
+        return false;
+    }
+
+    /// "2001:0db8:0000:…": eight groups of four digits.
+    static std::string long_form(const IpAddress& address) {
+        constexpr char digits[] = "0123456789abcdef";
+        std::string text;
+        for (std::size_t i = 0; i < 16; ++i) {
+            if (i > 0 && i % 2 == 0) text += ':';
+            text += digits[address.bytes()[i] >> 4];
+            text += digits[address.bytes()[i] & 15];
+        }
+        return text;
+    }
+
+    Watched<NetworkList> forbidden_;
+    Watched<NetworkList> permitted_;
+    Watched<Cdb> more_permitted_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("relay", smtpd::plugins::Relay);
