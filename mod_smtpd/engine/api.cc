@@ -1,4 +1,4 @@
-/// api.cc: what the API's types do beyond their headers, as far as the engine needs it itself: names, and a handler's log and waits.
+/// api.cc: what the API's types do beyond their headers, as far as the engine needs it itself: names, and a handler's log.
 #include <smtpd/connection.h>
 #include <smtpd/hooks.h>
 #include <smtpd/verdict.h>
@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <thread>
 
 namespace smtpd {
 namespace {
@@ -73,14 +72,6 @@ void HookContext::write_log(LogLevel level, const std::string& text) const {
     line.text = safe;
     line.client = client;
     connection.log().write(line);
-}
-
-void HookContext::wait(Duration duration) const {
-    const auto left = deadline_ - clock().now();
-    const bool too_long = std::chrono::floor<Duration>(left) < duration;  // in milliseconds: nanoseconds could overflow
-    const auto time = too_long ? left : MonotonicTime::duration(duration);
-    if (time.count() > 0) std::this_thread::sleep_for(time);
-    if (too_long) throw DeadlinePassed();
 }
 
 }  // namespace smtpd

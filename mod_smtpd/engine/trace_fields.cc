@@ -8,11 +8,15 @@
 namespace smtpd::engine {
 namespace {
 
-/// What a client calls itself, as it may stand in a field: everything but the characters of domains and address literals becomes '?'.
+/// What a client calls itself, as it may stand in a field: whatever has no place in a domain, or in an address literal, becomes '?'.
 std::string safe_host(std::string_view host) {
     std::string out(host.substr(0, 255));
-    for (char& c : out)
-        if (!support::is_alpha(c) && !support::is_digit(c) && std::string_view(".-_:[]").find(c) == std::string_view::npos) c = '?';
+    const bool is_literal = out.size() > 2 && out.front() == '[' && out.back() == ']';
+    for (std::size_t i = is_literal ? 1 : 0; i < out.size() - (is_literal ? 1 : 0); ++i) {
+        const char c = out[i];
+        const bool is_name = support::is_alpha(c) || support::is_digit(c) || c == '.' || c == '-' || c == '_';
+        if (!is_name && !(is_literal && c == ':')) out[i] = '?';
+    }
     return out;
 }
 

@@ -15,6 +15,16 @@ bool is_core_only(const ap_filter_t* first, const ap_filter_rec_t* core) {
     return first != nullptr && first->frec == core && first->next == nullptr;
 }
 
+/// Takes filters off the connection that only make sense for HTTP: mod_reqtimeout's would cut sessions, mod_logio's counts octets for access logs.
+void remove_http_filters(conn_rec* connection) {
+    for (ap_filter_t* filter = connection->input_filters; filter != nullptr;) {
+        ap_filter_t* next = filter->next;
+        const std::string_view name = filter->frec->name;
+        if (name == "reqtimeout" || name == "log_input_output") ap_remove_input_filter(filter);
+        filter = next;
+    }
+}
+
 }  // namespace
 
 char* thread_buffer() noexcept {
@@ -23,6 +33,7 @@ char* thread_buffer() noexcept {
 }
 
 Channel::Channel(conn_rec* connection) : connection_(connection), socket_(ap_get_conn_socket(connection)) {
+    remove_http_filters(connection);
     apr_os_sock_t descriptor = -1;
     if (socket_ != nullptr && apr_os_sock_get(&descriptor, socket_) == APR_SUCCESS) descriptor_ = descriptor;
     direct_in_ = descriptor_ >= 0 && is_core_only(connection->input_filters, ap_core_input_filter_handle);
