@@ -11,8 +11,8 @@
 ///     @bulk.example.net
 ///     /^bounce-.*@.*\.example$/
 ///
-/// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and lower case are alike.
-/// The first line that matches counts.
+/// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and lower case are
+/// alike. The first line that matches counts.
 ///
 /// ## Replies
 ///
@@ -20,8 +20,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A pattern is searched without regard to case; qpsmtpd folds the address but not the pattern, so that one with a capital letter never matches.
-/// To refuse at RCPT, as qmail does, say `reject=naughty` and load naughty.
+/// A pattern is searched without regard to case; qpsmtpd folds the address but not the pattern, so that one with a capital letter never
+/// matches. To refuse at RCPT, as qmail does, say `reject=naughty` and load naughty.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

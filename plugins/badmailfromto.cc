@@ -1,8 +1,8 @@
 /// badmailfromto: refuse pairs of sender and recipient.
 ///
-/// For the one who must not write to the other: at the rcpt hook, the pair is looked up in the control file `badmailfromto`. The sender learns that
-/// mail to this recipient is not accepted, as if there were no such mailbox. It holds for relay clients and whitelisted ones too, because it
-/// is a matter between two people and not of the host.
+/// For the one who must not write to the other: at the rcpt hook, the pair is looked up in the control file `badmailfromto`. The sender
+/// learns that mail to this recipient is not accepted, as if there were no such mailbox. It holds for relay clients and whitelisted ones
+/// too, because it is a matter between two people and not of the host.
 ///
 /// ## Control file
 ///
@@ -17,7 +17,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options of all policy plugins.
+/// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options of all policy
+/// plugins.
 #include <smtpd/plugin.h>
 
 #include <set>
@@ -46,7 +47,8 @@ private:
         for (const auto& line : text) {
             const auto words = line.words();
             if (words.size() != 2 || words[0].find('@') == std::string::npos || words[1].find('@') == std::string::npos)
-                return Error{ErrorCode::config, format_text("{}: expected a sender and a recipient, each an address or @domain", line.position())};
+                return Error{ErrorCode::config,
+                             format_text("{}: expected a sender and a recipient, each an address or @domain", line.position())};
             pairs.emplace(folded(words[0]), folded(words[1]));
         }
         return pairs;

@@ -6,8 +6,8 @@
 ///
 /// ## What happens to them
 ///
-/// `log` only tells it, which is where one should begin; `deny` and `denysoft` refuse. The option `action` is a shorter way of saying `reject` and
-/// `reject_type`, and wins over them.
+/// `log` only tells it, which is where one should begin; `deny` and `denysoft` refuse. The option `action` is a shorter way of saying
+/// `reject` and `reject_type`, and wins over them.
 ///
 ///     SmtpPlugin bogus_bounce deny
 ///     SmtpPlugin bogus_bounce reject=naughty

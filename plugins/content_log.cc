@@ -1,18 +1,19 @@
 /// content_log: keep a copy of every message that comes in.
 ///
-/// At the data_post hook the message, as it is at that point (with the engine's fields, and those of plugins that stand before this one), is appended
-/// to a file whose name may contain the date. It is written under a lock, so that messages do not mix, and in full or not at all. A copy that cannot
-/// be written is reported in the log as an error; mail is never refused for it. Whether the message is later refused or queued makes no difference,
-/// so put the plugin behind those that refuse. Mind the law where you are.
+/// At the data_post hook the message, as it is at that point (with the engine's fields, and those of plugins that stand before this one),
+/// is appended to a file whose name may contain the date. It is written under a lock, so that messages do not mix, and in full or not at
+/// all. A copy that cannot be written is reported in the log as an error; mail is never refused for it. Whether the message is later
+/// refused or queued makes no difference, so put the plugin behind those that refuse. Mind the law where you are.
 ///
 /// ## Options and control files
 ///
-/// `file` is a pattern for strftime; without it, the first line of the control file `content_log_file`, else `mail/%Y%m%d`. It is relative to the
-/// server's root, and missing folders are made. The control file `content_log_enabled` switches the plugin on (`true`, `1`, `yes`, `on`) or off (anything
-/// else); without it, it is on. Both files are read again when they change.
+/// `file` is a pattern for strftime; without it, the first line of the control file `content_log_file`, else `mail/%Y%m%d`. It is relative
+/// to the server's root, and missing folders are made. The control file `content_log_enabled` switches the plugin on (`true`, `1`, `yes`,
+/// `on`) or off (anything else); without it, it is on. Both files are read again when they change.
 ///
-/// `format=raw` appends the message as it is, as qpsmtpd does, so that nothing shows where one ends; `format=mbox` writes a mailbox that mail programs
-/// open: LF line ends, a "From " line with sender and time before each message, `>` before lines of the text that look like one, a blank line behind.
+/// `format=raw` appends the message as it is, as qpsmtpd does, so that nothing shows where one ends; `format=mbox` writes a mailbox that
+/// mail programs open: LF line ends, a "From " line with sender and time before each message, `>` before lines of the text that look like
+/// one, a blank line behind.
 ///
 ///     SmtpPlugin content_log file=/var/log/mail/%Y-%m-%d.mbox format=mbox
 ///
@@ -106,7 +107,7 @@ public:
     };
 
     ContentLog(Setup& setup, const Options& options)
-        : options_(options), root_(setup.path("")), file_(options.file.empty() ? "" : setup.path(options.file)),
+        : options_(options), root_(setup.path(".")), file_(options.file.empty() ? "" : setup.path(options.file)),
           enabled_(setup.control().lines("content_log_enabled")), file_of_site_(setup.control().lines("content_log_file")) {
         setup.hooks.data_post.observe([this](const DataPostHook& hook) {
             if (is_enabled()) keep_copy(hook);
@@ -127,7 +128,7 @@ private:
         const auto lines = file_of_site_.get();
         const std::string pattern = lines->empty() ? "mail/%Y%m%d" : lines->front().text;
         const std::string name = local_time(pattern, now);
-        return name.starts_with('/') ? name : root_ + (root_.ends_with('/') ? "" : "/") + name;
+        return name.starts_with('/') ? name : root_ + "/" + name;
     }
 
     void keep_copy(const DataPostHook& hook) const {

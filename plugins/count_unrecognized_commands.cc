@@ -1,7 +1,7 @@
 /// count_unrecognized_commands: close the connection after a number of commands that are none.
 ///
-/// Whoever talks HTTP or noise to an SMTP server need not be listened to for long. Counts at the unrecognized_command hook; the number is that of
-/// the command that is not answered with 500 any more but with the end.
+/// Whoever talks HTTP or noise to an SMTP server need not be listened to for long. Counts at the unrecognized_command hook; the number is
+/// that of the command that is not answered with 500 any more but with the end.
 ///
 /// ## Replies
 ///
@@ -23,7 +23,9 @@ public:
     struct Options {
         unsigned max = 4;
 
-        static OptionTable table() { return {option("max", &Options::max, "which such command ends the session").range("1", "1000").positional(0)}; }
+        static OptionTable table() {
+            return {option("max", &Options::max, "which such command ends the session").range("1", "1000").positional(0)};
+        }
     };
 
     CountUnrecognizedCommands(Setup& setup, const Options& options) : max_(options.max) {

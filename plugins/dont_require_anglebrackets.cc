@@ -1,8 +1,8 @@
 /// dont_require_anglebrackets: accept MAIL FROM:user@example.com.
 ///
 /// RFC 5321 4.1.2 wants `<user@example.com>`, and without this plugin anything else is refused with 501. Some old programs and people at a
-/// keyboard leave the brackets out. At the mail_pre and rcpt_pre hooks they are put around an address that has none; nothing (`MAIL FROM:`) becomes
-/// the null sender. A client that needs it loses two points of karma.
+/// keyboard leave the brackets out. At the mail_pre and rcpt_pre hooks they are put around an address that has none; nothing (`MAIL FROM:`)
+/// becomes the null sender. A client that needs it loses two points of karma.
 ///
 /// ## Differences from qpsmtpd
 ///

@@ -11,8 +11,8 @@
 ///
 /// ## Replies
 ///
-/// `552 5.6.0` (`452 4.6.0` with `reject_type=temp`), with one line for each fault: "A message must have a From field", "More than one Subject
-/// field", "The Date is too far in the past", "The message has no header".
+/// `552 5.6.0` (`452 4.6.0` with `reject_type=temp`), with one line for each fault: "A message must have a From field", "More than one
+/// Subject field", "The Date is too far in the past", "The message has no header".
 ///
 /// ## Example
 ///
@@ -20,8 +20,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `reject=no` tolerates; there, missing and repeated fields made the client naughty all the same. The text is a text; there it was a number. `require`
-/// belongs to the instance. Clients that are exempt are so from all of these tests.
+/// `reject=no` tolerates; there, missing and repeated fields made the client naughty all the same. The text is a text; there it was a
+/// number. `require` belongs to the instance. Clients that are exempt are so from all of these tests.
 #include <smtpd/plugin.h>
 
 #include <algorithm>
@@ -125,13 +125,10 @@ private:
 
     /// Two digits: 2000 to 2049 and 1950 to 1999; three digits: from 1900 on.
     std::optional<unsigned> year_number() {
-        const auto digits = rest_.size();
-        const auto before = rest_;
+        const auto digits = std::find_if_not(rest_.begin(), rest_.end(), is_digit) - rest_.begin();
         const auto year = number(2, 4);
-        if (!year) return {};
-        const auto size = static_cast<std::size_t>(std::find_if_not(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(digits), is_digit) - before.begin());
-        if (size == 4) return year;
-        return size == 2 && *year < 50 ? *year + 2000 : *year + 1900;
+        if (!year || digits == 4) return year;
+        return digits == 2 && *year < 50 ? *year + 2000 : *year + 1900;
     }
 
     /// Names that RFC 5322 does not know, military letters and a missing zone all mean -0000: nothing is known.
@@ -158,7 +155,8 @@ private:
     std::string_view rest_;
 };
 
-constexpr const char* singular[] = {"Date", "From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Message-Id", "In-Reply-To", "References", "Subject"};
+constexpr const char* singular[] = {"Date", "From", "Sender", "Reply-To", "To", "Cc", "Bcc",
+                                    "Message-Id", "In-Reply-To", "References", "Subject"};
 
 }  // namespace
 

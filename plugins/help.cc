@@ -1,7 +1,7 @@
 /// help: answer HELP with texts from files.
 ///
-/// `HELP` alone gets a hint; `HELP MAIL` the content of the file `mail` (the command in lower case) in the directory `help_dir`, line by line. A command
-/// may be given another file. The files are read when they are asked for.
+/// `HELP` alone gets a hint; `HELP MAIL` the content of the file `mail` (the command in lower case) in the directory `help_dir`, line by
+/// line. A command may be given another file. The files are read when they are asked for.
 ///
 /// ## Options
 ///
@@ -13,13 +13,13 @@
 ///
 /// ## Replies
 ///
-/// 214 with the text. `504 5.5.4 No help for X` where there is no file; `501 5.5.4` where the argument is more than one word of letters, digits and `_`;
-/// `502 5.5.1` to everything with `not_implemented`.
+/// 214 with the text. `504 5.5.4 No help for X` where there is no file; `501 5.5.4` where the argument is more than one word of letters,
+/// digits and `_`; `502 5.5.1` to everything with `not_implemented`.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `help_dir` has its default with other options too, and relative file names are found. It is relative to the server's root, not to the directory in
-/// which the server was started.
+/// `help_dir` has its default with other options too, and relative file names are found. It is relative to the server's root, not to the
+/// directory in which the server was started.
 ///
 /// ## Limits
 ///

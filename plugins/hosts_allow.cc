@@ -1,7 +1,7 @@
 /// hosts_allow: which hosts may connect, and how many times at once.
 ///
-/// Asked when a connection is accepted, before anything is sent: first whether this client holds too many connections already, then the list. Meant
-/// for the hosts that one knows; for lists in the DNS there is dnsbl.
+/// Asked when a connection is accepted, before anything is sent: first whether this client holds too many connections already, then the
+/// list. Meant for the hosts that one knows; for lists in the DNS there is dnsbl.
 ///
 /// ## Control file
 ///
@@ -11,13 +11,13 @@
 ///     192.0.2.0/24       DENYSOFT   you are many, come back one at a time
 ///     2001:db8::/32      DENY       not from there
 ///
-/// The words are qpsmtpd's: OK and DECLINED let in, DENY (also DENY_DISCONNECT, DENYHARD) and DENYSOFT (DENYSOFT_DISCONNECT) refuse. After OK, no other
-/// plugin is asked at this hook.
+/// The words are qpsmtpd's: OK and DECLINED let in, DENY (also DENY_DISCONNECT, DENYHARD) and DENYSOFT (DENYSOFT_DISCONNECT) refuse. After
+/// OK, no other plugin is asked at this hook.
 ///
 /// ## Connections at once
 ///
-/// Clients are counted by the server, over all its processes, by address or prefix as SmtpMaxConnectionsPerClient has it; `max_per_client` can be
-/// stricter than the server's own limit, for some virtual hosts say.
+/// Clients are counted by the server, over all its processes, by address or prefix as SmtpMaxConnectionsPerClient has it; `max_per_client`
+/// can be stricter than the server's own limit, for some virtual hosts say.
 ///
 /// ## Replies
 ///
@@ -36,7 +36,8 @@ public:
         unsigned max_per_client = 0;
 
         static OptionTable table() {
-            return {option("max_per_client", &Options::max_per_client, "connections that a client may hold at once; 0 = the server's own limit only")
+            return {option("max_per_client", &Options::max_per_client,
+                           "connections that a client may hold at once; 0 = the server's own limit only")
                         .range("0", "1000000")};
         }
     };
@@ -57,7 +58,8 @@ private:
         for (char& c : word)
             if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
         if (word == "denyhard") return Verdict::deny_disconnect;
-        for (const auto verdict : {Verdict::ok, Verdict::declined, Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect, Verdict::denysoft_disconnect})
+        for (const auto verdict : {Verdict::ok, Verdict::declined, Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect,
+                                   Verdict::denysoft_disconnect})
             if (word == verdict_name(verdict)) return verdict;
         return {};
     }
@@ -72,8 +74,9 @@ private:
             if (!network)
                 return Error{ErrorCode::config, format_text("{}: \"{}\" is no IP address and no network", line.position(), network_text)};
             if (!verdict)
-                return Error{ErrorCode::config, format_text("{}: \"{}\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT",
-                                                            line.position(), rest.substr(0, end))};
+                return Error{ErrorCode::config,
+                             format_text("{}: \"{}\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT",
+                                         line.position(), rest.substr(0, end))};
             const auto reason = end == std::string::npos ? end : rest.find_first_not_of(" \t", end);
             rules.push_back({*network, *verdict, reason == std::string::npos ? std::string() : rest.substr(reason)});
         }

@@ -14,8 +14,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// 554, since 552 means that a message is too large. A number that is none is a mistake in the configuration rather than 100. The field that this
-/// server has just added counts in both.
+/// 554, since 552 means that a message is too large. A number that is none is a mistake in the configuration rather than 100. The field
+/// that this server has just added counts in both.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -26,7 +26,9 @@ public:
         unsigned max_hops = 100;
 
         static OptionTable table() {
-            return {option("max_hops", &Options::max_hops, "how many Received and Delivered-To fields are too many").range("1", "100000").positional(0)};
+            return {option("max_hops", &Options::max_hops, "how many Received and Delivered-To fields are too many")
+                        .range("1", "100000")
+                        .positional(0)};
         }
     };
 

@@ -1,8 +1,9 @@
 /// naughty: refuse, at the moment that you choose, what other plugins found.
 ///
-/// A policy plugin with `reject=naughty` does not refuse; it remembers why it would have. This plugin does it, later: at RCPT for instance, where the log
-/// shows who wanted to write to whom, and after AUTH, which clears the record. The plugins that come after the finding spare themselves the work,
-/// since a naughty client is not judged again. Whatever moment is chosen, data_post is a safety net for what was found after it.
+/// A policy plugin with `reject=naughty` does not refuse; it remembers why it would have. This plugin does it, later: at RCPT for instance,
+/// where the log shows who wanted to write to whom, and after AUTH, which clears the record. The plugins that come after the finding spare
+/// themselves the work, since a naughty client is not judged again. Whatever moment is chosen, data_post is a safety net for what was found
+/// after it.
 ///
 /// ## Where it stands
 ///
@@ -10,13 +11,13 @@
 ///
 /// ## Replies
 ///
-/// The reasons of all plugins that complained, one a line. The code and the enhanced status are those of the hook and of the first complainer; whether
-/// the refusal is permanent, and whether the connection ends, is told by the first complainer's `reject_type`, else by the one of this plugin. The
-/// log names the first complainer.
+/// The reasons of all plugins that complained, one a line. The code and the enhanced status are those of the hook and of the first
+/// complainer; whether the refusal is permanent, and whether the connection ends, is told by the first complainer's `reject_type`, else by
+/// the one of this plugin. The log names the first complainer.
 ///
 /// ## Example
 ///
-///     SmtpPlugin dnsbl reject=naughty
+///     SmtpPlugin earlytalker reject=naughty
 ///     SmtpPlugin badmailfrom reject=naughty reject_type=temp
 ///     SmtpPlugin naughty reject=data
 ///

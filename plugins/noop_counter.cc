@@ -1,7 +1,7 @@
 /// noop_counter: close the connection after a number of NOOP commands in a row.
 ///
-/// A client that says NOOP again and again keeps a connection that others could use. Every other command (HELO, EHLO, MAIL, RCPT, DATA, RSET
-/// that ends a transaction, VRFY, HELP) begins the count anew.
+/// A client that says NOOP again and again keeps a connection that others could use. Every other command (HELO, EHLO, MAIL, RCPT, DATA,
+/// RSET that ends a transaction, VRFY, HELP) begins the count anew.
 ///
 /// ## Replies
 ///
@@ -19,7 +19,9 @@ public:
     struct Options {
         unsigned max = 3;
 
-        static OptionTable table() { return {option("max", &Options::max, "which NOOP in a row ends the session").range("1", "10000").positional(0)}; }
+        static OptionTable table() {
+            return {option("max", &Options::max, "which NOOP in a row ends the session").range("1", "10000").positional(0)};
+        }
     };
 
     NoopCounter(Setup& setup, const Options& options) : max_(options.max) {

@@ -1,7 +1,8 @@
 /// parse_addr_withhelo: no ESMTP parameters for clients that said HELO.
 ///
-/// A client that greets with HELO does not know of extensions (RFC 5321 2.2.1), and what follows its addresses is an error. At the mail_parse and
-/// rcpt_parse hooks, before anything else looks at the command, anything behind the address is refused. Clients that said EHLO are not concerned.
+/// A client that greets with HELO does not know of extensions (RFC 5321 2.2.1), and what follows its addresses is an error. At the
+/// mail_parse and rcpt_parse hooks, before anything else looks at the command, anything behind the address is refused. Clients that said
+/// EHLO are not concerned.
 ///
 /// ## Replies
 ///

@@ -1,7 +1,7 @@
 /// quit_fortune: say goodbye with a fortune cookie.
 ///
-/// When a client that said HELO (not EHLO) says QUIT, the reply is the output of the program fortune. People at a keyboard say HELO; software that could
-/// stumble over a long reply says EHLO.
+/// When a client that said HELO (not EHLO) says QUIT, the reply is the output of the program fortune. People at a keyboard say HELO;
+/// software that could stumble over a long reply says EHLO.
 ///
 /// The program is run as `<program> -s`, without a shell, with empty input and an environment of its own. It has a second; what it has
 /// not said by then is not waited for, and it is ended. It blocks one thread meanwhile. If it cannot be run, or says nothing, the reply is
@@ -67,11 +67,11 @@ public:
     Program& operator=(const Program&) = delete;
 
     /// What it writes until it ends; nothing when it takes longer than `limit` or could not be run.
-    std::string output(const Clock& clock, Duration limit) {
+    std::string output(Duration limit) {
         std::string text;
         char buffer[512];
-        for (const auto deadline = clock.now() + limit; process_ > 0;) {
-            const auto left = std::chrono::duration_cast<Duration>(deadline - clock.now()).count();
+        for (const auto deadline = std::chrono::steady_clock::now() + limit; process_ > 0;) {
+            const auto left = std::chrono::ceil<Duration>(deadline - std::chrono::steady_clock::now()).count();
             pollfd wait{output_.get(), POLLIN, 0};
             if (left <= 0 || poll(&wait, 1, static_cast<int>(left)) == 0) return {};
             const ssize_t got = read(output_.get(), buffer, sizeof buffer);
@@ -110,7 +110,7 @@ public:
 private:
     Answer answer(const QuitHook& hook) const {
         if (hook.connection.greeted() != Greeted::helo) return declined();
-        const auto text = printable(Program(program_).output(hook.clock(), timeout_));
+        const auto text = printable(Program(program_).output(timeout_));
         if (text.empty()) return declined();
         return {Verdict::ok, text};
     }

@@ -1,7 +1,7 @@
 /// rcpt_ok: accept recipients in our own domains, refuse all others.
 ///
-/// The word that is spoken last at the rcpt hook, whatever the order of the configuration: without an `ok` from some plugin every recipient is
-/// refused, and this is the plugin that says it. A client that may relay (see the relay plugin) may write to anybody. Being whitelisted,
+/// The word that is spoken last at the rcpt hook, whatever the order of the configuration: without an `ok` from some plugin every recipient
+/// is refused, and this is the plugin that says it. A client that may relay (see the relay plugin) may write to anybody. Being whitelisted,
 /// or writing from a whitelisted address, exempts from tests and gives no right to relay.
 ///
 /// ## What is ours

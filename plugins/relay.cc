@@ -1,8 +1,8 @@
 /// relay: who may send mail to anybody through this server.
 ///
-/// Looks up the client's address when the connection is accepted, before all other plugins, so that a client that may relay is exempt from every
-/// policy plugin at once and does not wait for earlytalker. What it decides is used by rcpt_ok. Nobody may relay who is not listed, not even
-/// the machine itself.
+/// Looks up the client's address when the connection is accepted, before all other plugins, so that a client that may relay is exempt from
+/// every policy plugin at once and does not wait for earlytalker. What it decides is used by rcpt_ok. Nobody may relay who is not listed,
+/// not even the machine itself.
 ///
 /// ## Control files
 ///
@@ -14,8 +14,8 @@
 ///     127.0.0.1              the machine itself, where it is to relay
 ///     ::1
 ///
-/// The keys of `morerelayclients.cdb` are addresses and prefixes as qmail writes them; IPv6 in its short form, or as prefixes of the long form
-/// (`2001:0db8:0000:`) in lower case. The files are read again when they change.
+/// The keys of `morerelayclients.cdb` are addresses and prefixes as qmail writes them; IPv6 in its short form, or as prefixes of the long
+/// form (`2001:0db8:0000:`) in lower case. The files are read again when they change.
 ///
 /// ## Only relaying
 ///
@@ -24,9 +24,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A network includes its first and last address, hence `/32` and `/128` work; host bits that are set are ignored; IPv6 is compared as a number,
-/// not as text; the loopback address is not exempt by itself. httpd gives a connection no environment, hence RELAYCLIENT is not looked at:
-/// list the address, or use a virtual host of its own with `relayclients`.
+/// A network includes its first and last address, hence `/32` and `/128` work; host bits that are set are ignored; IPv6 is compared as a
+/// number, not as text; the loopback address is not exempt by itself. httpd gives a connection no environment, hence RELAYCLIENT is not
+/// looked at: list the address, or use a virtual host of its own with `relayclients`.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

@@ -6,9 +6,42 @@ tests_cppflags = $(core_cppflags) -I$(top_srcdir)/tests -I$(top_srcdir) \
 # --- unit tests: one program --------------------------------------------------------------------------------------------------------------------
 
 tests_unit_tests_SOURCES = \
+	tests/unit/engine/api_test.cc \
+	tests/unit/engine/hook_matrix_test.cc \
+	tests/unit/engine/replies_test.cc \
+	tests/unit/engine/session_commands_test.cc \
+	tests/unit/engine/session_data_test.cc \
+	tests/unit/engine/session_parking_test.cc \
+	tests/unit/engine/session_test.cc \
+	tests/unit/engine/trace_fields_test.cc \
+	tests/unit/engine/transcript_test.cc \
+	tests/unit/host/control_files_test.cc \
+	tests/unit/host/dispatcher_test.cc \
+	tests/unit/host/log_router_test.cc \
+	tests/unit/host/log_test.cc \
+	tests/unit/host/notes_test.cc \
+	tests/unit/host/option_types_test.cc \
+	tests/unit/host/options_test.cc \
+	tests/unit/host/plugin_file_test.cc \
+	tests/unit/host/plugin_set_test.cc \
+	tests/unit/host/policy_test.cc \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
+	tests/unit/plugins/badmailfrom_test.cc \
+	tests/unit/plugins/badrcptto_test.cc \
+	tests/unit/plugins/commands_test.cc \
+	tests/unit/plugins/content_log_test.cc \
+	tests/unit/plugins/counters_test.cc \
+	tests/unit/plugins/earlytalker_test.cc \
+	tests/unit/plugins/headers_test.cc \
+	tests/unit/plugins/hosts_allow_test.cc \
+	tests/unit/plugins/logging_test.cc \
+	tests/unit/plugins/maildir_test.cc \
+	tests/unit/plugins/message_checks_test.cc \
+	tests/unit/plugins/naughty_test.cc \
+	tests/unit/plugins/rcpt_ok_test.cc \
+	tests/unit/plugins/relay_test.cc \
 	tests/unit/smtp/address_test.cc \
 	tests/unit/smtp/command_test.cc \
 	tests/unit/smtp/data_decoder_test.cc \
@@ -20,10 +53,15 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/control_test.cc \
 	tests/unit/support/ip_test.cc \
 	tests/unit/support/strings_test.cc \
+	tests/fakes/answer_text.h \
+	tests/fakes/cdb_file.h \
 	tests/fakes/fake_clock.h \
+	tests/fakes/fake_hook_runner.h \
 	tests/fakes/fake_log.h \
 	tests/fakes/fake_session.h \
 	tests/fakes/plugin_under_test.h \
+	tests/fakes/plugin_world.h \
+	tests/fakes/session_under_test.h \
 	tests/fakes/temp_directory.h
 tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS)
 tests_unit_tests_LDFLAGS = $(program_ldflags) $(whole_core)
@@ -33,12 +71,31 @@ tests_unit_tests_DEPENDENCIES = libsmtpd_core.la
 # --- drivers: the engine and the parsers without httpd ------------------------------------------------------------------------------------------
 
 drivers = \
-	tests/tools/smtpd-parse
+	tests/tools/smtpd-parse \
+	tests/tools/smtpd-plugin-table \
+	tests/tools/smtpd-verdict-table
 tests_tools_smtpd_parse_SOURCES = tests/tools/smtpd_parse.cc
 tests_tools_smtpd_parse_CPPFLAGS = $(tests_cppflags)
 tests_tools_smtpd_parse_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_tools_smtpd_parse_LDADD = $(core_libs)
 tests_tools_smtpd_parse_DEPENDENCIES = libsmtpd_core.la
+tests_tools_smtpd_plugin_table_SOURCES = tests/tools/smtpd_plugin_table.cc
+tests_tools_smtpd_plugin_table_CPPFLAGS = $(tests_cppflags)
+tests_tools_smtpd_plugin_table_LDFLAGS = $(program_ldflags) $(whole_core)
+tests_tools_smtpd_plugin_table_LDADD = $(core_libs)
+tests_tools_smtpd_plugin_table_DEPENDENCIES = libsmtpd_core.la
+tests_tools_smtpd_verdict_table_SOURCES = tests/tools/smtpd_verdict_table.cc
+tests_tools_smtpd_verdict_table_CPPFLAGS = $(tests_cppflags)
+tests_tools_smtpd_verdict_table_LDFLAGS = $(program_ldflags) $(whole_core)
+tests_tools_smtpd_verdict_table_LDADD = $(core_libs)
+tests_tools_smtpd_verdict_table_DEPENDENCIES = libsmtpd_core.la
+
+# --- what the manual is made of and checked with: options of built plugins, verdict tables of the engine ------------------------------------------
+
+manual_tools = \
+	tests/tools/smtpd-plugin-table \
+	tests/tools/smtpd-verdict-table
+check_PROGRAMS += $(manual_tools)
 
 # --- one small DSO for each way in which a plugin can be wrong ----------------------------------------------------------------------------------
 
@@ -87,7 +144,7 @@ else
 check-local:
 	@echo "make check: CppUnit is missing; install libcppunit-dev (Debian, Ubuntu) or cppunit-devel (Fedora, RHEL) and configure again" >&2; exit 1
 endif
-check_scripts = tests/check_lists tests/check_layers tests/check_headers
+check_scripts = tests/check_lists tests/check_layers tests/check_headers tests/check_docs tests/check_log_ids
 EXTRA_DIST += $(check_scripts) tests/run_all tests/tsan.supp tests/integration/sanitizers.py
 
 # A DSO that is not installed is only built as one if libtool is told of a directory.
@@ -142,4 +199,8 @@ check-layers:
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_layers
 check-headers:
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_headers
-.PHONY: check-unit check-lists check-layers check-headers
+check-docs: all $(manual_tools)
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_docs
+check-log-ids:
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_log_ids
+.PHONY: check-unit check-lists check-layers check-headers check-docs check-log-ids

@@ -163,6 +163,11 @@ Step Session::end_of_input() {
     return step();
 }
 
+Step Session::abandon() {
+    finish();
+    return Step::close;
+}
+
 Step Session::interrupt(Interruption why) {
     if (over_) return Step::close;
     static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout, Say::too_slow, Say::shutting_down,

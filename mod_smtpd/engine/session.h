@@ -63,8 +63,10 @@ public:
     Step feed(std::string_view octets);
     /// The time of wake_at() has come, or the output of `more` is sent.
     Step resume();
-    /// The client will send nothing more.
+    /// The client will send nothing more; what it has sent is still answered.
     Step end_of_input();
+    /// The connection is gone: nothing can be sent any more, and what has not been looked at is forgotten.
+    Step abandon();
     /// Says why with a 421 and ends. The connection may already be gone.
     Step interrupt(Interruption why);
     /// The server wants to stop: the session ends with 421 at the next command outside a transaction, or now when it is idle.

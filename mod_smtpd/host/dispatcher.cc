@@ -131,8 +131,8 @@ void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
 }
 
 void Dispatcher::sort() {
-    for (auto& chain : chains_)
-        std::stable_sort(chain.links.begin(), chain.links.end(), [](const Link& a, const Link& b) { return a.handler.priority < b.handler.priority; });
+    const auto comes_first = [](const Link& a, const Link& b) { return a.handler.priority < b.handler.priority; };
+    for (auto& chain : chains_) std::stable_sort(chain.links.begin(), chain.links.end(), comes_first);
 }
 
 // --- asking ---

@@ -103,7 +103,8 @@ Instance::Instance(const PluginLine& line, PluginCode code, const Environment& e
 
 Instance::~Instance() = default;
 
-std::unique_ptr<Instance> Instance::make(const PluginLine& line, PluginCode code, const Environment& environment, LogRouter& log, Problems& problems) {
+std::unique_ptr<Instance> Instance::make(const PluginLine& line, PluginCode code, const Environment& environment, LogRouter& log,
+                                         Problems& problems) {
     std::unique_ptr<Instance> instance(new Instance(line, std::move(code), environment));
     if (!instance->read_options(line, problems)) return nullptr;
     if (!instance->create(environment, log, problems)) return nullptr;

@@ -28,7 +28,8 @@ struct PluginCode {
 class Instance {
 public:
     /// Makes the instance of that line. Null if anything is wrong; `problems` then has it, all of it where that is possible.
-    static std::unique_ptr<Instance> make(const PluginLine& line, PluginCode code, const Environment& environment, LogRouter& log, Problems& problems);
+    static std::unique_ptr<Instance> make(const PluginLine& line, PluginCode code, const Environment& environment, LogRouter& log,
+                                          Problems& problems);
     ~Instance();
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;

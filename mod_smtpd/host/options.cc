@@ -52,10 +52,12 @@ std::vector<OptionSpec> policy_options() {
             .choices({{"yes", Reject::yes}, {"no", Reject::no}, {"naughty", Reject::naughty}, {"on", Reject::yes}, {"off", Reject::no},
                       {"1", Reject::yes}, {"0", Reject::no}, {"true", Reject::yes}, {"false", Reject::no}}),
         policy_option("reject_type", &PolicyDefaults::reject_type,
-                      "how the client is refused: for good (perm) or for now (temp), and whether the connection is closed (disconnect, temp_disconnect)")
+                      "how the client is refused: for good (perm) or for now (temp), and whether the connection is closed then (disconnect, "
+                      "temp_disconnect)")
             .choices({{"perm", Verdict::deny}, {"temp", Verdict::denysoft}, {"disconnect", Verdict::deny_disconnect},
                       {"temp_disconnect", Verdict::denysoft_disconnect}, {"hard", Verdict::deny}, {"soft", Verdict::denysoft}}),
-        policy_option("onerror", &PolicyDefaults::onerror, "what follows when the test could not be made: go on (accept), or ask the client to come back (tempfail)")
+        policy_option("onerror", &PolicyDefaults::onerror,
+                      "what follows when the test could not be made: go on (accept), or ask the client to come back (tempfail)")
             .choices({{"accept", OnError::accept}, {"tempfail", OnError::tempfail}}),
         policy_option("karma_fail", &PolicyDefaults::karma_fail, "points added to the client's karma for a failed test; usually below zero"),
         policy_option("karma_pass", &PolicyDefaults::karma_pass, "points added to the client's karma for a passed test")};
@@ -150,7 +152,8 @@ void OptionReader::set(Row& row, std::string_view text, std::string_view name) {
     const OptionSpec& spec = *row.spec;
     ++row.uses;
     if (row.uses == 1 && spec.clear) spec.clear(row.options);
-    if (row.uses == 2 && !spec.is_list) findings_.warnings.push_back(format_text("option \"{}\" is given more than once; the last one counts", spec.name));
+    if (row.uses == 2 && !spec.is_list)
+        findings_.warnings.push_back(format_text("option \"{}\" is given more than once; the last one counts", spec.name));
     const std::string allowed = spec.read(row.options, text);
     if (allowed.empty()) return;
     std::string problem = format_text("option \"{}\": \"{}\" is not allowed; it must be {}", spec.name, text, allowed);
@@ -214,7 +217,8 @@ OptionReader::Findings OptionReader::read(const std::vector<std::string>& words)
 std::vector<OptionDescription> describe_options(const OptionTable& table, const void* options) {
     std::vector<OptionDescription> out;
     for (const auto& spec : table.rows())
-        out.push_back({spec.name, spec.type, spec.show ? spec.show(options) : std::string(), spec.help, spec.aliases, spec.position, spec.takes_rest, spec.is_flag, spec.is_required});
+        out.push_back({spec.name, spec.type, spec.show ? spec.show(options) : std::string(), spec.help, spec.aliases, spec.position, spec.takes_rest,
+                       spec.is_flag, spec.is_required});
     return out;
 }
 

@@ -10,6 +10,8 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 
@@ -36,8 +38,8 @@ bool is_file(const std::string& path) {
 }
 
 Error no_such_plugin(std::string_view name, const std::vector<std::string>& directories) {
-    return {ErrorCode::not_found,
-            format_text("there is no such plugin in {}{}", support::join(directories, ", "), support::did_you_mean(name, plugin_names(directories))), 0};
+    const std::string hint = support::did_you_mean(name, plugin_names(directories));
+    return {ErrorCode::not_found, format_text("there is no such plugin in {}{}", support::join(directories, ", "), hint), 0};
 }
 
 Result<std::string> find_file(std::string_view name, const std::vector<std::string>& directories) {
@@ -53,16 +55,37 @@ Result<std::string> find_file(std::string_view name, const std::vector<std::stri
     return no_such_plugin(name, directories);
 }
 
-/// dlopen(), and what went wrong in it as text. A DSO whose static objects throw stays mapped: it is in an unknown state.
+/// Says which file it was when an object at namespace scope throws: dlopen() cannot be left by an exception, so the process ends.
+class LoadingNote {
+public:
+    explicit LoadingNote(const std::string& path) : previous_(std::set_terminate(terminate)) {
+        file_ = path.c_str();
+        next_ = previous_;
+    }
+    ~LoadingNote() {
+        std::set_terminate(previous_);
+        file_ = nullptr;
+    }
+
+private:
+    [[noreturn]] static void terminate() {
+        if (file_) std::fprintf(stderr, "smtpd: an object at namespace scope of %s threw an exception\n", file_);
+        if (next_) next_();
+        std::abort();
+    }
+
+    static thread_local const char* file_;
+    static thread_local std::terminate_handler next_;
+    const std::terminate_handler previous_;
+};
+thread_local const char* LoadingNote::file_ = nullptr;
+thread_local std::terminate_handler LoadingNote::next_ = nullptr;
+
+/// dlopen(), and what went wrong in it as text.
 Result<void*> open_file(const std::string& path) {
     take_note_complaints();
-    try {
-        if (void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return handle;
-    } catch (const std::exception& exception) {
-        return mistake(format_text("{} failed while it was loaded: {}", path, exception.what()));
-    } catch (...) {
-        return mistake(format_text("{} failed while it was loaded", path));
-    }
+    const LoadingNote note(path);
+    if (void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return handle;
     const char* const why = dlerror();
     return mistake(format_text("{} cannot be loaded: {}", path, why ? why : "unknown reason"));
 }
@@ -70,10 +93,11 @@ Result<void*> open_file(const std::string& path) {
 /// Nothing but the first two members may be looked at before they are known to be right.
 Result<void> check(const PluginDescriptor* descriptor, const std::string& path) {
     if (!descriptor) return mistake(format_text("{} is not a plugin of this server: it has no symbol smtpd_plugin", path));
-    if (descriptor->magic != api_magic) return mistake(format_text("{} is not a plugin of this server: its descriptor does not begin with the mark of one", path));
+    if (descriptor->magic != api_magic)
+        return mistake(format_text("{} is not a plugin of this server: its descriptor does not begin with the mark of one", path));
     if (descriptor->version != api_version)
-        return mistake(format_text("{} was built against plugin API version {}, and this server has version {}; build it again with this server's headers",
-                                   path, descriptor->version, api_version));
+        return mistake(format_text("{} was built against plugin API version {}, and this server has version {}; build it again with this "
+                                   "server's headers", path, descriptor->version, api_version));
     const auto complaints = take_note_complaints();
     if (!complaints.empty()) return mistake(format_text("{} cannot be used: {}", path, support::join(complaints, "; ")));
     return {};

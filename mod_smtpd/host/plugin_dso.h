@@ -2,7 +2,8 @@
 ///
 /// Opened with dlopen() and not apr_dso_load(), which makes symbols global: plugins must not see each other's. They do see the symbols of the
 /// module (httpd loads modules globally) or of a program linked with -export-dynamic. Opening the same file again gives the same DSO.
-/// Called while the configuration is read, by one thread at a time.
+/// Called while the configuration is read, by one thread at a time. Known limit: a DSO with an object at namespace scope whose constructor throws
+/// ends the process, as it would in any program; what is printed then names the file.
 #pragma once
 
 #include <smtpd/plugin.h>

@@ -37,7 +37,8 @@ Result<std::vector<PluginLine>> plugin_lines(const ControlText& text) {
     std::vector<PluginLine> lines;
     for (const auto& from : text) {
         if (!std::all_of(from.text.begin(), from.text.end(), is_printable))
-            return Error{ErrorCode::config, format_text("{}: a line of the plugin list may have printable ASCII characters only: {}", from.position(), quoted(from.text)), 0};
+            return Error{ErrorCode::config,
+                         format_text("{}: a line of the plugin list may have printable ASCII characters only: {}", from.position(), quoted(from.text)), 0};
         PluginLine line;
         line.words = from.words();
         split_instance(line.words.front(), line.name, line.label);

@@ -50,7 +50,8 @@ void PluginSet::add(const PluginLine& line, const Environment& environment, Prob
     auto code = find_code(line.name, environment);
     if (!code) {
         const bool is_foreign = line.origin == PluginLine::Origin::plugins_file && code.error().code == ErrorCode::not_found;
-        problems.push_back({!is_foreign, line.position(), format_text("{}: {}{}", subject_of(line), code.error().what, is_foreign ? "; the line is ignored" : "")});
+        const char* const consequence = is_foreign ? "; the line is ignored" : "";
+        problems.push_back({!is_foreign, line.position(), format_text("{}: {}{}", subject_of(line), code.error().what, consequence)});
         return;
     }
     auto instance = Instance::make(line, std::move(*code), environment, router_, problems);

@@ -22,6 +22,9 @@ constexpr milliseconds linger{20};
 /// How often a blocking wait looks up, for limits and for the end of the process.
 constexpr milliseconds slice{500};
 
+/// The session's clock is that of the last kernel tick: only that much later has a time come for it too.
+constexpr milliseconds tick{10};
+
 /// The first seconds of a message do not count for SmtpMinDataRate.
 constexpr std::chrono::seconds rate_grace{5};
 
@@ -99,8 +102,8 @@ ConnectionDriver::State ConnectionDriver::run(Step step) {
         child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
         switch (step) {
             case Step::close: flush(); return State::over;
-            case Step::more: step = flush() ? session_.resume() : session_.end_of_input(); break;
-            case Step::park: step = flush() ? wait_parked(hand_back) : session_.end_of_input(); break;
+            case Step::more: step = flush() ? session_.resume() : session_.abandon(); break;
+            case Step::park: step = flush() ? wait_parked(hand_back) : session_.abandon(); break;
             case Step::need_input: step = next_input(hand_back); break;
         }
         if (hand_back) return State::waiting;
@@ -116,7 +119,7 @@ Step ConnectionDriver::next_input(bool& hand_back) {
         Step step = Step::need_input;
         if (read(step)) return step;
     }
-    if (!flush()) return session_.end_of_input();
+    if (!flush()) return session_.abandon();
     Step step = Step::need_input;
     if (!answers && read(step)) return step;
     if (!child_.is_async) return block_for_input();
@@ -157,8 +160,8 @@ Step ConnectionDriver::wait_parked(bool& hand_back) {
         hand_back = true;
         return step;
     }
-    const auto left = std::chrono::duration_cast<milliseconds>(session_.wake_at() - server_.clock().now()) + milliseconds(1);
-    if (left.count() <= 0) return session_.resume();
+    const auto left = std::chrono::duration_cast<milliseconds>(session_.wake_at() - server_.clock().now()) + tick;
+    if (left <= milliseconds(0)) return session_.resume();
     if (session_.backlog_is_full())
         std::this_thread::sleep_for(std::min(left, slice));
     else if (channel_.wait(std::min(left, slice)) && read(step))
@@ -178,7 +181,7 @@ bool ConnectionDriver::read(Step& step) {
 
 Step ConnectionDriver::take(std::string_view octets) {
     Step step = session_.feed(octets);
-    while (step == Step::more) step = flush() ? session_.resume() : session_.end_of_input();
+    while (step == Step::more) step = flush() ? session_.resume() : session_.abandon();
     return step;
 }
 
@@ -200,7 +203,7 @@ std::optional<engine::Interruption> ConnectionDriver::overdue() const {
 void ConnectionDriver::schedule() {
     if (scheduled_for_ == session_.wake_at()) return;
     scheduled_for_ = session_.wake_at();
-    child_.waker.at(scheduled_for_, [weak = weak_from_this()] {
+    child_.waker.at(scheduled_for_ + tick, [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->wake();
     });
 }
@@ -215,8 +218,8 @@ void ConnectionDriver::wake() {
 
 /// Goes on with a session whose connection the MPM is watching: no reading here, and who closes is the MPM.
 void ConnectionDriver::continue_outside(Step step) {
-    while (step == Step::more) step = flush() ? session_.resume() : session_.end_of_input();
-    if (!flush()) step = session_.end_of_input();
+    while (step == Step::more) step = flush() ? session_.resume() : session_.abandon();
+    if (!flush()) step = session_.abandon();
     if (step == Step::park) schedule();
     child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
     if (session_.is_over()) channel_.provoke();
@@ -240,7 +243,7 @@ void ConnectionDriver::before_close() {
     const ConnectionScope scope(connection_);
     if (!session_.is_over()) {
         if (connection_->aborted != 0)
-            session_.end_of_input();
+            session_.abandon();
         else
             session_.interrupt(child_.is_stopping() ? engine::Interruption::shutting_down : engine::Interruption::idle_timeout);
         flush();
@@ -253,7 +256,7 @@ void ConnectionDriver::detach() {
     const std::lock_guard lock(mutex_);
     alive_ = false;
     const ConnectionScope scope(connection_);
-    session_.end_of_input();
+    session_.abandon();
     child_.table.leave(row_);
     row_ = SessionTable::none;
     connection_ = nullptr;

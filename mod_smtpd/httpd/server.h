@@ -40,7 +40,7 @@ private:
     server_rec* record_;
     const ServerConfig& config_;
     std::string key_;
-    support::SystemClock clock_;
+    support::SystemClock clock_{support::SystemClock::Precision::coarse};  ///< it is read around every call of a plugin
     ErrorLog error_log_;
     host::DirectoryControlFiles control_;
     engine::Settings settings_;

@@ -1,5 +1,6 @@
 #include "httpd/server_config.h"
 
+#include "host/options.h"
 #include "support/strings.h"
 
 #include <smtpd/format.h>
@@ -75,7 +76,9 @@ const char* add_plugin(cmd_parms* cmd, void*, const char* arguments) {
     const char* name = ap_getword_conf(cmd->temp_pool, &arguments);
     if (*name == '\0') return "SmtpPlugin takes the name of a plugin and its options";
     host::PluginLine line = plugin_line(cmd, name);
-    while (*arguments != '\0') line.words.emplace_back(ap_getword_conf(cmd->temp_pool, &arguments));
+    auto words = host::split_option_words(arguments);
+    if (!words) return complaint(cmd, format_text("SmtpPlugin {}: {}", name, words.error().what));
+    line.words = std::move(*words);
     config_of(cmd).plugins.push_back(std::move(line));
     return nullptr;
 }
@@ -90,14 +93,13 @@ const char* add_plugin_section(cmd_parms* cmd, void*, const char* arguments) {
     if (*rest != '\0') return "<SmtpPlugin takes one name; options stand on lines of their own inside the section";
     host::PluginLine line = plugin_line(cmd, name);
     for (const ap_directive_t* child = cmd->directive->first_child; child != nullptr; child = child->next) {
-        const char* words = child->args;
-        if (*words == '\0') {
+        const auto values = host::split_option_words(child->args);
+        if (!values)
+            return complaint(cmd, format_text("{} line {}: {}: {}", child->filename, child->line_num, child->directive, values.error().what));
+        if (values->empty()) line.words.emplace_back(child->directive);
+        for (const auto& value : *values) {
             line.words.emplace_back(child->directive);
-            continue;
-        }
-        while (*words != '\0') {
-            line.words.emplace_back(child->directive);
-            line.words.emplace_back(ap_getword_conf(cmd->temp_pool, &words));
+            line.words.push_back(value);
         }
     }
     config_of(cmd).plugins.push_back(std::move(line));

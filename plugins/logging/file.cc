@@ -1,23 +1,23 @@
 /// logging/file: log lines in a file of their own, or into a program.
 ///
-/// Appends each line up to a level: `<time> <host>[<process>]: [<session>] (<hook>) <plugin>: <text>`. A line is one write, so that those of several
-/// processes do not mix. A line that cannot be written goes to the server's own log.
+/// Appends each line up to a level: `<time> <host>[<process>]: [<session>] (<hook>) <plugin>: <text>`. A line is one write, so that those
+/// of several processes do not mix. A line that cannot be written goes to the server's own log.
 ///
 /// ## The file
 ///
-/// The name is a pattern for strftime, and `%i` is the id of the session, which makes a file for each. When the name changes, the next line goes to the
-/// new file; with `nosplit` a session's lines stay in the file that was right when it began. With `reopen` the file is opened anew for each session,
-/// so that it may be moved away at any time; without it, a graceful restart of the server does that. Relative names are relative to the server's root;
-/// missing folders are made.
+/// The name is a pattern for strftime, and `%i` is the id of the session, which makes a file for each. When the name changes, the next line
+/// goes to the new file; with `nosplit` a session's lines stay in the file that was right when it began. With `reopen` the file is opened
+/// anew for each session, so that it may be moved away at any time; without it, a graceful restart of the server does that. Relative names
+/// are relative to the server's root; missing folders are made.
 ///
 ///     SmtpPlugin logging/file loglevel=info /var/log/smtpd/%Y-%m-%d
 ///     SmtpPlugin logging/file loglevel=debug nosplit /var/log/smtpd/sessions/%i
 ///
 /// ## A program
 ///
-/// A name that begins with `|` is a command, run by /bin/sh in each serving process when its first line comes, with the lines as its input. The command
-/// comes from the configuration only; nothing is put into it. When it ends it is started again, at most once a second. Where it does not read, a line
-/// waits for a second at most.
+/// A name that begins with `|` is a command, run by /bin/sh in each serving process when its first line comes, with the lines as its input.
+/// The command comes from the configuration only; nothing is put into it. When it ends it is started again, at most once a second. Where it
+/// does not read, a line waits for a second at most.
 ///
 ///     SmtpPlugin logging/file "|/usr/bin/multilog t /var/log/smtpd"
 ///
@@ -135,7 +135,8 @@ public:
             command_line_ = path.substr(1);
         else
             pattern_ = setup.path(path);
-        if (path.starts_with('|') && (options.nosplit || options.reopen)) setup.error("\"nosplit\" and \"reopen\" are for files, not for a command");
+        if (path.starts_with('|') && (options.nosplit || options.reopen))
+            setup.error("\"nosplit\" and \"reopen\" are for files, not for a command");
         names_sessions_ = has_session(pattern_);
 
         char name[256] = "localhost";
@@ -215,7 +216,8 @@ private:
     }
 
     void close_least_used() {
-        files_.erase(std::min_element(files_.begin(), files_.end(), [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; }));
+        const auto is_older = [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; };
+        files_.erase(std::min_element(files_.begin(), files_.end(), is_older));
     }
 
     bool write_to_command(const std::string& text) {

@@ -1,13 +1,14 @@
 /// logging/syslog: log lines to the system's log.
 ///
-/// Sends each line up to a level as one datagram in syslog's form (RFC 3164): `<priority>Mon dd hh:mm:ss ident[process]: text`. It speaks to the log
-/// daemon by itself, because syslog(3) has one identity for the whole process, which belongs to httpd. When the daemon was restarted, the next
-/// line finds it again; a line that cannot be sent goes to the server's own log.
+/// Sends each line up to a level as one datagram in syslog's form (RFC 3164): `<priority>Mon dd hh:mm:ss ident[process]: text`. It speaks
+/// to the log daemon by itself, because syslog(3) has one identity for the whole process, which belongs to httpd. When the daemon was
+/// restarted, the next line finds it again; a line that cannot be sent goes to the server's own log.
 ///
 /// ## Options
 ///
-/// `priority` gives all lines one priority; without it each has the one of its level. `logsock` names ways to the daemon, tried in this order: `native`
-/// or `unix` (the socket /dev/log), `udp` (port 514 of 127.0.0.1), or the path of another socket. Several words, or several separated by commas.
+/// `priority` gives all lines one priority; without it each has the one of its level. `logsock` names ways to the daemon, tried in this
+/// order: `native` or `unix` (the socket /dev/log), `udp` (port 514 of 127.0.0.1), or the path of another socket. Several words, or several
+/// separated by commas.
 ///
 ///     SmtpPlugin logging/syslog loglevel=info facility=mail ident=mx1
 ///

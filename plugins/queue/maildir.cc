@@ -1,7 +1,8 @@
 /// queue/maildir: deliver into a Maildir, or into one per recipient.
 ///
-/// At the queue hook the message is written to `tmp`, forced to the disk, moved to `new`, and the folder is forced to the disk too. Only then the
-/// client hears 250. Either all recipients have it or none: on any error the files made so far are removed and the client hears a temporary error.
+/// At the queue hook the message is written to `tmp`, forced to the disk, moved to `new`, and the folder is forced to the disk too. Only
+/// then the client hears 250. Either all recipients have it or none: on any error the files made so far are removed and the client hears a
+/// temporary error.
 ///
 /// ## Files
 ///
@@ -9,31 +10,33 @@
 ///     Delivered-To: user@example.com
 ///     Received: …                            (and the rest of the message, octet for octet as it arrived)
 ///
-/// The name is `<seconds>.P<process>M<microseconds>Q<number>R<random>.<host>`. Missing folders (`cur`, `new`, `tmp`, and those above them down from
-/// the directory named first, whose parent must exist) are made.
+/// The name is `<seconds>.P<process>M<microseconds>Q<number>R<random>.<host>`. Missing folders (`cur`, `new`, `tmp`, and those above them
+/// down from the directory named first, whose parent must exist) are made.
 ///
 /// ## One Maildir, or many
 ///
-/// Without a pattern everything goes to one Maildir; a message to several recipients is one file with a Delivered-To field for each. With a pattern
-/// each recipient gets a file of their own, below the directory: `%l` is the local part, `%d` the domain in lower case, `%u` the address.
+/// Without a pattern everything goes to one Maildir; a message to several recipients is one file with a Delivered-To field for each. With a
+/// pattern each recipient gets a file of their own, below the directory: `%l` is the local part, `%d` the domain in lower case, `%u` the
+/// address.
 ///
 ///     SmtpPlugin queue/maildir /var/mail/in
 ///     SmtpPlugin queue/maildir /home/mail %d/%l 750
 ///
-/// In what replaces these, octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; something longer than 200 octets is cut and gets
-/// a checksum instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ in such octets only share
-/// a Maildir: let a recipient plugin say which addresses exist.
+/// In what replaces these, octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; something longer than 200 octets is
+/// cut and gets a checksum instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ in such
+/// octets only share a Maildir: let a recipient plugin say which addresses exist.
 ///
 /// `perms` are the permissions of new folders; files get the same without the x. They hold whatever the umask is.
 ///
 /// ## Replies
 ///
-/// 250 with the transaction's id; `452 4.3.1` when the disk or a quota is full; `451 4.3.0` for everything else, with the reason in the log.
+/// 250 with the transaction's id; `452 4.3.1` when the disk or a quota is full; `451 4.3.0` for everything else, with the reason in the
+/// log.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd never forces anything to the disk, keeps the copies for the first recipients when a later one fails, writes LF (see `newline`), and lets a
-/// local part of `..` climb. Its file names have no random part, which two processes with one number (in two containers) need.
+/// qpsmtpd never forces anything to the disk, keeps the copies for the first recipients when a later one fails, writes LF (see `newline`),
+/// and lets a local part of `..` climb. Its file names have no random part, which two processes with one number (in two containers) need.
 ///
 /// ## Limits
 ///
@@ -76,7 +79,8 @@ std::uint64_t checksum(std::string_view text) {  // FNV-1a
 }
 
 bool is_safe(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-+_.,@=").find(c) != std::string_view::npos;
+    const bool is_alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return is_alphanumeric || std::string_view("-+_.,@=").find(c) != std::string_view::npos;
 }
 
 /// Part of an address as part of a path: never empty, never with a slash, never with a dot in front.
@@ -152,7 +156,8 @@ public:
 
 private:
     Result<void> write_at_once(int descriptor, const std::string& fields_on_top) const {
-        iovec parts[] = {{const_cast<char*>(fields_on_top.data()), fields_on_top.size()}, {const_cast<char*>(gathered_.data()), gathered_.size()}};
+        iovec parts[] = {{const_cast<char*>(fields_on_top.data()), fields_on_top.size()},
+                         {const_cast<char*>(gathered_.data()), gathered_.size()}};
         const ssize_t result = writev(descriptor, parts, 2);
         if (result < 0 && errno != EINTR) return os_error("cannot write", errno);
         const std::size_t written = result < 0 ? 0 : static_cast<std::size_t>(result);
@@ -196,7 +201,8 @@ Result<void> sync_folder(const std::string& path) {
 class Copy {
 public:
     explicit Copy(std::string maildir) : maildir_(std::move(maildir)) {}
-    Copy(Copy&& other) noexcept : maildir_(std::move(other.maildir_)), name_(std::move(other.name_)), place_(std::exchange(other.place_, nullptr)) {}
+    Copy(Copy&& other) noexcept
+        : maildir_(std::move(other.maildir_)), name_(std::move(other.name_)), place_(std::exchange(other.place_, nullptr)) {}
     ~Copy() {
         if (place_) unlink(path(place_).c_str());
     }
@@ -208,7 +214,8 @@ public:
         if (!file) return os_error("cannot make a file in " + maildir_ + "/tmp", errno);
         place_ = "/tmp/";
         // The umask may have taken something away; ask for it again only where it can matter.
-        if ((mode & 077) != 0 && fchmod(file.get(), mode) != 0) return os_error("cannot set the permissions of a file in " + maildir_ + "/tmp", errno);
+        if ((mode & 077) != 0 && fchmod(file.get(), mode) != 0)
+            return os_error("cannot set the permissions of a file in " + maildir_ + "/tmp", errno);
         return file;
     }
 
@@ -262,8 +269,8 @@ public:
     };
 
     Maildir(Setup& setup, const Options& options)
-        : options_(options), directory_(without_end_slash(setup.path(options.directory))), folder_mode_(read_perms(setup)), file_mode_(folder_mode_ & 0666),
-          host_(host_for_names()) {
+        : options_(options), directory_(without_end_slash(setup.path(options.directory))), folder_mode_(read_perms(setup)),
+          file_mode_(folder_mode_ & 0666), host_(host_for_names()) {
         check_pattern(setup);
         check_directory(setup);
         if (!options_.fsync) setup.warning("fsync is off: mail that was accepted is lost when the machine crashes");
@@ -367,7 +374,8 @@ private:
         Copy& copy = copies.emplace_back(maildir);
         auto file = create_file(hook.clock().wall(), copy);
         if (!file) return file.error();
-        if (auto written = content.write(file->get(), fields_on_top(hook.transaction.sender(), recipients)); !written) return written;
+        if (auto written = content.write(file->get(), fields_on_top(hook.transaction.sender(), recipients)); !written)
+            return Error{written.error().code, maildir + "/tmp: " + written.error().what, written.error().os_status};
         if (options_.fsync && ::fsync(file->get()) != 0) return os_error("cannot force a file in " + maildir + "/tmp to the disk", errno);
         if (const int problem = file->close(); problem != 0) return os_error("cannot write a file in " + maildir + "/tmp", problem);
         return {};

@@ -6,8 +6,8 @@
 ///     CPPUNIT_ASSERT(answer.verdict == Verdict::deny);
 ///     CPPUNIT_ASSERT_EQUAL(std::string("fail: bad@example.com is listed"), plugin.log().last());
 ///
-/// The plugin is the built DSO, found in $SMTPD_TEST_PLUGIN_DIR or $SMTPD_TEST_BAD_PLUGIN_DIR, or in the build tree. A stage that the plugin wants to wait for is waited for by
-/// moving the clock.
+/// The plugin is the built DSO, found in $SMTPD_TEST_PLUGIN_DIR or $SMTPD_TEST_BAD_PLUGIN_DIR, or in the build tree. A stage that the plugin
+/// wants to wait for is waited for by moving the clock.
 #pragma once
 
 #include "fakes/fake_clock.h"
@@ -127,7 +127,9 @@ public:
     Answer data_chunk(std::string_view chunk) { return run(DataChunkHook(*connection_, *transaction_, chunk)); }
     Answer data_headers_end() { return run_message(HookId::data_headers_end); }
     Answer data_post_headers() { return run_message(HookId::data_post_headers); }
-    Answer received_line(std::string_view protocol, std::string& value) { return run(ReceivedLineHook(*connection_, *transaction_, protocol, value)); }
+    Answer received_line(std::string_view protocol, std::string& value) {
+        return run(ReceivedLineHook(*connection_, *transaction_, protocol, value));
+    }
     Answer data_post() { return run_message(HookId::data_post); }
     /// The same with that message.
     Answer data_post(std::string_view message) {

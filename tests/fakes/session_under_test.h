@@ -44,6 +44,7 @@ public:
     std::string feed(std::string_view octets) { return sent(session().feed(octets)); }
     std::string say(std::string_view line) { return feed(std::string(line) + "\r\n"); }
     std::string end_of_input() { return sent(session().end_of_input()); }
+    std::string abandon() { return sent(session().abandon()); }
     std::string interrupt(engine::Interruption why) { return sent(session().interrupt(why)); }
     std::string stop_soon() { return sent(session().stop_soon()); }
     /// Lets time pass; a parked session is woken when its time has come, as a driver would.

@@ -41,5 +41,8 @@ public:
 
 /// Bytes from outside made safe for a log line: control and non-ASCII bytes as \xNN, cut after `limit` octets.
 SMTPD_API std::string quoted(std::string_view bytes, std::size_t limit = 512);
+/// The same; without these, std::quoted would be taken where <iomanip> or <filesystem> is included.
+inline std::string quoted(const std::string& bytes, std::size_t limit = 512) { return quoted(std::string_view(bytes), limit); }
+inline std::string quoted(const char* bytes, std::size_t limit = 512) { return quoted(std::string_view(bytes), limit); }
 
 }  // namespace smtpd

@@ -1,0 +1,12 @@
+/// constructor_throws_int.cc: the constructor throws something that is no std::exception.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class ConstructorThrowsInt final : public Plugin {
+public:
+    explicit ConstructorThrowsInt(Setup&) { throw 42; }
+};
+
+SMTPD_PLUGIN("constructor_throws_int", ConstructorThrowsInt);
+}

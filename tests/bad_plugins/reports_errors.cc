@@ -1,0 +1,16 @@
+/// reports_errors.cc: the constructor finds two mistakes in its configuration and something doubtful.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class ReportsErrors final : public Plugin {
+public:
+    explicit ReportsErrors(Setup& setup) {
+        setup.error("the first of {} mistakes", 2);
+        setup.warning("something doubtful");
+        setup.error("the second mistake");
+    }
+};
+
+SMTPD_PLUGIN("reports_errors", ReportsErrors);
+}

@@ -1,0 +1,114 @@
+/// plugin_world.h: a server's plugins written as lambdas in a test, for tests of what the host does with plugins.
+///
+///     PluginWorld world;
+///     world.add("first", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return ok(); }); });
+///     world.add_policy("second", "reject=no", [](Setup& setup) { setup.hooks.rcpt.decide(…); });
+///     world.build();
+///     world.rcpt();
+#pragma once
+
+#include "fakes/fake_clock.h"
+#include "fakes/fake_log.h"
+#include "fakes/fake_session.h"
+#include "fakes/temp_directory.h"
+#include "host/options.h"
+#include "host/plugin_set.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::fakes {
+
+/// "one|two": lists in a form that an assertion can print.
+inline std::string joined(const std::vector<std::string>& texts) {
+    std::string out;
+    for (const auto& text : texts) out += (&text == &texts.front() ? "" : "|") + text;
+    return out;
+}
+
+class PluginWorld {
+public:
+    using Script = std::function<void(Setup&)>;
+
+    PluginWorld() : control({directory.path()}, clock, log, Duration(0)) { scripts().clear(); }
+
+    /// A plugin of that label (instance "plain:label" or "policy:label") whose constructor runs the script.
+    void add(const std::string& label, Script script, std::string_view options = {}) { add_line("plain", label, options, std::move(script)); }
+    void add_policy(const std::string& label, std::string_view options, Script script) { add_line("policy", label, options, std::move(script)); }
+
+    void build() {
+        set.reset();
+        environment.built_in = {&plain_descriptor, &policy_descriptor};
+        environment.control = &control;
+        environment.server_name = "mx.example.com";
+        environment.clock = &clock;
+        environment.log = &log;
+        set = host::PluginSet::build(lines, environment, problems);
+        for (const auto& problem : problems)
+            if (problem.is_error) throw std::runtime_error(problem.to_string());
+        connection = std::make_unique<FakeConnection>(clock, set->log());
+        transaction = std::make_unique<FakeTransaction>();
+    }
+
+    host::PluginCounters& counters(std::size_t instance = 0) { return set->instances().at(instance)->counters(); }
+
+    Answer run(HookContext&& hook, const engine::Wait& wait = {}) { return set->run(hook, wait); }
+    Answer connect(const engine::Wait& wait = {}) { return run(ConnectionContext(HookId::connect, *connection), wait); }
+    engine::Wait ask_connect() {
+        ConnectionContext hook(HookId::connect, *connection);
+        return set->ask(hook);
+    }
+    Answer mail() { return run(MailHook(*connection, *transaction)); }
+    Answer rcpt() {
+        Recipient recipient(FakeTransaction::address("user@example.com"), {});
+        return run(RcptHook(*connection, *transaction, recipient));
+    }
+    Answer message(HookId hook) { return run(MessageHook(hook, *connection, *transaction)); }
+    Answer chunk(std::string_view octets) { return run(DataChunkHook(*connection, *transaction, octets)); }
+    Answer at(HookId hook) { return run(ConnectionContext(hook, *connection)); }
+
+    FakeClock clock;
+    FakeLog log;
+    TempDirectory directory;
+    host::DirectoryControlFiles control;
+    host::Environment environment;
+    std::vector<host::PluginLine> lines;
+    host::Problems problems;
+    std::unique_ptr<host::PluginSet> set;
+    std::unique_ptr<FakeConnection> connection;
+    std::unique_ptr<FakeTransaction> transaction;
+
+private:
+    static std::map<std::string, Script>& scripts() {
+        static std::map<std::string, Script> by_instance;
+        return by_instance;
+    }
+    class Plain final : public Plugin {
+    public:
+        explicit Plain(Setup& setup) { scripts().at(setup.instance())(setup); }
+    };
+    class Policy final : public PolicyPlugin {
+    public:
+        explicit Policy(Setup& setup) { scripts().at(setup.instance())(setup); }
+    };
+    static constexpr PluginDescriptor plain_descriptor = smtpd::detail::describe<Plain>("plain");
+    static constexpr PluginDescriptor policy_descriptor = smtpd::detail::describe<Policy>("policy");
+
+    void add_line(const std::string& name, const std::string& label, std::string_view options, Script script) {
+        host::PluginLine line;
+        line.name = name;
+        line.label = label;
+        line.words = *host::split_option_words(options);
+        line.file = "test.conf";
+        line.line = static_cast<unsigned>(lines.size() + 1);
+        scripts()[line.instance()] = std::move(script);
+        lines.push_back(std::move(line));
+    }
+};
+
+}  // namespace smtpd::fakes

@@ -1,0 +1,228 @@
+/// policy_test.cc: what becomes of findings: verdicts, lines, karma, counters, naughty marks, Authentication-Results.
+#include "fakes/plugin_world.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace smtpd;
+using smtpd::fakes::PluginWorld;
+using std::string;
+
+std::string describe(const Answer& answer) {
+    return format_text("{} {} {} {}", verdict_name(answer.verdict), answer.code, answer.enhanced, answer.text);
+}
+
+}  // namespace
+
+class PolicyTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(PolicyTest);
+    CPPUNIT_TEST(outcomes_become_answers_and_lines);
+    CPPUNIT_TEST(naughty_keeps_the_first_complainer_and_all_texts);
+    CPPUNIT_TEST(karma_comes_from_the_finding_or_the_options);
+    CPPUNIT_TEST(every_outcome_is_counted);
+    CPPUNIT_TEST(authentication_results_go_to_the_transaction_or_the_connection);
+    CPPUNIT_TEST(immune_clients_are_skipped_with_the_reason);
+    CPPUNIT_TEST(a_policy_that_does_not_exempt_judges_everybody);
+    CPPUNIT_TEST(a_verdict_of_a_policy_plugin_is_not_subject_to_reject);
+    CPPUNIT_TEST(a_constructor_may_change_its_policy);
+    CPPUNIT_TEST(lines_cost_nothing_where_the_level_is_off);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Judge = std::function<Finding()>;
+
+    /// A policy at RCPT that finds that.
+    static void add(PluginWorld& world, const string& label, std::string_view options, Judge judge) {
+        world.add_policy(label, options, [judge = std::move(judge)](Setup& setup) { setup.hooks.rcpt.decide([judge](const RcptHook&) { return judge(); }); });
+    }
+
+public:
+    void outcomes_become_answers_and_lines() {
+        const struct {
+            const char* options;
+            Judge judge;
+            const char* answer;
+            const char* line;
+        } rows[] = {
+            {"", [] { return pass(); }, "declined 0 0.0.0 ", "pass"},
+            {"", [] { return pass("not {}", "listed"); }, "declined 0 0.0.0 ", "pass: not listed"},
+            {"", [] { return skip("no sender"); }, "declined 0 0.0.0 ", "skip: no sender"},
+            {"", [] { return fail("listed"); }, "deny 0 5.7.1 ", "fail: listed"},
+            {"reject=yes", [] { return fail("listed").reply("go away"); }, "deny 0 5.7.1 go away", "fail: listed"},
+            {"", [] { return fail("full").status(status::mbox_full); }, "deny 0 5.2.2 Mailbox full", "fail: full"},
+            {"", [] { return fail("x").status(EnhancedCode{5, 1, 8}).reply("y"); }, "deny 0 5.1.8 y", "fail: x"},
+            {"reject_type=temp", [] { return fail("x").reply("later"); }, "denysoft 0 4.7.1 later", "fail: x"},
+            {"reject_type=disconnect", [] { return fail("x"); }, "deny_disconnect 0 5.7.1 ", "fail: x"},
+            {"reject_type=temp_disconnect", [] { return fail("x").status(status::no_such_user); }, "denysoft_disconnect 0 4.1.1 No such user", "fail: x"},
+            {"", [] { return fail("x").soft(true); }, "denysoft 0 4.7.1 ", "fail: x"},
+            {"reject_type=temp", [] { return fail("x").soft(false); }, "deny 0 5.7.1 ", "fail: x"},
+            {"reject_type=disconnect", [] { return fail("x").soft(true); }, "denysoft_disconnect 0 4.7.1 ", "fail: x"},
+            {"reject=no", [] { return fail("listed"); }, "declined 0 0.0.0 ", "fail, tolerated: listed"},
+            {"reject=naughty", [] { return fail("listed"); }, "declined 0 0.0.0 ", "fail, NAUGHTY: listed"},
+            {"", [] { return error("time-out"); }, "declined 0 0.0.0 ", "error: time-out"},
+            {"onerror=tempfail", [] { return error("time-out"); }, "denysoft 451 4.3.0 Local error in processing", "error: time-out"},
+        };
+        for (const auto& row : rows) {
+            PluginWorld world;
+            add(world, "p", row.options, row.judge);
+            world.build();
+            const string what = string(row.options) + " " + row.line;
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(what, string(row.answer), describe(world.rcpt()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(what, string("(rcpt) policy:p: ") + row.line + "\n", world.log.to_string());
+            CPPUNIT_ASSERT_MESSAGE(what, world.log.lines()[0].level == LogLevel::info);
+        }
+    }
+
+    void naughty_keeps_the_first_complainer_and_all_texts() {
+        PluginWorld world;
+        world.add_policy("a", "reject=naughty reject_type=temp_disconnect", [](Setup& setup) {
+            setup.hooks.connect.decide([](const ConnectHook&) { return fail("one").reply("first text").status(EnhancedCode{5, 7, 25}); });
+        });
+        world.add_policy("b", "reject=naughty", [](Setup& setup) { setup.hooks.connect.decide([](const ConnectHook&) { return fail("two"); }); });
+        world.build();
+        CPPUNIT_ASSERT(world.connect().verdict == Verdict::declined);
+        const auto& naughty = world.connection->naughty();
+        CPPUNIT_ASSERT(naughty.has_value());
+        CPPUNIT_ASSERT_EQUAL(string("policy:a"), naughty->plugin);
+        CPPUNIT_ASSERT(naughty->verdict == Verdict::denysoft_disconnect);
+        CPPUNIT_ASSERT_EQUAL(string("4.7.25"), naughty->enhanced.to_string());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the second is not asked any more", string("first text"), fakes::joined(naughty->texts));
+
+        world.connection->set_naughty("policy:c", Verdict::deny, {5, 7, 1}, "another");
+        CPPUNIT_ASSERT_EQUAL(string("policy:a"), naughty->plugin);
+        CPPUNIT_ASSERT_EQUAL(string("first text|another"), fakes::joined(naughty->texts));
+
+        PluginWorld silent;
+        add(silent, "a", "reject=naughty", [] { return fail("spamhaus says so"); });
+        silent.build();
+        CPPUNIT_ASSERT(silent.rcpt().verdict == Verdict::declined);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the reason is for the log only", string("Refused by the policy of this site"),
+                                     fakes::joined(silent.connection->naughty()->texts));
+    }
+
+    void karma_comes_from_the_finding_or_the_options() {
+        const struct {
+            const char* options;
+            Judge judge;
+            int karma;
+        } rows[] = {{"", [] { return fail("x"); }, 0},
+                    {"karma_fail=-2", [] { return fail("x"); }, -2},
+                    {"karma_fail=-2 reject=no", [] { return fail("x"); }, -2},
+                    {"karma_fail=-2", [] { return fail("x").karma(-5); }, -5},
+                    {"karma_fail=-2", [] { return fail("x").karma(0); }, 0},
+                    {"karma_fail=-2 karma_pass=3", [] { return pass(); }, 3},
+                    {"karma_pass=3", [] { return pass().karma(1); }, 1},
+                    {"karma_fail=-2 karma_pass=3", [] { return skip("x"); }, 0},
+                    {"karma_fail=-2 karma_pass=3", [] { return error("x"); }, 0},
+                    {"", [] { return error("x").karma(-1); }, -1}};
+        for (const auto& row : rows) {
+            PluginWorld world;
+            add(world, "p", row.options, row.judge);
+            world.build();
+            world.connection->set_karma(10);
+            static_cast<void>(world.rcpt());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, 10 + row.karma, world.connection->karma());
+        }
+    }
+
+    void every_outcome_is_counted() {
+        PluginWorld world;
+        int call = 0;
+        add(world, "p", "reject=no", [&call]() -> Finding {
+            switch (call++ % 4) {
+            case 0: return pass();
+            case 1: return fail("x");
+            case 2: return skip("x");
+            default: return error("x");
+            }
+        });
+        world.build();
+        for (int i = 0; i < 10; ++i) CPPUNIT_ASSERT(world.rcpt().verdict == Verdict::declined);
+        world.connection->set_relay_client(true);
+        CPPUNIT_ASSERT(world.rcpt().verdict == Verdict::declined);
+        const auto& counters = world.counters();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), counters.pass.load());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), counters.fail.load());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), counters.skip.load());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), counters.error.load());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), counters.fault.load());
+    }
+
+    void authentication_results_go_to_the_transaction_or_the_connection() {
+        PluginWorld world;
+        world.add_policy("p", {}, [](Setup& setup) {
+            setup.hooks.connect.decide([](const ConnectHook&) { return pass().authentication_result("iprev=pass"); });
+            setup.hooks.rcpt.decide([](const RcptHook&) { return fail("x").authentication_result("spf=fail"); });
+        });
+        world.build();
+        static_cast<void>(world.connect());
+        static_cast<void>(world.rcpt());
+        CPPUNIT_ASSERT_EQUAL(string("iprev=pass"), fakes::joined(world.connection->authentication_results()));
+        CPPUNIT_ASSERT_EQUAL(string("spf=fail"), fakes::joined(world.transaction->authentication_results()));
+    }
+
+    void immune_clients_are_skipped_with_the_reason() {
+        const struct {
+            const char* line;
+            std::function<void(PluginWorld&)> prepare;
+        } rows[] = {{"skip: relay client", [](PluginWorld& world) { world.connection->set_relay_client(true); }},
+                    {"skip: whitelisted host: a friend", [](PluginWorld& world) { world.connection->set_whitelisted("a friend"); }},
+                    {"skip: whitelisted sender: a customer", [](PluginWorld& world) { world.transaction->set_whitelisted("a customer"); }},
+                    {"skip: naughty", [](PluginWorld& world) { world.connection->set_naughty("dnsbl", Verdict::deny, {}, "x"); }}};
+        for (const auto& row : rows) {
+            PluginWorld world;
+            add(world, "p", {}, [] { return fail("asked"); });
+            world.build();
+            row.prepare(world);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, string("declined 0 0.0.0 "), describe(world.rcpt()));
+            CPPUNIT_ASSERT_EQUAL(string("(rcpt) policy:p: ") + row.line + "\n", world.log.to_string());
+            CPPUNIT_ASSERT(world.log.lines()[0].level == LogLevel::info);
+        }
+    }
+
+    void a_policy_that_does_not_exempt_judges_everybody() {
+        PluginWorld world;
+        world.add_policy("p", {}, [](Setup& setup) {
+            setup.policy().exempts_immune = false;
+            setup.hooks.rcpt.decide([](const RcptHook&) { return fail("asked"); });
+        });
+        world.build();
+        world.connection->set_relay_client(true);
+        CPPUNIT_ASSERT(world.rcpt().verdict == Verdict::deny);
+    }
+
+    void a_verdict_of_a_policy_plugin_is_not_subject_to_reject() {
+        PluginWorld world;
+        world.add_policy("p", "reject=no", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return deny("no"); }); });
+        world.build();
+        world.connection->set_relay_client(true);
+        CPPUNIT_ASSERT_EQUAL(string("deny 0 0.0.0 no"), describe(world.rcpt()));
+    }
+
+    void a_constructor_may_change_its_policy() {
+        PluginWorld world;
+        world.add_policy("p", "reject=no", [](Setup& setup) {
+            setup.policy().reject = PolicyDefaults::Reject::yes;
+            setup.policy().reject_type = Verdict::denysoft;
+            setup.hooks.rcpt.decide([](const RcptHook&) { return fail("x"); });
+        });
+        world.build();
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 0 4.7.1 "), describe(world.rcpt()));
+    }
+
+    void lines_cost_nothing_where_the_level_is_off() {
+        PluginWorld world;
+        add(world, "p", "karma_fail=-1 reject=no", [] { return fail("x"); });
+        world.build();
+        world.log.set_level(LogLevel::notice);
+        static_cast<void>(world.rcpt());
+        CPPUNIT_ASSERT_EQUAL(string(), world.log.to_string());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world.counters().fail.load());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PolicyTest);
