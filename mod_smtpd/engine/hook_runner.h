@@ -31,6 +31,8 @@ public:
     virtual bool has(HookId hook) const noexcept = 0;
     /// Whether anybody wants to wait at that hook.
     virtual bool asks(HookId hook) const noexcept = 0;
+    /// Whether anybody looks at the body of messages; where nobody does, it need not be kept.
+    virtual bool reads_body() const noexcept { return true; }
     /// Collects what the handlers of context.hook want to wait for. Never throws.
     virtual Wait ask(HookContext& context) noexcept = 0;
     /// Runs the chain of context.hook; context.answers() are set. `wait` is what ask() gave, or empty. Never throws: a fault becomes an answer.

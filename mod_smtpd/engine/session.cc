@@ -352,13 +352,19 @@ bool Session::answer_ends_stage(HookId hook, const Answer& answer, Reply accepte
         respond(outcome.reply);
         return false;
     }
-    if (!outcome.is_done && log_.enabled(LogLevel::info) && !outcome.reply.empty())
-        note(LogLevel::info, "{} refused: {}", hook_name(hook), quoted(outcome.reply.to_string()));
+    if (!outcome.reply.empty() && log_.enabled(LogLevel::info)) note_refusal(hook, outcome.reply);
     if (outcome.disconnects)
         end_connection(outcome.reply);
     else
         respond(outcome.reply);
     return true;
+}
+
+void Session::note_refusal(HookId hook, const Reply& reply) const {
+    std::string who;
+    if (transaction_) who += " from=" + quoted(transaction_->sender().path());
+    if (recipient_) who += " to=" + quoted(recipient_->address().path());
+    note(LogLevel::info, "{} refused{} reply=\"{}\"", hook_name(hook), who, quoted(format_text("{} {}", reply.code, reply.text)));
 }
 
 void Session::end_connection(const Reply& last_words) {

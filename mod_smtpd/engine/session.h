@@ -129,6 +129,7 @@ private:
     Step look_at_park();
     void notify(HookId hook);
     bool answer_ends_stage(HookId hook, const Answer& answer, Reply accepted = {});
+    void note_refusal(HookId hook, const Reply& reply) const;
     void end_connection(const Reply& last_words);
     void reset_transaction();
 

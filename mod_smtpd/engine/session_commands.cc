@@ -30,6 +30,8 @@ bool is_junk(smtp::Verb verb) {
     }
 }
 
+constexpr std::size_t max_host_octets = 255;  ///< RFC 5321 4.5.3.1.2
+
 /// A command as the protocol trace shows it: without what it says about passwords.
 std::string trace_of(std::string_view line) {
     const bool is_secret = smtp::parse_command(support::trim(line)).verb == smtp::Verb::auth;
@@ -113,7 +115,7 @@ void Session::hello(bool extended, std::string_view rest) {
     std::string storage;
     if (!rewritten(extended ? HookId::ehlo_parse : HookId::helo_parse, rest, storage)) return;
     const auto host = smtp::host_argument(rest);
-    if (!host) return respond(Say::hello_needs_host);
+    if (!host || host->size() > max_host_octets) return respond(Say::hello_needs_host);
     extended_hello_ = extended;
     hello_argument_ = *host;
     hello_rest_ = support::trim(rest.substr(static_cast<std::size_t>(host->data() - rest.data()) + host->size()));
@@ -231,8 +233,6 @@ void Session::after_rcpt(const Answer& answer) {
         transaction_->recipients().push_back(std::move(*recipient_));
         respond(outcome.reply);
     } else {
-        if (log_.enabled(LogLevel::info) && !outcome.is_done)
-            note(LogLevel::info, "from={} to={} refused", quoted(transaction_->sender().path()), quoted(recipient_->address().path()));
         answer_ends_stage(HookId::rcpt, answer);
     }
     recipient_.reset();

@@ -36,8 +36,8 @@ void Session::receive() {
     if (decoder_->done()) end_of_data();
 }
 
-/// A piece of the message, dot-unstuffed. Of one that goes over the limit, what is below it is looked at all the same: what the client is told must
-/// not depend on how the message was cut.
+/// A piece of the message, dot-unstuffed. Of one that goes over the limit, what is below it is looked at all the same: what the client is
+/// told must not depend on how the message was cut.
 void Session::octets(std::string_view piece) {
     if (drop_data_) return;
     auto& message = transaction_->stored();
@@ -144,7 +144,8 @@ void Session::after_queue(const Answer& answer) {
 void Session::answer_message(const Reply& decided) {
     Reply final = decided;
     while (!final.text.empty() && final.text.back() == '\n') final.text.pop_back();
-    if (final.text.find(transaction_->id()) == std::string::npos) final.text += format_text("{}{}", final.text.empty() ? "" : " ", transaction_->id());
+    if (final.text.find(transaction_->id()) == std::string::npos)
+        final.text += format_text("{}{}", final.text.empty() ? "" : " ", transaction_->id());
     if (log_.enabled(LogLevel::info))
         note(LogLevel::info, "{} from={} to={} size={} reply=\"{}\"", final.is_positive() ? "accepted" : "refused",
              quoted(transaction_->sender().path()), quoted(address_list(transaction_->recipients())), data_octets_,

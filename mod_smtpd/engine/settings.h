@@ -15,7 +15,7 @@ namespace smtpd::engine {
 
 struct Settings {
     std::string server_name = "localhost";  ///< qpsmtpd's `me`: greeting, Received field, local domain
-    std::string greeting;                   ///< all that follows 220; "" = the control file smtpgreeting, else "<server_name> ESMTP <software> ready"
+    std::string greeting;                   ///< what follows 220; "" = control file smtpgreeting, else "<server_name> ESMTP <software> ready"
     std::string software = "mod_smtpd";     ///< named in the Received field
     std::string authserv_id;                ///< of Authentication-Results (RFC 8601); "" = server_name, "none" = no such field
 

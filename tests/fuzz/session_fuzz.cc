@@ -1,0 +1,191 @@
+/// session_fuzz.cc: a whole session: greeting, dialogue, messages, end, with plugins that say anything and wait anywhere.
+///
+/// Holds, for all settings and verdicts: what is sent, queued and logged about messages is the same whether the input comes whole, octet by octet or
+/// in pieces; all that is sent is complete reply lines, and a 421 comes last; never more acceptances than messages queued; every transaction ends
+/// exactly once, and so does the session; chunks add up to the message; log lines are printable.
+///
+/// The first 16 octets of the input choose settings, plugins and piece size; the rest is the dialogue.
+#include "engine/session.h"
+#include "fakes/fake_clock.h"
+#include "fakes/fake_hook_runner.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace smtpd;
+using engine::Step;
+
+void require(bool holds, const char* what) {
+    if (holds) return;
+    std::fprintf(stderr, "does not hold: %s\n", what);
+    std::abort();
+}
+
+constexpr std::size_t choice_octets = 16;
+using Choices = std::array<std::uint8_t, choice_octets>;
+
+class CheckingLog final : public LogSink {
+public:
+    bool enabled(LogLevel) const noexcept override { return true; }
+    void write(const LogLine& line) noexcept override {
+        for (const char c : line.text) require(c >= ' ' && c < 0x7f, "log lines are printable");
+        if (line.text.substr(0, 9) == "accepted ") ++accepted;
+    }
+    std::size_t accepted = 0;
+};
+
+/// What a run led to.
+struct Played {
+    std::string output;
+    std::vector<std::string> queued;
+    std::string hooks;
+    bool operator==(const Played&) const = default;
+};
+
+engine::Settings settings_from(const Choices& choices) {
+    engine::Settings settings;
+    settings.server_name = "mx.example.com";
+    settings.bare_newline = static_cast<smtp::BareNewline>(choices[0] % 3);
+    settings.max_errors = choices[1] & 1U ? 5 : 0;
+    settings.max_junk_commands = choices[1] & 2U ? 10 : 1000;
+    settings.max_recipients = choices[1] & 4U ? 2 : 100;
+    settings.ignore_unknown_parameters = (choices[1] & 8U) != 0;
+    settings.max_message_size = choices[1] & 16U ? 50 : 0;
+    settings.spool.max_header_size = choices[1] & 32U ? 40 : 10000;
+    settings.max_text_line = choices[1] & 64U ? 20 : 0;
+    settings.max_command_line = choices[1] & 128U ? 64 : 512;
+    settings.spool.threshold = ~std::uint64_t(0);
+    return settings;
+}
+
+constexpr HookId deciding[] = {HookId::pre_connection, HookId::connect, HookId::helo_parse, HookId::ehlo, HookId::mail_pre, HookId::mail,
+                               HookId::rcpt_parse, HookId::data, HookId::data_headers_end, HookId::data_post_headers, HookId::data_post,
+                               HookId::queue_pre, HookId::vrfy, HookId::noop, HookId::unrecognized_command, HookId::quit};
+
+/// One session's plugins and the books that are kept about it.
+class Session {
+public:
+    explicit Session(const Choices& choices) : settings_(settings_from(choices)) {
+        for (std::size_t i = 0; i < std::size(deciding); ++i) {
+            const unsigned nibble = choices[4 + i / 2] >> (i % 2 * 4) & 15U;
+            if (nibble >= 7) continue;
+            hooks_.answer(deciding[i], Answer(static_cast<Verdict>(nibble), nibble % 2 != 0 ? "a plugin's\nwords" : ""));
+        }
+        for (std::size_t i = 0; i < 8; ++i)
+            if ((choices[2] >> i & 1U) != 0 && (choices[3] & 1U) != 0) hooks_.wait(deciding[1 + i], Duration(1000));
+        const auto rcpt_verdict = static_cast<Verdict>(choices[12] % 8 < 7 && choices[12] > 100 ? choices[12] % 7 : 1);
+        hooks_.answer(HookId::rcpt, rcpt_verdict);
+        queue_verdict_ = static_cast<Verdict>(choices[13] > 100 ? choices[13] % 7 : 1);
+        hooks_.on(HookId::queue, [this](HookContext& context) { return queue(static_cast<MessageHook&>(context)); });
+        hooks_.on(HookId::data_chunk, [this](HookContext& context) {
+            chunks_ += static_cast<DataChunkHook&>(context).chunk;
+            return declined();
+        });
+        for (const auto hook : {HookId::reset_transaction, HookId::disconnect, HookId::post_connection, HookId::queue_post}) hooks_.watch(hook);
+        hooks_.on(HookId::reset_transaction, [this](HookContext&) {
+            chunks_.clear();
+            return declined();
+        });
+    }
+
+    Played play(std::string_view input, std::size_t piece) {
+        {
+            engine::Session session(settings_, hooks_, clock_, log_, peer());
+            drive(session, session.start());
+            while (!input.empty() && !session.is_over()) {
+                const auto part = input.substr(0, piece);
+                const std::vector<char> copy(part.begin(), part.end());  // so that a sanitizer sees its ends
+                drive(session, session.feed({copy.data(), copy.size()}));
+                input.remove_prefix(part.size());
+            }
+            drive(session, session.end_of_input());
+            require(session.is_over(), "a session ends with its input");
+        }
+        require(hooks_.count(HookId::disconnect) == 1 && hooks_.count(HookId::post_connection) == 1, "a session ends once");
+        require(log_.accepted <= hooks_.queued.size(), "no acceptance without a message queued");
+        check_output();
+        Played result{output_, hooks_.queued, {}};
+        for (const auto call : hooks_.calls)
+            if (call != HookId::data_chunk) result.hooks += static_cast<char>('A' + static_cast<char>(call));
+        return result;
+    }
+
+private:
+    static engine::Peer peer() {
+        engine::Peer peer;
+        peer.id = "session";
+        peer.client.address = IpAddress::v4({192, 0, 2, 1});
+        return peer;
+    }
+
+    void drive(engine::Session& session, Step step) {
+        for (;;) {
+            require(session.output().size() < 64 * 1024, "output is bounded");
+            output_ += session.output();
+            session.output().clear();
+            if (step == Step::park) clock_.advance(Duration(1000));
+            if (step != Step::park && step != Step::more) break;
+            step = session.resume();
+        }
+        require((step == Step::close) == session.is_over(), "a session that is over says so");
+    }
+
+    Answer queue(const MessageHook& hook) {
+        require(hook.message().is_complete(), "what is queued is complete");
+        std::string text;
+        const auto written = hook.message().write_to([&](std::string_view bytes) { text += bytes; return smtpd::Result<void>(); });
+        require(static_cast<bool>(written), "what is queued can be read");
+        require(hook.message().size() == chunks_.size(), "chunks add up to the message");
+        require(text.size() >= chunks_.size() && text.substr(0, 15) == "Received: from ", "what is queued has its field on top");
+        require(!hook.transaction.recipients().empty(), "what is queued has recipients");
+        if (queue_verdict_ == Verdict::ok) hooks_.queued.push_back(std::move(text));
+        return queue_verdict_;
+    }
+
+    void check_output() const {
+        std::string_view rest = output_;
+        while (!rest.empty()) {
+            const auto end = rest.find("\r\n");
+            require(end != std::string_view::npos, "replies are whole lines");
+            const auto line = rest.substr(0, end);
+            rest.remove_prefix(end + 2);
+            require(line.size() >= 3 && line.size() <= 510, "reply lines have their size");
+            require(std::all_of(line.begin(), line.begin() + 3, [](char c) { return c >= '0' && c <= '9'; }), "reply lines have a code");
+            require(line.size() == 3 || line[3] == ' ' || line[3] == '-', "reply lines have a blank or a hyphen");
+            require(std::none_of(line.begin(), line.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }), "reply lines are clean");
+            if (line.substr(0, 4) == "421 ") require(rest.empty(), "nothing follows a 421");
+        }
+    }
+
+    engine::Settings settings_;
+    fakes::FakeHookRunner hooks_;
+    fakes::FakeClock clock_;
+    CheckingLog log_;
+    std::string output_;
+    std::string chunks_;
+    Verdict queue_verdict_ = Verdict::ok;
+};
+
+Played play(const Choices& choices, std::string_view input, std::size_t piece) { return Session(choices).play(input, piece); }
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    if (size < choice_octets || size > 16384) return 0;
+    Choices choices{};
+    std::copy_n(data, choices.size(), choices.begin());
+    const std::string_view input(reinterpret_cast<const char*>(data) + choice_octets, size - choice_octets);
+    const Played whole = play(choices, input, std::string_view::npos);
+    require(whole == play(choices, input, 1), "octet by octet is like whole");
+    require(whole == play(choices, input, 2 + choices[15] % 61), "pieces are like whole");
+    return 0;
+}

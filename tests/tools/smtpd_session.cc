@@ -1,0 +1,275 @@
+/// smtpd_session.cc: one SMTP session on standard input and output: the engine and real plugins, without httpd, sockets and waiting.
+///
+///     smtpd-session [options] <dialogue >replies
+///
+/// The client's octets are read from standard input as they are (lines end with CRLF there, or it is an error of the client's), the
+/// server's octets are written to standard output. The same input with the same options gives the same output: the clock stands still,
+/// except that a session that waits is woken at once with the clock moved on; dates are written in UTC. The client waits for each reply
+/// before it sends its next line.
+///
+///     --control DIR           control files (me, rcpthosts, plugins, ...); its files `logging` and `plugins` are loaded
+///     --plugin "NAME OPTION..."  one plugin more; may be repeated. Without a plugin that accepts it no recipient is accepted
+///     --plugin-dir DIR        where plugins are; may be repeated. Last comes the build's own directory
+///     --client ADDRESS[:PORT] the client; an IPv6 address with a port in brackets (default 192.0.2.1:49152)
+///     --me NAME               the server's name (default: control file `me`, else localhost)
+///     --id ID                 the session's id (default: session)
+///     --clock SECONDS         when it begins, in seconds since 1970 (default: 1767225600, 2026-01-01 00:00 UTC)
+///     --bare-newline POLICY   reject, normalize or accept
+///     --max-size OCTETS       the largest message
+///     --spool DIR             where messages over 256 KB are kept (default: the directory for temporary files)
+///     --log LEVEL             log lines up to that level go to standard error (default: warning)
+///     --early                 the client does not wait for anything: all it has to say is there from the beginning
+///
+/// Exit status: 0 however the session went; 2 when the call or the configuration is wrong, which is said on standard error.
+#include "engine/session.h"
+#include "host/plugin_set.h"
+#include "support/strings.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <iostream>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace smtpd;
+using engine::Step;
+
+struct Arguments {
+    std::string control;
+    std::vector<std::string> plugins;
+    std::vector<std::string> plugin_dirs;
+    Endpoint client{*IpAddress::parse("192.0.2.1"), 49152};
+    std::string me;
+    std::string id = "session";
+    std::uint64_t clock = 1767225600;
+    smtp::BareNewline bare_newline = smtp::BareNewline::reject;
+    std::uint64_t max_size = 0;
+    std::string spool = std::filesystem::temp_directory_path();
+    LogLevel log = LogLevel::warning;
+    bool is_early = false;
+};
+
+/// Says what is wrong and gives the exit status.
+int fail(std::string_view what) {
+    std::cerr << "smtpd-session: " << what << '\n';
+    return 2;
+}
+
+std::optional<Endpoint> parse_endpoint(std::string_view text) {
+    std::string_view port;
+    if (!text.empty() && text.front() == '[') {
+        const auto end = text.find(']');
+        if (end == std::string_view::npos) return std::nullopt;
+        port = text.substr(end + 1);
+        text = text.substr(1, end - 1);
+    } else if (const auto colon = text.find(':'); colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
+        port = text.substr(colon);
+        text = text.substr(0, colon);
+    }
+    const auto address = IpAddress::parse(text);
+    if (!address) return std::nullopt;
+    if (port.empty()) return Endpoint{*address, 49152};
+    const auto number = support::parse_unsigned(port.substr(1));
+    if (port.front() != ':' || !number || *number == 0 || *number > 65535) return std::nullopt;
+    return Endpoint{*address, static_cast<std::uint16_t>(*number)};
+}
+
+std::optional<smtp::BareNewline> parse_policy(std::string_view text) {
+    if (text == "reject") return smtp::BareNewline::reject;
+    if (text == "normalize") return smtp::BareNewline::normalize;
+    if (text == "accept") return smtp::BareNewline::accept;
+    return std::nullopt;
+}
+
+template <class T>
+bool take(T& into, const std::optional<T>& value) {
+    if (value) into = *value;
+    return value.has_value();
+}
+
+/// False when there is no such option, or the value is none for it.
+bool set_option(Arguments& arguments, std::string_view name, const std::string& value) {
+    if (name == "--control") arguments.control = value;
+    else if (name == "--plugin") arguments.plugins.push_back(value);
+    else if (name == "--plugin-dir") arguments.plugin_dirs.push_back(value);
+    else if (name == "--client") return take(arguments.client, parse_endpoint(value));
+    else if (name == "--me") arguments.me = value;
+    else if (name == "--id") arguments.id = value;
+    else if (name == "--clock") return take(arguments.clock, support::parse_unsigned(value)) && arguments.clock < 100'000'000'000;
+    else if (name == "--bare-newline") return take(arguments.bare_newline, parse_policy(value));
+    else if (name == "--max-size") return take(arguments.max_size, support::parse_unsigned(value));
+    else if (name == "--spool") arguments.spool = value;
+    else if (name == "--log") return take(arguments.log, parse_log_level(value));
+    else return false;
+    return !value.empty();
+}
+
+/// Stands still until it is moved.
+class MovedClock final : public Clock {
+public:
+    explicit MovedClock(std::uint64_t seconds) : wall_(std::chrono::seconds(seconds)) {}
+    MonotonicTime now() const noexcept override { return MonotonicTime(std::chrono::hours(1)) + moved_; }
+    WallTime wall() const noexcept override { return wall_ + std::chrono::duration_cast<WallTime::duration>(moved_); }
+    void move_to(MonotonicTime time) noexcept { moved_ = std::max(moved_, time - MonotonicTime(std::chrono::hours(1))); }
+
+private:
+    const WallTime wall_;
+    MonotonicTime::duration moved_{0};
+};
+
+class StandardError final : public LogSink {
+public:
+    explicit StandardError(LogLevel up_to) : up_to_(up_to) {}
+    bool enabled(LogLevel level) const noexcept override { return level <= up_to_; }
+    void write(const LogLine& line) noexcept override {
+        const std::string text = std::string(log_level_name(line.level)) + " " + line.to_string() + "\n";
+        std::fwrite(text.data(), 1, text.size(), stderr);
+    }
+
+private:
+    const LogLevel up_to_;
+};
+
+/// Runs a session over standard input and output.
+class Driver {
+public:
+    Driver(engine::Session& session, MovedClock& clock) : session_(session), clock_(clock) {}
+
+    void run(bool is_early) {
+        if (is_early) run_early();
+        else run_by_line();
+    }
+
+private:
+    void run_by_line() {
+        settle(session_.start());
+        for (char buffer[64 * 1024]; !session_.is_over();) {
+            std::string_view rest(buffer, std::fread(buffer, 1, sizeof buffer, stdin));
+            if (rest.empty()) break;
+            while (!rest.empty()) {
+                const auto line = rest.substr(0, std::min(rest.find('\n'), rest.size() - 1) + 1);
+                rest.remove_prefix(line.size());
+                settle(session_.feed(line));
+            }
+        }
+        settle(session_.end_of_input());
+    }
+
+    void run_early() {
+        const std::string all(std::istreambuf_iterator<char>(std::cin), {});
+        session_.start();
+        settle(session_.feed(all));
+        settle(session_.end_of_input());
+    }
+
+    /// Until the session wants input, or is over.
+    void settle(Step step) {
+        for (;;) {
+            write();
+            if (step == Step::park) clock_.move_to(session_.wake_at());
+            if (step != Step::park && step != Step::more) return;
+            step = session_.resume();
+        }
+    }
+
+    void write() {
+        std::fwrite(session_.output().data(), 1, session_.output().size(), stdout);
+        std::fflush(stdout);
+        session_.output().clear();
+    }
+
+    engine::Session& session_;
+    MovedClock& clock_;
+};
+
+/// The control directory's lists, then what the call names.
+std::vector<host::PluginLine> plugin_lines(const Arguments& arguments, host::DirectoryControlFiles& control, host::Problems& problems) {
+    std::vector<host::PluginLine> lines;
+    for (const char* name : {"logging", "plugins"}) {
+        auto listed = host::read_plugin_file(control, name);
+        if (listed) lines.insert(lines.end(), listed->begin(), listed->end());
+        else problems.push_back({true, "", listed.error().what});
+    }
+    for (const auto& text : arguments.plugins) {
+        const auto words = support::split_words(text);
+        if (words.empty()) continue;
+        host::PluginLine line;
+        host::split_instance(words.front(), line.name, line.label);
+        line.words.assign(words.begin() + 1, words.end());
+        line.file = "--plugin";
+        line.line = static_cast<unsigned>(&text - arguments.plugins.data()) + 1;
+        lines.push_back(std::move(line));
+    }
+    return lines;
+}
+
+int serve(const Arguments& arguments) {
+    MovedClock clock(arguments.clock);
+    StandardError log(arguments.log);
+    std::vector<std::string> directories;
+    if (!arguments.control.empty()) directories.push_back(arguments.control);
+    host::DirectoryControlFiles control(directories, clock, log);
+
+    engine::Settings settings;
+    settings.server_name = !arguments.me.empty() ? arguments.me : control.first_line("me").value_or("localhost");
+    settings.authserv_id = control.first_line("me-auth-results").value_or("");
+    settings.bare_newline = arguments.bare_newline;
+    settings.max_message_size = arguments.max_size;
+    settings.spool.directory = arguments.spool;
+    settings.spool.threshold = 256 * 1024;
+
+    host::Environment environment;
+    environment.plugin_dirs = arguments.plugin_dirs;
+    environment.plugin_dirs.push_back(SMTPD_BUILD_DIR "/stage/plugins");
+    environment.control = &control;
+    environment.server_name = settings.server_name;
+    environment.clock = &clock;
+    environment.log = &log;
+
+    host::Problems problems;
+    const auto lines = plugin_lines(arguments, control, problems);
+    const auto plugins = host::PluginSet::build(lines, environment, problems);
+    for (auto& text : control.take_problems()) problems.push_back({true, "", std::move(text)});
+    for (const auto& problem : problems) std::cerr << "smtpd-session: " << problem.to_string() << '\n';
+    if (std::any_of(problems.begin(), problems.end(), [](const host::Problem& problem) { return problem.is_error; })) return 2;
+    if (const auto started = plugins->child_start(); !started) return fail(started.error().what);
+
+    engine::Peer peer;
+    peer.id = arguments.id;
+    peer.client = arguments.client;
+    peer.local = {arguments.client.address.is_v6() ? *IpAddress::parse("::1") : *IpAddress::parse("127.0.0.1"), 25};
+    peer.sessions_of_client = 1;
+    engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer));
+    Driver(session, clock).run(arguments.is_early);
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Arguments arguments;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view name = argv[i];
+        if (name == "--early") {
+            arguments.is_early = true;
+            continue;
+        }
+        if (i + 1 == argc || !set_option(arguments, name, argv[i + 1]))
+            return fail("cannot use " + quoted(name) + (i + 1 < argc ? " " + quoted(argv[i + 1]) : std::string()) +
+                        "; the head of its source lists the options");
+        ++i;
+    }
+    if (!arguments.control.empty() && !std::filesystem::is_directory(arguments.control))
+        return fail("--control: " + arguments.control + " is no directory");
+    setenv("TZ", "UTC", 1);
+    tzset();
+    return serve(arguments);
+}

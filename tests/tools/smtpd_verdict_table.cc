@@ -1,0 +1,169 @@
+/// smtpd_verdict_table.cc: what each verdict leads to at each hook, found out by asking the engine, as the tables of docs/hooks.md.
+///
+///     smtpd-verdict-table <docs/hooks.md
+///
+/// Copies standard input to standard output, with the lines between `<!-- verdicts: HOOK -->` and `<!-- end of verdicts -->` replaced by
+/// the hook's table. Every hook of the dialogue must have such a place, once. Exit status: 0 all is well, 1 a place is missing or wrong.
+#include "fakes/session_under_test.h"
+
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <iterator>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace smtpd;
+using fakes::SessionUnderTest;
+
+/// How to get to a hook, and how to see whether what triggered it had its effect.
+struct Way {
+    HookId hook;
+    std::string_view before;
+    std::string_view trigger;  ///< "" where the session's start does
+    std::string_view probe;    ///< said afterwards
+    std::string_view good;     ///< how the answer to the probe begins where there was an effect; "queued": the message was queued
+    const char* effect;
+    const char* no_effect;
+};
+
+constexpr std::string_view helo = "HELO client.example\r\n";
+constexpr std::string_view ehlo = "EHLO client.example\r\n";
+constexpr std::string_view mail = "MAIL FROM:<me@client.example>\r\n";
+constexpr std::string_view rcpt = "RCPT TO:<user@example.com>\r\n";
+constexpr std::string_view to_rcpt = "EHLO client.example\r\nMAIL FROM:<me@client.example>\r\n";
+constexpr std::string_view to_data = "EHLO client.example\r\nMAIL FROM:<me@client.example>\r\nRCPT TO:<user@example.com>\r\n";
+constexpr std::string_view to_message = "EHLO client.example\r\nMAIL FROM:<me@client.example>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n";
+constexpr std::string_view message = "Subject: x\r\n\r\ntext\r\n.\r\n";
+
+constexpr const char* greeted = "the session goes on";
+constexpr const char* introduced = "the client is greeted";
+constexpr const char* not_introduced = "the client is not greeted, and may say it again";
+constexpr const char* has_sender = "the transaction begins";
+constexpr const char* no_sender = "no transaction begins";
+constexpr const char* has_recipient = "the recipient is added";
+constexpr const char* no_recipient = "the recipient is not added, the transaction goes on";
+constexpr const char* is_queued = "on to the next stage";
+constexpr const char* not_queued = "the message is dropped, the transaction is over";
+constexpr const char* kept = "the transaction goes on";
+constexpr const char* dropped = "the transaction is dropped";
+
+const Way ways[] = {
+    {HookId::pre_connection, "", "", ehlo, "250", greeted, ""},
+    {HookId::connect, "", "", ehlo, "250", greeted, ""},
+    {HookId::helo_parse, "", helo, mail, "250", introduced, not_introduced},
+    {HookId::ehlo_parse, "", ehlo, mail, "250", introduced, not_introduced},
+    {HookId::helo, "", helo, mail, "250", introduced, not_introduced},
+    {HookId::ehlo, "", ehlo, mail, "250", introduced, not_introduced},
+    {HookId::mail_parse, ehlo, mail, rcpt, "250", has_sender, no_sender},
+    {HookId::mail_pre, ehlo, mail, rcpt, "250", has_sender, no_sender},
+    {HookId::mail, ehlo, mail, rcpt, "250", has_sender, no_sender},
+    {HookId::rcpt_parse, to_rcpt, rcpt, "DATA\r\n", "354", has_recipient, no_recipient},
+    {HookId::rcpt_pre, to_rcpt, rcpt, "DATA\r\n", "354", has_recipient, no_recipient},
+    {HookId::rcpt, to_rcpt, rcpt, "DATA\r\n", "354", has_recipient, no_recipient},
+    {HookId::data, to_data, "DATA\r\n", "text\r\n.\r\n", "250", "the message may come", dropped},
+    {HookId::data_chunk, to_message, message, "", "queued", "nothing else happens", not_queued},
+    {HookId::data_headers_end, to_message, message, "", "queued", is_queued, not_queued},
+    {HookId::data_post_headers, to_message, message, "", "queued", is_queued, not_queued},
+    {HookId::received_line, to_message, message, "", "queued", is_queued, not_queued},
+    {HookId::data_post, to_message, message, "", "queued", is_queued, not_queued},
+    {HookId::queue_pre, to_message, message, "", "queued", is_queued, not_queued},
+    {HookId::queue, to_message, message, "", "250", "the message counts as accepted", not_queued},
+    {HookId::queue_post, to_message, message, "", "queued", "nothing else happens", not_queued},
+    {HookId::reset_transaction, to_data, "RSET\r\n", mail, "250", "nothing else happens", kept},
+    {HookId::vrfy, to_rcpt, "VRFY user\r\n", rcpt, "250", kept, dropped},
+    {HookId::noop, to_rcpt, "NOOP\r\n", rcpt, "250", kept, dropped},
+    {HookId::help, to_rcpt, "HELP\r\n", rcpt, "250", kept, dropped},
+    {HookId::unrecognized_command, to_rcpt, "WHAT IS THIS\r\n", rcpt, "250", kept, dropped},
+    {HookId::quit, to_rcpt, "QUIT\r\n", "", "", "", ""},
+    {HookId::disconnect, to_rcpt, "QUIT\r\n", "", "", "", ""},
+    {HookId::post_connection, to_rcpt, "QUIT\r\n", "", "", "", ""},
+};
+
+constexpr Verdict verdicts[] = {Verdict::ok,   Verdict::declined,        Verdict::deny,               Verdict::denysoft,
+                                Verdict::done, Verdict::deny_disconnect, Verdict::denysoft_disconnect};
+
+/// The first line of a reply, with what it has of the session's ids named.
+std::string shown(std::string output) {
+    if (output.empty()) return "nothing";
+    std::string first = output.substr(0, output.find("\r\n"));
+    for (const auto& [from, to] : {std::pair{"session-1", "*id*"}, {"session", "*id*"}, {"<", "\\<"}})
+        for (auto at = first.find(from); at != std::string::npos; at = first.find(from, at + std::string_view(to).size()))
+            first.replace(at, std::string_view(from).size(), to);
+    return first + (output.size() > output.find("\r\n") + 2 ? " …" : "");
+}
+
+/// What one verdict leads to, as the last two cells of a row.
+std::string outcome(const Way& way, Verdict verdict) {
+    SessionUnderTest client;
+    client.hooks.accept_mail();
+    std::string output;
+    if (way.trigger.empty()) {
+        client.hooks.answer(way.hook, verdict);
+        output = client.start();
+    } else {
+        client.start();
+        client.feed(way.before);
+        client.hooks.answer(way.hook, verdict);
+        output = client.feed(way.trigger);
+    }
+    if (client.is_closed()) return format_text("{} | the connection is closed", shown(output));
+    if (way.good == "queued" && !client.hooks.queued.empty()) return format_text("what follows from the other stages | {}", way.effect);
+    bool has_effect = way.probe.empty() && output.starts_with(way.good);
+    if (!way.probe.empty()) {
+        client.hooks.answer(way.hook, way.hook == HookId::rcpt ? ok() : declined());
+        has_effect = client.feed(way.probe).starts_with(way.good);
+    }
+    return format_text("{} | {}", shown(output), has_effect ? way.effect : way.no_effect);
+}
+
+/// One row for all verdicts that lead to the same.
+std::string table(const Way& way) {
+    std::vector<std::pair<std::string, std::string>> rows;
+    for (const auto verdict : verdicts) {
+        const std::string leads_to = outcome(way, verdict);
+        const auto known = std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.second == leads_to; });
+        const std::string name = format_text("`{}`", verdict_name(verdict));
+        if (known == rows.end()) rows.emplace_back(name, leads_to);
+        else known->first += ", " + name;
+    }
+    std::string out = "| verdict | the client gets | then |\n|---|---|---|\n";
+    for (const auto& [names, leads_to] : rows) out += format_text("| {} | {} |\n", rows.size() == 1 ? "any" : names, leads_to);
+    return out;
+}
+
+int complain(std::string_view what, std::string_view about) {
+    std::cerr << "smtpd-verdict-table: " << what << ": " << about << "\n";
+    return 1;
+}
+
+}  // namespace
+
+int main() {
+    constexpr std::string_view begin = "<!-- verdicts: ";
+    constexpr std::string_view end = "<!-- end of verdicts -->";
+    std::set<HookId> seen;
+    bool inside = false;
+    for (std::string line; std::getline(std::cin, line);) {
+        if (line == end) inside = false;
+        if (inside) continue;
+        std::cout << line << "\n";
+        if (!line.starts_with(begin)) continue;
+        const std::string name = line.substr(begin.size(), line.find(' ', begin.size()) - begin.size());
+        const auto way = std::find_if(std::begin(ways), std::end(ways), [&](const Way& known) { return hook_name(known.hook) == name; });
+        if (way == std::end(ways)) return complain("no hook of the dialogue is called so", name);
+        if (!seen.insert(way->hook).second) return complain("this hook has two places", name);
+        std::cout << table(*way);
+        inside = true;
+    }
+    if (inside) return complain("the last place does not end", end);
+    for (unsigned i = 0; i < static_cast<unsigned>(HookId::deny); ++i)
+        if (!seen.contains(static_cast<HookId>(i))) return complain("this hook has no place", hook_name(static_cast<HookId>(i)));
+    return 0;
+}

@@ -1,0 +1,120 @@
+/// api_test.cc: names, and what a handler can do with its context.
+#include "fakes/fake_clock.h"
+#include "fakes/fake_log.h"
+#include "fakes/fake_session.h"
+#include "support/strings.h"
+
+#include <smtpd/hooks.h>
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <set>
+#include <string>
+
+namespace smtpd {
+namespace {
+
+class ApiTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(ApiTest);
+    CPPUNIT_TEST(hooks_have_the_names_of_qpsmtpd);
+    CPPUNIT_TEST(verdicts_have_the_names_of_qpsmtpd);
+    CPPUNIT_TEST(the_first_complainer_stays_and_texts_add_up);
+    CPPUNIT_TEST(a_handlers_line_names_session_hook_and_plugin);
+    CPPUNIT_TEST(a_plugins_log_level_is_shifted_or_fixed);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void hooks_have_the_names_of_qpsmtpd() {
+        std::set<std::string_view> names;
+        for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i) names.insert(hook_name(static_cast<HookId>(i)));
+        CPPUNIT_ASSERT_EQUAL(static_cast<std::size_t>(HookId::count), names.size());
+        constexpr std::string_view expected =
+            "logging config user_config post-fork pre-connection connect ehlo_parse ehlo helo_parse helo rcpt_parse "
+            "rcpt_pre rcpt mail_parse mail mail_pre data data_headers_end data_post_headers data_post queue_pre queue "
+            "queue_post vrfy noop quit reset_transaction disconnect post-connection unrecognized_command deny ok "
+            "received_line help";
+        for (const auto name : support::split_words(expected)) CPPUNIT_ASSERT_MESSAGE(std::string(name), names.count(name) == 1);
+        CPPUNIT_ASSERT_EQUAL(std::string_view("pre-connection"), hook_name(HookId::pre_connection));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("post-fork"), hook_name(HookId::post_fork));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("data_post"), hook_name(HookId::data_post));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("unknown"), hook_name(HookId::count));
+    }
+
+    void verdicts_have_the_names_of_qpsmtpd() {
+        CPPUNIT_ASSERT_EQUAL(std::string_view("declined"), verdict_name(Verdict::declined));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("ok"), verdict_name(Verdict::ok));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("deny"), verdict_name(Verdict::deny));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("denysoft"), verdict_name(Verdict::denysoft));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("deny_disconnect"), verdict_name(Verdict::deny_disconnect));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("denysoft_disconnect"), verdict_name(Verdict::denysoft_disconnect));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("done"), verdict_name(Verdict::done));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("unknown"), verdict_name(static_cast<Verdict>(7)));
+    }
+
+    void the_first_complainer_stays_and_texts_add_up() {
+        CPPUNIT_ASSERT(!connection_.naughty());
+        connection_.set_naughty("dnsbl", Verdict::deny_disconnect, {5, 7, 1}, "listed");
+        connection_.set_naughty("helo", Verdict::denysoft, {4, 7, 0}, "odd name");
+        CPPUNIT_ASSERT_EQUAL(std::string("dnsbl"), connection_.naughty()->plugin);
+        CPPUNIT_ASSERT(Verdict::deny_disconnect == connection_.naughty()->verdict);
+        CPPUNIT_ASSERT_EQUAL(std::string("5.7.1"), connection_.naughty()->enhanced.to_string());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), connection_.naughty()->texts.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("odd name"), connection_.naughty()->texts[1]);
+        connection_.clear_naughty();
+        CPPUNIT_ASSERT(!connection_.naughty());
+    }
+
+    void a_handlers_line_names_session_hook_and_plugin() {
+        fakes::FakeTransaction transaction("session-1");
+        MailHook context(connection_, transaction);
+        const HookContext::Caller caller{"badmailfrom:strict", 0, -1};
+        context.enter(caller, clock_.now());
+        context.log(LogLevel::notice, "{} of {}", 1, "two");
+        const auto line = log_.lines().at(0);
+        CPPUNIT_ASSERT_EQUAL(std::string("session"), line.session);
+        CPPUNIT_ASSERT_EQUAL(std::string("session-1"), line.transaction);
+        CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.1"), line.client);
+        CPPUNIT_ASSERT_EQUAL(std::string("(mail) badmailfrom:strict: 1 of two"), line.to_string());
+        CPPUNIT_ASSERT(LogLevel::notice == line.level);
+
+        ConnectionContext without(HookId::connect, connection_);
+        without.log(LogLevel::info, "x");
+        CPPUNIT_ASSERT_EQUAL(std::string(), log_.lines().at(1).transaction);
+        CPPUNIT_ASSERT_EQUAL(std::string("(connect) x"), log_.lines().at(1).to_string());
+    }
+
+    void a_plugins_log_level_is_shifted_or_fixed() {
+        const struct {
+            int shift, fixed;
+            LogLevel said, written;
+        } rows[] = {{0, -1, LogLevel::info, LogLevel::info},     {1, -1, LogLevel::info, LogLevel::debug},
+                    {-2, -1, LogLevel::info, LogLevel::warning}, {9, -1, LogLevel::info, LogLevel::trace},
+                    {-9, -1, LogLevel::info, LogLevel::emerg},   {0, 3, LogLevel::debug, LogLevel::error},
+                    {5, 0, LogLevel::debug, LogLevel::emerg}};
+        for (const auto& row : rows) {
+            ConnectionContext context(HookId::connect, connection_);
+            const HookContext::Caller caller{"x", row.shift, row.fixed};
+            context.enter(caller, clock_.now());
+            log_.clear();
+            context.log(row.said, "text");
+            CPPUNIT_ASSERT_EQUAL(log_level_name(row.written), log_level_name(log_.lines().at(0).level));
+        }
+        log_.set_level(LogLevel::info);
+        log_.clear();
+        ConnectionContext context(HookId::connect, connection_);
+        const HookContext::Caller quiet{"x", 1, -1};
+        context.enter(quiet, clock_.now());
+        CPPUNIT_ASSERT(!context.log_enabled(LogLevel::info));
+        context.log(LogLevel::info, "text");
+        CPPUNIT_ASSERT(log_.lines().empty());
+    }
+
+private:
+    fakes::FakeClock clock_;
+    fakes::FakeLog log_;
+    fakes::FakeConnection connection_{clock_, log_};
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(ApiTest);
+
+}  // namespace
+}  // namespace smtpd

@@ -1,0 +1,177 @@
+/// trace_fields_test.cc: Received and Authentication-Results, against the grammar and against hostile clients.
+#include "engine/trace_fields.h"
+
+#include "fakes/fake_clock.h"
+#include "fakes/fake_log.h"
+#include "fakes/fake_session.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <stdexcept>
+#include <string>
+
+#include <regex.h>
+
+namespace smtpd::engine {
+namespace {
+
+bool matches(const std::string& text, const std::string& expression) {
+    regex_t compiled;
+    if (regcomp(&compiled, ("^" + expression + "$").c_str(), REG_EXTENDED | REG_NOSUB) != 0)
+        throw std::runtime_error("bad expression " + expression);
+    const bool found = regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
+    regfree(&compiled);
+    return found;
+}
+
+/// RFC 5321 4.4 with its FWS as a fold or a blank; comments where they stand here.
+bool is_received(const std::string& value) {
+    const std::string fws = "(\r?\n)?[ \t]+";
+    const std::string domain = "[A-Za-z0-9_?]([-A-Za-z0-9_.?]*[A-Za-z0-9_?])?";
+    const std::string literal = "\\[(IPv6:[0-9A-Fa-f:.]+|[0-9.]+)\\]";
+    const std::string host = "(" + domain + "|" + literal + ")";
+    const std::string atom = "[-A-Za-z0-9!#$%&'*+/=?^_`{|}~]+";
+    const std::string comment = "\\([^()\\\r\n]*\\)";
+    const std::string date = "[A-Z][a-z]{2}, [ 0-9]?[0-9] [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [-+][0-9]{4}";
+    return matches(value, "from " + host + fws + "\\(" + domain + fws + literal + "\\)" + fws + "by " + host + fws + comment + fws +
+                              "with (SMTP|ESMTP|ESMTPS)" + fws + "id " + atom + "(" + fws + comment + ")?(" + fws +
+                              "for <[^<>\r\n]+@[^<>\r\n]+>)?;" + fws + date);
+}
+
+class TraceFieldsTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(TraceFieldsTest);
+    CPPUNIT_TEST(received_tells_who_from_where_by_whom_and_when);
+    CPPUNIT_TEST(received_follows_the_grammar);
+    CPPUNIT_TEST(received_names_a_recipient_only_where_there_is_one);
+    CPPUNIT_TEST(a_bare_postmaster_is_no_path_for_received);
+    CPPUNIT_TEST(the_protocol_word_follows_the_greeting_and_tls);
+    CPPUNIT_TEST(a_hostile_helo_adds_nothing);
+    CPPUNIT_TEST(results_are_listed_in_order);
+    CPPUNIT_TEST(without_results_there_is_no_field);
+    CPPUNIT_TEST(forged_results_are_disowned);
+    CPPUNIT_TEST(results_of_others_stay);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override {
+        setenv("TZ", "UTC", 1);
+        tzset();
+        connection_.set_greeted(Greeted::ehlo, "client.example");
+        transaction_.add_recipient("user@example.com");
+    }
+
+    void received_tells_who_from_where_by_whom_and_when() {
+        CPPUNIT_ASSERT_EQUAL(std::string("from client.example (unknown [192.0.2.1])\n\tby mx.example.com (mod_smtpd) with ESMTP id session-1\n"
+                                         "\tfor <user@example.com>;\n\tFri, 20 Nov 2026 18:27:00 +0000"),
+                             received());
+        connection_.set_host("host.client.example");
+        connection_.set_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384");
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(
+                "from client.example (host.client.example [192.0.2.1])\n\tby mx.example.com (mod_smtpd) with ESMTPS id session-1\n"
+                "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\n\tfor <user@example.com>;\n\tFri, 20 Nov 2026 18:27:00 +0000"),
+            received());
+    }
+
+    void received_follows_the_grammar() {
+        CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        connection_.set_client("2001:db8::1");
+        connection_.set_greeted(Greeted::helo, "[IPv6:2001:db8::1]");
+        CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        connection_.set_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384");
+        connection_.set_host("a-b.c_d.example");
+        CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        transaction_.recipients().clear();
+        transaction_.add_recipient("\"odd; (name\"@example.com");
+        CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        transaction_.recipients().clear();
+        CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+    }
+
+    void received_names_a_recipient_only_where_there_is_one() {
+        CPPUNIT_ASSERT(received().find("\n\tfor <user@example.com>;") != std::string::npos);
+        transaction_.add_recipient("blind@example.com");
+        CPPUNIT_ASSERT(received().find("for ") == std::string::npos);
+        CPPUNIT_ASSERT(received().find("blind") == std::string::npos);
+    }
+
+    void a_bare_postmaster_is_no_path_for_received() {
+        transaction_.recipients().clear();
+        transaction_.recipients().emplace_back(*Address::parse_path("<postmaster>", {.allow_postmaster = true}), Parameters());
+        CPPUNIT_ASSERT(received().find("for ") == std::string::npos);
+    }
+
+    void the_protocol_word_follows_the_greeting_and_tls() {
+        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTP"), protocol_word(connection_));
+        connection_.set_tls("TLSv1.3", "x");
+        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPS"), protocol_word(connection_));
+        connection_.set_greeted(Greeted::helo, "x");
+        CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_));
+        connection_.set_greeted(Greeted::no, "");
+        CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_));
+    }
+
+    void a_hostile_helo_adds_nothing() {
+        for (const std::string hello :
+             {"x)\r\nX-Evil: 1", "x\nX-Evil: 1", "x (by good.example)", "a;b", "x\\", "x\"y", "\x80\xff", "<x>", "a,b", "x\ty"}) {
+            connection_.set_greeted(Greeted::ehlo, hello);
+            CPPUNIT_ASSERT_MESSAGE(hello + " gave " + received(), is_received(received()));
+            Headers headers("Subject: x\r\n");
+            headers.prepend("Received", received());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(hello, std::size_t(0), headers.count("X-Evil"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(hello, std::size_t(1), headers.count("Received"));
+        }
+        connection_.set_greeted(Greeted::ehlo, std::string(5000, 'x'));
+        for (std::size_t at = 0, end = 0; end != std::string::npos; at = end + 1) {
+            end = received().find('\n', at);
+            CPPUNIT_ASSERT(received().substr(at, end - at).size() <= 998);
+        }
+    }
+
+    void results_are_listed_in_order() {
+        connection_.authentication_results().push_back("iprev=pass policy.iprev=192.0.2.1");
+        transaction_.authentication_results().push_back("spf=pass smtp.mailfrom=client.example");
+        transaction_.authentication_results().push_back("dkim=none");
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("mx.example.com;\n\tiprev=pass policy.iprev=192.0.2.1;\n\tspf=pass smtp.mailfrom=client.example;\n\tdkim=none"),
+            authentication_results_value(connection_, transaction_, "mx.example.com"));
+    }
+
+    void without_results_there_is_no_field() {
+        CPPUNIT_ASSERT_EQUAL(std::string(), authentication_results_value(connection_, transaction_, "mx.example.com"));
+    }
+
+    void forged_results_are_disowned() {
+        for (const std::string value :
+             {"mx.example.com; spf=pass", "MX.Example.COM; spf=pass", "mx.example.com 1; spf=pass", "mx.example.com;spf=pass",
+              "mx.example.com", "\r\n\tmx.example.com;\r\n\tspf=pass", "(a (nested\\) \\( one)) mx.example.com; spf=pass",
+              "\"mx.example.com\"; spf=pass", "mx.example.com(x); spf=pass"}) {
+            Headers headers("Authentication-Results: other.example; dkim=pass\r\nauthentication-results: " + value + "\r\nSubject: x\r\n");
+            disown_forged_results(headers, "mx.example.com");
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(value, std::size_t(0), headers.count("Authentication-Results"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(value, std::size_t(2), headers.count("Original-Authentication-Results"));
+        }
+    }
+
+    void results_of_others_stay() {
+        const std::string block =
+            "Authentication-Results: mx.example.com.evil.example; spf=pass\r\nAuthentication-Results: x; y=mx.example.com\r\n"
+            "Authentication-Results: (mx.example.com) other.example; z=1\r\nAuthentication-Results: (unclosed mx.example.com\r\n"
+            "Authentication-Results: \"mx.example.com\r\nAuthentication-Results:\r\n";
+        Headers headers(block);
+        disown_forged_results(headers, "mx.example.com");
+        CPPUNIT_ASSERT_EQUAL(block, headers.to_string());
+    }
+
+private:
+    std::string received() const { return received_value(connection_, transaction_, "mod_smtpd"); }
+
+    fakes::FakeClock clock_;
+    fakes::FakeLog log_;
+    fakes::FakeConnection connection_{clock_, log_};
+    fakes::FakeTransaction transaction_{"session-1"};
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(TraceFieldsTest);
+
+}  // namespace
+}  // namespace smtpd::engine
