@@ -23,6 +23,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/reply.h \
 	mod_smtpd/include/smtpd/result.h \
 	mod_smtpd/include/smtpd/status.h \
+	mod_smtpd/include/smtpd/text.h \
 	mod_smtpd/include/smtpd/transaction.h \
 	mod_smtpd/include/smtpd/verdict.h \
 	mod_smtpd/include/smtpd/waiting.h

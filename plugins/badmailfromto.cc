@@ -20,6 +20,7 @@
 /// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options of all policy
 /// plugins.
 #include <smtpd/plugin.h>
+#include <smtpd/text.h>
 
 #include <set>
 
@@ -36,12 +37,6 @@ public:
 private:
     using Pairs = std::set<std::pair<std::string, std::string>>;
 
-    static std::string folded(std::string text) {
-        for (char& c : text)
-            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-        return text;
-    }
-
     static Result<Pairs> parse(const ControlText& text) {
         Pairs pairs;
         for (const auto& line : text) {
@@ -49,7 +44,7 @@ private:
             if (words.size() != 2 || words[0].find('@') == std::string::npos || words[1].find('@') == std::string::npos)
                 return Error{ErrorCode::config,
                              format_text("{}: expected a sender and a recipient, each an address or @domain", line.position())};
-            pairs.emplace(folded(words[0]), folded(words[1]));
+            pairs.emplace(ascii_lower(words[0]), ascii_lower(words[1]));
         }
         return pairs;
     }

@@ -25,6 +25,7 @@ namespace smtpd::plugins {
 
 class BogusBounce final : public PolicyPlugin {
 public:
+    static constexpr bool reads_body = false;
     static constexpr PolicyDefaults policy_defaults{.reject = PolicyDefaults::Reject::no, .exempts_immune = false};
 
     enum class Action { unset, log, deny, denysoft };

@@ -23,6 +23,7 @@
 /// `reject=no` tolerates; there, missing and repeated fields made the client naughty all the same. The text is a text; there it was a
 /// number. `require` belongs to the instance. Clients that are exempt are so from all of these tests.
 #include <smtpd/plugin.h>
+#include <smtpd/text.h>
 
 #include <algorithm>
 #include <charconv>
@@ -33,14 +34,6 @@ namespace {
 
 using TimePoint = std::chrono::system_clock::time_point;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
-
-bool same_word(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
 /// Reads the date-time of RFC 5322 3.3 with the obsolete forms of 4.3: comments and blanks anywhere, years of two and three digits, named zones.
 class DateParser {
 public:
@@ -48,7 +41,7 @@ public:
 
     std::optional<TimePoint> parse() {
         skip_blanks();
-        if (!rest_.empty() && is_letter(rest_.front()) && !day_name()) return {};
+        if (!rest_.empty() && is_ascii_letter(rest_.front()) && !day_name()) return {};
         const auto day = number(1, 2);
         const auto month = month_name();
         const auto year = year_number();
@@ -86,7 +79,7 @@ private:
     }
 
     std::string_view word() {
-        const auto end = std::find_if_not(rest_.begin(), rest_.end(), is_letter);
+        const auto end = std::find_if_not(rest_.begin(), rest_.end(), is_ascii_letter);
         const auto found = rest_.substr(0, static_cast<std::size_t>(end - rest_.begin()));
         rest_.remove_prefix(found.size());
         skip_blanks();
@@ -101,7 +94,7 @@ private:
     }
 
     std::optional<unsigned> number(std::size_t least_digits, std::size_t most_digits) {
-        const auto end = std::find_if_not(rest_.begin(), rest_.end(), is_digit);
+        const auto end = std::find_if_not(rest_.begin(), rest_.end(), is_ascii_digit);
         const auto size = static_cast<std::size_t>(end - rest_.begin());
         if (size < least_digits || size > most_digits) return {};
         unsigned value = 0;
@@ -113,19 +106,19 @@ private:
 
     bool day_name() {
         const auto name = word();
-        return std::any_of(std::begin(days), std::end(days), [&](auto day) { return same_word(day, name); }) && take(',');
+        return std::any_of(std::begin(days), std::end(days), [&](auto day) { return ascii_equal(day, name); }) && take(',');
     }
 
     std::optional<unsigned> month_name() {
         const auto name = word();
         for (unsigned i = 0; i < 12; ++i)
-            if (same_word(months[i], name)) return i + 1;
+            if (ascii_equal(months[i], name)) return i + 1;
         return {};
     }
 
     /// Two digits: 2000 to 2049 and 1950 to 1999; three digits: from 1900 on.
     std::optional<unsigned> year_number() {
-        const auto digits = std::find_if_not(rest_.begin(), rest_.end(), is_digit) - rest_.begin();
+        const auto digits = std::find_if_not(rest_.begin(), rest_.end(), is_ascii_digit) - rest_.begin();
         const auto year = number(2, 4);
         if (!year || digits == 4) return year;
         return digits == 2 && *year < 50 ? *year + 2000 : *year + 1900;
@@ -144,7 +137,7 @@ private:
         const auto name = word();
         if (name.empty()) return {};
         for (const auto& [known, hours] : zones)
-            if (same_word(known, name)) return std::chrono::hours(hours);
+            if (ascii_equal(known, name)) return std::chrono::hours(hours);
         return std::chrono::minutes(0);
     }
 
@@ -162,6 +155,8 @@ constexpr const char* singular[] = {"Date", "From", "Sender", "Reply-To", "To", 
 
 class HeadersPlugin final : public PolicyPlugin {
 public:
+    static constexpr bool reads_body = false;
+
     struct Options {
         std::vector<std::string> require = {"From"};
         unsigned past = 0;

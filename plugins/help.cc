@@ -26,6 +26,7 @@
 /// A file longer than 16 KB is not shown.
 #include <smtpd/files.h>
 #include <smtpd/plugin.h>
+#include <smtpd/text.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -49,7 +50,7 @@ public:
 
     Help(Setup& setup, const Options& options) : directory_(setup.path(options.help_dir)) {
         if (options.files.size() % 2 != 0) setup.error("\"{}\" has no file behind it", options.files.back());
-        for (std::size_t i = 0; i + 1 < options.files.size(); i += 2) add_file(setup, lower(options.files[i]), options.files[i + 1]);
+        for (std::size_t i = 0; i + 1 < options.files.size(); i += 2) add_file(setup, ascii_lower(options.files[i]), options.files[i + 1]);
         if (options.not_implemented)
             setup.hooks.help.add([](const CommandHook&) { return deny("HELP is not implemented").with_code(502).with_status({5, 5, 1}); });
         else
@@ -65,22 +66,14 @@ private:
     }
 
     static bool is_word(std::string_view text) {
-        return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-        });
-    }
-
-    static std::string lower(std::string_view text) {
-        std::string folded(text);
-        for (char& c : folded)
-            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-        return folded;
+        return !text.empty() &&
+               std::all_of(text.begin(), text.end(), [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '_'; });
     }
 
     Answer answer(const CommandHook& hook) const {
         if (hook.argument.empty()) return ok("Try HELP and a command, such as HELP MAIL");
         if (!is_word(hook.argument)) return deny("HELP takes the name of one command").with_code(501).with_status({5, 5, 4});
-        const std::string command = lower(hook.argument);
+        const std::string command = ascii_lower(hook.argument);
         const auto known = files_.find(command);
         auto text = read_file(known != files_.end() ? known->second : directory_ + "/" + command, largest);
         if (text && !text->empty()) return {Verdict::ok, *text};

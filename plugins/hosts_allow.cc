@@ -27,6 +27,7 @@
 ///
 /// IPv6. The limit is an option here; there it comes from the command line (`-m`).
 #include <smtpd/plugin.h>
+#include <smtpd/text.h>
 
 namespace smtpd::plugins {
 
@@ -54,13 +55,11 @@ private:
         std::string text;
     };
 
-    static std::optional<Verdict> verdict_of(std::string word) {
-        for (char& c : word)
-            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-        if (word == "denyhard") return Verdict::deny_disconnect;
+    static std::optional<Verdict> verdict_of(std::string_view word) {
+        if (ascii_equal(word, "denyhard")) return Verdict::deny_disconnect;
         for (const auto verdict : {Verdict::ok, Verdict::declined, Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect,
                                    Verdict::denysoft_disconnect})
-            if (word == verdict_name(verdict)) return verdict;
+            if (ascii_equal(word, verdict_name(verdict))) return verdict;
         return {};
     }
 
@@ -70,7 +69,7 @@ private:
             const auto [network_text, rest] = line.split();
             const auto end = rest.find_first_of(" \t");
             const auto network = NetworkList::parse_entry(network_text);
-            const auto verdict = verdict_of(rest.substr(0, end));
+            const auto verdict = verdict_of(std::string_view(rest).substr(0, end));
             if (!network)
                 return Error{ErrorCode::config, format_text("{}: \"{}\" is no IP address and no network", line.position(), network_text)};
             if (!verdict)

@@ -22,6 +22,8 @@ namespace smtpd::plugins {
 
 class Loop final : public Plugin {
 public:
+    static constexpr bool reads_body = false;
+
     struct Options {
         unsigned max_hops = 100;
 

@@ -30,6 +30,8 @@ namespace smtpd::plugins {
 
 class NaughtyPlugin final : public Plugin {
 public:
+    static constexpr bool reads_body = false;
+
     struct Options {
         HookId reject = HookId::rcpt;
         Verdict reject_type = Verdict::deny_disconnect;

@@ -16,6 +16,8 @@ namespace smtpd::plugins {
 
 class NoopCounter final : public Plugin {
 public:
+    static constexpr bool reads_body = false;
+
     struct Options {
         unsigned max = 3;
 

@@ -28,6 +28,8 @@ namespace smtpd::plugins {
 
 class RandomError final : public Plugin {
 public:
+    static constexpr bool reads_body = false;
+
     struct Options {
         double percent = 1;
 

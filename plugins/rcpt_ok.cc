@@ -23,6 +23,7 @@
 /// There, a whitelisted host or sender may relay, which makes an open relay for everybody who knows a listed sender. A host-less recipient
 /// other than postmaster was accepted. `morercpthosts.cdb` need not lie beside a plain file of that name.
 #include <smtpd/plugin.h>
+#include <smtpd/text.h>
 
 namespace smtpd::plugins {
 
@@ -44,7 +45,7 @@ private:
         if (!recipient.has_domain()) return recipient.folded() == "postmaster";
         if (const auto ip = recipient.literal_ip()) return *ip == connection.local().address;
         const std::string domain = recipient.domain_lower();
-        return domain == lower(connection.server_name()) || domains_->contains(domain) || is_in(*more_domains_.get(), domain);
+        return ascii_equal(domain, connection.server_name()) || domains_->contains(domain) || is_in(*more_domains_.get(), domain);
     }
 
     /// The domain itself, then `.parent` for each of its parents.
@@ -55,8 +56,6 @@ private:
             if (keys.find(std::string_view(domain).substr(dot))) return true;
         return false;
     }
-
-    static std::string lower(const std::string& domain) { return Address::from_parts("x", domain).domain_lower(); }
 
     Watched<DomainList> domains_;
     Watched<Cdb> more_domains_;

@@ -36,6 +36,8 @@ public:
 
     const std::string& name() const noexcept { return name_; }  ///< "queue/maildir:archive"
     bool is_policy() const noexcept { return is_policy_; }
+    /// Whether its handlers look at the body of messages.
+    bool reads_body() const noexcept { return code_.descriptor->reads_body; }
     const PolicyDefaults& policy() const noexcept { return common_.policy; }
     Duration deadline() const noexcept { return common_.deadline; }
     PluginCounters& counters() const noexcept { return *counters_; }

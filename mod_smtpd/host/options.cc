@@ -42,6 +42,20 @@ OptionBuilder<T> policy_option(std::string name, T PolicyDefaults::*member, std:
     return row;
 }
 
+/// Where it is not said, it is perm (and `naughty` may say otherwise).
+OptionSpec reject_type_row() {
+    OptionSpec row = policy_option("reject_type", &PolicyDefaults::reject_type,
+                      "how the client is refused: for good (perm) or for now (temp), and whether the connection is closed then (disconnect, "
+                      "temp_disconnect)")
+            .choices({{"perm", Verdict::deny}, {"temp", Verdict::denysoft}, {"disconnect", Verdict::deny_disconnect},
+                      {"temp_disconnect", Verdict::denysoft_disconnect}, {"hard", Verdict::deny}, {"soft", Verdict::denysoft}});
+    row.show = [shown = std::move(row.show)](const void* options) {
+        const std::string word = shown(options);
+        return word.empty() ? std::string("perm") : word;
+    };
+    return row;
+}
+
 std::vector<OptionSpec> policy_options() {
     using Reject = PolicyDefaults::Reject;
     using OnError = PolicyDefaults::OnError;
@@ -51,11 +65,7 @@ std::vector<OptionSpec> policy_options() {
                       "plugin naughty (naughty)")
             .choices({{"yes", Reject::yes}, {"no", Reject::no}, {"naughty", Reject::naughty}, {"on", Reject::yes}, {"off", Reject::no},
                       {"1", Reject::yes}, {"0", Reject::no}, {"true", Reject::yes}, {"false", Reject::no}}),
-        policy_option("reject_type", &PolicyDefaults::reject_type,
-                      "how the client is refused: for good (perm) or for now (temp), and whether the connection is closed then (disconnect, "
-                      "temp_disconnect)")
-            .choices({{"perm", Verdict::deny}, {"temp", Verdict::denysoft}, {"disconnect", Verdict::deny_disconnect},
-                      {"temp_disconnect", Verdict::denysoft_disconnect}, {"hard", Verdict::deny}, {"soft", Verdict::denysoft}}),
+        reject_type_row(),
         policy_option("onerror", &PolicyDefaults::onerror,
                       "what follows when the test could not be made: go on (accept), or ask the client to come back (tempfail)")
             .choices({{"accept", OnError::accept}, {"tempfail", OnError::tempfail}}),

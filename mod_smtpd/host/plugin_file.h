@@ -34,7 +34,8 @@ struct PluginLine {
 /// Cuts "name:label" in two. A colon that no word follows belongs to the name, and so do the two of a Perl module's name.
 void split_instance(std::string_view text, std::string& name, std::string& label);
 
-/// The lines of a plugin list: words split at white space, the first one is the plugin. Quotation marks mean nothing there, as in qpsmtpd.
+/// The lines of a plugin list: words split at white space, the first one is the plugin. Quotation marks mean nothing there, as in qpsmtpd. A name
+/// from before qpsmtpd 0.90 (`check_relay`) becomes the present one.
 /// The Error names a line with characters that qpsmtpd refuses as well (control characters and octets above 126).
 Result<std::vector<PluginLine>> plugin_lines(const ControlText& text);
 

@@ -19,6 +19,21 @@ Result<PluginCode> find_code(const std::string& name, const Environment& environ
     return PluginCode{&(*dso)->descriptor(), *dso};
 }
 
+/// Hooks whose handlers can look at the message. A data_chunk observer has its pieces when they come and needs nothing kept.
+bool sees_message(HookId hook) {
+    switch (hook) {
+        case HookId::data_headers_end:
+        case HookId::data_post_headers:
+        case HookId::received_line:
+        case HookId::data_post:
+        case HookId::queue_pre:
+        case HookId::queue:
+        case HookId::queue_post:
+        case HookId::reset_transaction: return true;
+        default: return false;
+    }
+}
+
 }  // namespace
 
 std::vector<PluginLine> merged(const std::vector<PluginLine>& lines) {
@@ -56,7 +71,11 @@ void PluginSet::add(const PluginLine& line, const Environment& environment, Prob
     }
     auto instance = Instance::make(line, std::move(*code), environment, router_, problems);
     if (!instance) return;
-    for (auto& [hook, handler] : instance->take_handlers()) dispatcher_.add(hook, *instance, std::move(handler));
+    const bool reads_body = instance->reads_body();
+    for (auto& [hook, handler] : instance->take_handlers()) {
+        reads_body_ = reads_body_ || (reads_body && sees_message(hook));
+        dispatcher_.add(hook, *instance, std::move(handler));
+    }
     for (auto& [up_to, writer] : instance->take_log_outlets()) router_.add(instance->name(), up_to, std::move(writer), instance->counters());
     instances_.push_back(std::move(instance));
 }

@@ -40,6 +40,7 @@ public:
     // engine::HookRunner
     bool has(HookId hook) const noexcept override { return dispatcher_.has(hook); }
     bool asks(HookId hook) const noexcept override { return dispatcher_.asks(hook); }
+    bool reads_body() const noexcept override { return reads_body_; }
     engine::Wait ask(HookContext& context) noexcept override { return dispatcher_.ask(context); }
     Answer run(HookContext& context, const engine::Wait& wait) noexcept override { return dispatcher_.run(context, wait); }
     std::vector<std::string> control_lines(std::string_view name) noexcept override;
@@ -53,6 +54,7 @@ private:
     std::vector<std::unique_ptr<Instance>> instances_;
     LogRouter router_;
     Dispatcher dispatcher_;
+    bool reads_body_ = false;
 };
 
 /// The lines that are left when later ones have replaced earlier ones of the same name and label, at the earlier place.

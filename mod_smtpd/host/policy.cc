@@ -26,7 +26,7 @@ void add_authentication_result(const HookContext& context, const std::string& en
     (transaction ? transaction->authentication_results() : context.connection.authentication_results()).push_back(entry);
 }
 
-/// reject_type, with what the finding itself says about it.
+/// reject_type, with what the finding itself says about it; `declined` where neither says anything.
 Verdict refusal_of(const Finding& finding, const PolicyDefaults& policy) {
     if (!finding.is_soft()) return policy.reject_type;
     if (is_disconnect(policy.reject_type)) return *finding.is_soft() ? Verdict::denysoft_disconnect : Verdict::deny_disconnect;
@@ -55,7 +55,7 @@ Answer settle_fail(const Finding& finding, const HookContext& context, const Pol
         break;
     }
     log_finding(context, "fail", finding.reason());
-    return Answer(verdict, finding.reply_text()).with_status(status);  // without a text, the hook's own is used
+    return Answer(verdict == Verdict::declined ? Verdict::deny : verdict, finding.reply_text()).with_status(status);  // without a text, the hook's own is used
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ void remove_http_filters(conn_rec* connection) {
 }  // namespace
 
 char* thread_buffer() noexcept {
-    thread_local const auto buffer = std::make_unique<char[]>(64 * 1024);
+    thread_local const auto buffer = std::make_unique_for_overwrite<char[]>(thread_buffer_size);
     return buffer.get();
 }
 
@@ -59,7 +59,7 @@ Channel::Read Channel::read_socket(char* buffer, std::size_t size, std::size_t& 
 
 apr_status_t Channel::read_filters() {
     apr_brigade_cleanup(in_);
-    const apr_status_t status = ap_get_brigade(connection_->input_filters, in_, AP_MODE_READBYTES, APR_NONBLOCK_READ, buffer_size);
+    const apr_status_t status = ap_get_brigade(connection_->input_filters, in_, AP_MODE_READBYTES, APR_NONBLOCK_READ, thread_buffer_size);
     if (status == APR_SUCCESS && APR_BRIGADE_EMPTY(in_)) return APR_EAGAIN;
     return status;
 }

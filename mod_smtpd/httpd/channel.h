@@ -13,6 +13,12 @@
 
 namespace smtpd::httpd {
 
+/// What is asked for at a time.
+inline constexpr std::size_t thread_buffer_size = 128 * 1024;
+
+/// A thread's buffer for direct reads: of the thread, not of the session, so that idle sessions hold none.
+char* thread_buffer() noexcept;
+
 class Channel {
 public:
     explicit Channel(conn_rec* connection);
@@ -40,7 +46,6 @@ private:
     bool write_socket(std::string_view octets);
     bool write_filters(std::string_view octets);
 
-    static constexpr std::size_t buffer_size = 64 * 1024;
 
     conn_rec* connection_;
     apr_socket_t* socket_;
@@ -51,14 +56,11 @@ private:
     apr_bucket_brigade* out_ = nullptr;
 };
 
-/// A thread's buffer for direct reads: of the thread, not of the session, so that idle sessions hold none.
-char* thread_buffer() noexcept;
-
 template <class Take>
 Channel::Read Channel::read(Take take) {
     if (direct_in_) {
         std::size_t length = 0;
-        const Read result = read_socket(thread_buffer(), buffer_size, length);
+        const Read result = read_socket(thread_buffer(), thread_buffer_size, length);
         if (result == Read::some) take(std::string_view(thread_buffer(), length));
         return result;
     }

@@ -52,6 +52,12 @@ engine::Peer peer_of(conn_rec* connection, std::string id, std::uint32_t session
     return peer;
 }
 
+/// A plugin could not start in this process.
+void turn_away_unready(conn_rec* connection) {
+    std::string words = engine::reply(engine::Say::internal_error).to_string();
+    Channel(connection).write(words);
+}
+
 void turn_away(conn_rec* connection, SessionTable::Refusal why, Server& server) {
     const bool is_client = why == SessionTable::Refusal::client_full;
     const char* limit = is_client ? "SmtpMaxConnectionsPerClient" : why == SessionTable::Refusal::server_full ? "SmtpMaxConnections" : "the table of sessions";
@@ -275,6 +281,11 @@ std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& refused)
     Server* server = config_of(connection->base_server).runtime;
     Child* child = current_child();
     if (server == nullptr || child == nullptr) return nullptr;
+    if (!server->is_ready()) {
+        turn_away_unready(connection);
+        refused = true;
+        return nullptr;
+    }
 
     std::string id = child->ids.next();
     const IpAddress client = address_of(connection->client_addr);

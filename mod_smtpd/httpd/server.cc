@@ -51,6 +51,7 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
         return std::string(full != nullptr ? full : path);
     };
     plugins_ = host::PluginSet::build(plugin_lines(problems), std::move(environment), problems);
+    settings_.spool.keep_body = plugins_->reads_body();
     for (auto& text : control_.take_problems()) problems.push_back({true, "", std::move(text)});
     control_.started();
 }
@@ -92,10 +93,10 @@ std::vector<host::PluginLine> Server::plugin_lines(host::Problems& problems) {
     return lines;
 }
 
-bool Server::child_start() {
+void Server::child_start() {
     const auto started = plugins_->child_start();
-    if (!started) ap_log_error(APLOG_MARK, APLOG_CRIT, 0, record_, "SMTPD0003: %s", started.error().what.c_str());
-    return static_cast<bool>(started);
+    ready_ = static_cast<bool>(started);
+    if (!ready_) ap_log_error(APLOG_MARK, APLOG_CRIT, 0, record_, "SMTPD0003: %s; clients of %s are turned away", started.error().what.c_str(), key_.c_str());
 }
 
 bool make_servers(apr_pool_t* pool, server_rec* main_server) {

@@ -19,8 +19,10 @@ public:
     /// Loads the plugins and checks everything; what is wrong goes to `problems`. The object must live in a pool.
     Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, host::Problems& problems);
 
-    /// In the serving process. False when a plugin cannot start there (it was logged).
-    bool child_start();
+    /// In the serving process. When a plugin cannot start there, that is logged, and is_ready() is false: the plugin's absence must not be an open
+    /// door, so clients are asked to come back.
+    void child_start();
+    bool is_ready() const noexcept { return ready_; }
 
     server_rec* record() const noexcept { return record_; }
     const ServerConfig& config() const noexcept { return config_; }
@@ -39,6 +41,7 @@ private:
 
     server_rec* record_;
     const ServerConfig& config_;
+    bool ready_ = true;
     std::string key_;
     support::SystemClock clock_{support::SystemClock::Precision::coarse};  ///< it is read around every call of a plugin
     ErrorLog error_log_;

@@ -100,6 +100,7 @@ SessionTable::Admission SessionTable::admit(std::string_view id, std::string_vie
                                             unsigned max_of_server, unsigned max_of_client) {
     const std::string client_text = client.to_string();
     const std::int64_t now = std::time(nullptr);
+    const pid_t process = getpid();
     const Lock lock(*this);
     const std::uint32_t of_server = counter_for(key_of(server, nullptr));
     counters()[of_server].count++;  // so that it is not taken for the client's
@@ -125,7 +126,7 @@ SessionTable::Admission SessionTable::admit(std::string_view id, std::string_vie
     entry.verb.store(0, std::memory_order_relaxed);
     counters()[of_server].count++;
     counters()[of_client].count++;
-    entry.process = getpid();
+    entry.process = process;
     return admission;
 }
 

@@ -8,6 +8,8 @@ namespace smtpd::plugins {
 
 class Discard final : public Plugin {
 public:
+    static constexpr bool reads_body = false;
+
     explicit Discard(Setup& setup) {
         setup.hooks.queue.deliver([](const QueueHook& hook) {
             hook.log(LogLevel::info, "discarded, {} octets", hook.message().size());

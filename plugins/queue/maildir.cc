@@ -43,6 +43,7 @@
 /// What a mail program took out of `new` in the moment between two recipients' files cannot be taken back when the second fails.
 #include <smtpd/files.h>
 #include <smtpd/plugin.h>
+#include <smtpd/text.h>
 
 #include <algorithm>
 #include <atomic>
@@ -79,8 +80,7 @@ std::uint64_t checksum(std::string_view text) {  // FNV-1a
 }
 
 bool is_safe(char c) {
-    const bool is_alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    return is_alphanumeric || std::string_view("-+_.,@=").find(c) != std::string_view::npos;
+    return is_ascii_letter(c) || is_ascii_digit(c) || std::string_view("-+_.,@=").find(c) != std::string_view::npos;
 }
 
 /// Part of an address as part of a path: never empty, never with a slash, never with a dot in front.
@@ -352,7 +352,7 @@ private:
     std::string maildir_of(const QueueHook& hook, const Recipient& recipient) const {
         const Address& address = recipient.address();
         // Only `postmaster` comes without a domain: ours.
-        const std::string domain = address.has_domain() ? address.domain_lower() : hook.connection.server_name();
+        const std::string domain = address.has_domain() ? address.domain_lower() : ascii_lower(hook.connection.server_name());
         std::string path = directory_ + "/";
         for (std::size_t i = 0; i < options_.pattern.size(); ++i) {
             if (options_.pattern[i] != '%') {

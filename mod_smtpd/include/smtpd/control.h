@@ -155,7 +155,8 @@ public:
         get();
     }
 
-    /// The newest good content; what is returned stays valid and unchanged for as long as it is held.
+    /// The newest good content; what is returned stays valid and unchanged for as long as it is held. Keep it while you use an entry that was
+    /// found in it (`const auto list = list_.get();`): with `list_->find(…)` alone the entry may be gone in the next line.
     std::shared_ptr<const T> get() const {
         State& state = *state_;
         if (!state.source) return state.value;

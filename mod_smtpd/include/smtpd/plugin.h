@@ -29,7 +29,8 @@ struct PolicyDefaults {
     enum class OnError : std::uint8_t { accept, tempfail };
 
     Reject reject = Reject::yes;             ///< reject=
-    Verdict reject_type = Verdict::deny;     ///< reject_type= perm, temp, disconnect, temp_disconnect
+    /// reject_type= perm, temp, disconnect, temp_disconnect. `declined`: not said, which is perm, and leaves a deferred refusal to `naughty`.
+    Verdict reject_type = Verdict::declined;
     OnError onerror = OnError::accept;       ///< onerror=
     int karma_fail = 0;                      ///< karma_fail=: points for each fail
     int karma_pass = 0;                      ///< karma_pass=
@@ -69,6 +70,8 @@ protected:
     virtual void report(bool is_error, std::string text) = 0;
 };
 
+/// A plugin that looks at no message's body says so with `static constexpr bool reads_body = false;`. Where that is true of all plugins with handlers
+/// from data_headers_end to queue_post, bodies are counted and checked while they arrive, but not kept.
 class SMTPD_API Plugin {
 public:
     virtual ~Plugin();
@@ -94,6 +97,7 @@ struct PluginDescriptor {
     std::uint32_t version;      ///< api_version
     const char* name;
     bool is_policy;
+    bool reads_body;            ///< whether its handlers look at more of a message than its header fields
     PolicyDefaults defaults;
     OptionTable (*options)();                              ///< may throw
     void* (*make_options)();                               ///< an Options with its initial values; null where the plugin has none
@@ -114,6 +118,8 @@ consteval PluginDescriptor describe(const char* name) {
     descriptor.version = api_version;
     descriptor.name = name;
     descriptor.is_policy = std::is_base_of_v<PolicyPlugin, P>;
+    descriptor.reads_body = true;
+    if constexpr (requires { P::reads_body; }) descriptor.reads_body = P::reads_body;
     if constexpr (requires { P::policy_defaults; }) descriptor.defaults = P::policy_defaults;
     descriptor.destroy = [](Plugin* plugin) { delete plugin; };
     if constexpr (HasOptions<P>) {

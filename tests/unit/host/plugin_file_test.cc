@@ -30,6 +30,7 @@ class PluginFileTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PluginFileTest);
     CPPUNIT_TEST(names_have_labels_behind_a_colon);
     CPPUNIT_TEST(a_list_is_read_with_includes_and_positions);
+    CPPUNIT_TEST(names_from_before_0_90_are_understood);
     CPPUNIT_TEST(a_missing_list_is_empty);
     CPPUNIT_TEST(a_line_with_foreign_characters_is_refused);
     CPPUNIT_TEST(positions_name_their_file);
@@ -60,6 +61,17 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.text, string(row.name), name);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.text, string(row.label), label);
         }
+    }
+
+    void names_from_before_0_90_are_understood() {
+        directory_.write("plugins", "check_earlytalker action log\ncheck_relay\ncheck_loop:2 50\ncheck_none\n");
+        const auto lines = read_plugin_file(control_);
+        CPPUNIT_ASSERT(bool(lines));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(4), lines->size());
+        CPPUNIT_ASSERT_EQUAL(string("earlytalker||action|log"), describe((*lines)[0]));
+        CPPUNIT_ASSERT_EQUAL(string("relay|"), describe((*lines)[1]));
+        CPPUNIT_ASSERT_EQUAL(string("loop|2|50"), describe((*lines)[2]));
+        CPPUNIT_ASSERT_EQUAL(string("check_none|"), describe((*lines)[3]));
     }
 
     void a_list_is_read_with_includes_and_positions() {

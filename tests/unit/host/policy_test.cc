@@ -102,6 +102,8 @@ public:
         CPPUNIT_ASSERT(silent.rcpt().verdict == Verdict::declined);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("the reason is for the log only", string("Refused by the policy of this site"),
                                      fakes::joined(silent.connection->naughty()->texts));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("no reject_type was given: whoever refuses later decides", std::string_view("declined"),
+                                     verdict_name(silent.connection->naughty()->verdict));
     }
 
     void karma_comes_from_the_finding_or_the_options() {

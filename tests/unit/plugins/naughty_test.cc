@@ -1,0 +1,100 @@
+/// naughty_test.cc: refusals that wait for their moment.
+#include "fakes/answer_text.h"
+#include "fakes/plugin_under_test.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+namespace smtpd {
+namespace {
+
+using fakes::PluginUnderTest;
+using fakes::shown;
+
+class NaughtyTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(NaughtyTest);
+    CPPUNIT_TEST(the_chosen_hook_and_data_post_refuse);
+    CPPUNIT_TEST(clients_without_a_complaint_pass);
+    CPPUNIT_TEST(the_first_complainer_decides_how);
+    CPPUNIT_TEST(all_reasons_are_told);
+    CPPUNIT_TEST(a_record_that_was_cleared_does_not_count);
+    CPPUNIT_TEST(unknown_moments_are_a_mistake);
+    CPPUNIT_TEST_SUITE_END();
+
+    static void complain(PluginUnderTest& plugin, Verdict verdict = Verdict::declined) {
+        plugin.connection().set_naughty("dnsbl", verdict, {5, 7, 1}, "listed by bl.example");
+    }
+
+public:
+    void the_chosen_hook_and_data_post_refuse() {
+        const struct {
+            const char* options;
+            const char* hook;
+        } rows[] = {{"", "rcpt"}, {"reject=connect", "connect"}, {"reject=mail", "mail"}, {"reject=rcpt", "rcpt"}, {"reject data", "data"},
+                    {"reject=data_post", "data_post"}};
+        for (const auto& row : rows) {
+            PluginUnderTest plugin("naughty", row.options);
+            complain(plugin);
+            const std::pair<std::string, Answer> answers[] = {{"connect", plugin.connect()},
+                                                              {"mail", plugin.mail("user@example.net")},
+                                                              {"rcpt", plugin.rcpt("user@example.com")},
+                                                              {"data", plugin.data()},
+                                                              {"data_post", plugin.data_post("\r\n")}};
+            for (const auto& [hook, answer] : answers) {
+                const bool refuses = hook == row.hook || hook == "data_post";
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.options) + " at " + hook,
+                                             std::string(refuses ? "deny_disconnect 5.7.1 listed by bl.example" : "declined"), shown(answer));
+            }
+            CPPUNIT_ASSERT(plugin.log().contains("naughty: fail: dnsbl complained"));
+        }
+    }
+
+    void clients_without_a_complaint_pass() {
+        PluginUnderTest plugin("naughty");
+        CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("user@example.com")));
+        CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.data_post("\r\n")));
+    }
+
+    void the_first_complainer_decides_how() {
+        const struct {
+            const char* options;
+            Verdict by_complainer;
+            const char* verdict;
+        } rows[] = {
+            {"", Verdict::declined, "deny_disconnect"},
+            {"reject_type=perm", Verdict::declined, "deny"},
+            {"reject_type=temp", Verdict::declined, "denysoft"},
+            {"reject_type=temp_disconnect", Verdict::declined, "denysoft_disconnect"},
+            {"reject_type=perm", Verdict::denysoft, "denysoft"},
+            {"reject_type=temp", Verdict::deny_disconnect, "deny_disconnect"},
+        };
+        for (const auto& row : rows) {
+            PluginUnderTest plugin("naughty", row.options);
+            complain(plugin, row.by_complainer);
+            const auto answer = plugin.rcpt("user@example.com");
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict), std::string(verdict_name(answer.verdict)));
+        }
+    }
+
+    void all_reasons_are_told() {
+        PluginUnderTest plugin("naughty");
+        plugin.connection().set_naughty("badmailfrom", Verdict::denysoft, {4, 1, 8}, "no mail from there");
+        plugin.connection().set_naughty("dnsbl", Verdict::deny_disconnect, {5, 7, 1}, "listed by bl.example");
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.1.8 no mail from there / listed by bl.example"), shown(plugin.rcpt("user@example.com")));
+    }
+
+    void a_record_that_was_cleared_does_not_count() {
+        PluginUnderTest plugin("naughty");
+        complain(plugin);
+        plugin.connection().clear_naughty();
+        CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("user@example.com")));
+    }
+
+    void unknown_moments_are_a_mistake() {
+        CPPUNIT_ASSERT(!PluginUnderTest("naughty", "reject=hook_queue_post").is_usable());
+        CPPUNIT_ASSERT(!PluginUnderTest("naughty", "reject_type=maybe").is_usable());
+    }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(NaughtyTest);
+
+}  // namespace
+}  // namespace smtpd
