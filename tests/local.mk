@@ -73,6 +73,7 @@ tests_unit_tests_DEPENDENCIES = libsmtpd_core.la
 drivers = \
 	tests/tools/smtpd-parse \
 	tests/tools/smtpd-plugin-table \
+	tests/tools/smtpd-session \
 	tests/tools/smtpd-verdict-table
 tests_tools_smtpd_parse_SOURCES = tests/tools/smtpd_parse.cc
 tests_tools_smtpd_parse_CPPFLAGS = $(tests_cppflags)
@@ -84,6 +85,11 @@ tests_tools_smtpd_plugin_table_CPPFLAGS = $(tests_cppflags)
 tests_tools_smtpd_plugin_table_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_tools_smtpd_plugin_table_LDADD = $(core_libs)
 tests_tools_smtpd_plugin_table_DEPENDENCIES = libsmtpd_core.la
+tests_tools_smtpd_session_SOURCES = tests/tools/smtpd_session.cc
+tests_tools_smtpd_session_CPPFLAGS = $(tests_cppflags)
+tests_tools_smtpd_session_LDFLAGS = $(program_ldflags) $(whole_core)
+tests_tools_smtpd_session_LDADD = $(core_libs)
+tests_tools_smtpd_session_DEPENDENCIES = libsmtpd_core.la
 tests_tools_smtpd_verdict_table_SOURCES = tests/tools/smtpd_verdict_table.cc
 tests_tools_smtpd_verdict_table_CPPFLAGS = $(tests_cppflags)
 tests_tools_smtpd_verdict_table_LDFLAGS = $(program_ldflags) $(whole_core)
@@ -123,7 +129,37 @@ bad_plugins = \
 # --- fuzz targets: tests/fuzz/NAME.cc is tests/fuzz/NAME, with the corpus in tests/fuzz/corpus/NAME ----------------------------------------------
 
 fuzz_ldflags = $(program_ldflags) $(whole_core) $(FUZZER_LDFLAGS)
-fuzz_targets =
+fuzz_targets = \
+	tests/fuzz/address_fuzz \
+	tests/fuzz/command_line_fuzz \
+	tests/fuzz/control_file_fuzz \
+	tests/fuzz/data_decoder_fuzz \
+	tests/fuzz/header_block_fuzz \
+	tests/fuzz/session_fuzz
+tests_fuzz_address_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_address_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_address_fuzz_LDADD = $(core_libs)
+tests_fuzz_address_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_command_line_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_command_line_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_command_line_fuzz_LDADD = $(core_libs)
+tests_fuzz_command_line_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_control_file_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_control_file_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_control_file_fuzz_LDADD = $(core_libs)
+tests_fuzz_control_file_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_data_decoder_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_data_decoder_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_data_decoder_fuzz_LDADD = $(core_libs)
+tests_fuzz_data_decoder_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_header_block_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_header_block_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_header_block_fuzz_LDADD = $(core_libs)
+tests_fuzz_header_block_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_session_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_session_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_session_fuzz_LDADD = $(core_libs)
+tests_fuzz_session_fuzz_DEPENDENCIES = libsmtpd_core.la
 EXTRA_PROGRAMS += $(fuzz_targets)
 
 if FUZZING
@@ -169,8 +205,9 @@ tests_bad_plugins_wrong_magic_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_wrong_registrations_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_wrong_version_la_LDFLAGS = $(bad_plugin_ldflags)
 
-# Everything the tests need, without running them.
-check-programs: all $(check_PROGRAMS) $(check_LTLIBRARIES) build_config.json
+# Everything the tests need, without running them. "all" starts a make of its own, so what comes after it may not be made beside it.
+check-programs: all
+	@$(MAKE) $(AM_MAKEFLAGS) $(check_PROGRAMS) $(check_LTLIBRARIES)
 
 AM_TESTS_ENVIRONMENT = \
 	SMTPD_SOURCE_DIR='$(SOURCE_DIR)'; export SMTPD_SOURCE_DIR; \
@@ -199,7 +236,8 @@ check-layers:
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_layers
 check-headers:
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_headers
-check-docs: all $(manual_tools)
+check-docs: all
+	@$(MAKE) $(AM_MAKEFLAGS) $(manual_tools)
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_docs
 check-log-ids:
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_log_ids

@@ -1,0 +1,27 @@
+/// declines: a plugin that does nothing, at every hook. What it costs is what one more plugin costs the server.
+#include <smtpd/plugin.h>
+
+namespace {
+
+class Declines final : public smtpd::Plugin {
+public:
+    explicit Declines(smtpd::Setup& setup) {
+        smtpd::Hooks& hooks = setup.hooks;
+        decline(hooks.pre_connection, hooks.connect, hooks.helo_parse, hooks.ehlo_parse, hooks.helo, hooks.ehlo, hooks.mail_parse, hooks.mail_pre,
+                hooks.mail, hooks.rcpt_parse, hooks.rcpt_pre, hooks.rcpt, hooks.data, hooks.data_headers_end, hooks.data_post_headers,
+                hooks.received_line, hooks.data_post, hooks.queue_pre, hooks.queue, hooks.queue_post, hooks.vrfy, hooks.noop, hooks.help,
+                hooks.unrecognized_command, hooks.quit, hooks.disconnect, hooks.post_connection);
+        hooks.data_chunk.observe([](const smtpd::DataChunkHook&) {});
+        hooks.reset_transaction.observe([](const smtpd::MessageHook&) {});
+    }
+
+private:
+    template <class... Points>
+    static void decline(Points&... points) {
+        (points.add([](const auto&) { return smtpd::declined(); }), ...);
+    }
+};
+
+}  // namespace
+
+SMTPD_PLUGIN("declines", Declines);

@@ -1,0 +1,406 @@
+/// smtp_load: an SMTP client that loads a server, and costs little itself.
+///
+///     smtp_load [options] ADDRESS PORT
+///
+/// One thread, one epoll. It prints one JSON object: what was done, how long it took, what it cost here, and the times until greeting and until the
+/// 250 after the message. A reply that is not the expected one, or a server that says nothing for ten seconds, ends it with a message and status 1.
+///
+///     --sessions N   sessions at a time (20)
+///     --window N     sessions that are being opened at a time (as many as sessions)
+///     --count N      messages in all, 0 for no limit (0)
+///     --seconds S    no message is begun later than that (2)
+///     --size N       octets of a message (4096)
+///     --keep         many messages over one connection; else each has a new one
+///     --pipeline     MAIL, RCPT and DATA leave together
+///     --pause MS     between one session and the next, for a probe with one session (0)
+///     --hold         no messages: every session stays where it is after EHLO until standard input ends
+///     --greet        no messages: every session leaves after the greeting
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::duration<double, std::milli>;
+
+enum class Aim { messages, hold, greet };
+
+struct Wish {
+    std::size_t sessions = 20;
+    std::size_t window = 0;
+    std::size_t count = 0;
+    double seconds = 2;
+    std::size_t size = 4096;
+    int pause = 0;
+    bool keep = false;
+    bool pipeline = false;
+    Aim aim = Aim::messages;
+    sockaddr_in server{};
+};
+
+[[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
+[[noreturn]] void fail_errno(const char* what) { fail(std::string(what) + ": " + std::strerror(errno)); }
+
+/// Times in milliseconds, of which percentiles are wanted.
+class Sample {
+public:
+    void add(Clock::time_point since) { values_.push_back(Milliseconds(Clock::now() - since).count()); }
+
+    std::string to_json() {
+        if (values_.empty()) return "null";
+        std::sort(values_.begin(), values_.end());
+        char text[160];
+        std::snprintf(text, sizeof text, R"({"count": %zu, "median": %.3f, "p99": %.3f, "max": %.3f})", values_.size(), at(0.5), at(0.99), values_.back());
+        return text;
+    }
+
+private:
+    double at(double share) const { return values_[static_cast<std::size_t>(share * static_cast<double>(values_.size() - 1))]; }
+
+    std::vector<double> values_;
+};
+
+struct Session {
+    enum class State { closed, connecting, hello, mail, rcpt, data, text, idle, quit };
+
+    int descriptor = -1;
+    State state = State::closed;
+    int awaited = 1;             ///< replies until the next step
+    std::size_t text_sent = 0;
+    bool wants_to_write = false;
+    std::string line;            ///< the line of a reply that has not ended yet
+    Clock::time_point opened;
+    Clock::time_point begun;     ///< where the time of a message counts from
+};
+
+class Load {
+public:
+    explicit Load(const Wish& wish);
+    ~Load();
+    Load(const Load&) = delete;
+    Load& operator=(const Load&) = delete;
+
+    void run();
+    void hold_until_end_of_input();
+    std::string to_json();
+
+private:
+    using State = Session::State;
+
+    void make_text();
+    void open_more();
+    void open(Session& session);
+    void close(Session& session);
+    bool may_begin() const;
+    void watch(Session& session, bool write);
+    void send(Session& session, std::string_view octets);
+    void send_text(Session& session);
+    void receive(Session& session);
+    void take_reply(Session& session);
+    void greeted(Session& session);
+    void said_hello(Session& session);
+    void begin_message(Session& session);
+    void end_message(Session& session);
+    bool is_done() const { return live_ == (wish_.aim == Aim::hold ? idle_ : 0) && !may_open(); }
+    bool may_open() const;
+
+    const Wish wish_;
+    int epoll_ = -1;
+    std::string text_;
+    std::vector<Session> sessions_;
+    std::vector<Session*> free_;
+    std::size_t opened_ = 0;
+    std::size_t opening_ = 0;
+    std::size_t live_ = 0;
+    std::size_t idle_ = 0;
+    std::size_t begun_ = 0;
+    std::size_t done_ = 0;
+    std::size_t still_open_ = 0;
+    Clock::time_point start_;
+    Clock::time_point last_done_;
+    Sample greeting_;
+    Sample accepted_;
+};
+
+Load::Load(const Wish& wish) : wish_(wish), epoll_(epoll_create1(EPOLL_CLOEXEC)), sessions_(wish.sessions) {
+    if (epoll_ < 0) fail_errno("epoll_create1");
+    for (auto& session : sessions_) free_.push_back(&session);
+    make_text();
+}
+
+Load::~Load() {
+    for (auto& session : sessions_)
+        if (session.descriptor >= 0) ::close(session.descriptor);
+    ::close(epoll_);
+}
+
+/// A header, lines of 78 octets, and the end of data.
+void Load::make_text() {
+    text_ = "From: <sender@example.net>\r\nTo: <user@example.com>\r\nSubject: load\r\n\r\n";
+    constexpr std::size_t width = 78;
+    while (text_.size() < wish_.size) {
+        const std::size_t length = std::min(width, wish_.size - text_.size());
+        if (length > 2) text_.append(length - 2, 'x');
+        text_ += "\r\n";
+    }
+    text_ += ".\r\n";
+}
+
+/// Whether one more message may be begun.
+bool Load::may_begin() const {
+    return (wish_.count == 0 || begun_ < wish_.count) && Clock::now() - start_ < std::chrono::duration<double>(wish_.seconds);
+}
+
+bool Load::may_open() const {
+    return !free_.empty() && (wish_.aim == Aim::messages ? may_begin() : opened_ < wish_.sessions);
+}
+
+void Load::open_more() {
+    while (opening_ < wish_.window && may_open()) {
+        Session& session = *free_.back();
+        free_.pop_back();
+        if (wish_.pause > 0 && opened_ > 0) usleep(static_cast<useconds_t>(wish_.pause) * 1000);
+        open(session);
+    }
+}
+
+void Load::open(Session& session) {
+    session = Session{};
+    session.opened = session.begun = Clock::now();
+    session.descriptor = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (session.descriptor < 0) fail_errno("socket");
+    const int on = 1;
+    setsockopt(session.descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(session.descriptor, reinterpret_cast<const sockaddr*>(&wish_.server), sizeof wish_.server) != 0 && errno != EINPROGRESS)
+        fail_errno("connect");
+    session.state = State::connecting;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = &session;
+    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, session.descriptor, &event) != 0) fail_errno("epoll_ctl");
+    ++opened_;
+    ++opening_;
+    ++live_;
+    if (wish_.aim == Aim::messages) ++begun_;  // what it is opened for
+}
+
+void Load::close(Session& session) {
+    ::close(session.descriptor);
+    session.descriptor = -1;
+    session.state = State::closed;
+    --live_;
+    free_.push_back(&session);
+}
+
+void Load::watch(Session& session, bool write) {
+    if (session.wants_to_write == write) return;
+    session.wants_to_write = write;
+    epoll_event event{};
+    event.events = write ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    event.data.ptr = &session;
+    if (epoll_ctl(epoll_, EPOLL_CTL_MOD, session.descriptor, &event) != 0) fail_errno("epoll_ctl");
+}
+
+/// Commands are short: a socket that does not take one at once is no socket of a server that works.
+void Load::send(Session& session, std::string_view octets) {
+    if (::send(session.descriptor, octets.data(), octets.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(octets.size())) fail_errno("send");
+}
+
+void Load::send_text(Session& session) {
+    while (session.text_sent < text_.size()) {
+        const ssize_t sent = ::send(session.descriptor, text_.data() + session.text_sent, text_.size() - session.text_sent, MSG_NOSIGNAL);
+        if (sent < 0) {
+            if (errno != EAGAIN) fail_errno("send");
+            watch(session, true);
+            return;
+        }
+        session.text_sent += static_cast<std::size_t>(sent);
+    }
+    watch(session, false);
+}
+
+void Load::receive(Session& session) {
+    char buffer[4096];
+    const ssize_t got = recv(session.descriptor, buffer, sizeof buffer, 0);
+    if (got < 0) {
+        if (errno == EAGAIN) return;
+        fail_errno("recv");
+    }
+    if (got == 0) {
+        if (session.state != State::quit) fail("the server closed a connection");
+        close(session);
+        return;
+    }
+    for (std::string_view rest(buffer, static_cast<std::size_t>(got)); !rest.empty();) {
+        const auto end = rest.find('\n');
+        session.line += rest.substr(0, end);
+        if (end == std::string_view::npos) return;
+        rest.remove_prefix(end + 1);
+        if (session.line.size() < 4 || session.line[3] != '-') take_reply(session);
+        session.line.clear();
+        if (session.state == State::closed) return;
+    }
+}
+
+/// A whole reply has arrived; its last line is in session.line.
+void Load::take_reply(Session& session) {
+    const char expected = session.state == State::data && session.awaited == 1 ? '3' : '2';
+    if (session.line[0] != expected) fail("unexpected reply: " + session.line);
+    if (--session.awaited > 0) return;
+    session.awaited = 1;
+    switch (session.state) {
+        case State::connecting: greeted(session); break;
+        case State::hello: said_hello(session); break;
+        case State::mail: send(session, "RCPT TO:<user@example.com>\r\n"); session.state = State::rcpt; break;
+        case State::rcpt: send(session, "DATA\r\n"); session.state = State::data; break;
+        case State::data: session.state = State::text; session.text_sent = 0; send_text(session); break;
+        case State::text: end_message(session); break;
+        case State::quit: close(session); break;
+        case State::idle:
+        case State::closed: fail("a reply that nobody asked for: " + session.line);
+    }
+}
+
+void Load::greeted(Session& session) {
+    greeting_.add(session.opened);
+    last_done_ = Clock::now();
+    if (wish_.aim == Aim::greet) {
+        --opening_;
+        close(session);
+        free_.pop_back();  // it has had its turn
+        return;
+    }
+    send(session, "EHLO client.example.net\r\n");
+    session.state = State::hello;
+}
+
+void Load::said_hello(Session& session) {
+    --opening_;
+    if (wish_.aim == Aim::messages) return begin_message(session);
+    session.state = State::idle;
+    ++idle_;
+}
+
+void Load::begin_message(Session& session) {
+    constexpr std::string_view sender = "MAIL FROM:<sender@example.net>\r\n";
+    if (wish_.pipeline) {
+        send(session, "MAIL FROM:<sender@example.net>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n");
+        session.state = State::data;
+        session.awaited = 3;
+    } else {
+        send(session, sender);
+        session.state = State::mail;
+    }
+}
+
+void Load::end_message(Session& session) {
+    ++done_;
+    last_done_ = Clock::now();
+    accepted_.add(session.begun);
+    if (wish_.keep && may_begin()) {
+        ++begun_;
+        session.begun = last_done_;
+        begin_message(session);
+    } else {
+        send(session, "QUIT\r\n");
+        session.state = State::quit;
+    }
+}
+
+void Load::run() {
+    start_ = last_done_ = Clock::now();
+    open_more();
+    epoll_event events[256];
+    while (!is_done()) {
+        const int count = epoll_wait(epoll_, events, std::size(events), 10'000);
+        if (count < 0 && errno != EINTR) fail_errno("epoll_wait");
+        if (count == 0) {
+            if (wish_.aim == Aim::hold) return;  // to_json() says how many there are
+            fail("the server says nothing any more");
+        }
+        for (int i = 0; i < count; ++i) {
+            Session& session = *static_cast<Session*>(events[i].data.ptr);
+            if ((events[i].events & EPOLLOUT) != 0) send_text(session);
+            if ((events[i].events & ~static_cast<unsigned>(EPOLLOUT)) != 0) receive(session);
+        }
+        open_more();
+    }
+}
+
+/// Says what there is, waits for the end of standard input, and counts the sessions that the server has kept until then.
+void Load::hold_until_end_of_input() {
+    std::printf("%s\n", to_json().c_str());
+    std::fflush(stdout);
+    char octet = 0;
+    while (read(STDIN_FILENO, &octet, 1) > 0) {}
+    for (const auto& session : sessions_)
+        if (session.state == State::idle && recv(session.descriptor, &octet, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) ++still_open_;
+}
+
+std::string Load::to_json() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+    char numbers[256];
+    std::snprintf(numbers, sizeof numbers, R"("messages": %zu, "seconds": %.6f, "client_cpu": %.6f, "connections": %zu, "idle": %zu, "still_open": %zu)", done_,
+                  std::chrono::duration<double>(last_done_ - start_).count(), seconds(usage.ru_utime) + seconds(usage.ru_stime), opened_, idle_, still_open_);
+    return std::string("{") + numbers + ", \"greeting_ms\": " + greeting_.to_json() + ", \"accepted_ms\": " + accepted_.to_json() + "}";
+}
+
+Wish read_arguments(int argc, char** argv) {
+    Wish wish;
+    int at = 1;
+    const auto number = [&] { return at + 1 < argc ? std::strtod(argv[++at], nullptr) : 0.0; };
+    const auto count = [&] { return static_cast<std::size_t>(number()); };
+    for (; at < argc && std::string_view(argv[at]).substr(0, 2) == "--"; ++at) {
+        const std::string_view word(argv[at]);
+        if (word == "--sessions") wish.sessions = count();
+        else if (word == "--window") wish.window = count();
+        else if (word == "--count") wish.count = count();
+        else if (word == "--seconds") wish.seconds = number();
+        else if (word == "--size") wish.size = count();
+        else if (word == "--pause") wish.pause = static_cast<int>(number());
+        else if (word == "--keep") wish.keep = true;
+        else if (word == "--pipeline") wish.pipeline = true;
+        else if (word == "--hold") wish.aim = Aim::hold;
+        else if (word == "--greet") wish.aim = Aim::greet;
+        else fail("no such option: " + std::string(word));
+    }
+    if (wish.window == 0) wish.window = wish.sessions;
+    if (argc - at != 2) fail("usage: smtp_load [options] ADDRESS PORT");
+    wish.server.sin_family = AF_INET;
+    wish.server.sin_port = htons(static_cast<std::uint16_t>(std::atoi(argv[at + 1])));
+    if (inet_pton(AF_INET, argv[at], &wish.server.sin_addr) != 1) fail("ADDRESS is not an IPv4 address");
+    return wish;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const Wish wish = read_arguments(argc, argv);
+        Load load(wish);
+        load.run();
+        if (wish.aim == Aim::hold) load.hold_until_end_of_input();
+        std::printf("%s\n", load.to_json().c_str());
+        return 0;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "smtp_load: %s\n", error.what());
+        return 1;
+    }
+}

@@ -1,0 +1,64 @@
+"""What the integration tests have in common: the servers, the three MPMs, the marker of the slow tests."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import smtpd_env  # noqa: E402  (needs the path)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than a few seconds; left out with -m 'not slow'")
+
+
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Tells the fixtures whether the test itself failed."""
+    outcome = yield
+    if call.when == "call":
+        item.test_failed = outcome.get_result().failed
+
+
+@pytest.fixture(params=smtpd_env.MPMS)
+def mpm(request):
+    """Each of the MPMs in turn."""
+    modules = pathlib.Path(smtpd_env.BUILD["httpd_modules"]) if smtpd_env.BUILD else None
+    if modules and not (modules / f"mod_mpm_{request.param}.so").is_file():
+        pytest.skip(f"this httpd has no mpm_{request.param}")
+    return request.param
+
+
+@pytest.fixture
+def make_server(request):
+    """Makes servers that are stopped, and whose logs are checked, when the test is over; after a failure their logs are shown."""
+    servers = []
+
+    def make(*arguments, **named):
+        servers.append(smtpd_env.Httpd(*arguments, **named))
+        return servers[-1]
+
+    yield make
+    failed = getattr(request.node, "test_failed", False)
+    problems = []
+    for server in reversed(servers):
+        problems += server.finish(show=failed)
+    assert failed or not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def needs_ipv6():
+    if not smtpd_env.has_ipv6():
+        pytest.skip("this machine has no IPv6 loopback address")
+
+
+@pytest.fixture(scope="session")
+def suites():
+    """The folder of foreign test data."""
+    folder = os.environ.get("SMTPD_SUITES")
+    if not folder or not pathlib.Path(folder).is_dir():
+        pytest.skip("SMTPD_SUITES names no folder")
+    return pathlib.Path(folder)

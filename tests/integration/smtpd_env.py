@@ -1,0 +1,422 @@
+"""A private httpd with mod_smtpd for a test: writes a small configuration, starts and stops it, reads its log.
+
+    with Httpd("event") as server:
+        smtp = server.smtp()                      a virtual host that queues mail for example.com to smtp.maildir
+        server.start()
+        with Client(smtp.port) as client: ...
+
+Everything is in a new folder under TMPDIR, on loopback addresses and free ports. Leaving the block stops the server, and fails if its log holds a
+warning or an error that the test did not name with expect_log(), a report of a sanitizer, or the news of a crash. Only processes that were
+started here are ended, by their process id.
+
+Words that may stand in configuration lines: @root@ (the server's folder), @maildir@, @spool@, @control@ (those of the virtual host), @plugins@ (where
+the plugins are).
+
+The build to test is named by SMTPD_BUILD_DIR (see sanitizers.py). With SMTPD_KEEP_FILES set, the folders of the servers are kept.
+"""
+
+import grp
+import os
+import pathlib
+import pwd
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import sanitizers
+from maildir import Maildir
+
+MPMS = ("event", "worker", "prefork")
+
+#: Waits are stretched by this for a build with sanitizers.
+BUILD = sanitizers.load_build() if (sanitizers.build_dir() / "build_config.json").is_file() else None
+SLOWDOWN = sanitizers.slowdown(BUILD) if BUILD else 1
+
+LOG_FORMAT = r"[%{cu}t] [%-m:%l] [pid %P] [client\ %a] %M"
+LOG_LINE = re.compile(r"\[[^]]+\] \[(?P<module>[\w-]*):(?P<level>\w+)\] \[pid (?P<pid>\d+)\] (?:\[client (?P<client>[^ ]+)\] ?)?(?P<text>.*)")
+SERIOUS = ("emerg", "alert", "crit", "error", "warn")
+#: httpd's remarks that all workers are in use or nearly so: what process_lines() asks for.
+ALL_WORKERS_IN_USE = re.compile(r"AH(00161|00286|00287|00288|00484|00485|00486|10159|03490): ")
+#: mpm_event's listener misses the end of its workers for some seconds when many connections are being closed at that moment; httpd's parent
+#: reminds the child, which ends by itself. (That it had to be killed, AH00046, is another matter.)
+LATE_LISTENER = re.compile(r"AH00045: |AH00475: ")
+CRASH = re.compile(r"AH0005[12]: .*exit signal|AH00546|core dump|terminate called|\*\*\* .* \*\*\*")
+
+DEFAULT_PLUGINS = """
+    SmtpPlugin rcpt_ok
+    SmtpPlugin queue/maildir "@maildir@"
+"""
+
+
+class LogLine:
+    def __init__(self, text):
+        match = LOG_LINE.fullmatch(text)
+        self.raw = text
+        self.level = match["level"] if match else ""
+        self.pid = int(match["pid"]) if match else 0
+        self.module = match["module"] if match else ""
+        self.text = match["text"] if match else text
+
+    def __repr__(self):
+        return self.raw
+
+
+def is_root():
+    return os.geteuid() == 0
+
+
+def unprivileged_user():
+    """(name, uid, gid) for httpd's children, and other servers that must not run as root."""
+    for name in ("www-data", "apache", "httpd", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if entry.pw_uid != 0:
+            return name, entry.pw_uid, entry.pw_gid
+    raise RuntimeError("there is no unprivileged user for the server")
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+_given_ports = set()
+
+
+def free_port():
+    """A port below the range that clients get theirs from, free on both loopback addresses."""
+    for _ in range(500):
+        port = random.SystemRandom().randrange(10240, 32000)
+        if port in _given_ports:
+            continue
+        try:
+            for family, host in [(socket.AF_INET, "127.0.0.1")] + ([(socket.AF_INET6, "::1")] if has_ipv6() else []):
+                with socket.socket(family) as probe:
+                    probe.bind((host, port))
+        except OSError:
+            continue
+        _given_ports.add(port)
+        return port
+    raise RuntimeError("no free port")
+
+
+def process_exists(pid):
+    """Whether it runs; one that has ended and waits for its parent does not."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children_of(pid):
+    try:
+        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def resident_memory(pid):
+    """Octets of memory of a process that are its own (anonymous, resident)."""
+    match = re.search(r"^RssAnon:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)
+    return int(match[1]) * 1024
+
+
+def wait_until(condition, seconds=10.0, what="", interval=0.02):
+    """Waits until condition() is true and returns its value; fails after that time (longer under sanitizers)."""
+    deadline = time.monotonic() + seconds * SLOWDOWN
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds * SLOWDOWN:g} s: {what or 'a condition was not met'}")
+        time.sleep(interval)
+
+
+class SmtpHost:
+    """A virtual host that speaks SMTP."""
+
+    def __init__(self, server, number, name, plugins, lines, control, port, log_level):
+        self.name = name
+        self.port = port or free_port()
+        self.control = server.root / f"control{number}"
+        self.maildir = Maildir(server.work / f"maildir{number}")
+        self.spool = server.work / f"spool{number}"
+        self.control.mkdir()
+        self.control.chmod(0o755)
+        for folder in (self.maildir.path, self.spool):
+            server.make_writable(folder)
+        for file, text in {"rcpthosts": "example.com\n", **(control or {})}.items():
+            if text is not None:
+                self.set_control(file, text)
+        self._server = server
+        self._plugins = DEFAULT_PLUGINS if plugins is None else plugins
+        self._lines = lines
+        self._log_level = log_level
+
+    def set_control(self, name, text):
+        """Writes a control file, in one step."""
+        path = self.control / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(path.name + ".fresh")
+        fresh.write_text(text)
+        fresh.chmod(0o644)
+        fresh.rename(path)
+
+    def fill_in(self, text):
+        for word, value in {"@maildir@": self.maildir.path, "@spool@": self.spool, "@control@": self.control}.items():
+            text = text.replace(word, str(value))
+        return text
+
+    def configuration(self, addresses):
+        listen = "\n".join(f"Listen {address}:{self.port} smtp" for address in addresses)
+        hosts = " ".join(f"{address}:{self.port}" for address in addresses)
+        log_level = f"LogLevel {self._log_level}" if self._log_level else ""
+        return self.fill_in(f"""
+{listen}
+<VirtualHost {hosts}>
+    ServerName {self.name}
+    {log_level}
+    SmtpEngine on
+    SmtpPluginDir "@plugins@"
+    SmtpControlDir "@control@"
+    SmtpSpoolDir "@spool@"
+    {self._lines}
+    {self._plugins}
+</VirtualHost>
+""")
+
+
+class HttpHost:
+    """A virtual host on a port of its own that speaks HTTP, unless its lines say something else. `protocol` stands on the Listen line."""
+
+    def __init__(self, name, lines, protocol):
+        self.name = name
+        self.port = free_port()
+        self._lines = lines
+        self._protocol = protocol
+
+    def configuration(self, addresses):
+        listen = "\n".join(f"Listen {address}:{self.port} {self._protocol}" for address in addresses)
+        hosts = " ".join(f"{address}:{self.port}" for address in addresses)
+        return f"{listen}\n<VirtualHost {hosts}>\n    ServerName {self.name}\n    {self._lines}\n</VirtualHost>\n"
+
+
+class Httpd:
+    """`children` and `threads` say how many sessions run at once (prefork: children * threads processes); they stay what they are, httpd starts
+    no others. `main` are lines for the main server, `modules` names of further modules."""
+
+    def __init__(self, mpm="event", *, children=1, threads=16, main="", modules=(), log_level="notice smtpd:info", prefix=(), environment=None):
+        assert BUILD, f"{sanitizers.build_dir()} holds no build; set SMTPD_BUILD_DIR"
+        self.mpm = mpm
+        self.children_wanted = children
+        self.threads = threads
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="smtpd-test-"))
+        self.root.chmod(0o755)
+        self.user = unprivileged_user() if is_root() else None
+        self.work = self.root / "work"
+        self.make_writable(self.work)
+        self.hosts = []
+        self.process = None
+        self.config_file = self.root / "httpd.conf"
+        self.log_file = self.root / "error.log"
+        self._main = main
+        self._modules = list(modules)
+        self._log_level = log_level
+        self._expected = []
+        self._prefix = list(prefix)
+        self._environment = {**sanitizers.environment(BUILD), **(environment or {})}
+        self._configuration = None
+
+    # --- configuration
+
+    def make_writable(self, folder):
+        """A folder that belongs to the server's children."""
+        pathlib.Path(folder).mkdir(parents=True)
+        pathlib.Path(folder).chmod(0o700 if folder != self.work else 0o755)
+        if self.user:
+            os.chown(folder, self.user[1], self.user[2])
+
+    def smtp(self, plugins=None, lines="", *, name="mx.example.com", control=None, port=None, log_level=""):
+        """Adds a virtual host for SMTP. `plugins` replaces the lines of DEFAULT_PLUGINS, `control` adds control files (None as text: none)."""
+        host = SmtpHost(self, len(self.hosts), name, plugins, lines, control, port, log_level)
+        self.hosts.append(host)
+        return host
+
+    def http(self, lines="", *, name="www.example.com", protocol="http"):
+        host = HttpHost(name, lines, protocol)
+        self.hosts.append(host)
+        return host
+
+    def use_configuration(self, text):
+        """Takes this text as the whole of httpd.conf, instead of what would be made; the words with @ are replaced."""
+        self._configuration = text
+
+    def load_modules(self):
+        folder = pathlib.Path(BUILD["httpd_modules"])
+        lines = []
+        for name in dict.fromkeys([f"mpm_{self.mpm}", "unixd", *self._modules]):
+            if (folder / f"mod_{name}.so").is_file():
+                lines.append(f"LoadModule {name}_module \"{folder / f'mod_{name}.so'}\"")
+        lines.append(f"LoadModule smtpd_module \"{BUILD['module']}\"")
+        return "\n".join(lines)
+
+    def process_lines(self):
+        if self.mpm == "prefork":
+            # With that many idle, all stay.
+            number = self.children_wanted * self.threads
+            return f"StartServers {number}\nMinSpareServers {number}\nMaxSpareServers {number + 1}\nServerLimit {number}\nMaxRequestWorkers {number}"
+        workers = self.children_wanted * self.threads
+        lines = (f"StartServers {self.children_wanted}\nThreadsPerChild {self.threads}\nThreadLimit {self.threads}\nMaxRequestWorkers {workers}\n"
+                 f"MinSpareThreads {workers}\nMaxSpareThreads {workers}\nServerLimit {self.children_wanted + 12}")
+        return lines + ("\nAsyncRequestWorkerFactor 64" if self.mpm == "event" else "")
+
+    def configuration(self):
+        addresses = ["127.0.0.1"] + (["[::1]"] if has_ipv6() else [])
+        identity = f"User {self.user[0]}\nGroup {grp.getgrgid(self.user[2]).gr_name}" if self.user else ""
+        return "\n".join([
+            self.load_modules(), identity, self.process_lines(),
+            f'ServerRoot "{self.root}"\nDefaultRuntimeDir "{self.work}"\nPidFile "{self.root}/httpd.pid"\nServerName main.example.com',
+            f'ErrorLog "{self.log_file}"\nErrorLogFormat "{LOG_FORMAT}"\nLogLevel {self._log_level}',
+            self._main, *(host.configuration(addresses) for host in self.hosts)])
+
+    def write(self):
+        text = self._configuration if self._configuration is not None else self.configuration()
+        for word, value in {"@root@": self.root, "@plugins@": BUILD["plugin_dir"], "@modules@": self.load_modules()}.items():
+            text = text.replace(word, str(value))
+        self.config_file.write_text(text)
+
+    def _command(self, *arguments):
+        return [*sanitizers.command_prefix(BUILD), *self._prefix, BUILD["httpd"], "-f", str(self.config_file), *arguments]
+
+    def configtest(self):
+        """(whether httpd -t is content, what it printed)"""
+        self.write()
+        done = subprocess.run(self._command("-t"), env=self._environment, capture_output=True, text=True, errors="backslashreplace", timeout=60 * SLOWDOWN)
+        assert done.returncode in (0, 1), f"httpd -t ended with {done.returncode}: {done.stdout}{done.stderr}"
+        assert not sanitizers.REPORT.search(done.stdout + done.stderr), done.stdout + done.stderr
+        return done.returncode == 0, done.stdout + done.stderr
+
+    # --- life
+
+    def start(self):
+        self.write()
+        with open(self.root / "stderr", "wb") as errors:
+            # A session of its own: prefork signals its whole process group.
+            self.process = subprocess.Popen(self._command("-DFOREGROUND"), env=self._environment, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+                                            start_new_session=True)
+        wait_until(lambda: self.process.poll() is not None or re.search(r"AH00(489|292|163)", self.log_text()), 15, "httpd is not up")
+        if self.process.poll() is not None:
+            raise AssertionError(f"httpd did not start:\n{(self.root / 'stderr').read_text(errors='backslashreplace')}{self.log_text()}")
+        wait_until(lambda: len(self.children()) >= self.children_wanted, 15, "the children are not up")
+        return self
+
+    def stop(self):
+        """Ends the server; returns what is wrong with its log."""
+        if self.process is None:
+            return []
+        problems = []
+        if self.process.poll() is None:
+            # Connections that are just being closed get to their end first: the event MPM stumbles when it is told to stop within one
+            # (its main thread still knows a socket that a worker has freed already), with any protocol.
+            time.sleep(0.05)
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(30 * SLOWDOWN)
+            if status != 0:
+                problems.append(f"httpd ended with {status}")
+        except subprocess.TimeoutExpired:
+            for child in self.children():
+                os.kill(child, signal.SIGKILL)
+            self.process.kill()
+            self.process.wait()
+            problems.append("httpd did not end when it was told to")
+        self.process = None
+        return problems + self.log_problems()
+
+    def graceful(self, wait=True):
+        """A graceful restart; waits until the new generation runs."""
+        before = self._generations()
+        self.process.send_signal(signal.SIGUSR1)
+        if wait:
+            wait_until(lambda: self._generations() > before, 20, "no new generation after a graceful restart")
+
+    def _generations(self):
+        return len(re.findall(r"AH00(?:489|292|163): .* resuming normal operations", self.log_text()))
+
+    def graceful_stop(self):
+        self.process.send_signal(signal.SIGWINCH)
+
+    def children(self):
+        return children_of(self.process.pid) if self.process and self.process.poll() is None else []
+
+    def finish(self, show=False):
+        """Stops the server and removes its folder; returns what is wrong with its log. `show` prints what helps to understand a failure."""
+        try:
+            problems = self.stop()
+            if (show or problems) and self.config_file.exists():
+                print(f"--- {self.config_file}\n{self.config_file.read_text()}")
+                print("--- the end of its log\n" + "\n".join(self.log_text().splitlines()[-80:]))
+            return problems
+        finally:
+            if not os.environ.get("SMTPD_KEEP_FILES"):
+                shutil.rmtree(self.root, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _):
+        problems = self.finish(show=kind is not None)
+        assert kind is not None or not problems, "\n".join(problems)
+
+    # --- log
+
+    def log_text(self):
+        return self.log_file.read_text(errors="backslashreplace") if self.log_file.exists() else ""
+
+    def log_lines(self):
+        return [LogLine(line) for line in self.log_text().splitlines()]
+
+    def expect_log(self, pattern):
+        """Lines of any level that match are expected to come at least once."""
+        self._expected.append((re.compile(pattern), True))
+
+    def allow_log(self, pattern):
+        """Lines that match may come."""
+        self._expected.append((re.compile(pattern), False))
+
+    def wait_log(self, pattern, seconds=10, count=1):
+        """Waits for a line that matches; returns all those that do."""
+        def found():
+            lines = [line for line in self.log_lines() if re.search(pattern, line.raw)]
+            return lines if len(lines) >= count else None
+        return wait_until(found, seconds, f"the log has no {pattern!r}:\n{self.log_text()[-4000:]}")
+
+    def log_problems(self):
+        problems = []
+        seen = set()
+        for line in self.log_lines():
+            wanted = [expected for expected in self._expected if expected[0].search(line.raw)]
+            seen.update(expected[0] for expected in wanted)
+            if ALL_WORKERS_IN_USE.search(line.text) or (self.mpm == "event" and LATE_LISTENER.search(line.text)):
+                continue
+            foreign = not line.level and line.raw.strip() != ""
+            if sanitizers.REPORT.search(line.raw):
+                problems.append(f"a sanitizer reports: {line.raw}")
+            elif not wanted and (line.level in SERIOUS or CRASH.search(line.raw) or foreign):
+                problems.append(f"unexpected in the log: {line.raw}")
+        if any(problem.startswith("a sanitizer") for problem in problems):
+            problems.append(self.log_text()[-20000:])
+        problems += [f"the log has no {pattern.pattern!r}" for pattern, required in self._expected if required and pattern not in seen]
+        return problems

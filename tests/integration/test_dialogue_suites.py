@@ -1,0 +1,202 @@
+"""Dialogues of other servers' test suites, run through smtpd-session: the reply codes are compared, not the texts.
+
+The dialogues are not part of the project: SMTPD_SUITES names the folder that has them (smtp/chasquid/*.cmy, smtp/james/*.test); without it the
+tests skip. Each dialogue of that folder is run, or stands in OUT_OF_SCOPE with the reason; where the codes here are others than theirs on purpose,
+DIFFERENCES says which and why.
+"""
+
+import ast
+import functools
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+
+NEEDS_AUTH = "AUTH is not there yet: it is answered with 502"
+NEEDS_STARTTLS = "STARTTLS is not there yet: it is answered with 502"
+
+#: Dialogues that are not run.
+OUT_OF_SCOPE = {
+    "chasquid/auth_multi_dialog.cmy": NEEDS_AUTH,
+    "chasquid/auth_not_tls.cmy": NEEDS_AUTH,
+    "chasquid/auth_too_many_failures.cmy": NEEDS_AUTH,
+    "james/authplain.test": NEEDS_AUTH,
+    "james/starttls.test": NEEDS_STARTTLS,
+    "james/starttls_session_fixation.test": NEEDS_AUTH + "; " + NEEDS_STARTTLS,
+    "james/starttls_with_injection.test": NEEDS_STARTTLS,
+}
+
+SYNTAX = "what is wrong is the argument, and that is 501 (RFC 5321 4.2.4); they know no command by that name"
+NO_SMTP = "this is no SMTP client, and the connection is closed: 554"
+ONE_CODE = "a message whose line ends are wrong is 554, once it is over; the session goes on"
+
+#: (dialogue, number of its connection, number of the reply): (their code, the code here, why)
+DIFFERENCES = {
+    ("chasquid/bad_data.cmy", 2, 6): ("554", "250", "what a header may look like is for plugins to say; without one the message is taken as it is"),
+    ("chasquid/bad_data_dot.cmy", 1, 6): ("521", "554", ONE_CODE),
+    ("chasquid/bad_data_dot_2.cmy", 1, 6): ("521", "554", ONE_CODE),
+    ("chasquid/bad_data_dot_on_message_too_big.cmy", 1, 6): ("521", "552", "the first thing wrong is told: the message was too large before the stray dot came"),
+    ("chasquid/bad_mail_from.cmy", 1, 3): ("500", "501", SYNTAX),
+    ("chasquid/bad_mail_from.cmy", 1, 4): ("500", "250", "with dont_require_anglebrackets nothing at all is the null sender, as in qpsmtpd"),
+    ("chasquid/bad_rcpt_to.cmy", 1, 4): ("500", "501", SYNTAX),
+    ("chasquid/bad_rcpt_to.cmy", 1, 5): ("500", "501", SYNTAX),
+    ("chasquid/bad_rcpt_to.cmy", 3, 4): ("550", "501", "without SMTPUTF8 an address of other characters than ASCII is a syntax error"),
+    ("chasquid/line_too_long.cmy", 1, 2): ("554", "501", "the line is within the limit, the name in it is not"),
+    ("chasquid/wrong_proto.cmy", 1, 2): ("502", "554", NO_SMTP),
+    ("chasquid/wrong_proto.cmy", 2, 2): ("502", "554", NO_SMTP),
+    ("chasquid/wrong_proto.cmy", 3, 2): ("502", "554", NO_SMTP),
+}
+
+
+def suites():
+    folder = os.environ.get("SMTPD_SUITES")
+    if not folder:
+        print("SMTPD_SUITES is not set: the dialogues of other servers are not run")
+        pytest.skip("SMTPD_SUITES is not set: the dialogues of other servers are not run")
+    return pathlib.Path(folder) / "smtp"
+
+
+@functools.cache
+def tool():
+    build = pathlib.Path(os.environ.get("SMTPD_BUILD_DIR") or PROJECT / "build")
+    found = sorted(build.rglob("smtpd-session"))
+    assert found, f"no smtpd-session in {build}; build it, or name the build folder in SMTPD_BUILD_DIR"
+    return str(found[0])
+
+
+class Connection:
+    """What one client sends, and the codes of the replies that it expects."""
+
+    def __init__(self):
+        self.octets = b""
+        self.codes = []
+
+
+def read_chasquid(text):
+    """`c tcp_connect` begins a connection; `->` sends a line, `~>` the octets of an expression; `<-`, `<~` and `<...` read a reply."""
+    connections = []
+    for line in text.splitlines():
+        words = line.split(None, 2)
+        if not words or words[0].startswith("#"):
+            continue
+        assert words[0] == "c", line
+        what, rest = words[1], words[2] if len(words) > 2 else ""
+        if what in ("tcp_connect", "tls_connect"):
+            connections.append(Connection())
+        elif what == "->":
+            connections[-1].octets += rest.encode() + b"\r\n"
+        elif what == "~>":
+            connections[-1].octets += evaluate(ast.parse(rest, mode="eval").body).encode()
+        elif what in ("<-", "<~", "<..."):
+            connections[-1].codes.append(rest[:3])
+        else:
+            assert what == "close", line
+    return connections
+
+
+def evaluate(node):
+    """Strings put together with + and *."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    assert isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Mult)), ast.dump(node)
+    left, right = evaluate(node.left), evaluate(node.right)
+    return left + right if isinstance(node.op, ast.Add) else left * right
+
+
+def read_james(text):
+    """`C:` sends a line, `S:` is a regular expression for a line of a reply; `250.*` in front of `250-` is the first line of that reply."""
+    connection = Connection()
+    lines = [line for line in text.splitlines() if line.strip()]
+    for number, line in enumerate(lines):
+        kind, rest = line[:2], line[2:].lstrip(" ")
+        following = lines[number + 1][2:].lstrip(" ") if number + 1 < len(lines) else ""
+        if kind == "C:":
+            connection.octets += rest.encode() + b"\r\n"
+        else:
+            assert kind == "S:", line
+            is_first_line = rest[3:4] == "." and following.startswith(rest[:3] + "-")
+            if rest[3:4] != "-" and not is_first_line:
+                connection.codes.append(rest[:3])
+    return [connection]
+
+
+def reply_codes(output):
+    """The codes of the replies, each of which must be well-formed."""
+    codes = []
+    lines = output.split(b"\r\n")
+    assert lines.pop() == b"", "the output ends inside a line"
+    for line in lines:
+        assert re.match(rb"[2-5][0-9][0-9][ -]", line), line
+        if line[3:4] == b" ":
+            codes.append(line[:3].decode())
+    return codes
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory):
+    """The servers that the dialogues talk to: testserver and mydomain.tld."""
+    folder = tmp_path_factory.mktemp("control")
+    (folder / "me").write_text("testserver\n")
+    (folder / "rcpthosts").write_text("testserver\nmydomain.tld\n")
+    (folder / "plugins").write_text("dont_require_anglebrackets\nrcpt_ok\nqueue/discard\n")
+    return folder
+
+
+def play(connection, control, *options):
+    command = [tool(), "--control", str(control), "--max-size", str(1024 * 1024), *options]
+    run = subprocess.run(command, input=connection.octets, capture_output=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    return reply_codes(run.stdout)
+
+
+def dialogues():
+    """(name, connections) of each dialogue that is in scope."""
+    folder = suites()
+    for file in sorted(folder.glob("chasquid/*.cmy")) + sorted(folder.glob("james/*.test")):
+        name = str(file.relative_to(folder))
+        if name not in OUT_OF_SCOPE:
+            reader = read_chasquid if file.suffix == ".cmy" else read_james
+            yield name, reader(file.read_text(encoding="utf-8"))
+
+
+def test_dialogues_get_the_expected_codes(control):
+    wrong, seen = [], set()
+    for name, connections in dialogues():
+        for number, connection in enumerate(connections, 1):
+            expected = list(connection.codes)
+            for (dialogue, of, reply), (theirs, ours, _) in DIFFERENCES.items():
+                if (dialogue, of) == (name, number):
+                    assert expected[reply - 1] == theirs, f"{name}: DIFFERENCES does not fit the dialogue"
+                    expected[reply - 1] = ours
+                    seen.add((dialogue, of, reply))
+            got = play(connection, control)
+            if got != expected:
+                wrong.append(f"{name}, connection {number}: {' '.join(got)} instead of {' '.join(expected)}")
+    assert not wrong, "\n".join(wrong)
+    assert seen == set(DIFFERENCES), "DIFFERENCES names replies that do not exist"
+
+
+def test_codes_do_not_depend_on_waiting_for_replies(control):
+    wrong = [
+        f"{name}, connection {number}"
+        for name, connections in dialogues()
+        for number, connection in enumerate(connections, 1)
+        if play(connection, control) != play(connection, control, "--early")
+    ]
+    assert not wrong, wrong
+
+
+def test_what_is_out_of_scope_is_there_and_needs_what_is_missing():
+    for name in OUT_OF_SCOPE:
+        text = (suites() / name).read_text(encoding="utf-8")
+        assert re.search(r"(?im)^(c -> |C: )(AUTH|STARTTLS)\b", text), f"{name} could be run"
+
+
+def test_both_suites_are_read():
+    names = [name for name, connections in dialogues() if any(connection.codes for connection in connections)]
+    assert sum(name.startswith("chasquid/") for name in names) >= 10
+    assert sum(name.startswith("james/") for name in names) >= 3
