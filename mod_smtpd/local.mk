@@ -132,6 +132,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/error_log.cc \
 	mod_smtpd/httpd/error_log.h \
 	mod_smtpd/httpd/mod_smtpd.cc \
+	mod_smtpd/httpd/mpm_event.cc \
+	mod_smtpd/httpd/mpm_event.h \
 	mod_smtpd/httpd/server.cc \
 	mod_smtpd/httpd/server.h \
 	mod_smtpd/httpd/server_config.cc \

@@ -3,6 +3,7 @@
 #include <apr_portable.h>
 
 #include <cerrno>
+#include <csignal>
 #include <memory>
 
 #include <poll.h>
@@ -26,6 +27,11 @@ void remove_http_filters(conn_rec* connection) {
 }
 
 }  // namespace
+
+bool is_threaded() noexcept {
+    int threaded = 0;
+    return ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && threaded != AP_MPMQ_NOT_SUPPORTED;
+}
 
 char* thread_buffer() noexcept {
     thread_local const auto buffer = std::make_unique_for_overwrite<char[]>(thread_buffer_size);
@@ -66,7 +72,11 @@ apr_status_t Channel::read_filters() {
 
 bool Channel::wait(std::chrono::milliseconds time) {
     pollfd wanted{descriptor_, POLLIN, 0};
-    return ::poll(&wanted, 1, static_cast<int>(time.count())) > 0;
+    if (is_threaded()) return ::poll(&wanted, 1, static_cast<int>(time.count())) > 0;
+    const timespec limit{time.count() / 1000, time.count() % 1000 * 1000000};
+    sigset_t none;
+    sigemptyset(&none);
+    return ::ppoll(&wanted, 1, &limit, &none) > 0;
 }
 
 bool Channel::write(std::string& octets) {

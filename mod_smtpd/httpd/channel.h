@@ -13,6 +13,9 @@
 
 namespace smtpd::httpd {
 
+/// Whether connections have threads; under prefork they have processes, whose signals end them from within.
+bool is_threaded() noexcept;
+
 /// What is asked for at a time.
 inline constexpr std::size_t thread_buffer_size = 128 * 1024;
 
@@ -28,7 +31,7 @@ public:
     template <class Take>
     Read read(Take take);
 
-    /// Waits for input; false when the time is over. TLS may have input that this does not see: read() first.
+    /// Waits for input; false when the time is over. Under prefork signals are let in here, and only here (see SignalsHeld). TLS may have input that this does not see: read() first.
     bool wait(std::chrono::milliseconds time);
 
     /// Sends and clears `octets`; waits for a slow client as long as the server's Timeout. False when the client is gone.

@@ -1,5 +1,6 @@
 #include "httpd/child.h"
 
+#include "httpd/channel.h"
 #include "httpd/connection_driver.h"
 
 namespace smtpd::httpd {
@@ -9,9 +10,9 @@ Child* the_child = nullptr;  // set and cleared with the child's pool
 
 }  // namespace
 
-/// Half of the threads may wait for their clients; the other half stays free for whoever comes.
-Child::Child(SessionTable& sessions, bool async, unsigned threads)
-    : table(sessions), is_async(async), waker(threads), linger_limit_(threads > 1 ? threads / 2 : 1) {
+/// Three quarters of the threads may wait a moment for their clients; the others stay free for whoever comes.
+Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigned threads)
+    : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads), linger_limit_(threads - threads / 4) {
     if (is_async) waker.every_second([this] { look_at_sessions(); });
 }
 
@@ -78,12 +79,20 @@ void start_child(apr_pool_t* pool, server_rec* main_server) noexcept {
 #ifdef AP_MPMQ_CAN_WAITIO
         if (ap_mpm_query(AP_MPMQ_CAN_WAITIO, &waits) != APR_SUCCESS) waits = 0;
 #endif
-        the_child = new Child(*table, waits != 0, static_cast<unsigned>(std::max(threads, 1)));
+        the_child = new Child(*table, main_server, waits != 0, static_cast<unsigned>(std::max(threads, 1)));
+        // First its threads end, then the connections' pools go, which still refer to it, then the child itself.
         apr_pool_pre_cleanup_register(pool, nullptr, [](void*) noexcept -> apr_status_t {
-            delete the_child;
-            the_child = nullptr;
+            the_child->waker.stop();
             return APR_SUCCESS;
         });
+        apr_pool_cleanup_register(
+            pool, nullptr,
+            [](void*) noexcept -> apr_status_t {
+                delete the_child;
+                the_child = nullptr;
+                return APR_SUCCESS;
+            },
+            apr_pool_cleanup_null);
         return 0;
     });
 }

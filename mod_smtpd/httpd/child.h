@@ -16,11 +16,13 @@ class ConnectionDriver;
 
 class Child {
 public:
-    Child(SessionTable& table, bool is_async, unsigned threads);
+    Child(SessionTable& table, const server_rec* main_server, bool is_async, unsigned threads);
     ~Child();
 
     support::SessionIds ids;
     SessionTable& table;
+    const server_rec* const main_server;
+    const bool is_signalled;  ///< signals end the process from the thread that serves (mpm_prefork)
     const bool is_async;  ///< the MPM waits for us (mpm_event)
     Waker waker;
 

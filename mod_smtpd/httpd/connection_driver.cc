@@ -1,12 +1,13 @@
 #include "httpd/connection_driver.h"
 
-#include "smtp/command.h"
+#include "httpd/mpm_event.h"
 
 #include <smtpd/format.h>
 
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 
 namespace smtpd::httpd {
@@ -58,6 +59,28 @@ void turn_away_unready(conn_rec* connection) {
     Channel(connection).write(words);
 }
 
+/// Under prefork SIGTERM ends the process from within the signal handler, which takes down the pools and with them the session. That must not
+/// happen in the middle of anything, so the signal is let in only where the session waits for its client (Channel::wait).
+class SignalsHeld {
+public:
+    explicit SignalsHeld(bool hold) : hold_(hold) {
+        if (!hold_) return;
+        sigset_t held;
+        sigemptyset(&held);
+        for (const int signal : {SIGTERM, SIGHUP}) sigaddset(&held, signal);
+        pthread_sigmask(SIG_BLOCK, &held, &before_);
+    }
+    ~SignalsHeld() {
+        if (hold_) pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    SignalsHeld(const SignalsHeld&) = delete;
+    SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+private:
+    const bool hold_;
+    sigset_t before_{};
+};
+
 void turn_away(conn_rec* connection, SessionTable::Refusal why, Server& server) {
     const bool is_client = why == SessionTable::Refusal::client_full;
     const char* limit = is_client ? "SmtpMaxConnectionsPerClient" : why == SessionTable::Refusal::server_full ? "SmtpMaxConnections" : "the table of sessions";
@@ -78,6 +101,7 @@ ConnectionDriver::~ConnectionDriver() = default;
 
 int ConnectionDriver::process() {
     const std::lock_guard lock(mutex_);
+    const SignalsHeld held(child_.is_signalled);
     const ConnectionScope scope(connection_);
     State state = State::over;
     if (!started_) {
@@ -120,6 +144,7 @@ ConnectionDriver::State ConnectionDriver::run(Step step) {
 Step ConnectionDriver::next_input(bool& hand_back) {
     if (child_.is_stopping())
         if (const Step step = session_.stop_soon(); step == Step::close) return step;
+    if (const auto why = overdue()) return session_.interrupt(*why);  // a client that never lets go of this thread is not seen by look()
     const bool answers = !session_.output().empty();
     if (answers && !channel_.is_direct()) {  // a filter may hold more of a pipelined group: its replies go together
         Step step = Step::need_input;
@@ -308,6 +333,7 @@ std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& refused)
         return APR_SUCCESS;
     });
     child->add(*driver);
+    if (child->is_async) use_timeout_of_virtual_host(connection, child->main_server);
     return driver;
 }
 

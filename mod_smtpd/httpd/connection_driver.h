@@ -50,7 +50,7 @@ private:
     void schedule();
     std::optional<engine::Interruption> overdue() const;
 
-    std::mutex mutex_;
+    std::recursive_mutex mutex_;  ///< recursive: under prefork the end of the process comes as a signal, in the middle of a wait
     conn_rec* connection_;
     Server& server_;
     Child& child_;

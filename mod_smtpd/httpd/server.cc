@@ -6,7 +6,10 @@
 
 #include <filesystem>
 
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <unixd.h>
 
 #ifndef SMTPD_PLUGIN_DIR
 #error "SMTPD_PLUGIN_DIR: where plugins are installed"
@@ -32,6 +35,16 @@ std::string key_of(const server_rec* record) {
 std::string default_spool_dir(apr_pool_t* pool) {
     const char* directory = nullptr;
     return apr_temp_dir_get(&directory, pool) == APR_SUCCESS ? directory : "/tmp";
+}
+
+/// Whether the user that the children change to may make files there. Group rights count for the main group only.
+bool children_may_write(const std::string& directory) {
+    if (::geteuid() != 0) return ::access(directory.c_str(), W_OK | X_OK) == 0;
+    struct stat about {};
+    if (::stat(directory.c_str(), &about) != 0) return false;
+    const uid_t user = ap_unixd_config.user_id;
+    const mode_t needed = about.st_uid == user ? S_IWUSR | S_IXUSR : about.st_gid == ap_unixd_config.group_id ? S_IWGRP | S_IXGRP : S_IWOTH | S_IXOTH;
+    return user == 0 || (about.st_mode & needed) == needed;
 }
 
 }  // namespace
@@ -73,8 +86,9 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.ignore_unknown_parameters = config_.ignore_unknown_parameters.value_or(false);
     settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir(record_->process->pool));
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
-    if (::access(settings_.spool.directory.c_str(), W_OK | X_OK) != 0)
-        problems.push_back({true, config_.where, format_text("SmtpSpoolDir: cannot write into {}", settings_.spool.directory)});
+    if (!children_may_write(settings_.spool.directory))
+        problems.push_back({true, config_.where, format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there", settings_.spool.directory,
+                                                                ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one")});
 }
 
 /// The control directory's `plugins` file, then the directives.

@@ -59,7 +59,7 @@ SessionTable* SessionTable::get(apr_pool_t* process_pool, std::uint32_t rows) {
     pthread_mutexattr_destroy(&attributes);
     table->size_ = rows;
     table->counters_ = counters;
-    apr_pool_userdata_setn(table, pool_key, nullptr, process_pool);
+    apr_pool_userdata_set(table, pool_key, nullptr, process_pool);  // copies the key, which goes away with this DSO
     return table;
 }
 

@@ -12,7 +12,7 @@ namespace smtpd::httpd {
 namespace {
 
 const char* html(request_rec* request, std::string_view text) {
-    return ap_escape_html(request->pool, apr_pstrmemdup(request->pool, text.data(), text.size()));
+    return text.empty() ? "" : ap_escape_html(request->pool, apr_pstrmemdup(request->pool, text.data(), text.size()));
 }
 
 void print_short(request_rec* request, const std::vector<SessionRow>& rows) {

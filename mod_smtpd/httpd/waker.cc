@@ -42,8 +42,8 @@ void Waker::run() {
         ++idle_;
         if (entries_.empty())
             changed_.wait(lock);
-        else if (std::chrono::steady_clock::now() < entries_.top().time)
-            changed_.wait_until(lock, entries_.top().time);
+        else if (const Time next = entries_.top().time; std::chrono::steady_clock::now() < next)
+            changed_.wait_until(lock, next);  // a copy: the queue changes meanwhile
         --idle_;
         if (stopping_ || entries_.empty() || std::chrono::steady_clock::now() < entries_.top().time) continue;
         const auto task = entries_.top().task;

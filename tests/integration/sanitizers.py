@@ -53,10 +53,12 @@ def environment(build, base=None):
     libraries = preload(build)
     if libraries:
         env["LD_PRELOAD"] = ":".join(libraries)
-        env.setdefault("ASAN_OPTIONS", "detect_leaks=0:detect_odr_violation=1:abort_on_error=0:print_stacktrace=1")
+        # httpd has handlers of its own for crashes, which would only name the signal.
+        env.setdefault("ASAN_OPTIONS", "detect_leaks=0:detect_odr_violation=1:abort_on_error=0:print_stacktrace=1:handle_segv=2:handle_sigbus=2:handle_sigfpe=2")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         suppressions = pathlib.Path(build["source_dir"]) / "tests" / "tsan.supp"
-        env.setdefault("TSAN_OPTIONS", f"suppressions={suppressions}:history_size=4:second_deadlock_stack=1")
+        # A child of the prefork MPM ends, and has its pools cleaned up, within its handler of SIGTERM.
+        env.setdefault("TSAN_OPTIONS", f"suppressions={suppressions}:history_size=4:second_deadlock_stack=1:report_signal_unsafe=0")
     return env
 
 

@@ -404,19 +404,17 @@ class Httpd:
         return wait_until(found, seconds, f"the log has no {pattern!r}:\n{self.log_text()[-4000:]}")
 
     def log_problems(self):
+        lines = self.log_lines()
+        for number, line in enumerate(lines):
+            if sanitizers.REPORT.search(line.raw):
+                return ["a sanitizer reports:\n" + "\n".join(one.raw for one in lines[max(0, number - 1):number + 70])]
         problems = []
         seen = set()
-        for line in self.log_lines():
-            wanted = [expected for expected in self._expected if expected[0].search(line.raw)]
-            seen.update(expected[0] for expected in wanted)
-            if ALL_WORKERS_IN_USE.search(line.text) or (self.mpm == "event" and LATE_LISTENER.search(line.text)):
-                continue
+        for line in lines:
+            wanted = [pattern for pattern, _ in self._expected if pattern.search(line.raw)]
+            seen.update(wanted)
+            usual = ALL_WORKERS_IN_USE.search(line.text) or (self.mpm == "event" and LATE_LISTENER.search(line.text))
             foreign = not line.level and line.raw.strip() != ""
-            if sanitizers.REPORT.search(line.raw):
-                problems.append(f"a sanitizer reports: {line.raw}")
-            elif not wanted and (line.level in SERIOUS or CRASH.search(line.raw) or foreign):
+            if not wanted and not usual and (line.level in SERIOUS or foreign or CRASH.search(line.raw)):
                 problems.append(f"unexpected in the log: {line.raw}")
-        if any(problem.startswith("a sanitizer") for problem in problems):
-            problems.append(self.log_text()[-20000:])
-        problems += [f"the log has no {pattern.pattern!r}" for pattern, required in self._expected if required and pattern not in seen]
-        return problems
+        return problems + [f"the log has no {pattern.pattern!r}" for pattern, required in self._expected if required and pattern not in seen]

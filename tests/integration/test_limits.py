@@ -301,8 +301,8 @@ def test_activity_keeps_a_session(make_server, mpm):
     server.start()
     with Client(smtp.port) as client:
         client.ehlo()
-        for _ in range(5):
-            time.sleep(0.8)
+        for _ in range(3):
+            time.sleep(0.9)
             client.command("NOOP", 250)
         client.quit()
 

@@ -13,7 +13,7 @@ import sanitizers
 import smtpd_env
 from smtp_client import Client
 
-SOURCE = pathlib.Path(__file__).resolve().parent / "sample_plugin.cc"
+SOURCE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "sample_plugin.cc"
 
 HEADER = b"From: sender@example.net\r\nSubject: sample\r\n\r\n"
 

@@ -10,7 +10,7 @@ import pytest
 from load import Load
 from maildir import check_stored
 from smtp_client import Client
-from smtpd_env import SLOWDOWN, children_of, process_exists, wait_until
+from smtpd_env import BUILD, SLOWDOWN, children_of, process_exists, wait_until
 
 HEADER = b"From: sender@example.net\r\nSubject: restart\r\n\r\n"
 
@@ -85,9 +85,14 @@ def test_new_configuration_is_used_by_new_sessions(server):
         smtp._lines = "SmtpMaxMessageSize 4321"
         server.write()
         server.graceful()
-        with Client(smtp.port) as after:
-            assert "SIZE 4321" in after.ehlo().lines
-            after.quit()
+
+        def new_session():
+            """What a session of the new generation says; one that an old child still accepted hears 421."""
+            with Client(smtp.port) as after:
+                reply = after.command("EHLO client.example.net")
+                return reply if reply.code == 250 else None
+
+        assert "SIZE 4321" in wait_until(new_session, 10, "no new session").lines
         before.command("RCPT TO:<user@example.com>", 250)
         before.data(HEADER).expect(250)
 
@@ -193,7 +198,8 @@ def test_restarts_do_not_pile_up_anything_in_the_parent(make_server):
         server.graceful()
     files_after, module_after, plugin_after, maps_after = parent()
     assert files_after <= files and module_after == module_maps and plugin_after == plugin_maps
-    assert maps_after <= maps + 8
+    if not BUILD["sanitizers"]:  # which keep freed memory
+        assert maps_after <= maps + 8
     with Client(smtp.port) as client:
         client.ehlo()
         client.deliver(HEADER).expect(250)

@@ -1,0 +1,25 @@
+#include "httpd/mpm_event.h"
+
+#include <cstring>
+
+namespace smtpd::httpd {
+
+/// mpm_event learns a connection's server in its post_read_request hook, from a request's `connection` and `server`. That one hook is called with a
+/// request that has nothing else; in 2.4.71 it looks at nothing else.
+void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_server) {
+    server_rec* server = connection->base_server;
+    if (connection->cs == nullptr || server->timeout == main_server->timeout) return;
+    const apr_array_header_t* hooks = ap_hook_get_post_read_request();
+    if (hooks == nullptr) return;
+    const auto* links = reinterpret_cast<const ap_LINK_post_read_request_t*>(hooks->elts);
+    for (int i = 0; i < hooks->nelts; ++i) {
+        if (links[i].szName == nullptr || std::strcmp(links[i].szName, "event.c") != 0) continue;
+        auto* request = static_cast<request_rec*>(apr_pcalloc(connection->pool, sizeof(request_rec)));
+        request->pool = connection->pool;
+        request->connection = connection;
+        request->server = server;
+        links[i].pFunc(request);
+    }
+}
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,12 @@
+/// mpm_event.h: what has to be known about the event MPM from inside.
+#pragma once
+
+#include "httpd/apache.h"
+
+namespace smtpd::httpd {
+
+/// Makes a virtual host's own Timeout count while the MPM waits for its connection. Until a request has been read, mpm_event takes the main
+/// server's; there are no requests here. Does nothing under another MPM, or where both are the same.
+void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_server);
+
+}  // namespace smtpd::httpd
