@@ -8,6 +8,7 @@ nobase_dist_manual_DATA = \
 	docs/hooks.md \
 	docs/log-ids.md \
 	docs/migration.md \
+	docs/sample_plugin.cc \
 	docs/writing-a-plugin.md
 
 # The plugin reference: the index, and one page for each plugin, from its head comment and its table of options.
