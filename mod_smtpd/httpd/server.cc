@@ -19,6 +19,7 @@ namespace smtpd::httpd {
 namespace {
 
 constexpr const char* qmail_control_dir = "/var/qmail/control";
+constexpr const char* default_spool_dir = "/tmp";  // not TMPDIR: that is of whoever started httpd
 
 std::vector<std::string> control_directories(const ServerConfig& config) {
     std::vector<std::string> out;
@@ -30,11 +31,6 @@ std::vector<std::string> control_directories(const ServerConfig& config) {
 std::string key_of(const server_rec* record) {
     const auto port = record->port != 0 ? record->port : record->addrs != nullptr ? record->addrs->host_port : apr_port_t(0);
     return format_text("{}:{}", record->server_hostname != nullptr ? record->server_hostname : "", port);
-}
-
-std::string default_spool_dir(apr_pool_t* pool) {
-    const char* directory = nullptr;
-    return apr_temp_dir_get(&directory, pool) == APR_SUCCESS ? directory : "/tmp";
 }
 
 /// Whether the user that the children change to may make files there. Group rights count for the main group only.
@@ -84,7 +80,7 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.bare_newline = config_.bare_newline.value_or(smtp::BareNewline::reject);
     settings_.bare_newline_exempt = config_.bare_newline_exempt;
     settings_.ignore_unknown_parameters = config_.ignore_unknown_parameters.value_or(false);
-    settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir(record_->process->pool));
+    settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir);
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
     if (!children_may_write(settings_.spool.directory))
         problems.push_back({true, config_.where, format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there", settings_.spool.directory,

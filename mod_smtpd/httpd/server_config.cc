@@ -259,7 +259,7 @@ const command_rec directives[] = {
                   "the directory with qmail's control files, asked after SmtpControlDir; default /var/qmail/control"),
     AP_INIT_TAKE1("SmtpGreeting", setter(set_greeting), nullptr, RSRC_CONF, "the text of the greeting, behind 220"),
     AP_INIT_TAKE1("SmtpMaxMessageSize", setter(set_max_message_size), nullptr, RSRC_CONF, "the largest message in octets; 0 (default): no limit"),
-    AP_INIT_TAKE1("SmtpSpoolDir", setter(set_spool_dir), nullptr, RSRC_CONF, "where large messages are kept while they arrive; default: the system's directory for temporary files"),
+    AP_INIT_TAKE1("SmtpSpoolDir", setter(set_spool_dir), nullptr, RSRC_CONF, "where large messages are kept while they arrive; default: /tmp"),
     AP_INIT_TAKE1("SmtpSpoolThreshold", setter(set_spool_threshold), nullptr, RSRC_CONF, "messages up to that size are kept in memory; default 256k"),
     AP_INIT_TAKE1("SmtpMaxRecipients", setter(set_max_recipients), nullptr, RSRC_CONF, "recipients of one message; default 1000"),
     AP_INIT_TAKE1("SmtpMaxErrors", setter(set_max_errors), nullptr, RSRC_CONF, "replies of 4xx and 5xx after which a session ends; default 20, 0: no limit"),

@@ -147,8 +147,8 @@ def test_folder_that_may_not_be_written(make_server, folder):
     server.expect_log(r":error\].*Permission denied")
     smtp = server.smtp(lines="SmtpSpoolThreshold 16k")
     path = smtp.maildir.path if folder == "maildir" else smtp.spool
-    os.chown(path, 0, 0)
     server.start()
+    os.chown(path, 0, 0)
     with Client(smtp.port) as client:
         client.ehlo()
         client.deliver(LARGE).expect(451, "4.3.0")
