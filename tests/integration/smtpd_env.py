@@ -280,7 +280,7 @@ class Httpd:
         workers = self.children_wanted * self.threads
         lines = (f"StartServers {self.children_wanted}\nThreadsPerChild {self.threads}\nThreadLimit {self.threads}\nMaxRequestWorkers {workers}\n"
                  f"MinSpareThreads {workers}\nMaxSpareThreads {workers}\nServerLimit {self.children_wanted + 12}")
-        return lines + ("\nAsyncRequestWorkerFactor 64" if self.mpm == "event" else "")
+        return lines + ("\nAsyncRequestWorkerFactor 256" if self.mpm == "event" else "")
 
     def configuration(self):
         addresses = ["127.0.0.1"] + (["[::1]"] if has_ipv6() else [])
