@@ -48,6 +48,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/pattern.cc \
 	mod_smtpd/support/random.cc \
 	mod_smtpd/support/random.h \
+	mod_smtpd/support/shared_poll.cc \
+	mod_smtpd/support/shared_poll.h \
 	mod_smtpd/support/strings.cc \
 	mod_smtpd/support/strings.h \
 	mod_smtpd/smtp/address.cc \
@@ -134,6 +136,7 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/mod_smtpd.cc \
 	mod_smtpd/httpd/mpm_event.cc \
 	mod_smtpd/httpd/mpm_event.h \
+	mod_smtpd/httpd/pace.h \
 	mod_smtpd/httpd/server.cc \
 	mod_smtpd/httpd/server.h \
 	mod_smtpd/httpd/server_config.cc \

@@ -25,6 +25,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/host/plugin_file_test.cc \
 	tests/unit/host/plugin_set_test.cc \
 	tests/unit/host/policy_test.cc \
+	tests/unit/httpd/pace_test.cc \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
@@ -52,6 +53,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/config_file_test.cc \
 	tests/unit/support/control_test.cc \
 	tests/unit/support/ip_test.cc \
+	tests/unit/support/shared_poll_test.cc \
 	tests/unit/support/strings_test.cc \
 	tests/fakes/answer_text.h \
 	tests/fakes/cdb_file.h \

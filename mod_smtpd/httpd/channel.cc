@@ -40,17 +40,20 @@ char* thread_buffer() noexcept {
 
 Channel::Channel(conn_rec* connection) : connection_(connection), socket_(ap_get_conn_socket(connection)) {
     remove_http_filters(connection);
-    apr_os_sock_t descriptor = -1;
-    if (socket_ != nullptr && apr_os_sock_get(&descriptor, socket_) == APR_SUCCESS) descriptor_ = descriptor;
-    direct_in_ = descriptor_ >= 0 && is_core_only(connection->input_filters, ap_core_input_filter_handle);
-    direct_out_ = descriptor_ >= 0 && is_core_only(connection->output_filters, ap_core_output_filter_handle);
+    direct_in_ = is_open() && is_core_only(connection->input_filters, ap_core_input_filter_handle);
+    direct_out_ = is_open() && is_core_only(connection->output_filters, ap_core_output_filter_handle);
     if (!direct_in_) in_ = apr_brigade_create(connection->pool, connection->bucket_alloc);
     if (!direct_out_) out_ = apr_brigade_create(connection->pool, connection->bucket_alloc);
 }
 
+int Channel::descriptor() const noexcept {
+    apr_os_sock_t descriptor = -1;
+    return socket_ != nullptr && apr_os_sock_get(&descriptor, socket_) == APR_SUCCESS ? descriptor : -1;
+}
+
 Channel::Read Channel::read_socket(char* buffer, std::size_t size, std::size_t& length) {
     for (;;) {
-        const ssize_t got = ::recv(descriptor_, buffer, size, MSG_DONTWAIT);
+        const ssize_t got = ::recv(descriptor(), buffer, size, MSG_DONTWAIT);
         if (got > 0) {
             length = static_cast<std::size_t>(got);
             return Read::some;
@@ -71,7 +74,7 @@ apr_status_t Channel::read_filters() {
 }
 
 bool Channel::wait(std::chrono::milliseconds time) {
-    pollfd wanted{descriptor_, POLLIN, 0};
+    pollfd wanted{descriptor(), POLLIN, 0};
     if (is_threaded()) return ::poll(&wanted, 1, static_cast<int>(time.count())) > 0;
     const timespec limit{time.count() / 1000, time.count() % 1000 * 1000000};
     sigset_t none;
@@ -86,16 +89,32 @@ bool Channel::write(std::string& octets) {
     return sent;
 }
 
+Channel::Sent Channel::try_write(std::string& octets) {
+    if (connection_->aborted != 0) return Sent::gone;
+    while (!octets.empty()) {
+        const ssize_t sent = ::send(descriptor(), octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) {
+            octets.erase(0, static_cast<std::size_t>(sent));
+            continue;
+        }
+        if (errno == EINTR) continue;
+        if (errno == EAGAIN || errno == EWOULDBLOCK) return Sent::some;
+        connection_->aborted = 1;
+        return Sent::gone;
+    }
+    return Sent::all;
+}
+
 bool Channel::write_socket(std::string_view octets) {
     apr_interval_time_t timeout = connection_->base_server->timeout;
     while (!octets.empty()) {
-        const ssize_t sent = ::send(descriptor_, octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t sent = ::send(descriptor(), octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
             octets.remove_prefix(static_cast<std::size_t>(sent));
             continue;
         }
         if (errno == EINTR) continue;
-        pollfd wanted{descriptor_, POLLOUT, 0};
+        pollfd wanted{descriptor(), POLLOUT, 0};
         const bool full = errno == EAGAIN || errno == EWOULDBLOCK;
         if (full && ::poll(&wanted, 1, static_cast<int>(apr_time_as_msec(timeout))) > 0) continue;
         connection_->aborted = 1;
@@ -114,7 +133,7 @@ bool Channel::write_filters(std::string_view octets) {
 }
 
 void Channel::provoke() {
-    if (descriptor_ >= 0) ::shutdown(descriptor_, SHUT_RD);
+    if (const int open = descriptor(); open >= 0) ::shutdown(open, SHUT_RD);
 }
 
 }  // namespace smtpd::httpd

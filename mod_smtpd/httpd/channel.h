@@ -37,8 +37,16 @@ public:
     /// Sends and clears `octets`; waits for a slow client as long as the server's Timeout. False when the client is gone.
     bool write(std::string& octets);
 
+    enum class Sent { all, some, gone };
+    /// Sends what can be sent without waiting, and takes it off `octets`. Only where is_direct().
+    Sent try_write(std::string& octets);
+
     /// Whether nothing stands between us and the socket: what is not in the socket has not come.
-    bool is_direct() const noexcept { return direct_in_; }
+    bool is_direct() const noexcept { return direct_in_ && direct_out_; }
+    /// -1 once the MPM has closed it, which it does in the middle of everything when httpd is stopped. Never to be kept: the number may be that of
+    /// somebody else's file by now.
+    int descriptor() const noexcept;
+    bool is_open() const noexcept { return descriptor() >= 0; }
 
     /// Makes the MPM come back to this connection now, as if its client had closed. Any thread.
     void provoke();
@@ -49,10 +57,8 @@ private:
     bool write_socket(std::string_view octets);
     bool write_filters(std::string_view octets);
 
-
     conn_rec* connection_;
     apr_socket_t* socket_;
-    int descriptor_ = -1;
     bool direct_in_ = false;
     bool direct_out_ = false;
     apr_bucket_brigade* in_ = nullptr;

@@ -5,6 +5,7 @@
 #include "httpd/waker.h"
 
 #include "support/random.h"
+#include "support/shared_poll.h"
 
 #include <atomic>
 #include <memory>
@@ -25,6 +26,7 @@ public:
     const bool is_signalled;  ///< signals end the process from the thread that serves (mpm_prefork)
     const bool is_async;  ///< the MPM waits for us (mpm_event)
     Waker waker;
+    support::SharedPoll shared_poll;  ///< of the sessions that are in the middle of a dialogue
 
     /// Whether one more thread may wait a moment for its client instead of going back to the MPM.
     bool may_linger() const noexcept { return waiting_threads_.load(std::memory_order_relaxed) < linger_limit_; }

@@ -16,9 +16,8 @@ namespace {
 using engine::Step;
 using std::chrono::milliseconds;
 
-/// How long a thread waits for the next command before it gives the connection back to the MPM: handing it over costs more than this wait, as long
-/// as there are threads to spare.
-constexpr milliseconds linger{20};
+/// The same for a moment's wait for the next command where filters stand between us and the socket.
+constexpr milliseconds linger_time{20};
 
 /// How often a blocking wait looks up, for limits and for the end of the process.
 constexpr milliseconds slice{500};
@@ -114,7 +113,8 @@ int ConnectionDriver::process() {
     }
     if (connection_->cs != nullptr) {
 #ifdef AP_MPMQ_CAN_WAITIO
-        if (state == State::waiting) {
+        if (state == State::waiting && !channel_.is_open()) session_.abandon();  // by a stop that waits for nobody
+        else if (state == State::waiting) {
             connection_->cs->state = CONN_STATE_ASYNC_WAITIO;
             connection_->cs->sense = CONN_SENSE_WANT_READ;
             return OK;
@@ -142,9 +142,7 @@ ConnectionDriver::State ConnectionDriver::run(Step step) {
 
 /// Sends what there is to send, and gets more input: now, after a short wait, or later from the MPM.
 Step ConnectionDriver::next_input(bool& hand_back) {
-    if (child_.is_stopping())
-        if (const Step step = session_.stop_soon(); step == Step::close) return step;
-    if (const auto why = overdue()) return session_.interrupt(*why);  // a client that never lets go of this thread is not seen by look()
+    if (const Step step = check_limits(); step == Step::close) return step;
     const bool answers = !session_.output().empty();
     if (answers && !channel_.is_direct()) {  // a filter may hold more of a pipelined group: its replies go together
         Step step = Step::need_input;
@@ -154,15 +152,77 @@ Step ConnectionDriver::next_input(bool& hand_back) {
     Step step = Step::need_input;
     if (!answers && read(step)) return step;
     if (!child_.is_async) return block_for_input();
-    if (child_.may_linger()) {
-        const Child::Lingering lingering(child_);
-        if (channel_.wait(linger)) {
-            read(step);
-            return step;
-        }
-    }
+    if (child_.may_linger()) return linger(hand_back);
     hand_back = true;
     return step;
+}
+
+/// A client that never lets go of this thread is not seen by look().
+Step ConnectionDriver::check_limits() {
+    if (child_.is_stopping())
+        if (const Step step = session_.stop_soon(); step == Step::close) return step;
+    if (const auto why = overdue()) return session_.interrupt(*why);
+    return Step::need_input;
+}
+
+/// Waits a moment for the next command, together with others.
+Step ConnectionDriver::linger(bool& hand_back) {
+    const Child::Lingering lingering(child_);
+    Step step = Step::need_input;
+    if (!channel_.is_direct()) {
+        hand_back = !channel_.wait(linger_time);
+        if (!hand_back) read(step);
+        return step;
+    }
+    hand_back = !child_.shared_poll.wait(channel_.descriptor(), *this);
+    if (hand_back) return step;
+    if (fault_) std::rethrow_exception(fault_);
+    return served_ ? *served_ : read_slowly();
+}
+
+Step ConnectionDriver::read_slowly() {
+    Step step = Step::need_input;
+    const auto phase = session_.phase();
+    const auto began = std::chrono::steady_clock::now();
+    read(step);
+    server_.pace().note(phase, std::chrono::steady_clock::now() - began);
+    return step;
+}
+
+/// In the thread that polls for all. This session's own waits in linger() and holds its mutex.
+bool ConnectionDriver::serve() noexcept {
+    served_.reset();
+    if (server_.pace().is_slow(session_.phase())) return false;
+    try {
+        const ConnectionScope scope(connection_);
+        return serve_input();
+    } catch (...) {
+        fault_ = std::current_exception();
+        return false;
+    }
+}
+
+/// Reads, answers, and says whether the next thing is to wait for more input. Whatever else is next is not done here: it may take its time.
+bool ConnectionDriver::serve_input() {
+    Step step = Step::need_input;
+    const auto phase = session_.phase();
+    const auto began = std::chrono::steady_clock::now();
+    switch (channel_.read([&](std::string_view octets) { step = session_.feed(octets); })) {
+        case Channel::Read::nothing: return true;
+        case Channel::Read::end: step = session_.end_of_input(); break;
+        case Channel::Read::some: break;
+    }
+    server_.pace().note(phase, std::chrono::steady_clock::now() - began);
+    Channel::Sent sent = Channel::Sent::all;
+    for (;; step = session_.resume()) {
+        if (step == Step::need_input) step = check_limits();
+        sent = channel_.try_write(session_.output());
+        if (sent == Channel::Sent::gone) step = session_.abandon();
+        if (step != Step::more || sent != Channel::Sent::all) break;
+    }
+    child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
+    served_ = step;
+    return step == Step::need_input && sent == Channel::Sent::all;
 }
 
 Step ConnectionDriver::block_for_input() {

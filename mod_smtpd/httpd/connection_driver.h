@@ -11,12 +11,13 @@
 
 #include "engine/session.h"
 
+#include <exception>
 #include <memory>
 #include <mutex>
 
 namespace smtpd::httpd {
 
-class ConnectionDriver : public std::enable_shared_from_this<ConnectionDriver> {
+class ConnectionDriver final : public std::enable_shared_from_this<ConnectionDriver>, private support::SharedPoll::Guest {
 public:
     /// `row` is the session's in the table of sessions; it is given back at the end.
     ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row);
@@ -40,6 +41,11 @@ private:
 
     State run(engine::Step step);
     engine::Step next_input(bool& hand_back);
+    engine::Step check_limits();
+    engine::Step linger(bool& hand_back);
+    engine::Step read_slowly();
+    bool serve() noexcept override;
+    bool serve_input();
     engine::Step wait_parked(bool& hand_back);
     engine::Step block_for_input();
     engine::Step take(std::string_view octets);
@@ -60,6 +66,8 @@ private:
     bool started_ = false;
     bool alive_ = true;
     MonotonicTime scheduled_for_{};
+    std::optional<engine::Step> served_;  ///< by serve(), which has nothing for us where it is empty
+    std::exception_ptr fault_;            ///< in serve()
 };
 
 /// The driver of a connection to a server with the engine on, made at the first call; null for other connections. A client that a limit turns

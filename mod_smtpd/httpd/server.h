@@ -2,6 +2,7 @@
 #pragma once
 
 #include "httpd/error_log.h"
+#include "httpd/pace.h"
 #include "httpd/server_config.h"
 
 #include "engine/settings.h"
@@ -30,6 +31,7 @@ public:
     host::PluginSet& plugins() noexcept { return *plugins_; }
     const Clock& clock() const noexcept { return clock_; }
     LogSink& log() noexcept { return plugins_->log(); }
+    Pace& pace() noexcept { return pace_; }
     const std::string& key() const noexcept { return key_; }  ///< "mx.example.com:25", for limits and the status page
     std::chrono::seconds session_timeout() const { return config_.session_timeout.value_or(std::chrono::hours(2)); }
     std::uint64_t min_data_rate() const { return config_.min_data_rate.value_or(100); }
@@ -43,6 +45,7 @@ private:
     const ServerConfig& config_;
     bool ready_ = true;
     std::string key_;
+    Pace pace_;
     support::SystemClock clock_{support::SystemClock::Precision::coarse};  ///< it is read around every call of a plugin
     ErrorLog error_log_;
     host::DirectoryControlFiles control_;

@@ -1,0 +1,109 @@
+/// shared_poll.h: threads that wait for their sockets for a moment let one of them poll for all.
+///
+/// A thread for each socket, blocked until the next line of a dialogue, costs two switches of threads for every line, and they cost more than the
+/// line. Here one of the waiting threads leads: it polls for all and does what comes with input, also for the others, which sleep. A thread goes on
+/// by itself when its guest says so, or when nothing came for a while; if it was the leader, another is appointed.
+///
+/// A guest that blocks in serve() holds up the others only until the deputy, a sleeping thread that looks up now and then, takes over.
+#pragma once
+
+#include "support/file_descriptor.h"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+namespace smtpd::support {
+
+class SharedPoll {
+public:
+    class Guest {
+    public:
+        /// There is input. Called by any of the waiting threads, only during wait(), never by two at a time. False: the owner has to go on.
+        virtual bool serve() noexcept = 0;
+
+    protected:
+        ~Guest() = default;
+    };
+
+    using milliseconds = std::chrono::milliseconds;
+    /// Nothing is polled for longer than `patience`; a leader is stuck that does one thing for longer than `stall`. Throws std::system_error.
+    explicit SharedPoll(milliseconds patience, milliseconds stall = milliseconds(10));
+    SharedPoll(const SharedPoll&) = delete;
+    SharedPoll& operator=(const SharedPoll&) = delete;
+
+    /// True once the guest's serve() has returned false; false once nothing came for `patience`. Meanwhile the calling thread may serve other guests.
+    /// Thread-safe.
+    bool wait(int descriptor, Guest& guest);
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+
+    /// What a sleeping thread is woken for. The first two end its wait().
+    enum class Call : std::uint32_t { go_on, idle, lead, watch, none };
+
+    /// A thread in wait(), on its stack. Guarded by mutex_. One that was called to end its wait() may be gone at once.
+    struct Seat {
+        Seat(int descriptor, Guest& guest) : descriptor(descriptor), guest(guest) {}
+        const int descriptor;
+        Guest& guest;
+        Time last_input{};
+        Seat* older = nullptr;
+        Seat* newer = nullptr;
+        bool is_linked = false;
+        bool is_polled = false;  ///< not while a leader that was stuck still serves its guest
+        bool is_away = false;    ///< its thread is stuck in somebody's serve()
+        std::atomic<std::uint32_t> call{static_cast<std::uint32_t>(Call::none)};
+    };
+
+    /// Says under the lock what a seat is called for, and wakes its thread when the lock is released.
+    class Calls {
+    public:
+        void add(Seat& seat, Call call) noexcept;
+        void make() noexcept;
+
+    private:
+        std::array<std::atomic<std::uint32_t>*, 16> words_{};
+        std::size_t count_ = 0;
+    };
+
+    // of those that sleep
+    Call enter(Seat& seat);
+    static Call sleep(Seat& seat, const milliseconds* limit) noexcept;
+    Call watch(Seat& seat);
+    void take_over(Seat& deputy, Calls& calls) noexcept;
+
+    // of the one that polls
+    Call lead(Seat& self);
+    bool serve(Seat& self, Seat& seat, Time now, Call& own);
+    bool look_around(Seat& self, Time now, Call& own, int& timeout);
+    void kick() noexcept;
+    void note_kick() noexcept;
+    Call step_back(Seat& self);
+
+    // under the lock
+    void fill_posts(Calls& calls) noexcept;
+    Seat* newest_free(const Seat* except) const noexcept;
+    bool begin_polling(Seat& seat) noexcept;
+    void end_polling(Seat& seat) noexcept;
+    void append(Seat& seat, Time now) noexcept;
+    void unlink(Seat& seat) noexcept;
+    void remove(Seat& seat) noexcept;
+
+    const milliseconds patience_;
+    const milliseconds stall_;
+    const FileDescriptor epoll_;
+    const FileDescriptor kick_;  ///< in the epoll: makes the leader look at its own call
+    std::mutex mutex_;
+    Seat* oldest_ = nullptr;  ///< by their last input
+    Seat* newest_ = nullptr;
+    Seat* leader_ = nullptr;
+    Seat* deputy_ = nullptr;
+    Seat* served_ = nullptr;  ///< by the leader, now
+    std::uint64_t services_ = 0;
+};
+
+}  // namespace smtpd::support

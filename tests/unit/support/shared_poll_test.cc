@@ -1,0 +1,229 @@
+#include "support/shared_poll.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace smtpd::support {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds patience{150};
+constexpr milliseconds stall{5};
+constexpr milliseconds limit{20'000};  // only a broken SharedPoll takes that long
+
+/// Sends every octet back but two: with 'q' its owner has to go on, and with 'b' it blocks until it is let go.
+class Echo final : public SharedPoll::Guest {
+public:
+    Echo() { CPPUNIT_ASSERT_EQUAL(0, ::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_.data())); }
+    ~Echo() {
+        ::close(ends_[0]);
+        ::close(ends_[1]);
+    }
+    Echo(const Echo&) = delete;
+
+    bool serve() noexcept override {
+        const bool alone = !busy_.exchange(true);
+        if (!alone) overlaps = true;
+        char octet = 0;
+        if (::recv(ends_[0], &octet, 1, MSG_DONTWAIT) == 1) {
+            ++served;
+            if (octet == 'b') gate.get_future().wait();
+            if (::send(ends_[0], &octet, 1, 0) != 1) overlaps = true;
+        }
+        busy_ = false;
+        return octet != 'q';
+    }
+
+    void send(char octet) { CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::send(ends_[1], &octet, 1, 0)); }
+    char receive() {
+        pollfd wanted{ends_[1], POLLIN, 0};
+        char octet = 0;
+        if (::poll(&wanted, 1, static_cast<int>(limit.count())) == 1 && ::recv(ends_[1], &octet, 1, 0) == 1) return octet;
+        return '!';
+    }
+    bool answers(char octet) {
+        send(octet);
+        return receive() == octet;
+    }
+    int descriptor() const { return ends_[0]; }
+
+    std::atomic<bool> overlaps{false};
+    std::atomic<int> served{0};
+    std::promise<void> gate;
+
+private:
+    std::array<int, 2> ends_{};
+    std::atomic<bool> busy_{false};
+};
+
+/// Guests with a thread each, which waits again as long as nothing came.
+class Party {
+public:
+    explicit Party(std::size_t size) : poll_(patience, stall) {
+        for (std::size_t i = 0; i < size; ++i) guests_.push_back(std::make_unique<Echo>());
+        for (auto& guest : guests_)
+            threads_.emplace_back([this, &guest] {
+                while (!poll_.wait(guest->descriptor(), *guest)) ++idle_;
+            });
+    }
+    ~Party() {
+        for (auto& guest : guests_) guest->send('q');
+        for (auto& thread : threads_) thread.join();
+    }
+    Echo& operator[](std::size_t index) { return *guests_[index]; }
+    std::size_t size() const { return guests_.size(); }
+    int idle() const { return idle_; }
+    bool overlapped() const {
+        for (const auto& guest : guests_)
+            if (guest->overlaps) return true;
+        return false;
+    }
+
+private:
+    SharedPoll poll_;
+    std::atomic<int> idle_{0};
+    std::vector<std::unique_ptr<Echo>> guests_;
+    std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+class SharedPollTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(SharedPollTest);
+    CPPUNIT_TEST(one_that_is_done_goes_on);
+    CPPUNIT_TEST(nothing_comes);
+    CPPUNIT_TEST(all_are_served_and_never_twice_at_a_time);
+    CPPUNIT_TEST(one_thread_does_the_work_of_all);
+    CPPUNIT_TEST(whoever_is_stuck_holds_up_nobody);
+    CPPUNIT_TEST(several_are_stuck);
+    CPPUNIT_TEST(they_come_and_go);
+    CPPUNIT_TEST_SUITE_END();
+
+    void one_that_is_done_goes_on() {
+        SharedPoll poll(limit, stall);
+        Echo guest;
+        guest.send('q');
+        CPPUNIT_ASSERT(poll.wait(guest.descriptor(), guest));
+        CPPUNIT_ASSERT_EQUAL('q', guest.receive());
+        CPPUNIT_ASSERT_EQUAL(1, guest.served.load());
+    }
+
+    void nothing_comes() {
+        SharedPoll poll(milliseconds(20), stall);
+        Echo guest;
+        const auto began = std::chrono::steady_clock::now();
+        CPPUNIT_ASSERT(!poll.wait(guest.descriptor(), guest));
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began >= milliseconds(20));
+        CPPUNIT_ASSERT_EQUAL(0, guest.served.load());
+    }
+
+    void all_are_served_and_never_twice_at_a_time() {
+        Party party(12);
+        for (int round = 0; round < 50; ++round) {
+            for (std::size_t i = 0; i < party.size(); ++i) party[i].send('x');
+            for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT_EQUAL('x', party[i].receive());
+        }
+        CPPUNIT_ASSERT(!party.overlapped());
+        for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT_EQUAL(50, party[i].served.load());
+    }
+
+    /// The reason for it all: those who answer at once need no thread of theirs.
+    void one_thread_does_the_work_of_all() {
+        class Witness final : public SharedPoll::Guest {
+        public:
+            explicit Witness(Echo& echo) : echo_(echo) {}
+            bool serve() noexcept override {
+                const bool stays = echo_.serve();
+                if (stays) threads.push_back(std::this_thread::get_id());
+                return stays;
+            }
+            std::vector<std::thread::id> threads;
+
+        private:
+            Echo& echo_;
+        };
+        SharedPoll poll(limit, limit);
+        Echo first;
+        Echo second;
+        Witness one(first);
+        Witness two(second);
+        std::thread leader([&] { poll.wait(first.descriptor(), one); });
+        CPPUNIT_ASSERT(first.answers('x'));
+        const auto leading = leader.get_id();
+        std::thread other([&] { poll.wait(second.descriptor(), two); });
+        for (int i = 0; i < 20; ++i) CPPUNIT_ASSERT(second.answers('x'));
+        second.send('q');
+        other.join();
+        first.send('q');
+        leader.join();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{20}, two.threads.size());
+        for (const auto& thread : two.threads) CPPUNIT_ASSERT(thread == leading);
+    }
+
+    /// Each in its turn, so that it is the leader's own guest, the deputy's, and somebody else's.
+    void whoever_is_stuck_holds_up_nobody() {
+        Party party(4);
+        for (std::size_t stuck = 0; stuck < party.size(); ++stuck) {
+            party[stuck].gate = {};
+            party[stuck].send('b');
+            for (std::size_t i = 0; i < party.size(); ++i)
+                if (i != stuck) CPPUNIT_ASSERT_MESSAGE(std::to_string(stuck) + " holds up " + std::to_string(i), party[i].answers('x'));
+            party[stuck].gate.set_value();
+            CPPUNIT_ASSERT_EQUAL('b', party[stuck].receive());
+            CPPUNIT_ASSERT(party[stuck].answers('x'));
+        }
+        CPPUNIT_ASSERT(!party.overlapped());
+    }
+
+    void several_are_stuck() {
+        Party party(6);
+        for (int round = 0; round < 5; ++round) {
+            for (const std::size_t stuck : {0, 2, 3}) {
+                party[stuck].gate = {};
+                party[stuck].send('b');
+            }
+            for (const std::size_t i : {1, 4, 5}) CPPUNIT_ASSERT(party[i].answers('x'));
+            for (const std::size_t stuck : {3, 0, 2}) party[stuck].gate.set_value();
+            for (const std::size_t stuck : {0, 2, 3}) CPPUNIT_ASSERT_EQUAL('b', party[stuck].receive());
+            for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));
+        }
+        CPPUNIT_ASSERT(!party.overlapped());
+    }
+
+    /// Waits that end because nothing came, one beside the other, with sockets that go away.
+    void they_come_and_go() {
+        SharedPoll poll(milliseconds(2), milliseconds(1));
+        std::atomic<int> wrong{0};
+        std::vector<std::thread> threads;
+        for (int number = 0; number < 6; ++number)
+            threads.emplace_back([&poll, &wrong, number] {
+                for (int round = 0; round < 60; ++round) {
+                    Echo guest;
+                    const bool is_quiet = (round + number) % 3 == 0;
+                    if (!is_quiet) guest.send('x');
+                    if ((round + number) % 3 == 1) guest.send('q');
+                    const bool goes_on = poll.wait(guest.descriptor(), guest);
+                    if (goes_on != ((round + number) % 3 == 1) || guest.overlaps) ++wrong;
+                    if (!is_quiet && guest.receive() != 'x') ++wrong;
+                }
+            });
+        for (auto& thread : threads) thread.join();
+        CPPUNIT_ASSERT_EQUAL(0, wrong.load());
+    }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(SharedPollTest);
+
+}  // namespace smtpd::support
