@@ -7,6 +7,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/clock.h \
 	mod_smtpd/include/smtpd/connection.h \
 	mod_smtpd/include/smtpd/control.h \
+	mod_smtpd/include/smtpd/credentials.h \
 	mod_smtpd/include/smtpd/files.h \
 	mod_smtpd/include/smtpd/finding.h \
 	mod_smtpd/include/smtpd/format.h \
@@ -31,6 +32,8 @@ smtpdinclude_HEADERS = \
 # Everything but httpd/, built without httpd's include path. The module, the unit tests, the tools, the benchmark and the fuzz targets link it.
 noinst_LTLIBRARIES += libsmtpd_core.la
 libsmtpd_core_la_SOURCES = \
+	mod_smtpd/support/base64.cc \
+	mod_smtpd/support/base64.h \
 	mod_smtpd/support/cdb.cc \
 	mod_smtpd/support/clock.cc \
 	mod_smtpd/support/clock.h \
@@ -48,6 +51,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/pattern.cc \
 	mod_smtpd/support/random.cc \
 	mod_smtpd/support/random.h \
+	mod_smtpd/support/secret.cc \
 	mod_smtpd/support/shared_poll.cc \
 	mod_smtpd/support/shared_poll.h \
 	mod_smtpd/support/strings.cc \
@@ -65,7 +69,11 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/smtp/path_argument.cc \
 	mod_smtpd/smtp/path_argument.h \
 	mod_smtpd/smtp/reply.cc \
+	mod_smtpd/smtp/sasl.cc \
+	mod_smtpd/smtp/sasl.h \
 	mod_smtpd/smtp/utf8.h \
+	mod_smtpd/smtp/xtext.cc \
+	mod_smtpd/smtp/xtext.h \
 	mod_smtpd/message/chunk_buffer.cc \
 	mod_smtpd/message/chunk_buffer.h \
 	mod_smtpd/message/field_syntax.h \
@@ -81,6 +89,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/replies.h \
 	mod_smtpd/engine/session.cc \
 	mod_smtpd/engine/session.h \
+	mod_smtpd/engine/session_auth.cc \
 	mod_smtpd/engine/session_commands.cc \
 	mod_smtpd/engine/session_data.cc \
 	mod_smtpd/engine/settings.h \
@@ -145,6 +154,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/session_table.h \
 	mod_smtpd/httpd/status_page.cc \
 	mod_smtpd/httpd/status_page.h \
+	mod_smtpd/httpd/tls.cc \
+	mod_smtpd/httpd/tls.h \
 	mod_smtpd/httpd/waker.cc \
 	mod_smtpd/httpd/waker.h
 mod_smtpd_mod_smtpd_la_CPPFLAGS = $(core_cppflags) $(HTTPD_CPPFLAGS) -DSMTPD_PLUGIN_DIR='"$(plugindir)"'

@@ -9,6 +9,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/api_test.cc \
 	tests/unit/engine/hook_matrix_test.cc \
 	tests/unit/engine/replies_test.cc \
+	tests/unit/engine/session_auth_test.cc \
 	tests/unit/engine/session_commands_test.cc \
 	tests/unit/engine/session_data_test.cc \
 	tests/unit/engine/session_parking_test.cc \
@@ -50,10 +51,14 @@ tests_unit_tests_SOURCES = \
 	tests/unit/smtp/parameters_test.cc \
 	tests/unit/smtp/path_argument_test.cc \
 	tests/unit/smtp/reply_test.cc \
+	tests/unit/smtp/sasl_test.cc \
+	tests/unit/smtp/xtext_test.cc \
+	tests/unit/support/base64_test.cc \
 	tests/unit/support/config_file_test.cc \
 	tests/unit/support/control_test.cc \
 	tests/unit/support/ip_test.cc \
 	tests/unit/support/shared_poll_test.cc \
+	tests/unit/support/secret_test.cc \
 	tests/unit/support/strings_test.cc \
 	tests/fakes/answer_text.h \
 	tests/fakes/cdb_file.h \
@@ -128,6 +133,11 @@ bad_plugins = \
 	tests/bad_plugins/wrong_registrations.la \
 	tests/bad_plugins/wrong_version.la
 
+# --- plugins that tests of a running server need -----------------------------------------------------------------------------------------------
+
+helper_plugins = \
+	tests/helper_plugins/knows_passwords.la
+
 # --- fuzz targets: tests/fuzz/NAME.cc is tests/fuzz/NAME, with the corpus in tests/fuzz/corpus/NAME ----------------------------------------------
 
 fuzz_ldflags = $(program_ldflags) $(whole_core) $(FUZZER_LDFLAGS)
@@ -176,7 +186,7 @@ endif
 
 if CPPUNIT
 check_PROGRAMS += tests/unit_tests $(drivers)
-check_LTLIBRARIES += $(bad_plugins)
+check_LTLIBRARIES += $(bad_plugins) $(helper_plugins)
 TESTS += tests/unit_tests $(check_scripts)
 else
 check-local:
@@ -190,6 +200,7 @@ EXTRA_DIST += tests/compat tests/fuzz/corpus tests/integration tests/transcripts
 
 # A DSO that is not installed is only built as one if libtool is told of a directory.
 bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere
+tests_helper_plugins_knows_passwords_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_asks_too_long_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_child_start_throws_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_constructor_throws_la_LDFLAGS = $(bad_plugin_ldflags)

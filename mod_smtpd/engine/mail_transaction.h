@@ -25,6 +25,7 @@ public:
     void set_parameters(Parameters parameters) { sender_parameters_ = std::move(parameters); }
     void set_declared_size(std::uint64_t octets) noexcept { declared_size_ = octets; }
     void set_8bitmime() noexcept { eight_bit_mime_ = true; }
+    void set_submitter(Address address) { submitter_ = std::move(address); }
 
 private:
     const message::SpoolSettings& spool_;

@@ -50,6 +50,19 @@ constexpr Text text_of(Say what) {
         case Say::overloaded: return {421, {4, 3, 2}, "Too many connections, try again later"};
         case Say::too_many_sessions: return {421, {4, 7, 0}, "Too many connections from your address, try again later"};
         case Say::internal_error: return {421, {4, 3, 0}, "Internal error, closing connection"};
+        case Say::ehlo_first: return {503, {5, 5, 1}, "Send EHLO first"};
+        case Say::already_authenticated: return {503, {5, 5, 1}, "Already authenticated"};
+        case Say::auth_in_transaction: return {503, {5, 5, 1}, "AUTH is not allowed in a transaction; end it with DATA or RSET"};
+        case Say::auth_needs_tls: return {538, {5, 7, 11}, "Encryption is required for authentication"};
+        case Say::auth_syntax: return {501, {5, 5, 4}, "Syntax: AUTH mechanism [initial response]"};
+        case Say::unknown_mechanism: return {504, {5, 5, 4}, "Unknown authentication mechanism"};
+        case Say::no_initial_response: return {501, {5, 7, 0}, "This mechanism begins with the server's challenge"};
+        case Say::bad_base64: return {501, {5, 5, 2}, "Cannot decode this as base64"};
+        case Say::bad_auth_response: return {501, {5, 5, 2}, "Not a response of this mechanism"};
+        case Say::auth_cancelled: return {501, {5, 7, 0}, "Authentication cancelled"};
+        case Say::auth_line_too_long: return {500, {5, 5, 6}, "Authentication exchange line is too long"};
+        case Say::auth_failed: return {535, {5, 7, 8}, "Authentication failed"};
+        case Say::bad_submitter: return {501, {5, 5, 4}, "AUTH needs an address as xtext, or <>"};
     }
     return {421, {4, 3, 0}, "Internal error, closing connection"};
 }
@@ -97,6 +110,18 @@ constexpr Rows rows_of(HookId hook) {
         case HookId::ehlo:
             return denials(refuse(550, hard, "Greeting refused"), refuse(450, soft, "Greeting temporarily refused"),
                            close(550, hard, "Greeting refused"), close(450, soft, "Greeting temporarily refused"));
+        case HookId::auth_plain:
+        case HookId::auth_login:
+        case HookId::auth_cram_md5:
+        case HookId::auth: {
+            constexpr EnhancedCode hard_failure{5, 7, 8};
+            constexpr EnhancedCode soft_failure{4, 7, 0};
+            Rows rows = denials(refuse(535, hard_failure, "Authentication failed"), refuse(454, soft_failure, "Temporary authentication failure"),
+                                close(535, hard_failure, "Authentication failed"), close(421, soft_failure, "Temporary authentication failure"));
+            rows.ok = {Effect::proceed, 235, {2, 7, 0}, "Authentication successful", true};
+            rows.declined = rows.deny;  // of all that were asked
+            return rows;
+        }
         case HookId::mail:
             return denials(refuse(550, hard, "Sender denied"), refuse(450, soft, "Sender temporarily denied"),
                            close(550, hard, "Sender denied"), close(421, soft, "Sender temporarily denied"));
@@ -142,6 +167,7 @@ constexpr Rows rows_of(HookId hook) {
         case HookId::quit: return {proceed, proceed_silently, proceed, proceed, proceed, proceed};
         case HookId::helo_parse:
         case HookId::ehlo_parse:
+        case HookId::auth_parse:
         case HookId::mail_parse:
         case HookId::mail_pre:
         case HookId::rcpt_parse:

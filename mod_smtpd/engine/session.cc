@@ -53,6 +53,7 @@ Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock
     sessions_of_client_ = peer.sessions_of_client;
     tls_protocol_ = std::move(peer.tls_protocol);
     tls_cipher_ = std::move(peer.tls_cipher);
+    nonce_ = std::move(peer.nonce);
     server_name_ = settings.server_name;
     started_ = clock_.now();
 }
@@ -82,6 +83,13 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
         case HookId::helo:
         case HookId::ehlo: {
             HelloHook context(hook, *this, hello_argument_, hello_rest_);
+            return call(static_cast<HookContext&>(context));
+        }
+        case HookId::auth_plain:
+        case HookId::auth_login:
+        case HookId::auth_cram_md5:
+        case HookId::auth: {
+            AuthHook context(hook, *this, sasl_->credentials());
             return call(static_cast<HookContext&>(context));
         }
         case HookId::mail: {
@@ -122,6 +130,11 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
 }
 
 // ---- driving
+
+void Session::set_tls(std::string protocol, std::string cipher) {
+    tls_protocol_ = std::move(protocol);
+    tls_cipher_ = std::move(cipher);
+}
 
 Step Session::start() {
     begun_ = true;
@@ -241,6 +254,10 @@ bool Session::next_command() {
         return true;
     }
     if (!is_whole) return false;
+    if (sasl_) {
+        auth_response(line);
+        return true;
+    }
     ++commands_;
     if (stopping_ && !transaction_)
         end_connection(reply(Say::shutting_down));
@@ -252,6 +269,7 @@ bool Session::next_command() {
         respond(Say::bare_newline_in_command);
     else
         command(line.text);
+    if (secrets_may_follow_) lines_.wipe();
     return true;
 }
 
@@ -376,6 +394,7 @@ void Session::finish() {
     if (over_) return;
     over_ = true;
     parked_on_.reset();
+    sasl_.reset();
     if (!begun_) return;
     notify(HookId::disconnect);
     reset_transaction();
@@ -397,6 +416,10 @@ void Session::after(HookId hook, const Answer& answer) {
         case HookId::connect: return after_connect(answer);
         case HookId::helo:
         case HookId::ehlo: return after_hello(answer);
+        case HookId::auth_plain:
+        case HookId::auth_login:
+        case HookId::auth_cram_md5:
+        case HookId::auth: return after_auth(hook, answer);
         case HookId::mail: return after_mail(answer);
         case HookId::rcpt: return after_rcpt(answer);
         case HookId::data: return after_data(answer);

@@ -4,7 +4,7 @@
 /// sends what is in output() and does what the returned Step says. Calls must not overlap; they may come from different threads one after the
 /// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
 ///
-/// The three parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_data.cc.
+/// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_auth.cc, session_data.cc.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -14,6 +14,7 @@
 #include "smtp/command.h"
 #include "smtp/data_decoder.h"
 #include "smtp/line_splitter.h"
+#include "smtp/sasl.h"
 
 #include <smtpd/connection.h>
 
@@ -45,6 +46,7 @@ struct Peer {
     std::uint32_t sessions_of_client = 0;
     std::string tls_protocol;
     std::string tls_cipher;
+    std::string nonce;  ///< what challenges of AUTH are made of, for tests that repeat; "" = unpredictable
 };
 
 /// What a status page shows.
@@ -57,6 +59,8 @@ public:
     Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer);
     ~Session() override;
 
+    /// The connection is encrypted; before start().
+    void set_tls(std::string protocol, std::string cipher);
     /// The connection was accepted: pre_connection and connect hooks, then the greeting.
     Step start();
     /// Octets from the client, in order.
@@ -149,6 +153,24 @@ private:
     bool rewritten(HookId hook, std::string_view& argument, std::string& storage);
     bool accept_mail_parameters(MailTransaction& transaction);
     Reply hello_reply();
+    std::string_view showable(std::string_view line);
+
+    // session_auth.cc
+    bool is_served(std::string_view mechanism) const;
+    std::string mechanisms() const;
+    bool is_auth_allowed() const noexcept { return is_tls() || settings_.auth_without_tls; }
+    bool is_auth_offered() const { return greeted_ == Greeted::ehlo && is_auth_allowed() && !mechanisms().empty(); }
+    void auth(std::string_view rest);
+    void begin_exchange(std::string_view argument);
+    void challenge(std::string_view octets);
+    void auth_response(const smtp::LineSplitter::Line& line);
+    void take_response(std::string_view base64);
+    void after_auth(HookId hook, const Answer& answer);
+    void note_auth_failure(const Reply& reply) const;
+    void end_exchange();
+    void give_up_exchange(Say why);
+    std::string nonce();
+    bool accept_submitter(MailTransaction& transaction, std::string_view xtext);
 
     // session_data.cc
     void receive();
@@ -196,6 +218,12 @@ private:
     std::string argument_;
     std::string verb_text_;
     std::vector<std::string> capabilities_;
+
+    // AUTH
+    std::unique_ptr<smtp::SaslMechanism> sasl_;  ///< the exchange that is under way, or being decided about
+    std::string nonce_;
+    unsigned exchanges_ = 0;
+    bool secrets_may_follow_ = false;            ///< what comes next may be a password, even if the exchange is over
 
     // Transaction
     std::uint64_t max_message_size_;

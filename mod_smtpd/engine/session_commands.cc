@@ -32,12 +32,6 @@ bool is_junk(smtp::Verb verb) {
 
 constexpr std::size_t max_host_octets = 255;  ///< RFC 5321 4.5.3.1.2
 
-/// A command as the protocol trace shows it: without what it says about passwords.
-std::string trace_of(std::string_view line) {
-    const bool is_secret = smtp::parse_command(support::trim(line)).verb == smtp::Verb::auth;
-    return is_secret ? "<<< AUTH (not shown)" : "<<< " + quoted(line);
-}
-
 /// RFC 1870: up to 20 digits, so more than 64 bits can hold.
 std::optional<std::uint64_t> parse_size(std::string_view digits) {
     if (digits.empty() || digits.size() > 20 || !std::all_of(digits.begin(), digits.end(), support::is_digit)) return std::nullopt;
@@ -53,10 +47,29 @@ constexpr const char* help_text =
 void Session::command(std::string_view line) {
     const auto parsed = smtp::parse_command(line);
     last_verb_ = parsed.verb;
-    last_line_.assign(line);
-    if (log_.enabled(LogLevel::trace)) write_log(LogLevel::trace, trace_of(line));
+    const auto shown = showable(line);
+    last_line_.assign(shown);
+    if (log_.enabled(LogLevel::trace))
+        write_log(LogLevel::trace, "<<< " + quoted(shown) + (shown.size() < line.size() ? " (the rest is not shown)" : ""));
     if (is_junk(parsed.verb) && ++junk_commands_ > settings_.max_junk_commands) count_error();
     dispatch(parsed);
+}
+
+/// What of a command line may be kept and logged. Of AUTH that is no more than a known mechanism; and what follows AUTH and is no command may be the
+/// password of a client that did not wait for our answer.
+std::string_view Session::showable(std::string_view line) {
+    const auto trimmed = support::trim(line);
+    constexpr std::string_view auth = "AUTH";
+    const auto words = smtp::parse_command(trimmed);
+    if (!support::starts_with_folded(trimmed, auth)) {
+        if (words.verb != smtp::Verb::unknown) secrets_may_follow_ = false;
+        return secrets_may_follow_ ? std::string_view() : line;
+    }
+    secrets_may_follow_ = true;
+    const auto mechanism = words.rest.substr(0, words.rest.find_first_of(" \t"));
+    const bool shows_mechanism = words.verb == smtp::Verb::auth && is_served(mechanism);
+    const auto* const end = shows_mechanism ? mechanism.data() + mechanism.size() : trimmed.data() + auth.size();
+    return line.substr(0, static_cast<std::size_t>(end - line.data()));
 }
 
 void Session::dispatch(const smtp::Command& command) {
@@ -64,6 +77,9 @@ void Session::dispatch(const smtp::Command& command) {
     switch (command.verb) {
         case Verb::helo: return hello(false, command.rest);
         case Verb::ehlo: return hello(true, command.rest);
+        case Verb::auth:
+            if (!mechanisms().empty()) return auth(command.rest);
+            break;
         case Verb::mail: return mail(command.rest);
         case Verb::rcpt: return rcpt(command.rest);
         case Verb::data: return command.rest.empty() ? data() : respond(Say::syntax_error);
@@ -81,8 +97,9 @@ void Session::dispatch(const smtp::Command& command) {
         default: break;
     }
     if (is_http(command.verb_text, command.rest)) return end_connection(reply(Say::foreign_protocol));
-    verb_text_ = command.verb_text;
-    argument_ = command.rest;
+    const auto shown = smtp::parse_command(last_line_);
+    verb_text_ = shown.verb_text;
+    argument_ = shown.rest;
     stage(HookId::unrecognized_command);
 }
 
@@ -142,6 +159,7 @@ Reply Session::hello_reply() {
         text += "\nPIPELINING\n8BITMIME\nENHANCEDSTATUSCODES\nHELP\nSIZE";
         if (max_message_size_ != 0) text += " " + std::to_string(max_message_size_);
         for (const auto& capability : capabilities_) text += "\n" + capability;
+        if (const auto list = is_auth_allowed() ? mechanisms() : std::string(); !list.empty()) text += "\nAUTH" + list;
     }
     return {250, {}, std::move(text), true};
 }
@@ -174,7 +192,7 @@ void Session::mail(std::string_view rest) {
     stage(HookId::mail);
 }
 
-/// SIZE (RFC 1870) and BODY (RFC 6152). False when one is refused (and the client was told).
+/// SIZE (RFC 1870), BODY (RFC 6152) and AUTH (RFC 4954 5). False when one is refused (and the client was told).
 bool Session::accept_mail_parameters(MailTransaction& transaction) {
     for (const auto& parameter : transaction.sender_parameters()) {
         if (parameter.keyword == "SIZE") {
@@ -186,6 +204,8 @@ bool Session::accept_mail_parameters(MailTransaction& transaction) {
             const std::string_view body = parameter.value ? std::string_view(*parameter.value) : std::string_view();
             if (support::equals_folded(body, "8BITMIME")) transaction.set_8bitmime();
             else if (!support::equals_folded(body, "7BIT")) return respond(Say::bad_body), false;
+        } else if (parameter.keyword == "AUTH" && is_auth_offered()) {
+            if (!accept_submitter(transaction, parameter.value.value_or(""))) return respond(Say::bad_submitter), false;
         } else if (!settings_.ignore_unknown_parameters) {
             return respond(Say::unknown_parameter), false;
         }

@@ -24,6 +24,7 @@ struct Settings {
     unsigned max_errors = 20;               ///< replies of 4xx and 5xx in a session before it is closed; 0 = no limit
     unsigned max_junk_commands = 100;       ///< NOOP, RSET, HELO, VRFY, HELP without a message between them; each further one counts as an error
     bool ignore_unknown_parameters = false; ///< unknown parameters of MAIL and RCPT: refused with 555 (RFC 5321 4.1.1.11), or ignored as qpsmtpd does
+    bool auth_without_tls = false;          ///< AUTH on connections that are not encrypted
     unsigned max_command_line = 2048;       ///< octets with CRLF; RFC 5321 4.5.3.1.4 asks for at least 512
     std::uint64_t max_text_line = 0;        ///< octets of a line of the message without CRLF; 0 = no limit; RFC 5321 asks for 998
     std::uint64_t max_input_backlog = 65536;  ///< what a client may send ahead while its session is parked

@@ -5,6 +5,8 @@
 
 #include <smtpd/format.h>
 
+#include <algorithm>
+
 namespace smtpd::engine {
 namespace {
 
@@ -44,10 +46,27 @@ bool claims(std::string_view value, std::string_view authserv_id) {
     return rest.empty() || rest.front() == ';' || rest.front() == '(' || support::is_space(rest.front());
 }
 
+/// RFC 8601 2.2 `pvalue`: an address or a word as it is, anything else quoted. Field values are ASCII, so other octets become '?'.
+std::string property_value(std::string_view text) {
+    const auto is_plain = [](char c) {
+        return support::is_alpha(c) || support::is_digit(c) || std::string_view("!#$%&'*+-^_`{|}~.@").find(c) != std::string_view::npos;
+    };
+    const auto at = text.find('@');
+    const bool is_address_or_word = at == std::string_view::npos || (at > 0 && at + 1 < text.size() && text.rfind('@') == at);
+    if (is_address_or_word && std::all_of(text.begin(), text.end(), is_plain)) return std::string(text);
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') out += '\\';
+        out += c >= ' ' && c <= '~' ? c : '?';
+    }
+    return out + "\"";
+}
+
 }  // namespace
 
 std::string_view protocol_word(const Connection& connection) noexcept {
     if (connection.greeted() != Greeted::ehlo) return "SMTP";
+    if (connection.is_authenticated()) return connection.is_tls() ? "ESMTPSA" : "ESMTPA";
     return connection.is_tls() ? "ESMTPS" : "ESMTP";
 }
 
@@ -63,6 +82,8 @@ std::string received_value(const Connection& connection, const Transaction& tran
 
 std::string authentication_results_value(Connection& connection, Transaction& transaction, std::string_view authserv_id) {
     std::string value;
+    if (connection.is_authenticated())
+        value = format_text(";\n\tauth=pass ({}) smtp.auth={}", connection.auth_mechanism(), property_value(connection.auth_user()));
     for (const auto* list : {&connection.authentication_results(), &transaction.authentication_results()})
         for (const auto& entry : *list) value += ";\n\t" + entry;
     return value.empty() ? value : std::string(authserv_id) + value;

@@ -9,7 +9,7 @@
 
 namespace smtpd::engine {
 
-/// The `with` word of RFC 3848: SMTP, ESMTP, ESMTPS.
+/// The `with` word of RFC 3848: SMTP, ESMTP, ESMTPS, ESMTPA, ESMTPSA.
 std::string_view protocol_word(const Connection& connection) noexcept;
 
 /// The value of Received; folds are LF followed by a tab. `for` names the recipient only where there is just one, so that no recipient

@@ -32,6 +32,10 @@ bool can_wait(HookId id) {
         case HookId::connect:
         case HookId::helo:
         case HookId::ehlo:
+        case HookId::auth_plain:
+        case HookId::auth_login:
+        case HookId::auth_cram_md5:
+        case HookId::auth:
         case HookId::mail:
         case HookId::rcpt:
         case HookId::data:

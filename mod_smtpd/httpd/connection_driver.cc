@@ -1,6 +1,7 @@
 #include "httpd/connection_driver.h"
 
 #include "httpd/mpm_event.h"
+#include "httpd/tls.h"
 
 #include <smtpd/format.h>
 
@@ -105,7 +106,7 @@ int ConnectionDriver::process() {
     State state = State::over;
     if (!started_) {
         started_ = true;
-        state = run(session_.start());
+        state = run(start());
     } else if (!session_.is_over()) {
         Step step = session_.is_parked() ? Step::park : Step::need_input;
         read(step);
@@ -123,6 +124,16 @@ int ConnectionDriver::process() {
         connection_->cs->state = CONN_STATE_LINGER;
     }
     return OK;
+}
+
+/// The first time: with `SSLEngine on` the handshake comes before everything else, so that plugins know what the client speaks.
+Step ConnectionDriver::start() {
+    if (is_for_tls(connection_)) {
+        auto facts = make_handshake(connection_);
+        if (!facts) return session_.abandon();
+        session_.set_tls(std::move(facts->protocol), std::move(facts->cipher));
+    }
+    return session_.start();
 }
 
 /// Does what the session says until it is over, or the connection may go back to the MPM.

@@ -39,6 +39,7 @@ public:
 private:
     enum class State { running, waiting, over };
 
+    engine::Step start();
     State run(engine::Step step);
     engine::Step next_input(bool& hand_back);
     engine::Step check_limits();

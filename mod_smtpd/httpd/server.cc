@@ -80,6 +80,7 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.bare_newline = config_.bare_newline.value_or(smtp::BareNewline::reject);
     settings_.bare_newline_exempt = config_.bare_newline_exempt;
     settings_.ignore_unknown_parameters = config_.ignore_unknown_parameters.value_or(false);
+    settings_.auth_without_tls = config_.auth_without_tls.value_or(false);
     settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir);
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
     if (!children_may_write(settings_.spool.directory))

@@ -202,6 +202,11 @@ const char* set_unknown_parameters(cmd_parms* cmd, void*, const char* word) {
     return nullptr;
 }
 
+const char* set_auth_without_tls(cmd_parms* cmd, void*, int on) {
+    config_of(cmd).auth_without_tls = on != 0;
+    return nullptr;
+}
+
 }  // namespace
 
 ServerConfig& config_of(const server_rec* server) {
@@ -231,6 +236,7 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.bare_newline = either(bare_newline, base.bare_newline);
     out.bare_newline_exempt = bare_newline ? bare_newline_exempt : base.bare_newline_exempt;
     out.ignore_unknown_parameters = either(ignore_unknown_parameters, base.ignore_unknown_parameters);
+    out.auth_without_tls = either(auth_without_tls, base.auth_without_tls);
     out.where = where.empty() ? base.where : where;
     return out;
 }
@@ -273,6 +279,8 @@ const command_rec directives[] = {
                       "what becomes of a CR or LF alone: reject (default), normalize or accept; then networks for which accept applies"),
     AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
                   "what becomes of unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
+    AP_INIT_FLAG("SmtpAuthWithoutTLS", setter(set_auth_without_tls), nullptr, RSRC_CONF,
+                 "on: AUTH is offered on connections that are not encrypted, too; off (default)"),
     {},
 };
 

@@ -47,6 +47,7 @@ struct ServerConfig {
     std::optional<smtp::BareNewline> bare_newline;
     std::vector<IpNetwork> bare_newline_exempt;
     std::optional<bool> ignore_unknown_parameters;
+    std::optional<bool> auth_without_tls;
 
     std::string where;          ///< "httpd.conf line 12": where SmtpEngine stands, for messages
     Server* runtime = nullptr;  ///< made by check_config where the engine is on

@@ -1,6 +1,8 @@
 /// line_splitter.cc: a search for the LF; what stands in front of it is looked at once, when the line is whole.
 #include "smtp/line_splitter.h"
 
+#include <smtpd/credentials.h>
+
 namespace smtpd::smtp {
 
 LineSplitter::Line LineSplitter::next(std::string_view& input) {
@@ -38,6 +40,10 @@ void LineSplitter::keep(std::string_view piece) {
     skipping_ = true;
     skipped_ += partial_.size() + piece.size();
     partial_.clear();
+}
+
+void LineSplitter::wipe() noexcept {
+    if (handed_out_) smtpd::wipe(partial_);
 }
 
 LineSplitter::Line LineSplitter::finish(std::string_view raw) const noexcept {

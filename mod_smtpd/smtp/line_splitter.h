@@ -36,6 +36,9 @@ public:
     /// For the lines to come, and for the rest of the one that has begun (AUTH allows longer ones).
     void set_limit(std::size_t limit) noexcept { limit_ = limit; }
 
+    /// Overwrites what is kept of the line that was handed out last; nothing must look at it any more.
+    void wipe() noexcept;
+
     /// Octets of the unfinished line so far, skipped ones included: what a caller watches for clients that never end a line.
     std::uint64_t pending() const noexcept { return handed_out_ ? 0 : partial_.size() + skipped_; }
 

@@ -45,6 +45,10 @@ public:
         tls_protocol_ = std::move(protocol);
         tls_cipher_ = std::move(cipher);
     }
+    void set_authenticated(std::string user, std::string mechanism) {
+        auth_user_ = std::move(user);
+        auth_mechanism_ = std::move(mechanism);
+    }
     void set_server_name(std::string name) { server_name_ = std::move(name); }
     void set_last_line(std::string line) { last_line_ = std::move(line); }
     void set_unread(std::size_t octets) noexcept { unread_ = octets; }

@@ -108,6 +108,16 @@ public:
     Answer rcpt_parse(std::string& argument) { return run(ParseHook(HookId::rcpt_parse, *connection_, argument)); }
     Answer helo_parse(std::string& argument) { return run(ParseHook(HookId::helo_parse, *connection_, argument)); }
     Answer ehlo_parse(std::string& argument) { return run(ParseHook(HookId::ehlo_parse, *connection_, argument)); }
+    /// auth-plain, auth-login, auth-cram-md5 or auth.
+    Answer auth(HookId id, const Credentials& credentials) { return run(AuthHook(id, *connection_, credentials)); }
+    /// AUTH PLAIN at both hooks, in the engine's order.
+    Answer auth_plain(std::string_view user, std::string_view password) {
+        Credentials credentials("PLAIN");
+        credentials.set_user(user);
+        credentials.set_password(password);
+        const Answer answer = auth(HookId::auth_plain, credentials);
+        return answer.verdict != Verdict::declined ? answer : auth(HookId::auth, credentials);
+    }
     Answer mail_pre(std::string& path, const Parameters& parameters = {}) { return run(PathHook(HookId::mail_pre, *connection_, path, parameters)); }
     Answer rcpt_pre(std::string& path, const Parameters& parameters = {}) { return run(PathHook(HookId::rcpt_pre, *connection_, path, parameters)); }
     /// "" is the null sender.

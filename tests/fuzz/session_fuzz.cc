@@ -2,12 +2,14 @@
 ///
 /// Holds, for all settings and verdicts: what is sent, queued and logged about messages is the same whether the input comes whole, octet by octet or
 /// in pieces; all that is sent is complete reply lines, and a 421 comes last; never more acceptances than messages queued; every transaction ends
-/// exactly once, and so does the session; chunks add up to the message; log lines are printable.
+/// exactly once, and so does the session; chunks add up to the message; log lines are printable; what a plugin is given of AUTH
+/// is a user by name with a password or a response; who is authenticated was told 235.
 ///
 /// The first 16 octets of the input choose settings, plugins and piece size; the rest is the dialogue.
 #include "engine/session.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_hook_runner.h"
+#include "smtp/utf8.h"
 
 #include <algorithm>
 #include <array>
@@ -63,6 +65,7 @@ engine::Settings settings_from(const Choices& choices) {
     settings.spool.max_header_size = choices[1] & 32U ? 40 : 10000;
     settings.max_text_line = choices[1] & 64U ? 20 : 0;
     settings.max_command_line = choices[1] & 128U ? 64 : 512;
+    settings.auth_without_tls = (choices[14] & 4U) != 0;
     settings.spool.threshold = ~std::uint64_t(0);
     return settings;
 }
@@ -82,6 +85,7 @@ public:
         }
         for (std::size_t i = 0; i < 8; ++i)
             if ((choices[2] >> i & 1U) != 0 && (choices[3] & 1U) != 0) hooks_.wait(deciding[1 + i], Duration(1000));
+        handle_auth(choices[14]);
         const auto rcpt_verdict = static_cast<Verdict>(choices[12] % 8 < 7 && choices[12] > 100 ? choices[12] % 7 : 1);
         hooks_.answer(HookId::rcpt, rcpt_verdict);
         queue_verdict_ = static_cast<Verdict>(choices[13] > 100 ? choices[13] % 7 : 1);
@@ -108,6 +112,7 @@ public:
                 input.remove_prefix(part.size());
             }
             drive(session, session.end_of_input());
+            require(!session.is_authenticated() || output_.find("235 2.7.0 ") != std::string::npos, "who is authenticated was told so");
             require(session.is_over(), "a session ends with its input");
         }
         require(hooks_.count(HookId::disconnect) == 1 && hooks_.count(HookId::post_connection) == 1, "a session ends once");
@@ -123,6 +128,7 @@ private:
     static engine::Peer peer() {
         engine::Peer peer;
         peer.id = "session";
+        peer.nonce = "nonce";
         peer.client.address = IpAddress::v4({192, 0, 2, 1});
         return peer;
     }
@@ -139,13 +145,31 @@ private:
         require((step == Step::close) == session.is_over(), "a session that is over says so");
     }
 
+    void handle_auth(unsigned choice) {
+        const auto verdict = static_cast<Verdict>((choice >> 3 & 7U) % 7);
+        for (const auto hook : {HookId::auth, HookId::auth_cram_md5}) {
+            if ((choice & (hook == HookId::auth ? 1U : 2U)) == 0) continue;
+            hooks_.on(hook, [verdict](HookContext& context) {
+                const auto& auth = static_cast<AuthHook&>(context);
+                require(!auth.user().empty() && smtp::is_valid_utf8(auth.user()), "a user has a name");
+                require(auth.user().find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos, "a user's name is one line");
+                const bool has_digest = auth.credentials.response().reveal().size() == 32;
+                require(auth.password() != nullptr ? !auth.password()->empty() : has_digest, "there is a proof");
+                return Answer(verdict);
+            });
+            if ((choice & 64U) != 0) hooks_.wait(hook, Duration(1000));
+        }
+        if ((choice & 128U) != 0) hooks_.watch(HookId::auth_parse);
+    }
+
     Answer queue(const MessageHook& hook) {
         require(hook.message().is_complete(), "what is queued is complete");
         std::string text;
         const auto written = hook.message().write_to([&](std::string_view bytes) { text += bytes; return smtpd::Result<void>(); });
         require(static_cast<bool>(written), "what is queued can be read");
         require(hook.message().size() == chunks_.size(), "chunks add up to the message");
-        require(text.size() >= chunks_.size() && text.substr(0, 15) == "Received: from ", "what is queued has its field on top");
+        const std::string_view on_top = hook.connection.is_authenticated() ? "Authentication-Results: mx.example.com;" : "Received: from ";
+        require(text.size() >= chunks_.size() && text.starts_with(on_top), "what is queued has its field on top");
         require(!hook.transaction.recipients().empty(), "what is queued has recipients");
         if (queue_verdict_ == Verdict::ok) hooks_.queued.push_back(std::move(text));
         return queue_verdict_;

@@ -61,6 +61,7 @@ DIRECTIVES = {
     "SmtpBareNewline allow": r"SmtpBareNewline takes reject, normalize or accept",
     "SmtpBareNewline reject 10.0.0.0/40": r'"10\.0\.0\.0/40" is no address or network',
     "SmtpBareNewline reject everybody": r'"everybody" is no address or network',
+    "SmtpAuthWithoutTLS maybe": r"SmtpAuthWithoutTLS must be On or Off",
     "SmtpUnknownParameters keep": r'SmtpUnknownParameters takes refuse or ignore, not "keep"',
     "SmtpNoSuchDirective on": r"Invalid command 'SmtpNoSuchDirective'",
 }

@@ -15,6 +15,7 @@
 ///     --id ID                 the session's id (default: session)
 ///     --clock SECONDS         when it begins, in seconds since 1970 (default: 1767225600, 2026-01-01 00:00 UTC)
 ///     --bare-newline POLICY   reject, normalize or accept
+///     --tls PROTOCOL          the connection counts as encrypted with that protocol (TLSv1.3)
 ///     --max-size OCTETS       the largest message
 ///     --spool DIR             where messages over 256 KB are kept (default: the directory for temporary files)
 ///     --log LEVEL             log lines up to that level go to standard error (default: warning)
@@ -49,6 +50,7 @@ struct Arguments {
     Endpoint client{*IpAddress::parse("192.0.2.1"), 49152};
     std::string me;
     std::string id = "session";
+    std::string tls;
     std::uint64_t clock = 1767225600;
     smtp::BareNewline bare_newline = smtp::BareNewline::reject;
     std::uint64_t max_size = 0;
@@ -103,6 +105,7 @@ bool set_option(Arguments& arguments, std::string_view name, const std::string& 
     else if (name == "--client") return take(arguments.client, parse_endpoint(value));
     else if (name == "--me") arguments.me = value;
     else if (name == "--id") arguments.id = value;
+    else if (name == "--tls") arguments.tls = value;
     else if (name == "--clock") return take(arguments.clock, support::parse_unsigned(value)) && arguments.clock < 100'000'000'000;
     else if (name == "--bare-newline") return take(arguments.bare_newline, parse_policy(value));
     else if (name == "--max-size") return take(arguments.max_size, support::parse_unsigned(value));
@@ -247,6 +250,9 @@ int serve(const Arguments& arguments) {
     peer.client = arguments.client;
     peer.local = {arguments.client.address.is_v6() ? *IpAddress::parse("::1") : *IpAddress::parse("127.0.0.1"), 25};
     peer.sessions_of_client = 1;
+    peer.tls_protocol = arguments.tls;
+    if (!arguments.tls.empty()) peer.tls_cipher = "unknown";
+    peer.nonce = "nonce";
     engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer));
     Driver(session, clock).run(arguments.is_early);
     return 0;

@@ -42,9 +42,15 @@ constexpr std::string_view to_data = "EHLO client.example\r\nMAIL FROM:<me@clien
 constexpr std::string_view to_message = "EHLO client.example\r\nMAIL FROM:<me@client.example>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n";
 constexpr std::string_view message = "Subject: x\r\n\r\ntext\r\n.\r\n";
 
+constexpr std::string_view to_password = "EHLO client.example\r\nAUTH LOGIN am9l\r\n";
+constexpr std::string_view to_response = "EHLO client.example\r\nAUTH CRAM-MD5\r\n";
+constexpr std::string_view cram_response = "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n";
+
 constexpr const char* greeted = "the session goes on";
 constexpr const char* introduced = "the client is greeted";
 constexpr const char* not_introduced = "the client is not greeted, and may say it again";
+constexpr const char* authenticated = "the client is authenticated and may relay";
+constexpr const char* not_authenticated = "the client may try again";
 constexpr const char* has_sender = "the transaction begins";
 constexpr const char* no_sender = "no transaction begins";
 constexpr const char* has_recipient = "the recipient is added";
@@ -61,6 +67,11 @@ const Way ways[] = {
     {HookId::ehlo_parse, "", ehlo, mail, "250", introduced, not_introduced},
     {HookId::helo, "", helo, mail, "250", introduced, not_introduced},
     {HookId::ehlo, "", ehlo, mail, "250", introduced, not_introduced},
+    {HookId::auth_parse, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_plain, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_login, to_password, "c2VjcmV0\r\n", "AUTH LOGIN\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_cram_md5, to_response, cram_response, "AUTH CRAM-MD5\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
     {HookId::mail_parse, ehlo, mail, rcpt, "250", has_sender, no_sender},
     {HookId::mail_pre, ehlo, mail, rcpt, "250", has_sender, no_sender},
     {HookId::mail, ehlo, mail, rcpt, "250", has_sender, no_sender},
@@ -103,6 +114,11 @@ std::string shown(std::string output) {
 std::string outcome(const Way& way, Verdict verdict) {
     SessionUnderTest client;
     client.hooks.accept_mail();
+    if (way.hook >= HookId::auth_parse && way.hook <= HookId::auth) {
+        client.peer.tls_protocol = "TLSv1.3";
+        client.hooks.watch(way.hook);  // what nobody handles is not offered
+        if (way.hook == HookId::auth_parse) client.hooks.answer(HookId::auth, ok());
+    }
     std::string output;
     if (way.trigger.empty()) {
         client.hooks.answer(way.hook, verdict);

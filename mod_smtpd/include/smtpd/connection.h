@@ -64,7 +64,11 @@ public:
     std::uint32_t messages() const noexcept { return messages_; }  ///< accepted with 250
     /// How many sessions of this client's prefix the server holds now, this one included; 0 where that is not counted.
     std::uint32_t sessions_of_client() const noexcept { return sessions_of_client_; }
-    const std::string& last_line() const noexcept { return last_line_; }  ///< the command as it was sent, without CRLF; empty in DATA
+    const std::string& last_line() const noexcept { return last_line_; }  ///< the command as it was sent, without CRLF and secrets; empty in DATA
+    /// AUTH succeeded. Whoever authenticated is a relay client as well, unless a plugin decides otherwise.
+    bool is_authenticated() const noexcept { return !auth_user_.empty(); }
+    const std::string& auth_user() const noexcept { return auth_user_; }            ///< UTF-8 without control characters; "" = nobody
+    const std::string& auth_mechanism() const noexcept { return auth_mechanism_; }  ///< "PLAIN"
 
     // What plugins decide about the client
     bool is_relay_client() const noexcept { return relay_client_; }
@@ -109,6 +113,8 @@ protected:
     std::string tls_cipher_;
     std::string server_name_;
     std::string last_line_;
+    std::string auth_user_;
+    std::string auth_mechanism_;
     MonotonicTime started_;
     std::uint32_t commands_ = 0;
     std::uint32_t errors_ = 0;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <smtpd/connection.h>
+#include <smtpd/credentials.h>
 #include <smtpd/finding.h>
 #include <smtpd/transaction.h>
 #include <smtpd/verdict.h>
@@ -30,6 +31,7 @@ namespace smtpd {
 enum class HookId : std::uint8_t {
     pre_connection, connect,
     helo_parse, ehlo_parse, helo, ehlo,
+    auth_parse, auth_plain, auth_login, auth_cram_md5, auth,
     mail_parse, mail_pre, mail,
     rcpt_parse, rcpt_pre, rcpt,
     data, data_chunk, data_headers_end, data_post_headers, received_line, data_post,
@@ -120,11 +122,27 @@ public:
     bool is_esmtp() const noexcept { return hook == HookId::ehlo; }
 };
 
-/// helo_parse, ehlo_parse, mail_parse, rcpt_parse: the command's argument as it came; a handler may rewrite it, or refuse it (501, softly 451).
+/// helo_parse, ehlo_parse, auth_parse, mail_parse, rcpt_parse: the command's argument as it came; a handler may rewrite it, or refuse it (501, softly
+/// 451). That of AUTH may hold a password.
 class ParseHook final : public HookContext {
 public:
     ParseHook(HookId id, Connection& connection, std::string& argument) : HookContext(id, connection), argument(argument) {}
     std::string& argument;
+};
+
+/// auth_plain, auth_login, auth_cram_md5, auth: a client says who it is. First the hook of the mechanism is asked; where nobody there has an
+/// opinion, then `auth`. A plugin that adds a handler at auth_cram_md5 thereby says that it can use a response instead of a password: CRAM-MD5 is
+/// offered only then. The credentials are valid during the call only.
+class AuthHook final : public HookContext {
+public:
+    AuthHook(HookId id, Connection& connection, const Credentials& credentials) : HookContext(id, connection), credentials(credentials) {}
+    const Credentials& credentials;
+    std::string_view mechanism() const noexcept { return credentials.mechanism(); }  ///< "PLAIN", "LOGIN", "CRAM-MD5"
+    const std::string& user() const noexcept { return credentials.user(); }
+    /// The clear password, for a back end that checks it; null with CRAM-MD5.
+    const Secret* password() const noexcept { return credentials.password(); }
+    /// For a plugin that has the clear password: whether the client knows it, with any mechanism.
+    bool proves(std::string_view password) const { return credentials.proves(password); }
 };
 
 /// mail_pre, rcpt_pre: the path is cut out but not parsed; a handler may rewrite it. `ok` ends the chain; a denial refuses with 501 (softly 451).
@@ -337,6 +355,10 @@ struct Hooks {
     HookPoint<ParseHook> helo_parse, ehlo_parse;
     /// HELO / EHLO. ok, declined: 250. deny: 550; denysoft: 450; *_disconnect: the same, then close.
     HookPoint<HelloHook> helo, ehlo;
+    HookPoint<ParseHook> auth_parse;
+    /// AUTH, credentials in place. ok: 235, the client is authenticated and may relay. declined by all, deny: 535; denysoft: 454;
+    /// deny_disconnect: 535 and close; denysoft_disconnect: 421 and close. A back end that cannot answer is denysoft, never deny or declined.
+    HookPoint<AuthHook> auth_plain, auth_login, auth_cram_md5, auth;
     HookPoint<ParseHook> mail_parse;
     HookPoint<PathHook> mail_pre;
     /// MAIL. ok, declined: 250. deny: 550; denysoft: 450; deny_disconnect: 550 and close; denysoft_disconnect: 421 and close.
@@ -376,6 +398,8 @@ struct Hooks {
 inline Hooks::Hooks(HookRegistrar& registrar, std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>& log_sinks)
     : pre_connection(registrar, HookId::pre_connection), connect(registrar, HookId::connect), helo_parse(registrar, HookId::helo_parse),
       ehlo_parse(registrar, HookId::ehlo_parse), helo(registrar, HookId::helo), ehlo(registrar, HookId::ehlo),
+      auth_parse(registrar, HookId::auth_parse), auth_plain(registrar, HookId::auth_plain), auth_login(registrar, HookId::auth_login),
+      auth_cram_md5(registrar, HookId::auth_cram_md5), auth(registrar, HookId::auth),
       mail_parse(registrar, HookId::mail_parse), mail_pre(registrar, HookId::mail_pre), mail(registrar, HookId::mail),
       rcpt_parse(registrar, HookId::rcpt_parse), rcpt_pre(registrar, HookId::rcpt_pre), rcpt(registrar, HookId::rcpt),
       data(registrar, HookId::data), data_chunk(registrar, HookId::data_chunk), data_headers_end(registrar, HookId::data_headers_end),

@@ -42,6 +42,9 @@ public:
     const Parameters& sender_parameters() const noexcept { return sender_parameters_; }
     std::optional<std::uint64_t> declared_size() const noexcept { return declared_size_; }  ///< SIZE=, RFC 1870
     bool is_8bitmime() const noexcept { return eight_bit_mime_; }                            ///< BODY=8BITMIME, RFC 6152
+    /// AUTH= (RFC 4954 5): who submitted the message first; the null address where the client does not say, or is not authenticated and so not
+    /// believed. Nothing without the parameter.
+    const std::optional<Address>& submitter() const noexcept { return submitter_; }
 
     std::vector<Recipient>& recipients() noexcept { return recipients_; }
     const std::vector<Recipient>& recipients() const noexcept { return recipients_; }
@@ -65,6 +68,7 @@ protected:
     Parameters sender_parameters_;
     std::optional<std::uint64_t> declared_size_;
     bool eight_bit_mime_ = false;
+    std::optional<Address> submitter_;
     std::vector<Recipient> recipients_;
     std::string whitelisted_;
     Notes notes_;

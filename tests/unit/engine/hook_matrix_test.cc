@@ -39,6 +39,11 @@ const Way ways[] = {
     {HookId::ehlo_parse, "", hello, new_mail},
     {HookId::helo, "", "HELO client.example\r\n", new_mail},
     {HookId::ehlo, "", hello, new_mail},
+    {HookId::auth_parse, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
+    {HookId::auth_plain, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
+    {HookId::auth_login, hello + "AUTH LOGIN am9l\r\n", "c2VjcmV0\r\n", "AUTH LOGIN\r\n"},
+    {HookId::auth_cram_md5, hello + "AUTH CRAM-MD5\r\n", "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n", "AUTH CRAM-MD5\r\n"},
+    {HookId::auth, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
     {HookId::mail_parse, hello, "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user@example.com>\r\n"},
     {HookId::mail_pre, hello, "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user@example.com>\r\n"},
     {HookId::mail, hello, "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user@example.com>\r\n"},
@@ -79,6 +84,11 @@ const Cells table[] = {
     {HookId::ehlo_parse,           {"250/250",    "250/250",    "501/503",    "451/503",    "501/closed", "451/closed", "-/503"}},
     {HookId::helo,                 {"250/250",    "250/250",    "550/503",    "450/503",    "550/closed", "450/closed", "-/503"}},
     {HookId::ehlo,                 {"250/250",    "250/250",    "550/503",    "450/503",    "550/closed", "450/closed", "-/503"}},
+    {HookId::auth_parse,           {"235/503",    "235/503",    "501/334",    "451/334",    "501/closed", "451/closed", "-/334"}},
+    {HookId::auth_plain,           {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
+    {HookId::auth_login,           {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
+    {HookId::auth_cram_md5,        {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
+    {HookId::auth,                 {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
     {HookId::mail_parse,           {"250/250",    "250/250",    "501/503",    "451/503",    "501/closed", "451/closed", "-/503"}},
     {HookId::mail_pre,             {"250/250",    "250/250",    "501/503",    "451/503",    "501/closed", "451/closed", "-/503"}},
     {HookId::mail,                 {"250/250",    "250/250",    "550/503",    "450/503",    "550/closed", "421/closed", "-/503"}},
@@ -116,6 +126,11 @@ std::string name_of(HookId hook, Verdict verdict) { return std::string(hook_name
 struct Walk {
     explicit Walk(const Way& way, const Answer& answer) {
         client.hooks.accept_mail();
+        if (way.hook >= HookId::auth_parse && way.hook <= HookId::auth) {
+            client.peer.tls_protocol = "TLSv1.3";
+            client.hooks.watch(way.hook);  // what nobody handles is not offered
+            if (way.hook == HookId::auth_parse) client.hooks.answer(HookId::auth, ok());
+        }
         client.hooks.watch(HookId::reset_transaction);
         client.hooks.watch(HookId::disconnect);
         client.hooks.watch(HookId::post_connection);

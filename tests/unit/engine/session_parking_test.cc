@@ -128,6 +128,10 @@ public:
         } rows[] = {
             {HookId::helo, "", "HELO x\r\n", "250"},
             {HookId::ehlo, "", "EHLO x\r\n", "250"},
+            {HookId::auth_plain, "EHLO x\r\n", "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "535"},
+            {HookId::auth_login, "EHLO x\r\nAUTH LOGIN am9l\r\n", "c2VjcmV0\r\n", "535"},
+            {HookId::auth_cram_md5, "EHLO x\r\nAUTH CRAM-MD5\r\n", "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n", "535"},
+            {HookId::auth, "EHLO x\r\n", "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "535"},
             {HookId::mail, "EHLO x\r\n", "MAIL FROM:<a@b>\r\n", "250"},
             {HookId::rcpt, "EHLO x\r\nMAIL FROM:<a@b>\r\n", "RCPT TO:<c@d>\r\n", "250"},
             {HookId::data, "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n", "DATA\r\n", "354"},
@@ -144,6 +148,7 @@ public:
         for (const auto& row : rows) {
             SessionUnderTest client;
             client.hooks.accept_mail();
+            client.settings.auth_without_tls = true;
             client.hooks.wait(row.hook, second);
             client.start();
             client.feed(row.before);

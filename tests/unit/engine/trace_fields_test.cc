@@ -34,7 +34,7 @@ bool is_received(const std::string& value) {
     const std::string comment = "\\([^()\\\r\n]*\\)";
     const std::string date = "[A-Z][a-z]{2}, [ 0-9]?[0-9] [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [-+][0-9]{4}";
     return matches(value, "from " + host + fws + "\\(" + domain + fws + literal + "\\)" + fws + "by " + host + fws + comment + fws +
-                              "with (SMTP|ESMTP|ESMTPS)" + fws + "id " + atom + "(" + fws + comment + ")?(" + fws +
+                              "with (SMTP|ESMTPS?A?)" + fws + "id " + atom + "(" + fws + comment + ")?(" + fws +
                               "for <[^<>\r\n]+@[^<>\r\n]+>)?;" + fws + date);
 }
 
@@ -45,6 +45,7 @@ class TraceFieldsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(received_names_a_recipient_only_where_there_is_one);
     CPPUNIT_TEST(a_bare_postmaster_is_no_path_for_received);
     CPPUNIT_TEST(the_protocol_word_follows_the_greeting_and_tls);
+    CPPUNIT_TEST(results_name_who_authenticated);
     CPPUNIT_TEST(a_hostile_helo_adds_nothing);
     CPPUNIT_TEST(results_are_listed_in_order);
     CPPUNIT_TEST(without_results_there_is_no_field);
@@ -105,10 +106,27 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTP"), protocol_word(connection_));
         connection_.set_tls("TLSv1.3", "x");
         CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPS"), protocol_word(connection_));
+        connection_.set_authenticated("joe", "PLAIN");
+        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPSA"), protocol_word(connection_));
+        CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        connection_.set_tls("", "");
+        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPA"), protocol_word(connection_));
         connection_.set_greeted(Greeted::helo, "x");
         CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_));
         connection_.set_greeted(Greeted::no, "");
         CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_));
+    }
+
+    void results_name_who_authenticated() {
+        CPPUNIT_ASSERT_EQUAL(std::string(), authentication_results_value(connection_, transaction_, "mx"));
+        const std::pair<const char*, const char*> rows[] = {
+            {"joe", "joe"}, {"joe@example.com", "joe@example.com"}, {"joe doe", "\"joe doe\""}, {"a;b", "\"a;b\""}, {"a\"b\\", "\"a\\\"b\\\\\""},
+            {"a@b@c", "\"a@b@c\""}, {"@b", "\"@b\""}, {"a@", "\"a@\""}, {"j\xc3\xb6", "\"j??\""}, {"(x)", "\"(x)\""}};
+        for (const auto& [user, shown] : rows) {
+            connection_.set_authenticated(user, "PLAIN");
+            const auto value = authentication_results_value(connection_, transaction_, "mx");
+            CPPUNIT_ASSERT_EQUAL(std::string("mx;\n\tauth=pass (PLAIN) smtp.auth=") + shown, value);
+        }
     }
 
     void a_hostile_helo_adds_nothing() {

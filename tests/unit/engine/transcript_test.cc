@@ -15,10 +15,11 @@
 ///     ! setting NAME VALUE       of engine::Settings
 ///     ! client ADDRESS           192.0.2.1 unless set
 ///     ! host NAME                the client's name in the DNS
+///     ! tls PROTOCOL             the connection is encrypted
 ///     ! control NAME LINE        a control file of that one line
 ///     ! accept mail              recipients are accepted, messages queued
-///     ! on HOOK VERDICT [if=WORD] [code=NNN] [status=X.Y.Z] [text]   what plugins say; with `if` only where their argument contains the word.
-///                                The first one that fits counts; the text has the same escapes
+///     ! on HOOK VERDICT [if=WORD] [code=NNN] [status=X.Y.Z] [text]   what plugins say; with `if` only where their argument contains the word
+///                                (of AUTH: user, blank, password or digest). The first one that fits counts; the text has the same escapes
 ///     ! add brackets             mail_pre and rcpt_pre put <> around an address that has none
 ///     ! wait HOOK MILLISECONDS   plugins want to wait there
 ///     ! end                      the client sends nothing more
@@ -96,11 +97,19 @@ Verdict verdict_of(std::string_view name) {
     bad("verdict " + std::string(name));
 }
 
+std::string password_of(const AuthHook& hook) {
+    return hook.password() != nullptr ? hook.password()->reveal() : hook.credentials.response().reveal();
+}
+
 /// What `if=` is looked for in.
 std::string subject_of(const HookContext& context) {
     switch (context.hook) {
         case HookId::helo:
         case HookId::ehlo: return std::string(static_cast<const HelloHook&>(context).host);
+        case HookId::auth_plain:
+        case HookId::auth_login:
+        case HookId::auth_cram_md5:
+        case HookId::auth: return static_cast<const AuthHook&>(context).user() + " " + password_of(static_cast<const AuthHook&>(context));
         case HookId::mail: return static_cast<const MailHook&>(context).sender().path();
         case HookId::rcpt: return static_cast<const RcptHook&>(context).recipient.address().path();
         case HookId::vrfy:
@@ -166,6 +175,7 @@ private:
             settings_.emplace_back(name, rest);
         } else if (word == "client") client_ = rest;
         else if (word == "host") host_ = rest;
+        else if (word == "tls") tls_ = rest;
         else if (word == "control") {
             const auto name = next_word(rest);
             control_.emplace_back(name, rest);
@@ -205,6 +215,8 @@ private:
         for (const auto& [name, value] : settings_) set(client.settings, name, value);
         if (!client_.empty()) client.peer.client.address = IpAddress::parse(client_).value();
         client.peer.host = host_;
+        client.peer.tls_protocol = tls_;
+        client.peer.nonce = "nonce";
         for (const auto& [name, line] : control_) client.hooks.control[name] = {line};
         if (accepts_mail_) client.hooks.accept_mail();
         for (const auto& [hook, conditions] : answers_) {
@@ -240,6 +252,7 @@ private:
         else if (name == "bare_newline" && value == "accept") settings.bare_newline = smtp::BareNewline::accept;
         else if (name == "bare_newline" && value == "reject") settings.bare_newline = smtp::BareNewline::reject;
         else if (name == "bare_newline_exempt") settings.bare_newline_exempt.push_back(IpNetwork::parse(value).value());
+        else if (name == "auth_without_tls") settings.auth_without_tls = value == "on";
         else if (name == "greeting") settings.greeting = value;
         else if (name == "server_name") settings.server_name = value;
         else bad("setting " + std::string(name));
@@ -289,7 +302,7 @@ private:
     }
 
     std::vector<Step> steps_;
-    std::string message_, client_, host_;
+    std::string message_, client_, host_, tls_;
     bool has_message_ = false, accepts_mail_ = false, adds_brackets_ = false, ends_ = false, is_interrupted_ = false, is_closed_ = false;
     std::size_t queued_ = 0;
     std::vector<std::pair<std::string, std::string>> settings_, control_;

@@ -41,6 +41,7 @@ class LineSplitterTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(long_lines_are_skipped_in_bounded_memory);
     CPPUNIT_TEST(the_limit_may_change);
     CPPUNIT_TEST(nothing_in_gives_nothing);
+    CPPUNIT_TEST(what_was_kept_can_be_wiped);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -117,6 +118,19 @@ public:
         splitter.set_limit(10);
         rest = "0123456789abcdef\r\n";
         CPPUNIT_ASSERT(splitter.next(rest).status == Status::too_long);
+    }
+
+    void what_was_kept_can_be_wiped() {
+        LineSplitter splitter(100);
+        std::string_view input = "AUTH LOGIN ";
+        CPPUNIT_ASSERT(splitter.next(input).status == Status::need_more);
+        splitter.wipe();  // not handed out yet
+        input = "secret\r\nNOOP\r\n";
+        const auto line = splitter.next(input);
+        CPPUNIT_ASSERT_EQUAL(std::string("AUTH LOGIN secret"), std::string(line.text));
+        splitter.wipe();
+        CPPUNIT_ASSERT_EQUAL(std::string(17, '\0'), std::string(line.text));  // the memory is still the splitter's
+        CPPUNIT_ASSERT_EQUAL(std::string("NOOP"), std::string(splitter.next(input).text));
     }
 
     void nothing_in_gives_nothing() {

@@ -1,0 +1,352 @@
+/// session_auth_test.cc: AUTH as far as a transcript does not show it: who is asked, what a success changes, and where secrets do not go.
+#include "fakes/session_under_test.h"
+#include "smtp/sasl.h"
+#include "support/base64.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+#include <vector>
+
+namespace smtpd::engine {
+namespace {
+
+using fakes::SessionUnderTest;
+using support::base64;
+using namespace std::string_literals;
+
+std::string plain(const std::string& user, const std::string& password) { return "AUTH PLAIN " + base64("\0"s + user + "\0"s + password); }
+
+Answer know_secret(HookContext& context) { return static_cast<AuthHook&>(context).proves("secret") ? ok() : deny(); }
+
+class SessionAuthTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(SessionAuthTest);
+    CPPUNIT_TEST(mechanisms_are_offered_for_the_hooks_that_are_handled);
+    CPPUNIT_TEST(the_mechanisms_hook_is_asked_before_auth);
+    CPPUNIT_TEST(a_decision_of_the_mechanisms_hook_is_final);
+    CPPUNIT_TEST(plugins_get_the_credentials);
+    CPPUNIT_TEST(a_plugin_with_the_password_can_check_cram_md5);
+    CPPUNIT_TEST(challenges_never_repeat);
+    CPPUNIT_TEST(success_makes_a_relay_client);
+    CPPUNIT_TEST(failure_changes_nothing);
+    CPPUNIT_TEST(success_ends_deferred_rejections);
+    CPPUNIT_TEST(done_is_no_success);
+    CPPUNIT_TEST(the_parse_hook_may_rewrite_the_argument);
+    CPPUNIT_TEST(messages_tell_who_authenticated);
+    CPPUNIT_TEST(the_submitter_is_believed_of_the_authenticated_only);
+    CPPUNIT_TEST(credentials_are_the_same_after_a_wait);
+    CPPUNIT_TEST(a_session_may_end_while_it_waits);
+    CPPUNIT_TEST(success_and_failure_are_logged);
+    CPPUNIT_TEST(secrets_are_in_no_log_line_and_no_argument);
+    CPPUNIT_TEST(what_a_client_sends_without_waiting_is_not_logged_either);
+    CPPUNIT_TEST(an_endless_response_ends_the_session);
+    CPPUNIT_TEST(a_stopping_server_does_not_wait_for_the_password);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override {
+        client_.peer.tls_protocol = "TLSv1.3";
+        client_.peer.tls_cipher = "TLS_AES_256_GCM_SHA384";
+        client_.log.set_level(LogLevel::trace);
+    }
+
+    void mechanisms_are_offered_for_the_hooks_that_are_handled() {
+        struct Row {
+            std::vector<HookId> handled;
+            const char* offered;
+        };
+        const Row rows[] = {{{}, ""},
+                            {{HookId::auth_parse}, ""},
+                            {{HookId::auth}, "AUTH LOGIN PLAIN"},
+                            {{HookId::auth_plain}, "AUTH PLAIN"},
+                            {{HookId::auth_login}, "AUTH LOGIN"},
+                            {{HookId::auth_cram_md5}, "AUTH CRAM-MD5"},
+                            {{HookId::auth_cram_md5, HookId::auth_plain}, "AUTH CRAM-MD5 PLAIN"},
+                            {{HookId::auth_cram_md5, HookId::auth}, "AUTH CRAM-MD5 LOGIN PLAIN"}};
+        for (const auto& row : rows)
+            for (const bool is_encrypted : {true, false})
+                for (const bool is_allowed : {true, false}) {
+                    SessionUnderTest client;
+                    client.settings.auth_without_tls = is_allowed;
+                    if (is_encrypted) client.peer.tls_protocol = "TLSv1.2";
+                    for (const auto hook : row.handled) client.hooks.watch(hook);
+                    client.start();
+                    const std::string reply = client.say("EHLO x");
+                    const auto at = reply.find("AUTH");
+                    const std::string shown = at == std::string::npos ? "" : reply.substr(at, reply.find('\r', at) - at);
+                    CPPUNIT_ASSERT_EQUAL(std::string(is_encrypted || is_allowed ? row.offered : ""), shown);
+                }
+    }
+
+    void the_mechanisms_hook_is_asked_before_auth() {
+        for (const auto hook : {HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5, HookId::auth}) client_.hooks.watch(hook);
+        client_.greet();
+        client_.say(plain("joe", "secret"));
+        client_.feed("AUTH LOGIN " + base64("joe") + "\r\n" + base64("secret") + "\r\n");
+        client_.feed("AUTH CRAM-MD5\r\n" + base64("joe 0123456789abcdef0123456789abcdef") + "\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("auth-plain auth auth-login auth auth-cram-md5 auth"),
+                             client_.hooks.order_of({HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5, HookId::auth}));
+    }
+
+    void a_decision_of_the_mechanisms_hook_is_final() {
+        for (const auto verdict : {Verdict::ok, Verdict::deny, Verdict::denysoft, Verdict::done}) {
+            SessionUnderTest client;
+            client.settings.auth_without_tls = true;
+            client.hooks.answer(HookId::auth_plain, verdict);
+            client.hooks.answer(HookId::auth, verdict == Verdict::ok ? deny() : ok());
+            client.greet();
+            client.say(plain("joe", "secret"));
+            CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.hooks.count(HookId::auth));
+            CPPUNIT_ASSERT_EQUAL(verdict == Verdict::ok, client.session().is_authenticated());
+        }
+    }
+
+    void plugins_get_the_credentials() {
+        client_.hooks.on(HookId::auth, [](HookContext& context) {
+            const auto& hook = static_cast<AuthHook&>(context);
+            return deny("{} {} {}", hook.mechanism(), hook.user(), hook.password() != nullptr ? hook.password()->reveal() : "-");
+        });
+        client_.hooks.watch(HookId::auth_cram_md5);
+        client_.greet();
+        CPPUNIT_ASSERT_EQUAL(std::string("535 5.7.8 PLAIN joe sec ret\r\n"), client_.say(plain("joe", "sec ret")));
+        client_.say("AUTH LOGIN");
+        client_.say(base64("joe doe"));
+        CPPUNIT_ASSERT_EQUAL(std::string("535 5.7.8 LOGIN joe doe secret\r\n"), client_.say(base64("secret")));
+        client_.say("AUTH cram-md5");
+        CPPUNIT_ASSERT_EQUAL(std::string("535 5.7.8 CRAM-MD5 joe -\r\n"), client_.say(base64("joe 0123456789abcdef0123456789abcdef")));
+    }
+
+    void a_plugin_with_the_password_can_check_cram_md5() {
+        client_.hooks.on(HookId::auth_cram_md5, know_secret);
+        client_.greet();
+        for (const auto& [password, reply] : {std::pair{"wrong", "535"}, {"", "535"}, {"secret", "235"}}) {
+            const std::string challenge = client_.say("AUTH CRAM-MD5");
+            const auto text = support::from_base64(std::string_view(challenge).substr(4, challenge.size() - 6)).value();
+            CPPUNIT_ASSERT_EQUAL(std::string(reply), client_.say(base64("joe " + smtp::hmac_md5(password, text))).substr(0, 3));
+        }
+    }
+
+    void challenges_never_repeat() {
+        client_.settings.max_errors = 0;
+        client_.hooks.watch(HookId::auth_cram_md5);
+        client_.greet();
+        std::vector<std::string> seen;
+        for (int i = 0; i < 50; ++i) {
+            seen.push_back(client_.say("AUTH CRAM-MD5"));
+            CPPUNIT_ASSERT_EQUAL(std::string("334 "), seen.back().substr(0, 4));
+            client_.say("*");
+        }
+        std::sort(seen.begin(), seen.end());
+        CPPUNIT_ASSERT(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+        const auto text = support::from_base64(std::string_view(seen[0]).substr(4, seen[0].size() - 6)).value();
+        CPPUNIT_ASSERT_MESSAGE(text, text.starts_with("<") && text.ends_with("@mx.example.com>"));
+    }
+
+    void success_makes_a_relay_client() {
+        client_.hooks.answer(HookId::auth, ok());
+        client_.greet();
+        CPPUNIT_ASSERT(!client_.session().is_authenticated());
+        client_.say(plain("joe@example.com", "secret"));
+        const auto& session = client_.session();
+        CPPUNIT_ASSERT(session.is_authenticated());
+        CPPUNIT_ASSERT(session.is_relay_client());
+        CPPUNIT_ASSERT_EQUAL(std::string("joe@example.com"), session.auth_user());
+        CPPUNIT_ASSERT_EQUAL(std::string("PLAIN"), session.auth_mechanism());
+        client_.say("EHLO again.example");
+        CPPUNIT_ASSERT(session.is_authenticated());
+    }
+
+    void failure_changes_nothing() {
+        for (const auto verdict : {Verdict::declined, Verdict::deny, Verdict::denysoft}) {
+            SessionUnderTest client;
+            client.settings.auth_without_tls = true;
+            client.hooks.answer(HookId::auth, verdict);
+            client.greet();
+            client.session().set_naughty("badmailfrom", Verdict::deny, {5, 7, 1}, "listed");
+            client.say(plain("joe", "secret"));
+            CPPUNIT_ASSERT(!client.session().is_authenticated());
+            CPPUNIT_ASSERT(!client.session().is_relay_client());
+            CPPUNIT_ASSERT(client.session().naughty().has_value());
+            CPPUNIT_ASSERT_EQUAL(std::uint32_t(1), client.session().errors());
+            CPPUNIT_ASSERT_EQUAL(std::string("250"), client.say("MAIL FROM:<a@b>").substr(0, 3));
+        }
+    }
+
+    void success_ends_deferred_rejections() {
+        client_.hooks.answer(HookId::auth, ok());
+        client_.greet();
+        client_.session().set_naughty("dnsbl", Verdict::deny, {5, 7, 1}, "listed");
+        client_.say(plain("joe", "secret"));
+        CPPUNIT_ASSERT(!client_.session().naughty());
+    }
+
+    void done_is_no_success() {
+        client_.hooks.on(HookId::auth, [](HookContext& context) {
+            context.connection.send({454, {4, 7, 0}, "Words of the plugin", false});
+            return Answer(Verdict::done);
+        });
+        client_.greet();
+        CPPUNIT_ASSERT_EQUAL(std::string("454 4.7.0 Words of the plugin\r\n"), client_.say(plain("joe", "secret")));
+        CPPUNIT_ASSERT(!client_.session().is_authenticated());
+        CPPUNIT_ASSERT_EQUAL(std::string("250"), client_.say("NOOP").substr(0, 3));
+    }
+
+    void the_parse_hook_may_rewrite_the_argument() {
+        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.on(HookId::auth_parse, [](HookContext& context) {
+            auto& argument = static_cast<ParseHook&>(context).argument;
+            if (argument == "MINE") argument = "PLAIN " + base64("\0joe\0secret"s);
+            return argument == "NEVER" ? deny("Not that one") : declined();
+        });
+        client_.greet();
+        CPPUNIT_ASSERT_EQUAL(std::string("501 5.5.4 Not that one\r\n"), client_.say("AUTH NEVER"));
+        CPPUNIT_ASSERT_EQUAL(std::string("235"), client_.say("AUTH MINE").substr(0, 3));
+        CPPUNIT_ASSERT_EQUAL(std::string("joe"), client_.session().auth_user());
+    }
+
+    void messages_tell_who_authenticated() {
+        client_.hooks.accept_mail();
+        client_.hooks.answer(HookId::auth, ok());
+        client_.greet();
+        client_.say(plain("joe@example.com", "secret"));
+        client_.feed("MAIL FROM:<joe@example.com>\r\nRCPT TO:<user@example.net>\r\nDATA\r\nSubject: x\r\n\r\ntext\r\n.\r\n");
+        const std::string& message = client_.hooks.queued.at(0);
+        const std::string top = "Authentication-Results: mx.example.com;\r\n\tauth=pass (PLAIN) smtp.auth=joe@example.com\r\nReceived: ";
+        CPPUNIT_ASSERT_EQUAL(top, message.substr(0, top.size()));
+        CPPUNIT_ASSERT_MESSAGE(message, message.find(" with ESMTPSA id ") != std::string::npos);
+    }
+
+    void the_submitter_is_believed_of_the_authenticated_only() {
+        std::string submitter;
+        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.on(HookId::mail, [&](HookContext& context) {
+            const auto& said = static_cast<MailHook&>(context).transaction.submitter();
+            submitter = said ? said->path() : "nothing";
+            return declined();
+        });
+        client_.greet();
+        const auto say = [&](const char* parameter) {
+            client_.say("MAIL FROM:<a@b> "s + parameter);
+            client_.say("RSET");
+            return submitter;
+        };
+        CPPUNIT_ASSERT_EQUAL("<>"s, say("AUTH=joe@example.com"));
+        CPPUNIT_ASSERT_EQUAL("nothing"s, say(""));
+        client_.say(plain("joe", "secret"));
+        CPPUNIT_ASSERT_EQUAL("<joe+x@example.com>"s, say("AUTH=joe+2Bx@example.com"));
+        CPPUNIT_ASSERT_EQUAL("<>"s, say("AUTH=<>"));
+        CPPUNIT_ASSERT_EQUAL("nothing"s, say(""));
+    }
+
+    void credentials_are_the_same_after_a_wait() {
+        for (const auto hook : {HookId::auth_plain, HookId::auth}) {
+            SessionUnderTest client;
+            client.settings.auth_without_tls = true;
+            client.hooks.on(hook, know_secret);
+            client.hooks.wait(hook, Duration(2000));
+            client.greet();
+            CPPUNIT_ASSERT_EQUAL(std::string(), client.say(plain("joe", "secret")));
+            CPPUNIT_ASSERT(client.is_parked());
+            CPPUNIT_ASSERT_EQUAL(std::string(), client.say("NOOP"));
+            CPPUNIT_ASSERT_EQUAL(std::string("235 2.7.0 Authentication successful\r\n250 2.0.0 OK\r\n"), client.wait(Duration(2000)));
+            CPPUNIT_ASSERT(client.session().is_authenticated());
+        }
+    }
+
+    void a_session_may_end_while_it_waits() {
+        for (int how = 0; how < 4; ++how) {
+            SessionUnderTest client;
+            client.settings.auth_without_tls = true;
+            client.hooks.answer(HookId::auth, ok());
+            client.hooks.wait(HookId::auth, Duration(2000));
+            client.hooks.watch(HookId::disconnect);
+            client.greet();
+            client.say(plain("joe", "secret"));
+            if (how == 0) client.abandon();
+            if (how == 1) client.interrupt(Interruption::session_timeout);
+            if (how == 2) client.end_of_input();
+            if (how == 3) client.destroy();
+            else CPPUNIT_ASSERT(client.is_closed());
+            CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.hooks.count(HookId::disconnect));
+        }
+    }
+
+    void success_and_failure_are_logged() {
+        client_.hooks.on(HookId::auth, know_secret);
+        client_.greet();
+        client_.say(plain("joe\" x", "wrong"));
+        const std::string failure = "authentication failed for 192.0.2.1 mechanism=PLAIN code=535 user=\"joe\\\" x\"";
+        CPPUNIT_ASSERT_EQUAL(failure, client_.log.texts(LogLevel::notice).back());
+        client_.say(plain("joe", "secret"));
+        CPPUNIT_ASSERT(client_.log.contains("authenticated mechanism=PLAIN user=\"joe\""));
+    }
+
+    void secrets_are_in_no_log_line_and_no_argument() {
+        client_.settings.max_errors = 0;
+        client_.hooks.on(HookId::auth, [](HookContext& context) {
+            context.connection.notes().get(last_line) = context.connection.last_line();
+            return declined();
+        });
+        client_.hooks.watch(HookId::auth_cram_md5);
+        client_.greet();
+        client_.say(plain("joe", "hidden"));
+        CPPUNIT_ASSERT_EQUAL("AUTH PLAIN"s, client_.session().notes().get(last_line));
+        client_.say("AUTH PLAIN");
+        client_.say(base64("\0joe\0hidden"s));
+        client_.say("AUTH LOGIN " + base64("joe"));
+        client_.say(base64("hidden"));
+        client_.say("auth\tlogin");
+        client_.say(base64("joe"));
+        client_.say(base64("hidden") + "*");
+        client_.say("AUTH CRAM-MD5");
+        client_.say(base64("joe 0123456789abcdef0123456789abcdef"));
+        client_.say("AUTH " + base64("hidden"));
+        client_.say("AUTHPLAIN " + base64("\0joe\0hidden"s));
+        client_.say("AUTH PLAIN x " + base64("hidden"));
+        CPPUNIT_ASSERT(client_.log.contains("<<< AUTH PLAIN (the rest is not shown)"));
+        const std::string digest = "joe 0123456789abcdef0123456789abcdef";
+        for (const auto& secret : {base64("hidden"), base64("\0joe\0hidden"s), base64(digest), "hidden"s, digest})
+            CPPUNIT_ASSERT_MESSAGE(client_.log.to_string(), !client_.log.contains(secret));
+    }
+
+    void what_a_client_sends_without_waiting_is_not_logged_either() {
+        std::string seen;
+        client_.hooks.on(HookId::unrecognized_command, [&](HookContext& context) {
+            const auto& hook = static_cast<UnrecognizedHook&>(context);
+            seen.append(hook.verb).append("/").append(hook.argument).append("/").append(context.connection.last_line()).append(";");
+            return declined();
+        });
+        client_.greet();
+        client_.feed("AUTH LOGIN\r\n" + base64("joe") + "\r\n" + base64("hidden") + "\r\nNOOP\r\nXSHOWN now\r\n" + plain("joe", "hidden") + "\r\n");
+        CPPUNIT_ASSERT_EQUAL("AUTH//AUTH;//;//;XSHOWN/now/XSHOWN now;AUTH//AUTH;"s, seen);
+        CPPUNIT_ASSERT(!client_.log.contains(base64("hidden")));
+        CPPUNIT_ASSERT(!client_.log.contains(base64("\0joe\0hidden"s)));
+    }
+
+    void an_endless_response_ends_the_session() {
+        client_.hooks.watch(HookId::auth);
+        client_.greet();
+        client_.say("AUTH LOGIN");
+        std::string output;
+        for (int i = 0; i < 40 && !client_.is_closed(); ++i) output += client_.feed(std::string(10000, 'A'));
+        CPPUNIT_ASSERT(client_.is_closed());
+        CPPUNIT_ASSERT_EQUAL(std::string("500"), output.substr(0, 3));
+    }
+
+    void a_stopping_server_does_not_wait_for_the_password() {
+        client_.hooks.answer(HookId::auth, ok());
+        client_.greet();
+        client_.say("AUTH LOGIN");
+        CPPUNIT_ASSERT_EQUAL(std::string("421"), client_.stop_soon().substr(0, 3));
+        CPPUNIT_ASSERT(client_.is_closed());
+    }
+
+private:
+    inline static const NoteKey<std::string> last_line{"test.last_line"};
+    SessionUnderTest client_;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SessionAuthTest);
+
+}  // namespace
+}  // namespace smtpd::engine
