@@ -142,6 +142,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/connection_driver.h \
 	mod_smtpd/httpd/error_log.cc \
 	mod_smtpd/httpd/error_log.h \
+	mod_smtpd/httpd/listeners.cc \
+	mod_smtpd/httpd/listeners.h \
 	mod_smtpd/httpd/mod_smtpd.cc \
 	mod_smtpd/httpd/mpm_event.cc \
 	mod_smtpd/httpd/mpm_event.h \

@@ -1,6 +1,7 @@
 /// mod_smtpd.cc: the module record and the hooks of httpd that the module takes part in. Each is one guarded call.
 #include "httpd/child.h"
 #include "httpd/connection_driver.h"
+#include "httpd/listeners.h"
 #include "httpd/server.h"
 #include "httpd/server_config.h"
 #include "httpd/session_table.h"
@@ -19,7 +20,11 @@ constexpr std::uint32_t table_rows = 65536;
 /// Runs for `apachectl configtest` as well, which never gets to post_config.
 int check_config(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
     return guard(main_server, "configuration", HTTP_INTERNAL_SERVER_ERROR,
-                 [&] { return make_servers(pool, main_server) ? OK : HTTP_INTERNAL_SERVER_ERROR; });
+                 [&] {
+                     if (!make_servers(pool, main_server)) return HTTP_INTERNAL_SERVER_ERROR;
+                     name_protocol_of_listeners(main_server);
+                     return OK;
+                 });
 }
 
 int post_config(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* main_server) {

@@ -35,6 +35,17 @@ def three(make_server, mpm):
     return server, com, org, web
 
 
+def test_a_port_without_a_protocol_greets_at_once(make_server, mpm):
+    """`Listen 25` alone means HTTP to httpd, and the kernel would keep the connection until the client has said something."""
+    server = make_server(mpm)
+    plain = server.http("SmtpEngine on", name="mx.example.com", protocol="")
+    server.start()
+    began = time.monotonic()
+    with Client(plain.port, timeout=20) as client:
+        client.ehlo()
+    assert time.monotonic() - began < 0.9 * SLOWDOWN
+
+
 def test_each_has_its_own_plugins_and_settings(three):
     _, com, org, web = three
     with Client(com.port) as client:
