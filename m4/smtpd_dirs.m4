@@ -1,6 +1,6 @@
-dnl smtpd_dirs.m4: where the module and its plugins go.
+dnl smtpd_dirs.m4: where the module and its plugins go, and where the server keeps its state.
 
-dnl SMTPD_ARG_DIRS: --with-moduledir, --with-plugindir. The plugins' directory has one folder for each kind (queue, logging, ...).
+dnl SMTPD_ARG_DIRS: --with-moduledir, --with-plugindir, --with-statedir. The plugins' directory has one folder for each kind (queue, logging, ...).
 AC_DEFUN([SMTPD_ARG_DIRS], [
   AC_ARG_WITH([moduledir], [AS_HELP_STRING([--with-moduledir=DIR], [where mod_smtpd.so goes (default: the directory of httpd's modules)])],
     [moduledir=$withval], [moduledir=$HTTPD_MODULES])
@@ -8,6 +8,10 @@ AC_DEFUN([SMTPD_ARG_DIRS], [
     [plugindir=$withval], [plugindir=$moduledir/smtpd])
   AS_CASE(["$moduledir"], [yes|no|''], [AC_MSG_ERROR([--with-moduledir needs a directory])])
   AS_CASE(["$plugindir"], [yes|no|''], [AC_MSG_ERROR([--with-plugindir needs a directory])])
+  AC_ARG_WITH([statedir], [AS_HELP_STRING([--with-statedir=DIR], [where the store is unless SmtpStore says otherwise (default: /var/lib/smtpd)])],
+    [statedir=$withval], [statedir=/var/lib/smtpd])
+  AS_CASE(["$statedir"], [/*], [], [AC_MSG_ERROR([--with-statedir needs an absolute directory])])
+  AC_SUBST([statedir])
   AC_SUBST([moduledir])
   AC_SUBST([plugindir])
 ])

@@ -1,4 +1,4 @@
-dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2 and CppUnit, each by pkg-config.
+dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB and GDBM, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
 AC_DEFUN([SMTPD_PKG], [
@@ -13,6 +13,20 @@ AC_DEFUN([SMTPD_PKG], [
 AC_DEFUN([SMTPD_CHECK_OPENSSL], [SMTPD_PKG([OPENSSL], [openssl >= 3.0], [OpenSSL 3 or newer], [libssl-dev], [openssl-devel])])
 AC_DEFUN([SMTPD_CHECK_CARES], [SMTPD_PKG([CARES], [libcares >= 1.16], [c-ares 1.16 or newer], [libc-ares-dev], [c-ares-devel])])
 AC_DEFUN([SMTPD_CHECK_PCRE2], [SMTPD_PKG([PCRE2], [libpcre2-8 >= 10.30], [PCRE2 (libpcre2-8)], [libpcre2-dev], [pcre2-devel])])
+AC_DEFUN([SMTPD_CHECK_SQLITE], [SMTPD_PKG([SQLITE], [sqlite3 >= 3.35], [SQLite 3.35 or newer], [libsqlite3-dev], [sqlite-devel])])
+
+dnl SMTPD_CHECK_DBM: what smtpd-store needs to read the files of qpsmtpd in which karma and greylisting keep their state. Without a library it reads dumps
+dnl of such files only; nothing else uses them.
+AC_DEFUN([SMTPD_CHECK_DBM], [
+  smtpd_dbm=
+  AC_CHECK_HEADER([db.h], [AC_CHECK_LIB([db], [db_version], [
+    DBM_LIBS="$DBM_LIBS -ldb"; DBM_CPPFLAGS="$DBM_CPPFLAGS -DHAVE_LIBDB"; smtpd_dbm="Berkeley DB"])])
+  AC_CHECK_HEADER([gdbm.h], [AC_CHECK_LIB([gdbm], [gdbm_open], [
+    DBM_LIBS="$DBM_LIBS -lgdbm"; DBM_CPPFLAGS="$DBM_CPPFLAGS -DHAVE_LIBGDBM"; smtpd_dbm="${smtpd_dbm:+$smtpd_dbm, }GDBM"])])
+  AS_IF([test -z "$smtpd_dbm"], [smtpd_dbm="text dumps only (libdb-dev or libdb-devel, libgdbm-dev or gdbm-devel are missing)"])
+  AC_SUBST([DBM_LIBS])
+  AC_SUBST([DBM_CPPFLAGS])
+])
 
 dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the package.
 AC_DEFUN([SMTPD_CHECK_CPPUNIT], [

@@ -28,6 +28,8 @@ mod_smtpd $PACKAGE_VERSION
   httpd        $HTTPD ($HTTPD_VERSION)
   module to    $moduledir
   plugins to   $plugindir
+  state in     $statedir
+  qpsmtpd's db $smtpd_dbm
   unit tests   $smtpd_have_cppunit
   server tests $smtpd_have_pytest
 "])

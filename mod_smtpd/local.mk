@@ -8,6 +8,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/connection.h \
 	mod_smtpd/include/smtpd/control.h \
 	mod_smtpd/include/smtpd/credentials.h \
+	mod_smtpd/include/smtpd/dns.h \
 	mod_smtpd/include/smtpd/files.h \
 	mod_smtpd/include/smtpd/finding.h \
 	mod_smtpd/include/smtpd/format.h \
@@ -24,6 +25,8 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/reply.h \
 	mod_smtpd/include/smtpd/result.h \
 	mod_smtpd/include/smtpd/status.h \
+	mod_smtpd/include/smtpd/store.h \
+	mod_smtpd/include/smtpd/store_records.h \
 	mod_smtpd/include/smtpd/text.h \
 	mod_smtpd/include/smtpd/transaction.h \
 	mod_smtpd/include/smtpd/verdict.h \
@@ -82,9 +85,37 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/message/spool_file.h \
 	mod_smtpd/message/stored_message.cc \
 	mod_smtpd/message/stored_message.h \
+	mod_smtpd/store/address.cc \
+	mod_smtpd/store/address.h \
+	mod_smtpd/store/backend.cc \
+	mod_smtpd/store/backend.h \
+	mod_smtpd/store/fair_lock.h \
+	mod_smtpd/store/file_store.cc \
+	mod_smtpd/store/file_store.h \
+	mod_smtpd/store/memory_store.cc \
+	mod_smtpd/store/memory_store.h \
+	mod_smtpd/store/qpsmtpd_state.cc \
+	mod_smtpd/store/qpsmtpd_state.h \
+	mod_smtpd/store/redis_connection.cc \
+	mod_smtpd/store/redis_connection.h \
+	mod_smtpd/store/redis_store.cc \
+	mod_smtpd/store/redis_store.h \
+	mod_smtpd/store/stores.cc \
+	mod_smtpd/store/stores.h \
+	mod_smtpd/net/cares_resolver.cc \
+	mod_smtpd/net/cares_resolver.h \
+	mod_smtpd/net/dns.cc \
+	mod_smtpd/net/dns_cache.cc \
+	mod_smtpd/net/dns_cache.h \
+	mod_smtpd/net/dns_message.cc \
+	mod_smtpd/net/dns_message.h \
+	mod_smtpd/net/resolver.h \
+	mod_smtpd/net/zone_resolver.cc \
+	mod_smtpd/net/zone_resolver.h \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/hook_runner.h \
 	mod_smtpd/engine/mail_transaction.h \
+	mod_smtpd/engine/name_service.h \
 	mod_smtpd/engine/replies.cc \
 	mod_smtpd/engine/replies.h \
 	mod_smtpd/engine/session.cc \
@@ -105,6 +136,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/host/instance.h \
 	mod_smtpd/host/log_router.cc \
 	mod_smtpd/host/log_router.h \
+	mod_smtpd/host/no_store.h \
 	mod_smtpd/host/notes.cc \
 	mod_smtpd/host/notes.h \
 	mod_smtpd/host/option_types.cc \
@@ -122,8 +154,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/host/problem.h
 
 core_cppflags = -I$(top_srcdir)/mod_smtpd/include -I$(top_srcdir)/mod_smtpd $(APR_CPPFLAGS) \
-	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
-core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(PCRE2_LIBS)
+	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
+core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(PCRE2_LIBS) $(SQLITE_LIBS)
 
 libsmtpd_core_la_CPPFLAGS = $(core_cppflags)
 libsmtpd_core_la_LDFLAGS = $(SANITIZER_FLAGS)
@@ -158,9 +190,11 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/status_page.h \
 	mod_smtpd/httpd/tls.cc \
 	mod_smtpd/httpd/tls.h \
+	mod_smtpd/httpd/stores.cc \
+	mod_smtpd/httpd/stores.h \
 	mod_smtpd/httpd/waker.cc \
 	mod_smtpd/httpd/waker.h
-mod_smtpd_mod_smtpd_la_CPPFLAGS = $(core_cppflags) $(HTTPD_CPPFLAGS) -DSMTPD_PLUGIN_DIR='"$(plugindir)"'
+mod_smtpd_mod_smtpd_la_CPPFLAGS = $(core_cppflags) $(HTTPD_CPPFLAGS) -DSMTPD_PLUGIN_DIR='"$(plugindir)"' -DSMTPD_STATE_DIR='"$(statedir)"'
 mod_smtpd_mod_smtpd_la_LDFLAGS = $(dso_ldflags) -Wl,--version-script=$(top_srcdir)/mod_smtpd/mod_smtpd.map -Wl,-Bsymbolic-functions
 mod_smtpd_mod_smtpd_la_LIBADD = libsmtpd_core.la $(core_libs)
 EXTRA_DIST += mod_smtpd/mod_smtpd.map

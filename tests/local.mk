@@ -12,10 +12,12 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_auth_test.cc \
 	tests/unit/engine/session_commands_test.cc \
 	tests/unit/engine/session_data_test.cc \
+	tests/unit/engine/session_dns_test.cc \
 	tests/unit/engine/session_parking_test.cc \
 	tests/unit/engine/session_test.cc \
 	tests/unit/engine/trace_fields_test.cc \
 	tests/unit/engine/transcript_test.cc \
+	tests/unit/host/asking_test.cc \
 	tests/unit/host/control_files_test.cc \
 	tests/unit/host/dispatcher_test.cc \
 	tests/unit/host/log_router_test.cc \
@@ -30,6 +32,11 @@ tests_unit_tests_SOURCES = \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
+	tests/unit/net/cares_resolver_test.cc \
+	tests/unit/net/dns_cache_test.cc \
+	tests/unit/net/dns_message_test.cc \
+	tests/unit/net/dns_test.cc \
+	tests/unit/net/zone_resolver_test.cc \
 	tests/unit/plugins/badmailfrom_test.cc \
 	tests/unit/plugins/badrcptto_test.cc \
 	tests/unit/plugins/commands_test.cc \
@@ -53,6 +60,15 @@ tests_unit_tests_SOURCES = \
 	tests/unit/smtp/reply_test.cc \
 	tests/unit/smtp/sasl_test.cc \
 	tests/unit/smtp/xtext_test.cc \
+	tests/unit/store/address_test.cc \
+	tests/unit/store/file_store_test.cc \
+	tests/unit/store/memory_store_test.cc \
+	tests/unit/store/operations_test.cc \
+	tests/unit/store/qpsmtpd_state_test.cc \
+	tests/unit/store/redis_store_test.cc \
+	tests/unit/store/store_fixture.h \
+	tests/unit/store/store_test.cc \
+	tests/unit/store/stores_test.cc \
 	tests/unit/support/base64_test.cc \
 	tests/unit/support/config_file_test.cc \
 	tests/unit/support/control_test.cc \
@@ -62,12 +78,17 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/strings_test.cc \
 	tests/fakes/answer_text.h \
 	tests/fakes/cdb_file.h \
+	tests/fakes/dns_packet.h \
 	tests/fakes/fake_clock.h \
 	tests/fakes/fake_hook_runner.h \
 	tests/fakes/fake_log.h \
+	tests/fakes/fake_names.h \
 	tests/fakes/fake_session.h \
+	tests/fakes/fake_store.h \
+	tests/fakes/name_server.h \
 	tests/fakes/plugin_under_test.h \
 	tests/fakes/plugin_world.h \
+	tests/fakes/private_redis.h \
 	tests/fakes/session_under_test.h \
 	tests/fakes/temp_directory.h
 tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS)
@@ -136,7 +157,9 @@ bad_plugins = \
 # --- plugins that tests of a running server need -----------------------------------------------------------------------------------------------
 
 helper_plugins = \
-	tests/helper_plugins/knows_passwords.la
+	tests/helper_plugins/asks_dns.la \
+	tests/helper_plugins/knows_passwords.la \
+	tests/helper_plugins/store_probe.la
 
 # --- fuzz targets: tests/fuzz/NAME.cc is tests/fuzz/NAME, with the corpus in tests/fuzz/corpus/NAME ----------------------------------------------
 
@@ -146,6 +169,7 @@ fuzz_targets = \
 	tests/fuzz/command_line_fuzz \
 	tests/fuzz/control_file_fuzz \
 	tests/fuzz/data_decoder_fuzz \
+	tests/fuzz/dns_message_fuzz \
 	tests/fuzz/header_block_fuzz \
 	tests/fuzz/session_fuzz
 tests_fuzz_address_fuzz_CPPFLAGS = $(tests_cppflags)
@@ -164,6 +188,10 @@ tests_fuzz_data_decoder_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_data_decoder_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_data_decoder_fuzz_LDADD = $(core_libs)
 tests_fuzz_data_decoder_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_dns_message_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_dns_message_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_dns_message_fuzz_LDADD = $(core_libs)
+tests_fuzz_dns_message_fuzz_DEPENDENCIES = libsmtpd_core.la
 tests_fuzz_header_block_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_header_block_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_header_block_fuzz_LDADD = $(core_libs)
@@ -200,7 +228,9 @@ EXTRA_DIST += tests/compat tests/fuzz/corpus tests/integration tests/transcripts
 
 # A DSO that is not installed is only built as one if libtool is told of a directory.
 bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere
+tests_helper_plugins_asks_dns_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_helper_plugins_knows_passwords_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_helper_plugins_store_probe_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_asks_too_long_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_child_start_throws_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_constructor_throws_la_LDFLAGS = $(bad_plugin_ldflags)
@@ -229,7 +259,7 @@ AM_TESTS_ENVIRONMENT = \
 	SMTPD_SOURCE_DIR='$(SOURCE_DIR)'; export SMTPD_SOURCE_DIR; \
 	SMTPD_BUILD_DIR='$(abs_top_builddir)'; export SMTPD_BUILD_DIR; \
 	CXX='$(CXX) $(SMTPD_CXXFLAGS)'; export CXX; \
-	CORE_CPPFLAGS='$(APR_CPPFLAGS) $(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS)'; export CORE_CPPFLAGS; \
+	CORE_CPPFLAGS='$(APR_CPPFLAGS) $(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS)'; export CORE_CPPFLAGS; \
 	HTTPD_CPPFLAGS='$(HTTPD_CPPFLAGS)'; export HTTPD_CPPFLAGS;
 
 # What a test of a running server has to know about this build.

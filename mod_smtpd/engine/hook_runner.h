@@ -13,14 +13,24 @@
 
 namespace smtpd::engine {
 
-/// What the handlers of a stage want to wait for, counted from the beginning of the stage.
+/// What the handlers of a stage want to wait for, counted from the beginning of the stage; and what the host has to remember between its rounds.
 struct Wait {
     Duration delay{0};    ///< not before that long
     Duration silence{0};  ///< that long, or until the client sends something
     /// Handlers (by index in the chain) that asked for more than their deadline allows: their `onerror` answer stands in for them.
     std::vector<std::uint16_t> cut_short;
 
-    bool needed() const noexcept { return delay.count() > 0 || silence.count() > 0; }
+    /// A question to the DNS that has no answer yet, and how long those who asked it can wait for one.
+    struct Question {
+        DnsQuestion question;
+        Duration limit;
+    };
+    std::vector<Question> questions;        ///< of the last round
+    std::vector<std::uint16_t> askers;      ///< handlers that have put questions to the DNS, by index in the chain: they are asked again
+    unsigned rounds = 0;                    ///< how often the handlers were asked
+    std::size_t questions_in_all = 0;
+
+    bool needed() const noexcept { return delay.count() > 0 || silence.count() > 0 || !questions.empty(); }
 };
 
 class HookRunner {
@@ -33,9 +43,10 @@ public:
     virtual bool asks(HookId hook) const noexcept = 0;
     /// Whether anybody looks at the body of messages; where nobody does, it need not be kept.
     virtual bool reads_body() const noexcept { return true; }
-    /// Collects what the handlers of context.hook want to wait for. Never throws.
-    virtual Wait ask(HookContext& context) noexcept = 0;
-    /// Runs the chain of context.hook; context.answers() are set. `wait` is what ask() gave, or empty. Never throws: a fault becomes an answer.
+    /// Collects what the handlers of context.hook want to wait for. Called again with the same `wait` when its questions are answered, with all answers
+    /// so far in context.answers(); `wait.questions` is then what they ask beyond that. Never throws.
+    virtual void ask(HookContext& context, Wait& wait) noexcept = 0;
+    /// Runs the chain of context.hook; context.answers() are set. `wait` is what ask() left, or empty. Never throws: a fault becomes an answer.
     virtual Answer run(HookContext& context, const Wait& wait = {}) noexcept = 0;
     /// The significant lines of a control file, without any hook.
     virtual std::vector<std::string> control_lines(std::string_view name) noexcept = 0;

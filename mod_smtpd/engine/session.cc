@@ -43,8 +43,8 @@ std::string_view phase_name(Phase phase) noexcept {
     return "";
 }
 
-Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer)
-    : settings_(settings), hooks_(hooks), clock_(clock), log_(log), lines_(settings.max_command_line),
+Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, NameService* names)
+    : settings_(settings), hooks_(hooks), clock_(clock), log_(log), lines_(settings.max_command_line), names_(names),
       max_message_size_(settings.max_message_size), bare_newline_(policy_for(settings, peer.client.address)) {
     id_ = std::move(peer.id);
     client_ = peer.client;
@@ -63,7 +63,7 @@ Session::~Session() { finish(); }
 Phase Session::phase() const noexcept {
     if (over_) return Phase::closing;
     if (!begun_) return Phase::connecting;
-    if (parked_on_) return Phase::waiting;
+    if (waiting_) return Phase::waiting;
     if (decoder_) return Phase::receiving;
     if (transaction_) return Phase::transaction;
     return greeted_ == Greeted::no ? Phase::greeting : Phase::command;
@@ -149,7 +149,7 @@ Step Session::start() {
 
 Step Session::feed(std::string_view octets) {
     if (over_) return Step::close;
-    if (parked_on_) {
+    if (waiting_) {
         keep(octets);
         return look_at_park();
     }
@@ -164,7 +164,7 @@ Step Session::feed(std::string_view octets) {
 
 Step Session::resume() {
     if (over_) return Step::close;
-    if (parked_on_) return look_at_park();
+    if (waiting_) return look_at_park();
     work_off_backlog();
     return step();
 }
@@ -172,7 +172,8 @@ Step Session::resume() {
 Step Session::end_of_input() {
     if (over_) return Step::close;
     at_eof_ = true;
-    if (parked_on_) return look_at_park();
+    if (waiting_ && waiting_->lookup && waiting_->hook == HookId::connect && backlog_.empty()) return abandon();  // whom should it still greet?
+    if (waiting_) return look_at_park();
     return step();
 }
 
@@ -185,7 +186,7 @@ Step Session::interrupt(Interruption why) {
     if (over_) return Step::close;
     static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout, Say::too_slow, Say::shutting_down,
                                     Say::overloaded, Say::too_many_sessions, Say::internal_error};
-    parked_on_.reset();
+    waiting_.reset();
     end_connection(reply(words[static_cast<std::size_t>(why)]));
     return Step::close;
 }
@@ -197,7 +198,7 @@ Step Session::stop_soon() {
 
 /// What the driver is to do now; also where a session ends that has nothing more to hope for.
 Step Session::step() {
-    if (!over_ && !parked_on_ && backlog_.empty()) {
+    if (!over_ && !waiting_ && backlog_.empty()) {
         if (at_eof_) {
             if (decoder_) respond(Say::incomplete_message);
             finish();
@@ -206,14 +207,14 @@ Step Session::step() {
         }
     }
     if (over_) return Step::close;
-    if (parked_on_) return Step::park;
+    if (waiting_) return Step::park;
     return backlog_.empty() ? Step::need_input : Step::more;
 }
 
 // ---- input
 
 void Session::keep(std::string_view octets) {
-    if (parked_on_ && !octets.empty() && clock_.now() < parked_at_ + wait_.silence) spoke_ = true;
+    if (waiting_ && !octets.empty() && clock_.now() < waiting_->since + waiting_->wait.silence) waiting_->spoke = true;
     backlog_ += octets;
 }
 
@@ -231,7 +232,7 @@ void Session::work_off_backlog() {
 }
 
 void Session::process() {
-    while (!over_ && !parked_on_ && output_.size() < output_limit && !rest_.empty()) {
+    while (!over_ && !waiting_ && output_.size() < output_limit && !rest_.empty()) {
         if (decoder_)
             receive();
         else if (!next_command())
@@ -295,7 +296,7 @@ void Session::send(const Reply& reply) { respond(reply); }
 void Session::count_error() { ++errors_; }
 
 void Session::enforce_error_limit() {
-    if (settings_.max_errors != 0 && errors_ >= settings_.max_errors && !over_ && !parked_on_) end_connection(reply(Say::too_many_errors));
+    if (settings_.max_errors != 0 && errors_ >= settings_.max_errors && !over_ && !waiting_) end_connection(reply(Say::too_many_errors));
 }
 
 void Session::write_log(LogLevel level, std::string_view text) const {
@@ -313,47 +314,100 @@ void Session::write_log(LogLevel level, std::string_view text) const {
 
 void Session::stage(HookId hook) {
     if (!hooks_.has(hook)) return after(hook, Answer());
-    if (hooks_.asks(hook)) {
-        wait_ = with_context(hook, [&](HookContext& context) { return hooks_.ask(context); });
-        if (wait_.needed()) return park(hook);
-    }
-    run_stage(hook, Answers());
-}
-
-void Session::run_stage(HookId hook, const Answers& answers) {
-    const Answer answer = with_context(hook, [&](HookContext& context) {
-        context.set_answers(answers);
-        return hooks_.run(context, wait_);
-    });
-    if (!wait_.cut_short.empty() || wait_.needed()) wait_ = {};
-    after(hook, answer);
-}
-
-void Session::park(HookId hook) {
-    parked_on_ = hook;
-    parked_at_ = clock_.now();
-    spoke_ = unread() > 0;
-    wake_at_ = parked_at_ + (spoke_ ? wait_.delay : std::max(wait_.delay, wait_.silence));
+    if (!hooks_.asks(hook)) return run_stage(hook, Answers(), Wait());
+    waiting_ = std::make_unique<Waiting>(Waiting{hook, clock_.now()});
+    ask_plugins();
+    waiting_->spoke = waiting_->wait.silence.count() > 0 && unread() > 0;
     if (park_is_over()) leave_park();
 }
 
-/// Whether what the parked stage waits for has come: the time, an early word of the client, or the client's end.
+void Session::run_stage(HookId hook, const Answers& answers, const Wait& wait) {
+    const Answer answer = with_context(hook, [&](HookContext& context) {
+        context.set_answers(answers);
+        return hooks_.run(context, wait);
+    });
+    after(hook, answer);
+}
+
+/// One round: the plugins name what they want to know, as far as they do not know it yet, and it is asked.
+void Session::ask_plugins() {
+    waiting_->wait.questions.clear();
+    with_context(waiting_->hook, [&](HookContext& context) {
+        context.set_answers(answers_so_far());
+        hooks_.ask(context, waiting_->wait);
+    });
+    if (!waiting_->wait.questions.empty()) put_questions();
+}
+
+void Session::put_questions() {
+    auto& questions = waiting_->wait.questions;
+    const auto is_too_late = [&](const Wait::Question& question) { return waiting_->since + question.limit <= clock_.now(); };
+    for (const auto& late : questions)
+        if (!names_ || is_too_late(late))
+            take_answer(late.question, names_ ? DnsAnswer(DnsStatus::timed_out) : DnsAnswer::failure(DnsStatus::server_failure, "there is no resolver here"));
+    std::erase_if(questions, [&](const Wait::Question& question) { return !names_ || is_too_late(question); });
+    std::vector<DnsQuestion> asked;
+    asked.reserve(questions.size());
+    for (auto& question : questions) asked.push_back(std::move(question.question));
+    waiting_->lookup = names_ ? names_->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
+}
+
+void Session::take_answer(const DnsQuestion& question, DnsAnswer answer) {
+    note(LogLevel::debug, "dns {}: {}", question, answer);
+    if (!waiting_->answers) waiting_->answers = std::make_shared<DnsAnswers>();
+    waiting_->answers->add(question, std::move(answer));
+}
+
+/// What has come; for the rest it is too late.
+void Session::collect_answers() {
+    const auto lookup = std::exchange(waiting_->lookup, nullptr);
+    for (std::size_t i = 0; i < lookup->questions().size(); ++i)
+        take_answer(lookup->questions()[i], lookup->answer(i).value_or(DnsAnswer(DnsStatus::timed_out)));
+}
+
+/// When the next of the questions that are still open is given up; nothing when none of them is worth waiting for.
+std::optional<MonotonicTime> Session::next_limit() const {
+    const auto& waiting = *waiting_;
+    if (waiting.lookup->is_complete()) return std::nullopt;
+    std::optional<MonotonicTime> next;
+    for (std::size_t i = 0; i < waiting.wait.questions.size(); ++i) {
+        const MonotonicTime limit = waiting.since + waiting.wait.questions[i].limit;
+        if (limit > clock_.now() && (!next || limit < *next) && !waiting.lookup->answer(i)) next = limit;
+    }
+    return next;
+}
+
+Answers Session::answers_so_far() const {
+    return Answers(waiting_->spoke, std::chrono::duration_cast<Duration>(clock_.now() - waiting_->since), waiting_->answers);
+}
+
+/// Whether what the parked stage waits for has come: the answers, then the time or an early word of the client. The client's end shortens the wait
+/// for the clock, but not for the answers: who closes early must not be judged less strictly.
 bool Session::park_is_over() {
-    if (spoke_) wake_at_ = parked_at_ + wait_.delay;
-    return at_eof_ || clock_.now() >= wake_at_;
+    while (waiting_->lookup) {
+        if (const auto limit = next_limit()) {
+            waiting_->wake_at = *limit;
+            return false;
+        }
+        collect_answers();
+        ask_plugins();
+    }
+    const Wait& wait = waiting_->wait;
+    waiting_->wake_at = waiting_->since + (waiting_->spoke ? wait.delay : std::max(wait.delay, wait.silence));
+    return at_eof_ || clock_.now() >= waiting_->wake_at;
 }
 
 void Session::leave_park() {
-    const HookId hook = *parked_on_;
-    parked_on_.reset();
-    run_stage(hook, Answers(spoke_, std::chrono::duration_cast<Duration>(clock_.now() - parked_at_)));
+    const Answers answers = answers_so_far();
+    const auto waiting = std::exchange(waiting_, nullptr);
+    run_stage(waiting->hook, answers, waiting->wait);
     enforce_error_limit();
 }
 
 Step Session::look_at_park() {
     if (!park_is_over()) return Step::park;
     leave_park();
-    if (!over_ && !parked_on_) work_off_backlog();
+    if (!over_ && !waiting_) work_off_backlog();
     return step();
 }
 
@@ -393,8 +447,8 @@ void Session::end_connection(const Reply& last_words) {
 void Session::finish() {
     if (over_) return;
     over_ = true;
-    parked_on_.reset();
     sasl_.reset();
+    waiting_.reset();
     if (!begun_) return;
     notify(HookId::disconnect);
     reset_transaction();

@@ -9,6 +9,7 @@
 
 #include "engine/hook_runner.h"
 #include "engine/mail_transaction.h"
+#include "engine/name_service.h"
 #include "engine/replies.h"
 #include "engine/settings.h"
 #include "smtp/command.h"
@@ -30,7 +31,7 @@ namespace smtpd::engine {
 enum class Step {
     need_input,  ///< send the output, then feed() what comes
     more,        ///< send the output, then call resume(): there is more input at hand than may be answered at once
-    park,        ///< send the output, then call resume() at wake_at(), and feed() what comes meanwhile
+    park,        ///< send the output, then call resume() at wake_at() or when the NameService has all answers, and feed() what comes meanwhile
     close        ///< send the output and close
 };
 
@@ -55,8 +56,8 @@ std::string_view phase_name(Phase phase) noexcept;
 
 class Session final : public Connection, private smtp::DataDecoder::Sink {
 public:
-    /// All references must outlive the session.
-    Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer);
+    /// All that is referred to must outlive the session. Without a NameService every question to the DNS fails.
+    Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, NameService* names = nullptr);
     ~Session() override;
 
     /// The connection is encrypted; before start().
@@ -77,10 +78,11 @@ public:
     Step stop_soon();
 
     std::string& output() noexcept { return output_; }  ///< the driver sends and clears it
-    MonotonicTime wake_at() const noexcept { return wake_at_; }
+    MonotonicTime wake_at() const noexcept { return waiting_ ? waiting_->wake_at : MonotonicTime(); }
     bool is_over() const noexcept { return over_; }
-    bool is_parked() const noexcept { return parked_on_.has_value(); }
+    bool is_parked() const noexcept { return waiting_ != nullptr; }
     bool backlog_is_full() const noexcept { return backlog_.size() >= settings_.max_input_backlog; }
+    bool is_at_end_of_input() const noexcept { return at_eof_; }
     Phase phase() const noexcept;
     smtp::Verb last_command() const noexcept { return last_verb_; }
     /// DATA is being received since then, and that many octets have come.
@@ -121,13 +123,27 @@ private:
         if (log_.enabled(level)) write_log(level, format_text(pattern, arguments...));
     }
 
-    // session.cc: stages. A stage asks the plugins of a hook, perhaps waits first, and goes on in after().
+    // session.cc: stages. A stage lets the plugins of a hook ask, perhaps waits, then calls them, and goes on in after().
+    struct Waiting {
+        HookId hook;
+        MonotonicTime since;
+        MonotonicTime wake_at{};
+        bool spoke = false;                      ///< the client did, while it was to be silent
+        Wait wait{};
+        std::shared_ptr<net::Lookup> lookup{};   ///< of wait.questions; null when nothing is on its way
+        std::shared_ptr<DnsAnswers> answers{};   ///< of all rounds
+    };
     void stage(HookId hook);
-    void run_stage(HookId hook, const Answers& answers);
+    void run_stage(HookId hook, const Answers& answers, const Wait& wait);
     void after(HookId hook, const Answer& answer);
     template <class F>
     std::invoke_result_t<F, HookContext&> with_context(HookId hook, F&& call);
-    void park(HookId hook);
+    void ask_plugins();
+    void put_questions();
+    void collect_answers();
+    void take_answer(const DnsQuestion& question, DnsAnswer answer);
+    std::optional<MonotonicTime> next_limit() const;
+    Answers answers_so_far() const;
     bool park_is_over();
     void leave_park();
     Step look_at_park();
@@ -204,11 +220,8 @@ private:
     std::uint32_t junk_commands_ = 0;
 
     // Waiting
-    std::optional<HookId> parked_on_;
-    Wait wait_;
-    bool spoke_ = false;
-    MonotonicTime parked_at_{};
-    MonotonicTime wake_at_{};
+    NameService* const names_;
+    std::unique_ptr<Waiting> waiting_;  ///< the stage that is parked
 
     // The command that is being decided about
     bool extended_hello_ = false;

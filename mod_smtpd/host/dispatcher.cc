@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <string>
+#include <utility>
 
 namespace smtpd::host {
 namespace {
@@ -103,25 +105,57 @@ bool contains(const std::vector<std::uint16_t>& indexes, std::size_t index) noex
 
 }  // namespace
 
-/// The wishes of one handler at a time.
+/// The wishes of one handler in one round.
 class Dispatcher::Collector final : public Questions {
 public:
+    Collector(const HookContext& context, engine::Wait& wait, Duration limit) : answers_(context.answers()), wait_(wait), limit_(limit) {}
+
     void delay(Duration duration) override { delay_ = std::max(delay_, duration); }
     void silence(Duration duration) override { silence_ = std::max(silence_, duration); }
+    const DnsAnswer& dns(DnsType type, std::string_view name) override;
 
     Duration longest() const noexcept { return std::max(delay_, silence_); }
+    bool has_asked() const noexcept { return asked_; }
+    /// Questions that may not be put any more.
+    unsigned surplus() const noexcept { return surplus_; }
 
-    /// Adds the wishes, up to the limit, and is ready for the next handler.
-    void move_to(engine::Wait& wait, Duration limit) noexcept {
-        wait.delay = std::max(wait.delay, std::min(delay_, limit));
-        wait.silence = std::max(wait.silence, std::min(silence_, limit));
-        delay_ = silence_ = Duration(0);
+    /// The times go to the stage, up to the limit.
+    void settle_times() noexcept {
+        wait_.delay = std::max(wait_.delay, std::min(delay_, limit_));
+        wait_.silence = std::max(wait_.silence, std::min(silence_, limit_));
     }
 
 private:
+    const Answers& answers_;
+    engine::Wait& wait_;
+    const Duration limit_;
     Duration delay_{0};
     Duration silence_{0};
+    bool asked_ = false;
+    unsigned surplus_ = 0;
 };
+
+const DnsAnswer& Dispatcher::Collector::dns(DnsType type, std::string_view name) {
+    const DnsAnswer& known = answers_.dns(type, name);
+    if (known.status() != DnsStatus::not_asked) {
+        asked_ |= known.status() != DnsStatus::bad_name;
+        return known;
+    }
+    auto question = DnsQuestion::make(type, name);  // there is one: bad names have their answer
+    const auto asked = std::find_if(wait_.questions.begin(), wait_.questions.end(),
+                                    [&](const engine::Wait::Question& other) { return other.question == *question; });
+    if (asked != wait_.questions.end()) {
+        asked->limit = std::max(asked->limit, limit_);
+        asked_ = true;
+    } else if (wait_.rounds > max_rounds || wait_.questions_in_all == max_questions) {
+        ++surplus_;
+    } else {
+        wait_.questions.push_back({std::move(*question), limit_});
+        ++wait_.questions_in_all;
+        asked_ = true;
+    }
+    return known;
+}
 
 void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     Chain& chain = chains_[static_cast<std::size_t>(hook)];
@@ -137,27 +171,43 @@ void Dispatcher::sort() {
 
 // --- asking ---
 
-engine::Wait Dispatcher::ask(HookContext& context) const noexcept {
-    engine::Wait wait;
-    Collector collector;
-    const auto& links = chain(context.hook).links;
-    for (std::size_t i = 0; i < links.size(); ++i) {
-        if (!links[i].handler.ask) continue;
-        const bool is_good = ask_one(links[i], context, collector);
-        collector.move_to(wait, links[i].instance->deadline());
-        try {
-            if (!is_good) wait.cut_short.push_back(static_cast<std::uint16_t>(i));
-        } catch (...) {  // no memory: the handler is called after all, without its wait
-        }
+void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
+    try {
+        const Chain& chain = this->chain(context.hook);
+        if (wait.rounds++ == 0) start_asking(chain, wait);
+        for (const auto index : std::exchange(wait.askers, {})) ask_one(index, context, wait);
+    } catch (const std::bad_alloc&) {  // the handlers are called after all, and find no answers
     }
-    return wait;
+}
+
+/// In the first round everybody is asked who has an ask handler, later those who put questions to the DNS.
+void Dispatcher::start_asking(const Chain& chain, engine::Wait& wait) {
+    for (std::size_t i = 0; i < chain.links.size(); ++i)
+        if (chain.links[i].handler.ask) wait.askers.push_back(static_cast<std::uint16_t>(i));
+}
+
+void Dispatcher::ask_one(std::size_t index, HookContext& context, engine::Wait& wait) const noexcept {
+    const Link& link = chain(context.hook).links[index];
+    const Instance& instance = *link.instance;
+    Collector collector(context, wait, instance.deadline());
+    const bool is_good = ask_guarded(link, context, collector);
+    collector.settle_times();
+    if (is_good && collector.surplus() > 0) {
+        PluginCounters::count(instance.counters().overrun);
+        log_about(instance, context, LogLevel::warning, "overrun: {} questions are not put, after {} rounds and {} questions", collector.surplus(),
+                  wait.rounds - 1, wait.questions_in_all);
+    }
+    try {
+        if (!is_good) wait.cut_short.push_back(static_cast<std::uint16_t>(index));
+        else if (collector.has_asked() && collector.surplus() == 0) wait.askers.push_back(static_cast<std::uint16_t>(index));
+    } catch (const std::bad_alloc&) {  // the handler is called after all, with what it has
+    }
 }
 
 /// False if the handler must not be called later, because it failed or wants to wait longer than it may.
-bool Dispatcher::ask_one(const Link& link, HookContext& context, Collector& collector) const noexcept {
+bool Dispatcher::ask_guarded(const Link& link, HookContext& context, Collector& collector) const noexcept {
     const Instance& instance = *link.instance;
     context.enter(instance.caller(), context.clock().now() + instance.deadline());
-    std::string fault;
     try {
         if (link.kind == Kind::decide && instance.policy().exempts_immune && is_immune(context)) return true;
         link.handler.ask(context, collector);

@@ -7,6 +7,7 @@
 #include <smtpd/clock.h>
 #include <smtpd/log.h>
 #include <smtpd/plugin.h>
+#include <smtpd/store.h>
 
 #include <functional>
 #include <string>
@@ -22,6 +23,7 @@ struct Environment {
     std::string server_name;                         ///< qpsmtpd's `me`
     const Clock* clock = nullptr;
     LogSink* log = nullptr;                          ///< the server's own log, behind the LogRouter
+    StoreSpaces* stores = nullptr;                   ///< behind Setup::store(); null: the server has no store
     std::function<std::string(std::string_view)> resolve_path;  ///< behind Setup::path(); empty: paths are taken as they are
     /// The counters of an instance; empty, or null for one instance: they are kept on the heap.
     std::function<PluginCounters*(const std::string& instance)> counters;

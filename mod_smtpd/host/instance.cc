@@ -1,6 +1,8 @@
 /// instance.cc: makes plugin objects from configuration lines. Nothing that a plugin throws meanwhile gets past here.
 #include "host/instance.h"
 
+#include "host/no_store.h"
+
 #include <smtpd/format.h>
 
 #include <exception>
@@ -59,7 +61,7 @@ class Instance::InstanceSetup final : private HookRegistrar, public Setup {
 public:
     InstanceSetup(Instance& instance, const Environment& environment, LogRouter& log)
         : Setup(static_cast<HookRegistrar&>(*this), log_outlets_), instance_(instance), control_(*environment.control), clock_(*environment.clock),
-          log_(log), server_name_(environment.server_name), resolve_path_(environment.resolve_path) {}
+          stores_(environment.stores), log_(log), server_name_(environment.server_name), resolve_path_(environment.resolve_path) {}
 
     const std::string& name() const noexcept override { return instance_.plugin_name_; }
     const std::string& instance() const noexcept override { return instance_.name_; }
@@ -103,9 +105,18 @@ private:
         complaints_.push_back({is_error, instance_.position_, format_text("{}: {}", instance_.subject_, text)});
     }
 
+    StoreSpace& store_space(std::string_view name) override {
+        const Result<StoreSpace*> space = stores_ ? stores_->space(name) : Error{ErrorCode::config, "this server has no store", 0};
+        if (space) return **space;
+        error("{}", space.error().what);
+        return no_store_;
+    }
+
     Instance& instance_;
     DirectoryControlFiles& control_;
     const Clock& clock_;
+    StoreSpaces* const stores_;
+    NoStore no_store_;
     LogRouter& log_;
     const std::string server_name_;
     const std::function<std::string(std::string_view)> resolve_path_;

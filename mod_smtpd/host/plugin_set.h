@@ -41,7 +41,7 @@ public:
     bool has(HookId hook) const noexcept override { return dispatcher_.has(hook); }
     bool asks(HookId hook) const noexcept override { return dispatcher_.asks(hook); }
     bool reads_body() const noexcept override { return reads_body_; }
-    engine::Wait ask(HookContext& context) noexcept override { return dispatcher_.ask(context); }
+    void ask(HookContext& context, engine::Wait& wait) noexcept override { dispatcher_.ask(context, wait); }
     Answer run(HookContext& context, const engine::Wait& wait) noexcept override { return dispatcher_.run(context, wait); }
     std::vector<std::string> control_lines(std::string_view name) noexcept override;
 

@@ -73,13 +73,13 @@ apr_status_t Channel::read_filters() {
     return status;
 }
 
-bool Channel::wait(std::chrono::milliseconds time) {
-    pollfd wanted{descriptor(), POLLIN, 0};
-    if (is_threaded()) return ::poll(&wanted, 1, static_cast<int>(time.count())) > 0;
+bool Channel::wait(std::chrono::milliseconds time, int socket, int bell) {
+    pollfd wanted[] = {{socket, POLLIN, 0}, {bell, POLLIN, 0}};  // one that is negative is passed over
+    if (is_threaded()) return ::poll(wanted, 2, static_cast<int>(time.count())) > 0;
     const timespec limit{time.count() / 1000, time.count() % 1000 * 1000000};
     sigset_t none;
     sigemptyset(&none);
-    return ::ppoll(&wanted, 1, &limit, &none) > 0;
+    return ::ppoll(wanted, 2, &limit, &none) > 0;
 }
 
 bool Channel::write(std::string& octets) {

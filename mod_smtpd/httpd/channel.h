@@ -32,7 +32,11 @@ public:
     Read read(Take take);
 
     /// Waits for input; false when the time is over. Under prefork signals are let in here, and only here (see SignalsHeld). TLS may have input that this does not see: read() first.
-    bool wait(std::chrono::milliseconds time);
+    bool wait(std::chrono::milliseconds time) { return wait(time, descriptor(), -1); }
+    /// The same, but also for a bell to ring.
+    bool wait(std::chrono::milliseconds time, int bell) { return wait(time, descriptor(), bell); }
+    /// Only for a bell, whatever the client does.
+    bool wait_for_bell(std::chrono::milliseconds time, int bell) { return wait(time, -1, bell); }
 
     /// Sends and clears `octets`; waits for a slow client as long as the server's Timeout. False when the client is gone.
     bool write(std::string& octets);
@@ -52,6 +56,7 @@ public:
     void provoke();
 
 private:
+    static bool wait(std::chrono::milliseconds time, int socket, int bell);
     Read read_socket(char* buffer, std::size_t size, std::size_t& length);
     apr_status_t read_filters();
     bool write_socket(std::string_view octets);

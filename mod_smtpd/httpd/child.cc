@@ -2,6 +2,7 @@
 
 #include "httpd/channel.h"
 #include "httpd/connection_driver.h"
+#include "httpd/stores.h"
 
 namespace smtpd::httpd {
 namespace {
@@ -20,7 +21,20 @@ Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigne
     if (is_async) waker.every_second([this] { look_at_sessions(); });
 }
 
-Child::~Child() { waker.stop(); }
+Child::~Child() { stop_threads(); }
+
+net::Resolver& Child::resolver(const net::ResolverSettings& settings) {
+    for (const auto& known : resolvers_)
+        if (known->settings() == settings) return *known;
+    resolvers_.push_back(std::make_unique<net::CaresResolver>(settings, clock_));
+    return *resolvers_.back();
+}
+
+/// The resolvers first: they give the waker work.
+void Child::stop_threads() noexcept {
+    for (const auto& resolver : resolvers_) resolver->stop();
+    waker.stop();
+}
 
 void Child::add(ConnectionDriver& driver) {
     const std::lock_guard lock(mutex_);
@@ -37,8 +51,9 @@ void Child::remove(ConnectionDriver& driver) noexcept {
     driver.next = driver.previous = nullptr;
 }
 
-void Child::begin_stop() noexcept {
+void Child::begin_stop(bool graceful) noexcept {
     stopping_.store(true, std::memory_order_relaxed);
+    if (!graceful) ending_.store(true, std::memory_order_relaxed);
     if (!is_async) return;
     try {
         waker.at(std::chrono::steady_clock::now(), [this] { look_at_sessions(); });
@@ -70,6 +85,7 @@ Child* current_child() noexcept { return the_child; }
 void start_child(apr_pool_t* pool, server_rec* main_server) noexcept {
     guard(main_server, "child_init", 0, [&] {
         bool any = false;
+        start_stores(pool, main_server);
         for (server_rec* record = main_server; record != nullptr; record = record->next)
             if (Server* server = config_of(record).runtime) {
                 server->child_start();
@@ -84,9 +100,13 @@ void start_child(apr_pool_t* pool, server_rec* main_server) noexcept {
         if (ap_mpm_query(AP_MPMQ_CAN_WAITIO, &waits) != APR_SUCCESS) waits = 0;
 #endif
         the_child = new Child(*table, main_server, waits != 0, static_cast<unsigned>(std::max(threads, 1)));
+        if (ServerStores* stores = config_of(main_server).server_stores; stores != nullptr && the_child->is_async)
+            the_child->waker.every_second([stores] { stores->backends().tick(); });
+        for (server_rec* record = main_server; record != nullptr; record = record->next)
+            if (Server* server = config_of(record).runtime) server->use_resolver(the_child->resolver(server->resolver_settings()));
         // First its threads end, then the connections' pools go, which still refer to it, then the child itself.
         apr_pool_pre_cleanup_register(pool, nullptr, [](void*) noexcept -> apr_status_t {
-            the_child->waker.stop();
+            the_child->stop_threads();
             return APR_SUCCESS;
         });
         apr_pool_cleanup_register(

@@ -4,12 +4,17 @@
 #include "httpd/session_table.h"
 #include "httpd/waker.h"
 
+#include "net/cares_resolver.h"
+#include "support/clock.h"
 #include "support/random.h"
 #include "support/shared_poll.h"
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <condition_variable>
 #include <mutex>
+#include <vector>
 
 namespace smtpd::httpd {
 
@@ -28,6 +33,11 @@ public:
     Waker waker;
     support::SharedPoll shared_poll;  ///< of the sessions that are in the middle of a dialogue
 
+    /// The resolver with these settings; servers with the same settings share one. While the child is being started.
+    net::Resolver& resolver(const net::ResolverSettings& settings);
+    /// Ends the child's own threads; what they work on is finished.
+    void stop_threads() noexcept;
+
     /// Whether one more thread may wait a moment for its client instead of going back to the MPM.
     bool may_linger() const noexcept { return waiting_threads_.load(std::memory_order_relaxed) < linger_limit_; }
     /// Counts a thread that does.
@@ -45,9 +55,25 @@ public:
     void add(ConnectionDriver& driver);
     void remove(ConnectionDriver& driver) noexcept;
 
+    /// A thread that waits for something that happens to its session elsewhere, and whoever lets it happen.
+    template <class HasHappened>
+    void wait_for_news(std::chrono::milliseconds time, HasHappened has_happened) {
+        std::unique_lock lock(news_mutex_);
+        ++news_readers_;
+        news_.wait_for(lock, time, has_happened);
+        --news_readers_;
+    }
+    void give_news() noexcept {
+        if (news_readers_.load() == 0) return;
+        const std::lock_guard lock(news_mutex_);
+        news_.notify_all();
+    }
+
     /// The process is to end: idle sessions get their 421 at once, the others at their next chance.
-    void begin_stop() noexcept;
+    void begin_stop(bool graceful) noexcept;
     bool is_stopping() const noexcept;
+    /// It is to end now, whoever is in the middle of something.
+    bool is_ending() const noexcept { return ending_.load(std::memory_order_relaxed); }
 
 private:
     void look_at_sessions();
@@ -55,6 +81,12 @@ private:
     std::atomic<unsigned> waiting_threads_{0};
     const unsigned linger_limit_;
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> ending_{false};
+    std::mutex news_mutex_;
+    std::condition_variable news_;
+    std::atomic<unsigned> news_readers_{0};
+    const support::SystemClock clock_;
+    std::vector<std::unique_ptr<net::CaresResolver>> resolvers_;
     std::mutex mutex_;  ///< guards the list
     ConnectionDriver* first_ = nullptr;
 };

@@ -11,6 +11,8 @@
 #include <csignal>
 #include <cstring>
 
+#include <sys/eventfd.h>
+
 namespace smtpd::httpd {
 namespace {
 
@@ -22,6 +24,10 @@ constexpr milliseconds linger_time{20};
 
 /// How often a blocking wait looks up, for limits and for the end of the process.
 constexpr milliseconds slice{500};
+
+/// A time that is further away than this is not given to the waker: the look of every second sees it in time. Sessions that wait for answers have
+/// such times, a minute or so, and hardly any of them comes.
+constexpr std::chrono::seconds far_away{3};
 
 /// The session's clock is that of the last kernel tick: only that much later has a time come for it too.
 constexpr milliseconds tick{10};
@@ -93,14 +99,47 @@ void turn_away(conn_rec* connection, SessionTable::Refusal why, Server& server) 
 
 ConnectionDriver::ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row)
     : connection_(connection), server_(server), child_(child), row_(row), channel_(connection),
-      session_(server.settings(), server.plugins(), server.clock(), server.log(), std::move(peer)) {}
+      session_(server.settings(), server.plugins(), server.clock(), server.log(), std::move(peer), this) {}
 
 ConnectionDriver::~ConnectionDriver() = default;
+
+/// Whoever works on the session has the turn. A wake-up that comes meanwhile does not wait for it, which could be long, but leaves word.
+class ConnectionDriver::Turn {
+public:
+    explicit Turn(ConnectionDriver& driver) : driver_(driver), lock_(driver.mutex_) {}
+    Turn(ConnectionDriver& driver, std::try_to_lock_t try_only) : driver_(driver), lock_(driver.mutex_, try_only) {}
+    ~Turn() {
+        if (!lock_) return;
+        lock_.unlock();
+        try {
+            if (driver_.child_.is_async && driver_.wake_wanted_.load()) driver_.wake_soon();
+        } catch (const std::bad_alloc&) {
+            // the look of every second tries again
+        }
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    explicit operator bool() const noexcept { return lock_.owns_lock(); }
+
+private:
+    ConnectionDriver& driver_;
+    std::unique_lock<std::recursive_mutex> lock_;
+};
+
+/// An eventfd: what a thread can wait for together with a socket.
+struct ConnectionDriver::Bell {
+    const support::FileDescriptor descriptor{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    void ring() const noexcept { ::eventfd_write(descriptor.get(), 1); }
+    void silence() const noexcept {
+        eventfd_t ignored = 0;
+        ::eventfd_read(descriptor.get(), &ignored);
+    }
+};
 
 // ---- from the MPM
 
 int ConnectionDriver::process() {
-    const std::lock_guard lock(mutex_);
+    const Turn turn(*this);
     const SignalsHeld held(child_.is_signalled);
     const ConnectionScope scope(connection_);
     State state = State::over;
@@ -253,21 +292,33 @@ Step ConnectionDriver::block_for_input() {
     return session_.interrupt(engine::Interruption::idle_timeout);
 }
 
-/// A plugin waits. Under event the waker continues; otherwise, and where a client sends more than may be kept meanwhile, this thread does.
+/// A plugin waits. Under event the waker continues. Otherwise this thread does; also where a poll for the client's input would not wait: it has sent
+/// more than may be kept meanwhile, or has sent its end while answers are outstanding.
 Step ConnectionDriver::wait_parked(bool& hand_back) {
     Step step = Step::park;
-    if (child_.is_async && !session_.backlog_is_full()) {
+    const bool is_deaf = session_.backlog_is_full() || session_.is_at_end_of_input();
+    if (child_.is_async && !is_deaf) {
+        if (wake_wanted_.exchange(false)) return session_.resume();
         if (!channel_.is_direct() && read(step)) return step;  // no poll would tell of what a filter holds
         schedule();
         hand_back = true;
         return step;
     }
+    if (session_.is_at_end_of_input() && child_.is_async && !child_.may_linger()) return session_.abandon();  // most likely it is gone
     const auto left = std::chrono::duration_cast<milliseconds>(session_.wake_at() - server_.clock().now()) + tick;
-    if (left <= milliseconds(0)) return session_.resume();
-    if (session_.backlog_is_full())
-        std::this_thread::sleep_for(std::min(left, slice));
-    else if (channel_.wait(std::min(left, slice)) && read(step))
+    if (left <= milliseconds(0) || wake_wanted_.exchange(false)) return session_.resume();
+    const int bell = bell_ ? bell_->descriptor.get() : -1;
+    if (is_deaf && child_.is_async) {
+        const Child::Lingering lingering(child_);
+        child_.wait_for_news(std::min(left, slice), [this] { return wake_wanted_.load(); });
+    } else if (is_deaf) {
+        channel_.wait_for_bell(std::min(left, slice), bell);
+    } else if (channel_.wait(std::min(left, slice), bell) && read(step)) {
         return step;
+    }
+    if (bell_) bell_->silence();
+    if (child_.is_ending()) return session_.interrupt(engine::Interruption::shutting_down);
+    if (const auto why = overdue()) return session_.interrupt(*why);
     return session_.resume();
 }
 
@@ -275,7 +326,9 @@ Step ConnectionDriver::wait_parked(bool& hand_back) {
 bool ConnectionDriver::read(Step& step) {
     switch (channel_.read([&](std::string_view octets) { step = take(octets); })) {
         case Channel::Read::nothing: return false;
-        case Channel::Read::end: step = session_.end_of_input(); return true;
+        case Channel::Read::end:  // a client that has reset its connection while it was to wait is not waited for
+            step = session_.is_parked() && connection_->aborted != 0 ? session_.abandon() : session_.end_of_input();
+            return true;
         case Channel::Read::some: break;
     }
     return true;
@@ -303,16 +356,41 @@ std::optional<engine::Interruption> ConnectionDriver::overdue() const {
 // ---- from the waker
 
 void ConnectionDriver::schedule() {
-    if (scheduled_for_ == session_.wake_at()) return;
+    if (scheduled_for_ == session_.wake_at() || session_.wake_at() - server_.clock().now() > far_away) return;
     scheduled_for_ = session_.wake_at();
     child_.waker.at(scheduled_for_ + tick, [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->wake();
     });
 }
 
+/// Questions of the session. The answers come by the resolver's thread, which must not work on sessions: under event it gives that to the waker,
+/// otherwise it rings.
+std::shared_ptr<net::Lookup> ConnectionDriver::look_up(std::vector<DnsQuestion> questions) {
+    if (!bell_ && !child_.is_async) bell_ = std::make_shared<Bell>();
+    return server_.resolver().start(std::move(questions), [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->answers_came();
+    });
+}
+
+void ConnectionDriver::answers_came() {
+    wake_wanted_.store(true);
+    if (bell_) bell_->ring();
+    if (!child_.is_async) return;
+    child_.give_news();
+    wake_soon();
+}
+
+void ConnectionDriver::wake_soon() {
+    child_.waker.at(Waker::Time::clock::now(), [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) self->wake();
+    });
+}
+
+/// The time of a parked session has come, or its answers have. Who has the session looks by itself when it lets go of it.
 void ConnectionDriver::wake() {
-    const std::lock_guard lock(mutex_);
-    if (!alive_ || !session_.is_parked()) return;
+    wake_wanted_.store(true);
+    const Turn turn(*this, std::try_to_lock);
+    if (!turn || !wake_wanted_.exchange(false) || !alive_ || !session_.is_parked()) return;
     scheduled_for_ = {};
     const ConnectionScope scope(connection_);
     continue_outside(session_.resume());
@@ -328,19 +406,21 @@ void ConnectionDriver::continue_outside(Step step) {
 }
 
 void ConnectionDriver::look(bool stopping) {
-    const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (!lock || !alive_ || !started_ || session_.is_over()) return;
+    const Turn turn(*this, std::try_to_lock);
+    if (!turn || !alive_ || !started_ || session_.is_over()) return;
     const ConnectionScope scope(connection_);
     Step step = stopping ? session_.stop_soon() : Step::need_input;
+    if (child_.is_ending() && session_.is_parked()) step = session_.interrupt(engine::Interruption::shutting_down);
     if (step != Step::close)
         if (const auto why = overdue()) step = session_.interrupt(*why);
     if (step == Step::close) continue_outside(step);
+    else if (session_.is_parked()) schedule();
 }
 
 // ---- the end
 
 void ConnectionDriver::before_close() {
-    const std::lock_guard lock(mutex_);
+    const Turn turn(*this);
     if (!alive_) return;
     const ConnectionScope scope(connection_);
     if (!session_.is_over()) {

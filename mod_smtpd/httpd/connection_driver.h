@@ -11,17 +11,21 @@
 
 #include "engine/session.h"
 
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 namespace smtpd::httpd {
 
-class ConnectionDriver final : public std::enable_shared_from_this<ConnectionDriver>, private support::SharedPoll::Guest {
+class ConnectionDriver final : public std::enable_shared_from_this<ConnectionDriver>,
+                               private support::SharedPoll::Guest,
+                               private engine::NameService {
 public:
     /// `row` is the session's in the table of sessions; it is given back at the end.
     ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row);
-    ~ConnectionDriver();
+    ~ConnectionDriver() override;
 
     /// process_connection: from the MPM, when there is input, and the first time.
     int process();
@@ -38,6 +42,8 @@ public:
 
 private:
     enum class State { running, waiting, over };
+    class Turn;
+    struct Bell;
 
     engine::Step start();
     State run(engine::Step step);
@@ -52,7 +58,10 @@ private:
     engine::Step take(std::string_view octets);
     bool read(engine::Step& step);
     bool flush();
+    std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
+    void answers_came();
     void wake();
+    void wake_soon();
     void continue_outside(engine::Step step);
     void schedule();
     std::optional<engine::Interruption> overdue() const;
@@ -69,6 +78,8 @@ private:
     MonotonicTime scheduled_for_{};
     std::optional<engine::Step> served_;  ///< by serve(), which has nothing for us where it is empty
     std::exception_ptr fault_;            ///< in serve()
+    std::atomic<bool> wake_wanted_{false};  ///< the session may be able to go on; whoever has it looks
+    std::shared_ptr<Bell> bell_;            ///< rung when answers come, for a thread that waits for them
 };
 
 /// The driver of a connection to a server with the engine on, made at the first call; null for other connections. A client that a limit turns

@@ -6,6 +6,7 @@
 #include "httpd/server_config.h"
 #include "httpd/session_table.h"
 #include "httpd/status_page.h"
+#include "httpd/stores.h"
 
 #ifndef AP_MPMQ_CAN_WAITIO
 #warning "This httpd cannot wait for a connection without a thread (before 2.4.63): sessions will block a thread each."
@@ -29,6 +30,7 @@ int check_config(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_se
 
 int post_config(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
     return guard(main_server, "post_config", HTTP_INTERNAL_SERVER_ERROR, [&] {
+        if (!prepare_stores(main_server)) return HTTP_INTERNAL_SERVER_ERROR;
         if (SessionTable::get(main_server->process->pool, table_rows) != nullptr) return OK;
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "SMTPD0004: no shared memory for the table of sessions");
         return HTTP_INTERNAL_SERVER_ERROR;
@@ -43,8 +45,8 @@ void child_status(server_rec* main_server, pid_t process, ap_generation_t, int, 
     if (SessionTable* table = SessionTable::get(main_server->process->pool, table_rows)) table->forget_process(process);
 }
 
-void child_stopping(apr_pool_t*, int) {
-    if (Child* child = current_child()) child->begin_stop();
+void child_stopping(apr_pool_t*, int graceful) {
+    if (Child* child = current_child()) child->begin_stop(graceful != 0);
 }
 
 /// First of all: mod_reqtimeout's filter, which is added by the same hook, would cut SMTP sessions, and nobody else is to see the connection.

@@ -4,10 +4,8 @@
 
 #include <smtpd/format.h>
 
+#include <algorithm>
 #include <filesystem>
-
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <unixd.h>
 
@@ -33,20 +31,12 @@ std::string key_of(const server_rec* record) {
     return format_text("{}:{}", record->server_hostname != nullptr ? record->server_hostname : "", port);
 }
 
-/// Whether the user that the children change to may make files there. Group rights count for the main group only.
-bool children_may_write(const std::string& directory) {
-    if (::geteuid() != 0) return ::access(directory.c_str(), W_OK | X_OK) == 0;
-    struct stat about {};
-    if (::stat(directory.c_str(), &about) != 0) return false;
-    const uid_t user = ap_unixd_config.user_id;
-    const mode_t needed = about.st_uid == user ? S_IWUSR | S_IXUSR : about.st_gid == ap_unixd_config.group_id ? S_IWGRP | S_IXGRP : S_IWOTH | S_IXOTH;
-    return user == 0 || (about.st_mode & needed) == needed;
-}
-
 }  // namespace
 
-Server::Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, host::Problems& problems)
-    : record_(record), config_(config), key_(key_of(record)), error_log_(record), control_(control_directories(config), clock_, error_log_) {
+Server::Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends,
+               host::Problems& problems)
+    : record_(record), config_(config), key_(key_of(record)), error_log_(record), control_(control_directories(config), clock_, error_log_),
+      stores_(backends, store_places(config)) {
     choose_settings(problems);
     host::Environment environment;
     environment.plugin_dirs = config_.plugin_dirs;
@@ -55,6 +45,7 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     environment.server_name = settings_.server_name;
     environment.clock = &clock_;
     environment.log = &error_log_;
+    environment.stores = &stores_;
     environment.resolve_path = [pool = record->process->pconf](std::string_view path) {
         const char* full = ap_server_root_relative(pool, std::string(path).c_str());
         return std::string(full != nullptr ? full : path);
@@ -110,21 +101,52 @@ void Server::child_start() {
     if (!ready_) ap_log_error(APLOG_MARK, APLOG_CRIT, 0, record_, "SMTPD0003: %s; clients of %s are turned away", started.error().what.c_str(), key_.c_str());
 }
 
+namespace {
+
+/// Namespaces that somebody named and that no plugin opens: probably a slip of the pen.
+void warn_of_unused_places(server_rec* main_server, host::Problems& problems) {
+    const auto is_used = [main_server](const store::Place& place) {
+        for (const server_rec* record = main_server; record != nullptr; record = record->next)
+            if (const Server* server = config_of(record).runtime; server != nullptr && server->stores().uses(place.space)) return true;
+        return false;
+    };
+    for (const server_rec* record = main_server; record != nullptr; record = record->next)
+        for (const auto& place : config_of(record).stores) {
+            const auto is_known = [&](const host::Problem& problem) { return problem.position == place.where; };
+            if (place.space.empty() || is_used(place) || std::any_of(problems.begin(), problems.end(), is_known)) continue;
+            problems.push_back({false, place.where, format_text("SmtpStore {}: no plugin uses a namespace of that name", place.space)});
+        }
+}
+
+bool log_problems(const host::Problems& problems, const server_rec* record) {
+    bool good = true;
+    for (const auto& problem : problems) {
+        good = good && !problem.is_error;
+        ap_log_error(APLOG_MARK, (problem.is_error ? APLOG_ERR : APLOG_WARNING) | APLOG_STARTUP, 0, record, "%s", problem.to_string().c_str());
+    }
+    return good;
+}
+
+}  // namespace
+
 bool make_servers(apr_pool_t* pool, server_rec* main_server) {
     bool good = true;
+    bool any = false;
+    ServerStores& stores = make_in_pool<ServerStores>(pool, main_server);
+    config_of(main_server).server_stores = &stores;
     for (server_rec* record = main_server; record != nullptr; record = record->next) {
         ServerConfig& config = config_of(record);
         config.runtime = nullptr;
         if (!config.engine.value_or(false)) continue;
+        any = true;
         host::Problems problems;
-        config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, problems);
-        for (const auto& problem : problems) {
-            good = good && !problem.is_error;
-            ap_log_error(APLOG_MARK, (problem.is_error ? APLOG_ERR : APLOG_WARNING) | APLOG_STARTUP, 0, record, "%s",
-                         problem.to_string().c_str());
-        }
+        config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, stores.backends(), problems);
+        good = log_problems(problems, record) && good;
     }
-    return good;
+    host::Problems problems;
+    stores.check(problems);
+    if (good && any) warn_of_unused_places(main_server, problems);
+    return log_problems(problems, main_server) && good;
 }
 
 }  // namespace smtpd::httpd

@@ -4,6 +4,7 @@
 #include "httpd/error_log.h"
 #include "httpd/pace.h"
 #include "httpd/server_config.h"
+#include "httpd/stores.h"
 
 #include "engine/settings.h"
 #include "host/plugin_set.h"
@@ -18,7 +19,7 @@ namespace smtpd::httpd {
 class Server {
 public:
     /// Loads the plugins and checks everything; what is wrong goes to `problems`. The object must live in a pool.
-    Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, host::Problems& problems);
+    Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends, host::Problems& problems);
 
     /// In the serving process. When a plugin cannot start there, that is logged, and is_ready() is false: the plugin's absence must not be an open
     /// door, so clients are asked to come back.
@@ -31,10 +32,15 @@ public:
     host::PluginSet& plugins() noexcept { return *plugins_; }
     const Clock& clock() const noexcept { return clock_; }
     LogSink& log() noexcept { return plugins_->log(); }
+    const store::Stores& stores() const noexcept { return stores_; }
     Pace& pace() noexcept { return pace_; }
     const std::string& key() const noexcept { return key_; }  ///< "mx.example.com:25", for limits and the status page
     std::chrono::seconds session_timeout() const { return config_.session_timeout.value_or(std::chrono::hours(2)); }
     std::uint64_t min_data_rate() const { return config_.min_data_rate.value_or(100); }
+    const net::ResolverSettings& resolver_settings() const noexcept { return config_.resolver ? *config_.resolver : default_resolver_; }
+    void use_resolver(net::Resolver& resolver) noexcept { resolver_ = &resolver; }
+    /// In the serving process; not before use_resolver().
+    net::Resolver& resolver() const noexcept { return *resolver_; }
     ClientLimit client_limit() const { return config_.client_limit.value_or(ClientLimit{}); }
 
 private:
@@ -50,6 +56,9 @@ private:
     ErrorLog error_log_;
     host::DirectoryControlFiles control_;
     engine::Settings settings_;
+    store::Stores stores_;
+    const net::ResolverSettings default_resolver_;
+    net::Resolver* resolver_ = nullptr;
     std::unique_ptr<host::PluginSet> plugins_;
 };
 

@@ -1,5 +1,7 @@
 #include "httpd/server_config.h"
 
+#include "httpd/stores.h"
+
 #include "host/options.h"
 #include "support/strings.h"
 
@@ -195,6 +197,70 @@ const char* set_bare_newline(cmd_parms* cmd, void*, int argc, char* const argv[]
     return nullptr;
 }
 
+/// "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"
+std::optional<net::ResolverSettings::Server> read_name_server(std::string_view text) {
+    std::string_view port;
+    if (text.starts_with('[')) {
+        const auto end = text.find(']');
+        if (end == std::string_view::npos || text.find(':') > end) return std::nullopt;
+        port = text.substr(end + 1);
+        text = text.substr(1, end - 1);
+    } else if (const auto colon = text.find(':'); colon == text.rfind(':') && colon != std::string_view::npos) {
+        port = text.substr(colon);
+        text = text.substr(0, colon);
+    }
+    net::ResolverSettings::Server server;
+    const auto address = IpAddress::parse(text);
+    if (!address) return std::nullopt;
+    server.address = *address;
+    if (port.empty()) return server;
+    const auto number = support::parse_unsigned(port.substr(1));
+    if (port.front() != ':' || !number || *number == 0 || *number > 65535) return std::nullopt;
+    server.port = static_cast<std::uint16_t>(*number);
+    return server;
+}
+
+/// One of SmtpResolver's name=value; gives "" or what is allowed.
+std::string read_resolver_option(std::string_view name, std::string_view value, net::ResolverSettings& settings) {
+    if (name == "timeout") {
+        Duration time{};
+        if (!OptionType<Duration>::read(value, time).empty() || time < std::chrono::milliseconds(100) || time > std::chrono::seconds(60))
+            return "timeout takes a time from 100ms to 60s";
+        settings.timeout = time;
+    } else if (name == "tries") {
+        if (!read_count(value, settings.tries, 1).empty() || settings.tries > 10) return "tries takes a number from 1 to 10";
+    } else if (name == "cache") {
+        std::uint64_t octets = 0;
+        if (!read_size(value, octets).empty() || octets > 1024 * 1024 * 1024) return "cache takes a number of octets up to 1g, such as 4m; 0 keeps nothing";
+        settings.cache_octets = octets;
+    } else {
+        return format_text("it has timeout, tries and cache, but no \"{}\"", name);
+    }
+    return {};
+}
+
+/// SmtpResolver [server …] [timeout=time] [tries=number] [cache=size]
+const char* set_resolver(cmd_parms* cmd, void*, int argc, char* const argv[]) {
+    net::ResolverSettings settings;
+    if (argc == 0) return "SmtpResolver takes the addresses of name servers, each with a port or not, and timeout=, tries= or cache=";
+    for (int i = 0; i < argc; ++i) {
+        const std::string_view word = argv[i];
+        if (const auto equals = word.find('='); equals != std::string_view::npos) {
+            const auto problem = read_resolver_option(word.substr(0, equals), word.substr(equals + 1), settings);
+            if (!problem.empty()) return complaint(cmd, format_text("SmtpResolver: {}", problem));
+            continue;
+        }
+        const auto server = read_name_server(word);
+        if (!server)
+            return complaint(cmd, format_text("SmtpResolver: \"{}\" is no address of a name server such as 192.0.2.1, 192.0.2.1:5353 or [::1]:5353", word));
+        settings.servers.push_back(*server);
+    }
+    if (settings.servers.size() > net::ResolverSettings::max_servers)
+        return complaint(cmd, format_text("SmtpResolver takes {} name servers at most", net::ResolverSettings::max_servers));
+    config_of(cmd).resolver = std::move(settings);
+    return nullptr;
+}
+
 const char* set_unknown_parameters(cmd_parms* cmd, void*, const char* word) {
     if (support::equals_folded(word, "refuse")) config_of(cmd).ignore_unknown_parameters = false;
     else if (support::equals_folded(word, "ignore")) config_of(cmd).ignore_unknown_parameters = true;
@@ -204,6 +270,15 @@ const char* set_unknown_parameters(cmd_parms* cmd, void*, const char* word) {
 
 const char* set_auth_without_tls(cmd_parms* cmd, void*, int on) {
     config_of(cmd).auth_without_tls = on != 0;
+    return nullptr;
+}
+
+/// SmtpStore [namespace] kind:place [option=value …]
+const char* add_store(cmd_parms* cmd, void*, int argc, char* const argv[]) {
+    const std::string where = format_text("{} line {}", cmd->directive->filename, cmd->directive->line_num);
+    auto place = read_store_place({argv, argv + argc}, where, cmd->pool);
+    if (!place) return complaint(cmd, format_text("SmtpStore: {}", place.error().what));
+    config_of(cmd).stores.push_back(std::move(*place));
     return nullptr;
 }
 
@@ -237,6 +312,9 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.bare_newline_exempt = bare_newline ? bare_newline_exempt : base.bare_newline_exempt;
     out.ignore_unknown_parameters = either(ignore_unknown_parameters, base.ignore_unknown_parameters);
     out.auth_without_tls = either(auth_without_tls, base.auth_without_tls);
+    out.stores = base.stores;
+    out.stores.insert(out.stores.end(), stores.begin(), stores.end());
+    out.resolver = either(resolver, base.resolver);
     out.where = where.empty() ? base.where : where;
     return out;
 }
@@ -277,10 +355,14 @@ const command_rec directives[] = {
     AP_INIT_TAKE1("SmtpMaxLineLength", setter(set_max_text_line), nullptr, RSRC_CONF, "octets in a line of a message; 0 (default): no limit"),
     AP_INIT_TAKE_ARGV("SmtpBareNewline", setter(set_bare_newline), nullptr, RSRC_CONF,
                       "what becomes of a CR or LF alone: reject (default), normalize or accept; then networks for which accept applies"),
+    AP_INIT_TAKE_ARGV("SmtpResolver", setter(set_resolver), nullptr, RSRC_CONF,
+                      "name servers with or without port, timeout=, tries=, cache=; default: the servers of /etc/resolv.conf, 3s, 3, 4m"),
     AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
                   "what becomes of unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
     AP_INIT_FLAG("SmtpAuthWithoutTLS", setter(set_auth_without_tls), nullptr, RSRC_CONF,
                  "on: AUTH is offered on connections that are not encrypted, too; off (default)"),
+    AP_INIT_TAKE_ARGV("SmtpStore", setter(add_store), nullptr, RSRC_CONF,
+                      "where plugins keep state: [namespace] file:path, redis:host:port/database or memory:size, and options"),
     {},
 };
 

@@ -4,7 +4,9 @@
 #include "httpd/apache.h"
 
 #include "host/plugin_file.h"
+#include "net/cares_resolver.h"
 #include "smtp/data_decoder.h"
+#include "store/stores.h"
 
 #include <smtpd/ip.h>
 
@@ -17,6 +19,7 @@
 namespace smtpd::httpd {
 
 class Server;
+class ServerStores;
 
 /// How many sessions a client may have, and what counts as one client.
 struct ClientLimit {
@@ -49,8 +52,12 @@ struct ServerConfig {
     std::optional<bool> ignore_unknown_parameters;
     std::optional<bool> auth_without_tls;
 
+    std::vector<store::Place> stores;
+    std::optional<net::ResolverSettings> resolver;
+
     std::string where;          ///< "httpd.conf line 12": where SmtpEngine stands, for messages
     Server* runtime = nullptr;  ///< made by check_config where the engine is on
+    ServerStores* server_stores = nullptr;  ///< likewise, of the main server only: those of all servers
 
     ServerConfig merged_onto(const ServerConfig& base) const;
 };

@@ -6,10 +6,22 @@ EXTRA_PROGRAMS += tests/bench/smtp_load
 tests_bench_smtp_load_SOURCES = tests/bench/smtp_load.cc
 tests_bench_smtp_load_LDFLAGS = $(SANITIZER_FLAGS)
 
+EXTRA_PROGRAMS += tests/bench/store_load
+tests_bench_store_load_SOURCES = tests/bench/store_load.cc
+tests_bench_store_load_CPPFLAGS = $(core_cppflags)
+tests_bench_store_load_LDFLAGS = $(program_ldflags) $(whole_core)
+tests_bench_store_load_LDADD = $(core_libs)
+tests_bench_store_load_DEPENDENCIES = libsmtpd_core.la
+
 EXTRA_LTLIBRARIES = tests/bench/declines.la
 tests_bench_declines_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
 
 bench: all tests/bench/smtp_load tests/bench/declines.la
 	@SMTPD_BUILD_DIR='$(abs_top_builddir)' $(PYTHON) $(top_srcdir)/tests/bench/bench $(BENCH_FLAGS)
 .PHONY: bench
-CLEANFILES += tests/bench/smtp_load tests/bench/declines.la
+
+# The store by itself; STORE_FLAGS='--redis /path/of/socket' adds the rows for a Redis that listens there.
+bench-store: tests/bench/store_load
+	@tests/bench/store_load $(STORE_FLAGS)
+.PHONY: bench-store
+CLEANFILES += tests/bench/store_load tests/bench/smtp_load tests/bench/declines.la

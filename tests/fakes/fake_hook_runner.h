@@ -26,8 +26,17 @@ public:
     void watch(HookId hook) { answer(hook, declined()); }
     /// What is waited for before that hook; where nobody was set to answer there, nobody has an opinion.
     void wait(HookId hook, Duration delay, Duration silence = Duration(0)) {
-        at(hook).wait = engine::Wait{delay, silence, {}};
+        engine::Wait wait;
+        wait.delay = delay;
+        wait.silence = silence;
+        at(hook).wait = wait;
         if (!at(hook).handler) watch(hook);
+    }
+    /// Names whose addresses are asked for before that hook: in the first round, when these are known in the second, and so on.
+    void look_up(HookId hook, std::vector<std::vector<std::string>> rounds, Duration limit = std::chrono::minutes(1)) {
+        if (!at(hook).wait) wait(hook, Duration(0));
+        at(hook).rounds = std::move(rounds);
+        at(hook).limit = limit;
     }
 
     /// Accepts all recipients, and queues messages into `queued`.
@@ -37,6 +46,7 @@ public:
     }
     std::vector<std::string> queued;  ///< as a queue plugin would write them
     std::vector<HookId> calls;        ///< of run(), in order
+    std::size_t asked = 0;            ///< calls of ask()
     std::vector<Answers> answers;     ///< what came of waiting, one for each of calls
     std::map<std::string, std::vector<std::string>, std::less<>> control;
 
@@ -52,7 +62,15 @@ public:
     // HookRunner
     bool has(HookId hook) const noexcept override { return static_cast<bool>(at(hook).handler); }
     bool asks(HookId hook) const noexcept override { return at(hook).wait.has_value(); }
-    engine::Wait ask(HookContext& context) noexcept override { return *at(context.hook).wait; }
+    void ask(HookContext& context, engine::Wait& wait) noexcept override {
+        const Point& point = at(context.hook);
+        ++asked;
+        wait.delay = point.wait->delay;
+        wait.silence = point.wait->silence;
+        wait.cut_short = point.wait->cut_short;
+        if (const auto round = wait.rounds++; round < point.rounds.size())
+            for (const auto& name : point.rounds[round]) wait.questions.push_back({DnsQuestion::make(DnsType::a, name).value(), point.limit});
+    }
     Answer run(HookContext& context, const engine::Wait&) noexcept override {
         calls.push_back(context.hook);
         answers.push_back(context.answers());
@@ -67,6 +85,8 @@ private:
     struct Point {
         Handler handler;
         std::optional<engine::Wait> wait;
+        std::vector<std::vector<std::string>> rounds;
+        Duration limit{0};
     };
     Point& at(HookId hook) { return points_[static_cast<std::size_t>(hook)]; }
     const Point& at(HookId hook) const { return points_[static_cast<std::size_t>(hook)]; }

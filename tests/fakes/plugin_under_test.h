@@ -6,6 +6,8 @@
 ///     CPPUNIT_ASSERT(answer.verdict == Verdict::deny);
 ///     CPPUNIT_ASSERT_EQUAL(std::string("fail: bad@example.com is listed"), plugin.log().last());
 ///
+///     plugin.dns({"1.2.0.192.bl.example A 127.0.0.2", "1.2.0.192.slow.example TIMEOUT"});
+///
 /// The plugin is the built DSO, found in $SMTPD_TEST_PLUGIN_DIR or $SMTPD_TEST_BAD_PLUGIN_DIR, or in the build tree. A stage that the plugin
 /// wants to wait for is waited for by moving the clock.
 #pragma once
@@ -13,10 +15,12 @@
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/fake_session.h"
+#include "fakes/fake_store.h"
 #include "fakes/temp_directory.h"
 #include "host/control_files.h"
 #include "host/options.h"
 #include "host/plugin_set.h"
+#include "net/zone_resolver.h"
 
 #include <smtpd/hooks.h>
 
@@ -65,6 +69,7 @@ public:
     // The world
     FakeClock& clock() noexcept { return clock_; }
     FakeLog& log() noexcept { return log_; }
+    FakeStore& store() noexcept { return store_; }
     FakeConnection& connection() noexcept { return *connection_; }
     FakeTransaction& transaction() noexcept { return *transaction_; }
     host::PluginSet& plugins() { return usable(); }
@@ -98,6 +103,14 @@ public:
     // The stage before a hook: what the plugin wanted to wait for in the last one, and whether the client speaks while it waits.
     const engine::Wait& waited_for() const noexcept { return wait_; }
     void let_client_speak(bool speaks = true) noexcept { client_speaks_ = speaks; }
+
+    /// The DNS that the plugin gets to see: records as in a zone file (net/zone_resolver.h), "slow.example TIMEOUT" and so on. Nothing else exists.
+    void dns(std::initializer_list<std::string_view> records) {
+        for (const auto record : records)
+            if (const auto added = dns_.add(record); !added) throw std::runtime_error(added.error().what);
+    }
+    /// What was asked so far: "1.2.0.192.bl.example A", in order.
+    const std::vector<std::string>& questions() const noexcept { return questions_; }
 
     // Hooks: each runs the chain as the engine does and gives its answer.
     Answer pre_connection() { return run_connection(HookId::pre_connection); }
@@ -179,11 +192,11 @@ public:
     Answer run(Hook&& hook) {
         host::PluginSet& set = usable();
         wait_ = {};
-        if (set.asks(hook.hook)) wait_ = set.ask(hook);
+        if (set.asks(hook.hook)) ask(set, hook);
         const bool spoke = wait_.silence.count() > 0 && (client_speaks_ || connection_->unread() > 0);
         const Duration waited = spoke ? wait_.delay : std::max(wait_.delay, wait_.silence);
         clock_.advance(waited);
-        hook.set_answers(Answers(spoke, waited));
+        hook.set_answers(Answers(spoke, waited, answers_));
         return set.run(hook, wait_);
     }
 
@@ -198,6 +211,7 @@ private:
         environment.server_name = "mx.example.com";
         environment.clock = &clock_;
         environment.log = &log_;
+        environment.stores = &store_;
         environment.resolve_path = [this](std::string_view path) { return path.starts_with('/') ? std::string(path) : directory_.path(path); };
         host::PluginLine line;
         host::split_instance(name, line.name, line.label);
@@ -218,6 +232,20 @@ private:
     }
     LogSink& usable_log() { return usable().log(); }
 
+    /// The rounds of a stage. Answers come at once; the clock does not move for those that never come.
+    void ask(host::PluginSet& set, HookContext& hook) {
+        answers_ = std::make_shared<DnsAnswers>();
+        do {
+            wait_.questions.clear();
+            hook.set_answers(Answers(false, Duration(0), answers_));
+            set.ask(hook, wait_);
+            for (const auto& [question, limit] : wait_.questions) {
+                questions_.push_back(question.to_string());
+                answers_->add(question, dns_.answer(question).value_or(DnsAnswer(DnsStatus::timed_out)));
+            }
+        } while (!wait_.questions.empty());
+    }
+
     Answer run_connection(HookId hook) { return run(ConnectionContext(hook, *connection_)); }
     Answer run_message(HookId hook) { return run(MessageHook(hook, *connection_, *transaction_)); }
     Answer hello(HookId hook, Greeted greeted, std::string_view host) {
@@ -228,6 +256,7 @@ private:
 
     FakeClock clock_;
     FakeLog log_;
+    FakeStore store_{clock_};
     TempDirectory directory_;
     TempDirectory control_directory_;
     host::DirectoryControlFiles control_;
@@ -235,6 +264,9 @@ private:
     bool is_usable_ = false;
     std::unique_ptr<host::PluginSet> plugins_;  ///< before the session: notes may hold objects of the plugins
     engine::Wait wait_;
+    net::ZoneResolver dns_;
+    std::vector<std::string> questions_;
+    std::shared_ptr<DnsAnswers> answers_;
     bool client_speaks_ = false;
     std::unique_ptr<FakeConnection> connection_;
     std::unique_ptr<FakeTransaction> transaction_;

@@ -10,6 +10,7 @@
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/fake_session.h"
+#include "fakes/fake_store.h"
 #include "fakes/temp_directory.h"
 #include "host/options.h"
 #include "host/plugin_set.h"
@@ -48,6 +49,7 @@ public:
         environment.server_name = "mx.example.com";
         environment.clock = &clock;
         environment.log = &log;
+        environment.stores = &store;
         set = host::PluginSet::build(lines, environment, problems);
         for (const auto& problem : problems)
             if (problem.is_error) throw std::runtime_error(problem.to_string());
@@ -61,7 +63,9 @@ public:
     Answer connect(const engine::Wait& wait = {}) { return run(ConnectionContext(HookId::connect, *connection), wait); }
     engine::Wait ask_connect() {
         ConnectionContext hook(HookId::connect, *connection);
-        return set->ask(hook);
+        engine::Wait wait;
+        set->ask(hook, wait);
+        return wait;
     }
     Answer mail() { return run(MailHook(*connection, *transaction)); }
     Answer rcpt() {
@@ -74,6 +78,7 @@ public:
 
     FakeClock clock;
     FakeLog log;
+    FakeStore store{clock};
     TempDirectory directory;
     host::DirectoryControlFiles control;
     host::Environment environment;

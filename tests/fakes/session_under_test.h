@@ -7,6 +7,7 @@
 #include "fakes/fake_clock.h"
 #include "fakes/fake_hook_runner.h"
 #include "fakes/fake_log.h"
+#include "fakes/fake_names.h"
 
 #include <memory>
 #include <string>
@@ -30,10 +31,11 @@ public:
     FakeHookRunner hooks;
     FakeClock clock;
     FakeLog log;
+    FakeNames names;
     engine::Step step = engine::Step::need_input;  ///< what the last call asked for
 
     engine::Session& session() {
-        if (!session_) session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer);
+        if (!session_) session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, &names);
         return *session_;
     }
     bool is_made() const noexcept { return session_ != nullptr; }
@@ -61,6 +63,13 @@ public:
             out += wait(std::max(left, Duration(0)));
         }
         return out;
+    }
+
+    /// Answers of the DNS come (see FakeNames::give), and the session is woken, as a driver would.
+    std::string answers_come(std::string_view name = {}) {
+        const unsigned before = names.calls;
+        names.give(name);
+        return names.calls == before || step != engine::Step::park ? std::string() : sent(session().resume());
     }
 
     bool is_parked() const noexcept { return step == engine::Step::park; }

@@ -9,6 +9,7 @@
 #include "engine/session.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_hook_runner.h"
+#include "fakes/fake_names.h"
 #include "smtp/utf8.h"
 
 #include <algorithm>
@@ -85,6 +86,10 @@ public:
         }
         for (std::size_t i = 0; i < 8; ++i)
             if ((choices[2] >> i & 1U) != 0 && (choices[3] & 1U) != 0) hooks_.wait(deciding[1 + i], Duration(1000));
+        for (std::size_t i = 0; i < 8; ++i)  // questions whose answers are at hand, or never come
+            if ((choices[2] >> i & 1U) != 0 && (choices[3] & 2U) != 0)
+                hooks_.look_up(deciding[1 + i], {{"a.example", "b.example"}, {"c.example"}}, Duration(choices[3] & 8U ? 1000 : 3000));
+        names_.at_once = (choices[3] & 4U) != 0;
         handle_auth(choices[14]);
         const auto rcpt_verdict = static_cast<Verdict>(choices[12] % 8 < 7 && choices[12] > 100 ? choices[12] % 7 : 1);
         hooks_.answer(HookId::rcpt, rcpt_verdict);
@@ -103,7 +108,7 @@ public:
 
     Played play(std::string_view input, std::size_t piece) {
         {
-            engine::Session session(settings_, hooks_, clock_, log_, peer());
+            engine::Session session(settings_, hooks_, clock_, log_, peer(), &names_);
             drive(session, session.start());
             while (!input.empty() && !session.is_over()) {
                 const auto part = input.substr(0, piece);
@@ -192,6 +197,7 @@ private:
 
     engine::Settings settings_;
     fakes::FakeHookRunner hooks_;
+    fakes::FakeNames names_;
     fakes::FakeClock clock_;
     CheckingLog log_;
     std::string output_;

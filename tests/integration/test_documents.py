@@ -41,11 +41,18 @@ def adapted(block, root):
         (path.parent if path.suffix == ".log" else path).mkdir(parents=True, exist_ok=True)
         return str(path)
 
+    def secret(match):
+        path = pathlib.Path(f"{root}{match[1]}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("secret\n")
+        return f"password-file={path}"
+
     ports = {}
     def port(number):
         return str(ports.setdefault(number, smtpd_env.free_port()))
 
     block = re.sub(r"^\s*LoadModule smtpd_module .*\n", "", block, flags=re.M).replace("${APACHE_LOG_DIR}", "/var/log")
+    block = re.sub(r"password-file=(/\S+)", secret, block)
     block = re.sub(r"(?<=[\s\"])(/[a-z][^\s\">]*)", folder, block)
     block = re.sub(r"^(\s*Listen) (\d+) smtp", lambda match: f"{match[1]} 127.0.0.1:{port(match[2])} smtp", block, flags=re.M)
     block = re.sub(r"<VirtualHost \*:(\d+)>", lambda match: f'<VirtualHost *:{port(match[1])}>\nSmtpPluginDir "@plugins@"', block)
@@ -68,6 +75,8 @@ def test_configuration_is_accepted(block):
             server.smtp(plugins=text)
         good, output = server.configtest()
         assert good, f"{output}\n{server.config_file.read_text()}"
-        assert output.strip() == "Syntax OK", output
+        # An example of one directive is without the plugins that it is for.
+        warnings = [line for line in output.splitlines() if "no plugin uses a namespace of that name" not in line]
+        assert warnings == ["Syntax OK"], output
     finally:
         server.finish()

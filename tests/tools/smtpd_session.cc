@@ -19,12 +19,17 @@
 ///     --max-size OCTETS       the largest message
 ///     --spool DIR             where messages over 256 KB are kept (default: the directory for temporary files)
 ///     --log LEVEL             log lines up to that level go to standard error (default: warning)
+///     --zone FILE             what the DNS says (net/zone_resolver.h has the form of the file); without it every question fails
 ///     --early                 the client does not wait for anything: all it has to say is there from the beginning
 ///
 /// Exit status: 0 however the session went; 2 when the call or the configuration is wrong, which is said on standard error.
 #include "engine/session.h"
+#include "fakes/fake_store.h"
 #include "host/plugin_set.h"
+#include "net/zone_resolver.h"
 #include "support/strings.h"
+
+#include <smtpd/files.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -56,6 +61,7 @@ struct Arguments {
     std::uint64_t max_size = 0;
     std::string spool = std::filesystem::temp_directory_path();
     LogLevel log = LogLevel::warning;
+    std::string zone;
     bool is_early = false;
 };
 
@@ -110,6 +116,7 @@ bool set_option(Arguments& arguments, std::string_view name, const std::string& 
     else if (name == "--bare-newline") return take(arguments.bare_newline, parse_policy(value));
     else if (name == "--max-size") return take(arguments.max_size, support::parse_unsigned(value));
     else if (name == "--spool") arguments.spool = value;
+    else if (name == "--zone") arguments.zone = value;
     else if (name == "--log") return take(arguments.log, parse_log_level(value));
     else return false;
     return !value.empty();
@@ -139,6 +146,20 @@ public:
 
 private:
     const LogLevel up_to_;
+};
+
+/// The DNS of a list; what it never answers is given up when the plugins' deadlines pass.
+class Zone final : public engine::NameService {
+public:
+    Result<void> load(const std::string& file) {
+        const auto text = read_file(file, 16 * 1024 * 1024);
+        if (!text) return text.error();
+        return records_.read(*text);
+    }
+    std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override { return records_.start(std::move(questions), [] {}); }
+
+private:
+    net::ZoneResolver records_;
 };
 
 /// Runs a session over standard input and output.
@@ -229,6 +250,7 @@ int serve(const Arguments& arguments) {
     settings.spool.directory = arguments.spool;
     settings.spool.threshold = 256 * 1024;
 
+    fakes::FakeStore store(clock);  // empty at the beginning
     host::Environment environment;
     environment.plugin_dirs = arguments.plugin_dirs;
     environment.plugin_dirs.push_back(SMTPD_BUILD_DIR "/stage/plugins");
@@ -236,6 +258,7 @@ int serve(const Arguments& arguments) {
     environment.server_name = settings.server_name;
     environment.clock = &clock;
     environment.log = &log;
+    environment.stores = &store;
 
     host::Problems problems;
     const auto lines = plugin_lines(arguments, control, problems);
@@ -245,6 +268,10 @@ int serve(const Arguments& arguments) {
     if (std::any_of(problems.begin(), problems.end(), [](const host::Problem& problem) { return problem.is_error; })) return 2;
     if (const auto started = plugins->child_start(); !started) return fail(started.error().what);
 
+    Zone zone;
+    if (!arguments.zone.empty())
+        if (const auto loaded = zone.load(arguments.zone); !loaded) return fail("--zone " + arguments.zone + ": " + loaded.error().what);
+
     engine::Peer peer;
     peer.id = arguments.id;
     peer.client = arguments.client;
@@ -253,7 +280,7 @@ int serve(const Arguments& arguments) {
     peer.tls_protocol = arguments.tls;
     if (!arguments.tls.empty()) peer.tls_cipher = "unknown";
     peer.nonce = "nonce";
-    engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer));
+    engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer), arguments.zone.empty() ? nullptr : &zone);
     Driver(session, clock).run(arguments.is_early);
     return 0;
 }

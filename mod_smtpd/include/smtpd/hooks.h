@@ -16,6 +16,7 @@
 #include <smtpd/connection.h>
 #include <smtpd/credentials.h>
 #include <smtpd/finding.h>
+#include <smtpd/store.h>
 #include <smtpd/transaction.h>
 #include <smtpd/verdict.h>
 #include <smtpd/waiting.h>
@@ -67,6 +68,9 @@ public:
     /// When this call has to be over.
     MonotonicTime deadline() const noexcept { return deadline_; }
     const Clock& clock() const noexcept { return connection.clock(); }
+    /// A namespace that the plugin opened with Setup::store(), for the time that this call has left.
+    template <class T>
+    Store<T> store(const Store<T>& space) const { return space.within(std::chrono::floor<Duration>(deadline_ - clock().now())); }
     /// What came of this stage's questions.
     const Answers& answers() const noexcept { return answers_; }
 

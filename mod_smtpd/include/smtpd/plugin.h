@@ -17,6 +17,7 @@
 #include <smtpd/control.h>
 #include <smtpd/hooks.h>
 #include <smtpd/options.h>
+#include <smtpd/store.h>
 
 #include <memory>
 #include <string>
@@ -56,6 +57,9 @@ public:
     virtual PolicyDefaults& policy() noexcept = 0;
     /// Resolves a path from the configuration: `~`, and relative to the server's root.
     virtual std::string path(std::string_view from_configuration) const = 0;
+    /// A namespace of the store, with values of type T. The store can be used from child_start() on; in handlers, as `hook.store(space)`.
+    template <class T = std::string>
+    Store<T> store(std::string_view name) { return Store<T>(store_space(name)); }
 
     /// A mistake in this instance's configuration: the server does not start, configtest names file and line. More than one may be reported.
     template <class... Arguments>
@@ -68,6 +72,7 @@ protected:
     Setup(HookRegistrar& registrar, std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>& log_sinks)
         : hooks(registrar, log_sinks) {}
     virtual void report(bool is_error, std::string text) = 0;
+    virtual StoreSpace& store_space(std::string_view name) = 0;
 };
 
 /// A plugin that looks at no message's body says so with `static constexpr bool reads_body = false;`. Where that is true of all plugins with handlers

@@ -1,18 +1,36 @@
 /// waiting.h: what a plugin wants to wait for before it decides, and what came of it.
 ///
-/// Before the chain of a stage runs, every plugin that has an `ask` handler there names what it needs. The session is then parked, without a
-/// thread under the event MPM, until everything is there or the deadline of whoever asked has passed; after that the chain runs without waiting.
+/// Before the chain of a stage runs, every plugin that has an `ask` handler there names what it needs. All questions leave at once, and the session
+/// is parked, without a thread under the event MPM, until the last answer is there or the deadlines of those who asked have passed; after that the
+/// chain runs without waiting.
+///
+///     setup.hooks.mail.ask([](const MailHook& hook, Questions& questions) {
+///         const std::string& domain = hook.sender().domain();
+///         for (const auto& exchanger : questions.mx(domain).exchangers()) questions.a(exchanger.name);
+///     }).decide([](const MailHook& hook, const Answers& answers) {
+///         const DnsAnswer& mx = answers.mx(hook.sender().domain());
+///         if (mx.failed()) return error("MX: {}", mx.error());
+///         …
+///     });
+///
+/// A handler that has put questions to the DNS is called again when their answers have come, and may then ask what depends on them, until it asks
+/// nothing new: above, the addresses of the exchangers. It is called afresh each time, with all answers so far at hand, and simply names all that it
+/// wants to know. What was asked before, by whomever, costs nothing. There are at most 20 such rounds, and 400 questions, in a stage; what is asked
+/// beyond stays `not_asked`, and is logged and counted as an overrun.
 #pragma once
 
 #include <smtpd/api.h>
+#include <smtpd/dns.h>
 
 #include <chrono>
+#include <memory>
+#include <string_view>
 
 namespace smtpd {
 
 using Duration = std::chrono::milliseconds;
 
-/// Collects wishes. All are counted from the beginning of the stage, so asking for the same twice changes nothing.
+/// Collects wishes. Times are counted from the beginning of the stage, so asking for the same twice changes nothing.
 class SMTPD_API Questions {
 public:
     virtual ~Questions() = default;
@@ -20,6 +38,17 @@ public:
     virtual void delay(Duration duration) = 0;
     /// That long, or until the client sends something (or already did), whichever is first.
     virtual void silence(Duration duration) = 0;
+
+    /// A question to the DNS. Gives the answer as far as it is known already: `not_asked` the first time, what came of it when the handler is called
+    /// again. The reference is valid during the call of the handler.
+    virtual const DnsAnswer& dns(DnsType type, std::string_view name) = 0;
+    const DnsAnswer& a(std::string_view name) { return dns(DnsType::a, name); }
+    const DnsAnswer& aaaa(std::string_view name) { return dns(DnsType::aaaa, name); }
+    const DnsAnswer& mx(std::string_view name) { return dns(DnsType::mx, name); }
+    const DnsAnswer& txt(std::string_view name) { return dns(DnsType::txt, name); }
+    const DnsAnswer& cname(std::string_view name) { return dns(DnsType::cname, name); }
+    const DnsAnswer& ns(std::string_view name) { return dns(DnsType::ns, name); }
+    const DnsAnswer& ptr(const IpAddress& address) { return dns(DnsType::ptr, reverse_dns_name(address)); }
 };
 
 /// What came of it.
@@ -30,12 +59,25 @@ public:
     /// How long the session was parked.
     Duration waited() const noexcept { return waited_; }
 
+    /// The answer to a question that was asked in this stage, by whomever; otherwise `not_asked`. Valid during the call of the handler; a copy may be
+    /// kept.
+    const DnsAnswer& dns(DnsType type, std::string_view name) const noexcept;
+    const DnsAnswer& a(std::string_view name) const noexcept { return dns(DnsType::a, name); }
+    const DnsAnswer& aaaa(std::string_view name) const noexcept { return dns(DnsType::aaaa, name); }
+    const DnsAnswer& mx(std::string_view name) const noexcept { return dns(DnsType::mx, name); }
+    const DnsAnswer& txt(std::string_view name) const noexcept { return dns(DnsType::txt, name); }
+    const DnsAnswer& cname(std::string_view name) const noexcept { return dns(DnsType::cname, name); }
+    const DnsAnswer& ns(std::string_view name) const noexcept { return dns(DnsType::ns, name); }
+    const DnsAnswer& ptr(const IpAddress& address) const { return dns(DnsType::ptr, reverse_dns_name(address)); }
+
     Answers() = default;
-    Answers(bool client_spoke, Duration waited) : client_spoke_(client_spoke), waited_(waited) {}
+    Answers(bool client_spoke, Duration waited, std::shared_ptr<const DnsAnswers> dns = {})
+        : client_spoke_(client_spoke), waited_(waited), dns_(std::move(dns)) {}
 
 private:
     bool client_spoke_ = false;
     Duration waited_{0};
+    std::shared_ptr<const DnsAnswers> dns_;
 };
 
 }  // namespace smtpd

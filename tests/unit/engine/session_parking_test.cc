@@ -288,8 +288,9 @@ public:
         struct Runner final : HookRunner {
             bool has(HookId hook) const noexcept override { return hook == HookId::connect || hook == HookId::ehlo; }
             bool asks(HookId hook) const noexcept override { return has(hook); }
-            Wait ask(HookContext& context) noexcept override {
-                return context.hook == HookId::connect ? Wait{second, Duration(0), {3, 5}} : Wait{Duration(0), Duration(0), {7}};
+            void ask(HookContext& context, Wait& wait) noexcept override {
+                if (context.hook == HookId::connect) wait.delay = second;
+                wait.cut_short = context.hook == HookId::connect ? std::vector<std::uint16_t>{3, 5} : std::vector<std::uint16_t>{7};
             }
             Answer run(HookContext&, const Wait& wait) noexcept override {
                 seen.push_back(wait.cut_short);

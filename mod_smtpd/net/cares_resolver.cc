@@ -1,0 +1,400 @@
+#include "net/cares_resolver.h"
+
+#include "net/dns_cache.h"
+#include "net/dns_message.h"
+#include "support/file_descriptor.h"
+
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <deque>
+#include <new>
+#include <span>
+#include <system_error>
+#include <thread>
+#include <unordered_map>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/time.h>
+
+#define CARES_NO_DEPRECATED  // what newer releases replace has to work with the older ones too
+#include <ares.h>
+
+namespace smtpd::net {
+namespace {
+
+using support::FileDescriptor;
+
+/// Ids have 16 bits, and a guess must stay hard: beyond this the server is too slow for us, and a question fails.
+constexpr std::size_t max_in_flight = 16384;
+
+/// How many leave in a millisecond: what comes faster than a name server reads is lost at its socket, and asked again seconds later.
+constexpr std::size_t questions_per_millisecond = 32;
+
+/// Questions that are asked over TCP at a time.
+constexpr std::size_t max_tcp = 256;
+
+constexpr int receive_buffer = 1024 * 1024;
+
+/// What fits into one packet nearly everywhere (DNS flag day 2020).
+constexpr int edns_size = 1232;
+
+/// Why c-ares gives up, when it has no reply to show.
+DnsAnswer failure_of(int status) {
+    if (status == ARES_ETIMEOUT) return DnsAnswer::failure(DnsStatus::timed_out, "the DNS servers do not answer");
+    // Releases before 1.29 say this of servers that answer SERVFAIL or REFUSED, too.
+    if (status == ARES_ECONNREFUSED) return DnsAnswer::failure(DnsStatus::server_failure, "no DNS server can be reached, or all of them fail");
+    if (status == ARES_ESERVFAIL) return DnsAnswer::failure(DnsStatus::server_failure, "the server says SERVFAIL");
+    if (status == ARES_EREFUSED) return DnsAnswer::failure(DnsStatus::server_failure, "the server says REFUSED");
+    if (status == ARES_ENOTIMP) return DnsAnswer::failure(DnsStatus::server_failure, "the server says NOTIMP");
+    return DnsAnswer::failure(DnsStatus::server_failure, ares_strerror(status));
+}
+
+/// TC: there is more than fits into a datagram.
+bool is_cut_off(std::span<const std::uint8_t> reply) { return reply.size() > 2 && (reply[2] & 0x02) != 0; }
+
+}  // namespace
+
+std::string ResolverSettings::Server::to_string() const {
+    return format_text(address.is_v6() ? "[{}]:{}" : "{}:{}", address, port);
+}
+
+class CaresResolver::Core {
+public:
+    Core(ResolverSettings settings, const Clock& clock)
+        : settings(std::move(settings)), cache_(clock, this->settings.cache_octets) { ares_library_init(ARES_LIB_INIT_ALL); }
+    ~Core() {
+        stop();
+        ares_library_cleanup();
+    }
+
+    std::shared_ptr<Lookup> start(std::vector<DnsQuestion> questions, std::function<void()> done);
+    void stop() noexcept;
+    std::size_t in_flight() const {
+        const std::lock_guard lock(mutex_);
+        return queries_.size();
+    }
+
+    const ResolverSettings settings;
+
+private:
+    struct Query;
+
+    /// A channel of c-ares. One asks over UDP. A question whose reply was cut off gets one of its own, over TCP: a connection that the server closes
+    /// costs each question of its channel a try, also those that have nothing to do with it.
+    struct Channel {
+        explicit Channel(Core& core) : core(core) {}
+        ~Channel() {
+            if (handle != nullptr) ares_destroy(handle);
+        }
+        Channel(const Channel&) = delete;
+        Channel& operator=(const Channel&) = delete;
+        void ask(Query& query);
+        void process_timeouts() { ares_process_fd(handle, ARES_SOCKET_BAD, ARES_SOCKET_BAD); }
+
+        Core& core;
+        ares_channel handle = nullptr;
+        bool is_done = false;
+    };
+
+    /// A question on its way. Owned by queries_; c-ares has the pointer from Channel::ask() to answered().
+    struct Query {
+        struct Waiter {
+            std::weak_ptr<Lookup> lookup;
+            std::size_t index;
+        };
+        Core& core;
+        DnsQuestion question;
+        std::vector<Waiter> waiters;
+        Channel* tcp = nullptr;  ///< since it is asked over TCP
+
+        bool is_wanted() const noexcept {
+            return std::any_of(waiters.begin(), waiters.end(), [](const Waiter& waiter) { return !waiter.lookup.expired(); });
+        }
+    };
+    using Queries = std::unordered_map<DnsQuestion, std::unique_ptr<Query>, DnsQuestionHash>;
+
+    std::string open();
+    int open(Channel& channel, int flags, unsigned tries);
+    void run();
+    bool is_stopping() const;
+    bool send_some(std::size_t at_most);
+    bool send_at_pace();
+    void wait_for_sockets(bool more_to_send);
+    int milliseconds_to_wait() const;
+    void watch(Channel& channel, int socket, bool readable, bool writable) noexcept;
+    void ask_over_tcp(Query& query);
+    static void reply_came(void* query, int status, int timeouts, unsigned char* reply, int length) noexcept;
+    void answered(Query& query, const DnsAnswer& answer) noexcept;
+
+    // Shared, under the mutex
+    mutable std::mutex mutex_;
+    DnsCache cache_;
+    Queries queries_;
+    std::deque<Query*> unsent_;
+    bool stopping_ = false;
+    bool is_open_ = false;
+    std::string defect_;  ///< why there is no thread
+    std::thread thread_;
+
+    // Of the thread
+    std::unique_ptr<Channel> udp_;
+    std::vector<std::unique_ptr<Channel>> tcp_;
+    std::unordered_map<int, Channel*> sockets_;
+    FileDescriptor poll_;
+    FileDescriptor bell_;  ///< rung by others
+    std::chrono::steady_clock::time_point pace_since_{};
+    std::size_t sent_ = 0;  ///< since then
+};
+
+std::shared_ptr<Lookup> CaresResolver::Core::start(std::vector<DnsQuestion> questions, std::function<void()> done) {
+    auto lookup = std::make_shared<Lookup>(std::move(questions), std::move(done));
+    bool has_new = false;
+    const std::lock_guard lock(mutex_);
+    for (std::size_t i = 0; i < lookup->questions().size(); ++i) {
+        const DnsQuestion& question = lookup->questions()[i];
+        if (const auto known = cache_.find(question)) {
+            lookup->answer_at_once(i, *known);
+            continue;
+        }
+        if (const auto asked = queries_.find(question); asked != queries_.end()) {
+            asked->second->waiters.push_back({lookup, i});
+            continue;
+        }
+        if (!stopping_ && !is_open_) defect_ = open();
+        if (stopping_ || !defect_.empty() || queries_.size() >= max_in_flight) {
+            const std::string why = stopping_ ? "the server is shutting down" : !defect_.empty() ? defect_ : "too many questions are on their way";
+            lookup->answer_at_once(i, DnsAnswer::failure(DnsStatus::server_failure, why));
+            continue;
+        }
+        auto query = std::make_unique<Query>(Query{*this, question, {{lookup, i}}});
+        unsent_.push_back(query.get());
+        queries_.emplace(question, std::move(query));
+        has_new = true;
+    }
+    if (has_new) eventfd_write(bell_.get(), 1);
+    return lookup;
+}
+
+/// Makes channel and thread; gives what went wrong. The next question tries again.
+std::string CaresResolver::Core::open() {
+    poll_ = FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
+    bell_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    epoll_event wanted{EPOLLIN, {.fd = bell_.get()}};
+    if (!poll_ || !bell_ || epoll_ctl(poll_.get(), EPOLL_CTL_ADD, bell_.get(), &wanted) != 0) return "no descriptors for DNS: " + support::os_message(errno);
+
+    udp_ = std::make_unique<Channel>(*this);
+    const int status = open(*udp_, ARES_FLAG_IGNTC, settings.tries);
+    std::string problem = status == ARES_SUCCESS ? "" : std::string("DNS cannot be set up: ") + ares_strerror(status);
+
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);  // they belong to the MPM; the new thread inherits this
+    try {
+        if (problem.empty()) thread_ = std::thread([this] { run(); });
+    } catch (const std::system_error& failure) {
+        problem = std::string("no thread for DNS: ") + failure.what();
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    is_open_ = problem.empty();
+    if (!is_open_) udp_.reset();
+    return problem;
+}
+
+int CaresResolver::Core::open(Channel& channel, int flags, unsigned tries) {
+    ares_options options{};
+    options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_EDNS | flags;
+    options.timeout = static_cast<int>(settings.timeout.count());
+    options.tries = static_cast<int>(tries);
+    options.socket_receive_buffer_size = receive_buffer;
+    options.ednspsz = edns_size;
+    char lookups[] = "b";
+    options.lookups = lookups;
+    options.sock_state_cb = [](void* argument, ares_socket_t socket, int readable, int writable) {
+        auto& channel = *static_cast<Channel*>(argument);
+        channel.core.watch(channel, socket, readable != 0, writable != 0);
+    };
+    options.sock_state_cb_data = &channel;
+    const int status = ares_init_options(&channel.handle, &options, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_RCVBUF |
+                                                                        ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS | ARES_OPT_NOROTATE | ARES_OPT_SOCK_STATE_CB);
+    if (status != ARES_SUCCESS) channel.handle = nullptr;
+    if (status != ARES_SUCCESS || settings.servers.empty()) return status;
+    std::string servers;
+    for (const auto& server : settings.servers) servers += (servers.empty() ? "" : ",") + server.to_string();
+    return ares_set_servers_ports_csv(channel.handle, servers.c_str());
+}
+
+void CaresResolver::Core::stop() noexcept {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+        if (bell_) eventfd_write(bell_.get(), 1);
+    }
+    if (thread_.joinable()) thread_.join();
+}
+
+bool CaresResolver::Core::is_stopping() const {
+    const std::lock_guard lock(mutex_);
+    return stopping_;
+}
+
+// ---- the thread
+
+void CaresResolver::Core::run() {
+    while (!is_stopping()) {
+        bool more_to_send = true;
+        try {
+            more_to_send = send_at_pace();
+        } catch (const std::bad_alloc&) {
+            // nothing was taken yet; perhaps there is memory in a millisecond
+        }
+        wait_for_sockets(more_to_send);
+    }
+    tcp_.clear();
+    udp_.reset();
+}
+
+bool CaresResolver::Core::send_at_pace() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - pace_since_ >= std::chrono::milliseconds(1)) {
+        pace_since_ = now;
+        sent_ = 0;
+    }
+    return send_some(questions_per_millisecond - sent_);
+}
+
+/// Hands new questions to c-ares, but for those that nobody waits for any more; true when there are more.
+bool CaresResolver::Core::send_some(std::size_t at_most) {
+    std::vector<Query*> queries;
+    bool more = false;
+    {
+        const std::lock_guard lock(mutex_);
+        queries.reserve(std::min(at_most, unsent_.size()));
+        for (; queries.size() < at_most && !unsent_.empty(); unsent_.pop_front()) {
+            Query* const query = unsent_.front();
+            if (query->is_wanted()) queries.push_back(query);
+            else queries_.erase(queries_.find(query->question));
+        }
+        more = !unsent_.empty();
+    }
+    sent_ += queries.size();
+    for (Query* const query : queries) udp_->ask(*query);
+    return more;
+}
+
+void CaresResolver::Core::Channel::ask(Query& query) {
+    ares_query(handle, query.question.name.c_str(), 1, static_cast<int>(query.question.type), reply_came, &query);
+}
+
+void CaresResolver::Core::wait_for_sockets(bool more_to_send) {
+    std::array<epoll_event, 32> events{};
+    const int count = epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), more_to_send ? 1 : milliseconds_to_wait());
+    for (int i = 0; i < count; ++i) {
+        const int socket = events[static_cast<std::size_t>(i)].data.fd;
+        const auto happened = events[static_cast<std::size_t>(i)].events;
+        if (socket == bell_.get()) {
+            eventfd_t ignored = 0;
+            eventfd_read(bell_.get(), &ignored);
+        } else if (const auto owner = sockets_.find(socket); owner != sockets_.end()) {
+            ares_process_fd(owner->second->handle, happened & ~static_cast<unsigned>(EPOLLOUT) ? socket : ARES_SOCKET_BAD,
+                            happened & EPOLLOUT ? socket : ARES_SOCKET_BAD);
+        }
+    }
+    udp_->process_timeouts();
+    for (std::size_t i = 0; i < tcp_.size(); ++i) tcp_[i]->process_timeouts();
+    std::erase_if(tcp_, [](const auto& channel) { return channel->is_done; });
+}
+
+int CaresResolver::Core::milliseconds_to_wait() const {
+    timeval longest{60, 0};
+    timeval next{};
+    const auto of = [&](const Channel& channel) {
+        const timeval* const wait = ares_timeout(channel.handle, &longest, &next);
+        return static_cast<int>(wait->tv_sec * 1000 + (wait->tv_usec + 999) / 1000);
+    };
+    int least = of(*udp_);
+    for (const auto& channel : tcp_) least = std::min(least, of(*channel));
+    return least;
+}
+
+/// From c-ares: which sockets it has, and what for. One that it closes leaves epoll by itself.
+void CaresResolver::Core::watch(Channel& channel, int socket, bool readable, bool writable) noexcept {
+    epoll_event wanted{(readable ? EPOLLIN : 0U) | (writable ? EPOLLOUT : 0U), {.fd = socket}};
+    if (!readable && !writable) {
+        epoll_ctl(poll_.get(), EPOLL_CTL_DEL, socket, nullptr);
+        sockets_.erase(socket);
+        return;
+    }
+    if (epoll_ctl(poll_.get(), EPOLL_CTL_MOD, socket, &wanted) != 0) epoll_ctl(poll_.get(), EPOLL_CTL_ADD, socket, &wanted);
+    try {
+        sockets_[socket] = &channel;
+    } catch (const std::bad_alloc&) {
+        epoll_ctl(poll_.get(), EPOLL_CTL_DEL, socket, nullptr);  // its questions time out
+    }
+}
+
+/// From c-ares, which no exception may get into: where memory is lacking, the question has failed.
+void CaresResolver::Core::reply_came(void* argument, int status, int, unsigned char* reply, int length) noexcept {
+    if (status == ARES_EDESTRUCTION) return;  // the end
+    Query& query = *static_cast<Query*>(argument);
+    const std::span<const std::uint8_t> octets(reply, reply != nullptr && length > 0 ? static_cast<std::size_t>(length) : 0);
+    DnsAnswer answer(DnsStatus::server_failure);
+    try {
+        if (!query.tcp && is_cut_off(octets)) return query.core.ask_over_tcp(query);
+        answer = octets.empty() ? failure_of(status) : read_dns_reply(octets, query.question);
+    } catch (const std::bad_alloc&) {
+        // as it was set
+    }
+    query.core.answered(query, answer);
+}
+
+void CaresResolver::Core::ask_over_tcp(Query& query) {
+    auto channel = std::make_unique<Channel>(*this);
+    if (tcp_.size() >= max_tcp) return answered(query, DnsAnswer::failure(DnsStatus::server_failure, "too many replies over TCP are on their way"));
+    if (const int status = open(*channel, ARES_FLAG_USEVC, std::min(settings.tries, 2U)); status != ARES_SUCCESS) return answered(query, failure_of(status));
+    tcp_.push_back(std::move(channel));
+    query.tcp = tcp_.back().get();
+    query.tcp->ask(query);
+}
+
+/// Keeps the answer, and gives it to all who wait for it.
+void CaresResolver::Core::answered(Query& query, const DnsAnswer& answer) noexcept {
+    if (query.tcp) query.tcp->is_done = true;
+    Queries::node_type held;
+    {
+        const std::lock_guard lock(mutex_);
+        held = queries_.extract(queries_.find(query.question));
+        try {
+            cache_.put(query.question, answer);
+        } catch (const std::bad_alloc&) {
+            // it is asked again next time
+        }
+    }
+    for (const auto& waiter : query.waiters) {
+        const auto lookup = waiter.lookup.lock();
+        if (!lookup) continue;
+        try {
+            lookup->answer_later(waiter.index, answer);
+        } catch (...) {
+            // whoever waits finds the answer when its deadline comes
+        }
+    }
+}
+
+// ---- the outside
+
+CaresResolver::CaresResolver(ResolverSettings settings, const Clock& clock) : core_(std::make_unique<Core>(std::move(settings), clock)) {}
+CaresResolver::~CaresResolver() = default;
+const ResolverSettings& CaresResolver::settings() const noexcept { return core_->settings; }
+std::shared_ptr<Lookup> CaresResolver::start(std::vector<DnsQuestion> questions, std::function<void()> done) {
+    return core_->start(std::move(questions), std::move(done));
+}
+void CaresResolver::stop() noexcept { core_->stop(); }
+std::size_t CaresResolver::in_flight() const { return core_->in_flight(); }
+
+}  // namespace smtpd::net

@@ -1,0 +1,66 @@
+/// resolver.h: who answers questions to the DNS, and a set of questions on its way.
+///
+/// A Resolver takes questions from any thread and answers from one of its own; whoever asks gives a function that is called when the last answer is
+/// there. A Lookup that nobody holds any more is cancelled: nobody is called.
+#pragma once
+
+#include <smtpd/dns.h>
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace smtpd::net {
+
+/// Questions that were put together, and their answers as they come. Thread-safe.
+class Lookup {
+public:
+    /// `done` is called once, by the thread that gives the last answer, without any lock held; not if all answers were there from the beginning.
+    Lookup(std::vector<DnsQuestion> questions, std::function<void()> done)
+        : questions_(std::move(questions)), done_(std::move(done)), answers_(questions_.size()), open_(questions_.size()) {}
+    Lookup(const Lookup&) = delete;
+    Lookup& operator=(const Lookup&) = delete;
+
+    const std::vector<DnsQuestion>& questions() const noexcept { return questions_; }
+    bool is_complete() const noexcept { return open_.load(std::memory_order_acquire) == 0; }
+    /// The answer to that question if it has come.
+    std::optional<DnsAnswer> answer(std::size_t index) const {
+        const std::lock_guard lock(mutex_);
+        return answers_[index];
+    }
+
+    /// For the resolver: an answer that is at hand, while nobody else knows of the lookup.
+    void answer_at_once(std::size_t index, DnsAnswer answer) {
+        answers_[index] = std::move(answer);
+        open_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    /// For the resolver: the answer has come. Each question is answered once. The caller holds the lookup, because `done` may let go of it.
+    void answer_later(std::size_t index, DnsAnswer answer) {
+        {
+            const std::lock_guard lock(mutex_);
+            answers_[index] = std::move(answer);
+        }
+        if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) done_();
+    }
+
+private:
+    const std::vector<DnsQuestion> questions_;
+    const std::function<void()> done_;
+    mutable std::mutex mutex_;
+    std::vector<std::optional<DnsAnswer>> answers_;
+    std::atomic<std::size_t> open_;
+};
+
+class Resolver {
+public:
+    virtual ~Resolver() = default;
+    /// Puts the questions, each of which differs from the others. What is known is answered before this returns.
+    virtual std::shared_ptr<Lookup> start(std::vector<DnsQuestion> questions, std::function<void()> done) = 0;
+};
+
+}  // namespace smtpd::net

@@ -1,0 +1,50 @@
+/// fair_lock.h: a mutex that is given to those who wait in the order in which they came, so that under load everybody waits about equally long; with an
+/// ordinary one, whoever has just let go takes it again, and some wait for seconds.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <list>
+#include <mutex>
+
+namespace smtpd::store {
+
+class FairLock {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+
+    /// False if it was not to be had by then.
+    bool lock_until(Time limit) {
+        std::unique_lock guard(mutex_);
+        if (!is_held_) return is_held_ = true;
+        Waiter waiter;
+        const auto place = waiters_.insert(waiters_.end(), &waiter);
+        if (waiter.changed.wait_until(guard, limit, [&] { return waiter.is_next; })) return true;
+        waiters_.erase(place);
+        return false;
+    }
+    void lock() { lock_until(Time::max()); }
+    void unlock() noexcept {
+        const std::lock_guard guard(mutex_);
+        if (waiters_.empty()) {
+            is_held_ = false;
+            return;
+        }
+        Waiter& next = *waiters_.front();  // it is held all the while
+        waiters_.pop_front();
+        next.is_next = true;
+        next.changed.notify_one();
+    }
+
+private:
+    struct Waiter {
+        std::condition_variable changed;
+        bool is_next = false;
+    };
+
+    std::mutex mutex_;  ///< guards what follows, for moments
+    std::list<Waiter*> waiters_;
+    bool is_held_ = false;
+};
+
+}  // namespace smtpd::store

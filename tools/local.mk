@@ -1,0 +1,11 @@
+# tools/local.mk: commands for administrators, each with a page for man(1) in docs/.
+
+bin_PROGRAMS += tools/smtpd-store
+tools_smtpd_store_SOURCES = \
+	tools/dbm_file.cc \
+	tools/dbm_file.h \
+	tools/smtpd_store.cc
+tools_smtpd_store_CPPFLAGS = $(core_cppflags) -I$(top_srcdir) $(DBM_CPPFLAGS) -DSMTPD_STATE_DIR='"$(statedir)"'
+tools_smtpd_store_LDFLAGS = $(program_ldflags) $(whole_core)
+tools_smtpd_store_LDADD = $(core_libs) $(DBM_LIBS)
+tools_smtpd_store_DEPENDENCIES = libsmtpd_core.la

@@ -1,0 +1,217 @@
+/// smtpd_store.cc: the command smtpd-store: looks into the store that plugins keep their state in, and brings in what qpsmtpd has kept. See its manual
+/// page, docs/smtpd-store.1.
+///
+/// As root it works with a file as the owner of the file, or of its directory: what it makes has to be the server's.
+#include "store/address.h"
+#include "store/qpsmtpd_state.h"
+#include "store/stores.h"
+#include "support/clock.h"
+#include "support/strings.h"
+#include "tools/dbm_file.h"
+
+#include <smtpd/files.h>
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace smtpd::tools {
+namespace {
+
+constexpr const char* usage =
+    "usage: smtpd-store [-s \"ADDRESS [OPTION=VALUE]...\"] COMMAND\n"
+    "\n"
+    "  list NAMESPACE [PREFIX]                     keys, values, and the seconds until they expire\n"
+    "  get NAMESPACE KEY                           a value\n"
+    "  remove NAMESPACE KEY...\n"
+    "  import-karma FILE                           qpsmtpd's karma.dbm\n"
+    "  import-greylist [--second=recipient] FILE   qpsmtpd's greylist.dbm\n"
+    "\n"
+    "ADDRESS is what SmtpStore says: file:PATH, redis:HOST:PORT/DATABASE or redis:PATH. Default: file:" SMTPD_STATE_DIR "/store\n";
+
+constexpr int good = 0;
+constexpr int not_all = 1;
+constexpr int failed = 2;
+
+void say(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
+int complain(const std::string& text, int status = failed) {
+    std::fputs(("smtpd-store: " + text + "\n").c_str(), stderr);
+    return status;
+}
+
+/// Keys and values as they stand on a line: what does not stand for itself there, and "%", is written %XX, as get and remove take it.
+std::string shown(std::string_view octets) {
+    const auto is_plain = [](char c) { return c >= ' ' && c < 0x7f && c != '%'; };
+    std::string out;
+    for (const char c : octets) out += is_plain(c) ? std::string(1, c) : format_text("%{}{}", "0123456789ABCDEF"[(c >> 4) & 15], "0123456789ABCDEF"[c & 15]);
+    return out;
+}
+
+class Events final : public store::Events {
+public:
+    void damaged(const std::string& what) noexcept override { complain(what); }
+    void unreachable(const std::string&) noexcept override {}  // the operation says so
+    void reachable(const std::string&) noexcept override {}
+};
+
+/// Gives up root for the owner of the store. The directory has to be there.
+Result<void> become_owner(const std::string& path) {
+    if (::geteuid() != 0) return {};
+    struct stat about {};
+    const std::string folder = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+    if (::stat(path.c_str(), &about) != 0 && ::stat(folder.c_str(), &about) != 0) return os_error("cannot use " + folder, errno);
+    if (about.st_uid == 0) return {};
+    if (::setgroups(0, nullptr) != 0 || ::setgid(about.st_gid) != 0 || ::setuid(about.st_uid) != 0)
+        return os_error(format_text("cannot become the owner of {}", path), errno);
+    return {};
+}
+
+int list(StoreSpace& space, std::string_view prefix) {
+    const Store<> store(space);
+    std::string from;
+    do {
+        const auto page = store.list(prefix, 500, from);
+        if (!page) return complain(page.error().what);
+        for (const auto& entry : page->entries)
+            say(format_text("{}\t{}\t{}", shown(entry.key), shown(entry.value), std::chrono::ceil<std::chrono::seconds>(entry.left).count()));
+        from = page->next;
+    } while (!from.empty());
+    return good;
+}
+
+int get(StoreSpace& space, const std::string& key) {
+    const auto value = Store<>(space).get(key);
+    if (!value) return complain(value.error().what);
+    if (!*value) return complain(format_text("there is no entry \"{}\"", shown(key)), not_all);
+    say(shown(**value));
+    return good;
+}
+
+int remove(StoreSpace& space, const std::vector<std::string>& keys) {
+    int status = good;
+    for (const auto& key : keys) {
+        const auto removed = Store<>(space).remove(key);
+        if (!removed) return complain(removed.error().what);
+        if (!*removed) status = complain(format_text("there is no entry \"{}\"", shown(key)), not_all);
+    }
+    return status;
+}
+
+/// Puts what is not there yet: an import can be repeated, and what the server has learnt since is not undone.
+template <class Record, class Read>
+int import_entries(StoreSpace& space, const DbmEntries& entries, Read read) {
+    const Store<Record> store(space);
+    std::size_t imported = 0, known = 0, expired = 0, wrong = 0;
+    for (const auto& [key, value] : entries) {
+        const auto entry = read(key, value);
+        if (!entry) {
+            complain(entry.error().what);
+            ++wrong;
+        } else if (entry->lifetime.count() <= 0) {
+            ++expired;
+        } else {
+            const auto kept = store.put_if_absent(entry->key, entry->record, entry->lifetime);
+            if (!kept) return complain(kept.error().what);
+            ++(kept->is_new ? imported : known);
+        }
+    }
+    say(format_text("{} imported, {} already there, {} expired, {} not understood", imported, known, expired, wrong));
+    return wrong == 0 ? good : not_all;
+}
+
+struct Call {
+    std::vector<std::string> store{"file:" SMTPD_STATE_DIR "/store"};
+    std::string command;
+    std::vector<std::string> words;
+    store::SecondPart second = store::SecondPart::sender;
+};
+
+/// False when the call is none.
+bool read_call(int argc, char** argv, Call& call) {
+    std::vector<std::string> words(argv + 1, argv + argc);
+    if (words.size() >= 2 && words[0] == "-s") {
+        call.store.clear();
+        for (const auto word : support::split_words(words[1])) call.store.emplace_back(word);
+        words.erase(words.begin(), words.begin() + 2);
+    }
+    if (words.empty()) return false;
+    call.command = words.front();
+    words.erase(words.begin());
+    if (call.command == "import-greylist" && !words.empty() && words.front().starts_with("--second=")) {
+        if (words.front() != "--second=sender" && words.front() != "--second=recipient") return false;
+        if (words.front() == "--second=recipient") call.second = store::SecondPart::recipient;
+        words.erase(words.begin());
+    }
+    call.words = words;
+    const std::size_t count = words.size();
+    if (call.command == "list") return count == 1 || count == 2;
+    if (call.command == "get") return count == 2;
+    if (call.command == "remove") return count >= 2;
+    return (call.command == "import-karma" || call.command == "import-greylist") && count == 1;
+}
+
+/// Keys as `list` prints them.
+Result<std::vector<std::string>> keys_of(const Call& call) {
+    std::vector<std::string> keys;
+    for (std::size_t i = 1; i < call.words.size(); ++i)
+        if (!detail::unescape_field(call.words[i], keys.emplace_back()))
+            return Error{ErrorCode::config, format_text("\"{}\" is no key: in %XX, two digits belong behind a \"%\"", call.words[i]), 0};
+    return keys;
+}
+
+int run(const Call& call) {
+    const auto address = store::Address::parse(call.store, [](std::string_view path) { return std::filesystem::absolute(path).string(); });
+    if (!address) return complain(address.error().what);
+    if (address->kind == store::Address::Kind::memory) return complain("what is in memory can be seen by the server only");
+    const auto keys = keys_of(call);
+    const bool is_import = call.command.starts_with("import-");
+    const auto entries = is_import ? read_dbm(call.words.front()) : DbmEntries();  // as root, if need be
+    if (!entries) return complain(entries.error().what);
+    if (!keys) return complain(keys.error().what);
+    if (address->kind == store::Address::Kind::file)
+        if (const auto done = become_owner(address->path); !done) return complain(done.error().what);
+
+    const support::SystemClock clock;
+    Events events;
+    store::Backends backends(clock, events);
+    store::Stores stores(backends, {{{}, *address, {}}});
+    const std::string name = call.command == "import-karma" ? karma_space : is_import ? greylist_space : call.words.front();
+    const auto space = stores.space(name);
+    if (!space) return complain(space.error().what);
+    backends.start();
+    if (call.command == "list") return list(**space, keys->empty() ? std::string() : keys->front());
+    if (call.command == "get") return get(**space, keys->front());
+    if (call.command == "remove") return remove(**space, *keys);
+    if (call.command == "import-karma") return import_entries<KarmaRecord>(**space, *entries, store::read_karma);
+    return import_entries<GreylistRecord>(**space, *entries, [&](std::string_view key, std::string_view value) {
+        return store::read_greylist(key, value, call.second, clock.wall());
+    });
+}
+
+}  // namespace
+}  // namespace smtpd::tools
+
+int main(int argc, char** argv) {
+    using namespace smtpd::tools;
+    try {
+        Call call;
+        if (argc == 2 && (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h")) {
+            say(usage + ("import reads: " + dbm_formats()));
+            return good;
+        }
+        if (read_call(argc, argv, call)) return run(call);
+        std::fputs(usage, stderr);
+        return failed;
+    } catch (const std::exception& exception) {
+        return complain(exception.what());
+    }
+}
