@@ -234,14 +234,15 @@ bool Dispatcher::ask_guarded(const Link& link, HookContext& context, Collector& 
 Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noexcept {
     const auto& links = chain(context.hook).links;
     if (links.empty()) return {};
-    MonotonicTime now = context.clock().now();
+    const Clock& clock = context.clock();
+    MonotonicTime now = clock.now();
     for (std::size_t i = 0; i < links.size(); ++i) {
         const Link& link = links[i];
         const Duration deadline = link.instance->deadline();
         context.enter(link.instance->caller(), now + deadline);
         bool deadline_passed = false;
         Answer answer = call(link, context, contains(wait.cut_short, i), deadline_passed);
-        const MonotonicTime after = context.clock().now();
+        const MonotonicTime after = clock.now();
         if (after - now > deadline && !deadline_passed) {
             PluginCounters::count(link.instance->counters().overrun);
             const auto took = std::chrono::duration_cast<Duration>(after - now).count();
@@ -252,7 +253,7 @@ Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noe
             const HookId about = is_denial(answer.verdict) ? HookId::deny : HookId::ok;
             if (has(about)) {
                 announce(link, context, answer);
-                now = context.clock().now();
+                now = clock.now();
             }
         }
         if (answer.verdict != Verdict::declined) return answer;
@@ -267,6 +268,7 @@ Answer Dispatcher::call(const Link& link, HookContext& context, bool is_cut_shor
     try {
         try {
             Answer answer = call_unguarded(link, context, is_cut_short);
+            if (answer.verdict == Verdict::declined) return answer;
             const std::string problem = impossible(answer);
             if (problem.empty()) return answer;
             log_about(instance, context, LogLevel::crit, "plugin fault: {}", problem);
