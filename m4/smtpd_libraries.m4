@@ -1,4 +1,4 @@
-dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB and GDBM, which are optional.
+dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM and libmaxminddb, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
 AC_DEFUN([SMTPD_PKG], [
@@ -26,6 +26,21 @@ AC_DEFUN([SMTPD_CHECK_DBM], [
   AS_IF([test -z "$smtpd_dbm"], [smtpd_dbm="text dumps only (libdb-dev or libdb-devel, libgdbm-dev or gdbm-devel are missing)"])
   AC_SUBST([DBM_LIBS])
   AC_SUBST([DBM_CPPFLAGS])
+])
+
+dnl SMTPD_CHECK_MAXMINDDB: what the plugin ident/geoip reads its databases with. Without it the plugin is built all the same, and says at configtest what
+dnl is missing.
+AC_DEFUN([SMTPD_CHECK_MAXMINDDB], [
+  AC_REQUIRE([PKG_PROG_PKG_CONFIG])
+  PKG_CHECK_MODULES([MAXMINDDB], [libmaxminddb >= 1.3], [
+    smtpd_maxminddb=yes
+    MAXMINDDB_CPPFLAGS="$MAXMINDDB_CFLAGS -DHAVE_MAXMINDDB"
+  ], [
+    smtpd_maxminddb="no (libmaxminddb-dev or libmaxminddb-devel is missing)"
+    MAXMINDDB_CPPFLAGS=
+    AC_MSG_WARN([libmaxminddb was not found, so the plugin ident/geoip will not work: install libmaxminddb-dev (Debian, Ubuntu) or libmaxminddb-devel (Fedora, RHEL)])
+  ])
+  AC_SUBST([MAXMINDDB_CPPFLAGS])
 ])
 
 dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the package.

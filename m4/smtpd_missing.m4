@@ -30,6 +30,7 @@ mod_smtpd $PACKAGE_VERSION
   plugins to   $plugindir
   state in     $statedir
   qpsmtpd's db $smtpd_dbm
+  ident/geoip  $smtpd_maxminddb
   unit tests   $smtpd_have_cppunit
   server tests $smtpd_have_pytest
 "])

@@ -4,11 +4,13 @@ smtpdincludedir = $(includedir)/smtpd
 smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/address.h \
 	mod_smtpd/include/smtpd/api.h \
+	mod_smtpd/include/smtpd/client_socket.h \
 	mod_smtpd/include/smtpd/clock.h \
 	mod_smtpd/include/smtpd/connection.h \
 	mod_smtpd/include/smtpd/control.h \
 	mod_smtpd/include/smtpd/credentials.h \
 	mod_smtpd/include/smtpd/dns.h \
+	mod_smtpd/include/smtpd/dns_lists.h \
 	mod_smtpd/include/smtpd/files.h \
 	mod_smtpd/include/smtpd/finding.h \
 	mod_smtpd/include/smtpd/format.h \
@@ -104,6 +106,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/store/stores.h \
 	mod_smtpd/net/cares_resolver.cc \
 	mod_smtpd/net/cares_resolver.h \
+	mod_smtpd/net/client_socket.cc \
 	mod_smtpd/net/dns.cc \
 	mod_smtpd/net/dns_cache.cc \
 	mod_smtpd/net/dns_cache.h \
@@ -131,6 +134,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/host/counters.h \
 	mod_smtpd/host/dispatcher.cc \
 	mod_smtpd/host/dispatcher.h \
+	mod_smtpd/host/dns_lists.cc \
 	mod_smtpd/host/environment.h \
 	mod_smtpd/host/instance.cc \
 	mod_smtpd/host/instance.h \

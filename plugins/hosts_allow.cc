@@ -17,7 +17,8 @@
 /// ## Connections at once
 ///
 /// Clients are counted by the server, over all its processes, by address or prefix as SmtpMaxConnectionsPerClient has it; `max_per_client`
-/// can be stricter than the server's own limit, for some virtual hosts say.
+/// can be stricter than the server's own limit, for some virtual hosts say. Where karma is loaded, a client with a history of more than 5 may
+/// hold 3 more, and one with a history below 0 only one.
 ///
 /// ## Replies
 ///
@@ -25,9 +26,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// IPv6. The limit is an option here; there it comes from the command line (`-m`).
+/// IPv6. The limit is an option here; there it comes from the command line (`-m`). Clients that karma does not know yet have the usual limit; there, one.
+#include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 namespace smtpd::plugins {
 
@@ -55,36 +56,22 @@ private:
         std::string text;
     };
 
-    static std::optional<Verdict> verdict_of(std::string_view word) {
-        if (ascii_equal(word, "denyhard")) return Verdict::deny_disconnect;
-        for (const auto verdict : {Verdict::ok, Verdict::declined, Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect,
-                                   Verdict::denysoft_disconnect})
-            if (ascii_equal(word, verdict_name(verdict))) return verdict;
-        return {};
-    }
-
     static Result<std::vector<Rule>> parse(const ControlText& text) {
         std::vector<Rule> rules;
         for (const auto& line : text) {
-            const auto [network_text, rest] = line.split();
-            const auto end = rest.find_first_of(" \t");
-            const auto network = NetworkList::parse_entry(network_text);
-            const auto verdict = verdict_of(std::string_view(rest).substr(0, end));
+            auto rule = VerdictLine::parse(line);
+            if (!rule) return rule.error();
+            const auto network = NetworkList::parse_entry(rule->entry);
             if (!network)
-                return Error{ErrorCode::config, format_text("{}: \"{}\" is no IP address and no network", line.position(), network_text)};
-            if (!verdict)
-                return Error{ErrorCode::config,
-                             format_text("{}: \"{}\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT",
-                                         line.position(), rest.substr(0, end))};
-            const auto reason = end == std::string::npos ? end : rest.find_first_not_of(" \t", end);
-            rules.push_back({*network, *verdict, reason == std::string::npos ? std::string() : rest.substr(reason)});
+                return Error{ErrorCode::config, format_text("{}: \"{}\" is no IP address and no network", line.position(), rule->entry)};
+            rules.push_back({*network, rule->verdict, std::move(rule->text)});
         }
         return rules;
     }
 
     Answer answer(const PreConnectionHook& hook) const {
         const IpAddress& client = hook.connection.address();
-        if (max_per_client_ > 0 && hook.connection.sessions_of_client() > max_per_client_) {
+        if (max_per_client_ > 0 && hook.connection.sessions_of_client() > limit_for(hook.connection)) {
             hook.log(LogLevel::info, "fail: {} connections from {}", hook.connection.sessions_of_client(), client);
             return denysoft("Sorry, too many connections from {}, try again later", client).with_status({4, 7, 0});
         }
@@ -95,6 +82,12 @@ private:
             return {rule.verdict, rule.text};
         }
         return declined();
+    }
+
+    unsigned limit_for(const Connection& client) const {
+        const auto* history = client.notes().find(notes::karma_history);
+        if (history && *history < 0) return 1;
+        return history && *history > 5 ? max_per_client_ + 3 : max_per_client_;
     }
 
     const unsigned max_per_client_;

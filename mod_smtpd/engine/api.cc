@@ -1,6 +1,7 @@
 /// api.cc: what the API's types do beyond their headers, as far as the engine needs it itself: names, and a handler's log.
 #include <smtpd/connection.h>
 #include <smtpd/hooks.h>
+#include <smtpd/text.h>
 #include <smtpd/verdict.h>
 
 #include "support/strings.h"
@@ -39,6 +40,13 @@ std::string printable(const std::string& text) {
 std::string_view hook_name(HookId id) noexcept {
     const auto index = static_cast<std::size_t>(id);
     return index < hook_names.size() ? hook_names[index] : "unknown";
+}
+
+std::optional<Verdict> parse_verdict(std::string_view word) noexcept {
+    if (ascii_equal(word, "denyhard")) return Verdict::deny_disconnect;
+    for (std::size_t i = 0; i < verdict_names.size(); ++i)
+        if (ascii_equal(word, verdict_names[i])) return static_cast<Verdict>(i);
+    return {};
 }
 
 std::string_view verdict_name(Verdict verdict) noexcept {

@@ -14,8 +14,9 @@ namespace smtpd::host {
 /// One name. The stamps say what the content was made from, or, before it was read, where the file might be.
 class DirectoryControlFiles::Source final : public ControlSource {
 public:
-    Source(DirectoryControlFiles& owner, std::string_view name) : owner_(owner), name_(name), next_look_(owner.clock_.now() + owner.interval_) {
-        for (const auto& directory : owner_.directories_) stamps_.push_back(support::FileStamp::of(format_text("{}/{}", directory, name_)));
+    Source(DirectoryControlFiles& owner, std::vector<std::string> directories, std::string_view name)
+        : owner_(owner), directories_(std::move(directories)), name_(name), next_look_(owner.clock_.now() + owner.interval_) {
+        for (const auto& directory : directories_) stamps_.push_back(support::FileStamp::of(format_text("{}/{}", directory, name_)));
     }
 
     std::uint64_t generation() override {
@@ -31,7 +32,7 @@ public:
         const std::lock_guard lock(mutex_);
         const std::uint64_t current = generation_.load(std::memory_order_relaxed);
         if (content_generation_ != current) {
-            auto file = support::read_control_file(owner_.directories_, name_);
+            auto file = support::read_control_file(directories_, name_);
             content_ = std::move(file.text);
             stamps_ = std::move(file.files);
             content_generation_ = current;
@@ -39,7 +40,7 @@ public:
         return content_;
     }
 
-    std::string path() const override { return support::find_control_file(owner_.directories_, name_).value_or(std::string()); }
+    std::string path() const override { return support::find_control_file(directories_, name_).value_or(std::string()); }
 
     void report(const std::string& problem) override {
         {
@@ -63,6 +64,7 @@ private:
     }
 
     DirectoryControlFiles& owner_;
+    const std::vector<std::string> directories_;
     const std::string name_;
     std::atomic<MonotonicTime> next_look_;
     std::atomic<std::uint64_t> generation_{1};
@@ -80,13 +82,18 @@ DirectoryControlFiles::DirectoryControlFiles(std::vector<std::string> directorie
 
 DirectoryControlFiles::~DirectoryControlFiles() = default;
 
-std::shared_ptr<ControlSource> DirectoryControlFiles::source(std::string_view name) {
+std::shared_ptr<ControlSource> DirectoryControlFiles::source(std::string_view name) { return source(sources_, name, directories_, name); }
+
+std::shared_ptr<ControlSource> DirectoryControlFiles::source_at(std::string_view path) {
+    const auto slash = path.rfind('/');
+    return source(sources_elsewhere_, path, {std::string(path.substr(0, slash))}, path.substr(slash + 1));
+}
+
+std::shared_ptr<ControlSource> DirectoryControlFiles::source(Sources& known, std::string_view key, std::vector<std::string> directories,
+                                                             std::string_view name) {
     const std::lock_guard lock(mutex_);
-    const auto known = sources_.find(name);
-    if (known != sources_.end()) return known->second;
-    auto made = std::make_shared<Source>(*this, name);
-    sources_.emplace(name, made);
-    return made;
+    if (const auto found = known.find(key); found != known.end()) return found->second;
+    return known.emplace(key, std::make_shared<Source>(*this, std::move(directories), name)).first->second;
 }
 
 std::vector<std::string> DirectoryControlFiles::take_problems() {

@@ -27,6 +27,7 @@ public:
     ~DirectoryControlFiles() override;
 
     std::shared_ptr<ControlSource> source(std::string_view name) override;
+    std::shared_ptr<ControlSource> source_at(std::string_view path) override;
     const std::vector<std::string>& directories() const noexcept { return directories_; }
 
     /// What was reported since the last call, while the server starts: configuration errors.
@@ -36,7 +37,10 @@ public:
 
 private:
     class Source;
+    using Sources = std::map<std::string, std::shared_ptr<Source>, std::less<>>;
 
+    /// The file `name` of these directories, which the map knows as `key`.
+    std::shared_ptr<ControlSource> source(Sources& known, std::string_view key, std::vector<std::string> directories, std::string_view name);
     void report(const std::string& problem);
 
     const std::vector<std::string> directories_;
@@ -45,7 +49,8 @@ private:
     const Duration interval_;
 
     std::mutex mutex_;  ///< guards what follows
-    std::map<std::string, std::shared_ptr<Source>, std::less<>> sources_;
+    Sources sources_;
+    Sources sources_elsewhere_;  ///< by path
     std::vector<std::string> problems_;
     bool started_ = false;
 };

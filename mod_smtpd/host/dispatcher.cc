@@ -108,11 +108,12 @@ bool contains(const std::vector<std::uint16_t>& indexes, std::size_t index) noex
 /// The wishes of one handler in one round.
 class Dispatcher::Collector final : public Questions {
 public:
-    Collector(const HookContext& context, engine::Wait& wait, Duration limit) : answers_(context.answers()), wait_(wait), limit_(limit) {}
+    Collector(const HookContext& context, engine::Wait& wait, Duration limit) : answers_(context.answers()), wait_(wait), limit_(limit), patience_(limit) {}
 
     void delay(Duration duration) override { delay_ = std::max(delay_, duration); }
     void silence(Duration duration) override { silence_ = std::max(silence_, duration); }
     const DnsAnswer& dns(DnsType type, std::string_view name) override;
+    void patience(Duration duration) override { patience_ = std::min(duration, limit_); }
 
     Duration longest() const noexcept { return std::max(delay_, silence_); }
     bool has_asked() const noexcept { return asked_; }
@@ -129,6 +130,7 @@ private:
     const Answers& answers_;
     engine::Wait& wait_;
     const Duration limit_;
+    Duration patience_;
     Duration delay_{0};
     Duration silence_{0};
     bool asked_ = false;
@@ -145,12 +147,12 @@ const DnsAnswer& Dispatcher::Collector::dns(DnsType type, std::string_view name)
     const auto asked = std::find_if(wait_.questions.begin(), wait_.questions.end(),
                                     [&](const engine::Wait::Question& other) { return other.question == *question; });
     if (asked != wait_.questions.end()) {
-        asked->limit = std::max(asked->limit, limit_);
+        asked->limit = std::max(asked->limit, patience_);
         asked_ = true;
     } else if (wait_.rounds > max_rounds || wait_.questions_in_all == max_questions) {
         ++surplus_;
     } else {
-        wait_.questions.push_back({std::move(*question), limit_});
+        wait_.questions.push_back({std::move(*question), patience_});
         ++wait_.questions_in_all;
         asked_ = true;
     }

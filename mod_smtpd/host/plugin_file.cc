@@ -19,7 +19,7 @@ std::string_view current_name(std::string_view name) {
         {"check_badmailfrom", "badmailfrom"}, {"check_badmailfrom_patterns", "badmailfrom"}, {"check_badmailfromto", "badmailfromto"},
         {"check_badrcptto", "badrcptto"},     {"check_badrcptto_patterns", "badrcptto"},     {"check_bogus_bounce", "bogus_bounce"},
         {"check_earlytalker", "earlytalker"}, {"check_loop", "loop"},                        {"check_norelay", "relay"},
-        {"check_relay", "relay"}};
+        {"check_relay", "relay"},             {"check_spamhelo", "helo"},                    {"require_resolvable_fromhost", "resolvable_fromhost"}};
     for (const auto& [before, now] : renamed)
         if (name == before) return now;
     return name;

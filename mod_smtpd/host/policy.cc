@@ -28,6 +28,7 @@ void add_authentication_result(const HookContext& context, const std::string& en
 
 /// reject_type, with what the finding itself says about it; `declined` where neither says anything.
 Verdict refusal_of(const Finding& finding, const PolicyDefaults& policy) {
+    if (const auto named = finding.refusal_verdict()) return *named;
     if (!finding.is_soft()) return policy.reject_type;
     if (is_disconnect(policy.reject_type)) return *finding.is_soft() ? Verdict::denysoft_disconnect : Verdict::deny_disconnect;
     return *finding.is_soft() ? Verdict::denysoft : Verdict::deny;
@@ -37,6 +38,13 @@ EnhancedCode status_of(const Finding& finding, Verdict verdict) {
     EnhancedCode status = finding.enhanced().empty() ? EnhancedCode{0, 7, 1} : finding.enhanced();
     status.status_class = is_soft(verdict) ? 4 : 5;
     return status;
+}
+
+/// 451, with the text and status that the finding has for it.
+Answer temporary_failure_of(const Finding& finding) {
+    Answer answer = temporary_failure();
+    if (!finding.reply_text().empty()) answer.text = finding.reply_text();
+    return finding.enhanced().empty() ? answer : std::move(answer).with_status(status_of(finding, Verdict::denysoft));
 }
 
 Answer settle_fail(const Finding& finding, const HookContext& context, const PolicyDefaults& policy, const Instance& instance) {
@@ -66,7 +74,8 @@ bool is_immune(const HookContext& context) noexcept {
     const Connection& connection = context.connection;
     if (connection.is_relay_client() || connection.naughty() || !connection.whitelisted().empty()) return true;
     const Transaction* const transaction = context.transaction_or_null();
-    return transaction && !transaction->whitelisted().empty();
+    const Recipient* const recipient = context.recipient_or_null();
+    return (transaction && !transaction->whitelisted().empty()) || (recipient && !recipient->whitelisted().empty());
 }
 
 void note_immunity(const HookContext& context, const Instance& instance) {
@@ -79,6 +88,8 @@ void note_immunity(const HookContext& context, const Instance& instance) {
         context.log(LogLevel::info, "skip: whitelisted host: {}", connection.whitelisted());
     else if (connection.naughty())
         context.log(LogLevel::info, "skip: naughty");
+    else if (const Recipient* const recipient = context.recipient_or_null(); recipient && !recipient->whitelisted().empty())
+        context.log(LogLevel::info, "skip: whitelisted recipient: {}", recipient->whitelisted());
     else if (const Transaction* const transaction = context.transaction_or_null())
         context.log(LogLevel::info, "skip: whitelisted sender: {}", transaction->whitelisted());
 }
@@ -108,7 +119,7 @@ Answer settle(const Finding& finding, const HookContext& context, const Instance
     PluginCounters::count(counters.error);
     add_karma(context, finding.karma_points().value_or(0));
     log_finding(context, "error", finding.reason());
-    return policy.onerror == PolicyDefaults::OnError::tempfail ? temporary_failure() : Answer();
+    return policy.onerror == PolicyDefaults::OnError::tempfail ? temporary_failure_of(finding) : Answer();
 }
 
 }  // namespace smtpd::host

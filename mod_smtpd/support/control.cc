@@ -46,6 +46,17 @@ std::pair<std::string, std::string> ControlLine::split() const {
     return {std::string(all.substr(0, end)), std::string(support::trim(all.substr(end)))};
 }
 
+// --- VerdictLine ---
+
+Result<VerdictLine> VerdictLine::parse(const ControlLine& line) {
+    const auto [entry, rest] = line.split();
+    const auto [word, reason] = ControlLine{rest, line.file, line.number}.split();
+    const auto verdict = parse_verdict(word);
+    if (!verdict || *verdict == Verdict::done)
+        return problem(line, format_text("\"{}\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT", word));
+    return VerdictLine{entry, *verdict, reason};
+}
+
 // --- AddressPatterns ---
 
 Result<AddressPatterns> AddressPatterns::parse(const ControlText& text) {

@@ -63,6 +63,10 @@ public:
     /// What config() gives for a name; for other names `other_config` is asked, if it is set.
     std::map<std::string, std::vector<std::string>, std::less<>> configured;
     std::function<std::vector<std::string>(std::string_view)> other_config;
+    /// What user_config hooks give a user for a name; where that is nothing, the next.
+    std::function<std::vector<std::string>(std::string_view, const Address&)> own_config;
+    /// What user_config hooks give for a name, whoever the user is.
+    std::map<std::string, std::vector<std::string>, std::less<>> configured_by_users;
 
     std::vector<Reply> sent;                ///< by plugins
     std::vector<std::string> capabilities;  ///< added by plugins
@@ -74,7 +78,12 @@ public:
         if (known != configured.end()) return known->second;
         return other_config ? other_config(name) : std::vector<std::string>();
     }
-    std::vector<std::string> config(std::string_view name, const Address&) override { return config(name); }
+    std::vector<std::string> config(std::string_view name, const Address& user) override {
+        if (own_config)
+            if (auto own = own_config(name, user); !own.empty()) return own;
+        const auto known = configured_by_users.find(name);
+        return known != configured_by_users.end() ? known->second : config(name);
+    }
     std::size_t unread() const noexcept override { return unread_; }
     const Clock& clock() const noexcept override { return clock_; }
     LogSink& log() const noexcept override { return log_; }

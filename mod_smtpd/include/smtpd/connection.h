@@ -48,8 +48,10 @@ public:
     const IpAddress& address() const noexcept { return client_.address; }
     std::uint16_t port() const noexcept { return client_.port; }
     const Endpoint& local() const noexcept { return local_; }
-    /// The client's name by reverse DNS as far as the server looked it up, else "".
+    /// The client's name by reverse DNS as far as the server, or the plugin fcrdns, looked it up, else "".
     const std::string& host() const noexcept { return host_; }
+    /// For a plugin that has found out that this is the client's name, by looking it up in both directions.
+    void set_host(std::string name) { host_ = std::move(name); }
     /// host(), or the address in brackets: how the client is called in texts for people.
     std::string name() const { return host_.empty() ? "[" + address().to_string() + "]" : host_; }
     Greeted greeted() const noexcept { return greeted_; }

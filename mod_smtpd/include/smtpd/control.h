@@ -9,6 +9,7 @@
 #include <smtpd/ip.h>
 #include <smtpd/pattern.h>
 #include <smtpd/result.h>
+#include <smtpd/verdict.h>
 
 #include <cstdint>
 #include <functional>
@@ -47,6 +48,16 @@ struct ListEntry {
     std::string reason;   ///< rest of the line, may be empty
 
     const std::string& reason_or(const std::string& otherwise) const noexcept { return reason.empty() ? otherwise : reason; }
+};
+
+/// A line `entry CODE [text]`, the form of hosts_allow and its kind: what is to be said to whom.
+struct SMTPD_API VerdictLine {
+    std::string entry;
+    Verdict verdict = Verdict::declined;  ///< never `done`
+    std::string text;                     ///< may be empty
+
+    /// The Error names file, line and the words that there are.
+    static Result<VerdictLine> parse(const ControlLine& line);
 };
 
 /// badmailfrom, badrcptto: one `entry [reason]` a line. An entry is an address, `@domain`, or a regular expression (recognised by any of
@@ -190,6 +201,8 @@ public:
     virtual ~ControlFiles() = default;
     /// The file of that name (no path separators). Never null; a missing file is an empty source.
     virtual std::shared_ptr<ControlSource> source(std::string_view name) = 0;
+    /// A file of the same form that is elsewhere, by its absolute path (Setup::path).
+    virtual std::shared_ptr<ControlSource> source_at(std::string_view path) = 0;
 
     Watched<ControlText> lines(std::string_view name);
     Watched<AddressPatterns> address_patterns(std::string_view name);
@@ -202,7 +215,11 @@ public:
     /// Any other form: `parse` turns the lines into a T.
     template <class T>
     Watched<T> parsed(std::string_view name, std::function<Result<T>(const ControlText&)> parse) {
-        return Watched<T>(source(name), [parse = std::move(parse)](ControlSource& from) -> Result<T> {
+        return parsed(source(name), std::move(parse));
+    }
+    template <class T>
+    static Watched<T> parsed(std::shared_ptr<ControlSource> source, std::function<Result<T>(const ControlText&)> parse) {
+        return Watched<T>(std::move(source), [parse = std::move(parse)](ControlSource& from) -> Result<T> {
             auto text = from.text();
             if (!text) return text.error();
             return parse(*text);

@@ -3,6 +3,7 @@
 
 #include <smtpd/format.h>
 #include <smtpd/status.h>
+#include <smtpd/verdict.h>
 
 #include <optional>
 #include <string>
@@ -29,6 +30,11 @@ public:
     Finding&& karma(int points) && { karma_ = points; return std::move(*this); }
     /// The refusal this instance would give is this one's, whatever reject_type says: for plugins whose lists name a verdict per entry.
     Finding&& soft(bool temporary) && { soft_ = temporary; return std::move(*this); }
+    /// The same with all of it: one of the four denials. Anything else changes nothing.
+    Finding&& refusal(Verdict denial) && {
+        if (is_denial(denial)) refusal_ = denial;
+        return std::move(*this);
+    }
     /// An entry for the Authentication-Results field, e.g. "iprev=pass policy.iprev=192.0.2.1" (RFC 8601).
     Finding&& authentication_result(std::string entry) && { authentication_result_ = std::move(entry); return std::move(*this); }
 
@@ -38,6 +44,7 @@ public:
     EnhancedCode enhanced() const noexcept { return enhanced_; }
     std::optional<int> karma_points() const noexcept { return karma_; }
     std::optional<bool> is_soft() const noexcept { return soft_; }
+    std::optional<Verdict> refusal_verdict() const noexcept { return refusal_; }
     const std::string& authentication_entry() const noexcept { return authentication_result_; }
 
 private:
@@ -47,6 +54,7 @@ private:
     EnhancedCode enhanced_;
     std::optional<int> karma_;
     std::optional<bool> soft_;
+    std::optional<Verdict> refusal_;
     std::string authentication_result_;
 };
 

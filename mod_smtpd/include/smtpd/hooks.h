@@ -21,6 +21,7 @@
 #include <smtpd/verdict.h>
 #include <smtpd/waiting.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -68,6 +69,8 @@ public:
     /// When this call has to be over.
     MonotonicTime deadline() const noexcept { return deadline_; }
     const Clock& clock() const noexcept { return connection.clock(); }
+    /// What is left until then, at least 0: how long a back end may take.
+    Duration time_left() const noexcept { return std::max(Duration(0), std::chrono::floor<Duration>(deadline_ - clock().now())); }
     /// A namespace that the plugin opened with Setup::store(), for the time that this call has left.
     template <class T>
     Store<T> store(const Store<T>& space) const { return space.within(std::chrono::floor<Duration>(deadline_ - clock().now())); }
@@ -84,6 +87,8 @@ public:
     void set_answers(const Answers& answers) noexcept { answers_ = answers; }
     /// The transaction, for log lines; null outside one.
     virtual Transaction* transaction_or_null() const noexcept { return nullptr; }
+    /// The recipient that is being decided about; null elsewhere.
+    virtual const Recipient* recipient_or_null() const noexcept { return nullptr; }
 
 protected:
     ~HookContext() = default;
@@ -172,6 +177,7 @@ public:
     RcptHook(Connection& connection, Transaction& transaction, Recipient& recipient)
         : TransactionContext(HookId::rcpt, connection, transaction), recipient(recipient) {}
     Recipient& recipient;
+    const Recipient* recipient_or_null() const noexcept override { return &recipient; }
 };
 
 /// data, data_headers_end, data_post_headers, data_post, queue_pre, queue, queue_post, reset_transaction.

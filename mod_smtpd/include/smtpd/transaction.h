@@ -23,12 +23,16 @@ public:
     const Address& address() const noexcept { return address_; }
     void set_address(Address address) { address_ = std::move(address); }  ///< rewriting; before or after acceptance
     const Parameters& parameters() const noexcept { return parameters_; }
+    /// At the rcpt hook, this recipient is exempt from policy plugins; `why` is logged by those that skip. It is no right to be accepted.
+    void set_whitelisted(std::string why) { whitelisted_ = std::move(why); }
+    const std::string& whitelisted() const noexcept { return whitelisted_; }
     Notes& notes() noexcept { return notes_; }
     const Notes& notes() const noexcept { return notes_; }
 
 private:
     Address address_;
     Parameters parameters_;
+    std::string whitelisted_;
     Notes notes_;
 };
 

@@ -6,6 +6,7 @@
 #include <smtpd/status.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,8 @@ enum class Verdict : std::uint8_t {
 };
 
 SMTPD_API std::string_view verdict_name(Verdict verdict) noexcept;  ///< "deny_disconnect"
+/// The same word in any case; also "denyhard", qpsmtpd's old name of deny_disconnect.
+SMTPD_API std::optional<Verdict> parse_verdict(std::string_view word) noexcept;
 constexpr bool is_denial(Verdict verdict) noexcept {
     return verdict >= Verdict::deny && verdict <= Verdict::denysoft_disconnect;
 }

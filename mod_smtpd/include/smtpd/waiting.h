@@ -42,6 +42,9 @@ public:
     /// A question to the DNS. Gives the answer as far as it is known already: `not_asked` the first time, what came of it when the handler is called
     /// again. The reference is valid during the call of the handler.
     virtual const DnsAnswer& dns(DnsType type, std::string_view name) = 0;
+    /// Answers to this handler's questions that have not come by then are not worth waiting for; without it, the plugin's deadline holds. To be said
+    /// before the questions are put.
+    virtual void patience(Duration duration) = 0;
     const DnsAnswer& a(std::string_view name) { return dns(DnsType::a, name); }
     const DnsAnswer& aaaa(std::string_view name) { return dns(DnsType::aaaa, name); }
     const DnsAnswer& mx(std::string_view name) { return dns(DnsType::mx, name); }

@@ -37,6 +37,7 @@ class ControlFilesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(one_change_is_one_generation);
     CPPUNIT_TEST(the_same_name_is_the_same_source);
     CPPUNIT_TEST(names_do_not_leave_the_directory);
+    CPPUNIT_TEST(a_file_elsewhere_is_watched_as_well);
     CPPUNIT_TEST(a_bad_file_is_an_error_at_start_and_a_warning_later);
     CPPUNIT_TEST(an_unreadable_text_keeps_the_old_content);
     CPPUNIT_TEST(a_cdb_is_found_by_its_path);
@@ -143,6 +144,20 @@ public:
         CPPUNIT_ASSERT_EQUAL(string(), text_of(*control.lines(name).get()));
         CPPUNIT_ASSERT_EQUAL(string(), control.source(name)->path());
         CPPUNIT_ASSERT_EQUAL(string(), text_of(*control.lines(own_.path("secret")).get()));
+    }
+
+    void a_file_elsewhere_is_watched_as_well() {
+        fakes::TempDirectory elsewhere;
+        const auto lines = ControlFiles::parsed<ControlText>(control_.source_at(elsewhere.path("list")),
+                                                             [](const ControlText& text) { return Result<ControlText>(text); });
+        CPPUNIT_ASSERT_EQUAL(string(), text_of(*lines.get()));
+        replace(elsewhere, "list", "one\n# two\n");
+        own_.write("list", "another\n");
+        second();
+        CPPUNIT_ASSERT_EQUAL(string("one;"), text_of(*lines.get()));
+        CPPUNIT_ASSERT_EQUAL(elsewhere.path("list"), control_.source_at(elsewhere.path("list"))->path());
+        CPPUNIT_ASSERT(control_.source_at(elsewhere.path("list")) == control_.source_at(elsewhere.path("list")));
+        CPPUNIT_ASSERT_EQUAL(own_.path("list"), control_.source("list")->path());
     }
 
     void a_bad_file_is_an_error_at_start_and_a_warning_later() {

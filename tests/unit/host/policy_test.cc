@@ -27,6 +27,7 @@ class PolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(every_outcome_is_counted);
     CPPUNIT_TEST(authentication_results_go_to_the_transaction_or_the_connection);
     CPPUNIT_TEST(immune_clients_are_skipped_with_the_reason);
+    CPPUNIT_TEST(an_exempt_recipient_is_skipped_alone);
     CPPUNIT_TEST(a_policy_that_does_not_exempt_judges_everybody);
     CPPUNIT_TEST(a_verdict_of_a_policy_plugin_is_not_subject_to_reject);
     CPPUNIT_TEST(a_constructor_may_change_its_policy);
@@ -61,10 +62,18 @@ public:
             {"", [] { return fail("x").soft(true); }, "denysoft 0 4.7.1 ", "fail: x"},
             {"reject_type=temp", [] { return fail("x").soft(false); }, "deny 0 5.7.1 ", "fail: x"},
             {"reject_type=disconnect", [] { return fail("x").soft(true); }, "denysoft_disconnect 0 4.7.1 ", "fail: x"},
+            {"", [] { return fail("x").refusal(Verdict::denysoft_disconnect); }, "denysoft_disconnect 0 4.7.1 ", "fail: x"},
+            {"reject_type=temp_disconnect", [] { return fail("x").refusal(Verdict::deny).status(status::no_such_user); }, "deny 0 5.1.1 No such user", "fail: x"},
+            {"", [] { return fail("x").refusal(Verdict::ok); }, "deny 0 5.7.1 ", "fail: x"},
+            {"reject=no", [] { return fail("x").refusal(Verdict::deny_disconnect); }, "declined 0 0.0.0 ", "fail, tolerated: x"},
             {"reject=no", [] { return fail("listed"); }, "declined 0 0.0.0 ", "fail, tolerated: listed"},
             {"reject=naughty", [] { return fail("listed"); }, "declined 0 0.0.0 ", "fail, NAUGHTY: listed"},
             {"", [] { return error("time-out"); }, "declined 0 0.0.0 ", "error: time-out"},
             {"onerror=tempfail", [] { return error("time-out"); }, "denysoft 451 4.3.0 Local error in processing", "error: time-out"},
+            {"onerror=tempfail", [] { return error("time-out").status(status::temp_resolver_failed); },
+             "denysoft 451 4.4.3 Temporary address resolution failure", "error: time-out"},
+            {"onerror=tempfail", [] { return error("time-out").status(EnhancedCode{5, 4, 3}).reply("not now"); }, "denysoft 451 4.4.3 not now", "error: time-out"},
+            {"", [] { return error("time-out").status(status::temp_resolver_failed); }, "declined 0 0.0.0 ", "error: time-out"},
         };
         for (const auto& row : rows) {
             PluginWorld world;
@@ -184,6 +193,17 @@ public:
             CPPUNIT_ASSERT_EQUAL(string("(rcpt) policy:p: ") + row.line + "\n", world.log.to_string());
             CPPUNIT_ASSERT(world.log.lines()[0].level == LogLevel::info);
         }
+    }
+
+    void an_exempt_recipient_is_skipped_alone() {
+        PluginWorld world;
+        add(world, "p", {}, [] { return fail("asked"); });
+        world.build();
+        Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
+        recipient.set_whitelisted("our own");
+        CPPUNIT_ASSERT_EQUAL(string("declined 0 0.0.0 "), describe(world.run(RcptHook(*world.connection, *world.transaction, recipient))));
+        CPPUNIT_ASSERT_EQUAL(string("(rcpt) policy:p: skip: whitelisted recipient: our own\n"), world.log.to_string());
+        CPPUNIT_ASSERT(is_denial(world.rcpt().verdict));
     }
 
     void a_policy_that_does_not_exempt_judges_everybody() {

@@ -2,6 +2,8 @@
 #include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
 
+#include <smtpd/known_notes.h>
+
 #include <cppunit/extensions/HelperMacros.h>
 
 namespace smtpd {
@@ -14,6 +16,7 @@ class HostsAllowTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(HostsAllowTest);
     CPPUNIT_TEST(the_first_line_that_matches_counts);
     CPPUNIT_TEST(a_client_may_hold_so_many_connections);
+    CPPUNIT_TEST(history_changes_how_many);
     CPPUNIT_TEST(mistakes_in_the_file_are_found_at_configtest);
     CPPUNIT_TEST_SUITE_END();
 
@@ -67,6 +70,21 @@ public:
             PluginUnderTest plugin("hosts_allow", row.options, {{"hosts_allow", "192.0.2.0/24 OK\n"}});
             plugin.connection().set_sessions_of_client(row.sessions);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.answer), shown(plugin.pre_connection()));
+        }
+    }
+
+    void history_changes_how_many() {
+        const struct {
+            long history;
+            unsigned sessions;
+            bool is_refused;
+        } rows[] = {{6, 6, false}, {6, 7, true}, {5, 3, false}, {5, 4, true}, {0, 3, false}, {-1, 1, false}, {-1, 2, true}};
+        for (const auto& row : rows) {
+            PluginUnderTest plugin("hosts_allow", "max_per_client=3");
+            plugin.connection().notes().set(notes::karma_history, row.history);
+            plugin.connection().set_sessions_of_client(row.sessions);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::to_string(row.history) + " " + std::to_string(row.sessions), row.is_refused,
+                                         is_denial(plugin.pre_connection().verdict));
         }
     }
 

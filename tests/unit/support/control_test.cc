@@ -113,6 +113,7 @@ private:
 class FakeFiles final : public ControlFiles {
 public:
     std::shared_ptr<ControlSource> source(std::string_view name) override { return file(name); }
+    std::shared_ptr<ControlSource> source_at(std::string_view path) override { return source(path); }
     std::shared_ptr<FakeSource> file(std::string_view name) {
         auto& entry = files_[std::string(name)];
         if (!entry) entry = std::make_shared<FakeSource>();
@@ -134,6 +135,7 @@ class ControlTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(ten_thousand_networks_are_found);
     CPPUNIT_TEST(domains_match_exactly_or_below);
     CPPUNIT_TEST(mistakes_are_named_with_place_and_what_is_allowed);
+    CPPUNIT_TEST(verdict_lines_have_an_entry_a_word_and_a_text);
     CPPUNIT_TEST(cdb_values_are_found);
     CPPUNIT_TEST(a_large_cdb_is_mapped);
     CPPUNIT_TEST(a_damaged_cdb_is_refused_or_stays_within_the_file);
@@ -280,6 +282,27 @@ class ControlTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL("file:1: \"" + std::string(wrong) + "\" is no domain; allowed is one domain a line (example.com), or a dot "
                                  "and a domain for all that is below it (.example.com)",
                                  error_of<DomainList>(text({wrong})));
+    }
+
+    void verdict_lines_have_an_entry_a_word_and_a_text() {
+        const struct {
+            const char* line;
+            const char* expected;
+        } rows[] = {
+            {"a@b OK", "a@b|ok|"},
+            {"a@b\tdenysoft \t come  back ", "a@b|denysoft|come  back"},
+            {"192.0.2.1   DENY_DISCONNECT", "192.0.2.1|deny_disconnect|"},
+            {"x DenyHard gone", "x|deny_disconnect|gone"},
+            {"x DECLINED", "x|declined|"},
+            {"x", "file:1: \"\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT"},
+            {"x DONE", "file:1: \"DONE\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT"},
+            {"x 550 no", "file:1: \"550\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT"},
+        };
+        for (const auto& row : rows) {
+            const auto parsed = VerdictLine::parse({row.line, "file", 1});
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, std::string(row.expected),
+                                         parsed ? format_text("{}|{}|{}", parsed->entry, verdict_name(parsed->verdict), parsed->text) : parsed.error().what);
+        }
     }
 
     void cdb_values_are_found() {

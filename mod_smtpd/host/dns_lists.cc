@@ -1,0 +1,226 @@
+/// dns_lists.cc: what lists in the DNS say, and whether they can be believed.
+#include <smtpd/dns_lists.h>
+
+#include <smtpd/format.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+namespace smtpd {
+namespace {
+
+constexpr std::size_t longest_text = 300;  // what of a list's text goes into a reply
+constexpr Duration retry_off = std::chrono::minutes(10);    // when a list that is off is tested again
+constexpr Duration retry_silent = std::chrono::minutes(1);  // ... and one that gave no answer
+constexpr unsigned most_silences = 10;                      // tests in a row without an answer that switch a list off
+
+Error wrong(std::string_view entry, std::string_view what) {
+    return Error{ErrorCode::config, format_text("\"{}\": {}", quoted(entry, 200), what)};
+}
+
+/// Takes the text up to one of `ends` off the front, and leaves that octet there.
+std::string_view cut(std::string_view& rest, std::string_view ends) {
+    const auto part = rest.substr(0, rest.find_first_of(ends));
+    rest.remove_prefix(part.size());
+    return part;
+}
+
+std::string_view trimmed(std::string_view text) {
+    const auto begin = text.find_first_not_of(" \t");
+    return begin == text.npos ? std::string_view() : text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
+std::optional<std::uint8_t> octet(std::string_view text) {
+    std::uint8_t value = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (problem != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
+
+/// "7", "2-11" or "*".
+std::optional<std::pair<std::uint8_t, std::uint8_t>> range(std::string_view text) {
+    if (text == "*") return std::pair<std::uint8_t, std::uint8_t>(0, 255);
+    const auto dash = text.find('-');
+    const auto first = octet(text.substr(0, dash));
+    const auto last = dash == text.npos ? first : octet(text.substr(dash + 1));
+    if (!first || !last || *last < *first) return std::nullopt;
+    return std::pair(*first, *last);
+}
+
+template <class Code>
+std::optional<Code> parse_code(std::string_view text) {
+    Code code;
+    for (std::size_t i = 0; i < code.size(); ++i) {
+        const auto part = i + 1 < code.size() ? text.substr(0, text.find('.')) : text;
+        const auto numbers = range(part);
+        if (!numbers) return std::nullopt;
+        code[i] = *numbers;
+        text.remove_prefix(std::min(part.size() + 1, text.size()));
+    }
+    return code[0] == std::pair<std::uint8_t, std::uint8_t>(127, 127) ? std::optional(code) : std::nullopt;
+}
+
+template <class Code>
+bool matches(const Code& code, const IpAddress& address) {
+    for (std::size_t i = 0; i < code.size(); ++i)
+        if (address.bytes()[i] < code[i].first || address.bytes()[i] > code[i].second) return false;
+    return true;
+}
+
+/// Why no answer with that address means "listed"; "" if it may.
+std::string why_not(const IpAddress& address) {
+    const auto& bytes = address.bytes();
+    if (!address.is_v4() || bytes[0] != 127) return format_text("answers {}, as no list does", address);
+    if (bytes[1] == 255 && bytes[2] == 255) return format_text("refuses to answer ({})", address);
+    return {};
+}
+
+std::string shown_addresses(const DnsAnswer& answer) {
+    std::string text;
+    for (const auto& address : answer.addresses()) text += (text.empty() ? "" : " ") + address.to_string();
+    return text;
+}
+
+std::string with_subject(std::string text, const std::string& subject) {
+    for (const std::string_view mark : {"%IP%", "%DOMAIN%"})
+        for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + subject.size())) text.replace(at, mark.size(), subject);
+    return text;
+}
+
+std::string name_in(const DnsListSubject& subject, const DnsList& list) { return subject.label + "." + list.zone(); }
+
+}  // namespace
+
+Result<DnsList> DnsList::parse(std::string_view entry) {
+    DnsList list;
+    std::string_view rest = trimmed(entry);
+    const auto zone = DnsQuestion::make(DnsType::a, cut(rest, "=: \t"));
+    if (!zone) return wrong(entry, "this begins with no name of a zone");
+    list.zone_ = zone->name;
+    while (rest.starts_with('=') || rest.starts_with(',')) {
+        rest.remove_prefix(1);
+        const auto text = cut(rest, ",: \t");
+        const auto code = parse_code<Code>(text);
+        if (!code) return wrong(entry, format_text("\"{}\" is no answer of a list; it is 127.0.0.2, 127.0.0.2-11 or 127.0.*.3", quoted(text, 200)));
+        list.codes_.push_back(*code);
+    }
+    if (rest.starts_with(':')) rest.remove_prefix(1);
+    list.text_ = trimmed(rest);
+    return list;
+}
+
+bool DnsList::lists(const DnsAnswer& answer, std::string& problem) const {
+    if (answer.failed()) problem = answer.error();
+    for (const auto& address : answer.addresses()) {
+        if (std::string reason = why_not(address); !reason.empty()) {
+            problem = std::move(reason);
+        } else if (codes_.empty()) {
+            if (address.bytes() != IpAddress::v4({127, 0, 0, 1}).bytes()) return true;
+            problem = "answers 127.0.0.1, which is no listing unless it is named";
+        } else if (std::any_of(codes_.begin(), codes_.end(), [&](const Code& code) { return matches(code, address); })) {
+            return true;
+        }
+    }
+    return false;
+}
+
+DnsLists::DnsLists(Setup& setup, Of kind, const std::vector<std::string>& entries, std::string_view control_file, SelfTest test)
+    : kind_(kind), test_(test) {
+    for (const auto& entry : entries)
+        if (auto list = DnsList::parse(entry)) entries_.push_back(std::move(*list));
+        else setup.error("{}", list.error().what);
+    file_ = setup.control().parsed<Lists>(control_file, [](const ControlText& text) -> Result<Lists> {
+        Lists lists;
+        for (const auto& line : text) {
+            auto list = DnsList::parse(line.text);
+            if (!list) return Error{ErrorCode::config, format_text("{}: {}", line.position(), list.error().what)};
+            lists.push_back(std::move(*list));
+        }
+        return lists;
+    });
+}
+
+template <class F>
+void DnsLists::for_each(F visit) const {
+    const auto file = file_.get();
+    for (const auto* lists : {&entries_, file.get()})
+        for (const auto& list : *lists) visit(list);
+}
+
+bool DnsLists::is_due(const DnsList& list, const HookContext& hook) const noexcept {
+    return test_.every > Duration(0) && hook.clock().now() >= list.health_->next_test.load(std::memory_order_relaxed);
+}
+
+/// The names of RFC 5782 5, which a list has, or has not.
+std::string DnsLists::tested(const DnsList& list, bool has_entry) const {
+    const char* const label = kind_ == Of::addresses ? (has_entry ? "2.0.0.127." : "1.0.0.127.") : (has_entry ? "test." : "invalid.");
+    return label + list.zone_;
+}
+
+void DnsLists::ask(const DnsListSubject& subject, const HookContext& hook, Questions& questions) const {
+    for_each([&](const DnsList& list) {
+        if (is_due(list, hook))
+            for (const bool has_entry : {false, true}) questions.a(tested(list, has_entry));
+        if (list.health_->is_off.load(std::memory_order_relaxed)) return;
+        const std::string name = name_in(subject, list);
+        std::string ignored;
+        if (list.lists(questions.a(name), ignored) && list.text_.empty()) questions.txt(name);
+    });
+}
+
+DnsListing DnsLists::look_up(const DnsListSubject& subject, const HookContext& hook, const Answers& answers) const {
+    DnsListing listing;
+    for_each([&](const DnsList& list) {
+        if (is_due(list, hook)) test(list, hook, answers);
+        const std::string name = name_in(subject, list);
+        const DnsAnswer& answer = answers.a(name);
+        if (list.health_->is_off.load(std::memory_order_relaxed) || answer.status() == DnsStatus::not_asked) return;
+        std::string problem;
+        if (!list.lists(answer, problem)) {
+            if (!problem.empty()) listing.errors += format_text("{}{}: {}", listing.errors.empty() ? "" : "; ", list.zone_, problem);
+        } else if (!listing.is_listed()) {
+            const auto& texts = answers.txt(name).texts();
+            listing.zone = list.zone_;
+            listing.answer = shown_addresses(answer);
+            listing.text = !list.text_.empty() ? with_subject(list.text_, subject.shown) : texts.empty() ? "" : texts.front().substr(0, longest_text);
+        }
+    });
+    return listing;
+}
+
+/// What a test shows that no good list does; "" where there is nothing to be said, or nobody could tell.
+std::string DnsLists::defect(const DnsAnswer& absent, const DnsAnswer& present) const {
+    const bool of_addresses = kind_ == Of::addresses;
+    if (absent.found()) return format_text("it lists {} ({}), and so everybody", of_addresses ? "127.0.0.1" : "INVALID", shown_addresses(absent));
+    if (!test_.wants_entry) return {};
+    if (present.is_absent()) return format_text("it does not list {}, as every list in use does", of_addresses ? "127.0.0.2" : "TEST");
+    const auto& addresses = present.addresses();
+    const bool has_listing = std::any_of(addresses.begin(), addresses.end(), [](const IpAddress& address) { return why_not(address).empty(); });
+    return present.found() && !has_listing ? "it " + why_not(addresses.front()) : std::string();
+}
+
+/// Believes, or does not believe, the list from now on.
+void DnsLists::test(const DnsList& list, const HookContext& hook, const Answers& answers) const {
+    const DnsAnswer& absent = answers.a(tested(list, false));
+    const DnsAnswer& present = answers.a(tested(list, true));
+    DnsList::Health& health = *list.health_;
+    MonotonicTime due = health.next_test.load();
+    if (hook.clock().now() < due || absent.status() == DnsStatus::not_asked || present.status() == DnsStatus::not_asked) return;
+    std::string problem = defect(absent, present);
+    const DnsAnswer& silent = absent.failed() ? absent : present;
+    const bool is_silent = problem.empty() && silent.failed();
+    const unsigned silences = is_silent ? health.silences + 1 : 0;
+    if (silences >= most_silences) problem = format_text("it has not answered for a long time: {}", silent.error());
+    const Duration wait = !problem.empty() ? retry_off : is_silent ? retry_silent : test_.every;
+    if (!health.next_test.compare_exchange_strong(due, hook.clock().now() + std::min(wait, test_.every))) return;  // another session was faster
+    health.silences = silences;
+    if ((is_silent && problem.empty()) || health.is_off.exchange(!problem.empty()) == !problem.empty()) return;
+    if (problem.empty())
+        hook.log(LogLevel::notice, "the list {} passes its test again and is asked", list.zone_);
+    else
+        hook.log(LogLevel::error, "the list {} IS SWITCHED OFF: {}", list.zone_, problem);
+}
+
+}  // namespace smtpd

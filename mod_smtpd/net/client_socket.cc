@@ -1,0 +1,141 @@
+/// client_socket.cc: see client_socket.h.
+#include <smtpd/client_socket.h>
+
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+namespace smtpd {
+namespace {
+
+/// A local socket whose queue is full does not say when there is room again.
+constexpr Duration queue_pause{10};
+
+FileDescriptor make_socket(int family) { return FileDescriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+
+}  // namespace
+
+ClientSocket::ClientSocket(FileDescriptor socket, std::string peer, Duration time)
+    : socket_(std::move(socket)), peer_(std::move(peer)), time_(time), deadline_(std::chrono::steady_clock::now() + time) {}
+
+Error ClientSocket::timed_out() const {
+    return {ErrorCode::timeout, format_text("{} did not answer within {} ms", peer_, time_.count())};
+}
+
+Error ClientSocket::unavailable(std::string_view what, int os_status) const {
+    const std::string why = os_status == 0 ? std::string() : ": " + std::generic_category().message(os_status);
+    return {ErrorCode::unavailable, format_text("{} {}{}", what, peer_, why), os_status};
+}
+
+Result<void> ClientSocket::wait_for(short events) {
+    for (;;) {
+        const auto left = std::chrono::ceil<Duration>(deadline_ - std::chrono::steady_clock::now());
+        if (left.count() <= 0) return timed_out();
+        pollfd wait{socket_.get(), events, 0};
+        const int ready = poll(&wait, 1, static_cast<int>(std::min<Duration::rep>(left.count(), 60'000)));
+        if (ready > 0) return {};
+        if (ready < 0 && errno != EINTR) return unavailable("cannot wait for", errno);
+    }
+}
+
+Result<void> ClientSocket::connect(const void* address, unsigned size) {
+    while (::connect(socket_.get(), static_cast<const sockaddr*>(address), size) != 0) {
+        const int status = errno;
+        if (status == EINTR) continue;
+        if (status == EISCONN) return {};
+        if (status == EAGAIN) {
+            if (std::chrono::steady_clock::now() + queue_pause > deadline_) return timed_out();
+            poll(nullptr, 0, static_cast<int>(queue_pause.count()));
+            continue;
+        }
+        if (status != EINPROGRESS && status != EALREADY) return unavailable("cannot connect to", status);
+        if (auto waited = wait_for(POLLOUT); !waited) return waited;
+        int outcome = 0;
+        socklen_t outcome_size = sizeof outcome;
+        getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &outcome, &outcome_size);
+        return outcome == 0 ? Result<void>() : unavailable("cannot connect to", outcome);
+    }
+    return {};
+}
+
+Result<ClientSocket> ClientSocket::connect_local(const std::string& path, Duration time) {
+    ClientSocket client(make_socket(AF_UNIX), path, time);
+    if (!client.socket_) return client.unavailable("cannot make a socket for", errno);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) return client.unavailable("cannot connect to", ENAMETOOLONG);
+    std::memcpy(address.sun_path, path.data(), path.size());
+    if (auto connected = client.connect(&address, sizeof address); !connected) return connected.error();
+    return client;
+}
+
+Result<ClientSocket> ClientSocket::connect_tcp(const IpAddress& address, std::uint16_t port, Duration time) {
+    const std::string peer = format_text(address.is_v6() ? "[{}]:{}" : "{}:{}", address, port);
+    ClientSocket client(make_socket(address.is_v6() ? AF_INET6 : AF_INET), peer, time);
+    if (!client.socket_) return client.unavailable("cannot make a socket for", errno);
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    std::memcpy(&v4.sin_addr, address.bytes().data(), sizeof v4.sin_addr);
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    std::memcpy(&v6.sin6_addr, address.bytes().data(), sizeof v6.sin6_addr);
+    auto connected = address.is_v6() ? client.connect(&v6, sizeof v6) : client.connect(&v4, sizeof v4);
+    if (!connected) return connected.error();
+    return client;
+}
+
+Result<void> ClientSocket::send(std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (sent > 0) bytes.remove_prefix(static_cast<std::size_t>(sent));
+        if (sent >= 0 || errno == EINTR) continue;
+        if (errno != EAGAIN) return unavailable("cannot send to", errno);
+        if (auto waited = wait_for(POLLOUT); !waited) return waited;
+    }
+    return {};
+}
+
+Result<std::size_t> ClientSocket::receive_some(char* buffer, std::size_t size) {
+    for (;;) {
+        if (auto waited = wait_for(POLLIN); !waited) return waited.error();
+        const ssize_t got = ::recv(socket_.get(), buffer, size, 0);
+        if (got >= 0) return static_cast<std::size_t>(got);
+        if (errno != EINTR && errno != EAGAIN) return unavailable("cannot receive from", errno);
+    }
+}
+
+Result<std::string> ClientSocket::receive(std::size_t size) {
+    std::string bytes(size, '\0');
+    for (std::size_t have = 0; have < size;) {
+        const auto got = receive_some(bytes.data() + have, size - have);
+        if (!got) return got.error();
+        if (*got == 0) return Error{ErrorCode::unavailable, format_text("{} closed after {} of {} octets", peer_, have, size)};
+        have += *got;
+    }
+    return bytes;
+}
+
+Result<std::string> ClientSocket::receive_all(std::size_t limit) {
+    std::string bytes;
+    char buffer[4096];
+    for (;;) {
+        const auto got = receive_some(buffer, sizeof buffer);
+        if (!got) return got.error();
+        if (*got == 0) return bytes;
+        if (bytes.size() + *got > limit) return Error{ErrorCode::unavailable, format_text("{} sent more than {} octets", peer_, limit)};
+        bytes.append(buffer, *got);
+    }
+}
+
+}  // namespace smtpd
