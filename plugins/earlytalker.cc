@@ -19,7 +19,7 @@
 /// ## Notes
 ///
 /// Sets the connection's note `earlytalker` to where it was. The note `earlytalker_wait`, set by another plugin at pre_connection, replaces
-/// `wait`.
+/// `wait`. Who has a note `karma_history` of more than 5 does not wait at CONNECT.
 ///
 /// ## Examples
 ///
@@ -74,7 +74,10 @@ private:
     }
 
     void watch_greeting(Hooks& hooks) {
-        hooks.connect.ask([this](const ConnectHook& hook, Questions& questions) { questions.silence(wait_for(hook)); })
+        hooks.connect
+            .ask([this](const ConnectHook& hook, Questions& questions) {
+                if (!is_well_known(hook)) questions.silence(wait_for(hook));
+            })
             .decide([this](const ConnectHook& hook, const Answers& answers) { return judge_greeting(hook, answers); });
         if (options_.defer_reject) hooks.mail.decide([](const MailHook& hook) { return judge_mail(hook); });
     }
@@ -91,7 +94,13 @@ private:
         return wait ? *wait : options_.wait;
     }
 
+    static bool is_well_known(const ConnectHook& hook) {
+        const auto* history = hook.connection.notes().find(notes::karma_history);
+        return history && *history > 5;
+    }
+
     Finding judge_greeting(const ConnectHook& hook, const Answers& answers) const {
+        if (is_well_known(hook)) return skip("good karma");
         if (!answers.client_spoke()) return pass();
         if (!options_.defer_reject) return early(hook, "CONNECT");
         hook.connection.notes().set(notes::earlytalker, {"CONNECT", false});

@@ -9,19 +9,42 @@ plugin_LTLIBRARIES = \
 	plugins/connection_time.la \
 	plugins/content_log.la \
 	plugins/count_unrecognized_commands.la \
+	plugins/dns_whitelist_soft.la \
+	plugins/dnsbl.la \
 	plugins/dont_require_anglebrackets.la \
 	plugins/earlytalker.la \
+	plugins/fcrdns.la \
+	plugins/greylisting.la \
 	plugins/headers.la \
+	plugins/helo.la \
 	plugins/help.la \
 	plugins/hosts_allow.la \
+	plugins/karma.la \
+	plugins/limit.la \
+	plugins/loadcheck.la \
 	plugins/loop.la \
 	plugins/naughty.la \
 	plugins/noop_counter.la \
 	plugins/parse_addr_withhelo.la \
+	plugins/qmail_deliverable.la \
 	plugins/quit_fortune.la \
 	plugins/random_error.la \
+	plugins/rcpt_map.la \
 	plugins/rcpt_ok.la \
-	plugins/relay.la
+	plugins/rcpt_regexp.la \
+	plugins/relay.la \
+	plugins/resolvable_fromhost.la \
+	plugins/rhsbl.la \
+	plugins/tarpit.la \
+	plugins/user_config.la \
+	plugins/whitelist.la
+
+plugin_identdir = $(plugindir)/ident
+plugin_ident_LTLIBRARIES = \
+	plugins/ident/geoip.la \
+	plugins/ident/p0f.la
+plugins_ident_geoip_la_CPPFLAGS = $(AM_CPPFLAGS) $(MAXMINDDB_CPPFLAGS)
+plugins_ident_geoip_la_LIBADD = $(MAXMINDDB_LIBS)
 
 plugin_queuedir = $(plugindir)/queue
 plugin_queue_LTLIBRARIES = \
@@ -30,13 +53,14 @@ plugin_queue_LTLIBRARIES = \
 
 plugin_loggingdir = $(plugindir)/logging
 plugin_logging_LTLIBRARIES = \
+	plugins/logging/adaptive.la \
 	plugins/logging/apache.la \
 	plugins/logging/file.la \
 	plugins/logging/syslog.la \
 	plugins/logging/warn.la
 
 # All of them, for the rules that treat them alike; a new folder is added here too.
-plugin_modules = $(plugin_LTLIBRARIES) $(plugin_queue_LTLIBRARIES) $(plugin_logging_LTLIBRARIES)
+plugin_modules = $(plugin_LTLIBRARIES) $(plugin_ident_LTLIBRARIES) $(plugin_queue_LTLIBRARIES) $(plugin_logging_LTLIBRARIES)
 
 # Installed as well, for plugins that are built elsewhere.
 smtpddatadir = $(datadir)/smtpd

@@ -33,24 +33,41 @@ tests_unit_tests_SOURCES = \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
 	tests/unit/net/cares_resolver_test.cc \
+	tests/unit/net/client_socket_test.cc \
 	tests/unit/net/dns_cache_test.cc \
 	tests/unit/net/dns_message_test.cc \
 	tests/unit/net/dns_test.cc \
 	tests/unit/net/zone_resolver_test.cc \
+	tests/unit/plugins/adaptive_test.cc \
 	tests/unit/plugins/badmailfrom_test.cc \
 	tests/unit/plugins/badrcptto_test.cc \
 	tests/unit/plugins/commands_test.cc \
 	tests/unit/plugins/content_log_test.cc \
 	tests/unit/plugins/counters_test.cc \
+	tests/unit/plugins/dnsbl_test.cc \
 	tests/unit/plugins/earlytalker_test.cc \
+	tests/unit/plugins/fcrdns_test.cc \
+	tests/unit/plugins/geoip_test.cc \
+	tests/unit/plugins/greylisting_test.cc \
 	tests/unit/plugins/headers_test.cc \
+	tests/unit/plugins/helo_test.cc \
 	tests/unit/plugins/hosts_allow_test.cc \
+	tests/unit/plugins/karma_test.cc \
+	tests/unit/plugins/limit_test.cc \
+	tests/unit/plugins/loadcheck_test.cc \
 	tests/unit/plugins/logging_test.cc \
 	tests/unit/plugins/maildir_test.cc \
 	tests/unit/plugins/message_checks_test.cc \
 	tests/unit/plugins/naughty_test.cc \
+	tests/unit/plugins/p0f_test.cc \
+	tests/unit/plugins/qmail_deliverable_test.cc \
+	tests/unit/plugins/rcpt_lists_test.cc \
 	tests/unit/plugins/rcpt_ok_test.cc \
 	tests/unit/plugins/relay_test.cc \
+	tests/unit/plugins/resolvable_fromhost_test.cc \
+	tests/unit/plugins/tarpit_test.cc \
+	tests/unit/plugins/user_config_test.cc \
+	tests/unit/plugins/whitelist_test.cc \
 	tests/unit/smtp/address_test.cc \
 	tests/unit/smtp/command_test.cc \
 	tests/unit/smtp/data_decoder_test.cc \
@@ -85,13 +102,15 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/fake_names.h \
 	tests/fakes/fake_session.h \
 	tests/fakes/fake_store.h \
+	tests/fakes/local_daemon.h \
+	tests/fakes/mmdb_file.h \
 	tests/fakes/name_server.h \
 	tests/fakes/plugin_under_test.h \
 	tests/fakes/plugin_world.h \
 	tests/fakes/private_redis.h \
 	tests/fakes/session_under_test.h \
 	tests/fakes/temp_directory.h
-tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS)
+tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS) $(MAXMINDDB_CPPFLAGS)
 tests_unit_tests_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_unit_tests_LDADD = $(core_libs) $(CPPUNIT_LIBS)
 tests_unit_tests_DEPENDENCIES = libsmtpd_core.la

@@ -1,9 +1,19 @@
 # tools/local.mk: commands for administrators, each with a page for man(1) in docs/.
 
-bin_PROGRAMS += tools/smtpd-store
+bin_PROGRAMS += tools/smtpd-karma tools/smtpd-store
+tools_smtpd_karma_SOURCES = \
+	tools/opened_store.cc \
+	tools/opened_store.h \
+	tools/smtpd_karma.cc
+tools_smtpd_karma_CPPFLAGS = $(core_cppflags) -I$(top_srcdir) -DSMTPD_STATE_DIR='"$(statedir)"'
+tools_smtpd_karma_LDFLAGS = $(program_ldflags) $(whole_core)
+tools_smtpd_karma_LDADD = $(core_libs)
+tools_smtpd_karma_DEPENDENCIES = libsmtpd_core.la
 tools_smtpd_store_SOURCES = \
 	tools/dbm_file.cc \
 	tools/dbm_file.h \
+	tools/opened_store.cc \
+	tools/opened_store.h \
 	tools/smtpd_store.cc
 tools_smtpd_store_CPPFLAGS = $(core_cppflags) -I$(top_srcdir) $(DBM_CPPFLAGS) -DSMTPD_STATE_DIR='"$(statedir)"'
 tools_smtpd_store_LDFLAGS = $(program_ldflags) $(whole_core)

@@ -1,28 +1,17 @@
 /// smtpd_store.cc: the command smtpd-store: looks into the store that plugins keep their state in, and brings in what qpsmtpd has kept. See its manual
 /// page, docs/smtpd-store.1.
-///
-/// As root it works with a file as the owner of the file, or of its directory: what it makes has to be the server's.
-#include "store/address.h"
 #include "store/qpsmtpd_state.h"
-#include "store/stores.h"
-#include "support/clock.h"
 #include "support/strings.h"
 #include "tools/dbm_file.h"
+#include "tools/opened_store.h"
 
-#include <smtpd/files.h>
 #include <smtpd/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include <grp.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace smtpd::tools {
 namespace {
@@ -44,7 +33,7 @@ constexpr int failed = 2;
 
 void say(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
 int complain(const std::string& text, int status = failed) {
-    std::fputs(("smtpd-store: " + text + "\n").c_str(), stderr);
+    complain_as("smtpd-store", text);
     return status;
 }
 
@@ -54,25 +43,6 @@ std::string shown(std::string_view octets) {
     std::string out;
     for (const char c : octets) out += is_plain(c) ? std::string(1, c) : format_text("%{}{}", "0123456789ABCDEF"[(c >> 4) & 15], "0123456789ABCDEF"[c & 15]);
     return out;
-}
-
-class Events final : public store::Events {
-public:
-    void damaged(const std::string& what) noexcept override { complain(what); }
-    void unreachable(const std::string&) noexcept override {}  // the operation says so
-    void reachable(const std::string&) noexcept override {}
-};
-
-/// Gives up root for the owner of the store. The directory has to be there.
-Result<void> become_owner(const std::string& path) {
-    if (::geteuid() != 0) return {};
-    struct stat about {};
-    const std::string folder = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
-    if (::stat(path.c_str(), &about) != 0 && ::stat(folder.c_str(), &about) != 0) return os_error("cannot use " + folder, errno);
-    if (about.st_uid == 0) return {};
-    if (::setgroups(0, nullptr) != 0 || ::setgid(about.st_gid) != 0 || ::setuid(about.st_uid) != 0)
-        return os_error(format_text("cannot become the owner of {}", path), errno);
-    return {};
 }
 
 int list(StoreSpace& space, std::string_view prefix) {
@@ -129,7 +99,7 @@ int import_entries(StoreSpace& space, const DbmEntries& entries, Read read) {
 }
 
 struct Call {
-    std::vector<std::string> store{"file:" SMTPD_STATE_DIR "/store"};
+    std::vector<std::string> store = default_store();
     std::string command;
     std::vector<std::string> words;
     store::SecondPart second = store::SecondPart::sender;
@@ -169,31 +139,22 @@ Result<std::vector<std::string>> keys_of(const Call& call) {
 }
 
 int run(const Call& call) {
-    const auto address = store::Address::parse(call.store, [](std::string_view path) { return std::filesystem::absolute(path).string(); });
-    if (!address) return complain(address.error().what);
-    if (address->kind == store::Address::Kind::memory) return complain("what is in memory can be seen by the server only");
     const auto keys = keys_of(call);
     const bool is_import = call.command.starts_with("import-");
     const auto entries = is_import ? read_dbm(call.words.front()) : DbmEntries();  // as root, if need be
     if (!entries) return complain(entries.error().what);
     if (!keys) return complain(keys.error().what);
-    if (address->kind == store::Address::Kind::file)
-        if (const auto done = become_owner(address->path); !done) return complain(done.error().what);
-
-    const support::SystemClock clock;
-    Events events;
-    store::Backends backends(clock, events);
-    store::Stores stores(backends, {{{}, *address, {}}});
+    const auto opened = OpenedStore::open(call.store, "smtpd-store");
+    if (!opened) return complain(opened.error().what);
     const std::string name = call.command == "import-karma" ? karma_space : is_import ? greylist_space : call.words.front();
-    const auto space = stores.space(name);
+    const auto space = (*opened)->space(name);
     if (!space) return complain(space.error().what);
-    backends.start();
     if (call.command == "list") return list(**space, keys->empty() ? std::string() : keys->front());
     if (call.command == "get") return get(**space, keys->front());
     if (call.command == "remove") return remove(**space, *keys);
     if (call.command == "import-karma") return import_entries<KarmaRecord>(**space, *entries, store::read_karma);
     return import_entries<GreylistRecord>(**space, *entries, [&](std::string_view key, std::string_view value) {
-        return store::read_greylist(key, value, call.second, clock.wall());
+        return store::read_greylist(key, value, call.second, (*opened)->clock().wall());
     });
 }
 

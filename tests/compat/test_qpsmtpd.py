@@ -38,7 +38,7 @@ EHLO = "EHLO client.example.net"
 MAIL = "MAIL FROM:<sender@example.net>"
 RCPT = "RCPT TO:<user@example.com>"
 
-#: The control directory of all dialogues. PLUGIN_DIR, SPOOL and MAILDIR stand for paths. Where a name is given in DIALOGUES' second column, the
+#: The control directory of all dialogues. PLUGIN_DIR, SPOOL, MAILDIR and USERS stand for paths. Where a name is given in DIALOGUES' second column, the
 #: file of that set replaces the one here.
 CONTROL = {
     "me": "mx.example.com\n",
@@ -64,6 +64,11 @@ SETS = {
     "no policy": {"plugins": "queue/maildir MAILDIR\n"},
     "greeting": {"smtpgreeting": "mail.example.com here\n"},
     "hosts": {"plugins": "hosts_allow\nrcpt_ok\nqueue/maildir MAILDIR\n", "hosts_allow": "192.0.2.1 DENY\n127.0.0.0/8 DENYSOFT come back\n"},
+    "lists of recipients": {"plugins": "rcpt_regexp\nrcpt_map domain example.org file USERS default DENYSOFT=Not_yet\nrcpt_ok\nqueue/maildir MAILDIR\n",
+                            "rcpt_regexp": "closed@example.com DENY Closed\n/^list-\\d+@example\\.com$/ OK yes\n/^slow@/ DENYSOFT Later\n"
+                                           "/^out@/ DENY_DISCONNECT Out\n/^.*@example\\.org$/ DECLINED\n",
+                            "users": "user@example.org DECLINED -\nyes@example.org OK -\nno@example.org DENY No such user.\n"},
+    "names": {"plugins": "helo\nrcpt_ok\nqueue/maildir MAILDIR\n", "badhelo": "# not these\nbad.example\n^spam.*\\.example$\n!\\.|localhost|^\\[\n"},
     "early": {"plugins": "earlytalker wait 1\nrcpt_ok\nqueue/maildir MAILDIR\n"},
 }
 
@@ -144,6 +149,19 @@ DIALOGUES = {
     "bare LF in a message": ("", [EHLO, MAIL, RCPT, "DATA", HEADER + b"one\ntwo\r\n.\r\n", "QUIT"]),
     "pipelining": ("", [EHLO, Many(3, b"MAIL FROM:<sender@example.net>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n"), Many(2, MESSAGE + b"QUIT\r\n")]),
     "pipelining, all refused": ("", [EHLO, Many(4, b"MAIL FROM:<sender@example.net>\r\nRCPT TO:<user@elsewhere.example>\r\nDATA\r\nRSET\r\n"), "QUIT"]),
+    "recipients by expressions": ("lists of recipients", [EHLO, MAIL, "RCPT TO:<closed@example.com>", "RCPT TO:<Closed@example.com>", "RCPT TO:<list-12@example.com>",
+                                                          "RCPT TO:<list-x@example.com>", "RCPT TO:<slow@example.com>", "RCPT TO:<LIST-1@EXAMPLE.COM>", "DATA", MESSAGE, MAIL,
+                                                          "RCPT TO:<out@example.com>"]),
+    "recipients by a map": ("lists of recipients", [EHLO, MAIL, "RCPT TO:<user@example.org>", "RCPT TO:<yes@example.org>", "RCPT TO:<YES@Example.org>", "RCPT TO:<no@example.org>",
+                                                    "RCPT TO:<other@example.org>", "RCPT TO:<user@elsewhere.example>", "RCPT TO:<postmaster>", "DATA", MESSAGE, "QUIT"]),
+    "a good name": ("names", ["EHLO good.example", "HELO good.example.net", MAIL, RCPT, "DATA", MESSAGE, "QUIT"]),
+    "a listed name": ("names", ["EHLO Bad.Example", "NOOP"]),
+    "a name that matches": ("names", ["HELO spam7.example", "NOOP"]),
+    "a name that does not match": ("names", ["EHLO single", "NOOP"]),
+    "localhost that is": ("names", ["EHLO localhost", MAIL, "QUIT"]),
+    "a bare address": ("names", ["HELO 192.0.2.7", "NOOP"]),
+    "the client's address": ("names", ["EHLO [127.0.0.1]", MAIL, "QUIT"]),
+    "another address": ("names", ["EHLO [192.0.2.7]", "NOOP"]),
     "a client that waits": ("early", [EHLO, MAIL, RCPT, "QUIT"]),
     "early talker": ("early", ["NOOP"]),
 }
@@ -161,6 +179,7 @@ REASONS = {
     "grammar": "addresses are those of RFC 5321 4.1.2; qpsmtpd's pattern lets some in that are none, and keeps some good ones out",
     "brackets": "an address is in angle brackets (RFC 5321 4.1.1.2), the null one too; the plugin dont_require_anglebrackets relaxes that",
     "known": "a command of some RFC that is not offered here is answered with 502 (RFC 5321 4.2.4), any other with 500",
+    "badhelo": "all lines of badhelo are looked at; qpsmtpd's helo stops at the first expression",
     "hops": "552 says that a message is too large; too many hops are 554 5.4.6 (RFC 3463)",
 }
 
@@ -189,6 +208,9 @@ DIFFERENCES = {
     ("address literals", 6): ("250", "501", "grammar"),
     ("8 bits in an address", 2): ("250", "501", "grammar"),
     ("mail loop", 5): ("552", "554", "hops"),
+    ("a good name", 2): ("503", "250", "hello"),
+    ("a name that does not match", 1): ("250", "550", "badhelo"),
+    ("a name that does not match", 2): ("250", "closed", "badhelo"),
     ("LF dot LF", 5): ("421", "silent", "bare LF"),
     ("LF dot LF", 6): ("closed", "554", "bare LF"),
     ("LF dot LF", 7): ("gone", "250", "bare LF"),
@@ -258,7 +280,7 @@ def both(request):
     control = root / "control"
     control.mkdir(mode=0o755)
     for name, text in {**CONTROL, **SETS[request.param]}.items():
-        text = text.replace("MAILDIR", str(root / "maildir")).replace("SPOOL", str(root / "spool"))
+        text = text.replace("MAILDIR", str(root / "maildir")).replace("SPOOL", str(root / "spool")).replace("USERS", str(control / "users"))
         text = text.replace("PLUGIN_DIR", str(qpsmtpd_server.tree() / "usr/share/qpsmtpd/plugins"))
         (control / name).write_text(text)
         (control / name).chmod(0o644)
@@ -341,17 +363,19 @@ def debian_directory():
 def test_debian_directory_loads_as_it_is(debian_directory):
     """Its plugins that exist here run; each line with one that does not is named; nothing that is not local is accepted from a stranger."""
     with Httpd("event") as server:
-        host = server.smtp("", f'SmtpControlDir "{debian_directory}"')
+        host = server.smtp("", f'SmtpControlDir "{debian_directory}"\nSmtpResolver 127.0.0.1:{smtpd_env.free_port()} timeout=100ms tries=1')
+        with open(debian_directory / "plugins", "a") as plugins:
+            plugins.write("spamassassin munge_subject_threshold 8\n")
         (debian_directory / "debian-queue-method").write_text(f"queue/maildir {host.maildir.path}\n")
         (debian_directory / "logging").write_text(f"logging/file loglevel LOGINFO {server.work}/qpsmtpd.log\n")
         (debian_directory / "badmailfrom").write_text("spammer@example.net\n")
         (debian_directory / "relayclients").write_text("127.0.0.9\n")
         good, output = server.configtest()
         assert good, output
-        missing = ("rhsbl", "dnsbl", "check_spamhelo")
+        missing = ("spamassassin",)
         for name in missing:
             assert re.search(rf"qpsmtpd/plugins(:| line )\d+.*\b{name}\b", output), output
-        present = ("check_earlytalker", "check_relay", "check_badmailfrom", "check_badrcptto", "check_loop", "rcpt_ok", "queue/maildir")
+        present = ("check_earlytalker", "check_relay", "rhsbl", "dnsbl", "check_spamhelo", "check_badmailfrom", "check_badrcptto", "check_loop", "rcpt_ok", "queue/maildir")
         for name in present:
             assert not re.search(rf"\b{name}\b.*no such plugin", output), output
         for name in missing:

@@ -24,6 +24,7 @@ class EarlyTalkerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_was_received_behind_data_counts);
     CPPUNIT_TEST(deferred_refusals_come_at_mail);
     CPPUNIT_TEST(deferred_refusals_cost_karma_once);
+    CPPUNIT_TEST(good_history_greets_at_once);
     CPPUNIT_TEST(wrong_options_are_named);
     CPPUNIT_TEST_SUITE_END();
 
@@ -127,6 +128,16 @@ public:
         CPPUNIT_ASSERT_EQUAL(-1, plugin.connection().karma());
         CPPUNIT_ASSERT_EQUAL(std::string(refusal), shown(plugin.mail("user@example.net")));
         CPPUNIT_ASSERT_EQUAL(-1, plugin.connection().karma());
+    }
+
+    void good_history_greets_at_once() {
+        for (const auto& [history, waits] : {std::pair(5L, true), std::pair(6L, false), std::pair(-1L, true)}) {
+            PluginUnderTest plugin("earlytalker");
+            plugin.connection().notes().set(notes::karma_history, history);
+            plugin.let_client_speak();
+            CPPUNIT_ASSERT_EQUAL(std::string(waits ? refusal : "declined"), shown(plugin.connect()));
+            CPPUNIT_ASSERT_EQUAL(waits, plugin.waited_for().needed());
+        }
     }
 
     void wrong_options_are_named() {

@@ -1,0 +1,76 @@
+/// dns_whitelist_soft: exempt clients that are on allow lists of the DNS.
+///
+/// At the connect hook, before the other plugins' turn there, the client's address, IPv4 or IPv6, is looked up in all lists at once, together with
+/// what other plugins ask. A client that is on one of them is whitelisted: no policy plugin judges it from then on. That is no right to relay.
+///
+/// ## The lists
+///
+/// In the control file `whitelist_zones`, one a line, or with the option `zones`:
+///
+///     wl.example
+///     wl.example=127.0.*.2-3         only these answers count: here, those with some trust
+///
+/// Answers in 127.255.255.0/24, outside of 127.0.0.0/8, and 127.0.0.1 unless it is named never whitelist, nor does a DNS that does not answer. Every
+/// list is tested when it is first needed, and again after the time in `self_test`: one that has 127.0.0.1 has everybody, and is switched off with an
+/// error in the log. The list's text (TXT) is in the log where a plugin skips; a text behind the zone stands in for it.
+///
+/// ## Example
+///
+///     SmtpPlugin dns_whitelist_soft zones=wl.example=127.0.*.2-3
+///
+/// ## Differences from qpsmtpd
+///
+/// There it takes effect after the first RCPT only, for IPv4, and any text in the list counts as an entry; here an entry is an address (A), as RFC
+/// 5782 has it.
+#include <smtpd/dns_lists.h>
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class DnsWhitelistSoft final : public Plugin {
+public:
+    struct Options {
+        std::vector<std::string> zones;
+        Duration timeout = std::chrono::seconds(4);
+        Duration self_test = std::chrono::hours(1);
+
+        static OptionTable table() {
+            return {option("zones", &Options::zones, "a list to ask, before those of the control file"),
+                    option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min"),
+                    option("self_test", &Options::self_test, "how often the lists are tested; 0 = never").range("0s", "30d")};
+        }
+    };
+
+    DnsWhitelistSoft(Setup& setup, const Options& options)
+        : timeout_(options.timeout),
+          lists_(setup, DnsLists::Of::addresses, options.zones, "whitelist_zones", {.every = options.self_test, .wants_entry = false}) {
+        setup.hooks.connect
+            .ask([this](const ConnectHook& hook, Questions& questions) {
+                questions.patience(timeout_);
+                if (!is_exempt(hook)) lists_.ask(DnsListSubject::of(hook.connection.address()), hook, questions);
+            })
+            .add([this](const ConnectHook& hook, const Answers& answers) { return look_up(hook, answers); }, Priority::early);
+    }
+
+private:
+    static bool is_exempt(const ConnectHook& hook) { return hook.connection.is_relay_client() || !hook.connection.whitelisted().empty(); }
+
+    Answer look_up(const ConnectHook& hook, const Answers& answers) const {
+        if (is_exempt(hook)) return declined();
+        const DnsListing listing = lists_.look_up(DnsListSubject::of(hook.connection.address()), hook, answers);
+        if (listing.is_listed()) {
+            hook.connection.set_whitelisted(format_text("{} ({}) {}", listing.zone, listing.answer, quoted(listing.text)));
+            hook.log(LogLevel::info, "pass: {} is on {} ({})", hook.connection.address(), listing.zone, listing.answer);
+        } else if (!listing.errors.empty()) {
+            hook.log(LogLevel::info, "error: {}", listing.errors);
+        }
+        return declined();
+    }
+
+    const Duration timeout_;
+    const DnsLists lists_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("dns_whitelist_soft", smtpd::plugins::DnsWhitelistSoft);

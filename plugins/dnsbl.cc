@@ -1,0 +1,134 @@
+/// dnsbl: refuse clients that are listed in block lists of the DNS.
+///
+/// At the connect hook the client's address, IPv4 or IPv6, is looked up in all lists at once. The first list, in the order of the configuration, that
+/// has it decides; its own text (TXT), or the one that the configuration gives it, is the reply. Where no list has the client but some list could not
+/// tell, that is an error: `onerror` decides, and nobody is taken for listed or for not listed.
+///
+/// ## The lists
+///
+/// In the control file `dnsbl_zones`, one a line, or with the option `zones`:
+///
+///     zen.example
+///     zen.example=127.0.0.2-3,127.0.0.9      only these answers count; a number may be a range or *
+///     zen.example=127.0.0.2 %IP% is listed, see https://zen.example/%IP%
+///     bl.example:%IP% is listed              the same, as qpsmtpd writes it
+///
+/// Answers in 127.255.255.0/24 (you ask too much, or through a public resolver), answers outside of 127.0.0.0/8 (the name was sold) and 127.0.0.1
+/// unless it is named count as errors, never as listings.
+///
+/// Every list is tested when it is first needed, and again after the time in `self_test`: a list that has 127.0.0.1, has not 127.0.0.2, or has not
+/// answered for ten minutes is switched off, with an error in the log, until it passes again. A list for IPv6 only needs `self_test=0`.
+///
+/// ## Exceptions
+///
+/// `dnsbl_allow` has addresses, networks and prefixes (`192.0.2.`) that are not looked up. With `reject=naughty`, mail to postmaster, abuse,
+/// mailer-daemon and root is let through to those who want to complain: alone, in a transaction without other recipients.
+///
+/// ## Replies
+///
+/// `550 5.7.1` with the list's text, or `<address> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`.
+///
+/// ## Examples
+///
+///     SmtpPlugin dnsbl zones=zen.example zones=bl.example=127.0.0.2 reject=naughty
+///     SmtpPlugin dnsbl disconnect
+///
+/// ## Differences from qpsmtpd
+///
+/// IPv6, answers are interpreted, lists are tested, texts for lists work. A recipient like postmaster pardons itself, not the whole connection. httpd
+/// gives a connection no environment, so RBLSMTPD and `dnsbl_rejectmsg` do not exist.
+#include <smtpd/dns_lists.h>
+#include <smtpd/plugin.h>
+
+#include <algorithm>
+
+namespace smtpd::plugins {
+
+class Dnsbl final : public PolicyPlugin {
+public:
+    static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
+
+    struct Options {
+        std::vector<std::string> zones;
+        Duration timeout = std::chrono::seconds(30);
+        Duration self_test = std::chrono::hours(1);
+        Verdict type = Verdict::declined;
+
+        static OptionTable table() {
+            return {option("zones", &Options::zones, "a list to ask, before those of the control file"),
+                    option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min"),
+                    option("self_test", &Options::self_test, "how often the lists are tested; 0 = never").range("0s", "30d"),
+                    option("type", &Options::type, "reject_type, as a bare word")
+                        .choices({{"perm", Verdict::deny}, {"temp", Verdict::denysoft}, {"disconnect", Verdict::deny_disconnect},
+                                  {"temp_disconnect", Verdict::denysoft_disconnect}}).positional(0)};
+        }
+    };
+
+    Dnsbl(Setup& setup, const Options& options)
+        : instance_(setup.instance()), timeout_(options.timeout), allowed_(setup.control().networks("dnsbl_allow")),
+          lists_(setup, DnsLists::Of::addresses, options.zones, "dnsbl_zones", {.every = options.self_test}) {
+        if (options.type != Verdict::declined) setup.policy().reject_type = options.type;
+        setup.hooks.connect
+            .ask([this](const ConnectHook& hook, Questions& questions) {
+                questions.patience(timeout_);
+                if (!is_allowed(hook)) lists_.ask(DnsListSubject::of(hook.connection.address()), hook, questions);
+            })
+            .decide([this](const ConnectHook& hook, const Answers& answers) { return judge(hook, answers); });
+        setup.hooks.rcpt.observe([this](const RcptHook& hook) { pardon(hook, takes_complaints(hook.recipient) && others(hook).empty()); });
+        setup.hooks.data.observe([this](const DataHook& hook) { pardon(hook, others(hook).empty()); });
+        setup.hooks.reset_transaction.observe([this](const MessageHook& hook) { pardon(hook, false); });
+    }
+
+private:
+    bool is_allowed(const ConnectHook& hook) const { return allowed_->find(hook.connection.address()) != nullptr; }
+
+    Finding judge(const ConnectHook& hook, const Answers& answers) const {
+        const IpAddress& client = hook.connection.address();
+        if (is_allowed(hook)) return skip("{} is in dnsbl_allow", client);
+        const DnsListing listing = lists_.look_up(DnsListSubject::of(client), hook, answers);
+        if (listing.is_listed())
+            return fail("{} is listed by {} ({})", client, listing.zone, listing.answer)
+                .reply(!listing.text.empty() ? listing.text : format_text("{} is listed by {}", client, listing.zone));
+        if (!listing.errors.empty()) return error("{}", listing.errors).status(status::temp_resolver_failed);
+        return pass();
+    }
+
+    static bool takes_complaints(const Recipient& recipient) {
+        const std::string mailbox = recipient.address().folded();
+        const auto name = std::string_view(mailbox).substr(0, mailbox.find('@'));
+        return name == "postmaster" || name == "abuse" || name == "mailer-daemon" || name == "root";
+    }
+
+    /// The recipients so far that take no complaints.
+    static std::vector<const Recipient*> others(const TransactionContext& hook) {
+        std::vector<const Recipient*> found;
+        for (const auto& recipient : hook.transaction.recipients())
+            if (!takes_complaints(recipient)) found.push_back(&recipient);
+        return found;
+    }
+
+    /// Takes this plugin's deferred refusal away, or puts it back.
+    void pardon(const TransactionContext& hook, bool is_pardoned) const {
+        Connection& connection = hook.connection;
+        const auto& naughty = connection.naughty();
+        const auto* kept = connection.notes().find(pardoned_);
+        if (is_pardoned && naughty && naughty->plugin == instance_) {
+            connection.notes().set(pardoned_, *naughty);
+            connection.clear_naughty();
+        } else if (!is_pardoned && kept && kept->plugin == instance_) {
+            for (const auto& text : kept->texts) connection.set_naughty(kept->plugin, kept->verdict, kept->enhanced, text);
+            connection.notes().remove(pardoned_);
+        }
+    }
+
+    inline static const NoteKey<Naughty> pardoned_{"dnsbl.pardoned"};
+
+    const std::string instance_;
+    const Duration timeout_;
+    Watched<NetworkList> allowed_;
+    const DnsLists lists_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("dnsbl", smtpd::plugins::Dnsbl);

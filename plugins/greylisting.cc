@@ -1,0 +1,336 @@
+/// greylisting: ask clients that are not known yet to come back later.
+///
+/// Servers try again when they are told 4xx (RFC 5321 4.5.4.1); most programs that send spam do not. A client that is seen for the first time is
+/// asked to come back; what it sends within `black_timeout` is deferred as well, what it sends after that is accepted. From then on it is known,
+/// until it has not been seen for `white_timeout`. RFC 6647 has the reasons.
+///
+/// ## What is remembered
+///
+/// `remote_ip`, `sender` and `recipient` say what makes the key: by default the client's address only. `ipv4_prefix` and `ipv6_prefix` take
+/// neighbours together: large sites try again from another address, so `ipv4_prefix=24` spares their mail hours. `sender=domain` takes all users of a
+/// domain together. Entries are in the namespace `greylist` of the store (SmtpStore), where they survive restarts and expire by themselves, and
+/// which several hosts can share. If the store does not work, mail goes through, unless `onerror=tempfail`.
+///
+/// ## Where it stands
+///
+/// At MAIL; with `recipient` or `per_recipient` at RCPT, and then before rcpt_ok. With `deny_late` the refusal is kept for DATA, and so it is for
+/// the null sender at RCPT: there, servers try whether an address exists, and must not be told that it may not. A refusal that was kept is dropped
+/// when all recipients are whitelisted.
+///
+/// ## Who is spared
+///
+/// Those whom no policy concerns (relay clients, whitelisted ones); clients in the files of `greylist_exclude_files`; and, where wished: senders for
+/// whom SPF passed (`skip_spf_pass`), clients with good karma now or before (`skip_karma`), connections with TLS (`skip_tls`), certain countries
+/// (`geoip`), and with `p0f` all but certain systems. The plugins that find this out have to come before this one.
+///
+/// `p0f` is pairs of a criterion and its value, with commas between them; a client that fulfils none of them is spared. `genre` and `link` are
+/// regular expressions, case being ignored; `distance` is fulfilled by a greater one, `uptime` (in minutes) by a shorter one. `geoip` is countries
+/// with commas between them.
+///
+/// ## Control files
+///
+/// `greylist_exclude_files`: names of control files, or paths of files, one a line, with addresses, networks, names of hosts, which stand for
+/// everything below them too, and /regular expressions/ for names. The form is Postgrey's. What these files say is read again when they change.
+///
+/// `denysoft_greylist`: its first line has options with their values, for those that SmtpPlugin leaves at their defaults.
+///
+/// ## Options of a recipient
+///
+/// With `per_recipient`, plugins of the user_config hook are asked for `denysoft_greylist` of each recipient. Known are `reject` (0: not for me),
+/// `remote_ip`, `sender`, `recipient`, `black_timeout` and `white_timeout`.
+///
+/// ## Replies
+///
+/// `450 4.7.1 You are not known here yet, please try again later`; at DATA with 451.
+///
+/// ## Notes
+///
+/// Sets the transaction's note `greylist` to what will be said at DATA. Reads `geoip`, `p0f` and `karma_history`.
+///
+/// ## Examples
+///
+///     SmtpPlugin greylisting black_timeout=5min ipv4_prefix=24 skip_spf_pass=yes
+///     SmtpPlugin greylisting sender=domain recipient=yes p0f=genre,windows,distance,20
+///
+/// ## Differences from qpsmtpd
+///
+/// Who came back is known from then on, and stays known as long as mail comes; there, nobody ever is, and everybody is deferred again after a restart.
+/// Where entries are kept is SmtpStore's matter, so db_dir, redis, nfslock and upgrade do not exist, nor do mode and grey_timeout, which
+/// had no effect. IPv6 clients are taken together by /64. Hosts are excluded with all names below theirs. smtpd-store(1) brings in old entries.
+#include <smtpd/known_notes.h>
+#include <smtpd/plugin.h>
+#include <smtpd/store_records.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace smtpd::plugins {
+
+using std::chrono::hours, std::chrono::minutes;
+
+/// One of the files that say who is spared.
+struct SparedHosts {
+    NetworkList networks;
+    DomainList names;
+    std::vector<Pattern> patterns;
+
+    bool contains(const Connection& client) const {
+        const std::string& host = client.host();
+        return networks.find(client.address()) || names.contains(host) ||
+               std::any_of(patterns.begin(), patterns.end(), [&](const Pattern& pattern) { return !host.empty() && pattern.matches(host); });
+    }
+
+    static Result<SparedHosts> parse(const ControlText& text) {
+        SparedHosts hosts;
+        ControlText networks, names;
+        for (ControlLine line : text) {
+            line.text.erase(std::min(line.text.find('#'), line.text.size()));
+            std::erase_if(line.text, [](char c) { return c == ' ' || c == '\t'; });
+            if (line.text.size() > 2 && line.text.front() == '/' && line.text.back() == '/') {
+                auto pattern = Pattern::compile(line.text.substr(1, line.text.size() - 2), Pattern::Case::folded);
+                if (!pattern) return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
+                hosts.patterns.push_back(std::move(*pattern));
+            } else if (NetworkList::parse_entry(line.text)) {
+                networks.push_back(line);
+            } else if (!line.text.empty()) {
+                names.push_back(line);
+                line.text.insert(0, line.text.front() == '.' ? "" : ".");
+                names.push_back(line);
+            }
+        }
+        auto network_list = NetworkList::parse(networks);
+        auto name_list = DomainList::parse(names);
+        if (!network_list) return network_list.error();
+        if (!name_list) return name_list.error();
+        hosts.networks = std::move(*network_list);
+        hosts.names = std::move(*name_list);
+        return hosts;
+    }
+};
+
+/// What p0f has to have seen of a client for it to be greylisted: one of these.
+struct P0fCriteria {
+    std::vector<Pattern> genres, links;
+    std::vector<unsigned> distances, uptimes;
+
+    bool empty() const { return genres.empty() && links.empty() && distances.empty() && uptimes.empty(); }
+    bool match(const notes::P0f& seen) const {
+        const auto any = [](const auto& list, auto test) { return std::any_of(list.begin(), list.end(), test); };
+        return any(genres, [&](const Pattern& genre) { return genre.matches(seen.genre); }) ||
+               any(links, [&](const Pattern& link) { return link.matches(seen.link); }) ||
+               any(distances, [&](unsigned hops) { return seen.distance && *seen.distance > hops; }) ||
+               any(uptimes, [&](unsigned time) { return seen.uptime && *seen.uptime < minutes(time); });
+    }
+};
+
+class Greylisting final : public PolicyPlugin {
+public:
+    static constexpr bool reads_body = false;
+    static constexpr PolicyDefaults policy_defaults{.reject_type = Verdict::denysoft};
+    static constexpr const char* control_file = "denysoft_greylist";
+
+    enum class Sender { no, address, domain };
+
+    struct Options {
+        bool remote_ip = true;
+        Sender sender = Sender::no;
+        bool recipient = false;
+        Duration black_timeout = minutes(50);
+        Duration white_timeout = greylist_lifetime;
+        unsigned ipv4_prefix = 32;
+        unsigned ipv6_prefix = 64;
+        bool deny_late = false;
+        bool per_recipient = false;
+        bool skip_spf_pass = false;
+        unsigned skip_karma = 0;
+        bool skip_tls = false;
+        std::string geoip;
+        std::string p0f;
+
+        static OptionTable table() {
+            return {option("remote_ip", &Options::remote_ip, "whether the client's address is part of the key"),
+                    option("sender", &Options::sender, "whether the sender is, or its domain")
+                        .choices({{"no", Sender::no}, {"yes", Sender::address}, {"domain", Sender::domain}, {"0", Sender::no}, {"1", Sender::address},
+                                  {"off", Sender::no}, {"on", Sender::address}}),
+                    option("recipient", &Options::recipient, "whether the recipient is"),
+                    option("black_timeout", &Options::black_timeout, "how long a new client is deferred").range("0s", "1d"),
+                    option("white_timeout", &Options::white_timeout, "how long a client stays known after it was last seen").range("1min", "3650d"),
+                    option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
+                    option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count").range("16", "128"),
+                    option("deny_late", &Options::deny_late, "defer at DATA"),
+                    option("per_recipient", &Options::per_recipient, "whether recipients have options of their own"),
+                    option("skip_spf_pass", &Options::skip_spf_pass, "spare senders for whom SPF passed"),
+                    option("skip_karma", &Options::skip_karma, "spare clients with that much karma, or history; 0 = no matter how much").range("0", "1000"),
+                    option("skip_tls", &Options::skip_tls, "spare clients that speak TLS"),
+                    option("geoip", &Options::geoip, "countries that are spared, with commas between them"),
+                    option("p0f", &Options::p0f, "criteria of which one has to be met, with commas between them")};
+        }
+    };
+
+    Greylisting(Setup& setup, const Options& given)
+        : options_(completed(setup, given)), records_(setup.store<GreylistRecord>(greylist_space)), criteria_(read_criteria(setup, options_.p0f)),
+          countries_(split(options_.geoip)) {
+        if (!options_.remote_ip && options_.sender == Sender::no && !options_.recipient)
+            setup.error("without remote_ip, sender and recipient there is nothing to remember");
+        const auto files = setup.control().lines("greylist_exclude_files").get();
+        for (const auto& line : *files) {
+            const bool is_path = line.text.find('/') != std::string::npos;
+            auto source = is_path ? setup.control().source_at(setup.path(line.text)) : setup.control().source(line.text);
+            spared_.push_back(ControlFiles::parsed<SparedHosts>(std::move(source), SparedHosts::parse));
+        }
+        if (options_.recipient || options_.per_recipient)
+            setup.hooks.rcpt.decide([this](const RcptHook& hook) { return at_rcpt(hook); });
+        else
+            setup.hooks.mail.decide([this](const MailHook& hook) { return decide(hook, options_, nullptr, options_.deny_late); });
+        setup.hooks.data.decide([](const DataHook& hook) { return at_data(hook); });
+    }
+
+private:
+    Finding at_rcpt(const RcptHook& hook) const {
+        const Address& recipient = hook.recipient.address();
+        Options options = options_;
+        bool wants = true;
+        const auto lines = options_.per_recipient ? hook.connection.config(control_file, recipient) : std::vector<std::string>();
+        if (!lines.empty() && lines != hook.connection.config(control_file))  // which nobody's plugin gave, and options_ has
+            for (const auto& line : lines)
+                if (const auto problem = read(options, line, &wants, true); !problem.empty())
+                    hook.log(LogLevel::warning, "{} of {}: {}", control_file, quoted(recipient.to_string()), quoted(problem));
+        if (!wants) return skip("{} does not want it", quoted(recipient.to_string()));
+        return decide(hook, options, &recipient, options_.deny_late || hook.transaction.sender().is_null());
+    }
+
+    static Finding at_data(const DataHook& hook) {
+        const auto* kept = hook.transaction.notes().find(notes::greylist);
+        if (!kept) return pass();
+        const auto& recipients = hook.transaction.recipients();
+        const auto is_whitelisted = [](const Recipient& recipient) { return !recipient.whitelisted().empty(); };
+        if (!recipients.empty() && std::all_of(recipients.begin(), recipients.end(), is_whitelisted)) return skip("all recipients are whitelisted");
+        return fail("deferred before").reply(*kept);
+    }
+
+    Finding decide(const TransactionContext& hook, const Options& options, const Address* recipient, bool is_late) const {
+        if (const auto why = exemption(hook); !why.empty()) return skip("{}", why);
+        const auto now = hook.clock().wall();
+        GreylistRecord before;
+        bool is_known = false;
+        const auto kept = hook.store(records_).update(key(hook, options, recipient), options.white_timeout, [&](GreylistRecord& record) {
+            if (now - record.since >= options.white_timeout) record = {};
+            before = record;
+            is_known = record.passed > 0 || (record.refused > 0 && now - record.since >= options.black_timeout);
+            if (is_known || record.refused == 0) record.since = now;
+            ++(is_known ? record.passed : record.refused);
+        });
+        if (!kept) return error("store: {}", kept.error().what);
+        if (is_known) return before.passed > 0 ? pass("known, {} times", before.passed) : pass("came back after {}", since(before, now));
+        static constexpr const char* text = "You are not known here yet, please try again later";
+        if (is_late) hook.transaction.notes().get(notes::greylist) = text;
+        if (is_late) return skip("to be deferred at DATA");
+        return before.refused == 0 ? fail("first seen").reply(text) : fail("back after {} only", since(before, now)).reply(text);
+    }
+
+    static std::string since(const GreylistRecord& record, WallTime now) {
+        return OptionType<Duration>::show(std::chrono::duration_cast<std::chrono::seconds>(now - record.since));
+    }
+
+    std::string key(const TransactionContext& hook, const Options& options, const Address* recipient) const {
+        const IpAddress& client = hook.connection.address();
+        const Address& sender = hook.transaction.sender();
+        const std::string who = sender.is_null() ? "<>" : options.sender == Sender::domain ? "@" + sender.domain_lower() : sender.folded();
+        return greylist_key(options.remote_ip ? client_key(client, client.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix) : "-",
+                            options.sender == Sender::no ? "" : who, options.recipient && recipient ? recipient->folded() : "");
+    }
+
+    /// Why this client is not asked to come back; "" if it is.
+    std::string exemption(const TransactionContext& hook) const {
+        Connection& client = hook.connection;
+        if (options_.skip_tls && client.is_tls()) return "TLS";
+        if (options_.skip_spf_pass && has_spf_pass(hook.transaction)) return "SPF pass";
+        if (const long enough = options_.skip_karma; enough > 0) {
+            const auto* history = client.notes().find(notes::karma_history);
+            if (client.karma() >= enough || (history && *history >= enough)) return "good karma";
+        }
+        const auto* place = client.notes().find(notes::geoip);
+        if (place && std::any_of(countries_.begin(), countries_.end(), [&](const auto& name) { return ascii_equal(name, place->country); }))
+            return "it is in " + place->country;
+        const auto* system = client.notes().find(notes::p0f);
+        if (!criteria_.empty() && !(system && criteria_.match(*system))) return "p0f has nothing against it";
+        for (const auto& hosts : spared_)
+            if (hosts.get()->contains(client)) return "excluded";
+        return {};
+    }
+
+    static bool has_spf_pass(Transaction& transaction) {
+        const auto& entries = transaction.authentication_results();
+        return std::any_of(entries.begin(), entries.end(), [](std::string_view entry) {
+            return entry.starts_with("spf=pass") && entry.find("smtp.mailfrom=") != entry.npos;
+        });
+    }
+
+    // --- options
+
+    static std::vector<std::string> split(const std::string& text) {
+        std::vector<std::string> parts;
+        std::istringstream in(text);
+        for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
+        return parts;
+    }
+
+    static P0fCriteria read_criteria(Setup& setup, const std::string& text) {
+        P0fCriteria criteria;
+        const auto words = split(text);
+        for (std::size_t i = 0; i < words.size(); i += 2) {
+            const std::string value = i + 1 < words.size() ? words[i + 1] : std::string();
+            auto pattern = Pattern::compile(value, Pattern::Case::folded);
+            unsigned number = 0;
+            const bool is_number = OptionType<unsigned>::read(value, number).empty();
+            if (!value.empty() && pattern && words[i] == "genre") criteria.genres.push_back(std::move(*pattern));
+            else if (!value.empty() && pattern && words[i] == "link") criteria.links.push_back(std::move(*pattern));
+            else if (is_number && words[i] == "distance") criteria.distances.push_back(number);
+            else if (is_number && words[i] == "uptime") criteria.uptimes.push_back(number);
+            else setup.error("p0f: \"{},{}\" must be genre or link and a regular expression, or distance or uptime and a number", words[i], value);
+        }
+        return criteria;
+    }
+
+    /// Takes `option value …` from a control file. "" or what is wrong with it.
+    static std::string read(Options& options, const std::string& line, bool* wants, bool is_recipient) {
+        static constexpr std::string_view recipients_may[] = {"remote_ip", "sender", "recipient", "black_timeout", "white_timeout"};
+        const OptionTable table = Options::table();
+        std::istringstream in(line);
+        for (std::string name, value; in >> name;) {
+            value.clear();
+            in >> value;
+            const auto row = std::find_if(table.rows().begin(), table.rows().end(), [&](const OptionSpec& spec) { return spec.name == name; });
+            const bool is_known = row != table.rows().end() && (!is_recipient || std::count(std::begin(recipients_may), std::end(recipients_may), name) > 0);
+            if (name != "reject" && !is_known) return format_text("there is no option {}", name);
+            const auto allowed = name == "reject" ? OptionType<bool>::read(value, *wants) : row->read(&options, value);
+            if (!allowed.empty()) return format_text("{} must be {}", name, allowed);
+        }
+        return {};
+    }
+
+    /// The options of SmtpPlugin; where they are the defaults, those of the control file.
+    static Options completed(Setup& setup, const Options& given) {
+        const auto line = setup.control().first_line(control_file);
+        Options options;
+        bool wants = true;
+        if (const auto problem = read(options, line.value_or(""), &wants, false); !problem.empty()) setup.error("{}: {}", control_file, problem);
+        if (!wants) setup.policy().reject = PolicyDefaults::Reject::no;
+        const Options defaults;
+        const OptionTable table = Options::table();
+        for (const auto& row : table.rows())
+            if (row.show(&given) != row.show(&defaults)) row.read(&options, row.show(&given));
+        return options;
+    }
+
+    const Options options_;
+    const Store<GreylistRecord> records_;
+    const P0fCriteria criteria_;
+    const std::vector<std::string> countries_;
+    std::vector<Watched<SparedHosts>> spared_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("greylisting", smtpd::plugins::Greylisting);

@@ -1,0 +1,212 @@
+/// helo: refuse clients whose name in HELO or EHLO is not to be believed.
+///
+/// Asks as much as `policy` says, at the hooks helo and ehlo. The first test that fails decides.
+///
+/// | policy | refused is |
+/// |---|---|
+/// | `lenient` (default) | a name on the list `badhelo`; `localhost` from elsewhere; an address literal with another address than the client's; a bare address |
+/// | `rfc` | the same, and: a name that is not fully qualified, or has characters that no host name has; a name without an address in the DNS; a client whose address has no name |
+/// | `strict` | the same, and: every address literal; a name that does not lead to the client's address, where the address does not lead to the name either |
+///
+/// A name leads to the client if one of its addresses is the client's, or in the same /24 (IPv6: the same first six groups). The client's address
+/// leads to the name if one of its names is the same, or has the same last two parts. With `strict`, a client with both gets a point of karma.
+///
+/// A DNS that does not answer decides nothing, against nobody: the rest of the tests is made, and if they are passed, `onerror` says what follows.
+///
+/// Clients of users (on a submission port) often call themselves by private names and addresses: leave this plugin out there, or say
+/// `reject=naughty`, which a login lifts.
+///
+/// ## Control file
+///
+/// `badhelo`: a name, or a regular expression, which any of `{ } [ ] ( ) ^ $ | * + ? \ !` makes of it, one a line; a `!` in front turns an expression
+/// around. Upper and lower case are alike. An optional reason after it becomes the reply.
+///
+///     mx.example.com             You are not me
+///     ^dsl-.*\.example\.net$
+///     !\.
+///
+/// ## Replies
+///
+/// 550 5.7.1 with one of the texts below, and the connection is closed unless `reject_type` says otherwise.
+///
+/// ## Notes
+///
+/// Sets the connection's notes `helo_forward_match` and `helo_reverse_match` (with `rfc` and `strict`). A name in the note `whitelisthelo` is not
+/// judged.
+///
+/// ## Header field
+///
+/// Each message gets the field `X-HELO` with the name that the client gave; what arrived under that name is removed.
+///
+/// ## Differences from qpsmtpd
+///
+/// `reject_type` and `timeout` work, names may have IPv6 addresses, all lines of `badhelo` are looked at (there, none behind the first expression),
+/// literals with a wrong IPv6 address are refused too, and a failing DNS refuses nobody. HELO without a name is a syntax error to the server already.
+#include <smtpd/known_notes.h>
+#include <smtpd/plugin.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+
+namespace smtpd::plugins {
+
+class Helo final : public PolicyPlugin {
+public:
+    static constexpr PolicyDefaults policy_defaults{.reject_type = Verdict::deny_disconnect, .karma_fail = -1};
+    static constexpr bool reads_body = false;
+
+    enum class Policy { lenient, rfc, strict };
+
+    struct Options {
+        Policy policy = Policy::lenient;
+        Duration timeout = std::chrono::seconds(5);
+
+        static OptionTable table() {
+            return {option("policy", &Options::policy, "how much is asked of a name")
+                        .choices({{"lenient", Policy::lenient}, {"rfc", Policy::rfc}, {"strict", Policy::strict}}),
+                    option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min")};
+        }
+    };
+
+    Helo(Setup& setup, const Options& options) : options_(options), bad_(setup.control().parsed<BadNames>("badhelo", parse)) {
+        for (auto* point : {&setup.hooks.helo, &setup.hooks.ehlo})
+            point->ask([this](const HelloHook& hook, Questions& questions) { ask(hook, questions); })
+                .decide([this](const HelloHook& hook, const Answers& answers) { return judge(hook, answers); });
+        setup.hooks.data_post.observe([](const DataPostHook& hook) { add_field(hook); });
+    }
+
+private:
+    struct BadName {
+        ListEntry entry;
+        std::optional<Pattern> pattern;  ///< or else it is the name itself
+        bool is_negated = false;
+    };
+    using BadNames = std::vector<BadName>;
+
+    static Result<BadNames> parse(const ControlText& text) {
+        BadNames names;
+        for (const auto& line : text) {
+            auto [word, reason] = line.split();
+            BadName name{{word, reason}, {}, word.starts_with('!')};
+            if (word.find_first_of("{}[]()^$|*+?\\!") != std::string::npos) {
+                auto pattern = Pattern::compile(std::string_view(word).substr(name.is_negated ? 1 : 0), Pattern::Case::folded);
+                if (!pattern) return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
+                name.pattern = std::move(*pattern);
+            }
+            names.push_back(std::move(name));
+        }
+        return names;
+    }
+
+    void ask(const HelloHook& hook, Questions& questions) const {
+        if (options_.policy == Policy::lenient || is_whitelisted(hook)) return;
+        questions.patience(options_.timeout);
+        questions.ptr(hook.connection.address());
+        if (is_literal(hook.host)) return;
+        questions.a(hook.host);
+        questions.aaaa(hook.host);
+    }
+
+    Finding judge(const HelloHook& hook, const Answers& answers) const {
+        hook.connection.notes().remove(notes::helo_forward_match);
+        hook.connection.notes().remove(notes::helo_reverse_match);
+        if (is_whitelisted(hook)) return skip("the name is whitelisted");
+        if (auto refusal = refuse_by_name(hook)) return std::move(*refusal);
+        return options_.policy == Policy::lenient ? pass() : judge_by_dns(hook, answers);
+    }
+
+    static bool is_whitelisted(const HelloHook& hook) {
+        const auto* name = hook.connection.notes().find(notes::whitelisthelo);
+        return name && *name == hook.host;
+    }
+
+    static bool is_literal(std::string_view host) { return host.starts_with('[') && host.ends_with(']'); }
+
+    static Finding refused(std::string_view host, std::string_view why, std::string text) {
+        return fail("{} {}", quoted(host), why).reply(std::move(text));
+    }
+
+    /// What can be seen without the DNS.
+    std::optional<Finding> refuse_by_name(const HelloHook& hook) const {
+        const std::string host = ascii_lower(hook.host);
+        const IpAddress& client = hook.connection.address();
+        const auto bad = bad_.get();
+        for (const auto& name : *bad)
+            if (is_bad(name, host)) return refused(host, "is on the list", name.entry.reason_or("I do not believe that you are " + host));
+        if (host == "localhost" && !client.is_loopback()) return refused(host, "is somewhere else", "You are not localhost");
+        if (is_literal(host) && literal(host) != client) return refused(host, "is another address", format_text("Your address is not {}", host));
+        if (IpAddress::parse(host)) return refused(host, "is a bare address", "An address without brackets is no name");
+        if (options_.policy == Policy::lenient) return std::nullopt;
+        if (is_literal(host) && options_.policy == Policy::rfc) return std::nullopt;
+        if (is_literal(host)) return refused(host, "is an address literal", "Address literals are valid, but not welcome here");
+        if (host.find('.') == std::string::npos) return refused(host, "is not fully qualified", "Your name is not fully qualified");
+        const auto is_host_character = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.'; };
+        if (std::all_of(host.begin(), host.end(), is_host_character)) return std::nullopt;
+        return refused(host, "is no host name", "Your name has characters that no host name has");
+    }
+
+    static bool is_bad(const BadName& bad, const std::string& host) {
+        return bad.pattern ? bad.pattern->matches(host) != bad.is_negated : ascii_equal(bad.entry.pattern, host);
+    }
+
+    static std::optional<IpAddress> literal(std::string_view host) {
+        host = host.substr(1, host.size() - 2);
+        if (host.starts_with("ipv6:")) host.remove_prefix(5);
+        return IpAddress::parse(host);
+    }
+
+    Finding judge_by_dns(const HelloHook& hook, const Answers& answers) const {
+        const IpAddress& client = hook.connection.address();
+        std::string unknown;
+        std::vector<const DnsAnswer*> forward;
+        if (!is_literal(hook.host)) forward = {&answers.a(hook.host), &answers.aaaa(hook.host)};
+        const DnsAnswer& reverse = answers.ptr(client);
+        bool has_address = false, leads_here = false;
+        for (const auto* answer : forward) {
+            if (answer->failed()) unknown = format_text("{}: {}", quoted(hook.host), answer->error());
+            has_address |= answer->found();
+            for (const auto& address : answer->addresses()) leads_here |= near(address) == near(client);
+        }
+        if (!forward.empty() && (leads_here || unknown.empty())) hook.connection.notes().set(notes::helo_forward_match, leads_here);
+        if (!forward.empty() && !has_address && unknown.empty())
+            return refused(hook.host, "does not resolve", format_text("{} does not exist in the DNS", hook.host));
+
+        if (reverse.failed()) unknown = format_text("{}: {}", client, reverse.error());
+        if (reverse.is_absent())
+            return refused(hook.host, "has an address without a name", format_text("There is no name for {} in the DNS", client));
+        const bool leads_back =
+            std::any_of(reverse.names().begin(), reverse.names().end(), [&](const std::string& name) { return is_akin(name, hook.host); });
+        if (!forward.empty() && reverse.found()) hook.connection.notes().set(notes::helo_reverse_match, leads_back);
+
+        if (options_.policy == Policy::strict && !leads_here && !leads_back && unknown.empty())
+            return refused(hook.host, "is another host", format_text("{} and {} do not belong together in the DNS", hook.host, client));
+        const bool is_decided = unknown.empty() || (has_address && reverse.found() && (options_.policy == Policy::rfc || leads_here || leads_back));
+        if (!is_decided) return error("{}", unknown).status(status::temp_resolver_failed);
+        return pass().karma(options_.policy == Policy::strict && leads_here && leads_back ? 1 : 0);
+    }
+
+    static IpAddress near(const IpAddress& address) { return address.prefix(address.is_v4() ? 24 : 96); }
+
+    /// The same name, or the same last two parts.
+    static bool is_akin(std::string_view a, std::string_view b) { return ascii_equal(a, b) || ascii_equal(last_two(a), last_two(b)); }
+    static std::string_view last_two(std::string_view name) {
+        if (name.ends_with('.')) name.remove_suffix(1);
+        const auto dot = name.rfind('.');
+        const auto before = dot == name.npos || dot == 0 ? name.npos : name.rfind('.', dot - 1);
+        return before == name.npos ? name : name.substr(before + 1);
+    }
+
+    static void add_field(const DataPostHook& hook) {
+        std::string host = hook.connection.hello_host();
+        for (char& c : host)
+            if (c < ' ' || c > '~') c = '?';
+        hook.message().headers().replace("X-HELO", host);
+    }
+
+    const Options options_;
+    Watched<BadNames> bad_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("helo", smtpd::plugins::Helo);

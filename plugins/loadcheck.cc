@@ -1,0 +1,87 @@
+/// loadcheck: refuse clients while the machine is too busy.
+///
+/// Asked before the greeting: when the load average of the last minute is above `max_load`, the client is told to come back later and the connection is
+/// closed. Nobody is exempt. The load is looked at once in `cache_time` and process.
+///
+/// ## Replies
+///
+/// `450 4.3.2 Server is too busy, try again later`.
+///
+/// ## Where the load comes from
+///
+/// From the system. `file` names a file instead whose first number is it, as in `/proc/loadavg`: for a machine whose load is measured from outside, or a
+/// container. A load that cannot be read is an `error`, and the client is let in unless the instance has `onerror=tempfail`.
+///
+/// ## Differences from qpsmtpd
+///
+/// The system is asked without a program, so there is no option `uptime`. It is a policy plugin, with `reject`, `reject_type` and the others.
+#include <smtpd/files.h>
+#include <smtpd/plugin.h>
+
+#include <cstdlib>
+#include <mutex>
+
+namespace smtpd::plugins {
+
+class LoadCheck final : public PolicyPlugin {
+public:
+    static constexpr PolicyDefaults policy_defaults{.reject_type = Verdict::denysoft, .exempts_immune = false};
+
+    struct Options {
+        double max_load = 7;
+        Duration cache_time = std::chrono::seconds(10);
+        std::string file;
+
+        static OptionTable table() {
+            return {option("max_load", &Options::max_load, "the load up to which clients are served").range("0", "100000"),
+                    option("cache_time", &Options::cache_time, "how long a load that was read is believed").range("0s", "1h"),
+                    option("file", &Options::file, "a file that begins with the load, instead of asking the system")};
+        }
+    };
+
+    LoadCheck(Setup& setup, const Options& options)
+        : options_(options), file_(options.file.empty() ? std::string() : setup.path(options.file)) {
+        setup.hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook); });
+    }
+
+private:
+    Finding judge(const ConnectHook& hook) {
+        const auto load = current(hook.clock().now());
+        if (!load) return error("{}", load.error().what);
+        if (*load <= options_.max_load) return pass("load {}", *load);
+        return fail("load {} is above {}", *load, options_.max_load).reply("Server is too busy, try again later").status(EnhancedCode{4, 3, 2});
+    }
+
+    /// The load, read when what is known of it is too old. What could not be read is not tried again at once either.
+    Result<double> current(MonotonicTime now) {
+        const std::lock_guard lock(mutex_);
+        if (!read_at_ || now - *read_at_ >= options_.cache_time) {
+            load_ = read();
+            read_at_ = now;
+        }
+        return load_;
+    }
+
+    Result<double> read() const {
+        double load = 0;
+        if (file_.empty()) {
+            if (getloadavg(&load, 1) == 1) return load;
+            return Error{ErrorCode::unavailable, "the system does not tell its load"};
+        }
+        const auto content = read_file(file_, 4096);
+        if (!content) return content.error();
+        const std::string first = content->substr(0, content->find_first_of(" \t\r\n"));
+        if (!OptionType<double>::read(first, load).empty()) return Error{ErrorCode::config, format_text("{} does not begin with a number", file_)};
+        return load;
+    }
+
+    const Options options_;
+    const std::string file_;
+    std::mutex mutex_;
+    std::optional<MonotonicTime> read_at_;
+    Result<double> load_ = 0.0;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("loadcheck", smtpd::plugins::LoadCheck);

@@ -1,0 +1,270 @@
+/// qmail_deliverable: whether a recipient has a mailbox, as the machine that has the mailboxes says.
+///
+/// Asks qmail-deliverabled, the daemon of Qmail::Deliverable, over HTTP about each recipient, before the message comes. There are three answers:
+///
+/// - yes: the address is delivered to, in one of qmail's and vpopmail's ways;
+/// - no: there is no such mailbox, which is a `fail`; so is a mailing list whose message has the null sender;
+/// - cannot tell: the server does not answer, has no permission to look, or finds the mailbox unusable for the moment. That is an `error` and never a
+///   refusal: the next plugin decides, or with `onerror=tempfail` the client is told to come back.
+///
+/// An address that is not local to the server is none of its business, and skipped.
+///
+///     SmtpPlugin qmail_deliverable server=192.0.2.10:8998
+///     SmtpPlugin rcpt_ok
+///
+/// ## Which server
+///
+/// `server` is a host and a port. With `smtproutes:` in front, the control file `smtproutes` of qmail says which host is asked about a domain: that to
+/// which its mail is routed (the route's own port is that of SMTP and not used). A host behind the colon is asked about all other domains; without one,
+/// as in `server=smtproutes:8998`, they are skipped.
+///
+///     example.com:mail1.example.com
+///     .example.com:192.0.2.11
+///     example.org:[2001:db8::10]:25
+///
+/// Hosts are addresses or names. A server that did not answer is not asked again for ten seconds, so that a dead one holds nobody up for long.
+///
+/// ## Replies
+///
+/// `550 5.1.1 Sorry, no mailbox by that name`; `550 5.7.1 mailing lists do not accept null senders`.
+///
+/// ## Differences from qpsmtpd
+///
+/// Answers that do not tell are errors, which `onerror` decides about; there they all mean yes. Mailing lists obey `reject`. There is no option
+/// `vpopmail_ext`: it is a setting of the daemon, and has no effect on the side that asks. smtproutes is read again when it changes.
+#include <smtpd/client_socket.h>
+#include <smtpd/plugin.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <mutex>
+
+namespace smtpd::plugins {
+namespace {
+
+constexpr std::chrono::seconds pause_after_failure{10};
+constexpr std::size_t largest_response = 64 * 1024;
+
+/// "host", "192.0.2.1", "[2001:db8::1]" and a port, split at the last colon outside brackets.
+std::pair<std::string, std::string> split_port(std::string_view text) {
+    const auto colon = text.rfind(':');
+    const auto bracket = text.rfind(']');
+    if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket)) return {std::string(text), {}};
+    return {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
+}
+
+std::string without_brackets(std::string_view host) {
+    return std::string(host.size() > 2 && host.front() == '[' && host.back() == ']' ? host.substr(1, host.size() - 2) : host);
+}
+
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+    Number number{};
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (text.empty() || problem != std::errc() || end != text.data() + text.size()) return {};
+    return number;
+}
+
+/// qmail's smtproutes: which host takes a domain's mail.
+class Routes {
+public:
+    static Result<Routes> parse(const ControlText& text) {
+        Routes routes;
+        for (const auto& line : text) {
+            const std::string route = line.split().first;
+            const auto colon = route.find(':');
+            if (colon == std::string::npos) return Error{ErrorCode::config, format_text("{}: \"{}\" is no domain:host", line.position(), route)};
+            const std::string relay = route.substr(colon + 1);
+            const auto end = relay.starts_with('[') ? relay.find(']') + 1 : relay.find(':');
+            routes.hosts_.insert_or_assign(ascii_lower(route.substr(0, colon)), without_brackets(relay.substr(0, end)));
+        }
+        return routes;
+    }
+
+    /// "" where there is no route, or one to wherever the DNS says.
+    std::string find(const std::string& domain) const {
+        if (const auto route = hosts_.find(domain); route != hosts_.end()) return route->second;
+        for (auto dot = domain.find('.'); dot != std::string::npos; dot = domain.find('.', dot + 1))
+            if (const auto route = hosts_.find(domain.substr(dot)); route != hosts_.end()) return route->second;
+        const auto others = hosts_.find("");
+        return others == hosts_.end() ? std::string() : others->second;
+    }
+
+private:
+    std::unordered_map<std::string, std::string> hosts_;
+};
+
+/// The path of the question about an address.
+std::string path_for(std::string_view address) {
+    constexpr char digits[] = "0123456789ABCDEF";
+    std::string path = "/qd1/deliverable?";
+    for (const char c : address) {
+        const auto octet = static_cast<unsigned char>(c);
+        if (is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.' || c == '_' || c == '~')
+            path += c;
+        else
+            path.append({'%', digits[octet >> 4], digits[octet & 15]});
+    }
+    return path;
+}
+
+/// The status number in an HTTP response.
+Result<unsigned> status_in(std::string_view response) {
+    const auto unusable = [](std::string_view what) { return Error{ErrorCode::unavailable, std::string(what)}; };
+    const auto code_begin = response.find(' ');
+    if (!response.starts_with("HTTP/1.") || code_begin == std::string_view::npos) return unusable("the server does not speak HTTP");
+    const auto code = response.substr(code_begin + 1, 3);
+    if (code == "204") return unusable("the server does not know");
+    if (code == "403") return unusable("the server does not want to tell (403)");
+    if (code != "200") return unusable(format_text("the server answers {}", quoted(code)));
+    const auto head_end = response.find("\r\n\r\n");
+    std::string_view body = head_end == std::string_view::npos ? std::string_view() : response.substr(head_end + 4);
+    body = body.substr(0, body.find_last_not_of(" \t\r\n") + 1);
+    const auto status = parse_number<unsigned>(body);
+    if (!status) return unusable(format_text("the server's answer is no status: {}", quoted(body, 40)));
+    return *status;
+}
+
+}  // namespace
+
+class QmailDeliverable final : public PolicyPlugin {
+public:
+    static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
+
+    struct Options {
+        std::string server = "127.0.0.1:8998";
+        Duration timeout = std::chrono::seconds(5);
+
+        static OptionTable table() {
+            return {option("server", &Options::server, "who is asked: host:port, smtproutes:port or smtproutes:host:port"),
+                    option("timeout", &Options::timeout, "how long an answer may take").range("10ms", "1min")};
+        }
+    };
+
+    QmailDeliverable(Setup& setup, const Options& options) : timeout_(options.timeout), clock_(setup.clock()) {
+        std::string_view server = options.server;
+        const bool by_routes = server.starts_with("smtproutes:");
+        if (by_routes) server.remove_prefix(std::string_view("smtproutes:").size());
+        auto [host, port] = split_port(server);
+        if (by_routes && port.empty()) std::swap(host, port);
+        const auto number = parse_number<std::uint16_t>(port);
+        host_ = without_brackets(host);
+        if (!number || *number == 0 || (host_.empty() && !by_routes))
+            setup.error("server=\"{}\" must be host:port, smtproutes:port or smtproutes:host:port", options.server);
+        else
+            port_ = *number;
+        if (by_routes) routes_ = setup.control().parsed<Routes>("smtproutes", Routes::parse);
+        setup.hooks.rcpt.ask([this](const RcptHook& hook, Questions& questions) { ask_for_host(server_for(hook.recipient.address()), questions); })
+            .decide([this](const RcptHook& hook, const Answers& answers) { return judge(hook, answers); });
+    }
+
+private:
+    /// The host to ask about that recipient, "" where there is none.
+    std::string server_for(const Address& recipient) const {
+        if (!recipient.has_domain()) return {};
+        const std::string routed = routes_ ? routes_->get()->find(recipient.domain_lower()) : std::string();
+        return routed.empty() ? host_ : routed;
+    }
+
+    /// The address that a host is called by without the DNS.
+    static std::optional<IpAddress> literal(const std::string& host) { return IpAddress::parse(ascii_equal(host, "localhost") ? "127.0.0.1" : host); }
+
+    void ask_for_host(const std::string& host, Questions& questions) const {
+        if (host.empty() || literal(host) || is_paused(host)) return;
+        questions.a(host);
+        questions.aaaa(host);
+    }
+
+    static Result<std::vector<IpAddress>> addresses_of(const std::string& host, const Answers& answers) {
+        if (const auto address = literal(host)) return std::vector<IpAddress>{*address};
+        std::vector<IpAddress> addresses = answers.a(host).addresses();
+        const auto& v6 = answers.aaaa(host).addresses();
+        addresses.insert(addresses.end(), v6.begin(), v6.end());
+        if (!addresses.empty()) return addresses;
+        const auto why = (answers.a(host).failed() ? answers.a(host) : answers.aaaa(host)).error();
+        return Error{ErrorCode::unavailable, format_text("the server {} has no address: {}", quoted(host), why)};
+    }
+
+    Finding judge(const RcptHook& hook, const Answers& answers) {
+        const Address& recipient = hook.recipient.address();
+        const std::string host = server_for(recipient);
+        if (host.empty()) return skip("there is no server to ask about {}", quoted(recipient.to_string()));
+        if (is_paused(host)) return error("{} did not answer a moment ago", quoted(host));
+        const auto addresses = addresses_of(host, answers);
+        if (!addresses) return error("{}", addresses.error().what);
+        const auto response = fetch(*addresses, path_for(recipient.to_string()), std::min(timeout_, hook.time_left()));
+        if (!response) {
+            pause(host);
+            return error("{}", response.error().what);
+        }
+        const auto status = status_in(*response);
+        if (!status) return error("{}: {}", quoted(host), status.error().what);
+        return finding_for(*status, recipient, hook.transaction.sender());
+    }
+
+    /// Asks the first of the addresses that can be connected to.
+    Result<std::string> fetch(const std::vector<IpAddress>& addresses, const std::string& path, Duration time) const {
+        Error problem;
+        for (const auto& address : addresses) {
+            auto server = ClientSocket::connect_tcp(address, port_, time / static_cast<Duration::rep>(addresses.size()));
+            if (!server) {
+                problem = server.error();
+                continue;
+            }
+            const std::string host = format_text(address.is_v6() ? "[{}]:{}" : "{}:{}", address, port_);
+            const auto sent = server->send(format_text("GET {} HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", path, host));
+            if (!sent) return sent.error();
+            return server->receive_all(largest_response);
+        }
+        return problem;
+    }
+
+    static Finding finding_for(unsigned status, const Address& recipient, const Address& sender) {
+        const std::string who = quoted(recipient.to_string());
+        switch (status) {
+        case 0x00:
+            return fail("{} does not exist", who).reply("Sorry, no mailbox by that name").status(status::no_such_user.code);
+        case 0x11: return error("cannot tell of {}: no permission to look", who);
+        case 0x12: return pass("{}: a command in dot-qmail", who);
+        case 0x13: return pass("{}: bouncesaying with a program", who);
+        case 0x14:
+            if (sender.is_null()) return fail("{} is a mailing list, the sender is null", who).reply("mailing lists do not accept null senders");
+            return pass("{}: mailing list", who);
+        case 0x21: return error("cannot tell of {}: others may write to its folder", who);
+        case 0x22: return error("cannot tell of {}: its folder is sticky", who);
+        case 0x2f: return error("cannot tell of {}: the server cannot ask", who);
+        case 0xf1: return pass("{}: normal delivery", who);
+        case 0xf2: return pass("{}: vpopmail directory", who);
+        case 0xf3: return pass("{}: vpopmail alias", who);
+        case 0xf4: return pass("{}: vpopmail catch-all", who);
+        case 0xf5: return pass("{}: vpopmail user", who);
+        case 0xf6: return pass("{}: vpopmail extension", who);
+        case 0xff: return skip("{} is not local there", who);
+        default: return error("cannot tell of {}: status {}", who, status);  // 0xfe, "impossible", among them
+        }
+    }
+
+    bool is_paused(const std::string& host) const {
+        const std::lock_guard lock(mutex_);
+        const auto known = paused_until_.find(host);
+        return known != paused_until_.end() && clock_.now() < known->second;
+    }
+    void pause(const std::string& host) {
+        const std::lock_guard lock(mutex_);
+        paused_until_[host] = clock_.now() + pause_after_failure;
+    }
+
+    const Duration timeout_;
+    const Clock& clock_;
+    std::string host_;
+    std::uint16_t port_ = 0;
+    std::optional<Watched<Routes>> routes_;
+    mutable std::mutex mutex_;
+    std::map<std::string, MonotonicTime> paused_until_;  ///< by host, of which there are few: those of the configuration
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("qmail_deliverable", smtpd::plugins::QmailDeliverable);

@@ -1,0 +1,106 @@
+/// rcpt_regexp: what to say to recipients, by a list of addresses and regular expressions.
+///
+/// Goes through the control file `rcpt_regexp` for each recipient; the first line that matches says what becomes of it. Recipients that no line
+/// matches, and those without a domain, are left to other plugins.
+///
+/// ## Control file
+///
+/// `rcpt_regexp`: an address or a regular expression between slashes, what to say, and for refusals a text.
+///
+///     me@example.org             OK
+///     /^user\d+@example\.org$/   OK
+///     /^(abuse|postmaster)@/     DECLINED
+///     old@example.com            DENY       User not found.
+///     /^.*@slow\.example$/       DENYSOFT   Come back later
+///     /^.*$/                     DECLINED
+///
+/// The words are OK (accepted, no other plugin is asked), DECLINED (the next plugin decides), DENY, DENYSOFT, DENY_DISCONNECT and
+/// DENYSOFT_DISCONNECT. OK accepts any recipient, also in domains that are not ours: use it with expressions that name the domain, up to its end. Upper
+/// and lower case are alike. An expression has Perl's syntax and no blanks (`\s`). The file is read again when it changes.
+///
+/// ## Replies
+///
+/// `550 5.7.1` or `450 4.7.1` with the text given.
+///
+/// A refusal is a finding: `reject=no` only logs it, `reject=naughty` defers it. `reject_type` does not count, as each line says what kind of refusal it
+/// is. Nobody is exempt.
+///
+/// ## Differences from qpsmtpd
+///
+/// A line without a word, with an unknown one or with a bad expression is an error of configtest; there it ends the session of the client that comes
+/// first. Expressions are not evaluated as code, so that whoever may write the file can do no more than decide about recipients.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class RcptRegexp final : public PolicyPlugin {
+public:
+    static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};
+
+    explicit RcptRegexp(Setup& setup) : rules_(setup.control().parsed<std::vector<Rule>>("rcpt_regexp", parse)) {
+        setup.hooks.rcpt.add([this](const RcptHook& hook) { return accept(hook); });
+        setup.hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook.recipient.address()); });
+    }
+
+private:
+    struct Rule {
+        VerdictLine line;
+        std::string address;             ///< folded; "" where there is a pattern
+        std::optional<Pattern> pattern;
+
+        bool matches(const std::string& recipient) const { return pattern ? pattern->matches(recipient) : address == recipient; }
+    };
+
+    static Result<std::vector<Rule>> parse(const ControlText& text) {
+        std::vector<Rule> rules;
+        for (const auto& line : text) {
+            auto parsed = VerdictLine::parse(line);
+            if (!parsed) return parsed.error();
+            Rule rule{std::move(*parsed), {}, {}};
+            const std::string_view entry = rule.line.entry;
+            if (entry.size() >= 2 && entry.starts_with('/') && entry.ends_with('/')) {
+                auto pattern = Pattern::compile(entry.substr(1, entry.size() - 2), Pattern::Case::folded);
+                if (!pattern) return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
+                rule.pattern = std::move(*pattern);
+            } else if (const auto address = Address::parse(entry, {.smtputf8 = true})) {
+                rule.address = address->folded();
+            } else {
+                return Error{ErrorCode::config, format_text("{}: \"{}\" is neither an address nor a /regular expression/", line.position(), entry)};
+            }
+            rules.push_back(std::move(rule));
+        }
+        return rules;
+    }
+
+    /// The first rule that matches, or null.
+    static const VerdictLine* find(const std::vector<Rule>& rules, const Address& recipient) {
+        if (!recipient.has_domain()) return nullptr;
+        const std::string folded = recipient.folded();
+        for (const auto& rule : rules)
+            if (rule.matches(folded)) return &rule.line;
+        return nullptr;
+    }
+
+    Answer accept(const RcptHook& hook) const {
+        const auto rules = rules_.get();
+        const VerdictLine* const line = find(*rules, hook.recipient.address());
+        if (!line || line->verdict != Verdict::ok) return declined();
+        hook.log(LogLevel::info, "pass: {} is OK as {}", quoted(hook.recipient.address().to_string()), quoted(line->entry));
+        return ok();
+    }
+
+    Finding judge(const Address& recipient) const {
+        const auto rules = rules_.get();
+        const VerdictLine* const line = find(*rules, recipient);
+        if (!line || !is_denial(line->verdict)) return pass();
+        return fail("{} is {} as {}", quoted(recipient.to_string()), verdict_name(line->verdict), quoted(line->entry))
+            .reply(line->text)
+            .refusal(line->verdict);
+    }
+
+    Watched<std::vector<Rule>> rules_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("rcpt_regexp", smtpd::plugins::RcptRegexp);

@@ -1,0 +1,159 @@
+/// resolvable_fromhost: refuse senders whose domain cannot take mail.
+///
+/// Whoever cannot be answered need not be heard. At the mail hook, the sender's domain has to have a mail exchanger (MX) with an address, or, without
+/// exchangers, an address of its own (RFC 5321 5.1), of IPv4 or IPv6. A domain that says that it takes no mail (RFC 7505) fails. The null sender and
+/// address literals pass; the latter cost a point of karma, as does a domain without MX.
+///
+/// Where the DNS gives no answer, nothing is known: the sender is let in, or with `onerror=tempfail` told to come back.
+///
+/// ## Control file
+///
+/// `invalid_resolvable_fromhost`: addresses and networks at which no mail can be delivered from here, one a line. A domain whose exchangers all have
+/// such an address fails.
+///
+///     127.0.0.0/8
+///     10.0.0.0/8
+///     ::1
+///     fc00::/7
+///
+/// ## Replies
+///
+/// `450 4.1.8 <domain> does not resolve: it needs an MX with an address, or an address` (550 5.1.8 with `reject_type=perm`), `4.7.27` where the
+/// domain takes no mail, and with `onerror=tempfail` `451 4.4.3` where the DNS does not answer.
+///
+/// ## Notes
+///
+/// Sets the transaction's note `resolvable_fromhost` to the domain and to what it has: `mx`, `a`, `ip`, `null`, or nothing.
+///
+/// ## Differences from qpsmtpd
+///
+/// A failing DNS is no failure of the sender. All addresses of the first ten exchangers are looked at, there the first one of each; an address in the
+/// list of invalid ones does not pass by standing directly at the domain, nor in an address literal; the list takes IPv6. `reject=naughty` works. A
+/// failure costs one point of karma, however it came about.
+#include <smtpd/known_notes.h>
+#include <smtpd/plugin.h>
+
+#include <algorithm>
+
+namespace smtpd::plugins {
+
+class ResolvableFromHost final : public PolicyPlugin {
+public:
+    static constexpr PolicyDefaults policy_defaults{.reject_type = Verdict::denysoft, .karma_fail = -1};
+
+    explicit ResolvableFromHost(Setup& setup) : invalid_(setup.control().networks("invalid_resolvable_fromhost")) {
+        setup.hooks.mail.ask([](const MailHook& hook, Questions& questions) { ask(hook.sender(), questions); })
+            .decide([this](const MailHook& hook, const Answers& answers) { return judge(hook, answers); });
+    }
+
+private:
+    static constexpr std::size_t most_exchangers = 10;
+
+    /// What became of the search for an address.
+    enum class Found { valid, invalid, none, unknown };
+    struct Search {
+        Found found = Found::none;
+        std::string error;
+
+        void add(Found more) {
+            const auto rank = [](Found f) { return f == Found::valid ? 3 : f == Found::unknown ? 2 : f == Found::invalid ? 1 : 0; };
+            if (rank(more) > rank(found)) found = more;
+        }
+    };
+
+    static void ask(const Address& sender, Questions& questions) {
+        if (!sender.has_domain() || sender.is_address_literal()) return;
+        const DnsAnswer& mx = questions.mx(sender.domain());
+        if (mx.status() == DnsStatus::no_data) ask_addresses(sender.domain(), questions);
+        for (const auto& exchanger : first_of(mx)) ask_addresses(exchanger.name, questions);
+    }
+
+    static void ask_addresses(const std::string& name, Questions& questions) {
+        if (IpAddress::parse(name)) return;
+        questions.a(name);
+        questions.aaaa(name);
+    }
+
+    static std::vector<DnsExchanger> first_of(const DnsAnswer& mx) {
+        const auto& all = mx.exchangers();
+        return {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), most_exchangers))};
+    }
+
+    Finding judge(const MailHook& hook, const Answers& answers) const {
+        const Address& sender = hook.sender();
+        SenderNote note(hook);
+        if (sender.is_null()) {
+            note.set("null");
+            return skip("null sender");
+        }
+        if (sender.is_address_literal()) return judge_literal(sender, note);
+        const DnsAnswer& mx = answers.mx(sender.domain());
+        if (mx.failed()) return unknown("MX of {}: {}", sender.domain(), mx.error());
+        if (mx.found()) return judge_exchangers(sender.domain(), mx, answers, note);
+
+        Search search;
+        if (mx.status() == DnsStatus::no_data) look_at(sender.domain(), answers, search);
+        if (search.found == Found::unknown) return unknown("{}: {}", sender.domain(), search.error);
+        note.set(search.found == Found::valid ? "a" : "");
+        if (search.found == Found::valid) return pass("{} has no MX, but an address", sender.domain()).karma(-1);
+        if (search.found == Found::invalid) return refused(sender.domain(), "has no MX, and no address that is valid");
+        return refused(sender.domain(), "has neither MX nor address");
+    }
+
+    /// The transaction's note, which is there as soon as something is known.
+    struct SenderNote {
+        explicit SenderNote(const MailHook& hook) : hook(hook) { hook.transaction.notes().remove(notes::resolvable_fromhost); }
+        void set(const char* found) const { hook.transaction.notes().set(notes::resolvable_fromhost, {hook.sender().domain(), found}); }
+        const MailHook& hook;
+    };
+
+    Finding judge_literal(const Address& sender, const SenderNote& note) const {
+        const auto ip = sender.literal_ip();
+        const bool is_valid = ip && !invalid_->find(*ip);
+        note.set(is_valid ? "ip" : "");
+        return is_valid ? pass("address literal").karma(-1) : refused(sender.domain(), "is an invalid address");
+    }
+
+    Finding judge_exchangers(const std::string& domain, const DnsAnswer& mx, const Answers& answers, const SenderNote& note) const {
+        const auto exchangers = first_of(mx);
+        if (exchangers.size() == 1 && exchangers.front().name.empty()) {
+            note.set("");
+            return fail("{} takes no mail", domain).status(EnhancedCode{5, 7, 27}).reply(format_text("{} takes no mail, so it sends none", domain));
+        }
+        Search search;
+        for (const auto& exchanger : exchangers) look_at(exchanger.name, answers, search);
+        if (search.found == Found::unknown) return unknown("MX of {}: {}", domain, search.error);
+        note.set(search.found == Found::valid ? "mx" : "");
+        if (search.found == Found::valid) return pass("{} has an MX", domain);
+        return refused(domain, search.found == Found::invalid ? "has no MX with a valid address" : "has no MX with an address");
+    }
+
+    void look_at(const std::string& name, const Answers& answers, Search& search) const {
+        const auto invalid = invalid_.get();
+        const auto judged = [&](const IpAddress& address) { return invalid->find(address) ? Found::invalid : Found::valid; };
+        if (const auto ip = IpAddress::parse(name)) return search.add(judged(*ip));
+        for (const auto* answer : {&answers.a(name), &answers.aaaa(name)}) {
+            for (const auto& address : answer->addresses()) search.add(judged(address));
+            if (!answer->failed()) continue;
+            search.add(Found::unknown);
+            search.error = format_text("{}: {}", name, answer->error());
+        }
+    }
+
+    static Finding refused(const std::string& domain, const char* why) {
+        return fail("{} {}", domain, why)
+            .status(EnhancedCode{5, 1, 8})
+            .reply(format_text("{} does not resolve: it needs an MX with an address, or an address", domain));
+    }
+
+    template <class... Arguments>
+    static Finding unknown(std::string_view reason, const Arguments&... arguments) {
+        return error(reason, arguments...).status(status::temp_resolver_failed);
+    }
+
+    Watched<NetworkList> invalid_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("resolvable_fromhost", smtpd::plugins::ResolvableFromHost);

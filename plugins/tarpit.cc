@@ -1,0 +1,117 @@
+/// tarpit: let clients wait that behave badly.
+///
+/// A delay costs an honest client little, and a program that works through a list of addresses a lot. Sessions that wait are parked: under the event
+/// MPM they hold no thread, however many there are, and nobody else is served later for it. Under worker and prefork each holds its thread or process.
+///
+/// ## Who waits, and how long
+///
+/// Each of these is a reason, and adds up to `max` at a time:
+///
+/// - `per_error` for every command that was refused since the last accepted message, beyond the first `errors`;
+/// - `per_karma` for every point of karma below zero;
+/// - `naughty`, where a refusal waits for the plugin naughty;
+/// - `always`, for everybody.
+///
+/// It waits before the greeting, HELO, MAIL, RCPT, DATA and the reply to the message, or at the places that `at` names. `total` is how long a session
+/// is held up in all; beyond, it goes on without delay. Whatever a client sends meanwhile is kept and answered in order. Relay clients and whitelisted
+/// ones do not wait.
+///
+/// ## Where it stands
+///
+/// Delays are wishes that are put before a hook's plugins run, so it does not matter where this one stands: what counts is what was found at the hooks
+/// before. Plugins that wait for the DNS or for silence at the same hook wait at the same time. A wait may not be longer than `deadline`, one minute
+/// unless it is set; RFC 5321 4.5.3.2 has servers wait five minutes for the reply to a command.
+///
+/// ## Example
+///
+///     SmtpPlugin tarpit errors=2 per_error=2s per_karma=1s naughty=10s max=20s at=rcpt at=data_post
+///
+/// ## Differences from qpsmtpd
+///
+/// There is no such plugin there.
+#include <smtpd/plugin.h>
+
+#include <algorithm>
+
+namespace smtpd::plugins {
+
+class Tarpit final : public PolicyPlugin {
+public:
+    static constexpr bool reads_body = false;
+    static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};  // the naughty are whom it is for
+
+    enum class Place { connect, helo, mail, rcpt, data, data_post };
+
+    struct Options {
+        Duration per_error = std::chrono::seconds(1);
+        unsigned errors = 1;
+        Duration per_karma{0};
+        Duration naughty{0};
+        Duration always{0};
+        Duration max = std::chrono::seconds(20);
+        Duration total = std::chrono::minutes(5);
+        std::vector<Place> at = {Place::connect, Place::helo, Place::mail, Place::rcpt, Place::data, Place::data_post};
+
+        static OptionTable table() {
+            return {option("per_error", &Options::per_error, "the delay for each refused command").range("0s", "1min"),
+                    option("errors", &Options::errors, "so many refused commands are free").range("0", "1000"),
+                    option("per_karma", &Options::per_karma, "the delay for each point of karma below zero").range("0s", "1min"),
+                    option("naughty", &Options::naughty, "the delay for naughty clients").range("0s", "5min"),
+                    option("always", &Options::always, "the delay for everybody").range("0s", "5min"),
+                    option("max", &Options::max, "the longest delay at a time").range("0s", "5min"),
+                    option("total", &Options::total, "how long a session is delayed in all").range("0s", "2h"),
+                    option("at", &Options::at, "where clients wait")
+                        .choices({{"connect", Place::connect}, {"helo", Place::helo}, {"mail", Place::mail}, {"rcpt", Place::rcpt}, {"data", Place::data},
+                                  {"data_post", Place::data_post}})};
+        }
+    };
+
+    Tarpit(Setup& setup, const Options& options) : options_(options), waited_(("tarpit.waited " + setup.instance()).c_str()) {
+        const auto is_at = [&](Place place) { return std::find(options.at.begin(), options.at.end(), place) != options.at.end(); };
+        auto& hooks = setup.hooks;
+        if (is_at(Place::connect)) delay(hooks.connect);
+        if (is_at(Place::helo)) {
+            delay(hooks.helo);
+            delay(hooks.ehlo);
+        }
+        if (is_at(Place::mail)) delay(hooks.mail);
+        if (is_at(Place::rcpt)) delay(hooks.rcpt);
+        if (is_at(Place::data)) delay(hooks.data);
+        if (is_at(Place::data_post)) delay(hooks.data_post);
+    }
+
+private:
+    template <class Context>
+    void delay(HookPoint<Context>& point) {
+        point.ask([this](const Context& hook, Questions& questions) { questions.delay(wish(hook)); })
+            .decide([this](const Context& hook) { return account(hook); }, Priority::first);
+    }
+
+    Finding account(const HookContext& hook) const {
+        const Duration waited = wish(hook);
+        if (waited.count() == 0) return pass();
+        hook.connection.notes().get(waited_) += waited;
+        return pass("held up for {}", OptionType<Duration>::show(waited));
+    }
+
+    /// The same before and after the wait: nothing changes meanwhile.
+    Duration wish(const HookContext& hook) const {
+        const Connection& client = hook.connection;
+        const Transaction* const transaction = hook.transaction_or_null();
+        if (client.is_relay_client() || !client.whitelisted().empty() || (transaction && !transaction->whitelisted().empty())) return {};
+        Duration sum = options_.always;
+        if (client.errors() > options_.errors) sum += options_.per_error * (client.errors() - options_.errors);
+        if (client.karma() < 0) sum += options_.per_karma * -static_cast<std::int64_t>(client.karma());
+        if (client.naughty()) sum += options_.naughty;
+        const auto* waited = client.notes().find(waited_);
+        const Duration left = options_.total - (waited ? *waited : Duration(0));
+        return std::max(Duration(0), std::min({sum, options_.max, left}));
+    }
+
+    const Options options_;
+    const NoteKey<Duration> waited_;  ///< by this session, because of this instance
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("tarpit", smtpd::plugins::Tarpit);

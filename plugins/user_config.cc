@@ -1,0 +1,119 @@
+/// user_config: settings that users keep themselves, in files of their own.
+///
+/// Plugins that ask for a setting of a user (in C++ `connection.config(name, address)`) get the lines of a file in a folder of that user, and where there
+/// is none, the setting of the site.
+///
+///     SmtpPlugin user_config
+///     SmtpPlugin user_config /srv/mail/%h/%u/settings
+///
+/// ## The folder
+///
+/// `pattern` is a path in which `%u` is the local part of the address, `%h` its domain in lower case, `%a` both, and `%%` a percent sign. The file in
+/// it has the name of the setting, and the form of a control file: blank lines and comments are left out.
+///
+/// What is put in comes from outside. So an address that has a slash, a control character or a dot at the beginning of what is put in has no folder, and
+/// the log says so. A file that cannot be read, is no regular file, or is larger than 64 KB counts as none, with a warning. httpd's user must be able to
+/// read these files; nothing is ever run or included.
+///
+/// ## Differences from qpsmtpd
+///
+/// Values from the address do not lead out of the folder. Comments and blank lines are left out, as in control files; there they are kept.
+#include <smtpd/files.h>
+#include <smtpd/plugin.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/stat.h>
+
+namespace smtpd::plugins {
+
+class UserConfig final : public Plugin {
+public:
+    struct Options {
+        std::string pattern = "/home/%u/.qpsmtpd";
+
+        static OptionTable table() { return {option("pattern", &Options::pattern, "where the files of a user are").positional(0)}; }
+    };
+
+    UserConfig(Setup& setup, const Options& options) : pattern_(setup.path(options.pattern)) {
+        for (auto percent = pattern_.find('%'); percent != std::string::npos; percent = pattern_.find('%', percent + 2))
+            if (const auto what = pattern_.substr(percent, 2); what != "%u" && what != "%h" && what != "%a" && what != "%%")
+                setup.error("\"{}\" in the pattern is none of %u, %h, %a and %%", what);
+        setup.hooks.user_config.add([this](const ConfigHook& hook) { return answer(hook); });
+    }
+
+private:
+    static constexpr std::size_t largest_file = 64 * 1024;
+
+    /// Whether a text from outside may be a part of a path.
+    static bool is_safe(std::string_view text) {
+        const auto is_bad = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
+        return !text.empty() && text.front() != '.' && std::none_of(text.begin(), text.end(), is_bad);
+    }
+
+    /// The folder of that user; nothing where there cannot be one.
+    std::optional<std::string> folder_of(const Address& user) const {
+        std::string folder;
+        for (std::size_t i = 0; i < pattern_.size(); ++i) {
+            if (pattern_[i] != '%') {
+                folder += pattern_[i];
+                continue;
+            }
+            const char what = pattern_[++i];
+            std::string value = "%";
+            if (what == 'u') value = user.local_part();
+            if (what == 'h') value = user.domain_lower();
+            if (what == 'a') value = user.local_part() + "@" + user.domain_lower();
+            if (!is_safe(value)) return {};
+            folder += value;
+        }
+        return folder;
+    }
+
+    Answer answer(const ConfigHook& hook) const {
+        if (!hook.user || hook.user->is_null()) return declined();
+        const auto folder = folder_of(*hook.user);
+        if (!folder || !is_safe(hook.name)) {
+            hook.log(LogLevel::notice, "{} has no folder for {}", quoted(hook.user->to_string()), quoted(hook.name));
+            return declined();
+        }
+        const auto content = read(format_text("{}/{}", *folder, hook.name));
+        if (!content && content.error().code == ErrorCode::not_found) return declined();
+        if (!content) {
+            hook.log(LogLevel::warning, "{}", quoted(content.error().what));
+            return declined();
+        }
+        hook.values = significant_lines(*content);
+        hook.log(LogLevel::debug, "{} of {}: {} lines", hook.name, quoted(hook.user->to_string()), hook.values.size());
+        return ok();
+    }
+
+    /// The file belongs to a user, who may make anything of it: a pipe, a device, another file.
+    static Result<std::string> read(const std::string& path) {
+        struct stat status {};
+        if (stat(path.c_str(), &status) != 0) return errno == ENOTDIR ? Error{ErrorCode::not_found, path} : os_error("cannot look at " + path, errno);
+        if (!S_ISREG(status.st_mode)) return Error{ErrorCode::config, format_text("{} is no file that can be read", path)};
+        return read_file(path, largest_file);
+    }
+
+    static std::vector<std::string> significant_lines(std::string_view content) {
+        std::vector<std::string> lines;
+        while (!content.empty()) {
+            const auto end = std::min(content.find('\n'), content.size());
+            std::string_view line = content.substr(0, end);
+            content.remove_prefix(std::min(end + 1, content.size()));
+            const auto first = line.find_first_not_of(" \t\r");
+            if (first == std::string_view::npos || line[first] == '#') continue;
+            lines.emplace_back(line.substr(first, line.find_last_not_of(" \t\r") - first + 1));
+        }
+        return lines;
+    }
+
+    const std::string pattern_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("user_config", smtpd::plugins::UserConfig);

@@ -1,0 +1,172 @@
+/// whitelist: exempt known clients, names, senders and recipients from the policy plugins.
+///
+/// Four lists, looked up before the other plugins' turn, whatever the order of the configuration. Being on one is no right to relay: rcpt_ok decides
+/// about recipients as ever.
+///
+/// | control file | looked up | exempts |
+/// |---|---|---|
+/// | `whitelisthosts` | when the connection is accepted | the connection, from all policy plugins; it gets 5 points of karma, and neither waits nor is looked up in the DNS |
+/// | `whitelisthelo` | at HELO and EHLO | the name, from the helo plugin |
+/// | `whitelistsenders` | at MAIL | the transaction, from all policy plugins |
+/// | `whitelistrcpt` | at RCPT | this recipient, from the policy plugins of the rcpt hook |
+///
+/// A sender and a name are what the client says they are: list none that somebody else may want to use. The files are read again when they change.
+///
+/// ## Control files
+///
+/// One entry a line; what follows it is for the reader.
+///
+///     192.0.2.1              whitelisthosts: an address
+///     192.0.2.0/24           a network; 2001:db8::/32
+///     192.0.2.               a prefix, at whole parts; 2001:db8:
+///     mx.example.com         whitelisthelo: a name
+///     friend@example.net     whitelistsenders, whitelistrcpt: an address
+///     example.org            a domain, as whole; @example.org is the same
+///
+/// ## For each recipient
+///
+/// With `per_recipient` all four lists are looked up at RCPT, and the lists of the recipient too: those that plugins of the hook user_config give for
+/// him. A match exempts that recipient at the rcpt hook; if all recipients of a message are exempt, the message is. With `merge=no` the lists of a
+/// recipient who has some stand in for the common ones.
+///
+/// ## Differences from qpsmtpd
+///
+/// There, being whitelisted at RCPT accepts the recipient before rcpt_ok is asked, and a listed sender may relay; in the file of hosts, `10.0.0.1`
+/// has 10.0.0.10 too. A match ends no hook, so that plugins that judge nobody (greeting, TLS, logs) still run. `whitelistclient` and the
+/// environment's WHITELISTCLIENT do not exist: httpd gives a connection no environment.
+#include <smtpd/known_notes.h>
+#include <smtpd/plugin.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace smtpd::plugins {
+namespace {
+
+/// Names or addresses in lower case.
+using Words = std::unordered_set<std::string>;
+
+Result<Words> parse_words(const ControlText& text) {
+    Words words;
+    for (const auto& line : text) {
+        const std::string word = ascii_lower(line.split().first);
+        words.insert(word.starts_with('@') ? word.substr(1) : word);
+    }
+    return words;
+}
+
+bool has_address(const Words& words, const Address& address) {
+    return !address.is_null() && (words.contains(address.folded()) || words.contains(address.domain_lower()));
+}
+
+}  // namespace
+
+class Whitelist final : public Plugin {
+public:
+    static constexpr bool reads_body = false;
+
+    struct Options {
+        bool per_recipient = false;
+        bool merge = true;
+
+        static OptionTable table() {
+            return {option("per_recipient", &Options::per_recipient, "look everything up at RCPT, for each recipient"),
+                    option("merge", &Options::merge, "with per_recipient: the common lists hold for recipients with lists of their own too")};
+        }
+    };
+
+    Whitelist(Setup& setup, const Options& options)
+        : merge_(options.merge), hosts_(setup.control().networks("whitelisthosts")),
+          hellos_(setup.control().parsed<Words>("whitelisthelo", parse_words)),
+          senders_(setup.control().parsed<Words>("whitelistsenders", parse_words)),
+          recipients_(setup.control().parsed<Words>("whitelistrcpt", parse_words)) {
+        auto& hooks = setup.hooks;
+        if (options.per_recipient) {
+            hooks.rcpt.observe(Priority::early, [this](RcptHook& hook) { look_up_for(hook); });
+            hooks.data.observe(Priority::early, [](const DataHook& hook) { exempt_message(hook); });
+            return;
+        }
+        hooks.pre_connection.observe(Priority::early, [this](const PreConnectionHook& hook) { look_up_host(hook); });
+        for (auto* point : {&hooks.helo, &hooks.ehlo}) point->observe(Priority::early, [this](const HelloHook& hook) { look_up_hello(hook); });
+        hooks.mail.observe(Priority::early, [this](const MailHook& hook) { look_up_sender(hook); });
+        hooks.rcpt.observe(Priority::early, [this](RcptHook& hook) { look_up_recipient(hook); });
+    }
+
+private:
+    static constexpr int karma_of_host = 5;
+
+    void look_up_host(const PreConnectionHook& hook) const {
+        const auto hosts = hosts_.get();
+        const auto* entry = hosts->find(hook.connection.address());
+        if (!entry) return;
+        hook.connection.set_whitelisted(entry->pattern);
+        hook.connection.adjust_karma(karma_of_host);
+        hook.log(LogLevel::info, "pass: {} is listed as {}", hook.connection.address(), quoted(entry->pattern));
+    }
+
+    void look_up_hello(const HelloHook& hook) const {
+        hook.connection.notes().remove(notes::whitelisthelo);
+        if (!hellos_->contains(ascii_lower(hook.host))) return;
+        hook.connection.notes().set(notes::whitelisthelo, std::string(hook.host));
+        hook.log(LogLevel::info, "pass: the name {} is listed", quoted(hook.host));
+    }
+
+    void look_up_sender(const MailHook& hook) const {
+        if (!has_address(*senders_.get(), hook.sender())) return;
+        hook.transaction.set_whitelisted(quoted(hook.sender().to_string()));
+        hook.log(LogLevel::info, "pass: the sender {} is listed", quoted(hook.sender().to_string()));
+    }
+
+    void look_up_recipient(RcptHook& hook) const {
+        if (has_address(*recipients_.get(), hook.recipient.address())) exempt(hook, "the recipient");
+    }
+
+    // --- per_recipient
+
+    void look_up_for(RcptHook& hook) const {
+        const Connection& connection = hook.connection;
+        const Address& sender = hook.transaction.sender();
+        const auto has_host = [&](const NetworkList& list) { return list.find(connection.address()) != nullptr; };
+        const auto has_hello = [&](const Words& list) { return list.contains(ascii_lower(connection.hello_host())); };
+        const auto has_sender = [&](const Words& list) { return has_address(list, sender); };
+        const auto has_recipient = [&](const Words& list) { return has_address(list, hook.recipient.address()); };
+        if (any(hook, "whitelisthosts", hosts_, NetworkList::parse, has_host)) return exempt(hook, "the host");
+        if (any(hook, "whitelisthelo", hellos_, parse_words, has_hello)) return exempt(hook, "the name");
+        if (any(hook, "whitelistsenders", senders_, parse_words, has_sender)) return exempt(hook, "the sender");
+        if (any(hook, "whitelistrcpt", recipients_, parse_words, has_recipient)) return exempt(hook, "the recipient");
+    }
+
+    /// Whether the recipient's list has it, or the common one where that holds for him.
+    template <class List, class Parse, class Has>
+    bool any(const RcptHook& hook, const char* name, const Watched<List>& common, Parse parse, Has has) const {
+        const auto lines = hook.connection.config(name, hook.recipient.address());
+        if (lines.empty()) return has(*common.get());
+        ControlText text;
+        for (const auto& line : lines) text.push_back({line, name, static_cast<unsigned>(text.size() + 1)});
+        const auto own = parse(text);
+        if (!own) hook.log(LogLevel::warning, "of {}: {}", quoted(hook.recipient.address().to_string()), own.error().what);
+        return (own && has(*own)) || (merge_ && has(*common.get()));
+    }
+
+    static void exempt(RcptHook& hook, const char* what) {
+        const std::string recipient = quoted(hook.recipient.address().to_string());
+        hook.recipient.set_whitelisted(format_text("{} is listed", what));
+        hook.log(LogLevel::info, "pass: {} is listed, for {}", what, recipient);
+    }
+
+    static void exempt_message(const DataHook& hook) {
+        const auto& recipients = hook.transaction.recipients();
+        const bool all = std::all_of(recipients.begin(), recipients.end(),
+                                     [](const Recipient& recipient) { return !recipient.whitelisted().empty(); });
+        if (all && !recipients.empty()) hook.transaction.set_whitelisted("for all recipients");
+    }
+
+    const bool merge_;
+    Watched<NetworkList> hosts_;
+    Watched<Words> hellos_, senders_, recipients_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("whitelist", smtpd::plugins::Whitelist);

@@ -1,0 +1,112 @@
+"""The plugins that ask the DNS, as a chain, with a real name server and with one that does not answer."""
+
+import re
+import socket
+import time
+
+import pytest
+
+import smtpd_env
+from name_server import Nsd, nsd_tree
+from smtp_client import Client
+
+MESSAGE = "From: me@good.test\r\nSubject: x\r\n\r\nhello\r\n"
+SLOW = smtpd_env.SLOWDOWN
+
+#: Block lists bl and wild, an allow list wl, a list of domains dbl; clients 127.0.0.3 to 127.0.0.9; senders' domains.
+ZONES = {
+    "test": """
+good      MX 10 mx.good
+mx.good   A 127.0.0.3
+bad       MX 10 mx.bad
+mx.bad    A 10.0.0.1
+nomail    MX 0 .
+spam      A 192.0.2.1
+2.0.0.127.bl   A 127.0.0.2
+4.0.0.127.bl   A 127.0.0.4
+4.0.0.127.bl   TXT "seen in a trap"
+5.0.0.127.bl   A 127.0.0.10
+6.0.0.127.bl   A 127.255.255.254
+*.wild    A 127.0.0.2
+2.0.0.127.wl   A 127.0.0.2
+7.0.0.127.wl   A 127.0.5.2
+7.0.0.127.bl   A 127.0.0.2
+test.dbl       A 127.0.1.2
+spam.test.dbl  A 127.0.1.2
+""",
+    "127.in-addr.arpa": """
+3.0.0 PTR mx.good.test.
+5.0.0 PTR five.test.
+""",
+}
+
+CHAIN = """
+    SmtpPlugin fcrdns
+    SmtpPlugin dns_whitelist_soft zones=wl.test=127.0.*.1-3
+    SmtpPlugin dnsbl zones=bl.test=127.0.0.2-9 "zones=wild.test:never said" timeout=3s
+    SmtpPlugin rhsbl "zones=dbl.test %DOMAIN% sends spam"
+    SmtpPlugin helo policy=strict reject_type=perm timeout=3s
+    SmtpPlugin resolvable_fromhost
+    SmtpPlugin rcpt_ok
+    SmtpPlugin queue/maildir "@maildir@"
+"""
+
+
+@pytest.fixture
+def nsd(tmp_path):
+    if nsd_tree() is None:
+        pytest.skip("there is no nsd (bootstrap check unpacks it)")
+    with Nsd(ZONES, tmp_path / "nsd") as server:
+        yield server
+
+
+def dialogue(port, source, helo="mx.good.test", sender="me@good.test"):
+    """What the client is told at the step that ends it, or at the end of the message."""
+    with Client(port, source=source, greet=False) as client:
+        for line in (None, f"EHLO {helo}", f"MAIL FROM:<{sender}>", "RCPT TO:<you@example.com>", "DATA"):
+            reply = client.reply() if line is None else client.command(line)
+            if reply.code >= 400:
+                return reply
+        client.send(MESSAGE + ".\r\n")
+        return client.reply()
+
+
+def test_the_chain(make_server, mpm, nsd):
+    server = make_server(mpm)
+    smtp = server.smtp(CHAIN, f"SmtpResolver {nsd.address} timeout=1s tries=2", control={"invalid_resolvable_fromhost": "10.0.0.0/8\n"})
+    server.start()
+    for source, more, code, text in (
+            ("127.0.0.3", {}, 250, ""),
+            ("127.0.0.4", {}, 550, "seen in a trap"),
+            ("127.0.0.5", {"helo": "five.test"}, 550, "five.test does not exist in the DNS"),
+            ("127.0.0.6", {}, 550, "There is no name for 127.0.0.6 in the DNS"),
+            ("127.0.0.7", {"helo": "localhost"}, 250, ""),
+            ("127.0.0.3", {"helo": "single"}, 550, "Your name is not fully qualified"),
+            ("127.0.0.3", {"sender": "me@spam.test"}, 550, "Mail from spam.test: spam.test sends spam"),
+            ("127.0.0.3", {"sender": "me@bad.test"}, 450, "bad.test does not resolve"),
+            ("127.0.0.3", {"sender": "me@nomail.test"}, 450, "nomail.test takes no mail"),
+            ("127.0.0.3", {"sender": "me@elsewhere.test"}, 450, "elsewhere.test does not resolve"),
+            ("127.0.0.3", {"sender": ""}, 250, "")):
+        reply = dialogue(smtp.port, source, **more)
+        assert reply.code == code and text in reply.text, f"{source} {more}: {reply!r}"
+    assert len(smtp.maildir.stored()) == 3
+    server.expect_log(r"dnsbl: the list wild\.test IS SWITCHED OFF: it lists 127\.0\.0\.1 \(127\.0\.0\.2\), and so everybody")
+    server.expect_log(r"dnsbl: error: bl\.test: refuses to answer \(127\.255\.255\.254\)")
+    server.expect_log(r"dnsbl: skip: whitelisted host: wl\.test \(127\.0\.5\.2\)")
+
+
+def test_a_dns_that_does_not_answer_refuses_nobody_and_holds_nobody_up_for_long(make_server):
+    chain = re.sub(r"SmtpPlugin (fcrdns|dns\w+|rhsbl|helo|resolvable_fromhost)", r"SmtpPlugin \1 deadline=1s", CHAIN.replace("timeout=3s", ""))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        server = make_server()
+        smtp = server.smtp(chain, f"SmtpResolver 127.0.0.1:{silent.getsockname()[1]} timeout=10s tries=3")
+        server.start()
+        before = time.monotonic()
+        with Client(smtp.port, timeout=30 * SLOW) as client:
+            client.command("EHLO mx.good.test", 250)
+            client.envelope("me@good.test", "you@example.com")
+            client.data(MESSAGE).expect(250)
+        assert time.monotonic() - before < 6 * SLOW
+    for plugin in ("dnsbl: error: bl", "dns_whitelist_soft: error: wl", "rhsbl: error: dbl", "helo: error: ", "resolvable_fromhost: error: MX of good"):
+        server.expect_log(plugin)

@@ -1,0 +1,57 @@
+/// opened_store.cc: opens the store for a command.
+#include "tools/opened_store.h"
+
+#include "store/address.h"
+
+#include <smtpd/files.h>
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace smtpd::tools {
+namespace {
+
+/// Gives up root for the owner of the store. The directory has to be there.
+Result<void> become_owner(const std::string& path) {
+    if (::geteuid() != 0) return {};
+    struct stat about {};
+    const std::string folder = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+    if (::stat(path.c_str(), &about) != 0 && ::stat(folder.c_str(), &about) != 0) return os_error("cannot use " + folder, errno);
+    if (about.st_uid == 0) return {};
+    if (::setgroups(0, nullptr) != 0 || ::setgid(about.st_gid) != 0 || ::setuid(about.st_uid) != 0)
+        return os_error(format_text("cannot become the owner of {}", path), errno);
+    return {};
+}
+
+}  // namespace
+
+std::vector<std::string> default_store() { return {"file:" SMTPD_STATE_DIR "/store"}; }
+
+void complain_as(std::string_view program, const std::string& text) { std::fputs(format_text("{}: {}\n", program, text).c_str(), stderr); }
+
+Result<std::unique_ptr<OpenedStore>> OpenedStore::open(const std::vector<std::string>& words, std::string_view program) {
+    const auto address = store::Address::parse(words, [](std::string_view path) { return std::filesystem::absolute(path).string(); });
+    if (!address) return address.error();
+    if (address->kind == store::Address::Kind::memory) return Error{ErrorCode::config, "what is in memory can be seen by the server only", 0};
+    if (address->kind == store::Address::Kind::file)
+        if (const auto done = become_owner(address->path); !done) return done.error();
+    return std::unique_ptr<OpenedStore>(new OpenedStore(*address, program));
+}
+
+OpenedStore::OpenedStore(const store::Address& address, std::string_view program)
+    : events_(program), backends_(clock_, events_), stores_(backends_, {{{}, address, {}}}) {}
+
+Result<StoreSpace*> OpenedStore::space(std::string_view name) {
+    auto found = stores_.space(name);
+    if (!found) return found.error();
+    backends_.start();
+    return static_cast<StoreSpace*>(*found);
+}
+
+}  // namespace smtpd::tools

@@ -1,0 +1,52 @@
+/// opened_store.h: the store, opened by a command for administrators.
+///
+/// As root it works with a file as the owner of the file, or of its directory: what it makes has to be the server's.
+#pragma once
+
+#include "store/stores.h"
+#include "support/clock.h"
+
+#include <smtpd/result.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::tools {
+
+/// What SmtpStore says where it says nothing.
+std::vector<std::string> default_store();
+
+/// Prints "PROGRAM: text" where errors go.
+void complain_as(std::string_view program, const std::string& text);
+
+class OpenedStore {
+public:
+    /// `words` are those of SmtpStore. Memory cannot be opened: it is the server's.
+    static Result<std::unique_ptr<OpenedStore>> open(const std::vector<std::string>& words, std::string_view program);
+    Result<StoreSpace*> space(std::string_view name);
+    const Clock& clock() const noexcept { return clock_; }
+
+private:
+    /// What a back end tells: damage is a complaint; that it cannot be reached, every operation says for itself.
+    class Events final : public store::Events {
+    public:
+        explicit Events(std::string_view program) : program_(program) {}
+        void damaged(const std::string& what) noexcept override { complain_as(program_, what); }
+        void unreachable(const std::string&) noexcept override {}
+        void reachable(const std::string&) noexcept override {}
+
+    private:
+        const std::string program_;
+    };
+
+    OpenedStore(const store::Address& address, std::string_view program);
+
+    const support::SystemClock clock_;
+    Events events_;
+    store::Backends backends_;
+    store::Stores stores_;
+};
+
+}  // namespace smtpd::tools
