@@ -112,6 +112,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/dns_cache.h \
 	mod_smtpd/net/dns_message.cc \
 	mod_smtpd/net/dns_message.h \
+	mod_smtpd/net/proxy_header.cc \
+	mod_smtpd/net/proxy_header.h \
 	mod_smtpd/net/resolver.h \
 	mod_smtpd/net/zone_resolver.cc \
 	mod_smtpd/net/zone_resolver.h \
@@ -174,6 +176,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/channel.h \
 	mod_smtpd/httpd/child.cc \
 	mod_smtpd/httpd/child.h \
+	mod_smtpd/httpd/client_address.cc \
+	mod_smtpd/httpd/client_address.h \
 	mod_smtpd/httpd/connection_driver.cc \
 	mod_smtpd/httpd/connection_driver.h \
 	mod_smtpd/httpd/error_log.cc \
@@ -184,6 +188,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/mpm_event.cc \
 	mod_smtpd/httpd/mpm_event.h \
 	mod_smtpd/httpd/pace.h \
+	mod_smtpd/httpd/proxied_client.cc \
+	mod_smtpd/httpd/proxied_client.h \
 	mod_smtpd/httpd/server.cc \
 	mod_smtpd/httpd/server.h \
 	mod_smtpd/httpd/server_config.cc \

@@ -37,6 +37,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/net/dns_cache_test.cc \
 	tests/unit/net/dns_message_test.cc \
 	tests/unit/net/dns_test.cc \
+	tests/unit/net/proxy_header_test.cc \
 	tests/unit/net/zone_resolver_test.cc \
 	tests/unit/plugins/adaptive_test.cc \
 	tests/unit/plugins/badmailfrom_test.cc \

@@ -1,15 +1,14 @@
 #include "httpd/connection_driver.h"
 
+#include "httpd/client_address.h"
 #include "httpd/mpm_event.h"
+#include "httpd/proxied_client.h"
 #include "httpd/tls.h"
 
 #include <smtpd/format.h>
 
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 
 #include <sys/eventfd.h>
 
@@ -35,24 +34,11 @@ constexpr milliseconds tick{10};
 /// The first seconds of a message do not count for SmtpMinDataRate.
 constexpr std::chrono::seconds rate_grace{5};
 
-IpAddress address_of(const apr_sockaddr_t* from) {
-    if (from->family == APR_INET) {
-        std::array<std::uint8_t, 4> bytes{};
-        std::memcpy(bytes.data(), &from->sa.sin.sin_addr, bytes.size());
-        return IpAddress::v4(bytes);
-    }
-    std::array<std::uint8_t, 16> bytes{};
-#if APR_HAVE_IPV6
-    if (from->family == APR_INET6) std::memcpy(bytes.data(), &from->sa.sin6.sin6_addr, bytes.size());
-#endif
-    return IpAddress::v6(bytes);
-}
-
 engine::Peer peer_of(conn_rec* connection, std::string id, std::uint32_t sessions_of_client) {
     engine::Peer peer;
     peer.id = std::move(id);
-    peer.client = {address_of(connection->client_addr), connection->client_addr->port};
-    peer.local = {address_of(connection->local_addr), connection->local_addr->port};
+    peer.client = client_of(connection);
+    peer.local = local_end_of(connection);
     peer.sessions_of_client = sessions_of_client;
     // HostnameLookups decides whether there is a name
     if (const char* host = ap_get_remote_host(connection, connection->base_server->lookup_defaults, REMOTE_HOST, nullptr)) peer.host = host;
@@ -152,14 +138,8 @@ int ConnectionDriver::process() {
         state = run(step);
     }
     if (connection_->cs != nullptr) {
-#ifdef AP_MPMQ_CAN_WAITIO
         if (state == State::waiting && !channel_.is_open()) session_.abandon();  // by a stop that waits for nobody
-        else if (state == State::waiting) {
-            connection_->cs->state = CONN_STATE_ASYNC_WAITIO;
-            connection_->cs->sense = CONN_SENSE_WANT_READ;
-            return OK;
-        }
-#endif
+        else if (state == State::waiting) return wait_for_input(connection_);
         connection_->cs->state = CONN_STATE_LINGER;
     }
     return OK;
@@ -451,26 +431,30 @@ std::shared_ptr<ConnectionDriver> existing_driver_of(conn_rec* connection) {
     return known != nullptr ? *known : nullptr;
 }
 
-std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& refused) {
-    refused = false;
+std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& awaited) {
+    awaited = false;
     if (auto known = existing_driver_of(connection)) return known;
     Server* server = config_of(connection->base_server).runtime;
     Child* child = current_child();
     if (server == nullptr || child == nullptr) return nullptr;
     if (!server->is_ready()) {
         turn_away_unready(connection);
-        refused = true;
+        return nullptr;
+    }
+    if (const auto who = identify_client(connection, *server, child->is_async); who != ClientIs::known) {
+        awaited = who == ClientIs::awaited;
+        if (awaited) use_timeout_of_virtual_host(connection, child->main_server);
         return nullptr;
     }
 
     std::string id = child->ids.next();
-    const IpAddress client = address_of(connection->client_addr);
-    const ClientLimit limit = server->client_limit();
+    const IpAddress client = client_of(connection).address;
+    ClientLimit limit = server->client_limit();
+    if (server->is_trusted_proxy(client)) limit.sessions = 0;  // it speaks for many
     const auto admission = child->table.admit(id, server->key(), client, client.prefix(client.is_v4() ? limit.v4_prefix : limit.v6_prefix),
                                               server->config().max_connections.value_or(0), limit.sessions);
     if (admission.refusal != SessionTable::Refusal::none) {
         turn_away(connection, admission.refusal, *server);
-        refused = true;
         return nullptr;
     }
     auto driver = std::make_shared<ConnectionDriver>(connection, *server, *child, peer_of(connection, std::move(id), admission.of_client),

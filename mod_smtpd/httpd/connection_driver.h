@@ -82,9 +82,9 @@ private:
     std::shared_ptr<Bell> bell_;            ///< rung when answers come, for a thread that waits for them
 };
 
-/// The driver of a connection to a server with the engine on, made at the first call; null for other connections. A client that a limit turns
-/// away has been answered, and `refused` is set.
-std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& refused);
+/// The driver of a connection to a server with the engine on, made at the first call. Null for other connections, for clients that were turned away,
+/// and where it is not known yet for whom a proxy connects: then `awaited` is set, and there is to be another call when there is input.
+std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& awaited);
 /// The same without making one.
 std::shared_ptr<ConnectionDriver> existing_driver_of(conn_rec* connection);
 

@@ -2,6 +2,7 @@
 #include "httpd/child.h"
 #include "httpd/connection_driver.h"
 #include "httpd/listeners.h"
+#include "httpd/mpm_event.h"
 #include "httpd/server.h"
 #include "httpd/server_config.h"
 #include "httpd/session_table.h"
@@ -53,9 +54,10 @@ void child_stopping(apr_pool_t*, int graceful) {
 int process_connection(conn_rec* connection) {
     if (config_of(connection->base_server).runtime == nullptr) return DECLINED;
     return guard(connection->base_server, "process_connection", DONE, [&] {
-        bool refused = false;
-        const auto driver = driver_of(connection, refused);
+        bool awaited = false;
+        const auto driver = driver_of(connection, awaited);
         if (driver) return driver->process();
+        if (awaited) return wait_for_input(connection);
         if (connection->cs != nullptr) connection->cs->state = CONN_STATE_LINGER;
         return DONE;
     });

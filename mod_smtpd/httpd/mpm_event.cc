@@ -22,4 +22,14 @@ void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_se
     }
 }
 
+int wait_for_input(conn_rec* connection) {
+#ifdef AP_MPMQ_CAN_WAITIO
+    connection->cs->state = CONN_STATE_ASYNC_WAITIO;
+    connection->cs->sense = CONN_SENSE_WANT_READ;
+#else
+    connection->cs->state = CONN_STATE_LINGER;
+#endif
+    return OK;
+}
+
 }  // namespace smtpd::httpd

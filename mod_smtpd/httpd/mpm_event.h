@@ -9,4 +9,8 @@ namespace smtpd::httpd {
 /// server's; there are no requests here. Does nothing under another MPM, or where both are the same.
 void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_server);
 
+/// What process_connection returns where it wants to be called again when there is input, or the Timeout is over. Only where the MPM can
+/// (AP_MPMQ_CAN_WAITIO).
+int wait_for_input(conn_rec* connection);
+
 }  // namespace smtpd::httpd

@@ -74,9 +74,16 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.auth_without_tls = config_.auth_without_tls.value_or(false);
     settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir);
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
+    if (expects_proxy_header() && config_.trusted_proxies.value_or(std::vector<IpNetwork>{}).empty())
+        problems.push_back({true, config_.proxy_protocol_where, "SmtpProxyProtocol needs SmtpTrustedProxies: whose word would it take?"});
     if (!children_may_write(settings_.spool.directory))
         problems.push_back({true, config_.where, format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there", settings_.spool.directory,
                                                                 ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one")});
+}
+
+bool Server::is_trusted_proxy(const IpAddress& address) const {
+    if (!config_.trusted_proxies) return false;
+    return std::any_of(config_.trusted_proxies->begin(), config_.trusted_proxies->end(), [&](const IpNetwork& network) { return network.contains(address); });
 }
 
 /// The control directory's `plugins` file, then the directives.

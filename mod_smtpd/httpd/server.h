@@ -41,6 +41,8 @@ public:
     void use_resolver(net::Resolver& resolver) noexcept { resolver_ = &resolver; }
     /// In the serving process; not before use_resolver().
     net::Resolver& resolver() const noexcept { return *resolver_; }
+    bool is_trusted_proxy(const IpAddress& address) const;
+    bool expects_proxy_header() const { return config_.proxy_protocol.value_or(false); }
     ClientLimit client_limit() const { return config_.client_limit.value_or(ClientLimit{}); }
 
 private:

@@ -52,9 +52,11 @@ std::string read_time(std::string_view text, std::chrono::seconds& value) {
     return {};
 }
 
+std::string where_of(const cmd_parms* cmd) { return format_text("{} line {}", cmd->directive->filename, cmd->directive->line_num); }
+
 const char* set_engine(cmd_parms* cmd, void*, int on) {
     config_of(cmd).engine = on != 0;
-    config_of(cmd).where = format_text("{} line {}", cmd->directive->filename, cmd->directive->line_num);
+    config_of(cmd).where = where_of(cmd);
     return nullptr;
 }
 
@@ -178,6 +180,30 @@ const char* set_client_limit(cmd_parms* cmd, void*, const char* sessions, const 
     return nullptr;
 }
 
+/// The networks from argv[first] on; what is wrong, or null.
+const char* read_networks(cmd_parms* cmd, int first, int argc, char* const argv[], std::vector<IpNetwork>& networks) {
+    for (int i = first; i < argc; ++i) {
+        const auto network = NetworkList::parse_entry(argv[i]);
+        if (!network) return complaint(cmd, format_text("{}: \"{}\" is no address or network such as 192.0.2.0/24", cmd->cmd->name, argv[i]));
+        networks.push_back(*network);
+    }
+    return nullptr;
+}
+
+/// SmtpTrustedProxies none|network …
+const char* set_trusted_proxies(cmd_parms* cmd, void*, int argc, char* const argv[]) {
+    if (argc == 0) return "SmtpTrustedProxies takes the addresses or networks of proxies, or none";
+    const bool is_none = argc == 1 && support::equals_folded(argv[0], "none");
+    auto& networks = config_of(cmd).trusted_proxies.emplace();
+    return is_none ? nullptr : read_networks(cmd, 0, argc, argv, networks);
+}
+
+const char* set_proxy_protocol(cmd_parms* cmd, void*, int on) {
+    config_of(cmd).proxy_protocol = on != 0;
+    config_of(cmd).proxy_protocol_where = where_of(cmd);
+    return nullptr;
+}
+
 /// SmtpBareNewline reject|normalize|accept [network …]
 const char* set_bare_newline(cmd_parms* cmd, void*, int argc, char* const argv[]) {
     constexpr std::array<std::pair<std::string_view, smtp::BareNewline>, 3> words = {{{"reject", smtp::BareNewline::reject},
@@ -189,12 +215,7 @@ const char* set_bare_newline(cmd_parms* cmd, void*, int argc, char* const argv[]
     for (const auto& [word, policy] : words)
         if (argc > 0 && support::equals_folded(argv[0], word)) config.bare_newline = policy;
     if (!config.bare_newline) return "SmtpBareNewline takes reject, normalize or accept, then networks from which bare CR and LF are accepted";
-    for (int i = 1; i < argc; ++i) {
-        const auto network = NetworkList::parse_entry(argv[i]);
-        if (!network) return complaint(cmd, format_text("SmtpBareNewline: \"{}\" is no address or network such as 192.0.2.0/24", argv[i]));
-        config.bare_newline_exempt.push_back(*network);
-    }
-    return nullptr;
+    return read_networks(cmd, 1, argc, argv, config.bare_newline_exempt);
 }
 
 /// "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"
@@ -275,8 +296,7 @@ const char* set_auth_without_tls(cmd_parms* cmd, void*, int on) {
 
 /// SmtpStore [namespace] kind:place [option=value …]
 const char* add_store(cmd_parms* cmd, void*, int argc, char* const argv[]) {
-    const std::string where = format_text("{} line {}", cmd->directive->filename, cmd->directive->line_num);
-    auto place = read_store_place({argv, argv + argc}, where, cmd->pool);
+    auto place = read_store_place({argv, argv + argc}, where_of(cmd), cmd->pool);
     if (!place) return complaint(cmd, format_text("SmtpStore: {}", place.error().what));
     config_of(cmd).stores.push_back(std::move(*place));
     return nullptr;
@@ -310,6 +330,9 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.max_text_line = either(max_text_line, base.max_text_line);
     out.bare_newline = either(bare_newline, base.bare_newline);
     out.bare_newline_exempt = bare_newline ? bare_newline_exempt : base.bare_newline_exempt;
+    out.trusted_proxies = either(trusted_proxies, base.trusted_proxies);
+    out.proxy_protocol = either(proxy_protocol, base.proxy_protocol);
+    out.proxy_protocol_where = proxy_protocol ? proxy_protocol_where : base.proxy_protocol_where;
     out.ignore_unknown_parameters = either(ignore_unknown_parameters, base.ignore_unknown_parameters);
     out.auth_without_tls = either(auth_without_tls, base.auth_without_tls);
     out.stores = base.stores;
@@ -355,6 +378,10 @@ const command_rec directives[] = {
     AP_INIT_TAKE1("SmtpMaxLineLength", setter(set_max_text_line), nullptr, RSRC_CONF, "octets in a line of a message; 0 (default): no limit"),
     AP_INIT_TAKE_ARGV("SmtpBareNewline", setter(set_bare_newline), nullptr, RSRC_CONF,
                       "what becomes of a CR or LF alone: reject (default), normalize or accept; then networks for which accept applies"),
+    AP_INIT_TAKE_ARGV("SmtpTrustedProxies", setter(set_trusted_proxies), nullptr, RSRC_CONF,
+                      "networks that may say for whom they connect: PROXY header, XCLIENT, XFORWARD; none (default)"),
+    AP_INIT_FLAG("SmtpProxyProtocol", setter(set_proxy_protocol), nullptr, RSRC_CONF,
+                 "on: connections from SmtpTrustedProxies begin with a PROXY header, version 1 or 2; off (default)"),
     AP_INIT_TAKE_ARGV("SmtpResolver", setter(set_resolver), nullptr, RSRC_CONF,
                       "name servers with or without port, timeout=, tries=, cache=; default: the servers of /etc/resolv.conf, 3s, 3, 4m"),
     AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,

@@ -49,6 +49,9 @@ struct ServerConfig {
     std::optional<std::uint64_t> max_text_line;
     std::optional<smtp::BareNewline> bare_newline;
     std::vector<IpNetwork> bare_newline_exempt;
+    std::optional<std::vector<IpNetwork>> trusted_proxies;
+    std::optional<bool> proxy_protocol;
+    std::string proxy_protocol_where;  ///< where SmtpProxyProtocol stands, for messages
     std::optional<bool> ignore_unknown_parameters;
     std::optional<bool> auth_without_tls;
 

@@ -1,0 +1,182 @@
+"""Clients behind a proxy: their own address counts, in limits, plugins, logs and the Received field, and only for those who are trusted."""
+
+import struct
+
+import pytest
+
+from smtp_client import Client
+from smtpd_env import wait_until
+
+HEADER = b"From: sender@example.net\r\nSubject: proxied\r\n\r\n"
+PROXY = "SmtpTrustedProxies 127.0.0.1\nSmtpProxyProtocol on"
+
+
+def version_1(client="192.0.2.7", server="198.51.100.1"):
+    family = "TCP6" if ":" in client else "TCP4"
+    return f"PROXY {family} {client} {server} 4660 25\r\n".encode()
+
+
+def version_2(client=(192, 0, 2, 7), extensions=b""):
+    body = bytes(client) + bytes((198, 51, 100, 1)) + struct.pack("!HH", 4660, 25) + extensions
+    return b"\r\n\r\n\0\r\nQUIT\n\x21\x11" + struct.pack("!H", len(body)) + body
+
+
+LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00"
+
+
+def proxied(port, header, **options):
+    """A client behind a proxy that has sent this header."""
+    client = Client(port, greet=False, **options)
+    client.send(header)
+    return client
+
+
+def greeted(port, header, **options):
+    client = proxied(port, header, **options)
+    client.reply().expect(220)
+    return client
+
+
+@pytest.mark.parametrize("header", [version_1(), version_2(), version_2(extensions=b"\x02\x00\x03abc")], ids=["v1", "v2", "v2 with extensions"])
+def test_client_of_a_proxy(make_server, mpm, header):
+    server = make_server(mpm)
+    smtp = server.smtp(lines=PROXY)
+    server.start()
+    with greeted(smtp.port, header) as client:
+        client.ehlo()
+        client.deliver(HEADER + b"hello\r\n").expect(250)
+        client.quit()
+    assert "[192.0.2.7]" in smtp.maildir.only().field("Received")
+    server.wait_log(r"connect from 192\.0\.2\.7 port 4660")
+    assert any(line.raw.find("[client 192.0.2.7:4660]") >= 0 for line in server.log_lines() if "connect from" in line.raw)
+
+
+def test_header_in_pieces_and_commands_behind_it(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp(lines=PROXY)
+    server.start()
+    for header in (version_1("2001:db8::7", "2001:db8::1"), version_2()):
+        client = Client(smtp.port, greet=False)
+        client.send_slowly(header, pause=0.01, size=5)
+        client.reply().expect(220)
+        client.ehlo()
+        client.quit()
+    with proxied(smtp.port, version_1() + b"NOOP\r\nQUIT\r\n") as eager:
+        eager.reply().expect(220)
+        eager.reply().expect(250)
+        eager.reply().expect(221)
+
+
+def test_header_that_does_not_come_holds_no_thread(make_server):
+    server = make_server("event", threads=4)
+    smtp = server.smtp(lines=PROXY)
+    server.start()
+    silent = [Client(smtp.port, greet=False) for _ in range(20)]
+    for _ in range(3):
+        with greeted(smtp.port, version_1()) as client:
+            client.quit()
+    for client in silent:
+        assert client.is_silent_for(0.01)
+        client.send(version_2())
+        client.reply().expect(220)
+        client.quit()
+
+
+def test_header_that_never_comes(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp(lines=PROXY + "\nTimeout 2")
+    server.start()
+    with Client(smtp.port, greet=False) as client:
+        client.send(b"PROXY TCP4 ")
+        client.expect_close()
+
+
+@pytest.mark.parametrize("sent", [b"EHLO client.example.net\r\n", b"PROXY TCP4 192.0.2.7\r\n", version_2()[:-1] + b"", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x04abcd",
+                                  b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"],
+                         ids=["SMTP", "half a line", "cut off", "too short", "TLS"])
+def test_trusted_proxy_that_sends_something_else(make_server, mpm, sent):
+    server = make_server(mpm)
+    smtp = server.smtp(lines=PROXY)
+    server.start()
+    with proxied(smtp.port, sent) as client:
+        client.half_close()
+        client.expect_close()  # and not a word
+    server.wait_log(r"refused: no PROXY header from the trusted proxy: ")
+
+
+def test_health_check_is_a_client_like_others(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp(lines=PROXY)
+    server.start()
+    for header in (LOCAL, b"PROXY UNKNOWN\r\n"):
+        with greeted(smtp.port, header) as client:
+            client.quit()
+    server.wait_log(r"connect from 127\.0\.0\.1 ", count=2)
+
+
+def test_header_of_somebody_who_is_not_trusted(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp(lines="SmtpTrustedProxies 127.0.0.1\nSmtpProxyProtocol on")
+    server.start()
+    with Client(smtp.port, source="127.0.0.2") as client:  # is greeted at once: it speaks for itself
+        client.send(version_1("10.1.2.3"))
+        client.reply().expect(500)
+        client.quit()
+    server.wait_log(r"connect from 127\.0\.0\.2 ")
+    assert "connect from 10.1.2.3" not in server.log_text()
+
+
+def test_header_where_none_is_expected(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp(lines="SmtpTrustedProxies 127.0.0.1")
+    server.start()
+    with Client(smtp.port) as client:
+        client.send(version_1())
+        client.reply().expect(500)
+        client.quit()
+
+
+def test_limits_count_the_client_and_not_the_proxy(make_server, mpm):
+    server = make_server(mpm, threads=16)
+    smtp = server.smtp(lines=PROXY + "\nSmtpMaxConnectionsPerClient 2")
+    server.start()
+    clients = [greeted(smtp.port, version_1(f"192.0.2.{number}")) for number in (7, 7, 8, 8, 9)]
+    with proxied(smtp.port, version_1("192.0.2.7")) as third:
+        third.reply().expect(421, "4.7.0")
+    clients.pop(0).quit()
+    def attempt():
+        client = proxied(smtp.port, version_1("192.0.2.7"))
+        is_greeted = client.reply().code == 220
+        client.close()
+        return is_greeted
+    wait_until(attempt, 10, "the session did not become free", interval=0.1)
+    checks = [greeted(smtp.port, LOCAL) for _ in range(4)]  # the proxy itself is not limited
+    for client in clients + checks:
+        client.quit()
+
+
+def test_plugins_see_the_client(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp("SmtpPlugin hosts_allow", lines=PROXY, control={"hosts_allow": "192.0.2.0/24 DENY not you\n"})
+    server.start()
+    with proxied(smtp.port, version_2()) as client:
+        client.reply().expect(550)
+    with greeted(smtp.port, version_2((203, 0, 113, 5))) as client:
+        client.quit()
+
+
+@pytest.mark.parametrize("lines, complaint", [
+    ("SmtpProxyProtocol on", "SmtpProxyProtocol needs SmtpTrustedProxies"),
+    ("SmtpTrustedProxies none\nSmtpProxyProtocol on", "SmtpProxyProtocol needs SmtpTrustedProxies"),
+    ("SmtpTrustedProxies 192.0.2.0/33", '"192.0.2.0/33" is no address or network'),
+    ("SmtpTrustedProxies none 192.0.2.1", '"none" is no address or network'),
+    ("SmtpTrustedProxies", "SmtpTrustedProxies takes the addresses"),
+    ("SmtpProxyProtocol maybe", "SmtpProxyProtocol must be On or Off"),
+])
+def test_mistakes_in_the_configuration(make_server, lines, complaint):
+    server = make_server("event")
+    server.smtp(lines=lines)
+    good, printed = server.configtest()
+    assert not good
+    assert complaint in printed
+    assert "httpd.conf" in printed
