@@ -7,17 +7,13 @@
 namespace smtpd::httpd {
 namespace {
 
-/// How long a session waits for its next command before its connection goes back to the MPM: handing it over costs more than this wait, as long as
-/// there are threads to spare.
-constexpr std::chrono::milliseconds linger{20};
-
 Child* the_child = nullptr;  // set and cleared with the child's pool
 
 }  // namespace
 
 /// Three quarters of the threads may wait a moment for their clients; the others stay free for whoever comes.
 Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigned threads)
-    : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads), shared_poll(linger), linger_limit_(threads - threads / 4) {
+    : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads), shared_poll(linger_time), linger_limit_(threads - threads / 4) {
     if (is_async) waker.every_second([this] { look_at_sessions(); });
 }
 

@@ -38,7 +38,10 @@ public:
     /// Ends the child's own threads; what they work on is finished.
     void stop_threads() noexcept;
 
-    /// Whether one more thread may wait a moment for its client instead of going back to the MPM.
+    /// How long a session waits for its next command before its connection goes back to the MPM: handing it over costs more than this wait, as long
+    /// as there are threads to spare.
+    static constexpr std::chrono::milliseconds linger_time{20};
+    /// Whether one more thread may wait for its client like that.
     bool may_linger() const noexcept { return waiting_threads_.load(std::memory_order_relaxed) < linger_limit_; }
     /// Counts a thread that does.
     class Lingering {

@@ -18,9 +18,6 @@ namespace {
 using engine::Step;
 using std::chrono::milliseconds;
 
-/// The same for a moment's wait for the next command where filters stand between us and the socket.
-constexpr milliseconds linger_time{20};
-
 /// How often a blocking wait looks up, for limits and for the end of the process.
 constexpr milliseconds slice{500};
 
@@ -199,8 +196,8 @@ Step ConnectionDriver::check_limits() {
 Step ConnectionDriver::linger(bool& hand_back) {
     const Child::Lingering lingering(child_);
     Step step = Step::need_input;
-    if (!channel_.is_direct()) {
-        hand_back = !channel_.wait(linger_time);
+    if (!channel_.is_direct()) {  // filters stand between us and the socket
+        hand_back = !channel_.wait(Child::linger_time);
         if (!hand_back) read(step);
         return step;
     }
@@ -264,9 +261,7 @@ Step ConnectionDriver::block_for_input() {
             read(step);
             return step;
         }
-        if (child_.is_stopping())
-            if (const Step step = session_.stop_soon(); step == Step::close) return step;
-        if (const auto why = overdue()) return session_.interrupt(*why);
+        if (const Step step = check_limits(); step == Step::close) return step;
         left -= now;
     }
     return session_.interrupt(engine::Interruption::idle_timeout);
