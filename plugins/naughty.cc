@@ -41,8 +41,7 @@ public:
                         .choices({{"connect", HookId::connect}, {"mail", HookId::mail}, {"rcpt", HookId::rcpt}, {"data", HookId::data},
                                   {"data_post", HookId::data_post}}),
                     option("reject_type", &Options::reject_type, "how those are refused whose complainer does not say")
-                        .choices({{"perm", Verdict::deny}, {"hard", Verdict::deny}, {"temp", Verdict::denysoft}, {"soft", Verdict::denysoft},
-                                  {"disconnect", Verdict::deny_disconnect}, {"temp_disconnect", Verdict::denysoft_disconnect}})};
+                        .choices(refusal_words())};
         }
     };
 

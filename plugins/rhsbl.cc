@@ -37,21 +37,7 @@ class Rhsbl final : public PolicyPlugin {
 public:
     static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
 
-    struct Options {
-        std::vector<std::string> zones;
-        Duration timeout = std::chrono::seconds(30);
-        Duration self_test = std::chrono::hours(1);
-        Verdict type = Verdict::declined;
-
-        static OptionTable table() {
-            return {option("zones", &Options::zones, "a list to ask, before those of the control file"),
-                    option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min"),
-                    option("self_test", &Options::self_test, "how often the lists are tested; 0 = never").range("0s", "30d"),
-                    option("type", &Options::type, "reject_type, as a bare word")
-                        .choices({{"perm", Verdict::deny}, {"temp", Verdict::denysoft}, {"disconnect", Verdict::deny_disconnect},
-                                  {"temp_disconnect", Verdict::denysoft_disconnect}}).positional(0)};
-        }
-    };
+    using Options = BlockListOptions;
 
     Rhsbl(Setup& setup, const Options& options)
         : timeout_(options.timeout), lists_(setup, DnsLists::Of::domains, options.zones, "rhsbl_zones", {.every = options.self_test}) {

@@ -47,8 +47,7 @@ OptionSpec reject_type_row() {
     OptionSpec row = policy_option("reject_type", &PolicyDefaults::reject_type,
                       "how the client is refused: for good (perm) or for now (temp), and whether the connection is closed then (disconnect, "
                       "temp_disconnect)")
-            .choices({{"perm", Verdict::deny}, {"temp", Verdict::denysoft}, {"disconnect", Verdict::deny_disconnect},
-                      {"temp_disconnect", Verdict::denysoft_disconnect}, {"hard", Verdict::deny}, {"soft", Verdict::denysoft}});
+            .choices(refusal_words());
     row.show = [shown = std::move(row.show)](const void* options) {
         const std::string word = shown(options);
         return word.empty() ? std::string("perm") : word;

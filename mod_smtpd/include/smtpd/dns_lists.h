@@ -31,6 +31,21 @@
 
 namespace smtpd {
 
+/// The options of a plugin that refuses what such lists have.
+struct BlockListOptions {
+    std::vector<std::string> zones;
+    Duration timeout = std::chrono::seconds(30);
+    Duration self_test = std::chrono::hours(1);
+    Verdict type = Verdict::declined;  ///< says the same as reject_type, where it is given
+
+    static OptionTable table() {
+        return {option("zones", &BlockListOptions::zones, "a list to ask, before those of the control file"),
+                option("timeout", &BlockListOptions::timeout, "how long to wait for the DNS").range("100ms", "1min"),
+                option("self_test", &BlockListOptions::self_test, "how often the lists are tested; 0 = never").range("0s", "30d"),
+                option("type", &BlockListOptions::type, "reject_type, as a bare word").choices(refusal_words()).positional(0)};
+    }
+};
+
 /// What is looked up: the label below the zone, and how it is shown to people.
 struct DnsListSubject {
     static DnsListSubject of(const IpAddress& address) { return {address.reversed(), address.to_string()}; }

@@ -21,6 +21,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace smtpd {
 
@@ -37,6 +39,12 @@ struct PolicyDefaults {
     int karma_pass = 0;                      ///< karma_pass=
     bool exempts_immune = true;              ///< relay clients, whitelisted ones and those already naughty are not judged
 };
+
+/// The words of `reject_type`, for options that say the same.
+inline std::vector<std::pair<std::string, Verdict>> refusal_words() {
+    return {{"perm", Verdict::deny}, {"temp", Verdict::denysoft}, {"disconnect", Verdict::deny_disconnect},
+            {"temp_disconnect", Verdict::denysoft_disconnect}, {"hard", Verdict::deny}, {"soft", Verdict::denysoft}};
+}
 
 /// What a plugin is given while it is made.
 class SMTPD_API Setup {
