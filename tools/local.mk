@@ -2,6 +2,8 @@
 
 bin_PROGRAMS += tools/smtpd-karma tools/smtpd-store
 tools_smtpd_karma_SOURCES = \
+	tools/command.cc \
+	tools/command.h \
 	tools/opened_store.cc \
 	tools/opened_store.h \
 	tools/smtpd_karma.cc
@@ -10,6 +12,8 @@ tools_smtpd_karma_LDFLAGS = $(program_ldflags) $(whole_core)
 tools_smtpd_karma_LDADD = $(core_libs)
 tools_smtpd_karma_DEPENDENCIES = libsmtpd_core.la
 tools_smtpd_store_SOURCES = \
+	tools/command.cc \
+	tools/command.h \
 	tools/dbm_file.cc \
 	tools/dbm_file.h \
 	tools/opened_store.cc \

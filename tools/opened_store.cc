@@ -2,12 +2,13 @@
 #include "tools/opened_store.h"
 
 #include "store/address.h"
+#include "support/strings.h"
+#include "tools/command.h"
 
 #include <smtpd/files.h>
 #include <smtpd/format.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 #include <grp.h>
@@ -33,19 +34,27 @@ Result<void> become_owner(const std::string& path) {
 
 std::vector<std::string> default_store() { return {"file:" SMTPD_STATE_DIR "/store"}; }
 
-void complain_as(std::string_view program, const std::string& text) { std::fputs(format_text("{}: {}\n", program, text).c_str(), stderr); }
+bool take_store_option(std::vector<std::string>& words, std::vector<std::string>& store) {
+    if (words.size() < 2 || words[0] != "-s") return false;
+    store.clear();
+    for (const auto word : support::split_words(words[1])) store.emplace_back(word);
+    words.erase(words.begin(), words.begin() + 2);
+    return true;
+}
 
-Result<std::unique_ptr<OpenedStore>> OpenedStore::open(const std::vector<std::string>& words, std::string_view program) {
+void OpenedStore::Events::damaged(const std::string& what) noexcept { complain(what); }
+
+Result<std::unique_ptr<OpenedStore>> OpenedStore::open(const std::vector<std::string>& words) {
     const auto address = store::Address::parse(words, [](std::string_view path) { return std::filesystem::absolute(path).string(); });
     if (!address) return address.error();
     if (address->kind == store::Address::Kind::memory) return Error{ErrorCode::config, "what is in memory can be seen by the server only", 0};
     if (address->kind == store::Address::Kind::file)
         if (const auto done = become_owner(address->path); !done) return done.error();
-    return std::unique_ptr<OpenedStore>(new OpenedStore(*address, program));
+    return std::unique_ptr<OpenedStore>(new OpenedStore(*address));
 }
 
-OpenedStore::OpenedStore(const store::Address& address, std::string_view program)
-    : events_(program), backends_(clock_, events_), stores_(backends_, {{{}, address, {}}}) {}
+OpenedStore::OpenedStore(const store::Address& address)
+    : backends_(clock_, events_), stores_(backends_, {{{}, address, {}}}) {}
 
 Result<StoreSpace*> OpenedStore::space(std::string_view name) {
     auto found = stores_.space(name);

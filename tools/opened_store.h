@@ -18,13 +18,13 @@ namespace smtpd::tools {
 /// What SmtpStore says where it says nothing.
 std::vector<std::string> default_store();
 
-/// Prints "PROGRAM: text" where errors go.
-void complain_as(std::string_view program, const std::string& text);
+/// Takes "-s STORE" off the front of a command's words, and puts the words of STORE into `store`. False when it is not there.
+bool take_store_option(std::vector<std::string>& words, std::vector<std::string>& store);
 
 class OpenedStore {
 public:
     /// `words` are those of SmtpStore. Memory cannot be opened: it is the server's.
-    static Result<std::unique_ptr<OpenedStore>> open(const std::vector<std::string>& words, std::string_view program);
+    static Result<std::unique_ptr<OpenedStore>> open(const std::vector<std::string>& words);
     Result<StoreSpace*> space(std::string_view name);
     const Clock& clock() const noexcept { return clock_; }
 
@@ -32,16 +32,12 @@ private:
     /// What a back end tells: damage is a complaint; that it cannot be reached, every operation says for itself.
     class Events final : public store::Events {
     public:
-        explicit Events(std::string_view program) : program_(program) {}
-        void damaged(const std::string& what) noexcept override { complain_as(program_, what); }
+        void damaged(const std::string& what) noexcept override;
         void unreachable(const std::string&) noexcept override {}
         void reachable(const std::string&) noexcept override {}
-
-    private:
-        const std::string program_;
     };
 
-    OpenedStore(const store::Address& address, std::string_view program);
+    explicit OpenedStore(const store::Address& address);
 
     const support::SystemClock clock_;
     Events events_;

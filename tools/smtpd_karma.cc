@@ -1,5 +1,6 @@
 /// smtpd_karma.cc: the command smtpd-karma: shows and changes what the plugin karma remembers about clients. See its manual page, docs/smtpd-karma.1.
 #include "support/strings.h"
+#include "tools/command.h"
 #include "tools/opened_store.h"
 
 #include <smtpd/format.h>
@@ -8,7 +9,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
-#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
@@ -20,6 +20,9 @@
 #include <sys/socket.h>
 
 namespace smtpd::tools {
+
+const char program[] = "smtpd-karma";
+
 namespace {
 
 constexpr const char* usage =
@@ -36,18 +39,9 @@ constexpr const char* usage =
     "\n"
     "CLIENT is an address or a network; an IPv6 address stands for its /64. -n shows names of hosts. STORE is what SmtpStore says.\n";
 
-constexpr int good = 0;
-constexpr int not_all = 1;
-constexpr int failed = 2;
-
 using Records = Store<KarmaRecord>;
 using Row = StoreEntry<KarmaRecord>;
 
-void say(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
-int complain(const std::string& text, int status = failed) {
-    complain_as("smtpd-karma", text);
-    return status;
-}
 int unknown(const std::string& client) { return complain(format_text("nothing is known about {}", client), not_all); }
 
 /// The key of the plugin with its default options; others' with the network written out.
@@ -219,17 +213,10 @@ struct Call {
 /// False when the call is none.
 bool read_call(std::vector<std::string> words, Call& call) {
     while (!words.empty() && words.front().starts_with("-")) {
-        const std::string option = words.front();
+        if (take_store_option(words, call.store)) continue;
+        if (words.front() != "-n") return false;
+        call.with_names = true;
         words.erase(words.begin());
-        if (option == "-n") {
-            call.with_names = true;
-        } else if (option == "-s" && !words.empty()) {
-            call.store.clear();
-            for (const auto word : support::split_words(words.front())) call.store.emplace_back(word);
-            words.erase(words.begin());
-        } else {
-            return false;
-        }
     }
     if (words.empty()) return false;
     call.command = words.front();
@@ -277,7 +264,7 @@ int run(const Call& call) {
             keys.push_back(*key);
         }
     }
-    const auto opened = OpenedStore::open(call.store, "smtpd-karma");
+    const auto opened = OpenedStore::open(call.store);
     if (!opened) return complain(opened.error().what);
     const auto space = (*opened)->space(karma_space);
     if (!space) return complain(space.error().what);
@@ -293,16 +280,9 @@ int run(const Call& call) {
 
 int main(int argc, char** argv) {
     using namespace smtpd::tools;
-    try {
+    return run_command(argc, argv, usage, [](std::vector<std::string> words) -> std::optional<int> {
         Call call;
-        if (argc == 2 && (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h")) {
-            std::fputs(usage, stdout);
-            return good;
-        }
-        if (read_call({argv + 1, argv + argc}, call)) return run(call);
-        std::fputs(usage, stderr);
-        return failed;
-    } catch (const std::exception& exception) {
-        return complain(exception.what());
-    }
+        if (!read_call(std::move(words), call)) return std::nullopt;
+        return run(call);
+    });
 }

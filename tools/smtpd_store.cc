@@ -1,19 +1,21 @@
 /// smtpd_store.cc: the command smtpd-store: looks into the store that plugins keep their state in, and brings in what qpsmtpd has kept. See its manual
 /// page, docs/smtpd-store.1.
 #include "store/qpsmtpd_state.h"
-#include "support/strings.h"
+#include "tools/command.h"
 #include "tools/dbm_file.h"
 #include "tools/opened_store.h"
 
 #include <smtpd/format.h>
 
-#include <cstdio>
-#include <exception>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace smtpd::tools {
+
+const char program[] = "smtpd-store";
+
 namespace {
 
 constexpr const char* usage =
@@ -26,16 +28,6 @@ constexpr const char* usage =
     "  import-greylist [--second=recipient] FILE   qpsmtpd's greylist.dbm\n"
     "\n"
     "ADDRESS is what SmtpStore says: file:PATH, redis:HOST:PORT/DATABASE or redis:PATH. Default: file:" SMTPD_STATE_DIR "/store\n";
-
-constexpr int good = 0;
-constexpr int not_all = 1;
-constexpr int failed = 2;
-
-void say(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
-int complain(const std::string& text, int status = failed) {
-    complain_as("smtpd-store", text);
-    return status;
-}
 
 /// Keys and values as they stand on a line: what does not stand for itself there, and "%", is written %XX, as get and remove take it.
 std::string shown(std::string_view octets) {
@@ -106,13 +98,8 @@ struct Call {
 };
 
 /// False when the call is none.
-bool read_call(int argc, char** argv, Call& call) {
-    std::vector<std::string> words(argv + 1, argv + argc);
-    if (words.size() >= 2 && words[0] == "-s") {
-        call.store.clear();
-        for (const auto word : support::split_words(words[1])) call.store.emplace_back(word);
-        words.erase(words.begin(), words.begin() + 2);
-    }
+bool read_call(std::vector<std::string> words, Call& call) {
+    (void)take_store_option(words, call.store);
     if (words.empty()) return false;
     call.command = words.front();
     words.erase(words.begin());
@@ -144,7 +131,7 @@ int run(const Call& call) {
     const auto entries = is_import ? read_dbm(call.words.front()) : DbmEntries();  // as root, if need be
     if (!entries) return complain(entries.error().what);
     if (!keys) return complain(keys.error().what);
-    const auto opened = OpenedStore::open(call.store, "smtpd-store");
+    const auto opened = OpenedStore::open(call.store);
     if (!opened) return complain(opened.error().what);
     const std::string name = call.command == "import-karma" ? karma_space : is_import ? greylist_space : call.words.front();
     const auto space = (*opened)->space(name);
@@ -163,16 +150,9 @@ int run(const Call& call) {
 
 int main(int argc, char** argv) {
     using namespace smtpd::tools;
-    try {
+    return run_command(argc, argv, usage + ("import reads: " + dbm_formats() + "\n"), [](std::vector<std::string> words) -> std::optional<int> {
         Call call;
-        if (argc == 2 && (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h")) {
-            say(usage + ("import reads: " + dbm_formats()));
-            return good;
-        }
-        if (read_call(argc, argv, call)) return run(call);
-        std::fputs(usage, stderr);
-        return failed;
-    } catch (const std::exception& exception) {
-        return complain(exception.what());
-    }
+        if (!read_call(std::move(words), call)) return std::nullopt;
+        return run(call);
+    });
 }
