@@ -30,6 +30,7 @@ public:
 
     explicit operator bool() const noexcept { return descriptor_ >= 0; }
     int get() const noexcept { return descriptor_; }
+    int release() noexcept { return std::exchange(descriptor_, -1); }
     /// Closes now; the errno of close(), 0 when all is well. For files whose last write may only fail here (NFS, quotas).
     int close() noexcept;
 
