@@ -13,6 +13,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_commands_test.cc \
 	tests/unit/engine/session_data_test.cc \
 	tests/unit/engine/session_dns_test.cc \
+	tests/unit/engine/session_end_test.cc \
 	tests/unit/engine/session_parking_test.cc \
 	tests/unit/engine/session_test.cc \
 	tests/unit/engine/trace_fields_test.cc \

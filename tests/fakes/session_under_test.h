@@ -106,6 +106,12 @@ private:
     std::unique_ptr<engine::Session> session_;
 };
 
+inline std::string repeated(std::string_view text, std::size_t times) {
+    std::string out;
+    for (std::size_t i = 0; i < times; ++i) out += text;
+    return out;
+}
+
 /// The codes of the replies in what a server sent: "250 250 354". Everything that is no reply line shows as "?".
 inline std::string codes(std::string_view output) {
     std::string out;
