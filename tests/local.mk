@@ -111,6 +111,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/plugin_world.h \
 	tests/fakes/private_redis.h \
 	tests/fakes/session_under_test.h \
+	tests/fakes/standard_error.h \
 	tests/fakes/temp_directory.h
 tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS) $(MAXMINDDB_CPPFLAGS)
 tests_unit_tests_LDFLAGS = $(program_ldflags) $(whole_core)

@@ -1,4 +1,5 @@
 /// dispatcher_test.cc: the order of a chain, what ends it, waiting, deadlines, and what happens to a handler that fails.
+#include "fakes/answer_text.h"
 #include "fakes/plugin_world.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -12,11 +13,8 @@ namespace {
 
 using namespace smtpd;
 using smtpd::fakes::PluginWorld;
+using smtpd::fakes::spelled_out;
 using std::string;
-
-std::string describe(const Answer& answer) {
-    return format_text("{} {} {} {}", verdict_name(answer.verdict), answer.code, answer.enhanced, answer.text);
-}
 
 }  // namespace
 
@@ -114,7 +112,7 @@ public:
         for (int id = 0; id < static_cast<int>(HookId::count); ++id)
             CPPUNIT_ASSERT_EQUAL_MESSAGE(string(hook_name(static_cast<HookId>(id))), static_cast<HookId>(id) == HookId::rcpt,
                                          world_.set->has(static_cast<HookId>(id)));
-        CPPUNIT_ASSERT_EQUAL(string("declined 0 0.0.0 "), describe(world_.connect()));
+        CPPUNIT_ASSERT_EQUAL(string("declined 0 0.0.0 "), spelled_out(world_.connect()));
     }
 
     void an_answer_keeps_its_code_status_and_text() {
@@ -122,7 +120,7 @@ public:
             setup.hooks.rcpt.add([](const RcptHook&) { return deny("two\nlines").with_code(553).with_status({5, 1, 3}); });
         });
         world_.build();
-        CPPUNIT_ASSERT_EQUAL(string("deny 553 5.1.3 two\nlines"), describe(world_.rcpt()));
+        CPPUNIT_ASSERT_EQUAL(string("deny 553 5.1.3 two\nlines"), spelled_out(world_.rcpt()));
     }
 
     void a_handler_sees_answers_and_deadline() {
@@ -177,7 +175,7 @@ public:
             const engine::Wait wait = world.ask_connect();
             CPPUNIT_ASSERT(wait.silence == std::chrono::seconds(2));
             CPPUNIT_ASSERT(wait.cut_short == std::vector<std::uint16_t>({1}));
-            CPPUNIT_ASSERT_EQUAL(string(tempfail ? "denysoft 451 4.3.0 Local error in processing" : "declined 0 0.0.0 "), describe(world.connect(wait)));
+            CPPUNIT_ASSERT_EQUAL(string(tempfail ? "denysoft 451 4.3.0 Local error in processing" : "declined 0 0.0.0 "), spelled_out(world.connect(wait)));
             CPPUNIT_ASSERT_EQUAL(string("(connect) policy:greedy: overrun: it asks for a wait of 3s; its deadline is 2s\n"
                                         "(connect) policy:greedy: error: it could not wait for what it asked for\n"),
                                  world.log.to_string());
@@ -195,8 +193,8 @@ public:
         world_.build();
         const engine::Wait wait = world_.ask_connect();
         CPPUNIT_ASSERT(wait.delay == std::chrono::seconds(60));
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), describe(world_.connect(wait)));
-        CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 called"), describe(world_.connect()));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.connect(wait)));
+        CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 called"), spelled_out(world_.connect()));
     }
 
     void an_immune_client_is_not_asked_about() {
@@ -224,8 +222,8 @@ public:
         });
         world_.add("good", at_rcpt("good", Priority::normal, Verdict::ok));
         world_.build();
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), describe(world_.rcpt()));
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), describe(world_.message(HookId::queue)));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.rcpt()));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.message(HookId::queue)));
         CPPUNIT_ASSERT_EQUAL(string("(rcpt) plain:bad: plugin fault: out of order\n"
                                     "(queue) plain:bad: plugin fault: an exception that is no std::exception\n"),
                              world_.log.to_string());
@@ -246,7 +244,7 @@ public:
         });
         world_.build();
         for (const HookId hook : {HookId::quit, HookId::disconnect, HookId::post_connection})
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(string(hook_name(hook)), string("declined 0 0.0.0 "), describe(world_.at(hook)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(string(hook_name(hook)), string("declined 0 0.0.0 "), spelled_out(world_.at(hook)));
         CPPUNIT_ASSERT(world_.message(HookId::queue_post).verdict == Verdict::declined);
         string value = "default";
         CPPUNIT_ASSERT(world_.run(ReceivedLineHook(*world_.connection, *world_.transaction, "ESMTP", value)).verdict == Verdict::declined);
@@ -294,7 +292,7 @@ public:
         world_.build();
         const engine::Wait wait = world_.ask_connect();
         CPPUNIT_ASSERT(wait.cut_short == std::vector<std::uint16_t>({0}));
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), describe(world_.connect(wait)));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.connect(wait)));
         CPPUNIT_ASSERT(world_.log.contains("policy:bad: plugin fault: asked badly"));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().fault.load());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world_.counters().overrun.load());
@@ -317,7 +315,7 @@ public:
             PluginWorld world;
             world.add("bad", [&row](Setup& setup) { setup.hooks.rcpt.add([&row](const RcptHook&) { return row.answer(); }); });
             world.build();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, string("denysoft 451 4.3.0 Local error in processing"), describe(world.rcpt()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world.rcpt()));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, string("plugin fault: ") + row.text, world.log.last());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::uint64_t(1), world.counters().fault.load());
         }
@@ -342,7 +340,7 @@ public:
             row.is_policy ? world.add_policy("bad", row.options, script) : world.add("bad", script, row.options);
             world.build();
             const auto began = std::chrono::steady_clock::now();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, string(row.answer), describe(world.rcpt()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, string(row.answer), spelled_out(world.rcpt()));
             const auto took = std::chrono::steady_clock::now() - began;
             CPPUNIT_ASSERT_MESSAGE(row.options, took >= std::chrono::milliseconds(20));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::uint64_t(1), world.counters().overrun.load());
@@ -361,7 +359,7 @@ public:
             });
         }, "deadline=1h");
         world_.build();
-        CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 waited"), describe(world_.rcpt()));
+        CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 waited"), spelled_out(world_.rcpt()));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world_.counters().overrun.load());
     }
 
@@ -374,7 +372,7 @@ public:
             });
         }, "deadline=2s");
         world_.build();
-        CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 slow"), describe(world_.rcpt()));
+        CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 slow"), spelled_out(world_.rcpt()));
         CPPUNIT_ASSERT_EQUAL(string("overrun: the call took 3000 ms; its deadline is 2000 ms"), fakes::joined(world_.log.texts(LogLevel::warning)));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world_.counters(0).overrun.load());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters(1).overrun.load());
@@ -389,7 +387,7 @@ public:
             });
         }, "deadline=2s");
         world_.build();
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), describe(world_.rcpt()));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.rcpt()));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().overrun.load());
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), world_.log.lines().size());
     }
@@ -434,9 +432,9 @@ public:
         world_.add("a", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return ok("fine"); }); });
         world_.add("b", [](Setup& setup) { setup.hooks.mail.add([](const MailHook&) { return deny("no"); }); });
         world_.build();
-        CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 fine"), describe(world_.rcpt()));
+        CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 fine"), spelled_out(world_.rcpt()));
         CPPUNIT_ASSERT_EQUAL(1, heard);
-        CPPUNIT_ASSERT_EQUAL(string("deny 0 0.0.0 no"), describe(world_.mail()));
+        CPPUNIT_ASSERT_EQUAL(string("deny 0 0.0.0 no"), spelled_out(world_.mail()));
         CPPUNIT_ASSERT_EQUAL(string("(deny) plain:log: plugin fault: deny handler\n"), world_.log.to_string());
     }
 

@@ -1,4 +1,5 @@
 /// policy_test.cc: what becomes of findings: verdicts, lines, karma, counters, naughty marks, Authentication-Results.
+#include "fakes/answer_text.h"
 #include "fakes/plugin_world.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -11,11 +12,8 @@ namespace {
 
 using namespace smtpd;
 using smtpd::fakes::PluginWorld;
+using smtpd::fakes::spelled_out;
 using std::string;
-
-std::string describe(const Answer& answer) {
-    return format_text("{} {} {} {}", verdict_name(answer.verdict), answer.code, answer.enhanced, answer.text);
-}
 
 }  // namespace
 
@@ -80,7 +78,7 @@ public:
             add(world, "p", row.options, row.judge);
             world.build();
             const string what = string(row.options) + " " + row.line;
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(what, string(row.answer), describe(world.rcpt()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(what, string(row.answer), spelled_out(world.rcpt()));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(what, string("(rcpt) policy:p: ") + row.line + "\n", world.log.to_string());
             CPPUNIT_ASSERT_MESSAGE(what, world.log.lines()[0].level == LogLevel::info);
         }
@@ -189,7 +187,7 @@ public:
             add(world, "p", {}, [] { return fail("asked"); });
             world.build();
             row.prepare(world);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, string("declined 0 0.0.0 "), describe(world.rcpt()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, string("declined 0 0.0.0 "), spelled_out(world.rcpt()));
             CPPUNIT_ASSERT_EQUAL(string("(rcpt) policy:p: ") + row.line + "\n", world.log.to_string());
             CPPUNIT_ASSERT(world.log.lines()[0].level == LogLevel::info);
         }
@@ -201,7 +199,7 @@ public:
         world.build();
         Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
         recipient.set_whitelisted("our own");
-        CPPUNIT_ASSERT_EQUAL(string("declined 0 0.0.0 "), describe(world.run(RcptHook(*world.connection, *world.transaction, recipient))));
+        CPPUNIT_ASSERT_EQUAL(string("declined 0 0.0.0 "), spelled_out(world.run(RcptHook(*world.connection, *world.transaction, recipient))));
         CPPUNIT_ASSERT_EQUAL(string("(rcpt) policy:p: skip: whitelisted recipient: our own\n"), world.log.to_string());
         CPPUNIT_ASSERT(is_denial(world.rcpt().verdict));
     }
@@ -222,7 +220,7 @@ public:
         world.add_policy("p", "reject=no", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return deny("no"); }); });
         world.build();
         world.connection->set_relay_client(true);
-        CPPUNIT_ASSERT_EQUAL(string("deny 0 0.0.0 no"), describe(world.rcpt()));
+        CPPUNIT_ASSERT_EQUAL(string("deny 0 0.0.0 no"), spelled_out(world.rcpt()));
     }
 
     void a_constructor_may_change_its_policy() {
@@ -233,7 +231,7 @@ public:
             setup.hooks.rcpt.decide([](const RcptHook&) { return fail("x"); });
         });
         world.build();
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 0 4.7.1 "), describe(world.rcpt()));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 0 4.7.1 "), spelled_out(world.rcpt()));
     }
 
     void lines_cost_nothing_where_the_level_is_off() {

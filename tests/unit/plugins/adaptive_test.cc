@@ -1,11 +1,9 @@
 /// adaptive_test.cc: lines at once, and those of accepted messages once more.
 #include "fakes/plugin_under_test.h"
-
-#include <smtpd/files.h>
+#include "fakes/standard_error.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace smtpd {
@@ -27,14 +25,8 @@ class AdaptiveLogTest : public CppUnit::TestFixture {
 
     /// What goes to standard error meanwhile, without the process's id at the beginning of each line.
     template <class F>
-    static std::string standard_error_of(F call) {
-        fakes::TempDirectory directory;
-        const std::string path = directory.path("stderr");
-        const FileDescriptor saved(dup(STDERR_FILENO)), file(open(path.c_str(), O_WRONLY | O_CREAT, 0600));
-        dup2(file.get(), STDERR_FILENO);
-        call();
-        dup2(saved.get(), STDERR_FILENO);
-        std::string text = *read_file(path, 10'000'000);
+    static std::string lines_written_by(F call) {
+        std::string text = fakes::standard_error_of(call);
         const std::string id = std::to_string(getpid()) + " ";
         std::string out;
         while (!text.empty()) {
@@ -75,7 +67,7 @@ public:
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("logging/adaptive", row.options);
-            const auto text = standard_error_of([&] {
+            const auto text = lines_written_by([&] {
                 line(plugin, LogLevel::error, "e");
                 line(plugin, LogLevel::warning, "w");
                 line(plugin, LogLevel::info, "i");
@@ -96,35 +88,35 @@ public:
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("logging/adaptive", row.options);
-            (void)standard_error_of([&] {
+            (void)lines_written_by([&] {
                 line(plugin, LogLevel::error, "e");
                 line(plugin, LogLevel::warning, "w");
                 line(plugin, LogLevel::info, "i");
             });
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.lines), standard_error_of([&] { end_message(plugin, 1); }));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE("once", std::string(), standard_error_of([&] { end_message(plugin, 2); }));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.lines), lines_written_by([&] { end_message(plugin, 1); }));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE("once", std::string(), lines_written_by([&] { end_message(plugin, 2); }));
         }
     }
 
     void lines_of_other_transactions_are_not() {
         PluginUnderTest plugin("logging/adaptive", "accept=info reject=emerg");
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("RSET", std::string(), standard_error_of([&] {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("RSET", std::string(), lines_written_by([&] {
             line(plugin, LogLevel::info, "one");
             (void)plugin.reset_transaction();
         }));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("refused at the end", std::string(), standard_error_of([&] {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("refused at the end", std::string(), lines_written_by([&] {
             line(plugin, LogLevel::info, "two");
             end_message(plugin, 0);
         }));
-        CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: three;"), standard_error_of([&] {
+        CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: three;"), lines_written_by([&] {
             line(plugin, LogLevel::info, "three");
             end_message(plugin, 1);
         }));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("refused after one that was accepted", std::string(), standard_error_of([&] {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("refused after one that was accepted", std::string(), lines_written_by([&] {
             line(plugin, LogLevel::info, "four");
             end_message(plugin, 1);
         }));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("the client went away", std::string(), standard_error_of([&] {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the client went away", std::string(), lines_written_by([&] {
             line(plugin, LogLevel::info, "five");
             (void)plugin.post_connection();
             end_message(plugin, 1);
@@ -134,16 +126,16 @@ public:
     void one_refusal_does_not_silence_what_follows() {
         PluginUnderTest plugin("logging/adaptive", "accept=info reject=emerg");
         const Answer refusal = deny("no");
-        (void)standard_error_of([&] {
+        (void)lines_written_by([&] {
             (void)plugin.run(VerdictHook(HookId::deny, plugin.connection(), HookId::rcpt, "x", refusal));
             line(plugin, LogLevel::info, "one");
         });
-        CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: one;"), standard_error_of([&] { end_message(plugin, 1); }));
+        CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: one;"), lines_written_by([&] { end_message(plugin, 1); }));
     }
 
     void sessions_are_kept_apart() {
         PluginUnderTest plugin("logging/adaptive", "accept=info reject=emerg");
-        CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: mine;"), standard_error_of([&] {
+        CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: mine;"), lines_written_by([&] {
             line(plugin, LogLevel::info, "not mine", "another");
             line(plugin, LogLevel::info, "mine");
             end_message(plugin, 1);
@@ -152,7 +144,7 @@ public:
 
     void lines_outside_sessions_are_not_kept() {
         PluginUnderTest plugin("logging/adaptive", "accept=info reject=info");
-        CPPUNIT_ASSERT_EQUAL(std::string("(rcpt) x: server;"), standard_error_of([&] {
+        CPPUNIT_ASSERT_EQUAL(std::string("(rcpt) x: server;"), lines_written_by([&] {
             line(plugin, LogLevel::info, "server", "");
             end_message(plugin, 1);
         }));
@@ -160,14 +152,14 @@ public:
 
     void what_is_kept_has_a_limit() {
         PluginUnderTest plugin("logging/adaptive", "accept=info reject=emerg");
-        const auto many = standard_error_of([&] {
+        const auto many = lines_written_by([&] {
             for (int i = 0; i < 1003; ++i) line(plugin, LogLevel::info, "x");
             end_message(plugin, 1);
         });
         CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t(1001), std::count(many.begin(), many.end(), ';'));
         CPPUNIT_ASSERT(many.ends_with("`[session] 3 more lines were not kept;"));
         const std::string large(100'000, 'x');
-        const auto long_ones = standard_error_of([&] {
+        const auto long_ones = lines_written_by([&] {
             for (int i = 0; i < 4; ++i) line(plugin, LogLevel::info, large.c_str());
             end_message(plugin, 2);
         });

@@ -1,6 +1,7 @@
 /// logging_test.cc: the logging plugins: file, syslog, warn, apache.
 #include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/standard_error.h"
 
 #include <smtpd/files.h>
 
@@ -370,18 +371,6 @@ class LogToStandardErrorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(lines_up_to_the_level_are_written);
     CPPUNIT_TEST_SUITE_END();
 
-    /// What the process writes to standard error meanwhile.
-    template <class F>
-    static std::string standard_error_of(F call) {
-        fakes::TempDirectory directory;
-        const std::string path = directory.path("stderr");
-        const FileDescriptor saved(dup(STDERR_FILENO)), file(open(path.c_str(), O_WRONLY | O_CREAT, 0600));
-        dup2(file.get(), STDERR_FILENO);
-        call();
-        dup2(saved.get(), STDERR_FILENO);
-        return content(path);
-    }
-
 public:
     void lines_up_to_the_level_are_written() {
         const struct {
@@ -390,7 +379,7 @@ public:
         } rows[] = {{"", 5}, {"info", 7}, {"LOGERROR", 4}, {"7", 8}, {"loglevel=emerg", 1}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("logging/warn", row.options);
-            const auto text = standard_error_of([&] {
+            const auto text = fakes::standard_error_of([&] {
                 for (int level = 0; level <= 8; ++level) plugin.write_log(line(static_cast<LogLevel>(level), "x"));
             });
             std::string expected;
