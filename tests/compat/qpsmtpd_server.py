@@ -14,12 +14,7 @@ import smtpd_env
 
 
 def tree():
-    """Where qpsmtpd is unpacked, or None."""
-    source = pathlib.Path(os.environ.get("SMTPD_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
-    for folder in (os.environ.get("SMTPD_QPSMTPD"), source / "build/peers/qpsmtpd", "/"):
-        if folder and (pathlib.Path(folder) / "usr/bin/qpsmtpd-forkserver").is_file():
-            return pathlib.Path(folder)
-    return None
+    return smtpd_env.unpacked("SMTPD_QPSMTPD", "qpsmtpd", "usr/bin/qpsmtpd-forkserver")
 
 
 def why_not():

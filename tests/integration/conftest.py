@@ -2,13 +2,15 @@
 
 import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-import smtpd_env  # noqa: E402  (needs the path)
+import name_server  # noqa: E402  (needs the path)
+import smtpd_env  # noqa: E402
 
 
 def pytest_configure(config):
@@ -47,6 +49,34 @@ def make_server(request):
     for server in reversed(servers):
         problems += server.finish(show=failed)
     assert failed or not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def nsd(request, tmp_path):
+    """NSD with the zones of the test's module, its ZONES."""
+    if name_server.nsd_tree() is None:
+        pytest.skip("there is no nsd (bootstrap check unpacks it)")
+    with name_server.Nsd(request.module.ZONES, tmp_path / "nsd") as server:
+        yield server
+
+
+@pytest.fixture
+def small_disk():
+    """small_disk(server, folder, options): mounts a file system of 400 KB on the folder, for the server's children to write to."""
+    mounted = []
+
+    def mount(server, folder, options="size=400k"):
+        if not smtpd_env.is_root():
+            pytest.skip("mounting a small file system needs root")
+        owner = f",uid={server.user[1]},gid={server.user[2]},mode=0700"
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options + owner, "tmpfs", str(folder)], capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"this machine mounts no tmpfs: {done.stderr.strip()}")
+        mounted.append(folder)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture

@@ -230,12 +230,7 @@ class HostileServer:
 
 
 def nsd_tree():
-    """Where NSD is: unpacked by `bootstrap check` (SMTPD_NSD may name another tree), or installed; None if there is none."""
-    source = pathlib.Path(os.environ.get("SMTPD_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
-    for folder in (os.environ.get("SMTPD_NSD"), source / "build/peers/nsd", "/"):
-        if folder and (pathlib.Path(folder) / "usr/sbin/nsd").is_file():
-            return pathlib.Path(folder)
-    return None
+    return smtpd_env.unpacked("SMTPD_NSD", "nsd", "usr/sbin/nsd")
 
 
 class Nsd:

@@ -15,6 +15,7 @@ the plugins are).
 The build to test is named by SMTPD_BUILD_DIR (see sanitizers.py). With SMTPD_KEEP_FILES set, the folders of the servers are kept.
 """
 
+import contextlib
 import grp
 import os
 import pathlib
@@ -46,6 +47,9 @@ ALL_WORKERS_IN_USE = re.compile(r"AH(00161|00286|00287|00288|00484|00485|00486|1
 #: reminds the child, which ends by itself. (That it had to be killed, AH00046, is another matter.)
 LATE_LISTENER = re.compile(r"AH00045: |AH00475: ")
 CRASH = re.compile(r"AH0005[12]: .*exit signal|AH00546|core dump|terminate called|\*\*\* .* \*\*\*")
+
+#: What httpd says, if anything, about children that a test kills.
+KILLED = r"exit signal Killed|AH1039[23]: children are killed successively"
 
 DEFAULT_PLUGINS = """
     SmtpPlugin rcpt_ok
@@ -142,6 +146,16 @@ def wait_until(condition, seconds=10.0, what="", interval=0.02):
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds * SLOWDOWN:g} s: {what or 'a condition was not met'}")
         time.sleep(interval)
+
+
+def unpacked(variable, name, program):
+    """The root of a tree that has this program: the one that the environment variable names, what `bootstrap check` unpacked under this name, or the
+    system's; None if there is none."""
+    source = pathlib.Path(os.environ.get("SMTPD_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
+    for folder in (os.environ.get(variable), source / "build/peers" / name, "/"):
+        if folder and (pathlib.Path(folder) / program).is_file():
+            return pathlib.Path(folder)
+    return None
 
 
 class SmtpHost:
@@ -360,6 +374,20 @@ class Httpd:
 
     def children(self):
         return children_of(self.process.pid) if self.process and self.process.poll() is None else []
+
+    def kill_children(self, seconds, seed, every=0.25):
+        """Kills a child now and then for so long, both longer under sanitizers; returns how many it were."""
+        generator = random.Random(seed)
+        killed = set()
+        end = time.monotonic() + seconds * SLOWDOWN
+        while time.monotonic() < end:
+            time.sleep(every * SLOWDOWN)
+            if living := [child for child in self.children() if process_exists(child)]:
+                victim = generator.choice(living)
+                with contextlib.suppress(ProcessLookupError):  # it ended at that moment
+                    os.kill(victim, signal.SIGKILL)
+                    killed.add(victim)
+        return len(killed)
 
     def finish(self, show=False):
         """Stops the server and removes its folder; returns what is wrong with its log. `show` prints what helps to understand a failure."""

@@ -1,21 +1,16 @@
 """kill -9 of children: every message that was answered with 250 is whole in new/, none is there in half, and the server goes on."""
 
 import os
-import random
 import signal
-import time
 
 import pytest
 
 from load import Load
 from maildir import check_stored
 from smtp_client import Client, Closed
-from smtpd_env import SLOWDOWN, wait_until
+from smtpd_env import KILLED, wait_until
 
 HEADER = b"From: sender@example.net\r\nSubject: crash\r\n\r\n"
-
-#: What httpd says about it, if anything.
-KILLED = r"exit signal Killed|AH1039[23]: children are killed successively"
 
 STEPS = [b"EHLO c.example.net\r\n", b"MAIL FROM:<sender@example.net>\r\n", b"RCPT TO:<user@example.com>\r\n", b"DATA\r\n", HEADER + b"text\r\n", b".\r\n"]
 
@@ -25,17 +20,8 @@ def test_kill_under_load(make_server, mpm):
     server.allow_log(KILLED)
     smtp = server.smtp(lines="SmtpSpoolThreshold 16k")
     server.start()
-    generator = random.Random(5)
     with Load(smtp.port, clients=6, seed=3) as load:
-        kills = 0
-        end = time.monotonic() + 5 * SLOWDOWN
-        while time.monotonic() < end:
-            time.sleep(0.25 * SLOWDOWN)
-            children = server.children()
-            if children:
-                os.kill(generator.choice(children), signal.SIGKILL)
-                kills += 1
-    assert kills >= 5
+        assert server.kill_children(seconds=5, seed=5) >= 5
     found = load.check(smtp.maildir)
     assert len(load.accepted) > 20, f"only {len(load.accepted)} messages in {load.sessions} sessions"
     # What was not accepted and is there all the same was killed between the last step and its reply.

@@ -15,7 +15,7 @@ import pytest
 
 import sanitizers
 import smtpd_env
-from name_server import HostileServer, Nsd, nsd_tree
+from name_server import HostileServer
 from smtp_client import Client, Closed
 
 MESSAGE = "Subject: x\r\n\r\nhello\r\n"
@@ -86,14 +86,6 @@ empty   TXT   "x"
 nomail  MX    0 .
 big     TXT   """ + "\nbig     TXT   ".join(f'"{i:03} {"x" * 240}"' for i in range(40)) + "\n",
          "127.in-addr.arpa": "1.0.0 PTR client.test."}
-
-
-@pytest.fixture
-def nsd(tmp_path):
-    if nsd_tree() is None:
-        pytest.skip("there is no nsd (bootstrap check unpacks it)")
-    with Nsd(ZONES, tmp_path / "nsd") as server:
-        yield server
 
 
 def test_a_real_name_server(make_server, mpm, nsd):

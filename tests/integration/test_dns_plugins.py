@@ -7,7 +7,6 @@ import time
 import pytest
 
 import smtpd_env
-from name_server import Nsd, nsd_tree
 from smtp_client import Client
 
 MESSAGE = "From: me@good.test\r\nSubject: x\r\n\r\nhello\r\n"
@@ -50,14 +49,6 @@ CHAIN = """
     SmtpPlugin rcpt_ok
     SmtpPlugin queue/maildir "@maildir@"
 """
-
-
-@pytest.fixture
-def nsd(tmp_path):
-    if nsd_tree() is None:
-        pytest.skip("there is no nsd (bootstrap check unpacks it)")
-    with Nsd(ZONES, tmp_path / "nsd") as server:
-        yield server
 
 
 def dialogue(port, source, helo="mx.good.test", sender="me@good.test"):

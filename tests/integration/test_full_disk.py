@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 
 import pytest
 
@@ -14,25 +13,6 @@ HEADER = b"From: sender@example.net\r\nSubject: full\r\n\r\n"
 
 LARGE = HEADER + b"large large large\r\n" * 40_000
 SMALL = HEADER + b"small\r\n"
-
-
-@pytest.fixture
-def small_disk(request):
-    """small_disk(server, folder, options): mounts a file system of 400 KB on the folder, for the server's children to write to."""
-    mounted = []
-
-    def mount(server, folder, options="size=400k"):
-        if not is_root():
-            pytest.skip("mounting a small file system needs root")
-        owner = f",uid={server.user[1]},gid={server.user[2]},mode=0700"
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options + owner, "tmpfs", str(folder)], capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"this machine mounts no tmpfs: {done.stderr.strip()}")
-        mounted.append(folder)
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def everything_below(folder):

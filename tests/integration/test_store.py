@@ -19,14 +19,13 @@ import pytest
 import sanitizers
 import smtpd_env
 from smtp_client import Client, Closed
-from smtpd_env import SLOWDOWN, free_port, is_root, wait_until
+from smtpd_env import KILLED, SLOWDOWN, free_port, is_root, wait_until
 
 HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
 TOOL = sanitizers.build_dir() / "tools" / "smtpd-store"
 #: Debian's package redis-tools has the server's program under another name, and starts no server when it is installed.
 REDIS = shutil.which("redis-server") or shutil.which("redis-check-rdb")
 HEADER = b"From: sender@example.net\r\nSubject: store\r\n\r\n"
-KILLED = r"exit signal Killed|AH1039[23]: children are killed successively"
 PROBE = "SmtpPlugin store_probe count_mail=yes\n" + smtpd_env.DEFAULT_PLUGINS
 
 
@@ -208,7 +207,6 @@ def test_kill_9_loses_no_increment(make_server, mpm):
     server.allow_log(KILLED)
     hosts = [add_host(server, file_store(server)), add_host(server, "SmtpStore probe memory:1m", name="memory.example.com")]
     server.start()
-    generator = random.Random(7)
     stop = threading.Event()
     told = [0, 0]
     tried = [0, 0]
@@ -227,14 +225,7 @@ def test_kill_9_loses_no_increment(make_server, mpm):
     workers = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]  # one for each host: the counts need no lock
     for worker in workers:
         worker.start()
-    kills = 0
-    end = time.monotonic() + 5 * SLOWDOWN
-    while time.monotonic() < end:
-        time.sleep(0.25 * SLOWDOWN)
-        children = server.children()
-        if children:
-            os.kill(generator.choice(children), signal.SIGKILL)
-            kills += 1
+    kills = server.kill_children(seconds=5, seed=7)
     stop.set()
     for worker in workers:
         worker.join(30 * SLOWDOWN)
@@ -298,24 +289,6 @@ def test_damage_while_it_runs(make_server, mpm):
     with Client(host.port) as client:
         client.ehlo()
         client.deliver(HEADER).expect(250)
-
-
-@pytest.fixture
-def small_disk(request):
-    mounted = []
-
-    def mount(server, folder):
-        if not is_root():
-            pytest.skip("mounting a small file system needs root")
-        owner = f",uid={server.user[1]},gid={server.user[2]},mode=0700"
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size=400k{owner}", "tmpfs", str(folder)], capture_output=True, text=True)
-        if done.returncode != 0:
-            pytest.skip(f"this machine mounts no tmpfs: {done.stderr.strip()}")
-        mounted.append(folder)
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk_is_an_error_and_mail_flows(make_server, small_disk):
