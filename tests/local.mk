@@ -193,6 +193,7 @@ fuzz_targets = \
 	tests/fuzz/data_decoder_fuzz \
 	tests/fuzz/dns_message_fuzz \
 	tests/fuzz/header_block_fuzz \
+	tests/fuzz/redis_reply_fuzz \
 	tests/fuzz/session_fuzz
 tests_fuzz_address_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_address_fuzz_LDFLAGS = $(fuzz_ldflags)
@@ -218,6 +219,10 @@ tests_fuzz_header_block_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_header_block_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_header_block_fuzz_LDADD = $(core_libs)
 tests_fuzz_header_block_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_redis_reply_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_redis_reply_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_redis_reply_fuzz_LDADD = $(core_libs)
+tests_fuzz_redis_reply_fuzz_DEPENDENCIES = libsmtpd_core.la
 tests_fuzz_session_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_session_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_session_fuzz_LDADD = $(core_libs)

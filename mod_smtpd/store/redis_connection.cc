@@ -65,10 +65,11 @@ void append_command(std::string& out, const RedisConnection::Command& command) {
     }
 }
 
-/// The line up to CRLF, taken off the front.
+/// The line up to CRLF, taken off the front. The pieces in which it arrives make no difference to what is too long: the last octet may be its CR.
 RedisParse take_line(std::string_view& octets, std::string_view& line) {
     const auto end = octets.find("\r\n");
-    if (end == std::string_view::npos) return octets.size() > max_line ? RedisParse::wrong : RedisParse::more;
+    if (end == std::string_view::npos) return octets.size() > max_line + 1 ? RedisParse::wrong : RedisParse::more;
+    if (end > max_line) return RedisParse::wrong;
     line = octets.substr(0, end);
     octets.remove_prefix(end + 2);
     return RedisParse::done;

@@ -136,7 +136,7 @@ class RedisStoreTest : public CppUnit::TestFixture {
 
     void replies_that_are_none_are_refused() {
         const std::string wrong[] = {"HTTP/1.1 200 OK\r\n", "\r\n", ":x\r\n", ":1x\r\n", "$-2\r\n", "$99999999999999\r\n", "$1\r\nab\r\n", "*-7\r\n", "*2147483647\r\n",
-                                     "*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "$\r\n", std::string(10000, 'x')};
+                                     "*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "$\r\n", std::string(10000, 'x'), "+" + std::string(10000, 'x') + "\r\n"};
         for (const auto& octets : wrong) {
             RedisReply reply;
             std::string_view rest = octets;
