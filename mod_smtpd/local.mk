@@ -62,6 +62,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/strings.cc \
 	mod_smtpd/support/strings.h \
 	mod_smtpd/smtp/address.cc \
+	mod_smtpd/smtp/client_attributes.cc \
+	mod_smtpd/smtp/client_attributes.h \
 	mod_smtpd/smtp/command.cc \
 	mod_smtpd/smtp/command.h \
 	mod_smtpd/smtp/data_decoder.cc \

@@ -71,6 +71,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/user_config_test.cc \
 	tests/unit/plugins/whitelist_test.cc \
 	tests/unit/smtp/address_test.cc \
+	tests/unit/smtp/client_attributes_test.cc \
 	tests/unit/smtp/command_test.cc \
 	tests/unit/smtp/data_decoder_test.cc \
 	tests/unit/smtp/line_splitter_test.cc \
