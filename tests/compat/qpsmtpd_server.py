@@ -1,7 +1,7 @@
 """Debian's qpsmtpd, unpacked and not installed, as a server on a free loopback port.
 
 `bootstrap check` unpacks the package to build/peers/qpsmtpd; SMTPD_QPSMTPD may name another tree (one with usr/bin and usr/share in it). Its Perl
-modules come from Debian's packages. It runs as an unprivileged user, with a configuration directory of the test's own and without asking the DNS.
+modules come from Debian's packages. It runs as an unprivileged user, with a configuration directory of the test's own and in the world that QpsmtpdWorld.pm shows it.
 """
 
 import os
@@ -28,20 +28,23 @@ def why_not():
 
 
 class Qpsmtpd:
-    """A forkserver with this configuration directory, which it may read, and `root` as a folder for its files, which it may write."""
+    """A forkserver with this configuration directory, which it may read, and `folder` for its files, which it may write. `environment` is for
+    QpsmtpdWorld.pm."""
 
-    def __init__(self, configuration, root, user):
+    def __init__(self, configuration, folder, user, environment):
         self.port = smtpd_env.free_port()
-        self.log_file = pathlib.Path(root) / "qpsmtpd.log"
+        self.log_file = pathlib.Path(folder) / "qpsmtpd.log"
+        self._environment = environment
         self._configuration = pathlib.Path(configuration)
         self._user = user
         self._process = None
 
     def start(self):
         name = self._user[0] if self._user else smtpd_env.pwd.getpwuid(os.geteuid()).pw_name
-        environment = {"PATH": "/usr/bin:/bin", "QPSMTPD_CONFIG": str(self._configuration)}
-        command = ["perl", "-Tw", f"-I{pathlib.Path(__file__).resolve().parent}", f"-I{tree()}/usr/share/perl5", "-MNoReverseDns",
-                   str(tree() / "usr/bin/qpsmtpd-forkserver"), "--listen-address", "127.0.0.1", "--port", str(self.port), "--user", name,
+        environment = {"PATH": "/usr/bin:/bin", "QPSMTPD_CONFIG": str(self._configuration), **self._environment}
+        addresses = [f"--listen-address={address}" for address in ["127.0.0.1"] + (["[::1]"] if smtpd_env.has_ipv6() else [])]
+        command = ["perl", "-Tw", f"-I{pathlib.Path(__file__).resolve().parent}", f"-I{tree()}/usr/share/perl5", "-MQpsmtpdWorld",
+                   str(tree() / "usr/bin/qpsmtpd-forkserver"), *addresses, "--port", str(self.port), "--user", name,
                    "--limit-connections", "20", "--max-from-ip", "20"]
         with open(self.log_file, "wb") as log:
             self._process = subprocess.Popen(command, cwd=self.log_file.parent, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

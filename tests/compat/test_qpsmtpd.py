@@ -1,11 +1,8 @@
 """The same dialogues with Debian's qpsmtpd and with mod_smtpd, both reading one control directory: the reply codes agree step by step, except where
-DIFFERENCES names an intended difference and its reason. docs/differences.md explains these at length.
-
-A dialogue is a list of what the client does: a text is sent as a line with CRLF, octets are sent as they are, and the code of one reply is noted for
-each (of n replies for Many(n, octets)); "silent" if none comes, "closed" if the connection ends, "gone" for steps after that.
+DIFFERENCES names an intended difference and its reason. docs/differences.md explains these at length. The plugins that ask the DNS, keep state or ask
+back ends have theirs in test_policies.py.
 """
 
-import contextlib
 import pathlib
 import re
 import shutil
@@ -15,30 +12,11 @@ import pytest
 
 import qpsmtpd_server
 import smtpd_env
-from maildir import Maildir
-from qpsmtpd_server import Qpsmtpd
-from smtp_client import Client, Closed
+from dialogues import EHLO, HEADER, MAIL, MESSAGE, RCPT, Dialogue, Many, Pair, check_lists, compare
+from smtp_client import Client
 from smtpd_env import Httpd
 
-CLOSED, GONE, SILENT = "closed", "gone", "silent"
-
-
-class Many:
-    """Octets that get that many replies."""
-
-    def __init__(self, count, octets):
-        self.count = count
-        self.octets = octets
-
-
-HEADER = b"From: sender@example.net\r\nTo: user@example.com\r\nSubject: compat\r\nDate: Mon, 06 Nov 2023 10:00:00 +0000\r\n\r\n"
-MESSAGE = HEADER + b"text\r\n.\r\n"
-
-EHLO = "EHLO client.example.net"
-MAIL = "MAIL FROM:<sender@example.net>"
-RCPT = "RCPT TO:<user@example.com>"
-
-#: The control directory of all dialogues. PLUGIN_DIR, SPOOL, MAILDIR and USERS stand for paths. Where a name is given in DIALOGUES' second column, the
+#: The control directory of all dialogues. PLUGIN_DIR, SPOOL, MAILDIR and CONTROL stand for paths. Where a name is given in DIALOGUES' second column, the
 #: file of that set replaces the one here.
 CONTROL = {
     "me": "mx.example.com\n",
@@ -64,7 +42,7 @@ SETS = {
     "no policy": {"plugins": "queue/maildir MAILDIR\n"},
     "greeting": {"smtpgreeting": "mail.example.com here\n"},
     "hosts": {"plugins": "hosts_allow\nrcpt_ok\nqueue/maildir MAILDIR\n", "hosts_allow": "192.0.2.1 DENY\n127.0.0.0/8 DENYSOFT come back\n"},
-    "lists of recipients": {"plugins": "rcpt_regexp\nrcpt_map domain example.org file USERS default DENYSOFT=Not_yet\nrcpt_ok\nqueue/maildir MAILDIR\n",
+    "lists of recipients": {"plugins": "rcpt_regexp\nrcpt_map domain example.org file CONTROL/users default DENYSOFT=Not_yet\nrcpt_ok\nqueue/maildir MAILDIR\n",
                             "rcpt_regexp": "closed@example.com DENY Closed\n/^list-\\d+@example\\.com$/ OK yes\n/^slow@/ DENYSOFT Later\n"
                                            "/^out@/ DENY_DISCONNECT Out\n/^.*@example\\.org$/ DECLINED\n",
                             "users": "user@example.org DECLINED -\nyes@example.org OK -\nno@example.org DENY No such user.\n"},
@@ -166,9 +144,6 @@ DIALOGUES = {
     "early talker": ("early", ["NOOP"]),
 }
 
-#: What is sent before the greeting.
-FIRST = {"early talker": b"EHLO client.example.net\r\n"}
-
 REASONS = {
     "hello": "EHLO and HELO are allowed at any time and reset the transaction (RFC 5321 4.1.4)",
     "nested mail": "MAIL inside a transaction is out of order (RFC 5321 4.1.4); qpsmtpd begins anew without a word, as qmail does",
@@ -226,120 +201,20 @@ DIFFERENCES = {
 }
 
 
-# --- running a dialogue
+#: What is sent before the greeting.
+FIRST = {"early talker": b"EHLO client.example.net\r\n"}
 
-def outcome(client, step):
-    count, octets = (step.count, step.octets) if isinstance(step, Many) else (1, step if isinstance(step, bytes) else (step + "\r\n").encode())
-    try:
-        client.send(octets)
-    except (BrokenPipeError, ConnectionResetError):
-        return GONE
-    codes = []
-    for _ in range(count):
-        try:
-            codes.append(str(client.reply().code))
-        except Closed:
-            codes.append(CLOSED)
-            break
-        except TimeoutError:
-            codes.append(SILENT)
-            break
-    return " ".join(codes)
+DIALOGUES = {name: Dialogue(control, steps, first=FIRST.get(name, b"")) for name, (control, steps) in DIALOGUES.items()}
 
 
-def run_dialogue(port, steps, first=b""):
-    """What the server does: its greeting's code, then one word for each step. A close behind the last reply is noted with it."""
-    results = []
-    with Client(port, greet=False, timeout=3 * smtpd_env.SLOWDOWN) as client:
-        results.append(outcome(client, first))
-        for step in steps:
-            results.append(GONE if CLOSED in results[-1] or results[-1] == GONE else outcome(client, step))
-        if results[-1] not in (GONE, CLOSED):
-            client.socket.settimeout(0.3 * smtpd_env.SLOWDOWN)
-            with contextlib.suppress(TimeoutError):
-                try:
-                    results[-1] += f" {client.reply().code}"
-                except Closed:
-                    results[-1] += " " + CLOSED
-    return results
+@pytest.mark.parametrize("control", SETS)
+def test_dialogues(control):
+    with Pair({**CONTROL, **SETS[control]}) as pair:
+        compare(pair, {name: dialogue for name, dialogue in DIALOGUES.items() if dialogue.control == control}, DIFFERENCES)
 
 
-@pytest.fixture(scope="module", params=list(SETS))
-def both(request):
-    """(name of the set, port of qpsmtpd, port of mod_smtpd, (qpsmtpd's maildir, ours)): two servers with one control directory."""
-    missing = qpsmtpd_server.why_not()
-    if missing:
-        pytest.skip(missing)
-    root = pathlib.Path(tempfile.mkdtemp(prefix="smtpd-compat-"))
-    root.chmod(0o755)
-    user = smtpd_env.unprivileged_user() if smtpd_env.is_root() else None
-    for name in ("spool", "maildir"):
-        (root / name).mkdir(mode=0o700)
-        if user:
-            smtpd_env.os.chown(root / name, user[1], user[2])
-    control = root / "control"
-    control.mkdir(mode=0o755)
-    for name, text in {**CONTROL, **SETS[request.param]}.items():
-        text = text.replace("MAILDIR", str(root / "maildir")).replace("SPOOL", str(root / "spool")).replace("USERS", str(control / "users"))
-        text = text.replace("PLUGIN_DIR", str(qpsmtpd_server.tree() / "usr/share/qpsmtpd/plugins"))
-        (control / name).write_text(text)
-        (control / name).chmod(0o644)
-    theirs = Qpsmtpd(control, root, user)
-    ours = Httpd("event")
-    try:
-        host = ours.smtp("", f'SmtpControlDir "{control}"\nSmtpMaxErrors 0')
-        ours.start()
-        theirs.start()
-        yield request.param, theirs, ours, host.port, Maildir(root / "maildir")
-    finally:
-        theirs.stop()
-        problems = ours.finish()
-        shutil.rmtree(root)
-    assert not problems, "\n".join(problems)
-
-
-def names_of_set(wanted):
-    return [name for name, (set_name, _) in DIALOGUES.items() if set_name == wanted]
-
-
-def check(name, steps, theirs, ours):
-    """Every difference is listed, and everything listed is a difference."""
-    problems = []
-    shown = ["(greeting)"] + [step if isinstance(step, str) else repr(step.octets if isinstance(step, Many) else step)[:70] for step in steps]
-    for number, (their, our) in enumerate(zip(theirs, ours)):
-        listed = DIFFERENCES.get((name, number))
-        if (their, our) != (listed[:2] if listed else (their, their)):
-            problems.append(f"step {number}, {shown[number]}: qpsmtpd {their}, mod_smtpd {our}" + (f", listed are {listed[0]} and {listed[1]}" if listed else ""))
-    return problems
-
-
-def test_dialogues(both):
-    """All dialogues of one set; the message names every step that is not as listed."""
-    set_name, theirs, _, our_port, maildir = both
-    problems = []
-    for name in names_of_set(set_name):
-        steps = DIALOGUES[name][1]
-        their_results = run_dialogue(theirs.port, steps, FIRST.get(name, b""))
-        their_count = len(maildir.new())
-        our_results = run_dialogue(our_port, steps, FIRST.get(name, b""))
-        our_count = len(maildir.new()) - their_count
-        maildir.clear()
-        problems += [f"{name}: {problem}" for problem in check(name, steps, their_results, our_results)]
-        listed = DIFFERENCES.get((name, "stored"), (their_count, their_count))
-        if (their_count, our_count) != listed[:2]:
-            problems.append(f"{name}: qpsmtpd stored {their_count} messages, mod_smtpd {our_count}")
-    assert not problems, "\n" + "\n".join(problems)
-
-
-def test_differences_name_steps_that_exist():
-    for (name, number), (_, _, reason) in DIFFERENCES.items():
-        assert number == "stored" or number <= len(DIALOGUES[name][1]), f"{name} has no step {number}"
-        assert reason in REASONS, f"{name} has no reason"
-    assert {reason for _, _, reason in DIFFERENCES.values()} == set(REASONS), "a reason without a difference"
-
-
-def test_every_dialogue_belongs_to_a_set():
-    assert {set_name for set_name, _ in DIALOGUES.values()} == set(SETS)
+def test_the_tables():
+    check_lists(DIALOGUES, SETS, DIFFERENCES, REASONS)
     assert len(DIALOGUES) >= 25
 
 
