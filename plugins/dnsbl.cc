@@ -46,7 +46,7 @@ namespace smtpd::plugins {
 
 class Dnsbl final : public PolicyPlugin {
 public:
-    static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
+    static constexpr PolicyDefaults policy_defaults{.reject_type = Verdict::deny, .karma_fail = -1};
 
     using Options = BlockListOptions;
 

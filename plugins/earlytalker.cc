@@ -37,7 +37,7 @@ namespace smtpd::plugins {
 
 class EarlyTalker final : public PolicyPlugin {
 public:
-    static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
+    static constexpr PolicyDefaults policy_defaults{.reject_type = Verdict::deny, .karma_fail = -1};
 
     enum class Place { connect, data };
     enum class Action { unset, log, deny, denysoft };

@@ -156,6 +156,7 @@ constexpr const char* singular[] = {"Date", "From", "Sender", "Reply-To", "To", 
 class HeadersPlugin final : public PolicyPlugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr PolicyDefaults policy_defaults{.reject_type = Verdict::deny};
 
     struct Options {
         std::vector<std::string> require = {"From"};

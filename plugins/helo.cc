@@ -41,7 +41,8 @@
 /// ## Differences from qpsmtpd
 ///
 /// `reject_type` and `timeout` work, names may have IPv6 addresses, all lines of `badhelo` are looked at (there, none behind the first expression),
-/// literals with a wrong IPv6 address are refused too, and a failing DNS refuses nobody. HELO without a name is a syntax error to the server already.
+/// literals with a wrong IPv6 address are refused too, a name that exists without an address is refused as one that does not exist, and a failing DNS
+/// refuses nobody. HELO without a name is a syntax error to the server already.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
@@ -169,7 +170,7 @@ private:
         }
         if (!forward.empty() && (leads_here || unknown.empty())) hook.connection.notes().set(notes::helo_forward_match, leads_here);
         if (!forward.empty() && !has_address && unknown.empty())
-            return refused(hook.host, "does not resolve", format_text("{} does not exist in the DNS", hook.host));
+            return refused(hook.host, "does not resolve", format_text("{} has no address in the DNS", hook.host));
 
         if (reverse.failed()) unknown = format_text("{}: {}", client, reverse.error());
         if (reverse.is_absent())

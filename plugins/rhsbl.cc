@@ -35,7 +35,7 @@ namespace smtpd::plugins {
 
 class Rhsbl final : public PolicyPlugin {
 public:
-    static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
+    static constexpr PolicyDefaults policy_defaults{.reject_type = Verdict::deny, .karma_fail = -1};
 
     using Options = BlockListOptions;
 

@@ -69,7 +69,7 @@ def test_the_chain(make_server, mpm, nsd):
     for source, more, code, text in (
             ("127.0.0.3", {}, 250, ""),
             ("127.0.0.4", {}, 550, "seen in a trap"),
-            ("127.0.0.5", {"helo": "five.test"}, 550, "five.test does not exist in the DNS"),
+            ("127.0.0.5", {"helo": "five.test"}, 550, "five.test has no address in the DNS"),
             ("127.0.0.6", {}, 550, "There is no name for 127.0.0.6 in the DNS"),
             ("127.0.0.7", {"helo": "localhost"}, 250, ""),
             ("127.0.0.3", {"helo": "single"}, 550, "Your name is not fully qualified"),

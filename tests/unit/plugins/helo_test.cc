@@ -56,7 +56,7 @@ public:
             {"2001:db8::1", "An address without brackets is no name", "An address without brackets is no name", "An address without brackets is no name"},
             {"single", "", "Your name is not fully qualified", "Your name is not fully qualified"},
             {"a_b.test", "", "Your name has characters that no host name has", "Your name has characters that no host name has"},
-            {"gone.test", "", "gone.test does not exist in the DNS", "gone.test does not exist in the DNS"},
+            {"gone.test", "", "gone.test has no address in the DNS", "gone.test has no address in the DNS"},
             {"other.test", "", "", "other.test and 192.0.2.1 do not belong together in the DNS"},
             {"six.test", "", "", "six.test and 192.0.2.1 do not belong together in the DNS"},
         };
