@@ -58,11 +58,11 @@ class Dialogue:
 class Pair:
     """The two servers, with one control directory and one maildir.
 
-    `control` is {file name: text}; MAILDIR, SPOOL, PLUGIN_DIR and CONTROL in it stand for paths. `lines` are further directives of ours, `environment`
-    what qpsmtpd's stand-ins look at (see QpsmtpdWorld.pm).
+    `control` is {file name: text}; MAILDIR, SPOOL, PLUGIN_DIR and CONTROL in it stand for paths, and so do `words`. `lines` are further directives of
+    ours, `environment` what qpsmtpd's stand-ins look at (see QpsmtpdWorld.pm).
     """
 
-    def __init__(self, control, lines="", *, environment=None):
+    def __init__(self, control, lines="", *, words=None, environment=None):
         missing = qpsmtpd_server.why_not()
         if missing:
             pytest.skip(missing)
@@ -75,6 +75,8 @@ class Pair:
                 os.chown(self.root / name, user[1], user[2])
         self.control = self.root / "control"
         self.control.mkdir(mode=0o755)
+        self._words = {"MAILDIR": self.root / "maildir", "SPOOL": self.root / "spool", "CONTROL": self.control,
+                       "PLUGIN_DIR": qpsmtpd_server.tree() / "usr/share/qpsmtpd/plugins", **(words or {})}
         for name, text in control.items():
             self.write(name, text)
         self.maildir = Maildir(self.root / "maildir")
@@ -83,8 +85,7 @@ class Pair:
         self._host = self.ours.smtp("", f'SmtpControlDir "{self.control}"\nSmtpMaxErrors 0\nSmtpStore file:{self.ours.work}/store\n{lines}')
 
     def write(self, name, text):
-        for word, value in {"MAILDIR": self.root / "maildir", "SPOOL": self.root / "spool", "CONTROL": self.control,
-                            "PLUGIN_DIR": qpsmtpd_server.tree() / "usr/share/qpsmtpd/plugins"}.items():
+        for word, value in self._words.items():
             text = text.replace(word, str(value))
         (self.control / name).write_text(text)
         (self.control / name).chmod(0o644)

@@ -1,13 +1,11 @@
 """Policies that ask neither the DNS nor the store: lists of recipients, the load, p0f, qmail-deliverabled. Back ends are fakes that the tests drive."""
 
-import contextlib
-import socket
 import struct
-import threading
 import time
 
 import pytest
 
+from daemon import Daemon, p0f_reply
 from smtp_client import Client
 from smtpd_env import SLOWDOWN, wait_until
 
@@ -15,63 +13,6 @@ TAIL = """
     SmtpPlugin rcpt_ok
     SmtpPlugin queue/maildir "@maildir@"
 """
-
-
-class Daemon:
-    """A daemon on a local socket (a path) or on a loopback port (None): `answer` makes of what a client has sent an answer, None to wait for more, or
-    SILENCE. Each client has a thread."""
-
-    SILENCE = object()
-
-    def __init__(self, path, answer):
-        self.answer = answer
-        self.requests = []
-        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
-        self.listener.bind(str(path) if path else ("127.0.0.1", 0))
-        if path:
-            path.chmod(0o666)
-        else:
-            self.port = self.listener.getsockname()[1]
-        self.listener.listen(64)
-        self._end = threading.Event()
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
-
-    def _accept(self):
-        self.listener.settimeout(0.05)
-        while not self._end.is_set():
-            with contextlib.suppress(TimeoutError):
-                client = self.listener.accept()[0]
-                self._threads.append(threading.Thread(target=self._serve, args=(client,)))
-                self._threads[-1].start()
-
-    def _serve(self, client):
-        request = b""
-        with client:
-            client.settimeout(0.05)
-            while not self._end.is_set():
-                try:
-                    got = client.recv(4096)
-                except TimeoutError:
-                    continue
-                except ConnectionResetError:
-                    return
-                request += got
-                reply = self.answer(request)
-                if not got:
-                    return
-                if reply is None:
-                    continue
-                self.requests.append(request)
-                if reply is not self.SILENCE:
-                    client.sendall(reply)
-                    return
-
-    def close(self):
-        self._end.set()
-        for thread in self._threads:
-            thread.join()
-        self.listener.close()
 
 
 @pytest.fixture
@@ -145,10 +86,6 @@ def test_loadcheck(make_server, mpm):
 
 
 # --- p0f
-
-def p0f_reply(status=0x10, name=b"Windows", flavor=b"XP"):
-    return struct.pack("=9IhBB32s32s32s32s32s32s", 0x50304602, status, 1, 2, 3, 90, 49, 0, 0, 12, 0, 0, name, flavor, b"", b"", b"DSL", b"")
-
 
 def p0f(path, daemon, reply):
     return daemon(path, lambda request: reply() if len(request) >= 21 else None)
