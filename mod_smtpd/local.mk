@@ -14,6 +14,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/files.h \
 	mod_smtpd/include/smtpd/finding.h \
 	mod_smtpd/include/smtpd/format.h \
+	mod_smtpd/include/smtpd/history.h \
 	mod_smtpd/include/smtpd/hooks.h \
 	mod_smtpd/include/smtpd/ip.h \
 	mod_smtpd/include/smtpd/known_notes.h \
@@ -120,6 +121,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/zone_resolver.cc \
 	mod_smtpd/net/zone_resolver.h \
 	mod_smtpd/engine/api.cc \
+	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/hook_runner.h \
 	mod_smtpd/engine/mail_transaction.h \
 	mod_smtpd/engine/name_service.h \
@@ -130,6 +132,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/session_auth.cc \
 	mod_smtpd/engine/session_commands.cc \
 	mod_smtpd/engine/session_data.cc \
+	mod_smtpd/engine/session_history.cc \
 	mod_smtpd/engine/settings.h \
 	mod_smtpd/engine/trace_fields.cc \
 	mod_smtpd/engine/trace_fields.h \

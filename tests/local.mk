@@ -7,6 +7,7 @@ tests_cppflags = $(core_cppflags) -I$(top_srcdir)/tests -I$(top_srcdir) \
 
 tests_unit_tests_SOURCES = \
 	tests/unit/engine/api_test.cc \
+	tests/unit/engine/history_test.cc \
 	tests/unit/engine/hook_matrix_test.cc \
 	tests/unit/engine/replies_test.cc \
 	tests/unit/engine/session_auth_test.cc \
@@ -21,6 +22,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/host/asking_test.cc \
 	tests/unit/host/control_files_test.cc \
 	tests/unit/host/dispatcher_test.cc \
+	tests/unit/host/history_test.cc \
 	tests/unit/host/log_router_test.cc \
 	tests/unit/host/log_test.cc \
 	tests/unit/host/notes_test.cc \

@@ -288,7 +288,9 @@ void Session::put(const Reply& reply) {
 void Session::respond(const Reply& reply) {
     if (reply.empty()) return;
     put(reply);
-    if (reply.code >= 400) count_error();
+    if (reply.code < 400) return;
+    remember_reply(reply);
+    count_error();
 }
 
 void Session::send(const Reply& reply) { respond(reply); }
@@ -436,7 +438,7 @@ void Session::note_refusal(HookId hook, const Reply& reply) const {
     std::string who;
     if (transaction_) who += " from=" + quoted(transaction_->sender().path());
     if (recipient_) who += " to=" + quoted(recipient_->address().path());
-    note(LogLevel::info, "{} refused{} reply=\"{}\"", hook_name(hook), who, quoted(format_text("{} {}", reply.code, reply.text)));
+    note(LogLevel::info, "{} refused{}{} reply=\"{}\"", hook_name(hook), who, blame(), quoted(format_text("{} {}", reply.code, reply.text)));
 }
 
 void Session::end_connection(const Reply& last_words) {
@@ -453,6 +455,7 @@ void Session::finish() {
     notify(HookId::disconnect);
     reset_transaction();
     notify(HookId::post_connection);
+    tell_history();
     note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, messages_, errors_);
 }
 
@@ -463,6 +466,7 @@ void Session::reset_transaction() {
     if (!transaction_) return;
     notify(HookId::reset_transaction);
     transaction_.reset();
+    history_.set_transaction(0);
 }
 
 void Session::after(HookId hook, const Answer& answer) {

@@ -4,7 +4,8 @@
 /// sends what is in output() and does what the returned Step says. Calls must not overlap; they may come from different threads one after the
 /// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
 ///
-/// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_auth.cc, session_data.cc.
+/// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_auth.cc, session_data.cc,
+/// session_history.cc.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -152,6 +153,11 @@ private:
     void note_refusal(HookId hook, const Reply& reply) const;
     void end_connection(const Reply& last_words);
     void reset_transaction();
+
+    // session_history.cc
+    void remember_reply(const Reply& reply) noexcept;
+    std::string blame() const;
+    void tell_history() const;
 
     // session_commands.cc
     void command(std::string_view line);

@@ -186,7 +186,7 @@ void Session::mail(std::string_view rest) {
     transaction->set_sender(std::move(*sender));
     transaction->set_parameters(std::move(argument.parameters));
     if (!accept_mail_parameters(*transaction)) return;
-    ++transactions_;
+    history_.set_transaction(++transactions_);
     surplus_recipients_ = 0;
     transaction_ = std::move(transaction);
     stage(HookId::mail);
@@ -241,6 +241,7 @@ void Session::rcpt(std::string_view rest) {
     if (transaction_->recipients().size() >= settings_.max_recipients) {
         // RFC 5321 4.5.3.1.10: no fault of the client, who sends the message for those accepted and comes again
         if (++surplus_recipients_ > settings_.max_recipients) return respond(Say::too_many_recipients);
+        remember_reply(reply(Say::too_many_recipients));
         return put(reply(Say::too_many_recipients));
     }
     recipient_.emplace(std::move(*address), std::move(argument.parameters));

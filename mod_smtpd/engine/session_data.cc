@@ -147,8 +147,8 @@ void Session::answer_message(const Reply& decided) {
     if (final.text.find(transaction_->id()) == std::string::npos)
         final.text += format_text("{}{}", final.text.empty() ? "" : " ", transaction_->id());
     if (log_.enabled(LogLevel::info))
-        note(LogLevel::info, "{} from={} to={} size={} reply=\"{}\"", final.is_positive() ? "accepted" : "refused",
-             quoted(transaction_->sender().path()), quoted(address_list(transaction_->recipients())), data_octets_,
+        note(LogLevel::info, "{} from={} to={} size={}{} reply=\"{}\"", final.is_positive() ? "accepted" : "refused",
+             quoted(transaction_->sender().path()), quoted(address_list(transaction_->recipients())), data_octets_, final.is_positive() ? "" : blame(),
              quoted(format_text("{} {}", final.code, final.text)));
     respond(final);
     final_text_ = final.text;

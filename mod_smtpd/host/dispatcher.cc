@@ -61,7 +61,9 @@ template <class... Arguments>
 void log_about(const Instance& instance, HookContext& context, LogLevel level, std::string_view pattern, const Arguments&... arguments) noexcept {
     try {
         context.enter(instance.host_caller(), context.deadline());
-        context.log(level, pattern, arguments...);
+        std::string text = format_text(pattern, arguments...);
+        context.log(level, "{}", text);
+        note_fault(context, instance, std::move(text));
     } catch (...) {  // no memory for the text: the event is counted all the same
     }
     context.enter(instance.caller(), context.deadline());
@@ -250,6 +252,7 @@ Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noe
             const auto took = std::chrono::duration_cast<Duration>(after - now).count();
             log_about(*link.instance, context, LogLevel::warning, "overrun: the call took {} ms; its deadline is {} ms", took, deadline.count());
         }
+        if (answer.verdict != Verdict::declined || context.connection.history().is_open()) complete_history(context, *link.instance, answer, now, after);
         now = after;
         if (is_announced(context.hook)) {
             const HookId about = is_denial(answer.verdict) ? HookId::deny : HookId::ok;

@@ -14,10 +14,11 @@ void log_finding(const HookContext& context, std::string_view what, const std::s
     context.log(LogLevel::info, reason.empty() ? "{}" : "{}: {}", what, reason);
 }
 
-void add_karma(const HookContext& context, int points) {
-    if (points == 0) return;
+int add_karma(const HookContext& context, int points) {
+    if (points == 0) return 0;
     context.connection.adjust_karma(points);
     context.log(LogLevel::debug, "karma {} is now {}", points, context.connection.karma());
+    return points;
 }
 
 void add_authentication_result(const HookContext& context, const std::string& entry) {
@@ -47,17 +48,19 @@ Answer temporary_failure_of(const Finding& finding) {
     return finding.enhanced().empty() ? answer : std::move(answer).with_status(status_of(finding, Verdict::denysoft));
 }
 
-Answer settle_fail(const Finding& finding, const HookContext& context, const PolicyDefaults& policy, const Instance& instance) {
+Answer settle_fail(const Finding& finding, const HookContext& context, const PolicyDefaults& policy, const Instance& instance, HistoryEntry& entry) {
     const Verdict verdict = refusal_of(finding, policy);
     const EnhancedCode status = status_of(finding, verdict);
     switch (policy.reject) {
     case PolicyDefaults::Reject::no:
+        entry.is_tolerated = true;
         log_finding(context, "fail, tolerated", finding.reason());
         return {};
     case PolicyDefaults::Reject::naughty:
+        entry.is_deferred = true;
+        entry.reply = finding.reply_text().empty() ? std::string(neutral_refusal) : finding.reply_text();
         log_finding(context, "fail, NAUGHTY", finding.reason());
-        context.connection.set_naughty(instance.name(), verdict, status,
-                                       finding.reply_text().empty() ? std::string(neutral_refusal) : finding.reply_text());
+        context.connection.set_naughty(instance.name(), verdict, status, entry.reply);
         return {};
     case PolicyDefaults::Reject::yes:
         break;
@@ -78,48 +81,116 @@ bool is_immune(const HookContext& context) noexcept {
     return (transaction && !transaction->whitelisted().empty()) || (recipient && !recipient->whitelisted().empty());
 }
 
-void note_immunity(const HookContext& context, const Instance& instance) {
-    PluginCounters::count(instance.counters().skip);
-    if (!context.log_enabled(LogLevel::info)) return;
+namespace {
+
+/// Why is_immune() said so; nothing is copied that is not needed.
+std::string immunity_of(const HookContext& context) {
     const Connection& connection = context.connection;
-    if (connection.is_relay_client())
-        context.log(LogLevel::info, "skip: relay client");
-    else if (!connection.whitelisted().empty())
-        context.log(LogLevel::info, "skip: whitelisted host: {}", connection.whitelisted());
-    else if (connection.naughty())
-        context.log(LogLevel::info, "skip: naughty");
-    else if (const Recipient* const recipient = context.recipient_or_null(); recipient && !recipient->whitelisted().empty())
-        context.log(LogLevel::info, "skip: whitelisted recipient: {}", recipient->whitelisted());
-    else if (const Transaction* const transaction = context.transaction_or_null())
-        context.log(LogLevel::info, "skip: whitelisted sender: {}", transaction->whitelisted());
+    if (connection.is_relay_client()) return "relay client";
+    if (!connection.whitelisted().empty()) return "whitelisted host: " + connection.whitelisted();
+    if (connection.naughty()) return "naughty";
+    if (const Recipient* const recipient = context.recipient_or_null(); recipient && !recipient->whitelisted().empty())
+        return "whitelisted recipient: " + recipient->whitelisted();
+    const Transaction* const transaction = context.transaction_or_null();
+    return transaction ? "whitelisted sender: " + transaction->whitelisted() : std::string();
 }
 
-Answer settle(const Finding& finding, const HookContext& context, const Instance& instance) {
+HistoryEntry entry_of(HistoryEntry::Kind kind, const HookContext& context, const Instance& instance) {
+    HistoryEntry entry;
+    entry.kind = kind;
+    entry.hook = context.hook;
+    entry.plugin = instance.name();
+    entry.command = context.connection.commands();
+    entry.parked = context.answers().waited();
+    return entry;
+}
+
+}  // namespace
+
+void note_immunity(const HookContext& context, const Instance& instance) {
+    PluginCounters::count(instance.counters().skip);
+    HistoryEntry entry = entry_of(HistoryEntry::Kind::exemption, context, instance);
+    entry.text = immunity_of(context);
+    context.log(LogLevel::info, "skip: {}", entry.text);
+    context.connection.history().open(std::move(entry));
+}
+
+namespace {
+
+/// Counts, logs and does what the finding says. The entry gets what came of it.
+Answer apply(const Finding& finding, const HookContext& context, const Instance& instance, HistoryEntry& entry) {
     const PolicyDefaults& policy = instance.policy();
     PluginCounters& counters = instance.counters();
     add_authentication_result(context, finding.authentication_entry());
     switch (finding.outcome()) {
     case Outcome::pass:
         PluginCounters::count(counters.pass);
-        add_karma(context, finding.karma_points().value_or(policy.karma_pass));
+        entry.karma = add_karma(context, finding.karma_points().value_or(policy.karma_pass));
         log_finding(context, "pass", finding.reason());
         return {};
     case Outcome::fail:
         PluginCounters::count(counters.fail);
-        add_karma(context, finding.karma_points().value_or(policy.karma_fail));
-        return settle_fail(finding, context, policy, instance);
+        entry.karma = add_karma(context, finding.karma_points().value_or(policy.karma_fail));
+        return settle_fail(finding, context, policy, instance, entry);
     case Outcome::skip:
         PluginCounters::count(counters.skip);
-        add_karma(context, finding.karma_points().value_or(0));
+        entry.karma = add_karma(context, finding.karma_points().value_or(0));
         log_finding(context, "skip", finding.reason());
         return {};
     case Outcome::error:
         break;
     }
     PluginCounters::count(counters.error);
-    add_karma(context, finding.karma_points().value_or(0));
+    entry.karma = add_karma(context, finding.karma_points().value_or(0));
     log_finding(context, "error", finding.reason());
     return policy.onerror == PolicyDefaults::OnError::tempfail ? temporary_failure_of(finding) : Answer();
+}
+
+}  // namespace
+
+Answer settle(const Finding& finding, const HookContext& context, const Instance& instance) {
+    HistoryEntry entry = entry_of(HistoryEntry::Kind::finding, context, instance);
+    entry.outcome = finding.outcome();
+    Answer answer = apply(finding, context, instance, entry);
+    entry.text = finding.reason().substr(0, HistoryEntry::max_text);
+    context.connection.history().open(std::move(entry));
+    return answer;
+}
+
+// --- the history
+
+namespace {
+
+/// Hooks whose `ok` is no opinion on the client: a setting, or what other handlers are told.
+bool says_nothing_of_the_client(HookId hook) noexcept {
+    return hook == HookId::config || hook == HookId::user_config || hook == HookId::deny || hook == HookId::ok;
+}
+
+}  // namespace
+
+void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began, MonotonicTime ended) noexcept {
+    History& history = context.connection.history();
+    if (!history.is_open() && says_nothing_of_the_client(context.hook)) return;
+    try {
+        if (!history.is_open()) history.open(entry_of(HistoryEntry::Kind::answer, context, instance));
+        HistoryEntry* const entry = history.close();
+        if (!entry) return;
+        entry->verdict = answer.verdict;
+        entry->code = answer.code;
+        entry->enhanced = answer.enhanced;
+        entry->at = std::chrono::duration_cast<std::chrono::microseconds>(began - context.connection.started());
+        entry->took = std::chrono::duration_cast<std::chrono::microseconds>(ended - began);
+        if (answer.text.empty()) return;
+        (entry->kind == HistoryEntry::Kind::answer ? entry->text : entry->reply) = answer.text.substr(0, HistoryEntry::max_text);
+    } catch (...) {  // no memory for the text
+    }
+}
+
+void note_fault(const HookContext& context, const Instance& instance, std::string text) noexcept {
+    HistoryEntry entry = entry_of(HistoryEntry::Kind::fault, context, instance);
+    entry.at = std::chrono::duration_cast<std::chrono::microseconds>(context.clock().now() - context.connection.started());
+    entry.text = std::move(text);
+    context.connection.history().add(std::move(entry));
 }
 
 }  // namespace smtpd::host

@@ -155,3 +155,31 @@ def test_received_field_is_not_forged(make_server):
         field = stored.field("Received")
         assert re.fullmatch(r"from [A-Za-z0-9.\-_:\[\]?]{1,255} \(unknown \[127\.0\.0\.1\]\)\s+by mx\.example\.com \(mod_smtpd[^()]*\) with ESMTP id \S+\s+"
                             r"for <user@example\.com>;\s+\w{3}, \d\d? \w{3} \d{4} [\d:]{8} [+-]\d{4}", field), field
+
+
+def test_a_refusal_says_who_and_why_and_the_session_tells_its_history(make_server):
+    """docs/why-refused.md shows these lines."""
+    server = make_server(log_level="notice smtpd:debug")
+    smtp = server.smtp("SmtpPlugin badmailfrom reject=naughty\nSmtpPlugin naughty\nSmtpPlugin badrcptto\nSmtpPlugin rcpt_ok",
+                       control={"badmailfrom": "bad@example.net you are not wanted\n", "badrcptto": "closed@example.com closed\n"})
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        client.command("MAIL FROM:<good@example.net>", 250)
+        client.command("RCPT TO:<closed@example.com>", 550)
+        client.command("RSET", 250)
+        client.command("MAIL FROM:<bad@example.net>", 250)
+        client.command("RCPT TO:<you@example.com>", 550)
+    (refused,) = server.wait_log(r"rcpt refused from=<good@example.net>")
+    assert re.search(r' to=<closed@example.com> by=badrcptto why="[^"]*closed@example.com[^"]*" reply="550 ', refused.text)
+    (naughty,) = server.wait_log(r"rcpt refused from=<bad@example.net>")
+    assert re.search(r' to=<you@example.com> by=naughty for=badmailfrom why="[^"]*bad@example.net[^"]*" reply="550 ', naughty.text)
+    history = server.wait_log(r"history: ", count=7)
+    told = "\n".join(line.text for line in history)
+    for pattern in (r"^\[\w+-1\] history: \(mail\) badmailfrom: pass",
+                    r"^\[\w+-1\] history: \(rcpt\) badrcptto: fail: .* -> deny 5\.\d\.\d \"[^\"]*\", karma -\d+; at \d+\.\d{3} s",
+                    r"^\[\w+-2\] history: \(mail\) badmailfrom: fail, deferred: ",
+                    r"^\[\w+-2\] history: \(rcpt\) badrcptto: not asked: naughty; ",
+                    r"^\[\w+-2\] history: \(rcpt\) naughty: deny_disconnect ",
+                    r"^\[\w+-2\] history: replied 550 5\.\d\.\d "):
+        assert re.search(pattern, told, re.M), f"{pattern}\n{told}"

@@ -5,6 +5,7 @@
 
 #include <smtpd/api.h>
 #include <smtpd/clock.h>
+#include <smtpd/history.h>
 #include <smtpd/ip.h>
 #include <smtpd/log.h>
 #include <smtpd/notes.h>
@@ -88,6 +89,9 @@ public:
 
     Notes& notes() noexcept { return notes_; }
     const Notes& notes() const noexcept { return notes_; }
+    /// What plugins said about this session so far. What the present handler says is added when it is through.
+    const History& history() const noexcept { return history_; }
+    History& history() noexcept { return history_; }  ///< for the server
     std::vector<std::string>& authentication_results() noexcept { return authentication_results_; }
 
     // What plugins may do
@@ -128,6 +132,7 @@ protected:
     std::string whitelisted_;
     std::optional<Naughty> naughty_;
     Notes notes_;
+    History history_;
     std::vector<std::string> authentication_results_;
 };
 

@@ -1,0 +1,118 @@
+/// history.cc: what is kept of a session's history, and how its entries are shown.
+#include <smtpd/history.h>
+#include <smtpd/hooks.h>
+
+#include "support/strings.h"
+
+#include <algorithm>
+#include <cstdio>
+
+namespace smtpd {
+namespace {
+
+std::string_view outcome_name(const HistoryEntry& entry) {
+    switch (entry.outcome) {
+    case Outcome::pass: return "pass";
+    case Outcome::fail: return entry.is_deferred ? "fail, deferred" : entry.is_tolerated ? "fail, tolerated" : "fail";
+    case Outcome::skip: return "skip";
+    case Outcome::error: return "error";
+    }
+    return "";
+}
+
+void append_reason(std::string& out, const std::string& reason) {
+    if (!reason.empty()) out += ": " + quoted(reason);
+}
+
+/// "deny 550 5.7.1 \"gone\"", as far as the plugin said so.
+std::string shown(const HistoryEntry& entry, const std::string& text) {
+    std::string out(verdict_name(entry.verdict));
+    if (entry.code != 0) out += format_text(" {}", entry.code);
+    if (!entry.enhanced.empty()) out += " " + entry.enhanced.to_string();
+    if (!text.empty()) out += " \"" + quoted(text) + "\"";
+    return out;
+}
+
+std::string seconds(std::chrono::microseconds time) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.3f s", static_cast<double>(time.count()) / 1e6);
+    return text;
+}
+
+std::string milliseconds(std::chrono::microseconds time) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.*f ms", time.count() < 10'000 ? 1 : 0, static_cast<double>(time.count()) / 1e3);
+    return text;
+}
+
+void cut(std::string& text) {
+    if (text.size() <= HistoryEntry::max_text) return;
+    text.resize(HistoryEntry::max_text);
+    text.shrink_to_fit();
+}
+
+}  // namespace
+
+std::string HistoryEntry::to_string() const {
+    if (kind == Kind::reply) return format_text("replied {} {}\"{}\"", code, enhanced.empty() ? "" : enhanced.to_string() + " ", quoted(text));
+    std::string out = format_text("({}) {}: ", hook_name(hook), plugin);
+    switch (kind) {
+    case Kind::finding:
+        out += outcome_name(*this);
+        append_reason(out, text);
+        if (verdict != Verdict::declined) out += " -> " + shown(*this, reply);
+        break;
+    case Kind::exemption:
+        out += "not asked";
+        append_reason(out, text);
+        break;
+    case Kind::fault: out += quoted(text); break;
+    default: out += shown(*this, text); break;
+    }
+    if (karma != 0) out += format_text(", karma {}{}", karma > 0 ? "+" : "", karma);
+    return out;
+}
+
+std::string HistoryEntry::times() const {
+    std::string out = "at " + seconds(at);
+    if (took.count() > 0) out += ", took " + milliseconds(took);
+    if (parked.count() > 0) out += ", after " + milliseconds(parked) + " of waiting";
+    return out;
+}
+
+void History::add(HistoryEntry entry) noexcept {
+    is_open_ = false;
+    has_refusal_ |= entry.kind == HistoryEntry::Kind::reply;
+    entry.transaction = transaction_;
+    if (entries_.size() >= capacity) make_room();
+    try {
+        cut(entry.text);
+        cut(entry.reply);
+        entries_.push_back(std::move(entry));
+    } catch (...) {  // no memory
+        ++dropped_;
+    }
+}
+
+History::Blame History::blame(std::size_t entries) const noexcept {
+    if (entries == 0 || entries > entries_.size()) return {};
+    const HistoryEntry& last = entries_[entries - 1];
+    if (last.kind == HistoryEntry::Kind::reply || !is_denial(last.verdict)) return {};
+    Blame blame{&last, nullptr};
+    if (last.kind != HistoryEntry::Kind::answer) return blame;
+    const auto is_carried_out = [&](const HistoryEntry& entry) { return entry.is_deferred && !entry.reply.empty() && last.text.starts_with(entry.reply); };
+    const auto complaint = std::find_if(entries_.begin(), entries_.end(), is_carried_out);
+    if (complaint != entries_.end()) blame.complaint = &*complaint;
+    return blame;
+}
+
+/// What is over is of the least interest; what holds for the whole session of the most.
+void History::make_room() noexcept {
+    const auto is_over = [this](const HistoryEntry& entry) { return entry.transaction != 0 && entry.transaction != transaction_; };
+    auto oldest = std::find_if(entries_.begin(), entries_.end(), is_over);
+    if (oldest == entries_.end()) oldest = std::find_if(entries_.begin(), entries_.end(), [](const HistoryEntry& entry) { return entry.transaction != 0; });
+    entries_.erase(oldest == entries_.end() ? entries_.begin() : oldest);
+    ++dropped_;
+}
+
+}  // namespace smtpd

@@ -1,0 +1,49 @@
+/// session_history.cc: what a session says about its history: who is behind a refusal, and in the end everything, if it refused something.
+#include "engine/session.h"
+
+namespace smtpd::engine {
+
+void Session::remember_reply(const Reply& reply) noexcept {
+    HistoryEntry entry;
+    entry.kind = HistoryEntry::Kind::reply;
+    entry.code = reply.code;
+    if (!reply.plain) entry.enhanced = reply.enhanced;
+    entry.command = commands_;
+    entry.at = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - started_);
+    try {
+        entry.text = reply.text.substr(0, HistoryEntry::max_text);
+    } catch (...) {  // no memory: the code says something, too
+    }
+    history_.add(std::move(entry));
+}
+
+/// The plugin whose verdict was the last thing that happened: ` by=badrcptto why="bad@example.com is listed"`, and for a refusal that was kept for this
+/// moment ` by=naughty for=dnsbl why="192.0.2.1 is listed"`. Nothing where the engine itself refuses.
+std::string Session::blame() const {
+    const auto blame = history_.blame(history_.entries().size());
+    if (!blame.by) return {};
+    std::string out = format_text(" by={}", blame.by->plugin);
+    if (blame.complaint) out += format_text(" for={}", blame.complaint->plugin);
+    if (const auto* const reason = blame.reason(); reason && !reason->text.empty()) out += format_text(" why=\"{}\"", quoted(reason->text));
+    return out;
+}
+
+/// Everything that led to a refusal, a line each, with the transaction in which it was said.
+void Session::tell_history() const {
+    if (!history_.has_refusal() || !log_.enabled(LogLevel::debug)) return;
+    const std::string client = client_.address.to_string();
+    const auto write = [&](std::uint32_t transaction, const std::string& text) {
+        const std::string id = transaction == 0 ? std::string() : format_text("{}-{}", id_, transaction);
+        LogLine line;
+        line.level = LogLevel::debug;
+        line.session = id_;
+        line.transaction = id;
+        line.text = text;
+        line.client = client;
+        log_.write(line);
+    };
+    if (history_.dropped() > 0) write(0, format_text("history: {} earlier entries are not kept", history_.dropped()));
+    for (const auto& entry : history_.entries()) write(entry.transaction, format_text("history: {}; {}", entry.to_string(), entry.times()));
+}
+
+}  // namespace smtpd::engine
