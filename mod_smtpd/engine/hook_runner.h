@@ -39,6 +39,8 @@ public:
 
     /// Whether anybody handles that hook; where nobody does, the engine skips the call.
     virtual bool has(HookId hook) const noexcept = 0;
+    /// Whether anybody at that hook can say `ok`; findings and observers cannot.
+    virtual bool can_accept(HookId hook) const noexcept { return has(hook); }
     /// Whether anybody wants to wait at that hook.
     virtual bool asks(HookId hook) const noexcept = 0;
     /// Whether anybody looks at the body of messages; where nobody does, it need not be kept.

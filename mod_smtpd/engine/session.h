@@ -189,7 +189,7 @@ private:
     void take_response(std::string_view base64);
     void after_auth(HookId hook, const Answer& answer);
     void note_auth_failure(const Reply& reply) const;
-    void end_exchange();
+    void end_exchange(bool is_good, const Reply& reply);
     void give_up_exchange(Say why);
     std::string nonce();
     bool accept_submitter(MailTransaction& transaction, std::string_view xtext);

@@ -43,7 +43,7 @@ struct Wiped {
 
 bool Session::is_served(std::string_view mechanism) const {
     const Offer* const offer = find_offer(mechanism);
-    return offer != nullptr && (hooks_.has(offer->hook) || (offer->tells_password && hooks_.has(HookId::auth)));
+    return offer != nullptr && (hooks_.can_accept(offer->hook) || (offer->tells_password && hooks_.can_accept(HookId::auth)));
 }
 
 /// " LOGIN PLAIN": those that some plugin can judge, each behind a blank.
@@ -117,14 +117,19 @@ void Session::take_response(std::string_view base64) {
     stage(find_offer(sasl_->credentials().mechanism())->hook);
 }
 
-void Session::end_exchange() {
+void Session::end_exchange(bool is_good, const Reply& reply) {
+    if (hooks_.has(HookId::auth_result)) {
+        AuthResultHook context(*this, sasl_->credentials(), is_good, reply);
+        (void)hooks_.run(context);
+    }
     sasl_.reset();
     lines_.set_limit(settings_.max_command_line);
 }
 
 void Session::give_up_exchange(Say why) {
-    end_exchange();
-    respond(why);
+    const Reply words = reply(why);
+    end_exchange(false, words);
+    respond(words);
 }
 
 /// The mechanism's own hook has had its say, then `auth`.
@@ -140,7 +145,7 @@ void Session::after_auth(HookId hook, const Answer& answer) {
     } else {
         note_auth_failure(outcome.reply);
     }
-    end_exchange();
+    end_exchange(outcome.proceeds, outcome.reply);
     outcome.disconnects ? end_connection(outcome.reply) : respond(outcome.reply);
 }
 

@@ -21,6 +21,7 @@ const NoteKey<std::vector<const void*>> failed_observers{"host.failed_observers"
 /// Hooks at which somebody waits for what the chain says. At the others a fault is logged and that is all.
 constexpr bool has_an_answer(HookId hook) noexcept {
     switch (hook) {
+    case HookId::auth_result:
     case HookId::data_chunk:
     case HookId::received_line:
     case HookId::queue_post:
@@ -43,6 +44,7 @@ constexpr bool has_an_answer(HookId hook) noexcept {
 /// Hooks whose handlers' verdicts are told to the hooks deny and ok.
 constexpr bool is_announced(HookId hook) noexcept {
     switch (hook) {
+    case HookId::auth_result:
     case HookId::data_chunk:
     case HookId::deny:
     case HookId::ok:
@@ -165,6 +167,7 @@ void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     Chain& chain = chains_[static_cast<std::size_t>(hook)];
     const Kind kind = handler.decide ? Kind::decide : handler.observe ? Kind::observe : Kind::answer;
     chain.asks |= static_cast<bool>(handler.ask);
+    chain.can_accept |= kind == Kind::answer;
     chain.links.push_back({&instance, kind, std::move(handler)});
 }
 

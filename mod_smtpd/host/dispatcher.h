@@ -23,6 +23,7 @@ public:
     void sort();
 
     bool has(HookId hook) const noexcept { return !chain(hook).links.empty(); }
+    bool can_accept(HookId hook) const noexcept { return chain(hook).can_accept; }
     bool asks(HookId hook) const noexcept { return chain(hook).asks; }
     /// How often the handlers of a stage are asked at most, and how much in all: enough for SPF's ten includes, one in the other, with an MX in the last.
     static constexpr unsigned max_rounds = 20;
@@ -40,6 +41,7 @@ private:
     struct Chain {
         std::vector<Link> links;
         bool asks = false;
+        bool can_accept = false;
     };
     class Collector;
 

@@ -26,7 +26,7 @@ bool guarded(const std::string& position, const std::string& subject, std::strin
 }
 
 /// Hooks whose verdict nobody looks at, and that all who registered are to see.
-bool is_for_observers(HookId id) { return id == HookId::data_chunk || id == HookId::reset_transaction; }
+bool is_for_observers(HookId id) { return id == HookId::auth_result || id == HookId::data_chunk || id == HookId::reset_transaction; }
 
 /// Hooks at which a session can be parked: those where a client waits for the reply to a command or to its message.
 bool can_wait(HookId id) {

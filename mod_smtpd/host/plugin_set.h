@@ -39,6 +39,7 @@ public:
 
     // engine::HookRunner
     bool has(HookId hook) const noexcept override { return dispatcher_.has(hook); }
+    bool can_accept(HookId hook) const noexcept override { return dispatcher_.can_accept(hook); }
     bool asks(HookId hook) const noexcept override { return dispatcher_.asks(hook); }
     bool reads_body() const noexcept override { return reads_body_; }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { dispatcher_.ask(context, wait); }

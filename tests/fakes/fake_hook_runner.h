@@ -24,6 +24,11 @@ public:
     }
     /// Nothing is said, but calls are counted.
     void watch(HookId hook) { answer(hook, declined()); }
+    /// The same, by somebody who can accept nobody.
+    void look_on(HookId hook) {
+        watch(hook);
+        at(hook).can_accept = false;
+    }
     /// What is waited for before that hook; where nobody was set to answer there, nobody has an opinion.
     void wait(HookId hook, Duration delay, Duration silence = Duration(0)) {
         engine::Wait wait;
@@ -61,6 +66,7 @@ public:
 
     // HookRunner
     bool has(HookId hook) const noexcept override { return static_cast<bool>(at(hook).handler); }
+    bool can_accept(HookId hook) const noexcept override { return has(hook) && at(hook).can_accept; }
     bool asks(HookId hook) const noexcept override { return at(hook).wait.has_value(); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override {
         const Point& point = at(context.hook);
@@ -87,6 +93,7 @@ private:
         std::optional<engine::Wait> wait;
         std::vector<std::vector<std::string>> rounds;
         Duration limit{0};
+        bool can_accept = true;
     };
     Point& at(HookId hook) { return points_[static_cast<std::size_t>(hook)]; }
     const Point& at(HookId hook) const { return points_[static_cast<std::size_t>(hook)]; }

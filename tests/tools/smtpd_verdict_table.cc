@@ -72,6 +72,7 @@ const Way ways[] = {
     {HookId::auth_login, to_password, "c2VjcmV0\r\n", "AUTH LOGIN\r\n", "503", authenticated, not_authenticated},
     {HookId::auth_cram_md5, to_response, cram_response, "AUTH CRAM-MD5\r\n", "503", authenticated, not_authenticated},
     {HookId::auth, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_result, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
     {HookId::mail_parse, ehlo, mail, rcpt, "250", has_sender, no_sender},
     {HookId::mail_pre, ehlo, mail, rcpt, "250", has_sender, no_sender},
     {HookId::mail, ehlo, mail, rcpt, "250", has_sender, no_sender},
@@ -114,10 +115,10 @@ std::string shown(std::string output) {
 std::string outcome(const Way& way, Verdict verdict) {
     SessionUnderTest client;
     client.hooks.accept_mail();
-    if (way.hook >= HookId::auth_parse && way.hook <= HookId::auth) {
+    if (way.hook >= HookId::auth_parse && way.hook <= HookId::auth_result) {
         client.peer.tls_protocol = "TLSv1.3";
         client.hooks.watch(way.hook);  // what nobody handles is not offered
-        if (way.hook == HookId::auth_parse) client.hooks.answer(HookId::auth, ok());
+        if (way.hook == HookId::auth_parse || way.hook == HookId::auth_result) client.hooks.answer(HookId::auth, ok());
     }
     std::string output;
     if (way.trigger.empty()) {

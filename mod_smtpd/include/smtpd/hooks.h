@@ -33,7 +33,7 @@ namespace smtpd {
 enum class HookId : std::uint8_t {
     pre_connection, connect,
     helo_parse, ehlo_parse, helo, ehlo,
-    auth_parse, auth_plain, auth_login, auth_cram_md5, auth,
+    auth_parse, auth_plain, auth_login, auth_cram_md5, auth, auth_result,
     mail_parse, mail_pre, mail,
     rcpt_parse, rcpt_pre, rcpt,
     data, data_chunk, data_headers_end, data_post_headers, received_line, data_post,
@@ -142,6 +142,9 @@ public:
 /// auth_plain, auth_login, auth_cram_md5, auth: a client says who it is. First the hook of the mechanism is asked; where nobody there has an
 /// opinion, then `auth`. A plugin that adds a handler at auth_cram_md5 thereby says that it can use a response instead of a password: CRAM-MD5 is
 /// offered only then. The credentials are valid during the call only.
+///
+/// Only handlers that are added with add() can let somebody in, and so make the server offer AUTH. decide() is for plugins that keep somebody out before
+/// a back end is asked (too many attempts), observe() for those that look on.
 class AuthHook final : public HookContext {
 public:
     AuthHook(HookId id, Connection& connection, const Credentials& credentials) : HookContext(id, connection), credentials(credentials) {}
@@ -152,6 +155,19 @@ public:
     const Secret* password() const noexcept { return credentials.password(); }
     /// For a plugin that has the clear password: whether the client knows it, with any mechanism.
     bool proves(std::string_view password) const { return credentials.proves(password); }
+};
+
+/// auth_result: an exchange of AUTH is over, and its reply is decided; for observers. An exchange that the client leaves unfinished has no result.
+class AuthResultHook final : public HookContext {
+public:
+    AuthResultHook(Connection& connection, const Credentials& credentials, bool is_good, const Reply& reply)
+        : HookContext(HookId::auth_result, connection), mechanism(credentials.mechanism()), user(credentials.user()), is_good(is_good), reply(reply) {}
+    const std::string_view mechanism;  ///< "PLAIN", "LOGIN", "CRAM-MD5"
+    const std::string& user;           ///< who it was said to be; "" where the exchange broke off before that, or with what is no name
+    const bool is_good;                ///< the client is authenticated now
+    const Reply& reply;                ///< what it is told; code 0 where a plugin has told it something itself
+    /// Refused for good: not because a back end, or somebody's patience, is exhausted for the moment.
+    bool is_refused() const noexcept { return !is_good && reply.code / 100 != 4; }
 };
 
 /// mail_pre, rcpt_pre: the path is cut out but not parsed; a handler may rewrite it. `ok` ends the chain; a denial refuses with 501 (softly 451).
@@ -369,6 +385,8 @@ struct Hooks {
     /// AUTH, credentials in place. ok: 235, the client is authenticated and may relay. declined by all, deny: 535; denysoft: 454;
     /// deny_disconnect: 535 and close; denysoft_disconnect: 421 and close. A back end that cannot answer is denysoft, never deny or declined.
     HookPoint<AuthHook> auth_plain, auth_login, auth_cram_md5, auth;
+    /// An exchange of AUTH has ended, well or not. Observers only.
+    HookPoint<AuthResultHook> auth_result;
     HookPoint<ParseHook> mail_parse;
     HookPoint<PathHook> mail_pre;
     /// MAIL. ok, declined: 250. deny: 550; denysoft: 450; deny_disconnect: 550 and close; denysoft_disconnect: 421 and close.
@@ -409,7 +427,7 @@ inline Hooks::Hooks(HookRegistrar& registrar, std::vector<std::pair<LogLevel, st
     : pre_connection(registrar, HookId::pre_connection), connect(registrar, HookId::connect), helo_parse(registrar, HookId::helo_parse),
       ehlo_parse(registrar, HookId::ehlo_parse), helo(registrar, HookId::helo), ehlo(registrar, HookId::ehlo),
       auth_parse(registrar, HookId::auth_parse), auth_plain(registrar, HookId::auth_plain), auth_login(registrar, HookId::auth_login),
-      auth_cram_md5(registrar, HookId::auth_cram_md5), auth(registrar, HookId::auth),
+      auth_cram_md5(registrar, HookId::auth_cram_md5), auth(registrar, HookId::auth), auth_result(registrar, HookId::auth_result),
       mail_parse(registrar, HookId::mail_parse), mail_pre(registrar, HookId::mail_pre), mail(registrar, HookId::mail),
       rcpt_parse(registrar, HookId::rcpt_parse), rcpt_pre(registrar, HookId::rcpt_pre), rcpt(registrar, HookId::rcpt),
       data(registrar, HookId::data), data_chunk(registrar, HookId::data_chunk), data_headers_end(registrar, HookId::data_headers_end),

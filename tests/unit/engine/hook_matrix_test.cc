@@ -44,6 +44,7 @@ const Way ways[] = {
     {HookId::auth_login, hello + "AUTH LOGIN am9l\r\n", "c2VjcmV0\r\n", "AUTH LOGIN\r\n"},
     {HookId::auth_cram_md5, hello + "AUTH CRAM-MD5\r\n", "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n", "AUTH CRAM-MD5\r\n"},
     {HookId::auth, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
+    {HookId::auth_result, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
     {HookId::mail_parse, hello, "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user@example.com>\r\n"},
     {HookId::mail_pre, hello, "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user@example.com>\r\n"},
     {HookId::mail, hello, "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user@example.com>\r\n"},
@@ -89,6 +90,7 @@ const Cells table[] = {
     {HookId::auth_login,           {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
     {HookId::auth_cram_md5,        {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
     {HookId::auth,                 {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
+    {HookId::auth_result,          {"235/503",    "235/503",    "235/503",    "235/503",    "235/503",    "235/503",    "235/503"}},
     {HookId::mail_parse,           {"250/250",    "250/250",    "501/503",    "451/503",    "501/closed", "451/closed", "-/503"}},
     {HookId::mail_pre,             {"250/250",    "250/250",    "501/503",    "451/503",    "501/closed", "451/closed", "-/503"}},
     {HookId::mail,                 {"250/250",    "250/250",    "550/503",    "450/503",    "550/closed", "421/closed", "-/503"}},
@@ -126,10 +128,10 @@ std::string name_of(HookId hook, Verdict verdict) { return std::string(hook_name
 struct Walk {
     explicit Walk(const Way& way, const Answer& answer) {
         client.hooks.accept_mail();
-        if (way.hook >= HookId::auth_parse && way.hook <= HookId::auth) {
+        if (way.hook >= HookId::auth_parse && way.hook <= HookId::auth_result) {
             client.peer.tls_protocol = "TLSv1.3";
             client.hooks.watch(way.hook);  // what nobody handles is not offered
-            if (way.hook == HookId::auth_parse) client.hooks.answer(HookId::auth, ok());
+            if (way.hook == HookId::auth_parse || way.hook == HookId::auth_result) client.hooks.answer(HookId::auth, ok());
         }
         client.hooks.watch(HookId::reset_transaction);
         client.hooks.watch(HookId::disconnect);
@@ -334,6 +336,7 @@ private:
     /// Where a refusal is told to nobody, or the table says that the engine's own words stand.
     static bool uses_text(HookId hook, Verdict verdict) {
         switch (hook) {
+            case HookId::auth_result:
             case HookId::data_chunk:
             case HookId::received_line:
             case HookId::queue_post:

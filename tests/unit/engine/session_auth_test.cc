@@ -36,6 +36,9 @@ class SessionAuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_submitter_is_believed_of_the_authenticated_only);
     CPPUNIT_TEST(credentials_are_the_same_after_a_wait);
     CPPUNIT_TEST(a_session_may_end_while_it_waits);
+    CPPUNIT_TEST(those_who_only_look_on_let_nobody_in);
+    CPPUNIT_TEST(how_an_exchange_ended_is_told);
+    CPPUNIT_TEST(an_exchange_that_is_left_has_no_result);
     CPPUNIT_TEST(success_and_failure_are_logged);
     CPPUNIT_TEST(secrets_are_in_no_log_line_and_no_argument);
     CPPUNIT_TEST(what_a_client_sends_without_waiting_is_not_logged_either);
@@ -269,6 +272,72 @@ public:
             else CPPUNIT_ASSERT(client.is_closed());
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.hooks.count(HookId::disconnect));
         }
+    }
+
+    void those_who_only_look_on_let_nobody_in() {
+        client_.hooks.look_on(HookId::auth_plain);
+        client_.hooks.look_on(HookId::auth_cram_md5);
+        client_.start();
+        CPPUNIT_ASSERT(client_.say("EHLO x").find("AUTH") == std::string::npos);
+        CPPUNIT_ASSERT_EQUAL("502"s, client_.say(plain("joe", "secret")).substr(0, 3));
+        CPPUNIT_ASSERT(client_.hooks.calls.empty());
+        client_.hooks.answer(HookId::auth, ok());
+        CPPUNIT_ASSERT(client_.say("EHLO x").find("AUTH LOGIN PLAIN\r\n") != std::string::npos);
+        client_.say(plain("joe", "secret"));
+        CPPUNIT_ASSERT_EQUAL("auth-plain auth"s, client_.hooks.order_of({HookId::auth_plain, HookId::auth}));
+    }
+
+    void how_an_exchange_ended_is_told() {
+        client_.settings.max_errors = 0;
+        std::string told;
+        client_.hooks.on(HookId::auth_result, [&](HookContext& context) {
+            const auto& hook = static_cast<AuthResultHook&>(context);
+            told = format_text("{} {} {} {}{}{}", hook.mechanism, hook.user.empty() ? "-" : hook.user, hook.reply.code, hook.is_good ? "good " : "",
+                               hook.is_refused() ? "refused " : "", hook.connection.is_authenticated() ? "in" : "out");
+            return declined();
+        });
+        client_.hooks.on(HookId::auth, [](HookContext& context) -> Answer {
+            const auto& user = static_cast<AuthHook&>(context).user();
+            if (user == "down") return denysoft();
+            if (user == "done") return Verdict::done;
+            return know_secret(context);
+        });
+        client_.hooks.on(HookId::auth_cram_md5, know_secret);
+        client_.greet();
+        const struct {
+            const char* name;
+            std::vector<std::string> lines;
+            const char* result;
+        } rows[] = {
+            {"wrong password", {plain("joe", "wrong")}, "PLAIN joe 535 refused out"},
+            {"no password", {plain("joe", "")}, "PLAIN - 535 refused out"},
+            {"no name", {plain("", "secret")}, "PLAIN - 535 refused out"},
+            {"in two steps", {"AUTH LOGIN", base64("joe"), base64("wrong")}, "LOGIN joe 535 refused out"},
+            {"wrong response", {"AUTH CRAM-MD5", base64("joe 0123456789abcdef0123456789abcdef")}, "CRAM-MD5 joe 535 refused out"},
+            {"cancelled", {"AUTH LOGIN", base64("joe"), "*"}, "LOGIN joe 501 refused out"},
+            {"malformed", {"AUTH PLAIN =!"}, "PLAIN - 501 refused out"},
+            {"back end is down", {plain("down", "secret")}, "PLAIN down 454 out"},
+            {"told by the plugin", {plain("done", "secret")}, "PLAIN done 0 refused out"},
+            {"unknown mechanism", {"AUTH NEVER"}, ""},
+            {"no mechanism", {"AUTH"}, ""},
+            {"right", {plain("joe", "secret")}, "PLAIN joe 235 good in"},
+            {"once more", {plain("joe", "secret")}, ""},
+        };
+        for (const auto& row : rows) {
+            told.clear();
+            for (const auto& line : row.lines) client_.say(line);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.result), told);
+        }
+    }
+
+    void an_exchange_that_is_left_has_no_result() {
+        client_.hooks.watch(HookId::auth);
+        client_.hooks.watch(HookId::auth_result);
+        client_.greet();
+        client_.say("AUTH LOGIN " + base64("joe"));
+        client_.end_of_input();
+        CPPUNIT_ASSERT(client_.is_closed());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), client_.hooks.count(HookId::auth_result));
     }
 
     void success_and_failure_are_logged() {
