@@ -11,13 +11,17 @@
 /// - `messages` at MAIL and `recipients` at RCPT, whether others accept them or not: what is tried is the trouble. Put it before rcpt_ok;
 /// - `errors`, commands answered with 4xx or 5xx since the last message that was accepted, at the end of a connection. Who has made too many is refused
 ///   when the next one is made;
-/// - `failed_logins`: AUTH that did not lead to an authenticated client. Who has too many is refused at AUTH, before the password is looked at.
+/// - `failed_logins`: AUTH that was refused, broken off or malformed; not where a back end could not say (4xx), nor what the client left unfinished. Who
+///   has too many is refused at AUTH, before the password is looked at.
 ///
 /// ## For whom
 ///
 /// By address (`client`), where `ipv4_prefix` and `ipv6_prefix` take neighbours together; by `sender` or `sender_domain`; by `recipient` or
 /// `recipient_domain`; by the name under which a client has logged in (`login`; others are not counted); or for all together (`everybody`).
-/// Connections, errors and failed logins are counted by client or for everybody, messages not by recipient.
+/// Connections and errors are counted by client or for everybody, failed logins by login too, messages not by recipient.
+///
+/// With failed logins, `login` is the name that was tried, whether there is such a user or not, in lower case: it is for passwords that are guessed from
+/// many addresses. Its price is that whoever guesses also keeps the user out, until the time is over.
 ///
 /// Whitelisted clients are not counted, nor are relay clients, unless `relay_clients` is on, or for `per=login` and failed logins, which are for them.
 ///
@@ -30,6 +34,7 @@
 ///
 ///     SmtpPlugin limit:flood     connections max=120 time=10min ipv4_prefix=24
 ///     SmtpPlugin limit:passwords failed_logins max=10 time=1h reject_type=temp_disconnect
+///     SmtpPlugin limit:guessed   failed_logins per=login max=50 time=1h
 ///     SmtpPlugin limit:sent      recipients per=login max=500 time=1d
 ///     SmtpPlugin limit:bombed    recipients per=recipient max=1000 time=1h
 ///
@@ -38,6 +43,7 @@
 /// There is no such plugin there. How many connections a client may have at once is SmtpMaxConnectionsPerClient's matter, and hosts_allow's.
 #include <smtpd/plugin.h>
 #include <smtpd/store_records.h>
+#include <smtpd/text.h>
 
 namespace smtpd::plugins {
 
@@ -76,12 +82,15 @@ public:
     };
 
     Limit(Setup& setup, const Options& options)
-        : options_(options), counters_(setup.store<std::int64_t>("limit")), login_is_open_(("limit.login_is_open " + setup.instance()).c_str()) {
+        : options_(options), counters_(setup.store<std::int64_t>("limit")) {
         const bool is_per_client = options.per == Per::client || options.per == Per::everybody;
         const bool is_per_recipient = options.per == Per::recipient || options.per == Per::recipient_domain;
-        if (options.what == What::messages ? is_per_recipient : options.what != What::recipients && !is_per_client)
-            setup.error("{} cannot be counted like this: per must be {}", word(),
-                        options.what == What::messages ? "client, sender, sender_domain, login or everybody" : "client or everybody");
+        const bool is_per_login = options.per == Per::login;
+        const char* possible = nullptr;
+        if (options.what == What::messages && is_per_recipient) possible = "client, sender, sender_domain, login or everybody";
+        if (options.what == What::failed_logins && !is_per_client && !is_per_login) possible = "client, login or everybody";
+        if ((options.what == What::connections || options.what == What::errors) && !is_per_client) possible = "client or everybody";
+        if (possible) setup.error("{} cannot be counted like this: per must be {}", word(), possible);
         add_handlers(setup.hooks);
     }
 
@@ -89,29 +98,40 @@ private:
     void add_handlers(Hooks& hooks) {
         switch (options_.what) {
         case What::connections:
-            hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook, 1); });
+            hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook, {}, 1); });
             break;
         case What::messages:
-            hooks.mail.decide([this](const MailHook& hook) { return judge(hook, 1); });
+            hooks.mail.decide([this](const MailHook& hook) { return judge(hook, {&hook.transaction}, 1); });
             break;
         case What::recipients:
-            hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook, 1, &hook.transaction, &hook.recipient.address()); });
+            hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook, {&hook.transaction, &hook.recipient.address()}, 1); });
             break;
         case What::errors:
-            hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook, 0); });
-            hooks.disconnect.observe([this](const DisconnectHook& hook) { count_later(hook, hook.connection.errors()); });
+            hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook, {}, 0); });
+            hooks.disconnect.observe([this](const DisconnectHook& hook) { count_later(hook, {}, hook.connection.errors()); });
             break;
         case What::failed_logins:
-            hooks.auth_parse.decide([this](const ParseHook& hook) { return at_auth(hook); });
-            hooks.disconnect.observe([this](const DisconnectHook& hook) { end_login(hook); });
+            if (options_.per != Per::login) hooks.auth_parse.decide([this](const ParseHook& hook) { return judge(hook, {}, 0); });
+            else
+                for (auto* point : {&hooks.auth_plain, &hooks.auth_login, &hooks.auth_cram_md5})
+                    point->decide(Priority::first, [this](const AuthHook& hook) { return judge(hook, {.login = hook.user()}, 0); });
+            hooks.auth_result.observe([this](const AuthResultHook& hook) {
+                if (hook.is_refused()) count_later(hook, {.login = hook.user}, 1);
+            });
             break;
         }
     }
 
-    Finding judge(const HookContext& hook, std::int64_t amount, const Transaction* transaction = nullptr, const Address* recipient = nullptr) const {
-        if (!transaction) transaction = hook.transaction_or_null();
-        if (const auto why = exemption(hook, transaction); !why.empty()) return skip("{}", why);
-        const std::string whom = key(hook, transaction, recipient);
+    /// What a hook knows and its connection does not.
+    struct Subject {
+        const Transaction* transaction = nullptr;
+        const Address* recipient = nullptr;
+        std::string_view login{};
+    };
+
+    Finding judge(const HookContext& hook, const Subject& subject, std::int64_t amount) const {
+        if (const auto why = exemption(hook, subject); !why.empty()) return skip("{}", why);
+        const std::string whom = key(hook, subject);
         const auto count = amount > 0 ? hook.store(counters_).add(whom, amount, options_.time) : now(hook, whom);
         if (!count) return error("store: {}", count.error().what);
         if (*count - amount < options_.max) return pass("{} of {}: {}", *count, options_.max, quoted(whom));
@@ -127,31 +147,19 @@ private:
         return count->value_or(0);
     }
 
-    /// An attempt ends when the next one begins, or the connection: whether it succeeded can be seen then.
-    Finding at_auth(const ParseHook& hook) const {
-        end_login(hook);
-        auto finding = judge(hook, 0);
-        if (finding.outcome() != Outcome::fail) hook.connection.notes().set(login_is_open_, true);
-        return finding;
-    }
-    void end_login(const HookContext& hook) const {
-        auto* is_open = hook.connection.notes().find(login_is_open_);
-        if (!is_open || !std::exchange(*is_open, false) || hook.connection.is_authenticated()) return;
-        count_later(hook, 1);
-    }
-
-    void count_later(const HookContext& hook, std::int64_t amount) const {
-        if (amount == 0 || !exemption(hook, nullptr).empty()) return;
-        if (const auto done = hook.store(counters_).add(key(hook, nullptr, nullptr), amount, options_.time); !done)
+    void count_later(const HookContext& hook, const Subject& subject, std::int64_t amount) const {
+        if (amount == 0 || !exemption(hook, subject).empty()) return;
+        if (const auto done = hook.store(counters_).add(key(hook, subject), amount, options_.time); !done)
             hook.log(LogLevel::warning, "error: store: {}", done.error().what);
     }
 
     /// Why this is not counted; "" if it is.
-    std::string exemption(const HookContext& hook, const Transaction* transaction) const {
+    std::string exemption(const HookContext& hook, const Subject& subject) const {
         const Connection& client = hook.connection;
         if (!client.whitelisted().empty()) return "whitelisted host: " + client.whitelisted();
-        if (transaction && !transaction->whitelisted().empty()) return "whitelisted sender: " + transaction->whitelisted();
-        if (options_.what == What::failed_logins) return {};
+        if (const auto* transaction = subject.transaction; transaction && !transaction->whitelisted().empty())
+            return "whitelisted sender: " + transaction->whitelisted();
+        if (options_.what == What::failed_logins) return options_.per == Per::login && subject.login.empty() ? "no name was given" : "";
         if (options_.per == Per::login) return client.is_authenticated() ? "" : "nobody has logged in";
         if (client.is_relay_client() && !options_.relay_clients) return "relay client";
         if (client.naughty() && options_.what != What::errors) return "naughty";
@@ -159,22 +167,25 @@ private:
     }
 
     /// "connections/600 192.0.2.1": limits of the same kind with another time have counters of their own.
-    std::string key(const HookContext& hook, const Transaction* transaction, const Address* recipient) const {
+    std::string key(const HookContext& hook, const Subject& subject) const {
         const IpAddress& address = hook.connection.address();
         const auto name = [&]() -> std::string {
             switch (options_.per) {
             case Per::client: return client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix);
-            case Per::sender: return transaction->sender().is_null() ? "<>" : transaction->sender().folded();
-            case Per::sender_domain: return "@" + transaction->sender().domain_lower();
-            case Per::recipient: return recipient->folded();
-            case Per::recipient_domain: return "@" + recipient->domain_lower();
-            case Per::login: return "login " + hook.connection.auth_user();
+            case Per::sender: return subject.transaction->sender().is_null() ? "<>" : subject.transaction->sender().folded();
+            case Per::sender_domain: return "@" + subject.transaction->sender().domain_lower();
+            case Per::recipient: return subject.recipient->folded();
+            case Per::recipient_domain: return "@" + subject.recipient->domain_lower();
+            case Per::login: return "login " + (options_.what == What::failed_logins ? tried_name(subject.login) : hook.connection.auth_user());
             case Per::everybody: break;
             }
             return "everybody";
         };
         return format_text("{}/{} {}", word(), std::chrono::duration_cast<std::chrono::seconds>(options_.time).count(), name());
     }
+
+    /// Names of users have no such length; what has is somebody's game.
+    static std::string tried_name(std::string_view login) { return ascii_lower(login.substr(0, 256)); }
 
     std::string word() const {
         for (const auto& [word, what] : Options::words())
@@ -184,7 +195,6 @@ private:
 
     const Options options_;
     const Store<std::int64_t> counters_;
-    const NoteKey<bool> login_is_open_;  ///< AUTH was begun, and how it ended is not known yet
 };
 
 }  // namespace smtpd::plugins

@@ -131,6 +131,13 @@ public:
         const Answer answer = auth(HookId::auth_plain, credentials);
         return answer.verdict != Verdict::declined ? answer : auth(HookId::auth, credentials);
     }
+    /// An exchange of AUTH ends; `code` is that of the reply.
+    void auth_result(std::string_view user, int code) {
+        Credentials credentials("PLAIN");
+        credentials.set_user(user);
+        const Reply reply{code, {}, "text"};
+        (void)run(AuthResultHook(*connection_, credentials, code == 235, reply));
+    }
     Answer mail_pre(std::string& path, const Parameters& parameters = {}) { return run(PathHook(HookId::mail_pre, *connection_, path, parameters)); }
     Answer rcpt_pre(std::string& path, const Parameters& parameters = {}) { return run(PathHook(HookId::rcpt_pre, *connection_, path, parameters)); }
     /// "" is the null sender.

@@ -116,6 +116,37 @@ def test_failed_logins_close_auth(make_server):
             client.command("NOOP")
 
 
+def test_a_name_whose_password_is_guessed_is_closed_for_all(make_server, mpm):
+    """Whatever the address and the mechanism; others log in. The limit alone does not make the server offer AUTH."""
+    server = make_server(mpm, children=2, threads=4)
+    limit = "SmtpPlugin limit failed_logins per=login max=3 time=1h"
+    host = add_host(server, f"{limit}\nSmtpPlugin knows_passwords account=joe:right account=jane:right", "SmtpAuthWithoutTLS on")
+    without = add_host(server, limit, "SmtpAuthWithoutTLS on", name="without.example.com")
+    server.start()
+
+    def plain(user, password, source="127.0.0.1"):
+        with Client(host.port, source=source) as client:
+            client.ehlo()
+            return client.command("AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode())
+
+    for number, user in enumerate(("joe", "JOE", "Joe")):
+        plain(user, "wrong", f"127.0.0.{number + 2}").expect(535)
+    plain("joe", "right", "127.0.0.9").expect(454, "4.7.0", "Too many failed logins")
+    with Client(host.port) as client:
+        client.ehlo()
+        client.command("AUTH LOGIN", 334)
+        client.command(base64.b64encode(b"joe").decode(), 334)
+        client.command(base64.b64encode(b"right").decode(), 454)
+        client.command("AUTH LOGIN", 334)
+        client.command("*", 501)
+    plain("jane", "wrong").expect(535)
+    plain("down", "right").expect(454, text="Temporary authentication failure")
+    plain("jane", "right").expect(235)
+    with Client(without.port) as client:
+        assert "AUTH" not in client.ehlo().text
+        client.command("AUTH PLAIN AGpvZQByaWdodA==", 502)
+
+
 def test_karma_loses_no_connection_and_the_command_sees_it(make_server):
     server = make_server("event", children=2, threads=4)
     host = add_host(server, "SmtpPlugin karma strikes=2 negative=1000 reject=yes\nSmtpPlugin dont_require_anglebrackets")

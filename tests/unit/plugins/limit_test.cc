@@ -20,8 +20,10 @@ class LimitTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(logins_are_limited_although_they_may_relay);
     CPPUNIT_TEST(errors_count_for_the_next_connection);
     CPPUNIT_TEST(failed_logins_close_auth);
-    CPPUNIT_TEST(logins_that_succeed_are_not_failed);
-    CPPUNIT_TEST(limits_of_failed_logins_count_apart);
+    CPPUNIT_TEST(what_is_no_wrong_password_is_not_counted);
+    CPPUNIT_TEST(failed_logins_count_by_name_whoever_tries);
+    CPPUNIT_TEST(every_mechanism_is_closed_for_a_name_before_back_ends_are_asked);
+    CPPUNIT_TEST(names_of_any_length_are_counted);
     CPPUNIT_TEST(the_exempt_are_not_counted);
     CPPUNIT_TEST(reject_options_hold);
     CPPUNIT_TEST(limits_with_other_times_have_their_own_counters);
@@ -38,15 +40,16 @@ class LimitTest : public CppUnit::TestFixture {
         std::sort(out.begin(), out.end());
         return out;
     }
-    /// One connection on which AUTH is tried so many times; what the last attempt is told.
-    static std::string try_logins(PluginUnderTest& plugin, int times) {
-        plugin.reconnect();
+    /// AUTH is tried so many times, each with this reply of the back ends; what the last attempt is told.
+    static std::string try_logins(PluginUnderTest& plugin, int times, std::string_view user = "bob", int code = 535) {
         std::string last;
         for (int i = 0; i < times; ++i) {
             std::string argument = "PLAIN AGEAYg==";
             last = shown(plugin.run(ParseHook(HookId::auth_parse, plugin.connection(), argument)));
+            if (last != passed) continue;  // no exchange begins
+            last = shown(plugin.auth_plain(user, "wrong"));
+            plugin.auth_result(user, last == passed ? code : 454);
         }
-        (void)plugin.disconnect();
         return last;
     }
 
@@ -165,27 +168,47 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft"), try_logins(plugin, 4).substr(0, 8));
     }
 
-    void logins_that_succeed_are_not_failed() {
+    void what_is_no_wrong_password_is_not_counted() {
         PluginUnderTest plugin("limit", "failed_logins max=1");
-        std::string argument = "PLAIN AGEAYg==";
-        (void)plugin.run(ParseHook(HookId::auth_parse, plugin.connection(), argument));
-        plugin.connection().set_authenticated("bob", "PLAIN");
-        (void)plugin.disconnect();
+        (void)try_logins(plugin, 3, "bob", 235);
+        (void)try_logins(plugin, 3, "bob", 454);
         CPPUNIT_ASSERT(keys(plugin).empty());
-        CPPUNIT_ASSERT_EQUAL(std::string(passed), try_logins(plugin, 1));
+        (void)try_logins(plugin, 1, "bob", 501);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), keys(plugin).size());
     }
 
-    void limits_of_failed_logins_count_apart() {
-        PluginUnderTest first("limit:first", "failed_logins max=9 time=1h");
-        PluginUnderTest second("limit:second", "failed_logins max=9 time=1h");
-        std::string argument = "PLAIN AGEAYg==";
-        auto& connection = first.connection();  // both see the same attempts
-        (void)first.run(ParseHook(HookId::auth_parse, connection, argument));
-        (void)second.run(ParseHook(HookId::auth_parse, connection, argument));
-        (void)first.run(ConnectionContext(HookId::disconnect, connection));
-        (void)second.run(ConnectionContext(HookId::disconnect, connection));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), keys(first).size());
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), keys(second).size());
+    void failed_logins_count_by_name_whoever_tries() {
+        PluginUnderTest plugin("limit", "failed_logins per=login max=2 time=1h");
+        for (const char* client : {"192.0.2.1", "192.0.2.2"}) {
+            plugin.connection().set_client(client);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(client, std::string(passed), try_logins(plugin, 1, client == std::string("192.0.2.1") ? "bob" : "BOB"));
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("failed logins/3600 login bob=2"), keys(plugin).front());
+        plugin.connection().set_client("192.0.2.3");
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many failed logins, please try again later"), try_logins(plugin, 1, "Bob"));
+        CPPUNIT_ASSERT_EQUAL(std::string(passed), try_logins(plugin, 1, "alice"));
+        CPPUNIT_ASSERT_EQUAL(std::string("failed logins/3600 login bob=2"), keys(plugin).back());
+        plugin.clock().advance(minutes(60));
+        CPPUNIT_ASSERT_EQUAL(std::string(passed), try_logins(plugin, 1, "bob"));
+    }
+
+    void every_mechanism_is_closed_for_a_name_before_back_ends_are_asked() {
+        PluginUnderTest plugin("limit", "failed_logins per=login max=1 reject_type=temp_disconnect");
+        CPPUNIT_ASSERT_EQUAL(std::string(passed), try_logins(plugin, 1));
+        for (const auto hook : {HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5}) {
+            Credentials credentials("X");
+            credentials.set_user("bob");
+            CPPUNIT_ASSERT_EQUAL(std::string("denysoft_disconnect"), std::string(verdict_name(plugin.auth(hook, credentials).verdict)));
+        }
+    }
+
+    void names_of_any_length_are_counted() {
+        PluginUnderTest plugin("limit", "failed_logins per=login max=1");
+        const std::string endless(1024, 'x');
+        CPPUNIT_ASSERT_EQUAL(std::string(passed), try_logins(plugin, 1, endless));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft"), try_logins(plugin, 1, endless).substr(0, 8));
+        plugin.auth_result("", 501);  // broken off: nobody's
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), keys(plugin).size());
     }
 
     void the_exempt_are_not_counted() {
@@ -211,9 +234,7 @@ public:
         PluginUnderTest logins("limit", "failed_logins max=5");
         logins.connection().set_naughty("other", Verdict::deny, {}, "no");
         logins.connection().set_relay_client(true);
-        std::string argument = "PLAIN AGEAYg==";
-        (void)logins.run(ParseHook(HookId::auth_parse, logins.connection(), argument));
-        (void)logins.disconnect();
+        (void)try_logins(logins, 1);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), keys(logins).size());
         PluginUnderTest errors("limit", "errors max=5");
         errors.connection().set_naughty("other", Verdict::deny, {}, "no");
@@ -272,7 +293,8 @@ public:
             {"connections max=0", "from 1 to"},
             {"connections max=3 per=sender", "connections cannot be counted like this: per must be client or everybody"},
             {"errors max=3 per=login", "errors cannot be counted like this"},
-            {"failed_logins max=3 per=recipient", "failed logins cannot be counted like this"},
+            {"failed_logins max=3 per=recipient", "failed logins cannot be counted like this: per must be client, login or everybody"},
+            {"failed_logins max=3 per=sender_domain", "failed logins cannot be counted like this"},
             {"messages max=3 per=recipient", "per must be client, sender, sender_domain, login or everybody"},
         };
         for (const auto& row : rows) {
