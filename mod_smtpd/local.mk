@@ -55,6 +55,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/ip.cc \
 	mod_smtpd/support/log.cc \
 	mod_smtpd/support/pattern.cc \
+	mod_smtpd/support/process_mutex.cc \
+	mod_smtpd/support/process_mutex.h \
 	mod_smtpd/support/random.cc \
 	mod_smtpd/support/random.h \
 	mod_smtpd/support/secret.cc \
@@ -107,6 +109,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/store/redis_store.h \
 	mod_smtpd/store/stores.cc \
 	mod_smtpd/store/stores.h \
+	mod_smtpd/store/turnstile.cc \
+	mod_smtpd/store/turnstile.h \
 	mod_smtpd/net/cares_resolver.cc \
 	mod_smtpd/net/cares_resolver.h \
 	mod_smtpd/net/client_socket.cc \

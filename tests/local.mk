@@ -91,6 +91,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/store/store_fixture.h \
 	tests/unit/store/store_test.cc \
 	tests/unit/store/stores_test.cc \
+	tests/unit/store/turnstile_test.cc \
 	tests/unit/support/base64_test.cc \
 	tests/unit/support/config_file_test.cc \
 	tests/unit/support/control_test.cc \

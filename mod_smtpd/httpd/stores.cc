@@ -1,5 +1,6 @@
 #include "httpd/stores.h"
 
+#include "store/file_store.h"
 #include "store/memory_store.h"
 
 #include <smtpd/format.h>
@@ -145,6 +146,7 @@ bool ServerStores::prepare(server_rec* main_server) {
             }
             static_cast<store::MemoryStore&>(*entry.backend).attach(table);
         }
+        if (address.kind == store::Address::Kind::file) static_cast<store::FileStore&>(*entry.backend).share();
         const std::string folder = folder_of(address.path);
         if (address.kind != store::Address::Kind::file || ::mkdir(folder.c_str(), 0700) != 0) continue;
         if (::geteuid() == 0 && ::chown(folder.c_str(), ap_unixd_config.user_id, ap_unixd_config.group_id) != 0)

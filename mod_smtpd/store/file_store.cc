@@ -341,7 +341,14 @@ int FileStore::Database::list(const Item& prefix, std::size_t count, std::string
 FileStore::FileStore(std::string path, std::uint64_t size, Duration timeout, const Clock& clock, Events& events)
     : LocalBackend(timeout), path_(std::move(path)), size_(size), clock_(clock), events_(events) {}
 
-FileStore::~FileStore() { stop(); }
+FileStore::~FileStore() {
+    stop();
+    Turnstile::unmap(turnstile_);
+}
+
+void FileStore::share() noexcept {
+    if (turnstile_ == nullptr) turnstile_ = Turnstile::map();
+}
 
 void FileStore::stop() noexcept {
     started_ = false;
@@ -388,6 +395,15 @@ Result<void> FileStore::use_locked(const Use& body) {
     return {};
 }
 
+int FileStore::in_turn(const Use& body) {
+    const Turnstile::Turn turn(turnstile_, limit_);
+    return turn ? body(*database_) : SQLITE_BUSY;
+}
+
+int FileStore::erase_until(std::int64_t time, int rows, int& erased) {
+    return in_turn([&](Database& database) { return database.erase_until(time, rows, erased); });
+}
+
 Error FileStore::describe(int status) const {
     const int code = primary(status);
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_PROTOCOL)
@@ -414,7 +430,7 @@ bool FileStore::mend(int status) {
         case SQLITE_FULL: {
             int erased = 0;
             if (!database_->is_full()) return false;  // it is the disk's fault
-            return database_->erase_until(std::numeric_limits<std::int64_t>::max(), rows_per_batch, erased) == SQLITE_OK && erased > 0;
+            return erase_until(std::numeric_limits<std::int64_t>::max(), rows_per_batch, erased) == SQLITE_OK && erased > 0;
         }
         case SQLITE_READONLY:
         case SQLITE_IOERR:
@@ -461,7 +477,7 @@ Backend::Found FileStore::get(const Item& item, Limit limit) noexcept {
 }
 
 Result<void> FileStore::change(const Item& item, const Decide& decide, Limit limit) noexcept {
-    return use(limit, [&](Database& database) {
+    const Use body = [&](Database& database) {
         int status = database.begin();
         std::optional<Database::Row> row;
         if (status == SQLITE_OK) status = database.read(item, row);
@@ -474,7 +490,8 @@ Result<void> FileStore::change(const Item& item, const Decide& decide, Limit lim
         else if (wanted.kind == Change::Kind::remove)
             status = database.erase(item);
         return status == SQLITE_OK ? database.commit() : status;
-    });
+    };
+    return use(limit, [&](Database&) { return in_turn(body); });
 }
 
 Result<Backend::Page> FileStore::list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept {
@@ -493,7 +510,7 @@ void FileStore::clean(int rows) {
     cleaned_ = std::chrono::steady_clock::now();
     if (database_->has_moved()) return database_.reset();
     int erased = 0;
-    const int status = database_->erase_until(now(), rows, erased);
+    const int status = erase_until(now(), rows, erased);
     if (status == SQLITE_OK) return;
     database_->roll_back();
     mend(status);
@@ -510,7 +527,7 @@ void FileStore::tick() noexcept {
             limit_ = until;
             if (database_->has_moved()) return database_.reset();
             cleaned_ = std::chrono::steady_clock::now();
-            if (!use_locked([&](Database& database) { return database.erase_until(now(), rows_per_batch, erased); })) return;
+            if (!use_locked([&](Database&) { return erase_until(now(), rows_per_batch, erased); })) return;
         }
     } catch (const std::exception&) {  // no memory: the next second
     }

@@ -1,7 +1,8 @@
 /// file_store.h: entries in a file of this host, an SQLite database with a write-ahead log: the back end that survives restarts and kill -9.
 ///
 /// Each process opens it for itself, when it is first needed and never before fork, with one connection that its threads share. A change is one
-/// transaction, so no increment is lost between processes. A crash of the machine may take the newest changes, never the file.
+/// transaction, so no increment is lost between processes. A crash of the machine may take the newest changes, never the file. Processes that share a
+/// turnstile get at the file in turn; without it, one may wait for long while another works at full speed.
 ///
 /// A file that is damaged, or is no store, is set aside under another name (path.damaged-20261120-182700) and a new one is begun; that is told to
 /// Events. When the file has reached its size, the entries that would expire soonest go. A full disk is an Error, and so is everything else that
@@ -10,6 +11,7 @@
 
 #include "store/backend.h"
 #include "store/fair_lock.h"
+#include "store/turnstile.h"
 
 #include <atomic>
 #include <cstdint>
@@ -28,6 +30,9 @@ public:
     FileStore(std::string path, std::uint64_t size, Duration timeout, const Clock& clock, Events& events);
     ~FileStore() override;
 
+    /// Makes a turnstile for this process and those it forks from now on; before start(). Where there is no memory for it, all works without.
+    void share() noexcept;
+
     const std::string& path() const noexcept { return path_; }
     std::uint64_t size() const noexcept { return size_; }
 
@@ -45,6 +50,9 @@ private:
     Result<void> change(const Item& item, const Decide& decide, Limit limit) noexcept override;
     Result<void> use(Limit limit, const Use& body) noexcept;
     Result<void> use_locked(const Use& body);
+    /// What changes the file.
+    int in_turn(const Use& body);
+    int erase_until(std::int64_t time, int rows, int& erased);
     Error describe(int status) const;
     Error failed(const Error& problem);
     bool mend(int status);
@@ -57,6 +65,7 @@ private:
     const Clock& clock_;
     Events& events_;
     std::atomic<bool> started_{false};
+    Turnstile* turnstile_ = nullptr;
 
     FairLock mutex_;  ///< guards what follows
     std::unique_ptr<Database> database_;

@@ -1,19 +1,18 @@
 /// memory_store.cc: the table of blocks in shared memory. All in it is an index, never a pointer.
 #include "store/memory_store.h"
 
+#include "support/process_mutex.h"
+
 #include <smtpd/format.h>
 
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <exception>
 #include <new>
 #include <vector>
 
-#include <pthread.h>
 #include <sys/mman.h>
 
 namespace smtpd::store {
@@ -60,7 +59,7 @@ struct MemoryStore::Block {
 struct MemoryStore::Table {
     std::uint64_t magic;
     std::size_t size;
-    pthread_mutex_t mutex;
+    support::ProcessMutex mutex;
     Index blocks;
     Index buckets;       ///< a power of two
     Index used;          ///< blocks that were ever taken
@@ -103,12 +102,7 @@ void* MemoryStore::map(std::size_t size) noexcept {
     void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);  // zero pages cost nothing until used
     if (memory == MAP_FAILED) return nullptr;
     auto* const table = static_cast<Table*>(memory);
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-    pthread_mutex_init(&table->mutex, &attributes);
-    pthread_mutexattr_destroy(&attributes);
+    new (&table->mutex) support::ProcessMutex;
     // A block costs itself, its place in the heap, and up to two buckets.
     table->blocks = static_cast<Index>((size - sizeof(Table) - alignof(Block)) / (sizeof(Block) + 3 * sizeof(Index)));
     table->buckets = std::bit_ceil(table->blocks);
@@ -330,34 +324,26 @@ void MemoryStore::Table::rebuild() {
 /// Holds the mutex, or does not, when it could not be had in time.
 class MemoryStore::Lock {
 public:
-    Lock(Table& table, Limit limit) noexcept : table_(table), status_(pthread_mutex_trylock(&table.mutex)) {
-        if (status_ == EBUSY) {
-            const auto left = std::max(limit - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero());
-            timespec until{};
-            clock_gettime(CLOCK_REALTIME, &until);
-            const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(left).count() + until.tv_nsec;
-            until.tv_sec += static_cast<std::time_t>(nanoseconds / 1'000'000'000);
-            until.tv_nsec = static_cast<long>(nanoseconds % 1'000'000'000);
-            status_ = pthread_mutex_timedlock(&table.mutex, &until);
-        }
-        if (status_ != EOWNERDEAD) return;
+    Lock(Table& table, Limit limit) noexcept : table_(table), got_(table.mutex.lock_until(limit)) {
+        if (got_ != Mutex::Got::orphan) return;
         try {
             table_.rebuild();
         } catch (const std::exception&) {  // no memory for it
             table_.reset();
         }
-        status_ = pthread_mutex_consistent(&table.mutex);
+        table_.mutex.mend();
     }
     ~Lock() {
-        if (status_ == 0) pthread_mutex_unlock(&table_.mutex);
+        if (*this) table_.mutex.unlock();
     }
     Lock(const Lock&) = delete;
     Lock& operator=(const Lock&) = delete;
-    explicit operator bool() const noexcept { return status_ == 0; }
+    explicit operator bool() const noexcept { return got_ != Mutex::Got::nothing; }
 
 private:
+    using Mutex = support::ProcessMutex;
     Table& table_;
-    int status_;
+    const Mutex::Got got_;
 };
 
 // --- the back end ---

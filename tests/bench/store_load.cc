@@ -5,6 +5,7 @@
 /// Each row runs some processes of some threads that add 1 to 5000 keys in turn, in a file, in memory, and in the Redis that listens on SOCKET. The sum of
 /// what is there afterwards is compared with what was answered: a row that lost an increment says so, and the status is 1.
 #include "store/address.h"
+#include "store/file_store.h"
 #include "store/memory_store.h"
 #include "store/stores.h"
 #include "support/clock.h"
@@ -56,8 +57,10 @@ std::string key_of(int number) { return "192.0.2." + std::to_string(number); }
 
 class Bench {
 public:
-    explicit Bench(const Setting& setting) : setting_(setting) {
+    explicit Bench(const Setting& setting) : setting_(setting), shared_(make_backend(setting_.address, clock_, events_)) {
         if (setting_.address.kind == Address::Kind::memory) table_ = MemoryStore::map(setting_.address.size);
+        if (table_ != nullptr) static_cast<MemoryStore&>(*shared_).attach(table_);
+        if (setting_.address.kind == Address::Kind::file) static_cast<FileStore&>(*shared_).share();
         totals_ = new (mmap(nullptr, sizeof(Totals), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Totals;
     }
     ~Bench() { MemoryStore::unmap(table_); }
@@ -103,7 +106,7 @@ private:
         return all;
     }
     [[noreturn]] void work(int process) {
-        const auto backend = start();
+        shared_->start();
         const auto end = Clock::now() + std::chrono::duration<double>(setting_.seconds);
         std::vector<std::thread> threads;
         for (int i = 0; i < setting_.threads; ++i)
@@ -111,7 +114,7 @@ private:
                 unsigned seed = static_cast<unsigned>(process * 1000 + i);
                 while (Clock::now() < end) {
                     const auto before = Clock::now();
-                    const auto sum = backend->add({"bench", key_of(rand_r(&seed) % keys)}, 1, lifetime, {}, before + setting_.address.timeout);
+                    const auto sum = shared_->add({"bench", key_of(rand_r(&seed) % keys)}, 1, lifetime, {}, before + setting_.address.timeout);
                     (sum ? totals_->done : totals_->errors)++;
                     const long took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - before).count();
                     for (long known = totals_->slowest; took > known && !totals_->slowest.compare_exchange_weak(known, took);) {
@@ -119,13 +122,14 @@ private:
                 }
             });
         for (auto& thread : threads) thread.join();
-        backend->stop();
+        shared_->stop();
         _exit(0);
     }
 
     const Setting setting_;
     support::SystemClock clock_;
     NoEvents events_;
+    const std::shared_ptr<Backend> shared_;  ///< as httpd makes it: before there are children, which each start it
     void* table_ = nullptr;
     Totals* totals_;
 };

@@ -1,0 +1,156 @@
+/// turnstile_test.cc: processes get in in turn, and nobody waits for the dead.
+#include "store/turnstile.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <atomic>
+#include <csignal>
+#include <functional>
+#include <new>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace smtpd::store {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+/// What the processes of a test tell one another.
+struct Shared {
+    std::atomic<int> entries{0};
+    std::atomic<bool> is_in{false};
+    std::atomic<bool> is_over{false};
+};
+
+class TurnstileTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(TurnstileTest);
+    CPPUNIT_TEST(who_has_just_been_in_is_behind_who_waits);
+    CPPUNIT_TEST(one_at_a_time_is_in);
+    CPPUNIT_TEST(waiting_has_an_end);
+    CPPUNIT_TEST(the_dead_keep_nobody_out);
+    CPPUNIT_TEST(without_one_the_way_is_free);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override {
+        turnstile_ = Turnstile::map();
+        shared_ = new (mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared;
+    }
+    void tearDown() override {
+        shared_->is_over = true;
+        if (child_ > 0) waitpid(child_, nullptr, 0);
+        child_ = 0;
+        Turnstile::unmap(turnstile_);
+        munmap(shared_, sizeof(Shared));
+    }
+
+    /// The other one lets go only to come again at once: with a mutex alone, there would hardly ever be a way in.
+    void who_has_just_been_in_is_behind_who_waits() {
+        constexpr int times = 20;
+        be_another([&] {
+            while (!shared_->is_over && turnstile_->enter(soon())) {
+                ++shared_->entries;
+                std::this_thread::sleep_for(2ms);
+                turnstile_->leave();
+            }
+        });
+        wait_for([&] { return shared_->entries > 0; });
+        const int before = shared_->entries;
+        for (int i = 0; i < times; ++i) {
+            CPPUNIT_ASSERT(turnstile_->enter(soon()));
+            turnstile_->leave();
+        }
+        const int others = shared_->entries - before;
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(others), others <= 10 * times);
+    }
+
+    void one_at_a_time_is_in() {
+        const auto work = [this] {
+            for (int i = 0; i < 2000 && turnstile_->enter(soon()); ++i) {
+                const int entries = shared_->entries;
+                if (i % 100 == 0) std::this_thread::yield();
+                shared_->entries = entries + 1;
+                turnstile_->leave();
+            }
+        };
+        be_another(work);
+        work();
+        end_of_the_other();
+        CPPUNIT_ASSERT_EQUAL(4000, shared_->entries.load());
+    }
+
+    void waiting_has_an_end() {
+        be_another([&] {
+            if (!turnstile_->enter(soon())) return;
+            shared_->is_in = true;
+            while (!shared_->is_over) std::this_thread::sleep_for(1ms);
+            turnstile_->leave();
+        });
+        wait_for([&] { return shared_->is_in.load(); });
+        for (int i = 0; i < 3; ++i) {  // who gave up holds nothing back
+            const auto began = Clock::now();
+            CPPUNIT_ASSERT(!turnstile_->enter(began + 50ms));
+            CPPUNIT_ASSERT(Clock::now() - began >= 50ms);
+        }
+        shared_->is_over = true;
+        CPPUNIT_ASSERT(turnstile_->enter(soon()));
+        turnstile_->leave();
+    }
+
+    void the_dead_keep_nobody_out() {
+        for (int i = 0; i < 3; ++i) {
+            shared_->is_in = false;
+            be_another([&] {
+                shared_->is_in = turnstile_->enter(soon());
+                pause();
+            });
+            wait_for([&] { return shared_->is_in.load(); });
+            kill(child_, SIGKILL);
+            CPPUNIT_ASSERT(turnstile_->enter(soon()));
+            turnstile_->leave();
+            end_of_the_other();
+        }
+    }
+
+    void without_one_the_way_is_free() {
+        const Turnstile::Turn turn(nullptr, Clock::now());
+        CPPUNIT_ASSERT(static_cast<bool>(turn));
+        {
+            const Turnstile::Turn first(turnstile_, soon());
+            CPPUNIT_ASSERT(static_cast<bool>(first));
+        }
+        const Turnstile::Turn second(turnstile_, Clock::now());
+        CPPUNIT_ASSERT(static_cast<bool>(second));
+    }
+
+private:
+    static Turnstile::Time soon() { return Clock::now() + 60s; }
+
+    void be_another(const std::function<void()>& body) {
+        child_ = fork();
+        if (child_ != 0) return;
+        body();
+        _exit(0);
+    }
+    void end_of_the_other() { waitpid(std::exchange(child_, 0), nullptr, 0); }
+    static void wait_for(const std::function<bool()>& condition) {
+        for (const auto limit = soon(); !condition();) {
+            CPPUNIT_ASSERT(Clock::now() < limit);
+            std::this_thread::sleep_for(1ms);
+        }
+    }
+
+    Turnstile* turnstile_ = nullptr;
+    Shared* shared_ = nullptr;
+    pid_t child_ = 0;
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(TurnstileTest);
+
+}  // namespace
+}  // namespace smtpd::store
