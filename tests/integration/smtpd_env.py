@@ -48,8 +48,12 @@ ALL_WORKERS_IN_USE = re.compile(r"AH(00161|00286|00287|00288|00484|00485|00486|1
 LATE_LISTENER = re.compile(r"AH00045: |AH00475: ")
 CRASH = re.compile(r"AH0005[12]: .*exit signal|AH00546|core dump|terminate called|\*\*\* .* \*\*\*")
 
-#: What httpd says, if anything, about children that a test kills.
-KILLED = r"exit signal Killed|AH1039[23]: children are killed successively"
+#: Where a line begins within another: a process was killed while it wrote the first one. The kernel looks for SIGKILL whenever a write comes to the next
+#: page, so one line in twenty can be cut off there, and the next process's line follows without a line end.
+BEHIND_CUT_LINE = re.compile(r"(?<=.)(?=\[20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\] \[)")
+CUT_OFF = " (cut off)"
+#: What the log has, if anything, about children that a test kills.
+KILLED = r"exit signal Killed|AH1039[23]: children are killed successively| \(cut off\)$"
 
 DEFAULT_PLUGINS = """
     SmtpPlugin rcpt_ok
@@ -414,7 +418,11 @@ class Httpd:
         return self.log_file.read_text(errors="backslashreplace") if self.log_file.exists() else ""
 
     def log_lines(self):
-        return [LogLine(line) for line in self.log_text().splitlines()]
+        lines = []
+        for text in self.log_text().splitlines():
+            *cut, whole = BEHIND_CUT_LINE.split(text)
+            lines += [LogLine(piece + CUT_OFF) for piece in cut] + [LogLine(whole)]
+        return lines
 
     def expect_log(self, pattern):
         """Lines of any level that match are expected to come at least once."""
