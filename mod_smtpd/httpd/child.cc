@@ -2,6 +2,7 @@
 
 #include "httpd/channel.h"
 #include "httpd/connection_driver.h"
+#include "httpd/mpm_event.h"
 #include "httpd/stores.h"
 
 namespace smtpd::httpd {
@@ -14,7 +15,9 @@ Child* the_child = nullptr;  // set and cleared with the child's pool
 /// Three quarters of the threads may wait a moment for their clients; the others stay free for whoever comes.
 Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigned threads)
     : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads), shared_poll(linger_time), linger_limit_(threads - threads / 4) {
-    if (is_async) waker.every_second([this] { look_at_sessions(); });
+    if (!is_async) return;
+    waker.every_second([this] { look_at_sessions(); });
+    waker.every_second(nudge_listener);
 }
 
 Child::~Child() { stop_threads(); }

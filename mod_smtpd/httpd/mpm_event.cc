@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include <unistd.h>
+
 namespace smtpd::httpd {
 
 /// mpm_event learns a connection's server in its post_read_request hook, from a request's `connection` and `server`. That one hook is called with a
@@ -30,6 +32,14 @@ int wait_for_input(conn_rec* connection) {
     connection->cs->state = CONN_STATE_LINGER;
 #endif
     return OK;
+}
+
+void nudge_listener() noexcept {
+    const pid_t self = getpid();
+    const process_score* child = nullptr;
+    for (int slot = 0; (child = ap_get_scoreboard_process(slot)) != nullptr && child->pid != self;) ++slot;
+    if (child == nullptr || child->not_accepting == 0) return;
+    ap_mpm_register_timed_callback(0, [](void*) {}, nullptr);  // a timer is something that happens
 }
 
 }  // namespace smtpd::httpd

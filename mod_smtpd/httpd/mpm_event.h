@@ -13,4 +13,9 @@ void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_se
 /// (AP_MPMQ_CAN_WAITIO).
 int wait_for_input(conn_rec* connection);
 
+/// Lets the MPM's listener look again whether it may accept connections, where it has stopped doing so. mpm_event (seen in 2.4.71) stops when it finds all
+/// threads at work, and is woken by a thread that becomes idle; if all have become idle between the two, nobody wakes it, and new clients of this child
+/// wait until something happens on another connection, perhaps for the whole Timeout. Under the event MPM, once a second, by any thread.
+void nudge_listener() noexcept;
+
 }  // namespace smtpd::httpd
