@@ -99,8 +99,12 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/store/fair_lock.h \
 	mod_smtpd/store/file_store.cc \
 	mod_smtpd/store/file_store.h \
+	mod_smtpd/store/file_reader.cc \
+	mod_smtpd/store/file_reader.h \
 	mod_smtpd/store/memory_store.cc \
 	mod_smtpd/store/memory_store.h \
+	mod_smtpd/store/overlay_store.cc \
+	mod_smtpd/store/overlay_store.h \
 	mod_smtpd/store/qpsmtpd_state.cc \
 	mod_smtpd/store/qpsmtpd_state.h \
 	mod_smtpd/store/redis_connection.cc \

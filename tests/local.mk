@@ -86,6 +86,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/store/file_store_test.cc \
 	tests/unit/store/memory_store_test.cc \
 	tests/unit/store/operations_test.cc \
+	tests/unit/store/overlay_store_test.cc \
 	tests/unit/store/qpsmtpd_state_test.cc \
 	tests/unit/store/redis_store_test.cc \
 	tests/unit/store/store_fixture.h \

@@ -1,6 +1,8 @@
 /// stores.cc: namespaces in front of back ends: what is too large or empty does not get through, and nothing takes longer than it may.
 #include "store/stores.h"
 
+#include "store/overlay_store.h"
+
 #include <smtpd/format.h>
 
 #include <algorithm>
@@ -87,7 +89,8 @@ Result<std::shared_ptr<Backend>> Backends::get(const Place& place) {
         return refused(format_text("{} has been given other options by {}", place.address.to_string(),
                                    entry.place.where.empty() ? "the default" : entry.place.where));
     }
-    entries_.push_back({place, make_backend(place.address, clock_, events_)});
+    const auto make = access_ == Access::trial ? make_overlay : make_backend;
+    entries_.push_back({place, make(place.address, clock_, events_)});
     return entries_.back().backend;
 }
 

@@ -29,7 +29,11 @@ public:
         std::shared_ptr<Backend> backend;
     };
 
-    Backends(const Clock& clock, Events& events) : clock_(clock), events_(events) {}
+    enum class Access {
+        full,
+        trial  ///< what is there is seen, what is written is forgotten: see overlay_store.h
+    };
+    Backends(const Clock& clock, Events& events, Access access = Access::full) : clock_(clock), events_(events), access_(access) {}
 
     /// The back end of that place. An Error where it is already in use in another way: one file with two sizes.
     Result<std::shared_ptr<Backend>> get(const Place& place);
@@ -42,6 +46,7 @@ public:
 private:
     const Clock& clock_;
     Events& events_;
+    const Access access_;
     std::vector<Entry> entries_;
 };
 

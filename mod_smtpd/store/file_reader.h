@@ -1,0 +1,37 @@
+/// file_reader.h: looks into the file of a FileStore without changing it, or anything beside it, whether a server has it open or not.
+///
+/// Where the file has a log that is not empty, SQLite reads both, under the locks of those who write; otherwise the file alone is read. A file that is not
+/// there is empty.
+#pragma once
+
+#include "store/overlay_store.h"
+
+#include <memory>
+#include <string>
+
+struct sqlite3;
+
+namespace smtpd::store {
+
+class FileReader final : public Underlay {
+public:
+    FileReader(std::string path, const Clock& clock) : path_(std::move(path)), clock_(clock) {}
+    ~FileReader() override { stop(); }
+
+    Result<std::optional<SeenEntry>> get(const Item& item, Limit limit) noexcept override;
+    Result<Backend::Page> list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept override;
+    void stop() noexcept override;
+
+private:
+    class Query;
+    /// False where there is no file.
+    Result<bool> open(Limit limit);
+    Error failed() const;
+    std::int64_t now() const noexcept;
+
+    const std::string path_;
+    const Clock& clock_;
+    sqlite3* handle_ = nullptr;
+};
+
+}  // namespace smtpd::store
