@@ -1,6 +1,7 @@
 dnl smtpd_httpd.m4: httpd through its apxs, APR and APR-util through the configuration programs that httpd was built with.
 
-dnl SMTPD_CHECK_HTTPD: APXS, HTTPD, HTTPD_CPPFLAGS, HTTPD_MODULES (the stock modules' directory), HTTPD_VERSION.
+dnl SMTPD_CHECK_HTTPD: APXS, HTTPD, HTTPD_CPPFLAGS, HTTPD_MODULES (the stock modules' directory), HTTPD_VERSION,
+dnl HTTPD_CONF (the configuration that it reads unless told otherwise).
 AC_DEFUN([SMTPD_CHECK_HTTPD], [
   AC_ARG_WITH([apxs], [AS_HELP_STRING([--with-apxs=PATH], [apxs of the httpd to build for (default: apxs or apxs2 in PATH)])],
     [APXS=$withval], [APXS=])
@@ -14,6 +15,7 @@ AC_DEFUN([SMTPD_CHECK_HTTPD], [
     HTTPD_INCLUDEDIR=`$APXS -q INCLUDEDIR`
     HTTPD_MODULES=`$APXS -q LIBEXECDIR`
     HTTPD_CPPFLAGS="-I$HTTPD_INCLUDEDIR"
+    HTTPD_CONF=`$APXS -q SYSCONFDIR`/`$APXS -q TARGET`.conf
     smtpd_httpd_name=`$APXS -q PROGNAME 2>/dev/null`
     AS_IF([test -z "$smtpd_httpd_name"], [smtpd_httpd_name=`$APXS -q TARGET`])
     AC_PATH_PROGS([HTTPD], ["$smtpd_httpd_name" httpd apache2], [], [`$APXS -q SBINDIR`$PATH_SEPARATOR`$APXS -q BINDIR 2>/dev/null`])
@@ -33,6 +35,7 @@ AC_DEFUN([SMTPD_CHECK_HTTPD], [
   AC_SUBST([HTTPD_MODULES])
   AC_SUBST([HTTPD_CPPFLAGS])
   AC_SUBST([HTTPD_VERSION])
+  AC_SUBST([HTTPD_CONF])
 ])
 
 dnl SMTPD_CHECK_APR: APR_CPPFLAGS, APR_LIBS for APR and APR-util together.

@@ -170,7 +170,18 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/host/plugin_set.h \
 	mod_smtpd/host/policy.cc \
 	mod_smtpd/host/policy.h \
-	mod_smtpd/host/problem.h
+	mod_smtpd/host/problem.h \
+	mod_smtpd/trial/clock.h \
+	mod_smtpd/trial/conversation.cc \
+	mod_smtpd/trial/conversation.h \
+	mod_smtpd/trial/json.cc \
+	mod_smtpd/trial/json.h \
+	mod_smtpd/trial/report_json.cc \
+	mod_smtpd/trial/report_text.cc \
+	mod_smtpd/trial/request.cc \
+	mod_smtpd/trial/request.h \
+	mod_smtpd/trial/trial.cc \
+	mod_smtpd/trial/trial.h
 
 core_cppflags = -I$(top_srcdir)/mod_smtpd/include -I$(top_srcdir)/mod_smtpd $(APR_CPPFLAGS) \
 	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
@@ -215,6 +226,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/tls.h \
 	mod_smtpd/httpd/stores.cc \
 	mod_smtpd/httpd/stores.h \
+	mod_smtpd/httpd/trial.cc \
+	mod_smtpd/httpd/trial.h \
 	mod_smtpd/httpd/waker.cc \
 	mod_smtpd/httpd/waker.h
 mod_smtpd_mod_smtpd_la_CPPFLAGS = $(core_cppflags) $(HTTPD_CPPFLAGS) -DSMTPD_PLUGIN_DIR='"$(plugindir)"' -DSMTPD_STATE_DIR='"$(statedir)"'

@@ -133,6 +133,7 @@ private:
 
     void keep_copy(const DataPostHook& hook) const {
         const std::string path = this->path(hook.clock().wall());
+        if (hook.connection.is_trial()) return hook.log(LogLevel::info, "a copy would go to {}", path);
         if (auto kept = append(hook, path); !kept)
             hook.log(LogLevel::error, "error: no copy in {}: {}", path, kept.error().what);
         else

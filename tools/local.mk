@@ -1,6 +1,6 @@
 # tools/local.mk: commands for administrators, each with a page for man(1) in docs/.
 
-bin_PROGRAMS += tools/smtpd-karma tools/smtpd-store
+bin_PROGRAMS += tools/smtpd-karma tools/smtpd-store tools/smtpd-try
 tools_smtpd_karma_SOURCES = \
 	tools/command.cc \
 	tools/command.h \
@@ -23,3 +23,11 @@ tools_smtpd_store_CPPFLAGS = $(core_cppflags) -I$(top_srcdir) $(DBM_CPPFLAGS) -D
 tools_smtpd_store_LDFLAGS = $(program_ldflags) $(whole_core)
 tools_smtpd_store_LDADD = $(core_libs) $(DBM_LIBS)
 tools_smtpd_store_DEPENDENCIES = libsmtpd_core.la
+tools_smtpd_try_SOURCES = \
+	tools/child_program.cc \
+	tools/child_program.h \
+	tools/smtpd_try.cc
+tools_smtpd_try_CPPFLAGS = $(core_cppflags) -I$(top_srcdir) -DSMTPD_HTTPD='"$(HTTPD)"' -DSMTPD_HTTPD_CONF='"$(HTTPD_CONF)"'
+tools_smtpd_try_LDFLAGS = $(program_ldflags) $(whole_core)
+tools_smtpd_try_LDADD = $(core_libs)
+tools_smtpd_try_DEPENDENCIES = libsmtpd_core.la

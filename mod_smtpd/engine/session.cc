@@ -54,6 +54,7 @@ Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock
     tls_protocol_ = std::move(peer.tls_protocol);
     tls_cipher_ = std::move(peer.tls_cipher);
     nonce_ = std::move(peer.nonce);
+    is_trial_ = peer.is_trial;
     server_name_ = settings.server_name;
     started_ = clock_.now();
 }

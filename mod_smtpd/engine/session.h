@@ -48,6 +48,7 @@ struct Peer {
     std::uint32_t sessions_of_client = 0;
     std::string tls_protocol;
     std::string tls_cipher;
+    bool is_trial = false;  ///< what plugins are told: nobody is connected
     std::string nonce;  ///< what challenges of AUTH are made of, for tests that repeat; "" = unpredictable
 };
 

@@ -30,7 +30,7 @@ std::string Session::blame() const {
 
 /// Everything that led to a refusal, a line each, with the transaction in which it was said.
 void Session::tell_history() const {
-    if (!history_.has_refusal() || !log_.enabled(LogLevel::debug)) return;
+    if (!history_.has_refusal() || is_trial_ || !log_.enabled(LogLevel::debug)) return;
     const std::string client = client_.address.to_string();
     const auto write = [&](std::uint32_t transaction, const std::string& text) {
         const std::string id = transaction == 0 ? std::string() : format_text("{}-{}", id_, transaction);

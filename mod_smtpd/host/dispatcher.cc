@@ -176,6 +176,12 @@ void Dispatcher::sort() {
     for (auto& chain : chains_) std::stable_sort(chain.links.begin(), chain.links.end(), comes_first);
 }
 
+std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {
+    std::vector<Member> out;
+    for (const auto& link : chain(hook).links) out.push_back({link.instance, link.kind, link.handler.priority, static_cast<bool>(link.handler.ask)});
+    return out;
+}
+
 // --- asking ---
 
 void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {

@@ -31,8 +31,18 @@ public:
     void ask(HookContext& context, engine::Wait& wait) const noexcept;
     Answer run(HookContext& context, const engine::Wait& wait) const noexcept;
 
-private:
     enum class Kind { answer, decide, observe };
+    /// A handler, for those who show chains.
+    struct Member {
+        const Instance* instance;
+        Kind kind;
+        Priority priority;
+        bool asks;  ///< it may want to wait first
+    };
+    /// The handlers of a hook, in the order in which they are called.
+    std::vector<Member> members(HookId hook) const;
+
+private:
     struct Link {
         const Instance* instance;
         Kind kind;

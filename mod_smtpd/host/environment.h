@@ -23,6 +23,7 @@ struct Environment {
     std::string server_name;                         ///< qpsmtpd's `me`
     const Clock* clock = nullptr;
     LogSink* log = nullptr;                          ///< the server's own log, behind the LogRouter
+    bool is_trial = false;                           ///< no client will ever come; logging plugins get no lines
     StoreSpaces* stores = nullptr;                   ///< behind Setup::store(); null: the server has no store
     std::function<std::string(std::string_view)> resolve_path;  ///< behind Setup::path(); empty: paths are taken as they are
     /// The counters of an instance; empty, or null for one instance: they are kept on the heap.

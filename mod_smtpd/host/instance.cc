@@ -5,6 +5,7 @@
 
 #include <smtpd/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <stdexcept>
 
@@ -61,7 +62,8 @@ class Instance::InstanceSetup final : private HookRegistrar, public Setup {
 public:
     InstanceSetup(Instance& instance, const Environment& environment, LogRouter& log)
         : Setup(static_cast<HookRegistrar&>(*this), log_outlets_), instance_(instance), control_(*environment.control), clock_(*environment.clock),
-          stores_(environment.stores), log_(log), server_name_(environment.server_name), resolve_path_(environment.resolve_path) {}
+          is_trial_(environment.is_trial), stores_(environment.stores), log_(log), server_name_(environment.server_name),
+          resolve_path_(environment.resolve_path) {}
 
     const std::string& name() const noexcept override { return instance_.plugin_name_; }
     const std::string& instance() const noexcept override { return instance_.name_; }
@@ -70,6 +72,7 @@ public:
     const Clock& clock() const noexcept override { return clock_; }
     LogSink& log() const noexcept override { return log_; }
     LogSink& server_log() const noexcept override { return log_.server_log(); }
+    bool is_trial() const noexcept override { return is_trial_; }
     PolicyDefaults& policy() noexcept override { return instance_.common_.policy; }
     std::string path(std::string_view from_configuration) const override {
         return resolve_path_ ? resolve_path_(from_configuration) : std::string(from_configuration);
@@ -115,6 +118,7 @@ private:
     Instance& instance_;
     DirectoryControlFiles& control_;
     const Clock& clock_;
+    const bool is_trial_;
     StoreSpaces* const stores_;
     NoStore no_store_;
     LogRouter& log_;
@@ -174,6 +178,22 @@ bool Instance::create(const Environment& environment, LogRouter& log, Problems& 
     const bool is_good = setup_->close(problems);
     if (is_done && !plugin_) problems.push_back({true, position_, format_text("{}: it made no plugin object", subject_)});
     return is_good && plugin_;
+}
+
+std::vector<Instance::Setting> Instance::settings() const {
+    std::vector<Setting> out;
+    const auto compare = [&out](const OptionTable& table, const void* values, const void* defaults) {
+        for (const auto& row : table.rows()) {
+            if (!row.show || std::any_of(out.begin(), out.end(), [&](const Setting& known) { return known.name == row.name; })) continue;
+            if (auto value = row.show(values); value != row.show(defaults)) out.push_back({row.name, std::move(value)});
+        }
+    };
+    const std::unique_ptr<void, void (*)(void*)> defaults(code_.descriptor->make_options(), code_.descriptor->free_options);
+    compare(code_.descriptor->options(), options_.get(), defaults.get());
+    CommonOptions common_defaults;
+    common_defaults.policy = code_.descriptor->defaults;
+    compare(common_options(is_policy_), &common_, &common_defaults);
+    return out;
 }
 
 std::vector<std::pair<HookId, Handler>> Instance::take_handlers() { return std::exchange(setup_->handlers, {}); }

@@ -35,6 +35,13 @@ public:
     Instance& operator=(const Instance&) = delete;
 
     const std::string& name() const noexcept { return name_; }  ///< "queue/maildir:archive"
+    const std::string& position() const noexcept { return position_; }  ///< "httpd.conf line 12"
+    /// The options that are not at their defaults, as they would be written.
+    struct Setting {
+        std::string name;
+        std::string value;
+    };
+    std::vector<Setting> settings() const;
     bool is_policy() const noexcept { return is_policy_; }
     /// Whether its handlers look at the body of messages.
     bool reads_body() const noexcept { return code_.descriptor->reads_body; }

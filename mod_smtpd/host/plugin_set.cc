@@ -76,7 +76,10 @@ void PluginSet::add(const PluginLine& line, const Environment& environment, Prob
         reads_body_ = reads_body_ || (reads_body && sees_message(hook));
         dispatcher_.add(hook, *instance, std::move(handler));
     }
-    for (auto& [up_to, writer] : instance->take_log_outlets()) router_.add(instance->name(), up_to, std::move(writer), instance->counters());
+    for (auto& [up_to, writer] : instance->take_log_outlets()) {
+        loggers_.push_back({instance.get(), Dispatcher::Kind::observe, Priority::normal, false});
+        if (!environment.is_trial) router_.add(instance->name(), up_to, std::move(writer), instance->counters());
+    }
     instances_.push_back(std::move(instance));
 }
 

@@ -36,6 +36,8 @@ public:
     /// Where the sessions of this server log.
     LogSink& log() noexcept { return router_; }
     const std::vector<std::unique_ptr<Instance>>& instances() const noexcept { return instances_; }
+    /// The handlers of a hook, in the order in which they are called; for the hook logging, the plugins that get lines.
+    std::vector<Dispatcher::Member> chain(HookId hook) const { return hook == HookId::logging ? loggers_ : dispatcher_.members(hook); }
 
     // engine::HookRunner
     bool has(HookId hook) const noexcept override { return dispatcher_.has(hook); }
@@ -55,6 +57,7 @@ private:
     std::vector<std::unique_ptr<Instance>> instances_;
     LogRouter router_;
     Dispatcher dispatcher_;
+    std::vector<Dispatcher::Member> loggers_;
     bool reads_body_ = false;
 };
 

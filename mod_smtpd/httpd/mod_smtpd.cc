@@ -8,6 +8,7 @@
 #include "httpd/session_table.h"
 #include "httpd/status_page.h"
 #include "httpd/stores.h"
+#include "httpd/trial.h"
 
 #ifndef AP_MPMQ_CAN_WAITIO
 #warning "This httpd cannot wait for a connection without a thread (before 2.4.63): sessions will block a thread each."
@@ -28,6 +29,9 @@ int check_config(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_se
                      return OK;
                  });
 }
+
+/// Behind check_config, and only if the configuration is being tested.
+void test_config(apr_pool_t* pool, server_rec* main_server) { run_trial(pool, main_server); }
 
 int post_config(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
     return guard(main_server, "post_config", HTTP_INTERNAL_SERVER_ERROR, [&] {
@@ -72,6 +76,7 @@ int pre_close_connection(conn_rec* connection) {
 
 void register_hooks(apr_pool_t*) {
     ap_hook_check_config(check_config, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_test_config(test_config, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_post_config(post_config, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_child_status(child_status, nullptr, nullptr, APR_HOOK_MIDDLE);

@@ -1,11 +1,14 @@
 #include "httpd/server.h"
 
+#include "httpd/trial.h"
+
 #include "support/strings.h"
 
 #include <smtpd/format.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
 
 #include <unixd.h>
 
@@ -34,8 +37,9 @@ std::string key_of(const server_rec* record) {
 }  // namespace
 
 Server::Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends,
-               host::Problems& problems)
-    : record_(record), config_(config), key_(key_of(record)), error_log_(record), control_(control_directories(config), clock_, error_log_),
+               const Trial* trial, host::Problems& problems)
+    : record_(record), config_(config), key_(key_of(record)), clock_(trial ? static_cast<const Clock&>(trial->clock()) : system_clock_),
+      is_trial_(trial != nullptr), error_log_(record), control_(control_directories(config), clock_, error_log_),
       stores_(backends, store_places(config)) {
     choose_settings(problems);
     host::Environment environment;
@@ -45,6 +49,7 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     environment.server_name = settings_.server_name;
     environment.clock = &clock_;
     environment.log = &error_log_;
+    environment.is_trial = is_trial_;
     environment.stores = &stores_;
     environment.resolve_path = [pool = record->process->pconf](std::string_view path) {
         const char* full = ap_server_root_relative(pool, std::string(path).c_str());
@@ -76,7 +81,8 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
     if (expects_proxy_header() && config_.trusted_proxies.value_or(std::vector<IpNetwork>{}).empty())
         problems.push_back({true, config_.proxy_protocol_where, "SmtpProxyProtocol needs SmtpTrustedProxies: whose word would it take?"});
-    if (!children_may_write(settings_.spool.directory))
+    if (is_trial_) settings_.spool.threshold = std::numeric_limits<std::uint64_t>::max();  // no file for it
+    else if (!children_may_write(settings_.spool.directory))
         problems.push_back({true, config_.where, format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there", settings_.spool.directory,
                                                                 ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one")});
 }
@@ -139,7 +145,8 @@ bool log_problems(const host::Problems& problems, const server_rec* record) {
 bool make_servers(apr_pool_t* pool, server_rec* main_server) {
     bool good = true;
     bool any = false;
-    ServerStores& stores = make_in_pool<ServerStores>(pool, main_server);
+    Trial* const trial = config_of(main_server).trial;
+    ServerStores& stores = make_in_pool<ServerStores>(pool, main_server, trial);
     config_of(main_server).server_stores = &stores;
     for (server_rec* record = main_server; record != nullptr; record = record->next) {
         ServerConfig& config = config_of(record);
@@ -147,11 +154,11 @@ bool make_servers(apr_pool_t* pool, server_rec* main_server) {
         if (!config.engine.value_or(false)) continue;
         any = true;
         host::Problems problems;
-        config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, stores.backends(), problems);
+        config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, stores.backends(), trial, problems);
         good = log_problems(problems, record) && good;
     }
     host::Problems problems;
-    stores.check(problems);
+    if (trial == nullptr) stores.check(problems);  // else nothing is written, and who tries need not be the user that serves
     if (good && any) warn_of_unused_places(main_server, problems);
     return log_problems(problems, main_server) && good;
 }

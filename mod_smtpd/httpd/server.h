@@ -19,7 +19,9 @@ namespace smtpd::httpd {
 class Server {
 public:
     /// Loads the plugins and checks everything; what is wrong goes to `problems`. The object must live in a pool.
-    Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends, host::Problems& problems);
+    /// `trial` is null but for a server that only plays (httpd/trial.h).
+    Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends, const Trial* trial,
+           host::Problems& problems);
 
     /// In the serving process. When a plugin cannot start there, that is logged, and is_ready() is false: the plugin's absence must not be an open
     /// door, so clients are asked to come back.
@@ -54,7 +56,9 @@ private:
     bool ready_ = true;
     std::string key_;
     Pace pace_;
-    support::SystemClock clock_{support::SystemClock::Precision::coarse};  ///< it is read around every call of a plugin
+    const support::SystemClock system_clock_{support::SystemClock::Precision::coarse};  ///< it is read around every call of a plugin
+    const Clock& clock_;
+    const bool is_trial_;
     ErrorLog error_log_;
     host::DirectoryControlFiles control_;
     engine::Settings settings_;

@@ -1,6 +1,7 @@
 #include "httpd/server_config.h"
 
 #include "httpd/stores.h"
+#include "httpd/trial.h"
 
 #include "host/options.h"
 #include "support/strings.h"
@@ -302,6 +303,19 @@ const char* add_store(cmd_parms* cmd, void*, int argc, char* const argv[]) {
     return nullptr;
 }
 
+/// SmtpTry descriptor descriptor
+const char* set_try(cmd_parms* cmd, void*, const char* request, const char* report) {
+    if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST) return "SmtpTry is for the command smtpd-try, and works in a configuration test (httpd -t) only";
+    if (const char* wrong = ap_check_cmd_context(cmd, GLOBAL_ONLY)) return wrong;
+    const auto from = support::parse_unsigned(request);
+    const auto to = support::parse_unsigned(report);
+    if (!from || !to || *from > 65535 || *to > 65535) return "SmtpTry takes two numbers of open descriptors; it is for the command smtpd-try";
+    auto wanted = Trial::read_request(static_cast<int>(*from));
+    if (!wanted) return complaint(cmd, format_text("SmtpTry is for the command smtpd-try; {}", wanted.error().what));
+    config_of(cmd).trial = &make_in_pool<Trial>(cmd->pool, std::move(*wanted), static_cast<int>(*to));
+    return nullptr;
+}
+
 }  // namespace
 
 ServerConfig& config_of(const server_rec* server) {
@@ -390,6 +404,7 @@ const command_rec directives[] = {
                  "on: AUTH is offered on connections that are not encrypted, too; off (default)"),
     AP_INIT_TAKE_ARGV("SmtpStore", setter(add_store), nullptr, RSRC_CONF,
                       "where plugins keep state: [namespace] file:path, redis:host:port/database or memory:size, and options"),
+    AP_INIT_TAKE2("SmtpTry", setter(set_try), nullptr, RSRC_CONF, "for the command smtpd-try: the descriptors of a request and of a report"),
     {},
 };
 

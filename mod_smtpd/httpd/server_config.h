@@ -20,6 +20,7 @@ namespace smtpd::httpd {
 
 class Server;
 class ServerStores;
+class Trial;
 
 /// How many sessions a client may have, and what counts as one client.
 struct ClientLimit {
@@ -61,6 +62,8 @@ struct ServerConfig {
     std::string where;          ///< "httpd.conf line 12": where SmtpEngine stands, for messages
     Server* runtime = nullptr;  ///< made by check_config where the engine is on
     ServerStores* server_stores = nullptr;  ///< likewise, of the main server only: those of all servers
+
+    Trial* trial = nullptr;     ///< SmtpTry, in the main server: nobody will be served
 
     ServerConfig merged_onto(const ServerConfig& base) const;
 };

@@ -1,5 +1,7 @@
 #include "httpd/stores.h"
 
+#include "httpd/trial.h"
+
 #include "store/file_store.h"
 #include "store/memory_store.h"
 
@@ -86,6 +88,10 @@ void ServerStores::Log::unreachable(const std::string& what) noexcept {
 void ServerStores::Log::reachable(const std::string& what) noexcept { ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server_, "%s", what.c_str()); }
 
 // --- the configuration ---
+
+ServerStores::ServerStores(server_rec* main_server, Trial* trial)
+    : log_(main_server), backends_(trial ? static_cast<const Clock&>(trial->clock()) : clock_, trial ? trial->store_events() : log_,
+                                   trial ? store::Backends::Access::trial : store::Backends::Access::full) {}
 
 Result<store::Place> read_store_place(const std::vector<std::string>& words, std::string where, apr_pool_t* pool) {
     const auto resolve = [pool](std::string_view path) {

@@ -18,7 +18,8 @@ namespace smtpd::httpd {
 /// The back ends of one configuration, and where they report.
 class ServerStores {
 public:
-    explicit ServerStores(server_rec* main_server) : log_(main_server), backends_(clock_, log_) {}
+    /// With a trial, nothing that is written reaches a back end.
+    ServerStores(server_rec* main_server, Trial* trial);
 
     store::Backends& backends() noexcept { return backends_; }
     /// What can be found wrong without touching anything: a directory that is missing, or not the children's.

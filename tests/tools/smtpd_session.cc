@@ -26,8 +26,8 @@
 #include "engine/session.h"
 #include "fakes/fake_store.h"
 #include "host/plugin_set.h"
-#include "net/zone_resolver.h"
 #include "support/strings.h"
+#include "trial/conversation.h"
 
 #include <smtpd/files.h>
 
@@ -71,25 +71,6 @@ int fail(std::string_view what) {
     return 2;
 }
 
-std::optional<Endpoint> parse_endpoint(std::string_view text) {
-    std::string_view port;
-    if (!text.empty() && text.front() == '[') {
-        const auto end = text.find(']');
-        if (end == std::string_view::npos) return std::nullopt;
-        port = text.substr(end + 1);
-        text = text.substr(1, end - 1);
-    } else if (const auto colon = text.find(':'); colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
-        port = text.substr(colon);
-        text = text.substr(0, colon);
-    }
-    const auto address = IpAddress::parse(text);
-    if (!address) return std::nullopt;
-    if (port.empty()) return Endpoint{*address, 49152};
-    const auto number = support::parse_unsigned(port.substr(1));
-    if (port.front() != ':' || !number || *number == 0 || *number > 65535) return std::nullopt;
-    return Endpoint{*address, static_cast<std::uint16_t>(*number)};
-}
-
 std::optional<smtp::BareNewline> parse_policy(std::string_view text) {
     if (text == "reject") return smtp::BareNewline::reject;
     if (text == "normalize") return smtp::BareNewline::normalize;
@@ -108,7 +89,7 @@ bool set_option(Arguments& arguments, std::string_view name, const std::string& 
     if (name == "--control") arguments.control = value;
     else if (name == "--plugin") arguments.plugins.push_back(value);
     else if (name == "--plugin-dir") arguments.plugin_dirs.push_back(value);
-    else if (name == "--client") return take(arguments.client, parse_endpoint(value));
+    else if (name == "--client") return take(arguments.client, trial::parse_endpoint(value, 49152));
     else if (name == "--me") arguments.me = value;
     else if (name == "--id") arguments.id = value;
     else if (name == "--tls") arguments.tls = value;
@@ -121,19 +102,6 @@ bool set_option(Arguments& arguments, std::string_view name, const std::string& 
     else return false;
     return !value.empty();
 }
-
-/// Stands still until it is moved.
-class MovedClock final : public Clock {
-public:
-    explicit MovedClock(std::uint64_t seconds) : wall_(std::chrono::seconds(seconds)) {}
-    MonotonicTime now() const noexcept override { return MonotonicTime(std::chrono::hours(1)) + moved_; }
-    WallTime wall() const noexcept override { return wall_ + std::chrono::duration_cast<WallTime::duration>(moved_); }
-    void move_to(MonotonicTime time) noexcept { moved_ = std::max(moved_, time - MonotonicTime(std::chrono::hours(1))); }
-
-private:
-    const WallTime wall_;
-    MonotonicTime::duration moved_{0};
-};
 
 class StandardError final : public LogSink {
 public:
@@ -148,71 +116,21 @@ private:
     const LogLevel up_to_;
 };
 
-/// The DNS of a list; what it never answers is given up when the plugins' deadlines pass.
-class Zone final : public engine::NameService {
-public:
-    Result<void> load(const std::string& file) {
-        const auto text = read_file(file, 16 * 1024 * 1024);
-        if (!text) return text.error();
-        return records_.read(*text);
+void write(const std::string& output) {
+    std::fwrite(output.data(), 1, output.size(), stdout);
+    std::fflush(stdout);
+}
+
+/// Runs a session over standard input and output, line by line.
+void run(trial::Conversation& conversation) {
+    write(conversation.start());
+    for (char buffer[64 * 1024]; !conversation.is_over();) {
+        std::string_view rest(buffer, std::fread(buffer, 1, sizeof buffer, stdin));
+        if (rest.empty()) break;
+        while (!rest.empty()) write(conversation.say(trial::take_line(rest)));
     }
-    std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override { return records_.start(std::move(questions), [] {}); }
-
-private:
-    net::ZoneResolver records_;
-};
-
-/// Runs a session over standard input and output.
-class Driver {
-public:
-    Driver(engine::Session& session, MovedClock& clock) : session_(session), clock_(clock) {}
-
-    void run(bool is_early) {
-        if (is_early) run_early();
-        else run_by_line();
-    }
-
-private:
-    void run_by_line() {
-        settle(session_.start());
-        for (char buffer[64 * 1024]; !session_.is_over();) {
-            std::string_view rest(buffer, std::fread(buffer, 1, sizeof buffer, stdin));
-            if (rest.empty()) break;
-            while (!rest.empty()) {
-                const auto line = rest.substr(0, std::min(rest.find('\n'), rest.size() - 1) + 1);
-                rest.remove_prefix(line.size());
-                settle(session_.feed(line));
-            }
-        }
-        settle(session_.end_of_input());
-    }
-
-    void run_early() {
-        const std::string all(std::istreambuf_iterator<char>(std::cin), {});
-        session_.start();
-        settle(session_.feed(all));
-        settle(session_.end_of_input());
-    }
-
-    /// Until the session wants input, or is over.
-    void settle(Step step) {
-        for (;;) {
-            write();
-            if (step == Step::park) clock_.move_to(session_.wake_at());
-            if (step != Step::park && step != Step::more) return;
-            step = session_.resume();
-        }
-    }
-
-    void write() {
-        std::fwrite(session_.output().data(), 1, session_.output().size(), stdout);
-        std::fflush(stdout);
-        session_.output().clear();
-    }
-
-    engine::Session& session_;
-    MovedClock& clock_;
-};
+    write(conversation.end());
+}
 
 /// The control directory's lists, then what the call names.
 std::vector<host::PluginLine> plugin_lines(const Arguments& arguments, host::DirectoryControlFiles& control, host::Problems& problems) {
@@ -236,7 +154,7 @@ std::vector<host::PluginLine> plugin_lines(const Arguments& arguments, host::Dir
 }
 
 int serve(const Arguments& arguments) {
-    MovedClock clock(arguments.clock);
+    trial::TrialClock clock{WallTime(std::chrono::seconds(arguments.clock))};
     StandardError log(arguments.log);
     std::vector<std::string> directories;
     if (!arguments.control.empty()) directories.push_back(arguments.control);
@@ -268,9 +186,15 @@ int serve(const Arguments& arguments) {
     if (std::any_of(problems.begin(), problems.end(), [](const host::Problem& problem) { return problem.is_error; })) return 2;
     if (const auto started = plugins->child_start(); !started) return fail(started.error().what);
 
-    Zone zone;
-    if (!arguments.zone.empty())
-        if (const auto loaded = zone.load(arguments.zone); !loaded) return fail("--zone " + arguments.zone + ": " + loaded.error().what);
+    std::unique_ptr<net::Resolver> zone;
+    if (!arguments.zone.empty()) {
+        const auto text = read_file(arguments.zone, 16 * 1024 * 1024);
+        auto read = text ? trial::read_zone(*text) : Result<std::unique_ptr<net::Resolver>>(text.error());
+        if (!read) return fail("--zone " + arguments.zone + ": " + read.error().what);
+        zone = std::move(*read);
+    }
+    std::optional<trial::Names> names;
+    if (zone) names.emplace(*zone, clock);
 
     engine::Peer peer;
     peer.id = arguments.id;
@@ -280,8 +204,10 @@ int serve(const Arguments& arguments) {
     peer.tls_protocol = arguments.tls;
     if (!arguments.tls.empty()) peer.tls_cipher = "unknown";
     peer.nonce = "nonce";
-    engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer), arguments.zone.empty() ? nullptr : &zone);
-    Driver(session, clock).run(arguments.is_early);
+    engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer), names ? &*names : nullptr);
+    trial::Conversation conversation(session, clock, names ? &*names : nullptr);
+    if (arguments.is_early) write(conversation.all_at_once(std::string(std::istreambuf_iterator<char>(std::cin), {})));
+    else run(conversation);
     return 0;
 }
 

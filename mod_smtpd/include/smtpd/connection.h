@@ -73,6 +73,10 @@ public:
     const std::string& auth_user() const noexcept { return auth_user_; }            ///< UTF-8 without control characters; "" = nobody
     const std::string& auth_mechanism() const noexcept { return auth_mechanism_; }  ///< "PLAIN"
 
+    /// Nobody is connected: an administrator tries out what would happen (smtpd-try). All is to be as it would be, but what a handler does is to leave
+    /// nothing behind: no file, no message to anybody. The store may be used as ever, because it forgets.
+    bool is_trial() const noexcept { return is_trial_; }
+
     // What plugins decide about the client
     bool is_relay_client() const noexcept { return relay_client_; }
     void set_relay_client(bool may_relay) noexcept { relay_client_ = may_relay; }
@@ -128,6 +132,7 @@ protected:
     std::uint32_t sessions_of_client_ = 0;
     Greeted greeted_ = Greeted::no;
     bool relay_client_ = false;
+    bool is_trial_ = false;
     int karma_ = 0;
     std::string whitelisted_;
     std::optional<Naughty> naughty_;

@@ -63,6 +63,8 @@ public:
     virtual LogSink& server_log() const noexcept = 0;
     /// What this instance's `reject`, `reject_type`, … came to. A constructor may change it: for options that mean the same in other words.
     virtual PolicyDefaults& policy() noexcept = 0;
+    /// This server will serve nobody: an administrator tries out what would happen. See Connection::is_trial(); in child_start() the same holds.
+    virtual bool is_trial() const noexcept = 0;
     /// Resolves a path from the configuration: `~`, and relative to the server's root.
     virtual std::string path(std::string_view from_configuration) const = 0;
     /// A namespace of the store, with values of type T. The store can be used from child_start() on; in handlers, as `hook.store(space)`.

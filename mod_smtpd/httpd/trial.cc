@@ -1,0 +1,120 @@
+#include "httpd/trial.h"
+
+#include "httpd/server.h"
+
+#include "trial/trial.h"
+
+#include <smtpd/files.h>
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include <unistd.h>
+
+namespace smtpd::httpd {
+namespace {
+
+Result<std::string> read_all(int descriptor) {
+    std::string text;
+    char buffer[64 * 1024];
+    for (;;) {
+        const auto octets = ::read(descriptor, buffer, sizeof buffer);
+        if (octets == 0) return text;
+        if (octets > 0) text.append(buffer, static_cast<std::size_t>(octets));
+        else if (errno != EINTR) return os_error("its request cannot be read", errno);
+    }
+}
+
+std::vector<Server*> servers_of(server_rec* main_server) {
+    std::vector<Server*> out;
+    for (server_rec* record = main_server; record != nullptr; record = record->next)
+        if (Server* const server = config_of(record).runtime) out.push_back(server);
+    return out;
+}
+
+/// By "name" or "name:port". Where no name is given there must be no choice.
+Result<Server*> find_server(const std::vector<Server*>& servers, const std::string& name) {
+    std::vector<Server*> found;
+    std::string all;
+    for (Server* const server : servers) {
+        const std::string& key = server->key();
+        all += (all.empty() ? "" : ", ") + key;
+        if (name.empty() || name == key || name == key.substr(0, key.rfind(':'))) found.push_back(server);
+    }
+    if (found.size() == 1) return found.front();
+    const auto wrong = [](std::string what) { return Error{ErrorCode::config, std::move(what), 0}; };
+    if (servers.empty()) return wrong("no server of this configuration has SmtpEngine on");
+    if (found.empty()) return wrong(format_text("no server of that name has SmtpEngine on: {}; there are {}", name, all));
+    return wrong(format_text("{} servers {} SmtpEngine on; name one with --host: {}", found.size(), name.empty() ? "have" : "of that name have", all));
+}
+
+IpAddress loopback_like(const IpAddress& client) {
+    if (client.is_v4()) return IpAddress::v4({127, 0, 0, 1});
+    return IpAddress::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
+}
+
+/// The address of the virtual host, where it has one that fits the client.
+Endpoint local_of(const server_rec* record, const IpAddress& client) {
+    Endpoint local{loopback_like(client), 25};
+    for (const server_addr_rec* address = record->addrs; address != nullptr; address = address->next) {
+        if (address->host_port != 0) local.port = address->host_port;
+        char text[64] = "";
+        if (address->host_addr == nullptr || apr_sockaddr_ip_getbuf(text, sizeof text, address->host_addr) != APR_SUCCESS) continue;
+        const auto parsed = IpAddress::parse(text);
+        if (!parsed || parsed->is_v4() != client.is_v4() || *parsed == *IpAddress::parse(client.is_v4() ? "0.0.0.0" : "::")) continue;
+        local.address = *parsed;
+        break;
+    }
+    return local;
+}
+
+}  // namespace
+
+Result<trial::Request> Trial::read_request(int descriptor) {
+    const auto text = read_all(descriptor);
+    return text ? trial::Request::from_text(*text) : Result<trial::Request>(text.error());
+}
+
+void Trial::Events::add(const std::string& what) noexcept {
+    try {
+        texts.push_back(what);
+    } catch (const std::bad_alloc&) {  // a note is missing
+    }
+}
+
+Result<std::string> Trial::play(apr_pool_t* pool, server_rec* main_server, trial::Outcome& outcome) {
+    const auto found = find_server(servers_of(main_server), request_.host);
+    if (!found) return found.error();
+    Server& server = **found;
+    if (ap_run_drop_privileges(pool, main_server) != OK) return Error{ErrorCode::unavailable, "cannot become the user that serves", 0};
+    const support::SystemClock clock;
+    net::CaresResolver resolver(server.resolver_settings(), clock);
+    const trial::Server stage{server.key(), server.config().where, local_of(server.record(), request_.client.address), server.settings(),
+                              server.plugins(), clock_, resolver};
+    if (request_.is_list) return outcome = trial::Outcome::accepted, request_.is_json ? trial::list_json(stage) : trial::list_text(stage);
+    server.child_start();
+    if (!server.is_ready()) return Error{ErrorCode::unavailable, "a plugin cannot start; the server would turn every client away", 0};
+    auto report = trial::run(request_, stage);
+    if (!report) return report.error();
+    report->remarks = events_.texts;
+    outcome = report->outcome();
+    return request_.is_json ? trial::to_json(*report) : trial::to_text(*report);
+}
+
+void Trial::run(apr_pool_t* pool, server_rec* main_server) {
+    trial::Outcome outcome = trial::Outcome::failed;
+    const auto output = play(pool, main_server, outcome);
+    const std::string all = trial::with_outcome(output ? *output : output.error().what, outcome);
+    std::signal(SIGPIPE, SIG_IGN);
+    static_cast<void>(write_all(report_, all));  // who does not want to read it, need not
+}
+
+void run_trial(apr_pool_t* pool, server_rec* main_server) {
+    Trial* const trial = config_of(main_server).trial;
+    if (trial == nullptr) return;
+    guard(main_server, "SmtpTry", 0, [&] { return trial->run(pool, main_server), 0; });
+}
+
+}  // namespace smtpd::httpd

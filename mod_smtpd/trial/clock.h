@@ -1,0 +1,38 @@
+/// clock.h: a clock for trials: the system's, or one that stands still; both can be moved ahead, over a time that nobody wants to wait for.
+#pragma once
+
+#include "support/clock.h"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+
+namespace smtpd::trial {
+
+/// Thread-safe.
+class TrialClock final : public Clock {
+public:
+    /// Runs as the system's.
+    TrialClock() = default;
+    /// Stands still, so that the same trial gives the same output.
+    explicit TrialClock(WallTime standing) : standing_(standing) {}
+
+    MonotonicTime now() const noexcept override { return (standing_ ? MonotonicTime(std::chrono::hours(1)) : system_.now()) + moved(); }
+    WallTime wall() const noexcept override {
+        return (standing_ ? *standing_ : system_.wall()) + std::chrono::duration_cast<WallTime::duration>(moved());
+    }
+    void move_by(std::chrono::nanoseconds time) noexcept { moved_.fetch_add(std::max(time, time.zero()).count()); }
+    /// Nothing happens where that time has come already.
+    void move_to(MonotonicTime time) noexcept { move_by(time - now()); }
+    /// The real time of one that this clock shows.
+    MonotonicTime real(MonotonicTime time) const noexcept { return time - moved(); }
+
+private:
+    std::chrono::nanoseconds moved() const noexcept { return std::chrono::nanoseconds(moved_.load()); }
+
+    const support::SystemClock system_;
+    const std::optional<WallTime> standing_;
+    std::atomic<std::chrono::nanoseconds::rep> moved_{0};
+};
+
+}  // namespace smtpd::trial

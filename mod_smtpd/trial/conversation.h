@@ -1,0 +1,85 @@
+/// conversation.h: drives a session without a connection: gives it octets, does what it asks for, and gathers what it sends. What a session waits for by
+/// the clock is skipped; what it asks the DNS is asked.
+#pragma once
+
+#include "engine/session.h"
+#include "net/zone_resolver.h"
+#include "trial/clock.h"
+
+#include <smtpd/result.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::trial {
+
+/// Asks a resolver, and waits for its answers.
+class Names final : public engine::NameService {
+public:
+    /// Both must outlive it.
+    Names(net::Resolver& resolver, const TrialClock& clock) : resolver_(resolver), clock_(clock) {}
+
+    std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
+    /// True when all answers to the questions last put have come; false when that time has come first, or none will come.
+    bool wait(MonotonicTime until);
+    /// The answers will come from elsewhere, some time. Those of a list come at once or never.
+    void expect_answers() noexcept { answers_come_ = true; }
+
+private:
+    /// Where the resolver's thread leaves word.
+    struct News {
+        std::mutex mutex;
+        std::condition_variable came;
+        bool is_there = false;
+    };
+    net::Resolver& resolver_;
+    const TrialClock& clock_;
+    bool answers_come_ = false;
+    std::shared_ptr<News> news_;
+    std::weak_ptr<net::Lookup> lookup_;
+};
+
+/// A resolver that knows what a file says and nothing else. The Error names the line.
+Result<std::unique_ptr<net::Resolver>> read_zone(std::string_view text);
+
+class Conversation {
+public:
+    /// `names` may be null; every question fails then, if it is what the session was given.
+    Conversation(engine::Session& session, TrialClock& clock, Names* names) : session_(session), clock_(clock), names_(names) {}
+
+    // Each gives what the client gets to see.
+    std::string start() { return settled(session_.start()); }
+    std::string say(std::string_view octets) { return settled(session_.feed(octets)); }
+    std::string end() { return settled(session_.end_of_input()); }
+    /// All of it, without waiting for a single reply.
+    std::string all_at_once(std::string_view octets);
+
+    /// How long the session was parked since the last call.
+    Duration take_waited() noexcept { return std::exchange(waited_, Duration(0)); }
+    bool is_over() const noexcept { return session_.is_over(); }
+    /// Waits are waited for.
+    void take_time() noexcept { takes_time_ = true; }
+
+private:
+    std::string settled(engine::Step step);
+    void sit_out();
+    void pass_time();
+
+    engine::Session& session_;
+    TrialClock& clock_;
+    Names* const names_;
+    bool takes_time_ = false;
+    Duration waited_{0};
+};
+
+/// The next line of `text`, with its LF, which is taken off; "" at the end.
+std::string_view take_line(std::string_view& text) noexcept;
+
+/// "192.0.2.1", "192.0.2.1:4711", "2001:db8::1", "[2001:db8::1]:4711"
+std::optional<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port);
+
+}  // namespace smtpd::trial

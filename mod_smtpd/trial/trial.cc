@@ -1,0 +1,253 @@
+#include "trial/trial.h"
+
+#include "support/base64.h"
+#include "support/strings.h"
+
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <ctime>
+
+namespace smtpd::trial {
+namespace {
+
+/// The plugins, but for those that deliver.
+class Rehearsal final : public engine::HookRunner {
+public:
+    explicit Rehearsal(host::PluginSet& plugins) : plugins_(plugins) {}
+
+    std::vector<std::string> take_deliverers() { return std::exchange(deliverers_, {}); }
+
+    bool has(HookId hook) const noexcept override { return hook != HookId::queue_post && plugins_.has(hook); }
+    bool asks(HookId hook) const noexcept override { return hook != HookId::queue && plugins_.asks(hook); }
+    bool reads_body() const noexcept override { return plugins_.reads_body(); }
+    void ask(HookContext& context, engine::Wait& wait) noexcept override { plugins_.ask(context, wait); }
+    Answer run(HookContext& context, const engine::Wait& wait) noexcept override {
+        if (context.hook != HookId::queue) return plugins_.run(context, wait);
+        try {
+            for (const auto& member : plugins_.chain(HookId::queue)) deliverers_.push_back(member.instance->name());
+        } catch (const std::bad_alloc&) {  // they are not named then
+        }
+        return Answer(Verdict::ok);
+    }
+    std::vector<std::string> control_lines(std::string_view name) noexcept override { return plugins_.control_lines(name); }
+
+private:
+    host::PluginSet& plugins_;
+    std::vector<std::string> deliverers_;
+};
+
+class GatheredLog final : public LogSink {
+public:
+    explicit GatheredLog(LogLevel up_to) : up_to_(up_to) {}
+    std::vector<std::string> take() { return std::exchange(lines_, {}); }
+    bool enabled(LogLevel level) const noexcept override { return level <= up_to_; }
+    void write(const LogLine& line) noexcept override {
+        if (!enabled(line.level)) return;
+        try {
+            LogLine short_line = line;
+            short_line.session = short_line.transaction = {};
+            lines_.push_back(format_text("{} {}", log_level_name(line.level), short_line.to_string()));
+        } catch (const std::bad_alloc&) {  // a line is missing
+        }
+    }
+
+private:
+    const LogLevel up_to_;
+    std::vector<std::string> lines_;
+};
+
+std::string shown_time(WallTime time) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+    std::tm parts{};
+    char text[32] = "";
+    if (::gmtime_r(&seconds, &parts) != nullptr) std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
+    return text;
+}
+
+/// A message with the line ends of SMTP. With `is_stuffed` as it goes over the wire: a line that begins with a dot gets another, and the last one is a dot.
+std::string with_crlf(std::string_view message, bool is_stuffed) {
+    std::string out;
+    while (!message.empty()) {
+        auto line = take_line(message);
+        if (line.ends_with('\n')) line.remove_suffix(1);
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        if (is_stuffed && line.starts_with('.')) out += '.';
+        out.append(line).append("\r\n");
+    }
+    return is_stuffed ? out + ".\r\n" : out;
+}
+
+bool has_8bit(std::string_view text) {
+    return std::any_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; });
+}
+
+/// One session with its client.
+class Client {
+public:
+    Client(const Request& request, const Server& server, Rehearsal& plugins, GatheredLog& log, Names& names)
+        : request_(request), plugins_(plugins), log_(log), session_(server.settings, plugins, server.clock, log, peer_of(request, server), &names),
+          conversation_(session_, server.clock, &names) {
+        visit_.time = shown_time(server.clock.wall());
+        if (request.takes_time) conversation_.take_time();
+    }
+
+    Visit play() {
+        play_dialogue();
+        if (!conversation_.is_over()) say("QUIT", "QUIT\r\n");
+        conversation_.end();
+        judge();
+        return std::move(visit_);
+    }
+
+private:
+    static engine::Peer peer_of(const Request& request, const Server& server) {
+        engine::Peer peer;
+        peer.id = "trial";
+        peer.client = request.client;
+        peer.local = server.local;
+        peer.host = request.client_host;
+        peer.sessions_of_client = 1;
+        peer.tls_protocol = request.tls;
+        if (!request.tls.empty()) peer.tls_cipher = "unknown";
+        peer.is_trial = true;
+        return peer;
+    }
+
+    void play_dialogue();
+    bool authenticate();
+    bool send_recipients();
+    void send_message();
+    std::string mail_command() const;
+    bool say(std::string command, std::string_view octets);
+    bool say(const std::string& command) { return say(command, command + "\r\n"); }
+    void gather(Exchange& exchange);
+    Cause cause_of(const History::Blame& blame) const;
+    void judge();
+
+    const Request& request_;
+    Rehearsal& plugins_;
+    GatheredLog& log_;
+    engine::Session session_;
+    Conversation conversation_;
+    std::uint32_t known_ = 0;
+    Visit visit_;
+};
+
+void Client::play_dialogue() {
+    if (!say("", {})) return;
+    const std::string name = !request_.helo.empty() ? request_.helo : !request_.client_host.empty() ? request_.client_host : request_.client.address.literal();
+    if (!say((request_.is_esmtp ? "EHLO " : "HELO ") + name)) return;
+    if (!request_.user.empty() && !authenticate()) return;
+    if (!request_.from || !say(mail_command())) return;
+    if (request_.to.empty() || !send_recipients()) return;
+    if (request_.message) send_message();
+}
+
+bool Client::authenticate() {
+    if (request_.mechanism == "LOGIN") {
+        return say("AUTH LOGIN") && say("(user " + quoted(request_.user) + ")", support::base64(request_.user) + "\r\n") &&
+               say("(password)", support::base64(request_.password) + "\r\n");
+    }
+    const std::string response = '\0' + request_.user + '\0' + request_.password;
+    return say("AUTH PLAIN (user " + quoted(request_.user) + " and password)", "AUTH PLAIN " + support::base64(response) + "\r\n");
+}
+
+std::string Client::mail_command() const {
+    std::string command = "MAIL FROM:<" + *request_.from + ">";
+    if (!request_.message || !request_.is_esmtp) return command;
+    command += format_text(" SIZE={}", with_crlf(*request_.message, false).size());
+    return has_8bit(*request_.message) ? command + " BODY=8BITMIME" : command;
+}
+
+/// True if the message may be sent: somebody is to get it.
+bool Client::send_recipients() {
+    bool any = false;
+    for (const auto& recipient : request_.to) any = (!conversation_.is_over() && say("RCPT TO:<" + recipient + ">")) || any;
+    return any && !conversation_.is_over();
+}
+
+void Client::send_message() {
+    if (!say("DATA")) return;
+    say(format_text("(message, {} octets)", request_.message->size()), with_crlf(*request_.message, true));
+}
+
+/// The connection, for an empty command. True if the session goes on and the client was not refused anything.
+bool Client::say(std::string command, std::string_view octets) {
+    Exchange exchange;
+    exchange.command = std::move(command);
+    const std::string output = exchange.command.empty() ? conversation_.start() : conversation_.say(octets);
+    std::string_view rest = output;
+    while (!rest.empty()) exchange.replies.emplace_back(support::trim(take_line(rest)));
+    if (!exchange.replies.empty()) exchange.code = static_cast<int>(support::parse_unsigned(exchange.replies.back().substr(0, 3)).value_or(0));
+    gather(exchange);
+    visit_.exchanges.push_back(std::move(exchange));
+    const Exchange& last = visit_.exchanges.back();
+    return !conversation_.is_over() && last.code != 0 && !last.is_refusal();
+}
+
+/// What was said since the last time.
+void Client::gather(Exchange& exchange) {
+    exchange.waited = conversation_.take_waited();
+    exchange.deliverers = plugins_.take_deliverers();
+    exchange.log = log_.take();
+    const History& history = session_.history();
+    const auto& entries = history.entries();
+    const auto fresh = std::min<std::size_t>(history.total() - known_, entries.size());
+    visit_.dropped += history.total() - known_ - static_cast<std::uint32_t>(fresh);
+    known_ = history.total();
+    for (std::size_t i = entries.size() - fresh; i < entries.size(); ++i) {
+        if (entries[i].kind != HistoryEntry::Kind::reply) exchange.said.push_back(entries[i]);
+        else if (const auto blame = history.blame(i); blame.by) exchange.cause = cause_of(blame);
+    }
+}
+
+Cause Client::cause_of(const History::Blame& blame) const {
+    Cause cause;
+    cause.by = blame.by->plugin;
+    if (blame.complaint) cause.complaint = blame.complaint->plugin;
+    const HistoryEntry* const reason = blame.reason() ? blame.reason() : blame.by;
+    cause.hook = hook_name(reason->hook);
+    cause.reason = reason->text;
+    return cause;
+}
+
+/// The first refusal decides.
+void Client::judge() {
+    const auto& exchanges = visit_.exchanges;
+    const auto refusal = std::find_if(exchanges.begin(), exchanges.end(), [](const Exchange& exchange) { return exchange.is_refusal(); });
+    if (refusal != exchanges.end()) {
+        visit_.outcome = refusal->code < 500 ? Outcome::deferred : Outcome::refused;
+        visit_.decisive = static_cast<std::size_t>(refusal - exchanges.begin());
+    } else if (session_.naughty() && request_.message) {
+        visit_.remarks.push_back(format_text("{} failed this client, and the refusal was to come later; but nothing carried it out. Is the plugin naughty there?",
+                                             session_.naughty()->plugin));
+    }
+}
+
+}  // namespace
+
+Result<Report> run(const Request& request, const Server& server) {
+    Report report;
+    report.request = request;
+    report.server = server.name;
+    report.where = server.where;
+    std::unique_ptr<net::Resolver> zone;
+    if (request.zone) {
+        auto read = read_zone(*request.zone);
+        if (!read) return read.error();
+        zone = std::move(*read);
+    }
+    Names names(zone ? *zone : server.resolver, server.clock);
+    if (!zone) names.expect_answers();
+    Rehearsal plugins(server.plugins);
+    GatheredLog log(request.log);
+    report.visits.push_back(Client(request, server, plugins, log, names).play());
+    for (const auto pause : request.again) {
+        server.clock.move_by(pause);
+        report.visits.push_back(Client(request, server, plugins, log, names).play());
+    }
+    return report;
+}
+
+}  // namespace smtpd::trial

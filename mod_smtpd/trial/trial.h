@@ -1,0 +1,81 @@
+/// trial.h: what would happen? Plays a client to a server's engine and plugins, and reports the dialogue with what each plugin said to it.
+///
+/// Nothing is left behind: the store is to be one that forgets (store/overlay_store.h), plugins are told that it is a trial, and those that would deliver
+/// the message are named, but not asked.
+#pragma once
+
+#include "engine/settings.h"
+#include "host/plugin_set.h"
+#include "trial/conversation.h"
+#include "trial/request.h"
+
+#include <smtpd/history.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace smtpd::trial {
+
+/// The server that is tried. All that is referred to outlives the trial.
+struct Server {
+    std::string name;   ///< "mx.example.com:25"
+    std::string where;  ///< "httpd.conf line 12"
+    Endpoint local;
+    const engine::Settings& settings;
+    host::PluginSet& plugins;
+    TrialClock& clock;
+    net::Resolver& resolver;  ///< of the server, for a trial without a zone of its own
+};
+
+/// Who is behind a refusal.
+struct Cause {
+    std::string by;         ///< plugin
+    std::string complaint;  ///< plugin whose deferred failure that one carried out, or ""
+    std::string hook;       ///< at which the reason was found
+    std::string reason;
+};
+
+/// What the client said, what plugins said to that, and what the client was told.
+struct Exchange {
+    std::string command;                  ///< "" = it connected
+    std::vector<HistoryEntry> said;
+    Duration waited{0};                   ///< the session was parked
+    std::vector<std::string> deliverers;  ///< plugins that would be asked to take the message, in that order
+    std::vector<std::string> log;         ///< "warning (rcpt) plugin: text"
+    std::vector<std::string> replies;     ///< lines, without their ends
+    int code = 0;                         ///< of the last reply; 0 = none
+    std::optional<Cause> cause;           ///< of a refusal by a plugin
+
+    bool is_refusal() const noexcept { return code >= 400; }
+};
+
+/// One session.
+struct Visit {
+    std::string time;  ///< "2026-11-20 18:27:00 UTC"
+    std::vector<Exchange> exchanges;
+    Outcome outcome = Outcome::accepted;
+    std::size_t decisive = 0;  ///< the exchange that decided it, where it is not accepted
+    std::vector<std::string> remarks;
+    unsigned dropped = 0;      ///< things that were said to one command, and are more than a session keeps
+};
+
+struct Report {
+    Request request;
+    std::string server, where;
+    std::vector<std::string> remarks;  ///< about the trial as a whole
+    std::vector<Visit> visits;
+    Outcome outcome() const noexcept { return visits.empty() ? Outcome::failed : visits.back().outcome; }
+};
+
+/// The Error says what is wrong with the request.
+Result<Report> run(const Request& request, const Server& server);
+
+std::string to_text(const Report& report);
+std::string to_json(const Report& report);
+
+/// The chains of hooks, and the plugins with their options.
+std::string list_text(const Server& server);
+std::string list_json(const Server& server);
+
+}  // namespace smtpd::trial
