@@ -67,6 +67,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/smtp/address.cc \
 	mod_smtpd/smtp/client_attributes.cc \
 	mod_smtpd/smtp/client_attributes.h \
+	mod_smtpd/smtp/chunk_argument.cc \
+	mod_smtpd/smtp/chunk_argument.h \
 	mod_smtpd/smtp/command.cc \
 	mod_smtpd/smtp/command.h \
 	mod_smtpd/smtp/data_decoder.cc \

@@ -74,6 +74,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/whitelist_test.cc \
 	tests/unit/smtp/address_test.cc \
 	tests/unit/smtp/client_attributes_test.cc \
+	tests/unit/smtp/chunk_argument_test.cc \
 	tests/unit/smtp/command_test.cc \
 	tests/unit/smtp/data_decoder_test.cc \
 	tests/unit/smtp/line_splitter_test.cc \

@@ -41,6 +41,7 @@ constexpr NamedVerb verbs[] = {
     NamedVerb(Verb::lhlo, "LHLO"),
     NamedVerb(Verb::vrfy, "VRFY"),
     NamedVerb(Verb::expn, "EXPN"),
+    NamedVerb(Verb::etrn, "ETRN"),
     NamedVerb(Verb::help, "HELP"),
     NamedVerb(Verb::xclient, "XCLIENT"),
 };

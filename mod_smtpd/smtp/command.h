@@ -20,6 +20,7 @@ enum class Verb : std::uint8_t {
     noop,
     vrfy,
     expn,
+    etrn,
     help,
     quit,
     starttls,

@@ -74,6 +74,15 @@ std::size_t DataDecoder::feed(std::string_view input, Sink& sink) {
     return at;
 }
 
+/// A CR at the very end is bare, and may have been kept back.
+void DataDecoder::finish(Sink& sink) {
+    if (state_ != State::cr) return;
+    state_ = State::done;
+    found(Defect::bare_cr, consumed_ - 1);
+    if (policy_ == BareNewline::normalize) sink.octets(" ");
+    remember({});
+}
+
 void DataDecoder::decode(std::string_view input, std::size_t& at, Run& run) {
     const bool may_scan = max_line_ == 0 || max_line_ >= FastBlock::size;  // see count_block()
     while (at < input.size() && state_ != State::done) {
@@ -120,7 +129,7 @@ void DataDecoder::step(char c, std::size_t at, Run& run) {
     const auto offset = consumed_ + at;
     switch (state_) {
         case State::line_start:
-            if (c != '.') break;
+            if (c != '.' || is_counted_) break;
             run.flush(at);
             state_ = State::dot;
             return;

@@ -1,5 +1,5 @@
 /// data_decoder.h: what follows DATA, octet by octet (RFC 5321 4.1.1.4, 4.5.2): finds the end of data, takes the stuffed dots out, notices what
-/// must not be there.
+/// must not be there. Also the text of BDAT, where somebody else counts and dots are dots.
 ///
 /// End of data is CRLF.CRLF and nothing else, or .CRLF as the very first octets, under every policy and however the input is split. A dot is
 /// special only behind CRLF or at the start; a bare CR or LF never begins or ends a line of the protocol, so no policy lets a message smuggle
@@ -39,11 +39,18 @@ public:
         virtual void octets(std::string_view piece) = 0;  ///< never empty; valid during the call
     };
 
+    /// How the end is told: by a dot on a line of its own, or by the caller, who knows how many octets there are (RFC 3030 2).
+    enum class Framing : std::uint8_t { dot, counted };
+
     /// `max_line` counts a line with its CRLF but without a stuffed dot, as RFC 5321 4.5.3.1.6 does; 0 is no limit.
-    explicit DataDecoder(BareNewline policy, std::uint64_t max_line = 0) noexcept : policy_(policy), max_line_(max_line) {}
+    explicit DataDecoder(BareNewline policy, std::uint64_t max_line = 0, Framing framing = Framing::dot) noexcept
+        : policy_(policy), is_counted_(framing == Framing::counted), max_line_(max_line) {}
 
     /// Decodes `input` up to the end of data, if it is there, and says how many octets of it were used: all, unless the data ended.
     std::size_t feed(std::string_view input, Sink& sink);
+
+    /// Of counted text: it ends here.
+    void finish(Sink& sink);
 
     bool done() const noexcept { return state_ == State::done; }
     std::uint64_t consumed() const noexcept { return consumed_; }  ///< octets used by all calls of feed()
@@ -80,6 +87,7 @@ private:
     static constexpr std::size_t history_size = 16;  // at least context_before and the CR that turned out to be bare
 
     BareNewline policy_;
+    bool is_counted_;
     State state_ = State::line_start;
     Defect first_{};
     std::uint8_t history_length_ = 0;

@@ -4,6 +4,7 @@
 #include "smtp/octets.h"
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace smtpd::smtp {
@@ -42,6 +43,21 @@ constexpr bool is_valid_utf8(std::string_view text) noexcept {
         if (length == 0) return false;
         text.remove_prefix(length);
     }
+    return true;
+}
+
+/// Adds a code point; false, and nothing is added, where it is none.
+inline bool append_utf8(std::string& out, char32_t value) {
+    const auto octet = [&out](char32_t bits) { out += static_cast<char>(static_cast<unsigned char>(bits)); };
+    if (value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return false;
+    if (value < 0x80) {
+        octet(value);
+        return true;
+    }
+    const unsigned behind = value < 0x800 ? 1 : value < 0x10000 ? 2 : 3;
+    constexpr char32_t leads[] = {0, 0xc0, 0xe0, 0xf0};
+    octet(leads[behind] | value >> (6 * behind));
+    for (unsigned i = behind; i-- > 0;) octet(0x80U | (value >> (6 * i) & 0x3fU));
     return true;
 }
 

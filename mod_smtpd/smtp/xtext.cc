@@ -1,6 +1,7 @@
 #include "smtp/xtext.h"
 
 #include "smtp/octets.h"
+#include "smtp/utf8.h"
 
 namespace smtpd::smtp {
 namespace {
@@ -8,7 +9,40 @@ namespace {
 /// -1 for what is no digit; lower case is none here.
 constexpr int hex_value(char c) noexcept { return is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
 
+/// `x{HEXPOINT}` behind a backslash; takes it off the text.
+std::optional<char32_t> take_embedded(std::string_view& text) {
+    constexpr std::size_t most_digits = 6;
+    const auto end = text.substr(0, most_digits + 3).find('}');
+    if (!text.starts_with("x{") || end == std::string_view::npos || end < 4) return std::nullopt;
+    char32_t value = 0;
+    for (const char c : text.substr(2, end - 2)) {
+        if (hex_value(c) < 0) return std::nullopt;
+        value = value << 4U | static_cast<char32_t>(hex_value(c));
+    }
+    text.remove_prefix(end + 1);
+    const bool is_control_character = value < 0x20 || (value >= 0x7f && value < 0xa0);
+    return is_control_character ? std::nullopt : std::optional(value);
+}
+
 }  // namespace
+
+std::optional<std::string> from_utf8_xtext(std::string_view text, bool raw_utf8) {
+    std::string out;
+    while (!text.empty()) {
+        const char c = text.front();
+        if (c == '\\') {
+            text.remove_prefix(1);
+            const auto value = take_embedded(text);
+            if (!value || !append_utf8(out, *value)) return std::nullopt;
+            continue;
+        }
+        const auto length = is_ascii(c) ? std::size_t(is_graphic(c) && c != '+' && c != '=') : raw_utf8 ? first_code_point(text).length : 0;
+        if (length == 0) return std::nullopt;
+        out += text.substr(0, length);
+        text.remove_prefix(length);
+    }
+    return out;
+}
 
 std::optional<std::string> from_xtext(std::string_view text) {
     std::string out;

@@ -157,6 +157,20 @@ std::string smuggled(const std::string& form, std::size_t padding) {
 
 constexpr std::string_view behind = "NOOP\r\n";
 
+/// Counted text, in pieces of that size.
+Result decode_counted(const std::string& input, std::size_t size, BareNewline policy, std::uint64_t max_line = 0) {
+    DataDecoder decoder(policy, max_line, DataDecoder::Framing::counted);
+    Collector collector;
+    for (std::size_t at = 0; at < input.size(); at += size) {
+        const auto text = input.substr(at, size);
+        const std::vector<char> piece(text.begin(), text.end());
+        CPPUNIT_ASSERT_EQUAL(piece.size(), decoder.feed({piece.data(), piece.size()}, collector));
+        CPPUNIT_ASSERT(!decoder.done());
+    }
+    decoder.finish(collector);
+    return result_of(decoder, collector);
+}
+
 class DataDecoderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DataDecoderTest);
     CPPUNIT_TEST(an_ordinary_message_is_handed_on_as_it_is);
@@ -178,6 +192,9 @@ class DataDecoderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(clean_input_is_handed_on_in_one_piece_without_copying);
     CPPUNIT_TEST(nothing_in_changes_nothing);
     CPPUNIT_TEST(both_scanners_see_the_same);
+    CPPUNIT_TEST(in_counted_text_dots_are_dots);
+    CPPUNIT_TEST(counted_text_ends_where_it_is_told_to);
+    CPPUNIT_TEST(counted_text_is_the_same_at_every_split);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -483,6 +500,52 @@ public:
             };
             check_all(WordBlock());
             check_all(FastBlock());
+        }
+    }
+
+    void in_counted_text_dots_are_dots() {
+        const std::string text = ".\r\n..\r\n.x\r\n\r\n.\r\nQUIT\r\n.";
+        for (const auto policy : policies) {
+            const auto result = decode_counted(text, text.size(), policy);
+            CPPUNIT_ASSERT_EQUAL(text, result.content);
+            CPPUNIT_ASSERT_EQUAL(std::string(), result.defects);
+        }
+        for (const auto& form : smuggling_forms) {  // verbatim where they are let in
+            const auto smuggler = smuggled(form, 40);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(readable(form), readable(smuggler), readable(decode_counted(smuggler, 7, BareNewline::accept).content));
+            CPPUNIT_ASSERT_MESSAGE(readable(form), !decode_counted(smuggler, 7, BareNewline::reject).defects.empty());
+            const auto mended = decode_counted(smuggler, 7, BareNewline::normalize).content;
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(readable(form), std::string(), decode_counted(mended, 7, BareNewline::reject).defects);
+        }
+    }
+
+    void counted_text_ends_where_it_is_told_to() {
+        const struct {
+            const char* text;
+            const char* normalized;
+            const char* defects;
+        } rows[] = {{"", "", ""}, {"a", "a", ""}, {"a\r", "a ", "bare CR;"}, {"a\r\n", "a\r\n", ""}, {"a\n", "a\r\n", "bare LF;"}, {"\r", " ", "bare CR;"},
+                    {"a\r\r", "a  ", "bare CR;"}};
+        for (const auto& row : rows)
+            for (const std::size_t size : {1U, 2U, 100U})
+                for (const auto policy : policies) {
+                    const auto result = decode_counted(row.text, size, policy);
+                    const std::string name = readable(row.text) + " " + policy_name(policy);
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(name, readable(policy == BareNewline::normalize ? row.normalized : row.text), readable(result.content));
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(name, std::string(row.defects), result.defects);
+                }
+    }
+
+    void counted_text_is_the_same_at_every_split() {
+        std::mt19937 random(20);
+        for (int round = 0; round < 300; ++round) {
+            std::string text;
+            for (unsigned i = 0, size = random() % 200; i < size; ++i) text += std::string_view("\r\n.\0ab", 6)[random() % 6];
+            for (const auto policy : policies)
+                for (const std::uint64_t max_line : {0U, 80U}) {
+                    const auto whole = decode_counted(text, 1000, policy, max_line);
+                    for (const std::size_t size : {1U, 2U, 3U, 17U, 64U}) assert_same(readable(text), whole, decode_counted(text, size, policy, max_line));
+                }
         }
     }
 };
