@@ -4,6 +4,7 @@
 #include <smtpd/format.h>
 
 #include <fcntl.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,6 +54,12 @@ Result<SpoolFile> SpoolFile::create(const std::string& directory, Creation creat
     }
 #endif
     return create_unlinked(directory);
+}
+
+Result<std::uint64_t> SpoolFile::free_space(const std::string& directory) {
+    struct statvfs about {};
+    if (statvfs(directory.c_str(), &about) != 0) return os_error(format_text("cannot look at the file system of {}", directory), errno);
+    return std::uint64_t{about.f_bavail} * about.f_frsize;
 }
 
 Result<void> SpoolFile::append(std::vector<iovec>& list) {

@@ -23,6 +23,8 @@ public:
     enum class Creation { anonymous, unlinked };
 
     static Result<SpoolFile> create(const std::string& directory, Creation creation = Creation::anonymous);
+    /// How many octets a file there can have, as far as the file system knows.
+    static Result<std::uint64_t> free_space(const std::string& directory);
     /// Takes over a descriptor that is open for reading and writing.
     explicit SpoolFile(support::FileDescriptor descriptor) noexcept : descriptor_(std::move(descriptor)) {}
 

@@ -14,6 +14,12 @@ constexpr std::size_t read_size = 64 * 1024;
 
 }  // namespace
 
+bool has_room(const SpoolSettings& settings, std::uint64_t octets) {
+    if (!settings.keep_body || octets <= settings.threshold) return true;
+    const auto free = SpoolFile::free_space(settings.directory);
+    return !free || octets <= *free;
+}
+
 Result<void> StoredMessage::append(std::string_view bytes) {
     if (failure_) return *failure_;
     received_ += bytes.size();

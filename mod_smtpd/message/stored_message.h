@@ -33,6 +33,10 @@ struct SpoolSettings {
     bool keep_body = true;              ///< false: the body is counted but not kept, for servers on which nobody reads it
 };
 
+/// Whether a message of that size could be kept now: those that stay in memory always, others as far as the directory's file system has room for them. Where
+/// that cannot be found out, the attempt will tell.
+bool has_room(const SpoolSettings& settings, std::uint64_t octets);
+
 class StoredMessage final : public Message {
 public:
     /// The settings must outlive the message.
@@ -45,6 +49,8 @@ public:
     bool headers_complete() const noexcept { return place_ == Place::body; }
     /// The header block is larger than allowed: what came is forgotten, what comes is counted and dropped.
     bool header_too_large() const noexcept { return place_ == Place::too_large; }
+    /// The blank line below the header block: CRLF, LF, or "" where there was none.
+    std::string_view separator() const noexcept { return separator_; }
     /// Whether the body is in a file.
     bool is_spooled() const noexcept { return file_.has_value(); }
 
