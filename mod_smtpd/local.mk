@@ -132,7 +132,11 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/zone_resolver.h \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
+	mod_smtpd/engine/extensions.cc \
+	mod_smtpd/engine/extensions.h \
 	mod_smtpd/engine/hook_runner.h \
+	mod_smtpd/engine/mail_parameters.cc \
+	mod_smtpd/engine/mail_parameters.h \
 	mod_smtpd/engine/mail_transaction.h \
 	mod_smtpd/engine/name_service.h \
 	mod_smtpd/engine/replies.cc \
@@ -140,6 +144,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/session.cc \
 	mod_smtpd/engine/session.h \
 	mod_smtpd/engine/session_auth.cc \
+	mod_smtpd/engine/session_chunks.cc \
 	mod_smtpd/engine/session_commands.cc \
 	mod_smtpd/engine/session_data.cc \
 	mod_smtpd/engine/session_history.cc \

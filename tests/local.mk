@@ -8,9 +8,12 @@ tests_cppflags = $(core_cppflags) -I$(top_srcdir)/tests -I$(top_srcdir) \
 tests_unit_tests_SOURCES = \
 	tests/unit/engine/api_test.cc \
 	tests/unit/engine/history_test.cc \
+	tests/unit/engine/extensions_test.cc \
 	tests/unit/engine/hook_matrix_test.cc \
+	tests/unit/engine/mail_parameters_test.cc \
 	tests/unit/engine/replies_test.cc \
 	tests/unit/engine/session_auth_test.cc \
+	tests/unit/engine/session_chunks_test.cc \
 	tests/unit/engine/session_commands_test.cc \
 	tests/unit/engine/session_data_test.cc \
 	tests/unit/engine/session_dns_test.cc \

@@ -2,6 +2,7 @@
 #include <smtpd/connection.h>
 #include <smtpd/hooks.h>
 #include <smtpd/text.h>
+#include <smtpd/transaction.h>
 #include <smtpd/verdict.h>
 
 #include "support/strings.h"
@@ -57,6 +58,14 @@ std::string_view verdict_name(Verdict verdict) noexcept {
 void Connection::set_naughty(std::string plugin, Verdict verdict, EnhancedCode enhanced, std::string text) {
     if (!naughty_) naughty_ = Naughty{std::move(plugin), {}, verdict, enhanced};
     naughty_->texts.push_back(std::move(text));
+}
+
+bool Transaction::needs_smtputf8() const {
+    if (!smtputf8_) return false;
+    const auto is_plain = [](std::string_view text) { return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; }); };
+    const auto needs_none = [](const Recipient& recipient) { return recipient.address().is_ascii(); };
+    if (!sender_.is_ascii() || !std::all_of(recipients_.begin(), recipients_.end(), needs_none)) return true;
+    return !is_plain(message().headers().edited() ? message().headers().to_string() : message().headers().original());
 }
 
 LogLevel HookContext::effective(LogLevel level) const noexcept {

@@ -1,5 +1,5 @@
 /// session.cc: a session's life, its input and output, and the stages at which plugins are asked. The commands are in session_commands.cc, the
-/// message in session_data.cc.
+/// message in session_data.cc, BDAT in session_chunks.cc.
 #include "engine/session.h"
 
 #include "support/strings.h"
@@ -65,12 +65,13 @@ Phase Session::phase() const noexcept {
     if (over_) return Phase::closing;
     if (!begun_) return Phase::connecting;
     if (waiting_) return Phase::waiting;
-    if (decoder_) return Phase::receiving;
+    if (decoder_ || chunk_) return Phase::receiving;
     if (transaction_) return Phase::transaction;
     return greeted_ == Greeted::no ? Phase::greeting : Phase::command;
 }
 
 Session::Progress Session::progress() const noexcept {
+    if (chunk_) return {true, chunk_->since, chunk_->size - chunk_->left};
     if (!decoder_) return {};
     return {true, data_since_, decoder_->consumed()};
 }
@@ -201,7 +202,7 @@ Step Session::stop_soon() {
 Step Session::step() {
     if (!over_ && !waiting_ && backlog_.empty()) {
         if (at_eof_) {
-            if (decoder_) respond(Say::incomplete_message);
+            if (decoder_ || chunk_) respond(Say::incomplete_message);
             finish();
         } else if (stopping_ && !transaction_ && lines_.pending() == 0) {
             end_connection(reply(Say::shutting_down));
@@ -236,6 +237,8 @@ void Session::process() {
     while (!over_ && !waiting_ && output_.size() < output_limit && !rest_.empty()) {
         if (decoder_)
             receive();
+        else if (chunk_)
+            receive_chunk();
         else if (!next_command())
             return;
         enforce_error_limit();
@@ -268,11 +271,17 @@ bool Session::next_command() {
     else if (line.nul)
         respond(Say::nul_in_command);
     else if ((line.bare_lf || line.bare_cr) && bare_newline_ == smtp::BareNewline::reject)
-        respond(Say::bare_newline_in_command);
+        refuse_bare_newline(line.text);
     else
         command(line.text);
     if (secrets_may_follow_) lines_.wipe();
     return true;
+}
+
+/// Behind a BDAT stands its chunk, which must not be taken for commands.
+void Session::refuse_bare_newline(std::string_view line) {
+    if (smtp::parse_command(line).verb == smtp::Verb::bdat) return end_connection(reply(Say::bare_newline_in_command));
+    respond(Say::bare_newline_in_command);
 }
 
 /// A TLS handshake record where a command should be: a client that was told port 465 is here.
@@ -282,7 +291,13 @@ bool Session::is_foreign_protocol() const noexcept { return rest_.front() == '\x
 
 void Session::put(const Reply& reply) {
     const std::size_t before = output_.size();
-    reply.append_to(output_);
+    if (settings_.extensions.has(Extension::enhanced_status_codes)) {
+        reply.append_to(output_);
+    } else {
+        Reply plain = reply;
+        plain.plain = true;
+        plain.append_to(output_);
+    }
     if (log_.enabled(LogLevel::trace)) write_log(LogLevel::trace, ">>> " + quoted(std::string_view(output_).substr(before)));
 }
 
@@ -339,6 +354,7 @@ void Session::ask_plugins() {
         context.set_answers(answers_so_far());
         hooks_.ask(context, waiting_->wait);
     });
+    if (chunk_) waiting_->wait.silence = Duration(0);  // a chunk comes with its command, and more may follow it (RFC 3030 4.2)
     if (!waiting_->wait.questions.empty()) put_questions();
 }
 
@@ -451,6 +467,7 @@ void Session::finish() {
     if (over_) return;
     over_ = true;
     sasl_.reset();
+    chunk_.reset();
     waiting_.reset();
     if (!begun_) return;
     notify(HookId::disconnect);
@@ -462,6 +479,8 @@ void Session::finish() {
 
 void Session::reset_transaction() {
     decoder_.reset();
+    text_.reset();
+    in_chunks_ = chunk_failed_ = false;
     recipient_.reset();
     refusal_.reset();
     if (!transaction_) return;

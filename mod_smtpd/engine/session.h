@@ -5,10 +5,11 @@
 /// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
 ///
 /// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_auth.cc, session_data.cc,
-/// session_history.cc.
+/// session_chunks.cc (BDAT), session_history.cc.
 #pragma once
 
 #include "engine/hook_runner.h"
+#include "engine/mail_parameters.h"
 #include "engine/mail_transaction.h"
 #include "engine/name_service.h"
 #include "engine/replies.h"
@@ -56,6 +57,9 @@ struct Peer {
 enum class Phase : std::uint8_t { connecting, greeting, command, transaction, receiving, waiting, closing };
 std::string_view phase_name(Phase phase) noexcept;
 
+/// Why a message with what the decoder found in it is refused.
+std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewline policy);
+
 class Session final : public Connection, private smtp::DataDecoder::Sink {
 public:
     /// All that is referred to must outlive the session. Without a NameService every question to the DNS fails.
@@ -87,7 +91,7 @@ public:
     bool is_at_end_of_input() const noexcept { return at_eof_; }
     Phase phase() const noexcept;
     smtp::Verb last_command() const noexcept { return last_verb_; }
-    /// DATA is being received since then, and that many octets have come.
+    /// DATA, or a chunk of BDAT, is being received since then, and that many octets have come.
     struct Progress {
         bool receiving = false;
         MonotonicTime since;
@@ -100,7 +104,7 @@ public:
     void add_capability(std::string line) override { capabilities_.push_back(std::move(line)); }
     std::vector<std::string> config(std::string_view name) override;
     std::vector<std::string> config(std::string_view name, const Address& user) override;
-    std::size_t unread() const noexcept override { return rest_.size() + backlog_.size(); }
+    std::size_t unread() const noexcept override { return chunk_ ? 0 : rest_.size() + backlog_.size(); }  // a chunk may come with its command
     const Clock& clock() const noexcept override { return clock_; }
     LogSink& log() const noexcept override { return log_; }
 
@@ -113,6 +117,7 @@ private:
     void process();
     bool next_command();
     bool is_foreign_protocol() const noexcept;
+    void refuse_bare_newline(std::string_view line);
     void put(const Reply& reply);
     void respond(const Reply& reply);
     void respond(Say what) { respond(reply(what)); }
@@ -173,16 +178,22 @@ private:
     void after_rcpt(const Answer& answer);
     void after_data(const Answer& answer);
     void after_simple(HookId hook, const Answer& answer);
+    void vrfy(std::string_view rest);
     bool rewritten(HookId hook, std::string_view& argument, std::string& storage);
-    bool accept_mail_parameters(MailTransaction& transaction);
+    bool offers(Extension extension) const;
+    ExtensionSet offered() const;
+    ParameterRules parameter_rules() const;
+    bool has_room_for_recipient(const Address& address);
     Reply hello_reply();
+    std::string announcement(Extension extension) const;
     std::string_view showable(std::string_view line);
 
     // session_auth.cc
     bool is_served(std::string_view mechanism) const;
     std::string mechanisms() const;
     bool is_auth_allowed() const noexcept { return is_tls() || settings_.auth_without_tls; }
-    bool is_auth_offered() const { return greeted_ == Greeted::ehlo && is_auth_allowed() && !mechanisms().empty(); }
+    bool has_mechanisms() const;
+    bool is_auth_offered() const { return greeted_ == Greeted::ehlo && is_auth_allowed() && has_mechanisms(); }
     void auth(std::string_view rest);
     void begin_exchange(std::string_view argument);
     void challenge(std::string_view octets);
@@ -193,18 +204,31 @@ private:
     void end_exchange(bool is_good, const Reply& reply);
     void give_up_exchange(Say why);
     std::string nonce();
-    bool accept_submitter(MailTransaction& transaction, std::string_view xtext);
+
+    // session_chunks.cc
+    void bdat(std::string_view rest);
+    std::optional<Say> objection_to_chunk();
+    void after_chunk_data(const Answer& answer);
+    void begin_chunks();
+    void refuse_chunk(Reply refusal);
+    void receive_chunk();
+    void end_of_chunk();
+    void answer_refused_chunk(bool was_last, const Reply& refusal);
 
     // session_data.cc
+    void begin_message();
     void receive();
     void octets(std::string_view piece) override;
     void header_arrived();
+    std::optional<Say> defect_of_header() const;
+    void note_defect(const smtp::DataDecoder& decoder) const;
     void refuse_message(Reply reply);
     void end_of_data();
     void complete_message();
     void after_message_stage(HookId hook, const Answer& answer);
     void add_trace_fields();
     void after_queue(const Answer& answer);
+    Reply queued_reply() const;
     void answer_message(const Reply& decided);
     void end_message(const Reply& decided);
     void end_refused_message();
@@ -245,9 +269,24 @@ private:
     unsigned exchanges_ = 0;
     bool secrets_may_follow_ = false;            ///< what comes next may be a password, even if the exchange is over
 
+    // BDAT
+    struct Chunk {
+        std::uint64_t size;
+        std::uint64_t left;  ///< octets that are still to come
+        bool is_last;
+        MonotonicTime since;
+        std::optional<Reply> refusal{};  ///< its octets are thrown away, and this is the answer; empty: a plugin has answered
+    };
+    std::optional<Chunk> chunk_;             ///< the command was read, its octets follow
+    bool in_chunks_ = false;                 ///< the transaction's message comes with BDAT
+    bool chunk_failed_ = false;              ///< a chunk was refused, and its client may not know yet
+    std::optional<smtp::DataDecoder> text_;  ///< of a message in chunks; nothing for BINARYMIME
+
     // Transaction
     std::uint64_t max_message_size_;
     std::uint32_t transactions_ = 0;
+    std::uint32_t mail_commands_ = 0;
+    std::vector<std::string> recipient_domains_;  ///< of the session, where their number has a limit
     std::unique_ptr<MailTransaction> transaction_;
     std::uint32_t surplus_recipients_ = 0;
     std::optional<smtp::DataDecoder> decoder_;

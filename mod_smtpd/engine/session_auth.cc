@@ -4,7 +4,6 @@
 #include "engine/session.h"
 
 #include "smtp/octets.h"
-#include "smtp/xtext.h"
 #include "support/base64.h"
 #include "support/random.h"
 
@@ -23,12 +22,12 @@ struct Offer {
     bool tells_password;  ///< so that plugins at `auth` can do with it, too
 };
 /// Sorted, as EHLO lists them.
-constexpr Offer offers[] = {{"CRAM-MD5", HookId::auth_cram_md5, false}, {"LOGIN", HookId::auth_login, true}, {"PLAIN", HookId::auth_plain, true}};
+constexpr Offer auth_offers[] = {{"CRAM-MD5", HookId::auth_cram_md5, false}, {"LOGIN", HookId::auth_login, true}, {"PLAIN", HookId::auth_plain, true}};
 
 const Offer* find_offer(std::string_view mechanism) {
-    const auto* found = std::find_if(std::begin(offers), std::end(offers),
+    const auto* found = std::find_if(std::begin(auth_offers), std::end(auth_offers),
                                      [&](const Offer& offer) { return smtp::equals_folded(offer.mechanism, mechanism); });
-    return found == std::end(offers) ? nullptr : found;
+    return found == std::end(auth_offers) ? nullptr : found;
 }
 
 /// The rest of a string of which it is known what it was for.
@@ -46,10 +45,14 @@ bool Session::is_served(std::string_view mechanism) const {
     return offer != nullptr && (hooks_.can_accept(offer->hook) || (offer->tells_password && hooks_.can_accept(HookId::auth)));
 }
 
+bool Session::has_mechanisms() const {
+    return std::any_of(std::begin(auth_offers), std::end(auth_offers), [this](const Offer& offer) { return is_served(offer.mechanism); });
+}
+
 /// " LOGIN PLAIN": those that some plugin can judge, each behind a blank.
 std::string Session::mechanisms() const {
     std::string out;
-    for (const auto& offer : offers)
+    for (const auto& offer : auth_offers)
         if (is_served(offer.mechanism)) out.append(" ").append(offer.mechanism);
     return out;
 }
@@ -154,22 +157,6 @@ void Session::note_auth_failure(const Reply& reply) const {
     const auto& credentials = sasl_->credentials();
     note(LogLevel::notice, "authentication failed for {} mechanism={} code={} user=\"{}\"", client_.address, credentials.mechanism(), reply.code,
          quoted(credentials.user()));
-}
-
-// ---- AUTH= of MAIL
-
-/// What an unauthenticated client says about the submitter is not believed (RFC 4954 5). False where it is no xtext of an address.
-bool Session::accept_submitter(MailTransaction& transaction, std::string_view xtext) {
-    const auto text = smtp::from_xtext(xtext);
-    if (!text) return false;
-    if (*text == "<>") {
-        transaction.set_submitter({});
-        return true;
-    }
-    auto address = Address::parse(*text);
-    if (!address) return false;
-    transaction.set_submitter(is_authenticated() ? std::move(*address) : Address());
-    return true;
 }
 
 }  // namespace smtpd::engine

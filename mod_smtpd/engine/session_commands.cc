@@ -2,11 +2,11 @@
 #include "engine/session.h"
 
 #include "smtp/path_argument.h"
+#include "smtp/utf8.h"
 #include "support/strings.h"
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 namespace smtpd::engine {
 namespace {
@@ -32,14 +32,20 @@ bool is_junk(smtp::Verb verb) {
 
 constexpr std::size_t max_host_octets = 255;  ///< RFC 5321 4.5.3.1.2
 
-/// RFC 1870: up to 20 digits, so more than 64 bits can hold.
-std::optional<std::uint64_t> parse_size(std::string_view digits) {
-    if (digits.empty() || digits.size() > 20 || !std::all_of(digits.begin(), digits.end(), support::is_digit)) return std::nullopt;
-    return support::parse_unsigned(digits).value_or(std::numeric_limits<std::uint64_t>::max());
+constexpr bool is_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) == 0; });
 }
 
+/// Replies are ASCII (RFC 5321 4.2; RFC 6531 3.7.4 allows UTF-8 in few of them).
+std::string accepted_text(const Address& address, const char* what) {
+    return address.is_ascii() ? format_text("{}, {} OK", address.path(), what) : format_text("{} OK", what);
+}
+
+/// RFC 9422 3: a limit has six digits at most; a lower one than there is does no harm.
+unsigned announced_limit(unsigned limit) { return std::min(limit, 999'999U); }
+
 constexpr const char* help_text =
-    "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT\n"
+    "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
     "See RFC 5321";
 
 }  // namespace
@@ -78,22 +84,23 @@ void Session::dispatch(const smtp::Command& command) {
         case Verb::helo: return hello(false, command.rest);
         case Verb::ehlo: return hello(true, command.rest);
         case Verb::auth:
-            if (!mechanisms().empty()) return auth(command.rest);
+            if (has_mechanisms()) return auth(command.rest);
             break;
         case Verb::mail: return mail(command.rest);
         case Verb::rcpt: return rcpt(command.rest);
         case Verb::data: return command.rest.empty() ? data() : respond(Say::syntax_error);
+        case Verb::bdat: return bdat(command.rest);
         case Verb::rset:
             if (!command.rest.empty()) return respond(Say::syntax_error);
             reset_transaction();
             return respond(Say::reset_ok);
         case Verb::quit: return command.rest.empty() ? stage(HookId::quit) : respond(Say::syntax_error);
         case Verb::noop: argument_ = command.rest; return stage(HookId::noop);
-        case Verb::help: argument_ = command.rest; return stage(HookId::help);
-        case Verb::vrfy:
-            if (command.rest.empty()) return respond(Say::syntax_error);
+        case Verb::help:
+            if (!offers(Extension::help)) return respond(Say::not_implemented);
             argument_ = command.rest;
-            return stage(HookId::vrfy);
+            return stage(HookId::help);
+        case Verb::vrfy: return vrfy(command.rest);
         default: break;
     }
     if (is_http(command.verb_text, command.rest)) return end_connection(reply(Say::foreign_protocol));
@@ -153,11 +160,39 @@ void Session::after_hello(const Answer& answer) {
     respond(outcome.reply);
 }
 
+/// Whether the extension is on, and works here and now.
+bool Session::offers(Extension extension) const {
+    if (extension == Extension::auth) return is_auth_offered();
+    if (!settings_.extensions.has(extension)) return false;
+    return extension != Extension::require_tls || is_tls();  // RFC 8689 2
+}
+
+/// A line of the reply to EHLO; "" for what is not announced.
+std::string Session::announcement(Extension extension) const {
+    std::string line(keyword_of(extension));
+    switch (extension) {
+        case Extension::auth: return {};  // stands below the lines of plugins
+        case Extension::vrfy:
+            if (!hooks_.has(HookId::vrfy)) return {};
+            break;
+        case Extension::size:
+            if (max_message_size_ != 0) line += format_text(" {}", max_message_size_);
+            break;
+        case Extension::limits:
+            if (settings_.max_transactions != 0) line += format_text(" MAILMAX={}", announced_limit(settings_.max_transactions));
+            line += format_text(" RCPTMAX={}", announced_limit(settings_.max_recipients));
+            if (settings_.max_recipient_domains != 0) line += format_text(" RCPTDOMAINMAX={}", announced_limit(settings_.max_recipient_domains));
+            break;
+        default: break;
+    }
+    return offers(extension) ? line : std::string();
+}
+
 Reply Session::hello_reply() {
     std::string text = format_text("{} Hi {} {}", server_name_, host_.empty() ? "there" : host_, client_.address.literal());
     if (extended_hello_) {
-        text += "\nPIPELINING\n8BITMIME\nENHANCEDSTATUSCODES\nHELP\nSIZE";
-        if (max_message_size_ != 0) text += " " + std::to_string(max_message_size_);
+        for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i)
+            if (const auto line = announcement(static_cast<Extension>(i)); !line.empty()) text += "\n" + line;
         for (const auto& capability : capabilities_) text += "\n" + capability;
         if (const auto list = is_auth_allowed() ? mechanisms() : std::string(); !list.empty()) text += "\nAUTH" + list;
     }
@@ -169,9 +204,11 @@ Reply Session::hello_reply() {
 void Session::mail(std::string_view rest) {
     if (greeted_ == Greeted::no) return respond(Say::hello_first);
     if (transaction_) return respond(Say::nested_mail);
+    if (settings_.max_transactions != 0 && ++mail_commands_ > settings_.max_transactions) return end_connection(reply(Say::too_many_transactions));
     std::string storage;
     if (!rewritten(HookId::mail_parse, rest, storage)) return;
-    auto parsed = smtp::parse_mail(rest);
+    const ParameterRules rules = parameter_rules();
+    auto parsed = smtp::parse_mail(rest, rules.offered.has(Extension::smtputf8));
     if (const auto* refused = std::get_if<Reply>(&parsed)) return respond(*refused);
     auto& argument = std::get<smtp::PathArgument>(parsed);
     std::string path(argument.path);
@@ -179,42 +216,44 @@ void Session::mail(std::string_view rest) {
         PathHook context(HookId::mail_pre, *this, path, argument.parameters);
         if (answer_ends_stage(HookId::mail_pre, hooks_.run(context))) return;
     }
-    std::string why;
-    auto sender = Address::parse_path(path, {.smtputf8 = false, .allow_null = true, .allow_postmaster = false}, &why);
-    if (!sender) return respond(smtp::bad_sender_reply(why));
     auto transaction = std::make_unique<MailTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
-    transaction->set_sender(std::move(*sender));
     transaction->set_parameters(std::move(argument.parameters));
-    if (!accept_mail_parameters(*transaction)) return;
+    const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) && transaction->sender_parameters().has("SMTPUTF8");
+    if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
+    std::string why;
+    auto sender = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = true, .allow_postmaster = false}, &why);
+    if (!sender) return respond(smtp::bad_sender_reply(why));
+    transaction->set_sender(std::move(*sender));
+    if (const auto refused = take_mail_parameters(rules, *transaction)) return respond(*refused);
     history_.set_transaction(++transactions_);
     surplus_recipients_ = 0;
+    chunk_failed_ = false;
     transaction_ = std::move(transaction);
     stage(HookId::mail);
 }
 
-/// SIZE (RFC 1870), BODY (RFC 6152) and AUTH (RFC 4954 5). False when one is refused (and the client was told).
-bool Session::accept_mail_parameters(MailTransaction& transaction) {
-    for (const auto& parameter : transaction.sender_parameters()) {
-        if (parameter.keyword == "SIZE") {
-            const auto octets = parse_size(parameter.value.value_or(""));
-            if (!octets) return respond(Say::bad_size), false;
-            if (max_message_size_ != 0 && *octets > max_message_size_) return respond(Say::size_exceeded), false;
-            transaction.set_declared_size(*octets);
-        } else if (parameter.keyword == "BODY") {
-            const std::string_view body = parameter.value ? std::string_view(*parameter.value) : std::string_view();
-            if (support::equals_folded(body, "8BITMIME")) transaction.set_8bitmime();
-            else if (!support::equals_folded(body, "7BIT")) return respond(Say::bad_body), false;
-        } else if (parameter.keyword == "AUTH" && is_auth_offered()) {
-            if (!accept_submitter(transaction, parameter.value.value_or(""))) return respond(Say::bad_submitter), false;
-        } else if (!settings_.ignore_unknown_parameters) {
-            return respond(Say::unknown_parameter), false;
-        }
+/// Without EHLO a client has no extensions; SIZE and BODY are taken from it all the same, as they always were.
+ExtensionSet Session::offered() const {
+    ExtensionSet out;
+    for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i) {
+        const auto extension = static_cast<Extension>(i);
+        const bool is_plain = extension == Extension::size || extension == Extension::eight_bit_mime;
+        if (greeted_ == Greeted::ehlo || is_plain) out.set(extension, offers(extension));
     }
-    return true;
+    return out;
+}
+
+ParameterRules Session::parameter_rules() const {
+    return {.offered = offered(),
+            .ignores_unknown = settings_.ignore_unknown_parameters,
+            .believes_submitter = is_authenticated(),
+            .grants_priority = is_relay_client(),
+            .max_message_size = max_message_size_,
+            .spool = settings_.spool};
 }
 
 void Session::after_mail(const Answer& answer) {
-    const Outcome outcome = outcome_of(HookId::mail, answer, {250, {2, 1, 0}, transaction_->sender().path() + ", sender OK"});
+    const Outcome outcome = outcome_of(HookId::mail, answer, {250, {2, 1, 0}, accepted_text(transaction_->sender(), "sender")});
     if (outcome.proceeds) return respond(outcome.reply);
     answer_ends_stage(HookId::mail, answer);
     reset_transaction();
@@ -224,9 +263,11 @@ void Session::after_mail(const Answer& answer) {
 
 void Session::rcpt(std::string_view rest) {
     if (!transaction_) return respond(greeted_ == Greeted::no ? Say::hello_first : Say::mail_first);
+    if (in_chunks_) return respond(Say::chunks_begun);
     std::string storage;
     if (!rewritten(HookId::rcpt_parse, rest, storage)) return;
-    auto parsed = smtp::parse_rcpt(rest);
+    const bool is_smtputf8 = transaction_->is_smtputf8();
+    auto parsed = smtp::parse_rcpt(rest, is_smtputf8);
     if (const auto* refused = std::get_if<Reply>(&parsed)) return respond(*refused);
     auto& argument = std::get<smtp::PathArgument>(parsed);
     std::string path(argument.path);
@@ -234,23 +275,44 @@ void Session::rcpt(std::string_view rest) {
         PathHook context(HookId::rcpt_pre, *this, path, argument.parameters);
         if (answer_ends_stage(HookId::rcpt_pre, hooks_.run(context))) return;
     }
+    if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
     std::string why;
-    auto address = Address::parse_path(path, {.smtputf8 = false, .allow_null = false, .allow_postmaster = true}, &why);
+    auto address = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = false, .allow_postmaster = true}, &why);
     if (!address) return respond(smtp::bad_recipient_reply(why));
-    if (!argument.parameters.empty() && !settings_.ignore_unknown_parameters) return respond(Say::unknown_parameter);
-    if (transaction_->recipients().size() >= settings_.max_recipients) {
-        // RFC 5321 4.5.3.1.10: no fault of the client, who sends the message for those accepted and comes again
-        if (++surplus_recipients_ > settings_.max_recipients) return respond(Say::too_many_recipients);
-        remember_reply(reply(Say::too_many_recipients));
-        return put(reply(Say::too_many_recipients));
-    }
-    recipient_.emplace(std::move(*address), std::move(argument.parameters));
+    Recipient recipient(std::move(*address), std::move(argument.parameters));
+    if (!recipient.parameters().empty())
+        if (const auto refused = take_rcpt_parameters(parameter_rules(), is_smtputf8, recipient)) return respond(*refused);
+    if (!has_room_for_recipient(recipient.address())) return;
+    recipient_ = std::move(recipient);
     stage(HookId::rcpt);
 }
 
+/// False when there are too many of them (and the client was told). RFC 5321 4.5.3.1.10: no fault of the client, who sends the message for those
+/// accepted and comes again; so only many of these count as errors.
+bool Session::has_room_for_recipient(const Address& address) {
+    std::optional<Say> limit;
+    if (transaction_->recipients().size() >= settings_.max_recipients) limit = Say::too_many_recipients;
+    const auto most_domains = settings_.max_recipient_domains;
+    if (!limit && most_domains != 0 && recipient_domains_.size() >= most_domains && address.has_domain() &&
+        std::find(recipient_domains_.begin(), recipient_domains_.end(), address.domain_lower()) == recipient_domains_.end())
+        limit = Say::too_many_domains;
+    if (!limit) return true;
+    if (++surplus_recipients_ > settings_.max_recipients) {
+        respond(*limit);
+    } else {
+        remember_reply(reply(*limit));
+        put(reply(*limit));
+    }
+    return false;
+}
+
 void Session::after_rcpt(const Answer& answer) {
-    const Outcome outcome = outcome_of(HookId::rcpt, answer, {250, {2, 1, 5}, recipient_->address().path() + ", recipient OK"});
+    const Outcome outcome = outcome_of(HookId::rcpt, answer, {250, {2, 1, 5}, accepted_text(recipient_->address(), "recipient")});
     if (outcome.proceeds) {
+        const auto domain = settings_.max_recipient_domains != 0 ? recipient_->address().domain_lower() : std::string();
+        if (!domain.empty() && std::find(recipient_domains_.begin(), recipient_domains_.end(), domain) == recipient_domains_.end())
+            recipient_domains_.push_back(domain);
+        chunk_failed_ = false;
         transaction_->recipients().push_back(std::move(*recipient_));
         respond(outcome.reply);
     } else {
@@ -263,28 +325,40 @@ void Session::after_rcpt(const Answer& answer) {
 
 void Session::data() {
     if (!transaction_) return respond(greeted_ == Greeted::no ? Say::hello_first : Say::mail_first);
+    if (in_chunks_) return respond(Say::chunks_begun);
     if (transaction_->recipients().empty()) return respond(Say::rcpt_first);
+    if (transaction_->is_binarymime()) return respond(Say::binary_needs_chunks);  // RFC 3030 3
     stage(HookId::data);
 }
 
 void Session::after_data(const Answer& answer) {
+    if (chunk_) return after_chunk_data(answer);
     const Outcome outcome = outcome_of(HookId::data, answer, reply(Say::go_ahead));
     if (!outcome.proceeds) {
         answer_ends_stage(HookId::data, answer);
         return reset_transaction();
     }
-    transaction_->begin_message();
-    constexpr std::uint64_t crlf_size = 2;
-    decoder_.emplace(bare_newline_, settings_.max_text_line == 0 ? 0 : settings_.max_text_line + crlf_size);
-    headers_seen_ = drop_data_ = hang_up_ = false;
-    refusal_.reset();
-    final_text_.clear();
+    begin_message();
+    decoder_.emplace(bare_newline_, settings_.max_text_line_with_end());
     last_line_.clear();
     data_since_ = clock_.now();
     respond(outcome.reply);
 }
 
 // ---- the others
+
+/// RFC 5321 4.1.1.6, with the SMTPUTF8 at its end of RFC 6531 3.7.4.2.
+void Session::vrfy(std::string_view rest) {
+    const auto blank = rest.find_last_of(" \t");
+    const bool is_smtputf8 = offers(Extension::smtputf8) && greeted_ == Greeted::ehlo && blank != rest.npos &&
+                             support::equals_folded(rest.substr(blank + 1), "SMTPUTF8");
+    if (is_smtputf8) rest = support::trim(rest.substr(0, blank));
+    if (rest.empty()) return respond(Say::syntax_error);
+    if (!is_ascii(rest) && !is_smtputf8) return respond(Say::needs_smtputf8);
+    if (is_smtputf8 && !smtp::is_valid_utf8(rest)) return respond(Say::bad_utf8_argument);
+    argument_ = rest;
+    stage(HookId::vrfy);
+}
 
 void Session::after_simple(HookId hook, const Answer& answer) {
     switch (hook) {

@@ -1,10 +1,11 @@
-/// session_data.cc: the message, from 354 to the final reply (RFC 5321 4.1.1.4).
+/// session_data.cc: the message, from 354 or the first chunk of BDAT to the final reply (RFC 5321 4.1.1.4).
 ///
 /// Whatever goes wrong while octets arrive is answered only at the end of data, so that client and server stay in step. 250 is said only after
 /// a plugin of the queue hook has said that the message is safe.
 #include "engine/session.h"
 
 #include "engine/trace_fields.h"
+#include "smtp/utf8.h"
 #include "support/strings.h"
 
 namespace smtpd::engine {
@@ -18,6 +19,8 @@ std::string address_list(const std::vector<Recipient>& recipients) {
 
 Reply storage_refusal(const Error& error) { return reply(error.code == ErrorCode::no_space ? Say::spool_full : Say::spool_failed); }
 
+}  // namespace
+
 std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewline policy) {
     using smtp::Defect;
     if (decoder.has(Defect::line_too_long)) return Say::text_line_too_long;
@@ -28,7 +31,13 @@ std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewli
     return {};
 }
 
-}  // namespace
+void Session::begin_message() {
+    transaction_->begin_message();
+    headers_seen_ = drop_data_ = hang_up_ = false;
+    refusal_.reset();
+    final_text_.clear();
+    data_octets_ = 0;
+}
 
 void Session::receive() {
     rest_.remove_prefix(decoder_->feed(rest_, *this));
@@ -59,12 +68,30 @@ void Session::octets(std::string_view piece) {
 
 void Session::header_arrived() {
     headers_seen_ = true;
+    if (const auto defect = defect_of_header()) return refuse_message(reply(*defect));
     if (!hooks_.has(HookId::data_headers_end)) return;
     MessageHook context(HookId::data_headers_end, *this, *transaction_);
     Outcome outcome = outcome_of(HookId::data_headers_end, hooks_.run(context), {});
     if (outcome.proceeds || outcome.is_done) return;
     hang_up_ = outcome.disconnects;
     refuse_message(std::move(outcome.reply));
+}
+
+/// What only the header block can have: with SMTPUTF8 octets that are no UTF-8 (RFC 6532 3), and with BINARYMIME, where nobody else looks at the octets, line
+/// ends that are none.
+std::optional<Say> Session::defect_of_header() const {
+    if (!transaction_->is_smtputf8() && !transaction_->is_binarymime()) return std::nullopt;
+    const std::string_view block = transaction_->stored().headers().original();
+    if (transaction_->is_smtputf8() && !smtp::is_valid_utf8(block)) return Say::bad_utf8_header;
+    if (!transaction_->is_binarymime() || bare_newline_ == smtp::BareNewline::accept) return std::nullopt;
+    struct Ignored final : smtp::DataDecoder::Sink {
+        void octets(std::string_view) override {}
+    } ignored;
+    smtp::DataDecoder decoder(smtp::BareNewline::reject, 0, smtp::DataDecoder::Framing::counted);
+    decoder.feed(block, ignored);
+    decoder.finish(ignored);
+    const bool is_clean = decoder.is_clean() && transaction_->stored().separator() != "\n";
+    return is_clean ? std::nullopt : std::optional(Say::bare_newline_in_header);
 }
 
 /// The message will be refused when it is over; what still comes is not kept.
@@ -78,13 +105,17 @@ void Session::end_of_data() {
     const auto decoder = std::move(*decoder_);
     decoder_.reset();
     data_octets_ = decoder.consumed();
-    if (const auto defect = decoder.first_defect())
-        note(bare_newline_ == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info, "{} in the message at octet {}: \"{}\"",
-             smtp::defect_name(defect->defect), defect->offset, defect->around);
+    note_defect(decoder);
     if (const auto why = refusal_for(decoder, bare_newline_); why && !refusal_) refusal_ = reply(*why);
     if (!refusal_) complete_message();
     if (refusal_) return end_refused_message();
     stage(HookId::data_post_headers);
+}
+
+void Session::note_defect(const smtp::DataDecoder& decoder) const {
+    if (const auto defect = decoder.first_defect())
+        note(bare_newline_ == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info, "{} in the message at octet {}: \"{}\"",
+             smtp::defect_name(defect->defect), defect->offset, defect->around);
 }
 
 void Session::complete_message() {
@@ -116,7 +147,7 @@ void Session::add_trace_fields() {
     std::string received = received_value(*this, *transaction_, settings_.software);
     if (hooks_.has(HookId::received_line)) {
         std::string value = received;
-        ReceivedLineHook context(*this, *transaction_, protocol_word(*this), value);
+        ReceivedLineHook context(*this, *transaction_, protocol_word(*this, *transaction_), value);
         if (hooks_.run(context).verdict == Verdict::ok && !value.empty()) received = std::move(value);
     }
     Headers& headers = transaction_->message().headers();
@@ -128,8 +159,19 @@ void Session::add_trace_fields() {
         headers.prepend("Authentication-Results", results);
 }
 
+/// With a priority that is not the one asked for, it says which (RFC 6710 4.1, X.3.6).
+Reply Session::queued_reply() const {
+    if (offers(Extension::mt_priority)) {
+        const auto* const asked = transaction_->sender_parameters().find("MT-PRIORITY");
+        const int priority = transaction_->priority().value_or(0);
+        if (priority != (asked != nullptr && asked->value ? parse_priority(*asked->value).value_or(0) : 0))
+            return {250, {2, 3, 6}, format_text("{} is the priority of this message", priority)};
+    }
+    return {250, {2, 0, 0}, "Queued!"};
+}
+
 void Session::after_queue(const Answer& answer) {
-    Outcome outcome = outcome_of(HookId::queue, answer, {250, {2, 0, 0}, "Queued!"});
+    Outcome outcome = outcome_of(HookId::queue, answer, queued_reply());
     if (outcome.is_done) return reset_transaction();
     if (outcome.proceeds) {
         ++messages_;

@@ -3,6 +3,7 @@
 
 #include <smtpd/ip.h>
 
+#include "engine/extensions.h"
 #include "message/stored_message.h"
 #include "smtp/data_decoder.h"
 
@@ -19,14 +20,19 @@ struct Settings {
     std::string software = "mod_smtpd";     ///< named in the Received field
     std::string authserv_id;                ///< of Authentication-Results (RFC 8601); "" = server_name, "none" = no such field
 
+    ExtensionSet extensions = default_extensions();  ///< those that may be announced, each where it works
+
     std::uint64_t max_message_size = 0;     ///< octets, 0 = no limit; announced with SIZE (RFC 1870)
     unsigned max_recipients = 1000;         ///< per transaction; RFC 5321 4.5.3.1.8 asks for at least 100
+    unsigned max_transactions = 0;          ///< MAIL commands in a session, the next one ends it; 0 = no limit; MAILMAX of LIMITS (RFC 9422)
+    unsigned max_recipient_domains = 0;     ///< of accepted recipients in a session; 0 = no limit; RCPTDOMAINMAX of LIMITS
     unsigned max_errors = 20;               ///< replies of 4xx and 5xx in a session before it is closed; 0 = no limit
     unsigned max_junk_commands = 100;       ///< NOOP, RSET, HELO, VRFY, HELP without a message between them; each further one counts as an error
     bool ignore_unknown_parameters = false; ///< unknown parameters of MAIL and RCPT: refused with 555 (RFC 5321 4.1.1.11), or ignored as qpsmtpd does
     bool auth_without_tls = false;          ///< AUTH on connections that are not encrypted
-    unsigned max_command_line = 2048;       ///< octets with CRLF; RFC 5321 4.5.3.1.4 asks for at least 512
+    unsigned max_command_line = 2048;       ///< octets with CRLF; RFC 5321 4.5.3.1.4 asks for at least 512, extensions for longest_mail_line
     std::uint64_t max_text_line = 0;        ///< octets of a line of the message without CRLF; 0 = no limit; RFC 5321 asks for 998
+    std::uint64_t max_text_line_with_end() const noexcept { return max_text_line == 0 ? 0 : max_text_line + 2; }
     std::uint64_t max_input_backlog = 65536;  ///< what a client may send ahead while its session is parked
 
     smtp::BareNewline bare_newline = smtp::BareNewline::reject;

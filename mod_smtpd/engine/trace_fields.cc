@@ -64,16 +64,16 @@ std::string property_value(std::string_view text) {
 
 }  // namespace
 
-std::string_view protocol_word(const Connection& connection) noexcept {
+std::string_view protocol_word(const Connection& connection, const Transaction& transaction) noexcept {
     if (connection.greeted() != Greeted::ehlo) return "SMTP";
-    if (connection.is_authenticated()) return connection.is_tls() ? "ESMTPSA" : "ESMTPA";
-    return connection.is_tls() ? "ESMTPS" : "ESMTP";
+    static constexpr std::string_view words[2][4] = {{"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"}, {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"}};
+    return words[transaction.is_smtputf8() ? 1 : 0][(connection.is_authenticated() ? 2 : 0) + (connection.is_tls() ? 1 : 0)];
 }
 
 std::string received_value(const Connection& connection, const Transaction& transaction, std::string_view software) {
     std::string value = format_text("from {} ({} {})\n\tby {} ({}) with {} id {}", safe_host(connection.hello_host()),
                                     connection.host().empty() ? "unknown" : safe_host(connection.host()), connection.address().literal(),
-                                    connection.server_name(), software, protocol_word(connection), transaction.id());
+                                    connection.server_name(), software, protocol_word(connection, transaction), transaction.id());
     if (connection.is_tls()) value += format_text("\n\t(using {} with cipher {})", connection.tls_protocol(), connection.tls_cipher());
     if (transaction.recipients().size() == 1 && transaction.recipients().front().address().has_domain())
         value += format_text("\n\tfor {}", transaction.recipients().front().address().path());

@@ -71,6 +71,9 @@ void Server::choose_settings(host::Problems& problems) {
     if (const auto size = first_line("databytes"); !size.empty() && !support::parse_unsigned(size))
         problems.push_back({true, control_.source("databytes")->path(), format_text("databytes is a number of octets, not \"{}\"", size)});
     settings_.max_recipients = config_.max_recipients.value_or(settings_.max_recipients);
+    settings_.max_transactions = config_.max_transactions.value_or(settings_.max_transactions);
+    settings_.max_recipient_domains = config_.max_recipient_domains.value_or(settings_.max_recipient_domains);
+    choose_extensions(problems);
     settings_.max_errors = config_.max_errors.value_or(settings_.max_errors);
     settings_.max_text_line = config_.max_text_line.value_or(0);
     settings_.bare_newline = config_.bare_newline.value_or(smtp::BareNewline::reject);
@@ -90,6 +93,16 @@ void Server::choose_settings(host::Problems& problems) {
 bool Server::is_trusted_proxy(const IpAddress& address) const {
     if (!config_.trusted_proxies) return false;
     return std::any_of(config_.trusted_proxies->begin(), config_.trusted_proxies->end(), [&](const IpNetwork& network) { return network.contains(address); });
+}
+
+/// One that another extension is needed for goes with it, but not where it was asked for.
+void Server::choose_extensions(host::Problems& problems) {
+    const auto wanted = config_.extensions.applied_to(settings_.extensions);
+    settings_.extensions = engine::workable(wanted);
+    for (unsigned i = 0; i < static_cast<unsigned>(engine::Extension::count); ++i)
+        if (const auto extension = static_cast<engine::Extension>(i); config_.extensions.on.has(extension) && !settings_.extensions.has(extension))
+            problems.push_back({true, config_.where, format_text("SmtpExtensions: {} needs {}, which is off", engine::keyword_of(extension),
+                                                                  engine::keyword_of(*engine::needed_by(extension)))});
 }
 
 /// The control directory's `plugins` file, then the directives.

@@ -49,6 +49,7 @@ public:
 
 private:
     void choose_settings(host::Problems& problems);
+    void choose_extensions(host::Problems& problems);
     std::vector<host::PluginLine> plugin_lines(host::Problems& problems);
 
     server_rec* record_;

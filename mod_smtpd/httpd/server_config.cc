@@ -153,6 +153,12 @@ const char* set_spool_threshold(cmd_parms* cmd, void*, const char* text) {
 const char* set_max_recipients(cmd_parms* cmd, void*, const char* text) {
     return set(cmd, text, config_of(cmd).max_recipients, [](std::string_view in, unsigned& value) { return read_count(in, value, 1); });
 }
+const char* set_max_transactions(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).max_transactions, [](std::string_view in, unsigned& value) { return read_count(in, value); });
+}
+const char* set_max_recipient_domains(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).max_recipient_domains, [](std::string_view in, unsigned& value) { return read_count(in, value); });
+}
 const char* set_max_errors(cmd_parms* cmd, void*, const char* text) {
     return set(cmd, text, config_of(cmd).max_errors, [](std::string_view in, unsigned& value) { return read_count(in, value); });
 }
@@ -217,6 +223,31 @@ const char* set_bare_newline(cmd_parms* cmd, void*, int argc, char* const argv[]
         if (argc > 0 && support::equals_folded(argv[0], word)) config.bare_newline = policy;
     if (!config.bare_newline) return "SmtpBareNewline takes reject, normalize or accept, then networks from which bare CR and LF are accepted";
     return read_networks(cmd, 1, argc, argv, config.bare_newline_exempt);
+}
+
+/// What SmtpExtensions says of a word that is no extension which can be switched.
+std::string unknown_extension(std::string_view keyword) {
+    if (support::equals_folded(keyword, "STARTTLS") || support::equals_folded(keyword, "AUTH"))
+        return format_text("{} is not switched here: it is offered where the server is set up for it", keyword);
+    std::string all;
+    for (unsigned i = 0; i < static_cast<unsigned>(engine::Extension::count); ++i)
+        if (const auto extension = static_cast<engine::Extension>(i); extension != engine::Extension::auth)
+            all.append(all.empty() ? "" : ", ").append(engine::keyword_of(extension));
+    return format_text("there is no extension \"{}\"; there are {}", keyword, all);
+}
+
+/// SmtpExtensions [+|-]keyword …
+const char* set_extensions(cmd_parms* cmd, void*, int argc, char* const argv[]) {
+    if (argc == 0) return "SmtpExtensions takes names of extensions as EHLO lists them, with + or - in front";
+    for (int i = 0; i < argc; ++i) {
+        std::string_view word = argv[i];
+        const bool is_on = !word.starts_with('-');
+        if (word.starts_with('-') || word.starts_with('+')) word.remove_prefix(1);
+        const auto extension = engine::find_extension(word);
+        if (!extension) return complaint(cmd, format_text("SmtpExtensions: {}", unknown_extension(word)));
+        config_of(cmd).extensions.note(*extension, is_on);
+    }
+    return nullptr;
 }
 
 /// "192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"
@@ -335,7 +366,10 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.max_message_size = either(max_message_size, base.max_message_size);
     out.spool_dir = either(spool_dir, base.spool_dir);
     out.spool_threshold = either(spool_threshold, base.spool_threshold);
+    out.extensions = extensions.merged_onto(base.extensions);
     out.max_recipients = either(max_recipients, base.max_recipients);
+    out.max_transactions = either(max_transactions, base.max_transactions);
+    out.max_recipient_domains = either(max_recipient_domains, base.max_recipient_domains);
     out.max_errors = either(max_errors, base.max_errors);
     out.max_connections = either(max_connections, base.max_connections);
     out.client_limit = either(client_limit, base.client_limit);
@@ -383,6 +417,12 @@ const command_rec directives[] = {
     AP_INIT_TAKE1("SmtpSpoolDir", setter(set_spool_dir), nullptr, RSRC_CONF, "where large messages are kept while they arrive; default: /tmp"),
     AP_INIT_TAKE1("SmtpSpoolThreshold", setter(set_spool_threshold), nullptr, RSRC_CONF, "messages up to that size are kept in memory; default 256k"),
     AP_INIT_TAKE1("SmtpMaxRecipients", setter(set_max_recipients), nullptr, RSRC_CONF, "recipients of one message; default 1000"),
+    AP_INIT_TAKE1("SmtpMaxRecipientDomains", setter(set_max_recipient_domains), nullptr, RSRC_CONF,
+                  "different domains of the recipients in one session; 0 (default): no limit"),
+    AP_INIT_TAKE1("SmtpMaxTransactions", setter(set_max_transactions), nullptr, RSRC_CONF,
+                  "MAIL commands in one session; 0 (default): no limit"),
+    AP_INIT_TAKE_ARGV("SmtpExtensions", setter(set_extensions), nullptr, RSRC_CONF,
+                      "extensions of SMTP to be offered (+name) or not (-name), named as in EHLO: -CHUNKING +DSN"),
     AP_INIT_TAKE1("SmtpMaxErrors", setter(set_max_errors), nullptr, RSRC_CONF, "replies of 4xx and 5xx after which a session ends; default 20, 0: no limit"),
     AP_INIT_TAKE1("SmtpMaxConnections", setter(set_max_connections), nullptr, RSRC_CONF, "sessions of this server at a time; 0 (default): no limit of its own"),
     AP_INIT_TAKE123("SmtpMaxConnectionsPerClient", setter(set_client_limit), nullptr, RSRC_CONF,

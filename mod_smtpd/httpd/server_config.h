@@ -3,6 +3,7 @@
 
 #include "httpd/apache.h"
 
+#include "engine/extensions.h"
 #include "host/plugin_file.h"
 #include "net/cares_resolver.h"
 #include "smtp/data_decoder.h"
@@ -29,6 +30,18 @@ struct ClientLimit {
     unsigned v6_prefix = 64;
 };
 
+/// What SmtpExtensions lines say: each extension is in one of both sets at most.
+struct ExtensionChanges {
+    engine::ExtensionSet on, off;
+    void note(engine::Extension extension, bool is_on) noexcept {
+        on.set(extension, is_on);
+        off.set(extension, !is_on);
+    }
+    engine::ExtensionSet applied_to(engine::ExtensionSet extensions) const noexcept { return extensions.without(off).with(on); }
+    /// These, on top of those of the main server.
+    ExtensionChanges merged_onto(const ExtensionChanges& base) const noexcept { return {applied_to(base.on), base.off.without(on).with(off)}; }
+};
+
 /// Nothing = not set here.
 struct ServerConfig {
     std::optional<bool> engine;
@@ -41,7 +54,10 @@ struct ServerConfig {
     std::optional<std::uint64_t> max_message_size;
     std::optional<std::string> spool_dir;
     std::optional<std::uint64_t> spool_threshold;
+    ExtensionChanges extensions;
     std::optional<unsigned> max_recipients;
+    std::optional<unsigned> max_transactions;
+    std::optional<unsigned> max_recipient_domains;
     std::optional<unsigned> max_errors;
     std::optional<unsigned> max_connections;
     std::optional<ClientLimit> client_limit;

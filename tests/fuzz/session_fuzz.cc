@@ -3,7 +3,8 @@
 /// Holds, for all settings and verdicts: what is sent, queued and logged about messages is the same whether the input comes whole, octet by octet or
 /// in pieces; all that is sent is complete reply lines, and a 421 comes last; never more acceptances than messages queued; every transaction ends
 /// exactly once, and so does the session; chunks add up to the message; log lines are printable; what a plugin is given of AUTH
-/// is a user by name with a password or a response; who is authenticated was told 235.
+/// is a user by name with a password or a response; who is authenticated was told 235; what is queued has CRLF line ends and no NUL unless policy or
+/// BINARYMIME say otherwise.
 ///
 /// The first 16 octets of the input choose settings, plugins and piece size; the rest is the dialogue.
 #include "engine/session.h"
@@ -67,6 +68,13 @@ engine::Settings settings_from(const Choices& choices) {
     settings.max_text_line = choices[1] & 64U ? 20 : 0;
     settings.max_command_line = choices[1] & 128U ? 64 : 512;
     settings.auth_without_tls = (choices[14] & 4U) != 0;
+    if (choices[3] & 16U) settings.extensions.set(engine::Extension::chunking, false);
+    if (choices[3] & 32U)
+        for (const auto extension : {engine::Extension::dsn, engine::Extension::require_tls, engine::Extension::mt_priority}) settings.extensions.set(extension);
+    if (choices[3] & 64U)
+        for (const auto extension : {engine::Extension::smtputf8, engine::Extension::enhanced_status_codes}) settings.extensions.set(extension, false);
+    if (choices[3] & 128U) settings.max_transactions = settings.max_recipient_domains = 2;
+    settings.extensions = engine::workable(settings.extensions);
     settings.spool.threshold = ~std::uint64_t(0);
     return settings;
 }
@@ -176,8 +184,19 @@ private:
         const std::string_view on_top = hook.connection.is_authenticated() ? "Authentication-Results: mx.example.com;" : "Received: from ";
         require(text.size() >= chunks_.size() && text.starts_with(on_top), "what is queued has its field on top");
         require(!hook.transaction.recipients().empty(), "what is queued has recipients");
+        require(hook.transaction.is_binarymime() || settings_.bare_newline == smtp::BareNewline::accept || has_whole_lines(chunks_),
+                "what is queued has lines, unless it is said to have none");
+        require(!hook.transaction.needs_smtputf8() || smtp::is_valid_utf8(hook.message().headers().original()), "a header is UTF-8 where it is said to be");
         if (queue_verdict_ == Verdict::ok) hooks_.queued.push_back(std::move(text));
         return queue_verdict_;
+    }
+
+    static bool has_whole_lines(std::string_view text) {
+        for (std::size_t i = 0; i < text.size(); ++i) {
+            if (text[i] == '\0' || (text[i] == '\n' && (i == 0 || text[i - 1] != '\r'))) return false;
+            if (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n')) return false;
+        }
+        return true;
     }
 
     void check_output() const {

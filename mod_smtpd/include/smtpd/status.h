@@ -1,4 +1,5 @@
-/// status.h: the enhanced status codes of RFC 3463 under the names that qpsmtpd's plugins know, each with its usual class and text.
+/// status.h: the enhanced status codes of RFC 3463 under the names that qpsmtpd's plugins know, each with its usual class and text; and those of
+/// RFC 6531 and RFC 8689, for messages that a queue plugin cannot hand on as they are.
 ///
 /// `return Answer(status::no_such_user);` or `fail("…").status(status::mbox_full)`.
 #pragma once
@@ -53,6 +54,8 @@ inline constexpr Status media_unsupported{false, {5, 6, 1}, "Media not supported
 inline constexpr Status media_conv_prohibited{false, {5, 6, 2}, "Conversion required and prohibited"};
 inline constexpr Status media_conv_unsupported{true, {4, 6, 3}, "Conversion required but not supported"};
 inline constexpr Status media_conv_lossy{true, {4, 6, 4}, "Conversion with loss performed"};
+inline constexpr Status utf8_address_unsupported{false, {5, 6, 7}, "Non-ASCII address, but the next server does not support SMTPUTF8"};
+inline constexpr Status utf8_header_unsupported{false, {5, 6, 9}, "UTF-8 header, but the next server does not support SMTPUTF8"};
 inline constexpr Status sec_unspecified{true, {4, 7, 0}, "Other or undefined security status"};
 inline constexpr Status sec_sender_unauthorized{false, {5, 7, 1}, "Delivery not authorized, message refused"};
 inline constexpr Status bad_sender_ip{false, {5, 7, 1}, "Bad sender's IP"};
@@ -63,6 +66,7 @@ inline constexpr Status sec_feature_unsupported{false, {5, 7, 4}, "Security feat
 inline constexpr Status sec_crypto_failure{false, {5, 7, 5}, "Cryptographic failure"};
 inline constexpr Status sec_crypto_algorithm_unsupported{true, {4, 7, 6}, "Cryptographic algorithm not supported"};
 inline constexpr Status sec_msg_integrity_failure{false, {5, 7, 7}, "Message integrity failure"};
+inline constexpr Status requiretls_unsupported{false, {5, 7, 30}, "REQUIRETLS support required"};
 
 }  // namespace status
 }  // namespace smtpd

@@ -14,6 +14,31 @@
 
 namespace smtpd {
 
+/// NOTIFY= of RCPT (RFC 3461 4.1): of what the sender wants to be told. All false: NEVER.
+struct Notify {
+    bool success = false;
+    bool failure = false;
+    bool delay = false;
+    constexpr bool is_never() const noexcept { return !success && !failure && !delay; }
+    constexpr bool operator==(const Notify&) const = default;
+};
+
+/// ORCPT= of RCPT (RFC 3461 4.2, RFC 6533 3), decoded.
+struct OriginalRecipient {
+    std::string type;     ///< "rfc822" or "utf-8" in nearly all cases; as written
+    std::string address;  ///< printable ASCII; UTF-8 where the type is utf-8
+};
+
+/// RET= of MAIL (RFC 3461 4.3): what of the message a report about its failure returns.
+enum class DsnReturn : std::uint8_t { full, headers };
+
+/// BODY= of MAIL.
+enum class BodyType : std::uint8_t {
+    seven_bit,       ///< nothing said, or 7BIT
+    eight_bit_mime,  ///< 8BITMIME, RFC 6152
+    binary_mime      ///< BINARYMIME, RFC 3030: CR, LF and NUL are data, and there are no lines to be relied on
+};
+
 /// A recipient that was accepted, or the one that is being decided about.
 class Recipient {
 public:
@@ -23,6 +48,12 @@ public:
     const Address& address() const noexcept { return address_; }
     void set_address(Address address) { address_ = std::move(address); }  ///< rewriting; before or after acceptance
     const Parameters& parameters() const noexcept { return parameters_; }
+    /// Nothing where the client left it to the server (RFC 3461 4.1: FAILURE, perhaps DELAY). For queue plugins; whoever expands one recipient into
+    /// several may change it.
+    const std::optional<Notify>& notify() const noexcept { return notify_; }
+    void set_notify(std::optional<Notify> notify) noexcept { notify_ = notify; }
+    const std::optional<OriginalRecipient>& original_recipient() const noexcept { return original_recipient_; }
+    void set_original_recipient(std::optional<OriginalRecipient> original) { original_recipient_ = std::move(original); }
     /// At the rcpt hook, this recipient is exempt from policy plugins; `why` is logged by those that skip. It is no right to be accepted.
     void set_whitelisted(std::string why) { whitelisted_ = std::move(why); }
     const std::string& whitelisted() const noexcept { return whitelisted_; }
@@ -32,11 +63,13 @@ public:
 private:
     Address address_;
     Parameters parameters_;
+    std::optional<Notify> notify_;
+    std::optional<OriginalRecipient> original_recipient_;
     std::string whitelisted_;
     Notes notes_;
 };
 
-class Transaction {
+class SMTPD_API Transaction {
 public:
     virtual ~Transaction() = default;
 
@@ -45,7 +78,22 @@ public:
     void set_sender(Address sender) { sender_ = std::move(sender); }
     const Parameters& sender_parameters() const noexcept { return sender_parameters_; }
     std::optional<std::uint64_t> declared_size() const noexcept { return declared_size_; }  ///< SIZE=, RFC 1870
-    bool is_8bitmime() const noexcept { return eight_bit_mime_; }                            ///< BODY=8BITMIME, RFC 6152
+    BodyType body_type() const noexcept { return body_type_; }                               ///< BODY=
+    bool is_8bitmime() const noexcept { return body_type_ == BodyType::eight_bit_mime; }
+    bool is_binarymime() const noexcept { return body_type_ == BodyType::binary_mime; }
+    /// SMTPUTF8 (RFC 6531): addresses and header fields may be UTF-8. Those of the client are valid UTF-8 then.
+    bool is_smtputf8() const noexcept { return smtputf8_; }
+    /// Whether they are: then a next hop must know SMTPUTF8 too, or the message be refused for it with 5.6.7 or 5.6.9 (RFC 6531 3.2). Looks at the
+    /// header block, so once it has arrived; always false without is_smtputf8(), whose messages go as they came.
+    bool needs_smtputf8() const;
+    /// REQUIRETLS (RFC 8689): to be handed on over verified TLS to servers that know REQUIRETLS, and else refused with 5.7.30.
+    bool requires_tls() const noexcept { return requires_tls_; }
+    /// MT-PRIORITY= (RFC 6710), -9 to 9, lowered to 0 where the client may not ask for more; nothing without the parameter, which is 0. A plugin may change
+    /// it; the client is told so when the message is queued.
+    std::optional<int> priority() const noexcept { return priority_; }
+    void set_priority(int priority) noexcept { priority_ = priority; }
+    std::optional<DsnReturn> dsn_return() const noexcept { return dsn_return_; }              ///< RET=
+    const std::optional<std::string>& envelope_id() const noexcept { return envelope_id_; }  ///< ENVID= (RFC 3461 4.4), decoded: printable ASCII
     /// AUTH= (RFC 4954 5): who submitted the message first; the null address where the client does not say, or is not authenticated and so not
     /// believed. Nothing without the parameter.
     const std::optional<Address>& submitter() const noexcept { return submitter_; }
@@ -71,7 +119,12 @@ protected:
     Address sender_;
     Parameters sender_parameters_;
     std::optional<std::uint64_t> declared_size_;
-    bool eight_bit_mime_ = false;
+    BodyType body_type_ = BodyType::seven_bit;
+    bool smtputf8_ = false;
+    bool requires_tls_ = false;
+    std::optional<int> priority_;
+    std::optional<DsnReturn> dsn_return_;
+    std::optional<std::string> envelope_id_;
     std::optional<Address> submitter_;
     std::vector<Recipient> recipients_;
     std::string whitelisted_;

@@ -67,7 +67,7 @@ public:
         client_.start();
         CPPUNIT_ASSERT_EQUAL(
             std::string("250-mx.example.com Hi there [192.0.2.1]\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
-                        "250-HELP\r\n250 SIZE\r\n"),
+                        "250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-LIMITS RCPTMAX=1000\r\n250-HELP\r\n250 SIZE\r\n"),
             client_.say("EHLO client.example"));
         CPPUNIT_ASSERT_EQUAL(std::string("250 mx.example.com Hi there [192.0.2.1]\r\n"), client_.say("HELO client.example"));
 
@@ -81,7 +81,7 @@ public:
         other.start();
         const std::string expected =
             "250-mx.example.com Hi host.client.example [192.0.2.1]\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
-            "250-HELP\r\n250-SIZE 1000\r\n250 XCLIENT NAME ADDR\r\n";
+            "250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-LIMITS RCPTMAX=1000\r\n250-HELP\r\n250-SIZE 1000\r\n250 XCLIENT NAME ADDR\r\n";
         CPPUNIT_ASSERT_EQUAL(expected, other.say("EHLO client.example"));
         CPPUNIT_ASSERT_EQUAL(expected, other.say("EHLO client.example"));
     }

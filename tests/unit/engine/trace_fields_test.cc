@@ -34,7 +34,7 @@ bool is_received(const std::string& value) {
     const std::string comment = "\\([^()\\\r\n]*\\)";
     const std::string date = "[A-Z][a-z]{2}, [ 0-9]?[0-9] [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [-+][0-9]{4}";
     return matches(value, "from " + host + fws + "\\(" + domain + fws + literal + "\\)" + fws + "by " + host + fws + comment + fws +
-                              "with (SMTP|ESMTPS?A?)" + fws + "id " + atom + "(" + fws + comment + ")?(" + fws +
+                              "with (SMTP|ESMTPS?A?|UTF8SMTPS?A?)" + fws + "id " + atom + "(" + fws + comment + ")?(" + fws +
                               "for <[^<>\r\n]+@[^<>\r\n]+>)?;" + fws + date);
 }
 
@@ -103,18 +103,23 @@ public:
     }
 
     void the_protocol_word_follows_the_greeting_and_tls() {
-        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTP"), protocol_word(connection_));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTP"), protocol_word(connection_, transaction_));
         connection_.set_tls("TLSv1.3", "x");
-        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPS"), protocol_word(connection_));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPS"), protocol_word(connection_, transaction_));
         connection_.set_authenticated("joe", "PLAIN");
-        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPSA"), protocol_word(connection_));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPSA"), protocol_word(connection_, transaction_));
+        CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        transaction_.set_smtputf8();
+        CPPUNIT_ASSERT_EQUAL(std::string_view("UTF8SMTPSA"), protocol_word(connection_, transaction_));
         CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
         connection_.set_tls("", "");
-        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPA"), protocol_word(connection_));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("UTF8SMTPA"), protocol_word(connection_, transaction_));
+        transaction_.set_smtputf8(false);
+        CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPA"), protocol_word(connection_, transaction_));
         connection_.set_greeted(Greeted::helo, "x");
-        CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_, transaction_));
         connection_.set_greeted(Greeted::no, "");
-        CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_));
+        CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_, transaction_));
     }
 
     void results_name_who_authenticated() {

@@ -253,9 +253,22 @@ private:
         else if (name == "bare_newline" && value == "reject") settings.bare_newline = smtp::BareNewline::reject;
         else if (name == "bare_newline_exempt") settings.bare_newline_exempt.push_back(IpNetwork::parse(value).value());
         else if (name == "auth_without_tls") settings.auth_without_tls = value == "on";
+        else if (name == "max_transactions") settings.max_transactions = static_cast<unsigned>(number());
+        else if (name == "max_recipient_domains") settings.max_recipient_domains = static_cast<unsigned>(number());
+        else if (name == "extensions") set_extensions(settings, value);
         else if (name == "greeting") settings.greeting = value;
         else if (name == "server_name") settings.server_name = value;
         else bad("setting " + std::string(name));
+    }
+
+    /// "-CHUNKING +DSN"
+    static void set_extensions(Settings& settings, std::string_view words) {
+        for (auto word = next_word(words); !word.empty(); word = next_word(words)) {
+            const auto extension = find_extension(word.substr(1));
+            if (!extension) bad("extension " + std::string(word));
+            settings.extensions.set(*extension, word.front() == '+');
+        }
+        settings.extensions = workable(settings.extensions);
     }
 
     void play_lines(SessionUnderTest& client, std::string& output) const {

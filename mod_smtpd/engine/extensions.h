@@ -1,0 +1,66 @@
+/// extensions.h: the service extensions of SMTP (RFC 5321 2.2) that this server knows: one table, which EHLO, the parameters of MAIL and RCPT, and
+/// the directive SmtpExtensions go by.
+///
+/// An extension that is off is not announced, its parameters are unknown (555), and its command is not implemented (502). One that needs another
+/// is off where that is. Nothing here has state; sets are values.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+
+namespace smtpd::engine {
+
+/// In the order in which EHLO lists them.
+enum class Extension : std::uint8_t {
+    pipelining,             ///< RFC 2920
+    eight_bit_mime,         ///< RFC 6152
+    enhanced_status_codes,  ///< RFC 2034
+    smtputf8,               ///< RFC 6531
+    chunking,               ///< RFC 3030: BDAT
+    binary_mime,            ///< RFC 3030
+    dsn,                    ///< RFC 3461
+    require_tls,            ///< RFC 8689; on encrypted connections only
+    mt_priority,            ///< RFC 6710
+    limits,                 ///< RFC 9422
+    vrfy,                   ///< RFC 5321 3.5; where a plugin answers it
+    help,                   ///< RFC 5321 4.1.1.8
+    size,                   ///< RFC 1870
+    auth,                   ///< RFC 4954; has conditions of its own instead of a switch
+    count
+};
+
+/// A set of extensions.
+class ExtensionSet {
+public:
+    constexpr ExtensionSet() = default;
+    constexpr ExtensionSet(std::initializer_list<Extension> list) {
+        for (const auto extension : list) set(extension);
+    }
+    constexpr bool has(Extension extension) const noexcept { return (bits_ & bit(extension)) != 0; }
+    constexpr bool has_any(ExtensionSet others) const noexcept { return (bits_ & others.bits_) != 0; }
+    constexpr void set(Extension extension, bool on = true) noexcept { bits_ = on ? bits_ | bit(extension) : bits_ & ~bit(extension); }
+    constexpr bool empty() const noexcept { return bits_ == 0; }
+    constexpr ExtensionSet with(ExtensionSet other) const noexcept { return ExtensionSet(bits_ | other.bits_); }
+    constexpr ExtensionSet without(ExtensionSet other) const noexcept { return ExtensionSet(bits_ & ~other.bits_); }
+    constexpr bool operator==(const ExtensionSet&) const = default;
+
+private:
+    explicit constexpr ExtensionSet(std::uint32_t bits) noexcept : bits_(bits) {}
+    static constexpr std::uint32_t bit(Extension extension) noexcept { return std::uint32_t{1} << static_cast<unsigned>(extension); }
+    std::uint32_t bits_ = 0;
+};
+
+/// The keyword of EHLO: "8BITMIME".
+std::string_view keyword_of(Extension extension) noexcept;
+/// The switchable extension of that keyword, in any case of letters.
+std::optional<Extension> find_extension(std::string_view keyword) noexcept;
+/// What `extension` cannot do without: CHUNKING for BINARYMIME (RFC 3030 3), 8BITMIME for SMTPUTF8 (RFC 6531 3.1).
+std::optional<Extension> needed_by(Extension extension) noexcept;
+/// Those that are on unless said otherwise: all that work whatever queue plugin there is.
+ExtensionSet default_extensions() noexcept;
+/// Without those whose needs are not met.
+ExtensionSet workable(ExtensionSet extensions) noexcept;
+
+}  // namespace smtpd::engine

@@ -1,0 +1,99 @@
+/// session_chunks.cc: BDAT (RFC 3030): the message in chunks whose sizes are told, so that nothing in it has to be looked for or escaped.
+///
+/// Behind each BDAT stand as many octets as it says, whatever is answered: also where BDAT is not offered, or refused, they are read and thrown away before
+/// the reply, and never taken for commands. Where the size cannot be read, nobody knows where the chunk ends, so the session does: 501, and the
+/// connection is closed. (Reading on would let whoever wrote a message put commands into the session of the server that sends it.)
+///
+/// A chunk that fails is answered at its end, and with it the transaction is over; chunks already on their way are thrown away with 503, which are no
+/// errors of the client. The text of a message has to obey SmtpBareNewline and SmtpMaxLineLength as in DATA, unless it is BINARYMIME, whose body
+/// is kept octet for octet; chunks may end anywhere, between CR and LF too.
+#include "engine/session.h"
+
+#include "smtp/chunk_argument.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace smtpd::engine {
+
+void Session::bdat(std::string_view rest) {
+    const auto argument = smtp::parse_chunk(rest);
+    if (!argument) return end_connection(reply(Say::bad_chunk_size));
+    chunk_.emplace(Chunk{argument->size, argument->size, argument->last, clock_.now()});
+    if (const auto objection = objection_to_chunk()) return refuse_chunk(reply(*objection));
+    if (!in_chunks_) return stage(HookId::data);
+    if (chunk_->left == 0) end_of_chunk();
+}
+
+std::optional<Say> Session::objection_to_chunk() {
+    if (!offers(Extension::chunking)) return Say::not_implemented;
+    if (chunk_failed_) return Say::chunk_failed_before;
+    if (greeted_ == Greeted::no) return Say::hello_first;
+    if (greeted_ != Greeted::ehlo) return Say::ehlo_first;
+    if (!transaction_) return Say::mail_first;
+    if (transaction_->recipients().empty()) return Say::rcpt_first;
+    return std::nullopt;
+}
+
+/// What the plugins of the data hook say to the first chunk.
+void Session::after_chunk_data(const Answer& answer) {
+    Outcome outcome = outcome_of(HookId::data, answer, {});
+    if (outcome.proceeds) return begin_chunks();
+    if (!outcome.reply.empty() && log_.enabled(LogLevel::info)) note_refusal(HookId::data, outcome.reply);
+    if (outcome.disconnects) return end_connection(outcome.reply);
+    reset_transaction();
+    refuse_chunk(std::move(outcome.reply));
+}
+
+void Session::begin_chunks() {
+    begin_message();
+    in_chunks_ = true;
+    if (!transaction_->is_binarymime())
+        text_.emplace(bare_newline_, settings_.max_text_line_with_end(), smtp::DataDecoder::Framing::counted);
+    if (chunk_->left == 0) end_of_chunk();
+}
+
+/// Its octets are read first.
+void Session::refuse_chunk(Reply refusal) {
+    chunk_->refusal = std::move(refusal);
+    if (chunk_->left == 0) end_of_chunk();
+}
+
+void Session::receive_chunk() {
+    const auto piece = rest_.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(chunk_->left, rest_.size())));
+    rest_.remove_prefix(piece.size());
+    chunk_->left -= piece.size();
+    if (!chunk_->refusal) {
+        data_octets_ += piece.size();
+        if (text_ && !drop_data_) text_->feed(piece, *this);
+        else octets(piece);
+        if (hang_up_) return end_refused_message();
+    }
+    if (chunk_->left == 0) end_of_chunk();
+}
+
+void Session::end_of_chunk() {
+    const Chunk chunk = *std::exchange(chunk_, std::nullopt);
+    if (chunk.refusal) return answer_refused_chunk(chunk.is_last, *chunk.refusal);
+    if (chunk.size == 0 && !chunk.is_last && ++junk_commands_ > settings_.max_junk_commands) count_error();
+    if (text_) {
+        if (chunk.is_last) text_->finish(*this);
+        if (const auto why = refusal_for(*text_, bare_newline_); why && !refusal_) refusal_ = reply(*why);
+        if (chunk.is_last || refusal_) note_defect(*text_);
+    }
+    if (!refusal_ && !chunk.is_last) return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});
+    if (!refusal_) complete_message();
+    if (!refusal_) return stage(HookId::data_post_headers);
+    end_refused_message();
+    chunk_failed_ = !chunk.is_last;
+}
+
+/// Chunks that were on their way when an earlier one, or a recipient, was refused are no errors, as long as there are not too many.
+void Session::answer_refused_chunk(bool was_last, const Reply& refusal) {
+    if (!chunk_failed_) respond(refusal);
+    else put(refusal);
+    if (chunk_failed_ && ++junk_commands_ > settings_.max_junk_commands) count_error();
+    chunk_failed_ = !was_last;
+}
+
+}  // namespace smtpd::engine
