@@ -22,11 +22,18 @@
 ///     SmtpPlugin queue/maildir /var/mail/in
 ///     SmtpPlugin queue/maildir /home/mail %d/%l 750
 ///
-/// In what replaces these, octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; something longer than 200 octets is
-/// cut and gets a checksum instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ in such
+/// In what replaces these, ASCII octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; UTF-8 (of mail with SMTPUTF8) stays as it is,
+/// octet for octet; something longer than 200 octets is cut and gets a checksum instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ in such
 /// octets only share a Maildir: let a recipient plugin say which addresses exist.
 ///
 /// `perms` are the permissions of new folders; files get the same without the x. They hold whatever the umask is.
+///
+/// ## Extensions of SMTP
+///
+/// A Maildir is the end of the way, so nothing is lost that a client may ask for: mail with SMTPUTF8 is stored in UTF-8, the fields Return-Path and
+/// Delivered-To included (RFC 6532); a BINARYMIME message is stored octet for octet, with `newline=lf` too; one with REQUIRETLS is not sent anywhere. But
+/// nobody is sent a report about a delivery, and there is no queue in which one message could be before another: leave DSN and MT-PRIORITY
+/// off (see SmtpExtensions).
 ///
 /// ## Replies
 ///
@@ -79,14 +86,18 @@ std::uint64_t checksum(std::string_view text) {  // FNV-1a
     return sum;
 }
 
+constexpr bool is_ascii(char c) { return (static_cast<unsigned char>(c) & 0x80U) == 0; }
+
 bool is_safe(char c) {
-    return is_ascii_letter(c) || is_ascii_digit(c) || std::string_view("-+_.,@=").find(c) != std::string_view::npos;
+    return !is_ascii(c) || is_ascii_letter(c) || is_ascii_digit(c) || std::string_view("-+_.,@=").find(c) != std::string_view::npos;
 }
 
 /// Part of an address as part of a path: never empty, never with a slash, never with a dot in front.
 std::string path_safe(std::string_view value) {
+    std::size_t end = std::min(value.size(), longest_value);
+    while (end > 0 && end < value.size() && (static_cast<unsigned char>(value[end]) & 0xc0U) == 0x80) --end;  // not inside a character
     std::string safe;
-    for (const char c : value.substr(0, longest_value)) safe += is_safe(c) ? c : '_';
+    for (const char c : value.substr(0, end)) safe += is_safe(c) ? c : '_';
     if (safe.empty()) safe = "_";
     if (safe.front() == '.') safe.front() = '_';
     if (value.size() > longest_value) safe += "=" + to_hex(checksum(value));
@@ -331,7 +342,7 @@ private:
 
     /// All copies are safe in new, or there is an error and `copies` takes them away again.
     Result<void> store(const QueueHook& hook, std::vector<Copy>& copies) {
-        Content content(hook.message(), options_.newline == Newline::lf);
+        Content content(hook.message(), writes_lf(hook.transaction));
         if (auto read = content.read(); !read) return read;
 
         const auto& recipients = hook.transaction.recipients();
@@ -374,7 +385,7 @@ private:
         Copy& copy = copies.emplace_back(maildir);
         auto file = create_file(hook.clock().wall(), copy);
         if (!file) return file.error();
-        if (auto written = content.write(file->get(), fields_on_top(hook.transaction.sender(), recipients)); !written)
+        if (auto written = content.write(file->get(), fields_on_top(hook.transaction, recipients)); !written)
             return Error{written.error().code, maildir + "/tmp: " + written.error().what, written.error().os_status};
         if (options_.fsync && ::fsync(file->get()) != 0) return os_error("cannot force a file in " + maildir + "/tmp to the disk", errno);
         if (const int problem = file->close(); problem != 0) return os_error("cannot write a file in " + maildir + "/tmp", problem);
@@ -405,9 +416,12 @@ private:
         return format_text("{}.P{}M{}Q{}R{}.{}", microseconds / 1000000, getpid(), microseconds % 1000000, ++files_made_, process_tag_, host_);
     }
 
-    std::string fields_on_top(const Address& sender, std::span<const Recipient> recipients) const {
-        const char* line_end = options_.newline == Newline::lf ? "\n" : "\r\n";
-        std::string fields = "Return-Path: " + sender.path() + line_end;
+    /// In a BINARYMIME message nobody knows which CRLF is a line end.
+    bool writes_lf(const Transaction& transaction) const noexcept { return options_.newline == Newline::lf && !transaction.is_binarymime(); }
+
+    std::string fields_on_top(const Transaction& transaction, std::span<const Recipient> recipients) const {
+        const char* line_end = writes_lf(transaction) ? "\n" : "\r\n";
+        std::string fields = "Return-Path: " + transaction.sender().path() + line_end;
         for (const auto& recipient : recipients) fields += "Delivered-To: " + recipient.address().to_string() + line_end;
         return fields;
     }

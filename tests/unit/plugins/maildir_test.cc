@@ -107,6 +107,8 @@ class MaildirTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(long_addresses_are_cut_and_kept_apart);
     CPPUNIT_TEST(permissions_hold_whatever_the_umask_is);
     CPPUNIT_TEST(line_ends_can_be_lf);
+    CPPUNIT_TEST(binary_messages_keep_their_octets);
+    CPPUNIT_TEST(addresses_in_utf8_are_stored_as_they_are);
     CPPUNIT_TEST(large_messages_are_stored_too);
     CPPUNIT_TEST(file_and_folder_are_forced_to_the_disk);
     CPPUNIT_TEST(folders_that_were_made_are_forced_to_the_disk);
@@ -328,6 +330,35 @@ public:
                 CPPUNIT_ASSERT_EQUAL("Return-Path: <sender@example.net>\nDelivered-To: user@example.com\n" + std::string(row.stored),
                                      delivered(maildir->directory().path("in")));
             }
+    }
+
+    void binary_messages_keep_their_octets() {
+        const auto binary = "MIME-Version: 1.0\r\n\r\na\r\nb\nc\rd\0\r"s;
+        for (const auto* options : {"in newline=lf", "in newline=crlf"}) {
+            auto maildir = plugin(options);
+            maildir->transaction().set_body_type(BodyType::binary_mime);
+            maildir->transaction().set_message(binary);
+            CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue()));
+            CPPUNIT_ASSERT("Return-Path: <sender@example.net>\r\nDelivered-To: user@example.com\r\n" + binary == delivered(maildir->directory().path("in")));
+        }
+    }
+
+    void addresses_in_utf8_are_stored_as_they_are() {
+        auto maildir = plugin("in %d/%l", {"jos\xc3\xa9@b\xc3\xbc.example", "jos\xc3\xa8@b\xc3\xbc.example"});
+        maildir->transaction().set_smtputf8();
+        maildir->transaction().set_message("Subject: \xc3\xa9\r\n\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue()));
+        for (const std::string who : {"jos\xc3\xa9", "jos\xc3\xa8"})  // two persons, two Maildirs
+            CPPUNIT_ASSERT_EQUAL("Return-Path: <sender@example.net>\r\nDelivered-To: " + who + "@b\xc3\xbc.example\r\nSubject: \xc3\xa9\r\n\r\n",
+                                 delivered(maildir->directory().path("in/b\xc3\xbc.example/" + who)));
+        std::string long_name;
+        for (int i = 0; i < 150; ++i) long_name += "\xe2\x82\xac";
+        auto cut = plugin("in %l", {});
+        cut->transaction().recipients().clear();
+        cut->transaction().recipients().emplace_back(Address::from_parts(long_name, "example.com"), Parameters());
+        CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(cut->queue("A: b\r\n\r\n")));
+        const auto folder = fs::directory_iterator(cut->directory().path("in"))->path().filename().string();
+        CPPUNIT_ASSERT_EQUAL(long_name.substr(0, 198) + "=", folder.substr(0, 199));
     }
 
     void large_messages_are_stored_too() {
