@@ -47,7 +47,7 @@ DIFFERENCES = {
     ("chasquid/bad_mail_from.cmy", 1, 4): ("500", "250", "with dont_require_anglebrackets nothing at all is the null sender, as in qpsmtpd"),
     ("chasquid/bad_rcpt_to.cmy", 1, 4): ("500", "501", SYNTAX),
     ("chasquid/bad_rcpt_to.cmy", 1, 5): ("500", "501", SYNTAX),
-    ("chasquid/bad_rcpt_to.cmy", 3, 4): ("550", "501", "without SMTPUTF8 an address of other characters than ASCII is a syntax error"),
+    ("chasquid/bad_rcpt_to.cmy", 3, 4): ("550", "553", "without SMTPUTF8 an address of other characters than ASCII is 553 5.6.7 (RFC 6531 3.5)"),
     ("chasquid/line_too_long.cmy", 1, 2): ("554", "501", "the line is within the limit, the name in it is not"),
     ("chasquid/wrong_proto.cmy", 1, 2): ("502", "554", NO_SMTP),
     ("chasquid/wrong_proto.cmy", 2, 2): ("502", "554", NO_SMTP),
