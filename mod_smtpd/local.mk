@@ -22,6 +22,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/message.h \
 	mod_smtpd/include/smtpd/notes.h \
 	mod_smtpd/include/smtpd/options.h \
+	mod_smtpd/include/smtpd/p0f_criteria.h \
 	mod_smtpd/include/smtpd/parameters.h \
 	mod_smtpd/include/smtpd/pattern.h \
 	mod_smtpd/include/smtpd/plugin.h \
@@ -168,6 +169,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/host/option_types.cc \
 	mod_smtpd/host/options.cc \
 	mod_smtpd/host/options.h \
+	mod_smtpd/host/p0f_criteria.cc \
 	mod_smtpd/host/plugin.cc \
 	mod_smtpd/host/plugin_dso.cc \
 	mod_smtpd/host/plugin_dso.h \

@@ -32,7 +32,7 @@
 /// `greylist_exclude_files`: names of control files, or paths of files, one a line, with addresses, networks, names of hosts, which stand for
 /// everything below them too, and /regular expressions/ for names. The form is Postgrey's. What these files say is read again when they change.
 ///
-/// `denysoft_greylist`: its first line has options with their values, for those that SmtpPlugin leaves at their defaults.
+/// `denysoft_greylist`: options with their values, one or more a line, for those that SmtpPlugin leaves at their defaults.
 ///
 /// ## Options of a recipient
 ///
@@ -58,6 +58,7 @@
 /// Where entries are kept is SmtpStore's matter, so db_dir, redis, nfslock and upgrade do not exist, nor do mode and grey_timeout, which
 /// had no effect. IPv6 clients are taken together by /64. Hosts are excluded with all names below theirs. smtpd-store(1) brings in old entries.
 #include <smtpd/known_notes.h>
+#include <smtpd/p0f_criteria.h>
 #include <smtpd/plugin.h>
 #include <smtpd/store_records.h>
 #include <smtpd/text.h>
@@ -68,61 +69,6 @@
 namespace smtpd::plugins {
 
 using std::chrono::hours, std::chrono::minutes;
-
-/// One of the files that say who is spared.
-struct SparedHosts {
-    NetworkList networks;
-    DomainList names;
-    std::vector<Pattern> patterns;
-
-    bool contains(const Connection& client) const {
-        const std::string& host = client.host();
-        return networks.find(client.address()) || names.contains(host) ||
-               std::any_of(patterns.begin(), patterns.end(), [&](const Pattern& pattern) { return !host.empty() && pattern.matches(host); });
-    }
-
-    static Result<SparedHosts> parse(const ControlText& text) {
-        SparedHosts hosts;
-        ControlText networks, names;
-        for (ControlLine line : text) {
-            line.text.erase(std::min(line.text.find('#'), line.text.size()));
-            std::erase_if(line.text, [](char c) { return c == ' ' || c == '\t'; });
-            if (line.text.size() > 2 && line.text.front() == '/' && line.text.back() == '/') {
-                auto pattern = Pattern::compile(line.text.substr(1, line.text.size() - 2), Pattern::Case::folded);
-                if (!pattern) return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
-                hosts.patterns.push_back(std::move(*pattern));
-            } else if (NetworkList::parse_entry(line.text)) {
-                networks.push_back(line);
-            } else if (!line.text.empty()) {
-                names.push_back(line);
-                line.text.insert(0, line.text.front() == '.' ? "" : ".");
-                names.push_back(line);
-            }
-        }
-        auto network_list = NetworkList::parse(networks);
-        auto name_list = DomainList::parse(names);
-        if (!network_list) return network_list.error();
-        if (!name_list) return name_list.error();
-        hosts.networks = std::move(*network_list);
-        hosts.names = std::move(*name_list);
-        return hosts;
-    }
-};
-
-/// What p0f has to have seen of a client for it to be greylisted: one of these.
-struct P0fCriteria {
-    std::vector<Pattern> genres, links;
-    std::vector<unsigned> distances, uptimes;
-
-    bool empty() const { return genres.empty() && links.empty() && distances.empty() && uptimes.empty(); }
-    bool match(const notes::P0f& seen) const {
-        const auto any = [](const auto& list, auto test) { return std::any_of(list.begin(), list.end(), test); };
-        return any(genres, [&](const Pattern& genre) { return genre.matches(seen.genre); }) ||
-               any(links, [&](const Pattern& link) { return link.matches(seen.link); }) ||
-               any(distances, [&](unsigned hops) { return seen.distance && *seen.distance > hops; }) ||
-               any(uptimes, [&](unsigned time) { return seen.uptime && *seen.uptime < minutes(time); });
-    }
-};
 
 class Greylisting final : public PolicyPlugin {
 public:
@@ -147,7 +93,13 @@ public:
         bool skip_tls = false;
         std::string geoip;
         std::string p0f;
+        bool reject = true;  ///< in files only; elsewhere it is every policy plugin's
 
+        static OptionTable file_table() {
+            OptionTable rows = table();
+            rows.append({option("reject", &Options::reject, "whether anybody is deferred")});
+            return rows;
+        }
         static OptionTable table() {
             return {option("remote_ip", &Options::remote_ip, "whether the client's address is part of the key"),
                     option("sender", &Options::sender, "whether the sender is, or its domain")
@@ -169,7 +121,7 @@ public:
     };
 
     Greylisting(Setup& setup, const Options& given)
-        : options_(completed(setup, given)), records_(setup.store<GreylistRecord>(greylist_space)), criteria_(read_criteria(setup, options_.p0f)),
+        : options_(completed(setup, given)), records_(setup.store<GreylistRecord>(greylist_space)), criteria_(criteria(setup, options_.p0f)),
           countries_(split(options_.geoip)) {
         if (!options_.remote_ip && options_.sender == Sender::no && !options_.recipient)
             setup.error("without remote_ip, sender and recipient there is nothing to remember");
@@ -177,7 +129,7 @@ public:
         for (const auto& line : *files) {
             const bool is_path = line.text.find('/') != std::string::npos;
             auto source = is_path ? setup.control().source_at(setup.path(line.text)) : setup.control().source(line.text);
-            spared_.push_back(ControlFiles::parsed<SparedHosts>(std::move(source), SparedHosts::parse));
+            spared_.push_back(ControlFiles::parsed<HostList>(std::move(source), HostList::parse));
         }
         if (options_.recipient || options_.per_recipient)
             setup.hooks.rcpt.decide([this](const RcptHook& hook) { return at_rcpt(hook); });
@@ -190,13 +142,13 @@ private:
     Finding at_rcpt(const RcptHook& hook) const {
         const Address& recipient = hook.recipient.address();
         Options options = options_;
-        bool wants = true;
+        options.reject = true;
         const auto lines = options_.per_recipient ? hook.connection.config(control_file, recipient) : std::vector<std::string>();
         if (!lines.empty() && lines != hook.connection.config(control_file))  // which nobody's plugin gave, and options_ has
             for (const auto& line : lines)
-                if (const auto problem = read(options, line, &wants, true); !problem.empty())
-                    hook.log(LogLevel::warning, "{} of {}: {}", control_file, quoted(recipient.to_string()), quoted(problem));
-        if (!wants) return skip("{} does not want it", quoted(recipient.to_string()));
+                if (const auto read = Options::file_table().read(&options, line, {"reject", "remote_ip", "sender", "recipient", "black_timeout", "white_timeout"}); !read)
+                    hook.log(LogLevel::warning, "{} of {}: {}", control_file, quoted(recipient.to_string()), read.error().what);
+        if (!options.reject) return skip("{} does not want it", quoted(recipient.to_string()));
         return decide(hook, options, &recipient, options_.deny_late || hook.transaction.sender().is_null());
     }
 
@@ -256,7 +208,7 @@ private:
         const auto* system = client.notes().find(notes::p0f);
         if (!criteria_.empty() && !(system && criteria_.match(*system))) return "p0f has nothing against it";
         for (const auto& hosts : spared_)
-            if (hosts.get()->contains(client)) return "excluded";
+            if (hosts->contains(client.address(), client.host())) return "excluded";
         return {};
     }
 
@@ -276,47 +228,19 @@ private:
         return parts;
     }
 
-    static P0fCriteria read_criteria(Setup& setup, const std::string& text) {
-        P0fCriteria criteria;
-        const auto words = split(text);
-        for (std::size_t i = 0; i < words.size(); i += 2) {
-            const std::string value = i + 1 < words.size() ? words[i + 1] : std::string();
-            auto pattern = Pattern::compile(value, Pattern::Case::folded);
-            unsigned number = 0;
-            const bool is_number = OptionType<unsigned>::read(value, number).empty();
-            if (!value.empty() && pattern && words[i] == "genre") criteria.genres.push_back(std::move(*pattern));
-            else if (!value.empty() && pattern && words[i] == "link") criteria.links.push_back(std::move(*pattern));
-            else if (is_number && words[i] == "distance") criteria.distances.push_back(number);
-            else if (is_number && words[i] == "uptime") criteria.uptimes.push_back(number);
-            else setup.error("p0f: \"{},{}\" must be genre or link and a regular expression, or distance or uptime and a number", words[i], value);
-        }
-        return criteria;
-    }
-
-    /// Takes `option value …` from a control file. "" or what is wrong with it.
-    static std::string read(Options& options, const std::string& line, bool* wants, bool is_recipient) {
-        static constexpr std::string_view recipients_may[] = {"remote_ip", "sender", "recipient", "black_timeout", "white_timeout"};
-        const OptionTable table = Options::table();
-        std::istringstream in(line);
-        for (std::string name, value; in >> name;) {
-            value.clear();
-            in >> value;
-            const auto row = std::find_if(table.rows().begin(), table.rows().end(), [&](const OptionSpec& spec) { return spec.name == name; });
-            const bool is_known = row != table.rows().end() && (!is_recipient || std::count(std::begin(recipients_may), std::end(recipients_may), name) > 0);
-            if (name != "reject" && !is_known) return format_text("there is no option {}", name);
-            const auto allowed = name == "reject" ? OptionType<bool>::read(value, *wants) : row->read(&options, value);
-            if (!allowed.empty()) return format_text("{} must be {}", name, allowed);
-        }
-        return {};
+    static P0fCriteria criteria(Setup& setup, const std::string& text) {
+        auto criteria = P0fCriteria::parse(text);
+        if (!criteria) setup.error("p0f: {}", criteria.error().what);
+        return criteria ? std::move(*criteria) : P0fCriteria();
     }
 
     /// The options of SmtpPlugin; where they are the defaults, those of the control file.
     static Options completed(Setup& setup, const Options& given) {
-        const auto line = setup.control().first_line(control_file);
         Options options;
-        bool wants = true;
-        if (const auto problem = read(options, line.value_or(""), &wants, false); !problem.empty()) setup.error("{}: {}", control_file, problem);
-        if (!wants) setup.policy().reject = PolicyDefaults::Reject::no;
+        const auto lines = setup.control().lines(control_file).get();
+        for (const auto& line : *lines)
+            if (const auto read = Options::file_table().read(&options, line.text); !read) setup.error("{}: {}", line.position(), read.error().what);
+        if (!options.reject) setup.policy().reject = PolicyDefaults::Reject::no;
         const Options defaults;
         const OptionTable table = Options::table();
         for (const auto& row : table.rows())
@@ -328,7 +252,7 @@ private:
     const Store<GreylistRecord> records_;
     const P0fCriteria criteria_;
     const std::vector<std::string> countries_;
-    std::vector<Watched<SparedHosts>> spared_;
+    std::vector<Watched<HostList>> spared_;
 };
 
 }  // namespace smtpd::plugins

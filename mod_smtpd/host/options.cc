@@ -246,3 +246,21 @@ PluginOptions describe_plugin(const PluginDescriptor& plugin) {
 
 }  // namespace host
 }  // namespace smtpd
+
+namespace smtpd {
+
+Result<void> OptionTable::read(void* options, std::string_view text, std::initializer_list<std::string_view> only) const {
+    const auto words = host::split_option_words(text);
+    if (!words) return words.error();
+    for (std::size_t i = 0; i < words->size(); i += 2) {
+        const std::string& name = (*words)[i];
+        const auto row = std::find_if(rows_.begin(), rows_.end(), [&](const OptionSpec& spec) { return spec.name == name || host::is_alias(spec, name); });
+        if (row == rows_.end() || (only.size() > 0 && std::find(only.begin(), only.end(), name) == only.end()))
+            return Error{ErrorCode::config, format_text("there is no option {}", support::escape_for_log(name, 200))};
+        const auto allowed = row->read(options, i + 1 < words->size() ? std::string_view((*words)[i + 1]) : std::string_view());
+        if (!allowed.empty()) return Error{ErrorCode::config, format_text("{} must be {}", name, allowed)};
+    }
+    return {};
+}
+
+}  // namespace smtpd

@@ -2,6 +2,7 @@
 #include "host/plugin_set.h"
 
 #include "host/plugin_dso.h"
+#include "support/strings.h"
 
 #include <smtpd/format.h>
 
@@ -34,6 +35,14 @@ bool sees_message(HookId hook) {
     }
 }
 
+/// databytes is the only one of these files that must have a certain form.
+Result<ControlText> read_lines(std::string_view name, const ControlText& text) {
+    if (name == "databytes" && !text.empty() && !support::parse_unsigned(text.front().text))
+        return Error{ErrorCode::config, format_text("{}: databytes is a number of octets, not \"{}\"", text.front().position(),
+                                                    support::escape_for_log(text.front().text, 200))};
+    return text;
+}
+
 }  // namespace
 
 std::vector<PluginLine> merged(const std::vector<PluginLine>& lines) {
@@ -55,6 +64,7 @@ PluginSet::~PluginSet() {
 
 std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& lines, const Environment& environment, Problems& problems) {
     std::unique_ptr<PluginSet> set(new PluginSet(environment));
+    for (const char* name : {"databytes", "smtpgreeting"}) set->control_file(name);  // every session asks for these; what is wrong is wrong now
     for (auto& text : environment.control->take_problems()) problems.push_back({true, {}, std::move(text)});
     for (const auto& line : merged(lines)) set->add(line, environment, problems);
     set->dispatcher_.sort();
@@ -110,14 +120,17 @@ Result<void> PluginSet::child_start() {
     return {};
 }
 
+Watched<ControlText> PluginSet::control_file(std::string_view name) {
+    const std::lock_guard lock(files_mutex_);
+    if (const auto found = files_.find(name); found != files_.end()) return found->second;
+    const auto parse = [name = std::string(name)](const ControlText& text) { return read_lines(name, text); };
+    return files_.emplace(name, control_.parsed<ControlText>(name, parse)).first->second;
+}
+
 std::vector<std::string> PluginSet::control_lines(std::string_view name) noexcept {
     std::vector<std::string> out;
     try {
-        const auto text = control_.source(name)->text();
-        if (!text) {
-            control_.source(name)->report(text.error().what);
-            return out;
-        }
+        const auto text = control_file(name).get();
         for (const auto& line : *text) out.push_back(line.text);
     } catch (...) {  // no memory: as if the file were empty
         out.clear();

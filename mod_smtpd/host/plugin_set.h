@@ -12,9 +12,13 @@
 #include "host/plugin_file.h"
 #include "host/problem.h"
 
+#include <smtpd/control.h>
 #include <smtpd/result.h>
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +55,8 @@ public:
 private:
     explicit PluginSet(const Environment& environment);
     void add(const PluginLine& line, const Environment& environment, Problems& problems);
+    /// A control file that sessions ask for by its name: a change for the worse leaves what was read before.
+    Watched<ControlText> control_file(std::string_view name);
 
     DirectoryControlFiles& control_;
     LogSink& server_log_;
@@ -59,6 +65,8 @@ private:
     Dispatcher dispatcher_;
     std::vector<Dispatcher::Member> loggers_;
     bool reads_body_ = false;
+    std::mutex files_mutex_;  ///< guards files_
+    std::map<std::string, Watched<ControlText>, std::less<>> files_;
 };
 
 /// The lines that are left when later ones have replaced earlier ones of the same name and label, at the earlier place.

@@ -68,8 +68,6 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.greeting = config_.greeting.value_or("");
     settings_.authserv_id = first_line("me-auth-results");
     settings_.max_message_size = config_.max_message_size.value_or(0);
-    if (const auto size = first_line("databytes"); !size.empty() && !support::parse_unsigned(size))
-        problems.push_back({true, control_.source("databytes")->path(), format_text("databytes is a number of octets, not \"{}\"", size)});
     settings_.max_recipients = config_.max_recipients.value_or(settings_.max_recipients);
     settings_.max_transactions = config_.max_transactions.value_or(settings_.max_transactions);
     settings_.max_recipient_domains = config_.max_recipient_domains.value_or(settings_.max_recipient_domains);

@@ -198,9 +198,10 @@ Result<void> Reader::include(std::string_view name, const Position& from) {
 FileStamp FileStamp::of(const std::string& path) {
     struct stat status {};
     if (stat(path.c_str(), &status) == 0) return make_stamp(path, status);
-    FileStamp missing;
-    missing.path = path;
-    return missing;
+    FileStamp stamp;
+    stamp.path = path;
+    stamp.exists = errno != ENOENT && errno != ENOTDIR;  // what may not be looked at is there, and reading it will say why it cannot be read
+    return stamp;
 }
 
 bool any_changed(const std::vector<FileStamp>& stamps) {

@@ -199,6 +199,40 @@ bool DomainList::contains(std::string_view domain) const {
     return false;
 }
 
+// --- HostList ---
+
+Result<HostList> HostList::parse(const ControlText& text) {
+    HostList hosts;
+    ControlText networks, names;
+    for (ControlLine line : text) {
+        line.text.erase(std::min(line.text.find('#'), line.text.size()));
+        std::erase_if(line.text, [](char c) { return c == ' ' || c == '\t'; });
+        if (line.text.size() > 2 && line.text.front() == '/' && line.text.back() == '/') {
+            auto pattern = Pattern::compile(line.text.substr(1, line.text.size() - 2), Pattern::Case::folded);
+            if (!pattern) return problem(line, pattern.error().what);
+            hosts.patterns_.push_back(std::move(*pattern));
+        } else if (NetworkList::parse_entry(line.text)) {
+            networks.push_back(line);
+        } else if (!line.text.empty()) {
+            names.push_back(line);
+            line.text.insert(0, line.text.front() == '.' ? "" : ".");
+            names.push_back(line);
+        }
+    }
+    auto network_list = NetworkList::parse(networks);
+    auto name_list = DomainList::parse(names);
+    if (!network_list) return network_list.error();
+    if (!name_list) return name_list.error();
+    hosts.networks_ = std::move(*network_list);
+    hosts.names_ = std::move(*name_list);
+    return hosts;
+}
+
+bool HostList::contains(const IpAddress& address, const std::string& name) const {
+    return networks_.find(address) || names_.contains(name) ||
+           std::any_of(patterns_.begin(), patterns_.end(), [&](const Pattern& pattern) { return !name.empty() && pattern.matches(name); });
+}
+
 // --- ControlFiles ---
 
 Watched<ControlText> ControlFiles::lines(std::string_view name) {
@@ -221,7 +255,9 @@ Watched<Cdb> ControlFiles::cdb(std::string_view name) {
 }
 
 std::optional<std::string> ControlFiles::first_line(std::string_view name) {
-    const auto text = source(name)->text();
+    const auto file = source(name);
+    const auto text = file->text();
+    if (!text) file->report(text.error().what);
     if (!text || text->empty()) return std::nullopt;
     return text->front().text;
 }

@@ -122,6 +122,20 @@ private:
     std::unordered_set<std::string, Hash, std::equal_to<>> names_;
 };
 
+/// Clients by address or name, in Postgrey's form: an address, a network or a prefix (see NetworkList), the name of a host, which stands for everything
+/// below it too, or a /regular expression/ for names, case being ignored. Blanks, and everything from a # on, are left out.
+class SMTPD_API HostList {
+public:
+    static Result<HostList> parse(const ControlText& text);
+    /// `name` is the client's confirmed name; "" where there is none.
+    bool contains(const IpAddress& address, const std::string& name) const;
+
+private:
+    NetworkList networks_;
+    DomainList names_;
+    std::vector<Pattern> patterns_;
+};
+
 /// A constant database (cdb) as qmail uses it: read-only. Is to be replaced by renaming a new file over the old one, as cdbmake does; a file
 /// of up to 4 MB is read into memory and may be treated in any way, a larger one is mapped.
 class SMTPD_API Cdb {
@@ -209,7 +223,7 @@ public:
     Watched<NetworkList> networks(std::string_view name);
     Watched<DomainList> domains(std::string_view name);
     Watched<Cdb> cdb(std::string_view name);  ///< the file `<name>.cdb`
-    /// The first line of the file, now; nothing when there is none.
+    /// The first line of the file, now; nothing when there is none, or it cannot be read, which is reported.
     std::optional<std::string> first_line(std::string_view name);
 
     /// Any other form: `parse` turns the lines into a T.

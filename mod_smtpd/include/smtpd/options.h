@@ -15,12 +15,14 @@
 #include <smtpd/api.h>
 #include <smtpd/format.h>
 #include <smtpd/log.h>
+#include <smtpd/result.h>
 #include <smtpd/waiting.h>
 
 #include <algorithm>
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -212,6 +214,9 @@ public:
     OptionTable(Builders... rows) { (rows_.push_back(std::move(rows)), ...); }
 
     const std::vector<OptionSpec>& rows() const noexcept { return rows_; }
+    /// Reads `name value name value …`, as control files and users' settings have it, into options of this table. `only`, unless empty, are the names that
+    /// may stand there. The Error says what is wrong with the first pair that is; those before it have been taken.
+    SMTPD_API Result<void> read(void* options, std::string_view text, std::initializer_list<std::string_view> only = {}) const;
     void append(std::vector<OptionSpec> rows) { rows_.insert(rows_.end(), rows.begin(), rows.end()); }
 
 private:

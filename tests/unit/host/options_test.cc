@@ -68,6 +68,7 @@ string joined(const std::vector<string>& words) {
 
 class OptionsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(OptionsTest);
+    CPPUNIT_TEST(tables_read_pairs_from_elsewhere);
     CPPUNIT_TEST(words_are_split_with_quotes);
     CPPUNIT_TEST(an_open_quote_is_an_error);
     CPPUNIT_TEST(both_ways_of_writing_mean_the_same);
@@ -88,6 +89,26 @@ class OptionsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
 public:
+    void tables_read_pairs_from_elsewhere() {
+        const OptionTable table = Options::table();
+        Options options;
+        CPPUNIT_ASSERT(table.read(&options, ""));
+        CPPUNIT_ASSERT(table.read(&options, " wait 2min\tpath \"/a b\" hold no "));
+        CPPUNIT_ASSERT(options.wait == std::chrono::minutes(2) && options.path == "/a b" && !options.keep);
+        const struct {
+            const char* text;
+            const char* problem;
+        } rows[] = {{"max 1 wiat 3", "there is no option wiat"}, {"wait 1h", "wait must be a duration"}, {"max", "max must be a whole number"}, {"path \"x", "a quotation mark is not closed"}};
+        for (const auto& row : rows) {
+            const auto read = table.read(&options, row.text);
+            CPPUNIT_ASSERT_MESSAGE(row.text, !read);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.text, string(row.problem), read.error().what.substr(0, string(row.problem).size()));
+        }
+        CPPUNIT_ASSERT_EQUAL(1, options.max);  // taken before the mistake
+        CPPUNIT_ASSERT(table.read(&options, "max 3", {"max", "path"}));
+        CPPUNIT_ASSERT_EQUAL(string("there is no option wait"), table.read(&options, "max 7 wait 1s", {"max", "path"}).error().what);
+    }
+
     void words_are_split_with_quotes() {
         const struct {
             const char* text;

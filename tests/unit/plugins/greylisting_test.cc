@@ -361,7 +361,7 @@ public:
     }
 
     void the_control_file_has_defaults() {
-        PluginUnderTest plugin("greylisting", "black_timeout=10min", {{"denysoft_greylist", "black_timeout 1200 sender 1\nignored\n"}});
+        PluginUnderTest plugin("greylisting", "black_timeout=10min", {{"denysoft_greylist", "# the site's\nblack_timeout 1200\nsender 1\n"}});
         (void)mail(plugin);
         CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.1 me@example.net"), keys(plugin).front());
         plugin.clock().advance(minutes(10));
@@ -374,9 +374,9 @@ public:
         const struct {
             const char* line;
             const char* problem;
-        } rows[] = {{"blacktimeout 3", "denysoft_greylist: there is no option blacktimeout"},
-                    {"black_timeout never", "denysoft_greylist: black_timeout must be"},
-                    {"reject naughty", "denysoft_greylist: reject must be"}, {"sender", "denysoft_greylist: sender must be one of"}};
+        } rows[] = {{"blacktimeout 3", "denysoft_greylist:1: there is no option blacktimeout"},
+                    {"sender 1\nblack_timeout never", "denysoft_greylist:2: black_timeout must be"},
+                    {"reject naughty", "denysoft_greylist:1: reject must be"}, {"sender", "denysoft_greylist:1: sender must be one of"}};
         for (const auto& row : rows) {
             const auto problems = PluginUnderTest("greylisting", "", {{"denysoft_greylist", std::string(row.line) + "\n"}}).problems();
             CPPUNIT_ASSERT_MESSAGE(problems, problems.find(row.problem) != std::string::npos);

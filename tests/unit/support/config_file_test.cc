@@ -24,6 +24,7 @@ class ConfigFileTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(includes_are_limited_in_depth_number_and_size);
     CPPUNIT_TEST(the_first_directory_with_the_file_wins);
     CPPUNIT_TEST(a_file_that_is_nowhere_is_empty_and_noticed_when_it_comes);
+    CPPUNIT_TEST(a_file_that_cannot_be_looked_at_is_not_missing);
     CPPUNIT_TEST(names_do_not_leave_the_directory);
     CPPUNIT_TEST(every_change_is_noticed);
     CPPUNIT_TEST(an_error_still_tells_which_files_to_watch);
@@ -187,6 +188,18 @@ class ConfigFileTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(any_changed(nowhere.files));
         directory_.write("one/a", "1\n");
         CPPUNIT_ASSERT(any_changed(found.files));  // one that was included from the second directory is now in the first
+    }
+
+    void a_file_that_cannot_be_looked_at_is_not_missing() {
+        directory_.write("two/a", "2\n");
+        std::filesystem::create_directory(directory_.path("one"));
+        std::filesystem::create_symlink("a", directory_.path("one/a"));  // leads to itself
+        const auto circle = read_control_file({directory_.path("one"), directory_.path("two")}, "a");
+        CPPUNIT_ASSERT(!circle.text);
+        CPPUNIT_ASSERT(circle.text.error().what.find(directory_.path("one/a")) != std::string::npos);
+        CPPUNIT_ASSERT(!any_changed(circle.files));
+        std::filesystem::remove(directory_.path("one/a"));
+        CPPUNIT_ASSERT(any_changed(circle.files));
     }
 
     void names_do_not_leave_the_directory() {

@@ -134,6 +134,7 @@ class ControlTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(networks_match_by_file_order);
     CPPUNIT_TEST(ten_thousand_networks_are_found);
     CPPUNIT_TEST(domains_match_exactly_or_below);
+    CPPUNIT_TEST(hosts_are_addresses_names_and_expressions);
     CPPUNIT_TEST(mistakes_are_named_with_place_and_what_is_allowed);
     CPPUNIT_TEST(verdict_lines_have_an_entry_a_word_and_a_text);
     CPPUNIT_TEST(cdb_values_are_found);
@@ -264,6 +265,26 @@ class ControlTest : public CppUnit::TestFixture {
                                    "example.com..", "example"})
             CPPUNIT_ASSERT_MESSAGE(domain, !list->contains(domain));
         CPPUNIT_ASSERT(!DomainList().contains("example.com"));
+    }
+
+    void hosts_are_addresses_names_and_expressions() {
+        const auto list = HostList::parse(text({"192.0.2.1 # one", "198.51.100.0/24", "2001:db8:", "mail.example.com", ".below.example", "/^mx\\d+\\.EXAMPLE\\.net$/",
+                                                " # nothing", "10."}));
+        CPPUNIT_ASSERT(list);
+        const struct {
+            const char* address;
+            const char* name;
+            bool is_in;
+        } rows[] = {{"192.0.2.1", "", true},        {"192.0.2.2", "", false},       {"198.51.100.7", "", true},        {"2001:db8::1", "", true},
+                    {"2001:db9::1", "", false},     {"10.1.2.3", "", true},         {"192.0.2.2", "Mail.Example.com", true},
+                    {"192.0.2.2", "a.mail.example.com", true},                      {"192.0.2.2", "xmail.example.com", false},
+                    {"192.0.2.2", "a.below.example", true},                         {"192.0.2.2", "mx12.example.net", true},
+                    {"192.0.2.2", "mx.example.net", false},                         {"192.0.2.2", "mx12.example.net.other", false}};
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.address) + " " + row.name, row.is_in, list->contains(IpAddress::parse(row.address).value(), row.name));
+        CPPUNIT_ASSERT(!HostList().contains(IpAddress::parse("192.0.2.1").value(), "mail.example.com"));
+        CPPUNIT_ASSERT_EQUAL(std::string("file:2: regular expression a(: "), error_of<HostList>(text({"192.0.2.1", "/a(/"})).substr(0, 31));
+        CPPUNIT_ASSERT_EQUAL(std::string("file:1: \"a..b\" is no domain"), error_of<HostList>(text({"a..b"})).substr(0, 27));
     }
 
     void mistakes_are_named_with_place_and_what_is_allowed() {
