@@ -102,7 +102,8 @@ private:
             connection.notes().set(pardoned_, *naughty);
             connection.clear_naughty();
         } else if (!is_pardoned && kept && kept->plugin == instance_) {
-            for (const auto& text : kept->texts) connection.set_naughty(kept->plugin, kept->verdict, kept->enhanced, text);
+            if (!connection.is_relay_client())
+                for (const auto& text : kept->texts) connection.set_naughty(kept->plugin, kept->verdict, kept->enhanced, text);
             connection.notes().remove(pardoned_);
         }
     }

@@ -1,9 +1,9 @@
 /// naughty: refuse, at the moment that you choose, what other plugins found.
 ///
 /// A policy plugin with `reject=naughty` does not refuse; it remembers why it would have. This plugin does it, later: at RCPT for instance,
-/// where the log shows who wanted to write to whom, and after AUTH, which clears the record. The plugins that come after the finding spare
-/// themselves the work, since a naughty client is not judged again. Whatever moment is chosen, data_post is a safety net for what was found
-/// after it.
+/// where the log shows who wanted to write to whom, and after AUTH. Who logs in before that moment, or is made a relay client by another plugin, is
+/// forgiven: the record is cleared. The plugins that come after the finding spare themselves the work, since a naughty client is not judged again.
+/// Whatever moment is chosen, data_post is a safety net for what was found after it.
 ///
 /// ## Where it stands
 ///

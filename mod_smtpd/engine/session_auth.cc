@@ -142,8 +142,7 @@ void Session::after_auth(HookId hook, const Answer& answer) {
     if (outcome.proceeds) {
         auth_user_ = sasl_->credentials().user();
         auth_mechanism_ = sasl_->credentials().mechanism();
-        relay_client_ = true;
-        clear_naughty();
+        set_relay_client(true);
         note(LogLevel::info, "authenticated mechanism={} user=\"{}\"", auth_mechanism_, quoted(auth_user_));
     } else {
         note_auth_failure(outcome.reply);

@@ -66,9 +66,11 @@ TRUNCATED = 0x0200
 
 
 class HostileServer:
-    """Runs in a thread of its own, on a free loopback port. `queries` counts names, over both protocols."""
+    """Runs in a thread of its own, on a free loopback port. `queries` counts names, over both protocols. With `everything`, "loop" say, that is how it
+    answers all questions, whatever their names."""
 
-    def __init__(self):
+    def __init__(self, everything=""):
+        self.everything = everything
         self.port = smtpd_env.free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.queries = collections.Counter()
@@ -108,9 +110,15 @@ class HostileServer:
         self._loop.run_until_complete(asyncio.sleep(0))
         self._loop.close()
 
-    def _answer(self, packet, send):
-        query = Query(packet, False)
+    def _query(self, packet, over_tcp):
+        query = Query(packet, over_tcp)
         self.queries[query.name.lower()] += 1
+        if self.everything:
+            query.labels = [self.everything]
+        return query
+
+    def _answer(self, packet, send):
+        query = self._query(packet, False)
         delay = 0.0
         while query.labels and query.labels[0].startswith("slow-"):
             delay += int(query.labels.pop(0)[5:]) / 1000
@@ -127,8 +135,7 @@ class HostileServer:
         try:
             while True:
                 size = struct.unpack(">H", await reader.readexactly(2))[0]
-                query = Query(await reader.readexactly(size), True)
-                self.queries[query.name.lower()] += 1
+                query = self._query(await reader.readexactly(size), True)
                 if query.labels[0] == "tcpclose":
                     break
                 if query.labels[0] == "tcpshort":
@@ -146,7 +153,7 @@ class HostileServer:
             writer.close()
 
     def _say(self, query):
-        behaviour, _, number = query.labels[0].partition("-")
+        behaviour, _, number = (query.labels or [""])[0].partition("-")
         say = getattr(self, f"say_{behaviour}", None)
         return say(query, number) if say else [query.good()]
 

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+import sanitizers
 import smtpd_env
+from name_server import HostileServer
 from smtp_client import Client
 
 MESSAGE = "From: me@good.test\r\nSubject: x\r\n\r\nhello\r\n"
@@ -101,3 +103,35 @@ def test_a_dns_that_does_not_answer_refuses_nobody_and_holds_nobody_up_for_long(
         assert time.monotonic() - before < 6 * SLOW
     for plugin in ("dnsbl: error: bl", "dns_whitelist_soft: error: wl", "rhsbl: error: dbl", "helo: error: ", "resolvable_fromhost: error: MX of good"):
         server.expect_log(plugin)
+
+
+#: How a name server may answer everything, and whether that tells anybody anything (then a client may be refused for it).
+HOSTILE = {"silent": False, "slow-30000": False, "code-1": False, "code-2": False, "code-5": False, "code-15": False, "otherquestion": False, "wrongid": False,
+           "garbage": False, "pointers": False, "loop": False, "chain-60": False, "tcalways": False, "tcpclose": False, "tcpshort": False, "tcpdrip": False,
+           "tchang": False, "lie": True, "nx": True, "nodata": True, "noise": True, "tc": True, "chain-10": True, "big-4000": True, "bigudp": True,
+           "longtext": True, "oddname": True, "ttl-0": True, "ttl-4294967295": True}
+
+
+@pytest.mark.parametrize("behaviour", HOSTILE)
+def test_no_name_server_holds_a_session_up_or_takes_memory(make_server, behaviour):
+    """Every plugin that asks, with a server that answers all of them in one bad way."""
+    chain = CHAIN.replace("timeout=3s", "timeout=2s").replace("SmtpPlugin fcrdns", "SmtpPlugin fcrdns timeout=2s")
+    with HostileServer(behaviour) as dns:
+        server = make_server(threads=4)
+        server.allow_log("IS SWITCHED OFF|error: ")
+        smtp = server.smtp(chain, f"SmtpResolver {dns.address} timeout=500ms tries=1 cache=256k", control={"invalid_resolvable_fromhost": "10.0.0.0/8\n"})
+        server.start()
+
+        def session(number):
+            before = time.monotonic()
+            reply = dialogue(smtp.port, f"127.0.0.{number}", helo=f"mx{number}.good.test", sender=f"me@n{number}.good.test")
+            took = time.monotonic() - before
+            assert took < 15 * SLOW, f"{took} s"
+            assert HOSTILE[behaviour] or reply.code == 250, repr(reply)
+            assert reply.code in (250, 450, 451, 550), repr(reply)
+        session(3)
+        before = smtpd_env.resident_memory(server.children()[0])
+        for number in range(4, 8):
+            session(number)
+        grown = smtpd_env.resident_memory(server.children()[0]) - before
+        assert sanitizers.slowdown(smtpd_env.BUILD) > 1 or grown < 8 * 1024 * 1024, f"{grown} octets"

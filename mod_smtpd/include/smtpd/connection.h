@@ -79,7 +79,11 @@ public:
 
     // What plugins decide about the client
     bool is_relay_client() const noexcept { return relay_client_; }
-    void set_relay_client(bool may_relay) noexcept { relay_client_ = may_relay; }
+    /// Who may relay is exempt from policy plugins, and what they have deferred is dropped.
+    void set_relay_client(bool may_relay) noexcept {
+        relay_client_ = may_relay;
+        if (may_relay) clear_naughty();
+    }
     /// The client's host is exempt from policy plugins; `why` is logged by those that skip.
     void set_whitelisted(std::string why) { whitelisted_ = std::move(why); }
     const std::string& whitelisted() const noexcept { return whitelisted_; }  ///< "" = is not

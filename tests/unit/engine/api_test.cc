@@ -19,6 +19,7 @@ class ApiTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(hooks_have_the_names_of_qpsmtpd);
     CPPUNIT_TEST(verdicts_have_the_names_of_qpsmtpd);
     CPPUNIT_TEST(the_first_complainer_stays_and_texts_add_up);
+    CPPUNIT_TEST(who_may_relay_is_forgiven);
     CPPUNIT_TEST(a_handlers_line_names_session_hook_and_plugin);
     CPPUNIT_TEST(a_plugins_log_level_is_shifted_or_fixed);
     CPPUNIT_TEST_SUITE_END();
@@ -60,8 +61,16 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("5.7.1"), connection_.naughty()->enhanced.to_string());
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), connection_.naughty()->texts.size());
         CPPUNIT_ASSERT_EQUAL(std::string("odd name"), connection_.naughty()->texts[1]);
+        connection_.set_relay_client(false);
+        CPPUNIT_ASSERT(connection_.naughty());
         connection_.clear_naughty();
         CPPUNIT_ASSERT(!connection_.naughty());
+    }
+
+    void who_may_relay_is_forgiven() {
+        connection_.set_naughty("dnsbl", Verdict::deny_disconnect, {5, 7, 1}, "listed");
+        connection_.set_relay_client(true);
+        CPPUNIT_ASSERT(!connection_.naughty() && connection_.is_relay_client());
     }
 
     void a_handlers_line_names_session_hook_and_plugin() {

@@ -127,6 +127,7 @@ class DnsblTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_changed_file_counts_at_once);
     CPPUNIT_TEST(reject_options_decide);
     CPPUNIT_TEST(complaints_get_through);
+    CPPUNIT_TEST(a_relay_client_stays_pardoned);
     CPPUNIT_TEST(a_pardon_does_not_reach_beyond_complaints);
     CPPUNIT_TEST(the_timeout_limits_the_wait);
     CPPUNIT_TEST(mistakes_are_named);
@@ -348,6 +349,15 @@ public:
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), again->texts.size());
             CPPUNIT_ASSERT(again->verdict == Verdict::deny_disconnect);
         }
+    }
+
+    void a_relay_client_stays_pardoned() {
+        PluginUnderTest plugin("dnsbl", "zones=bl.test reject=naughty");
+        naughty(plugin);
+        (void)plugin.rcpt("postmaster@example.com");
+        plugin.connection().set_relay_client(true);  // as a plugin may find out
+        (void)plugin.reset_transaction();
+        CPPUNIT_ASSERT(!plugin.connection().naughty());
     }
 
     void a_pardon_does_not_reach_beyond_complaints() {

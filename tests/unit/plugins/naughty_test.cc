@@ -17,6 +17,7 @@ class NaughtyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_first_complainer_decides_how);
     CPPUNIT_TEST(all_reasons_are_told);
     CPPUNIT_TEST(a_record_that_was_cleared_does_not_count);
+    CPPUNIT_TEST(who_may_relay_by_then_is_forgiven);
     CPPUNIT_TEST(unknown_moments_are_a_mistake);
     CPPUNIT_TEST_SUITE_END();
 
@@ -87,6 +88,16 @@ public:
         complain(plugin);
         plugin.connection().clear_naughty();
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("user@example.com")));
+    }
+
+    void who_may_relay_by_then_is_forgiven() {
+        for (const char* options : {"reject=mail", "reject=rcpt", "reject=data", "reject=data_post"}) {
+            PluginUnderTest plugin("naughty", options);
+            complain(plugin);
+            plugin.connection().set_relay_client(true);
+            for (const Answer& answer : {plugin.mail("me@example.net"), plugin.rcpt("user@example.com"), plugin.data(), plugin.data_post()})
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(options, std::string("declined"), shown(answer));
+        }
     }
 
     void unknown_moments_are_a_mistake() {
