@@ -243,6 +243,70 @@ def test_kill_9_loses_no_increment(make_server, mpm):
     assert not [path for path in (server.work / "state").iterdir() if "damaged" in path.name]
 
 
+def check_file(store, scratch):
+    """Whether SQLite finds the file whole, with what stands in its log; on a copy, so that the server finds it as it was left."""
+    scratch.mkdir()
+    for path in store.parent.glob(store.name + "*"):
+        shutil.copy(path, scratch)
+    with contextlib.closing(sqlite3.connect(scratch / store.name)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    shutil.rmtree(scratch)
+
+
+def kill_everything(server):
+    """Parent and children at once, as when a machine runs out of memory. The parent is stopped first, so that it makes no child meanwhile."""
+    server.process.send_signal(signal.SIGSTOP)
+    for process in [server.process.pid, *server.children()]:
+        os.kill(process, signal.SIGKILL)
+    server.process.wait()
+
+
+def test_kill_9_of_the_whole_server_loses_no_increment(make_server, mpm, tmp_path):
+    """At random moments under load, children in between; each time the file is whole, and the server starts again on it."""
+    server = make_server(mpm, children=2, threads=6)
+    server.allow_log(KILLED)
+    server.allow_log(r"AH00098: pid file .* overwritten")
+    server.allow_log(r"SMTPD\d+: .*(reset|came back|counted)")
+    host = add_host(server, file_store(server))
+    server.start()
+    generator = random.Random(11)
+    stop = threading.Event()
+    told, tried = [0] * 4, [0] * 4
+
+    def work(number):
+        while not stop.is_set():
+            try:
+                with Client(host.port) as client:
+                    client.ehlo()
+                    while not stop.is_set():
+                        tried[number] += 1
+                        told[number] += client.command("STORE add count 1").code == 250
+            except (Closed, OSError):
+                time.sleep(0.05)
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(len(told))]
+    for worker in workers:
+        worker.start()
+    for round_number in range(4):
+        before = sum(told)
+        wait_until(lambda: sum(told) > before + 20, 20, "nothing is counted")
+        time.sleep(generator.uniform(0, 0.3) * SLOWDOWN)
+        os.kill(generator.choice(server.children()), signal.SIGKILL)
+        time.sleep(generator.uniform(0, 0.3) * SLOWDOWN)
+        kill_everything(server)
+        check_file(server.work / "state" / "store", tmp_path / f"copy{round_number}")
+        server.start()
+    stop.set()
+    for worker in workers:
+        worker.join(30 * SLOWDOWN)
+    found = int(ask(host.port, "add count 0")[0])
+    assert sum(told) <= found <= sum(tried)
+    with Client(host.port) as client:
+        client.ehlo()
+        client.deliver(HEADER).expect(250)
+    assert not [path for path in (server.work / "state").iterdir() if "damaged" in path.name]
+
+
 # --- what goes wrong
 
 @pytest.mark.parametrize("content", [b"This is a letter.\n", b"SQLite format 3\0" + b"x" * 40000], ids=["text", "junk"])
