@@ -32,6 +32,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/store.h \
 	mod_smtpd/include/smtpd/store_records.h \
 	mod_smtpd/include/smtpd/text.h \
+	mod_smtpd/include/smtpd/tls.h \
 	mod_smtpd/include/smtpd/transaction.h \
 	mod_smtpd/include/smtpd/verdict.h \
 	mod_smtpd/include/smtpd/waiting.h
@@ -149,7 +150,9 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/session_commands.cc \
 	mod_smtpd/engine/session_data.cc \
 	mod_smtpd/engine/session_history.cc \
+	mod_smtpd/engine/session_tls.cc \
 	mod_smtpd/engine/settings.h \
+	mod_smtpd/engine/tls_service.h \
 	mod_smtpd/engine/trace_fields.cc \
 	mod_smtpd/engine/trace_fields.h \
 	mod_smtpd/host/control_files.cc \
@@ -233,6 +236,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/status_page.h \
 	mod_smtpd/httpd/tls.cc \
 	mod_smtpd/httpd/tls.h \
+	mod_smtpd/httpd/tls_config.cc \
+	mod_smtpd/httpd/tls_config.h \
 	mod_smtpd/httpd/stores.cc \
 	mod_smtpd/httpd/stores.h \
 	mod_smtpd/httpd/trial.cc \

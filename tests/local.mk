@@ -14,6 +14,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/replies_test.cc \
 	tests/unit/engine/session_auth_test.cc \
 	tests/unit/engine/session_chunks_test.cc \
+	tests/unit/engine/session_tls_test.cc \
 	tests/unit/engine/session_commands_test.cc \
 	tests/unit/engine/session_data_test.cc \
 	tests/unit/engine/session_dns_test.cc \

@@ -79,6 +79,12 @@ constexpr Text text_of(Say what) {
         case Say::auth_line_too_long: return {500, {5, 5, 6}, "Authentication exchange line is too long"};
         case Say::auth_failed: return {535, {5, 7, 8}, "Authentication failed"};
         case Say::bad_submitter: return {501, {5, 5, 4}, "AUTH needs an address as xtext, or <>"};
+        case Say::tls_ready: return {220, {2, 0, 0}, "Ready to start TLS"};
+        case Say::tls_unavailable: return {454, {4, 7, 0}, "TLS is not available now, try again later"};
+        case Say::tls_active: return {503, {5, 5, 1}, "TLS is active already"};
+        case Say::tls_syntax: return {501, {5, 5, 4}, "STARTTLS has no parameters"};
+        case Say::tls_early_octets: return {554, {5, 5, 1}, "Nothing may follow STARTTLS before the handshake, closing connection"};
+        case Say::encrypt_first: return {530, {5, 7, 0}, "Send STARTTLS first"};
     }
     return {421, {4, 3, 0}, "Internal error, closing connection"};
 }

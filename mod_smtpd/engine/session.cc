@@ -38,21 +38,23 @@ std::string_view phase_name(Phase phase) noexcept {
         case Phase::transaction: return "transaction";
         case Phase::receiving: return "receiving";
         case Phase::waiting: return "waiting";
+        case Phase::handshake: return "handshake";
         case Phase::closing: return "closing";
     }
     return "";
 }
 
-Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, NameService* names)
+Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, NameService* names,
+                 TlsService* tls)
     : settings_(settings), hooks_(hooks), clock_(clock), log_(log), lines_(settings.max_command_line), names_(names),
-      max_message_size_(settings.max_message_size), bare_newline_(policy_for(settings, peer.client.address)) {
+      tls_service_(tls), max_message_size_(settings.max_message_size), bare_newline_(policy_for(settings, peer.client.address)) {
     id_ = std::move(peer.id);
     client_ = peer.client;
     local_ = peer.local;
     if (is_host_name(peer.host)) host_ = std::move(peer.host);
     sessions_of_client_ = peer.sessions_of_client;
-    tls_protocol_ = std::move(peer.tls_protocol);
-    tls_cipher_ = std::move(peer.tls_cipher);
+    tls_.protocol = std::move(peer.tls_protocol);
+    tls_.cipher = std::move(peer.tls_cipher);
     nonce_ = std::move(peer.nonce);
     is_trial_ = peer.is_trial;
     server_name_ = settings.server_name;
@@ -63,6 +65,7 @@ Session::~Session() { finish(); }
 
 Phase Session::phase() const noexcept {
     if (over_) return Phase::closing;
+    if (handshake_) return Phase::handshake;
     if (!begun_) return Phase::connecting;
     if (waiting_) return Phase::waiting;
     if (decoder_ || chunk_) return Phase::receiving;
@@ -133,11 +136,6 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
 
 // ---- driving
 
-void Session::set_tls(std::string protocol, std::string cipher) {
-    tls_protocol_ = std::move(protocol);
-    tls_cipher_ = std::move(cipher);
-}
-
 Step Session::start() {
     begun_ = true;
     note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, host_.empty() ? "" : " (" + quoted(host_) + ")");
@@ -151,6 +149,10 @@ Step Session::start() {
 
 Step Session::feed(std::string_view octets) {
     if (over_) return Step::close;
+    if (handshake_) {
+        refuse_early_octets();
+        return step();
+    }
     if (waiting_) {
         keep(octets);
         return look_at_park();
@@ -167,12 +169,13 @@ Step Session::feed(std::string_view octets) {
 Step Session::resume() {
     if (over_) return Step::close;
     if (waiting_) return look_at_park();
-    work_off_backlog();
+    if (!handshake_) work_off_backlog();
     return step();
 }
 
 Step Session::end_of_input() {
     if (over_) return Step::close;
+    if (handshake_) return tls_failed("the client has closed the connection");
     at_eof_ = true;
     if (waiting_ && waiting_->lookup && waiting_->hook == HookId::connect && backlog_.empty()) return abandon();  // whom should it still greet?
     if (waiting_) return look_at_park();
@@ -188,8 +191,10 @@ Step Session::interrupt(Interruption why) {
     if (over_) return Step::close;
     static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout, Say::too_slow, Say::shutting_down,
                                     Say::overloaded, Say::too_many_sessions, Say::internal_error};
+    const Reply last_words = reply(words[static_cast<std::size_t>(why)]);
+    if (handshake_) return tls_failed(last_words.text);  // a word in the clear would be taken for a part of it
     waiting_.reset();
-    end_connection(reply(words[static_cast<std::size_t>(why)]));
+    end_connection(last_words);
     return Step::close;
 }
 
@@ -200,7 +205,7 @@ Step Session::stop_soon() {
 
 /// What the driver is to do now; also where a session ends that has nothing more to hope for.
 Step Session::step() {
-    if (!over_ && !waiting_ && backlog_.empty()) {
+    if (!over_ && !waiting_ && !handshake_ && backlog_.empty()) {
         if (at_eof_) {
             if (decoder_ || chunk_) respond(Say::incomplete_message);
             finish();
@@ -210,6 +215,7 @@ Step Session::step() {
     }
     if (over_) return Step::close;
     if (waiting_) return Step::park;
+    if (handshake_) return Step::start_tls;
     return backlog_.empty() ? Step::need_input : Step::more;
 }
 
@@ -234,7 +240,7 @@ void Session::work_off_backlog() {
 }
 
 void Session::process() {
-    while (!over_ && !waiting_ && output_.size() < output_limit && !rest_.empty()) {
+    while (!over_ && !waiting_ && !handshake_ && output_.size() < output_limit && !rest_.empty()) {
         if (decoder_)
             receive();
         else if (chunk_)
@@ -340,10 +346,12 @@ void Session::stage(HookId hook) {
 }
 
 void Session::run_stage(HookId hook, const Answers& answers, const Wait& wait) {
+    const int karma = karma_;
     const Answer answer = with_context(hook, [&](HookContext& context) {
         context.set_answers(answers);
         return hooks_.run(context, wait);
     });
+    if (hook == HookId::helo || hook == HookId::ehlo) hello_karma_ += karma_ - karma;
     after(hook, answer);
 }
 

@@ -4,8 +4,8 @@
 /// sends what is in output() and does what the returned Step says. Calls must not overlap; they may come from different threads one after the
 /// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
 ///
-/// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_auth.cc, session_data.cc,
-/// session_chunks.cc (BDAT), session_history.cc.
+/// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_tls.cc, session_auth.cc,
+/// session_data.cc, session_chunks.cc (BDAT), session_history.cc.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -14,6 +14,7 @@
 #include "engine/name_service.h"
 #include "engine/replies.h"
 #include "engine/settings.h"
+#include "engine/tls_service.h"
 #include "smtp/command.h"
 #include "smtp/data_decoder.h"
 #include "smtp/line_splitter.h"
@@ -33,6 +34,7 @@ namespace smtpd::engine {
 enum class Step {
     need_input,  ///< send the output, then feed() what comes
     more,        ///< send the output, then call resume(): there is more input at hand than may be answered at once
+    start_tls,   ///< send the output in the clear, make the handshake, then call tls_started() or tls_failed(); nothing is fed meanwhile
     park,        ///< send the output, then call resume() at wake_at() or when the NameService has all answers, and feed() what comes meanwhile
     close        ///< send the output and close
 };
@@ -54,7 +56,7 @@ struct Peer {
 };
 
 /// What a status page shows.
-enum class Phase : std::uint8_t { connecting, greeting, command, transaction, receiving, waiting, closing };
+enum class Phase : std::uint8_t { connecting, greeting, command, transaction, receiving, waiting, handshake, closing };
 std::string_view phase_name(Phase phase) noexcept;
 
 /// Why a message with what the decoder found in it is refused.
@@ -62,12 +64,18 @@ std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewli
 
 class Session final : public Connection, private smtp::DataDecoder::Sink {
 public:
-    /// All that is referred to must outlive the session. Without a NameService every question to the DNS fails.
-    Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, NameService* names = nullptr);
+    /// All that is referred to must outlive the session. Without a NameService every question to the DNS fails; without a
+    /// TlsService there is no STARTTLS.
+    Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, NameService* names = nullptr,
+            TlsService* tls = nullptr);
     ~Session() override;
 
-    /// The connection is encrypted; before start().
-    void set_tls(std::string protocol, std::string cipher);
+    /// Instead of start(): the connection begins with a handshake, and the session with tls_started().
+    Step expect_tls();
+    /// The handshake is done. All that the client has said in the clear is forgotten.
+    Step tls_started(Tls facts);
+    /// It will not be; `why` is for the log. The session is over.
+    Step tls_failed(std::string_view why);
     /// The connection was accepted: pre_connection and connect hooks, then the greeting.
     Step start();
     /// Octets from the client, in order.
@@ -87,6 +95,7 @@ public:
     MonotonicTime wake_at() const noexcept { return waiting_ ? waiting_->wake_at : MonotonicTime(); }
     bool is_over() const noexcept { return over_; }
     bool is_parked() const noexcept { return waiting_ != nullptr; }
+    bool is_shaking_hands() const noexcept { return handshake_ && !over_; }
     bool backlog_is_full() const noexcept { return backlog_.size() >= settings_.max_input_backlog; }
     bool is_at_end_of_input() const noexcept { return at_eof_; }
     Phase phase() const noexcept;
@@ -188,10 +197,19 @@ private:
     std::string announcement(Extension extension) const;
     std::string_view showable(std::string_view line);
 
+    // session_tls.cc
+    bool offers_tls() const noexcept;
+    bool needs_tls_for(smtp::Verb verb) const noexcept;
+    void starttls(std::string_view rest);
+    void refuse_early_octets();
+    void remember_before_hello();
+    void forget_clear_text();
+    void note_tls() const;
+
     // session_auth.cc
     bool is_served(std::string_view mechanism) const;
     std::string mechanisms() const;
-    bool is_auth_allowed() const noexcept { return is_tls() || settings_.auth_without_tls; }
+    bool is_auth_allowed() const noexcept { return is_tls() || (settings_.auth_without_tls && settings_.start_tls != StartTls::required); }
     bool has_mechanisms() const;
     bool is_auth_offered() const { return greeted_ == Greeted::ehlo && is_auth_allowed() && has_mechanisms(); }
     void auth(std::string_view rest);
@@ -262,6 +280,19 @@ private:
     std::string argument_;
     std::string verb_text_;
     std::vector<std::string> capabilities_;
+
+    // STARTTLS
+    TlsService* const tls_service_;
+    bool handshake_ = false;  ///< the driver is making it
+    /// What is known of the client by other means than its words.
+    struct BeforeHello {
+        bool relay_client = false;
+        std::string whitelisted;
+        std::optional<Naughty> naughty;
+        std::size_t results = 0;
+    };
+    std::unique_ptr<const BeforeHello> before_hello_;
+    int hello_karma_ = 0;     ///< what HELO and EHLO in the clear have earned
 
     // AUTH
     std::unique_ptr<smtp::SaslMechanism> sasl_;  ///< the exchange that is under way, or being decided about

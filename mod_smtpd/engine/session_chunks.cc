@@ -26,6 +26,7 @@ void Session::bdat(std::string_view rest) {
 }
 
 std::optional<Say> Session::objection_to_chunk() {
+    if (needs_tls_for(smtp::Verb::bdat)) return Say::encrypt_first;
     if (!offers(Extension::chunking)) return Say::not_implemented;
     if (chunk_failed_) return Say::chunk_failed_before;
     if (greeted_ == Greeted::no) return Say::hello_first;

@@ -80,9 +80,14 @@ std::string_view Session::showable(std::string_view line) {
 
 void Session::dispatch(const smtp::Command& command) {
     using smtp::Verb;
+    if (command.verb != Verb::bdat && needs_tls_for(command.verb))  // the octets behind BDAT have to be read first
+        return is_http(command.verb_text, command.rest) ? end_connection(reply(Say::foreign_protocol)) : respond(Say::encrypt_first);
     switch (command.verb) {
         case Verb::helo: return hello(false, command.rest);
         case Verb::ehlo: return hello(true, command.rest);
+        case Verb::starttls:
+            if (settings_.start_tls != StartTls::off) return starttls(command.rest);
+            break;
         case Verb::auth:
             if (has_mechanisms()) return auth(command.rest);
             break;
@@ -144,6 +149,7 @@ void Session::hello(bool extended, std::string_view rest) {
     hello_argument_ = *host;
     hello_rest_ = support::trim(rest.substr(static_cast<std::size_t>(host->data() - rest.data()) + host->size()));
     capabilities_.clear();
+    remember_before_hello();
     stage(extended ? HookId::ehlo : HookId::helo);
 }
 
@@ -193,6 +199,7 @@ Reply Session::hello_reply() {
     if (extended_hello_) {
         for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i)
             if (const auto line = announcement(static_cast<Extension>(i)); !line.empty()) text += "\n" + line;
+        if (offers_tls()) text += "\nSTARTTLS";
         for (const auto& capability : capabilities_) text += "\n" + capability;
         if (const auto list = is_auth_allowed() ? mechanisms() : std::string(); !list.empty()) text += "\nAUTH" + list;
     }

@@ -14,6 +14,9 @@
 
 namespace smtpd::engine {
 
+/// Whether clients may, or have to, go on encrypted (RFC 3207).
+enum class StartTls : std::uint8_t { off, on, required };
+
 struct Settings {
     std::string server_name = "localhost";  ///< qpsmtpd's `me`: greeting, Received field, local domain
     std::string greeting;                   ///< what follows 220; "" = control file smtpgreeting, else "<server_name> ESMTP <software> ready"
@@ -30,6 +33,7 @@ struct Settings {
     unsigned max_junk_commands = 100;       ///< NOOP, RSET, HELO, VRFY, HELP without a message between them; each further one counts as an error
     bool ignore_unknown_parameters = false; ///< unknown parameters of MAIL and RCPT: refused with 555 (RFC 5321 4.1.1.11), or ignored as qpsmtpd does
     bool auth_without_tls = false;          ///< AUTH on connections that are not encrypted
+    StartTls start_tls = StartTls::off;     ///< where the session's driver can do it
     unsigned max_command_line = 2048;       ///< octets with CRLF; RFC 5321 4.5.3.1.4 asks for at least 512, extensions for longest_mail_line
     std::uint64_t max_text_line = 0;        ///< octets of a line of the message without CRLF; 0 = no limit; RFC 5321 asks for 998
     std::uint64_t max_text_line_with_end() const noexcept { return max_text_line == 0 ? 0 : max_text_line + 2; }

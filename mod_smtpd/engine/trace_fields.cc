@@ -62,6 +62,25 @@ std::string property_value(std::string_view text) {
     return out + "\"";
 }
 
+/// What came from outside, in a comment (RFC 5322 3.2.2), and not endlessly.
+std::string comment_text(std::string_view text) {
+    std::string out;
+    for (const char c : text.substr(0, 200)) {
+        if (c == '(' || c == ')' || c == '\\') out += '\\';
+        out += c >= ' ' && c <= '~' ? c : '?';
+    }
+    return out;
+}
+
+std::string tls_comments(const Tls& tls) {
+    std::string out = format_text("\n\t(using {} with cipher {}", tls.protocol, tls.cipher);
+    if (tls.key_bits != 0) out += format_text(", {} bits", tls.key_bits);
+    out += ")";
+    if (tls.certificate)
+        out += format_text("\n\t(client certificate {}, {})", comment_text(tls.certificate->subject), tls.certificate->is_verified ? "verified" : "not verified");
+    return out;
+}
+
 }  // namespace
 
 std::string_view protocol_word(const Connection& connection, const Transaction& transaction) noexcept {
@@ -74,7 +93,7 @@ std::string received_value(const Connection& connection, const Transaction& tran
     std::string value = format_text("from {} ({} {})\n\tby {} ({}) with {} id {}", safe_host(connection.hello_host()),
                                     connection.host().empty() ? "unknown" : safe_host(connection.host()), connection.address().literal(),
                                     connection.server_name(), software, protocol_word(connection, transaction), transaction.id());
-    if (connection.is_tls()) value += format_text("\n\t(using {} with cipher {})", connection.tls_protocol(), connection.tls_cipher());
+    if (connection.is_tls()) value += tls_comments(connection.tls());
     if (transaction.recipients().size() == 1 && transaction.recipients().front().address().has_domain())
         value += format_text("\n\tfor {}", transaction.recipients().front().address().path());
     return value + ";\n\t" + support::rfc5322_date(connection.clock().wall());

@@ -40,10 +40,32 @@ char* thread_buffer() noexcept {
 
 Channel::Channel(conn_rec* connection) : connection_(connection), socket_(ap_get_conn_socket(connection)) {
     remove_http_filters(connection);
-    direct_in_ = is_open() && is_core_only(connection->input_filters, ap_core_input_filter_handle);
-    direct_out_ = is_open() && is_core_only(connection->output_filters, ap_core_output_filter_handle);
-    if (!direct_in_) in_ = apr_brigade_create(connection->pool, connection->bucket_alloc);
-    if (!direct_out_) out_ = apr_brigade_create(connection->pool, connection->bucket_alloc);
+    look_again();
+}
+
+void Channel::look_again() {
+    out_through_ = nullptr;
+    direct_in_ = is_open() && is_core_only(connection_->input_filters, ap_core_input_filter_handle);
+    direct_out_ = is_open() && is_core_only(connection_->output_filters, ap_core_output_filter_handle);
+    if (!direct_in_ && in_ == nullptr) in_ = apr_brigade_create(connection_->pool, connection_->bucket_alloc);
+    if (!direct_out_ && out_ == nullptr) out_ = apr_brigade_create(connection_->pool, connection_->bucket_alloc);
+}
+
+/// To the socket where that was possible, and else past whatever stands before httpd's own filter.
+void Channel::keep_clear() {
+    ap_filter_t* filter = connection_->output_filters;
+    while (filter != nullptr && filter->frec != ap_core_output_filter_handle) filter = filter->next;
+    out_through_ = filter;
+}
+
+bool Channel::has_input() {
+    char octet = 0;
+    if (::recv(descriptor(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return true;
+    if (direct_in_) return false;
+    apr_brigade_cleanup(in_);
+    const bool any = ap_get_brigade(connection_->input_filters, in_, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, 1) == APR_SUCCESS && !APR_BRIGADE_EMPTY(in_);
+    apr_brigade_cleanup(in_);
+    return any;
 }
 
 int Channel::descriptor() const noexcept {
@@ -127,7 +149,7 @@ bool Channel::write_filters(std::string_view octets) {
     apr_brigade_cleanup(out_);
     if (apr_brigade_write(out_, nullptr, nullptr, octets.data(), octets.size()) != APR_SUCCESS) return false;
     APR_BRIGADE_INSERT_TAIL(out_, apr_bucket_flush_create(connection_->bucket_alloc));
-    const apr_status_t status = ap_pass_brigade(connection_->output_filters, out_);
+    const apr_status_t status = ap_pass_brigade(out_through_ != nullptr ? out_through_ : connection_->output_filters, out_);
     apr_brigade_cleanup(out_);
     return status == APR_SUCCESS && connection_->aborted == 0;
 }

@@ -45,6 +45,13 @@ public:
     /// Sends what can be sent without waiting, and takes it off `octets`. Only where is_direct().
     Sent try_write(std::string& octets);
 
+    /// Whether something has arrived that nobody has read.
+    bool has_input();
+    /// Until look_again(), what is written goes out as it is, whatever filters come to be.
+    void keep_clear();
+    /// Filters were added.
+    void look_again();
+
     /// Whether nothing stands between us and the socket: what is not in the socket has not come.
     bool is_direct() const noexcept { return direct_in_ && direct_out_; }
     /// -1 once the MPM has closed it, which it does in the middle of everything when httpd is stopped. Never to be kept: the number may be that of
@@ -66,6 +73,7 @@ private:
     apr_socket_t* socket_;
     bool direct_in_ = false;
     bool direct_out_ = false;
+    ap_filter_t* out_through_ = nullptr;  ///< instead of the connection's first
     apr_bucket_brigade* in_ = nullptr;
     apr_bucket_brigade* out_ = nullptr;
 };

@@ -3,7 +3,6 @@
 #include "httpd/client_address.h"
 #include "httpd/mpm_event.h"
 #include "httpd/proxied_client.h"
-#include "httpd/tls.h"
 
 #include <smtpd/format.h>
 
@@ -27,6 +26,9 @@ constexpr std::chrono::seconds far_away{3};
 
 /// The session's clock is that of the last kernel tick: only that much later has a time come for it too.
 constexpr milliseconds tick{10};
+
+/// How often in a row a thread waits a moment for the next part of a handshake; the client of an honest one needs a round trip or two.
+constexpr unsigned handshake_patience = 3;
 
 /// The first seconds of a message do not count for SmtpMinDataRate.
 constexpr std::chrono::seconds rate_grace{5};
@@ -82,7 +84,7 @@ void turn_away(conn_rec* connection, SessionTable::Refusal why, Server& server) 
 
 ConnectionDriver::ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row)
     : connection_(connection), server_(server), child_(child), row_(row), channel_(connection),
-      session_(server.settings(), server.plugins(), server.clock(), server.log(), std::move(peer), this) {}
+      session_(server.settings(), server.plugins(), server.clock(), server.log(), std::move(peer), this, this) {}
 
 ConnectionDriver::~ConnectionDriver() = default;
 
@@ -130,13 +132,15 @@ int ConnectionDriver::process() {
         started_ = true;
         state = run(start());
     } else if (!session_.is_over()) {
-        Step step = session_.is_parked() ? Step::park : Step::need_input;
-        read(step);
-        state = run(step);
+        state = run(resume_from_mpm());
     }
     if (connection_->cs != nullptr) {
-        if (state == State::waiting && !channel_.is_open()) session_.abandon();  // by a stop that waits for nobody
-        else if (state == State::waiting) return wait_for_input(connection_);
+        if (state == State::waiting && !channel_.is_open()) {  // by a stop that waits for nobody
+            session_.abandon();
+            give_up_handshake();
+        } else if (state == State::waiting) {
+            return wait_for_input(connection_);
+        }
         connection_->cs->state = CONN_STATE_LINGER;
     }
     return OK;
@@ -144,12 +148,16 @@ int ConnectionDriver::process() {
 
 /// The first time: with `SSLEngine on` the handshake comes before everything else, so that plugins know what the client speaks.
 Step ConnectionDriver::start() {
-    if (is_for_tls(connection_)) {
-        auto facts = make_handshake(connection_);
-        if (!facts) return session_.abandon();
-        session_.set_tls(std::move(facts->protocol), std::move(facts->cipher));
-    }
-    return session_.start();
+    if (!is_for_tls(connection_)) return session_.start();
+    begin_handshake(std::make_unique<TlsHandshake>(connection_));
+    return session_.expect_tls();
+}
+
+Step ConnectionDriver::resume_from_mpm() {
+    if (session_.is_shaking_hands()) return Step::start_tls;
+    Step step = session_.is_parked() ? Step::park : Step::need_input;
+    read(step);
+    return step;
 }
 
 /// Does what the session says until it is over, or the connection may go back to the MPM.
@@ -158,14 +166,79 @@ ConnectionDriver::State ConnectionDriver::run(Step step) {
         bool hand_back = false;
         child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
         switch (step) {
-            case Step::close: flush(); return State::over;
+            case Step::close:
+                flush();
+                give_up_handshake();
+                return State::over;
             case Step::more: step = flush() ? session_.resume() : session_.abandon(); break;
+            case Step::start_tls: step = flush() ? shake_hands(hand_back) : session_.abandon(); break;
             case Step::park: step = flush() ? wait_parked(hand_back) : session_.abandon(); break;
             case Step::need_input: step = next_input(hand_back); break;
         }
         if (hand_back) return State::waiting;
     }
 }
+
+// ---- TLS
+
+bool ConnectionDriver::can_start_tls() const noexcept { return server_.lender() != nullptr; }
+
+engine::TlsStart ConnectionDriver::prepare_tls() {
+    if (server_.lender() == nullptr) return engine::TlsStart::unavailable;
+    if (channel_.has_input()) return engine::TlsStart::early_octets;
+    channel_.keep_clear();
+    auto handshake = TlsHandshake::prepare(connection_, *server_.lender());
+    if (!handshake) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, connection_, "SMTPD0030: mod_ssl cannot begin TLS with the certificate of %s",
+                      server_.lender()->name().c_str());
+        channel_.look_again();
+        return engine::TlsStart::unavailable;
+    }
+    begin_handshake(std::move(handshake));
+    return engine::TlsStart::ready;
+}
+
+void ConnectionDriver::begin_handshake(std::unique_ptr<TlsHandshake> handshake) {
+    handshake_ = std::move(handshake);
+    handshake_ends_ = server_.clock().now() + server_.handshake_timeout();
+}
+
+/// Goes on with the handshake. Between its parts no thread waits for the client, or only for a moment.
+Step ConnectionDriver::shake_hands(bool& hand_back) {
+    channel_.look_again();
+    for (unsigned waits = 0;;) {
+        switch (handshake_->advance()) {
+            case TlsHandshake::State::done: return session_.tls_started(std::exchange(handshake_, nullptr)->facts());
+            case TlsHandshake::State::failed: return session_.tls_failed(std::exchange(handshake_, nullptr)->why());
+            case TlsHandshake::State::again: break;
+        }
+        if (const Step step = check_handshake(); step == Step::close) return step;
+        if (!child_.is_async) {
+            channel_.wait(slice);
+            continue;
+        }
+        if (waits++ < handshake_patience && child_.may_linger()) {
+            const Child::Lingering lingering(child_);
+            if (channel_.wait(linger_time)) continue;
+        }
+        hand_back = true;
+        return Step::start_tls;
+    }
+}
+
+/// Of a session that is over. Left alone, mod_ssl would go on with it when httpd closes the connection, and wait for the client as long as it likes.
+void ConnectionDriver::give_up_handshake() {
+    if (std::exchange(handshake_, nullptr)) connection_->aborted = 1;
+}
+
+Step ConnectionDriver::check_handshake() {
+    if (child_.is_ending()) return session_.interrupt(engine::Interruption::shutting_down);
+    if (server_.clock().now() < handshake_ends_) return Step::start_tls;
+    const auto limit = std::chrono::duration_cast<std::chrono::seconds>(server_.handshake_timeout());
+    return session_.tls_failed(format_text("it took longer than {} seconds", limit.count()));
+}
+
+// ---- input
 
 /// Sends what there is to send, and gets more input: now, after a short wait, or later from the MPM.
 Step ConnectionDriver::next_input(bool& hand_back) {
@@ -377,7 +450,9 @@ void ConnectionDriver::continue_outside(Step step) {
     if (!flush()) step = session_.abandon();
     if (step == Step::park) schedule();
     child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
-    if (session_.is_over()) channel_.provoke();
+    if (!session_.is_over()) return;
+    give_up_handshake();
+    channel_.provoke();
 }
 
 void ConnectionDriver::look(bool stopping) {
@@ -385,6 +460,7 @@ void ConnectionDriver::look(bool stopping) {
     if (!turn || !alive_ || !started_ || session_.is_over()) return;
     const ConnectionScope scope(connection_);
     Step step = stopping ? session_.stop_soon() : Step::need_input;
+    if (session_.is_shaking_hands()) step = check_handshake();
     if (child_.is_ending() && session_.is_parked()) step = session_.interrupt(engine::Interruption::shutting_down);
     if (step != Step::close)
         if (const auto why = overdue()) step = session_.interrupt(*why);
@@ -404,6 +480,7 @@ void ConnectionDriver::before_close() {
         else
             session_.interrupt(child_.is_stopping() ? engine::Interruption::shutting_down : engine::Interruption::idle_timeout);
         flush();
+        give_up_handshake();
     }
     alive_ = false;
 }

@@ -8,6 +8,7 @@
 #include "httpd/channel.h"
 #include "httpd/child.h"
 #include "httpd/server.h"
+#include "httpd/tls.h"
 
 #include "engine/session.h"
 
@@ -21,7 +22,8 @@ namespace smtpd::httpd {
 
 class ConnectionDriver final : public std::enable_shared_from_this<ConnectionDriver>,
                                private support::SharedPoll::Guest,
-                               private engine::NameService {
+                               private engine::NameService,
+                               private engine::TlsService {
 public:
     /// `row` is the session's in the table of sessions; it is given back at the end.
     ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row);
@@ -46,6 +48,13 @@ private:
     struct Bell;
 
     engine::Step start();
+    engine::Step resume_from_mpm();
+    engine::Step shake_hands(bool& hand_back);
+    engine::Step check_handshake();
+    void give_up_handshake();
+    void begin_handshake(std::unique_ptr<TlsHandshake> handshake);
+    bool can_start_tls() const noexcept override;
+    engine::TlsStart prepare_tls() override;
     State run(engine::Step step);
     engine::Step next_input(bool& hand_back);
     engine::Step check_limits();
@@ -73,6 +82,8 @@ private:
     SessionTable::Row row_;
     Channel channel_;
     engine::Session session_;
+    std::unique_ptr<TlsHandshake> handshake_;
+    MonotonicTime handshake_ends_{};
     bool started_ = false;
     bool alive_ = true;
     MonotonicTime scheduled_for_{};

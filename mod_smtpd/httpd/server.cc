@@ -1,5 +1,6 @@
 #include "httpd/server.h"
 
+#include "httpd/tls_config.h"
 #include "httpd/trial.h"
 
 #include "support/strings.h"
@@ -37,11 +38,13 @@ std::string key_of(const server_rec* record) {
 }  // namespace
 
 Server::Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends,
-               const Trial* trial, host::Problems& problems)
-    : record_(record), config_(config), key_(key_of(record)), clock_(trial ? static_cast<const Clock&>(trial->clock()) : system_clock_),
-      is_trial_(trial != nullptr), error_log_(record), control_(control_directories(config), clock_, error_log_),
-      stores_(backends, store_places(config)) {
+               const std::vector<server_rec*>& servers_with_tls, const Trial* trial, host::Problems& problems)
+    : record_(record), config_(config),
+      has_tls_(std::find(servers_with_tls.begin(), servers_with_tls.end(), record) != servers_with_tls.end()), key_(key_of(record)),
+      clock_(trial ? static_cast<const Clock&>(trial->clock()) : system_clock_), is_trial_(trial != nullptr), error_log_(record),
+      control_(control_directories(config), clock_, error_log_), stores_(backends, store_places(config)) {
     choose_settings(problems);
+    find_lender(servers_with_tls, problems);
     host::Environment environment;
     environment.plugin_dirs = config_.plugin_dirs;
     environment.plugin_dirs.push_back(default_plugin_dir);
@@ -77,7 +80,9 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.bare_newline = config_.bare_newline.value_or(smtp::BareNewline::reject);
     settings_.bare_newline_exempt = config_.bare_newline_exempt;
     settings_.ignore_unknown_parameters = config_.ignore_unknown_parameters.value_or(false);
-    settings_.auth_without_tls = config_.auth_without_tls.value_or(false);
+    settings_.start_tls = config_.start_tls.value_or(StartTlsChoice{}).mode;
+    settings_.auth_without_tls = auth_without_tls(control_, config_.auth_without_tls, settings_.start_tls, problems);
+    warn_of_tls_files(control_, problems);
     settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir);
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
     if (expects_proxy_header() && config_.trusted_proxies.value_or(std::vector<IpNetwork>{}).empty())
@@ -103,6 +108,23 @@ void Server::choose_extensions(host::Problems& problems) {
                                                                   engine::keyword_of(*engine::needed_by(extension)))});
 }
 
+void Server::find_lender(const std::vector<server_rec*>& servers_with_tls, host::Problems& problems) {
+    if (settings_.start_tls == engine::StartTls::off || has_tls_) return;
+    const StartTlsChoice& choice = *config_.start_tls;
+    const auto complain = [&](std::string text) { problems.push_back({true, choice.where, std::move(text)}); };
+    if (!is_mod_ssl_loaded()) return complain("SmtpStartTLS needs mod_ssl: LoadModule ssl_module modules/mod_ssl.so");
+    const std::string name = !choice.host.empty() ? choice.host : record_->server_hostname != nullptr ? record_->server_hostname : "";
+    if (const server_rec* host = find_by_name(servers_with_tls, name.c_str())) {
+        lender_ = std::make_unique<const TlsLender>(*host, *record_);
+        return;
+    }
+    std::string others;
+    for (const server_rec* server : servers_with_tls)
+        if (server->server_hostname != nullptr) others.append(others.empty() ? "" : ", ").append(server->server_hostname);
+    complain(format_text("SmtpStartTLS of {} needs the certificate of a virtual host with SSLEngine on and the ServerName {}; {}", key_, name,
+                         others.empty() ? "there is none with SSLEngine on" : "there is " + others + ", which SmtpStartTLS can name"));
+}
+
 /// The control directory's `plugins` file, then the directives.
 std::vector<host::PluginLine> Server::plugin_lines(host::Problems& problems) {
     std::vector<host::PluginLine> lines;
@@ -116,6 +138,7 @@ std::vector<host::PluginLine> Server::plugin_lines(host::Problems& problems) {
         lines.insert(lines.end(), from_file->begin(), from_file->end());
     }
     lines.insert(lines.end(), config_.plugins.begin(), config_.plugins.end());
+    take_tls_plugin(lines, config_.start_tls || has_tls_, problems);
     return lines;
 }
 
@@ -156,6 +179,7 @@ bool log_problems(const host::Problems& problems, const server_rec* record) {
 bool make_servers(apr_pool_t* pool, server_rec* main_server) {
     bool good = true;
     bool any = false;
+    const auto with_tls = servers_with_tls(main_server);
     Trial* const trial = config_of(main_server).trial;
     ServerStores& stores = make_in_pool<ServerStores>(pool, main_server, trial);
     config_of(main_server).server_stores = &stores;
@@ -165,7 +189,7 @@ bool make_servers(apr_pool_t* pool, server_rec* main_server) {
         if (!config.engine.value_or(false)) continue;
         any = true;
         host::Problems problems;
-        config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, stores.backends(), trial, problems);
+        config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, stores.backends(), with_tls, trial, problems);
         good = log_problems(problems, record) && good;
     }
     host::Problems problems;

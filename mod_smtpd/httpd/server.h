@@ -5,6 +5,7 @@
 #include "httpd/pace.h"
 #include "httpd/server_config.h"
 #include "httpd/stores.h"
+#include "httpd/tls.h"
 
 #include "engine/settings.h"
 #include "host/plugin_set.h"
@@ -20,8 +21,8 @@ class Server {
 public:
     /// Loads the plugins and checks everything; what is wrong goes to `problems`. The object must live in a pool.
     /// `trial` is null but for a server that only plays (httpd/trial.h).
-    Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends, const Trial* trial,
-           host::Problems& problems);
+    Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends,
+           const std::vector<server_rec*>& servers_with_tls, const Trial* trial, host::Problems& problems);
 
     /// In the serving process. When a plugin cannot start there, that is logged, and is_ready() is false: the plugin's absence must not be an open
     /// door, so clients are asked to come back.
@@ -45,15 +46,20 @@ public:
     net::Resolver& resolver() const noexcept { return *resolver_; }
     bool is_trusted_proxy(const IpAddress& address) const;
     bool expects_proxy_header() const { return config_.proxy_protocol.value_or(false); }
+    std::chrono::seconds handshake_timeout() const { return config_.handshake_timeout.value_or(std::chrono::seconds(30)); }
+    /// Whose certificate STARTTLS uses; null where there is no STARTTLS.
+    const TlsLender* lender() const noexcept { return lender_.get(); }
     ClientLimit client_limit() const { return config_.client_limit.value_or(ClientLimit{}); }
 
 private:
     void choose_settings(host::Problems& problems);
     void choose_extensions(host::Problems& problems);
+    void find_lender(const std::vector<server_rec*>& servers_with_tls, host::Problems& problems);
     std::vector<host::PluginLine> plugin_lines(host::Problems& problems);
 
     server_rec* record_;
     const ServerConfig& config_;
+    const bool has_tls_;  ///< from the first octet
     bool ready_ = true;
     std::string key_;
     Pace pace_;
@@ -67,6 +73,7 @@ private:
     const net::ResolverSettings default_resolver_;
     net::Resolver* resolver_ = nullptr;
     std::unique_ptr<host::PluginSet> plugins_;
+    std::unique_ptr<const TlsLender> lender_;
 };
 
 /// Makes the Server of every virtual host with the engine on. All mistakes are logged, each with its place; false when there is an error.

@@ -326,6 +326,29 @@ const char* set_auth_without_tls(cmd_parms* cmd, void*, int on) {
     return nullptr;
 }
 
+/// SmtpStartTLS off|on|required [server-name]
+const char* set_start_tls(cmd_parms* cmd, void*, const char* word, const char* host) {
+    constexpr std::array<std::pair<std::string_view, engine::StartTls>, 3> words = {
+        {{"off", engine::StartTls::off}, {"on", engine::StartTls::on}, {"required", engine::StartTls::required}}};
+    StartTlsChoice choice;
+    const auto* const known = std::find_if(words.begin(), words.end(), [word](const auto& one) { return support::equals_folded(word, one.first); });
+    if (known == words.end())
+        return complaint(cmd, format_text("SmtpStartTLS takes off, on or required, then the ServerName of a virtual host with SSLEngine on, not \"{}\"", word));
+    choice.mode = known->second;
+    if (host != nullptr && choice.mode == engine::StartTls::off) return "SmtpStartTLS off takes no ServerName";
+    if (host != nullptr) choice.host = host;
+    choice.where = format_text("{} line {}", cmd->directive->filename, cmd->directive->line_num);
+    config_of(cmd).start_tls = std::move(choice);
+    return nullptr;
+}
+
+const char* set_handshake_timeout(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).handshake_timeout, [](std::string_view in, std::chrono::seconds& value) -> std::string {
+        const std::string allowed = read_time(in, value);
+        return allowed.empty() && (value.count() < 1 || value.count() > 600) ? "a time from 1s to 10min" : allowed;
+    });
+}
+
 /// SmtpStore [namespace] kind:place [option=value …]
 const char* add_store(cmd_parms* cmd, void*, int argc, char* const argv[]) {
     auto place = read_store_place({argv, argv + argc}, where_of(cmd), cmd->pool);
@@ -383,6 +406,8 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.proxy_protocol_where = proxy_protocol ? proxy_protocol_where : base.proxy_protocol_where;
     out.ignore_unknown_parameters = either(ignore_unknown_parameters, base.ignore_unknown_parameters);
     out.auth_without_tls = either(auth_without_tls, base.auth_without_tls);
+    out.start_tls = either(start_tls, base.start_tls);
+    out.handshake_timeout = either(handshake_timeout, base.handshake_timeout);
     out.stores = base.stores;
     out.stores.insert(out.stores.end(), stores.begin(), stores.end());
     out.resolver = either(resolver, base.resolver);
@@ -442,6 +467,9 @@ const command_rec directives[] = {
                   "what becomes of unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
     AP_INIT_FLAG("SmtpAuthWithoutTLS", setter(set_auth_without_tls), nullptr, RSRC_CONF,
                  "on: AUTH is offered on connections that are not encrypted, too; off (default)"),
+    AP_INIT_TAKE12("SmtpStartTLS", setter(set_start_tls), nullptr, RSRC_CONF,
+                   "off (default), on or required: STARTTLS, with the certificate of the virtual host of the same ServerName, or the one named"),
+    AP_INIT_TAKE1("SmtpHandshakeTimeout", setter(set_handshake_timeout), nullptr, RSRC_CONF, "how long a TLS handshake may take; default 30s"),
     AP_INIT_TAKE_ARGV("SmtpStore", setter(add_store), nullptr, RSRC_CONF,
                       "where plugins keep state: [namespace] file:path, redis:host:port/database or memory:size, and options"),
     AP_INIT_TAKE2("SmtpTry", setter(set_try), nullptr, RSRC_CONF, "for the command smtpd-try: the descriptors of a request and of a report"),

@@ -3,7 +3,7 @@
 
 #include "httpd/apache.h"
 
-#include "engine/extensions.h"
+#include "engine/settings.h"
 #include "host/plugin_file.h"
 #include "net/cares_resolver.h"
 #include "smtp/data_decoder.h"
@@ -42,6 +42,13 @@ struct ExtensionChanges {
     ExtensionChanges merged_onto(const ExtensionChanges& base) const noexcept { return {applied_to(base.on), base.off.without(on).with(off)}; }
 };
 
+/// Whether there is STARTTLS, and with whose certificate.
+struct StartTlsChoice {
+    engine::StartTls mode = engine::StartTls::off;
+    std::string host;   ///< a ServerName; "" = our own
+    std::string where;  ///< "httpd.conf line 12"
+};
+
 /// Nothing = not set here.
 struct ServerConfig {
     std::optional<bool> engine;
@@ -71,6 +78,8 @@ struct ServerConfig {
     std::string proxy_protocol_where;  ///< where SmtpProxyProtocol stands, for messages
     std::optional<bool> ignore_unknown_parameters;
     std::optional<bool> auth_without_tls;
+    std::optional<StartTlsChoice> start_tls;
+    std::optional<std::chrono::seconds> handshake_timeout;
 
     std::vector<store::Place> stores;
     std::optional<net::ResolverSettings> resolver;

@@ -57,6 +57,12 @@ public:
         const auto all = lines();
         return std::any_of(all.begin(), all.end(), [text](const Line& line) { return line.to_string().find(text) != std::string::npos; });
     }
+    /// How many lines have it.
+    std::size_t count(std::string_view text) const {
+        const auto all = lines();
+        const auto has_text = [text](const Line& line) { return line.to_string().find(text) != std::string::npos; };
+        return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), has_text));
+    }
     void clear() {
         const std::lock_guard lock(mutex_);
         lines_.clear();

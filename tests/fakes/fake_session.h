@@ -42,9 +42,11 @@ public:
         hello_host_ = std::move(host);
     }
     void set_tls(std::string protocol, std::string cipher) {
-        tls_protocol_ = std::move(protocol);
-        tls_cipher_ = std::move(cipher);
+        tls_ = {};
+        tls_.protocol = std::move(protocol);
+        tls_.cipher = std::move(cipher);
     }
+    void set_tls(Tls tls) { tls_ = std::move(tls); }
     void set_authenticated(std::string user, std::string mechanism) {
         auth_user_ = std::move(user);
         auth_mechanism_ = std::move(mechanism);

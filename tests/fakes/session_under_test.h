@@ -15,6 +15,20 @@
 
 namespace smtpd::fakes {
 
+/// What a driver has to say about STARTTLS.
+class FakeTls final : public engine::TlsService {
+public:
+    bool can_start = true;
+    engine::TlsStart answer = engine::TlsStart::ready;
+    unsigned prepared = 0;
+
+    bool can_start_tls() const noexcept override { return can_start; }
+    engine::TlsStart prepare_tls() override {
+        ++prepared;
+        return answer;
+    }
+};
+
 class SessionUnderTest {
 public:
     SessionUnderTest() {
@@ -32,10 +46,11 @@ public:
     FakeClock clock;
     FakeLog log;
     FakeNames names;
+    FakeTls tls;
     engine::Step step = engine::Step::need_input;  ///< what the last call asked for
 
     engine::Session& session() {
-        if (!session_) session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, &names);
+        if (!session_) session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, &names, &tls);
         return *session_;
     }
     bool is_made() const noexcept { return session_ != nullptr; }
@@ -48,6 +63,15 @@ public:
     std::string end_of_input() { return sent(session().end_of_input()); }
     std::string abandon() { return sent(session().abandon()); }
     std::string interrupt(engine::Interruption why) { return sent(session().interrupt(why)); }
+    /// The handshake is done, or has failed.
+    std::string shake_hands(Tls facts) { return sent(session().tls_started(std::move(facts))); }
+    std::string shake_hands(const char* protocol = "TLSv1.3") {
+        Tls facts;
+        facts.protocol = protocol;
+        facts.cipher = "TLS_AES_256_GCM_SHA384";
+        return shake_hands(std::move(facts));
+    }
+    std::string fail_handshake() { return sent(session().tls_failed("a reason")); }
     std::string stop_soon() { return sent(session().stop_soon()); }
     /// Lets time pass; a parked session is woken when its time has come, as a driver would.
     std::string wait(Duration duration) {

@@ -194,6 +194,12 @@ class Client:
     def ehlo(self, name="client.example.net"):
         return self.command(f"EHLO {name}", 250)
 
+    def start_tls(self, context, name="mx.example.com"):
+        """STARTTLS and the handshake; the client has to say EHLO again."""
+        self.command("STARTTLS", 220, "2.0.0")
+        assert not self.buffer, f"behind the answer to STARTTLS: {self.buffer!r}"
+        self.socket = context.wrap_socket(self.socket, server_hostname=name)
+
     def envelope(self, sender="sender@example.net", *recipients):
         self.command(f"MAIL FROM:<{sender}>", 250)
         for recipient in recipients or ("user@example.com",):

@@ -12,6 +12,7 @@ import pytest
 
 import sanitizers
 import smtpd_env
+from certificates import Authority, client_context, lines as ssl_lines, needs_mod_ssl
 from smtp_client import Client, Closed
 
 HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
@@ -30,24 +31,14 @@ def plain(user, password):
     return "AUTH PLAIN " + encoded(f"\0{user}\0{password}")
 
 
-def make_certificate(server):
-    """A key and a certificate for localhost in the server's folder; gives the lines that use them."""
-    openssl = shutil.which("openssl") or pytest.skip("openssl is not installed")
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,DNS:mx.example.com", "-addext", "basicConstraints=critical,CA:FALSE"]
-    files = ["-keyout", server.root / "key.pem", "-out", server.root / "cert.pem"]
-    subprocess.run([openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files],
-                   check=True, capture_output=True, timeout=60 * smtpd_env.SLOWDOWN)
-    return 'SSLEngine on\nSSLCertificateFile "@root@/cert.pem"\nSSLCertificateKeyFile "@root@/key.pem"'
-
-
 def make_tls_server(make_server, mpm, options="", lines=""):
     """A server with port 465 as it were: (server, virtual host, TLS context of a client)."""
-    if not (smtpd_env.pathlib.Path(smtpd_env.BUILD["httpd_modules"]) / "mod_ssl.so").is_file():
-        pytest.skip("this httpd has no mod_ssl")
+    needs_mod_ssl()
     server = make_server(mpm, modules=("ssl", "socache_shmcb"), main='SSLSessionCache "shmcb:@root@/cache(512000)"', log_level="notice smtpd:trace1")
-    smtp = server.smtp(f"{KNOWS} {options}\n{PLUGINS}", f'SmtpPluginDir "{HELPERS}"\n{make_certificate(server)}\n{lines}')
+    authority = Authority(server.root)
+    smtp = server.smtp(f"{KNOWS} {options}\n{PLUGINS}", f'SmtpPluginDir "{HELPERS}"\n{ssl_lines(authority.issue("localhost", "mx.example.com"))}\n{lines}')
     server.start()
-    return server, smtp, ssl.create_default_context(cafile=server.root / "cert.pem")
+    return server, smtp, client_context(authority)
 
 
 def make_clear_server(make_server, mpm="event", options="", lines="SmtpAuthWithoutTLS on"):

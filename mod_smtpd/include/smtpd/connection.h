@@ -10,6 +10,7 @@
 #include <smtpd/log.h>
 #include <smtpd/notes.h>
 #include <smtpd/reply.h>
+#include <smtpd/tls.h>
 #include <smtpd/verdict.h>
 
 #include <cstdint>
@@ -57,9 +58,11 @@ public:
     std::string name() const { return host_.empty() ? "[" + address().to_string() + "]" : host_; }
     Greeted greeted() const noexcept { return greeted_; }
     const std::string& hello_host() const noexcept { return hello_host_; }  ///< argument of HELO or EHLO, "" before
-    bool is_tls() const noexcept { return !tls_protocol_.empty(); }
-    const std::string& tls_protocol() const noexcept { return tls_protocol_; }  ///< "TLSv1.3", "" in the clear
-    const std::string& tls_cipher() const noexcept { return tls_cipher_; }
+    /// Encrypted, by STARTTLS or from the first octet. After STARTTLS the client begins anew: what it said before is forgotten.
+    bool is_tls() const noexcept { return static_cast<bool>(tls_); }
+    const Tls& tls() const noexcept { return tls_; }
+    const std::string& tls_protocol() const noexcept { return tls_.protocol; }  ///< "TLSv1.3", "" in the clear
+    const std::string& tls_cipher() const noexcept { return tls_.cipher; }
     const std::string& server_name() const noexcept { return server_name_; }  ///< qpsmtpd's `me`
     MonotonicTime started() const noexcept { return started_; }
     std::uint32_t commands() const noexcept { return commands_; }
@@ -123,8 +126,7 @@ protected:
     Endpoint local_;
     std::string host_;
     std::string hello_host_;
-    std::string tls_protocol_;
-    std::string tls_cipher_;
+    Tls tls_;
     std::string server_name_;
     std::string last_line_;
     std::string auth_user_;

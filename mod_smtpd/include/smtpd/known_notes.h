@@ -63,8 +63,8 @@ inline const NoteKey<std::string> greylist{"greylist"};
 
 /// helo, connection: whether the name in HELO or EHLO leads to the client's address, and whether the address leads to the name. Not set where nobody
 /// looked, or nobody could tell.
-inline const NoteKey<bool> helo_forward_match{"helo_forward_match"};
-inline const NoteKey<bool> helo_reverse_match{"helo_reverse_match"};
+inline const NoteKey<bool> helo_forward_match{"helo_forward_match", NoteScope::hello};
+inline const NoteKey<bool> helo_reverse_match{"helo_reverse_match", NoteScope::hello};
 
 /// resolvable_fromhost, transaction: what the sender's domain has. Not set where nobody could tell.
 struct SenderDomain {
@@ -74,6 +74,9 @@ struct SenderDomain {
 inline const NoteKey<SenderDomain> resolvable_fromhost{"resolvable_fromhost"};
 
 /// whitelist, connection: a name in HELO or EHLO that is on the list; it exempts from what is said about this name only.
-inline const NoteKey<std::string> whitelisthelo{"whitelisthelo"};
+inline const NoteKey<std::string> whitelisthelo{"whitelisthelo", NoteScope::hello};
+
+/// The engine, connection: the connection is encrypted. connection.tls() tells more.
+inline const NoteKey<bool> tls_enabled{"tls_enabled"};
 
 }  // namespace smtpd::notes

@@ -23,14 +23,22 @@ namespace detail {
 SMTPD_API unsigned note_slot(const char* name, const std::type_info& type);
 }  // namespace detail
 
+/// What a note of a connection is about, and so how long it holds.
+enum class NoteScope : unsigned char {
+    connection,  ///< the client, whatever it says
+    hello        ///< what the client said of itself: forgotten after STARTTLS (RFC 3207 4.2), when it has to say it again
+};
+
 template <class T>
 class NoteKey {
 public:
-    explicit NoteKey(const char* name) : slot_(detail::note_slot(name, typeid(T))) {}
+    explicit NoteKey(const char* name, NoteScope scope = NoteScope::connection) : slot_(detail::note_slot(name, typeid(T))), scope_(scope) {}
     unsigned slot() const noexcept { return slot_; }
+    NoteScope scope() const noexcept { return scope_; }
 
 private:
     unsigned slot_;
+    NoteScope scope_;
 };
 
 class Notes {
@@ -49,7 +57,7 @@ public:
     template <class T>
     T& get(const NoteKey<T>& key) {
         if (auto* known = find(key)) return *known;
-        entries_.push_back({key.slot(), Holder(new T{}, [](void* value) { delete static_cast<T*>(value); })});
+        entries_.push_back({key.slot(), key.scope(), Holder(new T{}, [](void* value) { delete static_cast<T*>(value); })});
         return *static_cast<T*>(entries_.back().value.get());
     }
     template <class T>
@@ -58,12 +66,17 @@ public:
     void remove(const NoteKey<T>& key) noexcept {
         std::erase_if(entries_, [&](const Entry& entry) { return entry.slot == key.slot(); });
     }
+    /// Removes the notes of that scope.
+    void forget(NoteScope scope) noexcept {
+        std::erase_if(entries_, [&](const Entry& entry) { return entry.scope == scope; });
+    }
     void clear() noexcept { entries_.clear(); }
 
 private:
     using Holder = std::unique_ptr<void, void (*)(void*)>;
     struct Entry {
         unsigned slot;
+        NoteScope scope;
         Holder value;
     };
     std::vector<Entry> entries_;

@@ -31,16 +31,17 @@ bool is_received(const std::string& value) {
     const std::string literal = "\\[(IPv6:[0-9A-Fa-f:.]+|[0-9.]+)\\]";
     const std::string host = "(" + domain + "|" + literal + ")";
     const std::string atom = "[-A-Za-z0-9!#$%&'*+/=?^_`{|}~]+";
-    const std::string comment = "\\([^()\\\r\n]*\\)";
+    const std::string comment = "\\(([^()\\\\\r\n]|\\\\[ -~])*\\)";
     const std::string date = "[A-Z][a-z]{2}, [ 0-9]?[0-9] [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [-+][0-9]{4}";
     return matches(value, "from " + host + fws + "\\(" + domain + fws + literal + "\\)" + fws + "by " + host + fws + comment + fws +
-                              "with (SMTP|ESMTPS?A?|UTF8SMTPS?A?)" + fws + "id " + atom + "(" + fws + comment + ")?(" + fws +
+                              "with (SMTP|ESMTPS?A?|UTF8SMTPS?A?)" + fws + "id " + atom + "(" + fws + comment + ")*(" + fws +
                               "for <[^<>\r\n]+@[^<>\r\n]+>)?;" + fws + date);
 }
 
 class TraceFieldsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(TraceFieldsTest);
     CPPUNIT_TEST(received_tells_who_from_where_by_whom_and_when);
+    CPPUNIT_TEST(received_tells_what_was_agreed_upon_and_who_showed_a_certificate);
     CPPUNIT_TEST(received_follows_the_grammar);
     CPPUNIT_TEST(received_names_a_recipient_only_where_there_is_one);
     CPPUNIT_TEST(a_bare_postmaster_is_no_path_for_received);
@@ -72,6 +73,28 @@ public:
                 "from client.example (host.client.example [192.0.2.1])\n\tby mx.example.com (mod_smtpd) with ESMTPS id session-1\n"
                 "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\n\tfor <user@example.com>;\n\tFri, 20 Nov 2026 18:27:00 +0000"),
             received());
+    }
+
+    void received_tells_what_was_agreed_upon_and_who_showed_a_certificate() {
+        Tls tls{"TLSv1.2", "AES128-SHA", 128, false, "", nullptr};
+        connection_.set_tls(tls);
+        CPPUNIT_ASSERT_MESSAGE(received(), received().find("\n\t(using TLSv1.2 with cipher AES128-SHA, 128 bits)\n\tfor ") != std::string::npos);
+        auto shown = std::make_shared<ClientCertificate>();
+        shown->subject = "CN=a,O=b";
+        shown->is_verified = true;
+        tls.certificate = shown;
+        connection_.set_tls(tls);
+        CPPUNIT_ASSERT_MESSAGE(received(), received().find("bits)\n\t(client certificate CN=a,O=b, verified)\n") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        shown = std::make_shared<ClientCertificate>(*shown);
+        shown->subject = std::string("CN=a\\) by evil (\r\nX: y\0", 24) + std::string(500, 'x');
+        shown->is_verified = false;
+        tls.certificate = shown;
+        connection_.set_tls(tls);
+        CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        CPPUNIT_ASSERT_MESSAGE(received(), received().find("(client certificate CN=a\\\\\\) by evil \\(??X: y?") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(received(), received().find("xxx, not verified)\n") != std::string::npos);
+        CPPUNIT_ASSERT(received().size() < 600);
     }
 
     void received_follows_the_grammar() {

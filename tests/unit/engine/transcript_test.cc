@@ -5,6 +5,7 @@
 ///
 ///     C: text        the client sends that line, and CRLF. Escapes: \r \n \t \\ \xNN, and \{1000*text} for text a thousand times
 ///     C\ text        the same without CRLF
+///     T: PROTOCOL    the handshake is made, after STARTTLS
 ///     S: text        the server sends exactly that line; "..." at its end stands for any text
 ///     M: text        a line of the message that was queued last, without the Received field on top; with the same escapes
 ///     ! directive    see below
@@ -134,9 +135,10 @@ public:
         for (std::string line; std::getline(in, line);) {
             if (line.empty() || line.front() == '#') continue;
             const std::string_view rest = std::string_view(line).substr(std::min<std::size_t>(line.size(), 3));
-            if (line.substr(0, 2) == "C:") steps_.push_back({true, unescaped(rest) + "\r\n"});
-            else if (line.substr(0, 2) == "C\\") steps_.push_back({true, unescaped(rest)});
-            else if (line.substr(0, 2) == "S:") steps_.push_back({false, std::string(rest)});
+            if (line.substr(0, 2) == "C:") steps_.push_back({Step::Kind::client, unescaped(rest) + "\r\n"});
+            else if (line.substr(0, 2) == "C\\") steps_.push_back({Step::Kind::client, unescaped(rest)});
+            else if (line.substr(0, 2) == "T:") steps_.push_back({Step::Kind::handshake, std::string(rest)});
+            else if (line.substr(0, 2) == "S:") steps_.push_back({Step::Kind::server, std::string(rest)});
             else if (line.substr(0, 2) == "M:") message_ += unescaped(rest) + "\r\n", has_message_ = true;
             else if (line.substr(0, 2) == "! ") directive(std::string_view(line).substr(2));
             else bad(line);
@@ -163,8 +165,9 @@ public:
 
 private:
     struct Step {
-        bool is_clients;
+        enum class Kind { client, server, handshake } kind;
         std::string text;
+        bool is_servers() const noexcept { return kind == Kind::server; }
     };
 
     void directive(std::string_view rest) {
@@ -256,6 +259,7 @@ private:
         else if (name == "max_transactions") settings.max_transactions = static_cast<unsigned>(number());
         else if (name == "max_recipient_domains") settings.max_recipient_domains = static_cast<unsigned>(number());
         else if (name == "extensions") set_extensions(settings, value);
+        else if (name == "start_tls") settings.start_tls = value == "required" ? StartTls::required : value == "on" ? StartTls::on : StartTls::off;
         else if (name == "greeting") settings.greeting = value;
         else if (name == "server_name") settings.server_name = value;
         else bad("setting " + std::string(name));
@@ -273,19 +277,33 @@ private:
 
     void play_lines(SessionUnderTest& client, std::string& output) const {
         for (std::size_t i = 0; i < steps_.size(); ++i) {
-            if (!steps_[i].is_clients) continue;
-            if (i > 0 && !steps_[i - 1].is_clients) check_output(output, i);
-            output += client.feed(steps_[i].text);
+            if (steps_[i].is_servers()) continue;
+            if (i > 0 && steps_[i - 1].is_servers()) check_output(output, i);
+            output += steps_[i].kind == Step::Kind::handshake ? shake_hands(client, steps_[i]) : client.feed(steps_[i].text);
             output += client.skip_wait();
         }
     }
 
+    static std::string shake_hands(SessionUnderTest& client, const Step& step) {
+        CPPUNIT_ASSERT_MESSAGE("the session waits for no handshake", client.step == engine::Step::start_tls);
+        return client.shake_hands(step.text.c_str());
+    }
+
     void play_pieces(SessionUnderTest& client, std::string& output, std::size_t piece) const {
         std::string all;
-        for (const auto& step : steps_)
-            if (step.is_clients) all += step.text;
+        for (const auto& step : steps_) {
+            if (step.kind == Step::Kind::client) all += step.text;
+            if (step.kind != Step::Kind::handshake) continue;
+            feed_pieces(client, output, std::exchange(all, {}), piece);
+            output += shake_hands(client, step);
+            output += client.skip_wait();
+        }
+        feed_pieces(client, output, all, piece);
+    }
+
+    static void feed_pieces(SessionUnderTest& client, std::string& output, std::string_view all, std::size_t piece) {
         for (std::size_t at = 0; at < all.size(); at += std::min(piece, all.size() - at)) {
-            output += client.feed(std::string_view(all).substr(at, piece));
+            output += client.feed(all.substr(at, piece));
             output += client.skip_wait();
         }
     }
@@ -294,7 +312,7 @@ private:
     void check_output(std::string_view output, std::size_t count) const {
         for (std::size_t i = 0; i < count; ++i) {
             const auto& expected = steps_[i].text;
-            if (steps_[i].is_clients) continue;
+            if (!steps_[i].is_servers()) continue;
             const auto end = output.find("\r\n");
             CPPUNIT_ASSERT_MESSAGE("missing: " + expected + "\ninstead: " + std::string(output), end != std::string_view::npos);
             const std::string line(output.substr(0, end));

@@ -1,0 +1,107 @@
+/// session_tls.cc: STARTTLS (RFC 3207): who may begin when, what must not follow it, and what is forgotten afterwards.
+#include "engine/session.h"
+
+#include <smtpd/known_notes.h>
+
+namespace smtpd::engine {
+
+bool Session::offers_tls() const noexcept {
+    return settings_.start_tls != StartTls::off && !is_tls() && tls_service_ != nullptr && tls_service_->can_start_tls();
+}
+
+/// RFC 3207 4: where TLS is required, everything but these is answered 530. HELO is not among them: who cannot say EHLO cannot go on.
+bool Session::needs_tls_for(smtp::Verb verb) const noexcept {
+    if (settings_.start_tls != StartTls::required || is_tls()) return false;
+    using smtp::Verb;
+    return verb != Verb::ehlo && verb != Verb::noop && verb != Verb::starttls && verb != Verb::quit;
+}
+
+// ---- the command
+
+/// What stands behind STARTTLS in the clear may be somebody else's, who wants it to be taken for the client's: it is not looked at, and ends the session.
+void Session::starttls(std::string_view rest) {
+    if (is_tls()) return respond(Say::tls_active);
+    if (!rest.empty()) return respond(Say::tls_syntax);
+    if (unread() > 0) return refuse_early_octets();
+    switch (tls_service_ != nullptr ? tls_service_->prepare_tls() : TlsStart::unavailable) {
+        case TlsStart::unavailable: return respond(Say::tls_unavailable);
+        case TlsStart::early_octets: return refuse_early_octets();
+        case TlsStart::ready: break;
+    }
+    handshake_ = true;
+    respond(Say::tls_ready);
+}
+
+void Session::refuse_early_octets() {
+    note(LogLevel::notice, "octets behind STARTTLS in the clear, from {}: the session ends, they are not looked at", client_.address);
+    rest_ = {};
+    if (handshake_) finish();  // it has been told to go ahead
+    else end_connection(reply(Say::tls_early_octets));
+    handshake_ = false;
+}
+
+// ---- the handshake
+
+Step Session::expect_tls() {
+    handshake_ = true;
+    return step();
+}
+
+Step Session::tls_started(Tls facts) {
+    handshake_ = false;
+    tls_ = std::move(facts);
+    notes_.set(notes::tls_enabled, true);
+    note_tls();
+    if (!begun_) return start();
+    forget_clear_text();
+    return step();
+}
+
+Step Session::tls_failed(std::string_view why) {
+    note(LogLevel::info, "tls handshake failed: {}", why);
+    finish();
+    handshake_ = false;
+    return Step::close;
+}
+
+void Session::note_tls() const {
+    if (!log_.enabled(LogLevel::info)) return;
+    std::string text = format_text("tls protocol={} cipher={}", tls_.protocol, tls_.cipher);
+    if (tls_.key_bits != 0) text += format_text(" bits={}", tls_.key_bits);
+    if (tls_.is_resumed) text += " resumed";
+    if (!tls_.server_name.empty()) text += format_text(" sni=\"{}\"", quoted(tls_.server_name));
+    if (const auto& shown = tls_.certificate) {
+        text += format_text(" {} certificate=\"{}\" issuer=\"{}\"", shown->is_verified ? "verified" : "unverified", quoted(shown->subject), quoted(shown->issuer));
+        if (!shown->is_verified) text += format_text(" problem=\"{}\"", quoted(shown->problem));
+    }
+    write_log(LogLevel::info, text);
+}
+
+// ---- RFC 3207 4.2: what the client said before is forgotten
+
+/// Before the first HELO or EHLO: what is known then does not come from the client's words.
+void Session::remember_before_hello() {
+    if (before_hello_ || is_tls() || settings_.start_tls == StartTls::off) return;
+    before_hello_ = std::make_unique<const BeforeHello>(BeforeHello{relay_client_, whitelisted_, naughty_, authentication_results_.size()});
+}
+
+/// How the client has behaved is not forgotten: errors, karma, and what plugins have counted.
+void Session::forget_clear_text() {
+    reset_transaction();
+    greeted_ = Greeted::no;
+    hello_host_.clear();
+    capabilities_.clear();
+    auth_user_.clear();
+    auth_mechanism_.clear();
+    secrets_may_follow_ = false;
+    karma_ -= std::exchange(hello_karma_, 0);
+    notes_.forget(NoteScope::hello);
+    if (!before_hello_) return;
+    relay_client_ = before_hello_->relay_client;
+    whitelisted_ = before_hello_->whitelisted;
+    naughty_ = before_hello_->naughty;
+    if (authentication_results_.size() > before_hello_->results) authentication_results_.resize(before_hello_->results);
+    before_hello_.reset();
+}
+
+}  // namespace smtpd::engine

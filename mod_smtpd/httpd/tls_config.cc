@@ -1,0 +1,118 @@
+#include "httpd/tls_config.h"
+
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include <ap_listen.h>
+
+namespace smtpd::httpd {
+namespace {
+
+bool has_alias(const server_rec* server, const char* name) {
+    const auto is_in = [name](const apr_array_header_t* names, bool are_patterns) {
+        for (int i = 0; names != nullptr && i < names->nelts; ++i) {
+            const char* known = reinterpret_cast<char**>(names->elts)[i];
+            if (known != nullptr && (are_patterns ? ap_strcasecmp_match(name, known) == 0 : strcasecmp(name, known) == 0)) return true;
+        }
+        return false;
+    };
+    return is_in(server->names, false) || is_in(server->wild_names, true);
+}
+
+/// What a server's section, or the top level, says about TLS.
+struct SslLines {
+    std::optional<bool> engine;
+    bool has_certificate = false;
+};
+
+SslLines ssl_lines(const ap_directive_t* line) {
+    SslLines found;
+    for (; line != nullptr; line = line->next) {
+        if (strcasecmp(line->directive, "SSLEngine") == 0) found.engine = strcasecmp(line->args, "on") == 0;
+        if (strcasecmp(line->directive, "SSLCertificateFile") == 0) found.has_certificate = true;
+    }
+    return found;
+}
+
+const ap_directive_t* section_of(const server_rec* server) {
+    for (const ap_directive_t* line = ap_conftree; line != nullptr; line = line->next)
+        if (strcasecmp(line->directive, "<VirtualHost") == 0 && line->line_num == static_cast<int>(server->defn_line_number) && server->defn_name != nullptr &&
+            std::strcmp(line->filename, server->defn_name) == 0)
+            return line;
+    return nullptr;
+}
+
+/// Where that is so, and there is a certificate, `SSLEngine on` need not be said.
+bool listens_for_https(const server_rec* server) {
+    for (const ap_listen_rec* listener = ap_listeners; listener != nullptr; listener = listener->next)
+        for (const server_addr_rec* address = server->addrs; address != nullptr; address = address->next)
+            if (listener->bind_addr->port == address->host_port && listener->protocol != nullptr && std::strcmp(listener->protocol, "https") == 0) return true;
+    return false;
+}
+
+/// What the words of qpsmtpd's line say in mod_ssl's directives.
+std::string advice_for(const host::PluginLine& line) {
+    constexpr const char* directives[] = {"SSLCertificateFile", "SSLCertificateKeyFile", "SSLCACertificateFile"};
+    constexpr const char* defaults[] = {"config/ssl/qpsmtpd-server.crt", "config/ssl/qpsmtpd-server.key", "config/ssl/qpsmtpd-ca.crt"};
+    std::string out = "write \"SmtpStartTLS on\" in the virtual host, and into one of the same ServerName for HTTPS (or 465) \"SSLEngine on\"";
+    for (std::size_t i = 0; i < std::size(directives); ++i)
+        out += format_text(", \"{} {}\"", directives[i], i < line.words.size() ? line.words[i] : defaults[i]);
+    return out;
+}
+
+}  // namespace
+
+/// mod_ssl tells about connections only, so the configuration is read.
+std::vector<server_rec*> servers_with_tls(server_rec* main_server) {
+    std::vector<server_rec*> out;
+    const SslLines main_lines = ssl_lines(ap_conftree);
+    for (server_rec* server = main_server; server != nullptr; server = server->next) {
+        SslLines lines = main_lines;
+        if (server->is_virtual != 0) {
+            const ap_directive_t* section = section_of(server);
+            if (section == nullptr) continue;
+            const SslLines own = ssl_lines(section->first_child);
+            if (own.engine) lines.engine = own.engine;
+            lines.has_certificate = lines.has_certificate || own.has_certificate;
+        }
+        if (lines.engine.value_or(lines.has_certificate && listens_for_https(server))) out.push_back(server);
+    }
+    return out;
+}
+
+server_rec* find_by_name(const std::vector<server_rec*>& servers, const char* name) {
+    const auto is_named = [name](const server_rec* server) { return server->server_hostname != nullptr && strcasecmp(server->server_hostname, name) == 0; };
+    auto found = std::find_if(servers.begin(), servers.end(), is_named);
+    if (found == servers.end()) found = std::find_if(servers.begin(), servers.end(), [name](const server_rec* server) { return has_alias(server, name); });
+    return found != servers.end() ? *found : nullptr;
+}
+
+void take_tls_plugin(std::vector<host::PluginLine>& lines, bool is_decided, host::Problems& problems) {
+    std::erase_if(lines, [&](const host::PluginLine& line) {
+        if (line.name != "tls") return false;
+        if (!is_decided) problems.push_back({true, line.position(), "tls: TLS is mod_ssl's here: " + advice_for(line)});
+        else if (!line.words.empty()) problems.push_back({false, line.position(), "tls: the files named here are not used, but those of mod_ssl's directives"});
+        return true;
+    });
+}
+
+void warn_of_tls_files(host::DirectoryControlFiles& control, host::Problems& problems) {
+    for (const auto& [file, directive] : {std::pair{"tls_ciphers", "SSLCipherSuite"}, std::pair{"tls_protocols", "SSLProtocol"}})
+        if (control.first_line(file))
+            problems.push_back({false, control.source(file)->path(), format_text("{} is not used; what counts is {} of the virtual host with SSLEngine on", file, directive)});
+}
+
+bool auth_without_tls(host::DirectoryControlFiles& control, const std::optional<bool>& allowed, engine::StartTls mode, host::Problems& problems) {
+    const auto demanded = control.first_line("tls_before_auth");
+    if (!demanded) return allowed.value_or(false);
+    if (*demanded != "0") return allowed.value_or(false) && mode == engine::StartTls::off;
+    if (!allowed)
+        problems.push_back({false, control.source("tls_before_auth")->path(),
+                            "tls_before_auth allows AUTH on connections that are not encrypted; here that takes SmtpAuthWithoutTLS on"});
+    return allowed.value_or(false);
+}
+
+}  // namespace smtpd::httpd

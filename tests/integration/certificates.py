@@ -1,0 +1,77 @@
+"""Keys and certificates for tests, made with the openssl command while the test runs; none are kept.
+
+    ca = Authority(folder)
+    mine = ca.issue("mx.example.com")            mine.certificate, mine.key: files;  ca.certificate: what a client has to trust
+    lines(mine)                                  the directives of mod_ssl that use it
+
+Tests that need what is not installed are skipped.
+"""
+
+import pathlib
+import shutil
+import ssl
+import subprocess
+
+import pytest
+
+import smtpd_env
+
+
+def openssl(*arguments, timeout=60):
+    """Runs the openssl command; gives what it printed."""
+    program = shutil.which("openssl") or pytest.skip("openssl is not installed")
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, errors="backslashreplace", timeout=timeout * smtpd_env.SLOWDOWN)
+    assert done.returncode == 0, f"openssl {' '.join(map(str, arguments))}: {done.stderr}"
+    return done.stdout
+
+
+class Certificate:
+    def __init__(self, certificate, key):
+        self.certificate = pathlib.Path(certificate)
+        self.key = pathlib.Path(key)
+
+    def fingerprint(self):
+        """SHA-256, in lower case without colons."""
+        return openssl("x509", "-in", self.certificate, "-noout", "-fingerprint", "-sha256").partition("=")[2].strip().replace(":", "").lower()
+
+
+class Authority(Certificate):
+    """A certificate authority of its own, in `folder`."""
+
+    def __init__(self, folder, name="Test Authority"):
+        super().__init__(pathlib.Path(folder) / "ca.pem", pathlib.Path(folder) / "ca-key.pem")
+        self.folder = pathlib.Path(folder)
+        self._issued = 0
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.key, "-out", self.certificate)
+
+    def issue(self, *names, subject=None, file=None, rsa=False, days=2):
+        """For these names (DNS), the first of which is the subject's, or for a client with that subject."""
+        self._issued += 1
+        base = self.folder / (file or f"issued{self._issued}")
+        issued = Certificate(f"{base}.pem", f"{base}-key.pem")
+        extensions = base.with_suffix(".ext")
+        alternatives = ",".join(f"DNS:{name}" for name in names)
+        extensions.write_text("basicConstraints=critical,CA:FALSE\n" + (f"subjectAltName={alternatives}\n" if names else ""))
+        kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+        openssl("req", "-newkey", *kind, "-nodes", "-subj", subject or f"/CN={names[0]}", "-keyout", issued.key, "-out", base.with_suffix(".csr"))
+        openssl("x509", "-req", "-in", base.with_suffix(".csr"), "-CA", self.certificate, "-CAkey", self.key, "-set_serial", str(1000 + self._issued),
+                "-days", days, "-extfile", extensions, "-out", issued.certificate)
+        return issued
+
+
+def lines(certificate):
+    return f'SSLEngine on\nSSLCertificateFile "{certificate.certificate}"\nSSLCertificateKeyFile "{certificate.key}"'
+
+
+def client_context(authority, own=None):
+    """What a careful client uses: it trusts `authority` only, and may show a certificate of its own."""
+    context = ssl.create_default_context(cafile=authority.certificate)
+    if own:
+        context.load_cert_chain(own.certificate, own.key)
+    return context
+
+
+def needs_mod_ssl():
+    if not (pathlib.Path(smtpd_env.BUILD["httpd_modules"]) / "mod_ssl.so").is_file():
+        pytest.skip("this httpd has no mod_ssl")
