@@ -219,7 +219,7 @@ Step ConnectionDriver::shake_hands(bool& hand_back) {
         }
         if (waits++ < handshake_patience && child_.may_linger()) {
             const Child::Lingering lingering(child_);
-            if (channel_.wait(linger_time)) continue;
+            if (channel_.wait(Child::linger_time)) continue;
         }
         hand_back = true;
         return Step::start_tls;
