@@ -46,7 +46,8 @@
 ///
 /// Naughty connections are counted; there they are not, so that no client is punished if `negative` is above 1. There a second recipient is refused for
 /// good to everybody without good karma, new clients included. A blank behind `FROM:` is no fault. IPv6 clients are taken together by /64. Where
-/// records are kept is SmtpStore's matter: db_dir and nfslock do not exist. They expire by themselves.
+/// records are kept is SmtpStore's matter: db_dir and nfslock do not exist. They expire by themselves. `reject=connect` is `reject=1`. Points for top-level
+/// domains stand in `karma_tlds` only; Debian's qpsmtpd has some built in.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 #include <smtpd/store_records.h>

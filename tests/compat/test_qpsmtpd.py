@@ -268,3 +268,22 @@ def test_debian_directory_loads_as_it_is(debian_directory):
             client.deliver(HEADER + b"text\r\n").expect(250)
         assert b"text" in host.maildir.only().raw
         assert (server.work / "qpsmtpd.log").read_text().strip(), "logging/file has written nothing"
+
+
+@pytest.mark.parametrize("line, complaint", [
+    ("greylisting mode testonly", 'greylisting: unknown option "mode"'), ("greylisting grey_timeout 12000", 'greylisting: unknown option "grey_timeout"'),
+    ("greylisting per_recipient_db 1", 'greylisting: unknown option "per_recipient_db"'), ("greylisting p0f detail,XP", 'p0f: "detail,XP" must be genre or link'),
+    ("greylisting db_dir /var/lib", 'greylisting: unknown option "db_dir"'), ("karma reject connect", '"connect" is not allowed'),
+    ("karma nfslock 1", 'karma: unknown option "nfslock"'), ("loadcheck uptime /usr/bin/uptime", 'loadcheck: unknown option "uptime"'),
+    ("qmail_deliverable vpopmail_ext 1", 'unknown option "vpopmail_ext"'), ("ident/p0f /tmp/p0f.sock version 2", 'option "version"'),
+])
+def test_options_that_the_migration_guide_names_are_errors_with_their_line(debian_directory, line, complaint):
+    with Httpd("event") as server:
+        host = server.smtp("", f'SmtpControlDir "{debian_directory}"')
+        (debian_directory / "debian-queue-method").write_text(f"queue/maildir {host.maildir.path}\n")
+        (debian_directory / "logging").write_text("")
+        with open(debian_directory / "plugins", "a") as plugins:
+            plugins.write(f"{line}\n")
+        good, output = server.configtest()
+        last = len((debian_directory / "plugins").read_text().splitlines())
+        assert not good and f"qpsmtpd/plugins:{last}: " in output and complaint in output, output
