@@ -53,6 +53,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/edit_distance.cc \
 	mod_smtpd/support/edit_distance.h \
 	mod_smtpd/support/file_descriptor.h \
+	mod_smtpd/support/heartbeat.h \
 	mod_smtpd/support/files.cc \
 	mod_smtpd/support/ip.cc \
 	mod_smtpd/support/log.cc \

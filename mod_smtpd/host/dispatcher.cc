@@ -101,6 +101,9 @@ bool is_forgotten(const void* link, const HookContext& context) {
     return failed && std::find(failed->begin(), failed->end(), link) != failed->end();
 }
 
+/// Handlers that have less time than this are measured exactly; to the others a second or two is no matter.
+constexpr Duration shortest_untimed = 10 * std::chrono::duration_cast<Duration>(support::Heartbeat::longest);
+
 std::string shown(Duration duration) { return OptionType<Duration>::show(duration); }
 
 bool contains(const std::vector<std::uint16_t>& indexes, std::size_t index) noexcept {
@@ -165,20 +168,24 @@ const DnsAnswer& Dispatcher::Collector::dns(DnsType type, std::string_view name)
 
 void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     Chain& chain = chains_[static_cast<std::size_t>(hook)];
-    const Kind kind = handler.decide ? Kind::decide : handler.observe ? Kind::observe : Kind::answer;
+    Link link{&instance, instance.deadline(), std::move(handler.answer), instance.deadline() < shortest_untimed};
+    if (handler.observe) link.call = std::move(handler.observe);
+    if (handler.decide) link.call = std::move(handler.decide);
+    link.is_timed |= link.decides();  // it always says something, which may be asked about later
+    const auto comes_first = [](Priority priority, const Background& other) { return priority < other.priority; };
+    const auto place = std::upper_bound(chain.backgrounds.begin(), chain.backgrounds.end(), handler.priority, comes_first) - chain.backgrounds.begin();
     chain.asks |= static_cast<bool>(handler.ask);
-    chain.can_accept |= kind == Kind::answer;
-    chain.links.push_back({&instance, kind, std::move(handler)});
-}
-
-void Dispatcher::sort() {
-    const auto comes_first = [](const Link& a, const Link& b) { return a.handler.priority < b.handler.priority; };
-    for (auto& chain : chains_) std::stable_sort(chain.links.begin(), chain.links.end(), comes_first);
+    chain.can_accept |= !link.decides() && !link.observes();
+    chain.links.insert(chain.links.begin() + place, std::move(link));
+    chain.backgrounds.insert(chain.backgrounds.begin() + place, {handler.priority, std::move(handler.ask)});
 }
 
 std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {
+    const auto kind_of = [](const Link& link) { return link.decides() ? Kind::decide : link.observes() ? Kind::observe : Kind::answer; };
+    const Chain& chain = this->chain(hook);
     std::vector<Member> out;
-    for (const auto& link : chain(hook).links) out.push_back({link.instance, link.kind, link.handler.priority, static_cast<bool>(link.handler.ask)});
+    for (std::size_t i = 0; i < chain.links.size(); ++i)
+        out.push_back({chain.links[i].instance, kind_of(chain.links[i]), chain.backgrounds[i].priority, static_cast<bool>(chain.backgrounds[i].ask)});
     return out;
 }
 
@@ -196,14 +203,14 @@ void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
 /// In the first round everybody is asked who has an ask handler, later those who put questions to the DNS.
 void Dispatcher::start_asking(const Chain& chain, engine::Wait& wait) {
     for (std::size_t i = 0; i < chain.links.size(); ++i)
-        if (chain.links[i].handler.ask) wait.askers.push_back(static_cast<std::uint16_t>(i));
+        if (chain.backgrounds[i].ask) wait.askers.push_back(static_cast<std::uint16_t>(i));
 }
 
 void Dispatcher::ask_one(std::size_t index, HookContext& context, engine::Wait& wait) const noexcept {
     const Link& link = chain(context.hook).links[index];
     const Instance& instance = *link.instance;
     Collector collector(context, wait, instance.deadline());
-    const bool is_good = ask_guarded(link, context, collector);
+    const bool is_good = ask_guarded(link, index, context, collector);
     collector.settle_times();
     if (is_good && collector.surplus() > 0) {
         PluginCounters::count(instance.counters().overrun);
@@ -218,12 +225,12 @@ void Dispatcher::ask_one(std::size_t index, HookContext& context, engine::Wait& 
 }
 
 /// False if the handler must not be called later, because it failed or wants to wait longer than it may.
-bool Dispatcher::ask_guarded(const Link& link, HookContext& context, Collector& collector) const noexcept {
+bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& context, Collector& collector) const noexcept {
     const Instance& instance = *link.instance;
     context.enter(instance.caller(), context.clock().now() + instance.deadline());
     try {
-        if (link.kind == Kind::decide && instance.policy().exempts_immune && is_immune(context)) return true;
-        link.handler.ask(context, collector);
+        if (link.decides() && instance.policy().exempts_immune && is_immune(context)) return true;
+        chain(context.hook).backgrounds[index].ask(context, collector);
         if (collector.longest() <= instance.deadline()) return true;
         PluginCounters::count(instance.counters().overrun);
         log_about(instance, context, LogLevel::warning, "overrun: it asks for a wait of {}; its deadline is {}", shown(collector.longest()),
@@ -244,91 +251,118 @@ bool Dispatcher::ask_guarded(const Link& link, HookContext& context, Collector& 
 
 // --- running ---
 
+inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context, bool is_cut_short) const {
+    if (is_cut_short && !(link.decides() && link.instance->policy().exempts_immune && is_immune(context))) {
+        if (link.instance->is_policy()) return settle(error("it could not wait for what it asked for"), context, *link.instance);
+        return fault_answer(context.hook, false);
+    }
+    if (const auto* const answers = std::get_if<Link::Answers>(&link.call)) return (*answers)(context);
+    if (const auto* const decides = std::get_if<Link::Decides>(&link.call)) {
+        if (!link.instance->policy().exempts_immune || !is_immune(context)) return settle((*decides)(context), context, *link.instance);
+        note_immunity(context, *link.instance);
+    } else if (!is_forgotten(&link, context)) {
+        std::get<Link::Observes>(link.call)(context);
+    }
+    return {};
+}
+
+/// Calls the handler; whatever it throws becomes a line, a count and an answer.
+inline Answer Dispatcher::call(const Link& link, HookContext& context, bool is_cut_short, Mishap& mishap) const noexcept {
+    try {
+        return call_unguarded(link, context, is_cut_short);
+    } catch (...) {
+        return settle_mishap(link, context, mishap);
+    }
+}
+
+/// As long as nobody has anything to say and no second passes, the clock stands still: `now` is then older than the call by less than a beat.
 Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noexcept {
     const auto& links = chain(context.hook).links;
     if (links.empty()) return {};
     const Clock& clock = context.clock();
-    MonotonicTime now = clock.now();
-    for (std::size_t i = 0; i < links.size(); ++i) {
-        const Link& link = links[i];
-        const Duration deadline = link.instance->deadline();
-        context.enter(link.instance->caller(), now + deadline);
-        bool deadline_passed = false;
-        Answer answer = call(link, context, contains(wait.cut_short, i), deadline_passed);
-        const MonotonicTime after = clock.now();
-        if (after - now > deadline && !deadline_passed) {
-            PluginCounters::count(link.instance->counters().overrun);
-            const auto took = std::chrono::duration_cast<Duration>(after - now).count();
-            log_about(*link.instance, context, LogLevel::warning, "overrun: the call took {} ms; its deadline is {} ms", took, deadline.count());
+    const bool is_announced = announces(context.hook);
+    const bool is_anyone_cut_short = !wait.cut_short.empty();
+    MonotonicTime now;
+    std::uint32_t beat;
+    const auto look_at_clock = [&] {
+        now = clock.now();
+        beat = heartbeat_ ? heartbeat_->count() : 0;
+    };
+    look_at_clock();
+    bool is_now = true;
+    for (const Link& link : links) {
+        if (link.is_timed && !is_now) look_at_clock();
+        context.enter(link.instance->caller(), now + link.deadline);
+        Mishap mishap;
+        Answer answer = call(link, context, is_anyone_cut_short && contains(wait.cut_short, static_cast<std::size_t>(&link - links.data())), mishap);
+        if (answer.verdict != Verdict::declined) note_impossible(link, context, answer);
+        is_now = link.is_timed || answer.verdict != Verdict::declined || mishap.happened || beat == 0 || heartbeat_->count() != beat;
+        const MonotonicTime before = now;
+        if (is_now) {
+            look_at_clock();
+            if (!mishap.deadline_passed) look_at_time(link, context, before, now);
         }
-        if (answer.verdict != Verdict::declined || context.connection.history().is_open()) complete_history(context, *link.instance, answer, now, after);
-        now = after;
-        if (is_announced(context.hook)) {
-            const HookId about = is_denial(answer.verdict) ? HookId::deny : HookId::ok;
-            if (has(about)) {
-                announce(link, context, answer);
-                now = clock.now();
-            }
+        if (answer.verdict != Verdict::declined || context.connection.history().is_open()) complete_history(context, *link.instance, answer, before, now);
+        if (is_announced) {
+            announce(link, context, answer);
+            look_at_clock();
         }
         if (answer.verdict != Verdict::declined) return answer;
     }
     return {};
 }
 
-/// Calls the handler; whatever it throws becomes a line, a count and an answer.
-Answer Dispatcher::call(const Link& link, HookContext& context, bool is_cut_short, bool& deadline_passed) const noexcept {
+/// In a catch block: what comes of the exception.
+Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept {
     const Instance& instance = *link.instance;
-    const bool is_observer = link.kind == Kind::observe;
+    mishap.happened = true;
     try {
         try {
-            Answer answer = call_unguarded(link, context, is_cut_short);
-            if (answer.verdict == Verdict::declined) return answer;
-            const std::string problem = impossible(answer);
-            if (problem.empty()) return answer;
-            log_about(instance, context, LogLevel::crit, "plugin fault: {}", problem);
+            throw;
         } catch (const std::exception& exception) {
             log_about(instance, context, LogLevel::crit, "plugin fault: {}", exception.what());
         } catch (const DeadlinePassed&) {
-            deadline_passed = true;
+            mishap.deadline_passed = true;
             PluginCounters::count(instance.counters().overrun);
             log_about(instance, context, LogLevel::error, "overrun: its deadline of {} passed while it waited", shown(instance.deadline()));
-            if (instance.is_policy() && !is_observer) return settle(error("deadline passed"), context, instance);
-            return fault_answer(context.hook, is_observer);
+            if (instance.is_policy() && !link.observes()) return settle(error("deadline passed"), context, instance);
+            return fault_answer(context.hook, link.observes());
         } catch (...) {
             log_about(instance, context, LogLevel::crit, "plugin fault: an exception that is no std::exception");
         }
         PluginCounters::count(instance.counters().fault);
-        if (is_observer) forget_observer(&link, context);
+        if (link.observes()) forget_observer(&link, context);
     } catch (...) {  // no memory even for what a fault leads to
     }
-    return fault_answer(context.hook, is_observer);
+    return fault_answer(context.hook, link.observes());
 }
 
-Answer Dispatcher::call_unguarded(const Link& link, HookContext& context, bool is_cut_short) const {
-    const Instance& instance = *link.instance;
-    if (link.kind == Kind::decide && instance.policy().exempts_immune && is_immune(context)) {
-        note_immunity(context, instance);
-        return {};
+/// An answer that no handler can have meant is a fault.
+void Dispatcher::note_impossible(const Link& link, HookContext& context, Answer& answer) noexcept {
+    try {
+        const std::string problem = impossible(answer);
+        if (problem.empty()) return;
+        PluginCounters::count(link.instance->counters().fault);
+        log_about(*link.instance, context, LogLevel::crit, "plugin fault: {}", problem);
+    } catch (...) {  // no memory for the text
     }
-    if (is_cut_short) {
-        if (instance.is_policy()) return settle(error("it could not wait for what it asked for"), context, instance);
-        return fault_answer(context.hook, false);
-    }
-    switch (link.kind) {
-    case Kind::answer:
-        return link.handler.answer(context);
-    case Kind::decide:
-        return settle(link.handler.decide(context), context, instance);
-    case Kind::observe:
-        if (!is_forgotten(&link, context)) link.handler.observe(context);
-        break;
-    }
-    return {};
+    answer = fault_answer(context.hook, link.observes());
 }
+
+void Dispatcher::look_at_time(const Link& link, HookContext& context, MonotonicTime before, MonotonicTime after) noexcept {
+    if (after - before <= link.deadline) return;
+    PluginCounters::count(link.instance->counters().overrun);
+    const auto took = std::chrono::duration_cast<Duration>(after - before).count();
+    log_about(*link.instance, context, LogLevel::warning, "overrun: the call took {} ms; its deadline is {} ms", took, link.deadline.count());
+}
+
+/// Whether anybody wants to hear what the handlers of that hook say.
+bool Dispatcher::announces(HookId hook) const noexcept { return is_announced(hook) && (has(HookId::deny) || has(HookId::ok)); }
 
 /// Tells the handlers of deny or ok what a handler said. What they say themselves is nobody's concern.
 void Dispatcher::announce(const Link& link, HookContext& context, const Answer& answer) const noexcept {
     const HookId id = is_denial(answer.verdict) ? HookId::deny : HookId::ok;
+    if (!has(id)) return;
     VerdictHook hook(id, context.connection, context.hook, link.instance->name(), answer);
     static_cast<void>(run(hook, {}));
 }

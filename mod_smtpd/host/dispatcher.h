@@ -1,26 +1,31 @@
 /// dispatcher.h: the chains of handlers of a server, and how one is run.
 ///
-/// Built while the configuration is read, sorted once, then immutable and used by many threads. Running a chain takes no lock, compares no
-/// strings, and allocates nothing unless a handler has something to say. Whatever a handler throws ends here.
+/// Built while the configuration is read, then immutable and used by many threads. Running a chain takes no lock, compares no strings, and allocates
+/// nothing unless a handler has something to say; where a heart beats, it does not even read the clock for handlers that decline. Whatever a handler
+/// throws ends here.
 #pragma once
 
 #include "engine/hook_runner.h"
 #include "host/instance.h"
+#include "support/heartbeat.h"
 
 #include <smtpd/hooks.h>
 
 #include <array>
 #include <cstddef>
+#include <functional>
+#include <variant>
 #include <vector>
 
 namespace smtpd::host {
 
 class Dispatcher {
 public:
+    /// `heartbeat` may be null; it must outlive the dispatcher.
+    explicit Dispatcher(const support::Heartbeat* heartbeat = nullptr) noexcept : heartbeat_(heartbeat) {}
+
     /// Takes a handler of that instance, which must outlive the dispatcher. Calls come in the order of the configuration.
     void add(HookId hook, const Instance& instance, Handler handler);
-    /// Brings the chains into their order; before the first run().
-    void sort();
 
     bool has(HookId hook) const noexcept { return !chain(hook).links.empty(); }
     bool can_accept(HookId hook) const noexcept { return chain(hook).can_accept; }
@@ -43,15 +48,34 @@ public:
     std::vector<Member> members(HookId hook) const;
 
 private:
-    struct Link {
+    /// What running a chain needs of a handler, and no more than a line of the processor's cache. The kind of function is the kind of handler.
+    struct alignas(64) Link {
+        using Answers = std::function<Answer(HookContext&)>;
+        using Decides = std::function<Finding(HookContext&)>;
+        using Observes = std::function<void(HookContext&)>;
         const Instance* instance;
-        Kind kind;
-        Handler handler;
+        Duration deadline;
+        std::variant<Answers, Decides, Observes> call;
+        bool is_timed;  ///< its time is measured to the millisecond, whatever it says
+
+        bool decides() const noexcept { return std::holds_alternative<Decides>(call); }
+        bool observes() const noexcept { return std::holds_alternative<Observes>(call); }
+    };
+    /// The rest of it.
+    struct Background {
+        Priority priority;
+        std::function<void(HookContext&, Questions&)> ask;
     };
     struct Chain {
         std::vector<Link> links;
+        std::vector<Background> backgrounds;  ///< of the links, one for each
         bool asks = false;
         bool can_accept = false;
+    };
+    /// What went wrong in a call.
+    struct Mishap {
+        bool happened = false;
+        bool deadline_passed = false;  ///< and it was noticed while the handler waited
     };
     class Collector;
 
@@ -59,11 +83,16 @@ private:
 
     static void start_asking(const Chain& chain, engine::Wait& wait);
     void ask_one(std::size_t index, HookContext& context, engine::Wait& wait) const noexcept;
-    bool ask_guarded(const Link& link, HookContext& context, Collector& collector) const noexcept;
-    Answer call(const Link& link, HookContext& context, bool is_cut_short, bool& deadline_passed) const noexcept;
+    bool ask_guarded(const Link& link, std::size_t index, HookContext& context, Collector& collector) const noexcept;
+    Answer call(const Link& link, HookContext& context, bool is_cut_short, Mishap& mishap) const noexcept;
     Answer call_unguarded(const Link& link, HookContext& context, bool is_cut_short) const;
+    static Answer settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept;
+    static void note_impossible(const Link& link, HookContext& context, Answer& answer) noexcept;
+    static void look_at_time(const Link& link, HookContext& context, MonotonicTime before, MonotonicTime after) noexcept;
+    bool announces(HookId hook) const noexcept;
     void announce(const Link& link, HookContext& context, const Answer& answer) const noexcept;
 
+    const support::Heartbeat* heartbeat_;
     std::array<Chain, static_cast<std::size_t>(HookId::count)> chains_;
 };
 

@@ -3,6 +3,7 @@
 
 #include "host/control_files.h"
 #include "host/counters.h"
+#include "support/heartbeat.h"
 
 #include <smtpd/clock.h>
 #include <smtpd/log.h>
@@ -22,6 +23,7 @@ struct Environment {
     DirectoryControlFiles* control = nullptr;
     std::string server_name;                         ///< qpsmtpd's `me`
     const Clock* clock = nullptr;
+    const support::Heartbeat* heartbeat = nullptr;   ///< saves reading the clock; may be null
     LogSink* log = nullptr;                          ///< the server's own log, behind the LogRouter
     bool is_trial = false;                           ///< no client will ever come; logging plugins get no lines
     StoreSpaces* stores = nullptr;                   ///< behind Setup::store(); null: the server has no store

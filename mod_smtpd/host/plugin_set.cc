@@ -54,10 +54,11 @@ std::vector<PluginLine> merged(const std::vector<PluginLine>& lines) {
     return out;
 }
 
-PluginSet::PluginSet(const Environment& environment) : control_(*environment.control), server_log_(*environment.log), router_(*environment.log) {}
+PluginSet::PluginSet(const Environment& environment)
+    : control_(*environment.control), server_log_(*environment.log), router_(*environment.log), dispatcher_(environment.heartbeat) {}
 
 PluginSet::~PluginSet() {
-    dispatcher_ = {};  // handlers are code of the DSOs, which go with the instances
+    dispatcher_ = Dispatcher();  // handlers are code of the DSOs, which go with the instances
     router_.remove_all();
     while (!instances_.empty()) instances_.pop_back();  // the newest first
 }
@@ -67,7 +68,6 @@ std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& lines
     for (const char* name : {"databytes", "smtpgreeting"}) set->control_file(name);  // every session asks for these; what is wrong is wrong now
     for (auto& text : environment.control->take_problems()) problems.push_back({true, {}, std::move(text)});
     for (const auto& line : merged(lines)) set->add(line, environment, problems);
-    set->dispatcher_.sort();
     return set;
 }
 

@@ -16,6 +16,7 @@ Child* the_child = nullptr;  // set and cleared with the child's pool
 Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigned threads)
     : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads), shared_poll(linger_time), linger_limit_(threads - threads / 4) {
     if (!is_async) return;
+    waker.every_second([] { heartbeat().beat(); });
     waker.every_second([this] { look_at_sessions(); });
     waker.every_second(nudge_listener);
 }
@@ -33,6 +34,7 @@ net::Resolver& Child::resolver(const net::ResolverSettings& settings) {
 void Child::stop_threads() noexcept {
     for (const auto& resolver : resolvers_) resolver->stop();
     waker.stop();
+    heartbeat().stop();
 }
 
 void Child::add(ConnectionDriver& driver) {
@@ -80,6 +82,11 @@ void Child::look_at_sessions() {
 }
 
 Child* current_child() noexcept { return the_child; }
+
+support::Heartbeat& heartbeat() noexcept {
+    static support::Heartbeat the_heartbeat;
+    return the_heartbeat;
+}
 
 void start_child(apr_pool_t* pool, server_rec* main_server) noexcept {
     guard(main_server, "child_init", 0, [&] {

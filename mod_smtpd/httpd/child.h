@@ -6,6 +6,7 @@
 
 #include "net/cares_resolver.h"
 #include "support/clock.h"
+#include "support/heartbeat.h"
 #include "support/random.h"
 #include "support/shared_poll.h"
 
@@ -96,6 +97,8 @@ private:
 
 /// The child's state; null before child_init and in the parent.
 Child* current_child() noexcept;
+/// Beats in a child that has a thread for it.
+support::Heartbeat& heartbeat() noexcept;
 /// Makes it, in the pool of the child.
 void start_child(apr_pool_t* pool, server_rec* main_server) noexcept;
 

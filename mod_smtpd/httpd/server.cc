@@ -1,5 +1,6 @@
 #include "httpd/server.h"
 
+#include "httpd/child.h"
 #include "httpd/tls_config.h"
 #include "httpd/trial.h"
 
@@ -51,6 +52,7 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     environment.control = &control_;
     environment.server_name = settings_.server_name;
     environment.clock = &clock_;
+    environment.heartbeat = &heartbeat();
     environment.log = &error_log_;
     environment.is_trial = is_trial_;
     environment.stores = &stores_;

@@ -41,6 +41,8 @@ class DispatcherTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_slow_call_is_an_overrun_and_its_answer_counts);
     CPPUNIT_TEST(one_call_is_one_overrun);
     CPPUNIT_TEST(time_spent_in_ok_hooks_is_not_the_next_handlers);
+    CPPUNIT_TEST(an_overrun_is_noticed_by_the_heart_that_beat_meanwhile);
+    CPPUNIT_TEST(short_deadlines_and_findings_are_measured_without_a_beat);
     CPPUNIT_TEST(deny_and_ok_hooks_hear_of_every_handler);
     CPPUNIT_TEST(deny_and_ok_hooks_are_not_told_of_themselves_and_cannot_decide);
     CPPUNIT_TEST(loglevel_changes_the_plugins_lines_but_not_the_hosts);
@@ -399,6 +401,75 @@ public:
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::declined);
         for (std::size_t i = 0; i < 3; ++i) CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world_.counters(i).overrun.load());
+    }
+
+    /// Three plugins with a deadline of a minute, whose handlers decline; the second takes `seconds`, and the heart beats meanwhile or does not.
+    void run_with_heart(PluginWorld& world, support::Heartbeat& heart, bool beats, int seconds) {
+        world.environment.heartbeat = &heart;
+        for (const char* label : {"a", "b", "c"})
+            world.add(label, [&, label](Setup& setup) {
+                setup.hooks.rcpt.add([&, label](const RcptHook&) {
+                    if (string(label) == "b") {
+                        world.clock.advance(std::chrono::seconds(seconds));
+                        if (beats) heart.beat();
+                    }
+                    return declined();
+                });
+            });
+        world.build();
+        CPPUNIT_ASSERT(world.rcpt().verdict == Verdict::declined);
+    }
+
+    void an_overrun_is_noticed_by_the_heart_that_beat_meanwhile() {
+        const struct {
+            const char* name;
+            bool has_begun, beats;
+            int seconds;
+            std::uint64_t overruns;
+        } rows[] = {{"a beat, too long", true, true, 61, 1},
+                    {"a beat, long enough", true, true, 59, 0},
+                    {"no beat: nobody looks at the clock", true, false, 61, 0},
+                    {"a heart that has never beaten is not trusted", false, false, 61, 1}};
+        for (const auto& row : rows) {
+            PluginWorld world;
+            support::Heartbeat heart;
+            if (row.has_begun) heart.beat();
+            run_with_heart(world, heart, row.beats, row.seconds);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.overruns, world.counters(1).overrun.load());
+            for (const std::size_t other : {0u, 2u}) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::uint64_t(0), world.counters(other).overrun.load());
+        }
+    }
+
+    void short_deadlines_and_findings_are_measured_without_a_beat() {
+        support::Heartbeat heart;
+        heart.beat();
+        world_.environment.heartbeat = &heart;
+        Duration left{0};
+        const auto advance = [this](int seconds) { world_.clock.advance(std::chrono::seconds(seconds)); };
+        world_.add("unmeasured", [&](Setup& setup) {
+            setup.hooks.rcpt.add([=](const RcptHook&) {
+                advance(5);
+                return declined();
+            });
+        });
+        world_.add("short", [&](Setup& setup) {
+            setup.hooks.rcpt.add([&left, advance](const RcptHook& hook) {
+                left = hook.time_left();
+                advance(3);
+                return declined();
+            });
+        }, "deadline=2s");
+        world_.add_policy("finds", "deadline=1h", [&](Setup& setup) {
+            setup.hooks.rcpt.decide([=](const RcptHook&) {
+                advance(3601);
+                return pass();
+            });
+        });
+        world_.build();
+        CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::declined);
+        CPPUNIT_ASSERT_EQUAL(Duration(2000).count(), left.count());  // the time of the first is not taken from it
+        CPPUNIT_ASSERT_EQUAL(string("overrun: the call took 3000 ms; its deadline is 2000 ms|overrun: the call took 3601000 ms; its deadline is 3600000 ms"),
+                             fakes::joined(world_.log.texts(LogLevel::warning)));
     }
 
     void deny_and_ok_hooks_hear_of_every_handler() {
