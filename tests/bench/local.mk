@@ -1,10 +1,14 @@
 # tests/bench/local.mk: "make bench". BENCH_FLAGS takes the options of tests/bench/bench, for example BENCH_FLAGS='--quick --only kept'.
 
-EXTRA_DIST += tests/bench/README.md tests/bench/bench tests/bench/measures.py tests/bench/processes.py tests/bench/servers.py
+EXTRA_DIST += tests/bench/README.md tests/bench/bench tests/bench/chain.py tests/bench/chain_measures.py tests/bench/LocalDns.pm tests/bench/measures.py tests/bench/processes.py tests/bench/servers.py
 
 EXTRA_PROGRAMS += tests/bench/smtp_load
 tests_bench_smtp_load_SOURCES = tests/bench/smtp_load.cc
 tests_bench_smtp_load_LDFLAGS = $(SANITIZER_FLAGS)
+
+EXTRA_PROGRAMS += tests/bench/dns_load
+tests_bench_dns_load_SOURCES = tests/bench/dns_load.cc
+tests_bench_dns_load_LDFLAGS = $(SANITIZER_FLAGS)
 
 EXTRA_PROGRAMS += tests/bench/store_load
 tests_bench_store_load_SOURCES = tests/bench/store_load.cc
@@ -16,7 +20,7 @@ tests_bench_store_load_DEPENDENCIES = libsmtpd_core.la
 EXTRA_LTLIBRARIES = tests/bench/declines.la
 tests_bench_declines_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
 
-bench: all tests/bench/smtp_load tests/bench/declines.la
+bench: all tests/bench/smtp_load tests/bench/dns_load tests/bench/declines.la
 	@SMTPD_BUILD_DIR='$(abs_top_builddir)' $(PYTHON) $(top_srcdir)/tests/bench/bench $(BENCH_FLAGS)
 .PHONY: bench
 
@@ -24,4 +28,4 @@ bench: all tests/bench/smtp_load tests/bench/declines.la
 bench-store: tests/bench/store_load
 	@tests/bench/store_load $(STORE_FLAGS)
 .PHONY: bench-store
-CLEANFILES += tests/bench/store_load tests/bench/smtp_load tests/bench/declines.la
+CLEANFILES += tests/bench/store_load tests/bench/dns_load tests/bench/smtp_load tests/bench/declines.la

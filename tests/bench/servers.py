@@ -46,6 +46,7 @@ class Server:
     """Base: command() says what to start, in the foreground; folder is there and empty by then."""
 
     name = ""
+    new_session = True  # whether it is started as the leader of a session of its own
 
     def __init__(self, base, environment=None):
         self.folder = base / f"{self.name}-{free_port()}"
@@ -58,7 +59,7 @@ class Server:
         command = self.command()
         with (self.folder / "output").open("w") as output:
             self.process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                            start_new_session=True, env=self.environment)
+                                            start_new_session=self.new_session, env=self.environment)
         try:
             self.wait_for_greeting()
         except BaseException:

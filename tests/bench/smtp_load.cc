@@ -15,6 +15,10 @@
 ///     --pause MS     between one session and the next, for a probe with one session (0)
 ///     --hold         no messages: every session stays where it is after EHLO until standard input ends
 ///     --greet        no messages: every session leaves after the greeting
+///     --rate N       opens N sessions a second whether the server keeps up or not, for --seconds; --sessions is then the most there can be at a time
+///     --clients N    that many different clients in turn: each has an address in 198.18.0.0/15 (RFC 2544) and names of its own, which dns_load
+///                    knows; needs a network where these addresses are this machine's
+///     --first N      the first of them (0)
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -47,6 +51,9 @@ struct Wish {
     double seconds = 2;
     std::size_t size = 4096;
     int pause = 0;
+    double rate = 0;
+    std::size_t clients = 0;
+    std::size_t first = 0;
     bool keep = false;
     bool pipeline = false;
     Aim aim = Aim::messages;
@@ -60,6 +67,14 @@ struct Wish {
 class Sample {
 public:
     void add(Clock::time_point since) { values_.push_back(Milliseconds(Clock::now() - since).count()); }
+
+    /// The same of the part of them from `begin` to `end` (0 to 1) in the order in which they came.
+    Sample part(double begin, double end) const {
+        const auto at = [this](double share) { return values_.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values_.size())); };
+        Sample out;
+        out.values_.assign(at(begin), at(end));
+        return out;
+    }
 
     std::string to_json() {
         if (values_.empty()) return "null";
@@ -84,6 +99,7 @@ struct Session {
     std::size_t text_sent = 0;
     bool wants_to_write = false;
     std::string line;            ///< the line of a reply that has not ended yet
+    std::string client;          ///< "198-18-2-3", or empty without --clients
     Clock::time_point opened;
     Clock::time_point begun;     ///< where the time of a message counts from
 };
@@ -104,6 +120,9 @@ private:
 
     void make_text();
     void open_more();
+    void open_by_rate();
+    void set_client(Session& session);
+    int time_to_next() const;
     void open(Session& session);
     void close(Session& session);
     bool may_begin() const;
@@ -131,6 +150,10 @@ private:
     std::size_t begun_ = 0;
     std::size_t done_ = 0;
     std::size_t still_open_ = 0;
+    std::size_t most_live_ = 0;
+    std::size_t ungreeted_ = 0;
+    std::size_t most_ungreeted_ = 0;
+    std::size_t late_ = 0;  ///< sessions that had no room when it was their time
     Clock::time_point start_;
     Clock::time_point last_done_;
     Sample greeting_;
@@ -167,10 +190,50 @@ bool Load::may_begin() const {
 }
 
 bool Load::may_open() const {
+    if (wish_.rate > 0) return opened_ + late_ < static_cast<std::size_t>(wish_.rate * wish_.seconds);
     return !free_.empty() && (wish_.aim == Aim::messages ? may_begin() : opened_ < wish_.sessions);
 }
 
+/// Those whose time has come.
+void Load::open_by_rate() {
+    const double due = std::min(std::chrono::duration<double>(Clock::now() - start_).count(), wish_.seconds) * wish_.rate;
+    while (may_open() && static_cast<double>(opened_ + late_ + 1) <= due) {
+        if (free_.empty()) {
+            ++late_;
+            continue;
+        }
+        Session& session = *free_.back();
+        free_.pop_back();
+        open(session);
+    }
+}
+
+/// Milliseconds until the next one is due; -1: nothing is.
+int Load::time_to_next() const {
+    if (wish_.rate == 0 || !may_open()) return -1;
+    const double due = static_cast<double>(opened_ + late_ + 1) / wish_.rate - std::chrono::duration<double>(Clock::now() - start_).count();
+    return std::max(0, static_cast<int>(due * 1000) + 1);
+}
+
+/// The names and the address of the next client.
+void Load::set_client(Session& session) {
+    const std::size_t number = wish_.first + opened_ % wish_.clients;
+    in_addr address{};
+    address.s_addr = htonl(0xc6120000u + static_cast<std::uint32_t>(number % (1u << 17)));
+    sockaddr_in own{};
+    own.sin_family = AF_INET;
+    own.sin_addr = address;
+    const int on = 1;
+    setsockopt(session.descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (bind(session.descriptor, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) fail_errno("bind");
+    char text[INET_ADDRSTRLEN] = "";
+    inet_ntop(AF_INET, &address, text, sizeof text);
+    session.client = text;
+    std::replace(session.client.begin(), session.client.end(), '.', '-');
+}
+
 void Load::open_more() {
+    if (wish_.rate > 0) return open_by_rate();
     while (opening_ < wish_.window && may_open()) {
         Session& session = *free_.back();
         free_.pop_back();
@@ -186,6 +249,7 @@ void Load::open(Session& session) {
     if (session.descriptor < 0) fail_errno("socket");
     const int on = 1;
     setsockopt(session.descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (wish_.clients > 0) set_client(session);
     if (connect(session.descriptor, reinterpret_cast<const sockaddr*>(&wish_.server), sizeof wish_.server) != 0 && errno != EINPROGRESS)
         fail_errno("connect");
     session.state = State::connecting;
@@ -196,6 +260,8 @@ void Load::open(Session& session) {
     ++opened_;
     ++opening_;
     ++live_;
+    most_live_ = std::max(most_live_, live_);
+    most_ungreeted_ = std::max(most_ungreeted_, ++ungreeted_);
     if (wish_.aim == Aim::messages) ++begun_;  // what it is opened for
 }
 
@@ -278,6 +344,7 @@ void Load::take_reply(Session& session) {
 
 void Load::greeted(Session& session) {
     greeting_.add(session.opened);
+    --ungreeted_;
     last_done_ = Clock::now();
     if (wish_.aim == Aim::greet) {
         --opening_;
@@ -285,7 +352,7 @@ void Load::greeted(Session& session) {
         free_.pop_back();  // it has had its turn
         return;
     }
-    send(session, "EHLO client.example.net\r\n");
+    send(session, session.client.empty() ? "EHLO client.example.net\r\n" : "EHLO helo-" + session.client + ".load.test\r\n");
     session.state = State::hello;
 }
 
@@ -297,9 +364,9 @@ void Load::said_hello(Session& session) {
 }
 
 void Load::begin_message(Session& session) {
-    constexpr std::string_view sender = "MAIL FROM:<sender@example.net>\r\n";
+    const std::string sender = "MAIL FROM:<sender@" + (session.client.empty() ? "example.net" : "from-" + session.client + ".load.test") + ">\r\n";
     if (wish_.pipeline) {
-        send(session, "MAIL FROM:<sender@example.net>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n");
+        send(session, sender + "RCPT TO:<user@example.com>\r\nDATA\r\n");
         session.state = State::data;
         session.awaited = 3;
     } else {
@@ -327,9 +394,10 @@ void Load::run() {
     open_more();
     epoll_event events[256];
     while (!is_done()) {
-        const int count = epoll_wait(epoll_, events, std::size(events), 10'000);
+        const int next = time_to_next();
+        const int count = epoll_wait(epoll_, events, std::size(events), next < 0 ? 10'000 : next);
         if (count < 0 && errno != EINTR) fail_errno("epoll_wait");
-        if (count == 0) {
+        if (count == 0 && next < 0) {
             if (wish_.aim == Aim::hold) return;  // to_json() says how many there are
             fail("the server says nothing any more");
         }
@@ -356,10 +424,13 @@ std::string Load::to_json() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
-    char numbers[256];
-    std::snprintf(numbers, sizeof numbers, R"("messages": %zu, "seconds": %.6f, "client_cpu": %.6f, "connections": %zu, "idle": %zu, "still_open": %zu)", done_,
-                  std::chrono::duration<double>(last_done_ - start_).count(), seconds(usage.ru_utime) + seconds(usage.ru_stime), opened_, idle_, still_open_);
-    return std::string("{") + numbers + ", \"greeting_ms\": " + greeting_.to_json() + ", \"accepted_ms\": " + accepted_.to_json() + "}";
+    char numbers[384];
+    std::snprintf(numbers, sizeof numbers, R"("messages": %zu, "seconds": %.6f, "client_cpu": %.6f, "connections": %zu, "idle": %zu, "still_open": %zu, "most_live": %zu, "most_ungreeted": %zu, "late": %zu)", done_,
+                  std::chrono::duration<double>(last_done_ - start_).count(), seconds(usage.ru_utime) + seconds(usage.ru_stime), opened_, idle_, still_open_,
+                  most_live_, most_ungreeted_, late_);
+    Sample first = greeting_.part(0, 0.2), last = greeting_.part(0.8, 1);
+    return std::string("{") + numbers + ", \"first_greetings_ms\": " + first.to_json() + ", \"last_greetings_ms\": " + last.to_json() +
+           ", \"greeting_ms\": " + greeting_.to_json() + ", \"accepted_ms\": " + accepted_.to_json() + "}";
 }
 
 Wish read_arguments(int argc, char** argv) {
@@ -375,6 +446,9 @@ Wish read_arguments(int argc, char** argv) {
         else if (word == "--seconds") wish.seconds = number();
         else if (word == "--size") wish.size = count();
         else if (word == "--pause") wish.pause = static_cast<int>(number());
+        else if (word == "--rate") wish.rate = number();
+        else if (word == "--clients") wish.clients = count();
+        else if (word == "--first") wish.first = count();
         else if (word == "--keep") wish.keep = true;
         else if (word == "--pipeline") wish.pipeline = true;
         else if (word == "--hold") wish.aim = Aim::hold;
