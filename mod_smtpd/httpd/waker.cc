@@ -1,5 +1,6 @@
 #include "httpd/waker.h"
 
+#include <algorithm>
 #include <csignal>
 #include <system_error>
 
@@ -36,19 +37,32 @@ void Waker::add_thread_locked() {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+/// An idle thread waits for the next entry of now, or for news of an earlier one.
+void Waker::wait_locked(std::unique_lock<std::mutex>& lock) {
+    const Time next = entries_.empty() ? Time::max() : entries_.top().time;  // a copy: the queue changes meanwhile
+    if (next <= Time::clock::now()) return;
+    watched_.push_back(next);
+    ++idle_;
+    if (next == Time::max()) changed_.wait(lock);
+    else changed_.wait_until(lock, next);
+    --idle_;
+    watched_.erase(std::find(watched_.begin(), watched_.end(), next));
+}
+
+/// Whether an idle thread will be there in time by itself.
+bool Waker::is_watched_locked(Time time) const noexcept {
+    return std::any_of(watched_.begin(), watched_.end(), [time](Time watched) { return watched <= time; });
+}
+
 void Waker::run() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-        ++idle_;
-        if (entries_.empty())
-            changed_.wait(lock);
-        else if (const Time next = entries_.top().time; std::chrono::steady_clock::now() < next)
-            changed_.wait_until(lock, next);  // a copy: the queue changes meanwhile
-        --idle_;
-        if (stopping_ || entries_.empty() || std::chrono::steady_clock::now() < entries_.top().time) continue;
+        wait_locked(lock);
+        if (stopping_ || entries_.empty() || Time::clock::now() < entries_.top().time) continue;
         const auto task = entries_.top().task;
         entries_.pop();
-        if (!entries_.empty()) {  // somebody has to watch the next one while this thread works
+        // Somebody has to watch the next one while this thread works; to wake a thread for that costs more than most tasks.
+        if (!entries_.empty() && !is_watched_locked(entries_.top().time)) {
             if (idle_ == 0) add_thread_locked();
             changed_.notify_one();
         }

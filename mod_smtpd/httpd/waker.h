@@ -38,6 +38,8 @@ private:
         bool operator>(const Entry& other) const noexcept { return time != other.time ? time > other.time : order > other.order; }
     };
     void add_thread_locked();
+    void wait_locked(std::unique_lock<std::mutex>& lock);
+    bool is_watched_locked(Time time) const noexcept;
     void run();
 
     const unsigned max_threads_;
@@ -46,6 +48,7 @@ private:
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> entries_;
     std::vector<std::thread> threads_;
     unsigned idle_ = 0;
+    std::vector<Time> watched_;  ///< when the idle threads look up by themselves
     std::uint64_t order_ = 0;
     bool stopping_ = false;
 };
