@@ -25,9 +25,17 @@ struct Wait {
         DnsQuestion question;
         Duration limit;
     };
-    std::vector<Question> questions;        ///< of the last round
-    std::vector<std::uint16_t> askers;      ///< handlers that have put questions to the DNS, by index in the chain: they are asked again
-    unsigned rounds = 0;                    ///< how often the handlers were asked
+    std::vector<Question> questions;  ///< of the last round, those of a handler next to each other
+    std::vector<std::size_t> parts;   ///< how many of them each handler put that put any; what they leave over belongs together
+
+    /// A handler that has put questions to the DNS, by index in the chain. It is asked again when all of them are answered.
+    struct Asker {
+        std::uint16_t index;
+        unsigned rounds = 0;               ///< how often it was asked
+        std::vector<DnsQuestion> awaited;  ///< what it wanted to know and nobody knew
+    };
+    std::vector<Asker> askers;
+    unsigned rounds = 0;                   ///< how often handlers were asked
     std::size_t questions_in_all = 0;
 
     bool needed() const noexcept { return delay.count() > 0 || silence.count() > 0 || !questions.empty(); }
@@ -45,8 +53,8 @@ public:
     virtual bool asks(HookId hook) const noexcept = 0;
     /// Whether anybody looks at the body of messages; where nobody does, it need not be kept.
     virtual bool reads_body() const noexcept { return true; }
-    /// Collects what the handlers of context.hook want to wait for. Called again with the same `wait` when its questions are answered, with all answers
-    /// so far in context.answers(); `wait.questions` is then what they ask beyond that. Never throws.
+    /// Collects what the handlers of context.hook want to wait for. Called again with the same `wait` when a part of its questions is answered, with all
+    /// answers so far in context.answers(); `wait.questions` is then what those handlers ask beyond that whose answers have come. Never throws.
     virtual void ask(HookContext& context, Wait& wait) noexcept = 0;
     /// Runs the chain of context.hook; context.answers() are set. `wait` is what ask() left, or empty. Never throws: a fault becomes an answer.
     virtual Answer run(HookContext& context, const Wait& wait = {}) noexcept = 0;

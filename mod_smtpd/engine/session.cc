@@ -5,6 +5,7 @@
 #include "support/strings.h"
 
 #include <algorithm>
+#include <functional>
 #include <type_traits>
 
 namespace smtpd::engine {
@@ -177,7 +178,7 @@ Step Session::end_of_input() {
     if (over_) return Step::close;
     if (handshake_) return tls_failed("the client has closed the connection");
     at_eof_ = true;
-    if (waiting_ && waiting_->lookup && waiting_->hook == HookId::connect && backlog_.empty()) return abandon();  // whom should it still greet?
+    if (waiting_ && !waiting_->batches.empty() && waiting_->hook == HookId::connect && backlog_.empty()) return abandon();  // whom should it still greet?
     if (waiting_) return look_at_park();
     return step();
 }
@@ -366,17 +367,32 @@ void Session::ask_plugins() {
     if (!waiting_->wait.questions.empty()) put_questions();
 }
 
+/// They leave together, and are waited for handler by handler.
 void Session::put_questions() {
-    auto& questions = waiting_->wait.questions;
-    const auto is_too_late = [&](const Wait::Question& question) { return waiting_->since + question.limit <= clock_.now(); };
-    for (const auto& late : questions)
-        if (!names_ || is_too_late(late))
-            take_answer(late.question, names_ ? DnsAnswer(DnsStatus::timed_out) : DnsAnswer::failure(DnsStatus::server_failure, "there is no resolver here"));
-    std::erase_if(questions, [&](const Wait::Question& question) { return !names_ || is_too_late(question); });
+    const std::span<Wait::Question> all(waiting_->wait.questions);
+    std::size_t at = 0;
+    for (const std::size_t part : waiting_->wait.parts) {
+        put_batch(all.subspan(at, part));
+        at += part;
+    }
+    if (at < all.size()) put_batch(all.subspan(at));
+}
+
+void Session::put_batch(std::span<Wait::Question> questions) {
     std::vector<DnsQuestion> asked;
-    asked.reserve(questions.size());
-    for (auto& question : questions) asked.push_back(std::move(question.question));
-    waiting_->lookup = names_ ? names_->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
+    Waiting::Batch batch;
+    for (auto& [question, limit] : questions) {
+        if (!names_) {
+            take_answer(question, DnsAnswer::failure(DnsStatus::server_failure, "there is no resolver here"));
+        } else if (waiting_->since + limit <= clock_.now()) {
+            take_answer(question, DnsAnswer(DnsStatus::timed_out));
+        } else {
+            asked.push_back(std::move(question));
+            batch.limits.push_back(limit);
+        }
+    }
+    batch.lookup = names_ ? names_->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
+    waiting_->batches.push_back(std::move(batch));
 }
 
 void Session::take_answer(const DnsQuestion& question, DnsAnswer answer) {
@@ -385,21 +401,25 @@ void Session::take_answer(const DnsQuestion& question, DnsAnswer answer) {
     waiting_->answers->add(question, std::move(answer));
 }
 
-/// What has come; for the rest it is too late.
-void Session::collect_answers() {
-    const auto lookup = std::exchange(waiting_->lookup, nullptr);
-    for (std::size_t i = 0; i < lookup->questions().size(); ++i)
-        take_answer(lookup->questions()[i], lookup->answer(i).value_or(DnsAnswer(DnsStatus::timed_out)));
+/// Takes the answers of the batches that are worth waiting for no longer; what has not come of those has timed out. False if there are none.
+bool Session::collect_answers() {
+    const auto is_over = [this](const Waiting::Batch& batch) { return !next_limit(batch); };
+    const auto over = std::stable_partition(waiting_->batches.begin(), waiting_->batches.end(), std::not_fn(is_over));
+    if (over == waiting_->batches.end()) return false;
+    for (auto batch = over; batch != waiting_->batches.end(); ++batch)
+        for (std::size_t i = 0; i < batch->lookup->questions().size(); ++i)
+            take_answer(batch->lookup->questions()[i], batch->lookup->answer(i).value_or(DnsAnswer(DnsStatus::timed_out)));
+    waiting_->batches.erase(over, waiting_->batches.end());
+    return true;
 }
 
 /// When the next of the questions that are still open is given up; nothing when none of them is worth waiting for.
-std::optional<MonotonicTime> Session::next_limit() const {
-    const auto& waiting = *waiting_;
-    if (waiting.lookup->is_complete()) return std::nullopt;
+std::optional<MonotonicTime> Session::next_limit(const Waiting::Batch& batch) const {
+    if (batch.lookup->is_complete()) return std::nullopt;
     std::optional<MonotonicTime> next;
-    for (std::size_t i = 0; i < waiting.wait.questions.size(); ++i) {
-        const MonotonicTime limit = waiting.since + waiting.wait.questions[i].limit;
-        if (limit > clock_.now() && (!next || limit < *next) && !waiting.lookup->answer(i)) next = limit;
+    for (std::size_t i = 0; i < batch.limits.size(); ++i) {
+        const MonotonicTime limit = waiting_->since + batch.limits[i];
+        if (limit > clock_.now() && (!next || limit < *next) && !batch.lookup->answer(i)) next = limit;
     }
     return next;
 }
@@ -411,13 +431,11 @@ Answers Session::answers_so_far() const {
 /// Whether what the parked stage waits for has come: the answers, then the time or an early word of the client. The client's end shortens the wait
 /// for the clock, but not for the answers: who closes early must not be judged less strictly.
 bool Session::park_is_over() {
-    while (waiting_->lookup) {
-        if (const auto limit = next_limit()) {
-            waiting_->wake_at = *limit;
-            return false;
-        }
-        collect_answers();
-        ask_plugins();
+    while (collect_answers()) ask_plugins();
+    if (!waiting_->batches.empty()) {
+        waiting_->wake_at = MonotonicTime::max();
+        for (const auto& batch : waiting_->batches) waiting_->wake_at = std::min(waiting_->wake_at, next_limit(batch).value_or(clock_.now()));
+        return false;
     }
     const Wait& wait = waiting_->wait;
     waiting_->wake_at = waiting_->since + (waiting_->spoke ? wait.delay : std::max(wait.delay, wait.silence));

@@ -22,8 +22,10 @@
 
 #include <smtpd/connection.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -96,6 +98,13 @@ public:
     bool is_over() const noexcept { return over_; }
     bool is_parked() const noexcept { return waiting_ != nullptr; }
     bool is_shaking_hands() const noexcept { return handshake_ && !over_; }
+    /// It is parked, and not only for a time: questions are on their way.
+    bool awaits_answers() const noexcept { return waiting_ && !waiting_->batches.empty(); }
+    /// They have all come. Another thread may look while the one that has the session waits.
+    bool has_all_answers() const noexcept {
+        const auto is_complete = [](const Waiting::Batch& batch) { return batch.lookup->is_complete(); };
+        return waiting_ && std::all_of(waiting_->batches.begin(), waiting_->batches.end(), is_complete);
+    }
     bool backlog_is_full() const noexcept { return backlog_.size() >= settings_.max_input_backlog; }
     bool is_at_end_of_input() const noexcept { return at_eof_; }
     Phase phase() const noexcept;
@@ -146,7 +155,12 @@ private:
         MonotonicTime wake_at{};
         bool spoke = false;                      ///< the client did, while it was to be silent
         Wait wait{};
-        std::shared_ptr<net::Lookup> lookup{};   ///< of wait.questions; null when nothing is on its way
+        /// Questions on their way that are waited for together, and how long they are worth waiting for, counted from `since`.
+        struct Batch {
+            std::shared_ptr<net::Lookup> lookup;
+            std::vector<Duration> limits;
+        };
+        std::vector<Batch> batches{};
         std::shared_ptr<DnsAnswers> answers{};   ///< of all rounds
     };
     void stage(HookId hook);
@@ -156,9 +170,10 @@ private:
     std::invoke_result_t<F, HookContext&> with_context(HookId hook, F&& call);
     void ask_plugins();
     void put_questions();
-    void collect_answers();
+    void put_batch(std::span<Wait::Question> questions);
+    bool collect_answers();
     void take_answer(const DnsQuestion& question, DnsAnswer answer);
-    std::optional<MonotonicTime> next_limit() const;
+    std::optional<MonotonicTime> next_limit(const Waiting::Batch& batch) const;
     Answers answers_so_far() const;
     bool park_is_over();
     void leave_park();

@@ -115,7 +115,8 @@ bool contains(const std::vector<std::uint16_t>& indexes, std::size_t index) noex
 /// The wishes of one handler in one round.
 class Dispatcher::Collector final : public Questions {
 public:
-    Collector(const HookContext& context, engine::Wait& wait, Duration limit) : answers_(context.answers()), wait_(wait), limit_(limit), patience_(limit) {}
+    Collector(const HookContext& context, engine::Wait& wait, engine::Wait::Asker& asker, Duration limit)
+        : answers_(context.answers()), wait_(wait), asker_(asker), limit_(limit), patience_(limit) {}
 
     void delay(Duration duration) override { delay_ = std::max(delay_, duration); }
     void silence(Duration duration) override { silence_ = std::max(silence_, duration); }
@@ -123,7 +124,6 @@ public:
     void patience(Duration duration) override { patience_ = std::min(duration, limit_); }
 
     Duration longest() const noexcept { return std::max(delay_, silence_); }
-    bool has_asked() const noexcept { return asked_; }
     /// Questions that may not be put any more.
     unsigned surplus() const noexcept { return surplus_; }
 
@@ -134,35 +134,43 @@ public:
     }
 
 private:
+    bool is_on_its_way(const DnsQuestion& question) const;
+
     const Answers& answers_;
     engine::Wait& wait_;
+    engine::Wait::Asker& asker_;
     const Duration limit_;
     Duration patience_;
     Duration delay_{0};
     Duration silence_{0};
-    bool asked_ = false;
     unsigned surplus_ = 0;
 };
 
+/// Whether somebody waits for the answer since an earlier round.
+bool Dispatcher::Collector::is_on_its_way(const DnsQuestion& question) const {
+    const auto awaits = [&](const engine::Wait::Asker& other) {
+        return std::find(other.awaited.begin(), other.awaited.end(), question) != other.awaited.end();
+    };
+    return std::any_of(wait_.askers.begin(), wait_.askers.end(), awaits);
+}
+
 const DnsAnswer& Dispatcher::Collector::dns(DnsType type, std::string_view name) {
     const DnsAnswer& known = answers_.dns(type, name);
-    if (known.status() != DnsStatus::not_asked) {
-        asked_ |= known.status() != DnsStatus::bad_name;
-        return known;
-    }
+    if (known.status() != DnsStatus::not_asked) return known;
     auto question = DnsQuestion::make(type, name);  // there is one: bad names have their answer
     const auto asked = std::find_if(wait_.questions.begin(), wait_.questions.end(),
                                     [&](const engine::Wait::Question& other) { return other.question == *question; });
     if (asked != wait_.questions.end()) {
         asked->limit = std::max(asked->limit, patience_);
-        asked_ = true;
-    } else if (wait_.rounds > max_rounds || wait_.questions_in_all == max_questions) {
-        ++surplus_;
-    } else {
-        wait_.questions.push_back({std::move(*question), patience_});
+    } else if (!is_on_its_way(*question)) {
+        if (asker_.rounds > max_rounds || wait_.questions_in_all == max_questions) {
+            ++surplus_;
+            return known;
+        }
+        wait_.questions.push_back({*question, patience_});
         ++wait_.questions_in_all;
-        asked_ = true;
     }
+    asker_.awaited.push_back(std::move(*question));
     return known;
 }
 
@@ -191,11 +199,20 @@ std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {
 
 // --- asking ---
 
+/// Asks those who have all answers that they wanted, so that nobody's next question waits for the answer to another's.
 void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
     try {
         const Chain& chain = this->chain(context.hook);
         if (wait.rounds++ == 0) start_asking(chain, wait);
-        for (const auto index : std::exchange(wait.askers, {})) ask_one(index, context, wait);
+        wait.parts.clear();
+        const auto is_open = [&](const DnsQuestion& question) { return context.answers().dns(question.type, question.name).status() == DnsStatus::not_asked; };
+        for (auto& asker : wait.askers) {
+            if (std::any_of(asker.awaited.begin(), asker.awaited.end(), is_open)) continue;
+            const std::size_t before = wait.questions.size();
+            ask_one(asker, context, wait);
+            if (wait.questions.size() > before) wait.parts.push_back(wait.questions.size() - before);
+        }
+        std::erase_if(wait.askers, [](const engine::Wait::Asker& asker) { return asker.awaited.empty(); });
     } catch (const std::bad_alloc&) {  // the handlers are called after all, and find no answers
     }
 }
@@ -203,25 +220,28 @@ void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
 /// In the first round everybody is asked who has an ask handler, later those who put questions to the DNS.
 void Dispatcher::start_asking(const Chain& chain, engine::Wait& wait) {
     for (std::size_t i = 0; i < chain.links.size(); ++i)
-        if (chain.backgrounds[i].ask) wait.askers.push_back(static_cast<std::uint16_t>(i));
+        if (chain.backgrounds[i].ask) wait.askers.push_back({static_cast<std::uint16_t>(i), 0, {}});
 }
 
-void Dispatcher::ask_one(std::size_t index, HookContext& context, engine::Wait& wait) const noexcept {
-    const Link& link = chain(context.hook).links[index];
+/// It is asked again as long as it awaits something.
+void Dispatcher::ask_one(engine::Wait::Asker& asker, HookContext& context, engine::Wait& wait) const noexcept {
+    const Link& link = chain(context.hook).links[asker.index];
     const Instance& instance = *link.instance;
-    Collector collector(context, wait, instance.deadline());
-    const bool is_good = ask_guarded(link, index, context, collector);
+    asker.awaited.clear();
+    ++asker.rounds;
+    Collector collector(context, wait, asker, instance.deadline());
+    const bool is_good = ask_guarded(link, asker.index, context, collector);
     collector.settle_times();
-    if (is_good && collector.surplus() > 0) {
-        PluginCounters::count(instance.counters().overrun);
-        log_about(instance, context, LogLevel::warning, "overrun: {} questions are not put, after {} rounds and {} questions", collector.surplus(),
-                  wait.rounds - 1, wait.questions_in_all);
-    }
+    if (is_good && collector.surplus() == 0) return;
+    asker.awaited.clear();
     try {
-        if (!is_good) wait.cut_short.push_back(static_cast<std::uint16_t>(index));
-        else if (collector.has_asked() && collector.surplus() == 0) wait.askers.push_back(static_cast<std::uint16_t>(index));
+        if (!is_good) wait.cut_short.push_back(asker.index);
     } catch (const std::bad_alloc&) {  // the handler is called after all, with what it has
     }
+    if (!is_good) return;
+    PluginCounters::count(instance.counters().overrun);
+    log_about(instance, context, LogLevel::warning, "overrun: {} questions are not put, after {} rounds and {} questions", collector.surplus(),
+              asker.rounds - 1, wait.questions_in_all);
 }
 
 /// False if the handler must not be called later, because it failed or wants to wait longer than it may.

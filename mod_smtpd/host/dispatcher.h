@@ -82,7 +82,7 @@ private:
     const Chain& chain(HookId hook) const noexcept { return chains_[static_cast<std::size_t>(hook)]; }
 
     static void start_asking(const Chain& chain, engine::Wait& wait);
-    void ask_one(std::size_t index, HookContext& context, engine::Wait& wait) const noexcept;
+    void ask_one(engine::Wait::Asker& asker, HookContext& context, engine::Wait& wait) const noexcept;
     bool ask_guarded(const Link& link, std::size_t index, HookContext& context, Collector& collector) const noexcept;
     Answer call(const Link& link, HookContext& context, bool is_cut_short, Mishap& mishap) const noexcept;
     Answer call_unguarded(const Link& link, HookContext& context, bool is_cut_short) const;

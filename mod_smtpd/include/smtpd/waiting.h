@@ -13,8 +13,8 @@
 ///         …
 ///     });
 ///
-/// A handler that has put questions to the DNS is called again when their answers have come, and may then ask what depends on them, until it asks
-/// nothing new: above, the addresses of the exchangers. It is called afresh each time, with all answers so far at hand, and simply names all that it
+/// A handler that has put questions to the DNS is called again when its answers have come, whatever others still wait for, and may then ask what depends
+/// on them, until it asks nothing new: above, the addresses of the exchangers. It is called afresh each time, with all answers so far at hand, and simply names all that it
 /// wants to know. What was asked before, by whomever, costs nothing. There are at most 20 such rounds, and 400 questions, in a stage; what is asked
 /// beyond stays `not_asked`, and is logged and counted as an overrun.
 #pragma once

@@ -20,6 +20,7 @@ class SessionDnsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(answers_at_hand_do_not_park);
     CPPUNIT_TEST(a_stage_waits_for_the_last_answer);
     CPPUNIT_TEST(handlers_are_asked_again_until_they_ask_nothing_new);
+    CPPUNIT_TEST(parts_of_the_questions_are_waited_for_by_themselves);
     CPPUNIT_TEST(rounds_with_answers_at_hand_do_not_park);
     CPPUNIT_TEST(each_stage_has_answers_of_its_own);
     CPPUNIT_TEST(what_is_not_answered_in_time_has_timed_out);
@@ -110,6 +111,51 @@ public:
         CPPUNIT_ASSERT(answers().a("a.example").found());
         CPPUNIT_ASSERT(answers().a("slow.example").status() == DnsStatus::timed_out);
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), client_.names.waiting());
+    }
+
+    void parts_of_the_questions_are_waited_for_by_themselves() {
+        struct Runner final : HookRunner {
+            bool has(HookId hook) const noexcept override { return hook == HookId::connect; }
+            bool asks(HookId hook) const noexcept override { return has(hook); }
+            void ask(HookContext& context, Wait& wait) noexcept override {
+                wait.parts.clear();
+                if (wait.rounds++ == 0) {
+                    for (const char* name : {"a.example", "b.example", "slow.example"}) put(wait, name, 9 * second);
+                    wait.parts = {2};  // the third is beyond
+                } else if (wait.rounds == 2) {
+                    knew_slow = context.answers().a("slow.example").status() != DnsStatus::not_asked;
+                    put(wait, "nobody.example", 4 * second);
+                }
+            }
+            static void put(Wait& wait, const char* name, Duration limit) { wait.questions.push_back({*DnsQuestion::make(DnsType::a, name), limit}); }
+            Answer run(HookContext& context, const Wait&) noexcept override {
+                seen = context.answers();
+                return {};
+            }
+            std::vector<string> control_lines(std::string_view) noexcept override { return {}; }
+            Answers seen;
+            bool knew_slow = true;
+        } runner;
+        Session session(client_.settings, runner, client_.clock, client_.log, client_.peer, &client_.names);
+        CPPUNIT_ASSERT(Step::park == session.start());
+        const auto began = client_.clock.now();
+        client_.names.give("a.example");
+        CPPUNIT_ASSERT(Step::park == session.resume());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(3), client_.names.asked.size());
+        client_.names.give("b.example");
+        CPPUNIT_ASSERT(session.awaits_answers() && !session.has_all_answers());
+        CPPUNIT_ASSERT(Step::park == session.resume());
+        CPPUNIT_ASSERT_EQUAL(string("nobody.example A"), client_.names.asked.back());
+        CPPUNIT_ASSERT(!runner.knew_slow);
+        CPPUNIT_ASSERT(session.wake_at() == began + 4 * second);  // the sooner of the two that are left
+        client_.names.give("nobody.example");
+        CPPUNIT_ASSERT(Step::park == session.resume());
+        CPPUNIT_ASSERT(session.wake_at() == began + 9 * second);
+        client_.clock.advance(9 * second);
+        CPPUNIT_ASSERT(Step::need_input == session.resume());
+        CPPUNIT_ASSERT(!session.awaits_answers());
+        CPPUNIT_ASSERT(runner.seen.a("b.example").found() && runner.seen.a("nobody.example").is_absent());
+        CPPUNIT_ASSERT(runner.seen.a("slow.example").status() == DnsStatus::timed_out);
     }
 
     void each_question_has_its_own_limit() {

@@ -23,6 +23,7 @@ class AskingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(later_rounds_ask_what_depends_on_answers);
     CPPUNIT_TEST(what_is_known_is_not_put_again);
     CPPUNIT_TEST(who_asked_nothing_is_not_asked_again);
+    CPPUNIT_TEST(who_has_its_answers_does_not_wait_for_those_of_others);
     CPPUNIT_TEST(rounds_have_an_end);
     CPPUNIT_TEST(questions_have_an_end);
     CPPUNIT_TEST(a_fault_in_a_later_round_cuts_short);
@@ -102,6 +103,21 @@ public:
         CPPUNIT_ASSERT(wait_.silence == Duration(5));
     }
 
+    void who_has_its_answers_does_not_wait_for_those_of_others() {
+        int slow = 0;
+        add("slow", [&](Questions& questions) { ++slow; questions.a("s.example"); questions.a("t.example"); });
+        add("both", [](Questions& questions) { if (questions.a("s.example").is_absent() && questions.a("q.example").is_absent()) questions.a("end.example"); });
+        add("quick", [](Questions& questions) { if (questions.a("q.example").is_absent()) { questions.a("r.example"); questions.a("s.example"); } });
+        CPPUNIT_ASSERT_EQUAL(string("s.example A|t.example A|q.example A"), ask());
+        CPPUNIT_ASSERT(wait_.parts == (std::vector<std::size_t>{2, 1}));
+        CPPUNIT_ASSERT_EQUAL(string("r.example A"), deny_and_ask("q.example"));  // s.example is on its way
+        CPPUNIT_ASSERT_EQUAL(1, slow);
+        CPPUNIT_ASSERT_EQUAL(string("end.example A"), deny_and_ask("s.example"));
+        CPPUNIT_ASSERT_EQUAL(1, slow);
+        CPPUNIT_ASSERT_EQUAL(string(), deny_and_ask("t.example"));
+        CPPUNIT_ASSERT_EQUAL(2, slow);
+    }
+
     void rounds_have_an_end() {
         int asked = 0;
         add("one", [&](Questions& questions) {
@@ -179,6 +195,12 @@ private:
     string answer_and_ask(DnsStatus status, const DnsRecords& records = {}) {
         for (const auto& question : wait_.questions)
             answers_->add(question.question, DnsAnswer(status, {}, std::make_shared<DnsRecords>(records)));
+        return ask();
+    }
+
+    /// The same when only that question was answered.
+    string deny_and_ask(std::string_view name) {
+        answers_->add(*DnsQuestion::make(DnsType::a, name), DnsAnswer(DnsStatus::no_data));
         return ask();
     }
 
