@@ -225,6 +225,7 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/mpm_event.cc \
 	mod_smtpd/httpd/mpm_event.h \
 	mod_smtpd/httpd/pace.h \
+	mod_smtpd/httpd/promptness.h \
 	mod_smtpd/httpd/proxied_client.cc \
 	mod_smtpd/httpd/proxied_client.h \
 	mod_smtpd/httpd/server.cc \

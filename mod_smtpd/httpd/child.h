@@ -1,6 +1,7 @@
 /// child.h: what the sessions of one serving process share: ids, the waker, the list of sessions, the table in shared memory.
 #pragma once
 
+#include "httpd/promptness.h"
 #include "httpd/session_table.h"
 #include "httpd/waker.h"
 
@@ -33,6 +34,7 @@ public:
     const bool is_async;  ///< the MPM waits for us (mpm_event)
     Waker waker;
     support::SharedPoll shared_poll;  ///< of the sessions that are in the middle of a dialogue
+    Promptness dns_promptness;
 
     /// The resolver with these settings; servers with the same settings share one. While the child is being started.
     net::Resolver& resolver(const net::ResolverSettings& settings);

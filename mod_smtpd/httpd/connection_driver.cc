@@ -348,6 +348,7 @@ Step ConnectionDriver::wait_parked(bool& hand_back) {
     if (child_.is_async && !is_deaf) {
         if (wake_wanted_.exchange(false)) return session_.resume();
         if (!channel_.is_direct() && read(step)) return step;  // no poll would tell of what a filter holds
+        if (linger_for_answers()) return session_.resume();
         schedule();
         hand_back = true;
         return step;
@@ -421,11 +422,30 @@ std::shared_ptr<net::Lookup> ConnectionDriver::look_up(std::vector<DnsQuestion> 
 }
 
 void ConnectionDriver::answers_came() {
-    wake_wanted_.store(true);
+    {
+        const std::lock_guard lock(answers_mutex_);
+        wake_wanted_.store(true);
+        if (is_lingering_) {  // and looks at nothing of the session meanwhile
+            if (session_.has_all_answers()) answers_.notify_one();
+            return;
+        }
+    }
     if (bell_) bell_->ring();
     if (!child_.is_async) return;
     child_.give_news();
     wake_soon();
+}
+
+/// Waits a moment for all answers, where they have lately come so soon. True if some are there.
+bool ConnectionDriver::linger_for_answers() {
+    if (!session_.awaits_answers() || !child_.may_linger() || !child_.dns_promptness.is_likely()) return false;
+    const Child::Lingering lingering(child_);
+    std::unique_lock lock(answers_mutex_);
+    is_lingering_ = true;
+    const bool have_come = answers_.wait_for(lock, Promptness::patience, [this] { return session_.has_all_answers(); });
+    is_lingering_ = false;
+    child_.dns_promptness.note(have_come);
+    return wake_wanted_.exchange(false);
 }
 
 void ConnectionDriver::wake_soon() {

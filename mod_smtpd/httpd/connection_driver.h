@@ -13,6 +13,7 @@
 #include "engine/session.h"
 
 #include <atomic>
+#include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -69,6 +70,7 @@ private:
     bool flush();
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
     void answers_came();
+    bool linger_for_answers();
     void wake();
     void wake_soon();
     void continue_outside(engine::Step step);
@@ -90,6 +92,9 @@ private:
     std::optional<engine::Step> served_;  ///< by serve(), which has nothing for us where it is empty
     std::exception_ptr fault_;            ///< in serve()
     std::atomic<bool> wake_wanted_{false};  ///< the session may be able to go on; whoever has it looks
+    std::mutex answers_mutex_;              ///< guards is_lingering_
+    std::condition_variable answers_;
+    bool is_lingering_ = false;             ///< the thread that has the session waits for answers_
     std::shared_ptr<Bell> bell_;            ///< rung when answers come, for a thread that waits for them
 };
 

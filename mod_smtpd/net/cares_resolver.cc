@@ -153,8 +153,8 @@ private:
 
 std::shared_ptr<Lookup> CaresResolver::Core::start(std::vector<DnsQuestion> questions, std::function<void()> done) {
     auto lookup = std::make_shared<Lookup>(std::move(questions), std::move(done));
-    bool has_new = false;
     const std::lock_guard lock(mutex_);
+    const bool was_idle = unsent_.empty();  // otherwise the thread has been rung for, or looks by itself
     for (std::size_t i = 0; i < lookup->questions().size(); ++i) {
         const DnsQuestion& question = lookup->questions()[i];
         if (const auto known = cache_.find(question)) {
@@ -174,9 +174,8 @@ std::shared_ptr<Lookup> CaresResolver::Core::start(std::vector<DnsQuestion> ques
         auto query = std::make_unique<Query>(Query{*this, question, {{lookup, i}}});
         unsent_.push_back(query.get());
         queries_.emplace(question, std::move(query));
-        has_new = true;
     }
-    if (has_new) eventfd_write(bell_.get(), 1);
+    if (was_idle && !unsent_.empty()) eventfd_write(bell_.get(), 1);
     return lookup;
 }
 
