@@ -4,17 +4,20 @@ ratios of neighbouring runs."""
 import contextlib
 import json
 import os
+import socket
+import ssl
 import statistics
 import subprocess
 import time
 
-from servers import ADDRESS, IS_ROOT, BenchError, ModSmtpd, PostfixQueue, SmtpSink
+from servers import ADDRESS, IS_ROOT, BenchError, ModSmtpd, PostfixQueue, SmtpSink, TlsModSmtpd
 
 DISCARD = ["SmtpPlugin relay", "SmtpPlugin rcpt_ok", "SmtpPlugin queue/discard"]
 MAILDIR = ["SmtpPlugin relay", "SmtpPlugin rcpt_ok", "SmtpPlugin queue/maildir @folder@/maildir"]
 LARGE = 10 * 1024 * 1024
 NOOPS = 10
 IDLE = 10_000
+TLS_IDLE = 5_000
 CROWD = 5_000
 
 
@@ -236,6 +239,42 @@ def idle(bench):
             Row("… a new client is greeted within", f"{newcomer:.2f} ms", "", newcomer, f"{min(newcomers):.2f} - {max(newcomers):.2f}", 5, 5, unit=" ms")]
 
 
+def encrypted_session(server, context):
+    """A client after STARTTLS and EHLO; and how long that took."""
+    began = time.monotonic()
+    client = socket.create_connection((ADDRESS, server.port), timeout=20)
+    client.recv(1000)
+    for line in (b"EHLO client.example\r\n", b"STARTTLS\r\n"):
+        client.sendall(line)
+        client.recv(1000)
+    client = context.wrap_socket(client)
+    client.sendall(b"EHLO client.example\r\n")
+    if not client.recv(1000).startswith(b"250"):
+        raise BenchError("EHLO under TLS was not answered with 250")
+    return client, time.monotonic() - began
+
+
+def tls_idle(bench):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with contextlib.ExitStack() as held, TlsModSmtpd(bench.base, bench.build, DISCARD, children=1, factor=256) as ours:
+        for _ in range(100):
+            held.enter_context(encrypted_session(ours, context)[0])
+        before = ours.pss_kib()
+        clients = [held.enter_context(encrypted_session(ours, context)[0]) for _ in range(TLS_IDLE)]
+        time.sleep(1)
+        each = (ours.pss_kib() - before) / TLS_IDLE
+        newcomers = [held.enter_context(timed[0]) and timed[1] * 1000 for timed in (encrypted_session(ours, context) for _ in range(21))]
+        answered = 0
+        for client in clients:
+            client.sendall(b"NOOP\r\n")
+            answered += client.recv(1000).startswith(b"250")
+    return [Row(f"{TLS_IDLE:,} idle sessions under TLS 1.3, 64 threads: greeted and kept", f"{answered:,}", "", answered, "", TLS_IDLE, TLS_IDLE, is_most=False, unit=""),
+            Row("… memory of each", f"{each:.1f} KiB", "", each, "", 64, 48, unit=" KiB"),
+            Row("… a new client is at its second EHLO within", f"{statistics.median(newcomers):.1f} ms", "", statistics.median(newcomers),
+                f"{min(newcomers):.1f} - {max(newcomers):.1f}", 100, 50, unit=" ms")]
+
+
 def crowd(bench):
     worst = []
     with bench.mod_smtpd(["SmtpPlugin earlytalker wait=1", *DISCARD], children=1, factor=256) as ours:
@@ -275,4 +314,4 @@ def plugin(bench):
 
 
 ALL = {"new": new, "kept": kept, "source-new": source_new, "source-kept": source_kept, "pinned": pinned, "pipelined": pipelined, "large": large, "latency": latency,
-       "idle": idle, "crowd": crowd, "maildir": maildir, "plugin": plugin}
+       "idle": idle, "tls-idle": tls_idle, "crowd": crowd, "maildir": maildir, "plugin": plugin}

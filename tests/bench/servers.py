@@ -152,6 +152,34 @@ class ModSmtpd(Server):
             SmtpPluginDir {self.build["build_dir"]}/tests/bench/.libs
             """) + plugins + "\n</VirtualHost>\n"
 
+
+class TlsModSmtpd(ModSmtpd):
+    """The same with STARTTLS, and a certificate of its own."""
+
+    def command(self):
+        made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                               "/CN=mx.example.com", "-keyout", self.folder / "key.pem", "-out", self.folder / "cert.pem"], capture_output=True)
+        if made.returncode != 0:
+            raise BenchError(f"openssl: {made.stderr.decode(errors='replace')}")
+        return super().command()
+
+    def configuration(self):
+        modules = pathlib.Path(self.build["httpd_modules"])
+        load = "".join(f"LoadModule {name}_module {modules}/mod_{name}.so\n" for name in ("socache_shmcb", "ssl"))
+        port = free_port()
+        return load + super().configuration() + textwrap.dedent(f"""\
+            SSLSessionCache shmcb:{self.folder}/sslcache(5120000)
+            SmtpStartTLS on mx.example.com
+            Listen {ADDRESS}:{port} https
+            <VirtualHost {ADDRESS}:{port}>
+            ServerName mx.example.com
+            SSLEngine on
+            SSLCertificateFile {self.folder}/cert.pem
+            SSLCertificateKeyFile {self.folder}/key.pem
+            </VirtualHost>
+            """)
+
+
 class SmtpSink(Server):
     """Postfix's sink: one event loop that knows just enough SMTP, and keeps nothing."""
 
