@@ -15,7 +15,7 @@ PLUGINS = 30
 
 #: 30 plugins as they come with mod_smtpd, most of them several times with other options, set up so that none has anything against the client.
 ORDINARY = ["badmailfrom", "badrcptto", "badmailfromto", "bogus_bounce", "helo", "headers", "loop", "noop_counter", "count_unrecognized_commands",
-            "hosts_allow", "parse_addr_withhelo", "rcpt_regexp", "limit", "naughty", "whitelist"]
+            "hosts_allow", "parse_addr_withhelo", "rcpt_regexp", "karma", "naughty", "whitelist"]
 
 
 class Newcomers:
