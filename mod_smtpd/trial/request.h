@@ -18,7 +18,7 @@ struct Request {
     bool is_json = false;
     std::string host;      ///< "mx.example.com" or "mx.example.com:25"; "" = the only one
 
-    Endpoint client{IpAddress::v4({127, 0, 0, 1}), 49152};
+    Endpoint client = local_client();
     std::string client_host;  ///< by reverse DNS
     std::string tls;          ///< "TLSv1.3"; "" = not encrypted
     bool is_esmtp = true;
@@ -35,6 +35,9 @@ struct Request {
 
     std::string to_text() const;
     static Result<Request> from_text(std::string_view text);
+
+private:
+    static Endpoint local_client() { return {IpAddress::v4({127, 0, 0, 1}), 49152}; }
 };
 
 /// How it went: what the command's exit status says.
