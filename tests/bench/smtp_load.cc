@@ -219,7 +219,7 @@ int Load::time_to_next() const {
 void Load::set_client(Session& session) {
     const std::size_t number = wish_.first + opened_ % wish_.clients;
     in_addr address{};
-    address.s_addr = htonl(0xc6120000u + static_cast<std::uint32_t>(number % (1u << 17)));
+    address.s_addr = htonl(0xc6120001u + static_cast<std::uint32_t>(number % ((1u << 17) - 2)));  // neither the first nor the last, a broadcast
     sockaddr_in own{};
     own.sin_family = AF_INET;
     own.sin_addr = address;
