@@ -2,9 +2,11 @@
 
 import pathlib
 import re
+import shutil
 
 import pytest
 
+import certificates
 import sanitizers
 import smtpd_env
 from smtpd_env import Httpd
@@ -51,10 +53,23 @@ def adapted(block, root):
     def port(number):
         return str(ports.setdefault(number, smtpd_env.free_port()))
 
-    block = re.sub(r"^\s*LoadModule smtpd_module .*\n", "", block, flags=re.M).replace("${APACHE_LOG_DIR}", "/var/log")
+    def certificate(match):
+        """A new one where the certificate is to be; its key is where the next directive wants it."""
+        path, key = (pathlib.Path(f"{root}{place}") for place in match.groups())
+        authority = root / "authority"
+        for place in (path.parent, key.parent, authority):
+            place.mkdir(parents=True, exist_ok=True)
+        made = certificates.Authority(authority).issue(path.stem)
+        shutil.copy(made.certificate, path)
+        shutil.copy(made.key, key)
+        return f"SSLCertificateFile {path}\nSSLCertificateKeyFile {key}"
+
+    block = re.sub(r"^\s*LoadModule .*\n", "", block, flags=re.M).replace("${APACHE_LOG_DIR}", "/var/log")
+    block = re.sub(r"SSLCertificateFile +(/\S+)\s+SSLCertificateKeyFile +(/\S+)", certificate, block)
+    block = block.replace("shmcb:/run/httpd", f"shmcb:{root}")
     block = re.sub(r"password-file=(/\S+)", secret, block)
-    block = re.sub(r"(?<=[\s\"])(/[a-z][^\s\">]*)", folder, block)
-    block = re.sub(r"^(\s*Listen) (\d+) smtp", lambda match: f"{match[1]} 127.0.0.1:{port(match[2])} smtp", block, flags=re.M)
+    block = re.sub(rf"(?<=[\s\"])(?!{root})(/[a-z][^\s\">]*)", folder, block)
+    block = re.sub(r"^(\s*Listen) (\d+) (\w+)", lambda match: f"{match[1]} 127.0.0.1:{port(match[2])} {match[3]}", block, flags=re.M)
     block = re.sub(r"<VirtualHost \*:(\d+)>", lambda match: f'<VirtualHost *:{port(match[1])}>\nSmtpPluginDir "@plugins@"', block)
     return block
 
@@ -66,7 +81,12 @@ def test_there_are_some():
 @pytest.mark.parametrize("block", [block for _, block in CONFIGURATIONS], ids=[name for name, _ in CONFIGURATIONS])
 def test_configuration_is_accepted(block):
     is_whole = "<VirtualHost" in block or "<IfModule" in block
-    server = Httpd("event")
+    modules = re.findall(r"LoadModule (\w+)_module", block) + (["ssl", "socache_shmcb"] if "SSLEngine" in block else [])
+    needed = [name for name in modules if name != "smtpd"]
+    missing = [name for name in needed if not (pathlib.Path(smtpd_env.BUILD["httpd_modules"]) / f"mod_{name}.so").is_file()]
+    if missing:
+        pytest.skip(f"this httpd has no {' and no '.join(missing)}")
+    server = Httpd("event", modules=["watchdog", *needed])  # which mod_md needs, and which may be built in
     try:
         text = adapted(block, server.root)
         if is_whole:
