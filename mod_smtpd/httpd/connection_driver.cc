@@ -328,6 +328,7 @@ bool ConnectionDriver::serve_input() {
 Step ConnectionDriver::block_for_input() {
     auto left = std::chrono::milliseconds(apr_time_as_msec(connection_->base_server->timeout));
     while (left.count() > 0) {
+        if (!channel_.is_open()) return session_.abandon();  // by a stop that waits for nobody
         const auto now = std::min(left, slice);
         if (channel_.wait(now)) {
             Step step = Step::need_input;
