@@ -153,8 +153,8 @@ class Talk:
     def _outcome(self, octets, count):
         try:
             self.client.send(octets)
-        except (BrokenPipeError, ConnectionResetError):
-            return GONE, ""
+        except (BrokenPipeError, ConnectionResetError):  # which of both sees the end is a matter of moments
+            return CLOSED, ""
         codes, texts = [], []
         for _ in range(count):
             try:
