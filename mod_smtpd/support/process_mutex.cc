@@ -4,6 +4,10 @@
 #include <cerrno>
 #include <ctime>
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace smtpd::support {
 
 ProcessMutex::ProcessMutex() noexcept {
@@ -26,6 +30,12 @@ ProcessMutex::Got ProcessMutex::lock_until(Time limit) noexcept {
         until.tv_sec += static_cast<std::time_t>(nanoseconds / 1'000'000'000);
         until.tv_nsec = static_cast<long>(nanoseconds % 1'000'000'000);
         status = pthread_mutex_timedlock(&mutex_, &until);
+#ifdef __SANITIZE_THREAD__  // its pthread_mutex_timedlock() takes EOWNERDEAD for a failure, unlike its pthread_mutex_trylock()
+        if (status == EOWNERDEAD) {
+            __tsan_mutex_pre_lock(&mutex_, __tsan_mutex_try_lock);
+            __tsan_mutex_post_lock(&mutex_, __tsan_mutex_try_lock, 0);
+        }
+#endif
     }
     return status == 0 ? Got::it : status == EOWNERDEAD ? Got::orphan : Got::nothing;
 }
