@@ -14,6 +14,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/files.h \
 	mod_smtpd/include/smtpd/finding.h \
 	mod_smtpd/include/smtpd/format.h \
+	mod_smtpd/include/smtpd/forwarded.h \
 	mod_smtpd/include/smtpd/history.h \
 	mod_smtpd/include/smtpd/hooks.h \
 	mod_smtpd/include/smtpd/ip.h \
@@ -137,6 +138,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/extensions.cc \
 	mod_smtpd/engine/extensions.h \
+	mod_smtpd/engine/client_register.h \
 	mod_smtpd/engine/hook_runner.h \
 	mod_smtpd/engine/mail_parameters.cc \
 	mod_smtpd/engine/mail_parameters.h \
@@ -144,6 +146,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/name_service.h \
 	mod_smtpd/engine/replies.cc \
 	mod_smtpd/engine/replies.h \
+	mod_smtpd/engine/services.h \
 	mod_smtpd/engine/session.cc \
 	mod_smtpd/engine/session.h \
 	mod_smtpd/engine/session_auth.cc \
@@ -152,6 +155,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/session_data.cc \
 	mod_smtpd/engine/session_history.cc \
 	mod_smtpd/engine/session_tls.cc \
+	mod_smtpd/engine/session_proxy.cc \
 	mod_smtpd/engine/settings.h \
 	mod_smtpd/engine/tls_service.h \
 	mod_smtpd/engine/trace_fields.cc \

@@ -76,7 +76,7 @@ private:
     void watch_greeting(Hooks& hooks) {
         hooks.connect
             .ask([this](const ConnectHook& hook, Questions& questions) {
-                if (!is_well_known(hook)) questions.silence(wait_for(hook));
+                if (!is_well_known(hook) && !is_introduced(hook)) questions.silence(wait_for(hook));
             })
             .decide([this](const ConnectHook& hook, const Answers& answers) { return judge_greeting(hook, answers); });
         if (options_.defer_reject) hooks.mail.decide([](const MailHook& hook) { return judge_mail(hook); });
@@ -99,8 +99,12 @@ private:
         return history && *history > 5;
     }
 
+    /// A mail server that speaks for its client (XCLIENT) has no reason to wait for the second greeting.
+    static bool is_introduced(const ConnectHook& hook) { return !hook.connection.introduced_by().is_unspecified(); }
+
     Finding judge_greeting(const ConnectHook& hook, const Answers& answers) const {
         if (is_well_known(hook)) return skip("good karma");
+        if (is_introduced(hook)) return skip("introduced by {}", hook.connection.introduced_by());
         if (!answers.client_spoke()) return pass();
         if (!options_.defer_reject) return early(hook, "CONNECT");
         hook.connection.notes().set(notes::earlytalker, {"CONNECT", false});

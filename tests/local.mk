@@ -20,6 +20,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_dns_test.cc \
 	tests/unit/engine/session_end_test.cc \
 	tests/unit/engine/session_parking_test.cc \
+	tests/unit/engine/session_proxy_test.cc \
 	tests/unit/engine/session_test.cc \
 	tests/unit/engine/trace_fields_test.cc \
 	tests/unit/engine/transcript_test.cc \
@@ -110,6 +111,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/answer_text.h \
 	tests/fakes/cdb_file.h \
 	tests/fakes/dns_packet.h \
+	tests/fakes/fake_clients.h \
 	tests/fakes/fake_clock.h \
 	tests/fakes/fake_hook_runner.h \
 	tests/fakes/fake_log.h \

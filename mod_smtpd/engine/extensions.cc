@@ -29,6 +29,8 @@ constexpr Row rows[] = {
     {"VRFY", true},
     {"HELP", true},
     {"SIZE", true},
+    {"XCLIENT", true},
+    {"XFORWARD", true},
     {"AUTH", true},
 };
 static_assert(std::size(rows) == static_cast<std::size_t>(Extension::count), "every extension has a row");

@@ -27,6 +27,8 @@ enum class Extension : std::uint8_t {
     vrfy,                   ///< RFC 5321 3.5; where a plugin answers it
     help,                   ///< RFC 5321 4.1.1.8
     size,                   ///< RFC 1870
+    xclient,                ///< Postfix's; for trusted proxies
+    xforward,               ///< likewise
     auth,                   ///< RFC 4954; has conditions of its own instead of a switch
     count
 };

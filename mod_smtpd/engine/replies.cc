@@ -75,6 +75,7 @@ constexpr Text text_of(Say what) {
         case Say::no_initial_response: return {501, {5, 7, 0}, "This mechanism begins with the server's challenge"};
         case Say::bad_base64: return {501, {5, 5, 2}, "Cannot decode this as base64"};
         case Say::bad_auth_response: return {501, {5, 5, 2}, "Not a response of this mechanism"};
+        case Say::not_a_proxy: return {550, {5, 7, 0}, "Only for trusted proxies"};
         case Say::auth_cancelled: return {501, {5, 7, 0}, "Authentication cancelled"};
         case Say::auth_line_too_long: return {500, {5, 5, 6}, "Authentication exchange line is too long"};
         case Say::auth_failed: return {535, {5, 7, 8}, "Authentication failed"};

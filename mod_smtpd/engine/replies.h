@@ -23,7 +23,7 @@ enum class Say {
     foreign_protocol, overloaded, too_many_sessions, internal_error,
     ehlo_first, already_authenticated, auth_in_transaction, auth_needs_tls, auth_syntax, unknown_mechanism, no_initial_response, bad_base64,
     bad_auth_response, auth_cancelled, auth_line_too_long, auth_failed, bad_submitter,
-    tls_ready, tls_unavailable, tls_active, tls_syntax, tls_early_octets, encrypt_first
+    tls_ready, tls_unavailable, tls_active, tls_syntax, tls_early_octets, encrypt_first, not_a_proxy
 };
 Reply reply(Say what);
 

@@ -17,12 +17,6 @@ constexpr std::size_t output_limit = 32 * 1024;
 /// A command line that does not end: RFC 5321 4.5.3.1.4 allows 512 octets; who sends this much is not talking SMTP.
 constexpr std::uint64_t endless_line = 256 * 1024;
 
-smtp::BareNewline policy_for(const Settings& settings, const IpAddress& client) {
-    const auto& exempt = settings.bare_newline_exempt;
-    const bool is_exempt = std::any_of(exempt.begin(), exempt.end(), [&](const IpNetwork& network) { return network.contains(client); });
-    return is_exempt ? smtp::BareNewline::accept : settings.bare_newline;
-}
-
 /// What came from the DNS is shown to people and put into fields, so it must look like a name.
 bool is_host_name(std::string_view name) {
     const auto is_allowed = [](char c) { return support::is_alpha(c) || support::is_digit(c) || c == '.' || c == '-' || c == '_'; };
@@ -45,10 +39,9 @@ std::string_view phase_name(Phase phase) noexcept {
     return "";
 }
 
-Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, NameService* names,
-                 TlsService* tls)
-    : settings_(settings), hooks_(hooks), clock_(clock), log_(log), lines_(settings.max_command_line), names_(names),
-      tls_service_(tls), max_message_size_(settings.max_message_size), bare_newline_(policy_for(settings, peer.client.address)) {
+Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services)
+    : settings_(settings), hooks_(hooks), clock_(clock), log_(log), services_(services), lines_(settings.max_command_line),
+      max_message_size_(settings.max_message_size), bare_newline_(settings.bare_newline_for(peer.client.address)) {
     id_ = std::move(peer.id);
     client_ = peer.client;
     local_ = peer.local;
@@ -60,6 +53,7 @@ Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock
     is_trial_ = peer.is_trial;
     server_name_ = settings.server_name;
     started_ = clock_.now();
+    if (settings_.is_trusted_proxy(client_.address)) proxy_ = client_;
 }
 
 Session::~Session() { finish(); }
@@ -139,13 +133,18 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
 
 Step Session::start() {
     begun_ = true;
+    begin();
+    return step();
+}
+
+/// A client is there: the hooks of a new connection.
+void Session::begin() {
     note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, host_.empty() ? "" : " (" + quoted(host_) + ")");
     if (hooks_.has(HookId::pre_connection)) {
         const Answer answer = with_context(HookId::pre_connection, [&](HookContext& context) { return hooks_.run(context); });
-        if (answer_ends_stage(HookId::pre_connection, answer)) return step();
+        if (answer_ends_stage(HookId::pre_connection, answer)) return;
     }
     stage(HookId::connect);
-    return step();
 }
 
 Step Session::feed(std::string_view octets) {
@@ -382,7 +381,7 @@ void Session::put_batch(std::span<Wait::Question> questions) {
     std::vector<DnsQuestion> asked;
     Waiting::Batch batch;
     for (auto& [question, limit] : questions) {
-        if (!names_) {
+        if (!services_.names) {
             take_answer(question, DnsAnswer::failure(DnsStatus::server_failure, "there is no resolver here"));
         } else if (waiting_->since + limit <= clock_.now()) {
             take_answer(question, DnsAnswer(DnsStatus::timed_out));
@@ -391,7 +390,7 @@ void Session::put_batch(std::span<Wait::Question> questions) {
             batch.limits.push_back(limit);
         }
     }
-    batch.lookup = names_ ? names_->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
+    batch.lookup = services_.names ? services_.names->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
     waiting_->batches.push_back(std::move(batch));
 }
 
@@ -512,6 +511,7 @@ void Session::reset_transaction() {
     if (!transaction_) return;
     notify(HookId::reset_transaction);
     transaction_.reset();
+    forwarded_.reset();
     history_.set_transaction(0);
 }
 

@@ -4,17 +4,17 @@
 /// sends what is in output() and does what the returned Step says. Calls must not overlap; they may come from different threads one after the
 /// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
 ///
-/// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_tls.cc, session_auth.cc,
-/// session_data.cc, session_chunks.cc (BDAT), session_history.cc.
+/// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_tls.cc, session_proxy.cc,
+/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_history.cc.
 #pragma once
 
 #include "engine/hook_runner.h"
 #include "engine/mail_parameters.h"
 #include "engine/mail_transaction.h"
-#include "engine/name_service.h"
 #include "engine/replies.h"
+#include "engine/services.h"
 #include "engine/settings.h"
-#include "engine/tls_service.h"
+#include "smtp/client_attributes.h"
 #include "smtp/command.h"
 #include "smtp/data_decoder.h"
 #include "smtp/line_splitter.h"
@@ -66,10 +66,8 @@ std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewli
 
 class Session final : public Connection, private smtp::DataDecoder::Sink {
 public:
-    /// All that is referred to must outlive the session. Without a NameService every question to the DNS fails; without a
-    /// TlsService there is no STARTTLS.
-    Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, NameService* names = nullptr,
-            TlsService* tls = nullptr);
+    /// All that is referred to must outlive the session.
+    Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services = {});
     ~Session() override;
 
     /// Instead of start(): the connection begins with a handshake, and the session with tls_started().
@@ -127,6 +125,8 @@ public:
     LogSink& log() const noexcept override { return log_; }
 
 private:
+    void begin();
+
     // session.cc: input and output
     Step step();
     void keep(std::string_view octets);
@@ -183,6 +183,13 @@ private:
     void note_refusal(HookId hook, const Reply& reply) const;
     void end_connection(const Reply& last_words);
     void reset_transaction();
+
+    // session_proxy.cc
+    std::optional<smtp::ClientAttributes> attributes_of(smtp::AttributeCommand command, std::string_view rest);
+    void xforward(std::string_view rest);
+    void xclient(std::string_view rest);
+    void forget_client();
+    void become(const smtp::ClientAttributes& attributes);
 
     // session_history.cc
     void remember_reply(const Reply& reply) noexcept;
@@ -270,6 +277,7 @@ private:
     HookRunner& hooks_;
     const Clock& clock_;
     LogSink& log_;
+    const Services services_;
 
     // Input and output
     std::string output_;
@@ -284,7 +292,6 @@ private:
     std::uint32_t junk_commands_ = 0;
 
     // Waiting
-    NameService* const names_;
     std::unique_ptr<Waiting> waiting_;  ///< the stage that is parked
 
     // The command that is being decided about
@@ -297,7 +304,6 @@ private:
     std::vector<std::string> capabilities_;
 
     // STARTTLS
-    TlsService* const tls_service_;
     bool handshake_ = false;  ///< the driver is making it
     /// What is known of the client by other means than its words.
     struct BeforeHello {
@@ -308,6 +314,8 @@ private:
     };
     std::unique_ptr<const BeforeHello> before_hello_;
     int hello_karma_ = 0;     ///< what HELO and EHLO in the clear have earned
+    // XCLIENT, XFORWARD
+    std::optional<Endpoint> proxy_;  ///< who connected, if it is trusted to speak for others
 
     // AUTH
     std::unique_ptr<smtp::SaslMechanism> sasl_;  ///< the exchange that is under way, or being decided about

@@ -91,6 +91,12 @@ void Session::dispatch(const smtp::Command& command) {
         case Verb::auth:
             if (has_mechanisms()) return auth(command.rest);
             break;
+        case Verb::xclient:
+            if (settings_.extensions.has(Extension::xclient) && !settings_.trusted_proxies.empty()) return xclient(command.rest);
+            break;
+        case Verb::xforward:
+            if (settings_.extensions.has(Extension::xforward) && !settings_.trusted_proxies.empty()) return xforward(command.rest);
+            break;
         case Verb::mail: return mail(command.rest);
         case Verb::rcpt: return rcpt(command.rest);
         case Verb::data: return command.rest.empty() ? data() : respond(Say::syntax_error);
@@ -170,7 +176,12 @@ void Session::after_hello(const Answer& answer) {
 bool Session::offers(Extension extension) const {
     if (extension == Extension::auth) return is_auth_offered();
     if (!settings_.extensions.has(extension)) return false;
-    return extension != Extension::require_tls || is_tls();  // RFC 8689 2
+    switch (extension) {
+        case Extension::require_tls: return is_tls();  // RFC 8689 2
+        case Extension::xclient:
+        case Extension::xforward: return proxy_.has_value();
+        default: return true;
+    }
 }
 
 /// A line of the reply to EHLO; "" for what is not announced.
@@ -189,6 +200,8 @@ std::string Session::announcement(Extension extension) const {
             line += format_text(" RCPTMAX={}", announced_limit(settings_.max_recipients));
             if (settings_.max_recipient_domains != 0) line += format_text(" RCPTDOMAINMAX={}", announced_limit(settings_.max_recipient_domains));
             break;
+        case Extension::xclient: line = capability_of(smtp::AttributeCommand::xclient); break;
+        case Extension::xforward: line = capability_of(smtp::AttributeCommand::xforward); break;
         default: break;
     }
     return offers(extension) ? line : std::string();

@@ -6,7 +6,7 @@
 namespace smtpd::engine {
 
 bool Session::offers_tls() const noexcept {
-    return settings_.start_tls != StartTls::off && !is_tls() && tls_service_ != nullptr && tls_service_->can_start_tls();
+    return settings_.start_tls != StartTls::off && !is_tls() && services_.tls != nullptr && services_.tls->can_start_tls();
 }
 
 /// RFC 3207 4: where TLS is required, everything but these is answered 530. HELO is not among them: who cannot say EHLO cannot go on.
@@ -23,7 +23,7 @@ void Session::starttls(std::string_view rest) {
     if (is_tls()) return respond(Say::tls_active);
     if (!rest.empty()) return respond(Say::tls_syntax);
     if (unread() > 0) return refuse_early_octets();
-    switch (tls_service_ != nullptr ? tls_service_->prepare_tls() : TlsStart::unavailable) {
+    switch (services_.tls != nullptr ? services_.tls->prepare_tls() : TlsStart::unavailable) {
         case TlsStart::unavailable: return respond(Say::tls_unavailable);
         case TlsStart::early_octets: return refuse_early_octets();
         case TlsStart::ready: break;

@@ -7,6 +7,7 @@
 #include "message/stored_message.h"
 #include "smtp/data_decoder.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -39,10 +40,23 @@ struct Settings {
     std::uint64_t max_text_line_with_end() const noexcept { return max_text_line == 0 ? 0 : max_text_line + 2; }
     std::uint64_t max_input_backlog = 65536;  ///< what a client may send ahead while its session is parked
 
+    std::vector<IpNetwork> trusted_proxies;  ///< whose XCLIENT and XFORWARD are believed
+
     smtp::BareNewline bare_newline = smtp::BareNewline::reject;
     std::vector<IpNetwork> bare_newline_exempt;  ///< clients to whom `accept` applies
 
+    /// What becomes of this client's bare CR and LF.
+    smtp::BareNewline bare_newline_for(const IpAddress& client) const noexcept {
+        return contain(bare_newline_exempt, client) ? smtp::BareNewline::accept : bare_newline;
+    }
+    bool is_trusted_proxy(const IpAddress& client) const noexcept { return contain(trusted_proxies, client); }
+
     message::SpoolSettings spool;
+
+private:
+    static bool contain(const std::vector<IpNetwork>& networks, const IpAddress& address) noexcept {
+        return std::any_of(networks.begin(), networks.end(), [&](const IpNetwork& network) { return network.contains(address); });
+    }
 };
 
 }  // namespace smtpd::engine

@@ -72,10 +72,22 @@ private:
     sigset_t before_{};
 };
 
-void turn_away(conn_rec* connection, SessionTable::Refusal why, Server& server) {
-    const bool is_client = why == SessionTable::Refusal::client_full;
-    const char* limit = is_client ? "SmtpMaxConnectionsPerClient" : why == SessionTable::Refusal::server_full ? "SmtpMaxConnections" : "the table of sessions";
+/// A place for a session of that client, if the limits have one left. A trusted proxy speaks for many, and has no limit of its own.
+SessionTable::Admission admit(Child& child, Server& server, std::string_view id, const IpAddress& client) {
+    const ClientLimit limit = server.client_limit();
+    return child.table.admit(id, server.key(), client, client.prefix(client.is_v4() ? limit.v4_prefix : limit.v6_prefix),
+                             server.config().max_connections.value_or(0), server.is_trusted_proxy(client) ? 0 : limit.sessions);
+}
+
+void note_refusal(conn_rec* connection, SessionTable::Refusal why, const Server& server) {
+    const char* limit = why == SessionTable::Refusal::client_full   ? "SmtpMaxConnectionsPerClient"
+                        : why == SessionTable::Refusal::server_full ? "SmtpMaxConnections"
+                                                                    : "the table of sessions";
     ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, connection, "refused: %s is exhausted at %s", limit, server.key().c_str());
+}
+
+void turn_away(conn_rec* connection, SessionTable::Refusal why) {
+    const bool is_client = why == SessionTable::Refusal::client_full;
     std::string words = engine::reply(is_client ? engine::Say::too_many_sessions : engine::Say::overloaded).to_string();
     Channel(connection).write(words);
 }
@@ -84,7 +96,7 @@ void turn_away(conn_rec* connection, SessionTable::Refusal why, Server& server) 
 
 ConnectionDriver::ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row)
     : connection_(connection), server_(server), child_(child), row_(row), channel_(connection),
-      session_(server.settings(), server.plugins(), server.clock(), server.log(), std::move(peer), this, this) {}
+      session_(server.settings(), server.plugins(), server.clock(), server.log(), std::move(peer), {.names = this, .tls = this, .clients = this}) {}
 
 ConnectionDriver::~ConnectionDriver() = default;
 
@@ -422,6 +434,17 @@ std::shared_ptr<net::Lookup> ConnectionDriver::look_up(std::vector<DnsQuestion> 
     });
 }
 
+/// XCLIENT: the row of the proxy goes to the client.
+std::optional<std::uint32_t> ConnectionDriver::change_client(const Endpoint& client, const Endpoint& local) {
+    httpd::change_client(connection_, client, local);
+    child_.table.leave(row_);
+    const auto admission = admit(child_, server_, session_.id(), client.address);
+    row_ = admission.row;
+    if (admission.refusal == SessionTable::Refusal::none) return admission.of_client;
+    note_refusal(connection_, admission.refusal, server_);
+    return std::nullopt;
+}
+
 void ConnectionDriver::answers_came() {
     {
         const std::lock_guard lock(answers_mutex_);
@@ -541,13 +564,10 @@ std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& awaited)
     }
 
     std::string id = child->ids.next();
-    const IpAddress client = client_of(connection).address;
-    ClientLimit limit = server->client_limit();
-    if (server->is_trusted_proxy(client)) limit.sessions = 0;  // it speaks for many
-    const auto admission = child->table.admit(id, server->key(), client, client.prefix(client.is_v4() ? limit.v4_prefix : limit.v6_prefix),
-                                              server->config().max_connections.value_or(0), limit.sessions);
+    const auto admission = admit(*child, *server, id, client_of(connection).address);
     if (admission.refusal != SessionTable::Refusal::none) {
-        turn_away(connection, admission.refusal, *server);
+        note_refusal(connection, admission.refusal, *server);
+        turn_away(connection, admission.refusal);
         return nullptr;
     }
     auto driver = std::make_shared<ConnectionDriver>(connection, *server, *child, peer_of(connection, std::move(id), admission.of_client),

@@ -24,7 +24,8 @@ namespace smtpd::httpd {
 class ConnectionDriver final : public std::enable_shared_from_this<ConnectionDriver>,
                                private support::SharedPoll::Guest,
                                private engine::NameService,
-                               private engine::TlsService {
+                               private engine::TlsService,
+                               private engine::ClientRegister {
 public:
     /// `row` is the session's in the table of sessions; it is given back at the end.
     ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row);
@@ -69,6 +70,7 @@ private:
     bool read(engine::Step& step);
     bool flush();
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
+    std::optional<std::uint32_t> change_client(const Endpoint& client, const Endpoint& local) override;
     void answers_came();
     bool linger_for_answers();
     void wake();

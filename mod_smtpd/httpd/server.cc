@@ -81,23 +81,19 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.max_text_line = config_.max_text_line.value_or(0);
     settings_.bare_newline = config_.bare_newline.value_or(smtp::BareNewline::reject);
     settings_.bare_newline_exempt = config_.bare_newline_exempt;
+    settings_.trusted_proxies = config_.trusted_proxies.value_or(std::vector<IpNetwork>{});
     settings_.ignore_unknown_parameters = config_.ignore_unknown_parameters.value_or(false);
     settings_.start_tls = config_.start_tls.value_or(StartTlsChoice{}).mode;
     settings_.auth_without_tls = auth_without_tls(control_, config_.auth_without_tls, settings_.start_tls, problems);
     warn_of_tls_files(control_, problems);
     settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir);
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
-    if (expects_proxy_header() && config_.trusted_proxies.value_or(std::vector<IpNetwork>{}).empty())
+    if (expects_proxy_header() && settings_.trusted_proxies.empty())
         problems.push_back({true, config_.proxy_protocol_where, "SmtpProxyProtocol needs SmtpTrustedProxies: whose word would it take?"});
     if (is_trial_) settings_.spool.threshold = std::numeric_limits<std::uint64_t>::max();  // no file for it
     else if (!children_may_write(settings_.spool.directory))
         problems.push_back({true, config_.where, format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there", settings_.spool.directory,
                                                                 ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one")});
-}
-
-bool Server::is_trusted_proxy(const IpAddress& address) const {
-    if (!config_.trusted_proxies) return false;
-    return std::any_of(config_.trusted_proxies->begin(), config_.trusted_proxies->end(), [&](const IpNetwork& network) { return network.contains(address); });
 }
 
 /// One that another extension is needed for goes with it, but not where it was asked for.

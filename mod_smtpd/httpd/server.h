@@ -44,7 +44,7 @@ public:
     void use_resolver(net::Resolver& resolver) noexcept { resolver_ = &resolver; }
     /// In the serving process; not before use_resolver().
     net::Resolver& resolver() const noexcept { return *resolver_; }
-    bool is_trusted_proxy(const IpAddress& address) const;
+    bool is_trusted_proxy(const IpAddress& address) const { return settings_.is_trusted_proxy(address); }
     bool expects_proxy_header() const { return config_.proxy_protocol.value_or(false); }
     std::chrono::seconds handshake_timeout() const { return config_.handshake_timeout.value_or(std::chrono::seconds(30)); }
     /// Whose certificate STARTTLS uses; null where there is no STARTTLS.

@@ -44,6 +44,7 @@ constexpr NamedVerb verbs[] = {
     NamedVerb(Verb::etrn, "ETRN"),
     NamedVerb(Verb::help, "HELP"),
     NamedVerb(Verb::xclient, "XCLIENT"),
+    NamedVerb(Verb::xforward, "XFORWARD"),
 };
 
 Verb find_verb(std::string_view word) noexcept {

@@ -25,7 +25,8 @@ enum class Verb : std::uint8_t {
     quit,
     starttls,
     auth,
-    xclient
+    xclient,
+    xforward
 };
 
 struct Command {

@@ -86,7 +86,7 @@ bool has_8bit(std::string_view text) {
 class Client {
 public:
     Client(const Request& request, const Server& server, Rehearsal& plugins, GatheredLog& log, Names& names)
-        : request_(request), plugins_(plugins), log_(log), session_(server.settings, plugins, server.clock, log, peer_of(request, server), &names),
+        : request_(request), plugins_(plugins), log_(log), session_(server.settings, plugins, server.clock, log, peer_of(request, server), {.names = &names}),
           conversation_(session_, server.clock, &names) {
         visit_.time = shown_time(server.clock.wall());
         if (request.takes_time) conversation_.take_time();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "engine/session.h"
+#include "fakes/fake_clients.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_hook_runner.h"
 #include "fakes/fake_log.h"
@@ -47,10 +48,12 @@ public:
     FakeLog log;
     FakeNames names;
     FakeTls tls;
+    FakeClients clients;
     engine::Step step = engine::Step::need_input;  ///< what the last call asked for
 
     engine::Session& session() {
-        if (!session_) session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, &names, &tls);
+        if (!session_)
+            session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, engine::Services{.names = &names, .tls = &tls, .clients = &clients});
         return *session_;
     }
     bool is_made() const noexcept { return session_ != nullptr; }

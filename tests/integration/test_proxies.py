@@ -165,6 +165,81 @@ def test_plugins_see_the_client(make_server, mpm):
         client.quit()
 
 
+# --- XCLIENT and XFORWARD
+
+def test_client_of_a_mail_server(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp(lines="SmtpTrustedProxies 127.0.0.1")
+    server.start()
+    with Client(smtp.port) as client:
+        assert "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT" in client.ehlo().text
+        client.command("XCLIENT NAME=host.example.net ADDR=192.0.2.7 PORT=4660", 220)
+        client.ehlo("client.example.net")
+        client.deliver(HEADER + b"hello\r\n").expect(250)
+        client.command("XCLIENT ADDR=IPV6:2001:db8::7", 220)
+        client.quit()
+    received = smtp.maildir.only().field("Received")
+    assert "host.example.net [192.0.2.7]" in received and "127.0.0.1" not in received
+    server.wait_log(r"\[client 192\.0\.2\.7:4660\] .*connect from 192\.0\.2\.7 port 4660")
+    server.wait_log(r"\[client 2001:db8::7.*connect from 2001:db8::7 ")
+
+
+def test_mail_server_that_is_not_trusted(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp(lines="SmtpTrustedProxies 127.0.0.1")
+    server.start()
+    with Client(smtp.port, source="127.0.0.2") as client:
+        assert "XCLIENT" not in client.ehlo().text
+        client.command("XCLIENT ADDR=192.0.2.7", 550, "5.7.0")
+        client.command("XFORWARD ADDR=192.0.2.7", 550, "5.7.0")
+        client.quit()
+    assert "connect from 192.0.2.7" not in server.log_text()
+
+
+def test_limits_count_the_client_of_xclient(make_server, mpm):
+    server = make_server(mpm, threads=16)
+    smtp = server.smtp(lines="SmtpTrustedProxies 127.0.0.1\nSmtpMaxConnectionsPerClient 2")
+    server.start()
+    clients = [Client(smtp.port) for _ in range(5)]
+    for client, number in zip(clients, (7, 7, 8, 8, 9)):
+        client.command(f"XCLIENT ADDR=192.0.2.{number}", 220)
+    with Client(smtp.port) as third:
+        third.command("XCLIENT ADDR=192.0.2.7", 421, "4.7.0")
+        third.expect_close()
+    clients[0].command("XCLIENT ADDR=192.0.2.9", 220)
+    with Client(smtp.port) as third:
+        third.command("XCLIENT ADDR=192.0.2.7", 220)
+        third.quit()
+    for client in clients:
+        client.quit()
+
+
+def test_xclient_behind_a_balancer(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp(lines="SmtpTrustedProxies 127.0.0.1 192.0.2.7\nSmtpProxyProtocol on")
+    server.start()
+    with greeted(smtp.port, version_1()) as client:  # the mail server, through the balancer
+        client.command("XCLIENT ADDR=203.0.113.5", 220)
+        client.quit()
+    with greeted(smtp.port, version_1("192.0.2.8")) as client:
+        client.command("XCLIENT ADDR=203.0.113.6", 550)
+        client.quit()
+    server.wait_log(r"connect from 203\.0\.113\.5 ")
+
+
+def test_origin_of_a_message(make_server, mpm):
+    server = make_server(mpm)
+    smtp = server.smtp(lines="SmtpTrustedProxies 127.0.0.1")
+    server.start()
+    with Client(smtp.port) as client:
+        assert "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE" in client.ehlo().text
+        client.command("XFORWARD NAME=host.example.net ADDR=192.0.2.7 IDENT=4B0F8+2Ex", 250)
+        client.deliver(HEADER + b"hello\r\n").expect(250)
+        client.quit()
+    server.wait_log(r"forwarded for host\.example\.net \[192\.0\.2\.7\].* ident=4B0F8\.x")
+    assert "127.0.0.1" in smtp.maildir.only().field("Received")
+
+
 @pytest.mark.parametrize("lines, complaint", [
     ("SmtpProxyProtocol on", "SmtpProxyProtocol needs SmtpTrustedProxies"),
     ("SmtpTrustedProxies none\nSmtpProxyProtocol on", "SmtpProxyProtocol needs SmtpTrustedProxies"),

@@ -204,7 +204,7 @@ int serve(const Arguments& arguments) {
     peer.tls_protocol = arguments.tls;
     if (!arguments.tls.empty()) peer.tls_cipher = "unknown";
     peer.nonce = "nonce";
-    engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer), names ? &*names : nullptr);
+    engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer), engine::Services{.names = names ? &*names : nullptr});
     trial::Conversation conversation(session, clock, names ? &*names : nullptr);
     if (arguments.is_early) write(conversation.all_at_once(std::string(std::istreambuf_iterator<char>(std::cin), {})));
     else run(conversation);

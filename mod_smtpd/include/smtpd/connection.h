@@ -5,6 +5,7 @@
 
 #include <smtpd/api.h>
 #include <smtpd/clock.h>
+#include <smtpd/forwarded.h>
 #include <smtpd/history.h>
 #include <smtpd/ip.h>
 #include <smtpd/log.h>
@@ -56,6 +57,11 @@ public:
     void set_host(std::string name) { host_ = std::move(name); }
     /// host(), or the address in brackets: how the client is called in texts for people.
     std::string name() const { return host_.empty() ? "[" + address().to_string() + "]" : host_; }
+    /// The mail server that spoke for this client (XCLIENT), which is trusted to do so; unspecified where the client speaks for itself. A load balancer
+    /// that only passes the connection on (SmtpProxyProtocol) is not known here.
+    const IpAddress& introduced_by() const noexcept { return introduced_by_; }
+    /// What a trusted mail server says about the origin of the next message, or the one of the transaction (XFORWARD).
+    const std::optional<Forwarded>& forwarded() const noexcept { return forwarded_; }
     Greeted greeted() const noexcept { return greeted_; }
     const std::string& hello_host() const noexcept { return hello_host_; }  ///< argument of HELO or EHLO, "" before
     /// Encrypted, by STARTTLS or from the first octet. After STARTTLS the client begins anew: what it said before is forgotten.
@@ -124,6 +130,8 @@ protected:
     std::string id_;
     Endpoint client_;
     Endpoint local_;
+    IpAddress introduced_by_;
+    std::optional<Forwarded> forwarded_;
     std::string host_;
     std::string hello_host_;
     Tls tls_;

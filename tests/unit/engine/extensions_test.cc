@@ -31,7 +31,7 @@ public:
     void extensions_are_found_by_their_keywords() {
         CPPUNIT_ASSERT(find_extension("CHUNKING") == Extension::chunking);
         CPPUNIT_ASSERT(find_extension("mt-priority") == Extension::mt_priority);
-        for (const char* none : {"", "CHUNK", "CHUNKINGS", "AUTH", "STARTTLS", "XCLIENT"}) CPPUNIT_ASSERT_MESSAGE(none, !find_extension(none));
+        for (const char* none : {"", "CHUNK", "CHUNKINGS", "AUTH", "STARTTLS", "XCLIENTS"}) CPPUNIT_ASSERT_MESSAGE(none, !find_extension(none));
         for (unsigned i = 0; i < static_cast<unsigned>(Extension::auth); ++i)
             CPPUNIT_ASSERT(find_extension(keyword_of(static_cast<Extension>(i))) == static_cast<Extension>(i));
     }
@@ -158,6 +158,7 @@ private:
         SessionUnderTest client;
         for (unsigned i = 0; i < static_cast<unsigned>(Extension::auth); ++i) client.settings.extensions.set(static_cast<Extension>(i));
         client.settings.extensions.set(extension, is_on);
+        client.settings.trusted_proxies = {*IpNetwork::parse(client.peer.client.address.to_string())};
         client.peer.tls_protocol = "TLSv1.3";
         client.hooks.watch(HookId::vrfy);
         client.start();

@@ -136,7 +136,7 @@ public:
             Answers seen;
             bool knew_slow = true;
         } runner;
-        Session session(client_.settings, runner, client_.clock, client_.log, client_.peer, &client_.names);
+        Session session(client_.settings, runner, client_.clock, client_.log, client_.peer, {.names = &client_.names});
         CPPUNIT_ASSERT(Step::park == session.start());
         const auto began = client_.clock.now();
         client_.names.give("a.example");
@@ -174,7 +174,7 @@ public:
             std::vector<string> control_lines(std::string_view) noexcept override { return {}; }
             Answers seen;
         } runner;
-        Session session(client_.settings, runner, client_.clock, client_.log, client_.peer, &client_.names);
+        Session session(client_.settings, runner, client_.clock, client_.log, client_.peer, {.names = &client_.names});
         CPPUNIT_ASSERT(Step::park == session.start());
         CPPUNIT_ASSERT(session.wake_at() == client_.clock.now() + 5 * second);
         client_.clock.advance(5 * second);

@@ -31,7 +31,7 @@ public:
         static constexpr Row table[] = {
             {Verb::helo, "HELO"}, {Verb::ehlo, "EHLO"}, {Verb::lhlo, "LHLO"}, {Verb::mail, "MAIL"}, {Verb::rcpt, "RCPT"}, {Verb::data, "DATA"},
             {Verb::bdat, "BDAT"}, {Verb::rset, "RSET"}, {Verb::noop, "NOOP"}, {Verb::vrfy, "VRFY"}, {Verb::expn, "EXPN"}, {Verb::help, "HELP"},
-            {Verb::quit, "QUIT"}, {Verb::auth, "AUTH"}, {Verb::starttls, "STARTTLS"}, {Verb::xclient, "XCLIENT"},
+            {Verb::quit, "QUIT"}, {Verb::auth, "AUTH"}, {Verb::starttls, "STARTTLS"}, {Verb::xclient, "XCLIENT"}, {Verb::xforward, "XFORWARD"},
         };
         for (const auto& row : table) {
             std::string name = row.name;

@@ -1,0 +1,17 @@
+/// services.h: what a session has its driver do: only the driver can wake it, make a handshake, and knows of other sessions.
+#pragma once
+
+#include "engine/client_register.h"
+#include "engine/name_service.h"
+#include "engine/tls_service.h"
+
+namespace smtpd::engine {
+
+/// Each may be missing: then every question to the DNS fails, there is no STARTTLS, and clients are not counted. They must outlive the session.
+struct Services {
+    NameService* names = nullptr;
+    TlsService* tls = nullptr;
+    ClientRegister* clients = nullptr;
+};
+
+}  // namespace smtpd::engine

@@ -1,0 +1,104 @@
+/// session_proxy.cc: XCLIENT and XFORWARD: a mail server in front of this one, which the administrator trusts, says for whom it speaks.
+///
+/// After XCLIENT the session begins anew, with that client: everything that was known of the one before, and what plugins found out about it, is
+/// forgotten, and the hooks of a new connection are run. XFORWARD is noted and changes nothing. Postfix defines both.
+#include "engine/session.h"
+
+#include "smtp/client_attributes.h"
+#include "support/strings.h"
+
+namespace smtpd::engine {
+
+/// Reads the attributes; nothing where the client may not say such things, or not now, or not so. It was told then.
+std::optional<smtp::ClientAttributes> Session::attributes_of(smtp::AttributeCommand command, std::string_view rest) {
+    auto parsed = smtp::parse_client_attributes(command, rest);
+    const auto* const refused = std::get_if<Reply>(&parsed);
+    if (!proxy_ || transaction_ || refused) {
+        respond(!proxy_ ? reply(Say::not_a_proxy) : transaction_ ? reply(Say::nested_mail) : *refused);
+        return std::nullopt;
+    }
+    return std::get<smtp::ClientAttributes>(std::move(parsed));
+}
+
+void Session::xforward(std::string_view rest) {
+    const auto attributes = attributes_of(smtp::AttributeCommand::xforward, rest);
+    if (!attributes) return;
+    const auto take = [](auto& target, const auto& value) { target = value.value_or(target); };
+    Forwarded& forwarded = forwarded_ ? *forwarded_ : forwarded_.emplace();
+    take(forwarded.name, attributes->name);
+    take(forwarded.address, attributes->address);
+    take(forwarded.port, attributes->port);
+    take(forwarded.protocol, attributes->protocol);
+    take(forwarded.helo, attributes->helo);
+    take(forwarded.ident, attributes->ident);
+    if (attributes->source) forwarded.is_local = *attributes->source == "LOCAL";
+    note(LogLevel::info, "forwarded for {} {}", quoted(forwarded.name.empty() ? "unknown" : forwarded.name),
+         quoted(format_text("[{}]:{} helo={} proto={} ident={} source={}", forwarded.address, forwarded.port, forwarded.helo, forwarded.protocol,
+                            forwarded.ident, forwarded.is_local ? "local" : "remote")));
+    respond(Say::reset_ok);
+}
+
+void Session::xclient(std::string_view rest) {
+    const auto attributes = attributes_of(smtp::AttributeCommand::xclient, rest);
+    if (!attributes) return;
+    notify(HookId::disconnect);
+    notify(HookId::post_connection);
+    forget_client();
+    become(*attributes);
+    if (over_) return;
+    begin();
+}
+
+/// What belongs to the client that was, and not to the connection: all but the name of the session, its age, and TLS.
+void Session::forget_client() {
+    forwarded_.reset();
+    hello_host_.clear();
+    greeted_ = Greeted::no;
+    capabilities_.clear();
+    host_.clear();
+    auth_user_.clear();
+    auth_mechanism_.clear();
+    relay_client_ = false;
+    karma_ = 0;
+    whitelisted_.clear();
+    naughty_.reset();
+    notes_.clear();
+    authentication_results_.clear();
+    last_line_.clear();
+    errors_ = 0;
+    messages_ = 0;
+    exchanges_ = 0;
+    before_hello_.reset();
+    hello_karma_ = 0;
+    mail_commands_ = 0;
+    recipient_domains_.clear();
+    junk_commands_ = 0;
+    max_message_size_ = settings_.max_message_size;
+}
+
+void Session::become(const smtp::ClientAttributes& attributes) {
+    introduced_by_ = proxy_->address;
+    if (attributes.address) client_ = {attributes.address->is_unspecified() ? proxy_->address : *attributes.address, 0};
+    client_.port = attributes.port.value_or(client_.port);
+    Endpoint local;
+    if (attributes.destination && !attributes.destination->is_unspecified()) local = local_ = {*attributes.destination, 0};
+    local_.port = local.port = attributes.destination_port.value_or(local_.port);
+    host_ = attributes.name.value_or("");
+    hello_host_ = attributes.helo.value_or("");
+    bare_newline_ = settings_.bare_newline_for(client_.address);
+    if (services_.clients) {
+        const auto sessions = services_.clients->change_client(client_, local);
+        if (!sessions) return end_connection(reply(Say::too_many_sessions));
+        sessions_of_client_ = *sessions;
+    }
+    note(LogLevel::info, "client of proxy {}{}{}", proxy_->address, hello_host_.empty() ? "" : " helo=" + quoted(hello_host_),
+         attributes.protocol.value_or("").empty() ? "" : " proto=" + *attributes.protocol);
+    if (const auto login = attributes.login.value_or(""); !login.empty()) {
+        auth_user_ = login;
+        auth_mechanism_ = "XCLIENT";
+        relay_client_ = true;
+        note(LogLevel::info, "authenticated at the proxy as {}", quoted(auth_user_));
+    }
+}
+
+}  // namespace smtpd::engine
