@@ -1,16 +1,15 @@
 """A chain of plugins that ask the DNS and remember, as an ordinary site has it; the same for qpsmtpd; and the name server that both ask."""
 
 import contextlib
-import ctypes
-import fcntl
 import json
 import os
 import pathlib
 import shutil
-import socket
-import struct
 import subprocess
+import sys
 
+sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from own_network import is_allowed, own_network  # noqa: E402
 from servers import ADDRESS, IS_ROOT, BenchError, ModSmtpd, Server, server_user
 
 ZONES = [f"bl{number}.test" for number in range(1, 6)]
@@ -34,28 +33,13 @@ def write_control(folder):
         (folder / name).write_text(text)
 
 
-CLONE_NEWNET, SIOCSIFADDR, SIOCSIFNETMASK, SIOCSIFFLAGS, IFF_UP_RUNNING = 0x40000000, 0x8916, 0x891C, 0x8914, 0x41
-
-
 @contextlib.contextmanager
-def own_network():
-    """The block, and what it starts, runs in a network of its own with nothing but a loopback device, which has 198.18.0.0/15 (RFC 2544) for the clients:
-    those of 127.0.0.0/8 are the machine itself for some plugins."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net") as before:
-        if libc.unshare(CLONE_NEWNET) != 0:
-            raise BenchError("clients with addresses of their own need a network of their own, which only root may make")
-        try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-                def address(text):
-                    return struct.pack("16sHH4s8x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(text))
-                fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP_RUNNING))
-                fcntl.ioctl(control, SIOCSIFADDR, address("198.18.0.1"))
-                fcntl.ioctl(control, SIOCSIFNETMASK, address("255.254.0.0"))
-            yield
-        finally:
-            if libc.setns(before.fileno(), CLONE_NEWNET) != 0:
-                raise BenchError("cannot go back to the network of before")
+def foreign_clients():
+    """The block runs in a network of its own with 198.18.0.0/15 (RFC 2544) for the clients: those of 127.0.0.0/8 are the machine itself for some plugins."""
+    if not is_allowed():
+        raise BenchError("clients with addresses of their own need a network of their own, which only root may make")
+    with own_network("198.18.0.0/15"):
+        yield
 
 
 class ChainServer(ModSmtpd):

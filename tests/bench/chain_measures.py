@@ -4,7 +4,7 @@ import itertools
 import statistics
 
 import processes
-from chain import ZONES, ChainServer, NameServer, QpsmtpdPrefork, own_network
+from chain import ZONES, ChainServer, NameServer, QpsmtpdPrefork, foreign_clients
 from measures import DISCARD, Row, compare, microseconds, per_second
 from servers import BenchError
 
@@ -54,13 +54,13 @@ def against_qpsmtpd(bench, name, options):
     return rows
 
 
-@own_network()
+@foreign_clients()
 def chain(bench):
     newcomers = Newcomers()
     return [*against_qpsmtpd(bench, "clients that are known", lambda: ["--clients", 20]), *against_qpsmtpd(bench, "every client a new one", newcomers.options)]
 
 
-@own_network()
+@foreign_clients()
 def greeting(bench):
     """One client after the other, all of them new: from connecting to the greeting, less the time of the slowest answer."""
     delays = {"": 10, **{zone: 10 * number for number, zone in enumerate(ZONES, 1)}}
@@ -74,7 +74,7 @@ def greeting(bench):
                 f"worst {result['max'] - slowest:.1f}", 5, 3, unit=" ms more")]
 
 
-@own_network()
+@foreign_clients()
 def slow_dns(bench):
     """Sessions come at their rate, whatever becomes of them; a queue shows in the time to the greeting, at the end compared with the beginning."""
     seconds = max(6, 2 * bench.seconds)
@@ -112,7 +112,7 @@ def declining(bench):
             *share_of(bench, f"{PLUGINS} of our own that have nothing to say", ordinary, None, None)]
 
 
-@own_network()
+@foreign_clients()
 def memory(bench):
     """Memory of the server after so many sessions of the chain, every client a new one."""
     steps = (20_000, 100_000, 200_000)

@@ -1,12 +1,13 @@
 """A network of the tests' own, so that clients can come from addresses that are not this machine's: several plugins treat it in a special way.
 
-In it there is nothing but the loopback device, which has the whole of 192.0.2.0/24 and three addresses of 2001:db8::/32. Making it takes the rights of
-root, which not every machine gives; without them clients come from 127.0.0.0/8, and dialogues that need foreign ones cannot be held.
+In it there is nothing but the loopback device, with the addresses that are asked for. Making it takes the rights of root, which not every machine gives.
+The benchmark uses it as well.
 """
 
 import contextlib
 import ctypes
 import fcntl
+import ipaddress
 import os
 import socket
 import struct
@@ -19,20 +20,21 @@ IFF_UP = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _enter():
+def _enter(network=None, addresses=()):
     """Moves this thread, and what it starts, into a new network; OSError if that is not allowed."""
     if _libc.unshare(CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         def ipv4(name, address):
-            return struct.pack("16sHH4s8x", name, socket.AF_INET, 0, socket.inet_aton(address))
+            return struct.pack("16sHH4s8x", name, socket.AF_INET, 0, address.packed)
         flags = struct.unpack_from("H", fcntl.ioctl(control, SIOCGIFFLAGS, struct.pack("16sH14x", b"lo", 0)), 16)[0]
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
-        fcntl.ioctl(control, SIOCSIFADDR, ipv4(b"lo:1", "192.0.2.1"))
-        fcntl.ioctl(control, SIOCSIFNETMASK, ipv4(b"lo:1", "255.255.255.0"))
+        if network:
+            fcntl.ioctl(control, SIOCSIFADDR, ipv4(b"lo:1", network[1]))
+            fcntl.ioctl(control, SIOCSIFNETMASK, ipv4(b"lo:1", network.netmask))
         index = struct.unpack_from("i", fcntl.ioctl(control, SIOCGIFINDEX, struct.pack("16s16x", b"lo")), 16)[0]
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as control:
-        for address in ("2001:db8::3", "2001:db8::4", "2001:db8::5"):
+        for address in addresses:
             fcntl.ioctl(control, SIOCSIFADDR, struct.pack("16sIi", socket.inet_pton(socket.AF_INET6, address), 128, index))
 
 
@@ -46,7 +48,8 @@ def _wait_for_addresses():
         time.sleep(0.1)
 
 
-def _is_allowed():
+def is_allowed():
+    """Whether this process may have one; tried in a child."""
     child = os.fork()
     if child == 0:
         try:
@@ -57,20 +60,11 @@ def _is_allowed():
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-IS_ALLOWED = _is_allowed()
-
-#: The first three parts of the clients' addresses, and the same in the order of the DNS.
-NET, REVERSED_NET = ("192.0.2", "2.0.192") if IS_ALLOWED else ("127.0.0", "0.0.127")
-
-
 @contextlib.contextmanager
-def own_network():
-    """Where it is allowed, the block runs in that network."""
-    if not IS_ALLOWED:
-        yield
-        return
+def own_network(network, addresses=()):
+    """The block, and what it starts, runs in a network that has all of `network` (IPv4, "192.0.2.0/24") and these addresses of IPv6, where there is any."""
     with open("/proc/thread-self/ns/net") as before:
-        _enter()
+        _enter(ipaddress.ip_network(network), addresses)
         try:
             with contextlib.suppress(FileNotFoundError):
                 _wait_for_addresses()
