@@ -141,6 +141,12 @@ def resident_memory(pid):
     return int(match[1]) * 1024
 
 
+def check_growth(before, after, limit):
+    """That memory has grown by fewer octets than `limit`. Not under a sanitizer: it keeps what is freed (and tells of leaks in its own way)."""
+    if not BUILD["sanitizers"]:
+        assert after - before < limit, f"{(after - before) >> 10} KB more than before"
+
+
 def wait_until(condition, seconds=10.0, what="", interval=0.02):
     """Waits until condition() is true and returns its value; fails after that time (longer under sanitizers)."""
     deadline = time.monotonic() + seconds * SLOWDOWN

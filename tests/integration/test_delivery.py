@@ -239,5 +239,4 @@ def test_50_megabytes(make_server, mpm):
         client.deliver(message).expect(250)
         after = sum(resident_memory(pid) for pid in server.children())
         check_stored(host.maildir.only(), message)
-    if not smtpd_env.BUILD["sanitizers"]:
-        assert after - before < 8 << 20, f"{(after - before) >> 20} MB more than before"
+    smtpd_env.check_growth(before, after, 8 << 20)
