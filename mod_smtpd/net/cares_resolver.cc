@@ -130,6 +130,7 @@ private:
     void ask_over_tcp(Query& query);
     static void reply_came(void* query, int status, int timeouts, unsigned char* reply, int length) noexcept;
     void answered(Query& query, const DnsAnswer& answer) noexcept;
+    void tell() noexcept;
 
     // Shared, under the mutex
     mutable std::mutex mutex_;
@@ -145,6 +146,7 @@ private:
     std::unique_ptr<Channel> udp_;
     std::vector<std::unique_ptr<Channel>> tcp_;
     std::unordered_map<int, Channel*> sockets_;
+    std::vector<std::shared_ptr<Lookup>> complete_;  ///< and not told yet
     FileDescriptor poll_;
     FileDescriptor bell_;  ///< rung by others
     std::chrono::steady_clock::time_point pace_since_{};
@@ -252,7 +254,9 @@ void CaresResolver::Core::run() {
         } catch (const std::bad_alloc&) {
             // nothing was taken yet; perhaps there is memory in a millisecond
         }
+        tell();  // what failed at once
         wait_for_sockets(more_to_send);
+        tell();
     }
     tcp_.clear();
     udp_.reset();
@@ -361,7 +365,7 @@ void CaresResolver::Core::ask_over_tcp(Query& query) {
     query.tcp->ask(query);
 }
 
-/// Keeps the answer, and gives it to all who wait for it.
+/// Keeps the answer, and gives it to all who wait for it; tell() tells them.
 void CaresResolver::Core::answered(Query& query, const DnsAnswer& answer) noexcept {
     if (query.tcp) query.tcp->is_done = true;
     Queries::node_type held;
@@ -378,11 +382,21 @@ void CaresResolver::Core::answered(Query& query, const DnsAnswer& answer) noexce
         const auto lookup = waiter.lookup.lock();
         if (!lookup) continue;
         try {
-            lookup->answer_later(waiter.index, answer);
+            if (lookup->answer_later(waiter.index, answer)) complete_.push_back(lookup);
         } catch (...) {
             // whoever waits finds the answer when its deadline comes
         }
     }
+}
+
+/// After all that has come was read: who waits for several lookups finds them all.
+void CaresResolver::Core::tell() noexcept {
+    for (const auto& lookup : complete_) try {
+            lookup->tell();
+        } catch (...) {
+            // likewise
+        }
+    complete_.clear();
 }
 
 // ---- the outside

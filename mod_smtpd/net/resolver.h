@@ -20,7 +20,7 @@ namespace smtpd::net {
 /// Questions that were put together, and their answers as they come. Thread-safe.
 class Lookup {
 public:
-    /// `done` is called once, by the thread that gives the last answer, without any lock held; not if all answers were there from the beginning.
+    /// `done` is called once, by the thread that gave the last answer, without any lock held; not if all answers were there from the beginning.
     Lookup(std::vector<DnsQuestion> questions, std::function<void()> done)
         : questions_(std::move(questions)), done_(std::move(done)), answers_(questions_.size()), open_(questions_.size()) {}
     Lookup(const Lookup&) = delete;
@@ -39,14 +39,16 @@ public:
         answers_[index] = std::move(answer);
         open_.fetch_sub(1, std::memory_order_relaxed);
     }
-    /// For the resolver: the answer has come. Each question is answered once. The caller holds the lookup, because `done` may let go of it.
-    void answer_later(std::size_t index, DnsAnswer answer) {
+    /// For the resolver: the answer has come. Each question is answered once. True if that was the last one: then tell() is to be called.
+    bool answer_later(std::size_t index, DnsAnswer answer) {
         {
             const std::lock_guard lock(mutex_);
             answers_[index] = std::move(answer);
         }
-        if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) done_();
+        return open_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     }
+    /// The caller holds the lookup, because whoever waits for it may let go of it.
+    void tell() const { done_(); }
 
 private:
     const std::vector<DnsQuestion> questions_;

@@ -44,7 +44,7 @@ public:
                 auto answer = zone.answer(question);
                 if (open.is_given[i] || !answer || (!name.empty() && name != question.name)) continue;
                 open.is_given[i] = true;
-                lookup->answer_later(i, std::move(*answer));
+                if (lookup->answer_later(i, std::move(*answer))) lookup->tell();
             }
         }
     }
