@@ -103,10 +103,13 @@ ConnectionDriver::~ConnectionDriver() = default;
 /// Whoever works on the session has the turn. A wake-up that comes meanwhile does not wait for it, which could be long, but leaves word.
 class ConnectionDriver::Turn {
 public:
-    explicit Turn(ConnectionDriver& driver) : driver_(driver), lock_(driver.mutex_) {}
-    Turn(ConnectionDriver& driver, std::try_to_lock_t try_only) : driver_(driver), lock_(driver.mutex_, try_only) {}
+    explicit Turn(ConnectionDriver& driver) : driver_(driver), lock_(driver.mutex_) { driver_.is_taken_.store(true); }
+    Turn(ConnectionDriver& driver, std::try_to_lock_t try_only) : driver_(driver), lock_(driver.mutex_, try_only) {
+        if (lock_) driver_.is_taken_.store(true);
+    }
     ~Turn() {
         if (!lock_) return;
+        driver_.is_taken_.store(false);
         lock_.unlock();
         try {
             if (driver_.child_.is_async && driver_.wake_wanted_.load()) driver_.wake_soon();
@@ -286,10 +289,35 @@ Step ConnectionDriver::linger(bool& hand_back) {
         if (!hand_back) read(step);
         return step;
     }
+    served_.reset();
     hand_back = !child_.shared_poll.wait(channel_.descriptor(), *this);
     if (hand_back) return step;
     if (fault_) std::rethrow_exception(fault_);
     return served_ ? *served_ : read_slowly();
+}
+
+/// Whether the answers that a parked session waits for may be waited for here: they have lately come soon, and nothing else is due before.
+bool ConnectionDriver::may_await_answers() {
+    return session_.awaits_answers() && !session_.backlog_is_full() && !session_.is_at_end_of_input() &&
+           session_.wake_at() - server_.clock().now() > Child::linger_time && child_.dns_promptness.is_likely();
+}
+
+/// Waits a moment for answers, together with others that wait for theirs or for their clients.
+Step ConnectionDriver::await_answers(bool& hand_back) {
+    const Child::Lingering lingering(child_);
+    Step step = Step::park;
+    served_.reset();
+    if (!child_.shared_poll.wait(channel_.descriptor(), *this)) {
+        child_.dns_promptness.note(false);
+        if (wake_wanted_.exchange(false)) return session_.resume();
+        schedule();
+        hand_back = true;
+        return step;
+    }
+    if (fault_) std::rethrow_exception(fault_);
+    if (served_) return *served_;
+    if (!wake_wanted_.load()) read(step);
+    return step;
 }
 
 Step ConnectionDriver::read_slowly() {
@@ -301,28 +329,34 @@ Step ConnectionDriver::read_slowly() {
     return step;
 }
 
-/// In the thread that polls for all. This session's own waits in linger() and holds its mutex.
+/// In the thread that polls for all. This session's own waits in linger() or await_answers() and holds its mutex.
 bool ConnectionDriver::serve() noexcept {
     served_.reset();
-    if (server_.pace().is_slow(session_.phase())) return false;
+    if (!channel_.is_direct() || server_.pace().is_slow(session_.phase())) return false;
     try {
         const ConnectionScope scope(connection_);
-        return serve_input();
+        return serve_now();
     } catch (...) {
         fault_ = std::current_exception();
         return false;
     }
 }
 
-/// Reads, answers, and says whether the next thing is to wait for more input. Whatever else is next is not done here: it may take its time.
-bool ConnectionDriver::serve_input() {
-    Step step = Step::need_input;
+/// Goes on with the answers that have come, or reads, and replies; says whether the next thing is to wait for more of either. Whatever else is next is
+/// not done here: it may take its time.
+bool ConnectionDriver::serve_now() {
+    Step step = session_.is_parked() ? Step::park : Step::need_input;
     const auto phase = session_.phase();
     const auto began = std::chrono::steady_clock::now();
-    switch (channel_.read([&](std::string_view octets) { step = session_.feed(octets); })) {
-        case Channel::Read::nothing: return true;
-        case Channel::Read::end: step = session_.end_of_input(); break;
-        case Channel::Read::some: break;
+    if (step == Step::park && wake_wanted_.exchange(false)) {
+        child_.dns_promptness.note(true);
+        step = session_.resume();
+    } else {
+        switch (channel_.read([&](std::string_view octets) { step = session_.feed(octets); })) {
+            case Channel::Read::nothing: return true;
+            case Channel::Read::end: step = end_of_input(); break;
+            case Channel::Read::some: break;
+        }
     }
     server_.pace().note(phase, std::chrono::steady_clock::now() - began);
     Channel::Sent sent = Channel::Sent::all;
@@ -334,7 +368,7 @@ bool ConnectionDriver::serve_input() {
     }
     child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
     served_ = step;
-    return step == Step::need_input && sent == Channel::Sent::all;
+    return sent == Channel::Sent::all && (step == Step::need_input || (step == Step::park && may_await_answers()));
 }
 
 Step ConnectionDriver::block_for_input() {
@@ -361,7 +395,7 @@ Step ConnectionDriver::wait_parked(bool& hand_back) {
     if (child_.is_async && !is_deaf) {
         if (wake_wanted_.exchange(false)) return session_.resume();
         if (!channel_.is_direct() && read(step)) return step;  // no poll would tell of what a filter holds
-        if (linger_for_answers()) return session_.resume();
+        if (may_await_answers() && child_.may_linger()) return await_answers(hand_back);
         schedule();
         hand_back = true;
         return step;
@@ -388,12 +422,15 @@ Step ConnectionDriver::wait_parked(bool& hand_back) {
 bool ConnectionDriver::read(Step& step) {
     switch (channel_.read([&](std::string_view octets) { step = take(octets); })) {
         case Channel::Read::nothing: return false;
-        case Channel::Read::end:  // a client that has reset its connection while it was to wait is not waited for
-            step = session_.is_parked() && connection_->aborted != 0 ? session_.abandon() : session_.end_of_input();
-            return true;
+        case Channel::Read::end: step = end_of_input(); break;
         case Channel::Read::some: break;
     }
     return true;
+}
+
+/// A client that has reset its connection while it was to wait is not waited for.
+Step ConnectionDriver::end_of_input() {
+    return session_.is_parked() && connection_->aborted != 0 ? session_.abandon() : session_.end_of_input();
 }
 
 Step ConnectionDriver::take(std::string_view octets) {
@@ -446,30 +483,12 @@ std::optional<std::uint32_t> ConnectionDriver::change_client(const Endpoint& cli
 }
 
 void ConnectionDriver::answers_came() {
-    {
-        const std::lock_guard lock(answers_mutex_);
-        wake_wanted_.store(true);
-        if (is_lingering_) {  // and looks at nothing of the session meanwhile
-            if (session_.has_all_answers()) answers_.notify_one();
-            return;
-        }
-    }
+    wake_wanted_.store(true);
     if (bell_) bell_->ring();
     if (!child_.is_async) return;
     child_.give_news();
-    wake_soon();
-}
-
-/// Waits a moment for all answers, where they have lately come so soon. True if some are there.
-bool ConnectionDriver::linger_for_answers() {
-    if (!session_.awaits_answers() || !child_.may_linger() || !child_.dns_promptness.is_likely()) return false;
-    const Child::Lingering lingering(child_);
-    std::unique_lock lock(answers_mutex_);
-    is_lingering_ = true;
-    const bool have_come = answers_.wait_for(lock, Promptness::patience, [this] { return session_.has_all_answers(); });
-    is_lingering_ = false;
-    child_.dns_promptness.note(have_come);
-    return wake_wanted_.exchange(false);
+    child_.shared_poll.ring(*this);
+    if (!is_taken_.load()) wake_soon();
 }
 
 void ConnectionDriver::wake_soon() {

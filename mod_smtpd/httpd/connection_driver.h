@@ -13,7 +13,6 @@
 #include "engine/session.h"
 
 #include <atomic>
-#include <condition_variable>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -63,16 +62,18 @@ private:
     engine::Step linger(bool& hand_back);
     engine::Step read_slowly();
     bool serve() noexcept override;
-    bool serve_input();
+    bool serve_now();
+    bool may_await_answers();
+    engine::Step await_answers(bool& hand_back);
     engine::Step wait_parked(bool& hand_back);
     engine::Step block_for_input();
     engine::Step take(std::string_view octets);
     bool read(engine::Step& step);
+    engine::Step end_of_input();
     bool flush();
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
     std::optional<std::uint32_t> change_client(const Endpoint& client, const Endpoint& local) override;
     void answers_came();
-    bool linger_for_answers();
     void wake();
     void wake_soon();
     void continue_outside(engine::Step step);
@@ -94,9 +95,7 @@ private:
     std::optional<engine::Step> served_;  ///< by serve(), which has nothing for us where it is empty
     std::exception_ptr fault_;            ///< in serve()
     std::atomic<bool> wake_wanted_{false};  ///< the session may be able to go on; whoever has it looks
-    std::mutex answers_mutex_;              ///< guards is_lingering_
-    std::condition_variable answers_;
-    bool is_lingering_ = false;             ///< the thread that has the session waits for answers_
+    std::atomic<bool> is_taken_{false};     ///< somebody has it, and looks at wake_wanted_ afterwards
     std::shared_ptr<Bell> bell_;            ///< rung when answers come, for a thread that waits for them
 };
 

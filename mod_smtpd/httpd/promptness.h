@@ -1,20 +1,16 @@
 /// promptness.h: whether answers of the DNS have lately come so soon that a thread had better wait for them.
 ///
 /// A name server next door answers in a fraction of a millisecond: to give the connection back to the MPM meanwhile, and to wake two more threads when
-/// the answer is there, costs several times as much as to wait. Where answers take long, nobody waits, but for a trial now and then. Any thread; a count
-/// that is lost between two of them does not matter.
+/// the answer is there, costs several times as much as to wait with those that wait for their clients. Where answers take long, nobody waits, but for a
+/// trial now and then. Any thread; a count that is lost between two of them does not matter.
 #pragma once
 
 #include <atomic>
-#include <chrono>
 
 namespace smtpd::httpd {
 
 class Promptness {
 public:
-    /// How long is worth waiting.
-    static constexpr std::chrono::milliseconds patience{3};
-
     /// Whether to wait this time; then `note` what came of it.
     bool is_likely() noexcept {
         const int score = score_.load(std::memory_order_relaxed);

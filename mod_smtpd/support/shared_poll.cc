@@ -42,11 +42,21 @@ bool SharedPoll::wait(int descriptor, Guest& guest) {
         }
 }
 
+void SharedPoll::ring(Guest& guest) noexcept {
+    const std::lock_guard lock(mutex_);
+    guest.is_rung_ = true;
+    if (guest.seat_ == nullptr) return;
+    queue(*guest.seat_);
+    if (std::exchange(may_sleep_, false)) kick();
+}
+
 // ---- those that sleep
 
 SharedPoll::Call SharedPoll::enter(Seat& seat) {
     const std::lock_guard lock(mutex_);
+    if (std::exchange(seat.guest.is_rung_, false)) return Call::go_on;
     if (!begin_polling(seat)) return Call::idle;
+    seat.guest.seat_ = &seat;
     append(seat, std::chrono::steady_clock::now());
     if (leader_ == nullptr) {
         leader_ = &seat;
@@ -115,6 +125,11 @@ SharedPoll::Call SharedPoll::lead(Seat& self) {
             if (seat == nullptr) note_kick();
             else if (!serve(self, *seat, now, own)) return own != Call::none ? own : step_back(self);
         }
+        for (int i = 0; i < batch; ++i) {
+            Seat* const seat = next_rung();
+            if (seat == nullptr) break;
+            if (!serve(self, *seat, now, own)) return own != Call::none ? own : step_back(self);
+        }
         if (!look_around(self, now, own, timeout)) return own;
     }
 }
@@ -136,6 +151,8 @@ bool SharedPoll::serve(Seat& self, Seat& seat, Time now, Call& own) {
         if (stays && (leads || begin_polling(seat))) {
             unlink(seat);
             append(seat, now);
+            if (seat.guest.is_rung_) queue(seat);
+            if (seat.is_queued && !leads) kick();
             return leads;
         }
         remove(seat);
@@ -167,11 +184,27 @@ bool SharedPoll::look_around(Seat& self, Time now, Call& own, int& timeout) {
             else calls.add(idle, Call::idle);
         }
         if (own != Call::none) leader_ = nullptr;
+        else if (first_rung_ != nullptr) timeout = 0;
         else timeout = static_cast<int>(std::chrono::ceil<milliseconds>(oldest_->last_input + patience_ - now).count());
+        may_sleep_ = own == Call::none && timeout > 0;
         fill_posts(calls);
     }
     calls.make();
     return own == Call::none;
+}
+
+/// Who is to be served next of those that were rung for. One whose service has not ended elsewhere is rung for again then.
+SharedPoll::Seat* SharedPoll::next_rung() noexcept {
+    const std::lock_guard lock(mutex_);
+    may_sleep_ = false;
+    while (first_rung_ != nullptr) {
+        Seat& seat = *first_rung_;
+        take_from_queue(seat);
+        if (!seat.is_polled) continue;
+        seat.guest.is_rung_ = false;
+        return &seat;
+    }
+    return nullptr;
 }
 
 /// Makes the leader look around.
@@ -236,7 +269,25 @@ void SharedPoll::end_polling(Seat& seat) noexcept {
 void SharedPoll::remove(Seat& seat) noexcept {
     end_polling(seat);
     unlink(seat);
+    take_from_queue(seat);
+    seat.guest.seat_ = nullptr;
     if (deputy_ == &seat) deputy_ = nullptr;
+}
+
+void SharedPoll::queue(Seat& seat) noexcept {
+    if (std::exchange(seat.is_queued, true)) return;
+    seat.next_rung = nullptr;
+    (last_rung_ != nullptr ? last_rung_->next_rung : first_rung_) = &seat;
+    last_rung_ = &seat;
+}
+
+/// Nearly always it is the first.
+void SharedPoll::take_from_queue(Seat& seat) noexcept {
+    if (!std::exchange(seat.is_queued, false)) return;
+    Seat* before = nullptr;
+    for (Seat* other = first_rung_; other != &seat; other = other->next_rung) before = other;
+    (before != nullptr ? before->next_rung : first_rung_) = seat.next_rung;
+    if (last_rung_ == &seat) last_rung_ = before;
 }
 
 void SharedPoll::append(Seat& seat, Time now) noexcept {

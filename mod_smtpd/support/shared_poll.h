@@ -4,6 +4,8 @@
 /// line. Here one of the waiting threads leads: it polls for all and does what comes with input, also for the others, which sleep. A thread goes on
 /// by itself when its guest says so, or when nothing came for a while; if it was the leader, another is appointed.
 ///
+/// Something else than input may be what a guest waits for (the answers of the DNS): whoever has it rings for the guest, and it is served as if input had come.
+///
 /// A guest that blocks in serve() holds up the others only until the deputy, a sleeping thread that looks up now and then, takes over.
 #pragma once
 
@@ -19,14 +21,21 @@
 namespace smtpd::support {
 
 class SharedPoll {
+    struct Seat;
+
 public:
     class Guest {
     public:
-        /// There is input. Called by any of the waiting threads, only during wait(), never by two at a time. False: the owner has to go on.
+        /// There is input, or somebody rang. Called by any of the waiting threads, only during wait(), never by two at a time. False: the owner has to go on.
         virtual bool serve() noexcept = 0;
 
     protected:
         ~Guest() = default;
+
+    private:
+        friend class SharedPoll;
+        Seat* seat_ = nullptr;  ///< during wait()
+        bool is_rung_ = false;  ///< and serve() not called since
     };
 
     using milliseconds = std::chrono::milliseconds;
@@ -38,6 +47,8 @@ public:
     /// True once the guest's serve() has returned false; false once nothing came for `patience`. Meanwhile the calling thread may serve other guests.
     /// Thread-safe.
     bool wait(int descriptor, Guest& guest);
+    /// Has the guest served. Where it is not in wait(), its next wait() is over at once, and true. Thread-safe.
+    void ring(Guest& guest) noexcept;
 
 private:
     using Time = std::chrono::steady_clock::time_point;
@@ -56,6 +67,8 @@ private:
         bool is_linked = false;
         bool is_polled = false;  ///< not while a leader that was stuck still serves its guest
         bool is_away = false;    ///< its thread is stuck in somebody's serve()
+        bool is_queued = false;  ///< among those that were rung for
+        Seat* next_rung = nullptr;
         std::atomic<std::uint32_t> call{static_cast<std::uint32_t>(Call::none)};
     };
 
@@ -83,6 +96,7 @@ private:
     void kick() noexcept;
     void note_kick() noexcept;
     Call step_back(Seat& self);
+    Seat* next_rung() noexcept;
 
     // under the lock
     void fill_posts(Calls& calls) noexcept;
@@ -92,6 +106,8 @@ private:
     void append(Seat& seat, Time now) noexcept;
     void unlink(Seat& seat) noexcept;
     void remove(Seat& seat) noexcept;
+    void queue(Seat& seat) noexcept;
+    void take_from_queue(Seat& seat) noexcept;
 
     const milliseconds patience_;
     const milliseconds stall_;
@@ -103,6 +119,9 @@ private:
     Seat* leader_ = nullptr;
     Seat* deputy_ = nullptr;
     Seat* served_ = nullptr;  ///< by the leader, now
+    Seat* first_rung_ = nullptr;
+    Seat* last_rung_ = nullptr;
+    bool may_sleep_ = false;  ///< the leader may be asleep in its poll, and does not see who was rung for
     std::uint64_t services_ = 0;
 };
 

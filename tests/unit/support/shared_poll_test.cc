@@ -24,7 +24,7 @@ constexpr milliseconds patience{150};
 constexpr milliseconds stall{5};
 constexpr milliseconds limit{20'000};  // only a broken SharedPoll takes that long
 
-/// Sends every octet back but two: with 'q' its owner has to go on, and with 'b' it blocks until it is let go.
+/// Sends every octet back but two: with 'q' its owner has to go on, and with 'b' it blocks until it is let go. Rung for, it sends an 'r'.
 class Echo final : public SharedPoll::Guest {
 public:
     Echo() { CPPUNIT_ASSERT_EQUAL(0, ::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_.data())); }
@@ -43,8 +43,14 @@ public:
             if (octet == 'b') gate.get_future().wait();
             if (::send(ends_[0], &octet, 1, 0) != 1) overlaps = true;
         }
+        if (has_news.exchange(false) && ::send(ends_[0], "r", 1, 0) != 1) overlaps = true;
         busy_ = false;
+        if (octet == 'q') is_done = true;
         return octet != 'q';
+    }
+    void be_rung_for(SharedPoll& poll) {
+        has_news = true;
+        poll.ring(*this);
     }
 
     void send(char octet) { CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::send(ends_[1], &octet, 1, 0)); }
@@ -62,6 +68,8 @@ public:
 
     std::atomic<bool> overlaps{false};
     std::atomic<int> served{0};
+    std::atomic<bool> has_news{false};
+    std::atomic<bool> is_done{false};
     std::promise<void> gate;
 
 private:
@@ -76,7 +84,10 @@ public:
         for (std::size_t i = 0; i < size; ++i) guests_.push_back(std::make_unique<Echo>());
         for (auto& guest : guests_)
             threads_.emplace_back([this, &guest] {
-                while (!poll_.wait(guest->descriptor(), *guest)) ++idle_;
+                while (!guest->is_done) {
+                    if (!poll_.wait(guest->descriptor(), *guest)) ++idle_;
+                    else if (!guest->is_done) guest->serve();  // rung for between two waits
+                }
             });
     }
     ~Party() {
@@ -84,6 +95,7 @@ public:
         for (auto& thread : threads_) thread.join();
     }
     Echo& operator[](std::size_t index) { return *guests_[index]; }
+    SharedPoll& poll() { return poll_; }
     std::size_t size() const { return guests_.size(); }
     int idle() const { return idle_; }
     bool overlapped() const {
@@ -110,6 +122,10 @@ class SharedPollTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(whoever_is_stuck_holds_up_nobody);
     CPPUNIT_TEST(several_are_stuck);
     CPPUNIT_TEST(they_come_and_go);
+    CPPUNIT_TEST(who_is_rung_for_is_served);
+    CPPUNIT_TEST(a_ring_before_the_wait_is_not_lost);
+    CPPUNIT_TEST(a_ring_for_one_that_is_stuck_is_not_lost);
+    CPPUNIT_TEST(no_ring_is_lost_among_input);
     CPPUNIT_TEST_SUITE_END();
 
     void one_that_is_done_goes_on() {
@@ -204,6 +220,61 @@ class SharedPollTest : public CppUnit::TestFixture {
     }
 
     /// Waits that end because nothing came, one beside the other, with sockets that go away.
+    void who_is_rung_for_is_served() {
+        Party party(3);
+        for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));  // all are there
+        for (int round = 0; round < 20; ++round)
+            for (std::size_t i = 0; i < party.size(); ++i) {
+                const auto began = std::chrono::steady_clock::now();
+                party[i].be_rung_for(party.poll());
+                CPPUNIT_ASSERT_EQUAL('r', party[i].receive());
+                CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < limit);
+            }
+        CPPUNIT_ASSERT(!party.overlapped());
+    }
+
+    void a_ring_before_the_wait_is_not_lost() {
+        SharedPoll poll(milliseconds(20), stall);
+        Echo guest;
+        poll.ring(guest);
+        poll.ring(guest);
+        CPPUNIT_ASSERT(poll.wait(guest.descriptor(), guest));
+        CPPUNIT_ASSERT_EQUAL(0, guest.served.load());
+        CPPUNIT_ASSERT(!poll.wait(guest.descriptor(), guest));  // once only
+    }
+
+    void a_ring_for_one_that_is_stuck_is_not_lost() {
+        Party party(4);
+        for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));
+        party[0].send('b');
+        CPPUNIT_ASSERT(party[1].answers('x'));  // by another leader
+        party[0].be_rung_for(party.poll());
+        CPPUNIT_ASSERT(party[1].answers('y'));
+        party[0].gate.set_value();
+        CPPUNIT_ASSERT_EQUAL('b', party[0].receive());
+        CPPUNIT_ASSERT_EQUAL('r', party[0].receive());
+        CPPUNIT_ASSERT(!party.overlapped());
+    }
+
+    void no_ring_is_lost_among_input() {
+        Party party(8);
+        std::vector<std::future<bool>> clients;
+        for (std::size_t i = 0; i < party.size(); ++i)
+            clients.push_back(std::async(std::launch::async, [&party, i] {
+                for (int round = 0; round < 400; ++round) {
+                    if ((round + static_cast<int>(i)) % 2 == 0) {
+                        if (!party[i].answers('x')) return false;
+                    } else {
+                        party[i].be_rung_for(party.poll());
+                        if (party[i].receive() != 'r') return false;
+                    }
+                }
+                return true;
+            }));
+        for (auto& client : clients) CPPUNIT_ASSERT(client.get());
+        CPPUNIT_ASSERT(!party.overlapped());
+    }
+
     void they_come_and_go() {
         SharedPoll poll(milliseconds(2), milliseconds(1));
         std::atomic<int> wrong{0};
