@@ -68,6 +68,9 @@ class NameServer:
         self.address = f"{ADDRESS}:{self.port}"
         return self
 
+    def run_on(self, cores):
+        os.sched_setaffinity(self._process.pid, cores)
+
     def __exit__(self, *_):
         out, _ = self._process.communicate(timeout=20)
         self.counts = json.loads(out)

@@ -1,6 +1,8 @@
 """What is measured with the chain of plugins that ask the DNS and remember (chain.py), and with many plugins that decline."""
 
+import contextlib
 import itertools
+import os
 import statistics
 
 import processes
@@ -32,18 +34,24 @@ def per_session(counts, sessions):
     return f"{counts['questions'] / sessions:.1f} questions each"
 
 
-def against_qpsmtpd(bench, name, options):
-    """Rates with the chain; how many questions reached the name servers says that both really ask."""
+def against_qpsmtpd(bench, name, options, pinned=False):
+    """Rates with the chain; how many questions reached the name servers says that both really ask. Pinned: servers on one core, what they talk to on another."""
     messages = {ChainServer: 0, QpsmtpdPrefork: 0}
 
     def run(server):
-        result = bench.load(server, *options())
+        result = bench.load(server, *options(), cores={1} if pinned else None)
         messages[type(server)] += result["messages"]
         return result
 
     our_names, their_names = NameServer(bench.build), NameServer(bench.build)
     with our_names, their_names, ChainServer(bench.base, bench.build, our_names) as ours, QpsmtpdPrefork(bench.base, bench.build, their_names) as theirs:
-        pairs = bench.rounds_of(run, ours, theirs)
+        with contextlib.ExitStack() as pins:
+            if pinned:
+                for server in (ours, theirs):
+                    pins.enter_context(server.pinned({0}))
+                for names in (our_names, their_names):
+                    names.run_on({1})
+            pairs = bench.rounds_of(run, ours, theirs)
     for names in (our_names, their_names):
         if names.counts["zones"].get(ZONES[-1], 0) == 0 or names.counts["by_type"].get("PTR", 0) == 0:
             raise BenchError(f"a server did not ask the name server: {names.counts}")
@@ -57,7 +65,10 @@ def against_qpsmtpd(bench, name, options):
 @foreign_clients()
 def chain(bench):
     newcomers = Newcomers()
-    return [*against_qpsmtpd(bench, "clients that are known", lambda: ["--clients", 20]), *against_qpsmtpd(bench, "every client a new one", newcomers.options)]
+    rows = [*against_qpsmtpd(bench, "clients that are known", lambda: ["--clients", 20]), *against_qpsmtpd(bench, "every client a new one", newcomers.options)]
+    if os.cpu_count() < 2:
+        return rows
+    return [*rows, *against_qpsmtpd(bench, "every client a new one, pinned", newcomers.options, pinned=True)]
 
 
 @foreign_clients()
