@@ -1,4 +1,4 @@
-dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM and libmaxminddb, which are optional.
+dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb and libidn, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
 AC_DEFUN([SMTPD_PKG], [
@@ -41,6 +41,20 @@ AC_DEFUN([SMTPD_CHECK_MAXMINDDB], [
     AC_MSG_WARN([libmaxminddb was not found, so the plugin ident/geoip will not work: install libmaxminddb-dev (Debian, Ubuntu) or libmaxminddb-devel (Fedora, RHEL)])
   ])
   AC_SUBST([MAXMINDDB_CPPFLAGS])
+])
+
+dnl SMTPD_CHECK_STRINGPREP: what names and passwords beyond ASCII are prepared with (SASLprep). Without it they are compared as they are sent.
+AC_DEFUN([SMTPD_CHECK_STRINGPREP], [
+  AC_REQUIRE([PKG_PROG_PKG_CONFIG])
+  PKG_CHECK_MODULES([STRINGPREP], [libidn >= 1.25], [
+    smtpd_stringprep=yes
+    STRINGPREP_CPPFLAGS="$STRINGPREP_CFLAGS -DHAVE_STRINGPREP"
+  ], [
+    smtpd_stringprep="no (libidn-dev or libidn-devel is missing)"
+    STRINGPREP_CPPFLAGS=
+    AC_MSG_WARN([libidn was not found, so names and passwords of AUTH are compared as they are sent: install libidn-dev (Debian, Ubuntu) or libidn-devel (Fedora, RHEL)])
+  ])
+  AC_SUBST([STRINGPREP_CPPFLAGS])
 ])
 
 dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the package.

@@ -4,6 +4,7 @@ smtpdincludedir = $(includedir)/smtpd
 smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/address.h \
 	mod_smtpd/include/smtpd/api.h \
+	mod_smtpd/include/smtpd/base64.h \
 	mod_smtpd/include/smtpd/client_socket.h \
 	mod_smtpd/include/smtpd/clock.h \
 	mod_smtpd/include/smtpd/connection.h \
@@ -25,13 +26,16 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/options.h \
 	mod_smtpd/include/smtpd/p0f_criteria.h \
 	mod_smtpd/include/smtpd/parameters.h \
+	mod_smtpd/include/smtpd/password_check.h \
 	mod_smtpd/include/smtpd/pattern.h \
 	mod_smtpd/include/smtpd/plugin.h \
 	mod_smtpd/include/smtpd/reply.h \
 	mod_smtpd/include/smtpd/result.h \
+	mod_smtpd/include/smtpd/sql.h \
 	mod_smtpd/include/smtpd/status.h \
 	mod_smtpd/include/smtpd/store.h \
 	mod_smtpd/include/smtpd/store_records.h \
+	mod_smtpd/include/smtpd/stored_password.h \
 	mod_smtpd/include/smtpd/text.h \
 	mod_smtpd/include/smtpd/tls.h \
 	mod_smtpd/include/smtpd/transaction.h \
@@ -71,6 +75,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/smtp/address.cc \
 	mod_smtpd/smtp/client_attributes.cc \
 	mod_smtpd/smtp/client_attributes.h \
+	mod_smtpd/smtp/channel_bindings.h \
 	mod_smtpd/smtp/chunk_argument.cc \
 	mod_smtpd/smtp/chunk_argument.h \
 	mod_smtpd/smtp/command.cc \
@@ -87,6 +92,14 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/smtp/reply.cc \
 	mod_smtpd/smtp/sasl.cc \
 	mod_smtpd/smtp/sasl.h \
+	mod_smtpd/smtp/sasl_bearer.cc \
+	mod_smtpd/smtp/sasl_mechanisms.h \
+	mod_smtpd/smtp/sasl_scram.cc \
+	mod_smtpd/smtp/saslprep.cc \
+	mod_smtpd/smtp/saslprep.h \
+	mod_smtpd/smtp/scram.cc \
+	mod_smtpd/smtp/scram.h \
+	mod_smtpd/smtp/stored_password.cc \
 	mod_smtpd/smtp/utf8.h \
 	mod_smtpd/smtp/xtext.cc \
 	mod_smtpd/smtp/xtext.h \
@@ -136,6 +149,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/zone_resolver.h \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
+	mod_smtpd/engine/auth_mechanisms.cc \
+	mod_smtpd/engine/auth_mechanisms.h \
 	mod_smtpd/engine/extensions.cc \
 	mod_smtpd/engine/extensions.h \
 	mod_smtpd/engine/client_register.h \
@@ -201,8 +216,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/trial/trial.h
 
 core_cppflags = -I$(top_srcdir)/mod_smtpd/include -I$(top_srcdir)/mod_smtpd $(APR_CPPFLAGS) \
-	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
-core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(PCRE2_LIBS) $(SQLITE_LIBS)
+	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) $(STRINGPREP_CPPFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
+core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(PCRE2_LIBS) $(SQLITE_LIBS) $(STRINGPREP_LIBS)
 
 libsmtpd_core_la_CPPFLAGS = $(core_cppflags)
 libsmtpd_core_la_LDFLAGS = $(SANITIZER_FLAGS)
@@ -215,12 +230,16 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/apache.h \
 	mod_smtpd/httpd/channel.cc \
 	mod_smtpd/httpd/channel.h \
+	mod_smtpd/httpd/channel_bindings.cc \
+	mod_smtpd/httpd/channel_bindings.h \
 	mod_smtpd/httpd/child.cc \
 	mod_smtpd/httpd/child.h \
 	mod_smtpd/httpd/client_address.cc \
 	mod_smtpd/httpd/client_address.h \
 	mod_smtpd/httpd/connection_driver.cc \
 	mod_smtpd/httpd/connection_driver.h \
+	mod_smtpd/httpd/database.cc \
+	mod_smtpd/httpd/database.h \
 	mod_smtpd/httpd/error_log.cc \
 	mod_smtpd/httpd/error_log.h \
 	mod_smtpd/httpd/listeners.cc \
@@ -229,6 +248,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/mpm_event.cc \
 	mod_smtpd/httpd/mpm_event.h \
 	mod_smtpd/httpd/pace.h \
+	mod_smtpd/httpd/passwords.cc \
+	mod_smtpd/httpd/passwords.h \
 	mod_smtpd/httpd/promptness.h \
 	mod_smtpd/httpd/proxied_client.cc \
 	mod_smtpd/httpd/proxied_client.h \

@@ -86,7 +86,10 @@ tests_unit_tests_SOURCES = \
 	tests/unit/smtp/parameters_test.cc \
 	tests/unit/smtp/path_argument_test.cc \
 	tests/unit/smtp/reply_test.cc \
+	tests/unit/smtp/sasl_bearer_test.cc \
 	tests/unit/smtp/sasl_test.cc \
+	tests/unit/smtp/saslprep_test.cc \
+	tests/unit/smtp/scram_test.cc \
 	tests/unit/smtp/xtext_test.cc \
 	tests/unit/store/address_test.cc \
 	tests/unit/store/file_store_test.cc \
@@ -124,6 +127,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/plugin_under_test.h \
 	tests/fakes/plugin_world.h \
 	tests/fakes/private_redis.h \
+	tests/fakes/scram_client.h \
 	tests/fakes/session_under_test.h \
 	tests/fakes/standard_error.h \
 	tests/fakes/temp_directory.h

@@ -16,7 +16,7 @@ namespace {
 constexpr std::array<std::string_view, static_cast<std::size_t>(HookId::count)> hook_names{
     "pre-connection", "connect",
     "helo_parse", "ehlo_parse", "helo", "ehlo",
-    "auth_parse", "auth-plain", "auth-login", "auth-cram-md5", "auth", "auth_result",
+    "auth_parse", "auth-plain", "auth-login", "auth-cram-md5", "auth-scram-sha-1", "auth-scram-sha-256", "auth-external", "auth-bearer", "auth", "auth_result",
     "mail_parse", "mail_pre", "mail",
     "rcpt_parse", "rcpt_pre", "rcpt",
     "data", "data_chunk", "data_headers_end", "data_post_headers", "received_line", "data_post",

@@ -136,6 +136,10 @@ constexpr Rows rows_of(HookId hook) {
         case HookId::auth_plain:
         case HookId::auth_login:
         case HookId::auth_cram_md5:
+        case HookId::auth_scram_sha_1:
+        case HookId::auth_scram_sha_256:
+        case HookId::auth_external:
+        case HookId::auth_bearer:
         case HookId::auth: {
             constexpr EnhancedCode hard_failure{5, 7, 8};
             constexpr EnhancedCode soft_failure{4, 7, 0};

@@ -88,8 +88,12 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
         case HookId::auth_plain:
         case HookId::auth_login:
         case HookId::auth_cram_md5:
+        case HookId::auth_scram_sha_1:
+        case HookId::auth_scram_sha_256:
+        case HookId::auth_external:
+        case HookId::auth_bearer:
         case HookId::auth: {
-            AuthHook context(hook, *this, sasl_->credentials());
+            AuthHook context(hook, *this, sasl_->credentials(), auth_findings_.get());
             return call(static_cast<HookContext&>(context));
         }
         case HookId::mail: {
@@ -272,7 +276,7 @@ bool Session::next_command() {
     ++commands_;
     if (stopping_ && !transaction_)
         end_connection(reply(Say::shutting_down));
-    else if (line.status == smtp::LineSplitter::Status::too_long)
+    else if (line.status == smtp::LineSplitter::Status::too_long || is_too_long(line.text))
         respond(Say::line_too_long);
     else if (line.nul)
         respond(Say::nul_in_command);
@@ -491,7 +495,7 @@ void Session::end_connection(const Reply& last_words) {
 void Session::finish() {
     if (over_) return;
     over_ = true;
-    sasl_.reset();
+    forget_exchange();
     chunk_.reset();
     waiting_.reset();
     if (!begun_) return;
@@ -523,6 +527,10 @@ void Session::after(HookId hook, const Answer& answer) {
         case HookId::auth_plain:
         case HookId::auth_login:
         case HookId::auth_cram_md5:
+        case HookId::auth_scram_sha_1:
+        case HookId::auth_scram_sha_256:
+        case HookId::auth_external:
+        case HookId::auth_bearer:
         case HookId::auth: return after_auth(hook, answer);
         case HookId::mail: return after_mail(answer);
         case HookId::rcpt: return after_rcpt(answer);

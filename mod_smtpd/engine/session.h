@@ -8,6 +8,7 @@
 /// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_history.cc.
 #pragma once
 
+#include "engine/auth_mechanisms.h"
 #include "engine/hook_runner.h"
 #include "engine/mail_parameters.h"
 #include "engine/mail_transaction.h"
@@ -72,8 +73,8 @@ public:
 
     /// Instead of start(): the connection begins with a handshake, and the session with tls_started().
     Step expect_tls();
-    /// The handshake is done. All that the client has said in the clear is forgotten.
-    Step tls_started(Tls facts);
+    /// The handshake is done. All that the client has said in the clear is forgotten. SCRAM-…-PLUS binds to `bindings`.
+    Step tls_started(Tls facts, smtp::ChannelBindings bindings = {});
     /// It will not be; `why` is for the log. The session is over.
     Step tls_failed(std::string_view why);
     /// The connection was accepted: pre_connection and connect hooks, then the greeting.
@@ -229,7 +230,8 @@ private:
     void note_tls() const;
 
     // session_auth.cc
-    bool is_served(std::string_view mechanism) const;
+    bool is_served(const AuthMechanism& mechanism) const;
+    bool is_served(std::string_view name) const;
     std::string mechanisms() const;
     bool is_auth_allowed() const noexcept { return is_tls() || (settings_.auth_without_tls && settings_.start_tls != StartTls::required); }
     bool has_mechanisms() const;
@@ -240,8 +242,17 @@ private:
     void auth_response(const smtp::LineSplitter::Line& line);
     void take_response(std::string_view base64);
     void after_auth(HookId hook, const Answer& answer);
+    void after_lookup(HookId hook, const Answer& answer);
+    void conclude_exchange(HookId hook, const Answer& answer);
+    void refuse_exchange();
+    void tell_refusal(Reply words);
+    void conclude_refusal();
+    smtp::ScramServer scram_server(std::string_view mechanism) const;
     void note_auth_failure(const Reply& reply) const;
     void end_exchange(bool is_good, const Reply& reply);
+    void forget_exchange() noexcept;
+    std::size_t line_limit() const;
+    bool is_too_long(std::string_view command) const noexcept;
     void give_up_exchange(Say why);
     std::string nonce();
 
@@ -319,6 +330,14 @@ private:
 
     // AUTH
     std::unique_ptr<smtp::SaslMechanism> sasl_;  ///< the exchange that is under way, or being decided about
+    struct Lookup {
+        HookId hook;
+        Answer answer;
+    };
+    std::unique_ptr<AuthFindings> auth_findings_;        ///< of plugins, in this exchange
+    std::unique_ptr<const Lookup> auth_lookup_;          ///< what was said of SCRAM's user; told when it has sent its proof
+    std::unique_ptr<const Reply> auth_refusal_;          ///< waits for the client's last word
+    std::unique_ptr<const smtp::ChannelBindings> channel_bindings_;  ///< null = there are none
     std::string nonce_;
     unsigned exchanges_ = 0;
     bool secrets_may_follow_ = false;            ///< what comes next may be a password, even if the exchange is over

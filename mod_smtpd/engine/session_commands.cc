@@ -169,6 +169,7 @@ void Session::after_hello(const Answer& answer) {
     reset_transaction();  // RFC 5321 4.1.4: a second EHLO is an implicit RSET
     greeted_ = extended_hello_ ? Greeted::ehlo : Greeted::helo;
     hello_host_ = hello_argument_;
+    lines_.set_limit(line_limit());
     respond(outcome.reply);
 }
 

@@ -49,7 +49,8 @@ void Session::xclient(std::string_view rest) {
     begin();
 }
 
-/// What belongs to the client that was, and not to the connection: all but the name of the session, its age, and TLS.
+/// What belongs to the client that was, and not to the connection: all but the name of the session, its age, and TLS. But neither the certificate
+/// nor the channel of the proxy are those of a client that logs in through it.
 void Session::forget_client() {
     forwarded_.reset();
     hello_host_.clear();
@@ -58,6 +59,8 @@ void Session::forget_client() {
     host_.clear();
     auth_user_.clear();
     auth_mechanism_.clear();
+    channel_bindings_.reset();
+    lines_.set_limit(line_limit());
     relay_client_ = false;
     karma_ = 0;
     whitelisted_.clear();

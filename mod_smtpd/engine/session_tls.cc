@@ -47,9 +47,10 @@ Step Session::expect_tls() {
     return step();
 }
 
-Step Session::tls_started(Tls facts) {
+Step Session::tls_started(Tls facts, smtp::ChannelBindings bindings) {
     handshake_ = false;
     tls_ = std::move(facts);
+    if (!bindings.empty()) channel_bindings_ = std::make_unique<const smtp::ChannelBindings>(std::move(bindings));
     notes_.set(notes::tls_enabled, true);
     note_tls();
     if (!begun_) return start();
@@ -94,6 +95,7 @@ void Session::forget_clear_text() {
     auth_user_.clear();
     auth_mechanism_.clear();
     secrets_may_follow_ = false;
+    lines_.set_limit(line_limit());
     karma_ -= std::exchange(hello_karma_, 0);
     notes_.forget(NoteScope::hello);
     if (!before_hello_) return;

@@ -3,6 +3,7 @@
 
 #include <smtpd/ip.h>
 
+#include "engine/auth_mechanisms.h"
 #include "engine/extensions.h"
 #include "message/stored_message.h"
 #include "smtp/data_decoder.h"
@@ -35,6 +36,8 @@ struct Settings {
     bool ignore_unknown_parameters = false; ///< unknown parameters of MAIL and RCPT: refused with 555 (RFC 5321 4.1.1.11), or ignored as qpsmtpd does
     bool auth_without_tls = false;          ///< AUTH on connections that are not encrypted
     StartTls start_tls = StartTls::off;     ///< where the session's driver can do it
+    AuthMechanismSet auth_mechanisms;       ///< those that may be offered, each where a plugin serves it
+    std::string scram_secret;               ///< the same in all processes of the server: the salts of unknown users are made with it
     unsigned max_command_line = 2048;       ///< octets with CRLF; RFC 5321 4.5.3.1.4 asks for at least 512, extensions for longest_mail_line
     std::uint64_t max_text_line = 0;        ///< octets of a line of the message without CRLF; 0 = no limit; RFC 5321 asks for 998
     std::uint64_t max_text_line_with_end() const noexcept { return max_text_line == 0 ? 0 : max_text_line + 2; }

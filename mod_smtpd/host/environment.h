@@ -26,6 +26,9 @@ struct Environment {
     const support::Heartbeat* heartbeat = nullptr;   ///< saves reading the clock; may be null
     LogSink* log = nullptr;                          ///< the server's own log, behind the LogRouter
     bool is_trial = false;                           ///< no client will ever come; logging plugins get no lines
+    /// Behind Setup::password_check() and sql_query(); empty: there are none.
+    std::function<Result<const PasswordCheck*>(std::string_view name)> password_check;
+    std::function<Result<const SqlQuery*>(std::string_view statement)> sql_query;
     StoreSpaces* stores = nullptr;                   ///< behind Setup::store(); null: the server has no store
     std::function<std::string(std::string_view)> resolve_path;  ///< behind Setup::path(); empty: paths are taken as they are
     /// The counters of an instance; empty, or null for one instance: they are kept on the heap.

@@ -38,6 +38,10 @@ bool can_wait(HookId id) {
         case HookId::auth_plain:
         case HookId::auth_login:
         case HookId::auth_cram_md5:
+        case HookId::auth_scram_sha_1:
+        case HookId::auth_scram_sha_256:
+        case HookId::auth_external:
+        case HookId::auth_bearer:
         case HookId::auth:
         case HookId::mail:
         case HookId::rcpt:
@@ -63,7 +67,7 @@ public:
     InstanceSetup(Instance& instance, const Environment& environment, LogRouter& log)
         : Setup(static_cast<HookRegistrar&>(*this), log_outlets_), instance_(instance), control_(*environment.control), clock_(*environment.clock),
           is_trial_(environment.is_trial), stores_(environment.stores), log_(log), server_name_(environment.server_name),
-          resolve_path_(environment.resolve_path) {}
+          resolve_path_(environment.resolve_path), password_check_(environment.password_check), sql_query_(environment.sql_query) {}
 
     const std::string& name() const noexcept override { return instance_.plugin_name_; }
     const std::string& instance() const noexcept override { return instance_.name_; }
@@ -77,6 +81,11 @@ public:
     std::string path(std::string_view from_configuration) const override {
         return resolve_path_ ? resolve_path_(from_configuration) : std::string(from_configuration);
     }
+
+    const PasswordCheck* password_check(std::string_view name) override {
+        return asked_for(password_check_, name, "this server has no passwords of its own");
+    }
+    const SqlQuery* sql_query(std::string_view statement) override { return asked_for(sql_query_, statement, "this server has no database"); }
 
     /// Ends the time in which handlers may be added; moves the complaints out. True if the server may start with this plugin.
     bool close(Problems& problems) {
@@ -108,6 +117,15 @@ private:
         complaints_.push_back({is_error, instance_.position_, format_text("{}: {}", instance_.subject_, text)});
     }
 
+    /// What the server gives for a name; otherwise null, and a complaint.
+    template <class T>
+    T* asked_for(const std::function<Result<T*>(std::string_view)>& give, std::string_view name, const char* otherwise) {
+        const Result<T*> given = give ? give(name) : Error{ErrorCode::config, otherwise, 0};
+        if (given) return *given;
+        error("{}", given.error().what);
+        return nullptr;
+    }
+
     StoreSpace& store_space(std::string_view name) override {
         const Result<StoreSpace*> space = stores_ ? stores_->space(name) : Error{ErrorCode::config, "this server has no store", 0};
         if (space) return **space;
@@ -124,6 +142,8 @@ private:
     LogRouter& log_;
     const std::string server_name_;
     const std::function<std::string(std::string_view)> resolve_path_;
+    const std::function<Result<const PasswordCheck*>(std::string_view)> password_check_;
+    const std::function<Result<const SqlQuery*>(std::string_view)> sql_query_;
     Problems complaints_;
     bool is_open_ = true;
 };

@@ -1,5 +1,6 @@
 #include "httpd/connection_driver.h"
 
+#include "httpd/channel_bindings.h"
 #include "httpd/client_address.h"
 #include "httpd/mpm_event.h"
 #include "httpd/proxied_client.h"
@@ -223,7 +224,8 @@ Step ConnectionDriver::shake_hands(bool& hand_back) {
     channel_.look_again();
     for (unsigned waits = 0;;) {
         switch (handshake_->advance()) {
-            case TlsHandshake::State::done: return session_.tls_started(std::exchange(handshake_, nullptr)->facts());
+            case TlsHandshake::State::done:
+                return session_.tls_started(std::exchange(handshake_, nullptr)->facts(), channel_bindings_of(connection_));
             case TlsHandshake::State::failed: return session_.tls_failed(std::exchange(handshake_, nullptr)->why());
             case TlsHandshake::State::again: break;
         }

@@ -22,6 +22,8 @@ int apache_level(LogLevel level) noexcept {
 
 }  // namespace
 
+conn_rec* connection_at_work() noexcept { return current_connection; }
+
 ConnectionScope::ConnectionScope(conn_rec* connection) noexcept : before_(current_connection) { current_connection = connection; }
 ConnectionScope::~ConnectionScope() { current_connection = before_; }
 

@@ -18,6 +18,9 @@ private:
     server_rec* server_;
 };
 
+/// The connection that this thread works on; null where it is none.
+conn_rec* connection_at_work() noexcept;
+
 /// Names the connection that this thread works on.
 class ConnectionScope {
 public:

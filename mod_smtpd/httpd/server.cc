@@ -1,9 +1,11 @@
 #include "httpd/server.h"
 
 #include "httpd/child.h"
+#include "httpd/database.h"
 #include "httpd/tls_config.h"
 #include "httpd/trial.h"
 
+#include "support/random.h"
 #include "support/strings.h"
 
 #include <smtpd/format.h>
@@ -56,6 +58,8 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     environment.log = &error_log_;
     environment.is_trial = is_trial_;
     environment.stores = &stores_;
+    environment.password_check = [this](std::string_view name) { return find_passwords(name); };
+    environment.sql_query = [this](std::string_view statement) { return DatabaseQuery::prepare(record_, record_->process->pconf, statement); };
     environment.resolve_path = [pool = record->process->pconf](std::string_view path) {
         const char* full = ap_server_root_relative(pool, std::string(path).c_str());
         return std::string(full != nullptr ? full : path);
@@ -86,6 +90,10 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.start_tls = config_.start_tls.value_or(StartTlsChoice{}).mode;
     settings_.auth_without_tls = auth_without_tls(control_, config_.auth_without_tls, settings_.start_tls, problems);
     warn_of_tls_files(control_, problems);
+    settings_.auth_mechanisms = config_.auth_mechanisms.value_or(engine::AuthMechanismSet());
+    settings_.scram_secret = format_text("{} {} {}", support::random_bits(), support::random_bits(), support::random_bits());
+    for (const auto* passwords : config_.passwords)
+        if (const auto problem = passwords->check_providers(); !problem.empty()) problems.push_back({true, passwords->where(), problem});
     settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir);
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
     if (expects_proxy_header() && settings_.trusted_proxies.empty())
@@ -94,6 +102,13 @@ void Server::choose_settings(host::Problems& problems) {
     else if (!children_may_write(settings_.spool.directory))
         problems.push_back({true, config_.where, format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there", settings_.spool.directory,
                                                                 ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one")});
+}
+
+Result<const PasswordCheck*> Server::find_passwords(std::string_view name) const {
+    const auto found = std::find_if(config_.passwords.rbegin(), config_.passwords.rend(), [&](const Passwords* passwords) { return passwords->name() == name; });
+    if (found != config_.passwords.rend()) return *found;
+    if (name.empty()) return Error{ErrorCode::config, "there is no section <SmtpAuth> without a name", 0};
+    return Error{ErrorCode::config, format_text("there is no section <SmtpAuth> with name={}", name), 0};
 }
 
 /// One that another extension is needed for goes with it, but not where it was asked for.

@@ -52,6 +52,7 @@ public:
     ClientLimit client_limit() const { return config_.client_limit.value_or(ClientLimit{}); }
 
 private:
+    Result<const PasswordCheck*> find_passwords(std::string_view name) const;
     void choose_settings(host::Problems& problems);
     void choose_extensions(host::Problems& problems);
     void find_lender(const std::vector<server_rec*>& servers_with_tls, host::Problems& problems);

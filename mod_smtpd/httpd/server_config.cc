@@ -337,7 +337,7 @@ const char* set_start_tls(cmd_parms* cmd, void*, const char* word, const char* h
     choice.mode = known->second;
     if (host != nullptr && choice.mode == engine::StartTls::off) return "SmtpStartTLS off takes no ServerName";
     if (host != nullptr) choice.host = host;
-    choice.where = format_text("{} line {}", cmd->directive->filename, cmd->directive->line_num);
+    choice.where = where_of(cmd);
     config_of(cmd).start_tls = std::move(choice);
     return nullptr;
 }
@@ -347,6 +347,54 @@ const char* set_handshake_timeout(cmd_parms* cmd, void*, const char* text) {
         const std::string allowed = read_time(in, value);
         return allowed.empty() && (value.count() < 1 || value.count() > 600) ? "a time from 1s to 10min" : allowed;
     });
+}
+
+/// SmtpAuthMechanisms name …, or +name -name …
+const char* set_auth_mechanisms(cmd_parms* cmd, void*, int argc, char* const argv[]) {
+    const bool is_relative = argc > 0 && (*argv[0] == '+' || *argv[0] == '-');
+    auto set = is_relative ? engine::AuthMechanismSet() : engine::AuthMechanismSet::none();
+    for (int i = 0; i < argc; ++i) {
+        std::string_view word = argv[i];
+        const char sign = word.starts_with('+') || word.starts_with('-') ? word.front() : ' ';
+        if (is_relative != (sign != ' ')) return "SmtpAuthMechanisms takes names, or names that all have + or - in front";
+        if (is_relative) word.remove_prefix(1);
+        const auto* const mechanism = engine::find_auth_mechanism(word);
+        if (mechanism == nullptr) {
+            std::string known;
+            for (const auto& each : engine::auth_mechanisms) known.append(" ").append(each.name);
+            return complaint(cmd, format_text("SmtpAuthMechanisms: there is no mechanism \"{}\"; there are{}", word, known));
+        }
+        sign == '-' ? set.remove(*mechanism) : set.add(*mechanism);
+    }
+    if (argc == 0) return "SmtpAuthMechanisms takes the names of mechanisms, such as PLAIN SCRAM-SHA-256, or +CRAM-MD5";
+    config_of(cmd).auth_mechanisms = set;
+    return nullptr;
+}
+
+/// <SmtpAuth provider … [name=…]>
+const char* add_auth_section(cmd_parms* cmd, void*, const char* arguments) {
+    const char* end = ap_strrchr_c(arguments, '>');
+    if (end == nullptr) return "<SmtpAuth lacks its closing \">\"";
+    const char* rest = apr_pstrmemdup(cmd->temp_pool, arguments, static_cast<apr_size_t>(end - arguments));
+    std::string name;
+    std::vector<std::string> providers;
+    while (*rest != '\0') {
+        const std::string word = ap_getword_conf(cmd->temp_pool, &rest);
+        if (word.starts_with("name=")) name = word.substr(5);
+        else providers.push_back(word);
+    }
+    if (providers.empty()) return "<SmtpAuth takes the names of providers, as AuthBasicProvider does: <SmtpAuth file ldap>";
+    ap_conf_vector_t* const section = ap_create_per_dir_config(cmd->pool);
+    char* const path = cmd->path;
+    const int override = cmd->override;
+    cmd->path = apr_pstrdup(cmd->pool, "<SmtpAuth>");
+    cmd->override = OR_ALL | ACCESS_CONF;
+    const char* const problem = ap_walk_config(cmd->directive->first_child, cmd, section);
+    cmd->path = path;
+    cmd->override = override;
+    if (problem != nullptr) return problem;
+    config_of(cmd).passwords.push_back(&make_in_pool<Passwords>(cmd->pool, std::move(name), std::move(providers), section, where_of(cmd)));
+    return nullptr;
 }
 
 /// SmtpStore [namespace] kind:place [option=value …]
@@ -408,6 +456,9 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.auth_without_tls = either(auth_without_tls, base.auth_without_tls);
     out.start_tls = either(start_tls, base.start_tls);
     out.handshake_timeout = either(handshake_timeout, base.handshake_timeout);
+    out.auth_mechanisms = either(auth_mechanisms, base.auth_mechanisms);
+    out.passwords = base.passwords;
+    out.passwords.insert(out.passwords.end(), passwords.begin(), passwords.end());
     out.stores = base.stores;
     out.stores.insert(out.stores.end(), stores.begin(), stores.end());
     out.resolver = either(resolver, base.resolver);
@@ -470,6 +521,10 @@ const command_rec directives[] = {
     AP_INIT_TAKE12("SmtpStartTLS", setter(set_start_tls), nullptr, RSRC_CONF,
                    "off (default), on or required: STARTTLS, with the certificate of the virtual host of the same ServerName, or the one named"),
     AP_INIT_TAKE1("SmtpHandshakeTimeout", setter(set_handshake_timeout), nullptr, RSRC_CONF, "how long a TLS handshake may take; default 30s"),
+    AP_INIT_TAKE_ARGV("SmtpAuthMechanisms", setter(set_auth_mechanisms), nullptr, RSRC_CONF,
+                      "mechanisms that may be offered; or changes to the default, which is all but CRAM-MD5: +CRAM-MD5 -LOGIN"),
+    AP_INIT_RAW_ARGS("<SmtpAuth", setter(add_auth_section), nullptr, RSRC_CONF,
+                     "providers of passwords (file, dbm, dbd, ldap, socache) for the plugin auth/auth_httpd, with their directives inside"),
     AP_INIT_TAKE_ARGV("SmtpStore", setter(add_store), nullptr, RSRC_CONF,
                       "where plugins keep state: [namespace] file:path, redis:host:port/database or memory:size, and options"),
     AP_INIT_TAKE2("SmtpTry", setter(set_try), nullptr, RSRC_CONF, "for the command smtpd-try: the descriptors of a request and of a report"),

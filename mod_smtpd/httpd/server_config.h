@@ -2,7 +2,9 @@
 #pragma once
 
 #include "httpd/apache.h"
+#include "httpd/passwords.h"
 
+#include "engine/auth_mechanisms.h"
 #include "engine/settings.h"
 #include "host/plugin_file.h"
 #include "net/cares_resolver.h"
@@ -80,6 +82,8 @@ struct ServerConfig {
     std::optional<bool> auth_without_tls;
     std::optional<StartTlsChoice> start_tls;
     std::optional<std::chrono::seconds> handshake_timeout;
+    std::optional<engine::AuthMechanismSet> auth_mechanisms;
+    std::vector<Passwords*> passwords;  ///< of <SmtpAuth> sections; of two with the same name the later one counts
 
     std::vector<store::Place> stores;
     std::optional<net::ResolverSettings> resolver;

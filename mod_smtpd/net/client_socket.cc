@@ -107,6 +107,11 @@ Result<void> ClientSocket::send(std::string_view bytes) {
 }
 
 Result<std::size_t> ClientSocket::receive_some(char* buffer, std::size_t size) {
+    if (!ahead_.empty()) {
+        const std::size_t count = ahead_.copy(buffer, size);
+        ahead_.erase(0, count);
+        return count;
+    }
     for (;;) {
         if (auto waited = wait_for(POLLIN); !waited) return waited.error();
         const ssize_t got = ::recv(socket_.get(), buffer, size, 0);
@@ -124,6 +129,29 @@ Result<std::string> ClientSocket::receive(std::size_t size) {
         have += *got;
     }
     return bytes;
+}
+
+Result<std::string> ClientSocket::receive_line(std::size_t limit) {
+    std::string line;
+    char buffer[1024];
+    for (;;) {
+        const auto got = receive_some(buffer, sizeof buffer);
+        if (!got) return got.error();
+        if (*got == 0) return Error{ErrorCode::unavailable, format_text("{} closed in the middle of its answer", peer_)};
+        const std::string_view piece(buffer, *got);
+        const auto end = piece.find('\n');
+        line.append(piece.substr(0, end));
+        if (line.size() > limit) return Error{ErrorCode::unavailable, format_text("{} sent a line of more than {} octets", peer_, limit)};
+        if (end == piece.npos) continue;
+        ahead_.insert(0, piece.substr(end + 1));
+        if (line.ends_with('\r')) line.pop_back();
+        return line;
+    }
+}
+
+Result<void> ClientSocket::finish_sending() {
+    if (::shutdown(socket_.get(), SHUT_WR) != 0) return unavailable("cannot send to", errno);
+    return {};
 }
 
 Result<std::string> ClientSocket::receive_all(std::size_t limit) {

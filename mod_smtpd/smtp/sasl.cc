@@ -1,11 +1,14 @@
-/// sasl.cc: PLAIN (RFC 4616), LOGIN (no RFC; as clients do it) and CRAM-MD5 (RFC 2195).
+/// sasl.cc: PLAIN (RFC 4616), LOGIN (no RFC; as clients do it), CRAM-MD5 (RFC 2195) and EXTERNAL (RFC 4422 A).
 #include "smtp/sasl.h"
 
 #include "smtp/octets.h"
+#include "smtp/sasl_mechanisms.h"
+#include "smtp/saslprep.h"
 #include "smtp/utf8.h"
 
 #include <smtpd/format.h>
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -17,10 +20,6 @@ namespace {
 
 using Status = SaslMechanism::Status;
 using Step = SaslMechanism::Step;
-
-constexpr bool is_user(std::string_view name) noexcept {
-    return !name.empty() && name.size() <= max_user_octets && std::none_of(name.begin(), name.end(), is_control) && is_valid_utf8(name);
-}
 
 /// `[authorization] NUL user NUL password`
 class Plain final : public SaslMechanism {
@@ -35,9 +34,9 @@ public:
         const auto authorization = octets.substr(0, first);
         const auto user = octets.substr(first + 1, second - first - 1);
         const auto password = octets.substr(second + 1);
-        if (password.empty() || (!authorization.empty() && authorization != user)) return {Status::refused, {}};
-        credentials_.set_password(password);
-        return {take_user(user), {}};
+        if (!authorization.empty() && authorization != user) return {Status::refused, {}};
+        const Status status = take_password(password);
+        return {status == Status::complete ? take_user(user) : status, {}};
     }
 };
 
@@ -53,9 +52,8 @@ public:
             user_status_ = take_user(octets);  // the client is not told before it has sent its password
             return {Status::challenge, "Password:"};
         }
-        if (octets.empty()) return {Status::refused, {}};
-        credentials_.set_password(octets);
-        return {user_status_, {}};
+        const Status status = take_password(octets);
+        return {status == Status::complete ? user_status_ : status, {}};
     }
 
 private:
@@ -84,18 +82,57 @@ public:
     }
 };
 
+/// Nothing but whom the client wants to be; what proves it is its certificate.
+class External final : public SaslMechanism {
+public:
+    explicit External(std::string_view name) : SaslMechanism(name) {}
+    std::string first_challenge() const override { return {}; }
+    Step take(std::string_view octets) override {
+        if (octets.find('\0') != octets.npos) return {Status::malformed, {}};
+        return {octets.empty() ? Status::complete : take_user(octets), {}};
+    }
+};
+
+constexpr struct {
+    std::string_view name;
+    ScramHash hash;
+    bool binds;
+} scram_forms[] = {{"SCRAM-SHA-1", ScramHash::sha1, false},
+                   {"SCRAM-SHA-1-PLUS", ScramHash::sha1, true},
+                   {"SCRAM-SHA-256", ScramHash::sha256, false},
+                   {"SCRAM-SHA-256-PLUS", ScramHash::sha256, true}};
+
 }  // namespace
 
+std::string SaslMechanism::first_of_server(bool) { return {}; }
+
+bool is_user_name(std::string_view name) {
+    return !name.empty() && name.size() <= max_user_octets && std::none_of(name.begin(), name.end(), is_control) && is_valid_utf8(name);
+}
+
 SaslMechanism::Status SaslMechanism::take_user(std::string_view name) {
-    if (!is_user(name)) return Status::refused;
-    credentials_.set_user(name);
+    if (!is_user_name(name)) return Status::refused;
+    const auto prepared = saslprep(name);
+    if (!prepared || !is_user_name(*prepared)) return Status::refused;
+    credentials_.set_user(*prepared);
     return Status::complete;
 }
 
-std::unique_ptr<SaslMechanism> make_sasl(std::string_view name, std::string_view nonce, std::string_view server) {
+SaslMechanism::Status SaslMechanism::take_password(std::string_view password) {
+    if (password.empty() || std::any_of(password.begin(), password.end(), is_control)) return Status::refused;
+    credentials_.set_password(password);
+    return Status::complete;
+}
+
+std::unique_ptr<SaslMechanism> make_sasl(std::string_view name, std::string_view nonce, std::string_view server, const ScramServer& scram) {
     if (equals_folded(name, "PLAIN")) return std::make_unique<Plain>("PLAIN");
     if (equals_folded(name, "LOGIN")) return std::make_unique<Login>("LOGIN");
     if (equals_folded(name, "CRAM-MD5")) return std::make_unique<CramMd5>("CRAM-MD5", nonce, server);
+    if (equals_folded(name, "EXTERNAL")) return std::make_unique<External>("EXTERNAL");
+    if (equals_folded(name, "XOAUTH2")) return make_xoauth2();
+    if (equals_folded(name, "OAUTHBEARER")) return make_oauthbearer();
+    for (const auto& form : scram_forms)
+        if (equals_folded(name, form.name)) return make_scram(form.name, form.hash, form.binds, nonce, scram);
     return nullptr;
 }
 
@@ -119,7 +156,14 @@ std::string hmac_md5(std::string_view key, std::string_view text) {
 namespace smtpd {
 
 bool Credentials::proves(std::string_view password) const {
-    if (has_password_) return password_.equals(password);
+    if (has_password_) {
+        std::string known = smtp::prepared_password(password);
+        std::string sent = smtp::prepared_password(password_.reveal());
+        const bool is_equal = password_.equals(password) | (known.size() == sent.size() && CRYPTO_memcmp(known.data(), sent.data(), known.size()) == 0);
+        wipe(known);
+        wipe(sent);
+        return is_equal;
+    }
     if (response_.empty()) return false;
     const std::string expected = smtp::hmac_md5(password, challenge_);
     return !expected.empty() && response_.equals(expected);

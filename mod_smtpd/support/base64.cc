@@ -1,5 +1,7 @@
 #include "support/base64.h"
 
+#include <smtpd/base64.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -54,3 +56,9 @@ std::optional<std::string> from_base64(std::string_view text) {
 }
 
 }  // namespace smtpd::support
+
+namespace smtpd {
+
+std::string base64(std::string_view octets) { return support::base64(octets); }
+
+}  // namespace smtpd

@@ -30,6 +30,24 @@ public:
     }
 };
 
+inline Tls tls_facts(std::string_view protocol = "TLSv1.3") {
+    Tls facts;
+    facts.protocol = protocol;
+    facts.cipher = "TLS_AES_256_GCM_SHA384";
+    return facts;
+}
+
+inline Tls tls_facts_with_certificate(bool is_verified = true) {
+    ClientCertificate certificate;
+    certificate.subject = "CN=client.example";
+    certificate.issuer = "CN=Authority";
+    certificate.is_verified = is_verified;
+    if (!is_verified) certificate.problem = "self-signed certificate";
+    Tls facts = tls_facts();
+    facts.certificate = std::make_shared<const ClientCertificate>(std::move(certificate));
+    return facts;
+}
+
 class SessionUnderTest {
 public:
     SessionUnderTest() {
@@ -67,12 +85,14 @@ public:
     std::string abandon() { return sent(session().abandon()); }
     std::string interrupt(engine::Interruption why) { return sent(session().interrupt(why)); }
     /// The handshake is done, or has failed.
-    std::string shake_hands(Tls facts) { return sent(session().tls_started(std::move(facts))); }
-    std::string shake_hands(const char* protocol = "TLSv1.3") {
-        Tls facts;
-        facts.protocol = protocol;
-        facts.cipher = "TLS_AES_256_GCM_SHA384";
-        return shake_hands(std::move(facts));
+    std::string shake_hands(Tls facts, smtp::ChannelBindings bindings = {}) {
+        return sent(session().tls_started(std::move(facts), std::move(bindings)));
+    }
+    std::string shake_hands(const char* protocol = "TLSv1.3") { return shake_hands(tls_facts(protocol)); }
+    /// Instead of start(): the connection begins with the handshake.
+    std::string start_encrypted(Tls facts, smtp::ChannelBindings bindings = {}) {
+        session().expect_tls();
+        return shake_hands(std::move(facts), std::move(bindings));
     }
     std::string fail_handshake() { return sent(session().tls_failed("a reason")); }
     std::string stop_soon() { return sent(session().stop_soon()); }

@@ -36,7 +36,8 @@ def make_tls_server(make_server, mpm, options="", lines=""):
     needs_mod_ssl()
     server = make_server(mpm, modules=("ssl", "socache_shmcb"), main='SSLSessionCache "shmcb:@root@/cache(512000)"', log_level="notice smtpd:trace1")
     authority = Authority(server.root)
-    smtp = server.smtp(f"{KNOWS} {options}\n{PLUGINS}", f'SmtpPluginDir "{HELPERS}"\n{ssl_lines(authority.issue("localhost", "mx.example.com"))}\n{lines}')
+    ssl_config = ssl_lines(authority.issue("localhost", "mx.example.com"))
+    smtp = server.smtp(f"{KNOWS} {options}\n{PLUGINS}", f'SmtpPluginDir "{HELPERS}"\nSmtpAuthMechanisms +CRAM-MD5\n{ssl_config}\n{lines}')
     server.start()
     return server, smtp, client_context(authority)
 
@@ -83,7 +84,7 @@ def test_smtplib_logs_in_over_tls(make_server, mpm):
 
 def test_swaks_logs_in(make_server):
     swaks = shutil.which("swaks") or pytest.skip("swaks is not installed")
-    server, smtp = make_clear_server(make_server, options="cram=yes")
+    server, smtp = make_clear_server(make_server, options="cram=yes", lines="SmtpAuthWithoutTLS on\nSmtpAuthMechanisms +CRAM-MD5")
     for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
         command = [swaks, "--server", "127.0.0.1", "--port", str(smtp.port), "--from", "jane@example.com", "--to", "someone@elsewhere.example",
                    "--auth", mechanism]

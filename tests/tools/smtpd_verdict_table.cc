@@ -71,6 +71,10 @@ const Way ways[] = {
     {HookId::auth_plain, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
     {HookId::auth_login, to_password, "c2VjcmV0\r\n", "AUTH LOGIN\r\n", "503", authenticated, not_authenticated},
     {HookId::auth_cram_md5, to_response, cram_response, "AUTH CRAM-MD5\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_scram_sha_1, ehlo, "AUTH SCRAM-SHA-1 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-1\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_scram_sha_256, ehlo, "AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-256\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_bearer, ehlo, "AUTH XOAUTH2 dXNlcj1qb2UBYXV0aD1CZWFyZXIgdG9rZW4BAQ==\r\n", "AUTH XOAUTH2\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_external, ehlo, "AUTH EXTERNAL am9l\r\n", "AUTH EXTERNAL\r\n", "503", authenticated, not_authenticated},
     {HookId::auth, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
     {HookId::auth_result, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
     {HookId::mail_parse, ehlo, mail, rcpt, "250", has_sender, no_sender},
@@ -115,21 +119,23 @@ std::string shown(std::string output) {
 std::string outcome(const Way& way, Verdict verdict) {
     SessionUnderTest client;
     client.hooks.accept_mail();
-    if (way.hook >= HookId::auth_parse && way.hook <= HookId::auth_result) {
-        client.peer.tls_protocol = "TLSv1.3";
+    const bool is_auth = way.hook >= HookId::auth_parse && way.hook <= HookId::auth_result;
+    if (is_auth) {
         client.hooks.watch(way.hook);  // what nobody handles is not offered
         if (way.hook == HookId::auth_parse || way.hook == HookId::auth_result) client.hooks.answer(HookId::auth, ok());
+        for (const auto& mechanism : engine::auth_mechanisms) client.settings.auth_mechanisms.add(mechanism);
     }
     std::string output;
     if (way.trigger.empty()) {
         client.hooks.answer(way.hook, verdict);
         output = client.start();
     } else {
-        client.start();
+        is_auth ? client.start_encrypted(fakes::tls_facts_with_certificate()) : client.start();
         client.feed(way.before);
         client.hooks.answer(way.hook, verdict);
         output = client.feed(way.trigger);
     }
+    if (output.starts_with("334 ")) return "334 and a challenge | the client answers it, and is told 235 or 535 afterwards";
     if (client.is_closed()) return format_text("{} | the connection is closed", shown(output));
     if (way.good == "queued" && !client.hooks.queued.empty()) return format_text("what follows from the other stages | {}", way.effect);
     bool has_effect = way.probe.empty() && output.starts_with(way.good);

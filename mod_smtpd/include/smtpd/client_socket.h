@@ -31,6 +31,10 @@ public:
     Result<void> send(std::string_view bytes);
     /// Exactly that many octets.
     Result<std::string> receive(std::size_t size);
+    /// The next line without its LF or CRLF; one of more than `limit` octets, or cut short by the peer, is an Error.
+    Result<std::string> receive_line(std::size_t limit);
+    /// Nothing more will be sent; the peer sees the end.
+    Result<void> finish_sending();
     /// All octets until the peer closes; more than `limit` are an Error.
     Result<std::string> receive_all(std::size_t limit);
 
@@ -49,6 +53,7 @@ private:
     std::string peer_;  ///< how it is called in texts
     Duration time_;
     MonotonicTime deadline_;
+    std::string ahead_;  ///< received behind the end of a line
 };
 
 }  // namespace smtpd

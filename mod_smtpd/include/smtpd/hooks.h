@@ -33,7 +33,7 @@ namespace smtpd {
 enum class HookId : std::uint8_t {
     pre_connection, connect,
     helo_parse, ehlo_parse, helo, ehlo,
-    auth_parse, auth_plain, auth_login, auth_cram_md5, auth, auth_result,
+    auth_parse, auth_plain, auth_login, auth_cram_md5, auth_scram_sha_1, auth_scram_sha_256, auth_external, auth_bearer, auth, auth_result,
     mail_parse, mail_pre, mail,
     rcpt_parse, rcpt_pre, rcpt,
     data, data_chunk, data_headers_end, data_post_headers, received_line, data_post,
@@ -139,22 +139,53 @@ public:
     std::string& argument;
 };
 
-/// auth_plain, auth_login, auth_cram_md5, auth: a client says who it is. First the hook of the mechanism is asked; where nobody there has an
-/// opinion, then `auth`. A plugin that adds a handler at auth_cram_md5 thereby says that it can use a response instead of a password: CRAM-MD5 is
-/// offered only then. The credentials are valid during the call only.
+/// What a handler finds out about a client that says who it is. For the engine.
+struct AuthFindings {
+    ScramRequest* scram = nullptr;
+    std::string login;
+};
+
+/// A client says who it is. First the hook of the mechanism is asked; where nobody there has an opinion about PLAIN, LOGIN or CRAM-MD5, then `auth`. A
+/// mechanism is offered where somebody handles its hook, PLAIN and LOGIN also where somebody handles `auth`. The credentials are valid during the call only.
+///
+/// - auth_plain, auth_login, auth_cram_md5, auth: the client has sent its password, or what it made of it.
+/// - auth_scram_sha_1, auth_scram_sha_256 (also for -PLUS): the client has named a user and waits to be told how to prove itself. `ok` together with
+///   proves() or is_proved_by() means: whoever proves that is this user. The engine checks the proof; nobody is asked again.
+/// - auth_external: the client wants to be who its certificate says (connection.tls().certificate, which is verified). user() is whom it wants to be,
+///   "" = whoever that is: then set_login() tells.
+/// - auth_bearer: XOAUTH2 and OAUTHBEARER, credentials.token(). user() as above.
 ///
 /// Only handlers that are added with add() can let somebody in, and so make the server offer AUTH. decide() is for plugins that keep somebody out before
 /// a back end is asked (too many attempts), observe() for those that look on.
 class AuthHook final : public HookContext {
 public:
-    AuthHook(HookId id, Connection& connection, const Credentials& credentials) : HookContext(id, connection), credentials(credentials) {}
+    AuthHook(HookId id, Connection& connection, const Credentials& credentials, AuthFindings* findings = nullptr)
+        : HookContext(id, connection), credentials(credentials), findings_(findings) {}
     const Credentials& credentials;
-    std::string_view mechanism() const noexcept { return credentials.mechanism(); }  ///< "PLAIN", "LOGIN", "CRAM-MD5"
+    std::string_view mechanism() const noexcept { return credentials.mechanism(); }  ///< "PLAIN", "SCRAM-SHA-256-PLUS"
     const std::string& user() const noexcept { return credentials.user(); }
-    /// The clear password, for a back end that checks it; null with CRAM-MD5.
+    /// The clear password, for a back end that checks it; null with CRAM-MD5 and SCRAM.
     const Secret* password() const noexcept { return credentials.password(); }
-    /// For a plugin that has the clear password: whether the client knows it, with any mechanism.
-    bool proves(std::string_view password) const { return credentials.proves(password); }
+    /// For a plugin that has the clear password: whether the client knows it. With SCRAM it is true, and the client goes on to prove it.
+    bool proves(std::string_view clear_password) const {
+        if (const ScramRequest* wanted = scram()) return is_proved_by(ScramKeys::derive(wanted->hash, clear_password, wanted->salt, wanted->iterations));
+        return credentials.proves(clear_password);
+    }
+    /// At a hook of SCRAM: what is asked; null elsewhere.
+    const ScramRequest* scram() const noexcept { return findings_ ? findings_->scram : nullptr; }
+    /// At a hook of SCRAM, for a plugin that has its keys. False where these are none.
+    bool is_proved_by(ScramKeys keys) const {
+        if (!scram() || !keys) return false;
+        findings_->scram->keys = std::move(keys);
+        return true;
+    }
+    /// Goes with `ok`: the name under which the client is authenticated, where that is not user(). UTF-8 without control characters.
+    void set_login(std::string name) const {
+        if (findings_) findings_->login = std::move(name);
+    }
+
+private:
+    AuthFindings* const findings_;
 };
 
 /// auth_result: an exchange of AUTH is over, and its reply is decided; for observers. An exchange that the client leaves unfinished has no result.
@@ -162,7 +193,7 @@ class AuthResultHook final : public HookContext {
 public:
     AuthResultHook(Connection& connection, const Credentials& credentials, bool is_good, const Reply& reply)
         : HookContext(HookId::auth_result, connection), mechanism(credentials.mechanism()), user(credentials.user()), is_good(is_good), reply(reply) {}
-    const std::string_view mechanism;  ///< "PLAIN", "LOGIN", "CRAM-MD5"
+    const std::string_view mechanism;  ///< "PLAIN", "SCRAM-SHA-256"
     const std::string& user;           ///< who it was said to be; "" where the exchange broke off before that, or with what is no name
     const bool is_good;                ///< the client is authenticated now
     const Reply& reply;                ///< what it is told; code 0 where a plugin has told it something itself
@@ -384,7 +415,7 @@ struct Hooks {
     HookPoint<ParseHook> auth_parse;
     /// AUTH, credentials in place. ok: 235, the client is authenticated and may relay. declined by all, deny: 535; denysoft: 454;
     /// deny_disconnect: 535 and close; denysoft_disconnect: 421 and close. A back end that cannot answer is denysoft, never deny or declined.
-    HookPoint<AuthHook> auth_plain, auth_login, auth_cram_md5, auth;
+    HookPoint<AuthHook> auth_plain, auth_login, auth_cram_md5, auth_scram_sha_1, auth_scram_sha_256, auth_external, auth_bearer, auth;
     /// An exchange of AUTH has ended, well or not. Observers only.
     HookPoint<AuthResultHook> auth_result;
     HookPoint<ParseHook> mail_parse;
@@ -427,7 +458,9 @@ inline Hooks::Hooks(HookRegistrar& registrar, std::vector<std::pair<LogLevel, st
     : pre_connection(registrar, HookId::pre_connection), connect(registrar, HookId::connect), helo_parse(registrar, HookId::helo_parse),
       ehlo_parse(registrar, HookId::ehlo_parse), helo(registrar, HookId::helo), ehlo(registrar, HookId::ehlo),
       auth_parse(registrar, HookId::auth_parse), auth_plain(registrar, HookId::auth_plain), auth_login(registrar, HookId::auth_login),
-      auth_cram_md5(registrar, HookId::auth_cram_md5), auth(registrar, HookId::auth), auth_result(registrar, HookId::auth_result),
+      auth_cram_md5(registrar, HookId::auth_cram_md5), auth_scram_sha_1(registrar, HookId::auth_scram_sha_1),
+      auth_scram_sha_256(registrar, HookId::auth_scram_sha_256), auth_external(registrar, HookId::auth_external),
+      auth_bearer(registrar, HookId::auth_bearer), auth(registrar, HookId::auth), auth_result(registrar, HookId::auth_result),
       mail_parse(registrar, HookId::mail_parse), mail_pre(registrar, HookId::mail_pre), mail(registrar, HookId::mail),
       rcpt_parse(registrar, HookId::rcpt_parse), rcpt_pre(registrar, HookId::rcpt_pre), rcpt(registrar, HookId::rcpt),
       data(registrar, HookId::data), data_chunk(registrar, HookId::data_chunk), data_headers_end(registrar, HookId::data_headers_end),

@@ -17,6 +17,8 @@
 #include <smtpd/control.h>
 #include <smtpd/hooks.h>
 #include <smtpd/options.h>
+#include <smtpd/password_check.h>
+#include <smtpd/sql.h>
 #include <smtpd/store.h>
 
 #include <memory>
@@ -67,6 +69,10 @@ public:
     virtual bool is_trial() const noexcept = 0;
     /// Resolves a path from the configuration: `~`, and relative to the server's root.
     virtual std::string path(std::string_view from_configuration) const = 0;
+    /// The site's own check of passwords of that name ("" = the one without a name): `<SmtpAuth>` under httpd. Null, with an error(), where there is none.
+    virtual const PasswordCheck* password_check(std::string_view name) = 0;
+    /// A query to the site's database (mod_dbd under httpd), each %s in it a parameter. Null, with an error(), where there is no database.
+    virtual const SqlQuery* sql_query(std::string_view statement) = 0;
     /// A namespace of the store, with values of type T. The store can be used from child_start() on; in handlers, as `hook.store(space)`.
     template <class T = std::string>
     Store<T> store(std::string_view name) { return Store<T>(store_space(name)); }

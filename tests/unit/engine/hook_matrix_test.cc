@@ -43,6 +43,10 @@ const Way ways[] = {
     {HookId::auth_plain, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
     {HookId::auth_login, hello + "AUTH LOGIN am9l\r\n", "c2VjcmV0\r\n", "AUTH LOGIN\r\n"},
     {HookId::auth_cram_md5, hello + "AUTH CRAM-MD5\r\n", "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n", "AUTH CRAM-MD5\r\n"},
+    {HookId::auth_scram_sha_1, hello, "AUTH SCRAM-SHA-1 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-1\r\n"},
+    {HookId::auth_scram_sha_256, hello, "AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-256\r\n"},
+    {HookId::auth_external, hello, "AUTH EXTERNAL am9l\r\n", "AUTH EXTERNAL\r\n"},
+    {HookId::auth_bearer, hello, "AUTH XOAUTH2 dXNlcj1qb2UBYXV0aD1CZWFyZXIgdG9rZW4BAQ==\r\n", "AUTH XOAUTH2\r\n"},
     {HookId::auth, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
     {HookId::auth_result, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
     {HookId::mail_parse, hello, "MAIL FROM:<a@client.example>\r\n", "RCPT TO:<user@example.com>\r\n"},
@@ -89,6 +93,12 @@ const Cells table[] = {
     {HookId::auth_plain,           {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
     {HookId::auth_login,           {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
     {HookId::auth_cram_md5,        {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
+    // of SCRAM's user nothing is told before the client has sent its proof
+    {HookId::auth_scram_sha_1,     {"334/501",    "334/501",    "334/501",    "454/334",    "535/closed", "421/closed", "-/334"}},
+    {HookId::auth_scram_sha_256,   {"334/501",    "334/501",    "334/501",    "454/334",    "535/closed", "421/closed", "-/334"}},
+    {HookId::auth_external,        {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
+    // the mechanism's own word for a refusal, which the client answers
+    {HookId::auth_bearer,          {"235/503",    "334/535",    "334/535",    "454/334",    "535/closed", "421/closed", "-/334"}},
     {HookId::auth,                 {"235/503",    "535/334",    "535/334",    "454/334",    "535/closed", "421/closed", "-/334"}},
     {HookId::auth_result,          {"235/503",    "235/503",    "235/503",    "235/503",    "235/503",    "235/503",    "235/503"}},
     {HookId::mail_parse,           {"250/250",    "250/250",    "501/503",    "451/503",    "501/closed", "451/closed", "-/503"}},
@@ -128,16 +138,17 @@ std::string name_of(HookId hook, Verdict verdict) { return std::string(hook_name
 struct Walk {
     explicit Walk(const Way& way, const Answer& answer) {
         client.hooks.accept_mail();
-        if (way.hook >= HookId::auth_parse && way.hook <= HookId::auth_result) {
-            client.peer.tls_protocol = "TLSv1.3";
+        const bool is_auth = way.hook >= HookId::auth_parse && way.hook <= HookId::auth_result;
+        if (is_auth) {
             client.hooks.watch(way.hook);  // what nobody handles is not offered
             if (way.hook == HookId::auth_parse || way.hook == HookId::auth_result) client.hooks.answer(HookId::auth, ok());
+            for (const auto& mechanism : auth_mechanisms) client.settings.auth_mechanisms.add(mechanism);
         }
         client.hooks.watch(HookId::reset_transaction);
         client.hooks.watch(HookId::disconnect);
         client.hooks.watch(HookId::post_connection);
         if (way.trigger.empty()) client.hooks.answer(way.hook, answer);
-        output = client.start();
+        output = is_auth ? client.start_encrypted(fakes::tls_facts_with_certificate()) : client.start();
         if (way.trigger.empty()) return;
         client.feed(way.before);
         client.hooks.answer(way.hook, answer);
@@ -251,7 +262,7 @@ public:
         for (const auto& row : table)
             for (const auto verdict : verdicts) {
                 const auto output = Walk(way_to(row.hook), verdict).output;
-                const bool plain = output.empty() || output.substr(0, 3) == "220" || output.substr(0, 3) == "354" ||
+                const bool plain = output.empty() || output.substr(0, 3) == "220" || output.substr(0, 3) == "354" || output.substr(0, 3) == "334" ||
                                    ((row.hook == HookId::helo_parse || row.hook == HookId::ehlo_parse || row.hook == HookId::helo ||
                                      row.hook == HookId::ehlo) &&
                                     output.substr(0, 3) == "250");
@@ -336,6 +347,9 @@ private:
     /// Where a refusal is told to nobody, or the table says that the engine's own words stand.
     static bool uses_text(HookId hook, Verdict verdict) {
         switch (hook) {
+            case HookId::auth_scram_sha_1:
+            case HookId::auth_scram_sha_256:
+            case HookId::auth_bearer: return verdict != Verdict::deny;  // the text comes later, behind a challenge
             case HookId::auth_result:
             case HookId::data_chunk:
             case HookId::received_line:

@@ -1,4 +1,5 @@
 /// session_auth_test.cc: AUTH as far as a transcript does not show it: who is asked, what a success changes, and where secrets do not go.
+#include "fakes/scram_client.h"
 #include "fakes/session_under_test.h"
 #include "smtp/sasl.h"
 #include "support/base64.h"
@@ -17,11 +18,22 @@ using namespace std::string_literals;
 
 std::string plain(const std::string& user, const std::string& password) { return "AUTH PLAIN " + base64("\0"s + user + "\0"s + password); }
 
+void allow_cram_md5(SessionUnderTest& client) { client.settings.auth_mechanisms.add(*find_auth_mechanism("CRAM-MD5")); }
+
 Answer know_secret(HookContext& context) { return static_cast<AuthHook&>(context).proves("secret") ? ok() : deny(); }
 
 class SessionAuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SessionAuthTest);
     CPPUNIT_TEST(mechanisms_are_offered_for_the_hooks_that_are_handled);
+    CPPUNIT_TEST(what_the_server_does_not_want_is_not_offered);
+    CPPUNIT_TEST(external_needs_a_certificate_that_was_verified);
+    CPPUNIT_TEST(what_stands_on_the_clear_connection_is_not_what_is_bound_to);
+    CPPUNIT_TEST(the_certificate_and_the_channel_of_a_proxy_are_nobodys);
+    CPPUNIT_TEST(scram_proves_what_a_plugin_knows);
+    CPPUNIT_TEST(a_scram_back_end_that_is_down_is_told_at_once);
+    CPPUNIT_TEST(a_refused_token_has_a_word_before_the_reply);
+    CPPUNIT_TEST(a_plugin_may_say_who_it_is);
+    CPPUNIT_TEST(an_initial_response_may_be_as_long_as_a_line_of_the_exchange);
     CPPUNIT_TEST(the_mechanisms_hook_is_asked_before_auth);
     CPPUNIT_TEST(a_decision_of_the_mechanisms_hook_is_final);
     CPPUNIT_TEST(plugins_get_the_credentials);
@@ -48,6 +60,7 @@ class SessionAuthTest : public CppUnit::TestFixture {
 
 public:
     void setUp() override {
+        allow_cram_md5(client_);
         client_.peer.tls_protocol = "TLSv1.3";
         client_.peer.tls_cipher = "TLS_AES_256_GCM_SHA384";
         client_.log.set_level(LogLevel::trace);
@@ -57,28 +70,176 @@ public:
         struct Row {
             std::vector<HookId> handled;
             const char* offered;
+            const char* in_the_clear;
         };
-        const Row rows[] = {{{}, ""},
-                            {{HookId::auth_parse}, ""},
-                            {{HookId::auth}, "AUTH LOGIN PLAIN"},
-                            {{HookId::auth_plain}, "AUTH PLAIN"},
-                            {{HookId::auth_login}, "AUTH LOGIN"},
-                            {{HookId::auth_cram_md5}, "AUTH CRAM-MD5"},
-                            {{HookId::auth_cram_md5, HookId::auth_plain}, "AUTH CRAM-MD5 PLAIN"},
-                            {{HookId::auth_cram_md5, HookId::auth}, "AUTH CRAM-MD5 LOGIN PLAIN"}};
+        const Row rows[] = {{{}, "", ""},
+                            {{HookId::auth_parse}, "", ""},
+                            {{HookId::auth}, "AUTH LOGIN PLAIN", "AUTH LOGIN PLAIN"},
+                            {{HookId::auth_plain}, "AUTH PLAIN", "AUTH PLAIN"},
+                            {{HookId::auth_login}, "AUTH LOGIN", "AUTH LOGIN"},
+                            {{HookId::auth_cram_md5}, "AUTH CRAM-MD5", "AUTH CRAM-MD5"},
+                            {{HookId::auth_cram_md5, HookId::auth_plain}, "AUTH CRAM-MD5 PLAIN", "AUTH CRAM-MD5 PLAIN"},
+                            {{HookId::auth_cram_md5, HookId::auth}, "AUTH CRAM-MD5 LOGIN PLAIN", "AUTH CRAM-MD5 LOGIN PLAIN"},
+                            {{HookId::auth_scram_sha_1}, "AUTH SCRAM-SHA-1 SCRAM-SHA-1-PLUS", "AUTH SCRAM-SHA-1"},
+                            {{HookId::auth_scram_sha_256}, "AUTH SCRAM-SHA-256 SCRAM-SHA-256-PLUS", "AUTH SCRAM-SHA-256"},
+                            {{HookId::auth_external}, "AUTH EXTERNAL", ""},
+                            {{HookId::auth_bearer}, "AUTH OAUTHBEARER XOAUTH2", "AUTH OAUTHBEARER XOAUTH2"}};
         for (const auto& row : rows)
             for (const bool is_encrypted : {true, false})
                 for (const bool is_allowed : {true, false}) {
                     SessionUnderTest client;
+                    allow_cram_md5(client);
                     client.settings.auth_without_tls = is_allowed;
-                    if (is_encrypted) client.peer.tls_protocol = "TLSv1.2";
                     for (const auto hook : row.handled) client.hooks.watch(hook);
-                    client.start();
-                    const std::string reply = client.say("EHLO x");
-                    const auto at = reply.find("AUTH");
-                    const std::string shown = at == std::string::npos ? "" : reply.substr(at, reply.find('\r', at) - at);
-                    CPPUNIT_ASSERT_EQUAL(std::string(is_encrypted || is_allowed ? row.offered : ""), shown);
+                    is_encrypted ? client.start_encrypted(fakes::tls_facts_with_certificate(), {"octets", "", ""}) : client.start();
+                    CPPUNIT_ASSERT_EQUAL(std::string(is_encrypted ? row.offered : is_allowed ? row.in_the_clear : ""), offered(client));
                 }
+    }
+
+    void what_the_server_does_not_want_is_not_offered() {
+        SessionUnderTest client;
+        for (const auto& mechanism : auth_mechanisms) client.hooks.watch(mechanism.hook);
+        client.start_encrypted(fakes::tls_facts_with_certificate());
+        CPPUNIT_ASSERT_EQUAL("AUTH EXTERNAL LOGIN OAUTHBEARER PLAIN SCRAM-SHA-1 SCRAM-SHA-256 XOAUTH2"s, offered(client));
+        CPPUNIT_ASSERT_EQUAL("504 5.5.4 Unknown authentication mechanism\r\n"s, client.say("AUTH CRAM-MD5"));
+        SessionUnderTest strict;
+        strict.peer.tls_protocol = "TLSv1.3";
+        strict.settings.auth_mechanisms = AuthMechanismSet::none();
+        strict.settings.auth_mechanisms.add(*find_auth_mechanism("scram-sha-256"));
+        for (const auto& mechanism : auth_mechanisms) strict.hooks.watch(mechanism.hook);
+        strict.start();
+        CPPUNIT_ASSERT_EQUAL("AUTH SCRAM-SHA-256"s, offered(strict));
+        CPPUNIT_ASSERT_EQUAL("504"s, strict.say(plain("joe", "secret")).substr(0, 3));
+    }
+
+    void external_needs_a_certificate_that_was_verified() {
+        for (const auto& [name, facts, offer, code] : {std::tuple{"none", fakes::tls_facts(), "", "502"},
+                                                       std::tuple{"unverified", fakes::tls_facts_with_certificate(false), "", "502"},
+                                                       std::tuple{"verified", fakes::tls_facts_with_certificate(), "AUTH EXTERNAL", "235"}}) {
+            SessionUnderTest client;
+            client.hooks.answer(HookId::auth_external, ok());
+            client.start_encrypted(facts);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(name, std::string(offer), offered(client));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(name, std::string(code), client.say("AUTH EXTERNAL am9l").substr(0, 3));
+        }
+    }
+
+    /// Before STARTTLS there is nothing to bind to, whatever the server is configured to; afterwards the forms that bind are offered.
+    void what_stands_on_the_clear_connection_is_not_what_is_bound_to() {
+        SessionUnderTest client;
+        client.settings.start_tls = StartTls::on;
+        client.settings.auth_without_tls = true;
+        client.hooks.answer(HookId::auth_scram_sha_256, ok());
+        client.hooks.answer(HookId::auth_external, ok());
+        client.start();
+        CPPUNIT_ASSERT_EQUAL("AUTH SCRAM-SHA-256"s, offered(client));
+        client.say("STARTTLS");
+        client.shake_hands(fakes::tls_facts_with_certificate(), {"octets", "", ""});
+        CPPUNIT_ASSERT_EQUAL("AUTH EXTERNAL SCRAM-SHA-256 SCRAM-SHA-256-PLUS"s, offered(client));
+    }
+
+    void the_certificate_and_the_channel_of_a_proxy_are_nobodys() {
+        SessionUnderTest client;
+        client.settings.trusted_proxies = {*IpNetwork::parse("192.0.2.0/24")};
+        client.hooks.answer(HookId::auth_scram_sha_256, ok());
+        client.hooks.answer(HookId::auth_external, ok());
+        client.start_encrypted(fakes::tls_facts_with_certificate(), {"octets", "", ""});
+        CPPUNIT_ASSERT_EQUAL("AUTH EXTERNAL SCRAM-SHA-256 SCRAM-SHA-256-PLUS"s, offered(client));
+        client.say("XCLIENT ADDR=203.0.113.7");
+        CPPUNIT_ASSERT_EQUAL("AUTH SCRAM-SHA-256"s, offered(client));
+        CPPUNIT_ASSERT_EQUAL("504"s, client.say("AUTH EXTERNAL am9l").substr(0, 3));
+        // a client that could bind, and sees that the server does not, is not lied to
+        const fakes::ScramClient scram(ScramHash::sha256, "joe", "secret", "y,,", "");
+        CPPUNIT_ASSERT_EQUAL("334"s, client.say("AUTH SCRAM-SHA-256 " + base64(scram.first())).substr(0, 3));
+    }
+
+    void scram_proves_what_a_plugin_knows() {
+        struct Row {
+            const char* name;
+            Answer answer;
+            bool knows;
+            const char *password, *reply;
+        };
+        const Row rows[] = {{"known", ok(), true, "secret", "235 2.7.0 Authentication successful\r\n"},
+                            {"in the plugin's words", ok("Hello"), true, "secret", "235 2.7.0 Hello\r\n"},
+                            {"wrong password", ok(), true, "wrong", "535 5.7.8 Authentication failed\r\n"},
+                            {"unknown", declined(), false, "secret", "535 5.7.8 Authentication failed\r\n"},
+                            {"refused", deny("Not you"), true, "secret", "535 5.7.8 Not you\r\n"},
+                            {"ok without keys", ok(), false, "secret", "535 5.7.8 Authentication failed\r\n"}};
+        for (const auto& row : rows)
+            for (const bool is_plus : {false, true}) {
+                SessionUnderTest client;
+                client.hooks.on(HookId::auth_scram_sha_256, [&](HookContext& context) {
+                    if (row.knows) CPPUNIT_ASSERT(static_cast<AuthHook&>(context).proves("secret"));
+                    return row.answer;
+                });
+                client.hooks.watch(HookId::auth);
+                client.start_encrypted(fakes::tls_facts(), {"octets", "", ""});
+                client.say("EHLO client.example");
+                fakes::ScramClient scram(ScramHash::sha256, "joe", row.password, is_plus ? "p=tls-exporter,," : "n,,", is_plus ? "octets" : "");
+                const std::string command = "AUTH SCRAM-SHA-256"s + (is_plus ? "-PLUS " : " ") + base64(scram.first());
+                std::string reply = client.say(base64(scram.last(challenge_in(client.say(command)))));
+                if (reply.starts_with("334")) {
+                    CPPUNIT_ASSERT_EQUAL(scram.expected(), challenge_in(reply));
+                    CPPUNIT_ASSERT(!client.session().is_authenticated());
+                    reply = client.say("");
+                }
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.reply), reply);
+                CPPUNIT_ASSERT_EQUAL(row.reply[0] == '2', client.session().is_authenticated());
+                CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.hooks.count(HookId::auth));
+                CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.hooks.count(HookId::auth_scram_sha_256));
+            }
+    }
+
+    void a_scram_back_end_that_is_down_is_told_at_once() {
+        client_.hooks.answer(HookId::auth_scram_sha_1, denysoft());
+        client_.greet();
+        CPPUNIT_ASSERT_EQUAL("454 4.7.0 Temporary authentication failure\r\n"s,
+                             client_.say("AUTH SCRAM-SHA-1 " + base64(fakes::ScramClient(ScramHash::sha1, "joe", "x").first())));
+        CPPUNIT_ASSERT_EQUAL("250"s, client_.say("NOOP").substr(0, 3));
+    }
+
+    void a_refused_token_has_a_word_before_the_reply() {
+        client_.settings.max_errors = 0;
+        client_.hooks.on(HookId::auth_bearer, [](HookContext& context) {
+            const auto& hook = static_cast<AuthHook&>(context);
+            if (hook.credentials.token().equals("down")) return denysoft();
+            return hook.credentials.token().equals("good") ? ok() : deny("No such token");
+        });
+        client_.greet();
+        const auto command = [](const char* token) { return "AUTH XOAUTH2 " + base64("user=joe\1auth=Bearer "s + token + "\1\1"); };
+        for (const std::string last_word : {"", "AQ==", "*", "no base64"}) {
+            CPPUNIT_ASSERT_EQUAL(R"({"status":"401","schemes":"bearer","scope":""})"s, challenge_in(client_.say(command("bad"))));
+            CPPUNIT_ASSERT_EQUAL("535 5.7.8 No such token\r\n"s, client_.say(last_word));
+        }
+        CPPUNIT_ASSERT_EQUAL(R"({"status":"401","schemes":"bearer","scope":""})"s, challenge_in(client_.say(command("no token"))));
+        CPPUNIT_ASSERT_EQUAL("535 5.7.8 Authentication failed\r\n"s, client_.say(""));
+        CPPUNIT_ASSERT_EQUAL("454"s, client_.say(command("down")).substr(0, 3));
+        CPPUNIT_ASSERT_EQUAL("235"s, client_.say(command("good")).substr(0, 3));
+        CPPUNIT_ASSERT_EQUAL("joe"s, client_.session().auth_user());
+    }
+
+    void a_plugin_may_say_who_it_is() {
+        for (const auto& [login, code] : {std::pair{"joe@example.com"s, "235"s}, {""s, "535"s}, {"j\noe"s, "535"s}}) {
+            SessionUnderTest client;
+            client.hooks.on(HookId::auth_external, [login = login](HookContext& context) {
+                static_cast<AuthHook&>(context).set_login(login);
+                return ok();
+            });
+            client.start_encrypted(fakes::tls_facts_with_certificate());
+            client.say("EHLO client.example");
+            CPPUNIT_ASSERT_EQUAL(code, client.say("AUTH EXTERNAL =").substr(0, 3));
+            CPPUNIT_ASSERT_EQUAL(code == "235" ? login : ""s, client.session().auth_user());
+        }
+    }
+
+    void an_initial_response_may_be_as_long_as_a_line_of_the_exchange() {
+        client_.hooks.answer(HookId::auth_bearer, ok());
+        client_.greet();
+        CPPUNIT_ASSERT_EQUAL("500"s, client_.say("NOOP " + std::string(3000, 'x')).substr(0, 3));
+        CPPUNIT_ASSERT_EQUAL("500"s, client_.say("AUTH XOAUTH2 " + std::string(12288, 'x')).substr(0, 3));
+        CPPUNIT_ASSERT_EQUAL("235"s, client_.say("AUTH XOAUTH2 " + base64("user=joe\1auth=Bearer " + std::string(9000, 't') + "\1\1")).substr(0, 3));
+        CPPUNIT_ASSERT_EQUAL("500"s, client_.say("AUTH XOAUTH2 " + std::string(4000, 'x')).substr(0, 3));
     }
 
     void the_mechanisms_hook_is_asked_before_auth() {
@@ -411,6 +572,18 @@ public:
     }
 
 private:
+    /// What EHLO shows of AUTH.
+    static std::string offered(SessionUnderTest& client) {
+        const std::string reply = client.say("EHLO x");
+        const auto at = reply.find("AUTH");
+        return at == std::string::npos ? "" : reply.substr(at, reply.find('\r', at) - at);
+    }
+    /// The octets in a 334.
+    static std::string challenge_in(const std::string& reply) {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(reply, "334 "s, reply.substr(0, 4));
+        return support::from_base64(std::string_view(reply).substr(4, reply.size() - 6)).value();
+    }
+
     inline static const NoteKey<std::string> last_line{"test.last_line"};
     SessionUnderTest client_;
 };

@@ -131,6 +131,10 @@ public:
             {HookId::auth_plain, "EHLO x\r\n", "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "535"},
             {HookId::auth_login, "EHLO x\r\nAUTH LOGIN am9l\r\n", "c2VjcmV0\r\n", "535"},
             {HookId::auth_cram_md5, "EHLO x\r\nAUTH CRAM-MD5\r\n", "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n", "535"},
+            {HookId::auth_scram_sha_1, "EHLO x\r\n", "AUTH SCRAM-SHA-1 biwsbj1qb2Uscj1yYW5kb20=\r\n", "334"},
+            {HookId::auth_scram_sha_256, "EHLO x\r\n", "AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1yYW5kb20=\r\n", "334"},
+            {HookId::auth_external, "EHLO x\r\n", "AUTH EXTERNAL am9l\r\n", "535"},
+            {HookId::auth_bearer, "EHLO x\r\n", "AUTH XOAUTH2 dXNlcj1qb2UBYXV0aD1CZWFyZXIgdG9rZW4BAQ==\r\n", "334"},
             {HookId::auth, "EHLO x\r\n", "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "535"},
             {HookId::mail, "EHLO x\r\n", "MAIL FROM:<a@b>\r\n", "250"},
             {HookId::rcpt, "EHLO x\r\nMAIL FROM:<a@b>\r\n", "RCPT TO:<c@d>\r\n", "250"},
@@ -148,9 +152,9 @@ public:
         for (const auto& row : rows) {
             SessionUnderTest client;
             client.hooks.accept_mail();
-            client.settings.auth_without_tls = true;
+            for (const auto& mechanism : auth_mechanisms) client.settings.auth_mechanisms.add(mechanism);
             client.hooks.wait(row.hook, second);
-            client.start();
+            client.start_encrypted(fakes::tls_facts_with_certificate());
             client.feed(row.before);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.trigger, std::string(), client.feed(row.trigger));
             CPPUNIT_ASSERT_MESSAGE(row.trigger, client.is_parked());

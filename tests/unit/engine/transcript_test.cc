@@ -17,10 +17,13 @@
 ///     ! client ADDRESS           192.0.2.1 unless set
 ///     ! host NAME                the client's name in the DNS
 ///     ! tls PROTOCOL             the connection is encrypted
+///     ! binding TEXT             and that is its channel binding tls-exporter
+///     ! password TEXT            `on HOOK ok` at a hook of SCRAM knows that clear password
+///     ! mechanism NAME           of AUTH may be offered
 ///     ! control NAME LINE        a control file of that one line
 ///     ! accept mail              recipients are accepted, messages queued
 ///     ! on HOOK VERDICT [if=WORD] [code=NNN] [status=X.Y.Z] [text]   what plugins say; with `if` only where their argument contains the word
-///                                (of AUTH: user, blank, password or digest). The first one that fits counts; the text has the same escapes
+///                                (of AUTH: user, blank, password, digest or token). The first one that fits counts; the text has the same escapes
 ///     ! add brackets             mail_pre and rcpt_pre put <> around an address that has none
 ///     ! wait HOOK MILLISECONDS   plugins want to wait there
 ///     ! end                      the client sends nothing more
@@ -99,7 +102,9 @@ Verdict verdict_of(std::string_view name) {
 }
 
 std::string password_of(const AuthHook& hook) {
-    return hook.password() != nullptr ? hook.password()->reveal() : hook.credentials.response().reveal();
+    if (hook.password() != nullptr) return hook.password()->reveal();
+    const auto& token = hook.credentials.token().reveal();
+    return token.empty() ? hook.credentials.response().reveal() : token;
 }
 
 /// What `if=` is looked for in.
@@ -110,6 +115,10 @@ std::string subject_of(const HookContext& context) {
         case HookId::auth_plain:
         case HookId::auth_login:
         case HookId::auth_cram_md5:
+        case HookId::auth_scram_sha_1:
+        case HookId::auth_scram_sha_256:
+        case HookId::auth_external:
+        case HookId::auth_bearer:
         case HookId::auth: return static_cast<const AuthHook&>(context).user() + " " + password_of(static_cast<const AuthHook&>(context));
         case HookId::mail: return static_cast<const MailHook&>(context).sender().path();
         case HookId::rcpt: return static_cast<const RcptHook&>(context).recipient.address().path();
@@ -120,6 +129,8 @@ std::string subject_of(const HookContext& context) {
         default: return {};
     }
 }
+
+bool is_scram(HookId hook) { return hook == HookId::auth_scram_sha_1 || hook == HookId::auth_scram_sha_256; }
 
 struct Condition {
     std::string word;
@@ -150,7 +161,7 @@ public:
     std::string play(std::size_t piece) const {
         SessionUnderTest client;
         prepare(client);
-        std::string output = client.start();
+        std::string output = tls_.empty() ? client.start() : client.start_encrypted(fakes::tls_facts(tls_), {binding_, {}, {}});
         output += client.skip_wait();
         if (piece == 0) play_lines(client, output);
         else play_pieces(client, output, piece);
@@ -179,6 +190,9 @@ private:
         } else if (word == "client") client_ = rest;
         else if (word == "host") host_ = rest;
         else if (word == "tls") tls_ = rest;
+        else if (word == "binding") binding_ = rest;
+        else if (word == "password") password_ = rest;
+        else if (word == "mechanism") mechanisms_.emplace_back(rest);
         else if (word == "control") {
             const auto name = next_word(rest);
             control_.emplace_back(name, rest);
@@ -218,17 +232,20 @@ private:
         for (const auto& [name, value] : settings_) set(client.settings, name, value);
         if (!client_.empty()) client.peer.client.address = IpAddress::parse(client_).value();
         client.peer.host = host_;
-        client.peer.tls_protocol = tls_;
         client.peer.nonce = "nonce";
+        for (const auto& name : mechanisms_) client.settings.auth_mechanisms.add(*find_auth_mechanism(name));
         for (const auto& [name, line] : control_) client.hooks.control[name] = {line};
         if (accepts_mail_) client.hooks.accept_mail();
         for (const auto& [hook, conditions] : answers_) {
             const bool is_accepted = accepts_mail_ && (hook == HookId::rcpt || hook == HookId::queue);
             if (is_accepted && hook == HookId::queue) throw std::runtime_error("`on queue` and `accept mail` exclude each other");
-            client.hooks.on(hook, [conditions = &conditions, is_accepted](HookContext& context) {
+            client.hooks.on(hook, [this, conditions = &conditions, is_accepted](HookContext& context) {
                 const auto subject = subject_of(context);
-                for (const auto& condition : *conditions)
-                    if (subject.find(condition.word) != std::string::npos) return condition.answer;
+                for (const auto& condition : *conditions) {
+                    if (subject.find(condition.word) == std::string::npos) continue;
+                    if (is_scram(context.hook) && condition.answer.verdict == Verdict::ok) (void)static_cast<AuthHook&>(context).proves(password_);
+                    return condition.answer;
+                }
                 return is_accepted ? ok() : declined();
             });
         }
@@ -333,7 +350,8 @@ private:
     }
 
     std::vector<Step> steps_;
-    std::string message_, client_, host_, tls_;
+    std::string message_, client_, host_, tls_, binding_, password_;
+    std::vector<std::string> mechanisms_;
     bool has_message_ = false, accepts_mail_ = false, adds_brackets_ = false, ends_ = false, is_interrupted_ = false, is_closed_ = false;
     std::size_t queued_ = 0;
     std::vector<std::pair<std::string, std::string>> settings_, control_;

@@ -17,6 +17,8 @@ std::string shown(const SaslMechanism::Step& step) {
     switch (step.status) {
         case Status::challenge: return "challenge " + step.challenge;
         case Status::complete: return "complete";
+        case Status::lookup: return "lookup";
+        case Status::proved: return "proved";
         case Status::malformed: return "malformed";
         case Status::refused: return "refused";
     }
@@ -40,7 +42,7 @@ class SaslTest : public CppUnit::TestFixture {
 public:
     void names_are_read_in_any_case() {
         for (const char* name : {"PLAIN", "plain", "Login", "CRAM-md5"}) CPPUNIT_ASSERT_MESSAGE(name, make_sasl(name, "1", "mx"));
-        for (const char* name : {"", "PLAI", "PLAINS", "CRAM_MD5", "SCRAM-SHA-1"}) CPPUNIT_ASSERT_MESSAGE(name, !make_sasl(name, "1", "mx"));
+        for (const char* name : {"", "PLAI", "PLAINS", "CRAM_MD5", "SCRAM-SHA-512", "SCRAM-SHA-1-"}) CPPUNIT_ASSERT_MESSAGE(name, !make_sasl(name, "1", "mx"));
         CPPUNIT_ASSERT_EQUAL(std::string_view("CRAM-MD5"), make_sasl("cram-md5", "1", "mx")->credentials().mechanism());
     }
 
@@ -69,7 +71,8 @@ public:
             {"JOE\0joe\0secret"s, "refused"},
             {"joe\0\0secret"s, "refused"},
             {"\0jo\re\0secret"s, "refused"},
-            {"\0jo\xff\0secret"s, "refused"}};
+            {"\0jo\xff\0secret"s, "refused"},
+            {"\0joe\0sec\tret"s, "refused"}};
         for (const auto& [octets, result] : rows)
             CPPUNIT_ASSERT_EQUAL_MESSAGE(octets, std::string(result), shown(make_sasl("PLAIN", "", "")->take(octets)));
     }
@@ -156,6 +159,8 @@ public:
         CPPUNIT_ASSERT(plain.proves("secret"));
         CPPUNIT_ASSERT(!plain.proves("secre"));
         CPPUNIT_ASSERT(!plain.proves(""));
+        plain.set_password("gr\xfc\xdf");
+        CPPUNIT_ASSERT(plain.proves("gr\xfc\xdf"));
         Credentials cram("CRAM-MD5");
         cram.set_challenge("<1@mx>");
         CPPUNIT_ASSERT(!cram.proves("secret"));

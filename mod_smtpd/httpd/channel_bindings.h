@@ -1,0 +1,16 @@
+/// channel_bindings.h: the octets that SCRAM-…-PLUS binds a login to (RFC 5056), from mod_ssl's SSL object.
+#pragma once
+
+#include "httpd/apache.h"
+
+#include "smtp/channel_bindings.h"
+
+namespace smtpd::httpd {
+
+/// Hooks that note the SSL object of each connection; mod_ssl need not be loaded.
+void register_channel_bindings();
+
+/// Of a connection whose handshake is done; empty where there is no TLS, or none that can be bound to.
+smtp::ChannelBindings channel_bindings_of(conn_rec* connection);
+
+}  // namespace smtpd::httpd

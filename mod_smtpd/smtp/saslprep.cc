@@ -1,0 +1,46 @@
+#include "smtp/saslprep.h"
+
+#include "smtp/octets.h"
+#include "smtp/utf8.h"
+
+#ifdef HAVE_STRINGPREP
+#include <stringprep.h>
+#endif
+
+#include <algorithm>
+
+namespace smtpd::smtp {
+namespace {
+
+bool has_control(std::string_view utf8) {
+    for (; !utf8.empty(); utf8.remove_prefix(first_code_point(utf8).length)) {
+        const char32_t value = first_code_point(utf8).value;
+        if (value < 0x20 || (value >= 0x7f && value < 0xa0)) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+std::optional<std::string> saslprep(std::string_view text) {
+    if (!is_valid_utf8(text) || has_control(text)) return std::nullopt;
+    std::string out(text);
+#ifdef HAVE_STRINGPREP
+    if (std::all_of(text.begin(), text.end(), is_ascii)) return out;
+    const std::size_t room = text.size() * 18 + 1;  // the longest that normalisation makes of one code point: U+FDFA, eighteen
+    out.resize(room);
+    if (stringprep(out.data(), out.size(), static_cast<Stringprep_profile_flags>(0), stringprep_saslprep) != STRINGPREP_OK) {
+        std::fill(out.begin(), out.end(), '\0');
+        return std::nullopt;
+    }
+    out.resize(out.find('\0'));
+#endif
+    return out;
+}
+
+std::string prepared_password(std::string_view password) {
+    auto prepared = saslprep(password);
+    return prepared ? std::move(*prepared) : std::string(password);
+}
+
+}  // namespace smtpd::smtp
