@@ -39,6 +39,14 @@ plugin_LTLIBRARIES = \
 	plugins/user_config.la \
 	plugins/whitelist.la
 
+plugin_authdir = $(plugindir)/auth
+plugin_auth_LTLIBRARIES = \
+	plugins/auth/auth_checkpassword.la \
+	plugins/auth/auth_dovecot.la \
+	plugins/auth/auth_flat_file.la \
+	plugins/auth/auth_httpd.la \
+	plugins/auth/authdeny.la
+
 plugin_identdir = $(plugindir)/ident
 plugin_ident_LTLIBRARIES = \
 	plugins/ident/geoip.la \
@@ -60,7 +68,7 @@ plugin_logging_LTLIBRARIES = \
 	plugins/logging/warn.la
 
 # All of them, for the rules that treat them alike; a new folder is added here too.
-plugin_modules = $(plugin_LTLIBRARIES) $(plugin_ident_LTLIBRARIES) $(plugin_queue_LTLIBRARIES) $(plugin_logging_LTLIBRARIES)
+plugin_modules = $(plugin_LTLIBRARIES) $(plugin_auth_LTLIBRARIES) $(plugin_ident_LTLIBRARIES) $(plugin_queue_LTLIBRARIES) $(plugin_logging_LTLIBRARIES)
 
 # Installed as well, for plugins that are built elsewhere.
 smtpddatadir = $(datadir)/smtpd

@@ -48,6 +48,8 @@ tests_unit_tests_SOURCES = \
 	tests/unit/net/proxy_header_test.cc \
 	tests/unit/net/zone_resolver_test.cc \
 	tests/unit/plugins/adaptive_test.cc \
+	tests/unit/plugins/auth_test.cc \
+	tests/unit/plugins/auth_dovecot_test.cc \
 	tests/unit/plugins/badmailfrom_test.cc \
 	tests/unit/plugins/badrcptto_test.cc \
 	tests/unit/plugins/commands_test.cc \

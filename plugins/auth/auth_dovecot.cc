@@ -1,0 +1,172 @@
+/// auth/auth_dovecot: passwords and tokens as Dovecot checks them.
+///
+/// Asks Dovecot's auth service over its local socket, so that one set of users serves IMAP and SMTP, with whatever passdb Dovecot has:
+///
+///     service auth {
+///         unix_listener /run/dovecot/auth-smtp {
+///             mode = 0660
+///             user = www-data
+///         }
+///     }
+///
+///     SmtpPlugin auth/auth_dovecot /run/dovecot/auth-smtp
+///
+/// PLAIN and LOGIN are offered, and with `tokens` XOAUTH2 and OAUTHBEARER, for a Dovecot that has a passdb for them. Dovecot is told the client's address, and whether
+/// the connection is encrypted; the name under which a user is known afterwards is the one that Dovecot gives.
+///
+/// ## When Dovecot cannot say
+///
+/// A Dovecot that is down, slow (`timeout`) or says something else is 454 4.7.0, as is an answer that it marks as temporary. Dovecot holds its own refusals back
+/// for some seconds (`auth_failure_delay`), during which this thread waits: `timeout` has to be longer.
+///
+/// ## Replies
+///
+/// `535 5.7.8 Authentication failed`; `454 4.7.0`.
+///
+/// ## Differences from qpsmtpd
+///
+/// There is no such plugin there.
+#include <smtpd/base64.h>
+#include <smtpd/client_socket.h>
+#include <smtpd/plugin.h>
+
+#include <algorithm>
+
+#include <unistd.h>
+
+namespace smtpd::plugins {
+namespace {
+
+constexpr std::size_t longest_line = 16 * 1024;
+constexpr std::string_view request_id = "1";
+
+/// "OK\t1\tuser=joe" as words; in each, \001 is an escape for what stands for itself otherwise.
+std::vector<std::string> words_of(std::string_view line) {
+    std::vector<std::string> out(1);
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const char next = i + 1 < line.size() ? line[i + 1] : '\0';
+        if (line[i] == '\t') out.emplace_back();
+        else if (line[i] != '\x01') out.back() += line[i];
+        else if (++i < line.size()) out.back() += next == '0' ? '\0' : next == '1' ? '\x01' : next == 't' ? '\t' : next == 'n' ? '\n' : next == 'r' ? '\r' : next;
+    }
+    return out;
+}
+
+}  // namespace
+
+class AuthDovecot final : public Plugin {
+public:
+    static constexpr bool reads_body = false;
+
+    struct Options {
+        std::string socket = "/run/dovecot/auth-client";
+        std::string service = "smtp";
+        bool tokens = false;
+        Duration timeout = std::chrono::seconds(20);
+        static OptionTable table() {
+            return {option("socket", &Options::socket, "the path of Dovecot's socket for clients of its auth service").positional(0),
+                    option("service", &Options::service, "what Dovecot is told that the login is for"),
+                    option("tokens", &Options::tokens, "whether Dovecot checks the tokens of XOAUTH2 and OAUTHBEARER, too"),
+                    option("timeout", &Options::timeout, "how long Dovecot may take").range("100ms", "50s")};
+        }
+    };
+
+    AuthDovecot(Setup& setup, const Options& options) : options_(options), path_(setup.path(options.socket)) {
+        if (options_.service.empty() || options_.service.find_first_of("\t\n\r\x01") != std::string::npos) setup.error("service: \"{}\" is no name", quoted(options_.service));
+        const auto judge = [this](const AuthHook& hook) { return this->judge(hook); };
+        setup.hooks.auth_plain.add(judge);
+        setup.hooks.auth_login.add(judge);
+        if (options_.tokens) setup.hooks.auth_bearer.add(judge);
+    }
+
+private:
+    Answer judge(const AuthHook& hook) const {
+        auto answer = ask(hook);
+        if (answer) return std::move(*answer);
+        hook.log(LogLevel::error, "error: {}", answer.error().what);
+        return denysoft();
+    }
+
+    Result<Answer> ask(const AuthHook& hook) const {
+        auto dovecot = ClientSocket::connect_local(path_, std::min(options_.timeout, hook.time_left()));
+        if (!dovecot) return dovecot.error();
+        const std::string mechanism(hook.password() ? "PLAIN" : hook.mechanism());
+        std::string line = request(hook, mechanism);
+        const auto sent = dovecot->send(line);
+        wipe(line);
+        if (!sent) return sent.error();
+        if (auto ready = read_greeting(*dovecot, mechanism); !ready) return ready.error();
+        return read_verdict(*dovecot, hook);
+    }
+
+    static Result<void> read_greeting(ClientSocket& dovecot, const std::string& mechanism) {
+        bool knows_version = false, has_mechanism = false;
+        for (;;) {
+            const auto line = dovecot.receive_line(longest_line);
+            if (!line) return line.error();
+            const auto words = words_of(*line);
+            if (words[0] == "VERSION" && words.size() >= 3) knows_version = words[1] == "1";
+            else if (words[0] == "MECH" && words.size() >= 2) has_mechanism |= words[1] == mechanism;
+            else if (words[0] == "DONE") break;
+            else if (words[0] != "SPID" && words[0] != "CUID" && words[0] != "COOKIE") return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};
+        }
+        if (!knows_version) return Error{ErrorCode::unavailable, "Dovecot's auth protocol has another version than 1", 0};
+        if (!has_mechanism) return Error{ErrorCode::unavailable, format_text("Dovecot does not offer {}", mechanism), 0};
+        return {};
+    }
+
+    /// Our greeting and the question in one: Dovecot does not want to be waited for.
+    std::string request(const AuthHook& hook, const std::string& mechanism) const {
+        const Connection& client = hook.connection;
+        std::string line = format_text("VERSION\t1\t1\nCPID\t{}\n", getpid());
+        line += format_text("AUTH\t{}\t{}\tservice={}\trip={}\trport={}\tlip={}\tlport={}", request_id, mechanism, options_.service, client.address(), client.port(),
+                                       client.local().address, client.local().port);
+        if (client.is_tls()) line += "\tsecured";
+        std::string response = client_response(hook);
+        std::string encoded = base64(response);
+        line += "\tresp=" + encoded + "\n";
+        wipe(response);
+        wipe(encoded);
+        return line;
+    }
+
+    /// What the client has said, or would have said with PLAIN.
+    static std::string client_response(const AuthHook& hook) {
+        if (const Secret* const password = hook.password()) return '\0' + hook.user() + '\0' + password->reveal();
+        const std::string token = "auth=Bearer " + hook.credentials.token().reveal() + "\1\1";
+        if (hook.mechanism() == "XOAUTH2") return "user=" + hook.user() + "\1" + token;
+        std::string name;  // as RFC 5801 4 has it
+        for (const char c : hook.user()) name += c == '=' ? "=3D" : c == ',' ? "=2C" : std::string(1, c);
+        return "n," + (name.empty() ? name : "a=" + name) + ",\1" + token;
+    }
+
+    static Result<Answer> read_verdict(ClientSocket& dovecot, const AuthHook& hook) {
+        for (;;) {
+            const auto line = dovecot.receive_line(longest_line);
+            if (!line) return line.error();
+            const auto words = words_of(*line);
+            if (words.size() < 2 || words[1] != request_id) return Error{ErrorCode::unavailable, "Dovecot answers what it was not asked", 0};
+            if (words[0] == "OK") return accepted(words, hook);
+            if (words[0] == "FAIL") {
+                const bool is_temporary = std::find(words.begin(), words.end(), "temp") != words.end();
+                return is_temporary ? Error{ErrorCode::unavailable, "Dovecot cannot say for the moment", 0} : Result<Answer>(deny());
+            }
+            if (words[0] != "CONT" || hook.password()) return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};
+            (void)dovecot.send(format_text("CONT\t{}\t\n", request_id));  // it has said why it refuses the token; FAIL follows
+        }
+    }
+
+    static Result<Answer> accepted(const std::vector<std::string>& words, const AuthHook& hook) {
+        constexpr std::string_view key = "user=";
+        for (const auto& word : words)
+            if (word.starts_with(key)) hook.set_login(word.substr(key.size()));
+        return Answer(ok());
+    }
+
+    const Options options_;
+    const std::string path_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("auth/auth_dovecot", smtpd::plugins::AuthDovecot);

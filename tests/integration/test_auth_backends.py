@@ -1,0 +1,235 @@
+"""Back ends of AUTH on a running server: httpd's own providers, a flat file, checkpassword; SCRAM with channel binding through mod_ssl."""
+
+import base64
+import hashlib
+import hmac
+import os
+import pathlib
+import re
+import sqlite3
+import ssl
+import subprocess
+
+import pytest
+
+import smtpd_env
+from certificates import Authority, client_context, lines as ssl_lines, needs_mod_ssl
+from smtp_client import Client
+from test_auth import encoded, plain
+
+PLUGINS = smtpd_env.DEFAULT_PLUGINS
+CLEAR = "SmtpAuthWithoutTLS on"
+#: "secret" by htpasswd -bm
+HASH = "$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0"
+
+
+def needs_modules(*names):
+    for name in names:
+        if not (pathlib.Path(smtpd_env.BUILD["httpd_modules"]) / f"mod_{name}.so").is_file():
+            pytest.skip(f"this httpd has no mod_{name}")
+
+
+def outcome(port, user, password):
+    """The code that AUTH PLAIN is answered with."""
+    with Client(port) as client:
+        client.ehlo()
+        client.send(plain(user, password) + "\r\n")
+        code = client.reply().code
+        client.quit()
+        return code
+
+
+def test_a_file_of_htpasswd(make_server, mpm):
+    needs_modules("authn_core", "authn_file")
+    server = make_server(mpm, modules=("authn_core", "authn_file"), main='<SmtpAuth file>\nAuthUserFile "@root@/users"\n</SmtpAuth>')
+    (server.root / "users").write_text(f"joe:{HASH}\n")
+    smtp = server.smtp(f"SmtpPlugin auth/auth_httpd\n{PLUGINS}", CLEAR)
+    server.start()
+    with Client(smtp.port) as client:
+        assert "AUTH LOGIN PLAIN" in client.ehlo().text
+        client.command(plain("joe", "wrong"), 535, "5.7.8")
+        client.command(plain("jim", "secret"), 535, "5.7.8")
+        client.command("AUTH LOGIN", 334)
+        client.command(encoded("joe"), 334)
+        client.command(encoded("secret"), 235, "2.7.0")
+        client.quit()
+    (server.root / "users").unlink()
+    server.expect_log("Could not open password file")
+    server.expect_log("the provider file could not say")
+    assert outcome(smtp.port, "joe", "secret") == 454
+
+
+def test_a_database_through_mod_dbd(make_server):
+    needs_modules("authn_core", "authn_dbd", "dbd")
+    main = ('DBDriver sqlite3\nDBDParams "@root@/work/users.db"\n<SmtpAuth dbd>\nAuthDBDUserPWQuery "SELECT password FROM users WHERE login = %s"\n</SmtpAuth>')
+    server = make_server("event", modules=("authn_core", "authn_dbd", "dbd"), main=main)
+    with sqlite3.connect(server.work / "users.db") as database:
+        database.execute("CREATE TABLE users (login TEXT, password TEXT)")
+        database.execute("INSERT INTO users VALUES (?, ?)", ("joe@example.com", HASH))
+    os.chmod(server.work / "users.db", 0o666)
+    smtp = server.smtp(f"SmtpPlugin auth/auth_httpd\n{PLUGINS}", CLEAR)
+    server.start()
+    assert outcome(smtp.port, "joe@example.com", "secret") == 235
+    assert outcome(smtp.port, "joe@example.com", "wrong") == 535
+    assert outcome(smtp.port, "joe' OR '1'='1", "secret") == 535
+    with sqlite3.connect(server.work / "users.db") as database:
+        database.execute("DROP TABLE users")
+    server.expect_log("Query execution error")
+    server.expect_log("the provider dbd could not say")
+    assert outcome(smtp.port, "joe@example.com", "secret") == 454
+
+
+def test_sections_are_told_apart(make_server):
+    needs_modules("authn_core", "authn_file")
+    main = ('<SmtpAuth file name=staff>\nAuthUserFile "@root@/staff"\n</SmtpAuth>\n<SmtpAuth file>\nAuthUserFile "@root@/users"\n</SmtpAuth>')
+    server = make_server("event", modules=("authn_core", "authn_file"), main=main)
+    (server.root / "users").write_text(f"joe:{HASH}\n")
+    (server.root / "staff").write_text(f"ann:{HASH}\n")
+    users = server.smtp(f"SmtpPlugin auth/auth_httpd\n{PLUGINS}", CLEAR)
+    both = server.smtp(f"SmtpPlugin auth/auth_httpd\nSmtpPlugin auth/auth_httpd:staff staff\n{PLUGINS}", CLEAR, name="both.example.com")
+    server.start()
+    assert [outcome(users.port, "joe", "secret"), outcome(users.port, "ann", "secret")] == [235, 535]
+    assert [outcome(both.port, "joe", "secret"), outcome(both.port, "ann", "secret")] == [235, 235]
+
+
+@pytest.mark.parametrize(("main", "plugins", "complaint"), [
+    ("", "SmtpPlugin auth/auth_httpd", "there is no section <SmtpAuth> without a name"),
+    ("", "SmtpPlugin auth/auth_httpd section=staff", "there is no section <SmtpAuth> with name=staff"),
+    ("<SmtpAuth nonsense>\n</SmtpAuth>", "", 'there is no provider "nonsense"'),
+    ("<SmtpAuth>\n</SmtpAuth>", "", "takes the names of providers"),
+    ("<SmtpAuth file>\nNonsense on\n</SmtpAuth>", "", "Invalid command 'Nonsense'"),
+    ("SmtpAuthMechanisms PLAIN SCRAM", "", 'there is no mechanism "SCRAM"'),
+    ("SmtpAuthMechanisms PLAIN +CRAM-MD5", "", "takes names, or names that all have + or - in front"),
+])
+def test_mistakes_are_found_by_configtest(make_server, main, plugins, complaint):
+    server = make_server("event", modules=("authn_core", "authn_file"), main=main)
+    server.smtp(f"{plugins}\n{PLUGINS}")
+    is_content, output = server.configtest()
+    assert not is_content
+    assert complaint in output, output
+
+
+def test_the_flat_file_serves_swaks(make_server):
+    swaks = smtpd_env.shutil.which("swaks") or pytest.skip("swaks is not installed")
+    server = make_server("event")
+    smtp = server.smtp(f"SmtpPlugin auth/auth_flat_file\n{PLUGINS}", f"{CLEAR}\nSmtpAuthMechanisms +CRAM-MD5 -SCRAM-SHA-1",
+                       control={"flat_auth_pw": "joe@example.com:secret\n"})
+    server.start()
+    with Client(smtp.port) as client:
+        assert "AUTH CRAM-MD5 LOGIN PLAIN SCRAM-SHA-256\n" in client.ehlo().text + "\n"
+        client.quit()
+    for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
+        for password, code in (("secret", 0), ("wrong", 28)):
+            command = [swaks, "--server", "127.0.0.1", "--port", str(smtp.port), "--from", "joe@example.com", "--to", "you@elsewhere.example", "--auth", mechanism,
+                       "--auth-user", "joe@example.com", "--auth-password", password]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert done.returncode == code, done.stdout + done.stderr
+
+
+def test_checkpassword_is_run(make_server, mpm):
+    server = make_server(mpm)
+    program = server.root / "checkpw"
+    program.write_text("#!/bin/sh\ncase $(tr '\\0' ' ' <&3) in 'joe secret Y123456 ') exec \"$@\" ;; 'down '*) exit 111 ;; *) exit 1 ;; esac\n")
+    program.chmod(0o755)
+    smtp = server.smtp(f'SmtpPlugin auth/auth_checkpassword checkpw="{program}" true=/bin/true\n{PLUGINS}', CLEAR)
+    server.expect_log("ended with 111")
+    server.start()
+    assert outcome(smtp.port, "joe", "secret") == 235
+    assert outcome(smtp.port, "joe", "wrong") == 535
+    assert outcome(smtp.port, "down", "secret") == 454
+
+
+# --- SCRAM-SHA-256-PLUS, from Python's own ssl module ---
+
+def scram(reader, writer, password, header, binding):
+    """Plays the client behind the greeting or the handshake; the code that it is told in the end."""
+    def say(text):
+        writer.write(text.encode() + b"\r\n")
+        writer.flush()
+        while line := reader.readline().decode():
+            if re.match(r"\d{3} ", line):  # not what s_client tells of session tickets
+                return line.strip()
+        raise AssertionError("the server has closed the connection")
+
+    def mac(key, text):
+        return hmac.new(key, text, hashlib.sha256).digest()
+
+    offered = say("EHLO client.example.net")
+    assert offered.startswith("250 ")
+    bare = "n=joe@example.com,r=clientnonce"
+    name = "SCRAM-SHA-256-PLUS" if header.startswith("p=") else "SCRAM-SHA-256"
+    reply = say(f"AUTH {name} " + encoded(header + bare))
+    if not reply.startswith("334"):
+        return int(reply[:3])
+    first = base64.b64decode(reply[4:]).decode()
+    fields = dict(part.split("=", 1) for part in first.split(","))
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields["s"]), int(fields["i"]))
+    without = "c=" + base64.b64encode(header.encode() + binding).decode() + ",r=" + fields["r"]
+    message = f"{bare},{first},{without}".encode()
+    key = mac(salted, b"Client Key")
+    proof = bytes(a ^ b for a, b in zip(key, mac(hashlib.sha256(key).digest(), message)))
+    reply = say(encoded(without + ",p=" + base64.b64encode(proof).decode()))
+    if not reply.startswith("334"):
+        return int(reply[:3])
+    assert base64.b64decode(reply[4:]).decode() == "v=" + base64.b64encode(mac(mac(salted, b"Server Key"), message)).decode()
+    return int(say("")[:3])
+
+
+@pytest.mark.parametrize("start_tls", [False, True], ids=["implicit", "starttls"])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_scram_is_bound_to_the_connection(make_server, version, start_tls):
+    needs_mod_ssl()
+    server = make_server("event", modules=("ssl", "socache_shmcb"), main='SSLSessionCache "shmcb:@root@/cache(512000)"')
+    authority = Authority(server.root)
+    certificate = ssl_lines(authority.issue("localhost", "mx.example.com"))
+    smtp = server.smtp(f"SmtpPlugin auth/auth_flat_file\n{PLUGINS}", "SmtpStartTLS on" if start_tls else certificate,
+                       control={"flat_auth_pw": "joe@example.com:secret\n"})
+    if start_tls:
+        server.http(certificate, name="mx.example.com", protocol="https")
+    server.start()
+    context = client_context(authority)
+    context.minimum_version = context.maximum_version = version
+    is_old = version == ssl.TLSVersion.TLSv1_2
+
+    def login(header, binding_of, password="secret"):
+        with Client(smtp.port, greet=start_tls) as client:
+            if start_tls:
+                assert "AUTH" not in client.ehlo().text
+                client.start_tls(context, "localhost")
+            else:
+                client.socket = context.wrap_socket(client.socket, server_hostname="localhost")
+                client.reply().expect(220)
+            stream = client.socket.makefile("rwb")
+            return scram(stream, stream, password, header, binding_of(client.socket))
+
+    def unique(connection):
+        return connection.get_channel_binding("tls-unique") or b""
+
+    def end_point(connection):
+        return hashlib.sha256(connection.getpeercert(binary_form=True)).digest()
+
+    assert login("n,,", lambda connection: b"") == 235
+    assert login("p=tls-server-end-point,,", end_point) == 235
+    assert login("p=tls-server-end-point,,", end_point, "wrong") == 535
+    assert login("p=tls-server-end-point,,", lambda connection: b"x" * 32) == 535
+    assert login("p=tls-unique,,", unique) == (235 if is_old else 535)
+    assert login("p=tls-exporter,,", lambda connection: b"x" * 32) == 535
+    assert login("y,,", lambda connection: b"") == 535
+
+    # tls-exporter, which Python's ssl module does not know, from OpenSSL's own client; that leaves the context out, which makes a difference before TLS 1.3
+    if is_old:
+        return
+    command = [smtpd_env.shutil.which("openssl"), "s_client", *(["-starttls", "smtp"] if start_tls else []), "-connect", f"127.0.0.1:{smtp.port}", "-servername", "localhost", "-nocommands", "-ign_eof",
+               "-keymatexport", "EXPORTER-Channel-Binding", "-keymatexportlen", "32", "-tls1_3"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        try:
+            exported = b""
+            for line in client.stdout:
+                if b"Keying material: " in line:
+                    exported = bytes.fromhex(line.split(b": ")[1].strip().decode())
+                if line.startswith(b"250 " if start_tls else b"220 "):  # behind STARTTLS s_client shows what its own EHLO was answered
+                    break
+            assert len(exported) == 32
+            assert scram(client.stdout, client.stdin, "secret", "p=tls-exporter,,", exported) == 235
+        finally:
+            client.kill()
