@@ -15,6 +15,9 @@ dist_example_control_DATA = \
 	conf/control/rcpthosts \
 	conf/control/relayclients
 
+example_fail2bandir = $(exampledir)/fail2ban
+dist_example_fail2ban_DATA = conf/fail2ban/smtpd.conf
+
 conf/smtpd.load: $(top_srcdir)/conf/smtpd.load.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) conf && $(fill_in) $(top_srcdir)/conf/smtpd.load.in >$@.tmp && mv -f $@.tmp $@
 

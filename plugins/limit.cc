@@ -113,7 +113,7 @@ private:
         case What::failed_logins:
             if (options_.per != Per::login) hooks.auth_parse.decide([this](const ParseHook& hook) { return judge(hook, {}, 0); });
             else
-                for (auto* point : {&hooks.auth_plain, &hooks.auth_login, &hooks.auth_cram_md5})
+                for (auto* point : hooks.auth_attempts())
                     point->decide(Priority::first, [this](const AuthHook& hook) { return judge(hook, {.login = hook.user()}, 0); });
             hooks.auth_result.observe([this](const AuthResultHook& hook) {
                 if (hook.is_refused()) count_later(hook, {.login = hook.user}, 1);

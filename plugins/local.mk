@@ -42,6 +42,7 @@ plugin_LTLIBRARIES = \
 plugin_authdir = $(plugindir)/auth
 plugin_auth_LTLIBRARIES = \
 	plugins/auth/auth_checkpassword.la \
+	plugins/auth/auth_delay.la \
 	plugins/auth/auth_dovecot.la \
 	plugins/auth/auth_flat_file.la \
 	plugins/auth/auth_httpd.la \

@@ -22,6 +22,7 @@
 #include <smtpd/waiting.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -416,6 +417,10 @@ struct Hooks {
     /// AUTH, credentials in place. ok: 235, the client is authenticated and may relay. declined by all, deny: 535; denysoft: 454;
     /// deny_disconnect: 535 and close; denysoft_disconnect: 421 and close. A back end that cannot answer is denysoft, never deny or declined.
     HookPoint<AuthHook> auth_plain, auth_login, auth_cram_md5, auth_scram_sha_1, auth_scram_sha_256, auth_external, auth_bearer, auth;
+    /// Those of the mechanisms: every attempt comes to exactly one of them, before `auth`.
+    std::array<HookPoint<AuthHook>*, 7> auth_attempts() {
+        return {&auth_plain, &auth_login, &auth_cram_md5, &auth_scram_sha_1, &auth_scram_sha_256, &auth_external, &auth_bearer};
+    }
     /// An exchange of AUTH has ended, well or not. Observers only.
     HookPoint<AuthResultHook> auth_result;
     HookPoint<ParseHook> mail_parse;

@@ -1,0 +1,110 @@
+/// auth/auth_delay: who guesses passwords waits longer each time.
+///
+/// Every refused login makes the next answer to AUTH later: by `first` after the first one, then twice as long each time, up to `max`. Refusals are counted by
+/// the client's address, where `ipv4_prefix` and `ipv6_prefix` take neighbours together, and by the name that was tried, whether there is such a user or not;
+/// the larger number counts. They are forgotten `time` after the last one.
+///
+/// The right password waits as long as a wrong one: otherwise the answer's time would tell which it was. So somebody who guesses at a user's password also
+/// delays that user, by `max` at most; `by_login=no` counts addresses only. Sessions that wait are parked and hold no thread under the event MPM.
+///
+/// Broken or cancelled exchanges count, failures of a back end do not. `limit failed_logins` refuses who has too many.
+///
+///     SmtpPlugin auth/auth_delay ipv4_prefix=24
+///     SmtpPlugin limit:passwords failed_logins max=10 time=1h reject_type=temp_disconnect
+///     SmtpPlugin auth/auth_flat_file
+///
+/// Whitelisted clients and relay clients do not wait. The counters are in the namespace `auth_delay` of the store; if it fails, nobody waits.
+///
+/// ## Differences from qpsmtpd
+///
+/// There is no such plugin there.
+#include <smtpd/plugin.h>
+#include <smtpd/store_records.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+
+namespace smtpd::plugins {
+
+class AuthDelay final : public PolicyPlugin {
+public:
+    static constexpr bool reads_body = false;
+
+    struct Options {
+        Duration first = std::chrono::seconds(1);
+        Duration max = std::chrono::seconds(30);
+        Duration time = std::chrono::hours(1);
+        unsigned ipv4_prefix = 32;
+        unsigned ipv6_prefix = 64;
+        bool by_login = true;
+        static OptionTable table() {
+            return {option("first", &Options::first, "the delay after one refused login").range("10ms", "1min"),
+                    option("max", &Options::max, "the longest delay").range("10ms", "50s"),
+                    option("time", &Options::time, "how long a refused login is remembered").range("1s", "30d"),
+                    option("ipv4_prefix", &Options::ipv4_prefix, "IPv4 clients that share so many bits are one").range("8", "32"),
+                    option("ipv6_prefix", &Options::ipv6_prefix, "IPv6 clients that share so many bits are one").range("16", "128"),
+                    option("by_login", &Options::by_login, "whether refused logins are counted for the name that was tried, too")};
+        }
+    };
+
+    AuthDelay(Setup& setup, const Options& options)
+        : options_(options), counts_(setup.store<std::int64_t>("auth_delay")), wish_(("auth_delay.wish " + setup.instance()).c_str()) {
+        for (auto* point : setup.hooks.auth_attempts())
+            point->ask([this](const AuthHook& hook, Questions& questions) { questions.delay(wish(hook)); })
+                .decide([this](const AuthHook& hook) { return account(hook); }, Priority::first);
+        setup.hooks.auth_result.observe([this](const AuthResultHook& hook) {
+            if (hook.is_refused()) count(hook);
+        });
+    }
+
+private:
+    /// Noted for account(): others may count meanwhile.
+    Duration wish(const AuthHook& hook) const {
+        Duration& noted = hook.connection.notes().get(wish_);
+        noted = delay_for(failures(hook, hook.user()));
+        return noted;
+    }
+
+    Finding account(const AuthHook& hook) const {
+        const Duration waited = std::exchange(hook.connection.notes().get(wish_), Duration(0));
+        return waited.count() == 0 ? pass() : pass("held up for {}", OptionType<Duration>::show(waited));
+    }
+
+    Duration delay_for(std::int64_t failures) const {
+        if (failures <= 0) return {};
+        Duration delay = options_.first;
+        for (std::int64_t i = 1; i < failures && delay < options_.max; ++i) delay *= 2;
+        return std::min(delay, options_.max);
+    }
+
+    std::vector<std::string> keys(const HookContext& hook, std::string_view user) const {
+        const IpAddress& address = hook.connection.address();
+        std::vector<std::string> out{"client " + client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix)};
+        constexpr std::size_t longest_name = 256;  // nobody is called like this; the store has limits
+        if (options_.by_login && !user.empty()) out.push_back("login " + ascii_lower(user.substr(0, longest_name)));
+        return out;
+    }
+
+    std::int64_t failures(const HookContext& hook, std::string_view user) const {
+        std::int64_t most = 0;
+        for (const auto& key : keys(hook, user)) {
+            const auto count = hook.store(counts_).get(key);
+            if (!count) hook.log(LogLevel::warning, "error: store: {}", count.error().what);
+            else most = std::max(most, count->value_or(0));
+        }
+        return most;
+    }
+
+    void count(const AuthResultHook& hook) const {
+        for (const auto& key : keys(hook, hook.user))
+            if (const auto done = hook.store(counts_).add(key, 1, options_.time); !done) hook.log(LogLevel::warning, "error: store: {}", done.error().what);
+    }
+
+    const Options options_;
+    const Store<std::int64_t> counts_;
+    const NoteKey<Duration> wish_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("auth/auth_delay", smtpd::plugins::AuthDelay);
