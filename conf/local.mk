@@ -1,7 +1,7 @@
 # conf/local.mk: what an operator starts from. Installed as examples, never over a site's own files.
 
 exampledir = $(datadir)/smtpd
-dist_example_DATA = conf/quickstart.conf.in
+dist_example_DATA = conf/quickstart.conf.in conf/submission.conf
 example_DATA = conf/smtpd.load conf/smtpd.conf
 EXTRA_DIST += conf/smtpd.load.in conf/smtpd.conf.in
 CLEANFILES += $(example_DATA)

@@ -9,6 +9,7 @@ nobase_dist_manual_DATA = \
 	docs/log-ids.md \
 	docs/migration.md \
 	docs/sample_plugin.cc \
+	docs/submission.md \
 	docs/tls.md \
 	docs/why-refused.md \
 	docs/writing-a-plugin.md

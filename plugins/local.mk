@@ -35,6 +35,7 @@ plugin_LTLIBRARIES = \
 	plugins/relay.la \
 	plugins/resolvable_fromhost.la \
 	plugins/rhsbl.la \
+	plugins/sender_login.la \
 	plugins/tarpit.la \
 	plugins/user_config.la \
 	plugins/whitelist.la

@@ -77,6 +77,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/rcpt_ok_test.cc \
 	tests/unit/plugins/relay_test.cc \
 	tests/unit/plugins/resolvable_fromhost_test.cc \
+	tests/unit/plugins/sender_login_test.cc \
 	tests/unit/plugins/tarpit_test.cc \
 	tests/unit/plugins/user_config_test.cc \
 	tests/unit/plugins/whitelist_test.cc \

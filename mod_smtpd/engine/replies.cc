@@ -79,6 +79,7 @@ constexpr Text text_of(Say what) {
         case Say::auth_cancelled: return {501, {5, 7, 0}, "Authentication cancelled"};
         case Say::auth_line_too_long: return {500, {5, 5, 6}, "Authentication exchange line is too long"};
         case Say::auth_failed: return {535, {5, 7, 8}, "Authentication failed"};
+        case Say::authenticate_first: return {530, {5, 7, 0}, "Authentication required"};
         case Say::bad_submitter: return {501, {5, 5, 4}, "AUTH needs an address as xtext, or <>"};
         case Say::tls_ready: return {220, {2, 0, 0}, "Ready to start TLS"};
         case Say::tls_unavailable: return {454, {4, 7, 0}, "TLS is not available now, try again later"};

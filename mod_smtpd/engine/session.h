@@ -277,6 +277,7 @@ private:
     void end_of_data();
     void complete_message();
     void after_message_stage(HookId hook, const Answer& answer);
+    void complete_submission();
     void add_trace_fields();
     void after_queue(const Answer& answer);
     Reply queued_reply() const;

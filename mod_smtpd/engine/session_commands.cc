@@ -225,6 +225,7 @@ Reply Session::hello_reply() {
 void Session::mail(std::string_view rest) {
     if (greeted_ == Greeted::no) return respond(Say::hello_first);
     if (transaction_) return respond(Say::nested_mail);
+    if (settings_.submission && !is_authenticated()) return respond(Say::authenticate_first);
     if (settings_.max_transactions != 0 && ++mail_commands_ > settings_.max_transactions) return end_connection(reply(Say::too_many_transactions));
     std::string storage;
     if (!rewritten(HookId::mail_parse, rest, storage)) return;

@@ -6,6 +6,7 @@
 
 #include "engine/trace_fields.h"
 #include "smtp/utf8.h"
+#include "support/date.h"
 #include "support/strings.h"
 
 namespace smtpd::engine {
@@ -143,7 +144,15 @@ void Session::after_message_stage(HookId hook, const Answer& answer) {
     }
 }
 
+/// RFC 6409 8.2, 8.3: what every message has to have, and some programs leave to the server.
+void Session::complete_submission() {
+    Headers& headers = transaction_->message().headers();
+    if (!headers.get("Date")) headers.append("Date", support::rfc5322_date(clock_.wall()));
+    if (!headers.get("Message-ID")) headers.append("Message-ID", format_text("<{}@{}>", transaction_->id(), server_name_));
+}
+
 void Session::add_trace_fields() {
+    if (settings_.submission) complete_submission();
     std::string received = received_value(*this, *transaction_, settings_.software);
     if (hooks_.has(HookId::received_line)) {
         std::string value = received;

@@ -90,6 +90,7 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.start_tls = config_.start_tls.value_or(StartTlsChoice{}).mode;
     settings_.auth_without_tls = auth_without_tls(control_, config_.auth_without_tls, settings_.start_tls, problems);
     warn_of_tls_files(control_, problems);
+    settings_.submission = config_.submission.value_or(false);
     settings_.auth_mechanisms = config_.auth_mechanisms.value_or(engine::AuthMechanismSet());
     settings_.scram_secret = format_text("{} {} {}", support::random_bits(), support::random_bits(), support::random_bits());
     for (const auto* passwords : config_.passwords)

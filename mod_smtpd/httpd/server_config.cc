@@ -349,6 +349,11 @@ const char* set_handshake_timeout(cmd_parms* cmd, void*, const char* text) {
     });
 }
 
+const char* set_submission(cmd_parms* cmd, void*, int on) {
+    config_of(cmd).submission = on != 0;
+    return nullptr;
+}
+
 /// SmtpAuthMechanisms name …, or +name -name …
 const char* set_auth_mechanisms(cmd_parms* cmd, void*, int argc, char* const argv[]) {
     const bool is_relative = argc > 0 && (*argv[0] == '+' || *argv[0] == '-');
@@ -456,6 +461,7 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.auth_without_tls = either(auth_without_tls, base.auth_without_tls);
     out.start_tls = either(start_tls, base.start_tls);
     out.handshake_timeout = either(handshake_timeout, base.handshake_timeout);
+    out.submission = either(submission, base.submission);
     out.auth_mechanisms = either(auth_mechanisms, base.auth_mechanisms);
     out.passwords = base.passwords;
     out.passwords.insert(out.passwords.end(), passwords.begin(), passwords.end());
@@ -521,6 +527,8 @@ const command_rec directives[] = {
     AP_INIT_TAKE12("SmtpStartTLS", setter(set_start_tls), nullptr, RSRC_CONF,
                    "off (default), on or required: STARTTLS, with the certificate of the virtual host of the same ServerName, or the one named"),
     AP_INIT_TAKE1("SmtpHandshakeTimeout", setter(set_handshake_timeout), nullptr, RSRC_CONF, "how long a TLS handshake may take; default 30s"),
+    AP_INIT_FLAG("SmtpSubmission", setter(set_submission), nullptr, RSRC_CONF,
+                 "on: only authenticated clients may send, and messages are completed (RFC 6409, ports 587 and 465); off (default)"),
     AP_INIT_TAKE_ARGV("SmtpAuthMechanisms", setter(set_auth_mechanisms), nullptr, RSRC_CONF,
                       "mechanisms that may be offered; or changes to the default, which is all but CRAM-MD5: +CRAM-MD5 -LOGIN"),
     AP_INIT_RAW_ARGS("<SmtpAuth", setter(add_auth_section), nullptr, RSRC_CONF,

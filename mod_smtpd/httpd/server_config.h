@@ -82,6 +82,7 @@ struct ServerConfig {
     std::optional<bool> auth_without_tls;
     std::optional<StartTlsChoice> start_tls;
     std::optional<std::chrono::seconds> handshake_timeout;
+    std::optional<bool> submission;
     std::optional<engine::AuthMechanismSet> auth_mechanisms;
     std::vector<Passwords*> passwords;  ///< of <SmtpAuth> sections; of two with the same name the later one counts
 

@@ -277,6 +277,7 @@ private:
         else if (name == "max_recipient_domains") settings.max_recipient_domains = static_cast<unsigned>(number());
         else if (name == "extensions") set_extensions(settings, value);
         else if (name == "start_tls") settings.start_tls = value == "required" ? StartTls::required : value == "on" ? StartTls::on : StartTls::off;
+        else if (name == "submission") settings.submission = value == "on";
         else if (name == "greeting") settings.greeting = value;
         else if (name == "server_name") settings.server_name = value;
         else bad("setting " + std::string(name));

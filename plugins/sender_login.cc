@@ -1,0 +1,85 @@
+/// sender_login: an authenticated client sends under its own addresses only.
+///
+/// The control file `senderlogins` says whose an address is: an address, `@domain`, or a regular expression, as in badmailfrom, then the logins that may use it.
+///
+///     joe@example.com    joe joe@example.com
+///     sales@example.com  joe ann
+///     @example.com       postmaster
+///
+/// The first line that matches the sender counts, so addresses stand before their domain. Logins are compared without regard to upper and lower case.
+/// A sender that is in no line may be used by every client that has authenticated; with `unlisted=refuse`, by that whose login it is, and nobody
+/// else. The null sender, of reports about other mail, is everybody's.
+///
+/// Clients that have not authenticated may not use a sender of the list either, if `everybody` is on: then mail of its domains comes through this server only.
+///
+///     SmtpPlugin sender_login unlisted=refuse
+///
+/// ## Replies
+///
+/// `550 5.7.1 joe may not send as ann@example.com`.
+///
+/// ## Differences from qpsmtpd
+///
+/// There is no such plugin there.
+#include <smtpd/plugin.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace smtpd::plugins {
+
+class SenderLogin final : public PolicyPlugin {
+public:
+    static constexpr bool reads_body = false;
+    static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};  // who authenticated is a relay client
+
+    struct Options {
+        bool unlisted = true;
+        bool everybody = false;
+        static OptionTable table() {
+            return {option("unlisted", &Options::unlisted, "whether a sender that is in no line may be used by every login").choices({{"allow", true}, {"refuse", false}}),
+                    option("everybody", &Options::everybody, "whether clients that have not authenticated are refused senders of the list")};
+        }
+    };
+
+    SenderLogin(Setup& setup, const Options& options) : options_(options), owners_(setup.control().address_patterns("senderlogins")) {
+        setup.hooks.mail.decide([this](const MailHook& hook) { return judge(hook); });
+    }
+
+private:
+    Finding judge(const MailHook& hook) const {
+        const Connection& client = hook.connection;
+        if (hook.sender().is_null()) return skip("the null sender");
+        if (!client.is_authenticated() && !options_.everybody) return skip("nobody has logged in");
+        const auto owners = owners_.get();
+        const ListEntry* const entry = owners->find(hook.sender());
+        const std::string& login = client.auth_user();
+        if (entry ? is_among(entry->reason, login) : may_use_unlisted(hook.sender(), client)) return pass();
+        const std::string who = login.empty() ? "a client that has not logged in" : quoted(login);
+        return refusal(hook, who);
+    }
+
+    bool may_use_unlisted(const Address& sender, const Connection& client) const {
+        return options_.unlisted || !client.is_authenticated() || ascii_equal(sender.folded(), client.auth_user());
+    }
+
+    static bool is_among(const std::string& logins, const std::string& login) {
+        std::istringstream words(logins);
+        for (std::string word; words >> word;)
+            if (!login.empty() && ascii_equal(word, login)) return true;
+        return false;
+    }
+
+    static Finding refusal(const MailHook& hook, const std::string& who) {
+        const std::string text = format_text("{} may not send as {}", who, quoted(hook.sender().to_string()));
+        return fail("{}", text).reply(text);
+    }
+
+    const Options options_;
+    const Watched<AddressPatterns> owners_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("sender_login", smtpd::plugins::SenderLogin);
