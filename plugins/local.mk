@@ -43,10 +43,13 @@ plugin_LTLIBRARIES = \
 plugin_authdir = $(plugindir)/auth
 plugin_auth_LTLIBRARIES = \
 	plugins/auth/auth_checkpassword.la \
+	plugins/auth/auth_cvm_unix_local.la \
 	plugins/auth/auth_delay.la \
 	plugins/auth/auth_dovecot.la \
 	plugins/auth/auth_flat_file.la \
 	plugins/auth/auth_httpd.la \
+	plugins/auth/auth_vpopmail_sql.la \
+	plugins/auth/auth_vpopmaild.la \
 	plugins/auth/authdeny.la
 
 plugin_identdir = $(plugindir)/ident

@@ -49,6 +49,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/net/zone_resolver_test.cc \
 	tests/unit/plugins/adaptive_test.cc \
 	tests/unit/plugins/auth_test.cc \
+	tests/unit/plugins/auth_daemons_test.cc \
 	tests/unit/plugins/auth_delay_test.cc \
 	tests/unit/plugins/auth_dovecot_test.cc \
 	tests/unit/plugins/badmailfrom_test.cc \

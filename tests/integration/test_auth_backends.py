@@ -79,6 +79,26 @@ def test_a_database_through_mod_dbd(make_server):
     assert outcome(smtp.port, "joe@example.com", "secret") == 454
 
 
+def test_vpopmails_table(make_server):
+    needs_modules("dbd")
+    server = make_server("event", modules=("dbd",), main='DBDriver sqlite3\nDBDParams "@root@/work/vpopmail.db"')
+    with sqlite3.connect(server.work / "vpopmail.db") as database:
+        database.execute("CREATE TABLE vpopmail (pw_name TEXT, pw_domain TEXT, pw_passwd TEXT, pw_clear_passwd TEXT)")
+        rows = [("joe", "example.com", HASH, None), ("ann", "example.com", None, "secret"), ("nobody", "example.com", "", "")]
+        database.executemany("INSERT INTO vpopmail VALUES (?, ?, ?, ?)", rows)
+    os.chmod(server.work / "vpopmail.db", 0o666)
+    smtp = server.smtp(f"SmtpPlugin auth/auth_vpopmail_sql\n{PLUGINS}", CLEAR)
+    server.start()
+    tries = [("joe@example.com", "secret", 235), ("JOE@Example.COM", "secret", 235), ("joe@example.com", "wrong", 535), ("ann@example.com", "secret", 235),
+             ("ann@example.com", "wrong", 535), ("nobody@example.com", "", 535), ("nobody@example.com", "x", 535), ("jim@example.com", "secret", 535), ("joe", "secret", 535),
+             ("joe'--@example.com", "secret", 535)]
+    assert [outcome(smtp.port, user, password) for user, password, _ in tries] == [code for _, _, code in tries]
+    with sqlite3.connect(server.work / "vpopmail.db") as database:
+        database.execute("DROP TABLE vpopmail")
+    server.expect_log("error: database")
+    assert outcome(smtp.port, "ann@example.com", "secret") == 454
+
+
 def test_sections_are_told_apart(make_server):
     needs_modules("authn_core", "authn_file")
     main = ('<SmtpAuth file name=staff>\nAuthUserFile "@root@/staff"\n</SmtpAuth>\n<SmtpAuth file>\nAuthUserFile "@root@/users"\n</SmtpAuth>')
@@ -95,6 +115,7 @@ def test_sections_are_told_apart(make_server):
 @pytest.mark.parametrize(("main", "plugins", "complaint"), [
     ("", "SmtpPlugin auth/auth_httpd", "there is no section <SmtpAuth> without a name"),
     ("", "SmtpPlugin auth/auth_httpd section=staff", "there is no section <SmtpAuth> with name=staff"),
+    ("", "SmtpPlugin auth/auth_vpopmail_sql", "mod_dbd is not loaded"),
     ("<SmtpAuth nonsense>\n</SmtpAuth>", "", 'there is no provider "nonsense"'),
     ("<SmtpAuth>\n</SmtpAuth>", "", "takes the names of providers"),
     ("<SmtpAuth file>\nNonsense on\n</SmtpAuth>", "", "Invalid command 'Nonsense'"),

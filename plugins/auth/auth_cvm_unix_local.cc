@@ -1,0 +1,71 @@
+/// auth/auth_cvm_unix_local: passwords as a credential validation module (CVM) checks them, over its local socket.
+///
+///     SmtpPlugin auth/auth_cvm_unix_local cvm_socket=/var/lib/cvm/cvm-unix-local.socket
+///
+/// It wants the password itself, so PLAIN and LOGIN are offered. `joe@example.com` is asked for as `joe` of `example.com`, a name without a domain as one of
+/// `localhost`. Whether a server offers AUTH at all, and on which port, is a matter of its virtual host: qpsmtpd's `enable_smtp` and `enable_ssmtp` are therefore
+/// not there.
+///
+/// The module's answer decides: the credentials are right; they are not (100, 535 5.7.8); anything else, a module that is down or slow (`timeout`) is 454 4.7.0.
+///
+/// ## Differences from qpsmtpd
+///
+/// A module that cannot say is 454; there it was left to the next plugin, or 535.
+#include <smtpd/client_socket.h>
+#include <smtpd/plugin.h>
+
+#include <algorithm>
+
+namespace smtpd::plugins {
+
+class AuthCvmUnixLocal final : public Plugin {
+public:
+    static constexpr bool reads_body = false;
+
+    struct Options {
+        std::string cvm_socket;
+        Duration timeout = std::chrono::seconds(10);
+        static OptionTable table() {
+            return {option("cvm_socket", &Options::cvm_socket, "the path of the module's socket").required(),
+                    option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
+        }
+    };
+
+    AuthCvmUnixLocal(Setup& setup, const Options& options) : options_(options), path_(setup.path(options.cvm_socket)) {
+        setup.hooks.auth_plain.add([this](const AuthHook& hook) { return judge(hook); });
+        setup.hooks.auth_login.add([this](const AuthHook& hook) { return judge(hook); });
+    }
+
+private:
+    enum Reply : unsigned char { accepted = 0, rejected = 100 };
+
+    Answer judge(const AuthHook& hook) const {
+        const auto reply = ask(hook);
+        if (reply && *reply == accepted) return ok();
+        if (reply && *reply == rejected) return deny();
+        hook.log(LogLevel::error, "error: {}", reply ? format_text("the module answers {}", static_cast<unsigned>(*reply)) : reply.error().what);
+        return denysoft();
+    }
+
+    Result<unsigned char> ask(const AuthHook& hook) const {
+        auto module = ClientSocket::connect_local(path_, std::min(options_.timeout, hook.time_left()));
+        if (!module) return module.error();
+        const auto at = hook.user().rfind('@');
+        const std::string domain = at == std::string::npos ? "localhost" : hook.user().substr(at + 1);
+        std::string request = '\1' + hook.user().substr(0, at) + '\0' + domain + '\0' + hook.password()->reveal() + '\0' + '\0';
+        const auto sent = module->send(request);
+        wipe(request);
+        if (!sent) return sent.error();
+        if (auto finished = module->finish_sending(); !finished) return finished.error();
+        const auto first = module->receive(1);
+        if (!first) return first.error();
+        return static_cast<unsigned char>(first->front());
+    }
+
+    const Options options_;
+    const std::string path_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("auth/auth_cvm_unix_local", smtpd::plugins::AuthCvmUnixLocal);
