@@ -8,6 +8,7 @@ tests_cppflags = $(core_cppflags) -I$(top_srcdir)/tests -I$(top_srcdir) \
 tests_unit_tests_SOURCES = \
 	tests/unit/engine/api_test.cc \
 	tests/unit/engine/history_test.cc \
+	tests/unit/engine/auth_bad_input_test.cc \
 	tests/unit/engine/extensions_test.cc \
 	tests/unit/engine/hook_matrix_test.cc \
 	tests/unit/engine/mail_parameters_test.cc \
