@@ -8,6 +8,7 @@ nobase_dist_manual_DATA = \
 	docs/hooks.md \
 	docs/log-ids.md \
 	docs/migration.md \
+	docs/recipients.md \
 	docs/sample_plugin.cc \
 	docs/submission.md \
 	docs/tls.md \

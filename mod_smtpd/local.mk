@@ -159,6 +159,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/mail_parameters.h \
 	mod_smtpd/engine/mail_transaction.h \
 	mod_smtpd/engine/name_service.h \
+	mod_smtpd/engine/recipient_results.cc \
+	mod_smtpd/engine/recipient_results.h \
 	mod_smtpd/engine/replies.cc \
 	mod_smtpd/engine/replies.h \
 	mod_smtpd/engine/services.h \
@@ -169,6 +171,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/session_commands.cc \
 	mod_smtpd/engine/session_data.cc \
 	mod_smtpd/engine/session_history.cc \
+	mod_smtpd/engine/session_results.cc \
 	mod_smtpd/engine/session_tls.cc \
 	mod_smtpd/engine/session_proxy.cc \
 	mod_smtpd/engine/settings.h \

@@ -21,6 +21,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_dns_test.cc \
 	tests/unit/engine/session_end_test.cc \
 	tests/unit/engine/session_parking_test.cc \
+	tests/unit/engine/session_results_test.cc \
 	tests/unit/engine/session_proxy_test.cc \
 	tests/unit/engine/session_test.cc \
 	tests/unit/engine/trace_fields_test.cc \
@@ -37,6 +38,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/host/plugin_file_test.cc \
 	tests/unit/host/plugin_set_test.cc \
 	tests/unit/host/policy_test.cc \
+	tests/unit/host/recipient_refusal_test.cc \
 	tests/unit/httpd/pace_test.cc \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
@@ -204,6 +206,7 @@ bad_plugins = \
 
 helper_plugins = \
 	tests/helper_plugins/asks_dns.la \
+	tests/helper_plugins/judges_recipients.la \
 	tests/helper_plugins/knows_passwords.la \
 	tests/helper_plugins/store_probe.la
 
@@ -280,6 +283,7 @@ EXTRA_DIST += tests/compat tests/fuzz/corpus tests/integration tests/transcripts
 # A DSO that is not installed is only built as one if libtool is told of a directory.
 bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere
 tests_helper_plugins_asks_dns_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_helper_plugins_judges_recipients_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_helper_plugins_knows_passwords_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_helper_plugins_store_probe_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_asks_too_long_la_LDFLAGS = $(bad_plugin_ldflags)

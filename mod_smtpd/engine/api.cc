@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(HookId::count)> 
     "auth_parse", "auth-plain", "auth-login", "auth-cram-md5", "auth-scram-sha-1", "auth-scram-sha-256", "auth-external", "auth-bearer", "auth", "auth_result",
     "mail_parse", "mail_pre", "mail",
     "rcpt_parse", "rcpt_pre", "rcpt",
-    "data", "data_chunk", "data_headers_end", "data_post_headers", "received_line", "data_post",
+    "data", "data_chunk", "data_headers_end", "data_post_headers", "received_line", "data_post", "data_post_rcpt",
     "queue_pre", "queue", "queue_post", "reset_transaction",
     "vrfy", "noop", "help", "unrecognized_command", "quit", "disconnect", "post-connection",
     "deny", "ok", "logging", "config", "user_config", "post-fork"};

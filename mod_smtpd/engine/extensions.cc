@@ -25,6 +25,7 @@ constexpr Row rows[] = {
     {"DSN", false},
     {"REQUIRETLS", false},
     {"MT-PRIORITY", false},
+    {"PRDR", true},
     {"LIMITS", true},
     {"VRFY", true},
     {"HELP", true},

@@ -23,6 +23,7 @@ enum class Extension : std::uint8_t {
     dsn,                    ///< RFC 3461
     require_tls,            ///< RFC 8689; on encrypted connections only
     mt_priority,            ///< RFC 6710
+    prdr,                   ///< draft-hall-prdr-00; where a plugin judges single recipients after DATA
     limits,                 ///< RFC 9422
     vrfy,                   ///< RFC 5321 3.5; where a plugin answers it
     help,                   ///< RFC 5321 4.1.1.8

@@ -69,6 +69,7 @@ std::string HistoryEntry::to_string() const {
     case Kind::fault: out += quoted(text); break;
     default: out += shown(*this, text); break;
     }
+    if (!recipient.empty()) out += ", for " + quoted(recipient);
     if (karma != 0) out += format_text(", karma {}{}", karma > 0 ? "+" : "", karma);
     return out;
 }
@@ -88,6 +89,7 @@ void History::add(HistoryEntry entry) noexcept {
     try {
         cut(entry.text);
         cut(entry.reply);
+        cut(entry.recipient);
         entries_.push_back(std::move(entry));
     } catch (...) {  // no memory
         ++dropped_;

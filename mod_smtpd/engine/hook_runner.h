@@ -53,6 +53,8 @@ public:
     virtual bool asks(HookId hook) const noexcept = 0;
     /// Whether anybody looks at the body of messages; where nobody does, it need not be kept.
     virtual bool reads_body() const noexcept { return true; }
+    /// Whether anybody may refuse single recipients after DATA.
+    virtual bool judges_recipients() const noexcept { return has(HookId::data_post_rcpt); }
     /// Collects what the handlers of context.hook want to wait for. Called again with the same `wait` when a part of its questions is answered, with all
     /// answers so far in context.answers(); `wait.questions` is then what those handlers ask beyond that whose answers have come. Never throws.
     virtual void ask(HookContext& context, Wait& wait) noexcept = 0;

@@ -109,6 +109,11 @@ Refusal take_priority(const MailContext& mail) {
     return accepted;
 }
 
+Refusal take_prdr(const MailContext& mail) {
+    mail.transaction.set_prdr();
+    return accepted;
+}
+
 // ---- RCPT
 
 struct RcptContext {
@@ -173,6 +178,7 @@ constexpr Row<MailContext> mail_rows[] = {
     {"ENVID", {Extension::dsn}, true, take_envid, Say::bad_envid},
     {"REQUIRETLS", {Extension::require_tls}, false, take_require_tls},
     {"MT-PRIORITY", {Extension::mt_priority}, true, take_priority, Say::bad_priority},
+    {"PRDR", {Extension::prdr}, false, take_prdr},
 };
 
 constexpr Row<RcptContext> rcpt_rows[] = {

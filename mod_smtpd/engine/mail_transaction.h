@@ -6,6 +6,9 @@
 #include "message/stored_message.h"
 
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace smtpd::engine {
 
@@ -23,17 +26,34 @@ public:
     /// DATA: whatever was there before is forgotten.
     void begin_message() { message_.emplace(spool_); }
 
+    /// RCPT is accepted: `path` is what the client said, the recipient what plugins have made of it.
+    void add_recipient(std::string path, Recipient recipient) {
+        rcpt_paths_.push_back(std::move(path));
+        recipient.set_rcpt_number(rcpt_count());
+        recipients_.push_back(std::move(recipient));
+    }
+    /// How many RCPT were accepted, whatever plugins have made of the list of recipients since.
+    std::uint32_t rcpt_count() const noexcept { return static_cast<std::uint32_t>(rcpt_paths_.size()); }
+    /// What the client said in one of them, counted from 1: "<user@example.com>"; "" where it is not ASCII, for replies are.
+    const std::string& rcpt_path(std::uint32_t number) const noexcept { return rcpt_paths_[number - 1]; }
+    /// Plugins are against all of those that were recipients.
+    bool is_without_recipients() const noexcept { return recipients_.empty() && !turned_away_.empty(); }
+
     void set_parameters(Parameters parameters) { sender_parameters_ = std::move(parameters); }
     void set_declared_size(std::uint64_t octets) noexcept { declared_size_ = octets; }
     void set_body_type(BodyType type) noexcept { body_type_ = type; }
     void set_smtputf8() noexcept { smtputf8_ = true; }
     void set_requires_tls() noexcept { requires_tls_ = true; }
+    void set_prdr() noexcept { is_prdr_ = true; }
+    bool is_prdr() const noexcept { return is_prdr_; }  ///< the client wants a reply for each recipient
     void set_dsn_return(DsnReturn what) noexcept { dsn_return_ = what; }
     void set_envelope_id(std::string id) { envelope_id_ = std::move(id); }
     void set_submitter(Address address) { submitter_ = std::move(address); }
 
 private:
     const message::SpoolSettings& spool_;
+    std::vector<std::string> rcpt_paths_;
+    bool is_prdr_ = false;
     std::optional<message::StoredMessage> message_;
 };
 

@@ -40,6 +40,8 @@ constexpr Text text_of(Say what) {
         case Say::too_many_transactions: return {421, {4, 7, 0}, "Too many transactions in one session, come again"};
         case Say::too_many_domains: return {452, {4, 5, 3}, "Too many recipient domains in one session, come again"};
         case Say::too_many_recipients: return {452, {4, 5, 3}, "Too many recipients"};
+        case Say::one_recipient_only: return {452, {4, 5, 3}, "One recipient at a time, send to the others afterwards"};
+        case Say::recipients_follow: return {353, {}, "A reply for each recipient follows"};
         case Say::go_ahead: return {354, {}, "Go ahead, end with <CRLF>.<CRLF>"};
         case Say::bad_chunk_size: return {501, {5, 5, 4}, "Syntax: BDAT size [LAST]; closing connection, for it is unknown where the chunk ends"};
         case Say::chunks_begun: return {503, {5, 5, 1}, "The message has begun with BDAT; end it with BDAT or RSET"};
@@ -167,6 +169,11 @@ constexpr Rows rows_of(HookId hook) {
             rows.deny_disconnect = close(554, hard, "Message denied");
             rows.denysoft_disconnect = close(421, soft, "Message temporarily denied");
             return rows;
+        }
+        case HookId::data_post_rcpt: {
+            constexpr Row hard_row = refuse(550, hard, "Message denied for this recipient");
+            constexpr Row soft_row = refuse(450, soft, "Message temporarily denied for this recipient");
+            return denials(hard_row, soft_row, hard_row, soft_row);  // the connection is closed after the message's last reply
         }
         case HookId::data_post_headers:
         case HookId::data_post:

@@ -16,7 +16,8 @@ namespace smtpd::engine {
 enum class Say {
     hello_first, hello_needs_host, mail_first, rcpt_first, nested_mail, not_implemented, syntax_error, line_too_long,
     bare_newline_in_command, nul_in_command, bad_size, size_exceeded, bad_body, body_not_offered, bad_ret, bad_envid, bad_notify, bad_orcpt, bad_priority,
-    unknown_parameter, needs_smtputf8, bad_utf8_argument, bad_utf8_header, too_many_transactions, too_many_domains, too_many_recipients, go_ahead,
+    unknown_parameter, needs_smtputf8, bad_utf8_argument, bad_utf8_header, too_many_transactions, too_many_domains, too_many_recipients,
+    one_recipient_only, recipients_follow, go_ahead,
     bad_chunk_size, chunks_begun, chunk_failed_before, binary_needs_chunks, bare_newline_in_header,
     message_too_large, header_too_large, bare_lf_in_message, bare_cr_in_message, nul_in_message, text_line_too_long, spool_full,
     spool_failed, incomplete_message, reset_ok, noop_ok, too_many_errors, idle_timeout, session_timeout, too_slow, shutting_down,

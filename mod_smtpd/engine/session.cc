@@ -104,6 +104,10 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
             RcptHook context(*this, *transaction_, *recipient_);
             return call(static_cast<HookContext&>(context));
         }
+        case HookId::data_post_rcpt: {
+            DataPostRcptHook context(*this, *transaction_, transaction_->recipients()[judging_.next]);
+            return call(static_cast<HookContext&>(context));
+        }
         case HookId::data:
         case HookId::data_headers_end:
         case HookId::data_post_headers:
@@ -538,6 +542,7 @@ void Session::after(HookId hook, const Answer& answer) {
         case HookId::data_post_headers:
         case HookId::data_post:
         case HookId::queue_pre: return after_message_stage(hook, answer);
+        case HookId::data_post_rcpt: return after_recipient(answer);
         case HookId::queue: return after_queue(answer);
         default: return after_simple(hook, answer);
     }

@@ -5,7 +5,7 @@
 /// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
 ///
 /// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_tls.cc, session_proxy.cc,
-/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_history.cc.
+/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc (what the message leads to), session_history.cc.
 #pragma once
 
 #include "engine/auth_mechanisms.h"
@@ -215,6 +215,7 @@ private:
     bool offers(Extension extension) const;
     ExtensionSet offered() const;
     ParameterRules parameter_rules() const;
+    bool takes_one_recipient() const noexcept;
     bool has_room_for_recipient(const Address& address);
     Reply hello_reply();
     std::string announcement(Extension extension) const;
@@ -279,10 +280,21 @@ private:
     void after_message_stage(HookId hook, const Answer& answer);
     void complete_submission();
     void add_trace_fields();
+
+    // session_results.cc
+    void judge_recipients();
+    void after_recipient(const Answer& answer);
+    void queue_message();
     void after_queue(const Answer& answer);
     Reply queued_reply() const;
-    void answer_message(const Reply& decided);
+    Reply with_id(Reply decided) const;
+    void note_result(const Reply& told, bool has_own_reason) const;
+    void note_mixed_results(const Reply& told, bool is_queued) const;
+    void respond_to_each(const std::vector<Reply>& replies);
+    void answer_recipients(const Reply& rest, bool is_queued);
     void end_message(const Reply& decided);
+    void end_turned_away();
+    void leave_message();
     void end_refused_message();
 
     const Settings& settings_;
@@ -311,6 +323,7 @@ private:
     std::string hello_argument_;
     std::string hello_rest_;
     std::optional<Recipient> recipient_;
+    std::string rcpt_path_;    ///< of it, as the client said
     std::string argument_;
     std::string verb_text_;
     std::vector<std::string> capabilities_;
@@ -368,6 +381,13 @@ private:
     bool headers_seen_ = false;
     std::optional<Reply> refusal_;  ///< what the end of data will be answered with
     bool drop_data_ = false;
+    /// The recipients, one by one.
+    struct Judging {
+        std::size_t next = 0;
+        bool is_running = false;   ///< the loop goes on when the stage is over
+        bool disconnects = false;  ///< somebody wants the connection closed
+    };
+    Judging judging_;
     bool hang_up_ = false;          ///< that answer is given at once and ends the session
     MonotonicTime data_since_{};
     std::uint64_t data_octets_ = 0;

@@ -179,6 +179,7 @@ bool Session::offers(Extension extension) const {
     if (!settings_.extensions.has(extension)) return false;
     switch (extension) {
         case Extension::require_tls: return is_tls();  // RFC 8689 2
+        case Extension::prdr: return hooks_.judges_recipients();
         case Extension::xclient:
         case Extension::xforward: return proxy_.has_value();
         default: return true;
@@ -198,7 +199,7 @@ std::string Session::announcement(Extension extension) const {
             break;
         case Extension::limits:
             if (settings_.max_transactions != 0) line += format_text(" MAILMAX={}", announced_limit(settings_.max_transactions));
-            line += format_text(" RCPTMAX={}", announced_limit(settings_.max_recipients));
+            line += format_text(" RCPTMAX={}", takes_one_recipient() && !offers(Extension::prdr) ? 1 : announced_limit(settings_.max_recipients));
             if (settings_.max_recipient_domains != 0) line += format_text(" RCPTDOMAINMAX={}", announced_limit(settings_.max_recipient_domains));
             break;
         case Extension::xclient: line = capability_of(smtp::AttributeCommand::xclient); break;
@@ -305,6 +306,7 @@ void Session::rcpt(std::string_view rest) {
     if (!recipient.parameters().empty())
         if (const auto refused = take_rcpt_parameters(parameter_rules(), is_smtputf8, recipient)) return respond(*refused);
     if (!has_room_for_recipient(recipient.address())) return;
+    rcpt_path_ = recipient.address().is_ascii() ? recipient.address().path() : std::string();
     recipient_ = std::move(recipient);
     stage(HookId::rcpt);
 }
@@ -314,6 +316,7 @@ void Session::rcpt(std::string_view rest) {
 bool Session::has_room_for_recipient(const Address& address) {
     std::optional<Say> limit;
     if (transaction_->recipients().size() >= settings_.max_recipients) limit = Say::too_many_recipients;
+    else if (takes_one_recipient() && !transaction_->recipients().empty()) limit = Say::one_recipient_only;
     const auto most_domains = settings_.max_recipient_domains;
     if (!limit && most_domains != 0 && recipient_domains_.size() >= most_domains && address.has_domain() &&
         std::find(recipient_domains_.begin(), recipient_domains_.end(), address.domain_lower()) == recipient_domains_.end())
@@ -328,6 +331,11 @@ bool Session::has_room_for_recipient(const Address& address) {
     return false;
 }
 
+/// SmtpMixedResults one-by-one: so that the one reply is right for all. With PRDR there are more replies.
+bool Session::takes_one_recipient() const noexcept {
+    return settings_.mixed_results == MixedResults::one_by_one && !(transaction_ && transaction_->is_prdr());
+}
+
 void Session::after_rcpt(const Answer& answer) {
     const Outcome outcome = outcome_of(HookId::rcpt, answer, {250, {2, 1, 5}, accepted_text(recipient_->address(), "recipient")});
     if (outcome.proceeds) {
@@ -335,7 +343,7 @@ void Session::after_rcpt(const Answer& answer) {
         if (!domain.empty() && std::find(recipient_domains_.begin(), recipient_domains_.end(), domain) == recipient_domains_.end())
             recipient_domains_.push_back(domain);
         chunk_failed_ = false;
-        transaction_->recipients().push_back(std::move(*recipient_));
+        transaction_->add_recipient(std::move(rcpt_path_), std::move(*recipient_));
         respond(outcome.reply);
     } else {
         answer_ends_stage(HookId::rcpt, answer);

@@ -1,7 +1,7 @@
-/// session_data.cc: the message, from 354 or the first chunk of BDAT to the final reply (RFC 5321 4.1.1.4).
+/// session_data.cc: the message, from 354 or the first chunk of BDAT to the stages that judge it (RFC 5321 4.1.1.4); what it leads to is in
+/// session_results.cc.
 ///
-/// Whatever goes wrong while octets arrive is answered only at the end of data, so that client and server stay in step. 250 is said only after
-/// a plugin of the queue hook has said that the message is safe.
+/// Whatever goes wrong while octets arrive is answered only at the end of data, so that client and server stay in step.
 #include "engine/session.h"
 
 #include "engine/trace_fields.h"
@@ -11,12 +11,6 @@
 
 namespace smtpd::engine {
 namespace {
-
-std::string address_list(const std::vector<Recipient>& recipients) {
-    std::string out;
-    for (const auto& recipient : recipients) out += (out.empty() ? "" : ",") + recipient.address().path();
-    return out;
-}
 
 Reply storage_refusal(const Error& error) { return reply(error.code == ErrorCode::no_space ? Say::spool_full : Say::spool_failed); }
 
@@ -38,6 +32,7 @@ void Session::begin_message() {
     refusal_.reset();
     final_text_.clear();
     data_octets_ = 0;
+    judging_ = {};
 }
 
 void Session::receive() {
@@ -128,7 +123,7 @@ void Session::complete_message() {
     if (!headers_seen_) header_arrived();
 }
 
-/// data_post_headers, data_post, queue_pre: on to the next, or out.
+/// data_post_headers, data_post, queue_pre: on to the next, or out; also where nobody is left who might get the message.
 void Session::after_message_stage(HookId hook, const Answer& answer) {
     Outcome outcome = outcome_of(hook, answer, {});
     if (outcome.is_done) return reset_transaction();
@@ -137,10 +132,12 @@ void Session::after_message_stage(HookId hook, const Answer& answer) {
         if (outcome.disconnects) finish();
         return;
     }
+    transaction_->set_aside();
+    if (transaction_->is_without_recipients()) return end_turned_away();
     switch (hook) {
         case HookId::data_post_headers: add_trace_fields(); return stage(HookId::data_post);
-        case HookId::data_post: return stage(HookId::queue_pre);
-        default: return stage(HookId::queue);
+        case HookId::data_post: return judge_recipients();
+        default: return queue_message();
     }
 }
 
@@ -166,56 +163,6 @@ void Session::add_trace_fields() {
     if (authserv_id == "none") return;
     if (const auto results = authentication_results_value(*this, *transaction_, authserv_id); !results.empty())
         headers.prepend("Authentication-Results", results);
-}
-
-/// With a priority that is not the one asked for, it says which (RFC 6710 4.1, X.3.6).
-Reply Session::queued_reply() const {
-    if (offers(Extension::mt_priority)) {
-        const auto* const asked = transaction_->sender_parameters().find("MT-PRIORITY");
-        const int priority = transaction_->priority().value_or(0);
-        if (priority != (asked != nullptr && asked->value ? parse_priority(*asked->value).value_or(0) : 0))
-            return {250, {2, 3, 6}, format_text("{} is the priority of this message", priority)};
-    }
-    return {250, {2, 0, 0}, "Queued!"};
-}
-
-void Session::after_queue(const Answer& answer) {
-    Outcome outcome = outcome_of(HookId::queue, answer, queued_reply());
-    if (outcome.is_done) return reset_transaction();
-    if (outcome.proceeds) {
-        ++messages_;
-        errors_ = junk_commands_ = 0;
-    }
-    answer_message(outcome.reply);
-    notify(HookId::queue_post);
-    reset_transaction();
-}
-
-/// The final reply, with the transaction's id on its last line.
-void Session::answer_message(const Reply& decided) {
-    Reply final = decided;
-    while (!final.text.empty() && final.text.back() == '\n') final.text.pop_back();
-    if (final.text.find(transaction_->id()) == std::string::npos)
-        final.text += format_text("{}{}", final.text.empty() ? "" : " ", transaction_->id());
-    if (log_.enabled(LogLevel::info))
-        note(LogLevel::info, "{} from={} to={} size={}{} reply=\"{}\"", final.is_positive() ? "accepted" : "refused",
-             quoted(transaction_->sender().path()), quoted(address_list(transaction_->recipients())), data_octets_, final.is_positive() ? "" : blame(),
-             quoted(format_text("{} {}", final.code, final.text)));
-    respond(final);
-    final_text_ = final.text;
-}
-
-void Session::end_message(const Reply& decided) {
-    answer_message(decided);
-    reset_transaction();
-}
-
-/// The end of a message about which the decision fell before it was complete.
-void Session::end_refused_message() {
-    if (decoder_) data_octets_ = decoder_->consumed();
-    const bool hangs_up = hang_up_;
-    end_message(Reply(*refusal_));
-    if (hangs_up) finish();
 }
 
 }  // namespace smtpd::engine

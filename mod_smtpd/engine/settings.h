@@ -19,6 +19,14 @@ namespace smtpd::engine {
 /// Whether clients may, or have to, go on encrypted (RFC 3207).
 enum class StartTls : std::uint8_t { off, on, required };
 
+/// Recipients of one message with different fates, and one reply for all of them (plain SMTP): what that is.
+enum class MixedResults : std::uint8_t {
+    refuse,      ///< the strictest: refused for good, else deferred; nobody gets the message
+    accept,      ///< accepted if anybody gets it and nobody is deferred; who was refused does not get it, and only the log knows
+    one_by_one,  ///< there are none: a transaction has one recipient, the others are told to come later
+    split        ///< as accept, and the queue sends bounces
+};
+
 struct Settings {
     std::string server_name = "localhost";  ///< qpsmtpd's `me`: greeting, Received field, local domain
     std::string greeting;                   ///< what follows 220; "" = control file smtpgreeting, else "<server_name> ESMTP <software> ready"
@@ -43,6 +51,8 @@ struct Settings {
     std::uint64_t max_text_line = 0;        ///< octets of a line of the message without CRLF; 0 = no limit; RFC 5321 asks for 998
     std::uint64_t max_text_line_with_end() const noexcept { return max_text_line == 0 ? 0 : max_text_line + 2; }
     std::uint64_t max_input_backlog = 65536;  ///< what a client may send ahead while its session is parked
+
+    MixedResults mixed_results = MixedResults::refuse;
 
     std::vector<IpNetwork> trusted_proxies;  ///< whose XCLIENT and XFORWARD are believed
 

@@ -71,6 +71,22 @@ void log_about(const Instance& instance, HookContext& context, LogLevel level, s
     context.enter(instance.caller(), context.deadline());
 }
 
+/// Hooks at which handlers may refuse single recipients.
+constexpr bool turns_recipients_away(HookId hook) noexcept {
+    return hook == HookId::data_post_headers || hook == HookId::data_post || hook == HookId::queue_pre || hook == HookId::queue;
+}
+
+/// Whom the last handler has refused, the next one does not get to see among the recipients. False where nobody is left to ask it about.
+bool set_aside(HookContext& context) noexcept {
+    Transaction* const transaction = context.transaction_or_null();
+    if (!transaction) return true;
+    try {
+        transaction->set_aside();
+    } catch (const std::bad_alloc&) {  // they are marked all the same, and the engine does it again before it says anything
+    }
+    return !transaction->recipients().empty() || transaction->turned_away().empty();
+}
+
 /// An answer that no handler can have meant; "" if it is a possible one.
 std::string impossible(const Answer& answer) {
     if (answer.verdict > Verdict::done) return format_text("impossible verdict {}", static_cast<int>(answer.verdict));
@@ -302,6 +318,7 @@ Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noe
     const Clock& clock = context.clock();
     const bool is_announced = announces(context.hook);
     const bool is_anyone_cut_short = !wait.cut_short.empty();
+    const bool may_set_aside = turns_recipients_away(context.hook);
     MonotonicTime now;
     std::uint32_t beat;
     const auto look_at_clock = [&] {
@@ -315,6 +332,7 @@ Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noe
         context.enter(link.instance->caller(), now + link.deadline);
         Mishap mishap;
         Answer answer = call(link, context, is_anyone_cut_short && contains(wait.cut_short, static_cast<std::size_t>(&link - links.data())), mishap);
+        const bool goes_on = !may_set_aside || set_aside(context);
         if (answer.verdict != Verdict::declined) note_impossible(link, context, answer);
         is_now = link.is_timed || answer.verdict != Verdict::declined || mishap.happened || beat == 0 || heartbeat_->count() != beat;
         const MonotonicTime before = now;
@@ -327,7 +345,7 @@ Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noe
             announce(link, context, answer);
             look_at_clock();
         }
-        if (answer.verdict != Verdict::declined) return answer;
+        if (answer.verdict != Verdict::declined || !goes_on) return answer;
     }
     return {};
 }

@@ -27,6 +27,7 @@ bool sees_message(HookId hook) {
         case HookId::data_post_headers:
         case HookId::received_line:
         case HookId::data_post:
+        case HookId::data_post_rcpt:
         case HookId::queue_pre:
         case HookId::queue:
         case HookId::queue_post:
@@ -82,6 +83,8 @@ void PluginSet::add(const PluginLine& line, const Environment& environment, Prob
     auto instance = Instance::make(line, std::move(*code), environment, router_, problems);
     if (!instance) return;
     const bool reads_body = instance->reads_body();
+    judges_recipients_ |= instance->judges_recipients();
+    sends_bounces_ |= instance->sends_bounces();
     for (auto& [hook, handler] : instance->take_handlers()) {
         reads_body_ = reads_body_ || (reads_body && sees_message(hook));
         dispatcher_.add(hook, *instance, std::move(handler));

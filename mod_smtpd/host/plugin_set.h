@@ -43,11 +43,15 @@ public:
     /// The handlers of a hook, in the order in which they are called; for the hook logging, the plugins that get lines.
     std::vector<Dispatcher::Member> chain(HookId hook) const { return hook == HookId::logging ? loggers_ : dispatcher_.members(hook); }
 
+    /// Whether a plugin informs the senders about recipients that were turned away.
+    bool sends_bounces() const noexcept { return sends_bounces_; }
+
     // engine::HookRunner
     bool has(HookId hook) const noexcept override { return dispatcher_.has(hook); }
     bool can_accept(HookId hook) const noexcept override { return dispatcher_.can_accept(hook); }
     bool asks(HookId hook) const noexcept override { return dispatcher_.asks(hook); }
     bool reads_body() const noexcept override { return reads_body_; }
+    bool judges_recipients() const noexcept override { return judges_recipients_ || has(HookId::data_post_rcpt); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { dispatcher_.ask(context, wait); }
     Answer run(HookContext& context, const engine::Wait& wait) noexcept override { return dispatcher_.run(context, wait); }
     std::vector<std::string> control_lines(std::string_view name) noexcept override;
@@ -65,6 +69,8 @@ private:
     Dispatcher dispatcher_;
     std::vector<Dispatcher::Member> loggers_;
     bool reads_body_ = false;
+    bool judges_recipients_ = false;
+    bool sends_bounces_ = false;
     std::mutex files_mutex_;  ///< guards files_
     std::map<std::string, Watched<ControlText>, std::less<>> files_;
 };

@@ -102,6 +102,7 @@ HistoryEntry entry_of(HistoryEntry::Kind kind, const HookContext& context, const
     entry.plugin = instance.name();
     entry.command = context.connection.commands();
     entry.parked = context.answers().waited();
+    if (context.hook == HookId::data_post_rcpt && context.recipient_or_null()) entry.recipient = context.recipient_or_null()->address().path();
     return entry;
 }
 

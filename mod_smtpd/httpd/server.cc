@@ -66,6 +66,10 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     };
     plugins_ = host::PluginSet::build(plugin_lines(problems), std::move(environment), problems);
     settings_.spool.keep_body = plugins_->reads_body();
+    if (settings_.mixed_results == engine::MixedResults::split && !plugins_->sends_bounces())
+        problems.push_back({true, config_.mixed_results->where,
+                            "SmtpMixedResults split needs a queue plugin that sends bounces, and none of those that are set up here does; there are refuse, "
+                            "accept and one-by-one"});
     for (auto& text : control_.take_problems()) problems.push_back({true, "", std::move(text)});
     control_.started();
 }
@@ -86,6 +90,7 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.bare_newline = config_.bare_newline.value_or(smtp::BareNewline::reject);
     settings_.bare_newline_exempt = config_.bare_newline_exempt;
     settings_.trusted_proxies = config_.trusted_proxies.value_or(std::vector<IpNetwork>{});
+    settings_.mixed_results = config_.mixed_results.value_or(MixedResultsChoice{}).rule;
     settings_.ignore_unknown_parameters = config_.ignore_unknown_parameters.value_or(false);
     settings_.start_tls = config_.start_tls.value_or(StartTlsChoice{}).mode;
     settings_.auth_without_tls = auth_without_tls(control_, config_.auth_without_tls, settings_.start_tls, problems);

@@ -321,6 +321,19 @@ const char* set_unknown_parameters(cmd_parms* cmd, void*, const char* word) {
     return nullptr;
 }
 
+/// SmtpMixedResults refuse|accept|one-by-one|split
+const char* set_mixed_results(cmd_parms* cmd, void*, const char* word) {
+    using engine::MixedResults;
+    constexpr std::array<std::pair<std::string_view, MixedResults>, 4> words = {{{"refuse", MixedResults::refuse},
+                                                                                {"accept", MixedResults::accept},
+                                                                                {"one-by-one", MixedResults::one_by_one},
+                                                                                {"split", MixedResults::split}}};
+    const auto* const known = std::find_if(words.begin(), words.end(), [word](const auto& one) { return support::equals_folded(word, one.first); });
+    if (known == words.end()) return complaint(cmd, format_text("SmtpMixedResults takes refuse, accept, one-by-one or split, not \"{}\"", word));
+    config_of(cmd).mixed_results = MixedResultsChoice{known->second, where_of(cmd)};
+    return nullptr;
+}
+
 const char* set_auth_without_tls(cmd_parms* cmd, void*, int on) {
     config_of(cmd).auth_without_tls = on != 0;
     return nullptr;
@@ -458,6 +471,7 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.proxy_protocol = either(proxy_protocol, base.proxy_protocol);
     out.proxy_protocol_where = proxy_protocol ? proxy_protocol_where : base.proxy_protocol_where;
     out.ignore_unknown_parameters = either(ignore_unknown_parameters, base.ignore_unknown_parameters);
+    out.mixed_results = either(mixed_results, base.mixed_results);
     out.auth_without_tls = either(auth_without_tls, base.auth_without_tls);
     out.start_tls = either(start_tls, base.start_tls);
     out.handshake_timeout = either(handshake_timeout, base.handshake_timeout);
@@ -522,6 +536,8 @@ const command_rec directives[] = {
                       "name servers with or without port, timeout=, tries=, cache=; default: the servers of /etc/resolv.conf, 3s, 3, 4m"),
     AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
                   "what becomes of unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
+    AP_INIT_TAKE1("SmtpMixedResults", setter(set_mixed_results), nullptr, RSRC_CONF,
+                  "the one reply to a message that plugins refuse for some of its recipients: refuse (default), accept, one-by-one or split"),
     AP_INIT_FLAG("SmtpAuthWithoutTLS", setter(set_auth_without_tls), nullptr, RSRC_CONF,
                  "on: AUTH is offered on connections that are not encrypted, too; off (default)"),
     AP_INIT_TAKE12("SmtpStartTLS", setter(set_start_tls), nullptr, RSRC_CONF,

@@ -51,6 +51,12 @@ struct StartTlsChoice {
     std::string where;  ///< "httpd.conf line 12"
 };
 
+/// What SmtpMixedResults says.
+struct MixedResultsChoice {
+    engine::MixedResults rule = engine::MixedResults::refuse;
+    std::string where;  ///< "httpd.conf line 12"
+};
+
 /// Nothing = not set here.
 struct ServerConfig {
     std::optional<bool> engine;
@@ -79,6 +85,7 @@ struct ServerConfig {
     std::optional<bool> proxy_protocol;
     std::string proxy_protocol_where;  ///< where SmtpProxyProtocol stands, for messages
     std::optional<bool> ignore_unknown_parameters;
+    std::optional<MixedResultsChoice> mixed_results;
     std::optional<bool> auth_without_tls;
     std::optional<StartTlsChoice> start_tls;
     std::optional<std::chrono::seconds> handshake_timeout;

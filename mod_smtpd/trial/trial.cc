@@ -21,6 +21,7 @@ public:
     bool has(HookId hook) const noexcept override { return hook != HookId::queue_post && plugins_.has(hook); }
     bool asks(HookId hook) const noexcept override { return hook != HookId::queue && plugins_.asks(hook); }
     bool reads_body() const noexcept override { return plugins_.reads_body(); }
+    bool judges_recipients() const noexcept override { return plugins_.judges_recipients(); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { plugins_.ask(context, wait); }
     Answer run(HookContext& context, const engine::Wait& wait) noexcept override {
         if (context.hook != HookId::queue) return plugins_.run(context, wait);

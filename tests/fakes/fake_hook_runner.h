@@ -49,6 +49,7 @@ public:
         answer(HookId::rcpt, smtpd::ok());
         on(HookId::queue, [this](HookContext& context) { return keep(static_cast<MessageHook&>(context)); });
     }
+    bool judges = false;              ///< somebody says that recipients may be refused after DATA
     std::vector<std::string> queued;  ///< as a queue plugin would write them
     std::vector<HookId> calls;        ///< of run(), in order
     std::size_t asked = 0;            ///< calls of ask()
@@ -67,6 +68,7 @@ public:
     // HookRunner
     bool has(HookId hook) const noexcept override { return static_cast<bool>(at(hook).handler); }
     bool can_accept(HookId hook) const noexcept override { return has(hook) && at(hook).can_accept; }
+    bool judges_recipients() const noexcept override { return judges || has(HookId::data_post_rcpt); }
     bool asks(HookId hook) const noexcept override { return at(hook).wait.has_value(); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override {
         const Point& point = at(context.hook);

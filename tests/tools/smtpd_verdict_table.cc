@@ -89,6 +89,7 @@ const Way ways[] = {
     {HookId::data_post_headers, to_message, message, "", "queued", is_queued, not_queued},
     {HookId::received_line, to_message, message, "", "queued", is_queued, not_queued},
     {HookId::data_post, to_message, message, "", "queued", is_queued, not_queued},
+    {HookId::data_post_rcpt, to_message, message, "", "queued", "the recipient is to get the message", "the recipient does not get the message"},
     {HookId::queue_pre, to_message, message, "", "queued", is_queued, not_queued},
     {HookId::queue, to_message, message, "", "250", "the message counts as accepted", not_queued},
     {HookId::queue_post, to_message, message, "", "queued", "nothing else happens", not_queued},

@@ -44,6 +44,7 @@ struct HistoryEntry {
     int karma = 0;                         ///< points that the finding brought the client
     int code = 0;                          ///< of the verdict's reply; 0: the hook's own
     EnhancedCode enhanced;
+    std::string recipient;                 ///< whom it is about, where that is one of several: at data_post_rcpt, and with MessageHook::refuse()
     std::string_view plugin;               ///< instance, as it is configured: "dnsbl:internal". Valid as long as the connection
     std::string text;                      ///< the reason of a finding, else what the client was to be told
     std::string reply;                     ///< what the client is to be told because of a finding, now or later; "" = the hook's own text

@@ -37,7 +37,7 @@ enum class HookId : std::uint8_t {
     auth_parse, auth_plain, auth_login, auth_cram_md5, auth_scram_sha_1, auth_scram_sha_256, auth_external, auth_bearer, auth, auth_result,
     mail_parse, mail_pre, mail,
     rcpt_parse, rcpt_pre, rcpt,
-    data, data_chunk, data_headers_end, data_post_headers, received_line, data_post,
+    data, data_chunk, data_headers_end, data_post_headers, received_line, data_post, data_post_rcpt,
     queue_pre, queue, queue_post, reset_transaction,
     vrfy, noop, help, unrecognized_command, quit, disconnect, post_connection,
     deny, ok, logging, config, user_config, post_fork,
@@ -93,6 +93,7 @@ public:
 
 protected:
     ~HookContext() = default;
+    std::string_view caller_name() const noexcept { return caller_ ? caller_->plugin : std::string_view(); }
 
 private:
     void write_log(LogLevel level, const std::string& text) const;
@@ -233,11 +234,32 @@ class MessageHook final : public TransactionContext {
 public:
     using TransactionContext::TransactionContext;
     Message& message() const { return transaction.message(); }
+    /// Refuses one of transaction.recipients(), or with denysoft() defers it: at data_post_headers, data_post and queue_pre, whom the plugin does not want
+    /// to have the message; at queue, whom it could not deliver to, before it says ok() for the rest. What the answer leaves out is filled in as at
+    /// data_post_rcpt; one that is no denial defers. The recipient keeps its place until the handler returns, and has gone to transaction.turned_away() when
+    /// the next one is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this says so with `judges_recipients`.
+    template <class... Arguments>
+    void refuse(Recipient& recipient, const Answer& answer, std::string_view reason = {}, const Arguments&... arguments) {
+        refuse_for(recipient, answer, format_text(reason, arguments...));
+    }
     std::string_view reply_text;  ///< queue_post: what the client was told
+
+private:
+    SMTPD_API void refuse_for(Recipient& recipient, const Answer& answer, std::string reason);
 };
 using DataHook = MessageHook;
 using DataPostHook = MessageHook;
 using QueueHook = MessageHook;
+
+/// data_post_rcpt: one of the recipients again, now that the message is known.
+class DataPostRcptHook final : public TransactionContext {
+public:
+    DataPostRcptHook(Connection& connection, Transaction& transaction, Recipient& recipient)
+        : TransactionContext(HookId::data_post_rcpt, connection, transaction), recipient(recipient) {}
+    Recipient& recipient;
+    const Message& message() const { return transaction.message(); }
+    const Recipient* recipient_or_null() const noexcept override { return &recipient; }
+};
 
 /// data_chunk: octets of the message as they arrive, dot-unstuffed, in order; for observers.
 class DataChunkHook final : public TransactionContext {
@@ -442,6 +464,9 @@ struct Hooks {
     HookPoint<ReceivedLineHook> received_line;
     /// The message with the engine's fields. ok: on to the queue. deny: 552; denysoft: 452; *_disconnect: the same, then close.
     HookPoint<DataPostHook> data_post;
+    /// Each recipient, with the message known. ok, declined: it is to have it. deny: 550 for it; denysoft: 450 for it; *_disconnect: the same, and the
+    /// connection is closed when all is answered. How a client is told: docs/recipients.md.
+    HookPoint<DataPostRcptHook> data_post_rcpt;
     HookPoint<MessageHook> queue_pre;
     /// Who takes the message? ok: 250. declined by all: 451. deny: 552; denysoft: 452.
     HookPoint<QueueHook> queue;
@@ -470,8 +495,8 @@ inline Hooks::Hooks(HookRegistrar& registrar, std::vector<std::pair<LogLevel, st
       rcpt_parse(registrar, HookId::rcpt_parse), rcpt_pre(registrar, HookId::rcpt_pre), rcpt(registrar, HookId::rcpt),
       data(registrar, HookId::data), data_chunk(registrar, HookId::data_chunk), data_headers_end(registrar, HookId::data_headers_end),
       data_post_headers(registrar, HookId::data_post_headers), received_line(registrar, HookId::received_line),
-      data_post(registrar, HookId::data_post), queue_pre(registrar, HookId::queue_pre), queue(registrar, HookId::queue),
-      queue_post(registrar, HookId::queue_post), reset_transaction(registrar, HookId::reset_transaction), vrfy(registrar, HookId::vrfy),
+      data_post(registrar, HookId::data_post), data_post_rcpt(registrar, HookId::data_post_rcpt),
+      queue_pre(registrar, HookId::queue_pre), queue(registrar, HookId::queue), queue_post(registrar, HookId::queue_post), reset_transaction(registrar, HookId::reset_transaction), vrfy(registrar, HookId::vrfy),
       noop(registrar, HookId::noop), help(registrar, HookId::help), unrecognized_command(registrar, HookId::unrecognized_command),
       quit(registrar, HookId::quit), disconnect(registrar, HookId::disconnect), post_connection(registrar, HookId::post_connection),
       deny(registrar, HookId::deny), ok(registrar, HookId::ok), config(registrar, HookId::config),

@@ -5,6 +5,8 @@
 #include <smtpd/message.h>
 #include <smtpd/notes.h>
 #include <smtpd/parameters.h>
+#include <smtpd/reply.h>
+#include <smtpd/verdict.h>
 
 #include <cstdint>
 #include <optional>
@@ -39,11 +41,30 @@ enum class BodyType : std::uint8_t {
     binary_mime      ///< BINARYMIME, RFC 3030: CR, LF and NUL are data, and there are no lines to be relied on
 };
 
+/// What became of a recipient once the message was known. There is none as long as nobody is against the recipient.
+struct Disposition {
+    Verdict verdict = Verdict::deny;  ///< deny: refused for good; denysoft: for now
+    Reply reply;                      ///< about this recipient alone: 4xx or 5xx
+    std::string plugin;               ///< the instance that said so
+    std::string reason;               ///< for the log; may be empty
+
+    bool is_deferred() const noexcept { return verdict == Verdict::denysoft; }
+};
+
 /// A recipient that was accepted, or the one that is being decided about.
 class Recipient {
 public:
     Recipient() = default;
     Recipient(Address address, Parameters parameters) : address_(std::move(address)), parameters_(std::move(parameters)) {}
+
+    /// For an alias: another one in the place of this, with what the client said of it, but without its notes.
+    Recipient with_address(Address address) const {
+        Recipient out(std::move(address), parameters_);
+        out.notify_ = notify_;
+        out.original_recipient_ = original_recipient_;
+        out.rcpt_number_ = rcpt_number_;
+        return out;
+    }
 
     const Address& address() const noexcept { return address_; }
     void set_address(Address address) { address_ = std::move(address); }  ///< rewriting; before or after acceptance
@@ -57,8 +78,20 @@ public:
     /// At the rcpt hook, this recipient is exempt from policy plugins; `why` is logged by those that skip. It is no right to be accepted.
     void set_whitelisted(std::string why) { whitelisted_ = std::move(why); }
     const std::string& whitelisted() const noexcept { return whitelisted_; }
+    /// Refused or deferred after DATA, see MessageHook::refuse(). Nothing: the recipient is to have the message.
+    const std::optional<Disposition>& disposition() const noexcept { return disposition_; }
+    bool is_turned_away() const noexcept { return disposition_.has_value(); }
     Notes& notes() noexcept { return notes_; }
     const Notes& notes() const noexcept { return notes_; }
+
+    // For the server
+    /// The first disposition stays.
+    void set_disposition(Disposition disposition) {
+        if (!disposition_) disposition_ = std::move(disposition);
+    }
+    /// Which RCPT it comes from, counted from 1 among those that were accepted. 0: a plugin has added it, and no client waits for its result.
+    std::uint32_t rcpt_number() const noexcept { return rcpt_number_; }
+    void set_rcpt_number(std::uint32_t number) noexcept { rcpt_number_ = number; }
 
 private:
     Address address_;
@@ -66,6 +99,8 @@ private:
     std::optional<Notify> notify_;
     std::optional<OriginalRecipient> original_recipient_;
     std::string whitelisted_;
+    std::optional<Disposition> disposition_;
+    std::uint32_t rcpt_number_ = 0;
     Notes notes_;
 };
 
@@ -98,8 +133,11 @@ public:
     /// believed. Nothing without the parameter.
     const std::optional<Address>& submitter() const noexcept { return submitter_; }
 
+    /// Those that are to have the message: a queue plugin delivers to all of them, and to nobody else. Whom an earlier handler has refused is not among them.
     std::vector<Recipient>& recipients() noexcept { return recipients_; }
     const std::vector<Recipient>& recipients() const noexcept { return recipients_; }
+    /// Those that were refused or deferred after DATA, each with its disposition(), in the order of RCPT.
+    const std::vector<Recipient>& turned_away() const noexcept { return turned_away_; }
 
     /// The message; from DATA on. Its header fields may be edited until it is queued.
     virtual Message& message() = 0;
@@ -114,6 +152,9 @@ public:
     /// Entries of the Authentication-Results field, in the order in which they were found (RFC 8601).
     std::vector<std::string>& authentication_results() noexcept { return authentication_results_; }
 
+    /// For the server, behind each handler: those that it has refused go from recipients() to turned_away().
+    void set_aside();
+
 protected:
     std::string id_;
     Address sender_;
@@ -127,6 +168,7 @@ protected:
     std::optional<std::string> envelope_id_;
     std::optional<Address> submitter_;
     std::vector<Recipient> recipients_;
+    std::vector<Recipient> turned_away_;
     std::string whitelisted_;
     Notes notes_;
     std::vector<std::string> authentication_results_;

@@ -161,6 +161,7 @@ private:
         client.settings.trusted_proxies = {*IpNetwork::parse(client.peer.client.address.to_string())};
         client.peer.tls_protocol = "TLSv1.3";
         client.hooks.watch(HookId::vrfy);
+        client.hooks.watch(HookId::data_post_rcpt);
         client.start();
         const auto reply = client.say("EHLO x") + "\r\n";
         const std::string keyword(keyword_of(extension));

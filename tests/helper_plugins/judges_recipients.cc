@@ -1,0 +1,51 @@
+/// judges_recipients: refuses and defers recipients after DATA, for tests of a running server.
+///
+///     SmtpPlugin judges_recipients at=queue
+///
+/// Whose name begins with `full` is refused, with `later` deferred. `at` is the hook: data_post_rcpt (one by one), data_post, or queue, as a queue plugin does
+/// to which the delivery fails. At the queue it says of each that was turned away before that it sends a bounce.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+class JudgesRecipients final : public Plugin {
+public:
+    static constexpr bool reads_body = false;
+    static constexpr bool judges_recipients = true;
+    static constexpr bool sends_bounces = true;
+
+    enum class At { data_post_rcpt, data_post, queue };
+    struct Options {
+        At at = At::data_post_rcpt;
+        static OptionTable table() {
+            return {option("at", &Options::at, "the hook").choices({{"data_post_rcpt", At::data_post_rcpt}, {"data_post", At::data_post}, {"queue", At::queue}})};
+        }
+    };
+
+    JudgesRecipients(Setup& setup, const Options& options) {
+        const auto judge_all = [](MessageHook& hook) {
+            for (auto& recipient : hook.transaction.recipients())
+                if (const Answer answer = judge(recipient); answer.verdict != Verdict::declined) hook.refuse(recipient, answer, "its name says so");
+            return declined();
+        };
+        if (options.at == At::data_post_rcpt) setup.hooks.data_post_rcpt.add([](const DataPostRcptHook& hook) { return judge(hook.recipient); });
+        if (options.at == At::data_post) setup.hooks.data_post.add(judge_all);
+        if (options.at == At::queue) setup.hooks.queue.add(Priority::early, judge_all);
+        setup.hooks.queue.observe([](const QueueHook& hook) {
+            for (const auto& recipient : hook.transaction.turned_away())
+                hook.log(LogLevel::info, "bounce to {} for {}: {}", quoted(hook.transaction.sender().path()), quoted(recipient.address().path()),
+                         recipient.disposition()->reply.code);
+        });
+    }
+
+private:
+    static Answer judge(const Recipient& recipient) {
+        const auto& name = recipient.address().local_part();
+        if (name.starts_with("full")) return deny("Mailbox is full").with_code(552).with_status({5, 2, 2});
+        return name.starts_with("later") ? denysoft("Try again tomorrow") : declined();
+    }
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("judges_recipients", smtpd::plugins::JudgesRecipients);

@@ -1,0 +1,137 @@
+"""Recipients of one message with different fates on a running server: PRDR, and the rules of SmtpMixedResults."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import sanitizers
+import smtpd_env
+from smtp_client import Client
+
+HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
+MESSAGE = b"From: sender@example.net\r\nSubject: fates\r\n\r\ntext\r\n"
+RECIPIENTS = ("user", "full", "later")
+
+
+def make_judging_host(server, lines="", options="", pattern="%l"):
+    """A virtual host with a Maildir for each recipient, of whom full@ is refused and later@ deferred."""
+    plugins = f'SmtpPlugin rcpt_ok\nSmtpPlugin judges_recipients {options}\nSmtpPlugin queue/maildir "@maildir@" {pattern}\n'
+    return server.smtp(plugins, f'SmtpPluginDir "{HELPERS}"\n{lines}')
+
+
+def delivered(smtp):
+    """Whose Maildirs have how many messages."""
+    folders = [folder for folder in smtp.maildir.path.iterdir() if (folder / "new").is_dir()] if smtp.maildir.path.exists() else []
+    return {folder.name: len(list((folder / "new").iterdir())) for folder in folders}
+
+
+def offers(client, keyword):
+    return keyword in [line.split()[0] for line in client.ehlo().text.splitlines()[1:]]
+
+
+def begin(client, recipients=RECIPIENTS, parameters=""):
+    client.command(f"MAIL FROM:<sender@example.net>{parameters}", 250)
+    for recipient in recipients:
+        client.command(f"RCPT TO:<{recipient}@example.com>", 250)
+
+
+def send(client, recipients=RECIPIENTS, parameters=""):
+    """The first reply to the message."""
+    begin(client, recipients, parameters)
+    client.command("DATA", 354)
+    client.send(MESSAGE + b".\r\n")
+    return client.reply()
+
+
+def count_log(server, pattern):
+    return sum(bool(re.search(pattern, line.text)) for line in server.log_lines())
+
+
+FATES = (r'to=<user@example\.com> size=\d+ refused=<full@example\.com> by=judges_recipients( why="its name says so")? told="552 Mailbox is full" '
+         r'deferred=<later@example\.com> by=judges_recipients( why="its name says so")? told="450 Try again tomorrow" reply="250 ')
+
+
+@pytest.mark.parametrize("at", ["data_post_rcpt", "data_post", "queue"])
+def test_three_recipients_have_three_fates_with_prdr(make_server, mpm, at):
+    server = make_server(mpm, log_level="notice smtpd:info")
+    smtp = make_judging_host(server, options=f"at={at}")
+    server.start()
+    with Client(smtp.port) as client:
+        assert offers(client, "PRDR")
+        send(client, parameters=" PRDR").expect(353)
+        client.reply().expect(250, "2.0.0", r"^2\.0\.0 <user@example\.com>: Queued!")
+        client.reply().expect(552, "5.2.2", "<full@example.com>: Mailbox is full")
+        client.reply().expect(450, "4.7.1", "<later@example.com>: Try again tomorrow")
+        client.reply().expect(250, "2.0.0", "Queued!")
+        assert delivered(smtp) == {"user": 1}
+        begin(client, parameters=" PRDR")
+        client.send(b"BDAT 10\r\nX-Field: y" + b"BDAT %d LAST\r\n\r\n" % (len(MESSAGE) + 2) + MESSAGE)
+        assert [client.reply().code for _ in range(6)] == [250, 353, 250, 552, 450, 250]
+        send(client, ("full", "later"), " PRDR").expect(353)
+        assert [client.reply().code for _ in range(3)] == [552, 450, 450]
+        client.command("QUIT", 221)
+    assert delivered(smtp) == {"user": 2}
+    server.wait_log(FATES, count=2)
+
+
+@pytest.mark.parametrize("rule, recipients, code, expected",
+                         [("refuse", RECIPIENTS, 552, {}), ("refuse", ("user", "later"), 450, {}), ("refuse", ("user", "other"), 250, {"user": 1, "other": 1}),
+                          ("accept", RECIPIENTS, 450, {}), ("accept", ("user", "full"), 250, {"user": 1}), ("split", ("user", "full"), 250, {"user": 1})])
+def test_plain_smtp_has_one_reply_by_the_rule(make_server, rule, recipients, code, expected):
+    server = make_server("event", log_level="notice smtpd:info")
+    smtp = make_judging_host(server, f"SmtpMixedResults {rule}")
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        send(client, recipients).expect(code)
+        client.command("NOOP", 250)  # there was one reply
+    assert delivered(smtp) == expected
+    left_out = count_log(server, r"SmtpMixedResults accept: <full@example\.com> does not get the message")
+    assert left_out == (1 if rule == "accept" and code == 250 else 0)
+    bounces = count_log(server, r"judges_recipients: bounce to <sender@example\.net> for <full@example\.com>: 552")
+    assert bounces == (1 if "full" in recipients and code == 250 else 0)
+
+
+def test_one_recipient_after_the_other(make_server):
+    server = make_server("event")
+    smtp = make_judging_host(server, "SmtpMixedResults one-by-one\nSmtpExtensions -PRDR")
+    server.start()
+    with Client(smtp.port) as client:
+        assert "LIMITS RCPTMAX=1" in client.ehlo().text
+        client.command("MAIL FROM:<sender@example.net>", 250)
+        client.command("RCPT TO:<user@example.com>", 250)
+        client.command("RCPT TO:<full@example.com>").expect(452, "4.5.3")
+        client.command("DATA", 354)
+        client.send(MESSAGE + b".\r\n")
+        client.reply().expect(250)
+        send(client, ("full",)).expect(552, "5.2.2")
+    assert delivered(smtp) == {"user": 1}
+
+
+def test_split_needs_a_queue_that_sends_bounces(make_server):
+    server = make_server("event")
+    server.smtp(lines="SmtpMixedResults split")
+    is_good, text = server.configtest()
+    assert not is_good
+    assert re.search(r"line \d+: SmtpMixedResults split needs a queue plugin that sends bounces", text)
+
+
+def test_a_rule_that_does_not_exist_is_an_error(make_server):
+    server = make_server("event")
+    server.smtp(lines="SmtpMixedResults maybe")
+    is_good, text = server.configtest()
+    assert not is_good and "SmtpMixedResults takes refuse, accept, one-by-one or split" in text
+
+
+def test_swaks_speaks_prdr(make_server):
+    server = make_server("event")
+    smtp = make_judging_host(server)
+    server.start()
+    swaks = shutil.which("swaks") or pytest.skip("swaks is not installed")
+    result = subprocess.run([swaks, "--server", f"127.0.0.1:{smtp.port}", "--prdr", "--from", "sender@example.net",
+                             "--to", "user@example.com,full@example.com"], capture_output=True, text=True, timeout=60 * smtpd_env.SLOWDOWN)
+    assert result.returncode == 0, result.stdout
+    assert "353 " in result.stdout and "552 5.2.2 <full@example.com>" in result.stdout
+    assert delivered(smtp) == {"user": 1}

@@ -1,0 +1,388 @@
+/// session_results_test.cc: recipients with different fates: who gets the message, what the client is told, and what the log says.
+#include "fakes/session_under_test.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::engine {
+namespace {
+
+using fakes::codes;
+using fakes::SessionUnderTest;
+
+constexpr std::string_view message = "Subject: x\r\n\r\ntext\r\n.\r\n";
+
+/// Recipients whose local part begins with r are refused, with d deferred; everybody else is accepted.
+Answer fate_of(const Recipient& recipient) {
+    switch (recipient.address().local_part().front()) {
+        case 'r': return deny("Mailbox is full").with_code(552).with_status({5, 2, 2});
+        case 'd': return denysoft("Try tomorrow");
+        default: return declined();
+    }
+}
+
+/// Who is to be delivered to, and who is not, as a queue plugin sees it: "a@x b@x | r@x 552 d@x 450".
+std::string seen_by_queue(const Transaction& transaction) {
+    std::string out;
+    for (const auto& recipient : transaction.recipients()) out += recipient.address().to_string() + " ";
+    out += "|";
+    for (const auto& recipient : transaction.turned_away())
+        out += format_text(" {} {}", recipient.address(), recipient.disposition()->reply.code);
+    return out;
+}
+
+/// A server whose plugins judge recipients at one of the hooks, and whose queue takes what it gets.
+class Judged : public SessionUnderTest {
+public:
+    explicit Judged(HookId where) {
+        hooks.answer(HookId::rcpt, ok());
+        hooks.on(HookId::queue, [this, where](HookContext& context) {
+            auto& hook = static_cast<MessageHook&>(context);
+            if (where == HookId::queue) refuse_all(hook);
+            const auto answer = queue_answer.value_or(ok());
+            if (where == HookId::queue) hook.transaction.set_aside();  // as the host does behind each handler
+            queued.push_back(seen_by_queue(hook.transaction));
+            return answer;
+        });
+        if (where == HookId::data_post_rcpt) {
+            hooks.on(where, [](HookContext& context) { return fate_of(static_cast<DataPostRcptHook&>(context).recipient); });
+        } else if (where != HookId::queue) {
+            hooks.on(where, [](HookContext& context) {
+                refuse_all(static_cast<MessageHook&>(context));
+                return declined();
+            });
+        }
+    }
+
+    std::optional<Answer> queue_answer;
+    std::vector<std::string> queued;  ///< what the queue saw
+
+    /// A message to these at example.com; gives the reply to its end.
+    std::string send(const std::vector<const char*>& recipients, const char* parameters = "") {
+        if (session().greeted() == Greeted::no) greet();
+        say(std::string("MAIL FROM:<s@client.example>") + parameters);
+        for (const char* recipient : recipients) say(std::string("RCPT TO:<") + recipient + "@example.com>");
+        say("DATA");
+        return feed(message);
+    }
+    /// The one line about the message.
+    std::string result_line() const {
+        std::string out;
+        for (const auto& line : log.lines())
+            if (line.hook.empty() && (line.text.starts_with("accepted ") || line.text.starts_with("refused "))) out += line.text + "\n";
+        return out;
+    }
+
+private:
+    static void refuse_all(MessageHook& hook) {
+        for (auto& recipient : hook.transaction.recipients())
+            if (const Answer answer = fate_of(recipient); answer.verdict != Verdict::declined) hook.refuse(recipient, answer, "because of {}", "x");
+    }
+};
+
+class SessionResultsTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(SessionResultsTest);
+    CPPUNIT_TEST(the_queue_gets_those_whom_nobody_refused);
+    CPPUNIT_TEST(nothing_is_queued_when_everybody_is_refused);
+    CPPUNIT_TEST(one_reply_follows_the_rule);
+    CPPUNIT_TEST(a_refusal_of_the_queue_counts_for_the_rest);
+    CPPUNIT_TEST(one_by_one_takes_one_recipient);
+    CPPUNIT_TEST(who_is_left_out_is_told_to_the_log);
+    CPPUNIT_TEST(a_message_that_may_come_again_is_told_to_the_log);
+    CPPUNIT_TEST(each_fate_is_in_one_line_of_the_log);
+    CPPUNIT_TEST(the_history_has_each_refusal);
+    CPPUNIT_TEST(a_reply_names_ten_recipients_at_most);
+    CPPUNIT_TEST(what_plugins_made_of_a_recipient_is_not_told);
+    CPPUNIT_TEST(replies_for_each_recipient_need_prdr);
+    CPPUNIT_TEST(prdr_is_offered_where_somebody_judges_recipients);
+    CPPUNIT_TEST(the_parameter_prdr_has_no_value);
+    CPPUNIT_TEST(a_message_refused_as_a_whole_has_one_reply);
+    CPPUNIT_TEST(the_last_chunk_has_replies_for_each_recipient);
+    CPPUNIT_TEST(replies_are_those_of_rcpt_whatever_plugins_do_to_the_list);
+    CPPUNIT_TEST(several_refusals_of_a_message_are_one_error);
+    CPPUNIT_TEST(recipients_can_be_waited_for);
+    CPPUNIT_TEST(many_recipients_are_judged);
+    CPPUNIT_TEST(closing_comes_after_the_last_reply);
+    CPPUNIT_TEST(a_faulty_refusal_defers);
+    CPPUNIT_TEST(the_first_refusal_counts);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void the_queue_gets_those_whom_nobody_refused() {
+        for (const auto where : hooks_that_judge) {
+            Judged server(where);
+            server.settings.mixed_results = MixedResults::accept;
+            CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 Queued! session-1\r\n"), server.send({"a", "r", "b"}));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(where)), std::string("a@example.com b@example.com | r@example.com 552"), server.queued.at(0));
+        }
+    }
+
+    void nothing_is_queued_when_everybody_is_refused() {
+        for (const auto rule : rules)
+            for (const auto where : hooks_that_judge) {
+                Judged server(where);
+                server.settings.mixed_results = rule;
+                CPPUNIT_ASSERT_EQUAL(std::string("552 5.2.2 Mailbox is full session-1\r\n"), server.send({"r"}));
+                CPPUNIT_ASSERT_EQUAL(std::string("450 4.7.1 Try tomorrow session-2\r\n"), server.send({"d"}));
+                CPPUNIT_ASSERT_EQUAL(0U, server.session().messages());
+                if (where == HookId::queue) continue;
+                CPPUNIT_ASSERT(server.queued.empty());
+                CPPUNIT_ASSERT_EQUAL(std::size_t(0), server.hooks.count(HookId::queue));
+            }
+    }
+
+    void one_reply_follows_the_rule() {
+        struct Row {
+            std::vector<const char*> recipients;
+            const char *refuse, *accept;  ///< with split, too
+        };
+        const Row rows[] = {{{"a", "b"}, "250", "250"},      {{"r", "s"}, "552", "250"}, {{"a", "d"}, "450", "450"}, {{"a", "r"}, "552", "250"},
+                            {{"a", "r", "d"}, "552", "450"}, {{"d", "r", "a"}, "552", "450"}, {{"r", "d"}, "552", "450"}, {{"r", "r2"}, "552", "552"}};
+        for (const auto& row : rows)
+            for (const auto rule : rules) {
+                Judged server(HookId::data_post_rcpt);
+                server.settings.mixed_results = rule;
+                const std::string expected = rule == MixedResults::refuse ? row.refuse : row.accept;
+                const auto reply = server.send(row.recipients);
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(reply, expected, codes(reply));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE("what is refused is not queued", expected == "250", !server.queued.empty());
+            }
+    }
+
+    void a_refusal_of_the_queue_counts_for_the_rest() {
+        const std::pair<Answer, std::pair<const char*, const char*>> rows[] = {{deny(), {"552", "552"}}, {denysoft(), {"552", "452"}}, {declined(), {"552", "451"}}};
+        for (const auto& [answer, expected] : rows)
+            for (const auto rule : rules) {
+                Judged server(HookId::queue);
+                server.settings.mixed_results = rule;
+                server.queue_answer = answer;
+                CPPUNIT_ASSERT_EQUAL(std::string(rule == MixedResults::refuse ? expected.first : expected.second), codes(server.send({"a", "r"})));
+                CPPUNIT_ASSERT_EQUAL(0U, server.session().messages());
+            }
+    }
+
+    void one_by_one_takes_one_recipient() {
+        Judged server(HookId::data_post_rcpt);
+        server.settings.mixed_results = MixedResults::one_by_one;
+        server.start();
+        CPPUNIT_ASSERT(server.say("EHLO x").find("LIMITS RCPTMAX=1000") != std::string::npos);  // with PRDR
+        server.say("MAIL FROM:<s@client.example>");
+        CPPUNIT_ASSERT_EQUAL(std::string("250 2.1.5"), server.say("RCPT TO:<a@example.com>").substr(0, 9));
+        CPPUNIT_ASSERT_EQUAL(std::string("452 4.5.3"), server.say("RCPT TO:<b@example.com>").substr(0, 9));
+        CPPUNIT_ASSERT_EQUAL(0U, server.session().errors());
+        server.say("DATA");
+        CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(server.feed(message)));
+        CPPUNIT_ASSERT_EQUAL(std::string("353 250 250 250"), codes(server.send({"a", "b"}, " PRDR")));
+        Judged plain(HookId::data_post_rcpt);
+        plain.settings.mixed_results = MixedResults::one_by_one;
+        plain.settings.extensions.set(Extension::prdr, false);
+        plain.start();
+        CPPUNIT_ASSERT(plain.say("EHLO x").find("LIMITS RCPTMAX=1\r\n") != std::string::npos);
+    }
+
+    void who_is_left_out_is_told_to_the_log() {
+        Judged server(HookId::data_post_rcpt);
+        server.settings.mixed_results = MixedResults::accept;
+        server.send({"a", "r", "r2"});
+        const std::vector<std::string> expected = {"SmtpMixedResults accept: <r@example.com> does not get the message, and its sender is not told",
+                                                   "SmtpMixedResults accept: <r2@example.com> does not get the message, and its sender is not told"};
+        CPPUNIT_ASSERT(expected == server.log.texts(LogLevel::notice));
+        Judged split(HookId::data_post_rcpt);
+        split.settings.mixed_results = MixedResults::split;
+        split.send({"a", "r"});
+        CPPUNIT_ASSERT(split.log.texts(LogLevel::notice).empty());  // the queue tells the sender
+    }
+
+    void a_message_that_may_come_again_is_told_to_the_log() {
+        Judged server(HookId::queue);
+        CPPUNIT_ASSERT_EQUAL(std::string("552-5.2.2 Refused because of 1 of 2 recipients\r\n552 5.2.2 <r@example.com>: Mailbox is full session-1\r\n"),
+                             server.send({"a", "r"}));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), server.log.count("SmtpMixedResults: <a@example.com> got the message, but the client is told \"552 "));
+    }
+
+    void each_fate_is_in_one_line_of_the_log() {
+        Judged server(HookId::queue);
+        server.hooks.judges = true;
+        server.send({"a", "r", "d"}, " PRDR");
+        CPPUNIT_ASSERT_EQUAL(std::string("accepted from=<s@client.example> to=<a@example.com> size=23 refused=<r@example.com> why=\"because of x\" "
+                                         "told=\"552 Mailbox is full\" deferred=<d@example.com> why=\"because of x\" told=\"450 Try tomorrow\" "
+                                         "reply=\"250 Queued! session-1\"\n"),
+                             server.result_line());
+    }
+
+    void the_history_has_each_refusal() {
+        Judged server(HookId::data_post);
+        server.send({"a", "r", "d"});
+        std::string told;
+        for (const auto& entry : server.session().history().entries()) told += entry.to_string() + "\n";
+        CPPUNIT_ASSERT_EQUAL(std::string("(data_post) : deny 552 5.2.2 \"Mailbox is full\", for <r@example.com>\n"
+                                         "(data_post) : denysoft 450 4.7.1 \"Try tomorrow\", for <d@example.com>\n"
+                                         "replied 552 5.2.2 \"Refused because of 2 of 3 recipients\\x0a<r@example.com>: Mailbox is full\\x0a"
+                                         "<d@example.com>: Try tomorrow session-1\"\n"),
+                             told);
+    }
+
+    void a_reply_names_ten_recipients_at_most() {
+        Judged server(HookId::data_post_rcpt);
+        const auto reply = server.send({"a", "r01", "r02", "r03", "r04", "r05", "r06", "r07", "r08", "r09", "r10", "r11", "r12"});
+        CPPUNIT_ASSERT(reply.starts_with("552-5.2.2 Refused because of 12 of 13 recipients\r\n552-5.2.2 <r01@example.com>: Mailbox is full\r\n"));
+        CPPUNIT_ASSERT(reply.ends_with("552-5.2.2 <r10@example.com>: Mailbox is full\r\n552 5.2.2 and 2 more session-1\r\n"));
+    }
+
+    void what_plugins_made_of_a_recipient_is_not_told() {
+        Judged server(HookId::data_post_rcpt);
+        server.hooks.on(HookId::rcpt, [](HookContext& context) {
+            auto& recipient = static_cast<RcptHook&>(context).recipient;
+            recipient.set_address(*Address::parse(recipient.address().local_part() + "@internal.example"));
+            return ok();
+        });
+        CPPUNIT_ASSERT_EQUAL(std::string::npos, server.send({"a", "r"}).find("internal"));
+        CPPUNIT_ASSERT_EQUAL(std::string::npos, server.send({"a", "r"}, " PRDR").find("internal"));
+    }
+
+    void replies_for_each_recipient_need_prdr() {
+        for (const auto where : hooks_that_judge) {
+            Judged server(where);
+            server.hooks.judges = true;
+            CPPUNIT_ASSERT_EQUAL(std::string("353 A reply for each recipient follows\r\n"
+                                             "250 2.0.0 <a@example.com>: Queued! session-1\r\n"
+                                             "552 5.2.2 <r@example.com>: Mailbox is full session-1\r\n"
+                                             "450 4.7.1 <d@example.com>: Try tomorrow session-1\r\n"
+                                             "250 2.0.0 Queued! session-1\r\n"),
+                                 server.send({"a", "r", "d"}, " PRDR"));
+            CPPUNIT_ASSERT_EQUAL(std::string("a@example.com | r@example.com 552 d@example.com 450"), server.queued.at(0));
+            CPPUNIT_ASSERT_EQUAL(std::string("353 552 450 450"), codes(server.send({"r", "d"}, " PRDR")));
+            CPPUNIT_ASSERT_EQUAL(std::string("353 552 550"), codes(server.send({"r"}, " PRDR")));
+            CPPUNIT_ASSERT_EQUAL(std::string("353 250 250"), codes(server.send({"a"}, " prdr")));
+            CPPUNIT_ASSERT_EQUAL(std::string("552"), codes(server.send({"a", "r", "d"})));
+        }
+    }
+
+    void prdr_is_offered_where_somebody_judges_recipients() {
+        SessionUnderTest client;
+        client.start();
+        CPPUNIT_ASSERT_EQUAL(std::string::npos, client.say("EHLO x").find("PRDR"));
+        CPPUNIT_ASSERT_EQUAL(std::string("555"), codes(client.say("MAIL FROM:<a@b> PRDR")));
+        client.hooks.watch(HookId::data_post_rcpt);
+        CPPUNIT_ASSERT(client.say("EHLO x").find("250-PRDR\r\n") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(client.say("MAIL FROM:<a@b> PRDR")));
+        SessionUnderTest old;
+        old.hooks.watch(HookId::data_post_rcpt);
+        old.start();
+        old.say("HELO x");
+        CPPUNIT_ASSERT_EQUAL(std::string("555"), codes(old.say("MAIL FROM:<a@b> PRDR")));
+    }
+
+    void the_parameter_prdr_has_no_value() {
+        Judged server(HookId::data_post_rcpt);
+        server.greet();
+        for (const char* parameters : {"PRDR=", "PRDR=1", "PRDR PRDR"})
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(parameters, std::string("501 5.5.4"), server.say(std::string("MAIL FROM:<a@b> ") + parameters).substr(0, 9));
+    }
+
+    void a_message_refused_as_a_whole_has_one_reply() {
+        for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post, HookId::queue_pre}) {
+            Judged server(HookId::data_post_rcpt);
+            server.hooks.answer(hook, deny("No"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), std::string("552 5.7.1 No session-1\r\n"), server.send({"a", "r"}, " PRDR"));
+            CPPUNIT_ASSERT(server.queued.empty());
+        }
+    }
+
+    void the_last_chunk_has_replies_for_each_recipient() {
+        Judged server(HookId::data_post_rcpt);
+        server.greet();
+        server.feed("MAIL FROM:<s@client.example> PRDR\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<r@example.com>\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(server.feed("BDAT 3\r\nX: ")));
+        CPPUNIT_ASSERT_EQUAL(std::string("353 250 552 250"), codes(server.feed("BDAT 5 LAST\r\ny\r\n\r\n")));
+    }
+
+    void replies_are_those_of_rcpt_whatever_plugins_do_to_the_list() {
+        Judged server(HookId::data_post_rcpt);
+        server.hooks.on(HookId::data_post, [](HookContext& context) {
+            auto& recipients = static_cast<MessageHook&>(context).transaction.recipients();
+            recipients.erase(recipients.begin());  // the first is thrown away
+            recipients.push_back(recipients.front().with_address(*Address::parse("reader@example.com")));  // the second becomes two, of which one is refused
+            recipients.emplace_back(*Address::parse("rarchive@example.com"), Parameters());  // nobody's
+            return declined();
+        });
+        CPPUNIT_ASSERT_EQUAL(std::string("353 250 250 552 250"), codes(server.send({"a", "b", "r"}, " PRDR")));
+        CPPUNIT_ASSERT_EQUAL(std::string("b@example.com | rarchive@example.com 552 reader@example.com 552 r@example.com 552"), server.queued.at(0));
+    }
+
+    void several_refusals_of_a_message_are_one_error() {
+        Judged server(HookId::data_post_rcpt);
+        server.send({"r", "r2", "r3"}, " PRDR");
+        CPPUNIT_ASSERT_EQUAL(1U, server.session().errors());
+        server.send({"r", "d", "a"}, " PRDR");
+        CPPUNIT_ASSERT_EQUAL(1U, server.session().errors());  // a message was accepted, which makes up for what was before
+    }
+
+    void recipients_can_be_waited_for() {
+        Judged server(HookId::data_post_rcpt);
+        server.hooks.wait(HookId::data_post_rcpt, Duration(100));
+        CPPUNIT_ASSERT_EQUAL(std::string(), server.send({"a", "r", "b"}, " PRDR"));
+        CPPUNIT_ASSERT(server.is_parked());
+        CPPUNIT_ASSERT_EQUAL(std::string("353 250 552 250 250"), codes(server.skip_wait()));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(3), server.hooks.count(HookId::data_post_rcpt));
+    }
+
+    void many_recipients_are_judged() {
+        Judged server(HookId::data_post_rcpt);
+        server.settings.max_recipients = 20000;
+        server.greet();
+        server.say("MAIL FROM:<s@client.example> PRDR");
+        std::string commands, expected = "353";
+        for (int i = 0; i < 10000; ++i) {
+            commands += i % 2 == 0 ? "RCPT TO:<a@example.com>\r\n" : "RCPT TO:<r@example.com>\r\n";
+            expected += i % 2 == 0 ? " 250" : " 552";
+        }
+        server.feed(commands);
+        server.say("DATA");
+        CPPUNIT_ASSERT(expected + " 250" == codes(server.feed(message)));
+    }
+
+    void closing_comes_after_the_last_reply() {
+        Judged server(HookId::data_post_rcpt);
+        server.hooks.on(HookId::data_post_rcpt, [](HookContext& context) {
+            return static_cast<DataPostRcptHook&>(context).recipient.address().local_part() == "r" ? denysoft_disconnect("Away").with_code(421) : declined();
+        });
+        CPPUNIT_ASSERT_EQUAL(std::string("353 450 250 250"), codes(server.send({"r", "a"}, " PRDR")));  // 421 would be the end
+        CPPUNIT_ASSERT(server.is_closed());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), server.queued.size());
+    }
+
+    void a_faulty_refusal_defers() {
+        Judged server(HookId::data_post_rcpt);
+        server.hooks.on(HookId::data_post, [](HookContext& context) {
+            auto& hook = static_cast<MessageHook&>(context);
+            hook.refuse(hook.transaction.recipients().front(), ok("Fine"));
+            return declined();
+        });
+        CPPUNIT_ASSERT_EQUAL(std::string("450 4.7.1 Fine session-1\r\n"), server.send({"a"}));
+    }
+
+    void the_first_refusal_counts() {
+        Judged server(HookId::data_post_rcpt);
+        server.hooks.on(HookId::data_post, [](HookContext& context) {
+            auto& hook = static_cast<MessageHook&>(context);
+            hook.refuse(hook.transaction.recipients().front(), deny("First"));
+            hook.refuse(hook.transaction.recipients().front(), denysoft("Second"));
+            return declined();
+        });
+        CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.1 First session-1\r\n"), server.send({"a"}));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), server.log.count("Second"));
+    }
+
+private:
+    static constexpr HookId hooks_that_judge[] = {HookId::data_post_headers, HookId::data_post, HookId::data_post_rcpt, HookId::queue_pre, HookId::queue};
+    static constexpr MixedResults rules[] = {MixedResults::refuse, MixedResults::accept, MixedResults::split};
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SessionResultsTest);
+
+}  // namespace
+}  // namespace smtpd::engine
