@@ -68,6 +68,9 @@ constexpr Text text_of(Say what) {
         case Say::overloaded: return {421, {4, 3, 2}, "Too many connections, try again later"};
         case Say::too_many_sessions: return {421, {4, 7, 0}, "Too many connections from your address, try again later"};
         case Say::internal_error: return {421, {4, 3, 0}, "Internal error, closing connection"};
+        case Say::lhlo_first: return {503, {5, 5, 1}, "Send LHLO first"};
+        case Say::lhlo_needs_host: return {501, {5, 5, 4}, "LHLO needs your name or address literal (RFC 2033 4.1)"};
+        case Say::lmtp_spoken: return {500, {5, 5, 1}, "This is LMTP (RFC 2033), send LHLO"};
         case Say::ehlo_first: return {503, {5, 5, 1}, "Send EHLO first"};
         case Say::already_authenticated: return {503, {5, 5, 1}, "Already authenticated"};
         case Say::auth_in_transaction: return {503, {5, 5, 1}, "AUTH is not allowed in a transaction; end it with DATA or RSET"};

@@ -22,6 +22,7 @@ enum class Say {
     message_too_large, header_too_large, bare_lf_in_message, bare_cr_in_message, nul_in_message, text_line_too_long, spool_full,
     spool_failed, incomplete_message, reset_ok, noop_ok, too_many_errors, idle_timeout, session_timeout, too_slow, shutting_down,
     foreign_protocol, overloaded, too_many_sessions, internal_error,
+    lhlo_first, lhlo_needs_host, lmtp_spoken,
     ehlo_first, already_authenticated, auth_in_transaction, auth_needs_tls, auth_syntax, unknown_mechanism, no_initial_response, bad_base64,
     bad_auth_response, auth_cancelled, auth_line_too_long, auth_failed, authenticate_first, bad_submitter,
     tls_ready, tls_unavailable, tls_active, tls_syntax, tls_early_octets, encrypt_first, not_a_proxy

@@ -51,6 +51,7 @@ Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock
     tls_.cipher = std::move(peer.tls_cipher);
     nonce_ = std::move(peer.nonce);
     is_trial_ = peer.is_trial;
+    is_lmtp_ = settings.protocol == Protocol::lmtp;
     server_name_ = settings.server_name;
     started_ = clock_.now();
     if (settings_.is_trusted_proxy(client_.address)) proxy_ = client_;

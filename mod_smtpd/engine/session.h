@@ -200,6 +200,7 @@ private:
     // session_commands.cc
     void command(std::string_view line);
     void dispatch(const smtp::Command& command);
+    Say hello_missing() const noexcept { return is_lmtp_ ? Say::lhlo_first : Say::hello_first; }
     void hello(bool extended, std::string_view rest);
     void mail(std::string_view rest);
     void rcpt(std::string_view rest);
@@ -265,7 +266,8 @@ private:
     void refuse_chunk(Reply refusal);
     void receive_chunk();
     void end_of_chunk();
-    void answer_refused_chunk(bool was_last, const Reply& refusal);
+    struct Chunk;
+    void answer_refused_chunk(const Chunk& chunk);
 
     // session_data.cc
     void begin_message();
@@ -290,6 +292,8 @@ private:
     Reply with_id(Reply decided) const;
     void note_result(const Reply& told, bool has_own_reason) const;
     void note_mixed_results(const Reply& told, bool is_queued) const;
+    bool answers_each() const noexcept;
+    std::vector<Reply> replies_to_each(const Reply& rest) const;
     void respond_to_each(const std::vector<Reply>& replies);
     void answer_recipients(const Reply& rest, bool is_queued);
     void end_message(const Reply& decided);
@@ -363,8 +367,10 @@ private:
         bool is_last;
         MonotonicTime since;
         std::optional<Reply> refusal{};  ///< its octets are thrown away, and this is the answer; empty: a plugin has answered
+        std::uint32_t answers = 1;       ///< how often
     };
     std::optional<Chunk> chunk_;             ///< the command was read, its octets follow
+    bool in_last_chunk_ = false;             ///< it ends with the chunk that is being answered
     bool in_chunks_ = false;                 ///< the transaction's message comes with BDAT
     bool chunk_failed_ = false;              ///< a chunk was refused, and its client may not know yet
     std::optional<smtp::DataDecoder> text_;  ///< of a message in chunks; nothing for BINARYMIME

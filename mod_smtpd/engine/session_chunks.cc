@@ -7,6 +7,8 @@
 /// A chunk that fails is answered at its end, and with it the transaction is over; chunks already on their way are thrown away with 503, which are no
 /// errors of the client. The text of a message has to obey SmtpBareNewline and SmtpMaxLineLength as in DATA, unless it is BINARYMIME, whose body
 /// is kept octet for octet; chunks may end anywhere, between CR and LF too.
+///
+/// With LMTP the last chunk is answered for each recipient (RFC 2033 4.2), the others once.
 #include "engine/session.h"
 
 #include "smtp/chunk_argument.h"
@@ -29,7 +31,7 @@ std::optional<Say> Session::objection_to_chunk() {
     if (needs_tls_for(smtp::Verb::bdat)) return Say::encrypt_first;
     if (!offers(Extension::chunking)) return Say::not_implemented;
     if (chunk_failed_) return Say::chunk_failed_before;
-    if (greeted_ == Greeted::no) return Say::hello_first;
+    if (greeted_ == Greeted::no) return hello_missing();
     if (greeted_ != Greeted::ehlo) return Say::ehlo_first;
     if (!transaction_) return Say::mail_first;
     if (transaction_->recipients().empty()) return Say::rcpt_first;
@@ -42,6 +44,7 @@ void Session::after_chunk_data(const Answer& answer) {
     if (outcome.proceeds) return begin_chunks();
     if (!outcome.reply.empty() && log_.enabled(LogLevel::info)) note_refusal(HookId::data, outcome.reply);
     if (outcome.disconnects) return end_connection(outcome.reply);
+    if (is_lmtp_ && chunk_->is_last) chunk_->answers = transaction_->rcpt_count();
     reset_transaction();
     refuse_chunk(std::move(outcome.reply));
 }
@@ -75,7 +78,8 @@ void Session::receive_chunk() {
 
 void Session::end_of_chunk() {
     const Chunk chunk = *std::exchange(chunk_, std::nullopt);
-    if (chunk.refusal) return answer_refused_chunk(chunk.is_last, *chunk.refusal);
+    if (chunk.refusal) return answer_refused_chunk(chunk);
+    in_last_chunk_ = chunk.is_last;
     if (chunk.size == 0 && !chunk.is_last && ++junk_commands_ > settings_.max_junk_commands) count_error();
     if (text_) {
         if (chunk.is_last) text_->finish(*this);
@@ -90,11 +94,11 @@ void Session::end_of_chunk() {
 }
 
 /// Chunks that were on their way when an earlier one, or a recipient, was refused are no errors, as long as there are not too many.
-void Session::answer_refused_chunk(bool was_last, const Reply& refusal) {
-    if (!chunk_failed_) respond(refusal);
-    else put(refusal);
+void Session::answer_refused_chunk(const Chunk& chunk) {
+    if (!chunk_failed_ && !chunk.refusal->empty()) respond_to_each(std::vector<Reply>(chunk.answers, *chunk.refusal));
+    else if (chunk_failed_) put(*chunk.refusal);
     if (chunk_failed_ && ++junk_commands_ > settings_.max_junk_commands) count_error();
-    chunk_failed_ = !was_last;
+    chunk_failed_ = !chunk.is_last;
 }
 
 }  // namespace smtpd::engine

@@ -24,6 +24,7 @@ bool is_junk(smtp::Verb verb) {
         case smtp::Verb::rset:
         case smtp::Verb::helo:
         case smtp::Verb::ehlo:
+        case smtp::Verb::lhlo:
         case smtp::Verb::vrfy:
         case smtp::Verb::help: return true;
         default: return false;
@@ -47,6 +48,9 @@ unsigned announced_limit(unsigned limit) { return std::min(limit, 999'999U); }
 constexpr const char* help_text =
     "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
     "See RFC 5321";
+constexpr const char* lmtp_help_text =
+    "Commands: LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\n"
+    "See RFC 2033 and RFC 5321";
 
 }  // namespace
 
@@ -83,8 +87,11 @@ void Session::dispatch(const smtp::Command& command) {
     if (command.verb != Verb::bdat && needs_tls_for(command.verb))  // the octets behind BDAT have to be read first
         return is_http(command.verb_text, command.rest) ? end_connection(reply(Say::foreign_protocol)) : respond(Say::encrypt_first);
     switch (command.verb) {
-        case Verb::helo: return hello(false, command.rest);
-        case Verb::ehlo: return hello(true, command.rest);
+        case Verb::helo: return is_lmtp_ ? respond(Say::lmtp_spoken) : hello(false, command.rest);  // RFC 2033 4.1
+        case Verb::ehlo: return is_lmtp_ ? respond(Say::lmtp_spoken) : hello(true, command.rest);
+        case Verb::lhlo:
+            if (is_lmtp_) return hello(true, command.rest);
+            break;
         case Verb::starttls:
             if (settings_.start_tls != StartTls::off) return starttls(command.rest);
             break;
@@ -137,8 +144,9 @@ void Session::after_connect(const Answer& answer) {
     std::string text = settings_.greeting;
     if (text.empty())
         if (const auto lines = config("smtpgreeting"); !lines.empty()) text = lines.front();
-    if (text.empty()) text = format_text("{} ESMTP {} ready", server_name_, settings_.software);
-    else if (text.find("ESMTP") == std::string::npos) text += " ESMTP";
+    const std::string_view protocol = is_lmtp_ ? "LMTP" : "ESMTP";
+    if (text.empty()) text = format_text("{} {} {} ready", server_name_, protocol, settings_.software);
+    else if (text.find(protocol) == std::string::npos) text += format_text(" {}", protocol);
     if (max_message_size_ == 0)
         if (const auto lines = config("databytes"); !lines.empty()) max_message_size_ = support::parse_unsigned(lines.front()).value_or(0);
     answer_ends_stage(HookId::connect, answer, {220, {}, text + " " + id_, true});
@@ -150,7 +158,7 @@ void Session::hello(bool extended, std::string_view rest) {
     std::string storage;
     if (!rewritten(extended ? HookId::ehlo_parse : HookId::helo_parse, rest, storage)) return;
     const auto host = smtp::host_argument(rest);
-    if (!host || host->size() > max_host_octets) return respond(Say::hello_needs_host);
+    if (!host || host->size() > max_host_octets) return respond(is_lmtp_ ? Say::lhlo_needs_host : Say::hello_needs_host);
     extended_hello_ = extended;
     hello_argument_ = *host;
     hello_rest_ = support::trim(rest.substr(static_cast<std::size_t>(host->data() - rest.data()) + host->size()));
@@ -179,7 +187,7 @@ bool Session::offers(Extension extension) const {
     if (!settings_.extensions.has(extension)) return false;
     switch (extension) {
         case Extension::require_tls: return is_tls();  // RFC 8689 2
-        case Extension::prdr: return hooks_.judges_recipients();
+        case Extension::prdr: return !is_lmtp_ && hooks_.judges_recipients();
         case Extension::xclient:
         case Extension::xforward: return proxy_.has_value();
         default: return true;
@@ -224,7 +232,7 @@ Reply Session::hello_reply() {
 // ---- MAIL
 
 void Session::mail(std::string_view rest) {
-    if (greeted_ == Greeted::no) return respond(Say::hello_first);
+    if (greeted_ == Greeted::no) return respond(hello_missing());
     if (transaction_) return respond(Say::nested_mail);
     if (settings_.submission && !is_authenticated()) return respond(Say::authenticate_first);
     if (settings_.max_transactions != 0 && ++mail_commands_ > settings_.max_transactions) return end_connection(reply(Say::too_many_transactions));
@@ -285,7 +293,7 @@ void Session::after_mail(const Answer& answer) {
 // ---- RCPT
 
 void Session::rcpt(std::string_view rest) {
-    if (!transaction_) return respond(greeted_ == Greeted::no ? Say::hello_first : Say::mail_first);
+    if (!transaction_) return respond(greeted_ == Greeted::no ? hello_missing() : Say::mail_first);
     if (in_chunks_) return respond(Say::chunks_begun);
     std::string storage;
     if (!rewritten(HookId::rcpt_parse, rest, storage)) return;
@@ -331,9 +339,9 @@ bool Session::has_room_for_recipient(const Address& address) {
     return false;
 }
 
-/// SmtpMixedResults one-by-one: so that the one reply is right for all. With PRDR there are more replies.
+/// SmtpMixedResults one-by-one: so that the one reply is right for all. With PRDR and LMTP there are more replies.
 bool Session::takes_one_recipient() const noexcept {
-    return settings_.mixed_results == MixedResults::one_by_one && !(transaction_ && transaction_->is_prdr());
+    return settings_.mixed_results == MixedResults::one_by_one && !is_lmtp_ && !(transaction_ && transaction_->is_prdr());
 }
 
 void Session::after_rcpt(const Answer& answer) {
@@ -354,7 +362,7 @@ void Session::after_rcpt(const Answer& answer) {
 // ---- DATA
 
 void Session::data() {
-    if (!transaction_) return respond(greeted_ == Greeted::no ? Say::hello_first : Say::mail_first);
+    if (!transaction_) return respond(greeted_ == Greeted::no ? hello_missing() : Say::mail_first);
     if (in_chunks_) return respond(Say::chunks_begun);
     if (transaction_->recipients().empty()) return respond(Say::rcpt_first);
     if (transaction_->is_binarymime()) return respond(Say::binary_needs_chunks);  // RFC 3030 3
@@ -397,7 +405,7 @@ void Session::after_simple(HookId hook, const Answer& answer) {
             return end_connection(outcome.reply);
         }
         case HookId::noop: answer_ends_stage(hook, answer, reply(Say::noop_ok)); return;
-        case HookId::help: answer_ends_stage(hook, answer, {214, {2, 0, 0}, help_text}); return;
+        case HookId::help: answer_ends_stage(hook, answer, {214, {2, 0, 0}, is_lmtp_ ? lmtp_help_text : help_text}); return;
         case HookId::vrfy:
             if (answer_ends_stage(hook, answer, {252, {2, 5, 2}, "Send mail to find out"}) && answer.verdict != Verdict::done) reset_transaction();
             return;

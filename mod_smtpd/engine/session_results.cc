@@ -1,7 +1,7 @@
 /// session_results.cc: what a message leads to: each recipient is judged, the queue takes it, and the client is told.
 ///
 /// 250 is said only after a plugin of the queue hook has said that the message is safe. Recipients may have different fates (engine/recipient_results.h):
-/// with PRDR each gets a reply of its own; otherwise there is one for all, by the rule of SmtpMixedResults. Whatever that is, one line of the log has it all.
+/// with LMTP and PRDR each gets a reply of its own; otherwise there is one for all, by the rule of SmtpMixedResults. Whatever that is, one line of the log has it all.
 #include "engine/session.h"
 
 #include "engine/recipient_results.h"
@@ -55,7 +55,7 @@ void Session::after_recipient(const Answer& answer) {
 /// Where the one reply will be a refusal, nobody is to get the message.
 void Session::queue_message() {
     const Reply accepted = queued_reply();
-    if (transaction_->is_prdr() || common_reply(settings_.mixed_results, *transaction_, accepted).is_positive()) return stage(HookId::queue);
+    if (is_lmtp_ || transaction_->is_prdr() || common_reply(settings_.mixed_results, *transaction_, accepted).is_positive()) return stage(HookId::queue);
     answer_recipients(accepted, false);
     leave_message();
 }
@@ -99,9 +99,9 @@ Reply Session::with_id(Reply decided) const {
 void Session::note_result(const Reply& told, bool has_own_reason) const {
     if (!log_.enabled(LogLevel::info)) return;
     const std::string to = address_list(transaction_->recipients());
-    note(LogLevel::info, "{} from={}{}{} size={}{}{} reply=\"{}\"", told.is_positive() ? "accepted" : "refused", quoted(transaction_->sender().path()),
-         to.empty() ? "" : " to=", quoted(to), data_octets_, has_own_reason && !told.is_positive() ? blame() : "", turned_away_text(*transaction_),
-         quoted(format_text("{} {}", told.code, told.text)));
+    note(LogLevel::info, "{} from={}{}{} size={}{} reply=\"{}\"{}", told.is_positive() ? "accepted" : "refused", quoted(transaction_->sender().path()),
+         to.empty() ? "" : " to=", quoted(to), data_octets_, has_own_reason && !told.is_positive() ? blame() : "",
+         quoted(format_text("{} {}", told.code, told.text)), turned_away_text(*transaction_));
 }
 
 /// Where there is one reply for all: who is told something that is not true of them.
@@ -113,6 +113,15 @@ void Session::note_mixed_results(const Reply& told, bool is_queued) const {
     if (!told.is_positive() || settings_.mixed_results != MixedResults::accept) return;
     for (const auto& recipient : transaction_->turned_away())
         note(LogLevel::notice, "SmtpMixedResults accept: {} does not get the message, and its sender is not told", quoted(recipient.address().path()));
+}
+
+/// LMTP: after the message there is a reply for each recipient (RFC 2033 4.2), whatever they say; but not where it breaks off before its end.
+bool Session::answers_each() const noexcept { return is_lmtp_ && !hang_up_ && (!in_chunks_ || in_last_chunk_); }
+
+std::vector<Reply> Session::replies_to_each(const Reply& rest) const {
+    auto replies = replies_by_recipient(*transaction_, rest);
+    for (auto& one : replies) one = with_id(std::move(one));
+    return replies;
 }
 
 /// They count as one error at most: the client has made no more.
@@ -129,7 +138,7 @@ void Session::respond_to_each(const std::vector<Reply>& replies) {
 void Session::answer_recipients(const Reply& rest, bool is_queued) {
     const Reply marked = with_id(rest);
     const bool is_rest_refused = !rest.is_positive() && !transaction_->recipients().empty();
-    if (!transaction_->is_prdr()) {
+    if (!transaction_->is_prdr() && !is_lmtp_) {
         const Reply told = with_id(common_reply(settings_.mixed_results, *transaction_, marked));
         note_result(told, is_rest_refused);
         note_mixed_results(told, is_queued);
@@ -139,11 +148,9 @@ void Session::answer_recipients(const Reply& rest, bool is_queued) {
     }
     const Reply told = with_id(concluding_reply(*transaction_, marked));
     note_result(told, is_rest_refused);
-    auto replies = replies_by_recipient(*transaction_, marked);
-    for (auto& one : replies) one = with_id(std::move(one));
-    respond(Say::recipients_follow);
-    respond_to_each(replies);
-    put(told);
+    if (!is_lmtp_) respond(Say::recipients_follow);
+    respond_to_each(replies_to_each(marked));
+    if (!is_lmtp_) put(told);
     final_text_ = told.text;
 }
 
@@ -151,7 +158,8 @@ void Session::answer_recipients(const Reply& rest, bool is_queued) {
 void Session::end_message(const Reply& decided) {
     const Reply told = with_id(decided);
     note_result(told, true);
-    respond(told);
+    if (answers_each()) respond_to_each(replies_to_each(told));
+    else respond(told);
     final_text_ = told.text;
     leave_message();
 }

@@ -13,7 +13,7 @@ bool Session::offers_tls() const noexcept {
 bool Session::needs_tls_for(smtp::Verb verb) const noexcept {
     if (settings_.start_tls != StartTls::required || is_tls()) return false;
     using smtp::Verb;
-    return verb != Verb::ehlo && verb != Verb::noop && verb != Verb::starttls && verb != Verb::quit;
+    return verb != Verb::ehlo && verb != Verb::lhlo && verb != Verb::noop && verb != Verb::starttls && verb != Verb::quit;
 }
 
 // ---- the command

@@ -19,6 +19,12 @@ namespace smtpd::engine {
 /// Whether clients may, or have to, go on encrypted (RFC 3207).
 enum class StartTls : std::uint8_t { off, on, required };
 
+/// What clients speak.
+enum class Protocol : std::uint8_t {
+    smtp,
+    lmtp  ///< RFC 2033: LHLO, and a reply for each recipient after the message
+};
+
 /// Recipients of one message with different fates, and one reply for all of them (plain SMTP): what that is.
 enum class MixedResults : std::uint8_t {
     refuse,      ///< the strictest: refused for good, else deferred; nobody gets the message
@@ -28,8 +34,9 @@ enum class MixedResults : std::uint8_t {
 };
 
 struct Settings {
+    Protocol protocol = Protocol::smtp;
     std::string server_name = "localhost";  ///< qpsmtpd's `me`: greeting, Received field, local domain
-    std::string greeting;                   ///< what follows 220; "" = control file smtpgreeting, else "<server_name> ESMTP <software> ready"
+    std::string greeting;                   ///< what follows 220; "" = control file smtpgreeting, else "<server_name> ESMTP <software> ready" (or LMTP)
     std::string software = "mod_smtpd";     ///< named in the Received field
     std::string authserv_id;                ///< of Authentication-Results (RFC 8601); "" = server_name, "none" = no such field
 

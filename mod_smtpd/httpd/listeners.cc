@@ -34,4 +34,15 @@ void name_protocol_of_listeners(server_rec* main_server) {
     }
 }
 
+bool serves_port(const server_rec* server, apr_port_t port) {
+    bool is_any = server->addrs == nullptr;
+    for (const server_addr_rec* address = server->addrs; address != nullptr; address = address->next) {
+        if (address->host_port == port) return true;
+        is_any = is_any || address->host_port == 0;
+    }
+    for (const ap_listen_rec* listener = ap_listeners; is_any && listener != nullptr; listener = listener->next)
+        if (listener->bind_addr->port == port) return true;
+    return false;
+}
+
 }  // namespace smtpd::httpd

@@ -10,4 +10,7 @@ namespace smtpd::httpd {
 /// the ports are opened.
 void name_protocol_of_listeners(server_rec* main_server);
 
+/// Whether connections to that port can come to this server. For the main server: whether anything listens there.
+bool serves_port(const server_rec* server, apr_port_t port);
+
 }  // namespace smtpd::httpd

@@ -2,6 +2,7 @@
 
 #include "httpd/child.h"
 #include "httpd/database.h"
+#include "httpd/listeners.h"
 #include "httpd/tls_config.h"
 #include "httpd/trial.h"
 
@@ -85,6 +86,7 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.max_transactions = config_.max_transactions.value_or(settings_.max_transactions);
     settings_.max_recipient_domains = config_.max_recipient_domains.value_or(settings_.max_recipient_domains);
     choose_extensions(problems);
+    choose_protocol(problems);
     settings_.max_errors = config_.max_errors.value_or(settings_.max_errors);
     settings_.max_text_line = config_.max_text_line.value_or(0);
     settings_.bare_newline = config_.bare_newline.value_or(smtp::BareNewline::reject);
@@ -115,6 +117,19 @@ Result<const PasswordCheck*> Server::find_passwords(std::string_view name) const
     if (found != config_.passwords.rend()) return *found;
     if (name.empty()) return Error{ErrorCode::config, "there is no section <SmtpAuth> without a name", 0};
     return Error{ErrorCode::config, format_text("there is no section <SmtpAuth> with name={}", name), 0};
+}
+
+/// RFC 2033 5: what a server of LMTP must have, and where it must not be.
+void Server::choose_protocol(host::Problems& problems) {
+    const ProtocolChoice choice = config_.protocol.value_or(ProtocolChoice{});
+    settings_.protocol = choice.protocol;
+    if (choice.protocol != engine::Protocol::lmtp) return;
+    for (const auto needed : {engine::Extension::pipelining, engine::Extension::enhanced_status_codes})
+        if (!settings_.extensions.has(needed))
+            problems.push_back({true, choice.where, format_text("SmtpProtocol lmtp needs {}, which SmtpExtensions switches off (RFC 2033 5)",
+                                                                  engine::keyword_of(needed))});
+    if (serves_port(record_, 25))
+        problems.push_back({false, choice.where, "SmtpProtocol lmtp is not for port 25, where clients speak SMTP (RFC 2033 5); 24 is LMTP's"});
 }
 
 /// One that another extension is needed for goes with it, but not where it was asked for.

@@ -55,6 +55,7 @@ private:
     Result<const PasswordCheck*> find_passwords(std::string_view name) const;
     void choose_settings(host::Problems& problems);
     void choose_extensions(host::Problems& problems);
+    void choose_protocol(host::Problems& problems);
     void find_lender(const std::vector<server_rec*>& servers_with_tls, host::Problems& problems);
     std::vector<host::PluginLine> plugin_lines(host::Problems& problems);
 

@@ -321,6 +321,15 @@ const char* set_unknown_parameters(cmd_parms* cmd, void*, const char* word) {
     return nullptr;
 }
 
+/// SmtpProtocol smtp|lmtp
+const char* set_protocol(cmd_parms* cmd, void*, const char* word) {
+    ProtocolChoice choice{engine::Protocol::smtp, where_of(cmd)};
+    if (support::equals_folded(word, "lmtp")) choice.protocol = engine::Protocol::lmtp;
+    else if (!support::equals_folded(word, "smtp")) return complaint(cmd, format_text("SmtpProtocol takes smtp or lmtp, not \"{}\"", word));
+    config_of(cmd).protocol = std::move(choice);
+    return nullptr;
+}
+
 /// SmtpMixedResults refuse|accept|one-by-one|split
 const char* set_mixed_results(cmd_parms* cmd, void*, const char* word) {
     using engine::MixedResults;
@@ -471,6 +480,7 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.proxy_protocol = either(proxy_protocol, base.proxy_protocol);
     out.proxy_protocol_where = proxy_protocol ? proxy_protocol_where : base.proxy_protocol_where;
     out.ignore_unknown_parameters = either(ignore_unknown_parameters, base.ignore_unknown_parameters);
+    out.protocol = either(protocol, base.protocol);
     out.mixed_results = either(mixed_results, base.mixed_results);
     out.auth_without_tls = either(auth_without_tls, base.auth_without_tls);
     out.start_tls = either(start_tls, base.start_tls);
@@ -536,6 +546,7 @@ const command_rec directives[] = {
                       "name servers with or without port, timeout=, tries=, cache=; default: the servers of /etc/resolv.conf, 3s, 3, 4m"),
     AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
                   "what becomes of unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
+    AP_INIT_TAKE1("SmtpProtocol", setter(set_protocol), nullptr, RSRC_CONF, "what clients of this server speak: smtp (default) or lmtp"),
     AP_INIT_TAKE1("SmtpMixedResults", setter(set_mixed_results), nullptr, RSRC_CONF,
                   "the one reply to a message that plugins refuse for some of its recipients: refuse (default), accept, one-by-one or split"),
     AP_INIT_FLAG("SmtpAuthWithoutTLS", setter(set_auth_without_tls), nullptr, RSRC_CONF,

@@ -51,6 +51,12 @@ struct StartTlsChoice {
     std::string where;  ///< "httpd.conf line 12"
 };
 
+/// What SmtpProtocol says.
+struct ProtocolChoice {
+    engine::Protocol protocol = engine::Protocol::smtp;
+    std::string where;  ///< "httpd.conf line 12"
+};
+
 /// What SmtpMixedResults says.
 struct MixedResultsChoice {
     engine::MixedResults rule = engine::MixedResults::refuse;
@@ -85,6 +91,7 @@ struct ServerConfig {
     std::optional<bool> proxy_protocol;
     std::string proxy_protocol_where;  ///< where SmtpProxyProtocol stands, for messages
     std::optional<bool> ignore_unknown_parameters;
+    std::optional<ProtocolChoice> protocol;
     std::optional<MixedResultsChoice> mixed_results;
     std::optional<bool> auth_without_tls;
     std::optional<StartTlsChoice> start_tls;

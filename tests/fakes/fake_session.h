@@ -41,6 +41,7 @@ public:
         greeted_ = greeted;
         hello_host_ = std::move(host);
     }
+    void set_lmtp(bool on = true) noexcept { is_lmtp_ = on; }
     void set_tls(std::string protocol, std::string cipher) {
         tls_ = {};
         tls_.protocol = std::move(protocol);

@@ -166,6 +166,10 @@ public:
         transaction_->set_message(message);
         return data_post();
     }
+    /// One of transaction().recipients(), with the message that is there.
+    Answer data_post_rcpt(std::size_t index = 0) {
+        return run(DataPostRcptHook(*connection_, *transaction_, transaction_->recipients().at(index)));
+    }
     Answer queue_pre() { return run_message(HookId::queue_pre); }
     Answer queue() { return run_message(HookId::queue); }
     Answer queue(std::string_view message) {

@@ -4,7 +4,7 @@
 /// in pieces; all that is sent is complete reply lines, and a 421 comes last; never more acceptances than messages queued; every transaction ends
 /// exactly once, and so does the session; chunks add up to the message; log lines are printable; what a plugin is given of AUTH
 /// is a user by name with a password or a response; who is authenticated was told 235; what is queued has CRLF line ends and no NUL unless policy or
-/// BINARYMIME say otherwise.
+/// BINARYMIME say otherwise; nobody is delivered to who was refused.
 ///
 /// The first 16 octets of the input choose settings, plugins and piece size; the rest is the dialogue.
 #include "engine/session.h"
@@ -59,6 +59,8 @@ engine::Settings settings_from(const Choices& choices) {
     engine::Settings settings;
     settings.server_name = "mx.example.com";
     settings.bare_newline = static_cast<smtp::BareNewline>(choices[0] % 3);
+    if (choices[0] & 64U) settings.protocol = engine::Protocol::lmtp;
+    settings.mixed_results = static_cast<engine::MixedResults>(choices[12] % 4);
     settings.max_errors = choices[1] & 1U ? 5 : 0;
     settings.max_junk_commands = choices[1] & 2U ? 10 : 1000;
     settings.max_recipients = choices[1] & 4U ? 2 : 100;
@@ -99,6 +101,7 @@ public:
                 hooks_.look_up(deciding[1 + i], {{"a.example", "b.example"}, {"c.example"}}, Duration(choices[3] & 8U ? 1000 : 3000));
         names_.at_once = (choices[3] & 4U) != 0;
         handle_auth(choices[14]);
+        if (choices[0] & 128U) judge_recipients();
         const auto rcpt_verdict = static_cast<Verdict>(choices[12] % 8 < 7 && choices[12] > 100 ? choices[12] % 7 : 1);
         hooks_.answer(HookId::rcpt, rcpt_verdict);
         queue_verdict_ = static_cast<Verdict>(choices[13] > 100 ? choices[13] % 7 : 1);
@@ -116,7 +119,7 @@ public:
 
     Played play(std::string_view input, std::size_t piece) {
         {
-            engine::Session session(settings_, hooks_, clock_, log_, peer(), &names_);
+            engine::Session session(settings_, hooks_, clock_, log_, peer(), {.names = &names_});
             drive(session, session.start());
             while (!input.empty() && !session.is_over()) {
                 const auto part = input.substr(0, piece);
@@ -175,7 +178,30 @@ private:
         if ((choice & 128U) != 0) hooks_.watch(HookId::auth_parse);
     }
 
-    Answer queue(const MessageHook& hook) {
+    /// By their names; those that are left are refused by the queue if the name ends with a digit.
+    static Verdict fate_of(const Recipient& recipient) {
+        switch (recipient.address().local_part().front() % 8) {
+            case 0: return Verdict::deny;
+            case 1: return Verdict::denysoft;
+            case 2: return Verdict::deny_disconnect;
+            default: return Verdict::declined;
+        }
+    }
+
+    void judge_recipients() {
+        judges_ = true;
+        hooks_.on(HookId::data_post_rcpt, [](HookContext& context) { return Answer(fate_of(static_cast<DataPostRcptHook&>(context).recipient), "fate"); });
+    }
+
+    void turn_away_at_queue(MessageHook& hook) const {
+        for (auto& recipient : hook.transaction.recipients()) {
+            require(!judges_ || fate_of(recipient) == Verdict::declined, "nobody is delivered to who was refused");
+            const char last = recipient.address().local_part().back();
+            if (judges_ && last >= '0' && last <= '9') hook.refuse(recipient, last < '5' ? deny("late") : denysoft("late"), "at the queue");
+        }
+    }
+
+    Answer queue(MessageHook& hook) {
         require(hook.message().is_complete(), "what is queued is complete");
         std::string text;
         const auto written = hook.message().write_to([&](std::string_view bytes) { text += bytes; return smtpd::Result<void>(); });
@@ -187,6 +213,7 @@ private:
         require(hook.transaction.is_binarymime() || settings_.bare_newline == smtp::BareNewline::accept || has_whole_lines(chunks_),
                 "what is queued has lines, unless it is said to have none");
         require(!hook.transaction.needs_smtputf8() || smtp::is_valid_utf8(hook.message().headers().original()), "a header is UTF-8 where it is said to be");
+        turn_away_at_queue(hook);
         if (queue_verdict_ == Verdict::ok) hooks_.queued.push_back(std::move(text));
         return queue_verdict_;
     }
@@ -222,6 +249,7 @@ private:
     std::string output_;
     std::string chunks_;
     Verdict queue_verdict_ = Verdict::ok;
+    bool judges_ = false;
 };
 
 Played play(const Choices& choices, std::string_view input, std::size_t piece) { return Session(choices).play(input, piece); }

@@ -1,7 +1,8 @@
-"""Recipients of one message with different fates on a running server: PRDR, and the rules of SmtpMixedResults."""
+"""Recipients of one message with different fates on a running server: PRDR, LMTP, and the rules of SmtpMixedResults."""
 
 import re
 import shutil
+import smtplib
 import subprocess
 
 import pytest
@@ -31,6 +32,10 @@ def offers(client, keyword):
     return keyword in [line.split()[0] for line in client.ehlo().text.splitlines()[1:]]
 
 
+def lhlo(client):
+    return client.command("LHLO client.example.net", 250)
+
+
 def begin(client, recipients=RECIPIENTS, parameters=""):
     client.command(f"MAIL FROM:<sender@example.net>{parameters}", 250)
     for recipient in recipients:
@@ -49,8 +54,8 @@ def count_log(server, pattern):
     return sum(bool(re.search(pattern, line.text)) for line in server.log_lines())
 
 
-FATES = (r'to=<user@example\.com> size=\d+ refused=<full@example\.com> by=judges_recipients( why="its name says so")? told="552 Mailbox is full" '
-         r'deferred=<later@example\.com> by=judges_recipients( why="its name says so")? told="450 Try again tomorrow" reply="250 ')
+FATES = (r'to=<user@example\.com> size=\d+ reply="250 [^"]*" refused=<full@example\.com> by=judges_recipients( why="its name says so")? '
+         r'told="552 Mailbox is full" deferred=<later@example\.com> by=judges_recipients( why="its name says so")? told="450 Try again tomorrow"')
 
 
 @pytest.mark.parametrize("at", ["data_post_rcpt", "data_post", "queue"])
@@ -135,3 +140,111 @@ def test_swaks_speaks_prdr(make_server):
     assert result.returncode == 0, result.stdout
     assert "353 " in result.stdout and "552 5.2.2 <full@example.com>" in result.stdout
     assert delivered(smtp) == {"user": 1}
+
+
+# --- LMTP
+
+@pytest.mark.parametrize("at", ["data_post_rcpt", "data_post", "queue"])
+def test_three_recipients_have_three_fates_over_lmtp(make_server, mpm, at):
+    server = make_server(mpm, log_level="notice smtpd:info")
+    smtp = make_judging_host(server, "SmtpProtocol lmtp", f"at={at}")
+    server.start()
+    with Client(smtp.port) as client:
+        announced = [line.split()[0] for line in lhlo(client).text.splitlines()[1:]]
+        assert {"PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME"} <= set(announced) and "PRDR" not in announced
+        send(client).expect(250, "2.0.0", r"<user@example\.com>: Queued!")
+        client.reply().expect(552, "5.2.2", "<full@example.com>: Mailbox is full")
+        client.reply().expect(450, "4.7.1", "<later@example.com>: Try again tomorrow")
+        begin(client)
+        client.send(b"BDAT 10\r\nX-Field: y" + b"BDAT %d LAST\r\n\r\n" % (len(MESSAGE) + 2) + MESSAGE + b"NOOP\r\n")
+        assert [client.reply().code for _ in range(5)] == [250, 250, 552, 450, 250]
+        client.command("QUIT", 221)
+    assert delivered(smtp) == {"user": 2}
+    server.wait_log(FATES, count=2)
+    stored = next((smtp.maildir.path / "user" / "new").iterdir()).read_text()
+    assert re.search(r"^Received: from client\.example\.net .*\n(?:\t.*\n)*?\tby mx\.example\.com \(mod_smtpd\) with LMTP id ", stored, re.M), stored
+
+
+def test_a_session_of_lmtp_begins_with_lhlo(make_server):
+    server = make_server("event")
+    smtp = server.smtp(lines="SmtpProtocol lmtp")
+    server.start()
+    with Client(smtp.port, greet=False) as client:
+        client.reply().expect(220, text="mx.example.com LMTP mod_smtpd ready")
+        for command in ("EHLO client.example.net", "HELO client.example.net"):
+            client.command(command).expect(500, "5.5.1")
+        client.command("MAIL FROM:<sender@example.net>").expect(503, "5.5.1")
+        lhlo(client)
+        client.command("MAIL FROM:<sender@example.net>", 250)
+        client.command("DATA").expect(503, "5.5.1")  # no recipient, no reply for one
+        client.send(b"BDAT 2 LAST\r\n\r\n")
+        client.reply().expect(503, "5.5.1")
+        client.command("QUIT", 221)
+
+
+def test_a_full_disk_is_told_for_each_recipient(make_server, small_disk):
+    server = make_server("event")
+    smtp = server.smtp('SmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@" %l', "SmtpProtocol lmtp")
+    small_disk(server, smtp.maildir.path)
+    server.expect_log("No space left on device")
+    server.start()
+    with Client(smtp.port) as client:
+        lhlo(client)
+        begin(client, ("user", "other"))
+        client.command("DATA", 354)
+        client.send(MESSAGE + b"x" * 70 + b"\r\n" + (b"x" * 70 + b"\r\n") * 10_000 + b".\r\n")
+        assert [client.reply().code for _ in range(2)] == [452, 452]
+        client.command("QUIT", 221)
+    assert sum(delivered(smtp).values()) == 0
+
+
+def test_smtplib_delivers_over_lmtp(make_server, mpm):
+    """It reads one reply to a message, so it has one recipient at a time."""
+    server = make_server(mpm)
+    smtp = make_judging_host(server, "SmtpProtocol lmtp")
+    server.start()
+    with smtplib.LMTP("127.0.0.1", smtp.port) as client:
+        for recipient, code in (("user", 0), ("full", 552), ("later", 450), ("user", 0)):
+            if code == 0:
+                assert client.sendmail("sender@example.net", [f"{recipient}@example.com"], MESSAGE) == {}
+                continue
+            with pytest.raises(smtplib.SMTPDataError) as refused:
+                client.sendmail("sender@example.net", [f"{recipient}@example.com"], MESSAGE)
+            assert refused.value.smtp_code == code
+    assert delivered(smtp) == {"user": 2}
+
+
+def test_swaks_delivers_over_lmtp(make_server):
+    server = make_server("event")
+    smtp = make_judging_host(server, "SmtpProtocol lmtp")
+    server.start()
+    swaks = shutil.which("swaks") or pytest.skip("swaks is not installed")
+    result = subprocess.run([swaks, "--server", f"127.0.0.1:{smtp.port}", "--protocol", "LMTP", "--from", "sender@example.net",
+                             "--to", "user@example.com,full@example.com,other@example.com"], capture_output=True, text=True, timeout=60 * smtpd_env.SLOWDOWN)
+    assert result.returncode == 0, result.stdout
+    assert re.search(r"250 2\.0\.0 <user@example\.com>.*552 5\.2\.2 <full@example\.com>.*250 2\.0\.0 <other@example\.com>", result.stdout, re.S)
+    assert delivered(smtp) == {"user": 1, "other": 1}
+
+
+@pytest.mark.parametrize("extension", ["PIPELINING", "ENHANCEDSTATUSCODES"])
+def test_lmtp_needs_its_extensions(make_server, extension):
+    server = make_server("event")
+    server.smtp(lines=f"SmtpProtocol lmtp\nSmtpExtensions -{extension}")
+    is_good, text = server.configtest()
+    assert not is_good and re.search(rf"line \d+: SmtpProtocol lmtp needs {extension}", text)
+
+
+@pytest.mark.parametrize("port, warns", [(25, True), (None, False)])
+def test_lmtp_on_port_25_is_doubtful(make_server, port, warns):
+    server = make_server("event")
+    server.smtp(lines="SmtpProtocol lmtp", port=port)
+    is_good, text = server.configtest()
+    assert is_good
+    assert bool(re.search(r"line \d+: SmtpProtocol lmtp is not for port 25", text)) == warns
+
+
+def test_a_protocol_that_does_not_exist_is_an_error(make_server):
+    server = make_server("event")
+    server.smtp(lines="SmtpProtocol uucp")
+    is_good, text = server.configtest()
+    assert not is_good and 'SmtpProtocol takes smtp or lmtp, not "uucp"' in text

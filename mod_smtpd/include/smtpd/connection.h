@@ -30,7 +30,7 @@ struct Endpoint {
     std::uint16_t port = 0;
 };
 
-/// How the client introduced itself.
+/// How the client introduced itself. LHLO of LMTP counts as EHLO.
 enum class Greeted : std::uint8_t { no, helo, ehlo };
 
 /// A rejection that waits for its moment: the first plugin that said so is kept.
@@ -63,7 +63,9 @@ public:
     /// What a trusted mail server says about the origin of the next message, or the one of the transaction (XFORWARD).
     const std::optional<Forwarded>& forwarded() const noexcept { return forwarded_; }
     Greeted greeted() const noexcept { return greeted_; }
-    const std::string& hello_host() const noexcept { return hello_host_; }  ///< argument of HELO or EHLO, "" before
+    const std::string& hello_host() const noexcept { return hello_host_; }  ///< argument of HELO, EHLO or LHLO, "" before
+    /// The client speaks LMTP (RFC 2033), as this server wants it to: it hands messages over for delivery, and gets a reply for each recipient.
+    bool is_lmtp() const noexcept { return is_lmtp_; }
     /// Encrypted, by STARTTLS or from the first octet. After STARTTLS the client begins anew: what it said before is forgotten.
     bool is_tls() const noexcept { return static_cast<bool>(tls_); }
     const Tls& tls() const noexcept { return tls_; }
@@ -145,6 +147,7 @@ protected:
     std::uint32_t messages_ = 0;
     std::uint32_t sessions_of_client_ = 0;
     Greeted greeted_ = Greeted::no;
+    bool is_lmtp_ = false;
     bool relay_client_ = false;
     bool is_trial_ = false;
     int karma_ = 0;

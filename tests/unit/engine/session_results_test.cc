@@ -83,6 +83,20 @@ private:
     }
 };
 
+/// The same server with LMTP.
+class Lmtp final : public Judged {
+public:
+    explicit Lmtp(HookId where) : Judged(where) { settings.protocol = Protocol::lmtp; }
+    void greet_lmtp() {
+        start();
+        say("LHLO client.example");
+    }
+    std::string send(const std::vector<const char*>& recipients) {
+        if (session().greeted() == Greeted::no) greet_lmtp();
+        return Judged::send(recipients);
+    }
+};
+
 class SessionResultsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SessionResultsTest);
     CPPUNIT_TEST(the_queue_gets_those_whom_nobody_refused);
@@ -108,6 +122,14 @@ class SessionResultsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(closing_comes_after_the_last_reply);
     CPPUNIT_TEST(a_faulty_refusal_defers);
     CPPUNIT_TEST(the_first_refusal_counts);
+    CPPUNIT_TEST(lmtp_has_a_reply_for_each_recipient);
+    CPPUNIT_TEST(lmtp_replies_to_each_when_the_message_is_refused_as_a_whole);
+    CPPUNIT_TEST(lmtp_knows_no_rule_for_mixed_results);
+    CPPUNIT_TEST(lmtp_answers_the_first_chunk_for_each_recipient_if_it_is_the_last);
+    CPPUNIT_TEST(lmtp_breaks_off_with_one_reply);
+    CPPUNIT_TEST(lmtp_is_in_the_received_field);
+    CPPUNIT_TEST(lmtp_greetings_name_the_protocol);
+    CPPUNIT_TEST(lhlo_is_not_smtp);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -207,9 +229,9 @@ public:
         Judged server(HookId::queue);
         server.hooks.judges = true;
         server.send({"a", "r", "d"}, " PRDR");
-        CPPUNIT_ASSERT_EQUAL(std::string("accepted from=<s@client.example> to=<a@example.com> size=23 refused=<r@example.com> why=\"because of x\" "
-                                         "told=\"552 Mailbox is full\" deferred=<d@example.com> why=\"because of x\" told=\"450 Try tomorrow\" "
-                                         "reply=\"250 Queued! session-1\"\n"),
+        CPPUNIT_ASSERT_EQUAL(std::string("accepted from=<s@client.example> to=<a@example.com> size=23 reply=\"250 Queued! session-1\" "
+                                         "refused=<r@example.com> why=\"because of x\" told=\"552 Mailbox is full\" "
+                                         "deferred=<d@example.com> why=\"because of x\" told=\"450 Try tomorrow\"\n"),
                              server.result_line());
     }
 
@@ -375,6 +397,103 @@ public:
         });
         CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.1 First session-1\r\n"), server.send({"a"}));
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), server.log.count("Second"));
+    }
+
+    void lmtp_has_a_reply_for_each_recipient() {
+        for (const auto where : hooks_that_judge) {
+            Lmtp server(where);
+            CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 <a@example.com>: Queued! session-1\r\n"
+                                             "552 5.2.2 <r@example.com>: Mailbox is full session-1\r\n"
+                                             "450 4.7.1 <d@example.com>: Try tomorrow session-1\r\n"),
+                                 server.send({"a", "r", "d"}));
+            CPPUNIT_ASSERT_EQUAL(std::string("a@example.com | r@example.com 552 d@example.com 450"), server.queued.at(0));
+            CPPUNIT_ASSERT_EQUAL(1U, server.session().messages());
+            CPPUNIT_ASSERT_EQUAL(std::string("552 552"), codes(server.send({"r", "r2"})));
+            CPPUNIT_ASSERT_EQUAL(std::string("250 250"), codes(server.send({"a", "a"})));  // the same twice is two
+            CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(server.send({"a"})));
+            CPPUNIT_ASSERT(server.result_line().starts_with("accepted from=<s@client.example> to=<a@example.com> size=23 reply=\"250 "));
+        }
+    }
+
+    void lmtp_replies_to_each_when_the_message_is_refused_as_a_whole() {
+        for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post, HookId::queue_pre, HookId::queue}) {
+            Lmtp server(HookId::data_post_rcpt);
+            server.hooks.answer(hook, deny("No"));
+            const std::string second = hook == HookId::queue_pre || hook == HookId::queue ? "552 5.2.2 <r@example.com>: Mailbox is full" : "552 5.7.1 <r@example.com>: No";
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), "552 5.7.1 <a@example.com>: No session-1\r\n" + second + " session-1\r\n",
+                                         server.send({"a", "r"}));
+            CPPUNIT_ASSERT_EQUAL(1U, server.session().errors());
+        }
+        Lmtp strict(HookId::data_post_rcpt);
+        strict.greet_lmtp();
+        strict.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("554 554"), codes(strict.feed("bare\nnewline\r\n.\r\n")));
+        strict.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n");
+        strict.hooks.answer(HookId::data, deny("No"));
+        CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n"), strict.say("DATA"));  // not the message's reply, but the command's
+    }
+
+    void lmtp_knows_no_rule_for_mixed_results() {
+        for (const auto rule : {MixedResults::refuse, MixedResults::accept, MixedResults::one_by_one}) {
+            Lmtp server(HookId::data_post_rcpt);
+            server.settings.mixed_results = rule;
+            CPPUNIT_ASSERT_EQUAL(std::string("250 552 450"), codes(server.send({"a", "r", "d"})));
+            CPPUNIT_ASSERT(server.log.texts(LogLevel::notice).empty());
+        }
+    }
+
+    void lmtp_answers_the_first_chunk_for_each_recipient_if_it_is_the_last() {
+        Lmtp server(HookId::data_post_rcpt);
+        server.greet_lmtp();
+        server.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<r@example.com>\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("250 552"), codes(server.feed("BDAT 6 LAST\r\nX: y\r\n")));
+        server.hooks.answer(HookId::data, deny("No"));
+        server.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<r@example.com>\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n554 5.7.1 No\r\n"), server.feed("BDAT 6 LAST\r\nX: y\r\n"));
+        server.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<r@example.com>\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n"), server.feed("BDAT 6\r\nX: y\r\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string("503"), codes(server.feed("BDAT 2 LAST\r\n\r\n")));  // on its way, for a transaction that is over
+    }
+
+    void lmtp_breaks_off_with_one_reply() {
+        Lmtp server(HookId::data_post_rcpt);
+        server.hooks.answer(HookId::data_headers_end, denysoft_disconnect("Away"));
+        server.greet_lmtp();
+        server.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("421 4.7.1 Away session-1\r\n"), server.feed("X: y\r\n\r\n"));
+        CPPUNIT_ASSERT(server.is_closed());
+    }
+
+    void lmtp_is_in_the_received_field() {
+        const std::pair<const char*, const char*> rows[] = {{"", " with LMTP id "}, {"TLSv1.3", " with LMTPS id "}};
+        for (const auto& [tls, expected] : rows) {
+            SessionUnderTest client;
+            client.settings.protocol = Protocol::lmtp;
+            client.peer.tls_protocol = tls;
+            client.hooks.accept_mail();
+            client.start();
+            client.feed("LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n");
+            CPPUNIT_ASSERT_MESSAGE(client.hooks.queued.at(0), client.hooks.queued.at(0).find(expected) != std::string::npos);
+        }
+    }
+
+    void lmtp_greetings_name_the_protocol() {
+        const std::pair<const char*, const char*> rows[] = {{"", "220 mx.example.com LMTP mod_smtpd ready session\r\n"},
+                                                            {"mx.example.com", "220 mx.example.com LMTP session\r\n"},
+                                                            {"mx.example.com LMTP here", "220 mx.example.com LMTP here session\r\n"}};
+        for (const auto& [greeting, expected] : rows) {
+            SessionUnderTest client;
+            client.settings.protocol = Protocol::lmtp;
+            client.settings.greeting = greeting;
+            CPPUNIT_ASSERT_EQUAL(std::string(expected), client.start());
+        }
+    }
+
+    void lhlo_is_not_smtp() {
+        SessionUnderTest client;
+        client.start();
+        CPPUNIT_ASSERT_EQUAL(std::string("502 5.5.1"), client.say("LHLO client.example").substr(0, 9));
+        CPPUNIT_ASSERT(client.session().greeted() == Greeted::no);
     }
 
 private:

@@ -34,7 +34,7 @@ bool is_received(const std::string& value) {
     const std::string comment = "\\(([^()\\\\\r\n]|\\\\[ -~])*\\)";
     const std::string date = "[A-Z][a-z]{2}, [ 0-9]?[0-9] [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [-+][0-9]{4}";
     return matches(value, "from " + host + fws + "\\(" + domain + fws + literal + "\\)" + fws + "by " + host + fws + comment + fws +
-                              "with (SMTP|ESMTPS?A?|UTF8SMTPS?A?)" + fws + "id " + atom + "(" + fws + comment + ")*(" + fws +
+                              "with (SMTP|ESMTPS?A?|UTF8SMTPS?A?|(UTF8)?LMTPS?A?)" + fws + "id " + atom + "(" + fws + comment + ")*(" + fws +
                               "for <[^<>\r\n]+@[^<>\r\n]+>)?;" + fws + date);
 }
 
@@ -46,6 +46,7 @@ class TraceFieldsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(received_names_a_recipient_only_where_there_is_one);
     CPPUNIT_TEST(a_bare_postmaster_is_no_path_for_received);
     CPPUNIT_TEST(the_protocol_word_follows_the_greeting_and_tls);
+    CPPUNIT_TEST(lmtp_has_words_of_its_own);
     CPPUNIT_TEST(results_name_who_authenticated);
     CPPUNIT_TEST(a_hostile_helo_adds_nothing);
     CPPUNIT_TEST(results_are_listed_in_order);
@@ -143,6 +144,18 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_, transaction_));
         connection_.set_greeted(Greeted::no, "");
         CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_, transaction_));
+    }
+
+    void lmtp_has_words_of_its_own() {
+        connection_.set_lmtp();
+        const char* const rows[] = {"LMTP", "LMTPS", "LMTPA", "LMTPSA", "UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"};
+        for (unsigned i = 0; i < 8; ++i) {
+            connection_.set_tls(i & 1U ? "TLSv1.3" : "", "x");
+            connection_.set_authenticated(i & 2U ? "joe" : "", "PLAIN");
+            transaction_.set_smtputf8((i & 4U) != 0);
+            CPPUNIT_ASSERT_EQUAL(std::string(rows[i]), std::string(protocol_word(connection_, transaction_)));
+            CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        }
     }
 
     void results_name_who_authenticated() {

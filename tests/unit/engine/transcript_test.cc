@@ -122,6 +122,7 @@ std::string subject_of(const HookContext& context) {
         case HookId::auth: return static_cast<const AuthHook&>(context).user() + " " + password_of(static_cast<const AuthHook&>(context));
         case HookId::mail: return static_cast<const MailHook&>(context).sender().path();
         case HookId::rcpt: return static_cast<const RcptHook&>(context).recipient.address().path();
+        case HookId::data_post_rcpt: return static_cast<const DataPostRcptHook&>(context).recipient.address().path();
         case HookId::vrfy:
         case HookId::noop:
         case HookId::help: return std::string(static_cast<const CommandHook&>(context).argument);
@@ -276,6 +277,7 @@ private:
         else if (name == "max_transactions") settings.max_transactions = static_cast<unsigned>(number());
         else if (name == "max_recipient_domains") settings.max_recipient_domains = static_cast<unsigned>(number());
         else if (name == "extensions") set_extensions(settings, value);
+        else if (name == "protocol") settings.protocol = value == "lmtp" ? Protocol::lmtp : Protocol::smtp;
         else if (name == "start_tls") settings.start_tls = value == "required" ? StartTls::required : value == "on" ? StartTls::on : StartTls::off;
         else if (name == "submission") settings.submission = value == "on";
         else if (name == "greeting") settings.greeting = value;
