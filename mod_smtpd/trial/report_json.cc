@@ -49,6 +49,7 @@ void write(JsonWriter& json, const HistoryEntry& entry) {
         if (entry.code != 0) json.number("code", entry.code);
         if (!entry.enhanced.empty()) json.text("enhanced", entry.enhanced.to_string());
         if (const auto& reply = is_answer ? entry.text : entry.reply; !reply.empty()) json.text("reply", reply);
+        if (!entry.recipient.empty()) json.text("recipient", entry.recipient);
         json.seconds("at", entry.at.count());
         json.seconds("took", entry.took.count());
         json.seconds("parked", std::chrono::microseconds(entry.parked).count());
@@ -61,6 +62,17 @@ void write_texts(JsonWriter& json, std::string_view key, const std::vector<std::
     });
 }
 
+void write(JsonWriter& json, const TurnedAway& one) {
+    json.object([&] {
+        json.text("recipient", one.recipient);
+        json.text("outcome", outcome_name(one.is_deferred() ? Outcome::deferred : Outcome::refused));
+        json.number("code", one.code);
+        json.text("reply", one.reply);
+        json.text("by", one.cause.by);
+        json.text("reason", one.cause.reason);
+    });
+}
+
 void write(JsonWriter& json, const Exchange& exchange) {
     json.object([&] {
         json.text("command", exchange.command);
@@ -69,6 +81,10 @@ void write(JsonWriter& json, const Exchange& exchange) {
             for (const auto& entry : exchange.said) write(json, entry);
         });
         if (!exchange.deliverers.empty()) write_texts(json, "deliverers", exchange.deliverers);
+        if (!exchange.turned_away.empty())
+            json.array("turned_away", [&] {
+                for (const auto& one : exchange.turned_away) write(json, one);
+            });
         write_texts(json, "log", exchange.log);
         json.number("code", exchange.code);
         write_texts(json, "reply", exchange.replies);

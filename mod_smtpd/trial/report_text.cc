@@ -39,6 +39,9 @@ void append(std::string& out, const Exchange& exchange) {
     if (exchange.waited.count() > 0) out += format_text("     waits {}\n", short_time(exchange.waited));
     for (const auto& entry : exchange.said) out += format_text("     {} [{}]\n", entry.to_string(), short_time(entry.took));
     if (!exchange.deliverers.empty()) out += format_text("     (queue) would be asked to take it: {}\n", joined(exchange.deliverers, ", then "));
+    for (const auto& one : exchange.turned_away)
+        out += format_text("     {} is {} by {}: {} (\"{} {}\")\n", quoted(one.recipient), outcome_name(one.is_deferred() ? Outcome::deferred : Outcome::refused),
+                           one.cause.by, quoted(one.cause.reason), one.code, quoted(one.reply));
     for (const auto& line : exchange.log) out += format_text("     log: {}\n", line);
     for (const auto& line : exchange.replies) out += format_text("S: {}\n", quoted(line));
     if (exchange.is_refusal()) out += format_text("     => {} {}\n", outcome_name(exchange.code < 500 ? Outcome::deferred : Outcome::refused), cause_of(exchange));

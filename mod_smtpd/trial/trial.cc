@@ -17,13 +17,17 @@ public:
     explicit Rehearsal(host::PluginSet& plugins) : plugins_(plugins) {}
 
     std::vector<std::string> take_deliverers() { return std::exchange(deliverers_, {}); }
+    std::vector<TurnedAway> take_turned_away() { return std::exchange(turned_away_, {}); }
 
-    bool has(HookId hook) const noexcept override { return hook != HookId::queue_post && plugins_.has(hook); }
+    bool has(HookId hook) const noexcept override {
+        return hook == HookId::reset_transaction || (hook != HookId::queue_post && plugins_.has(hook));  // the end of a transaction tells its results
+    }
     bool asks(HookId hook) const noexcept override { return hook != HookId::queue && plugins_.asks(hook); }
     bool reads_body() const noexcept override { return plugins_.reads_body(); }
     bool judges_recipients() const noexcept override { return plugins_.judges_recipients(); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { plugins_.ask(context, wait); }
     Answer run(HookContext& context, const engine::Wait& wait) noexcept override {
+        if (context.hook == HookId::reset_transaction) note_turned_away(*context.transaction_or_null());
         if (context.hook != HookId::queue) return plugins_.run(context, wait);
         try {
             for (const auto& member : plugins_.chain(HookId::queue)) deliverers_.push_back(member.instance->name());
@@ -34,8 +38,20 @@ public:
     std::vector<std::string> control_lines(std::string_view name) noexcept override { return plugins_.control_lines(name); }
 
 private:
+    void note_turned_away(const Transaction& transaction) noexcept {
+        try {
+            for (const auto& recipient : transaction.turned_away()) {
+                const Disposition& disposition = *recipient.disposition();
+                turned_away_.push_back({recipient.address().path(), disposition.reply.code, disposition.reply.text,
+                                        {disposition.plugin, "", "", disposition.reason.empty() ? disposition.reply.text : disposition.reason}});
+            }
+        } catch (const std::bad_alloc&) {  // they are not named then
+        }
+    }
+
     host::PluginSet& plugins_;
     std::vector<std::string> deliverers_;
+    std::vector<TurnedAway> turned_away_;
 };
 
 class GatheredLog final : public LogSink {
@@ -122,6 +138,7 @@ private:
     std::string mail_command() const;
     bool say(std::string command, std::string_view octets);
     bool say(const std::string& command) { return say(command, command + "\r\n"); }
+    int decisive_code(const std::vector<std::string>& lines) const;
     void gather(Exchange& exchange);
     Cause cause_of(const History::Blame& blame) const;
     void judge();
@@ -138,7 +155,8 @@ private:
 void Client::play_dialogue() {
     if (!say("", {})) return;
     const std::string name = !request_.helo.empty() ? request_.helo : !request_.client_host.empty() ? request_.client_host : request_.client.address.literal();
-    if (!say((request_.is_esmtp ? "EHLO " : "HELO ") + name)) return;
+    const char* const hello = session_.is_lmtp() ? "LHLO " : request_.is_esmtp ? "EHLO " : "HELO ";
+    if (!say(hello + name)) return;
     if (!request_.user.empty() && !authenticate()) return;
     if (!request_.from || !say(mail_command())) return;
     if (request_.to.empty() || !send_recipients()) return;
@@ -173,6 +191,17 @@ void Client::send_message() {
     say(format_text("(message, {} octets)", request_.message->size()), with_crlf(*request_.message, true));
 }
 
+/// That of the last reply. Behind a message, LMTP has one for each recipient: then one that is positive, for somebody would have got it.
+int Client::decisive_code(const std::vector<std::string>& lines) const {
+    int code = 0;
+    for (const auto& line : lines) {
+        if (line.size() > 3 && line[3] == '-') continue;
+        const int next = static_cast<int>(support::parse_unsigned(line.substr(0, 3)).value_or(0));
+        if (code == 0 || code >= 400 || !session_.is_lmtp()) code = next;
+    }
+    return code;
+}
+
 /// The connection, for an empty command. True if the session goes on and the client was not refused anything.
 bool Client::say(std::string command, std::string_view octets) {
     Exchange exchange;
@@ -180,7 +209,7 @@ bool Client::say(std::string command, std::string_view octets) {
     const std::string output = exchange.command.empty() ? conversation_.start() : conversation_.say(octets);
     std::string_view rest = output;
     while (!rest.empty()) exchange.replies.emplace_back(support::trim(take_line(rest)));
-    if (!exchange.replies.empty()) exchange.code = static_cast<int>(support::parse_unsigned(exchange.replies.back().substr(0, 3)).value_or(0));
+    exchange.code = decisive_code(exchange.replies);
     gather(exchange);
     visit_.exchanges.push_back(std::move(exchange));
     const Exchange& last = visit_.exchanges.back();
@@ -191,6 +220,7 @@ bool Client::say(std::string command, std::string_view octets) {
 void Client::gather(Exchange& exchange) {
     exchange.waited = conversation_.take_waited();
     exchange.deliverers = plugins_.take_deliverers();
+    exchange.turned_away = plugins_.take_turned_away();
     exchange.log = log_.take();
     const History& history = session_.history();
     const auto& entries = history.entries();
@@ -201,6 +231,8 @@ void Client::gather(Exchange& exchange) {
         if (entries[i].kind != HistoryEntry::Kind::reply) exchange.said.push_back(entries[i]);
         else if (const auto blame = history.blame(i); blame.by) exchange.cause = cause_of(blame);
     }
+    const auto decisive = std::find_if(exchange.turned_away.begin(), exchange.turned_away.end(), [&](const auto& one) { return one.code == exchange.code; });
+    if (decisive != exchange.turned_away.end()) exchange.cause = decisive->cause;
 }
 
 Cause Client::cause_of(const History::Blame& blame) const {

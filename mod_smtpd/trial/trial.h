@@ -36,6 +36,16 @@ struct Cause {
     std::string reason;
 };
 
+/// A recipient that a plugin turned away when the message was there.
+struct TurnedAway {
+    std::string recipient;  ///< "<user@example.com>"
+    int code = 0;           ///< of the reply about this recipient alone
+    std::string reply;
+    Cause cause;
+
+    bool is_deferred() const noexcept { return code < 500; }
+};
+
 /// What the client said, what plugins said to that, and what the client was told.
 struct Exchange {
     std::string command;                  ///< "" = it connected
@@ -44,8 +54,9 @@ struct Exchange {
     std::vector<std::string> deliverers;  ///< plugins that would be asked to take the message, in that order
     std::vector<std::string> log;         ///< "warning (rcpt) plugin: text"
     std::vector<std::string> replies;     ///< lines, without their ends
-    int code = 0;                         ///< of the last reply; 0 = none
+    int code = 0;                         ///< of the last reply; with LMTP, of the best about a recipient; 0 = none
     std::optional<Cause> cause;           ///< of a refusal by a plugin
+    std::vector<TurnedAway> turned_away;  ///< of the message's recipients; the others would have got it, if the reply is positive
 
     bool is_refusal() const noexcept { return code >= 400; }
 };

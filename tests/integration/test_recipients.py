@@ -10,6 +10,7 @@ import pytest
 import sanitizers
 import smtpd_env
 from smtp_client import Client
+from test_try import attempt
 
 HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
 MESSAGE = b"From: sender@example.net\r\nSubject: fates\r\n\r\ntext\r\n"
@@ -248,3 +249,15 @@ def test_a_protocol_that_does_not_exist_is_an_error(make_server):
     server.smtp(lines="SmtpProtocol uucp")
     is_good, text = server.configtest()
     assert not is_good and 'SmtpProtocol takes smtp or lmtp, not "uucp"' in text
+
+
+@pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
+def test_smtpd_try_names_each_recipients_verdict(make_server, protocol):
+    server = make_server("event")
+    make_judging_host(server, f"SmtpProtocol {protocol}", "at=data_post")
+    done = attempt(server, "--from", "sender@example.net", *(word for name in RECIPIENTS for word in ("--to", f"{name}@example.com")))
+    assert ("C: LHLO " in done.out) == (protocol == "lmtp")
+    assert '<full@example.com> is refused by judges_recipients: its name says so ("552 Mailbox is full")' in done.out
+    assert '<later@example.com> is deferred by judges_recipients: its name says so ("450 Try again tomorrow")' in done.out
+    assert ("Outcome: accepted" in done.out) == (protocol == "lmtp")
+    assert (done.status == 0) == (protocol == "lmtp")

@@ -276,7 +276,10 @@ def test_json_has_the_members_of_the_manual(make_server, tmp_path):
 
     gather(attempt(server, *MAIL, "--zone", zone, "--json").json)
     gather(attempt(server, *MAIL, "--zone", zone, "--json", ip="192.0.2.9").json)
-    assert {"server", "sessions", "exchanges", "said", "cause", "deliverers", "deferred"} <= names
+    judging = make_server()
+    judging.smtp("SmtpPlugin judges_recipients\n" + DELIVERS, f'SmtpPluginDir "{HELPERS}"')
+    gather(attempt(judging, *MAIL, "--to", "full@example.com", "--json").json)
+    assert {"server", "sessions", "exchanges", "said", "cause", "deliverers", "deferred", "turned_away", "recipient"} <= names
     assert names <= described, names - described
 
 

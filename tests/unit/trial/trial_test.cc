@@ -25,6 +25,8 @@ class TrialTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_deferred_refusal_names_the_complainer_and_where);
     CPPUNIT_TEST(a_deferred_refusal_that_nobody_carries_out_is_noted);
     CPPUNIT_TEST(the_first_refusal_decides);
+    CPPUNIT_TEST(recipients_that_are_turned_away_are_named);
+    CPPUNIT_TEST(lmtp_is_spoken_where_the_server_does);
     CPPUNIT_TEST(a_connection_can_be_refused);
     CPPUNIT_TEST(plugins_know_that_it_is_a_trial);
     CPPUNIT_TEST(waits_are_skipped_and_reported);
@@ -141,6 +143,52 @@ public:
         CPPUNIT_ASSERT_EQUAL(250, report.visits[0].exchanges[7].code);
         request_.to = {"never@example.com", "later@example.com"};
         CPPUNIT_ASSERT(play().outcome() == trial::Outcome::refused);
+    }
+
+    void judge_recipients() {
+        accept();
+        world_.add_policy("p", "", [](Setup& setup) {
+            setup.hooks.data_post_rcpt.decide([](const DataPostRcptHook& hook) {
+                return hook.recipient.address().local_part() == "full" ? fail("3 GB of 2").reply("Mailbox is full").status(EnhancedCode{5, 2, 2}) : pass();
+            });
+        });
+        world_.add("q", [](Setup& setup) {
+            setup.hooks.data_post.add([](MessageHook& hook) {
+                for (auto& recipient : hook.transaction.recipients())
+                    if (recipient.address().local_part() == "later") hook.refuse(recipient, denysoft("Tomorrow"));
+                return declined();
+            });
+        });
+        request_.to = {"b@example.com", "full@example.com", "later@example.com"};
+    }
+
+    void recipients_that_are_turned_away_are_named() {
+        judge_recipients();
+        const auto report = play();
+        CPPUNIT_ASSERT(report.outcome() == trial::Outcome::refused);
+        const string text = to_text(report);
+        contains(text, "     (data_post_rcpt) policy:p: fail: 3 GB of 2 -> deny 5.2.2 \"Mailbox is full\", for <full@example.com> [");
+        contains(text, "     <full@example.com> is refused by policy:p: 3 GB of 2 (\"550 Mailbox is full\")\n"
+                       "     <later@example.com> is deferred by plain:q: Tomorrow (\"450 Tomorrow\")\n");
+        contains(text, "Outcome: refused at (message, 17 octets), by policy:p: 3 GB of 2\n");
+        contains(to_json(report), R"("turned_away":[{"recipient":"<full@example.com>","outcome":"refused","code":550,"reply":"Mailbox is full",)"
+                                  R"("by":"policy:p","reason":"3 GB of 2"},{"recipient":"<later@example.com>","outcome":"deferred","code":450,)");
+        settings_.mixed_results = engine::MixedResults::accept;
+        contains(to_text(play()), "Outcome: deferred at (message, 17 octets), by plain:q: Tomorrow\n");
+    }
+
+    void lmtp_is_spoken_where_the_server_does() {
+        settings_.protocol = engine::Protocol::lmtp;
+        judge_recipients();
+        const auto report = play();
+        CPPUNIT_ASSERT(report.outcome() == trial::Outcome::accepted);  // for somebody
+        const auto& message = report.visits[0].exchanges[7];
+        CPPUNIT_ASSERT_EQUAL(250, message.code);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(3), message.replies.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), message.turned_away.size());
+        contains(commands(report.visits[0]), "|LHLO client.example|");
+        request_.to = {"full@example.com", "later@example.com"};
+        CPPUNIT_ASSERT(play().outcome() == trial::Outcome::deferred);  // by the last reply
     }
 
     void a_connection_can_be_refused() {
