@@ -98,14 +98,15 @@ Disposition disposition_of(const Answer& answer, std::string_view plugin, std::s
 
 std::vector<Reply> replies_by_recipient(const MailTransaction& transaction, const Reply& rest) {
     std::vector<const Reply*> decided(transaction.rcpt_count(), &rest);
-    const auto place = [&](const Recipient& recipient) -> const Reply** {
+    const auto take = [&](const Recipient& recipient, const Reply& reply) {
         const auto number = recipient.rcpt_number();
-        return number == 0 || number > decided.size() ? nullptr : &decided[number - 1];
+        if (number != 0 && number <= decided.size()) decided[number - 1] = &reply;
     };
-    for (const auto& recipient : transaction.turned_away())
-        if (auto** reply = place(recipient); reply && *reply == &rest) *reply = &recipient.disposition()->reply;
-    for (const auto& recipient : transaction.recipients())
-        if (auto** reply = place(recipient)) *reply = &rest;
+    const auto& turned_away = transaction.turned_away();  // backwards: the first one counts
+    for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient) take(*recipient, recipient->disposition()->reply);
+    for (const auto& recipient : transaction.recipients()) take(recipient, rest);
+    for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient)
+        if (recipient->disposition()->is_deferred()) take(*recipient, recipient->disposition()->reply);
     std::vector<Reply> out;
     out.reserve(decided.size());
     for (std::size_t i = 0; i < decided.size(); ++i) {

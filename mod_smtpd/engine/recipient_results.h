@@ -18,7 +18,7 @@ namespace smtpd::engine {
 Disposition disposition_of(const Answer& answer, std::string_view plugin, std::string reason);
 
 /// One reply for each RCPT that was accepted, in their order (RFC 2033 4.2), with the recipient's path in front. Of a recipient that a plugin has made into
-/// several, one that is not turned away counts; one that a plugin has removed is as good as the rest.
+/// several, one that is deferred counts, so that its mail is not lost, then one that is not turned away; one that a plugin has removed is as good as the rest.
 std::vector<Reply> replies_by_recipient(const MailTransaction& transaction, const Reply& rest);
 
 /// The one reply for all of them, as the rule says. Where nobody is turned away, that is `rest`.

@@ -292,6 +292,7 @@ private:
     Reply with_id(Reply decided) const;
     void note_result(const Reply& told, bool has_own_reason) const;
     void note_mixed_results(const Reply& told, bool is_queued) const;
+    void note_left_out(const std::vector<Reply>& replies) const;
     bool answers_each() const noexcept;
     std::vector<Reply> replies_to_each(const Reply& rest) const;
     void respond_to_each(const std::vector<Reply>& replies);

@@ -115,6 +115,13 @@ void Session::note_mixed_results(const Reply& told, bool is_queued) const {
         note(LogLevel::notice, "SmtpMixedResults accept: {} does not get the message, and its sender is not told", quoted(recipient.address().path()));
 }
 
+/// Where each RCPT has a reply: who does not get the message, and no reply says so. They come of what plugins have made of the recipients.
+void Session::note_left_out(const std::vector<Reply>& replies) const {
+    for (const auto& recipient : transaction_->turned_away())
+        if (const auto number = recipient.rcpt_number(); number == 0 || number > replies.size() || replies[number - 1].is_positive())
+            note(LogLevel::notice, "{} does not get the message, and its sender is not told", quoted(recipient.address().path()));
+}
+
 /// LMTP: after the message there is a reply for each recipient (RFC 2033 4.2), whatever they say; but not where it breaks off before its end.
 bool Session::answers_each() const noexcept { return is_lmtp_ && !hang_up_ && (!in_chunks_ || in_last_chunk_); }
 
@@ -149,7 +156,9 @@ void Session::answer_recipients(const Reply& rest, bool is_queued) {
     const Reply told = with_id(concluding_reply(*transaction_, marked));
     note_result(told, is_rest_refused);
     if (!is_lmtp_) respond(Say::recipients_follow);
-    respond_to_each(replies_to_each(marked));
+    const auto replies = replies_to_each(marked);
+    note_left_out(replies);
+    respond_to_each(replies);
     if (!is_lmtp_) put(told);
     final_text_ = told.text;
 }

@@ -116,6 +116,7 @@ class SessionResultsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_message_refused_as_a_whole_has_one_reply);
     CPPUNIT_TEST(the_last_chunk_has_replies_for_each_recipient);
     CPPUNIT_TEST(replies_are_those_of_rcpt_whatever_plugins_do_to_the_list);
+    CPPUNIT_TEST(who_is_deferred_is_never_told_250);
     CPPUNIT_TEST(several_refusals_of_a_message_are_one_error);
     CPPUNIT_TEST(recipients_can_be_waited_for);
     CPPUNIT_TEST(many_recipients_are_judged);
@@ -333,6 +334,22 @@ public:
         });
         CPPUNIT_ASSERT_EQUAL(std::string("353 250 250 552 250"), codes(server.send({"a", "b", "r"}, " PRDR")));
         CPPUNIT_ASSERT_EQUAL(std::string("b@example.com | rarchive@example.com 552 reader@example.com 552 r@example.com 552"), server.queued.at(0));
+        const std::vector<std::string> left_out = {"<rarchive@example.com> does not get the message, and its sender is not told",
+                                                   "<reader@example.com> does not get the message, and its sender is not told"};
+        CPPUNIT_ASSERT(left_out == server.log.texts(LogLevel::notice));
+    }
+
+    /// Of one that has become several: else the mail of the one that is to be tried again were lost.
+    void who_is_deferred_is_never_told_250() {
+        Judged server(HookId::data_post_rcpt);
+        server.hooks.on(HookId::data_post, [](HookContext& context) {
+            auto& recipients = static_cast<MessageHook&>(context).transaction.recipients();
+            for (const char* member : {"r@internal.example", "a@internal.example", "d@internal.example", "d2@internal.example"})
+                recipients.push_back(recipients.front().with_address(*Address::parse(member)));
+            return declined();
+        });
+        CPPUNIT_ASSERT_EQUAL(std::string("353 450 250 250"), codes(server.send({"a", "b"}, " PRDR")));
+        CPPUNIT_ASSERT_EQUAL(std::string("450"), codes(server.send({"a", "r"}, " PRDR")).substr(4, 3));
     }
 
     void several_refusals_of_a_message_are_one_error() {
