@@ -275,10 +275,10 @@ check-local:
 	@echo "make check: CppUnit is missing; install libcppunit-dev (Debian, Ubuntu) or cppunit-devel (Fedora, RHEL) and configure again" >&2; exit 1
 endif
 check_scripts = tests/check_lists tests/check_layers tests/check_headers tests/check_docs tests/check_log_ids
-EXTRA_DIST += $(check_scripts) tests/run_all tests/tsan.supp tests/bad_plugins/throws_everywhere.h
+EXTRA_DIST += $(check_scripts) tests/run_all tests/unpack_peer tests/tsan.supp tests/bad_plugins/throws_everywhere.h
 
 # Folders of which everything is in the release.
-EXTRA_DIST += tests/compat tests/fuzz/corpus tests/integration tests/transcripts
+EXTRA_DIST += tests/clients tests/compat tests/fuzz/corpus tests/integration tests/transcripts
 
 # A DSO that is not installed is only built as one if libtool is told of a directory.
 bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere

@@ -81,9 +81,9 @@ class Bench:
         """The same with smtp-source, which takes a count."""
         server.settle()
         before, start = server.cpu_seconds(), time.monotonic()
-        command = [self.postfix.program("smtp-source"), "-M", "client.example.net", "-f", "sender@example.net", "-t", "user@example.com",
+        command = [self.postfix.commands / "smtp-source", "-M", "client.example.net", "-f", "sender@example.net", "-t", "user@example.com",
                    "-s", "20", "-l", "4096", "-m", str(count), *options, f"{ADDRESS}:{server.port}"]
-        done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, **self.postfix.environment()), timeout=90)
+        done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, **self.postfix.environment), timeout=90)
         seconds = time.monotonic() - start
         if done.returncode:
             raise BenchError(f"smtp-source to {server.name}: {done.stderr.strip()}")

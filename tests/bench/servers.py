@@ -1,17 +1,21 @@
 """The servers that are measured: httpd with mod_smtpd, smtp-sink, Postfix. Each runs privately on a free port of 127.0.0.1, keeps its files in a
 folder of its own and is stopped by the process id it was started with."""
 
-import grp
 import os
 import pathlib
 import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import textwrap
 import time
 
 import processes
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "clients"))
+
+import postfix  # noqa: E402  (needs the path)
 
 ADDRESS = "127.0.0.1"
 IS_ROOT = os.geteuid() == 0
@@ -27,19 +31,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def account(names):
+def server_user():
     """The first of these users that exists and is not root."""
-    for name in names:
+    for name in ("www-data", "apache", "httpd", "nobody"):
         try:
             if pwd.getpwnam(name).pw_uid != 0:
                 return name
         except KeyError:
             pass
-    raise BenchError(f"none of the users {', '.join(names)} exists")
-
-
-def server_user():
-    return account(("www-data", "apache", "httpd", "nobody"))
+    raise BenchError("there is no unprivileged user for the servers")
 
 
 class Server:
@@ -185,111 +185,43 @@ class SmtpSink(Server):
 
     name = "smtp-sink"
 
-    def __init__(self, base, postfix):
-        super().__init__(base, postfix.environment())
-        self.postfix = postfix
+    def __init__(self, base, programs):
+        super().__init__(base, programs.environment)
+        self.programs = programs
 
     def command(self):
         user = ["-u", server_user()] if IS_ROOT else []
-        return [self.postfix.program("smtp-sink"), *user, "-h", "mx.example.com", "-m", "10000", f"{ADDRESS}:{self.port}", "4096"]
+        return [self.programs.commands / "smtp-sink", *user, "-h", "mx.example.com", "-m", "10000", f"{ADDRESS}:{self.port}", "4096"]
 
 
-class PostfixQueue(Server):
-    """Postfix as it takes mail in: smtpd, cleanup (which forces the message to the disk), qmgr, and delivery to nowhere. Only for root."""
+class PostfixServer(Server):
+    """A Postfix that takes mail in. Only for root."""
 
     name = "postfix"
-    OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace".split()
+    settings = {
+        "relay_domains": "example.com", "relay_transport": "discard", "default_transport": "discard",
+        "smtpd_client_connection_count_limit": "0", "smtpd_client_connection_rate_limit": "0", "default_process_limit": "150", "in_flow_delay": "0",
+    }
 
-    def __init__(self, base, postfix):
-        super().__init__(base, postfix.environment())
-        self.postfix = postfix
-        self.owner, self.group = account(("daemon", "bin")), grp.getgrnam("mail").gr_name
+    def __init__(self, base, programs):
+        super().__init__(base, programs.environment)
+        self.programs = programs
 
     def command(self):
-        for name in ("etc", "data", "queue", "queue/maildrop", "queue/public", "queue/pid", *("queue/" + name for name in self.OWNED)):
-            (self.folder / name).mkdir()
-        for name in ("data", "queue/maildrop", "queue/public", *("queue/" + name for name in self.OWNED)):
-            shutil.chown(self.folder / name, self.owner)
-            (self.folder / name).chmod(0o700)
-        for name, mode in (("maildrop", 0o730), ("public", 0o710)):
-            shutil.chown(self.folder / "queue" / name, group=self.group)
-            (self.folder / "queue" / name).chmod(mode)
-        (self.folder / "etc/main.cf").write_text(self.main_cf())
-        (self.folder / "etc/master.cf").write_text(self.master_cf())
-        (self.folder / "etc/dynamicmaps.cf").touch()
-        return [self.postfix.daemons() / "master", "-c", self.folder / "etc", "-d"]
-
-    def main_cf(self):
-        settings = {
-            "compatibility_level": "3.6",
-            "queue_directory": self.folder / "queue", "data_directory": self.folder / "data", "daemon_directory": self.postfix.daemons(),
-            "command_directory": self.postfix.program("postdrop").parent, "shlib_directory": self.postfix.libraries(),
-            "import_environment": "MAIL_CONFIG LD_LIBRARY_PATH TZ",
-            "mail_owner": self.owner, "setgid_group": self.group, "default_privs": "nobody",
-            "myhostname": "mx.example.com", "mydestination": "", "alias_maps": "", "mynetworks": "127.0.0.0/8",
-            "inet_interfaces": ADDRESS, "inet_protocols": "ipv4", "smtp_dns_support_level": "disabled", "smtpd_peername_lookup": "no",
-            "relay_domains": "example.com", "relay_transport": "discard", "default_transport": "discard",
-            "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination", "smtpd_recipient_restrictions": "",
-            "smtpd_client_connection_count_limit": "0", "smtpd_client_connection_rate_limit": "0",
-            "default_process_limit": "150", "in_flow_delay": "0", "message_size_limit": "52428800", "mailbox_size_limit": "0",
-            "maillog_file": self.folder / "log", "maillog_file_prefixes": self.folder,
-        }
-        return "".join(f"{name} = {value}\n" for name, value in settings.items())
-
-    def master_cf(self):
-        daemons = [("cleanup", "n", "0", ""), ("qmgr", "n", "1", "300"), ("rewrite", "-", "-", "", "trivial-rewrite"), ("bounce", "-", "0", ""),
-                   ("defer", "-", "0", "", "bounce"), ("trace", "-", "0", "", "bounce"), ("error", "-", "-", ""), ("retry", "-", "-", "", "error"),
-                   ("discard", "-", "-", ""), ("proxymap", "-", "-", ""), ("anvil", "-", "1", ""), ("showq", "n", "-", "")]
-        lines = [f"{ADDRESS}:{self.port} inet n - n - - smtpd\n", "postlog unix-dgram n - n - 1 postlogd\n"]
-        for name, private, most, wakeup, *program in daemons:
-            lines.append(f"{name} unix {private} - n {wakeup or '-'} {most} {program[0] if program else name}\n")
-        return "".join(lines)
+        return postfix.Instance(self.programs, self.folder, self.port, self.settings).command
 
 
-class Postfix:
-    """Where Postfix's programs are: installed, or unpacked from Debian's package into the build tree, never installed from here."""
+class PostfixQueue(PostfixServer):
+    """Postfix as it takes mail in: smtpd, cleanup (which forces the message to the disk), qmgr, and delivery to nowhere."""
 
-    def __init__(self, build_dir):
-        self.root = pathlib.Path(build_dir) / "peers" / "postfix"
-        self.installed = shutil.which("smtp-sink", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/libexec/postfix")
-        if not self.installed and not (self.root / "usr/sbin/smtp-sink").exists():
-            self.unpack()
 
-    def unpack(self):
-        if not shutil.which("apt-get"):
-            raise BenchError("smtp-sink is missing: install your system's package of Postfix, or its test programs")
-        packages = self.root.parent / "packages"
-        packages.mkdir(parents=True, exist_ok=True)
-
-        def download(*names):
-            done = subprocess.run(["apt-get", "download", "-q", *names], cwd=packages, capture_output=True, text=True)
-            if done.returncode:
-                raise BenchError(f"apt-get download {' '.join(names)} failed:\n{done.stderr}")
-
-        download("postfix")
-        wanted = subprocess.run(["dpkg-deb", "-f", next(packages.glob("postfix_*.deb")), "Depends"], capture_output=True, text=True, check=True).stdout
-        names = [word.split()[0].split(":")[0] for word in wanted.replace("|", ",").split(",")]
-        missing = [name for name in names if name.startswith("lib") and subprocess.run(["dpkg", "-s", name], capture_output=True).returncode]
-        if missing:
-            download(*missing)
-        for package in packages.glob("*.deb"):
-            subprocess.run(["dpkg", "-x", package, self.root], check=True)
-
-    def program(self, name):
-        return pathlib.Path(self.installed).parent / name if self.installed else self.root / "usr/sbin" / name
-
-    def libraries(self):
-        return pathlib.Path("/usr/lib/postfix") if self.installed else self.root / "usr/lib/postfix"
-
-    def daemons(self):
-        places = [self.libraries() / "sbin", pathlib.Path("/usr/libexec/postfix")]
-        return next(place for place in places if (place / "smtpd").exists())
-
-    def environment(self):
-        if self.installed:
-            return {}
-        return {"LD_LIBRARY_PATH": ":".join([str(self.libraries()), *(str(path) for path in (self.root / "usr/lib").glob("*-linux-gnu"))])}
-
-    def version(self):
-        done = subprocess.run([self.program("postconf"), "-d", "-h", "mail_version"], capture_output=True, text=True, env=dict(os.environ, **self.environment()))
-        return done.stdout.strip() or "unknown version"
+def find_postfix(build):
+    """Postfix's programs: installed, or unpacked from Debian's package into the build tree, never installed from here."""
+    if shutil.which("smtp-sink", path=os.environ.get("PATH", "") + ":/usr/sbin"):
+        return postfix.Programs()
+    root = pathlib.Path(build["build_dir"]) / "peers/postfix"
+    unpack = pathlib.Path(build["source_dir"]) / "tests/unpack_peer"
+    done = subprocess.run([unpack, root, "usr/sbin/smtp-sink", "postfix"], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise BenchError(f"smtp-sink is missing: install your system's package of Postfix, or its test programs ({done.stderr.strip()})")
+    return postfix.Programs(root)
