@@ -8,6 +8,14 @@ import time
 FIELD = re.compile(rb"([!-9;-~]+):((?:[^\r\n]|\r\n[ \t])*)\r\n")
 
 
+def fields_of(raw, end=None):
+    """(name in lower case, unfolded value, where it ends) of each field at the beginning of these octets, or of so many of them."""
+    at = 0
+    while match := FIELD.match(raw, at, len(raw) if end is None else end):
+        at = match.end()
+        yield match[1].decode().lower(), match[2].replace(b"\r\n", b"").strip().decode("utf-8", "surrogateescape"), at
+
+
 class Stored:
     """One file: the fields that were put on top, and the rest."""
 
@@ -17,22 +25,24 @@ class Stored:
     def split(self, original):
         """(fields on top as a list of (name, value), separator); fails unless `original` is the end of the file, octet for octet."""
         assert self.raw.endswith(original), describe_difference(self.raw, original)
-        top = self.raw[: len(self.raw) - len(original)]
+        top = len(self.raw) - len(original)
+        fields, at = [], 0
+        for name, value, at in fields_of(self.raw, top):
+            fields.append((name, value))
+        return fields, self.raw[at:top]
+
+    def split_behind_ours(self):
+        """(our fields as a list of (name, value), the message as its client sent it): ours end with the first Received. For messages with a header."""
         fields = []
-        at = 0
-        while at < len(top) and (match := FIELD.match(top, at)):
-            fields.append((match[1].decode().lower(), match[2].replace(b"\r\n", b"").strip().decode("utf-8", "surrogateescape")))
-            at = match.end()
-        return fields, top[at:]
+        for name, value, at in fields_of(self.raw):
+            fields.append((name, value))
+            if name == "received":
+                return fields, self.raw[at:]
+        raise AssertionError(f"no Received: {self.raw[:1000]!r}")
 
     def field(self, name):
         """The first field of that name in the header block, unfolded; None if there is none."""
-        at = 0
-        while match := FIELD.match(self.raw, at):
-            if match[1].decode().lower() == name.lower():
-                return match[2].replace(b"\r\n", b"").strip().decode("utf-8", "surrogateescape")
-            at = match.end()
-        return None
+        return next((value for field, value, _ in fields_of(self.raw) if field == name.lower()), None)
 
 
 def describe_difference(raw, original):

@@ -1,0 +1,24 @@
+"""The tests with mail programs of others use the servers of the integration tests."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+
+import receiver as receivers  # noqa: E402  (needs the path)
+
+
+@pytest.fixture(scope="module")
+def shared_receiver():
+    """One server for all tests of a module that need nothing special; `receiver` empties its maildirs for each test."""
+    with receivers.running() as shared:
+        yield shared
+
+
+@pytest.fixture
+def receiver(shared_receiver):
+    shared_receiver.clear()
+    return shared_receiver

@@ -1,0 +1,128 @@
+"""Our server as mail programs see it: a port with STARTTLS and one with TLS from the first octet, and what arrives there."""
+
+import contextlib
+import re
+
+import pytest
+
+import sanitizers
+import smtpd_env
+from certificates import Authority, lines as ssl_lines, needs_mod_ssl
+from maildir import fields_of
+
+HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
+#: The name that programs connect to; the certificate has it, beside mx.example.com.
+HOST = "localhost"
+USER = "jane@example.com"
+PASSWORD = "correct horse: battery"
+LOGIN = f'SmtpPlugin knows_passwords cram=yes "account={USER}:{PASSWORD}"'
+SENDER = "jane@example.com"
+RECIPIENTS = ("user@example.com", "second.user@example.com", "third+detail@example.com")
+#: Whom only those may write to who have logged in.
+ELSEWHERE = "someone@elsewhere.example"
+CACHE = 'SSLSessionCache "shmcb:@root@/cache(512000)"'
+
+
+class Arrived:
+    """A message in the maildir: what our server put on top of it, and the octets of the message itself."""
+
+    def __init__(self, stored):
+        self._fields, self.message = stored.split_behind_ours()
+
+    def values(self, name):
+        return [value for field, value in self._fields if field == name]
+
+    @property
+    def sender(self):
+        return self.values("return-path")[0].strip("<>")
+
+    @property
+    def recipients(self):
+        return sorted(value.strip("<>") for value in self.values("delivered-to"))
+
+    @property
+    def received(self):
+        return re.sub(r"\s+", " ", self.values("received")[0])
+
+    @property
+    def session(self):
+        """The id of the session in which it came."""
+        return re.search(r" id (\w+)-\d+", self.received)[1]
+
+    @property
+    def protocol(self):
+        return re.search(r" with (\w+) id ", self.received)[1]
+
+    def behind(self, relay):
+        """The message as it came to the relay, which put its Received field on top."""
+        (name, value, end), *_ = fields_of(self.message)
+        assert name == "received" and relay in value, value
+        return self.message[end:]
+
+    @property
+    def login(self):
+        """(mechanism, user) as the server has noted them; None if nobody logged in."""
+        found = re.search(r"auth=pass \((\S+)\) smtp\.auth=(\S+)", " ".join(self.values("authentication-results")))
+        return found.groups() if found else None
+
+
+def check_envelope(arrived, sender=SENDER, recipients=RECIPIENTS, login=None, protocol=None):
+    """`login` is (mechanism, user), `protocol` what our Received field says unless it is the usual."""
+    assert arrived.sender == sender
+    assert arrived.recipients == sorted(recipients)
+    assert arrived.protocol == (protocol or ("ESMTPSA" if login else "ESMTPS"))
+    assert "(using TLSv1.3 with cipher " in arrived.received
+    assert arrived.login == login
+
+
+class Receiver:
+    """Two virtual hosts, the first of which asks for STARTTLS; `lines` go to both. `authority` is whom clients have to trust."""
+
+    def __init__(self, server, lines=""):
+        needs_mod_ssl()
+        self.server = server
+        self.authority = Authority(server.root)
+        self.certificate = self.authority.issue("mx.example.com", HOST)
+        plugins = f"{LOGIN}\n{smtpd_env.DEFAULT_PLUGINS}"
+        lines = f'SmtpPluginDir "{HELPERS}"\n{lines}'
+        self.starttls = server.smtp(plugins, f"SmtpStartTLS required\n{lines}")
+        self.implicit = server.smtp(plugins, f"{ssl_lines(self.certificate)}\n{lines}")
+
+    def host(self, implicit):
+        return self.implicit if implicit else self.starttls
+
+    def clear(self):
+        for host in (self.starttls, self.implicit):
+            host.maildir.clear()
+
+    def arrived(self, implicit=False, count=1, seconds=30):
+        """The messages that have come, once there are so many."""
+        maildir = self.host(implicit).maildir
+        smtpd_env.wait_until(lambda: len(maildir.new()) >= count, seconds, f"there are not {count} messages in {maildir.path}")
+        found = [Arrived(stored) for stored in maildir.stored()]
+        assert len(found) == count, [one.received for one in found]
+        return found
+
+
+@contextlib.contextmanager
+def running(lines=""):
+    """A server that runs until the end of the block, and whose log is looked at then."""
+    with smtpd_env.Httpd("event", modules=("ssl", "socache_shmcb"), main=CACHE, log_level="notice smtpd:debug") as server:
+        made = Receiver(server, lines)
+        server.start()
+        yield made
+
+
+@contextlib.contextmanager
+def running_if_known(line, complaint):
+    """The same with this line; skips where configtest makes that complaint about it, because the build does not know it."""
+    with smtpd_env.Httpd("event") as server:
+        server.smtp(lines=line)
+        if complaint in server.configtest()[1]:
+            pytest.skip(f"this build does not know {line}")
+    with running(line) as receiver:
+        yield receiver
+
+
+def speaking_lmtp():
+    return running_if_known("SmtpProtocol lmtp", "Invalid command 'SmtpProtocol'")

@@ -1,0 +1,108 @@
+"""Exim, a real one, delivers to our server: with CHUNKING, unless it is told not to, and with PIPELINING."""
+
+import pytest
+
+import messages
+from certificates import Authority
+from exim import AUTHENTICATORS, Exim
+from mail_server import check_relayed
+from receiver import ELSEWHERE, RECIPIENTS, SENDER, USER, running_if_known, speaking_lmtp
+
+
+@pytest.fixture(scope="module")
+def shared_mta(shared_receiver):
+    with Exim(shared_receiver.starttls.port, shared_receiver.authority) as mta:
+        yield mta
+
+
+@pytest.fixture
+def mta(shared_mta, receiver):
+    """With STARTTLS and without a login; that of `receiver`."""
+    return shared_mta
+
+
+def check_delivery(arrived, message, **envelope):
+    by = "with utf8esmtp (Exim" if envelope.get("protocol") == "UTF8SMTPS" else "with esmtp (Exim"
+    check_relayed(arrived, by, message, **envelope)
+
+
+def deliveries(mta):
+    """The lines of its log about recipients who have got the one message that was sent."""
+    mta.wait_log("Completed")
+    return [line for line in mta.log_text().splitlines() if " => " in line or " -> " in line]
+
+
+@pytest.mark.parametrize("size", [0, 10_000_000], ids=["strange", "large"])
+def test_a_message_arrives_octet_for_octet(mta, receiver, size):
+    message = messages.large(size) if size else messages.message()
+    mta.submit(message, SENDER, RECIPIENTS)
+    arrived, = receiver.arrived()
+    check_delivery(arrived, message)
+
+
+@pytest.mark.parametrize("lines, flags", [([], " L K "), (["hosts_try_chunking ="], " L "), (["hosts_avoid_pipelining = *"], " K ")],
+                         ids=["both", "no chunking", "no pipelining"])
+def test_extensions_that_exim_uses(receiver, lines, flags):
+    with Exim(receiver.starttls.port, receiver.authority, *lines) as mta:
+        mta.submit(messages.message(), SENDER, RECIPIENTS)
+        arrived, = receiver.arrived()
+        check_delivery(arrived, messages.message())
+        assert len(deliveries(mta)) == len(RECIPIENTS)
+        for line in deliveries(mta):
+            assert " CV=yes" + flags + 'C="250 2.0.0 Queued!' in line, line
+
+
+def test_tls_from_the_first_octet(receiver):
+    with Exim(receiver.implicit.port, receiver.authority, "protocol = smtps") as mta:
+        mta.submit(messages.message(), SENDER, RECIPIENTS)
+        arrived, = receiver.arrived(implicit=True)
+        check_delivery(arrived, messages.message())
+
+
+def test_addresses_in_utf_8(mta, receiver):
+    sender, recipient = "jürgen@example.net", "почта@example.com"
+    mta.submit(messages.ORDINARY, sender, [recipient], ["BODY=8BITMIME", "SMTPUTF8"])
+    arrived, = receiver.arrived()
+    check_delivery(arrived, messages.ORDINARY, sender=sender, recipients=[recipient], protocol="UTF8SMTPS")
+
+
+def test_a_refused_recipient_is_returned_and_the_others_get_the_message(mta, receiver):
+    mta.submit(messages.ORDINARY, SENDER, [*RECIPIENTS, ELSEWHERE])
+    bounce, message = sorted(receiver.arrived(count=2), key=lambda arrived: arrived.sender)
+    check_delivery(message, messages.ORDINARY)
+    assert (bounce.sender, bounce.recipients) == ("", [SENDER])
+    assert b"550 5.7.1" in bounce.message and ELSEWHERE.encode() in bounce.message
+
+
+@pytest.mark.parametrize("mechanism", AUTHENTICATORS)
+def test_exim_logs_in(receiver, mechanism):
+    with Exim(receiver.starttls.port, receiver.authority, mechanism=mechanism) as mta:
+        mta.submit(messages.ORDINARY, SENDER, [*RECIPIENTS, ELSEWHERE])
+        arrived, = receiver.arrived()
+        check_delivery(arrived, messages.ORDINARY, recipients=[*RECIPIENTS, ELSEWHERE], login=(mechanism, USER))
+
+
+def test_exim_sees_a_certificate_that_it_does_not_trust(receiver, tmp_path):
+    with Exim(receiver.starttls.port, Authority(tmp_path, "Somebody Else")) as mta:
+        mta.submit(messages.ORDINARY, SENDER, RECIPIENTS)
+        mta.wait_log("defer (-37)", count=len(RECIPIENTS))
+        assert "certificate verification failed" in mta.log_text()
+    assert not receiver.starttls.maildir.new()
+
+
+def test_prdr():
+    """Exim asks for one answer for each recipient where that is offered."""
+    with running_if_known("SmtpExtensions +PRDR", "PRDR") as receiver, Exim(receiver.starttls.port, receiver.authority) as mta:
+        mta.submit(messages.message(), SENDER, RECIPIENTS)
+        arrived, = receiver.arrived()
+        check_delivery(arrived, messages.message())
+        for line in deliveries(mta):
+            assert " PRDR " in line, line
+
+
+def test_lmtp():
+    with speaking_lmtp() as receiver, Exim(receiver.starttls.port, receiver.authority, "protocol = lmtp") as mta:
+        mta.submit(messages.message(), SENDER, RECIPIENTS)
+        arrived, = receiver.arrived()
+        check_delivery(arrived, messages.message(), protocol="LMTPS")
+        assert len(deliveries(mta)) == len(RECIPIENTS)

@@ -1,0 +1,96 @@
+"""Mail programs that people have send mail to our server: with STARTTLS and with TLS from the first octet, logging in in all the ways they know."""
+
+import email
+import re
+
+import pytest
+
+import messages
+import receiver as receivers
+from certificates import Authority
+from mail_programs import EXACT, MECHANISMS, PROGRAMS, Order
+
+HOW = pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
+
+
+def order(receiver, tmp_path, implicit, **more):
+    more.setdefault("message", messages.message())
+    return Order(receiver.host(implicit).port, receiver.authority.certificate, tmp_path, implicit=implicit, **more)
+
+
+def check(arrived, wanted, protocol=None):
+    receivers.check_envelope(arrived, wanted.sender, wanted.recipients, (wanted.mechanism, wanted.user) if wanted.mechanism else None, protocol)
+
+
+@HOW
+@pytest.mark.parametrize("program", EXACT)
+def test_a_message_arrives_octet_for_octet(receiver, tmp_path, program, implicit):
+    wanted = order(receiver, tmp_path, implicit)
+    status, printed = PROGRAMS[program](wanted)
+    assert status == 0, printed
+    arrived, = receiver.arrived(implicit)
+    assert arrived.message == wanted.message
+    check(arrived, wanted)
+
+
+@HOW
+def test_a_patch_arrives_octet_for_octet(receiver, tmp_path, implicit):
+    """git makes a header of its own."""
+    wanted = order(receiver, tmp_path, implicit, message=messages.message(latin_1=False))
+    status, printed = PROGRAMS["git"](wanted)
+    assert status == 0, printed
+    arrived, = receiver.arrived(implicit)
+    check(arrived, wanted)
+    assert arrived.message.partition(b"\r\n\r\n")[2] == wanted.message.partition(b"\r\n\r\n")[2], printed
+
+
+@HOW
+def test_a_text_arrives_from_s_nail(receiver, tmp_path, implicit):
+    """s-nail encodes what it does not trust others with: what has to arrive is the text."""
+    wanted = order(receiver, tmp_path, implicit, message=messages.message(latin_1=False))
+    status, printed = PROGRAMS["s-nail"](wanted)
+    assert status == 0, printed
+    arrived, = receiver.arrived(implicit)
+    check(arrived, wanted, protocol="SMTP")  # it says HELO when it has no use for extensions
+    decoded = email.message_from_bytes(arrived.message).get_payload(decode=True)
+    assert decoded.replace(b"\r\n", b"\n") == wanted.message.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n")
+
+
+@HOW
+@pytest.mark.parametrize("program, mechanism", [(program, mechanism) for program in PROGRAMS for mechanism in MECHANISMS[program]])
+def test_who_logs_in_may_write_to_everybody(receiver, tmp_path, program, mechanism, implicit):
+    recipients = (*receivers.RECIPIENTS, receivers.ELSEWHERE)
+    wanted = order(receiver, tmp_path, implicit, mechanism=mechanism, recipients=recipients, message=messages.ORDINARY)
+    status, printed = PROGRAMS[program](wanted)
+    assert status == 0, printed
+    arrived, = receiver.arrived(implicit)
+    check(arrived, wanted)
+
+
+@pytest.mark.parametrize("program, mechanism", [(program, MECHANISMS[program][0]) for program in PROGRAMS])
+def test_a_wrong_password_is_told(receiver, tmp_path, program, mechanism):
+    wanted = order(receiver, tmp_path, False, mechanism=mechanism, password="wrong", message=messages.ORDINARY)
+    status, printed = PROGRAMS[program](wanted)
+    assert status != 0 and ("535" in printed or "Login denied" in printed), printed
+    assert not receiver.starttls.maildir.new()
+
+
+@HOW
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_see_a_certificate_that_they_do_not_trust(receiver, tmp_path, program, implicit):
+    """What is verified here is the tests themselves: that these programs look at the certificate."""
+    (tmp_path / "foreign").mkdir()
+    wanted = order(receiver, tmp_path, implicit, message=messages.ORDINARY)
+    wanted.authority = Authority(tmp_path / "foreign", "Somebody Else").certificate
+    status, printed = PROGRAMS[program](wanted)
+    assert status != 0 and re.search("certificate", printed, re.I), printed
+    assert not receiver.host(implicit).maildir.new()
+
+
+@HOW
+@pytest.mark.parametrize("program", ["smtplib", "swaks", "curl", "msmtp", "nodemailer"])
+def test_a_refused_recipient_is_told(receiver, tmp_path, program, implicit):
+    wanted = order(receiver, tmp_path, implicit, recipients=(receivers.ELSEWHERE,))
+    status, printed = PROGRAMS[program](wanted)
+    assert status != 0 and "550" in printed, printed
+    assert not receiver.host(implicit).maildir.new()

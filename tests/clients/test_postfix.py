@@ -1,0 +1,127 @@
+"""Postfix, a real one, delivers to our server."""
+
+import pytest
+
+import messages
+import postfix
+import smtpd_env
+from certificates import Authority
+from mail_server import NAME, MailServer, check_relayed
+from receiver import ELSEWHERE, HOST, PASSWORD, RECIPIENTS, SENDER, USER, speaking_lmtp
+
+
+class Postfix(MailServer):
+    """Relays everything to this port of ours, over TLS with a certificate that it verifies. Messages go out as they came in, with a Received field on
+    top."""
+
+    services = ["smtp unix - - n - - smtp", "lmtp unix - - n - - lmtp", "scache unix - - n - 1 scache", "tlsmgr unix - - n 1000? 1 tlsmgr",
+                "tlsproxy unix - - n - 0 tlsproxy"]
+
+    def __init__(self, port, authority, **settings):
+        tree = smtpd_env.unpacked("SMTPD_POSTFIX", "postfix", postfix.Programs.SIGN)
+        if tree is None:
+            pytest.skip("there is no Postfix (bootstrap check unpacks it)")
+        if not smtpd_env.is_root():
+            pytest.skip("Postfix can only be started by root")
+        super().__init__()
+        programs = postfix.Programs(tree)
+        self.environment = programs.environment
+        self._instance = postfix.Instance(programs, self.folder, self.port, {
+            "relayhost": f"[{HOST}]:{port}", "smtp_host_lookup": "native", "smtp_line_length_limit": "0", "smtp_tls_security_level": "secure",
+            "smtp_tls_secure_cert_match": "nexthop", "smtp_tls_CAfile": authority.certificate, "smtp_tls_loglevel": "1",
+            "myhostname": NAME, **settings}, self.services)
+
+    def command(self):
+        return self._instance.command
+
+    def log_files(self):
+        return [self._instance.log]
+
+
+@pytest.fixture(scope="module")
+def shared_mta(shared_receiver):
+    with Postfix(shared_receiver.starttls.port, shared_receiver.authority) as mta:
+        yield mta
+
+
+@pytest.fixture
+def mta(shared_mta, receiver):
+    """With STARTTLS and without a login; that of `receiver`."""
+    return shared_mta
+
+
+def check_delivery(arrived, message, **envelope):
+    check_relayed(arrived, "(Postfix)", message, **envelope)
+
+
+@pytest.mark.parametrize("size", [0, 10_000_000], ids=["strange", "large"])
+def test_a_message_arrives_octet_for_octet(mta, receiver, size):
+    message = messages.large(size) if size else messages.message()
+    mta.submit(message, SENDER, RECIPIENTS)
+    arrived, = receiver.arrived()
+    check_delivery(arrived, message)
+    mta.wait_log("Verified TLS connection established to localhost")
+    mta.wait_log("status=sent (250 2.0.0 Queued!")
+
+
+def test_tls_from_the_first_octet(receiver):
+    with Postfix(receiver.implicit.port, receiver.authority, smtp_tls_wrappermode="yes") as implicit:
+        implicit.submit(messages.message(), SENDER, RECIPIENTS)
+        arrived, = receiver.arrived(implicit=True)
+        check_delivery(arrived, messages.message())
+
+
+def test_addresses_in_utf_8(mta, receiver):
+    sender, recipient = "jürgen@example.net", "почта@example.com"
+    mta.submit(messages.ORDINARY, sender, [recipient], ["BODY=8BITMIME", "SMTPUTF8"])
+    arrived, = receiver.arrived()
+    check_delivery(arrived, messages.ORDINARY, sender=sender, recipients=[recipient], protocol="UTF8SMTPS")
+
+
+def test_a_refused_recipient_is_returned_and_the_others_get_the_message(mta, receiver):
+    mta.submit(messages.ORDINARY, SENDER, [*RECIPIENTS, ELSEWHERE])
+    bounce, message = sorted(receiver.arrived(count=2), key=lambda arrived: arrived.sender)
+    check_delivery(message, messages.ORDINARY)
+    assert (bounce.sender, bounce.recipients) == ("", [SENDER])
+    assert b"550 5.7.1" in bounce.message and ELSEWHERE.encode() in bounce.message
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+def test_postfix_logs_in(receiver, mechanism):
+    login = {"smtp_sasl_auth_enable": "yes", "smtp_sasl_mechanism_filter": mechanism, "smtp_sasl_security_options": "noanonymous",
+             "smtp_sasl_password_maps": f"inline:{{ {{[{HOST}]:{receiver.starttls.port}={USER}:{PASSWORD}}} }}"}
+    with Postfix(receiver.starttls.port, receiver.authority, **login) as relay:
+        relay.submit(messages.ORDINARY, SENDER, [*RECIPIENTS, ELSEWHERE])
+        arrived, = receiver.arrived()
+        check_delivery(arrived, messages.ORDINARY, recipients=[*RECIPIENTS, ELSEWHERE], login=(mechanism, USER))
+
+
+def test_many_messages_over_one_connection(receiver):
+    """Postfix keeps connections under TLS for its next messages, and hands them from one of its processes to the next."""
+    kept = {"smtp_connection_cache_destinations": "$relayhost", "smtp_tls_connection_reuse": "yes", "smtp_destination_concurrency_limit": "1"}
+    with Postfix(receiver.starttls.port, receiver.authority, **kept) as relay:
+        wanted = [messages.message(f"number-{number}") for number in range(20)]
+        for message in wanted:
+            relay.submit(message, SENDER, RECIPIENTS)
+        arrived = receiver.arrived(count=len(wanted), seconds=60)
+        assert sorted(one.behind(NAME) for one in arrived) == sorted(wanted)
+        assert len({one.session for one in arrived}) < len(wanted) / 2
+
+
+def test_postfix_sees_a_certificate_that_it_does_not_trust(receiver, tmp_path):
+    with Postfix(receiver.starttls.port, Authority(tmp_path, "Somebody Else")) as distrustful:
+        distrustful.submit(messages.ORDINARY, SENDER, RECIPIENTS)
+        distrustful.wait_log("Server certificate not verified")
+    assert not receiver.starttls.maildir.new()
+
+
+def test_lmtp():
+    with speaking_lmtp() as receiver:
+        settings = {"relayhost": "", "default_transport": f"lmtp:inet:{HOST}:{receiver.starttls.port}", "lmtp_host_lookup": "native",
+                    "lmtp_tls_security_level": "secure", "lmtp_tls_secure_cert_match": "hostname", "lmtp_tls_CAfile": receiver.authority.certificate,
+                    "lmtp_line_length_limit": "0"}
+        with Postfix(receiver.starttls.port, receiver.authority, **settings) as mta:
+            mta.submit(messages.message(), SENDER, RECIPIENTS)
+            arrived, = receiver.arrived()
+            check_delivery(arrived, messages.message(), protocol="LMTPS")
+            mta.wait_log("status=sent (250 ", count=len(RECIPIENTS))
