@@ -3,8 +3,10 @@
 EXTRA_DIST += tests/bench/README.md tests/bench/bench tests/bench/chain.py tests/bench/chain_measures.py tests/bench/LocalDns.pm tests/bench/measures.py tests/bench/processes.py tests/bench/servers.py
 
 EXTRA_PROGRAMS += tests/bench/smtp_load
-tests_bench_smtp_load_SOURCES = tests/bench/smtp_load.cc
+tests_bench_smtp_load_SOURCES = tests/bench/smtp_load.cc tests/bench/tls_client.h
+tests_bench_smtp_load_CPPFLAGS = $(OPENSSL_CFLAGS)
 tests_bench_smtp_load_LDFLAGS = $(SANITIZER_FLAGS)
+tests_bench_smtp_load_LDADD = $(OPENSSL_LIBS)
 
 EXTRA_PROGRAMS += tests/bench/dns_load
 tests_bench_dns_load_SOURCES = tests/bench/dns_load.cc

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import time
 
-from servers import ADDRESS, IS_ROOT, BenchError, ModSmtpd, PostfixQueue, SmtpSink, TlsModSmtpd
+from servers import ADDRESS, BenchError, ModSmtpd, PostfixQueue, SmtpSink, TlsModSmtpd, TlsPostfixQueue
 
 DISCARD = ["SmtpPlugin relay", "SmtpPlugin rcpt_ok", "SmtpPlugin queue/discard"]
 MAILDIR = ["SmtpPlugin relay", "SmtpPlugin rcpt_ok", "SmtpPlugin queue/maildir @folder@/maildir"]
@@ -275,6 +275,23 @@ def tls_idle(bench):
                 f"{min(newcomers):.1f} - {max(newcomers):.1f}", 100, 50, unit=" ms")]
 
 
+def resumed_share(result):
+    return result["resumed"] / result["connections"]
+
+
+def tls(bench):
+    rows = []
+    with TlsModSmtpd(bench.base, bench.build, DISCARD) as ours, TlsPostfixQueue(bench.base, bench.postfix) as postfix:
+        for name, options in (("new connection each", ["--tls"]), ("new connection each, resumed", ["--resume"]),
+                              ("kept connection, PIPELINING and CHUNKING", ["--tls", "--keep", "--chunking"])):
+            pairs = bench.rounds_of(lambda server: bench.load(server, *options), ours, postfix)
+            if any((resumed_share(result) > 0.9) != ("--resume" in options) for pair in pairs for result in pair):
+                raise BenchError(f"{name}: sessions resumed are {[[round(resumed_share(result), 2) for result in pair] for pair in pairs]} of all")
+            rows.append(compare(f"TLS 1.3 against Postfix, rate, {name}", pairs, "rate", per_second, 3, 4, is_most=False))
+            rows.append(compare(f"TLS 1.3 against Postfix, CPU, {name}", pairs, "cpu", microseconds, 0.5, 0.4))
+    return rows
+
+
 def crowd(bench):
     worst = []
     with bench.mod_smtpd(["SmtpPlugin earlytalker wait=1", *DISCARD], children=1, factor=256) as ours:
@@ -289,8 +306,6 @@ def crowd(bench):
 
 
 def maildir(bench):
-    if not IS_ROOT:
-        raise BenchError("Postfix can only be started by root")
     rows = []
     with bench.mod_smtpd(MAILDIR) as ours, PostfixQueue(bench.base, bench.postfix) as postfix:
         for name, options in (("new", []), ("kept", ["--keep"])):
@@ -314,4 +329,4 @@ def plugin(bench):
 
 
 ALL = {"new": new, "kept": kept, "source-new": source_new, "source-kept": source_kept, "pinned": pinned, "pipelined": pipelined, "large": large, "latency": latency,
-       "idle": idle, "tls-idle": tls_idle, "crowd": crowd, "maildir": maildir, "plugin": plugin}
+       "idle": idle, "tls": tls, "tls-idle": tls_idle, "crowd": crowd, "maildir": maildir, "plugin": plugin}

@@ -153,14 +153,19 @@ class ModSmtpd(Server):
             """) + plugins + "\n</VirtualHost>\n"
 
 
+def make_certificate(folder):
+    """cert.pem and key.pem, of the kind that most servers have by now."""
+    made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                           "/CN=mx.example.com", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], capture_output=True)
+    if made.returncode != 0:
+        raise BenchError(f"openssl: {made.stderr.decode(errors='replace')}")
+
+
 class TlsModSmtpd(ModSmtpd):
     """The same with STARTTLS, and a certificate of its own."""
 
     def command(self):
-        made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                               "/CN=mx.example.com", "-keyout", self.folder / "key.pem", "-out", self.folder / "cert.pem"], capture_output=True)
-        if made.returncode != 0:
-            raise BenchError(f"openssl: {made.stderr.decode(errors='replace')}")
+        make_certificate(self.folder)
         return super().command()
 
     def configuration(self):
@@ -194,25 +199,35 @@ class SmtpSink(Server):
         return [self.programs.commands / "smtp-sink", *user, "-h", "mx.example.com", "-m", "10000", f"{ADDRESS}:{self.port}", "4096"]
 
 
-class PostfixServer(Server):
-    """A Postfix that takes mail in. Only for root."""
+class PostfixQueue(Server):
+    """Postfix as it takes mail in: smtpd, cleanup (which forces the message to the disk), qmgr, and delivery to nowhere. Only for root."""
 
     name = "postfix"
-    settings = {
-        "relay_domains": "example.com", "relay_transport": "discard", "default_transport": "discard",
-        "smtpd_client_connection_count_limit": "0", "smtpd_client_connection_rate_limit": "0", "default_process_limit": "150", "in_flow_delay": "0",
-    }
+    services = []
 
     def __init__(self, base, programs):
         super().__init__(base, programs.environment)
         self.programs = programs
 
+    def settings(self):
+        return {"relay_domains": "example.com", "relay_transport": "discard", "default_transport": "discard", "default_process_limit": "150",
+                "smtpd_client_connection_count_limit": "0", "smtpd_client_connection_rate_limit": "0", "in_flow_delay": "0"}
+
     def command(self):
-        return postfix.Instance(self.programs, self.folder, self.port, self.settings).command
+        if not IS_ROOT:
+            raise BenchError("Postfix can only be started by root")
+        return postfix.Instance(self.programs, self.folder, self.port, self.settings(), self.services).command
 
 
-class PostfixQueue(PostfixServer):
-    """Postfix as it takes mail in: smtpd, cleanup (which forces the message to the disk), qmgr, and delivery to nowhere."""
+class TlsPostfixQueue(PostfixQueue):
+    """The same with STARTTLS; tickets for sessions are on, as they are by default."""
+
+    services = ["tlsmgr unix - - n 1000? 1 tlsmgr"]
+
+    def settings(self):
+        make_certificate(self.folder)
+        return {**super().settings(), "smtpd_tls_security_level": "may", "smtpd_tls_cert_file": self.folder / "cert.pem",
+                "smtpd_tls_key_file": self.folder / "key.pem"}
 
 
 def find_postfix(build):

@@ -12,6 +12,9 @@
 ///     --size N       octets of a message (4096)
 ///     --keep         many messages over one connection; else each has a new one
 ///     --pipeline     MAIL, RCPT and DATA leave together
+///     --chunking     MAIL, RCPT and the message, as one chunk of BDAT, leave together
+///     --tls          each session says STARTTLS, and goes on under TLS 1.3
+///     --resume       the same, and resumes the session of an earlier connection where it can
 ///     --pause MS     between one session and the next, for a probe with one session (0)
 ///     --hold         no messages: every session stays where it is after EHLO until standard input ends
 ///     --greet        no messages: every session leaves after the greeting
@@ -21,10 +24,12 @@
 ///     --first N      the first of them (0)
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -36,6 +41,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "tls_client.h"
 
 namespace {
 
@@ -56,6 +63,9 @@ struct Wish {
     std::size_t first = 0;
     bool keep = false;
     bool pipeline = false;
+    bool chunking = false;
+    bool tls = false;
+    bool resume = false;
     Aim aim = Aim::messages;
     sockaddr_in server{};
 };
@@ -91,9 +101,10 @@ private:
 };
 
 struct Session {
-    enum class State { closed, connecting, hello, mail, rcpt, data, text, idle, quit };
+    enum class State { closed, connecting, hello, starttls, handshake, mail, rcpt, data, text, idle, quit };
 
     int descriptor = -1;
+    std::unique_ptr<bench::TlsConnection> tls;  ///< from STARTTLS on
     State state = State::closed;
     int awaited = 1;             ///< replies until the next step
     std::size_t text_sent = 0;
@@ -129,7 +140,13 @@ private:
     void watch(Session& session, bool write);
     void send(Session& session, std::string_view octets);
     void send_text(Session& session);
+    std::size_t send_some(Session& session, std::string_view octets);
+    std::size_t receive_some(Session& session, char* buffer, std::size_t size);
+    void start_tls(Session& session);
+    void shake_hands(Session& session);
+    void say_hello(Session& session);
     void receive(Session& session);
+    void take_replies(Session& session, std::string_view octets);
     void take_reply(Session& session);
     void greeted(Session& session);
     void said_hello(Session& session);
@@ -153,6 +170,8 @@ private:
     std::size_t most_live_ = 0;
     std::size_t ungreeted_ = 0;
     std::size_t most_ungreeted_ = 0;
+    std::size_t resumed_ = 0;
+    bench::TlsClient tls_;
     std::size_t late_ = 0;  ///< sessions that had no room when it was their time
     Clock::time_point start_;
     Clock::time_point last_done_;
@@ -160,7 +179,7 @@ private:
     Sample accepted_;
 };
 
-Load::Load(const Wish& wish) : wish_(wish), epoll_(epoll_create1(EPOLL_CLOEXEC)), sessions_(wish.sessions) {
+Load::Load(const Wish& wish) : wish_(wish), epoll_(epoll_create1(EPOLL_CLOEXEC)), sessions_(wish.sessions), tls_(wish.resume) {
     if (epoll_ < 0) fail_errno("epoll_create1");
     for (auto& session : sessions_) free_.push_back(&session);
     make_text();
@@ -172,7 +191,9 @@ Load::~Load() {
     ::close(epoll_);
 }
 
-/// A header, lines of 78 octets, and the end of data.
+constexpr std::string_view usual_sender = "MAIL FROM:<sender@example.net>\r\n", recipient = "RCPT TO:<user@example.com>\r\n";
+
+/// A header, lines of 78 octets, and the end of data; with --chunking, the commands before them instead.
 void Load::make_text() {
     text_ = "From: <sender@example.net>\r\nTo: <user@example.com>\r\nSubject: load\r\n\r\n";
     constexpr std::size_t width = 78;
@@ -181,7 +202,10 @@ void Load::make_text() {
         if (length > 2) text_.append(length - 2, 'x');
         text_ += "\r\n";
     }
-    text_ += ".\r\n";
+    if (wish_.chunking)
+        text_ = std::string(usual_sender).append(recipient) + "BDAT " + std::to_string(text_.size()) + " LAST\r\n" + text_;
+    else
+        text_ += ".\r\n";
 }
 
 /// Whether one more message may be begun.
@@ -266,6 +290,8 @@ void Load::open(Session& session) {
 }
 
 void Load::close(Session& session) {
+    if (session.tls) session.tls->close();
+    session.tls.reset();
     ::close(session.descriptor);
     session.descriptor = -1;
     session.state = State::closed;
@@ -282,37 +308,62 @@ void Load::watch(Session& session, bool write) {
     if (epoll_ctl(epoll_, EPOLL_CTL_MOD, session.descriptor, &event) != 0) fail_errno("epoll_ctl");
 }
 
+/// How many octets the connection takes now, 0 if none.
+std::size_t Load::send_some(Session& session, std::string_view octets) {
+    if (session.tls) {
+        std::size_t count = 0;
+        if (session.tls->write(octets, count) == bench::TlsConnection::Step::ended) fail("the server closed a connection");
+        return count;
+    }
+    const ssize_t sent = ::send(session.descriptor, octets.data(), octets.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) fail_errno("send");
+    return sent < 0 ? 0 : static_cast<std::size_t>(sent);
+}
+
+/// How many octets have come, 0 if none; closes the session at its end.
+std::size_t Load::receive_some(Session& session, char* buffer, std::size_t size) {
+    std::size_t count = 0;
+    bool has_ended = false;
+    if (session.tls) {
+        has_ended = session.tls->read(buffer, size, count) == bench::TlsConnection::Step::ended;
+    } else {
+        const ssize_t got = recv(session.descriptor, buffer, size, 0);
+        if (got < 0 && errno != EAGAIN) fail_errno("recv");
+        has_ended = got == 0;
+        count = got > 0 ? static_cast<std::size_t>(got) : 0;
+    }
+    if (has_ended && session.state != State::quit) fail("the server closed a connection");
+    if (has_ended) close(session);
+    return count;
+}
+
 /// Commands are short: a socket that does not take one at once is no socket of a server that works.
 void Load::send(Session& session, std::string_view octets) {
-    if (::send(session.descriptor, octets.data(), octets.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(octets.size())) fail_errno("send");
+    if (send_some(session, octets) != octets.size()) fail("a command could not be sent at once");
 }
 
 void Load::send_text(Session& session) {
     while (session.text_sent < text_.size()) {
-        const ssize_t sent = ::send(session.descriptor, text_.data() + session.text_sent, text_.size() - session.text_sent, MSG_NOSIGNAL);
-        if (sent < 0) {
-            if (errno != EAGAIN) fail_errno("send");
-            watch(session, true);
-            return;
-        }
-        session.text_sent += static_cast<std::size_t>(sent);
+        const std::size_t sent = send_some(session, std::string_view(text_).substr(session.text_sent));
+        if (sent == 0) return watch(session, true);
+        session.text_sent += sent;
     }
     watch(session, false);
 }
 
+/// TLS may hold octets that no poll will tell of, so it is asked until it has none.
 void Load::receive(Session& session) {
+    if (session.state == State::handshake) return shake_hands(session);
     char buffer[4096];
-    const ssize_t got = recv(session.descriptor, buffer, sizeof buffer, 0);
-    if (got < 0) {
-        if (errno == EAGAIN) return;
-        fail_errno("recv");
-    }
-    if (got == 0) {
-        if (session.state != State::quit) fail("the server closed a connection");
-        close(session);
-        return;
-    }
-    for (std::string_view rest(buffer, static_cast<std::size_t>(got)); !rest.empty();) {
+    do {
+        const std::size_t got = receive_some(session, buffer, sizeof buffer);
+        if (got == 0) return;
+        take_replies(session, std::string_view(buffer, got));
+    } while (session.tls && session.state != State::closed && session.state != State::handshake);
+}
+
+void Load::take_replies(Session& session, std::string_view rest) {
+    while (!rest.empty()) {
         const auto end = rest.find('\n');
         session.line += rest.substr(0, end);
         if (end == std::string_view::npos) return;
@@ -321,6 +372,23 @@ void Load::receive(Session& session) {
         session.line.clear();
         if (session.state == State::closed) return;
     }
+}
+
+void Load::start_tls(Session& session) {
+    session.tls = tls_.connect(session.descriptor);
+    session.state = State::handshake;
+    shake_hands(session);
+}
+
+void Load::shake_hands(Session& session) {
+    switch (session.tls->handshake()) {
+        case bench::TlsConnection::Step::done: break;
+        case bench::TlsConnection::Step::wants_to_read: return;
+        case bench::TlsConnection::Step::wants_to_write: fail("a handshake could not be sent at once");
+        case bench::TlsConnection::Step::ended: fail("the server closed a connection");
+    }
+    resumed_ += session.tls->is_resumed();
+    say_hello(session);
 }
 
 /// A whole reply has arrived; its last line is in session.line.
@@ -332,12 +400,14 @@ void Load::take_reply(Session& session) {
     switch (session.state) {
         case State::connecting: greeted(session); break;
         case State::hello: said_hello(session); break;
-        case State::mail: send(session, "RCPT TO:<user@example.com>\r\n"); session.state = State::rcpt; break;
+        case State::starttls: start_tls(session); break;
+        case State::mail: send(session, recipient); session.state = State::rcpt; break;
         case State::rcpt: send(session, "DATA\r\n"); session.state = State::data; break;
         case State::data: session.state = State::text; session.text_sent = 0; send_text(session); break;
         case State::text: end_message(session); break;
         case State::quit: close(session); break;
         case State::idle:
+        case State::handshake:
         case State::closed: fail("a reply that nobody asked for: " + session.line);
     }
 }
@@ -352,11 +422,20 @@ void Load::greeted(Session& session) {
         free_.pop_back();  // it has had its turn
         return;
     }
+    say_hello(session);
+}
+
+void Load::say_hello(Session& session) {
     send(session, session.client.empty() ? "EHLO client.example.net\r\n" : "EHLO helo-" + session.client + ".load.test\r\n");
     session.state = State::hello;
 }
 
 void Load::said_hello(Session& session) {
+    if (wish_.tls && !session.tls) {
+        send(session, "STARTTLS\r\n");
+        session.state = State::starttls;
+        return;
+    }
     --opening_;
     if (wish_.aim == Aim::messages) return begin_message(session);
     session.state = State::idle;
@@ -364,9 +443,15 @@ void Load::said_hello(Session& session) {
 }
 
 void Load::begin_message(Session& session) {
-    const std::string sender = "MAIL FROM:<sender@" + (session.client.empty() ? "example.net" : "from-" + session.client + ".load.test") + ">\r\n";
+    if (wish_.chunking) {
+        session.state = State::text;
+        session.awaited = 3;
+        session.text_sent = 0;
+        return send_text(session);
+    }
+    const std::string sender = session.client.empty() ? std::string(usual_sender) : "MAIL FROM:<sender@from-" + session.client + ".load.test>\r\n";
     if (wish_.pipeline) {
-        send(session, sender + "RCPT TO:<user@example.com>\r\nDATA\r\n");
+        send(session, sender + std::string(recipient) + "DATA\r\n");
         session.state = State::data;
         session.awaited = 3;
     } else {
@@ -425,9 +510,9 @@ std::string Load::to_json() {
     getrusage(RUSAGE_SELF, &usage);
     const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
     char numbers[384];
-    std::snprintf(numbers, sizeof numbers, R"("messages": %zu, "seconds": %.6f, "client_cpu": %.6f, "connections": %zu, "idle": %zu, "still_open": %zu, "most_live": %zu, "most_ungreeted": %zu, "late": %zu)", done_,
+    std::snprintf(numbers, sizeof numbers, R"("messages": %zu, "seconds": %.6f, "client_cpu": %.6f, "connections": %zu, "idle": %zu, "still_open": %zu, "most_live": %zu, "most_ungreeted": %zu, "late": %zu, "resumed": %zu)", done_,
                   std::chrono::duration<double>(last_done_ - start_).count(), seconds(usage.ru_utime) + seconds(usage.ru_stime), opened_, idle_, still_open_,
-                  most_live_, most_ungreeted_, late_);
+                  most_live_, most_ungreeted_, late_, resumed_);
     Sample first = greeting_.part(0, 0.2), last = greeting_.part(0.8, 1);
     return std::string("{") + numbers + ", \"first_greetings_ms\": " + first.to_json() + ", \"last_greetings_ms\": " + last.to_json() +
            ", \"greeting_ms\": " + greeting_.to_json() + ", \"accepted_ms\": " + accepted_.to_json() + "}";
@@ -451,11 +536,15 @@ Wish read_arguments(int argc, char** argv) {
         else if (word == "--first") wish.first = count();
         else if (word == "--keep") wish.keep = true;
         else if (word == "--pipeline") wish.pipeline = true;
+        else if (word == "--chunking") wish.chunking = true;
+        else if (word == "--tls") wish.tls = true;
+        else if (word == "--resume") wish.tls = wish.resume = true;
         else if (word == "--hold") wish.aim = Aim::hold;
         else if (word == "--greet") wish.aim = Aim::greet;
         else fail("no such option: " + std::string(word));
     }
     if (wish.window == 0) wish.window = wish.sessions;
+    if (wish.chunking && wish.clients > 0) fail("--chunking has one sender only");
     if (argc - at != 2) fail("usage: smtp_load [options] ADDRESS PORT");
     wish.server.sin_family = AF_INET;
     wish.server.sin_port = htons(static_cast<std::uint16_t>(std::atoi(argv[at + 1])));
@@ -466,6 +555,7 @@ Wish read_arguments(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    std::signal(SIGPIPE, SIG_IGN);  // TLS writes without MSG_NOSIGNAL
     try {
         const Wish wish = read_arguments(argc, argv);
         Load load(wish);
