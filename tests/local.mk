@@ -129,6 +129,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/fake_names.h \
 	tests/fakes/fake_session.h \
 	tests/fakes/fake_store.h \
+	tests/fakes/fake_tls.h \
 	tests/fakes/local_daemon.h \
 	tests/fakes/mmdb_file.h \
 	tests/fakes/name_server.h \

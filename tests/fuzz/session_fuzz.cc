@@ -4,13 +4,16 @@
 /// in pieces; all that is sent is complete reply lines, and a 421 comes last; never more acceptances than messages queued; every transaction ends
 /// exactly once, and so does the session; chunks add up to the message; log lines are printable; what a plugin is given of AUTH
 /// is a user by name with a password or a response; who is authenticated was told 235; what is queued has CRLF line ends and no NUL unless policy or
-/// BINARYMIME say otherwise; nobody is delivered to who was refused.
+/// BINARYMIME say otherwise; a handshake begins behind a 220, with nothing left to read, at most once, and nothing is said behind one that fails; after it
+/// client and message are forgotten; nobody is delivered to who was refused.
 ///
-/// The first 16 octets of the input choose settings, plugins and piece size; the rest is the dialogue.
+/// The first 17 octets of the input choose settings, plugins and piece size; the rest is the dialogue. What follows a line with STARTTLS comes by itself,
+/// as it does under TLS, or glued to it, as it does from somebody who has no key; then pieces need not be like the whole.
 #include "engine/session.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_hook_runner.h"
 #include "fakes/fake_names.h"
+#include "fakes/fake_tls.h"
 #include "smtp/utf8.h"
 
 #include <algorithm>
@@ -34,7 +37,7 @@ void require(bool holds, const char* what) {
     std::abort();
 }
 
-constexpr std::size_t choice_octets = 16;
+constexpr std::size_t choice_octets = 17;
 using Choices = std::array<std::uint8_t, choice_octets>;
 
 class CheckingLog final : public LogSink {
@@ -45,6 +48,19 @@ public:
         if (line.text.substr(0, 9) == "accepted ") ++accepted;
     }
     std::size_t accepted = 0;
+};
+
+/// TLS as the last of them chooses it.
+struct TlsChoices {
+    explicit TlsChoices(const Choices& choices) : bits(choices[16]) {}
+    engine::StartTls mode() const { return static_cast<engine::StartTls>(bits % 4 % 3); }
+    bool handshake_fails() const { return bits / 4 % 4 == 1; }
+    engine::TlsStart answer() const {
+        return bits / 4 % 4 == 2 ? engine::TlsStart::unavailable : bits / 4 % 4 == 3 ? engine::TlsStart::early_octets : engine::TlsStart::ready;
+    }
+    bool comes_first() const { return bits / 16 % 2 != 0; }
+    bool is_glued() const { return bits / 32 % 2 != 0; }
+    unsigned bits;
 };
 
 /// What a run led to.
@@ -70,6 +86,7 @@ engine::Settings settings_from(const Choices& choices) {
     settings.max_text_line = choices[1] & 64U ? 20 : 0;
     settings.max_command_line = choices[1] & 128U ? 64 : 512;
     settings.auth_without_tls = (choices[14] & 4U) != 0;
+    settings.start_tls = TlsChoices(choices).mode();
     if (choices[3] & 16U) settings.extensions.set(engine::Extension::chunking, false);
     if (choices[3] & 32U)
         for (const auto extension : {engine::Extension::dsn, engine::Extension::require_tls, engine::Extension::mt_priority}) settings.extensions.set(extension);
@@ -88,7 +105,8 @@ constexpr HookId deciding[] = {HookId::pre_connection, HookId::connect, HookId::
 /// One session's plugins and the books that are kept about it.
 class Session {
 public:
-    explicit Session(const Choices& choices) : settings_(settings_from(choices)) {
+    explicit Session(const Choices& choices) : settings_(settings_from(choices)), tls_choices_(choices) {
+        tls_.answer = tls_choices_.answer();
         for (std::size_t i = 0; i < std::size(deciding); ++i) {
             const unsigned nibble = choices[4 + i / 2] >> (i % 2 * 4) & 15U;
             if (nibble >= 7) continue;
@@ -119,19 +137,19 @@ public:
 
     Played play(std::string_view input, std::size_t piece) {
         {
-            engine::Session session(settings_, hooks_, clock_, log_, peer(), {.names = &names_});
-            drive(session, session.start());
+            engine::Session session(settings_, hooks_, clock_, log_, peer(), {.names = &names_, .tls = &tls_});
+            drive(session, tls_choices_.comes_first() ? session.expect_tls() : session.start());
             while (!input.empty() && !session.is_over()) {
-                const auto part = input.substr(0, piece);
-                const std::vector<char> copy(part.begin(), part.end());  // so that a sanitizer sees its ends
-                drive(session, session.feed({copy.data(), copy.size()}));
-                input.remove_prefix(part.size());
+                const auto clear_text = input.substr(0, tls_choices_.is_glued() ? input.size() : end_of_clear_text(input));
+                input.remove_prefix(clear_text.size());
+                feed(session, clear_text, piece);
             }
             drive(session, session.end_of_input());
             require(!session.is_authenticated() || output_.find("235 ") != std::string::npos, "who is authenticated was told so");
             require(session.is_over(), "a session ends with its input");
         }
-        require(hooks_.count(HookId::disconnect) == 1 && hooks_.count(HookId::post_connection) == 1, "a session ends once");
+        const std::size_t ends = tls_choices_.comes_first() && tls_choices_.handshake_fails() ? 0 : 1;  // of that no plugin hears
+        require(hooks_.count(HookId::disconnect) == ends && hooks_.count(HookId::post_connection) == ends, "a session ends once");
         require(log_.accepted <= hooks_.queued.size(), "no acceptance without a message queued");
         check_output();
         Played result{output_, hooks_.queued, {}};
@@ -149,16 +167,52 @@ private:
         return peer;
     }
 
+    void feed(engine::Session& session, std::string_view input, std::size_t piece) {
+        for (; !input.empty() && !session.is_over(); input.remove_prefix(std::min(piece, input.size()))) {
+            const auto part = input.substr(0, piece);
+            const std::vector<char> copy(part.begin(), part.end());  // so that a sanitizer sees its ends
+            drive(session, session.feed({copy.data(), copy.size()}));
+        }
+    }
+
     void drive(engine::Session& session, Step step) {
         for (;;) {
             require(session.output().size() < 64 * 1024, "output is bounded");
             output_ += session.output();
             session.output().clear();
             if (step == Step::park) clock_.advance(Duration(1000));
-            if (step != Step::park && step != Step::more) break;
-            step = session.resume();
+            if (step == Step::start_tls) step = shake_hands(session);
+            else if (step == Step::park || step == Step::more) step = session.resume();
+            else break;
         }
         require((step == Step::close) == session.is_over(), "a session that is over says so");
+    }
+
+    /// Where the first line ends that has the word in it, whatever it is there: in the clear nothing may follow a command of that name.
+    static std::size_t end_of_clear_text(std::string_view input) {
+        constexpr std::string_view word = "starttls";
+        const auto is_same = [](char a, char b) { return (a | 0x20) == b; };
+        const auto found = std::search(input.begin(), input.end(), word.begin(), word.end(), is_same);
+        const auto end = std::find(found, input.end(), '\n');
+        return end == input.end() ? input.size() : static_cast<std::size_t>(end - input.begin()) + 1;
+    }
+
+    Step shake_hands(engine::Session& session) {
+        require(++handshakes_ == 1, "there is one handshake");
+        require(session.unread() == 0, "what came in the clear is not left for the time behind the handshake");
+        const auto line = output_.rfind("\r\n", output_.size() - std::min<std::size_t>(output_.size(), 3));
+        const auto last = std::string_view(output_).substr(line == std::string::npos ? 0 : line + 2);
+        require(tls_choices_.comes_first() ? output_.empty() : last.starts_with("220 "), "a handshake follows a 220");
+        if (tls_choices_.handshake_fails()) {
+            const Step step = session.tls_failed("a reason");
+            require(session.output().empty(), "nothing is said in the clear behind a handshake that failed");
+            return step;
+        }
+        const bool first = tls_choices_.comes_first();
+        const Step step = session.tls_started(fakes::tls_facts(), {});
+        require(session.is_tls() && !session.is_authenticated() && session.hello_host().empty(), "the client is forgotten");
+        require(first || chunks_.empty(), "the message is forgotten");
+        return step;
     }
 
     void handle_auth(unsigned choice) {
@@ -244,6 +298,9 @@ private:
     engine::Settings settings_;
     fakes::FakeHookRunner hooks_;
     fakes::FakeNames names_;
+    fakes::FakeTls tls_;
+    TlsChoices tls_choices_;
+    unsigned handshakes_ = 0;
     fakes::FakeClock clock_;
     CheckingLog log_;
     std::string output_;
@@ -262,7 +319,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::copy_n(data, choices.size(), choices.begin());
     const std::string_view input(reinterpret_cast<const char*>(data) + choice_octets, size - choice_octets);
     const Played whole = play(choices, input, std::string_view::npos);
-    require(whole == play(choices, input, 1), "octet by octet is like whole");
-    require(whole == play(choices, input, 2 + choices[15] % 61), "pieces are like whole");
+    const Played octets = play(choices, input, 1), pieces = play(choices, input, 2 + choices[15] % 61);
+    if (TlsChoices(choices).is_glued()) return 0;
+    require(whole == octets, "octet by octet is like whole");
+    require(whole == pieces, "pieces are like whole");
     return 0;
 }
