@@ -7,7 +7,7 @@ import pytest
 
 import sanitizers
 import smtpd_env
-from certificates import Authority, lines as ssl_lines, needs_mod_ssl
+from certificates import SESSION_CACHE, Authority, lines as ssl_lines, needs_mod_ssl
 from maildir import fields_of
 
 HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
@@ -20,7 +20,6 @@ SENDER = "jane@example.com"
 RECIPIENTS = ("user@example.com", "second.user@example.com", "third+detail@example.com")
 #: Whom only those may write to who have logged in.
 ELSEWHERE = "someone@elsewhere.example"
-CACHE = 'SSLSessionCache "shmcb:@root@/cache(512000)"'
 
 
 class Arrived:
@@ -107,7 +106,7 @@ class Receiver:
 @contextlib.contextmanager
 def running(lines=""):
     """A server that runs until the end of the block, and whose log is looked at then."""
-    with smtpd_env.Httpd("event", modules=("ssl", "socache_shmcb"), main=CACHE, log_level="notice smtpd:debug") as server:
+    with smtpd_env.Httpd("event", modules=("ssl", "socache_shmcb"), main=SESSION_CACHE, log_level="notice smtpd:debug") as server:
         made = Receiver(server, lines)
         server.start()
         yield made

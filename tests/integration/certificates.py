@@ -72,6 +72,10 @@ def client_context(authority, own=None):
     return context
 
 
+#: For the modules ssl and socache_shmcb.
+SESSION_CACHE = 'SSLSessionCache "shmcb:@root@/cache(512000)"'
+
+
 def needs_mod_ssl():
     if not (pathlib.Path(smtpd_env.BUILD["httpd_modules"]) / "mod_ssl.so").is_file():
         pytest.skip("this httpd has no mod_ssl")

@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import certificates  # noqa: E402  (needs the path)
 import name_server  # noqa: E402  (needs the path)
 import smtpd_env  # noqa: E402
 
@@ -49,6 +50,27 @@ def make_server(request):
     for server in reversed(servers):
         problems += server.finish(show=failed)
     assert failed or not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def tls_server(make_server):
+    """Makes servers with an authority of their own, a virtual host for SMTP with STARTTLS, and the HTTPS one whose certificate it uses; or, `implicit`, one
+    for SMTP with TLS from the first octet: (server, smtp, authority)."""
+    certificates.needs_mod_ssl()
+
+    def make(mpm="event", start_tls="on", more="", https="", main="", implicit=False, plugins=None, modules=(), **named):
+        main = f"{certificates.SESSION_CACHE}\n{main}"
+        server = make_server(mpm, modules=("ssl", "socache_shmcb", *modules), main=main, log_level="notice smtpd:info", **named)
+        authority = certificates.Authority(server.root)
+        lines = certificates.lines(authority.issue("mx.example.com", "web.example.com", "localhost", file="mx"))
+        if implicit:
+            smtp = server.smtp(plugins, f"{lines}\n{https}\n{more}")
+        else:
+            smtp = server.smtp(plugins, f"SmtpStartTLS {start_tls}\n{more}")
+            server.http(f"{lines}\n{https}", name="mx.example.com", protocol="https")
+        return server, smtp, authority
+
+    return make
 
 
 @pytest.fixture

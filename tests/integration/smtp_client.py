@@ -222,6 +222,21 @@ class Client:
         self.close()
 
 
+def encrypted(port, context, implicit, *, header=b"", name="mx.example.com"):
+    """A client that has said EHLO under TLS, with STARTTLS or from the first octet; `header` goes before everything else, in the clear."""
+    client = Client(port, greet=False)
+    client.send(header)
+    if implicit:
+        client.socket = context.wrap_socket(client.socket, server_hostname=name)
+        client.reply().expect(220)
+    else:
+        client.reply().expect(220)
+        client.ehlo()
+        client.start_tls(context, name)
+    client.ehlo()
+    return client
+
+
 def stuffed(message):
     """The octets that follow DATA: dots doubled behind CRLF and at the start, the end of data."""
     message = to_octets(message)

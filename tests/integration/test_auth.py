@@ -12,7 +12,7 @@ import pytest
 
 import sanitizers
 import smtpd_env
-from certificates import Authority, client_context, lines as ssl_lines, needs_mod_ssl
+from certificates import SESSION_CACHE, Authority, client_context, lines as ssl_lines, needs_mod_ssl
 from smtp_client import Client, Closed
 
 HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
@@ -34,7 +34,7 @@ def plain(user, password):
 def make_tls_server(make_server, mpm, options="", lines=""):
     """A server with port 465 as it were: (server, virtual host, TLS context of a client)."""
     needs_mod_ssl()
-    server = make_server(mpm, modules=("ssl", "socache_shmcb"), main='SSLSessionCache "shmcb:@root@/cache(512000)"', log_level="notice smtpd:trace1")
+    server = make_server(mpm, modules=("ssl", "socache_shmcb"), main=SESSION_CACHE, log_level="notice smtpd:trace1")
     authority = Authority(server.root)
     ssl_config = ssl_lines(authority.issue("localhost", "mx.example.com"))
     smtp = server.smtp(f"{KNOWS} {options}\n{PLUGINS}", f'SmtpPluginDir "{HELPERS}"\nSmtpAuthMechanisms +CRAM-MD5\n{ssl_config}\n{lines}')

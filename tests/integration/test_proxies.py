@@ -1,10 +1,12 @@
 """Clients behind a proxy: their own address counts, in limits, plugins, logs and the Received field, and only for those who are trusted."""
 
+import ssl
 import struct
 
 import pytest
 
-from smtp_client import Client
+from certificates import client_context
+from smtp_client import Client, encrypted
 from smtpd_env import wait_until
 
 HEADER = b"From: sender@example.net\r\nSubject: proxied\r\n\r\n"
@@ -255,3 +257,78 @@ def test_mistakes_in_the_configuration(make_server, lines, complaint):
     assert not good
     assert complaint in printed
     assert "httpd.conf" in printed
+
+
+# --- and TLS
+
+HOW = pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
+
+
+@pytest.mark.parametrize("header", [version_1(), version_2(), version_2(extensions=b"\x20\x00\x05\x07\0\0\0\0")], ids=["v1", "v2", "v2 that tells of TLS"])
+@HOW
+def test_tls_behind_a_proxy(tls_server, mpm, implicit, header):
+    """The header comes in the clear, before the handshake; what it says of TLS on its own other side is nothing to us."""
+    server, smtp, authority = tls_server(mpm, implicit=implicit, more=PROXY)
+    server.start()
+    with encrypted(smtp.port, client_context(authority), implicit, header=header) as client:
+        client.deliver(HEADER + b"hello\r\n").expect(250)
+        client.quit()
+    received = smtp.maildir.only().field("Received")
+    assert "[192.0.2.7]" in received and "ESMTPS" in received and "(using TLSv1.3" in received
+    server.wait_log(r"client 192\.0\.2\.7:4660\] \[\w+\] tls protocol=TLSv1\.3")
+
+
+def test_a_proxy_that_speaks_of_tls_makes_none(make_server):
+    server = make_server("event")
+    smtp = server.smtp(lines=PROXY)
+    server.start()
+    with greeted(smtp.port, version_2(extensions=b"\x20\x00\x05\x07\0\0\0\0")) as client:
+        client.ehlo()
+        client.deliver(HEADER).expect(250)
+        client.quit()
+    received = smtp.maildir.only().field("Received")
+    assert "with ESMTP id" in received.replace("\t", " ") and "TLS" not in received
+
+
+@pytest.mark.parametrize("size", [1, 40, 100_000])
+@HOW
+def test_header_and_handshake_in_one_packet_and_in_pieces(tls_server, implicit, size):
+    """(With STARTTLS they cannot be in one packet: the greeting is in between.)"""
+    server, smtp, authority = tls_server(implicit=implicit, more=PROXY)
+    server.start()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = client_context(authority).wrap_bio(incoming, outgoing, server_hostname="mx.example.com")
+    with Client(smtp.port, greet=False) as client:
+        if implicit:
+            with pytest.raises(ssl.SSLWantReadError):
+                tls.do_handshake()
+            client.send_slowly(version_2() + outgoing.read(), pause=0.001, size=size)
+        else:
+            client.send_slowly(version_2(), pause=0.001, size=size)
+            client.reply().expect(220)
+            client.ehlo()
+            client.command("STARTTLS", 220)
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                client.send_slowly(outgoing.read(), pause=0.001, size=size)
+                incoming.write(client.socket.recv(1 << 16))
+        tls.write(b"EHLO client.example.net\r\nQUIT\r\n")
+        client.send_slowly(outgoing.read(), pause=0.001, size=size)
+        server.wait_log("disconnect after")
+    server.wait_log(r"client 192\.0\.2\.7:4660\] \[\w+\] tls protocol=TLSv1\.3")
+
+
+@HOW
+def test_a_failed_handshake_is_told_with_the_address_of_the_client(tls_server, implicit):
+    server, smtp, authority = tls_server(implicit=implicit, more=PROXY)
+    server.start()
+    with proxied(smtp.port, version_2()) as client:
+        if not implicit:
+            client.reply().expect(220)
+            client.ehlo()
+            client.command("STARTTLS", 220)
+        client.send(b"EHLO client.example.net\r\n")
+        server.wait_log(r"client 192\.0\.2\.7:4660\] \[\w+\] tls handshake failed: the client does not speak TLS")

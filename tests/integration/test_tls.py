@@ -11,34 +11,13 @@ import time
 
 import pytest
 
-from certificates import Authority, client_context, lines, needs_mod_ssl
+from certificates import Authority, client_context, lines
 from maildir import check_stored
-from smtp_client import Client, Closed, stuffed
+from smtp_client import Client, Closed, encrypted, stuffed
 from smtpd_env import SLOWDOWN, check_growth, process_exists, resident_memory, wait_until
 
 HEADER = b"From: sender@example.net\r\nSubject: tls\r\n\r\n"
-CACHE = 'SSLSessionCache "shmcb:@root@/cache(512000)"'
 TIMEOUT = 20 * SLOWDOWN
-
-
-@pytest.fixture
-def tls_server(make_server):
-    """Makes servers with an authority of their own, a virtual host for SMTP with STARTTLS, and the HTTPS one whose certificate it uses:
-    (server, smtp, authority)."""
-    needs_mod_ssl()
-
-    def make(mpm="event", start_tls="on", more="", https="", main="", implicit=False, plugins=None, modules=(), **named):
-        server = make_server(mpm, modules=("ssl", "socache_shmcb", *modules), main=f"{CACHE}\n{main}", log_level="notice smtpd:info", **named)
-        authority = Authority(server.root)
-        certificate = authority.issue("mx.example.com", "web.example.com", "localhost", file="mx")
-        if implicit:
-            smtp = server.smtp(plugins, f"{lines(certificate)}\n{https}\n{more}")
-        else:
-            smtp = server.smtp(plugins, f"SmtpStartTLS {start_tls}\n{more}")
-            server.http(f"{lines(certificate)}\n{https}", name="mx.example.com", protocol="https")
-        return server, smtp, authority
-
-    return make
 
 
 def run(*command, octets="", timeout=30, check=True):
@@ -274,15 +253,7 @@ def test_certificates_of_clients(tls_server, name, implicit):
 
     def deliver(own):
         smtp.maildir.clear()
-        context = client_context(authority, own)
-        with Client(smtp.port, greet=not implicit) as client:
-            if implicit:
-                client.socket = context.wrap_socket(client.socket, server_hostname=name)
-                client.reply().expect(220)
-            else:
-                client.ehlo()
-                client.start_tls(context, name)
-            client.ehlo()
+        with encrypted(smtp.port, client_context(authority, own), implicit, name=name) as client:
             client.deliver(HEADER).expect(250)
             client.quit()
         return smtp.maildir.only().field("received")

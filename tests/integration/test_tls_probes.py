@@ -1,0 +1,116 @@
+"""What attackers try with TLS: commands injected in front of it, and ends of data that are none, in records of all shapes; each on a port with STARTTLS and
+on one with TLS from the first octet, where it applies."""
+
+import pytest
+
+from certificates import client_context
+from maildir import check_stored
+from smtp_client import Client, encrypted
+from test_smuggling import SEQUENCES, attack, check_outcome, is_clean
+from test_tls import check_one_line_each
+
+HEADER = b"From: sender@example.net\r\nSubject: probe\r\n\r\n"
+HOW = pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
+
+#: What is sent in the clear, in one packet or more, and the codes of the answers in the clear. (A line that a lone LF ends is refused; the next is one of its own.)
+INJECTIONS = {
+    "a command": ([b"STARTTLS\r\nNOOP injected\r\n"], [554]),
+    "half a command": ([b"STARTTLS\r\nRCPT TO:<inj"], [554]),
+    "a transaction": ([b"STARTTLS\r\nEHLO injected\r\nMAIL FROM:<injected@example.net>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n"], [554]),
+    "a login": ([b"STARTTLS\r\nAUTH PLAIN AGluamVjdGVkAHg=\r\n"], [554]),
+    "in a group": ([b"NOOP\r\nRSET\r\nSTARTTLS\r\nEHLO injected\r\n"], [250, 250, 554]),
+    "in a transaction": ([b"MAIL FROM:<injected@example.net>\r\nRCPT TO:<user@example.com>\r\nSTARTTLS\r\nDATA\r\n"], [250, 250, 554]),
+    "two packets": ([b"STARTTLS\r", b"\nNOOP injected\r\n"], [554]),
+    "a lower-case command": ([b"starttls\r\nnoop injected\r\n"], [554]),
+    "blanks": ([b"STARTTLS  \r\nNOOP injected\r\n"], [554]),
+    "a line end": ([b"STARTTLS\r\n\r\n"], [554]),
+    "a second one": ([b"STARTTLS\r\nSTARTTLS\r\n"], [554]),
+    "an answer": ([b"STARTTLS\r\n220 2.0.0 injected\r\n"], [554]),
+    "a record": ([b"STARTTLS\r\n\x16\x03\x01\x00\x05"], [554]),
+    "a bare LF": ([b"STARTTLS\nNOOP injected\r\n"], [500, 250]),
+    "a bare CR": ([b"STARTTLS\rNOOP injected\r\n"], [500]),
+    "an argument": ([b"STARTTLS NOOP injected\r\n"], [501]),
+}
+
+
+@pytest.mark.parametrize("name", INJECTIONS)
+def test_injected_commands(tls_server, name):
+    server, smtp, authority = tls_server()
+    server.start()
+    packets, codes = INJECTIONS[name]
+    with Client(smtp.port) as client:
+        client.ehlo()
+        for packet in packets:
+            client.send(packet)
+        assert [reply.code for reply in client.replies(len(codes))] == codes
+        if codes[-1] == 554:
+            client.expect_close()
+            check_one_line_each(server, 1)
+        else:  # no STARTTLS was seen, so the session goes on, and TLS begins with nothing that was injected
+            assert client.is_silent_for(0.1)
+            client.start_tls(client_context(authority))
+            assert client.is_silent_for(0.1)
+            client.ehlo()
+            client.quit()
+    assert not smtp.maildir.new()
+
+
+def test_nothing_that_was_said_in_the_clear_counts_under_tls(tls_server):
+    server, smtp, authority = tls_server()
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo("injected.example.net")
+        client.envelope("injected@example.net")
+        client.start_tls(client_context(authority))
+        client.command("DATA", 503)
+        client.command("MAIL FROM:<sender@example.net>", 503)  # EHLO has to be said again
+        client.ehlo()
+        client.command("DATA", 503)
+        client.deliver(HEADER).expect(250)
+        client.quit()
+    check_stored(smtp.maildir.only(), HEADER)
+    assert "injected" not in smtp.maildir.only().field("received")
+
+
+def records(wire, shape, sequence):
+    """The octets cut into what each TLS record holds."""
+    if shape == "one record":
+        return [wire]
+    if shape == "octet by octet":
+        return [wire[at : at + 1] for at in range(len(wire))]
+    at = wire.index(sequence) + len(sequence) // 2
+    return [wire[:at], wire[at:]]
+
+
+@pytest.mark.parametrize("shape", ["one record", "cut in the sequence", "octet by octet"])
+@HOW
+def test_smuggling(tls_server, implicit, shape):
+    """The message is refused, or there is one: as in the clear."""
+    server, smtp, authority = tls_server(implicit=implicit, more="SmtpBareNewline reject")
+    server.start()
+    for name, sequence in SEQUENCES.items():
+        smtp.maildir.clear()
+        wire, message = attack(sequence)
+        with encrypted(smtp.port, client_context(authority), implicit) as client:
+            client.envelope()
+            client.command("DATA", 354)
+            for record in records(wire, shape, sequence):
+                client.send(record)
+            final = client.reply()
+            client.command("NOOP", 250)
+            client.quit()
+        check_outcome(smtp, "reject", wire, message, final, not is_clean(wire))
+
+
+@HOW
+def test_the_end_of_a_message_and_the_next_in_one_record(tls_server, implicit):
+    server, smtp, authority = tls_server(implicit=implicit)
+    server.start()
+    with encrypted(smtp.port, client_context(authority), implicit) as client:
+        envelope = b"MAIL FROM:<sender@example.net>\r\nRCPT TO:<user@example.com>\r\n"
+        first, second = HEADER + b"first\r\n", HEADER + b"second\r\n"
+        client.send(envelope + b"DATA\r\n")
+        client.replies(3)
+        client.send(first + b".\r\n" + envelope + b"BDAT %d LAST\r\n" % len(second) + second + b"QUIT\r\n")
+        assert [reply.code for reply in client.remaining_replies()] == [250, 250, 250, 250, 221]
+    assert sorted(stored.split_behind_ours()[1] for stored in smtp.maildir.stored()) == [first, second]
