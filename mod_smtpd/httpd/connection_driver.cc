@@ -45,10 +45,12 @@ engine::Peer peer_of(conn_rec* connection, std::string id, std::uint32_t session
     return peer;
 }
 
-/// A plugin could not start in this process.
-void turn_away_unready(conn_rec* connection) {
-    std::string words = engine::reply(engine::Say::internal_error).to_string();
-    Channel(connection).write(words);
+/// Where TLS comes first, the client is told nothing.
+void turn_away(conn_rec* connection, engine::Say words) {
+    forgo_handshake(connection);
+    if (connection->aborted != 0) return;
+    std::string reply = engine::reply(words).to_string();
+    Channel(connection).write(reply);
 }
 
 /// Under prefork SIGTERM ends the process from within the signal handler, which takes down the pools and with them the session. That must not
@@ -85,12 +87,6 @@ void note_refusal(conn_rec* connection, SessionTable::Refusal why, const Server&
                         : why == SessionTable::Refusal::server_full ? "SmtpMaxConnections"
                                                                     : "the table of sessions";
     ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, connection, "refused: %s is exhausted at %s", limit, server.key().c_str());
-}
-
-void turn_away(conn_rec* connection, SessionTable::Refusal why) {
-    const bool is_client = why == SessionTable::Refusal::client_full;
-    std::string words = engine::reply(is_client ? engine::Say::too_many_sessions : engine::Say::overloaded).to_string();
-    Channel(connection).write(words);
 }
 
 }  // namespace
@@ -575,7 +571,7 @@ std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& awaited)
     Child* child = current_child();
     if (server == nullptr || child == nullptr) return nullptr;
     if (!server->is_ready()) {
-        turn_away_unready(connection);
+        turn_away(connection, engine::Say::internal_error);  // a plugin could not start in this process
         return nullptr;
     }
     if (const auto who = identify_client(connection, *server, child->is_async); who != ClientIs::known) {
@@ -588,7 +584,8 @@ std::shared_ptr<ConnectionDriver> driver_of(conn_rec* connection, bool& awaited)
     const auto admission = admit(*child, *server, id, client_of(connection).address);
     if (admission.refusal != SessionTable::Refusal::none) {
         note_refusal(connection, admission.refusal, *server);
-        turn_away(connection, admission.refusal);
+        const bool is_client = admission.refusal == SessionTable::Refusal::client_full;
+        turn_away(connection, is_client ? engine::Say::too_many_sessions : engine::Say::overloaded);
         return nullptr;
     }
     auto driver = std::make_shared<ConnectionDriver>(connection, *server, *child, peer_of(connection, std::move(id), admission.of_client),

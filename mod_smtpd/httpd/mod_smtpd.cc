@@ -9,6 +9,7 @@
 #include "httpd/session_table.h"
 #include "httpd/status_page.h"
 #include "httpd/stores.h"
+#include "httpd/tls.h"
 #include "httpd/trial.h"
 
 #ifndef AP_MPMQ_CAN_WAITIO
@@ -71,6 +72,7 @@ int process_connection(conn_rec* connection) {
 int pre_close_connection(conn_rec* connection) {
     return guard(connection->base_server, "pre_close_connection", OK, [&] {
         if (const auto driver = existing_driver_of(connection)) driver->before_close();
+        else if (config_of(connection->base_server).runtime != nullptr) forgo_handshake(connection);
         return OK;
     });
 }

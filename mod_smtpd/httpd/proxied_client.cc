@@ -3,6 +3,7 @@
 
 #include "httpd/channel.h"
 #include "httpd/client_address.h"
+#include "httpd/tls.h"
 
 #include "net/proxy_header.h"
 
@@ -44,6 +45,7 @@ Look look(int socket, net::ProxyHeader& header, net::ProxyHeader::Status& status
 ClientIs refuse(conn_rec* connection, std::string_view why) {
     ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, connection, "refused: no PROXY header from the trusted proxy: %.*s", static_cast<int>(why.size()),
                   why.data());
+    forgo_handshake(connection);
     return ClientIs::refused;
 }
 

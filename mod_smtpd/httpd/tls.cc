@@ -58,6 +58,10 @@ bool is_for_tls(conn_rec* connection) {
     return is_https != nullptr && is_https(connection) != 0;
 }
 
+void forgo_handshake(conn_rec* connection) {
+    if (is_for_tls(connection)) connection->aborted = 1;
+}
+
 // ---- the lender
 
 TlsLender::TlsLender(const server_rec& lender, const server_rec& borrower) : host_(&lender), face_(lender) {

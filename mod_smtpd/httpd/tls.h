@@ -20,6 +20,10 @@ bool is_mod_ssl_loaded();
 /// Whether mod_ssl is to encrypt this connection (`SSLEngine on`).
 bool is_for_tls(conn_rec* connection);
 
+/// Of a connection that ends before it has a session: if its handshake would come next, nothing is written to it any more. mod_ssl would make the handshake
+/// first, for as long as the client likes, whether a reply is to be written or httpd closes.
+void forgo_handshake(conn_rec* connection);
+
 /// A virtual host that lends its certificate to another one, in whose log goes what mod_ssl says about it.
 class TlsLender {
 public:

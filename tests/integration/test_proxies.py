@@ -7,7 +7,7 @@ import pytest
 
 from certificates import client_context
 from smtp_client import Client, encrypted
-from smtpd_env import wait_until
+from smtpd_env import SLOWDOWN, wait_until
 
 HEADER = b"From: sender@example.net\r\nSubject: proxied\r\n\r\n"
 PROXY = "SmtpTrustedProxies 127.0.0.1\nSmtpProxyProtocol on"
@@ -321,6 +321,25 @@ def test_header_and_handshake_in_one_packet_and_in_pieces(tls_server, implicit, 
     server.wait_log(r"client 192\.0\.2\.7:4660\] \[\w+\] tls protocol=TLSv1\.3")
 
 
+def test_without_a_header_there_is_no_handshake(tls_server, mpm):
+    """Neither with a client that begins with TLS, nor with one that has something else to say and then waits: mod_ssl would wait as well."""
+    server, smtp, authority = tls_server(mpm, implicit=True, threads=4, more=PROXY)
+    server.start()
+    with Client(smtp.port, greet=False) as client, pytest.raises((ssl.SSLError, ConnectionError)):
+        client_context(authority).wrap_socket(client.socket, server_hostname="mx.example.com")
+    for _ in range(12):
+        with Client(smtp.port, greet=False) as silent:
+            silent.send(b"NO")
+            try:
+                assert silent.socket.recv(100) == b""
+            except ConnectionResetError:
+                pass
+    server.wait_log("refused: no PROXY header", count=13)
+    assert "tls protocol" not in server.log_text()
+    with encrypted(smtp.port, client_context(authority), True, header=version_2()) as client:
+        client.quit()
+
+
 @HOW
 def test_a_failed_handshake_is_told_with_the_address_of_the_client(tls_server, implicit):
     server, smtp, authority = tls_server(implicit=implicit, more=PROXY)
@@ -332,3 +351,13 @@ def test_a_failed_handshake_is_told_with_the_address_of_the_client(tls_server, i
             client.command("STARTTLS", 220)
         client.send(b"EHLO client.example.net\r\n")
         server.wait_log(r"client 192\.0\.2\.7:4660\] \[\w+\] tls handshake failed: the client does not speak TLS")
+
+
+def test_a_header_that_does_not_come_is_not_waited_for_by_mod_ssl(tls_server, mpm):
+    """When httpd's Timeout is over it closes, and closing writes, and writing would make the handshake."""
+    server, smtp, authority = tls_server(mpm, implicit=True, threads=12, main="Timeout 1", more=PROXY)
+    server.start()
+    silent = [Client(smtp.port, greet=False, timeout=10 * SLOWDOWN) for _ in range(12)]
+    for client in silent:
+        assert client.socket.recv(100) == b""
+        client.close()

@@ -633,3 +633,24 @@ def test_tls_before_auth_of_qpsmtpd(tls_server):
     smtp._lines = smtp._lines.replace("SmtpAuthWithoutTLS on", "")
     good, printed = server.configtest()
     assert good and re.search(r"tls_before_auth allows AUTH .*SmtpAuthWithoutTLS on", printed), printed
+
+
+# --- connections that are turned away before their handshake
+
+def test_who_is_turned_away_before_a_handshake_holds_no_thread(tls_server, mpm):
+    """mod_ssl would make the handshake first, for as long as the client likes, only to tell it that there is no room."""
+    server, smtp, authority = tls_server(mpm, implicit=True, threads=4, more="SmtpMaxConnections 1")
+    server.start()
+    with encrypted(smtp.port, client_context(authority), True) as first:
+        for _ in range(12):
+            with Client(smtp.port, greet=False) as silent:
+                assert silent.socket.recv(100) == b""
+        first.quit()
+
+    def is_served():
+        try:
+            encrypted(smtp.port, client_context(authority), True).quit()
+            return True
+        except (ssl.SSLError, ConnectionError):
+            return False
+    wait_until(is_served, 10, "the session did not become free", interval=0.1)
