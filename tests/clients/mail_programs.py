@@ -37,6 +37,7 @@ class Order:
     password: str = PASSWORD
     sender: str = SENDER
     recipients: tuple = RECIPIENTS
+    more: tuple = ()  # words for the program's command line
 
     def file(self, name, octets):
         path = self.folder / name
@@ -83,7 +84,7 @@ def with_swaks(order):
     login = ["--auth", order.mechanism, "--auth-user", order.user, "--auth-password", order.password] if order.mechanism else []
     return order.run("swaks", "--server", HOST, "--port", order.port, "--tls-on-connect" if order.implicit else "--tls", "--tls-verify",
                      "--tls-ca-path", order.authority, "--helo", "client.example.net", "--from", order.sender, "--to", ",".join(order.recipients),
-                     "--pipeline", *login, "--no-data-fixup", "--data", f"@{order.file('swaks', stuffed(order.message))}")
+                     "--pipeline", *login, *order.more, "--no-data-fixup", "--data", f"@{order.file('swaks', stuffed(order.message))}")
 
 
 def with_curl(order):

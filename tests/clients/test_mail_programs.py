@@ -94,3 +94,23 @@ def test_a_refused_recipient_is_told(receiver, tmp_path, program, implicit):
     status, printed = PROGRAMS[program](wanted)
     assert status != 0 and "550" in printed, printed
     assert not receiver.host(implicit).maildir.new()
+
+
+ENDS = ("--proxy-source", "192.0.2.7", "--proxy-source-port", "4660", "--proxy-dest", "198.51.100.1", "--proxy-dest-port", "25")
+PROXY_1 = ("--proxy-version", "1", "--proxy-family", "TCP4", *ENDS)
+PROXY_2 = ("--proxy-version", "2", "--proxy-family", "AF_INET", *ENDS)
+XCLIENT = ("--xclient-addr", "192.0.2.7", "--xclient-port", "4660", "--xclient-name", "host.example.net")
+
+
+@HOW
+@pytest.mark.parametrize("lines, words", [("SmtpProxyProtocol on", PROXY_1), ("SmtpProxyProtocol on", PROXY_2), ("", XCLIENT)],
+                         ids=["PROXY v1", "PROXY v2", "XCLIENT"])
+def test_swaks_speaks_for_others(tmp_path, lines, words, implicit):
+    with receivers.running(f"SmtpTrustedProxies 127.0.0.1 ::1\n{lines}") as receiver:
+        wanted = order(receiver, tmp_path, implicit, more=words)
+        status, printed = PROGRAMS["swaks"](wanted)
+        assert status == 0, printed
+        arrived, = receiver.arrived(implicit)
+        assert arrived.message == wanted.message
+        check(arrived, wanted)
+        assert "[192.0.2.7]" in arrived.received

@@ -1,5 +1,7 @@
 """Postfix, a real one, delivers to our server."""
 
+import re
+
 import pytest
 
 import messages
@@ -7,7 +9,7 @@ import postfix
 import smtpd_env
 from certificates import Authority
 from mail_server import NAME, MailServer, check_relayed
-from receiver import ELSEWHERE, HOST, PASSWORD, RECIPIENTS, SENDER, USER, speaking_lmtp
+from receiver import ELSEWHERE, HOST, PASSWORD, RECIPIENTS, SENDER, USER, running, speaking_lmtp
 
 
 class Postfix(MailServer):
@@ -125,3 +127,14 @@ def test_lmtp():
             arrived, = receiver.arrived()
             check_delivery(arrived, messages.message(), protocol="LMTPS")
             mta.wait_log("status=sent (250 ", count=len(RECIPIENTS))
+
+
+def test_xforward():
+    """Where a message comes from, from a Postfix that is trusted."""
+    with (running("SmtpTrustedProxies 127.0.0.1 ::1") as receiver,
+          Postfix(receiver.starttls.port, receiver.authority, smtp_send_xforward_command="yes") as mta):
+        mta.submit(messages.message(), SENDER, RECIPIENTS)
+        arrived, = receiver.arrived()
+        check_delivery(arrived, messages.message())
+        queue_id = re.search(r"ESMTP id (\w+)", arrived.message.decode(errors="replace"))[1]
+        receiver.server.wait_log(rf"forwarded for .*\[127\.0\.0\.1\]:\d+ helo=origin\.example\.net proto=ESMTP ident={queue_id} source=")
