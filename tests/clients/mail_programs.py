@@ -149,3 +149,4 @@ EXACT = [name for name in PROGRAMS if name not in ("git", "s-nail")]
 
 #: The ways to log in that each of them knows.
 MECHANISMS = {name: ["PLAIN", "LOGIN", "CRAM-MD5"] for name in PROGRAMS}
+MECHANISMS["msmtp"] += ["SCRAM-SHA-1", "SCRAM-SHA-256"]

@@ -6,7 +6,7 @@ import messages
 from certificates import Authority
 from exim import AUTHENTICATORS, Exim
 from mail_server import check_relayed
-from receiver import ELSEWHERE, RECIPIENTS, SENDER, USER, running_if_known, speaking_lmtp
+from receiver import ELSEWHERE, RECIPIENTS, SENDER, USER, running, speaking_lmtp
 
 
 @pytest.fixture(scope="module")
@@ -92,17 +92,23 @@ def test_exim_sees_a_certificate_that_it_does_not_trust(receiver, tmp_path):
 
 def test_prdr():
     """Exim asks for one answer for each recipient where that is offered."""
-    with running_if_known("SmtpExtensions +PRDR", "PRDR") as receiver, Exim(receiver.starttls.port, receiver.authority) as mta:
-        mta.submit(messages.message(), SENDER, RECIPIENTS)
-        arrived, = receiver.arrived()
-        check_delivery(arrived, messages.message())
-        for line in deliveries(mta):
-            assert " PRDR " in line, line
+    with running("SmtpPlugin judges_recipients") as receiver, Exim(receiver.starttls.port, receiver.authority) as mta:
+        mta.submit(messages.message(), SENDER, [*RECIPIENTS, "full@example.com"])
+        message, bounce = sorted(receiver.arrived(count=2), key=lambda arrived: arrived.sender == "")
+        check_delivery(message, messages.message())
+        assert bounce.sender == "" and b"full@example.com" in bounce.message
+        relayed = [line for line in deliveries(mta) if any(f"> {recipient} " in line for recipient in RECIPIENTS) and "<>" not in line]
+        assert [line for line in relayed if " PRDR " in line], mta.log_text()
+        mta.wait_log("** full@example.com")
+        refused, = [line for line in mta.log_text().splitlines() if "** full@example.com" in line]
+        assert "PRDR error" in refused and " 552 5.2.2 " in refused, refused
 
 
 def test_lmtp():
-    with speaking_lmtp() as receiver, Exim(receiver.starttls.port, receiver.authority, "protocol = lmtp") as mta:
-        mta.submit(messages.message(), SENDER, RECIPIENTS)
-        arrived, = receiver.arrived()
-        check_delivery(arrived, messages.message(), protocol="LMTPS")
-        assert len(deliveries(mta)) == len(RECIPIENTS)
+    with speaking_lmtp() as receiver:
+        lines = ["protocol = lmtp", f"port = {receiver.starttls.port}"]  # without it, Exim looks for a service of that name
+        with Exim(receiver.starttls.port, receiver.authority, *lines) as mta:
+            mta.submit(messages.message(), SENDER, RECIPIENTS)
+            arrived, = receiver.arrived()
+            check_delivery(arrived, messages.message(), protocol="LMTPS")
+            assert len(deliveries(mta)) == len(RECIPIENTS)

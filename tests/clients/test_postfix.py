@@ -88,7 +88,7 @@ def test_a_refused_recipient_is_returned_and_the_others_get_the_message(mta, rec
     assert b"550 5.7.1" in bounce.message and ELSEWHERE.encode() in bounce.message
 
 
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"])
 def test_postfix_logs_in(receiver, mechanism):
     login = {"smtp_sasl_auth_enable": "yes", "smtp_sasl_mechanism_filter": mechanism, "smtp_sasl_security_options": "noanonymous",
              "smtp_sasl_password_maps": f"inline:{{ {{[{HOST}]:{receiver.starttls.port}={USER}:{PASSWORD}}} }}"}
