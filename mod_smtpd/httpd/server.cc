@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 
 #include <unixd.h>
@@ -71,8 +72,23 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
         problems.push_back({true, config_.mixed_results->where,
                             "SmtpMixedResults split needs a queue plugin that sends bounces, and none of those that are set up here does; there are refuse, "
                             "accept and one-by-one"});
+    if (settings_.submission) check_submission(problems);
     for (auto& text : control_.take_problems()) problems.push_back({true, "", std::move(text)});
     control_.started();
+}
+
+/// Whether anybody can log in: nobody else may send.
+void Server::check_submission(host::Problems& problems) const {
+    const auto is_judged = [this](const engine::AuthMechanism& mechanism) {
+        return settings_.auth_mechanisms.contains(mechanism) &&
+               (plugins_->can_accept(mechanism.hook) || (mechanism.tells_password && plugins_->can_accept(HookId::auth)));
+    };
+    const auto complain = [&](const char* what) { problems.push_back({true, config_.submission->where, what}); };
+    if (!settings_.trusted_proxies.empty()) return;  // they may say who has logged in
+    if (std::none_of(std::begin(engine::auth_mechanisms), std::end(engine::auth_mechanisms), is_judged))
+        complain("SmtpSubmission needs a plugin that checks who logs in, such as auth/auth_flat_file: nobody could send a message");
+    else if (!has_tls_ && settings_.start_tls == engine::StartTls::off && !settings_.auth_without_tls)
+        complain("SmtpSubmission needs TLS, without which nobody may log in: SSLEngine on, SmtpStartTLS, or else SmtpAuthWithoutTLS on");
 }
 
 void Server::choose_settings(host::Problems& problems) {
@@ -97,7 +113,7 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.start_tls = config_.start_tls.value_or(StartTlsChoice{}).mode;
     settings_.auth_without_tls = auth_without_tls(control_, config_.auth_without_tls, settings_.start_tls, problems);
     warn_of_tls_files(control_, problems);
-    settings_.submission = config_.submission.value_or(false);
+    settings_.submission = config_.submission.value_or(SubmissionChoice{}).is_on;
     settings_.auth_mechanisms = config_.auth_mechanisms.value_or(engine::AuthMechanismSet());
     settings_.scram_secret = format_text("{} {} {}", support::random_bits(), support::random_bits(), support::random_bits());
     for (const auto* passwords : config_.passwords)

@@ -54,6 +54,7 @@ public:
 private:
     Result<const PasswordCheck*> find_passwords(std::string_view name) const;
     void choose_settings(host::Problems& problems);
+    void check_submission(host::Problems& problems) const;
     void choose_extensions(host::Problems& problems);
     void choose_protocol(host::Problems& problems);
     void find_lender(const std::vector<server_rec*>& servers_with_tls, host::Problems& problems);

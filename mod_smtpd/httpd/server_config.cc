@@ -372,7 +372,7 @@ const char* set_handshake_timeout(cmd_parms* cmd, void*, const char* text) {
 }
 
 const char* set_submission(cmd_parms* cmd, void*, int on) {
-    config_of(cmd).submission = on != 0;
+    config_of(cmd).submission = SubmissionChoice{on != 0, where_of(cmd)};
     return nullptr;
 }
 

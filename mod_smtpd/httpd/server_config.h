@@ -63,6 +63,12 @@ struct MixedResultsChoice {
     std::string where;  ///< "httpd.conf line 12"
 };
 
+/// What SmtpSubmission says.
+struct SubmissionChoice {
+    bool is_on = false;
+    std::string where;  ///< "httpd.conf line 12"
+};
+
 /// Nothing = not set here.
 struct ServerConfig {
     std::optional<bool> engine;
@@ -96,7 +102,7 @@ struct ServerConfig {
     std::optional<bool> auth_without_tls;
     std::optional<StartTlsChoice> start_tls;
     std::optional<std::chrono::seconds> handshake_timeout;
-    std::optional<bool> submission;
+    std::optional<SubmissionChoice> submission;
     std::optional<engine::AuthMechanismSet> auth_mechanisms;
     std::vector<Passwords*> passwords;  ///< of <SmtpAuth> sections; of two with the same name the later one counts
 

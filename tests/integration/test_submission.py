@@ -67,6 +67,22 @@ def test_a_submission_server(make_server, mpm, start_tls):
     assert complete.count("Message-ID:") == 1 and complete.count("Date:") == 1
 
 
+@pytest.mark.parametrize("plugins, lines, complaint", [
+    (None, "SmtpAuthWithoutTLS on", "needs a plugin that checks who logs in"),
+    ("SmtpPlugin auth/auth_flat_file", "", "needs TLS, without which nobody may log in"),
+    ("SmtpPlugin auth/auth_flat_file", "SmtpAuthMechanisms EXTERNAL\nSmtpAuthWithoutTLS on", "needs a plugin that checks who logs in"),
+    ("SmtpPlugin auth/auth_flat_file", "SmtpAuthWithoutTLS on", None),
+    (None, "SmtpTrustedProxies 192.0.2.0/24", None)], ids=["no plugin", "no TLS", "no mechanism", "in the clear", "a proxy"])
+def test_somebody_has_to_be_able_to_send(make_server, plugins, lines, complaint):
+    server = make_server("event")
+    server.smtp(plugins, f"SmtpSubmission on\n{lines}", control=CONTROL)
+    good, printed = server.configtest()
+    if complaint is None:
+        assert good, printed
+    else:
+        assert not good and re.search(rf"httpd\.conf line \d+: SmtpSubmission {complaint}", printed), printed
+
+
 def fail2ban_regex():
     """How its program is called, or a skip."""
     root = smtpd_env.unpacked("SMTPD_FAIL2BAN", "fail2ban", "usr/bin/fail2ban-regex")
