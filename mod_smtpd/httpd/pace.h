@@ -34,7 +34,7 @@ public:
     }
 
 private:
-    static constexpr std::chrono::microseconds long_time{200};
+    static constexpr std::chrono::microseconds long_time{500};
     static constexpr std::uint8_t stays_slow = 32;
     static constexpr std::uint8_t stays_suspicious = 8;
 
