@@ -159,10 +159,11 @@ bool Credentials::proves(std::string_view password) const {
     if (has_password_) {
         std::string known = smtp::prepared_password(password);
         std::string sent = smtp::prepared_password(password_.reveal());
-        const bool is_equal = password_.equals(password) | (known.size() == sent.size() && CRYPTO_memcmp(known.data(), sent.data(), known.size()) == 0);
+        const bool is_same = password_.equals(password);  // both are looked at in any case, so that neither tells by its time
+        const bool is_equal = known.size() == sent.size() && CRYPTO_memcmp(known.data(), sent.data(), known.size()) == 0;
         wipe(known);
         wipe(sent);
-        return is_equal;
+        return is_same || is_equal;
     }
     if (response_.empty()) return false;
     const std::string expected = smtp::hmac_md5(password, challenge_);
