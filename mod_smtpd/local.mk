@@ -241,6 +241,7 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/client_address.h \
 	mod_smtpd/httpd/connection_driver.cc \
 	mod_smtpd/httpd/connection_driver.h \
+	mod_smtpd/httpd/connection_handshake.cc \
 	mod_smtpd/httpd/database.cc \
 	mod_smtpd/httpd/database.h \
 	mod_smtpd/httpd/error_log.cc \

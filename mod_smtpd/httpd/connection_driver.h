@@ -48,6 +48,9 @@ private:
     class Turn;
     struct Bell;
 
+    /// How often a blocking wait looks up, for limits and for the end of the process.
+    static constexpr std::chrono::milliseconds slice{500};
+
     engine::Step start();
     engine::Step resume_from_mpm();
     engine::Step shake_hands(bool& hand_back);
