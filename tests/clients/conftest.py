@@ -22,3 +22,17 @@ def shared_receiver():
 def receiver(shared_receiver):
     shared_receiver.clear()
     return shared_receiver
+
+
+@pytest.fixture(scope="module")
+def shared_mta(request, shared_receiver):
+    """A mail server of the kind that the module names as its MTA, or that a test is parametrized with."""
+    kind = getattr(request, "param", None) or request.module.MTA
+    with kind(shared_receiver.starttls.port, shared_receiver.authority) as mta:
+        yield mta
+
+
+@pytest.fixture
+def mta(shared_mta, receiver):
+    """With STARTTLS and without a login; that of `receiver`."""
+    return shared_mta

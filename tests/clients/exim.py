@@ -104,5 +104,10 @@ class Exim(MailServer):
     def command(self):
         return [self._program, "-C", self.folder / "exim.conf", "-bdf", "-oP", self.folder / "pid"]
 
+    @staticmethod
+    def signature(protocol):
+        """What its Received field has, of a message that reached us with this protocol."""
+        return "with utf8esmtp (Exim" if protocol == "UTF8SMTPS" else "with esmtp (Exim"
+
     def log_files(self):
         return [self.folder / "mainlog", self.folder / "paniclog"]

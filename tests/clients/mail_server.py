@@ -14,21 +14,13 @@ from smtpd_env import SLOWDOWN, wait_until
 
 ADDRESS = "127.0.0.1"
 
-
 #: What it calls itself.
 NAME = "mta.example.net"
 
 
-def check_relayed(arrived, by, message, **envelope):
-    """What arrived is the message that the mail server was given, with its Received field, which holds the words `by`."""
-    assert arrived.behind(f"by {NAME} {by}") == message
-    assert f"from {NAME} " in arrived.received
-    check_envelope(arrived, **envelope)
-
-
 class MailServer:
     """Runs in a folder of its own until the end of the block, and takes mail on `port`. A derived class makes its files and says with which command it
-    starts, in the foreground, and where its logs are."""
+    starts, in the foreground, where its logs are, and how it signs what it sends on."""
 
     environment = {}
 
@@ -79,3 +71,9 @@ class MailServer:
         """Gives it a message, as a client does."""
         with smtplib.SMTP(ADDRESS, self.port, local_hostname="origin.example.net", timeout=30 * SLOWDOWN) as client:
             assert client.sendmail(sender, recipients, message, list(options)) == {}
+
+    def check_relayed(self, arrived, message, **envelope):
+        """What arrived is the message that this server was given, with its Received field."""
+        assert arrived.behind(f"by {NAME} {self.signature(envelope.get('protocol'))}") == message
+        assert f"from {NAME} " in arrived.received
+        check_envelope(arrived, **envelope)

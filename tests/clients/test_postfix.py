@@ -5,55 +5,12 @@ import re
 import pytest
 
 import messages
-import postfix
-import smtpd_env
 from certificates import Authority
-from mail_server import NAME, MailServer, check_relayed
+from mail_server import NAME
+from postfix_relay import Postfix
 from receiver import ELSEWHERE, HOST, PASSWORD, RECIPIENTS, SENDER, USER, running, speaking_lmtp
 
-
-class Postfix(MailServer):
-    """Relays everything to this port of ours, over TLS with a certificate that it verifies. Messages go out as they came in, with a Received field on
-    top."""
-
-    services = ["smtp unix - - n - - smtp", "lmtp unix - - n - - lmtp", "scache unix - - n - 1 scache", "tlsmgr unix - - n 1000? 1 tlsmgr",
-                "tlsproxy unix - - n - 0 tlsproxy"]
-
-    def __init__(self, port, authority, **settings):
-        tree = smtpd_env.unpacked("SMTPD_POSTFIX", "postfix", postfix.Programs.SIGN)
-        if tree is None:
-            pytest.skip("there is no Postfix (bootstrap check unpacks it)")
-        if not smtpd_env.is_root():
-            pytest.skip("Postfix can only be started by root")
-        super().__init__()
-        programs = postfix.Programs(tree)
-        self.environment = programs.environment
-        self._instance = postfix.Instance(programs, self.folder, self.port, {
-            "relayhost": f"[{HOST}]:{port}", "smtp_host_lookup": "native", "smtp_line_length_limit": "0", "smtp_tls_security_level": "secure",
-            "smtp_tls_secure_cert_match": "nexthop", "smtp_tls_CAfile": authority.certificate, "smtp_tls_loglevel": "1",
-            "myhostname": NAME, **settings}, self.services)
-
-    def command(self):
-        return self._instance.command
-
-    def log_files(self):
-        return [self._instance.log]
-
-
-@pytest.fixture(scope="module")
-def shared_mta(shared_receiver):
-    with Postfix(shared_receiver.starttls.port, shared_receiver.authority) as mta:
-        yield mta
-
-
-@pytest.fixture
-def mta(shared_mta, receiver):
-    """With STARTTLS and without a login; that of `receiver`."""
-    return shared_mta
-
-
-def check_delivery(arrived, message, **envelope):
-    check_relayed(arrived, "(Postfix)", message, **envelope)
+MTA = Postfix
 
 
 @pytest.mark.parametrize("size", [0, 10_000_000], ids=["strange", "large"])
@@ -61,7 +18,7 @@ def test_a_message_arrives_octet_for_octet(mta, receiver, size):
     message = messages.large(size) if size else messages.message()
     mta.submit(message, SENDER, RECIPIENTS)
     arrived, = receiver.arrived()
-    check_delivery(arrived, message)
+    mta.check_relayed(arrived, message)
     mta.wait_log("Verified TLS connection established to localhost")
     mta.wait_log("status=sent (250 2.0.0 Queued!")
 
@@ -70,22 +27,7 @@ def test_tls_from_the_first_octet(receiver):
     with Postfix(receiver.implicit.port, receiver.authority, smtp_tls_wrappermode="yes") as implicit:
         implicit.submit(messages.message(), SENDER, RECIPIENTS)
         arrived, = receiver.arrived(implicit=True)
-        check_delivery(arrived, messages.message())
-
-
-def test_addresses_in_utf_8(mta, receiver):
-    sender, recipient = "jürgen@example.net", "почта@example.com"
-    mta.submit(messages.ORDINARY, sender, [recipient], ["BODY=8BITMIME", "SMTPUTF8"])
-    arrived, = receiver.arrived()
-    check_delivery(arrived, messages.ORDINARY, sender=sender, recipients=[recipient], protocol="UTF8SMTPS")
-
-
-def test_a_refused_recipient_is_returned_and_the_others_get_the_message(mta, receiver):
-    mta.submit(messages.ORDINARY, SENDER, [*RECIPIENTS, ELSEWHERE])
-    bounce, message = sorted(receiver.arrived(count=2), key=lambda arrived: arrived.sender)
-    check_delivery(message, messages.ORDINARY)
-    assert (bounce.sender, bounce.recipients) == ("", [SENDER])
-    assert b"550 5.7.1" in bounce.message and ELSEWHERE.encode() in bounce.message
+        implicit.check_relayed(arrived, messages.message())
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"])
@@ -95,7 +37,7 @@ def test_postfix_logs_in(receiver, mechanism):
     with Postfix(receiver.starttls.port, receiver.authority, **login) as relay:
         relay.submit(messages.ORDINARY, SENDER, [*RECIPIENTS, ELSEWHERE])
         arrived, = receiver.arrived()
-        check_delivery(arrived, messages.ORDINARY, recipients=[*RECIPIENTS, ELSEWHERE], login=(mechanism, USER))
+        relay.check_relayed(arrived, messages.ORDINARY, recipients=[*RECIPIENTS, ELSEWHERE], login=(mechanism, USER))
 
 
 def test_many_messages_over_one_connection(receiver):
@@ -125,7 +67,7 @@ def test_lmtp():
         with Postfix(receiver.starttls.port, receiver.authority, **settings) as mta:
             mta.submit(messages.message(), SENDER, RECIPIENTS)
             arrived, = receiver.arrived()
-            check_delivery(arrived, messages.message(), protocol="LMTPS")
+            mta.check_relayed(arrived, messages.message(), protocol="LMTPS")
             mta.wait_log("status=sent (250 ", count=len(RECIPIENTS))
 
 
@@ -135,6 +77,6 @@ def test_xforward():
           Postfix(receiver.starttls.port, receiver.authority, smtp_send_xforward_command="yes") as mta):
         mta.submit(messages.message(), SENDER, RECIPIENTS)
         arrived, = receiver.arrived()
-        check_delivery(arrived, messages.message())
+        mta.check_relayed(arrived, messages.message())
         queue_id = re.search(r"ESMTP id (\w+)", arrived.message.decode(errors="replace"))[1]
         receiver.server.wait_log(rf"forwarded for .*\[127\.0\.0\.1\]:\d+ helo=origin\.example\.net proto=ESMTP ident={queue_id} source=")
