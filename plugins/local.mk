@@ -42,6 +42,7 @@ plugin_LTLIBRARIES = \
 
 plugin_authdir = $(plugindir)/auth
 plugin_auth_LTLIBRARIES = \
+	plugins/auth/auth_certificate.la \
 	plugins/auth/auth_checkpassword.la \
 	plugins/auth/auth_cvm_unix_local.la \
 	plugins/auth/auth_delay.la \
@@ -51,6 +52,8 @@ plugin_auth_LTLIBRARIES = \
 	plugins/auth/auth_vpopmail_sql.la \
 	plugins/auth/auth_vpopmaild.la \
 	plugins/auth/authdeny.la
+plugins_auth_auth_certificate_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
+plugins_auth_auth_certificate_la_LIBADD = $(OPENSSL_LIBS)
 
 plugin_identdir = $(plugindir)/ident
 plugin_ident_LTLIBRARIES = \

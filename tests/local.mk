@@ -51,6 +51,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/net/proxy_header_test.cc \
 	tests/unit/net/zone_resolver_test.cc \
 	tests/unit/plugins/adaptive_test.cc \
+	tests/unit/plugins/auth_certificate_test.cc \
 	tests/unit/plugins/auth_test.cc \
 	tests/unit/plugins/auth_daemons_test.cc \
 	tests/unit/plugins/auth_delay_test.cc \

@@ -14,7 +14,7 @@ import pytest
 
 import smtpd_env
 from certificates import Authority, client_context, lines as ssl_lines, needs_mod_ssl
-from smtp_client import Client
+from smtp_client import Client, encrypted
 from test_auth import encoded, plain
 
 PLUGINS = smtpd_env.DEFAULT_PLUGINS
@@ -254,3 +254,38 @@ def test_scram_is_bound_to_the_connection(make_server, version, start_tls):
             assert scram(client.stdout, client.stdin, "secret", "p=tls-exporter,,", exported) == 235
         finally:
             client.kill()
+
+
+@pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
+def test_a_certificate_is_a_login(tls_server, implicit):
+    server, smtp, authority = tls_server(https='SSLVerifyClient optional\nSSLCACertificateFile "@root@/ca.pem"', implicit=implicit,
+                                         plugins=f"SmtpPlugin auth/auth_certificate\n{PLUGINS}")
+    (smtp.control / "certificate_logins").write_text("printer@example.com CN=Printer \\, 3rd floor,O=Example\n")
+    joe = authority.issue(subject="/CN=Joe Doe", emails=["joe@example.com", "sales@example.com"])
+    printer = authority.issue(subject="/O=Example/CN=Printer , 3rd floor")
+    nameless = authority.issue(subject="/CN=nobody@example.com/emailAddress=joe@example.com")
+    server.start()
+
+    def login(own, *tries):
+        """The codes that EXTERNAL with these initial responses is answered with; None where it is not offered."""
+        with encrypted(smtp.port, client_context(authority, own), implicit) as client:
+            if "EXTERNAL" not in client.ehlo().text:
+                client.command("AUTH EXTERNAL =", 502, "5.5.1")
+                return None
+            codes = []
+            for user in tries:
+                client.send(f"AUTH EXTERNAL {encoded(user) or '='}\r\n")
+                codes.append(client.reply().code)
+            if codes[-1] == 235:
+                client.command("MAIL FROM:<joe@example.com>", 250)
+                client.command("RCPT TO:<you@elsewhere.example>", 250)
+            client.quit()
+            return codes
+
+    assert login(None) is None
+    assert login(joe, "ann@example.com", "Joe Doe", "") == [535, 535, 235]
+    server.wait_log(r'authenticated mechanism=EXTERNAL user=\\?"joe@example.com')
+    assert login(joe, "sales@example.com") == [235]
+    server.wait_log(r'authenticated mechanism=EXTERNAL user=\\?"sales@example.com')
+    assert login(printer, "joe@example.com", "printer@example.com") == [535, 235]
+    assert login(nameless, "", "joe@example.com", "nobody@example.com") == [535, 535, 535]

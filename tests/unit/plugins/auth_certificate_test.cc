@@ -1,0 +1,149 @@
+/// auth_certificate_test.cc: who a client is by its certificate: names in it, names in the list, and names that are tricks.
+#include "fakes/fake_tls.h"
+#include "fakes/plugin_under_test.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+namespace smtpd {
+namespace {
+
+using fakes::PluginUnderTest;
+using namespace std::string_literals;
+
+const std::string fingerprint(64, 'a');
+
+/// A certificate with these common names, an e-mail address in the subject, and these in the subjectAltName, in PEM. Nobody looks at the signature here.
+std::string certificate(const std::vector<std::string>& common_names, const std::vector<std::string>& emails) {
+    const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+    const std::unique_ptr<X509, void (*)(X509*)> made(X509_new(), X509_free);
+    X509_set_version(made.get(), X509_VERSION_3);
+    X509_set_pubkey(made.get(), key.get());
+    X509_gmtime_adj(X509_getm_notBefore(made.get()), 0);
+    X509_gmtime_adj(X509_getm_notAfter(made.get()), 3600);
+    const auto add = [&made](const char* field, int type, const std::string& value) {
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(made.get()), field, type, reinterpret_cast<const unsigned char*>(value.data()), static_cast<int>(value.size()), -1, 0);
+    };
+    for (const auto& name : common_names) add("CN", MBSTRING_UTF8, name);
+    add("emailAddress", MBSTRING_ASC, "subject@example.com");
+    const std::unique_ptr<GENERAL_NAMES, void (*)(GENERAL_NAMES*)> names(GENERAL_NAMES_new(), GENERAL_NAMES_free);
+    for (const auto& email : emails) {
+        ASN1_IA5STRING* const text = ASN1_IA5STRING_new();
+        ASN1_STRING_set(text, email.data(), static_cast<int>(email.size()));
+        GENERAL_NAME* const name = GENERAL_NAME_new();
+        GENERAL_NAME_set0_value(name, GEN_EMAIL, text);
+        sk_GENERAL_NAME_push(names.get(), name);
+    }
+    if (!emails.empty()) X509_add1_ext_i2d(made.get(), NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT);
+    CPPUNIT_ASSERT(X509_sign(made.get(), key.get(), EVP_sha256()) > 0);
+    const std::unique_ptr<BIO, int (*)(BIO*)> out(BIO_new(BIO_s_mem()), BIO_free);
+    CPPUNIT_ASSERT_EQUAL(1, PEM_write_bio_X509(out.get(), made.get()));
+    char* octets = nullptr;
+    const long size = BIO_get_mem_data(out.get(), &octets);
+    return {octets, static_cast<std::size_t>(size)};
+}
+
+Tls shown(std::string subject, std::string pem, bool is_verified = true) {
+    Tls facts = fakes::tls_facts_with_certificate(is_verified);
+    ClientCertificate own = *facts.certificate;
+    own.subject = std::move(subject);
+    own.fingerprint = fingerprint;
+    own.pem = std::move(pem);
+    facts.certificate = std::make_shared<const ClientCertificate>(std::move(own));
+    return facts;
+}
+
+/// As whom a client that says `user` is logged in: "-" where it is left to others.
+std::string login(PluginUnderTest& plugin, const std::string& user) {
+    Credentials credentials("EXTERNAL");
+    credentials.set_user(user);
+    AuthFindings findings{nullptr, user};
+    const Answer answer = plugin.run(AuthHook(HookId::auth_external, plugin.connection(), credentials, &findings));
+    if (answer.verdict == Verdict::declined) return "-";
+    CPPUNIT_ASSERT(answer.verdict == Verdict::ok);
+    return findings.login;
+}
+
+class AuthCertificateTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(AuthCertificateTest);
+    CPPUNIT_TEST(the_certificate_says_who_it_is);
+    CPPUNIT_TEST(the_list_comes_before_what_is_in_the_certificate);
+    CPPUNIT_TEST(what_is_not_verified_says_nothing);
+    CPPUNIT_TEST(mistakes_in_the_list_are_named);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void the_certificate_says_who_it_is() {
+        const std::string subject = "CN=Joe Doe,O=Example";
+        const std::string usual = certificate({"Joe Doe"}, {"Joe@example.com", "sales@example.com"});
+        const struct {
+            const char* name;
+            const char* options;
+            std::string pem, user, login;
+        } rows[] = {{"the first address", "", usual, "", "Joe@example.com"},
+                    {"the address that is asked for", "", usual, "sales@example.com", "sales@example.com"},
+                    {"in another case", "", usual, "joe@EXAMPLE.com", "Joe@example.com"},
+                    {"somebody else", "", usual, "ann@example.com", "-"},
+                    {"the common name is no address", "", usual, "Joe Doe", "-"},
+                    {"an address that only the subject has", "", usual, "subject@example.com", "-"},
+                    {"no address", "", certificate({"joe@example.com"}, {}), "", "-"},
+                    {"a NUL in an address", "", certificate({"x"}, {"joe@example.com\0.evil.example"s}), "", "-"},
+                    {"a NUL in an address, asked for", "", certificate({"x"}, {"joe@example.com\0.evil.example"s}), "joe@example.com", "-"},
+                    {"the next one, where the first cannot be", "", certificate({"x"}, {"a\nb@example.com", "joe@example.com"}), "", "joe@example.com"},
+                    {"the common name", "login=cn", usual, "", "Joe Doe"},
+                    {"one of two", "cn", certificate({"joe", "j\xc3\xb6"}, {}), "j\xc3\xb6", "j\xc3\xb6"},
+                    {"no common name", "login=cn", certificate({}, {"joe@example.com"}), "", "-"},
+                    {"the subject", "login=subject", usual, "", subject},
+                    {"the subject asked for", "login=subject", usual, subject, subject},
+                    {"only what is listed", "login=listed", usual, "joe@example.com", "-"},
+                    {"no certificate at all", "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "", "-"},
+                    {"nothing", "", "", "", "-"}};
+        for (const auto& row : rows) {
+            PluginUnderTest plugin("auth/auth_certificate", row.options);
+            plugin.connection().set_tls(shown(subject, row.pem));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.login, login(plugin, row.user));
+        }
+    }
+
+    void the_list_comes_before_what_is_in_the_certificate() {
+        const std::string list = "# who\njoe CN=Joe Doe,O=Example\nsales   CN=Joe Doe,O=Example\nprinter " + std::string(64, 'A') + "\n";
+        const std::tuple<const char*, std::string, std::string, std::string> rows[] = {
+            {"by fingerprint", "CN=Nobody", "", "printer"},
+            {"the fingerprint before the subject", "CN=Joe Doe,O=Example", "joe", "-"},
+        };
+        for (const auto& [name, subject, user, expected] : rows) {
+            PluginUnderTest plugin("auth/auth_certificate", "", {{"certificate_logins", list}});
+            plugin.connection().set_tls(shown(subject, certificate({"x"}, {"joe@example.com"})));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(name, expected, login(plugin, user));
+        }
+        PluginUnderTest plugin("auth/auth_certificate", "listed", {{"certificate_logins", list.substr(0, list.find("printer"))}});
+        plugin.connection().set_tls(shown("CN=Joe Doe,O=Example", certificate({"x"}, {"joe@example.com"})));
+        for (const auto& [user, expected] : {std::pair{""s, "joe"s}, {"sales", "sales"}, {"joe@example.com", "-"}}) CPPUNIT_ASSERT_EQUAL(expected, login(plugin, user));
+        plugin.connection().set_tls(shown("CN=Joe Doe", certificate({"x"}, {"joe@example.com"})));
+        CPPUNIT_ASSERT_EQUAL("-"s, login(plugin, ""));
+    }
+
+    void what_is_not_verified_says_nothing() {
+        PluginUnderTest plugin("auth/auth_certificate", "subject");
+        CPPUNIT_ASSERT_EQUAL("-"s, login(plugin, ""));
+        plugin.connection().set_tls(fakes::tls_facts());
+        CPPUNIT_ASSERT_EQUAL("-"s, login(plugin, ""));
+        plugin.connection().set_tls(shown("CN=joe", "", false));
+        CPPUNIT_ASSERT_EQUAL("-"s, login(plugin, ""));
+        plugin.connection().set_tls(shown("CN=joe", "", true));
+        CPPUNIT_ASSERT_EQUAL("CN=joe"s, login(plugin, ""));
+    }
+
+    void mistakes_in_the_list_are_named() {
+        for (const char* line : {"joe", "joe Joe Doe", "joe 0123456789abcdef"}) {
+            const std::string problems = PluginUnderTest("auth/auth_certificate", "", {{"certificate_logins", "# one\n"s + line + "\n"}}).problems();
+            CPPUNIT_ASSERT_MESSAGE(problems, problems.find("certificate_logins:2: a line is a login and a subject or a fingerprint") != std::string::npos);
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(AuthCertificateTest);
+
+}  // namespace
+}  // namespace smtpd
