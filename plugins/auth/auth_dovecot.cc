@@ -148,7 +148,8 @@ private:
             if (words.size() < 2 || words[1] != request_id) return Error{ErrorCode::unavailable, "Dovecot answers what it was not asked", 0};
             if (words[0] == "OK") return accepted(words, hook);
             if (words[0] == "FAIL") {
-                const bool is_temporary = std::find(words.begin(), words.end(), "temp") != words.end();
+                // The first is what Dovecot 2.2 and older say.
+                const bool is_temporary = std::any_of(words.begin(), words.end(), [](const std::string& word) { return word == "temp" || word == "code=temp_fail"; });
                 return is_temporary ? Error{ErrorCode::unavailable, "Dovecot cannot say for the moment", 0} : Result<Answer>(deny());
             }
             if (words[0] != "CONT" || hook.password()) return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};

@@ -50,6 +50,8 @@ public:
                                                         {greeting + "FAIL\t1\tuser=joe\n", Verdict::deny},
                                                         {greeting + "FAIL\t1\n", Verdict::deny},
                                                         {greeting + "FAIL\t1\tuser=joe\ttemp\n", Verdict::denysoft},
+                                                        {greeting + "FAIL\t1\tuser=joe\tcode=temp_fail\n", Verdict::denysoft},
+                                                        {greeting + "FAIL\t1\tuser=temp\tcode=user_disabled\n", Verdict::deny},
                                                         {greeting + "OK\t2\tuser=joe\n", Verdict::denysoft},
                                                         {greeting + "OK", Verdict::denysoft},
                                                         {greeting + "OK\t1", Verdict::denysoft},

@@ -1,0 +1,151 @@
+"""Servers that know users, for back ends of AUTH to ask: a Dovecot of a test's own, one that is installed, or that bootstrap has unpacked."""
+
+import grp
+import os
+import pathlib
+import pwd
+import socket
+import subprocess
+
+import pytest
+
+import smtpd_env
+
+
+def can_connect(port):
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Peer:
+    """A server that runs in the foreground, with its files in `folder`, and answers on a loopback port."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True)
+        self.folder.chmod(0o755)
+        self.port = smtpd_env.free_port()
+        self._process = None
+
+    def start(self):
+        with open(self.folder / "output", "ab") as output:
+            self._process = subprocess.Popen([str(word) for word in self._command()], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        smtpd_env.wait_until(self._is_up, 20 * smtpd_env.SLOWDOWN, f"{type(self).__name__} does not answer")
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _is_up(self):
+        assert self._process.poll() is None, f"{type(self).__name__} has ended: {self.log()}"
+        return can_connect(self.port)
+
+    def log(self):
+        return "".join(path.read_text(errors="replace") for path in (self.folder / "output", self.folder / "log") if path.exists())
+
+    def stop(self):
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+
+#: In a mount name space of its own: lays the folder $0 over /usr.
+MOUNT = 'mount -t overlay -o "lowerdir=$0:/usr" overlay /usr'
+
+
+class Dovecot(Peer):
+    """IMAP on `port`, and the service that auth/auth_dovecot asks at `socket`. `users` are names and passwords; `lines` go before them in
+    the configuration. Where it is root's, its processes are those of
+    users who have nothing else to do."""
+
+    SIGN = "usr/sbin/dovecot"
+
+    def __init__(self, folder, users, *, lines=""):
+        self._tree = smtpd_env.unpacked("SMTPD_DOVECOT", "dovecot", self.SIGN) or pytest.skip("dovecot is neither installed nor unpacked")
+        if self._tree != pathlib.Path("/"):
+            tried = subprocess.run(["unshare", "--mount", "sh", "-c", MOUNT, self._tree / "usr"], capture_output=True, text=True)
+            if tried.returncode != 0:
+                pytest.skip(f"this machine lays no unpacked Dovecot over /usr: {tried.stderr.strip()}")
+        super().__init__(folder)
+        self.socket = self.folder / "auth"
+        self.users = self.folder / "users"
+        self.users.write_text("".join(f"{name}:{{PLAIN}}{password}\n" for name, password in users.items()))
+        (self.folder / "mail").mkdir()
+        self._configuration = self.folder / "dovecot.conf"
+        self._lines = lines
+        self._configuration.write_text(self._text())
+
+    def _accounts(self):
+        """For the processes that are told passwords, for those that talk to clients, and for mail."""
+        if not smtpd_env.is_root():
+            own = pwd.getpwuid(os.geteuid())
+            return own, own, own
+        found = [pwd.getpwnam(name) for name in ("daemon", "bin", "nobody")]
+        os.chown(self.folder / "mail", found[2].pw_uid, found[2].pw_gid)
+        return found
+
+    def _text(self):
+        internal, login, mail = self._accounts()
+        rights = "" if smtpd_env.is_root() else "chroot =\n"
+        return f"""
+protocols = imap
+listen = 127.0.0.1
+base_dir = {self.folder}/run
+state_dir = {self.folder}/state
+log_path = {self.folder}/log
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain
+auth_failure_delay = 0
+default_internal_user = {internal.pw_name}
+default_internal_group = {grp.getgrgid(internal.pw_gid).gr_name}
+default_login_user = {login.pw_name}
+first_valid_uid = 1
+mail_location = maildir:{self.folder}/mail/%u
+{self._lines}
+passdb {{
+    driver = passwd-file
+    args = username_format=%u {self.users}
+}}
+userdb {{
+    driver = static
+    args = uid={mail.pw_uid} gid={mail.pw_gid} home={self.folder}/mail/%u
+}}
+service imap-login {{
+    {rights}
+    inet_listener imap {{
+        port = {self.port}
+    }}
+    inet_listener imaps {{
+        port = 0
+    }}
+}}
+service anvil {{
+    chroot =
+    unix_listener anvil-auth-penalty {{
+        mode = 0
+    }}
+}}
+service auth {{
+    unix_listener {self.socket} {{
+        mode = 0666
+    }}
+}}
+"""
+
+    def _command(self):
+        command = [f"/{self.SIGN}", "-F", "-c", self._configuration]
+        if self._tree == pathlib.Path("/"):
+            return command
+        # Its programs look for each other where they are installed. So that is where they see themselves, and nobody else does.
+        return ["unshare", "--mount", "sh", "-c", f'{MOUNT} && exec "$@"', self._tree / "usr", *command]
