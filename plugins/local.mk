@@ -49,6 +49,7 @@ plugin_auth_LTLIBRARIES = \
 	plugins/auth/auth_dovecot.la \
 	plugins/auth/auth_flat_file.la \
 	plugins/auth/auth_httpd.la \
+	plugins/auth/auth_imap.la \
 	plugins/auth/auth_vpopmail_sql.la \
 	plugins/auth/auth_vpopmaild.la \
 	plugins/auth/authdeny.la

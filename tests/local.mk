@@ -56,6 +56,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/auth_daemons_test.cc \
 	tests/unit/plugins/auth_delay_test.cc \
 	tests/unit/plugins/auth_dovecot_test.cc \
+	tests/unit/plugins/auth_imap_test.cc \
 	tests/unit/plugins/badmailfrom_test.cc \
 	tests/unit/plugins/badrcptto_test.cc \
 	tests/unit/plugins/commands_test.cc \

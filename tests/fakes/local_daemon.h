@@ -5,6 +5,10 @@
 ///
 /// The function is called with all that a client has sent so far, and gives nothing until that is enough; then the answer is sent and the client's
 /// connection closed. An answer of `silence` is never sent: the client waits. One client at a time, in a thread that ends with the object.
+///
+/// One that has more to say is given its turns: "" stands for the greeting, which comes at once; the other replies for what they are replies to.
+///
+///     LocalDaemon imap(LocalDaemon::Turns{{"", "* OK ready\r\n"}, {"\r\n", "a OK\r\n"}});
 #pragma once
 
 #include <smtpd/files.h>
@@ -33,14 +37,38 @@ class LocalDaemon {
 public:
     using Answer = std::function<std::optional<std::string>(std::string_view request)>;
     inline static const std::string silence = "(silence)";
+    /// The reply is sent as soon as what has come since the last one ends with `after`; one of `hang_up` is the end of the connection. Behind the last one the
+    /// client is listened to until it goes.
+    struct Turn {
+        std::string after, reply;
+    };
+    using Turns = std::vector<Turn>;
+    inline static const std::string hang_up = "(hang up)";
 
-    LocalDaemon(const std::string& path, Answer answer) : answer_(std::move(answer)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    LocalDaemon(const std::string& path, Answer answer) : answer_(std::move(answer)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on(path); }
+    explicit LocalDaemon(Answer answer) : answer_(std::move(answer)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on_loopback(); }
+    LocalDaemon(const std::string& path, Turns turns) : turns_(std::move(turns)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on(path); }
+    explicit LocalDaemon(Turns turns) : turns_(std::move(turns)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on_loopback(); }
+    ~LocalDaemon() {
+        ends_ = true;
+        thread_.join();
+    }
+
+    std::uint16_t port() const noexcept { return port_; }
+    /// What was answered, or met with silence; of a daemon with turns, what had come before the last.
+    std::vector<std::string> requests() const {
+        const std::lock_guard lock(mutex_);
+        return requests_;
+    }
+
+private:
+    void listen_on(const std::string& path) {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         path.copy(address.sun_path, sizeof address.sun_path - 1);
         listen_at(reinterpret_cast<const sockaddr*>(&address), sizeof address);
     }
-    explicit LocalDaemon(Answer answer) : answer_(std::move(answer)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    void listen_on_loopback() {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -49,19 +77,6 @@ public:
         getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size);
         port_ = ntohs(address.sin_port);
     }
-    ~LocalDaemon() {
-        ends_ = true;
-        thread_.join();
-    }
-
-    std::uint16_t port() const noexcept { return port_; }
-    /// What was answered, or met with silence.
-    std::vector<std::string> requests() const {
-        const std::lock_guard lock(mutex_);
-        return requests_;
-    }
-
-private:
     void listen_at(const sockaddr* address, socklen_t size) {
         if (bind(listener_.get(), address, size) != 0 || listen(listener_.get(), 8) != 0) throw std::runtime_error("cannot listen");
         thread_ = std::thread([this] { serve(); });
@@ -78,26 +93,51 @@ private:
     void serve() {
         while (readable(listener_.get())) {
             const FileDescriptor client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-            std::string request;
-            while (readable(client.get())) {
-                char buffer[4096];
-                const ssize_t got = ::recv(client.get(), buffer, sizeof buffer, 0);
-                if (got <= 0) break;
-                request.append(buffer, static_cast<std::size_t>(got));
-                const auto reply = answer_(request);
-                if (!reply) continue;
-                {
-                    const std::lock_guard lock(mutex_);
-                    requests_.push_back(request);
-                }
-                if (*reply == silence) continue;  // until the client has had enough
-                ::send(client.get(), reply->data(), reply->size(), MSG_NOSIGNAL);
-                break;
-            }
+            turns_.empty() ? answer(client.get()) : converse(client.get());
         }
     }
 
+    void answer(int client) {
+        std::string request;
+        while (receive(client, request)) {
+            const auto reply = answer_(request);
+            if (!reply) continue;
+            remember(request);
+            if (*reply == silence) continue;  // until the client has had enough
+            send(client, *reply);
+            break;
+        }
+    }
+
+    void converse(int client) {
+        std::string request;
+        std::size_t answered = 0;
+        for (const auto& turn : turns_) {
+            while (!std::string_view(request).substr(answered).ends_with(turn.after))
+                if (!receive(client, request)) return;
+            answered = request.size();
+            if (&turn == &turns_.back()) remember(request);
+            if (turn.reply == hang_up) return;
+            send(client, turn.reply);
+        }
+        while (receive(client, request)) {}
+    }
+
+    /// More of what the client says; false when there is no more.
+    bool receive(int client, std::string& request) const {
+        char buffer[4096];
+        const ssize_t got = readable(client) ? ::recv(client, buffer, sizeof buffer, 0) : 0;
+        if (got > 0) request.append(buffer, static_cast<std::size_t>(got));
+        return got > 0;
+    }
+    static void send(int client, const std::string& reply) { ::send(client, reply.data(), reply.size(), MSG_NOSIGNAL); }
+    void remember(const std::string& request) {
+        const std::lock_guard lock(mutex_);
+        requests_.push_back(request);
+    }
+
     const Answer answer_;
+    const Turns turns_;
     FileDescriptor listener_;
     std::uint16_t port_ = 0;
     std::atomic<bool> ends_ = false;

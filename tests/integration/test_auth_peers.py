@@ -40,3 +40,7 @@ def check_dovecot(make_server, plugin, trouble):
 
 def test_dovecots_users_by_its_own_protocol(make_server):
     check_dovecot(make_server, lambda dovecot: f"auth/auth_dovecot {dovecot.socket}", "Dovecot cannot say for the moment")
+
+
+def test_dovecots_users_by_imap(make_server):
+    check_dovecot(make_server, lambda dovecot: f"auth/auth_imap localhost {dovecot.port}", "the IMAP server cannot say now: UNAVAILABLE")
