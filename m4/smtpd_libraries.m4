@@ -1,4 +1,4 @@
-dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb and libidn, which are optional.
+dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb, libidn and libpam, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
 AC_DEFUN([SMTPD_PKG], [
@@ -55,6 +55,21 @@ AC_DEFUN([SMTPD_CHECK_STRINGPREP], [
     AC_MSG_WARN([libidn was not found, so names and passwords of AUTH are compared as they are sent: install libidn-dev (Debian, Ubuntu) or libidn-devel (Fedora, RHEL)])
   ])
   AC_SUBST([STRINGPREP_CPPFLAGS])
+])
+
+dnl SMTPD_CHECK_PAM: what the plugin auth/auth_pam asks. Without it the plugin is built all the same, and says at configtest what is missing.
+AC_DEFUN([SMTPD_CHECK_PAM], [
+  smtpd_pam="no (libpam0g-dev or pam-devel is missing)"
+  AC_CHECK_HEADER([security/pam_appl.h], [AC_CHECK_LIB([pam], [pam_start], [
+    smtpd_pam=yes
+    PAM_CPPFLAGS=-DHAVE_PAM
+    PAM_LIBS=-lpam
+    AC_CHECK_LIB([pam], [pam_start_confdir], [PAM_CPPFLAGS="$PAM_CPPFLAGS -DHAVE_PAM_START_CONFDIR"])
+  ])])
+  AS_IF([test "$smtpd_pam" != yes],
+    [AC_MSG_WARN([libpam was not found, so the plugin auth/auth_pam will not work: install libpam0g-dev (Debian, Ubuntu) or pam-devel (Fedora, RHEL)])])
+  AC_SUBST([PAM_CPPFLAGS])
+  AC_SUBST([PAM_LIBS])
 ])
 
 dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the package.

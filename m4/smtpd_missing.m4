@@ -31,6 +31,7 @@ mod_smtpd $PACKAGE_VERSION
   state in     $statedir
   qpsmtpd's db $smtpd_dbm
   ident/geoip  $smtpd_maxminddb
+  auth_pam     $smtpd_pam
   SASLprep     $smtpd_stringprep
   unit tests   $smtpd_have_cppunit
   server tests $smtpd_have_pytest

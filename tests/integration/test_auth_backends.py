@@ -289,3 +289,43 @@ def test_a_certificate_is_a_login(tls_server, implicit):
     server.wait_log(r'authenticated mechanism=EXTERNAL user=\\?"sales@example.com')
     assert login(printer, "joe@example.com", "printer@example.com") == [535, 235]
     assert login(nameless, "", "joe@example.com", "nobody@example.com") == [535, 535, 535]
+
+
+def test_pam_is_asked(make_server, mpm):
+    server = make_server(mpm)
+    script = server.root / "script"
+    script.write_text(f"""#!/bin/sh
+password=$(tr -d '\\0')
+if [ "$PAM_USER" = slow ]; then
+    touch '{server.work}/asked'
+    while [ ! -e '{server.root}/go' ]; do sleep 0.05; done
+fi
+[ "$PAM_USER $password" = 'joe secret' ]
+""")
+    script.chmod(0o755)
+    (server.root / "pam").mkdir()
+    (server.root / "pam" / "smtp").write_text(f"auth [success=done default=ignore] pam_exec.so quiet expose_authtok {script}\n"
+                                              "auth requisite pam_deny.so\naccount required pam_permit.so\n")
+    (server.root / "pam" / "down").write_text("auth required pam_exec.so quiet /bin/false\naccount required pam_permit.so\n")
+    os.chmod(server.work, 0o777)
+    smtp = server.smtp(f'SmtpPlugin auth/auth_pam confdir="{server.root}/pam" domain=example.com max=1\n{PLUGINS}', CLEAR)
+    down = server.smtp(f'SmtpPlugin auth/auth_pam down confdir="{server.root}/pam"\n{PLUGINS}', CLEAR, name="down.example.com")
+    complaint = server.configtest()[1]
+    if "mod_smtpd was built without libpam" in complaint or "reads its own folder only" in complaint:
+        pytest.skip("this build, or this system's PAM, cannot read services of a test's own")
+    server.expect_log("error: PAM: System error")
+    if mpm != "prefork":  # whose processes each have one call at a time
+        server.expect_log("error: 1 calls of PAM are under way already")
+    server.start()
+    assert [outcome(smtp.port, user, password) for user, password in (("joe", "secret"), ("joe@example.com", "secret"), ("joe", "wrong"), ("joe@other.example", "secret"))] == \
+        [235, 235, 535, 535]
+    assert outcome(down.port, "joe", "secret") == 454
+    with Client(smtp.port) as slow:
+        slow.ehlo()
+        slow.send(plain("slow", "secret") + "\r\n")
+        smtpd_env.wait_until((server.work / "asked").exists, 20 * smtpd_env.SLOWDOWN, "PAM was not asked")
+        if mpm != "prefork":  # whose processes each have one call at a time
+            assert outcome(smtp.port, "joe", "secret") == 454
+        (server.root / "go").touch()
+        slow.reply().expect(535)
+    assert outcome(smtp.port, "joe", "secret") == 235

@@ -1,0 +1,239 @@
+/// auth/auth_pam: passwords as the system checks them, through PAM.
+///
+/// PAM is asked as the service `smtp`, unless `service` says otherwise, which is a file in /etc/pam.d:
+///
+///     auth    required pam_sss.so
+///     account required pam_sss.so
+///
+///     SmtpPlugin auth/auth_pam domain=example.com
+///
+/// The password has to be right (`auth`), and the account to be in order (`account`); sessions are not opened. Modules get the client's address as the remote host. They
+/// may ask for the name and the password, and tell things, which nobody reads; one that wants to know more is refused.
+///
+/// PAM runs in httpd, as httpd's user. So `pam_unix.so`, which has to read /etc/shadow, knows no passwords there; it needs a daemon with more rights in between, such as
+/// SSSD, or auth/auth_dovecot, or auth/auth_checkpassword with a program of its own. Where PAM has no file for a service it takes the one named `other`, which is a warning of
+/// configtest.
+///
+/// ## Domains
+///
+/// Users of a system have no domain, and mail programs like to send one. A `domain` is taken off a login before PAM is asked; the login stays what the client has said, which
+/// is what sender_login compares. Names with another domain are asked for as they are.
+///
+/// ## Time
+///
+/// PAM takes as long as it takes: there is no way to end a call, and the thread waits. Modules that ask others over the network have time limits of their own, which should be
+/// some seconds. `max` says how many calls there may be at once in a process; whoever comes then is told 454 at once, so that a directory that hangs does not hold all of
+/// httpd's threads. Delays after wrong passwords, as pam_unix and pam_faildelay want them, are left out: auth/auth_delay makes clients wait without a thread.
+///
+/// ## Replies
+///
+/// `535 5.7.8 Authentication failed`; `454 4.7.0` where PAM says that it cannot tell. An unknown user is left to the next plugin. Why PAM
+/// cannot tell (a module that is missing, say) is in the system's log.
+///
+/// ## Differences from qpsmtpd
+///
+/// There is no such plugin there.
+///
+/// ## Limits
+///
+/// A mod_smtpd that was built without libpam says so at configtest.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+struct AuthPamOptions {
+    std::string service = "smtp";
+    std::string confdir;
+    std::vector<std::string> domain;
+    unsigned max = 8;
+
+    static OptionTable table() {
+        return {option("service", &AuthPamOptions::service, "the name of the service").positional(0),
+                option("confdir", &AuthPamOptions::confdir, "the folder with the file of the service, unless it is the system's"),
+                option("domain", &AuthPamOptions::domain, "a domain that is taken off logins"),
+                option("max", &AuthPamOptions::max, "how many may be asked for at once").range("1", "1000")};
+    }
+};
+
+}  // namespace smtpd::plugins
+
+#ifdef HAVE_PAM
+
+#include <smtpd/text.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include <security/pam_appl.h>
+#include <unistd.h>
+
+namespace smtpd::plugins {
+namespace {
+
+/// More questions than any module has in earnest.
+constexpr unsigned most_messages = 16;
+
+/// What the modules are told.
+struct Client {
+    const std::string& user;
+    const std::string& password;
+    unsigned messages = 0;
+};
+
+/// PAM's callback: gives the name where the answer may be seen, the password where it may not. What it returns belongs to PAM.
+int converse(int count, const pam_message** messages, pam_response** responses, void* data) {
+    auto& client = *static_cast<Client*>(data);
+    client.messages += static_cast<unsigned>(std::max(count, 1));
+    if (count < 1 || client.messages > most_messages) return PAM_CONV_ERR;
+    auto* const out = static_cast<pam_response*>(std::calloc(static_cast<std::size_t>(count), sizeof(pam_response)));
+    if (out == nullptr) return PAM_BUF_ERR;
+    for (int i = 0; i < count; ++i) {
+        const int style = messages[i]->msg_style;
+        if (style == PAM_PROMPT_ECHO_OFF) out[i].resp = strdup(client.password.c_str());
+        else if (style == PAM_PROMPT_ECHO_ON) out[i].resp = strdup(client.user.c_str());
+    }
+    *responses = out;
+    return PAM_SUCCESS;
+}
+
+void no_delay(int, unsigned, void*) {}
+
+/// One question to PAM.
+class Transaction {
+public:
+    Transaction(const AuthPamOptions& options, const std::string& confdir, const std::string& user, const std::string& password) : client_{user, password} {
+#ifdef HAVE_PAM_START_CONFDIR
+        if (!confdir.empty()) {
+            status_ = pam_start_confdir(options.service.c_str(), user.c_str(), &conversation_, confdir.c_str(), &handle_);
+            return;
+        }
+#else
+        (void)confdir;
+#endif
+        status_ = pam_start(options.service.c_str(), user.c_str(), &conversation_, &handle_);
+    }
+    ~Transaction() {
+        if (handle_ != nullptr) pam_end(handle_, status_);
+    }
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+
+    /// PAM's status.
+    int ask(const std::string& address) {
+        if (status_ == PAM_SUCCESS) status_ = pam_set_item(handle_, PAM_RHOST, address.c_str());
+        if (status_ == PAM_SUCCESS) status_ = pam_set_item(handle_, PAM_TTY, "smtp");
+#ifdef PAM_FAIL_DELAY
+        if (status_ == PAM_SUCCESS) status_ = pam_set_item(handle_, PAM_FAIL_DELAY, reinterpret_cast<const void*>(&no_delay));
+#endif
+        if (status_ == PAM_SUCCESS) status_ = pam_authenticate(handle_, PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK);
+        if (status_ == PAM_SUCCESS) status_ = pam_acct_mgmt(handle_, PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK);
+        return status_;
+    }
+    std::string text() const { return handle_ != nullptr ? pam_strerror(handle_, status_) : "PAM could not be started"; }
+
+private:
+    Client client_;
+    const pam_conv conversation_{&converse, &client_};
+    pam_handle_t* handle_ = nullptr;
+    int status_ = PAM_SUCCESS;
+};
+
+/// Counts the calls that are under way.
+class Place {
+public:
+    Place(std::atomic<unsigned>& taken, unsigned max) : taken_(taken), is_free_(taken.fetch_add(1) < max) {}
+    ~Place() { --taken_; }
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    explicit operator bool() const noexcept { return is_free_; }
+
+private:
+    std::atomic<unsigned>& taken_;
+    const bool is_free_;
+};
+
+}  // namespace
+
+class AuthPam final : public Plugin {
+public:
+    static constexpr bool reads_body = false;
+
+    using Options = AuthPamOptions;
+
+    AuthPam(Setup& setup, const Options& options) : options_(options), confdir_(options.confdir.empty() ? std::string() : setup.path(options.confdir)) {
+        check_service(setup);
+        setup.hooks.auth_plain.add([this](const AuthHook& hook) { return judge(hook); });
+        setup.hooks.auth_login.add([this](const AuthHook& hook) { return judge(hook); });
+    }
+
+private:
+    void check_service(Setup& setup) const {
+        if (options_.service.empty() || options_.service.find('/') != std::string::npos) return setup.error("service: \"{}\" is no name", quoted(options_.service));
+        const auto exists = [&](const std::string& folder) { return access((folder + "/" + options_.service).c_str(), F_OK) == 0; };
+        if (confdir_.empty()) {
+            const bool is_known = exists("/etc/pam.d") || exists("/usr/lib/pam.d") || exists("/usr/share/pam.d");
+            if (!is_known) setup.warning("PAM knows no service {}, and will take the one named other", options_.service);
+            return;
+        }
+#ifdef HAVE_PAM_START_CONFDIR
+        if (!exists(confdir_)) setup.error("there is no {} in {}", options_.service, confdir_);
+#else
+        setup.error("confdir: this system's PAM reads its own folder only");
+#endif
+    }
+
+    Answer judge(const AuthHook& hook) {
+        const Place place(taken_, options_.max);
+        if (!place) {
+            hook.log(LogLevel::error, "error: {} calls of PAM are under way already", options_.max);
+            return denysoft();
+        }
+        const std::string user = without_domain(hook.user());
+        Transaction pam(options_, confdir_, user, hook.password()->reveal());
+        switch (pam.ask(hook.connection.address().to_string())) {
+            case PAM_SUCCESS: return ok();
+            case PAM_USER_UNKNOWN: return declined();
+            case PAM_AUTH_ERR:
+            case PAM_MAXTRIES:
+            case PAM_PERM_DENIED:
+            case PAM_CRED_INSUFFICIENT:
+            case PAM_ACCT_EXPIRED:
+            case PAM_CRED_EXPIRED:
+            case PAM_AUTHTOK_EXPIRED:
+            case PAM_NEW_AUTHTOK_REQD: hook.log(LogLevel::info, "{}", pam.text()); return deny();
+            default: hook.log(LogLevel::error, "error: PAM: {}", pam.text()); return denysoft();
+        }
+    }
+
+    std::string without_domain(const std::string& user) const {
+        const auto at = user.rfind('@');
+        if (at == std::string::npos) return user;
+        const auto is_ours = [domain = std::string_view(user).substr(at + 1)](const std::string& own) { return ascii_equal(own, domain); };
+        return std::any_of(options_.domain.begin(), options_.domain.end(), is_ours) ? user.substr(0, at) : user;
+    }
+
+    const Options options_;
+    const std::string confdir_;
+    std::atomic<unsigned> taken_ = 0;
+};
+
+}  // namespace smtpd::plugins
+
+#else
+
+namespace smtpd::plugins {
+
+class AuthPam final : public Plugin {
+public:
+    using Options = AuthPamOptions;
+
+    AuthPam(Setup& setup, const Options&) { setup.error("mod_smtpd was built without libpam, which this plugin needs"); }
+};
+
+}  // namespace smtpd::plugins
+
+#endif
+
+SMTPD_PLUGIN("auth/auth_pam", smtpd::plugins::AuthPam);
