@@ -1,4 +1,4 @@
-dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb, libidn and libpam, which are optional.
+dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb, libidn, libpam and libldap, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
 AC_DEFUN([SMTPD_PKG], [
@@ -70,6 +70,23 @@ AC_DEFUN([SMTPD_CHECK_PAM], [
     [AC_MSG_WARN([libpam was not found, so the plugin auth/auth_pam will not work: install libpam0g-dev (Debian, Ubuntu) or pam-devel (Fedora, RHEL)])])
   AC_SUBST([PAM_CPPFLAGS])
   AC_SUBST([PAM_LIBS])
+])
+
+dnl SMTPD_CHECK_LDAP: what the plugin auth/auth_ldap_bind asks directories with. Without it the plugin is built all the same, and says at configtest what is
+dnl missing. Before OpenLDAP 2.5, libldap_r is the one for programs with threads.
+AC_DEFUN([SMTPD_CHECK_LDAP], [
+  smtpd_ldap="no (libldap-dev or openldap-devel is missing)"
+  AC_CHECK_HEADER([ldap.h], [
+    AC_CHECK_LIB([ldap_r], [ldap_initialize], [LDAP_LIBS="-lldap_r -llber"], [AC_CHECK_LIB([ldap], [ldap_initialize], [LDAP_LIBS="-lldap -llber"])])
+  ])
+  AS_IF([test -n "$LDAP_LIBS"], [
+    smtpd_ldap=yes
+    LDAP_CPPFLAGS=-DHAVE_LDAP
+  ], [
+    AC_MSG_WARN([libldap was not found, so the plugin auth/auth_ldap_bind will not work: install libldap-dev (Debian, Ubuntu) or openldap-devel (Fedora, RHEL)])
+  ])
+  AC_SUBST([LDAP_CPPFLAGS])
+  AC_SUBST([LDAP_LIBS])
 ])
 
 dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the package.

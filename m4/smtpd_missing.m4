@@ -32,6 +32,7 @@ mod_smtpd $PACKAGE_VERSION
   qpsmtpd's db $smtpd_dbm
   ident/geoip  $smtpd_maxminddb
   auth_pam     $smtpd_pam
+  LDAP         $smtpd_ldap
   SASLprep     $smtpd_stringprep
   unit tests   $smtpd_have_cppunit
   server tests $smtpd_have_pytest

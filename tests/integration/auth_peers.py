@@ -1,4 +1,4 @@
-"""Servers that know users, for back ends of AUTH to ask: a Dovecot of a test's own, one that is installed, or that bootstrap has unpacked."""
+"""Servers that know users, for back ends of AUTH to ask: a Dovecot and an OpenLDAP of a test's own, installed ones, or those that bootstrap has unpacked."""
 
 import grp
 import os
@@ -149,3 +149,44 @@ service auth {{
             return command
         # Its programs look for each other where they are installed. So that is where they see themselves, and nobody else does.
         return ["unshare", "--mount", "sh", "-c", f'{MOUNT} && exec "$@"', self._tree / "usr", *command]
+
+
+class Slapd(Peer):
+    """OpenLDAP's server with the directory that `entries` (LDIF) has below dc=example,dc=com. Searching is for cn=search, whose password is "hidden"; with
+    `is_open`, for everybody. With a `certificate` it offers StartTLS, and LDAP over TLS on `tls_port`."""
+
+    SIGN = "usr/sbin/slapd"
+
+    def __init__(self, folder, entries, *, is_open=False, certificate=None):
+        self._tree = smtpd_env.unpacked("SMTPD_SLAPD", "slapd", self.SIGN) or pytest.skip("slapd is neither installed nor unpacked")
+        super().__init__(folder)
+        self.tls_port = smtpd_env.free_port()
+        self._has_tls = certificate is not None
+        self._configuration = self.folder / "slapd.conf"
+        (self.folder / "data").mkdir()
+        schemas = next(place for place in (self._tree / "etc/ldap/schema", self._tree / "etc/openldap/schema") if place.is_dir())
+        modules = next((place for place in (self._tree / "usr/lib/ldap", self._tree / "usr/lib64/openldap") if place.is_dir()), None)
+        lines = [*(f"include {schemas}/{name}.schema" for name in ("core", "cosine", "inetorgperson")), f"pidfile {self.folder}/pid"]
+        if modules:
+            lines += [f"modulepath {modules}", "moduleload back_mdb"]
+        if certificate:
+            lines += [f"TLSCertificateFile {certificate.certificate}", f"TLSCertificateKeyFile {certificate.key}"]
+        lines += ["database mdb", "suffix dc=example,dc=com", f"directory {self.folder}/data", "rootdn cn=search,dc=example,dc=com", "rootpw hidden",
+                  "access to attrs=userPassword by anonymous auth by * none", f"access to * by {'*' if is_open else 'users'} read by anonymous auth"]
+        self._configuration.write_text("".join(f"{line}\n" for line in lines))
+        self._add("dn: dc=example,dc=com\nobjectClass: dcObject\nobjectClass: organization\no: Example\ndc: example\n\n" + entries)
+
+    def _add(self, entries):
+        file = self.folder / "entries.ldif"
+        file.write_text(entries)
+        done = subprocess.run([*self._slapd(), "-T", "add", "-f", self._configuration, "-l", file], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def _slapd(self):
+        """How it is run: where it is only unpacked, with the libraries that came with it."""
+        libraries = ":".join(map(str, self._tree.glob("usr/lib/*-linux-gnu*"))) if self._tree != pathlib.Path("/") else ""
+        return ["env", *([f"LD_LIBRARY_PATH={libraries}"] if libraries else []), self._tree / self.SIGN]
+
+    def _command(self):
+        urls = f"ldap://127.0.0.1:{self.port}/" + (f" ldaps://127.0.0.1:{self.tls_port}/" if self._has_tls else "")
+        return [*self._slapd(), "-d", "0", "-h", urls, "-f", self._configuration]

@@ -45,13 +45,14 @@ class Authority(Certificate):
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}",
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.key, "-out", self.certificate)
 
-    def issue(self, *names, subject=None, emails=(), file=None, rsa=False, days=2):
-        """For these names (DNS), the first of which is the subject's, or for a client with that subject and these e-mail addresses."""
+    def issue(self, *names, subject=None, emails=(), addresses=(), file=None, rsa=False, days=2):
+        """For these names (DNS), the first of which is the subject's, or for a client with that subject and these e-mail addresses;
+        `addresses` are of hosts."""
         self._issued += 1
         base = self.folder / (file or f"issued{self._issued}")
         issued = Certificate(f"{base}.pem", f"{base}-key.pem")
         extensions = base.with_suffix(".ext")
-        alternatives = ",".join([f"DNS:{name}" for name in names] + [f"email:{address}" for address in emails])
+        alternatives = ",".join([f"DNS:{name}" for name in names] + [f"email:{address}" for address in emails] + [f"IP:{address}" for address in addresses])
         extensions.write_text("basicConstraints=critical,CA:FALSE\n" + (f"subjectAltName={alternatives}\n" if alternatives else ""))
         kind = ["rsa:2048"] if rsa else ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
         openssl("req", "-newkey", *kind, "-nodes", "-subj", subject or f"/CN={names[0]}", "-keyout", issued.key, "-out", base.with_suffix(".csr"))

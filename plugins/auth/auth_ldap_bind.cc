@@ -1,0 +1,449 @@
+/// auth/auth_ldap_bind: passwords as a directory checks them (LDAP).
+///
+/// The user's entry is looked for, and then a bind is tried with its name and the client's password: whoever can bind is logged in.
+///
+///     SmtpPlugin auth/auth_ldap_bind ldap://ldap.example.com base=ou=people,dc=example,dc=com starttls=yes
+///
+/// The entry is the one below `base` that has the login's local part as its `attribute`, `uid` unless another is named. With `filter`, it is the one that this filter
+/// (RFC 4515) finds, in which `%u` stands for the local part of the login, `%d` for its domain and `%l` for all of it; they are escaped. A directory that answers
+/// strangers no questions is given `bind_dn` and the password in `bind_password_file`, which is read while httpd starts and may be root's alone.
+///
+/// Where the entry's name follows from the login, it need not be looked for: `dn` is the name with the same signs in it.
+///
+///     SmtpPlugin auth/auth_ldap_bind ldapi:/// "dn=uid=%u,ou=people,dc=example,dc=com"
+///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap.example.com base=dc=example,dc=com "filter=(&(objectClass=person)(mail=%l))"
+///
+/// PLAIN and LOGIN are offered. An empty password is a refusal, before the directory is asked: to LDAP it would be the name of somebody who need not prove it.
+/// A login that is not found, or has no domain where `%d` needs one, is left to the next plugin.
+///
+/// ## TLS
+///
+/// With `ldaps://`, or `starttls=yes`, the directory has to show a certificate for its name by an authority of `ca_file`, or by one that the system's ldap.conf names.
+/// Over `ldap://` without it passwords travel as they are; do that on this machine only.
+///
+/// ## When the directory cannot say
+///
+/// A directory that is down, slow (`timeout`), that lets nobody search, has two entries for a login, or gives any other answer is 454 4.7.0. The thread waits for it. The name
+/// of a host is looked up by the system, whose time limit (resolv.conf) comes on top; an address has none.
+///
+/// ## Replies
+///
+/// `535 5.7.8 Authentication failed`; `454 4.7.0`.
+///
+/// ## Differences from qpsmtpd
+///
+/// The plugin there cannot be loaded. Its control file `ldap` is read (while httpd starts) where the configuration names neither `base` nor `dn`: lines with `ldap_base`,
+/// `ldap_host`, `ldap_port`, `ldap_timeout` and `ldap_auth_filter_attr`. A wrong password is a refusal; there, the next plugin was asked.
+///
+/// ## Limits
+///
+/// A mod_smtpd that was built without libldap says so at configtest. Referrals to other directories are not followed.
+#include <smtpd/plugin.h>
+
+namespace smtpd::plugins {
+
+struct AuthLdapBindOptions {
+    std::string uri = "ldap://127.0.0.1";
+    std::string base;
+    std::string attribute = "uid";
+    std::string filter;
+    std::string dn;
+    std::string bind_dn;
+    std::string bind_password_file;
+    bool starttls = false;
+    std::string ca_file;
+    Duration timeout = std::chrono::seconds(5);
+
+    static OptionTable table() {
+        using O = AuthLdapBindOptions;
+        return {option("uri", &O::uri, "the directory: ldap://, ldaps:// or ldapi://").positional(0),
+                option("base", &O::base, "below which entry users are looked for").alias("ldap_base"),
+                option("attribute", &O::attribute, "what has the local part of the login").alias("ldap_auth_filter_attr"),
+                option("filter", &O::filter, "how an entry is looked for instead"),
+                option("dn", &O::dn, "the name of a user's entry, where it is not looked for"),
+                option("bind_dn", &O::bind_dn, "as whom they are looked for; anonymously without it"),
+                option("bind_password_file", &O::bind_password_file, "the file whose first line is the password for that"),
+                option("starttls", &O::starttls, "whether TLS is begun on a connection to ldap://"),
+                option("ca_file", &O::ca_file, "the certificates of authorities that may vouch for the directory"),
+                option("timeout", &O::timeout, "how long it may take, all in all").range("100ms", "50s").alias("ldap_timeout")};
+    }
+};
+
+}  // namespace smtpd::plugins
+
+#ifdef HAVE_LDAP
+
+#include <smtpd/clock.h>
+#include <smtpd/files.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include <dlfcn.h>
+#include <ldap.h>
+#include <poll.h>
+
+namespace smtpd::plugins {
+namespace {
+
+/// qpsmtpd's control file.
+struct FileOptions {
+    std::string base, host = "127.0.0.1", attribute = "uid";
+    unsigned port = 389;
+    Duration timeout = std::chrono::seconds(5);
+    static OptionTable table() {
+        using O = FileOptions;
+        return {option("ldap_base", &O::base, "base"), option("ldap_host", &O::host, "host"), option("ldap_port", &O::port, "port").range("1", "65535"),
+                option("ldap_timeout", &O::timeout, "time").range("100ms", "50s"), option("ldap_auth_filter_attr", &O::attribute, "attribute")};
+    }
+};
+
+std::string hexadecimal(char c) {
+    constexpr char digits[] = "0123456789abcdef";
+    const auto octet = static_cast<unsigned char>(c);
+    return {'\\', digits[octet >> 4], digits[octet & 15]};
+}
+
+/// A value as it stands in a filter (RFC 4515 3).
+std::string in_filter(std::string_view value) {
+    std::string out;
+    for (const char c : value) out += std::string_view("*()\\").find(c) != std::string_view::npos || c == '\0' ? hexadecimal(c) : std::string(1, c);
+    return out;
+}
+
+/// A value as it stands in a distinguished name (RFC 4514 2.4).
+std::string in_name(std::string_view value) {
+    std::string out;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        const char c = value[i];
+        const bool is_at_an_end = (i == 0 && (c == ' ' || c == '#')) || (i + 1 == value.size() && c == ' ');
+        const bool is_special = std::string_view("\"+,;<>=\\").find(c) != std::string_view::npos || c == '\0';
+        out += is_at_an_end || is_special ? hexadecimal(c) : std::string(1, c);
+    }
+    return out;
+}
+
+/// A filter or a name with signs for parts of the login.
+class Template {
+public:
+    explicit Template(std::string text) : text_(std::move(text)) {}
+
+    /// "" or what is wrong.
+    std::string problem() const {
+        bool has_user = false;
+        for (std::size_t at = 0; (at = text_.find('%', at)) != std::string::npos; at += 2) {
+            const char sign = at + 1 < text_.size() ? text_[at + 1] : '\0';
+            if (sign != 'u' && sign != 'd' && sign != 'l' && sign != '%') return "only %u, %d, %l and %% mean something";
+            has_user |= sign == 'u' || sign == 'l';
+        }
+        return has_user ? "" : "there is neither %u nor %l in it";
+    }
+
+    /// Nothing for a login without the domain that is needed.
+    std::optional<std::string> fill(std::string_view login, std::string (*escape)(std::string_view)) const {
+        const auto at_sign = login.rfind('@');
+        const auto local = login.substr(0, at_sign), domain = at_sign == login.npos ? std::string_view() : login.substr(at_sign + 1);
+        std::string out;
+        for (std::size_t i = 0; i < text_.size(); ++i) {
+            if (text_[i] != '%') {
+                out += text_[i];
+                continue;
+            }
+            const char sign = text_[++i];
+            if (sign == 'd' && domain.empty()) return {};
+            out += sign == '%' ? "%" : escape(sign == 'u' ? local : sign == 'd' ? domain : login);
+        }
+        return out;
+    }
+
+private:
+    std::string text_;
+};
+
+/// libldap and the libraries behind it set themselves up when they are first used, and do not tidy up when they are unloaded. So they stay when the plugin goes.
+bool keep_library() {
+    Dl_info library{};
+    if (dladdr(reinterpret_cast<const void*>(&ldap_initialize), &library) == 0) return false;
+    void* const handle = dlopen(library.dli_fname, RTLD_LAZY | RTLD_NODELETE);
+    return handle != nullptr && dlclose(handle) == 0;
+}
+
+/// A connection, all of whose calls together end in time.
+class Directory {
+public:
+    Directory(const Clock& clock, Duration time) : clock_(clock), deadline_(clock.now() + time), time_(time) {}
+    ~Directory() {
+        if (handle_ != nullptr) ldap_unbind_ext_s(handle_, nullptr, nullptr);
+    }
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+
+    Result<void> open(const AuthLdapBindOptions& options, const std::string& ca_file) {
+        static const bool is_kept = keep_library();
+        (void)is_kept;
+        if (const int status = ldap_initialize(&handle_, options.uri.c_str()); status != LDAP_SUCCESS) return failure("cannot be asked", status);
+        const int version = LDAP_VERSION3, demand = LDAP_OPT_X_TLS_DEMAND, is_server = 0;
+        set(LDAP_OPT_PROTOCOL_VERSION, &version);
+        set(LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
+        set(LDAP_OPT_CONNECT_CB, &connected_);
+        if (!options.starttls && !options.uri.starts_with("ldaps:")) return {};
+        set(LDAP_OPT_X_TLS_REQUIRE_CERT, &demand);
+        if (!ca_file.empty()) set(LDAP_OPT_X_TLS_CACERTFILE, ca_file.c_str());
+        if (const int status = set(LDAP_OPT_X_TLS_NEWCTX, &is_server); status != LDAP_SUCCESS) return failure("cannot be asked with TLS", status);
+        if (!options.starttls) return {};
+        hurry();
+        const int status = ldap_start_tls_s(handle_, nullptr, nullptr);
+        return status == LDAP_SUCCESS ? Result<void>() : failure("does not begin TLS", status);
+    }
+
+    /// Whether that is the password of that name.
+    Result<bool> bind(const std::string& name, const std::string& password) {
+        hurry();
+        berval secret{static_cast<ber_len_t>(password.size()), const_cast<char*>(password.data())};
+        int message = 0;
+        if (const int status = ldap_sasl_bind(handle_, name.c_str(), LDAP_SASL_SIMPLE, &secret, nullptr, nullptr, &message); status != LDAP_SUCCESS)
+            return failure("cannot be asked", status);
+        const auto result = receive(message, {LDAP_RES_BIND});
+        if (!result) return result.error();
+        switch (const int status = status_of(result->get())) {
+            case LDAP_SUCCESS: return true;
+            case LDAP_INVALID_CREDENTIALS:
+            case LDAP_INAPPROPRIATE_AUTH:
+            case LDAP_NO_SUCH_OBJECT: return false;
+            default: return failure("refuses the bind", status);
+        }
+    }
+
+    /// The name of the one entry that the filter finds below `base`, or nothing.
+    Result<std::optional<std::string>> find(const std::string& base, const std::string& filter) {
+        hurry();
+        char no_attributes[] = "1.1";
+        char* attributes[] = {no_attributes, nullptr};
+        timeval time = left();
+        int message = 0;
+        constexpr int more_than_one = 2;
+        if (const int status = ldap_search_ext(handle_, base.c_str(), LDAP_SCOPE_SUBTREE, filter.c_str(), attributes, 0, nullptr, nullptr, &time, more_than_one, &message);
+            status != LDAP_SUCCESS)
+            return failure("cannot be asked", status);
+        const auto result = receive(message, {LDAP_RES_SEARCH_ENTRY, LDAP_RES_SEARCH_REFERENCE, LDAP_RES_SEARCH_RESULT});
+        if (!result) return result.error();
+        if (ldap_count_entries(handle_, result->get()) > 1) return Error{ErrorCode::unavailable, format_text("the directory has more than one entry for {}", quoted(filter)), 0};
+        if (const int status = status_of(result->get()); status != LDAP_SUCCESS) return failure("refuses the search", status);
+        LDAPMessage* const entry = ldap_first_entry(handle_, result->get());
+        if (entry == nullptr) return std::optional<std::string>();
+        char* const name = ldap_get_dn(handle_, entry);
+        if (name == nullptr) return Error{ErrorCode::unavailable, "the directory gives an entry without a name", 0};
+        std::optional<std::string> out(name);
+        ldap_memfree(name);
+        if (out->empty()) return Error{ErrorCode::unavailable, "the directory gives an entry without a name", 0};
+        return out;
+    }
+
+private:
+    struct Free {
+        void operator()(LDAPMessage* message) const noexcept { ldap_msgfree(message); }
+    };
+    using Message = std::unique_ptr<LDAPMessage, Free>;
+
+    int set(int what, const void* value) { return ldap_set_option(handle_, what, value); }
+
+    Duration time_left() const { return std::max(Duration(1), std::chrono::floor<Duration>(deadline_ - clock_.now())); }
+    timeval left() const {
+        const auto time = time_left();
+        return {static_cast<time_t>(time.count() / 1000), static_cast<suseconds_t>(time.count() % 1000 * 1000)};
+    }
+    // libldap does not look at the time while it shakes hands, and with GnuTLS asks again and again whether there is something to read. So all octets pass
+    // through a layer below TLS, which waits for them until the time is over, and then is a broken connection.
+
+    static int add_layer(LDAP*, Sockbuf* socket, LDAPURLDesc*, sockaddr*, ldap_conncb* callback) {
+        static Sockbuf_IO layer{&set_up, nullptr, &control, &read, &write, nullptr};
+        return ber_sockbuf_add_io(socket, &layer, LBER_SBIOD_LEVEL_PROVIDER + 1, callback->lc_arg);
+    }
+    static void forget(LDAP*, Sockbuf*, ldap_conncb*) {}
+    static int set_up(Sockbuf_IO_Desc* layer, void* directory) {
+        layer->sbiod_pvt = directory;
+        return 0;
+    }
+    static int control(Sockbuf_IO_Desc* layer, int what, void* value) { return LBER_SBIOD_CTRL_NEXT(layer, what, value); }
+    static ber_slen_t read(Sockbuf_IO_Desc* layer, void* octets, ber_len_t size) { return waits(layer, POLLIN) ? LBER_SBIOD_READ_NEXT(layer, octets, size) : -1; }
+    static ber_slen_t write(Sockbuf_IO_Desc* layer, void* octets, ber_len_t size) { return waits(layer, POLLOUT) ? LBER_SBIOD_WRITE_NEXT(layer, octets, size) : -1; }
+    /// False, and ETIMEDOUT, when the time is over.
+    static bool waits(Sockbuf_IO_Desc* layer, short events) {
+        pollfd wait{-1, events, 0};
+        ber_sockbuf_ctrl(layer->sbiod_sb, LBER_SB_OPT_GET_FD, &wait.fd);
+        int ready = 0;
+        do ready = poll(&wait, 1, static_cast<int>(static_cast<const Directory*>(layer->sbiod_pvt)->time_left().count()));
+        while (ready < 0 && errno == EINTR);
+        if (ready == 0) errno = ETIMEDOUT;
+        return ready > 0;
+    }
+
+    /// What libldap waits for by itself (connections, StartTLS) may take what is left.
+    void hurry() {
+        const timeval time = left();
+        set(LDAP_OPT_NETWORK_TIMEOUT, &time);
+        set(LDAP_OPT_TIMEOUT, &time);
+    }
+
+    /// The whole answer, which has to begin with one of these.
+    Result<Message> receive(int message, std::initializer_list<ber_tag_t> wanted) {
+        timeval time = left();
+        LDAPMessage* received = nullptr;
+        const int kind = ldap_result(handle_, message, LDAP_MSG_ALL, &time, &received);
+        Message result(received);
+        if (kind == 0) return Error{ErrorCode::timeout, format_text("the directory did not answer within {} ms", time_.count()), 0};
+        if (kind < 0) {
+            int status = LDAP_SERVER_DOWN;
+            ldap_get_option(handle_, LDAP_OPT_RESULT_CODE, &status);
+            return failure("does not answer", status);
+        }
+        if (std::find(wanted.begin(), wanted.end(), static_cast<ber_tag_t>(kind)) == wanted.end()) return failure("answers what it was not asked", LDAP_PROTOCOL_ERROR);
+        return result;
+    }
+
+    /// What the directory says came of it.
+    int status_of(LDAPMessage* result) {
+        int status = LDAP_OTHER;
+        const int parsed = ldap_parse_result(handle_, result, &status, nullptr, nullptr, nullptr, nullptr, 0);
+        return parsed == LDAP_SUCCESS ? status : parsed;
+    }
+
+    /// With what the directory, or the library for TLS, has to say about it.
+    Error failure(std::string_view what, int status) const {
+        char* more = nullptr;
+        if (handle_ != nullptr) ldap_get_option(handle_, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more);
+        std::string text = format_text("the directory {}: {}", what, static_cast<const char*>(ldap_err2string(status)));
+        if (more != nullptr && *more != '\0') text += " (" + quoted(more) + ")";
+        ldap_memfree(more);
+        return {ErrorCode::unavailable, std::move(text), 0};
+    }
+
+    const Clock& clock_;
+    const MonotonicTime deadline_;
+    const Duration time_;
+    ldap_conncb connected_{&add_layer, &forget, this};
+    LDAP* handle_ = nullptr;
+};
+
+}  // namespace
+
+class AuthLdapBind final : public Plugin {
+public:
+    static constexpr bool reads_body = false;
+
+    using Options = AuthLdapBindOptions;
+
+    AuthLdapBind(Setup& setup, const Options& options)
+        : options_(completed(setup, options)), ca_file_(options.ca_file.empty() ? std::string() : setup.path(options.ca_file)), dn_(options_.dn),
+          filter_(options_.filter.empty() ? "(" + options_.attribute + "=%u)" : options_.filter) {
+        check(setup);
+        read_password(setup);
+        setup.hooks.auth_plain.add([this](const AuthHook& hook) { return judge(hook); });
+        setup.hooks.auth_login.add([this](const AuthHook& hook) { return judge(hook); });
+    }
+
+private:
+    /// With what the control file says, where the configuration does not say where users are.
+    static Options completed(Setup& setup, Options options) {
+        if (!options.base.empty() || !options.dn.empty()) return options;
+        FileOptions file;
+        const auto lines = setup.control().lines("ldap").get();
+        for (const auto& line : *lines)
+            if (const auto read = FileOptions::table().read(&file, line.text); !read) setup.error("{}: {}", line.position(), read.error().what);
+        if (lines->empty() || file.base.empty()) {
+            setup.error("there is neither base nor dn, and no ldap_base in the control file ldap");
+            return options;
+        }
+        options.uri = format_text(file.host.find(':') == std::string::npos ? "ldap://{}:{}" : "ldap://[{}]:{}", file.host, file.port);
+        options.base = file.base;
+        options.attribute = file.attribute;
+        options.timeout = file.timeout;
+        return options;
+    }
+
+    void check(Setup& setup) const {
+        const auto is_letter = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.' || c == ';'; };
+        const bool is_attribute = !options_.attribute.empty() && std::all_of(options_.attribute.begin(), options_.attribute.end(), is_letter);
+        if (!is_attribute) setup.error("attribute: \"{}\" is no name of an attribute", quoted(options_.attribute));
+        if (ldap_is_ldap_url(options_.uri.c_str()) == 0 && !options_.uri.starts_with("ldapi://")) setup.error("uri: \"{}\" is none of a directory", quoted(options_.uri));
+        if (options_.starttls && !options_.uri.starts_with("ldap://")) setup.error("starttls is for a uri with ldap://");
+        if (!options_.dn.empty() && !options_.filter.empty()) setup.error("dn and filter exclude each other");
+        if (const auto problem = dn_.problem(); !options_.dn.empty() && !problem.empty()) setup.error("dn: {}", problem);
+        if (const auto problem = filter_.problem(); is_attribute && !problem.empty()) setup.error("filter: {}", problem);
+        if (options_.bind_dn.empty() != options_.bind_password_file.empty()) setup.error("bind_dn and bind_password_file go together");
+    }
+
+    void read_password(Setup& setup) {
+        if (options_.bind_password_file.empty()) return;
+        constexpr std::size_t longest = 4096;
+        auto text = read_file(setup.path(options_.bind_password_file), longest);
+        if (!text) return setup.error("bind_password_file: {}", text.error().what);
+        password_.set(std::string_view(*text).substr(0, text->find_first_of("\r\n")));
+        wipe(*text);
+        if (password_.empty()) setup.error("bind_password_file: the first line of {} is empty", options_.bind_password_file);
+    }
+
+    Answer judge(const AuthHook& hook) const {
+        if (hook.password()->empty()) return deny();
+        const auto answer = ask(hook);
+        if (!answer) {
+            hook.log(LogLevel::error, "error: {}", answer.error().what);
+            return denysoft();
+        }
+        return !*answer ? declined() : **answer ? ok() : deny();
+    }
+
+    /// Whether the password is right; nothing for an unknown user.
+    Result<std::optional<bool>> ask(const AuthHook& hook) const {
+        const bool is_looked_for = options_.dn.empty();
+        auto name = is_looked_for ? filter_.fill(hook.user(), in_filter) : dn_.fill(hook.user(), in_name);
+        if (!name) return std::optional<bool>();
+        Directory directory(hook.clock(), std::min(options_.timeout, hook.time_left()));
+        if (auto opened = directory.open(options_, ca_file_); !opened) return opened.error();
+        if (is_looked_for) {
+            auto found = find(directory, *name);
+            if (!found) return found.error();
+            if (!*found) return std::optional<bool>();
+            name = std::move(*found);
+        }
+        const auto is_good = directory.bind(*name, hook.password()->reveal());
+        if (!is_good) return is_good.error();
+        return std::optional(*is_good);
+    }
+
+    Result<std::optional<std::string>> find(Directory& directory, const std::string& filter) const {
+        if (!options_.bind_dn.empty()) {
+            const auto bound = directory.bind(options_.bind_dn, password_.reveal());
+            if (!bound) return bound.error();
+            if (!*bound) return Error{ErrorCode::unavailable, format_text("the directory does not know {} with this password", options_.bind_dn), 0};
+        }
+        return directory.find(options_.base, filter);
+    }
+
+    const Options options_;
+    const std::string ca_file_;
+    const Template dn_;
+    const Template filter_;
+    Secret password_;
+};
+
+}  // namespace smtpd::plugins
+
+#else
+
+namespace smtpd::plugins {
+
+class AuthLdapBind final : public Plugin {
+public:
+    using Options = AuthLdapBindOptions;
+
+    AuthLdapBind(Setup& setup, const Options&) { setup.error("mod_smtpd was built without libldap, which this plugin needs"); }
+};
+
+}  // namespace smtpd::plugins
+
+#endif
+
+SMTPD_PLUGIN("auth/auth_ldap_bind", smtpd::plugins::AuthLdapBind);
