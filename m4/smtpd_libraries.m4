@@ -1,4 +1,4 @@
-dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb, libidn, libpam and libldap, which are optional.
+dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb, libidn, libpam, libldap and libcurl, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
 AC_DEFUN([SMTPD_PKG], [
@@ -87,6 +87,21 @@ AC_DEFUN([SMTPD_CHECK_LDAP], [
   ])
   AC_SUBST([LDAP_CPPFLAGS])
   AC_SUBST([LDAP_LIBS])
+])
+
+dnl SMTPD_CHECK_CURL: what the plugin auth/auth_oauth asks authorization servers with. Without it the plugin is built all the same, and says at configtest what is
+dnl missing.
+AC_DEFUN([SMTPD_CHECK_CURL], [
+  AC_REQUIRE([PKG_PROG_PKG_CONFIG])
+  PKG_CHECK_MODULES([CURL], [libcurl >= 7.62], [
+    smtpd_curl=yes
+    CURL_CPPFLAGS="$CURL_CFLAGS -DHAVE_CURL"
+  ], [
+    smtpd_curl="no (libcurl4-openssl-dev or libcurl-devel is missing)"
+    CURL_CPPFLAGS=
+    AC_MSG_WARN([libcurl was not found, so the plugin auth/auth_oauth will not work: install libcurl4-openssl-dev (Debian, Ubuntu) or libcurl-devel (Fedora, RHEL)])
+  ])
+  AC_SUBST([CURL_CPPFLAGS])
 ])
 
 dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the package.

@@ -33,6 +33,7 @@ mod_smtpd $PACKAGE_VERSION
   ident/geoip  $smtpd_maxminddb
   auth_pam     $smtpd_pam
   LDAP         $smtpd_ldap
+  auth_oauth   $smtpd_curl
   SASLprep     $smtpd_stringprep
   unit tests   $smtpd_have_cppunit
   server tests $smtpd_have_pytest

@@ -51,6 +51,7 @@ plugin_auth_LTLIBRARIES = \
 	plugins/auth/auth_httpd.la \
 	plugins/auth/auth_imap.la \
 	plugins/auth/auth_ldap_bind.la \
+	plugins/auth/auth_oauth.la \
 	plugins/auth/auth_pam.la \
 	plugins/auth/auth_vpopmail_sql.la \
 	plugins/auth/auth_vpopmaild.la \
@@ -59,6 +60,8 @@ plugins_auth_auth_certificate_la_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 plugins_auth_auth_certificate_la_LIBADD = $(OPENSSL_LIBS)
 plugins_auth_auth_ldap_bind_la_CPPFLAGS = $(AM_CPPFLAGS) $(LDAP_CPPFLAGS)
 plugins_auth_auth_ldap_bind_la_LIBADD = $(LDAP_LIBS)
+plugins_auth_auth_oauth_la_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CPPFLAGS) $(OPENSSL_CFLAGS)
+plugins_auth_auth_oauth_la_LIBADD = $(CURL_LIBS) $(OPENSSL_LIBS)
 plugins_auth_auth_pam_la_CPPFLAGS = $(AM_CPPFLAGS) $(PAM_CPPFLAGS)
 plugins_auth_auth_pam_la_LIBADD = $(PAM_LIBS)
 

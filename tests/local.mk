@@ -58,6 +58,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/auth_dovecot_test.cc \
 	tests/unit/plugins/auth_imap_test.cc \
 	tests/unit/plugins/auth_ldap_bind_test.cc \
+	tests/unit/plugins/auth_oauth_test.cc \
 	tests/unit/plugins/auth_pam_test.cc \
 	tests/unit/plugins/badmailfrom_test.cc \
 	tests/unit/plugins/badrcptto_test.cc \
@@ -144,7 +145,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/session_under_test.h \
 	tests/fakes/standard_error.h \
 	tests/fakes/temp_directory.h
-tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS) $(MAXMINDDB_CPPFLAGS) $(PAM_CPPFLAGS) $(LDAP_CPPFLAGS)
+tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS) $(MAXMINDDB_CPPFLAGS) $(PAM_CPPFLAGS) $(LDAP_CPPFLAGS) $(CURL_CPPFLAGS)
 tests_unit_tests_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_unit_tests_LDADD = $(core_libs) $(CPPUNIT_LIBS)
 tests_unit_tests_DEPENDENCIES = libsmtpd_core.la

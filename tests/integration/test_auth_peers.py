@@ -1,12 +1,20 @@
-"""Back ends of AUTH that ask another server, each with the real one."""
+"""Back ends of AUTH that ask another server, each with the real one; for tokens, one in Python."""
 
 import base64
+import contextlib
+import http.server
+import json
+import ssl
+import threading
+import urllib.parse
 
 import pytest
 
 import smtpd_env
 from auth_peers import Dovecot, Slapd
 from certificates import Authority
+from smtp_client import Client
+from test_auth import encoded
 from test_auth_backends import CLEAR, outcome
 
 PLUGINS = smtpd_env.DEFAULT_PLUGINS
@@ -127,3 +135,89 @@ def test_a_directory_that_lets_nobody_search(make_server):
     with slapd:
         assert outcome(closed.port, "joe", "secret") == 454
         assert outcome(changed.port, "joe", "secret") == 454
+
+
+# --- tokens
+
+TOKENS = {"joes-token": {"active": True, "username": "joe@example.com", "scope": "openid smtp", "aud": ["mail"]},
+          "anns+token/=": {"active": True, "username": "ann@example.com", "scope": "smtp", "aud": "mail"},
+          "for-imap": {"active": True, "username": "joe@example.com", "scope": "imap", "aud": "mail"}}
+
+
+@contextlib.contextmanager
+def authorization_server(certificate):
+    """Over TLS, for the client "mail" with the secret "hidden": its URL, and the tokens that it was asked about."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            question = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            is_known = self.headers["Authorization"] == "Basic " + encoded("mail:hidden")
+            asked.append(question["token"][0])
+            body = json.dumps(TOKENS.get(question["token"][0], {"active": False})).encode()
+            self.send_response(200 if is_known else 401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    # The handshake is made when the handler's thread first reads, so that a client without one holds up nobody.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"https://localhost:{server.server_port}/introspect", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def bearer(port, mechanism, token, user=""):
+    """The code that a client with this token is told in the end."""
+    start = f"user={user}\1" if mechanism == "XOAUTH2" else f"n,{'a=' + user if user else ''},\1"
+    with Client(port) as client:
+        assert "OAUTHBEARER" in client.ehlo().text
+        client.send(f"AUTH {mechanism} {encoded(f'{start}auth=Bearer {token}' + chr(1) * 2)}\r\n")
+        reply = client.reply()
+        if reply.code == 334:  # it is told why, and has to say that it has heard it
+            client.send(encoded("\1") + "\r\n")
+            reply = client.reply()
+        client.quit()
+        return reply.code
+
+
+@pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])
+def test_tokens_are_asked_about(make_server, mechanism):
+    server = make_server("event", main="SmtpStore memory:1m")
+    authority = Authority(server.root)
+    (server.root / "client").write_text("mail\nhidden\n")
+    (server.root / "unknown-client").write_text("mail\nchanged\n")
+    with authorization_server(authority.issue("localhost", file="issuer")) as (url, asked):
+        options = f'{url} ca_file="{authority.certificate}" scope=smtp audience=mail'
+        smtp = server.smtp(f'SmtpPlugin auth/auth_oauth {options} client_file="{server.root}/client"\n{PLUGINS}', CLEAR)
+        unknown = server.smtp(f'SmtpPlugin auth/auth_oauth {options} client_file="{server.root}/unknown-client"\n{PLUGINS}', CLEAR, name="unknown.example.com")
+        untrusted = server.smtp(f'SmtpPlugin auth/auth_oauth {url} client_file="{server.root}/client"\n{PLUGINS}', CLEAR, name="untrusted.example.com")
+        if "mod_smtpd was built without libcurl" in server.configtest()[1]:
+            pytest.skip("this build has no libcurl")
+        server.expect_log("error: https://localhost:[0-9]+/introspect: the answer is 401")
+        server.expect_log("error: https://localhost:[0-9]+/introspect: (?!the answer)")
+        server.start()
+        tries = [("joes-token", "joe@example.com", 235), ("joes-token", "ann@example.com", 535), ("anns+token/=", "ann@example.com", 235), ("for-imap", "joe@example.com", 535),
+                 ("nobodys", "joe@example.com", 535)]
+        assert [bearer(smtp.port, mechanism, token, user) for token, user, _ in tries] == [code for _, _, code in tries]
+        if mechanism == "OAUTHBEARER":
+            assert bearer(smtp.port, mechanism, "anns+token/=") == 235
+            server.wait_log(r'authenticated mechanism=OAUTHBEARER user=\\?"ann@example.com', count=2)
+        assert asked.count("joes-token") == 1 and asked.count("nobodys") == 1
+        assert bearer(unknown.port, mechanism, "another", "joe@example.com") == 454
+        count = len(asked)
+        assert bearer(untrusted.port, mechanism, "joes-token", "joe@example.com") == 454
+        assert len(asked) == count
+    assert bearer(smtp.port, mechanism, "joes-token", "joe@example.com") == 235  # it is remembered
+    assert bearer(smtp.port, mechanism, "nobodys", "joe@example.com") == 454
