@@ -263,6 +263,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/server_config.h \
 	mod_smtpd/httpd/session_table.cc \
 	mod_smtpd/httpd/session_table.h \
+	mod_smtpd/httpd/ssl_object.cc \
+	mod_smtpd/httpd/ssl_object.h \
 	mod_smtpd/httpd/status_page.cc \
 	mod_smtpd/httpd/status_page.h \
 	mod_smtpd/httpd/tls.cc \

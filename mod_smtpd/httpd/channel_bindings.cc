@@ -1,22 +1,11 @@
 #include "httpd/channel_bindings.h"
 
-#include <apr_optional_hooks.h>
+#include "httpd/ssl_object.h"
 
-#include <openssl/ssl.h>
 #include <openssl/x509.h>
-
-/// The type by which APR knows the hook: mod_ssl's own header for it is not installed everywhere.
-using ssl_HOOK_pre_handshake_t = int(conn_rec* connection, SSL* ssl, int is_proxy);
 
 namespace smtpd::httpd {
 namespace {
-
-constexpr const char* ssl_key = "smtpd ssl";
-
-int note_ssl(conn_rec* connection, SSL* ssl, int is_proxy) {
-    if (is_proxy == 0) apr_pool_userdata_setn(ssl, ssl_key, nullptr, connection->pool);
-    return OK;
-}
 
 /// RFC 9266. Before TLS 1.3 only with an extended master secret, without which two connections can be made to share theirs.
 std::string exporter(SSL* ssl) {
@@ -48,12 +37,9 @@ std::string end_point(SSL* ssl) {
 
 }  // namespace
 
-void register_channel_bindings() { APR_OPTIONAL_HOOK(ssl, pre_handshake, note_ssl, nullptr, nullptr, APR_HOOK_MIDDLE); }
-
 smtp::ChannelBindings channel_bindings_of(conn_rec* connection) {
-    void* found = nullptr;
-    if (apr_pool_userdata_get(&found, ssl_key, connection->pool) != APR_SUCCESS || found == nullptr) return {};
-    SSL* const ssl = static_cast<SSL*>(found);
+    SSL* const ssl = ssl_object_of(connection);
+    if (ssl == nullptr) return {};
     smtp::ChannelBindings bindings;
     const bool is_new = SSL_version(ssl) >= TLS1_3_VERSION;
     if (is_new || SSL_get_extms_support(ssl) == 1) bindings.exporter = exporter(ssl);

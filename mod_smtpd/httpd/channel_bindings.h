@@ -7,9 +7,6 @@
 
 namespace smtpd::httpd {
 
-/// Hooks that note the SSL object of each connection; mod_ssl need not be loaded.
-void register_channel_bindings();
-
 /// Of a connection whose handshake is done; empty where there is no TLS, or none that can be bound to.
 smtp::ChannelBindings channel_bindings_of(conn_rec* connection);
 

@@ -1,10 +1,10 @@
 /// mod_smtpd.cc: the module record and the hooks of httpd that the module takes part in. Each is one guarded call.
-#include "httpd/channel_bindings.h"
 #include "httpd/child.h"
 #include "httpd/connection_driver.h"
 #include "httpd/listeners.h"
 #include "httpd/mpm_event.h"
 #include "httpd/server.h"
+#include "httpd/ssl_object.h"
 #include "httpd/server_config.h"
 #include "httpd/session_table.h"
 #include "httpd/status_page.h"
@@ -87,7 +87,7 @@ void register_hooks(apr_pool_t*) {
     ap_hook_process_connection(process_connection, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_pre_close_connection(pre_close_connection, nullptr, nullptr, APR_HOOK_FIRST);
     register_status_page();
-    register_channel_bindings();
+    register_ssl_objects();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "httpd/tls.h"
 
+#include "httpd/ssl_object.h"
 #include "support/base64.h"
 #include "support/strings.h"
 
@@ -26,6 +27,13 @@ ap_HOOK_pre_connection_t* mod_ssl_hook() {
     for (int i = 0; i < hooks->nelts; ++i)
         if (links[i].szName != nullptr && std::strcmp(links[i].szName, "mod_ssl.c") == 0) return links[i].pFunc;
     return nullptr;
+}
+
+/// Where nothing else was asked for (with SSLOpenSSLConfCmd NumTickets), OpenSSL gives a client two tickets with which it can resume the session. Two are for browsers, which open
+/// several connections at once; each costs a write, and a place in mod_ssl's cache.
+void give_one_ticket(SSL* ssl) {
+    constexpr std::size_t usual = 2;
+    if (ssl != nullptr && SSL_get_num_tickets(ssl) == usual) SSL_set_num_tickets(ssl, 1);
 }
 
 bool is_any(const apr_sockaddr_t* address) { return apr_sockaddr_is_wildcard(address) != 0; }
@@ -106,16 +114,20 @@ private:
     apr_sockaddr_t storage_{};
 };
 
+TlsHandshake::TlsHandshake(conn_rec* connection) : connection_(connection) { give_one_ticket(ssl_object_of(connection)); }
+
 std::unique_ptr<TlsHandshake> TlsHandshake::prepare(conn_rec* connection, const TlsLender& lender) {
     auto* const hook = mod_ssl_hook();
     if (hook == nullptr) return nullptr;
-    auto handshake = std::make_unique<TlsHandshake>(connection);
-    handshake->lender_ = &lender;
     {
         const AtLender scope(connection, &lender);
         hook(connection, ap_get_conn_socket(connection));
     }
-    if (connection->aborted == 0 && is_for_tls(connection)) return handshake;
+    if (connection->aborted == 0 && is_for_tls(connection)) {
+        auto handshake = std::make_unique<TlsHandshake>(connection);
+        handshake->lender_ = &lender;
+        return handshake;
+    }
     connection->aborted = 0;  // that is how mod_ssl says that it has failed
     return nullptr;
 }

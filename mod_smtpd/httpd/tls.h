@@ -44,7 +44,7 @@ private:
 class TlsHandshake {
 public:
     /// Of a connection for which mod_ssl has got ready itself.
-    explicit TlsHandshake(conn_rec* connection) : connection_(connection) {}
+    explicit TlsHandshake(conn_rec* connection);
     /// Gets mod_ssl ready for it; null when it refuses. From then on the connection's filters expect the handshake.
     static std::unique_ptr<TlsHandshake> prepare(conn_rec* connection, const TlsLender& lender);
 

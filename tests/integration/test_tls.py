@@ -296,6 +296,14 @@ def test_sessions_are_resumed(tls_server, mpm, protocol):
     server.wait_log(r"tls protocol=TLSv1\.[23] cipher=\S+ bits=\d+ resumed")
 
 
+@pytest.mark.parametrize("settings, count", [("", 1), ("SSLOpenSSLConfCmd NumTickets 3", 3)])
+def test_tickets(tls_server, settings, count):
+    """One for each session, unless something else is asked for."""
+    server, smtp, authority = tls_server(https=settings)
+    server.start()
+    assert s_client(smtp, authority, "-tls1_3").count("New Session Ticket arrived") == count
+
+
 def test_settings_of_the_lender_hold(tls_server):
     server, smtp, authority = tls_server(https="SSLProtocol -all +TLSv1.2\nSSLCipherSuite ECDHE-ECDSA-AES128-GCM-SHA256")
     server.start()
