@@ -113,6 +113,7 @@ bool Channel::write(std::string& octets) {
 
 Channel::Sent Channel::try_write(std::string& octets) {
     if (connection_->aborted != 0) return Sent::gone;
+    if (!direct_out_) return try_write_filters(octets);
     while (!octets.empty()) {
         const ssize_t sent = ::send(descriptor(), octets.data(), octets.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent >= 0) {
@@ -125,6 +126,15 @@ Channel::Sent Channel::try_write(std::string& octets) {
         return Sent::gone;
     }
     return Sent::all;
+}
+
+/// What filters are given, they send, and wait for the client if they have to. A socket that poll() calls writable takes so much at once.
+Channel::Sent Channel::try_write_filters(std::string& octets) {
+    constexpr std::size_t at_once = 4096;
+    if (octets.empty()) return Sent::all;
+    pollfd wanted{descriptor(), POLLOUT, 0};
+    if (octets.size() > at_once || ::poll(&wanted, 1, 0) <= 0) return Sent::some;
+    return write(octets) ? Sent::all : Sent::gone;
 }
 
 bool Channel::write_socket(std::string_view octets) {

@@ -42,7 +42,7 @@ public:
     bool write(std::string& octets);
 
     enum class Sent { all, some, gone };
-    /// Sends what can be sent without waiting, and takes it off `octets`. Only where is_direct().
+    /// Sends what can be sent without waiting, and takes it off `octets`. Through filters that is all or nothing.
     Sent try_write(std::string& octets);
 
     /// Whether something has arrived that nobody has read.
@@ -66,6 +66,7 @@ private:
     static bool wait(std::chrono::milliseconds time, int socket, int bell);
     Read read_socket(char* buffer, std::size_t size, std::size_t& length);
     apr_status_t read_filters();
+    Sent try_write_filters(std::string& octets);
     bool write_socket(std::string_view octets);
     bool write_filters(std::string_view octets);
 

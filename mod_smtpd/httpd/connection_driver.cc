@@ -215,11 +215,6 @@ Step ConnectionDriver::check_limits() {
 Step ConnectionDriver::linger(bool& hand_back) {
     const Child::Lingering lingering(child_);
     Step step = Step::need_input;
-    if (!channel_.is_direct()) {  // filters stand between us and the socket
-        hand_back = !channel_.wait(Child::linger_time);
-        if (!hand_back) read(step);
-        return step;
-    }
     served_.reset();
     hand_back = !child_.shared_poll.wait(channel_.descriptor(), *this);
     if (hand_back) return step;
@@ -263,7 +258,7 @@ Step ConnectionDriver::read_slowly() {
 /// In the thread that polls for all. This session's own waits in linger() or await_answers() and holds its mutex.
 bool ConnectionDriver::serve() noexcept {
     served_.reset();
-    if (!channel_.is_direct() || server_.pace().is_slow(session_.phase())) return false;
+    if (server_.pace().is_slow(session_.phase())) return false;
     try {
         const ConnectionScope scope(connection_);
         return serve_now();
@@ -282,16 +277,13 @@ bool ConnectionDriver::serve_now() {
     if (step == Step::park && wake_wanted_.exchange(false)) {
         child_.dns_promptness.note(true);
         step = session_.resume();
-    } else {
-        switch (channel_.read([&](std::string_view octets) { step = session_.feed(octets); })) {
-            case Channel::Read::nothing: return true;
-            case Channel::Read::end: step = end_of_input(); break;
-            case Channel::Read::some: break;
-        }
+    } else if (!serve_input(step)) {
+        return true;
     }
     server_.pace().note(phase, std::chrono::steady_clock::now() - began);
     Channel::Sent sent = Channel::Sent::all;
     for (;; step = session_.resume()) {
+        while (step == Step::need_input && !channel_.is_direct() && serve_input(step)) {}  // no poll would tell of what a filter holds
         if (step == Step::need_input) step = check_limits();
         sent = channel_.try_write(session_.output());
         if (sent == Channel::Sent::gone) step = session_.abandon();
@@ -300,6 +292,16 @@ bool ConnectionDriver::serve_now() {
     child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
     served_ = step;
     return sent == Channel::Sent::all && (step == Step::need_input || (step == Step::park && may_await_answers()));
+}
+
+/// What has arrived; false when nothing has. Unlike read() it sends nothing.
+bool ConnectionDriver::serve_input(Step& step) {
+    switch (channel_.read([&](std::string_view octets) { step = session_.feed(octets); })) {
+        case Channel::Read::nothing: return false;
+        case Channel::Read::end: step = end_of_input(); break;
+        case Channel::Read::some: break;
+    }
+    return true;
 }
 
 Step ConnectionDriver::block_for_input() {

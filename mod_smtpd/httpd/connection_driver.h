@@ -66,6 +66,7 @@ private:
     engine::Step read_slowly();
     bool serve() noexcept override;
     bool serve_now();
+    bool serve_input(engine::Step& step);
     bool may_await_answers();
     engine::Step await_answers(bool& hand_back);
     engine::Step wait_parked(bool& hand_back);

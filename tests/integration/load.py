@@ -18,17 +18,18 @@ def message(name, size):
 
 
 class Load:
-    """`clients` threads; sessions of one to four messages each, one in five of them with a large message. `accepted` has the names of the
+    """`clients` threads; sessions of one to four messages each, one in five of them with a large message; with STARTTLS where there is a `context` for it. `accepted` has the names of the
     messages answered with 250; `unsettled` those whose final reply did not come; `cut` connections that ended without a 421; `surprises` what
     must never happen: a message that is refused, a goodbye within a transaction, replies out of order."""
 
-    def __init__(self, port, clients=6, seed=1, large=400, pause=0.0):
+    def __init__(self, port, clients=6, seed=1, large=400, pause=0.0, context=None):
         self._port = port
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._random = [random.Random(seed * 100 + number) for number in range(clients)]
         self._large = large
         self._pause = pause
+        self._context = context
         self.sent = {}
         self.accepted = set()
         self.unsettled = set()
@@ -75,6 +76,10 @@ class Load:
                 greeting.expect(220)
                 if self._bye(client.command("EHLO load.example.net")):
                     return count
+                if self._context:
+                    client.start_tls(self._context)
+                    if self._bye(client.command("EHLO load.example.net")):
+                        return count
                 for _ in range(generator.randrange(1, 5)):
                     if self._stop.is_set():
                         break

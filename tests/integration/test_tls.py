@@ -1,6 +1,7 @@
 """STARTTLS and TLS from the first octet, on a running server: clients of all kinds, hostile ones, certificates that change, and mistakes in the
 configuration."""
 
+import contextlib
 import re
 import shutil
 import smtplib
@@ -12,6 +13,7 @@ import time
 import pytest
 
 from certificates import Authority, client_context, lines
+from load import Load
 from maildir import check_stored
 from smtp_client import Client, Closed, encrypted, stuffed
 from smtpd_env import SLOWDOWN, check_growth, process_exists, resident_memory, wait_until
@@ -63,6 +65,14 @@ def encrypt(client, authority, implicit):
     else:
         client.ehlo()
         client.start_tls(client_context(authority))
+
+
+def encrypted_client(smtp, authority):
+    """One that has said EHLO for the second time, and takes little at once."""
+    client = Client(smtp.port, receive_buffer=4096, timeout=TIMEOUT)
+    encrypt(client, authority, implicit=False)
+    client.ehlo()
+    return client
 
 
 def check_still_serving(smtp, authority, implicit=False):
@@ -153,6 +163,33 @@ def test_large_messages_both_ways_of_tls(tls_server, mpm):
             client.send(b"NOOP\r\n" * 500 + b"QUIT\r\n")
             assert [reply.code for reply in client.remaining_replies()][-1] in (221, 421)
         check_stored(smtp.maildir.only(), message)
+
+
+def test_many_clients_at_once(tls_server, mpm):
+    """Under event one thread serves those that are in the middle of a dialogue."""
+    server, smtp, authority = tls_server(mpm)
+    server.start()
+    with Load(smtp.port, clients=8, context=client_context(authority)) as load:
+        time.sleep(3 * SLOWDOWN)
+        load.finish()
+    assert not load.surprises and not load.cut and not load.refusals, (load.surprises, load.cut, load.refusals)
+    assert set(load.check(smtp.maildir)) == load.accepted == set(load.sent)
+    assert len(load.accepted) > 20
+
+
+def test_clients_that_never_read_do_not_stop_the_server(tls_server):
+    """More of them than there are threads."""
+    server, smtp, authority = tls_server(main="Timeout 2", more="SmtpMaxErrors 0", threads=4)
+    server.start()
+    clients = [encrypted_client(smtp, authority) for _ in range(8)]
+    for client in clients:
+        client.socket.setblocking(False)
+        with contextlib.suppress(ssl.SSLWantWriteError):
+            for _ in range(2000):
+                client.socket.send(b"HELP\r\n" * 1000)
+    check_still_serving(smtp, authority)
+    for client in clients:
+        client.close()
 
 
 def test_swaks_delivers(tls_server):
