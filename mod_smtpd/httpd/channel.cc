@@ -59,13 +59,17 @@ void Channel::keep_clear() {
 }
 
 bool Channel::has_input() {
-    char octet = 0;
-    if (::recv(descriptor(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return true;
+    if (has_octets()) return true;
     if (direct_in_) return false;
     apr_brigade_cleanup(in_);
     const bool any = ap_get_brigade(connection_->input_filters, in_, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, 1) == APR_SUCCESS && !APR_BRIGADE_EMPTY(in_);
     apr_brigade_cleanup(in_);
     return any;
+}
+
+bool Channel::has_octets() const noexcept {
+    char octet = 0;
+    return ::recv(descriptor(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 int Channel::descriptor() const noexcept {
@@ -137,6 +141,12 @@ Channel::Sent Channel::try_write_filters(std::string& octets) {
     return write(octets) ? Sent::all : Sent::gone;
 }
 
+void Channel::write_last(std::string& octets) {
+    if (connection_->aborted == 0) static_cast<void>(direct_out_ ? write_socket(octets) : write_filters(octets, true));
+    octets.clear();
+    connection_->aborted = 1;
+}
+
 bool Channel::write_socket(std::string_view octets) {
     apr_interval_time_t timeout = connection_->base_server->timeout;
     while (!octets.empty()) {
@@ -155,9 +165,11 @@ bool Channel::write_socket(std::string_view octets) {
     return true;
 }
 
-bool Channel::write_filters(std::string_view octets) {
+/// Behind the last, mod_ssl says that the client may not take the end for one that somebody else has made (close_notify).
+bool Channel::write_filters(std::string_view octets, bool is_last) {
     apr_brigade_cleanup(out_);
     if (apr_brigade_write(out_, nullptr, nullptr, octets.data(), octets.size()) != APR_SUCCESS) return false;
+    if (is_last) APR_BRIGADE_INSERT_TAIL(out_, ap_bucket_eoc_create(connection_->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(out_, apr_bucket_flush_create(connection_->bucket_alloc));
     const apr_status_t status = ap_pass_brigade(out_through_ != nullptr ? out_through_ : connection_->output_filters, out_);
     apr_brigade_cleanup(out_);

@@ -45,8 +45,13 @@ public:
     /// Sends what can be sent without waiting, and takes it off `octets`. Through filters that is all or nothing.
     Sent try_write(std::string& octets);
 
+    /// Sends and clears the last octets of the connection, with what has to come behind them, and has httpd close it at once, without waiting for the client to do so first.
+    void write_last(std::string& octets);
+
     /// Whether something has arrived that nobody has read.
     bool has_input();
+    /// Whether there is something in the socket.
+    bool has_octets() const noexcept;
     /// Until look_again(), what is written goes out as it is, whatever filters come to be.
     void keep_clear();
     /// Filters were added.
@@ -68,7 +73,7 @@ private:
     apr_status_t read_filters();
     Sent try_write_filters(std::string& octets);
     bool write_socket(std::string_view octets);
-    bool write_filters(std::string_view octets);
+    bool write_filters(std::string_view octets, bool is_last = false);
 
     conn_rec* connection_;
     apr_socket_t* socket_;

@@ -172,7 +172,7 @@ ConnectionDriver::State ConnectionDriver::run(Step step) {
         child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages());
         switch (step) {
             case Step::close:
-                flush();
+                finish();
                 give_up_handshake();
                 return State::over;
             case Step::more: step = flush() ? session_.resume() : session_.abandon(); break;
@@ -370,6 +370,13 @@ Step ConnectionDriver::take(std::string_view octets) {
     Step step = session_.feed(octets);
     while (step == Step::more) step = flush() ? session_.resume() : session_.abandon();
     return step;
+}
+
+/// Sends the last octets. A client that has said QUIT, and nothing behind it, has nothing more to say. From others there may be more on its way, and to closed
+/// sockets, so httpd waits until they close, too; else they might lose the reply.
+void ConnectionDriver::finish() {
+    if (session_.last_command() == smtp::Verb::quit && !channel_.has_octets()) channel_.write_last(session_.output());
+    else flush();
 }
 
 bool ConnectionDriver::flush() { return channel_.write(session_.output()); }

@@ -75,6 +75,7 @@ private:
     bool read(engine::Step& step);
     engine::Step end_of_input();
     bool flush();
+    void finish();
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
     std::optional<std::uint32_t> change_client(const Endpoint& client, const Endpoint& local) override;
     void answers_came();

@@ -65,6 +65,34 @@ def test_all_replies_reach_a_client_that_has_closed_its_side(smtp, last):
     check_stored(smtp.maildir.only(), message)
 
 
+def test_quit_closes_the_connection_at_once(make_server, mpm):
+    """Nothing is kept for a client that does not close its side: what it sends is answered with RST."""
+    server = make_server(mpm)
+    smtp = server.smtp()
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        client.command("QUIT", 221)
+        client.expect_close()
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            for _ in range(20):
+                client.send(b"NOOP\r\n")
+                time.sleep(0.05)
+
+
+def test_octets_behind_quit_do_not_cost_the_reply(make_server, mpm):
+    """They would, if the connection were closed while they arrive."""
+    server = make_server(mpm)
+    smtp = server.smtp()
+    server.start()
+    for _ in range(20):
+        with Client(smtp.port) as client:
+            client.ehlo()
+            client.send(b"QUIT\r\n" + b"NOOP\r\n" * 30_000)
+            client.reply().expect(221)
+            client.expect_close()
+
+
 def test_half_close_before_the_greeting(make_server, mpm):
     """A client that sends everything at once and shuts down, with no early talker check: it is served."""
     server = make_server(mpm)

@@ -555,6 +555,24 @@ def test_the_end_of_tls_gives_everything_back(tls_server):
     check_still_serving(smtp, authority)
 
 
+@pytest.mark.parametrize("implicit", [False, True])
+def test_quit_ends_tls_as_it_should(tls_server, mpm, implicit):
+    """With close_notify behind the reply, without which the client would have to think that somebody has cut the connection."""
+    server, smtp, authority = tls_server(mpm, implicit=implicit)
+    server.start()
+    context = client_context(authority)
+    with Client(smtp.port, greet=not implicit) as client:
+        if not implicit:
+            client.ehlo()
+            client.command("STARTTLS", 220)
+        client.socket = context.wrap_socket(client.socket, server_hostname="mx.example.com", suppress_ragged_eofs=False)
+        if implicit:
+            client.reply().expect(220)
+        client.ehlo()
+        client.command("QUIT", 221)
+        client.expect_close()
+
+
 # --- certificates that change
 
 def serial_number(port, authority):
