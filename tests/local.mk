@@ -77,6 +77,8 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/limit_test.cc \
 	tests/unit/plugins/loadcheck_test.cc \
 	tests/unit/plugins/logging_test.cc \
+	tests/unit/plugins/maildir_fates_test.cc \
+	tests/unit/plugins/maildir_fixture.h \
 	tests/unit/plugins/maildir_test.cc \
 	tests/unit/plugins/message_checks_test.cc \
 	tests/unit/plugins/naughty_test.cc \
@@ -129,6 +131,8 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/dns_packet.h \
 	tests/fakes/fake_clients.h \
 	tests/fakes/fake_clock.h \
+	tests/fakes/fake_disk.cc \
+	tests/fakes/fake_disk.h \
 	tests/fakes/fake_hook_runner.h \
 	tests/fakes/fake_log.h \
 	tests/fakes/fake_names.h \

@@ -44,8 +44,7 @@ public:
     void set_body_type(BodyType type) noexcept { body_type_ = type; }
     void set_smtputf8() noexcept { smtputf8_ = true; }
     void set_requires_tls() noexcept { requires_tls_ = true; }
-    void set_prdr() noexcept { is_prdr_ = true; }
-    bool is_prdr() const noexcept { return is_prdr_; }  ///< the client wants a reply for each recipient
+    void set_prdr() noexcept { prdr_ = true; }
     void set_dsn_return(DsnReturn what) noexcept { dsn_return_ = what; }
     void set_envelope_id(std::string id) { envelope_id_ = std::move(id); }
     void set_submitter(Address address) { submitter_ = std::move(address); }
@@ -53,7 +52,6 @@ public:
 private:
     const message::SpoolSettings& spool_;
     std::vector<std::string> rcpt_paths_;
-    bool is_prdr_ = false;
     std::optional<message::StoredMessage> message_;
 };
 

@@ -45,7 +45,7 @@ public:
     bool is_policy() const noexcept { return is_policy_; }
     /// Whether its handlers look at the body of messages.
     bool reads_body() const noexcept { return code_.descriptor->reads_body; }
-    bool judges_recipients() const noexcept { return code_.descriptor->judges_recipients; }
+    bool judges_recipients() const noexcept { return code_.descriptor->judges_recipients(options_.get()); }
     bool sends_bounces() const noexcept { return code_.descriptor->sends_bounces; }
     const PolicyDefaults& policy() const noexcept { return common_.policy; }
     Duration deadline() const noexcept { return common_.deadline; }

@@ -1,8 +1,7 @@
 /// queue/maildir: deliver into a Maildir, or into one per recipient.
 ///
 /// At the queue hook the message is written to `tmp`, forced to the disk, moved to `new`, and the folder is forced to the disk too. Only
-/// then the client hears 250. Either all recipients have it or none: on any error the files made so far are removed and the client hears a
-/// temporary error.
+/// then the client hears 250. On an error the files made so far are removed and the client hears a temporary error.
 ///
 /// ## Files
 ///
@@ -26,6 +25,11 @@
 /// octet for octet; something longer than 200 octets is cut and gets a checksum instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ in such
 /// octets only share a Maildir: let a recipient plugin say which addresses exist.
 ///
+/// With a pattern and a client that gets a reply for each recipient (LMTP, PRDR), each has a fate of their own: who cannot be delivered to is deferred,
+/// the others get the message. Those that plugins have made of one RCPT share that RCPT's fate, and whoever a plugin has added, for whom no client waits,
+/// gets the message with the others: where that fails, all are deferred. Where there is one reply for all, either all have the message or none: a client
+/// that is to come again comes with all of them.
+///
 /// `perms` are the permissions of new folders; files get the same without the x. They hold whatever the umask is.
 ///
 /// ## Extensions of SMTP
@@ -37,8 +41,8 @@
 ///
 /// ## Replies
 ///
-/// 250 with the transaction's id; `452 4.3.1` when the disk or a quota is full; `451 4.3.0` for everything else, with the reason in the
-/// log.
+/// 250 with the transaction's id; `452 4.3.1` when the disk is full; with a pattern `452 4.2.2` when a quota is, because it is that of a mailbox as a rule
+/// (of the folder's project or group), and `452 4.3.1` without; `451 4.3.0` for everything else, with the reason in the log.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -47,7 +51,8 @@
 ///
 /// ## Limits
 ///
-/// What a mail program took out of `new` in the moment between two recipients' files cannot be taken back when the second fails.
+/// Where all are to have it or none, what a mail program took out of `new` in the moment between two recipients' files cannot be taken back when the
+/// second fails.
 #include <smtpd/files.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
@@ -57,8 +62,8 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <map>
 #include <mutex>
-#include <span>
 #include <unordered_set>
 
 #include <fcntl.h>
@@ -260,6 +265,7 @@ private:
 class Maildir final : public Plugin {
 public:
     enum class Newline { crlf, lf };
+    using Recipients = std::vector<Recipient*>;
 
     struct Options {
         std::string directory;
@@ -285,8 +291,11 @@ public:
         check_pattern(setup);
         check_directory(setup);
         if (!options_.fsync) setup.warning("fsync is off: mail that was accepted is lost when the machine crashes");
-        setup.hooks.queue.deliver([this](const QueueHook& hook) { return deliver(hook); });
+        setup.hooks.queue.deliver([this](QueueHook& hook) { return deliver(hook); });
     }
+
+    /// Where all share a Maildir, all have one fate.
+    static bool judges_recipients(const Options& options) noexcept { return !options.pattern.empty(); }
 
     void child_start() override {
         std::uint32_t bits = 0;
@@ -324,39 +333,60 @@ private:
         }
     }
 
-    Answer deliver(const QueueHook& hook) {
+    Answer deliver(QueueHook& hook) {
+        Content content(hook.message(), writes_lf(hook.transaction));
+        if (auto read = content.read(); !read) return failure(hook, read.error());
+
+        // Those of one RCPT share its fate. Whom a plugin has added has no reply: the message goes to them, or to nobody.
+        std::map<std::uint32_t, Recipients> apart;
+        Recipients together;
+        const bool has_one_fate = options_.pattern.empty() || !hook.has_reply_for_each();
+        for (auto& recipient : hook.transaction.recipients())
+            (has_one_fate || recipient.rcpt_number() == 0 ? together : apart[recipient.rcpt_number()]).push_back(&recipient);
+
         std::vector<Copy> copies;
-        if (auto done = store(hook, copies); !done) return refuse(hook, done.error());
-        for (Copy& copy : copies) {
-            copy.keep();
-            hook.log(LogLevel::info, "queued as {}/new/{}", copy.maildir(), copy.name());
+        for (const auto& [number, recipients] : apart)
+            if (auto stored = store(hook, content, recipients, copies); !stored) defer(hook, recipients, stored.error());
+        if (copies.empty() && !apart.empty()) return try_again();
+        if (auto stored = store(hook, content, together, copies); !stored) {
+            const Answer why = failure(hook, stored.error());
+            return apart.empty() ? why : try_again();  // whoever hears it, the mailbox that is full is another's
         }
+        for (Copy& copy : copies) copy.keep();
+        for (const Copy& copy : copies) hook.log(LogLevel::info, "queued as {}/new/{}", copy.maildir(), copy.name());
         return ok();
     }
 
-    static Answer refuse(const QueueHook& hook, const Error& error) {
-        hook.log(LogLevel::error, "error: {}", error.what);
-        if (error.code == ErrorCode::no_space) return Answer(status::sys_disk_full).with_code(452);
-        return denysoft("Cannot store the message now, try again later").with_code(451).with_status({4, 3, 0});
+    void defer(QueueHook& hook, const Recipients& recipients, const Error& error) const {
+        const Answer answer = failure(hook, error);
+        for (Recipient* recipient : recipients) hook.refuse(*recipient, answer, "{}", error.what);
     }
 
-    /// All copies are safe in new, or there is an error and `copies` takes them away again.
-    Result<void> store(const QueueHook& hook, std::vector<Copy>& copies) {
-        Content content(hook.message(), writes_lf(hook.transaction));
-        if (auto read = content.read(); !read) return read;
+    /// Writes the reason to the log, and gives the answer for it. RFC 3463: x.2.2, where a mailbox is full, is for its owner to mend.
+    Answer failure(const QueueHook& hook, const Error& error) const {
+        hook.log(LogLevel::error, "error: {}", error.what);
+        if (error.os_status == EDQUOT && !options_.pattern.empty()) return Answer(status::mbox_full).with_code(452);
+        if (error.code == ErrorCode::no_space) return Answer(status::sys_disk_full).with_code(452);
+        return try_again();
+    }
 
-        const auto& recipients = hook.transaction.recipients();
+    static Answer try_again() { return denysoft("Cannot store the message now, try again later").with_code(451).with_status({4, 3, 0}); }
+
+    /// Adds copies for these, which are safe in new then; or there is an error, and none is added and left.
+    Result<void> store(const QueueHook& hook, const Content& content, const Recipients& recipients, std::vector<Copy>& safe) {
+        std::vector<Copy> copies;
         if (options_.pattern.empty()) {
             if (auto made = add_copy(hook, content, directory_, recipients, copies); !made) return made;
         } else {
-            for (const auto& recipient : recipients)
-                if (auto made = add_copy(hook, content, maildir_of(hook, recipient), {&recipient, 1}, copies); !made) return made;
+            for (Recipient* recipient : recipients)
+                if (auto made = add_copy(hook, content, maildir_of(hook, *recipient), {recipient}, copies); !made) return made;
         }
         for (Copy& copy : copies)
             if (auto moved = move_to_new(copy); !moved) return moved;
         if (options_.fsync)
             for (const Copy& copy : copies)
                 if (auto synced = copy.sync_new(); !synced) return synced;
+        for (Copy& copy : copies) safe.push_back(std::move(copy));
         return {};
     }
 
@@ -379,7 +409,7 @@ private:
         return path;
     }
 
-    Result<void> add_copy(const QueueHook& hook, const Content& content, const std::string& maildir, std::span<const Recipient> recipients,
+    Result<void> add_copy(const QueueHook& hook, const Content& content, const std::string& maildir, const Recipients& recipients,
                           std::vector<Copy>& copies) {
         if (auto ready = prepare(maildir); !ready) return ready;
         Copy& copy = copies.emplace_back(maildir);
@@ -419,10 +449,10 @@ private:
     /// In a BINARYMIME message nobody knows which CRLF is a line end.
     bool writes_lf(const Transaction& transaction) const noexcept { return options_.newline == Newline::lf && !transaction.is_binarymime(); }
 
-    std::string fields_on_top(const Transaction& transaction, std::span<const Recipient> recipients) const {
+    std::string fields_on_top(const Transaction& transaction, const Recipients& recipients) const {
         const char* line_end = writes_lf(transaction) ? "\n" : "\r\n";
         std::string fields = "Return-Path: " + transaction.sender().path() + line_end;
-        for (const auto& recipient : recipients) fields += "Delivered-To: " + recipient.address().to_string() + line_end;
+        for (const Recipient* recipient : recipients) fields += "Delivered-To: " + recipient->address().to_string() + line_end;
         return fields;
     }
 

@@ -117,6 +117,7 @@ public:
     void set_body_type(BodyType type) noexcept { body_type_ = type; }
     void set_smtputf8(bool on = true) noexcept { smtputf8_ = on; }
     void set_requires_tls(bool on = true) noexcept { requires_tls_ = on; }
+    void set_prdr(bool on = true) noexcept { prdr_ = on; }
     Recipient& add_recipient(std::string_view mailbox) { return recipients_.emplace_back(address(mailbox), Parameters()); }
 
     /// The whole message as it arrived, lines ended by CRLF.

@@ -143,6 +143,82 @@ def test_swaks_speaks_prdr(make_server):
     assert delivered(smtp) == {"user": 1}
 
 
+# --- queue/maildir, with a Maildir for each recipient
+
+LARGE = MESSAGE + (b"x" * 70 + b"\r\n") * 10_000
+
+
+def make_maildirs_that_fail(server, small_disk, protocol):
+    """A virtual host where full@ has a Maildir on a disk that takes no large message, and closed@ one that is not the server's."""
+    smtp = server.smtp('SmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@" %l', f"SmtpProtocol {protocol}\nSmtpSpoolThreshold 4m")
+    for name in ("full", "closed"):
+        (smtp.maildir.path / name).mkdir(0o755)
+    small_disk(server, smtp.maildir.path / "full")
+    server.expect_log(r":error\].*\(queue\) queue/maildir: error: .*/full/.*No space left on device")
+    server.expect_log(r":error\].*\(queue\) queue/maildir: error: .*/closed/.*Permission denied")
+    return smtp
+
+
+def left_below(smtp):
+    return {path.parent.relative_to(smtp.maildir.path).as_posix() for path in smtp.maildir.path.rglob("*") if not path.is_dir()}
+
+
+@pytest.mark.parametrize("protocol", ["smtp", "lmtp"])
+def test_a_maildir_that_fails_defers_its_recipient_only(make_server, small_disk, mpm, protocol):
+    server = make_server(mpm, log_level="notice smtpd:info")
+    smtp = make_maildirs_that_fail(server, small_disk, protocol)
+    server.start()
+    with Client(smtp.port) as client:
+        if protocol == "lmtp":
+            lhlo(client)
+        else:
+            assert offers(client, "PRDR")
+        begin(client, ("full", "user", "closed"), "" if protocol == "lmtp" else " PRDR")
+        client.command("DATA", 354)
+        client.send(LARGE + b".\r\n")
+        if protocol == "smtp":
+            client.reply().expect(353)
+        client.reply().expect(452, "4.3.1", r"<full@example\.com>: Mail system full")
+        client.reply().expect(250, "2.0.0", r"<user@example\.com>: Queued!")
+        client.reply().expect(451, "4.3.0", r"<closed@example\.com>: Cannot store the message now, try again later")
+        if protocol == "smtp":
+            client.reply().expect(250, "2.0.0", "Queued!")
+        assert left_below(smtp) == {"user/new"}
+        begin(client, ("full",))  # a small one fits
+        client.command("DATA", 354)
+        client.send(MESSAGE + b".\r\n")
+        client.reply().expect(250)
+        client.command("QUIT", 221)
+    assert delivered(smtp) == {"user": 1, "full": 1}
+    server.wait_log(r"accepted .* to=<user@example\.com> .* deferred=<full@example\.com> by=queue/maildir why=\"[^\"]*No space left on device\" "
+                    r"told=\"452 Mail system full\" deferred=<closed@example\.com> by=queue/maildir why=\"[^\"]*Permission denied\" told=\"451 ")
+
+
+@pytest.mark.parametrize("rule", ["refuse", "accept"])
+def test_with_one_reply_all_have_the_message_or_none(make_server, small_disk, rule):
+    """The client comes again with all of them: whoever had it already would have it twice."""
+    server = make_server("event")
+    smtp = make_maildirs_that_fail(server, small_disk, f"smtp\nSmtpMixedResults {rule}")
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        for other, code, status in (("full", 452, "4.3.1"), ("closed", 451, "4.3.0")):
+            client.deliver(LARGE, "sender@example.net", "user@example.com", f"{other}@example.com").expect(code, status)
+            assert left_below(smtp) == set()
+        client.deliver(LARGE, "sender@example.net", "user@example.com").expect(250)
+    assert left_below(smtp) == {"user/new"}
+
+
+def test_a_shared_maildir_offers_no_prdr(make_server):
+    server = make_server("event")
+    shared, own = server.smtp(), server.smtp('SmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@" %l')
+    server.start()
+    with Client(shared.port) as client:
+        assert not offers(client, "PRDR")
+    with Client(own.port) as client:
+        assert offers(client, "PRDR")
+
+
 # --- LMTP
 
 @pytest.mark.parametrize("at", ["data_post_rcpt", "data_post", "queue"])

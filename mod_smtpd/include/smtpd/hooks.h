@@ -242,6 +242,9 @@ public:
     void refuse(Recipient& recipient, const Answer& answer, std::string_view reason = {}, const Arguments&... arguments) {
         refuse_for(recipient, answer, format_text(reason, arguments...));
     }
+    /// Whether the client gets a reply for each recipient (LMTP, PRDR). Where it does not, who is deferred makes it come again for all of them: a queue plugin
+    /// that could deliver to some only had better deliver to nobody then.
+    bool has_reply_for_each() const noexcept { return connection.is_lmtp() || transaction.is_prdr(); }
     std::string_view reply_text;  ///< queue_post: what the client was told
 
 private:

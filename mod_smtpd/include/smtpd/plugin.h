@@ -94,9 +94,9 @@ protected:
 /// A plugin that looks at no message's body says so with `static constexpr bool reads_body = false;`. Where that is true of all plugins with handlers
 /// from data_headers_end to queue_post, bodies are counted and checked while they arrive, but not kept.
 ///
-/// One that calls MessageHook::refuse() says `static constexpr bool judges_recipients = true;`, and PRDR is offered; a handler at data_post_rcpt says so by
-/// itself. A queue plugin that informs the sender itself about transaction.turned_away() says `static constexpr bool sends_bounces = true;`, which
-/// `SmtpMixedResults split` needs.
+/// One that calls MessageHook::refuse() says `static constexpr bool judges_recipients = true;`, and PRDR is offered; where that depends on its options, it has
+/// a function of that name: `static bool judges_recipients(const Options& options) noexcept`. A handler at data_post_rcpt says so by itself. A queue plugin
+/// that informs the sender itself about transaction.turned_away() says `static constexpr bool sends_bounces = true;`, which `SmtpMixedResults split` needs.
 class SMTPD_API Plugin {
 public:
     virtual ~Plugin();
@@ -123,12 +123,12 @@ struct PluginDescriptor {
     const char* name;
     bool is_policy;
     bool reads_body;            ///< whether its handlers look at more of a message than its header fields
-    bool judges_recipients;     ///< whether they may refuse single recipients after DATA
     bool sends_bounces;         ///< whether, delivering, it informs the sender about those
     PolicyDefaults defaults;
     OptionTable (*options)();                              ///< may throw
     void* (*make_options)();                               ///< an Options with its initial values; null where the plugin has none
     void (*free_options)(void* options);
+    bool (*judges_recipients)(const void* options) noexcept;  ///< whether its handlers may refuse single recipients after DATA
     Plugin* (*create)(Setup& setup, const void* options);  ///< may throw
     void (*destroy)(Plugin* plugin);
 };
@@ -147,7 +147,14 @@ consteval PluginDescriptor describe(const char* name) {
     descriptor.is_policy = std::is_base_of_v<PolicyPlugin, P>;
     descriptor.reads_body = true;
     if constexpr (requires { P::reads_body; }) descriptor.reads_body = P::reads_body;
-    if constexpr (requires { P::judges_recipients; }) descriptor.judges_recipients = P::judges_recipients;
+    descriptor.judges_recipients = [](const void* options) noexcept {
+        if constexpr (requires { P::judges_recipients(*static_cast<const typename P::Options*>(options)); })
+            return P::judges_recipients(*static_cast<const typename P::Options*>(options));
+        else if constexpr (requires { P::judges_recipients; })
+            return P::judges_recipients;
+        else
+            return false;
+    };
     if constexpr (requires { P::sends_bounces; }) descriptor.sends_bounces = P::sends_bounces;
     if constexpr (requires { P::policy_defaults; }) descriptor.defaults = P::policy_defaults;
     descriptor.destroy = [](Plugin* plugin) { delete plugin; };

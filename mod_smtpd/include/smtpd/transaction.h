@@ -123,6 +123,8 @@ public:
     bool needs_smtputf8() const;
     /// REQUIRETLS (RFC 8689): to be handed on over verified TLS to servers that know REQUIRETLS, and else refused with 5.7.30.
     bool requires_tls() const noexcept { return requires_tls_; }
+    /// PRDR: after the message the client wants a reply for each recipient; see MessageHook::has_reply_for_each().
+    bool is_prdr() const noexcept { return prdr_; }
     /// MT-PRIORITY= (RFC 6710), -9 to 9, lowered to 0 where the client may not ask for more; nothing without the parameter, which is 0. A plugin may change
     /// it; the client is told so when the message is queued.
     std::optional<int> priority() const noexcept { return priority_; }
@@ -163,6 +165,7 @@ protected:
     BodyType body_type_ = BodyType::seven_bit;
     bool smtputf8_ = false;
     bool requires_tls_ = false;
+    bool prdr_ = false;
     std::optional<int> priority_;
     std::optional<DsnReturn> dsn_return_;
     std::optional<std::string> envelope_id_;

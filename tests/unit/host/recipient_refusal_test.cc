@@ -19,6 +19,15 @@ public:
     static constexpr bool judges_recipients = true;
     explicit Judge(Setup&) {}
 };
+class JudgeIfAsked final : public Plugin {
+public:
+    struct Options {
+        bool asked = false;
+        static OptionTable table() { return {option("asked", &Options::asked, "whether it judges")}; }
+    };
+    static bool judges_recipients(const Options& options) noexcept { return options.asked; }
+    explicit JudgeIfAsked(Setup&, const Options&) {}
+};
 class Bouncer final : public Plugin {
 public:
     static constexpr bool sends_bounces = true;
@@ -166,7 +175,8 @@ public:
     void plugins_say_what_they_do() {
         static constexpr auto judge = smtpd::detail::describe<Judge>("judge");
         static constexpr auto bouncer = smtpd::detail::describe<Bouncer>("bouncer");
-        CPPUNIT_ASSERT(judge.judges_recipients && !judge.sends_bounces && bouncer.sends_bounces && !bouncer.judges_recipients);
+        static constexpr auto judge_if_asked = smtpd::detail::describe<JudgeIfAsked>("judge_if_asked");
+        CPPUNIT_ASSERT(!judge.sends_bounces && bouncer.sends_bounces);
         world_.add("one", [](Setup&) {});
         world_.build();
         CPPUNIT_ASSERT(!world_.set->judges_recipients() && !world_.set->sends_bounces());
@@ -174,16 +184,22 @@ public:
         hooked.add("one", [](Setup& setup) { setup.hooks.data_post_rcpt.add([](const DataPostRcptHook&) { return declined(); }); });
         hooked.build();
         CPPUNIT_ASSERT(hooked.set->judges_recipients());
-        host::PluginLine line;
-        for (const auto* descriptor : {&judge, &bouncer}) {
-            line.name = descriptor->name;
+        const struct {
+            const PluginDescriptor* descriptor;
+            std::vector<string> options;
+            bool judges, bounces;
+        } rows[] = {{&judge, {}, true, false}, {&bouncer, {}, false, true}, {&judge_if_asked, {}, false, false}, {&judge_if_asked, {"asked=yes"}, true, false}};
+        for (const auto& row : rows) {
+            host::PluginLine line;
+            line.name = row.descriptor->name;
+            line.words = row.options;
             host::Environment environment = hooked.environment;
-            environment.built_in = {descriptor};
+            environment.built_in = {row.descriptor};
             host::Problems problems;
             const auto set = host::PluginSet::build({line}, environment, problems);
             CPPUNIT_ASSERT(problems.empty());
-            CPPUNIT_ASSERT_EQUAL(descriptor == &judge, set->judges_recipients());
-            CPPUNIT_ASSERT_EQUAL(descriptor == &bouncer, set->sends_bounces());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line.name, row.judges, set->judges_recipients());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line.name, row.bounces, set->sends_bounces());
         }
     }
 };

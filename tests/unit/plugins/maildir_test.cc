@@ -1,63 +1,18 @@
-/// maildir_test.cc: queue/maildir, and queue/discard.
-///
-/// The test program has its own fsync() and writev(), which plugins find before the C library's: so a test sees what is forced to the disk and in
-/// which order, and can let the disk fail or be full.
+/// maildir_test.cc: queue/maildir, and queue/discard. Recipients of whom some cannot be delivered to have maildir_fates_test.cc.
 #include "fakes/answer_text.h"
-#include "fakes/plugin_under_test.h"
-
-#include <smtpd/files.h>
+#include "fakes/fake_disk.h"
+#include "unit/plugins/maildir_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <set>
 #include <thread>
 
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-namespace {
-
-/// What the disk does in a test.
-struct Disk {
-    std::atomic<bool> is_watched{false};
-    std::vector<std::string> synced;          ///< paths given to fsync(), while watched
-    std::string fails_to_sync;                ///< a path that ends so cannot be forced to the disk
-    std::atomic<bool> is_full{false};         ///< writev() writes a part and write() then nothing
-};
-Disk disk;
-
-std::string path_of(int descriptor) {
-    char path[4096];
-    const auto size = readlink(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), path, sizeof path);
-    return size < 0 ? std::string() : std::string(path, static_cast<std::size_t>(size));
-}
-
-}  // namespace
-
-extern "C" __attribute__((visibility("default"))) int fsync(int descriptor) {
-    if (disk.is_watched) {
-        disk.synced.push_back(path_of(descriptor));
-        if (!disk.fails_to_sync.empty() && disk.synced.back().ends_with(disk.fails_to_sync)) {
-            errno = EIO;
-            return -1;
-        }
-    }
-    return static_cast<int>(syscall(SYS_fsync, descriptor));
-}
-
-extern "C" __attribute__((visibility("default"))) ssize_t writev(int descriptor, const iovec* parts, int count) {
-    if (disk.is_full) {
-        errno = ENOSPC;
-        return -1;
-    }
-    return syscall(SYS_writev, descriptor, parts, count);
-}
 
 namespace smtpd {
 namespace {
@@ -97,7 +52,7 @@ private:
     Headers headers_;
 };
 
-class MaildirTest : public CppUnit::TestFixture {
+class MaildirTest : public MaildirFixture {
     CPPUNIT_TEST_SUITE(MaildirTest);
     CPPUNIT_TEST(a_message_is_stored_as_received);
     CPPUNIT_TEST(names_are_as_maildir_has_them);
@@ -116,73 +71,11 @@ class MaildirTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_full_disk_is_told_and_leaves_nothing);
     CPPUNIT_TEST(a_message_that_cannot_be_read_leaves_nothing);
     CPPUNIT_TEST(a_disk_that_fails_leaves_nothing);
-    CPPUNIT_TEST(all_recipients_have_it_or_none);
     CPPUNIT_TEST(a_removed_maildir_is_made_again);
     CPPUNIT_TEST(names_are_unique_among_threads_and_instances);
     CPPUNIT_TEST(many_recipients_need_few_open_files);
     CPPUNIT_TEST(mistakes_are_found_at_configtest);
     CPPUNIT_TEST_SUITE_END();
-
-    static constexpr const char* try_again = "denysoft 451 4.3.0 Cannot store the message now, try again later";
-    static constexpr const char* disk_full = "denysoft 452 4.3.1 Mail system full";
-
-    /// The plugin with a sender and these recipients.
-    static std::unique_ptr<PluginUnderTest> plugin(const std::string& options,
-                                                   std::initializer_list<const char*> recipients = {"user@example.com"}) {
-        auto made = std::make_unique<PluginUnderTest>("queue/maildir", options);
-        (void)bool(made->child_start());
-        made->transaction().set_sender(fakes::FakeTransaction::address("sender@example.net"));
-        for (const char* recipient : recipients) {
-            const bool is_bare = std::string_view(recipient).find('@') == std::string_view::npos;
-            if (is_bare)
-                made->transaction().recipients().emplace_back(Address::from_parts(recipient, ""), Parameters());
-            else
-                made->transaction().add_recipient(recipient);
-        }
-        return made;
-    }
-
-    /// All files below, by path relative to the top.
-    static std::vector<std::string> files(const std::string& top) {
-        std::vector<std::string> found;
-        for (const auto& entry : fs::recursive_directory_iterator(top))
-            if (!entry.is_directory()) found.push_back(entry.path().string().substr(top.size() + 1));
-        std::sort(found.begin(), found.end());
-        return found;
-    }
-
-    /// The folders of these files, without their names.
-    static std::set<std::string> folders_with_mail(const std::string& top) {
-        std::set<std::string> found;
-        for (const auto& file : files(top)) found.insert(file.substr(0, file.rfind('/')));
-        return found;
-    }
-
-    static std::string content(const std::string& path) {
-        auto read = read_file(path, 1 << 24);
-        return read ? *read : "(" + read.error().what + ")";
-    }
-
-    /// The only file in new of that Maildir.
-    static std::string delivered(const std::string& maildir) {
-        std::vector<std::string> found;
-        for (const auto& entry : fs::directory_iterator(maildir + "/new")) found.push_back(entry.path().string());
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), found.size());
-        return content(found.front());
-    }
-
-    /// Watches what is forced to the disk while it lives.
-    struct Watch {
-        explicit Watch(std::string fails_to_sync = {}) {
-            disk.synced.clear();
-            disk.fails_to_sync = std::move(fails_to_sync);
-            disk.is_watched = true;
-        }
-        ~Watch() {
-            disk.is_watched = false;
-            disk.is_full = false;
-        }
-    };
 
 public:
     void a_message_is_stored_as_received() {
@@ -381,20 +274,20 @@ public:
     void file_and_folder_are_forced_to_the_disk() {
         auto maildir = plugin("in");
         (void)maildir->queue("first\r\n");
-        const Watch watch;
+        const fakes::WatchedDisk watch;
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue("second\r\n")));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(2), disk.synced.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), fakes::disk.synced.size());
         const std::string top = maildir->directory().path("in");
-        CPPUNIT_ASSERT(disk.synced.at(0).starts_with(top + "/tmp/"));
-        CPPUNIT_ASSERT_EQUAL(top + "/new", disk.synced.at(1));
+        CPPUNIT_ASSERT(fakes::disk.synced.at(0).starts_with(top + "/tmp/"));
+        CPPUNIT_ASSERT_EQUAL(top + "/new", fakes::disk.synced.at(1));
     }
 
     void folders_that_were_made_are_forced_to_the_disk() {
         auto maildir = plugin("in %d/%l");
         const std::string top = maildir->directory().path("in");
-        const auto count = [&](const std::string& path) { return std::count(disk.synced.begin(), disk.synced.end(), path); };
+        const auto count = [&](const std::string& path) { return std::count(fakes::disk.synced.begin(), fakes::disk.synced.end(), path); };
         {
-            const Watch watch;
+            const fakes::WatchedDisk watch;
             (void)maildir->queue("\r\n");
             for (const auto& folder : {maildir->directory().path(), top, top + "/example.com"})
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(folder, std::ptrdiff_t(1), count(folder));
@@ -403,28 +296,28 @@ public:
         // Another process that finds them made cannot know whether they are on the disk already.
         auto other = std::make_unique<PluginUnderTest>("queue/maildir", top + " %d/%l");
         other->transaction().add_recipient("user@example.com");
-        const Watch watch;
+        const fakes::WatchedDisk watch;
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(other->queue("\r\n")));
         CPPUNIT_ASSERT(count(top) == 1 && count(top + "/example.com") == 1 && count(maildir->directory().path()) == 0);
     }
 
     void forcing_can_be_switched_off() {
         auto maildir = plugin("in %l fsync=off");
-        const Watch watch;
+        const fakes::WatchedDisk watch;
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue("\r\n")));
-        CPPUNIT_ASSERT(disk.synced.empty());
+        CPPUNIT_ASSERT(fakes::disk.synced.empty());
         CPPUNIT_ASSERT(maildir->problems().find("fsync is off") != std::string::npos);
         CPPUNIT_ASSERT(plugin("in")->problems().empty());
     }
 
     void a_full_disk_is_told_and_leaves_nothing() {
         auto maildir = plugin("in");
-        const Watch watch;
-        disk.is_full = true;
+        const fakes::WatchedDisk watch;
+        fakes::disk.is_full = true;
         CPPUNIT_ASSERT_EQUAL(std::string(disk_full), shown(maildir->queue("\r\n")));
         CPPUNIT_ASSERT(files(maildir->directory().path("in")).empty());
         CPPUNIT_ASSERT(maildir->log().contains("No space left on device"));
-        disk.is_full = false;
+        fakes::disk.is_full = false;
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue("\r\n")));
         CPPUNIT_ASSERT(os_error("x", EDQUOT).code == ErrorCode::no_space);
     }
@@ -450,25 +343,11 @@ public:
             (void)maildir->queue("\r\n");
             const auto before = files(maildir->directory().path("in"));
             for (const auto& fails : {std::string("/new"), before.at(0).substr(before.at(0).rfind('.'))}) {  // the folder; the file, by its host
-                const Watch watch(fails);
+                const fakes::WatchedDisk watch(fails);
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(fails, std::string(try_again), shown(maildir->queue("\r\n")));
                 CPPUNIT_ASSERT_MESSAGE(fails, before == files(maildir->directory().path("in")));
             }
         }
-    }
-
-    void all_recipients_have_it_or_none() {
-        // b's Maildir, or only its folder new, is a file: the first stops the writing, the second the moving.
-        for (const char* blocked : {"in/b", "in/b/new"}) {
-            auto maildir = plugin("in %l", {"a@example.com", "b@example.com", "c@example.com"});
-            maildir->directory().write(blocked, "in the way");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(blocked, std::string(try_again), shown(maildir->queue("\r\n")));
-            CPPUNIT_ASSERT_MESSAGE(blocked, std::vector<std::string>{blocked} == files(maildir->directory().path()));
-        }
-        auto maildir = plugin("in %l", {"a@example.com", "b@example.com"});
-        const Watch watch("in/b/new");
-        CPPUNIT_ASSERT_EQUAL(std::string(try_again), shown(maildir->queue("\r\n")));
-        CPPUNIT_ASSERT(files(maildir->directory().path()).empty());
     }
 
     void a_removed_maildir_is_made_again() {
