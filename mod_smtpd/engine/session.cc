@@ -517,11 +517,12 @@ void Session::reset_transaction() {
     in_chunks_ = chunk_failed_ = false;
     recipient_.reset();
     refusal_.reset();
-    if (!transaction_) return;
-    notify(HookId::reset_transaction);
-    transaction_.reset();
-    forwarded_.reset();
-    history_.set_transaction(0);
+    if (transaction_) {
+        notify(HookId::reset_transaction);
+        transaction_.reset();
+        history_.set_transaction(0);
+    }
+    forwarded_.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy begins anew
 }
 
 void Session::after(HookId hook, const Answer& answer) {

@@ -33,6 +33,7 @@ class SessionProxyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_is_pipelined_behind_it_is_the_clients);
     CPPUNIT_TEST(the_exemption_for_bare_newlines_is_the_clients);
     CPPUNIT_TEST(xforward_holds_for_one_message);
+    CPPUNIT_TEST(xforward_is_forgotten_where_the_proxy_begins_anew);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -216,6 +217,18 @@ public:
         CPPUNIT_ASSERT(forwarded.has_value());
         client_.say("RSET");
         CPPUNIT_ASSERT(!forwarded);
+    }
+
+    void xforward_is_forgotten_where_the_proxy_begins_anew() {
+        client_.settings.start_tls = StartTls::on;
+        client_.greet();
+        for (const char* command : {"RSET", "EHLO proxy.example", "HELO proxy.example", "STARTTLS"}) {
+            client_.say("XFORWARD NAME=host.example ADDR=203.0.113.7");
+            CPPUNIT_ASSERT_MESSAGE(command, client_.session().forwarded());
+            client_.say(command);
+            if (client_.step == Step::start_tls) client_.shake_hands();
+            CPPUNIT_ASSERT_MESSAGE(command, !client_.session().forwarded());
+        }
     }
 
 private:
