@@ -80,10 +80,10 @@ void Session::note_tls() const {
 
 // ---- RFC 3207 4.2: what the client said before is forgotten
 
-/// Before the first HELO or EHLO: what is known then does not come from the client's words.
+/// Before the first HELO or EHLO: what is known then does not come from the client's words, but for a login of XCLIENT.
 void Session::remember_before_hello() {
     if (before_hello_ || is_tls() || settings_.start_tls == StartTls::off) return;
-    before_hello_ = std::make_unique<const BeforeHello>(BeforeHello{relay_client_, whitelisted_, naughty_, authentication_results_.size()});
+    before_hello_ = std::make_unique<const BeforeHello>(BeforeHello{relay_client_ && !is_authenticated(), whitelisted_, naughty_, authentication_results_.size()});
 }
 
 /// How the client has behaved is not forgotten: errors, karma, and what plugins have counted.
@@ -92,6 +92,7 @@ void Session::forget_clear_text() {
     greeted_ = Greeted::no;
     hello_host_.clear();
     capabilities_.clear();
+    if (is_authenticated()) relay_client_ = false;
     auth_user_.clear();
     auth_mechanism_.clear();
     secrets_may_follow_ = false;

@@ -28,6 +28,7 @@ class SessionProxyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(mistakes_change_nothing);
     CPPUNIT_TEST(an_unknown_address_is_the_proxys);
     CPPUNIT_TEST(login_is_an_authentication);
+    CPPUNIT_TEST(a_login_in_the_clear_gives_no_rights_behind_starttls);
     CPPUNIT_TEST(plugins_may_refuse_the_client);
     CPPUNIT_TEST(a_client_with_too_many_sessions_is_turned_away);
     CPPUNIT_TEST(what_is_pipelined_behind_it_is_the_clients);
@@ -166,6 +167,21 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("joe@example.com"), client_.session().auth_user());
         CPPUNIT_ASSERT_EQUAL(std::string("XCLIENT"), client_.session().auth_mechanism());
         CPPUNIT_ASSERT(client_.session().is_relay_client());
+    }
+
+    void a_login_in_the_clear_gives_no_rights_behind_starttls() {
+        for (const bool greets : {true, false}) {
+            SessionUnderTest proxy;
+            proxy.settings = client_.settings;
+            proxy.settings.start_tls = StartTls::on;
+            proxy.start();
+            proxy.say("XCLIENT ADDR=203.0.113.7 LOGIN=joe");
+            if (greets) proxy.say("EHLO client.example");
+            CPPUNIT_ASSERT(proxy.session().is_relay_client());
+            proxy.say("STARTTLS");
+            proxy.shake_hands();
+            CPPUNIT_ASSERT(!proxy.session().is_authenticated() && !proxy.session().is_relay_client());
+        }
     }
 
     void plugins_may_refuse_the_client() {
