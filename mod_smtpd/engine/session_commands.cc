@@ -406,9 +406,7 @@ void Session::after_simple(HookId hook, const Answer& answer) {
         }
         case HookId::noop: answer_ends_stage(hook, answer, reply(Say::noop_ok)); return;
         case HookId::help: answer_ends_stage(hook, answer, {214, {2, 0, 0}, is_lmtp_ ? lmtp_help_text : help_text}); return;
-        case HookId::vrfy:
-            if (answer_ends_stage(hook, answer, {252, {2, 5, 2}, "Send mail to find out"}) && answer.verdict != Verdict::done) reset_transaction();
-            return;
+        case HookId::vrfy: answer_ends_stage(hook, answer, {252, {2, 5, 2}, "Send mail to find out"}); return;  // RFC 5321 4.1.1.6: at any time, without effect
         default: break;
     }
     const bool is_known = last_verb_ != smtp::Verb::unknown && answer.verdict != Verdict::deny && !is_disconnect(answer.verdict);
