@@ -31,6 +31,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/plugin.h \
 	mod_smtpd/include/smtpd/reply.h \
 	mod_smtpd/include/smtpd/result.h \
+	mod_smtpd/include/smtpd/secret_text.h \
 	mod_smtpd/include/smtpd/sql.h \
 	mod_smtpd/include/smtpd/status.h \
 	mod_smtpd/include/smtpd/store.h \

@@ -243,9 +243,10 @@ void Session::work_off(std::string_view octets) {
 }
 
 void Session::work_off_backlog() {
-    const std::string taken = std::move(backlog_);
+    std::string taken = std::move(backlog_);
     backlog_.clear();
     work_off(taken);
+    wipe(taken);  // a client that does not wait may have sent its password
 }
 
 void Session::process() {

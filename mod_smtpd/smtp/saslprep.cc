@@ -3,6 +3,8 @@
 #include "smtp/octets.h"
 #include "smtp/utf8.h"
 
+#include <smtpd/credentials.h>
+
 #ifdef HAVE_STRINGPREP
 #include <stringprep.h>
 #endif
@@ -24,18 +26,22 @@ bool has_control(std::string_view utf8) {
 
 std::optional<std::string> saslprep(std::string_view text) {
     if (!is_valid_utf8(text) || has_control(text)) return std::nullopt;
-    std::string out(text);
 #ifdef HAVE_STRINGPREP
-    if (std::all_of(text.begin(), text.end(), is_ascii)) return out;
+    if (std::all_of(text.begin(), text.end(), is_ascii)) return std::string(text);
     const std::size_t room = text.size() * 18 + 1;  // the longest that normalisation makes of one code point: U+FDFA, eighteen
+    std::string out;
+    out.reserve(room);  // at once: growing would leave a password in memory that is given back
+    out = text;
     out.resize(room);
     if (stringprep(out.data(), out.size(), static_cast<Stringprep_profile_flags>(0), stringprep_saslprep) != STRINGPREP_OK) {
-        std::fill(out.begin(), out.end(), '\0');
+        wipe(out);
         return std::nullopt;
     }
     out.resize(out.find('\0'));
-#endif
     return out;
+#else
+    return std::string(text);
+#endif
 }
 
 std::string prepared_password(std::string_view password) {

@@ -22,6 +22,7 @@
 /// where it is asked for.
 #include <smtpd/files.h>
 #include <smtpd/plugin.h>
+#include <smtpd/secret_text.h>
 
 #include <algorithm>
 #include <array>
@@ -158,7 +159,8 @@ private:
 
     Result<int> run(const AuthHook& hook) const {
         const auto deadline = std::chrono::steady_clock::now() + std::min(options_.timeout, hook.time_left());
-        std::string words = hook.user() + '\0' + hook.password()->reveal() + '\0' + "Y123456" + '\0';
+        constexpr std::string_view nul("\0", 1);
+        std::string words = secret_text({hook.user(), nul, hook.password()->reveal(), nul, "Y123456", nul});
         int ends[2];
         if (pipe2(ends, O_CLOEXEC) != 0) return os_error("cannot make a pipe", errno);
         FileDescriptor input(ends[0]), output(ends[1]);

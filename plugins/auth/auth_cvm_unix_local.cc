@@ -13,6 +13,7 @@
 /// A module that cannot say is 454; there it was left to the next plugin, or 535.
 #include <smtpd/client_socket.h>
 #include <smtpd/plugin.h>
+#include <smtpd/secret_text.h>
 
 #include <algorithm>
 
@@ -52,7 +53,8 @@ private:
         if (!module) return module.error();
         const auto at = hook.user().rfind('@');
         const std::string domain = at == std::string::npos ? "localhost" : hook.user().substr(at + 1);
-        std::string request = '\1' + hook.user().substr(0, at) + '\0' + domain + '\0' + hook.password()->reveal() + '\0' + '\0';
+        constexpr std::string_view nul("\0", 1);
+        std::string request = secret_text({"\1", std::string_view(hook.user()).substr(0, at), nul, domain, nul, hook.password()->reveal(), nul, nul});
         const auto sent = module->send(request);
         wipe(request);
         if (!sent) return sent.error();

@@ -29,6 +29,7 @@
 #include <smtpd/base64.h>
 #include <smtpd/client_socket.h>
 #include <smtpd/plugin.h>
+#include <smtpd/secret_text.h>
 
 #include <algorithm>
 
@@ -124,20 +125,21 @@ private:
         if (client.is_tls()) line += "\tsecured";
         std::string response = client_response(hook);
         std::string encoded = base64(response);
-        line += "\tresp=" + encoded + "\n";
+        std::string whole = secret_text({line, "\tresp=", encoded, "\n"});
         wipe(response);
         wipe(encoded);
-        return line;
+        return whole;
     }
 
     /// What the client has said, or would have said with PLAIN.
     static std::string client_response(const AuthHook& hook) {
-        if (const Secret* const password = hook.password()) return '\0' + hook.user() + '\0' + password->reveal();
-        const std::string token = "auth=Bearer " + hook.credentials.token().reveal() + "\1\1";
-        if (hook.mechanism() == "XOAUTH2") return "user=" + hook.user() + "\1" + token;
+        constexpr std::string_view nul("\0", 1);
+        if (const Secret* const password = hook.password()) return secret_text({nul, hook.user(), nul, password->reveal()});
+        const std::string& token = hook.credentials.token().reveal();
+        if (hook.mechanism() == "XOAUTH2") return secret_text({"user=", hook.user(), "\1auth=Bearer ", token, "\1\1"});
         std::string name;  // as RFC 5801 4 has it
         for (const char c : hook.user()) name += c == '=' ? "=3D" : c == ',' ? "=2C" : std::string(1, c);
-        return "n," + (name.empty() ? name : "a=" + name) + ",\1" + token;
+        return secret_text({name.empty() ? "n," : "n,a=", name, ",\1auth=Bearer ", token, "\1\1"});
     }
 
     static Result<Answer> read_verdict(ClientSocket& dovecot, const AuthHook& hook) {

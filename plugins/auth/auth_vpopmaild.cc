@@ -14,6 +14,7 @@
 /// The login is sent once, a line that a name or password would break is never sent, and a daemon that is down is 454 instead of 535. `host` is an address.
 #include <smtpd/client_socket.h>
 #include <smtpd/plugin.h>
+#include <smtpd/secret_text.h>
 
 #include <algorithm>
 
@@ -54,7 +55,7 @@ private:
     Result<bool> ask(const AuthHook& hook) const {
         auto daemon = ClientSocket::connect_tcp(*address_, static_cast<std::uint16_t>(options_.port), std::min(options_.timeout, hook.time_left()));
         if (!daemon) return daemon.error();
-        std::string line = format_text("login {} {}\n\r", hook.user(), hook.password()->reveal());
+        std::string line = secret_text({"login ", hook.user(), " ", hook.password()->reveal(), "\n\r"});
         const auto sent = daemon->send(line);
         wipe(line);
         if (!sent) return sent.error();

@@ -1,5 +1,6 @@
 /// secret_test.cc: octets that are overwritten when they go.
 #include <smtpd/credentials.h>
+#include <smtpd/secret_text.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -16,6 +17,7 @@ class SecretTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_was_longer_before_is_gone_too);
     CPPUNIT_TEST(a_secret_is_not_copied_and_not_printed);
     CPPUNIT_TEST(equal_is_only_what_is_equal);
+    CPPUNIT_TEST(a_text_with_a_secret_leaves_no_copy_of_it);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -54,6 +56,14 @@ public:
         for (const char* other : {"", "s", "secre", "secrets", "Secret", "secreT", "secretsecret"})
             CPPUNIT_ASSERT_MESSAGE(other, !secret.equals(other));
         CPPUNIT_ASSERT(!secret.equals(std::string_view("secret\0", 7)));
+    }
+
+    void a_text_with_a_secret_leaves_no_copy_of_it() {
+        constexpr std::string_view nul("\0", 1);
+        const std::string password(1000, 'x');
+        const auto text = secret_text({"joe", nul, password, nul, "and what stands behind it", nul});
+        CPPUNIT_ASSERT_EQUAL("joe" + std::string(nul) + password + std::string(nul) + "and what stands behind it" + std::string(nul), text);
+        CPPUNIT_ASSERT_EQUAL(text.size(), text.capacity());  // one that has grown has more
     }
 };
 
