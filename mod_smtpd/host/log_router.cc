@@ -5,8 +5,24 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 
 namespace smtpd::host {
+
+namespace {
+
+bool breaks_line(char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f'; }
+
+/// The text with control characters as quoted() shows them, up to `first` as it is.
+std::string in_one_line(std::string_view text, std::string_view::const_iterator first) {
+    std::string out(text.begin(), first);
+    for (; first != text.end(); ++first)
+        if (breaks_line(*first)) out += quoted(std::string_view(first, 1));
+        else out += *first;
+    return out;
+}
+
+}  // namespace
 
 thread_local LogRouter::Delivery* LogRouter::delivery_ = nullptr;
 
@@ -20,7 +36,22 @@ bool LogRouter::enabled(LogLevel level) const noexcept {
     return level <= up_to_ || (level <= LogLevel::warning && fallback_.enabled(level));
 }
 
+/// What others say (a database, an exception) may have line ends in it, behind which anything could look like a line of its own.
 void LogRouter::write(const LogLine& line) noexcept {
+    const auto* const first = std::find_if(line.text.begin(), line.text.end(), breaks_line);
+    if (first == line.text.end()) return write_line(line);
+    LogLine shown = line;
+    std::string text;
+    try {
+        text = in_one_line(line.text, first);
+        shown.text = text;
+    } catch (const std::bad_alloc&) {
+        shown.text = std::string_view(line.text.begin(), first);
+    }
+    write_line(shown);
+}
+
+void LogRouter::write_line(const LogLine& line) noexcept {
     if (outlets_.empty() || delivery_) return write_to_fallback(line);
     Delivery delivery{&line};
     delivery_ = &delivery;

@@ -2,7 +2,8 @@
 ///
 /// Without logging plugins every line goes to the fallback (httpd's ErrorLog). With some, each of them gets the lines up to its level and the
 /// fallback only warnings and worse. What is written while a logging plugin handles a line goes to the fallback alone. A line that a plugin hands on
-/// to the fallback (Setup::server_log()) is not written there twice. A plugin that throws is passed over, and its first fault is reported.
+/// to the fallback (Setup::server_log()) is not written there twice. A plugin that throws is passed over, and its first fault is reported. Control
+/// characters do not get through: a line is one line.
 /// Thread-safe once all plugins are added.
 #pragma once
 
@@ -61,6 +62,7 @@ private:
     };
     static thread_local Delivery* delivery_;
 
+    void write_line(const LogLine& line) noexcept;
     void write_to_fallback(const LogLine& line) noexcept;
     void deliver(Outlet& outlet, const LogLine& line) noexcept;
     void report_fault(Outlet& outlet, const char* what) noexcept;

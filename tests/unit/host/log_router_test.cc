@@ -33,6 +33,7 @@ class LogRouterTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_line_handed_on_to_the_server_log_is_there_once);
     CPPUNIT_TEST(a_line_logged_while_logging_goes_to_the_server_log_only);
     CPPUNIT_TEST(a_plugin_that_throws_is_passed_over_and_reported_once);
+    CPPUNIT_TEST(a_line_is_one_line_whatever_is_in_it);
     CPPUNIT_TEST_SUITE_END();
 
     fakes::FakeLog server_log_;
@@ -118,6 +119,24 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("good:a good:b "), written());
         CPPUNIT_ASSERT_EQUAL(string("(logging) bad: plugin fault: disk full (reported once)\n"), server_log_.to_string());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), counters_.fault.load());
+    }
+
+    void a_line_is_one_line_whatever_is_in_it() {
+        const struct {
+            string text, shown;
+        } rows[] = {{"a\nb", "a\\x0ab"}, {"ERROR:  no such table\nLINE 1: x\n", "ERROR:  no such table\\x0aLINE 1: x\\x0a"},
+                    {"a\r\n[x] forged", "a\\x0d\\x0a[x] forged"}, {string("\0\x1b[2J\x7f", 6), "\\x00\\x1b[2J\\x7f"}, {"\n", "\\x0a"},
+                    {"tab\tand j\xc3\xb6\\", "tab\tand j\xc3\xb6\\"}, {"", ""}};
+        for (const bool has_plugin : {false, true}) {
+            if (has_plugin) add("all", LogLevel::trace);
+            for (const auto& row : rows) {
+                written_.clear();
+                server_log_.clear();
+                router_.write(line(LogLevel::error, row.text));
+                CPPUNIT_ASSERT_EQUAL(row.shown, server_log_.last());
+                if (has_plugin) CPPUNIT_ASSERT_EQUAL("all:" + row.shown, written_.at(0));
+            }
+        }
     }
 };
 
