@@ -1,4 +1,4 @@
-dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb, libidn, libpam, libldap and libcurl, which are optional.
+dnl smtpd_libraries.m4: OpenSSL, c-ares, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb, libidn, libpam, libldap, libcurl and jansson, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
 AC_DEFUN([SMTPD_PKG], [
@@ -89,8 +89,8 @@ AC_DEFUN([SMTPD_CHECK_LDAP], [
   AC_SUBST([LDAP_LIBS])
 ])
 
-dnl SMTPD_CHECK_CURL: what the plugin auth/auth_oauth asks authorization servers with. Without it the plugin is built all the same, and says at configtest what is
-dnl missing.
+dnl SMTPD_CHECK_CURL, SMTPD_CHECK_JANSSON: what the plugin auth/auth_oauth asks authorization servers with, and reads their answers with. Without both the plugin is
+dnl built all the same, and says at configtest what is missing.
 AC_DEFUN([SMTPD_CHECK_CURL], [
   AC_REQUIRE([PKG_PROG_PKG_CONFIG])
   PKG_CHECK_MODULES([CURL], [libcurl >= 7.62], [
@@ -102,6 +102,19 @@ AC_DEFUN([SMTPD_CHECK_CURL], [
     AC_MSG_WARN([libcurl was not found, so the plugin auth/auth_oauth will not work: install libcurl4-openssl-dev (Debian, Ubuntu) or libcurl-devel (Fedora, RHEL)])
   ])
   AC_SUBST([CURL_CPPFLAGS])
+])
+
+AC_DEFUN([SMTPD_CHECK_JANSSON], [
+  AC_REQUIRE([PKG_PROG_PKG_CONFIG])
+  PKG_CHECK_MODULES([JANSSON], [jansson >= 2.8], [
+    smtpd_jansson=yes
+    JANSSON_CPPFLAGS="$JANSSON_CFLAGS -DHAVE_JANSSON"
+  ], [
+    smtpd_jansson="no (libjansson-dev or jansson-devel is missing)"
+    JANSSON_CPPFLAGS=
+    AC_MSG_WARN([jansson was not found, so the plugin auth/auth_oauth will not work: install libjansson-dev (Debian, Ubuntu) or jansson-devel (Fedora, RHEL)])
+  ])
+  AC_SUBST([JANSSON_CPPFLAGS])
 ])
 
 dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the package.

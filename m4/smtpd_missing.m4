@@ -33,7 +33,8 @@ mod_smtpd $PACKAGE_VERSION
   ident/geoip  $smtpd_maxminddb
   auth_pam     $smtpd_pam
   LDAP         $smtpd_ldap
-  auth_oauth   $smtpd_curl
+  libcurl      $smtpd_curl
+  jansson      $smtpd_jansson
   SASLprep     $smtpd_stringprep
   unit tests   $smtpd_have_cppunit
   server tests $smtpd_have_pytest

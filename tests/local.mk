@@ -149,7 +149,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/session_under_test.h \
 	tests/fakes/standard_error.h \
 	tests/fakes/temp_directory.h
-tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS) $(MAXMINDDB_CPPFLAGS) $(PAM_CPPFLAGS) $(LDAP_CPPFLAGS) $(CURL_CPPFLAGS)
+tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS) $(MAXMINDDB_CPPFLAGS) $(PAM_CPPFLAGS) $(LDAP_CPPFLAGS) $(CURL_CPPFLAGS) $(JANSSON_CPPFLAGS)
 tests_unit_tests_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_unit_tests_LDADD = $(core_libs) $(CPPUNIT_LIBS)
 tests_unit_tests_DEPENDENCIES = libsmtpd_core.la

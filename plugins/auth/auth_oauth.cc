@@ -30,7 +30,7 @@
 ///
 /// ## Limits
 ///
-/// A mod_smtpd that was built without libcurl says so at configtest.
+/// A mod_smtpd that was built without libcurl or jansson says so at configtest.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -60,19 +60,18 @@ struct AuthOauthOptions {
 
 }  // namespace smtpd::plugins
 
-#ifdef HAVE_CURL
+#if defined(HAVE_CURL) && defined(HAVE_JANSSON)
 
 #include <smtpd/files.h>
 #include <smtpd/text.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <map>
 #include <optional>
 #include <sstream>
 
 #include <curl/curl.h>
+#include <jansson.h>
 #include <openssl/evp.h>
 
 namespace smtpd::plugins {
@@ -80,128 +79,46 @@ namespace {
 
 constexpr std::size_t largest_answer = 64 * 1024;
 
-/// A member of a JSON object. Of a list only its strings are kept, of an object nothing.
-struct JsonValue {
-    std::optional<bool> truth;
-    std::optional<double> number;
-    std::vector<std::string> texts;
+struct FreeJson {
+    void operator()(json_t* value) const noexcept { json_decref(value); }
 };
-using JsonObject = std::map<std::string, JsonValue>;
 
-/// Reads one object (RFC 8259); a name that is there twice is a mistake.
-class JsonReader {
+/// The answer of a server: one JSON object (RFC 8259).
+class JsonObject {
 public:
-    explicit JsonReader(std::string_view text) : text_(text) {}
+    /// Anything else is nothing: a name that is there twice, text that is not UTF-8 or has a NUL, a number beyond doubles, and an answer nested deeper than 2048 levels
+    /// (the limit that jansson is built with, JSON_PARSER_MAX_DEPTH).
+    static std::optional<JsonObject> read(const std::string& text) {
+        Value root(json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, nullptr));
+        return json_is_object(root.get()) ? std::optional(JsonObject(std::move(root))) : std::nullopt;
+    }
 
-    std::optional<JsonObject> read() {
-        JsonObject object;
-        if (!read_object(&object)) return {};
-        skip_blanks();
-        return at_ == text_.size() ? std::optional(std::move(object)) : std::nullopt;
+    std::optional<bool> truth(const char* name) const {
+        const json_t* const value = json_object_get(root_.get(), name);
+        return json_is_boolean(value) ? std::optional(json_is_true(value)) : std::nullopt;
+    }
+    std::optional<double> number(const char* name) const {
+        const json_t* const value = json_object_get(root_.get(), name);
+        return json_is_number(value) ? std::optional(json_number_value(value)) : std::nullopt;
+    }
+    /// The text that a member is, or those that are in the list that it is.
+    std::vector<std::string> texts(const char* name) const {
+        const json_t* const value = json_object_get(root_.get(), name);
+        std::vector<std::string> found;
+        const auto add = [&found](const json_t* text) {
+            if (json_is_string(text)) found.emplace_back(json_string_value(text), json_string_length(text));
+        };
+        add(value);
+        for (std::size_t i = 0; i < json_array_size(value); ++i) add(json_array_get(value, i));
+        return found;
     }
 
 private:
-    static constexpr unsigned deepest = 32;
+    using Value = std::unique_ptr<json_t, FreeJson>;
+    explicit JsonObject(Value root) : root_(std::move(root)) {}
 
-    void skip_blanks() { at_ = std::min(text_.find_first_not_of(" \t\r\n", at_), text_.size()); }
-    bool take(char wanted) {
-        skip_blanks();
-        const bool is_there = at_ < text_.size() && text_[at_] == wanted;
-        at_ += is_there;
-        return is_there;
-    }
-    bool take_word(std::string_view word) {
-        const bool is_there = text_.substr(at_).starts_with(word);
-        if (is_there) at_ += word.size();
-        return is_there;
-    }
-
-    /// Its members go into `object` unless that is null.
-    bool read_object(JsonObject* object) {
-        if (!take('{') || ++depth_ > deepest) return false;
-        for (bool is_first = true; !take('}'); is_first = false) {
-            std::string name;
-            JsonValue value;
-            if ((!is_first && !take(',')) || !read_text(name) || !take(':') || !read_value(value)) return false;
-            if (object != nullptr && !object->emplace(std::move(name), std::move(value)).second) return false;
-        }
-        --depth_;
-        return true;
-    }
-    bool read_list(std::vector<std::string>& texts) {
-        if (!take('[') || ++depth_ > deepest) return false;
-        for (bool is_first = true; !take(']'); is_first = false) {
-            JsonValue value;
-            if ((!is_first && !take(',')) || !read_value(value)) return false;
-            if (value.texts.size() == 1) texts.push_back(std::move(value.texts[0]));
-        }
-        --depth_;
-        return true;
-    }
-    bool read_value(JsonValue& value) {
-        skip_blanks();
-        const char first = at_ < text_.size() ? text_[at_] : '\0';
-        if (first == '{') return read_object(nullptr);
-        if (first == '[') return read_list(value.texts);
-        if (first == '"') return read_text(value.texts.emplace_back());
-        if (take_word("null")) return true;
-        if (first == 't' || first == 'f') return take_word(value.truth.emplace(first == 't') ? "true" : "false");
-        return read_number(value.number.emplace());
-    }
-    bool read_number(double& number) {
-        const auto digits = text_.substr(at_, text_.find_first_not_of("0123456789+-.eE", at_) - at_);
-        const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-        at_ += digits.size();
-        return !digits.empty() && status == std::errc() && end == digits.data() + digits.size();
-    }
-    bool read_text(std::string& out) {
-        if (!take('"')) return false;
-        while (at_ < text_.size() && text_[at_] != '"') {
-            const char c = text_[at_++];
-            if (static_cast<unsigned char>(c) < ' ') return false;
-            if (c != '\\') out += c;
-            else if (!read_escape(out)) return false;
-        }
-        return take_word("\"");
-    }
-    bool read_escape(std::string& out) {
-        constexpr std::string_view names = "\"\\/bfnrt", meanings = "\"\\/\b\f\n\r\t";
-        const char c = at_ < text_.size() ? text_[at_++] : '\0';
-        if (const auto which = names.find(c); which != names.npos) return out += meanings[which], true;
-        unsigned code = 0, low = 0;
-        if (c != 'u' || !read_code(code) || (code >= 0xdc00 && code < 0xe000)) return false;
-        if (code >= 0xd800 && code < 0xdc00) {
-            if (!take_word("\\u") || !read_code(low) || low < 0xdc00 || low >= 0xe000) return false;
-            code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-        }
-        append_utf8(out, code);
-        return true;
-    }
-    bool read_code(unsigned& code) {
-        const auto digits = text_.substr(at_, 4);
-        const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
-        at_ += digits.size();
-        return digits.size() == 4 && status == std::errc() && end == digits.data() + 4;
-    }
-    static void append_utf8(std::string& out, unsigned code) {
-        const auto add = [&out](unsigned octet) { out += static_cast<char>(octet); };
-        if (code < 0x80) return add(code);
-        if (code < 0x800) add(0xc0 | code >> 6);
-        else if (code < 0x10000) add(0xe0 | code >> 12), add(0x80 | (code >> 6 & 63));
-        else add(0xf0 | code >> 18), add(0x80 | (code >> 12 & 63)), add(0x80 | (code >> 6 & 63));
-        add(0x80 | (code & 63));
-    }
-
-    const std::string_view text_;
-    std::size_t at_ = 0;
-    unsigned depth_ = 0;
+    Value root_;
 };
-
-/// The strings of a member.
-std::vector<std::string> texts_of(const JsonObject& object, const std::string& name) {
-    const auto found = object.find(name);
-    return found != object.end() ? found->second.texts : std::vector<std::string>();
-}
 
 /// As application/x-www-form-urlencoded has it.
 std::string encoded(const std::string& text) {
@@ -293,7 +210,7 @@ private:
                 hook.log(LogLevel::error, "error: {}", answer.error().what);
                 return denysoft();
             }
-            if (!answer->at("active").truth.value()) return declined();
+            if (!answer->truth("active").value()) return declined();
             const auto problem = problem_of(hook, *answer);
             if (!problem.empty()) {
                 hook.log(LogLevel::info, "the token {}", problem);
@@ -341,27 +258,27 @@ private:
     // ---- what an answer means
 
     static std::optional<double> seconds_left(const AuthHook& hook, const JsonObject& answer) {
-        const auto end = answer.find("exp");
-        if (end == answer.end() || !end->second.number) return {};
-        return *end->second.number - std::chrono::duration<double>(hook.clock().wall().time_since_epoch()).count();
+        const auto end = answer.number("exp");
+        if (!end) return {};
+        return *end - std::chrono::duration<double>(hook.clock().wall().time_since_epoch()).count();
     }
     std::string login_of(const JsonObject& answer) const {
         for (const auto& name : options_.username)
-            if (const auto texts = texts_of(answer, name); texts.size() == 1 && !texts[0].empty()) return texts[0];
+            if (const auto texts = answer.texts(name.c_str()); texts.size() == 1 && !texts[0].empty()) return texts[0];
         return {};
     }
     /// Why an active token is not good, or "".
     std::string problem_of(const AuthHook& hook, const JsonObject& answer) const {
         if (const auto left = seconds_left(hook, answer); left && *left <= 0) return "has expired";
         std::vector<std::string> scopes;
-        for (const auto& text : texts_of(answer, "scope")) {
+        for (const auto& text : answer.texts("scope")) {
             std::istringstream words(text);
             for (std::string word; words >> word;) scopes.push_back(word);
         }
         const auto has = [](const std::vector<std::string>& list, const std::string& word) { return std::find(list.begin(), list.end(), word) != list.end(); };
         for (const auto& scope : options_.scope)
             if (!has(scopes, scope)) return "has not the scope " + scope;
-        const auto audiences = texts_of(answer, "aud");
+        const auto audiences = answer.texts("aud");
         const bool is_for_us = std::any_of(options_.audience.begin(), options_.audience.end(), [&](const std::string& own) { return has(audiences, own); });
         if (!options_.audience.empty() && !is_for_us) return "is for another audience";
         return login_of(answer).empty() ? "has no user" : "";
@@ -388,9 +305,8 @@ private:
         long code = 0;
         curl_easy_getinfo(request.get(), CURLINFO_RESPONSE_CODE, &code);
         if (code != 200) return Error{ErrorCode::unavailable, format_text("{}: the answer is {}", options_.endpoint, code), 0};
-        auto object = JsonReader(answer).read();
-        const bool says_it = object && object->contains("active") && object->at("active").truth;
-        if (!says_it) return Error{ErrorCode::unavailable, format_text("{}: the answer is not that of RFC 7662", options_.endpoint), 0};
+        auto object = JsonObject::read(answer);
+        if (!object || !object->truth("active")) return Error{ErrorCode::unavailable, format_text("{}: the answer is not that of RFC 7662", options_.endpoint), 0};
         return std::move(*object);
     }
 
@@ -425,7 +341,7 @@ class AuthOauth final : public Plugin {
 public:
     using Options = AuthOauthOptions;
 
-    AuthOauth(Setup& setup, const Options&) { setup.error("mod_smtpd was built without libcurl, which this plugin needs"); }
+    AuthOauth(Setup& setup, const Options&) { setup.error("mod_smtpd was built without libcurl or jansson, and this plugin needs both"); }
 };
 
 }  // namespace smtpd::plugins

@@ -203,8 +203,8 @@ def test_tokens_are_asked_about(make_server, mechanism):
         smtp = server.smtp(f'SmtpPlugin auth/auth_oauth {options} client_file="{server.root}/client"\n{PLUGINS}', CLEAR)
         unknown = server.smtp(f'SmtpPlugin auth/auth_oauth {options} client_file="{server.root}/unknown-client"\n{PLUGINS}', CLEAR, name="unknown.example.com")
         untrusted = server.smtp(f'SmtpPlugin auth/auth_oauth {url} client_file="{server.root}/client"\n{PLUGINS}', CLEAR, name="untrusted.example.com")
-        if "mod_smtpd was built without libcurl" in server.configtest()[1]:
-            pytest.skip("this build has no libcurl")
+        if "mod_smtpd was built without libcurl or jansson" in server.configtest()[1]:
+            pytest.skip("this build has no libcurl or no jansson")
         server.expect_log("error: https://localhost:[0-9]+/introspect: the answer is 401")
         server.expect_log("error: https://localhost:[0-9]+/introspect: (?!the answer)")
         server.start()

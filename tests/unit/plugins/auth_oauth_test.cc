@@ -13,7 +13,7 @@ using fakes::LocalDaemon;
 using fakes::PluginUnderTest;
 using namespace std::string_literals;
 
-#ifdef HAVE_CURL
+#if defined(HAVE_CURL) && defined(HAVE_JANSSON)
 
 std::string http(const std::string& body, const std::string& status = "200 OK") {
     return "HTTP/1.1 " + status + "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
@@ -71,6 +71,7 @@ public:
             {R"({"active":true,"username":["joe","ann"]})", "", "(deny)"},
             {R"({"active":true,"username":"joe","exp":1})", "", "(deny)"},
             {R"({"active":true,"username":"joe","exp":9e15})", "", "joe"},
+            {R"({"active":true,"username":"joe","exp":99999999999999999999})", "", "joe"},
             {R"({"active":true,"username":"j\u00f6\ud83d\ude00\"\\\/"})", "", "j\xc3\xb6\xf0\x9f\x98\x80\"\\/"},
             {R"({"active":true,"sub":"1","email":"joe@example.com"})", "username=email username=sub", "joe@example.com"},
             {R"({"active":true,"sub":"1","username":"joe"})", "username=email username=sub", "1"},
@@ -99,7 +100,8 @@ public:
         for (const auto* const body : {"", "true", "[]", "{}", "{", "active", R"({"active":"true"})", R"({"active":1})", R"({"active":null})", R"({"active":true}x)", R"({"active":true,})",
                                        R"({"active":tru})", R"({"active":false,"active":true,"username":"joe"})", R"({"active":true "username":"joe"})", R"({"active":true,"x":"\x"})",
                                        R"({"active":true,"x":"\ud800"})", R"({"active":true,"x":"\udc00"})", R"({"active":true,"x":"\u12g4"})", "{\"active\":true,\"x\":\"\n\"}", R"({"active":true,"x":1-})",
-                                       R"({"active":true,"x":[1 2]})", R"({"active":true,"x":"abc)"})
+                                       R"({"active":true,"x":[1 2]})", R"({"active":true,"x":"abc)", R"({"active":true,"username":"joe\u0000"})", "{\"active\":true,\"username\":\"j\xf6\"}", R"({"active":true,"exp":1e999})",
+                                       R"({"active":true,"username":"joe","x":{"y":1,"y":2}})"})
             answers.push_back(http(body));
         answers.push_back(http(R"({"active":true,"x":)" + std::string(5000, '[') + std::string(5000, ']') + "}"));
         for (const auto& answer : answers) {
@@ -213,13 +215,13 @@ CPPUNIT_TEST_SUITE_REGISTRATION(AuthOauthTest);
 
 class AuthOauthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AuthOauthTest);
-    CPPUNIT_TEST(without_the_library_configtest_says_so);
+    CPPUNIT_TEST(without_the_libraries_configtest_says_so);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void without_the_library_configtest_says_so() {
+    void without_the_libraries_configtest_says_so() {
         const PluginUnderTest plugin("auth/auth_oauth", "https://login.example.com/introspect");
-        CPPUNIT_ASSERT(plugin.problems().find("mod_smtpd was built without libcurl") != std::string::npos);
+        CPPUNIT_ASSERT(plugin.problems().find("mod_smtpd was built without libcurl or jansson") != std::string::npos);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(AuthOauthTest);
