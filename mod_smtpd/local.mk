@@ -138,6 +138,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/cares_resolver.cc \
 	mod_smtpd/net/cares_resolver.h \
 	mod_smtpd/net/client_socket.cc \
+	mod_smtpd/net/client_tls.cc \
+	mod_smtpd/net/client_tls.h \
 	mod_smtpd/net/dns.cc \
 	mod_smtpd/net/dns_cache.cc \
 	mod_smtpd/net/dns_cache.h \

@@ -45,6 +45,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/message/stored_message_test.cc \
 	tests/unit/net/cares_resolver_test.cc \
 	tests/unit/net/client_socket_test.cc \
+	tests/unit/net/client_tls_test.cc \
 	tests/unit/net/dns_cache_test.cc \
 	tests/unit/net/dns_message_test.cc \
 	tests/unit/net/dns_test.cc \
@@ -128,6 +129,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/trial/trial_test.cc \
 	tests/fakes/answer_text.h \
 	tests/fakes/cdb_file.h \
+	tests/fakes/certificates.h \
 	tests/fakes/dns_packet.h \
 	tests/fakes/fake_clients.h \
 	tests/fakes/fake_clock.h \
@@ -148,7 +150,8 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/scram_client.h \
 	tests/fakes/session_under_test.h \
 	tests/fakes/standard_error.h \
-	tests/fakes/temp_directory.h
+	tests/fakes/temp_directory.h \
+	tests/fakes/tls_server_end.h
 tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS) $(MAXMINDDB_CPPFLAGS) $(PAM_CPPFLAGS) $(LDAP_CPPFLAGS) $(CURL_CPPFLAGS) $(JANSSON_CPPFLAGS)
 tests_unit_tests_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_unit_tests_LDADD = $(core_libs) $(CPPUNIT_LIBS)

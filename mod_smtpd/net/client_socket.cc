@@ -1,6 +1,8 @@
 /// client_socket.cc: see client_socket.h.
 #include <smtpd/client_socket.h>
 
+#include "net/client_tls.h"
+
 #include <smtpd/format.h>
 
 #include <algorithm>
@@ -26,6 +28,19 @@ FileDescriptor make_socket(int family) { return FileDescriptor(::socket(family, 
 
 ClientSocket::ClientSocket(FileDescriptor socket, std::string peer, Duration time)
     : socket_(std::move(socket)), peer_(std::move(peer)), time_(time), deadline_(std::chrono::steady_clock::now() + time) {}
+
+ClientSocket::~ClientSocket() { say_end(); }
+ClientSocket::ClientSocket(ClientSocket&& other) noexcept = default;
+ClientSocket& ClientSocket::operator=(ClientSocket&& other) noexcept {
+    std::swap(socket_, other.socket_);
+    std::swap(peer_, other.peer_);
+    std::swap(time_, other.time_);
+    std::swap(deadline_, other.deadline_);
+    std::swap(ahead_, other.ahead_);
+    std::swap(name_, other.name_);
+    std::swap(tls_, other.tls_);
+    return *this;
+}
 
 Error ClientSocket::timed_out() const {
     return {ErrorCode::timeout, format_text("{} did not answer within {} ms", peer_, time_.count())};
@@ -95,7 +110,74 @@ Result<ClientSocket> ClientSocket::connect_tcp(const IpAddress& address, std::ui
     return client;
 }
 
+Result<ClientSocket> ClientSocket::connect_tcp(const std::vector<IpAddress>& addresses, std::uint16_t port, Duration time) {
+    const auto deadline = std::chrono::steady_clock::now() + time;
+    Error problem{ErrorCode::unavailable, "there is no address to connect to", 0};
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        const auto left = std::chrono::ceil<Duration>(deadline - std::chrono::steady_clock::now());
+        auto client = connect_tcp(addresses[i], port, left / static_cast<Duration::rep>(addresses.size() - i));
+        if (client) {
+            client->time_ = time;
+            client->deadline_ = deadline;
+            return client;
+        }
+        problem = client.error();
+    }
+    return problem;
+}
+
+// ---- TLS
+
+template <class Operation>
+Result<bool> ClientSocket::make_step(Operation operation) {
+    char buffer[4096];
+    for (;;) {
+        const auto step = operation();
+        const auto sent = send_octets(tls_->take_output());
+        if (step == ClientTls::Step::failed) return tls_failed();  // whether the alert has gone out or not
+        if (!sent) return sent.error();
+        if (step != ClientTls::Step::needs_input) return step == ClientTls::Step::done;
+        const auto got = receive_octets(buffer, sizeof buffer);
+        if (!got) return got.error();
+        if (*got == 0) return Error{ErrorCode::unavailable, format_text("{} closed in the middle of TLS", peer_)};
+        tls_->feed({buffer, *got});
+    }
+}
+
+Error ClientSocket::tls_failed() const {
+    if (tls_->is_about_certificate()) return {ErrorCode::unavailable, format_text("{} has no good certificate for {}: {}", peer_, name_, tls_->why()), 0};
+    return {ErrorCode::unavailable, format_text("TLS with {} fails: {}", peer_, tls_->why()), 0};
+}
+
+Result<void> ClientSocket::start_tls(const TlsTrust& trust, const std::string& name) {
+    if (!ahead_.empty()) return Error{ErrorCode::unavailable, format_text("{} sent something before TLS began", peer_), 0};
+    name_ = name;
+    tls_ = ClientTls::make(trust.context_.get(), name);
+    if (!tls_) return Error{ErrorCode::unavailable, format_text("TLS with {} cannot begin: no memory, or no such name as \"{}\"", peer_, name), 0};
+    const auto made = make_step([this] { return tls_->handshake(); });
+    if (!made) return made.error();
+    if (!*made) return Error{ErrorCode::unavailable, format_text("{} closed in the middle of TLS", peer_), 0};
+    return {};
+}
+
+void ClientSocket::say_end() noexcept {
+    if (!tls_ || !socket_) return;
+    tls_->finish_sending();
+    const std::string end = tls_->take_output();
+    (void)::send(socket_.get(), end.data(), end.size(), MSG_NOSIGNAL);
+}
+
+// ---- octets
+
 Result<void> ClientSocket::send(std::string_view bytes) {
+    if (!tls_) return send_octets(bytes);
+    constexpr std::size_t most = 64 * 1024;  // at a time, so that what is encrypted and not yet sent stays small
+    for (; !bytes.empty(); bytes.remove_prefix(std::min(most, bytes.size())))
+        if (const auto sent = make_step([&] { return tls_->send(bytes.substr(0, most)); }); !sent) return sent.error();
+    return {};
+}
+
+Result<void> ClientSocket::send_octets(std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent > 0) bytes.remove_prefix(static_cast<std::size_t>(sent));
@@ -112,6 +194,14 @@ Result<std::size_t> ClientSocket::receive_some(char* buffer, std::size_t size) {
         ahead_.erase(0, count);
         return count;
     }
+    if (!tls_) return receive_octets(buffer, size);
+    std::size_t got = 0;
+    const auto made = make_step([&] { return tls_->receive(buffer, size, got); });
+    if (!made) return made.error();
+    return *made ? got : 0;
+}
+
+Result<std::size_t> ClientSocket::receive_octets(char* buffer, std::size_t size) {
     for (;;) {
         if (auto waited = wait_for(POLLIN); !waited) return waited.error();
         const ssize_t got = ::recv(socket_.get(), buffer, size, 0);
@@ -150,6 +240,7 @@ Result<std::string> ClientSocket::receive_line(std::size_t limit) {
 }
 
 Result<void> ClientSocket::finish_sending() {
+    say_end();
     if (::shutdown(socket_.get(), SHUT_WR) != 0) return unavailable("cannot send to", errno);
     return {};
 }

@@ -9,7 +9,14 @@
 /// One that has more to say is given its turns: "" stands for the greeting, which comes at once; the other replies for what they are replies to.
 ///
 ///     LocalDaemon imap(LocalDaemon::Turns{{"", "* OK ready\r\n"}, {"\r\n", "a OK\r\n"}});
+///
+/// In a turn with the reply `handshake` TLS begins, which takes a certificate (certificates.h):
+///
+///     LocalDaemon imaps(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", "* OK ready\r\n"}}, authority.issue("DNS:localhost"));
 #pragma once
+
+#include "fakes/certificates.h"
+#include "fakes/tls_server_end.h"
 
 #include <smtpd/files.h>
 
@@ -44,10 +51,15 @@ public:
     };
     using Turns = std::vector<Turn>;
     inline static const std::string hang_up = "(hang up)";
+    inline static const std::string handshake = "(handshake)";
+    inline static const std::string say_goodbye = "(say goodbye)";  ///< the end of TLS, and of the connection
+    inline static const std::string new_handshake = "(new handshake)";  ///< before TLS 1.3: the server asks for one; later, for new keys
 
     LocalDaemon(const std::string& path, Answer answer) : answer_(std::move(answer)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on(path); }
     explicit LocalDaemon(Answer answer) : answer_(std::move(answer)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on_loopback(); }
     LocalDaemon(const std::string& path, Turns turns) : turns_(std::move(turns)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on(path); }
+    LocalDaemon(Turns turns, TlsServerIdentity identity)
+        : turns_(std::move(turns)), identity_(std::move(identity)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on_loopback(); }
     explicit LocalDaemon(Turns turns) : turns_(std::move(turns)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on_loopback(); }
     ~LocalDaemon() {
         ends_ = true;
@@ -59,6 +71,11 @@ public:
     std::vector<std::string> requests() const {
         const std::lock_guard lock(mutex_);
         return requests_;
+    }
+    /// The names that clients have asked for in a handshake (SNI); "" for none.
+    std::vector<std::string> names() const {
+        const std::lock_guard lock(mutex_);
+        return names_;
     }
 
 private:
@@ -94,6 +111,7 @@ private:
         while (readable(listener_.get())) {
             const FileDescriptor client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
             turns_.empty() ? answer(client.get()) : converse(client.get());
+            tls_.reset();
         }
     }
 
@@ -118,19 +136,33 @@ private:
             answered = request.size();
             if (&turn == &turns_.back()) remember(request);
             if (turn.reply == hang_up) return;
-            send(client, turn.reply);
+            if (turn.reply == say_goodbye) return tls_->say_end();
+            if (turn.reply == new_handshake) tls_->ask_for_new_keys();
+            else if (turn.reply != handshake) send(client, turn.reply);
+            else if (!begin_tls(client)) return;
         }
         while (receive(client, request)) {}
     }
 
+    bool begin_tls(int client) {
+        tls_ = std::make_unique<TlsServerEnd>(identity_, client, [this](int socket) { return readable(socket); });
+        const bool is_made = tls_->handshake();
+        const std::lock_guard lock(mutex_);
+        names_.push_back(tls_->name());
+        return is_made;
+    }
     /// More of what the client says; false when there is no more.
     bool receive(int client, std::string& request) const {
+        if (tls_) return tls_->receive(request);
         char buffer[4096];
         const ssize_t got = readable(client) ? ::recv(client, buffer, sizeof buffer, 0) : 0;
         if (got > 0) request.append(buffer, static_cast<std::size_t>(got));
         return got > 0;
     }
-    static void send(int client, const std::string& reply) { ::send(client, reply.data(), reply.size(), MSG_NOSIGNAL); }
+    void send(int client, const std::string& reply) const {
+        if (tls_) tls_->send(reply);
+        else ::send(client, reply.data(), reply.size(), MSG_NOSIGNAL);
+    }
     void remember(const std::string& request) {
         const std::lock_guard lock(mutex_);
         requests_.push_back(request);
@@ -138,11 +170,14 @@ private:
 
     const Answer answer_;
     const Turns turns_;
+    const TlsServerIdentity identity_;
     FileDescriptor listener_;
     std::uint16_t port_ = 0;
     std::atomic<bool> ends_ = false;
     mutable std::mutex mutex_;
     std::vector<std::string> requests_;
+    std::vector<std::string> names_;
+    std::unique_ptr<TlsServerEnd> tls_;  ///< with the client that is served
     std::thread thread_;
 };
 

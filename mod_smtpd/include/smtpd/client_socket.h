@@ -6,6 +6,11 @@
 /// The time is for the whole conversation: connecting, and all that is sent and received after it. When it has passed, every call is an Error with
 /// ErrorCode::timeout; a peer that is not there, or closes too early, is ErrorCode::unavailable. The thread waits meanwhile. The texts of errors name
 /// the peer. One thread at a time uses a socket.
+///
+/// A peer on another machine, or one that asks for it, is spoken to through TLS, from the first octet or from where its protocol has it:
+///
+///     const auto trust = TlsTrust::load("");                                      // while the configuration is read
+///     if (auto begun = daemon->start_tls(*trust, "imap.example.com"); !begun) return error("{}", begun.error().what);
 #pragma once
 
 #include <smtpd/api.h>
@@ -17,25 +22,57 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
+
+struct ssl_ctx_st;
 
 namespace smtpd {
+
+class ClientTls;
+
+/// Whose certificates are taken. Made while the configuration is read; a value that is copied cheaply, and that all threads may use at once.
+class SMTPD_API TlsTrust {
+public:
+    /// The certificates in a file (PEM): those of authorities, or the one that a peer itself shows. With "" it is the authorities that the system trusts. A file
+    /// that cannot be read, or has none, is an Error.
+    static Result<TlsTrust> load(const std::string& ca_file);
+
+private:
+    friend class ClientSocket;
+    TlsTrust() = default;
+
+    std::shared_ptr<ssl_ctx_st> context_;
+};
 
 class SMTPD_API ClientSocket {
 public:
     /// A stream socket of this machine, by its path.
     static Result<ClientSocket> connect_local(const std::string& path, Duration time);
     static Result<ClientSocket> connect_tcp(const IpAddress& address, std::uint16_t port, Duration time);
+    /// The first of these addresses that can be connected to; each has an equal share of the time that is left for that. The Error is that of the last one.
+    static Result<ClientSocket> connect_tcp(const std::vector<IpAddress>& addresses, std::uint16_t port, Duration time);
+    ~ClientSocket();
+    ClientSocket(ClientSocket&& other) noexcept;
+    ClientSocket& operator=(ClientSocket&& other) noexcept;
+
+    /// Makes the handshake of TLS (1.2 or later, without renegotiation); all that is sent and received afterwards is encrypted. `name`, a host name without
+    /// a final dot or an address, is what the peer's certificate has to be for, and by somebody whom `trust` has; a host name is also what the peer is asked for (SNI).
+    ///
+    /// A certificate that is not good, a peer that does not speak TLS, and octets that have come before it are an Error with ErrorCode::unavailable; nothing but
+    /// the destructor may be called after it. (What is read ahead belongs to nobody: it may be anybody's who can write into the connection.)
+    Result<void> start_tls(const TlsTrust& trust, const std::string& name);
 
     Result<void> send(std::string_view bytes);
     /// Exactly that many octets.
     Result<std::string> receive(std::size_t size);
     /// The next line without its LF or CRLF; one of more than `limit` octets, or cut short by the peer, is an Error.
     Result<std::string> receive_line(std::size_t limit);
-    /// Nothing more will be sent; the peer sees the end.
+    /// Nothing more will be sent; the peer sees the end. (TLS has an end of its own, which is sent here and when the socket is closed.)
     Result<void> finish_sending();
-    /// All octets until the peer closes; more than `limit` are an Error.
+    /// All octets until the peer closes; more than `limit` are an Error. So is, with TLS, an end that the peer has not announced: anybody can make it.
     Result<std::string> receive_all(std::size_t limit);
 
 private:
@@ -48,12 +85,23 @@ private:
     Result<void> connect(const void* address, unsigned size);
     /// What comes next, at most `size` octets; none when the peer has closed.
     Result<std::size_t> receive_some(char* buffer, std::size_t size);
+    /// The same on the wire, below TLS.
+    Result<void> send_octets(std::string_view bytes);
+    Result<std::size_t> receive_octets(char* buffer, std::size_t size);
+    /// Repeats a step of TLS until it is made, with what has to go out and come in for it; whether it is done, and not the end.
+    template <class Operation>
+    Result<bool> make_step(Operation operation);
+    Error tls_failed() const;
+    /// Tells the peer that nothing more comes, as far as that needs no waiting.
+    void say_end() noexcept;
 
     FileDescriptor socket_;
     std::string peer_;  ///< how it is called in texts
     Duration time_;
     MonotonicTime deadline_;
     std::string ahead_;  ///< received behind the end of a line
+    std::string name_;   ///< that the certificate has to be for
+    std::unique_ptr<ClientTls> tls_;
 };
 
 }  // namespace smtpd

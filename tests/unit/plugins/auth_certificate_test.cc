@@ -1,10 +1,9 @@
 /// auth_certificate_test.cc: who a client is by its certificate: names in it, names in the list, and names that are tricks.
+#include "fakes/certificates.h"
 #include "fakes/fake_tls.h"
 #include "fakes/plugin_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 namespace smtpd {
 namespace {
@@ -16,17 +15,10 @@ const std::string fingerprint(64, 'a');
 
 /// A certificate with these common names, an e-mail address in the subject, and these in the subjectAltName, in PEM. Nobody looks at the signature here.
 std::string certificate(const std::vector<std::string>& common_names, const std::vector<std::string>& emails) {
-    const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
-    const std::unique_ptr<X509, void (*)(X509*)> made(X509_new(), X509_free);
-    X509_set_version(made.get(), X509_VERSION_3);
-    X509_set_pubkey(made.get(), key.get());
-    X509_gmtime_adj(X509_getm_notBefore(made.get()), 0);
-    X509_gmtime_adj(X509_getm_notAfter(made.get()), 3600);
-    const auto add = [&made](const char* field, int type, const std::string& value) {
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(made.get()), field, type, reinterpret_cast<const unsigned char*>(value.data()), static_cast<int>(value.size()), -1, 0);
-    };
-    for (const auto& name : common_names) add("CN", MBSTRING_UTF8, name);
-    add("emailAddress", MBSTRING_ASC, "subject@example.com");
+    const fakes::Key key = fakes::make_key();
+    const fakes::X509Certificate made = fakes::begin_certificate(key.get());
+    for (const auto& name : common_names) fakes::add_to_subject(made.get(), "CN", MBSTRING_UTF8, name);
+    fakes::add_to_subject(made.get(), "emailAddress", MBSTRING_ASC, "subject@example.com");
     const std::unique_ptr<GENERAL_NAMES, void (*)(GENERAL_NAMES*)> names(GENERAL_NAMES_new(), GENERAL_NAMES_free);
     for (const auto& email : emails) {
         ASN1_IA5STRING* const text = ASN1_IA5STRING_new();
@@ -36,12 +28,8 @@ std::string certificate(const std::vector<std::string>& common_names, const std:
         sk_GENERAL_NAME_push(names.get(), name);
     }
     if (!emails.empty()) X509_add1_ext_i2d(made.get(), NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT);
-    CPPUNIT_ASSERT(X509_sign(made.get(), key.get(), EVP_sha256()) > 0);
-    const std::unique_ptr<BIO, int (*)(BIO*)> out(BIO_new(BIO_s_mem()), BIO_free);
-    CPPUNIT_ASSERT_EQUAL(1, PEM_write_bio_X509(out.get(), made.get()));
-    char* octets = nullptr;
-    const long size = BIO_get_mem_data(out.get(), &octets);
-    return {octets, static_cast<std::size_t>(size)};
+    fakes::sign(made.get(), key.get());
+    return fakes::pem_of(made.get());
 }
 
 Tls shown(std::string subject, std::string pem, bool is_verified = true) {
