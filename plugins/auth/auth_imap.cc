@@ -4,16 +4,26 @@
 ///
 ///     SmtpPlugin auth/auth_imap localhost
 ///     SmtpPlugin auth/auth_imap /run/imap.sock
+///     SmtpPlugin auth/auth_imap imap.example.com tls=imaps
 ///
-/// The server is on this machine, at a loopback address or a local socket, because the password goes to it without TLS; to an IMAP server that is elsewhere, stunnel
-/// or a proxy of Dovecot's leads. For a Dovecot on this machine auth/auth_dovecot is the shorter way: it knows the client's address and can tell trouble from a wrong password.
+/// For a Dovecot on this machine auth/auth_dovecot is the shorter way: it knows the client's address and can tell trouble from a wrong password.
+///
+/// ## TLS
+///
+/// With `tls=imaps` the connection is encrypted from the first octet (port 993), with `tls=starttls` before anything is said that matters (port 143, RFC 2595). Without
+/// it, the server has to be on this machine, at a loopback address or a local socket.
+///
+/// The server has to show a certificate for `host`, the name or the address, by an authority of `ca_file`, or by one that the system trusts; `ca_file` may also have the
+/// server's own certificate. A name is looked up in the DNS (`SmtpResolver`), not in `/etc/hosts`; IPv4 comes first.
+///
+/// ## Mechanisms
 ///
 /// It wants the password itself, so PLAIN and LOGIN are offered. Most IMAP servers hold a refusal back for some seconds, during which this thread waits: `timeout` has
 /// to be longer.
 ///
 /// ## When the server cannot say
 ///
-/// A server that is down, slow (`timeout`), does not take passwords (LOGINDISABLED) or speaks something else is 454 4.7.0. So is a `NO` that says it is no refusal: with
+/// A server that is down, slow (`timeout`), whose name the DNS does not tell, that does not begin TLS or has no good certificate, does not take passwords (LOGINDISABLED) or speaks something else is 454 4.7.0. So is a `NO` that says it is no refusal: with
 /// UNAVAILABLE, SERVERBUG, LIMIT, INUSE, PRIVACYREQUIRED or CONTACTADMIN (RFC 5530).
 ///
 /// ## Replies
@@ -22,13 +32,14 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Names and passwords with blanks, quotes or letters beyond ASCII are sent as they are. A server that is down is 454 instead of 535. One that is not on this machine is
-/// an error of configtest; there, passwords were sent to it in the clear.
+/// Names and passwords with blanks, quotes or letters beyond ASCII are sent as they are. A server that is down is 454 instead of 535. One that is not on this machine needs
+/// `tls`; there, passwords were sent to it in the clear.
 #include <smtpd/client_socket.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 namespace smtpd::plugins {
@@ -36,6 +47,7 @@ namespace {
 
 constexpr std::size_t longest_line = 8192;
 constexpr unsigned most_lines = 100;  ///< that are no answer to us, before one
+constexpr std::size_t most_addresses = 8;
 
 Error nonsense(std::string_view what) { return Error{ErrorCode::unavailable, format_text("the IMAP server {}", what), 0}; }
 
@@ -73,12 +85,28 @@ class Imap {
 public:
     explicit Imap(ClientSocket& socket) : socket_(socket) {}
 
-    Result<void> greeting() {
+    /// `is_final`: nothing comes before the password.
+    Result<void> greeting(bool is_final) {
         const auto line = socket_.receive_line(longest_line);
         if (!line) return line.error();
         if (!starts_with(*line, "* OK")) return nonsense("does not greet with OK");
-        if (ascii_lower(*line).find("logindisabled") != std::string::npos) return nonsense("takes no passwords here (LOGINDISABLED)");
-        return {};
+        return is_final ? look_for_refusal(*line) : Result<void>();
+    }
+
+    /// What was said before TLS does not count behind it, so the server is asked again what it takes (RFC 2595 3).
+    Result<void> start_tls(const TlsTrust& trust, const std::string& name) {
+        if (auto sent = socket_.send("s STARTTLS\r\n"); !sent) return sent;
+        const auto line = answer();
+        if (!line) return line.error();
+        if (!starts_with(*line, "s OK")) return nonsense("does not begin TLS");
+        if (auto begun = socket_.start_tls(trust, name); !begun) return begun;
+        if (auto sent = socket_.send("c CAPABILITY\r\n"); !sent) return sent;
+        Result<void> taken;
+        const auto done = answer([&](const std::string& said) {
+            if (taken) taken = look_for_refusal(said);
+        });
+        if (!done) return done.error();
+        return starts_with(*done, "c OK") ? taken : nonsense("does not understand CAPABILITY");
     }
 
     /// Whether the password is right.
@@ -123,12 +151,18 @@ private:
         return {};
     }
 
-    /// The next line for us.
-    Result<std::string> answer() {
+    static Result<void> look_for_refusal(std::string_view capabilities) {
+        if (ascii_lower(capabilities).find("logindisabled") == std::string::npos) return {};
+        return nonsense("takes no passwords here (LOGINDISABLED)");
+    }
+
+    /// The next line for us; `other` gets those before it.
+    Result<std::string> answer(const std::function<void(const std::string&)>& other = {}) {
         for (unsigned i = 0; i < most_lines; ++i) {
             auto line = socket_.receive_line(longest_line);
             if (!line || !line->starts_with('*')) return line;
             if (starts_with(*line, "* BYE")) return nonsense("says BYE");
+            if (other) other(*line);
         }
         return nonsense("says much, and does not answer");
     }
@@ -142,49 +176,104 @@ class AuthImap final : public Plugin {
 public:
     static constexpr bool reads_body = false;
 
+    enum class Security { off, starttls, imaps };
+
     struct Options {
         std::string host;
-        unsigned port = 143;
+        unsigned port = 0;
+        Security tls = Security::off;
+        std::string ca_file;
         Duration timeout = std::chrono::seconds(20);
         static OptionTable table() {
-            return {option("host", &Options::host, "the IMAP server: an address of this machine, `localhost`, or the path of a local socket").positional(0).required(),
-                    option("port", &Options::port, "its port").range("1", "65535").positional(1),
+            return {option("host", &Options::host, "the IMAP server: its name or address, `localhost`, or the path of a local socket").positional(0).required(),
+                    option("port", &Options::port, "its port; 0 is 143, or 993 with `tls=imaps`").range("0", "65535").positional(1),
+                    option("tls", &Options::tls, "how the password is kept from others on its way")
+                        .choices({{"off", Security::off}, {"starttls", Security::starttls}, {"imaps", Security::imaps}}),
+                    option("ca_file", &Options::ca_file, "the certificates of authorities that may vouch for the server"),
                     option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
         }
     };
 
-    AuthImap(Setup& setup, const Options& options) : options_(options) {
-        if (options.host.starts_with('/')) {
-            path_ = options.host;
-        } else {
-            address_ = IpAddress::parse(options.host == "localhost" ? "127.0.0.1" : options.host);
-            if (!address_) setup.error("host: \"{}\" is neither an address nor a path", quoted(options.host));
-            else if (!address_->is_loopback()) setup.error("host: {} is not on this machine, and passwords would go there without TLS", *address_);
+    AuthImap(Setup& setup, const Options& options) : options_(options), has_tls_(options.tls != Security::off) {
+        check_host(setup);
+        if (has_tls_) {
+            auto trust = TlsTrust::load(options.ca_file.empty() ? std::string() : setup.path(options.ca_file));
+            if (trust) trust_ = *trust;
+            else setup.error("ca_file: {}", trust.error().what);
+        } else if (!options.ca_file.empty()) {
+            setup.error("ca_file: without tls=starttls or tls=imaps no certificate is looked at");
         }
-        setup.hooks.auth_plain.add([this](const AuthHook& hook) { return judge(hook); });
-        setup.hooks.auth_login.add([this](const AuthHook& hook) { return judge(hook); });
+        for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
+            hook->ask([this](const AuthHook&, Questions& questions) { look_up(questions); }).add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
     }
 
 private:
-    Answer judge(const AuthHook& hook) const {
-        const auto is_good = ask(hook);
+    void check_host(Setup& setup) {
+        const std::string& host = options_.host;
+        if (host.starts_with('/')) {
+            if (has_tls_) setup.error("tls: {} is a local socket, which needs none, and has no name that a certificate could be for", host);
+            return;
+        }
+        const auto address = IpAddress::parse(host == "localhost" ? "127.0.0.1" : host);
+        if (address) addresses_ = {*address};
+        const bool is_plain = std::all_of(host.begin(), host.end(), [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '_' || c == '.'; });
+        const auto question = is_plain ? DnsQuestion::make(DnsType::a, host) : std::nullopt;
+        if (!address && !question) return setup.error("host: \"{}\" is neither a name nor an address nor a path", quoted(host));
+        name_ = address && host != "localhost" ? host : question->name;
+        if (!has_tls_ && (!address || !address->is_loopback())) setup.error("host: {} is not on this machine, and passwords would go there without TLS: it takes tls=imaps or tls=starttls", quoted(host));
+    }
+
+    void look_up(Questions& questions) const {
+        if (name_.empty() || !addresses_.empty()) return;
+        questions.patience(options_.timeout);
+        questions.a(name_);
+        questions.aaaa(name_);
+    }
+
+    Result<std::vector<IpAddress>> addresses(const Answers& answers) const {
+        if (!addresses_.empty()) return addresses_;
+        std::vector<IpAddress> found;
+        const DnsAnswer* const both[] = {&answers.a(name_), &answers.aaaa(name_)};
+        for (const auto* const answer : both) found.insert(found.end(), answer->addresses().begin(), answer->addresses().end());
+        if (found.size() > most_addresses) found.resize(most_addresses);
+        if (!found.empty()) return found;
+        const DnsAnswer& problem = *both[both[0]->failed() || !both[1]->failed() ? 0 : 1];
+        return Error{ErrorCode::unavailable, format_text("no address of {} in the DNS: {}", name_, problem.error()), 0};
+    }
+
+    Answer judge(const AuthHook& hook, const Answers& answers) const {
+        const auto is_good = ask(hook, answers);
         if (is_good) return *is_good ? ok() : deny();
         hook.log(LogLevel::error, "error: {}", is_good.error().what);
         return denysoft();
     }
 
-    Result<bool> ask(const AuthHook& hook) const {
-        const Duration time = std::min(options_.timeout, hook.time_left());
-        auto socket = address_ ? ClientSocket::connect_tcp(*address_, static_cast<std::uint16_t>(options_.port), time) : ClientSocket::connect_local(path_, time);
+    Result<ClientSocket> connect(const Answers& answers, Duration time) const {
+        if (name_.empty()) return ClientSocket::connect_local(options_.host, time);
+        const auto known = addresses(answers);
+        if (!known) return known.error();
+        const unsigned usual = options_.tls == Security::imaps ? 993 : 143;
+        return ClientSocket::connect_tcp(*known, static_cast<std::uint16_t>(options_.port == 0 ? usual : options_.port), time);
+    }
+
+    Result<bool> ask(const AuthHook& hook, const Answers& answers) const {
+        auto socket = connect(answers, std::min(options_.timeout, hook.time_left()));
         if (!socket) return socket.error();
+        if (options_.tls == Security::imaps)
+            if (auto begun = socket->start_tls(*trust_, name_); !begun) return begun.error();
         Imap imap(*socket);
-        if (auto ready = imap.greeting(); !ready) return ready.error();
+        const bool has_more = options_.tls == Security::starttls;
+        if (auto ready = imap.greeting(!has_more); !ready) return ready.error();
+        if (has_more)
+            if (auto begun = imap.start_tls(*trust_, name_); !begun) return begun.error();
         return imap.login(hook.user(), hook.password()->reveal());
     }
 
     const Options options_;
-    std::string path_;
-    std::optional<IpAddress> address_;
+    const bool has_tls_;
+    std::string name_;                  ///< that the certificate is for, without a final dot; "" for a local socket
+    std::vector<IpAddress> addresses_;  ///< those that need not be looked up
+    std::optional<TlsTrust> trust_;
 };
 
 }  // namespace smtpd::plugins

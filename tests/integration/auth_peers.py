@@ -65,18 +65,20 @@ MOUNT = 'mount -t overlay -o "lowerdir=$0:/usr" overlay /usr'
 
 class Dovecot(Peer):
     """IMAP on `port`, and the service that auth/auth_dovecot asks at `socket`. `users` are names and passwords; `lines` go before them in
-    the configuration. Where it is root's, its processes are those of
+    the configuration. With a `certificate` it offers STARTTLS, and IMAP over TLS on `tls_port`. Where it is root's, its processes are those of
     users who have nothing else to do."""
 
     SIGN = "usr/sbin/dovecot"
 
-    def __init__(self, folder, users, *, lines=""):
+    def __init__(self, folder, users, *, lines="", certificate=None):
         self._tree = smtpd_env.unpacked("SMTPD_DOVECOT", "dovecot", self.SIGN) or pytest.skip("dovecot is neither installed nor unpacked")
         if self._tree != pathlib.Path("/"):
             tried = subprocess.run(["unshare", "--mount", "sh", "-c", MOUNT, self._tree / "usr"], capture_output=True, text=True)
             if tried.returncode != 0:
                 pytest.skip(f"this machine lays no unpacked Dovecot over /usr: {tried.stderr.strip()}")
         super().__init__(folder)
+        self.tls_port = smtpd_env.free_port()
+        self._certificate = certificate
         self.socket = self.folder / "auth"
         self.users = self.folder / "users"
         self.users.write_text("".join(f"{name}:{{PLAIN}}{password}\n" for name, password in users.items()))
@@ -97,13 +99,14 @@ class Dovecot(Peer):
     def _text(self):
         internal, login, mail = self._accounts()
         rights = "" if smtpd_env.is_root() else "chroot =\n"
+        tls = f"ssl = yes\nssl_cert = <{self._certificate.certificate}\nssl_key = <{self._certificate.key}" if self._certificate else "ssl = no"
         return f"""
 protocols = imap
 listen = 127.0.0.1
 base_dir = {self.folder}/run
 state_dir = {self.folder}/state
 log_path = {self.folder}/log
-ssl = no
+{tls}
 disable_plaintext_auth = no
 auth_mechanisms = plain
 auth_failure_delay = 0
@@ -127,7 +130,8 @@ service imap-login {{
         port = {self.port}
     }}
     inet_listener imaps {{
-        port = 0
+        port = {self.tls_port if self._certificate else 0}
+        ssl = yes
     }}
 }}
 service anvil {{

@@ -59,6 +59,36 @@ def test_dovecots_users_by_imap(make_server):
     check_dovecot(make_server, lambda dovecot: f"auth/auth_imap localhost {dovecot.port}", "the IMAP server cannot say now: UNAVAILABLE")
 
 
+def test_dovecots_users_by_imap_and_tls(make_server):
+    """Each line of the log says what is wrong, and Dovecot is told no password where its certificate is not good."""
+    server = make_server("event")
+    authority = Authority(server.root)
+    (server.root / "foreign").mkdir()
+    foreign = Authority(server.root / "foreign", "Somebody Else")
+    dovecot = Dovecot(server.root / "dovecot", USERS, certificate=authority.issue("localhost", file="dovecot"))
+    good = [f'localhost {dovecot.tls_port} tls=imaps ca_file="{authority.certificate}"', f'localhost {dovecot.port} tls=starttls ca_file="{authority.certificate}"',
+            f'localhost {dovecot.port} tls=starttls ca_file="{server.root}/dovecot.pem"']
+    bad = {f'localhost {dovecot.tls_port} tls=imaps ca_file="{foreign.certificate}"': "has no good certificate for localhost: unable to get local issuer certificate",
+           f'localhost {dovecot.port} tls=starttls ca_file="{foreign.certificate}"': "has no good certificate for localhost: unable to get local issuer certificate",
+           f"localhost {dovecot.tls_port} tls=imaps": "has no good certificate for localhost: unable to get local issuer certificate",
+           f'127.0.0.1 {dovecot.tls_port} tls=imaps ca_file="{authority.certificate}"': "has no good certificate for 127.0.0.1: IP address mismatch",
+           f'localhost {dovecot.port} tls=imaps ca_file="{authority.certificate}"': "TLS with 127.0.0.1:[0-9]+ fails: wrong version number"}
+    hosts = [server.smtp(f"SmtpPlugin auth/auth_imap {line}\n{PLUGINS}", CLEAR, name=f"host{i}.example.com") for i, line in enumerate([*good, *bad])]
+    for complaint in ["cannot connect to 127.0.0.1:[0-9]+: Connection refused", *bad.values()]:
+        server.expect_log(f"error: .*{complaint}")
+    server.start()
+    with dovecot:
+        for host in hosts[:len(good)]:
+            check_users(host.port)
+        told = len(dovecot.log())
+        assert "user=<ann>" in dovecot.log()
+        for host in hosts[len(good):]:
+            assert outcome(host.port, "ann", PASSWORD) == 454
+        assert "user=<ann>" not in dovecot.log()[told:]
+    for host in hosts[:len(good)]:
+        assert outcome(host.port, "ann", PASSWORD) == 454
+
+
 def entry(login, password, name=None):
     """LDIF; base64 because of what may be in it."""
     def value(text):

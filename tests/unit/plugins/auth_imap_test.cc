@@ -20,8 +20,26 @@ class AuthImapTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(names_and_passwords_arrive_as_they_are);
     CPPUNIT_TEST(a_server_that_takes_no_literals_cannot_say);
     CPPUNIT_TEST(a_server_that_is_down_or_slow_cannot_say);
+    CPPUNIT_TEST(the_password_goes_through_tls);
+    CPPUNIT_TEST(a_server_without_a_good_certificate_is_told_nothing);
+    CPPUNIT_TEST(what_comes_before_tls_does_not_count);
+    CPPUNIT_TEST(the_servers_name_is_looked_up);
     CPPUNIT_TEST(wrong_options_are_named);
     CPPUNIT_TEST_SUITE_END();
+
+    fakes::TempDirectory directory_;
+    fakes::Authority authority_;
+    const fakes::TlsServerIdentity identity_ = authority_.issue("DNS:imap.example.com,DNS:localhost,IP:127.0.0.1");
+
+    std::string over_tls(const LocalDaemon& daemon, const std::string& tls, const std::string& host = "127.0.0.1") {
+        return format_text("{} {} timeout=2s tls={} ca_file={}", host, daemon.port(), tls, directory_.write("ca.pem", authority_.pem()));
+    }
+    /// What a server that speaks STARTTLS says until it is told the password.
+    static LocalDaemon::Turns starttls(LocalDaemon::Turns behind) {
+        LocalDaemon::Turns turns{{"", "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready\r\n"}, {"s STARTTLS\r\n", "* OK wait\r\ns OK now\r\n"}, {"", LocalDaemon::handshake}};
+        turns.insert(turns.end(), behind.begin(), behind.end());
+        return turns;
+    }
 
     static std::string at(const LocalDaemon& daemon, const std::string& more = "timeout=2s") { return "127.0.0.1 " + std::to_string(daemon.port()) + " " + more; }
 
@@ -102,20 +120,98 @@ public:
     void a_server_that_is_down_or_slow_cannot_say() {
         PluginUnderTest down("auth/auth_imap", "/nonexistent/imap");
         CPPUNIT_ASSERT(down.auth_plain("joe", "secret").verdict == Verdict::denysoft);
-        const fakes::TempDirectory directory;
-        const LocalDaemon silent(directory.path("imap"), LocalDaemon::Turns{{"", hello}});
-        PluginUnderTest plugin("auth/auth_imap", directory.path("imap") + " timeout=200ms");
+        const LocalDaemon silent(directory_.path("imap"), LocalDaemon::Turns{{"", hello}});
+        PluginUnderTest plugin("auth/auth_imap", directory_.path("imap") + " timeout=200ms");
         CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
         CPPUNIT_ASSERT_MESSAGE(plugin.log().last(), plugin.log().last().find("did not answer within 200 ms") != std::string::npos);
     }
 
+    void the_password_goes_through_tls() {
+        const LocalDaemon::Turn capability{"c CAPABILITY\r\n", "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nc OK\r\n"};
+        for (const auto& [answer, verdict] : {std::pair{"a OK in\r\n", Verdict::ok}, {"a NO [AUTHENTICATIONFAILED] no\r\n", Verdict::deny}}) {
+            const LocalDaemon imaps(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", answer}}, identity_);
+            PluginUnderTest first("auth/auth_imap", over_tls(imaps, "imaps"));
+            CPPUNIT_ASSERT_MESSAGE(answer, first.auth_plain("joe", "secret").verdict == verdict);
+            CPPUNIT_ASSERT_EQUAL("a LOGIN \"joe\" \"secret\"\r\n"s, imaps.requests().at(0));
+
+            const LocalDaemon later(starttls({capability, {"\r\n", answer}}), identity_);
+            PluginUnderTest second("auth/auth_imap", over_tls(later, "starttls", "localhost"));
+            CPPUNIT_ASSERT_MESSAGE(answer, second.auth_plain("joe", "secret").verdict == verdict);
+            CPPUNIT_ASSERT_EQUAL("s STARTTLS\r\nc CAPABILITY\r\na LOGIN \"joe\" \"secret\"\r\n"s, later.requests().at(0));
+            CPPUNIT_ASSERT_EQUAL("localhost"s, later.names().at(0));
+        }
+    }
+
+    void a_server_without_a_good_certificate_is_told_nothing() {
+        const auto another = authority_.issue("DNS:mail.example.com");
+        for (const auto* const tls : {"imaps", "starttls"}) {
+            const LocalDaemon imap(tls == "imaps"s ? LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", "a OK\r\n"}} : starttls({{"\r\n", "c OK\r\n"}}), another);
+            PluginUnderTest plugin("auth/auth_imap", over_tls(imap, tls));
+            CPPUNIT_ASSERT_MESSAGE(tls, plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+            CPPUNIT_ASSERT_EQUAL(format_text("error: 127.0.0.1:{} has no good certificate for 127.0.0.1: IP address mismatch", imap.port()), plugin.log().last());
+            CPPUNIT_ASSERT_MESSAGE(tls, imap.requests().empty());
+        }
+    }
+
+    void what_comes_before_tls_does_not_count() {
+        const std::string offers = "* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n";
+        const struct {
+            const char* name;
+            LocalDaemon::Turns turns;
+            const char* complaint;
+        } rows[] = {
+            {"an answer for later", {{"", offers}, {"\r\n", "s OK now\r\na OK in\r\n"}, {"", LocalDaemon::handshake}}, "sent something before TLS began"},
+            {"half a line for later", {{"", offers}, {"\r\n", "s OK now\r\n*"}, {"", LocalDaemon::handshake}}, "sent something before TLS began"},
+            {"no", {{"", offers}, {"\r\n", "s NO not here\r\n"}}, "does not begin TLS"},
+            {"what is that", {{"", offers}, {"\r\n", "s BAD what\r\n"}}, "does not begin TLS"},
+            {"logged in already", {{"", "* PREAUTH you are known\r\n"}}, "does not greet with OK"},
+            {"no passwords", starttls({{"\r\n", "* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"}}), "takes no passwords here (LOGINDISABLED)"},
+            {"no capabilities", starttls({{"\r\n", "c BAD what\r\n"}}), "does not understand CAPABILITY"},
+        };
+        for (const auto& row : rows) {
+            const LocalDaemon imap(row.turns, identity_);
+            PluginUnderTest plugin("auth/auth_imap", over_tls(imap, "starttls"));
+            CPPUNIT_ASSERT_MESSAGE(row.name, plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+            CPPUNIT_ASSERT_MESSAGE(row.name + ": "s + plugin.log().last(), plugin.log().last().ends_with(row.complaint));
+            for (const auto& request : imap.requests()) CPPUNIT_ASSERT_MESSAGE(row.name, request.find("LOGIN") == std::string::npos);
+        }
+    }
+
+    void the_servers_name_is_looked_up() {
+        const LocalDaemon imap(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", "a OK\r\n"}}, identity_);
+        const auto login = [&](std::initializer_list<std::string_view> records) {
+            PluginUnderTest plugin("auth/auth_imap", over_tls(imap, "imaps", "IMAP.example.com."));
+            plugin.dns(records);
+            const auto verdict = plugin.auth_plain("joe", "secret").verdict;
+            CPPUNIT_ASSERT(plugin.questions() == (std::vector<std::string>{"imap.example.com A", "imap.example.com AAAA"}));
+            return verdict == Verdict::ok ? "ok" : verdict == Verdict::denysoft ? plugin.log().last() : "another verdict";
+        };
+        CPPUNIT_ASSERT_EQUAL("ok"s, login({"imap.example.com A 127.0.0.1"}));
+        CPPUNIT_ASSERT_EQUAL("ok"s, login({"imap.example.com A 127.9.9.9", "imap.example.com A 127.0.0.1", "imap.example.com AAAA ::1"}));
+        CPPUNIT_ASSERT_EQUAL("imap.example.com"s, imap.names().at(1));
+        CPPUNIT_ASSERT_EQUAL("error: no address of imap.example.com in the DNS: no such name"s, login({}));
+        CPPUNIT_ASSERT_EQUAL("error: no address of imap.example.com in the DNS: no answer in time"s, login({"imap.example.com TIMEOUT"}));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), imap.names().size());
+    }
+
     void wrong_options_are_named() {
         CPPUNIT_ASSERT(!PluginUnderTest("auth/auth_imap").is_usable());
-        for (const auto& [host, problem] : {std::pair{"imap.example.com", "\"imap.example.com\" is neither an address nor a path"}, {"192.0.2.1", "192.0.2.1 is not on this machine"}}) {
-            const std::string problems = PluginUnderTest("auth/auth_imap", host).problems();
-            CPPUNIT_ASSERT_MESSAGE(problems, problems.find(problem) != std::string::npos);
+        const std::pair<std::string, const char*> rows[] = {
+            {"imap.example.com", "imap.example.com is not on this machine, and passwords would go there without TLS: it takes tls=imaps or tls=starttls"},
+            {"192.0.2.1", "192.0.2.1 is not on this machine"},
+            {"imap.example.com:993 tls=imaps", "\"imap.example.com:993\" is neither a name nor an address nor a path"},
+            {"[::1]", "\"[::1]\" is neither"},
+            {".example.com tls=imaps", "\".example.com\" is neither"},
+            {"/run/imap tls=imaps", "tls: /run/imap is a local socket"},
+            {"localhost tls=imaps ca_file=/nonexistent", "ca_file: cannot read certificates from /nonexistent: No such file or directory"},
+            {"localhost ca_file=/nonexistent", "ca_file: without tls=starttls or tls=imaps no certificate is looked at"},
+            {"localhost tls=yes", "off, starttls, imaps"},
+        };
+        for (const auto& [options, problem] : rows) {
+            const std::string problems = PluginUnderTest("auth/auth_imap", options).problems();
+            CPPUNIT_ASSERT_MESSAGE(options + ": " + problems, problems.find(problem) != std::string::npos);
         }
-        for (const auto* const host : {"localhost", "::1", "127.0.0.2 1143", "/run/imap"}) CPPUNIT_ASSERT_MESSAGE(host, PluginUnderTest("auth/auth_imap", host).is_usable());
+        for (const auto* const host : {"localhost", "::1", "127.0.0.2 1143", "/run/imap", "localhost tls=starttls", "imap.example.com tls=imaps", "192.0.2.1 1143 tls=starttls"}) CPPUNIT_ASSERT_MESSAGE(host, PluginUnderTest("auth/auth_imap", host).is_usable());
     }
 };
 
