@@ -1,5 +1,6 @@
 #include "httpd/passwords.h"
 
+#include "httpd/database.h"
 #include "httpd/error_log.h"
 
 #include <smtpd/format.h>
@@ -76,7 +77,9 @@ Result<PasswordVerdict> Passwords::check(const std::string& user, const Secret& 
         switch (provider->check_password(request, user.c_str(), password.reveal().c_str())) {
             case AUTH_GRANTED: return PasswordVerdict::right;
             case AUTH_DENIED: return PasswordVerdict::wrong;
-            case AUTH_USER_NOT_FOUND: break;
+            case AUTH_USER_NOT_FOUND:
+                if (!has_lost_answer(request)) break;
+                return Error{ErrorCode::unavailable, format_text("the provider {} has lost the database's answer; DBDPersist off helps", name), 0};
             default: return Error{ErrorCode::unavailable, format_text("the provider {} could not say", name), 0};
         }
     }

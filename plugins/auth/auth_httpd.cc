@@ -31,6 +31,9 @@
 /// A database or directory that is down is 454 4.7.0, and a line in the log. The thread waits for the provider; how long, its module's own directives say
 /// (`LDAPTimeout`, `LDAPConnectionTimeout`, parameters of DBDParams).
 ///
+/// mod_dbd keeps its connections, and when PostgreSQL was started again mod_authn_dbd cannot use those that there were. That is 454 as well, with a line in the log, and may last until
+/// httpd is restarted. With `DBDPersist off` each login has a connection of its own, and nothing has to be done.
+///
 /// ## Replies
 ///
 /// `535 5.7.8 Authentication failed` for a wrong password; a user whom nobody knows is left to the next plugin. `454 4.7.0`.

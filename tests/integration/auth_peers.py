@@ -1,9 +1,10 @@
-"""Servers that know users, for back ends of AUTH to ask: a Dovecot and an OpenLDAP of a test's own, installed ones, or those that bootstrap has unpacked."""
+"""Servers that know users, for back ends of AUTH to ask: a Dovecot, an OpenLDAP and a PostgreSQL of a test's own, installed ones, or those that bootstrap has unpacked."""
 
 import grp
 import os
 import pathlib
 import pwd
+import signal
 import socket
 import subprocess
 
@@ -18,8 +19,18 @@ def can_connect(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def libraries(tree):
+    """What goes before the command of a program in this tree: nothing but env, and where it is only unpacked, the libraries that came with it."""
+    found = ":".join(map(str, tree.glob("usr/lib/*-linux-gnu*"))) if tree != pathlib.Path("/") else ""
+    return ["env", *([f"LD_LIBRARY_PATH={found}"] if found else [])]
+
+
 class Peer:
     """A server that runs in the foreground, with its files in `folder`, and answers on a loopback port."""
+
+    #: What tells it to end, and who it is where root starts it: None for root.
+    END = signal.SIGTERM
+    user = None
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -30,7 +41,7 @@ class Peer:
 
     def start(self):
         with open(self.folder / "output", "ab") as output:
-            self._process = subprocess.Popen([str(word) for word in self._command()], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            self._process = subprocess.Popen([str(word) for word in self._command()], stdin=subprocess.DEVNULL, stdout=output, stderr=output, **self._identity())
         smtpd_env.wait_until(self._is_up, 20 * smtpd_env.SLOWDOWN, f"{type(self).__name__} does not answer")
 
     def __enter__(self):
@@ -44,13 +55,16 @@ class Peer:
         assert self._process.poll() is None, f"{type(self).__name__} has ended: {self.log()}"
         return can_connect(self.port)
 
+    def _identity(self):
+        return {"user": self.user[1], "group": self.user[2], "extra_groups": []} if self.user else {}
+
     def log(self):
         return "".join(path.read_text(errors="replace") for path in (self.folder / "output", self.folder / "log") if path.exists())
 
     def stop(self):
         if self._process is None:
             return
-        self._process.terminate()
+        self._process.send_signal(self.END)
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
@@ -187,10 +201,46 @@ class Slapd(Peer):
         assert done.returncode == 0, done.stdout + done.stderr
 
     def _slapd(self):
-        """How it is run: where it is only unpacked, with the libraries that came with it."""
-        libraries = ":".join(map(str, self._tree.glob("usr/lib/*-linux-gnu*"))) if self._tree != pathlib.Path("/") else ""
-        return ["env", *([f"LD_LIBRARY_PATH={libraries}"] if libraries else []), self._tree / self.SIGN]
+        return [*libraries(self._tree), self._tree / self.SIGN]
 
     def _command(self):
         urls = f"ldap://127.0.0.1:{self.port}/" + (f" ldaps://127.0.0.1:{self.tls_port}/" if self._has_tls else "")
         return [*self._slapd(), "-d", "0", "-h", urls, "-f", self._configuration]
+
+
+class Postgres(Peer):
+    """PostgreSQL, at a local socket in `folder` and nowhere else, with a database that `statements` (one a line) have made; its user is "smtpd"."""
+
+    SIGNS = ("usr/lib/postgresql/*/bin/postgres", "usr/bin/postgres")
+    END = signal.SIGINT  # without waiting for clients, whose connections last
+
+    def __init__(self, folder, statements):
+        found = [(tree, sign) for sign in self.SIGNS if (tree := smtpd_env.unpacked("SMTPD_POSTGRESQL", "postgresql", sign))]
+        if not found:
+            pytest.skip("PostgreSQL is neither installed nor unpacked")
+        super().__init__(folder)
+        tree, sign = found[0]
+        self._environment = libraries(tree)
+        self._programs = max(tree.glob(sign)).parent
+        self.user = smtpd_env.unprivileged_user() if smtpd_env.is_root() else None
+        if self.user:
+            os.chown(self.folder, self.user[1], self.user[2])
+        self._data = self.folder / "data"
+        self._run("initdb", "-D", self._data, "-U", "smtpd", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+        self._run("postgres", "--single", "-D", self._data, "-c", "exit_on_error=on", "postgres", octets=statements)
+
+    def _run(self, program, *words, octets=""):
+        done = subprocess.run([str(word) for word in (*self._environment, self._programs / program, *words)], input=octets, capture_output=True, text=True,
+                              cwd=self.folder, timeout=60 * smtpd_env.SLOWDOWN, **self._identity())
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def run_sql(self, statements):
+        self._run("psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "smtpd", "postgres", octets=statements)
+
+    def _is_up(self):
+        assert self._process.poll() is None, f"PostgreSQL has ended: {self.log()}"
+        state = self._data / "postmaster.pid"
+        return state.exists() and state.read_text().splitlines()[7:] and state.read_text().splitlines()[7].strip() == "ready"
+
+    def _command(self):
+        return [*self._environment, self._programs / "postgres", "-D", self._data, "-k", self.folder, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"]

@@ -159,11 +159,11 @@ def wait_until(condition, seconds=10.0, what="", interval=0.02):
 
 
 def unpacked(variable, name, program):
-    """The root of a tree that has this program: the one that the environment variable names, what `bootstrap check` unpacked under this name, or the
+    """The root of a tree that has this program (a pattern as glob() has it): the one that the environment variable names, what `bootstrap check` unpacked under this name, or the
     system's; None if there is none."""
     source = pathlib.Path(os.environ.get("SMTPD_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
     for folder in (os.environ.get(variable), source / "build/peers" / name, "/"):
-        if folder and (pathlib.Path(folder) / program).is_file():
+        if folder and any(pathlib.Path(folder).glob(program)):
             return pathlib.Path(folder)
     return None
 

@@ -11,11 +11,11 @@ import urllib.parse
 import pytest
 
 import smtpd_env
-from auth_peers import Dovecot, Slapd
+from auth_peers import Dovecot, Postgres, Slapd
 from certificates import Authority
 from smtp_client import Client
 from test_auth import encoded
-from test_auth_backends import CLEAR, outcome
+from test_auth_backends import CLEAR, HASH, needs_modules, outcome
 
 PLUGINS = smtpd_env.DEFAULT_PLUGINS
 PASSWORD = 'pass "word" \\ gr\u00fcn {5}'
@@ -251,3 +251,79 @@ def test_tokens_are_asked_about(make_server, mechanism):
         assert len(asked) == count
     assert bearer(smtp.port, mechanism, "joes-token", "joe@example.com") == 235  # it is remembered
     assert bearer(smtp.port, mechanism, "nobodys", "joe@example.com") == 454
+
+
+def sql_text(value):
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+
+
+def table(name, columns, rows):
+    """SQL that makes it."""
+    lines = [f"CREATE TABLE {name} ({', '.join(f'{column} text' for column in columns)});"]
+    lines += [f"INSERT INTO {name} VALUES ({', '.join(map(sql_text, row))});" for row in rows]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def postgres_server(make_server, statements, lines=""):
+    """A server whose mod_dbd asks a PostgreSQL, with these `lines`: (server, postgres)."""
+    modules = ("authn_core", "authn_dbd", "dbd")
+    needs_modules(*modules)
+    server = make_server("event", modules=modules, main=f'DBDriver pgsql\nDBDParams "host=@root@/postgres user=smtpd dbname=postgres connect_timeout=5"\n{lines}')
+    is_content, output = server.configtest()
+    if not is_content and "apr_dbd_pgsql" in output:
+        pytest.skip("APR's driver for PostgreSQL is not installed")
+    assert is_content, output
+    return server, Postgres(server.root / "postgres", statements)
+
+
+VPOPMAIL = table("vpopmail", ("pw_name", "pw_domain", "pw_passwd", "pw_clear_passwd"),
+                 [("joe", "example.com", HASH, None), ("ann", "example.com", None, PASSWORD), ("nobody", "example.com", "", "")])
+
+
+def test_vpopmails_table_in_postgresql(make_server):
+    """Down at first, up, down and up again: all that mod_dbd keeps for a connection has to be made again. Statements are told apart, however alike they begin."""
+    server, postgres = postgres_server(make_server, VPOPMAIL)
+    for complaint in ("Can't connect to pgsql", "failed to initialise", "child init failed", "the database cannot be reached", "error: database: .*relation .*vpopmail.* does not exist"):
+        server.expect_log(complaint)
+    server.allow_log("error: database: |DBD .* Error")  # the one or the other, depending on who looks first
+    smtp = server.smtp(f"SmtpPlugin auth/auth_vpopmail_sql\n{PLUGINS}", CLEAR)
+    query = "SELECT pw_passwd, pw_clear_passwd FROM vpopmail WHERE pw_name = lower(lower(%s)) AND pw_domain = lower(%s) AND pw_name <> '{}'"
+    others = [server.smtp(f'SmtpPlugin auth/auth_vpopmail_sql "query={query.format(name)}"\n{PLUGINS}', CLEAR, name=f"not-{name}.example.com") for name in ("ann", "joe")]
+    server.start()
+    tries = [("joe@example.com", "secret", 235), ("JOE@Example.COM", "secret", 235), ("joe@example.com", "wrong", 535), ("ann@example.com", PASSWORD, 235),
+             ("ann@example.com", "wrong", 535), ("nobody@example.com", "", 535), ("nobody@example.com", "x", 535), ("jim@example.com", "secret", 535), ("joe", "secret", 535),
+             ("joe'--@example.com", "secret", 535)]
+    for _ in range(2):
+        assert outcome(smtp.port, "joe@example.com", "secret") == 454
+        with postgres:
+            check_tries(smtp.port, tries)
+            assert [outcome(host.port, user, password) for host in others for user, password in (("joe@example.com", "secret"), ("ann@example.com", PASSWORD))] == [235, 535, 535, 235]
+    with postgres:  # nobody has asked meanwhile
+        check_tries(smtp.port, tries)
+        postgres.run_sql("ALTER TABLE vpopmail RENAME TO missing;")
+        assert outcome(smtp.port, "joe@example.com", "secret") == 454
+        postgres.run_sql("ALTER TABLE missing RENAME TO vpopmail;")
+        assert outcome(smtp.port, "joe@example.com", "secret") == 235
+
+
+@pytest.mark.parametrize("persist", ["on", "off"])
+def test_users_in_postgresql_through_httpd(make_server, persist):
+    """mod_authn_dbd cannot tell a lost answer from an unknown user, which must not become a refusal."""
+    section = '<SmtpAuth dbd>\nAuthDBDUserPWQuery "SELECT password FROM users WHERE login = %s"\n</SmtpAuth>'
+    server, postgres = postgres_server(make_server, table("users", ("login", "password"), [("joe@example.com", HASH)]), f"DBDPersist {persist}\n{section}")
+    smtp = server.smtp(f"SmtpPlugin auth/auth_httpd\n{PLUGINS}", CLEAR)
+    tries = [("joe@example.com", "secret", 235), ("joe@example.com", "wrong", 535), ("ann@example.com", "secret", 535), ("joe' OR '1'='1", "secret", 535)]
+    with postgres:
+        server.start()
+        check_tries(smtp.port, tries)
+    server.expect_log("the provider dbd (could not say|has lost the database's answer)")
+    server.allow_log("DBD .* Error|Can't connect to pgsql|[Ff]ailed to (initialise|acquire)")
+    for _ in range(3):
+        assert outcome(smtp.port, "joe@example.com", "secret") == 454
+    with postgres:
+        check_tries(smtp.port, tries)
+    with postgres:  # nobody has asked meanwhile
+        if persist == "off":
+            return check_tries(smtp.port, tries)
+        server.expect_log("has lost the database's answer; DBDPersist off helps")
+        assert [outcome(smtp.port, user, password) for user, password, _ in tries] == [454] * len(tries)
