@@ -26,8 +26,9 @@ Pool make_pool(apr_pool_t* parent) {
     return {pool, [](apr_pool_t* used) { apr_pool_destroy(used); }};
 }
 
-/// As much of a request as providers look at: who asks from where, and the section's configuration.
-request_rec* make_request(conn_rec* connection, ap_conf_vector_t* section, apr_pool_t* pool) {
+/// As much of a request as providers look at: who asks from where, and the section's configuration. `place` stands for a path, which has to differ from that of every other
+/// section: under host and path mod_authn_socache keeps whose password is right (AuthnCacheContext directory).
+request_rec* make_request(conn_rec* connection, ap_conf_vector_t* section, const std::string& place, apr_pool_t* pool) {
     auto* const request = static_cast<request_rec*>(apr_pcalloc(pool, sizeof(request_rec)));
     request->pool = pool;
     request->connection = connection;
@@ -42,7 +43,8 @@ request_rec* make_request(conn_rec* connection, ap_conf_vector_t* section, apr_p
     request->request_time = apr_time_now();
     request->method = request->protocol = const_cast<char*>("SMTP");
     request->method_number = M_INVALID;
-    request->the_request = request->uri = request->unparsed_uri = request->filename = const_cast<char*>("");
+    request->the_request = request->filename = const_cast<char*>("");
+    request->uri = request->unparsed_uri = apr_pstrcat(pool, "/", place.c_str(), "/", nullptr);
     request->ap_auth_type = const_cast<char*>("Basic");
     request->status = HTTP_OK;
     request->input_filters = request->proto_input_filters = connection->input_filters;
@@ -68,7 +70,7 @@ Result<PasswordVerdict> Passwords::check(const std::string& user, const Secret& 
     conn_rec* const connection = connection_at_work();
     if (connection == nullptr) return Error{ErrorCode::unavailable, "passwords can be checked only while a session is at work", 0};
     const Pool pool = make_pool(connection->pool);
-    request_rec* const request = make_request(connection, section_, pool.get());
+    request_rec* const request = make_request(connection, section_, where_, pool.get());
     for (const auto& name : providers_) {
         const authn_provider* const provider = find_provider(name);
         if (provider == nullptr) return Error{ErrorCode::unavailable, format_text("the provider {} is gone", name), 0};

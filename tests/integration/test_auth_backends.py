@@ -8,6 +8,7 @@ import pathlib
 import re
 import sqlite3
 import ssl
+import struct
 import subprocess
 
 import pytest
@@ -21,6 +22,8 @@ PLUGINS = smtpd_env.DEFAULT_PLUGINS
 CLEAR = "SmtpAuthWithoutTLS on"
 #: "secret" by htpasswd -bm
 HASH = "$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0"
+#: "another"
+OTHER_HASH = "$apr1$saltsalt$NXlTDRAOGJcqsh0btFnxo."
 
 
 def needs_modules(*names):
@@ -57,6 +60,53 @@ def test_a_file_of_htpasswd(make_server, mpm):
     server.expect_log("Could not open password file")
     server.expect_log("the provider file could not say")
     assert outcome(smtp.port, "joe", "secret") == 454
+
+
+def sdbm_file(path, rows):
+    """A database of the kind that APR always knows, as long as one page is enough: words, of which the first is how many follow, with where each key and value begins;
+    keys and values grow from the end."""
+    words, content = [], b""
+    for text in (text.encode() for row in rows for text in row):
+        content = text + content
+        words.append(1024 - len(content))
+    page = struct.pack(f"={1 + len(words)}H", len(words), *words)
+    path.with_suffix(".pag").write_bytes(page + bytes(1024 - len(page) - len(content)) + content)
+    path.with_suffix(".dir").write_bytes(b"")
+
+
+def test_a_dbm_file(make_server):
+    modules = ("authn_core", "authn_dbm")
+    needs_modules(*modules)
+    server = make_server("event", modules=modules, main='<SmtpAuth dbm>\nAuthDBMType SDBM\nAuthDBMUserFile "@root@/users"\n</SmtpAuth>')
+    sdbm_file(server.root / "users", [("joe@example.com", HASH), ("ann", HASH)])
+    smtp = server.smtp(f"SmtpPlugin auth/auth_httpd\n{PLUGINS}", CLEAR)
+    server.start()
+    tries = [("joe@example.com", "secret", 235), ("joe@example.com", "wrong", 535), ("ann", "secret", 235), ("jim", "secret", 535)]
+    assert [outcome(smtp.port, user, password) for user, password, _ in tries] == [code for _, _, code in tries]
+    (server.root / "users.pag").unlink()
+    server.expect_log("could not open dbm")
+    server.expect_log("the provider dbm could not say")
+    assert outcome(smtp.port, "joe@example.com", "secret") == 454
+
+
+def test_a_cache_before_another_provider(make_server):
+    """Each section has its own: what one knows about a user is not what another says, although both are in the same server."""
+    modules = ("authn_core", "authn_file", "authn_socache", "socache_shmcb")
+    needs_modules(*modules)
+    main = ('AuthnCacheSOCache shmcb:@root@/cache(512000)\n<SmtpAuth socache file>\nAuthnCacheProvideFor file\nAuthUserFile "@root@/users"\n</SmtpAuth>\n'
+            '<SmtpAuth socache file name=other>\nAuthnCacheProvideFor file\nAuthUserFile "@root@/others"\n</SmtpAuth>')
+    server = make_server("event", modules=modules, main=main)
+    (server.root / "users").write_text(f"joe:{HASH}\nann:{HASH}\n")
+    (server.root / "others").write_text(f"joe:{OTHER_HASH}\n")
+    smtp = server.smtp(f"SmtpPlugin auth/auth_httpd\n{PLUGINS}", CLEAR)
+    other = server.smtp(f"SmtpPlugin auth/auth_httpd other\n{PLUGINS}", CLEAR)
+    server.start()
+    assert [outcome(smtp.port, "joe", password) for password in ("secret", "wrong", "secret")] == [235, 535, 235]
+    assert [outcome(other.port, "joe", password) for password in ("secret", "another")] == [535, 235]
+    (server.root / "users").unlink()
+    server.expect_log("Could not open password file")
+    server.expect_log("the provider file could not say")
+    assert [outcome(smtp.port, user, password) for user, password in (("joe", "secret"), ("joe", "wrong"), ("ann", "secret"))] == [235, 535, 454]
 
 
 def test_a_database_through_mod_dbd(make_server):

@@ -140,6 +140,24 @@ def test_a_directory_knows_its_users(make_server):
     assert outcome(named.port, "joe", "secret") == 454
 
 
+def test_a_directory_through_httpd(make_server):
+    """mod_authnz_ldap keeps answers: what it knows it says without the directory."""
+    modules = ("authn_core", "authz_core", "ldap", "authnz_ldap")
+    needs_modules(*modules)
+    port = smtpd_env.free_port()
+    section = f'<SmtpAuth ldap>\nAuthLDAPURL "ldap://127.0.0.1:{port}/dc=example,dc=com?uid"\nAuthLDAPBindDN cn=search,dc=example,dc=com\nAuthLDAPBindPassword hidden\n</SmtpAuth>'
+    server = make_server("event", modules=modules, main=section)
+    slapd = Slapd(server.root / "slapd", ENTRIES)
+    slapd.port = port
+    smtp = server.smtp(f"SmtpPlugin auth/auth_httpd\n{PLUGINS}", CLEAR)
+    server.start()
+    server.expect_log("the provider ldap could not say")
+    assert outcome(smtp.port, "joe", "secret") == 454
+    with slapd:
+        check_tries(smtp.port, [(user, password, code) for user, password, code in TRIES if "@" not in user])
+    assert [outcome(smtp.port, user, password) for user, password in (("joe", "secret"), ("joe", "wrong"), ("jim", "secret"))] == [235, 454, 454]
+
+
 def test_a_directory_behind_tls(make_server):
     """Whose certificate is for its address, because libldap asks for another name than localhost."""
     server, slapd, (started, implicit, unknown, wrong_name) = ldap_server(
