@@ -275,6 +275,11 @@ bool Session::next_command() {
         return true;
     }
     if (!is_whole) return false;
+    if (line.bare_lf && bare_newline_ == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so what follows is no command
+        end_connection(reply(Say::bare_newline_in_command));
+        lines_.wipe();
+        return true;
+    }
     if (sasl_) {
         auth_response(line);
         return true;
@@ -285,9 +290,9 @@ bool Session::next_command() {
     else if (line.status == smtp::LineSplitter::Status::too_long || is_too_long(line.text))
         respond(Say::line_too_long);
     else if (line.nul)
-        respond(Say::nul_in_command);
-    else if ((line.bare_lf || line.bare_cr) && bare_newline_ == smtp::BareNewline::reject)
-        refuse_bare_newline(line.text);
+        refuse_line(line.text, Say::nul_in_command);
+    else if (line.bare_cr && bare_newline_ == smtp::BareNewline::reject)
+        refuse_line(line.text, Say::bare_newline_in_command);
     else
         command(line.text);
     if (secrets_may_follow_) lines_.wipe();
@@ -295,9 +300,9 @@ bool Session::next_command() {
 }
 
 /// Behind a BDAT stands its chunk, which must not be taken for commands.
-void Session::refuse_bare_newline(std::string_view line) {
-    if (smtp::parse_command(line).verb == smtp::Verb::bdat) return end_connection(reply(Say::bare_newline_in_command));
-    respond(Say::bare_newline_in_command);
+void Session::refuse_line(std::string_view line, Say why) {
+    if (smtp::parse_command(line).verb == smtp::Verb::bdat) return end_connection(reply(why));
+    respond(why);
 }
 
 /// A TLS handshake record where a command should be: a client that was told port 465 is here.

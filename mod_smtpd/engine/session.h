@@ -136,7 +136,7 @@ private:
     void process();
     bool next_command();
     bool is_foreign_protocol() const noexcept;
-    void refuse_bare_newline(std::string_view line);
+    void refuse_line(std::string_view line, Say why);
     void put(const Reply& reply);
     void respond(const Reply& reply);
     void respond(Say what) { respond(reply(what)); }

@@ -107,7 +107,7 @@ void Session::auth_response(const smtp::LineSplitter::Line& line) {
     if (log_.enabled(LogLevel::trace)) write_log(LogLevel::trace, "<<< (a line of AUTH, not shown)");
     if (auth_refusal_) conclude_refusal();
     else if (line.status == smtp::LineSplitter::Status::too_long) give_up_exchange(Say::auth_line_too_long);
-    else if ((line.bare_lf || line.bare_cr) && bare_newline_ == smtp::BareNewline::reject) give_up_exchange(Say::bare_newline_in_command);
+    else if (line.bare_cr && bare_newline_ == smtp::BareNewline::reject) give_up_exchange(Say::bare_newline_in_command);
     else if (line.text == "*") give_up_exchange(Say::auth_cancelled);
     else take_response(line.text);
     lines_.wipe();

@@ -20,12 +20,14 @@ LineSplitter::Line LineSplitter::next(std::string_view& input) {
     input.remove_prefix(lf + 1);
     if (partial_.empty() && !skipping_ && piece.size() <= limit_) return finish(piece);
 
+    const bool has_cr = piece.size() > 1 ? piece[piece.size() - 2] == '\r' : ends_with_cr_;
     keep(piece);
     if (skipping_) {
         skipping_ = false;
         skipped_ = 0;
         Line line;
         line.status = Status::too_long;
+        line.bare_lf = !has_cr;
         return line;
     }
     handed_out_ = true;
@@ -33,6 +35,8 @@ LineSplitter::Line LineSplitter::next(std::string_view& input) {
 }
 
 void LineSplitter::keep(std::string_view piece) {
+    if (piece.empty()) return;
+    ends_with_cr_ = piece.back() == '\r';
     if (!skipping_ && partial_.size() + piece.size() <= limit_) {
         partial_ += piece;
         return;

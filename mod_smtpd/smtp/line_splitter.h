@@ -1,8 +1,8 @@
 /// line_splitter.h: command lines out of chunks of any size.
 ///
-/// A line ends at its LF, normally behind a CR; a LF alone ends it too, so that the client gets an answer, and the caller sees how it ended. A line
-/// that is whole in the input is handed out as a slice of it; only the beginning of an unfinished line is kept, never more than `limit` octets.
-/// A longer line is skipped up to its end and reported once.
+/// A line ends at its LF, normally behind a CR; a LF alone ends it too, so that the client gets an answer, and the caller sees how it ended. (To RFC 5321
+/// 2.3.8 what follows is no line of its own: a strict caller goes no further.) A line that is whole in the input is handed out as a slice of it; only the
+/// beginning of an unfinished line is kept, never more than `limit` octets. A longer line is skipped up to its end and reported once.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ public:
     struct Line {
         Status status = Status::need_more;
         std::string_view text;  ///< without its line end; valid until the next call and as long as the input is
-        bool bare_lf = false;   ///< ended by LF alone
+        bool bare_lf = false;   ///< ended by LF alone (known of a line that is too long as well)
         bool bare_cr = false;   ///< has a CR inside that is no part of its line end
         bool nul = false;       ///< has a NUL inside
     };
@@ -50,6 +50,7 @@ private:
     std::string partial_;
     bool handed_out_ = false;  // the last line was a view of partial_
     bool skipping_ = false;
+    bool ends_with_cr_ = false;  // what was kept or skipped last
     std::uint64_t skipped_ = 0;
 };
 

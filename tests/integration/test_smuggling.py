@@ -173,20 +173,43 @@ def test_a_stray_cr_in_front_of_the_end_of_data(hosts, policy):
     assert len(stored) == (policy != "reject")
 
 
-def test_bare_newlines_in_commands_are_refused(hosts):
-    """A lone LF or CR does not separate commands either, where the policy is to reject them."""
+#: In a line that somebody else had a hand in: what he put there must not become a command.
+INJECTED_COMMANDS = {
+    "a command": b"NOOP%sNOOP\r\n",
+    "a recipient": b"RCPT TO:<user@example.com>%sRCPT TO:<smuggled@example.com>\r\n",
+    "a message": b"RCPT TO:<user@example.com>%sDATA\r\n" + HEADER + b"smuggled\r\n.\r\n",
+    "a chunk": b"RCPT TO:<user@example.com>%sBDAT 8 LAST\r\nA: b\r\n\r\n",
+    "behind a long line": b"NOOP " + b"x" * 3000 + b"%sNOOP\r\n",
+}
+
+
+@pytest.mark.parametrize("name", INJECTED_COMMANDS)
+def test_a_bare_lf_in_a_command_ends_the_session(hosts, name):
+    """RFC 5321 2.3.8: it ends no line, so nothing behind it is a command; and no client would know what the answer to such a line is the answer to."""
     host = hosts["reject"]
-    for octets in (b"NOOP\nNOOP\r\n", b"NOOP\rNOOP\r\n", b"NOOP\r\r\n", b"MAIL FROM:<a@example.net>\nRCPT TO:<user@example.com>\r\n"):
-        with Client(host.port) as client:
-            client.ehlo()
-            client.send(octets)
-            reply = client.reply()
-            reply.expect(500, "5.5.2")
-            # Whatever the server makes of the line, it never executes the second half as if a line had ended.
-            client.send(b"RSET\r\n")
-            client.reply().expect((250, 500, 503))
-            client.close()
+    host.maildir.clear()
     with Client(host.port) as client:
+        client.ehlo()
+        client.envelope()
+        client.send(INJECTED_COMMANDS[name] % b"\n" + b"NOOP\r\n")
+        client.reply().expect(500, "5.5.2")
+        client.expect_close()
+    assert host.maildir.new() == []
+
+
+@pytest.mark.parametrize("octets", [b"NOOP\rNOOP\r\n", b"NOOP\r\r\n", b"RCPT TO:<user@example.com>\rDATA\r\n"])
+def test_a_line_with_a_bare_cr_is_one_line(hosts, octets):
+    with Client(hosts["reject"].port) as client:
+        client.ehlo()
+        client.envelope()
+        client.send(octets + b"NOOP\r\n")
+        client.reply().expect(500, "5.5.2")
+        client.reply().expect(250)
+        client.quit()
+
+
+def test_commands_that_end_as_they_should(hosts):
+    with Client(hosts["reject"].port) as client:
         client.ehlo()
         client.send(b"NOOP\r\n" * 3)
         for reply in client.replies(3):

@@ -45,7 +45,8 @@ class AuthBadInputTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_line_that_is_too_long_is_500);
     CPPUNIT_TEST(what_is_no_base64_is_501);
     CPPUNIT_TEST(nul_lets_nobody_in_wherever_it_stands);
-    CPPUNIT_TEST(a_bare_line_end_is_refused);
+    CPPUNIT_TEST(a_bare_cr_is_refused);
+    CPPUNIT_TEST(a_bare_lf_ends_the_session);
     CPPUNIT_TEST(only_one_response_goes_with_the_command);
     CPPUNIT_TEST(nobody_logs_in_twice);
     CPPUNIT_TEST(not_in_a_transaction);
@@ -162,12 +163,22 @@ public:
             }
     }
 
-    void a_bare_line_end_is_refused() {
+    void a_bare_cr_is_refused() {
         for (const auto& row : rows()) {
             Client client;
             client.begin(row);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500 5.5.2"s, client.feed(base64(row.first) + "\n").substr(0, 9));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500 5.5.2"s, client.say(base64(row.first) + "\r").substr(0, 9));
             client.check_unharmed(row.mechanism);
+        }
+    }
+
+    void a_bare_lf_ends_the_session() {
+        for (const auto& row : rows()) {
+            Client client;
+            client.begin(row);
+            const auto said = client.feed(base64(row.first) + "\nMAIL FROM:<a@client.example>\r\n");
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500 5.5.2 Lines end with CRLF; a CR or LF alone is refused\r\n"s, said);
+            CPPUNIT_ASSERT_MESSAGE(row.mechanism, client.is_closed() && client.asked == 0);
         }
     }
 

@@ -46,7 +46,7 @@ class SessionChunksTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_chunk_is_no_early_talk);
     CPPUNIT_TEST(plugins_see_octets_as_they_come);
     CPPUNIT_TEST(a_header_can_be_refused_with_its_chunk);
-    CPPUNIT_TEST(a_bare_newline_behind_bdat_ends_the_session);
+    CPPUNIT_TEST(a_line_of_bdat_that_is_refused_ends_the_session);
     CPPUNIT_TEST(progress_is_that_of_the_chunk);
     CPPUNIT_TEST(nothing_of_a_message_is_left_for_the_next);
     CPPUNIT_TEST(shapes_that_broke_other_servers);
@@ -445,10 +445,14 @@ public:
         CPPUNIT_ASSERT(client.is_closed());
     }
 
-    void a_bare_newline_behind_bdat_ends_the_session() {
+    void a_line_of_bdat_that_is_refused_ends_the_session() {
         begin();
-        CPPUNIT_ASSERT_EQUAL(std::string("500"), codes(client_.feed("BDAT 6 LAST\nQUIT\r\n")));
-        CPPUNIT_ASSERT(client_.is_closed());
+        for (const std::string& line : {"BDAT 6 LAST\nQUIT\r\n"s, "BDAT 6\r LAST\r\nQUIT\r\n"s, "BDAT 6 LAST\0\r\nQUIT\r\n"s}) {
+            SessionUnderTest client;
+            begin(client);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line, std::string("500"), codes(client.feed(line)));
+            CPPUNIT_ASSERT_MESSAGE(line, client.is_closed());
+        }
     }
 
     void progress_is_that_of_the_chunk() {

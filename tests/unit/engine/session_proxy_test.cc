@@ -211,7 +211,7 @@ public:
     void the_exemption_for_bare_newlines_is_the_clients() {
         client_.settings.bare_newline_exempt = {*IpNetwork::parse("203.0.113.0/24")};
         client_.start();
-        CPPUNIT_ASSERT_EQUAL(std::string("500"), codes(client_.feed("NOOP\n")));
+        CPPUNIT_ASSERT_EQUAL(std::string("500"), codes(client_.feed("NOOP x\ry\r\n")));
         client_.say("XCLIENT ADDR=203.0.113.7");
         CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(client_.feed("NOOP\n")));
     }

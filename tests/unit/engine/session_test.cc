@@ -28,6 +28,7 @@ class SessionTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_line_that_never_ends_ends_the_session);
     CPPUNIT_TEST(a_very_long_line_ends_the_session_however_it_comes);
     CPPUNIT_TEST(bare_newlines_in_commands_follow_the_policy);
+    CPPUNIT_TEST(nothing_behind_a_bare_lf_is_a_command);
     CPPUNIT_TEST(nul_in_a_command_is_refused);
     CPPUNIT_TEST(other_protocols_are_sent_away);
     CPPUNIT_TEST(an_accepted_message_clears_the_error_count);
@@ -201,7 +202,7 @@ public:
             client.start();
             return codes(client.feed(text));
         };
-        for (const std::string text : {"NOOP\nNOOP\r\n", "NOOP x\ry\r\nNOOP\r\n", "NOOP\r\r\nNOOP\r\n", "\nNOOP\r\n"})
+        for (const std::string text : {"NOOP x\ry\r\nNOOP\r\n", "NOOP\r\r\nNOOP\r\n"})
             CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string("500 250"), said(smtp::BareNewline::reject, text));
         CPPUNIT_ASSERT_EQUAL(std::string("250 250"), said(smtp::BareNewline::accept, "NOOP\nNOOP\r\n"));
         CPPUNIT_ASSERT_EQUAL(std::string("250 250"), said(smtp::BareNewline::normalize, "NOOP\nNOOP\r\n"));
@@ -214,6 +215,22 @@ public:
         other.settings.bare_newline_exempt.push_back(*IpNetwork::parse("192.0.3.0/24"));
         other.start();
         CPPUNIT_ASSERT_EQUAL(std::string("500"), codes(other.feed("NOOP\n")));
+    }
+
+    /// Whoever passes on what somebody else made up (an address with a LF in it, say) believes that he has sent one command.
+    void nothing_behind_a_bare_lf_is_a_command() {
+        const std::string too_long(3000, 'x');
+        for (const std::string& line : {"NOOP"s, ""s, "MAIL FROM:<a@b>"s, "NOOP\rNOOP"s, "NOOP\0"s, "NOOP " + too_long, "AUTH PLAIN"s, "STARTTLS"s, "WHAT"s})
+            for (const std::size_t piece : {std::size_t{1}, std::size_t{1000000}}) {
+                SessionUnderTest client;
+                client.start();
+                client.say("EHLO client.example");
+                const std::string text = line + "\nRSET\r\nNOOP\r\n";
+                std::string output;
+                for (std::size_t at = 0; at < text.size(); at += piece) output += client.feed(text.substr(at, piece));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(line, "500 5.5.2 Lines end with CRLF; a CR or LF alone is refused\r\n"s, output);
+                CPPUNIT_ASSERT_MESSAGE(line, client.is_closed());
+            }
     }
 
     void nul_in_a_command_is_refused() {

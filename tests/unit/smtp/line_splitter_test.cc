@@ -10,7 +10,7 @@ namespace {
 
 using Status = LineSplitter::Status;
 
-/// All lines of `input` fed in chunks of `chunk` octets, as "text/flags" each, flags of l (bare LF), c (bare CR), n (NUL); "!" is a long one.
+/// All lines of `input` fed in chunks of `chunk` octets, as "text/flags" each, flags of l (bare LF), c (bare CR), n (NUL); "!" is a long one, "?" one that LF alone ends.
 std::string split(std::string_view input, std::size_t chunk, std::size_t limit = 512) {
     LineSplitter splitter(limit);
     std::string out;
@@ -22,7 +22,7 @@ std::string split(std::string_view input, std::size_t chunk, std::size_t limit =
             const auto line = splitter.next(view);
             if (line.status == Status::need_more) break;
             if (line.status == Status::too_long) {
-                out += "!;";
+                out += line.bare_lf ? "?;" : "!;";
                 continue;
             }
             out += std::string(line.text) + "/" + (line.bare_lf ? "l" : "") + (line.bare_cr ? "c" : "") + (line.nul ? "n" : "") + ";";
@@ -66,9 +66,11 @@ public:
             {std::string(510, 'x') + "\r\nA\r\n", std::string(510, 'x') + "/;A/;"},
             {std::string(511, 'x') + "\r\nA\r\n", "!;A/;"},
             {std::string(511, 'x') + "\nA\r\n", std::string(511, 'x') + "/l;A/;"},
-            {std::string(512, 'x') + "\nA\r\n", "!;A/;"},
+            {std::string(512, 'x') + "\nA\r\n", "?;A/;"},
+            {std::string(510, 'x') + "\r\r\nA\n", "!;A/l;"},
             {std::string(5000, 'x') + "\r\n" + std::string(5000, 'y') + "\r\nA\r\n", "!;!;A/;"},
-            {std::string(5000, 'x') + "\r" + std::string(5000, 'y') + "\nA\r\n", "!;A/;"},
+            {std::string(5000, 'x') + "\r" + std::string(5000, 'y') + "\nA\r\n", "?;A/;"},
+            {std::string(5000, 'x') + "\r\n" + std::string(5000, 'y') + "\nA\r\n", "!;?;A/;"},
         };
         for (const auto& row : table)
             for (const std::size_t chunk : {1U, 2U, 3U, 5U, 7U, 64U, 511U, 512U, 513U, 100000U})
