@@ -12,6 +12,7 @@ import shutil
 import smtplib
 import ssl
 import subprocess
+import urllib.parse
 
 import pytest
 
@@ -44,6 +45,12 @@ class Order:
         path.write_bytes(octets if isinstance(octets, bytes) else octets.encode())
         path.chmod(0o600)
         return path
+
+    def wish(self, name, **more):
+        """The order as JSON, for a script of ours that sends with a library; the message is in a file of that name."""
+        return json.dumps({"host": HOST, "port": self.port, "implicit": self.implicit, "authority": str(self.authority), "sender": self.sender,
+                           "recipients": self.recipients, "file": str(self.file(name, self.message)), "mechanism": self.mechanism, "user": self.user,
+                           "password": self.password, "seconds": TIMEOUT, **more}).encode()
 
     def run(self, *command, octets=b"", environment=None):
         """In a home that is empty, so that nobody's own settings count."""
@@ -108,10 +115,30 @@ def with_nodemailer(order):
     folder = next((folder for folder in ("/usr/share/nodejs", "/usr/lib/node_modules") if (pathlib.Path(folder) / "nodemailer").is_dir()), None)
     if folder is None:
         pytest.skip("nodemailer is not installed (bootstrap check does it)")
-    wish = {"host": HOST, "port": order.port, "implicit": order.implicit, "authority": str(order.authority), "sender": order.sender,
-            "recipients": order.recipients, "file": str(order.file("nodemailer", order.message)), "mechanism": order.mechanism, "user": order.user,
-            "password": order.password}
-    return order.run("node", FOLDER / "send_with_nodemailer.js", octets=json.dumps(wish).encode(), environment={"NODE_PATH": folder})
+    return order.run("node", FOLDER / "send_with_nodemailer.js", octets=order.wish("nodemailer"), environment={"NODE_PATH": folder})
+
+
+def with_phpmailer(order):
+    library = "/usr/share/php/libphp-phpmailer/autoload.php"
+    if not pathlib.Path(library).is_file():
+        pytest.skip("PHPMailer is not installed (bootstrap check does it on Debian)")
+    return order.run("php", FOLDER / "send_with_phpmailer.php", octets=order.wish("phpmailer", library=library))
+
+
+def with_nullmailer(order):
+    """The program of its queue that talks to a server. It reads its settings from standard input, and the envelope and the message from descriptor 3."""
+    program = "usr/lib/nullmailer/smtp"
+    root = smtpd_env.unpacked("SMTPD_NULLMAILER", "nullmailer", program) or pytest.skip("nullmailer is neither installed nor unpacked")
+    settings = [f"host={HOST}", f"port={order.port}", f"x509cafile={order.authority}", "tls" if order.implicit else "starttls"]
+    if order.mechanism:
+        settings += [f"user={order.user}", f"pass={order.password}"] + (["auth-login"] if order.mechanism == "LOGIN" else [])
+    queued = order.file("nullmailer", "\n".join((order.sender, *order.recipients, "", "")).encode() + unix_lines(order.message))
+    return order.run("sh", "-c", f'exec "$0" 3<"$1"', root / program, queued, octets="".join(f"{setting}\n" for setting in settings).encode(),
+                     environment={"HELOHOST": "client.example.net"})
+
+
+def with_net_smtp(order):
+    return order.run("perl", FOLDER / "send_with_net_smtp.pl", octets=order.wish("net_smtp"))
 
 
 def with_git(order):
@@ -141,12 +168,40 @@ def with_s_nail(order):
                      octets=unix_lines(body))
 
 
+def with_mutt(order):
+    """mutt makes a header of its own and chooses the encoding. What it writes for itself has the conversation."""
+    user = urllib.parse.quote(order.user, safe="") + "@" if order.mechanism else ""
+    settings = {"smtp_url": f"smtp{'s' if order.implicit else ''}://{user}{HOST}:{order.port}", "ssl_force_tls": "yes", "ssl_starttls": "yes",
+                "certificate_file": order.authority, "ssl_verify_host": "yes", "ssl_verify_dates": "yes",
+                "from": order.sender, "use_envelope_from": "yes", "envelope_from_address": order.sender, "hostname": "client.example.net",
+                "charset": "utf-8", "send_charset": "utf-8", "copy": "no", "allow_8bit": "yes", "smtp_authenticators": order.mechanism.lower()}
+    if order.mechanism:
+        settings["smtp_pass"] = order.password
+    lines = "".join(f'set {name}="{value}"\n' for name, value in settings.items() if value != "")
+    body = order.message.partition(b"\r\n\r\n")[2]
+    status, printed = order.run("mutt", "-n", "-d", "2", "-F", order.file("muttrc", lines), "-s", "a message", "--", *order.recipients,
+                                octets=unix_lines(body))
+    notes = order.folder / ".muttdebug0"
+    return status, printed + (notes.read_text(errors="backslashreplace") if notes.exists() else "")
+
+
 PROGRAMS = {"smtplib": with_smtplib, "swaks": with_swaks, "curl": with_curl, "msmtp": with_msmtp, "nodemailer": with_nodemailer, "git": with_git,
-            "s-nail": with_s_nail}
+            "s-nail": with_s_nail, "mutt": with_mutt, "net_smtp": with_net_smtp, "phpmailer": with_phpmailer, "nullmailer": with_nullmailer}
+
+#: Those that make a header of their own, and encode what they do not trust others with.
+COMPOSING = ["s-nail", "mutt"]
 
 #: Those that send the message that they are given as it is.
-EXACT = [name for name in PROGRAMS if name not in ("git", "s-nail")]
+EXACT = [name for name in PROGRAMS if name not in (*COMPOSING, "git")]
+
+#: Those that say HELO when they have no use for extensions.
+MODEST = ["s-nail", "nullmailer"]
+
+#: Those that break lines that are longer than RFC 5321 allows.
+BREAKING_LINES = ["phpmailer"]
 
 #: The ways to log in that each of them knows.
 MECHANISMS = {name: ["PLAIN", "LOGIN", "CRAM-MD5"] for name in PROGRAMS}
 MECHANISMS["msmtp"] += ["SCRAM-SHA-1", "SCRAM-SHA-256"]
+MECHANISMS["mutt"] += ["SCRAM-SHA-1", "SCRAM-SHA-256"]
+MECHANISMS["nullmailer"] = ["PLAIN", "LOGIN"]
