@@ -2,26 +2,13 @@
 
 import pathlib
 import re
-import shutil
 
 import pytest
 
-import certificates
 import sanitizers
 import smtpd_env
+from documents import SOURCE, adapted, fenced, indented
 from smtpd_env import Httpd
-
-SOURCE = pathlib.Path(__file__).resolve().parents[2]
-
-
-def fenced(path):
-    return [match[1] for match in re.finditer(r"^```apache\n(.*?)^```$", path.read_text(), re.M | re.S)]
-
-
-def indented(path):
-    """The indented blocks with a directive of ours."""
-    blocks = re.findall(r"(?:^    .*\n)+", path.read_text(), re.M)
-    return [block for block in blocks if re.search(r"^\s+(LoadModule smtpd_module|Smtp\w+ )", block, re.M)]
 
 
 def configurations():
@@ -34,44 +21,6 @@ def configurations():
 
 
 CONFIGURATIONS = configurations() if smtpd_env.BUILD else []
-
-
-def adapted(block, root):
-    """The same with folders below `root`, which are made, free ports, and the plugins of this build."""
-    def folder(match):
-        path = pathlib.Path(f"{root}{match[1]}")
-        (path.parent if path.suffix == ".log" else path).mkdir(parents=True, exist_ok=True)
-        return str(path)
-
-    def secret(match):
-        path = pathlib.Path(f"{root}{match[1]}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("secret\n")
-        return f"password-file={path}"
-
-    ports = {}
-    def port(number):
-        return str(ports.setdefault(number, smtpd_env.free_port()))
-
-    def certificate(match):
-        """A new one where the certificate is to be; its key is where the next directive wants it."""
-        path, key = (pathlib.Path(f"{root}{place}") for place in match.groups())
-        authority = root / "authority"
-        for place in (path.parent, key.parent, authority):
-            place.mkdir(parents=True, exist_ok=True)
-        made = certificates.Authority(authority).issue(path.stem)
-        shutil.copy(made.certificate, path)
-        shutil.copy(made.key, key)
-        return f"SSLCertificateFile {path}\nSSLCertificateKeyFile {key}"
-
-    block = re.sub(r"^\s*LoadModule .*\n", "", block, flags=re.M).replace("${APACHE_LOG_DIR}", "/var/log")
-    block = re.sub(r"SSLCertificateFile +(/\S+)\s+SSLCertificateKeyFile +(/\S+)", certificate, block)
-    block = block.replace("shmcb:/run/httpd", f"shmcb:{root}")
-    block = re.sub(r"password-file=(/\S+)", secret, block)
-    block = re.sub(rf"(?<=[\s\"])(?!{root})(/[a-z][^\s\">]*)", folder, block)
-    block = re.sub(r"^(\s*Listen) (\d+) (\w+)", lambda match: f"{match[1]} 127.0.0.1:{port(match[2])} {match[3]}", block, flags=re.M)
-    block = re.sub(r"<VirtualHost \*:(\d+)>", lambda match: f'<VirtualHost *:{port(match[1])}>\nSmtpPluginDir "@plugins@"', block)
-    return block
 
 
 def test_there_are_some():
