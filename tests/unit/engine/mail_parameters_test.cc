@@ -15,7 +15,7 @@ using fakes::SessionUnderTest;
 constexpr Extension all_switches[] = {Extension::pipelining, Extension::eight_bit_mime, Extension::enhanced_status_codes, Extension::smtputf8,
                                       Extension::chunking,   Extension::binary_mime,    Extension::dsn,                   Extension::require_tls,
                                       Extension::mt_priority, Extension::limits,        Extension::vrfy,                  Extension::help,
-                                      Extension::size};
+                                      Extension::size,       Extension::prdr};
 
 struct Row {
     const char* name;
@@ -78,8 +78,14 @@ public:
                {"SMTPUTF8 with a value", "SMTPUTF8=1", "501 5.5.4"},
                {"SMTPUTF8 empty", "SMTPUTF8=", "501 5.5.4"},
                {"SMTPUTF8 twice", "SMTPUTF8 SMTPUTF8", "501 5.5.4"},
+               {"SMTPUTF8 with trailing text", "SMTPUTF8X", "555 5.5.4"},
+               {"SMTPUTF8 over-long", "SMTPUTF8=" + long_value, "501 5.5.4"},
                {"AUTH null", "AUTH=<>", "250 2.1.0"},
                {"AUTH an address", "AUTH=e+3Dmc2@example.com", "250 2.1.0"},
+               {"AUTH in lower case", "auth=<>", "250 2.1.0"},
+               {"AUTH null with trailing text", "AUTH=<>x", "501 5.5.4"},
+               {"AUTH an address with trailing text", "AUTH=a@example.com+2C", "501 5.5.4"},
+               {"AUTH over-long", "AUTH=" + long_value + "@example.com", "501 5.5.4"},
                {"AUTH no address", "AUTH=nobody", "501 5.5.4"},
                {"AUTH bad xtext", "AUTH=a+3d@example.com", "501 5.5.4"},
                {"AUTH without value", "AUTH", "501 5.5.4"},
@@ -91,10 +97,15 @@ public:
                {"RET HDRS in lower case", "ret=hdrs", "250 2.1.0"},
                {"RET unknown", "RET=BODY", "501 5.5.4"},
                {"RET both", "RET=FULL,HDRS", "501 5.5.4"},
+               {"RET with trailing text", "RET=FULLY", "501 5.5.4"},
+               {"RET over-long", "RET=" + long_value, "501 5.5.4"},
                {"RET without value", "RET", "501 5.5.4"},
                {"RET empty", "RET=", "501 5.5.4"},
                {"RET twice", "RET=FULL RET=FULL", "501 5.5.4"},
                {"ENVID", "ENVID=QQ314159", "250 2.1.0"},
+               {"ENVID in lower case", "envid=QQ314159", "250 2.1.0"},
+               {"ENVID with trailing text", "ENVID=a b", "555 5.5.4"},
+               {"ENVID over-long", "ENVID=" + long_value, "501 5.5.4"},
                {"ENVID with blanks in xtext", "ENVID=a+20b", "250 2.1.0"},
                {"ENVID of 100 characters", "ENVID=" + hundred, "250 2.1.0"},
                {"ENVID of 101 characters", "ENVID=x" + hundred, "501 5.5.4"},
@@ -111,7 +122,10 @@ public:
                {"REQUIRETLS", "REQUIRETLS", "250 2.1.0"},
                {"REQUIRETLS in lower case", "requiretls", "250 2.1.0"},
                {"REQUIRETLS with a value", "REQUIRETLS=YES", "501 5.5.4"},
+               {"REQUIRETLS empty", "REQUIRETLS=", "501 5.5.4"},
                {"REQUIRETLS twice", "REQUIRETLS REQUIRETLS", "501 5.5.4"},
+               {"REQUIRETLS with trailing text", "REQUIRETLSX", "555 5.5.4"},
+               {"REQUIRETLS over-long", "REQUIRETLS=" + long_value, "501 5.5.4"},
                {"MT-PRIORITY 0", "MT-PRIORITY=0", "250 2.1.0"},
                {"MT-PRIORITY 9", "MT-PRIORITY=9", "250 2.1.0"},
                {"MT-PRIORITY -9 in lower case", "mt-priority=-9", "250 2.1.0"},
@@ -121,15 +135,26 @@ public:
                {"MT-PRIORITY +1", "MT-PRIORITY=+1", "501 5.5.4"},
                {"MT-PRIORITY 01", "MT-PRIORITY=01", "501 5.5.4"},
                {"MT-PRIORITY in words", "MT-PRIORITY=high", "501 5.5.4"},
+               {"MT-PRIORITY with trailing text", "MT-PRIORITY=1x", "501 5.5.4"},
+               {"MT-PRIORITY over-long", "MT-PRIORITY=" + std::string(1000, '1'), "501 5.5.4"},
                {"MT-PRIORITY a sign", "MT-PRIORITY=-", "501 5.5.4"},
                {"MT-PRIORITY without value", "MT-PRIORITY", "501 5.5.4"},
                {"MT-PRIORITY empty", "MT-PRIORITY=", "501 5.5.4"},
                {"MT-PRIORITY twice", "MT-PRIORITY=1 MT-PRIORITY=1", "501 5.5.4"},
-               {"everything", "SIZE=1 BODY=8BITMIME SMTPUTF8 AUTH=<> RET=HDRS ENVID=x REQUIRETLS MT-PRIORITY=1", "250 2.1.0"},
+               {"PRDR", "PRDR", "250 2.1.0"},
+               {"PRDR in lower case", "prdr", "250 2.1.0"},
+               {"PRDR with a value", "PRDR=1", "501 5.5.4"},
+               {"PRDR empty", "PRDR=", "501 5.5.4"},
+               {"PRDR twice", "PRDR PRDR", "501 5.5.4"},
+               {"PRDR with trailing text", "PRDRX", "555 5.5.4"},
+               {"PRDR over-long", "PRDR=" + long_value, "501 5.5.4"},
+               {"everything", "SIZE=1 BODY=8BITMIME SMTPUTF8 AUTH=<> RET=HDRS ENVID=x REQUIRETLS MT-PRIORITY=1 PRDR", "250 2.1.0"},
                {"a parameter of RCPT", "NOTIFY=NEVER", "555 5.5.4"},
+               {"another of RCPT", "ORCPT=rfc822;c@d", "555 5.5.4"},
                {"unknown", "X=1", "555 5.5.4"},
                {"unknown beside known", "SIZE=1 X", "555 5.5.4"},
                {"not implemented", "HOLDFOR=1", "555 5.5.4"},
+               {"LIMITS, which has no parameter", "RCPTMAX=1", "555 5.5.4"},
                {"a key that scripts mistake", "__proto__=1", "501 5.5.4"},
                {"another", "CONSTRUCTOR=1", "555 5.5.4"},
                {"no keyword", "=1", "501 5.5.4"},
@@ -155,7 +180,11 @@ public:
                {"NOTIFY without value", "NOTIFY", "501 5.5.4"},
                {"NOTIFY empty", "NOTIFY=", "501 5.5.4"},
                {"NOTIFY twice", "NOTIFY=DELAY NOTIFY=DELAY", "501 5.5.4"},
+               {"NOTIFY with the same twice", "NOTIFY=DELAY,DELAY", "250 2.1.5"},
+               {"NOTIFY over-long", "NOTIFY=" + std::string(1100, 'S'), "501 5.5.4"},
                {"ORCPT", "ORCPT=rfc822;c@d", "250 2.1.5"},
+               {"ORCPT in lower case", "orcpt=rfc822;c@d", "250 2.1.5"},
+               {"ORCPT with trailing text", "ORCPT=rfc822;c@d x", "555 5.5.4"},
                {"ORCPT in upper case", "ORCPT=RFC822;c+2Bx@d", "250 2.1.5"},
                {"ORCPT of another type", "ORCPT=x400;/C=no/ADMD=+20/", "501 5.5.4"},
                {"ORCPT of another type as xtext", "ORCPT=x400;/C+3Dno/ADMD+3D+20/", "250 2.1.5"},
@@ -176,6 +205,15 @@ public:
                {"ORCPT twice", "ORCPT=rfc822;c@d ORCPT=rfc822;c@d", "501 5.5.4"},
                {"both", "NOTIFY=DELAY ORCPT=rfc822;c@d", "250 2.1.5"},
                {"a parameter of MAIL", "SIZE=1", "555 5.5.4"},
+               {"BODY", "BODY=7BIT", "555 5.5.4"},
+               {"SMTPUTF8", "SMTPUTF8", "555 5.5.4"},
+               {"AUTH", "AUTH=<>", "555 5.5.4"},
+               {"RET", "RET=FULL", "555 5.5.4"},
+               {"ENVID", "ENVID=x", "555 5.5.4"},
+               {"REQUIRETLS", "REQUIRETLS", "555 5.5.4"},
+               {"MT-PRIORITY", "MT-PRIORITY=1", "555 5.5.4"},
+               {"PRDR", "PRDR", "555 5.5.4"},
+               {"not implemented", "RRVS=2014-04-03T23:01:00Z", "555 5.5.4"},
                {"unknown", "X=1", "555 5.5.4"}});
     }
 
@@ -456,6 +494,7 @@ private:
         client.peer.tls_protocol = "TLSv1.3";
         client.hooks.answer(HookId::rcpt, ok());
         client.hooks.watch(HookId::auth);
+        client.hooks.watch(HookId::data_post_rcpt);
     }
 
     /// Each row in a session of its own. A command that was refused leaves nothing behind.

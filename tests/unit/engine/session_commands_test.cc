@@ -31,6 +31,7 @@ class SessionCommandsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(commands_come_in_their_order);
     CPPUNIT_TEST(verbs_are_read_in_any_case);
     CPPUNIT_TEST(arguments_are_taken_where_they_belong);
+    CPPUNIT_TEST(a_hello_of_any_length_does_no_harm);
     CPPUNIT_TEST(a_second_hello_resets);
     CPPUNIT_TEST(a_refused_second_hello_changes_nothing);
     CPPUNIT_TEST(hello_hands_its_words_on);
@@ -109,6 +110,29 @@ public:
                {"NOOP\x01", "500 5.5.1"},
                {"QUIT now", "501 5.5.4"},
                {"QUIT ", "221 2.0.0"}});
+    }
+
+    /// Too long for a name, for the command, for a line that is looked at; and one that never ends.
+    void a_hello_of_any_length_does_no_harm() {
+        for (const std::string verb : {"HELO ", "EHLO "})
+            for (const std::size_t length : {254U, 255U, 256U, 505U, 506U, 998U, 1000U, 2041U, 2042U, 4096U, 65535U, 65536U, 200000U})
+                for (const std::size_t piece : {std::size_t{3000}, std::size_t{1000000}}) {
+                    SessionUnderTest client;
+                    client.start();
+                    const std::string name(length, 'x');
+                    const std::string line = verb + name + "\r\nNOOP\r\n";
+                    std::string output;
+                    for (std::size_t at = 0; at < line.size(); at += piece) output += client.feed(std::string(line, at, piece));  // memory of its own
+                    const auto what = verb + std::to_string(length);
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(what, std::string(length <= 255 ? "250 250" : length + 7 <= 2048 ? "501 250" : "500 250"), fakes::codes(output));
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(what, length <= 255 ? name : std::string(), std::string(client.session().hello_host()));
+                }
+        SessionUnderTest endless;
+        endless.start();
+        std::string output;
+        for (int i = 0; i < 1000 && !endless.is_closed(); ++i) output += endless.feed(std::string(1000, 'x'));
+        CPPUNIT_ASSERT_EQUAL(std::string("500"), fakes::codes(output));
+        CPPUNIT_ASSERT(endless.is_closed());
     }
 
     void a_second_hello_resets() {
@@ -362,7 +386,8 @@ public:
     }
 
     void known_but_missing_commands_say_502() {
-        check({{"EXPN list", "502 5.5.1"}, {"STARTTLS", "502 5.5.1"}, {"AUTH PLAIN x", "502 5.5.1"}, {"ETRN example.com", "502 5.5.1"},
+        check({{"EXPN list", "502 5.5.1"}, {"EXPN", "502 5.5.1"}, {"STARTTLS", "502 5.5.1"}, {"STARTTLS now", "502 5.5.1"}, {"AUTH PLAIN x", "502 5.5.1"},
+               {"ETRN example.com", "502 5.5.1"}, {"ETRN", "502 5.5.1"}, {"ETRN @;`reboot`", "502 5.5.1"}, {"XFORWARD NAME=x", "502 5.5.1"},
                {"XCLIENT NAME=x", "502 5.5.1"}, {"LHLO x", "502 5.5.1"}, {"TURN", "500 5.5.1"}, {"SEND FROM:<a@b>", "500 5.5.1"}});
     }
 

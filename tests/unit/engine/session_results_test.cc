@@ -112,7 +112,6 @@ class SessionResultsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_plugins_made_of_a_recipient_is_not_told);
     CPPUNIT_TEST(replies_for_each_recipient_need_prdr);
     CPPUNIT_TEST(prdr_is_offered_where_somebody_judges_recipients);
-    CPPUNIT_TEST(the_parameter_prdr_has_no_value);
     CPPUNIT_TEST(a_message_refused_as_a_whole_has_one_reply);
     CPPUNIT_TEST(the_last_chunk_has_replies_for_each_recipient);
     CPPUNIT_TEST(replies_are_those_of_rcpt_whatever_plugins_do_to_the_list);
@@ -297,13 +296,6 @@ public:
         old.start();
         old.say("HELO x");
         CPPUNIT_ASSERT_EQUAL(std::string("555"), codes(old.say("MAIL FROM:<a@b> PRDR")));
-    }
-
-    void the_parameter_prdr_has_no_value() {
-        Judged server(HookId::data_post_rcpt);
-        server.greet();
-        for (const char* parameters : {"PRDR=", "PRDR=1", "PRDR PRDR"})
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(parameters, std::string("501 5.5.4"), server.say(std::string("MAIL FROM:<a@b> ") + parameters).substr(0, 9));
     }
 
     void a_message_refused_as_a_whole_has_one_reply() {

@@ -103,6 +103,18 @@ public:
             {xforward, "DESTADDR=192.0.2.1"},
             {xforward, "SOURCE=ELSEWHERE"},
             {xforward, ""},
+            {xforward, "NAME"},
+            {xforward, "NAME="},
+            {xforward, "=a"},
+            {xforward, "NAME=a NAME=b"},
+            {xforward, "NAME=a b"},
+            {xforward, "NAME=" + std::string(256, 'a')},
+            {xforward, "ADDR=192.0.2.1x"},
+            {xforward, "PORT=25x"},
+            {xforward, "PORT=99999999999999999999"},
+            {xforward, "HELO=a+0D+0Ab"},
+            {xforward, "IDENT=a+00"},
+            {xforward, "OTHER=a"},
         };
         for (const auto& row : rows) {
             const auto parsed = parse_client_attributes(row.command, row.rest);
