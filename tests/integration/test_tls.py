@@ -5,7 +5,6 @@ import contextlib
 import re
 import shutil
 import smtplib
-import socket
 import ssl
 import subprocess
 import time
@@ -15,8 +14,9 @@ import pytest
 from certificates import Authority, client_context, lines
 from load import Load
 from maildir import check_stored
+from raw_tls import PLAIN_TEXT, begin, client_hello
 from smtp_client import Client, Closed, encrypted, stuffed
-from smtpd_env import SLOWDOWN, check_growth, process_exists, resident_memory, wait_until
+from smtpd_env import SLOWDOWN, process_exists, wait_until
 
 HEADER = b"From: sender@example.net\r\nSubject: tls\r\n\r\n"
 TIMEOUT = 20 * SLOWDOWN
@@ -84,48 +84,6 @@ def check_still_serving(smtp, authority, implicit=False):
         client.deliver(message).expect(250)
         client.quit()
     check_stored(smtp.maildir.only(), message)
-
-
-class RawTls:
-    """TLS over a client's socket, record by record: what the ssl module's sockets do not let one do."""
-
-    def __init__(self, client, context, name="mx.example.com"):
-        self.socket = client.socket
-        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname=name)
-        self._pump(self.tls.do_handshake)
-
-    def _pump(self, what):
-        while True:
-            try:
-                result = what()
-            except ssl.SSLWantReadError:
-                self.flush()
-                octets = self.socket.recv(1 << 16)
-                self.incoming.write(octets) if octets else self.incoming.write_eof()
-                continue
-            self.flush()
-            return result
-
-    def flush(self):
-        if octets := self.outgoing.read():
-            self.socket.sendall(octets)
-
-    def send(self, octets):
-        self._pump(lambda: self.tls.write(octets))
-
-    def command(self, line, code):
-        self.send(line.encode() + b"\r\n")
-        answer = self._pump(lambda: self.tls.read(1 << 16)).decode()
-        assert answer.startswith(str(code)), answer
-
-    def close_notify(self):
-        """Says that nothing more comes, and does not wait for the answer."""
-        try:
-            self.tls.unwrap()
-        except ssl.SSLWantReadError:
-            pass
-        self.flush()
 
 
 # --- it works
@@ -386,26 +344,6 @@ def test_commands_that_follow_at_any_moment_are_not_used(tls_server, mpm):
 
 # --- handshakes that fail
 
-PLAIN_TEXT = b"EHLO client.example.net\r\nMAIL FROM:<a@example.net>\r\n"
-
-
-def begin(smtp, implicit):
-    """A client for which a handshake is the next thing."""
-    client = Client(smtp.port, greet=not implicit)
-    if not implicit:
-        client.ehlo()
-        client.command("STARTTLS", 220)
-    return client
-
-
-def client_hello():
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="mx.example.com")
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return outgoing.read()
-
-
 @pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
 def test_failed_handshakes_leave_one_line_and_nothing_else(tls_server, mpm, implicit):
     server, smtp, authority = tls_server(mpm, implicit=implicit, more="SmtpHandshakeTimeout 2s")
@@ -494,83 +432,6 @@ def test_stalled_handshakes_keep_no_thread(tls_server):
         client.close()
     failures(server, count=len(stalled))
     check_one_line_each(server, len(stalled))
-
-
-# --- the end of TLS in the middle of everything
-
-@pytest.mark.parametrize("how", ["close_notify", "close_notify and plain text", "close_notify and close", "truncation", "reset"])
-@pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
-def test_tls_that_ends_within_a_message_queues_nothing(tls_server, mpm, how, implicit):
-    server, smtp, authority = tls_server(mpm, implicit=implicit)
-    server.start()
-    with begin(smtp, implicit) as client:
-        tls = RawTls(client, client_context(authority))
-        if implicit:
-            tls._pump(lambda: tls.tls.read(1 << 16))
-        for line, code in (("EHLO client.example.net", 250), ("MAIL FROM:<a@example.net>", 250), ("RCPT TO:<user@example.com>", 250), ("DATA", 354)):
-            tls.command(line, code)
-        tls.send(HEADER + b"half a message\r\n")
-        if how.startswith("close_notify"):
-            tls.close_notify()
-        if how == "close_notify and plain text":
-            client.send(b".\r\nNOOP injected\r\nQUIT\r\n")
-        if how == "reset":
-            client.reset()
-        elif how == "truncation" or how.endswith("close"):
-            client.close()
-        else:
-            try:
-                while client.socket.recv(1 << 16):
-                    pass
-            except ConnectionError:
-                pass
-    server.wait_log("disconnect after")
-    assert not smtp.maildir.new() and not smtp.maildir.tmp()
-    text = server.log_text()
-    assert "injected" not in text and text.count("disconnect after") == 1 and "accepted" not in text
-    check_still_serving(smtp, authority, implicit)
-
-
-def test_the_end_of_tls_gives_everything_back(tls_server):
-    server, smtp, authority = tls_server()
-    server.start()
-    child = server.children()[0]
-
-    def once():
-        with begin(smtp, False) as client:
-            tls = RawTls(client, client_context(authority))
-            for line, code in (("EHLO client.example.net", 250), ("MAIL FROM:<a@example.net>", 250), ("RCPT TO:<user@example.com>", 250), ("DATA", 354)):
-                tls.command(line, code)
-            tls.send(HEADER + b"x" * 5000)
-            tls.close_notify()
-            client.send(b"\r\n.\r\nQUIT\r\n")
-
-    for _ in range(150):
-        once()
-    before = resident_memory(child)
-    for _ in range(300):
-        once()
-    server.wait_log("disconnect after", count=450, seconds=20)
-    check_growth(before, resident_memory(child), 1_500_000)
-    check_still_serving(smtp, authority)
-
-
-@pytest.mark.parametrize("implicit", [False, True])
-def test_quit_ends_tls_as_it_should(tls_server, mpm, implicit):
-    """With close_notify behind the reply, without which the client would have to think that somebody has cut the connection."""
-    server, smtp, authority = tls_server(mpm, implicit=implicit)
-    server.start()
-    context = client_context(authority)
-    with Client(smtp.port, greet=not implicit) as client:
-        if not implicit:
-            client.ehlo()
-            client.command("STARTTLS", 220)
-        client.socket = context.wrap_socket(client.socket, server_hostname="mx.example.com", suppress_ragged_eofs=False)
-        if implicit:
-            client.reply().expect(220)
-        client.ehlo()
-        client.command("QUIT", 221)
-        client.expect_close()
 
 
 # --- certificates that change
