@@ -1,13 +1,18 @@
 """What attackers try with TLS: commands injected in front of it, and ends of data that are none, in records of all shapes; each on a port with STARTTLS and
 on one with TLS from the first octet, where it applies."""
 
+import shutil
+import subprocess
+
 import pytest
 
 from certificates import client_context
 from maildir import check_stored
+from raw_tls import begin, client_hello
 from smtp_client import Client, encrypted
-from test_smuggling import SEQUENCES, attack, check_outcome, is_clean
-from test_tls import check_one_line_each
+from smtpd_env import SLOWDOWN
+from test_smuggling import POLICIES, SEQUENCES, attack, check_outcome, is_clean
+from test_tls import check_one_line_each, check_still_serving
 
 HEADER = b"From: sender@example.net\r\nSubject: probe\r\n\r\n"
 HOW = pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
@@ -75,34 +80,36 @@ def test_nothing_that_was_said_in_the_clear_counts_under_tls(tls_server):
     assert "injected" not in smtp.maildir.only().field("received")
 
 
-def records(wire, shape, sequence):
-    """The octets cut into what each TLS record holds."""
+def cuts(wire, shape, sequence):
+    """The octets cut into what each TLS record holds, in all the ways of that shape."""
     if shape == "one record":
-        return [wire]
+        return [[wire]]
     if shape == "octet by octet":
-        return [wire[at : at + 1] for at in range(len(wire))]
-    at = wire.index(sequence) + len(sequence) // 2
-    return [wire[:at], wire[at:]]
+        return [[wire[at : at + 1] for at in range(len(wire))]]
+    begin = wire.index(sequence)
+    return [[wire[:at], wire[at:]] for at in range(begin - 1, begin + len(sequence) + 2)]
 
 
-@pytest.mark.parametrize("shape", ["one record", "cut in the sequence", "octet by octet"])
+@pytest.mark.parametrize("shape", ["one record", "cut at every place of the sequence", "octet by octet"])
+@pytest.mark.parametrize("policy", POLICIES)
 @HOW
-def test_smuggling(tls_server, implicit, shape):
+def test_smuggling(tls_server, implicit, policy, shape):
     """The message is refused, or there is one: as in the clear."""
-    server, smtp, authority = tls_server(implicit=implicit, more="SmtpBareNewline reject")
+    server, smtp, authority = tls_server(implicit=implicit, more=f"SmtpBareNewline {policy}\nSmtpMaxErrors 0")
     server.start()
-    for name, sequence in SEQUENCES.items():
-        smtp.maildir.clear()
+    for sequence in SEQUENCES.values():
         wire, message = attack(sequence)
         with encrypted(smtp.port, client_context(authority), implicit) as client:
-            client.envelope()
-            client.command("DATA", 354)
-            for record in records(wire, shape, sequence):
-                client.send(record)
-            final = client.reply()
-            client.command("NOOP", 250)
+            for cut in cuts(wire, shape, sequence):
+                smtp.maildir.clear()
+                client.envelope()
+                client.command("DATA", 354)
+                for record in cut:
+                    client.send(record)
+                final = client.reply()
+                client.command("NOOP", 250)
+                check_outcome(smtp, policy, wire, message, final, policy == "reject" and not is_clean(wire))
             client.quit()
-        check_outcome(smtp, "reject", wire, message, final, not is_clean(wire))
 
 
 @HOW
@@ -117,3 +124,51 @@ def test_the_end_of_a_message_and_the_next_in_one_record(tls_server, implicit):
         client.send(first + b".\r\n" + envelope + b"BDAT %d LAST\r\n" % len(second) + second + b"QUIT\r\n")
         assert [reply.code for reply in client.remaining_replies()] == [250, 250, 250, 250, 221]
     assert sorted(stored.split_behind_ours()[1] for stored in smtp.maildir.stored()) == [first, second]
+
+
+#: In the place of mx.example.com in a client's first octets. (The handshake that follows cannot come to an end: the client knows of nothing.)
+NAMES = {"a backslash at the end": b"mx.example.co\\", "NUL": b"mx.\0xample.com", "a line": b"\r\n[core:emerg]", "quotes": b'"mx.example.c"', "no ASCII": b"\xff" * 14,
+         "dots": b"." * 14, "a format": b"%s%n%x%s%n%x%s", "a path": b"../../../etc/a", "an expansion": b"${ENV:PATH}%{a"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@HOW
+def test_names_that_are_none(tls_server, implicit, name):
+    """CVE-2019-15846 was a name of this kind."""
+    server, smtp, authority = tls_server(implicit=implicit)
+    server.start()
+    octets = client_hello()
+    assert octets.count(b"mx.example.com") == 1 and len(NAMES[name]) == len("mx.example.com")
+    with begin(smtp, implicit) as client:
+        client.send(octets.replace(b"mx.example.com", NAMES[name]))
+        client.half_close()
+        try:
+            while client.socket.recv(1 << 16):
+                pass
+        except ConnectionError:
+            pass
+    server.wait_log("disconnect after" if not implicit else "tls handshake failed")
+    check_one_line_each(server, 1)
+    assert "emerg" not in "".join(line.level for line in server.log_lines())
+    check_still_serving(smtp, authority, implicit)
+
+
+@HOW
+def test_no_client_begins_a_second_handshake(tls_server, implicit):
+    """Renegotiation, which TLS 1.2 still has, costs the server more than the client: it ends the connection."""
+    server, smtp, authority = tls_server(implicit=implicit)
+    server.start()
+    command = [shutil.which("openssl") or pytest.skip("openssl is not installed"), "s_client", *([] if implicit else ["-starttls", "smtp"]), "-tls1_2",
+               "-connect", f"127.0.0.1:{smtp.port}", "-CAfile", authority.certificate]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
+        server.wait_log("tls protocol=")
+        client.stdin.write("R\n")  # its word for it
+        client.stdin.flush()
+        try:
+            client.wait(20 * SLOWDOWN)  # for the server, as nothing else ends it
+        finally:
+            client.kill()
+        printed = client.stdout.read()
+    assert "RENEGOTIATING" in printed and "250 " not in printed.partition("RENEGOTIATING")[2], printed
+    server.wait_log("disconnect after")
+    check_still_serving(smtp, authority, implicit)
