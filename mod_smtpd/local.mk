@@ -29,6 +29,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/password_check.h \
 	mod_smtpd/include/smtpd/pattern.h \
 	mod_smtpd/include/smtpd/plugin.h \
+	mod_smtpd/include/smtpd/program.h \
 	mod_smtpd/include/smtpd/reply.h \
 	mod_smtpd/include/smtpd/result.h \
 	mod_smtpd/include/smtpd/secret_text.h \
@@ -66,6 +67,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/pattern.cc \
 	mod_smtpd/support/process_mutex.cc \
 	mod_smtpd/support/process_mutex.h \
+	mod_smtpd/support/program.cc \
 	mod_smtpd/support/random.cc \
 	mod_smtpd/support/random.h \
 	mod_smtpd/support/secret.cc \

@@ -122,6 +122,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/config_file_test.cc \
 	tests/unit/support/control_test.cc \
 	tests/unit/support/ip_test.cc \
+	tests/unit/support/program_test.cc \
 	tests/unit/support/shared_poll_test.cc \
 	tests/unit/support/secret_test.cc \
 	tests/unit/support/strings_test.cc \

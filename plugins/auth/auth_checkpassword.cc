@@ -20,98 +20,15 @@
 ///
 /// The programs' paths hold for the server, not for the first connection. Trouble is 454 instead of 535. There is no command line for a shell to read. sudo is used only
 /// where it is asked for.
-#include <smtpd/files.h>
 #include <smtpd/plugin.h>
+#include <smtpd/program.h>
 #include <smtpd/secret_text.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <csignal>
-#include <utility>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <spawn.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace smtpd::plugins {
-namespace {
-
-constexpr int password_descriptor = 3;
-
-Error trouble(const std::string& what) { return {ErrorCode::unavailable, what, 0}; }
-
-/// A process that is waited for no longer than until the deadline, and then killed. Never left behind.
-class Child {
-public:
-    /// Starts argv[0], which reads what is written to the descriptor that is returned.
-    static Result<Child> start(const std::vector<std::string>& words, const std::vector<std::string>& environment, int input) {
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        for (const int descriptor : {0, 1, 2}) posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", descriptor == 0 ? O_RDONLY : O_WRONLY, 0);
-        posix_spawn_file_actions_adddup2(&actions, input, password_descriptor);
-        posix_spawn_file_actions_addclosefrom_np(&actions, password_descriptor + 1);
-        posix_spawnattr_t attributes;
-        posix_spawnattr_init(&attributes);
-        sigset_t all, none;
-        sigfillset(&all);
-        sigemptyset(&none);
-        posix_spawnattr_setsigdefault(&attributes, &all);
-        posix_spawnattr_setsigmask(&attributes, &none);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-        Child child;
-        const int status = posix_spawn(&child.pid_, words[0].c_str(), &actions, &attributes, pointers(words).data(), pointers(environment).data());
-        posix_spawnattr_destroy(&attributes);
-        posix_spawn_file_actions_destroy(&actions);
-        if (status != 0) return os_error("cannot start " + words[0], status);
-        child.descriptor_ = FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, child.pid_, 0)));
-        if (!child.descriptor_) return os_error("cannot watch " + words[0], errno);
-        return child;
-    }
-    ~Child() {
-        if (pid_ <= 0) return;
-        kill(pid_, SIGKILL);
-        reap();
-    }
-    Child(Child&& other) noexcept : pid_(std::exchange(other.pid_, -1)), descriptor_(std::move(other.descriptor_)) {}
-    Child& operator=(Child&&) = delete;
-
-    /// Its exit status; an Error when it was ended by a signal or has not ended by then.
-    Result<int> wait_until(std::chrono::steady_clock::time_point deadline) {
-        for (;;) {
-            const auto left = std::chrono::ceil<Duration>(deadline - std::chrono::steady_clock::now()).count();
-            if (left <= 0) return Error{ErrorCode::timeout, "the program did not end in time", 0};
-            pollfd wait{descriptor_.get(), POLLIN, 0};
-            if (poll(&wait, 1, static_cast<int>(std::min<Duration::rep>(left, 60'000))) > 0) break;
-        }
-        const int status = reap();
-        pid_ = -1;
-        if (!WIFEXITED(status)) return trouble(format_text("the program was ended by signal {}", WTERMSIG(status)));
-        return WEXITSTATUS(status);
-    }
-
-private:
-    Child() = default;
-    static std::vector<char*> pointers(const std::vector<std::string>& words) {
-        std::vector<char*> out;
-        for (const auto& word : words) out.push_back(const_cast<char*>(word.c_str()));
-        out.push_back(nullptr);
-        return out;
-    }
-    int reap() const {
-        int status = 0;
-        while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
-        return status;
-    }
-
-    pid_t pid_ = -1;
-    FileDescriptor descriptor_;
-};
-
-}  // namespace
 
 class AuthCheckpassword final : public Plugin {
 public:
@@ -161,21 +78,22 @@ private:
         const auto deadline = std::chrono::steady_clock::now() + std::min(options_.timeout, hook.time_left());
         constexpr std::string_view nul("\0", 1);
         std::string words = secret_text({hook.user(), nul, hook.password()->reveal(), nul, "Y123456", nul});
-        int ends[2];
-        if (pipe2(ends, O_CLOEXEC) != 0) return os_error("cannot make a pipe", errno);
-        FileDescriptor input(ends[0]), output(ends[1]);
         // checkpassword reads no more than 512 octets, which a pipe always has room for
         const bool fits = words.size() <= 512;
-        const auto written = fits ? write_all(output.get(), words) : Result<void>();
+        auto pipe = make_pipe();
+        const auto written = pipe && fits ? write_all(pipe->second.get(), words) : Result<void>();
         wipe(words);
+        if (!pipe) return pipe.error();
         if (!fits) return 1;
         if (!written) return written.error();
-        output.close();
-        auto child = Child::start(command_, {"PATH=/usr/local/bin:/usr/bin:/bin", "TCPREMOTEIP=" + hook.connection.address().to_string()}, input.get());
-        if (!child) return child.error();
-        return child->wait_until(deadline);
+        pipe->second.close();
+        const std::vector<std::string> environment{"PATH=/usr/local/bin:/usr/bin:/bin", "TCPREMOTEIP=" + hook.connection.address().to_string()};
+        auto program = Program::start({.words = command_, .environment = environment, .descriptors = {{pipe->first.get(), password_descriptor}}});
+        if (!program) return program.error();
+        return program->wait_until(deadline);
     }
 
+    static constexpr int password_descriptor = 3;
     const Options options_;
     std::vector<std::string> command_;
 };

@@ -28,19 +28,17 @@
 /// ## Limits
 ///
 /// Writing to a command relies on the server ignoring SIGPIPE, as httpd does. Of files with `%i`, 100 are held open at a time.
-#include <smtpd/files.h>
 #include <smtpd/plugin.h>
+#include <smtpd/program.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace smtpd::plugins {
@@ -56,35 +54,18 @@ constexpr std::chrono::seconds patience{1};
 class Command {
 public:
     explicit Command(const std::string& command) {
-        int ends[2];
-        if (pipe2(ends, O_CLOEXEC) != 0) return;
-        const FileDescriptor output(ends[0]);
-        input_ = FileDescriptor(ends[1]);
-
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_adddup2(&actions, output.get(), STDIN_FILENO);
-        // The server's threads block and ignore signals; a program of its own must not.
-        posix_spawnattr_t attributes;
-        posix_spawnattr_init(&attributes);
-        sigset_t none, defaults;
-        sigemptyset(&none);
-        sigemptyset(&defaults);
-        sigaddset(&defaults, SIGPIPE);
-        posix_spawnattr_setsigmask(&attributes, &none);
-        posix_spawnattr_setsigdefault(&attributes, &defaults);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-        char* const arguments[] = {const_cast<char*>("sh"), const_cast<char*>("-c"), const_cast<char*>(command.c_str()), nullptr};
-        if (posix_spawn(&process_, "/bin/sh", &actions, &attributes, arguments, environ) != 0) process_ = -1;
-        posix_spawnattr_destroy(&attributes);
-        posix_spawn_file_actions_destroy(&actions);
-        if (process_ < 0) input_ = {};
-        if (input_) fcntl(input_.get(), F_SETFL, O_NONBLOCK);
+        auto pipe = make_pipe();
+        if (!pipe) return;
+        auto program = Program::start({.words = {"/bin/sh", "-c", command},
+                                       .descriptors = {{pipe->first.get(), STDIN_FILENO}, {STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}}});
+        if (!program) return;
+        program_.emplace(std::move(*program));
+        input_ = std::move(pipe->second);
+        fcntl(input_.get(), F_SETFL, O_NONBLOCK);
     }
     ~Command() {
         input_.close();
-        // It may have work to finish; then it is the system that reaps it in the end.
-        if (process_ > 0) waitpid(process_, nullptr, WNOHANG);
+        if (program_) program_->let_go();  // it may have work to finish
     }
     Command(const Command&) = delete;
     Command& operator=(const Command&) = delete;
@@ -104,7 +85,7 @@ public:
 
 private:
     FileDescriptor input_;
-    pid_t process_ = -1;
+    std::optional<Program> program_;
 };
 
 }  // namespace
