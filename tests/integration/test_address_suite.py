@@ -5,16 +5,15 @@ category of meta.xml means for that grammar is stated in IN_A_PATH; rows of a ca
 reason. The tables are not part of the project: SMTPD_SUITES names the folder that has them (address/tests.xml and so on); without it the test skips.
 """
 
-import functools
 import json
-import os
-import pathlib
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-PROJECT = pathlib.Path(__file__).resolve().parents[2]
+import sanitizers
+
+PARSER = sanitizers.build_dir() / "tests" / "tools" / "smtpd-parse"
 TABLES = ("tests.xml", "tests-original.xml")
 
 #: Whether RFC 5321's path grammar takes the addresses of a category; None where meta.xml's diagnosis decides.
@@ -46,28 +45,9 @@ EXCEPTIONS = {
 }
 
 
-def suite():
-    folder = os.environ.get("SMTPD_SUITES")
-    if not folder:
-        print("SMTPD_SUITES is not set: the isemail tables are not run")
-        pytest.skip("SMTPD_SUITES is not set: the isemail tables are not run")
-    return pathlib.Path(folder) / "address"
-
-
-@functools.cache
-def parser():
-    build = pathlib.Path(os.environ.get("SMTPD_BUILD") or os.environ.get("SMTPD_BUILD_DIR") or PROJECT / "build")
-    for place in (build / "tests" / "tools" / "smtpd-parse", build / "tests" / "smtpd-parse", build / "smtpd-parse", build):
-        if place.is_file():
-            return str(place)
-    found = sorted(build.rglob("smtpd-parse"))
-    assert found, f"no smtpd-parse in {build}; build it, or name the build folder in SMTPD_BUILD or SMTPD_BUILD_DIR"
-    return str(found[0])
-
-
 def parse(what, line, *options):
     """(valid, the printed object) for one line, given as octets."""
-    run = subprocess.run([parser(), what, *options], input=line + b"\r\n", capture_output=True, timeout=10, check=False)
+    run = subprocess.run([PARSER, what, *options], input=line + b"\r\n", capture_output=True, timeout=10, check=False)
     assert run.returncode in (0, 1) and not run.stderr, (run.returncode, run.stderr)
     printed = json.loads(run.stdout)
     assert printed["valid"] == (run.returncode == 0)
@@ -91,9 +71,9 @@ def verdict(table, number, category, diagnosis):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_every_address_gets_the_verdict_of_rfc_5321(table):
+def test_every_address_gets_the_verdict_of_rfc_5321(table, suites):
     wrong, count = [], 0
-    for number, address, category, diagnosis in rows(suite(), table):
+    for number, address, category, diagnosis in rows(suites / "address", table):
         want = verdict(table, number, category, diagnosis)
         for what, line in (("address", address), ("path", b"<" + address + b">")):
             # Both are read by one grammar; but a path may be empty, and one that starts with "@" has a source route.
@@ -108,8 +88,8 @@ def test_every_address_gets_the_verdict_of_rfc_5321(table):
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_what_is_valid_prints_as_the_same_address(table):
-    for number, address, category, diagnosis in rows(suite(), table):
+def test_what_is_valid_prints_as_the_same_address(table, suites):
+    for number, address, category, diagnosis in rows(suites / "address", table):
         if not verdict(table, number, category, diagnosis):
             continue
         first = parse("address", address)[1]
@@ -119,8 +99,8 @@ def test_what_is_valid_prints_as_the_same_address(table):
         assert first["domain"].encode() == address.rsplit(b"@", 1)[1], (number, address)
 
 
-def test_every_category_and_exception_is_still_in_the_tables():
-    folder = suite()
+def test_every_category_and_exception_is_still_in_the_tables(suites):
+    folder = suites / "address"
     categories = {item.get("id") for item in ElementTree.parse(folder / "meta.xml").getroot().find("Categories")}
     assert categories == set(IN_A_PATH)
     for table in TABLES:
@@ -146,5 +126,5 @@ def test_the_parser_takes_paths_and_commands():
 
 def test_a_wrong_call_is_told():
     for arguments in ([], ["--smtputf8"], ["mailbox"], ["path", "path"], ["path", "--utf8"]):
-        run = subprocess.run([parser(), *arguments], input=b"", capture_output=True, timeout=10, check=False)
+        run = subprocess.run([PARSER, *arguments], input=b"", capture_output=True, timeout=10, check=False)
         assert run.returncode == 2 and b"usage:" in run.stderr and not run.stdout, arguments

@@ -6,15 +6,14 @@ DIFFERENCES says which and why.
 """
 
 import ast
-import functools
-import os
-import pathlib
 import re
 import subprocess
 
 import pytest
 
-PROJECT = pathlib.Path(__file__).resolve().parents[2]
+import sanitizers
+
+TESTS = sanitizers.build_dir() / "tests"
 
 NEEDS_STARTTLS = "STARTTLS is not there yet: it is answered with 502"
 
@@ -53,22 +52,6 @@ DIFFERENCES = {
     ("chasquid/wrong_proto.cmy", 2, 2): ("502", "554", NO_SMTP),
     ("chasquid/wrong_proto.cmy", 3, 2): ("502", "554", NO_SMTP),
 }
-
-
-def suites():
-    folder = os.environ.get("SMTPD_SUITES")
-    if not folder:
-        print("SMTPD_SUITES is not set: the dialogues of other servers are not run")
-        pytest.skip("SMTPD_SUITES is not set: the dialogues of other servers are not run")
-    return pathlib.Path(folder) / "smtp"
-
-
-@functools.cache
-def tool():
-    build = pathlib.Path(os.environ.get("SMTPD_BUILD_DIR") or PROJECT / "build")
-    found = sorted(build.rglob("smtpd-session"))
-    assert found, f"no smtpd-session in {build}; build it, or name the build folder in SMTPD_BUILD_DIR"
-    return str(found[0])
 
 
 class Connection:
@@ -152,17 +135,17 @@ def control(tmp_path_factory):
 
 
 def play(connection, control, *options):
-    helpers = pathlib.Path(tool()).parents[1] / "helper_plugins" / ".libs"
+    helpers = TESTS / "helper_plugins" / ".libs"
     tls = ["--tls", "TLSv1.3"] if connection.is_tls else []
-    command = [tool(), "--control", str(control), "--plugin-dir", str(helpers), "--max-size", str(1024 * 1024), *tls, *options]
+    command = [TESTS / "tools" / "smtpd-session", "--control", str(control), "--plugin-dir", str(helpers), "--max-size", str(1024 * 1024), *tls, *options]
     run = subprocess.run(command, input=connection.octets, capture_output=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr
     return reply_codes(run.stdout)
 
 
-def dialogues():
+def dialogues(suites):
     """(name, connections) of each dialogue that is in scope."""
-    folder = suites()
+    folder = suites / "smtp"
     for file in sorted(folder.glob("chasquid/*.cmy")) + sorted(folder.glob("james/*.test")):
         name = str(file.relative_to(folder))
         if name not in OUT_OF_SCOPE:
@@ -170,9 +153,9 @@ def dialogues():
             yield name, reader(file.read_text(encoding="utf-8"))
 
 
-def test_dialogues_get_the_expected_codes(control):
+def test_dialogues_get_the_expected_codes(control, suites):
     wrong, seen = [], set()
-    for name, connections in dialogues():
+    for name, connections in dialogues(suites):
         for number, connection in enumerate(connections, 1):
             expected = list(connection.codes)
             for (dialogue, of, reply), (theirs, ours, _) in DIFFERENCES.items():
@@ -187,23 +170,23 @@ def test_dialogues_get_the_expected_codes(control):
     assert seen == set(DIFFERENCES), "DIFFERENCES names replies that do not exist"
 
 
-def test_codes_do_not_depend_on_waiting_for_replies(control):
+def test_codes_do_not_depend_on_waiting_for_replies(control, suites):
     wrong = [
         f"{name}, connection {number}"
-        for name, connections in dialogues()
+        for name, connections in dialogues(suites)
         for number, connection in enumerate(connections, 1)
         if play(connection, control) != play(connection, control, "--early")
     ]
     assert not wrong, wrong
 
 
-def test_what_is_out_of_scope_is_there_and_needs_what_is_missing():
+def test_what_is_out_of_scope_is_there_and_needs_what_is_missing(suites):
     for name in OUT_OF_SCOPE:
-        text = (suites() / name).read_text(encoding="utf-8")
+        text = (suites / "smtp" / name).read_text(encoding="utf-8")
         assert re.search(r"(?im)^(c -> |C: )(AUTH|STARTTLS)\b", text), f"{name} could be run"
 
 
-def test_both_suites_are_read():
-    names = [name for name, connections in dialogues() if any(connection.codes for connection in connections)]
+def test_both_suites_are_read(suites):
+    names = [name for name, connections in dialogues(suites) if any(connection.codes for connection in connections)]
     assert sum(name.startswith("chasquid/") for name in names) >= 10
     assert sum(name.startswith("james/") for name in names) >= 3
