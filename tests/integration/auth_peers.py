@@ -13,10 +13,12 @@ import pytest
 import smtpd_env
 
 
-def can_connect(port):
-    with socket.socket() as probe:
+def can_connect(place):
+    """A port, or the path of a local socket."""
+    is_local = isinstance(place, pathlib.Path)
+    with socket.socket(socket.AF_UNIX if is_local else socket.AF_INET) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex(str(place) if is_local else ("127.0.0.1", place)) == 0
 
 
 def libraries(tree):
@@ -109,6 +111,9 @@ class Dovecot(Peer):
         found = [pwd.getpwnam(name) for name in ("daemon", "bin", "nobody")]
         os.chown(self.folder / "mail", found[2].pw_uid, found[2].pw_gid)
         return found
+    def _is_up(self):
+        return super()._is_up() and can_connect(self.socket) and (not self._certificate or can_connect(self.tls_port))  # it begins to listen at one after the other
+
 
     def _text(self):
         internal, login, mail = self._accounts()
