@@ -4,6 +4,7 @@
 sent the message.
 """
 
+import base64
 import dataclasses
 import json
 import os
@@ -65,6 +66,19 @@ def unix_lines(message):
     return message.replace(b"\r\n", b"\n")
 
 
+#: Where the password is a token of OAuth 2.
+BEARER = ("OAUTHBEARER", "XOAUTH2")
+
+
+def bearer_answer(order, challenge):
+    """What a program says that logs in with a token by itself: first the token, and behind the server's reason why not that it has read it."""
+    if challenge is not None:
+        print("334", base64.b64encode(challenge).decode())
+        return "" if order.mechanism == "XOAUTH2" else "\1"
+    start = f"user={order.user}\1" if order.mechanism == "XOAUTH2" else f"n,a={order.user},\1host={HOST}\1port={order.port}\1"
+    return f"{start}auth=Bearer {order.password}\1\1"
+
+
 def with_smtplib(order):
     context = ssl.create_default_context(cafile=order.authority)
 
@@ -78,7 +92,9 @@ def with_smtplib(order):
             if not order.implicit:
                 client.starttls(context=context)
             client.ehlo()
-            if order.mechanism:
+            if order.mechanism in BEARER:
+                client.auth(order.mechanism, lambda challenge=None: bearer_answer(order, challenge))
+            elif order.mechanism:
                 client.user, client.password = order.user, order.password
                 client.auth(order.mechanism, getattr(client, "auth_" + order.mechanism.lower().replace("-", "_")))
             refused = client.sendmail(order.sender, order.recipients, order.message, ["BODY=8BITMIME"])
@@ -96,6 +112,8 @@ def with_swaks(order):
 
 def with_curl(order):
     login = ["--user", f"{order.user}:{order.password}", "--login-options", f"AUTH={order.mechanism}"] if order.mechanism else []
+    if order.mechanism in BEARER:
+        login = ["--user", f"{order.user}:", "--oauth2-bearer", order.password, "--login-options", f"AUTH={order.mechanism}"]
     recipients = [word for recipient in order.recipients for word in ("--mail-rcpt", recipient)]
     url = f"smtp{'s' if order.implicit else ''}://{HOST}:{order.port}/client.example.net"
     return order.run("curl", "--silent", "--show-error", "--verbose", "--url", url, "--ssl-reqd", "--cacert", order.authority,
@@ -205,3 +223,6 @@ MECHANISMS = {name: ["PLAIN", "LOGIN", "CRAM-MD5"] for name in PROGRAMS}
 MECHANISMS["msmtp"] += ["SCRAM-SHA-1", "SCRAM-SHA-256"]
 MECHANISMS["mutt"] += ["SCRAM-SHA-1", "SCRAM-SHA-256"]
 MECHANISMS["nullmailer"] = ["PLAIN", "LOGIN"]
+
+#: The same with a token.
+TOKEN_MECHANISMS = {"smtplib": BEARER, "curl": BEARER, "msmtp": BEARER, "nodemailer": ("XOAUTH2",)}

@@ -3,6 +3,8 @@
 import contextlib
 import re
 
+import pytest
+
 import sanitizers
 import smtpd_env
 from certificates import SESSION_CACHE, Authority, lines as ssl_lines, needs_mod_ssl
@@ -103,10 +105,12 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def running(lines=""):
-    """A server that runs until the end of the block, and whose log is looked at then."""
+def running(lines="", lack=None):
+    """A server that runs until the end of the block, and whose log is looked at then. Where configtest says `lack`, the test is skipped."""
     with smtpd_env.Httpd("event", modules=("ssl", "socache_shmcb"), main=SESSION_CACHE, log_level="notice smtpd:debug") as server:
         made = Receiver(server, lines)
+        if lack and lack in server.configtest()[1]:
+            pytest.skip(lack)
         server.start()
         yield made
 

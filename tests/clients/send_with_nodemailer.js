@@ -12,7 +12,8 @@ const transport = nodemailer.createTransport({
     secure: wish.implicit,
     requireTLS: !wish.implicit,
     tls: { ca: fs.readFileSync(wish.authority) },
-    auth: wish.mechanism ? { user: wish.user, pass: wish.password } : undefined,
+    auth: !wish.mechanism ? undefined : wish.mechanism === "XOAUTH2" ? { type: "OAuth2", user: wish.user, accessToken: wish.password }
+        : { user: wish.user, pass: wish.password },
     authMethod: wish.mechanism || undefined,
     logger: true,
     debug: true,

@@ -1,12 +1,20 @@
-"""Servers that know users, for back ends of AUTH to ask: a Dovecot, an OpenLDAP and a PostgreSQL of a test's own, installed ones, or those that bootstrap has unpacked."""
+"""Servers that know users, for back ends of AUTH to ask: a Dovecot, an OpenLDAP and a PostgreSQL of a test's own, installed ones, or those that bootstrap has
+unpacked; and one in Python, which knows tokens."""
 
+import base64
+import contextlib
 import grp
+import http.server
+import json
 import os
 import pathlib
 import pwd
 import signal
 import socket
+import ssl
 import subprocess
+import threading
+import urllib.parse
 
 import pytest
 
@@ -103,6 +111,10 @@ class Dovecot(Peer):
         self._lines = lines
         self._configuration.write_text(self._text())
 
+    def _is_up(self):
+        # It begins to listen at one after the other.
+        return super()._is_up() and can_connect(self.socket) and (not self._certificate or can_connect(self.tls_port))
+
     def _accounts(self):
         """For the processes that are told passwords, for those that talk to clients, and for mail."""
         if not smtpd_env.is_root():
@@ -111,9 +123,6 @@ class Dovecot(Peer):
         found = [pwd.getpwnam(name) for name in ("daemon", "bin", "nobody")]
         os.chown(self.folder / "mail", found[2].pw_uid, found[2].pw_gid)
         return found
-    def _is_up(self):
-        return super()._is_up() and can_connect(self.socket) and (not self._certificate or can_connect(self.tls_port))  # it begins to listen at one after the other
-
 
     def _text(self):
         internal, login, mail = self._accounts()
@@ -248,4 +257,41 @@ class Postgres(Peer):
         return state.exists() and state.read_text().splitlines()[7:] and state.read_text().splitlines()[7].strip() == "ready"
 
     def _command(self):
-        return [*self._environment, self._programs / "postgres", "-D", self._data, "-k", self.folder, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"]
+        settings = {"unix_socket_directories": self.folder, "listen_addresses": "", "fsync": "off", "shared_buffers": "16MB"}
+        return [*self._environment, self._programs / "postgres", "-D", self._data, *(f"--{name}={value}" for name, value in settings.items())]
+
+
+@contextlib.contextmanager
+def authorization_server(tokens, certificate=None):
+    """Says what `tokens` has about a token (RFC 7662), to the client "mail" with the secret "hidden"; with a certificate, over TLS. Its URL, and the tokens that
+    it was asked about."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            question = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            is_known = self.headers["Authorization"] == "Basic " + base64.b64encode(b"mail:hidden").decode()
+            asked.append(question["token"][0])
+            body = json.dumps(tokens.get(question["token"][0], {"active": False})).encode()
+            self.send_response(200 if is_known else 401)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.certificate, certificate.key)
+        # The handshake is made when the handler's thread first reads, so that a client without one holds up nobody.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http{'s' if certificate else ''}://localhost:{server.server_port}/introspect", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,17 +1,11 @@
 """Back ends of AUTH that ask another server, each with the real one; for tokens, one in Python."""
 
 import base64
-import contextlib
-import http.server
-import json
-import ssl
-import threading
-import urllib.parse
 
 import pytest
 
 import smtpd_env
-from auth_peers import Dovecot, Postgres, Slapd
+from auth_peers import Dovecot, Postgres, Slapd, authorization_server
 from certificates import Authority
 from smtp_client import Client
 from test_auth import encoded
@@ -192,40 +186,6 @@ TOKENS = {"joes-token": {"active": True, "username": "joe@example.com", "scope":
           "for-imap": {"active": True, "username": "joe@example.com", "scope": "imap", "aud": "mail"}}
 
 
-@contextlib.contextmanager
-def authorization_server(certificate):
-    """Over TLS, for the client "mail" with the secret "hidden": its URL, and the tokens that it was asked about."""
-    asked = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            question = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            is_known = self.headers["Authorization"] == "Basic " + encoded("mail:hidden")
-            asked.append(question["token"][0])
-            body = json.dumps(TOKENS.get(question["token"][0], {"active": False})).encode()
-            self.send_response(200 if is_known else 401)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.certificate, certificate.key)
-    # The handshake is made when the handler's thread first reads, so that a client without one holds up nobody.
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"https://localhost:{server.server_port}/introspect", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def bearer(port, mechanism, token, user=""):
     """The code that a client with this token is told in the end."""
     start = f"user={user}\1" if mechanism == "XOAUTH2" else f"n,{'a=' + user if user else ''},\1"
@@ -246,7 +206,7 @@ def test_tokens_are_asked_about(make_server, mechanism):
     authority = Authority(server.root)
     (server.root / "client").write_text("mail\nhidden\n")
     (server.root / "unknown-client").write_text("mail\nchanged\n")
-    with authorization_server(authority.issue("localhost", file="issuer")) as (url, asked):
+    with authorization_server(TOKENS, authority.issue("localhost", file="issuer")) as (url, asked):
         options = f'{url} ca_file="{authority.certificate}" scope=smtp audience=mail'
         smtp = server.smtp(f'SmtpPlugin auth/auth_oauth {options} client_file="{server.root}/client"\n{PLUGINS}', CLEAR)
         unknown = server.smtp(f'SmtpPlugin auth/auth_oauth {options} client_file="{server.root}/unknown-client"\n{PLUGINS}', CLEAR, name="unknown.example.com")
