@@ -251,6 +251,7 @@ private:
     void conclude_refusal();
     smtp::ScramServer scram_server(std::string_view mechanism) const;
     void note_auth_failure(const Reply& reply) const;
+    void tell_result(bool is_good, const Reply& reply);
     void end_exchange(bool is_good, const Reply& reply);
     void forget_exchange() noexcept;
     std::size_t line_limit() const;

@@ -138,9 +138,10 @@ void Session::refuse_exchange() {
     tell_refusal(std::move(words));
 }
 
-/// Some mechanisms have a word of their own for it, and the client one in return, before the reply.
+/// Some mechanisms have a word of their own for it, and the client one in return, before the reply. Who goes away instead of that has failed all the same.
 void Session::tell_refusal(Reply words) {
     if (const auto last_challenge = sasl_->refusal(); !last_challenge.empty()) {
+        tell_result(false, words);
         auth_refusal_ = std::make_unique<const Reply>(std::move(words));
         return challenge(last_challenge);
     }
@@ -150,15 +151,19 @@ void Session::tell_refusal(Reply words) {
 
 void Session::conclude_refusal() {
     const Reply words = *auth_refusal_;
-    end_exchange(false, words);
+    forget_exchange();
+    lines_.set_limit(line_limit());
     respond(words);
 }
 
+void Session::tell_result(bool is_good, const Reply& reply) {
+    if (!hooks_.has(HookId::auth_result)) return;
+    AuthResultHook context(*this, sasl_->credentials(), is_good, reply);
+    (void)hooks_.run(context);
+}
+
 void Session::end_exchange(bool is_good, const Reply& reply) {
-    if (hooks_.has(HookId::auth_result)) {
-        AuthResultHook context(*this, sasl_->credentials(), is_good, reply);
-        (void)hooks_.run(context);
-    }
+    tell_result(is_good, reply);
     forget_exchange();
     lines_.set_limit(line_limit());
 }

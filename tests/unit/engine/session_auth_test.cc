@@ -51,6 +51,7 @@ class SessionAuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(those_who_only_look_on_let_nobody_in);
     CPPUNIT_TEST(how_an_exchange_ended_is_told);
     CPPUNIT_TEST(an_exchange_that_is_left_has_no_result);
+    CPPUNIT_TEST(who_leaves_before_the_refusal_has_been_refused);
     CPPUNIT_TEST(success_and_failure_are_logged);
     CPPUNIT_TEST(secrets_are_in_no_log_line_and_no_argument);
     CPPUNIT_TEST(what_a_client_sends_without_waiting_is_not_logged_either);
@@ -499,6 +500,25 @@ public:
         client_.end_of_input();
         CPPUNIT_ASSERT(client_.is_closed());
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), client_.hooks.count(HookId::auth_result));
+    }
+
+    void who_leaves_before_the_refusal_has_been_refused() {
+        for (const bool leaves : {true, false}) {
+            SessionUnderTest client;
+            client.settings.auth_without_tls = true;
+            std::string told;
+            client.hooks.answer(HookId::auth_bearer, deny());
+            client.hooks.on(HookId::auth_result, [&](HookContext& context) {
+                const auto& hook = static_cast<AuthResultHook&>(context);
+                told += format_text("{} {} {};", hook.user, hook.reply.code, hook.is_refused() ? "refused" : "-");
+                return declined();
+            });
+            client.greet();
+            CPPUNIT_ASSERT_EQUAL("334"s, client.say("AUTH OAUTHBEARER " + base64("n,a=joe,\1auth=Bearer token\1\1")).substr(0, 3));
+            if (leaves) client.end_of_input();
+            else CPPUNIT_ASSERT_EQUAL("535"s, client.say(base64("\1")).substr(0, 3));
+            CPPUNIT_ASSERT_EQUAL("joe 535 refused;"s, told);
+        }
     }
 
     void success_and_failure_are_logged() {
