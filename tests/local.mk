@@ -20,6 +20,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_data_test.cc \
 	tests/unit/engine/session_dns_test.cc \
 	tests/unit/engine/session_end_test.cc \
+	tests/unit/engine/session_model_test.cc \
 	tests/unit/engine/session_parking_test.cc \
 	tests/unit/engine/session_results_test.cc \
 	tests/unit/engine/session_proxy_test.cc \
