@@ -263,6 +263,28 @@ def test_certificates_of_clients(tls_server, name, implicit):
     check_one_line_each(server, 1)
 
 
+def test_odd_subjects_of_certificates_forge_nothing(tls_server):
+    """What is in a certificate is its owner's word, authority or not: it writes nothing into the log or the header but a quoted text."""
+    server, smtp, authority = tls_server(https='SSLVerifyClient optional\nSSLCACertificateFile "@root@/ca.pem"')
+    server.start()
+    names = ["back\\", 'quo"te', "brackets) (and", "line\r\nX-Forged: x", "line\n[core:emerg] gone", "tab\tescape\x1b[31m", "Grüße", "=/+,;<>#", "%s%n", "x" * 60]
+    for number, name in enumerate(names, 1):
+        smtp.maildir.clear()
+        subject = "/CN=" + name.replace("\\", "\\\\").replace("/", "\\/").replace("+", "\\+")
+        with encrypted(smtp.port, client_context(authority, authority.issue(subject=subject)), False) as client:
+            client.deliver(HEADER).expect(250)
+            client.quit()
+        stored = smtp.maildir.only()
+        fields = check_stored(stored, HEADER)  # ours and no other
+        received = fields["received"].replace("\t", " ")
+        assert re.search(r"\(client certificate CN=(?:[^()\\]|\\.)+, verified\)\s+for <user@example\.com>; ", received), received
+        assert all(0x20 <= octet < 0x7f or octet in b"\r\n\t" for octet in stored.raw), stored.raw
+        server.wait_log("disconnect after", count=number)
+    raw = server.log_file.read_bytes()
+    assert all(octet == 10 or 0x20 <= octet < 0x7f for octet in raw), re.search(rb"[^\n\x20-\x7e].{0,60}", raw)
+    assert "emerg" not in [line.level for line in server.log_lines()] and not any(line.raw.startswith("X-Forged") for line in server.log_lines())
+
+
 def test_a_certificate_that_is_required(tls_server):
     server, smtp, authority = tls_server(https='SSLVerifyClient require\nSSLCACertificateFile "@root@/ca.pem"')
     mine = authority.issue(subject="/CN=client.example.net")
