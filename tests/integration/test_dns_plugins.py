@@ -9,6 +9,7 @@ import pytest
 import smtpd_env
 from name_server import HostileServer
 from smtp_client import Client
+from test_auth import plain
 
 MESSAGE = "From: me@good.test\r\nSubject: x\r\n\r\nhello\r\n"
 SLOW = smtpd_env.SLOWDOWN
@@ -85,6 +86,41 @@ def test_the_chain(make_server, mpm, nsd):
     server.expect_log(r"dnsbl: the list wild\.test IS SWITCHED OFF: it lists 127\.0\.0\.1 \(127\.0\.0\.2\), and so everybody")
     server.expect_log(r"dnsbl: error: bl\.test: refuses to answer \(127\.255\.255\.254\)")
     server.expect_log(r"dnsbl: skip: whitelisted host: wl\.test \(127\.0\.5\.2\)")
+
+
+DEFERRED = """
+    SmtpPlugin earlytalker wait=1s reject=naughty
+    SmtpPlugin fcrdns reject=naughty
+    SmtpPlugin dnsbl zones=bl.test=127.0.0.2-9 timeout=3s reject=naughty
+    SmtpPlugin helo policy=strict timeout=3s reject=naughty
+    SmtpPlugin auth/auth_flat_file
+    SmtpPlugin resolvable_fromhost
+    SmtpPlugin greylisting
+    SmtpPlugin naughty reject=rcpt
+    SmtpPlugin rcpt_ok
+    SmtpPlugin queue/maildir "@maildir@"
+"""
+
+
+@pytest.mark.parametrize("has_password", [False, True], ids=["a stranger", "somebody who logs in"])
+def test_a_user_on_a_listed_address_is_served(make_server, nsd, has_password):
+    """Policies for strangers have all spoken before AUTH: who logs in then is none, and neither is who is asked about behind it."""
+    server = make_server("event", main="SmtpStore memory:1m")
+    smtp = server.smtp(DEFERRED, f"SmtpAuthWithoutTLS on\nSmtpResolver {nsd.address} timeout=1s tries=2", control={"flat_auth_pw": "joe@example.com:secret\n"})
+    server.start()
+    with Client(smtp.port, source="127.0.0.4", greet=False) as client:
+        client.send("EHLO single\r\n")  # too early, with a name that is none
+        client.reply().expect(220)
+        client.reply().expect(250)
+        if has_password:
+            client.command(plain("joe@example.com", "wrong"), 535)
+            client.command(plain("joe@example.com", "secret"), 235)
+            client.envelope("me@bad.test", "you@elsewhere.example")
+            client.data(MESSAGE).expect(250)
+        else:
+            client.command("MAIL FROM:<me@good.test>", 250)
+            client.command("RCPT TO:<user@example.com>", 550)
+    assert len(smtp.maildir.new()) == has_password
 
 
 def test_a_dns_that_does_not_answer_refuses_nobody_and_holds_nobody_up_for_long(make_server):
