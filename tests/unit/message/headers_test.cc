@@ -26,6 +26,7 @@ class HeadersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(HeadersTest);
     CPPUNIT_TEST(fields_are_found_whatever_their_case);
     CPPUNIT_TEST(what_is_a_field_is_listed_and_all_is_kept);
+    CPPUNIT_TEST(a_field_of_any_size_does_no_harm);
     CPPUNIT_TEST(values_are_unfolded_and_trimmed);
     CPPUNIT_TEST(raw_is_the_field_as_received);
     CPPUNIT_TEST(nothing_changes_without_an_edit);
@@ -78,12 +79,24 @@ class HeadersTest : public CppUnit::TestFixture {
             {"line of blanks only goes on", "A: 1\r\n \r\nB: 2\r\n", "[A][B]"},
             {"starts folded", " A: 1\r\nB: 2\r\n", "[B]"},
             {"NUL in a value", std::string("A: \0x\r\nB: 2\r\n", 14), "[A][B]"},
+            {"names that scripts mistake", "__proto__: 1\r\nconstructor: 2\r\nHASOWNPROPERTY: 3\r\n", "[__proto__][constructor][HASOWNPROPERTY]"},
             {"empty", "", ""},
         };
         for (const auto& row : rows) {
             const Headers headers(row.block);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.what, std::string(row.listed), shown(names(headers)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.what, row.block, headers.to_string());
+        }
+    }
+
+    void a_field_of_any_size_does_no_harm() {
+        const std::string much(1 << 20, 'x');
+        const std::pair<std::string, const char*> rows[] = {
+            {"A: " + much + "\r\nB: 2\r\n", "[A][B]"}, {much + ": no name is so long\r\nB: 2\r\n", "[B]"}, {much + "\r\nB: 2\r\n", "[B]"}, {much, ""}};
+        for (const auto& [block, listed] : rows) {
+            const Headers headers(block);
+            CPPUNIT_ASSERT_EQUAL(std::string(listed), shown(names(headers)));
+            CPPUNIT_ASSERT(headers.to_string() == block && !headers.get("__proto__") && !headers.get(""));
         }
     }
 
