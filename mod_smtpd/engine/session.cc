@@ -276,6 +276,7 @@ bool Session::next_command() {
     }
     if (!is_whole) return false;
     if (line.bare_lf && bare_newline_ == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so what follows is no command
+        note(LogLevel::notice, "a command ends in a LF alone: the session ends, what follows is not looked at");
         end_connection(reply(Say::bare_newline_in_command));
         lines_.wipe();
         return true;

@@ -24,8 +24,9 @@ private:
     const std::string statement_;
 };
 
-/// Whether a module that has asked mod_dbd for this request was told "nothing found" where the answer was lost. APR's driver for PostgreSQL does that to those who read
-/// answers row by row: when the connection has broken, and ever after when it was made anew, because then the prepared statements are gone. Modules of httpd cannot know.
+/// Whether a module that has asked mod_dbd for this request was told "nothing found" where the answer was lost. APR's driver for PostgreSQL does that to those
+/// who read answers row by row: when the connection has broken, and ever after when it was made anew, because then the prepared statements are gone. Modules
+/// of httpd cannot know.
 bool has_lost_answer(request_rec* request);
 
 }  // namespace smtpd::httpd

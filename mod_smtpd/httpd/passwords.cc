@@ -26,8 +26,8 @@ Pool make_pool(apr_pool_t* parent) {
     return {pool, [](apr_pool_t* used) { apr_pool_destroy(used); }};
 }
 
-/// As much of a request as providers look at: who asks from where, and the section's configuration. `place` stands for a path, which has to differ from that of every other
-/// section: under host and path mod_authn_socache keeps whose password is right (AuthnCacheContext directory).
+/// As much of a request as providers look at: who asks from where, and the section's configuration. `place` stands for a path, which has to differ from that
+/// of every other section: under host and path mod_authn_socache keeps whose password is right (AuthnCacheContext directory).
 request_rec* make_request(conn_rec* connection, ap_conf_vector_t* section, const std::string& place, apr_pool_t* pool) {
     auto* const request = static_cast<request_rec*>(apr_pcalloc(pool, sizeof(request_rec)));
     request->pool = pool;

@@ -39,8 +39,8 @@ Result<TlsTrust> TlsTrust::load(const std::string& ca_file) {
     TlsTrust trust;
     trust.context_ = std::shared_ptr<SSL_CTX>(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
     SSL_CTX* const context = trust.context_.get();
-    const bool is_loaded = context != nullptr && (ca_file.empty() ? SSL_CTX_set_default_verify_paths(context) : SSL_CTX_load_verify_file(context, ca_file.c_str())) == 1;
-    if (!is_loaded) {
+    const auto load = [&] { return ca_file.empty() ? SSL_CTX_set_default_verify_paths(context) : SSL_CTX_load_verify_file(context, ca_file.c_str()); };
+    if (context == nullptr || load() != 1) {
         const std::string why = openssl_reason();
         ERR_clear_error();
         return Error{ErrorCode::unavailable, format_text("cannot read certificates from {}: {}", ca_file.empty() ? "the system's folder" : ca_file, why), 0};

@@ -21,7 +21,8 @@ public:
         failed        ///< why() says why; nothing more can be done but to take the output, which has the alert
     };
 
-    /// Nothing where there is no memory. `name` is a host name or an address: what the peer's certificate has to be for, and in the former case what it is asked for (SNI).
+    /// `name` is a host name or an address: what the peer's certificate has to be for, and in the former case what it is asked for (SNI). Nothing where it can be
+    /// neither, or there is no memory.
     static std::unique_ptr<ClientTls> make(SSL_CTX* context, const std::string& name);
 
     Step handshake();

@@ -23,8 +23,9 @@
 ///
 /// ## When the server cannot say
 ///
-/// A server that is down, slow (`timeout`), whose name the DNS does not tell, that does not begin TLS or has no good certificate, does not take passwords (LOGINDISABLED) or speaks something else is 454 4.7.0. So is a `NO` that says it is no refusal: with
-/// UNAVAILABLE, SERVERBUG, LIMIT, INUSE, PRIVACYREQUIRED or CONTACTADMIN (RFC 5530).
+/// A server that is down, slow (`timeout`), whose name the DNS does not tell, that does not begin TLS or has no good certificate, does not take passwords
+/// (LOGINDISABLED) or speaks something else is 454 4.7.0. So is a `NO` that says it is no refusal: with UNAVAILABLE, SERVERBUG, LIMIT, INUSE,
+/// PRIVACYREQUIRED or CONTACTADMIN (RFC 5530).
 ///
 /// ## Replies
 ///
@@ -204,7 +205,8 @@ public:
             setup.error("ca_file: without tls=starttls or tls=imaps no certificate is looked at");
         }
         for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
-            hook->ask([this](const AuthHook&, Questions& questions) { look_up(questions); }).add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
+            hook->ask([this](const AuthHook&, Questions& questions) { look_up(questions); })
+                .add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
     }
 
 private:
@@ -216,11 +218,12 @@ private:
         }
         const auto address = IpAddress::parse(host == "localhost" ? "127.0.0.1" : host);
         if (address) addresses_ = {*address};
-        const bool is_plain = std::all_of(host.begin(), host.end(), [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '_' || c == '.'; });
-        const auto question = is_plain ? DnsQuestion::make(DnsType::a, host) : std::nullopt;
+        const auto is_of_names = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '_' || c == '.'; };
+        const auto question = std::all_of(host.begin(), host.end(), is_of_names) ? DnsQuestion::make(DnsType::a, host) : std::nullopt;
         if (!address && !question) return setup.error("host: \"{}\" is neither a name nor an address nor a path", quoted(host));
         name_ = address && host != "localhost" ? host : question->name;
-        if (!has_tls_ && (!address || !address->is_loopback())) setup.error("host: {} is not on this machine, and passwords would go there without TLS: it takes tls=imaps or tls=starttls", quoted(host));
+        if (!has_tls_ && (!address || !address->is_loopback()))
+            setup.error("host: {} is not on this machine, and passwords would go there without TLS: it takes tls=imaps or tls=starttls", quoted(host));
     }
 
     void look_up(Questions& questions) const {

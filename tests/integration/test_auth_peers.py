@@ -83,6 +83,25 @@ def test_dovecots_users_by_imap_and_tls(make_server):
         assert outcome(host.port, "ann", PASSWORD) == 454
 
 
+#: For the name server.
+ZONES = {"test": "imap A 127.0.0.9\nimap A 127.0.0.1\n"}
+
+
+def test_an_imap_server_is_found_by_its_name(make_server, nsd):
+    """One of its addresses has nobody."""
+    server = make_server("event")
+    authority = Authority(server.root)
+    dovecot = Dovecot(server.root / "dovecot", USERS, certificate=authority.issue("imap.test", file="dovecot"))
+    lines = f"SmtpResolver {nsd.address} timeout=1s tries=2\n{CLEAR}"
+    smtp, unknown = (server.smtp(f'SmtpPlugin auth/auth_imap {name} {dovecot.tls_port} tls=imaps ca_file="{authority.certificate}"\n{PLUGINS}', lines, name=f"for.{name}")
+                     for name in ("imap.test", "mail.test"))
+    server.expect_log("error: no address of mail.test in the DNS: no such name")
+    server.start()
+    with dovecot:
+        check_users(smtp.port)
+        assert outcome(unknown.port, "ann", PASSWORD) == 454
+
+
 def entry(login, password, name=None):
     """LDIF; base64 because of what may be in it."""
     def value(text):

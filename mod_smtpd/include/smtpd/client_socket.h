@@ -58,11 +58,12 @@ public:
     ClientSocket(ClientSocket&& other) noexcept;
     ClientSocket& operator=(ClientSocket&& other) noexcept;
 
-    /// Makes the handshake of TLS (1.2 or later, without renegotiation); all that is sent and received afterwards is encrypted. `name`, a host name without
-    /// a final dot or an address, is what the peer's certificate has to be for, and by somebody whom `trust` has; a host name is also what the peer is asked for (SNI).
+    /// Makes the handshake of TLS (1.2 or later, without renegotiation); all that is sent and received afterwards is encrypted. `name` is a host name
+    /// without a final dot, or an address: what the peer's certificate has to be for (RFC 9525: among its alternative names), by somebody whom `trust` has,
+    /// and if it is a host name, what the peer is asked for (SNI).
     ///
-    /// A certificate that is not good, a peer that does not speak TLS, and octets that have come before it are an Error with ErrorCode::unavailable; nothing but
-    /// the destructor may be called after it. (What is read ahead belongs to nobody: it may be anybody's who can write into the connection.)
+    /// A certificate that is not good, a peer that does not speak TLS, and octets that were received before the handshake and not read (they may be anybody's
+    /// who can write into the connection) are an Error with ErrorCode::unavailable. Nothing but the destructor may be called after it.
     Result<void> start_tls(const TlsTrust& trust, const std::string& name);
 
     Result<void> send(std::string_view bytes);

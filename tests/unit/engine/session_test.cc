@@ -230,6 +230,7 @@ public:
                 for (std::size_t at = 0; at < text.size(); at += piece) output += client.feed(text.substr(at, piece));
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(line, "500 5.5.2 Lines end with CRLF; a CR or LF alone is refused\r\n"s, output);
                 CPPUNIT_ASSERT_MESSAGE(line, client.is_closed());
+                CPPUNIT_ASSERT_MESSAGE(line, client.log.contains("a command ends in a LF alone: the session ends"));
             }
     }
 
