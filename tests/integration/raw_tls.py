@@ -27,6 +27,17 @@ def client_hello():
     return outgoing.read()
 
 
+def rest_of(client):
+    """What still comes, whatever it is."""
+    rest = b""
+    try:
+        while more := client.socket.recv(1 << 16):
+            rest += more
+    except ConnectionError:
+        pass
+    return rest
+
+
 class RawTls:
     """TLS over a client's socket, record by record: what the ssl module's sockets do not let one do."""
 

@@ -14,7 +14,7 @@ import pytest
 from certificates import Authority, client_context, lines
 from load import Load
 from maildir import check_stored
-from raw_tls import PLAIN_TEXT, begin, client_hello
+from raw_tls import PLAIN_TEXT, begin, client_hello, rest_of
 from smtp_client import Client, Closed, encrypted, stuffed
 from smtpd_env import SLOWDOWN, process_exists, wait_until
 
@@ -379,12 +379,7 @@ def test_failed_handshakes_leave_one_line_and_nothing_else(tls_server, mpm, impl
         client = begin(smtp, implicit)
         client.send(octets)
         if not why.startswith("the client has closed"):
-            answer = b""
-            try:
-                while more := client.socket.recv(1 << 16):
-                    answer += more
-            except ConnectionError:
-                pass
+            answer = rest_of(client)
             assert b"HTTP" not in answer and b"250" not in answer, (name, answer)
         client.close()
         lines_now = failures(server, count=number)
@@ -396,11 +391,7 @@ def test_failed_handshakes_leave_one_line_and_nothing_else(tls_server, mpm, impl
         began = time.monotonic()
         client.send(octets)
         client.socket.settimeout(30 * SLOWDOWN)
-        try:
-            while client.socket.recv(1 << 16):
-                pass
-        except ConnectionError:
-            pass
+        rest_of(client)
         assert 1.5 < time.monotonic() - began < 10 * SLOWDOWN
         client.close()
     failures(server, 3, "it took longer than 2 seconds")
@@ -454,6 +445,26 @@ def test_stalled_handshakes_keep_no_thread(tls_server):
         client.close()
     failures(server, count=len(stalled))
     check_one_line_each(server, len(stalled))
+
+
+# --- the end of TLS; ends that nobody expects are in test_tls_ends.py
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_quit_ends_tls_as_it_should(tls_server, mpm, implicit):
+    """With close_notify behind the reply, without which the client would have to think that somebody has cut the connection."""
+    server, smtp, authority = tls_server(mpm, implicit=implicit)
+    server.start()
+    context = client_context(authority)
+    with Client(smtp.port, greet=not implicit) as client:
+        if not implicit:
+            client.ehlo()
+            client.command("STARTTLS", 220)
+        client.socket = context.wrap_socket(client.socket, server_hostname="mx.example.com", suppress_ragged_eofs=False)
+        if implicit:
+            client.reply().expect(220)
+        client.ehlo()
+        client.command("QUIT", 221)
+        client.expect_close()
 
 
 # --- certificates that change

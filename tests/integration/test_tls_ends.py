@@ -8,8 +8,8 @@ import pytest
 
 from certificates import client_context
 from maildir import check_stored
-from raw_tls import PLAIN_TEXT, RawTls, begin, client_hello
-from smtp_client import Client, encrypted
+from raw_tls import PLAIN_TEXT, RawTls, begin, client_hello, rest_of
+from smtp_client import encrypted
 from smtpd_env import check_growth, resident_memory, wait_until
 from test_virtual_hosts import STATUS, fetch
 
@@ -69,16 +69,6 @@ def end_there(smtp, authority, implicit, point, end):
         else:
             return rest_of(client)
     return b""
-
-
-def rest_of(client):
-    rest = b""
-    try:
-        while more := client.socket.recv(1 << 16):
-            rest += more
-    except ConnectionError:
-        pass
-    return rest
 
 
 def all_is_back(web):
@@ -186,21 +176,3 @@ def test_handshakes_that_come_to_nothing_give_everything_back(site, implicit):
     check_all_is_back(server, web, smtp, authority, implicit)
     check_growth(memory, sum(map(resident_memory, server.children())), 1_500_000)
     assert open_files(server) <= files + 2
-
-
-@pytest.mark.parametrize("implicit", [False, True])
-def test_quit_ends_tls_as_it_should(tls_server, mpm, implicit):
-    """With close_notify behind the reply, without which the client would have to think that somebody has cut the connection."""
-    server, smtp, authority = tls_server(mpm, implicit=implicit)
-    server.start()
-    context = client_context(authority)
-    with Client(smtp.port, greet=not implicit) as client:
-        if not implicit:
-            client.ehlo()
-            client.command("STARTTLS", 220)
-        client.socket = context.wrap_socket(client.socket, server_hostname="mx.example.com", suppress_ragged_eofs=False)
-        if implicit:
-            client.reply().expect(220)
-        client.ehlo()
-        client.command("QUIT", 221)
-        client.expect_close()
