@@ -191,7 +191,9 @@ private:
 
 /// For others than the owner there is nothing to read: mail addresses are in it. SQLite gives its log the same rights.
 int FileStore::Database::open(const std::string& path, std::uint64_t size) {
-    const support::FileDescriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    {  // closed before SQLite has the file: whoever closes any descriptor of a file gives up all locks that the process has on it (fcntl(2))
+        const support::FileDescriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    }
     if (const int status = sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr); status != SQLITE_OK) return status;
     sqlite3_extended_result_codes(handle_, 1);
     sqlite3_busy_handler(handle_, wait, this);

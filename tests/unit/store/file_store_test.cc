@@ -1,4 +1,5 @@
 /// file_store_test.cc: what the store in a file is for: it survives, it stays within its size, and whatever is wrong with the file it goes on.
+#include "support/file_descriptor.h"
 #include "unit/store/store_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -9,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -26,6 +28,7 @@ class FileStoreTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_damaged_file_is_set_aside);
     CPPUNIT_TEST(damage_that_is_met_later_is_set_aside_too);
     CPPUNIT_TEST(processes_agree_about_a_file_that_was_set_aside);
+    CPPUNIT_TEST(whoever_makes_the_file_keeps_the_lock_on_it);
     CPPUNIT_TEST(a_file_that_was_removed_is_made_anew);
     CPPUNIT_TEST(expired_entries_are_removed);
     CPPUNIT_TEST(work_removes_expired_entries_too);
@@ -213,6 +216,22 @@ class FileStoreTest : public CppUnit::TestFixture {
         first->tick();  // notices
         CPPUNIT_ASSERT_EQUAL(std::int64_t(250), must(first->add({"test", "count"}, 0, 1h, {}, soon())));
         CPPUNIT_ASSERT_EQUAL(std::int64_t(1), ask("PRAGMA integrity_check"));
+    }
+
+    /// Without it another process may take itself for the last one when it ends, and empty the log under this one.
+    void whoever_makes_the_file_keeps_the_lock_on_it() {
+        const auto backend = started();
+        put(*backend, "key", "value");
+        const pid_t process = start_process([&] {
+            const support::FileDescriptor file(::open(path().c_str(), O_RDWR | O_CLOEXEC));
+            struct flock wanted {};
+            wanted.l_type = F_WRLCK;
+            wanted.l_whence = SEEK_SET;
+            wanted.l_start = 0x40000002;  // the octets that SQLite locks, shared, for as long as a database with a log is open
+            wanted.l_len = 510;
+            return ::fcntl(file.get(), F_GETLK, &wanted) == 0 && wanted.l_type == F_RDLCK && wanted.l_pid == ::getppid();
+        });
+        CPPUNIT_ASSERT_EQUAL(0, wait_for(process));
     }
 
     void a_file_that_was_removed_is_made_anew() {
