@@ -63,6 +63,7 @@ struct AuthOauthOptions {
 #if defined(HAVE_CURL) && defined(HAVE_JANSSON)
 
 #include <smtpd/files.h>
+#include <smtpd/secret_text.h>
 #include <smtpd/text.h>
 
 #include <algorithm>
@@ -121,8 +122,9 @@ private:
 };
 
 /// As application/x-www-form-urlencoded has it.
-std::string encoded(const std::string& text) {
+std::string encoded(std::string_view text) {
     std::string out;
+    out.reserve(3 * text.size());  // a secret leaves no copies where it grows
     constexpr char digits[] = "0123456789ABCDEF";
     for (const char c : text) {
         const auto octet = static_cast<unsigned char>(c);
@@ -190,15 +192,23 @@ private:
         constexpr std::size_t longest = 16 * 1024;
         auto text = read_file(setup.path(options_.client_file), longest);
         if (!text) return setup.error("client_file: {}", text.error().what);
-        std::istringstream lines(*text);
-        std::string name, secret;
-        std::getline(lines, name);
-        std::getline(lines, secret);
+        std::string_view rest = *text;
+        const auto name = take_line(rest), secret = take_line(rest);
         if (name.empty() || secret.empty()) setup.error("client_file: {} needs two lines, a name and a secret", options_.client_file);
         client_ = encoded(name);
-        secret_.set(encoded(secret));
+        std::string shown = encoded(secret);
+        secret_.set(shown);
+        wipe(shown);
         wipe(*text);
-        wipe(secret);
+    }
+
+    /// Without its line end, be it LF or CRLF.
+    static std::string_view take_line(std::string_view& text) {
+        const auto end = text.find('\n');
+        auto line = text.substr(0, end);
+        text.remove_prefix(end == text.npos ? text.size() : end + 1);
+        if (line.ends_with('\r')) line.remove_suffix(1);
+        return line;
     }
 
     Answer judge(const AuthHook& hook) const {
@@ -236,9 +246,9 @@ private:
             text += '\n';
             for (const auto& word : *list) text += encoded(word) + " ";
         }
-        text += "\n" + hook.credentials.token().reveal();
-        std::string key = digest_of(text);
-        wipe(text);
+        std::string whole = secret_text({text, "\n", hook.credentials.token().reveal()});
+        std::string key = digest_of(whole);
+        wipe(whole);
         return key;
     }
     std::optional<std::string> remembered(const AuthHook& hook, const std::string& key) const {
@@ -291,7 +301,9 @@ private:
         const std::unique_ptr<CURL, FreeCurl> request(curl_easy_init());
         const std::unique_ptr<curl_slist, FreeCurl> fields(curl_slist_append(nullptr, "Accept: application/json"));
         if (!request || !fields) return Error{ErrorCode::unavailable, "libcurl has no memory", 0};
-        std::string question = "token=" + encoded(hook.credentials.token().reveal()) + "&token_type_hint=access_token";
+        std::string token = encoded(hook.credentials.token().reveal());
+        std::string question = secret_text({"token=", token, "&token_type_hint=access_token"});
+        wipe(token);
         std::string answer;
         prepare(request.get(), std::min(options_.timeout, hook.time_left()));
         curl_easy_setopt(request.get(), CURLOPT_HTTPHEADER, fields.get());

@@ -113,13 +113,16 @@ public:
 
     void the_server_is_asked_as_rfc_7662_has_it() {
         const fakes::TempDirectory files;
-        const Server server(http(R"({"active":true,"username":"joe"})"));
-        PluginUnderTest plugin("auth/auth_oauth", server.options() + " client_file=" + files.write("client", "mail server\nsec:ret&\n"));
-        CPPUNIT_ASSERT_EQUAL("joe"s, login(plugin, "", "a+b/c=&token=x~"));
-        const std::string request = server.requests().at(0);
-        for (const auto& part : {"POST /introspect HTTP/1.1\r\n"s, "\r\nContent-Type: application/x-www-form-urlencoded\r\n"s, "\r\nAccept: application/json\r\n"s,
-                                 "\r\nAuthorization: Basic " + base64("mail%20server:sec%3Aret%26") + "\r\n", "\r\n\r\ntoken=a%2Bb%2Fc%3D%26token%3Dx~&token_type_hint=access_token"s})
-            CPPUNIT_ASSERT_MESSAGE(part + " in " + request, request.find(part) != std::string::npos);
+        for (const char* client : {"mail server\nsec:ret&\n", "mail server\r\nsec:ret&\r\n", "mail server\nsec:ret&"}) {
+            const Server server(http(R"({"active":true,"username":"joe"})"));
+            PluginUnderTest plugin("auth/auth_oauth", server.options() + " client_file=" + files.write("client", client));
+            CPPUNIT_ASSERT_EQUAL("joe"s, login(plugin, "", "a+b/c=&token=x~"));
+            const std::string request = server.requests().at(0);
+            for (const auto& part : {"POST /introspect HTTP/1.1\r\n"s, "\r\nContent-Type: application/x-www-form-urlencoded\r\n"s, "\r\nAccept: application/json\r\n"s,
+                                     "\r\nAuthorization: Basic " + base64("mail%20server:sec%3Aret%26") + "\r\n",
+                                     "\r\n\r\ntoken=a%2Bb%2Fc%3D%26token%3Dx~&token_type_hint=access_token"s})
+                CPPUNIT_ASSERT_MESSAGE(part + " in " + request, request.find(part) != std::string::npos);
+        }
     }
 
     void the_login_has_to_be_that_of_the_token() {
