@@ -114,7 +114,9 @@ private:
     apr_sockaddr_t storage_{};
 };
 
-TlsHandshake::TlsHandshake(conn_rec* connection) : connection_(connection) { give_one_ticket(ssl_object_of(connection)); }
+TlsHandshake::TlsHandshake(conn_rec* connection) : connection_(connection), nothing_(apr_brigade_create(connection->pool, connection->bucket_alloc)) {
+    give_one_ticket(ssl_object_of(connection));
+}
 
 std::unique_ptr<TlsHandshake> TlsHandshake::prepare(conn_rec* connection, const TlsLender& lender) {
     auto* const hook = mod_ssl_hook();
@@ -142,9 +144,8 @@ TlsHandshake::State TlsHandshake::advance() {
         if (got == 1) first_octet_ = octet;
     }
     const AtLender scope(connection_, lender_);
-    apr_bucket_brigade* const nothing = apr_brigade_create(connection_->pool, connection_->bucket_alloc);
-    status_ = ap_get_brigade(connection_->input_filters, nothing, AP_MODE_INIT, APR_NONBLOCK_READ, 0);
-    apr_brigade_destroy(nothing);
+    status_ = ap_get_brigade(connection_->input_filters, nothing_, AP_MODE_INIT, APR_NONBLOCK_READ, 0);
+    apr_brigade_cleanup(nothing_);
     if (APR_STATUS_IS_EAGAIN(status_)) return State::again;
     // A client that does not speak TLS at all is no error to mod_ssl, which steps aside then: it would like to tell a browser so.
     if (status_ != APR_SUCCESS || variable(connection_->pool, "SSL_PROTOCOL").empty()) return State::failed;

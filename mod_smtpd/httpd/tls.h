@@ -62,6 +62,7 @@ private:
 
     conn_rec* const connection_;
     const TlsLender* lender_ = nullptr;
+    apr_bucket_brigade* const nothing_;  ///< that the handshake gives us; one for all its steps, since the pool lives as long as the connection
     int first_octet_ = -1;  ///< that the client sent; -1 = none yet
     apr_status_t status_ = APR_SUCCESS;
 };
