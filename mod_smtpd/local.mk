@@ -75,6 +75,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/shared_poll.h \
 	mod_smtpd/support/strings.cc \
 	mod_smtpd/support/strings.h \
+	mod_smtpd/support/waker.cc \
+	mod_smtpd/support/waker.h \
 	mod_smtpd/smtp/address.cc \
 	mod_smtpd/smtp/client_attributes.cc \
 	mod_smtpd/smtp/client_attributes.h \
@@ -279,9 +281,7 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/stores.cc \
 	mod_smtpd/httpd/stores.h \
 	mod_smtpd/httpd/trial.cc \
-	mod_smtpd/httpd/trial.h \
-	mod_smtpd/httpd/waker.cc \
-	mod_smtpd/httpd/waker.h
+	mod_smtpd/httpd/trial.h
 mod_smtpd_mod_smtpd_la_CPPFLAGS = $(core_cppflags) $(HTTPD_CPPFLAGS) -DSMTPD_PLUGIN_DIR='"$(plugindir)"' -DSMTPD_STATE_DIR='"$(statedir)"'
 mod_smtpd_mod_smtpd_la_LDFLAGS = $(dso_ldflags) -Wl,--version-script=$(top_srcdir)/mod_smtpd/mod_smtpd.map -Wl,-Bsymbolic-functions
 mod_smtpd_mod_smtpd_la_LIBADD = libsmtpd_core.la $(core_libs)

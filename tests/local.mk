@@ -127,6 +127,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/shared_poll_test.cc \
 	tests/unit/support/secret_test.cc \
 	tests/unit/support/strings_test.cc \
+	tests/unit/support/waker_test.cc \
 	tests/unit/trial/request_test.cc \
 	tests/unit/trial/trial_test.cc \
 	tests/fakes/answer_text.h \

@@ -44,7 +44,7 @@ T& make_in_pool(apr_pool_t* pool, Arguments&&... arguments) {
 
 /// Runs `body` at the border to httpd: no exception gets through; what it was is logged and `on_throw` returned.
 template <class F, class R = std::invoke_result_t<F>>
-R guard(server_rec* server, const char* where, R on_throw, F&& body) noexcept {
+R guard(const server_rec* server, const char* where, R on_throw, F&& body) noexcept {
     try {
         return body();
     } catch (const std::exception& failure) {

@@ -10,11 +10,15 @@ namespace {
 
 Child* the_child = nullptr;  // set and cleared with the child's pool
 
+support::Waker::Report report_to(const server_rec* server) {
+    return [server](const std::exception_ptr& fault) { guard(server, "a task of the child", 0, [&fault]() -> int { std::rethrow_exception(fault); }); };
+}
+
 }  // namespace
 
 /// Three quarters of the threads may wait a moment for their clients; the others stay free for whoever comes.
 Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigned threads)
-    : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads), shared_poll(linger_time), linger_limit_(threads - threads / 4) {
+    : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads, report_to(main)), shared_poll(linger_time), linger_limit_(threads - threads / 4) {
     if (!is_async) return;
     waker.every_second([] { heartbeat().beat(); });
     waker.every_second([this] { look_at_sessions(); });

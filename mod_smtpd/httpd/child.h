@@ -3,13 +3,13 @@
 
 #include "httpd/promptness.h"
 #include "httpd/session_table.h"
-#include "httpd/waker.h"
 
 #include "net/cares_resolver.h"
 #include "support/clock.h"
 #include "support/heartbeat.h"
 #include "support/random.h"
 #include "support/shared_poll.h"
+#include "support/waker.h"
 
 #include <atomic>
 #include <chrono>
@@ -32,7 +32,7 @@ public:
     const server_rec* const main_server;
     const bool is_signalled;  ///< signals end the process from the thread that serves (mpm_prefork)
     const bool is_async;  ///< the MPM waits for us (mpm_event)
-    Waker waker;
+    support::Waker waker;
     support::SharedPoll shared_poll;  ///< of the sessions that are in the middle of a dialogue
     Promptness dns_promptness;
 

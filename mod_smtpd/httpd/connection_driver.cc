@@ -432,7 +432,7 @@ void ConnectionDriver::answers_came() {
 }
 
 void ConnectionDriver::wake_soon() {
-    child_.waker.at(Waker::Time::clock::now(), [weak = weak_from_this()] {
+    child_.waker.at(support::Waker::Time::clock::now(), [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->wake();
     });
 }
@@ -444,7 +444,12 @@ void ConnectionDriver::wake() {
     if (!turn || !wake_wanted_.exchange(false) || !alive_ || !session_.is_parked()) return;
     scheduled_for_ = {};
     const ConnectionScope scope(connection_);
-    continue_outside(session_.resume());
+    try {
+        continue_outside(session_.resume());
+    } catch (...) {
+        channel_.provoke();  // nobody else would come back to it
+        throw;
+    }
 }
 
 /// Goes on with a session whose connection the MPM is watching: no reading here, and who closes is the MPM.

@@ -1,10 +1,10 @@
-#include "httpd/waker.h"
+#include "support/waker.h"
 
 #include <algorithm>
 #include <csignal>
 #include <system_error>
 
-namespace smtpd::httpd {
+namespace smtpd::support {
 
 void Waker::at(Time time, Task task) {
     const std::lock_guard lock(mutex_);
@@ -17,7 +17,7 @@ void Waker::at(Time time, Task task) {
 
 void Waker::every_second(Task task) {
     at(std::chrono::steady_clock::now() + std::chrono::seconds(1), [this, task]() {
-        task();
+        run(task);
         every_second(task);
     });
 }
@@ -67,8 +67,16 @@ void Waker::run() {
             changed_.notify_one();
         }
         lock.unlock();
-        (*task)();
+        run(*task);
         lock.lock();
+    }
+}
+
+void Waker::run(const Task& task) const noexcept {
+    try {
+        task();
+    } catch (...) {
+        report_(std::current_exception());
     }
 }
 
@@ -85,4 +93,4 @@ void Waker::stop() {
     entries_ = {};
 }
 
-}  // namespace smtpd::httpd
+}  // namespace smtpd::support

@@ -1,11 +1,12 @@
 /// waker.h: wakes parked sessions of a child at their time, and looks once a second at all of them.
 ///
 /// A few threads of the child (none under prefork and worker, where a session blocks instead). They block all signals: those belong to the MPM.
-/// A task runs in one of them and may block; more threads are made while all are busy and something is due, up to a limit.
+/// A task runs in one of them and may block; more threads are made while all are busy and something is due, up to a limit. One that throws ends nothing but itself.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -13,14 +14,16 @@
 #include <thread>
 #include <vector>
 
-namespace smtpd::httpd {
+namespace smtpd::support {
 
 class Waker {
 public:
     using Time = std::chrono::steady_clock::time_point;
     using Task = std::function<void()>;
+    using Report = std::function<void(std::exception_ptr)>;
 
-    explicit Waker(unsigned max_threads) : max_threads_(max_threads) {}
+    /// `report` is called with what a task throws, by the thread that ran it.
+    Waker(unsigned max_threads, Report report) : max_threads_(max_threads), report_(std::move(report)) {}
     ~Waker() { stop(); }
 
     /// Runs `task` at that time, or soon after. Thread-safe.
@@ -41,8 +44,10 @@ private:
     void wait_locked(std::unique_lock<std::mutex>& lock);
     bool is_watched_locked(Time time) const noexcept;
     void run();
+    void run(const Task& task) const noexcept;
 
     const unsigned max_threads_;
+    const Report report_;
     std::mutex mutex_;
     std::condition_variable changed_;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> entries_;
@@ -53,4 +58,4 @@ private:
     bool stopping_ = false;
 };
 
-}  // namespace smtpd::httpd
+}  // namespace smtpd::support
