@@ -1,6 +1,9 @@
 """Text of clients that a shell, a template, an expression or a format would do something with: nothing does. It is stored and logged as what it is, on the
 way of a message that is accepted, of one that is refused, and of one that cannot be stored (CVE-2019-10149 and CVE-2020-7247 were of this kind)."""
 
+import pathlib
+import secrets
+
 import pytest
 
 from smtp_client import Client
@@ -40,7 +43,7 @@ PROGRAM = "#!/bin/sh\nuser=$(tr '\\0' '\\n' <&3 | head -n 1)\n[ \"$user\" = joe 
 def site(make_server):
     """(server, a virtual host that takes mail, one that cannot store it, the file that must not come to be)"""
     server = make_server("event", environment={"OPEN": SECRET}, log_level="notice smtpd:debug")
-    mark = server.work / "mark"
+    mark = pathlib.Path("/tmp", secrets.token_hex(6))  # short, wherever TMPDIR is: a local part has 64 octets
     checker = server.root / "checkpw"
     checker.write_text(PROGRAM)
     checker.chmod(0o755)
