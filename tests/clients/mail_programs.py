@@ -40,6 +40,7 @@ class Order:
     sender: str = SENDER
     recipients: tuple = RECIPIENTS
     more: tuple = ()  # words for the program's command line
+    certificate: object = None  # the client's own, of certificates.py
 
     def file(self, name, octets):
         path = self.folder / name
@@ -81,6 +82,8 @@ def bearer_answer(order, challenge):
 
 def with_smtplib(order):
     context = ssl.create_default_context(cafile=order.authority)
+    if order.certificate:
+        context.load_cert_chain(order.certificate.certificate, order.certificate.key)
 
     def connect():
         if order.implicit:
@@ -94,6 +97,8 @@ def with_smtplib(order):
             client.ehlo()
             if order.mechanism in BEARER:
                 client.auth(order.mechanism, lambda challenge=None: bearer_answer(order, challenge))
+            elif order.mechanism == "EXTERNAL":
+                client.auth("EXTERNAL", lambda challenge=None: order.user)
             elif order.mechanism:
                 client.user, client.password = order.user, order.password
                 client.auth(order.mechanism, getattr(client, "auth_" + order.mechanism.lower().replace("-", "_")))
@@ -111,9 +116,12 @@ def with_swaks(order):
 
 
 def with_curl(order):
-    login = ["--user", f"{order.user}:{order.password}", "--login-options", f"AUTH={order.mechanism}"] if order.mechanism else []
+    password = order.password if order.mechanism != "EXTERNAL" else ""  # with one, curl does not think of EXTERNAL
+    login = ["--user", f"{order.user}:{password}", "--login-options", f"AUTH={order.mechanism}"] if order.mechanism else []
     if order.mechanism in BEARER:
         login = ["--user", f"{order.user}:", "--oauth2-bearer", order.password, "--login-options", f"AUTH={order.mechanism}"]
+    if order.certificate:
+        login += ["--cert", order.certificate.certificate, "--key", order.certificate.key]
     recipients = [word for recipient in order.recipients for word in ("--mail-rcpt", recipient)]
     url = f"smtp{'s' if order.implicit else ''}://{HOST}:{order.port}/client.example.net"
     return order.run("curl", "--silent", "--show-error", "--verbose", "--url", url, "--ssl-reqd", "--cacert", order.authority,
@@ -125,6 +133,8 @@ def with_msmtp(order):
              f"tls_starttls {'off' if order.implicit else 'on'}", f"tls_trust_file {order.authority}", "set_from_header off", "set_date_header off",
              "undisclosed_recipients off", "account default"]
     lines += [f"auth {order.mechanism.lower()}", f"user {order.user}", f"password {order.password}"] if order.mechanism else ["auth off"]
+    if order.certificate:
+        lines += [f"tls_cert_file {order.certificate.certificate}", f"tls_key_file {order.certificate.key}"]
     settings = order.file("msmtprc", "\n".join(lines) + "\n")
     return order.run("msmtp", "--debug", "--file", settings, "--", *order.recipients, octets=unix_lines(order.message))
 
