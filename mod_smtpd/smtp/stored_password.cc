@@ -46,4 +46,18 @@ Answer StoredPassword::judge(const AuthHook& hook) const {
     return deny();
 }
 
+Answer PasswordJudge::judge(const AuthHook& hook, std::optional<StoredPassword> stored) {
+    Answer answer = stored ? stored->judge(hook) : declined();
+    if (!hook.password()) return answer;
+    const bool was_slow = stored && stored->is_hashed();
+    std::shared_ptr<const StoredPassword> another;
+    {
+        const std::lock_guard lock(mutex_);
+        if (was_slow && !hashed_) hashed_ = std::make_shared<const StoredPassword>(std::move(*stored));
+        another = hashed_;
+    }
+    if (answer.verdict != Verdict::ok && !was_slow && another) (void)another->judge(hook);
+    return answer;
+}
+
 }  // namespace smtpd

@@ -8,6 +8,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <ctime>
+
 #include <sys/stat.h>
 
 namespace smtpd {
@@ -20,9 +22,9 @@ using namespace std::string_literals;
 constexpr const char* flat_file = "auth/auth_flat_file";
 
 /// joe@example.com: "secret" in every form there is. The crypt(3) and htpasswd forms were made by openssl passwd -6, openssl passwd -apr1 and htpasswd -s.
-std::string scram_text(ScramHash hash) {
-    const auto keys = ScramKeys::derive(hash, "secret", "salt", 5000);
-    return (hash == ScramHash::sha1 ? "SCRAM-SHA-1$5000:" : "SCRAM-SHA-256$5000:") + base64(keys.salt) + "$" + base64(keys.stored_key) + ":" +
+std::string scram_text(ScramHash hash, unsigned iterations = 5000) {
+    const auto keys = ScramKeys::derive(hash, "secret", "salt", iterations);
+    return (hash == ScramHash::sha1 ? "SCRAM-SHA-1$" : "SCRAM-SHA-256$") + std::to_string(iterations) + ":" + base64(keys.salt) + "$" + base64(keys.stored_key) + ":" +
            base64(keys.server_key);
 }
 
@@ -31,6 +33,7 @@ class AuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(users_of_the_flat_file_log_in);
     CPPUNIT_TEST(names_are_no_regular_expressions);
     CPPUNIT_TEST(each_form_of_password_serves_its_mechanisms);
+    CPPUNIT_TEST(the_time_does_not_tell_who_exists);
     CPPUNIT_TEST(an_edited_file_counts_at_once);
     CPPUNIT_TEST(wrong_lines_are_named);
     CPPUNIT_TEST(authdeny_refuses_what_nobody_decided);
@@ -113,6 +116,21 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, std::string(row.sha256), with(HookId::auth_scram_sha_256, "SCRAM-SHA-256", "secret"));
             if (row.sha256 == "ok"s) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, "deny"s, with(HookId::auth_scram_sha_256, "SCRAM-SHA-256", "wrong"));
         }
+    }
+
+    /// By the CPU time, on which the others that run do not count. A check takes some milliseconds here; a look at the file takes microseconds.
+    void the_time_does_not_tell_who_exists() {
+        PluginUnderTest plugin(flat_file, "", {{"flat_auth_pw", "joe@example.com:" + scram_text(ScramHash::sha256, 20'000) + "\nann@example.com:clear\n"}});
+        const auto cost = [&](const char* user) {
+            const auto began = std::clock();
+            CPPUNIT_ASSERT_MESSAGE(user, plugin.auth_plain(user, "wrong").verdict != Verdict::ok);
+            return std::clock() - began;
+        };
+        const auto known = cost("joe@example.com");
+        CPPUNIT_ASSERT(cost("nobody@example.com") > known / 3);
+        CPPUNIT_ASSERT(cost("ann@example.com") > known / 3);
+        CPPUNIT_ASSERT(plugin.auth_plain("ann@example.com", "clear").verdict == Verdict::ok);
+        CPPUNIT_ASSERT(plugin.auth_plain("nobody@example.com", "secret").verdict == Verdict::declined);  // which is right, but not for that user
     }
 
     void an_edited_file_counts_at_once() {
