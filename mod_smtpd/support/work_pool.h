@@ -1,0 +1,112 @@
+/// work_pool.h: threads for work that waits: for a socket, a database, a disk, a program.
+///
+/// The threads that serve clients must not wait for such things, so a child has a few others. They are started when there is work for them, up to a
+/// limit, and end after a time without any. They block all signals.
+///
+/// Work is submitted to a lane; there is one for each back end (each plugin instance). A lane has so many places, and no more of its work runs at a
+/// time: if one back end hangs, the others keep the rest of the threads. Lanes with work take turns.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace smtpd::support {
+
+class WorkPool;
+
+/// A queue for the work of one back end. It belongs to one pool at a time, whose lock guards it, and must outlive the work in it.
+class Lane {
+public:
+    /// At most so many of its jobs run at a time; 0: half the threads of the pool.
+    explicit Lane(std::string name, unsigned places = 0) : name_(std::move(name)), places_(places) {}
+    Lane(const Lane&) = delete;
+    Lane& operator=(const Lane&) = delete;
+    const std::string& name() const noexcept { return name_; }
+
+private:
+    friend class WorkPool;
+    struct Job;
+    const std::string name_;
+    const unsigned places_;
+    unsigned taken_ = 0;
+    bool is_ready_ = false;  ///< in the pool's list of lanes
+    std::deque<std::shared_ptr<Job>> jobs_;
+};
+
+class WorkPool {
+public:
+    using Task = std::function<void()>;
+    using Report = std::function<void(std::exception_ptr)>;
+    using Duration = std::chrono::steady_clock::duration;
+
+    /// `report` is called with what a task throws, by the thread that ran it. A thread that has nothing to do for `idle_time` ends.
+    WorkPool(unsigned max_threads, Report report, Duration idle_time = std::chrono::seconds(10));
+    ~WorkPool() { stop(); }
+    WorkPool(const WorkPool&) = delete;
+    WorkPool& operator=(const WorkPool&) = delete;
+
+    /// Work that has not begun may be taken back.
+    class Ticket {
+    public:
+        Ticket() = default;
+
+    private:
+        friend class WorkPool;
+        std::weak_ptr<Lane::Job> job_;
+        Lane* lane_ = nullptr;
+    };
+
+    /// Has a thread of the pool run `task` when the lane has a place. Thread-safe. Throws std::bad_alloc; then nothing was submitted.
+    Ticket submit(Lane& lane, Task task);
+    /// Takes the work back. False if it has begun (or is over, or was dropped by stop()). Thread-safe.
+    bool cancel(const Ticket& ticket) noexcept;
+
+    /// Takes a place in the lane for the calling thread, which is one of the pool, if one is free and nobody waits for it. Thread-safe.
+    bool try_enter(Lane& lane) noexcept;
+    void leave(Lane& lane) noexcept;
+
+    /// What was not begun is dropped; waits for what runs. Nothing can be submitted afterwards.
+    void stop();
+
+    struct Load {
+        unsigned threads;  ///< there are
+        unsigned busy;     ///< of these
+        std::size_t waiting;  ///< jobs that have not begun
+    };
+    Load load() const;
+    unsigned max_threads() const noexcept { return max_threads_; }
+
+private:
+    unsigned places_of(const Lane& lane) const noexcept;
+    bool has_place(const Lane& lane) const noexcept { return lane.taken_ < places_of(lane); }
+    void make_ready(Lane& lane) noexcept;
+    void call_thread();
+    std::shared_ptr<Lane::Job> next_job() noexcept;
+    void run(std::list<std::thread>::iterator self);
+    bool wait_for_work(std::unique_lock<std::mutex>& lock);
+    void join_ended(std::unique_lock<std::mutex>& lock);
+
+    const unsigned max_threads_;
+    const Report report_;
+    const Duration idle_time_;
+    mutable std::mutex mutex_;
+    std::condition_variable has_work_;
+    std::condition_variable has_ended_;
+    std::list<std::thread> threads_;
+    std::list<std::thread> ended_;    ///< to be joined
+    std::deque<Lane*> ready_;  ///< lanes with work and a place for it, in the order in which they came
+    std::size_t waiting_ = 0;
+    unsigned idle_ = 0;
+    bool stopping_ = false;
+};
+
+}  // namespace smtpd::support
