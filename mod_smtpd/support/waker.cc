@@ -16,10 +16,35 @@ void Waker::at(Time time, Task task) {
 }
 
 void Waker::every_second(Task task) {
-    at(std::chrono::steady_clock::now() + std::chrono::seconds(1), [this, task]() {
-        run(task);
-        every_second(task);
-    });
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    routines_.push_back({Time::clock::now() + std::chrono::seconds(1), std::make_shared<Task>(std::move(task))});
+    if (idle_ == 0) add_thread_locked();
+    changed_.notify_one();
+}
+
+/// When the next thing is due.
+Waker::Time Waker::next_time_locked() const noexcept {
+    Time next = entries_.empty() ? Time::max() : entries_.top().time;
+    for (const auto& routine : routines_)
+        if (!routine.is_running) next = std::min(next, routine.time);
+    return next;
+}
+
+/// Takes what is due; null if nothing is. `routine`: which of these it is, or none.
+std::shared_ptr<Waker::Task> Waker::due_task_locked(std::size_t& routine) {
+    const Time now = Time::clock::now();
+    for (routine = 0; routine < routines_.size(); ++routine) {
+        Routine& one = routines_[routine];
+        if (one.is_running || one.time > now) continue;
+        one.is_running = true;
+        return one.task;
+    }
+    routine = none;
+    if (entries_.empty() || now < entries_.top().time) return nullptr;
+    auto task = entries_.top().task;
+    entries_.pop();
+    return task;
 }
 
 /// With all signals blocked, so that the new thread inherits that.
@@ -39,7 +64,7 @@ void Waker::add_thread_locked() {
 
 /// An idle thread waits for the next entry of now, or for news of an earlier one.
 void Waker::wait_locked(std::unique_lock<std::mutex>& lock) {
-    const Time next = entries_.empty() ? Time::max() : entries_.top().time;  // a copy: the queue changes meanwhile
+    const Time next = next_time_locked();
     if (next <= Time::clock::now()) return;
     watched_.push_back(next);
     ++idle_;
@@ -58,17 +83,20 @@ void Waker::run() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
         wait_locked(lock);
-        if (stopping_ || entries_.empty() || Time::clock::now() < entries_.top().time) continue;
-        const auto task = entries_.top().task;
-        entries_.pop();
+        std::size_t routine = none;
+        const auto task = stopping_ ? nullptr : due_task_locked(routine);
+        if (!task) continue;
         // Somebody has to watch the next one while this thread works; to wake a thread for that costs more than most tasks.
-        if (!entries_.empty() && !is_watched_locked(entries_.top().time)) {
+        if (const Time next = next_time_locked(); next != Time::max() && !is_watched_locked(next)) {
             if (idle_ == 0) add_thread_locked();
             changed_.notify_one();
         }
         lock.unlock();
         run(*task);
         lock.lock();
+        if (routine == none) continue;
+        routines_[routine].is_running = false;
+        routines_[routine].time = Time::clock::now() + std::chrono::seconds(1);
     }
 }
 
@@ -91,6 +119,7 @@ void Waker::stop() {
     const std::lock_guard lock(mutex_);
     threads_.clear();
     entries_ = {};
+    routines_.clear();
 }
 
 }  // namespace smtpd::support

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -23,7 +25,7 @@ public:
     using Report = std::function<void(std::exception_ptr)>;
 
     /// `report` is called with what a task throws, by the thread that ran it.
-    Waker(unsigned max_threads, Report report) : max_threads_(max_threads), report_(std::move(report)) {}
+    Waker(unsigned max_threads, Report report) : max_threads_(max_threads), report_(std::move(report)) { watched_.reserve(max_threads); }
     ~Waker() { stop(); }
 
     /// Runs `task` at that time, or soon after. Thread-safe.
@@ -40,6 +42,15 @@ private:
         std::shared_ptr<Task> task;
         bool operator>(const Entry& other) const noexcept { return time != other.time ? time > other.time : order > other.order; }
     };
+    /// What runs every second. It needs no memory for the next time, so that it goes on whatever happens.
+    struct Routine {
+        Time time;
+        std::shared_ptr<Task> task;
+        bool is_running = false;
+    };
+    static constexpr auto none = static_cast<std::size_t>(-1);
+    Time next_time_locked() const noexcept;
+    std::shared_ptr<Task> due_task_locked(std::size_t& routine);
     void add_thread_locked();
     void wait_locked(std::unique_lock<std::mutex>& lock);
     bool is_watched_locked(Time time) const noexcept;
@@ -51,6 +62,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> entries_;
+    std::vector<Routine> routines_;
     std::vector<std::thread> threads_;
     unsigned idle_ = 0;
     std::vector<Time> watched_;  ///< when the idle threads look up by themselves

@@ -64,6 +64,7 @@ class WakerTest : public CppUnit::TestFixture {
         });
         CPPUNIT_ASSERT(again.get_future().wait_for(patience) == std::future_status::ready);
         CPPUNIT_ASSERT_EQUAL(std::string("once"), told_.get_future().get());
+        waker_.stop();  // or it would be done again, when this function has returned
     }
 
     void what_was_not_due_is_dropped_by_the_end() {
