@@ -49,6 +49,7 @@ noinst_LTLIBRARIES += libsmtpd_core.la
 libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/base64.cc \
 	mod_smtpd/support/base64.h \
+	mod_smtpd/support/bell.h \
 	mod_smtpd/support/cdb.cc \
 	mod_smtpd/support/clock.cc \
 	mod_smtpd/support/clock.h \
@@ -77,6 +78,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/strings.h \
 	mod_smtpd/support/waker.cc \
 	mod_smtpd/support/waker.h \
+	mod_smtpd/support/work_pool.cc \
+	mod_smtpd/support/work_pool.h \
 	mod_smtpd/smtp/address.cc \
 	mod_smtpd/smtp/client_attributes.cc \
 	mod_smtpd/smtp/client_attributes.h \
@@ -182,6 +185,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/session_tls.cc \
 	mod_smtpd/engine/session_proxy.cc \
 	mod_smtpd/engine/settings.h \
+	mod_smtpd/engine/stage.cc \
+	mod_smtpd/engine/stage.h \
 	mod_smtpd/engine/tls_service.h \
 	mod_smtpd/engine/trace_fields.cc \
 	mod_smtpd/engine/trace_fields.h \
@@ -249,16 +254,23 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/connection_driver.cc \
 	mod_smtpd/httpd/connection_driver.h \
 	mod_smtpd/httpd/connection_handshake.cc \
+	mod_smtpd/httpd/admission.cc \
+	mod_smtpd/httpd/admission.h \
+	mod_smtpd/httpd/blocking_driver.cc \
+	mod_smtpd/httpd/blocking_driver.h \
 	mod_smtpd/httpd/database.cc \
 	mod_smtpd/httpd/database.h \
 	mod_smtpd/httpd/error_log.cc \
 	mod_smtpd/httpd/error_log.h \
+	mod_smtpd/httpd/event_driver.cc \
+	mod_smtpd/httpd/event_driver.h \
+	mod_smtpd/httpd/gate.cc \
+	mod_smtpd/httpd/gate.h \
 	mod_smtpd/httpd/listeners.cc \
 	mod_smtpd/httpd/listeners.h \
 	mod_smtpd/httpd/mod_smtpd.cc \
 	mod_smtpd/httpd/mpm_event.cc \
 	mod_smtpd/httpd/mpm_event.h \
-	mod_smtpd/httpd/pace.h \
 	mod_smtpd/httpd/passwords.cc \
 	mod_smtpd/httpd/passwords.h \
 	mod_smtpd/httpd/promptness.h \

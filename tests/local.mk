@@ -16,6 +16,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_auth_test.cc \
 	tests/unit/engine/session_chunks_test.cc \
 	tests/unit/engine/session_tls_test.cc \
+	tests/unit/engine/session_work_test.cc \
 	tests/unit/engine/session_commands_test.cc \
 	tests/unit/engine/session_data_test.cc \
 	tests/unit/engine/session_dns_test.cc \
@@ -40,7 +41,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/host/plugin_set_test.cc \
 	tests/unit/host/policy_test.cc \
 	tests/unit/host/recipient_refusal_test.cc \
-	tests/unit/httpd/pace_test.cc \
+	tests/unit/host/waiting_handlers_test.cc \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
@@ -128,6 +129,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/secret_test.cc \
 	tests/unit/support/strings_test.cc \
 	tests/unit/support/waker_test.cc \
+	tests/unit/support/work_pool_test.cc \
 	tests/unit/trial/request_test.cc \
 	tests/unit/trial/trial_test.cc \
 	tests/fakes/answer_text.h \

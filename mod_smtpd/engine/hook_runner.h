@@ -11,6 +11,10 @@
 #include <string_view>
 #include <vector>
 
+namespace smtpd::support {
+class Lane;
+}
+
 namespace smtpd::engine {
 
 /// What the handlers of a stage want to wait for, counted from the beginning of the stage; and what the host has to remember between its rounds.
@@ -41,6 +45,25 @@ struct Wait {
     bool needed() const noexcept { return delay.count() > 0 || silence.count() > 0 || !questions.empty(); }
 };
 
+/// How far the chain of a stage has come. Handlers that wait for something other than the DNS are called only where the caller lets them: run() stops
+/// before the first one that it may not call, and is called again later, on another thread.
+struct ChainState {
+    /// Which handlers the calling thread may wait in.
+    enum class Access : std::uint8_t {
+        none,     ///< none: it serves clients
+        one_lane, ///< those of `lane`, in which it has a place
+        any
+    };
+
+    Wait wait;
+    Access access = Access::none;
+    std::uint16_t next = 0;          ///< index of the handler that is called next
+    bool is_late = false;            ///< that handler's deadline has passed before there was a place for it: it is not called any more
+    support::Lane* lane = nullptr;   ///< in which that handler waits; null: the chain is through
+    MonotonicTime since{};           ///< when the chain stopped there
+    MonotonicTime deadline{};        ///< of that handler
+};
+
 class HookRunner {
 public:
     virtual ~HookRunner() = default;
@@ -58,8 +81,19 @@ public:
     /// Collects what the handlers of context.hook want to wait for. Called again with the same `wait` when a part of its questions is answered, with all
     /// answers so far in context.answers(); `wait.questions` is then what those handlers ask beyond that whose answers have come. Never throws.
     virtual void ask(HookContext& context, Wait& wait) noexcept = 0;
-    /// Runs the chain of context.hook; context.answers() are set. `wait` is what ask() left, or empty. Never throws: a fault becomes an answer.
-    virtual Answer run(HookContext& context, const Wait& wait = {}) noexcept = 0;
+    /// At which hooks some handler waits for something other than the DNS.
+    virtual HookSet waits_at() const noexcept { return {}; }
+    /// Where the first such handler of that hook queues; null if there is none.
+    virtual support::Lane* lane(HookId) const noexcept { return nullptr; }
+    /// Runs the chain of context.hook, from state.next on; context.answers() are set. Where it stops before a handler (state.lane says for what), the answer
+    /// means nothing yet. Never throws: a fault becomes an answer.
+    virtual Answer run(HookContext& context, ChainState& state) noexcept = 0;
+    /// Runs it in one go, whoever waits.
+    Answer run_through(HookContext& context) noexcept {
+        ChainState state;
+        state.access = ChainState::Access::any;
+        return run(context, state);
+    }
     /// The significant lines of a control file, without any hook.
     virtual std::vector<std::string> control_lines(std::string_view name) noexcept = 0;
 };

@@ -12,6 +12,8 @@ struct Services {
     NameService* names = nullptr;
     TlsService* tls = nullptr;
     ClientRegister* clients = nullptr;
+    /// The driver has threads that may wait (Step::work). Otherwise plugins wait in whatever thread calls the session.
+    bool has_workers = false;
 };
 
 }  // namespace smtpd::engine

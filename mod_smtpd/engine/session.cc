@@ -5,8 +5,8 @@
 #include "support/strings.h"
 
 #include <algorithm>
-#include <functional>
 #include <type_traits>
+#include <utility>
 
 namespace smtpd::engine {
 namespace {
@@ -41,7 +41,7 @@ std::string_view phase_name(Phase phase) noexcept {
 
 Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services)
     : settings_(settings), hooks_(hooks), clock_(clock), log_(log), services_(services), lines_(settings.max_command_line),
-      max_message_size_(settings.max_message_size), bare_newline_(settings.bare_newline_for(peer.client.address)) {
+      may_wait_(!services.has_workers), max_message_size_(settings.max_message_size), bare_newline_(settings.bare_newline_for(peer.client.address)) {
     id_ = std::move(peer.id);
     client_ = peer.client;
     local_ = peer.local;
@@ -57,13 +57,18 @@ Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock
     if (settings_.is_trusted_proxy(client_.address)) proxy_ = client_;
 }
 
-Session::~Session() { finish(); }
+/// Whoever destroys a session that is not over has to wait with it.
+Session::~Session() {
+    may_wait_ = true;
+    finish();
+    if (has_work()) conclude();
+}
 
 Phase Session::phase() const noexcept {
     if (over_) return Phase::closing;
     if (handshake_) return Phase::handshake;
     if (!begun_) return Phase::connecting;
-    if (waiting_) return Phase::waiting;
+    if (is_busy()) return Phase::waiting;
     if (decoder_ || chunk_) return Phase::receiving;
     if (transaction_) return Phase::transaction;
     return greeted_ == Greeted::no ? Phase::greeting : Phase::command;
@@ -142,7 +147,7 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
 
 Step Session::start() {
     begun_ = true;
-    begin();
+    if (!hand_over(Work::begin, {HookId::pre_connection})) begin();
     return step();
 }
 
@@ -150,19 +155,19 @@ Step Session::start() {
 void Session::begin() {
     note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, host_.empty() ? "" : " (" + quoted(host_) + ")");
     if (hooks_.has(HookId::pre_connection)) {
-        const Answer answer = with_context(HookId::pre_connection, [&](HookContext& context) { return hooks_.run(context); });
+        const Answer answer = with_context(HookId::pre_connection, [&](HookContext& context) { return hooks_.run_through(context); });
         if (answer_ends_stage(HookId::pre_connection, answer)) return;
     }
     stage(HookId::connect);
 }
 
 Step Session::feed(std::string_view octets) {
-    if (over_) return Step::close;
+    if (over_) return step();
     if (handshake_) {
         refuse_early_octets();
         return step();
     }
-    if (waiting_) {
+    if (is_busy()) {
         keep(octets);
         return look_at_park();
     }
@@ -176,35 +181,36 @@ Step Session::feed(std::string_view octets) {
 }
 
 Step Session::resume() {
-    if (over_) return Step::close;
-    if (waiting_) return look_at_park();
+    if (over_) return step();
+    if (is_busy()) return look_at_park();
     if (!handshake_) work_off_backlog();
     return step();
 }
 
 Step Session::end_of_input() {
-    if (over_) return Step::close;
+    if (over_) return step();
     if (handshake_) return tls_failed("the client has closed the connection");
     at_eof_ = true;
-    if (waiting_ && !waiting_->batches.empty() && waiting_->hook == HookId::connect && backlog_.empty()) return abandon();  // whom should it still greet?
-    if (waiting_) return look_at_park();
+    if (awaits_answers() && stage_->hook() == HookId::connect && backlog_.empty()) return abandon();  // nobody is left to greet
+    if (is_busy()) return look_at_park();
     return step();
 }
 
 Step Session::abandon() {
     finish();
-    return Step::close;
+    return step();
 }
 
 Step Session::interrupt(Interruption why) {
-    if (over_) return Step::close;
+    if (over_) return step();
     static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout, Say::too_slow, Say::shutting_down,
                                     Say::overloaded, Say::too_many_sessions, Say::internal_error};
     const Reply last_words = reply(words[static_cast<std::size_t>(why)]);
     if (handshake_) return tls_failed(last_words.text);  // a word in the clear would be taken for a part of it
-    waiting_.reset();
+    stage_.reset();
+    work_ = Work::none;
     end_connection(last_words);
-    return Step::close;
+    return step();
 }
 
 Step Session::stop_soon() {
@@ -214,7 +220,7 @@ Step Session::stop_soon() {
 
 /// What the driver is to do now; also where a session ends that has nothing more to hope for.
 Step Session::step() {
-    if (!over_ && !waiting_ && !handshake_ && backlog_.empty()) {
+    if (!over_ && !is_busy() && !handshake_ && backlog_.empty()) {
         if (at_eof_) {
             if (decoder_ || chunk_) respond(Say::incomplete_message);
             finish();
@@ -222,16 +228,115 @@ Step Session::step() {
             end_connection(reply(Say::shutting_down));
         }
     }
+    if (has_work()) return Step::work;
     if (over_) return Step::close;
-    if (waiting_) return Step::park;
+    if (stage_) return Step::park;
     if (handshake_) return Step::start_tls;
     return backlog_.empty() ? Step::need_input : Step::more;
+}
+
+// ---- work
+
+/// Whether something has to be left to a thread that may wait, because one of these hooks waits.
+bool Session::hand_over(Work work, HookSet hooks) {
+    if (may_wait_) return false;
+    constexpr HookSet everywhere{HookId::deny, HookId::ok, HookId::config, HookId::user_config};  // these may be called within any other
+    const HookSet waiting = hooks_.waits_at();
+    if (!waiting.intersects(hooks | everywhere)) return false;
+    for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i) {
+        const auto hook = static_cast<HookId>(i);
+        if (!(hooks | everywhere).contains(hook) || !waiting.contains(hook)) continue;
+        work_lane_ = hooks_.lane(hook);
+        work_ = work;
+        return true;
+    }
+    return false;
+}
+
+/// Hooks that a command leads to at once, without a stage.
+HookSet Session::hooks_of(smtp::Verb verb) const noexcept {
+    using smtp::Verb;
+    const HookSet end_of_transaction = transaction_ ? HookSet{HookId::reset_transaction} : HookSet();
+    switch (verb) {
+        case Verb::helo: return HookSet{HookId::helo_parse} | end_of_transaction;
+        case Verb::ehlo:
+        case Verb::lhlo: return HookSet{HookId::ehlo_parse} | end_of_transaction;
+        case Verb::auth: return {HookId::auth_parse, HookId::auth_result};
+        case Verb::mail: return {HookId::mail_parse, HookId::mail_pre};
+        case Verb::rcpt: return {HookId::rcpt_parse, HookId::rcpt_pre};
+        case Verb::rset:
+        case Verb::bdat:
+        case Verb::starttls:
+        case Verb::xclient: return end_of_transaction;
+        default: return {};
+    }
+}
+
+/// Hooks that a stage may lead to at once, whatever comes of it.
+HookSet Session::hooks_behind(HookId stage) const noexcept {
+    const HookSet end_of_transaction = transaction_ ? HookSet{HookId::reset_transaction} : HookSet();
+    switch (stage) {
+        case HookId::helo:
+        case HookId::ehlo:
+        case HookId::mail:
+        case HookId::data: return end_of_transaction;
+        case HookId::data_post_headers: return end_of_transaction | HookSet{HookId::received_line};
+        case HookId::data_post:
+        case HookId::data_post_rcpt:
+        case HookId::queue_pre: return end_of_transaction;
+        case HookId::queue: return end_of_transaction | HookSet{HookId::queue_post};
+        case HookId::auth_plain:
+        case HookId::auth_login:
+        case HookId::auth_cram_md5:
+        case HookId::auth_scram_sha_1:
+        case HookId::auth_scram_sha_256:
+        case HookId::auth_external:
+        case HookId::auth_bearer:
+        case HookId::auth: return {HookId::auth_result};
+        default: return {};
+    }
+}
+
+Step Session::do_work() {
+    const Work work = std::exchange(work_, Work::none);
+    may_wait_ = true;
+    held_lane_ = work_lane_;
+    switch (work) {
+        case Work::none:
+        case Work::input: break;
+        case Work::begin: begin(); break;
+        case Work::command: {
+            std::string line = std::exchange(deferred_line_, {});
+            dispatch(line);
+            wipe(line);
+            break;
+        }
+        case Work::chain: continue_stage(); break;
+        case Work::message_end: end_of_message_input(); break;
+        case Work::conclude: conclude(); break;
+    }
+    enforce_error_limit();
+    if (work == Work::input) work_off_backlog();
+    may_wait_ = !services_.has_workers;
+    held_lane_ = nullptr;
+    if (!over_ && !is_busy() && !handshake_) work_off_backlog();
+    return step();
+}
+
+Step Session::give_up_work() {
+    if (work_ != Work::chain || stage_->chain().lane == nullptr) return step();
+    work_ = Work::none;
+    stage_->chain().is_late = true;
+    continue_stage();
+    enforce_error_limit();
+    if (!over_ && !is_busy()) work_off_backlog();
+    return step();
 }
 
 // ---- input
 
 void Session::keep(std::string_view octets) {
-    if (waiting_ && !octets.empty() && clock_.now() < waiting_->since + waiting_->wait.silence) waiting_->spoke = true;
+    if (is_parked() && !octets.empty()) stage_->note_octets();
     backlog_ += octets;
 }
 
@@ -250,7 +355,8 @@ void Session::work_off_backlog() {
 }
 
 void Session::process() {
-    while (!over_ && !waiting_ && !handshake_ && output_.size() < output_limit && !rest_.empty()) {
+    while (!over_ && !is_busy() && !handshake_ && output_.size() < output_limit && !rest_.empty()) {
+        if ((decoder_ || chunk_) && !headers_seen_ && hand_over(Work::input, {HookId::data_headers_end})) return;
         if (decoder_)
             receive();
         else if (chunk_)
@@ -263,6 +369,7 @@ void Session::process() {
 
 /// Takes a line off rest_ and executes it; false when there is none yet.
 bool Session::next_command() {
+    if (sasl_ && hand_over(Work::input, {HookId::auth_result})) return false;
     if (lines_.pending() == 0 && is_foreign_protocol()) {
         end_connection(reply(Say::foreign_protocol));
         return true;
@@ -336,7 +443,7 @@ void Session::send(const Reply& reply) { respond(reply); }
 void Session::count_error() { ++errors_; }
 
 void Session::enforce_error_limit() {
-    if (settings_.max_errors != 0 && errors_ >= settings_.max_errors && !over_ && !waiting_) end_connection(reply(Say::too_many_errors));
+    if (settings_.max_errors != 0 && errors_ >= settings_.max_errors && !over_ && !is_busy()) end_connection(reply(Say::too_many_errors));
 }
 
 void Session::write_log(LogLevel level, std::string_view text) const {
@@ -352,128 +459,78 @@ void Session::write_log(LogLevel level, std::string_view text) const {
 
 // ---- stages
 
-void Session::stage(HookId hook) {
-    if (!hooks_.has(hook)) return after(hook, Answer());
-    if (!hooks_.asks(hook)) return run_stage(hook, Answers(), Wait());
-    waiting_ = std::make_unique<Waiting>(Waiting{hook, clock_.now()});
-    ask_plugins();
-    waiting_->spoke = waiting_->wait.silence.count() > 0 && unread() > 0;
-    if (park_is_over()) leave_park();
+std::unique_ptr<Stage> Session::make_stage(HookId hook) {
+    return std::unique_ptr<Stage>(new Stage(hook, hooks_, services_.names, clock_, *this));
 }
 
-void Session::run_stage(HookId hook, const Answers& answers, const Wait& wait) {
+void Session::stage(HookId hook) {
+    if (!hooks_.has(hook)) return after(hook, Answer());
+    if (!hooks_.asks(hook)) {
+        ChainState chain;
+        return run_chain(hook, Answers(), chain);
+    }
+    stage_ = make_stage(hook);
+    stage_->begin(unread() > 0);
+    if (stage_->is_over(at_eof_)) leave_park();
+}
+
+/// Runs the chain, as far as this thread may; what is left becomes work.
+void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) {
+    using Access = ChainState::Access;
+    const bool is_resumed = chain.lane != nullptr;
+    if (!is_resumed && hand_over(Work::chain, hooks_behind(hook))) {
+        if (stage_) return;
+        stage_ = make_stage(hook);
+        return stage_->end_wait();
+    }
+    chain.access = held_lane_ != nullptr ? Access::one_lane : may_wait_ ? Access::any : Access::none;
+    if (!is_resumed) chain.lane = held_lane_;
     const int karma = karma_;
     const Answer answer = with_context(hook, [&](HookContext& context) {
         context.set_answers(answers);
-        return hooks_.run(context, wait);
+        return hooks_.run(context, chain);
     });
+    chain.is_late = false;
     if (hook == HookId::helo || hook == HookId::ehlo) hello_karma_ += karma_ - karma;
-    after(hook, answer);
-}
-
-/// One round: the plugins name what they want to know, as far as they do not know it yet, and it is asked.
-void Session::ask_plugins() {
-    waiting_->wait.questions.clear();
-    with_context(waiting_->hook, [&](HookContext& context) {
-        context.set_answers(answers_so_far());
-        hooks_.ask(context, waiting_->wait);
-    });
-    if (chunk_) waiting_->wait.silence = Duration(0);  // a chunk comes with its command, and more may follow it (RFC 3030 4.2)
-    if (!waiting_->wait.questions.empty()) put_questions();
-}
-
-/// They leave together, and are waited for handler by handler.
-void Session::put_questions() {
-    const std::span<Wait::Question> all(waiting_->wait.questions);
-    std::size_t at = 0;
-    for (const std::size_t part : waiting_->wait.parts) {
-        put_batch(all.subspan(at, part));
-        at += part;
+    if (chain.lane == nullptr) {
+        stage_.reset();
+        return after(hook, answer);
     }
-    if (at < all.size()) put_batch(all.subspan(at));
-}
-
-void Session::put_batch(std::span<Wait::Question> questions) {
-    std::vector<DnsQuestion> asked;
-    Waiting::Batch batch;
-    for (auto& [question, limit] : questions) {
-        if (!services_.names) {
-            take_answer(question, DnsAnswer::failure(DnsStatus::server_failure, "there is no resolver here"));
-        } else if (waiting_->since + limit <= clock_.now()) {
-            take_answer(question, DnsAnswer(DnsStatus::timed_out));
-        } else {
-            asked.push_back(std::move(question));
-            batch.limits.push_back(limit);
-        }
+    if (!stage_) {
+        stage_ = make_stage(hook);
+        stage_->end_wait();
+        stage_->chain() = std::move(chain);
     }
-    batch.lookup = services_.names ? services_.names->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
-    waiting_->batches.push_back(std::move(batch));
+    work_ = Work::chain;
+    work_lane_ = stage_->chain().lane;
 }
 
-void Session::take_answer(const DnsQuestion& question, DnsAnswer answer) {
-    note(LogLevel::debug, "dns {}: {}", question, answer);
-    if (!waiting_->answers) waiting_->answers = std::make_shared<DnsAnswers>();
-    waiting_->answers->add(question, std::move(answer));
-}
+void Session::with_argument(HookId hook, const std::function<void(HookContext&)>& call) { with_context(hook, call); }
 
-/// Takes the answers of the batches that are worth waiting for no longer; what has not come of those has timed out. False if there are none.
-bool Session::collect_answers() {
-    const auto is_over = [this](const Waiting::Batch& batch) { return !next_limit(batch); };
-    const auto over = std::stable_partition(waiting_->batches.begin(), waiting_->batches.end(), std::not_fn(is_over));
-    if (over == waiting_->batches.end()) return false;
-    for (auto batch = over; batch != waiting_->batches.end(); ++batch)
-        for (std::size_t i = 0; i < batch->lookup->questions().size(); ++i)
-            take_answer(batch->lookup->questions()[i], batch->lookup->answer(i).value_or(DnsAnswer(DnsStatus::timed_out)));
-    waiting_->batches.erase(over, waiting_->batches.end());
-    return true;
-}
-
-/// When the next of the questions that are still open is given up; nothing when none of them is worth waiting for.
-std::optional<MonotonicTime> Session::next_limit(const Waiting::Batch& batch) const {
-    if (batch.lookup->is_complete()) return std::nullopt;
-    std::optional<MonotonicTime> next;
-    for (std::size_t i = 0; i < batch.limits.size(); ++i) {
-        const MonotonicTime limit = waiting_->since + batch.limits[i];
-        if (limit > clock_.now() && (!next || limit < *next) && !batch.lookup->answer(i)) next = limit;
-    }
-    return next;
-}
-
-Answers Session::answers_so_far() const {
-    return Answers(waiting_->spoke, std::chrono::duration_cast<Duration>(clock_.now() - waiting_->since), waiting_->answers);
-}
-
-/// Whether what the parked stage waits for has come: the answers, then the time or an early word of the client. The client's end shortens the wait
-/// for the clock, but not for the answers: who closes early must not be judged less strictly.
-bool Session::park_is_over() {
-    while (collect_answers()) ask_plugins();
-    if (!waiting_->batches.empty()) {
-        waiting_->wake_at = MonotonicTime::max();
-        for (const auto& batch : waiting_->batches) waiting_->wake_at = std::min(waiting_->wake_at, next_limit(batch).value_or(clock_.now()));
-        return false;
-    }
-    const Wait& wait = waiting_->wait;
-    waiting_->wake_at = waiting_->since + (waiting_->spoke ? wait.delay : std::max(wait.delay, wait.silence));
-    return at_eof_ || clock_.now() >= waiting_->wake_at;
-}
+void Session::note_answer(const DnsQuestion& question, const DnsAnswer& answer) const { note(LogLevel::debug, "dns {}: {}", question, answer); }
 
 void Session::leave_park() {
-    const Answers answers = answers_so_far();
-    const auto waiting = std::exchange(waiting_, nullptr);
-    run_stage(waiting->hook, answers, waiting->wait);
+    stage_->end_wait();
+    continue_stage();
     enforce_error_limit();
 }
 
+/// The chain itself belongs to the stage, and goes with it while its last handler's answer is looked at.
+void Session::continue_stage() {
+    Stage& stage = *stage_;
+    run_chain(stage.hook(), stage.answers(), stage.chain());
+}
+
 Step Session::look_at_park() {
-    if (!park_is_over()) return Step::park;
+    if (has_work() || !stage_->is_over(at_eof_)) return step();
     leave_park();
-    if (!over_ && !waiting_) work_off_backlog();
+    if (!over_ && !is_busy()) work_off_backlog();
     return step();
 }
 
 /// A hook whose answer changes nothing.
 void Session::notify(HookId hook) {
-    if (hooks_.has(hook)) with_context(hook, [&](HookContext& context) { (void)hooks_.run(context); });
+    if (hooks_.has(hook)) with_context(hook, [&](HookContext& context) { (void)hooks_.run_through(context); });
 }
 
 /// Sends what the answer calls for. True when the stage is over with it; false when the command has its effect (`accepted` was not sent then
@@ -504,13 +561,22 @@ void Session::end_connection(const Reply& last_words) {
     finish();
 }
 
+/// Nothing more is done for the client. What its plugins do then may have to be left to another thread.
 void Session::finish() {
     if (over_) return;
     over_ = true;
     forget_exchange();
     chunk_.reset();
-    waiting_.reset();
+    stage_.reset();
+    work_ = Work::none;
     if (!begun_) return;
+    HookSet hooks{HookId::disconnect, HookId::post_connection};
+    if (transaction_) hooks |= {HookId::reset_transaction};
+    if (!hand_over(Work::conclude, hooks)) conclude();
+}
+
+void Session::conclude() {
+    work_ = Work::none;
     notify(HookId::disconnect);
     reset_transaction();
     notify(HookId::post_connection);
@@ -563,7 +629,7 @@ std::vector<std::string> Session::config(std::string_view name) {
     if (hooks_.has(HookId::config)) {
         std::vector<std::string> values;
         ConfigHook context(HookId::config, *this, name, nullptr, values);
-        if (hooks_.run(context).verdict == Verdict::ok) return values;
+        if (hooks_.run_through(context).verdict == Verdict::ok) return values;
     }
     return hooks_.control_lines(name);
 }
@@ -572,7 +638,7 @@ std::vector<std::string> Session::config(std::string_view name, const Address& u
     if (hooks_.has(HookId::user_config)) {
         std::vector<std::string> values;
         ConfigHook context(HookId::user_config, *this, name, &user, values);
-        if (hooks_.run(context).verdict == Verdict::ok) return values;
+        if (hooks_.run_through(context).verdict == Verdict::ok) return values;
     }
     return config(name);
 }

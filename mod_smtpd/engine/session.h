@@ -4,7 +4,7 @@
 /// sends what is in output() and does what the returned Step says. Calls must not overlap; they may come from different threads one after the
 /// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
 ///
-/// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_tls.cc, session_proxy.cc,
+/// The parts of the class have a file each: session.cc (life, input, waiting; see stage.h), session_commands.cc, session_tls.cc, session_proxy.cc,
 /// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc (what the message leads to), session_history.cc.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include "engine/replies.h"
 #include "engine/services.h"
 #include "engine/settings.h"
+#include "engine/stage.h"
 #include "smtp/client_attributes.h"
 #include "smtp/command.h"
 #include "smtp/data_decoder.h"
@@ -23,7 +24,6 @@
 
 #include <smtpd/connection.h>
 
-#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,6 +39,7 @@ enum class Step {
     more,        ///< send the output, then call resume(): there is more input at hand than may be answered at once
     start_tls,   ///< send the output in the clear, make the handshake, then call tls_started() or tls_failed(); nothing is fed meanwhile
     park,        ///< send the output, then call resume() at wake_at() or when the NameService has all answers, and feed() what comes meanwhile
+    work,        ///< send the output, then call do_work() on a thread that may wait and has a place in work_lane(); nothing is fed meanwhile
     close        ///< send the output and close
 };
 
@@ -65,7 +66,7 @@ std::string_view phase_name(Phase phase) noexcept;
 /// Why a message with what the decoder found in it is refused.
 std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewline policy);
 
-class Session final : public Connection, private smtp::DataDecoder::Sink {
+class Session final : public Connection, private smtp::DataDecoder::Sink, private StageOwner {
 public:
     /// All that is referred to must outlive the session.
     Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services = {});
@@ -91,19 +92,26 @@ public:
     Step interrupt(Interruption why);
     /// The server wants to stop: the session ends with 421 at the next command outside a transaction, or now when it is idle.
     Step stop_soon();
+    /// What the driver is to do now: what the last call said, or what has come of the end of the client's input since.
+    Step next_step() { return step(); }
+    /// After Step::work: what was waited for a place for. The connection may be gone.
+    Step do_work();
+    /// Instead of it: work_deadline() has passed. On any thread.
+    Step give_up_work();
+    support::Lane& work_lane() const noexcept { return *work_lane_; }
+    MonotonicTime work_deadline() const noexcept { return work_ == Work::chain && stage_->chain().lane ? stage_->chain().deadline : MonotonicTime::max(); }
+    bool has_work() const noexcept { return work_ != Work::none; }
 
     std::string& output() noexcept { return output_; }  ///< the driver sends and clears it
-    MonotonicTime wake_at() const noexcept { return waiting_ ? waiting_->wake_at : MonotonicTime(); }
-    bool is_over() const noexcept { return over_; }
-    bool is_parked() const noexcept { return waiting_ != nullptr; }
+    MonotonicTime wake_at() const noexcept { return is_parked() ? stage_->wake_at() : MonotonicTime(); }
+    /// Nothing is left to be done, not even work.
+    bool is_over() const noexcept { return over_ && !has_work(); }
+    bool is_parked() const noexcept { return stage_ && !has_work(); }
     bool is_shaking_hands() const noexcept { return handshake_ && !over_; }
     /// It is parked, and not only for a time: questions are on their way.
-    bool awaits_answers() const noexcept { return waiting_ && !waiting_->batches.empty(); }
+    bool awaits_answers() const noexcept { return is_parked() && stage_->awaits_answers(); }
     /// They have all come. Another thread may look while the one that has the session waits.
-    bool has_all_answers() const noexcept {
-        const auto is_complete = [](const Waiting::Batch& batch) { return batch.lookup->is_complete(); };
-        return waiting_ && std::all_of(waiting_->batches.begin(), waiting_->batches.end(), is_complete);
-    }
+    bool has_all_answers() const noexcept { return is_parked() && stage_->has_all_answers(); }
     bool backlog_is_full() const noexcept { return backlog_.size() >= settings_.max_input_backlog; }
     bool is_at_end_of_input() const noexcept { return at_eof_; }
     Phase phase() const noexcept;
@@ -150,39 +158,41 @@ private:
     }
 
     // session.cc: stages. A stage lets the plugins of a hook ask, perhaps waits, then calls them, and goes on in after().
-    struct Waiting {
-        HookId hook;
-        MonotonicTime since;
-        MonotonicTime wake_at{};
-        bool spoke = false;                      ///< the client did, while it was to be silent
-        Wait wait{};
-        /// Questions on their way that are waited for together, and how long they are worth waiting for, counted from `since`.
-        struct Batch {
-            std::shared_ptr<net::Lookup> lookup;
-            std::vector<Duration> limits;
-        };
-        std::vector<Batch> batches{};
-        std::shared_ptr<DnsAnswers> answers{};   ///< of all rounds
-    };
     void stage(HookId hook);
-    void run_stage(HookId hook, const Answers& answers, const Wait& wait);
+    std::unique_ptr<Stage> make_stage(HookId hook);
+    void run_chain(HookId hook, const Answers& answers, ChainState& chain);
     void after(HookId hook, const Answer& answer);
     template <class F>
     std::invoke_result_t<F, HookContext&> with_context(HookId hook, F&& call);
-    void ask_plugins();
-    void put_questions();
-    void put_batch(std::span<Wait::Question> questions);
-    bool collect_answers();
-    void take_answer(const DnsQuestion& question, DnsAnswer answer);
-    std::optional<MonotonicTime> next_limit(const Waiting::Batch& batch) const;
-    Answers answers_so_far() const;
-    bool park_is_over();
+    void with_argument(HookId hook, const std::function<void(HookContext&)>& call) override;
+    void note_answer(const DnsQuestion& question, const DnsAnswer& answer) const override;
+    bool may_ask_for_silence() const noexcept override { return !chunk_; }  // a chunk comes with its command, and more may follow it (RFC 3030 4.2)
     void leave_park();
+    void continue_stage();
     Step look_at_park();
+
+    // session.cc: work, which is what may only be done on a thread that may wait
+    enum class Work : std::uint8_t {
+        none,
+        begin,        ///< the hooks of a new connection
+        command,      ///< the line in deferred_line_
+        input,        ///< what has arrived
+        chain,        ///< stage_'s chain
+        message_end,  ///< the message is complete, or broken off
+        conclude      ///< the hooks of a connection that ends
+    };
+    bool hand_over(Work work, HookSet hooks);
+    /// Hooks that the end of a message leads to at once, without a stage.
+    static constexpr HookSet end_of_message_hooks{HookId::reset_transaction, HookId::queue_post, HookId::received_line};
+    bool is_busy() const noexcept { return stage_ || has_work(); }
+    HookSet hooks_of(smtp::Verb verb) const noexcept;
+    HookSet hooks_behind(HookId stage) const noexcept;
     void notify(HookId hook);
     bool answer_ends_stage(HookId hook, const Answer& answer, Reply accepted = {});
     void note_refusal(HookId hook, const Reply& reply) const;
     void end_connection(const Reply& last_words);
+    void conclude();
+    void end_of_message_input();
     void reset_transaction();
 
     // session_proxy.cc
@@ -199,7 +209,7 @@ private:
 
     // session_commands.cc
     void command(std::string_view line);
-    void dispatch(const smtp::Command& command);
+    void dispatch(std::string_view line);
     Say hello_missing() const noexcept { return is_lmtp_ ? Say::lhlo_first : Say::hello_first; }
     void hello(bool extended, std::string_view rest);
     void mail(std::string_view rest);
@@ -322,7 +332,12 @@ private:
     std::uint32_t junk_commands_ = 0;
 
     // Waiting
-    std::unique_ptr<Waiting> waiting_;  ///< the stage that is parked
+    std::unique_ptr<Stage> stage_;  ///< the stage that is parked, or whose chain has come to a handler that waits
+    Work work_ = Work::none;
+    std::string deferred_line_;
+    support::Lane* work_lane_ = nullptr;
+    support::Lane* held_lane_ = nullptr;  ///< in which the calling thread has a place
+    bool may_wait_;                       ///< the calling thread may
 
     // The command that is being decided about
     bool extended_hello_ = false;

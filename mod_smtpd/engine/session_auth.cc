@@ -159,7 +159,7 @@ void Session::conclude_refusal() {
 void Session::tell_result(bool is_good, const Reply& reply) {
     if (!hooks_.has(HookId::auth_result)) return;
     AuthResultHook context(*this, sasl_->credentials(), is_good, reply);
-    (void)hooks_.run(context);
+    (void)hooks_.run_through(context);
 }
 
 void Session::end_exchange(bool is_good, const Reply& reply) {

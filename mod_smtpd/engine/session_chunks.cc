@@ -71,12 +71,16 @@ void Session::receive_chunk() {
         data_octets_ += piece.size();
         if (text_ && !drop_data_) text_->feed(piece, *this);
         else octets(piece);
-        if (hang_up_) return end_refused_message();
+        if (hang_up_) {
+            if (!hand_over(Work::message_end, end_of_message_hooks)) end_refused_message();
+            return;
+        }
     }
     if (chunk_->left == 0) end_of_chunk();
 }
 
 void Session::end_of_chunk() {
+    if (in_chunks_ && !chunk_->refusal && (chunk_->is_last || refusal_) && hand_over(Work::message_end, end_of_message_hooks)) return;
     const Chunk chunk = *std::exchange(chunk_, std::nullopt);
     if (chunk.refusal) return answer_refused_chunk(chunk);
     in_last_chunk_ = chunk.is_last;

@@ -62,7 +62,8 @@ void Session::command(std::string_view line) {
     if (log_.enabled(LogLevel::trace))
         write_log(LogLevel::trace, "<<< " + quoted(shown) + (shown.size() < line.size() ? " (the rest is not shown)" : ""));
     if (is_junk(parsed.verb) && ++junk_commands_ > settings_.max_junk_commands) count_error();
-    dispatch(parsed);
+    if (hand_over(Work::command, hooks_of(parsed.verb))) deferred_line_.assign(line);
+    else dispatch(line);
 }
 
 /// What of a command line may be kept and logged. Of AUTH that is no more than a known mechanism; and what follows AUTH and is no command may be the
@@ -82,8 +83,9 @@ std::string_view Session::showable(std::string_view line) {
     return line.substr(0, static_cast<std::size_t>(end - line.data()));
 }
 
-void Session::dispatch(const smtp::Command& command) {
+void Session::dispatch(std::string_view line) {
     using smtp::Verb;
+    const auto command = smtp::parse_command(line);
     if (command.verb != Verb::bdat && needs_tls_for(command.verb))  // the octets behind BDAT have to be read first
         return is_http(command.verb_text, command.rest) ? end_connection(reply(Say::foreign_protocol)) : respond(Say::encrypt_first);
     switch (command.verb) {
@@ -133,7 +135,7 @@ bool Session::rewritten(HookId hook, std::string_view& argument, std::string& st
     if (!hooks_.has(hook)) return true;
     storage.assign(argument);
     ParseHook context(hook, *this, storage);
-    if (answer_ends_stage(hook, hooks_.run(context))) return false;
+    if (answer_ends_stage(hook, hooks_.run_through(context))) return false;
     argument = storage;
     return true;
 }
@@ -245,7 +247,7 @@ void Session::mail(std::string_view rest) {
     std::string path(argument.path);
     if (hooks_.has(HookId::mail_pre)) {
         PathHook context(HookId::mail_pre, *this, path, argument.parameters);
-        if (answer_ends_stage(HookId::mail_pre, hooks_.run(context))) return;
+        if (answer_ends_stage(HookId::mail_pre, hooks_.run_through(context))) return;
     }
     auto transaction = std::make_unique<MailTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
     transaction->set_parameters(std::move(argument.parameters));
@@ -304,7 +306,7 @@ void Session::rcpt(std::string_view rest) {
     std::string path(argument.path);
     if (hooks_.has(HookId::rcpt_pre)) {
         PathHook context(HookId::rcpt_pre, *this, path, argument.parameters);
-        if (answer_ends_stage(HookId::rcpt_pre, hooks_.run(context))) return;
+        if (answer_ends_stage(HookId::rcpt_pre, hooks_.run_through(context))) return;
     }
     if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
     std::string why;

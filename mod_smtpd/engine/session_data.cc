@@ -37,8 +37,15 @@ void Session::begin_message() {
 
 void Session::receive() {
     rest_.remove_prefix(decoder_->feed(rest_, *this));
+    if (!hang_up_ && !decoder_->done()) return;
+    if (!hand_over(Work::message_end, end_of_message_hooks)) end_of_message_input();
+}
+
+/// The last octet is here, or the message is broken off.
+void Session::end_of_message_input() {
     if (hang_up_) return end_refused_message();
-    if (decoder_->done()) end_of_data();
+    if (chunk_) return end_of_chunk();
+    end_of_data();
 }
 
 /// A piece of the message, dot-unstuffed. Of one that goes over the limit, what is below it is looked at all the same: what the client is
@@ -57,7 +64,7 @@ void Session::octets(std::string_view piece) {
     if (message.header_too_large()) return refuse_message(reply(Say::header_too_large));
     if (hooks_.has(HookId::data_chunk)) {
         DataChunkHook context(*this, *transaction_, piece);
-        (void)hooks_.run(context);
+        (void)hooks_.run_through(context);
     }
     if (!headers_seen_ && message.headers_complete()) header_arrived();
 }
@@ -67,7 +74,7 @@ void Session::header_arrived() {
     if (const auto defect = defect_of_header()) return refuse_message(reply(*defect));
     if (!hooks_.has(HookId::data_headers_end)) return;
     MessageHook context(HookId::data_headers_end, *this, *transaction_);
-    Outcome outcome = outcome_of(HookId::data_headers_end, hooks_.run(context), {});
+    Outcome outcome = outcome_of(HookId::data_headers_end, hooks_.run_through(context), {});
     if (outcome.proceeds || outcome.is_done) return;
     hang_up_ = outcome.disconnects;
     refuse_message(std::move(outcome.reply));
@@ -154,7 +161,7 @@ void Session::add_trace_fields() {
     if (hooks_.has(HookId::received_line)) {
         std::string value = received;
         ReceivedLineHook context(*this, *transaction_, protocol_word(*this, *transaction_), value);
-        if (hooks_.run(context).verdict == Verdict::ok && !value.empty()) received = std::move(value);
+        if (hooks_.run_through(context).verdict == Verdict::ok && !value.empty()) received = std::move(value);
     }
     Headers& headers = transaction_->message().headers();
     const std::string& authserv_id = settings_.authserv_id.empty() ? server_name_ : settings_.authserv_id;

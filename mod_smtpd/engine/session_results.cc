@@ -29,9 +29,9 @@ void Session::judge_recipients() {
     if (hooks_.has(HookId::data_post_rcpt)) {
         const auto& recipients = transaction_->recipients();
         judging_.is_running = true;
-        while (!waiting_ && judging_.next < recipients.size()) stage(HookId::data_post_rcpt);
+        while (!stage_ && judging_.next < recipients.size()) stage(HookId::data_post_rcpt);
         judging_.is_running = false;
-        if (waiting_) return;
+        if (stage_) return;
     }
     transaction_->set_aside();
     if (transaction_->is_without_recipients()) return end_turned_away();

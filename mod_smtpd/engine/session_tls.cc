@@ -28,6 +28,7 @@ void Session::starttls(std::string_view rest) {
         case TlsStart::early_octets: return refuse_early_octets();
         case TlsStart::ready: break;
     }
+    reset_transaction();
     handshake_ = true;
     respond(Say::tls_ready);
 }
@@ -62,7 +63,7 @@ Step Session::tls_failed(std::string_view why) {
     note(LogLevel::info, "tls handshake failed: {}", why);
     finish();
     handshake_ = false;
-    return Step::close;
+    return step();
 }
 
 void Session::note_tls() const {

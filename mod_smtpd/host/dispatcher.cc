@@ -117,6 +117,18 @@ bool is_forgotten(const void* link, const HookContext& context) {
     return failed && std::find(failed->begin(), failed->end(), link) != failed->end();
 }
 
+/// Hooks whose chains a session can hand over to threads that may wait. The octets of a message come too often for that.
+constexpr bool can_hand_over(HookId hook) noexcept { return hook != HookId::data_chunk && hook != HookId::logging; }
+
+/// Why a handler is not called.
+constexpr const char* cut_short = "it could not wait for what it asked for";
+constexpr const char* no_place = "its deadline passed while it waited for a place among those that ask its back end";
+
+void note_lateness(const Instance& instance, HookContext& context) noexcept {
+    PluginCounters::count(instance.counters().overrun);
+    log_about(instance, context, LogLevel::warning, "overrun: {}", no_place);
+}
+
 /// Handlers that have less time than this are measured exactly; to the others a second or two is no matter.
 constexpr Duration shortest_untimed = 10 * std::chrono::duration_cast<Duration>(support::Heartbeat::longest);
 
@@ -192,7 +204,8 @@ const DnsAnswer& Dispatcher::Collector::dns(DnsType type, std::string_view name)
 
 void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     Chain& chain = chains_[static_cast<std::size_t>(hook)];
-    Link link{&instance, instance.deadline(), std::move(handler.answer), instance.deadline() < shortest_untimed};
+    support::Lane* const lane = can_hand_over(hook) ? instance.lane(hook) : nullptr;
+    Link link{&instance, instance.deadline(), std::move(handler.answer), lane != nullptr || instance.deadline() < shortest_untimed, lane != nullptr};
     if (handler.observe) link.call = std::move(handler.observe);
     if (handler.decide) link.call = std::move(handler.decide);
     link.is_timed |= link.decides();  // it always says something, which may be asked about later
@@ -201,7 +214,10 @@ void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     chain.asks |= static_cast<bool>(handler.ask);
     chain.can_accept |= !link.decides() && !link.observes();
     chain.links.insert(chain.links.begin() + place, std::move(link));
-    chain.backgrounds.insert(chain.backgrounds.begin() + place, {handler.priority, std::move(handler.ask)});
+    chain.backgrounds.insert(chain.backgrounds.begin() + place, {handler.priority, std::move(handler.ask), lane});
+    if (lane == nullptr) return;
+    waits_at_ |= {hook};
+    chain.lane = std::find_if(chain.backgrounds.begin(), chain.backgrounds.end(), [](const Background& one) { return one.lane != nullptr; })->lane;
 }
 
 std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {
@@ -287,10 +303,11 @@ bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& c
 
 // --- running ---
 
-inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context, bool is_cut_short) const {
-    if (is_cut_short && !(link.decides() && link.instance->policy().exempts_immune && is_immune(context))) {
-        if (link.instance->is_policy()) return settle(error("it could not wait for what it asked for"), context, *link.instance);
-        return fault_answer(context.hook, false);
+/// `hindrance`: why the handler cannot be called; null if it can.
+inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context, const char* hindrance) const {
+    if (hindrance != nullptr && !(link.decides() && link.instance->policy().exempts_immune && is_immune(context))) {
+        if (link.instance->is_policy() && !link.observes()) return settle(error("{}", hindrance), context, *link.instance);
+        return fault_answer(context.hook, link.observes());
     }
     if (const auto* const answers = std::get_if<Link::Answers>(&link.call)) return (*answers)(context);
     if (const auto* const decides = std::get_if<Link::Decides>(&link.call)) {
@@ -303,17 +320,34 @@ inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context,
 }
 
 /// Calls the handler; whatever it throws becomes a line, a count and an answer.
-inline Answer Dispatcher::call(const Link& link, HookContext& context, bool is_cut_short, Mishap& mishap) const noexcept {
+inline Answer Dispatcher::call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept {
     try {
-        return call_unguarded(link, context, is_cut_short);
+        return call_unguarded(link, context, hindrance);
     } catch (...) {
         return settle_mishap(link, context, mishap);
     }
 }
 
+/// Whether the thread may not call that handler, because it would wait in it. Whoever is immune is not judged, so there is nothing to wait for.
+bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state, MonotonicTime now) const noexcept {
+    using Access = engine::ChainState::Access;
+    support::Lane* const lane = chain.backgrounds[index].lane;
+    if (state.access == Access::any || (state.access == Access::one_lane && state.lane == lane)) return false;
+    const Link& link = chain.links[index];
+    if (link.decides() && link.instance->policy().exempts_immune && is_immune(context)) return false;
+    state.next = static_cast<std::uint16_t>(index);
+    state.lane = lane;
+    state.since = now;
+    state.deadline = now + link.deadline;
+    return true;
+}
+
 /// As long as nobody has anything to say and no second passes, the clock stands still: `now` is then older than the call by less than a beat.
-Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noexcept {
-    const auto& links = chain(context.hook).links;
+Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const noexcept {
+    const Chain& chain = this->chain(context.hook);
+    const auto& links = chain.links;
+    const engine::Wait& wait = state.wait;
+    support::Lane* const stopped_in = state.lane;
     if (links.empty()) return {};
     const Clock& clock = context.clock();
     const bool is_announced = announces(context.hook);
@@ -327,11 +361,18 @@ Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noe
     };
     look_at_clock();
     bool is_now = true;
-    for (const Link& link : links) {
+    const std::size_t first = state.next;
+    for (std::size_t index = first; index < links.size(); ++index) {
+        const Link& link = links[index];
         if (link.is_timed && !is_now) look_at_clock();
-        context.enter(link.instance->caller(), now + link.deadline);
+        const bool is_resumed = stopped_in != nullptr && index == first;
+        if (link.waits && !(is_resumed && state.is_late) && stops_before(chain, index, context, state, now)) return {};
+        context.enter(link.instance->caller(), is_resumed ? state.deadline : now + link.deadline);
         Mishap mishap;
-        Answer answer = call(link, context, is_anyone_cut_short && contains(wait.cut_short, static_cast<std::size_t>(&link - links.data())), mishap);
+        const char* const hindrance = is_resumed && state.is_late ? no_place
+                                      : is_anyone_cut_short && contains(wait.cut_short, index) ? cut_short : nullptr;
+        if (hindrance == no_place) note_lateness(*link.instance, context);
+        Answer answer = call(link, context, hindrance, mishap);
         const bool goes_on = !may_set_aside || set_aside(context);
         if (answer.verdict != Verdict::declined) note_impossible(link, context, answer);
         is_now = link.is_timed || answer.verdict != Verdict::declined || mishap.happened || beat == 0 || heartbeat_->count() != beat;
@@ -345,8 +386,11 @@ Answer Dispatcher::run(HookContext& context, const engine::Wait& wait) const noe
             announce(link, context, answer);
             look_at_clock();
         }
-        if (answer.verdict != Verdict::declined || !goes_on) return answer;
+        if (answer.verdict == Verdict::declined && goes_on) continue;
+        state.lane = nullptr;
+        return answer;
     }
+    state.lane = nullptr;
     return {};
 }
 
@@ -402,7 +446,9 @@ void Dispatcher::announce(const Link& link, HookContext& context, const Answer& 
     const HookId id = is_denial(answer.verdict) ? HookId::deny : HookId::ok;
     if (!has(id)) return;
     VerdictHook hook(id, context.connection, context.hook, link.instance->name(), answer);
-    static_cast<void>(run(hook, {}));
+    engine::ChainState state;
+    state.access = engine::ChainState::Access::any;
+    static_cast<void>(run(hook, state));
 }
 
 }  // namespace smtpd::host

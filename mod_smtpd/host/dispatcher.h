@@ -34,7 +34,11 @@ public:
     static constexpr unsigned max_rounds = 20;
     static constexpr std::size_t max_questions = 400;
     void ask(HookContext& context, engine::Wait& wait) const noexcept;
-    Answer run(HookContext& context, const engine::Wait& wait) const noexcept;
+    /// At which hooks handlers wait for something other than the DNS.
+    HookSet waits_at() const noexcept { return waits_at_; }
+    support::Lane* lane(HookId hook) const noexcept { return chain(hook).lane; }
+    /// See engine::HookRunner::run().
+    Answer run(HookContext& context, engine::ChainState& state) const noexcept;
 
     enum class Kind { answer, decide, observe };
     /// A handler, for those who show chains.
@@ -57,6 +61,7 @@ private:
         Duration deadline;
         std::variant<Answers, Decides, Observes> call;
         bool is_timed;  ///< its time is measured to the millisecond, whatever it says
+        bool waits;     ///< for something other than the DNS
 
         bool decides() const noexcept { return std::holds_alternative<Decides>(call); }
         bool observes() const noexcept { return std::holds_alternative<Observes>(call); }
@@ -65,12 +70,14 @@ private:
     struct Background {
         Priority priority;
         std::function<void(HookContext&, Questions&)> ask;
+        support::Lane* lane;  ///< null where the handler does not wait
     };
     struct Chain {
         std::vector<Link> links;
         std::vector<Background> backgrounds;  ///< of the links, one for each
         bool asks = false;
         bool can_accept = false;
+        support::Lane* lane = nullptr;  ///< of the first link that waits
     };
     /// What went wrong in a call.
     struct Mishap {
@@ -84,8 +91,9 @@ private:
     static void start_asking(const Chain& chain, engine::Wait& wait);
     void ask_one(engine::Wait::Asker& asker, HookContext& context, engine::Wait& wait) const noexcept;
     bool ask_guarded(const Link& link, std::size_t index, HookContext& context, Collector& collector) const noexcept;
-    Answer call(const Link& link, HookContext& context, bool is_cut_short, Mishap& mishap) const noexcept;
-    Answer call_unguarded(const Link& link, HookContext& context, bool is_cut_short) const;
+    bool stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state, MonotonicTime now) const noexcept;
+    Answer call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept;
+    Answer call_unguarded(const Link& link, HookContext& context, const char* hindrance) const;
     static Answer settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept;
     static void note_impossible(const Link& link, HookContext& context, Answer& answer) noexcept;
     static void look_at_time(const Link& link, HookContext& context, MonotonicTime before, MonotonicTime after) noexcept;
@@ -93,6 +101,7 @@ private:
     void announce(const Link& link, HookContext& context, const Answer& answer) const noexcept;
 
     const support::Heartbeat* heartbeat_;
+    HookSet waits_at_;
     std::array<Chain, static_cast<std::size_t>(HookId::count)> chains_;
 };
 

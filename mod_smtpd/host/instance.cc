@@ -128,6 +128,7 @@ private:
 
     StoreSpace& store_space(std::string_view name) override {
         const Result<StoreSpace*> space = stores_ ? stores_->space(name) : Error{ErrorCode::config, "this server has no store", 0};
+        if (space && instance_.store_lane_ == nullptr) instance_.store_lane_ = (*space)->lane();
         if (space) return **space;
         error("{}", space.error().what);
         return no_store_;
@@ -177,7 +178,7 @@ bool Instance::read_options(const PluginLine& line, Problems& problems) {
     OptionReader::Findings findings;
     const bool is_done = guarded(position_, subject_, "its option table", problems, [&] {
         const OptionTable own = code_.descriptor->options();
-        const OptionTable common = common_options(is_policy_);
+        const OptionTable common = common_options(is_policy_, code_.descriptor->may_wait);
         options_.reset(code_.descriptor->make_options());
         OptionReader reader;
         reader.add(own, options_.get());
@@ -192,12 +193,19 @@ bool Instance::read_options(const PluginLine& line, Problems& problems) {
 }
 
 bool Instance::create(const Environment& environment, LogRouter& log, Problems& problems) {
+    if (code_.descriptor->waits_for_backend != nullptr) waits_at_ = code_.descriptor->waits_for_backend(options_.get());
+    if (!waits_at_.empty()) own_lane_ = std::make_unique<support::Lane>(name_, common_.concurrency);
     setup_ = std::make_unique<InstanceSetup>(*this, environment, log);
     const bool is_done = guarded(position_, subject_, "its constructor", problems,
                                  [&] { plugin_.reset(code_.descriptor->create(*setup_, options_.get())); });
     const bool is_good = setup_->close(problems);
     if (is_done && !plugin_) problems.push_back({true, position_, format_text("{}: it made no plugin object", subject_)});
     return is_good && plugin_;
+}
+
+support::Lane* Instance::lane(HookId hook) const noexcept {
+    if (own_lane_ && waits_at_.contains(hook)) return own_lane_.get();
+    return code_.descriptor->uses_store_at.contains(hook) ? store_lane_ : nullptr;
 }
 
 std::vector<Instance::Setting> Instance::settings() const {
@@ -212,7 +220,7 @@ std::vector<Instance::Setting> Instance::settings() const {
     compare(code_.descriptor->options(), options_.get(), defaults.get());
     CommonOptions common_defaults;
     common_defaults.policy = code_.descriptor->defaults;
-    compare(common_options(is_policy_), &common_, &common_defaults);
+    compare(common_options(is_policy_, code_.descriptor->may_wait), &common_, &common_defaults);
     return out;
 }
 

@@ -9,6 +9,7 @@
 #include "host/options.h"
 #include "host/plugin_file.h"
 #include "host/problem.h"
+#include "support/work_pool.h"
 
 #include <smtpd/plugin.h>
 
@@ -47,6 +48,8 @@ public:
     bool reads_body() const noexcept { return code_.descriptor->reads_body; }
     bool judges_recipients() const noexcept { return code_.descriptor->judges_recipients(options_.get()); }
     bool sends_bounces() const noexcept { return code_.descriptor->sends_bounces; }
+    /// Where calls of its handlers at that hook queue, because they wait for something other than the DNS; null where they do not.
+    support::Lane* lane(HookId hook) const noexcept;
     const PolicyDefaults& policy() const noexcept { return common_.policy; }
     Duration deadline() const noexcept { return common_.deadline; }
     PluginCounters& counters() const noexcept { return *counters_; }
@@ -77,6 +80,9 @@ private:
     CommonOptions common_;
     HookContext::Caller caller_;
     HookContext::Caller host_caller_;
+    HookSet waits_at_;
+    std::unique_ptr<support::Lane> own_lane_;   ///< if it waits by itself at any hook
+    support::Lane* store_lane_ = nullptr;       ///< of the store that it uses, if that may make it wait
     std::unique_ptr<PluginCounters> own_counters_;
     PluginCounters* counters_ = nullptr;
     std::unique_ptr<void, void (*)(void*)> options_;

@@ -90,10 +90,13 @@ bool is_switch_word(std::string_view text) {
 
 }  // namespace
 
-OptionTable common_options(bool is_policy) {
+OptionTable common_options(bool is_policy, bool may_wait) {
     OptionTable table(
         option("loglevel", &CommonOptions::loglevel, "the level of all log lines of this plugin, or a change of it (+1 is one less important)"),
         option("deadline", &CommonOptions::deadline, "how long one call of this plugin may take, waiting included").range("1ms", "1h"));
+    if (may_wait)
+        table.append({option("concurrency", &CommonOptions::concurrency,
+                             "how many calls of this plugin may wait for its back end at a time; 0 is half of SmtpBackendThreads").range("0", "1000")});
     if (is_policy) table.append(policy_options());
     return table;
 }
@@ -237,7 +240,7 @@ PluginOptions describe_plugin(const PluginDescriptor& plugin) {
     CommonOptions common;
     common.policy = plugin.defaults;
     PluginOptions out{describe_options(own, values.get()), {}};
-    for (auto& row : describe_options(common_options(plugin.is_policy), &common)) {
+    for (auto& row : describe_options(common_options(plugin.is_policy, plugin.may_wait), &common)) {
         const bool taken = std::any_of(out.own.begin(), out.own.end(), [&row](const OptionDescription& other) { return other.name == row.name; });
         if (!taken) out.common.push_back(std::move(row));
     }

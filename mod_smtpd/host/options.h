@@ -30,11 +30,12 @@ struct LevelChange {
 struct CommonOptions {
     LevelChange loglevel;
     Duration deadline = std::chrono::seconds(60);
+    unsigned concurrency = 0;  ///< of a plugin that waits for a back end; 0: half the threads for that
     PolicyDefaults policy;
 };
 
-/// The rows of the options above; with those of policy plugins if it is one.
-OptionTable common_options(bool is_policy);
+/// The rows of the options above; with those of policy plugins if it is one, and of plugins that wait for a back end if it may be one.
+OptionTable common_options(bool is_policy, bool may_wait);
 
 /// Splits text into words at white space, as the shell would: `"…"` keeps white space (also in `name="a b"`), and in it `\"` and `\\` stand for
 /// the character. An Error for a quote that is not closed.

@@ -53,7 +53,9 @@ public:
     bool reads_body() const noexcept override { return reads_body_; }
     bool judges_recipients() const noexcept override { return judges_recipients_ || has(HookId::data_post_rcpt); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { dispatcher_.ask(context, wait); }
-    Answer run(HookContext& context, const engine::Wait& wait) noexcept override { return dispatcher_.run(context, wait); }
+    HookSet waits_at() const noexcept override { return dispatcher_.waits_at(); }
+    support::Lane* lane(HookId hook) const noexcept override { return dispatcher_.lane(hook); }
+    Answer run(HookContext& context, engine::ChainState& state) noexcept override { return dispatcher_.run(context, state); }
     std::vector<std::string> control_lines(std::string_view name) noexcept override;
 
 private:

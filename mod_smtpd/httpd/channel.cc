@@ -1,7 +1,6 @@
 #include "httpd/channel.h"
 
-#include <apr_portable.h>
-
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <memory>
@@ -38,7 +37,7 @@ char* thread_buffer() noexcept {
     return buffer.get();
 }
 
-Channel::Channel(conn_rec* connection) : connection_(connection), socket_(ap_get_conn_socket(connection)) {
+Channel::Channel(conn_rec* connection) : connection_(connection), gate_(connection) {
     remove_http_filters(connection);
     look_again();
 }
@@ -70,11 +69,6 @@ bool Channel::has_input() {
 bool Channel::has_octets() const noexcept {
     char octet = 0;
     return ::recv(descriptor(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
-int Channel::descriptor() const noexcept {
-    apr_os_sock_t descriptor = -1;
-    return socket_ != nullptr && apr_os_sock_get(&descriptor, socket_) == APR_SUCCESS ? descriptor : -1;
 }
 
 Channel::Read Channel::read_socket(char* buffer, std::size_t size, std::size_t& length) {
@@ -132,16 +126,41 @@ Channel::Sent Channel::try_write(std::string& octets) {
     return Sent::all;
 }
 
-/// What filters are given, they send, and wait for the client if they have to. A socket that poll() calls writable takes so much at once.
-Channel::Sent Channel::try_write_filters(std::string& octets) {
-    constexpr std::size_t at_once = 4096;
-    if (octets.empty()) return Sent::all;
+bool Channel::has_room() const noexcept {
     pollfd wanted{descriptor(), POLLOUT, 0};
-    if (octets.size() > at_once || ::poll(&wanted, 1, 0) <= 0) return Sent::some;
-    return write(octets) ? Sent::all : Sent::gone;
+    return ::poll(&wanted, 1, 0) > 0;
 }
 
-void Channel::write_last(std::string& octets) {
+/// httpd's own filter writes without waiting unless it is told to flush, keeps what the socket does not take, and sends that when it is called with nothing. It is
+/// given no more than it keeps without waiting.
+Channel::Sent Channel::try_write_filters(std::string& octets) {
+    constexpr std::size_t at_once = 16 * 1024;
+    ap_filter_t* core = connection_->output_filters;
+    while (core != nullptr && core->frec != ap_core_output_filter_handle) core = core->next;
+    if (core == nullptr) return write(octets) ? Sent::all : Sent::gone;
+    for (;;) {
+        if (connection_->data_in_output_filters != 0 && core->frec->filter_func.out_func(core, nullptr) != APR_SUCCESS) return Sent::gone;
+        if (connection_->data_in_output_filters != 0) return Sent::some;
+        if (octets.empty()) return Sent::all;
+        const std::size_t size = std::min(octets.size(), at_once);
+        apr_brigade_cleanup(out_);
+        if (apr_brigade_write(out_, nullptr, nullptr, octets.data(), size) != APR_SUCCESS) return Sent::gone;
+        const apr_status_t status = ap_pass_brigade(out_through_ != nullptr ? out_through_ : connection_->output_filters, out_);
+        apr_brigade_cleanup(out_);
+        if (status != APR_SUCCESS || connection_->aborted != 0) return Sent::gone;
+        octets.erase(0, size);
+    }
+}
+
+/// A socket that poll() calls writable takes so much at once.
+bool Channel::write_last(std::string& octets) {
+    constexpr std::size_t at_once = 4096;
+    if (connection_->aborted != 0 || octets.size() > at_once || connection_->data_in_output_filters != 0 || !has_room()) return false;
+    write_last_and_wait(octets);
+    return true;
+}
+
+void Channel::write_last_and_wait(std::string& octets) {
     if (connection_->aborted == 0) static_cast<void>(direct_out_ ? write_socket(octets) : write_filters(octets, true));
     octets.clear();
     connection_->aborted = 1;

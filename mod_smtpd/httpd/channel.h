@@ -5,6 +5,7 @@
 #pragma once
 
 #include "httpd/apache.h"
+#include "httpd/gate.h"
 
 #include <chrono>
 #include <cstddef>
@@ -42,11 +43,14 @@ public:
     bool write(std::string& octets);
 
     enum class Sent { all, some, gone };
-    /// Sends what can be sent without waiting, and takes it off `octets`. Through filters that is all or nothing.
+    /// Sends what can be sent without waiting, and takes it off `octets`; `some`: the socket takes no more for the moment.
     Sent try_write(std::string& octets);
 
-    /// Sends and clears the last octets of the connection, with what has to come behind them, and has httpd close it at once, without waiting for the client to do so first.
-    void write_last(std::string& octets);
+    /// Sends and clears the last octets of the connection, with what has to come behind them, and has httpd close it at once, without waiting for the client to
+    /// do so first. False, and nothing has happened, if the socket does not take them at once.
+    bool write_last(std::string& octets);
+    /// The same, and waits for the client if it has to.
+    void write_last_and_wait(std::string& octets);
 
     /// Whether something has arrived that nobody has read.
     bool has_input();
@@ -61,7 +65,8 @@ public:
     bool is_direct() const noexcept { return direct_in_ && direct_out_; }
     /// -1 once the MPM has closed it, which it does in the middle of everything when httpd is stopped. Never to be kept: the number may be that of
     /// somebody else's file by now.
-    int descriptor() const noexcept;
+    int descriptor() const noexcept { return gate_.socket(); }
+    Gate& gate() noexcept { return gate_; }
     bool is_open() const noexcept { return descriptor() >= 0; }
 
     /// Makes the MPM come back to this connection now, as if its client had closed. Any thread.
@@ -72,11 +77,12 @@ private:
     Read read_socket(char* buffer, std::size_t size, std::size_t& length);
     apr_status_t read_filters();
     Sent try_write_filters(std::string& octets);
+    bool has_room() const noexcept;
     bool write_socket(std::string_view octets);
     bool write_filters(std::string_view octets, bool is_last = false);
 
     conn_rec* connection_;
-    apr_socket_t* socket_;
+    Gate gate_;
     bool direct_in_ = false;
     bool direct_out_ = false;
     ap_filter_t* out_through_ = nullptr;  ///< instead of the connection's first

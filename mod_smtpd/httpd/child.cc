@@ -17,8 +17,8 @@ support::Waker::Report report_to(const server_rec* server) {
 }  // namespace
 
 /// Three quarters of the threads may wait a moment for their clients; the others stay free for whoever comes.
-Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigned threads)
-    : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads, report_to(main)), shared_poll(linger_time), linger_limit_(threads - threads / 4) {
+Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigned threads, unsigned backend_threads)
+    : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads, report_to(main)), pool(backend_threads, report_to(main)), shared_poll(linger_time), linger_limit_(threads - threads / 4) {
     if (!is_async) return;
     waker.every_second([] { heartbeat().beat(); });
     waker.every_second([this] { look_at_sessions(); });
@@ -38,6 +38,7 @@ net::Resolver& Child::resolver(const net::ResolverSettings& settings) {
 void Child::stop_threads() noexcept {
     for (const auto& resolver : resolvers_) resolver->stop();
     waker.stop();
+    pool.stop();
     heartbeat().stop();
 }
 
@@ -109,7 +110,8 @@ void start_child(apr_pool_t* pool, server_rec* main_server) noexcept {
 #ifdef AP_MPMQ_CAN_WAITIO
         if (ap_mpm_query(AP_MPMQ_CAN_WAITIO, &waits) != APR_SUCCESS) waits = 0;
 #endif
-        the_child = new Child(*table, main_server, waits != 0, static_cast<unsigned>(std::max(threads, 1)));
+        the_child = new Child(*table, main_server, waits != 0, static_cast<unsigned>(std::max(threads, 1)),
+                              config_of(main_server).backend_threads.value_or(default_backend_threads));
         if (ServerStores* stores = config_of(main_server).server_stores; stores != nullptr && the_child->is_async)
             the_child->waker.every_second([stores] { stores->backends().tick(); });
         for (server_rec* record = main_server; record != nullptr; record = record->next)

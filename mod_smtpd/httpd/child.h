@@ -10,11 +10,11 @@
 #include "support/random.h"
 #include "support/shared_poll.h"
 #include "support/waker.h"
+#include "support/work_pool.h"
 
 #include <atomic>
 #include <chrono>
 #include <memory>
-#include <condition_variable>
 #include <mutex>
 #include <vector>
 
@@ -24,7 +24,7 @@ class ConnectionDriver;
 
 class Child {
 public:
-    Child(SessionTable& table, const server_rec* main_server, bool is_async, unsigned threads);
+    Child(SessionTable& table, const server_rec* main_server, bool is_async, unsigned threads, unsigned backend_threads);
     ~Child();
 
     support::SessionIds ids;
@@ -33,6 +33,7 @@ public:
     const bool is_signalled;  ///< signals end the process from the thread that serves (mpm_prefork)
     const bool is_async;  ///< the MPM waits for us (mpm_event)
     support::Waker waker;
+    support::WorkPool pool;           ///< for whatever waits for something other than clients, the DNS and the clock
     support::SharedPoll shared_poll;  ///< of the sessions that are in the middle of a dialogue
     Promptness dns_promptness;
 
@@ -61,20 +62,6 @@ public:
     void add(ConnectionDriver& driver);
     void remove(ConnectionDriver& driver) noexcept;
 
-    /// A thread that waits for something that happens to its session elsewhere, and whoever lets it happen.
-    template <class HasHappened>
-    void wait_for_news(std::chrono::milliseconds time, HasHappened has_happened) {
-        std::unique_lock lock(news_mutex_);
-        ++news_readers_;
-        news_.wait_for(lock, time, has_happened);
-        --news_readers_;
-    }
-    void give_news() noexcept {
-        if (news_readers_.load() == 0) return;
-        const std::lock_guard lock(news_mutex_);
-        news_.notify_all();
-    }
-
     /// The process is to end: idle sessions get their 421 at once, the others at their next chance.
     void begin_stop(bool graceful) noexcept;
     bool is_stopping() const noexcept;
@@ -88,9 +75,6 @@ private:
     const unsigned linger_limit_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> ending_{false};
-    std::mutex news_mutex_;
-    std::condition_variable news_;
-    std::atomic<unsigned> news_readers_{0};
     const support::SystemClock clock_;
     std::vector<std::unique_ptr<net::CaresResolver>> resolvers_;
     std::mutex mutex_;  ///< guards the list

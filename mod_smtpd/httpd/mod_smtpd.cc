@@ -1,4 +1,5 @@
 /// mod_smtpd.cc: the module record and the hooks of httpd that the module takes part in. Each is one guarded call.
+#include "httpd/admission.h"
 #include "httpd/child.h"
 #include "httpd/connection_driver.h"
 #include "httpd/listeners.h"
@@ -60,10 +61,9 @@ void child_stopping(apr_pool_t*, int graceful) {
 int process_connection(conn_rec* connection) {
     if (config_of(connection->base_server).runtime == nullptr) return DECLINED;
     return guard(connection->base_server, "process_connection", DONE, [&] {
-        bool awaited = false;
-        const auto driver = driver_of(connection, awaited);
+        const auto [driver, is_awaited] = driver_of(connection);
         if (driver) return driver->process();
-        if (awaited) return wait_for_input(connection);
+        if (is_awaited) return wait_for_input(connection);
         if (connection->cs != nullptr) connection->cs->state = CONN_STATE_LINGER;
         return DONE;
     });

@@ -24,15 +24,22 @@ void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_se
     }
 }
 
-int wait_for_input(conn_rec* connection) {
+namespace {
+
+int wait_for(conn_rec* connection, [[maybe_unused]] conn_sense_e what) {
 #ifdef AP_MPMQ_CAN_WAITIO
     connection->cs->state = CONN_STATE_ASYNC_WAITIO;
-    connection->cs->sense = CONN_SENSE_WANT_READ;
+    connection->cs->sense = what;
 #else
     connection->cs->state = CONN_STATE_LINGER;
 #endif
     return OK;
 }
+
+}  // namespace
+
+int wait_for_input(conn_rec* connection) { return wait_for(connection, CONN_SENSE_WANT_READ); }
+int wait_for_room(conn_rec* connection) { return wait_for(connection, CONN_SENSE_WANT_WRITE); }
 
 void nudge_listener() noexcept {
     const pid_t self = getpid();

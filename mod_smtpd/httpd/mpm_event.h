@@ -12,6 +12,8 @@ void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_se
 /// What process_connection returns where it wants to be called again when there is input, or the Timeout is over. Only where the MPM can
 /// (AP_MPMQ_CAN_WAITIO).
 int wait_for_input(conn_rec* connection);
+/// The same, to be called again when the client's socket takes more octets.
+int wait_for_room(conn_rec* connection);
 
 /// Lets the MPM's listener look again whether it may accept connections, where it has stopped doing so. mpm_event (seen in 2.4.71) stops when it finds all
 /// threads at work, and is woken by a thread that becomes idle; if all have become idle between the two, nobody wakes it, and new clients of this child

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "httpd/error_log.h"
-#include "httpd/pace.h"
 #include "httpd/server_config.h"
 #include "httpd/stores.h"
 #include "httpd/tls.h"
@@ -36,10 +35,9 @@ public:
     const Clock& clock() const noexcept { return clock_; }
     LogSink& log() noexcept { return plugins_->log(); }
     const store::Stores& stores() const noexcept { return stores_; }
-    Pace& pace() noexcept { return pace_; }
     const std::string& key() const noexcept { return key_; }  ///< "mx.example.com:25", for limits and the status page
     std::chrono::seconds session_timeout() const { return config_.session_timeout.value_or(std::chrono::hours(2)); }
-    std::uint64_t min_data_rate() const { return config_.min_data_rate.value_or(100); }
+    DataRate min_data_rate() const { return config_.min_data_rate.value_or(DataRate{}); }
     const net::ResolverSettings& resolver_settings() const noexcept { return config_.resolver ? *config_.resolver : default_resolver_; }
     void use_resolver(net::Resolver& resolver) noexcept { resolver_ = &resolver; }
     /// In the serving process; not before use_resolver().
@@ -65,7 +63,6 @@ private:
     const bool has_tls_;  ///< from the first octet
     bool ready_ = true;
     std::string key_;
-    Pace pace_;
     const support::SystemClock system_clock_{support::SystemClock::Precision::coarse};  ///< it is read around every call of a plugin
     const Clock& clock_;
     const bool is_trial_;

@@ -166,7 +166,23 @@ const char* set_max_connections(cmd_parms* cmd, void*, const char* text) {
     return set(cmd, text, config_of(cmd).max_connections, [](std::string_view in, unsigned& value) { return read_count(in, value); });
 }
 const char* set_session_timeout(cmd_parms* cmd, void*, const char* text) { return set(cmd, text, config_of(cmd).session_timeout, read_time); }
-const char* set_min_data_rate(cmd_parms* cmd, void*, const char* text) { return set(cmd, text, config_of(cmd).min_data_rate, read_size); }
+/// SmtpMinDataRate octets [time]
+const char* set_min_data_rate(cmd_parms* cmd, void*, const char* rate, const char* grace) {
+    constexpr const char* usage =
+        "SmtpMinDataRate takes octets a second (0 for no limit), then the time that a message may take at any rate (default 5min)";
+    DataRate least;
+    if (!read_size(rate, least.octets_per_second).empty()) return usage;
+    if (grace != nullptr && !read_time(grace, least.grace).empty()) return usage;
+    config_of(cmd).min_data_rate = least;
+    return nullptr;
+}
+const char* set_backend_threads(cmd_parms* cmd, void*, const char* text) {
+    if (const char* misplaced = ap_check_cmd_context(cmd, GLOBAL_ONLY)) return misplaced;
+    return set(cmd, text, config_of(cmd).backend_threads, [](std::string_view in, unsigned& value) -> std::string {
+        const bool is_good = read_count(in, value, 1).empty() && value <= 1000;
+        return is_good ? "" : "a number of threads from 1 to 1000";
+    });
+}
 const char* set_max_text_line(cmd_parms* cmd, void*, const char* text) {
     return set(cmd, text, config_of(cmd).max_text_line, [](std::string_view in, std::uint64_t& value) -> std::string {
         const std::string allowed = read_size(in, value);
@@ -534,7 +550,10 @@ const command_rec directives[] = {
     AP_INIT_TAKE123("SmtpMaxConnectionsPerClient", setter(set_client_limit), nullptr, RSRC_CONF,
                     "sessions of one client at a time, and the prefixes (IPv4, IPv6) that make one client; 0 (default): no limit"),
     AP_INIT_TAKE1("SmtpSessionTimeout", setter(set_session_timeout), nullptr, RSRC_CONF, "the longest time that a session may take; default 2h, 0: no limit"),
-    AP_INIT_TAKE1("SmtpMinDataRate", setter(set_min_data_rate), nullptr, RSRC_CONF, "octets a second below which a message is given up; default 100, 0: no limit"),
+    AP_INIT_TAKE12("SmtpMinDataRate", setter(set_min_data_rate), nullptr, RSRC_CONF,
+                   "octets a second below which a message is given up (default 100, 0: no limit), once it has come for so long (default 5min)"),
+    AP_INIT_TAKE1("SmtpBackendThreads", setter(set_backend_threads), nullptr, RSRC_CONF,
+                  "threads of a child that wait for back ends and disks; default 64"),
     AP_INIT_TAKE1("SmtpMaxLineLength", setter(set_max_text_line), nullptr, RSRC_CONF, "octets in a line of a message; 0 (default): no limit"),
     AP_INIT_TAKE_ARGV("SmtpBareNewline", setter(set_bare_newline), nullptr, RSRC_CONF,
                       "what becomes of a CR or LF alone: reject (default), normalize or accept; then networks for which accept applies"),

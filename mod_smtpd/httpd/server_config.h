@@ -32,6 +32,16 @@ struct ClientLimit {
     unsigned v6_prefix = 64;
 };
 
+/// SmtpMinDataRate: how fast a message has to come, on average, once it has come for a while.
+struct DataRate {
+    std::uint64_t octets_per_second = 100;  ///< 0 = no limit
+    /// RFC 5321 4.5.3.2: honest clients pause for minutes, so that what they send in a few seconds says nothing.
+    std::chrono::seconds grace{300};
+};
+
+/// SmtpBackendThreads.
+inline constexpr unsigned default_backend_threads = 64;
+
 /// What SmtpExtensions lines say: each extension is in one of both sets at most.
 struct ExtensionChanges {
     engine::ExtensionSet on, off;
@@ -89,7 +99,8 @@ struct ServerConfig {
     std::optional<unsigned> max_connections;
     std::optional<ClientLimit> client_limit;
     std::optional<std::chrono::seconds> session_timeout;
-    std::optional<std::uint64_t> min_data_rate;
+    std::optional<DataRate> min_data_rate;
+    std::optional<unsigned> backend_threads;  ///< of the main server
     std::optional<std::uint64_t> max_text_line;
     std::optional<smtp::BareNewline> bare_newline;
     std::vector<IpNetwork> bare_newline_exempt;

@@ -43,6 +43,9 @@ public:
 
     Duration timeout() const noexcept { return timeout_; }
 
+    /// Where those queue that may have to wait here; null if operations never wait for anybody.
+    virtual support::Lane* lane() noexcept { return nullptr; }
+
     /// In the serving process, before anything else.
     virtual void start() noexcept = 0;
     /// Before the process ends; operations fail afterwards.

@@ -12,6 +12,7 @@
 #include "store/backend.h"
 #include "store/fair_lock.h"
 #include "store/turnstile.h"
+#include "support/work_pool.h"
 
 #include <atomic>
 #include <cstdint>
@@ -36,6 +37,7 @@ public:
     const std::string& path() const noexcept { return path_; }
     std::uint64_t size() const noexcept { return size_; }
 
+    support::Lane* lane() noexcept override { return &lane_; }
     void start() noexcept override { started_ = true; }
     void stop() noexcept override;
     void tick() noexcept override;
@@ -61,6 +63,8 @@ private:
     std::int64_t now() const noexcept;
 
     const std::string path_;
+    /// The threads of a process share one connection, so that more than these would only wait for each other.
+    support::Lane lane_{path_, 4};
     const std::uint64_t size_;
     const Clock& clock_;
     Events& events_;

@@ -8,6 +8,7 @@
 
 #include "store/backend.h"
 #include "store/redis_connection.h"
+#include "support/work_pool.h"
 
 #include <condition_variable>
 #include <memory>
@@ -30,6 +31,7 @@ public:
 
     const RedisSettings& settings() const noexcept { return settings_; }
 
+    support::Lane* lane() noexcept override { return &lane_; }
     void start() noexcept override;
     void stop() noexcept override;
     Found get(const Item& item, Limit limit) noexcept override;
@@ -57,6 +59,7 @@ private:
 
     const RedisSettings settings_;
     const std::string what_;  ///< "redis:127.0.0.1:6379/0"
+    support::Lane lane_{what_, settings_.connections};
     Events& events_;
 
     std::mutex mutex_;  ///< guards what follows

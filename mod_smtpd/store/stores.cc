@@ -66,6 +66,8 @@ public:
         return backend_->list({name_, prefix}, std::clamp<std::size_t>(count, 1, max_page), from, limit(patience));
     }
 
+    support::Lane* lane() const noexcept override { return backend_->lane(); }
+
 private:
     Limit limit(Duration patience) const { return std::chrono::steady_clock::now() + std::clamp(patience, Duration(0), backend_->timeout()); }
     static Duration shortened(Duration lifetime) { return std::min(lifetime, max_store_lifetime); }

@@ -30,8 +30,8 @@ SharedPoll::SharedPoll(milliseconds patience, milliseconds stall)
         throw std::system_error(errno, std::generic_category(), "epoll");
 }
 
-bool SharedPoll::wait(int descriptor, Guest& guest) {
-    Seat seat(descriptor, guest);
+bool SharedPoll::wait(int descriptor, Guest& guest, Wish wish) {
+    Seat seat(descriptor, guest, wish);
     Call call = enter(seat);
     for (;;) switch (call) {
         case Call::go_on: return true;
@@ -42,12 +42,28 @@ bool SharedPoll::wait(int descriptor, Guest& guest) {
         }
 }
 
-void SharedPoll::ring(Guest& guest) noexcept {
+bool SharedPoll::ring(Guest& guest) noexcept {
     const std::lock_guard lock(mutex_);
+    return ring_locked(guest);
+}
+
+bool SharedPoll::ring_locked(Guest& guest) noexcept {
     guest.is_rung_ = true;
-    if (guest.seat_ == nullptr) return;
+    if (guest.seat_ == nullptr) return false;
     queue(*guest.seat_);
     if (std::exchange(may_sleep_, false)) kick();
+    return true;
+}
+
+/// What happens to the socket wakes the leader, so it need not be kicked. If the service in which the guest wished for the bell is not over, it is rung for.
+bool SharedPoll::resume(Guest& guest, Wish wish) noexcept {
+    const std::lock_guard lock(mutex_);
+    Seat* const seat = guest.seat_;
+    if (seat == nullptr || seat == served_ || !seat->is_free || wish == Wish::owner) return ring_locked(guest);
+    if (!begin_polling(*seat, wish)) return ring_locked(guest);
+    unlink(*seat);
+    append(*seat, std::chrono::steady_clock::now());
+    return true;
 }
 
 // ---- those that sleep
@@ -55,7 +71,7 @@ void SharedPoll::ring(Guest& guest) noexcept {
 SharedPoll::Call SharedPoll::enter(Seat& seat) {
     const std::lock_guard lock(mutex_);
     if (std::exchange(seat.guest.is_rung_, false)) return Call::go_on;
-    if (!begin_polling(seat)) return Call::idle;
+    if (!begin_polling(seat, seat.wish)) return Call::idle;
     seat.guest.seat_ = &seat;
     append(seat, std::chrono::steady_clock::now());
     if (leader_ == nullptr) {
@@ -105,6 +121,7 @@ SharedPoll::Call SharedPoll::watch(Seat& seat) {
 
 void SharedPoll::take_over(Seat& deputy, Calls& calls) noexcept {
     end_polling(*served_);  // until what it is stuck in is over
+    served_->is_free = false;
     served_ = nullptr;
     leader_->is_away = true;
     leader_ = &deputy;
@@ -141,14 +158,16 @@ bool SharedPoll::serve(Seat& self, Seat& seat, Time now, Call& own) {
         served_ = &seat;
         ++services_;
     }
-    const bool stays = seat.guest.serve();
+    const Wish wish = seat.guest.serve();
+    const bool stays = wish != Wish::owner;
     Calls calls;
     bool leads = false;
     {
         const std::lock_guard lock(mutex_);
         leads = leader_ == &self;
         if (leads) served_ = nullptr;
-        if (stays && (leads || begin_polling(seat))) {
+        seat.is_free = true;
+        if (stays && begin_polling(seat, wish)) {
             unlink(seat);
             append(seat, now);
             if (seat.guest.is_rung_) queue(seat);
@@ -178,7 +197,7 @@ bool SharedPoll::look_around(Seat& self, Time now, Call& own, int& timeout) {
             Seat& idle = *oldest_;
             unlink(idle);
             append(idle, now);
-            if (!idle.is_polled) continue;
+            if (!idle.is_free || idle.is_away) continue;  // away: its own thread could not go on with it
             remove(idle);
             if (&idle == &self) own = Call::idle;
             else calls.add(idle, Call::idle);
@@ -200,7 +219,7 @@ SharedPoll::Seat* SharedPoll::next_rung() noexcept {
     while (first_rung_ != nullptr) {
         Seat& seat = *first_rung_;
         take_from_queue(seat);
-        if (!seat.is_polled) continue;
+        if (!seat.is_free) continue;
         seat.guest.is_rung_ = false;
         return &seat;
     }
@@ -253,11 +272,20 @@ SharedPoll::Seat* SharedPoll::newest_free(const Seat* except) const noexcept {
     return nullptr;
 }
 
-bool SharedPoll::begin_polling(Seat& seat) noexcept {
+/// False if that is not possible.
+bool SharedPoll::begin_polling(Seat& seat, Wish wish) noexcept {
+    const bool is_as_before = seat.is_polled && seat.wish == wish;
+    seat.wish = wish;
+    if (is_as_before) return true;
+    if (wish == Wish::bell) {
+        end_polling(seat);
+        return true;
+    }
     epoll_event wanted{};
-    wanted.events = EPOLLIN;
+    wanted.events = wish == Wish::room ? EPOLLOUT : EPOLLIN;
     wanted.data.ptr = &seat;
-    seat.is_polled = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, seat.descriptor, &wanted) == 0;
+    const bool was_polled = seat.is_polled;
+    seat.is_polled = ::epoll_ctl(epoll_.get(), was_polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, seat.descriptor, &wanted) == 0;
     return seat.is_polled;
 }
 

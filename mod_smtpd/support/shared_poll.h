@@ -4,9 +4,11 @@
 /// line. Here one of the waiting threads leads: it polls for all and does what comes with input, also for the others, which sleep. A thread goes on
 /// by itself when its guest says so, or when nothing came for a while; if it was the leader, another is appointed.
 ///
-/// Something else than input may be what a guest waits for (the answers of the DNS): whoever has it rings for the guest, and it is served as if input had come.
+/// Something else than input may be what a guest waits for: room in its socket for what it has to send, or what another thread has for it (the answers of the
+/// DNS), which rings for the guest; then it is served as if input had come. A guest that another thread works on is not polled until that thread resumes it.
 ///
-/// A guest that blocks in serve() holds up the others only until the deputy, a sleeping thread that looks up now and then, takes over.
+/// A guest that blocks in serve() holds up the others only until the deputy, a sleeping thread that looks up now and then, takes over. The guest of the thread
+/// that is stuck is served by the new leader meanwhile.
 #pragma once
 
 #include "support/file_descriptor.h"
@@ -24,10 +26,18 @@ class SharedPoll {
     struct Seat;
 
 public:
+    /// What a guest waits for.
+    enum class Wish : std::uint8_t {
+        owner,  ///< nothing more: its thread has to go on
+        input,
+        room,   ///< in the socket
+        bell    ///< only for resume() or ring()
+    };
+
     class Guest {
     public:
-        /// There is input, or somebody rang. Called by any of the waiting threads, only during wait(), never by two at a time. False: the owner has to go on.
-        virtual bool serve() noexcept = 0;
+        /// What it waited for is there, or somebody rang. Called by any of the waiting threads, only during wait(), never by two at a time. Says what next.
+        virtual Wish serve() noexcept = 0;
 
     protected:
         ~Guest() = default;
@@ -44,11 +54,13 @@ public:
     SharedPoll(const SharedPoll&) = delete;
     SharedPoll& operator=(const SharedPoll&) = delete;
 
-    /// True once the guest's serve() has returned false; false once nothing came for `patience`. Meanwhile the calling thread may serve other guests.
+    /// True once the guest's serve() wishes for its owner; false once nothing came for `patience`. Meanwhile the calling thread may serve other guests.
     /// Thread-safe.
-    bool wait(int descriptor, Guest& guest);
-    /// Has the guest served. Where it is not in wait(), its next wait() is over at once, and true. Thread-safe.
-    void ring(Guest& guest) noexcept;
+    bool wait(int descriptor, Guest& guest, Wish wish = Wish::input);
+    /// Has the guest served; false if it is not in wait(). Then its next wait() is over at once, and true. Thread-safe.
+    bool ring(Guest& guest) noexcept;
+    /// The guest, which wished for its bell, can be polled again. If it is not in wait(), the same as ring(). Thread-safe.
+    bool resume(Guest& guest, Wish wish) noexcept;
 
 private:
     using Time = std::chrono::steady_clock::time_point;
@@ -58,14 +70,16 @@ private:
 
     /// A thread in wait(), on its stack. Guarded by mutex_. One that was called to end its wait() may be gone at once.
     struct Seat {
-        Seat(int descriptor, Guest& guest) : descriptor(descriptor), guest(guest) {}
+        Seat(int descriptor, Guest& guest, Wish wish) : descriptor(descriptor), guest(guest), wish(wish) {}
         const int descriptor;
         Guest& guest;
+        Wish wish;
         Time last_input{};
         Seat* older = nullptr;
         Seat* newer = nullptr;
         bool is_linked = false;
-        bool is_polled = false;  ///< not while a leader that was stuck still serves its guest
+        bool is_polled = false;  ///< its socket is in the epoll
+        bool is_free = true;     ///< not while a leader that was stuck still serves its guest
         bool is_away = false;    ///< its thread is stuck in somebody's serve()
         bool is_queued = false;  ///< among those that were rung for
         Seat* next_rung = nullptr;
@@ -101,7 +115,8 @@ private:
     // under the lock
     void fill_posts(Calls& calls) noexcept;
     Seat* newest_free(const Seat* except) const noexcept;
-    bool begin_polling(Seat& seat) noexcept;
+    bool ring_locked(Guest& guest) noexcept;
+    bool begin_polling(Seat& seat, Wish wish) noexcept;
     void end_polling(Seat& seat) noexcept;
     void append(Seat& seat, Time now) noexcept;
     void unlink(Seat& seat) noexcept;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/hook_runner.h"
+#include "support/work_pool.h"
 
 #include <algorithm>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace smtpd::fakes {
@@ -43,6 +45,15 @@ public:
         at(hook).rounds = std::move(rounds);
         at(hook).limit = limit;
     }
+
+    /// Whoever handles that hook waits for something other than the DNS.
+    void let_wait(HookId hook) {
+        waiting |= {hook};
+        if (!at(hook).handler) watch(hook);
+    }
+    HookSet waiting;
+    support::Lane lane_of_all{"fake"};
+    std::vector<HookId> late;  ///< chains whose handler was given up
 
     /// Accepts all recipients, and queues messages into `queued`.
     void accept_mail() {
@@ -79,7 +90,18 @@ public:
         if (const auto round = wait.rounds++; round < point.rounds.size())
             for (const auto& name : point.rounds[round]) wait.questions.push_back({DnsQuestion::make(DnsType::a, name).value(), point.limit});
     }
-    Answer run(HookContext& context, const engine::Wait&) noexcept override {
+    HookSet waits_at() const noexcept override { return waiting; }
+    support::Lane* lane(HookId hook) const noexcept override { return waiting.contains(hook) ? const_cast<support::Lane*>(&lane_of_all) : nullptr; }
+    Answer run(HookContext& context, engine::ChainState& state) noexcept override {
+        const bool is_late = std::exchange(state.lane, nullptr) != nullptr && state.is_late;
+        if (state.access == engine::ChainState::Access::none && waiting.contains(context.hook) && !is_late) {
+            state.lane = &lane_of_all;
+            state.since = context.clock().now();
+            state.deadline = state.since + std::chrono::minutes(1);
+            return {};
+        }
+        if (is_late) late.push_back(context.hook);
+        if (is_late) return denysoft("too late");
         calls.push_back(context.hook);
         answers.push_back(context.answers());
         return at(context.hook).handler(context);

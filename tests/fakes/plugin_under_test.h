@@ -208,7 +208,10 @@ public:
         const Duration waited = spoke ? wait_.delay : std::max(wait_.delay, wait_.silence);
         clock_.advance(waited);
         hook.set_answers(Answers(spoke, waited, answers_));
-        return set.run(hook, wait_);
+        engine::ChainState state;
+        state.wait = wait_;
+        state.access = engine::ChainState::Access::any;
+        return set.run(hook, state);
     }
 
 private:

@@ -59,7 +59,12 @@ public:
 
     host::PluginCounters& counters(std::size_t instance = 0) { return set->instances().at(instance)->counters(); }
 
-    Answer run(HookContext&& hook, const engine::Wait& wait = {}) { return set->run(hook, wait); }
+    Answer run(HookContext&& hook, const engine::Wait& wait = {}) {
+        engine::ChainState state;
+        state.wait = wait;
+        state.access = engine::ChainState::Access::any;
+        return set->run(hook, state);
+    }
     Answer connect(const engine::Wait& wait = {}) { return run(ConnectionContext(HookId::connect, *connection), wait); }
     engine::Wait ask_connect() {
         ConnectionContext hook(HookId::connect, *connection);

@@ -36,11 +36,12 @@ public:
     FakeNames names;
     FakeTls tls;
     FakeClients clients;
+    bool has_workers = false;  ///< its driver has threads that may wait
     engine::Step step = engine::Step::need_input;  ///< what the last call asked for
 
     engine::Session& session() {
         if (!session_)
-            session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, engine::Services{.names = &names, .tls = &tls, .clients = &clients});
+            session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, engine::Services{.names = &names, .tls = &tls, .clients = &clients, .has_workers = has_workers});
         return *session_;
     }
     bool is_made() const noexcept { return session_ != nullptr; }
@@ -64,6 +65,10 @@ public:
         return shake_hands(std::move(facts), std::move(bindings));
     }
     std::string fail_handshake() { return sent(session().tls_failed("a reason")); }
+    /// Its work is done, or there was no place for it in time.
+    std::string work() { return sent(session().do_work()); }
+    std::string give_up_work() { return sent(session().give_up_work()); }
+    bool has_work() const noexcept { return step == engine::Step::work; }
     std::string stop_soon() { return sent(session().stop_soon()); }
     /// Lets time pass; a parked session is woken when its time has come, as a driver would.
     std::string wait(Duration duration) {

@@ -119,7 +119,7 @@ def test_a_chunk_without_a_size_ends_the_session(smtp, size):
 
 def test_slow_chunks_are_given_up(make_server, mpm):
     server = make_server(mpm)
-    smtp = server.smtp(lines="SmtpMinDataRate 1000000")
+    smtp = server.smtp(lines="SmtpMinDataRate 1000000 5s")
     server.start()
     with Client(smtp.port, timeout=60 * smtpd_env.SLOWDOWN) as client:
         client.ehlo()

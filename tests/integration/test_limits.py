@@ -350,7 +350,7 @@ def drip(client, seconds, octets=b"a line\r\n", pause=0.25):
 
 def test_slow_data(make_server, mpm):
     server = make_server(mpm)
-    smtp = server.smtp(lines="SmtpMinDataRate 20000")
+    smtp = server.smtp(lines="SmtpMinDataRate 20000 5s")
     server.start()
     with Client(smtp.port) as client:
         client.ehlo()
@@ -358,6 +358,23 @@ def test_slow_data(make_server, mpm):
         client.command("DATA", 354)
         drip(client, 90).expect(421, "4.4.2")
     assert smtp.maildir.new() == [] and smtp.maildir.tmp() == []
+
+
+def test_an_honest_pause(make_server):
+    """RFC 5321 4.5.3.2: clients have minutes, with the default settings too."""
+    server = make_server("event")
+    smtp = server.smtp()
+    server.start()
+    with Client(smtp.port, timeout=60) as client:
+        client.ehlo()
+        client.envelope()
+        client.command("DATA", 354)
+        assert client.is_silent_for(7)
+        client.send(HEADER + b"a line\r\n")
+        assert client.is_silent_for(2)
+        client.send(".\r\n")
+        client.reply().expect(250)
+    check_stored(smtp.maildir.only(), HEADER + b"a line\r\n")
 
 
 def test_slow_data_without_a_limit(make_server):

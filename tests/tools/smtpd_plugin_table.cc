@@ -113,7 +113,7 @@ std::vector<std::string> problems_of(const Directories& directories, std::string
     if (!dso) return {format_text("{}: {}", name, dso.error().what)};
     const PluginDescriptor& plugin = (*dso)->descriptor();
     const OptionTable own = plugin.options();
-    const OptionTable common = host::common_options(plugin.is_policy);
+    const OptionTable common = host::common_options(plugin.is_policy, plugin.may_wait);
     const std::unique_ptr<void, void (*)(void*)> values(plugin.make_options(), plugin.free_options);
     host::CommonOptions common_values;
     host::OptionReader reader;

@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -44,6 +45,34 @@ enum class HookId : std::uint8_t {
     count
 };
 SMTPD_API std::string_view hook_name(HookId id) noexcept;  ///< qpsmtpd's name: "data_headers_end"
+
+/// Some of the hooks.
+class HookSet {
+public:
+    constexpr HookSet() = default;
+    constexpr HookSet(std::initializer_list<HookId> hooks) {
+        for (const HookId hook : hooks) bits_ |= bit(hook);
+    }
+    static constexpr HookSet all() {
+        HookSet set;
+        set.bits_ = ~std::uint64_t(0);
+        return set;
+    }
+    constexpr bool contains(HookId hook) const noexcept { return (bits_ & bit(hook)) != 0; }
+    constexpr bool intersects(HookSet other) const noexcept { return (bits_ & other.bits_) != 0; }
+    constexpr bool empty() const noexcept { return bits_ == 0; }
+    constexpr HookSet& operator|=(HookSet other) noexcept {
+        bits_ |= other.bits_;
+        return *this;
+    }
+    friend constexpr HookSet operator|(HookSet a, HookSet b) noexcept { return a |= b; }
+    friend constexpr bool operator==(HookSet, HookSet) = default;
+
+private:
+    static_assert(static_cast<unsigned>(HookId::count) <= 64);
+    static constexpr std::uint64_t bit(HookId hook) noexcept { return std::uint64_t(1) << static_cast<unsigned>(hook); }
+    std::uint64_t bits_ = 0;
+};
 
 class HookContext;
 

@@ -97,6 +97,12 @@ protected:
 /// One that calls MessageHook::refuse() says `static constexpr bool judges_recipients = true;`, and PRDR is offered; where that depends on its options, it has
 /// a function of that name: `static bool judges_recipients(const Options& options) noexcept`. A handler at data_post_rcpt says so by itself. A queue plugin
 /// that informs the sender itself about transaction.turned_away() says `static constexpr bool sends_bounces = true;`, which `SmtpMixedResults split` needs.
+///
+/// One that waits for something other than the DNS (a socket, a database, a program, the disk) says so with `static constexpr bool waits_for_backend = true;`,
+/// or, if only some of its handlers wait, `static constexpr HookSet waits_for_backend{HookId::rcpt, HookId::disconnect};`. Where that depends on its options, it
+/// has a function of that name: `static HookSet waits_for_backend(const Options& options) noexcept`. Such handlers are called in threads of their own, so that
+/// they never delay clients of others, and no more than `concurrency` of them at a time, an option that such plugins have. A plugin that opens a namespace
+/// of the store says with `static constexpr HookSet uses_store_at{…};` which of its handlers use it; without that, all are taken to do so.
 class SMTPD_API Plugin {
 public:
     virtual ~Plugin();
@@ -129,6 +135,9 @@ struct PluginDescriptor {
     void* (*make_options)();                               ///< an Options with its initial values; null where the plugin has none
     void (*free_options)(void* options);
     bool (*judges_recipients)(const void* options) noexcept;  ///< whether its handlers may refuse single recipients after DATA
+    bool may_wait;                                         ///< with some options, at some hook: it has the option concurrency
+    HookSet (*waits_for_backend)(const void* options) noexcept;  ///< where its handlers wait for something other than the DNS
+    HookSet uses_store_at;                                 ///< where they use the store, if it opens a namespace
     Plugin* (*create)(Setup& setup, const void* options);  ///< may throw
     void (*destroy)(Plugin* plugin);
 };
@@ -137,6 +146,9 @@ namespace detail {
 
 template <class P>
 concept HasOptions = requires { typename P::Options; };
+
+constexpr HookSet hook_set(bool everywhere) noexcept { return everywhere ? HookSet::all() : HookSet(); }
+constexpr HookSet hook_set(HookSet hooks) noexcept { return hooks; }
 
 template <class P>
 consteval PluginDescriptor describe(const char* name) {
@@ -155,6 +167,17 @@ consteval PluginDescriptor describe(const char* name) {
         else
             return false;
     };
+    descriptor.may_wait = requires { P::waits_for_backend; };
+    descriptor.waits_for_backend = [](const void* options) noexcept {
+        if constexpr (requires { P::waits_for_backend(*static_cast<const typename P::Options*>(options)); })
+            return hook_set(P::waits_for_backend(*static_cast<const typename P::Options*>(options)));
+        else if constexpr (requires { P::waits_for_backend; })
+            return hook_set(P::waits_for_backend);
+        else
+            return HookSet();
+    };
+    descriptor.uses_store_at = HookSet::all();
+    if constexpr (requires { P::uses_store_at; }) descriptor.uses_store_at = P::uses_store_at;
     if constexpr (requires { P::sends_bounces; }) descriptor.sends_bounces = P::sends_bounces;
     if constexpr (requires { P::policy_defaults; }) descriptor.defaults = P::policy_defaults;
     descriptor.destroy = [](Plugin* plugin) { delete plugin; };

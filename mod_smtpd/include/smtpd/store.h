@@ -45,6 +45,10 @@
 #include <utility>
 #include <vector>
 
+namespace smtpd::support {
+class Lane;
+}
+
 namespace smtpd {
 
 inline constexpr std::size_t max_store_name = 64;    ///< of a namespace: letters, digits, "-", "_" and "."
@@ -94,6 +98,8 @@ public:
                                  Duration patience) = 0;
     virtual Result<bool> remove(std::string_view key, Duration patience) = 0;
     virtual Result<StorePage<std::string>> list(std::string_view prefix, std::size_t limit, std::string_view from, Duration patience) = 0;
+    /// For the server: where calls of plugins queue that use this space; null if an operation never waits (shared memory).
+    virtual support::Lane* lane() const noexcept { return nullptr; }
 };
 
 /// Opens namespaces, for Setup::store(). Implemented by the server and by tests.

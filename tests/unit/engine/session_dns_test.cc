@@ -128,7 +128,7 @@ public:
                 }
             }
             static void put(Wait& wait, const char* name, Duration limit) { wait.questions.push_back({*DnsQuestion::make(DnsType::a, name), limit}); }
-            Answer run(HookContext& context, const Wait&) noexcept override {
+            Answer run(HookContext& context, ChainState&) noexcept override {
                 seen = context.answers();
                 return {};
             }
@@ -167,7 +167,7 @@ public:
                 wait.questions.push_back({*DnsQuestion::make(DnsType::a, "a.example"), 50 * second});
                 wait.questions.push_back({*DnsQuestion::make(DnsType::a, "slow.example"), 5 * second});
             }
-            Answer run(HookContext& context, const Wait&) noexcept override {
+            Answer run(HookContext& context, ChainState&) noexcept override {
                 seen = context.answers();
                 return {};
             }

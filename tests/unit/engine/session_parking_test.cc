@@ -296,8 +296,8 @@ public:
                 if (context.hook == HookId::connect) wait.delay = second;
                 wait.cut_short = context.hook == HookId::connect ? std::vector<std::uint16_t>{3, 5} : std::vector<std::uint16_t>{7};
             }
-            Answer run(HookContext&, const Wait& wait) noexcept override {
-                seen.push_back(wait.cut_short);
+            Answer run(HookContext&, ChainState& state) noexcept override {
+                seen.push_back(state.wait.cut_short);
                 return {};
             }
             std::vector<std::string> control_lines(std::string_view) noexcept override { return {}; }

@@ -139,7 +139,7 @@ public:
         ConnectionContext hook(HookId::connect, *world_.connection);
         hook.set_answers(Answers(true, std::chrono::seconds(1)));
         CPPUNIT_ASSERT(world_.set->asks(HookId::connect));
-        CPPUNIT_ASSERT(world_.set->run(hook, {}).verdict == Verdict::declined);
+        CPPUNIT_ASSERT(world_.set->run_through(hook).verdict == Verdict::declined);
         CPPUNIT_ASSERT(spoke);
         CPPUNIT_ASSERT(deadline == world_.clock.now() + std::chrono::seconds(5));
     }

@@ -129,7 +129,7 @@ public:
         Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
         RcptHook hook(*world.connection, *world.transaction, recipient);
         hook.set_answers(Answers(false, Duration(900)));
-        static_cast<void>(world.set->run(hook, {}));
+        static_cast<void>(world.set->run_through(hook));
         const auto& entries = world.connection->history().entries();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), entries.size());
         CPPUNIT_ASSERT_EQUAL(string("at 1.020 s, took 7.0 ms, after 900 ms of waiting"), entries[0].times());

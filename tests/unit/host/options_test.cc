@@ -45,7 +45,7 @@ struct Read {
 
     explicit Read(std::string_view text, bool is_policy = true) {
         const OptionTable own = Options::table();
-        const OptionTable shared = common_options(is_policy);
+        const OptionTable shared = common_options(is_policy, false);
         OptionReader reader;
         reader.add(own, &options);
         reader.add(shared, &common);
@@ -293,7 +293,7 @@ public:
         } own;
         CommonOptions common;
         const OptionTable table(option("reject", &Own::reject, "a score"), option("level", &Own::level, "a level").alias("loglevel"));
-        const OptionTable shared = common_options(true);
+        const OptionTable shared = common_options(true, false);
         OptionReader reader;
         reader.add(table, &own);
         reader.add(shared, &common);
@@ -319,7 +319,7 @@ public:
         CPPUNIT_ASSERT(rows[5].is_flag);
         CPPUNIT_ASSERT_EQUAL(string("hold"), rows[6].aliases.at(0));
         const CommonOptions common;
-        const auto shared = describe_options(common_options(true), &common);
+        const auto shared = describe_options(common_options(true, false), &common);
         CPPUNIT_ASSERT_EQUAL(std::size_t(7), shared.size());
         CPPUNIT_ASSERT_EQUAL(string("+0"), shared[0].initial);
         CPPUNIT_ASSERT_EQUAL(string("1min"), shared[1].initial);

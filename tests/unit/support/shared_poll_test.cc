@@ -34,7 +34,7 @@ public:
     }
     Echo(const Echo&) = delete;
 
-    bool serve() noexcept override {
+    SharedPoll::Wish serve() noexcept override {
         const bool alone = !busy_.exchange(true);
         if (!alone) overlaps = true;
         char octet = 0;
@@ -46,7 +46,7 @@ public:
         if (has_news.exchange(false) && ::send(ends_[0], "r", 1, 0) != 1) overlaps = true;
         busy_ = false;
         if (octet == 'q') is_done = true;
-        return octet != 'q';
+        return octet == 'q' ? SharedPoll::Wish::owner : octet == 'w' ? SharedPoll::Wish::bell : octet == 'o' ? SharedPoll::Wish::room : SharedPoll::Wish::input;
     }
     void be_rung_for(SharedPoll& poll) {
         has_news = true;
@@ -63,6 +63,10 @@ public:
     bool answers(char octet) {
         send(octet);
         return receive() == octet;
+    }
+    void drain() {
+        std::string octets(1 << 16, ' ');
+        while (::recv(ends_[1], octets.data(), octets.size(), MSG_DONTWAIT) > 0) {}
     }
     int descriptor() const { return ends_[0]; }
 
@@ -123,6 +127,10 @@ class SharedPollTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(several_are_stuck);
     CPPUNIT_TEST(they_come_and_go);
     CPPUNIT_TEST(who_is_rung_for_is_served);
+    CPPUNIT_TEST(a_guest_that_wishes_for_the_bell_is_not_polled_until_it_is_resumed);
+    CPPUNIT_TEST(one_that_is_resumed_while_it_is_served_is_not_lost);
+    CPPUNIT_TEST(room_is_waited_for);
+    CPPUNIT_TEST(the_guest_of_a_stuck_thread_is_served_as_long_as_that_takes);
     CPPUNIT_TEST(a_ring_before_the_wait_is_not_lost);
     CPPUNIT_TEST(a_ring_for_one_that_is_stuck_is_not_lost);
     CPPUNIT_TEST(no_ring_is_lost_among_input);
@@ -161,9 +169,9 @@ class SharedPollTest : public CppUnit::TestFixture {
         class Witness final : public SharedPoll::Guest {
         public:
             explicit Witness(Echo& echo) : echo_(echo) {}
-            bool serve() noexcept override {
-                const bool stays = echo_.serve();
-                if (stays) threads.push_back(std::this_thread::get_id());
+            SharedPoll::Wish serve() noexcept override {
+                const auto stays = echo_.serve();
+                if (stays != SharedPoll::Wish::owner) threads.push_back(std::this_thread::get_id());
                 return stays;
             }
             std::vector<std::thread::id> threads;
@@ -231,6 +239,75 @@ class SharedPollTest : public CppUnit::TestFixture {
                 CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < limit);
             }
         CPPUNIT_ASSERT(!party.overlapped());
+    }
+
+    void a_guest_that_wishes_for_the_bell_is_not_polled_until_it_is_resumed() {
+        Party party(3);
+        for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));
+        CPPUNIT_ASSERT(party[1].answers('w'));
+        const int before = party[1].served;
+        party[1].send('y');
+        CPPUNIT_ASSERT(party[0].answers('x') && party[2].answers('x'));
+        CPPUNIT_ASSERT_EQUAL(before, party[1].served.load());
+        CPPUNIT_ASSERT(party.poll().resume(party[1], SharedPoll::Wish::input));
+        CPPUNIT_ASSERT_EQUAL('y', party[1].receive());
+        CPPUNIT_ASSERT(!party.overlapped());
+    }
+
+    void one_that_is_resumed_while_it_is_served_is_not_lost() {
+        SharedPoll poll(milliseconds(20), stall);
+        struct Hasty final : SharedPoll::Guest {
+            explicit Hasty(SharedPoll& poll) : poll(poll) {}
+            SharedPoll::Wish serve() noexcept override {
+                if (++served > 1) return SharedPoll::Wish::owner;
+                poll.resume(*this, SharedPoll::Wish::input);  // by whoever it has left its work to, and who was quick
+                return SharedPoll::Wish::bell;
+            }
+            SharedPoll& poll;
+            int served = 0;
+        } guest(poll);
+        Echo ends;
+        ends.send('x');
+        CPPUNIT_ASSERT(poll.wait(ends.descriptor(), guest));
+        CPPUNIT_ASSERT_EQUAL(2, guest.served);
+    }
+
+    void room_is_waited_for() {
+        SharedPoll poll(limit, stall);
+        Echo full;
+        std::string octets(1 << 16, 'x');
+        while (::send(full.descriptor(), octets.data(), octets.size(), MSG_DONTWAIT) > 0) {}
+        struct Writer final : SharedPoll::Guest {
+            SharedPoll::Wish serve() noexcept override {
+                has_room = true;
+                return SharedPoll::Wish::owner;
+            }
+            std::atomic<bool> has_room{false};
+        } guest;
+        std::thread waiting([&] { poll.wait(full.descriptor(), guest, SharedPoll::Wish::room); });
+        std::this_thread::sleep_for(milliseconds(20));
+        CPPUNIT_ASSERT(!guest.has_room);
+        full.drain();
+        waiting.join();
+        CPPUNIT_ASSERT(guest.has_room);
+    }
+
+    /// Longer than anybody waits for input: nobody else could serve it then.
+    void the_guest_of_a_stuck_thread_is_served_as_long_as_that_takes() {
+        Party party(4);
+        for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));
+        party[0].send('b');  // one of the threads is stuck now, and which guest is its own nobody knows
+        const auto until = std::chrono::steady_clock::now() + 3 * patience;
+        while (std::chrono::steady_clock::now() < until)
+            for (std::size_t i = 1; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));
+        std::this_thread::sleep_for(2 * patience);
+        for (std::size_t i = 1; i < party.size(); ++i) {
+            const auto began = std::chrono::steady_clock::now();
+            CPPUNIT_ASSERT(party[i].answers('x'));
+            CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < 10 * patience);
+        }
+        party[0].gate.set_value();
+        CPPUNIT_ASSERT_EQUAL('b', party[0].receive());
     }
 
     void a_ring_before_the_wait_is_not_lost() {

@@ -1,0 +1,107 @@
+#include "engine/stage.h"
+
+#include <algorithm>
+
+namespace smtpd::engine {
+
+void Stage::begin(bool client_has_spoken) {
+    ask();
+    spoke_ = chain_.wait.silence.count() > 0 && client_has_spoken;
+}
+
+/// One round: the plugins name what they want to know, as far as they do not know it yet, and it is asked.
+void Stage::ask() {
+    chain_.wait.questions.clear();
+    owner_.with_argument(hook_, [this](HookContext& context) {
+        context.set_answers(answers());
+        hooks_.ask(context, chain_.wait);
+    });
+    if (!owner_.may_ask_for_silence()) chain_.wait.silence = Duration(0);
+    if (!chain_.wait.questions.empty()) put_questions();
+}
+
+/// They leave together, and are waited for handler by handler.
+void Stage::put_questions() {
+    const std::span<Wait::Question> all(chain_.wait.questions);
+    std::size_t at = 0;
+    for (const std::size_t part : chain_.wait.parts) {
+        put_batch(all.subspan(at, part));
+        at += part;
+    }
+    if (at < all.size()) put_batch(all.subspan(at));
+}
+
+void Stage::put_batch(std::span<Wait::Question> questions) {
+    std::vector<DnsQuestion> asked;
+    Batch batch;
+    for (auto& [question, limit] : questions) {
+        if (names_ == nullptr) {
+            take_answer(question, DnsAnswer::failure(DnsStatus::server_failure, "there is no resolver here"));
+        } else if (since_ + limit <= clock_.now()) {
+            take_answer(question, DnsAnswer(DnsStatus::timed_out));
+        } else {
+            asked.push_back(std::move(question));
+            batch.limits.push_back(limit);
+        }
+    }
+    batch.lookup = names_ != nullptr ? names_->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
+    batches_.push_back(std::move(batch));
+}
+
+void Stage::take_answer(const DnsQuestion& question, DnsAnswer answer) {
+    owner_.note_answer(question, answer);
+    if (!dns_answers_) dns_answers_ = std::make_shared<DnsAnswers>();
+    dns_answers_->add(question, std::move(answer));
+}
+
+/// Takes the answers of the batches that are worth waiting for no longer; what has not come of those has timed out. False if there are none.
+bool Stage::collect_answers() {
+    const auto is_over = [this](const Batch& batch) { return !next_limit(batch); };
+    const auto over = std::stable_partition(batches_.begin(), batches_.end(), std::not_fn(is_over));
+    if (over == batches_.end()) return false;
+    for (auto batch = over; batch != batches_.end(); ++batch)
+        for (std::size_t i = 0; i < batch->lookup->questions().size(); ++i)
+            take_answer(batch->lookup->questions()[i], batch->lookup->answer(i).value_or(DnsAnswer(DnsStatus::timed_out)));
+    batches_.erase(over, batches_.end());
+    return true;
+}
+
+/// When the next of the questions that are still open is given up; nothing when none of them is worth waiting for.
+std::optional<MonotonicTime> Stage::next_limit(const Batch& batch) const {
+    if (batch.lookup->is_complete()) return std::nullopt;
+    std::optional<MonotonicTime> next;
+    for (std::size_t i = 0; i < batch.limits.size(); ++i) {
+        const MonotonicTime limit = since_ + batch.limits[i];
+        if (limit > clock_.now() && (!next || limit < *next) && !batch.lookup->answer(i)) next = limit;
+    }
+    return next;
+}
+
+bool Stage::has_all_answers() const noexcept {
+    return std::all_of(batches_.begin(), batches_.end(), [](const Batch& batch) { return batch.lookup->is_complete(); });
+}
+
+void Stage::note_octets() noexcept {
+    if (clock_.now() < since_ + chain_.wait.silence) spoke_ = true;
+}
+
+Answers Stage::answers() const {
+    if (result_) return *result_;
+    return Answers(spoke_, std::chrono::duration_cast<Duration>(clock_.now() - since_), dns_answers_);
+}
+
+/// The answers come first, then the time or an early word of the client. The client's end shortens the wait for the clock, but not for the answers: a
+/// client that closes early must not be judged less strictly.
+bool Stage::is_over(bool is_at_end_of_input) {
+    while (collect_answers()) ask();
+    if (!batches_.empty()) {
+        wake_at_ = MonotonicTime::max();
+        for (const auto& batch : batches_) wake_at_ = std::min(wake_at_, next_limit(batch).value_or(clock_.now()));
+        return false;
+    }
+    const Wait& wait = chain_.wait;
+    wake_at_ = since_ + (spoke_ ? wait.delay : std::max(wait.delay, wait.silence));
+    return is_at_end_of_input || clock_.now() >= wake_at_;
+}
+
+}  // namespace smtpd::engine

@@ -1,0 +1,85 @@
+/// stage.h: one hook that is being asked, waited for, and run.
+///
+/// Before the chain of a hook runs, its plugins name what they want to wait for: answers of the DNS, a delay, a silence of the client. Meanwhile the
+/// session is parked. Then the chain runs, in one go or, where it comes to a handler that waits for something else, in several on different threads.
+/// A Stage exists only while there is something to wait for. It belongs to one session, whose driver sees to it that calls do not overlap;
+/// has_all_answers() alone may be called by any thread.
+#pragma once
+
+#include "engine/hook_runner.h"
+#include "engine/name_service.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace smtpd::engine {
+
+/// What a stage has of its session.
+class StageOwner {
+public:
+    virtual ~StageOwner() = default;
+    /// Makes the argument of that hook and calls `call` with it.
+    virtual void with_argument(HookId hook, const std::function<void(HookContext&)>& call) = 0;
+    virtual void note_answer(const DnsQuestion& question, const DnsAnswer& answer) const = 0;
+    /// Whether a silence of the client means anything at this point (it does not where its octets may follow at any time).
+    virtual bool may_ask_for_silence() const noexcept = 0;
+};
+
+class Stage {
+public:
+    /// `names` is null where there is no resolver: then every question fails.
+    Stage(HookId hook, HookRunner& hooks, NameService* names, const Clock& clock, StageOwner& owner)
+        : hook_(hook), hooks_(hooks), names_(names), clock_(clock), owner_(owner), since_(clock.now()) {}
+    Stage(const Stage&) = delete;
+    Stage& operator=(const Stage&) = delete;
+
+    HookId hook() const noexcept { return hook_; }
+    ChainState& chain() noexcept { return chain_; }
+
+    /// The first round of questions. `client_has_spoken`: something of it is at hand that nobody has looked at.
+    void begin(bool client_has_spoken);
+    /// Takes what has come, and asks on; true when there is nothing left to wait for. If not, wake_at() is when to look again at the latest.
+    bool is_over(bool is_at_end_of_input);
+    MonotonicTime wake_at() const noexcept { return wake_at_; }
+    /// Whether questions are on their way.
+    bool awaits_answers() const noexcept { return !batches_.empty(); }
+    bool has_all_answers() const noexcept;
+    /// The client has sent something.
+    void note_octets() noexcept;
+    /// What has come of waiting; from the end of the wait on it stays the same.
+    Answers answers() const;
+    /// The wait is over.
+    void end_wait() { result_ = answers(); }
+
+private:
+    /// Questions on their way that are waited for together, and how long they are worth waiting for, counted from since_.
+    struct Batch {
+        std::shared_ptr<net::Lookup> lookup;
+        std::vector<Duration> limits;
+    };
+
+    void ask();
+    void put_questions();
+    void put_batch(std::span<Wait::Question> questions);
+    void take_answer(const DnsQuestion& question, DnsAnswer answer);
+    bool collect_answers();
+    std::optional<MonotonicTime> next_limit(const Batch& batch) const;
+
+    const HookId hook_;
+    HookRunner& hooks_;
+    NameService* const names_;
+    const Clock& clock_;
+    StageOwner& owner_;
+    const MonotonicTime since_;
+    MonotonicTime wake_at_{};
+    bool spoke_ = false;  ///< the client did, while it was to be silent
+    ChainState chain_;
+    std::vector<Batch> batches_;
+    std::shared_ptr<DnsAnswers> dns_answers_;  ///< of all rounds
+    std::optional<Answers> result_;
+};
+
+}  // namespace smtpd::engine

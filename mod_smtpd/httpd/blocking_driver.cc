@@ -1,0 +1,150 @@
+#include "httpd/blocking_driver.h"
+
+#include "httpd/error_log.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+namespace smtpd::httpd {
+namespace {
+
+using engine::Step;
+using std::chrono::milliseconds;
+
+/// The session's clock is that of the last kernel tick: only that much later has a time come for it too.
+constexpr milliseconds tick{10};
+
+/// Under prefork SIGTERM ends the process from within the signal handler, which takes down the pools and with them the session. That must not
+/// happen in the middle of anything, so the signal is let in only where the session waits for its client (Channel::wait).
+class SignalsHeld {
+public:
+    explicit SignalsHeld(bool hold) : hold_(hold) {
+        if (!hold_) return;
+        sigset_t held;
+        sigemptyset(&held);
+        for (const int signal : {SIGTERM, SIGHUP}) sigaddset(&held, signal);
+        pthread_sigmask(SIG_BLOCK, &held, &before_);
+    }
+    ~SignalsHeld() {
+        if (hold_) pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    SignalsHeld(const SignalsHeld&) = delete;
+    SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+private:
+    const bool hold_;
+    sigset_t before_{};
+};
+
+}  // namespace
+
+int BlockingDriver::process() {
+    const SignalsHeld held(child_.is_signalled);
+    const ConnectionScope scope(connection_);
+    static_cast<void>(bell_.descriptor());
+    if (!started_) start();
+    run();
+    if (connection_->cs != nullptr) connection_->cs->state = CONN_STATE_LINGER;
+    return OK;
+}
+
+/// Does what the session says until it is over.
+void BlockingDriver::run() {
+    for (;;) {
+        update_row();
+        switch (session_.next_step()) {
+            case Step::close:
+                if (session_.last_command() == smtp::Verb::quit && !channel_.has_octets()) channel_.write_last_and_wait(session_.output());
+                else flush();
+                return give_up_handshake();
+            case Step::more:
+                flush_or_abandon();
+                session_.resume();
+                break;
+            case Step::work: session_.do_work(); break;  // never asked for here
+            case Step::start_tls:
+                flush_or_abandon();
+                shake_hands();
+                break;
+            case Step::park:
+                flush_or_abandon();
+                wait_parked();
+                break;
+            case Step::need_input: wait_for_input(); break;
+        }
+    }
+}
+
+void BlockingDriver::flush_or_abandon() {
+    if (!flush()) session_.abandon();
+}
+
+/// Sends what there is to send, and waits for more input. A filter may hold more of a pipelined group: its replies go together.
+void BlockingDriver::wait_for_input() {
+    check_limits();
+    if (session_.is_over()) return;
+    const bool answers = !session_.output().empty();
+    if ((!answers || !channel_.is_direct()) && read()) return;
+    if (!flush()) {
+        session_.abandon();
+        return;
+    }
+    auto left = milliseconds(apr_time_as_msec(connection_->base_server->timeout));
+    while (left.count() > 0) {
+        const auto now = std::min(left, slice);
+        if (!channel_.is_open()) {  // by a stop that waits for nobody
+            session_.abandon();
+            return;
+        }
+        if (channel_.wait(now)) {
+            read();
+            return;
+        }
+        check_limits();
+        if (session_.is_over()) return;
+        left -= now;
+    }
+    session_.interrupt(engine::Interruption::idle_timeout);
+}
+
+/// For the clock, for answers, and for the client's octets, as long as the session keeps more of them.
+void BlockingDriver::wait_parked() {
+    if (session_.is_over()) return;
+    const bool is_deaf = session_.backlog_is_full() || session_.is_at_end_of_input();
+    const auto left = std::chrono::duration_cast<milliseconds>(session_.wake_at() - server_.clock().now()) + tick;
+    if (left > milliseconds(0) && !session_.has_all_answers()) {
+        if (is_deaf) channel_.wait_for_bell(std::min(left, slice), bell_.descriptor());
+        else if (channel_.wait(std::min(left, slice), bell_.descriptor())) read();
+        bell_.silence();
+        check_limits();
+    }
+    session_.resume();
+}
+
+void BlockingDriver::shake_hands() {
+    while (!session_.is_over() && advance_handshake() == Handshake::again) {
+        check_handshake();
+        if (!session_.is_over()) channel_.wait(slice);
+    }
+}
+
+void BlockingDriver::before_close() {
+    if (std::exchange(is_closed_, true)) return;
+    const ConnectionScope scope(connection_);
+    if (session_.is_over()) return;
+    interrupt_at_close();
+    flush();
+    give_up_handshake();
+}
+
+void BlockingDriver::detach() {
+    child_.remove(*this);
+    is_closed_ = true;
+    const ConnectionScope scope(connection_);
+    session_.abandon();
+    leave_table();
+    connection_ = nullptr;
+}
+
+}  // namespace smtpd::httpd

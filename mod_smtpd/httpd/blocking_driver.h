@@ -1,0 +1,37 @@
+/// blocking_driver.h: a session that has a thread (mpm_worker) or a process (mpm_prefork) of its own, which waits with it.
+#pragma once
+
+#include "httpd/connection_driver.h"
+
+#include "support/bell.h"
+
+namespace smtpd::httpd {
+
+/// All calls come from the thread of the connection. Under prefork one may come in the middle of another: SIGTERM ends the process from within a wait.
+class BlockingDriver final : public ConnectionDriver {
+public:
+    BlockingDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row)
+        : ConnectionDriver(connection, server, child, std::move(peer), row, false) {}
+
+    int process() override;
+    void before_close() override;
+    void detach() override;
+    void look(bool) override {}  // it looks by itself
+
+private:
+    /// How often a wait looks up, for limits and for the end of the process.
+    static constexpr std::chrono::milliseconds slice{500};
+
+    void run();
+    void wait_for_input();
+    void wait_parked();
+    void shake_hands();
+    bool flush() { return channel_.write(session_.output()); }
+    void flush_or_abandon();
+    void answers_came() override { bell_.ring(); }
+
+    support::Bell bell_;
+    bool is_closed_ = false;
+};
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,466 @@
+#include "httpd/event_driver.h"
+
+#include "httpd/error_log.h"
+#include "httpd/mpm_event.h"
+
+#include <smtpd/format.h>
+
+#include <algorithm>
+#include <new>
+
+namespace smtpd::httpd {
+namespace {
+
+using engine::Step;
+using std::chrono::milliseconds;
+
+/// A time that is further away than this is not given to the waker: the look of every second sees it in time. Sessions that wait for answers have
+/// such times, a minute or so, and hardly any of them comes.
+constexpr std::chrono::seconds far_away{3};
+
+/// The session's clock is that of the last kernel tick: only that much later has a time come for it too.
+constexpr milliseconds tick{10};
+
+/// How often in a row the owner waits a moment for the next part of a handshake; the client of an honest one needs a round trip or two.
+constexpr unsigned handshake_waits = 3;
+
+}  // namespace
+
+/// The right to work on the session. A wake-up that comes meanwhile does not wait for it: who has the turn looks when it ends.
+class EventDriver::Turn {
+public:
+    explicit Turn(EventDriver& driver) : driver_(driver), lock_(driver.mutex_) { driver_.is_taken_.store(true); }
+    Turn(EventDriver& driver, std::try_to_lock_t try_only) : driver_(driver), lock_(driver.mutex_, try_only) {
+        if (lock_) driver_.is_taken_.store(true);
+    }
+    ~Turn() {
+        if (!lock_) return;
+        driver_.is_taken_.store(false);
+        lock_.unlock();
+        try {
+            if (driver_.wake_wanted_.load()) driver_.wake_soon();
+        } catch (const std::bad_alloc&) {
+            // the look of every second tries again
+        }
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    explicit operator bool() const noexcept { return lock_.owns_lock(); }
+
+private:
+    EventDriver& driver_;
+    std::unique_lock<std::mutex> lock_;
+};
+
+// ---- the work, with the turn
+
+/// Does all that can be done without waiting, and says what there is to wait for. `has_input`: the socket may have some.
+EventDriver::Pause EventDriver::advance(Who who, bool has_input) {
+    bool may_read = has_input && who != Who::other;
+    Pause pause = Pause::closed;
+    for (bool goes_on = true; goes_on;) {
+        goes_on = false;
+        pause = advance_step(who, may_read, goes_on);
+    }
+    update_row();
+    return pause;
+}
+
+/// One step. Sets `goes_on` where there is another one.
+EventDriver::Pause EventDriver::advance_step(Who who, bool& may_read, bool& goes_on) {
+    // What has arrived is in the socket, and one read takes it, or it is in a filter, of which no poll would tell: that is read until there is no more.
+    const auto reads = [&] {
+        const bool is_direct = channel_.is_direct();
+        if (who == Who::other || (is_direct && !may_read)) return false;
+        may_read = false;
+        return read();
+    };
+    switch (session_.next_step()) {
+        case Step::close: return close(who);
+        case Step::more:
+            if (send() == Channel::Sent::some) return Pause::room;
+            session_.resume();
+            break;
+        case Step::work:
+            if (send_or_abandon()) hand_over();
+            else if (session_.has_work()) hand_over();
+            else break;
+            return Pause::work;
+        case Step::start_tls:
+            if (who != Who::owner) return Pause::owner;
+            if (const auto sent = send(); sent == Channel::Sent::some) return Pause::room;
+            if (session_.is_over() || advance_handshake() == Handshake::over) break;
+            check_handshake();
+            if (session_.is_shaking_hands()) return Pause::handshake;
+            break;
+        case Step::park:
+            if (!send_or_abandon()) break;
+            if (wake_wanted_.exchange(false)) {
+                session_.resume();
+                if (!session_.is_parked()) break;
+            }
+            if (!is_deaf() && reads()) break;
+            return Pause::answers;
+        case Step::need_input:
+            check_limits();
+            if (session_.next_step() != Step::need_input) break;
+            if ((session_.output().empty() || !channel_.is_direct()) && reads()) break;
+            switch (send()) {
+                case Channel::Sent::all: return Pause::input;
+                case Channel::Sent::some: return Pause::room;
+                case Channel::Sent::gone: break;
+            }
+            break;
+    }
+    goes_on = true;
+    return Pause::closed;
+}
+
+/// As much of the output as the client's socket takes. A client that is gone has no session any more.
+Channel::Sent EventDriver::send() {
+    const auto sent = channel_.try_write(session_.output());
+    if (sent == Channel::Sent::some && !is_stuck()) return sent;
+    stuck_since_ = {};
+    if (sent == Channel::Sent::all) return sent;
+    session_.output().clear();
+    session_.abandon();
+    return Channel::Sent::gone;
+}
+
+/// The client takes no more of its replies. It has the server's Timeout for all that there is, however slowly it reads on.
+bool EventDriver::is_stuck() {
+    const MonotonicTime now = server_.clock().now();
+    if (stuck_since_ == MonotonicTime()) stuck_since_ = now;
+    if (now - stuck_since_ <= milliseconds(apr_time_as_msec(connection_->base_server->timeout))) return false;
+    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, connection_, "the client does not read its replies: the session ends");
+    connection_->aborted = 1;
+    return true;
+}
+
+/// What is not sent yet goes out later; meanwhile the session goes on. False if the client is gone.
+bool EventDriver::send_or_abandon() { return session_.output().empty() || send() != Channel::Sent::gone; }
+
+/// Sends the last octets. A client that has said QUIT, and nothing behind it, has nothing more to say. Others may have more on its way, and to closed
+/// sockets, so httpd waits until they close, too; else they might lose the reply.
+EventDriver::Pause EventDriver::close(Who who) {
+    if (connection_->aborted == 0 && session_.last_command() == smtp::Verb::quit && !channel_.has_octets()) {
+        if (who != Who::owner && !channel_.is_direct()) return Pause::owner;
+        if (channel_.write_last(session_.output())) return Pause::closed;
+    }
+    if (send() == Channel::Sent::some) return Pause::room;
+    give_up_handshake();
+    return Pause::closed;
+}
+
+/// To a thread of the pool. The turn must end soon afterwards.
+void EventDriver::hand_over() {
+    {
+        const std::lock_guard lock(handover_);
+        is_at_work_ = true;
+    }
+    try {
+        ticket_ = child_.pool.submit(session_.work_lane(), [self = std::static_pointer_cast<EventDriver>(shared_from_this())] { self->work(); });
+        if (session_.work_deadline() - server_.clock().now() < far_away)
+            child_.waker.at(session_.work_deadline() + tick, [weak = weak_from_this()] {
+                if (const auto self = weak.lock()) static_cast<EventDriver&>(*self).give_up_late_work();
+            });
+    } catch (...) {
+        const std::lock_guard lock(handover_);
+        is_at_work_ = false;
+        throw;
+    }
+}
+
+/// Whether the answers that a parked session waits for may be waited for here: they have lately come soon, and nothing else is due before.
+bool EventDriver::may_await_answers() {
+    return session_.awaits_answers() && !is_deaf() && session_.wake_at() - server_.clock().now() > Child::linger_time && child_.dns_promptness.is_likely();
+}
+
+// ---- the owner
+
+int EventDriver::process() {
+    if (is_left_at_gate()) return wait_for_input(connection_);
+    bool has_input = started_;
+    bool has_lingered = false;
+    unsigned handshakes = 0;
+    for (;;) {
+        Pause pause = Pause::closed;
+        {
+            const Turn turn(*this);
+            const ConnectionScope scope(connection_);
+            channel_.gate().remove();
+            if (fault_) std::rethrow_exception(std::exchange(fault_, nullptr));
+            if (!started_) start();
+            if (!channel_.is_open()) {  // by a stop that waits for nobody
+                session_.abandon();
+                give_up_handshake();
+                if (session_.has_work()) hand_over();
+                pause = Pause::closed;
+            } else {
+                pause = advance(Who::owner, has_input);
+            }
+            const bool waits_here = (pause != Pause::answers || may_await_answers()) && !has_lingered && child_.may_linger() && pause != Pause::closed &&
+                                    (pause != Pause::handshake || handshakes++ < handshake_waits);
+            if (!waits_here && pause != Pause::work) return give_back(pause);
+            has_lingered = !waits_here;
+        }
+        has_lingered = has_lingered || !lingers(pause);
+        has_input = pause == Pause::handshake && !has_lingered;
+        if (pause != Pause::work || !has_lingered) continue;
+        if (is_left_at_gate()) return wait_for_input(connection_);
+        has_lingered = false;
+    }
+}
+
+/// Waits a moment, together with others. False if nothing has come for this session.
+bool EventDriver::lingers(Pause pause) {
+    const Child::Lingering lingering(child_);
+    if (pause == Pause::handshake) return channel_.wait(Child::linger_time);
+    const Wish wish = pause == Pause::room ? Wish::room : pause == Pause::work ? Wish::bell : Wish::input;
+    const bool has_come = child_.shared_poll.wait(channel_.descriptor(), *this, wish);
+    if (!has_come && pause == Pause::answers) child_.dns_promptness.note(false);
+    return has_come;
+}
+
+/// Whether another thread is at work on the session: then the MPM is to hear of the connection no sooner than that thread is done.
+bool EventDriver::is_left_at_gate() {
+    const std::lock_guard lock(handover_);
+    if (!is_at_work_) return false;
+    given_back_ = server_.clock().now();
+    channel_.gate().install(Gate::Passes::nothing);
+    return true;
+}
+
+/// Leaves the connection to the MPM, with the turn.
+int EventDriver::give_back(Pause pause) {
+    switch (pause) {
+        case Pause::room: return wait_for_room(connection_);
+        case Pause::answers: {
+            schedule();
+            // Where its chain comes to a handler that waits, or nothing may be read, the MPM must not be called for the client.
+            const bool may_work = !server_.plugins().waits_at().empty();
+            given_back_ = server_.clock().now();
+            if (is_deaf()) channel_.gate().install(Gate::Passes::nothing);
+            else if (may_work) channel_.gate().install(Gate::Passes::input);
+            return wait_for_input(connection_);
+        }
+        case Pause::closed:
+        case Pause::owner:
+        case Pause::work:
+            connection_->cs->state = CONN_STATE_LINGER;
+            return OK;
+        case Pause::input:
+        case Pause::handshake: break;
+    }
+    return wait_for_input(connection_);
+}
+
+// ---- the one that polls for all
+
+/// For the owner, which waits in lingers().
+EventDriver::Wish EventDriver::serve() noexcept {
+    try {
+        const Turn turn(*this, std::try_to_lock);
+        if (!turn) {
+            wake_wanted_.store(true);  // whoever has the turn rings again
+            return Wish::bell;
+        }
+        {
+            const std::lock_guard lock(handover_);
+            if (is_at_work_) return Wish::bell;
+        }
+        const ConnectionScope scope(connection_);
+        if (session_.is_parked() && wake_wanted_.load()) child_.dns_promptness.note(true);
+        return wish_after(advance(Who::leader, true));
+    } catch (...) {
+        fault_ = std::current_exception();
+        return Wish::owner;
+    }
+}
+
+EventDriver::Wish EventDriver::wish_after(Pause pause) {
+    switch (pause) {
+        case Pause::input: return Wish::input;
+        case Pause::room: return Wish::room;
+        case Pause::answers: return may_await_answers() ? Wish::input : Wish::owner;
+        case Pause::work: return Wish::bell;
+        default: return Wish::owner;
+    }
+}
+
+// ---- the pool
+
+/// Work of this session, and what comes of it as far as it needs no octets of the client.
+void EventDriver::work() {
+    const Turn turn(*this);
+    const ConnectionScope scope(connection_);
+    {
+        const std::lock_guard lock(handover_);
+        if (!is_at_work_) return;  // given up
+    }
+    support::Lane& first = session_.work_lane();
+    session_.do_work();
+    while (session_.has_work() && alive_) {
+        support::Lane& lane = session_.work_lane();
+        const bool is_other = &lane != &first;
+        if (is_other && !child_.pool.try_enter(lane)) break;
+        session_.do_work();
+        if (is_other) child_.pool.leave(lane);
+    }
+    if (!alive_) {
+        while (session_.has_work()) session_.do_work();
+        return;
+    }
+    check_limits();
+    Pause pause = Pause::closed;
+    {
+        const Gate::OwnSocket socket(channel_.gate());
+        pause = advance(Who::other, false);
+    }
+    if (pause != Pause::work) end_work(pause);
+}
+
+/// The connection may be heard of again, by whoever is to go on with it.
+void EventDriver::end_work(Pause pause) {
+    if (pause == Pause::answers) schedule();
+    const Wish wish = pause == Pause::answers ? (is_deaf() ? Wish::bell : Wish::input) : wish_after(pause);
+    {
+        const std::lock_guard lock(handover_);
+        is_at_work_ = false;
+        switch (pause) {
+            case Pause::input:
+            case Pause::handshake: channel_.gate().let(Gate::Passes::input); break;
+            case Pause::answers: channel_.gate().let(is_deaf() ? Gate::Passes::nothing : Gate::Passes::input); break;
+            default: channel_.gate().let(Gate::Passes::room); break;
+        }
+    }
+    if (!child_.shared_poll.resume(*this, wish) && (pause == Pause::closed || pause == Pause::owner) && !channel_.gate().is_installed()) channel_.provoke();
+}
+
+/// No place was to be had in time.
+void EventDriver::give_up_late_work() {
+    const Turn turn(*this, std::try_to_lock);
+    if (!turn || !alive_) return;
+    {
+        const std::lock_guard lock(handover_);
+        if (!is_at_work_ || session_.work_deadline() > server_.clock().now() || !child_.pool.cancel(ticket_)) return;
+    }
+    const ConnectionScope scope(connection_);
+    session_.give_up_work();
+    Pause pause = Pause::closed;
+    {
+        const Gate::OwnSocket socket(channel_.gate());
+        pause = advance(Who::other, false);
+    }
+    if (pause != Pause::work) end_work(pause);
+}
+
+// ---- the waker
+
+void EventDriver::schedule() {
+    if (scheduled_for_ == session_.wake_at() || session_.wake_at() - server_.clock().now() > far_away) return;
+    scheduled_for_ = session_.wake_at();
+    child_.waker.at(scheduled_for_ + tick, [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) static_cast<EventDriver&>(*self).wake();
+    });
+}
+
+void EventDriver::answers_came() {
+    wake_wanted_.store(true);
+    if (!child_.shared_poll.ring(*this) && !is_taken_.load()) wake_soon();
+}
+
+/// Whoever waits with the others is rung for; else the waker goes on with the session.
+void EventDriver::wake_soon() {
+    if (child_.shared_poll.ring(*this)) return;
+    child_.waker.at(support::Waker::Time::clock::now(), [weak = weak_from_this()] {
+        if (const auto self = weak.lock()) static_cast<EventDriver&>(*self).wake();
+    });
+}
+
+/// The time of a parked session has come, or its answers have. Whoever has the turn looks by itself when it ends.
+void EventDriver::wake() {
+    wake_wanted_.store(true);
+    const Turn turn(*this, std::try_to_lock);
+    if (!turn || !wake_wanted_.exchange(false) || !alive_ || !session_.is_parked()) return;
+    scheduled_for_ = {};
+    const ConnectionScope scope(connection_);
+    try {
+        session_.resume();
+        continue_outside();
+    } catch (...) {
+        channel_.provoke();  // nobody else would come back to it
+        throw;
+    }
+}
+
+/// Goes on with a session whose connection the MPM is watching, or whose owner waits with the others: no reading here, and who closes is the owner.
+void EventDriver::continue_outside() {
+    Pause pause = Pause::closed;
+    {
+        const Gate::OwnSocket socket(channel_.gate());
+        pause = advance(Who::other, false);
+    }
+    if (pause != Pause::work) end_work(pause);
+    else child_.shared_poll.resume(*this, Wish::bell);
+}
+
+void EventDriver::look(bool stopping) {
+    give_up_late_work();
+    const Turn turn(*this, std::try_to_lock);
+    if (!turn || !alive_ || !started_ || session_.is_over()) return;
+    const ConnectionScope scope(connection_);
+    {
+        const std::lock_guard lock(handover_);
+        // The MPM's own Timeout must not end a connection that others are at work on.
+        const auto patience = milliseconds(apr_time_as_msec(connection_->base_server->timeout)) / 2;
+        if (channel_.gate().is_installed() && server_.clock().now() - given_back_ > patience) channel_.gate().let(Gate::Passes::room);
+        if (is_at_work_ && (!overdue() || !child_.pool.cancel(ticket_))) return;
+        is_at_work_ = false;
+    }
+    if (stopping) session_.stop_soon();
+    if (session_.is_shaking_hands()) check_handshake();
+    else check_limits();
+    if (session_.next_step() == Step::close || session_.has_work() || stuck_since_ != MonotonicTime()) continue_outside();
+    else if (session_.is_parked()) schedule();
+}
+
+// ---- the end
+
+/// The MPM closes the connection. It does so while somebody is at work on the session only if that takes longer than it waits; then the end comes with detach().
+void EventDriver::before_close() {
+    {
+        const std::lock_guard lock(handover_);
+        if (is_at_work_ && !child_.pool.cancel(ticket_)) return channel_.gate().remove();
+        is_at_work_ = false;
+    }
+    const Turn turn(*this);
+    channel_.gate().remove();
+    if (!alive_) return;
+    const ConnectionScope scope(connection_);
+    if (!session_.is_over()) {
+        interrupt_at_close();
+        static_cast<void>(channel_.try_write(session_.output()));
+        give_up_handshake();
+    }
+    if (!session_.output().empty()) connection_->aborted = 1;  // what does not go out now is not waited for
+}
+
+void EventDriver::detach() {
+    child_.remove(*this);
+    const Turn turn(*this);
+    channel_.gate().remove();
+    alive_ = false;
+    leave_table();
+    const ConnectionScope scope(connection_);
+    session_.abandon();
+    connection_ = nullptr;
+    if (!session_.has_work()) return;
+    try {
+        hand_over();
+    } catch (const std::bad_alloc&) {
+        // the session's destructor does it, and waits
+    }
+}
+
+}  // namespace smtpd::httpd

@@ -1,0 +1,223 @@
+/// Handlers that wait for something other than the DNS: where a chain stops before them, and how it goes on.
+#include "fakes/plugin_under_test.h"
+#include "fakes/plugin_world.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+
+namespace smtpd::host {
+namespace {
+
+using engine::ChainState;
+using fakes::PluginWorld;
+using std::string;
+using Access = ChainState::Access;
+
+struct Asked {
+    static inline string calls;
+};
+
+/// Says at RCPT what its options tell it to.
+template <bool waits, class Base>
+class Caller final : public Base {
+public:
+    struct Options {
+        string name;
+        bool refuses = false;
+        static OptionTable table() {
+            return {option("name", &Options::name, "what it is called"), option("refuses", &Options::refuses, "what it says")};
+        }
+    };
+    static constexpr bool waits_for_backend = waits;
+
+    Caller(Setup& setup, const Options& options) {
+        const auto call = [options](const RcptHook&) { Asked::calls += options.name; };
+        if constexpr (std::is_base_of_v<PolicyPlugin, Base>)
+            setup.hooks.rcpt.decide([=](const RcptHook& hook) { return call(hook), options.refuses ? fail("no") : pass(); });
+        else
+            setup.hooks.rcpt.add([=](const RcptHook& hook) { return call(hook), options.refuses ? deny("no") : declined(); });
+        setup.hooks.data_chunk.observe([](const DataChunkHook&) {});
+    }
+};
+constexpr PluginDescriptor quick = smtpd::detail::describe<Caller<false, Plugin>>("quick");
+constexpr PluginDescriptor slow = smtpd::detail::describe<Caller<true, Plugin>>("slow");
+constexpr PluginDescriptor slow_policy = smtpd::detail::describe<Caller<true, PolicyPlugin>>("slow_policy");
+
+/// Waits at one of its two hooks.
+class Partly final : public Plugin {
+public:
+    static constexpr HookSet waits_for_backend{HookId::mail};
+    explicit Partly(Setup& setup) {
+        setup.hooks.mail.add([](const MailHook&) { return declined(); });
+        setup.hooks.rcpt.add([](const RcptHook&) { return declined(); });
+    }
+};
+constexpr PluginDescriptor partly = smtpd::detail::describe<Partly>("partly");
+
+}  // namespace
+
+class WaitingHandlersTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(WaitingHandlersTest);
+    CPPUNIT_TEST(a_chain_stops_before_a_handler_that_waits);
+    CPPUNIT_TEST(it_goes_on_in_the_lane_of_that_handler_and_no_other);
+    CPPUNIT_TEST(handlers_of_one_lane_are_called_in_one_go);
+    CPPUNIT_TEST(whoever_may_wait_anywhere_is_not_stopped);
+    CPPUNIT_TEST(a_handler_without_a_place_in_time_is_not_called);
+    CPPUNIT_TEST(a_policy_without_a_place_in_time_gives_an_error);
+    CPPUNIT_TEST(nobody_waits_for_a_policy_that_the_client_is_immune_to);
+    CPPUNIT_TEST(waiting_for_a_place_counts_against_the_deadline);
+    CPPUNIT_TEST(a_plugin_may_wait_at_some_of_its_hooks);
+    CPPUNIT_TEST(octets_are_never_left_to_others);
+    CPPUNIT_TEST(such_plugins_have_the_option_concurrency);
+    CPPUNIT_TEST_SUITE_END();
+
+    struct World {
+        World(std::initializer_list<std::pair<const PluginDescriptor*, string>> plugins) {
+            Asked::calls.clear();
+            Environment environment;
+            environment.built_in = {&quick, &slow, &slow_policy, &partly};
+            environment.control = &control;
+            environment.clock = &clock;
+            environment.log = &log;
+            std::vector<PluginLine> lines;
+            for (const auto& [descriptor, options] : plugins) {
+                PluginLine line;
+                line.name = descriptor->name;
+                line.label = std::to_string(lines.size());
+                line.words = *split_option_words(options);
+                lines.push_back(std::move(line));
+            }
+            set = PluginSet::build(lines, environment, problems);
+            for (const auto& problem : problems)
+                if (problem.is_error) throw std::runtime_error(problem.to_string());
+            connection = std::make_unique<fakes::FakeConnection>(clock, log);
+        }
+        Answer rcpt() {
+            Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
+            RcptHook hook(*connection, transaction, recipient);
+            return set->run(hook, state);
+        }
+        support::Lane* lane(std::size_t instance) { return set->instances()[instance]->lane(HookId::rcpt); }
+
+        fakes::TempDirectory directory;
+        fakes::FakeClock clock;
+        fakes::FakeLog log;
+        DirectoryControlFiles control{{directory.path()}, clock, log, Duration(0)};
+        Problems problems;
+        std::unique_ptr<PluginSet> set;
+        std::unique_ptr<fakes::FakeConnection> connection;
+        fakes::FakeTransaction transaction;
+        ChainState state;
+    };
+
+public:
+    void a_chain_stops_before_a_handler_that_waits() {
+        World world{{&quick, "name=a"}, {&slow, "name=b deadline=7s"}, {&quick, "name=c"}};
+        static_cast<void>(world.rcpt());
+        CPPUNIT_ASSERT_EQUAL(string("a"), Asked::calls);
+        CPPUNIT_ASSERT(world.state.lane == world.lane(1) && world.state.lane != nullptr);
+        CPPUNIT_ASSERT_EQUAL(string("slow:1"), world.state.lane->name());
+        CPPUNIT_ASSERT(world.state.deadline == world.clock.now() + std::chrono::seconds(7));
+        CPPUNIT_ASSERT(world.lane(0) == nullptr);
+        CPPUNIT_ASSERT(world.set->lane(HookId::rcpt) == world.lane(1));
+        CPPUNIT_ASSERT(world.set->waits_at() == HookSet{HookId::rcpt});
+    }
+
+    void it_goes_on_in_the_lane_of_that_handler_and_no_other() {
+        World world{{&quick, "name=a"}, {&slow, "name=b"}, {&quick, "name=c"}, {&slow, "name=d"}, {&quick, "name=e refuses=on"}};
+        static_cast<void>(world.rcpt());
+        world.state.access = Access::one_lane;
+        static_cast<void>(world.rcpt());
+        CPPUNIT_ASSERT_EQUAL(string("abc"), Asked::calls);
+        CPPUNIT_ASSERT(world.state.lane == world.lane(3));
+        const Answer answer = world.rcpt();
+        CPPUNIT_ASSERT_EQUAL(string("abcde"), Asked::calls);
+        CPPUNIT_ASSERT(world.state.lane == nullptr);
+        CPPUNIT_ASSERT(answer.verdict == Verdict::deny);
+    }
+
+    void handlers_of_one_lane_are_called_in_one_go() {
+        World world{{&slow, "name=a"}, {&quick, "name=b"}};
+        world.state.access = Access::one_lane;
+        world.state.lane = world.lane(0);
+        static_cast<void>(world.rcpt());
+        CPPUNIT_ASSERT_EQUAL(string("ab"), Asked::calls);
+    }
+
+    void whoever_may_wait_anywhere_is_not_stopped() {
+        World world{{&slow, "name=a"}, {&slow, "name=b"}, {&slow_policy, "name=c"}};
+        world.state.access = Access::any;
+        static_cast<void>(world.rcpt());
+        CPPUNIT_ASSERT_EQUAL(string("abc"), Asked::calls);
+        CPPUNIT_ASSERT(world.state.lane == nullptr);
+    }
+
+    void a_handler_without_a_place_in_time_is_not_called() {
+        World world{{&slow, "name=a"}, {&quick, "name=b"}};
+        static_cast<void>(world.rcpt());
+        world.state.is_late = true;
+        const Answer answer = world.rcpt();
+        CPPUNIT_ASSERT_EQUAL(string(), Asked::calls);
+        CPPUNIT_ASSERT(answer.verdict == Verdict::denysoft);
+        CPPUNIT_ASSERT_EQUAL(451, static_cast<int>(answer.code));
+        CPPUNIT_ASSERT_EQUAL(1u, static_cast<unsigned>(world.set->instances()[0]->counters().overrun.load()));
+    }
+
+    void a_policy_without_a_place_in_time_gives_an_error() {
+        World world{{&slow_policy, "name=a"}, {&slow, "name=b"}};
+        static_cast<void>(world.rcpt());
+        world.state.is_late = true;
+        CPPUNIT_ASSERT(world.rcpt().verdict == Verdict::declined);
+        CPPUNIT_ASSERT_EQUAL(string(), Asked::calls);
+        CPPUNIT_ASSERT_EQUAL(1u, static_cast<unsigned>(world.set->instances()[0]->counters().error.load()));
+        CPPUNIT_ASSERT(world.state.lane == world.lane(1));  // the next one is not late
+    }
+
+    void nobody_waits_for_a_policy_that_the_client_is_immune_to() {
+        World world{{&slow_policy, "name=a"}, {&quick, "name=b"}};
+        world.connection->set_relay_client(true);
+        static_cast<void>(world.rcpt());
+        CPPUNIT_ASSERT_EQUAL(string("b"), Asked::calls);
+        CPPUNIT_ASSERT(world.state.lane == nullptr);
+    }
+
+    void waiting_for_a_place_counts_against_the_deadline() {
+        MonotonicTime seen;
+        PluginWorld world;
+        world.add("one", [&](Setup& setup) { setup.hooks.connect.add([&](const ConnectHook& hook) { return seen = hook.deadline(), declined(); }); });
+        world.build();
+        ConnectionContext hook(HookId::connect, *world.connection);
+        ChainState state;
+        support::Lane lane("some");
+        state.access = Access::one_lane;
+        state.lane = &lane;
+        state.deadline = world.clock.now() + std::chrono::seconds(5);
+        world.clock.advance(std::chrono::seconds(3));
+        static_cast<void>(world.set->run(hook, state));
+        CPPUNIT_ASSERT(seen == world.clock.now() + std::chrono::seconds(2));
+    }
+
+    void a_plugin_may_wait_at_some_of_its_hooks() {
+        World world{{&partly, ""}};
+        CPPUNIT_ASSERT(world.set->waits_at() == HookSet{HookId::mail});
+        CPPUNIT_ASSERT(world.set->lane(HookId::mail) != nullptr);
+        CPPUNIT_ASSERT(world.set->lane(HookId::rcpt) == nullptr);
+    }
+
+    void octets_are_never_left_to_others() {
+        World world{{&slow, "name=a"}};
+        CPPUNIT_ASSERT(world.set->has(HookId::data_chunk));
+        CPPUNIT_ASSERT(world.set->lane(HookId::data_chunk) == nullptr);
+    }
+
+    void such_plugins_have_the_option_concurrency() {
+        World world{{&slow, "name=a concurrency=3"}};
+        CPPUNIT_ASSERT_EQUAL(string("3"), world.set->instances()[0]->settings().back().value);
+        CPPUNIT_ASSERT_THROW(World({{&partly, "concurrency=1001"}}), std::runtime_error);
+        CPPUNIT_ASSERT_NO_THROW(World({{&partly, "concurrency=0"}}));
+    }
+};
+CPPUNIT_TEST_SUITE_REGISTRATION(WaitingHandlersTest);
+
+}  // namespace smtpd::host
