@@ -93,6 +93,8 @@ private:
 
 class ContentLog final : public Plugin {
 public:
+    static constexpr bool waits_for_backend = true;
+
     enum class Format { raw, mbox };
 
     struct Options {

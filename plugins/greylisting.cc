@@ -73,6 +73,7 @@ using std::chrono::hours, std::chrono::minutes;
 class Greylisting final : public PolicyPlugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr HookSet uses_store_at{HookId::mail, HookId::rcpt};
     static constexpr PolicyDefaults policy_defaults{.reject_type = Verdict::denysoft};
     static constexpr const char* control_file = "denysoft_greylist";
 

@@ -33,6 +33,7 @@ namespace smtpd::plugins {
 class AuthCheckpassword final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool waits_for_backend = true;
 
     struct Options {
         std::string checkpw, true_program, sudo, sudo_user;

@@ -22,6 +22,7 @@ namespace smtpd::plugins {
 class AuthCvmUnixLocal final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool waits_for_backend = true;
 
     struct Options {
         std::string cvm_socket;

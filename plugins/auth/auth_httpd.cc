@@ -48,6 +48,7 @@ namespace smtpd::plugins {
 class AuthHttpd final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool waits_for_backend = true;
 
     struct Options {
         std::string section;

@@ -160,6 +160,7 @@ struct FreeCurl {
 class AuthOauth final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool waits_for_backend = true;
 
     using Options = AuthOauthOptions;
 

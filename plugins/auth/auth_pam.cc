@@ -159,6 +159,7 @@ private:
 class AuthPam final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool waits_for_backend = true;
 
     using Options = AuthPamOptions;
 

@@ -26,6 +26,7 @@ namespace smtpd::plugins {
 class AuthVpopmailSql final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool waits_for_backend = true;
 
     struct Options {
         std::string query = "SELECT pw_passwd, pw_clear_passwd FROM vpopmail WHERE pw_name = %s AND pw_domain = %s";

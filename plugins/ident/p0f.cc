@@ -114,6 +114,7 @@ class P0fPlugin final : public PolicyPlugin {
 public:
     static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
     static constexpr bool reads_body = false;
+    static constexpr HookSet waits_for_backend{HookId::connect};
 
     struct Options {
         std::string socket;

@@ -264,6 +264,7 @@ private:
 
 class Maildir final : public Plugin {
 public:
+    static constexpr bool waits_for_backend = true;
     enum class Newline { crlf, lf };
     using Recipients = std::vector<Recipient*>;
 
