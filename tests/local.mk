@@ -37,6 +37,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/host/notes_test.cc \
 	tests/unit/host/option_types_test.cc \
 	tests/unit/host/options_test.cc \
+	tests/unit/host/out_of_memory_test.cc \
 	tests/unit/host/plugin_file_test.cc \
 	tests/unit/host/plugin_set_test.cc \
 	tests/unit/host/policy_test.cc \
@@ -136,6 +137,8 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/cdb_file.h \
 	tests/fakes/certificates.h \
 	tests/fakes/dns_packet.h \
+	tests/fakes/failing_memory.cc \
+	tests/fakes/failing_memory.h \
 	tests/fakes/fake_clients.h \
 	tests/fakes/fake_clock.h \
 	tests/fakes/fake_disk.cc \

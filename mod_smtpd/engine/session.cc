@@ -238,7 +238,7 @@ Step Session::step() {
 // ---- work
 
 /// Whether something has to be left to a thread that may wait, because one of these hooks waits.
-bool Session::hand_over(Work work, HookSet hooks) {
+bool Session::hand_over(Work work, HookSet hooks) noexcept {
     if (may_wait_) return false;
     constexpr HookSet everywhere{HookId::deny, HookId::ok, HookId::config, HookId::user_config};  // these may be called within any other
     const HookSet waiting = hooks_.waits_at();
@@ -562,7 +562,7 @@ void Session::end_connection(const Reply& last_words) {
 }
 
 /// Nothing more is done for the client. What its plugins do then may have to be left to another thread.
-void Session::finish() {
+void Session::finish() noexcept {
     if (over_) return;
     over_ = true;
     forget_exchange();
@@ -575,13 +575,22 @@ void Session::finish() {
     if (!hand_over(Work::conclude, hooks)) conclude();
 }
 
-void Session::conclude() {
+/// Where memory is lacking, a step is left out, a line of the log perhaps, but none of those behind it.
+void Session::conclude() noexcept {
     work_ = Work::none;
-    notify(HookId::disconnect);
-    reset_transaction();
-    notify(HookId::post_connection);
-    tell_history();
-    note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, messages_, errors_);
+    const auto try_to = [](auto&& step) {
+        try {
+            step();
+        } catch (const std::bad_alloc&) {
+        }
+    };
+    try_to([this] { notify(HookId::disconnect); });
+    try_to([this] { reset_transaction(); });
+    try_to([this] { notify(HookId::post_connection); });
+    try_to([this] { tell_history(); });
+    try_to([this] {
+        note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, messages_, errors_);
+    });
 }
 
 void Session::reset_transaction() {

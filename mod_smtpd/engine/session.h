@@ -150,7 +150,7 @@ private:
     void respond(Say what) { respond(reply(what)); }
     void count_error();
     void enforce_error_limit();
-    void finish();
+    void finish() noexcept;
     void write_log(LogLevel level, std::string_view text) const;
     template <class... Arguments>
     void note(LogLevel level, std::string_view pattern, const Arguments&... arguments) const {
@@ -181,7 +181,7 @@ private:
         message_end,  ///< the message is complete, or broken off
         conclude      ///< the hooks of a connection that ends
     };
-    bool hand_over(Work work, HookSet hooks);
+    bool hand_over(Work work, HookSet hooks) noexcept;
     /// Hooks that the end of a message leads to at once, without a stage.
     static constexpr HookSet end_of_message_hooks{HookId::reset_transaction, HookId::queue_post, HookId::received_line};
     bool is_busy() const noexcept { return stage_ || has_work(); }
@@ -191,7 +191,7 @@ private:
     bool answer_ends_stage(HookId hook, const Answer& answer, Reply accepted = {});
     void note_refusal(HookId hook, const Reply& reply) const;
     void end_connection(const Reply& last_words);
-    void conclude();
+    void conclude() noexcept;
     void end_of_message_input();
     void reset_transaction();
 

@@ -188,10 +188,14 @@ void complete_history(const HookContext& context, const Instance& instance, cons
 }
 
 void note_fault(const HookContext& context, const Instance& instance, std::string text) noexcept {
-    HistoryEntry entry = entry_of(HistoryEntry::Kind::fault, context, instance);
-    entry.at = std::chrono::duration_cast<std::chrono::microseconds>(context.clock().now() - context.connection.started());
-    entry.text = std::move(text);
-    context.connection.history().add(std::move(entry));
+    try {
+        HistoryEntry entry = entry_of(HistoryEntry::Kind::fault, context, instance);
+        entry.at =
+            std::chrono::duration_cast<std::chrono::microseconds>(context.clock().now() - context.connection.started());
+        entry.text = std::move(text);
+        context.connection.history().add(std::move(entry));
+    } catch (...) {  // no memory for the names: the log and the counter have the fault
+    }
 }
 
 }  // namespace smtpd::host

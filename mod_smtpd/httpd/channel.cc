@@ -32,7 +32,7 @@ bool is_threaded() noexcept {
     return ap_mpm_query(AP_MPMQ_IS_THREADED, &threaded) == APR_SUCCESS && threaded != AP_MPMQ_NOT_SUPPORTED;
 }
 
-char* thread_buffer() noexcept {
+char* thread_buffer() {
     thread_local const auto buffer = std::make_unique_for_overwrite<char[]>(thread_buffer_size);
     return buffer.get();
 }

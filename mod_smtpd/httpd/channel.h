@@ -21,7 +21,7 @@ bool is_threaded() noexcept;
 inline constexpr std::size_t thread_buffer_size = 128 * 1024;
 
 /// A thread's buffer for direct reads: of the thread, not of the session, so that idle sessions hold none.
-char* thread_buffer() noexcept;
+char* thread_buffer();
 
 class Channel {
 public:

@@ -162,9 +162,12 @@ Result<void> ClientSocket::start_tls(const TlsTrust& trust, const std::string& n
 
 void ClientSocket::say_end() noexcept {
     if (!tls_ || !socket_) return;
-    tls_->finish_sending();
-    const std::string end = tls_->take_output();
-    (void)::send(socket_.get(), end.data(), end.size(), MSG_NOSIGNAL);
+    try {
+        tls_->finish_sending();
+        const std::string end = tls_->take_output();
+        (void)::send(socket_.get(), end.data(), end.size(), MSG_NOSIGNAL);
+    } catch (const std::bad_alloc&) {  // it ends without a word
+    }
 }
 
 // ---- octets

@@ -1,0 +1,36 @@
+/// failing_memory.h: lets memory run out in the unit test program, at the allocation that a test names.
+///
+///     for (std::size_t nth = 0, done = 0; done == 0; ++nth) {
+///         World world;
+///         FailingMemory memory(nth);
+///         world.act();  // its nth allocation throws std::bad_alloc
+///         done = !memory.has_failed();
+///     }
+///
+/// failing_memory.cc replaces operator new of the whole program (malloc() and what C libraries do is not concerned).
+/// Only the thread that has made a FailingMemory sees failures, and only until that is destroyed.
+#pragma once
+
+#include <cstddef>
+#include <limits>
+
+namespace smtpd::fakes {
+
+class FailingMemory {
+public:
+    static constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
+
+    /// The thread's nth allocation from now on fails, counted from 0, and those after it, `failures` in all. One at a
+    /// time in a thread.
+    explicit FailingMemory(std::size_t nth, std::size_t failures = 1) noexcept;
+    ~FailingMemory() { stop(); }
+    FailingMemory(const FailingMemory&) = delete;
+    FailingMemory& operator=(const FailingMemory&) = delete;
+
+    /// From now on there is memory again.
+    void stop() noexcept;
+    /// Whether there were so many allocations that one failed.
+    bool has_failed() const noexcept;
+};
+
+}  // namespace smtpd::fakes
