@@ -1,8 +1,16 @@
-/// cares_resolver.h: the resolver of a serving process, on c-ares: one thread, which sends, receives, keeps answers, and calls those who wait.
+/// cares_resolver.h: the resolver of a serving process, on c-ares: one thread, which sends, receives, keeps answers,
+/// and calls those who wait.
 ///
-/// UDP, and TCP where a reply was cut off; no search domains, no hosts file; ids and ports are chosen by c-ares. A question that is on its way is not
-/// sent again for the next who asks it. A question nobody waits for any more is left to its end, because its answer is worth keeping; how long that
-/// takes at most is set by time-out and tries.
+/// UDP, and TCP where a reply was cut off; no search domains, no hosts file. A question that is on its way is not sent
+/// again for the next who asks it. A question nobody waits for any more is left to its end, because its answer is worth
+/// keeping; how long that takes at most is set by time-out and tries.
+///
+/// Forged replies (RFC 5452): c-ares chooses a random id, and accepts only what comes from the server's address to the
+/// port of the question and repeats id, type, class and name. Each question over UDP has a socket of its own, and so a
+/// port that the kernel chooses, and its letters are in random case. A reply in which they are in another case is not
+/// used; the question is asked again over TCP, where nobody can answer who does not see it. Up to 128 questions at a
+/// time have a port of their own; each one beyond shares the port of one of these, chosen at random. The tries of a
+/// question use the same id and case, and the same port for each server.
 ///
 /// To be made in the process that serves. The thread starts with the first question, with all signals blocked.
 #pragma once

@@ -1,5 +1,7 @@
 #include "net/dns_message.h"
 
+#include "support/random.h"
+
 #include <smtpd/format.h>
 #include <smtpd/text.h>
 
@@ -17,6 +19,7 @@ constexpr std::uint16_t class_in = 1;
 constexpr std::size_t max_records = 1000;  ///< of the type that was asked for; more than anybody needs
 constexpr unsigned max_aliases = 16;       ///< one behind the other
 constexpr std::size_t max_wire_name = 255;
+constexpr std::size_t header_size = 12;
 constexpr std::size_t min_soa = 22;        ///< two names, five numbers
 constexpr std::string_view wrong_length = "a record whose length is wrong";
 
@@ -108,6 +111,8 @@ struct Record {
     std::size_t data;  ///< where its data begins
     std::size_t size;
 };
+
+bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 /// TTLs with the highest bit set count as 0 (RFC 2181 8).
 std::uint32_t sane_ttl(std::uint32_t ttl) { return ttl > 0x7fffffff ? 0 : ttl; }
@@ -268,6 +273,43 @@ DnsAnswer read_dns_reply(std::span<const std::uint8_t> packet, const DnsQuestion
     DnsAnswer answer = reply.read();
     if (reply.problem().empty()) return answer;
     return DnsAnswer::failure(DnsStatus::server_failure, format_text("the server's reply cannot be used: {}", reply.problem()));
+}
+
+std::string with_random_case(std::string_view name) {
+    std::string out(name);
+    std::uint64_t bits = 0;
+    unsigned left = 0;
+    for (char& c : out) {
+        if (!is_letter(c)) continue;
+        if (left == 0) {
+            bits = support::random_bits();
+            left = 64;
+        }
+        c = static_cast<char>((c | 0x20) ^ static_cast<char>((bits & 1) << 5));
+        bits >>= 1;
+        --left;
+    }
+    return out;
+}
+
+bool take_back_random_case(std::span<std::uint8_t> packet, std::string_view name) noexcept {
+    const std::size_t end = header_size + name.size() +
+                            1;  // of the labels; a name is one octet longer on the wire, and then there is the root
+    if (packet.size() <= end || packet[4] != 0 || packet[5] != 1) return false;
+    std::size_t at = header_size;
+    for (std::string_view rest = name; !rest.empty();) {
+        const std::string_view label = rest.substr(0, rest.find('.'));
+        const auto there = packet.subspan(at + 1, label.size());
+        if (packet[at] != label.size() ||
+            !std::ranges::equal(there, label, {}, {}, [](char c) { return static_cast<std::uint8_t>(c); }))
+            return false;
+        at += label.size() + 1;
+        rest.remove_prefix(std::min(label.size() + 1, rest.size()));
+    }
+    if (packet[at] != 0) return false;
+    for (auto& octet : packet.subspan(header_size, at - header_size))
+        if (octet >= 'A' && octet <= 'Z') octet |= 0x20;
+    return true;
 }
 
 }  // namespace smtpd::net

@@ -8,6 +8,8 @@
 #include "net/cares_resolver.h"
 #include "support/file_descriptor.h"
 
+#include <smtpd/text.h>
+
 #include <atomic>
 #include <cstring>
 #include <functional>
@@ -28,11 +30,15 @@ class NameServer {
 public:
     struct Query {
         unsigned id;
-        std::string name;
+        std::string name;  ///< in lower case
         DnsType type;
         bool is_tcp;
-        unsigned number;  ///< how many came before it
-        DnsPacket reply(unsigned code = 0, unsigned flags = 0) const { return DnsPacket(name, type, code, flags, id); }
+        unsigned number;         ///< how many came before it
+        std::string asked_name;  ///< as it came, with its letters in random case
+        std::uint16_t port;      ///< of the client, 0 over TCP
+        DnsPacket reply(unsigned code = 0, unsigned flags = 0) const {
+            return DnsPacket(asked_name, type, code, flags, id);
+        }
     };
     using Replies = std::vector<Octets>;  ///< sent one after the other; none: silence
     static Octets hang_up() { return octets({'b', 'y', 'e'}); }  ///< as a reply over TCP: the connection is closed instead
@@ -102,7 +108,9 @@ private:
         socklen_t size = sizeof from;
         const auto length = recvfrom(udp_.get(), buffer, sizeof buffer, 0, reinterpret_cast<sockaddr*>(&from), &size);
         if (length <= 0) return;
-        for (const auto& reply : replies({buffer, static_cast<std::size_t>(length)}, false))
+        const auto port =
+            is_v6_ ? reinterpret_cast<sockaddr_in6&>(from).sin6_port : reinterpret_cast<sockaddr_in&>(from).sin_port;
+        for (const auto& reply : replies({buffer, static_cast<std::size_t>(length)}, false, ntohs(port)))
             sendto(udp_.get(), reply.data(), reply.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
     }
 
@@ -119,11 +127,13 @@ private:
         return true;
     }
 
-    Replies replies(std::span<const std::uint8_t> packet, bool is_tcp) {
-        Query query{static_cast<unsigned>(packet[0] << 8 | packet[1]), {}, {}, is_tcp, number_++};
+    Replies replies(std::span<const std::uint8_t> packet, bool is_tcp, std::uint16_t port = 0) {
+        Query query{static_cast<unsigned>(packet[0] << 8 | packet[1]), {}, {}, is_tcp, number_++, {}, port};
         std::size_t at = 12;
         for (; packet[at] != 0; at += packet[at] + 1U)
-            query.name += (query.name.empty() ? "" : ".") + std::string(reinterpret_cast<const char*>(&packet[at + 1]), packet[at]);
+            query.asked_name += (query.asked_name.empty() ? "" : ".") +
+                                std::string(reinterpret_cast<const char*>(&packet[at + 1]), packet[at]);
+        query.name = ascii_lower(query.asked_name);
         query.type = static_cast<DnsType>(packet[at + 1] << 8 | packet[at + 2]);
         {
             const std::lock_guard lock(mutex_);

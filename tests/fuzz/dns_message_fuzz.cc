@@ -1,9 +1,11 @@
 /// dns_message_fuzz.cc: replies of name servers.
 ///
-/// Holds: every answer is one of the three kinds, and only what was found has records, of the type that was asked for and not more than allowed; names
-/// in it are printable and have no final dot; what is printed is printable; the same octets give the same answer.
+/// Holds: every answer is one of the three kinds, and only what was found has records, of the type that was asked for
+/// and not more than allowed; names in it are printable and have no final dot; what is printed is printable; the same
+/// octets give the same answer, also when the case of the question's letters was taken back.
 ///
-/// The first octet of the input chooses the type, the second, if odd, has head and question of a good reply put before the rest.
+/// The first octet of the input chooses the type, the second, if odd, has head and question of a good reply put before
+/// the rest.
 #include "fakes/dns_packet.h"
 #include "net/dns_message.h"
 
@@ -64,5 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const DnsAnswer answer = net::read_dns_reply(packet, question);
     check(answer, question.type);
     require(answer.to_string() == net::read_dns_reply(packet, question).to_string(), "the same octets give the same answer");
+    if (net::take_back_random_case(packet, question.name))
+        require(net::read_dns_reply(packet, question).to_string() == answer.to_string(),
+                "case that is not random is no other answer");
     return 0;
 }

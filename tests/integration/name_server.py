@@ -42,8 +42,9 @@ class Query:
         while packet[at]:
             labels.append(packet[at + 1 : at + 1 + packet[at]].decode("latin-1"))
             at += packet[at] + 1
-        self.name = ".".join(labels)
-        self.labels = labels
+        self.asked_name = ".".join(labels)  # with its letters in random case
+        self.labels = [label.lower() for label in labels]
+        self.name = ".".join(self.labels)
         self.type = struct.unpack_from(">H", packet, at + 1)[0]
         self.question = packet[12 : at + 5]
         self.over_tcp = over_tcp
@@ -66,14 +67,16 @@ TRUNCATED = 0x0200
 
 
 class HostileServer:
-    """Runs in a thread of its own, on a free loopback port. `queries` counts names, over both protocols. With `everything`, "loop" say, that is how it
-    answers all questions, whatever their names."""
+    """Runs in a thread of its own, on a free loopback port. `queries` counts names in lower case, over both
+    protocols. With `everything`, "loop" say, that is how it answers all questions, whatever their names."""
 
     def __init__(self, everything=""):
         self.everything = everything
         self.port = smtpd_env.free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.queries = collections.Counter()
+        self.asked_names = []  # over UDP, in the case of their letters
+        self.ports = []  # of the client, over UDP
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ready = threading.Event()
@@ -95,6 +98,7 @@ class HostileServer:
                 self.transport = transport
 
             def datagram_received(_, packet, sender):
+                self.ports.append(sender[1])
                 self._answer(packet, lambda octets: _.transport.sendto(octets, sender))
 
         raw = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -119,6 +123,7 @@ class HostileServer:
 
     def _answer(self, packet, send):
         query = self._query(packet, False)
+        self.asked_names.append(query.asked_name)
         delay = 0.0
         while query.labels and query.labels[0].startswith("slow-"):
             delay += int(query.labels.pop(0)[5:]) / 1000
@@ -183,6 +188,17 @@ class HostileServer:
 
     def say_wrongid(self, query, _):
         return [query.good(id=query.id ^ other) for other in range(1, 50)]
+
+    def say_othercase(self, query, _):
+        """The truth over TCP; over UDP a lie from somebody who has not seen the case of the last letter."""
+        if query.over_tcp:
+            return [query.good()]
+        question = query.question[:-6] + bytes([query.question[-6] ^ 0x20]) + query.question[-5:]
+        return [query.reply([record(QUESTION, A, bytes([6, 6, 6, 6]))], question=question)]
+
+    def say_lowercase(self, query, _):
+        """A server that does not keep the case of letters."""
+        return [query.good(question=wire_name(query.name) + query.question[-4:])]
 
     def say_noise(self, query, _):
         """Rubbish, and then the answer."""

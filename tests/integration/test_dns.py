@@ -137,6 +137,39 @@ def test_rounds(make_server, mpm, dns):
     assert took >= 0.2
 
 
+def test_each_question_comes_from_a_port_of_its_own(make_server, mpm, dns):
+    """Also while another one stays open; a name server could keep it so to learn the port of the next ones."""
+    server = make_server(mpm)
+    smtp = server.smtp(plugins("helo=a:%h", "mail=a:%s"), resolver(dns, timeout="20s"))
+    server.start()
+    with Client(smtp.port) as slow, Client(smtp.port) as client:
+        slow.send("EHLO silent.test\r\n")
+        smtpd_env.wait_until(lambda: dns.queries["silent.test"] > 0, 10, "nothing was asked")
+        client.command("EHLO good.test", 250)
+        for number in range(40):
+            client.command(f"MAIL FROM:<me@n{number}.test>", 250)
+            client.command("RSET", 250)
+        client.quit()
+    names = [name.lower() for name in dns.asked_names]
+    assert {f"n{number}.test" for number in range(40)} <= set(names)
+    assert len(set(dns.ports)) >= len(dns.ports) - 2  # of some 28,000; now and then one is drawn again
+    assert dns.ports.count(dns.ports[names.index("silent.test")]) == 1
+
+
+def test_letters_of_questions_are_in_random_case(make_server, dns):
+    names = [f"a:some-letters-of-which-each-is-a-bit-to-guess-{number}.test" for number in range(10)]
+    found, _ = ask(make_server, dns, names)
+    assert set(found.values()) == {"found 192.0.2.1"}
+    patterns = {re.sub(r"\d", "", name) for name in dns.asked_names}
+    assert len(patterns) == 10 and not any(pattern.islower() for pattern in patterns)
+
+
+def test_a_reply_in_another_case_is_not_believed(make_server, mpm, dns):
+    found, _ = ask(make_server, dns, ["a:othercase.test", "a:lowercase.long-enough-not-to-be-so-by-chance.test"], mpm)
+    assert set(found.values()) == {"found 192.0.2.1"}
+    assert dns.queries["othercase.test"] == 2  # over UDP, then TCP
+
+
 def test_answers_are_kept_and_shared(make_server, dns):
     server = make_server()
     smtp = server.smtp(plugins("connect=a:www.test", "connect=a:WWW.TEST.", "connect=a:nx.test", "helo=a:www.test", "connect=a:ttl-1.test",

@@ -1,4 +1,5 @@
 /// cares_resolver_test.cc: the resolver of a process, with name servers on loopback that are good, slow, broken and hostile.
+#include "fakes/failing_memory.h"
 #include "fakes/fake_clock.h"
 #include "fakes/name_server.h"
 #include "net/cares_resolver.h"
@@ -7,6 +8,7 @@
 
 #include <condition_variable>
 #include <future>
+#include <set>
 #include <string>
 
 namespace smtpd::net {
@@ -30,6 +32,32 @@ std::vector<DnsQuestion> questions(std::initializer_list<const char*> names, Dns
     for (const char* name : names) out.push_back(*DnsQuestion::make(type, name));
     return out;
 }
+
+std::vector<DnsQuestion> numbered(int count) {
+    std::vector<DnsQuestion> out;
+    for (int i = 0; i < count; ++i) out.push_back(*DnsQuestion::make(DnsType::a, std::to_string(i) + ".example"));
+    return out;
+}
+
+/// What a server has seen of its questions, without repetitions.
+template <class T>
+class Seen {
+public:
+    void add(const T& one) {
+        const std::lock_guard lock(mutex_);
+        seen_.insert(one);
+    }
+    std::set<T> get() const {
+        const std::lock_guard lock(mutex_);
+        return seen_;
+    }
+    std::size_t count() const { return get().size(); }
+
+private:
+    mutable std::mutex mutex_;
+    std::set<T> seen_;
+};
+using Ports = Seen<std::uint16_t>;
 
 /// A lookup that somebody waits for.
 class Asked {
@@ -80,6 +108,13 @@ class CaresResolverTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(every_code_has_its_status);
     CPPUNIT_TEST(replies_that_are_not_ours_are_passed_over);
     CPPUNIT_TEST(a_lie_about_another_name_is_no_answer);
+    CPPUNIT_TEST(each_question_has_a_fresh_port_while_another_stays_open);
+    CPPUNIT_TEST(questions_on_their_way_together_have_a_port_each);
+    CPPUNIT_TEST(the_number_of_ports_is_bounded);
+    CPPUNIT_TEST(letters_are_in_random_case);
+    CPPUNIT_TEST(a_reply_in_another_case_is_asked_for_again_over_tcp);
+    CPPUNIT_TEST(a_server_that_loses_case_needs_tcp);
+    CPPUNIT_TEST(names_out_of_the_reply_have_no_random_case);
     CPPUNIT_TEST(answers_are_kept);
     CPPUNIT_TEST(failures_are_kept_for_a_moment_only);
     CPPUNIT_TEST(a_question_on_its_way_is_not_sent_again);
@@ -89,6 +124,7 @@ class CaresResolverTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(many_threads_may_ask_at_once);
     CPPUNIT_TEST(a_thousand_questions_are_in_flight_together);
     CPPUNIT_TEST(no_thread_is_made_before_the_first_question);
+    CPPUNIT_TEST(where_memory_runs_out_nothing_is_left_behind);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -238,6 +274,119 @@ public:
         CPPUNIT_ASSERT(!Asked(resolver, questions({"bank.example"})).lookup->is_complete());
     }
 
+    void each_question_has_a_fresh_port_while_another_stays_open() {
+        Ports ports;
+        NameServer server([&](const NameServer::Query& query) {
+            ports.add(query.port);
+            return query.name == "slow.example" ? Replies() : good(query);
+        });
+        auto patient = settings(server);
+        patient.timeout = milliseconds(30000);
+        CaresResolver resolver(patient, clock_);
+        const Asked slow(resolver, questions({"slow.example"}));
+        for (int i = 0; i < 300; ++i)
+            CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"),
+                                 Asked(resolver, questions({(std::to_string(i) + ".example").c_str()})).answer());
+        CPPUNIT_ASSERT(!slow.lookup->is_complete());
+        CPPUNIT_ASSERT_EQUAL(301U, server.queries());
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(ports.count()),
+                               ports.count() >= 270);  // of some 28,000, drawn at random; now and then one comes twice
+    }
+
+    void questions_on_their_way_together_have_a_port_each() {
+        Ports ports;
+        NameServer server([&](const NameServer::Query& query) {
+            ports.add(query.port);
+            return Replies();
+        });
+        auto patient = settings(server);
+        patient.timeout = milliseconds(30000);
+        CaresResolver resolver(patient, clock_);
+        const Asked asked(resolver, numbered(100));
+        while (server.queries() < 100) std::this_thread::sleep_for(milliseconds(1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(100), ports.count());
+    }
+
+    void the_number_of_ports_is_bounded() {
+        Ports ports;
+        NameServer server([&](const NameServer::Query& query) {
+            ports.add(query.port);
+            return Replies();
+        });
+        auto patient = settings(server);
+        patient.timeout = milliseconds(30000);
+        CaresResolver resolver(patient, clock_);
+        const Asked asked(resolver, numbered(1000));
+        while (server.queries() < 1000) std::this_thread::sleep_for(milliseconds(1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(128), ports.count());
+    }
+
+    void letters_are_in_random_case() {
+        Seen<string> names;
+        NameServer server([&](const NameServer::Query& query) {
+            names.add(query.asked_name);
+            return query.number == 0 ? Replies() : good(query);
+        });
+        auto quick = settings(server);
+        quick.timeout = milliseconds(50);
+        quick.cache_octets = 0;
+        CaresResolver resolver(quick, clock_);
+        for (int i = 0; i < 20; ++i)
+            CPPUNIT_ASSERT_EQUAL(
+                string("found 192.0.2.1"),
+                Asked(resolver, questions({"a-name-with-many-letters-in-it-so-that-no-two-agree.example"})).answer());
+        CPPUNIT_ASSERT_EQUAL(21U, server.queries());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(20), names.count());  // the one that was tried twice had the same both times
+        CPPUNIT_ASSERT(!names.get().contains("a-name-with-many-letters-in-it-so-that-no-two-agree.example"));
+    }
+
+    void a_reply_in_another_case_is_asked_for_again_over_tcp() {
+        NameServer server([](const NameServer::Query& query) -> Replies {
+            if (query.is_tcp) return good(query);
+            string name = query.asked_name;
+            name.back() ^= 0x20;
+            return {
+                DnsPacket(name, query.type, 0, 0, query.id).answer(name, DnsType::a, 60, octets({6, 6, 6, 6})).bytes()};
+        });
+        CaresResolver resolver(settings(server), clock_);
+        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), Asked(resolver, questions({"a.example"})).answer());
+        CPPUNIT_ASSERT(server.seen() == std::vector<string>({"a.example A udp", "a.example A tcp"}));
+    }
+
+    void a_server_that_loses_case_needs_tcp() {
+        for (const bool has_tcp : {true, false}) {
+            NameServer server(
+                [](const NameServer::Query& query) -> Replies {
+                    return {DnsPacket(query.name, query.type, 0, 0, query.id)
+                                .answer(query.name, DnsType::a, 60, address)
+                                .bytes()};
+                },
+                has_tcp);
+            CaresResolver resolver(settings(server), clock_);
+            const string answer =
+                Asked(resolver, questions({"a-name-with-many-letters-in-it-so-that-no-two-agree.example"})).answer();
+            if (has_tcp)
+                CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), answer);
+            else
+                CPPUNIT_ASSERT_MESSAGE(
+                    answer,
+                    answer.find("a reply over UDP does not repeat the question exactly; over TCP: ") != string::npos);
+        }
+    }
+
+    void names_out_of_the_reply_have_no_random_case() {
+        NameServer server([](const NameServer::Query& query) -> Replies {
+            return {query.reply()
+                        .raw_answer(octets({0xc0, 12}), DnsType::mx, 60, octets({0, 10, 2, 'M', 'x', 0xc0, 12}))
+                        .bytes()};
+        });
+        CaresResolver resolver(settings(server), clock_);
+        CPPUNIT_ASSERT_EQUAL(
+            string("found 10 Mx.a-name-with-many-letters-in-it-so-that-no-two-agree.example"),
+            Asked(resolver, questions({"a-name-with-many-letters-in-it-so-that-no-two-agree.example"}, DnsType::mx))
+                .answer());
+    }
+
     void answers_are_kept() {
         NameServer server([](const NameServer::Query& query) -> Replies {
             return query.name == "a.example" ? good(query) : Replies{query.reply(3).authority("example", 6, 300, fakes::soa(60)).bytes()};
@@ -351,8 +500,7 @@ public:
     void a_thousand_questions_are_in_flight_together() {
         NameServer server(good);
         CaresResolver resolver(settings(server), clock_);
-        std::vector<DnsQuestion> many;
-        for (int i = 0; i < 1000; ++i) many.push_back(*DnsQuestion::make(DnsType::a, std::to_string(i) + ".example"));
+        const auto many = numbered(1000);
         Asked asked(resolver, many);
         CPPUNIT_ASSERT(asked.wait());
         for (std::size_t i = 0; i < many.size(); ++i) CPPUNIT_ASSERT(asked.lookup->answer(i)->found());
@@ -362,6 +510,26 @@ public:
     void no_thread_is_made_before_the_first_question() {
         const CaresResolver resolver(ResolverSettings(), clock_);
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), resolver.in_flight());
+    }
+
+    /// At each allocation of start() in turn, the thread's making included.
+    void where_memory_runs_out_nothing_is_left_behind() {
+        NameServer server(good);
+        for (std::size_t nth = 0, done = 0; done == 0; ++nth) {
+            CaresResolver resolver(settings(server), clock_);
+            auto wanted = questions({"a-name-that-needs-an-allocation.example", "b.example"});
+            fakes::FailingMemory memory(nth);
+            try {
+                static_cast<void>(resolver.start(wanted, [] {}));
+            } catch (const std::bad_alloc&) {
+            }
+            memory.stop();
+            done = memory.has_failed() ? 0 : 1;
+            Asked again(resolver, wanted);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::to_string(nth), string("found 192.0.2.1"), again.answer(0));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::to_string(nth), string("found 192.0.2.1"), again.answer(1));
+            CPPUNIT_ASSERT_EQUAL(std::size_t(0), resolver.in_flight());
+        }
     }
 
 private:

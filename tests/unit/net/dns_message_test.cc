@@ -2,6 +2,8 @@
 #include "fakes/dns_packet.h"
 #include "net/dns_message.h"
 
+#include <smtpd/text.h>
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <string>
@@ -46,6 +48,9 @@ class DnsMessageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_reply_cut_anywhere_is_a_failure);
     CPPUNIT_TEST(counts_that_lie_are_refused);
     CPPUNIT_TEST(more_records_than_anybody_needs_are_left_out);
+    CPPUNIT_TEST(random_case_changes_letters_only);
+    CPPUNIT_TEST(random_case_is_taken_back_from_exactly_that_question);
+    CPPUNIT_TEST(a_question_that_differs_or_is_cut_is_not_ours);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -272,6 +277,44 @@ public:
         DnsPacket packet = reply();
         for (int i = 0; i < 2000; ++i) packet.raw_answer(octets({0xc0, DnsPacket::question_at}), DnsType::a, 60, address);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1000), read(packet).addresses().size());
+    }
+    void random_case_changes_letters_only() {
+        const string name = "4.3.2.1.in-addr.arpa." + string(63, 'q') + "._x-[]{}@`^~.example";
+        bool upper = false, lower = false;
+        for (int i = 0; i < 50; ++i) {
+            const string mixed = with_random_case(name);
+            CPPUNIT_ASSERT(ascii_equal(name, mixed));
+            CPPUNIT_ASSERT(mixed != with_random_case(name));
+            upper = upper || mixed.back() == 'E';
+            lower = lower || mixed.back() == 'e';
+        }
+        CPPUNIT_ASSERT(upper && lower);
+    }
+
+    void random_case_is_taken_back_from_exactly_that_question() {
+        Octets bytes =
+            DnsPacket("wWw.X4.eXAMPle", DnsType::a).answer("wWw.X4.eXAMPle", DnsType::a, 60, address).bytes();
+        const Octets expected =
+            DnsPacket("www.x4.example", DnsType::a).answer("wWw.X4.eXAMPle", DnsType::a, 60, address).bytes();
+        CPPUNIT_ASSERT(take_back_random_case(bytes, "wWw.X4.eXAMPle"));
+        CPPUNIT_ASSERT(bytes == expected);
+    }
+
+    void a_question_that_differs_or_is_cut_is_not_ours() {
+        const Octets good = DnsPacket("wWw.eXAMPle", DnsType::a).bytes();
+        for (const char* other : {"www.eXAMPle", "wWw.eXAMPlE", "wWw.eXAMPl", "wWw.eXAMPlee", "wWweXAMPle", "wWw",
+                                  "eXAMPle", "wWw.eXAMPle.x"}) {
+            Octets bytes = good;
+            CPPUNIT_ASSERT_MESSAGE(other, !take_back_random_case(bytes, other));
+            CPPUNIT_ASSERT(bytes == good);
+        }
+        for (std::size_t size = 0; size < 12 + wire_name("wWw.eXAMPle").size(); ++size) {
+            Octets cut(good.begin(), good.begin() + static_cast<std::ptrdiff_t>(size));
+            CPPUNIT_ASSERT(!take_back_random_case(cut, "wWw.eXAMPle"));
+        }
+        Octets none = good;
+        none[5] = 0;
+        CPPUNIT_ASSERT(!take_back_random_case(none, "wWw.eXAMPle"));
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(DnsMessageTest);
