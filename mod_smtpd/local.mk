@@ -64,6 +64,10 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/heartbeat.h \
 	mod_smtpd/support/files.cc \
 	mod_smtpd/support/ip.cc \
+	mod_smtpd/support/key_counts.cc \
+	mod_smtpd/support/key_counts.h \
+	mod_smtpd/support/keyed_hash.cc \
+	mod_smtpd/support/keyed_hash.h \
 	mod_smtpd/support/log.cc \
 	mod_smtpd/support/pattern.cc \
 	mod_smtpd/support/process_mutex.cc \

@@ -125,6 +125,8 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/config_file_test.cc \
 	tests/unit/support/control_test.cc \
 	tests/unit/support/ip_test.cc \
+	tests/unit/support/key_counts_test.cc \
+	tests/unit/support/keyed_hash_test.cc \
 	tests/unit/support/program_test.cc \
 	tests/unit/support/shared_poll_test.cc \
 	tests/unit/support/secret_test.cc \

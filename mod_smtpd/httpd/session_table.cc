@@ -13,7 +13,8 @@
 namespace smtpd::httpd {
 namespace {
 
-constexpr const char* pool_key = "smtpd session table";
+/// With the version of the table's layout: what an older module left in the pool is not taken for a table of this one.
+constexpr const char* pool_key = "smtpd session table 2";
 
 void copy_text(char* target, std::size_t size, std::string_view text) noexcept {
     const std::size_t length = std::min(text.size(), size - 1);
@@ -47,6 +48,7 @@ SessionTable* SessionTable::get(apr_pool_t* process_pool, std::uint32_t rows) {
 
     const std::uint32_t counters = std::bit_ceil(rows * 4);
     const apr_size_t size = sizeof(SessionTable) + rows * sizeof(Entry) + counters * sizeof(Counter) + 128;
+    const support::HashKey hash_key = support::HashKey::random();
     apr_shm_t* segment = nullptr;
     if (apr_shm_create(&segment, size, nullptr, process_pool) != APR_SUCCESS) return nullptr;
     auto* memory = apr_shm_baseaddr_get(segment);  // zero pages: rows that are never used cost nothing
@@ -57,6 +59,7 @@ SessionTable* SessionTable::get(apr_pool_t* process_pool, std::uint32_t rows) {
     pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
     pthread_mutex_init(&table->mutex_, &attributes);
     pthread_mutexattr_destroy(&attributes);
+    table->hash_key_ = hash_key;
     table->size_ = rows;
     table->counters_ = counters;
     apr_pool_userdata_set(table, pool_key, nullptr, process_pool);  // copies the key, which goes away with this DSO
@@ -68,32 +71,21 @@ SessionTable::Entry* SessionTable::entries() noexcept {
     return reinterpret_cast<Entry*>(this + 1);
 }
 
-SessionTable::Counter* SessionTable::counters() noexcept { return reinterpret_cast<Counter*>(entries() + size_); }
-
-std::uint64_t SessionTable::key_of(std::string_view server, const IpAddress* prefix) noexcept {
-    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-    const auto mix = [&hash](unsigned char octet) { hash = (hash ^ octet) * 0x100000001b3; };
-    for (const char c : server) mix(static_cast<unsigned char>(c));
-    if (prefix != nullptr) {
-        mix(static_cast<unsigned char>(prefix->bits()));
-        for (const std::uint8_t octet : prefix->bytes()) mix(octet);
-    }
-    return hash == 0 ? 1 : hash;
+support::KeyCounts SessionTable::counts() noexcept {
+    return support::KeyCounts({reinterpret_cast<Counter*>(entries() + size_), counters_});
 }
 
-/// The counter of that key; an unused one becomes its. There are four times as many counters as rows can need, twice over.
-std::uint32_t SessionTable::counter_for(std::uint64_t key) noexcept {
-    Counter* all = counters();
-    std::uint32_t at = static_cast<std::uint32_t>(key ^ (key >> 32)) & (counters_ - 1);
-    std::int64_t reusable = -1;
-    for (std::uint32_t steps = 0; steps < counters_; ++steps, at = (at + 1) & (counters_ - 1)) {
-        if (all[at].key == key) return at;
-        if (all[at].key == 0) break;
-        if (all[at].count == 0 && reusable < 0) reusable = at;  // left behind by clients that are gone
+/// Not 0. Two clients share a key only if their hashes of 64 bits agree, which nobody can bring about who does not know
+/// the hash's key.
+std::uint64_t SessionTable::key_of(std::string_view server, const IpAddress* prefix) const noexcept {
+    support::KeyedHash hash(hash_key_);
+    hash.add(server);
+    if (prefix != nullptr) {
+        hash.add(static_cast<std::uint8_t>(prefix->bits()));
+        for (const std::uint8_t octet : prefix->bytes()) hash.add(octet);
     }
-    if (reusable >= 0) at = static_cast<std::uint32_t>(reusable);
-    all[at] = {key, 0};
-    return at;
+    const std::uint64_t value = hash.value();
+    return value == 0 ? 1 : value;
 }
 
 SessionTable::Admission SessionTable::admit(std::string_view id, std::string_view server, const IpAddress& client, const IpAddress& prefix,
@@ -101,22 +93,22 @@ SessionTable::Admission SessionTable::admit(std::string_view id, std::string_vie
     const std::string client_text = client.to_string();
     const std::int64_t now = std::time(nullptr);
     const pid_t process = getpid();
+    const std::uint64_t server_key = key_of(server, nullptr);
+    const std::uint64_t client_key = key_of(server, &prefix);
     const Lock lock(*this);
-    const std::uint32_t of_server = counter_for(key_of(server, nullptr));
-    counters()[of_server].count++;  // so that it is not taken for the client's
-    const std::uint32_t of_client = counter_for(key_of(server, &prefix));
-    counters()[of_server].count--;
+    support::KeyCounts counts = this->counts();
+    const std::uint32_t of_client = counts.count(client_key);
     Admission admission;
-    admission.of_client = counters()[of_client].count + 1;
-    if (max_of_server != 0 && counters()[of_server].count >= max_of_server) admission.refusal = Refusal::server_full;
-    else if (max_of_client != 0 && counters()[of_client].count >= max_of_client) admission.refusal = Refusal::client_full;
+    admission.of_client = of_client + 1;
+    if (max_of_server != 0 && counts.count(server_key) >= max_of_server) admission.refusal = Refusal::server_full;
+    else if (max_of_client != 0 && of_client >= max_of_client) admission.refusal = Refusal::client_full;
     else if (first_free_ == none && used_ == size_) admission.refusal = Refusal::table_full;
     if (admission.refusal != Refusal::none) return admission;
 
     admission.row = take_row();
     Entry& entry = entries()[admission.row];
-    entry.server_counter = of_server;
-    entry.client_counter = of_client;
+    entry.server_key = server_key;
+    entry.client_key = client_key;
     entry.since = now;
     copy_text(entry.id, sizeof entry.id, id);
     copy_text(entry.server, sizeof entry.server, server);
@@ -124,9 +116,9 @@ SessionTable::Admission SessionTable::admit(std::string_view id, std::string_vie
     entry.messages.store(0, std::memory_order_relaxed);
     entry.phase.store(0, std::memory_order_relaxed);
     entry.verb.store(0, std::memory_order_relaxed);
-    counters()[of_server].count++;
-    counters()[of_client].count++;
-    entry.process = process;
+    counts.add(server_key);
+    counts.add(client_key);
+    entry.process.store(process, std::memory_order_release);
     return admission;
 }
 
@@ -157,10 +149,10 @@ void SessionTable::leave(Row row) noexcept {
 
 void SessionTable::release(Row row) noexcept {
     Entry& entry = entries()[row];
-    if (entry.process == 0) return;
-    entry.process = 0;
-    counters()[entry.server_counter].count--;
-    counters()[entry.client_counter].count--;
+    if (entry.process.exchange(0, std::memory_order_acq_rel) == 0) return;
+    support::KeyCounts counts = this->counts();
+    counts.remove(entry.server_key);
+    counts.remove(entry.client_key);
     entry.next = first_free_;
     first_free_ = row;
 }
@@ -173,7 +165,8 @@ void SessionTable::forget_process(pid_t process) noexcept {
 
 /// Counts and free list anew from the rows, whatever state they were left in.
 void SessionTable::rebuild() noexcept {
-    for (std::uint32_t i = 0; i < counters_; ++i) counters()[i].count = 0;
+    support::KeyCounts counts = this->counts();
+    counts.clear();
     first_free_ = none;
     for (std::uint32_t i = used_; i-- > 0;) {
         Entry& entry = entries()[i];
@@ -181,8 +174,8 @@ void SessionTable::rebuild() noexcept {
             entry.next = first_free_;
             first_free_ = static_cast<std::int32_t>(i);
         } else {
-            counters()[entry.server_counter].count++;
-            counters()[entry.client_counter].count++;
+            counts.add(entry.server_key);
+            counts.add(entry.client_key);
         }
     }
 }

@@ -1,13 +1,17 @@
 /// session_table.h: all SMTP sessions of all children, in shared memory: what limits count and the status page shows.
 ///
-/// A session takes a row when it begins and gives it back when it ends. Rows belong to a process; the parent gives back those of a child that
-/// died, so a kill -9 frees what it held. Counts by server and by client (address cut to a prefix) are kept beside the rows and can always be made
-/// again from them, which is what happens when a process dies holding the lock (a robust mutex). Thread- and process-safe.
+/// A session takes a row when it begins and gives it back when it ends. Rows belong to a process; the parent gives back
+/// those of a child that died, so a kill -9 frees what it held. Counts by server and by client (address cut to a
+/// prefix) are kept beside the rows and can always be made again from them, which is what happens when a process dies
+/// holding the lock (a robust mutex). What clients choose is hashed with a random key that lies in the table, so that
+/// all processes agree on it and nobody else knows it. Thread- and process-safe.
 #pragma once
 
 #include "httpd/apache.h"
 
 #include "engine/session.h"
+#include "support/key_counts.h"
+#include "support/keyed_hash.h"
 
 #include <smtpd/ip.h>
 
@@ -46,7 +50,8 @@ public:
         std::uint32_t of_client = 0;  ///< sessions of this client now, this one included
     };
 
-    /// The table of this server, made once and kept over restarts in the pool of the process.
+    /// The table of this server, made once and kept over restarts in the pool of the process. Null where it cannot be
+    /// made.
     static SessionTable* get(apr_pool_t* process_pool, std::uint32_t rows);
 
     Admission admit(std::string_view id, std::string_view server, const IpAddress& client, const IpAddress& prefix, unsigned max_of_server,
@@ -59,10 +64,10 @@ public:
 
 private:
     struct Entry {
-        std::int32_t next = none;  ///< free list
-        pid_t process = 0;         ///< 0 = free
-        std::uint32_t server_counter = 0;
-        std::uint32_t client_counter = 0;
+        std::int32_t next = none;       ///< free list
+        std::atomic<pid_t> process{0};  ///< 0 = free; set when all else is there
+        std::uint64_t server_key = 0;
+        std::uint64_t client_key = 0;
         std::int64_t since = 0;
         char id[16] = {};
         char server[40] = {};
@@ -71,27 +76,23 @@ private:
         std::atomic<std::uint8_t> phase{0};
         std::atomic<std::uint8_t> verb{0};
     };
-    /// How many rows share a key; open addressing, key 0 = unused.
-    struct Counter {
-        std::uint64_t key = 0;
-        std::uint32_t count = 0;
-    };
+    using Counter = support::KeyCounts::Slot;
     class Lock;
 
-    static std::uint64_t key_of(std::string_view server, const IpAddress* prefix) noexcept;
-    std::uint32_t counter_for(std::uint64_t key) noexcept;
+    std::uint64_t key_of(std::string_view server, const IpAddress* prefix) const noexcept;
     Row take_row() noexcept;
     void release(Row row) noexcept;
     void rebuild() noexcept;
 
     pthread_mutex_t mutex_;
+    support::HashKey hash_key_;
     std::uint32_t size_ = 0;
     std::uint32_t counters_ = 0;  ///< a power of two, at least four times size_
     std::uint32_t used_ = 0;      ///< rows that were ever taken
     std::int32_t first_free_ = none;
 
     Entry* entries() noexcept;
-    Counter* counters() noexcept;
+    support::KeyCounts counts() noexcept;
 };
 
 }  // namespace smtpd::httpd

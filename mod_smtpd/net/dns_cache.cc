@@ -44,8 +44,11 @@ void DnsCache::put(const DnsQuestion& question, const DnsAnswer& answer) {
     const auto octets = octets_of(question, answer);
     if (keep.count() == 0 || octets > max_octets_ / 4) return;
     while (octets_ + octets > max_octets_) remove(std::prev(entries_.end()));
-    entries_.push_front({question, answer, clock_.now() + keep, octets});
-    index_.emplace(question, entries_.begin());
+    Entries entry;
+    entry.push_front({question, answer, clock_.now() + keep, octets});
+    index_.emplace(question, entry.begin());
+    entries_.splice(entries_.begin(),
+                    entry);  // throws nothing: where memory is lacking, neither of the two has the entry
     octets_ += octets;
 }
 

@@ -4,23 +4,30 @@
 /// much cannot make it grow; what was not asked for longest goes first.
 #pragma once
 
+#include "support/keyed_hash.h"
+
 #include <smtpd/clock.h>
 #include <smtpd/dns.h>
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <list>
 #include <optional>
-#include <string_view>
 #include <unordered_map>
 
 namespace smtpd::net {
 
-struct DnsQuestionHash {
+/// Of names that clients choose: each table has a random key of its own. Making one throws std::system_error where
+/// there are no random numbers.
+class DnsQuestionHash {
+public:
     std::size_t operator()(const DnsQuestion& question) const noexcept {
-        return std::hash<std::string_view>{}(question.name) * 31 + static_cast<std::size_t>(question.type);
+        return static_cast<std::size_t>(
+            support::KeyedHash(key_).add(static_cast<std::uint8_t>(question.type)).add(question.name).value());
     }
+
+private:
+    support::HashKey key_ = support::HashKey::random();
 };
 
 class DnsCache {

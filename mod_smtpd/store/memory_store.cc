@@ -1,6 +1,7 @@
 /// memory_store.cc: the table of blocks in shared memory. All in it is an index, never a pointer.
 #include "store/memory_store.h"
 
+#include "support/keyed_hash.h"
 #include "support/process_mutex.h"
 
 #include <smtpd/format.h>
@@ -20,19 +21,8 @@ namespace {
 
 using Index = std::uint32_t;
 constexpr Index none = ~Index(0);
-constexpr std::uint64_t magic = 0x534d5450'53544f31;  // "SMTPSTO1": to be changed whenever the layout is
+constexpr std::uint64_t magic = 0x534d5450'53544f32;  // "SMTPSTO2": to be changed whenever the layout is
 constexpr unsigned buckets_per_page = 20000;
-
-std::uint32_t hash_of(const Item& item) noexcept {
-    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-    const auto mix = [&hash](std::string_view octets) {
-        for (const char c : octets) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    };
-    mix(item.space);
-    mix(std::string_view("\0", 1));
-    mix(item.key);
-    return static_cast<std::uint32_t>(hash ^ (hash >> 32));
-}
 
 }  // namespace
 
@@ -67,7 +57,12 @@ struct MemoryStore::Table {
     Index first_free;
     Index heap_size;     ///< the live entries
     std::uint64_t sequence;
+    support::HashKey hash_key;  ///< random, so that clients cannot choose keys for one bucket
 
+    std::uint32_t hash_of(const Item& item) const noexcept {
+        return static_cast<std::uint32_t>(
+            support::KeyedHash(hash_key).add(item.space).add(std::uint8_t(0)).add(item.key).value());
+    }
     Index* bucket_of() noexcept { return reinterpret_cast<Index*>(this + 1); }
     Index* heap() noexcept { return bucket_of() + buckets; }
     Block* block() noexcept {
@@ -99,10 +94,17 @@ struct MemoryStore::Table {
 // --- the table ---
 
 void* MemoryStore::map(std::size_t size) noexcept {
+    support::HashKey hash_key;
+    try {
+        hash_key = support::HashKey::random();
+    } catch (const std::exception&) {  // no random numbers
+        return nullptr;
+    }
     void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);  // zero pages cost nothing until used
     if (memory == MAP_FAILED) return nullptr;
     auto* const table = static_cast<Table*>(memory);
     new (&table->mutex) support::ProcessMutex;
+    table->hash_key = hash_key;
     // A block costs itself, its place in the heap, and up to two buckets.
     table->blocks = static_cast<Index>((size - sizeof(Table) - alignof(Block)) / (sizeof(Block) + 3 * sizeof(Index)));
     table->buckets = std::bit_ceil(table->blocks);

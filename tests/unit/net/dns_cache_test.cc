@@ -1,4 +1,5 @@
 /// dns_cache_test.cc: how long answers are kept, and how many.
+#include "fakes/failing_memory.h"
 #include "fakes/fake_clock.h"
 #include "net/dns_cache.h"
 
@@ -28,9 +29,34 @@ class DnsCacheTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_room_has_a_limit_and_the_least_used_goes_first);
     CPPUNIT_TEST(a_huge_answer_is_not_kept);
     CPPUNIT_TEST(no_room_keeps_nothing);
+    CPPUNIT_TEST(where_memory_runs_out_it_stays_whole);
     CPPUNIT_TEST_SUITE_END();
 
 public:
+    void where_memory_runs_out_it_stays_whole() {
+        for (std::size_t nth = 0, done = 0; done == 0; ++nth) {
+            fakes::FakeClock clock;
+            DnsCache cache(clock, 2000);
+            const auto one = question("a-name-that-needs-an-allocation.example");
+            const auto answer = found(seconds(300));
+            fakes::FailingMemory memory(nth);
+            try {
+                cache.put(one, answer);
+            } catch (const std::bad_alloc&) {
+            }
+            memory.stop();
+            done = memory.has_failed() ? 0 : 1;
+            CPPUNIT_ASSERT_EQUAL(done, cache.size());
+            CPPUNIT_ASSERT_EQUAL(done == 1, cache.octets() > 0);
+            DnsCache other(clock, 2000);
+            for (int i = 0; i < 20; ++i)  // pushes out whatever there is
+                for (DnsCache* each : {&cache, &other}) each->put(question(std::to_string(i) + ".example"), answer);
+            CPPUNIT_ASSERT(!cache.find(one));
+            CPPUNIT_ASSERT_EQUAL(other.size(), cache.size());
+            CPPUNIT_ASSERT_EQUAL(other.octets(), cache.octets());
+        }
+    }
+
     void answers_are_kept_as_long_as_they_hold() {
         const struct {
             const char* what;

@@ -3,6 +3,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <random>
 #include <vector>
 
@@ -23,6 +24,7 @@ class MemoryStoreTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(processes_share_the_table);
     CPPUNIT_TEST(when_it_is_full_the_soonest_to_expire_go);
     CPPUNIT_TEST(long_and_short_entries_share_the_room);
+    CPPUNIT_TEST(chosen_keys_do_not_share_a_bucket);
     CPPUNIT_TEST(a_process_that_dies_with_the_mutex_loses_nothing);
     CPPUNIT_TEST(no_entry_is_lost_or_halved_by_kill_9);
     CPPUNIT_TEST(a_process_that_stands_still_with_the_mutex_holds_nobody_up_for_long);
@@ -100,6 +102,35 @@ private:
             }
         }
         CPPUNIT_ASSERT(count() > 100);
+    }
+
+    /// Keys that share a bucket under FNV-1a, which the table once used: anybody can compute that.
+    void chosen_keys_do_not_share_a_bucket() {
+        const auto fnv = [](std::string_view text) {
+            std::uint64_t hash = 0xcbf29ce484222325;
+            for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+            return static_cast<std::uint32_t>(hash ^ (hash >> 32));
+        };
+        constexpr std::uint32_t mask = 2047;  // the table has as many buckets, or a few times less
+        int chosen = 0;
+        for (int i = 0; chosen < 500; ++i) {
+            const std::string key = std::to_string(i);
+            if ((fnv(std::string("test\0", 5) + key) & mask) != 0) continue;
+            put(key, "x");
+            ++chosen;
+        }
+        std::size_t longest = 0;
+        std::size_t all = 0;
+        std::string from;
+        do {
+            const auto page =
+                must(backend_->list({"test", ""}, 1, from, soon()));  // ends behind the first bucket that has an entry
+            longest = std::max(longest, page.entries.size());
+            all += page.entries.size();
+            from = page.next;
+        } while (!from.empty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(500), all);
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(longest), longest <= 12);
     }
 
     void a_process_that_dies_with_the_mutex_loses_nothing() {
