@@ -65,7 +65,8 @@ std::string advice_for(const host::PluginLine& line) {
 
 }  // namespace
 
-/// mod_ssl tells about connections only, so the configuration is read.
+/// mod_ssl tells about connections only, so the configuration is read. httpd's list has the virtual host that comes
+/// last in it first.
 std::vector<server_rec*> servers_with_tls(server_rec* main_server) {
     std::vector<server_rec*> out;
     const SslLines main_lines = ssl_lines(ap_conftree);
@@ -80,6 +81,7 @@ std::vector<server_rec*> servers_with_tls(server_rec* main_server) {
         }
         if (lines.engine.value_or(lines.has_certificate && listens_for_https(server))) out.push_back(server);
     }
+    std::reverse(out.begin(), out.end());
     return out;
 }
 
