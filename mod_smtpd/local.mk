@@ -294,6 +294,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/tls.h \
 	mod_smtpd/httpd/tls_config.cc \
 	mod_smtpd/httpd/tls_config.h \
+	mod_smtpd/httpd/tls_context.cc \
+	mod_smtpd/httpd/tls_context.h \
 	mod_smtpd/httpd/stores.cc \
 	mod_smtpd/httpd/stores.h \
 	mod_smtpd/httpd/trial.cc \

@@ -11,6 +11,7 @@
 #include "httpd/status_page.h"
 #include "httpd/stores.h"
 #include "httpd/tls.h"
+#include "httpd/tls_context.h"
 #include "httpd/trial.h"
 
 #ifndef AP_MPMQ_CAN_WAITIO
@@ -88,6 +89,7 @@ void register_hooks(apr_pool_t*) {
     ap_hook_pre_close_connection(pre_close_connection, nullptr, nullptr, APR_HOOK_FIRST);
     register_status_page();
     register_ssl_objects();
+    register_tls_contexts();
 }
 
 }  // namespace

@@ -13,11 +13,14 @@
 
 #include <smtpd/ip.h>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
+
+struct ssl_ctx_st;  // OpenSSL's SSL_CTX
 
 namespace smtpd::httpd {
 
@@ -79,6 +82,14 @@ struct SubmissionChoice {
     std::string where;  ///< "httpd.conf line 12"
 };
 
+/// What mod_ssl has made of a server's settings for TLS (tls_context.h).
+struct TlsServer {
+    ssl_ctx_st* context = nullptr;   ///< null = none
+    const server_rec* host = nullptr;  ///< the virtual host whose certificate it shows; the lender, of its face
+    const char* protocol = nullptr;  ///< spoken under TLS, by its name in ALPN; null where that is not SMTP or LMTP
+    std::array<unsigned char, 32> identity{};  ///< the same for the same server with the same authorities only
+};
+
 /// Nothing = not set here.
 struct ServerConfig {
     std::optional<bool> engine;
@@ -124,6 +135,7 @@ struct ServerConfig {
     Server* runtime = nullptr;  ///< made by check_config where the engine is on
     ServerStores* server_stores = nullptr;  ///< likewise, of the main server only: those of all servers
 
+    TlsServer tls;              ///< made behind post_config
     Trial* trial = nullptr;     ///< SmtpTry, in the main server: nobody will be served
 
     ServerConfig merged_onto(const ServerConfig& base) const;

@@ -1,6 +1,7 @@
 #include "httpd/tls.h"
 
 #include "httpd/ssl_object.h"
+#include "httpd/tls_context.h"
 #include "support/base64.h"
 #include "support/strings.h"
 
@@ -87,8 +88,8 @@ apr_sockaddr_t* TlsLender::address_for(const conn_rec* connection, apr_sockaddr_
 
 // ---- the handshake
 
-/// While mod_ssl works, the connection is one to the lender: it finds the certificate for the name that the client asks for (SNI) among the virtual
-/// hosts of the lender's address, not among ours, which have no TLS.
+/// While mod_ssl works, the connection is one to the lender: the certificate for the name that the client asks for
+/// (SNI) is found among the virtual hosts of the lender's address, not among ours, which have no TLS.
 class TlsHandshake::AtLender {
 public:
     AtLender(conn_rec* connection, const TlsLender* lender)
@@ -120,7 +121,7 @@ TlsHandshake::TlsHandshake(conn_rec* connection) : connection_(connection), noth
 
 std::unique_ptr<TlsHandshake> TlsHandshake::prepare(conn_rec* connection, const TlsLender& lender) {
     auto* const hook = mod_ssl_hook();
-    if (hook == nullptr) return nullptr;
+    if (hook == nullptr || !has_tls_context(lender.face())) return nullptr;
     {
         const AtLender scope(connection, &lender);
         hook(connection, ap_get_conn_socket(connection));
@@ -134,7 +135,14 @@ std::unique_ptr<TlsHandshake> TlsHandshake::prepare(conn_rec* connection, const 
     return nullptr;
 }
 
+bool TlsHandshake::has_own_settings() const {
+    const server_rec* const own = lender_ != nullptr ? lender_->face() : connection_->base_server;
+    return is_in_context_of(ssl_object_of(connection_), own);
+}
+
 TlsHandshake::State TlsHandshake::advance() {
+    is_hijacked_ = !has_own_settings();
+    if (is_hijacked_) return State::failed;
     if (first_octet_ < 0) {
         apr_os_sock_t descriptor = -1;
         unsigned char octet = 0;
@@ -149,10 +157,12 @@ TlsHandshake::State TlsHandshake::advance() {
     if (APR_STATUS_IS_EAGAIN(status_)) return State::again;
     // A client that does not speak TLS at all is no error to mod_ssl, which steps aside then: it would like to tell a browser so.
     if (status_ != APR_SUCCESS || variable(connection_->pool, "SSL_PROTOCOL").empty()) return State::failed;
-    return State::done;
+    is_hijacked_ = !has_own_settings();
+    return is_hijacked_ ? State::failed : State::done;
 }
 
 std::string_view TlsHandshake::why() const noexcept {
+    if (is_hijacked_) return "the settings for TLS are not those of this server";
     if (first_octet_ >= 0 && first_octet_ != handshake_record) return "the client does not speak TLS";
     if (APR_STATUS_IS_EOF(status_) || APR_STATUS_IS_ECONNRESET(status_) || APR_STATUS_IS_EPIPE(status_)) return "the client has closed the connection";
     return "client and server did not agree (LogLevel ssl:info tells about what)";

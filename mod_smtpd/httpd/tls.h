@@ -3,6 +3,7 @@
 ///
 /// mod_ssl encrypts the connections of virtual hosts with `SSLEngine on`. For STARTTLS its pre_connection hook is called in the middle of a
 /// connection, as if that belonged to such a virtual host, which so lends its certificate, and with it all its other settings.
+/// In either case these are the settings of one server, whatever name the client asks for (tls_context.h).
 #pragma once
 
 #include "httpd/apache.h"
@@ -30,7 +31,8 @@ public:
     TlsLender(const server_rec& lender, const server_rec& borrower);
 
     std::string name() const { return host_->server_hostname != nullptr ? host_->server_hostname : ""; }
-    /// The lender, as mod_ssl gets to see it.
+    const server_rec* host() const noexcept { return host_; }
+    /// The lender, as mod_ssl gets to see it: with settings of its own (tls_context.h), and the borrower's log.
     server_rec* face() const noexcept { return &face_; }
     /// The address at which a client would have spoken to the lender; `storage` is where it is put together.
     apr_sockaddr_t* address_for(const conn_rec* connection, apr_sockaddr_t& storage) const noexcept;
@@ -58,11 +60,13 @@ public:
 
 private:
     class AtLender;
+    bool has_own_settings() const;
     std::string variable(apr_pool_t* pool, const char* name) const;
 
     conn_rec* const connection_;
     const TlsLender* lender_ = nullptr;
     apr_bucket_brigade* const nothing_;  ///< that the handshake gives us; one for all its steps, since the pool lives as long as the connection
+    bool is_hijacked_ = false;  ///< mod_ssl went by the settings of another server than ours
     int first_octet_ = -1;  ///< that the client sent; -1 = none yet
     apr_status_t status_ = APR_SUCCESS;
 };

@@ -85,6 +85,11 @@ std::vector<server_rec*> servers_with_tls(server_rec* main_server) {
     return out;
 }
 
+bool is_called(const server_rec* server, const char* name) {
+    if (server->server_hostname != nullptr && strcasecmp(server->server_hostname, name) == 0) return true;
+    return has_alias(server, name);
+}
+
 server_rec* find_by_name(const std::vector<server_rec*>& servers, const char* name) {
     const auto is_named = [name](const server_rec* server) { return server->server_hostname != nullptr && strcasecmp(server->server_hostname, name) == 0; };
     auto found = std::find_if(servers.begin(), servers.end(), is_named);

@@ -14,6 +14,8 @@ namespace smtpd::httpd {
 
 /// The virtual hosts with `SSLEngine on`, in the order of the configuration; once that is being checked, or later.
 std::vector<server_rec*> servers_with_tls(server_rec* main_server);
+/// Whether that is its ServerName or one of its ServerAliases.
+bool is_called(const server_rec* server, const char* name);
 /// The first of these that goes by that name, by its ServerName rather than by a ServerAlias; null when there is none.
 server_rec* find_by_name(const std::vector<server_rec*>& servers, const char* name);
 

@@ -60,6 +60,40 @@ class Authority(Certificate):
                 "-days", days, "-extfile", extensions, "-out", issued.certificate)
         return issued
 
+    def subordinate(self, folder, name="Subordinate"):
+        """An authority for which this one vouches. Its certificate follows those that it issues, in the same file."""
+        folder.mkdir()
+        made = Subordinate.__new__(Subordinate)
+        Certificate.__init__(made, folder / "ca.pem", folder / "ca-key.pem")
+        made.folder, made._issued = folder, 0
+        extensions, request = folder / "ca.ext", folder / "ca.csr"
+        extensions.write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n")
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
+                "-keyout", made.key, "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self.key, "-set_serial", "77",
+                "-days", "2", "-extfile", extensions, "-out", made.certificate)
+        return made
+
+    def revoke(self, *certificates):
+        """The file of a list that has these."""
+        database, settings, revoked = self.folder / "index", self.folder / "revoke.cnf", self.folder / "crl.pem"
+        database.write_text("")
+        settings.write_text(f"[ca]\ndefault_ca = here\n[here]\ndatabase = {database}\n"
+                            "default_md = sha256\ndefault_crl_days = 2\n")
+        ours = ("ca", "-config", settings, "-cert", self.certificate, "-keyfile", self.key)
+        for certificate in certificates:
+            openssl(*ours, "-revoke", certificate.certificate)
+        openssl(*ours, "-gencrl", "-out", revoked)
+        return revoked
+
+
+class Subordinate(Authority):
+    def issue(self, *names, **more):
+        issued = super().issue(*names, **more)
+        with issued.certificate.open("a") as file:
+            file.write(self.certificate.read_text())
+        return issued
+
 
 def lines(certificate):
     return f'SSLEngine on\nSSLCertificateFile "{certificate.certificate}"\nSSLCertificateKeyFile "{certificate.key}"'
@@ -77,6 +111,10 @@ def client_context(authority, own=None):
 SESSION_CACHE = 'SSLSessionCache "shmcb:@root@/cache(512000)"'
 
 
+def needs_module(name):
+    if not (pathlib.Path(smtpd_env.BUILD["httpd_modules"]) / f"mod_{name}.so").is_file():
+        pytest.skip(f"this httpd has no mod_{name}")
+
+
 def needs_mod_ssl():
-    if not (pathlib.Path(smtpd_env.BUILD["httpd_modules"]) / "mod_ssl.so").is_file():
-        pytest.skip("this httpd has no mod_ssl")
+    needs_module("ssl")
