@@ -75,6 +75,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/program.cc \
 	mod_smtpd/support/random.cc \
 	mod_smtpd/support/random.h \
+	mod_smtpd/support/reaper.cc \
+	mod_smtpd/support/reaper.h \
 	mod_smtpd/support/secret.cc \
 	mod_smtpd/support/shared_poll.cc \
 	mod_smtpd/support/shared_poll.h \

@@ -128,6 +128,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/key_counts_test.cc \
 	tests/unit/support/keyed_hash_test.cc \
 	tests/unit/support/program_test.cc \
+	tests/unit/support/reaper_test.cc \
 	tests/unit/support/shared_poll_test.cc \
 	tests/unit/support/secret_test.cc \
 	tests/unit/support/strings_test.cc \

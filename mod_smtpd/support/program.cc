@@ -1,6 +1,8 @@
 /// program.cc: see program.h.
 #include <smtpd/program.h>
 
+#include "support/reaper.h"
+
 #include <smtpd/format.h>
 
 #include <algorithm>
@@ -23,7 +25,8 @@ static_assert(std::is_same_v<pid_t, int>, "program.h does without the headers of
 /// What is done in the new process before the program runs.
 class Preparation {
 public:
-    explicit Preparation(const std::vector<std::pair<int, int>>& descriptors) {
+    explicit Preparation(const Program::Start& how) {
+        const auto& descriptors = how.descriptors;
         posix_spawn_file_actions_init(&actions_);
         posix_spawnattr_init(&attributes_);
         int last = STDERR_FILENO;
@@ -40,7 +43,8 @@ public:
         sigemptyset(&none);
         posix_spawnattr_setsigdefault(&attributes_, &all);
         posix_spawnattr_setsigmask(&attributes_, &none);
-        posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+        posix_spawnattr_setflags(&attributes_, static_cast<short>(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+                                                                  (how.own_group ? POSIX_SPAWN_SETPGROUP : 0)));
     }
     ~Preparation() {
         posix_spawnattr_destroy(&attributes_);
@@ -65,17 +69,31 @@ private:
     posix_spawnattr_t attributes_;
 };
 
-int reap(pid_t process) {
+/// Programs that were to be ended and run on. With that many, no more are started: somebody else would have to end
+/// them.
+constexpr std::size_t most_unkilled = 64;
+
+/// What waitpid() tells of a process that has ended. Without an answer (somebody ignores SIGCHLD) nothing is known,
+/// which is not a status of 0.
+Result<int> status_of_ended(pid_t process) {
     int status = 0;
-    while (waitpid(process, &status, 0) < 0 && errno == EINTR) continue;
-    return status;
+    for (;;) {
+        const pid_t ended = waitpid(process, &status, 0);
+        if (ended == process) return status;
+        if (errno != EINTR) return os_error("the program's exit status is lost", errno);
+    }
 }
 
 }  // namespace
 
 Result<Program> Program::start(const Start& how) {
+    if (support::reaper().unkilled() >= most_unkilled)
+        return Error{ErrorCode::unavailable,
+                     format_text("cannot start {}: {} programs that were to be ended are still running", how.words[0],
+                                 most_unkilled),
+                     0};
     Program program;
-    if (const int status = Preparation(how.descriptors).spawn(program.process_, how.words, how.environment); status != 0) {
+    if (const int status = Preparation(how).spawn(program.process_, how.words, how.environment); status != 0) {
         program.process_ = -1;
         return os_error("cannot start " + how.words[0], status);
     }
@@ -83,9 +101,7 @@ Result<Program> Program::start(const Start& how) {
 }
 
 Program::~Program() {
-    if (process_ <= 0) return;
-    kill(process_, SIGKILL);
-    reap(process_);
+    if (process_ > 0) support::reaper().end(process_);
 }
 
 Result<int> Program::wait_until(std::chrono::steady_clock::time_point deadline) {
@@ -97,13 +113,15 @@ Result<int> Program::wait_until(std::chrono::steady_clock::time_point deadline) 
         pollfd wait{news.get(), POLLIN, 0};
         if (poll(&wait, 1, static_cast<int>(std::min<std::chrono::milliseconds::rep>(left, 60'000))) > 0) break;
     }
-    const int status = reap(std::exchange(process_, -1));
-    if (!WIFEXITED(status)) return Error{ErrorCode::unavailable, format_text("the program was ended by signal {}", WTERMSIG(status)), 0};
-    return WEXITSTATUS(status);
+    const auto status = status_of_ended(std::exchange(process_, -1));
+    if (!status) return status.error();
+    if (!WIFEXITED(*status))
+        return Error{ErrorCode::unavailable, format_text("the program was ended by signal {}", WTERMSIG(*status)), 0};
+    return WEXITSTATUS(*status);
 }
 
 void Program::let_go() noexcept {
-    if (process_ > 0) waitpid(std::exchange(process_, -1), nullptr, WNOHANG);
+    if (process_ > 0) support::reaper().await(std::exchange(process_, -1));
 }
 
 Result<std::pair<FileDescriptor, FileDescriptor>> make_pipe() {

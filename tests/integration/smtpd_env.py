@@ -135,6 +135,17 @@ def children_of(pid):
         return []
 
 
+def programs_of(pid):
+    """{process: state} of the children of all threads of a process; Z is a zombie."""
+    found = {}
+    for listed in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in listed.read_text().split():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    found[int(child)] = pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+    return found
+
+
 def resident_memory(pid):
     """Octets of memory of a process that are its own (anonymous, resident)."""
     match = re.search(r"^RssAnon:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)

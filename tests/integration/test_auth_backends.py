@@ -6,10 +6,13 @@ import hmac
 import os
 import pathlib
 import re
+import shutil
+import signal
 import sqlite3
 import ssl
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -208,6 +211,35 @@ def test_checkpassword_is_run(make_server, mpm):
     assert outcome(smtp.port, "joe", "secret") == 235
     assert outcome(smtp.port, "joe", "wrong") == 535
     assert outcome(smtp.port, "down", "secret") == 454
+
+
+@pytest.mark.skipif(not smtpd_env.is_root(), reason="only root can make a program that the server's user may not kill")
+def test_a_checkpassword_that_may_not_be_killed_delays_nobody(make_server, mpm):
+    """As behind sudo: it runs as root, and the server's user gets EPERM. The reply comes when the time is over, and in
+    the end there is no zombie."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("there is no setpriv")
+    server = make_server(mpm, threads=4)
+    as_root = server.root / "as_root"
+    shutil.copy(setpriv, as_root)
+    as_root.chmod(0o4755)
+    program = server.root / "checkpw"
+    program.write_text(f"#!/bin/sh\nexec {as_root} --reuid=0 --regid=0 --clear-groups sleep 30\n")
+    program.chmod(0o755)
+    options = f'checkpw="{program}" true=/bin/true timeout=1s'
+    smtp = server.smtp(f"SmtpPlugin auth/auth_checkpassword {options}\n{PLUGINS}", CLEAR)
+    server.expect_log("did not end in time")
+    server.start()
+    began = time.monotonic()
+    assert outcome(smtp.port, "joe", "secret") == 454
+    assert time.monotonic() - began < 8
+    running = {process for child in server.children() for process in smtpd_env.programs_of(child)}
+    assert len(running) == 1, "the program was killed after all: the test shows nothing"
+    os.kill(running.pop(), signal.SIGKILL)
+    def is_clean():
+        return not any(smtpd_env.programs_of(child) for child in server.children())
+    smtpd_env.wait_until(is_clean, 10, "a zombie is left")
 
 
 # --- SCRAM-SHA-256-PLUS, from Python's own ssl module ---

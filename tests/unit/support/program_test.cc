@@ -4,6 +4,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <csignal>
+#include <sstream>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -22,6 +23,8 @@ class ProgramTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(it_ignores_no_signals);
     CPPUNIT_TEST(who_takes_too_long_is_ended_with_its_owner);
     CPPUNIT_TEST(who_is_let_go_goes_on);
+    CPPUNIT_TEST(a_lost_status_is_an_error);
+    CPPUNIT_TEST(it_has_a_process_group_of_its_own_where_that_is_wanted);
     CPPUNIT_TEST_SUITE_END();
 
     static std::chrono::steady_clock::time_point in(milliseconds time) { return std::chrono::steady_clock::now() + time; }
@@ -66,6 +69,21 @@ public:
         CPPUNIT_ASSERT_EQUAL(0, *program->wait_until(in(milliseconds(20'000))));
     }
 
+    void it_has_a_process_group_of_its_own_where_that_is_wanted() {
+        for (const bool own : {false, true}) {
+            auto output = make_pipe();
+            auto program = Program::start({.words = shell("cut -d ' ' -f 5 /proc/$$/stat; echo $$"),
+                                           .descriptors = {{output->second.get(), 1}},
+                                           .own_group = own});
+            output->second.close();
+            std::istringstream text(all_of(output->first));
+            pid_t group = 0, process = 0;
+            text >> group >> process;
+            CPPUNIT_ASSERT_EQUAL(own ? process : getpgrp(), group);
+            CPPUNIT_ASSERT_EQUAL(0, *program->wait_until(in(milliseconds(20'000))));
+        }
+    }
+
     void it_ignores_no_signals() {
         const auto before = signal(SIGPIPE, SIG_IGN);
         auto program = Program::start({.words = shell("kill -PIPE $$; exit 3")});
@@ -94,6 +112,17 @@ public:
         CPPUNIT_ASSERT(write_all(input->second.get(), "still here"));
         input->second.close();
         CPPUNIT_ASSERT_EQUAL(string("still here"), all_of(output->first));
+    }
+
+    /// Where SIGCHLD is ignored the system keeps no status. That must not look like 0, which for a checker of passwords
+    /// means that the password is right.
+    void a_lost_status_is_an_error() {
+        const auto before = signal(SIGCHLD, SIG_IGN);
+        auto program = Program::start({.words = shell("sleep 0.2; exit 1")});
+        const auto ended = program->wait_until(in(milliseconds(20'000)));
+        signal(SIGCHLD, before);
+        CPPUNIT_ASSERT(!ended);
+        CPPUNIT_ASSERT_EQUAL(string("the program's exit status is lost: No child processes"), ended.error().what);
     }
 };
 
