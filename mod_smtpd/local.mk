@@ -21,6 +21,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/ip.h \
 	mod_smtpd/include/smtpd/known_notes.h \
 	mod_smtpd/include/smtpd/log.h \
+	mod_smtpd/include/smtpd/log_queue.h \
 	mod_smtpd/include/smtpd/message.h \
 	mod_smtpd/include/smtpd/notes.h \
 	mod_smtpd/include/smtpd/options.h \
@@ -69,6 +70,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/keyed_hash.cc \
 	mod_smtpd/support/keyed_hash.h \
 	mod_smtpd/support/log.cc \
+	mod_smtpd/support/log_queue.cc \
+	mod_smtpd/support/log_queues.h \
 	mod_smtpd/support/pattern.cc \
 	mod_smtpd/support/process_mutex.cc \
 	mod_smtpd/support/process_mutex.h \

@@ -5,6 +5,8 @@
 #include "httpd/mpm_event.h"
 #include "httpd/stores.h"
 
+#include "support/log_queues.h"
+
 namespace smtpd::httpd {
 namespace {
 
@@ -12,6 +14,17 @@ Child* the_child = nullptr;  // set and cleared with the child's pool
 
 support::Waker::Report report_to(const server_rec* server) {
     return [server](const std::exception_ptr& fault) { guard(server, "a task of the child", 0, [&fault]() -> int { std::rethrow_exception(fault); }); };
+}
+
+/// Registered first, so it runs last, when no session is left that could log.
+void finish_logs_with(apr_pool_t* pool) {
+    apr_pool_cleanup_register(
+        pool, nullptr,
+        [](void*) noexcept -> apr_status_t {
+            support::stop_log_queues();
+            return APR_SUCCESS;
+        },
+        apr_pool_cleanup_null);
 }
 
 }  // namespace
@@ -96,6 +109,7 @@ support::Heartbeat& heartbeat() noexcept {
 void start_child(apr_pool_t* pool, server_rec* main_server) noexcept {
     guard(main_server, "child_init", 0, [&] {
         bool any = false;
+        finish_logs_with(pool);
         start_stores(pool, main_server);
         for (server_rec* record = main_server; record != nullptr; record = record->next)
             if (Server* server = config_of(record).runtime) {

@@ -26,6 +26,17 @@ Result<void> make_folders(const std::string& path, mode_t mode) {
 /// Whoever may read (write) a file's content may enter its folder.
 constexpr mode_t folder_mode(unsigned mode) { return (mode | (mode & 0444) >> 2) & 0777; }
 
+Result<FileDescriptor> open_to_append(const std::string& path, unsigned mode, int further_flags) {
+    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | further_flags;
+    FileDescriptor file(::open(path.c_str(), flags, mode));
+    if (!file && errno == ENOENT) {
+        if (auto made = make_folders(path, folder_mode(mode)); !made) return made.error();
+        file = FileDescriptor(::open(path.c_str(), flags, mode));
+    }
+    if (!file) return os_error("cannot open " + path, errno);
+    return file;
+}
+
 }  // namespace
 
 FileDescriptor::~FileDescriptor() { close(); }
@@ -66,15 +77,10 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
     }
 }
 
-Result<FileDescriptor> open_for_append(const std::string& path, unsigned mode) {
-    constexpr int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY;
-    FileDescriptor file(::open(path.c_str(), flags, mode));
-    if (!file && errno == ENOENT) {
-        if (auto made = make_folders(path, folder_mode(mode)); !made) return made.error();
-        file = FileDescriptor(::open(path.c_str(), flags, mode));
-    }
-    if (!file) return os_error("cannot open " + path, errno);
-    return file;
+Result<FileDescriptor> open_for_append(const std::string& path, unsigned mode) { return open_to_append(path, mode, 0); }
+
+Result<FileDescriptor> open_for_append_at_once(const std::string& path, unsigned mode) {
+    return open_to_append(path, mode, O_NONBLOCK);
 }
 
 std::string local_time(const std::string& pattern, std::chrono::system_clock::time_point when) {

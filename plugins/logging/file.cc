@@ -1,33 +1,52 @@
 /// logging/file: log lines in a file of their own, or into a program.
 ///
-/// Appends each line up to a level: `<time> <host>[<process>]: [<session>] (<hook>) <plugin>: <text>`. A line is one write, so that those
-/// of several processes do not mix. A line that cannot be written goes to the server's own log.
+/// Appends each line up to a level: `<time> <host>[<process>]: [<session>] (<hook>) <plugin>: <text>`. A line is one
+/// write, so that those of several processes do not mix. A line that cannot be written goes to the server's own log.
 ///
 /// ## The file
 ///
-/// The name is a pattern for strftime, and `%i` is the id of the session, which makes a file for each. When the name changes, the next line
-/// goes to the new file; with `nosplit` a session's lines stay in the file that was right when it began. With `reopen` the file is opened
-/// anew for each session, so that it may be moved away at any time; without it, a graceful restart of the server does that. Relative names
-/// are relative to the server's root; missing folders are made.
+/// The name is a pattern for strftime, and `%i` is the id of the session, which makes a file for each. When the name
+/// changes, the next line goes to the new file; with `nosplit` a session's lines stay in the file that was right when
+/// it began. With `reopen` the file is opened anew for each session, so that it may be moved away at any time; without
+/// it, a graceful restart of the server does that. Relative names are relative to the server's root; missing folders
+/// are made.
 ///
 ///     SmtpPlugin logging/file loglevel=info /var/log/smtpd/%Y-%m-%d
 ///     SmtpPlugin logging/file loglevel=debug nosplit /var/log/smtpd/sessions/%i
 ///
+/// A name may be that of a named pipe (FIFO). While nobody reads it, lines wait as they do for a slow reader.
+///
 /// ## A program
 ///
-/// A name that begins with `|` is a command, run by /bin/sh in each serving process when its first line comes, with the lines as its input.
-/// The command comes from the configuration only; nothing is put into it. When it ends it is started again, at most once a second. Where it
-/// does not read, a line waits for a second at most.
+/// A name that begins with `|` is a command, run by /bin/sh in each serving process when its first line comes, with the
+/// lines as its input. The command comes from the configuration only; nothing is put into it. When it ends it is
+/// started again, at most once a second; meanwhile lines go to the server's own log.
 ///
 ///     SmtpPlugin logging/file "|/usr/bin/multilog t /var/log/smtpd"
 ///
+/// ## Mail never waits for the log
+///
+/// Lines go through a queue, and a thread of each serving process writes them. Where a program, a named pipe or a disk
+/// takes no lines, the queue grows to the size that `queue` says (of memory, in each process); what comes then is
+/// dropped and counted. The server's own log tells when that begins (SMTPD0070), and how many lines were dropped when
+/// the reader is back (SMTPD0071), which the log itself tells too: `4711 lines were dropped`. Warnings and worse are in
+/// the server's log in any case.
+///
+/// When a process ends (stop, restart, MaxConnectionsPerChild), it writes first what is in its queue, and gives up only
+/// if nothing was taken for two seconds (SMTPD0072). A process that crashes or is killed loses its queue, which is a
+/// few lines unless the reader is slow. Lines in a file are not forced to the disk: when the machine crashes, those of
+/// the last half minute or so may be lost.
+///
 /// ## Differences from qpsmtpd
 ///
-/// The session's id is known to all of its lines. `tsformat` replaces the time's form, which is that of ctime() without it, as there.
+/// The session's id is known to all of its lines. `tsformat` replaces the time's form, which is that of ctime() without
+/// it, as there.
 ///
 /// ## Limits
 ///
-/// Writing to a command relies on the server ignoring SIGPIPE, as httpd does. Of files with `%i`, 100 are held open at a time.
+/// Of files with `%i`, 100 are held open at a time. A process that ends waits for a write to a disk that hangs.
+#include <smtpd/files.h>
+#include <smtpd/log_queue.h>
 #include <smtpd/plugin.h>
 #include <smtpd/program.h>
 
@@ -36,19 +55,21 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 namespace smtpd::plugins {
 namespace {
 
-using TimePoint = std::chrono::system_clock::time_point;
+using WallTime = LogQueue::WallTime;
+using Patience = LogQueue::Patience;
 
 constexpr unsigned file_mode = 0640;
 constexpr std::size_t most_files = 100;
-constexpr std::chrono::seconds patience{1};
+constexpr std::chrono::seconds time_between_starts{1};
+constexpr std::chrono::milliseconds time_between_openings{100};
 
 /// A command that is running, with a pipe to its input; its end is closed with its owner.
 class Command {
@@ -57,7 +78,10 @@ public:
         auto pipe = make_pipe();
         if (!pipe) return;
         auto program = Program::start({.words = {"/bin/sh", "-c", command},
-                                       .descriptors = {{pipe->first.get(), STDIN_FILENO}, {STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}}});
+                                       .descriptors = {{pipe->first.get(), STDIN_FILENO},
+                                                       {STDOUT_FILENO, STDOUT_FILENO},
+                                                       {STDERR_FILENO, STDERR_FILENO}},
+                                       .own_group = true});
         if (!program) return;
         program_.emplace(std::move(*program));
         input_ = std::move(pipe->second);
@@ -71,21 +95,155 @@ public:
     Command& operator=(const Command&) = delete;
 
     enum class Written { yes, no, ended };
-    Written write(std::string_view text) {
-        while (input_ && !text.empty()) {
-            const ssize_t written = ::write(input_.get(), text.data(), text.size());
-            if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
-            if (written > 0 || errno == EINTR) continue;
-            if (errno != EAGAIN) return Written::ended;
-            pollfd wait{input_.get(), POLLOUT, 0};
-            if (poll(&wait, 1, std::chrono::milliseconds(patience).count()) == 0) return Written::no;
-        }
-        return input_ ? Written::yes : Written::ended;
+    Written write(std::string_view text, Patience& patience) {
+        if (!input_) return Written::ended;
+        const auto written = patience.write(input_.get(), text);
+        if (written) return Written::yes;
+        return written.error().code == ErrorCode::timeout ? Written::no : Written::ended;
     }
 
 private:
     FileDescriptor input_;
     std::optional<Program> program_;
+};
+
+/// Lines as they are written.
+class LineFormat {
+public:
+    explicit LineFormat(std::string time_pattern) : time_pattern_(std::move(time_pattern)) {
+        char name[256] = "localhost";
+        gethostname(name, sizeof name - 1);
+        host_ = name;
+    }
+
+    std::string text_of(const LogQueue::Line& line) {
+        return format_text("{} {}[{}]: {}\n", time_text(line.when), host_, getpid(), line.line.to_string());
+    }
+
+private:
+    /// The time as it is written, made once a second.
+    const std::string& time_text(WallTime when) {
+        const auto second = std::chrono::floor<std::chrono::seconds>(when);
+        if (time_text_.empty() || second != time_text_second_) {
+            time_text_ = local_time(time_pattern_, when);
+            time_text_second_ = second;
+        }
+        return time_text_;
+    }
+
+    const std::string time_pattern_;
+    std::string host_;
+    std::string time_text_;
+    std::chrono::time_point<std::chrono::system_clock, std::chrono::seconds> time_text_second_;
+};
+
+/// Writes each line to the file that its target names.
+class FileWriter final : public LogQueue::Writer {
+public:
+    /// `keeps_several`: files are used in turn, and not one after the other.
+    FileWriter(std::string time_pattern, bool keeps_several)
+        : format_(std::move(time_pattern)),
+          keeps_several_(keeps_several) {}
+
+    /// By any thread: files are opened anew for lines that are added from now on.
+    void reopen() {
+        const std::lock_guard lock(mutex_);
+        reopens_ = true;
+    }
+    /// By any thread: nothing more is to come for that file.
+    void finish(std::string path) {
+        const std::lock_guard lock(mutex_);
+        finished_.push_back(std::move(path));
+    }
+
+    bool write(const LogQueue::Line& line, Patience& patience) override {
+        if (take_reopening()) files_.clear();
+        const std::string text = format_.text_of(line);
+        for (;;) {
+            auto file = open_file(line.target);
+            if (!file && file.error().os_status == ENXIO && patience.pause(time_between_openings))
+                continue;  // a named pipe that nobody reads
+            if (!file) return false;
+            const auto written = patience.write(*file, text);
+            if (written) return true;
+            if (written.error().os_status != EPIPE) return false;
+            files_.erase(line.target);
+        }
+    }
+
+    void idle() override {
+        std::vector<std::string> finished;
+        {
+            const std::lock_guard lock(mutex_);
+            finished.swap(finished_);
+        }
+        for (const auto& path : finished) files_.erase(path);
+    }
+
+private:
+    struct OpenFile {
+        FileDescriptor file;
+        std::uint64_t last_use = 0;
+    };
+
+    bool take_reopening() {
+        const std::lock_guard lock(mutex_);
+        return std::exchange(reopens_, false);
+    }
+
+    Result<int> open_file(const std::string& path) {
+        auto known = files_.find(path);
+        if (known == files_.end()) {
+            if (!keeps_several_) files_.clear();  // the others belong to a time that is over
+            if (files_.size() >= most_files) close_least_used();
+            auto file = open_for_append_at_once(path, file_mode);
+            if (!file) return file.error();
+            known = files_.emplace(path, OpenFile{std::move(*file)}).first;
+        }
+        known->second.last_use = ++uses_;
+        return known->second.file.get();
+    }
+
+    void close_least_used() {
+        const auto is_older = [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; };
+        files_.erase(std::min_element(files_.begin(), files_.end(), is_older));
+    }
+
+    LineFormat format_;
+    const bool keeps_several_;
+    std::map<std::string, OpenFile> files_;
+    std::uint64_t uses_ = 0;
+    std::mutex mutex_;  ///< guards what follows
+    bool reopens_ = false;
+    std::vector<std::string> finished_;
+};
+
+/// Writes lines to a program, which is started when it is needed.
+class CommandWriter final : public LogQueue::Writer {
+public:
+    CommandWriter(std::string time_pattern, std::string command)
+        : format_(std::move(time_pattern)),
+          command_line_(std::move(command)) {}
+
+    bool write(const LogQueue::Line& line, Patience& patience) override {
+        const std::string text = format_.text_of(line);
+        if (command_) {
+            const auto written = command_->write(text, patience);
+            if (written != Command::Written::ended) return written == Command::Written::yes;
+            command_.reset();
+        }
+        const auto now = std::chrono::steady_clock::now();
+        if (started_ && now - *started_ < time_between_starts) return false;
+        started_ = now;
+        command_ = std::make_unique<Command>(command_line_);
+        return command_->write(text, patience) == Command::Written::yes;
+    }
+
+private:
+    LineFormat format_;
+    const std::string command_line_;
+    std::unique_ptr<Command> command_;
+    std::optional<std::chrono::steady_clock::time_point> started_;
 };
 
 }  // namespace
@@ -97,6 +255,7 @@ public:
         bool nosplit = false;
         bool reopen = false;
         std::string tsformat = "%a %b %e %H:%M:%S %Y";
+        ByteCount queue{1 << 20};
         std::vector<std::string> path;
 
         static OptionTable table() {
@@ -104,38 +263,46 @@ public:
                     option("nosplit", &Options::nosplit, "keep a session's lines in the file in which it began").flag(),
                     option("reopen", &Options::reopen, "open the file anew for each session").flag(),
                     option("tsformat", &Options::tsformat, "form of the time in the lines, a pattern for strftime"),
-                    option("path", &Options::path, "the file, a pattern; or | and a command").positional(0).rest().required()};
+                    option("queue", &Options::queue,
+                           "memory for lines that wait to be written, in each process; beyond it lines are dropped")
+                        .range("16k", "1g"),
+                    option("path", &Options::path, "the file, a pattern; or | and a command")
+                        .positional(0)
+                        .rest()
+                        .required()};
         }
     };
 
-    LogToFile(Setup& setup, const Options& options)
-        : options_(options), clock_(setup.clock()), fallback_(setup.server_log()) {
+    LogToFile(Setup& setup, const Options& options) : options_(options), clock_(setup.clock()) {
         std::string path;
         for (const auto& word : options.path) path += (path.empty() ? "" : " ") + word;
-        if (path.starts_with('|'))
-            command_line_ = path.substr(1);
-        else
-            pattern_ = setup.path(path);
-        if (path.starts_with('|') && (options.nosplit || options.reopen))
+        const bool is_command = path.starts_with('|');
+        if (is_command && (options.nosplit || options.reopen))
             setup.error("\"nosplit\" and \"reopen\" are for files, not for a command");
+        if (!is_command) pattern_ = setup.path(path);
         names_sessions_ = has_session(pattern_);
-
-        char name[256] = "localhost";
-        gethostname(name, sizeof name - 1);
-        host_ = name;
-        auto& hooks = setup.hooks;
-        hooks.logging.add(options.loglevel, [this](const LogLine& line) { write(line); });
-        if (options.nosplit || options.reopen)
-            hooks.pre_connection.observe(Priority::first, [this](const PreConnectionHook& hook) { begin_session(hook.connection.id()); });
-        if (options.nosplit || names_sessions_)
-            hooks.post_connection.observe(Priority::last, [this](const PostConnectionHook& hook) { end_session(hook.connection.id()); });
+        if (is_command) writer_ = std::make_unique<CommandWriter>(options.tsformat, path.substr(1));
+        else writer_ = make_file_writer();
+        queue_.emplace(setup.instance(), *writer_, setup.server_log(), options.queue);
+        add_hooks(setup.hooks);
     }
 
+    void child_start() override { queue_->start(); }
+
 private:
-    struct OpenFile {
-        FileDescriptor file;
-        std::uint64_t last_use = 0;
-    };
+    std::unique_ptr<FileWriter> make_file_writer() {
+        auto made = std::make_unique<FileWriter>(options_.tsformat, names_sessions_ || options_.nosplit);
+        files_ = made.get();
+        return made;
+    }
+
+    void add_hooks(Hooks& hooks) {
+        hooks.logging.add(options_.loglevel, [this](const LogLine& line) { write(line); });
+        if (options_.nosplit || options_.reopen)
+            hooks.pre_connection.observe(Priority::first, [this](const PreConnectionHook& hook) { begin_session(hook.connection.id()); });
+        if (options_.nosplit || names_sessions_)
+            hooks.post_connection.observe(Priority::last, [this](const PostConnectionHook& hook) { end_session(hook.connection.id()); });
+    }
 
     /// Whether the pattern has a %i (and not %%i).
     static bool has_session(std::string_view pattern) {
@@ -145,29 +312,12 @@ private:
     }
 
     void write(const LogLine& line) {
-        const std::lock_guard lock(mutex_);
-        const TimePoint now = clock_.wall();
-        const std::string text = format_text("{} {}[{}]: {}\n", time_text(now), host_, getpid(), line.to_string());
-        if (!(command_line_.empty() ? write_to_file(line.session, now, text) : write_to_command(text))) fallback_.write(line);
+        const auto now = clock_.wall();
+        queue_->add(now, line, files_ != nullptr ? path_of(line.session, now) : std::string());
     }
 
-    /// The time as it is written, made once a second.
-    const std::string& time_text(TimePoint now) {
-        const auto second = std::chrono::floor<std::chrono::seconds>(now);
-        if (time_text_.empty() || second != time_text_second_) {
-            time_text_ = local_time(options_.tsformat, now);
-            time_text_second_ = second;
-        }
-        return time_text_;
-    }
-
-    bool write_to_file(std::string_view session, TimePoint now, const std::string& text) {
-        auto* file = open_file(path_of(session, now));
-        return file && bool(write_all(file->file.get(), text));
-    }
-
-    std::string path_of(std::string_view session, TimePoint now) const {
-        if (const auto began = session_began_.find(session); options_.nosplit && began != session_began_.end()) now = began->second;
+    std::string path_of(std::string_view session, WallTime now) {
+        if (options_.nosplit) now = beginning_of(session).value_or(now);
         if (!names_sessions_) return local_time(pattern_, now);
         std::string pattern;
         for (std::size_t i = 0; i < pattern_.size(); ++i) {
@@ -182,65 +332,34 @@ private:
         return local_time(pattern, now);
     }
 
-    OpenFile* open_file(const std::string& path) {
-        auto known = files_.find(path);
-        if (known == files_.end()) {
-            // Without sessions or days that overlap only one file is in use; the others belong to a time that is over.
-            if (!names_sessions_ && !options_.nosplit) files_.clear();
-            if (files_.size() >= most_files) close_least_used();
-            auto file = open_for_append(path, file_mode);
-            if (!file) return nullptr;
-            known = files_.emplace(path, OpenFile{std::move(*file)}).first;
-        }
-        known->second.last_use = ++uses_;
-        return &known->second;
-    }
-
-    void close_least_used() {
-        const auto is_older = [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; };
-        files_.erase(std::min_element(files_.begin(), files_.end(), is_older));
-    }
-
-    bool write_to_command(const std::string& text) {
-        if (command_) {
-            const auto written = command_->write(text);
-            if (written != Command::Written::ended) return written == Command::Written::yes;
-            command_.reset();
-        }
-        if (started_ && clock_.now() - *started_ < patience) return false;
-        started_ = clock_.now();
-        command_ = std::make_unique<Command>(command_line_);
-        return command_->write(text) == Command::Written::yes;
+    std::optional<WallTime> beginning_of(std::string_view session) {
+        const std::lock_guard lock(mutex_);
+        const auto began = session_began_.find(session);
+        return began != session_began_.end() ? std::optional(began->second) : std::nullopt;
     }
 
     void begin_session(const std::string& id) {
+        if (options_.reopen) files_->reopen();
+        if (!options_.nosplit) return;
         const std::lock_guard lock(mutex_);
-        if (options_.nosplit) session_began_.emplace(id, clock_.wall());
-        if (options_.reopen) files_.clear();
+        session_began_.emplace(id, clock_.wall());
     }
 
     void end_session(const std::string& id) {
+        if (names_sessions_) files_->finish(path_of(id, clock_.wall()));
         const std::lock_guard lock(mutex_);
-        if (names_sessions_) files_.erase(path_of(id, clock_.wall()));
         session_began_.erase(id);
     }
 
     const Options options_;
     const Clock& clock_;
-    LogSink& fallback_;
-    std::string command_line_;
     std::string pattern_;
-    std::string host_;
     bool names_sessions_ = false;
-
+    FileWriter* files_ = nullptr;  ///< the writer, unless there is a command
     std::mutex mutex_;
-    std::string time_text_;
-    std::chrono::time_point<std::chrono::system_clock, std::chrono::seconds> time_text_second_;
-    std::map<std::string, OpenFile> files_;
-    std::uint64_t uses_ = 0;
-    std::map<std::string, TimePoint, std::less<>> session_began_;  ///< nosplit
-    std::unique_ptr<Command> command_;
-    std::optional<MonotonicTime> started_;
+    std::map<std::string, WallTime, std::less<>> session_began_;  ///< nosplit
+    std::unique_ptr<LogQueue::Writer> writer_;
+    std::optional<LogQueue> queue_;
 };
 
 }  // namespace smtpd::plugins

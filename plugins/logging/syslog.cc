@@ -1,14 +1,15 @@
 /// logging/syslog: log lines to the system's log.
 ///
-/// Sends each line up to a level as one datagram in syslog's form (RFC 3164): `<priority>Mon dd hh:mm:ss ident[process]: text`. It speaks
-/// to the log daemon by itself, because syslog(3) has one identity for the whole process, which belongs to httpd. When the daemon was
-/// restarted, the next line finds it again; a line that cannot be sent goes to the server's own log.
+/// Sends each line up to a level as one datagram in syslog's form (RFC 3164): `<priority>Mon dd hh:mm:ss
+/// ident[process]: text`. It speaks to the log daemon by itself, because syslog(3) has one identity for the whole
+/// process, which belongs to httpd. When the daemon was restarted, the next line finds it again; a line that cannot be
+/// sent goes to the server's own log.
 ///
 /// ## Options
 ///
-/// `priority` gives all lines one priority; without it each has the one of its level. `logsock` names ways to the daemon, tried in this
-/// order: `native` or `unix` (the socket /dev/log), `udp` (port 514 of 127.0.0.1), or the path of another socket. Several words, or several
-/// separated by commas.
+/// `priority` gives all lines one priority; without it each has the one of its level. `logsock` names ways to the
+/// daemon, tried in this order: `native` or `unix` (the socket /dev/log), `udp` (port 514 of 127.0.0.1), or the path of
+/// another socket. Several words, or several separated by commas.
 ///
 ///     SmtpPlugin logging/syslog loglevel=info facility=mail ident=mx1
 ///
@@ -16,23 +17,26 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `ident` is `smtpd` unless you say so. Of Perl's mechanisms for `logsock`, tcp, stream, pipe, console, inet and eventlog are not known.
+/// `ident` is `smtpd` unless you say so. Of Perl's mechanisms for `logsock`, tcp, stream, pipe, console, inet and
+/// eventlog are not known.
 ///
 /// ## Limits
 ///
-/// A line is cut after 1000 octets. A daemon that does not read is waited for 100 ms for each line.
+/// A line is cut after 1000 octets. Mail never waits for the daemon: lines go through a queue of the size that `queue`
+/// says (of memory, in each process), and a thread sends them. What comes while the queue is full is dropped and
+/// counted, as with logging/file, whose page tells about warnings in the server's log and about the end of a process.
 #include <smtpd/files.h>
+#include <smtpd/log_queue.h>
 #include <smtpd/plugin.h>
 
 #include <cerrno>
 #include <cstring>
 #include <ctime>
-#include <mutex>
+#include <optional>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -40,7 +44,6 @@ namespace smtpd::plugins {
 namespace {
 
 constexpr std::size_t longest_text = 1000;
-constexpr timeval patience{0, 100000};
 constexpr std::uint16_t syslog_port = 514;
 
 struct Facility {
@@ -54,9 +57,8 @@ constexpr Facility facilities[] = {{"kern", 0},    {"user", 1},    {"mail", 2}, 
 
 /// A socket that is connected to the daemon.
 FileDescriptor connect_to(const sockaddr* address, socklen_t size) {
-    FileDescriptor socket(::socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    FileDescriptor socket(::socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket || connect(socket.get(), address, size) != 0) return {};
-    setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     return socket;
 }
 
@@ -85,6 +87,51 @@ std::string timestamp(std::chrono::system_clock::time_point when) {
     return std::string(months[parts.tm_mon]) + local_time(" %e %H:%M:%S", when);
 }
 
+/// Sends each line as a datagram.
+class DatagramWriter final : public LogQueue::Writer {
+public:
+    struct Form {
+        std::string ident;
+        int facility = 0;
+        std::optional<LogLevel> priority;  ///< of all lines; none: each line's own
+    };
+
+    /// The ways to the daemon: "udp", or the path of a socket.
+    DatagramWriter(Form form, std::vector<std::string> ways) : form_(std::move(form)), ways_(std::move(ways)) {}
+
+    bool write(const LogQueue::Line& line, LogQueue::Patience& patience) override {
+        const std::string text = text_of(line);
+        if (send(text, patience)) return true;
+        socket_ = {};
+        for (const auto& way : ways_) {
+            socket_ = way == "udp" ? connect_to_local_udp() : connect_to_path(way);
+            if (send(text, patience)) return true;
+        }
+        return false;
+    }
+
+private:
+    std::string text_of(const LogQueue::Line& line) const {
+        const int severity =
+            std::min(static_cast<int>(form_.priority.value_or(line.line.level)), static_cast<int>(LogLevel::debug));
+        return format_text("<{}>{} {}[{}]: {}", form_.facility * 8 + severity, timestamp(line.when), form_.ident,
+                           getpid(), std::string_view(line.line.to_string()).substr(0, longest_text));
+    }
+
+    bool send(std::string_view text, LogQueue::Patience& patience) const {
+        while (socket_) {
+            if (::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) >= 0) return true;
+            if (errno == EINTR) continue;
+            if ((errno != EAGAIN && errno != ENOBUFS) || !patience.until_writable(socket_.get())) return false;
+        }
+        return false;
+    }
+
+    const Form form_;
+    const std::vector<std::string> ways_;
+    FileDescriptor socket_;
+};
+
 }  // namespace
 
 class LogToSyslog final : public Plugin {
@@ -95,6 +142,7 @@ public:
         std::string ident = "smtpd";
         int facility = 2;
         std::vector<std::string> logsock = {"native"};
+        ByteCount queue{1 << 20};
 
         static OptionTable table() {
             std::vector<std::pair<std::string, int>> names;
@@ -106,16 +154,22 @@ public:
                     option("priority", &Options::priority, "one priority for all lines, named like a level"),
                     option("ident", &Options::ident, "the program's name in the lines"),
                     option("facility", &Options::facility, "syslog's facility").choices(std::move(names)),
-                    option("logsock", &Options::logsock, "native, unix, udp, or the path of a socket")};
+                    option("logsock", &Options::logsock, "native, unix, udp, or the path of a socket"),
+                    option("queue", &Options::queue,
+                           "memory for lines that wait to be sent, in each process; beyond it lines are dropped")
+                        .range("16k", "1g")};
         }
     };
 
     LogToSyslog(Setup& setup, const Options& options)
-        : ident_(options.ident), facility_(options.facility), priority_(read_priority(setup, options.priority)), clock_(setup.clock()),
-          fallback_(setup.server_log()) {
-        for (const auto& words : options.logsock) add_ways(setup, words);
-        setup.hooks.logging.add(options.loglevel, [this](const LogLine& line) { write(line); });
+        : clock_(setup.clock()),
+          writer_({options.ident, options.facility, read_priority(setup, options.priority)},
+                  read_ways(setup, options.logsock)),
+          queue_(setup.instance(), writer_, setup.server_log(), options.queue) {
+        setup.hooks.logging.add(options.loglevel, [this](const LogLine& line) { queue_.add(clock_.wall(), line); });
     }
+
+    void child_start() override { queue_.start(); }
 
 private:
     static std::optional<LogLevel> read_priority(Setup& setup, std::string_view text) {
@@ -126,43 +180,22 @@ private:
         return level;
     }
 
-    void add_ways(Setup& setup, std::string_view words) {
-        while (!words.empty()) {
-            const auto word = words.substr(0, words.find(','));
-            words.remove_prefix(std::min(word.size() + 1, words.size()));
-            if (word == "native" || word == "unix")
-                ways_.emplace_back("/dev/log");
-            else if (word == "udp" || word.starts_with('/'))
-                ways_.emplace_back(word);
-            else
-                setup.error("option \"logsock\": \"{}\" must be native, unix, udp, or the path of a socket", word);
-        }
+    static std::vector<std::string> read_ways(Setup& setup, const std::vector<std::string>& options) {
+        std::vector<std::string> ways;
+        for (std::string_view words : options)
+            while (!words.empty()) {
+                const auto word = words.substr(0, words.find(','));
+                words.remove_prefix(std::min(word.size() + 1, words.size()));
+                if (word == "native" || word == "unix") ways.emplace_back("/dev/log");
+                else if (word == "udp" || word.starts_with('/')) ways.emplace_back(word);
+                else setup.error("option \"logsock\": \"{}\" must be native, unix, udp, or the path of a socket", word);
+            }
+        return ways;
     }
 
-    void write(const LogLine& line) {
-        const int severity = std::min(static_cast<int>(priority_.value_or(line.level)), static_cast<int>(LogLevel::debug));
-        const std::string text = format_text("<{}>{} {}[{}]: {}", facility_ * 8 + severity, timestamp(clock_.wall()), ident_, getpid(),
-                                             std::string_view(line.to_string()).substr(0, longest_text));
-        const std::lock_guard lock(mutex_);
-        if (send(text)) return;
-        socket_ = {};
-        for (const auto& way : ways_) {
-            socket_ = way == "udp" ? connect_to_local_udp() : connect_to_path(way);
-            if (send(text)) return;
-        }
-        fallback_.write(line);
-    }
-
-    bool send(std::string_view text) const { return socket_ && ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) >= 0; }
-
-    const std::string ident_;
-    const int facility_;
-    const std::optional<LogLevel> priority_;
     const Clock& clock_;
-    LogSink& fallback_;
-    std::vector<std::string> ways_;  ///< "udp", or the path of a socket
-    std::mutex mutex_;
-    FileDescriptor socket_;
+    DatagramWriter writer_;
+    LogQueue queue_;
 };
 
 }  // namespace smtpd::plugins

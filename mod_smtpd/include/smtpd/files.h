@@ -47,6 +47,9 @@ SMTPD_API Result<void> write_all(int descriptor, std::string_view bytes);
 SMTPD_API Result<std::string> read_file(const std::string& path, std::size_t limit);
 /// Opens for appending, made with `mode` (less the umask) where it is missing; missing folders above it are made with the same mode plus x.
 SMTPD_API Result<FileDescriptor> open_for_append(const std::string& path, unsigned mode);
+/// The same with O_NONBLOCK: a named pipe that nobody reads is an Error with ENXIO, and a full one gives EAGAIN to
+/// whoever writes. Otherwise both would wait.
+SMTPD_API Result<FileDescriptor> open_for_append_at_once(const std::string& path, unsigned mode);
 
 /// strftime() in local time.
 SMTPD_API std::string local_time(const std::string& pattern, std::chrono::system_clock::time_point when);

@@ -2,6 +2,8 @@
 #include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
 #include "fakes/standard_error.h"
+#include "support/log_queues.h"
+#include "support/reaper.h"
 
 #include <smtpd/files.h>
 
@@ -17,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace smtpd {
@@ -48,6 +51,19 @@ std::string host() {
     return name;
 }
 
+/// One whose lines go through a queue, in a process that serves; what it was given has been written when write_log()
+/// returns.
+class QueueingPlugin : public PluginUnderTest {
+public:
+    explicit QueueingPlugin(std::string_view name, std::string_view options = {}) : PluginUnderTest(name, options) {
+        CPPUNIT_ASSERT(child_start());
+    }
+    void write_log(const LogLine& line) {
+        PluginUnderTest::write_log(line);
+        CPPUNIT_ASSERT(support::settle_log_queues(std::chrono::seconds(20)));
+    }
+};
+
 class LogToFileTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(LogToFileTest);
     CPPUNIT_TEST(lines_have_time_host_and_process);
@@ -59,10 +75,14 @@ class LogToFileTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(lines_of_a_file_that_cannot_be_opened_go_to_the_server);
     CPPUNIT_TEST(a_command_gets_the_lines);
     CPPUNIT_TEST(a_command_that_ended_is_started_again);
-    CPPUNIT_TEST(a_command_that_does_not_read_is_not_waited_for_long);
+    CPPUNIT_TEST(a_command_that_does_not_read_is_not_waited_for);
+    CPPUNIT_TEST(a_command_that_closes_its_input_leaves_no_zombie);
+    CPPUNIT_TEST(a_named_pipe_may_be_read_late_and_again);
     CPPUNIT_TEST(threads_do_not_mix_their_lines);
     CPPUNIT_TEST(mistakes_are_found_at_configtest);
     CPPUNIT_TEST_SUITE_END();
+
+    fakes::TempDirectory directory_;
 
     /// Waits until the file has that many lines, since a command takes its time.
     static std::string content_with_lines(const std::string& path, int lines) {
@@ -79,12 +99,12 @@ public:
     void tearDown() override { signal(SIGPIPE, SIG_DFL); }
 
     void lines_have_time_host_and_process() {
-        PluginUnderTest plugin("logging/file", "log");
+        QueueingPlugin plugin("logging/file", "log");
         plugin.write_log(line(LogLevel::warning, "fail: x"));
         const std::string rest = " " + host() + "[" + process() + "]: [k3f9a2] (rcpt) badrcptto: fail: x\n";
         CPPUNIT_ASSERT_EQUAL(local_time("%a %b %e %H:%M:%S %Y", plugin.clock().wall()) + rest, content(plugin.directory().path("log")));
 
-        PluginUnderTest stamped("logging/file", "tsformat=\"%Y-%m-%d at %H\" log");
+        QueueingPlugin stamped("logging/file", "tsformat=\"%Y-%m-%d at %H\" log");
         stamped.write_log(line(LogLevel::warning, "fail: x"));
         CPPUNIT_ASSERT_EQUAL(local_time("%Y-%m-%d at %H", stamped.clock().wall()) + rest, content(stamped.directory().path("log")));
     }
@@ -95,7 +115,7 @@ public:
             int lines;
         } rows[] = {{"log", 5}, {"loglevel=notice log", 6}, {"loglevel LOGDEBUG log", 8}, {"loglevel 0 log", 1}, {"loglevel=trace log", 9}};
         for (const auto& row : rows) {
-            PluginUnderTest plugin("logging/file", row.options);
+            QueueingPlugin plugin("logging/file", row.options);
             for (int level = 0; level <= 8; ++level) plugin.write_log(line(static_cast<LogLevel>(level), "x"));
             const auto text = content(plugin.directory().path("log"));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::ptrdiff_t(row.lines), std::count(text.begin(), text.end(), '\n'));
@@ -103,7 +123,7 @@ public:
     }
 
     void the_name_follows_the_time() {
-        PluginUnderTest plugin("logging/file", "logs/%Y-%m/%d-%H%M");
+        QueueingPlugin plugin("logging/file", "logs/%Y-%m/%d-%H%M");
         const auto path = [&] { return plugin.directory().path(local_time("logs/%Y-%m/%d-%H%M", plugin.clock().wall())); };
         plugin.write_log(line(LogLevel::error, "one"));
         const std::string first = path();
@@ -118,7 +138,7 @@ public:
     }
 
     void nosplit_keeps_a_session_together() {
-        PluginUnderTest plugin("logging/file", "nosplit %H%M");
+        QueueingPlugin plugin("logging/file", "nosplit %H%M");
         const auto path = [&] { return plugin.directory().path(local_time("%H%M", plugin.clock().wall())); };
         (void)plugin.pre_connection();  // of the session "session"
         plugin.write_log(line(LogLevel::error, "begins", "session"));
@@ -131,7 +151,7 @@ public:
         CPPUNIT_ASSERT(content(first).find("begins") != std::string::npos && content(first).ends_with("goes on\n"));
         CPPUNIT_ASSERT(content(path()).find("other") != std::string::npos && content(path()).ends_with("is over\n"));
 
-        PluginUnderTest split("logging/file", "%H%M");
+        QueueingPlugin split("logging/file", "%H%M");
         (void)split.pre_connection();
         split.clock().advance(std::chrono::minutes(1));
         split.write_log(line(LogLevel::error, "goes on", "session"));
@@ -139,7 +159,7 @@ public:
     }
 
     void each_session_may_have_a_file() {
-        PluginUnderTest plugin("logging/file", "sessions/%i-%%i-%Y");
+        QueueingPlugin plugin("logging/file", "sessions/%i-%%i-%Y");
         for (int i = 0; i < 150; ++i) plugin.write_log(line(LogLevel::error, "x", "s" + std::to_string(i)));
         plugin.write_log(line(LogLevel::error, "again", "s0"));
         plugin.write_log(line(LogLevel::error, "no session", ""));
@@ -152,7 +172,7 @@ public:
 
     void reopen_notices_that_the_file_was_moved() {
         for (const bool reopens : {false, true}) {
-            PluginUnderTest plugin("logging/file", reopens ? "reopen log" : "log");
+            QueueingPlugin plugin("logging/file", reopens ? "reopen log" : "log");
             const std::string path = plugin.directory().path("log"), moved = plugin.directory().path("log.1");
             plugin.write_log(line(LogLevel::error, "one"));
             fs::rename(path, moved);
@@ -165,16 +185,16 @@ public:
     }
 
     void lines_of_a_file_that_cannot_be_opened_go_to_the_server() {
-        PluginUnderTest plugin("logging/file", "loglevel=info blocked/log");
+        QueueingPlugin plugin("logging/file", "loglevel=info blocked/log");
         plugin.directory().write("blocked", "a file");
         plugin.write_log(line(LogLevel::info, "kept"));
         CPPUNIT_ASSERT(plugin.log().contains("badrcptto: kept"));
 
-        PluginUnderTest full("logging/file", "loglevel=info /dev/full");
+        QueueingPlugin full("logging/file", "loglevel=info /dev/full");
         full.write_log(line(LogLevel::info, "kept"));
         CPPUNIT_ASSERT(full.log().contains("badrcptto: kept"));
 
-        PluginUnderTest good("logging/file", "loglevel=info log");
+        QueueingPlugin good("logging/file", "loglevel=info log");
         good.write_log(line(LogLevel::info, "kept"));
         CPPUNIT_ASSERT(!good.log().contains("kept"));
     }
@@ -183,7 +203,7 @@ public:
         fakes::TempDirectory directory;
         const std::string path = directory.path("out");
         {
-            PluginUnderTest plugin("logging/file", "loglevel info | sed s/^/got./ \">" + path + "\"");
+            QueueingPlugin plugin("logging/file", "loglevel info | sed s/^/got./ \">" + path + "\"");
             plugin.write_log(line(LogLevel::info, "one"));
             plugin.write_log(line(LogLevel::info, "two; $(echo no)"));
         }
@@ -195,38 +215,79 @@ public:
     void a_command_that_ended_is_started_again() {
         fakes::TempDirectory directory;
         const std::string path = directory.path("out");
-        PluginUnderTest plugin("logging/file", "\"|head -n 1 >>" + path + "\"");
+        QueueingPlugin plugin("logging/file", "loglevel=info \"|head -n 1 >>" + path + "\"");
         plugin.write_log(line(LogLevel::error, "one"));
         CPPUNIT_ASSERT(content_with_lines(path, 1).ends_with("one\n"));
-        // Whether the end is seen at this line or the next depends on when the pipe is closed; nothing is lost without a trace.
-        for (int i = 0; i < 500 && !plugin.log().contains("two"); ++i) {
-            plugin.write_log(line(LogLevel::error, "two"));
+        // Whether the end is seen at this line or the next depends on when the pipe is closed. It is started anew a
+        // second after it was.
+        for (int i = 0; i < 500 && content_with_lines(path, 0).find("two") == std::string::npos; ++i) {
+            plugin.write_log(line(LogLevel::info, "two"));
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
         }
-        CPPUNIT_ASSERT(plugin.log().contains("two"));
-        plugin.clock().advance(std::chrono::seconds(2));
-        plugin.write_log(line(LogLevel::error, "three"));
-        CPPUNIT_ASSERT(content_with_lines(path, 2).ends_with("three\n"));
+        CPPUNIT_ASSERT(content_with_lines(path, 2).ends_with("two\n"));
+        CPPUNIT_ASSERT(plugin.log().contains("two"));  // those of the time between
     }
 
-    void a_command_that_does_not_read_is_not_waited_for_long() {
-        PluginUnderTest plugin("logging/file", "\"|exec sleep 4 >/dev/null 2>&1\"");
+    /// It begins to read late; what there was no room for is counted.
+    void a_command_that_does_not_read_is_not_waited_for() {
+        const std::string path = directory_.path("out");
+        PluginUnderTest plugin("logging/file", "loglevel=info queue=64k \"|sleep 0.7; exec cat >" + path + "\"");
+        CPPUNIT_ASSERT(plugin.child_start());
         const auto began = std::chrono::steady_clock::now();
-        const std::string large(60000, 'x');
-        plugin.write_log(line(LogLevel::error, large));
-        plugin.write_log(line(LogLevel::error, large));
-        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < std::chrono::seconds(8));
-        CPPUNIT_ASSERT(plugin.log().contains("xxx"));
+        for (int i = 0; i < 300; ++i) plugin.write_log(line(LogLevel::info, std::string(1000, 'x')));
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < std::chrono::milliseconds(600));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), plugin.log().count("SMTPD0070"));
+        CPPUNIT_ASSERT(support::settle_log_queues(std::chrono::seconds(20)));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), plugin.log().count("SMTPD0071"));
+        const auto text = content_with_lines(path, 50);
+        CPPUNIT_ASSERT(text.find("logging/file: ") != std::string::npos &&
+                       text.find(" lines were dropped\n") != std::string::npos);
+        CPPUNIT_ASSERT(!plugin.log().contains("xxx"));
+    }
+
+    void a_command_that_closes_its_input_leaves_no_zombie() {
+        {
+            QueueingPlugin plugin("logging/file", "loglevel=info \"|exec 0<&-; sleep 0.3\"");
+            for (int i = 0; i < 500 && support::reaper().size() == 0; ++i) {
+                plugin.write_log(line(LogLevel::info, "x"));
+                std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            }
+            CPPUNIT_ASSERT(support::reaper().size() > 0);  // it has let go of the command
+        }
+        for (int i = 0; i < 500 && support::reaper().size() > 0; ++i)
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        siginfo_t about{};
+        CPPUNIT_ASSERT(::waitid(P_ALL, 0, &about, WEXITED | WNOHANG | WNOWAIT) != 0 || about.si_pid == 0);
+    }
+
+    void a_named_pipe_may_be_read_late_and_again() {
+        const std::string path = directory_.path("pipe");
+        CPPUNIT_ASSERT_EQUAL(0, mkfifo(path.c_str(), 0600));
+        PluginUnderTest plugin("logging/file", "loglevel=info " + path);
+        CPPUNIT_ASSERT(plugin.child_start());
+        for (const std::string text : {"one", "two"}) {
+            plugin.write_log(line(LogLevel::info, text));
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+            const FileDescriptor reader(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+            char buffer[256];
+            const auto size = ::read(reader.get(), buffer, sizeof buffer);
+            CPPUNIT_ASSERT(size > 0);
+            CPPUNIT_ASSERT(std::string_view(buffer, static_cast<std::size_t>(size)).ends_with(": " + text + "\n"));
+        }
+        CPPUNIT_ASSERT(support::settle_log_queues(std::chrono::seconds(20)));
+        CPPUNIT_ASSERT(plugin.log().lines().empty());
     }
 
     void threads_do_not_mix_their_lines() {
-        PluginUnderTest plugin("logging/file", "log");
+        QueueingPlugin plugin("logging/file", "log");
         std::vector<std::thread> threads;
         for (char c = 'a'; c < 'e'; ++c)
             threads.emplace_back([&plugin, c] {
-                for (int i = 0; i < 200; ++i) plugin.write_log(line(LogLevel::error, std::string(200, c)));
+                for (int i = 0; i < 200; ++i)
+                    plugin.PluginUnderTest::write_log(line(LogLevel::error, std::string(200, c)));
             });
         for (auto& thread : threads) thread.join();
+        CPPUNIT_ASSERT(support::settle_log_queues(std::chrono::seconds(20)));
         std::istringstream text(content(plugin.directory().path("log")));
         std::map<std::string, int> lines;
         for (std::string one; std::getline(text, one);) ++lines[one.substr(one.find("badrcptto"))];
@@ -235,7 +296,8 @@ public:
     }
 
     void mistakes_are_found_at_configtest() {
-        for (const char* options : {"", "loglevel=loud log", "nosplit \"|cat\"", "reopen=1 \"|cat\""})
+        for (const char* options : {"", "loglevel=loud log", "nosplit \"|cat\"", "reopen=1 \"|cat\"", "queue=15k log",
+                                    "queue=2g log", "queue=none log"})
             CPPUNIT_ASSERT_MESSAGE(options, !PluginUnderTest("logging/file", options).is_usable());
     }
 };
@@ -273,6 +335,7 @@ class LogToSyslogTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_ways_are_tried_in_order);
     CPPUNIT_TEST(without_a_daemon_lines_go_to_the_server);
     CPPUNIT_TEST(long_lines_are_cut);
+    CPPUNIT_TEST(a_daemon_that_does_not_read_is_not_waited_for);
     CPPUNIT_TEST(mistakes_are_found_at_configtest);
     CPPUNIT_TEST_SUITE_END();
 
@@ -282,7 +345,7 @@ class LogToSyslogTest : public CppUnit::TestFixture {
 public:
     void lines_have_the_form_of_syslog() {
         Daemon daemon(path_);
-        PluginUnderTest plugin("logging/syslog", "logsock=" + path_);
+        QueueingPlugin plugin("logging/syslog", "logsock=" + path_);
         plugin.write_log(line(LogLevel::warning, "fail: x"));
         const std::string time = local_time("Nov %e %H:%M:%S", plugin.clock().wall());
         CPPUNIT_ASSERT_EQUAL("<20>" + time + " smtpd[" + process() + "]: [k3f9a2] (rcpt) badrcptto: fail: x", daemon.next());
@@ -292,13 +355,14 @@ public:
 
     void levels_become_priorities() {
         Daemon daemon(path_);
-        PluginUnderTest plugin("logging/syslog", "loglevel=trace facility=user logsock=" + path_);
+        QueueingPlugin plugin("logging/syslog", "loglevel=trace facility=user logsock=" + path_);
         for (int level = 0; level <= 8; ++level) {
             plugin.write_log(line(static_cast<LogLevel>(level), "x"));
             const std::string priority = "<" + std::to_string(8 + std::min(level, 7)) + ">";
             CPPUNIT_ASSERT_EQUAL(priority, daemon.next().substr(0, priority.size()));
         }
-        PluginUnderTest fixed("logging/syslog", "loglevel LOGDEBUG priority LOG_NOTICE facility LOG_USER logsock " + path_);
+        QueueingPlugin fixed("logging/syslog",
+                             "loglevel LOGDEBUG priority LOG_NOTICE facility LOG_USER logsock " + path_);
         for (const auto level : {LogLevel::emerg, LogLevel::debug}) {
             fixed.write_log(line(level, "x"));
             CPPUNIT_ASSERT_EQUAL(std::string("<13>"), daemon.next().substr(0, 4));
@@ -313,7 +377,8 @@ public:
                     {"authpriv", "<84>"}, {"local0", "<132>"}, {"LOG_LOCAL7", "<188>"}};
         Daemon daemon(path_);
         for (const auto& row : rows) {
-            PluginUnderTest plugin("logging/syslog", "ident=mx1 facility=" + std::string(row.facility) + " logsock=" + path_);
+            QueueingPlugin plugin("logging/syslog",
+                                  "ident=mx1 facility=" + std::string(row.facility) + " logsock=" + path_);
             plugin.write_log(line(LogLevel::warning, "x"));
             const auto datagram = daemon.next();
             CPPUNIT_ASSERT_MESSAGE(datagram, datagram.starts_with(row.start) && datagram.find(" mx1[") != std::string::npos);
@@ -321,7 +386,7 @@ public:
     }
 
     void a_daemon_that_was_restarted_is_found_again() {
-        PluginUnderTest plugin("logging/syslog", "logsock=" + path_);
+        QueueingPlugin plugin("logging/syslog", "logsock=" + path_);
         for (const char* text : {"before", "after"}) {
             Daemon daemon(path_);
             plugin.write_log(line(LogLevel::warning, text));
@@ -334,14 +399,14 @@ public:
         const std::string second = directory_.path("second");
         Daemon daemon(second);
         for (const auto& ways : {"logsock=" + path_ + "," + second, "logsock=" + path_ + " logsock=" + second}) {
-            PluginUnderTest plugin("logging/syslog", ways);
+            QueueingPlugin plugin("logging/syslog", ways);
             plugin.write_log(line(LogLevel::warning, "x"));
             CPPUNIT_ASSERT(daemon.next().ends_with("x"));
         }
     }
 
     void without_a_daemon_lines_go_to_the_server() {
-        PluginUnderTest plugin("logging/syslog", "loglevel=info logsock=" + path_);
+        QueueingPlugin plugin("logging/syslog", "loglevel=info logsock=" + path_);
         plugin.write_log(line(LogLevel::info, "kept"));
         CPPUNIT_ASSERT(plugin.log().contains("kept"));
         Daemon daemon(path_);
@@ -350,16 +415,34 @@ public:
         CPPUNIT_ASSERT(!plugin.log().contains("sent"));
     }
 
+    void a_daemon_that_does_not_read_is_not_waited_for() {
+        Daemon daemon(path_);
+        PluginUnderTest plugin("logging/syslog", "loglevel=info queue=16k logsock=" + path_);
+        CPPUNIT_ASSERT(plugin.child_start());
+        const auto began = std::chrono::steady_clock::now();
+        for (int i = 0; i < 3000; ++i) plugin.write_log(line(LogLevel::info, "x"));
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < std::chrono::seconds(3));
+        CPPUNIT_ASSERT(plugin.log().count("SMTPD0070") >= 1);
+        std::string last;
+        for (int i = 0; i < 2000 && plugin.log().count("SMTPD0071") == 0; ++i) {
+            for (std::string text = daemon.next(); !text.empty(); text = daemon.next()) last = text;
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        for (std::string text = daemon.next(); !text.empty(); text = daemon.next()) last = text;
+        CPPUNIT_ASSERT_MESSAGE(last, last.ends_with(" lines were dropped"));
+    }
+
     void long_lines_are_cut() {
         Daemon daemon(path_);
-        PluginUnderTest plugin("logging/syslog", "logsock=" + path_);
+        QueueingPlugin plugin("logging/syslog", "logsock=" + path_);
         plugin.write_log(line(LogLevel::warning, std::string(3000, 'x')));
         const auto datagram = daemon.next();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1000), datagram.size() - datagram.find(": ") - 2);
     }
 
     void mistakes_are_found_at_configtest() {
-        for (const char* options : {"loglevel=loud", "priority=loud", "priority=trace", "facility=post", "logsock=tcp", "logsock=relative/path"})
+        for (const char* options : {"loglevel=loud", "priority=loud", "priority=trace", "facility=post", "logsock=tcp",
+                                    "logsock=relative/path", "queue=15k"})
             CPPUNIT_ASSERT_MESSAGE(options, !PluginUnderTest("logging/syslog", options).is_usable());
         CPPUNIT_ASSERT(PluginUnderTest("logging/syslog", "logsock=native,unix,udp,/x").is_usable());
     }
