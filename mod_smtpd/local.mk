@@ -59,6 +59,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/control.cc \
 	mod_smtpd/support/date.cc \
 	mod_smtpd/support/date.h \
+	mod_smtpd/support/descriptor_budget.h \
 	mod_smtpd/support/edit_distance.cc \
 	mod_smtpd/support/edit_distance.h \
 	mod_smtpd/support/file_descriptor.h \
@@ -275,6 +276,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/event_driver.h \
 	mod_smtpd/httpd/gate.cc \
 	mod_smtpd/httpd/gate.h \
+	mod_smtpd/httpd/descriptors.cc \
+	mod_smtpd/httpd/descriptors.h \
 	mod_smtpd/httpd/listeners.cc \
 	mod_smtpd/httpd/listeners.h \
 	mod_smtpd/httpd/mod_smtpd.cc \

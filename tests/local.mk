@@ -123,6 +123,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/store/turnstile_test.cc \
 	tests/unit/support/base64_test.cc \
 	tests/unit/support/config_file_test.cc \
+	tests/unit/support/descriptor_budget_test.cc \
 	tests/unit/support/log_queue_test.cc \
 	tests/unit/support/control_test.cc \
 	tests/unit/support/ip_test.cc \

@@ -2,6 +2,7 @@
 #include "httpd/admission.h"
 #include "httpd/child.h"
 #include "httpd/connection_driver.h"
+#include "httpd/descriptors.h"
 #include "httpd/listeners.h"
 #include "httpd/mpm_event.h"
 #include "httpd/server.h"
@@ -30,6 +31,7 @@ int check_config(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_se
                  [&] {
                      if (!make_servers(pool, main_server)) return HTTP_INTERNAL_SERVER_ERROR;
                      name_protocol_of_listeners(main_server);
+                     check_descriptors(main_server);
                      return OK;
                  });
 }
@@ -46,7 +48,10 @@ int post_config(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* main_server) 
     });
 }
 
-void child_init(apr_pool_t* pool, server_rec* main_server) { start_child(pool, main_server); }
+void child_init(apr_pool_t* pool, server_rec* main_server) {
+    prepare_descriptors(pool, main_server);
+    start_child(pool, main_server);
+}
 
 /// In the parent: what a dead child held is free again.
 void child_status(server_rec* main_server, pid_t process, ap_generation_t, int, mpm_child_status state) {
@@ -62,6 +67,7 @@ void child_stopping(apr_pool_t*, int graceful) {
 int process_connection(conn_rec* connection) {
     if (config_of(connection->base_server).runtime == nullptr) return DECLINED;
     return guard(connection->base_server, "process_connection", DONE, [&] {
+        if (existing_driver_of(connection) == nullptr && lacks_descriptors(connection)) return OK;
         const auto [driver, is_awaited] = driver_of(connection);
         if (driver) return driver->process();
         if (is_awaited) return wait_for_input(connection);

@@ -27,6 +27,8 @@ public:
     /// door, so clients are asked to come back.
     void child_start();
     bool is_ready() const noexcept { return ready_; }
+    /// In the serving process: no file for a message gets this descriptor, or a higher one (httpd/descriptors.h).
+    void limit_descriptors(int files) noexcept { settings_.spool.first_refused_descriptor = files; }
 
     server_rec* record() const noexcept { return record_; }
     const ServerConfig& config() const noexcept { return config_; }

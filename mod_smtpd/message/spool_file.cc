@@ -27,12 +27,22 @@ bool lacks_anonymous_files(int os_status) noexcept {
     return os_status == EOPNOTSUPP || os_status == EISDIR || os_status == EINVAL || os_status == ENOSYS;
 }
 
-Result<SpoolFile> create_unlinked(const std::string& directory) {
+Result<support::FileDescriptor> create_unlinked(const std::string& directory) {
     std::string path = directory + "/smtpd-XXXXXX";
     support::FileDescriptor descriptor(mkostemp(path.data(), O_CLOEXEC));  // mode 0600
     if (!descriptor) return os_error(format_text("cannot create a spool file in {}", directory), errno);
     if (unlink(path.c_str()) != 0) return os_error(format_text("cannot unlink the spool file {}", path), errno);
-    return SpoolFile(std::move(descriptor));
+    return descriptor;
+}
+
+Result<support::FileDescriptor> create_anonymous(const std::string& directory) {
+#ifdef O_TMPFILE
+    support::FileDescriptor descriptor(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (descriptor) return descriptor;
+    if (!lacks_anonymous_files(errno))
+        return os_error(format_text("cannot create a spool file in {}", directory), errno);
+#endif
+    return create_unlinked(directory);
 }
 
 /// Drops from the front of the list what was written; `first` is the first entry that is not done.
@@ -45,15 +55,12 @@ void skip_written(std::vector<iovec>& list, std::size_t& first, std::size_t writ
 
 }  // namespace
 
-Result<SpoolFile> SpoolFile::create(const std::string& directory, Creation creation) {
-#ifdef O_TMPFILE
-    if (creation == Creation::anonymous) {
-        support::FileDescriptor descriptor(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-        if (descriptor) return SpoolFile(std::move(descriptor));
-        if (!lacks_anonymous_files(errno)) return os_error(format_text("cannot create a spool file in {}", directory), errno);
-    }
-#endif
-    return create_unlinked(directory);
+Result<SpoolFile> SpoolFile::create(const std::string& directory, Creation creation, int first_refused) {
+    auto created = creation == Creation::anonymous ? create_anonymous(directory) : create_unlinked(directory);
+    if (!created) return created.error();
+    if (created->get() >= first_refused)
+        return os_error(format_text("cannot create a spool file in {}", directory), EMFILE);
+    return SpoolFile(*std::move(created));
 }
 
 Result<std::uint64_t> SpoolFile::free_space(const std::string& directory) {

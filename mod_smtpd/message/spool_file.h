@@ -9,6 +9,7 @@
 
 #include <sys/uio.h>
 
+#include <climits>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -22,7 +23,10 @@ public:
     /// which has one for the moment between two system calls.
     enum class Creation { anonymous, unlinked };
 
-    static Result<SpoolFile> create(const std::string& directory, Creation creation = Creation::anonymous);
+    /// Gives the error of a process that has no descriptors left where the file would get the descriptor
+    /// `first_refused` or a higher one.
+    static Result<SpoolFile> create(const std::string& directory, Creation creation = Creation::anonymous,
+                                    int first_refused = INT_MAX);
     /// How many octets a file there can have, as far as the file system knows.
     static Result<std::uint64_t> free_space(const std::string& directory);
     /// Takes over a descriptor that is open for reading and writing.

@@ -125,7 +125,8 @@ Result<void> StoredMessage::keep_body(std::string_view bytes) {
 
 Result<void> StoredMessage::spool(std::string_view bytes) {
     if (!file_) {
-        auto created = SpoolFile::create(settings_.directory);
+        auto created =
+            SpoolFile::create(settings_.directory, SpoolFile::Creation::anonymous, settings_.first_refused_descriptor);
         if (!created) return failed(created.error());
         file_ = *std::move(created);
     }

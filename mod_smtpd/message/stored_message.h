@@ -19,6 +19,7 @@
 
 #include <smtpd/message.h>
 
+#include <climits>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@ struct SpoolSettings {
     std::string directory;              ///< where spool files are made
     std::uint64_t threshold = 1 << 20;  ///< a message of more octets has its body in a file; 0: every body
     std::uint64_t max_header_size = 256 * 1024;
+    int first_refused_descriptor = INT_MAX;  ///< a spool file that would get this number, or a higher one, is not made
     bool keep_body = true;              ///< false: the body is counted but not kept, for servers on which nobody reads it
 };
 

@@ -46,6 +46,8 @@ ALL_WORKERS_IN_USE = re.compile(r"AH(00161|00286|00287|00288|00484|00485|00486|1
 #: mpm_event's listener misses the end of its workers for some seconds when many connections are being closed at that moment; httpd's parent
 #: reminds the child, which ends by itself. (That it had to be killed, AH00046, is another matter.)
 LATE_LISTENER = re.compile(r"AH00045: |AH00475: ")
+#: What a machine with a low limit of open files is told at a start; test_descriptors.py looks at it.
+LOW_LIMIT = re.compile(r"SMTPD0073: ")
 CRASH = re.compile(r"AH0005[12]: .*exit signal|AH00546|core dump|terminate called|\*\*\* .* \*\*\*")
 
 #: Where a line begins within another: a process was killed while it wrote the first one. The kernel looks for SIGKILL whenever a write comes to the next
@@ -466,7 +468,8 @@ class Httpd:
         for line in lines:
             wanted = [pattern for pattern, _ in self._expected if pattern.search(line.raw)]
             seen.update(wanted)
-            usual = ALL_WORKERS_IN_USE.search(line.text) or (self.mpm == "event" and LATE_LISTENER.search(line.text))
+            usual = ALL_WORKERS_IN_USE.search(line.text) or LOW_LIMIT.search(line.text)
+            usual = usual or (self.mpm == "event" and LATE_LISTENER.search(line.text))
             foreign = not line.level and line.raw.strip() != ""
             if not wanted and not usual and (line.level in SERIOUS or foreign or CRASH.search(line.raw)):
                 problems.append(f"unexpected in the log: {line.raw}")

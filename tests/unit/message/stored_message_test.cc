@@ -151,6 +151,7 @@ class StoredMessageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_spooled_body_reads_as_one_in_memory);
     CPPUNIT_TEST(a_spool_file_has_no_name_however_it_is_made);
     CPPUNIT_TEST(a_spool_file_belongs_to_its_owner_only);
+    CPPUNIT_TEST(a_spool_file_leaves_the_last_descriptors_alone);
     CPPUNIT_TEST(a_full_disk_is_an_error_that_stays);
     CPPUNIT_TEST(a_full_device_is_no_space);
     CPPUNIT_TEST(a_missing_spool_directory_is_an_error_that_names_it);
@@ -302,6 +303,20 @@ class StoredMessageTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(std::size_t{8}, *file->read(0, buffer, sizeof buffer));
             CPPUNIT_ASSERT_EQUAL(std::string("abcdefga"), std::string(buffer, 8));
             CPPUNIT_ASSERT_EQUAL(std::size_t{2}, *file->read(6, buffer, sizeof buffer));
+        }
+    }
+
+    /// As where there is none at all, before the last ones are gone.
+    void a_spool_file_leaves_the_last_descriptors_alone() {
+        const int next = dup(0);  // the number that the file will get
+        close(next);
+        for (const auto creation : {SpoolFile::Creation::anonymous, SpoolFile::Creation::unlinked}) {
+            CPPUNIT_ASSERT(SpoolFile::create(directory_.path(), creation, next + 1));
+            const auto refused = SpoolFile::create(directory_.path(), creation, next);
+            CPPUNIT_ASSERT(!refused);
+            CPPUNIT_ASSERT_EQUAL(EMFILE, refused.error().os_status);
+            CPPUNIT_ASSERT(fcntl(next, F_GETFD) < 0);
+            CPPUNIT_ASSERT(directory_.is_empty());
         }
     }
 
