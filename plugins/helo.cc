@@ -103,9 +103,7 @@ private:
         if (options_.policy == Policy::lenient || is_whitelisted(hook)) return;
         questions.patience(options_.timeout);
         questions.ptr(hook.connection.address());
-        if (is_literal(hook.host)) return;
-        questions.a(hook.host);
-        questions.aaaa(hook.host);
+        if (!is_literal(hook.host)) questions.addresses(hook.host);
     }
 
     Finding judge(const HelloHook& hook, const Answers& answers) const {
@@ -159,17 +157,15 @@ private:
     Finding judge_by_dns(const HelloHook& hook, const Answers& answers) const {
         const IpAddress& client = hook.connection.address();
         std::string unknown;
-        std::vector<const DnsAnswer*> forward;
-        if (!is_literal(hook.host)) forward = {&answers.a(hook.host), &answers.aaaa(hook.host)};
+        std::optional<HostAddresses> forward;  // none for a literal
+        if (!is_literal(hook.host)) forward = answers.addresses(hook.host);
         const DnsAnswer& reverse = answers.ptr(client);
-        bool has_address = false, leads_here = false;
-        for (const auto* answer : forward) {
-            if (answer->failed()) unknown = format_text("{}: {}", quoted(hook.host), answer->error());
-            has_address |= answer->found();
-            for (const auto& address : answer->addresses()) leads_here |= near(address) == near(client);
-        }
-        if (!forward.empty() && (leads_here || unknown.empty())) hook.connection.notes().set(notes::helo_forward_match, leads_here);
-        if (!forward.empty() && !has_address && unknown.empty())
+        if (forward && forward->failed()) unknown = format_text("{}: {}", quoted(hook.host), forward->error());
+        const auto is_near = [&](const IpAddress& address) { return near(address) == near(client); };
+        const bool leads_here = forward && std::any_of(forward->all().begin(), forward->all().end(), is_near);
+        if (forward && (leads_here || unknown.empty()))
+            hook.connection.notes().set(notes::helo_forward_match, leads_here);
+        if (forward && forward->is_absent())
             return refused(hook.host, "does not resolve", format_text("{} has no address in the DNS", hook.host));
 
         if (reverse.failed()) unknown = format_text("{}: {}", client, reverse.error());
@@ -177,10 +173,11 @@ private:
             return refused(hook.host, "has an address without a name", format_text("There is no name for {} in the DNS", client));
         const bool leads_back =
             std::any_of(reverse.names().begin(), reverse.names().end(), [&](const std::string& name) { return is_akin(name, hook.host); });
-        if (!forward.empty() && reverse.found()) hook.connection.notes().set(notes::helo_reverse_match, leads_back);
+        if (forward && reverse.found()) hook.connection.notes().set(notes::helo_reverse_match, leads_back);
 
         if (options_.policy == Policy::strict && !leads_here && !leads_back && unknown.empty())
             return refused(hook.host, "is another host", format_text("{} and {} do not belong together in the DNS", hook.host, client));
+        const bool has_address = forward && forward->found();
         const bool is_decided = unknown.empty() || (has_address && reverse.found() && (options_.policy == Policy::rfc || leads_here || leads_back));
         if (!is_decided) return error("{}", unknown).status(status::temp_resolver_failed);
         return pass().karma(options_.policy == Policy::strict && leads_here && leads_back ? 1 : 0);

@@ -64,14 +64,8 @@ private:
     static void ask(const Address& sender, Questions& questions) {
         if (!sender.has_domain() || sender.is_address_literal()) return;
         const DnsAnswer& mx = questions.mx(sender.domain());
-        if (mx.status() == DnsStatus::no_data) ask_addresses(sender.domain(), questions);
-        for (const auto& exchanger : first_of(mx)) ask_addresses(exchanger.name, questions);
-    }
-
-    static void ask_addresses(const std::string& name, Questions& questions) {
-        if (IpAddress::parse(name)) return;
-        questions.a(name);
-        questions.aaaa(name);
+        if (mx.status() == DnsStatus::no_data) questions.addresses(sender.domain());
+        for (const auto& exchanger : first_of(mx)) questions.addresses(exchanger.name);
     }
 
     static std::vector<DnsExchanger> first_of(const DnsAnswer& mx) {
@@ -130,14 +124,11 @@ private:
 
     void look_at(const std::string& name, const Answers& answers, Search& search) const {
         const auto invalid = invalid_.get();
-        const auto judged = [&](const IpAddress& address) { return invalid->find(address) ? Found::invalid : Found::valid; };
-        if (const auto ip = IpAddress::parse(name)) return search.add(judged(*ip));
-        for (const auto* answer : {&answers.a(name), &answers.aaaa(name)}) {
-            for (const auto& address : answer->addresses()) search.add(judged(address));
-            if (!answer->failed()) continue;
-            search.add(Found::unknown);
-            search.error = format_text("{}: {}", name, answer->error());
-        }
+        const HostAddresses addresses = answers.addresses(name);
+        for (const auto& address : addresses.all()) search.add(invalid->find(address) ? Found::invalid : Found::valid);
+        if (!addresses.failed()) return;
+        search.add(Found::unknown);
+        search.error = format_text("{}: {}", name, addresses.error());
     }
 
     static Finding refused(const std::string& domain, const char* why) {

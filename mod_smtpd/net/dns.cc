@@ -106,4 +106,23 @@ const DnsAnswer& Answers::dns(DnsType type, std::string_view name) const noexcep
     return (dns_ ? *dns_ : none).find(type, name);
 }
 
+HostAddresses::HostAddresses(const DnsAnswer& a, const DnsAnswer& aaaa)
+    : all_(a.addresses()),
+      problem_(aaaa.failed() && !a.failed() ? aaaa : a) {
+    all_.insert(all_.end(), aaaa.addresses().begin(), aaaa.addresses().end());
+}
+
+HostAddresses::HostAddresses(const IpAddress& literal) : all_{literal}, problem_(DnsStatus::found) {}
+
+HostAddresses Questions::addresses(std::string_view host) {
+    if (const auto literal = IpAddress::parse(host)) return HostAddresses(*literal);
+    const DnsAnswer a = this->a(host);  // a copy: the next question may move it
+    return {a, aaaa(host)};
+}
+
+HostAddresses Answers::addresses(std::string_view host) const {
+    if (const auto literal = IpAddress::parse(host)) return HostAddresses(*literal);
+    return {a(host), aaaa(host)};
+}
+
 }  // namespace smtpd

@@ -6,7 +6,7 @@
 ///
 ///     setup.hooks.mail.ask([](const MailHook& hook, Questions& questions) {
 ///         const std::string& domain = hook.sender().domain();
-///         for (const auto& exchanger : questions.mx(domain).exchangers()) questions.a(exchanger.name);
+///         for (const auto& exchanger : questions.mx(domain).exchangers()) questions.addresses(exchanger.name);
 ///     }).decide([](const MailHook& hook, const Answers& answers) {
 ///         const DnsAnswer& mx = answers.mx(hook.sender().domain());
 ///         if (mx.failed()) return error("MX: {}", mx.error());
@@ -25,10 +25,34 @@
 #include <chrono>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 namespace smtpd {
 
 using Duration = std::chrono::milliseconds;
+
+/// The addresses of a host in both families, as far as they are known: what its A and AAAA records say. A host that is
+/// called by its address has that one.
+class SMTPD_API HostAddresses {
+public:
+    HostAddresses(const DnsAnswer& a, const DnsAnswer& aaaa);
+    explicit HostAddresses(const IpAddress& literal);
+
+    /// IPv4 first.
+    const std::vector<IpAddress>& all() const noexcept { return all_; }
+    bool found() const noexcept { return !all_.empty(); }
+    /// Nobody knows one of the two, or both: time-outs and the like, and what was not asked. There may be addresses all
+    /// the same.
+    bool failed() const noexcept { return problem_.failed(); }
+    /// Neither found nor failed: there is no address, for certain.
+    bool is_absent() const noexcept { return !found() && !failed(); }
+    /// Why it failed, or why there is none: "no such name".
+    std::string_view error() const noexcept { return problem_.error(); }
+
+private:
+    std::vector<IpAddress> all_;
+    DnsAnswer problem_;  ///< of the two, the one that failed; otherwise the one for A
+};
 
 /// Collects wishes. Times are counted from the beginning of the stage, so asking for the same twice changes nothing.
 class SMTPD_API Questions {
@@ -47,6 +71,8 @@ public:
     virtual void patience(Duration duration) = 0;
     const DnsAnswer& a(std::string_view name) { return dns(DnsType::a, name); }
     const DnsAnswer& aaaa(std::string_view name) { return dns(DnsType::aaaa, name); }
+    /// Both at once. A host that is called by its address needs no question.
+    HostAddresses addresses(std::string_view host);
     const DnsAnswer& mx(std::string_view name) { return dns(DnsType::mx, name); }
     const DnsAnswer& txt(std::string_view name) { return dns(DnsType::txt, name); }
     const DnsAnswer& cname(std::string_view name) { return dns(DnsType::cname, name); }
@@ -67,6 +93,8 @@ public:
     const DnsAnswer& dns(DnsType type, std::string_view name) const noexcept;
     const DnsAnswer& a(std::string_view name) const noexcept { return dns(DnsType::a, name); }
     const DnsAnswer& aaaa(std::string_view name) const noexcept { return dns(DnsType::aaaa, name); }
+    /// Both at once; for a host that is called by its address, that one.
+    HostAddresses addresses(std::string_view host) const;
     const DnsAnswer& mx(std::string_view name) const noexcept { return dns(DnsType::mx, name); }
     const DnsAnswer& txt(std::string_view name) const noexcept { return dns(DnsType::txt, name); }
     const DnsAnswer& cname(std::string_view name) const noexcept { return dns(DnsType::cname, name); }

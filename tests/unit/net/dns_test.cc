@@ -21,6 +21,8 @@ class DnsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(answers_are_found_under_any_spelling_of_the_name);
     CPPUNIT_TEST(what_was_not_asked_has_failed);
     CPPUNIT_TEST(a_bad_name_is_told_apart_without_being_asked);
+    CPPUNIT_TEST(addresses_are_those_of_both_families);
+    CPPUNIT_TEST(addresses_are_asked_for_in_both_families);
     CPPUNIT_TEST(a_copy_of_an_answer_outlives_the_stage);
     CPPUNIT_TEST(types_and_statuses_have_names);
     CPPUNIT_TEST_SUITE_END();
@@ -127,6 +129,68 @@ public:
         CPPUNIT_ASSERT(Answers().a("a..b").status() == DnsStatus::bad_name);
         CPPUNIT_ASSERT(some_answers().mx("").status() == DnsStatus::bad_name);
         CPPUNIT_ASSERT(Answers().ptr(IpAddress()).status() == DnsStatus::bad_name);
+    }
+
+    /// "192.0.2.1 2001:db8::1 failed: no answer in time"
+    static string shown(const HostAddresses& addresses) {
+        string text;
+        for (const auto& address : addresses.all()) text += address.to_string() + " ";
+        const char* const kind = addresses.failed() ? "failed" : addresses.is_absent() ? "absent" : "found";
+        return text + kind + ": " + string(addresses.error());
+    }
+    static DnsAnswer address_record(const char* address) {
+        auto records = std::make_shared<DnsRecords>();
+        records->addresses = {*IpAddress::parse(address)};
+        return DnsAnswer(DnsStatus::found, std::chrono::seconds(60), records);
+    }
+
+    void addresses_are_those_of_both_families() {
+        const DnsAnswer v4 = address_record("192.0.2.1"), v6 = address_record("2001:db8::1"), none(DnsStatus::no_data),
+                        unknown(DnsStatus::no_such_name), late(DnsStatus::timed_out),
+                        refused = DnsAnswer::failure(DnsStatus::server_failure, "REFUSED");
+        const std::tuple<DnsAnswer, DnsAnswer, const char*> rows[] = {
+            {v4, v6, "192.0.2.1 2001:db8::1 found: found"},
+            {v4, none, "192.0.2.1 found: found"},
+            {none, v6, "2001:db8::1 found: no such record"},
+            {v4, late, "192.0.2.1 failed: no answer in time"},
+            {late, v6, "2001:db8::1 failed: no answer in time"},
+            {late, refused, "failed: no answer in time"},
+            {none, refused, "failed: REFUSED"},
+            {unknown, unknown, "absent: no such name"},
+            {none, none, "absent: no such record"},
+            {DnsAnswer(), DnsAnswer(), "failed: not asked"},
+        };
+        for (const auto& [a, aaaa, expected] : rows) CPPUNIT_ASSERT_EQUAL(string(expected), shown(HostAddresses(a, aaaa)));
+        auto answers = std::make_shared<DnsAnswers>();
+        answers->add(*DnsQuestion::make(DnsType::a, "mail.example"), v4);
+        answers->add(*DnsQuestion::make(DnsType::aaaa, "mail.example"), v6);
+        const Answers all(false, Duration(0), answers);
+        CPPUNIT_ASSERT_EQUAL(string("192.0.2.1 2001:db8::1 found: found"), shown(all.addresses("Mail.example.")));
+        CPPUNIT_ASSERT_EQUAL(string("2001:db8::9 found: found"), shown(all.addresses("2001:db8::9")));
+        CPPUNIT_ASSERT_EQUAL(string("failed: not asked"), shown(all.addresses("other.example")));
+        CPPUNIT_ASSERT_EQUAL(string("absent: not a possible name"), shown(all.addresses("a..b")));
+    }
+
+    void addresses_are_asked_for_in_both_families() {
+        /// Knows the answers to all questions after the first.
+        class Asked final : public Questions {
+        public:
+            std::vector<string> names;
+
+        private:
+            void delay(Duration) override {}
+            void silence(Duration) override {}
+            void patience(Duration) override {}
+            const DnsAnswer& dns(DnsType type, std::string_view name) override {
+                names.push_back(DnsQuestion::make(type, name)->to_string());
+                known_ = names.size() == 1 ? address_record("192.0.2.1") : DnsAnswer(DnsStatus::no_data);
+                return known_;
+            }
+            DnsAnswer known_;
+        } questions;
+        CPPUNIT_ASSERT_EQUAL(string("192.0.2.1 found: found"), shown(questions.addresses("mail.example")));
+        CPPUNIT_ASSERT_EQUAL(string("192.0.2.9 found: found"), shown(questions.addresses("192.0.2.9")));
+        CPPUNIT_ASSERT(questions.names == (std::vector<string>{"mail.example A", "mail.example AAAA"}));
     }
 
     void a_copy_of_an_answer_outlives_the_stage() {
