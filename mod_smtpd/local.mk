@@ -4,6 +4,7 @@ smtpdincludedir = $(includedir)/smtpd
 smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/address.h \
 	mod_smtpd/include/smtpd/api.h \
+	mod_smtpd/include/smtpd/backend.h \
 	mod_smtpd/include/smtpd/base64.h \
 	mod_smtpd/include/smtpd/client_socket.h \
 	mod_smtpd/include/smtpd/clock.h \
@@ -34,6 +35,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/reply.h \
 	mod_smtpd/include/smtpd/result.h \
 	mod_smtpd/include/smtpd/secret_text.h \
+	mod_smtpd/include/smtpd/server_address.h \
 	mod_smtpd/include/smtpd/sql.h \
 	mod_smtpd/include/smtpd/status.h \
 	mod_smtpd/include/smtpd/store.h \
@@ -152,19 +154,29 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/store/stores.h \
 	mod_smtpd/store/turnstile.cc \
 	mod_smtpd/store/turnstile.h \
+	mod_smtpd/net/backend.cc \
+	mod_smtpd/net/backend_state.cc \
+	mod_smtpd/net/backend_state.h \
 	mod_smtpd/net/cares_resolver.cc \
 	mod_smtpd/net/cares_resolver.h \
+	mod_smtpd/net/circuit_breaker.cc \
+	mod_smtpd/net/circuit_breaker.h \
 	mod_smtpd/net/client_socket.cc \
 	mod_smtpd/net/client_tls.cc \
 	mod_smtpd/net/client_tls.h \
+	mod_smtpd/net/connection_pool.cc \
+	mod_smtpd/net/connection_pool.h \
 	mod_smtpd/net/dns.cc \
 	mod_smtpd/net/dns_cache.cc \
 	mod_smtpd/net/dns_cache.h \
 	mod_smtpd/net/dns_message.cc \
 	mod_smtpd/net/dns_message.h \
+	mod_smtpd/net/hosts_file.cc \
+	mod_smtpd/net/hosts_file.h \
 	mod_smtpd/net/proxy_header.cc \
 	mod_smtpd/net/proxy_header.h \
 	mod_smtpd/net/resolver.h \
+	mod_smtpd/net/server_address.cc \
 	mod_smtpd/net/zone_resolver.cc \
 	mod_smtpd/net/zone_resolver.h \
 	mod_smtpd/engine/api.cc \

@@ -46,13 +46,16 @@ tests_unit_tests_SOURCES = \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
+	tests/unit/net/backend_test.cc \
 	tests/unit/net/cares_resolver_test.cc \
+	tests/unit/net/circuit_breaker_test.cc \
 	tests/unit/net/client_socket_test.cc \
 	tests/unit/net/client_tls_test.cc \
 	tests/unit/net/dns_cache_test.cc \
 	tests/unit/net/dns_message_test.cc \
 	tests/unit/net/dns_test.cc \
 	tests/unit/net/proxy_header_test.cc \
+	tests/unit/net/server_address_test.cc \
 	tests/unit/net/zone_resolver_test.cc \
 	tests/unit/plugins/adaptive_test.cc \
 	tests/unit/plugins/auth_certificate_test.cc \
@@ -154,6 +157,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/fake_session.h \
 	tests/fakes/fake_store.h \
 	tests/fakes/fake_tls.h \
+	tests/fakes/line_server.h \
 	tests/fakes/local_daemon.h \
 	tests/fakes/mmdb_file.h \
 	tests/fakes/name_server.h \

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -117,8 +118,7 @@ Result<ClientSocket> ClientSocket::connect_tcp(const std::vector<IpAddress>& add
         const auto left = std::chrono::ceil<Duration>(deadline - std::chrono::steady_clock::now());
         auto client = connect_tcp(addresses[i], port, left / static_cast<Duration::rep>(addresses.size() - i));
         if (client) {
-            client->time_ = time;
-            client->deadline_ = deadline;
+            client->allow(deadline, time);
             return client;
         }
         problem = client.error();
@@ -168,6 +168,41 @@ void ClientSocket::say_end() noexcept {
         (void)::send(socket_.get(), end.data(), end.size(), MSG_NOSIGNAL);
     } catch (const std::bad_alloc&) {  // it ends without a word
     }
+}
+
+// ---- for connections that are kept
+
+void ClientSocket::allow(MonotonicTime deadline, Duration time) {
+    deadline_ = deadline;
+    time_ = time;
+}
+
+bool ClientSocket::is_quiet() {
+    if (!socket_ || !ahead_.empty()) return false;
+    if (tls_) return is_quiet_in_tls();
+    char next = 0;
+    return ::recv(socket_.get(), &next, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+bool ClientSocket::is_quiet_in_tls() {
+    char buffer[4096];
+    for (;;) {
+        std::size_t got = 0;
+        if (tls_->receive(buffer, sizeof buffer, got) != ClientTls::Step::needs_input) return false;
+        const ssize_t came = ::recv(socket_.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+        if (came <= 0) return came < 0 && errno == EAGAIN;
+        tls_->feed({buffer, static_cast<std::size_t>(came)});
+    }
+}
+
+void ClientSocket::abandon() noexcept {
+    tls_.reset();
+    socket_.close();
+}
+
+FileDescriptor ClientSocket::release() && {
+    if (const int flags = fcntl(socket_.get(), F_GETFL); flags >= 0) fcntl(socket_.get(), F_SETFL, flags & ~O_NONBLOCK);
+    return std::move(socket_);
 }
 
 // ---- octets

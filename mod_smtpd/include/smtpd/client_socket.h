@@ -58,6 +58,9 @@ public:
     ClientSocket(ClientSocket&& other) noexcept;
     ClientSocket& operator=(ClientSocket&& other) noexcept;
 
+    /// Whom it is connected to: "192.0.2.1:25", "[2001:db8::1]:25", or the path of a local socket.
+    const std::string& peer() const noexcept { return peer_; }
+
     /// Makes the handshake of TLS (1.2 or later, without renegotiation); all that is sent and received afterwards is encrypted. `name` is a host name
     /// without a final dot, or an address: what the peer's certificate has to be for (RFC 9525: among its alternative names), by somebody whom `trust` has,
     /// and if it is a host name, what the peer is asked for (SNI).
@@ -76,6 +79,17 @@ public:
     /// All octets until the peer closes; more than `limit` are an Error. So is, with TLS, an end that the peer has not announced: anybody can make it.
     Result<std::string> receive_all(std::size_t limit);
 
+    /// The rest of the conversation has to be over by then. `time` is what the text of a time-out says.
+    void allow(MonotonicTime deadline, Duration time);
+    /// Whether the connection stands, and the peer has sent nothing that was not read: it can be used for another
+    /// question. Does not wait.
+    bool is_quiet();
+    /// Closes without a word to the peer: for a process that was forked, and has the connection of another one.
+    void abandon() noexcept;
+    /// Gives the connection, which is a blocking one then, to a library that talks to the peer by itself. Not after
+    /// start_tls(), nor after receiving.
+    FileDescriptor release() &&;
+
 private:
     ClientSocket(FileDescriptor socket, std::string peer, Duration time);
     /// Waits for POLLIN or POLLOUT.
@@ -89,6 +103,8 @@ private:
     /// The same on the wire, below TLS.
     Result<void> send_octets(std::string_view bytes);
     Result<std::size_t> receive_octets(char* buffer, std::size_t size);
+    /// Whether what has come so far is for TLS itself: new keys, tickets.
+    bool is_quiet_in_tls();
     /// Repeats a step of TLS until it is made, with what has to go out and come in for it; whether it is done, and not the end.
     template <class Operation>
     Result<bool> make_step(Operation operation);

@@ -98,6 +98,8 @@ public:
     void wait(Duration duration) const;
     /// When this call has to be over.
     MonotonicTime deadline() const noexcept { return deadline_; }
+    /// When something has to be over that may take that long, and no longer than this call.
+    MonotonicTime deadline(Duration most) const noexcept { return std::min(deadline_, clock().now() + most); }
     const Clock& clock() const noexcept { return connection.clock(); }
     /// What is left until then, at least 0: how long a back end may take.
     Duration time_left() const noexcept { return std::max(Duration(0), std::chrono::floor<Duration>(deadline_ - clock().now())); }
