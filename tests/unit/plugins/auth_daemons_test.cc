@@ -1,4 +1,5 @@
 /// auth_daemons_test.cc: back ends with a small protocol: auth/auth_cvm_unix_local and auth/auth_vpopmaild.
+#include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
 
@@ -19,6 +20,9 @@ class AuthDaemonsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(vpopmailds_answer_decides);
     CPPUNIT_TEST(vpopmaild_gets_one_line);
     CPPUNIT_TEST(a_vpopmaild_that_is_down_or_slow_cannot_say);
+    CPPUNIT_TEST(the_second_vpopmaild_takes_over);
+    CPPUNIT_TEST(a_vpopmaild_that_failed_is_left_alone);
+    CPPUNIT_TEST(vpopmailds_name_is_looked_up);
     CPPUNIT_TEST(wrong_options_are_named);
     CPPUNIT_TEST_SUITE_END();
 
@@ -95,10 +99,40 @@ public:
         CPPUNIT_ASSERT(down.auth_plain("joe", "secret").verdict == Verdict::denysoft);
     }
 
+    void the_second_vpopmaild_takes_over() {
+        const LocalDaemon odd(after("\n\r", "220 mx\r\n")), daemon(after("\n\r", "+OK\r\n+OK\r\n"));
+        const fakes::LineServer silent;
+        PluginUnderTest plugin("auth/auth_vpopmaild",
+                               format_text("host=127.0.0.1:{} host={} host=127.0.0.1:{} host=127.0.0.1 {} timeout=2s",
+                                           fakes::closed_port(), silent.name(), odd.port(), vpopmaild(daemon)));
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().to_string(), plugin.auth_plain("joe", "secret").verdict == Verdict::ok);
+    }
+
+    void a_vpopmaild_that_failed_is_left_alone() {
+        const std::uint16_t port = fakes::closed_port();
+        PluginUnderTest plugin("auth/auth_vpopmaild", format_text("port={}", port));
+        for (int i = 0; i < 4; ++i) CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().last(),
+                               plugin.log().last().starts_with(
+                                   format_text("error: 127.0.0.1:{} failed and is not asked for another ", port)));
+    }
+
+    void vpopmailds_name_is_looked_up() {
+        const LocalDaemon daemon(after("\n\r", "+OK\r\n+OK\r\n"));
+        PluginUnderTest plugin("auth/auth_vpopmaild", "host=vpop.example.com " + vpopmaild(daemon));
+        plugin.dns({"vpop.example.com A 127.0.0.1"});
+        CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::ok);
+    }
+
     void wrong_options_are_named() {
         CPPUNIT_ASSERT(!PluginUnderTest("auth/auth_cvm_unix_local").is_usable());
-        CPPUNIT_ASSERT_EQUAL("SmtpPlugin auth/auth_vpopmaild: host: \"mail.example.com\" is no address"s, PluginUnderTest("auth/auth_vpopmaild", "host=mail.example.com").problems());
-        CPPUNIT_ASSERT(PluginUnderTest("auth/auth_vpopmaild", "host=localhost").is_usable());
+        const std::string problems = PluginUnderTest("auth/auth_vpopmaild", "host=mail..example.com").problems();
+        CPPUNIT_ASSERT_MESSAGE(
+            problems, problems.find("this is neither a host nor an address nor a path: \"mail..example.com\"") !=
+                          std::string::npos);
+        for (const auto* const options :
+             {"host=localhost", "host=mail.example.com", "host=127.0.0.1 host=[::1]:8989 balance=round-robin"})
+            CPPUNIT_ASSERT_MESSAGE(options, PluginUnderTest("auth/auth_vpopmaild", options).is_usable());
     }
 };
 
