@@ -5,6 +5,10 @@
 ///     SmtpPlugin auth/auth_imap localhost
 ///     SmtpPlugin auth/auth_imap /run/imap.sock
 ///     SmtpPlugin auth/auth_imap imap.example.com tls=imaps
+///     SmtpPlugin auth/auth_imap host=imap1.example.com host=imap2.example.com:1993 tls=imaps balance=round-robin
+///
+/// With several servers the first one that can be reached is asked, or each in its turn (`balance`). Reaching one is
+/// connecting, TLS and its greeting.
 ///
 /// For a Dovecot on this machine auth/auth_dovecot is the shorter way: it knows the client's address and can tell trouble from a wrong password.
 ///
@@ -13,8 +17,9 @@
 /// With `tls=imaps` the connection is encrypted from the first octet (port 993), with `tls=starttls` before anything is said that matters (port 143, RFC 2595). Without
 /// it, the server has to be on this machine, at a loopback address or a local socket.
 ///
-/// The server has to show a certificate for `host`, the name or the address, by an authority of `ca_file`, or by one that the system trusts; `ca_file` may also have the
-/// server's own certificate. A name is looked up in the DNS (`SmtpResolver`), not in `/etc/hosts`; IPv4 comes first.
+/// The server has to show a certificate for its name or address as `host` has it, by an authority of `ca_file`, or by
+/// one that the system trusts; `ca_file` may also have the server's own certificate. A name is looked up in
+/// `/etc/hosts`, which is read while httpd starts, and in the DNS (`SmtpResolver`); IPv4 comes first.
 ///
 /// ## Mechanisms
 ///
@@ -27,6 +32,9 @@
 /// (LOGINDISABLED) or speaks something else is 454 4.7.0. So is a `NO` that says it is no refusal: with UNAVAILABLE, SERVERBUG, LIMIT, INUSE,
 /// PRIVACYREQUIRED or CONTACTADMIN (RFC 5530).
 ///
+/// A server that three times in a row could not be reached is left alone for a while, five seconds at first and five
+/// minutes at most.
+///
 /// ## Replies
 ///
 /// `535 5.7.8 Authentication failed`; `454 4.7.0`.
@@ -35,7 +43,7 @@
 ///
 /// Names and passwords with blanks, quotes or letters beyond ASCII are sent as they are. A server that is down is 454 instead of 535. One that is not on this machine needs
 /// `tls`; there, passwords were sent to it in the clear.
-#include <smtpd/client_socket.h>
+#include <smtpd/backend.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
 
@@ -48,7 +56,6 @@ namespace {
 
 constexpr std::size_t longest_line = 8192;
 constexpr unsigned most_lines = 100;  ///< that are no answer to us, before one
-constexpr std::size_t most_addresses = 8;
 
 Error nonsense(std::string_view what) { return Error{ErrorCode::unavailable, format_text("the IMAP server {}", what), 0}; }
 
@@ -176,72 +183,82 @@ private:
 class AuthImap final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool waits_for_backend = true;
 
     enum class Security { off, starttls, imaps };
 
     struct Options {
-        std::string host;
+        std::vector<ServerAddress> host;
         unsigned port = 0;
         Security tls = Security::off;
         std::string ca_file;
+        Balance balance = Balance::failover;
         Duration timeout = std::chrono::seconds(20);
         static OptionTable table() {
-            return {option("host", &Options::host, "the IMAP server: its name or address, `localhost`, or the path of a local socket").positional(0).required(),
-                    option("port", &Options::port, "its port; 0 is 143, or 993 with `tls=imaps`").range("0", "65535").positional(1),
-                    option("tls", &Options::tls, "how the password is kept from others on its way")
-                        .choices({{"off", Security::off}, {"starttls", Security::starttls}, {"imaps", Security::imaps}}),
-                    option("ca_file", &Options::ca_file, "the certificates of authorities that may vouch for the server"),
-                    option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
+            return {
+                option("host", &Options::host,
+                       "the IMAP server: its name or address, `localhost`, or the path of a local socket")
+                    .positional(0)
+                    .required(),
+                option("port", &Options::port,
+                       "its port, where none stands behind the host; 0 is 143, or 993 with `tls=imaps`")
+                    .range("0", "65535")
+                    .positional(1),
+                option("tls", &Options::tls, "how the password is kept from others on its way")
+                    .choices({{"off", Security::off}, {"starttls", Security::starttls}, {"imaps", Security::imaps}}),
+                option("ca_file", &Options::ca_file, "the certificates of authorities that may vouch for the server"),
+                option("balance", &Options::balance, "which of several servers is asked").choices(balance_words()),
+                option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
         }
     };
 
-    AuthImap(Setup& setup, const Options& options) : options_(options), has_tls_(options.tls != Security::off) {
-        check_host(setup);
-        if (has_tls_) {
-            auto trust = TlsTrust::load(options.ca_file.empty() ? std::string() : setup.path(options.ca_file));
-            if (trust) trust_ = *trust;
-            else setup.error("ca_file: {}", trust.error().what);
-        } else if (!options.ca_file.empty()) {
-            setup.error("ca_file: without tls=starttls or tls=imaps no certificate is looked at");
-        }
+    AuthImap(Setup& setup, const Options& options)
+        : timeout_(options.timeout),
+          tls_(options.tls),
+          trust_(trust(setup, options)),
+          servers_(setup.instance(), options.host, settings(options), setup.clock(), setup.log()) {
+        for (const auto& host : options.host) check_host(setup, host);
         for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
-            hook->ask([this](const AuthHook&, Questions& questions) { look_up(questions); })
-                .add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
+            hook->ask([this](const AuthHook&, Questions& questions) {
+                questions.patience(timeout_);
+                servers_.ask(questions);
+            }).add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
     }
 
 private:
-    void check_host(Setup& setup) {
-        const std::string& host = options_.host;
-        if (host.starts_with('/')) {
-            if (has_tls_) setup.error("tls: {} is a local socket, which needs none, and has no name that a certificate could be for", host);
-            return;
+    static std::optional<TlsTrust> trust(Setup& setup, const Options& options) {
+        if (options.tls == Security::off) {
+            if (!options.ca_file.empty())
+                setup.error("ca_file: without tls=starttls or tls=imaps no certificate is looked at");
+            return {};
         }
-        const auto address = IpAddress::parse(host == "localhost" ? "127.0.0.1" : host);
-        if (address) addresses_ = {*address};
-        const auto is_of_names = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '_' || c == '.'; };
-        const auto question = std::all_of(host.begin(), host.end(), is_of_names) ? DnsQuestion::make(DnsType::a, host) : std::nullopt;
-        if (!address && !question) return setup.error("host: \"{}\" is neither a name nor an address nor a path", quoted(host));
-        name_ = address && host != "localhost" ? host : question->name;
-        if (!has_tls_ && (!address || !address->is_loopback()))
-            setup.error("host: {} is not on this machine, and passwords would go there without TLS: it takes tls=imaps or tls=starttls", quoted(host));
+        const auto loaded = TlsTrust::load(options.ca_file.empty() ? std::string() : setup.path(options.ca_file));
+        if (loaded) return *loaded;
+        setup.error("ca_file: {}", loaded.error().what);
+        return {};
     }
 
-    void look_up(Questions& questions) const {
-        if (name_.empty() || !addresses_.empty()) return;
-        questions.patience(options_.timeout);
-        questions.a(name_);
-        questions.aaaa(name_);
+    /// Connections are not kept: behind LOGIN they belong to that user, for whom IMAP has no way back.
+    BackendSettings settings(const Options& options) const {
+        const bool is_imaps = tls_ == Security::imaps;
+        BackendSettings made{.default_port = static_cast<std::uint16_t>(options.port != 0 ? options.port
+                                                                        : is_imaps        ? 993
+                                                                                          : 143),
+                             .balance = options.balance};
+        if (is_imaps) made.tls = trust_;
+        return made;
     }
 
-    Result<std::vector<IpAddress>> addresses(const Answers& answers) const {
-        if (!addresses_.empty()) return addresses_;
-        std::vector<IpAddress> found;
-        const DnsAnswer* const both[] = {&answers.a(name_), &answers.aaaa(name_)};
-        for (const auto* const answer : both) found.insert(found.end(), answer->addresses().begin(), answer->addresses().end());
-        if (found.size() > most_addresses) found.resize(most_addresses);
-        if (!found.empty()) return found;
-        const DnsAnswer& problem = *both[both[0]->failed() || !both[1]->failed() ? 0 : 1];
-        return Error{ErrorCode::unavailable, format_text("no address of {} in the DNS: {}", name_, problem.error()), 0};
+    void check_host(Setup& setup, const ServerAddress& host) const {
+        const bool has_tls = tls_ != Security::off;
+        if (host.is_local() && has_tls)
+            setup.error("tls: {} is a local socket, which needs none, and has no name that a certificate could be for",
+                        host);
+        if (!has_tls && !host.is_on_this_machine())
+            setup.error(
+                "host: {} is not on this machine, and passwords would go there without TLS: it takes tls=imaps or "
+                "tls=starttls",
+                host);
     }
 
     Answer judge(const AuthHook& hook, const Answers& answers) const {
@@ -251,32 +268,29 @@ private:
         return denysoft();
     }
 
-    Result<ClientSocket> connect(const Answers& answers, Duration time) const {
-        if (name_.empty()) return ClientSocket::connect_local(options_.host, time);
-        const auto known = addresses(answers);
-        if (!known) return known.error();
-        const unsigned usual = options_.tls == Security::imaps ? 993 : 143;
-        return ClientSocket::connect_tcp(*known, static_cast<std::uint16_t>(options_.port == 0 ? usual : options_.port), time);
-    }
-
     Result<bool> ask(const AuthHook& hook, const Answers& answers) const {
-        auto socket = connect(answers, std::min(options_.timeout, hook.time_left()));
-        if (!socket) return socket.error();
-        if (options_.tls == Security::imaps)
-            if (auto begun = socket->start_tls(*trust_, name_); !begun) return begun.error();
-        Imap imap(*socket);
-        const bool has_more = options_.tls == Security::starttls;
-        if (auto ready = imap.greeting(!has_more); !ready) return ready.error();
-        if (has_more)
-            if (auto begun = imap.start_tls(*trust_, name_); !begun) return begun.error();
-        return imap.login(hook.user(), hook.password()->reveal());
+        const auto greeting = [this](ClientSocket& socket, const ServerAddress& server) {
+            return begin(socket, server);
+        };
+        auto server = servers_.open(answers, hook.deadline(timeout_), {.greeting = greeting});
+        if (!server) return server.error();
+        const auto is_good = Imap(server->socket()).login(hook.user(), hook.password()->reveal());
+        if (is_good) server->succeeded();  // what else may come of it, the client may have brought about
+        return is_good;
     }
 
-    const Options options_;
-    const bool has_tls_;
-    std::string name_;                  ///< that the certificate is for, without a final dot; "" for a local socket
-    std::vector<IpAddress> addresses_;  ///< those that need not be looked up
-    std::optional<TlsTrust> trust_;
+    /// What comes before the password.
+    Result<void> begin(ClientSocket& socket, const ServerAddress& server) const {
+        Imap imap(socket);
+        const bool has_more = tls_ == Security::starttls;
+        if (auto ready = imap.greeting(!has_more); !ready) return ready;
+        return has_more ? imap.start_tls(*trust_, server.host()) : Result<void>();
+    }
+
+    const Duration timeout_;
+    const Security tls_;
+    const std::optional<TlsTrust> trust_;
+    const Backend servers_;
 };
 
 }  // namespace smtpd::plugins

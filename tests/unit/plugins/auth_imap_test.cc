@@ -1,4 +1,5 @@
 /// auth_imap_test.cc: the client's side of IMAP's LOGIN, with a server that says what a test wants it to.
+#include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
 
@@ -24,6 +25,12 @@ class AuthImapTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_server_without_a_good_certificate_is_told_nothing);
     CPPUNIT_TEST(what_comes_before_tls_does_not_count);
     CPPUNIT_TEST(the_servers_name_is_looked_up);
+    CPPUNIT_TEST(the_second_server_takes_over);
+    CPPUNIT_TEST(each_server_has_a_certificate_of_its_own);
+    CPPUNIT_TEST(a_silent_server_leaves_time_to_the_next);
+    CPPUNIT_TEST(a_server_that_failed_is_left_alone);
+    CPPUNIT_TEST(clients_cannot_bring_that_about);
+    CPPUNIT_TEST(each_login_has_its_own_connection);
     CPPUNIT_TEST(wrong_options_are_named);
     CPPUNIT_TEST_SUITE_END();
 
@@ -194,24 +201,106 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), imap.names().size());
     }
 
+    void the_second_server_takes_over() {
+        const LocalDaemon imap(LocalDaemon::Turns{{"", hello}, {"\r\n", "a OK\r\n"}}),
+            full(LocalDaemon::Turns{{"", "* BYE full\r\n"}});
+        PluginUnderTest plugin("auth/auth_imap",
+                               format_text("host=127.0.0.1:{} host=127.0.0.1:{} host=127.0.0.1 port={} timeout=2s",
+                                           fakes::closed_port(), full.port(), imap.port()));
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().to_string(), plugin.auth_plain("joe", "secret").verdict == Verdict::ok);
+        const std::uint16_t one = fakes::closed_port(), other = fakes::closed_port();
+        PluginUnderTest down("auth/auth_imap", format_text("host=127.0.0.1:{} host=localhost:{}", one, other));
+        CPPUNIT_ASSERT(down.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+        CPPUNIT_ASSERT_EQUAL(format_text("error: cannot connect to 127.0.0.1:{}: Connection refused; cannot connect to "
+                                         "127.0.0.1:{}: Connection refused",
+                                         one, other),
+                             down.log().last());
+    }
+
+    void each_server_has_a_certificate_of_its_own() {
+        const LocalDaemon::Turns turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", "a OK\r\n"}};
+        const LocalDaemon first(turns, authority_.issue("DNS:imap2.example.com")),
+            second(turns, authority_.issue("DNS:imap2.example.com"));
+        PluginUnderTest plugin(
+            "auth/auth_imap",
+            format_text("host=imap1.example.com:{} host=imap2.example.com:{} timeout=2s tls=imaps ca_file={}",
+                        first.port(), second.port(), directory_.write("ca.pem", authority_.pem())));
+        plugin.dns({"imap1.example.com A 127.0.0.1", "imap2.example.com A 127.0.0.1"});
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().to_string(), plugin.auth_plain("joe", "secret").verdict == Verdict::ok);
+        CPPUNIT_ASSERT(first.requests().empty() && second.requests().size() == 1);
+        CPPUNIT_ASSERT_EQUAL("imap1.example.com"s, first.names().at(0));
+        CPPUNIT_ASSERT_EQUAL("imap2.example.com"s, second.names().at(0));
+    }
+
+    void a_silent_server_leaves_time_to_the_next() {
+        const fakes::LineServer silent;
+        const LocalDaemon imap(LocalDaemon::Turns{{"", hello}, {"\r\n", "a OK\r\n"}});
+        PluginUnderTest plugin("auth/auth_imap",
+                               format_text("host={} host=127.0.0.1:{} timeout=1s", silent.name(), imap.port()));
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().to_string(), plugin.auth_plain("joe", "secret").verdict == Verdict::ok);
+    }
+
+    void a_server_that_failed_is_left_alone() {
+        const std::uint16_t port = fakes::closed_port();
+        PluginUnderTest plugin("auth/auth_imap", format_text("127.0.0.1 {}", port));
+        for (int i = 0; i < 3; ++i) CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+        fakes::LineServer returned([](std::string_view) { return "a OK"s; }, "* OK ready", port);
+        CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().last(),
+                               plugin.log().last().starts_with(
+                                   format_text("error: 127.0.0.1:{} failed and is not asked for another ", port)));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), returned.connections());
+        plugin.clock().advance(std::chrono::seconds(5));
+        CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::ok);
+    }
+
+    void clients_cannot_bring_that_about() {
+        for (const auto& answer :
+             {"a NO wrong"s, "a NO [LIMIT] slow down"s, "* BYE too many"s, fakes::LineServer::closes, ""s}) {
+            fakes::LineServer imap([&](std::string_view) { return answer; }, "* OK ready");
+            PluginUnderTest plugin("auth/auth_imap", imap.name() + " timeout=200ms");
+            for (int i = 0; i < 4; ++i) CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict != Verdict::ok);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(answer, std::size_t(4), imap.connections());
+        }
+    }
+
+    void each_login_has_its_own_connection() {
+        fakes::LineServer imap([](std::string_view) { return "a OK"s; }, "* OK ready");
+        PluginUnderTest plugin("auth/auth_imap", imap.name());
+        for (const auto* const user : {"joe", "joe", "ann"})
+            CPPUNIT_ASSERT(plugin.auth_plain(user, "secret").verdict == Verdict::ok);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(3), imap.connections());
+    }
+
     void wrong_options_are_named() {
         CPPUNIT_ASSERT(!PluginUnderTest("auth/auth_imap").is_usable());
         const std::pair<std::string, const char*> rows[] = {
-            {"imap.example.com", "imap.example.com is not on this machine, and passwords would go there without TLS: it takes tls=imaps or tls=starttls"},
+            {"imap.example.com",
+             "imap.example.com is not on this machine, and passwords would go there without TLS: it takes tls=imaps or "
+             "tls=starttls"},
             {"192.0.2.1", "192.0.2.1 is not on this machine"},
-            {"imap.example.com:993 tls=imaps", "\"imap.example.com:993\" is neither a name nor an address nor a path"},
-            {"[::1]", "\"[::1]\" is neither"},
-            {".example.com tls=imaps", "\".example.com\" is neither"},
+            {"imap.example.com:imaps tls=imaps",
+             "option \"host\": \"imap.example.com:imaps\" is not allowed; it must be a server"},
+            {"[imap]", "what is in brackets is not an address: \"[imap]\""},
+            {".example.com tls=imaps", "this is neither a host nor an address nor a path: \".example.com\""},
+            {"host=localhost host=192.0.2.1:143", "192.0.2.1:143 is not on this machine"},
+            {"host=localhost host=/run/imap tls=imaps", "tls: /run/imap is a local socket"},
             {"/run/imap tls=imaps", "tls: /run/imap is a local socket"},
-            {"localhost tls=imaps ca_file=/nonexistent", "ca_file: cannot read certificates from /nonexistent: No such file or directory"},
-            {"localhost ca_file=/nonexistent", "ca_file: without tls=starttls or tls=imaps no certificate is looked at"},
+            {"localhost tls=imaps ca_file=/nonexistent",
+             "ca_file: cannot read certificates from /nonexistent: No such file or directory"},
+            {"localhost ca_file=/nonexistent",
+             "ca_file: without tls=starttls or tls=imaps no certificate is looked at"},
             {"localhost tls=yes", "off, starttls, imaps"},
         };
         for (const auto& [options, problem] : rows) {
             const std::string problems = PluginUnderTest("auth/auth_imap", options).problems();
             CPPUNIT_ASSERT_MESSAGE(options + ": " + problems, problems.find(problem) != std::string::npos);
         }
-        for (const auto* const host : {"localhost", "::1", "127.0.0.2 1143", "/run/imap", "localhost tls=starttls", "imap.example.com tls=imaps", "192.0.2.1 1143 tls=starttls"}) CPPUNIT_ASSERT_MESSAGE(host, PluginUnderTest("auth/auth_imap", host).is_usable());
+        for (const auto* const host :
+             {"localhost", "::1", "127.0.0.2 1143", "/run/imap", "localhost tls=starttls", "imap.example.com tls=imaps",
+              "192.0.2.1 1143 tls=starttls", "imap.example.com:993 tls=imaps", "[::1]", "[::1]:1143", "unix:/run/imap",
+              "host=localhost host=[::1] balance=round-robin"})
+            CPPUNIT_ASSERT_MESSAGE(host, PluginUnderTest("auth/auth_imap", host).is_usable());
     }
 };
 
