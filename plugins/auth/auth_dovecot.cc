@@ -14,10 +14,21 @@
 /// PLAIN and LOGIN are offered, and with `tokens` XOAUTH2 and OAUTHBEARER, for a Dovecot that has a passdb for them. Dovecot is told the client's address, and whether
 /// the connection is encrypted; the name under which a user is known afterwards is the one that Dovecot gives.
 ///
+/// A Dovecot on another machine is asked at an `inet_listener` of its auth service, in the clear: `socket` may also be
+/// `host:port`. With several, the first one that answers is asked, or each in its turn (`balance`):
+///
+///     SmtpPlugin auth/auth_dovecot /run/dovecot/auth-smtp 10.0.0.2:12345
+///
+/// A connection is kept for two seconds and used for the logins that follow, for half a minute at most. A Dovecot that
+/// is reloaded or stopped serves connections to its end, so that long it may still be asked.
+///
 /// ## When Dovecot cannot say
 ///
 /// A Dovecot that is down, slow (`timeout`) or says something else is 454 4.7.0, as is an answer that it marks as temporary. Dovecot holds its own refusals back
 /// for some seconds (`auth_failure_delay`), during which this thread waits: `timeout` has to be longer.
+///
+/// A Dovecot that three times in a row could not be connected to, or did not greet, is left alone for a while, five
+/// seconds at first and five minutes at most.
 ///
 /// ## Replies
 ///
@@ -26,12 +37,13 @@
 /// ## Differences from qpsmtpd
 ///
 /// There is no such plugin there.
+#include <smtpd/backend.h>
 #include <smtpd/base64.h>
-#include <smtpd/client_socket.h>
 #include <smtpd/plugin.h>
 #include <smtpd/secret_text.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include <unistd.h>
 
@@ -39,7 +51,9 @@ namespace smtpd::plugins {
 namespace {
 
 constexpr std::size_t longest_line = 16 * 1024;
-constexpr std::string_view request_id = "1";
+constexpr std::size_t most_idle = 8;
+constexpr std::chrono::seconds idle_time{2};
+constexpr std::chrono::seconds lifetime{30};  ///< an auth process of before a reload knows the old configuration only
 
 /// "OK\t1\tuser=joe" as words; in each, \001 is an escape for what stands for itself otherwise.
 std::vector<std::string> words_of(std::string_view line) {
@@ -58,46 +72,85 @@ std::vector<std::string> words_of(std::string_view line) {
 class AuthDovecot final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool waits_for_backend = true;
 
     struct Options {
-        std::string socket = "/run/dovecot/auth-client";
+        std::vector<ServerAddress> socket = {ServerAddress::local("/run/dovecot/auth-client")};
         std::string service = "smtp";
         bool tokens = false;
+        Balance balance = Balance::failover;
         Duration timeout = std::chrono::seconds(20);
         static OptionTable table() {
-            return {option("socket", &Options::socket, "the path of Dovecot's socket for clients of its auth service").positional(0),
-                    option("service", &Options::service, "what Dovecot is told that the login is for"),
-                    option("tokens", &Options::tokens, "whether Dovecot checks the tokens of XOAUTH2 and OAUTHBEARER, too"),
-                    option("timeout", &Options::timeout, "how long Dovecot may take").range("100ms", "50s")};
+            return {
+                option("socket", &Options::socket,
+                       "the path of Dovecot's socket for clients of its auth service, or its host:port; or several")
+                    .positional(0)
+                    .rest(),
+                option("service", &Options::service, "what Dovecot is told that the login is for"),
+                option("tokens", &Options::tokens, "whether Dovecot checks the tokens of XOAUTH2 and OAUTHBEARER, too"),
+                option("balance", &Options::balance, "which of several is asked").choices(balance_words()),
+                option("timeout", &Options::timeout, "how long Dovecot may take").range("100ms", "50s")};
         }
     };
 
-    AuthDovecot(Setup& setup, const Options& options) : options_(options), path_(setup.path(options.socket)) {
+    /// The protocol is made for many logins on one connection, each under a number of its own.
+    AuthDovecot(Setup& setup, const Options& options)
+        : options_(options),
+          dovecots_(setup.instance(), places(setup, options),
+                    {.balance = options.balance, .most_idle = most_idle, .idle_time = idle_time, .lifetime = lifetime},
+                    setup.clock(), setup.log()) {
         if (options_.service.empty() || options_.service.find_first_of("\t\n\r\x01") != std::string::npos) setup.error("service: \"{}\" is no name", quoted(options_.service));
-        const auto judge = [this](const AuthHook& hook) { return this->judge(hook); };
-        setup.hooks.auth_plain.add(judge);
-        setup.hooks.auth_login.add(judge);
-        if (options_.tokens) setup.hooks.auth_bearer.add(judge);
+        const auto look_up = [this](const AuthHook&, Questions& questions) {
+            questions.patience(options_.timeout);
+            dovecots_.ask(questions);
+        };
+        const auto judge = [this](const AuthHook& hook, const Answers& answers) { return this->judge(hook, answers); };
+        setup.hooks.auth_plain.ask(look_up).add(judge);
+        setup.hooks.auth_login.ask(look_up).add(judge);
+        if (options_.tokens) setup.hooks.auth_bearer.ask(look_up).add(judge);
     }
 
 private:
-    Answer judge(const AuthHook& hook) const {
-        auto answer = ask(hook);
+    /// A host has a port, because there is no usual one; what has none is a path.
+    static std::vector<ServerAddress> places(const Setup& setup, const Options& options) {
+        std::vector<ServerAddress> out;
+        for (const auto& written : options.socket) {
+            const bool is_path = written.is_local() || written.port() == 0;
+            out.push_back(is_path ? ServerAddress::local(setup.path(written.to_string())) : written);
+        }
+        return out;
+    }
+
+    Answer judge(const AuthHook& hook, const Answers& answers) const {
+        auto answer = ask(hook, answers);
         if (answer) return std::move(*answer);
         hook.log(LogLevel::error, "error: {}", answer.error().what);
         return denysoft();
     }
 
-    Result<Answer> ask(const AuthHook& hook) const {
-        auto dovecot = ClientSocket::connect_local(path_, std::min(options_.timeout, hook.time_left()));
-        if (!dovecot) return dovecot.error();
+    Result<Answer> ask(const AuthHook& hook, const Answers& answers) const {
         const std::string mechanism(hook.password() ? "PLAIN" : hook.mechanism());
-        std::string line = request(hook, mechanism);
-        const auto sent = dovecot->send(line);
-        wipe(line);
-        if (!sent) return sent.error();
-        if (auto ready = read_greeting(*dovecot, mechanism); !ready) return ready.error();
-        return read_verdict(*dovecot, hook);
+        const std::string id = std::to_string(++last_id_);
+        const auto begin = [&](ClientSocket& dovecot, const ServerAddress&) -> Result<void> {
+            const auto sent =
+                send_request(dovecot, hook, mechanism, id, format_text("VERSION\t1\t1\nCPID\t{}\n", getpid()));
+            return sent ? read_greeting(dovecot, mechanism) : sent;
+        };
+        for (;;) {  // ends with a connection that is new
+            auto dovecot =
+                dovecots_.open(answers, hook.deadline(options_.timeout), {.greeting = begin, .identity = mechanism});
+            if (!dovecot) return dovecot.error();
+            const auto sent =
+                dovecot->was_reused() ? send_request(dovecot->socket(), hook, mechanism, id, {}) : Result<void>();
+            auto verdict = sent ? read_verdict(dovecot->socket(), hook, id) : Result<Judgement>(sent.error());
+            if (verdict) {
+                std::move(*dovecot).keep();
+                if (verdict->is_temporary) return Error{ErrorCode::unavailable, "Dovecot cannot say for the moment", 0};
+                return std::move(verdict->answer);
+            }
+            // Not reported: the client may have brought it about.
+            if (!dovecot->was_reused() || verdict.error().code == ErrorCode::timeout) return verdict.error();
+        }
     }
 
     static Result<void> read_greeting(ClientSocket& dovecot, const std::string& mechanism) {
@@ -116,19 +169,20 @@ private:
         return {};
     }
 
-    /// Our greeting and the question in one: Dovecot does not want to be waited for.
-    std::string request(const AuthHook& hook, const std::string& mechanism) const {
+    /// Our greeting, on a new connection, and the question in one: Dovecot does not want to be waited for.
+    Result<void> send_request(ClientSocket& dovecot, const AuthHook& hook, const std::string& mechanism,
+                              const std::string& id, std::string_view greeting) const {
         const Connection& client = hook.connection;
-        std::string line = format_text("VERSION\t1\t1\nCPID\t{}\n", getpid());
-        line += format_text("AUTH\t{}\t{}\tservice={}\trip={}\trport={}\tlip={}\tlport={}", request_id, mechanism, options_.service, client.address(), client.port(),
-                                       client.local().address, client.local().port);
+        std::string line =
+            format_text("{}AUTH\t{}\t{}\tservice={}\trip={}\trport={}\tlip={}\tlport={}", greeting, id, mechanism,
+                        options_.service, client.address(), client.port(), client.local().address, client.local().port);
         if (client.is_tls()) line += "\tsecured";
         std::string response = client_response(hook);
         std::string encoded = base64(response);
         std::string whole = secret_text({line, "\tresp=", encoded, "\n"});
-        wipe(response);
-        wipe(encoded);
-        return whole;
+        const auto sent = dovecot.send(whole);
+        for (auto* const secret : {&response, &encoded, &whole}) wipe(*secret);
+        return sent;
     }
 
     /// What the client has said, or would have said with PLAIN.
@@ -142,32 +196,39 @@ private:
         return secret_text({name.empty() ? "n," : "n,a=", name, ",\1auth=Bearer ", token, "\1\1"});
     }
 
-    static Result<Answer> read_verdict(ClientSocket& dovecot, const AuthHook& hook) {
+    struct Judgement {
+        Answer answer;
+        bool is_temporary = false;
+    };
+
+    static Result<Judgement> read_verdict(ClientSocket& dovecot, const AuthHook& hook, const std::string& id) {
         for (;;) {
             const auto line = dovecot.receive_line(longest_line);
             if (!line) return line.error();
             const auto words = words_of(*line);
-            if (words.size() < 2 || words[1] != request_id) return Error{ErrorCode::unavailable, "Dovecot answers what it was not asked", 0};
+            if (words.size() < 2 || words[1] != id)
+                return Error{ErrorCode::unavailable, "Dovecot answers what it was not asked", 0};
             if (words[0] == "OK") return accepted(words, hook);
             if (words[0] == "FAIL") {
                 // The first is what Dovecot 2.2 and older say.
                 const bool is_temporary = std::any_of(words.begin(), words.end(), [](const std::string& word) { return word == "temp" || word == "code=temp_fail"; });
-                return is_temporary ? Error{ErrorCode::unavailable, "Dovecot cannot say for the moment", 0} : Result<Answer>(deny());
+                return Judgement{deny(), is_temporary};
             }
             if (words[0] != "CONT" || hook.password()) return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};
-            (void)dovecot.send(format_text("CONT\t{}\t\n", request_id));  // it has said why it refuses the token; FAIL follows
+            (void)dovecot.send(format_text("CONT\t{}\t\n", id));  // it has said why it refuses the token; FAIL follows
         }
     }
 
-    static Result<Answer> accepted(const std::vector<std::string>& words, const AuthHook& hook) {
+    static Judgement accepted(const std::vector<std::string>& words, const AuthHook& hook) {
         constexpr std::string_view key = "user=";
         for (const auto& word : words)
             if (word.starts_with(key)) hook.set_login(word.substr(key.size()));
-        return Answer(ok());
+        return {ok()};
     }
 
     const Options options_;
-    const std::string path_;
+    const Backend dovecots_;
+    mutable std::atomic<std::uint32_t> last_id_ = 0;  ///< no connection sees a number twice
 };
 
 }  // namespace smtpd::plugins
