@@ -13,6 +13,11 @@
 ///     SmtpPlugin auth/auth_ldap_bind ldapi:/// "dn=uid=%u,ou=people,dc=example,dc=com"
 ///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap.example.com base=dc=example,dc=com "filter=(&(objectClass=person)(mail=%l))"
 ///
+/// With several directories (`uri` more than once) the first one that answers is asked, or each in its turn
+/// (`balance`):
+///
+///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap1.example.com ldaps://ldap2.example.com base=dc=example,dc=com
+///
 /// PLAIN and LOGIN are offered. An empty password is a refusal, before the directory is asked: to LDAP it would be the name of somebody who need not prove it.
 /// A login that is not found, or has no domain where `%d` needs one, is left to the next plugin.
 ///
@@ -23,8 +28,12 @@
 ///
 /// ## When the directory cannot say
 ///
-/// A directory that is down, slow (`timeout`), that lets nobody search, has two entries for a login, or gives any other answer is 454 4.7.0. The thread waits for it. The name
-/// of a host is looked up by the system, whose time limit (resolv.conf) comes on top; an address has none.
+/// A directory that is down, slow (`timeout`), that lets nobody search, has two entries for a login, or gives any other
+/// answer is 454 4.7.0. The thread waits for it. The name of a host is looked up in `/etc/hosts`, which is read while
+/// httpd starts, and in the DNS (`SmtpResolver`), as a whole: the search list of resolv.conf is not used.
+///
+/// A directory that three times in a row could not be connected to, did not begin TLS or did not answer the search is
+/// left alone for a while, five seconds at first and five minutes at most.
 ///
 /// ## Replies
 ///
@@ -38,12 +47,13 @@
 /// ## Limits
 ///
 /// A mod_smtpd that was built without libldap says so at configtest. Referrals to other directories are not followed.
+#include <smtpd/backend.h>
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
 
 struct AuthLdapBindOptions {
-    std::string uri = "ldap://127.0.0.1";
+    std::vector<std::string> uri = {"ldap://127.0.0.1"};
     std::string base;
     std::string attribute = "uid";
     std::string filter;
@@ -52,11 +62,12 @@ struct AuthLdapBindOptions {
     std::string bind_password_file;
     bool starttls = false;
     std::string ca_file;
+    Balance balance = Balance::failover;
     Duration timeout = std::chrono::seconds(5);
 
     static OptionTable table() {
         using O = AuthLdapBindOptions;
-        return {option("uri", &O::uri, "the directory: ldap://, ldaps:// or ldapi://").positional(0),
+        return {option("uri", &O::uri, "the directory: ldap://, ldaps:// or ldapi://; or several").positional(0).rest(),
                 option("base", &O::base, "below which entry users are looked for").alias("ldap_base"),
                 option("attribute", &O::attribute, "what has the local part of the login").alias("ldap_auth_filter_attr"),
                 option("filter", &O::filter, "how an entry is looked for instead"),
@@ -65,6 +76,7 @@ struct AuthLdapBindOptions {
                 option("bind_password_file", &O::bind_password_file, "the file whose first line is the password for that"),
                 option("starttls", &O::starttls, "whether TLS is begun on a connection to ldap://"),
                 option("ca_file", &O::ca_file, "the certificates of authorities that may vouch for the directory"),
+                option("balance", &O::balance, "which of several directories is asked").choices(balance_words()),
                 option("timeout", &O::timeout, "how long it may take, all in all").range("100ms", "50s").alias("ldap_timeout")};
     }
 };
@@ -83,6 +95,7 @@ struct AuthLdapBindOptions {
 
 #include <dlfcn.h>
 #include <ldap.h>
+#include <openldap.h>
 #include <poll.h>
 
 namespace smtpd::plugins {
@@ -170,6 +183,43 @@ bool keep_library() {
     return handle != nullptr && dlclose(handle) == 0;
 }
 
+/// A directory as the configuration has it.
+struct Place {
+    std::string uri;
+    ServerAddress server;  ///< of ldapi:// it is the URI: libldap knows the socket that is meant where there is no path
+
+    /// Several may stand in one text, as libldap has it. Nothing where something else is among them.
+    static std::optional<std::vector<Place>> read(const std::string& uris) {
+        std::vector<Place> places;
+        for (std::size_t at = 0; (at = uris.find_first_not_of(" ,", at)) != std::string::npos;) {
+            const auto end = std::min(uris.find_first_of(" ,", at), uris.size());
+            const auto place = read_one(uris.substr(at, end - at));
+            if (!place) return {};
+            places.push_back(*place);
+            at = end;
+        }
+        return places.empty() ? std::nullopt : std::optional(places);
+    }
+    bool is(std::string_view scheme) const {
+        return ascii_equal(uri.substr(0, scheme.size() + 1), std::string(scheme) + ":");
+    }
+
+private:
+    static std::optional<Place> read_one(const std::string& uri) {
+        Place place{uri, ServerAddress::local(uri)};
+        if (uri.starts_with("ldapi://")) return place;
+        LDAPURLDesc* url = nullptr;
+        if (ldap_url_parse(uri.c_str(), &url) != LDAP_URL_SUCCESS) return {};
+        const bool has_host = url->lud_host != nullptr && *url->lud_host != '\0';
+        const int usual = place.is("ldaps") ? LDAPS_PORT : LDAP_PORT;
+        place.server = ServerAddress::tcp(has_host ? url->lud_host : "localhost",
+                                          static_cast<std::uint16_t>(url->lud_port != 0 ? url->lud_port : usual));
+        ldap_free_urldesc(url);
+        if (place.server.host().empty()) return {};
+        return place;
+    }
+};
+
 /// A connection, all of whose calls together end in time.
 class Directory {
 public:
@@ -180,22 +230,31 @@ public:
     Directory(const Directory&) = delete;
     Directory& operator=(const Directory&) = delete;
 
-    Result<void> open(const AuthLdapBindOptions& options, const std::string& ca_file) {
+    /// From now on that long.
+    void allow(MonotonicTime deadline, Duration time) {
+        deadline_ = deadline;
+        time_ = time;
+    }
+    /// Whether it was the connection that failed, and not something that the directory said.
+    bool is_gone() const noexcept { return is_gone_; }
+
+    /// At `address`, or at a local socket.
+    Result<void> open(const Place& place, const IpAddress* address, const AuthLdapBindOptions& options,
+                      const std::string& ca_file) {
         static const bool is_kept = keep_library();
         (void)is_kept;
-        if (const int status = ldap_initialize(&handle_, options.uri.c_str()); status != LDAP_SUCCESS) return failure("cannot be asked", status);
+        if (auto made = address != nullptr ? connect(place, *address) : prepare(place); !made) return made;
         const int version = LDAP_VERSION3, demand = LDAP_OPT_X_TLS_DEMAND, is_server = 0;
         set(LDAP_OPT_PROTOCOL_VERSION, &version);
         set(LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
-        set(LDAP_OPT_CONNECT_CB, &connected_);
-        if (!options.starttls && !options.uri.starts_with("ldaps:")) return {};
+        if (!options.starttls && !place.is("ldaps")) return {};
         set(LDAP_OPT_X_TLS_REQUIRE_CERT, &demand);
         if (!ca_file.empty()) set(LDAP_OPT_X_TLS_CACERTFILE, ca_file.c_str());
         if (const int status = set(LDAP_OPT_X_TLS_NEWCTX, &is_server); status != LDAP_SUCCESS) return failure("cannot be asked with TLS", status);
-        if (!options.starttls) return {};
         hurry();
-        const int status = ldap_start_tls_s(handle_, nullptr, nullptr);
-        return status == LDAP_SUCCESS ? Result<void>() : failure("does not begin TLS", status);
+        const int status = options.starttls ? ldap_start_tls_s(handle_, nullptr, nullptr) : ldap_install_tls(handle_);
+        return status == LDAP_SUCCESS ? Result<void>()
+                                      : failure(options.starttls ? "does not begin TLS" : "cannot be asked", status);
     }
 
     /// Whether that is the password of that name.
@@ -249,6 +308,32 @@ private:
 
     int set(int what, const void* value) { return ldap_set_option(handle_, what, value); }
 
+    /// The connection is ours, so that it is made in time and to an address of our choice; the URI has the name that
+    /// the certificate has to be for.
+    Result<void> connect(const Place& place, const IpAddress& address) {
+        auto socket = ClientSocket::connect_tcp(address, place.server.port(), time_left());
+        if (!socket) {
+            const char* const text = ldap_err2string(LDAP_SERVER_DOWN);
+            return Error{socket.error().code,
+                         format_text("the directory cannot be asked: {} ({})", text, socket.error().what), 0};
+        }
+        FileDescriptor connection = std::move(*socket).release();
+        if (const int status = ldap_init_fd(connection.get(), LDAP_PROTO_TCP, place.uri.c_str(), &handle_);
+            status != LDAP_SUCCESS)
+            return failure("cannot be asked", status);
+        (void)connection.release();
+        Sockbuf* octets = nullptr;
+        ldap_get_option(handle_, LDAP_OPT_SOCKBUF, &octets);
+        return add_layer(octets) == 0 ? Result<void>() : failure("cannot be asked", LDAP_NO_MEMORY);
+    }
+    /// libldap makes the connection when it needs it.
+    Result<void> prepare(const Place& place) {
+        if (const int status = ldap_initialize(&handle_, place.uri.c_str()); status != LDAP_SUCCESS)
+            return failure("cannot be asked", status);
+        set(LDAP_OPT_CONNECT_CB, &connected_);
+        return {};
+    }
+
     Duration time_left() const { return std::max(Duration(1), std::chrono::floor<Duration>(deadline_ - clock_.now())); }
     timeval left() const {
         const auto time = time_left();
@@ -257,9 +342,12 @@ private:
     // libldap does not look at the time while it shakes hands, and with GnuTLS asks again and again whether there is something to read. So all octets pass
     // through a layer below TLS, which waits for them until the time is over, and then is a broken connection.
 
-    static int add_layer(LDAP*, Sockbuf* socket, LDAPURLDesc*, sockaddr*, ldap_conncb* callback) {
+    int add_layer(Sockbuf* socket) {
         static Sockbuf_IO layer{&set_up, nullptr, &control, &read, &write, nullptr};
-        return ber_sockbuf_add_io(socket, &layer, LBER_SBIOD_LEVEL_PROVIDER + 1, callback->lc_arg);
+        return ber_sockbuf_add_io(socket, &layer, LBER_SBIOD_LEVEL_PROVIDER + 1, this);
+    }
+    static int add_layer_to_new(LDAP*, Sockbuf* socket, LDAPURLDesc*, sockaddr*, ldap_conncb* callback) {
+        return static_cast<Directory*>(callback->lc_arg)->add_layer(socket);
     }
     static void forget(LDAP*, Sockbuf*, ldap_conncb*) {}
     static int set_up(Sockbuf_IO_Desc* layer, void* directory) {
@@ -293,6 +381,7 @@ private:
         LDAPMessage* received = nullptr;
         const int kind = ldap_result(handle_, message, LDAP_MSG_ALL, &time, &received);
         Message result(received);
+        is_gone_ = kind <= 0;
         if (kind == 0) return Error{ErrorCode::timeout, format_text("the directory did not answer within {} ms", time_.count()), 0};
         if (kind < 0) {
             int status = LDAP_SERVER_DOWN;
@@ -311,7 +400,8 @@ private:
     }
 
     /// With what the directory, or the library for TLS, has to say about it.
-    Error failure(std::string_view what, int status) const {
+    Error failure(std::string_view what, int status) {
+        is_gone_ |= status == LDAP_SERVER_DOWN || status == LDAP_CONNECT_ERROR || status == LDAP_TIMEOUT;
         char* more = nullptr;
         if (handle_ != nullptr) ldap_get_option(handle_, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more);
         std::string text = format_text("the directory {}: {}", what, static_cast<const char*>(ldap_err2string(status)));
@@ -321,10 +411,11 @@ private:
     }
 
     const Clock& clock_;
-    const MonotonicTime deadline_;
-    const Duration time_;
-    ldap_conncb connected_{&add_layer, &forget, this};
+    MonotonicTime deadline_;
+    Duration time_;
+    ldap_conncb connected_{&add_layer_to_new, &forget, this};
     LDAP* handle_ = nullptr;
+    bool is_gone_ = false;
 };
 
 }  // namespace
@@ -332,16 +423,26 @@ private:
 class AuthLdapBind final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool waits_for_backend = true;
 
     using Options = AuthLdapBindOptions;
 
+    /// Each login has a connection of its own: behind a bind it belongs to that user. Another bind would take it away
+    /// from him, but libldap does not tell whether the directory still has something to say on it.
     AuthLdapBind(Setup& setup, const Options& options)
-        : options_(completed(setup, options)), ca_file_(options.ca_file.empty() ? std::string() : setup.path(options.ca_file)), dn_(options_.dn),
-          filter_(options_.filter.empty() ? "(" + options_.attribute + "=%u)" : options_.filter) {
+        : options_(completed(setup, options)),
+          ca_file_(options.ca_file.empty() ? std::string() : setup.path(options.ca_file)),
+          dn_(options_.dn),
+          filter_(options_.filter.empty() ? "(" + options_.attribute + "=%u)" : options_.filter),
+          places_(places(setup)),
+          directories_(setup.instance(), servers(), {.balance = options_.balance}, setup.clock(), setup.log()) {
         check(setup);
         read_password(setup);
-        setup.hooks.auth_plain.add([this](const AuthHook& hook) { return judge(hook); });
-        setup.hooks.auth_login.add([this](const AuthHook& hook) { return judge(hook); });
+        for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
+            hook->ask([this](const AuthHook&, Questions& questions) {
+                questions.patience(options_.timeout);
+                directories_.ask(questions);
+            }).add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
     }
 
 private:
@@ -356,19 +457,36 @@ private:
             setup.error("there is neither base nor dn, and no ldap_base in the control file ldap");
             return options;
         }
-        options.uri = format_text(file.host.find(':') == std::string::npos ? "ldap://{}:{}" : "ldap://[{}]:{}", file.host, file.port);
+        options.uri = {format_text(file.host.find(':') == std::string::npos ? "ldap://{}:{}" : "ldap://[{}]:{}",
+                                   file.host, file.port)};
         options.base = file.base;
         options.attribute = file.attribute;
         options.timeout = file.timeout;
         return options;
     }
 
+    std::vector<Place> places(Setup& setup) const {
+        std::vector<Place> out;
+        for (const auto& uri : options_.uri) {
+            const auto read = Place::read(uri);
+            if (!read) setup.error("uri: \"{}\" is none of a directory", quoted(uri));
+            else out.insert(out.end(), read->begin(), read->end());
+        }
+        return out;
+    }
+    std::vector<ServerAddress> servers() const {
+        std::vector<ServerAddress> out;
+        for (const auto& place : places_) out.push_back(place.server);
+        return out;
+    }
+
     void check(Setup& setup) const {
         const auto is_letter = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.' || c == ';'; };
         const bool is_attribute = !options_.attribute.empty() && std::all_of(options_.attribute.begin(), options_.attribute.end(), is_letter);
         if (!is_attribute) setup.error("attribute: \"{}\" is no name of an attribute", quoted(options_.attribute));
-        if (ldap_is_ldap_url(options_.uri.c_str()) == 0 && !options_.uri.starts_with("ldapi://")) setup.error("uri: \"{}\" is none of a directory", quoted(options_.uri));
-        if (options_.starttls && !options_.uri.starts_with("ldap://")) setup.error("starttls is for a uri with ldap://");
+        const bool is_plain =
+            std::all_of(places_.begin(), places_.end(), [](const Place& place) { return place.is("ldap"); });
+        if (options_.starttls && !is_plain) setup.error("starttls is for a uri with ldap://");
         if (!options_.dn.empty() && !options_.filter.empty()) setup.error("dn and filter exclude each other");
         if (const auto problem = dn_.problem(); !options_.dn.empty() && !problem.empty()) setup.error("dn: {}", problem);
         if (const auto problem = filter_.problem(); is_attribute && !problem.empty()) setup.error("filter: {}", problem);
@@ -385,9 +503,9 @@ private:
         if (password_.empty()) setup.error("bind_password_file: the first line of {} is empty", options_.bind_password_file);
     }
 
-    Answer judge(const AuthHook& hook) const {
+    Answer judge(const AuthHook& hook, const Answers& answers) const {
         if (hook.password()->empty()) return deny();
-        const auto answer = ask(hook);
+        const auto answer = ask(hook, answers);
         if (!answer) {
             hook.log(LogLevel::error, "error: {}", answer.error().what);
             return denysoft();
@@ -396,20 +514,30 @@ private:
     }
 
     /// Whether the password is right; nothing for an unknown user.
-    Result<std::optional<bool>> ask(const AuthHook& hook) const {
+    Result<std::optional<bool>> ask(const AuthHook& hook, const Answers& answers) const {
         const bool is_looked_for = options_.dn.empty();
-        auto name = is_looked_for ? filter_.fill(hook.user(), in_filter) : dn_.fill(hook.user(), in_name);
-        if (!name) return std::optional<bool>();
-        Directory directory(hook.clock(), std::min(options_.timeout, hook.time_left()));
-        if (auto opened = directory.open(options_, ca_file_); !opened) return opened.error();
-        if (is_looked_for) {
-            auto found = find(directory, *name);
-            if (!found) return found.error();
-            if (!*found) return std::optional<bool>();
-            name = std::move(*found);
-        }
-        const auto is_good = directory.bind(*name, hook.password()->reveal());
-        if (!is_good) return is_good.error();
+        const auto wanted = is_looked_for ? filter_.fill(hook.user(), in_filter) : dn_.fill(hook.user(), in_name);
+        if (!wanted) return std::optional<bool>();
+        const MonotonicTime deadline = hook.deadline(options_.timeout);
+        std::optional<Directory> directory;
+        Result<std::optional<std::string>> name = wanted;
+        const auto begin = [&](const ServerAddress& server, const IpAddress* address, Duration time) -> Result<void> {
+            directory.emplace(hook.clock(), time);
+            const auto place =
+                std::find_if(places_.begin(), places_.end(), [&](const Place& one) { return one.server == server; });
+            if (auto opened = directory->open(*place, address, options_, ca_file_); !opened) return opened;
+            if (is_looked_for) name = find(*directory, *wanted);
+            return directory->is_gone() ? Result<void>(name.error()) : Result<void>();
+        };
+        auto lease = directories_.reach(answers, deadline, begin);
+        if (!lease) return lease.error();
+        if (is_looked_for) lease->succeeded();
+        if (!name) return name.error();
+        if (!*name) return std::optional<bool>();
+        directory->allow(deadline, options_.timeout);
+        const auto is_good = directory->bind(**name, hook.password()->reveal());
+        if (!is_good) return is_good.error();  // not reported: the client may have brought it about
+        lease->succeeded();
         return std::optional(*is_good);
     }
 
@@ -426,6 +554,8 @@ private:
     const std::string ca_file_;
     const Template dn_;
     const Template filter_;
+    const std::vector<Place> places_;
+    const Backend directories_;
     Secret password_;
 };
 

@@ -1,4 +1,5 @@
 /// auth_ldap_bind_test.cc: which names and filters a directory is asked for, with one that knows its answers by heart, and what these lead to.
+#include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
 
@@ -34,6 +35,10 @@ class AuthLdapBindTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_search_may_need_a_login_of_its_own);
     CPPUNIT_TEST(qpsmtpds_control_file_is_read);
     CPPUNIT_TEST(a_directory_that_is_down_or_slow_cannot_say);
+    CPPUNIT_TEST(the_second_directory_takes_over);
+    CPPUNIT_TEST(a_directory_that_failed_is_left_alone);
+    CPPUNIT_TEST(clients_cannot_bring_that_about);
+    CPPUNIT_TEST(a_directorys_name_is_looked_up);
     CPPUNIT_TEST(tls_that_does_not_come_is_not_waited_for_longer);
     CPPUNIT_TEST(wrong_options_are_named);
     CPPUNIT_TEST_SUITE_END();
@@ -152,6 +157,72 @@ public:
         CPPUNIT_ASSERT(down.auth_plain("joe", "secret").verdict == Verdict::denysoft);
     }
 
+    void the_second_directory_takes_over() {
+        const LocalDaemon::Turns turns{{asked, entry(1, "cn=joe") + search_answer(1, 0)},
+                                       {"secret", bind_answer(2, 0)}};
+        const LocalDaemon directory(turns), odd(LocalDaemon::Turns{{asked, "HTTP/1.1 400 Bad Request\r\n\r\n"}});
+        const fakes::LineServer silent;
+        const auto login = [&](const std::string& uris, const std::string& more) {
+            PluginUnderTest plugin("auth/auth_ldap_bind",
+                                   format_text(uris, directory.port()) + " base=dc=example timeout=2s " + more);
+            const Answer said = plugin.auth_plain("joe", "secret");
+            CPPUNIT_ASSERT_MESSAGE(plugin.problems() + plugin.log().to_string(), said.verdict == Verdict::ok);
+        };
+        login(format_text("ldap://127.0.0.1:{} ldap://127.0.0.1:{}", fakes::closed_port()), "");
+        login("ldap://" + silent.name() + " uri=ldap://127.0.0.1:{}/", "");
+        login(format_text("\"ldap://127.0.0.1:{}, ldap://127.0.0.1:{}\"", odd.port()), "");
+        login("ldapi://%2fnonexistent%2fldapi ldap://localhost:{}", "");
+        login(format_text("ldaps://{} ldap://localhost:{}", silent.name()), "");
+        login("ldap://127.0.0.1:{} ldap://127.0.0.1:1", "balance=round-robin");
+    }
+
+    void a_directory_that_failed_is_left_alone() {
+        const std::uint16_t port = fakes::closed_port();
+        PluginUnderTest plugin("auth/auth_ldap_bind", format_text("ldap://127.0.0.1:{} dn=cn=%u", port));
+        for (int i = 0; i < 3; ++i) {
+            CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+            CPPUNIT_ASSERT(
+                has(plugin.log().last(), format_text("error: the directory cannot be asked: Can't contact LDAP server "
+                                                     "(cannot connect to 127.0.0.1:{}: Connection refused)",
+                                                     port)));
+        }
+        CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().last(),
+                               plugin.log().last().starts_with(
+                                   format_text("error: 127.0.0.1:{} failed and is not asked for another ", port)));
+    }
+
+    void clients_cannot_bring_that_about() {
+        const std::pair<const char*, LocalDaemon::Turns> rows[] = {
+            {"dn=cn=%u", {{"secret", bind_answer(1, 51)}}},
+            {"dn=cn=%u", {{"secret", LocalDaemon::hang_up}}},
+            {"dn=cn=%u", {{"never", ""}}},
+            {"base=dc=x", {{asked, search_answer(1, 50)}}},
+            {"base=dc=x", {{asked, entry(1, "cn=joe") + entry(1, "cn=joe") + search_answer(1, 0)}}}};
+        for (const auto& [options, turns] : rows) {
+            const LocalDaemon directory(turns);
+            PluginUnderTest plugin("auth/auth_ldap_bind",
+                                   format_text("ldap://127.0.0.1:{} timeout=200ms {}", directory.port(), options));
+            for (int i = 0; i < 4; ++i) {
+                CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+                CPPUNIT_ASSERT_MESSAGE(plugin.log().last(), !has(plugin.log().last(), "is not asked"));
+            }
+        }
+    }
+
+    void a_directorys_name_is_looked_up() {
+        const LocalDaemon directory(LocalDaemon::Turns{{"secret", bind_answer(1, 0)}});
+        PluginUnderTest plugin("auth/auth_ldap_bind",
+                               format_text("ldap://ldap.example.com:{} timeout=2s dn=cn=%u", directory.port()));
+        plugin.dns({"ldap.example.com A 127.0.0.1"});
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().to_string(), plugin.auth_plain("joe", "secret").verdict == Verdict::ok);
+        CPPUNIT_ASSERT(plugin.questions() == (std::vector<std::string>{"ldap.example.com A", "ldap.example.com AAAA"}));
+        PluginUnderTest unknown("auth/auth_ldap_bind", "ldap://nowhere.example.com dn=cn=%u");
+        CPPUNIT_ASSERT(unknown.auth_plain("joe", "secret").verdict == Verdict::denysoft);
+        CPPUNIT_ASSERT_EQUAL("error: no address of nowhere.example.com in the DNS: no such name"s,
+                             unknown.log().last());
+    }
+
     void tls_that_does_not_come_is_not_waited_for_longer() {
         const std::string started = message(1, 0x78, result(0));
         const std::tuple<const char*, const char*, LocalDaemon::Turns> rows[] = {{"a silent ldaps", "ldaps", {{"never", ""}}},
@@ -180,8 +251,13 @@ public:
             {"dn=uid=%u filter=(uid=%u)", "", "dn and filter exclude each other"},
             {"base=dc=x attribute=u)(*", "", "attribute: \"u)(*\" is no name of an attribute"},
             {"base=dc=x ldaps://127.0.0.1 starttls=yes", "", "starttls is for a uri with ldap://"},
+            {"base=dc=x ldap://127.0.0.1 uri=ldaps://127.0.0.1 starttls=yes", "", "starttls is for a uri with ldap://"},
+            {"base=dc=x \"ldap://127.0.0.1 http://127.0.0.1\"", "",
+             "uri: \"ldap://127.0.0.1 http://127.0.0.1\" is none of a directory"},
+            {"base=dc=x ldap://..", "", "uri: \"ldap://..\" is none of a directory"},
             {"base=dc=x bind_dn=cn=search", "", "bind_dn and bind_password_file go together"},
-            {"base=dc=x bind_dn=cn=search bind_password_file=/nonexistent", "", "bind_password_file: cannot open /nonexistent"},
+            {"base=dc=x bind_dn=cn=search bind_password_file=/nonexistent", "",
+             "bind_password_file: cannot open /nonexistent"},
         };
         for (const auto& [options, file, problem] : rows) {
             const std::string problems = PluginUnderTest("auth/auth_ldap_bind", options, {{"ldap", file}}).problems();
