@@ -22,7 +22,9 @@
 ///     .example.com:192.0.2.11
 ///     example.org:[2001:db8::10]:25
 ///
-/// Hosts are addresses or names. A server that did not answer is not asked again for ten seconds, so that a dead one holds nobody up for long.
+/// Hosts are addresses or names, which are looked up in `/etc/hosts`, as it was when httpd started, and in the DNS. A
+/// server that did not answer is not asked again for about ten seconds, so that a dead one holds nobody up for long;
+/// with each further failure for twice as long, and five minutes at most.
 ///
 /// ## Replies
 ///
@@ -32,19 +34,16 @@
 ///
 /// Answers that do not tell are errors, which `onerror` decides about; there they all mean yes. Mailing lists obey `reject`. There is no option
 /// `vpopmail_ext`: it is a setting of the daemon, and has no effect on the side that asks. smtproutes is read again when it changes.
-#include <smtpd/client_socket.h>
+#include <smtpd/backend.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
 
 #include <algorithm>
 #include <charconv>
-#include <map>
-#include <mutex>
 
 namespace smtpd::plugins {
 namespace {
 
-constexpr std::chrono::seconds pause_after_failure{10};
 constexpr std::size_t largest_response = 64 * 1024;
 
 /// "host", "192.0.2.1", "[2001:db8::1]" and a port, split at the last colon outside brackets.
@@ -132,6 +131,7 @@ Result<unsigned> status_in(std::string_view response) {
 class QmailDeliverable final : public PolicyPlugin {
 public:
     static constexpr PolicyDefaults policy_defaults{.karma_fail = -1};
+    static constexpr bool waits_for_backend = true;
 
     struct Options {
         std::string server = "127.0.0.1:8998";
@@ -143,7 +143,9 @@ public:
         }
     };
 
-    QmailDeliverable(Setup& setup, const Options& options) : timeout_(options.timeout), clock_(setup.clock()) {
+    QmailDeliverable(Setup& setup, const Options& options)
+        : timeout_(options.timeout),
+          servers_(setup.instance(), {}, settings(), setup.clock(), setup.log()) {
         std::string_view server = options.server;
         const bool by_routes = server.starts_with("smtproutes:");
         if (by_routes) server.remove_prefix(std::string_view("smtproutes:").size());
@@ -168,57 +170,37 @@ private:
         return routed.empty() ? host_ : routed;
     }
 
-    /// The address that a host is called by without the DNS.
-    static std::optional<IpAddress> literal(const std::string& host) { return IpAddress::parse(ascii_equal(host, "localhost") ? "127.0.0.1" : host); }
+    std::vector<ServerAddress> at(const std::string& host) const { return {ServerAddress::tcp(host, port_)}; }
 
     void ask_for_host(const std::string& host, Questions& questions) const {
-        if (host.empty() || literal(host) || is_paused(host)) return;
-        questions.a(host);
-        questions.aaaa(host);
-    }
-
-    static Result<std::vector<IpAddress>> addresses_of(const std::string& host, const Answers& answers) {
-        if (const auto address = literal(host)) return std::vector<IpAddress>{*address};
-        std::vector<IpAddress> addresses = answers.a(host).addresses();
-        const auto& v6 = answers.aaaa(host).addresses();
-        addresses.insert(addresses.end(), v6.begin(), v6.end());
-        if (!addresses.empty()) return addresses;
-        const auto why = (answers.a(host).failed() ? answers.a(host) : answers.aaaa(host)).error();
-        return Error{ErrorCode::unavailable, format_text("the server {} has no address: {}", quoted(host), why)};
+        if (host.empty()) return;
+        const auto server = at(host);
+        servers_.ask(questions, &server);
     }
 
     Finding judge(const RcptHook& hook, const Answers& answers) {
         const Address& recipient = hook.recipient.address();
         const std::string host = server_for(recipient);
         if (host.empty()) return skip("there is no server to ask about {}", quoted(recipient.to_string()));
-        if (is_paused(host)) return error("{} did not answer a moment ago", quoted(host));
-        const auto addresses = addresses_of(host, answers);
-        if (!addresses) return error("{}", addresses.error().what);
-        const auto response = fetch(*addresses, path_for(recipient.to_string()), std::min(timeout_, hook.time_left()));
-        if (!response) {
-            pause(host);
-            return error("{}", response.error().what);
-        }
+        const auto server = at(host);
+        if (!servers_.is_available(&server)) return error("{} did not answer a moment ago", quoted(host));
+        auto connection = servers_.open(answers, hook.deadline(timeout_), {.servers = &server});
+        if (!connection && connection.error().code == ErrorCode::not_found)
+            return error("the server {} has no address: {}", quoted(host), answers.addresses(host).error());
+        if (!connection) return error("{}", connection.error().what);
+        const auto response = fetch(connection->socket(), path_for(recipient.to_string()));
+        connection->report(response);
+        if (!response) return error("{}", response.error().what);
         const auto status = status_in(*response);
         if (!status) return error("{}: {}", quoted(host), status.error().what);
         return finding_for(*status, recipient, hook.transaction.sender());
     }
 
-    /// Asks the first of the addresses that can be connected to.
-    Result<std::string> fetch(const std::vector<IpAddress>& addresses, const std::string& path, Duration time) const {
-        Error problem;
-        for (const auto& address : addresses) {
-            auto server = ClientSocket::connect_tcp(address, port_, time / static_cast<Duration::rep>(addresses.size()));
-            if (!server) {
-                problem = server.error();
-                continue;
-            }
-            const std::string host = format_text(address.is_v6() ? "[{}]:{}" : "{}:{}", address, port_);
-            const auto sent = server->send(format_text("GET {} HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", path, host));
-            if (!sent) return sent.error();
-            return server->receive_all(largest_response);
-        }
-        return problem;
+    static Result<std::string> fetch(ClientSocket& server, const std::string& path) {
+        const auto sent =
+            server.send(format_text("GET {} HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", path, server.peer()));
+        if (!sent) return sent.error();
+        return server.receive_all(largest_response);
     }
 
     static Finding finding_for(unsigned status, const Address& recipient, const Address& sender) {
@@ -246,23 +228,14 @@ private:
         }
     }
 
-    bool is_paused(const std::string& host) const {
-        const std::lock_guard lock(mutex_);
-        const auto known = paused_until_.find(host);
-        return known != paused_until_.end() && clock_.now() < known->second;
-    }
-    void pause(const std::string& host) {
-        const std::lock_guard lock(mutex_);
-        paused_until_[host] = clock_.now() + pause_after_failure;
-    }
+    /// The protocol is HTTP/1.0, which has a connection for each question. A server that failed once is left alone.
+    static BackendSettings settings() { return {.most_failures = 1, .first_pause = std::chrono::seconds(10)}; }
 
     const Duration timeout_;
-    const Clock& clock_;
+    const Backend servers_;  ///< whoever the configuration or smtproutes name
     std::string host_;
     std::uint16_t port_ = 0;
     std::optional<Watched<Routes>> routes_;
-    mutable std::mutex mutex_;
-    std::map<std::string, MonotonicTime> paused_until_;  ///< by host, of which there are few: those of the configuration
 };
 
 }  // namespace smtpd::plugins

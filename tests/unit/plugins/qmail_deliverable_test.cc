@@ -1,5 +1,6 @@
 /// qmail_deliverable_test.cc: yes, no, and cannot tell.
 #include "fakes/answer_text.h"
+#include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
 
@@ -29,6 +30,8 @@ class QmailDeliverableTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_question_is_one_of_http);
     CPPUNIT_TEST(what_is_no_status_is_an_error);
     CPPUNIT_TEST(a_server_that_is_not_there_is_an_error_and_left_alone_for_a_while);
+    CPPUNIT_TEST(the_pause_grows);
+    CPPUNIT_TEST(each_server_is_left_alone_by_itself);
     CPPUNIT_TEST(silence_takes_as_long_as_it_may);
     CPPUNIT_TEST(a_name_is_looked_up);
     CPPUNIT_TEST(routes_say_who_is_asked);
@@ -146,6 +149,35 @@ public:
         plugin.clock().advance(std::chrono::seconds(10));
         (void)plugin.rcpt("a@example.com");
         CPPUNIT_ASSERT_EQUAL(refused, plugin.log().last());
+    }
+
+    void the_pause_grows() {
+        PluginUnderTest plugin("qmail_deliverable", format_text("server=localhost:{}", fakes::closed_port()));
+        (void)plugin.rcpt("a@example.com");
+        for (const auto seconds : {10, 20, 40}) {
+            const std::chrono::milliseconds pause = std::chrono::seconds(seconds);
+            const auto shortest = pause * 3 / 4;
+            plugin.clock().advance(shortest - std::chrono::milliseconds(1));
+            (void)plugin.rcpt("a@example.com");
+            CPPUNIT_ASSERT_EQUAL(std::string("error: localhost did not answer a moment ago"), plugin.log().last());
+            plugin.clock().advance(pause - shortest + std::chrono::milliseconds(1));
+            (void)plugin.rcpt("a@example.com");
+            CPPUNIT_ASSERT_MESSAGE(plugin.log().last(), plugin.log().last().ends_with("Connection refused"));
+        }
+    }
+
+    void each_server_is_left_alone_by_itself() {
+        const LocalDaemon server(says(http("200", "0")));
+        PluginUnderTest plugin("qmail_deliverable", format_text("server=smtproutes:{}", server.port()),
+                               {{"smtproutes", "example.com:127.0.0.1\nexample.net:127.0.0.99\n"}});
+        const auto ask = [&](const char* recipient) {
+            (void)plugin.rcpt(recipient);
+            return plugin.log().last();
+        };
+        CPPUNIT_ASSERT_EQUAL(format_text("error: cannot connect to 127.0.0.99:{}: Connection refused", server.port()),
+                             ask("a@example.net"));
+        CPPUNIT_ASSERT_EQUAL(std::string("error: 127.0.0.99 did not answer a moment ago"), ask("a@example.net"));
+        CPPUNIT_ASSERT_EQUAL(std::string("fail: a@example.com does not exist"), ask("a@example.com"));
     }
 
     void silence_takes_as_long_as_it_may() {
