@@ -1,6 +1,8 @@
 """Back ends of AUTH that ask another server, each with the real one; for tokens, one in Python."""
 
 import base64
+import re
+import time
 
 import pytest
 
@@ -8,6 +10,7 @@ import smtpd_env
 from auth_peers import Dovecot, Postgres, Slapd, authorization_server
 from certificates import Authority
 from smtp_client import Client
+from smtpd_env import wait_until
 from test_auth import encoded
 from test_auth_backends import CLEAR, HASH, needs_modules, outcome
 
@@ -39,7 +42,7 @@ def check_dovecot(make_server, plugin, trouble):
     assert outcome(smtp.port, "ann", PASSWORD) == 454
     with dovecot:
         check_users(smtp.port)
-    assert outcome(smtp.port, "ann", PASSWORD) == 454
+    wait_until(lambda: outcome(smtp.port, "ann", PASSWORD) == 454, 60, "its auth process lives as long as a connection")
     server.expect_log(f"error: {trouble}")
     with troubled:
         assert outcome(other.port, "ann", PASSWORD) == 454
@@ -83,8 +86,46 @@ def test_dovecots_users_by_imap_and_tls(make_server):
         assert outcome(host.port, "ann", PASSWORD) == 454
 
 
+def test_the_second_dovecot_takes_over(make_server):
+    """With both plugins; and one that failed three times in a row is left alone, until a call after the pause finds that it answers again."""
+    server = make_server("event")
+    first, second = Dovecot(server.root / "first", USERS), Dovecot(server.root / "second", USERS)
+    lines = [f"auth/auth_dovecot {first.socket} {second.socket}", f"auth/auth_imap host=127.0.0.1:{first.port} host=127.0.0.1:{second.port}"]
+    hosts = [server.smtp(f"SmtpPlugin {line}\n{PLUGINS}", CLEAR, name=f"host{i}.example.com") for i, line in enumerate(lines)]
+    server.expect_log(rf"auth/auth_dovecot: SMTPD0088: {first.socket} failed 3 times in a row and is not asked for \d s: cannot connect to")
+    server.expect_log(rf"auth/auth_imap: SMTPD0088: 127.0.0.1:{first.port} failed 3 times in a row and is not asked for \d s: cannot connect to")
+    server.start()
+    with second:
+        for host in hosts:
+            assert [outcome(host.port, "ann", PASSWORD) for _ in range(4)] == [235] * 4
+            check_users(host.port)
+    with first:
+        for host in hosts:
+            wait_until(lambda host=host: outcome(host.port, "ann", PASSWORD) == 235, 30, "the first one is not asked again")
+    server.expect_log("auth/auth_imap: 127.0.0.1:[0-9]+ answers again")
+    server.allow_log("error: .*(cannot connect to|is not asked for another)|SMTPD0088")  # before the pause is over
+
+
+def test_connections_to_dovecot_are_kept(make_server):
+    """One is used by login after login, and a Dovecot that was restarted meanwhile is connected to again."""
+    server = make_server("event")
+    dovecot = Dovecot(server.root / "dovecot", USERS, lines="auth_debug = yes")
+    smtp = server.smtp(f"SmtpPlugin auth/auth_dovecot {dovecot.socket}\n{PLUGINS}", CLEAR)
+    server.start()
+
+    with dovecot:
+        for _ in range(5):
+            assert outcome(smtp.port, "ann", PASSWORD) == 235
+        # Dovecot's own login processes connect, too; one whose first line has not been read is 0 to it.
+        clients = [int(pid) for pid in re.findall(r"auth client connected \(pid=(\d+)\)", dovecot.log())]
+        assert len([pid for pid in clients if pid in (0, *server.children())]) == server.children_wanted
+    time.sleep(2.5)
+    with dovecot:
+        check_users(smtp.port)
+
+
 #: For the name server.
-ZONES = {"test": "imap A 127.0.0.9\nimap A 127.0.0.1\n"}
+ZONES = {"test": "imap A 127.0.0.9\nimap A 127.0.0.1\n", "example.com": "ldap A 127.0.0.1\ndirectory A 127.0.0.1\n"}
 
 
 def test_an_imap_server_is_found_by_its_name(make_server, nsd):
@@ -123,14 +164,14 @@ def check_tries(port, tries=TRIES):
     assert [(user, outcome(port, user, password)) for user, password, _ in tries] == [(user, code) for user, _, code in tries]
 
 
-def ldap_server(make_server, *options, **named):
+def ldap_server(make_server, *options, more="", **named):
     """A server with a virtual host for each of these options of the plugin, in which {port} and the like stand for what slapd has: (server, slapd, hosts)."""
     server = make_server("event")
     authority = Authority(server.root)
     slapd = Slapd(server.root / "slapd", ENTRIES, certificate=authority.issue("ldap.example.com", addresses=["127.0.0.1"], file="slapd"), **named)
     (server.root / "password").write_text("hidden\n")
     values = {"port": slapd.port, "tls_port": slapd.tls_port, "ca": authority.certificate, "login": f'bind_dn=cn=search,dc=example,dc=com bind_password_file="{server.root}/password"'}
-    hosts = [server.smtp(f"SmtpPlugin auth/auth_ldap_bind {line.format(**values)}\n{PLUGINS}", CLEAR, name=f"host{i}.example.com") for i, line in enumerate(options)]
+    hosts = [server.smtp(f"SmtpPlugin auth/auth_ldap_bind {line.format(**values)}\n{PLUGINS}", f"{CLEAR}\n{more}", name=f"host{i}.example.com") for i, line in enumerate(options)]
     if "mod_smtpd was built without libldap" in server.configtest()[1]:
         pytest.skip("this build has no libldap")
     return server, slapd, hosts
@@ -184,6 +225,32 @@ def test_a_directory_behind_tls(make_server):
             check_tries(host.port, [("joe", "secret", 235), ("joe", "wrong", 535)])
         for host in (unknown, wrong_name):
             assert outcome(host.port, "joe", "secret") == 454
+
+
+def test_the_second_directory_takes_over(make_server):
+    """The first is not there, or has a certificate for another name."""
+    closed = smtpd_env.free_port()
+    server, slapd, hosts = ldap_server(
+        make_server, f"ldap://127.0.0.1:{closed} ldap://127.0.0.1:{{port}} base=dc=example,dc=com",
+        'ldaps://localhost:{tls_port} ldaps://127.0.0.1:{tls_port} base=dc=example,dc=com ca_file="{ca}"', is_open=True)
+    server.expect_log("auth/auth_ldap_bind: SMTPD0088: 127.0.0.1:[0-9]+ failed 3 times in a row")
+    server.expect_log("auth/auth_ldap_bind: SMTPD0088: localhost:[0-9]+ failed 3 times in a row")
+    server.start()
+    with slapd:
+        for host in hosts:
+            check_tries(host.port)
+
+
+def test_a_directory_is_found_by_its_name(make_server, nsd):
+    """Which libldap compares with the certificate, though it is given a connection that is already made."""
+    server, slapd, (named, other) = ldap_server(
+        make_server, *(f'ldaps://{name}:{{tls_port}} base=dc=example,dc=com ca_file="{{ca}}"' for name in ("ldap.example.com", "directory.example.com")), is_open=True,
+        more=f"SmtpResolver {nsd.address} timeout=1s tries=2")
+    server.expect_log("error: the directory cannot be asked: .*")
+    server.start()
+    with slapd:
+        check_tries(named.port, [("joe", "secret", 235), ("joe", "wrong", 535)])
+        assert outcome(other.port, "joe", "secret") == 454
 
 
 def test_a_directory_that_lets_nobody_search(make_server):
