@@ -200,8 +200,8 @@ Step Session::interrupt(Interruption why) {
     if (over_) return Step::close;
     static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout, Say::too_slow, Say::shutting_down,
                                     Say::overloaded, Say::too_many_sessions, Say::internal_error};
-    const Reply last_words = reply(words[static_cast<std::size_t>(why)]);
-    if (handshake_) return tls_failed(last_words.text);  // a word in the clear would be taken for a part of it
+    const Say last_words = words[static_cast<std::size_t>(why)];
+    if (handshake_) return tls_failed(reply(last_words).text);  // a word in the clear would be taken for a part of it
     waiting_.reset();
     end_connection(last_words);
     return Step::close;
@@ -219,7 +219,7 @@ Step Session::step() {
             if (decoder_ || chunk_) respond(Say::incomplete_message);
             finish();
         } else if (stopping_ && !transaction_ && lines_.pending() == 0) {
-            end_connection(reply(Say::shutting_down));
+            end_connection(Say::shutting_down);
         }
     }
     if (over_) return Step::close;
@@ -264,20 +264,21 @@ void Session::process() {
 /// Takes a line off rest_ and executes it; false when there is none yet.
 bool Session::next_command() {
     if (lines_.pending() == 0 && is_foreign_protocol()) {
-        end_connection(reply(Say::foreign_protocol));
+        end_connection(Say::foreign_protocol);
         return true;
     }
     const auto at_hand = lines_.pending() + rest_.size();
     const auto line = lines_.next(rest_);
     const bool is_whole = line.status != smtp::LineSplitter::Status::need_more;
     if ((is_whole ? at_hand - rest_.size() - 1 : lines_.pending()) > endless_line) {
-        end_connection(reply(Say::line_too_long));
+        end_connection(Say::endless_line);
+        lines_.wipe();
         return true;
     }
     if (!is_whole) return false;
     if (line.bare_lf && bare_newline_ == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so what follows is no command
         note(LogLevel::notice, "a command ends in a LF alone: the session ends, what follows is not looked at");
-        end_connection(reply(Say::bare_newline_in_command));
+        end_connection(Say::bare_newline_in_command);
         lines_.wipe();
         return true;
     }
@@ -287,7 +288,7 @@ bool Session::next_command() {
     }
     ++commands_;
     if (stopping_ && !transaction_)
-        end_connection(reply(Say::shutting_down));
+        end_connection(Say::shutting_down);
     else if (line.status == smtp::LineSplitter::Status::too_long || is_too_long(line.text))
         respond(Say::line_too_long);
     else if (line.nul)
@@ -302,7 +303,7 @@ bool Session::next_command() {
 
 /// Behind a BDAT stands its chunk, which must not be taken for commands.
 void Session::refuse_line(std::string_view line, Say why) {
-    if (smtp::parse_command(line).verb == smtp::Verb::bdat) return end_connection(reply(why));
+    if (smtp::parse_command(line).verb == smtp::Verb::bdat) return end_connection(why);
     respond(why);
 }
 
@@ -336,7 +337,7 @@ void Session::send(const Reply& reply) { respond(reply); }
 void Session::count_error() { ++errors_; }
 
 void Session::enforce_error_limit() {
-    if (settings_.max_errors != 0 && errors_ >= settings_.max_errors && !over_ && !waiting_) end_connection(reply(Say::too_many_errors));
+    if (settings_.max_errors != 0 && errors_ >= settings_.max_errors && !over_ && !waiting_) end_connection(Say::too_many_errors);
 }
 
 void Session::write_log(LogLevel level, std::string_view text) const {
@@ -502,6 +503,13 @@ void Session::note_refusal(HookId hook, const Reply& reply) const {
 void Session::end_connection(const Reply& last_words) {
     respond(last_words);
     finish();
+}
+
+/// The engine's own decision: neither the client's QUIT nor a plugin's verdict.
+void Session::end_connection(Say why) {
+    const Reply last_words = reply(why);
+    note(LogLevel::info, "the server ends the session: reply=\"{} {}\"", last_words.code, last_words.text);
+    end_connection(last_words);
 }
 
 void Session::finish() {

@@ -183,6 +183,7 @@ private:
     bool answer_ends_stage(HookId hook, const Answer& answer, Reply accepted = {});
     void note_refusal(HookId hook, const Reply& reply) const;
     void end_connection(const Reply& last_words);
+    void end_connection(Say why);
     void reset_transaction();
 
     // session_proxy.cc

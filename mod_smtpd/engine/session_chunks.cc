@@ -20,7 +20,7 @@ namespace smtpd::engine {
 
 void Session::bdat(std::string_view rest) {
     const auto argument = smtp::parse_chunk(rest);
-    if (!argument) return end_connection(reply(Say::bad_chunk_size));
+    if (!argument) return end_connection(Say::bad_chunk_size);
     chunk_.emplace(Chunk{argument->size, argument->size, argument->last, clock_.now()});
     if (const auto objection = objection_to_chunk()) return refuse_chunk(reply(*objection));
     if (!in_chunks_) return stage(HookId::data);

@@ -85,7 +85,7 @@ std::string_view Session::showable(std::string_view line) {
 void Session::dispatch(const smtp::Command& command) {
     using smtp::Verb;
     if (command.verb != Verb::bdat && needs_tls_for(command.verb))  // the octets behind BDAT have to be read first
-        return is_http(command.verb_text, command.rest) ? end_connection(reply(Say::foreign_protocol)) : respond(Say::encrypt_first);
+        return is_http(command.verb_text, command.rest) ? end_connection(Say::foreign_protocol) : respond(Say::encrypt_first);
     switch (command.verb) {
         case Verb::helo: return is_lmtp_ ? respond(Say::lmtp_spoken) : hello(false, command.rest);  // RFC 2033 4.1
         case Verb::ehlo: return is_lmtp_ ? respond(Say::lmtp_spoken) : hello(true, command.rest);
@@ -121,7 +121,7 @@ void Session::dispatch(const smtp::Command& command) {
         case Verb::vrfy: return vrfy(command.rest);
         default: break;
     }
-    if (is_http(command.verb_text, command.rest)) return end_connection(reply(Say::foreign_protocol));
+    if (is_http(command.verb_text, command.rest)) return end_connection(Say::foreign_protocol);
     const auto shown = smtp::parse_command(last_line_);
     verb_text_ = shown.verb_text;
     argument_ = shown.rest;
@@ -235,7 +235,7 @@ void Session::mail(std::string_view rest) {
     if (greeted_ == Greeted::no) return respond(hello_missing());
     if (transaction_) return respond(Say::nested_mail);
     if (settings_.submission && !is_authenticated()) return respond(Say::authenticate_first);
-    if (settings_.max_transactions != 0 && ++mail_commands_ > settings_.max_transactions) return end_connection(reply(Say::too_many_transactions));
+    if (settings_.max_transactions != 0 && ++mail_commands_ > settings_.max_transactions) return end_connection(Say::too_many_transactions);
     std::string storage;
     if (!rewritten(HookId::mail_parse, rest, storage)) return;
     const ParameterRules rules = parameter_rules();

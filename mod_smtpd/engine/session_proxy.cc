@@ -91,7 +91,7 @@ void Session::become(const smtp::ClientAttributes& attributes) {
     bare_newline_ = settings_.bare_newline_for(client_.address);
     if (services_.clients) {
         const auto sessions = services_.clients->change_client(client_, local);
-        if (!sessions) return end_connection(reply(Say::too_many_sessions));
+        if (!sessions) return end_connection(Say::too_many_sessions);
         sessions_of_client_ = *sessions;
     }
     note(LogLevel::info, "client of proxy {}{}{}", proxy_->address, hello_host_.empty() ? "" : " helo=" + quoted(hello_host_),
