@@ -276,7 +276,8 @@ private:
     void receive();
     void octets(std::string_view piece) override;
     void header_arrived();
-    std::optional<Say> defect_of_header() const;
+    std::optional<Say> defect_of_header();
+    void judge_line_ends(const smtp::DataDecoder& decoder);
     void note_defect(const smtp::DataDecoder& decoder) const;
     void refuse_message(Reply reply);
     void end_of_data();
@@ -398,6 +399,7 @@ private:
     };
     Judging judging_;
     bool hang_up_ = false;          ///< that answer is given at once and ends the session
+    bool is_last_message_ = false;  ///< that answer is given at the end of data and ends the session
     MonotonicTime data_since_{};
     std::uint64_t data_octets_ = 0;
     std::string final_text_;

@@ -83,7 +83,7 @@ void Session::end_of_chunk() {
     if (chunk.size == 0 && !chunk.is_last && ++junk_commands_ > settings_.max_junk_commands) count_error();
     if (text_) {
         if (chunk.is_last) text_->finish(*this);
-        if (const auto why = refusal_for(*text_, bare_newline_); why && !refusal_) refusal_ = reply(*why);
+        judge_line_ends(*text_);
         if (chunk.is_last || refusal_) note_defect(*text_);
     }
     if (!refusal_ && !chunk.is_last) return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});

@@ -14,6 +14,8 @@ namespace {
 
 Reply storage_refusal(const Error& error) { return reply(error.code == ErrorCode::no_space ? Say::spool_full : Say::spool_failed); }
 
+bool has_bare_newline(const smtp::DataDecoder& decoder) { return decoder.has(smtp::Defect::bare_lf) || decoder.has(smtp::Defect::bare_cr); }
+
 }  // namespace
 
 std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewline policy) {
@@ -28,7 +30,7 @@ std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewli
 
 void Session::begin_message() {
     transaction_->begin_message();
-    headers_seen_ = drop_data_ = hang_up_ = false;
+    headers_seen_ = drop_data_ = hang_up_ = is_last_message_ = false;
     refusal_.reset();
     final_text_.clear();
     data_octets_ = 0;
@@ -75,7 +77,7 @@ void Session::header_arrived() {
 
 /// What only the header block can have: with SMTPUTF8 octets that are no UTF-8 (RFC 6532 3), and with BINARYMIME, where nobody else looks at the octets, line
 /// ends that are none.
-std::optional<Say> Session::defect_of_header() const {
+std::optional<Say> Session::defect_of_header() {
     if (!transaction_->is_smtputf8() && !transaction_->is_binarymime()) return std::nullopt;
     const std::string_view block = transaction_->stored().headers().original();
     if (transaction_->is_smtputf8() && !smtp::is_valid_utf8(block)) return Say::bad_utf8_header;
@@ -87,6 +89,7 @@ std::optional<Say> Session::defect_of_header() const {
     decoder.feed(block, ignored);
     decoder.finish(ignored);
     const bool is_clean = decoder.is_clean() && transaction_->stored().separator() != "\n";
+    if (bare_newline_ == smtp::BareNewline::reject) is_last_message_ = has_bare_newline(decoder) || transaction_->stored().separator() == "\n";
     return is_clean ? std::nullopt : std::optional(Say::bare_newline_in_header);
 }
 
@@ -102,10 +105,17 @@ void Session::end_of_data() {
     decoder_.reset();
     data_octets_ = decoder.consumed();
     note_defect(decoder);
-    if (const auto why = refusal_for(decoder, bare_newline_); why && !refusal_) refusal_ = reply(*why);
+    judge_line_ends(decoder);
     if (!refusal_) complete_message();
     if (refusal_) return end_refused_message();
     stage(HookId::data_post_headers);
+}
+
+/// Where a CR or LF stands alone, the server that sends the message may have seen its end at another place than we have (SMTP smuggling): what looks like
+/// commands behind our end may be a part of its message. So nothing of that is looked at.
+void Session::judge_line_ends(const smtp::DataDecoder& decoder) {
+    if (const auto why = refusal_for(decoder, bare_newline_); why && !refusal_) refusal_ = reply(*why);
+    if (bare_newline_ == smtp::BareNewline::reject && has_bare_newline(decoder)) is_last_message_ = true;
 }
 
 void Session::note_defect(const smtp::DataDecoder& decoder) const {

@@ -187,7 +187,8 @@ void Session::leave_message() {
 /// The end of a message about which the decision fell before it was complete.
 void Session::end_refused_message() {
     if (decoder_) data_octets_ = decoder_->consumed();
-    const bool hangs_up = hang_up_;
+    const bool hangs_up = hang_up_ || is_last_message_;
+    if (is_last_message_) note(LogLevel::notice, "a CR or LF stands alone in the message: the session ends, what follows is not looked at");
     end_message(Reply(*refusal_));
     if (hangs_up) finish();
 }
