@@ -23,6 +23,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_model_test.cc \
 	tests/unit/engine/session_parking_test.cc \
 	tests/unit/engine/session_results_test.cc \
+	tests/unit/engine/session_recording_test.cc \
 	tests/unit/engine/session_proxy_test.cc \
 	tests/unit/engine/session_test.cc \
 	tests/unit/engine/trace_fields_test.cc \
@@ -151,6 +152,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/plugin_world.h \
 	tests/fakes/private_redis.h \
 	tests/fakes/scram_client.h \
+	tests/fakes/random_dialogue.h \
 	tests/fakes/session_under_test.h \
 	tests/fakes/standard_error.h \
 	tests/fakes/temp_directory.h \
@@ -294,7 +296,7 @@ check_scripts = tests/check_lists tests/check_layers tests/check_headers tests/c
 EXTRA_DIST += $(check_scripts) tests/run_all tests/unpack_peer tests/tsan.supp tests/bad_plugins/throws_everywhere.h
 
 # Folders of which everything is in the release.
-EXTRA_DIST += tests/clients tests/compat tests/fuzz/corpus tests/integration tests/transcripts
+EXTRA_DIST += tests/clients tests/compat tests/fuzz/corpus tests/integration tests/recordings tests/transcripts
 
 # A DSO that is not installed is only built as one if libtool is told of a directory.
 bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere
