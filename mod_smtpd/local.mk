@@ -161,6 +161,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/extensions.cc \
 	mod_smtpd/engine/extensions.h \
 	mod_smtpd/engine/client_register.h \
+	mod_smtpd/engine/client_state.cc \
+	mod_smtpd/engine/client_state.h \
 	mod_smtpd/engine/hook_runner.h \
 	mod_smtpd/engine/mail_parameters.cc \
 	mod_smtpd/engine/mail_parameters.h \

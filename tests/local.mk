@@ -9,6 +9,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/api_test.cc \
 	tests/unit/engine/history_test.cc \
 	tests/unit/engine/auth_bad_input_test.cc \
+	tests/unit/engine/client_state_test.cc \
 	tests/unit/engine/extensions_test.cc \
 	tests/unit/engine/hook_matrix_test.cc \
 	tests/unit/engine/mail_parameters_test.cc \
@@ -22,8 +23,8 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_end_test.cc \
 	tests/unit/engine/session_model_test.cc \
 	tests/unit/engine/session_parking_test.cc \
-	tests/unit/engine/session_results_test.cc \
 	tests/unit/engine/session_recording_test.cc \
+	tests/unit/engine/session_results_test.cc \
 	tests/unit/engine/session_proxy_test.cc \
 	tests/unit/engine/session_test.cc \
 	tests/unit/engine/trace_fields_test.cc \
@@ -151,8 +152,8 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/plugin_under_test.h \
 	tests/fakes/plugin_world.h \
 	tests/fakes/private_redis.h \
-	tests/fakes/scram_client.h \
 	tests/fakes/random_dialogue.h \
+	tests/fakes/scram_client.h \
 	tests/fakes/session_under_test.h \
 	tests/fakes/standard_error.h \
 	tests/fakes/temp_directory.h \

@@ -40,13 +40,13 @@ std::string_view phase_name(Phase phase) noexcept {
 }
 
 Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services)
-    : settings_(settings), hooks_(hooks), clock_(clock), log_(log), services_(services), lines_(settings.max_command_line),
-      max_message_size_(settings.max_message_size), bare_newline_(settings.bare_newline_for(peer.client.address)) {
+    : HasClientState{ClientState(settings, peer.client.address)}, Connection(state_), settings_(settings), hooks_(hooks), clock_(clock), log_(log),
+      services_(services), lines_(settings.max_command_line) {
     id_ = std::move(peer.id);
     client_ = peer.client;
     local_ = peer.local;
-    if (is_host_name(peer.host)) host_ = std::move(peer.host);
-    sessions_of_client_ = peer.sessions_of_client;
+    if (is_host_name(peer.host)) state_.host = std::move(peer.host);
+    state_.sessions_of_client = peer.sessions_of_client;
     tls_.protocol = std::move(peer.tls_protocol);
     tls_.cipher = std::move(peer.tls_cipher);
     nonce_ = std::move(peer.nonce);
@@ -66,7 +66,7 @@ Phase Session::phase() const noexcept {
     if (waiting_) return Phase::waiting;
     if (decoder_ || chunk_) return Phase::receiving;
     if (transaction_) return Phase::transaction;
-    return greeted_ == Greeted::no ? Phase::greeting : Phase::command;
+    return state_.greeted == Greeted::no ? Phase::greeting : Phase::command;
 }
 
 Session::Progress Session::progress() const noexcept {
@@ -148,7 +148,7 @@ Step Session::start() {
 
 /// A client is there: the hooks of a new connection.
 void Session::begin() {
-    note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, host_.empty() ? "" : " (" + quoted(host_) + ")");
+    note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, state_.host.empty() ? "" : " (" + quoted(host()) + ")");
     if (hooks_.has(HookId::pre_connection)) {
         const Answer answer = with_context(HookId::pre_connection, [&](HookContext& context) { return hooks_.run(context); });
         if (answer_ends_stage(HookId::pre_connection, answer)) return;
@@ -276,7 +276,7 @@ bool Session::next_command() {
         return true;
     }
     if (!is_whole) return false;
-    if (line.bare_lf && bare_newline_ == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so what follows is no command
+    if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so what follows is no command
         note(LogLevel::notice, "a command ends in a LF alone: the session ends, what follows is not looked at");
         end_connection(Say::bare_newline_in_command);
         lines_.wipe();
@@ -293,11 +293,11 @@ bool Session::next_command() {
         respond(Say::line_too_long);
     else if (line.nul)
         refuse_line(line.text, Say::nul_in_command);
-    else if (line.bare_cr && bare_newline_ == smtp::BareNewline::reject)
+    else if (line.bare_cr && state_.bare_newline == smtp::BareNewline::reject)
         refuse_line(line.text, Say::bare_newline_in_command);
     else
         command(line.text);
-    if (secrets_may_follow_) lines_.wipe();
+    if (state_.secrets_may_follow) lines_.wipe();
     return true;
 }
 
@@ -334,10 +334,10 @@ void Session::respond(const Reply& reply) {
 
 void Session::send(const Reply& reply) { respond(reply); }
 
-void Session::count_error() { ++errors_; }
+void Session::count_error() { ++state_.errors; }
 
 void Session::enforce_error_limit() {
-    if (settings_.max_errors != 0 && errors_ >= settings_.max_errors && !over_ && !waiting_) end_connection(Say::too_many_errors);
+    if (settings_.max_errors != 0 && state_.errors >= settings_.max_errors && !over_ && !waiting_) end_connection(Say::too_many_errors);
 }
 
 void Session::write_log(LogLevel level, std::string_view text) const {
@@ -363,12 +363,12 @@ void Session::stage(HookId hook) {
 }
 
 void Session::run_stage(HookId hook, const Answers& answers, const Wait& wait) {
-    const int karma = karma_;
+    const int karma = state_.karma;
     const Answer answer = with_context(hook, [&](HookContext& context) {
         context.set_answers(answers);
         return hooks_.run(context, wait);
     });
-    if (hook == HookId::helo || hook == HookId::ehlo) hello_karma_ += karma_ - karma;
+    if (hook == HookId::helo || hook == HookId::ehlo) state_.hello_karma += state_.karma - karma;
     after(hook, answer);
 }
 
@@ -523,7 +523,7 @@ void Session::finish() {
     reset_transaction();
     notify(HookId::post_connection);
     tell_history();
-    note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, messages_, errors_);
+    note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, state_.messages, state_.errors);
 }
 
 void Session::reset_transaction() {
@@ -537,7 +537,7 @@ void Session::reset_transaction() {
         transaction_.reset();
         history_.set_transaction(0);
     }
-    forwarded_.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy begins anew
+    state_.forwarded.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy begins anew
 }
 
 void Session::after(HookId hook, const Answer& answer) {

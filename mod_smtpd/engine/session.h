@@ -9,6 +9,7 @@
 #pragma once
 
 #include "engine/auth_mechanisms.h"
+#include "engine/client_state.h"
 #include "engine/hook_runner.h"
 #include "engine/mail_parameters.h"
 #include "engine/mail_transaction.h"
@@ -65,7 +66,12 @@ std::string_view phase_name(Phase phase) noexcept;
 /// Why a message with what the decoder found in it is refused.
 std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewline policy);
 
-class Session final : public Connection, private smtp::DataDecoder::Sink {
+/// A base of Session, so that it is there before the Connection that refers to it.
+struct HasClientState {
+    ClientState state_;
+};
+
+class Session final : private HasClientState, public Connection, private smtp::DataDecoder::Sink {
 public:
     /// All that is referred to must outlive the session.
     Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services = {});
@@ -118,7 +124,7 @@ public:
 
     // Connection
     void send(const Reply& reply) override;
-    void add_capability(std::string line) override { capabilities_.push_back(std::move(line)); }
+    void add_capability(std::string line) override { state_.capabilities.push_back(std::move(line)); }
     std::vector<std::string> config(std::string_view name) override;
     std::vector<std::string> config(std::string_view name, const Address& user) override;
     std::size_t unread() const noexcept override { return chunk_ ? 0 : rest_.size() + backlog_.size(); }  // a chunk may come with its command
@@ -190,7 +196,6 @@ private:
     std::optional<smtp::ClientAttributes> attributes_of(smtp::AttributeCommand command, std::string_view rest);
     void xforward(std::string_view rest);
     void xclient(std::string_view rest);
-    void forget_client();
     void become(const smtp::ClientAttributes& attributes);
 
     // session_history.cc
@@ -228,7 +233,6 @@ private:
     bool needs_tls_for(smtp::Verb verb) const noexcept;
     void starttls(std::string_view rest);
     void refuse_early_octets();
-    void remember_before_hello();
     void forget_clear_text();
     void note_tls() const;
 
@@ -238,7 +242,7 @@ private:
     std::string mechanisms() const;
     bool is_auth_allowed() const noexcept { return is_tls() || (settings_.auth_without_tls && settings_.start_tls != StartTls::required); }
     bool has_mechanisms() const;
-    bool is_auth_offered() const { return greeted_ == Greeted::ehlo && is_auth_allowed() && has_mechanisms(); }
+    bool is_auth_offered() const { return state_.greeted == Greeted::ehlo && is_auth_allowed() && has_mechanisms(); }
     void auth(std::string_view rest);
     void begin_exchange(std::string_view argument);
     void challenge(std::string_view octets);
@@ -321,7 +325,6 @@ private:
     bool at_eof_ = false;
     bool stopping_ = false;
     smtp::Verb last_verb_ = smtp::Verb::unknown;
-    std::uint32_t junk_commands_ = 0;
 
     // Waiting
     std::unique_ptr<Waiting> waiting_;  ///< the stage that is parked
@@ -334,19 +337,9 @@ private:
     std::string rcpt_path_;    ///< of it, as the client said
     std::string argument_;
     std::string verb_text_;
-    std::vector<std::string> capabilities_;
 
     // STARTTLS
     bool handshake_ = false;  ///< the driver is making it
-    /// What is known of the client by other means than its words.
-    struct BeforeHello {
-        bool relay_client = false;
-        std::string whitelisted;
-        std::optional<Naughty> naughty;
-        std::size_t results = 0;
-    };
-    std::unique_ptr<const BeforeHello> before_hello_;
-    int hello_karma_ = 0;     ///< what HELO and EHLO in the clear have earned
     // XCLIENT, XFORWARD
     std::optional<Endpoint> proxy_;  ///< who connected, if it is trusted to speak for others
 
@@ -359,10 +352,7 @@ private:
     std::unique_ptr<AuthFindings> auth_findings_;        ///< of plugins, in this exchange
     std::unique_ptr<const Lookup> auth_lookup_;          ///< what was said of SCRAM's user; told when it has sent its proof
     std::unique_ptr<const Reply> auth_refusal_;          ///< waits for the client's last word
-    std::unique_ptr<const smtp::ChannelBindings> channel_bindings_;  ///< null = there are none
     std::string nonce_;
-    unsigned exchanges_ = 0;
-    bool secrets_may_follow_ = false;            ///< what comes next may be a password, even if the exchange is over
 
     // BDAT
     struct Chunk {
@@ -380,14 +370,10 @@ private:
     std::optional<smtp::DataDecoder> text_;  ///< of a message in chunks; nothing for BINARYMIME
 
     // Transaction
-    std::uint64_t max_message_size_;
     std::uint32_t transactions_ = 0;
-    std::uint32_t mail_commands_ = 0;
-    std::vector<std::string> recipient_domains_;  ///< of the session, where their number has a limit
     std::unique_ptr<MailTransaction> transaction_;
     std::uint32_t surplus_recipients_ = 0;
     std::optional<smtp::DataDecoder> decoder_;
-    smtp::BareNewline bare_newline_;
     bool headers_seen_ = false;
     std::optional<Reply> refusal_;  ///< what the end of data will be answered with
     bool drop_data_ = false;

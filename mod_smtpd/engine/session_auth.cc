@@ -33,7 +33,7 @@ bool Session::is_served(const AuthMechanism& mechanism) const {
     switch (mechanism.needs) {
         case AuthMechanism::Needs::nothing: break;
         case AuthMechanism::Needs::certificate: return tls_.certificate && tls_.certificate->is_verified && introduced_by().is_unspecified();
-        case AuthMechanism::Needs::channel_binding: return channel_bindings_ != nullptr;
+        case AuthMechanism::Needs::channel_binding: return state_.channel_bindings != nullptr;
     }
     return true;
 }
@@ -57,15 +57,15 @@ std::string Session::mechanisms() const {
 
 /// Never the same twice: a response that was overheard must be worth nothing.
 std::string Session::nonce() {
-    ++exchanges_;
-    if (!nonce_.empty()) return format_text("{}.{}", nonce_, exchanges_);
+    ++state_.exchanges;
+    if (!nonce_.empty()) return format_text("{}.{}", nonce_, state_.exchanges);
     return format_text("{}.{}", support::random_bits(), support::random_bits());
 }
 
 // ---- the command
 
 void Session::auth(std::string_view rest) {
-    if (greeted_ != Greeted::ehlo) return respond(Say::ehlo_first);
+    if (state_.greeted != Greeted::ehlo) return respond(Say::ehlo_first);
     if (is_authenticated()) return respond(Say::already_authenticated);
     if (transaction_) return respond(Say::auth_in_transaction);
     if (!is_auth_allowed()) return respond(Say::auth_needs_tls);
@@ -90,7 +90,7 @@ void Session::begin_exchange(std::string_view argument) {
 
 smtp::ScramServer Session::scram_server(std::string_view mechanism) const {
     smtp::ScramServer server;
-    if (channel_bindings_) server.bindings = *channel_bindings_;
+    if (state_.channel_bindings) server.bindings = *state_.channel_bindings;
     server.offers_binding = is_served(std::string(mechanism) + "-PLUS");
     server.salt_secret = settings_.scram_secret;
     return server;
@@ -107,7 +107,7 @@ void Session::auth_response(const smtp::LineSplitter::Line& line) {
     if (log_.enabled(LogLevel::trace)) write_log(LogLevel::trace, "<<< (a line of AUTH, not shown)");
     if (auth_refusal_) conclude_refusal();
     else if (line.status == smtp::LineSplitter::Status::too_long) give_up_exchange(Say::auth_line_too_long);
-    else if (line.bare_cr && bare_newline_ == smtp::BareNewline::reject) give_up_exchange(Say::bare_newline_in_command);
+    else if (line.bare_cr && state_.bare_newline == smtp::BareNewline::reject) give_up_exchange(Say::bare_newline_in_command);
     else if (line.text == "*") give_up_exchange(Say::auth_cancelled);
     else take_response(line.text);
     lines_.wipe();
@@ -218,10 +218,10 @@ void Session::conclude_exchange(HookId hook, const Answer& answer) {
         outcome = outcome_of(hook, deny(), {});
     }
     if (outcome.proceeds) {
-        auth_user_ = auth_findings_->login;
-        auth_mechanism_ = sasl_->credentials().mechanism();
+        state_.auth_user = auth_findings_->login;
+        state_.auth_mechanism = sasl_->credentials().mechanism();
         set_relay_client(true);
-        note(LogLevel::info, "authenticated mechanism={} user=\"{}\"", auth_mechanism_, quoted(auth_user_));
+        note(LogLevel::info, "authenticated mechanism={} user=\"{}\"", state_.auth_mechanism, quoted(auth_user()));
     } else {
         note_auth_failure(outcome.reply);
         if (!outcome.disconnects && outcome.reply.code / 100 == 5) return tell_refusal(std::move(outcome.reply));

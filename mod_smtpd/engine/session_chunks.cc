@@ -31,8 +31,8 @@ std::optional<Say> Session::objection_to_chunk() {
     if (needs_tls_for(smtp::Verb::bdat)) return Say::encrypt_first;
     if (!offers(Extension::chunking)) return Say::not_implemented;
     if (chunk_failed_) return Say::chunk_failed_before;
-    if (greeted_ == Greeted::no) return hello_missing();
-    if (greeted_ != Greeted::ehlo) return Say::ehlo_first;
+    if (state_.greeted == Greeted::no) return hello_missing();
+    if (state_.greeted != Greeted::ehlo) return Say::ehlo_first;
     if (!transaction_) return Say::mail_first;
     if (transaction_->recipients().empty()) return Say::rcpt_first;
     return std::nullopt;
@@ -53,7 +53,7 @@ void Session::begin_chunks() {
     begin_message();
     in_chunks_ = true;
     if (!transaction_->is_binarymime())
-        text_.emplace(bare_newline_, settings_.max_text_line_with_end(), smtp::DataDecoder::Framing::counted);
+        text_.emplace(state_.bare_newline, settings_.max_text_line_with_end(), smtp::DataDecoder::Framing::counted);
     if (chunk_->left == 0) end_of_chunk();
 }
 
@@ -80,7 +80,7 @@ void Session::end_of_chunk() {
     const Chunk chunk = *std::exchange(chunk_, std::nullopt);
     if (chunk.refusal) return answer_refused_chunk(chunk);
     in_last_chunk_ = chunk.is_last;
-    if (chunk.size == 0 && !chunk.is_last && ++junk_commands_ > settings_.max_junk_commands) count_error();
+    if (chunk.size == 0 && !chunk.is_last && ++state_.junk_commands > settings_.max_junk_commands) count_error();
     if (text_) {
         if (chunk.is_last) text_->finish(*this);
         judge_line_ends(*text_);
@@ -97,7 +97,7 @@ void Session::end_of_chunk() {
 void Session::answer_refused_chunk(const Chunk& chunk) {
     if (!chunk_failed_ && !chunk.refusal->empty()) respond_to_each(std::vector<Reply>(chunk.answers, *chunk.refusal));
     else if (chunk_failed_) put(*chunk.refusal);
-    if (chunk_failed_ && ++junk_commands_ > settings_.max_junk_commands) count_error();
+    if (chunk_failed_ && ++state_.junk_commands > settings_.max_junk_commands) count_error();
     chunk_failed_ = !chunk.is_last;
 }
 

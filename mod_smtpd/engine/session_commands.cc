@@ -58,10 +58,10 @@ void Session::command(std::string_view line) {
     const auto parsed = smtp::parse_command(line);
     last_verb_ = parsed.verb;
     const auto shown = showable(line);
-    last_line_.assign(shown);
+    state_.last_line.assign(shown);
     if (log_.enabled(LogLevel::trace))
         write_log(LogLevel::trace, "<<< " + quoted(shown) + (shown.size() < line.size() ? " (the rest is not shown)" : ""));
-    if (is_junk(parsed.verb) && ++junk_commands_ > settings_.max_junk_commands) count_error();
+    if (is_junk(parsed.verb) && ++state_.junk_commands > settings_.max_junk_commands) count_error();
     dispatch(parsed);
 }
 
@@ -72,10 +72,10 @@ std::string_view Session::showable(std::string_view line) {
     constexpr std::string_view auth = "AUTH";
     const auto words = smtp::parse_command(trimmed);
     if (!support::starts_with_folded(trimmed, auth)) {
-        if (words.verb != smtp::Verb::unknown) secrets_may_follow_ = false;
-        return secrets_may_follow_ ? std::string_view() : line;
+        if (words.verb != smtp::Verb::unknown) state_.secrets_may_follow = false;
+        return state_.secrets_may_follow ? std::string_view() : line;
     }
-    secrets_may_follow_ = true;
+    state_.secrets_may_follow = true;
     const auto mechanism = words.rest.substr(0, words.rest.find_first_of(" \t"));
     const bool shows_mechanism = words.verb == smtp::Verb::auth && is_served(mechanism);
     const auto* const end = shows_mechanism ? mechanism.data() + mechanism.size() : trimmed.data() + auth.size();
@@ -122,7 +122,7 @@ void Session::dispatch(const smtp::Command& command) {
         default: break;
     }
     if (is_http(command.verb_text, command.rest)) return end_connection(Say::foreign_protocol);
-    const auto shown = smtp::parse_command(last_line_);
+    const auto shown = smtp::parse_command(state_.last_line);
     verb_text_ = shown.verb_text;
     argument_ = shown.rest;
     stage(HookId::unrecognized_command);
@@ -147,8 +147,8 @@ void Session::after_connect(const Answer& answer) {
     const std::string_view protocol = is_lmtp_ ? "LMTP" : "ESMTP";
     if (text.empty()) text = format_text("{} {} {} ready", server_name_, protocol, settings_.software);
     else if (text.find(protocol) == std::string::npos) text += format_text(" {}", protocol);
-    if (max_message_size_ == 0)
-        if (const auto lines = config("databytes"); !lines.empty()) max_message_size_ = support::parse_unsigned(lines.front()).value_or(0);
+    if (state_.max_message_size == 0)
+        if (const auto lines = config("databytes"); !lines.empty()) state_.max_message_size = support::parse_unsigned(lines.front()).value_or(0);
     answer_ends_stage(HookId::connect, answer, {220, {}, text + " " + id_, true});
 }
 
@@ -162,8 +162,8 @@ void Session::hello(bool extended, std::string_view rest) {
     extended_hello_ = extended;
     hello_argument_ = *host;
     hello_rest_ = support::trim(rest.substr(static_cast<std::size_t>(host->data() - rest.data()) + host->size()));
-    capabilities_.clear();
-    remember_before_hello();
+    state_.capabilities.clear();
+    if (!is_tls() && settings_.start_tls != StartTls::off) state_.remember_before_hello();
     stage(extended ? HookId::ehlo : HookId::helo);
 }
 
@@ -175,8 +175,8 @@ void Session::after_hello(const Answer& answer) {
         return;
     }
     reset_transaction();  // RFC 5321 4.1.4: a second EHLO is an implicit RSET
-    greeted_ = extended_hello_ ? Greeted::ehlo : Greeted::helo;
-    hello_host_ = hello_argument_;
+    state_.greeted = extended_hello_ ? Greeted::ehlo : Greeted::helo;
+    state_.hello_host = hello_argument_;
     lines_.set_limit(line_limit());
     respond(outcome.reply);
 }
@@ -203,7 +203,7 @@ std::string Session::announcement(Extension extension) const {
             if (!hooks_.has(HookId::vrfy)) return {};
             break;
         case Extension::size:
-            if (max_message_size_ != 0) line += format_text(" {}", max_message_size_);
+            if (state_.max_message_size != 0) line += format_text(" {}", state_.max_message_size);
             break;
         case Extension::limits:
             if (settings_.max_transactions != 0) line += format_text(" MAILMAX={}", announced_limit(settings_.max_transactions));
@@ -218,12 +218,12 @@ std::string Session::announcement(Extension extension) const {
 }
 
 Reply Session::hello_reply() {
-    std::string text = format_text("{} Hi {} {}", server_name_, host_.empty() ? "there" : host_, client_.address.literal());
+    std::string text = format_text("{} Hi {} {}", server_name_, state_.host.empty() ? "there" : state_.host, client_.address.literal());
     if (extended_hello_) {
         for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i)
             if (const auto line = announcement(static_cast<Extension>(i)); !line.empty()) text += "\n" + line;
         if (offers_tls()) text += "\nSTARTTLS";
-        for (const auto& capability : capabilities_) text += "\n" + capability;
+        for (const auto& capability : state_.capabilities) text += "\n" + capability;
         if (const auto list = is_auth_allowed() ? mechanisms() : std::string(); !list.empty()) text += "\nAUTH" + list;
     }
     return {250, {}, std::move(text), true};
@@ -232,10 +232,10 @@ Reply Session::hello_reply() {
 // ---- MAIL
 
 void Session::mail(std::string_view rest) {
-    if (greeted_ == Greeted::no) return respond(hello_missing());
+    if (state_.greeted == Greeted::no) return respond(hello_missing());
     if (transaction_) return respond(Say::nested_mail);
     if (settings_.submission && !is_authenticated()) return respond(Say::authenticate_first);
-    if (settings_.max_transactions != 0 && ++mail_commands_ > settings_.max_transactions) return end_connection(Say::too_many_transactions);
+    if (settings_.max_transactions != 0 && ++state_.mail_commands > settings_.max_transactions) return end_connection(Say::too_many_transactions);
     std::string storage;
     if (!rewritten(HookId::mail_parse, rest, storage)) return;
     const ParameterRules rules = parameter_rules();
@@ -269,7 +269,7 @@ ExtensionSet Session::offered() const {
     for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i) {
         const auto extension = static_cast<Extension>(i);
         const bool is_plain = extension == Extension::size || extension == Extension::eight_bit_mime;
-        if (greeted_ == Greeted::ehlo || is_plain) out.set(extension, offers(extension));
+        if (state_.greeted == Greeted::ehlo || is_plain) out.set(extension, offers(extension));
     }
     return out;
 }
@@ -279,7 +279,7 @@ ParameterRules Session::parameter_rules() const {
             .ignores_unknown = settings_.ignore_unknown_parameters,
             .believes_submitter = is_authenticated(),
             .grants_priority = is_relay_client(),
-            .max_message_size = max_message_size_,
+            .max_message_size = state_.max_message_size,
             .spool = settings_.spool};
 }
 
@@ -293,7 +293,7 @@ void Session::after_mail(const Answer& answer) {
 // ---- RCPT
 
 void Session::rcpt(std::string_view rest) {
-    if (!transaction_) return respond(greeted_ == Greeted::no ? hello_missing() : Say::mail_first);
+    if (!transaction_) return respond(state_.greeted == Greeted::no ? hello_missing() : Say::mail_first);
     if (in_chunks_) return respond(Say::chunks_begun);
     std::string storage;
     if (!rewritten(HookId::rcpt_parse, rest, storage)) return;
@@ -326,8 +326,8 @@ bool Session::has_room_for_recipient(const Address& address) {
     if (transaction_->recipients().size() >= settings_.max_recipients) limit = Say::too_many_recipients;
     else if (takes_one_recipient() && !transaction_->recipients().empty()) limit = Say::one_recipient_only;
     const auto most_domains = settings_.max_recipient_domains;
-    if (!limit && most_domains != 0 && recipient_domains_.size() >= most_domains && address.has_domain() &&
-        std::find(recipient_domains_.begin(), recipient_domains_.end(), address.domain_lower()) == recipient_domains_.end())
+    if (!limit && most_domains != 0 && state_.recipient_domains.size() >= most_domains && address.has_domain() &&
+        std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), address.domain_lower()) == state_.recipient_domains.end())
         limit = Say::too_many_domains;
     if (!limit) return true;
     if (++surplus_recipients_ > settings_.max_recipients) {
@@ -348,8 +348,8 @@ void Session::after_rcpt(const Answer& answer) {
     const Outcome outcome = outcome_of(HookId::rcpt, answer, {250, {2, 1, 5}, accepted_text(recipient_->address(), "recipient")});
     if (outcome.proceeds) {
         const auto domain = settings_.max_recipient_domains != 0 ? recipient_->address().domain_lower() : std::string();
-        if (!domain.empty() && std::find(recipient_domains_.begin(), recipient_domains_.end(), domain) == recipient_domains_.end())
-            recipient_domains_.push_back(domain);
+        if (!domain.empty() && std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), domain) == state_.recipient_domains.end())
+            state_.recipient_domains.push_back(domain);
         chunk_failed_ = false;
         transaction_->add_recipient(std::move(rcpt_path_), std::move(*recipient_));
         respond(outcome.reply);
@@ -362,7 +362,7 @@ void Session::after_rcpt(const Answer& answer) {
 // ---- DATA
 
 void Session::data() {
-    if (!transaction_) return respond(greeted_ == Greeted::no ? hello_missing() : Say::mail_first);
+    if (!transaction_) return respond(state_.greeted == Greeted::no ? hello_missing() : Say::mail_first);
     if (in_chunks_) return respond(Say::chunks_begun);
     if (transaction_->recipients().empty()) return respond(Say::rcpt_first);
     if (transaction_->is_binarymime()) return respond(Say::binary_needs_chunks);  // RFC 3030 3
@@ -377,8 +377,8 @@ void Session::after_data(const Answer& answer) {
         return reset_transaction();
     }
     begin_message();
-    decoder_.emplace(bare_newline_, settings_.max_text_line_with_end());
-    last_line_.clear();
+    decoder_.emplace(state_.bare_newline, settings_.max_text_line_with_end());
+    state_.last_line.clear();
     data_since_ = clock_.now();
     respond(outcome.reply);
 }
@@ -388,7 +388,7 @@ void Session::after_data(const Answer& answer) {
 /// RFC 5321 4.1.1.6, with the SMTPUTF8 at its end of RFC 6531 3.7.4.2.
 void Session::vrfy(std::string_view rest) {
     const auto blank = rest.find_last_of(" \t");
-    const bool is_smtputf8 = offers(Extension::smtputf8) && greeted_ == Greeted::ehlo && blank != rest.npos &&
+    const bool is_smtputf8 = offers(Extension::smtputf8) && state_.greeted == Greeted::ehlo && blank != rest.npos &&
                              support::equals_folded(rest.substr(blank + 1), "SMTPUTF8");
     if (is_smtputf8) rest = support::trim(rest.substr(0, blank));
     if (rest.empty()) return respond(Say::syntax_error);

@@ -48,8 +48,8 @@ void Session::receive() {
 void Session::octets(std::string_view piece) {
     if (drop_data_) return;
     auto& message = transaction_->stored();
-    if (max_message_size_ != 0 && piece.size() > max_message_size_ - message.size()) {
-        if (const auto room = max_message_size_ - message.size(); room > 0) octets(piece.substr(0, room));
+    if (state_.max_message_size != 0 && piece.size() > state_.max_message_size - message.size()) {
+        if (const auto room = state_.max_message_size - message.size(); room > 0) octets(piece.substr(0, room));
         return refuse_message(reply(Say::message_too_large));
     }
     if (const auto appended = message.append(piece); !appended) {
@@ -81,7 +81,7 @@ std::optional<Say> Session::defect_of_header() {
     if (!transaction_->is_smtputf8() && !transaction_->is_binarymime()) return std::nullopt;
     const std::string_view block = transaction_->stored().headers().original();
     if (transaction_->is_smtputf8() && !smtp::is_valid_utf8(block)) return Say::bad_utf8_header;
-    if (!transaction_->is_binarymime() || bare_newline_ == smtp::BareNewline::accept) return std::nullopt;
+    if (!transaction_->is_binarymime() || state_.bare_newline == smtp::BareNewline::accept) return std::nullopt;
     struct Ignored final : smtp::DataDecoder::Sink {
         void octets(std::string_view) override {}
     } ignored;
@@ -89,7 +89,7 @@ std::optional<Say> Session::defect_of_header() {
     decoder.feed(block, ignored);
     decoder.finish(ignored);
     const bool is_clean = decoder.is_clean() && transaction_->stored().separator() != "\n";
-    if (bare_newline_ == smtp::BareNewline::reject) is_last_message_ = has_bare_newline(decoder) || transaction_->stored().separator() == "\n";
+    if (state_.bare_newline == smtp::BareNewline::reject) is_last_message_ = has_bare_newline(decoder) || transaction_->stored().separator() == "\n";
     return is_clean ? std::nullopt : std::optional(Say::bare_newline_in_header);
 }
 
@@ -114,13 +114,13 @@ void Session::end_of_data() {
 /// Where a CR or LF stands alone, the server that sends the message may have seen its end at another place than we have (SMTP smuggling): what looks like
 /// commands behind our end may be a part of its message. So nothing of that is looked at.
 void Session::judge_line_ends(const smtp::DataDecoder& decoder) {
-    if (const auto why = refusal_for(decoder, bare_newline_); why && !refusal_) refusal_ = reply(*why);
-    if (bare_newline_ == smtp::BareNewline::reject && has_bare_newline(decoder)) is_last_message_ = true;
+    if (const auto why = refusal_for(decoder, state_.bare_newline); why && !refusal_) refusal_ = reply(*why);
+    if (state_.bare_newline == smtp::BareNewline::reject && has_bare_newline(decoder)) is_last_message_ = true;
 }
 
 void Session::note_defect(const smtp::DataDecoder& decoder) const {
     if (const auto defect = decoder.first_defect())
-        note(bare_newline_ == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info, "{} in the message at octet {}: \"{}\"",
+        note(state_.bare_newline == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info, "{} in the message at octet {}: \"{}\"",
              smtp::defect_name(defect->defect), defect->offset, defect->around);
 }
 

@@ -77,8 +77,8 @@ void Session::after_queue(const Answer& answer) {
     transaction_->set_aside();
     const bool is_queued = outcome.proceeds && !transaction_->is_without_recipients();
     if (is_queued) {
-        ++messages_;
-        errors_ = junk_commands_ = 0;
+        ++state_.messages;
+        state_.errors = state_.junk_commands = 0;
     }
     answer_recipients(outcome.reply, is_queued);
     notify(HookId::queue_post);

@@ -50,8 +50,8 @@ Step Session::expect_tls() {
 Step Session::tls_started(Tls facts, smtp::ChannelBindings bindings) {
     handshake_ = false;
     tls_ = std::move(facts);
-    if (!bindings.empty()) channel_bindings_ = std::make_unique<const smtp::ChannelBindings>(std::move(bindings));
-    notes_.set(notes::tls_enabled, true);
+    if (!bindings.empty()) state_.channel_bindings = std::make_unique<const smtp::ChannelBindings>(std::move(bindings));
+    state_.notes.set(notes::tls_enabled, true);
     note_tls();
     if (!begun_) return start();
     forget_clear_text();
@@ -80,31 +80,10 @@ void Session::note_tls() const {
 
 // ---- RFC 3207 4.2: what the client said before is forgotten
 
-/// Before the first HELO or EHLO: what is known then does not come from the client's words, but for a login of XCLIENT.
-void Session::remember_before_hello() {
-    if (before_hello_ || is_tls() || settings_.start_tls == StartTls::off) return;
-    before_hello_ = std::make_unique<const BeforeHello>(BeforeHello{relay_client_ && !is_authenticated(), whitelisted_, naughty_, authentication_results_.size()});
-}
-
-/// How the client has behaved is not forgotten: errors, karma, and what plugins have counted.
 void Session::forget_clear_text() {
     reset_transaction();
-    greeted_ = Greeted::no;
-    hello_host_.clear();
-    capabilities_.clear();
-    if (is_authenticated()) relay_client_ = false;
-    auth_user_.clear();
-    auth_mechanism_.clear();
-    secrets_may_follow_ = false;
+    state_ = after_starttls(std::move(state_), settings_, client_.address);
     lines_.set_limit(line_limit());
-    karma_ -= std::exchange(hello_karma_, 0);
-    notes_.forget(NoteScope::hello);
-    if (!before_hello_) return;
-    relay_client_ = before_hello_->relay_client;
-    whitelisted_ = before_hello_->whitelisted;
-    naughty_ = before_hello_->naughty;
-    if (authentication_results_.size() > before_hello_->results) authentication_results_.resize(before_hello_->results);
-    before_hello_.reset();
 }
 
 }  // namespace smtpd::engine
