@@ -157,7 +157,11 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/auth_mechanisms.cc \
+	mod_smtpd/engine/auth_exchange.cc \
+	mod_smtpd/engine/auth_exchange.h \
 	mod_smtpd/engine/auth_mechanisms.h \
+	mod_smtpd/engine/auth_offer.cc \
+	mod_smtpd/engine/auth_offer.h \
 	mod_smtpd/engine/extensions.cc \
 	mod_smtpd/engine/extensions.h \
 	mod_smtpd/engine/client_register.h \

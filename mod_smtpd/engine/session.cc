@@ -94,7 +94,7 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
         case HookId::auth_external:
         case HookId::auth_bearer:
         case HookId::auth: {
-            AuthHook context(hook, *this, sasl_->credentials(), auth_findings_.get());
+            AuthHook context(hook, *this, exchange_->credentials(), &exchange_->findings());
             return call(static_cast<HookContext&>(context));
         }
         case HookId::mail: {
@@ -282,7 +282,7 @@ bool Session::next_command() {
         lines_.wipe();
         return true;
     }
-    if (sasl_) {
+    if (exchange_) {
         auth_response(line);
         return true;
     }
@@ -515,7 +515,7 @@ void Session::end_connection(Say why) {
 void Session::finish() {
     if (over_) return;
     over_ = true;
-    forget_exchange();
+    exchange_.reset();
     chunk_.reset();
     waiting_.reset();
     if (!begun_) return;
@@ -552,7 +552,7 @@ void Session::after(HookId hook, const Answer& answer) {
         case HookId::auth_scram_sha_256:
         case HookId::auth_external:
         case HookId::auth_bearer:
-        case HookId::auth: return after_auth(hook, answer);
+        case HookId::auth: return go_on(exchange_->answered(hook, answer));
         case HookId::mail: return after_mail(answer);
         case HookId::rcpt: return after_rcpt(answer);
         case HookId::data: return after_data(answer);

@@ -8,7 +8,8 @@
 /// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc (what the message leads to), session_history.cc.
 #pragma once
 
-#include "engine/auth_mechanisms.h"
+#include "engine/auth_exchange.h"
+#include "engine/auth_offer.h"
 #include "engine/client_state.h"
 #include "engine/hook_runner.h"
 #include "engine/mail_parameters.h"
@@ -20,7 +21,6 @@
 #include "smtp/command.h"
 #include "smtp/data_decoder.h"
 #include "smtp/line_splitter.h"
-#include "smtp/sasl.h"
 
 #include <smtpd/connection.h>
 
@@ -237,31 +237,24 @@ private:
     void note_tls() const;
 
     // session_auth.cc
-    bool is_served(const AuthMechanism& mechanism) const;
-    bool is_served(std::string_view name) const;
-    std::string mechanisms() const;
-    bool is_auth_allowed() const noexcept { return is_tls() || (settings_.auth_without_tls && settings_.start_tls != StartTls::required); }
-    bool has_mechanisms() const;
-    bool is_auth_offered() const { return state_.greeted == Greeted::ehlo && is_auth_allowed() && has_mechanisms(); }
+    AuthOffer auth_offer() const noexcept;
+    bool is_auth_allowed() const noexcept {
+        return is_tls() || (settings_.auth_without_tls && settings_.start_tls != StartTls::required);
+    }
+    bool is_auth_offered() const {
+        return state_.greeted == Greeted::ehlo && is_auth_allowed() && !auth_offer().empty();
+    }
     void auth(std::string_view rest);
     void begin_exchange(std::string_view argument);
+    void go_on(AuthExchange::Next next);
     void challenge(std::string_view octets);
     void auth_response(const smtp::LineSplitter::Line& line);
-    void take_response(std::string_view base64);
-    void after_auth(HookId hook, const Answer& answer);
-    void after_lookup(HookId hook, const Answer& answer);
-    void conclude_exchange(HookId hook, const Answer& answer);
-    void refuse_exchange();
-    void tell_refusal(Reply words);
-    void conclude_refusal();
-    smtp::ScramServer scram_server(std::string_view mechanism) const;
-    void note_auth_failure(const Reply& reply) const;
+    void conclude_exchange(AuthExchange::Result result);
     void tell_result(bool is_good, const Reply& reply);
-    void end_exchange(bool is_good, const Reply& reply);
-    void forget_exchange() noexcept;
+    void note_auth_failure(const Reply& reply) const;
+    smtp::ScramServer scram_server(std::string_view mechanism) const;
     std::size_t line_limit() const;
     bool is_too_long(std::string_view command) const noexcept;
-    void give_up_exchange(Say why);
     std::string nonce();
 
     // session_chunks.cc
@@ -344,14 +337,7 @@ private:
     std::optional<Endpoint> proxy_;  ///< who connected, if it is trusted to speak for others
 
     // AUTH
-    std::unique_ptr<smtp::SaslMechanism> sasl_;  ///< the exchange that is under way, or being decided about
-    struct Lookup {
-        HookId hook;
-        Answer answer;
-    };
-    std::unique_ptr<AuthFindings> auth_findings_;        ///< of plugins, in this exchange
-    std::unique_ptr<const Lookup> auth_lookup_;          ///< what was said of SCRAM's user; told when it has sent its proof
-    std::unique_ptr<const Reply> auth_refusal_;          ///< waits for the client's last word
+    std::unique_ptr<AuthExchange> exchange_;  ///< that is under way, or being decided about
     std::string nonce_;
 
     // BDAT

@@ -77,7 +77,7 @@ std::string_view Session::showable(std::string_view line) {
     }
     state_.secrets_may_follow = true;
     const auto mechanism = words.rest.substr(0, words.rest.find_first_of(" \t"));
-    const bool shows_mechanism = words.verb == smtp::Verb::auth && is_served(mechanism);
+    const bool shows_mechanism = words.verb == smtp::Verb::auth && auth_offer().has(mechanism);
     const auto* const end = shows_mechanism ? mechanism.data() + mechanism.size() : trimmed.data() + auth.size();
     return line.substr(0, static_cast<std::size_t>(end - line.data()));
 }
@@ -96,7 +96,7 @@ void Session::dispatch(const smtp::Command& command) {
             if (settings_.start_tls != StartTls::off) return starttls(command.rest);
             break;
         case Verb::auth:
-            if (has_mechanisms()) return auth(command.rest);
+            if (!auth_offer().empty()) return auth(command.rest);
             break;
         case Verb::xclient:
             if (settings_.extensions.has(Extension::xclient) && !settings_.trusted_proxies.empty()) return xclient(command.rest);
@@ -224,7 +224,7 @@ Reply Session::hello_reply() {
             if (const auto line = announcement(static_cast<Extension>(i)); !line.empty()) text += "\n" + line;
         if (offers_tls()) text += "\nSTARTTLS";
         for (const auto& capability : state_.capabilities) text += "\n" + capability;
-        if (const auto list = is_auth_allowed() ? mechanisms() : std::string(); !list.empty()) text += "\nAUTH" + list;
+        if (const auto list = is_auth_allowed() ? auth_offer().names() : std::string(); !list.empty()) text += "\nAUTH" + list;
     }
     return {250, {}, std::move(text), true};
 }
