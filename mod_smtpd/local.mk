@@ -167,6 +167,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/client_register.h \
 	mod_smtpd/engine/client_state.cc \
 	mod_smtpd/engine/client_state.h \
+	mod_smtpd/engine/command_table.cc \
+	mod_smtpd/engine/command_table.h \
 	mod_smtpd/engine/hook_runner.h \
 	mod_smtpd/engine/mail_parameters.cc \
 	mod_smtpd/engine/mail_parameters.h \

@@ -11,6 +11,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/auth_bad_input_test.cc \
 	tests/unit/engine/auth_exchange_test.cc \
 	tests/unit/engine/client_state_test.cc \
+	tests/unit/engine/command_table_test.cc \
 	tests/unit/engine/extensions_test.cc \
 	tests/unit/engine/hook_matrix_test.cc \
 	tests/unit/engine/mail_parameters_test.cc \

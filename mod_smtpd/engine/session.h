@@ -11,6 +11,7 @@
 #include "engine/auth_exchange.h"
 #include "engine/auth_offer.h"
 #include "engine/client_state.h"
+#include "engine/command_table.h"
 #include "engine/hook_runner.h"
 #include "engine/mail_parameters.h"
 #include "engine/mail_transaction.h"
@@ -206,11 +207,23 @@ private:
     // session_commands.cc
     void command(std::string_view line);
     void dispatch(const smtp::Command& command);
-    Say hello_missing() const noexcept { return is_lmtp_ ? Say::lhlo_first : Say::hello_first; }
+    Situation situation() const noexcept;
+    struct Action {
+        smtp::Verb verb;
+        void (Session::*run)(std::string_view rest);
+    };
+    static const Action actions[];
+    void unrecognized(const smtp::Command& command);
+    void helo(std::string_view rest) { hello(false, rest); }
+    void ehlo(std::string_view rest) { hello(true, rest); }
+    void rset(std::string_view rest);
+    void quit(std::string_view rest);
+    void noop(std::string_view rest);
+    void help(std::string_view rest);
     void hello(bool extended, std::string_view rest);
     void mail(std::string_view rest);
     void rcpt(std::string_view rest);
-    void data();
+    void data(std::string_view rest);
     void after_connect(const Answer& answer);
     void after_hello(const Answer& answer);
     void after_mail(const Answer& answer);
@@ -230,7 +243,6 @@ private:
 
     // session_tls.cc
     bool offers_tls() const noexcept;
-    bool needs_tls_for(smtp::Verb verb) const noexcept;
     void starttls(std::string_view rest);
     void refuse_early_octets();
     void forget_clear_text();
@@ -238,11 +250,8 @@ private:
 
     // session_auth.cc
     AuthOffer auth_offer() const noexcept;
-    bool is_auth_allowed() const noexcept {
-        return is_tls() || (settings_.auth_without_tls && settings_.start_tls != StartTls::required);
-    }
     bool is_auth_offered() const {
-        return state_.greeted == Greeted::ehlo && is_auth_allowed() && !auth_offer().empty();
+        return state_.greeted == Greeted::ehlo && situation().allows_auth() && !auth_offer().empty();
     }
     void auth(std::string_view rest);
     void begin_exchange(std::string_view argument);
@@ -259,7 +268,6 @@ private:
 
     // session_chunks.cc
     void bdat(std::string_view rest);
-    std::optional<Say> objection_to_chunk();
     void after_chunk_data(const Answer& answer);
     void begin_chunks();
     void refuse_chunk(Reply refusal);

@@ -23,10 +23,6 @@ std::string Session::nonce() {
 }
 
 void Session::auth(std::string_view rest) {
-    if (state_.greeted != Greeted::ehlo) return respond(Say::ehlo_first);
-    if (is_authenticated()) return respond(Say::already_authenticated);
-    if (transaction_) return respond(Say::auth_in_transaction);
-    if (!is_auth_allowed()) return respond(Say::auth_needs_tls);
     std::string storage;
     const Wiped wiped{storage};
     if (rewritten(HookId::auth_parse, rest, storage)) begin_exchange(rest);

@@ -22,20 +22,9 @@ void Session::bdat(std::string_view rest) {
     const auto argument = smtp::parse_chunk(rest);
     if (!argument) return end_connection(Say::bad_chunk_size);
     chunk_.emplace(Chunk{argument->size, argument->size, argument->last, clock_.now()});
-    if (const auto objection = objection_to_chunk()) return refuse_chunk(reply(*objection));
+    if (const auto objection = objection_to(*find_command(smtp::Verb::bdat), rest, situation())) return refuse_chunk(reply(*objection->say));
     if (!in_chunks_) return stage(HookId::data);
     if (chunk_->left == 0) end_of_chunk();
-}
-
-std::optional<Say> Session::objection_to_chunk() {
-    if (needs_tls_for(smtp::Verb::bdat)) return Say::encrypt_first;
-    if (!offers(Extension::chunking)) return Say::not_implemented;
-    if (chunk_failed_) return Say::chunk_failed_before;
-    if (state_.greeted == Greeted::no) return hello_missing();
-    if (state_.greeted != Greeted::ehlo) return Say::ehlo_first;
-    if (!transaction_) return Say::mail_first;
-    if (transaction_->recipients().empty()) return Say::rcpt_first;
-    return std::nullopt;
 }
 
 /// What the plugins of the data hook say to the first chunk.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace smtpd::engine {
 namespace {
@@ -16,19 +17,6 @@ bool is_http(std::string_view verb, std::string_view rest) {
     static constexpr std::array<std::string_view, 10> methods = {"GET",     "POST",  "PUT",   "HEAD", "DELETE",
                                                                  "CONNECT", "TRACE", "PATCH", "PRI",  "OPTIONS"};
     return !rest.empty() && std::any_of(methods.begin(), methods.end(), [&](auto method) { return support::equals_folded(verb, method); });
-}
-
-bool is_junk(smtp::Verb verb) {
-    switch (verb) {
-        case smtp::Verb::noop:
-        case smtp::Verb::rset:
-        case smtp::Verb::helo:
-        case smtp::Verb::ehlo:
-        case smtp::Verb::lhlo:
-        case smtp::Verb::vrfy:
-        case smtp::Verb::help: return true;
-        default: return false;
-    }
 }
 
 constexpr std::size_t max_host_octets = 255;  ///< RFC 5321 4.5.3.1.2
@@ -61,7 +49,7 @@ void Session::command(std::string_view line) {
     state_.last_line.assign(shown);
     if (log_.enabled(LogLevel::trace))
         write_log(LogLevel::trace, "<<< " + quoted(shown) + (shown.size() < line.size() ? " (the rest is not shown)" : ""));
-    if (is_junk(parsed.verb) && ++state_.junk_commands > settings_.max_junk_commands) count_error();
+    if (const auto* const row = find_command(parsed.verb); row && row->is_junk && ++state_.junk_commands > settings_.max_junk_commands) count_error();
     dispatch(parsed);
 }
 
@@ -82,45 +70,42 @@ std::string_view Session::showable(std::string_view line) {
     return line.substr(0, static_cast<std::size_t>(end - line.data()));
 }
 
+Situation Session::situation() const noexcept {
+    return {.settings = settings_,
+            .auth = auth_offer(),
+            .greeted = state_.greeted,
+            .is_tls = is_tls(),
+            .is_authenticated = is_authenticated(),
+            .in_transaction = transaction_ != nullptr,
+            .has_recipients = transaction_ && !transaction_->recipients().empty(),
+            .is_binary = transaction_ && transaction_->is_binarymime(),
+            .in_chunks = in_chunks_,
+            .chunk_failed = chunk_failed_};
+}
+
+/// What each command does, once nothing is against it; that is what the rows of command_table.cc say.
+const Session::Action Session::actions[] = {
+    {smtp::Verb::helo, &Session::helo},         {smtp::Verb::ehlo, &Session::ehlo},       {smtp::Verb::lhlo, &Session::ehlo},
+    {smtp::Verb::starttls, &Session::starttls}, {smtp::Verb::auth, &Session::auth},       {smtp::Verb::xclient, &Session::xclient},
+    {smtp::Verb::xforward, &Session::xforward}, {smtp::Verb::mail, &Session::mail},       {smtp::Verb::rcpt, &Session::rcpt},
+    {smtp::Verb::data, &Session::data},         {smtp::Verb::bdat, &Session::bdat},       {smtp::Verb::rset, &Session::rset},
+    {smtp::Verb::noop, &Session::noop},         {smtp::Verb::vrfy, &Session::vrfy},       {smtp::Verb::help, &Session::help},
+    {smtp::Verb::quit, &Session::quit},
+};
+
 void Session::dispatch(const smtp::Command& command) {
-    using smtp::Verb;
-    if (command.verb != Verb::bdat && needs_tls_for(command.verb))  // the octets behind BDAT have to be read first
+    if (command.verb == smtp::Verb::bdat) return bdat(command.rest);  // its octets are read first, whatever is said to it
+    const Situation now = situation();
+    const CommandRow* const row = find_command(command.verb);
+    if (now.must_encrypt() && !(row && row->works_in_clear))
         return is_http(command.verb_text, command.rest) ? end_connection(Say::foreign_protocol) : respond(Say::encrypt_first);
-    switch (command.verb) {
-        case Verb::helo: return is_lmtp_ ? respond(Say::lmtp_spoken) : hello(false, command.rest);  // RFC 2033 4.1
-        case Verb::ehlo: return is_lmtp_ ? respond(Say::lmtp_spoken) : hello(true, command.rest);
-        case Verb::lhlo:
-            if (is_lmtp_) return hello(true, command.rest);
-            break;
-        case Verb::starttls:
-            if (settings_.start_tls != StartTls::off) return starttls(command.rest);
-            break;
-        case Verb::auth:
-            if (!auth_offer().empty()) return auth(command.rest);
-            break;
-        case Verb::xclient:
-            if (settings_.extensions.has(Extension::xclient) && !settings_.trusted_proxies.empty()) return xclient(command.rest);
-            break;
-        case Verb::xforward:
-            if (settings_.extensions.has(Extension::xforward) && !settings_.trusted_proxies.empty()) return xforward(command.rest);
-            break;
-        case Verb::mail: return mail(command.rest);
-        case Verb::rcpt: return rcpt(command.rest);
-        case Verb::data: return command.rest.empty() ? data() : respond(Say::syntax_error);
-        case Verb::bdat: return bdat(command.rest);
-        case Verb::rset:
-            if (!command.rest.empty()) return respond(Say::syntax_error);
-            reset_transaction();
-            return respond(Say::reset_ok);
-        case Verb::quit: return command.rest.empty() ? stage(HookId::quit) : respond(Say::syntax_error);
-        case Verb::noop: argument_ = command.rest; return stage(HookId::noop);
-        case Verb::help:
-            if (!offers(Extension::help)) return respond(Say::not_implemented);
-            argument_ = command.rest;
-            return stage(HookId::help);
-        case Verb::vrfy: return vrfy(command.rest);
-        default: break;
-    }
+    const auto objection = row ? objection_to(*row, command.rest, now) : Objection();
+    if (objection) return objection->say ? respond(*objection->say) : unrecognized(command);
+    const auto* const action = std::find_if(std::begin(actions), std::end(actions), [&](const Action& one) { return one.verb == command.verb; });
+    (this->*action->run)(command.rest);
+}
+
+void Session::unrecognized(const smtp::Command& command) {
     if (is_http(command.verb_text, command.rest)) return end_connection(Say::foreign_protocol);
     const auto shown = smtp::parse_command(state_.last_line);
     verb_text_ = shown.verb_text;
@@ -224,7 +209,7 @@ Reply Session::hello_reply() {
             if (const auto line = announcement(static_cast<Extension>(i)); !line.empty()) text += "\n" + line;
         if (offers_tls()) text += "\nSTARTTLS";
         for (const auto& capability : state_.capabilities) text += "\n" + capability;
-        if (const auto list = is_auth_allowed() ? auth_offer().names() : std::string(); !list.empty()) text += "\nAUTH" + list;
+        if (const auto list = situation().allows_auth() ? auth_offer().names() : std::string(); !list.empty()) text += "\nAUTH" + list;
     }
     return {250, {}, std::move(text), true};
 }
@@ -232,9 +217,6 @@ Reply Session::hello_reply() {
 // ---- MAIL
 
 void Session::mail(std::string_view rest) {
-    if (state_.greeted == Greeted::no) return respond(hello_missing());
-    if (transaction_) return respond(Say::nested_mail);
-    if (settings_.submission && !is_authenticated()) return respond(Say::authenticate_first);
     if (settings_.max_transactions != 0 && ++state_.mail_commands > settings_.max_transactions) return end_connection(Say::too_many_transactions);
     std::string storage;
     if (!rewritten(HookId::mail_parse, rest, storage)) return;
@@ -293,8 +275,6 @@ void Session::after_mail(const Answer& answer) {
 // ---- RCPT
 
 void Session::rcpt(std::string_view rest) {
-    if (!transaction_) return respond(state_.greeted == Greeted::no ? hello_missing() : Say::mail_first);
-    if (in_chunks_) return respond(Say::chunks_begun);
     std::string storage;
     if (!rewritten(HookId::rcpt_parse, rest, storage)) return;
     const bool is_smtputf8 = transaction_->is_smtputf8();
@@ -361,13 +341,7 @@ void Session::after_rcpt(const Answer& answer) {
 
 // ---- DATA
 
-void Session::data() {
-    if (!transaction_) return respond(state_.greeted == Greeted::no ? hello_missing() : Say::mail_first);
-    if (in_chunks_) return respond(Say::chunks_begun);
-    if (transaction_->recipients().empty()) return respond(Say::rcpt_first);
-    if (transaction_->is_binarymime()) return respond(Say::binary_needs_chunks);  // RFC 3030 3
-    stage(HookId::data);
-}
+void Session::data(std::string_view) { stage(HookId::data); }
 
 void Session::after_data(const Answer& answer) {
     if (chunk_) return after_chunk_data(answer);
@@ -384,6 +358,23 @@ void Session::after_data(const Answer& answer) {
 }
 
 // ---- the others
+
+void Session::rset(std::string_view) {
+    reset_transaction();
+    respond(Say::reset_ok);
+}
+
+void Session::quit(std::string_view) { stage(HookId::quit); }
+
+void Session::noop(std::string_view rest) {
+    argument_ = rest;
+    stage(HookId::noop);
+}
+
+void Session::help(std::string_view rest) {
+    argument_ = rest;
+    stage(HookId::help);
+}
 
 /// RFC 5321 4.1.1.6, with the SMTPUTF8 at its end of RFC 6531 3.7.4.2.
 void Session::vrfy(std::string_view rest) {

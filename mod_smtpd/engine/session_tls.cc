@@ -9,19 +9,10 @@ bool Session::offers_tls() const noexcept {
     return settings_.start_tls != StartTls::off && !is_tls() && services_.tls != nullptr && services_.tls->can_start_tls();
 }
 
-/// RFC 3207 4: where TLS is required, everything but these is answered 530. HELO is not among them: who cannot say EHLO cannot go on.
-bool Session::needs_tls_for(smtp::Verb verb) const noexcept {
-    if (settings_.start_tls != StartTls::required || is_tls()) return false;
-    using smtp::Verb;
-    return verb != Verb::ehlo && verb != Verb::lhlo && verb != Verb::noop && verb != Verb::starttls && verb != Verb::quit;
-}
-
 // ---- the command
 
 /// What stands behind STARTTLS in the clear may be somebody else's, who wants it to be taken for the client's: it is not looked at, and ends the session.
-void Session::starttls(std::string_view rest) {
-    if (is_tls()) return respond(Say::tls_active);
-    if (!rest.empty()) return respond(Say::tls_syntax);
+void Session::starttls(std::string_view) {
     if (unread() > 0) return refuse_early_octets();
     switch (services_.tls != nullptr ? services_.tls->prepare_tls() : TlsStart::unavailable) {
         case TlsStart::unavailable: return respond(Say::tls_unavailable);
