@@ -173,6 +173,10 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/mail_parameters.cc \
 	mod_smtpd/engine/mail_parameters.h \
 	mod_smtpd/engine/mail_transaction.h \
+	mod_smtpd/engine/message_intake.cc \
+	mod_smtpd/engine/message_intake.h \
+	mod_smtpd/engine/message_pipeline.cc \
+	mod_smtpd/engine/message_pipeline.h \
 	mod_smtpd/engine/name_service.h \
 	mod_smtpd/engine/recipient_results.cc \
 	mod_smtpd/engine/recipient_results.h \

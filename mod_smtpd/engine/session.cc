@@ -64,15 +64,15 @@ Phase Session::phase() const noexcept {
     if (handshake_) return Phase::handshake;
     if (!begun_) return Phase::connecting;
     if (waiting_) return Phase::waiting;
-    if (decoder_ || chunk_) return Phase::receiving;
+    if (is_receiving()) return Phase::receiving;
     if (transaction_) return Phase::transaction;
     return state_.greeted == Greeted::no ? Phase::greeting : Phase::command;
 }
 
 Session::Progress Session::progress() const noexcept {
     if (chunk_) return {true, chunk_->since, chunk_->size - chunk_->left};
-    if (!decoder_) return {};
-    return {true, data_since_, decoder_->consumed()};
+    if (!is_receiving()) return {};
+    return {true, intake_->since(), intake_->octets_so_far()};
 }
 
 // ---- arguments of hooks
@@ -106,7 +106,7 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data_post_rcpt: {
-            DataPostRcptHook context(*this, *transaction_, transaction_->recipients()[judging_.next]);
+            DataPostRcptHook context(*this, *transaction_, transaction_->recipients()[pipeline_->recipient()]);
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data:
@@ -216,7 +216,7 @@ Step Session::stop_soon() {
 Step Session::step() {
     if (!over_ && !waiting_ && !handshake_ && backlog_.empty()) {
         if (at_eof_) {
-            if (decoder_ || chunk_) respond(Say::incomplete_message);
+            if (is_receiving()) respond(Say::incomplete_message);
             finish();
         } else if (stopping_ && !transaction_ && lines_.pending() == 0) {
             end_connection(Say::shutting_down);
@@ -251,10 +251,10 @@ void Session::work_off_backlog() {
 
 void Session::process() {
     while (!over_ && !waiting_ && !handshake_ && output_.size() < output_limit && !rest_.empty()) {
-        if (decoder_)
-            receive();
-        else if (chunk_)
+        if (chunk_)
             receive_chunk();
+        else if (is_receiving())
+            receive();
         else if (!next_command())
             return;
         enforce_error_limit();
@@ -527,11 +527,10 @@ void Session::finish() {
 }
 
 void Session::reset_transaction() {
-    decoder_.reset();
-    text_.reset();
-    in_chunks_ = chunk_failed_ = false;
+    pipeline_.reset();
+    intake_.reset();
+    chunk_failed_ = false;
     recipient_.reset();
-    refusal_.reset();
     if (transaction_) {
         notify(HookId::reset_transaction);
         transaction_.reset();
@@ -558,9 +557,9 @@ void Session::after(HookId hook, const Answer& answer) {
         case HookId::data: return after_data(answer);
         case HookId::data_post_headers:
         case HookId::data_post:
-        case HookId::queue_pre: return after_message_stage(hook, answer);
-        case HookId::data_post_rcpt: return after_recipient(answer);
-        case HookId::queue: return after_queue(answer);
+        case HookId::data_post_rcpt:
+        case HookId::queue_pre:
+        case HookId::queue: return after_message_stage(answer);
         default: return after_simple(hook, answer);
     }
 }

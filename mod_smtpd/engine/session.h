@@ -15,12 +15,13 @@
 #include "engine/hook_runner.h"
 #include "engine/mail_parameters.h"
 #include "engine/mail_transaction.h"
+#include "engine/message_intake.h"
+#include "engine/message_pipeline.h"
 #include "engine/replies.h"
 #include "engine/services.h"
 #include "engine/settings.h"
 #include "smtp/client_attributes.h"
 #include "smtp/command.h"
-#include "smtp/data_decoder.h"
 #include "smtp/line_splitter.h"
 
 #include <smtpd/connection.h>
@@ -64,15 +65,12 @@ struct Peer {
 enum class Phase : std::uint8_t { connecting, greeting, command, transaction, receiving, waiting, handshake, closing };
 std::string_view phase_name(Phase phase) noexcept;
 
-/// Why a message with what the decoder found in it is refused.
-std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewline policy);
-
 /// A base of Session, so that it is there before the Connection that refers to it.
 struct HasClientState {
     ClientState state_;
 };
 
-class Session final : private HasClientState, public Connection, private smtp::DataDecoder::Sink {
+class Session final : private HasClientState, public Connection, private MessageIntake::Observer {
 public:
     /// All that is referred to must outlive the session.
     Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services = {});
@@ -273,31 +271,25 @@ private:
     void refuse_chunk(Reply refusal);
     void receive_chunk();
     void end_of_chunk();
-    struct Chunk;
     void answer_refused_chunk(const Chunk& chunk);
 
     // session_data.cc
-    void begin_message();
+    bool is_receiving() const noexcept { return chunk_ || (intake_ && intake_->is_receiving()); }
+    void begin_message(MessageIntake::Source source);
     void receive();
-    void octets(std::string_view piece) override;
-    void header_arrived();
-    std::optional<Say> defect_of_header();
-    void judge_line_ends(const smtp::DataDecoder& decoder);
-    void note_defect(const smtp::DataDecoder& decoder) const;
-    void refuse_message(Reply reply);
+    void message_octets(std::string_view piece) override;
+    Outcome header_arrived() override;
+    void note_defect() const;
+    void note_fault();
     void end_of_data();
-    void complete_message();
-    void after_message_stage(HookId hook, const Answer& answer);
     void complete_submission();
     void add_trace_fields();
 
     // session_results.cc
-    void judge_recipients();
-    void after_recipient(const Answer& answer);
-    void queue_message();
-    void after_queue(const Answer& answer);
-    Reply queued_reply() const;
-    Reply with_id(Reply decided) const;
+    void judge_message();
+    void run_pipeline();
+    void after_message_stage(const Answer& answer);
+    void conclude_message(MessagePipeline::Result result);
     void note_result(const Reply& told, bool has_own_reason) const;
     void note_mixed_results(const Reply& told, bool is_queued) const;
     void note_left_out(const std::vector<Reply>& replies) const;
@@ -305,9 +297,7 @@ private:
     std::vector<Reply> replies_to_each(const Reply& rest) const;
     void respond_to_each(const std::vector<Reply>& replies);
     void answer_recipients(const Reply& rest, bool is_queued);
-    void end_message(const Reply& decided);
-    void end_turned_away();
-    void leave_message();
+    void tell_everybody(const Reply& decided);
     void end_refused_message();
 
     const Settings& settings_;
@@ -349,39 +339,16 @@ private:
     std::string nonce_;
 
     // BDAT
-    struct Chunk {
-        std::uint64_t size;
-        std::uint64_t left;  ///< octets that are still to come
-        bool is_last;
-        MonotonicTime since;
-        std::optional<Reply> refusal{};  ///< its octets are thrown away, and this is the answer; empty: a plugin has answered
-        std::uint32_t answers = 1;       ///< how often
-    };
     std::optional<Chunk> chunk_;             ///< the command was read, its octets follow
-    bool in_last_chunk_ = false;             ///< it ends with the chunk that is being answered
-    bool in_chunks_ = false;                 ///< the transaction's message comes with BDAT
     bool chunk_failed_ = false;              ///< a chunk was refused, and its client may not know yet
-    std::optional<smtp::DataDecoder> text_;  ///< of a message in chunks; nothing for BINARYMIME
 
     // Transaction
     std::uint32_t transactions_ = 0;
     std::unique_ptr<MailTransaction> transaction_;
     std::uint32_t surplus_recipients_ = 0;
-    std::optional<smtp::DataDecoder> decoder_;
-    bool headers_seen_ = false;
-    std::optional<Reply> refusal_;  ///< what the end of data will be answered with
-    bool drop_data_ = false;
-    /// The recipients, one by one.
-    struct Judging {
-        std::size_t next = 0;
-        bool is_running = false;   ///< the loop goes on when the stage is over
-        bool disconnects = false;  ///< somebody wants the connection closed
-    };
-    Judging judging_;
-    bool hang_up_ = false;          ///< that answer is given at once and ends the session
-    bool is_last_message_ = false;  ///< that answer is given at the end of data and ends the session
-    MonotonicTime data_since_{};
-    std::uint64_t data_octets_ = 0;
+    std::optional<MessageIntake> intake_;  ///< of its message, from 354 or the first chunk on
+    std::optional<MessagePipeline> pipeline_;  ///< of the message when it is complete
+    bool is_in_pipeline_ = false;              ///< its loop goes on when the stage is over
     std::string final_text_;
 };
 

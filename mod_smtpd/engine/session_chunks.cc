@@ -13,7 +13,6 @@
 
 #include "smtp/chunk_argument.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace smtpd::engine {
@@ -23,7 +22,7 @@ void Session::bdat(std::string_view rest) {
     if (!argument) return end_connection(Say::bad_chunk_size);
     chunk_.emplace(Chunk{argument->size, argument->size, argument->last, clock_.now()});
     if (const auto objection = objection_to(*find_command(smtp::Verb::bdat), rest, situation())) return refuse_chunk(reply(*objection->say));
-    if (!in_chunks_) return stage(HookId::data);
+    if (!intake_) return stage(HookId::data);
     if (chunk_->left == 0) end_of_chunk();
 }
 
@@ -39,10 +38,7 @@ void Session::after_chunk_data(const Answer& answer) {
 }
 
 void Session::begin_chunks() {
-    begin_message();
-    in_chunks_ = true;
-    if (!transaction_->is_binarymime())
-        text_.emplace(state_.bare_newline, settings_.max_text_line_with_end(), smtp::DataDecoder::Framing::counted);
+    begin_message(MessageIntake::Source::chunks);
     if (chunk_->left == 0) end_of_chunk();
 }
 
@@ -53,14 +49,11 @@ void Session::refuse_chunk(Reply refusal) {
 }
 
 void Session::receive_chunk() {
-    const auto piece = rest_.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(chunk_->left, rest_.size())));
-    rest_.remove_prefix(piece.size());
-    chunk_->left -= piece.size();
+    const auto piece = chunk_->take(rest_);
     if (!chunk_->refusal) {
-        data_octets_ += piece.size();
-        if (text_ && !drop_data_) text_->feed(piece, *this);
-        else octets(piece);
-        if (hang_up_) return end_refused_message();
+        intake_->feed_chunk(piece);
+        note_fault();
+        if (intake_->hangs_up()) return end_refused_message();
     }
     if (chunk_->left == 0) end_of_chunk();
 }
@@ -68,16 +61,12 @@ void Session::receive_chunk() {
 void Session::end_of_chunk() {
     const Chunk chunk = *std::exchange(chunk_, std::nullopt);
     if (chunk.refusal) return answer_refused_chunk(chunk);
-    in_last_chunk_ = chunk.is_last;
     if (chunk.size == 0 && !chunk.is_last && ++state_.junk_commands > settings_.max_junk_commands) count_error();
-    if (text_) {
-        if (chunk.is_last) text_->finish(*this);
-        judge_line_ends(*text_);
-        if (chunk.is_last || refusal_) note_defect(*text_);
-    }
-    if (!refusal_ && !chunk.is_last) return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});
-    if (!refusal_) complete_message();
-    if (!refusal_) return stage(HookId::data_post_headers);
+    const auto status = intake_->end_of_chunk(chunk.is_last);
+    if (status == MessageIntake::Status::incomplete) return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});
+    note_defect();
+    note_fault();
+    if (status == MessageIntake::Status::complete) return judge_message();
     end_refused_message();
     chunk_failed_ = !chunk.is_last;
 }

@@ -79,7 +79,7 @@ Situation Session::situation() const noexcept {
             .in_transaction = transaction_ != nullptr,
             .has_recipients = transaction_ && !transaction_->recipients().empty(),
             .is_binary = transaction_ && transaction_->is_binarymime(),
-            .in_chunks = in_chunks_,
+            .in_chunks = intake_ && intake_->is_in_chunks(),
             .chunk_failed = chunk_failed_};
 }
 
@@ -350,10 +350,8 @@ void Session::after_data(const Answer& answer) {
         answer_ends_stage(HookId::data, answer);
         return reset_transaction();
     }
-    begin_message();
-    decoder_.emplace(state_.bare_newline, settings_.max_text_line_with_end());
+    begin_message(MessageIntake::Source::data);
     state_.last_line.clear();
-    data_since_ = clock_.now();
     respond(outcome.reply);
 }
 
