@@ -72,7 +72,7 @@ Phase Session::phase() const noexcept {
 Session::Progress Session::progress() const noexcept {
     if (chunk_) return {true, chunk_->since, chunk_->size - chunk_->left};
     if (!is_receiving()) return {};
-    return {true, intake_->since(), intake_->octets_so_far()};
+    return {true, intake()->since(), intake()->octets_so_far()};
 }
 
 // ---- arguments of hooks
@@ -106,7 +106,7 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data_post_rcpt: {
-            DataPostRcptHook context(*this, *transaction_, transaction_->recipients()[pipeline_->recipient()]);
+            DataPostRcptHook context(*this, *transaction_, transaction_->recipients()[transaction_->pipeline->recipient()]);
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data:
@@ -527,8 +527,10 @@ void Session::finish() {
 }
 
 void Session::reset_transaction() {
-    pipeline_.reset();
-    intake_.reset();
+    if (transaction_) {
+        transaction_->pipeline.reset();
+        transaction_->intake.reset();
+    }
     chunk_failed_ = false;
     recipient_.reset();
     if (transaction_) {

@@ -274,7 +274,8 @@ private:
     void answer_refused_chunk(const Chunk& chunk);
 
     // session_data.cc
-    bool is_receiving() const noexcept { return chunk_ || (intake_ && intake_->is_receiving()); }
+    const MessageIntake* intake() const noexcept { return transaction_ && transaction_->intake ? &*transaction_->intake : nullptr; }
+    bool is_receiving() const noexcept { return chunk_ || (intake() && intake()->is_receiving()); }
     void begin_message(MessageIntake::Source source);
     void receive();
     void message_octets(std::string_view piece) override;
@@ -344,11 +345,15 @@ private:
 
     // Transaction
     std::uint32_t transactions_ = 0;
-    std::unique_ptr<MailTransaction> transaction_;
+    /// One that is open, with the parts that its message needs; a session without one is idle, and does not have their memory.
+    struct OpenTransaction final : MailTransaction {
+        using MailTransaction::MailTransaction;
+        std::optional<MessageIntake> intake;      ///< of its message, from 354 or the first chunk on
+        std::optional<MessagePipeline> pipeline;  ///< of its message, once that is complete
+    };
+    std::unique_ptr<OpenTransaction> transaction_;
     std::uint32_t surplus_recipients_ = 0;
-    std::optional<MessageIntake> intake_;  ///< of its message, from 354 or the first chunk on
-    std::optional<MessagePipeline> pipeline_;  ///< of the message when it is complete
-    bool is_in_pipeline_ = false;              ///< its loop goes on when the stage is over
+    bool is_in_pipeline_ = false;  ///< its loop goes on when the stage is over
     std::string final_text_;
 };
 

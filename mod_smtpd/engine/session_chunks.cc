@@ -22,7 +22,7 @@ void Session::bdat(std::string_view rest) {
     if (!argument) return end_connection(Say::bad_chunk_size);
     chunk_.emplace(Chunk{argument->size, argument->size, argument->last, clock_.now()});
     if (const auto objection = objection_to(*find_command(smtp::Verb::bdat), rest, situation())) return refuse_chunk(reply(*objection->say));
-    if (!intake_) return stage(HookId::data);
+    if (!transaction_->intake) return stage(HookId::data);
     if (chunk_->left == 0) end_of_chunk();
 }
 
@@ -51,9 +51,9 @@ void Session::refuse_chunk(Reply refusal) {
 void Session::receive_chunk() {
     const auto piece = chunk_->take(rest_);
     if (!chunk_->refusal) {
-        intake_->feed_chunk(piece);
+        transaction_->intake->feed_chunk(piece);
         note_fault();
-        if (intake_->hangs_up()) return end_refused_message();
+        if (transaction_->intake->hangs_up()) return end_refused_message();
     }
     if (chunk_->left == 0) end_of_chunk();
 }
@@ -62,7 +62,7 @@ void Session::end_of_chunk() {
     const Chunk chunk = *std::exchange(chunk_, std::nullopt);
     if (chunk.refusal) return answer_refused_chunk(chunk);
     if (chunk.size == 0 && !chunk.is_last && ++state_.junk_commands > settings_.max_junk_commands) count_error();
-    const auto status = intake_->end_of_chunk(chunk.is_last);
+    const auto status = transaction_->intake->end_of_chunk(chunk.is_last);
     if (status == MessageIntake::Status::incomplete) return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});
     note_defect();
     note_fault();

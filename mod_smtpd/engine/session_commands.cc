@@ -79,7 +79,7 @@ Situation Session::situation() const noexcept {
             .in_transaction = transaction_ != nullptr,
             .has_recipients = transaction_ && !transaction_->recipients().empty(),
             .is_binary = transaction_ && transaction_->is_binarymime(),
-            .in_chunks = intake_ && intake_->is_in_chunks(),
+            .in_chunks = intake() && intake()->is_in_chunks(),
             .chunk_failed = chunk_failed_};
 }
 
@@ -229,7 +229,7 @@ void Session::mail(std::string_view rest) {
         PathHook context(HookId::mail_pre, *this, path, argument.parameters);
         if (answer_ends_stage(HookId::mail_pre, hooks_.run(context))) return;
     }
-    auto transaction = std::make_unique<MailTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
+    auto transaction = std::make_unique<OpenTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
     transaction->set_parameters(std::move(argument.parameters));
     const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) && transaction->sender_parameters().has("SMTPUTF8");
     if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);

@@ -14,15 +14,15 @@ void Session::begin_message(MessageIntake::Source source) {
                                      .max_line = settings_.max_text_line_with_end(),
                                      .is_observed = hooks_.has(HookId::data_chunk)};
     MessageIntake::Observer& observer = *this;
-    intake_.emplace(source, *transaction_, rules, observer, clock_.now());
+    transaction_->intake.emplace(source, *transaction_, rules, observer, clock_.now());
     final_text_.clear();
 }
 
 void Session::receive() {
-    rest_.remove_prefix(intake_->feed(rest_));
+    rest_.remove_prefix(transaction_->intake->feed(rest_));
     note_fault();
-    if (intake_->hangs_up()) return end_refused_message();
-    if (intake_->is_at_end()) end_of_data();
+    if (transaction_->intake->hangs_up()) return end_refused_message();
+    if (transaction_->intake->is_at_end()) end_of_data();
 }
 
 void Session::message_octets(std::string_view piece) {
@@ -37,7 +37,7 @@ Outcome Session::header_arrived() {
 }
 
 void Session::end_of_data() {
-    const auto status = intake_->end_of_data();
+    const auto status = transaction_->intake->end_of_data();
     note_defect();
     note_fault();
     if (status == MessageIntake::Status::refused) return end_refused_message();
@@ -45,13 +45,13 @@ void Session::end_of_data() {
 }
 
 void Session::note_defect() const {
-    if (const auto defect = intake_->defect())
+    if (const auto defect = transaction_->intake->defect())
         note(state_.bare_newline == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info, "{} in the message at octet {}: \"{}\"",
              smtp::defect_name(defect->defect), defect->offset, defect->around);
 }
 
 void Session::note_fault() {
-    if (const auto fault = intake_->take_fault(); !fault.empty()) note(LogLevel::error, "{}", fault);
+    if (const auto fault = transaction_->intake->take_fault(); !fault.empty()) note(LogLevel::error, "{}", fault);
 }
 
 /// RFC 6409 8.2, 8.3: what every message has to have, and some programs leave to the server.

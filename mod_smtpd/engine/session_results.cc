@@ -25,7 +25,7 @@ std::string address_list(const std::vector<Recipient>& recipients) {
 // ---- the stages
 
 void Session::judge_message() {
-    pipeline_.emplace(*transaction_, MessagePipeline::Rules{.mixed_results = settings_.mixed_results,
+    transaction_->pipeline.emplace(*transaction_, MessagePipeline::Rules{.mixed_results = settings_.mixed_results,
                                                             .is_lmtp = is_lmtp_,
                                                             .judges_recipients = hooks_.has(HookId::data_post_rcpt),
                                                             .tells_priority = offers(Extension::mt_priority)});
@@ -34,8 +34,8 @@ void Session::judge_message() {
 
 /// Asks stage after stage, until one has to wait; a loop rather than a recursion, since there may be many recipients.
 void Session::run_pipeline() {
-    while (pipeline_ && !pipeline_->is_asking()) {
-        auto next = pipeline_->next();
+    while (transaction_ && transaction_->pipeline && !transaction_->pipeline->is_asking()) {
+        auto next = transaction_->pipeline->next();
         if (const auto* const ask = std::get_if<MessagePipeline::Ask>(&next)) {
             if (ask->needs_trace_fields) add_trace_fields();
             is_in_pipeline_ = true;
@@ -48,7 +48,7 @@ void Session::run_pipeline() {
 }
 
 void Session::after_message_stage(const Answer& answer) {
-    pipeline_->answered(answer, is_denial(answer.verdict) ? history_.blame(history_.entries().size()) : History::Blame());
+    transaction_->pipeline->answered(answer, is_denial(answer.verdict) ? history_.blame(history_.entries().size()) : History::Blame());
     if (!is_in_pipeline_) run_pipeline();
 }
 
@@ -72,7 +72,7 @@ void Session::note_result(const Reply& told, bool has_own_reason) const {
     if (!log_.enabled(LogLevel::info)) return;
     const std::string to = address_list(transaction_->recipients());
     note(LogLevel::info, "{} from={}{}{} size={}{} reply=\"{}\"{}", told.is_positive() ? "accepted" : "refused", quoted(transaction_->sender().path()),
-         to.empty() ? "" : " to=", quoted(to), intake_->octets_so_far(), has_own_reason && !told.is_positive() ? blame() : "",
+         to.empty() ? "" : " to=", quoted(to), transaction_->intake->octets_so_far(), has_own_reason && !told.is_positive() ? blame() : "",
          quoted(format_text("{} {}", told.code, told.text)), turned_away_text(*transaction_));
 }
 
@@ -95,7 +95,7 @@ void Session::note_left_out(const std::vector<Reply>& replies) const {
 }
 
 /// LMTP: after the message there is a reply for each recipient (RFC 2033 4.2), whatever they say; but not where it breaks off before its end.
-bool Session::answers_each() const noexcept { return is_lmtp_ && !intake_->hangs_up() && (!intake_->is_in_chunks() || intake_->is_in_last_chunk()); }
+bool Session::answers_each() const noexcept { return is_lmtp_ && !transaction_->intake->hangs_up() && (!transaction_->intake->is_in_chunks() || transaction_->intake->is_in_last_chunk()); }
 
 std::vector<Reply> Session::replies_to_each(const Reply& rest) const {
     auto replies = replies_by_recipient(*transaction_, rest);
@@ -146,9 +146,9 @@ void Session::tell_everybody(const Reply& decided) {
 
 /// The end of a message about which the decision fell before it was complete.
 void Session::end_refused_message() {
-    const bool hangs_up = intake_->hangs_up() || intake_->closes_session();
-    if (intake_->closes_session()) note(LogLevel::notice, "a CR or LF stands alone in the message: the session ends, what follows is not looked at");
-    tell_everybody(*intake_->refusal());
+    const bool hangs_up = transaction_->intake->hangs_up() || transaction_->intake->closes_session();
+    if (transaction_->intake->closes_session()) note(LogLevel::notice, "a CR or LF stands alone in the message: the session ends, what follows is not looked at");
+    tell_everybody(*transaction_->intake->refusal());
     reset_transaction();
     if (hangs_up) finish();
 }
