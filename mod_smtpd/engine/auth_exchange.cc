@@ -67,8 +67,8 @@ AuthExchange::Next AuthExchange::answered(HookId hook, const Answer& answer) {
     return judged(hook, answer);
 }
 
-/// SCRAM has asked about its user. That nobody knows the user, or that a plugin refuses it, the client is not told before
-/// it has sent its proof.
+/// SCRAM has asked about its user. That nobody knows the user, or that a plugin refuses it, the client is not told
+/// before it has sent its proof.
 AuthExchange::Next AuthExchange::looked_up(HookId hook, const Answer& answer) {
     const bool is_ok = answer.verdict == Verdict::ok;
     const bool is_told_later = is_ok || answer.verdict == Verdict::declined || answer.verdict == Verdict::deny;
@@ -77,7 +77,8 @@ AuthExchange::Next AuthExchange::looked_up(HookId hook, const Answer& answer) {
     if (!is_known) sasl_->scram()->keys = {};
     lookup_.emplace(Lookup{hook, is_ok && !is_known ? deny() : answer});
     Next next{Challenge{sasl_->first_of_server(is_known)}};
-    if (is_ok && !is_known) next.fault = format_text("{} said ok and gave nothing to check the client's proof with", hook_name(hook));
+    if (is_ok && !is_known)
+        next.fault = format_text("{} said ok and gave nothing to check the client's proof with", hook_name(hook));
     return next;
 }
 

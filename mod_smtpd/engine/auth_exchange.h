@@ -1,7 +1,8 @@
 /// auth_exchange.h: one exchange of AUTH (RFC 4954), from the name of the mechanism to its result.
 ///
-/// Lines of the client and answers of plugins go in. What the session is to do next comes out as a value: send a challenge,
-/// ask the plugins of a hook, or take the result. An exchange sends nothing, calls nobody, and has no effect on the session.
+/// Lines of the client and answers of plugins go in. What the session is to do next comes out as a value: send a
+/// challenge, ask the plugins of a hook, or take the result. An exchange sends nothing, calls nobody, and has no effect
+/// on the session.
 ///
 /// Credentials live in the mechanism's object, from the client's octets to the end of the last hook; all else they pass
 /// through here is overwritten. An object is made for an exchange and thrown away with its result. No thread-safety.
@@ -53,11 +54,12 @@ public:
     /// The exchange is decided.
     struct Result {
         Reply reply;
-        bool is_good = false;      ///< the client is login() now
+        bool is_good = false;  ///< the client is login() now
         bool disconnects = false;
-        bool is_refusal = false;   ///< of credentials, by mechanism or plugin: something for the log
-        bool is_known = false;     ///< plugins have heard of it already, with the last challenge
-        std::string last_challenge{};  ///< not empty: what to send instead of the reply; the client's answer leads to the reply
+        bool is_refusal = false;  ///< of credentials, by mechanism or plugin: something for the log
+        bool is_known = false;    ///< plugins have heard of it already, with the last challenge
+        /// Not empty: what to send instead of the reply. What the client answers to it leads to the reply.
+        std::string last_challenge{};
     };
     struct Next {
         std::variant<Challenge, Ask, Result> step;
@@ -93,8 +95,8 @@ private:
     };
     std::unique_ptr<smtp::SaslMechanism> sasl_;
     AuthFindings findings_;
-    std::optional<Lookup> lookup_;        ///< what was said of SCRAM's user; told when the client has sent its proof
-    std::optional<Reply> last_words_;     ///< wait for the client's answer to the last challenge
+    std::optional<Lookup> lookup_;     ///< what was said of SCRAM's user; told when the client has sent its proof
+    std::optional<Reply> last_words_;  ///< wait for the client's answer to the last challenge
 };
 
 }  // namespace smtpd::engine

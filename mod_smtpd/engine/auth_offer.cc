@@ -7,7 +7,8 @@ namespace smtpd::engine {
 
 bool AuthOffer::has(const AuthMechanism& mechanism) const {
     if (!allowed.contains(mechanism)) return false;
-    if (!hooks.can_accept(mechanism.hook) && !(mechanism.tells_password && hooks.can_accept(HookId::auth))) return false;
+    if (!hooks.can_accept(mechanism.hook) && !(mechanism.tells_password && hooks.can_accept(HookId::auth)))
+        return false;
     switch (mechanism.needs) {
         case AuthMechanism::Needs::nothing: break;
         case AuthMechanism::Needs::certificate: return has_certificate;

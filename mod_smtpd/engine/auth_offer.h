@@ -1,5 +1,5 @@
-/// auth_offer.h: which mechanisms of AUTH a client is offered: those that the server allows, that some plugin can judge,
-/// and that work on this connection. A value without state of its own, made when it is needed.
+/// auth_offer.h: which mechanisms of AUTH a client is offered: those that the server allows, that some plugin can
+/// judge, and that work on this connection. A value without state of its own, made when it is needed.
 #pragma once
 
 #include "engine/auth_mechanisms.h"

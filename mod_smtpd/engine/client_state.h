@@ -1,8 +1,8 @@
 /// client_state.h: everything that STARTTLS and XCLIENT must forget, as one value.
 ///
 /// Forgetting means replacing: both make a new ClientState and take over what they name. A member that nobody names is
-/// forgotten, so a new member cannot be forgotten by mistake: a login, or a right to relay, that survived STARTTLS would
-/// belong to whoever spoke first in the clear.
+/// forgotten, so a new member cannot be forgotten by mistake: a login, or a right to relay, that survived STARTTLS
+/// would belong to whoever spoke first in the clear.
 ///
 /// Not in here is what belongs to the connection whoever the client is: its id, age, addresses, TLS and history, the
 /// number of commands, and the transaction. No thread-safety of its own; a Session owns it.
@@ -30,8 +30,8 @@ struct ClientState : ClientRecord {
     bool secrets_may_follow = false;        ///< what comes next may be a password, even if the exchange of AUTH is over
 
     // How it has behaved
-    unsigned exchanges = 0;                      ///< of AUTH, begun
-    std::uint32_t junk_commands = 0;             ///< since the last message: NOOP, RSET and the like
+    unsigned exchanges = 0;           ///< of AUTH, begun
+    std::uint32_t junk_commands = 0;  ///< since the last message: NOOP, RSET and the like
     std::uint32_t mail_commands = 0;
     std::vector<std::string> recipient_domains;  ///< of accepted recipients, where their number has a limit
 

@@ -18,7 +18,8 @@ constexpr Check xforward_checks[] = {xforward_on};
 constexpr Check mail_checks[] = {greeted, no_transaction, authenticated_for_submission};
 constexpr Check rcpt_checks[] = {greeted, transaction, no_chunks};
 constexpr Check data_checks[] = {no_argument, greeted, transaction, no_chunks, recipients, not_binary};
-constexpr Check bdat_checks[] = {encrypted, chunking_on, no_failed_chunk, greeted, greeted_with_ehlo, transaction, recipients};
+constexpr Check bdat_checks[] = {encrypted,         chunking_on, no_failed_chunk, greeted,
+                                 greeted_with_ehlo, transaction, recipients};
 constexpr Check plain_checks[] = {no_argument};
 constexpr Check help_checks[] = {help_on};
 
@@ -114,11 +115,13 @@ bool holds(Check check, std::string_view argument, const Situation& now) {
 }  // namespace
 
 const CommandRow* find_command(Verb verb) noexcept {
-    const auto* const row = std::find_if(std::begin(rows), std::end(rows), [verb](const CommandRow& one) { return one.verb == verb; });
+    const auto is_row = [verb](const CommandRow& one) { return one.verb == verb; };
+    const auto* const row = std::find_if(std::begin(rows), std::end(rows), is_row);
     return row == std::end(rows) ? nullptr : row;
 }
 
-std::optional<Objection> objection_to(const CommandRow& command, std::string_view argument, const Situation& situation) {
+std::optional<Objection> objection_to(const CommandRow& command, std::string_view argument,
+                                      const Situation& situation) {
     const auto fails = [&](Check check) { return !holds(check, argument, situation); };
     const auto check = std::find_if(command.checks.begin(), command.checks.end(), fails);
     if (check == command.checks.end()) return std::nullopt;

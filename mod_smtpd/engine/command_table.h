@@ -1,5 +1,5 @@
-/// command_table.h: which command a client may send when (RFC 5321 4.1.4 and the extensions), as a table: a row has a verb and
-/// what must hold, in the order in which it is looked at. What the commands do is the session's business.
+/// command_table.h: which command a client may send when (RFC 5321 4.1.4 and the extensions), as a table: a row has a
+/// verb and what must hold, in the order in which it is looked at. What the commands do is the session's business.
 ///
 /// Everything here is a value or a pure function, thread-safe.
 #pragma once
@@ -27,9 +27,9 @@ struct Situation {
     bool is_authenticated = false;
     bool in_transaction = false;
     bool has_recipients = false;
-    bool is_binary = false;        ///< the transaction has BODY=BINARYMIME
-    bool in_chunks = false;        ///< its message has begun with BDAT
-    bool chunk_failed = false;     ///< a chunk was refused, and its client may not know yet
+    bool is_binary = false;     ///< the transaction has BODY=BINARYMIME
+    bool in_chunks = false;     ///< its message has begun with BDAT
+    bool chunk_failed = false;  ///< a chunk was refused, and its client may not know yet
 
     bool is_lmtp() const noexcept { return settings.protocol == Protocol::lmtp; }
     /// TLS is required and not there yet.
@@ -41,8 +41,8 @@ struct Situation {
 
 /// Something that must hold for a command.
 enum class Check : std::uint8_t {
-    is_smtp, is_lmtp,                                       // which protocol is spoken
-    starttls_on, auth_on, xclient_on, xforward_on, chunking_on, help_on,  // what the server has
+    is_smtp, is_lmtp,
+    starttls_on, auth_on, xclient_on, xforward_on, chunking_on, help_on,
     encrypted, not_encrypted,
     no_argument, no_starttls_argument,
     greeted, greeted_with_ehlo,

@@ -25,7 +25,9 @@ std::optional<Say> refusal_for(const DataDecoder& decoder, BareNewline policy) {
     return {};
 }
 
-bool has_bare_newline(const DataDecoder& decoder) { return decoder.has(Defect::bare_lf) || decoder.has(Defect::bare_cr); }
+bool has_bare_newline(const DataDecoder& decoder) {
+    return decoder.has(Defect::bare_lf) || decoder.has(Defect::bare_cr);
+}
 
 /// Counted text that is only looked at.
 DataDecoder examined(std::string_view text) {
@@ -47,11 +49,13 @@ std::string_view Chunk::take(std::string_view& input) noexcept {
     return piece;
 }
 
-MessageIntake::MessageIntake(Source source, MailTransaction& transaction, const Rules& rules, Observer& observer, MonotonicTime since)
+MessageIntake::MessageIntake(Source source, MailTransaction& transaction, const Rules& rules, Observer& observer,
+                             MonotonicTime since)
     : transaction_(transaction), observer_(observer), rules_(rules), source_(source), since_(since) {
     transaction_.begin_message();
     if (source == Source::data) decoder_.emplace(rules.bare_newline, rules.max_line);
-    else if (!transaction.is_binarymime()) decoder_.emplace(rules.bare_newline, rules.max_line, DataDecoder::Framing::counted);
+    else if (!transaction.is_binarymime())
+        decoder_.emplace(rules.bare_newline, rules.max_line, DataDecoder::Framing::counted);
 }
 
 std::size_t MessageIntake::feed(std::string_view input) {
@@ -67,8 +71,8 @@ void MessageIntake::feed_chunk(std::string_view piece) {
     else octets(piece);
 }
 
-/// A piece of the message, decoded. Of one that goes over the limit, what is below it is looked at all the same: what the
-/// client is told must not depend on how the message was cut.
+/// A piece of the message, decoded. Of one that goes over the limit, what is below it is looked at all the same: what
+/// the client is told must not depend on how the message was cut.
 void MessageIntake::octets(std::string_view piece) {
     if (drops_octets_) return;
     auto& message = transaction_.stored();

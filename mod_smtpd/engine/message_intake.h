@@ -1,11 +1,12 @@
-/// message_intake.h: a message as it arrives, by DATA (RFC 5321 4.1.1.4) or in the chunks of BDAT (RFC 3030), up to its end.
+/// message_intake.h: a message as it arrives, by DATA (RFC 5321 4.1.1.4) or in the chunks of BDAT (RFC 3030), up to its
+/// end.
 ///
 /// Octets of the connection go in; what belongs to the message is decoded, checked against the limits, and kept in the
-/// transaction. Whatever goes wrong meanwhile is remembered and answered only at the end of data, or of the chunk, so that
-/// client and server stay in step. The two exceptions are told by hangs_up() and closes_session().
+/// transaction. Whatever goes wrong meanwhile is remembered and answered only at the end of data, or of the chunk, so
+/// that client and server stay in step. The two exceptions are told by hangs_up() and closes_session().
 ///
-/// An object is made for each message, and is there until its transaction ends. It sends nothing and logs nothing. Plugins
-/// hear of the message through the Observer. No thread-safety.
+/// An object is made for each message, and is there until its transaction ends. It sends nothing and logs nothing.
+/// Plugins hear of the message through the Observer. No thread-safety.
 #pragma once
 
 #include "engine/mail_transaction.h"
@@ -30,8 +31,9 @@ struct Chunk {
     std::uint64_t left;  ///< octets that are still to come
     bool is_last;
     MonotonicTime since;
-    std::optional<Reply> refusal{};  ///< its octets are thrown away, and this is the answer; empty: a plugin has answered
-    std::uint32_t answers = 1;       ///< how often
+    /// Its octets are thrown away, and this is the answer; an empty reply: a plugin has answered.
+    std::optional<Reply> refusal{};
+    std::uint32_t answers = 1;  ///< how often that answer is given
 
     /// Takes what belongs to it off the front of `input`.
     std::string_view take(std::string_view& input) noexcept;
@@ -65,7 +67,8 @@ public:
     };
 
     /// Begins a message of that transaction, which must outlive it, as must the observer.
-    MessageIntake(Source source, MailTransaction& transaction, const Rules& rules, Observer& observer, MonotonicTime since);
+    MessageIntake(Source source, MailTransaction& transaction, const Rules& rules, Observer& observer,
+                  MonotonicTime since);
 
     /// With DATA: decodes up to the end of data and says how many octets that took.
     std::size_t feed(std::string_view input);
@@ -89,8 +92,9 @@ public:
     const std::optional<Reply>& refusal() const noexcept { return refusal_; }
     /// That answer is given at once and ends the session: a plugin wants it so.
     bool hangs_up() const noexcept { return hangs_up_; }
-    /// The session ends after that answer. Where a CR or LF stands alone, the server that sends the message may have seen its
-    /// end at another place (SMTP smuggling): what looks like commands behind our end may be a part of its message.
+    /// The session ends after that answer. Where a CR or LF stands alone, the server that sends the message may have
+    /// seen its end at another place (SMTP smuggling): what looks like commands behind our end may be a part of its
+    /// message.
     bool closes_session() const noexcept { return closes_session_; }
     /// The first octets that should not be there.
     std::optional<smtp::FoundDefect> defect() const { return decoder_ ? decoder_->first_defect() : std::nullopt; }

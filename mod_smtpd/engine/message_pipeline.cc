@@ -55,12 +55,11 @@ void MessagePipeline::answered(const Answer& answer, const History::Blame& cause
 
 void MessagePipeline::judge_message(const Answer& answer) {
     Outcome outcome = outcome_of(stages[stage_].hook, answer, {});
-    if (outcome.is_done)
-        result_ = Result{.kind = Result::Kind::answered};
+    if (outcome.is_done) result_ = Result{.kind = Result::Kind::answered};
     else if (!outcome.proceeds)
-        result_ = Result{.kind = Result::Kind::refused, .reply = std::move(outcome.reply), .disconnects = outcome.disconnects};
-    else
-        advance();
+        result_ = Result{
+            .kind = Result::Kind::refused, .reply = std::move(outcome.reply), .disconnects = outcome.disconnects};
+    else advance();
 }
 
 /// The connection is closed only when all recipients are judged and the client was told.
@@ -68,7 +67,8 @@ void MessagePipeline::judge_recipient(const Answer& answer, const History::Blame
     auto& recipients = transaction_.recipients();
     if (is_denial(answer.verdict) && recipient_ < recipients.size()) {
         const auto* const reason = cause.reason();
-        recipients[recipient_].set_disposition(disposition_of(answer, cause.by ? cause.by->plugin : "", reason ? reason->text : ""));
+        recipients[recipient_].set_disposition(
+            disposition_of(answer, cause.by ? cause.by->plugin : "", reason ? reason->text : ""));
         disconnects_ |= is_disconnect(answer.verdict);
     }
     ++recipient_;
@@ -76,7 +76,9 @@ void MessagePipeline::judge_recipient(const Answer& answer, const History::Blame
 
 void MessagePipeline::after_queue(const Answer& answer) {
     Outcome outcome = outcome_of(HookId::queue, answer, accepted());
-    result_ = Result{.kind = outcome.is_done ? Result::Kind::answered : Result::Kind::judged, .reply = std::move(outcome.reply), .was_at_queue = true};
+    result_ = Result{.kind = outcome.is_done ? Result::Kind::answered : Result::Kind::judged,
+                     .reply = std::move(outcome.reply),
+                     .was_at_queue = true};
     if (outcome.is_done) return;
     transaction_.set_aside();
     result_->is_queued = outcome.proceeds && !transaction_.is_without_recipients();
@@ -85,13 +87,15 @@ void MessagePipeline::after_queue(const Answer& answer) {
 /// The stage is over. Where plugins are against every recipient, there is nothing to be queued.
 void MessagePipeline::advance() {
     transaction_.set_aside();
-    if (transaction_.is_without_recipients()) result_ = Result{.kind = Result::Kind::judged, .reply = {250, {2, 0, 0}, "OK"}};
+    if (transaction_.is_without_recipients())
+        result_ = Result{.kind = Result::Kind::judged, .reply = {250, {2, 0, 0}, "OK"}};
     else ++stage_;
 }
 
 /// Where the one reply for all will be a refusal, nobody is to get the message.
 bool MessagePipeline::is_useless_to_queue() const {
-    return !rules_.is_lmtp && !transaction_.is_prdr() && !common_reply(rules_.mixed_results, transaction_, accepted()).is_positive();
+    return !rules_.is_lmtp && !transaction_.is_prdr() &&
+           !common_reply(rules_.mixed_results, transaction_, accepted()).is_positive();
 }
 
 /// With a priority that is not the one asked for, it says which (RFC 6710 4.1, X.3.6).

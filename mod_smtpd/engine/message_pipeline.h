@@ -1,8 +1,8 @@
-/// message_pipeline.h: what happens to a message that has come as a whole: the stages at which plugins judge it, one after the
-/// other, and what they lead to. The stages are a table in message_pipeline.cc.
+/// message_pipeline.h: what happens to a message that has come as a whole: the stages at which plugins judge it, one
+/// after the other, and what they lead to. The stages are a table in message_pipeline.cc.
 ///
-/// The session asks next() what to do, does it, and tells what plugins have answered(); that is all the two have to do with
-/// each other. A pipeline is made for each message, sends nothing and calls nobody. No thread-safety.
+/// The session asks next() what to do, does it, and tells what plugins have answered(); that is all the two have to do
+/// with each other. A pipeline is made for each message, sends nothing and calls nobody. No thread-safety.
 ///
 /// 250 is said only after a plugin of the queue hook has said that the message is safe. Recipients may have different
 /// fates (engine/recipient_results.h).
@@ -52,7 +52,8 @@ public:
     using Next = std::variant<Ask, Result>;
 
     /// The transaction must outlive it.
-    MessagePipeline(MailTransaction& transaction, const Rules& rules) noexcept : transaction_(transaction), rules_(rules) {}
+    MessagePipeline(MailTransaction& transaction, const Rules& rules) noexcept
+        : transaction_(transaction), rules_(rules) {}
 
     /// An answer is awaited: next() has asked for it.
     bool is_asking() const noexcept { return is_asking_; }

@@ -40,8 +40,8 @@ std::string_view phase_name(Phase phase) noexcept {
 }
 
 Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services)
-    : HasClientState{ClientState(settings, peer.client.address)}, Connection(state_), settings_(settings), hooks_(hooks), clock_(clock), log_(log),
-      services_(services), lines_(settings.max_command_line) {
+    : HasClientState{ClientState(settings, peer.client.address)}, Connection(state_), settings_(settings), hooks_(hooks),
+      clock_(clock), log_(log), services_(services), lines_(settings.max_command_line) {
     id_ = std::move(peer.id);
     client_ = peer.client;
     local_ = peer.local;

@@ -4,8 +4,11 @@
 /// sends what is in output() and does what the returned Step says. Calls must not overlap; they may come from different threads one after the
 /// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
 ///
-/// The parts of the class have a file each: session.cc (life, input, waiting), session_commands.cc, session_tls.cc, session_proxy.cc,
-/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc (what the message leads to), session_history.cc.
+/// The session has the line loop and the life of the connection, sends replies, asks plugins, and writes the log. What
+/// has a state of its own is an object of its own, which the session owns and asks what to do: ClientState (what is
+/// known of the client), AuthExchange, MessageIntake and MessagePipeline; which command is allowed when is a table
+/// (command_table.h). The session's side of each has a file: session_commands.cc, session_tls.cc, session_proxy.cc,
+/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc, session_history.cc.
 #pragma once
 
 #include "engine/auth_exchange.h"
@@ -70,6 +73,7 @@ struct HasClientState {
     ClientState state_;
 };
 
+/// One session. See above for who calls what.
 class Session final : private HasClientState, public Connection, private MessageIntake::Observer {
 public:
     /// All that is referred to must outlive the session.
@@ -274,7 +278,9 @@ private:
     void answer_refused_chunk(const Chunk& chunk);
 
     // session_data.cc
-    const MessageIntake* intake() const noexcept { return transaction_ && transaction_->intake ? &*transaction_->intake : nullptr; }
+    const MessageIntake* intake() const noexcept {
+        return transaction_ && transaction_->intake ? &*transaction_->intake : nullptr;
+    }
     bool is_receiving() const noexcept { return chunk_ || (intake() && intake()->is_receiving()); }
     void begin_message(MessageIntake::Source source);
     void receive();
@@ -345,7 +351,7 @@ private:
 
     // Transaction
     std::uint32_t transactions_ = 0;
-    /// One that is open, with the parts that its message needs; a session without one is idle, and does not have their memory.
+    /// A transaction with the parts that its message needs. An idle session does not have their memory.
     struct OpenTransaction final : MailTransaction {
         using MailTransaction::MailTransaction;
         std::optional<MessageIntake> intake;      ///< of its message, from 354 or the first chunk on

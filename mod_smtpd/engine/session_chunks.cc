@@ -21,7 +21,8 @@ void Session::bdat(std::string_view rest) {
     const auto argument = smtp::parse_chunk(rest);
     if (!argument) return end_connection(Say::bad_chunk_size);
     chunk_.emplace(Chunk{argument->size, argument->size, argument->last, clock_.now()});
-    if (const auto objection = objection_to(*find_command(smtp::Verb::bdat), rest, situation())) return refuse_chunk(reply(*objection->say));
+    const CommandRow& row = *find_command(smtp::Verb::bdat);
+    if (const auto objection = objection_to(row, rest, situation())) return refuse_chunk(reply(*objection->say));
     if (!transaction_->intake) return stage(HookId::data);
     if (chunk_->left == 0) end_of_chunk();
 }
@@ -63,7 +64,8 @@ void Session::end_of_chunk() {
     if (chunk.refusal) return answer_refused_chunk(chunk);
     if (chunk.size == 0 && !chunk.is_last && ++state_.junk_commands > settings_.max_junk_commands) count_error();
     const auto status = transaction_->intake->end_of_chunk(chunk.is_last);
-    if (status == MessageIntake::Status::incomplete) return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});
+    if (status == MessageIntake::Status::incomplete)
+        return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});
     note_defect();
     note_fault();
     if (status == MessageIntake::Status::complete) return judge_message();

@@ -49,7 +49,8 @@ void Session::command(std::string_view line) {
     state_.last_line.assign(shown);
     if (log_.enabled(LogLevel::trace))
         write_log(LogLevel::trace, "<<< " + quoted(shown) + (shown.size() < line.size() ? " (the rest is not shown)" : ""));
-    if (const auto* const row = find_command(parsed.verb); row && row->is_junk && ++state_.junk_commands > settings_.max_junk_commands) count_error();
+    const auto* const row = find_command(parsed.verb);
+    if (row && row->is_junk && ++state_.junk_commands > settings_.max_junk_commands) count_error();
     dispatch(parsed);
 }
 
@@ -85,23 +86,35 @@ Situation Session::situation() const noexcept {
 
 /// What each command does, once nothing is against it; that is what the rows of command_table.cc say.
 const Session::Action Session::actions[] = {
-    {smtp::Verb::helo, &Session::helo},         {smtp::Verb::ehlo, &Session::ehlo},       {smtp::Verb::lhlo, &Session::ehlo},
-    {smtp::Verb::starttls, &Session::starttls}, {smtp::Verb::auth, &Session::auth},       {smtp::Verb::xclient, &Session::xclient},
-    {smtp::Verb::xforward, &Session::xforward}, {smtp::Verb::mail, &Session::mail},       {smtp::Verb::rcpt, &Session::rcpt},
-    {smtp::Verb::data, &Session::data},         {smtp::Verb::bdat, &Session::bdat},       {smtp::Verb::rset, &Session::rset},
-    {smtp::Verb::noop, &Session::noop},         {smtp::Verb::vrfy, &Session::vrfy},       {smtp::Verb::help, &Session::help},
+    {smtp::Verb::helo, &Session::helo},
+    {smtp::Verb::ehlo, &Session::ehlo},
+    {smtp::Verb::lhlo, &Session::ehlo},
+    {smtp::Verb::starttls, &Session::starttls},
+    {smtp::Verb::auth, &Session::auth},
+    {smtp::Verb::xclient, &Session::xclient},
+    {smtp::Verb::xforward, &Session::xforward},
+    {smtp::Verb::mail, &Session::mail},
+    {smtp::Verb::rcpt, &Session::rcpt},
+    {smtp::Verb::data, &Session::data},
+    {smtp::Verb::bdat, &Session::bdat},
+    {smtp::Verb::rset, &Session::rset},
+    {smtp::Verb::noop, &Session::noop},
+    {smtp::Verb::vrfy, &Session::vrfy},
+    {smtp::Verb::help, &Session::help},
     {smtp::Verb::quit, &Session::quit},
 };
 
 void Session::dispatch(const smtp::Command& command) {
-    if (command.verb == smtp::Verb::bdat) return bdat(command.rest);  // its octets are read first, whatever is said to it
+    if (command.verb == smtp::Verb::bdat) return bdat(command.rest);  // its octets are read first, whatever is said
     const Situation now = situation();
     const CommandRow* const row = find_command(command.verb);
     if (now.must_encrypt() && !(row && row->works_in_clear))
-        return is_http(command.verb_text, command.rest) ? end_connection(Say::foreign_protocol) : respond(Say::encrypt_first);
+        return is_http(command.verb_text, command.rest) ? end_connection(Say::foreign_protocol)
+                                                        : respond(Say::encrypt_first);
     const auto objection = row ? objection_to(*row, command.rest, now) : Objection();
     if (objection) return objection->say ? respond(*objection->say) : unrecognized(command);
-    const auto* const action = std::find_if(std::begin(actions), std::end(actions), [&](const Action& one) { return one.verb == command.verb; });
+    const auto is_its_action = [&](const Action& action) { return action.verb == command.verb; };
+    const auto* const action = std::find_if(std::begin(actions), std::end(actions), is_its_action);
     (this->*action->run)(command.rest);
 }
 

@@ -1,5 +1,5 @@
-/// session_data.cc: the message of a session, from 354 or the first chunk of BDAT to the stages that judge it (RFC 5321 4.1.1.4). How it is taken in is
-/// engine/message_intake.h; what it leads to is in session_results.cc.
+/// session_data.cc: the message of a session, from 354 or the first chunk of BDAT to the stages that judge it (RFC 5321
+/// 4.1.1.4). How it is taken in is engine/message_intake.h; what it leads to is in session_results.cc.
 #include "engine/session.h"
 
 #include "engine/trace_fields.h"
@@ -46,8 +46,8 @@ void Session::end_of_data() {
 
 void Session::note_defect() const {
     if (const auto defect = transaction_->intake->defect())
-        note(state_.bare_newline == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info, "{} in the message at octet {}: \"{}\"",
-             smtp::defect_name(defect->defect), defect->offset, defect->around);
+        note(state_.bare_newline == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info,
+             "{} in the message at octet {}: \"{}\"", smtp::defect_name(defect->defect), defect->offset, defect->around);
 }
 
 void Session::note_fault() {

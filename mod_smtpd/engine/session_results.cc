@@ -48,7 +48,8 @@ void Session::run_pipeline() {
 }
 
 void Session::after_message_stage(const Answer& answer) {
-    transaction_->pipeline->answered(answer, is_denial(answer.verdict) ? history_.blame(history_.entries().size()) : History::Blame());
+    const auto cause = is_denial(answer.verdict) ? history_.blame(history_.entries().size()) : History::Blame();
+    transaction_->pipeline->answered(answer, cause);
     if (!is_in_pipeline_) run_pipeline();
 }
 
@@ -95,7 +96,10 @@ void Session::note_left_out(const std::vector<Reply>& replies) const {
 }
 
 /// LMTP: after the message there is a reply for each recipient (RFC 2033 4.2), whatever they say; but not where it breaks off before its end.
-bool Session::answers_each() const noexcept { return is_lmtp_ && !transaction_->intake->hangs_up() && (!transaction_->intake->is_in_chunks() || transaction_->intake->is_in_last_chunk()); }
+bool Session::answers_each() const noexcept {
+    const MessageIntake& intake = *transaction_->intake;
+    return is_lmtp_ && !intake.hangs_up() && (!intake.is_in_chunks() || intake.is_in_last_chunk());
+}
 
 std::vector<Reply> Session::replies_to_each(const Reply& rest) const {
     auto replies = replies_by_recipient(*transaction_, rest);
@@ -146,11 +150,13 @@ void Session::tell_everybody(const Reply& decided) {
 
 /// The end of a message about which the decision fell before it was complete.
 void Session::end_refused_message() {
-    const bool hangs_up = transaction_->intake->hangs_up() || transaction_->intake->closes_session();
-    if (transaction_->intake->closes_session()) note(LogLevel::notice, "a CR or LF stands alone in the message: the session ends, what follows is not looked at");
-    tell_everybody(*transaction_->intake->refusal());
+    const MessageIntake& intake = *transaction_->intake;
+    const bool ends_session = intake.hangs_up() || intake.closes_session();
+    if (intake.closes_session())
+        note(LogLevel::notice, "a CR or LF stands alone in the message: the session ends, what follows is not looked at");
+    tell_everybody(*intake.refusal());
     reset_transaction();
-    if (hangs_up) finish();
+    if (ends_session) finish();
 }
 
 }  // namespace smtpd::engine

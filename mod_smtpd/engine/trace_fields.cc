@@ -63,13 +63,16 @@ std::string take_word(std::string_view& text) {
 
 /// A final dot, which a domain may have, makes no difference.
 bool is_same_domain(std::string_view a, std::string_view b) {
-    const auto without_dot = [](std::string_view domain) { return domain.substr(0, domain.size() - (domain.ends_with('.') ? 1 : 0)); };
+    const auto without_dot = [](std::string_view domain) {
+        return domain.substr(0, domain.size() - (domain.ends_with('.') ? 1 : 0));
+    };
     return support::equals_folded(without_dot(a), without_dot(b));
 }
 
-/// Whether a value of Authentication-Results begins with that authserv-id (RFC 8601 2.2): a token or a quoted-string, with comments and white space
-/// around it. Readers differ in what they make of a value that breaks the grammar, so the id counts as soon as one reader could find it: a token that
-/// ends where RFC 2045 5.1 ends it, and a domain with white space or comments around its dots (RFC 5322 4.4) as well.
+/// Whether a value of Authentication-Results begins with that authserv-id (RFC 8601 2.2): a token or a quoted-string, with
+/// comments and white space around it. Readers differ in what they make of a value that breaks the grammar, so the id
+/// counts as soon as one reader could find it: a token that ends where RFC 2045 5.1 ends it, and a domain with white space
+/// or comments around its dots (RFC 5322 4.4) as well.
 bool claims(std::string_view value, std::string_view authserv_id) {
     constexpr std::string_view tspecials = "()<>@,;:\\\"/[]?=";
     std::string id;
@@ -81,7 +84,8 @@ bool claims(std::string_view value, std::string_view authserv_id) {
         if (!word) return false;
         id += *word;
         if (is_same_domain(id, authserv_id)) return true;
-        if (!is_quoted && is_same_domain(std::string_view(id).substr(0, id.find_first_of(tspecials)), authserv_id)) return true;
+        const auto token = std::string_view(id).substr(0, id.find_first_of(tspecials));
+        if (!is_quoted && is_same_domain(token, authserv_id)) return true;
     }
     return false;
 }

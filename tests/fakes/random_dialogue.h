@@ -33,11 +33,13 @@ public:
         for (unsigned i = 0; i < 20 && client_.is_parked(); ++i) pass_time();
         if (!client_.is_closed()) seen("end", client_.end_of_input());
         for (unsigned i = 0; i < 20 && client_.is_parked(); ++i) pass_time();
-        for (const auto& message : client_.hooks.queued) record_ += "queued " + quoted(message, message.size() * 4 + 3) + "\n";
+        for (const auto& message : client_.hooks.queued)
+            record_ += "queued " + quoted(message, message.size() * 4 + 3) + "\n";
         client_.destroy();
         if (!with_log) return std::move(record_);
         for (const auto& line : client_.log.lines())
-            record_ += format_text("log {} [{}] {}\n", static_cast<int>(line.level), line.transaction, line.to_string());
+            record_ +=
+                format_text("log {} [{}] {}\n", static_cast<int>(line.level), line.transaction, line.to_string());
         return std::move(record_);
     }
 
@@ -46,7 +48,9 @@ private:
     /// One time in `times`.
     bool chance(unsigned times) { return any(times) == 0; }
     template <class T>
-    const T& one_of(const std::vector<T>& all) { return all[any(static_cast<unsigned>(all.size()))]; }
+    const T& one_of(const std::vector<T>& all) {
+        return all[any(static_cast<unsigned>(all.size()))];
+    }
 
     // ---- settings and plugins
 
@@ -71,9 +75,11 @@ private:
         if (chance(8)) settings.spool.max_header_size = 40;
         if (chance(3)) settings.trusted_proxies.push_back(*IpNetwork::parse("192.0.2.0/24"));
         if (chance(4)) settings.bare_newline_exempt.push_back(*IpNetwork::parse("203.0.113.0/24"));
-        for (const auto extension : {Extension::dsn, Extension::require_tls, Extension::mt_priority, Extension::xclient, Extension::xforward, Extension::vrfy})
+        for (const auto extension : {Extension::dsn, Extension::require_tls, Extension::mt_priority, Extension::xclient,
+                                     Extension::xforward, Extension::vrfy})
             if (!chance(3)) settings.extensions.set(extension);
-        for (const auto extension : {Extension::chunking, Extension::smtputf8, Extension::enhanced_status_codes, Extension::help, Extension::prdr})
+        for (const auto extension : {Extension::chunking, Extension::smtputf8, Extension::enhanced_status_codes,
+                                     Extension::help, Extension::prdr})
             if (chance(6)) settings.extensions.set(extension, false);
         settings.extensions = engine::workable(settings.extensions);
         for (const auto& mechanism : engine::auth_mechanisms) settings.auth_mechanisms.add(mechanism);
@@ -90,7 +96,8 @@ private:
             if (!is_needed && chance(2)) continue;
             client_.hooks.on(hook, [this](HookContext& context) { return answer(context); });
             if (!chance(8)) continue;
-            if (chance(3)) client_.hooks.look_up(hook, {{"a.example", "nobody.example"}, {"later.example"}}, Duration(2000));
+            if (chance(3))
+                client_.hooks.look_up(hook, {{"a.example", "nobody.example"}, {"later.example"}}, Duration(2000));
             else wait_at(hook);
         }
     }
@@ -105,24 +112,31 @@ private:
     /// What a plugin sees, and what it says to it.
     Answer answer(HookContext& context) {
         const auto& connection = context.connection;
-        record_ += format_text("  hook {}: {} {} host={} by={} greeted={} hello={} user={} relay={} karma={} white={} naughty={} commands={} errors={} messages={} "
-                               "line={} tls={} unread={}\n",
-                               hook_name(context.hook), connection.address(), connection.port(), connection.host(), connection.introduced_by(),
-                               static_cast<int>(connection.greeted()), quoted(connection.hello_host()), connection.auth_user(), connection.is_relay_client(),
-                               connection.karma(), connection.whitelisted(), connection.naughty().has_value(), connection.commands(), connection.errors(),
-                               connection.messages(), quoted(connection.last_line()), connection.tls_protocol(), connection.unread());
+        record_ += format_text(
+            "  hook {}: {} {} host={} by={} greeted={} hello={} user={} relay={} karma={} white={} naughty={} "
+            "commands={} errors={} messages={} "
+            "line={} tls={} unread={}\n",
+            hook_name(context.hook), connection.address(), connection.port(), connection.host(),
+            connection.introduced_by(), static_cast<int>(connection.greeted()), quoted(connection.hello_host()),
+            connection.auth_user(), connection.is_relay_client(), connection.karma(), connection.whitelisted(),
+            connection.naughty().has_value(), connection.commands(), connection.errors(), connection.messages(),
+            quoted(connection.last_line()), connection.tls_protocol(), connection.unread());
         meddle(context.connection);
         if (context.hook == HookId::auth_result) {
             const auto& result = static_cast<AuthResultHook&>(context);
-            record_ += format_text("    {} {} {} {}\n", result.mechanism, quoted(result.user), result.is_good, result.reply.code);
+            record_ += format_text("    {} {} {} {}\n", result.mechanism, quoted(result.user), result.is_good,
+                                   result.reply.code);
         }
-        if (auto* const transaction = context.transaction_or_null()) record_ += format_text("    {} to={}\n", transaction->id(), transaction->recipients().size());
+        if (auto* const transaction = context.transaction_or_null())
+            record_ += format_text("    {} to={}\n", transaction->id(), transaction->recipients().size());
         if (context.hook == HookId::ehlo && chance(3)) context.connection.add_capability("XCAPABILITY");
-        if (context.hook >= HookId::auth_plain && context.hook <= HookId::auth) return judge_login(static_cast<AuthHook&>(context));
+        if (context.hook >= HookId::auth_plain && context.hook <= HookId::auth)
+            return judge_login(static_cast<AuthHook&>(context));
         const bool is_unruly = unruly_ != 0 && chance(unruly_);
         if (context.hook == HookId::queue && !is_unruly) return queue(static_cast<MessageHook&>(context));
         if (context.hook == HookId::rcpt && !is_unruly) return chance(6) ? deny() : ok();
-        if (context.hook == HookId::data_post_rcpt && chance(3)) return chance(2) ? deny("not for you") : denysoft("not now");
+        if (context.hook == HookId::data_post_rcpt && chance(3))
+            return chance(2) ? deny("not for you") : denysoft("not now");
         if (!is_unruly) return declined();
         const auto verdict = static_cast<Verdict>(any(6));
         Answer any_answer(verdict, chance(2) ? "" : "a plugin's\nwords");
@@ -147,7 +161,8 @@ private:
 
     Answer judge_login(AuthHook& hook) {
         if (chance(6)) return Answer(static_cast<Verdict>(any(6)));
-        if (hook.mechanism() == "OAUTHBEARER" || hook.mechanism() == "XOAUTH2" || hook.mechanism() == "EXTERNAL") return chance(2) ? ok() : deny();
+        if (hook.mechanism() == "OAUTHBEARER" || hook.mechanism() == "XOAUTH2" || hook.mechanism() == "EXTERNAL")
+            return chance(2) ? ok() : deny();
         return hook.proves("secret") ? ok() : deny();
     }
 
@@ -155,7 +170,10 @@ private:
         for (auto& recipient : hook.transaction.recipients())
             if (chance(8)) hook.refuse(recipient, chance(2) ? deny("full") : denysoft("busy"), "at the queue");
         std::string text;
-        const auto written = hook.message().write_to([&](std::string_view octets) { text += octets; return Result<void>(); });
+        const auto written = hook.message().write_to([&](std::string_view octets) {
+            text += octets;
+            return Result<void>();
+        });
         if (!written) return denysoft();
         client_.hooks.queued.push_back(std::move(text));
         return ok();
@@ -194,7 +212,8 @@ private:
         std::string octets = one_move();
         while (chance(3)) octets += one_move();
         const std::size_t piece = chance(3) ? 1 + any(20) : octets.size();
-        for (std::size_t at = 0; at < octets.size() && !client_.is_closed() && client_.step != engine::Step::start_tls; at += piece) {
+        for (std::size_t at = 0; at < octets.size() && !client_.is_closed() && client_.step != engine::Step::start_tls;
+             at += piece) {
             const auto part = octets.substr(at, piece);
             seen("C " + quoted(part, 200), client_.feed(part));
         }
@@ -206,11 +225,15 @@ private:
         if (!last_challenge_.empty() && !chance(6)) return answer_to(std::exchange(last_challenge_, {}));
         const auto& session = client_.session();
         if (chance(4) || session.phase() == engine::Phase::receiving) return anything();
-        if (session.greeted() == Greeted::no) return client_.settings.protocol == engine::Protocol::lmtp ? "LHLO client.example\r\n" : "EHLO client.example\r\n";
-        if (!session.is_tls() && client_.settings.start_tls != engine::StartTls::off && chance(5)) return "STARTTLS\r\n";
+        if (session.greeted() == Greeted::no)
+            return client_.settings.protocol == engine::Protocol::lmtp ? "LHLO client.example\r\n"
+                                                                       : "EHLO client.example\r\n";
+        if (!session.is_tls() && client_.settings.start_tls != engine::StartTls::off && chance(5))
+            return "STARTTLS\r\n";
         if (!session.is_authenticated() && session.phase() != engine::Phase::transaction && chance(3)) return login();
         if (session.phase() != engine::Phase::transaction)
-            return "MAIL FROM:<a@b.example>" + one_of<std::string>({"", "", " PRDR", " BODY=BINARYMIME", " SMTPUTF8", " MT-PRIORITY=3"}) + "\r\n";
+            return "MAIL FROM:<a@b.example>" +
+                   one_of<std::string>({"", "", " PRDR", " BODY=BINARYMIME", " SMTPUTF8", " MT-PRIORITY=3"}) + "\r\n";
         switch (any(4)) {
             case 0: return "DATA\r\n";
             case 1: return chunk(!chance(3));
@@ -229,9 +252,13 @@ private:
     }
 
     std::string message() {
-        std::string out = one_of<std::string>({"Subject: x\r\n\r\n", "", "Subject: x\r\nAuthentication-Results: mx.example.com; x=pass\r\n\r\n", "S: \xff\r\n\r\n"});
-        while (chance(2)) out += one_of<std::string>({"text\r\n", "..dots\r\n", std::string(30, 'x') + "\r\n", "\xc3\xa4\r\n", chance(3) ? "bare\n" : "text\r\n",
-                                                      chance(3) ? "cr\r\r\n" : "\r\n", chance(4) ? std::string("nul\0\r\n", 6) : "x\r\n"});
+        std::string out = one_of<std::string>({"Subject: x\r\n\r\n", "",
+                                               "Subject: x\r\nAuthentication-Results: mx.example.com; x=pass\r\n\r\n",
+                                               "S: \xff\r\n\r\n"});
+        while (chance(2))
+            out += one_of<std::string>({"text\r\n", "..dots\r\n", std::string(30, 'x') + "\r\n", "\xc3\xa4\r\n",
+                                        chance(3) ? "bare\n" : "text\r\n", chance(3) ? "cr\r\r\n" : "\r\n",
+                                        chance(4) ? std::string("nul\0\r\n", 6) : "x\r\n"});
         return out;
     }
 
@@ -246,7 +273,11 @@ private:
             case 6: return chance(3) ? "QUIT\r\n" : "QUIT x\r\n";
             case 7: return "STARTTLS\r\n";
             case 8: return login();
-            case 9: return "XCLIENT " + one_of<std::string>({"ADDR=203.0.113.7 NAME=other.example", "LOGIN=joe", "HELO=x.example PORT=7", "X=1", "DESTADDR=192.0.2.99"}) + "\r\n";
+            case 9:
+                return "XCLIENT " +
+                       one_of<std::string>({"ADDR=203.0.113.7 NAME=other.example", "LOGIN=joe", "HELO=x.example PORT=7",
+                                            "X=1", "DESTADDR=192.0.2.99"}) +
+                       "\r\n";
             case 10: return "XFORWARD NAME=origin.example SOURCE=LOCAL\r\n";
             case 11: return "WHAT is this\r\n";
             case 12: return chance(4) ? "GET / HTTP/1.1\r\n" : "EXPN list\r\n";
@@ -272,10 +303,14 @@ private:
             case 2: return "AUTH PLAIN\r\n";
             case 3: return "AUTH LOGIN\r\n";
             case 4: return "AUTH CRAM-MD5" + std::string(chance(5) ? " eA==" : "") + "\r\n";
-            case 5: return "AUTH OAUTHBEARER " + support::base64(std::string("n,a=joe,\x01") + "auth=Bearer " + password + "\x01\x01") + "\r\n";
+            case 5:
+                return "AUTH OAUTHBEARER " +
+                       support::base64(std::string("n,a=joe,\x01") + "auth=Bearer " + password + "\x01\x01") + "\r\n";
             case 6: return "AUTH EXTERNAL =\r\n";
             case 7: return "AUTH " + one_of<std::string>({"", "NONE", "PLAIN !", "PLAIN =", "PLAIN a b"}) + "\r\n";
-            default: scram_.emplace(ScramHash::sha256, chance(6) ? "nobody" : "joe", password); return "AUTH SCRAM-SHA-256 " + support::base64(scram_->first()) + "\r\n";
+            default:
+                scram_.emplace(ScramHash::sha256, chance(6) ? "nobody" : "joe", password);
+                return "AUTH SCRAM-SHA-256 " + support::base64(scram_->first()) + "\r\n";
         }
     }
 
@@ -290,7 +325,8 @@ private:
         const auto octets = support::from_base64(challenge).value_or("");
         if (octets == "Username:" || octets == "User Name") return support::base64("joe") + "\r\n";
         if (octets.starts_with("Password")) return support::base64(chance(3) ? "wrong" : "secret") + "\r\n";
-        if (octets.starts_with("r=") && scram_ && octets.find(",s=") != octets.npos) return support::base64(scram_->last(octets)) + "\r\n";
+        if (octets.starts_with("r=") && scram_ && octets.find(",s=") != octets.npos)
+            return support::base64(scram_->last(octets)) + "\r\n";
         if (octets.starts_with("<")) return support::base64("joe " + smtp::hmac_md5("secret", octets)) + "\r\n";
         if (octets.empty()) return support::base64(std::string("\0joe\0secret", 11)) + "\r\n";
         return support::base64("\x01") + "\r\n";
@@ -301,13 +337,16 @@ private:
     void seen(const std::string& what, const std::string& output) {
         const auto& session = client_.session();
         const auto progress = session.progress();
-        record_ += format_text("{} -> {} {} last={} parked={} answers={} eof={} progress={} {} unread={}\n", what, static_cast<int>(client_.step),
-                               engine::phase_name(session.phase()), static_cast<int>(session.last_command()), session.is_parked(), session.awaits_answers(),
+        record_ += format_text("{} -> {} {} last={} parked={} answers={} eof={} progress={} {} unread={}\n", what,
+                               static_cast<int>(client_.step), engine::phase_name(session.phase()),
+                               static_cast<int>(session.last_command()), session.is_parked(), session.awaits_answers(),
                                session.is_at_end_of_input(), progress.receiving, progress.octets, session.unread());
         if (!output.empty()) record_ += "  S " + quoted(output, output.size() * 4 + 3) + "\n";
         const auto end = output.rfind("\r\n");
         const auto line = output.rfind("\r\n", end == output.npos || end == 0 ? 0 : end - 1);
-        const auto last = end == output.npos ? std::string() : output.substr(line == output.npos ? 0 : line + 2, end - (line == output.npos ? 0 : line + 2));
+        const auto last = end == output.npos ? std::string()
+                                             : output.substr(line == output.npos ? 0 : line + 2,
+                                                             end - (line == output.npos ? 0 : line + 2));
         if (last.starts_with("334 ")) last_challenge_ = last.size() > 4 ? last.substr(4) : "=";
         if (last.starts_with("354 ")) pending_ = message() + (chance(6) ? "" : ".\r\n");
     }

@@ -24,11 +24,14 @@ smtp::LineSplitter::Line line(std::string_view text) {
 
 std::string text(const AuthExchange::Next& next) {
     std::string out;
-    if (const auto* const challenge = std::get_if<AuthExchange::Challenge>(&next.step)) out = "challenge " + challenge->octets;
-    else if (const auto* const ask = std::get_if<AuthExchange::Ask>(&next.step)) out = format_text("ask {}", hook_name(ask->hook));
+    if (const auto* const challenge = std::get_if<AuthExchange::Challenge>(&next.step))
+        out = "challenge " + challenge->octets;
+    else if (const auto* const ask = std::get_if<AuthExchange::Ask>(&next.step))
+        out = format_text("ask {}", hook_name(ask->hook));
     else {
         const auto& result = std::get<AuthExchange::Result>(next.step);
-        out = format_text("{} {}{}{}{}", result.is_good ? "good" : "bad", result.reply.code, result.disconnects ? " closes" : "", result.is_refusal ? " refusal" : "",
+        out = format_text("{} {}{}{}{}", result.is_good ? "good" : "bad", result.reply.code,
+                          result.disconnects ? " closes" : "", result.is_refusal ? " refusal" : "",
                           result.is_known ? " known" : "");
         if (!result.last_challenge.empty()) out += " behind a challenge";
     }
@@ -57,7 +60,8 @@ public:
         CPPUNIT_ASSERT(!parse_auth("") && !parse_auth(" PLAIN") && !parse_auth("PLAIN a b"));
         CPPUNIT_ASSERT_EQUAL("PLAIN"s, std::string(parse_auth("PLAIN")->mechanism));
         const auto argument = *parse_auth("plain \t eA==");
-        CPPUNIT_ASSERT_EQUAL("plain/eA=="s, std::string(argument.mechanism) + "/" + std::string(argument.initial_response));
+        CPPUNIT_ASSERT_EQUAL("plain/eA=="s,
+                             std::string(argument.mechanism) + "/" + std::string(argument.initial_response));
     }
 
     void an_initial_response_leads_to_the_plugins() {
@@ -124,11 +128,15 @@ public:
 
     void a_refused_token_is_told_behind_a_challenge() {
         auto exchange = make("OAUTHBEARER");
-        CPPUNIT_ASSERT_EQUAL("ask auth-bearer"s, text(exchange.begin(base64("n,a=joe,\x01" "auth=Bearer token\x01\x01"))));
-        CPPUNIT_ASSERT_EQUAL("bad 535 refusal behind a challenge"s, text(exchange.answered(HookId::auth_bearer, deny())));
+        CPPUNIT_ASSERT_EQUAL("ask auth-bearer"s, text(exchange.begin(base64("n,a=joe,\x01"
+                                                                            "auth=Bearer token\x01\x01"))));
+        CPPUNIT_ASSERT_EQUAL("bad 535 refusal behind a challenge"s,
+                             text(exchange.answered(HookId::auth_bearer, deny())));
         CPPUNIT_ASSERT_EQUAL("bad 535 known"s, text(exchange.take(line("AQ=="), true)));
         auto deferred = make("OAUTHBEARER");
-        deferred.begin(base64("n,a=joe,\x01" "auth=Bearer token\x01\x01"));
+        deferred.begin(
+            base64("n,a=joe,\x01"
+                   "auth=Bearer token\x01\x01"));
         CPPUNIT_ASSERT_EQUAL("bad 454 refusal"s, text(deferred.answered(HookId::auth_bearer, denysoft())));
     }
 
@@ -155,7 +163,8 @@ public:
             exchange.begin(base64(client.first()));
             auto& wanted = *exchange.findings().scram;
             wanted.keys = ScramKeys::derive(wanted.hash, "secret", wanted.salt, wanted.iterations);
-            const auto first = std::get<AuthExchange::Challenge>(exchange.answered(HookId::auth_scram_sha_256, ok()).step).octets;
+            const auto first =
+                std::get<AuthExchange::Challenge>(exchange.answered(HookId::auth_scram_sha_256, ok()).step).octets;
             auto next = exchange.take(line(base64(client.last(first))), true);
             if (password == "wrong") {
                 CPPUNIT_ASSERT_EQUAL("bad 535 refusal"s, text(next));
@@ -171,12 +180,16 @@ public:
         auto scram = make("SCRAM-SHA-256");
         scram.begin(base64(client.first()));
         const auto next = scram.answered(HookId::auth_scram_sha_256, ok());
-        CPPUNIT_ASSERT_EQUAL("auth-scram-sha-256 said ok and gave nothing to check the client's proof with"s, next.fault);
-        CPPUNIT_ASSERT_EQUAL("bad 535 refusal"s, text(scram.take(line(base64(client.last(std::get<AuthExchange::Challenge>(next.step).octets))), true)));
+        CPPUNIT_ASSERT_EQUAL("auth-scram-sha-256 said ok and gave nothing to check the client's proof with"s,
+                             next.fault);
+        CPPUNIT_ASSERT_EQUAL(
+            "bad 535 refusal"s,
+            text(scram.take(line(base64(client.last(std::get<AuthExchange::Challenge>(next.step).octets))), true)));
         auto nameless = make("PLAIN");
         nameless.begin(plain("joe"));
         nameless.findings().login.clear();
-        CPPUNIT_ASSERT_EQUAL("bad 535 refusal fault: auth-plain said ok and not who it is"s, text(nameless.answered(HookId::auth_plain, ok())));
+        CPPUNIT_ASSERT_EQUAL("bad 535 refusal fault: auth-plain said ok and not who it is"s,
+                             text(nameless.answered(HookId::auth_plain, ok())));
     }
 
     void an_offer_needs_permission_a_plugin_and_its_connection() {
@@ -189,7 +202,8 @@ public:
         hooks.watch(HookId::auth_external);
         hooks.watch(HookId::auth_scram_sha_256);
         CPPUNIT_ASSERT_EQUAL(" LOGIN PLAIN SCRAM-SHA-256"s, (AuthOffer{all, hooks, false, false}.names()));
-        CPPUNIT_ASSERT_EQUAL(" EXTERNAL LOGIN PLAIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"s, (AuthOffer{all, hooks, true, true}.names()));
+        CPPUNIT_ASSERT_EQUAL(" EXTERNAL LOGIN PLAIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"s,
+                             (AuthOffer{all, hooks, true, true}.names()));
         CPPUNIT_ASSERT((AuthOffer{all, hooks, false, false}.has("plain")));
         CPPUNIT_ASSERT((!AuthOffer{all, hooks, false, false}.has("external")));
         CPPUNIT_ASSERT((!AuthOffer{all, hooks, false, false}.has("NONE")));
@@ -197,7 +211,9 @@ public:
     }
 
 private:
-    static AuthExchange make(const char* mechanism) { return AuthExchange(mechanism, "nonce", "mx.example.com", scram()); }
+    static AuthExchange make(const char* mechanism) {
+        return AuthExchange(mechanism, "nonce", "mx.example.com", scram());
+    }
     static smtp::ScramServer scram() {
         smtp::ScramServer server;
         server.salt_secret = "secret of the server";

@@ -106,8 +106,10 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), next.host + next.hello_host + next.last_line);
         CPPUNIT_ASSERT_EQUAL(std::string(), next.auth_user + next.auth_mechanism + next.whitelisted);
         CPPUNIT_ASSERT(!next.forwarded && !next.naughty && !next.channel_bindings && !next.before_hello);
-        CPPUNIT_ASSERT(next.capabilities.empty() && next.recipient_domains.empty() && next.authentication_results.empty());
-        CPPUNIT_ASSERT_EQUAL(0U, next.errors + next.messages + next.exchanges + next.junk_commands + next.mail_commands);
+        CPPUNIT_ASSERT(next.capabilities.empty() && next.recipient_domains.empty() &&
+                       next.authentication_results.empty());
+        CPPUNIT_ASSERT_EQUAL(0U,
+                             next.errors + next.messages + next.exchanges + next.junk_commands + next.mail_commands);
         CPPUNIT_ASSERT_EQUAL(0, next.karma + next.hello_karma);
         CPPUNIT_ASSERT(next.notes.find(of_connection) == nullptr && next.notes.find(of_hello) == nullptr);
         CPPUNIT_ASSERT_EQUAL(settings_.max_message_size, next.max_message_size);
@@ -116,7 +118,8 @@ public:
     void limits_are_those_of_the_address() {
         settings_.bare_newline_exempt.push_back(*IpNetwork::parse("203.0.113.0/24"));
         CPPUNIT_ASSERT(ClientState(settings_, ip("192.0.2.1")).bare_newline == smtp::BareNewline::reject);
-        CPPUNIT_ASSERT(after_xclient(full(), settings_, ip("203.0.113.7"), ip("192.0.2.9")).bare_newline == smtp::BareNewline::accept);
+        CPPUNIT_ASSERT(after_xclient(full(), settings_, ip("203.0.113.7"), ip("192.0.2.9")).bare_newline ==
+                       smtp::BareNewline::accept);
     }
 
 private:
@@ -160,7 +163,9 @@ private:
         return state;
     }
 
-    ClientState encrypted(ClientState clear) const { return after_starttls(std::move(clear), settings_, ip("192.0.2.1")); }
+    ClientState encrypted(ClientState clear) const {
+        return after_starttls(std::move(clear), settings_, ip("192.0.2.1"));
+    }
 
     Settings settings_;
 };

@@ -60,7 +60,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("unknown"), said(Verb::xclient, situation()));  // nobody is trusted
         settings_.trusted_proxies.push_back(*IpNetwork::parse("192.0.2.0/24"));
         settings_.start_tls = StartTls::on;
-        for (const auto verb : {Verb::starttls, Verb::xclient, Verb::xforward}) CPPUNIT_ASSERT_EQUAL(std::string("-"), said(verb, situation()));
+        for (const auto verb : {Verb::starttls, Verb::xclient, Verb::xforward})
+            CPPUNIT_ASSERT_EQUAL(std::string("-"), said(verb, situation()));
         for (const auto verb : {Verb::unknown, Verb::expn, Verb::etrn}) CPPUNIT_ASSERT(find_command(verb) == nullptr);
     }
 
@@ -75,7 +76,8 @@ public:
 
     void arguments_where_there_are_none_are_refused() {
         settings_.start_tls = StartTls::on;
-        for (const auto verb : {Verb::data, Verb::rset, Verb::quit}) CPPUNIT_ASSERT_EQUAL(std::string("Syntax er"), said(verb, situation(), "x"));
+        for (const auto verb : {Verb::data, Verb::rset, Verb::quit})
+            CPPUNIT_ASSERT_EQUAL(std::string("Syntax er"), said(verb, situation(), "x"));
         CPPUNIT_ASSERT_EQUAL(std::string("STARTTLS "), said(Verb::starttls, situation(), "x"));
         auto encrypted = situation();
         encrypted.is_tls = true;
@@ -86,7 +88,8 @@ public:
     void only_these_work_before_required_tls() {
         std::string in_clear;
         for (unsigned i = 0; i <= static_cast<unsigned>(Verb::xforward); ++i)
-            if (const auto* const row = find_command(static_cast<Verb>(i)); row && row->works_in_clear) in_clear += std::string(smtp::verb_name(row->verb)) + " ";
+            if (const auto* const row = find_command(static_cast<Verb>(i)); row && row->works_in_clear)
+                in_clear += std::string(smtp::verb_name(row->verb)) + " ";
         CPPUNIT_ASSERT_EQUAL(std::string("EHLO LHLO NOOP QUIT STARTTLS "), in_clear);
         settings_.start_tls = StartTls::required;
         CPPUNIT_ASSERT(situation().must_encrypt());

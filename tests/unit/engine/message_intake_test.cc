@@ -29,7 +29,8 @@ struct Watcher final : MessageIntake::Observer {
 
 /// A transaction and the intake of its message.
 struct Message {
-    explicit Message(MessageIntake::Source source, const MessageIntake::Rules& rules = {}, bool is_binary = false, std::size_t max_header = 10000)
+    explicit Message(MessageIntake::Source source, const MessageIntake::Rules& rules = {}, bool is_binary = false,
+                     std::size_t max_header = 10000)
         : spool(settings(max_header)), transaction("t-1", spool) {
         if (is_binary) transaction.set_body_type(BodyType::binary_mime);
         intake.emplace(source, transaction, rules, watcher, MonotonicTime());
@@ -52,7 +53,10 @@ struct Message {
     std::string code() const { return intake->refusal() ? std::to_string(intake->refusal()->code) : "none"; }
     std::string kept() {
         std::string out;
-        CPPUNIT_ASSERT(transaction.message().write_to([&](std::string_view octets) { out += octets; return Result<void>(); }));
+        CPPUNIT_ASSERT(transaction.message().write_to([&](std::string_view octets) {
+            out += octets;
+            return Result<void>();
+        }));
         return out;
     }
 

@@ -1,7 +1,8 @@
-/// session_recording_test.cc: random dialogues end as they did when they were recorded, octet for octet: so a change of the
-/// engine's inside shows that it is one. The recordings are in tests/recordings/sessions.txt, a section for each number of
-/// a RandomDialogue. After a wanted change of what clients or plugins see, `SMTPD_RECORD=1 tests/unit_tests recorded`
-/// writes the file anew (or empty sections "#### NUMBER" into it first, for other dialogues); look at the difference.
+/// session_recording_test.cc: random dialogues end as they did when they were recorded, octet for octet: so a change of
+/// the engine's inside shows that it is one. The recordings are in tests/recordings/sessions.txt, a section for each
+/// number of a RandomDialogue. After a wanted change of what clients or plugins see, `SMTPD_RECORD=1 tests/unit_tests
+/// recorded` writes the file anew (or empty sections "#### NUMBER" into it first, for other dialogues); look at the
+/// difference.
 #include "fakes/random_dialogue.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -29,7 +30,8 @@ public:
         while (std::getline(file, line)) {
             recorded << line << "\n";
             if (line.rfind("#### ", 0) != 0) continue;
-            played << line << "\n" << fakes::RandomDialogue(static_cast<unsigned>(std::stoul(line.substr(5)))).play(false);
+            played << line << "\n"
+                   << fakes::RandomDialogue(static_cast<unsigned>(std::stoul(line.substr(5)))).play(false);
         }
         if (std::getenv("SMTPD_RECORD") != nullptr) std::ofstream(path) << played.str();
         else compare(recorded, played);
