@@ -67,7 +67,7 @@ std::size_t MessageIntake::feed(std::string_view input) {
 void MessageIntake::feed_chunk(std::string_view piece) {
     octets_ += piece.size();
     if (piece.empty()) return;
-    if (decoder_ && !drops_octets_) decoder_->feed(piece, *this);
+    if (decoder_) decoder_->feed(piece, *this);  // of a message that is dropped, too: its lines may end the session
     else octets(piece);
 }
 

@@ -74,6 +74,7 @@ class MessageIntakeTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_goes_wrong_is_told_at_the_end);
     CPPUNIT_TEST(a_bare_newline_closes_the_session_under_reject_only);
     CPPUNIT_TEST(a_chunk_with_a_defect_is_refused_at_its_end);
+    CPPUNIT_TEST(a_dropped_message_is_looked_at_to_its_end);
     CPPUNIT_TEST(binary_is_kept_but_for_its_header);
     CPPUNIT_TEST(a_refused_header_is_told_at_the_end_or_at_once);
     CPPUNIT_TEST(only_an_observed_message_is_handed_on);
@@ -151,6 +152,21 @@ public:
         Message open(chunks);
         CPPUNIT_ASSERT(open.chunk_of("\r\na\r", false) == Status::incomplete);  // a LF may follow
         CPPUNIT_ASSERT(open.chunk_of("b", true) == Status::refused);
+    }
+
+    void a_dropped_message_is_looked_at_to_its_end() {
+        for (const auto source : {data, chunks})
+            for (const std::size_t piece : {1U, 3U, 100U}) {
+                Message message(source, {.max_size = 10});
+                const std::string text = "A: b\r\n\r\n0123456789\rx\r\n"s + (source == data ? ".\r\n" : "");
+                for (std::size_t at = 0; at < text.size(); at += piece) {
+                    if (source == data) message.intake->feed(text.substr(at, piece));
+                    else message.intake->feed_chunk(text.substr(at, piece));
+                }
+                const auto status = source == data ? message.intake->end_of_data() : message.intake->end_of_chunk(true);
+                CPPUNIT_ASSERT(status == Status::refused && message.intake->closes_session());
+                CPPUNIT_ASSERT_EQUAL("552"s, message.code());
+            }
     }
 
     void binary_is_kept_but_for_its_header() {
