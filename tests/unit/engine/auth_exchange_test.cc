@@ -110,7 +110,8 @@ public:
     void bad_lines_end_it() {
         auto too_long = line("");
         too_long.status = smtp::LineSplitter::Status::too_long;
-        auto with_cr = line(base64("joe"));
+        const std::string joe = base64("joe");
+        auto with_cr = line(joe);
         with_cr.bare_cr = true;
         CPPUNIT_ASSERT_EQUAL("bad 500"s, after_challenge(too_long, true));
         CPPUNIT_ASSERT_EQUAL("bad 500"s, after_challenge(with_cr, true));
