@@ -176,12 +176,13 @@ def test_a_stray_cr_in_front_of_the_end_of_data(hosts, policy):
         client.ehlo()
         client.envelope()
         client.command("DATA", 354)
-        client.send(HEADER + b"first\r\r\n.\r\n" + SECOND.replace(b"DATA\r\n", b"BDAT 8 LAST\r\n") + b"NOOP\r\n")
         if policy == "reject":
+            client.send(HEADER + b"first\r\r\n.\r\n" + SECOND + b".\r\nNOOP\r\n")
             client.reply().expect(554, "5.6.0")
             client.expect_close()
         else:
-            assert [reply.code for reply in client.replies(3)] == [250, 250, 250]
+            client.send(HEADER + b"first\r\r\n.\r\nNOOP\r\n")
+            assert [reply.code for reply in client.replies(2)] == [250, 250]
     stored = host.maildir.stored()
     if policy == "accept":
         check_stored(stored[0], HEADER + b"first\r\r\n")
