@@ -278,7 +278,7 @@ bool Session::next_command() {
     if (!is_whole) return false;
     if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so what follows is no command
         note(LogLevel::notice, "a command ends in a LF alone: the session ends, what follows is not looked at");
-        end_connection(Say::bare_newline_in_command);
+        end_connection(reply(Say::bare_newline_in_command));
         lines_.wipe();
         return true;
     }
@@ -505,7 +505,7 @@ void Session::end_connection(const Reply& last_words) {
     finish();
 }
 
-/// The engine's own decision: neither the client's QUIT nor a plugin's verdict.
+/// The engine's own decision: neither the client's QUIT nor a plugin's verdict. Says why in the log, where nothing else does.
 void Session::end_connection(Say why) {
     const Reply last_words = reply(why);
     note(LogLevel::info, "the server ends the session: reply=\"{} {}\"", last_words.code, last_words.text);

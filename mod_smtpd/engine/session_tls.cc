@@ -27,7 +27,7 @@ void Session::refuse_early_octets() {
     note(LogLevel::notice, "octets behind STARTTLS in the clear, from {}: the session ends, they are not looked at", client_.address);
     rest_ = {};
     if (handshake_) finish();  // it has been told to go ahead
-    else end_connection(Say::tls_early_octets);
+    else end_connection(reply(Say::tls_early_octets));
     handshake_ = false;
 }
 
