@@ -182,14 +182,26 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/auth_mechanisms.cc \
+	mod_smtpd/engine/auth_exchange.cc \
+	mod_smtpd/engine/auth_exchange.h \
 	mod_smtpd/engine/auth_mechanisms.h \
+	mod_smtpd/engine/auth_offer.cc \
+	mod_smtpd/engine/auth_offer.h \
 	mod_smtpd/engine/extensions.cc \
 	mod_smtpd/engine/extensions.h \
 	mod_smtpd/engine/client_register.h \
+	mod_smtpd/engine/client_state.cc \
+	mod_smtpd/engine/client_state.h \
+	mod_smtpd/engine/command_table.cc \
+	mod_smtpd/engine/command_table.h \
 	mod_smtpd/engine/hook_runner.h \
 	mod_smtpd/engine/mail_parameters.cc \
 	mod_smtpd/engine/mail_parameters.h \
 	mod_smtpd/engine/mail_transaction.h \
+	mod_smtpd/engine/message_intake.cc \
+	mod_smtpd/engine/message_intake.h \
+	mod_smtpd/engine/message_pipeline.cc \
+	mod_smtpd/engine/message_pipeline.h \
 	mod_smtpd/engine/name_service.h \
 	mod_smtpd/engine/recipient_results.cc \
 	mod_smtpd/engine/recipient_results.h \

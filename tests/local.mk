@@ -9,9 +9,14 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/api_test.cc \
 	tests/unit/engine/history_test.cc \
 	tests/unit/engine/auth_bad_input_test.cc \
+	tests/unit/engine/auth_exchange_test.cc \
+	tests/unit/engine/client_state_test.cc \
+	tests/unit/engine/command_table_test.cc \
 	tests/unit/engine/extensions_test.cc \
 	tests/unit/engine/hook_matrix_test.cc \
 	tests/unit/engine/mail_parameters_test.cc \
+	tests/unit/engine/message_intake_test.cc \
+	tests/unit/engine/message_pipeline_test.cc \
 	tests/unit/engine/replies_test.cc \
 	tests/unit/engine/session_auth_test.cc \
 	tests/unit/engine/session_chunks_test.cc \
@@ -23,6 +28,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_end_test.cc \
 	tests/unit/engine/session_model_test.cc \
 	tests/unit/engine/session_parking_test.cc \
+	tests/unit/engine/session_recording_test.cc \
 	tests/unit/engine/session_results_test.cc \
 	tests/unit/engine/session_proxy_test.cc \
 	tests/unit/engine/session_test.cc \
@@ -164,6 +170,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/plugin_under_test.h \
 	tests/fakes/plugin_world.h \
 	tests/fakes/private_redis.h \
+	tests/fakes/random_dialogue.h \
 	tests/fakes/scram_client.h \
 	tests/fakes/session_under_test.h \
 	tests/fakes/standard_error.h \
@@ -308,7 +315,7 @@ check_scripts = tests/check_lists tests/check_layers tests/check_headers tests/c
 EXTRA_DIST += $(check_scripts) tests/run_all tests/unpack_peer tests/tsan.supp tests/bad_plugins/throws_everywhere.h
 
 # Folders of which everything is in the release.
-EXTRA_DIST += tests/clients tests/compat tests/fuzz/corpus tests/integration tests/transcripts
+EXTRA_DIST += tests/clients tests/compat tests/fuzz/corpus tests/integration tests/recordings tests/transcripts
 
 # A DSO that is not installed is only built as one if libtool is told of a directory.
 bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere

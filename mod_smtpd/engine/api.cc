@@ -56,8 +56,8 @@ std::string_view verdict_name(Verdict verdict) noexcept {
 }
 
 void Connection::set_naughty(std::string plugin, Verdict verdict, EnhancedCode enhanced, std::string text) {
-    if (!naughty_) naughty_ = Naughty{std::move(plugin), {}, verdict, enhanced};
-    naughty_->texts.push_back(std::move(text));
+    if (!record_.naughty) record_.naughty = Naughty{std::move(plugin), {}, verdict, enhanced};
+    record_.naughty->texts.push_back(std::move(text));
 }
 
 bool Transaction::needs_smtputf8() const {

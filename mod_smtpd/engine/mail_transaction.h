@@ -12,7 +12,7 @@
 
 namespace smtpd::engine {
 
-class MailTransaction final : public Transaction {
+class MailTransaction : public Transaction {
 public:
     MailTransaction(std::string id, const message::SpoolSettings& spool) : spool_(spool) {
         id_ = std::move(id);

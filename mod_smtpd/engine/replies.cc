@@ -60,6 +60,7 @@ constexpr Text text_of(Say what) {
         case Say::reset_ok: return {250, {2, 0, 0}, "OK"};
         case Say::noop_ok: return {250, {2, 0, 0}, "OK"};
         case Say::too_many_errors: return {421, {4, 7, 0}, "Too many errors, closing connection"};
+        case Say::endless_line: return {421, {4, 7, 0}, "Line is much too long, closing connection"};
         case Say::idle_timeout: return {421, {4, 4, 2}, "Timeout, closing connection"};
         case Say::session_timeout: return {421, {4, 4, 2}, "Session took too long, closing connection"};
         case Say::too_slow: return {421, {4, 4, 2}, "Data arrives too slowly, closing connection"};

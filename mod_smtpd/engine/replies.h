@@ -20,7 +20,7 @@ enum class Say {
     one_recipient_only, recipients_follow, go_ahead,
     bad_chunk_size, chunks_begun, chunk_failed_before, binary_needs_chunks, bare_newline_in_header,
     message_too_large, header_too_large, bare_lf_in_message, bare_cr_in_message, nul_in_message, text_line_too_long, spool_full,
-    spool_failed, incomplete_message, reset_ok, noop_ok, too_many_errors, idle_timeout, session_timeout, too_slow, shutting_down,
+    spool_failed, incomplete_message, reset_ok, noop_ok, too_many_errors, endless_line, idle_timeout, session_timeout, too_slow, shutting_down,
     foreign_protocol, overloaded, too_many_sessions, internal_error,
     lhlo_first, lhlo_needs_host, lmtp_spoken,
     ehlo_first, already_authenticated, auth_in_transaction, auth_needs_tls, auth_syntax, unknown_mechanism, no_initial_response, bad_base64,

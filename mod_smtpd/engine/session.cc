@@ -40,13 +40,14 @@ std::string_view phase_name(Phase phase) noexcept {
 }
 
 Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services)
-    : settings_(settings), hooks_(hooks), clock_(clock), log_(log), services_(services), lines_(settings.max_command_line),
-      may_wait_(!services.has_workers), max_message_size_(settings.max_message_size), bare_newline_(settings.bare_newline_for(peer.client.address)) {
+    : HasClientState{ClientState(settings, peer.client.address)}, Connection(state_), settings_(settings), hooks_(hooks),
+      clock_(clock), log_(log), services_(services), lines_(settings.max_command_line),
+      may_wait_(!services.has_workers) {
     id_ = std::move(peer.id);
     client_ = peer.client;
     local_ = peer.local;
-    if (is_host_name(peer.host)) host_ = std::move(peer.host);
-    sessions_of_client_ = peer.sessions_of_client;
+    if (is_host_name(peer.host)) state_.host = std::move(peer.host);
+    state_.sessions_of_client = peer.sessions_of_client;
     tls_.protocol = std::move(peer.tls_protocol);
     tls_.cipher = std::move(peer.tls_cipher);
     nonce_ = std::move(peer.nonce);
@@ -69,15 +70,15 @@ Phase Session::phase() const noexcept {
     if (handshake_) return Phase::handshake;
     if (!begun_) return Phase::connecting;
     if (is_busy()) return Phase::waiting;
-    if (decoder_ || chunk_) return Phase::receiving;
+    if (is_receiving()) return Phase::receiving;
     if (transaction_) return Phase::transaction;
-    return greeted_ == Greeted::no ? Phase::greeting : Phase::command;
+    return state_.greeted == Greeted::no ? Phase::greeting : Phase::command;
 }
 
 Session::Progress Session::progress() const noexcept {
     if (chunk_) return {true, chunk_->since, chunk_->size - chunk_->left};
-    if (!decoder_) return {};
-    return {true, data_since_, decoder_->consumed()};
+    if (!is_receiving()) return {};
+    return {true, intake()->since(), intake()->octets_so_far()};
 }
 
 // ---- arguments of hooks
@@ -99,7 +100,7 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
         case HookId::auth_external:
         case HookId::auth_bearer:
         case HookId::auth: {
-            AuthHook context(hook, *this, sasl_->credentials(), auth_findings_.get());
+            AuthHook context(hook, *this, exchange_->credentials(), &exchange_->findings());
             return call(static_cast<HookContext&>(context));
         }
         case HookId::mail: {
@@ -111,7 +112,7 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data_post_rcpt: {
-            DataPostRcptHook context(*this, *transaction_, transaction_->recipients()[judging_.next]);
+            DataPostRcptHook context(*this, *transaction_, transaction_->recipients()[transaction_->pipeline->recipient()]);
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data:
@@ -153,7 +154,7 @@ Step Session::start() {
 
 /// A client is there: the hooks of a new connection.
 void Session::begin() {
-    note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, host_.empty() ? "" : " (" + quoted(host_) + ")");
+    note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, state_.host.empty() ? "" : " (" + quoted(host()) + ")");
     if (hooks_.has(HookId::pre_connection)) {
         const Answer answer = with_context(HookId::pre_connection, [&](HookContext& context) { return hooks_.run_through(context); });
         if (answer_ends_stage(HookId::pre_connection, answer)) return;
@@ -205,8 +206,8 @@ Step Session::interrupt(Interruption why) {
     if (over_) return step();
     static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout, Say::too_slow, Say::shutting_down,
                                     Say::overloaded, Say::too_many_sessions, Say::internal_error};
-    const Reply last_words = reply(words[static_cast<std::size_t>(why)]);
-    if (handshake_) return tls_failed(last_words.text);  // a word in the clear would be taken for a part of it
+    const Say last_words = words[static_cast<std::size_t>(why)];
+    if (handshake_) return tls_failed(reply(last_words).text);  // a word in the clear would be taken for a part of it
     stage_.reset();
     work_ = Work::none;
     end_connection(last_words);
@@ -222,10 +223,10 @@ Step Session::stop_soon() {
 Step Session::step() {
     if (!over_ && !is_busy() && !handshake_ && backlog_.empty()) {
         if (at_eof_) {
-            if (decoder_ || chunk_) respond(Say::incomplete_message);
+            if (is_receiving()) respond(Say::incomplete_message);
             finish();
         } else if (stopping_ && !transaction_ && lines_.pending() == 0) {
-            end_connection(reply(Say::shutting_down));
+            end_connection(Say::shutting_down);
         }
     }
     if (has_work()) return Step::work;
@@ -312,6 +313,7 @@ Step Session::do_work() {
             break;
         }
         case Work::chain: continue_stage(); break;
+        case Work::encrypted: forget_clear_text(); break;
         case Work::message_end: end_of_message_input(); break;
         case Work::conclude: conclude(); break;
     }
@@ -356,11 +358,12 @@ void Session::work_off_backlog() {
 
 void Session::process() {
     while (!over_ && !is_busy() && !handshake_ && output_.size() < output_limit && !rest_.empty()) {
-        if ((decoder_ || chunk_) && !headers_seen_ && hand_over(Work::input, {HookId::data_headers_end})) return;
-        if (decoder_)
-            receive();
-        else if (chunk_)
+        const bool awaits_header = is_receiving() && intake() && !intake()->has_header();
+        if (awaits_header && hand_over(Work::input, {HookId::data_headers_end})) return;
+        if (chunk_)
             receive_chunk();
+        else if (is_receiving())
+            receive();
         else if (!next_command())
             return;
         enforce_error_limit();
@@ -369,47 +372,48 @@ void Session::process() {
 
 /// Takes a line off rest_ and executes it; false when there is none yet.
 bool Session::next_command() {
-    if (sasl_ && hand_over(Work::input, {HookId::auth_result})) return false;
+    if (exchange_ && hand_over(Work::input, {HookId::auth_result})) return false;
     if (lines_.pending() == 0 && is_foreign_protocol()) {
-        end_connection(reply(Say::foreign_protocol));
+        end_connection(Say::foreign_protocol);
         return true;
     }
     const auto at_hand = lines_.pending() + rest_.size();
     const auto line = lines_.next(rest_);
     const bool is_whole = line.status != smtp::LineSplitter::Status::need_more;
     if ((is_whole ? at_hand - rest_.size() - 1 : lines_.pending()) > endless_line) {
-        end_connection(reply(Say::line_too_long));
+        end_connection(Say::endless_line);
+        lines_.wipe();
         return true;
     }
     if (!is_whole) return false;
-    if (line.bare_lf && bare_newline_ == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so what follows is no command
+    if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so what follows is no command
         note(LogLevel::notice, "a command ends in a LF alone: the session ends, what follows is not looked at");
         end_connection(reply(Say::bare_newline_in_command));
         lines_.wipe();
         return true;
     }
-    if (sasl_) {
+    if (exchange_) {
         auth_response(line);
         return true;
     }
     ++commands_;
     if (stopping_ && !transaction_)
-        end_connection(reply(Say::shutting_down));
+        end_connection(Say::shutting_down);
     else if (line.status == smtp::LineSplitter::Status::too_long || is_too_long(line.text))
         respond(Say::line_too_long);
     else if (line.nul)
         refuse_line(line.text, Say::nul_in_command);
-    else if (line.bare_cr && bare_newline_ == smtp::BareNewline::reject)
+    else if (line.bare_cr && state_.bare_newline == smtp::BareNewline::reject)
         refuse_line(line.text, Say::bare_newline_in_command);
     else
         command(line.text);
-    if (secrets_may_follow_) lines_.wipe();
+    if (state_.secrets_may_follow) lines_.wipe();
     return true;
 }
 
 /// Behind a BDAT stands its chunk, which must not be taken for commands.
 void Session::refuse_line(std::string_view line, Say why) {
-    if (smtp::parse_command(line).verb == smtp::Verb::bdat) return end_connection(reply(why));
+    if (smtp::parse_command(line).verb == smtp::Verb::bdat) return end_connection(why);
     respond(why);
 }
 
@@ -440,10 +444,10 @@ void Session::respond(const Reply& reply) {
 
 void Session::send(const Reply& reply) { respond(reply); }
 
-void Session::count_error() { ++errors_; }
+void Session::count_error() { ++state_.errors; }
 
 void Session::enforce_error_limit() {
-    if (settings_.max_errors != 0 && errors_ >= settings_.max_errors && !over_ && !is_busy()) end_connection(reply(Say::too_many_errors));
+    if (settings_.max_errors != 0 && state_.errors >= settings_.max_errors && !over_ && !is_busy()) end_connection(Say::too_many_errors);
 }
 
 void Session::write_log(LogLevel level, std::string_view text) const {
@@ -485,13 +489,13 @@ void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) 
     }
     chain.access = held_lane_ != nullptr ? Access::one_lane : may_wait_ ? Access::any : Access::none;
     if (!is_resumed) chain.lane = held_lane_;
-    const int karma = karma_;
+    const int karma = state_.karma;
     const Answer answer = with_context(hook, [&](HookContext& context) {
         context.set_answers(answers);
         return hooks_.run(context, chain);
     });
     chain.is_late = false;
-    if (hook == HookId::helo || hook == HookId::ehlo) hello_karma_ += karma_ - karma;
+    if (hook == HookId::helo || hook == HookId::ehlo) state_.hello_karma += state_.karma - karma;
     if (chain.lane == nullptr) {
         stage_.reset();
         return after(hook, answer);
@@ -561,11 +565,18 @@ void Session::end_connection(const Reply& last_words) {
     finish();
 }
 
+/// The engine's own decision: neither the client's QUIT nor a plugin's verdict. Says why in the log, where nothing else does.
+void Session::end_connection(Say why) {
+    const Reply last_words = reply(why);
+    note(LogLevel::info, "the server ends the session: reply=\"{} {}\"", last_words.code, last_words.text);
+    end_connection(last_words);
+}
+
 /// Nothing more is done for the client. What its plugins do then may have to be left to another thread.
 void Session::finish() noexcept {
     if (over_) return;
     over_ = true;
-    forget_exchange();
+    exchange_.reset();
     chunk_.reset();
     stage_.reset();
     work_ = Work::none;
@@ -589,22 +600,23 @@ void Session::conclude() noexcept {
     try_to([this] { notify(HookId::post_connection); });
     try_to([this] { tell_history(); });
     try_to([this] {
-        note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, messages_, errors_);
+        note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, state_.messages, state_.errors);
     });
 }
 
 void Session::reset_transaction() {
-    decoder_.reset();
-    text_.reset();
-    in_chunks_ = chunk_failed_ = false;
+    if (transaction_) {
+        transaction_->pipeline.reset();
+        transaction_->intake.reset();
+    }
+    chunk_failed_ = false;
     recipient_.reset();
-    refusal_.reset();
     if (transaction_) {
         notify(HookId::reset_transaction);
         transaction_.reset();
         history_.set_transaction(0);
     }
-    forwarded_.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy begins anew
+    state_.forwarded.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy begins anew
 }
 
 void Session::after(HookId hook, const Answer& answer) {
@@ -619,15 +631,15 @@ void Session::after(HookId hook, const Answer& answer) {
         case HookId::auth_scram_sha_256:
         case HookId::auth_external:
         case HookId::auth_bearer:
-        case HookId::auth: return after_auth(hook, answer);
+        case HookId::auth: return go_on(exchange_->answered(hook, answer));
         case HookId::mail: return after_mail(answer);
         case HookId::rcpt: return after_rcpt(answer);
         case HookId::data: return after_data(answer);
         case HookId::data_post_headers:
         case HookId::data_post:
-        case HookId::queue_pre: return after_message_stage(hook, answer);
-        case HookId::data_post_rcpt: return after_recipient(answer);
-        case HookId::queue: return after_queue(answer);
+        case HookId::data_post_rcpt:
+        case HookId::queue_pre:
+        case HookId::queue: return after_message_stage(answer);
         default: return after_simple(hook, answer);
     }
 }

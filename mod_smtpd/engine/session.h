@@ -4,23 +4,29 @@
 /// sends what is in output() and does what the returned Step says. Calls must not overlap; they may come from different threads one after the
 /// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
 ///
-/// The parts of the class have a file each: session.cc (life, input, waiting; see stage.h), session_commands.cc, session_tls.cc, session_proxy.cc,
-/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc (what the message leads to), session_history.cc.
+/// The session has the line loop and the life of the connection, sends replies, asks plugins, and writes the log. What
+/// has a state of its own is an object of its own, which the session owns and asks what to do: Stage (a hook that is waited for), ClientState (what is
+/// known of the client), AuthExchange, MessageIntake and MessagePipeline; which command is allowed when is a table
+/// (command_table.h). The session's side of each has a file: session_commands.cc, session_tls.cc, session_proxy.cc,
+/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc, session_history.cc.
 #pragma once
 
-#include "engine/auth_mechanisms.h"
+#include "engine/auth_exchange.h"
+#include "engine/auth_offer.h"
+#include "engine/client_state.h"
+#include "engine/command_table.h"
 #include "engine/hook_runner.h"
 #include "engine/mail_parameters.h"
 #include "engine/mail_transaction.h"
+#include "engine/message_intake.h"
+#include "engine/message_pipeline.h"
 #include "engine/replies.h"
 #include "engine/services.h"
 #include "engine/settings.h"
 #include "engine/stage.h"
 #include "smtp/client_attributes.h"
 #include "smtp/command.h"
-#include "smtp/data_decoder.h"
 #include "smtp/line_splitter.h"
-#include "smtp/sasl.h"
 
 #include <smtpd/connection.h>
 
@@ -39,8 +45,8 @@ enum class Step {
     more,        ///< send the output, then call resume(): there is more input at hand than may be answered at once
     start_tls,   ///< send the output in the clear, make the handshake, then call tls_started() or tls_failed(); nothing is fed meanwhile
     park,        ///< send the output, then call resume() at wake_at() or when the NameService has all answers, and feed() what comes meanwhile
-    work,        ///< send the output, then call do_work() on a thread that may wait and has a place in work_lane(); nothing is fed meanwhile
-    close        ///< send the output and close
+    close,       ///< send the output and close
+    work         ///< send the output, then call do_work() on a thread that may wait and has a place in work_lane(); nothing is fed meanwhile
 };
 
 /// Why the driver ends a session.
@@ -63,10 +69,16 @@ struct Peer {
 enum class Phase : std::uint8_t { connecting, greeting, command, transaction, receiving, waiting, handshake, closing };
 std::string_view phase_name(Phase phase) noexcept;
 
-/// Why a message with what the decoder found in it is refused.
-std::optional<Say> refusal_for(const smtp::DataDecoder& decoder, smtp::BareNewline policy);
+/// A base of Session, so that it is there before the Connection that refers to it.
+struct HasClientState {
+    ClientState state_;
+};
 
-class Session final : public Connection, private smtp::DataDecoder::Sink, private StageOwner {
+/// One session. See above for who calls what.
+class Session final : private HasClientState,
+                      public Connection,
+                      private MessageIntake::Observer,
+                      private StageOwner {
 public:
     /// All that is referred to must outlive the session.
     Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services = {});
@@ -126,7 +138,7 @@ public:
 
     // Connection
     void send(const Reply& reply) override;
-    void add_capability(std::string line) override { capabilities_.push_back(std::move(line)); }
+    void add_capability(std::string line) override { state_.capabilities.push_back(std::move(line)); }
     std::vector<std::string> config(std::string_view name) override;
     std::vector<std::string> config(std::string_view name, const Address& user) override;
     std::size_t unread() const noexcept override { return chunk_ ? 0 : rest_.size() + backlog_.size(); }  // a chunk may come with its command
@@ -178,6 +190,7 @@ private:
         command,      ///< the line in deferred_line_
         input,        ///< what has arrived
         chain,        ///< stage_'s chain
+        encrypted,    ///< TLS has begun: a transaction ends
         message_end,  ///< the message is complete, or broken off
         conclude      ///< the hooks of a connection that ends
     };
@@ -193,13 +206,13 @@ private:
     void end_connection(const Reply& last_words);
     void conclude() noexcept;
     void end_of_message_input();
+    void end_connection(Say why);
     void reset_transaction();
 
     // session_proxy.cc
     std::optional<smtp::ClientAttributes> attributes_of(smtp::AttributeCommand command, std::string_view rest);
     void xforward(std::string_view rest);
     void xclient(std::string_view rest);
-    void forget_client();
     void become(const smtp::ClientAttributes& attributes);
 
     // session_history.cc
@@ -210,11 +223,23 @@ private:
     // session_commands.cc
     void command(std::string_view line);
     void dispatch(std::string_view line);
-    Say hello_missing() const noexcept { return is_lmtp_ ? Say::lhlo_first : Say::hello_first; }
+    Situation situation() const noexcept;
+    struct Action {
+        smtp::Verb verb;
+        void (Session::*run)(std::string_view rest);
+    };
+    static const Action actions[];
+    void unrecognized(const smtp::Command& command);
+    void helo(std::string_view rest) { hello(false, rest); }
+    void ehlo(std::string_view rest) { hello(true, rest); }
+    void rset(std::string_view rest);
+    void quit(std::string_view rest);
+    void noop(std::string_view rest);
+    void help(std::string_view rest);
     void hello(bool extended, std::string_view rest);
     void mail(std::string_view rest);
     void rcpt(std::string_view rest);
-    void data();
+    void data(std::string_view rest);
     void after_connect(const Answer& answer);
     void after_hello(const Answer& answer);
     void after_mail(const Answer& answer);
@@ -234,73 +259,58 @@ private:
 
     // session_tls.cc
     bool offers_tls() const noexcept;
-    bool needs_tls_for(smtp::Verb verb) const noexcept;
     void starttls(std::string_view rest);
     void refuse_early_octets();
-    void remember_before_hello();
     void forget_clear_text();
     void note_tls() const;
 
     // session_auth.cc
-    bool is_served(const AuthMechanism& mechanism) const;
-    bool is_served(std::string_view name) const;
-    std::string mechanisms() const;
-    bool is_auth_allowed() const noexcept { return is_tls() || (settings_.auth_without_tls && settings_.start_tls != StartTls::required); }
-    bool has_mechanisms() const;
-    bool is_auth_offered() const { return greeted_ == Greeted::ehlo && is_auth_allowed() && has_mechanisms(); }
+    AuthOffer auth_offer() const noexcept;
+    bool is_auth_offered() const {
+        return state_.greeted == Greeted::ehlo && situation().allows_auth() && !auth_offer().empty();
+    }
     void auth(std::string_view rest);
     void begin_exchange(std::string_view argument);
+    void go_on(AuthExchange::Next next);
     void challenge(std::string_view octets);
     void auth_response(const smtp::LineSplitter::Line& line);
-    void take_response(std::string_view base64);
-    void after_auth(HookId hook, const Answer& answer);
-    void after_lookup(HookId hook, const Answer& answer);
-    void conclude_exchange(HookId hook, const Answer& answer);
-    void refuse_exchange();
-    void tell_refusal(Reply words);
-    void conclude_refusal();
-    smtp::ScramServer scram_server(std::string_view mechanism) const;
-    void note_auth_failure(const Reply& reply) const;
+    void conclude_exchange(AuthExchange::Result result);
     void tell_result(bool is_good, const Reply& reply);
-    void end_exchange(bool is_good, const Reply& reply);
-    void forget_exchange() noexcept;
+    void note_auth_failure(const Reply& reply) const;
+    smtp::ScramServer scram_server(std::string_view mechanism) const;
     std::size_t line_limit() const;
     bool is_too_long(std::string_view command) const noexcept;
-    void give_up_exchange(Say why);
     std::string nonce();
 
     // session_chunks.cc
     void bdat(std::string_view rest);
-    std::optional<Say> objection_to_chunk();
     void after_chunk_data(const Answer& answer);
     void begin_chunks();
     void refuse_chunk(Reply refusal);
     void receive_chunk();
     void end_of_chunk();
-    struct Chunk;
     void answer_refused_chunk(const Chunk& chunk);
 
     // session_data.cc
-    void begin_message();
+    const MessageIntake* intake() const noexcept {
+        return transaction_ && transaction_->intake ? &*transaction_->intake : nullptr;
+    }
+    bool is_receiving() const noexcept { return chunk_ || (intake() && intake()->is_receiving()); }
+    void begin_message(MessageIntake::Source source);
     void receive();
-    void octets(std::string_view piece) override;
-    void header_arrived();
-    std::optional<Say> defect_of_header() const;
-    void note_defect(const smtp::DataDecoder& decoder) const;
-    void refuse_message(Reply reply);
+    void message_octets(std::string_view piece) override;
+    Outcome header_arrived() override;
+    void note_defect() const;
+    void note_fault();
     void end_of_data();
-    void complete_message();
-    void after_message_stage(HookId hook, const Answer& answer);
     void complete_submission();
     void add_trace_fields();
 
     // session_results.cc
-    void judge_recipients();
-    void after_recipient(const Answer& answer);
-    void queue_message();
-    void after_queue(const Answer& answer);
-    Reply queued_reply() const;
-    Reply with_id(Reply decided) const;
+    void judge_message();
+    void run_pipeline();
+    void after_message_stage(const Answer& answer);
+    void conclude_message(MessagePipeline::Result result);
     void note_result(const Reply& told, bool has_own_reason) const;
     void note_mixed_results(const Reply& told, bool is_queued) const;
     void note_left_out(const std::vector<Reply>& replies) const;
@@ -308,9 +318,7 @@ private:
     std::vector<Reply> replies_to_each(const Reply& rest) const;
     void respond_to_each(const std::vector<Reply>& replies);
     void answer_recipients(const Reply& rest, bool is_queued);
-    void end_message(const Reply& decided);
-    void end_turned_away();
-    void leave_message();
+    void tell_everybody(const Reply& decided);
     void end_refused_message();
 
     const Settings& settings_;
@@ -329,7 +337,6 @@ private:
     bool at_eof_ = false;
     bool stopping_ = false;
     smtp::Verb last_verb_ = smtp::Verb::unknown;
-    std::uint32_t junk_commands_ = 0;
 
     // Waiting
     std::unique_ptr<Stage> stage_;  ///< the stage that is parked, or whose chain has come to a handler that waits
@@ -347,73 +354,31 @@ private:
     std::string rcpt_path_;    ///< of it, as the client said
     std::string argument_;
     std::string verb_text_;
-    std::vector<std::string> capabilities_;
 
     // STARTTLS
     bool handshake_ = false;  ///< the driver is making it
-    /// What is known of the client by other means than its words.
-    struct BeforeHello {
-        bool relay_client = false;
-        std::string whitelisted;
-        std::optional<Naughty> naughty;
-        std::size_t results = 0;
-    };
-    std::unique_ptr<const BeforeHello> before_hello_;
-    int hello_karma_ = 0;     ///< what HELO and EHLO in the clear have earned
     // XCLIENT, XFORWARD
     std::optional<Endpoint> proxy_;  ///< who connected, if it is trusted to speak for others
 
     // AUTH
-    std::unique_ptr<smtp::SaslMechanism> sasl_;  ///< the exchange that is under way, or being decided about
-    struct Lookup {
-        HookId hook;
-        Answer answer;
-    };
-    std::unique_ptr<AuthFindings> auth_findings_;        ///< of plugins, in this exchange
-    std::unique_ptr<const Lookup> auth_lookup_;          ///< what was said of SCRAM's user; told when it has sent its proof
-    std::unique_ptr<const Reply> auth_refusal_;          ///< waits for the client's last word
-    std::unique_ptr<const smtp::ChannelBindings> channel_bindings_;  ///< null = there are none
+    std::unique_ptr<AuthExchange> exchange_;  ///< that is under way, or being decided about
     std::string nonce_;
-    unsigned exchanges_ = 0;
-    bool secrets_may_follow_ = false;            ///< what comes next may be a password, even if the exchange is over
 
     // BDAT
-    struct Chunk {
-        std::uint64_t size;
-        std::uint64_t left;  ///< octets that are still to come
-        bool is_last;
-        MonotonicTime since;
-        std::optional<Reply> refusal{};  ///< its octets are thrown away, and this is the answer; empty: a plugin has answered
-        std::uint32_t answers = 1;       ///< how often
-    };
     std::optional<Chunk> chunk_;             ///< the command was read, its octets follow
-    bool in_last_chunk_ = false;             ///< it ends with the chunk that is being answered
-    bool in_chunks_ = false;                 ///< the transaction's message comes with BDAT
     bool chunk_failed_ = false;              ///< a chunk was refused, and its client may not know yet
-    std::optional<smtp::DataDecoder> text_;  ///< of a message in chunks; nothing for BINARYMIME
 
     // Transaction
-    std::uint64_t max_message_size_;
     std::uint32_t transactions_ = 0;
-    std::uint32_t mail_commands_ = 0;
-    std::vector<std::string> recipient_domains_;  ///< of the session, where their number has a limit
-    std::unique_ptr<MailTransaction> transaction_;
-    std::uint32_t surplus_recipients_ = 0;
-    std::optional<smtp::DataDecoder> decoder_;
-    smtp::BareNewline bare_newline_;
-    bool headers_seen_ = false;
-    std::optional<Reply> refusal_;  ///< what the end of data will be answered with
-    bool drop_data_ = false;
-    /// The recipients, one by one.
-    struct Judging {
-        std::size_t next = 0;
-        bool is_running = false;   ///< the loop goes on when the stage is over
-        bool disconnects = false;  ///< somebody wants the connection closed
+    /// A transaction with the parts that its message needs. An idle session does not have their memory.
+    struct OpenTransaction final : MailTransaction {
+        using MailTransaction::MailTransaction;
+        std::optional<MessageIntake> intake;      ///< of its message, from 354 or the first chunk on
+        std::optional<MessagePipeline> pipeline;  ///< of its message, once that is complete
     };
-    Judging judging_;
-    bool hang_up_ = false;          ///< that answer is given at once and ends the session
-    MonotonicTime data_since_{};
-    std::uint64_t data_octets_ = 0;
+    std::unique_ptr<OpenTransaction> transaction_;
+    std::uint32_t surplus_recipients_ = 0;
+    bool is_in_pipeline_ = false;  ///< its loop goes on when the stage is over
     std::string final_text_;
 };
 

@@ -13,29 +13,18 @@
 
 #include "smtp/chunk_argument.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace smtpd::engine {
 
 void Session::bdat(std::string_view rest) {
     const auto argument = smtp::parse_chunk(rest);
-    if (!argument) return end_connection(reply(Say::bad_chunk_size));
+    if (!argument) return end_connection(Say::bad_chunk_size);
     chunk_.emplace(Chunk{argument->size, argument->size, argument->last, clock_.now()});
-    if (const auto objection = objection_to_chunk()) return refuse_chunk(reply(*objection));
-    if (!in_chunks_) return stage(HookId::data);
+    const CommandRow& row = *find_command(smtp::Verb::bdat);
+    if (const auto objection = objection_to(row, rest, situation())) return refuse_chunk(reply(*objection->say));
+    if (!transaction_->intake) return stage(HookId::data);
     if (chunk_->left == 0) end_of_chunk();
-}
-
-std::optional<Say> Session::objection_to_chunk() {
-    if (needs_tls_for(smtp::Verb::bdat)) return Say::encrypt_first;
-    if (!offers(Extension::chunking)) return Say::not_implemented;
-    if (chunk_failed_) return Say::chunk_failed_before;
-    if (greeted_ == Greeted::no) return hello_missing();
-    if (greeted_ != Greeted::ehlo) return Say::ehlo_first;
-    if (!transaction_) return Say::mail_first;
-    if (transaction_->recipients().empty()) return Say::rcpt_first;
-    return std::nullopt;
 }
 
 /// What the plugins of the data hook say to the first chunk.
@@ -50,10 +39,7 @@ void Session::after_chunk_data(const Answer& answer) {
 }
 
 void Session::begin_chunks() {
-    begin_message();
-    in_chunks_ = true;
-    if (!transaction_->is_binarymime())
-        text_.emplace(bare_newline_, settings_.max_text_line_with_end(), smtp::DataDecoder::Framing::counted);
+    begin_message(MessageIntake::Source::chunks);
     if (chunk_->left == 0) end_of_chunk();
 }
 
@@ -64,14 +50,11 @@ void Session::refuse_chunk(Reply refusal) {
 }
 
 void Session::receive_chunk() {
-    const auto piece = rest_.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(chunk_->left, rest_.size())));
-    rest_.remove_prefix(piece.size());
-    chunk_->left -= piece.size();
+    const auto piece = chunk_->take(rest_);
     if (!chunk_->refusal) {
-        data_octets_ += piece.size();
-        if (text_ && !drop_data_) text_->feed(piece, *this);
-        else octets(piece);
-        if (hang_up_) {
+        transaction_->intake->feed_chunk(piece);
+        note_fault();
+        if (transaction_->intake->hangs_up()) {
             if (!hand_over(Work::message_end, end_of_message_hooks)) end_refused_message();
             return;
         }
@@ -80,19 +63,17 @@ void Session::receive_chunk() {
 }
 
 void Session::end_of_chunk() {
-    if (in_chunks_ && !chunk_->refusal && (chunk_->is_last || refusal_) && hand_over(Work::message_end, end_of_message_hooks)) return;
+    const bool ends_message = !chunk_->refusal && (chunk_->is_last || intake()->refusal() || intake()->defect());
+    if (ends_message && hand_over(Work::message_end, end_of_message_hooks)) return;
     const Chunk chunk = *std::exchange(chunk_, std::nullopt);
     if (chunk.refusal) return answer_refused_chunk(chunk);
-    in_last_chunk_ = chunk.is_last;
-    if (chunk.size == 0 && !chunk.is_last && ++junk_commands_ > settings_.max_junk_commands) count_error();
-    if (text_) {
-        if (chunk.is_last) text_->finish(*this);
-        if (const auto why = refusal_for(*text_, bare_newline_); why && !refusal_) refusal_ = reply(*why);
-        if (chunk.is_last || refusal_) note_defect(*text_);
-    }
-    if (!refusal_ && !chunk.is_last) return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});
-    if (!refusal_) complete_message();
-    if (!refusal_) return stage(HookId::data_post_headers);
+    if (chunk.size == 0 && !chunk.is_last && ++state_.junk_commands > settings_.max_junk_commands) count_error();
+    const auto status = transaction_->intake->end_of_chunk(chunk.is_last);
+    if (status == MessageIntake::Status::incomplete)
+        return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});
+    note_defect();
+    note_fault();
+    if (status == MessageIntake::Status::complete) return judge_message();
     end_refused_message();
     chunk_failed_ = !chunk.is_last;
 }
@@ -101,7 +82,7 @@ void Session::end_of_chunk() {
 void Session::answer_refused_chunk(const Chunk& chunk) {
     if (!chunk_failed_ && !chunk.refusal->empty()) respond_to_each(std::vector<Reply>(chunk.answers, *chunk.refusal));
     else if (chunk_failed_) put(*chunk.refusal);
-    if (chunk_failed_ && ++junk_commands_ > settings_.max_junk_commands) count_error();
+    if (chunk_failed_ && ++state_.junk_commands > settings_.max_junk_commands) count_error();
     chunk_failed_ = !chunk.is_last;
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 namespace smtpd::engine {
 namespace {
@@ -16,19 +17,6 @@ bool is_http(std::string_view verb, std::string_view rest) {
     static constexpr std::array<std::string_view, 10> methods = {"GET",     "POST",  "PUT",   "HEAD", "DELETE",
                                                                  "CONNECT", "TRACE", "PATCH", "PRI",  "OPTIONS"};
     return !rest.empty() && std::any_of(methods.begin(), methods.end(), [&](auto method) { return support::equals_folded(verb, method); });
-}
-
-bool is_junk(smtp::Verb verb) {
-    switch (verb) {
-        case smtp::Verb::noop:
-        case smtp::Verb::rset:
-        case smtp::Verb::helo:
-        case smtp::Verb::ehlo:
-        case smtp::Verb::lhlo:
-        case smtp::Verb::vrfy:
-        case smtp::Verb::help: return true;
-        default: return false;
-    }
 }
 
 constexpr std::size_t max_host_octets = 255;  ///< RFC 5321 4.5.3.1.2
@@ -58,10 +46,11 @@ void Session::command(std::string_view line) {
     const auto parsed = smtp::parse_command(line);
     last_verb_ = parsed.verb;
     const auto shown = showable(line);
-    last_line_.assign(shown);
+    state_.last_line.assign(shown);
     if (log_.enabled(LogLevel::trace))
         write_log(LogLevel::trace, "<<< " + quoted(shown) + (shown.size() < line.size() ? " (the rest is not shown)" : ""));
-    if (is_junk(parsed.verb) && ++junk_commands_ > settings_.max_junk_commands) count_error();
+    const auto* const row = find_command(parsed.verb);
+    if (row && row->is_junk && ++state_.junk_commands > settings_.max_junk_commands) count_error();
     if (hand_over(Work::command, hooks_of(parsed.verb))) deferred_line_.assign(line);
     else dispatch(line);
 }
@@ -73,58 +62,67 @@ std::string_view Session::showable(std::string_view line) {
     constexpr std::string_view auth = "AUTH";
     const auto words = smtp::parse_command(trimmed);
     if (!support::starts_with_folded(trimmed, auth)) {
-        if (words.verb != smtp::Verb::unknown) secrets_may_follow_ = false;
-        return secrets_may_follow_ ? std::string_view() : line;
+        if (words.verb != smtp::Verb::unknown) state_.secrets_may_follow = false;
+        return state_.secrets_may_follow ? std::string_view() : line;
     }
-    secrets_may_follow_ = true;
+    state_.secrets_may_follow = true;
     const auto mechanism = words.rest.substr(0, words.rest.find_first_of(" \t"));
-    const bool shows_mechanism = words.verb == smtp::Verb::auth && is_served(mechanism);
+    const bool shows_mechanism = words.verb == smtp::Verb::auth && auth_offer().has(mechanism);
     const auto* const end = shows_mechanism ? mechanism.data() + mechanism.size() : trimmed.data() + auth.size();
     return line.substr(0, static_cast<std::size_t>(end - line.data()));
 }
 
+Situation Session::situation() const noexcept {
+    return {.settings = settings_,
+            .auth = auth_offer(),
+            .greeted = state_.greeted,
+            .is_tls = is_tls(),
+            .is_authenticated = is_authenticated(),
+            .in_transaction = transaction_ != nullptr,
+            .has_recipients = transaction_ && !transaction_->recipients().empty(),
+            .is_binary = transaction_ && transaction_->is_binarymime(),
+            .in_chunks = intake() && intake()->is_in_chunks(),
+            .chunk_failed = chunk_failed_};
+}
+
+/// What each command does, once nothing is against it; that is what the rows of command_table.cc say.
+const Session::Action Session::actions[] = {
+    {smtp::Verb::helo, &Session::helo},
+    {smtp::Verb::ehlo, &Session::ehlo},
+    {smtp::Verb::lhlo, &Session::ehlo},
+    {smtp::Verb::starttls, &Session::starttls},
+    {smtp::Verb::auth, &Session::auth},
+    {smtp::Verb::xclient, &Session::xclient},
+    {smtp::Verb::xforward, &Session::xforward},
+    {smtp::Verb::mail, &Session::mail},
+    {smtp::Verb::rcpt, &Session::rcpt},
+    {smtp::Verb::data, &Session::data},
+    {smtp::Verb::bdat, &Session::bdat},
+    {smtp::Verb::rset, &Session::rset},
+    {smtp::Verb::noop, &Session::noop},
+    {smtp::Verb::vrfy, &Session::vrfy},
+    {smtp::Verb::help, &Session::help},
+    {smtp::Verb::quit, &Session::quit},
+};
+
 void Session::dispatch(std::string_view line) {
-    using smtp::Verb;
     const auto command = smtp::parse_command(line);
-    if (command.verb != Verb::bdat && needs_tls_for(command.verb))  // the octets behind BDAT have to be read first
-        return is_http(command.verb_text, command.rest) ? end_connection(reply(Say::foreign_protocol)) : respond(Say::encrypt_first);
-    switch (command.verb) {
-        case Verb::helo: return is_lmtp_ ? respond(Say::lmtp_spoken) : hello(false, command.rest);  // RFC 2033 4.1
-        case Verb::ehlo: return is_lmtp_ ? respond(Say::lmtp_spoken) : hello(true, command.rest);
-        case Verb::lhlo:
-            if (is_lmtp_) return hello(true, command.rest);
-            break;
-        case Verb::starttls:
-            if (settings_.start_tls != StartTls::off) return starttls(command.rest);
-            break;
-        case Verb::auth:
-            if (has_mechanisms()) return auth(command.rest);
-            break;
-        case Verb::xclient:
-            if (settings_.extensions.has(Extension::xclient) && !settings_.trusted_proxies.empty()) return xclient(command.rest);
-            break;
-        case Verb::xforward:
-            if (settings_.extensions.has(Extension::xforward) && !settings_.trusted_proxies.empty()) return xforward(command.rest);
-            break;
-        case Verb::mail: return mail(command.rest);
-        case Verb::rcpt: return rcpt(command.rest);
-        case Verb::data: return command.rest.empty() ? data() : respond(Say::syntax_error);
-        case Verb::bdat: return bdat(command.rest);
-        case Verb::rset:
-            if (!command.rest.empty()) return respond(Say::syntax_error);
-            reset_transaction();
-            return respond(Say::reset_ok);
-        case Verb::quit: return command.rest.empty() ? stage(HookId::quit) : respond(Say::syntax_error);
-        case Verb::noop: argument_ = command.rest; return stage(HookId::noop);
-        case Verb::help:
-            if (!offers(Extension::help)) return respond(Say::not_implemented);
-            argument_ = command.rest;
-            return stage(HookId::help);
-        case Verb::vrfy: return vrfy(command.rest);
-        default: break;
-    }
-    if (is_http(command.verb_text, command.rest)) return end_connection(reply(Say::foreign_protocol));
-    const auto shown = smtp::parse_command(last_line_);
+    if (command.verb == smtp::Verb::bdat) return bdat(command.rest);  // its octets are read first, whatever is said
+    const Situation now = situation();
+    const CommandRow* const row = find_command(command.verb);
+    if (now.must_encrypt() && !(row && row->works_in_clear))
+        return is_http(command.verb_text, command.rest) ? end_connection(Say::foreign_protocol)
+                                                        : respond(Say::encrypt_first);
+    const auto objection = row ? objection_to(*row, command.rest, now) : Objection();
+    if (objection) return objection->say ? respond(*objection->say) : unrecognized(command);
+    const auto is_its_action = [&](const Action& action) { return action.verb == command.verb; };
+    const auto* const action = std::find_if(std::begin(actions), std::end(actions), is_its_action);
+    (this->*action->run)(command.rest);
+}
+
+void Session::unrecognized(const smtp::Command& command) {
+    if (is_http(command.verb_text, command.rest)) return end_connection(Say::foreign_protocol);
+    const auto shown = smtp::parse_command(state_.last_line);
     verb_text_ = shown.verb_text;
     argument_ = shown.rest;
     stage(HookId::unrecognized_command);
@@ -149,8 +147,8 @@ void Session::after_connect(const Answer& answer) {
     const std::string_view protocol = is_lmtp_ ? "LMTP" : "ESMTP";
     if (text.empty()) text = format_text("{} {} {} ready", server_name_, protocol, settings_.software);
     else if (text.find(protocol) == std::string::npos) text += format_text(" {}", protocol);
-    if (max_message_size_ == 0)
-        if (const auto lines = config("databytes"); !lines.empty()) max_message_size_ = support::parse_unsigned(lines.front()).value_or(0);
+    if (state_.max_message_size == 0)
+        if (const auto lines = config("databytes"); !lines.empty()) state_.max_message_size = support::parse_unsigned(lines.front()).value_or(0);
     answer_ends_stage(HookId::connect, answer, {220, {}, text + " " + id_, true});
 }
 
@@ -164,8 +162,8 @@ void Session::hello(bool extended, std::string_view rest) {
     extended_hello_ = extended;
     hello_argument_ = *host;
     hello_rest_ = support::trim(rest.substr(static_cast<std::size_t>(host->data() - rest.data()) + host->size()));
-    capabilities_.clear();
-    remember_before_hello();
+    state_.capabilities.clear();
+    if (!is_tls() && settings_.start_tls != StartTls::off) state_.remember_before_hello();
     stage(extended ? HookId::ehlo : HookId::helo);
 }
 
@@ -177,8 +175,8 @@ void Session::after_hello(const Answer& answer) {
         return;
     }
     reset_transaction();  // RFC 5321 4.1.4: a second EHLO is an implicit RSET
-    greeted_ = extended_hello_ ? Greeted::ehlo : Greeted::helo;
-    hello_host_ = hello_argument_;
+    state_.greeted = extended_hello_ ? Greeted::ehlo : Greeted::helo;
+    state_.hello_host = hello_argument_;
     lines_.set_limit(line_limit());
     respond(outcome.reply);
 }
@@ -205,7 +203,7 @@ std::string Session::announcement(Extension extension) const {
             if (!hooks_.has(HookId::vrfy)) return {};
             break;
         case Extension::size:
-            if (max_message_size_ != 0) line += format_text(" {}", max_message_size_);
+            if (state_.max_message_size != 0) line += format_text(" {}", state_.max_message_size);
             break;
         case Extension::limits:
             if (settings_.max_transactions != 0) line += format_text(" MAILMAX={}", announced_limit(settings_.max_transactions));
@@ -220,13 +218,13 @@ std::string Session::announcement(Extension extension) const {
 }
 
 Reply Session::hello_reply() {
-    std::string text = format_text("{} Hi {} {}", server_name_, host_.empty() ? "there" : host_, client_.address.literal());
+    std::string text = format_text("{} Hi {} {}", server_name_, state_.host.empty() ? "there" : state_.host, client_.address.literal());
     if (extended_hello_) {
         for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i)
             if (const auto line = announcement(static_cast<Extension>(i)); !line.empty()) text += "\n" + line;
         if (offers_tls()) text += "\nSTARTTLS";
-        for (const auto& capability : capabilities_) text += "\n" + capability;
-        if (const auto list = is_auth_allowed() ? mechanisms() : std::string(); !list.empty()) text += "\nAUTH" + list;
+        for (const auto& capability : state_.capabilities) text += "\n" + capability;
+        if (const auto list = situation().allows_auth() ? auth_offer().names() : std::string(); !list.empty()) text += "\nAUTH" + list;
     }
     return {250, {}, std::move(text), true};
 }
@@ -234,10 +232,7 @@ Reply Session::hello_reply() {
 // ---- MAIL
 
 void Session::mail(std::string_view rest) {
-    if (greeted_ == Greeted::no) return respond(hello_missing());
-    if (transaction_) return respond(Say::nested_mail);
-    if (settings_.submission && !is_authenticated()) return respond(Say::authenticate_first);
-    if (settings_.max_transactions != 0 && ++mail_commands_ > settings_.max_transactions) return end_connection(reply(Say::too_many_transactions));
+    if (settings_.max_transactions != 0 && ++state_.mail_commands > settings_.max_transactions) return end_connection(Say::too_many_transactions);
     std::string storage;
     if (!rewritten(HookId::mail_parse, rest, storage)) return;
     const ParameterRules rules = parameter_rules();
@@ -249,7 +244,7 @@ void Session::mail(std::string_view rest) {
         PathHook context(HookId::mail_pre, *this, path, argument.parameters);
         if (answer_ends_stage(HookId::mail_pre, hooks_.run_through(context))) return;
     }
-    auto transaction = std::make_unique<MailTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
+    auto transaction = std::make_unique<OpenTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
     transaction->set_parameters(std::move(argument.parameters));
     const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) && transaction->sender_parameters().has("SMTPUTF8");
     if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
@@ -271,7 +266,7 @@ ExtensionSet Session::offered() const {
     for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i) {
         const auto extension = static_cast<Extension>(i);
         const bool is_plain = extension == Extension::size || extension == Extension::eight_bit_mime;
-        if (greeted_ == Greeted::ehlo || is_plain) out.set(extension, offers(extension));
+        if (state_.greeted == Greeted::ehlo || is_plain) out.set(extension, offers(extension));
     }
     return out;
 }
@@ -281,7 +276,7 @@ ParameterRules Session::parameter_rules() const {
             .ignores_unknown = settings_.ignore_unknown_parameters,
             .believes_submitter = is_authenticated(),
             .grants_priority = is_relay_client(),
-            .max_message_size = max_message_size_,
+            .max_message_size = state_.max_message_size,
             .spool = settings_.spool};
 }
 
@@ -295,8 +290,6 @@ void Session::after_mail(const Answer& answer) {
 // ---- RCPT
 
 void Session::rcpt(std::string_view rest) {
-    if (!transaction_) return respond(greeted_ == Greeted::no ? hello_missing() : Say::mail_first);
-    if (in_chunks_) return respond(Say::chunks_begun);
     std::string storage;
     if (!rewritten(HookId::rcpt_parse, rest, storage)) return;
     const bool is_smtputf8 = transaction_->is_smtputf8();
@@ -328,8 +321,8 @@ bool Session::has_room_for_recipient(const Address& address) {
     if (transaction_->recipients().size() >= settings_.max_recipients) limit = Say::too_many_recipients;
     else if (takes_one_recipient() && !transaction_->recipients().empty()) limit = Say::one_recipient_only;
     const auto most_domains = settings_.max_recipient_domains;
-    if (!limit && most_domains != 0 && recipient_domains_.size() >= most_domains && address.has_domain() &&
-        std::find(recipient_domains_.begin(), recipient_domains_.end(), address.domain_lower()) == recipient_domains_.end())
+    if (!limit && most_domains != 0 && state_.recipient_domains.size() >= most_domains && address.has_domain() &&
+        std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), address.domain_lower()) == state_.recipient_domains.end())
         limit = Say::too_many_domains;
     if (!limit) return true;
     if (++surplus_recipients_ > settings_.max_recipients) {
@@ -350,8 +343,8 @@ void Session::after_rcpt(const Answer& answer) {
     const Outcome outcome = outcome_of(HookId::rcpt, answer, {250, {2, 1, 5}, accepted_text(recipient_->address(), "recipient")});
     if (outcome.proceeds) {
         const auto domain = settings_.max_recipient_domains != 0 ? recipient_->address().domain_lower() : std::string();
-        if (!domain.empty() && std::find(recipient_domains_.begin(), recipient_domains_.end(), domain) == recipient_domains_.end())
-            recipient_domains_.push_back(domain);
+        if (!domain.empty() && std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), domain) == state_.recipient_domains.end())
+            state_.recipient_domains.push_back(domain);
         chunk_failed_ = false;
         transaction_->add_recipient(std::move(rcpt_path_), std::move(*recipient_));
         respond(outcome.reply);
@@ -363,13 +356,7 @@ void Session::after_rcpt(const Answer& answer) {
 
 // ---- DATA
 
-void Session::data() {
-    if (!transaction_) return respond(greeted_ == Greeted::no ? hello_missing() : Say::mail_first);
-    if (in_chunks_) return respond(Say::chunks_begun);
-    if (transaction_->recipients().empty()) return respond(Say::rcpt_first);
-    if (transaction_->is_binarymime()) return respond(Say::binary_needs_chunks);  // RFC 3030 3
-    stage(HookId::data);
-}
+void Session::data(std::string_view) { stage(HookId::data); }
 
 void Session::after_data(const Answer& answer) {
     if (chunk_) return after_chunk_data(answer);
@@ -378,19 +365,34 @@ void Session::after_data(const Answer& answer) {
         answer_ends_stage(HookId::data, answer);
         return reset_transaction();
     }
-    begin_message();
-    decoder_.emplace(bare_newline_, settings_.max_text_line_with_end());
-    last_line_.clear();
-    data_since_ = clock_.now();
+    begin_message(MessageIntake::Source::data);
+    state_.last_line.clear();
     respond(outcome.reply);
 }
 
 // ---- the others
 
+void Session::rset(std::string_view) {
+    reset_transaction();
+    respond(Say::reset_ok);
+}
+
+void Session::quit(std::string_view) { stage(HookId::quit); }
+
+void Session::noop(std::string_view rest) {
+    argument_ = rest;
+    stage(HookId::noop);
+}
+
+void Session::help(std::string_view rest) {
+    argument_ = rest;
+    stage(HookId::help);
+}
+
 /// RFC 5321 4.1.1.6, with the SMTPUTF8 at its end of RFC 6531 3.7.4.2.
 void Session::vrfy(std::string_view rest) {
     const auto blank = rest.find_last_of(" \t");
-    const bool is_smtputf8 = offers(Extension::smtputf8) && greeted_ == Greeted::ehlo && blank != rest.npos &&
+    const bool is_smtputf8 = offers(Extension::smtputf8) && state_.greeted == Greeted::ehlo && blank != rest.npos &&
                              support::equals_folded(rest.substr(blank + 1), "SMTPUTF8");
     if (is_smtputf8) rest = support::trim(rest.substr(0, blank));
     if (rest.empty()) return respond(Say::syntax_error);

@@ -24,7 +24,7 @@ void Session::xforward(std::string_view rest) {
     const auto attributes = attributes_of(smtp::AttributeCommand::xforward, rest);
     if (!attributes) return;
     const auto take = [](auto& target, const auto& value) { target = value.value_or(target); };
-    Forwarded& forwarded = forwarded_ ? *forwarded_ : forwarded_.emplace();
+    Forwarded& forwarded = state_.forwarded ? *state_.forwarded : state_.forwarded.emplace();
     take(forwarded.name, attributes->name);
     take(forwarded.address, attributes->address);
     take(forwarded.port, attributes->port);
@@ -43,64 +43,33 @@ void Session::xclient(std::string_view rest) {
     if (!attributes) return;
     notify(HookId::disconnect);
     notify(HookId::post_connection);
-    forget_client();
     become(*attributes);
     if (over_) return;
     begin();
 }
 
-/// What belongs to the client that was, and not to the connection: all but the name of the session, its age, and TLS. But neither the certificate
-/// nor the channel of the proxy are those of a client that logs in through it.
-void Session::forget_client() {
-    forwarded_.reset();
-    hello_host_.clear();
-    greeted_ = Greeted::no;
-    capabilities_.clear();
-    host_.clear();
-    auth_user_.clear();
-    auth_mechanism_.clear();
-    channel_bindings_.reset();
-    lines_.set_limit(line_limit());
-    relay_client_ = false;
-    karma_ = 0;
-    whitelisted_.clear();
-    naughty_.reset();
-    notes_.clear();
-    authentication_results_.clear();
-    last_line_.clear();
-    errors_ = 0;
-    messages_ = 0;
-    exchanges_ = 0;
-    before_hello_.reset();
-    hello_karma_ = 0;
-    mail_commands_ = 0;
-    recipient_domains_.clear();
-    junk_commands_ = 0;
-    max_message_size_ = settings_.max_message_size;
-}
-
 void Session::become(const smtp::ClientAttributes& attributes) {
-    introduced_by_ = proxy_->address;
     if (attributes.address) client_ = {attributes.address->is_unspecified() ? proxy_->address : *attributes.address, 0};
     client_.port = attributes.port.value_or(client_.port);
     Endpoint local;
     if (attributes.destination && !attributes.destination->is_unspecified()) local = local_ = {*attributes.destination, 0};
     local_.port = local.port = attributes.destination_port.value_or(local_.port);
-    host_ = attributes.name.value_or("");
-    hello_host_ = attributes.helo.value_or("");
-    bare_newline_ = settings_.bare_newline_for(client_.address);
+    state_ = after_xclient(state_, settings_, client_.address, proxy_->address);
+    lines_.set_limit(line_limit());
+    state_.host = attributes.name.value_or("");
+    state_.hello_host = attributes.helo.value_or("");
     if (services_.clients) {
         const auto sessions = services_.clients->change_client(client_, local);
-        if (!sessions) return end_connection(reply(Say::too_many_sessions));
-        sessions_of_client_ = *sessions;
+        if (!sessions) return end_connection(Say::too_many_sessions);
+        state_.sessions_of_client = *sessions;
     }
-    note(LogLevel::info, "client of proxy {}{}{}", proxy_->address, hello_host_.empty() ? "" : " helo=" + quoted(hello_host_),
+    note(LogLevel::info, "client of proxy {}{}{}", proxy_->address, state_.hello_host.empty() ? "" : " helo=" + quoted(hello_host()),
          attributes.protocol.value_or("").empty() ? "" : " proto=" + *attributes.protocol);
     if (const auto login = attributes.login.value_or(""); !login.empty()) {
-        auth_user_ = login;
-        auth_mechanism_ = "XCLIENT";
-        relay_client_ = true;
-        note(LogLevel::info, "authenticated at the proxy as {}", quoted(auth_user_));
+        state_.auth_user = login;
+        state_.auth_mechanism = "XCLIENT";
+        state_.is_relay_client = true;
+        note(LogLevel::info, "authenticated at the proxy as {}", quoted(auth_user()));
     }
 }
 

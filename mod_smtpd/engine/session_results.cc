@@ -22,85 +22,58 @@ std::string address_list(const std::vector<Recipient>& recipients) {
 
 }  // namespace
 
-// ---- one by one
+// ---- the stages
 
-/// The stage runs for each recipient; a loop rather than a recursion, since there may be many.
-void Session::judge_recipients() {
-    if (hooks_.has(HookId::data_post_rcpt)) {
-        const auto& recipients = transaction_->recipients();
-        judging_.is_running = true;
-        while (!stage_ && judging_.next < recipients.size()) stage(HookId::data_post_rcpt);
-        judging_.is_running = false;
-        if (stage_) return;
-    }
-    transaction_->set_aside();
-    if (transaction_->is_without_recipients()) return end_turned_away();
-    stage(HookId::queue_pre);
+void Session::judge_message() {
+    transaction_->pipeline.emplace(*transaction_, MessagePipeline::Rules{.mixed_results = settings_.mixed_results,
+                                                            .is_lmtp = is_lmtp_,
+                                                            .judges_recipients = hooks_.has(HookId::data_post_rcpt),
+                                                            .tells_priority = offers(Extension::mt_priority)});
+    run_pipeline();
 }
 
-void Session::after_recipient(const Answer& answer) {
-    auto& recipients = transaction_->recipients();
-    const auto blame = is_denial(answer.verdict) ? history_.blame(history_.entries().size()) : History::Blame();
-    if (is_denial(answer.verdict) && judging_.next < recipients.size()) {
-        const auto* const reason = blame.reason();
-        recipients[judging_.next].set_disposition(disposition_of(answer, blame.by ? blame.by->plugin : "", reason ? reason->text : ""));
-        judging_.disconnects |= is_disconnect(answer.verdict);
+/// Asks stage after stage, until one has to wait; a loop rather than a recursion, since there may be many recipients.
+void Session::run_pipeline() {
+    while (transaction_ && transaction_->pipeline && !transaction_->pipeline->is_asking()) {
+        auto next = transaction_->pipeline->next();
+        if (const auto* const ask = std::get_if<MessagePipeline::Ask>(&next)) {
+            if (ask->needs_trace_fields) add_trace_fields();
+            is_in_pipeline_ = true;
+            stage(ask->hook);
+            is_in_pipeline_ = false;
+        } else {
+            conclude_message(std::get<MessagePipeline::Result>(std::move(next)));
+        }
     }
-    ++judging_.next;
-    if (!judging_.is_running) judge_recipients();
 }
 
-// ---- the queue
-
-/// Where the one reply will be a refusal, nobody is to get the message.
-void Session::queue_message() {
-    const Reply accepted = queued_reply();
-    if (is_lmtp_ || transaction_->is_prdr() || common_reply(settings_.mixed_results, *transaction_, accepted).is_positive()) return stage(HookId::queue);
-    answer_recipients(accepted, false);
-    leave_message();
+void Session::after_message_stage(const Answer& answer) {
+    const auto cause = is_denial(answer.verdict) ? history_.blame(history_.entries().size()) : History::Blame();
+    transaction_->pipeline->answered(answer, cause);
+    if (!is_in_pipeline_) run_pipeline();
 }
 
-/// With a priority that is not the one asked for, it says which (RFC 6710 4.1, X.3.6).
-Reply Session::queued_reply() const {
-    if (offers(Extension::mt_priority)) {
-        const auto* const asked = transaction_->sender_parameters().find("MT-PRIORITY");
-        const int priority = transaction_->priority().value_or(0);
-        if (priority != (asked != nullptr && asked->value ? parse_priority(*asked->value).value_or(0) : 0))
-            return {250, {2, 3, 6}, format_text("{} is the priority of this message", priority)};
+void Session::conclude_message(MessagePipeline::Result result) {
+    using Kind = MessagePipeline::Result::Kind;
+    if (result.is_queued) {
+        ++state_.messages;
+        state_.errors = state_.junk_commands = 0;
     }
-    return {250, {2, 0, 0}, "Queued!"};
-}
-
-void Session::after_queue(const Answer& answer) {
-    Outcome outcome = outcome_of(HookId::queue, answer, queued_reply());
-    if (outcome.is_done) return reset_transaction();
-    transaction_->set_aside();
-    const bool is_queued = outcome.proceeds && !transaction_->is_without_recipients();
-    if (is_queued) {
-        ++messages_;
-        errors_ = junk_commands_ = 0;
-    }
-    answer_recipients(outcome.reply, is_queued);
-    notify(HookId::queue_post);
-    leave_message();
+    if (result.kind == Kind::refused) tell_everybody(result.reply);
+    if (result.kind == Kind::judged) answer_recipients(result.reply, result.is_queued);
+    if (result.kind == Kind::judged && result.was_at_queue) notify(HookId::queue_post);
+    reset_transaction();
+    if (result.disconnects) finish();
 }
 
 // ---- replies
-
-/// With the transaction's id on the last line.
-Reply Session::with_id(Reply decided) const {
-    while (!decided.text.empty() && decided.text.back() == '\n') decided.text.pop_back();
-    if (decided.text.find(transaction_->id()) == std::string::npos)
-        decided.text += format_text("{}{}", decided.text.empty() ? "" : " ", transaction_->id());
-    return decided;
-}
 
 /// What the client is told in the end, and each recipient's fate, in one line: `to` are those about whom there is nothing else to say.
 void Session::note_result(const Reply& told, bool has_own_reason) const {
     if (!log_.enabled(LogLevel::info)) return;
     const std::string to = address_list(transaction_->recipients());
     note(LogLevel::info, "{} from={}{}{} size={}{} reply=\"{}\"{}", told.is_positive() ? "accepted" : "refused", quoted(transaction_->sender().path()),
-         to.empty() ? "" : " to=", quoted(to), data_octets_, has_own_reason && !told.is_positive() ? blame() : "",
+         to.empty() ? "" : " to=", quoted(to), transaction_->intake->octets_so_far(), has_own_reason && !told.is_positive() ? blame() : "",
          quoted(format_text("{} {}", told.code, told.text)), turned_away_text(*transaction_));
 }
 
@@ -123,11 +96,14 @@ void Session::note_left_out(const std::vector<Reply>& replies) const {
 }
 
 /// LMTP: after the message there is a reply for each recipient (RFC 2033 4.2), whatever they say; but not where it breaks off before its end.
-bool Session::answers_each() const noexcept { return is_lmtp_ && !hang_up_ && (!in_chunks_ || in_last_chunk_); }
+bool Session::answers_each() const noexcept {
+    const MessageIntake& intake = *transaction_->intake;
+    return is_lmtp_ && !intake.hangs_up() && (!intake.is_in_chunks() || intake.is_in_last_chunk());
+}
 
 std::vector<Reply> Session::replies_to_each(const Reply& rest) const {
     auto replies = replies_by_recipient(*transaction_, rest);
-    for (auto& one : replies) one = with_id(std::move(one));
+    for (auto& one : replies) one = with_id(std::move(one), *transaction_);
     return replies;
 }
 
@@ -143,17 +119,17 @@ void Session::respond_to_each(const std::vector<Reply>& replies) {
 
 /// The message was judged recipient by recipient. `rest` is what holds for those that nobody has turned away.
 void Session::answer_recipients(const Reply& rest, bool is_queued) {
-    const Reply marked = with_id(rest);
+    const Reply marked = with_id(rest, *transaction_);
     const bool is_rest_refused = !rest.is_positive() && !transaction_->recipients().empty();
     if (!transaction_->is_prdr() && !is_lmtp_) {
-        const Reply told = with_id(common_reply(settings_.mixed_results, *transaction_, marked));
+        const Reply told = with_id(common_reply(settings_.mixed_results, *transaction_, marked), *transaction_);
         note_result(told, is_rest_refused);
         note_mixed_results(told, is_queued);
         respond(told);
         final_text_ = told.text;
         return;
     }
-    const Reply told = with_id(concluding_reply(*transaction_, marked));
+    const Reply told = with_id(concluding_reply(*transaction_, marked), *transaction_);
     note_result(told, is_rest_refused);
     if (!is_lmtp_) respond(Say::recipients_follow);
     const auto replies = replies_to_each(marked);
@@ -164,32 +140,23 @@ void Session::answer_recipients(const Reply& rest, bool is_queued) {
 }
 
 /// The whole message is refused: with PRDR, too, by one reply.
-void Session::end_message(const Reply& decided) {
-    const Reply told = with_id(decided);
+void Session::tell_everybody(const Reply& decided) {
+    const Reply told = with_id(decided, *transaction_);
     note_result(told, true);
     if (answers_each()) respond_to_each(replies_to_each(told));
     else respond(told);
     final_text_ = told.text;
-    leave_message();
-}
-
-/// Plugins are against every recipient: there is nothing to be queued.
-void Session::end_turned_away() {
-    answer_recipients({250, {2, 0, 0}, "OK"}, false);
-    leave_message();
-}
-
-void Session::leave_message() {
-    reset_transaction();
-    if (judging_.disconnects) finish();
 }
 
 /// The end of a message about which the decision fell before it was complete.
 void Session::end_refused_message() {
-    if (decoder_) data_octets_ = decoder_->consumed();
-    const bool hangs_up = hang_up_;
-    end_message(Reply(*refusal_));
-    if (hangs_up) finish();
+    const MessageIntake& intake = *transaction_->intake;
+    const bool ends_session = intake.hangs_up() || intake.closes_session();
+    if (intake.closes_session())
+        note(LogLevel::notice, "a CR or LF stands alone in the message: the session ends, what follows is not looked at");
+    tell_everybody(*intake.refusal());
+    reset_transaction();
+    if (ends_session) finish();
 }
 
 }  // namespace smtpd::engine

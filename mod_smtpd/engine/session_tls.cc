@@ -9,26 +9,16 @@ bool Session::offers_tls() const noexcept {
     return settings_.start_tls != StartTls::off && !is_tls() && services_.tls != nullptr && services_.tls->can_start_tls();
 }
 
-/// RFC 3207 4: where TLS is required, everything but these is answered 530. HELO is not among them: who cannot say EHLO cannot go on.
-bool Session::needs_tls_for(smtp::Verb verb) const noexcept {
-    if (settings_.start_tls != StartTls::required || is_tls()) return false;
-    using smtp::Verb;
-    return verb != Verb::ehlo && verb != Verb::lhlo && verb != Verb::noop && verb != Verb::starttls && verb != Verb::quit;
-}
-
 // ---- the command
 
 /// What stands behind STARTTLS in the clear may be somebody else's, who wants it to be taken for the client's: it is not looked at, and ends the session.
-void Session::starttls(std::string_view rest) {
-    if (is_tls()) return respond(Say::tls_active);
-    if (!rest.empty()) return respond(Say::tls_syntax);
+void Session::starttls(std::string_view) {
     if (unread() > 0) return refuse_early_octets();
     switch (services_.tls != nullptr ? services_.tls->prepare_tls() : TlsStart::unavailable) {
         case TlsStart::unavailable: return respond(Say::tls_unavailable);
         case TlsStart::early_octets: return refuse_early_octets();
         case TlsStart::ready: break;
     }
-    reset_transaction();
     handshake_ = true;
     respond(Say::tls_ready);
 }
@@ -51,11 +41,11 @@ Step Session::expect_tls() {
 Step Session::tls_started(Tls facts, smtp::ChannelBindings bindings) {
     handshake_ = false;
     tls_ = std::move(facts);
-    if (!bindings.empty()) channel_bindings_ = std::make_unique<const smtp::ChannelBindings>(std::move(bindings));
-    notes_.set(notes::tls_enabled, true);
+    if (!bindings.empty()) state_.channel_bindings = std::make_unique<const smtp::ChannelBindings>(std::move(bindings));
+    state_.notes.set(notes::tls_enabled, true);
     note_tls();
     if (!begun_) return start();
-    forget_clear_text();
+    if (!transaction_ || !hand_over(Work::encrypted, {HookId::reset_transaction})) forget_clear_text();
     return step();
 }
 
@@ -81,31 +71,10 @@ void Session::note_tls() const {
 
 // ---- RFC 3207 4.2: what the client said before is forgotten
 
-/// Before the first HELO or EHLO: what is known then does not come from the client's words, but for a login of XCLIENT.
-void Session::remember_before_hello() {
-    if (before_hello_ || is_tls() || settings_.start_tls == StartTls::off) return;
-    before_hello_ = std::make_unique<const BeforeHello>(BeforeHello{relay_client_ && !is_authenticated(), whitelisted_, naughty_, authentication_results_.size()});
-}
-
-/// How the client has behaved is not forgotten: errors, karma, and what plugins have counted.
 void Session::forget_clear_text() {
     reset_transaction();
-    greeted_ = Greeted::no;
-    hello_host_.clear();
-    capabilities_.clear();
-    if (is_authenticated()) relay_client_ = false;
-    auth_user_.clear();
-    auth_mechanism_.clear();
-    secrets_may_follow_ = false;
+    state_ = after_starttls(std::move(state_), settings_, client_.address);
     lines_.set_limit(line_limit());
-    karma_ -= std::exchange(hello_karma_, 0);
-    notes_.forget(NoteScope::hello);
-    if (!before_hello_) return;
-    relay_client_ = before_hello_->relay_client;
-    whitelisted_ = before_hello_->whitelisted;
-    naughty_ = before_hello_->naughty;
-    if (authentication_results_.size() > before_hello_->results) authentication_results_.resize(before_hello_->results);
-    before_hello_.reset();
 }
 
 }  // namespace smtpd::engine

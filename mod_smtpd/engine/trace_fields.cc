@@ -6,6 +6,7 @@
 #include <smtpd/format.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace smtpd::engine {
 namespace {
@@ -22,7 +23,9 @@ std::string safe_host(std::string_view host) {
     return out;
 }
 
-/// Drops white space and comments (RFC 5322 3.2.2) at the front.
+constexpr bool is_control_or_blank(char c) noexcept { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; }
+
+/// Drops white space, other control characters, and comments (RFC 5322 3.2.2) at the front.
 std::string_view skip_cfws(std::string_view text) {
     unsigned depth = 0;
     for (; !text.empty(); text.remove_prefix(1)) {
@@ -30,20 +33,61 @@ std::string_view skip_cfws(std::string_view text) {
         if (c == '(') ++depth;
         else if (depth > 0 && c == ')') --depth;
         else if (depth > 0 && c == '\\' && text.size() > 1) text.remove_prefix(1);
-        else if (depth == 0 && !support::is_space(c)) break;
+        else if (depth == 0 && !is_control_or_blank(c)) break;
     }
     return text;
 }
 
-/// RFC 8601 2.2: the authserv-id comes first; it may be quoted, and comments may stand around it.
+/// Takes a quoted-string (RFC 5322 3.2.4) off the front and gives what it means; nothing if it has no end.
+std::optional<std::string> take_quoted_string(std::string_view& text) {
+    std::string out;
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (text[i] == '"') {
+            text.remove_prefix(i + 1);
+            return std::string(support::trim(out));
+        }
+        if (text[i] == '\\' && i + 1 < text.size()) ++i;
+        out += text[i];
+    }
+    return std::nullopt;
+}
+
+/// Takes a word off the front: whatever no white space, comment, quotation mark or semicolon ends.
+std::string take_word(std::string_view& text) {
+    const auto ends_word = [](char c) { return is_control_or_blank(c) || c == '(' || c == '"' || c == ';'; };
+    const auto size = static_cast<std::size_t>(std::find_if(text.begin(), text.end(), ends_word) - text.begin());
+    std::string word(text.substr(0, size));
+    text.remove_prefix(size);
+    return word;
+}
+
+/// A final dot, which a domain may have, makes no difference.
+bool is_same_domain(std::string_view a, std::string_view b) {
+    const auto without_dot = [](std::string_view domain) {
+        return domain.substr(0, domain.size() - (domain.ends_with('.') ? 1 : 0));
+    };
+    return support::equals_folded(without_dot(a), without_dot(b));
+}
+
+/// Whether a value of Authentication-Results begins with that authserv-id (RFC 8601 2.2): a token or a quoted-string, with
+/// comments and white space around it. Readers differ in what they make of a value that breaks the grammar, so the id
+/// counts as soon as one reader could find it: a token that ends where RFC 2045 5.1 ends it, and a domain with white space
+/// or comments around its dots (RFC 5322 4.4) as well.
 bool claims(std::string_view value, std::string_view authserv_id) {
-    value = skip_cfws(value);
-    const bool is_quoted = !value.empty() && value.front() == '"';
-    if (is_quoted) value.remove_prefix(1);
-    if (!support::starts_with_folded(value, authserv_id)) return false;
-    const auto rest = value.substr(authserv_id.size());
-    if (is_quoted) return !rest.empty() && rest.front() == '"';
-    return rest.empty() || rest.front() == ';' || rest.front() == '(' || support::is_space(rest.front());
+    constexpr std::string_view tspecials = "()<>@,;:\\\"/[]?=";
+    std::string id;
+    for (value = skip_cfws(value); !value.empty() && value.front() != ';'; value = skip_cfws(value)) {
+        const bool is_quoted = value.front() == '"';
+        const bool goes_on = id.empty() || id.back() == '.' || (!is_quoted && value.front() == '.');
+        if (!goes_on) return false;
+        const auto word = is_quoted ? take_quoted_string(value) : take_word(value);
+        if (!word) return false;
+        id += *word;
+        if (is_same_domain(id, authserv_id)) return true;
+        const auto token = std::string_view(id).substr(0, id.find_first_of(tspecials));
+        if (!is_quoted && is_same_domain(token, authserv_id)) return true;
+    }
+    return false;
 }
 
 /// RFC 8601 2.2 `pvalue`: an address or a word as it is, anything else quoted. Field values are ASCII, so other octets become '?'.

@@ -25,6 +25,28 @@ void remove_http_filters(conn_rec* connection) {
     }
 }
 
+apr_status_t read_nothing(apr_bucket*, const char** data, apr_size_t* length, apr_read_type_e) {
+    *data = nullptr;
+    *length = 0;
+    return APR_SUCCESS;
+}
+
+/// Filters that gather small writes (mod_ssl has one) pass on what they have when a bucket without octets comes. Unlike a flush it makes nobody wait.
+const apr_bucket_type_t push_type = {"SMTPD_PUSH", 5, apr_bucket_type_t::APR_BUCKET_METADATA, apr_bucket_destroy_noop, read_nothing,
+                                     apr_bucket_setaside_noop, apr_bucket_split_notimpl, apr_bucket_simple_copy};
+
+apr_bucket* push_bucket(apr_bucket_alloc_t* allocator) {
+    auto* bucket = static_cast<apr_bucket*>(apr_bucket_alloc(sizeof(apr_bucket), allocator));
+    APR_BUCKET_INIT(bucket);
+    bucket->free = apr_bucket_free;
+    bucket->list = allocator;
+    bucket->type = &push_type;
+    bucket->length = 0;
+    bucket->start = 0;
+    bucket->data = nullptr;
+    return bucket;
+}
+
 }  // namespace
 
 bool is_threaded() noexcept {
@@ -145,6 +167,7 @@ Channel::Sent Channel::try_write_filters(std::string& octets) {
         const std::size_t size = std::min(octets.size(), at_once);
         apr_brigade_cleanup(out_);
         if (apr_brigade_write(out_, nullptr, nullptr, octets.data(), size) != APR_SUCCESS) return Sent::gone;
+        APR_BRIGADE_INSERT_TAIL(out_, push_bucket(connection_->bucket_alloc));
         const apr_status_t status = ap_pass_brigade(out_through_ != nullptr ? out_through_ : connection_->output_filters, out_);
         apr_brigade_cleanup(out_);
         if (status != APR_SUCCESS || connection_->aborted != 0) return Sent::gone;

@@ -16,16 +16,21 @@
 
 namespace smtpd::fakes {
 
+/// What a FakeConnection knows of its client; a base, so that it is there first.
+struct FakeClientRecord {
+    ClientRecord record;
+};
+
 /// A client at 192.0.2.1:49152 that talks to mx.example.com at 192.0.2.25:25 and has said nothing yet.
-class FakeConnection final : public Connection {
+class FakeConnection final : private FakeClientRecord, public Connection {
 public:
-    FakeConnection(const Clock& clock, LogSink& log) : clock_(clock), log_(log) {
+    FakeConnection(const Clock& clock, LogSink& log) : Connection(record), clock_(clock), log_(log) {
         id_ = "session";
         client_ = {ip("192.0.2.1"), 49152};
         local_ = {ip("192.0.2.25"), 25};
         server_name_ = "mx.example.com";
         started_ = clock.now();
-        sessions_of_client_ = 1;
+        record_.sessions_of_client = 1;
     }
 
     static IpAddress ip(std::string_view text) {
@@ -36,10 +41,10 @@ public:
 
     void set_client(std::string_view address, std::uint16_t port = 49152) { client_ = {ip(address), port}; }
     void set_local(std::string_view address, std::uint16_t port = 25) { local_ = {ip(address), port}; }
-    void set_host(std::string host) { host_ = std::move(host); }
+    void set_host(std::string host) { record_.host = std::move(host); }
     void set_greeted(Greeted greeted, std::string host) {
-        greeted_ = greeted;
-        hello_host_ = std::move(host);
+        record_.greeted = greeted;
+        record_.hello_host = std::move(host);
     }
     void set_lmtp(bool on = true) noexcept { is_lmtp_ = on; }
     void set_tls(std::string protocol, std::string cipher) {
@@ -49,19 +54,19 @@ public:
     }
     void set_tls(Tls tls) { tls_ = std::move(tls); }
     void set_authenticated(std::string user, std::string mechanism) {
-        auth_user_ = std::move(user);
-        auth_mechanism_ = std::move(mechanism);
+        record_.auth_user = std::move(user);
+        record_.auth_mechanism = std::move(mechanism);
     }
     void set_server_name(std::string name) { server_name_ = std::move(name); }
-    void set_last_line(std::string line) { last_line_ = std::move(line); }
+    void set_last_line(std::string line) { record_.last_line = std::move(line); }
     void set_unread(std::size_t octets) noexcept { unread_ = octets; }
     void set_counts(std::uint32_t commands, std::uint32_t errors, std::uint32_t messages) noexcept {
         commands_ = commands;
-        errors_ = errors;
-        messages_ = messages;
+        record_.errors = errors;
+        record_.messages = messages;
     }
-    void set_sessions_of_client(std::uint32_t count) noexcept { sessions_of_client_ = count; }
-    void set_karma(int karma) noexcept { karma_ = karma; }
+    void set_sessions_of_client(std::uint32_t count) noexcept { record_.sessions_of_client = count; }
+    void set_karma(int karma) noexcept { record_.karma = karma; }
 
     /// What config() gives for a name; for other names `other_config` is asked, if it is set.
     std::map<std::string, std::vector<std::string>, std::less<>> configured;

@@ -41,10 +41,34 @@ struct Naughty {
     EnhancedCode enhanced;
 };
 
-/// Points that all plugins of the site share about this connection; see the karma option of policy plugins.
+/// What is known of the client: what it has said of itself, what plugins have found out and decided, and how it has
+/// behaved. The server replaces the record as a whole when the client begins anew (STARTTLS) and when another client
+/// takes its place (XCLIENT). Plugins see it through Connection, which says what the members mean.
+struct ClientRecord {
+    IpAddress introduced_by;
+    std::optional<Forwarded> forwarded;
+    std::string host;
+    std::string hello_host;
+    std::string last_line;
+    std::string auth_user;
+    std::string auth_mechanism;
+    std::uint32_t errors = 0;
+    std::uint32_t messages = 0;
+    std::uint32_t sessions_of_client = 0;
+    Greeted greeted = Greeted::no;
+    bool is_relay_client = false;
+    int karma = 0;
+    std::string whitelisted;
+    std::optional<Naughty> naughty;
+    Notes notes;
+    std::vector<std::string> authentication_results;
+};
+
 class SMTPD_API Connection {
 public:
     virtual ~Connection() = default;
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
 
     // Facts
     const std::string& id() const noexcept { return id_; }            ///< unique, in every log line and in the greeting
@@ -52,18 +76,18 @@ public:
     std::uint16_t port() const noexcept { return client_.port; }
     const Endpoint& local() const noexcept { return local_; }
     /// The client's name by reverse DNS as far as the server, or the plugin fcrdns, looked it up, else "".
-    const std::string& host() const noexcept { return host_; }
+    const std::string& host() const noexcept { return record_.host; }
     /// For a plugin that has found out that this is the client's name, by looking it up in both directions.
-    void set_host(std::string name) { host_ = std::move(name); }
+    void set_host(std::string name) { record_.host = std::move(name); }
     /// host(), or the address in brackets: how the client is called in texts for people.
-    std::string name() const { return host_.empty() ? "[" + address().to_string() + "]" : host_; }
+    std::string name() const { return record_.host.empty() ? "[" + address().to_string() + "]" : record_.host; }
     /// The mail server that spoke for this client (XCLIENT), which is trusted to do so; unspecified where the client speaks for itself. A load balancer
     /// that only passes the connection on (SmtpProxyProtocol) is not known here.
-    const IpAddress& introduced_by() const noexcept { return introduced_by_; }
+    const IpAddress& introduced_by() const noexcept { return record_.introduced_by; }
     /// What a trusted mail server says about the origin of the next message, or the one of the transaction (XFORWARD).
-    const std::optional<Forwarded>& forwarded() const noexcept { return forwarded_; }
-    Greeted greeted() const noexcept { return greeted_; }
-    const std::string& hello_host() const noexcept { return hello_host_; }  ///< argument of HELO, EHLO or LHLO, "" before
+    const std::optional<Forwarded>& forwarded() const noexcept { return record_.forwarded; }
+    Greeted greeted() const noexcept { return record_.greeted; }
+    const std::string& hello_host() const noexcept { return record_.hello_host; }  ///< argument of HELO, EHLO or LHLO, "" before
     /// The client speaks LMTP (RFC 2033), as this server wants it to: it hands messages over for delivery, and gets a reply for each recipient.
     bool is_lmtp() const noexcept { return is_lmtp_; }
     /// Encrypted, by STARTTLS or from the first octet. After STARTTLS the client begins anew: what it said before is forgotten.
@@ -74,44 +98,45 @@ public:
     const std::string& server_name() const noexcept { return server_name_; }  ///< qpsmtpd's `me`
     MonotonicTime started() const noexcept { return started_; }
     std::uint32_t commands() const noexcept { return commands_; }
-    std::uint32_t errors() const noexcept { return errors_; }      ///< commands answered with 4xx or 5xx
-    std::uint32_t messages() const noexcept { return messages_; }  ///< accepted with 250
+    std::uint32_t errors() const noexcept { return record_.errors; }      ///< commands answered with 4xx or 5xx
+    std::uint32_t messages() const noexcept { return record_.messages; }  ///< accepted with 250
     /// How many sessions of this client's prefix the server holds now, this one included; 0 where that is not counted.
-    std::uint32_t sessions_of_client() const noexcept { return sessions_of_client_; }
-    const std::string& last_line() const noexcept { return last_line_; }  ///< the command as it was sent, without CRLF and secrets; empty in DATA
+    std::uint32_t sessions_of_client() const noexcept { return record_.sessions_of_client; }
+    const std::string& last_line() const noexcept { return record_.last_line; }  ///< the command as it was sent, without CRLF and secrets; empty in DATA
     /// AUTH succeeded. Whoever authenticated is a relay client as well, unless a plugin decides otherwise.
-    bool is_authenticated() const noexcept { return !auth_user_.empty(); }
-    const std::string& auth_user() const noexcept { return auth_user_; }            ///< UTF-8 without control characters; "" = nobody
-    const std::string& auth_mechanism() const noexcept { return auth_mechanism_; }  ///< "PLAIN"
+    bool is_authenticated() const noexcept { return !record_.auth_user.empty(); }
+    const std::string& auth_user() const noexcept { return record_.auth_user; }            ///< UTF-8 without control characters; "" = nobody
+    const std::string& auth_mechanism() const noexcept { return record_.auth_mechanism; }  ///< "PLAIN"
 
     /// Nobody is connected: an administrator tries out what would happen (smtpd-try). All is to be as it would be, but what a handler does is to leave
     /// nothing behind: no file, no message to anybody. The store may be used as ever, because it forgets.
     bool is_trial() const noexcept { return is_trial_; }
 
     // What plugins decide about the client
-    bool is_relay_client() const noexcept { return relay_client_; }
+    bool is_relay_client() const noexcept { return record_.is_relay_client; }
     /// Who may relay is exempt from policy plugins, and what they have deferred is dropped.
     void set_relay_client(bool may_relay) noexcept {
-        relay_client_ = may_relay;
+        record_.is_relay_client = may_relay;
         if (may_relay) clear_naughty();
     }
     /// The client's host is exempt from policy plugins; `why` is logged by those that skip.
-    void set_whitelisted(std::string why) { whitelisted_ = std::move(why); }
-    const std::string& whitelisted() const noexcept { return whitelisted_; }  ///< "" = is not
-    int karma() const noexcept { return karma_; }
-    void adjust_karma(int points) noexcept { karma_ += points; }
+    void set_whitelisted(std::string why) { record_.whitelisted = std::move(why); }
+    const std::string& whitelisted() const noexcept { return record_.whitelisted; }  ///< "" = is not
+    /// Points that all plugins of the site share about this connection; see the karma option of policy plugins.
+    int karma() const noexcept { return record_.karma; }
+    void adjust_karma(int points) noexcept { record_.karma += points; }
 
-    const std::optional<Naughty>& naughty() const noexcept { return naughty_; }
+    const std::optional<Naughty>& naughty() const noexcept { return record_.naughty; }
     /// Remembers a rejection for later; the first complainer's verdict, status and name stay, texts add up.
     void set_naughty(std::string plugin, Verdict verdict, EnhancedCode enhanced, std::string text);
-    void clear_naughty() noexcept { naughty_.reset(); }
+    void clear_naughty() noexcept { record_.naughty.reset(); }
 
-    Notes& notes() noexcept { return notes_; }
-    const Notes& notes() const noexcept { return notes_; }
+    Notes& notes() noexcept { return record_.notes; }
+    const Notes& notes() const noexcept { return record_.notes; }
     /// What plugins said about this session so far. What the present handler says is added when it is through.
     const History& history() const noexcept { return history_; }
     History& history() noexcept { return history_; }  ///< for the server
-    std::vector<std::string>& authentication_results() noexcept { return authentication_results_; }
+    std::vector<std::string>& authentication_results() noexcept { return record_.authentication_results; }
 
     // What plugins may do
     /// Sends a reply of the plugin's own; goes with Verdict::done.
@@ -129,33 +154,20 @@ public:
     virtual LogSink& log() const noexcept = 0;
 
 protected:
+    /// `record` must outlive the connection.
+    explicit Connection(ClientRecord& record) noexcept : record_(record) {}
+
+    ClientRecord& record_;
     std::string id_;
     Endpoint client_;
     Endpoint local_;
-    IpAddress introduced_by_;
-    std::optional<Forwarded> forwarded_;
-    std::string host_;
-    std::string hello_host_;
     Tls tls_;
     std::string server_name_;
-    std::string last_line_;
-    std::string auth_user_;
-    std::string auth_mechanism_;
     MonotonicTime started_;
     std::uint32_t commands_ = 0;
-    std::uint32_t errors_ = 0;
-    std::uint32_t messages_ = 0;
-    std::uint32_t sessions_of_client_ = 0;
-    Greeted greeted_ = Greeted::no;
     bool is_lmtp_ = false;
-    bool relay_client_ = false;
     bool is_trial_ = false;
-    int karma_ = 0;
-    std::string whitelisted_;
-    std::optional<Naughty> naughty_;
-    Notes notes_;
     History history_;
-    std::vector<std::string> authentication_results_;
 };
 
 }  // namespace smtpd

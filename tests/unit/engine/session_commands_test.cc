@@ -131,8 +131,9 @@ public:
         endless.start();
         std::string output;
         for (int i = 0; i < 1000 && !endless.is_closed(); ++i) output += endless.feed(std::string(1000, 'x'));
-        CPPUNIT_ASSERT_EQUAL(std::string("500"), fakes::codes(output));
+        CPPUNIT_ASSERT_EQUAL(std::string("421 4.7.0 Line is much too long, closing connection\r\n"), output);
         CPPUNIT_ASSERT(endless.is_closed());
+        CPPUNIT_ASSERT(endless.log.contains("the server ends the session: reply=\"421 Line is much too long"));
     }
 
     void a_second_hello_resets() {

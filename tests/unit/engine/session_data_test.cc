@@ -11,6 +11,7 @@ namespace smtpd::engine {
 namespace {
 
 using fakes::codes;
+using fakes::repeated;
 using fakes::SessionUnderTest;
 using namespace std::string_literals;
 
@@ -32,6 +33,7 @@ class SessionDataTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_message_can_be_empty);
     CPPUNIT_TEST(no_stray_dot_ends_a_message_under_any_policy);
     CPPUNIT_TEST(a_true_end_is_one_whatever_stands_before_it);
+    CPPUNIT_TEST(nothing_behind_a_message_with_a_bare_newline_is_a_command);
     CPPUNIT_TEST(normalize_mends_and_accept_keeps);
     CPPUNIT_TEST(exempt_clients_may_send_bare_newlines);
     CPPUNIT_TEST(the_defect_is_logged_with_its_place);
@@ -97,8 +99,40 @@ public:
             SessionUnderTest client;
             client.hooks.accept_mail();
             client.begin_data();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(before, std::string("554 250"), codes(client.feed(before + "\r\n.\r\nNOOP\r\n")));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(before, std::string("554"), codes(client.feed(before + "\r\n.\r\nNOOP\r\n")));
         }
+    }
+
+    /// RFC 5321 2.3.8, and smuggling: who sent that may have seen no end where we have seen one.
+    void nothing_behind_a_message_with_a_bare_newline_is_a_command() {
+        const struct {
+            const char* name;
+            std::string text;
+            std::string codes;
+            bool is_closed;
+            std::uint64_t max_size = 0;
+        } rows[] = {{"CR CR LF in front of the end", "x\r\r\n.\r\n", "554", true},
+                    {"LF", "x\ny\r\n.\r\n", "554", true},
+                    {"in a message that is too large as well", repeated("x", 60) + "\r\r\n.\r\n", "552", true, 50},
+                    {"too large and clean", repeated("x", 60) + "\r\n.\r\n", "552 250 250 503", false, 50},
+                    {"NUL", "\0\r\n.\r\n"s, "554 250 250 503", false}};
+        for (const auto policy : {reject, normalize, accept})
+            for (const auto& row : rows)
+                for (const std::size_t piece : {std::size_t(1) << 20, std::size_t(1), std::size_t(3)}) {
+                    SessionUnderTest client;
+                    client.settings.bare_newline = policy;
+                    client.settings.max_message_size = row.max_size;
+                    client.hooks.accept_mail();
+                    client.begin_data();
+                    const std::string text = row.text + "NOOP\r\nMAIL FROM:<evil@example.com>\r\nDATA\r\n";
+                    std::string output;
+                    for (std::size_t at = 0; at < text.size(); at += piece) output += client.feed(text.substr(at, piece));
+                    const bool is_strict = policy == reject;
+                    const auto expected = is_strict ? row.codes : (row.max_size != 0 ? "552"s : "250"s) + " 250 250 503";
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, expected, codes(output));
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, is_strict && row.is_closed, client.is_closed());
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, is_strict && row.is_closed, client.log.contains("a CR or LF stands alone in the message"));
+                }
     }
 
     void normalize_mends_and_accept_keeps() {

@@ -47,6 +47,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("500 5.5.1 Unrecognized command\r\n421 4.7.0 Too many errors, closing connection\r\n"),
                              client_.feed("Z\r\nNOOP\r\n"));
         CPPUNIT_ASSERT(client_.is_closed());
+        CPPUNIT_ASSERT(client_.log.contains("the server ends the session: reply=\"421 Too many errors, closing connection\""));
         CPPUNIT_ASSERT_EQUAL(std::string("disconnect post-connection"), client_.hooks.order_of(ends));
     }
 

@@ -436,10 +436,13 @@ public:
         Lmtp strict(HookId::data_post_rcpt);
         strict.greet_lmtp();
         strict.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n");
-        CPPUNIT_ASSERT_EQUAL(std::string("554 554"), codes(strict.feed("bare\nnewline\r\n.\r\n")));
-        strict.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n");
-        strict.hooks.answer(HookId::data, deny("No"));
-        CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n"), strict.say("DATA"));  // not the message's reply, but the command's
+        CPPUNIT_ASSERT_EQUAL(std::string("554 554"), codes(strict.feed("bare\nnewline\r\n.\r\nNOOP\r\n")));
+        CPPUNIT_ASSERT(strict.is_closed());
+        Lmtp refused(HookId::data_post_rcpt);
+        refused.greet_lmtp();
+        refused.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n");
+        refused.hooks.answer(HookId::data, deny("No"));
+        CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n"), refused.say("DATA"));  // not the message's reply, but the command's
     }
 
     void lmtp_knows_no_rule_for_mixed_results() {

@@ -31,6 +31,7 @@ class SessionWorkTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_end_of_a_session);
     CPPUNIT_TEST(the_end_of_a_connection);
     CPPUNIT_TEST(a_line_of_auth);
+    CPPUNIT_TEST(the_beginning_of_tls_in_a_transaction);
     CPPUNIT_TEST(an_interruption_takes_the_place_of_work);
     CPPUNIT_TEST(a_session_that_is_destroyed_does_its_work);
     CPPUNIT_TEST(any_hook_waits_where_settings_do);
@@ -227,6 +228,21 @@ public:
         CPPUNIT_ASSERT(client_.has_work());
         CPPUNIT_ASSERT_EQUAL(string("535"), codes(client_.work()));
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.hooks.count(HookId::auth_result));
+    }
+
+    void the_beginning_of_tls_in_a_transaction() {
+        client_.settings.start_tls = StartTls::on;
+        client_.hooks.let_wait(HookId::reset_transaction);
+        client_.greet();
+        client_.say("MAIL FROM:<sender@client.example>");
+        if (client_.has_work()) client_.work();
+        client_.say("STARTTLS");
+        if (client_.has_work()) CPPUNIT_ASSERT_EQUAL(string("220"), codes(client_.work()));
+        CPPUNIT_ASSERT_EQUAL(string(), client_.shake_hands());
+        CPPUNIT_ASSERT(client_.has_work());
+        CPPUNIT_ASSERT_EQUAL(string(), client_.work());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.hooks.count(HookId::reset_transaction));
+        CPPUNIT_ASSERT_EQUAL(string("503"), codes(client_.say("RCPT TO:<user@example.com>")));
     }
 
     void an_interruption_takes_the_place_of_work() {

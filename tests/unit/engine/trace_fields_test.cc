@@ -204,7 +204,17 @@ public:
         for (const std::string value :
              {"mx.example.com; spf=pass", "MX.Example.COM; spf=pass", "mx.example.com 1; spf=pass", "mx.example.com;spf=pass",
               "mx.example.com", "\r\n\tmx.example.com;\r\n\tspf=pass", "(a (nested\\) \\( one)) mx.example.com; spf=pass",
-              "\"mx.example.com\"; spf=pass", "mx.example.com(x); spf=pass"}) {
+              "\"mx.example.com\"; spf=pass", "mx.example.com(x); spf=pass",
+              // quoted-pairs, and what quotation marks may stand for
+              "\"mx.ex\\ample.com\"; spf=pass", "\"\\m\\x\\.example.com\" 1; spf=pass", "\"MX.example.com\"1; spf=pass", "\" mx.example.com\t\"; spf=pass",
+              "(\"other.example) (\\)) \"mx.example.com\" (;) 1 ; spf=pass", "\"mx.\"\"example.com\"; spf=pass",
+              // comments, folding and white space
+              "(;)mx.example.com(;) 1; spf=pass", "()()mx.example.com; spf=pass", "\r\n \r\n\tmx.example.com\r\n 1\r\n ; spf=pass",
+              "\vmx.example.com\f; spf=pass", "\x01mx.example.com; spf=pass", "mx . example.com; spf=pass", "mx.(x)example\r\n\t.com; spf=pass",
+              "mx.\"example\".com; spf=pass", "mx.example.com\t\t1\t;\tspf=pass", "mx.example.com .evil.example; spf=pass",
+              // what is no authserv-id to the letter, but may be one to some reader
+              "mx.example.com.; spf=pass", "mx.example.com/1; spf=pass", "mx.example.com, spf=pass", "mx.example.com=x; spf=pass",
+              "mx.example.com\"x\"; spf=pass", "mx.example.com:25; spf=pass"}) {
             Headers headers("Authentication-Results: other.example; dkim=pass\r\nauthentication-results: " + value + "\r\nSubject: x\r\n");
             disown_forged_results(headers, "mx.example.com");
             CPPUNIT_ASSERT_EQUAL_MESSAGE(value, std::size_t(0), headers.count("Authentication-Results"));
@@ -216,7 +226,11 @@ public:
         const std::string block =
             "Authentication-Results: mx.example.com.evil.example; spf=pass\r\nAuthentication-Results: x; y=mx.example.com\r\n"
             "Authentication-Results: (mx.example.com) other.example; z=1\r\nAuthentication-Results: (unclosed mx.example.com\r\n"
-            "Authentication-Results: \"mx.example.com\r\nAuthentication-Results:\r\n";
+            "Authentication-Results: \"mx.example.com\r\nAuthentication-Results:\r\n"
+            "Authentication-Results: \"mx.example.com\\\"; spf=pass\"; z=1\r\nAuthentication-Results: ; mx.example.com; spf=pass\r\n"
+            "Authentication-Results: \"mx.example.com evil\"; z=1\r\nAuthentication-Results: other.example mx.example.com; z=1\r\n"
+            "Authentication-Results: mx-example.com; z=1\r\nAuthentication-Results: (a\\) mx.example.com; z=1\r\n"
+            "Authentication-Results: \"\" mx.example.com.evil.example; z=1\r\nAuthentication-Results: .mx.example.com; z=1\r\n";
         Headers headers(block);
         disown_forged_results(headers, "mx.example.com");
         CPPUNIT_ASSERT_EQUAL(block, headers.to_string());

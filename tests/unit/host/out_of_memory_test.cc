@@ -163,7 +163,7 @@ public:
                     Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
                     RcptHook hook(*world.connection, *world.transaction, recipient);
                     FailingMemory memory(nth, failures);
-                    const Answer answer = world.set->run(hook, {});
+                    const Answer answer = world.set->run_through(hook);
                     memory.stop();
                     done = memory.has_failed() ? 0 : 1;
                     const string what = string(row.expected) + ", allocation " + std::to_string(nth);
@@ -185,7 +185,7 @@ public:
                 Recipient recipient(fakes::FakeTransaction::address("a-user-with-a-long-name@example.com"), {});
                 DataPostRcptHook hook(*world.connection, *world.transaction, recipient);
                 FailingMemory memory(nth, failures);
-                const Answer answer = world.set->run(hook, {});
+                const Answer answer = world.set->run_through(hook);
                 memory.stop();
                 done = memory.has_failed() ? 0 : 1;
                 CPPUNIT_ASSERT(answer.verdict == Verdict::denysoft);

@@ -1,0 +1,153 @@
+#include "engine/message_intake.h"
+
+#include "smtp/utf8.h"
+
+#include <algorithm>
+
+namespace smtpd::engine {
+namespace {
+
+using smtp::BareNewline;
+using smtp::DataDecoder;
+using smtp::Defect;
+
+Reply storage_refusal(const Error& error) {
+    return reply(error.code == ErrorCode::no_space ? Say::spool_full : Say::spool_failed);
+}
+
+/// Why a message with what the decoder found in it is refused.
+std::optional<Say> refusal_for(const DataDecoder& decoder, BareNewline policy) {
+    if (decoder.has(Defect::line_too_long)) return Say::text_line_too_long;
+    if (policy != BareNewline::reject) return {};
+    if (decoder.has(Defect::bare_lf)) return Say::bare_lf_in_message;
+    if (decoder.has(Defect::bare_cr)) return Say::bare_cr_in_message;
+    if (decoder.has(Defect::nul)) return Say::nul_in_message;
+    return {};
+}
+
+bool has_bare_newline(const DataDecoder& decoder) {
+    return decoder.has(Defect::bare_lf) || decoder.has(Defect::bare_cr);
+}
+
+/// Counted text that is only looked at.
+DataDecoder examined(std::string_view text) {
+    struct Ignored final : DataDecoder::Sink {
+        void octets(std::string_view) override {}
+    } ignored;
+    DataDecoder decoder(BareNewline::reject, 0, DataDecoder::Framing::counted);
+    decoder.feed(text, ignored);
+    decoder.finish(ignored);
+    return decoder;
+}
+
+}  // namespace
+
+std::string_view Chunk::take(std::string_view& input) noexcept {
+    const auto piece = input.substr(0, static_cast<std::size_t>(std::min<std::uint64_t>(left, input.size())));
+    input.remove_prefix(piece.size());
+    left -= piece.size();
+    return piece;
+}
+
+MessageIntake::MessageIntake(Source source, MailTransaction& transaction, const Rules& rules, Observer& observer,
+                             MonotonicTime since)
+    : transaction_(transaction), observer_(observer), rules_(rules), source_(source), since_(since) {
+    transaction_.begin_message();
+    if (source == Source::data) decoder_.emplace(rules.bare_newline, rules.max_line);
+    else if (!transaction.is_binarymime())
+        decoder_.emplace(rules.bare_newline, rules.max_line, DataDecoder::Framing::counted);
+}
+
+std::size_t MessageIntake::feed(std::string_view input) {
+    const auto used = decoder_->feed(input, *this);
+    octets_ += used;
+    return used;
+}
+
+void MessageIntake::feed_chunk(std::string_view piece) {
+    octets_ += piece.size();
+    if (piece.empty()) return;
+    if (decoder_) decoder_->feed(piece, *this);  // of a message that is dropped, too: its lines may end the session
+    else octets(piece);
+}
+
+/// A piece of the message, decoded. Of one that goes over the limit, what is below it is looked at all the same: what
+/// the client is told must not depend on how the message was cut.
+void MessageIntake::octets(std::string_view piece) {
+    if (drops_octets_) return;
+    auto& message = transaction_.stored();
+    if (rules_.max_size != 0 && piece.size() > rules_.max_size - message.size()) {
+        if (const auto room = rules_.max_size - message.size(); room > 0) octets(piece.substr(0, room));
+        return refuse(reply(Say::message_too_large));
+    }
+    if (const auto appended = message.append(piece); !appended) return cannot_keep(appended.error());
+    if (message.header_too_large()) return refuse(reply(Say::header_too_large));
+    if (rules_.is_observed) observer_.message_octets(piece);
+    if (!header_seen_ && message.headers_complete()) header_arrived();
+}
+
+void MessageIntake::header_arrived() {
+    header_seen_ = true;
+    if (const auto defect = defect_of_header()) return refuse(reply(*defect));
+    Outcome outcome = observer_.header_arrived();
+    if (outcome.proceeds || outcome.is_done) return;
+    hangs_up_ = outcome.disconnects;
+    refuse(std::move(outcome.reply));
+}
+
+/// What only the header block can have: with SMTPUTF8 octets that are no UTF-8 (RFC 6532 3), and with BINARYMIME, where
+/// nobody else looks at the octets, line ends that are none.
+std::optional<Say> MessageIntake::defect_of_header() {
+    if (!transaction_.is_smtputf8() && !transaction_.is_binarymime()) return std::nullopt;
+    const auto& message = transaction_.stored();
+    const std::string_view block = message.headers().original();
+    if (transaction_.is_smtputf8() && !smtp::is_valid_utf8(block)) return Say::bad_utf8_header;
+    if (!transaction_.is_binarymime() || rules_.bare_newline == BareNewline::accept) return std::nullopt;
+    const DataDecoder lines = examined(block);
+    const bool has_bare_separator = message.separator() == "\n";
+    closes_session_ = rules_.bare_newline == BareNewline::reject && (has_bare_newline(lines) || has_bare_separator);
+    return lines.is_clean() && !has_bare_separator ? std::nullopt : std::optional(Say::bare_newline_in_header);
+}
+
+/// What is still to come is not kept.
+void MessageIntake::refuse(Reply reply) {
+    drops_octets_ = true;
+    if (!refusal_) refusal_ = std::move(reply);
+    transaction_.begin_message();  // gives its space back
+}
+
+void MessageIntake::cannot_keep(const Error& error) {
+    fault_ = format_text("cannot keep the message: {}", error.what);
+    refuse(storage_refusal(error));
+}
+
+// ---- the end
+
+MessageIntake::Status MessageIntake::end_of_data() {
+    is_over_ = true;
+    judge_lines();
+    return finish();
+}
+
+MessageIntake::Status MessageIntake::end_of_chunk(bool is_last) {
+    in_last_chunk_ = is_last;
+    if (decoder_) {
+        if (is_last) decoder_->finish(*this);
+        judge_lines();
+    }
+    return is_last ? finish() : refusal_ ? Status::refused : Status::incomplete;
+}
+
+void MessageIntake::judge_lines() {
+    if (const auto why = refusal_for(*decoder_, rules_.bare_newline); why && !refusal_) refusal_ = reply(*why);
+    if (rules_.bare_newline == BareNewline::reject && has_bare_newline(*decoder_)) closes_session_ = true;
+}
+
+MessageIntake::Status MessageIntake::finish() {
+    if (refusal_) return Status::refused;
+    if (const auto finished = transaction_.stored().finish(); !finished) cannot_keep(finished.error());
+    else if (!header_seen_) header_arrived();
+    return refusal_ ? Status::refused : Status::complete;
+}
+
+}  // namespace smtpd::engine

@@ -1,0 +1,119 @@
+#include "engine/message_pipeline.h"
+
+#include "engine/mail_parameters.h"
+#include "engine/recipient_results.h"
+
+#include <utility>
+
+namespace smtpd::engine {
+
+struct MessagePipeline::Stage {
+    enum class Subject { message, recipient, queue };
+
+    HookId hook;
+    Subject subject;          ///< what its plugins judge
+    bool needs_trace_fields;  ///< they see the message with Received and Authentication-Results
+};
+
+const MessagePipeline::Stage MessagePipeline::stages[] = {
+    {HookId::data_post_headers, Stage::Subject::message, false},
+    {HookId::data_post, Stage::Subject::message, true},
+    {HookId::data_post_rcpt, Stage::Subject::recipient, false},
+    {HookId::queue_pre, Stage::Subject::message, false},
+    {HookId::queue, Stage::Subject::queue, false},
+};
+
+/// Stages at which there is nothing to ask are passed over.
+MessagePipeline::Next MessagePipeline::next() {
+    while (!result_) {
+        const Stage& stage = stages[stage_];
+        const bool is_over = stage.subject == Stage::Subject::recipient &&
+                             (!rules_.judges_recipients || recipient_ >= transaction_.recipients().size());
+        if (is_over) {
+            advance();
+            continue;
+        }
+        if (stage.subject == Stage::Subject::queue && is_useless_to_queue()) {
+            result_ = Result{.kind = Result::Kind::judged, .reply = accepted()};
+            break;
+        }
+        is_asking_ = true;
+        return Ask{stage.hook, stage.needs_trace_fields};
+    }
+    if (result_->kind != Result::Kind::answered) result_->disconnects |= disconnects_;
+    return *result_;
+}
+
+void MessagePipeline::answered(const Answer& answer, const History::Blame& cause) {
+    is_asking_ = false;
+    switch (stages[stage_].subject) {
+        case Stage::Subject::message: return judge_message(answer);
+        case Stage::Subject::recipient: return judge_recipient(answer, cause);
+        case Stage::Subject::queue: return after_queue(answer);
+    }
+}
+
+void MessagePipeline::judge_message(const Answer& answer) {
+    Outcome outcome = outcome_of(stages[stage_].hook, answer, {});
+    if (outcome.is_done) result_ = Result{.kind = Result::Kind::answered};
+    else if (!outcome.proceeds)
+        result_ = Result{
+            .kind = Result::Kind::refused, .reply = std::move(outcome.reply), .disconnects = outcome.disconnects};
+    else advance();
+}
+
+/// The connection is closed only when all recipients are judged and the client was told.
+void MessagePipeline::judge_recipient(const Answer& answer, const History::Blame& cause) {
+    auto& recipients = transaction_.recipients();
+    if (is_denial(answer.verdict) && recipient_ < recipients.size()) {
+        const auto* const reason = cause.reason();
+        recipients[recipient_].set_disposition(
+            disposition_of(answer, cause.by ? cause.by->plugin : "", reason ? reason->text : ""));
+        disconnects_ |= is_disconnect(answer.verdict);
+    }
+    ++recipient_;
+}
+
+void MessagePipeline::after_queue(const Answer& answer) {
+    Outcome outcome = outcome_of(HookId::queue, answer, accepted());
+    result_ = Result{.kind = outcome.is_done ? Result::Kind::answered : Result::Kind::judged,
+                     .reply = std::move(outcome.reply),
+                     .was_at_queue = true};
+    if (outcome.is_done) return;
+    transaction_.set_aside();
+    result_->is_queued = outcome.proceeds && !transaction_.is_without_recipients();
+}
+
+/// The stage is over. Where plugins are against every recipient, there is nothing to be queued.
+void MessagePipeline::advance() {
+    transaction_.set_aside();
+    if (transaction_.is_without_recipients())
+        result_ = Result{.kind = Result::Kind::judged, .reply = {250, {2, 0, 0}, "OK"}};
+    else ++stage_;
+}
+
+/// Where the one reply for all will be a refusal, nobody is to get the message.
+bool MessagePipeline::is_useless_to_queue() const {
+    return !rules_.is_lmtp && !transaction_.is_prdr() &&
+           !common_reply(rules_.mixed_results, transaction_, accepted()).is_positive();
+}
+
+/// With a priority that is not the one asked for, it says which (RFC 6710 4.1, X.3.6).
+Reply MessagePipeline::accepted() const {
+    if (rules_.tells_priority) {
+        const auto* const asked = transaction_.sender_parameters().find("MT-PRIORITY");
+        const int priority = transaction_.priority().value_or(0);
+        if (priority != (asked != nullptr && asked->value ? parse_priority(*asked->value).value_or(0) : 0))
+            return {250, {2, 3, 6}, format_text("{} is the priority of this message", priority)};
+    }
+    return {250, {2, 0, 0}, "Queued!"};
+}
+
+Reply with_id(Reply decided, const Transaction& transaction) {
+    while (!decided.text.empty() && decided.text.back() == '\n') decided.text.pop_back();
+    if (decided.text.find(transaction.id()) == std::string::npos)
+        decided.text += format_text("{}{}", decided.text.empty() ? "" : " ", transaction.id());
+    return decided;
+}
+
+}  // namespace smtpd::engine
