@@ -58,8 +58,6 @@ DIRECTIVES = {
     "SmtpSessionTimeout -1": r"SmtpSessionTimeout takes a time such as",
     "SmtpMinDataRate slow": r"SmtpMinDataRate takes octets a second",
     "SmtpMinDataRate 100 soon": r"SmtpMinDataRate takes octets a second .*, then the time",
-    "SmtpBackendThreads 0": r"SmtpBackendThreads takes a number of threads from 1 to 1000",
-    "SmtpBackendThreads 1001": r"SmtpBackendThreads takes a number of threads from 1 to 1000",
     "SmtpMaxLineLength 500": r"SmtpMaxLineLength takes 0 for no limit, or at least 998",
     "SmtpBareNewline allow": r"SmtpBareNewline takes reject, normalize or accept",
     "SmtpBareNewline reject 10.0.0.0/40": r'"10\.0\.0\.0/40" is no address or network',
@@ -76,6 +74,14 @@ def test_mistake_in_a_directive(directive):
     where = position(rows, directive) if directive != "SmtpPlugin" else rf"on line {[row.strip() for row in rows].index(directive) + 1} of \S*httpd\.conf:"
     assert not good
     assert re.search(where + r"\s*" + ".*" + DIRECTIVES[directive], output, re.S), output
+
+
+@pytest.mark.parametrize("number", ["0", "1001", "many"])
+def test_backend_threads(number):
+    good, output, _, _ = configtest(main=f"SmtpBackendThreads {number}\n")
+    assert not good and re.search(r"SmtpBackendThreads takes a number of threads from 1 to 1000", output), output
+    good, output, _, _ = configtest(lines="SmtpBackendThreads 8\n")
+    assert not good and re.search(r"SmtpBackendThreads cannot occur within <VirtualHost>", output), output
 
 
 @pytest.mark.parametrize("directive", [directive for directive in DIRECTIVES if "NoSuch" not in directive and "Inherit" not in directive])
@@ -220,7 +226,7 @@ def test_spool_that_the_children_may_not_write(make_server):
 
 
 def test_good_configurations_are_silent(make_server):
-    server = make_server("event", main="SmtpMaxErrors 5\nSmtpSessionTimeout 10min\nSmtpMinDataRate 1k\n")
+    server = make_server("event", main="SmtpMaxErrors 5\nSmtpSessionTimeout 10min\nSmtpMinDataRate 1k 30s\nSmtpBackendThreads 8\n")
     server.smtp("""
         <SmtpPlugin earlytalker>
             wait      2s
