@@ -245,6 +245,7 @@ helper_plugins = \
 	tests/helper_plugins/asks_dns.la \
 	tests/helper_plugins/judges_recipients.la \
 	tests/helper_plugins/knows_passwords.la \
+	tests/helper_plugins/stalls.la \
 	tests/helper_plugins/store_probe.la
 
 # --- fuzz targets: tests/fuzz/NAME.cc is tests/fuzz/NAME, with the corpus in tests/fuzz/corpus/NAME ----------------------------------------------
@@ -322,6 +323,7 @@ bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere
 tests_helper_plugins_asks_dns_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_helper_plugins_judges_recipients_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_helper_plugins_knows_passwords_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_helper_plugins_stalls_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_helper_plugins_store_probe_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_asks_too_long_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_bad_plugins_child_start_throws_la_LDFLAGS = $(bad_plugin_ldflags)

@@ -1,0 +1,321 @@
+"""No client, back end or name server delays anybody else: with more clients at a standstill than the server has threads, others are served at once.
+
+How fast is measured in tests/bench; here a delay is one that nobody would call a delay of the scheduler.
+"""
+
+import contextlib
+import os
+import pathlib
+import socket
+import sqlite3
+import ssl
+import threading
+import time
+
+import pytest
+
+import certificates
+import sanitizers
+from daemon import Daemon
+from maildir import check_stored
+from smtp_client import Client, Closed
+from smtpd_env import DEFAULT_PLUGINS, SLOWDOWN, wait_until
+
+HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
+
+HEADER = b"From: sender@example.net\r\nSubject: prompt\r\n\r\n"
+MESSAGE = HEADER + b"nobody waits\r\n"
+THREADS = 8
+CLIENTS = 60  # at a standstill: more than there are threads of any kind
+PROMPT = 3.0  # seconds
+
+
+@contextlib.contextmanager
+def crowd(count, make):
+    """So many of what make(number) gives, closed at the end."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(contextlib.closing(make(number))) for number in range(count)]
+
+
+def check_prompt(smtp):
+    """A new client is greeted, and its message queued, without delay."""
+    smtp.maildir.clear()
+    began = time.monotonic()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        client.deliver(MESSAGE).expect(250)
+        client.command("QUIT", 221)
+    took = time.monotonic() - began
+    assert took < PROMPT * SLOWDOWN, f"it took {took:.1f} s"
+    check_stored(smtp.maildir.only(), MESSAGE)
+
+
+@pytest.fixture
+def server(make_server):
+    return make_server("event", threads=THREADS, main="Timeout 60\nSmtpBackendThreads 16")
+
+
+@pytest.fixture
+def stall(server):
+    """A file that stalls the plugin `stalls` as long as it is there."""
+    path = server.work / "stall"
+    path.write_text("")
+    yield path
+    path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def silent_name_server():
+    """The port of one that takes questions and answers none."""
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield silent.getsockname()[1]
+
+
+def cpu_time(server):
+    """Seconds that the children have worked."""
+    ticks = 0
+    for child in server.children():
+        ticks += sum(map(int, pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def connections_to(port):
+    """How many the server has, of those that are not closed on its side."""
+    found = 0
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *_ = line.split()
+        found += int(local.rpartition(":")[2], 16) == port and state in ("01", "08")
+    return found
+
+
+def stalling_host(server, stall, at, more="", lines=""):
+    return server.smtp(plugins_with(stall, at, more), f'SmtpPluginDir "{HELPERS}"\n{lines}')
+
+
+def plugins_with(stall, at, more=""):
+    return f'SmtpPlugin stalls "{stall}" at={at} deadline=50s {more}\n{DEFAULT_PLUGINS}'
+
+
+def log_in(port):
+    client = Client(port)
+    client.ehlo()
+    client.send(b"AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n")
+    return client
+
+
+def test_a_silent_password_server(server):
+    """It accepts connections and says nothing."""
+    with contextlib.closing(Daemon(None, lambda request: None)) as silent:
+        smtp = server.smtp(f"SmtpPlugin auth/auth_vpopmaild host=127.0.0.1 port={silent.port} timeout=20s\n{DEFAULT_PLUGINS}", "SmtpAuthWithoutTLS on")
+        other = server.smtp(name="other.example.com")
+        server.allow_log(r"auth/auth_vpopmaild: ")
+        server.start()
+        with crowd(CLIENTS, lambda number: log_in(smtp.port)) as clients:
+            check_prompt(smtp)
+            check_prompt(other)
+            assert all(client.is_silent_for(0.001) for client in clients)
+
+
+@pytest.mark.parametrize("at", ["mail", "rcpt", "queue"])
+def test_a_back_end_at_a_standstill(server, stall, at):
+    smtp = stalling_host(server, stall, at)
+    other = server.smtp(name="other.example.com")
+    server.start()
+
+    def begin(number):
+        client = Client(smtp.port)
+        client.ehlo()
+        client.send(b"MAIL FROM:<sender@example.net>\r\n" if at == "mail" else b"MAIL FROM:<sender@example.net>\r\nRCPT TO:<user@example.com>\r\n")
+        if at == "queue":
+            client.replies(2)
+            client.command("DATA", 354)
+            client.send(MESSAGE + b".\r\n")
+        return client
+
+    with crowd(CLIENTS, begin) as clients:
+        check_prompt(other)
+        with Client(smtp.port) as client:  # is greeted at the same host, too
+            client.ehlo()
+        stall.unlink()
+        for client in clients:
+            for reply in client.replies(2 if at == "rcpt" else 1):
+                reply.expect(250)
+    if at == "queue":
+        assert len(smtp.maildir.new()) == CLIENTS
+
+
+def test_sessions_that_cannot_end(server, stall):
+    """A hook at the end of a session waits: the client has its 221 all the same, and the others theirs."""
+    smtp = stalling_host(server, stall, "disconnect")
+    other = server.smtp(name="other.example.com")
+    server.start()
+
+    def quit_session(number):
+        client = Client(smtp.port)
+        client.ehlo()
+        client.send(b"QUIT\r\n")
+        client.reply().expect(221)
+        return client
+
+    with crowd(CLIENTS, quit_session) as clients:
+        check_prompt(other)
+        stall.unlink()
+        for client in clients:
+            client.expect_close()
+
+
+def test_limits_are_kept_while_sessions_cannot_end(server, stall):
+    """Each session over its time is told so at once, though the end of each is held up."""
+    smtp = stalling_host(server, stall, "disconnect", lines="SmtpSessionTimeout 2s")
+    server.start()
+    with crowd(CLIENTS, lambda number: Client(smtp.port)) as clients:
+        began = time.monotonic()
+        for client in clients:
+            client.reply().expect(421, "4.4.2")
+        assert time.monotonic() - began < 2 + (1 + PROMPT) * SLOWDOWN
+        stall.unlink()
+        for client in clients:
+            client.expect_close()
+
+
+def test_another_session_while_one_is_stuck(server, stall):
+    """Even where a plugin does not say that it waits: the thread that polls for all is stuck in it, and its own client is served by another."""
+    smtp = stalling_host(server, stall, "mail", "declared=no")
+    server.start()
+    for _ in range(5):
+        stall.write_text("")
+        with Client(smtp.port) as first, Client(smtp.port) as second, Client(smtp.port) as third:
+            for client in (first, second, third):
+                client.ehlo()
+            second.send(b"MAIL FROM:<sender@example.net>\r\n")
+            for _ in range(3):
+                time.sleep(0.1)  # longer than a thread waits for its client
+                for client in (first, third):
+                    began = time.monotonic()
+                    client.command("NOOP", 250)
+                    assert time.monotonic() - began < PROMPT * SLOWDOWN
+            stall.unlink()
+            second.reply().expect(250)
+
+
+def test_clients_that_send_ahead_of_a_silent_name_server(server, silent_name_server):
+    """More than is kept of them: their sockets are not read any more, and nobody waits for that."""
+    smtp = server.smtp(f"SmtpPlugin resolvable_fromhost\n{DEFAULT_PLUGINS}", f"SmtpResolver 127.0.0.1:{silent_name_server} timeout=30s")
+    other = server.smtp(name="other.example.com")
+    server.start()
+
+    def send_ahead(number):
+        client = Client(smtp.port)
+        client.ehlo()
+        client.send(f"MAIL FROM:<sender@name{number}.example>\r\n".encode())
+        client.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            client.socket.send(b"NOOP\r\n" * 22_000)
+        client.socket.settimeout(20)
+        return client
+
+    with crowd(CLIENTS, send_ahead):
+        for _ in range(3):
+            check_prompt(other)
+        cpu = cpu_time(server)
+        time.sleep(1)
+        assert cpu_time(server) - cpu < 0.5, "somebody asks over and over whether they may be read"
+
+
+def test_all_that_was_sent_ahead_is_answered(server, stall):
+    smtp = stalling_host(server, stall, "mail")
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        client.send(b"MAIL FROM:<sender@example.net>\r\n")
+        count = 40_000
+        sender = threading.Thread(target=client.send, args=(b"RCPT TO:<user@example.com>\r\n" + b"RSET\r\n" * count + b"QUIT\r\n",))
+        sender.start()
+        assert client.is_silent_for(0.5)
+        stall.unlink()
+        assert [reply.code for reply in client.replies(2)] == [250, 250]
+        last = [reply.code for reply in client.remaining_replies()]
+        sender.join()
+    assert set(last[:-1]) <= {250, 421} and last[-1] in (221, 421)
+
+
+def connect_without_reading(port, context):
+    """A client with a small window that sends a lot and reads nothing."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.settimeout(20)
+    raw.connect(("127.0.0.1", port))
+    client = context.wrap_socket(raw, server_hostname="localhost") if context else raw
+    client.recv(1000)
+    client.sendall(b"EHLO client.example\r\n")
+    client.recv(10_000)
+    client.settimeout(0.3)
+    with contextlib.suppress(TimeoutError, ssl.SSLWantWriteError):
+        for _ in range(100):
+            client.sendall(b"HELP\r\n" * 5000)
+    return client
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True], ids=["clear", "tls"])
+def test_clients_that_do_not_read(make_server, tmp_path, is_encrypted):
+    lines = "SmtpMaxErrors 0\nTimeout 8"
+    context = None
+    modules = []
+    if is_encrypted:
+        authority = certificates.Authority(tmp_path)
+        lines += "\n" + certificates.lines(authority.issue("mx.example.com"))
+        context = ssl.create_default_context(cafile=str(authority.certificate))
+        context.check_hostname = False
+        modules = ["ssl"]
+    server = make_server("event", threads=THREADS, modules=modules, main="SendBufferSize 8192\n" + ("SSLSessionCache none" if is_encrypted else ""))
+    server.allow_log(r"AH01873")  # no cache of sessions
+    smtp = server.smtp(lines=lines)
+    other = server.smtp(name="other.example.com")
+    server.start()
+    with crowd(3 * THREADS, lambda number: connect_without_reading(smtp.port, context)):
+        for _ in range(3):
+            check_prompt(other)
+        # And they do not stay for good.
+        wait_until(lambda: connections_to(smtp.port) == 0, 40, "clients that do not read are still connected")
+
+
+def test_a_locked_store(server):
+    """Another process has the lock on the file."""
+    state = server.work / "state"
+    server.make_writable(state)
+    store = f'SmtpStore "file:{state}/store" timeout=3s'
+    smtp = server.smtp(f"SmtpPlugin limit what=connections max=100000 time=1h\nSmtpPlugin karma\n{DEFAULT_PLUGINS}", store)
+    other = server.smtp(name="other.example.com")
+    server.start()
+    check_prompt(smtp)  # makes the file
+    server.expect_log(r"(limit|karma): error: store")
+    with contextlib.closing(sqlite3.connect(state / "store", isolation_level=None)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        with crowd(CLIENTS, lambda number: Client(smtp.port, greet=False)):
+            for _ in range(3):
+                check_prompt(other)
+        database.execute("COMMIT")
+    wait_until(lambda: connections_to(smtp.port) == 0, 60, "sessions are still there")
+    check_prompt(smtp)
+
+
+def test_a_stop_while_back_ends_stand_still(server, stall):
+    """Nothing that was accepted is lost, and the server ends."""
+    smtp = stalling_host(server, stall, "queue")
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        client.envelope()
+        client.command("DATA", 354)
+        client.send(MESSAGE + b".\r\n")
+        time.sleep(0.3)
+        stopping = threading.Thread(target=server.graceful_stop)
+        stopping.start()
+        time.sleep(0.5)
+        stall.unlink()
+        client.reply().expect(250)
+        with contextlib.suppress(Closed):
+            client.reply().expect(421)
+        stopping.join()
+    check_stored(smtp.maildir.only(), MESSAGE)
