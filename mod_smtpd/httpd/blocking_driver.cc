@@ -113,7 +113,8 @@ void BlockingDriver::wait_parked() {
     if (session_.is_over()) return;
     const bool is_deaf = session_.backlog_is_full() || session_.is_at_end_of_input();
     const auto left = std::chrono::duration_cast<milliseconds>(session_.wake_at() - server_.clock().now()) + tick;
-    if (left > milliseconds(0) && !session_.has_all_answers()) {
+    const bool is_answered = session_.awaits_answers() && session_.has_all_answers();
+    if (left > milliseconds(0) && !is_answered) {
         if (is_deaf) channel_.wait_for_bell(std::min(left, slice), bell_.descriptor());
         else if (channel_.wait(std::min(left, slice), bell_.descriptor())) read();
         bell_.silence();
