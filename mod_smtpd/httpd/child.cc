@@ -81,10 +81,23 @@ void Child::begin_stop(bool graceful) noexcept {
     }
 }
 
+/// A child that ends while no other one serves is replaced within a second, unless the server stops.
 bool Child::is_stopping() const noexcept {
-    if (stopping_.load(std::memory_order_relaxed)) return true;
     int state = 0;
-    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING;
+    const bool ends = stopping_.load(std::memory_order_relaxed) ||
+                      (ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS && state == AP_MPMQ_STOPPING);
+    if (!ends) return false;
+    if (is_ending() || is_signalled) return true;
+    constexpr std::chrono::seconds until_replaced{2};
+    switch (rest_of_server()) {
+        case RestOfServer::restarted: return true;
+        case RestOfServer::serves: return false;
+        case RestOfServer::none: break;
+    }
+    const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+    std::chrono::steady_clock::rep unset = 0;
+    alone_since_.compare_exchange_strong(unset, now, std::memory_order_relaxed);
+    return std::chrono::steady_clock::duration(now - alone_since_.load(std::memory_order_relaxed)) > until_replaced;
 }
 
 /// Sessions may end while they are looked at, so the list is copied; holding the drivers keeps them, not their connections.

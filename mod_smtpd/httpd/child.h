@@ -64,6 +64,7 @@ public:
 
     /// The process is to end: idle sessions get their 421 at once, the others at their next chance.
     void begin_stop(bool graceful) noexcept;
+    /// The server restarts or stops. A child that ends by itself (MaxSpareThreads, MaxConnectionsPerChild) is no concern of its sessions: they go on in it.
     bool is_stopping() const noexcept;
     /// It is to end now, whoever is in the middle of something.
     bool is_ending() const noexcept { return ending_.load(std::memory_order_relaxed); }
@@ -75,6 +76,8 @@ private:
     const unsigned linger_limit_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> ending_{false};
+    /// Since when this child ends and no other one serves, by the steady clock; 0: never.
+    mutable std::atomic<std::chrono::steady_clock::rep> alone_since_{0};
     const support::SystemClock clock_;
     std::vector<std::unique_ptr<net::CaresResolver>> resolvers_;
     std::mutex mutex_;  ///< guards the list

@@ -41,6 +41,19 @@ int wait_for(conn_rec* connection, [[maybe_unused]] conn_sense_e what) {
 int wait_for_input(conn_rec* connection) { return wait_for(connection, CONN_SENSE_WANT_READ); }
 int wait_for_room(conn_rec* connection) { return wait_for(connection, CONN_SENSE_WANT_WRITE); }
 
+RestOfServer rest_of_server() noexcept {
+    const global_score* const server = ap_get_scoreboard_global();
+    const pid_t self = getpid();
+    int own_generation = 0;
+    if (server == nullptr || ap_mpm_query(AP_MPMQ_GENERATION, &own_generation) != APR_SUCCESS) return RestOfServer::none;
+    if (own_generation != server->running_generation) return RestOfServer::restarted;
+    // Our own slot may be another child's by now: mpm_worker gives away those of children that end.
+    const process_score* child = nullptr;
+    for (int slot = 0; (child = ap_get_scoreboard_process(slot)) != nullptr; ++slot)
+        if (child->pid != 0 && child->pid != self && child->generation == own_generation && child->quiescing == 0) return RestOfServer::serves;
+    return RestOfServer::none;
+}
+
 void nudge_listener() noexcept {
     const pid_t self = getpid();
     const process_score* child = nullptr;

@@ -15,6 +15,15 @@ int wait_for_input(conn_rec* connection);
 /// The same, to be called again when the client's socket takes more octets.
 int wait_for_room(conn_rec* connection);
 
+/// What there is of the server beside this child.
+enum class RestOfServer {
+    restarted,  ///< this child is of an earlier generation
+    serves,     ///< other children of this generation take connections
+    none        ///< no other child does
+};
+/// For the MPMs that mark children which take no more connections (event, worker); by any thread.
+RestOfServer rest_of_server() noexcept;
+
 /// Lets the MPM's listener look again whether it may accept connections, where it has stopped doing so. mpm_event (seen in 2.4.71) stops when it finds all
 /// threads at work, and is woken by a thread that becomes idle; if all have become idle between the two, nobody wakes it, and new clients of this child
 /// wait until something happens on another connection, perhaps for the whole Timeout. Under the event MPM, once a second, by any thread.

@@ -1,5 +1,6 @@
 """Several virtual hosts in one server: SMTP with different plugins, HTTP beside it, what they inherit, and other modules of httpd around them."""
 
+import contextlib
 import html
 import re
 import time
@@ -9,7 +10,7 @@ import pytest
 
 from maildir import check_stored
 from smtp_client import Client, Closed, BadReply
-from smtpd_env import SLOWDOWN
+from smtpd_env import SLOWDOWN, wait_until
 
 HEADER = b"From: sender@example.net\r\nSubject: hosts\r\n\r\n"
 
@@ -259,6 +260,31 @@ def test_keep_alive_and_request_settings_of_http_do_not_matter(make_server):
             client.deliver(message).expect(250)
         client.quit()
     assert len(smtp.maildir.new()) == 3
+
+
+@pytest.mark.parametrize("mpm", ["event", "worker"])
+def test_sessions_go_on_in_a_child_that_ends_by_itself(make_server, mpm):
+    """No restart, so nobody is told of one: the session goes on, and the child ends with it."""
+    server = make_server(mpm, children=2, threads=4, main="MaxConnectionsPerChild 5")
+    smtp = server.smtp()
+    server.start()
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(smtp.port)) for _ in range(4)]
+        before = set(server.children())
+        for _ in range(40):  # more than both children may have
+            with contextlib.suppress(Closed), Client(smtp.port, greet=False) as client:
+                client.reply()
+                client.command("QUIT")
+            if len(set(server.children()) - before) >= 2:
+                break
+        wait_until(lambda: len(set(server.children()) - before) >= 2, 10, "no child was replaced")
+        time.sleep(2.5)  # the look of every second
+        for number, client in enumerate(clients):
+            client.ehlo()
+            client.deliver(HEADER + b"%d\r\n" % number).expect(250)
+            client.quit()
+    assert len(smtp.maildir.new()) == 4
+    wait_until(lambda: not before & set(server.children()), 15, "the old children do not end")
 
 
 def test_children_that_end_after_some_connections_lose_nothing(make_server, mpm):
