@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <new>
+#include <thread>
 
 namespace smtpd::httpd {
 namespace {
@@ -57,6 +58,7 @@ private:
 /// Does all that can be done without waiting, and says what there is to wait for. `has_input`: the socket may have some.
 EventDriver::Pause EventDriver::advance(Who who, bool has_input) {
     bool may_read = has_input && who != Who::other;
+    if (!session_.is_parked()) wake_wanted_.store(false);  // it was wanted because of what is done now
     Pause pause = Pause::closed;
     for (bool goes_on = true; goes_on;) {
         goes_on = false;
@@ -227,7 +229,8 @@ bool EventDriver::is_left_at_gate() {
     const std::lock_guard lock(handover_);
     if (!is_at_work_) return false;
     given_back_ = server_.clock().now();
-    channel_.gate().install(Gate::Passes::nothing);
+    // Without a descriptor for the gate, the MPM calls again and again as long as the client has something to say: no faster than this.
+    if (!channel_.gate().install(Gate::Passes::nothing)) std::this_thread::sleep_for(Child::linger_time);
     return true;
 }
 
