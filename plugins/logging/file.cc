@@ -83,13 +83,9 @@ public:
                                                        {STDERR_FILENO, STDERR_FILENO}},
                                        .own_group = true});
         if (!program) return;
-        program_.emplace(std::move(*program));
+        program->let_go();  // that it has ended shows when it takes no more; meanwhile it leaves no zombie
         input_ = std::move(pipe->second);
         fcntl(input_.get(), F_SETFL, O_NONBLOCK);
-    }
-    ~Command() {
-        input_.close();
-        if (program_) program_->let_go();  // it may have work to finish
     }
     Command(const Command&) = delete;
     Command& operator=(const Command&) = delete;
@@ -104,7 +100,6 @@ public:
 
 private:
     FileDescriptor input_;
-    std::optional<Program> program_;
 };
 
 /// Lines as they are written.
