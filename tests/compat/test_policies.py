@@ -220,7 +220,7 @@ SETS = {
     "p0f is not there": Set("ident/p0f WORLD/nothing.sock smite_os windows", log=("cannot connect",)),
     "qmail_deliverable": Set("qmail_deliverable server 127.0.0.1:QMAIL_PORT"),
     "qmail_deliverable and naughty": Set("qmail_deliverable server 127.0.0.1:QMAIL_PORT reject naughty\nnaughty reject data"),
-    "qmail_deliverable is not there": Set("qmail_deliverable server 127.0.0.1:9"),
+    "qmail_deliverable is not there": Set("qmail_deliverable server 127.0.0.1:9", log=(r"qmail_deliverable: SMTPD0088: ",)),
 }
 
 WHOLE = [EHLO, MAIL, RCPT, "DATA", MESSAGE, "QUIT"]

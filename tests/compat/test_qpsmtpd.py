@@ -198,7 +198,7 @@ DIFFERENCES = {
     ("CRLF dot LF", 6): ("closed", "554", "bare LF"),
     ("CRLF dot LF", 7): ("gone", "closed", "bare LF"),
     ("bare LF in a message", 5): ("250", "554", "bare LF"),
-    ("bare LF in a message", 6): ("221", "closed", "bare LF"),
+    ("bare LF in a message", 6): ("221 closed", "closed", "bare LF"),
     ("bare LF in a message", "stored"): (1, 0, "bare LF"),
 }
 
