@@ -300,8 +300,24 @@ HookSet Session::hooks_behind(HookId stage) const noexcept {
 
 Step Session::do_work() {
     const Work work = std::exchange(work_, Work::none);
-    may_wait_ = true;
-    held_lane_ = work_lane_;
+    do_work(work);
+    if (!over_ && !is_busy() && !handshake_) work_off_backlog();
+    return step();
+}
+
+/// As long as it runs, this thread may wait in the handlers of that lane, and in hooks without a stage.
+void Session::do_work(Work work) {
+    struct Permission {
+        explicit Permission(Session& session) noexcept : session(session) {
+            session.may_wait_ = true;
+            session.held_lane_ = session.work_lane_;
+        }
+        ~Permission() {
+            session.may_wait_ = !session.services_.has_workers;
+            session.held_lane_ = nullptr;
+        }
+        Session& session;
+    } const permission(*this);
     switch (work) {
         case Work::none:
         case Work::input: break;
@@ -319,10 +335,6 @@ Step Session::do_work() {
     }
     enforce_error_limit();
     if (work == Work::input) work_off_backlog();
-    may_wait_ = !services_.has_workers;
-    held_lane_ = nullptr;
-    if (!over_ && !is_busy() && !handshake_) work_off_backlog();
-    return step();
 }
 
 Step Session::give_up_work() {

@@ -195,6 +195,7 @@ private:
         conclude      ///< the hooks of a connection that ends
     };
     bool hand_over(Work work, HookSet hooks) noexcept;
+    void do_work(Work work);
     /// Hooks that the end of a message leads to at once, without a stage.
     static constexpr HookSet end_of_message_hooks{HookId::reset_transaction, HookId::queue_post, HookId::received_line};
     bool is_busy() const noexcept { return stage_ || has_work(); }

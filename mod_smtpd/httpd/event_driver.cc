@@ -293,8 +293,22 @@ EventDriver::Wish EventDriver::wish_after(Pause pause) {
 
 // ---- the pool
 
-/// Work of this session, and what comes of it as far as it needs no octets of the client.
+/// An exception (out of memory) is the owner's to report: the session ends with it.
 void EventDriver::work() {
+    try {
+        work_now();
+    } catch (...) {
+        {
+            const Turn turn(*this);
+            if (!alive_) throw;
+            fault_ = std::current_exception();
+        }
+        end_work(Pause::owner);
+    }
+}
+
+/// Work of this session, and what comes of it as far as it needs no octets of the client.
+void EventDriver::work_now() {
     const Turn turn(*this);
     const ConnectionScope scope(connection_);
     {

@@ -71,6 +71,7 @@ private:
     Wish serve() noexcept override;
     Wish wish_after(Pause pause);
     void work();
+    void work_now();
     void end_work(Pause pause);
     void continue_outside();
     void wake();
