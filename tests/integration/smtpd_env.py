@@ -160,6 +160,15 @@ def check_growth(before, after, limit):
         assert after - before < limit, f"{(after - before) >> 10} KB more than before"
 
 
+def connections_to(port):
+    """How many the server has, of those that are not closed on its side."""
+    found = 0
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, *_ = line.split()
+        found += int(local.rpartition(":")[2], 16) == port and state in ("01", "08")
+    return found
+
+
 def wait_until(condition, seconds=10.0, what="", interval=0.02):
     """Waits until condition() is true and returns its value; fails after that time (longer under sanitizers)."""
     deadline = time.monotonic() + seconds * SLOWDOWN

@@ -114,6 +114,8 @@ def test_the_limit_is_raised(make_server):
         assert crowd.number("220 ") == 1200
     finally:
         crowd.close()
+    # httpd stumbles when it is told to stop while it closes connections, see Httpd.stop().
+    smtpd_env.wait_until(lambda: smtpd_env.connections_to(smtp.port) == 0, 20, "connections are not closed")
 
 
 def test_no_more_than_is_needed(make_server, mpm):

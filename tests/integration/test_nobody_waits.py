@@ -19,7 +19,7 @@ import sanitizers
 from daemon import Daemon
 from maildir import check_stored
 from smtp_client import Client, Closed
-from smtpd_env import DEFAULT_PLUGINS, SLOWDOWN, wait_until
+from smtpd_env import DEFAULT_PLUGINS, SLOWDOWN, connections_to, wait_until
 
 HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
 
@@ -78,15 +78,6 @@ def cpu_time(server):
     for child in server.children():
         ticks += sum(map(int, pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13]))
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def connections_to(port):
-    """How many the server has, of those that are not closed on its side."""
-    found = 0
-    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, local, _, state, *_ = line.split()
-        found += int(local.rpartition(":")[2], 16) == port and state in ("01", "08")
-    return found
 
 
 def stalling_host(server, stall, at, more="", lines=""):

@@ -236,12 +236,12 @@ public:
         const auto began = std::chrono::steady_clock::now();
         for (int i = 0; i < 300; ++i) plugin.write_log(line(LogLevel::info, std::string(1000, 'x')));
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < std::chrono::milliseconds(600));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), plugin.log().count("SMTPD0070"));
+        const auto stalls = plugin.log().count("SMTPD0070");  // more than one where the pipe fills slowly
+        CPPUNIT_ASSERT(stalls >= 1);
         CPPUNIT_ASSERT(support::settle_log_queues(std::chrono::seconds(20)));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), plugin.log().count("SMTPD0071"));
+        CPPUNIT_ASSERT_EQUAL(stalls, plugin.log().count("SMTPD0071"));
         const auto text = content_with_lines(path, 50);
-        CPPUNIT_ASSERT(text.find("logging/file: ") != std::string::npos &&
-                       text.find(" lines were dropped\n") != std::string::npos);
+        CPPUNIT_ASSERT(text.find("logging/file: ") != std::string::npos && text.find(" dropped\n") != std::string::npos);
         CPPUNIT_ASSERT(!plugin.log().contains("xxx"));
     }
 
