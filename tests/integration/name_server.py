@@ -66,13 +66,29 @@ SOA_RECORD = record("test", SOA, wire_name("ns.test") + wire_name("root.test") +
 TRUNCATED = 0x0200
 
 
+def bound_sockets():
+    """One for UDP and one for TCP, of the same free port. Resolvers of other tests take ports at random, so what is free for one may be taken for the other."""
+    while True:
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        udp.bind(("127.0.0.1", 0))
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            tcp.bind(udp.getsockname())
+            return udp, tcp
+        except OSError:
+            udp.close()
+            tcp.close()
+
+
 class HostileServer:
     """Runs in a thread of its own, on a free loopback port. `queries` counts names in lower case, over both
     protocols. With `everything`, "loop" say, that is how it answers all questions, whatever their names."""
 
     def __init__(self, everything=""):
         self.everything = everything
-        self.port = smtpd_env.free_port()
+        self._udp, self._tcp = bound_sockets()
+        self.port = self._udp.getsockname()[1]
         self.address = f"127.0.0.1:{self.port}"
         self.queries = collections.Counter()
         self.asked_names = []  # over UDP, in the case of their letters
@@ -101,11 +117,8 @@ class HostileServer:
                 self.ports.append(sender[1])
                 self._answer(packet, lambda octets: _.transport.sendto(octets, sender))
 
-        raw = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        raw.bind(("127.0.0.1", self.port))
-        self._loop.run_until_complete(self._loop.create_datagram_endpoint(Udp, sock=raw))
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve_tcp, "127.0.0.1", self.port))
+        self._loop.run_until_complete(self._loop.create_datagram_endpoint(Udp, sock=self._udp))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve_tcp, sock=self._tcp))
         self._ready.set()
         self._loop.run_forever()
         server.close()
