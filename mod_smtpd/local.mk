@@ -217,6 +217,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/session_history.cc \
 	mod_smtpd/engine/session_results.cc \
 	mod_smtpd/engine/session_tls.cc \
+	mod_smtpd/engine/session_work.cc \
 	mod_smtpd/engine/session_proxy.cc \
 	mod_smtpd/engine/settings.h \
 	mod_smtpd/engine/stage.cc \

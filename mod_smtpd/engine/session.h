@@ -8,7 +8,7 @@
 /// has a state of its own is an object of its own, which the session owns and asks what to do: Stage (a hook that is waited for), ClientState (what is
 /// known of the client), AuthExchange, MessageIntake and MessagePipeline; which command is allowed when is a table
 /// (command_table.h). The session's side of each has a file: session_commands.cc, session_tls.cc, session_proxy.cc,
-/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc, session_history.cc.
+/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc, session_work.cc, session_history.cc.
 #pragma once
 
 #include "engine/auth_exchange.h"
@@ -183,7 +183,7 @@ private:
     void continue_stage();
     Step look_at_park();
 
-    // session.cc: work, which is what may only be done on a thread that may wait
+    // session_work.cc: work, which is what may only be done on a thread that may wait
     enum class Work : std::uint8_t {
         none,
         begin,        ///< the hooks of a new connection

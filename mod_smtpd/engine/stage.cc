@@ -54,7 +54,8 @@ void Stage::take_answer(const DnsQuestion& question, DnsAnswer answer) {
     dns_answers_->add(question, std::move(answer));
 }
 
-/// Takes the answers of the batches that are worth waiting for no longer; what has not come of those has timed out. False if there are none.
+/// Takes the answers of the batches that are worth waiting for no longer; what has not come of those has timed out.
+/// False if there are none.
 bool Stage::collect_answers() {
     const auto is_over = [this](const Batch& batch) { return !next_limit(batch); };
     const auto over = std::stable_partition(batches_.begin(), batches_.end(), std::not_fn(is_over));
@@ -90,8 +91,8 @@ Answers Stage::answers() const {
     return Answers(spoke_, std::chrono::duration_cast<Duration>(clock_.now() - since_), dns_answers_);
 }
 
-/// The answers come first, then the time or an early word of the client. The client's end shortens the wait for the clock, but not for the answers: a
-/// client that closes early must not be judged less strictly.
+/// The answers come first, then the time or an early word of the client. The client's end shortens the wait for the
+/// clock, but not for the answers: a client that closes early must not be judged less strictly.
 bool Stage::is_over(bool is_at_end_of_input) {
     while (collect_answers()) ask();
     if (!batches_.empty()) {

@@ -1,9 +1,10 @@
 /// stage.h: one hook that is being asked, waited for, and run.
 ///
-/// Before the chain of a hook runs, its plugins name what they want to wait for: answers of the DNS, a delay, a silence of the client. Meanwhile the
-/// session is parked. Then the chain runs, in one go or, where it comes to a handler that waits for something else, in several on different threads.
-/// A Stage exists only while there is something to wait for. It belongs to one session, whose driver sees to it that calls do not overlap;
-/// has_all_answers() alone may be called by any thread.
+/// Before the chain of a hook runs, its plugins name what they want to wait for: answers of the DNS, a delay, a silence
+/// of the client. Meanwhile the session is parked. Then the chain runs, in one go or, where it comes to a handler that
+/// waits for something else, in several on different threads. A Stage exists only while there is something to wait for.
+/// It belongs to one session, whose driver sees to it that calls do not overlap; has_all_answers() alone may be called
+/// by any thread.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -24,7 +25,8 @@ public:
     /// Makes the argument of that hook and calls `call` with it.
     virtual void with_argument(HookId hook, const std::function<void(HookContext&)>& call) = 0;
     virtual void note_answer(const DnsQuestion& question, const DnsAnswer& answer) const = 0;
-    /// Whether a silence of the client means anything at this point (it does not where its octets may follow at any time).
+    /// Whether a silence of the client means anything at this point (it does not where its octets may follow at any
+    /// time).
     virtual bool may_ask_for_silence() const noexcept = 0;
 };
 
@@ -41,7 +43,8 @@ public:
 
     /// The first round of questions. `client_has_spoken`: something of it is at hand that nobody has looked at.
     void begin(bool client_has_spoken);
-    /// Takes what has come, and asks on; true when there is nothing left to wait for. If not, wake_at() is when to look again at the latest.
+    /// Takes what has come, and asks on; true when there is nothing left to wait for. If not, wake_at() is when to look
+    /// again at the latest.
     bool is_over(bool is_at_end_of_input);
     MonotonicTime wake_at() const noexcept { return wake_at_; }
     /// Whether questions are on their way.
@@ -55,7 +58,8 @@ public:
     void end_wait() { result_ = answers(); }
 
 private:
-    /// Questions on their way that are waited for together, and how long they are worth waiting for, counted from since_.
+    /// Questions on their way that are waited for together, and how long they are worth waiting for, counted from
+    /// since_.
     struct Batch {
         std::shared_ptr<net::Lookup> lookup;
         std::vector<Duration> limits;

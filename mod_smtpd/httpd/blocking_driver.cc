@@ -15,8 +15,9 @@ using std::chrono::milliseconds;
 /// The session's clock is that of the last kernel tick: only that much later has a time come for it too.
 constexpr milliseconds tick{10};
 
-/// Under prefork SIGTERM ends the process from within the signal handler, which takes down the pools and with them the session. That must not
-/// happen in the middle of anything, so the signal is let in only where the session waits for its client (Channel::wait).
+/// Under prefork SIGTERM ends the process from within the signal handler, which takes down the pools and with them the
+/// session. That must not happen in the middle of anything, so the signal is let in only where the session waits for
+/// its client (Channel::wait).
 class SignalsHeld {
 public:
     explicit SignalsHeld(bool hold) : hold_(hold) {
@@ -80,7 +81,8 @@ void BlockingDriver::flush_or_abandon() {
     if (!flush()) session_.abandon();
 }
 
-/// Sends what there is to send, and waits for more input. A filter may hold more of a pipelined group: its replies go together.
+/// Sends what there is to send, and waits for more input. A filter may hold more of a pipelined group: its replies go
+/// together.
 void BlockingDriver::wait_for_input() {
     check_limits();
     if (session_.is_over()) return;

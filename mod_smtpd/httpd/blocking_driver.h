@@ -1,4 +1,5 @@
-/// blocking_driver.h: a session that has a thread (mpm_worker) or a process (mpm_prefork) of its own, which waits with it.
+/// blocking_driver.h: a session that has a thread (mpm_worker) or a process (mpm_prefork) of its own, which waits with
+/// it.
 #pragma once
 
 #include "httpd/connection_driver.h"
@@ -7,7 +8,8 @@
 
 namespace smtpd::httpd {
 
-/// All calls come from the thread of the connection. Under prefork one may come in the middle of another: SIGTERM ends the process from within a wait.
+/// All calls come from the thread of the connection. Under prefork one may come in the middle of another: SIGTERM ends
+/// the process from within a wait.
 class BlockingDriver final : public ConnectionDriver {
 public:
     BlockingDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row)

@@ -1,7 +1,8 @@
 /// channel.h: octets from and to a client through httpd.
 ///
-/// Where nothing but httpd's own network filters stands between us and the socket, octets go to and from it directly: no buckets, no second
-/// read to find out that there is no more. Otherwise (TLS, mod_dumpio, anything else) they go through the filters.
+/// Where nothing but httpd's own network filters stands between us and the socket, octets go to and from it directly:
+/// no buckets, no second read to find out that there is no more. Otherwise (TLS, mod_dumpio, anything else) they go
+/// through the filters.
 #pragma once
 
 #include "httpd/apache.h"
@@ -28,26 +29,31 @@ public:
     explicit Channel(conn_rec* connection);
 
     enum class Read { some, nothing, end };
-    /// Gives `take` what has arrived, piece by piece, without waiting. `take` returns false to leave it at that; what it was given is used up.
+    /// Gives `take` what has arrived, piece by piece, without waiting. `take` returns false to leave it at that; what
+    /// it was given is used up.
     template <class Take>
     Read read(Take take);
 
-    /// Waits for input; false when the time is over. Under prefork signals are let in here, and only here (see SignalsHeld). TLS may have input that this does not see: read() first.
+    /// Waits for input; false when the time is over. Under prefork signals are let in here, and only here (see
+    /// SignalsHeld). TLS may have input that this does not see: read() first.
     bool wait(std::chrono::milliseconds time) { return wait(time, descriptor(), -1); }
     /// The same, but also for a bell to ring.
     bool wait(std::chrono::milliseconds time, int bell) { return wait(time, descriptor(), bell); }
     /// Only for a bell, whatever the client does.
     bool wait_for_bell(std::chrono::milliseconds time, int bell) { return wait(time, -1, bell); }
 
-    /// Sends and clears `octets`; waits for a slow client as long as the server's Timeout. False when the client is gone.
+    /// Sends and clears `octets`; waits for a slow client as long as the server's Timeout. False when the client is
+    /// gone.
     bool write(std::string& octets);
 
     enum class Sent { all, some, gone };
-    /// Sends what can be sent without waiting, and takes it off `octets`; `some`: the socket takes no more for the moment.
+    /// Sends what can be sent without waiting, and takes it off `octets`; `some`: the socket takes no more for the
+    /// moment.
     Sent try_write(std::string& octets);
 
-    /// Sends and clears the last octets of the connection, with what has to come behind them, and has httpd close it at once, without waiting for the client to
-    /// do so first. False, and nothing has happened, if the socket does not take them at once.
+    /// Sends and clears the last octets of the connection, with what has to come behind them, and has httpd close it at
+    /// once, without waiting for the client to do so first. False, and nothing has happened, if the socket does not
+    /// take them at once.
     bool write_last(std::string& octets);
     /// The same, and waits for the client if it has to.
     void write_last_and_wait(std::string& octets);
@@ -63,8 +69,8 @@ public:
 
     /// Whether nothing stands between us and the socket: what is not in the socket has not come.
     bool is_direct() const noexcept { return direct_in_ && direct_out_; }
-    /// -1 once the MPM has closed it, which it does in the middle of everything when httpd is stopped. Never to be kept: the number may be that of
-    /// somebody else's file by now.
+    /// -1 once the MPM has closed it, which it does in the middle of everything when httpd is stopped. Never to be
+    /// kept: the number may be that of somebody else's file by now.
     int descriptor() const noexcept { return gate_.socket(); }
     Gate& gate() noexcept { return gate_; }
     bool is_open() const noexcept { return descriptor() >= 0; }

@@ -12,7 +12,8 @@ ConnectionDriver::ConnectionDriver(conn_rec* connection, Server& server, Child& 
 
 ConnectionDriver::~ConnectionDriver() = default;
 
-/// The first time: with `SSLEngine on` the handshake comes before everything else, so that plugins know what the client speaks.
+/// The first time: with `SSLEngine on` the handshake comes before everything else, so that plugins know what the client
+/// speaks.
 void ConnectionDriver::start() {
     started_ = true;
     if (!is_for_tls(connection_)) {

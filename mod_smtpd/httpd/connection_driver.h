@@ -1,7 +1,8 @@
 /// connection_driver.h: moves octets between a client and its Session, and owns the session's time.
 ///
-/// What is the same however a session waits is here: TLS, limits, the row in the table of sessions, the end. How it waits is in event_driver.h (no thread
-/// is held, mpm_event) and in blocking_driver.h (a thread for each session, worker and prefork).
+/// What is the same however a session waits is here: TLS, limits, the row in the table of sessions, the end. How it
+/// waits is in event_driver.h (no thread is held, mpm_event) and in blocking_driver.h (a thread for each session,
+/// worker and prefork).
 #pragma once
 
 #include "httpd/channel.h"
@@ -39,12 +40,14 @@ public:
     ConnectionDriver* previous = nullptr;
 
 protected:
-    /// `row` is the session's in the table of sessions; it is given back at the end. With `has_workers`, work is left to other threads.
+    /// `row` is the session's in the table of sessions; it is given back at the end. With `has_workers`, work is left
+    /// to other threads.
     ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row, bool has_workers);
 
     void start();
     void update_row() { child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages()); }
-    /// Octets that have arrived go to the session; false when nothing has. The end of the client's input counts as something.
+    /// Octets that have arrived go to the session; false when nothing has. The end of the client's input counts as
+    /// something.
     bool read();
     /// Interrupts a session that has exceeded a limit, or that is to end because the process does.
     void check_limits();
@@ -55,7 +58,8 @@ protected:
 
     // connection_handshake.cc
     enum class Handshake { over, again };
-    /// Goes on with the handshake as far as it can without waiting. `over`: the session has been told what has come of it.
+    /// Goes on with the handshake as far as it can without waiting. `over`: the session has been told what has come of
+    /// it.
     Handshake advance_handshake();
     /// Ends a handshake that takes too long, or whose process ends.
     void check_handshake();

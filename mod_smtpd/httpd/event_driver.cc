@@ -15,19 +15,21 @@ namespace {
 using engine::Step;
 using std::chrono::milliseconds;
 
-/// A time that is further away than this is not given to the waker: the look of every second sees it in time. Sessions that wait for answers have
-/// such times, a minute or so, and hardly any of them comes.
+/// A time that is further away than this is not given to the waker: the look of every second sees it in time. Sessions
+/// that wait for answers have such times, a minute or so, and hardly any of them comes.
 constexpr std::chrono::seconds far_away{3};
 
 /// The session's clock is that of the last kernel tick: only that much later has a time come for it too.
 constexpr milliseconds tick{10};
 
-/// How often in a row the owner waits a moment for the next part of a handshake; the client of an honest one needs a round trip or two.
+/// How often in a row the owner waits a moment for the next part of a handshake; the client of an honest one needs a
+/// round trip or two.
 constexpr unsigned handshake_waits = 3;
 
 }  // namespace
 
-/// The right to work on the session. A wake-up that comes meanwhile does not wait for it: who has the turn looks when it ends.
+/// The right to work on the session. A wake-up that comes meanwhile does not wait for it: who has the turn looks when
+/// it ends.
 class EventDriver::Turn {
 public:
     explicit Turn(EventDriver& driver) : driver_(driver), lock_(driver.mutex_) { driver_.is_taken_.store(true); }
@@ -55,7 +57,8 @@ private:
 
 // ---- the work, with the turn
 
-/// Does all that can be done without waiting, and says what there is to wait for. `has_input`: the socket may have some.
+/// Does all that can be done without waiting, and says what there is to wait for. `has_input`: the socket may have
+/// some.
 EventDriver::Pause EventDriver::advance(Who who, bool has_input) {
     bool may_read = has_input && who != Who::other;
     if (!session_.is_parked()) wake_wanted_.store(false);  // it was wanted because of what is done now
@@ -70,7 +73,8 @@ EventDriver::Pause EventDriver::advance(Who who, bool has_input) {
 
 /// One step. Sets `goes_on` where there is another one.
 EventDriver::Pause EventDriver::advance_step(Who who, bool& may_read, bool& goes_on) {
-    // What has arrived is in the socket, and one read takes it, or it is in a filter, of which no poll would tell: that is read until there is no more.
+    // What has arrived is in the socket, and one read takes it, or it is in a filter, of which no poll would tell: that
+    // is read until there is no more.
     const auto reads = [&] {
         const bool is_direct = channel_.is_direct();
         if (who == Who::other || (is_direct && !may_read)) return false;
@@ -129,7 +133,8 @@ Channel::Sent EventDriver::send() {
     return Channel::Sent::gone;
 }
 
-/// The client takes no more of its replies. It has the server's Timeout for all that there is, however slowly it reads on.
+/// The client takes no more of its replies. It has the server's Timeout for all that there is, however slowly it reads
+/// on.
 bool EventDriver::is_stuck() {
     const MonotonicTime now = server_.clock().now();
     if (stuck_since_ == MonotonicTime()) stuck_since_ = now;
@@ -142,8 +147,8 @@ bool EventDriver::is_stuck() {
 /// What is not sent yet goes out later; meanwhile the session goes on. False if the client is gone.
 bool EventDriver::send_or_abandon() { return session_.output().empty() || send() != Channel::Sent::gone; }
 
-/// Sends the last octets. A client that has said QUIT, and nothing behind it, has nothing more to say. Others may have more on its way, and to closed
-/// sockets, so httpd waits until they close, too; else they might lose the reply.
+/// Sends the last octets. A client that has said QUIT, and nothing behind it, has nothing more to say. Others may have
+/// more on its way, and to closed sockets, so httpd waits until they close, too; else they might lose the reply.
 EventDriver::Pause EventDriver::close(Who who) {
     if (connection_->aborted == 0 && session_.last_command() == smtp::Verb::quit && !channel_.has_octets()) {
         if (who != Who::owner && !channel_.is_direct()) return Pause::owner;
@@ -173,7 +178,8 @@ void EventDriver::hand_over() {
     }
 }
 
-/// Whether the answers that a parked session waits for may be waited for here: they have lately come soon, and nothing else is due before.
+/// Whether the answers that a parked session waits for may be waited for here: they have lately come soon, and nothing
+/// else is due before.
 bool EventDriver::may_await_answers() {
     return session_.awaits_answers() && !is_deaf() && session_.wake_at() - server_.clock().now() > Child::linger_time && child_.dns_promptness.is_likely();
 }
@@ -224,12 +230,14 @@ bool EventDriver::lingers(Pause pause) {
     return has_come;
 }
 
-/// Whether another thread is at work on the session: then the MPM is to hear of the connection no sooner than that thread is done.
+/// Whether another thread is at work on the session: then the MPM is to hear of the connection no sooner than that
+/// thread is done.
 bool EventDriver::is_left_at_gate() {
     const std::lock_guard lock(handover_);
     if (!is_at_work_) return false;
     given_back_ = server_.clock().now();
-    // Without a descriptor for the gate, the MPM calls again and again as long as the client has something to say: no faster than this.
+    // Without a descriptor for the gate, the MPM calls again and again as long as the client has something to say: no
+    // faster than this.
     if (!channel_.gate().install(Gate::Passes::nothing)) std::this_thread::sleep_for(Child::linger_time);
     return true;
 }
@@ -240,7 +248,8 @@ int EventDriver::give_back(Pause pause) {
         case Pause::room: return wait_for_room(connection_);
         case Pause::answers: {
             schedule();
-            // Where its chain comes to a handler that waits, or nothing may be read, the MPM must not be called for the client.
+            // Where its chain comes to a handler that waits, or nothing may be read, the MPM must not be called for the
+            // client.
             const bool may_work = !server_.plugins().waits_at().empty();
             given_back_ = server_.clock().now();
             if (is_deaf()) channel_.gate().install(Gate::Passes::nothing);
@@ -411,7 +420,8 @@ void EventDriver::wake() {
     }
 }
 
-/// Goes on with a session whose connection the MPM is watching, or whose owner waits with the others: no reading here, and who closes is the owner.
+/// Goes on with a session whose connection the MPM is watching, or whose owner waits with the others: no reading here,
+/// and who closes is the owner.
 void EventDriver::continue_outside() {
     Pause pause = Pause::closed;
     {
@@ -444,7 +454,8 @@ void EventDriver::look(bool stopping) {
 
 // ---- the end
 
-/// The MPM closes the connection. It does so while somebody is at work on the session only if that takes longer than it waits; then the end comes with detach().
+/// The MPM closes the connection. It does so while somebody is at work on the session only if that takes longer than it
+/// waits; then the end comes with detach().
 void EventDriver::before_close() {
     {
         const std::lock_guard lock(handover_);

@@ -1,13 +1,14 @@
 /// event_driver.h: a session that holds no thread while it waits (mpm_event).
 ///
-/// process_connection returns CONN_STATE_ASYNC_WAITIO, and the MPM comes back when there is input, or room for output. A busy connection is not given back at
-/// once: its thread waits for a moment with others, of which one polls for all (support/shared_poll.h). So four kinds of threads work on a session, one
-/// at a time, whoever has the turn:
+/// process_connection returns CONN_STATE_ASYNC_WAITIO, and the MPM comes back when there is input, or room for output.
+/// A busy connection is not given back at once: its thread waits for a moment with others, of which one polls for all
+/// (support/shared_poll.h). So four kinds of threads work on a session, one at a time, whoever has the turn:
 ///
 /// - the owner, which the MPM has called. It alone makes handshakes, and gives the connection back to the MPM;
 /// - the one that polls for all, while the owner waits with the others;
 /// - a thread of the waker, when a time has come or answers of the DNS have;
-/// - a thread of the work pool, for what waits for something else. Nobody else waits for the turn meanwhile: who comes finds is_at_work_ and leaves.
+/// - a thread of the work pool, for what waits for something else. Nobody else waits for the turn meanwhile: who comes
+///   finds is_at_work_ and leaves.
 ///
 /// Nobody waits for the client either: what its socket does not take stays in the session's output.
 #pragma once

@@ -1,9 +1,11 @@
 /// gate.h: what the MPM polls in place of a client's socket while nobody is to hear of the client.
 ///
-/// mpm_event waits for a connection by polling its socket, for input or for room to write. A session that works in another thread, or that keeps as much
-/// input as it may, must not be called for either: the poll is level-triggered, so it would be called over and over, or a thread would have to wait. So
-/// the number of another descriptor is put into the MPM's apr_socket_t while the connection is in its hands: an epoll set that holds the real socket, and
-/// that becomes readable when what we choose happens to it, or nothing. Which that is can be changed by any thread, without the MPM.
+/// mpm_event waits for a connection by polling its socket, for input or for room to write. A session that works in
+/// another thread, or that keeps as much input as it may, must not be called for either: the poll is level-triggered,
+/// so it would be called over and over, or a thread would have to wait. So the number of another descriptor is put into
+/// the MPM's apr_socket_t while the connection is in its hands: an epoll set that holds the real socket, and that
+/// becomes readable when what we choose happens to it, or nothing. Which that is can be changed by any thread, without
+/// the MPM.
 #pragma once
 
 #include "httpd/apache.h"
@@ -35,8 +37,8 @@ public:
     /// The client's socket, whatever the MPM takes for it; -1 once the MPM has closed it.
     int socket() const noexcept;
 
-    /// As long as it lives, httpd's core output filter writes to the client through an apr_socket_t of its own, which no gate concerns. For threads that work
-    /// on a connection while the MPM has it; one at a time.
+    /// As long as it lives, httpd's core output filter writes to the client through an apr_socket_t of its own, which
+    /// no gate concerns. For threads that work on a connection while the MPM has it; one at a time.
     class OwnSocket {
     public:
         explicit OwnSocket(Gate& gate) noexcept;

@@ -5,12 +5,13 @@
 
 namespace smtpd::httpd {
 
-/// Makes a virtual host's own Timeout count while the MPM waits for its connection. Until a request has been read, mpm_event takes the main
-/// server's; there are no requests here. Does nothing under another MPM, or where both are the same.
+/// Makes a virtual host's own Timeout count while the MPM waits for its connection. Until a request has been read,
+/// mpm_event takes the main server's; there are no requests here. Does nothing under another MPM, or where both are the
+/// same.
 void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_server);
 
-/// What process_connection returns where it wants to be called again when there is input, or the Timeout is over. Only where the MPM can
-/// (AP_MPMQ_CAN_WAITIO).
+/// What process_connection returns where it wants to be called again when there is input, or the Timeout is over. Only
+/// where the MPM can (AP_MPMQ_CAN_WAITIO).
 int wait_for_input(conn_rec* connection);
 /// The same, to be called again when the client's socket takes more octets.
 int wait_for_room(conn_rec* connection);
@@ -24,9 +25,10 @@ enum class RestOfServer {
 /// For the MPMs that mark children which take no more connections (event, worker); by any thread.
 RestOfServer rest_of_server() noexcept;
 
-/// Lets the MPM's listener look again whether it may accept connections, where it has stopped doing so. mpm_event (seen in 2.4.71) stops when it finds all
-/// threads at work, and is woken by a thread that becomes idle; if all have become idle between the two, nobody wakes it, and new clients of this child
-/// wait until something happens on another connection, perhaps for the whole Timeout. Under the event MPM, once a second, by any thread.
+/// Lets the MPM's listener look again whether it may accept connections, where it has stopped doing so. mpm_event (seen
+/// in 2.4.71) stops when it finds all threads at work, and is woken by a thread that becomes idle; if all have become
+/// idle between the two, nobody wakes it, and new clients of this child wait until something happens on another
+/// connection, perhaps for the whole Timeout. Under the event MPM, once a second, by any thread.
 void nudge_listener() noexcept;
 
 }  // namespace smtpd::httpd

@@ -1,14 +1,16 @@
 /// shared_poll.h: threads that wait for their sockets for a moment let one of them poll for all.
 ///
-/// A thread for each socket, blocked until the next line of a dialogue, costs two switches of threads for every line, and they cost more than the
-/// line. Here one of the waiting threads leads: it polls for all and does what comes with input, also for the others, which sleep. A thread goes on
-/// by itself when its guest says so, or when nothing came for a while; if it was the leader, another is appointed.
+/// A thread for each socket, blocked until the next line of a dialogue, costs two switches of threads for every line,
+/// and they cost more than the line. Here one of the waiting threads leads: it polls for all and does what comes with
+/// input, also for the others, which sleep. A thread goes on by itself when its guest says so, or when nothing came for
+/// a while; if it was the leader, another is appointed.
 ///
-/// Something else than input may be what a guest waits for: room in its socket for what it has to send, or what another thread has for it (the answers of the
-/// DNS), which rings for the guest; then it is served as if input had come. A guest that another thread works on is not polled until that thread resumes it.
+/// Something else than input may be what a guest waits for: room in its socket for what it has to send, or what another
+/// thread has for it (the answers of the DNS), which rings for the guest; then it is served as if input had come. A
+/// guest that another thread works on is not polled until that thread resumes it.
 ///
-/// A guest that blocks in serve() holds up the others only until the deputy, a sleeping thread that looks up now and then, takes over. The guest of the thread
-/// that is stuck is served by the new leader meanwhile.
+/// A guest that blocks in serve() holds up the others only until the deputy, a sleeping thread that looks up now and
+/// then, takes over. The guest of the thread that is stuck is served by the new leader meanwhile.
 #pragma once
 
 #include "support/file_descriptor.h"
@@ -36,7 +38,8 @@ public:
 
     class Guest {
     public:
-        /// What it waited for is there, or somebody rang. Called by any of the waiting threads, only during wait(), never by two at a time. Says what next.
+        /// What it waited for is there, or somebody rang. Called by any of the waiting threads, only during wait(),
+        /// never by two at a time. Says what next.
         virtual Wish serve() noexcept = 0;
 
     protected:
@@ -49,17 +52,19 @@ public:
     };
 
     using milliseconds = std::chrono::milliseconds;
-    /// Nothing is polled for longer than `patience`; a leader is stuck that does one thing for longer than `stall`. Throws std::system_error.
+    /// Nothing is polled for longer than `patience`; a leader is stuck that does one thing for longer than `stall`.
+    /// Throws std::system_error.
     explicit SharedPoll(milliseconds patience, milliseconds stall = milliseconds(10));
     SharedPoll(const SharedPoll&) = delete;
     SharedPoll& operator=(const SharedPoll&) = delete;
 
-    /// True once the guest's serve() wishes for its owner; false once nothing came for `patience`. Meanwhile the calling thread may serve other guests.
-    /// Thread-safe.
+    /// True once the guest's serve() wishes for its owner; false once nothing came for `patience`. Meanwhile the
+    /// calling thread may serve other guests. Thread-safe.
     bool wait(int descriptor, Guest& guest, Wish wish = Wish::input);
     /// Has the guest served; false if it is not in wait(). Then its next wait() is over at once, and true. Thread-safe.
     bool ring(Guest& guest) noexcept;
-    /// The guest, which wished for its bell, can be polled again. If it is not in wait(), the same as ring(). Thread-safe.
+    /// The guest, which wished for its bell, can be polled again. If it is not in wait(), the same as ring().
+    /// Thread-safe.
     bool resume(Guest& guest, Wish wish) noexcept;
 
 private:

@@ -1,10 +1,11 @@
 /// work_pool.h: threads for work that waits: for a socket, a database, a disk, a program.
 ///
-/// The threads that serve clients must not wait for such things, so a child has a few others. They are started when there is work for them, up to a
-/// limit, and end after a time without any. They block all signals.
+/// The threads that serve clients must not wait for such things, so a child has a few others. They are started when
+/// there is work for them, up to a limit, and end after a time without any. They block all signals.
 ///
-/// Work is submitted to a lane; there is one for each back end (each plugin instance). A lane has so many places, and no more of its work runs at a
-/// time: if one back end hangs, the others keep the rest of the threads. Lanes with work take turns.
+/// Work is submitted to a lane; there is one for each back end (each plugin instance). A lane has so many places, and
+/// no more of its work runs at a time: if one back end hangs, the others keep the rest of the threads. Lanes with work
+/// take turns.
 #pragma once
 
 #include <chrono>
@@ -23,7 +24,8 @@ namespace smtpd::support {
 
 class WorkPool;
 
-/// A queue for the work of one back end. It belongs to one pool at a time, whose lock guards it, and must outlive the work in it.
+/// A queue for the work of one back end. It belongs to one pool at a time, whose lock guards it, and must outlive the
+/// work in it.
 class Lane {
 public:
     /// At most so many of its jobs run at a time; 0: half the threads of the pool.
@@ -48,7 +50,8 @@ public:
     using Report = std::function<void(std::exception_ptr)>;
     using Duration = std::chrono::steady_clock::duration;
 
-    /// `report` is called with what a task throws, by the thread that ran it. A thread that has nothing to do for `idle_time` ends.
+    /// `report` is called with what a task throws, by the thread that ran it. A thread that has nothing to do for
+    /// `idle_time` ends.
     WorkPool(unsigned max_threads, Report report, Duration idle_time = std::chrono::seconds(10));
     ~WorkPool() { stop(); }
     WorkPool(const WorkPool&) = delete;
@@ -65,12 +68,14 @@ public:
         Lane* lane_ = nullptr;
     };
 
-    /// Has a thread of the pool run `task` when the lane has a place. Thread-safe. Throws std::bad_alloc; then nothing was submitted.
+    /// Has a thread of the pool run `task` when the lane has a place. Thread-safe. Throws std::bad_alloc; then nothing
+    /// was submitted.
     Ticket submit(Lane& lane, Task task);
     /// Takes the work back. False if it has begun (or is over, or was dropped by stop()). Thread-safe.
     bool cancel(const Ticket& ticket) noexcept;
 
-    /// Takes a place in the lane for the calling thread, which is one of the pool, if one is free and nobody waits for it. Thread-safe.
+    /// Takes a place in the lane for the calling thread, which is one of the pool, if one is free and nobody waits for
+    /// it. Thread-safe.
     bool try_enter(Lane& lane) noexcept;
     void leave(Lane& lane) noexcept;
 

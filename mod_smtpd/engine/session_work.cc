@@ -1,0 +1,122 @@
+/// session_work.cc: what a session leaves to threads that may wait (Step::work), and what such a thread does.
+///
+/// A stage's chain stops before a handler that waits; that is in session.cc. Hooks without a stage (those of parsing,
+/// and those that look on at the end of a message, a transaction or a session) run in the middle of something. If one
+/// of them waits, the whole command, message end or session end that leads to it becomes work, before it begins.
+#include "engine/session.h"
+
+#include <utility>
+
+namespace smtpd::engine {
+
+/// Whether something has to be left to a thread that may wait, because one of these hooks waits.
+bool Session::hand_over(Work work, HookSet hooks) noexcept {
+    if (may_wait_) return false;
+    // These may be called within any other.
+    constexpr HookSet everywhere{HookId::deny, HookId::ok, HookId::config, HookId::user_config};
+    const HookSet waiting = hooks_.waits_at();
+    if (!waiting.intersects(hooks | everywhere)) return false;
+    for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i) {
+        const auto hook = static_cast<HookId>(i);
+        if (!(hooks | everywhere).contains(hook) || !waiting.contains(hook)) continue;
+        work_lane_ = hooks_.lane(hook);
+        work_ = work;
+        return true;
+    }
+    return false;
+}
+
+/// Hooks that a command leads to at once, without a stage.
+HookSet Session::hooks_of(smtp::Verb verb) const noexcept {
+    using smtp::Verb;
+    const HookSet end_of_transaction = transaction_ ? HookSet{HookId::reset_transaction} : HookSet();
+    switch (verb) {
+        case Verb::helo: return HookSet{HookId::helo_parse} | end_of_transaction;
+        case Verb::ehlo:
+        case Verb::lhlo: return HookSet{HookId::ehlo_parse} | end_of_transaction;
+        case Verb::auth: return {HookId::auth_parse, HookId::auth_result};
+        case Verb::mail: return {HookId::mail_parse, HookId::mail_pre};
+        case Verb::rcpt: return {HookId::rcpt_parse, HookId::rcpt_pre};
+        case Verb::rset:
+        case Verb::bdat:
+        case Verb::starttls:
+        case Verb::xclient: return end_of_transaction;
+        default: return {};
+    }
+}
+
+/// Hooks that a stage may lead to at once, whatever comes of it.
+HookSet Session::hooks_behind(HookId stage) const noexcept {
+    const HookSet end_of_transaction = transaction_ ? HookSet{HookId::reset_transaction} : HookSet();
+    switch (stage) {
+        case HookId::helo:
+        case HookId::ehlo:
+        case HookId::mail:
+        case HookId::data: return end_of_transaction;
+        case HookId::data_post_headers: return end_of_transaction | HookSet{HookId::received_line};
+        case HookId::data_post:
+        case HookId::data_post_rcpt:
+        case HookId::queue_pre: return end_of_transaction;
+        case HookId::queue: return end_of_transaction | HookSet{HookId::queue_post};
+        case HookId::auth_plain:
+        case HookId::auth_login:
+        case HookId::auth_cram_md5:
+        case HookId::auth_scram_sha_1:
+        case HookId::auth_scram_sha_256:
+        case HookId::auth_external:
+        case HookId::auth_bearer:
+        case HookId::auth: return {HookId::auth_result};
+        default: return {};
+    }
+}
+
+Step Session::do_work() {
+    const Work work = std::exchange(work_, Work::none);
+    do_work(work);
+    if (!over_ && !is_busy() && !handshake_) work_off_backlog();
+    return step();
+}
+
+/// As long as it runs, this thread may wait in the handlers of that lane, and in hooks without a stage.
+void Session::do_work(Work work) {
+    struct Permission {
+        explicit Permission(Session& session) noexcept : session(session) {
+            session.may_wait_ = true;
+            session.held_lane_ = session.work_lane_;
+        }
+        ~Permission() {
+            session.may_wait_ = !session.services_.has_workers;
+            session.held_lane_ = nullptr;
+        }
+        Session& session;
+    } const permission(*this);
+    switch (work) {
+        case Work::none:
+        case Work::input: break;
+        case Work::begin: begin(); break;
+        case Work::command: {
+            std::string line = std::exchange(deferred_line_, {});
+            dispatch(line);
+            wipe(line);
+            break;
+        }
+        case Work::chain: continue_stage(); break;
+        case Work::encrypted: forget_clear_text(); break;
+        case Work::message_end: end_of_message_input(); break;
+        case Work::conclude: conclude(); break;
+    }
+    enforce_error_limit();
+    if (work == Work::input) work_off_backlog();
+}
+
+Step Session::give_up_work() {
+    if (work_ != Work::chain || stage_->chain().lane == nullptr) return step();
+    work_ = Work::none;
+    stage_->chain().is_late = true;
+    continue_stage();
+    enforce_error_limit();
+    if (!over_ && !is_busy()) work_off_backlog();
+    return step();
+}
+
+}  // namespace smtpd::engine
