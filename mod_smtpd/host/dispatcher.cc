@@ -347,7 +347,7 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
     const Chain& chain = this->chain(context.hook);
     const auto& links = chain.links;
     const engine::Wait& wait = state.wait;
-    support::Lane* const stopped_in = state.lane;
+    const bool has_stopped = state.deadline != MonotonicTime();
     if (links.empty()) return {};
     const Clock& clock = context.clock();
     const bool is_announced = announces(context.hook);
@@ -365,7 +365,7 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
     for (std::size_t index = first; index < links.size(); ++index) {
         const Link& link = links[index];
         if (link.is_timed && !is_now) look_at_clock();
-        const bool is_resumed = stopped_in != nullptr && index == first;
+        const bool is_resumed = has_stopped && index == first;
         if (link.waits && !(is_resumed && state.is_late) && stops_before(chain, index, context, state, now)) return {};
         context.enter(link.instance->caller(), is_resumed ? state.deadline : now + link.deadline);
         Mishap mishap;

@@ -67,6 +67,7 @@ class WaitingHandlersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_policy_without_a_place_in_time_gives_an_error);
     CPPUNIT_TEST(nobody_waits_for_a_policy_that_the_client_is_immune_to);
     CPPUNIT_TEST(waiting_for_a_place_counts_against_the_deadline);
+    CPPUNIT_TEST(a_chain_that_begins_in_a_lane_has_its_whole_time);
     CPPUNIT_TEST(a_plugin_may_wait_at_some_of_its_hooks);
     CPPUNIT_TEST(octets_are_never_left_to_others);
     CPPUNIT_TEST(such_plugins_have_the_option_concurrency);
@@ -196,6 +197,23 @@ public:
         world.clock.advance(std::chrono::seconds(3));
         static_cast<void>(world.set->run(hook, state));
         CPPUNIT_ASSERT(seen == world.clock.now() + std::chrono::seconds(2));
+    }
+
+    /// A command or the end of a message was left to a thread that may wait, and leads to this chain.
+    void a_chain_that_begins_in_a_lane_has_its_whole_time() {
+        MonotonicTime seen;
+        PluginWorld world;
+        world.add("one", [&](Setup& setup) {
+            setup.hooks.connect.add([&](const ConnectHook& hook) { return seen = hook.deadline(), declined(); });
+        }, "deadline=5s");
+        world.build();
+        ConnectionContext hook(HookId::connect, *world.connection);
+        ChainState state;
+        support::Lane lane("some");
+        state.access = Access::one_lane;
+        state.lane = &lane;
+        static_cast<void>(world.set->run(hook, state));
+        CPPUNIT_ASSERT(seen == world.clock.now() + std::chrono::seconds(5));
     }
 
     void a_plugin_may_wait_at_some_of_its_hooks() {
