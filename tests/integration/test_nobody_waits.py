@@ -6,6 +6,7 @@ How fast is measured in tests/bench; here a delay is one that nobody would call 
 import contextlib
 import os
 import pathlib
+import re
 import socket
 import sqlite3
 import ssl
@@ -272,21 +273,24 @@ def test_clients_that_do_not_read(make_server, tmp_path, is_encrypted):
 
 
 def test_a_locked_store(server):
-    """Another process has the lock on the file."""
+    """Another process has the lock on the file: whoever needs it waits, and is served when it is free."""
     state = server.work / "state"
     server.make_writable(state)
-    store = f'SmtpStore "file:{state}/store" timeout=3s'
+    store = f'SmtpStore "file:{state}/store" timeout=30s'
     smtp = server.smtp(f"SmtpPlugin limit what=connections max=100000 time=1h\nSmtpPlugin karma\n{DEFAULT_PLUGINS}", store)
     other = server.smtp(name="other.example.com")
     server.start()
     check_prompt(smtp)  # makes the file
-    server.expect_log(r"(limit|karma): error: store")
     with contextlib.closing(sqlite3.connect(state / "store", isolation_level=None)) as database:
         database.execute("BEGIN EXCLUSIVE")
-        with crowd(CLIENTS, lambda number: Client(smtp.port, greet=False)):
+        with crowd(CLIENTS, lambda number: Client(smtp.port, greet=False)) as clients:
             for _ in range(3):
                 check_prompt(other)
-        database.execute("COMMIT")
+            assert all(client.is_silent_for(0.001) for client in clients)
+            database.execute("COMMIT")
+            for client in clients:
+                client.reply().expect(220)
+    assert not re.search(r"(limit|karma): error", server.log_text())
     wait_until(lambda: connections_to(smtp.port) == 0, 60, "sessions are still there")
     check_prompt(smtp)
 
