@@ -60,8 +60,7 @@ struct ChainState {
     std::uint16_t next = 0;          ///< index of the handler that is called next
     bool is_late = false;            ///< that handler's deadline has passed before there was a place for it: it is not called any more
     support::Lane* lane = nullptr;   ///< in which that handler waits; null: the chain is through
-    MonotonicTime since{};           ///< when the chain stopped there
-    MonotonicTime deadline{};        ///< of that handler
+    MonotonicTime deadline{};        ///< of that handler, from when the chain stopped there; none set: it has not stopped yet
 };
 
 class HookRunner {

@@ -337,7 +337,6 @@ bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext
     if (link.decides() && link.instance->policy().exempts_immune && is_immune(context)) return false;
     state.next = static_cast<std::uint16_t>(index);
     state.lane = lane;
-    state.since = now;
     state.deadline = now + link.deadline;
     return true;
 }

@@ -96,8 +96,7 @@ public:
         const bool is_late = std::exchange(state.lane, nullptr) != nullptr && state.is_late;
         if (state.access == engine::ChainState::Access::none && waiting.contains(context.hook) && !is_late) {
             state.lane = &lane_of_all;
-            state.since = context.clock().now();
-            state.deadline = state.since + std::chrono::minutes(1);
+            state.deadline = context.clock().now() + std::chrono::minutes(1);
             return {};
         }
         if (is_late) late.push_back(context.hook);
