@@ -90,6 +90,7 @@ void WorkPool::call_thread() {
         const auto self = threads_.emplace(threads_.end());
         try {
             *self = std::thread([this, self] { run(self); });
+            ++idle_;  // until it looks at ready_ for the first time
         } catch (...) {
             threads_.erase(self);
             throw;
@@ -129,6 +130,7 @@ bool WorkPool::wait_for_work(std::unique_lock<std::mutex>& lock) {
 
 void WorkPool::run(std::list<std::thread>::iterator self) {
     std::unique_lock lock(mutex_);
+    --idle_;
     while (wait_for_work(lock)) {
         while (auto job = stopping_ ? nullptr : next_job()) {
             lock.unlock();

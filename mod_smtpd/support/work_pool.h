@@ -110,7 +110,7 @@ private:
     std::list<std::thread> ended_;    ///< to be joined
     std::deque<Lane*> ready_;  ///< lanes with work and a place for it, in the order in which they came
     std::size_t waiting_ = 0;
-    unsigned idle_ = 0;
+    unsigned idle_ = 0;  ///< threads that will look at ready_ before they run anything
     bool stopping_ = false;
 };
 

@@ -4,6 +4,8 @@
 ///   -v   names each test as it begins
 ///   -l   lists the tests and runs none
 ///
+/// A test that takes longer than ten minutes ends the program, with its name: one that hangs must not take the time of all others.
+///
 /// The last line of output is "N passed, N failed". Exit status: 0 all passed; 1 a test failed; 2 nothing was selected or the call was wrong.
 #include <cppunit/Test.h>
 #include <cppunit/TestFailure.h>
@@ -13,6 +15,9 @@
 
 #include <cppunit/Exception.h>
 #include <cppunit/SourceLine.h>
+
+#include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -45,6 +50,13 @@ void collect(CppUnit::Test& test, const Arguments& arguments, std::vector<CppUni
     }
 }
 
+/// The line about the present test if it hangs, for the signal's handler.
+std::string hung;
+
+extern "C" void tell_of_a_hang(int) {
+    ::_exit(::write(STDOUT_FILENO, hung.data(), hung.size()) > 0 ? 1 : 3);
+}
+
 /// Prints failures as they happen and names tests that take long enough to be worth a look.
 class Reporter final : public CppUnit::TestListener {
 public:
@@ -54,6 +66,8 @@ public:
         if (verbose_) std::cout << test->getName() << std::endl;
         failed_ = false;
         began_ = Clock::now();
+        hung = "HUNG " + test->getName() + "\n";
+        ::alarm(600);  // a process that the test forks does not have it
     }
 
     void addFailure(const CppUnit::TestFailure& failure) override {
@@ -85,6 +99,7 @@ private:
 
 int main(int argc, char** argv) {
     Arguments arguments;
+    ::signal(SIGALRM, tell_of_a_hang);
     for (int i = 1; i < argc; ++i) {
         const std::string_view argument{argv[i]};
         if (argument == "-v") {

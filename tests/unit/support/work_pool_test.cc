@@ -6,6 +6,7 @@
 #include <future>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace smtpd::support {
@@ -39,12 +40,25 @@ class WorkPoolTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT(begun_.load() >= count);
         }
         unsigned begun() const { return begun_.load(); }
-        void release() { release_.set_value(); }
+        void release() {
+            if (!std::exchange(is_released_, true)) release_.set_value();
+        }
 
     private:
+        bool is_released_ = false;
         std::promise<void> release_;
         std::shared_future<void> released_{release_.get_future()};
         std::atomic<unsigned> begun_{0};
+    };
+
+    /// Lets the tasks go on before the pool waits for them, also where an assertion fails.
+    class ReleaseAtEnd {
+    public:
+        explicit ReleaseAtEnd(Stuck& stuck) : stuck_(stuck) {}
+        ~ReleaseAtEnd() { stuck_.release(); }
+
+    private:
+        Stuck& stuck_;
     };
 
     std::promise<std::string> told_;
@@ -85,6 +99,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
         Stuck stuck;  // outlives the pool, whose threads use it
         Lane lane("a", 8);
         WorkPool pool(8, report(), std::chrono::milliseconds(20));
+        const ReleaseAtEnd release(stuck);
         CPPUNIT_ASSERT_EQUAL(0U, pool.load().threads);
         for (int i = 0; i < 3; ++i) pool.submit(lane, stuck.task());
         stuck.await_begun(3);
@@ -103,6 +118,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
         Lane silent("silent", 2);
         Lane other("other", 4);
         WorkPool pool(4, report());
+        const ReleaseAtEnd release(stuck);
         for (int i = 0; i < 10; ++i) pool.submit(silent, stuck.task());
         stuck.await_begun(2);
         for (int i = 0; i < 10; ++i) {
@@ -125,6 +141,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
         Lane many("many", 1);
         Lane few("few", 1);
         WorkPool pool(1, report());
+        const ReleaseAtEnd release(stuck);
         pool.submit(busy, stuck.task());
         stuck.await_begun(1);
         for (int i = 0; i < 3; ++i) pool.submit(many, [&] { order += 'm'; });
@@ -141,6 +158,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
         Lane lane("a");
         Lane rest("b");
         WorkPool pool(6, report());
+        const ReleaseAtEnd release(stuck);
         for (int i = 0; i < 6; ++i) pool.submit(lane, stuck.task());
         stuck.await_begun(3);
         std::promise<void> answered;
@@ -156,6 +174,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
         Stuck stuck;  // outlives the pool, whose threads use it
         Lane lane("a", 1);
         WorkPool pool(2, report());
+        const ReleaseAtEnd release(stuck);
         const auto first = pool.submit(lane, stuck.task());
         stuck.await_begun(1);
         std::atomic<bool> ran{false};
@@ -192,6 +211,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
         Lane lane("a", 1);
         std::atomic<bool> ran{false};
         WorkPool pool(1, report());
+        const ReleaseAtEnd release(stuck);
         pool.submit(lane, stuck.task());
         stuck.await_begun(1);
         pool.submit(lane, [&] { ran = true; });
