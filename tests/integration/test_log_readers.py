@@ -78,6 +78,7 @@ def test_a_named_pipe_that_nobody_reads_delays_nobody(make_server):
         accepted = 0
         while accepted < 5:
             accepted += "] accepted " in reader.readline()
+        assert server.stop() == []  # while there is a reader: the last lines of the process are not lost
 
 
 def test_a_syslog_daemon_that_does_not_read_delays_nobody(make_server):
