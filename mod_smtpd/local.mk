@@ -18,6 +18,10 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/format.h \
 	mod_smtpd/include/smtpd/forwarded.h \
 	mod_smtpd/include/smtpd/history.h \
+	mod_smtpd/include/smtpd/hook_arguments.h \
+	mod_smtpd/include/smtpd/hook_context.h \
+	mod_smtpd/include/smtpd/hook_point.h \
+	mod_smtpd/include/smtpd/hook_traits.h \
 	mod_smtpd/include/smtpd/hooks.h \
 	mod_smtpd/include/smtpd/ip.h \
 	mod_smtpd/include/smtpd/known_notes.h \
@@ -207,6 +211,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/recipient_results.h \
 	mod_smtpd/engine/replies.cc \
 	mod_smtpd/engine/replies.h \
+	mod_smtpd/engine/server_access.h \
 	mod_smtpd/engine/services.h \
 	mod_smtpd/engine/session.cc \
 	mod_smtpd/engine/session.h \

@@ -104,7 +104,7 @@ private:
         }
         if (!neighbour.empty()) return pass("{} is next to {}", client, neighbour).karma(0).authentication_result(iprev("fail", client, neighbour));
         if (!unknown.empty()) return error("{}", unknown).authentication_result(iprev("temperror", client));
-        return refused(any_address ? "{} has other addresses" : "{} has no address", names.front())
+        return refused("{} has {}", names.front(), any_address ? "other addresses" : "no address")
             .authentication_result(iprev("fail", client, names.front()));
     }
 
@@ -116,8 +116,8 @@ private:
     }
 
     template <class... Arguments>
-    static Finding refused(std::string_view reason, const Arguments&... arguments) {
-        return fail(reason, arguments...).status(EnhancedCode{5, 7, 25}).reply("Your address has no name that leads back to it");
+    static Finding refused(PatternFor<Arguments...> reason, const Arguments&... arguments) {
+        return fail(format_text<Arguments...>(reason, arguments...)).status(EnhancedCode{5, 7, 25}).reply("Your address has no name that leads back to it");
     }
 
     const Duration timeout_;

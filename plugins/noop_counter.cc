@@ -32,7 +32,8 @@ public:
         const auto reset = [this](const HookContext& hook) { hook.connection.notes().remove(count_note_); };
         for (auto* point : {&hooks.helo, &hooks.ehlo}) point->observe(Priority::first, reset);
         for (auto* point : {&hooks.vrfy, &hooks.help}) point->observe(Priority::first, reset);
-        for (auto* point : {&hooks.data, &hooks.reset_transaction}) point->observe(Priority::first, reset);
+        hooks.data.observe(Priority::first, reset);
+        hooks.reset_transaction.observe(Priority::first, reset);
         hooks.mail.observe(Priority::first, reset);
         hooks.rcpt.observe(Priority::first, reset);
     }

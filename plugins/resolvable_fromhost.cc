@@ -138,8 +138,8 @@ private:
     }
 
     template <class... Arguments>
-    static Finding unknown(std::string_view reason, const Arguments&... arguments) {
-        return error(reason, arguments...).status(status::temp_resolver_failed);
+    static Finding unknown(PatternFor<Arguments...> reason, const Arguments&... arguments) {
+        return error(format_text<Arguments...>(reason, arguments...)).status(status::temp_resolver_failed);
     }
 
     Watched<NetworkList> invalid_;

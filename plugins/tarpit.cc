@@ -81,8 +81,9 @@ public:
     }
 
 private:
-    template <class Context>
-    void delay(HookPoint<Context>& point) {
+    template <class Point>
+    void delay(Point& point) {
+        using Context = typename Point::Argument;
         point.ask([this](const Context& hook, Questions& questions) { questions.delay(wish(hook)); })
             .decide([this](const Context& hook) { return account(hook); }, Priority::first);
     }

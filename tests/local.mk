@@ -312,11 +312,12 @@ else
 check-local:
 	@echo "make check: CppUnit is missing; install libcppunit-dev (Debian, Ubuntu) or cppunit-devel (Fedora, RHEL) and configure again" >&2; exit 1
 endif
-check_scripts = tests/check_lists tests/check_layers tests/check_headers tests/check_docs tests/check_log_ids
+check_scripts = tests/check_lists tests/check_layers tests/check_headers tests/check_docs tests/check_log_ids tests/check_wrong_programs
 EXTRA_DIST += $(check_scripts) tests/run_all tests/unpack_peer tests/tsan.supp tests/bad_plugins/throws_everywhere.h
 
 # Folders of which everything is in the release.
-EXTRA_DIST += tests/clients tests/compat tests/fuzz/corpus tests/integration tests/recordings tests/transcripts
+EXTRA_DIST += tests/clients tests/compat tests/fuzz/corpus tests/integration tests/recordings tests/transcripts \
+	tests/wrong_programs
 
 # A DSO that is not installed is only built as one if libtool is told of a directory.
 bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere
@@ -381,4 +382,6 @@ check-docs: all
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_docs
 check-log-ids:
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_log_ids
-.PHONY: check-unit check-lists check-layers check-headers check-docs check-log-ids
+check-wrong-programs:
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_wrong_programs
+.PHONY: check-unit check-lists check-layers check-headers check-docs check-log-ids check-wrong-programs

@@ -13,18 +13,6 @@
 namespace smtpd {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<std::size_t>(HookId::count)> hook_names{
-    "pre-connection", "connect",
-    "helo_parse", "ehlo_parse", "helo", "ehlo",
-    "auth_parse", "auth-plain", "auth-login", "auth-cram-md5", "auth-scram-sha-1", "auth-scram-sha-256", "auth-external", "auth-bearer", "auth", "auth_result",
-    "mail_parse", "mail_pre", "mail",
-    "rcpt_parse", "rcpt_pre", "rcpt",
-    "data", "data_chunk", "data_headers_end", "data_post_headers", "received_line", "data_post", "data_post_rcpt",
-    "queue_pre", "queue", "queue_post", "reset_transaction",
-    "vrfy", "noop", "help", "unrecognized_command", "quit", "disconnect", "post-connection",
-    "deny", "ok", "logging", "config", "user_config", "post-fork"};
-static_assert(!hook_names.back().empty(), "every hook has a name");
-
 constexpr std::array<std::string_view, 7> verdict_names{"declined", "ok", "deny", "denysoft", "deny_disconnect", "denysoft_disconnect", "done"};
 
 /// Plugins are asked to quote what came from outside; what slips through must still not break a line or a terminal.
@@ -37,11 +25,6 @@ std::string printable(const std::string& text) {
 }
 
 }  // namespace
-
-std::string_view hook_name(HookId id) noexcept {
-    const auto index = static_cast<std::size_t>(id);
-    return index < hook_names.size() ? hook_names[index] : "unknown";
-}
 
 std::optional<Verdict> parse_verdict(std::string_view word) noexcept {
     if (ascii_equal(word, "denyhard")) return Verdict::deny_disconnect;

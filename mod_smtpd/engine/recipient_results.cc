@@ -9,7 +9,7 @@
 
 namespace smtpd {
 
-void MessageHook::refuse_for(Recipient& recipient, const Answer& answer, std::string reason) {
+void DataPostHook::refuse_for(Recipient& recipient, const Answer& answer, std::string reason) {
     if (recipient.is_turned_away()) return;
     auto disposition = engine::disposition_of(answer, caller_name(), std::move(reason));
     if (log_enabled(LogLevel::info))

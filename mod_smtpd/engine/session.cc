@@ -2,6 +2,7 @@
 /// message in session_data.cc, BDAT in session_chunks.cc.
 #include "engine/session.h"
 
+#include "engine/server_access.h"
 #include "support/strings.h"
 
 #include <algorithm>
@@ -115,16 +116,21 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
             DataPostRcptHook context(*this, *transaction_, transaction_->recipients()[transaction_->pipeline->recipient()]);
             return call(static_cast<HookContext&>(context));
         }
-        case HookId::data:
-        case HookId::data_headers_end:
         case HookId::data_post_headers:
         case HookId::data_post:
         case HookId::queue_pre:
-        case HookId::queue:
-        case HookId::queue_post:
+        case HookId::queue: {
+            DataPostHook context(hook, *this, *transaction_);
+            return call(static_cast<HookContext&>(context));
+        }
+        case HookId::queue_post: {
+            QueuePostHook context(*this, *transaction_, final_text_);
+            return call(static_cast<HookContext&>(context));
+        }
+        case HookId::data:
+        case HookId::data_headers_end:
         case HookId::reset_transaction: {
             MessageHook context(hook, *this, *transaction_);
-            context.reply_text = final_text_;
             return call(static_cast<HookContext&>(context));
         }
         case HookId::vrfy:
@@ -392,7 +398,7 @@ void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) 
     if (!is_resumed) chain.lane = held_lane_;
     const int karma = state_.karma;
     const Answer answer = with_context(hook, [&](HookContext& context) {
-        context.set_answers(answers);
+        ServerAccess::set_answers(context, answers);
         return hooks_.run(context, chain);
     });
     chain.is_late = false;

@@ -165,7 +165,7 @@ private:
     void finish() noexcept;
     void write_log(LogLevel level, std::string_view text) const;
     template <class... Arguments>
-    void note(LogLevel level, std::string_view pattern, const Arguments&... arguments) const {
+    void note(LogLevel level, PatternFor<Arguments...> pattern, const Arguments&... arguments) const {
         if (log_.enabled(level)) write_log(level, format_text(pattern, arguments...));
     }
 

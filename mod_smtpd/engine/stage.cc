@@ -1,5 +1,7 @@
 #include "engine/stage.h"
 
+#include "engine/server_access.h"
+
 #include <algorithm>
 
 namespace smtpd::engine {
@@ -13,7 +15,7 @@ void Stage::begin(bool client_has_spoken) {
 void Stage::ask() {
     chain_.wait.questions.clear();
     owner_.with_argument(hook_, [this](HookContext& context) {
-        context.set_answers(answers());
+        ServerAccess::set_answers(context, answers());
         hooks_.ask(context, chain_.wait);
     });
     if (!owner_.may_ask_for_silence()) chain_.wait.silence = Duration(0);

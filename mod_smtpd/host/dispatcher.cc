@@ -1,6 +1,7 @@
 /// dispatcher.cc: runs chains of handlers.
 #include "host/dispatcher.h"
 
+#include "engine/server_access.h"
 #include "host/policy.h"
 
 #include <smtpd/format.h>
@@ -18,62 +19,18 @@ namespace {
 /// Observers of data_chunk that failed in this transaction: they see nothing more of a message of which they have missed a part.
 const NoteKey<std::vector<const void*>> failed_observers{"host.failed_observers"};
 
-/// Hooks at which somebody waits for what the chain says. At the others a fault is logged and that is all.
-constexpr bool has_an_answer(HookId hook) noexcept {
-    switch (hook) {
-    case HookId::auth_result:
-    case HookId::data_chunk:
-    case HookId::received_line:
-    case HookId::queue_post:
-    case HookId::reset_transaction:
-    case HookId::quit:
-    case HookId::disconnect:
-    case HookId::post_connection:
-    case HookId::deny:
-    case HookId::ok:
-    case HookId::logging:
-    case HookId::config:
-    case HookId::user_config:
-    case HookId::post_fork:
-        return false;
-    default:
-        return true;
-    }
-}
-
-/// Hooks whose handlers' verdicts are told to the hooks deny and ok.
-constexpr bool is_announced(HookId hook) noexcept {
-    switch (hook) {
-    case HookId::auth_result:
-    case HookId::data_chunk:
-    case HookId::deny:
-    case HookId::ok:
-    case HookId::logging:
-    case HookId::config:
-    case HookId::user_config:
-    case HookId::post_fork:
-        return false;
-    default:
-        return true;
-    }
-}
-
 /// Writes a line of the host's own about the plugin; `loglevel` has no say in it.
 template <class... Arguments>
-void log_about(const Instance& instance, HookContext& context, LogLevel level, std::string_view pattern, const Arguments&... arguments) noexcept {
+void log_about(const Instance& instance, HookContext& context, LogLevel level, PatternFor<Arguments...> pattern,
+               const Arguments&... arguments) noexcept {
     try {
-        context.enter(instance.host_caller(), context.deadline());
-        std::string text = format_text(pattern, arguments...);
+        ServerAccess::enter(context, instance.host_caller(), context.deadline());
+        std::string text = format_text<Arguments...>(pattern, arguments...);
         context.log(level, "{}", text);
         note_fault(context, instance, std::move(text));
     } catch (...) {  // no memory for the text: the event is counted all the same
     }
-    context.enter(instance.caller(), context.deadline());
-}
-
-/// Hooks at which handlers may refuse single recipients.
-constexpr bool turns_recipients_away(HookId hook) noexcept {
-    return hook == HookId::data_post_headers || hook == HookId::data_post || hook == HookId::queue_pre || hook == HookId::queue;
+    ServerAccess::enter(context, instance.caller(), context.deadline());
 }
 
 /// Whom the last handler has refused, the next one does not get to see among the recipients. False where nobody is left to ask it about.
@@ -98,7 +55,7 @@ std::string impossible(const Answer& answer) {
 
 Answer fault_answer(HookId hook, bool is_observer) noexcept {
     try {
-        if (has_an_answer(hook) && !is_observer) return temporary_failure();
+        if (traits(hook).tells_faults() && !is_observer) return temporary_failure();
     } catch (...) {  // no memory for the text: the hook's own will do
         return Answer(Verdict::denysoft);
     }
@@ -116,9 +73,6 @@ bool is_forgotten(const void* link, const HookContext& context) {
     const auto* const failed = transaction ? transaction->notes().find(failed_observers) : nullptr;
     return failed && std::find(failed->begin(), failed->end(), link) != failed->end();
 }
-
-/// Hooks whose chains a session can hand over to threads that may wait. The octets of a message come too often for that.
-constexpr bool can_hand_over(HookId hook) noexcept { return hook != HookId::data_chunk && hook != HookId::logging; }
 
 /// Why a handler is not called.
 constexpr const char* cut_short = "it could not wait for what it asked for";
@@ -204,7 +158,7 @@ const DnsAnswer& Dispatcher::Collector::dns(DnsType type, std::string_view name)
 
 void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     Chain& chain = chains_[static_cast<std::size_t>(hook)];
-    support::Lane* const lane = can_hand_over(hook) ? instance.lane(hook) : nullptr;
+    support::Lane* const lane = traits(hook).has(HookTraits::never_waits) ? nullptr : instance.lane(hook);
     Link link{&instance, instance.deadline(), std::move(handler.answer), lane != nullptr || instance.deadline() < shortest_untimed, lane != nullptr};
     if (handler.observe) link.call = std::move(handler.observe);
     if (handler.decide) link.call = std::move(handler.decide);
@@ -279,7 +233,7 @@ void Dispatcher::ask_one(engine::Wait::Asker& asker, HookContext& context, engin
 /// False if the handler must not be called later, because it failed or wants to wait longer than it may.
 bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& context, Collector& collector) const noexcept {
     const Instance& instance = *link.instance;
-    context.enter(instance.caller(), context.clock().now() + instance.deadline());
+    ServerAccess::enter(context, instance.caller(), context.clock().now() + instance.deadline());
     try {
         if (link.decides() && instance.policy().exempts_immune && is_immune(context)) return true;
         chain(context.hook).backgrounds[index].ask(context, collector);
@@ -351,7 +305,7 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
     const Clock& clock = context.clock();
     const bool is_announced = announces(context.hook);
     const bool is_anyone_cut_short = !wait.cut_short.empty();
-    const bool may_set_aside = turns_recipients_away(context.hook);
+    const bool may_set_aside = traits(context.hook).has(HookTraits::refuses_recipients);
     MonotonicTime now;
     std::uint32_t beat;
     const auto look_at_clock = [&] {
@@ -366,7 +320,7 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
         if (link.is_timed && !is_now) look_at_clock();
         const bool is_resumed = has_stopped && index == first;
         if (link.waits && !(is_resumed && state.is_late) && stops_before(chain, index, context, state, now)) return {};
-        context.enter(link.instance->caller(), is_resumed ? state.deadline : now + link.deadline);
+        ServerAccess::enter(context, link.instance->caller(), is_resumed ? state.deadline : now + link.deadline);
         Mishap mishap;
         const char* const hindrance = is_resumed && state.is_late ? no_place
                                       : is_anyone_cut_short && contains(wait.cut_short, index) ? cut_short : nullptr;
@@ -438,7 +392,7 @@ void Dispatcher::look_at_time(const Link& link, HookContext& context, MonotonicT
 }
 
 /// Whether anybody wants to hear what the handlers of that hook say.
-bool Dispatcher::announces(HookId hook) const noexcept { return is_announced(hook) && (has(HookId::deny) || has(HookId::ok)); }
+bool Dispatcher::announces(HookId hook) const noexcept { return !traits(hook).has(HookTraits::unannounced) && (has(HookId::deny) || has(HookId::ok)); }
 
 /// Tells the handlers of deny or ok what a handler said. What they say themselves is nobody's concern.
 void Dispatcher::announce(const Link& link, HookContext& context, const Answer& answer) const noexcept {

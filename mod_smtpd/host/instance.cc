@@ -26,39 +26,6 @@ bool guarded(const std::string& position, const std::string& subject, std::strin
     return false;
 }
 
-/// Hooks whose verdict nobody looks at, and that all who registered are to see.
-bool is_for_observers(HookId id) { return id == HookId::auth_result || id == HookId::data_chunk || id == HookId::reset_transaction; }
-
-/// Hooks at which a session can be parked: those where a client waits for the reply to a command or to its message.
-bool can_wait(HookId id) {
-    switch (id) {
-        case HookId::connect:
-        case HookId::helo:
-        case HookId::ehlo:
-        case HookId::auth_plain:
-        case HookId::auth_login:
-        case HookId::auth_cram_md5:
-        case HookId::auth_scram_sha_1:
-        case HookId::auth_scram_sha_256:
-        case HookId::auth_external:
-        case HookId::auth_bearer:
-        case HookId::auth:
-        case HookId::mail:
-        case HookId::rcpt:
-        case HookId::data:
-        case HookId::data_post_headers:
-        case HookId::data_post:
-        case HookId::queue_pre:
-        case HookId::queue:
-        case HookId::vrfy:
-        case HookId::noop:
-        case HookId::help:
-        case HookId::unrecognized_command:
-        case HookId::quit: return true;
-        default: return false;
-    }
-}
-
 }  // namespace
 
 /// What the plugin's constructor talks to. Kept as long as the instance, because a plugin may hold references to what it was given.
@@ -108,8 +75,6 @@ private:
         if (!is_open_) throw std::logic_error("handlers can be added only while the plugin is made");
         if (handler.decide && !instance_.is_policy_)
             error("its handler of the hook {} gives findings, which only a PolicyPlugin may do", hook_name(id));
-        if (is_for_observers(id) && !handler.observe) error("its handler of the hook {} gives an answer; there can only be observers", hook_name(id));
-        if (handler.ask && !can_wait(id)) error("its handler of the hook {} asks to wait, which is not possible there", hook_name(id));
         handlers.emplace_back(id, std::move(handler));
     }
 

@@ -3,6 +3,7 @@
 /// Made while the configuration is read; from then on immutable but for the counters, and used by many threads.
 #pragma once
 
+#include "engine/server_access.h"
 #include "host/counters.h"
 #include "host/environment.h"
 #include "host/log_router.h"
@@ -56,8 +57,8 @@ public:
     Plugin& plugin() const noexcept { return *plugin_; }
 
     /// For the plugin's own lines, and for the host's lines about the plugin, whose level `loglevel` does not change.
-    const HookContext::Caller& caller() const noexcept { return caller_; }
-    const HookContext::Caller& host_caller() const noexcept { return host_caller_; }
+    const ServerAccess::Caller& caller() const noexcept { return caller_; }
+    const ServerAccess::Caller& host_caller() const noexcept { return host_caller_; }
 
     using LogOutlets = std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>;
     /// What the constructor registered, given away once.
@@ -78,8 +79,8 @@ private:
     std::string subject_;  ///< how messages about it begin: "SmtpPlugin queue/maildir"
     bool is_policy_;
     CommonOptions common_;
-    HookContext::Caller caller_;
-    HookContext::Caller host_caller_;
+    ServerAccess::Caller caller_;
+    ServerAccess::Caller host_caller_;
     HookSet waits_at_;
     std::unique_ptr<support::Lane> own_lane_;   ///< if it waits by itself at any hook
     support::Lane* store_lane_ = nullptr;       ///< of the store that it uses, if that may make it wait

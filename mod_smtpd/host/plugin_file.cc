@@ -31,7 +31,7 @@ bool is_printable(char c) { return (c >= ' ' && c <= '~') || c == '\t'; }
 
 std::string PluginLine::position() const {
     if (file.empty()) return {};
-    return format_text(origin == Origin::plugins_file ? "{}:{}" : "{} line {}", file, line);
+    return format_text("{}{}{}", file, origin == Origin::plugins_file ? ":" : " line ", line);
 }
 
 void split_instance(std::string_view text, std::string& name, std::string& label) {

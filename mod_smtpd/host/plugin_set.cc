@@ -20,22 +20,6 @@ Result<PluginCode> find_code(const std::string& name, const Environment& environ
     return PluginCode{&(*dso)->descriptor(), *dso};
 }
 
-/// Hooks whose handlers can look at the message. A data_chunk observer has its pieces when they come and needs nothing kept.
-bool sees_message(HookId hook) {
-    switch (hook) {
-        case HookId::data_headers_end:
-        case HookId::data_post_headers:
-        case HookId::received_line:
-        case HookId::data_post:
-        case HookId::data_post_rcpt:
-        case HookId::queue_pre:
-        case HookId::queue:
-        case HookId::queue_post:
-        case HookId::reset_transaction: return true;
-        default: return false;
-    }
-}
-
 /// databytes is the only one of these files that must have a certain form.
 Result<ControlText> read_lines(std::string_view name, const ControlText& text) {
     if (name == "databytes" && !text.empty() && !support::parse_unsigned(text.front().text))
@@ -86,7 +70,7 @@ void PluginSet::add(const PluginLine& line, const Environment& environment, Prob
     judges_recipients_ |= instance->judges_recipients();
     sends_bounces_ |= instance->sends_bounces();
     for (auto& [hook, handler] : instance->take_handlers()) {
-        reads_body_ = reads_body_ || (reads_body && sees_message(hook));
+        reads_body_ = reads_body_ || (reads_body && traits(hook).has(HookTraits::has_message));
         dispatcher_.add(hook, *instance, std::move(handler));
     }
     for (auto& [up_to, writer] : instance->take_log_outlets()) {

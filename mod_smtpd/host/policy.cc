@@ -11,7 +11,7 @@ constexpr std::string_view neutral_refusal = "Refused by the policy of this site
 
 void log_finding(const HookContext& context, std::string_view what, const std::string& reason) {
     if (!context.log_enabled(LogLevel::info)) return;
-    context.log(LogLevel::info, reason.empty() ? "{}" : "{}: {}", what, reason);
+    context.log(LogLevel::info, "{}{}{}", what, reason.empty() ? "" : ": ", reason);
 }
 
 int add_karma(const HookContext& context, int points) {
@@ -162,9 +162,10 @@ Answer settle(const Finding& finding, const HookContext& context, const Instance
 
 namespace {
 
-/// Hooks whose `ok` is no opinion on the client: a setting, or what other handlers are told.
-bool says_nothing_of_the_client(HookId hook) noexcept {
-    return hook == HookId::config || hook == HookId::user_config || hook == HookId::deny || hook == HookId::ok;
+/// Hooks whose `ok` is not an opinion on the client: a setting, or what other handlers said.
+constexpr bool says_nothing_of_the_client(HookId hook) noexcept {
+    const HookTraits& row = traits(hook);
+    return row.has(HookTraits::unannounced) && (row.kind == HookKind::setting || row.kind == HookKind::event);
 }
 
 }  // namespace

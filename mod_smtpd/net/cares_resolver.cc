@@ -93,7 +93,7 @@ bool is_cut_off(std::span<const std::uint8_t> reply) { return reply.size() > 2 &
 }  // namespace
 
 std::string ResolverSettings::Server::to_string() const {
-    return format_text(address.is_v6() ? "[{}]:{}" : "{}:{}", address, port);
+    return address.with_port(port);
 }
 
 class CaresResolver::Core {

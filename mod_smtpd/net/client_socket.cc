@@ -95,7 +95,7 @@ Result<ClientSocket> ClientSocket::connect_local(const std::string& path, Durati
 }
 
 Result<ClientSocket> ClientSocket::connect_tcp(const IpAddress& address, std::uint16_t port, Duration time) {
-    const std::string peer = format_text(address.is_v6() ? "[{}]:{}" : "{}:{}", address, port);
+    const std::string peer = address.with_port(port);
     ClientSocket client(make_socket(address.is_v6() ? AF_INET6 : AF_INET), peer, time);
     if (!client.socket_) return client.unavailable("cannot make a socket for", errno);
     sockaddr_in v4{};

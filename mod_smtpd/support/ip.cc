@@ -213,6 +213,10 @@ bool IpNetwork::contains(const IpAddress& address) const noexcept {
     return address.bits() == address_.bits() && address.prefix(bits_) == address_;
 }
 
+std::string IpAddress::with_port(std::uint16_t port) const {
+    return (is_v6() ? "[" + to_string() + "]:" : to_string() + ":") + std::to_string(port);
+}
+
 std::string IpNetwork::to_string() const {
     auto out = address_.to_string();
     if (bits_ < address_.bits()) {

@@ -457,8 +457,8 @@ private:
             setup.error("there is neither base nor dn, and no ldap_base in the control file ldap");
             return options;
         }
-        options.uri = {format_text(file.host.find(':') == std::string::npos ? "ldap://{}:{}" : "ldap://[{}]:{}",
-                                   file.host, file.port)};
+        const bool is_v6 = file.host.find(':') != std::string::npos;
+        options.uri = {format_text("ldap://{}{}{}:{}", is_v6 ? "[" : "", file.host, is_v6 ? "]" : "", file.port)};
         options.base = file.base;
         options.attribute = file.attribute;
         options.timeout = file.timeout;

@@ -1,4 +1,4 @@
-/// wrong_registrations.cc: gives findings although it is no PolicyPlugin, and answers where only observers may be.
+/// wrong_registrations.cc: gives findings although it is not a PolicyPlugin.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -7,7 +7,6 @@ class WrongRegistrations final : public Plugin {
 public:
     explicit WrongRegistrations(Setup& setup) {
         setup.hooks.mail.decide([](const MailHook&) { return pass(); });
-        setup.hooks.data_chunk.add([](const DataChunkHook&) { return ok(); });
     }
 };
 

@@ -12,6 +12,7 @@
 /// wants to wait for is waited for by moving the clock.
 #pragma once
 
+#include "engine/server_access.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/fake_session.h"
@@ -177,9 +178,7 @@ public:
         return queue();
     }
     Answer queue_post(std::string_view reply_text) {
-        MessageHook hook(HookId::queue_post, *connection_, *transaction_);
-        hook.reply_text = reply_text;
-        return run(std::move(hook));
+        return run(QueuePostHook(*connection_, *transaction_, reply_text));
     }
     Answer reset_transaction() { return run_message(HookId::reset_transaction); }
     Answer vrfy(std::string_view argument) { return run(CommandHook(HookId::vrfy, *connection_, argument)); }
@@ -207,7 +206,7 @@ public:
         const bool spoke = wait_.silence.count() > 0 && (client_speaks_ || connection_->unread() > 0);
         const Duration waited = spoke ? wait_.delay : std::max(wait_.delay, wait_.silence);
         clock_.advance(waited);
-        hook.set_answers(Answers(spoke, waited, answers_));
+        ServerAccess::set_answers(hook, Answers(spoke, waited, answers_));
         engine::ChainState state;
         state.wait = wait_;
         state.access = engine::ChainState::Access::any;
@@ -251,7 +250,7 @@ private:
         answers_ = std::make_shared<DnsAnswers>();
         do {
             wait_.questions.clear();
-            hook.set_answers(Answers(false, Duration(0), answers_));
+            ServerAccess::set_answers(hook, Answers(false, Duration(0), answers_));
             set.ask(hook, wait_);
             for (const auto& [question, limit] : wait_.questions) {
                 questions_.push_back(question.to_string());
@@ -261,7 +260,10 @@ private:
     }
 
     Answer run_connection(HookId hook) { return run(ConnectionContext(hook, *connection_)); }
-    Answer run_message(HookId hook) { return run(MessageHook(hook, *connection_, *transaction_)); }
+    Answer run_message(HookId hook) {
+        if (traits(hook).has(HookTraits::refuses_recipients)) return run(DataPostHook(hook, *connection_, *transaction_));
+        return run(MessageHook(hook, *connection_, *transaction_));
+    }
     Answer hello(HookId hook, Greeted greeted, std::string_view host) {
         Answer answer = run(HelloHook(hook, *connection_, host, {}));
         if (!is_denial(answer.verdict)) connection_->set_greeted(greeted, std::string(host));

@@ -77,7 +77,11 @@ public:
         Recipient recipient(FakeTransaction::address("user@example.com"), {});
         return run(RcptHook(*connection, *transaction, recipient));
     }
-    Answer message(HookId hook) { return run(MessageHook(hook, *connection, *transaction)); }
+    Answer message(HookId hook) {
+        if (hook == HookId::queue_post) return run(QueuePostHook(*connection, *transaction, "told"));
+        if (traits(hook).has(HookTraits::refuses_recipients)) return run(DataPostHook(hook, *connection, *transaction));
+        return run(MessageHook(hook, *connection, *transaction));
+    }
     Answer chunk(std::string_view octets) { return run(DataChunkHook(*connection, *transaction, octets)); }
     Answer at(HookId hook) { return run(ConnectionContext(hook, *connection)); }
 

@@ -133,7 +133,7 @@ private:
         if (context.hook >= HookId::auth_plain && context.hook <= HookId::auth)
             return judge_login(static_cast<AuthHook&>(context));
         const bool is_unruly = unruly_ != 0 && chance(unruly_);
-        if (context.hook == HookId::queue && !is_unruly) return queue(static_cast<MessageHook&>(context));
+        if (context.hook == HookId::queue && !is_unruly) return queue(static_cast<DataPostHook&>(context));
         if (context.hook == HookId::rcpt && !is_unruly) return chance(6) ? deny() : ok();
         if (context.hook == HookId::data_post_rcpt && chance(3))
             return chance(2) ? deny("not for you") : denysoft("not now");
@@ -166,7 +166,7 @@ private:
         return hook.proves("secret") ? ok() : deny();
     }
 
-    Answer queue(MessageHook& hook) {
+    Answer queue(DataPostHook& hook) {
         for (auto& recipient : hook.transaction.recipients())
             if (chance(8)) hook.refuse(recipient, chance(2) ? deny("full") : denysoft("busy"), "at the queue");
         std::string text;

@@ -29,8 +29,9 @@ public:
     }
 
 private:
-    template <class Hook>
-    void attach(HookPoint<Hook>& point, const std::vector<std::string>& wanted) {
+    template <class Point>
+    void attach(Point& point, const std::vector<std::string>& wanted) {
+        using Hook = typename Point::Argument;
         if (wanted.empty()) return;
         point.ask([this, &wanted](const Hook& hook, Questions& questions) {
             for (const auto& one : wanted) ask(one, name_for(hook, one), questions);

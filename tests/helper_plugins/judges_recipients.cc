@@ -23,14 +23,14 @@ public:
     };
 
     JudgesRecipients(Setup& setup, const Options& options) {
-        const auto judge_all = [](MessageHook& hook) {
+        const auto judge_all = [](DataPostHook& hook) {
             for (auto& recipient : hook.transaction.recipients())
                 if (const Answer answer = judge(recipient); answer.verdict != Verdict::declined) hook.refuse(recipient, answer, "its name says so");
             return declined();
         };
         if (options.at == At::data_post_rcpt) setup.hooks.data_post_rcpt.add([](const DataPostRcptHook& hook) { return judge(hook.recipient); });
         if (options.at == At::data_post) setup.hooks.data_post.add(judge_all);
-        if (options.at == At::queue) setup.hooks.queue.add(Priority::early, judge_all);
+        if (options.at == At::queue) setup.hooks.queue.deliver(Priority::early, judge_all);
         setup.hooks.queue.observe([](const QueueHook& hook) {
             for (const auto& recipient : hook.transaction.turned_away())
                 hook.log(LogLevel::info, "bounce to {} for {}: {}", quoted(hook.transaction.sender().path()), quoted(recipient.address().path()),

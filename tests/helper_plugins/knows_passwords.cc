@@ -33,7 +33,8 @@ public:
     }
 
 private:
-    void serve(HookPoint<AuthHook> point) {
+    template <class Point>
+    void serve(Point& point) {
         point.ask([this](const AuthHook&, Questions& questions) { questions.delay(options_.delay); }).add([this](const AuthHook& hook) {
             return answer(hook);
         });

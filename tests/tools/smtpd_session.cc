@@ -66,7 +66,7 @@ struct Arguments {
 };
 
 /// Says what is wrong and gives the exit status.
-int fail(std::string_view what) {
+int give_up(std::string_view what) {
     std::cerr << "smtpd-session: " << what << '\n';
     return 2;
 }
@@ -184,13 +184,13 @@ int serve(const Arguments& arguments) {
     for (auto& text : control.take_problems()) problems.push_back({true, "", std::move(text)});
     for (const auto& problem : problems) std::cerr << "smtpd-session: " << problem.to_string() << '\n';
     if (std::any_of(problems.begin(), problems.end(), [](const host::Problem& problem) { return problem.is_error; })) return 2;
-    if (const auto started = plugins->child_start(); !started) return fail(started.error().what);
+    if (const auto started = plugins->child_start(); !started) return give_up(started.error().what);
 
     std::unique_ptr<net::Resolver> zone;
     if (!arguments.zone.empty()) {
         const auto text = read_file(arguments.zone, 16 * 1024 * 1024);
         auto read = text ? trial::read_zone(*text) : Result<std::unique_ptr<net::Resolver>>(text.error());
-        if (!read) return fail("--zone " + arguments.zone + ": " + read.error().what);
+        if (!read) return give_up("--zone " + arguments.zone + ": " + read.error().what);
         zone = std::move(*read);
     }
     std::optional<trial::Names> names;
@@ -222,12 +222,12 @@ int main(int argc, char** argv) {
             continue;
         }
         if (i + 1 == argc || !set_option(arguments, name, argv[i + 1]))
-            return fail("cannot use " + quoted(name) + (i + 1 < argc ? " " + quoted(argv[i + 1]) : std::string()) +
+            return give_up("cannot use " + quoted(name) + (i + 1 < argc ? " " + quoted(argv[i + 1]) : std::string()) +
                         "; the head of its source lists the options");
         ++i;
     }
     if (!arguments.control.empty() && !std::filesystem::is_directory(arguments.control))
-        return fail("--control: " + arguments.control + " is no directory");
+        return give_up("--control: " + arguments.control + " is no directory");
     setenv("TZ", "UTC", 1);
     tzset();
     return serve(arguments);

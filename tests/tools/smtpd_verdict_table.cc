@@ -3,7 +3,8 @@
 ///     smtpd-verdict-table <docs/hooks.md
 ///
 /// Copies standard input to standard output, with the lines between `<!-- verdicts: HOOK -->` and `<!-- end of verdicts -->` replaced by
-/// the hook's table. Every hook of the dialogue must have such a place, once. Exit status: 0 all is well, 1 a place is missing or wrong.
+/// the hook's table. Every hook of the dialogue must have such a place, once. The line that begins with "- Handlers: " below the heading of a
+/// hook (### `HOOK`) is replaced by what hook_table says of it; every hook must have one. Exit status: 0 all is well, 1 a place is missing or wrong.
 #include "fakes/session_under_test.h"
 
 #include <smtpd/format.h>
@@ -162,6 +163,28 @@ std::string table(const Way& way) {
     return out;
 }
 
+/// What a plugin may add at that hook.
+std::string handlers(const HookTraits& row) {
+    if (row.kind == HookKind::process) return "not those of a session.";
+    std::string out;
+    const auto add = [&](bool takes, std::string_view what) {
+        if (takes) out += format_text("{}{}", out.empty() ? "" : ", ", what);
+    };
+    add(row.takes_verdicts(), "`add`");
+    add(row.takes_findings(), "`decide`");
+    add(row.has(HookTraits::delivers), "`deliver`");
+    add(true, "`observe`");
+    if (row.has(HookTraits::asks)) out += "; may `ask` first";
+    if (row.has(HookTraits::refuses_recipients) && !row.has(HookTraits::delivers)) out += "; may `refuse` single recipients";
+    if (row.has(HookTraits::never_waits)) out += "; must not wait";
+    return out + ".";
+}
+
+const HookTraits* row_named(std::string_view name) {
+    const auto row = std::find_if(hook_table.begin(), hook_table.end(), [&](const HookTraits& known) { return known.name == name; });
+    return row == hook_table.end() ? nullptr : &*row;
+}
+
 int complain(std::string_view what, std::string_view about) {
     std::cerr << "smtpd-verdict-table: " << what << ": " << about << "\n";
     return 1;
@@ -173,10 +196,19 @@ int main() {
     constexpr std::string_view begin = "<!-- verdicts: ";
     constexpr std::string_view end = "<!-- end of verdicts -->";
     std::set<HookId> seen;
+    constexpr std::string_view heading = "### `";
+    constexpr std::string_view takes = "- Handlers: ";
     bool inside = false;
+    HookSet told;
+    const HookTraits* section = nullptr;
     for (std::string line; std::getline(std::cin, line);) {
         if (line == end) inside = false;
         if (inside) continue;
+        if (line.starts_with(heading)) section = row_named(line.substr(heading.size(), line.rfind('`') - heading.size()));
+        if (section != nullptr && line.starts_with(takes)) {
+            line = std::string(takes) + handlers(*section);
+            told |= HookSet{section->id};
+        }
         std::cout << line << "\n";
         if (!line.starts_with(begin)) continue;
         const std::string name = line.substr(begin.size(), line.find(' ', begin.size()) - begin.size());
@@ -189,5 +221,7 @@ int main() {
     if (inside) return complain("the last place does not end", end);
     for (unsigned i = 0; i < static_cast<unsigned>(HookId::deny); ++i)
         if (!seen.contains(static_cast<HookId>(i))) return complain("this hook has no place", hook_name(static_cast<HookId>(i)));
+    for (const HookTraits& row : hook_table)
+        if (!told.contains(row.id)) return complain("no line below its heading says which handlers this hook takes", row.name);
     return 0;
 }

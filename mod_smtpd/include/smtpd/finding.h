@@ -18,25 +18,25 @@ public:
     Finding(Outcome outcome, std::string reason) : outcome_(outcome), reason_(std::move(reason)) {}
 
     /// What the client is told if this becomes a refusal; default: the hook's text.
-    Finding&& reply(std::string text) && { reply_ = std::move(text); return std::move(*this); }
+    Finding reply(std::string text) && { reply_ = std::move(text); return std::move(*this); }
     /// The enhanced status of that refusal; default: x.7.1.
-    Finding&& status(const Status& named) && {
+    Finding status(const Status& named) && {
         enhanced_ = named.code;
         if (reply_.empty()) reply_ = named.text;
         return std::move(*this);
     }
-    Finding&& status(EnhancedCode code) && { enhanced_ = code; return std::move(*this); }
+    Finding status(EnhancedCode code) && { enhanced_ = code; return std::move(*this); }
     /// Points for the client's karma; default: the plugin's PolicyDefaults for this outcome.
-    Finding&& karma(int points) && { karma_ = points; return std::move(*this); }
+    Finding karma(int points) && { karma_ = points; return std::move(*this); }
     /// The refusal this instance would give is this one's, whatever reject_type says: for plugins whose lists name a verdict per entry.
-    Finding&& soft(bool temporary) && { soft_ = temporary; return std::move(*this); }
+    Finding soft(bool temporary) && { soft_ = temporary; return std::move(*this); }
     /// The same with all of it: one of the four denials. Anything else changes nothing.
-    Finding&& refusal(Verdict denial) && {
+    Finding refusal(Verdict denial) && {
         if (is_denial(denial)) refusal_ = denial;
         return std::move(*this);
     }
     /// An entry for the Authentication-Results field, e.g. "iprev=pass policy.iprev=192.0.2.1" (RFC 8601).
-    Finding&& authentication_result(std::string entry) && { authentication_result_ = std::move(entry); return std::move(*this); }
+    Finding authentication_result(std::string entry) && { authentication_result_ = std::move(entry); return std::move(*this); }
 
     Outcome outcome() const noexcept { return outcome_; }
     const std::string& reason() const noexcept { return reason_; }
@@ -59,16 +59,28 @@ private:
 };
 
 /// The test was made and is passed. The reason may be empty.
-template <class... Arguments>
-Finding pass(std::string_view reason = {}, const Arguments&... arguments) { return {Outcome::pass, format_text(reason, arguments...)}; }
+inline Finding pass(PlainText reason = {}) { return {Outcome::pass, std::string(reason)}; }
+template <class First, class... Rest>
+Finding pass(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
+    return {Outcome::pass, format_text<First, Rest...>(reason, first, rest...)};
+}
 /// The test was made and is failed.
-template <class... Arguments>
-Finding fail(std::string_view reason, const Arguments&... arguments) { return {Outcome::fail, format_text(reason, arguments...)}; }
+inline Finding fail(PlainText reason) { return {Outcome::fail, std::string(reason)}; }
+template <class First, class... Rest>
+Finding fail(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
+    return {Outcome::fail, format_text<First, Rest...>(reason, first, rest...)};
+}
 /// The test does not apply here.
-template <class... Arguments>
-Finding skip(std::string_view reason, const Arguments&... arguments) { return {Outcome::skip, format_text(reason, arguments...)}; }
+inline Finding skip(PlainText reason) { return {Outcome::skip, std::string(reason)}; }
+template <class First, class... Rest>
+Finding skip(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
+    return {Outcome::skip, format_text<First, Rest...>(reason, first, rest...)};
+}
 /// The test could not be made: a time-out, a back end that is down. Never to be mistaken for pass or fail; `onerror` decides.
-template <class... Arguments>
-Finding error(std::string_view reason, const Arguments&... arguments) { return {Outcome::error, format_text(reason, arguments...)}; }
+inline Finding error(PlainText reason) { return {Outcome::error, std::string(reason)}; }
+template <class First, class... Rest>
+Finding error(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
+    return {Outcome::error, format_text<First, Rest...>(reason, first, rest...)};
+}
 
 }  // namespace smtpd

@@ -1,11 +1,13 @@
 /// format.h: `format_text("{} is listed by {}", address, zone)`, the one way in which texts are put together.
 ///
 /// Each `{}` takes the next argument: strings, integers, booleans, doubles (as written by "%g"), and every type that has
-/// `std::string to_string() const`. A pattern with more `{}` than arguments keeps the surplus as it is. No locale, no allocation but the result's.
+/// `std::string to_string() const`. A pattern is a literal, and has one `{}` for each argument; otherwise the program does not
+/// compile. No locale, no allocation but the result's.
 #pragma once
 
 #include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -39,15 +41,20 @@ void append_text(std::string& out, const T& value) {
     }
 }
 
+/// How many `{}` a pattern has.
+constexpr std::size_t count_places(std::string_view pattern) noexcept {
+    std::size_t places = 0;
+    for (auto at = pattern.find("{}"); at != std::string_view::npos; at = pattern.find("{}", at + 2)) ++places;
+    return places;
+}
+/// Not constexpr, so that the compiler stops where it would be called, and shows the name.
+void a_pattern_needs_one_pair_of_braces_for_each_argument();
+
 inline void format_rest(std::string& out, std::string_view pattern) { out += pattern; }
 
 template <class First, class... Rest>
 void format_rest(std::string& out, std::string_view pattern, const First& first, const Rest&... rest) {
-    const auto brace = pattern.find("{}");
-    if (brace == std::string_view::npos) {
-        out += pattern;
-        return;
-    }
+    const auto brace = pattern.find("{}");  // there is one, see FormatPattern
     out += pattern.substr(0, brace);
     append_text(out, first);
     format_rest(out, pattern.substr(brace + 2), rest...);
@@ -55,11 +62,49 @@ void format_rest(std::string& out, std::string_view pattern, const First& first,
 
 }  // namespace detail
 
+/// A literal with one `{}` for each argument.
 template <class... Arguments>
-std::string format_text(std::string_view pattern, const Arguments&... arguments) {
+class FormatPattern {
+public:
+    template <std::size_t size>
+    consteval FormatPattern(const char (&literal)[size]) : text_(literal, size - 1) {
+        if (detail::count_places(text_) != sizeof...(Arguments)) detail::a_pattern_needs_one_pair_of_braces_for_each_argument();
+    }
+    std::string_view text() const noexcept { return text_; }
+
+private:
+    std::string_view text_;
+};
+/// For the parameters of functions that take a pattern and its arguments: the arguments alone say which types there are.
+template <class... Arguments>
+using PatternFor = FormatPattern<std::type_identity_t<Arguments>...>;
+
+/// A text without arguments: a literal, in which `{}` is a mistake, or one that was made at run time. It must not outlive
+/// what it was made from.
+class PlainText {
+public:
+    PlainText() = default;
+    template <std::size_t size>
+    consteval PlainText(const char (&literal)[size]) : text_(literal, size - 1) {
+        if (detail::count_places(text_) != 0) detail::a_pattern_needs_one_pair_of_braces_for_each_argument();
+    }
+    template <class Text>
+        requires std::same_as<Text, const char*>  // and not an array, which is a literal
+    PlainText(const Text& text) noexcept : text_(text) {}
+    PlainText(std::string_view text) noexcept : text_(text) {}
+    PlainText(const std::string& text) noexcept : text_(text) {}
+    operator std::string_view() const noexcept { return text_; }
+    explicit operator std::string() const { return std::string(text_); }
+
+private:
+    std::string_view text_;
+};
+
+template <class... Arguments>
+std::string format_text(PatternFor<Arguments...> pattern, const Arguments&... arguments) {
     std::string out;
-    out.reserve(pattern.size() + 16 * sizeof...(arguments));
-    detail::format_rest(out, pattern, arguments...);
+    out.reserve(pattern.text().size() + 16 * sizeof...(arguments));
+    detail::format_rest(out, pattern.text(), arguments...);
     return out;
 }
 

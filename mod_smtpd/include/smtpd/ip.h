@@ -39,6 +39,8 @@ public:
     std::string to_string() const;  ///< RFC 5952 form
     /// RFC 5321 4.1.3: "[192.0.2.1]", "[IPv6:2001:db8::1]".
     std::string literal() const;
+    /// "192.0.2.1:25", "[2001:db8::1]:25" (RFC 3986 3.2.2).
+    std::string with_port(std::uint16_t port) const;
     /// For DNS lists: "1.2.0.192", or 32 nibbles separated by dots for IPv6.
     std::string reversed() const;
 

@@ -79,10 +79,10 @@ public:
 
     /// A mistake in this instance's configuration: the server does not start, configtest names file and line. More than one may be reported.
     template <class... Arguments>
-    void error(std::string_view pattern, const Arguments&... arguments) { report(true, format_text(pattern, arguments...)); }
+    void error(PatternFor<Arguments...> pattern, const Arguments&... arguments) { report(true, format_text<Arguments...>(pattern, arguments...)); }
     /// Doubtful, but the server starts.
     template <class... Arguments>
-    void warning(std::string_view pattern, const Arguments&... arguments) { report(false, format_text(pattern, arguments...)); }
+    void warning(PatternFor<Arguments...> pattern, const Arguments&... arguments) { report(false, format_text<Arguments...>(pattern, arguments...)); }
 
 protected:
     Setup(HookRegistrar& registrar, std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>& log_sinks)

@@ -49,25 +49,36 @@ struct [[nodiscard]] Answer {
     Answer(const Status& status) : verdict(static_cast<Verdict>(status.soft ? Verdict::denysoft : Verdict::deny)),
                                    enhanced(status.code), text(status.text) {}
 
-    Answer&& with_code(int reply_code) && { code = reply_code; return std::move(*this); }
-    Answer&& with_status(EnhancedCode status) && { enhanced = status; return std::move(*this); }
-    Answer&& with_text(std::string reply_text) && { text = std::move(reply_text); return std::move(*this); }
+    Answer with_code(int reply_code) && { code = reply_code; return std::move(*this); }
+    Answer with_status(EnhancedCode status) && { enhanced = status; return std::move(*this); }
+    Answer with_text(std::string reply_text) && { text = std::move(reply_text); return std::move(*this); }
 };
 
 inline Answer declined() { return {}; }
-template <class... Arguments>
-Answer ok(std::string_view text = {}, const Arguments&... arguments) { return {Verdict::ok, format_text(text, arguments...)}; }
-template <class... Arguments>
-Answer deny(std::string_view text = {}, const Arguments&... arguments) { return {Verdict::deny, format_text(text, arguments...)}; }
-template <class... Arguments>
-Answer denysoft(std::string_view text = {}, const Arguments&... arguments) { return {Verdict::denysoft, format_text(text, arguments...)}; }
-template <class... Arguments>
-Answer deny_disconnect(std::string_view text = {}, const Arguments&... arguments) {
-    return {Verdict::deny_disconnect, format_text(text, arguments...)};
+inline Answer ok(PlainText text = {}) { return {Verdict::ok, text}; }
+template <class First, class... Rest>
+Answer ok(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+    return {Verdict::ok, format_text<First, Rest...>(text, first, rest...)};
 }
-template <class... Arguments>
-Answer denysoft_disconnect(std::string_view text = {}, const Arguments&... arguments) {
-    return {Verdict::denysoft_disconnect, format_text(text, arguments...)};
+inline Answer deny(PlainText text = {}) { return {Verdict::deny, text}; }
+template <class First, class... Rest>
+Answer deny(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+    return {Verdict::deny, format_text<First, Rest...>(text, first, rest...)};
+}
+inline Answer denysoft(PlainText text = {}) { return {Verdict::denysoft, text}; }
+template <class First, class... Rest>
+Answer denysoft(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+    return {Verdict::denysoft, format_text<First, Rest...>(text, first, rest...)};
+}
+inline Answer deny_disconnect(PlainText text = {}) { return {Verdict::deny_disconnect, text}; }
+template <class First, class... Rest>
+Answer deny_disconnect(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+    return {Verdict::deny_disconnect, format_text<First, Rest...>(text, first, rest...)};
+}
+inline Answer denysoft_disconnect(PlainText text = {}) { return {Verdict::denysoft_disconnect, text}; }
+template <class First, class... Rest>
+Answer denysoft_disconnect(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+    return {Verdict::denysoft_disconnect, format_text<First, Rest...>(text, first, rest...)};
 }
 
 }  // namespace smtpd

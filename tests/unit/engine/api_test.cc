@@ -1,4 +1,5 @@
 /// api_test.cc: names, and what a handler can do with its context.
+#include "engine/server_access.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/fake_session.h"
@@ -76,8 +77,8 @@ public:
     void a_handlers_line_names_session_hook_and_plugin() {
         fakes::FakeTransaction transaction("session-1");
         MailHook context(connection_, transaction);
-        const HookContext::Caller caller{"badmailfrom:strict", 0, -1};
-        context.enter(caller, clock_.now());
+        const ServerAccess::Caller caller{"badmailfrom:strict", 0, -1};
+        ServerAccess::enter(context, caller, clock_.now());
         context.log(LogLevel::notice, "{} of {}", 1, "two");
         const auto line = log_.lines().at(0);
         CPPUNIT_ASSERT_EQUAL(std::string("session"), line.session);
@@ -102,8 +103,8 @@ public:
                     {5, 0, LogLevel::debug, LogLevel::emerg}};
         for (const auto& row : rows) {
             ConnectionContext context(HookId::connect, connection_);
-            const HookContext::Caller caller{"x", row.shift, row.fixed};
-            context.enter(caller, clock_.now());
+            const ServerAccess::Caller caller{"x", row.shift, row.fixed};
+            ServerAccess::enter(context, caller, clock_.now());
             log_.clear();
             context.log(row.said, "text");
             CPPUNIT_ASSERT_EQUAL(log_level_name(row.written), log_level_name(log_.lines().at(0).level));
@@ -111,8 +112,8 @@ public:
         log_.set_level(LogLevel::info);
         log_.clear();
         ConnectionContext context(HookId::connect, connection_);
-        const HookContext::Caller quiet{"x", 1, -1};
-        context.enter(quiet, clock_.now());
+        const ServerAccess::Caller quiet{"x", 1, -1};
+        ServerAccess::enter(context, quiet, clock_.now());
         CPPUNIT_ASSERT(!context.log_enabled(LogLevel::info));
         context.log(LogLevel::info, "text");
         CPPUNIT_ASSERT(log_.lines().empty());

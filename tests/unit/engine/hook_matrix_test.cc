@@ -313,7 +313,7 @@ public:
             client.hooks.accept_mail();
             std::string told;
             client.hooks.on(HookId::queue_post, [&](HookContext& context) {
-                told = static_cast<MessageHook&>(context).reply_text;
+                told = static_cast<QueuePostHook&>(context).reply_text;
                 return declined();
             });
             client.hooks.answer(hook, verdict);

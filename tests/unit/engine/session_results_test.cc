@@ -40,7 +40,7 @@ public:
     explicit Judged(HookId where) {
         hooks.answer(HookId::rcpt, ok());
         hooks.on(HookId::queue, [this, where](HookContext& context) {
-            auto& hook = static_cast<MessageHook&>(context);
+            auto& hook = static_cast<DataPostHook&>(context);
             if (where == HookId::queue) refuse_all(hook);
             const auto answer = queue_answer.value_or(ok());
             if (where == HookId::queue) hook.transaction.set_aside();  // as the host does behind each handler
@@ -51,7 +51,7 @@ public:
             hooks.on(where, [](HookContext& context) { return fate_of(static_cast<DataPostRcptHook&>(context).recipient); });
         } else if (where != HookId::queue) {
             hooks.on(where, [](HookContext& context) {
-                refuse_all(static_cast<MessageHook&>(context));
+                refuse_all(static_cast<DataPostHook&>(context));
                 return declined();
             });
         }
@@ -77,7 +77,7 @@ public:
     }
 
 private:
-    static void refuse_all(MessageHook& hook) {
+    static void refuse_all(DataPostHook& hook) {
         for (auto& recipient : hook.transaction.recipients())
             if (const Answer answer = fate_of(recipient); answer.verdict != Verdict::declined) hook.refuse(recipient, answer, "because of {}", "x");
     }
@@ -389,7 +389,7 @@ public:
     void a_faulty_refusal_defers() {
         Judged server(HookId::data_post_rcpt);
         server.hooks.on(HookId::data_post, [](HookContext& context) {
-            auto& hook = static_cast<MessageHook&>(context);
+            auto& hook = static_cast<DataPostHook&>(context);
             hook.refuse(hook.transaction.recipients().front(), ok("Fine"));
             return declined();
         });
@@ -399,7 +399,7 @@ public:
     void the_first_refusal_counts() {
         Judged server(HookId::data_post_rcpt);
         server.hooks.on(HookId::data_post, [](HookContext& context) {
-            auto& hook = static_cast<MessageHook&>(context);
+            auto& hook = static_cast<DataPostHook&>(context);
             hook.refuse(hook.transaction.recipients().front(), deny("First"));
             hook.refuse(hook.transaction.recipients().front(), denysoft("Second"));
             return declined();

@@ -1,4 +1,5 @@
 /// asking_test.cc: how plugins' questions to the DNS are collected, round by round.
+#include "engine/server_access.h"
 #include "fakes/plugin_world.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -184,7 +185,7 @@ private:
         is_built_ = true;
         wait_.questions.clear();
         ConnectionContext hook(HookId::connect, *world_.connection);
-        hook.set_answers(Answers(false, Duration(0), answers_));
+        ServerAccess::set_answers(hook, Answers(false, Duration(0), answers_));
         world_.set->ask(hook, wait_);
         std::vector<string> texts;
         for (const auto& question : wait_.questions) texts.push_back(question.question.to_string());

@@ -1,4 +1,5 @@
 /// dispatcher_test.cc: the order of a chain, what ends it, waiting, deadlines, and what happens to a handler that fails.
+#include "engine/server_access.h"
 #include "fakes/answer_text.h"
 #include "fakes/plugin_world.h"
 
@@ -44,7 +45,7 @@ class DispatcherTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(an_overrun_is_noticed_by_the_heart_that_beat_meanwhile);
     CPPUNIT_TEST(short_deadlines_and_findings_are_measured_without_a_beat);
     CPPUNIT_TEST(deny_and_ok_hooks_hear_of_every_handler);
-    CPPUNIT_TEST(deny_and_ok_hooks_are_not_told_of_themselves_and_cannot_decide);
+    CPPUNIT_TEST(deny_and_ok_hooks_are_not_told_of_themselves);
     CPPUNIT_TEST(loglevel_changes_the_plugins_lines_but_not_the_hosts);
     CPPUNIT_TEST(a_line_names_session_transaction_hook_and_plugin_and_is_printable);
     CPPUNIT_TEST_SUITE_END();
@@ -137,7 +138,7 @@ public:
         }, "deadline=5s");
         world_.build();
         ConnectionContext hook(HookId::connect, *world_.connection);
-        hook.set_answers(Answers(true, std::chrono::seconds(1)));
+        ServerAccess::set_answers(hook, Answers(true, std::chrono::seconds(1)));
         CPPUNIT_ASSERT(world_.set->asks(HookId::connect));
         CPPUNIT_ASSERT(world_.set->run_through(hook).verdict == Verdict::declined);
         CPPUNIT_ASSERT(spoke);
@@ -236,11 +237,12 @@ public:
 
     void an_exception_elsewhere_is_only_logged() {
         const auto thrower = [](const auto&) -> Answer { throw std::runtime_error("no"); };
+        const auto watcher = [](const HookContext&) { throw std::runtime_error("no"); };
         world_.add("bad", [&](Setup& setup) {
             setup.hooks.quit.add(thrower);
-            setup.hooks.disconnect.add(thrower);
-            setup.hooks.post_connection.add(thrower);
-            setup.hooks.queue_post.add(thrower);
+            setup.hooks.disconnect.observe(watcher);
+            setup.hooks.post_connection.observe(watcher);
+            setup.hooks.queue_post.observe(watcher);
             setup.hooks.received_line.add(thrower);
             setup.hooks.config.add(thrower);
         });
@@ -491,14 +493,11 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("ok:rcpt:plain:a:declined deny:rcpt:plain:b:denysoft_disconnect ok:mail:plain:c:done"), calls());
     }
 
-    void deny_and_ok_hooks_are_not_told_of_themselves_and_cannot_decide() {
+    void deny_and_ok_hooks_are_not_told_of_themselves() {
         int heard = 0;
         world_.add("log", [&](Setup& setup) {
-            setup.hooks.ok.add([&](const VerdictHook&) {
-                ++heard;
-                return deny("ignored");
-            });
-            setup.hooks.deny.add([&](const VerdictHook&) -> Answer { throw std::runtime_error("deny handler"); });
+            setup.hooks.ok.observe([&](const VerdictHook&) { ++heard; });
+            setup.hooks.deny.observe([&](const VerdictHook&) { throw std::runtime_error("deny handler"); });
         });
         world_.add("a", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return ok("fine"); }); });
         world_.add("b", [](Setup& setup) { setup.hooks.mail.add([](const MailHook&) { return deny("no"); }); });

@@ -1,4 +1,5 @@
 /// history_test.cc: what the host keeps of what plugins say: findings with what came of them, verdicts, faults, times.
+#include "engine/server_access.h"
 #include "fakes/plugin_world.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -128,7 +129,7 @@ public:
         world.clock.advance(Duration(1000));
         Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
         RcptHook hook(*world.connection, *world.transaction, recipient);
-        hook.set_answers(Answers(false, Duration(900)));
+        ServerAccess::set_answers(hook, Answers(false, Duration(900)));
         static_cast<void>(world.set->run_through(hook));
         const auto& entries = world.connection->history().entries();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), entries.size());
@@ -144,7 +145,7 @@ public:
                 hook.values = {"1"};
                 return ok();
             });
-            setup.hooks.deny.add([](const VerdictHook&) { return ok(); });
+            setup.hooks.deny.observe([](const VerdictHook&) {});
             setup.hooks.rcpt.add([](const RcptHook&) { return deny(); });
         });
         world.build();

@@ -44,7 +44,7 @@ struct Server {
             setup.hooks.rcpt.add([](const RcptHook& hook) {
                 return hook.recipient.address().path() == "gone@example.com" ? deny(long_text) : ok();
             });
-            setup.hooks.queue.add([this](const MessageHook&) {
+            setup.hooks.queue.deliver([this](const MessageHook&) {
                 Answer answer = ok(long_text);
                 ++queued;
                 return answer;

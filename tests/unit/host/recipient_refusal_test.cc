@@ -40,7 +40,6 @@ class RecipientRefusalTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RecipientRefusalTest);
     CPPUNIT_TEST(the_next_handler_does_not_see_who_was_refused);
     CPPUNIT_TEST(when_nobody_is_left_nobody_else_is_asked);
-    CPPUNIT_TEST(a_refusal_before_the_message_waits_for_it);
     CPPUNIT_TEST(it_is_logged_and_kept_with_plugin_recipient_and_reason);
     CPPUNIT_TEST(a_handler_that_throws_has_refused_whom_it_refused);
     CPPUNIT_TEST(a_policy_decides_about_each_recipient);
@@ -55,7 +54,7 @@ class RecipientRefusalTest : public CppUnit::TestFixture {
     /// Notes whom it sees, refuses that recipient, and goes on.
     PluginWorld::Script refuser(const string& mailbox, bool throws = false) {
         return [this, mailbox, throws](Setup& setup) {
-            const auto handler = [this, mailbox, throws](MessageHook& hook) -> Answer {
+            const auto handler = [this, mailbox, throws](DataPostHook& hook) -> Answer {
                 string all;
                 for (auto& recipient : hook.transaction.recipients()) {
                     all += recipient.address().local_part();
@@ -66,7 +65,6 @@ class RecipientRefusalTest : public CppUnit::TestFixture {
                 if (throws) throw std::runtime_error("thrown");
                 return declined();
             };
-            setup.hooks.data.add(handler);
             setup.hooks.data_post.add(handler);
             setup.hooks.queue.deliver(handler);
         };
@@ -103,17 +101,6 @@ public:
         world_.transaction = std::make_unique<fakes::FakeTransaction>();  // somebody has removed all of them, which is another matter
         (void)world_.message(HookId::queue);
         CPPUNIT_ASSERT_EQUAL(string("abc||"), fakes::joined(seen_));
-    }
-
-    void a_refusal_before_the_message_waits_for_it() {
-        world_.add("one", refuser("b"));
-        world_.add("two", refuser("-"));
-        build();
-        (void)world_.message(HookId::data);
-        CPPUNIT_ASSERT_EQUAL(string("abc|abc"), fakes::joined(seen_));
-        (void)world_.message(HookId::data_post);
-        CPPUNIT_ASSERT_EQUAL(string("abc|abc|abc|ac"), fakes::joined(seen_));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), world_.log.count("refused <b@example.com>"));
     }
 
     void it_is_logged_and_kept_with_plugin_recipient_and_reason() {

@@ -162,18 +162,21 @@ public:
                                        {"secret", bind_answer(2, 0)}};
         const LocalDaemon directory(turns), odd(LocalDaemon::Turns{{asked, "HTTP/1.1 400 Bad Request\r\n\r\n"}});
         const fakes::LineServer silent;
+        const auto with_port = [](std::string text, std::uint16_t port) {
+            return text.replace(text.find("PORT"), 4, std::to_string(port));
+        };
         const auto login = [&](const std::string& uris, const std::string& more) {
             PluginUnderTest plugin("auth/auth_ldap_bind",
-                                   format_text(uris, directory.port()) + " base=dc=example timeout=2s " + more);
+                                   with_port(uris, directory.port()) + " base=dc=example timeout=2s " + more);
             const Answer said = plugin.auth_plain("joe", "secret");
             CPPUNIT_ASSERT_MESSAGE(plugin.problems() + plugin.log().to_string(), said.verdict == Verdict::ok);
         };
-        login(format_text("ldap://127.0.0.1:{} ldap://127.0.0.1:{}", fakes::closed_port()), "");
-        login("ldap://" + silent.name() + " uri=ldap://127.0.0.1:{}/", "");
-        login(format_text("\"ldap://127.0.0.1:{}, ldap://127.0.0.1:{}\"", odd.port()), "");
-        login("ldapi://%2fnonexistent%2fldapi ldap://localhost:{}", "");
-        login(format_text("ldaps://{} ldap://localhost:{}", silent.name()), "");
-        login("ldap://127.0.0.1:{} ldap://127.0.0.1:1", "balance=round-robin");
+        login(format_text("ldap://127.0.0.1:{} ldap://127.0.0.1:{}", fakes::closed_port(), "PORT"), "");
+        login("ldap://" + silent.name() + " uri=ldap://127.0.0.1:PORT/", "");
+        login(format_text("\"ldap://127.0.0.1:{}, ldap://127.0.0.1:{}\"", odd.port(), "PORT"), "");
+        login("ldapi://%2fnonexistent%2fldapi ldap://localhost:PORT", "");
+        login(format_text("ldaps://{} ldap://localhost:{}", silent.name(), "PORT"), "");
+        login("ldap://127.0.0.1:PORT ldap://127.0.0.1:1", "balance=round-robin");
     }
 
     void a_directory_that_failed_is_left_alone() {

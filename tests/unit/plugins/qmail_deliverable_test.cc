@@ -97,8 +97,9 @@ public:
         PluginUnderTest plugin("qmail_deliverable", at(server));
         (void)plugin.rcpt("a+b=c~d%e@Example.com");
         (void)plugin.rcpt("\"x y&z\"@example.com");
-        const char* const expected = "GET /qd1/deliverable?a%2Bb%3Dc~d%25e%40Example.com HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n";
-        CPPUNIT_ASSERT_EQUAL(format_text(expected, server.port()), server.requests().at(0));
+        const std::string expected = format_text(
+            "GET /qd1/deliverable?a%2Bb%3Dc~d%25e%40Example.com HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", server.port());
+        CPPUNIT_ASSERT_EQUAL(expected, server.requests().at(0));
         CPPUNIT_ASSERT(server.requests().at(1).starts_with("GET /qd1/deliverable?%22x%20y%26z%22%40example.com HTTP/1.0\r\n"));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("postmaster")));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("without a domain nothing is asked", std::size_t(2), server.requests().size());

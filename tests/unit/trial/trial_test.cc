@@ -153,7 +153,7 @@ public:
             });
         });
         world_.add("q", [](Setup& setup) {
-            setup.hooks.data_post.add([](MessageHook& hook) {
+            setup.hooks.data_post.add([](DataPostHook& hook) {
                 for (auto& recipient : hook.transaction.recipients())
                     if (recipient.address().local_part() == "later") hook.refuse(recipient, denysoft("Tomorrow"));
                 return declined();

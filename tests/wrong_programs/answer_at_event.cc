@@ -1,0 +1,13 @@
+/// A verdict where nobody waits for one.
+/// The compiler says: takes_verdicts
+#include <smtpd/plugin.h>
+
+using namespace smtpd;
+
+void add_handlers(Hooks& hooks) {
+#ifdef WRONG
+    hooks.data_chunk.add([](const DataChunkHook&) { return deny(); });
+#else
+    hooks.data.add([](const DataHook&) { return deny(); });
+#endif
+}
