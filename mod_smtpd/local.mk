@@ -45,6 +45,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/store.h \
 	mod_smtpd/include/smtpd/store_records.h \
 	mod_smtpd/include/smtpd/stored_password.h \
+	mod_smtpd/include/smtpd/task.h \
 	mod_smtpd/include/smtpd/text.h \
 	mod_smtpd/include/smtpd/tls.h \
 	mod_smtpd/include/smtpd/transaction.h \
@@ -127,6 +128,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/smtp/utf8.h \
 	mod_smtpd/smtp/xtext.cc \
 	mod_smtpd/smtp/xtext.h \
+	mod_smtpd/message/body.cc \
+	mod_smtpd/message/body.h \
 	mod_smtpd/message/chunk_buffer.cc \
 	mod_smtpd/message/chunk_buffer.h \
 	mod_smtpd/message/field_syntax.h \
@@ -211,6 +214,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/recipient_results.h \
 	mod_smtpd/engine/replies.cc \
 	mod_smtpd/engine/replies.h \
+	mod_smtpd/engine/running_task.cc \
+	mod_smtpd/engine/running_task.h \
 	mod_smtpd/engine/server_access.h \
 	mod_smtpd/engine/services.h \
 	mod_smtpd/engine/session.cc \
@@ -228,6 +233,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/stage.cc \
 	mod_smtpd/engine/stage.h \
 	mod_smtpd/engine/tls_service.h \
+	mod_smtpd/engine/task_service.h \
 	mod_smtpd/engine/trace_fields.cc \
 	mod_smtpd/engine/trace_fields.h \
 	mod_smtpd/host/control_files.cc \

@@ -31,6 +31,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_recording_test.cc \
 	tests/unit/engine/session_results_test.cc \
 	tests/unit/engine/session_proxy_test.cc \
+	tests/unit/engine/session_tasks_test.cc \
 	tests/unit/engine/session_test.cc \
 	tests/unit/engine/trace_fields_test.cc \
 	tests/unit/engine/transcript_test.cc \
@@ -162,6 +163,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/fake_names.h \
 	tests/fakes/fake_session.h \
 	tests/fakes/fake_store.h \
+	tests/fakes/fake_tasks.h \
 	tests/fakes/fake_tls.h \
 	tests/fakes/line_server.h \
 	tests/fakes/local_daemon.h \

@@ -32,17 +32,33 @@ struct Wait {
     std::vector<Question> questions;  ///< of the last round, those of a handler next to each other
     std::vector<std::size_t> parts;   ///< how many of them each handler put that put any; what they leave over belongs together
 
-    /// A handler that has put questions to the DNS, by index in the chain. It is asked again when all of them are answered.
+    /// A task that is to begin, of the plugin instance of that name.
+    struct TaskName {
+        const void* instance;
+        std::string key;
+        bool operator==(const TaskName&) const = default;
+    };
+    struct Task {
+        TaskName name;
+        support::Lane* lane;
+        smtpd::detail::TaskWork work;
+        Duration limit;  ///< counted from the beginning of the stage
+    };
+    std::vector<Task> tasks;  ///< of the last round
+
+    /// A handler that has put questions to the DNS, or has tasks, by index in the chain. It is asked again when all that it awaits has come.
     struct Asker {
         std::uint16_t index;
-        unsigned rounds = 0;               ///< how often it was asked
-        std::vector<DnsQuestion> awaited;  ///< what it wanted to know and nobody knew
+        unsigned rounds = 0;                  ///< how often it was asked
+        std::vector<DnsQuestion> awaited;     ///< what it wanted to know and nobody knew
+        std::vector<TaskName> awaited_tasks;  ///< its tasks on their way
+        bool awaits_nothing() const noexcept { return awaited.empty() && awaited_tasks.empty(); }
     };
     std::vector<Asker> askers;
     unsigned rounds = 0;                   ///< how often handlers were asked
-    std::size_t questions_in_all = 0;
+    std::size_t questions_in_all = 0;      ///< and tasks
 
-    bool needed() const noexcept { return delay.count() > 0 || silence.count() > 0 || !questions.empty(); }
+    bool needed() const noexcept { return delay.count() > 0 || silence.count() > 0 || !questions.empty() || !tasks.empty(); }
 };
 
 /// How far the chain of a stage has come. Handlers that wait for something other than the DNS are called only where the caller lets them: run() stops

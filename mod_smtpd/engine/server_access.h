@@ -12,8 +12,15 @@ struct ServerAccess {
     static void enter(HookContext& context, const Caller& caller, MonotonicTime deadline) noexcept {
         context.caller_ = &caller;
         context.deadline_ = deadline;
+        context.answers_.instance_ = caller.instance;
     }
     static void set_answers(HookContext& context, const Answers& answers) noexcept { context.answers_ = answers; }
+
+    /// What has come of a task: of that instance, or of the one that is called.
+    static const detail::TaskResult* task(const Answers& answers, const void* instance, std::string_view key) noexcept {
+        return answers.tasks_ ? answers.tasks_->find(instance, key) : nullptr;
+    }
+    static const detail::TaskResult* task(const Answers& answers, std::string_view key) noexcept { return task(answers, answers.instance_, key); }
 };
 
 }  // namespace smtpd

@@ -371,7 +371,7 @@ void Session::write_log(LogLevel level, std::string_view text) const {
 // ---- stages
 
 std::unique_ptr<Stage> Session::make_stage(HookId hook) {
-    return std::unique_ptr<Stage>(new Stage(hook, hooks_, services_.names, clock_, *this));
+    return std::unique_ptr<Stage>(new Stage(hook, hooks_, services_, clock_, *this));
 }
 
 void Session::stage(HookId hook) {
@@ -419,6 +419,8 @@ void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) 
 void Session::with_argument(HookId hook, const std::function<void(HookContext&)>& call) { with_context(hook, call); }
 
 void Session::note_answer(const DnsQuestion& question, const DnsAnswer& answer) const { note(LogLevel::debug, "dns {}: {}", question, answer); }
+
+void Session::note_late_task(std::string_view key) const { note(LogLevel::notice, "task {} did not end in time", key); }
 
 void Session::leave_park() {
     stage_->end_wait();

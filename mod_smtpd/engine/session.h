@@ -178,6 +178,7 @@ private:
     std::invoke_result_t<F, HookContext&> with_context(HookId hook, F&& call);
     void with_argument(HookId hook, const std::function<void(HookContext&)>& call) override;
     void note_answer(const DnsQuestion& question, const DnsAnswer& answer) const override;
+    void note_late_task(std::string_view key) const override;
     bool may_ask_for_silence() const noexcept override { return !chunk_; }  // a chunk comes with its command, and more may follow it (RFC 3030 4.2)
     void leave_park();
     void continue_stage();

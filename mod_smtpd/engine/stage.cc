@@ -6,6 +6,10 @@
 
 namespace smtpd::engine {
 
+Stage::~Stage() {
+    for (const auto& awaited : tasks_) awaited.task->give_up();
+}
+
 void Stage::begin(bool client_has_spoken) {
     ask();
     spoke_ = chain_.wait.silence.count() > 0 && client_has_spoken;
@@ -20,6 +24,38 @@ void Stage::ask() {
     });
     if (!owner_.may_ask_for_silence()) chain_.wait.silence = Duration(0);
     if (!chain_.wait.questions.empty()) put_questions();
+    for (auto& task : chain_.wait.tasks) start_task(std::move(task));
+    chain_.wait.tasks.clear();
+}
+
+/// Where there are no threads for it, it runs here; the questions are on their way already.
+void Stage::start_task(Wait::Task task) {
+    const MonotonicTime limit = since_ + task.limit;
+    auto running = std::make_shared<RunningTask>(std::move(task.work), limit, clock_);
+    if (limit <= clock_.now()) {
+        running->give_up();
+    } else if (services_.tasks == nullptr) {
+        running->run();
+    }
+    const bool is_to_start = services_.tasks != nullptr && limit > clock_.now();
+    AwaitedTask& awaited = tasks_.emplace_back(AwaitedTask{std::move(task.name), std::move(running), nullptr, limit});
+    if (is_to_start) awaited.started = services_.tasks->start_task(*task.lane, awaited.task);
+}
+
+/// Takes the results of the tasks that have ended, or are worth waiting for no longer. False if there are none.
+bool Stage::collect_tasks() {
+    const MonotonicTime now = clock_.now();
+    const auto is_over = [now](const AwaitedTask& one) { return one.task->is_done() || one.limit <= now; };
+    const auto over = std::stable_partition(tasks_.begin(), tasks_.end(), std::not_fn(is_over));
+    if (over == tasks_.end()) return false;
+    if (!task_results_) task_results_ = std::make_shared<TaskResults>();
+    for (auto one = over; one != tasks_.end(); ++one) {
+        if (!one->task->is_done()) owner_.note_late_task(one->name.key);
+        task_results_->add(one->name.instance, std::move(one->name.key), one->task->result());
+        one->task->give_up();
+    }
+    tasks_.erase(over, tasks_.end());
+    return true;
 }
 
 /// They leave together, and are waited for handler by handler.
@@ -37,7 +73,7 @@ void Stage::put_batch(std::span<Wait::Question> questions) {
     std::vector<DnsQuestion> asked;
     Batch batch;
     for (auto& [question, limit] : questions) {
-        if (names_ == nullptr) {
+        if (services_.names == nullptr) {
             take_answer(question, DnsAnswer::failure(DnsStatus::server_failure, "there is no resolver here"));
         } else if (since_ + limit <= clock_.now()) {
             take_answer(question, DnsAnswer(DnsStatus::timed_out));
@@ -46,7 +82,7 @@ void Stage::put_batch(std::span<Wait::Question> questions) {
             batch.limits.push_back(limit);
         }
     }
-    batch.lookup = names_ != nullptr ? names_->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
+    batch.lookup = services_.names != nullptr ? services_.names->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
     batches_.push_back(std::move(batch));
 }
 
@@ -81,7 +117,8 @@ std::optional<MonotonicTime> Stage::next_limit(const Batch& batch) const {
 }
 
 bool Stage::has_all_answers() const noexcept {
-    return std::all_of(batches_.begin(), batches_.end(), [](const Batch& batch) { return batch.lookup->is_complete(); });
+    return std::all_of(batches_.begin(), batches_.end(), [](const Batch& batch) { return batch.lookup->is_complete(); }) &&
+           std::all_of(tasks_.begin(), tasks_.end(), [](const AwaitedTask& one) { return one.task->is_done(); });
 }
 
 void Stage::note_octets() noexcept {
@@ -90,16 +127,28 @@ void Stage::note_octets() noexcept {
 
 Answers Stage::answers() const {
     if (result_) return *result_;
-    return Answers(spoke_, std::chrono::duration_cast<Duration>(clock_.now() - since_), dns_answers_);
+    return Answers(spoke_, std::chrono::duration_cast<Duration>(clock_.now() - since_), dns_answers_, task_results_);
+}
+
+/// When something that is awaited is given up next.
+MonotonicTime Stage::next_look() const {
+    MonotonicTime next = MonotonicTime::max();
+    for (const auto& batch : batches_) next = std::min(next, next_limit(batch).value_or(clock_.now()));
+    for (const auto& one : tasks_) next = std::min(next, one.limit);
+    return next;
 }
 
 /// The answers come first, then the time or an early word of the client. The client's end shortens the wait for the
 /// clock, but not for the answers: a client that closes early must not be judged less strictly.
 bool Stage::is_over(bool is_at_end_of_input) {
-    while (collect_answers()) ask();
-    if (!batches_.empty()) {
-        wake_at_ = MonotonicTime::max();
-        for (const auto& batch : batches_) wake_at_ = std::min(wake_at_, next_limit(batch).value_or(clock_.now()));
+    for (;;) {
+        const bool has_answers = collect_answers();
+        const bool has_results = collect_tasks();
+        if (!has_answers && !has_results) break;
+        ask();
+    }
+    if (awaits_answers()) {
+        wake_at_ = next_look();
         return false;
     }
     const Wait& wait = chain_.wait;

@@ -1,14 +1,14 @@
 /// stage.h: one hook that is being asked, waited for, and run.
 ///
-/// Before the chain of a hook runs, its plugins name what they want to wait for: answers of the DNS, a delay, a silence
-/// of the client. Meanwhile the session is parked. Then the chain runs, in one go or, where it comes to a handler that
+/// Before the chain of a hook runs, its plugins name what they want to wait for: answers of the DNS, tasks, a delay, a
+/// silence of the client. Meanwhile the session is parked. Then the chain runs, in one go or, where it comes to a handler that
 /// waits for something else, in several on different threads. A Stage exists only while there is something to wait for.
 /// It belongs to one session, whose driver sees to it that calls do not overlap; has_all_answers() alone may be called
 /// by any thread.
 #pragma once
 
 #include "engine/hook_runner.h"
-#include "engine/name_service.h"
+#include "engine/services.h"
 
 #include <functional>
 #include <memory>
@@ -25,6 +25,7 @@ public:
     /// Makes the argument of that hook and calls `call` with it.
     virtual void with_argument(HookId hook, const std::function<void(HookContext&)>& call) = 0;
     virtual void note_answer(const DnsQuestion& question, const DnsAnswer& answer) const = 0;
+    virtual void note_late_task(std::string_view key) const = 0;
     /// Whether a silence of the client means anything at this point (it does not where its octets may follow at any
     /// time).
     virtual bool may_ask_for_silence() const noexcept = 0;
@@ -32,9 +33,9 @@ public:
 
 class Stage {
 public:
-    /// `names` is null where there is no resolver: then every question fails.
-    Stage(HookId hook, HookRunner& hooks, NameService* names, const Clock& clock, StageOwner& owner)
-        : hook_(hook), hooks_(hooks), names_(names), clock_(clock), owner_(owner), since_(clock.now()) {}
+    Stage(HookId hook, HookRunner& hooks, const Services& services, const Clock& clock, StageOwner& owner)
+        : hook_(hook), hooks_(hooks), services_(services), clock_(clock), owner_(owner), since_(clock.now()) {}
+    ~Stage();
     Stage(const Stage&) = delete;
     Stage& operator=(const Stage&) = delete;
 
@@ -47,8 +48,8 @@ public:
     /// again at the latest.
     bool is_over(bool is_at_end_of_input);
     MonotonicTime wake_at() const noexcept { return wake_at_; }
-    /// Whether questions are on their way.
-    bool awaits_answers() const noexcept { return !batches_.empty(); }
+    /// Whether questions or tasks are on their way.
+    bool awaits_answers() const noexcept { return !batches_.empty() || !tasks_.empty(); }
     bool has_all_answers() const noexcept;
     /// The client has sent something.
     void note_octets() noexcept;
@@ -65,7 +66,18 @@ private:
         std::vector<Duration> limits;
     };
 
+    /// A task on its way, and how long it is worth waiting for, counted from since_.
+    struct AwaitedTask {
+        Wait::TaskName name;
+        std::shared_ptr<RunningTask> task;
+        std::unique_ptr<TaskService::Started> started;
+        MonotonicTime limit;
+    };
+
     void ask();
+    void start_task(Wait::Task task);
+    bool collect_tasks();
+    MonotonicTime next_look() const;
     void put_questions();
     void put_batch(std::span<Wait::Question> questions);
     void take_answer(const DnsQuestion& question, DnsAnswer answer);
@@ -74,7 +86,7 @@ private:
 
     const HookId hook_;
     HookRunner& hooks_;
-    NameService* const names_;
+    const Services& services_;
     const Clock& clock_;
     StageOwner& owner_;
     const MonotonicTime since_;
@@ -82,7 +94,9 @@ private:
     bool spoke_ = false;  ///< the client did, while it was to be silent
     ChainState chain_;
     std::vector<Batch> batches_;
+    std::vector<AwaitedTask> tasks_;
     std::shared_ptr<DnsAnswers> dns_answers_;  ///< of all rounds
+    std::shared_ptr<TaskResults> task_results_;
     std::optional<Answers> result_;
 };
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -83,6 +84,29 @@ void note_lateness(const Instance& instance, HookContext& context) noexcept {
     log_about(instance, context, LogLevel::warning, "overrun: {}", no_place);
 }
 
+/// In a catch block of a thread of the pool. The session may be gone.
+void note_task_fault(const Instance& instance, LogSink& sink, const std::string& session, HookId hook, const std::string& key) noexcept {
+    PluginCounters::count(instance.counters().fault);
+    try {
+        std::string text = format_text("plugin fault: its task {}: ", key);
+        try {
+            throw;
+        } catch (const std::exception& exception) {
+            text += exception.what();
+        } catch (...) {
+            text += "an exception that is no std::exception";
+        }
+        LogLine line;
+        line.level = LogLevel::crit;
+        line.session = session;
+        line.hook = hook_name(hook);
+        line.plugin = instance.name();
+        line.text = text;
+        sink.write(line);
+    } catch (...) {  // no memory for the text
+    }
+}
+
 /// Handlers that have less time than this are measured exactly; to the others a second or two is no matter.
 constexpr Duration shortest_untimed = 10 * std::chrono::duration_cast<Duration>(support::Heartbeat::longest);
 
@@ -97,8 +121,9 @@ bool contains(const std::vector<std::uint16_t>& indexes, std::size_t index) noex
 /// The wishes of one handler in one round.
 class Dispatcher::Collector final : public Questions {
 public:
-    Collector(const HookContext& context, engine::Wait& wait, engine::Wait::Asker& asker, Duration limit)
-        : answers_(context.answers()), wait_(wait), asker_(asker), limit_(limit), patience_(limit) {}
+    Collector(const HookContext& context, engine::Wait& wait, engine::Wait::Asker& asker, const Instance& instance)
+        : context_(context), answers_(context.answers()), wait_(wait), asker_(asker), instance_(instance), limit_(instance.deadline()),
+          patience_(limit_) {}
 
     void delay(Duration duration) override { delay_ = std::max(delay_, duration); }
     void silence(Duration duration) override { silence_ = std::max(silence_, duration); }
@@ -117,10 +142,17 @@ public:
 
 private:
     bool is_on_its_way(const DnsQuestion& question) const;
+    bool is_on_its_way(const engine::Wait::TaskName& task) const;
+    /// False if nothing more may be asked for.
+    bool may_ask();
+    const smtpd::detail::TaskResult* find_task(std::string_view key) const noexcept override { return ServerAccess::task(answers_, key); }
+    void start_task(std::string_view key, smtpd::detail::TaskWork work) override;
 
+    const HookContext& context_;
     const Answers& answers_;
     engine::Wait& wait_;
     engine::Wait::Asker& asker_;
+    const Instance& instance_;
     const Duration limit_;
     Duration patience_;
     Duration delay_{0};
@@ -145,15 +177,46 @@ const DnsAnswer& Dispatcher::Collector::dns(DnsType type, std::string_view name)
     if (asked != wait_.questions.end()) {
         asked->limit = std::max(asked->limit, patience_);
     } else if (!is_on_its_way(*question)) {
-        if (asker_.rounds > max_rounds || wait_.questions_in_all == max_questions) {
-            ++surplus_;
-            return known;
-        }
+        if (!may_ask()) return known;
         wait_.questions.push_back({*question, patience_});
         ++wait_.questions_in_all;
     }
     asker_.awaited.push_back(std::move(*question));
     return known;
+}
+
+bool Dispatcher::Collector::may_ask() {
+    if (asker_.rounds <= max_rounds && wait_.questions_in_all < max_questions) return true;
+    ++surplus_;
+    return false;
+}
+
+bool Dispatcher::Collector::is_on_its_way(const engine::Wait::TaskName& task) const {
+    return std::any_of(wait_.askers.begin(), wait_.askers.end(), [&](const engine::Wait::Asker& other) {
+        return std::find(other.awaited_tasks.begin(), other.awaited_tasks.end(), task) != other.awaited_tasks.end();
+    });
+}
+
+/// A task that throws is a fault of the plugin, which is counted and logged by the thread that runs it.
+void Dispatcher::Collector::start_task(std::string_view key, smtpd::detail::TaskWork work) {
+    support::Lane* const lane = instance_.task_lane();
+    if (lane == nullptr) throw std::logic_error("it has a task, and does not say so with runs_tasks");
+    engine::Wait::TaskName name{&instance_, std::string(key)};
+    if (!is_on_its_way(name)) {
+        if (!may_ask()) return;
+        work.run = [run = std::move(work.run), &instance = instance_, &log = context_.connection.log(), session = context_.connection.id(), hook = context_.hook,
+                    key = name.key](const TaskContext& context) {
+            try {
+                return run(context);
+            } catch (...) {
+                note_task_fault(instance, log, session, hook, key);
+                throw;
+            }
+        };
+        wait_.tasks.push_back({name, lane, std::move(work), patience_});
+        ++wait_.questions_in_all;
+    }
+    asker_.awaited_tasks.push_back(std::move(name));
 }
 
 void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
@@ -192,13 +255,15 @@ void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
         if (wait.rounds++ == 0) start_asking(chain, wait);
         wait.parts.clear();
         const auto is_open = [&](const DnsQuestion& question) { return context.answers().dns(question.type, question.name).status() == DnsStatus::not_asked; };
+        const auto is_running = [&](const engine::Wait::TaskName& task) { return ServerAccess::task(context.answers(), task.instance, task.key) == nullptr; };
         for (auto& asker : wait.askers) {
             if (std::any_of(asker.awaited.begin(), asker.awaited.end(), is_open)) continue;
+            if (std::any_of(asker.awaited_tasks.begin(), asker.awaited_tasks.end(), is_running)) continue;
             const std::size_t before = wait.questions.size();
             ask_one(asker, context, wait);
             if (wait.questions.size() > before) wait.parts.push_back(wait.questions.size() - before);
         }
-        std::erase_if(wait.askers, [](const engine::Wait::Asker& asker) { return asker.awaited.empty(); });
+        std::erase_if(wait.askers, [](const engine::Wait::Asker& asker) { return asker.awaits_nothing(); });
     } catch (const std::bad_alloc&) {  // the handlers are called after all, and find no answers
     }
 }
@@ -206,7 +271,7 @@ void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
 /// In the first round everybody is asked who has an ask handler, later those who put questions to the DNS.
 void Dispatcher::start_asking(const Chain& chain, engine::Wait& wait) {
     for (std::size_t i = 0; i < chain.links.size(); ++i)
-        if (chain.backgrounds[i].ask) wait.askers.push_back({static_cast<std::uint16_t>(i), 0, {}});
+        if (chain.backgrounds[i].ask) wait.askers.push_back({static_cast<std::uint16_t>(i), 0, {}, {}});
 }
 
 /// It is asked again as long as it awaits something.
@@ -214,12 +279,14 @@ void Dispatcher::ask_one(engine::Wait::Asker& asker, HookContext& context, engin
     const Link& link = chain(context.hook).links[asker.index];
     const Instance& instance = *link.instance;
     asker.awaited.clear();
+    asker.awaited_tasks.clear();
     ++asker.rounds;
-    Collector collector(context, wait, asker, instance.deadline());
+    Collector collector(context, wait, asker, instance);
     const bool is_good = ask_guarded(link, asker.index, context, collector);
     collector.settle_times();
     if (is_good && collector.surplus() == 0) return;
     asker.awaited.clear();
+    asker.awaited_tasks.clear();
     try {
         if (!is_good) wait.cut_short.push_back(asker.index);
     } catch (const std::bad_alloc&) {  // the handler is called after all, with what it has

@@ -152,14 +152,14 @@ bool Instance::read_options(const PluginLine& line, Problems& problems) {
     });
     for (auto& text : findings.errors) problems.push_back({true, position_, format_text("{}: {}", subject_, text)});
     for (auto& text : findings.warnings) problems.push_back({false, position_, format_text("{}: {}", subject_, text)});
-    host_caller_ = {name_, 0, -1};
-    caller_ = {name_, common_.loglevel.shift, common_.loglevel.fixed};
+    host_caller_ = {name_, 0, -1, this};
+    caller_ = {name_, common_.loglevel.shift, common_.loglevel.fixed, this};
     return is_done && findings.errors.empty();
 }
 
 bool Instance::create(const Environment& environment, LogRouter& log, Problems& problems) {
     if (code_.descriptor->waits_for_backend != nullptr) waits_at_ = code_.descriptor->waits_for_backend(options_.get());
-    if (!waits_at_.empty()) own_lane_ = std::make_unique<support::Lane>(name_, common_.concurrency);
+    if (!waits_at_.empty() || code_.descriptor->runs_tasks) own_lane_ = std::make_unique<support::Lane>(name_, common_.concurrency);
     setup_ = std::make_unique<InstanceSetup>(*this, environment, log);
     const bool is_done = guarded(position_, subject_, "its constructor", problems,
                                  [&] { plugin_.reset(code_.descriptor->create(*setup_, options_.get())); });

@@ -51,6 +51,8 @@ public:
     bool sends_bounces() const noexcept { return code_.descriptor->sends_bounces; }
     /// Where calls of its handlers at that hook queue, because they wait for something other than the DNS; null where they do not.
     support::Lane* lane(HookId hook) const noexcept;
+    /// Where its tasks queue; null where it has none.
+    support::Lane* task_lane() const noexcept { return code_.descriptor->runs_tasks ? own_lane_.get() : nullptr; }
     const PolicyDefaults& policy() const noexcept { return common_.policy; }
     Duration deadline() const noexcept { return common_.deadline; }
     PluginCounters& counters() const noexcept { return *counters_; }
@@ -82,7 +84,7 @@ private:
     ServerAccess::Caller caller_;
     ServerAccess::Caller host_caller_;
     HookSet waits_at_;
-    std::unique_ptr<support::Lane> own_lane_;   ///< if it waits by itself at any hook
+    std::unique_ptr<support::Lane> own_lane_;   ///< if it waits by itself at any hook, or has tasks
     support::Lane* store_lane_ = nullptr;       ///< of the store that it uses, if that may make it wait
     std::unique_ptr<PluginCounters> own_counters_;
     PluginCounters* counters_ = nullptr;

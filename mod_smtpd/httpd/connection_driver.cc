@@ -8,7 +8,7 @@ namespace smtpd::httpd {
 ConnectionDriver::ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row, bool has_workers)
     : connection_(connection), server_(server), child_(child), row_(row), channel_(connection),
       session_(server.settings(), server.plugins(), server.clock(), server.log(), std::move(peer),
-               {.names = this, .tls = this, .clients = this, .has_workers = has_workers}) {}
+               {.names = this, .tls = this, .clients = this, .tasks = has_workers ? this : nullptr, .has_workers = has_workers}) {}
 
 ConnectionDriver::~ConnectionDriver() = default;
 
@@ -68,6 +68,28 @@ std::shared_ptr<net::Lookup> ConnectionDriver::look_up(std::vector<DnsQuestion> 
     return server_.resolver().start(std::move(questions), [weak = weak_from_this()] {
         if (const auto self = weak.lock()) self->answers_came();
     });
+}
+
+namespace {
+
+class PoolTask final : public engine::TaskService::Started {
+public:
+    PoolTask(support::WorkPool& pool, support::WorkPool::Ticket ticket) : pool_(pool), ticket_(std::move(ticket)) {}
+    ~PoolTask() override { pool_.cancel(ticket_); }
+
+private:
+    support::WorkPool& pool_;
+    support::WorkPool::Ticket ticket_;
+};
+
+}  // namespace
+
+std::unique_ptr<engine::TaskService::Started> ConnectionDriver::start_task(support::Lane& lane, std::shared_ptr<engine::RunningTask> task) {
+    auto ticket = child_.pool.submit(lane, [task = std::move(task), weak = weak_from_this()] {
+        task->run();
+        if (const auto self = weak.lock()) self->answers_came();
+    });
+    return std::make_unique<PoolTask>(child_.pool, std::move(ticket));
 }
 
 /// XCLIENT: the row of the proxy goes to the client.

@@ -19,6 +19,7 @@ namespace smtpd::httpd {
 
 class ConnectionDriver : public std::enable_shared_from_this<ConnectionDriver>,
                          protected engine::NameService,
+                         protected engine::TaskService,
                          private engine::TlsService,
                          private engine::ClientRegister {
 public:
@@ -66,7 +67,9 @@ protected:
     void give_up_handshake();
 
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
-    /// The answers to a lookup have come. By the resolver's thread, which must not work on sessions.
+    std::unique_ptr<Started> start_task(support::Lane& lane, std::shared_ptr<engine::RunningTask> task) override;
+    /// The answers to a lookup have come, or a task has ended. By a thread of the resolver or the pool, which must not work
+    /// on the session.
     virtual void answers_came() = 0;
 
     conn_rec* connection_;

@@ -2,18 +2,10 @@
 #include "message/stored_message.h"
 
 #include <algorithm>
-#include <memory>
 #include <new>
 #include <utility>
 
 namespace smtpd::message {
-namespace {
-
-constexpr std::size_t write_size = 64 * 1024;  // what goes to the spool file at once, at least
-constexpr std::size_t read_size = 64 * 1024;
-
-}  // namespace
-
 bool has_room(const SpoolSettings& settings, std::uint64_t octets) {
     if (!settings.keep_body || octets <= settings.threshold) return true;
     const auto free = SpoolFile::free_space(settings.directory);
@@ -21,12 +13,12 @@ bool has_room(const SpoolSettings& settings, std::uint64_t octets) {
 }
 
 Result<void> StoredMessage::append(std::string_view bytes) {
-    if (failure_) return *failure_;
+    if (auto good = keep_body({}); !good) return good;
     received_ += bytes.size();
     try {
         return take(bytes);
     } catch (const std::bad_alloc&) {
-        return failed({ErrorCode::no_space, "out of memory", 0});
+        return body_->fail({ErrorCode::no_space, "out of memory", 0});
     }
 }
 
@@ -49,7 +41,7 @@ Result<void> StoredMessage::take(std::string_view bytes) {
 }
 
 Result<void> StoredMessage::finish() {
-    if (failure_) return *failure_;
+    if (auto good = keep_body({}); !good) return good;
     const bool in_header = place_ != Place::body && place_ != Place::too_large;
     if (in_header && !has_header_ && !block_.empty()) {
         if (auto kept = begin_body_with_block(); !kept) return kept;
@@ -115,81 +107,70 @@ Result<void> StoredMessage::begin_body_with_block() {
     return keep_body(start);
 }
 
-Result<void> StoredMessage::keep_body(std::string_view bytes) {
-    body_size_ += bytes.size();
-    if (bytes.empty() || !settings_.keep_body) return {};
-    if (file_ || received_ > settings_.threshold) return spool(bytes);
-    memory_.append(bytes);
-    return {};
-}
-
-Result<void> StoredMessage::spool(std::string_view bytes) {
-    if (!file_) {
-        auto created =
-            SpoolFile::create(settings_.directory, SpoolFile::Creation::anonymous, settings_.first_refused_descriptor);
-        if (!created) return failed(created.error());
-        file_ = *std::move(created);
-    }
-    if (memory_.size() + bytes.size() < write_size) {
-        memory_.append(bytes);
-        return {};
-    }
-    std::vector<iovec> list;
-    memory_.add_to(list);
-    list.push_back({const_cast<char*>(bytes.data()), bytes.size()});
-    if (auto written = file_->append(list); !written) return failed(written.error());
-    memory_.reuse();
-    return {};
-}
-
-Result<void> StoredMessage::failed(Error error) {
-    file_.reset();
-    memory_.clear();
-    failure_ = std::move(error);
-    return *failure_;
-}
-
 Result<void> StoredMessage::readable() const {
-    if (failure_) return *failure_;
+    if (auto good = body_->readable(); !good) return good;
     if (place_ == Place::too_large) return Error{ErrorCode::no_space, "the header block was too large to be kept", 0};
-    if (!settings_.keep_body && body_size_ > 0) return Error{ErrorCode::unavailable, "the body of the message was not kept", 0};
     return {};
 }
 
 Result<std::size_t> StoredMessage::read_body(std::uint64_t offset, char* buffer, std::size_t size) const {
     if (auto problem = readable(); !problem) return problem.error();
-    const std::uint64_t in_file = file_ ? file_->size() : 0;
-    if (offset >= body_size_ || size == 0) return std::size_t{0};
-    if (offset >= in_file) return memory_.read(static_cast<std::size_t>(offset - in_file), buffer, size);
-    auto got = file_->read(offset, buffer, static_cast<std::size_t>(std::min<std::uint64_t>(size, in_file - offset)));
-    if (got && *got == 0) return Error{ErrorCode::io, "the spool file is shorter than the message", 0};
-    return got;
+    return body_->read(offset, buffer, size);
 }
 
 Result<void> StoredMessage::for_each_body_chunk(const ByteSink& sink) const {
     if (auto problem = readable(); !problem) return problem;
-    if (file_ && file_->size() > 0) {
-        const std::unique_ptr<char[]> buffer(new char[read_size]);
-        for (std::uint64_t offset = 0; offset < file_->size();) {
-            const auto got = read_body(offset, buffer.get(), read_size);
-            if (!got) return got.error();
-            if (auto taken = sink({buffer.get(), *got}); !taken) return taken;
-            offset += *got;
-        }
-    }
-    return memory_.for_each(sink);
+    return body_->for_each_chunk(sink);
 }
 
 Result<void> StoredMessage::write_to(const ByteSink& sink) const {
     if (auto problem = readable(); !problem) return problem;
     if (!complete_) return Error{ErrorCode::unavailable, "the message is not complete", 0};
     std::string head = headers_.to_string();
-    const bool lacks_blank_line = separator_.empty() && body_size_ > 0 && !head.empty();
+    const bool lacks_blank_line = separator_.empty() && body_size() > 0 && !head.empty();
     head += lacks_blank_line ? "\r\n" : separator_;
     if (!head.empty()) {
         if (auto taken = sink(head); !taken) return taken;
     }
     return for_each_body_chunk(sink);
 }
+
+/// A message that is not complete has a body that grows, so there is nothing to share.
+std::shared_ptr<const Message> StoredMessage::snapshot() const {
+    const std::shared_ptr<StoredMessage> copy(new StoredMessage(*this));
+    copy->headers_.parse();  // now, so that nothing changes when it is read
+    if (complete_) return copy;
+    copy->body_ = std::make_shared<Body>(settings_, true);
+    (void)copy->body_->fail({ErrorCode::unavailable, "the message is not complete", 0});
+    return copy;
+}
+
+/// A new body, which the message does not have before commit().
+class StoredMessage::Replacement final : public NewBody {
+public:
+    explicit Replacement(StoredMessage& message)
+        : message_(message), other_octets_(message.received_ - message.body_size()), body_(std::make_shared<Body>(message.settings_, true)) {}
+
+    Result<void> append(std::string_view octets) override {
+        if (!body_) return Error{ErrorCode::unavailable, "the body is in use already", 0};
+        return body_->append(octets, other_octets_ + body_->size() + octets.size());
+    }
+
+    Result<void> commit() override {
+        if (auto good = append({}); !good) return good;
+        if (!message_.complete_) return Error{ErrorCode::unavailable, "the message is not complete", 0};
+        message_.received_ = other_octets_ + body_->size();
+        message_.body_ = std::move(body_);
+        message_.body_was_replaced_ = true;
+        return {};
+    }
+
+private:
+    StoredMessage& message_;
+    const std::uint64_t other_octets_;
+    std::shared_ptr<Body> body_;
+};
+
+std::unique_ptr<NewBody> StoredMessage::begin_body() { return std::make_unique<Replacement>(*this); }
 
 }  // namespace smtpd::message

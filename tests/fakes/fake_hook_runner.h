@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/hook_runner.h"
+#include "engine/server_access.h"
 #include "support/work_pool.h"
 
 #include <algorithm>
@@ -44,6 +45,16 @@ public:
         if (!at(hook).wait) wait(hook, Duration(0));
         at(hook).rounds = std::move(rounds);
         at(hook).limit = limit;
+    }
+
+    /// Tasks before that hook, each when the one before has ended.
+    template <class F>
+    void have_task(HookId hook, std::vector<std::string> keys, F function, Duration limit = std::chrono::minutes(1)) {
+        if (!at(hook).wait) wait(hook, Duration(0));
+        at(hook).tasks.push_back({std::move(keys), [function] { return smtpd::detail::erase_task(function); }, limit});
+    }
+    void forget_tasks() {
+        for (auto& point : points_) point.tasks.clear();
     }
 
     /// Whoever handles that hook waits for something other than the DNS.
@@ -89,6 +100,7 @@ public:
         wait.cut_short = point.wait->cut_short;
         if (const auto round = wait.rounds++; round < point.rounds.size())
             for (const auto& name : point.rounds[round]) wait.questions.push_back({DnsQuestion::make(DnsType::a, name).value(), point.limit});
+        for (const auto& chain : point.tasks) start_next(chain, context.answers(), wait);
     }
     HookSet waits_at() const noexcept override { return waiting; }
     support::Lane* lane(HookId hook) const noexcept override { return waiting.contains(hook) ? const_cast<support::Lane*>(&lane_of_all) : nullptr; }
@@ -111,10 +123,26 @@ public:
     }
 
 private:
+    struct TaskChain {
+        std::vector<std::string> keys;
+        std::function<smtpd::detail::TaskWork()> make;
+        Duration limit;
+    };
+
+    void start_next(const TaskChain& chain, const Answers& answers, engine::Wait& wait) {
+        for (const auto& key : chain.keys) {
+            if (ServerAccess::task(answers, nullptr, key) != nullptr) continue;
+            if (std::find(started_.begin(), started_.end(), key) != started_.end()) return;
+            started_.push_back(key);
+            return wait.tasks.push_back({{nullptr, key}, &lane_of_all, chain.make(), chain.limit});
+        }
+    }
+
     struct Point {
         Handler handler;
         std::optional<engine::Wait> wait;
         std::vector<std::vector<std::string>> rounds;
+        std::vector<TaskChain> tasks;
         Duration limit{0};
         bool can_accept = true;
     };
@@ -129,6 +157,7 @@ private:
         return smtpd::ok();
     }
 
+    std::vector<std::string> started_;
     Point points_[static_cast<std::size_t>(HookId::count)];
 };
 

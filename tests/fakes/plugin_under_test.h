@@ -12,6 +12,7 @@
 /// wants to wait for is waited for by moving the clock.
 #pragma once
 
+#include "engine/running_task.h"
 #include "engine/server_access.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
@@ -103,6 +104,8 @@ public:
 
     // The stage before a hook: what the plugin wanted to wait for in the last one, and whether the client speaks while it waits.
     const engine::Wait& waited_for() const noexcept { return wait_; }
+    /// The plugin's task of that name does not end in time; "": all do.
+    void let_task_be_late(std::string key) { late_task_ = std::move(key); }
     void let_client_speak(bool speaks = true) noexcept { client_speaks_ = speaks; }
 
     /// The DNS that the plugin gets to see: records as in a zone file (net/zone_resolver.h), "slow.example TIMEOUT" and so on. Nothing else exists.
@@ -206,7 +209,7 @@ public:
         const bool spoke = wait_.silence.count() > 0 && (client_speaks_ || connection_->unread() > 0);
         const Duration waited = spoke ? wait_.delay : std::max(wait_.delay, wait_.silence);
         clock_.advance(waited);
-        ServerAccess::set_answers(hook, Answers(spoke, waited, answers_));
+        ServerAccess::set_answers(hook, Answers(spoke, waited, answers_, task_results_));
         engine::ChainState state;
         state.wait = wait_;
         state.access = engine::ChainState::Access::any;
@@ -245,18 +248,27 @@ private:
     }
     LogSink& usable_log() { return usable().log(); }
 
-    /// The rounds of a stage. Answers come at once; the clock does not move for those that never come.
+    /// The rounds of a stage. Answers and the results of tasks come at once; the clock does not move for those that never come.
     void ask(host::PluginSet& set, HookContext& hook) {
         answers_ = std::make_shared<DnsAnswers>();
+        task_results_ = std::make_shared<TaskResults>();
         do {
             wait_.questions.clear();
-            ServerAccess::set_answers(hook, Answers(false, Duration(0), answers_));
+            wait_.tasks.clear();
+            ServerAccess::set_answers(hook, Answers(false, Duration(0), answers_, task_results_));
             set.ask(hook, wait_);
+            for (auto& task : wait_.tasks) run_task(std::move(task));
             for (const auto& [question, limit] : wait_.questions) {
                 questions_.push_back(question.to_string());
                 answers_->add(question, dns_.answer(question).value_or(DnsAnswer(DnsStatus::timed_out)));
             }
-        } while (!wait_.questions.empty());
+        } while (!wait_.questions.empty() || !wait_.tasks.empty());
+    }
+
+    void run_task(engine::Wait::Task task) {
+        engine::RunningTask running(std::move(task.work), clock_.now() + task.limit, clock_);
+        if (task.name.key != late_task_) running.run();
+        task_results_->add(task.name.instance, std::move(task.name.key), running.result());
     }
 
     Answer run_connection(HookId hook) { return run(ConnectionContext(hook, *connection_)); }
@@ -283,6 +295,8 @@ private:
     net::ZoneResolver dns_;
     std::vector<std::string> questions_;
     std::shared_ptr<DnsAnswers> answers_;
+    std::shared_ptr<TaskResults> task_results_;
+    std::string late_task_;
     bool client_speaks_ = false;
     std::unique_ptr<FakeConnection> connection_;
     std::unique_ptr<FakeTransaction> transaction_;

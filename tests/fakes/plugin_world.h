@@ -42,9 +42,12 @@ public:
     void add(const std::string& label, Script script, std::string_view options = {}) { add_line("plain", label, options, std::move(script)); }
     void add_policy(const std::string& label, std::string_view options, Script script) { add_line("policy", label, options, std::move(script)); }
 
+    /// One that has tasks (instance "tasks:label").
+    void add_with_tasks(const std::string& label, Script script, std::string_view options = {}) { add_line("tasks", label, options, std::move(script)); }
+
     void build() {
         set.reset();
-        environment.built_in = {&plain_descriptor, &policy_descriptor};
+        environment.built_in = {&plain_descriptor, &policy_descriptor, &tasks_descriptor};
         environment.control = &control;
         environment.server_name = "mx.example.com";
         environment.clock = &clock;
@@ -110,8 +113,14 @@ private:
     public:
         explicit Policy(Setup& setup) { scripts().at(setup.instance())(setup); }
     };
+    class WithTasks final : public Plugin {
+    public:
+        static constexpr bool runs_tasks = true;
+        explicit WithTasks(Setup& setup) { scripts().at(setup.instance())(setup); }
+    };
     static constexpr PluginDescriptor plain_descriptor = smtpd::detail::describe<Plain>("plain");
     static constexpr PluginDescriptor policy_descriptor = smtpd::detail::describe<Policy>("policy");
+    static constexpr PluginDescriptor tasks_descriptor = smtpd::detail::describe<WithTasks>("tasks");
 
     void add_line(const std::string& name, const std::string& label, std::string_view options, Script script) {
         host::PluginLine line;

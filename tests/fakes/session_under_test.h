@@ -36,12 +36,13 @@ public:
     FakeNames names;
     FakeTls tls;
     FakeClients clients;
+    engine::TaskService* tasks = nullptr;
     bool has_workers = false;  ///< its driver has threads that may wait
     engine::Step step = engine::Step::need_input;  ///< what the last call asked for
 
     engine::Session& session() {
         if (!session_)
-            session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, engine::Services{.names = &names, .tls = &tls, .clients = &clients, .has_workers = has_workers});
+            session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, engine::Services{.names = &names, .tls = &tls, .clients = &clients, .tasks = tasks, .has_workers = has_workers});
         return *session_;
     }
     bool is_made() const noexcept { return session_ != nullptr; }
@@ -93,6 +94,7 @@ public:
         return names.calls == before || step != engine::Step::park ? std::string() : sent(session().resume());
     }
 
+    std::string resume() { return sent(session().resume()); }
     bool is_parked() const noexcept { return step == engine::Step::park; }
     bool is_closed() const noexcept { return step == engine::Step::close; }
 

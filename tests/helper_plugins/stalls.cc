@@ -2,18 +2,22 @@
 ///
 ///     SmtpPlugin stalls /path/of/the/file at=queue
 ///
-/// `at` is mail, rcpt, queue, auth or disconnect. With `declared=no` it does not say that it waits.
+/// `at` is mail, rcpt, queue, auth, disconnect, or task: then three tasks at data_post read the message and stand still. With `declared=no` it does not say that it waits.
 #include <smtpd/plugin.h>
 
+#include <array>
+#include <cstdint>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
+#include <thread>
 
 namespace smtpd::plugins {
 
 class Stalls final : public Plugin {
 public:
-    static constexpr bool reads_body = false;
-    enum class At { mail, rcpt, queue, auth, disconnect };
+    enum class At { mail, rcpt, queue, auth, disconnect, task };
+    static constexpr bool runs_tasks = true;
 
     struct Options {
         std::string file;
@@ -26,11 +30,12 @@ public:
                                                                   {"rcpt", At::rcpt},
                                                                   {"queue", At::queue},
                                                                   {"auth", At::auth},
-                                                                  {"disconnect", At::disconnect}}),
+                                                                  {"disconnect", At::disconnect},
+                                                                  {"task", At::task}}),
                     option("declared", &Options::declared, "whether it says so")};
         }
     };
-    static bool waits_for_backend(const Options& options) noexcept { return options.declared; }
+    static bool waits_for_backend(const Options& options) noexcept { return options.declared && options.at != At::task; }
 
     Stalls(Setup& setup, const Options& options) : file_(options.file) {
         auto& hooks = setup.hooks;
@@ -42,10 +47,40 @@ public:
                 hooks.auth.add([this](const AuthHook& hook) { return stall(hook), denysoft(); });
                 break;
             case At::disconnect: hooks.disconnect.observe([this](const DisconnectHook& hook) { stall(hook); }); break;
+            case At::task:
+                hooks.data_post.ask([this](const DataPostHook& hook, Questions& questions) { start_tasks(hook, questions); })
+                    .add([](const DataPostHook& hook, const Answers& answers) { return look_at(hook, answers); });
+                break;
         }
     }
 
 private:
+    static constexpr std::array<std::string_view, 3> tasks{"one", "two", "three"};
+
+    void start_tasks(const DataPostHook& hook, Questions& questions) const {
+        for (const auto key : tasks)
+            questions.task(key, [this, message = hook.message().snapshot()](const TaskContext& task) -> Result<std::uint64_t> {
+                std::error_code ignored;
+                while (std::filesystem::exists(file_, ignored) && !task.is_given_up()) std::this_thread::sleep_for(Duration(10));
+                std::uint64_t octets = 0;
+                const auto read = message->write_to([&](std::string_view bytes) {
+                    octets += bytes.size();
+                    return Result<void>();
+                });
+                if (!read) return read.error();
+                return octets;
+            });
+    }
+
+    static Answer look_at(const DataPostHook& hook, const Answers& answers) {
+        for (const auto key : tasks) {
+            const auto& octets = answers.task<std::uint64_t>(key);
+            if (!octets) return denysoft("{}: {}", key, octets.error().what);
+            hook.log(LogLevel::info, "task {} has read {} octets", key, *octets);
+        }
+        return declined();
+    }
+
     void stall(const HookContext& hook) const {
         std::error_code ignored;
         while (std::filesystem::exists(file_, ignored)) hook.wait(Duration(10));

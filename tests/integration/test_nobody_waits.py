@@ -137,6 +137,43 @@ def test_a_back_end_at_a_standstill(server, stall, at):
         assert len(smtp.maildir.new()) == CLIENTS
 
 
+def test_tasks_at_a_standstill(server, stall):
+    """Three for each message, with fewer places than that: they run side by side, and the sessions of others go on."""
+    smtp = stalling_host(server, stall, "task", "concurrency=6")
+    other = server.smtp(name="other.example.com")
+    server.start()
+
+    def begin(number):
+        client = Client(smtp.port)
+        client.ehlo()
+        client.envelope()
+        client.command("DATA", 354)
+        client.send(MESSAGE + b".\r\n")
+        return client
+
+    with crowd(CLIENTS, begin) as clients:
+        check_prompt(other)
+        stall.unlink()
+        for client in clients:
+            client.reply().expect(250)
+    assert len(smtp.maildir.new()) == CLIENTS
+    assert server.log_text().count("stalls: task three has read") == CLIENTS
+
+
+def test_a_task_that_takes_too_long(server, stall):
+    """The message is deferred in time; the task that runs on is told that nobody waits for it, and lets its place go."""
+    smtp = server.smtp(f'SmtpPlugin stalls "{stall}" at=task deadline=1s concurrency=1\n{DEFAULT_PLUGINS}', f'SmtpPluginDir "{HELPERS}"')
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        for _ in range(3):
+            began = time.monotonic()
+            client.deliver(MESSAGE).expect(452, text="one: it did not end in time")
+            assert 0.8 < time.monotonic() - began < 1 + PROMPT * SLOWDOWN
+        stall.unlink()
+        client.deliver(MESSAGE).expect(250)
+
+
 def test_sessions_that_cannot_end(server, stall):
     """A hook at the end of a session waits: the client has its 221 all the same, and the others theirs."""
     smtp = stalling_host(server, stall, "disconnect")

@@ -65,6 +65,7 @@ private:
         std::string_view plugin;  ///< instance name
         int level_shift = 0;      ///< loglevel=+1
         int level_fixed = -1;     ///< loglevel=6
+        const void* instance = nullptr;
     };
 
     void write_log(LogLevel level, const std::string& text) const;

@@ -1,8 +1,8 @@
-/// message.h: the message of a transaction as plugins see it: header fields with an overlay of edits, and a body that is never rewritten.
+/// message.h: the message of a transaction as plugins see it: header fields with an overlay of edits, and a body.
 ///
 /// What arrived (after dot-unstuffing) is kept byte for byte, CRLF line ends included, in memory up to the spool threshold and in an unlinked
-/// file beyond. Edits do not touch it: they are remembered and applied when the message is read with write_to(). One session uses a message at a
-/// time; nothing here takes a lock.
+/// file beyond. Edits of header fields do not touch it: they are remembered and applied when the message is read with write_to(). A body can be
+/// replaced as a whole. One session uses a message at a time, and nothing here takes a lock; other threads read a snapshot().
 #pragma once
 
 #include <smtpd/api.h>
@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -89,6 +90,17 @@ private:
     bool edited_ = false;
 };
 
+/// A new body for a message, while it is written. It is stored like one that arrives: in memory up to the spool threshold, then in a file.
+class SMTPD_API NewBody {
+public:
+    virtual ~NewBody() = default;
+    /// Adds octets: CRLF line ends, dots as they are. After an Error (no_space, io) the new body is lost, and the message is as it was.
+    virtual Result<void> append(std::string_view octets) = 0;
+    /// The message has this body from now on: what is sized, read, scanned, written or delivered later is this. Once; without it, or where it
+    /// gives an Error, the message stays as it was. Observers of data_chunk have seen the body that arrived.
+    virtual Result<void> commit() = 0;
+};
+
 /// The message. Created by the engine when DATA is accepted; complete when `is_complete()`.
 class SMTPD_API Message {
 public:
@@ -98,16 +110,25 @@ public:
     virtual const Headers& headers() const = 0;
     virtual bool is_complete() const noexcept = 0;
 
-    virtual std::uint64_t size() const noexcept = 0;       ///< octets as received, CRLF counted, without dot-stuffing and final dot
+    /// Octets, CRLF counted, without dot-stuffing and final dot: of the header block as it was received, and of the body.
+    virtual std::uint64_t size() const noexcept = 0;
     virtual std::uint64_t body_size() const noexcept = 0;  ///< without header block and the blank line
 
-    /// Reads the body as received, from `offset`, into `buffer`; 0 at the end.
+    /// Reads the body, from `offset`, into `buffer`; 0 at the end.
     virtual Result<std::size_t> read_body(std::uint64_t offset, char* buffer, std::size_t size) const = 0;
-    /// The body as received, in pieces of any size.
+    /// The body, in pieces of any size.
     virtual Result<void> for_each_body_chunk(const ByteSink& sink) const = 0;
     /// The whole message as it is to be handed on: edited header block, blank line (if there was one), body. A message that starts with
     /// a line that is no header field has no header block; where fields were added to such a one, a blank line is put below them.
     virtual Result<void> write_to(const ByteSink& sink) const = 0;
+
+    /// The message as it is now, for a task or whatever else outlives the call of a handler. It does not change any more, and several threads may
+    /// read it at a time. The body is shared, not copied. Of a message that is not complete there are the header fields only.
+    virtual std::shared_ptr<const Message> snapshot() const = 0;
+
+    /// Begins a new body for a complete message, which must not be in use any more when the NewBody goes.
+    virtual std::unique_ptr<NewBody> begin_body() = 0;
+    virtual bool body_was_replaced() const noexcept = 0;
 };
 
 }  // namespace smtpd

@@ -101,7 +101,8 @@ protected:
 /// One that waits for something other than the DNS (a socket, a database, a program, the disk) says so with `static constexpr bool waits_for_backend = true;`,
 /// or, if only some of its handlers wait, `static constexpr HookSet waits_for_backend{HookId::rcpt, HookId::disconnect};`. Where that depends on its options, it
 /// has a function of that name: `static HookSet waits_for_backend(const Options& options) noexcept`. Such handlers are called in threads of their own, so that
-/// they never delay clients of others, and no more than `concurrency` of them at a time, an option that such plugins have. A plugin that opens a namespace
+/// they never delay clients of others, and no more than `concurrency` of them at a time, an option that such plugins have. One whose ask handlers have tasks (task.h) says
+/// `static constexpr bool runs_tasks = true;`. A plugin that opens a namespace
 /// of the store says with `static constexpr HookSet uses_store_at{…};` which of its handlers use it; without that, all are taken to do so.
 class SMTPD_API Plugin {
 public:
@@ -135,7 +136,8 @@ struct PluginDescriptor {
     void* (*make_options)();                               ///< an Options with its initial values; null where the plugin has none
     void (*free_options)(void* options);
     bool (*judges_recipients)(const void* options) noexcept;  ///< whether its handlers may refuse single recipients after DATA
-    bool may_wait;                                         ///< with some options, at some hook: it has the option concurrency
+    bool may_wait;                                         ///< with some options, at some hook, or in a task: it has the option concurrency
+    bool runs_tasks;                                       ///< its ask handlers have tasks
     HookSet (*waits_for_backend)(const void* options) noexcept;  ///< where its handlers wait for something other than the DNS
     HookSet uses_store_at;                                 ///< where they use the store, if it opens a namespace
     Plugin* (*create)(Setup& setup, const void* options);  ///< may throw
@@ -167,7 +169,8 @@ consteval PluginDescriptor describe(const char* name) {
         else
             return false;
     };
-    descriptor.may_wait = requires { P::waits_for_backend; };
+    if constexpr (requires { P::runs_tasks; }) descriptor.runs_tasks = P::runs_tasks;
+    descriptor.may_wait = descriptor.runs_tasks || requires { P::waits_for_backend; };
     descriptor.waits_for_backend = [](const void* options) noexcept {
         if constexpr (requires { P::waits_for_backend(*static_cast<const typename P::Options*>(options)); })
             return hook_set(P::waits_for_backend(*static_cast<const typename P::Options*>(options)));

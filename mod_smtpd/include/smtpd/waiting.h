@@ -17,19 +17,21 @@
 /// on them, until it asks nothing new: above, the addresses of the exchangers. It is called afresh each time, with all answers so far at hand, and simply names all that it
 /// wants to know. What was asked before, by whomever, costs nothing. There are at most 20 such rounds, and 400 questions, in a stage; what is asked
 /// beyond stays `not_asked`, and is logged and counted as an overrun.
+///
+/// What takes a thread (a scanner, a database) is a task, see task.h. The handler is called again when its tasks have ended, too.
 #pragma once
 
 #include <smtpd/api.h>
 #include <smtpd/dns.h>
+#include <smtpd/task.h>
 
 #include <chrono>
+#include <concepts>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 namespace smtpd {
-
-using Duration = std::chrono::milliseconds;
 
 /// The addresses of a host in both families, as far as they are known: what its A and AAAA records say. A host that is
 /// called by its address has that one.
@@ -78,6 +80,22 @@ public:
     const DnsAnswer& cname(std::string_view name) { return dns(DnsType::cname, name); }
     const DnsAnswer& ns(std::string_view name) { return dns(DnsType::ns, name); }
     const DnsAnswer& ptr(const IpAddress& address) { return dns(DnsType::ptr, reverse_dns_name(address)); }
+
+    /// Work that waits: `function` takes a const TaskContext& and gives a T, a Result<T> or nothing. It is called once, in another thread, and answers.task<T>(key)
+    /// has what it gave; an Error (unavailable) if it threw, or (timeout) if it has not ended within the time that patience() left it, or the deadline.
+    /// Null until then; when the handler is called again, the result. The key is the plugin instance's own.
+    template <std::invocable<const TaskContext&> F>
+    const auto* task(std::string_view key, F function) {
+        using T = typename detail::TaskValue<std::invoke_result_t<F&, const TaskContext&>>::Type;
+        if (const auto* known = find_task(key)) return &detail::result_of<T>(known);
+        start_task(key, detail::erase_task(std::move(function)));
+        return static_cast<const Result<T>*>(nullptr);
+    }
+
+protected:
+    virtual const detail::TaskResult* find_task(std::string_view key) const noexcept = 0;
+    /// Starts it, unless one of that key is on its way.
+    virtual void start_task(std::string_view key, detail::TaskWork work) = 0;
 };
 
 /// What came of it.
@@ -100,15 +118,24 @@ public:
     const DnsAnswer& cname(std::string_view name) const noexcept { return dns(DnsType::cname, name); }
     const DnsAnswer& ns(std::string_view name) const noexcept { return dns(DnsType::ns, name); }
     const DnsAnswer& ptr(const IpAddress& address) const { return dns(DnsType::ptr, reverse_dns_name(address)); }
+    /// What this plugin instance's task of that key gave, or why it gave nothing (not_found: there was no such task). Valid during the call of the handler.
+    template <class T>
+    const Result<T>& task(std::string_view key) const {
+        return detail::result_of<T>(tasks_ ? tasks_->find(instance_, key) : nullptr);
+    }
 
     Answers() = default;
-    Answers(bool client_spoke, Duration waited, std::shared_ptr<const DnsAnswers> dns = {})
-        : client_spoke_(client_spoke), waited_(waited), dns_(std::move(dns)) {}
+    Answers(bool client_spoke, Duration waited, std::shared_ptr<const DnsAnswers> dns = {}, std::shared_ptr<const TaskResults> tasks = {})
+        : client_spoke_(client_spoke), waited_(waited), dns_(std::move(dns)), tasks_(std::move(tasks)) {}
 
 private:
+    friend struct ServerAccess;
+
     bool client_spoke_ = false;
     Duration waited_{0};
     std::shared_ptr<const DnsAnswers> dns_;
+    std::shared_ptr<const TaskResults> tasks_;
+    const void* instance_ = nullptr;  ///< whose tasks are meant
 };
 
 }  // namespace smtpd

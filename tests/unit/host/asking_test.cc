@@ -1,10 +1,13 @@
 /// asking_test.cc: how plugins' questions to the DNS are collected, round by round.
+#include "engine/running_task.h"
 #include "engine/server_access.h"
 #include "fakes/plugin_world.h"
+#include "support/work_pool.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 namespace smtpd::host {
@@ -30,6 +33,11 @@ class AskingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_fault_in_a_later_round_cuts_short);
     CPPUNIT_TEST(times_of_a_later_round_count_too);
     CPPUNIT_TEST(an_immune_client_causes_no_questions);
+    CPPUNIT_TEST(tasks_are_collected_with_lane_and_limit);
+    CPPUNIT_TEST(a_handler_is_asked_again_when_all_it_awaits_has_come);
+    CPPUNIT_TEST(a_handler_reads_the_results_of_its_own_instance);
+    CPPUNIT_TEST(a_task_that_throws_is_a_fault_of_the_plugin);
+    CPPUNIT_TEST(a_plugin_that_has_tasks_says_so);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -172,7 +180,97 @@ public:
         CPPUNIT_ASSERT_EQUAL(string(), ask());
     }
 
+    void tasks_are_collected_with_lane_and_limit() {
+        add_with_tasks("one", [](Questions& questions) {
+            questions.patience(Duration(300));
+            questions.task("a", [](const TaskContext&) { return 1; });
+            questions.task("a", [](const TaskContext&) { return 2; });
+            questions.task("b", [](const TaskContext&) { return string("x"); });
+        });
+        add_with_tasks("two", [](Questions& questions) { questions.task("a", [](const TaskContext&) {}); }, "deadline=5s concurrency=3");
+        ask();
+        CPPUNIT_ASSERT(wait_.needed());
+        CPPUNIT_ASSERT_EQUAL(string("tasks:one a 300|tasks:one b 300|tasks:two a 5000"), tasks());
+    }
+
+    void a_handler_is_asked_again_when_all_it_awaits_has_come() {
+        add_with_tasks("one", [this](Questions& questions) {
+            ++asked_;
+            questions.a("a.example");
+            const Result<int>* const first = questions.task("first", [](const TaskContext&) { return 1; });
+            if (first && *first) questions.task("second", [value = **first](const TaskContext&) { return value + 1; });
+        });
+        ask();
+        run_tasks();
+        CPPUNIT_ASSERT_EQUAL(string(), ask());  // its question is open
+        CPPUNIT_ASSERT_EQUAL(1, asked_);
+        CPPUNIT_ASSERT_EQUAL(string(), deny_and_ask("a.example"));
+        CPPUNIT_ASSERT_EQUAL(2, asked_);
+        CPPUNIT_ASSERT_EQUAL(string("tasks:one second 60000"), tasks());
+        run_tasks();
+        ask();
+        CPPUNIT_ASSERT_EQUAL(3, asked_);
+        CPPUNIT_ASSERT(wait_.tasks.empty());
+    }
+
+    void a_handler_reads_the_results_of_its_own_instance() {
+        for (const int number : {1, 2})
+            world_.add_with_tasks("t" + std::to_string(number), [this, number](Setup& setup) {
+                setup.hooks.connect.ask([number](const ConnectHook&, Questions& questions) { questions.task("key", [number](const TaskContext&) { return number; }); })
+                    .add([this](const ConnectHook&, const Answers& answers) {
+                        seen_ += std::to_string(*answers.task<int>("key"));
+                        return declined();
+                    });
+            });
+        ask();
+        run_tasks();
+        ConnectionContext hook(HookId::connect, *world_.connection);
+        ServerAccess::set_answers(hook, Answers(false, Duration(0), answers_, results_));
+        static_cast<void>(world_.set->run_through(hook));
+        CPPUNIT_ASSERT_EQUAL(string("12"), seen_);
+    }
+
+    void a_task_that_throws_is_a_fault_of_the_plugin() {
+        add_with_tasks("one", [](Questions& questions) { questions.task("key", [](const TaskContext&) { throw std::runtime_error("broken"); }); });
+        ask();
+        run_tasks();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().fault.load());
+        CPPUNIT_ASSERT_EQUAL(string("(connect) tasks:one: plugin fault: its task key: broken\n"), world_.log.to_string());
+        CPPUNIT_ASSERT(world_.log.lines()[0].level == LogLevel::crit);
+    }
+
+    void a_plugin_that_has_tasks_says_so() {
+        add("one", [](Questions& questions) { questions.task("key", [](const TaskContext&) {}); });
+        ask();
+        CPPUNIT_ASSERT(wait_.tasks.empty());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().fault.load());
+        CPPUNIT_ASSERT(world_.log.to_string().find("does not say so with runs_tasks") != string::npos);
+    }
+
 private:
+    void add_with_tasks(const string& label, std::function<void(Questions&)> asker, std::string_view options = {}) {
+        world_.add_with_tasks(label, [asker](Setup& setup) {
+            setup.hooks.connect.ask([asker](const ConnectHook&, Questions& questions) { asker(questions); }).add(nothing_to_say);
+        }, options);
+    }
+
+    /// "instance key milliseconds" of those that are to begin.
+    string tasks() const {
+        std::vector<string> texts;
+        for (const auto& task : wait_.tasks)
+            texts.push_back(format_text("{} {} {}", task.lane->name(), task.name.key, task.limit.count()));
+        return fakes::joined(texts);
+    }
+
+    void run_tasks() {
+        for (auto& task : wait_.tasks) {
+            engine::RunningTask running(std::move(task.work), world_.clock.now() + task.limit, world_.clock);
+            running.run();
+            results_->add(task.name.instance, task.name.key, running.result());
+        }
+        wait_.tasks.clear();
+    }
+
     void add(const string& label, std::function<void(Questions&)> asker, std::string_view options = {}) {
         world_.add(label, [asker](Setup& setup) {
             setup.hooks.connect.ask([asker](const ConnectHook&, Questions& questions) { asker(questions); }).add(nothing_to_say);
@@ -184,8 +282,9 @@ private:
         if (!is_built_) world_.build();
         is_built_ = true;
         wait_.questions.clear();
+        wait_.tasks.clear();
         ConnectionContext hook(HookId::connect, *world_.connection);
-        ServerAccess::set_answers(hook, Answers(false, Duration(0), answers_));
+        ServerAccess::set_answers(hook, Answers(false, Duration(0), answers_, results_));
         world_.set->ask(hook, wait_);
         std::vector<string> texts;
         for (const auto& question : wait_.questions) texts.push_back(question.question.to_string());
@@ -209,6 +308,9 @@ private:
     bool is_built_ = false;
     engine::Wait wait_;
     std::shared_ptr<DnsAnswers> answers_ = std::make_shared<DnsAnswers>();
+    std::shared_ptr<TaskResults> results_ = std::make_shared<TaskResults>();
+    int asked_ = 0;
+    string seen_;
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(AskingTest);
 

@@ -11,7 +11,10 @@
 
 #include <csignal>
 #include <cstring>
+#include <future>
 #include <memory>
+#include <utility>
+#include <vector>
 
 namespace smtpd::message {
 namespace {
@@ -55,6 +58,11 @@ void feed(StoredMessage& message, std::string_view text, std::size_t step = 0) {
         at += count;
     }
     CPPUNIT_ASSERT(message.finish());
+}
+
+bool replace_body(Message& message, std::string_view text) {
+    const auto body = message.begin_body();
+    return body->append(text.substr(0, text.size() / 2)) && body->append(text.substr(text.size() / 2)) && body->commit();
 }
 
 /// Octets that repeat at no power of two.
@@ -161,9 +169,23 @@ class StoredMessageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_body_that_is_not_kept_is_counted_and_cannot_be_read);
     CPPUNIT_TEST(an_incomplete_message_cannot_be_written);
     CPPUNIT_TEST(a_sink_that_fails_stops_the_reading);
+    CPPUNIT_TEST(a_snapshot_stays_as_it_was);
+    CPPUNIT_TEST(a_snapshot_is_read_by_several_threads);
+    CPPUNIT_TEST(a_snapshot_of_half_a_message_has_no_body);
+    CPPUNIT_TEST(a_new_body_takes_the_place_of_the_old_one);
+    CPPUNIT_TEST(a_new_body_that_is_not_finished_changes_nothing);
+    CPPUNIT_TEST(a_new_body_that_cannot_be_stored_changes_nothing);
+    CPPUNIT_TEST(a_new_body_is_kept_where_the_old_one_was_not);
     CPPUNIT_TEST_SUITE_END();
 
     TempDirectory directory_;
+
+    SpoolSettings settings_with(std::uint64_t threshold) const {
+        SpoolSettings settings;
+        settings.directory = directory_.path();
+        settings.threshold = threshold;
+        return settings;
+    }
     SpoolSettings settings(std::uint64_t threshold = 1 << 20) const {
         SpoolSettings settings;
         settings.directory = directory_.path();
@@ -453,6 +475,107 @@ class StoredMessageTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(std::string("sink is full"), done.error().what);
             CPPUNIT_ASSERT_EQUAL(2, calls);
         }
+    }
+
+    void a_snapshot_stays_as_it_was() {
+        for (const std::uint64_t threshold : {std::uint64_t(0), ~std::uint64_t(0)}) {
+            const SpoolSettings settings = settings_with(threshold);
+            auto message = std::make_unique<StoredMessage>(settings);
+            feed(*message, "Subject: x\r\n\r\n" + pattern(100'000));
+            message->headers().prepend("A", "1");
+            const auto before = message->snapshot();
+            message->headers().prepend("B", "2");
+            CPPUNIT_ASSERT(replace_body(*message, "new"));
+            CPPUNIT_ASSERT(written(*before) == "A: 1\r\nSubject: x\r\n\r\n" + pattern(100'000));
+            CPPUNIT_ASSERT_EQUAL(std::string("B: 2\r\nA: 1\r\nSubject: x\r\n\r\nnew"), written(*message));
+            message.reset();
+            CPPUNIT_ASSERT(body_read(*before, 999) == pattern(100'000));
+            CPPUNIT_ASSERT_EQUAL(std::string("1"), before->headers().get("A").value_or(""));
+            CPPUNIT_ASSERT(!before->body_was_replaced());
+        }
+    }
+
+    void a_snapshot_is_read_by_several_threads() {
+        const SpoolSettings settings = settings_with(1000);
+        StoredMessage message(settings);
+        feed(message, "Subject: x\r\n\r\n" + pattern(200'000));
+        const auto snapshot = message.snapshot();
+        const std::string expected = written(message);
+        std::vector<std::future<bool>> readers;
+        for (int i = 0; i < 4; ++i)
+            readers.push_back(std::async(std::launch::async, [snapshot, &expected] {
+                bool is_same = true;
+                for (int n = 0; n < 20; ++n) is_same = is_same && written(*snapshot) == expected && snapshot->headers().count("subject") == 1;
+                return is_same;
+            }));
+        for (auto& reader : readers) CPPUNIT_ASSERT(reader.get());
+    }
+
+    void a_snapshot_of_half_a_message_has_no_body() {
+        const SpoolSettings settings = settings_with(1000);
+        StoredMessage message(settings);
+        CPPUNIT_ASSERT(message.append("Subject: x\r\n\r\nhalf"));
+        const auto snapshot = message.snapshot();
+        CPPUNIT_ASSERT_EQUAL(std::string("x"), snapshot->headers().get("Subject").value_or(""));
+        CPPUNIT_ASSERT_EQUAL(std::string("error: the message is not complete"), body_of(*snapshot));
+        CPPUNIT_ASSERT_EQUAL(std::string("error: the message is not complete"), written(*snapshot));
+        CPPUNIT_ASSERT(message.append(" and half"));
+    }
+
+    void a_new_body_takes_the_place_of_the_old_one() {
+        for (const auto& [block, added] : {std::pair{"A: 1\r\n\r\n", ""}, std::pair{"A: 1\r\n", "\r\n"}}) {
+            for (const std::size_t size : {0, 5, 200'000}) {
+                const SpoolSettings settings = settings_with(1000);
+                StoredMessage message(settings);
+                feed(message, block);
+                CPPUNIT_ASSERT(replace_body(message, pattern(size)));
+                CPPUNIT_ASSERT(message.body_was_replaced());
+                CPPUNIT_ASSERT_EQUAL(size > 1000, message.is_spooled());
+                CPPUNIT_ASSERT_EQUAL(std::uint64_t(size), message.body_size());
+                CPPUNIT_ASSERT_EQUAL(std::uint64_t(std::string(block).size() + size), message.size());
+                CPPUNIT_ASSERT(written(message) == block + std::string(size > 0 ? added : "") + pattern(size));
+                CPPUNIT_ASSERT(body_read(message, 777) == pattern(size));
+            }
+        }
+    }
+
+    void a_new_body_that_is_not_finished_changes_nothing() {
+        const SpoolSettings settings = settings_with(1000);
+        StoredMessage message(settings);
+        CPPUNIT_ASSERT(message.append("A: 1\r\n\r\nold"));
+        const auto too_early = message.begin_body();
+        CPPUNIT_ASSERT(too_early->append("new"));
+        CPPUNIT_ASSERT(!too_early->commit());
+        CPPUNIT_ASSERT(message.finish());
+        CPPUNIT_ASSERT(message.begin_body()->append("new"));
+        CPPUNIT_ASSERT_EQUAL(std::string("A: 1\r\n\r\nold"), written(message));
+        const auto twice = message.begin_body();
+        CPPUNIT_ASSERT(twice->append("new") && twice->commit());
+        CPPUNIT_ASSERT(!twice->append("more") && !twice->commit());
+        CPPUNIT_ASSERT_EQUAL(std::string("A: 1\r\n\r\nnew"), written(message));
+    }
+
+    void a_new_body_that_cannot_be_stored_changes_nothing() {
+        SpoolSettings settings = settings_with(1000);
+        settings.directory += "/missing";
+        StoredMessage message(settings);
+        feed(message, "A: 1\r\n\r\nold");
+        const auto body = message.begin_body();
+        CPPUNIT_ASSERT(body->append("short"));
+        CPPUNIT_ASSERT(!body->append(pattern(2000)));
+        CPPUNIT_ASSERT(!body->append("x"));
+        CPPUNIT_ASSERT(!body->commit());
+        CPPUNIT_ASSERT_EQUAL(std::string("A: 1\r\n\r\nold"), written(message));
+    }
+
+    void a_new_body_is_kept_where_the_old_one_was_not() {
+        SpoolSettings settings = settings_with(1000);
+        settings.keep_body = false;
+        StoredMessage message(settings);
+        feed(message, "A: 1\r\n\r\nold");
+        CPPUNIT_ASSERT_EQUAL(std::string("error: the body of the message was not kept"), written(message));
+        CPPUNIT_ASSERT(replace_body(message, "new"));
+        CPPUNIT_ASSERT_EQUAL(std::string("A: 1\r\n\r\nnew"), written(message));
     }
 };
 

@@ -181,6 +181,8 @@ public:
             void delay(Duration) override {}
             void silence(Duration) override {}
             void patience(Duration) override {}
+            const smtpd::detail::TaskResult* find_task(std::string_view) const noexcept override { return nullptr; }
+            void start_task(std::string_view, smtpd::detail::TaskWork) override {}
             const DnsAnswer& dns(DnsType type, std::string_view name) override {
                 names.push_back(DnsQuestion::make(type, name)->to_string());
                 known_ = names.size() == 1 ? address_record("192.0.2.1") : DnsAnswer(DnsStatus::no_data);

@@ -46,6 +46,9 @@ class ContentLogTest : public CppUnit::TestFixture {
             if (auto written = sink("half of it\r\n"); !written) return written;
             return Error{ErrorCode::io, "broken"};
         }
+        std::shared_ptr<const Message> snapshot() const override { return std::make_shared<const BrokenMessage>(); }
+        std::unique_ptr<NewBody> begin_body() override { throw std::logic_error("the body of this message stays as it is"); }
+        bool body_was_replaced() const noexcept override { return false; }
 
     private:
         Headers headers_;

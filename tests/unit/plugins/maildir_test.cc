@@ -44,6 +44,9 @@ public:
         }
         return {};
     }
+    std::shared_ptr<const Message> snapshot() const override { return std::make_shared<const Trickle>(*this); }
+    std::unique_ptr<NewBody> begin_body() override { throw std::logic_error("the body of this message stays as it is"); }
+    bool body_was_replaced() const noexcept override { return false; }
 
 private:
     const std::string text_;

@@ -1,0 +1,136 @@
+/// task.h: work that waits for something other than the DNS, done beside a stage.
+///
+///     setup.hooks.data_post.ask([this](const DataPostHook& hook, Questions& questions) {
+///         questions.task("scan", [this, message = hook.message().snapshot()](const TaskContext& task) -> Result<Scan> {
+///             return scan(*message, task.time_left());
+///         });
+///     }).decide([](const DataPostHook&, const Answers& answers) -> Finding {
+///         const Result<Scan>& scan = answers.task<Scan>("scan");
+///         if (!scan) return error("{}", scan.error().what);
+///         …
+///     });
+///
+/// All tasks of a stage run at the same time, beside its questions to the DNS, each in a thread of its own under the event
+/// MPM. (Under worker and prefork, a task runs at once, in the session's own thread.) The session is parked until they have
+/// ended or their time has passed. A plugin that has tasks says so with `static constexpr bool runs_tasks = true;`, and has
+/// the option `concurrency`: no more of its tasks run at a time.
+///
+/// A task must not touch the session, which may end before it: a function that is given to task() owns what it needs.
+#pragma once
+
+#include <smtpd/api.h>
+#include <smtpd/clock.h>
+#include <smtpd/result.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+namespace smtpd {
+
+using Duration = std::chrono::milliseconds;
+
+/// What a task is told while it runs. Thread-safe.
+class TaskContext {
+public:
+    TaskContext(MonotonicTime deadline, const Clock& clock, const std::atomic<bool>& is_given_up) noexcept
+        : deadline_(deadline), clock_(clock), is_given_up_(is_given_up) {}
+
+    /// When the session stops waiting for the result.
+    MonotonicTime deadline() const noexcept { return deadline_; }
+    /// What is left until then, at least 0.
+    Duration time_left() const noexcept {
+        return std::max(Duration(0), std::chrono::floor<Duration>(deadline_ - clock_.now()));
+    }
+    /// Nobody waits for the result any more: the session has ended, or the time has passed.
+    bool is_given_up() const noexcept { return is_given_up_.load(std::memory_order_relaxed); }
+    const Clock& clock() const noexcept { return clock_; }
+
+private:
+    const MonotonicTime deadline_;
+    const Clock& clock_;
+    const std::atomic<bool>& is_given_up_;
+};
+
+namespace detail {
+
+/// What a function gives as a task: a Result of its value.
+template <class T>
+struct TaskValue {
+    using Type = T;
+};
+template <class T>
+struct TaskValue<Result<T>> {
+    using Type = T;
+};
+
+/// A Result<T> of some T.
+struct TaskResult {
+    std::shared_ptr<const void> value;
+    const std::type_info* type = nullptr;
+};
+
+/// A task with its types erased.
+struct TaskWork {
+    std::function<TaskResult(const TaskContext&)> run;  ///< may throw
+    TaskResult (*fail)(Error error) = nullptr;
+};
+
+template <class T>
+TaskResult task_result(Result<T> result) {
+    return {std::make_shared<const Result<T>>(std::move(result)), &typeid(T)};
+}
+
+template <class F>
+TaskWork erase_task(F function) {
+    using Value = std::invoke_result_t<F&, const TaskContext&>;
+    using T = typename TaskValue<Value>::Type;
+    return {[function = std::make_shared<F>(std::move(function))](const TaskContext& context) -> TaskResult {
+                if constexpr (std::is_void_v<Value>) {
+                    (*function)(context);
+                    return task_result<void>({});
+                } else {
+                    return task_result<T>((*function)(context));
+                }
+            },
+            [](Error error) { return task_result<T>(std::move(error)); }};
+}
+
+}  // namespace detail
+
+/// What came of the tasks of a stage. Each plugin instance has keys of its own. Used by one thread at a time.
+class SMTPD_API TaskResults {
+public:
+    void add(const void* instance, std::string key, detail::TaskResult result);
+    /// Null where there is no such task, or it has not ended.
+    const detail::TaskResult* find(const void* instance, std::string_view key) const noexcept;
+
+private:
+    struct Entry {
+        const void* instance;
+        std::string key;
+        detail::TaskResult result;
+    };
+    std::vector<Entry> entries_;
+};
+
+namespace detail {
+/// The result as what the caller expects; an Error where it is something else, or nothing.
+template <class T>
+const Result<T>& result_of(const TaskResult* result) {
+    static const Result<T> none(Error{ErrorCode::not_found, "there was no such task", 0});
+    static const Result<T> other(Error{ErrorCode::not_found, "the task's result has another type", 0});
+    if (result == nullptr) return none;
+    return *result->type == typeid(T) ? *static_cast<const Result<T>*>(result->value.get()) : other;
+}
+}  // namespace detail
+
+}  // namespace smtpd

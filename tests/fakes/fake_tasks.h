@@ -1,0 +1,43 @@
+/// fake_tasks.h: the threads of a session under test that may wait: tasks end when the test says so.
+#pragma once
+
+#include "engine/task_service.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace smtpd::fakes {
+
+class FakeTasks final : public engine::TaskService {
+public:
+    std::unique_ptr<Started> start_task(support::Lane&, std::shared_ptr<engine::RunningTask> task) override {
+        waiting.push_back(task);
+        return std::make_unique<Entry>(*this, std::move(task));
+    }
+
+    /// Runs the first task that waits; false if there is none.
+    bool run_one() {
+        if (waiting.empty()) return false;
+        const auto task = waiting.front();
+        waiting.erase(waiting.begin());
+        task->run();
+        return true;
+    }
+
+    std::vector<std::shared_ptr<engine::RunningTask>> waiting;  ///< have not begun, and were not taken back
+
+private:
+    class Entry final : public Started {
+    public:
+        Entry(FakeTasks& tasks, std::shared_ptr<engine::RunningTask> task) : tasks_(tasks), task_(std::move(task)) {}
+        ~Entry() override { std::erase(tasks_.waiting, task_); }
+
+    private:
+        FakeTasks& tasks_;
+        std::shared_ptr<engine::RunningTask> task_;
+    };
+};
+
+}  // namespace smtpd::fakes
