@@ -4,6 +4,7 @@ smtpdincludedir = $(includedir)/smtpd
 smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/address.h \
 	mod_smtpd/include/smtpd/api.h \
+	mod_smtpd/include/smtpd/authentication_result.h \
 	mod_smtpd/include/smtpd/backend.h \
 	mod_smtpd/include/smtpd/base64.h \
 	mod_smtpd/include/smtpd/client_socket.h \
@@ -201,6 +202,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/client_state.h \
 	mod_smtpd/engine/command_table.cc \
 	mod_smtpd/engine/command_table.h \
+	mod_smtpd/engine/authentication_results.cc \
+	mod_smtpd/engine/authentication_results.h \
 	mod_smtpd/engine/hook_runner.h \
 	mod_smtpd/engine/mail_parameters.cc \
 	mod_smtpd/engine/mail_parameters.h \

@@ -110,9 +110,8 @@ private:
 
     static IpAddress near(const IpAddress& address) { return address.prefix(address.is_v4() ? 24 : 64); }
 
-    static std::string iprev(const char* result, const IpAddress& client, const std::string& name = {}) {
-        const char* const quote = client.is_v6() ? "\"" : "";
-        return format_text("iprev={}{} policy.iprev={}{}{}", result, name.empty() ? "" : " (" + name + ")", quote, client, quote);
+    static AuthenticationResult iprev(const char* result, const IpAddress& client, const std::string& name = {}) {
+        return {.method = "iprev", .result = result, .properties = {{"policy", "iprev", client.to_string()}}, .comment = name};
     }
 
     template <class... Arguments>

@@ -23,6 +23,9 @@
 /// whom SPF passed (`skip_spf_pass`), clients with good karma now or before (`skip_karma`), connections with TLS (`skip_tls`), certain countries
 /// (`geoip`), and with `p0f` all but certain systems. The plugins that find this out have to come before this one.
 ///
+/// `skip_spf_pass` needs a plugin that tests SPF and whose finding carries the result for the sender ("spf=pass" with "smtp.mailfrom", RFC 8601). Without
+/// one it spares nobody. `apachectl configtest` cannot tell: any plugin may report such a result.
+///
 /// `p0f` is pairs of a criterion and its value, with commas between them; a client that fulfils none of them is spared. `genre` and `link` are
 /// regular expressions, case being ignored; `distance` is fulfilled by a greater one, `uptime` (in minutes) by a shorter one. `geoip` is countries
 /// with commas between them.
@@ -198,7 +201,7 @@ private:
     std::string exemption(const TransactionContext& hook) const {
         Connection& client = hook.connection;
         if (options_.skip_tls && client.is_tls()) return "TLS";
-        if (options_.skip_spf_pass && has_spf_pass(hook.transaction)) return "SPF pass";
+        if (options_.skip_spf_pass && has_spf_pass(hook.results())) return "SPF pass";
         if (const long enough = options_.skip_karma; enough > 0) {
             const auto* history = client.notes().find(notes::karma_history);
             if (client.karma() >= enough || (history && *history >= enough)) return "good karma";
@@ -213,11 +216,11 @@ private:
         return {};
     }
 
-    static bool has_spf_pass(Transaction& transaction) {
-        const auto& entries = transaction.authentication_results();
-        return std::any_of(entries.begin(), entries.end(), [](std::string_view entry) {
-            return entry.starts_with("spf=pass") && entry.find("smtp.mailfrom=") != entry.npos;
-        });
+    /// Of the sender: a pass of the name in HELO says nothing about it.
+    static bool has_spf_pass(const ResultsView& results) {
+        const auto found = results.find_all("spf");
+        return std::any_of(found.begin(), found.end(),
+                           [](const auto* spf) { return spf->result == "pass" && spf->property("smtp", "mailfrom"); });
     }
 
     // --- options

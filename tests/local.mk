@@ -10,6 +10,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/history_test.cc \
 	tests/unit/engine/auth_bad_input_test.cc \
 	tests/unit/engine/auth_exchange_test.cc \
+	tests/unit/engine/authentication_results_test.cc \
 	tests/unit/engine/client_state_test.cc \
 	tests/unit/engine/command_table_test.cc \
 	tests/unit/engine/extensions_test.cc \

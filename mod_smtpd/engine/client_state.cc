@@ -12,6 +12,13 @@ void ClientState::remember_before_hello() {
         BeforeHello{may_relay, whitelisted, naughty, authentication_results.size()});
 }
 
+void ClientState::note_login() {
+    authentication_results.add({.method = "auth",
+                                .result = "pass",
+                                .properties = {{"smtp", "auth", auth_user}},
+                                .comment = auth_mechanism});
+}
+
 ClientState after_starttls(ClientState&& clear, const Settings& settings, const IpAddress& address) {
     ClientState next(settings, address);
     next.introduced_by = clear.introduced_by;
@@ -36,12 +43,13 @@ ClientState after_starttls(ClientState&& clear, const Settings& settings, const 
         next.is_relay_client = before->is_relay_client;
         next.whitelisted = before->whitelisted;
         next.naughty = before->naughty;
-        if (next.authentication_results.size() > before->results) next.authentication_results.resize(before->results);
+        next.authentication_results.truncate(before->results);
     } else {
         next.is_relay_client = clear.is_relay_client && clear.auth_user.empty();
         next.whitelisted = std::move(clear.whitelisted);
         next.naughty = std::move(clear.naughty);
     }
+    next.authentication_results.remove("auth");
     return next;
 }
 

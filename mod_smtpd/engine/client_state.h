@@ -50,6 +50,9 @@ struct ClientState : ClientRecord {
     std::unique_ptr<const BeforeHello> before_hello;  ///< null where STARTTLS cannot follow, or nothing was said
     int hello_karma = 0;                              ///< what HELO and EHLO have earned
 
+    /// RFC 8601 2.7.4: what a login is to the Authentication-Results field.
+    void note_login();
+
     /// Before HELO or EHLO has any effect: what is known now is kept over STARTTLS. The first call counts.
     void remember_before_hello();
 };

@@ -68,6 +68,7 @@ void Session::conclude_exchange(AuthExchange::Result result) {
     if (result.is_good) {
         state_.auth_user = exchange_->login();
         state_.auth_mechanism = exchange_->credentials().mechanism();
+        state_.note_login();
         set_relay_client(true);
         note(LogLevel::info, "authenticated mechanism={} user=\"{}\"", state_.auth_mechanism, quoted(auth_user()));
     }

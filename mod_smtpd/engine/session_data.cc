@@ -2,6 +2,7 @@
 /// 4.1.1.4). How it is taken in is engine/message_intake.h; what it leads to is in session_results.cc.
 #include "engine/session.h"
 
+#include "engine/authentication_results.h"
 #include "engine/trace_fields.h"
 #include "support/date.h"
 #include "support/strings.h"
@@ -81,8 +82,9 @@ void Session::add_trace_fields() {
     if (authserv_id != "none") disown_forged_results(headers, authserv_id);
     headers.prepend("Received", received);
     if (authserv_id == "none") return;
-    if (const auto results = authentication_results_value(*this, *transaction_, authserv_id); !results.empty())
-        headers.prepend("Authentication-Results", results);
+    const ResultsView results(authentication_results(), &transaction_->authentication_results());
+    if (const auto value = authentication_results_value(results, authserv_id, FieldText::ascii); !value.empty())
+        headers.prepend("Authentication-Results", value);
 }
 
 }  // namespace smtpd::engine

@@ -68,6 +68,7 @@ void Session::become(const smtp::ClientAttributes& attributes) {
     if (const auto login = attributes.login.value_or(""); !login.empty()) {
         state_.auth_user = login;
         state_.auth_mechanism = "XCLIENT";
+        state_.note_login();
         state_.is_relay_client = true;
         note(LogLevel::info, "authenticated at the proxy as {}", quoted(auth_user()));
     }

@@ -1,4 +1,4 @@
-/// trace_fields.h: the fields that a receiving server puts on top of a message: Received (RFC 5321 4.4) and Authentication-Results (RFC 8601).
+/// trace_fields.h: the field Received (RFC 5321 4.4), which a receiving server puts on top of a message.
 #pragma once
 
 #include <smtpd/connection.h>
@@ -15,11 +15,5 @@ std::string_view protocol_word(const Connection& connection, const Transaction& 
 /// The value of Received; folds are LF followed by a tab. `for` names the recipient only where there is just one, so that no recipient
 /// learns of another.
 std::string received_value(const Connection& connection, const Transaction& transaction, std::string_view software);
-
-/// The value of Authentication-Results, or "" when nobody found anything.
-std::string authentication_results_value(Connection& connection, Transaction& transaction, std::string_view authserv_id);
-
-/// Renames fields that claim to come from this server, as RFC 8601 5 asks: they cannot be true.
-void disown_forged_results(Headers& headers, std::string_view authserv_id);
 
 }  // namespace smtpd::engine

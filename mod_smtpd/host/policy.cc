@@ -21,10 +21,11 @@ int add_karma(const HookContext& context, int points) {
     return points;
 }
 
-void add_authentication_result(const HookContext& context, const std::string& entry) {
-    if (entry.empty()) return;
+void add_authentication_results(const HookContext& context, const Finding& finding) {
+    if (finding.authentication_results().empty()) return;
     Transaction* const transaction = context.transaction_or_null();
-    (transaction ? transaction->authentication_results() : context.connection.authentication_results()).push_back(entry);
+    auto& list = transaction ? transaction->authentication_results() : context.connection.authentication_results();
+    for (const auto& result : finding.authentication_results()) list.add(result);
 }
 
 /// reject_type, with what the finding itself says about it; `declined` where neither says anything.
@@ -122,7 +123,7 @@ namespace {
 Answer apply(const Finding& finding, const HookContext& context, const Instance& instance, HistoryEntry& entry) {
     const PolicyDefaults& policy = instance.policy();
     PluginCounters& counters = instance.counters();
-    add_authentication_result(context, finding.authentication_entry());
+    add_authentication_results(context, finding);
     switch (finding.outcome()) {
     case Outcome::pass:
         PluginCounters::count(counters.pass);

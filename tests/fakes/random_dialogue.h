@@ -153,7 +153,7 @@ private:
             case 1: connection.set_whitelisted("by the plugin"); break;
             case 2: connection.set_naughty("plugin", Verdict::deny, {5, 7, 1}, "naughty"); break;
             case 3: connection.adjust_karma(-1); break;
-            case 4: connection.authentication_results().push_back("x=pass"); break;
+            case 4: connection.authentication_results().add({.method = "x", .result = "pass"}); break;
             case 5: connection.set_host("found.example"); break;
             default: break;
         }

@@ -3,7 +3,7 @@
 /// claim to be results of this server are renamed, which changes nothing else, and none is left that does.
 ///
 /// Input: octets that say how the message is cut and edited, up to the first 0xff, then the message.
-#include "engine/trace_fields.h"
+#include "engine/authentication_results.h"
 #include "message/stored_message.h"
 #include "support/strings.h"
 

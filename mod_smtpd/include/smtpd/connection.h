@@ -4,6 +4,7 @@
 #pragma once
 
 #include <smtpd/api.h>
+#include <smtpd/authentication_result.h>
 #include <smtpd/clock.h>
 #include <smtpd/forwarded.h>
 #include <smtpd/history.h>
@@ -61,7 +62,7 @@ struct ClientRecord {
     std::string whitelisted;
     std::optional<Naughty> naughty;
     Notes notes;
-    std::vector<std::string> authentication_results;
+    AuthenticationResults authentication_results;
 };
 
 class SMTPD_API Connection {
@@ -136,7 +137,10 @@ public:
     /// What plugins said about this session so far. What the present handler says is added when it is through.
     const History& history() const noexcept { return history_; }
     History& history() noexcept { return history_; }  ///< for the server
-    std::vector<std::string>& authentication_results() noexcept { return record_.authentication_results; }
+    /// Results about the client itself (iprev, auth), which hold for each of its transactions. Findings add to it; plugins
+    /// read HookContext::results().
+    const AuthenticationResults& authentication_results() const noexcept { return record_.authentication_results; }
+    AuthenticationResults& authentication_results() noexcept { return record_.authentication_results; }
 
     // What plugins may do
     /// Sends a reply of the plugin's own; goes with Verdict::done.

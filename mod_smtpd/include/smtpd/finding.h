@@ -1,6 +1,7 @@
 /// finding.h: what a policy plugin found out. It states the fact; the framework makes of it a reply, a log line, karma and counters.
 #pragma once
 
+#include <smtpd/authentication_result.h>
 #include <smtpd/format.h>
 #include <smtpd/status.h>
 #include <smtpd/verdict.h>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace smtpd {
 
@@ -35,8 +37,12 @@ public:
         if (is_denial(denial)) refusal_ = denial;
         return std::move(*this);
     }
-    /// An entry for the Authentication-Results field, e.g. "iprev=pass policy.iprev=192.0.2.1" (RFC 8601).
-    Finding authentication_result(std::string entry) && { authentication_result_ = std::move(entry); return std::move(*this); }
+    /// What the test came to, for later plugins (HookContext::results()) and for the Authentication-Results field (RFC 8601). A finding may have several:
+    /// one for each signature, for instance.
+    Finding authentication_result(AuthenticationResult result) && {
+        authentication_results_.push_back(std::move(result));
+        return std::move(*this);
+    }
 
     Outcome outcome() const noexcept { return outcome_; }
     const std::string& reason() const noexcept { return reason_; }
@@ -45,7 +51,7 @@ public:
     std::optional<int> karma_points() const noexcept { return karma_; }
     std::optional<bool> is_soft() const noexcept { return soft_; }
     std::optional<Verdict> refusal_verdict() const noexcept { return refusal_; }
-    const std::string& authentication_entry() const noexcept { return authentication_result_; }
+    const std::vector<AuthenticationResult>& authentication_results() const noexcept { return authentication_results_; }
 
 private:
     Outcome outcome_;
@@ -55,7 +61,7 @@ private:
     std::optional<int> karma_;
     std::optional<bool> soft_;
     std::optional<Verdict> refusal_;
-    std::string authentication_result_;
+    std::vector<AuthenticationResult> authentication_results_;
 };
 
 /// The test was made and is passed. The reason may be empty.

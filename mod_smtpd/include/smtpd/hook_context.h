@@ -47,6 +47,11 @@ public:
     Store<T> store(const Store<T>& space) const { return space.within(std::chrono::floor<Duration>(deadline_ - clock().now())); }
     /// What came of this stage's questions.
     const Answers& answers() const noexcept { return answers_; }
+    /// The results of methods of authentication that plugins have found so far: those about the client, then those about the transaction.
+    ResultsView results() const noexcept {
+        const Transaction* const transaction = transaction_or_null();
+        return {connection.authentication_results(), transaction ? &transaction->authentication_results() : nullptr};
+    }
 
     /// The transaction, for log lines; null outside one.
     virtual Transaction* transaction_or_null() const noexcept { return nullptr; }

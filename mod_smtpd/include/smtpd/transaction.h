@@ -2,6 +2,7 @@
 #pragma once
 
 #include <smtpd/address.h>
+#include <smtpd/authentication_result.h>
 #include <smtpd/message.h>
 #include <smtpd/notes.h>
 #include <smtpd/parameters.h>
@@ -151,8 +152,10 @@ public:
 
     Notes& notes() noexcept { return notes_; }
     const Notes& notes() const noexcept { return notes_; }
-    /// Entries of the Authentication-Results field, in the order in which they were found (RFC 8601).
-    std::vector<std::string>& authentication_results() noexcept { return authentication_results_; }
+    /// Results about the sender and the message. Findings add to it; plugins read HookContext::results(), which has those
+    /// about the client as well.
+    const AuthenticationResults& authentication_results() const noexcept { return authentication_results_; }
+    AuthenticationResults& authentication_results() noexcept { return authentication_results_; }
 
     /// For the server, behind each handler: those that it has refused go from recipients() to turned_away().
     void set_aside();
@@ -174,7 +177,7 @@ protected:
     std::vector<Recipient> turned_away_;
     std::string whitelisted_;
     Notes notes_;
-    std::vector<std::string> authentication_results_;
+    AuthenticationResults authentication_results_;
 };
 
 }  // namespace smtpd

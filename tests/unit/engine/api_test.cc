@@ -20,6 +20,7 @@ class ApiTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(hooks_have_the_names_of_qpsmtpd);
     CPPUNIT_TEST(verdicts_have_the_names_of_qpsmtpd);
     CPPUNIT_TEST(the_first_complainer_stays_and_texts_add_up);
+    CPPUNIT_TEST(handlers_find_results_of_the_connection_and_the_transaction);
     CPPUNIT_TEST(who_may_relay_is_forgiven);
     CPPUNIT_TEST(a_handlers_line_names_session_hook_and_plugin);
     CPPUNIT_TEST(a_plugins_log_level_is_shifted_or_fixed);
@@ -66,6 +67,24 @@ public:
         CPPUNIT_ASSERT(connection_.naughty());
         connection_.clear_naughty();
         CPPUNIT_ASSERT(!connection_.naughty());
+    }
+
+    void handlers_find_results_of_the_connection_and_the_transaction() {
+        fakes::FakeTransaction transaction;
+        connection_.authentication_results().add({.method = "iprev", .result = "pass"});
+        transaction.authentication_results().add({.method = "spf", .result = "none", .properties = {{"smtp", "helo", "mx"}}});
+        transaction.authentication_results().add({.method = "spf", .result = "fail", .properties = {{"smtp", "mailfrom", "a@b.example"}}});
+        const MailHook hook(connection_, transaction);
+        CPPUNIT_ASSERT_EQUAL(std::string("pass"), hook.results().find("IPREV")->result);
+        CPPUNIT_ASSERT_EQUAL(std::string("none"), hook.results().find("spf")->result);
+        CPPUNIT_ASSERT(hook.results().find("dkim") == nullptr);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), hook.results().find_all("spf").size());
+        CPPUNIT_ASSERT_EQUAL(std::string("a@b.example"), *hook.results().find_all("spf").at(1)->property("SMTP", "mailfrom"));
+        CPPUNIT_ASSERT(hook.results().find_all("spf").at(0)->property("smtp", "mailfrom") == nullptr);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(3), hook.results().all().size());
+        const ConnectHook outside(HookId::connect, connection_);
+        CPPUNIT_ASSERT(outside.results().find("spf") == nullptr);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), outside.results().all().size());
     }
 
     void who_may_relay_is_forgiven() {

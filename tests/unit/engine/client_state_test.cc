@@ -19,6 +19,7 @@ class ClientStateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(starttls_keeps_how_the_client_behaved);
     CPPUNIT_TEST(starttls_brings_back_what_was_known_before_hello);
     CPPUNIT_TEST(without_hello_starttls_takes_away_only_what_a_login_gave);
+    CPPUNIT_TEST(a_login_is_a_result);
     CPPUNIT_TEST(the_first_hello_counts);
     CPPUNIT_TEST(a_login_before_hello_gives_no_right_to_relay);
     CPPUNIT_TEST(xclient_forgets_everything_but_the_count_of_sessions);
@@ -61,12 +62,12 @@ public:
         clear.is_relay_client = false;
         clear.whitelisted = "by its name";
         clear.naughty->plugin = "helo";
-        clear.authentication_results.push_back("helo=fail");
+        clear.authentication_results.add({.method = "helo", .result = "fail"});
         const auto next = encrypted(std::move(clear));
         CPPUNIT_ASSERT(next.is_relay_client);
         CPPUNIT_ASSERT_EQUAL(std::string("listed early"), next.whitelisted + " " + next.naughty->plugin);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), next.authentication_results.size());
-        CPPUNIT_ASSERT_EQUAL(std::string("of early"), next.authentication_results[0]);
+        CPPUNIT_ASSERT_EQUAL(std::string("early"), next.authentication_results.begin()->method);
     }
 
     void without_hello_starttls_takes_away_only_what_a_login_gave() {
@@ -79,7 +80,16 @@ public:
             CPPUNIT_ASSERT_EQUAL(user.empty(), next.is_relay_client);
             CPPUNIT_ASSERT_EQUAL(std::string("listed early"), next.whitelisted + " " + next.naughty->plugin);
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), next.authentication_results.size());
+            if (!user.empty()) clear.note_login();
         }
+    }
+
+    void a_login_is_a_result() {
+        ClientState state(settings_, ip("192.0.2.1"));
+        state.auth_user = "joe";
+        state.auth_mechanism = "PLAIN";
+        state.note_login();
+        CPPUNIT_ASSERT_EQUAL(std::string("auth=pass (PLAIN) smtp.auth=joe"), state.authentication_results.find("auth")->to_string());
     }
 
     void the_first_hello_counts() {
@@ -126,7 +136,7 @@ private:
     static void know(ClientState& state, const char* whitelisted, const char* naughty) {
         state.whitelisted = whitelisted;
         state.naughty.emplace().plugin = naughty;
-        state.authentication_results.assign(1, std::string("of ") + naughty);
+        state.authentication_results.add({.method = naughty, .result = "pass"});
     }
 
     /// No member has its first value.
@@ -154,7 +164,7 @@ private:
         state.naughty.emplace();
         state.notes.set(of_connection, 8);
         state.notes.set(of_hello, 9);
-        state.authentication_results.push_back("x=pass");
+        state.authentication_results.add({.method = "x", .result = "pass"});
         state.capabilities.push_back("XCAPABILITY");
         state.secrets_may_follow = true;
         state.recipient_domains.push_back("example.com");

@@ -399,7 +399,8 @@ public:
 
     void results_are_added_and_forged_ones_disowned() {
         client_.hooks.on(HookId::data_post_headers, [](HookContext& context) {
-            context.transaction_or_null()->authentication_results().push_back("spf=fail smtp.mailfrom=client.example");
+            context.transaction_or_null()->authentication_results().add(
+                {.method = "spf", .result = "fail", .properties = {{"smtp", "mailfrom", "client.example"}}});
             return declined();
         });
         sent(client_,
@@ -416,7 +417,7 @@ public:
     void results_of_one_message_do_not_show_in_the_next() {
         bool first = true;
         client_.hooks.on(HookId::data_post_headers, [&](HookContext& context) {
-            if (first) context.transaction_or_null()->authentication_results().push_back("spf=fail");
+            if (first) context.transaction_or_null()->authentication_results().add({.method = "spf", .result = "fail"});
             first = false;
             return declined();
         });
@@ -431,7 +432,7 @@ public:
             SessionUnderTest client;
             client.settings.authserv_id = std::move(id);
             client.hooks.on(HookId::data_post_headers, [](HookContext& context) {
-                context.transaction_or_null()->authentication_results().push_back("spf=fail");
+                context.transaction_or_null()->authentication_results().add({.method = "spf", .result = "fail"});
                 return declined();
             });
             sent(client, "Authentication-Results: mx.example.com; spf=pass\r\n\r\n.\r\n");

@@ -111,7 +111,7 @@ public:
         session.set_whitelisted("one of ours");
         session.adjust_karma(5);
         session.set_naughty("test", Verdict::deny, {5, 7, 1}, "no");
-        session.authentication_results().push_back("iprev=pass");
+        session.authentication_results().add({.method = "iprev", .result = "pass"});
         client_.say("XCLIENT ADDR=203.0.113.7");
         CPPUNIT_ASSERT(session.notes().find(finding) == nullptr);
         CPPUNIT_ASSERT(!session.is_relay_client());

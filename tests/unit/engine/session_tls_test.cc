@@ -138,7 +138,7 @@ public:
             connection.set_whitelisted("by its name");
             connection.notes().set(notes::helo_forward_match, true);
             connection.notes().set(notes::whitelisthelo, std::string("client.example"));
-            connection.authentication_results().push_back("iprev=pass");
+            connection.authentication_results().add({.method = "iprev", .result = "pass"});
             return declined();
         });
         client_.greet();
@@ -166,7 +166,7 @@ public:
             connection.set_naughty("dnsbl", Verdict::deny, {}, "listed");
             connection.set_whitelisted("by its address");
             connection.notes().set(kept_note, 7);
-            connection.authentication_results().push_back("iprev=pass");
+            connection.authentication_results().add({.method = "iprev", .result = "pass"});
             return declined();
         });
         client_.greet();

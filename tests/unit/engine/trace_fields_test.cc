@@ -1,4 +1,4 @@
-/// trace_fields_test.cc: Received and Authentication-Results, against the grammar and against hostile clients.
+/// trace_fields_test.cc: Received, against the grammar and against hostile clients.
 #include "engine/trace_fields.h"
 
 #include "fakes/fake_clock.h"
@@ -47,12 +47,7 @@ class TraceFieldsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_bare_postmaster_is_no_path_for_received);
     CPPUNIT_TEST(the_protocol_word_follows_the_greeting_and_tls);
     CPPUNIT_TEST(lmtp_has_words_of_its_own);
-    CPPUNIT_TEST(results_name_who_authenticated);
     CPPUNIT_TEST(a_hostile_helo_adds_nothing);
-    CPPUNIT_TEST(results_are_listed_in_order);
-    CPPUNIT_TEST(without_results_there_is_no_field);
-    CPPUNIT_TEST(forged_results_are_disowned);
-    CPPUNIT_TEST(results_of_others_stay);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -158,18 +153,6 @@ public:
         }
     }
 
-    void results_name_who_authenticated() {
-        CPPUNIT_ASSERT_EQUAL(std::string(), authentication_results_value(connection_, transaction_, "mx"));
-        const std::pair<const char*, const char*> rows[] = {
-            {"joe", "joe"}, {"joe@example.com", "joe@example.com"}, {"joe doe", "\"joe doe\""}, {"a;b", "\"a;b\""}, {"a\"b\\", "\"a\\\"b\\\\\""},
-            {"a@b@c", "\"a@b@c\""}, {"@b", "\"@b\""}, {"a@", "\"a@\""}, {"j\xc3\xb6", "\"j??\""}, {"(x)", "\"(x)\""}};
-        for (const auto& [user, shown] : rows) {
-            connection_.set_authenticated(user, "PLAIN");
-            const auto value = authentication_results_value(connection_, transaction_, "mx");
-            CPPUNIT_ASSERT_EQUAL(std::string("mx;\n\tauth=pass (PLAIN) smtp.auth=") + shown, value);
-        }
-    }
-
     void a_hostile_helo_adds_nothing() {
         for (const std::string hello :
              {"x)\r\nX-Evil: 1", "x\nX-Evil: 1", "x (by good.example)", "a;b", "x\\", "x\"y", "\x80\xff", "<x>", "a,b", "x\ty"}) {
@@ -185,55 +168,6 @@ public:
             end = received().find('\n', at);
             CPPUNIT_ASSERT(received().substr(at, end - at).size() <= 998);
         }
-    }
-
-    void results_are_listed_in_order() {
-        connection_.authentication_results().push_back("iprev=pass policy.iprev=192.0.2.1");
-        transaction_.authentication_results().push_back("spf=pass smtp.mailfrom=client.example");
-        transaction_.authentication_results().push_back("dkim=none");
-        CPPUNIT_ASSERT_EQUAL(
-            std::string("mx.example.com;\n\tiprev=pass policy.iprev=192.0.2.1;\n\tspf=pass smtp.mailfrom=client.example;\n\tdkim=none"),
-            authentication_results_value(connection_, transaction_, "mx.example.com"));
-    }
-
-    void without_results_there_is_no_field() {
-        CPPUNIT_ASSERT_EQUAL(std::string(), authentication_results_value(connection_, transaction_, "mx.example.com"));
-    }
-
-    void forged_results_are_disowned() {
-        for (const std::string value :
-             {"mx.example.com; spf=pass", "MX.Example.COM; spf=pass", "mx.example.com 1; spf=pass", "mx.example.com;spf=pass",
-              "mx.example.com", "\r\n\tmx.example.com;\r\n\tspf=pass", "(a (nested\\) \\( one)) mx.example.com; spf=pass",
-              "\"mx.example.com\"; spf=pass", "mx.example.com(x); spf=pass",
-              // quoted-pairs, and what quotation marks may stand for
-              "\"mx.ex\\ample.com\"; spf=pass", "\"\\m\\x\\.example.com\" 1; spf=pass", "\"MX.example.com\"1; spf=pass", "\" mx.example.com\t\"; spf=pass",
-              "(\"other.example) (\\)) \"mx.example.com\" (;) 1 ; spf=pass", "\"mx.\"\"example.com\"; spf=pass",
-              // comments, folding and white space
-              "(;)mx.example.com(;) 1; spf=pass", "()()mx.example.com; spf=pass", "\r\n \r\n\tmx.example.com\r\n 1\r\n ; spf=pass",
-              "\vmx.example.com\f; spf=pass", "\x01mx.example.com; spf=pass", "mx . example.com; spf=pass", "mx.(x)example\r\n\t.com; spf=pass",
-              "mx.\"example\".com; spf=pass", "mx.example.com\t\t1\t;\tspf=pass", "mx.example.com .evil.example; spf=pass",
-              // what is no authserv-id to the letter, but may be one to some reader
-              "mx.example.com.; spf=pass", "mx.example.com/1; spf=pass", "mx.example.com, spf=pass", "mx.example.com=x; spf=pass",
-              "mx.example.com\"x\"; spf=pass", "mx.example.com:25; spf=pass"}) {
-            Headers headers("Authentication-Results: other.example; dkim=pass\r\nauthentication-results: " + value + "\r\nSubject: x\r\n");
-            disown_forged_results(headers, "mx.example.com");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(value, std::size_t(0), headers.count("Authentication-Results"));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(value, std::size_t(2), headers.count("Original-Authentication-Results"));
-        }
-    }
-
-    void results_of_others_stay() {
-        const std::string block =
-            "Authentication-Results: mx.example.com.evil.example; spf=pass\r\nAuthentication-Results: x; y=mx.example.com\r\n"
-            "Authentication-Results: (mx.example.com) other.example; z=1\r\nAuthentication-Results: (unclosed mx.example.com\r\n"
-            "Authentication-Results: \"mx.example.com\r\nAuthentication-Results:\r\n"
-            "Authentication-Results: \"mx.example.com\\\"; spf=pass\"; z=1\r\nAuthentication-Results: ; mx.example.com; spf=pass\r\n"
-            "Authentication-Results: \"mx.example.com evil\"; z=1\r\nAuthentication-Results: other.example mx.example.com; z=1\r\n"
-            "Authentication-Results: mx-example.com; z=1\r\nAuthentication-Results: (a\\) mx.example.com; z=1\r\n"
-            "Authentication-Results: \"\" mx.example.com.evil.example; z=1\r\nAuthentication-Results: .mx.example.com; z=1\r\n";
-        Headers headers(block);
-        disown_forged_results(headers, "mx.example.com");
-        CPPUNIT_ASSERT_EQUAL(block, headers.to_string());
     }
 
 private:

@@ -164,14 +164,14 @@ public:
     void authentication_results_go_to_the_transaction_or_the_connection() {
         PluginWorld world;
         world.add_policy("p", {}, [](Setup& setup) {
-            setup.hooks.connect.decide([](const ConnectHook&) { return pass().authentication_result("iprev=pass"); });
-            setup.hooks.rcpt.decide([](const RcptHook&) { return fail("x").authentication_result("spf=fail"); });
+            setup.hooks.connect.decide([](const ConnectHook&) { return pass().authentication_result({.method = "iprev", .result = "pass"}); });
+            setup.hooks.rcpt.decide([](const RcptHook&) { return fail("x").authentication_result({.method = "spf", .result = "fail"}); });
         });
         world.build();
         static_cast<void>(world.connect());
         static_cast<void>(world.rcpt());
-        CPPUNIT_ASSERT_EQUAL(string("iprev=pass"), fakes::joined(world.connection->authentication_results()));
-        CPPUNIT_ASSERT_EQUAL(string("spf=fail"), fakes::joined(world.transaction->authentication_results()));
+        CPPUNIT_ASSERT_EQUAL(string("iprev=pass"), world.connection->authentication_results().begin()->to_string());
+        CPPUNIT_ASSERT_EQUAL(string("spf=fail"), world.transaction->authentication_results().begin()->to_string());
     }
 
     void immune_clients_are_skipped_with_the_reason() {

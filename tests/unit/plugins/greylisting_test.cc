@@ -330,10 +330,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(deferral), mail(nowhere));
     }
 
+    static void add_spf(PluginUnderTest& plugin, const char* result, const char* of) {
+        plugin.transaction().authentication_results().add({.method = "spf", .result = result, .properties = {{"smtp", of, "example.net"}}});
+    }
+
     void spf_karma_and_tls_spare_where_wished() {
-        const auto spf_passed = [](PluginUnderTest& p) { p.transaction().authentication_results().push_back("spf=pass smtp.mailfrom=example.net"); };
-        const auto spf_failed = [](PluginUnderTest& p) { p.transaction().authentication_results().push_back("spf=fail smtp.mailfrom=example.net"); };
-        const auto spf_of_helo = [](PluginUnderTest& p) { p.transaction().authentication_results().push_back("spf=pass smtp.helo=mx.example.net"); };
+        const auto spf_passed = [](PluginUnderTest& p) { add_spf(p, "pass", "mailfrom"); };
+        const auto spf_failed = [](PluginUnderTest& p) { add_spf(p, "fail", "mailfrom"); };
+        const auto spf_of_helo = [](PluginUnderTest& p) { add_spf(p, "pass", "helo"); };
         const struct {
             const char* name;
             const char* option;

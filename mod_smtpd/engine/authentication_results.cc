@@ -1,0 +1,247 @@
+#include "engine/authentication_results.h"
+
+#include "smtp/utf8.h"
+#include "support/strings.h"
+
+#include <smtpd/format.h>
+#include <smtpd/text.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace smtpd::engine {
+namespace {
+
+// --- fields of a message
+
+constexpr bool is_control_or_blank(char c) noexcept { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; }
+
+/// Drops white space, other control characters, and comments (RFC 5322 3.2.2) at the front.
+std::string_view skip_cfws(std::string_view text) {
+    unsigned depth = 0;
+    for (; !text.empty(); text.remove_prefix(1)) {
+        const char c = text.front();
+        if (c == '(') ++depth;
+        else if (depth > 0 && c == ')') --depth;
+        else if (depth > 0 && c == '\\' && text.size() > 1) text.remove_prefix(1);
+        else if (depth == 0 && !is_control_or_blank(c)) break;
+    }
+    return text;
+}
+
+/// Takes a quoted-string (RFC 5322 3.2.4) off the front and gives what it means; nothing if it has no end.
+std::optional<std::string> take_quoted_string(std::string_view& text) {
+    std::string out;
+    for (std::size_t i = 1; i < text.size(); ++i) {
+        if (text[i] == '"') {
+            text.remove_prefix(i + 1);
+            return std::string(support::trim(out));
+        }
+        if (text[i] == '\\' && i + 1 < text.size()) ++i;
+        out += text[i];
+    }
+    return std::nullopt;
+}
+
+/// Takes a word off the front: whatever no white space, comment, quotation mark or semicolon ends.
+std::string take_word(std::string_view& text) {
+    const auto ends_word = [](char c) { return is_control_or_blank(c) || c == '(' || c == '"' || c == ';'; };
+    const auto size = static_cast<std::size_t>(std::find_if(text.begin(), text.end(), ends_word) - text.begin());
+    std::string word(text.substr(0, size));
+    text.remove_prefix(size);
+    return word;
+}
+
+/// A final dot, which a domain may have, makes no difference.
+bool is_same_domain(std::string_view a, std::string_view b) {
+    const auto without_dot = [](std::string_view domain) {
+        return domain.substr(0, domain.size() - (domain.ends_with('.') ? 1 : 0));
+    };
+    return support::equals_folded(without_dot(a), without_dot(b));
+}
+
+/// Whether a value of Authentication-Results begins with that authserv-id (RFC 8601 2.2): a token or a quoted-string,
+/// with comments and white space around it. Readers differ in what they make of a value that breaks the grammar, so the
+/// id counts as soon as one reader could find it: a token that ends where RFC 2045 5.1 ends it, and a domain with white
+/// space or comments around its dots (RFC 5322 4.4) as well.
+bool claims(std::string_view value, std::string_view authserv_id) {
+    constexpr std::string_view tspecials = "()<>@,;:\\\"/[]?=";
+    std::string id;
+    for (value = skip_cfws(value); !value.empty() && value.front() != ';'; value = skip_cfws(value)) {
+        const bool is_quoted = value.front() == '"';
+        const bool goes_on = id.empty() || id.back() == '.' || (!is_quoted && value.front() == '.');
+        if (!goes_on) return false;
+        const auto word = is_quoted ? take_quoted_string(value) : take_word(value);
+        if (!word) return false;
+        id += *word;
+        if (is_same_domain(id, authserv_id)) return true;
+        const auto token = std::string_view(id).substr(0, id.find_first_of(tspecials));
+        if (!is_quoted && is_same_domain(token, authserv_id)) return true;
+    }
+    return false;
+}
+
+// --- writing
+
+constexpr std::size_t most_octets = 400;  ///< of a value; with a backslash before each it still fits on a line
+constexpr std::size_t most_comment_octets = 200;
+constexpr std::size_t most_keyword_octets = 64;
+constexpr std::size_t good_line = 78;  ///< RFC 5322 2.1.1
+
+constexpr bool is_control(char32_t value) noexcept { return value < ' ' || (value >= 0x7f && value < 0xa0); }
+
+/// The text, not longer than that, with a backslash before each of `specials`, and '?' for whatever may not stand in a
+/// field.
+std::string escaped(std::string_view text, std::string_view specials, std::size_t most, FieldText kind) {
+    std::string out;
+    while (!text.empty() && most > 0) {
+        const auto point = smtp::first_code_point(text);
+        const std::size_t size = std::max<std::size_t>(point.length, 1);
+        if (size > most) break;
+        if (size == 1 && specials.find(text.front()) != std::string_view::npos) out += '\\';
+        const bool is_good = point.length != 0 && !is_control(point.value);
+        if (is_good && (size == 1 || kind == FieldText::utf8)) out.append(text.substr(0, size));
+        else out.append(size, '?');
+        text.remove_prefix(size);
+        most -= size;
+    }
+    return out;
+}
+
+std::string comment(std::string_view text, FieldText kind) {
+    return "(" + escaped(text, "()\\", most_comment_octets, kind) + ")";
+}
+
+/// RFC 2045 5.1.
+bool is_token(std::string_view text) {
+    constexpr std::string_view others = "!#$%&'*+-.^_`{|}~";
+    const auto is_plain = [&](char c) {
+        return support::is_alpha(c) || support::is_digit(c) || others.find(c) != others.npos;
+    };
+    return !text.empty() && std::all_of(text.begin(), text.end(), is_plain);
+}
+
+bool is_dotted(std::string_view text, bool (*is_part)(char)) {
+    const auto parts = support::split(text, '.');
+    return std::all_of(parts.begin(), parts.end(), [&](std::string_view part) {
+        return !part.empty() && std::all_of(part.begin(), part.end(), is_part);
+    });
+}
+
+/// A dot-atom (RFC 5322 3.2.3) that is a token as well, `@`, and a domain (RFC 5321 4.1.2).
+bool is_address(std::string_view text) {
+    const auto at = text.find('@');
+    if (at == std::string_view::npos || !is_token(text.substr(0, at))) return false;
+    return is_dotted(text.substr(0, at), [](char) { return true; }) && is_dotted(text.substr(at + 1), [](char c) {
+               return support::is_alpha(c) || support::is_digit(c) || c == '-';
+           });
+}
+
+/// RFC 8601 2.2 `value` and `pvalue`: a token, and in a property an address, as it is; anything else quoted.
+std::string value(std::string_view text, FieldText kind, bool may_be_address) {
+    if (text.size() <= most_octets && (is_token(text) || (may_be_address && is_address(text))))
+        return std::string(text);
+    return "\"" + escaped(text, "\"\\", most_octets, kind) + "\"";
+}
+
+/// RFC 8601 2.2 `Keyword`; nothing else may be a name, so nothing needs to be quoted.
+std::string keyword(std::string_view text) {
+    std::string out(text.substr(0, most_keyword_octets));
+    for (char& c : out)
+        if (!support::is_alpha(c) && !support::is_digit(c) && c != '_') c = '-';
+    return out;
+}
+
+bool is_complete(const AuthenticationResult& result) { return !result.method.empty() && !result.result.empty(); }
+
+/// The pieces between which there may be white space.
+std::vector<std::string> words(const AuthenticationResult& result, FieldText kind) {
+    const std::string version = result.version == 1 ? "" : format_text("/{}", result.version);
+    std::vector<std::string> out{format_text("{}{}={}", keyword(result.method), version, keyword(result.result))};
+    if (!result.comment.empty()) out.push_back(comment(result.comment, kind));
+    if (!result.reason.empty()) out.push_back("reason=" + value(result.reason, kind, false));
+    for (const auto& [type, name, text] : result.properties)
+        if (!type.empty() && !name.empty())
+            out.push_back(format_text("{}.{}={}", keyword(type), keyword(name), value(text, kind, true)));
+    return out;
+}
+
+void append(std::string& out, const AuthenticationResult& result, FieldText kind) {
+    out += ";\n\t";
+    std::size_t column = 1;
+    for (const auto& word : words(result, kind)) {
+        const bool is_first = column == 1;
+        const bool is_full = !is_first && column + 1 + word.size() >= good_line;
+        if (!is_first) out += is_full ? "\n\t\t" : " ";
+        column = (is_full ? 2 : is_first ? column : column + 1) + word.size();
+        out += word;
+    }
+}
+
+}  // namespace
+
+std::string authentication_results_value(const ResultsView& results, std::string_view authserv_id, FieldText text) {
+    std::string out;
+    auto entries = results.all();
+    std::erase_if(entries, [](const auto* entry) { return !is_complete(*entry); });
+    std::stable_partition(entries.begin(), entries.end(),
+                          [](const auto* entry) { return ascii_equal(entry->method, "auth"); });
+    for (const auto* entry : entries) append(out, *entry, text);
+    return out.empty() ? out : std::string(authserv_id) + out;
+}
+
+void disown_forged_results(Headers& headers, std::string_view authserv_id) {
+    constexpr std::string_view field = "Authentication-Results";
+    for (const auto& value : headers.get_all(field))
+        if (claims(value, authserv_id)) {
+            headers.rename(field, "Original-Authentication-Results");
+            return;
+        }
+}
+
+}  // namespace smtpd::engine
+
+namespace smtpd {
+
+const std::string* AuthenticationResult::property(std::string_view type, std::string_view name) const noexcept {
+    for (const auto& one : properties)
+        if (ascii_equal(one.type, type) && ascii_equal(one.name, name)) return &one.value;
+    return nullptr;
+}
+
+std::string AuthenticationResult::to_string() const {
+    std::string out;
+    for (const auto& word : engine::words(*this, engine::FieldText::ascii)) out += (out.empty() ? "" : " ") + word;
+    return out;
+}
+
+const AuthenticationResult* AuthenticationResults::find(std::string_view method) const noexcept {
+    const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const auto& one) { return ascii_equal(one.method, method); });
+    return found == entries_.end() ? nullptr : &*found;
+}
+
+void AuthenticationResults::remove(std::string_view method) {
+    std::erase_if(entries_, [&](const auto& one) { return ascii_equal(one.method, method); });
+}
+
+const AuthenticationResult* ResultsView::find(std::string_view method) const noexcept {
+    const auto* const found = connection_.find(method);
+    return found || !transaction_ ? found : transaction_->find(method);
+}
+
+std::vector<const AuthenticationResult*> ResultsView::find_all(std::string_view method) const {
+    auto out = all();
+    std::erase_if(out, [&](const auto* one) { return !ascii_equal(one->method, method); });
+    return out;
+}
+
+std::vector<const AuthenticationResult*> ResultsView::all() const {
+    std::vector<const AuthenticationResult*> out;
+    for (const auto& one : connection_) out.push_back(&one);
+    if (transaction_)
+        for (const auto& one : *transaction_) out.push_back(&one);
+    return out;
+}
+
+}  // namespace smtpd

@@ -1,0 +1,95 @@
+/// authentication_result.h: what a test of a message's or a client's identity came to, as a value (RFC 8601).
+///
+///     return pass("{} may send for {}", client, domain)
+///         .authentication_result({.method = "spf", .result = "pass", .properties = {{"smtp", "mailfrom", domain}}});
+///     …
+///     if (const auto* spf = hook.results().find("spf"); spf && spf->result == "pass") …
+///
+/// The server writes all of them into one Authentication-Results field before the hook data_post. It quotes and folds; a
+/// value is what the test was about, as it came, and may hold any bytes.
+#pragma once
+
+#include <smtpd/api.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace smtpd {
+
+/// What was tested, or what the test relied on: "smtp.mailfrom=example.com".
+struct AuthenticationProperty {
+    std::string type;   ///< "smtp", "header", "body", "policy" (RFC 8601 2.3)
+    std::string name;   ///< "mailfrom"
+    std::string value;  ///< an address, a domain or a text; not quoted
+
+    bool operator==(const AuthenticationProperty&) const = default;
+};
+
+/// One result of one method (RFC 8601 2.2, 2.7; the methods, results and properties that are in use are registered with
+/// the IANA).
+struct AuthenticationResult {
+    std::string method;    ///< "iprev", "auth", "spf", "dkim"
+    std::string result;    ///< "pass", "fail", "none", "temperror"
+    std::string reason{};  ///< for programs and people: why; may be empty
+    std::vector<AuthenticationProperty> properties{};
+    std::string comment{};  ///< for people, in parentheses behind the result; may be empty
+    unsigned version = 1;   ///< of the method; 1 is not written
+
+    /// The value of the first such property; null if there is none. Names compare without regard to case.
+    SMTPD_API const std::string* property(std::string_view type, std::string_view name) const noexcept;
+    /// As the field has it, in ASCII and on one line: "spf=pass smtp.mailfrom=example.com". Safe for a log.
+    SMTPD_API std::string to_string() const;
+    bool operator==(const AuthenticationResult&) const = default;
+};
+
+/// The results of a connection, or of a transaction, in the order in which they were found. Belongs to one session and
+/// is used by one thread at a time.
+class SMTPD_API AuthenticationResults {
+public:
+    using Entries = std::vector<AuthenticationResult>;
+
+    void add(AuthenticationResult result) { entries_.push_back(std::move(result)); }
+    /// The first result of that method; null if there is none. Names compare without regard to case.
+    const AuthenticationResult* find(std::string_view method) const noexcept;
+
+    Entries::const_iterator begin() const noexcept { return entries_.begin(); }
+    Entries::const_iterator end() const noexcept { return entries_.end(); }
+    std::size_t size() const noexcept { return entries_.size(); }
+    bool empty() const noexcept { return entries_.empty(); }
+
+    // For the server
+    /// Forgets what was added behind the first `count`.
+    void truncate(std::size_t count) {
+        if (count < entries_.size()) entries_.resize(count);
+    }
+    /// Forgets the results of that method.
+    void remove(std::string_view method);
+
+private:
+    Entries entries_;
+};
+
+/// What a handler finds: the results about the connection (iprev, auth), which hold for each of its transactions, then
+/// those about the transaction. Valid during the call.
+class SMTPD_API ResultsView {
+public:
+    /// `transaction` may be null.
+    ResultsView(const AuthenticationResults& connection, const AuthenticationResults* transaction) noexcept
+        : connection_(connection), transaction_(transaction) {}
+
+    /// The first result of that method; null if there is none. Names compare without regard to case.
+    const AuthenticationResult* find(std::string_view method) const noexcept;
+    /// All results of that method: DKIM gives one for each signature, SPF one for HELO and one for MAIL.
+    std::vector<const AuthenticationResult*> find_all(std::string_view method) const;
+    /// All results.
+    std::vector<const AuthenticationResult*> all() const;
+
+private:
+    const AuthenticationResults& connection_;
+    const AuthenticationResults* const transaction_;
+};
+
+}  // namespace smtpd
