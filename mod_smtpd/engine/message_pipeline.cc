@@ -11,16 +11,16 @@ struct MessagePipeline::Stage {
     enum class Subject { message, recipient, queue };
 
     HookId hook;
-    Subject subject;          ///< what its plugins judge
-    bool needs_trace_fields;  ///< they see the message with Received and Authentication-Results
+    Subject subject;  ///< what its plugins judge
+    Field field;      ///< what the message has from there on
 };
 
 const MessagePipeline::Stage MessagePipeline::stages[] = {
-    {HookId::data_post_headers, Stage::Subject::message, false},
-    {HookId::data_post, Stage::Subject::message, true},
-    {HookId::data_post_rcpt, Stage::Subject::recipient, false},
-    {HookId::queue_pre, Stage::Subject::message, false},
-    {HookId::queue, Stage::Subject::queue, false},
+    {HookId::data_post_headers, Stage::Subject::message, Field::none},
+    {HookId::data_post, Stage::Subject::message, Field::received},
+    {HookId::data_post_rcpt, Stage::Subject::recipient, Field::authentication_results},
+    {HookId::queue_pre, Stage::Subject::message, Field::none},
+    {HookId::queue, Stage::Subject::queue, Field::none},
 };
 
 /// Stages at which there is nothing to ask are passed over.
@@ -38,7 +38,7 @@ MessagePipeline::Next MessagePipeline::next() {
             break;
         }
         is_asking_ = true;
-        return Ask{stage.hook, stage.needs_trace_fields};
+        return Ask{stage.hook, std::exchange(due_, Field::none)};
     }
     if (result_->kind != Result::Kind::answered) result_->disconnects |= disconnects_;
     return *result_;
@@ -87,9 +87,12 @@ void MessagePipeline::after_queue(const Answer& answer) {
 /// The stage is over. Where plugins are against every recipient, there is nothing to be queued.
 void MessagePipeline::advance() {
     transaction_.set_aside();
-    if (transaction_.is_without_recipients())
+    if (transaction_.is_without_recipients()) {
         result_ = Result{.kind = Result::Kind::judged, .reply = {250, {2, 0, 0}, "OK"}};
-    else ++stage_;
+        return;
+    }
+    ++stage_;
+    if (stages[stage_].field != Field::none) due_ = stages[stage_].field;
 }
 
 /// Where the one reply for all will be a refusal, nobody is to get the message.

@@ -31,10 +31,16 @@ public:
         bool tells_priority = false;     ///< MT-PRIORITY is offered
     };
 
-    /// Let the plugins of that hook answer.
+    /// What the server adds to the header.
+    enum class Field {
+        none,
+        received,               ///< and what a submitted message lacks
+        authentication_results  ///< all that plugins have found: none can add to it any more
+    };
+    /// Add that field, then let the plugins of that hook answer.
     struct Ask {
         HookId hook;
-        bool needs_trace_fields = false;  ///< the fields that the server adds come first
+        Field field = Field::none;
     };
     /// The message is decided.
     struct Result {
@@ -80,6 +86,7 @@ private:
     Rules rules_;
     std::size_t stage_ = 0;
     std::size_t recipient_ = 0;
+    Field due_ = Field::none;  ///< before anybody is asked again
     bool is_asking_ = false;
     bool disconnects_ = false;  ///< the answer about a recipient wants it so
     std::optional<Result> result_;

@@ -306,7 +306,12 @@ private:
     void note_fault();
     void end_of_data();
     void complete_submission();
+    const std::string& authserv_id() const noexcept {
+        return settings_.authserv_id.empty() ? server_name_ : settings_.authserv_id;
+    }
+    static constexpr std::string_view no_authserv_id = "none";  ///< the field is neither added nor looked at
     void add_trace_fields();
+    void add_authentication_results();
 
     // session_results.cc
     void judge_message();

@@ -38,7 +38,9 @@ void Session::message_octets(std::string_view piece) {
     (void)hooks_.run_through(context);
 }
 
+/// No plugin is to believe a field that claims to be ours. What was signed is in Headers::original().
 Outcome Session::header_arrived() {
+    if (authserv_id() != no_authserv_id) disown_forged_results(transaction_->message().headers(), authserv_id());
     if (!hooks_.has(HookId::data_headers_end)) return {.reply = {}, .proceeds = true};
     MessageHook context(HookId::data_headers_end, *this, *transaction_);
     return outcome_of(HookId::data_headers_end, hooks_.run_through(context), {});
@@ -77,14 +79,19 @@ void Session::add_trace_fields() {
         ReceivedLineHook context(*this, *transaction_, protocol_word(*this, *transaction_), value);
         if (hooks_.run_through(context).verdict == Verdict::ok && !value.empty()) received = std::move(value);
     }
-    Headers& headers = transaction_->message().headers();
-    const std::string& authserv_id = settings_.authserv_id.empty() ? server_name_ : settings_.authserv_id;
-    if (authserv_id != "none") disown_forged_results(headers, authserv_id);
-    headers.prepend("Received", received);
-    if (authserv_id == "none") return;
+    transaction_->message().headers().prepend("Received", received);
+}
+
+/// On top of everything (RFC 8601 4.1), Received and what plugins have added at data_post included. UTF-8 stays only in a
+/// message that needs SMTPUTF8 anyway: the field must not be why a next hop cannot take it.
+void Session::add_authentication_results() {
+    transaction_->authentication_results().close();
+    const std::string& id = authserv_id();
+    if (id == no_authserv_id) return;
     const ResultsView results(authentication_results(), &transaction_->authentication_results());
-    if (const auto value = authentication_results_value(results, authserv_id, FieldText::ascii); !value.empty())
-        headers.prepend("Authentication-Results", value);
+    const auto text = transaction_->needs_smtputf8() ? FieldText::utf8 : FieldText::ascii;
+    if (const auto value = authentication_results_value(results, id, text); !value.empty())
+        transaction_->message().headers().prepend("Authentication-Results", value);
 }
 
 }  // namespace smtpd::engine

@@ -37,7 +37,8 @@ void Session::run_pipeline() {
     while (transaction_ && transaction_->pipeline && !transaction_->pipeline->is_asking()) {
         auto next = transaction_->pipeline->next();
         if (const auto* const ask = std::get_if<MessagePipeline::Ask>(&next)) {
-            if (ask->needs_trace_fields) add_trace_fields();
+            if (ask->field == MessagePipeline::Field::received) add_trace_fields();
+            if (ask->field == MessagePipeline::Field::authentication_results) add_authentication_results();
             is_in_pipeline_ = true;
             stage(ask->hook);
             is_in_pipeline_ = false;

@@ -25,7 +25,10 @@ void add_authentication_results(const HookContext& context, const Finding& findi
     if (finding.authentication_results().empty()) return;
     Transaction* const transaction = context.transaction_or_null();
     auto& list = transaction ? transaction->authentication_results() : context.connection.authentication_results();
-    for (const auto& result : finding.authentication_results()) list.add(result);
+    for (const auto& result : finding.authentication_results()) {
+        if (list.is_closed()) context.log(LogLevel::info, "too late for Authentication-Results: {}", result.to_string());
+        list.add(result);
+    }
 }
 
 /// reject_type, with what the finding itself says about it; `declined` where neither says anything.

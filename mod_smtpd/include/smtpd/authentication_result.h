@@ -5,7 +5,7 @@
 ///     …
 ///     if (const auto* spf = hook.results().find("spf"); spf && spf->result == "pass") …
 ///
-/// The server writes all of them into one Authentication-Results field before the hook data_post. It quotes and folds; a
+/// The server writes all of them into one Authentication-Results field after the hook data_post. It quotes and folds; a
 /// value is what the test was about, as it came, and may hold any bytes.
 #pragma once
 
@@ -67,9 +67,13 @@ public:
     }
     /// Forgets the results of that method.
     void remove(std::string_view method);
+    /// The field has been written: what is added from now on is not in it.
+    void close() noexcept { is_closed_ = true; }
+    bool is_closed() const noexcept { return is_closed_; }
 
 private:
     Entries entries_;
+    bool is_closed_ = false;
 };
 
 /// What a handler finds: the results about the connection (iprev, auth), which hold for each of its transactions, then

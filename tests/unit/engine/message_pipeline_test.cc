@@ -31,7 +31,12 @@ struct Message {
                 return out + "= " + text(*result);
             const auto& ask = std::get<MessagePipeline::Ask>(next);
             CPPUNIT_ASSERT(pipeline.is_asking());
-            CPPUNIT_ASSERT_EQUAL(ask.hook == HookId::data_post, ask.needs_trace_fields);
+            using Field = MessagePipeline::Field;
+            const bool is_behind = ask.hook != HookId::data_post_headers && ask.hook != HookId::data_post;
+            const auto field = ask.hook == HookId::data_post                  ? Field::received
+                               : is_behind && !std::exchange(has_results, true) ? Field::authentication_results
+                                                                              : Field::none;
+            CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(ask.hook)), field == ask.field);
             out += std::string(hook_name(ask.hook)) + " ";
             pipeline.answered(answer(ask.hook, pipeline.recipient()), {});
             CPPUNIT_ASSERT(!pipeline.is_asking());
@@ -48,6 +53,7 @@ struct Message {
     message::SpoolSettings spool;
     MailTransaction transaction;
     MessagePipeline pipeline;
+    bool has_results = false;  ///< the field Authentication-Results was asked for
 };
 
 /// Says that at the hook, elsewhere nothing, and ok at the queue.

@@ -55,6 +55,8 @@ class SessionDataTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_plugin_may_write_the_received_field);
     CPPUNIT_TEST(a_hostile_helo_adds_no_field);
     CPPUNIT_TEST(results_are_added_and_forged_ones_disowned);
+    CPPUNIT_TEST(results_are_written_once_after_data_post);
+    CPPUNIT_TEST(results_are_utf8_where_the_message_is);
     CPPUNIT_TEST(results_of_one_message_do_not_show_in_the_next);
     CPPUNIT_TEST(the_authserv_id_can_be_set_or_switched_off);
     CPPUNIT_TEST(a_message_answered_by_a_plugin_is_over);
@@ -412,6 +414,61 @@ public:
             queued.find("Authentication-Results: mx.example.com;\r\n\tspf=fail smtp.mailfrom=client.example\r\nReceived: "));
         CPPUNIT_ASSERT(queued.find("\r\nOriginal-Authentication-Results: mx.example.com; spf=pass\r\n"
                                    "Original-Authentication-Results: mx.example.com; dkim=pass\r\nSubject: x\r\n") != std::string::npos);
+    }
+
+    /// A plugin that reads headers sees neither a forged field nor ours; what comes after data_post sees ours, on top of what plugins have added.
+    void results_are_written_once_after_data_post() {
+        std::string seen;
+        const auto look = [&seen](HookContext& context) {
+            const Headers& headers = context.transaction_or_null()->message().headers();
+            seen += std::string(hook_name(context.hook)) + ":";
+            headers.for_each([&](const HeaderField& field) { seen += " " + std::string(field.name); });
+            seen += headers.original().find("Authentication-Results: mx.example.com; spf=pass") == 0 ? " (original)\n" : "\n";
+            return declined();
+        };
+        for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::queue_pre}) client_.hooks.on(hook, look);
+        client_.hooks.on(HookId::data_post, [&](HookContext& context) {
+            (void)look(context);
+            Transaction& transaction = *context.transaction_or_null();
+            transaction.message().headers().prepend("X-Spam", "No");
+            transaction.authentication_results().add({.method = "dmarc", .result = "none"});
+            return declined();
+        });
+        client_.hooks.on(HookId::data_post_rcpt, [&](HookContext& context) {
+            (void)look(context);
+            CPPUNIT_ASSERT(context.transaction_or_null()->authentication_results().is_closed());
+            context.transaction_or_null()->authentication_results().add({.method = "late", .result = "pass"});
+            return declined();
+        });
+        sent(client_, "Authentication-Results: mx.example.com; spf=pass\r\nSubject: x\r\n\r\n.\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("data_headers_end: Original-Authentication-Results Subject (original)\n"
+                                         "data_post_headers: Original-Authentication-Results Subject (original)\n"
+                                         "data_post: Received Original-Authentication-Results Subject (original)\n"
+                                         "data_post_rcpt: Authentication-Results X-Spam Received Original-Authentication-Results Subject (original)\n"
+                                         "queue_pre: Authentication-Results X-Spam Received Original-Authentication-Results Subject (original)\n"),
+                             seen);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), client_.hooks.queued.at(0).find("Authentication-Results: mx.example.com;\r\n\tdmarc=none\r\nX-Spam: No\r\n"));
+    }
+
+    /// Only a message that needs SMTPUTF8 anyway gets UTF-8 in the field.
+    void results_are_utf8_where_the_message_is() {
+        const auto field = [](const char* subject, const char* parameters) {
+            SessionUnderTest client;
+            client.hooks.on(HookId::data_post, [](HookContext& context) {
+                context.transaction_or_null()->authentication_results().add(
+                    {.method = "spf", .result = "pass", .properties = {{"smtp", "mailfrom", "j\xc3\xb6rg@client.example"}}});
+                return declined();
+            });
+            client.hooks.accept_mail();
+            client.greet();
+            client.feed(std::string("MAIL FROM:<a@b>") + parameters + "\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: " + subject + "\r\n\r\n.\r\n");
+            const std::string& queued = client.hooks.queued.at(0);
+            return queued.substr(0, queued.find("\r\nReceived"));
+        };
+        const std::string start = "Authentication-Results: mx.example.com;\r\n\tspf=pass smtp.mailfrom=";
+        CPPUNIT_ASSERT_EQUAL(start + "\"j?\?rg@client.example\"", field("x", ""));
+        CPPUNIT_ASSERT_EQUAL(start + "\"j?\?rg@client.example\"", field("x", " SMTPUTF8"));
+        CPPUNIT_ASSERT_EQUAL(start + "\"j\xc3\xb6rg@client.example\"", field("\xc3\xbc", " SMTPUTF8"));
     }
 
     void results_of_one_message_do_not_show_in_the_next() {
