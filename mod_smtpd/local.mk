@@ -9,6 +9,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/base64.h \
 	mod_smtpd/include/smtpd/client_socket.h \
 	mod_smtpd/include/smtpd/clock.h \
+	mod_smtpd/include/smtpd/complaint.h \
 	mod_smtpd/include/smtpd/connection.h \
 	mod_smtpd/include/smtpd/control.h \
 	mod_smtpd/include/smtpd/credentials.h \
@@ -195,15 +196,16 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/auth_mechanisms.h \
 	mod_smtpd/engine/auth_offer.cc \
 	mod_smtpd/engine/auth_offer.h \
+	mod_smtpd/engine/complaints.cc \
 	mod_smtpd/engine/extensions.cc \
 	mod_smtpd/engine/extensions.h \
 	mod_smtpd/engine/client_register.h \
+	mod_smtpd/engine/authentication_results.cc \
+	mod_smtpd/engine/authentication_results.h \
 	mod_smtpd/engine/client_state.cc \
 	mod_smtpd/engine/client_state.h \
 	mod_smtpd/engine/command_table.cc \
 	mod_smtpd/engine/command_table.h \
-	mod_smtpd/engine/authentication_results.cc \
-	mod_smtpd/engine/authentication_results.h \
 	mod_smtpd/engine/hook_runner.h \
 	mod_smtpd/engine/mail_parameters.cc \
 	mod_smtpd/engine/mail_parameters.h \

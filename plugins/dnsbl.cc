@@ -93,22 +93,21 @@ private:
         return found;
     }
 
-    /// Takes this plugin's deferred refusal away, or puts it back.
+    /// Takes the complaints away if the first one is this plugin's, or puts them back. Without it the others would not have been made as complaints.
     void pardon(const TransactionContext& hook, bool is_pardoned) const {
         Connection& connection = hook.connection;
-        const auto& naughty = connection.naughty();
+        const auto is_own = [this](const std::vector<Complaint>& complaints) { return !complaints.empty() && complaints.front().plugin == instance_; };
         const auto* kept = connection.notes().find(pardoned_);
-        if (is_pardoned && naughty && naughty->plugin == instance_) {
-            connection.notes().set(pardoned_, *naughty);
-            connection.clear_naughty();
-        } else if (!is_pardoned && kept && kept->plugin == instance_) {
+        if (is_pardoned && is_own(connection.complaints())) {
+            connection.notes().set(pardoned_, connection.forgive());
+        } else if (!is_pardoned && kept && is_own(*kept)) {
             if (!connection.is_relay_client())
-                for (const auto& text : kept->texts) connection.set_naughty(kept->plugin, kept->verdict, kept->enhanced, text);
+                for (const auto& one : *kept) connection.complain(one);
             connection.notes().remove(pardoned_);
         }
     }
 
-    inline static const NoteKey<Naughty> pardoned_{"dnsbl.pardoned"};
+    inline static const NoteKey<std::vector<Complaint>> pardoned_{"dnsbl.pardoned"};
 
     const std::string instance_;
     const Duration timeout_;

@@ -21,7 +21,8 @@
 ///
 /// Those whom no policy concerns (relay clients, whitelisted ones); clients in the files of `greylist_exclude_files`; and, where wished: senders for
 /// whom SPF passed (`skip_spf_pass`), clients with good karma now or before (`skip_karma`), connections with TLS (`skip_tls`), certain countries
-/// (`geoip`), and with `p0f` all but certain systems. The plugins that find this out have to come before this one.
+/// (`geoip`), and with `p0f` all but certain systems. The plugins that find this out have to come before this one. A naughty client, which another plugin
+/// refuses later, is neither deferred nor remembered.
 ///
 /// `skip_spf_pass` needs a plugin that tests SPF and whose finding carries the result for the sender ("spf=pass" with "smtp.mailfrom", RFC 8601). Without
 /// one it spares nobody. `apachectl configtest` cannot tell: any plugin may report such a result.
@@ -165,7 +166,9 @@ private:
         return fail("deferred before").reply(*kept);
     }
 
+    /// A client that will be refused anyway is not remembered: else it would be known when it comes back.
     Finding decide(const TransactionContext& hook, const Options& options, const Address* recipient, bool is_late) const {
+        if (hook.connection.is_naughty()) return skip("naughty");
         if (const auto why = exemption(hook); !why.empty()) return skip("{}", why);
         const auto now = hook.clock().wall();
         GreylistRecord before;

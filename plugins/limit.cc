@@ -24,6 +24,7 @@
 /// many addresses. Its price is that whoever guesses also keeps the user out, until the time is over.
 ///
 /// Whitelisted clients are not counted, nor are relay clients, unless `relay_clients` is on, or for `per=login` and failed logins, which are for them.
+/// Naughty clients, which another plugin refuses later, are not counted either, except for their errors and failed logins.
 ///
 /// ## Replies
 ///
@@ -162,7 +163,7 @@ private:
         if (options_.what == What::failed_logins) return options_.per == Per::login && subject.login.empty() ? "no name was given" : "";
         if (options_.per == Per::login) return client.is_authenticated() ? "" : "nobody has logged in";
         if (client.is_relay_client() && !options_.relay_clients) return "relay client";
-        if (client.naughty() && options_.what != What::errors) return "naughty";
+        if (client.is_naughty() && options_.what != What::errors) return "naughty";
         return {};
     }
 

@@ -1,9 +1,15 @@
 /// naughty: refuse, at the moment that you choose, what other plugins found.
 ///
-/// A policy plugin with `reject=naughty` does not refuse; it remembers why it would have. This plugin does it, later: at RCPT for instance,
-/// where the log shows who wanted to write to whom, and after AUTH. Who logs in before that moment, or is made a relay client by another plugin, is
-/// forgiven: the record is cleared. The plugins that come after the finding spare themselves the work, since a naughty client is not judged again.
-/// Whatever moment is chosen, data_post is a safety net for what was found after it.
+/// A policy plugin with `reject=naughty` does not refuse; it makes a complaint. This plugin refuses, later: at RCPT for instance, where the log
+/// shows who wanted to write to whom, and after AUTH. A client that logs in before that moment, or that another plugin makes a relay client, is
+/// forgiven: its complaints are dropped. Whatever moment is chosen, data_post is a safety net for complaints that were made after it.
+///
+/// ## After the first complaint
+///
+/// Other policy plugins go on judging, so that their findings, karma and Authentication-Results are known. Whatever such a plugin has against the
+/// client then becomes a complaint as well, even with `reject=yes`, and its `onerror` has no effect: the client is refused for the first complaint, at
+/// the hook that was chosen here. The questions of these plugins to the DNS and to back ends take their time. Plugins that judge everybody
+/// (rcpt_map and bogus_bounce, for instance) refuse at once, as ever.
 ///
 /// ## Where it stands
 ///
@@ -11,9 +17,9 @@
 ///
 /// ## Replies
 ///
-/// The reasons of all plugins that complained, one a line. The code and the enhanced status are those of the hook and of the first
-/// complainer; whether the refusal is permanent, and whether the connection ends, is told by the first complainer's `reject_type`, else by
-/// the one of this plugin. The log names the first complainer.
+/// The text of the first complaint. If a plugin that judges everybody has `reject=naughty` and complains too, its text is on a line of its own. The code
+/// is the hook's, the enhanced status the first complaint's. The first complainer's `reject_type` says whether the refusal is permanent and whether the
+/// connection ends; if it is not set, the one of this plugin does. The log names the first complainer, then the others.
 ///
 /// ## Example
 ///
@@ -25,6 +31,10 @@
 ///
 /// The value `hook_queue_post` does not exist. An unknown value is a mistake in the configuration.
 #include <smtpd/plugin.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
 
 namespace smtpd::plugins {
 
@@ -57,12 +67,27 @@ public:
 
 private:
     Answer answer(const HookContext& hook) const {
-        const auto& naughty = hook.connection.naughty();
-        if (!naughty) return declined();
-        hook.log(LogLevel::info, "fail: {} complained", naughty->plugin);
-        std::string reasons;
-        for (const auto& text : naughty->texts) reasons += (reasons.empty() ? "" : "\n") + text;
-        return Answer(is_denial(naughty->verdict) ? naughty->verdict : reject_type_, reasons).with_status(naughty->enhanced);
+        const auto& complaints = hook.connection.complaints();
+        if (complaints.empty()) return declined();
+        const Complaint& first = complaints.front();
+        const auto others = others_than(first, complaints);
+        hook.log(LogLevel::info, "fail: {} complained{}{}", first.plugin, others.empty() ? "" : ", and later ", others);
+        std::string texts;
+        for (const auto& one : complaints)
+            if (one.is_told) texts += (texts.empty() ? "" : "\n") + one.text;
+        return Answer(is_denial(first.verdict) ? first.verdict : reject_type_, texts).with_status(first.enhanced);
+    }
+
+    /// "helo, badmailfrom": each once.
+    static std::string others_than(const Complaint& first, const std::vector<Complaint>& complaints) {
+        std::vector<std::string_view> names{first.plugin};
+        std::string out;
+        for (const auto& one : complaints) {
+            if (std::find(names.begin(), names.end(), one.plugin) != names.end()) continue;
+            names.push_back(one.plugin);
+            out += (out.empty() ? "" : ", ") + one.plugin;
+        }
+        return out;
     }
 
     const Verdict reject_type_;

@@ -38,7 +38,7 @@ namespace smtpd::plugins {
 class Tarpit final : public PolicyPlugin {
 public:
     static constexpr bool reads_body = false;
-    static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};  // the naughty are whom it is for
+    static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};
 
     enum class Place { connect, helo, mail, rcpt, data, data_post };
 
@@ -103,7 +103,7 @@ private:
         Duration sum = options_.always;
         if (client.errors() > options_.errors) sum += options_.per_error * (client.errors() - options_.errors);
         if (client.karma() < 0) sum += options_.per_karma * -static_cast<std::int64_t>(client.karma());
-        if (client.naughty()) sum += options_.naughty;
+        if (client.is_naughty()) sum += options_.naughty;
         const auto* waited = client.notes().find(waited_);
         const Duration left = options_.total - (waited ? *waited : Duration(0));
         return std::max(Duration(0), std::min({sum, options_.max, left}));

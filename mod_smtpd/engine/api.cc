@@ -38,11 +38,6 @@ std::string_view verdict_name(Verdict verdict) noexcept {
     return index < verdict_names.size() ? verdict_names[index] : "unknown";
 }
 
-void Connection::set_naughty(std::string plugin, Verdict verdict, EnhancedCode enhanced, std::string text) {
-    if (!record_.naughty) record_.naughty = Naughty{std::move(plugin), {}, verdict, enhanced};
-    record_.naughty->texts.push_back(std::move(text));
-}
-
 bool Transaction::needs_smtputf8() const {
     if (!smtputf8_) return false;
     const auto is_plain = [](std::string_view text) { return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; }); };

@@ -1,5 +1,6 @@
 #include "engine/client_state.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace smtpd::engine {
@@ -9,7 +10,7 @@ void ClientState::remember_before_hello() {
     if (before_hello) return;
     const bool may_relay = is_relay_client && auth_user.empty();
     before_hello = std::make_unique<const BeforeHello>(
-        BeforeHello{may_relay, whitelisted, naughty, authentication_results.size()});
+        BeforeHello{may_relay, whitelisted, complaints, authentication_results.size()});
 }
 
 void ClientState::note_login() {
@@ -17,6 +18,13 @@ void ClientState::note_login() {
                                 .result = "pass",
                                 .properties = {{"smtp", "auth", auth_user}},
                                 .comment = auth_mechanism});
+}
+
+void ClientState::forget_complaints_of_transaction() noexcept {
+    using enum ComplaintSubject;
+    std::erase_if(complaints, [](const Complaint& one) {
+        return !one.is_told && (one.subject == sender || one.subject == recipient || one.subject == message);
+    });
 }
 
 ClientState after_starttls(ClientState&& clear, const Settings& settings, const IpAddress& address) {
@@ -42,12 +50,12 @@ ClientState after_starttls(ClientState&& clear, const Settings& settings, const 
     if (const auto& before = clear.before_hello) {
         next.is_relay_client = before->is_relay_client;
         next.whitelisted = before->whitelisted;
-        next.naughty = before->naughty;
+        next.complaints = before->complaints;
         next.authentication_results.truncate(before->results);
     } else {
         next.is_relay_client = clear.is_relay_client && clear.auth_user.empty();
         next.whitelisted = std::move(clear.whitelisted);
-        next.naughty = std::move(clear.naughty);
+        next.complaints = std::move(clear.complaints);
     }
     next.authentication_results.remove("auth");
     return next;

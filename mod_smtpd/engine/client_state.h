@@ -44,7 +44,7 @@ struct ClientState : ClientRecord {
     struct BeforeHello {
         bool is_relay_client = false;
         std::string whitelisted;
-        std::optional<Naughty> naughty;
+        std::vector<Complaint> complaints;
         std::size_t results = 0;  ///< how many of authentication_results
     };
     std::unique_ptr<const BeforeHello> before_hello;  ///< null where STARTTLS cannot follow, or nothing was said
@@ -52,6 +52,8 @@ struct ClientState : ClientRecord {
 
     /// RFC 8601 2.7.4: what a login is to the Authentication-Results field.
     void note_login();
+    /// A transaction is over, and with it what plugins hold against it but do not tell.
+    void forget_complaints_of_transaction() noexcept;
 
     /// Before HELO or EHLO has any effect: what is known now is kept over STARTTLS. The first call counts.
     void remember_before_hello();

@@ -9,9 +9,24 @@
 
 namespace smtpd {
 
+/// A refusal waits for the client already, so the recipient is not turned away.
+void DataPostHook::complain_about(const Recipient& recipient, Disposition disposition) const {
+    log(LogLevel::info, "fail, NAUGHTY: {}{}{}", quoted(recipient.address().path()), disposition.reason.empty() ? "" : ": ", disposition.reason);
+    connection.complain({.plugin = std::move(disposition.plugin),
+                         .hook = hook,
+                         .subject = ComplaintSubject::recipient,
+                         .verdict = disposition.verdict,
+                         .enhanced = disposition.reply.enhanced,
+                         .text = std::move(disposition.reply.text),
+                         .reason = std::move(disposition.reason),
+                         .recipient = recipient.address().path(),
+                         .is_told = false});
+}
+
 void DataPostHook::refuse_for(Recipient& recipient, const Answer& answer, std::string reason) {
     if (recipient.is_turned_away()) return;
     auto disposition = engine::disposition_of(answer, caller_name(), std::move(reason));
+    if (only_complains()) return complain_about(recipient, std::move(disposition));
     if (log_enabled(LogLevel::info))
         log(LogLevel::info, "{} {}{}{}", disposition.is_deferred() ? "deferred" : "refused", quoted(recipient.address().path()),
             disposition.reason.empty() ? "" : ": ", disposition.reason);

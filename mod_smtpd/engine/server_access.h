@@ -14,6 +14,7 @@ struct ServerAccess {
         context.deadline_ = deadline;
         context.answers_.instance_ = caller.instance;
     }
+    static void set_only_complains(HookContext& context, bool value) noexcept { context.only_complains_ = value; }
     static void set_answers(HookContext& context, const Answers& answers) noexcept { context.answers_ = answers; }
 
     /// What has come of a task: of that instance, or of the one that is called.

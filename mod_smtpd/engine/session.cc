@@ -523,6 +523,7 @@ void Session::reset_transaction() {
     if (transaction_) {
         notify(HookId::reset_transaction);
         transaction_.reset();
+        state_.forget_complaints_of_transaction();
         history_.set_transaction(0);
     }
     state_.forwarded.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy begins anew

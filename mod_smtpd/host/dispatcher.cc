@@ -54,9 +54,10 @@ std::string impossible(const Answer& answer) {
     return {};
 }
 
-Answer fault_answer(HookId hook, bool is_observer) noexcept {
+/// What the client is told of a fault; nothing where a refusal waits for it that must not change.
+Answer fault_answer(const HookContext& context, bool is_observer) noexcept {
     try {
-        if (traits(hook).tells_faults() && !is_observer) return temporary_failure();
+        if (traits(context.hook).tells_faults() && !is_observer && !context.only_complains()) return temporary_failure();
     } catch (...) {  // no memory for the text: the hook's own will do
         return Answer(Verdict::denysoft);
     }
@@ -328,7 +329,7 @@ bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& c
 inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context, const char* hindrance) const {
     if (hindrance != nullptr && !(link.decides() && link.instance->policy().exempts_immune && is_immune(context))) {
         if (link.instance->is_policy() && !link.observes()) return settle(error("{}", hindrance), context, *link.instance);
-        return fault_answer(context.hook, link.observes());
+        return fault_answer(context, link.observes());
     }
     if (const auto* const answers = std::get_if<Link::Answers>(&link.call)) return (*answers)(context);
     if (const auto* const decides = std::get_if<Link::Decides>(&link.call)) {
@@ -342,6 +343,7 @@ inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context,
 
 /// Calls the handler; whatever it throws becomes a line, a count and an answer.
 inline Answer Dispatcher::call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept {
+    ServerAccess::set_only_complains(context, context.connection.is_naughty() && link.decides() && link.instance->policy().exempts_immune);
     try {
         return call_unguarded(link, context, hindrance);
     } catch (...) {
@@ -428,7 +430,7 @@ Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap&
             PluginCounters::count(instance.counters().overrun);
             log_about(instance, context, LogLevel::error, "overrun: its deadline of {} passed while it waited", shown(instance.deadline()));
             if (instance.is_policy() && !link.observes()) return settle(error("deadline passed"), context, instance);
-            return fault_answer(context.hook, link.observes());
+            return fault_answer(context, link.observes());
         } catch (...) {
             log_about(instance, context, LogLevel::crit, "plugin fault: an exception that is no std::exception");
         }
@@ -436,7 +438,7 @@ Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap&
         if (link.observes()) forget_observer(&link, context);
     } catch (...) {  // no memory even for what a fault leads to
     }
-    return fault_answer(context.hook, link.observes());
+    return fault_answer(context, link.observes());
 }
 
 /// An answer that no handler can have meant is a fault.
@@ -448,7 +450,7 @@ void Dispatcher::note_impossible(const Link& link, HookContext& context, Answer&
         log_about(*link.instance, context, LogLevel::crit, "plugin fault: {}", problem);
     } catch (...) {  // no memory for the text
     }
-    answer = fault_answer(context.hook, link.observes());
+    answer = fault_answer(context, link.observes());
 }
 
 void Dispatcher::look_at_time(const Link& link, HookContext& context, MonotonicTime before, MonotonicTime after) noexcept {

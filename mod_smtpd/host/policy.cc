@@ -52,25 +52,37 @@ Answer temporary_failure_of(const Finding& finding) {
     return finding.enhanced().empty() ? answer : std::move(answer).with_status(status_of(finding, Verdict::denysoft));
 }
 
+/// The failure waits with those that came before, if there are any. Where a plugin is asked although a refusal waits already, that refusal does not change.
+void complain(const Finding& finding, const HookContext& context, const Instance& instance, Verdict verdict, const std::string& text) {
+    const Recipient* const recipient = context.recipient_or_null();
+    context.connection.complain({.plugin = instance.name(),
+                                 .hook = context.hook,
+                                 .subject = subject_of(context.hook),
+                                 .verdict = verdict,
+                                 .enhanced = status_of(finding, verdict),
+                                 .text = text,
+                                 .reason = finding.reason(),
+                                 .recipient = recipient ? recipient->address().path() : "",
+                                 .is_told = !context.only_complains()});
+}
+
 Answer settle_fail(const Finding& finding, const HookContext& context, const PolicyDefaults& policy, const Instance& instance, HistoryEntry& entry) {
     const Verdict verdict = refusal_of(finding, policy);
-    const EnhancedCode status = status_of(finding, verdict);
-    switch (policy.reject) {
-    case PolicyDefaults::Reject::no:
+    if (policy.reject == PolicyDefaults::Reject::no) {
         entry.is_tolerated = true;
         log_finding(context, "fail, tolerated", finding.reason());
         return {};
-    case PolicyDefaults::Reject::naughty:
+    }
+    if (policy.reject == PolicyDefaults::Reject::naughty || context.only_complains()) {
         entry.is_deferred = true;
         entry.reply = finding.reply_text().empty() ? std::string(neutral_refusal) : finding.reply_text();
         log_finding(context, "fail, NAUGHTY", finding.reason());
-        context.connection.set_naughty(instance.name(), verdict, status, entry.reply);
+        complain(finding, context, instance, verdict, entry.reply);
         return {};
-    case PolicyDefaults::Reject::yes:
-        break;
     }
     log_finding(context, "fail", finding.reason());
-    return Answer(verdict == Verdict::declined ? Verdict::deny : verdict, finding.reply_text()).with_status(status);  // without a text, the hook's own is used
+    return Answer(verdict == Verdict::declined ? Verdict::deny : verdict, finding.reply_text())  // without a text, the hook's own is used
+        .with_status(status_of(finding, verdict));
 }
 
 }  // namespace
@@ -79,7 +91,7 @@ Answer temporary_failure() { return Answer(Verdict::denysoft, "Local error in pr
 
 bool is_immune(const HookContext& context) noexcept {
     const Connection& connection = context.connection;
-    if (connection.is_relay_client() || connection.naughty() || !connection.whitelisted().empty()) return true;
+    if (connection.is_relay_client() || !connection.whitelisted().empty()) return true;
     const Transaction* const transaction = context.transaction_or_null();
     const Recipient* const recipient = context.recipient_or_null();
     return (transaction && !transaction->whitelisted().empty()) || (recipient && !recipient->whitelisted().empty());
@@ -92,7 +104,6 @@ std::string immunity_of(const HookContext& context) {
     const Connection& connection = context.connection;
     if (connection.is_relay_client()) return "relay client";
     if (!connection.whitelisted().empty()) return "whitelisted host: " + connection.whitelisted();
-    if (connection.naughty()) return "naughty";
     if (const Recipient* const recipient = context.recipient_or_null(); recipient && !recipient->whitelisted().empty())
         return "whitelisted recipient: " + recipient->whitelisted();
     const Transaction* const transaction = context.transaction_or_null();
@@ -148,7 +159,8 @@ Answer apply(const Finding& finding, const HookContext& context, const Instance&
     PluginCounters::count(counters.error);
     entry.karma = add_karma(context, finding.karma_points().value_or(0));
     log_finding(context, "error", finding.reason());
-    return policy.onerror == PolicyDefaults::OnError::tempfail ? temporary_failure_of(finding) : Answer();
+    const bool is_told = policy.onerror == PolicyDefaults::OnError::tempfail && !context.only_complains();
+    return is_told ? temporary_failure_of(finding) : Answer();
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-/// policy.h: what becomes of a finding: reply, log line, karma, counters, naughty mark. The one place for all plugins.
+/// policy.h: what becomes of a finding: reply, log line, karma, counters, complaint. The one place for all plugins.
 #pragma once
 
 #include "host/instance.h"
@@ -11,7 +11,7 @@ namespace smtpd::host {
 /// What a client is told when a plugin could not do its work.
 Answer temporary_failure();
 
-/// Whether policy plugins leave that client alone: it may relay, it or its sender is whitelisted, or its fate is sealed already.
+/// Whether policy plugins leave that client alone: it may relay, or it, its sender or the recipient is whitelisted.
 bool is_immune(const HookContext& context) noexcept;
 
 /// Logs and counts that the plugin was not asked because of is_immune(), and begins an entry of the history.

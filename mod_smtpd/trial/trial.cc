@@ -252,9 +252,9 @@ void Client::judge() {
     if (refusal != exchanges.end()) {
         visit_.outcome = refusal->code < 500 ? Outcome::deferred : Outcome::refused;
         visit_.decisive = static_cast<std::size_t>(refusal - exchanges.begin());
-    } else if (session_.naughty() && request_.message) {
+    } else if (session_.is_naughty() && request_.message) {
         visit_.remarks.push_back(format_text("{} failed this client, and the refusal was to come later; but nothing carried it out. Is the plugin naughty there?",
-                                             session_.naughty()->plugin));
+                                             session_.complaints().front().plugin));
     }
 }
 

@@ -394,7 +394,7 @@ if HAS_OWN_NETWORK and smtpd_env.has_ipv6():
 
 REASONS = {
     "text": "what is on a list has an address there (RFC 5782 2.1); qpsmtpd asks for texts only, and misses what is listed without one",
-    "judged": "who is naughty already is not judged again; Debian's qpsmtpd does",
+    "judged": "a naughty client is refused by naughty, for the first complaint; Debian's qpsmtpd lets other plugins refuse it at once",
     "pardon": "being naughty is forgiven for mail to the postmaster alone; qpsmtpd forgives it for the rest of the connection",
     "useless": "a list that has everybody is switched off, and 127.255.255.0/24 says that there is no answer (RFC 5782 5)",
     "lie": "an answer to another question is none",

@@ -119,7 +119,7 @@ private:
             hook_name(context.hook), connection.address(), connection.port(), connection.host(),
             connection.introduced_by(), static_cast<int>(connection.greeted()), quoted(connection.hello_host()),
             connection.auth_user(), connection.is_relay_client(), connection.karma(), connection.whitelisted(),
-            connection.naughty().has_value(), connection.commands(), connection.errors(), connection.messages(),
+            connection.is_naughty(), connection.commands(), connection.errors(), connection.messages(),
             quoted(connection.last_line()), connection.tls_protocol(), connection.unread());
         meddle(context.connection);
         if (context.hook == HookId::auth_result) {
@@ -151,7 +151,7 @@ private:
         switch (any(60)) {
             case 0: connection.set_relay_client(true); break;
             case 1: connection.set_whitelisted("by the plugin"); break;
-            case 2: connection.set_naughty("plugin", Verdict::deny, {5, 7, 1}, "naughty"); break;
+            case 2: connection.complain({.plugin = "plugin", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "naughty"}); break;
             case 3: connection.adjust_karma(-1); break;
             case 4: connection.authentication_results().add({.method = "x", .result = "pass"}); break;
             case 5: connection.set_host("found.example"); break;

@@ -157,6 +157,21 @@ def test_received_field_is_not_forged(make_server):
                             r"for <user@example\.com>;\s+\w{3}, \d\d? \w{3} \d{4} [\d:]{8} [+-]\d{4}", field), field
 
 
+def test_a_naughty_client_is_judged_on_but_told_the_first_complaint_only(make_server):
+    server = make_server()
+    smtp = server.smtp("SmtpPlugin badmailfrom reject=naughty\nSmtpPlugin badrcptto karma_fail=-3\nSmtpPlugin naughty reject=data\nSmtpPlugin rcpt_ok",
+                       control={"badmailfrom": "bad@example.net you are not wanted\n", "badrcptto": "closed@example.com closed\n"})
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        client.command("MAIL FROM:<bad@example.net>", 250)
+        client.command("RCPT TO:<closed@example.com>", 250)
+        reply = client.command("DATA", 554)
+        assert reply.text.endswith("you are not wanted"), reply
+    server.wait_log(r"\(rcpt\) badrcptto: fail, NAUGHTY: .*closed@example\.com")
+    server.wait_log(r"\(data\) naughty: fail: badmailfrom complained, and later badrcptto")
+
+
 def test_a_refusal_says_who_and_why_and_the_session_tells_its_history(make_server):
     """docs/why-refused.md shows these lines."""
     server = make_server(log_level="notice smtpd:debug")
@@ -179,7 +194,7 @@ def test_a_refusal_says_who_and_why_and_the_session_tells_its_history(make_serve
     for pattern in (r"^\[\w+-1\] history: \(mail\) badmailfrom: pass",
                     r"^\[\w+-1\] history: \(rcpt\) badrcptto: fail: .* -> deny 5\.\d\.\d \"[^\"]*\", karma -\d+; at \d+\.\d{3} s",
                     r"^\[\w+-2\] history: \(mail\) badmailfrom: fail, deferred: ",
-                    r"^\[\w+-2\] history: \(rcpt\) badrcptto: not asked: naughty; ",
+                    r"^\[\w+-2\] history: \(rcpt\) badrcptto: pass",
                     r"^\[\w+-2\] history: \(rcpt\) naughty: deny_disconnect ",
                     r"^\[\w+-2\] history: replied 550 5\.\d\.\d "):
         assert re.search(pattern, told, re.M), f"{pattern}\n{told}"

@@ -74,7 +74,7 @@ int print_markdown(const Directories& directories, const std::string& name) {
     print_table(options.common);
     if (plugin.is_policy)
         std::cout << (plugin.defaults.exempts_immune
-                          ? "\nClients that may relay, that are whitelisted or whose sender is, and those already naughty are not judged.\n"
+                          ? "\nClients that may relay, and those that are whitelisted or whose sender or recipient is, are not judged.\n"
                           : "\nNo client is exempt.\n");
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <smtpd/api.h>
 #include <smtpd/authentication_result.h>
 #include <smtpd/clock.h>
+#include <smtpd/complaint.h>
 #include <smtpd/forwarded.h>
 #include <smtpd/history.h>
 #include <smtpd/ip.h>
@@ -19,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace smtpd {
@@ -33,14 +35,6 @@ struct Endpoint {
 
 /// How the client introduced itself. LHLO of LMTP counts as EHLO.
 enum class Greeted : std::uint8_t { no, helo, ehlo };
-
-/// A rejection that waits for its moment: the first plugin that said so is kept.
-struct Naughty {
-    std::string plugin;          ///< the complainer, as it stands in the log
-    std::vector<std::string> texts;  ///< replies of all complainers, the first one first
-    Verdict verdict = Verdict::declined;  ///< the first complainer's reject_type; declined where none was set for it: the naughty plugin's then
-    EnhancedCode enhanced;
-};
 
 /// What is known of the client: what it has said of itself, what plugins have found out and decided, and how it has
 /// behaved. The server replaces the record as a whole when the client begins anew (STARTTLS) and when another client
@@ -60,7 +54,7 @@ struct ClientRecord {
     bool is_relay_client = false;
     int karma = 0;
     std::string whitelisted;
-    std::optional<Naughty> naughty;
+    std::vector<Complaint> complaints;
     Notes notes;
     AuthenticationResults authentication_results;
 };
@@ -115,10 +109,10 @@ public:
 
     // What plugins decide about the client
     bool is_relay_client() const noexcept { return record_.is_relay_client; }
-    /// Who may relay is exempt from policy plugins, and what they have deferred is dropped.
+    /// A client that may relay is exempt from policy plugins, and their complaints about it are dropped.
     void set_relay_client(bool may_relay) noexcept {
         record_.is_relay_client = may_relay;
-        if (may_relay) clear_naughty();
+        if (may_relay) record_.complaints.clear();
     }
     /// The client's host is exempt from policy plugins; `why` is logged by those that skip.
     void set_whitelisted(std::string why) { record_.whitelisted = std::move(why); }
@@ -127,10 +121,17 @@ public:
     int karma() const noexcept { return record_.karma; }
     void adjust_karma(int points) noexcept { record_.karma += points; }
 
-    const std::optional<Naughty>& naughty() const noexcept { return record_.naughty; }
-    /// Remembers a rejection for later; the first complainer's verdict, status and name stay, texts add up.
-    void set_naughty(std::string plugin, Verdict verdict, EnhancedCode enhanced, std::string text);
-    void clear_naughty() noexcept { record_.naughty.reset(); }
+    /// What is held against the client, the first complaint first; see complaint.h. Complaints stay until the end of the
+    /// session, except those about a transaction that are not told: they end with it. STARTTLS forgets what was made of
+    /// the client's name, XCLIENT all.
+    const std::vector<Complaint>& complaints() const noexcept { return record_.complaints; }
+    /// A refusal waits for its moment.
+    bool is_naughty() const noexcept { return !record_.complaints.empty(); }
+    /// Adds a complaint. What is beyond max_complaints is dropped.
+    void complain(Complaint complaint);
+    static constexpr std::size_t max_complaints = 64;
+    /// Takes all complaints away, and gives them: for a plugin that brings them back later.
+    std::vector<Complaint> forgive() noexcept { return std::exchange(record_.complaints, {}); }
 
     Notes& notes() noexcept { return record_.notes; }
     const Notes& notes() const noexcept { return record_.notes; }

@@ -28,7 +28,7 @@ enum class HookId : std::uint8_t;
 struct HistoryEntry {
     enum class Kind : std::uint8_t {
         finding,    ///< a policy plugin's: `outcome`, `text` is the reason
-        exemption,  ///< a policy plugin that was not asked, because of `text`: "relay client", "naughty", …
+        exemption,  ///< a policy plugin that was not asked, because of `text`: "relay client", "whitelisted host: …"
         answer,     ///< another handler's verdict
         fault,      ///< what the server has to say about the plugin: an exception, a deadline that passed
         reply       ///< the server refused something: `code` and `text` are what the client was told, whoever wanted it. No plugin, no hook
@@ -38,7 +38,7 @@ struct HistoryEntry {
     Kind kind = Kind::answer;
     HookId hook{};
     Outcome outcome = Outcome::pass;       ///< of a finding
-    bool is_deferred = false;              ///< a failure that waits for the plugin naughty (`reject=naughty`)
+    bool is_deferred = false;              ///< a failure that became a complaint: a refusal waits for the client
     bool is_tolerated = false;             ///< a failure from which nothing follows (`reject=no`)
     Verdict verdict = Verdict::declined;   ///< what the chain was told; of a finding, what became of it
     int karma = 0;                         ///< points that the finding brought the client

@@ -156,6 +156,7 @@ public:
 
 private:
     SMTPD_API void refuse_for(Recipient& recipient, const Answer& answer, std::string reason);
+    void complain_about(const Recipient& recipient, Disposition disposition) const;
 };
 using QueueHook = DataPostHook;
 

@@ -53,6 +53,10 @@ public:
         return {connection.authentication_results(), transaction ? &transaction->authentication_results() : nullptr};
     }
 
+    /// A refusal waits for this client already (Connection::is_naughty()), and the handler's plugin judges only those that are not exempt: whatever it has
+    /// against the client becomes a complaint, not a reply.
+    bool only_complains() const noexcept { return only_complains_; }
+
     /// The transaction, for log lines; null outside one.
     virtual Transaction* transaction_or_null() const noexcept { return nullptr; }
     /// The recipient that is being decided about; null elsewhere.
@@ -79,6 +83,7 @@ private:
     const Caller* caller_ = nullptr;
     MonotonicTime deadline_{};
     Answers answers_;
+    bool only_complains_ = false;
 };
 
 /// Arguments of hooks inside a transaction.

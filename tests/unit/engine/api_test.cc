@@ -19,7 +19,8 @@ class ApiTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ApiTest);
     CPPUNIT_TEST(hooks_have_the_names_of_qpsmtpd);
     CPPUNIT_TEST(verdicts_have_the_names_of_qpsmtpd);
-    CPPUNIT_TEST(the_first_complainer_stays_and_texts_add_up);
+    CPPUNIT_TEST(complaints_are_kept_in_order_and_within_bounds);
+    CPPUNIT_TEST(a_hook_has_a_subject);
     CPPUNIT_TEST(handlers_find_results_of_the_connection_and_the_transaction);
     CPPUNIT_TEST(who_may_relay_is_forgiven);
     CPPUNIT_TEST(a_handlers_line_names_session_hook_and_plugin);
@@ -54,19 +55,37 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string_view("unknown"), verdict_name(static_cast<Verdict>(7)));
     }
 
-    void the_first_complainer_stays_and_texts_add_up() {
-        CPPUNIT_ASSERT(!connection_.naughty());
-        connection_.set_naughty("dnsbl", Verdict::deny_disconnect, {5, 7, 1}, "listed");
-        connection_.set_naughty("helo", Verdict::denysoft, {4, 7, 0}, "odd name");
-        CPPUNIT_ASSERT_EQUAL(std::string("dnsbl"), connection_.naughty()->plugin);
-        CPPUNIT_ASSERT(Verdict::deny_disconnect == connection_.naughty()->verdict);
-        CPPUNIT_ASSERT_EQUAL(std::string("5.7.1"), connection_.naughty()->enhanced.to_string());
-        CPPUNIT_ASSERT_EQUAL(std::size_t(2), connection_.naughty()->texts.size());
-        CPPUNIT_ASSERT_EQUAL(std::string("odd name"), connection_.naughty()->texts[1]);
+    void complaints_are_kept_in_order_and_within_bounds() {
+        CPPUNIT_ASSERT(!connection_.is_naughty());
+        connection_.complain({.plugin = "dnsbl", .verdict = Verdict::deny_disconnect, .enhanced = {5, 7, 1}, .text = "listed"});
+        connection_.complain({.plugin = "helo", .verdict = Verdict::denysoft, .enhanced = {4, 7, 0}, .text = "odd name"});
+        CPPUNIT_ASSERT(connection_.is_naughty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), connection_.complaints().size());
+        CPPUNIT_ASSERT_EQUAL(std::string("dnsbl"), connection_.complaints()[0].plugin);
+        CPPUNIT_ASSERT(connection_.complaints()[0].is_told);
+        CPPUNIT_ASSERT_EQUAL(std::string("odd name"), connection_.complaints()[1].text);
         connection_.set_relay_client(false);
-        CPPUNIT_ASSERT(connection_.naughty());
-        connection_.clear_naughty();
-        CPPUNIT_ASSERT(!connection_.naughty());
+        CPPUNIT_ASSERT(connection_.is_naughty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), connection_.forgive().size());
+        CPPUNIT_ASSERT(!connection_.is_naughty());
+        for (int i = 0; i < 100; ++i) connection_.complain({.plugin = std::to_string(i)});
+        CPPUNIT_ASSERT_EQUAL(Connection::max_complaints, connection_.complaints().size());
+        CPPUNIT_ASSERT_EQUAL(std::string("63"), connection_.complaints().back().plugin);
+    }
+
+    void a_hook_has_a_subject() {
+        std::string all;
+        for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i) {
+            const auto hook = static_cast<HookId>(i);
+            const auto subject = subject_of(hook);
+            if (subject != ComplaintSubject::client) all += std::string(hook_name(hook)) + ":" + subject_name(subject) + " ";
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("helo_parse:hello ehlo_parse:hello helo:hello ehlo:hello mail_parse:sender mail_pre:sender mail:sender "
+                                         "rcpt_parse:recipient rcpt_pre:recipient rcpt:recipient data:message data_chunk:message "
+                                         "data_headers_end:message data_post_headers:message received_line:message data_post:message "
+                                         "data_post_rcpt:recipient queue_pre:message queue:message queue_post:message "),
+                             all);
+        CPPUNIT_ASSERT_EQUAL(std::string("client"), std::string(subject_name(subject_of(HookId::connect))));
     }
 
     void handlers_find_results_of_the_connection_and_the_transaction() {
@@ -88,9 +107,9 @@ public:
     }
 
     void who_may_relay_is_forgiven() {
-        connection_.set_naughty("dnsbl", Verdict::deny_disconnect, {5, 7, 1}, "listed");
+        connection_.complain({.plugin = "dnsbl", .verdict = Verdict::deny_disconnect, .enhanced = {5, 7, 1}, .text = "listed"});
         connection_.set_relay_client(true);
-        CPPUNIT_ASSERT(!connection_.naughty() && connection_.is_relay_client());
+        CPPUNIT_ASSERT(!connection_.is_naughty() && connection_.is_relay_client());
     }
 
     void a_handlers_line_names_session_hook_and_plugin() {

@@ -20,6 +20,7 @@ class ClientStateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(starttls_brings_back_what_was_known_before_hello);
     CPPUNIT_TEST(without_hello_starttls_takes_away_only_what_a_login_gave);
     CPPUNIT_TEST(a_login_is_a_result);
+    CPPUNIT_TEST(what_is_not_told_of_a_transaction_ends_with_it);
     CPPUNIT_TEST(the_first_hello_counts);
     CPPUNIT_TEST(a_login_before_hello_gives_no_right_to_relay);
     CPPUNIT_TEST(xclient_forgets_everything_but_the_count_of_sessions);
@@ -61,13 +62,15 @@ public:
         clear.remember_before_hello();
         clear.is_relay_client = false;
         clear.whitelisted = "by its name";
-        clear.naughty->plugin = "helo";
+        clear.complaints.front().plugin = "helo";
+        clear.complaints.push_back({.plugin = "ehlo"});
         clear.authentication_results.add({.method = "helo", .result = "fail"});
         const auto next = encrypted(std::move(clear));
         CPPUNIT_ASSERT(next.is_relay_client);
-        CPPUNIT_ASSERT_EQUAL(std::string("listed early"), next.whitelisted + " " + next.naughty->plugin);
+        CPPUNIT_ASSERT_EQUAL(std::string("listed early"), next.whitelisted + " " + next.complaints.at(0).plugin);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), next.authentication_results.size());
         CPPUNIT_ASSERT_EQUAL(std::string("early"), next.authentication_results.begin()->method);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), next.complaints.size());
     }
 
     void without_hello_starttls_takes_away_only_what_a_login_gave() {
@@ -76,11 +79,11 @@ public:
             know(clear, "listed", "early");
             clear.is_relay_client = true;
             clear.auth_user = user;
+            if (!user.empty()) clear.note_login();
             const auto next = encrypted(std::move(clear));
             CPPUNIT_ASSERT_EQUAL(user.empty(), next.is_relay_client);
-            CPPUNIT_ASSERT_EQUAL(std::string("listed early"), next.whitelisted + " " + next.naughty->plugin);
+            CPPUNIT_ASSERT_EQUAL(std::string("listed early"), next.whitelisted + " " + next.complaints.at(0).plugin);
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), next.authentication_results.size());
-            if (!user.empty()) clear.note_login();
         }
     }
 
@@ -90,6 +93,18 @@ public:
         state.auth_mechanism = "PLAIN";
         state.note_login();
         CPPUNIT_ASSERT_EQUAL(std::string("auth=pass (PLAIN) smtp.auth=joe"), state.authentication_results.find("auth")->to_string());
+    }
+
+    void what_is_not_told_of_a_transaction_ends_with_it() {
+        ClientState state(settings_, ip("192.0.2.1"));
+        using enum ComplaintSubject;
+        for (const auto subject : {client, hello, sender, recipient, message})
+            for (const bool is_told : {true, false})
+                state.complaints.push_back({.plugin = std::string(subject_name(subject)) + (is_told ? "+" : ""), .subject = subject, .is_told = is_told});
+        state.forget_complaints_of_transaction();
+        std::string left;
+        for (const auto& one : state.complaints) left += one.plugin + " ";
+        CPPUNIT_ASSERT_EQUAL(std::string("client+ client hello+ hello sender+ recipient+ message+ "), left);
     }
 
     void the_first_hello_counts() {
@@ -115,7 +130,7 @@ public:
         CPPUNIT_ASSERT(next.greeted == Greeted::no && !next.is_relay_client && !next.secrets_may_follow);
         CPPUNIT_ASSERT_EQUAL(std::string(), next.host + next.hello_host + next.last_line);
         CPPUNIT_ASSERT_EQUAL(std::string(), next.auth_user + next.auth_mechanism + next.whitelisted);
-        CPPUNIT_ASSERT(!next.forwarded && !next.naughty && !next.channel_bindings && !next.before_hello);
+        CPPUNIT_ASSERT(!next.forwarded && next.complaints.empty() && !next.channel_bindings && !next.before_hello);
         CPPUNIT_ASSERT(next.capabilities.empty() && next.recipient_domains.empty() &&
                        next.authentication_results.empty());
         CPPUNIT_ASSERT_EQUAL(0U,
@@ -135,7 +150,7 @@ public:
 private:
     static void know(ClientState& state, const char* whitelisted, const char* naughty) {
         state.whitelisted = whitelisted;
-        state.naughty.emplace().plugin = naughty;
+        state.complaints.push_back({.plugin = naughty});
         state.authentication_results.add({.method = naughty, .result = "pass"});
     }
 
@@ -161,7 +176,7 @@ private:
         state.karma = 10;
         state.hello_karma = 3;
         state.whitelisted = "listed";
-        state.naughty.emplace();
+        state.complaints.push_back({.plugin = "dnsbl"});
         state.notes.set(of_connection, 8);
         state.notes.set(of_hello, 9);
         state.authentication_results.add({.method = "x", .result = "pass"});

@@ -327,11 +327,11 @@ public:
             client.settings.auth_without_tls = true;
             client.hooks.answer(HookId::auth, verdict);
             client.greet();
-            client.session().set_naughty("badmailfrom", Verdict::deny, {5, 7, 1}, "listed");
+            client.session().complain({.plugin = "badmailfrom", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
             client.say(plain("joe", "secret"));
             CPPUNIT_ASSERT(!client.session().is_authenticated());
             CPPUNIT_ASSERT(!client.session().is_relay_client());
-            CPPUNIT_ASSERT(client.session().naughty().has_value());
+            CPPUNIT_ASSERT(client.session().is_naughty());
             CPPUNIT_ASSERT_EQUAL(std::uint32_t(1), client.session().errors());
             CPPUNIT_ASSERT_EQUAL(std::string("250"), client.say("MAIL FROM:<a@b>").substr(0, 3));
         }
@@ -340,9 +340,9 @@ public:
     void success_ends_deferred_rejections() {
         client_.hooks.answer(HookId::auth, ok());
         client_.greet();
-        client_.session().set_naughty("dnsbl", Verdict::deny, {5, 7, 1}, "listed");
+        client_.session().complain({.plugin = "dnsbl", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
         client_.say(plain("joe", "secret"));
-        CPPUNIT_ASSERT(!client_.session().naughty());
+        CPPUNIT_ASSERT(!client_.session().is_naughty());
     }
 
     void done_is_no_success() {

@@ -57,6 +57,7 @@ class SessionDataTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(results_are_added_and_forged_ones_disowned);
     CPPUNIT_TEST(results_are_written_once_after_data_post);
     CPPUNIT_TEST(results_are_utf8_where_the_message_is);
+    CPPUNIT_TEST(complaints_that_are_not_told_end_with_the_transaction);
     CPPUNIT_TEST(results_of_one_message_do_not_show_in_the_next);
     CPPUNIT_TEST(the_authserv_id_can_be_set_or_switched_off);
     CPPUNIT_TEST(a_message_answered_by_a_plugin_is_over);
@@ -469,6 +470,26 @@ public:
         CPPUNIT_ASSERT_EQUAL(start + "\"j?\?rg@client.example\"", field("x", ""));
         CPPUNIT_ASSERT_EQUAL(start + "\"j?\?rg@client.example\"", field("x", " SMTPUTF8"));
         CPPUNIT_ASSERT_EQUAL(start + "\"j\xc3\xb6rg@client.example\"", field("\xc3\xbc", " SMTPUTF8"));
+    }
+
+    /// What is held against a transaction, and is not told, is not held against the next.
+    void complaints_that_are_not_told_end_with_the_transaction() {
+        unsigned number = 0;
+        client_.hooks.accept_mail();
+        client_.hooks.on(HookId::mail, [&](HookContext& context) {
+            context.connection.complain({.plugin = "p" + std::to_string(++number), .subject = ComplaintSubject::sender, .is_told = number == 1});
+            return declined();
+        });
+        client_.greet();
+        const auto names = [&] {
+            std::string out;
+            for (const auto& one : client_.session().complaints()) out += one.plugin + " ";
+            return out;
+        };
+        client_.feed("MAIL FROM:<a@b>\r\nRSET\r\nMAIL FROM:<b@b>\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("p1 p2 "), names());
+        client_.feed("RSET\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("p1 "), names());
     }
 
     void results_of_one_message_do_not_show_in_the_next() {

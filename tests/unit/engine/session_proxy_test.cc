@@ -110,14 +110,14 @@ public:
         session.set_relay_client(true);
         session.set_whitelisted("one of ours");
         session.adjust_karma(5);
-        session.set_naughty("test", Verdict::deny, {5, 7, 1}, "no");
+        session.complain({.plugin = "test", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "no"});
         session.authentication_results().add({.method = "iprev", .result = "pass"});
         client_.say("XCLIENT ADDR=203.0.113.7");
         CPPUNIT_ASSERT(session.notes().find(finding) == nullptr);
         CPPUNIT_ASSERT(!session.is_relay_client());
         CPPUNIT_ASSERT(session.whitelisted().empty());
         CPPUNIT_ASSERT_EQUAL(0, session.karma());
-        CPPUNIT_ASSERT(!session.naughty());
+        CPPUNIT_ASSERT(!session.is_naughty());
         CPPUNIT_ASSERT(session.authentication_results().empty());
         CPPUNIT_ASSERT_EQUAL(0u, session.errors());
         CPPUNIT_ASSERT(session.host().empty());

@@ -134,7 +134,7 @@ public:
         client_.hooks.on(HookId::ehlo, [](HookContext& context) {
             auto& connection = context.connection;
             connection.adjust_karma(-3);
-            connection.set_naughty("helo", Verdict::deny, {}, "a bad name");
+            connection.complain({.plugin = "helo", .verdict = Verdict::deny, .text = "a bad name"});
             connection.set_whitelisted("by its name");
             connection.notes().set(notes::helo_forward_match, true);
             connection.notes().set(notes::whitelisthelo, std::string("client.example"));
@@ -143,12 +143,12 @@ public:
         });
         client_.greet();
         auto& session = client_.session();
-        CPPUNIT_ASSERT(session.naughty() && session.karma() == -3);
+        CPPUNIT_ASSERT(session.is_naughty() && session.karma() == -3);
         client_.say("STARTTLS");
         client_.shake_hands();
         CPPUNIT_ASSERT(session.greeted() == Greeted::no);
         CPPUNIT_ASSERT_EQUAL(std::string(), session.hello_host());
-        CPPUNIT_ASSERT(!session.naughty());
+        CPPUNIT_ASSERT(!session.is_naughty());
         CPPUNIT_ASSERT_EQUAL(0, session.karma());
         CPPUNIT_ASSERT_EQUAL(std::string(), session.whitelisted());
         CPPUNIT_ASSERT(session.authentication_results().empty());
@@ -163,7 +163,7 @@ public:
             auto& connection = context.connection;
             connection.set_relay_client(true);
             connection.adjust_karma(5);
-            connection.set_naughty("dnsbl", Verdict::deny, {}, "listed");
+            connection.complain({.plugin = "dnsbl", .verdict = Verdict::deny, .text = "listed"});
             connection.set_whitelisted("by its address");
             connection.notes().set(kept_note, 7);
             connection.authentication_results().add({.method = "iprev", .result = "pass"});
@@ -176,7 +176,7 @@ public:
         const auto& session = client_.session();
         CPPUNIT_ASSERT(session.is_relay_client());
         CPPUNIT_ASSERT_EQUAL(5, session.karma());
-        CPPUNIT_ASSERT_EQUAL(std::string("dnsbl"), session.naughty().value().plugin);
+        CPPUNIT_ASSERT_EQUAL(std::string("dnsbl"), session.complaints().at(0).plugin);
         CPPUNIT_ASSERT_EQUAL(std::string("by its address"), session.whitelisted());
         CPPUNIT_ASSERT_EQUAL(7, *session.notes().find(kept_note));
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.session().authentication_results().size());
@@ -188,16 +188,16 @@ public:
         client_.settings.auth_without_tls = true;
         client_.hooks.answer(HookId::auth, ok());
         client_.hooks.on(HookId::connect, [](HookContext& context) {
-            context.connection.set_naughty("dnsbl", Verdict::deny, {}, "listed");
+            context.connection.complain({.plugin = "dnsbl", .verdict = Verdict::deny, .text = "listed"});
             return declined();
         });
         client_.greet();
         CPPUNIT_ASSERT_EQUAL(std::string("235"), codes(client_.say("AUTH PLAIN AGEAYg==")));
-        CPPUNIT_ASSERT(client_.session().is_relay_client() && !client_.session().naughty());
+        CPPUNIT_ASSERT(client_.session().is_relay_client() && !client_.session().is_naughty());
         client_.say("STARTTLS");
         client_.shake_hands();
         const auto& session = client_.session();
-        CPPUNIT_ASSERT(!session.is_authenticated() && !session.is_relay_client() && session.naughty());
+        CPPUNIT_ASSERT(!session.is_authenticated() && !session.is_relay_client() && session.is_naughty());
         CPPUNIT_ASSERT_EQUAL(std::string(), session.auth_mechanism());
         CPPUNIT_ASSERT_EQUAL(std::string("503"), codes(client_.say("AUTH PLAIN AGEAYg==")));
         client_.say("EHLO client.example");

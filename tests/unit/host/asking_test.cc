@@ -32,6 +32,7 @@ class AskingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(questions_have_an_end);
     CPPUNIT_TEST(a_fault_in_a_later_round_cuts_short);
     CPPUNIT_TEST(times_of_a_later_round_count_too);
+    CPPUNIT_TEST(a_naughty_client_causes_questions_but_no_reply);
     CPPUNIT_TEST(an_immune_client_causes_no_questions);
     CPPUNIT_TEST(tasks_are_collected_with_lane_and_limit);
     CPPUNIT_TEST(a_handler_is_asked_again_when_all_it_awaits_has_come);
@@ -167,6 +168,25 @@ public:
         CPPUNIT_ASSERT(wait_.delay == Duration(0));
         answer_and_ask(DnsStatus::found);
         CPPUNIT_ASSERT(wait_.delay == std::chrono::seconds(3));
+    }
+
+    /// A client that will be refused anyway is judged on; that a plugin cannot wait as long as it wants to is not the client's business then.
+    void a_naughty_client_causes_questions_but_no_reply() {
+        world_.add_policy("one", {}, [](Setup& setup) {
+            setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) { questions.a("a.example"); })
+                .decide([](const ConnectHook&) { return fail("listed"); });
+        });
+        world_.add_policy("two", "deadline=1s onerror=tempfail", [](Setup& setup) {
+            setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) { questions.delay(std::chrono::seconds(2)); })
+                .decide([](const ConnectHook&) { return pass(); });
+        });
+        world_.build();
+        world_.connection->complain({.plugin = "dnsbl", .text = "listed"});
+        is_built_ = true;
+        CPPUNIT_ASSERT_EQUAL(string("a.example A"), ask());
+        CPPUNIT_ASSERT(world_.connect(wait_).verdict == Verdict::declined);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), world_.connection->complaints().size());
+        CPPUNIT_ASSERT_EQUAL(string("error: it could not wait for what it asked for"), world_.log.lines().back().text);
     }
 
     void an_immune_client_causes_no_questions() {

@@ -89,7 +89,6 @@ public:
         } rows[] = {
             {[](Connection& connection, Transaction&) { connection.set_relay_client(true); }, "relay client"},
             {[](Connection& connection, Transaction&) { connection.set_whitelisted("friend"); }, "whitelisted host: friend"},
-            {[](Connection& connection, Transaction&) { connection.set_naughty("x", Verdict::deny, {}, "y"); }, "naughty"},
             {[](Connection&, Transaction& transaction) { transaction.set_whitelisted("boss"); }, "whitelisted sender: boss"},
         };
         for (const auto& row : rows) {

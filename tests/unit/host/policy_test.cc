@@ -1,4 +1,4 @@
-/// policy_test.cc: what becomes of findings: verdicts, lines, karma, counters, naughty marks, Authentication-Results.
+/// policy_test.cc: what becomes of findings: verdicts, lines, karma, counters, complaints, Authentication-Results.
 #include "fakes/answer_text.h"
 #include "fakes/plugin_world.h"
 
@@ -20,7 +20,11 @@ using std::string;
 class PolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PolicyTest);
     CPPUNIT_TEST(outcomes_become_answers_and_lines);
-    CPPUNIT_TEST(naughty_keeps_the_first_complainer_and_all_texts);
+    CPPUNIT_TEST(a_deferred_failure_is_a_complaint);
+    CPPUNIT_TEST(after_a_complaint_plugins_judge_but_do_not_reply);
+    CPPUNIT_TEST(within_a_chain_the_first_complaint_is_told_and_the_second_is_not);
+    CPPUNIT_TEST(what_exempts_nobody_replies_after_a_complaint);
+    CPPUNIT_TEST(after_a_complaint_no_recipient_is_turned_away);
     CPPUNIT_TEST(karma_comes_from_the_finding_or_the_options);
     CPPUNIT_TEST(every_outcome_is_counted);
     CPPUNIT_TEST(authentication_results_go_to_the_transaction_or_the_connection);
@@ -84,33 +88,113 @@ public:
         }
     }
 
-    void naughty_keeps_the_first_complainer_and_all_texts() {
+    /// "policy:a connect client temp_disconnect 4.7.25 "text" (reason)", with "silent" where it is not told.
+    static string shown_complaints(const PluginWorld& world) {
+        string out;
+        for (const auto& one : world.connection->complaints())
+            out += (out.empty() ? "" : "; ") + format_text("{} {} {} {} {} \"{}\" ({}){}{}", one.plugin, hook_name(one.hook), subject_name(one.subject),
+                                                           verdict_name(one.verdict), one.enhanced.to_string(), one.text, one.reason,
+                                                           one.recipient.empty() ? "" : " " + one.recipient, one.is_told ? "" : " silent");
+        return out;
+    }
+
+    void a_deferred_failure_is_a_complaint() {
         PluginWorld world;
         world.add_policy("a", "reject=naughty reject_type=temp_disconnect", [](Setup& setup) {
             setup.hooks.connect.decide([](const ConnectHook&) { return fail("one").reply("first text").status(EnhancedCode{5, 7, 25}); });
         });
-        world.add_policy("b", "reject=naughty", [](Setup& setup) { setup.hooks.connect.decide([](const ConnectHook&) { return fail("two"); }); });
         world.build();
         CPPUNIT_ASSERT(world.connect().verdict == Verdict::declined);
-        const auto& naughty = world.connection->naughty();
-        CPPUNIT_ASSERT(naughty.has_value());
-        CPPUNIT_ASSERT_EQUAL(string("policy:a"), naughty->plugin);
-        CPPUNIT_ASSERT(naughty->verdict == Verdict::denysoft_disconnect);
-        CPPUNIT_ASSERT_EQUAL(string("4.7.25"), naughty->enhanced.to_string());
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("the second is not asked any more", string("first text"), fakes::joined(naughty->texts));
-
-        world.connection->set_naughty("policy:c", Verdict::deny, {5, 7, 1}, "another");
-        CPPUNIT_ASSERT_EQUAL(string("policy:a"), naughty->plugin);
-        CPPUNIT_ASSERT_EQUAL(string("first text|another"), fakes::joined(naughty->texts));
+        CPPUNIT_ASSERT_EQUAL(string("policy:a connect client denysoft_disconnect 4.7.25 \"first text\" (one)"), shown_complaints(world));
 
         PluginWorld silent;
         add(silent, "a", "reject=naughty", [] { return fail("spamhaus says so"); });
         silent.build();
         CPPUNIT_ASSERT(silent.rcpt().verdict == Verdict::declined);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("the reason is for the log only", string("Refused by the policy of this site"),
-                                     fakes::joined(silent.connection->naughty()->texts));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("no reject_type was given: whoever refuses later decides", std::string_view("declined"),
-                                     verdict_name(silent.connection->naughty()->verdict));
+        const Complaint& only = silent.connection->complaints().at(0);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the reason is for the log only", string("Refused by the policy of this site"), only.text);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("no reject_type was given: whoever refuses later decides", std::string_view("declined"), verdict_name(only.verdict));
+    }
+
+    /// Nothing that a plugin says after the first complaint is a reply, and all of it counts.
+    void after_a_complaint_plugins_judge_but_do_not_reply() {
+        const struct {
+            const char* options;
+            Judge judge;
+            const char* line;
+            int karma;
+            const char* complaint;
+        } rows[] = {
+            {"", [] { return pass("fine").karma(2); }, "pass: fine", 2, ""},
+            {"", [] { return fail("bad").karma(-3); }, "fail, NAUGHTY: bad", -3,
+             "; policy:p rcpt recipient declined 5.7.1 \"Refused by the policy of this site\" (bad) <user@example.com> silent"},
+            {"reject_type=temp", [] { return fail("bad").reply("not you"); }, "fail, NAUGHTY: bad", 0,
+             "; policy:p rcpt recipient denysoft 4.7.1 \"not you\" (bad) <user@example.com> silent"},
+            {"reject=naughty", [] { return fail("bad").reply("not you"); }, "fail, NAUGHTY: bad", 0,
+             "; policy:p rcpt recipient declined 5.7.1 \"not you\" (bad) <user@example.com> silent"},
+            {"reject=no", [] { return fail("bad"); }, "fail, tolerated: bad", 0, ""},
+            {"", [] { return skip("not for you"); }, "skip: not for you", 0, ""},
+            {"onerror=tempfail", [] { return error("time-out"); }, "error: time-out", 0, ""},
+            {"", []() -> Finding { throw std::runtime_error("oops"); }, "plugin fault: oops", 0, ""},
+            {"onerror=tempfail", []() -> Finding { throw DeadlinePassed(); }, "error: deadline passed", 0, ""},
+        };
+        for (const auto& row : rows) {
+            PluginWorld world;
+            add(world, "p", row.options, row.judge);
+            world.build();
+            world.connection->complain({.plugin = "dnsbl", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
+            Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, string("declined 0 0.0.0 "), spelled_out(world.run(RcptHook(*world.connection, *world.transaction, recipient))));
+            CPPUNIT_ASSERT_MESSAGE(row.line + world.log.to_string(), world.log.to_string().find(string("(rcpt) policy:p: ") + row.line + "\n") != string::npos);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, row.karma, world.connection->karma());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, string("dnsbl pre-connection client deny 5.7.1 \"listed\" ()") + row.complaint, shown_complaints(world));
+        }
+    }
+
+    void within_a_chain_the_first_complaint_is_told_and_the_second_is_not() {
+        PluginWorld world;
+        world.add_policy("a", "reject=naughty", [](Setup& setup) { setup.hooks.connect.decide([](const ConnectHook&) { return fail("one"); }); });
+        world.add_policy("b", "", [](Setup& setup) { setup.hooks.connect.decide([](const ConnectHook&) { return fail("two"); }); });
+        world.add_policy("c", "reject=naughty", [](Setup& setup) {
+            setup.policy().exempts_immune = false;
+            setup.hooks.connect.decide([](const ConnectHook&) { return fail("three"); });
+        });
+        world.build();
+        CPPUNIT_ASSERT(world.connect().verdict == Verdict::declined);
+        string told;
+        for (const auto& one : world.connection->complaints()) told += one.reason + (one.is_told ? "+ " : " ");
+        CPPUNIT_ASSERT_EQUAL(string("one+ two three+ "), told);
+    }
+
+    void what_exempts_nobody_replies_after_a_complaint() {
+        PluginWorld world;
+        world.add_policy("p", {}, [](Setup& setup) {
+            setup.policy().exempts_immune = false;
+            setup.hooks.rcpt.decide([](const RcptHook&) { return fail("asked").reply("no"); });
+        });
+        world.build();
+        world.connection->complain({.plugin = "dnsbl", .text = "listed"});
+        CPPUNIT_ASSERT_EQUAL(string("deny 0 5.7.1 no"), spelled_out(world.rcpt()));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), world.connection->complaints().size());
+    }
+
+    void after_a_complaint_no_recipient_is_turned_away() {
+        PluginWorld world;
+        world.add_policy("p", {}, [](Setup& setup) {
+            setup.hooks.data_post.decide([](DataPostHook& hook) {
+                hook.refuse(hook.transaction.recipients().at(0), deny("not here").with_status({5, 1, 1}), "no mailbox");
+                return pass();
+            });
+        });
+        world.build();
+        world.transaction->add_recipient("user@example.com");
+        world.connection->complain({.plugin = "dnsbl", .text = "listed"});
+        CPPUNIT_ASSERT(world.run(DataPostHook(HookId::data_post, *world.connection, *world.transaction)).verdict == Verdict::declined);
+        CPPUNIT_ASSERT(world.transaction->turned_away().empty());
+        const Complaint& about = world.connection->complaints().at(1);
+        CPPUNIT_ASSERT(about.subject == ComplaintSubject::recipient && !about.is_told && about.verdict == Verdict::deny);
+        CPPUNIT_ASSERT_EQUAL(string("policy:p <user@example.com> 5.1.1 not here (no mailbox)"),
+                             format_text("{} {} {} {} ({})", about.plugin, about.recipient, about.enhanced.to_string(), about.text, about.reason));
     }
 
     void karma_comes_from_the_finding_or_the_options() {
@@ -180,8 +264,7 @@ public:
             std::function<void(PluginWorld&)> prepare;
         } rows[] = {{"skip: relay client", [](PluginWorld& world) { world.connection->set_relay_client(true); }},
                     {"skip: whitelisted host: a friend", [](PluginWorld& world) { world.connection->set_whitelisted("a friend"); }},
-                    {"skip: whitelisted sender: a customer", [](PluginWorld& world) { world.transaction->set_whitelisted("a customer"); }},
-                    {"skip: naughty", [](PluginWorld& world) { world.connection->set_naughty("dnsbl", Verdict::deny, {}, "x"); }}};
+                    {"skip: whitelisted sender: a customer", [](PluginWorld& world) { world.transaction->set_whitelisted("a customer"); }}};
         for (const auto& row : rows) {
             PluginWorld world;
             add(world, "p", {}, [] { return fail("asked"); });

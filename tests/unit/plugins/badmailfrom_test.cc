@@ -60,7 +60,7 @@ public:
     void a_naughty_sender_is_remembered() {
         PluginUnderTest plugin("badmailfrom", "reject naughty", {{"badmailfrom", list}});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.mail("any@bulk.example.net")));
-        CPPUNIT_ASSERT_EQUAL(std::string("Not your kind"), plugin.connection().naughty().value().texts.at(0));
+        CPPUNIT_ASSERT_EQUAL(std::string("Not your kind"), plugin.connection().complaints().at(0).text);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(BadMailFromTest);

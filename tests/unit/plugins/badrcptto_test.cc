@@ -60,7 +60,7 @@ public:
         }
         PluginUnderTest plugin("badrcptto", "reject=naughty", {{"badrcptto", list}});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("bad@example.com")));
-        CPPUNIT_ASSERT(plugin.connection().naughty().has_value());
+        CPPUNIT_ASSERT(plugin.connection().is_naughty());
     }
 
     void immune_clients_are_not_judged() {

@@ -127,6 +127,7 @@ class DnsblTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_changed_file_counts_at_once);
     CPPUNIT_TEST(reject_options_decide);
     CPPUNIT_TEST(complaints_get_through);
+    CPPUNIT_TEST(a_pardon_takes_later_complaints_along);
     CPPUNIT_TEST(a_relay_client_stays_pardoned);
     CPPUNIT_TEST(a_pardon_does_not_reach_beyond_complaints);
     CPPUNIT_TEST(the_timeout_limits_the_wait);
@@ -328,7 +329,7 @@ public:
         add_list(plugin, "bl.test");
         plugin.dns({"1.2.0.192.bl.test A 127.0.0.2"});
         (void)plugin.connect();
-        CPPUNIT_ASSERT(plugin.connection().naughty());
+        CPPUNIT_ASSERT(plugin.connection().is_naughty());
         return plugin;
     }
     static void accept(PluginUnderTest& plugin, const char* recipient) { plugin.transaction().add_recipient(recipient); }
@@ -338,17 +339,27 @@ public:
             PluginUnderTest plugin("dnsbl", "zones=bl.test reject=naughty reject_type=disconnect");
             naughty(plugin);
             (void)plugin.rcpt(recipient);
-            CPPUNIT_ASSERT_MESSAGE(recipient, !plugin.connection().naughty());
+            CPPUNIT_ASSERT_MESSAGE(recipient, !plugin.connection().is_naughty());
             accept(plugin, "postmaster@example.com");
             (void)plugin.data();
-            CPPUNIT_ASSERT_MESSAGE(recipient, !plugin.connection().naughty());
+            CPPUNIT_ASSERT_MESSAGE(recipient, !plugin.connection().is_naughty());
             (void)plugin.reset_transaction();
-            const auto& again = plugin.connection().naughty();
-            CPPUNIT_ASSERT_MESSAGE(recipient, again.has_value());
-            CPPUNIT_ASSERT_EQUAL(std::string("dnsbl"), again->plugin);
-            CPPUNIT_ASSERT_EQUAL(std::size_t(1), again->texts.size());
-            CPPUNIT_ASSERT(again->verdict == Verdict::deny_disconnect);
+            const auto& again = plugin.connection().complaints();
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(recipient, std::size_t(1), again.size());
+            CPPUNIT_ASSERT_EQUAL(std::string("dnsbl"), again.front().plugin);
+            CPPUNIT_ASSERT(again.front().is_told && again.front().verdict == Verdict::deny_disconnect);
         }
+    }
+
+    void a_pardon_takes_later_complaints_along() {
+        PluginUnderTest plugin("dnsbl", "zones=bl.test reject=naughty");
+        naughty(plugin);
+        plugin.connection().complain({.plugin = "helo", .subject = ComplaintSubject::hello, .is_told = false});
+        (void)plugin.rcpt("postmaster@example.com");
+        CPPUNIT_ASSERT(!plugin.connection().is_naughty());
+        (void)plugin.reset_transaction();
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), plugin.connection().complaints().size());
+        CPPUNIT_ASSERT(plugin.connection().complaints()[1].plugin == "helo" && !plugin.connection().complaints()[1].is_told);
     }
 
     void a_relay_client_stays_pardoned() {
@@ -357,35 +368,35 @@ public:
         (void)plugin.rcpt("postmaster@example.com");
         plugin.connection().set_relay_client(true);  // as a plugin may find out
         (void)plugin.reset_transaction();
-        CPPUNIT_ASSERT(!plugin.connection().naughty());
+        CPPUNIT_ASSERT(!plugin.connection().is_naughty());
     }
 
     void a_pardon_does_not_reach_beyond_complaints() {
         PluginUnderTest plugin("dnsbl", "zones=bl.test reject=naughty");
         naughty(plugin);
         (void)plugin.rcpt("abuser@example.com");
-        CPPUNIT_ASSERT(plugin.connection().naughty());
+        CPPUNIT_ASSERT(plugin.connection().is_naughty());
         (void)plugin.rcpt("postmaster@example.com");
-        CPPUNIT_ASSERT(!plugin.connection().naughty());
+        CPPUNIT_ASSERT(!plugin.connection().is_naughty());
         accept(plugin, "postmaster@example.com");
         (void)plugin.rcpt("user@example.com");
-        CPPUNIT_ASSERT(plugin.connection().naughty());
+        CPPUNIT_ASSERT(plugin.connection().is_naughty());
         (void)plugin.data();  // only postmaster was accepted
-        CPPUNIT_ASSERT(!plugin.connection().naughty());
+        CPPUNIT_ASSERT(!plugin.connection().is_naughty());
         (void)plugin.reset_transaction();
 
         plugin.reset();
         accept(plugin, "user@example.com");
         (void)plugin.rcpt("postmaster@example.com");
-        CPPUNIT_ASSERT(plugin.connection().naughty());
+        CPPUNIT_ASSERT(plugin.connection().is_naughty());
         accept(plugin, "postmaster@example.com");
         (void)plugin.data();
-        CPPUNIT_ASSERT(plugin.connection().naughty());
+        CPPUNIT_ASSERT(plugin.connection().is_naughty());
 
         PluginUnderTest other("dnsbl", "zones=bl.test reject=naughty");
-        other.connection().set_naughty("earlytalker", Verdict::deny, {}, "too early");
+        other.connection().complain({.plugin = "earlytalker", .verdict = Verdict::deny, .text = "too early"});
         (void)other.rcpt("postmaster@example.com");
-        CPPUNIT_ASSERT(other.connection().naughty());
+        CPPUNIT_ASSERT(other.connection().is_naughty());
     }
 
     void the_timeout_limits_the_wait() {

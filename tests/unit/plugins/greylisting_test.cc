@@ -33,6 +33,7 @@ class GreylistingTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(wrong_exclusions_are_named);
     CPPUNIT_TEST(p0f_spares_all_who_meet_no_criterion);
     CPPUNIT_TEST(geoip_spares_countries);
+    CPPUNIT_TEST(naughty_clients_are_not_remembered);
     CPPUNIT_TEST(spf_karma_and_tls_spare_where_wished);
     CPPUNIT_TEST(the_control_file_has_defaults);
     CPPUNIT_TEST(recipients_have_options_of_their_own);
@@ -225,7 +226,7 @@ public:
     void reject_options_hold() {
         PluginUnderTest naughty("greylisting", "reject=naughty");
         CPPUNIT_ASSERT_EQUAL(std::string(passed), mail(naughty));
-        CPPUNIT_ASSERT(naughty.connection().naughty() && naughty.connection().naughty()->verdict == Verdict::denysoft);
+        CPPUNIT_ASSERT(naughty.connection().is_naughty() && naughty.connection().complaints().front().verdict == Verdict::denysoft);
         PluginUnderTest closing("greylisting", "reject_type=temp_disconnect");
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft_disconnect"), std::string(verdict_name(closing.mail("me@example.net").verdict)));
         PluginUnderTest costly("greylisting", "karma_fail=-1");
@@ -328,6 +329,16 @@ public:
         }
         PluginUnderTest nowhere("greylisting", "geoip=US");
         CPPUNIT_ASSERT_EQUAL(std::string(deferral), mail(nowhere));
+    }
+
+    void naughty_clients_are_not_remembered() {
+        PluginUnderTest plugin("greylisting");
+        plugin.connection().complain({.plugin = "dnsbl", .text = "listed"});
+        CPPUNIT_ASSERT_EQUAL(std::string(passed), mail(plugin));
+        CPPUNIT_ASSERT_EQUAL(std::string("skip: naughty"), plugin.log().last());
+        (void)plugin.connection().forgive();
+        CPPUNIT_ASSERT_EQUAL(std::string(deferral), mail(plugin));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("it is seen for the first time", std::string("fail: first seen"), plugin.log().last());
     }
 
     static void add_spf(PluginUnderTest& plugin, const char* result, const char* of) {

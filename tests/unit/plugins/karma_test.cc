@@ -174,13 +174,13 @@ public:
         PluginUnderTest plugin("karma");
         put(plugin, {plugin.clock().wall(), 1, 0, 1});
         CPPUNIT_ASSERT_EQUAL(std::string(passed), shown(plugin.connect()));
-        const auto& naughty = plugin.connection().naughty();
-        CPPUNIT_ASSERT(naughty && naughty->plugin == "karma" && naughty->verdict == Verdict::deny_disconnect);
-        CPPUNIT_ASSERT_EQUAL(std::string("You may connect again in 1.00 days"), naughty->texts.front());
+        const Complaint& complaint = plugin.connection().complaints().at(0);
+        CPPUNIT_ASSERT(complaint.plugin == "karma" && complaint.verdict == Verdict::deny_disconnect);
+        CPPUNIT_ASSERT_EQUAL(std::string("You may connect again in 1.00 days"), complaint.text);
         PluginUnderTest tolerant("karma", "reject=0");
         put(tolerant, {tolerant.clock().wall(), 1, 0, 1});
         CPPUNIT_ASSERT_EQUAL(std::string(passed), shown(tolerant.connect()));
-        CPPUNIT_ASSERT(!tolerant.connection().naughty());
+        CPPUNIT_ASSERT(!tolerant.connection().is_naughty());
         PluginUnderTest soft("karma", "reject=1 reject_type=temp");
         put(soft, {soft.clock().wall(), 1, 0, 1});
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft"), std::string(verdict_name(soft.connect().verdict)));
@@ -263,7 +263,7 @@ public:
         for (const auto exempt : {+[](PluginUnderTest& p) { p.connection().set_relay_client(true); },
                                   +[](PluginUnderTest& p) { p.connection().set_whitelisted("list"); },
                                   +[](PluginUnderTest& p) { p.transaction().set_whitelisted("list"); },
-                                  +[](PluginUnderTest& p) { p.connection().set_naughty("other", Verdict::deny, {}, "no"); }}) {
+                                  +[](PluginUnderTest& p) { p.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"}); }}) {
             PluginUnderTest plugin("karma");
             plugin.connection().set_karma(-1);
             plugin.transaction().add_recipient("you@example.com");

@@ -223,7 +223,7 @@ public:
             {"relay client, wished", "relay_clients=yes", [](PluginUnderTest& p) { p.connection().set_relay_client(true); }, true},
             {"whitelisted host", "relay_clients=yes", [](PluginUnderTest& p) { p.connection().set_whitelisted("list"); }, false},
             {"whitelisted sender", "relay_clients=yes", [](PluginUnderTest& p) { p.transaction().set_whitelisted("list"); }, false},
-            {"naughty", "", [](PluginUnderTest& p) { p.connection().set_naughty("other", Verdict::deny, {}, "no"); }, false},
+            {"naughty", "", [](PluginUnderTest& p) { p.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"}); }, false},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("limit", std::string("messages max=5 ") + row.options);
@@ -232,12 +232,12 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.is_counted, !keys(plugin).empty());
         }
         PluginUnderTest logins("limit", "failed_logins max=5");
-        logins.connection().set_naughty("other", Verdict::deny, {}, "no");
+        logins.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"});
         logins.connection().set_relay_client(true);
         (void)try_logins(logins, 1);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), keys(logins).size());
         PluginUnderTest errors("limit", "errors max=5");
-        errors.connection().set_naughty("other", Verdict::deny, {}, "no");
+        errors.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"});
         errors.connection().set_counts(9, 2, 0);
         (void)errors.disconnect();
         CPPUNIT_ASSERT_EQUAL(std::string("errors/3600 192.0.2.1=2"), keys(errors).front());

@@ -118,7 +118,7 @@ public:
         CPPUNIT_ASSERT(!PluginUnderTest("bogus_bounce", "refuse").is_usable());
         PluginUnderTest naughty("bogus_bounce", "reject=naughty");
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), judge(naughty, 2, ""));
-        CPPUNIT_ASSERT(naughty.connection().naughty().has_value());
+        CPPUNIT_ASSERT(naughty.connection().is_naughty());
     }
 
     void relay_clients_are_judged_too() {

@@ -15,14 +15,14 @@ class NaughtyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_chosen_hook_and_data_post_refuse);
     CPPUNIT_TEST(clients_without_a_complaint_pass);
     CPPUNIT_TEST(the_first_complainer_decides_how);
-    CPPUNIT_TEST(all_reasons_are_told);
+    CPPUNIT_TEST(only_what_is_told_is_told);
     CPPUNIT_TEST(a_record_that_was_cleared_does_not_count);
     CPPUNIT_TEST(who_may_relay_by_then_is_forgiven);
     CPPUNIT_TEST(unknown_moments_are_a_mistake);
     CPPUNIT_TEST_SUITE_END();
 
     static void complain(PluginUnderTest& plugin, Verdict verdict = Verdict::declined) {
-        plugin.connection().set_naughty("dnsbl", verdict, {5, 7, 1}, "listed by bl.example");
+        plugin.connection().complain({.plugin = "dnsbl", .verdict = verdict, .enhanced = {5, 7, 1}, .text = "listed by bl.example"});
     }
 
 public:
@@ -76,17 +76,20 @@ public:
         }
     }
 
-    void all_reasons_are_told() {
+    void only_what_is_told_is_told() {
         PluginUnderTest plugin("naughty");
-        plugin.connection().set_naughty("badmailfrom", Verdict::denysoft, {4, 1, 8}, "no mail from there");
-        plugin.connection().set_naughty("dnsbl", Verdict::deny_disconnect, {5, 7, 1}, "listed by bl.example");
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.1.8 no mail from there / listed by bl.example"), shown(plugin.rcpt("user@example.com")));
+        plugin.connection().complain({.plugin = "badmailfrom", .verdict = Verdict::denysoft, .enhanced = {4, 1, 8}, .text = "no mail from there"});
+        plugin.connection().complain({.plugin = "helo", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "odd name", .is_told = false});
+        plugin.connection().complain({.plugin = "rcpt_map", .verdict = Verdict::deny_disconnect, .enhanced = {5, 1, 1}, .text = "no such user"});
+        plugin.connection().complain({.plugin = "helo", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "odd name", .is_told = false});
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.1.8 no mail from there / no such user"), shown(plugin.rcpt("user@example.com")));
+        CPPUNIT_ASSERT_EQUAL(std::string("fail: badmailfrom complained, and later helo, rcpt_map"), plugin.log().last());
     }
 
     void a_record_that_was_cleared_does_not_count() {
         PluginUnderTest plugin("naughty");
         complain(plugin);
-        plugin.connection().clear_naughty();
+        plugin.connection().forgive();
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("user@example.com")));
     }
 

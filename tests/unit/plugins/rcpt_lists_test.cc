@@ -141,7 +141,7 @@ public:
 
         PluginUnderTest deferring("rcpt_map", "domain=example.org file=map reject=naughty", {{"map", map}});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(deferring.rcpt("trap@example.org")));
-        CPPUNIT_ASSERT(deferring.connection().naughty()->verdict == Verdict::deny_disconnect);
+        CPPUNIT_ASSERT(deferring.connection().complaints().front().verdict == Verdict::deny_disconnect);
     }
 
     void what_is_said_is_logged() {

@@ -117,7 +117,7 @@ public:
             setup.hooks.connect.decide([](const ConnectHook&) { return fail("listed"); });
         });
         world_.add("n", [](Setup& setup) {
-            setup.hooks.rcpt.add([](const RcptHook& hook) { return deny(hook.connection.naughty()->texts.front()); });
+            setup.hooks.rcpt.add([](const RcptHook& hook) { return deny(hook.connection.complaints().front().text); });
         });
         const auto report = play();
         contains(to_text(report), "     => refused by plain:n for policy:p, which complained at connect: listed\n");
