@@ -15,6 +15,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/credentials.h \
 	mod_smtpd/include/smtpd/dns.h \
 	mod_smtpd/include/smtpd/dns_lists.h \
+	mod_smtpd/include/smtpd/exemption.h \
 	mod_smtpd/include/smtpd/files.h \
 	mod_smtpd/include/smtpd/finding.h \
 	mod_smtpd/include/smtpd/format.h \
@@ -197,6 +198,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/auth_offer.cc \
 	mod_smtpd/engine/auth_offer.h \
 	mod_smtpd/engine/complaints.cc \
+	mod_smtpd/engine/exemption.cc \
 	mod_smtpd/engine/extensions.cc \
 	mod_smtpd/engine/extensions.h \
 	mod_smtpd/engine/client_register.h \

@@ -47,16 +47,14 @@ public:
         setup.hooks.connect
             .ask([this](const ConnectHook& hook, Questions& questions) {
                 questions.patience(timeout_);
-                if (!is_exempt(hook)) lists_.ask(DnsListSubject::of(hook.connection.address()), hook, questions);
+                if (!hook.exemption()) lists_.ask(DnsListSubject::of(hook.connection.address()), hook, questions);
             })
             .add([this](const ConnectHook& hook, const Answers& answers) { return look_up(hook, answers); }, Priority::early);
     }
 
 private:
-    static bool is_exempt(const ConnectHook& hook) { return hook.connection.is_relay_client() || !hook.connection.whitelisted().empty(); }
-
     Answer look_up(const ConnectHook& hook, const Answers& answers) const {
-        if (is_exempt(hook)) return declined();
+        if (hook.exemption()) return declined();
         const DnsListing listing = lists_.look_up(DnsListSubject::of(hook.connection.address()), hook, answers);
         if (listing.is_listed()) {
             hook.connection.set_whitelisted(format_text("{} ({}) {}", listing.zone, listing.answer, quoted(listing.text)));

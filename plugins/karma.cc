@@ -13,8 +13,8 @@
 /// - pre_connection: looks up the client's history, before other plugins of that hook;
 /// - connect: refuses who is in the penalty box; a history of more than 10 is worth a point;
 /// - MAIL: takes 2 points for an address without angle brackets; gives what `karma_tlds` says of the sender's domain;
-/// - RCPT: takes 2 points as above. A client with karma or history below zero, and neither above, may have `recipients` recipients for a message.
-///   Naughty clients, which are refused anyway, may have more;
+/// - RCPT: takes 2 points as above. A client with karma or history below zero, and neither above, may have `recipients` recipients for a message, not
+///   counting whitelisted ones that come after them. Exempt clients and senders may have more, and so may naughty clients, which are refused anyway;
 /// - DATA and end of data: refuses whose karma is below `reject_below`;
 /// - disconnect: writes down how it went. With a karma of 0, nothing.
 ///
@@ -147,7 +147,7 @@ private:
     Answer at_rcpt(const RcptHook& hook) const {
         if (is_bare(hook, "RCPT", "TO:")) award(hook, -2, "no angle brackets");
         const Connection& client = hook.connection;
-        if (client.is_relay_client() || client.is_naughty() || !client.whitelisted().empty() || !hook.transaction.whitelisted().empty()) return declined();
+        if (client.is_naughty() || hook.exemption()) return declined();
         const auto& record = look_up(hook).record;
         const long history = record ? record->history() : 0;
         const bool is_doubtful = std::min<long>(history, client.karma()) < 0 && std::max<long>(history, client.karma()) <= 0;

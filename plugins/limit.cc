@@ -23,8 +23,8 @@
 /// With failed logins, `login` is the name that was tried, whether there is such a user or not, in lower case: it is for passwords that are guessed from
 /// many addresses. Its price is that whoever guesses also keeps the user out, until the time is over.
 ///
-/// Whitelisted clients are not counted, nor are relay clients, unless `relay_clients` is on, or for `per=login` and failed logins, which are for them.
-/// Naughty clients, which another plugin refuses later, are not counted either, except for their errors and failed logins.
+/// Whitelisted clients, senders and recipients are not counted, nor are relay clients, unless `relay_clients` is on, or for `per=login` and failed
+/// logins, which are for them. Naughty clients, which another plugin refuses later, are not counted either, except for their errors and failed logins.
 ///
 /// ## Replies
 ///
@@ -157,9 +157,7 @@ private:
     /// Why this is not counted; "" if it is.
     std::string exemption(const HookContext& hook, const Subject& subject) const {
         const Connection& client = hook.connection;
-        if (!client.whitelisted().empty()) return "whitelisted host: " + client.whitelisted();
-        if (const auto* transaction = subject.transaction; transaction && !transaction->whitelisted().empty())
-            return "whitelisted sender: " + transaction->whitelisted();
+        if (const auto found = hook.whitelisting()) return found->to_string();
         if (options_.what == What::failed_logins) return options_.per == Per::login && subject.login.empty() ? "no name was given" : "";
         if (options_.per == Per::login) return client.is_authenticated() ? "" : "nobody has logged in";
         if (client.is_relay_client() && !options_.relay_clients) return "relay client";

@@ -13,8 +13,7 @@
 /// - `always`, for everybody.
 ///
 /// It waits before the greeting, HELO, MAIL, RCPT, DATA and the reply to the message, or at the places that `at` names. `total` is how long a session
-/// is held up in all; beyond, it goes on without delay. Whatever a client sends meanwhile is kept and answered in order. Relay clients and whitelisted
-/// ones do not wait.
+/// is held up in all; beyond, it goes on without delay. Whatever a client sends meanwhile is kept and answered in order.
 ///
 /// ## Where it stands
 ///
@@ -38,7 +37,6 @@ namespace smtpd::plugins {
 class Tarpit final : public PolicyPlugin {
 public:
     static constexpr bool reads_body = false;
-    static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};
 
     enum class Place { connect, helo, mail, rcpt, data, data_post };
 
@@ -98,8 +96,6 @@ private:
     /// The same before and after the wait: nothing changes meanwhile.
     Duration wish(const HookContext& hook) const {
         const Connection& client = hook.connection;
-        const Transaction* const transaction = hook.transaction_or_null();
-        if (client.is_relay_client() || !client.whitelisted().empty() || (transaction && !transaction->whitelisted().empty())) return {};
         Duration sum = options_.always;
         if (client.errors() > options_.errors) sum += options_.per_error * (client.errors() - options_.errors);
         if (client.karma() < 0) sum += options_.per_karma * -static_cast<std::int64_t>(client.karma());

@@ -303,7 +303,7 @@ bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& c
     const Instance& instance = *link.instance;
     ServerAccess::enter(context, instance.caller(), context.clock().now() + instance.deadline());
     try {
-        if (link.decides() && instance.policy().exempts_immune && is_immune(context)) return true;
+        if (link.decides() && instance.policy().exempts_immune && context.exemption()) return true;
         chain(context.hook).backgrounds[index].ask(context, collector);
         if (collector.longest() <= instance.deadline()) return true;
         PluginCounters::count(instance.counters().overrun);
@@ -327,14 +327,14 @@ bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& c
 
 /// `hindrance`: why the handler cannot be called; null if it can.
 inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context, const char* hindrance) const {
-    if (hindrance != nullptr && !(link.decides() && link.instance->policy().exempts_immune && is_immune(context))) {
+    if (hindrance != nullptr && !(link.decides() && link.instance->policy().exempts_immune && context.exemption())) {
         if (link.instance->is_policy() && !link.observes()) return settle(error("{}", hindrance), context, *link.instance);
         return fault_answer(context, link.observes());
     }
     if (const auto* const answers = std::get_if<Link::Answers>(&link.call)) return (*answers)(context);
     if (const auto* const decides = std::get_if<Link::Decides>(&link.call)) {
-        if (!link.instance->policy().exempts_immune || !is_immune(context)) return settle((*decides)(context), context, *link.instance);
-        note_immunity(context, *link.instance);
+        if (!link.instance->policy().exempts_immune || !context.exemption()) return settle((*decides)(context), context, *link.instance);
+        note_exemption(context, *link.instance);
     } else if (!is_forgotten(&link, context)) {
         std::get<Link::Observes>(link.call)(context);
     }
@@ -357,7 +357,7 @@ bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext
     support::Lane* const lane = chain.backgrounds[index].lane;
     if (state.access == Access::any || (state.access == Access::one_lane && state.lane == lane)) return false;
     const Link& link = chain.links[index];
-    if (link.decides() && link.instance->policy().exempts_immune && is_immune(context)) return false;
+    if (link.decides() && link.instance->policy().exempts_immune && context.exemption()) return false;
     state.next = static_cast<std::uint16_t>(index);
     state.lane = lane;
     state.deadline = now + link.deadline;

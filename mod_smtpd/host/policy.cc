@@ -89,26 +89,7 @@ Answer settle_fail(const Finding& finding, const HookContext& context, const Pol
 
 Answer temporary_failure() { return Answer(Verdict::denysoft, "Local error in processing").with_code(451).with_status({4, 3, 0}); }
 
-bool is_immune(const HookContext& context) noexcept {
-    const Connection& connection = context.connection;
-    if (connection.is_relay_client() || !connection.whitelisted().empty()) return true;
-    const Transaction* const transaction = context.transaction_or_null();
-    const Recipient* const recipient = context.recipient_or_null();
-    return (transaction && !transaction->whitelisted().empty()) || (recipient && !recipient->whitelisted().empty());
-}
-
 namespace {
-
-/// Why is_immune() said so; nothing is copied that is not needed.
-std::string immunity_of(const HookContext& context) {
-    const Connection& connection = context.connection;
-    if (connection.is_relay_client()) return "relay client";
-    if (!connection.whitelisted().empty()) return "whitelisted host: " + connection.whitelisted();
-    if (const Recipient* const recipient = context.recipient_or_null(); recipient && !recipient->whitelisted().empty())
-        return "whitelisted recipient: " + recipient->whitelisted();
-    const Transaction* const transaction = context.transaction_or_null();
-    return transaction ? "whitelisted sender: " + transaction->whitelisted() : std::string();
-}
 
 HistoryEntry entry_of(HistoryEntry::Kind kind, const HookContext& context, const Instance& instance) {
     HistoryEntry entry;
@@ -123,10 +104,10 @@ HistoryEntry entry_of(HistoryEntry::Kind kind, const HookContext& context, const
 
 }  // namespace
 
-void note_immunity(const HookContext& context, const Instance& instance) {
+void note_exemption(const HookContext& context, const Instance& instance) {
     PluginCounters::count(instance.counters().skip);
     HistoryEntry entry = entry_of(HistoryEntry::Kind::exemption, context, instance);
-    entry.text = immunity_of(context);
+    if (const auto exemption = context.exemption()) entry.text = exemption->to_string();
     context.log(LogLevel::info, "skip: {}", entry.text);
     context.connection.history().open(std::move(entry));
 }

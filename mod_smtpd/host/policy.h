@@ -11,16 +11,13 @@ namespace smtpd::host {
 /// What a client is told when a plugin could not do its work.
 Answer temporary_failure();
 
-/// Whether policy plugins leave that client alone: it may relay, or it, its sender or the recipient is whitelisted.
-bool is_immune(const HookContext& context) noexcept;
-
-/// Logs and counts that the plugin was not asked because of is_immune(), and begins an entry of the history.
-void note_immunity(const HookContext& context, const Instance& instance);
+/// Logs and counts that the plugin was not asked because of HookContext::exemption(), and begins an entry of the history.
+void note_exemption(const HookContext& context, const Instance& instance);
 
 /// Does everything that the finding asks for, and begins an entry of the history; gives what is left for the chain to know.
 Answer settle(const Finding& finding, const HookContext& context, const Instance& instance);
 
-/// What the session's history says about a handler that had something to say: adds the answer and the times to what settle() or note_immunity() began.
+/// What the session's history says about a handler that had something to say: adds the answer and the times to what settle() or note_exemption() began.
 void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began, MonotonicTime ended) noexcept;
 void note_fault(const HookContext& context, const Instance& instance, std::string text) noexcept;
 

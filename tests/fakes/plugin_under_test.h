@@ -149,10 +149,11 @@ public:
         transaction_->set_sender(FakeTransaction::address(sender));
         return run(MailHook(*connection_, *transaction_));
     }
-    /// A recipient with an `ok` joins the transaction. "postmaster" may stand alone.
-    Answer rcpt(std::string_view mailbox) {
+    /// A recipient with an `ok` joins the transaction. "postmaster" may stand alone. `whitelisted`: why an earlier handler has exempted it.
+    Answer rcpt(std::string_view mailbox, std::string whitelisted = {}) {
         const bool is_bare = mailbox.find('@') == std::string_view::npos;
         Recipient recipient(is_bare ? Address::from_parts(std::string(mailbox), {}) : FakeTransaction::address(mailbox), Parameters());
+        recipient.set_whitelisted(std::move(whitelisted));
         Answer answer = run(RcptHook(*connection_, *transaction_, recipient));
         if (answer.verdict == Verdict::ok) transaction_->recipients().push_back(std::move(recipient));
         return answer;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <smtpd/connection.h>
+#include <smtpd/exemption.h>
 #include <smtpd/format.h>
 #include <smtpd/hook_traits.h>
 #include <smtpd/store.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,6 +55,11 @@ public:
         return {connection.authentication_results(), transaction ? &transaction->authentication_results() : nullptr};
     }
 
+    /// Why policy plugins leave this client alone, as far as can be said at this hook; nothing if they judge it. `decide` handlers never see such a client,
+    /// unless their plugin exempts nobody (PolicyDefaults::exempts_immune). Other handlers ask here instead of deciding by themselves.
+    std::optional<Exemption> exemption() const noexcept;
+    /// The same without regard to the right to relay.
+    std::optional<Exemption> whitelisting() const noexcept;
     /// A refusal waits for this client already (Connection::is_naughty()), and the handler's plugin judges only those that are not exempt: whatever it has
     /// against the client becomes a complaint, not a reply.
     bool only_complains() const noexcept { return only_complains_; }

@@ -21,6 +21,7 @@ class ApiTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(verdicts_have_the_names_of_qpsmtpd);
     CPPUNIT_TEST(complaints_are_kept_in_order_and_within_bounds);
     CPPUNIT_TEST(a_hook_has_a_subject);
+    CPPUNIT_TEST(exemptions_are_decided_in_one_place);
     CPPUNIT_TEST(handlers_find_results_of_the_connection_and_the_transaction);
     CPPUNIT_TEST(who_may_relay_is_forgiven);
     CPPUNIT_TEST(a_handlers_line_names_session_hook_and_plugin);
@@ -86,6 +87,32 @@ public:
                                          "data_post_rcpt:recipient queue_pre:message queue:message queue_post:message "),
                              all);
         CPPUNIT_ASSERT_EQUAL(std::string("client"), std::string(subject_name(subject_of(HookId::connect))));
+    }
+
+    void exemptions_are_decided_in_one_place() {
+        fakes::FakeTransaction transaction;
+        Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
+        RcptHook hook(connection_, transaction, recipient);
+        MailHook mail(connection_, transaction);
+        const auto is = [](const std::optional<Exemption>& found) { return found ? found->to_string() : "none"; };
+        CPPUNIT_ASSERT_EQUAL(std::string("none"), is(hook.exemption()));
+        transaction.set_whitelisted("a customer");
+        CPPUNIT_ASSERT_EQUAL(std::string("whitelisted sender: a customer"), is(hook.exemption()));
+        recipient.set_whitelisted("our own");
+        CPPUNIT_ASSERT_EQUAL(std::string("whitelisted recipient: our own"), is(hook.exemption()));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("nothing is known of a recipient", std::string("whitelisted sender: a customer"), is(mail.exemption()));
+        connection_.set_whitelisted("a friend");
+        CPPUNIT_ASSERT_EQUAL(std::string("whitelisted host: a friend"), is(hook.exemption()));
+        connection_.set_relay_client(true);
+        CPPUNIT_ASSERT_EQUAL(std::string("relay client"), is(hook.exemption()));
+        CPPUNIT_ASSERT_EQUAL(std::string("whitelisted host: a friend"), is(hook.whitelisting()));
+        CPPUNIT_ASSERT(hook.exemption()->kind == Exemption::Kind::relay_client);
+        connection_.complain({.plugin = "dnsbl"});
+        connection_.set_relay_client(false);
+        connection_.set_whitelisted("");
+        transaction.set_whitelisted("");
+        recipient.set_whitelisted("");
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("a naughty client is judged", std::string("none"), is(hook.exemption()));
     }
 
     void handlers_find_results_of_the_connection_and_the_transaction() {

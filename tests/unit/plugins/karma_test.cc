@@ -260,6 +260,10 @@ public:
     }
 
     void exempt_clients_have_all_recipients() {
+        PluginUnderTest known("karma");
+        known.connection().set_karma(-1);
+        known.transaction().add_recipient("you@example.com");
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("a whitelisted recipient", std::string(passed), shown(known.rcpt("me@example.com", "our own")));
         for (const auto exempt : {+[](PluginUnderTest& p) { p.connection().set_relay_client(true); },
                                   +[](PluginUnderTest& p) { p.connection().set_whitelisted("list"); },
                                   +[](PluginUnderTest& p) { p.transaction().set_whitelisted("list"); },

@@ -231,6 +231,9 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(passed), shown(plugin.mail("me@example.net")));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.is_counted, !keys(plugin).empty());
         }
+        PluginUnderTest recipients("limit", "recipients max=5");
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("a whitelisted recipient", std::string(passed), shown(recipients.rcpt("user@example.com", "our own")));
+        CPPUNIT_ASSERT(keys(recipients).empty());
         PluginUnderTest logins("limit", "failed_logins max=5");
         logins.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"});
         logins.connection().set_relay_client(true);
