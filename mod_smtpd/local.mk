@@ -186,7 +186,10 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/proxy_header.cc \
 	mod_smtpd/net/proxy_header.h \
 	mod_smtpd/net/resolver.h \
+	mod_smtpd/net/resolver_settings.h \
 	mod_smtpd/net/server_address.cc \
+	mod_smtpd/net/udp_questions.cc \
+	mod_smtpd/net/udp_questions.h \
 	mod_smtpd/net/zone_resolver.cc \
 	mod_smtpd/net/zone_resolver.h \
 	mod_smtpd/engine/api.cc \

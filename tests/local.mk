@@ -64,6 +64,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/net/dns_test.cc \
 	tests/unit/net/proxy_header_test.cc \
 	tests/unit/net/server_address_test.cc \
+	tests/unit/net/udp_questions_test.cc \
 	tests/unit/net/zone_resolver_test.cc \
 	tests/unit/plugins/adaptive_test.cc \
 	tests/unit/plugins/auth_certificate_test.cc \

@@ -2,8 +2,8 @@
 
 #include "net/dns_cache.h"
 #include "net/dns_message.h"
+#include "net/udp_questions.h"
 #include "support/file_descriptor.h"
-#include "support/random.h"
 
 #include <smtpd/format.h>
 
@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <deque>
 #include <exception>
 #include <new>
@@ -34,26 +35,30 @@ using support::FileDescriptor;
 /// Ids have 16 bits, and a guess must stay hard: beyond this the server is too slow for us, and a question fails.
 constexpr std::size_t max_in_flight = 16384;
 
-/// Channels for UDP. c-ares 1.18 has one socket for each server in a channel, and keeps it while any question of the
-/// channel is on its way, so a port is fresh only if the question has the channel to itself. Each costs up to one
-/// descriptor for each server, and about 75 KB once it was needed.
-constexpr std::size_t max_udp = 128;
-
 /// How many leave in a millisecond: what comes faster than a name server reads is lost at its socket, and asked again seconds later.
 constexpr std::size_t questions_per_millisecond = 32;
 
 /// Questions that are asked over TCP at a time.
 constexpr std::size_t max_tcp = 256;
 
-constexpr int receive_buffer = 1024 * 1024;
-
 /// The thread looks around at least that often, whatever there is to do.
 constexpr std::chrono::seconds longest_wait{60};
 
-/// What fits into one packet nearly everywhere (DNS flag day 2020).
-constexpr int edns_size = 1232;
+/// Sockets that were not needed for that long are closed: others need descriptors, too.
+constexpr std::chrono::seconds tidy_interval{10};
 
-/// Why c-ares gives up, when it has no reply to show.
+constexpr int class_in = 1;
+
+/// Why there is no reply over UDP.
+DnsAnswer failure_of(UdpQuestions::Outcome outcome) {
+    using Outcome = UdpQuestions::Outcome;
+    if (outcome == Outcome::timed_out) return DnsAnswer::failure(DnsStatus::timed_out, "the DNS servers do not answer");
+    if (outcome == Outcome::unreachable)
+        return DnsAnswer::failure(DnsStatus::server_failure, "no DNS server can be reached, or all of them fail");
+    return DnsAnswer(DnsStatus::server_failure);
+}
+
+/// Why c-ares gives up over TCP, when it has no reply to show.
 DnsAnswer failure_of(int status) {
     if (status == ARES_ETIMEOUT) return DnsAnswer::failure(DnsStatus::timed_out, "the DNS servers do not answer");
     // Releases before 1.29 say this of servers that answer SERVFAIL or REFUSED, too.
@@ -87,9 +92,6 @@ private:
     sigset_t before_{};
 };
 
-/// TC: there is more than fits into a datagram.
-bool is_cut_off(std::span<const std::uint8_t> reply) { return reply.size() > 2 && (reply[2] & 0x02) != 0; }
-
 }  // namespace
 
 std::string ResolverSettings::Server::to_string() const {
@@ -103,8 +105,6 @@ public:
     ~Core() {
         stop();
         tcp_.clear();
-        udp_.clear();
-        known_servers_.reset();
         ares_library_cleanup();
     }
 
@@ -118,11 +118,8 @@ public:
     const ResolverSettings settings;
 
 private:
-    struct Query;
-
-    /// A channel of c-ares. Over UDP, a question gets an idle one, which opens a new socket for it. A question whose
-    /// reply over UDP cannot be used gets one of its own, over TCP: a connection that the server closes costs each
-    /// question of its channel a try, also those that have nothing to do with it.
+    /// A channel of c-ares: for one question, over TCP. (A connection that the server closes costs each question of its
+    /// channel a try, also those that have nothing to do with it.)
     struct Channel {
         explicit Channel(Core& core) : core(core) {}
         ~Channel() {
@@ -130,39 +127,41 @@ private:
         }
         Channel(const Channel&) = delete;
         Channel& operator=(const Channel&) = delete;
-        void ask(Query& query, const std::string& name);
         void process_timeouts() { ares_process_fd(handle, ARES_SOCKET_BAD, ARES_SOCKET_BAD); }
 
         Core& core;
         ares_channel handle = nullptr;
-        std::size_t questions = 0;  ///< on their way, over UDP
-        bool is_done = false;       ///< over TCP
+        bool is_done = false;
     };
 
-    /// A question on its way. Owned by queries_; c-ares has the pointer from Channel::ask() to answered().
-    struct Query {
+    /// A question on its way. Owned by queries_; udp_ or c-ares have the pointer until answered().
+    struct Query final : UdpQuestions::Question {
         struct Waiter {
             std::weak_ptr<Lookup> lookup;
             std::size_t index;
         };
+        Query(Core& core, DnsQuestion question, Waiter waiter)
+            : core(core), question(std::move(question)), waiters{std::move(waiter)} {}
+        void over(UdpQuestions::Outcome outcome, std::span<const std::uint8_t> packet) noexcept override {
+            core.udp_is_over(*this, outcome, packet);
+        }
+        bool is_wanted() const noexcept {
+            return std::any_of(waiters.begin(), waiters.end(),
+                               [](const Waiter& waiter) { return !waiter.lookup.expired(); });
+        }
+
         Core& core;
-        DnsQuestion question;
+        const DnsQuestion question;
         std::vector<Waiter> waiters;
-        std::string sent_name = {};  ///< its letters in random case, over UDP
-        Channel* udp = nullptr;      ///< while it is asked over UDP
         Channel* tcp = nullptr;      ///< since it is asked over TCP
         bool is_mistrusted = false;  ///< a reply over UDP did not repeat the question exactly
-
-        bool is_wanted() const noexcept {
-            return std::any_of(waiters.begin(), waiters.end(), [](const Waiter& waiter) { return !waiter.lookup.expired(); });
-        }
     };
     using Queries = std::unordered_map<DnsQuestion, std::unique_ptr<Query>, DnsQuestionHash>;
 
     std::string open();
     std::string open_thread();
-    int open(Channel& channel, int flags, unsigned tries);
-    int set_servers(Channel& channel);
+    int open(Channel& channel);
+    std::string find_servers();
     void put(const DnsQuestion& question, const std::shared_ptr<Lookup>& lookup, std::size_t index);
     void run();
     bool is_stopping() const;
@@ -173,10 +172,8 @@ private:
     void note_timeout(const Channel& channel);
     int milliseconds_to_wait() const;
     void watch(Channel& channel, int socket, bool readable, bool writable) noexcept;
-    Channel* channel_for_udp();
-    void ask_over_udp(Query& query) noexcept;
+    void udp_is_over(Query& query, UdpQuestions::Outcome outcome, std::span<const std::uint8_t> packet) noexcept;
     void ask_over_tcp(Query& query);
-    void leave_udp(Query& query) noexcept;
     static void reply_came(void* query, int status, int timeouts, unsigned char* reply, int length) noexcept;
     void answered(Query& query, const DnsAnswer& answer) noexcept;
     void tell() noexcept;
@@ -192,16 +189,15 @@ private:
     std::thread thread_;
 
     // Of the thread
-    std::vector<std::unique_ptr<Channel>> udp_;
-    std::vector<Channel*> idle_udp_;  ///< has room for all
+    ResolverSettings known_;  ///< the settings with the servers of /etc/resolv.conf where they name none
+    std::unique_ptr<UdpQuestions> udp_;
     std::vector<std::unique_ptr<Channel>> tcp_;
-    std::unique_ptr<ares_addr_port_node, decltype(&ares_free_data)> known_servers_{
-        nullptr, ares_free_data};  ///< those of the first channel
-    std::unordered_map<int, Channel*> sockets_;
+    std::unordered_map<int, Channel*> sockets_;  ///< of these
     std::vector<std::shared_ptr<Lookup>> complete_;  ///< and not told yet
     FileDescriptor poll_;
     FileDescriptor bell_;  ///< rung by others
-    std::chrono::steady_clock::time_point next_timeout_{};  ///< nothing times out before
+    std::chrono::steady_clock::time_point next_timeout_{};  ///< nothing times out before over TCP
+    std::chrono::steady_clock::time_point next_tidy_{};
     std::chrono::steady_clock::time_point pace_since_{};
     std::size_t sent_ = 0;  ///< since then
 };
@@ -233,7 +229,7 @@ std::shared_ptr<Lookup> CaresResolver::Core::start(std::vector<DnsQuestion> ques
 /// A question that is not on its way yet. Where memory is lacking, it leaves nothing behind.
 void CaresResolver::Core::put(const DnsQuestion& question, const std::shared_ptr<Lookup>& lookup, std::size_t index) {
     const auto place =
-        queries_.emplace(question, std::make_unique<Query>(Query{*this, question, {{lookup, index}}})).first;
+        queries_.emplace(question, std::make_unique<Query>(*this, question, Query::Waiter{lookup, index})).first;
     try {
         unsent_.push_back(place->second.get());
     } catch (...) {
@@ -244,26 +240,41 @@ void CaresResolver::Core::put(const DnsQuestion& question, const std::shared_ptr
         eventfd_write(bell_.get(), 1);  // otherwise the thread has been rung for, or looks by itself
 }
 
-/// Makes channel and thread; gives what went wrong. The next question tries again.
+/// Makes sockets and thread; gives what went wrong. The next question tries again.
 std::string CaresResolver::Core::open() {
     poll_ = FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
     bell_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     epoll_event wanted{EPOLLIN, {.fd = bell_.get()}};
     if (!poll_ || !bell_ || epoll_ctl(poll_.get(), EPOLL_CTL_ADD, bell_.get(), &wanted) != 0) return "no descriptors for DNS: " + support::os_message(errno);
 
-    udp_.clear();
-    idle_udp_.reserve(max_udp);
-    auto first = std::make_unique<Channel>(*this);
-    if (const int status = open(*first, ARES_FLAG_IGNTC, settings.tries); status != ARES_SUCCESS)
-        return std::string("DNS cannot be set up: ") + ares_strerror(status);
-    ares_addr_port_node* servers = nullptr;
-    if (ares_get_servers_ports(first->handle, &servers) == ARES_SUCCESS) known_servers_.reset(servers);
-    idle_udp_.assign(1, first.get());
-    udp_.push_back(std::move(first));
+    known_ = settings;
+    if (std::string problem = find_servers(); !problem.empty()) return problem;
+    udp_ = std::make_unique<UdpQuestions>(known_, poll_.get());
     std::string problem = open_thread();
     is_open_ = problem.empty();
-    if (!is_open_) udp_.clear();
     return problem;
+}
+
+/// c-ares knows where the system says which servers to ask. All questions go to the same ones, also when that has
+/// changed meanwhile.
+std::string CaresResolver::Core::find_servers() {
+    if (!known_.servers.empty()) return {};
+    Channel channel(*this);
+    int status = open(channel);
+    ares_addr_port_node* first = nullptr;
+    if (status == ARES_SUCCESS) status = ares_get_servers_ports(channel.handle, &first);
+    if (status != ARES_SUCCESS) return std::string("DNS cannot be set up: ") + ares_strerror(status);
+    const std::unique_ptr<ares_addr_port_node, decltype(&ares_free_data)> servers{first, ares_free_data};
+    for (const auto* server = first; server != nullptr; server = server->next) {
+        if (known_.servers.size() == ResolverSettings::max_servers) break;
+        std::array<std::uint8_t, 4> v4{};
+        std::array<std::uint8_t, 16> v6{};
+        std::memcpy(v4.data(), &server->addr, v4.size());
+        std::memcpy(v6.data(), &server->addr, v6.size());
+        known_.servers.push_back({server->family == AF_INET6 ? IpAddress::v6(v6) : IpAddress::v4(v4),
+                                  static_cast<std::uint16_t>(server->udp_port != 0 ? server->udp_port : 53)});
+    }
+    return known_.servers.empty() ? "DNS cannot be set up: there is no server to ask" : "";
 }
 
 std::string CaresResolver::Core::open_thread() {
@@ -276,13 +287,11 @@ std::string CaresResolver::Core::open_thread() {
     return {};
 }
 
-int CaresResolver::Core::open(Channel& channel, int flags, unsigned tries) {
+int CaresResolver::Core::open(Channel& channel) {
     ares_options options{};
-    options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_EDNS | flags;
+    options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_EDNS | ARES_FLAG_USEVC;
     options.timeout = static_cast<int>(settings.timeout.count());
-    options.tries = static_cast<int>(tries);
-    options.socket_receive_buffer_size = receive_buffer;
-    options.ednspsz = edns_size;
+    options.tries = static_cast<int>(std::min(settings.tries, 2U));
     char lookups[] = "b";
     options.lookups = lookups;
     int more = 0;
@@ -297,18 +306,12 @@ int CaresResolver::Core::open(Channel& channel, int flags, unsigned tries) {
     options.sock_state_cb_data = &channel;
     const int status =
         ares_init_options(&channel.handle, &options,
-                          ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_RCVBUF |
-                              ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS | ARES_OPT_NOROTATE | ARES_OPT_SOCK_STATE_CB | more);
+                          ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_NOROTATE |
+                              ARES_OPT_SOCK_STATE_CB | more);
     if (status != ARES_SUCCESS) channel.handle = nullptr;
-    return status == ARES_SUCCESS ? set_servers(channel) : status;
-}
-
-/// All channels ask the same servers, also when /etc/resolv.conf has changed meanwhile.
-int CaresResolver::Core::set_servers(Channel& channel) {
-    if (known_servers_) return ares_set_servers_ports(channel.handle, known_servers_.get());
-    if (settings.servers.empty()) return ARES_SUCCESS;
+    if (status != ARES_SUCCESS || known_.servers.empty()) return status;
     std::string servers;
-    for (const auto& server : settings.servers) servers += (servers.empty() ? "" : ",") + server.to_string();
+    for (const auto& server : known_.servers) servers += (servers.empty() ? "" : ",") + server.to_string();
     return ares_set_servers_ports_csv(channel.handle, servers.c_str());
 }
 
@@ -341,7 +344,7 @@ void CaresResolver::Core::run() {
         tell();
     }
     tcp_.clear();
-    udp_.clear();
+    udp_.reset();
 }
 
 bool CaresResolver::Core::send_at_pace() {
@@ -353,7 +356,7 @@ bool CaresResolver::Core::send_at_pace() {
     return send_some(questions_per_millisecond - sent_);
 }
 
-/// Hands new questions to c-ares, but for those that nobody waits for any more; true when there are more.
+/// Sends new questions, but for those that nobody waits for any more; true when there are more.
 bool CaresResolver::Core::send_some(std::size_t at_most) {
     std::vector<Query*> queries;
     bool more = false;
@@ -368,49 +371,12 @@ bool CaresResolver::Core::send_some(std::size_t at_most) {
         more = !unsent_.empty();
     }
     sent_ += queries.size();
-    for (Query* const query : queries) ask_over_udp(*query);
+    for (Query* const query : queries) udp_->ask(*query, query->question);
     return more;
 }
 
-void CaresResolver::Core::Channel::ask(Query& query, const std::string& name) {
-    ares_query(handle, name.c_str(), 1, static_cast<int>(query.question.type), reply_came, &query);
-    core.note_timeout(*this);
-}
-
-/// One that is idle, a new one, or, where there are as many as there may be, any: then a guess must find out which.
-/// Null where none can be made.
-CaresResolver::Core::Channel* CaresResolver::Core::channel_for_udp() {
-    if (!idle_udp_.empty()) {
-        Channel* const idle = idle_udp_.back();
-        idle_udp_.pop_back();
-        return idle;
-    }
-    if (udp_.size() < max_udp) {
-        auto channel = std::make_unique<Channel>(*this);
-        if (open(*channel, ARES_FLAG_IGNTC, settings.tries) == ARES_SUCCESS)
-            return udp_.emplace_back(std::move(channel)).get();
-    }
-    return udp_[support::random_bits() % udp_.size()].get();
-}
-
-void CaresResolver::Core::ask_over_udp(Query& query) noexcept {
-    try {
-        query.sent_name = with_random_case(query.question.name);
-        query.udp = channel_for_udp();
-    } catch (const std::exception&) {  // no memory, or no random numbers
-        return answered(query, DnsAnswer(DnsStatus::server_failure));
-    }
-    ++query.udp->questions;
-    query.udp->ask(query, query.sent_name);
-}
-
-void CaresResolver::Core::leave_udp(Query& query) noexcept {
-    Channel* const channel = std::exchange(query.udp, nullptr);
-    if (channel != nullptr && --channel->questions == 0) idle_udp_.push_back(channel);
-}
-
 void CaresResolver::Core::wait_for_sockets(bool more_to_send) {
-    std::array<epoll_event, 32> events{};
+    std::array<epoll_event, 64> events{};
     const int count = epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), more_to_send ? 1 : milliseconds_to_wait());
     for (int i = 0; i < count; ++i) {
         const int socket = events[static_cast<std::size_t>(i)].data.fd;
@@ -418,6 +384,8 @@ void CaresResolver::Core::wait_for_sockets(bool more_to_send) {
         if (socket == bell_.get()) {
             eventfd_t ignored = 0;
             eventfd_read(bell_.get(), &ignored);
+        } else if (udp_->read(socket)) {
+            continue;
         } else if (const auto owner = sockets_.find(socket); owner != sockets_.end()) {
             Channel& channel = *owner->second;
             ares_process_fd(channel.handle, happened & ~static_cast<unsigned>(EPOLLOUT) ? socket : ARES_SOCKET_BAD,
@@ -425,17 +393,18 @@ void CaresResolver::Core::wait_for_sockets(bool more_to_send) {
             note_timeout(channel);
         }
     }
-    if (std::chrono::steady_clock::now() >= next_timeout_) process_timeouts();
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= udp_->next_timeout()) udp_->expire(now);
+    if (now >= next_tidy_) {
+        udp_->close_unused();
+        next_tidy_ = now + tidy_interval;
+    }
+    if (now >= next_timeout_) process_timeouts();
     std::erase_if(tcp_, [](const auto& channel) { return channel->is_done; });
 }
 
 void CaresResolver::Core::process_timeouts() {
     next_timeout_ = std::chrono::steady_clock::now() + longest_wait;
-    for (std::size_t i = 0; i < udp_.size(); ++i) {
-        if (udp_[i]->questions == 0) continue;
-        udp_[i]->process_timeouts();
-        note_timeout(*udp_[i]);
-    }
     for (std::size_t i = 0; i < tcp_.size(); ++i) {
         tcp_[i]->process_timeouts();
         note_timeout(*tcp_[i]);
@@ -453,9 +422,9 @@ void CaresResolver::Core::note_timeout(const Channel& channel) {
 }
 
 int CaresResolver::Core::milliseconds_to_wait() const {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(next_timeout_ - std::chrono::steady_clock::now()).count();
-    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1000 * longest_wait.count()));
+    const auto now = std::chrono::steady_clock::now();
+    const auto next = std::clamp(std::min(next_timeout_, udp_->next_timeout()), now, now + longest_wait);
+    return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(next - now).count());
 }
 
 /// From c-ares: which sockets it has, and what for. One that it closes leaves epoll by itself.
@@ -474,31 +443,46 @@ void CaresResolver::Core::watch(Channel& channel, int socket, bool readable, boo
     }
 }
 
+/// From udp_. Where memory is lacking, the question has failed.
+void CaresResolver::Core::udp_is_over(Query& query, UdpQuestions::Outcome outcome,
+                                      std::span<const std::uint8_t> packet) noexcept {
+    using Outcome = UdpQuestions::Outcome;
+    DnsAnswer answer(DnsStatus::server_failure);
+    try {
+        query.is_mistrusted = outcome == Outcome::in_other_case;
+        if (query.is_mistrusted || outcome == Outcome::cut_off) return ask_over_tcp(query);
+        answer = outcome == Outcome::reply ? read_dns_reply(packet, query.question) : failure_of(outcome);
+    } catch (const std::bad_alloc&) {
+        // as it was set
+    }
+    answered(query, answer);
+}
+
+void CaresResolver::Core::ask_over_tcp(Query& query) {
+    auto channel = std::make_unique<Channel>(*this);
+    if (tcp_.size() >= max_tcp) return answered(query, DnsAnswer::failure(DnsStatus::server_failure, "too many replies over TCP are on their way"));
+    if (const int status = open(*channel); status != ARES_SUCCESS) return answered(query, failure_of(status));
+    tcp_.push_back(std::move(channel));
+    query.tcp = tcp_.back().get();
+    ares_query(query.tcp->handle, query.question.name.c_str(), class_in, static_cast<int>(query.question.type),
+               reply_came, &query);
+    note_timeout(*tcp_.back());
+}
+
 /// From c-ares, which no exception may get into: where memory is lacking, the question has failed.
 void CaresResolver::Core::reply_came(void* argument, int status, int, unsigned char* reply, int length) noexcept {
     if (status == ARES_EDESTRUCTION) return;  // the end
     Query& query = *static_cast<Query*>(argument);
-    query.core.leave_udp(query);
-    const std::span<std::uint8_t> octets(reply, reply != nullptr && length > 0 ? static_cast<std::size_t>(length) : 0);
+    const std::span<const std::uint8_t> octets(
+        reply, reply != nullptr && length > 0 ? static_cast<std::size_t>(length) : 0);
     DnsAnswer answer(DnsStatus::server_failure);
     try {
-        if (!query.tcp && !octets.empty()) query.is_mistrusted = !take_back_random_case(octets, query.sent_name);
-        if (!query.tcp && (query.is_mistrusted || is_cut_off(octets))) return query.core.ask_over_tcp(query);
         answer = octets.empty() ? failure_of(status) : read_dns_reply(octets, query.question);
         if (query.is_mistrusted && octets.empty()) answer = failure_after_mistrust(answer);
     } catch (const std::bad_alloc&) {
         // as it was set
     }
     query.core.answered(query, answer);
-}
-
-void CaresResolver::Core::ask_over_tcp(Query& query) {
-    auto channel = std::make_unique<Channel>(*this);
-    if (tcp_.size() >= max_tcp) return answered(query, DnsAnswer::failure(DnsStatus::server_failure, "too many replies over TCP are on their way"));
-    if (const int status = open(*channel, ARES_FLAG_USEVC, std::min(settings.tries, 2U)); status != ARES_SUCCESS) return answered(query, failure_of(status));
-    tcp_.push_back(std::move(channel));
-    query.tcp = tcp_.back().get();
-    query.tcp->ask(query, query.question.name);
 }
 
 /// Keeps the answer, and gives it to all who wait for it; tell() tells them.

@@ -1,7 +1,5 @@
 #include "net/dns_message.h"
 
-#include "support/random.h"
-
 #include <smtpd/format.h>
 #include <smtpd/text.h>
 
@@ -15,7 +13,9 @@ namespace smtpd::net {
 namespace {
 
 constexpr std::uint16_t type_soa = 6;
+constexpr std::uint16_t type_opt = 41;
 constexpr std::uint16_t class_in = 1;
+constexpr std::size_t wants_recursion = 0x0100;
 constexpr std::size_t max_records = 1000;  ///< of the type that was asked for; more than anybody needs
 constexpr unsigned max_aliases = 16;       ///< one behind the other
 constexpr std::size_t max_wire_name = 255;
@@ -113,6 +113,23 @@ struct Record {
 };
 
 bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/// Where the name of a packet's only question ends; 0 where the packet has not one question, or that is not `name`.
+template <class Equal>
+std::size_t end_of_name(std::span<const std::uint8_t> packet, std::string_view name, Equal equal) noexcept {
+    const std::size_t end = header_size + name.size() + 2;  // a length before each label, and the root
+    if (packet.size() < end || packet[4] != 0 || packet[5] != 1) return 0;
+    std::size_t at = header_size;
+    for (std::string_view rest = name; !rest.empty();) {
+        const std::string_view label = rest.substr(0, rest.find('.'));
+        if (packet[at] != label.size()) return 0;
+        for (const char c : label)
+            if (!equal(c, static_cast<char>(packet[++at]))) return 0;
+        ++at;
+        rest.remove_prefix(std::min(label.size() + 1, rest.size()));
+    }
+    return packet[at] == 0 ? end : 0;
+}
 
 /// TTLs with the highest bit set count as 0 (RFC 2181 8).
 std::uint32_t sane_ttl(std::uint32_t ttl) { return ttl > 0x7fffffff ? 0 : ttl; }
@@ -231,7 +248,7 @@ DnsAnswer Reply::negative(DnsStatus status, unsigned authority_count, bool may_b
 }
 
 DnsAnswer Reply::read() {
-    reader_.word();  // the id is c-ares' concern
+    reader_.word();  // the id is the caller's concern
     const unsigned flags = reader_.word();
     const unsigned questions = reader_.word();
     const unsigned answers = reader_.word();
@@ -275,14 +292,14 @@ DnsAnswer read_dns_reply(std::span<const std::uint8_t> packet, const DnsQuestion
     return DnsAnswer::failure(DnsStatus::server_failure, format_text("the server's reply cannot be used: {}", reply.problem()));
 }
 
-std::string with_random_case(std::string_view name) {
+std::string with_random_case(std::string_view name, support::RandomSupply& random) {
     std::string out(name);
     std::uint64_t bits = 0;
     unsigned left = 0;
     for (char& c : out) {
         if (!is_letter(c)) continue;
         if (left == 0) {
-            bits = support::random_bits();
+            bits = random.bits();
             left = 64;
         }
         c = static_cast<char>((c | 0x20) ^ static_cast<char>((bits & 1) << 5));
@@ -292,22 +309,46 @@ std::string with_random_case(std::string_view name) {
     return out;
 }
 
-bool take_back_random_case(std::span<std::uint8_t> packet, std::string_view name) noexcept {
-    const std::size_t end = header_size + name.size() +
-                            1;  // of the labels; a name is one octet longer on the wire, and then there is the root
-    if (packet.size() <= end || packet[4] != 0 || packet[5] != 1) return false;
-    std::size_t at = header_size;
+void write_dns_question(std::vector<std::uint8_t>& out, std::uint16_t id, std::string_view name, DnsType type,
+                        std::uint16_t edns_size) {
+    const auto put = [&](std::size_t word) {
+        out.push_back(static_cast<std::uint8_t>(word >> 8));
+        out.push_back(static_cast<std::uint8_t>(word));
+    };
+    out.clear();
+    for (const std::size_t word : {std::size_t(id), wants_recursion, std::size_t(1), std::size_t(0), std::size_t(0),
+                                   std::size_t(edns_size != 0)})
+        put(word);
     for (std::string_view rest = name; !rest.empty();) {
         const std::string_view label = rest.substr(0, rest.find('.'));
-        const auto there = packet.subspan(at + 1, label.size());
-        if (packet[at] != label.size() ||
-            !std::ranges::equal(there, label, {}, {}, [](char c) { return static_cast<std::uint8_t>(c); }))
-            return false;
-        at += label.size() + 1;
+        out.push_back(static_cast<std::uint8_t>(label.size()));
+        out.insert(out.end(), label.begin(), label.end());
         rest.remove_prefix(std::min(label.size() + 1, rest.size()));
     }
-    if (packet[at] != 0) return false;
-    for (auto& octet : packet.subspan(header_size, at - header_size))
+    out.push_back(0);
+    put(static_cast<std::size_t>(type));
+    put(class_in);
+    if (edns_size == 0) return;
+    out.push_back(0);  // the root
+    put(type_opt);
+    put(edns_size);
+    out.insert(out.end(), 6, 0);  // no flags, no options
+}
+
+bool is_reply_to(std::span<const std::uint8_t> packet, std::uint16_t id, std::string_view name, DnsType type) noexcept {
+    const auto has_word = [&](std::size_t at, std::size_t word) {
+        return packet[at] == word >> 8 && packet[at + 1] == (word & 0xff);
+    };
+    const auto is_equal = [](char a, char b) { return a == b || (is_letter(a) && (a ^ b) == 0x20); };
+    const std::size_t end = end_of_name(packet, name, is_equal);
+    return end != 0 && packet.size() >= end + 4 && has_word(0, id) && (packet[2] & 0x80) != 0 &&
+           has_word(end, static_cast<std::size_t>(type)) && has_word(end + 2, class_in);
+}
+
+bool take_back_random_case(std::span<std::uint8_t> packet, std::string_view name) noexcept {
+    const std::size_t end = end_of_name(packet, name, [](char a, char b) { return a == b; });
+    if (end == 0) return false;
+    for (auto& octet : packet.subspan(header_size, end - header_size))
         if (octet >= 'A' && octet <= 'Z') octet |= 0x20;
     return true;
 }

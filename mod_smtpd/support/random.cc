@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace smtpd::support {
 namespace {
@@ -23,15 +24,29 @@ std::uint64_t scatter(std::uint64_t number, std::uint64_t key) noexcept {
     return number;
 }
 
+/// Up to 256 octets come in one piece (getrandom(2)).
+void fill(void* octets, std::size_t size) {
+    ssize_t got;
+    do got = getrandom(octets, size, 0);
+    while (got < 0 && errno == EINTR);
+    if (got != static_cast<ssize_t>(size)) throw std::system_error(errno, std::generic_category(), "getrandom");
+}
+
 }  // namespace
 
 std::uint64_t random_bits() {
     std::uint64_t bits = 0;
-    ssize_t got;
-    do got = getrandom(&bits, sizeof bits, 0);
-    while (got < 0 && errno == EINTR);
-    if (got != sizeof bits) throw std::system_error(errno, std::generic_category(), "getrandom");
+    fill(&bits, sizeof bits);
     return bits;
+}
+
+std::uint64_t RandomSupply::bits() {
+    if (left_ == 0) {
+        static_assert(sizeof bits_ <= 256);
+        fill(bits_.data(), sizeof bits_);
+        left_ = bits_.size();
+    }
+    return std::exchange(bits_[--left_], 0);  // nobody reads it again
 }
 
 SessionIds::SessionIds() : key_(random_bits()), count_(random_bits()) {}

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "fakes/dns_packet.h"
-#include "net/cares_resolver.h"
+#include "net/resolver_settings.h"
 #include "support/file_descriptor.h"
 
 #include <smtpd/text.h>
@@ -36,6 +36,7 @@ public:
         unsigned number;         ///< how many came before it
         std::string asked_name;  ///< as it came, with its letters in random case
         std::uint16_t port;      ///< of the client, 0 over TCP
+        bool has_edns;           ///< it says which size of datagrams it takes
         DnsPacket reply(unsigned code = 0, unsigned flags = 0) const {
             return DnsPacket(asked_name, type, code, flags, id);
         }
@@ -128,7 +129,7 @@ private:
     }
 
     Replies replies(std::span<const std::uint8_t> packet, bool is_tcp, std::uint16_t port = 0) {
-        Query query{static_cast<unsigned>(packet[0] << 8 | packet[1]), {}, {}, is_tcp, number_++, {}, port};
+        Query query{static_cast<unsigned>(packet[0] << 8 | packet[1]), {}, {}, is_tcp, number_++, {}, port, packet[11] != 0};
         std::size_t at = 12;
         for (; packet[at] != 0; at += packet[at] + 1U)
             query.asked_name += (query.asked_name.empty() ? "" : ".") +

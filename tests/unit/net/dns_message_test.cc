@@ -51,6 +51,8 @@ class DnsMessageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(random_case_changes_letters_only);
     CPPUNIT_TEST(random_case_is_taken_back_from_exactly_that_question);
     CPPUNIT_TEST(a_question_that_differs_or_is_cut_is_not_ours);
+    CPPUNIT_TEST(a_question_is_written);
+    CPPUNIT_TEST(a_reply_has_our_id_and_our_question);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -280,11 +282,12 @@ public:
     }
     void random_case_changes_letters_only() {
         const string name = "4.3.2.1.in-addr.arpa." + string(63, 'q') + "._x-[]{}@`^~.example";
+        support::RandomSupply random;
         bool upper = false, lower = false;
         for (int i = 0; i < 50; ++i) {
-            const string mixed = with_random_case(name);
+            const string mixed = with_random_case(name, random);
             CPPUNIT_ASSERT(ascii_equal(name, mixed));
-            CPPUNIT_ASSERT(mixed != with_random_case(name));
+            CPPUNIT_ASSERT(mixed != with_random_case(name, random));
             upper = upper || mixed.back() == 'E';
             lower = lower || mixed.back() == 'e';
         }
@@ -315,6 +318,35 @@ public:
         Octets none = good;
         none[5] = 0;
         CPPUNIT_ASSERT(!take_back_random_case(none, "wWw.eXAMPle"));
+    }
+
+    void a_question_is_written() {
+        Octets written = octets({1, 2, 3});
+        write_dns_question(written, 0x1234, "wWw.eXAMPle", DnsType::mx, 0);
+        const Octets plain = wire_name("wWw.eXAMPle") + word(15) + word(1);
+        CPPUNIT_ASSERT(written == octets({0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0}) + plain);
+        write_dns_question(written, 0x1234, "wWw.eXAMPle", DnsType::mx, 1232);
+        CPPUNIT_ASSERT(written == octets({0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1}) + plain +
+                                      octets({0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0}));
+    }
+
+    void a_reply_has_our_id_and_our_question() {
+        const Octets good = DnsPacket("wWw.eXAMPle", DnsType::a, 0, 0, 0x1234).bytes();
+        CPPUNIT_ASSERT(is_reply_to(good, 0x1234, "wWw.eXAMPle", DnsType::a));
+        CPPUNIT_ASSERT(is_reply_to(good, 0x1234, "WwW.EXampLE", DnsType::a));
+        CPPUNIT_ASSERT(!is_reply_to(good, 0x1235, "wWw.eXAMPle", DnsType::a));
+        CPPUNIT_ASSERT(!is_reply_to(good, 0x1334, "wWw.eXAMPle", DnsType::a));
+        CPPUNIT_ASSERT(!is_reply_to(good, 0x1234, "wWw.eXAMPle", DnsType::aaaa));
+        for (const char* other : {"xWw.eXAMPle", "wWw.eXAMPl", "wWw.eXAMPle.x", "wWweXAMPle", "7Ww.eXAMPle"})
+            CPPUNIT_ASSERT_MESSAGE(other, !is_reply_to(good, 0x1234, other, DnsType::a));
+        for (std::size_t size = 0; size < good.size(); ++size)
+            CPPUNIT_ASSERT(!is_reply_to(std::span(good).first(size), 0x1234, "wWw.eXAMPle", DnsType::a));
+        for (const std::size_t at : {std::size_t(2), std::size_t(5), good.size() - 1}) {  // QR, number of questions, class
+            Octets wrong = good;
+            wrong[at] ^= at == 2 ? 0x80 : 2;
+            CPPUNIT_ASSERT(!is_reply_to(wrong, 0x1234, "wWw.eXAMPle", DnsType::a));
+        }
+        CPPUNIT_ASSERT(!is_reply_to(DnsPacket("`", DnsType::a, 0, 0, 1).bytes(), 1, "@", DnsType::a));
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(DnsMessageTest);
