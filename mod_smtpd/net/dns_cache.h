@@ -21,7 +21,8 @@ namespace smtpd::net {
 /// there are no random numbers.
 class DnsQuestionHash {
 public:
-    std::size_t operator()(const DnsQuestion& question) const noexcept {
+    /// Not noexcept: libstdc++ then keeps the hash with the entry, and need not calculate that of each entry it passes.
+    std::size_t operator()(const DnsQuestion& question) const {
         return static_cast<std::size_t>(
             support::KeyedHash(key_).add(static_cast<std::uint8_t>(question.type)).add(question.name).value());
     }
