@@ -98,8 +98,8 @@ public:
     virtual void ask(HookContext& context, Wait& wait) noexcept = 0;
     /// At which hooks some handler waits for something other than the DNS.
     virtual HookSet waits_at() const noexcept { return {}; }
-    /// Where the first such handler of that hook queues; null if there is none.
-    virtual support::Lane* lane(HookId) const noexcept { return nullptr; }
+    /// Where the first such handler of that hook queues that does not wait in `held`; null if there is none.
+    virtual support::Lane* lane(HookId, const support::Lane* /*held*/) const noexcept { return nullptr; }
     /// Runs the chain of context.hook, from state.next on; context.answers() are set. Where it stops before a handler (state.lane says for what), the answer
     /// means nothing yet. Never throws: a fault becomes an answer.
     virtual Answer run(HookContext& context, ChainState& state) noexcept = 0;

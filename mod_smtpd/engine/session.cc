@@ -163,6 +163,7 @@ void Session::begin() {
     note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, state_.host.empty() ? "" : " (" + quoted(host()) + ")");
     if (hooks_.has(HookId::pre_connection)) {
         const Answer answer = with_context(HookId::pre_connection, [&](HookContext& context) { return hooks_.run_through(context); });
+        let_go();
         if (answer_ends_stage(HookId::pre_connection, answer)) return;
     }
     stage(HookId::connect);
@@ -402,6 +403,7 @@ void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) 
         return hooks_.run(context, chain);
     });
     chain.is_late = false;
+    if (!hooks_.waits_at().intersects(hooks_behind(hook) | hooks_everywhere)) let_go();
     if (hook == HookId::helo || hook == HookId::ehlo) state_.hello_karma += state_.karma - karma;
     if (chain.lane == nullptr) {
         stage_.reset();
@@ -414,6 +416,7 @@ void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) 
     }
     work_ = Work::chain;
     work_lane_ = stage_->chain().lane;
+    is_work_mixed_ = false;  // the chain stops again before a handler that waits elsewhere
 }
 
 void Session::with_argument(HookId hook, const std::function<void(HookContext&)>& call) { with_context(hook, call); }

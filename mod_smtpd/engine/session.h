@@ -46,7 +46,9 @@ enum class Step {
     start_tls,   ///< send the output in the clear, make the handshake, then call tls_started() or tls_failed(); nothing is fed meanwhile
     park,        ///< send the output, then call resume() at wake_at() or when the NameService has all answers, and feed() what comes meanwhile
     close,       ///< send the output and close
-    work         ///< send the output, then call do_work() on a thread that may wait and has a place in work_lane(); nothing is fed meanwhile
+    /// Call try_work(). If that leaves some, send the output, then call do_work() on a thread that may wait and has a
+    /// place in work_lane(); nothing is fed meanwhile.
+    work
 };
 
 /// Why the driver ends a session.
@@ -108,6 +110,9 @@ public:
     Step next_step() { return step(); }
     /// After Step::work: what was waited for a place for. The connection may be gone.
     Step do_work();
+    /// The same on a thread that must not wait, as far as nobody is at the back end (support::Lane::try_hold()). False if
+    /// there is work left, which needs another thread.
+    bool try_work();
     /// Instead of it: work_deadline() has passed. On any thread.
     Step give_up_work();
     support::Lane& work_lane() const noexcept { return *work_lane_; }
@@ -195,8 +200,12 @@ private:
         message_end,  ///< the message is complete, or broken off
         conclude      ///< the hooks of a connection that ends
     };
+    /// These may be called within any other.
+    static constexpr HookSet hooks_everywhere{HookId::deny, HookId::ok, HookId::config, HookId::user_config};
     bool hand_over(Work work, HookSet hooks) noexcept;
-    void do_work(Work work);
+    void let_go() noexcept;
+    Step do_work(bool may_wait);
+    void do_work(Work work, bool may_wait);
     /// Hooks that the end of a message leads to at once, without a stage.
     static constexpr HookSet end_of_message_hooks{HookId::reset_transaction, HookId::queue_post, HookId::received_line};
     bool is_busy() const noexcept { return stage_ || has_work(); }
@@ -350,7 +359,8 @@ private:
     Work work_ = Work::none;
     std::string deferred_line_;
     support::Lane* work_lane_ = nullptr;
-    support::Lane* held_lane_ = nullptr;  ///< in which the calling thread has a place
+    support::Lane* held_lane_ = nullptr;  ///< in which the calling thread has a place, or which it holds
+    bool is_work_mixed_ = false;          ///< it waits in other lanes, too
     bool may_wait_;                       ///< the calling thread may
 
     // The command that is being decided about

@@ -5,6 +5,8 @@
 /// of them waits, the whole command, message end or session end that leads to it becomes work, before it begins.
 #include "engine/session.h"
 
+#include "support/work_pool.h"
+
 #include <utility>
 
 namespace smtpd::engine {
@@ -12,18 +14,22 @@ namespace smtpd::engine {
 /// Whether something has to be left to a thread that may wait, because one of these hooks waits.
 bool Session::hand_over(Work work, HookSet hooks) noexcept {
     if (may_wait_) return false;
-    // These may be called within any other.
-    constexpr HookSet everywhere{HookId::deny, HookId::ok, HookId::config, HookId::user_config};
     const HookSet waiting = hooks_.waits_at();
-    if (!waiting.intersects(hooks | everywhere)) return false;
+    hooks |= hooks_everywhere;
+    if (!waiting.intersects(hooks)) return false;
+    support::Lane* lane = nullptr;
+    bool is_mixed = false;
     for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i) {
         const auto hook = static_cast<HookId>(i);
-        if (!(hooks | everywhere).contains(hook) || !waiting.contains(hook)) continue;
-        work_lane_ = hooks_.lane(hook);
-        work_ = work;
-        return true;
+        if (!hooks.contains(hook) || !waiting.contains(hook)) continue;
+        if (lane == nullptr) lane = hooks_.lane(hook, held_lane_);
+        is_mixed |= hooks_.lane(hook, lane) != nullptr;
     }
-    return false;
+    if (lane == nullptr) return false;
+    work_lane_ = lane;
+    is_work_mixed_ = is_mixed;
+    work_ = work;
+    return true;
 }
 
 /// Hooks that a command leads to at once, without a stage.
@@ -70,26 +76,44 @@ HookSet Session::hooks_behind(HookId stage) const noexcept {
     }
 }
 
-Step Session::do_work() {
+Step Session::do_work() { return do_work(true); }
+
+/// What is done may lead to more work of the same kind.
+bool Session::try_work() {
+    const support::Lane* const lane = work_lane_;
+    while (has_work() && work_lane_ == lane && !is_work_mixed_ && work_lane_->try_hold()) do_work(false);
+    return !has_work();
+}
+
+Step Session::do_work(bool may_wait) {
     const Work work = std::exchange(work_, Work::none);
-    do_work(work);
+    do_work(work, may_wait);
     if (!over_ && !is_busy() && !handshake_) work_off_backlog();
     return step();
 }
 
-/// As long as it runs, this thread may wait in the handlers of that lane, and in hooks without a stage.
-void Session::do_work(Work work) {
+/// Others want the lane, too: it is held no longer than a handler may need it.
+void Session::let_go() noexcept {
+    if (held_lane_ == nullptr || may_wait_) return;
+    held_lane_->let_go();
+    held_lane_ = nullptr;
+}
+
+/// As long as it runs, this thread may call the handlers of that lane; and if it may wait, whatever handles hooks
+/// without a stage.
+void Session::do_work(Work work, bool may_wait) {
     struct Permission {
-        explicit Permission(Session& session) noexcept : session(session) {
-            session.may_wait_ = true;
+        Permission(Session& session, bool may_wait) noexcept : session(session) {
+            session.may_wait_ = may_wait;
             session.held_lane_ = session.work_lane_;
         }
         ~Permission() {
+            session.let_go();
             session.may_wait_ = !session.services_.has_workers;
             session.held_lane_ = nullptr;
         }
         Session& session;
-    } const permission(*this);
+    } const permission(*this, may_wait);
     switch (work) {
         case Work::none:
         case Work::input: break;

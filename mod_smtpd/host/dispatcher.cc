@@ -233,9 +233,13 @@ void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     chain.can_accept |= !link.decides() && !link.observes();
     chain.links.insert(chain.links.begin() + place, std::move(link));
     chain.backgrounds.insert(chain.backgrounds.begin() + place, {handler.priority, std::move(handler.ask), lane});
-    if (lane == nullptr) return;
-    waits_at_ |= {hook};
-    chain.lane = std::find_if(chain.backgrounds.begin(), chain.backgrounds.end(), [](const Background& one) { return one.lane != nullptr; })->lane;
+    if (lane != nullptr) waits_at_ |= {hook};
+}
+
+support::Lane* Dispatcher::lane(HookId hook, const support::Lane* held) const noexcept {
+    for (const auto& background : chain(hook).backgrounds)
+        if (background.lane != nullptr && background.lane != held) return background.lane;
+    return nullptr;
 }
 
 std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {

@@ -36,7 +36,7 @@ public:
     void ask(HookContext& context, engine::Wait& wait) const noexcept;
     /// At which hooks handlers wait for something other than the DNS.
     HookSet waits_at() const noexcept { return waits_at_; }
-    support::Lane* lane(HookId hook) const noexcept { return chain(hook).lane; }
+    support::Lane* lane(HookId hook, const support::Lane* held) const noexcept;
     /// See engine::HookRunner::run().
     Answer run(HookContext& context, engine::ChainState& state) const noexcept;
 
@@ -77,7 +77,6 @@ private:
         std::vector<Background> backgrounds;  ///< of the links, one for each
         bool asks = false;
         bool can_accept = false;
-        support::Lane* lane = nullptr;  ///< of the first link that waits
     };
     /// What went wrong in a call.
     struct Mishap {

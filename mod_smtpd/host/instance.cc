@@ -93,7 +93,7 @@ private:
 
     StoreSpace& store_space(std::string_view name) override {
         const Result<StoreSpace*> space = stores_ ? stores_->space(name) : Error{ErrorCode::config, "this server has no store", 0};
-        if (space && instance_.store_lane_ == nullptr) instance_.store_lane_ = (*space)->lane();
+        if (space) instance_.use_store((*space)->lane());
         if (space) return **space;
         error("{}", space.error().what);
         return no_store_;
@@ -166,6 +166,12 @@ bool Instance::create(const Environment& environment, LogRouter& log, Problems& 
     const bool is_good = setup_->close(problems);
     if (is_done && !plugin_) problems.push_back({true, position_, format_text("{}: it made no plugin object", subject_)});
     return is_good && plugin_;
+}
+
+void Instance::use_store(support::Lane* lane) {
+    if (lane == nullptr || lane == store_lane_ || mixed_lane_) return;
+    if (store_lane_ != nullptr) mixed_lane_ = std::make_unique<support::Lane>(name_, common_.concurrency);
+    store_lane_ = mixed_lane_ ? mixed_lane_.get() : lane;
 }
 
 support::Lane* Instance::lane(HookId hook) const noexcept {

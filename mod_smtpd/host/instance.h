@@ -72,6 +72,7 @@ private:
 
     Instance(const PluginLine& line, PluginCode code, const Environment& environment);
     bool read_options(const PluginLine& line, Problems& problems);
+    void use_store(support::Lane* lane);
     bool create(const Environment& environment, LogRouter& log, Problems& problems);
 
     PluginCode code_;  ///< first, and so released last: everything below may run its code while it goes
@@ -86,6 +87,7 @@ private:
     HookSet waits_at_;
     std::unique_ptr<support::Lane> own_lane_;   ///< if it waits by itself at any hook, or has tasks
     support::Lane* store_lane_ = nullptr;       ///< of the store that it uses, if that may make it wait
+    std::unique_ptr<support::Lane> mixed_lane_; ///< if these are several, none of which can be held for all
     std::unique_ptr<PluginCounters> own_counters_;
     PluginCounters* counters_ = nullptr;
     std::unique_ptr<void, void (*)(void*)> options_;

@@ -54,7 +54,7 @@ public:
     bool judges_recipients() const noexcept override { return judges_recipients_ || has(HookId::data_post_rcpt); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { dispatcher_.ask(context, wait); }
     HookSet waits_at() const noexcept override { return dispatcher_.waits_at(); }
-    support::Lane* lane(HookId hook) const noexcept override { return dispatcher_.lane(hook); }
+    support::Lane* lane(HookId hook, const support::Lane* held) const noexcept override { return dispatcher_.lane(hook, held); }
     Answer run(HookContext& context, engine::ChainState& state) noexcept override { return dispatcher_.run(context, state); }
     std::vector<std::string> control_lines(std::string_view name) noexcept override;
 

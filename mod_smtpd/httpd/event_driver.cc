@@ -88,9 +88,8 @@ EventDriver::Pause EventDriver::advance_step(Who who, bool& may_read, bool& goes
             session_.resume();
             break;
         case Step::work:
-            if (send_or_abandon()) hand_over();
-            else if (session_.has_work()) hand_over();
-            else break;
+            if (session_.try_work() || (!send_or_abandon() && !session_.has_work())) break;
+            hand_over();
             return Pause::work;
         case Step::start_tls:
             if (who != Who::owner) return Pause::owner;

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <list>
 #include <mutex>
+#include <utility>
 
 namespace smtpd::store {
 
@@ -22,6 +23,11 @@ public:
         if (waiter.changed.wait_until(guard, limit, [&] { return waiter.is_next; })) return true;
         waiters_.erase(place);
         return false;
+    }
+    /// False if it is held, by whoever it may be.
+    bool try_lock() noexcept {
+        const std::lock_guard guard(mutex_);
+        return !std::exchange(is_held_, true);
     }
     void lock() { lock_until(Time::max()); }
     void unlock() noexcept {

@@ -36,6 +36,7 @@ constexpr int rows_beside_work = 100;
 constexpr auto clean_interval = std::chrono::seconds(1);
 constexpr auto clean_time = std::chrono::milliseconds(25);
 constexpr int most_attempts = 5;
+constexpr int long_log = 1000;  // pages
 
 constexpr int primary(int status) noexcept { return status & 0xff; }
 
@@ -151,11 +152,18 @@ public:
         return code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_FULL ? sqlite3_system_errno(handle_) : 0;
     }
 
-    int begin() noexcept { return statements_->begin.use().run(); }
+    /// Whoever holds the store has begun already.
+    int begin() noexcept { return has_begun() ? SQLITE_OK : statements_->begin.use().run(); }
+    bool has_begun() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
     int commit() noexcept { return statements_->commit.use().run(); }
     void roll_back() noexcept {
-        if (sqlite3_get_autocommit(handle_) == 0) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+        if (has_begun()) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
     }
+
+    /// Whether the log has so many pages that they should go to the file. That forces the disk to write twice, and the
+    /// next change, which begins a new log, once more.
+    bool is_log_long() const noexcept { return log_pages_ >= long_log; }
+    void shorten_log() noexcept { sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr); }
 
     int read(const Item& item, std::optional<Row>& row);
     int write(const Item& item, const Row& row) noexcept;
@@ -179,6 +187,11 @@ private:
         what_ = std::move(why);
         return SQLITE_NOTADB;
     }
+    /// Called after each change.
+    static int note_log(void* self, sqlite3*, const char*, int pages) noexcept {
+        static_cast<Database*>(self)->log_pages_ = pages;
+        return SQLITE_OK;
+    }
     static int wait(void* self, int looks) noexcept { return pause_until(static_cast<Database*>(self)->limit_, static_cast<unsigned>(looks)) ? 1 : 0; }
 
     const Limit& limit_;
@@ -186,6 +199,7 @@ private:
     sqlite3* handle_ = nullptr;
     std::unique_ptr<Statements> statements_;
     std::int64_t most_pages_ = 0;
+    int log_pages_ = 0;
     std::string what_;
 };
 
@@ -197,6 +211,7 @@ int FileStore::Database::open(const std::string& path, std::uint64_t size) {
     if (const int status = sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr); status != SQLITE_OK) return status;
     sqlite3_extended_result_codes(handle_, 1);
     sqlite3_busy_handler(handle_, wait, this);
+    sqlite3_wal_hook(handle_, note_log, this);  // in place of the one that makes checkpoints
     int persists = 1;
     sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &persists);
     most_pages_ = static_cast<std::int64_t>(size / page_size);
@@ -367,6 +382,10 @@ std::int64_t FileStore::now() const noexcept {
 Result<void> FileStore::use(Limit limit, const Use& body) noexcept {
     try {
         if (!started_) return not_started("the store " + path_);
+        if (is_held_here()) {
+            limit_ = limit;
+            return use_locked(body);
+        }
         if (!mutex_.lock_until(limit)) return timed_out(format_text("waiting for other threads at the store {}", path_));
         const std::lock_guard lock(mutex_, std::adopt_lock);
         limit_ = limit;
@@ -393,13 +412,48 @@ Result<void> FileStore::use_locked(const Use& body) {
         if (attempts == most_attempts || !mend(status)) return failed(problem);
     }
     if (std::exchange(is_failing_, false)) events_.reachable(format_text("the store {} is in use again", path_));
-    if (std::chrono::steady_clock::now() - cleaned_ >= clean_interval) clean(rows_beside_work);
+    if (!is_held_here() && std::chrono::steady_clock::now() - cleaned_ >= clean_interval) clean(rows_beside_work);
     return {};
 }
 
 int FileStore::in_turn(const Use& body) {
+    if (is_held_here()) return body(*database_);
     const Turnstile::Turn turn(turnstile_, limit_);
-    return turn ? body(*database_) : SQLITE_BUSY;
+    if (!turn) return SQLITE_BUSY;
+    if (database_->is_log_long()) database_->shorten_log();  // before the change, which begins the new log
+    return body(*database_);
+}
+
+/// With the turn and the lock for a change in hand, an operation waits for nobody.
+bool FileStore::try_hold() noexcept {
+    if (!started_ || !mutex_.try_lock()) return false;
+    if (try_begin()) {
+        holder_ = std::this_thread::get_id();
+        return true;
+    }
+    mutex_.unlock();
+    return false;
+}
+
+bool FileStore::try_begin() noexcept {
+    held_since_ = std::chrono::steady_clock::now();
+    if (held_since_ < no_hold_before_ || !database_ || !database_->is_ours() || database_->is_log_long()) return false;
+    if (turnstile_ != nullptr && !turnstile_->try_enter()) return false;
+    limit_ = held_since_;
+    if (database_->begin() == SQLITE_OK) return true;
+    database_->roll_back();
+    if (turnstile_ != nullptr) turnstile_->leave();
+    return false;
+}
+
+/// What was changed is committed already.
+void FileStore::let_go() noexcept {
+    if (database_ && database_->has_begun() && database_->commit() != SQLITE_OK) database_->roll_back();
+    if (turnstile_ != nullptr) turnstile_->leave();
+    const auto now = std::chrono::steady_clock::now();
+    if (now - held_since_ > long_hold) no_hold_before_ = now + rest;
+    holder_ = std::thread::id();
+    mutex_.unlock();
 }
 
 int FileStore::erase_until(std::int64_t time, int rows, int& erased) {

@@ -27,6 +27,13 @@ public:
         outer_.unlock();
         return is_in;
     }
+    /// Enters if nobody is in, or waits.
+    bool try_enter() noexcept {
+        if (!settle(outer_, outer_.try_lock())) return false;
+        const bool is_in = settle(inner_, inner_.try_lock());
+        outer_.unlock();
+        return is_in;
+    }
     void leave() noexcept { inner_.unlock(); }
 
     /// Enters for the length of a scope; where there is no turnstile, the way is free.
@@ -47,8 +54,8 @@ public:
 
 private:
     Turnstile() = default;
-    static bool take(support::ProcessMutex& mutex, Time limit) noexcept {
-        const auto got = mutex.lock_until(limit);
+    static bool take(support::ProcessMutex& mutex, Time limit) noexcept { return settle(mutex, mutex.lock_until(limit)); }
+    static bool settle(support::ProcessMutex& mutex, support::ProcessMutex::Got got) noexcept {
         if (got == support::ProcessMutex::Got::orphan) mutex.mend();
         return got != support::ProcessMutex::Got::nothing;
     }

@@ -37,7 +37,7 @@ ProcessMutex::Got ProcessMutex::lock_until(Time limit) noexcept {
         }
 #endif
     }
-    return status == 0 ? Got::it : status == EOWNERDEAD ? Got::orphan : Got::nothing;
+    return got(status);
 }
 
 }  // namespace smtpd::support

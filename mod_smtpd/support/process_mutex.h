@@ -3,6 +3,7 @@
 /// Lies in shared memory that is mapped before the processes are forked, is made once, and never destroyed: its octets go with the memory.
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 
 #include <pthread.h>
@@ -23,10 +24,13 @@ public:
     ProcessMutex& operator=(const ProcessMutex&) = delete;
 
     Got lock_until(Time limit) noexcept;
+    Got try_lock() noexcept { return got(pthread_mutex_trylock(&mutex_)); }
     void mend() noexcept { pthread_mutex_consistent(&mutex_); }
     void unlock() noexcept { pthread_mutex_unlock(&mutex_); }
 
 private:
+    static Got got(int status) noexcept { return status == 0 ? Got::it : status == EOWNERDEAD ? Got::orphan : Got::nothing; }
+
     pthread_mutex_t mutex_;
 };
 

@@ -30,9 +30,16 @@ class Lane {
 public:
     /// At most so many of its jobs run at a time; 0: half the threads of the pool.
     explicit Lane(std::string name, unsigned places = 0) : name_(std::move(name)), places_(places) {}
+    virtual ~Lane() = default;
     Lane(const Lane&) = delete;
     Lane& operator=(const Lane&) = delete;
     const std::string& name() const noexcept { return name_; }
+
+    /// Some back ends are mostly free and soon done, and another thread would cost more than the work. If nobody is
+    /// there now, the back end is the calling thread's until it calls let_go(): what it does there meanwhile waits for
+    /// nobody, and the lane need not be queued in. Never waits. Thread-safe.
+    virtual bool try_hold() noexcept { return false; }
+    virtual void let_go() noexcept {}
 
 private:
     friend class WorkPool;

@@ -63,7 +63,22 @@ public:
         if (!at(hook).handler) watch(hook);
     }
     HookSet waiting;
-    support::Lane lane_of_all{"fake"};
+    class FakeLane final : public support::Lane {
+    public:
+        using Lane::Lane;
+        bool try_hold() noexcept override {
+            if (!is_free || is_held) return false;
+            ++holds;
+            return is_held = true;
+        }
+        void let_go() noexcept override { is_held = false; }
+        bool is_free = true;
+        bool is_held = false;
+        unsigned holds = 0;
+    };
+    FakeLane lane_of_all{"fake"};
+    HookSet elsewhere;  ///< of `waiting`: those that wait in other_lane
+    support::Lane other_lane{"other"};
     std::vector<HookId> late;  ///< chains whose handler was given up
 
     /// Accepts all recipients, and queues messages into `queued`.
@@ -103,11 +118,18 @@ public:
         for (const auto& chain : point.tasks) start_next(chain, context.answers(), wait);
     }
     HookSet waits_at() const noexcept override { return waiting; }
-    support::Lane* lane(HookId hook) const noexcept override { return waiting.contains(hook) ? const_cast<support::Lane*>(&lane_of_all) : nullptr; }
+    support::Lane* lane(HookId hook, const support::Lane* held) const noexcept override {
+        support::Lane* const lane = const_cast<support::Lane*>(elsewhere.contains(hook) ? &other_lane : &lane_of_all);
+        return waiting.contains(hook) && lane != held ? lane : nullptr;
+    }
     Answer run(HookContext& context, engine::ChainState& state) noexcept override {
-        const bool is_late = std::exchange(state.lane, nullptr) != nullptr && state.is_late;
-        if (state.access == engine::ChainState::Access::none && waiting.contains(context.hook) && !is_late) {
-            state.lane = &lane_of_all;
+        const support::Lane* const held = std::exchange(state.lane, nullptr);
+        const bool is_late = held != nullptr && state.is_late;
+        using Access = engine::ChainState::Access;
+        support::Lane* const lane = this->lane(context.hook, nullptr);
+        const bool may_call = state.access == Access::any || (state.access == Access::one_lane && held == lane);
+        if (lane != nullptr && !may_call && !is_late) {
+            state.lane = lane;
             state.deadline = context.clock().now() + std::chrono::minutes(1);
             return {};
         }

@@ -68,6 +68,10 @@ public:
     std::string fail_handshake() { return sent(session().tls_failed("a reason")); }
     /// Its work is done, or there was no place for it in time.
     std::string work() { return sent(session().do_work()); }
+    std::string try_work() {
+        session().try_work();
+        return sent(session().next_step());
+    }
     std::string give_up_work() { return sent(session().give_up_work()); }
     bool has_work() const noexcept { return step == engine::Step::work; }
     std::string stop_soon() { return sent(session().stop_soon()); }

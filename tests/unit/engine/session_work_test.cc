@@ -35,6 +35,12 @@ class SessionWorkTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(an_interruption_takes_the_place_of_work);
     CPPUNIT_TEST(a_session_that_is_destroyed_does_its_work);
     CPPUNIT_TEST(any_hook_waits_where_settings_do);
+    CPPUNIT_TEST(work_for_a_free_back_end_is_done_at_once);
+    CPPUNIT_TEST(work_for_a_back_end_at_which_others_are_is_left);
+    CPPUNIT_TEST(a_back_end_is_held_for_its_handlers_only);
+    CPPUNIT_TEST(what_follows_at_once_is_done_likewise);
+    CPPUNIT_TEST(what_waits_elsewhere_too_is_left);
+    CPPUNIT_TEST(a_chain_goes_on_to_where_it_waits_elsewhere);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -271,6 +277,116 @@ public:
             CPPUNIT_ASSERT_MESSAGE(command, client_.has_work());
             client_.work();
         }
+    }
+
+    void work_for_a_free_back_end_is_done_at_once() {
+        auto& lane = client_.hooks.lane_of_all;
+        for (const auto hook : {HookId::pre_connection, HookId::mail_parse, HookId::rcpt, HookId::queue, HookId::disconnect}) {
+            client_.hooks.let_wait(hook);
+            const auto handler = hook == HookId::rcpt ? smtpd::ok() : declined();
+            if (hook != HookId::queue)
+                client_.hooks.on(hook, [&lane, handler](HookContext&) {
+                    CPPUNIT_ASSERT(lane.is_held);
+                    return handler;
+                });
+        }
+        const auto say = [&](const string& line) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line, string(), line.empty() ? client_.start() : client_.say(line));
+            CPPUNIT_ASSERT_MESSAGE(line, client_.has_work());
+            const string replies = client_.try_work();
+            CPPUNIT_ASSERT_MESSAGE(line, !client_.has_work() && !lane.is_held);
+            return codes(replies);
+        };
+        CPPUNIT_ASSERT_EQUAL(string("220"), say(""));
+        client_.say("EHLO client.example");
+        CPPUNIT_ASSERT_EQUAL(string("250"), say("MAIL FROM:<a@client.example>"));
+        CPPUNIT_ASSERT_EQUAL(string("250"), say("RCPT TO:<user@example.com>"));
+        client_.say("DATA");
+        CPPUNIT_ASSERT_EQUAL(string("250"), say("Subject: x\r\n\r\nbody\r\n."));
+        CPPUNIT_ASSERT_EQUAL(string("221"), codes(client_.say("QUIT")));
+        CPPUNIT_ASSERT(client_.has_work());
+        CPPUNIT_ASSERT_EQUAL(string(), client_.try_work());
+        CPPUNIT_ASSERT(client_.is_closed());
+        CPPUNIT_ASSERT_EQUAL(5U, lane.holds);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.hooks.queued.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.hooks.count(HookId::disconnect));
+    }
+
+    void work_for_a_back_end_at_which_others_are_is_left() {
+        client_.hooks.lane_of_all.is_free = false;
+        client_.hooks.let_wait(HookId::rcpt);
+        client_.begin_transaction();
+        CPPUNIT_ASSERT_EQUAL(string(), client_.try_work());
+        CPPUNIT_ASSERT(client_.has_work());
+        CPPUNIT_ASSERT(!client_.session().try_work());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), client_.hooks.count(HookId::rcpt));
+        CPPUNIT_ASSERT_EQUAL(string("250"), codes(client_.work()));
+        CPPUNIT_ASSERT_EQUAL(0U, client_.hooks.lane_of_all.holds);
+    }
+
+    void a_back_end_is_held_for_its_handlers_only() {
+        auto& lane = client_.hooks.lane_of_all;
+        client_.hooks.let_wait(HookId::pre_connection);
+        client_.hooks.on(HookId::connect, [&](HookContext&) { return CPPUNIT_ASSERT(!lane.is_held), declined(); });
+        client_.start();
+        CPPUNIT_ASSERT_EQUAL(string("220"), codes(client_.try_work()));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.hooks.count(HookId::connect));
+        client_.hooks.let_wait(HookId::queue);
+        client_.hooks.on(HookId::reset_transaction, [&](HookContext&) { return CPPUNIT_ASSERT(!lane.is_held), declined(); });
+        client_.say("EHLO client.example");
+        client_.say("MAIL FROM:<sender@client.example>");
+        client_.say("RCPT TO:<user@example.com>");
+        client_.say("DATA");
+        client_.feed("Subject: x\r\n\r\nbody\r\n.\r\n");
+        CPPUNIT_ASSERT_EQUAL(string("250"), codes(client_.try_work()));
+        client_.hooks.let_wait(HookId::reset_transaction);  // it may follow the chain, whatever comes of that
+        client_.hooks.on(HookId::reset_transaction, [&](HookContext&) { return CPPUNIT_ASSERT(lane.is_held), declined(); });
+        client_.say("MAIL FROM:<sender@client.example>");
+        client_.try_work();
+        client_.say("RCPT TO:<user@example.com>");
+        client_.say("DATA");
+        if (client_.has_work()) client_.try_work();
+        client_.feed("Subject: x\r\n\r\nbody\r\n.\r\n");
+        CPPUNIT_ASSERT_EQUAL(string("250"), codes(client_.try_work()));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), client_.hooks.count(HookId::reset_transaction));
+        CPPUNIT_ASSERT(!lane.is_held);
+    }
+
+    void what_follows_at_once_is_done_likewise() {
+        client_.hooks.let_wait(HookId::rcpt);
+        client_.greet();
+        client_.say("MAIL FROM:<sender@client.example>");
+        CPPUNIT_ASSERT_EQUAL(string(), client_.feed("RCPT TO:<user@example.com>\r\nRCPT TO:<b@example.com>\r\nRCPT TO:<c@example.com>\r\nNOOP\r\n"));
+        CPPUNIT_ASSERT_EQUAL(string("250 250 250 250"), codes(client_.try_work()));
+        CPPUNIT_ASSERT_EQUAL(3U, client_.hooks.lane_of_all.holds);
+    }
+
+    /// None of it is begun, because it could not stop in the middle.
+    void what_waits_elsewhere_too_is_left() {
+        client_.hooks.let_wait(HookId::disconnect);
+        client_.hooks.let_wait(HookId::post_connection);
+        client_.hooks.elsewhere = HookSet{HookId::post_connection};
+        client_.greet();
+        client_.say("QUIT");
+        CPPUNIT_ASSERT_EQUAL(string(), client_.try_work());
+        CPPUNIT_ASSERT(client_.has_work());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), client_.hooks.count(HookId::disconnect));
+        client_.work();
+        CPPUNIT_ASSERT(client_.is_closed());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.hooks.count(HookId::post_connection));
+    }
+
+    void a_chain_goes_on_to_where_it_waits_elsewhere() {
+        client_.hooks.let_wait(HookId::mail);
+        client_.hooks.let_wait(HookId::rcpt);
+        client_.hooks.elsewhere = HookSet{HookId::rcpt};
+        client_.greet();
+        client_.feed("MAIL FROM:<sender@client.example>\r\nRCPT TO:<user@example.com>\r\n");
+        CPPUNIT_ASSERT_EQUAL(string("250"), codes(client_.try_work()));
+        CPPUNIT_ASSERT(client_.has_work());
+        CPPUNIT_ASSERT(&client_.session().work_lane() == &client_.hooks.other_lane);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0), client_.hooks.count(HookId::rcpt));
+        CPPUNIT_ASSERT_EQUAL(string("250"), codes(client_.work()));
     }
 
 private:

@@ -55,6 +55,47 @@ public:
 };
 constexpr PluginDescriptor partly = smtpd::detail::describe<Partly>("partly");
 
+/// Opens the namespaces that its option names.
+class StoreUser final : public Plugin {
+public:
+    struct Options {
+        std::vector<string> spaces;
+        static OptionTable table() { return {option("spaces", &Options::spaces, "what it opens")}; }
+    };
+    static constexpr HookSet uses_store_at{HookId::rcpt};
+    StoreUser(Setup& setup, const Options& options) {
+        for (const auto& space : options.spaces) static_cast<void>(setup.store<string>(space));
+        setup.hooks.rcpt.add([](const RcptHook&) { return declined(); });
+    }
+};
+constexpr PluginDescriptor store_user = smtpd::detail::describe<StoreUser>("store_user");
+
+/// The namespaces a… are in one store, those b… in another one; m… never make anybody wait.
+class TwoStores final : public StoreSpaces {
+public:
+    Result<StoreSpace*> space(std::string_view name) override { return name[0] == 'a' ? &a_ : name[0] == 'b' ? &b_ : &m_; }
+    support::Lane a{"a"}, b{"b"};
+
+private:
+    class Space final : public StoreSpace {
+    public:
+        explicit Space(support::Lane* lane) : lane_(lane) {}
+        Result<std::optional<string>> get(std::string_view, Duration) override { return none(); }
+        Result<void> put(std::string_view, std::string_view, Duration, Duration) override { return none(); }
+        Result<std::optional<string>> put_if_absent(std::string_view, std::string_view, Duration, Duration) override { return none(); }
+        Result<std::int64_t> add(std::string_view, std::int64_t, Duration, AddOptions, Duration) override { return none(); }
+        Result<bool> replace(std::string_view, std::optional<std::string_view>, std::string_view, Duration, Duration) override { return none(); }
+        Result<bool> remove(std::string_view, Duration) override { return none(); }
+        Result<StorePage<string>> list(std::string_view, std::size_t, std::string_view, Duration) override { return none(); }
+        support::Lane* lane() const noexcept override { return lane_; }
+
+    private:
+        static Error none() { return {ErrorCode::unavailable, "there is nothing", 0}; }
+        support::Lane* const lane_;
+    };
+    Space a_{&a}, b_{&b}, m_{nullptr};
+};
+
 }  // namespace
 
 class WaitingHandlersTest : public CppUnit::TestFixture {
@@ -71,13 +112,16 @@ class WaitingHandlersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_plugin_may_wait_at_some_of_its_hooks);
     CPPUNIT_TEST(octets_are_never_left_to_others);
     CPPUNIT_TEST(such_plugins_have_the_option_concurrency);
+    CPPUNIT_TEST(who_uses_one_store_waits_in_its_lane);
+    CPPUNIT_TEST(who_uses_several_stores_waits_in_a_lane_of_its_own);
     CPPUNIT_TEST_SUITE_END();
 
     struct World {
         World(std::initializer_list<std::pair<const PluginDescriptor*, string>> plugins) {
             Asked::calls.clear();
             Environment environment;
-            environment.built_in = {&quick, &slow, &slow_policy, &partly};
+            environment.built_in = {&quick, &slow, &slow_policy, &partly, &store_user};
+            environment.stores = &stores;
             environment.control = &control;
             environment.clock = &clock;
             environment.log = &log;
@@ -105,6 +149,7 @@ class WaitingHandlersTest : public CppUnit::TestFixture {
         fakes::FakeClock clock;
         fakes::FakeLog log;
         DirectoryControlFiles control{{directory.path()}, clock, log, Duration(0)};
+        TwoStores stores;
         Problems problems;
         std::unique_ptr<PluginSet> set;
         std::unique_ptr<fakes::FakeConnection> connection;
@@ -121,7 +166,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("slow:1"), world.state.lane->name());
         CPPUNIT_ASSERT(world.state.deadline == world.clock.now() + std::chrono::seconds(7));
         CPPUNIT_ASSERT(world.lane(0) == nullptr);
-        CPPUNIT_ASSERT(world.set->lane(HookId::rcpt) == world.lane(1));
+        CPPUNIT_ASSERT(world.set->lane(HookId::rcpt, nullptr) == world.lane(1));
+        CPPUNIT_ASSERT(world.set->lane(HookId::rcpt, world.lane(1)) == nullptr);
         CPPUNIT_ASSERT(world.set->waits_at() == HookSet{HookId::rcpt});
     }
 
@@ -132,6 +178,8 @@ public:
         static_cast<void>(world.rcpt());
         CPPUNIT_ASSERT_EQUAL(string("abc"), Asked::calls);
         CPPUNIT_ASSERT(world.state.lane == world.lane(3));
+        CPPUNIT_ASSERT(world.set->lane(HookId::rcpt, world.lane(1)) == world.lane(3));
+        CPPUNIT_ASSERT(world.set->lane(HookId::rcpt, world.lane(3)) == world.lane(1));
         const Answer answer = world.rcpt();
         CPPUNIT_ASSERT_EQUAL(string("abcde"), Asked::calls);
         CPPUNIT_ASSERT(world.state.lane == nullptr);
@@ -219,14 +267,14 @@ public:
     void a_plugin_may_wait_at_some_of_its_hooks() {
         World world{{&partly, ""}};
         CPPUNIT_ASSERT(world.set->waits_at() == HookSet{HookId::mail});
-        CPPUNIT_ASSERT(world.set->lane(HookId::mail) != nullptr);
-        CPPUNIT_ASSERT(world.set->lane(HookId::rcpt) == nullptr);
+        CPPUNIT_ASSERT(world.set->lane(HookId::mail, nullptr) != nullptr);
+        CPPUNIT_ASSERT(world.set->lane(HookId::rcpt, nullptr) == nullptr);
     }
 
     void octets_are_never_left_to_others() {
         World world{{&slow, "name=a"}};
         CPPUNIT_ASSERT(world.set->has(HookId::data_chunk));
-        CPPUNIT_ASSERT(world.set->lane(HookId::data_chunk) == nullptr);
+        CPPUNIT_ASSERT(world.set->lane(HookId::data_chunk, nullptr) == nullptr);
     }
 
     void such_plugins_have_the_option_concurrency() {
@@ -234,6 +282,24 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("3"), world.set->instances()[0]->settings().back().value);
         CPPUNIT_ASSERT_THROW(World({{&partly, "concurrency=1001"}}), std::runtime_error);
         CPPUNIT_ASSERT_NO_THROW(World({{&partly, "concurrency=0"}}));
+    }
+
+    void who_uses_one_store_waits_in_its_lane() {
+        World world{{&store_user, "spaces=m1 spaces=a1 spaces=m2 spaces=a2"}, {&store_user, "spaces=b1"}, {&store_user, "spaces=m1"}};
+        CPPUNIT_ASSERT(world.lane(0) == &world.stores.a);
+        CPPUNIT_ASSERT(world.lane(1) == &world.stores.b);
+        CPPUNIT_ASSERT(world.lane(2) == nullptr);
+    }
+
+    /// Nobody can hold both.
+    void who_uses_several_stores_waits_in_a_lane_of_its_own() {
+        World world{{&store_user, "spaces=a1 spaces=b1 spaces=a2"}, {&store_user, "spaces=b1 spaces=a1"}};
+        for (const std::size_t instance : {0, 1}) {
+            support::Lane* const lane = world.lane(instance);
+            CPPUNIT_ASSERT(lane != nullptr && lane != &world.stores.a && lane != &world.stores.b);
+            CPPUNIT_ASSERT_EQUAL("store_user:" + std::to_string(instance), lane->name());
+            CPPUNIT_ASSERT(!lane->try_hold());
+        }
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(WaitingHandlersTest);

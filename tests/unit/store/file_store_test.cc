@@ -5,9 +5,12 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -37,6 +40,15 @@ class FileStoreTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(who_holds_the_file_makes_others_wait_no_longer_than_they_may);
     CPPUNIT_TEST(a_folder_that_cannot_be_written_is_an_error_and_passes);
     CPPUNIT_TEST(the_file_is_for_its_owner_only);
+    CPPUNIT_TEST(who_holds_the_store_works_there_alone);
+    CPPUNIT_TEST(nobody_holds_what_is_not_open_yet);
+    CPPUNIT_TEST(nobody_holds_it_while_another_program_changes_something);
+    CPPUNIT_TEST(nobody_holds_it_while_another_process_has_its_turn);
+    CPPUNIT_TEST(who_waits_is_served_when_it_is_let_go);
+    CPPUNIT_TEST(what_fails_while_it_is_held_is_an_error_and_passes);
+    CPPUNIT_TEST(a_long_log_is_left_to_who_may_wait);
+    CPPUNIT_TEST(after_a_long_hold_there_is_none_for_a_while);
+    CPPUNIT_TEST(threads_that_hold_and_threads_that_wait_lose_nothing);
     CPPUNIT_TEST_SUITE_END();
 
     std::string path() const { return kind_.directory.path("store"); }
@@ -48,6 +60,21 @@ class FileStoreTest : public CppUnit::TestFixture {
     static std::optional<std::string> get(Backend& backend, std::string_view key) { return must(backend.get({"test", key}, soon())); }
     static void put(Backend& backend, std::string_view key, std::string_view value, Duration lifetime = 1h) {
         must(backend.put({"test", key}, value, lifetime, soon()));
+    }
+    /// What another thread gets.
+    template <class Body>
+    static auto elsewhere(Body body) {
+        std::optional<decltype(body())> result;
+        std::thread([&] { result.emplace(body()); }).join();
+        return std::move(*result);
+    }
+    /// On a busy machine a hold may take long, and then there is none for a while.
+    static void hold(Backend& backend) {
+        const auto until = soon();
+        while (!backend.lane()->try_hold()) {
+            CPPUNIT_ASSERT(std::chrono::steady_clock::now() < until);
+            std::this_thread::sleep_for(1ms);
+        }
     }
     std::vector<std::string> files() const {
         std::vector<std::string> names;
@@ -339,6 +366,173 @@ class FileStoreTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(name, mode_t(0600), mode_t(about.st_mode & 07777));
         }
         CPPUNIT_ASSERT(files().size() >= 2);
+    }
+
+    void who_holds_the_store_works_there_alone() {
+        const auto backend = started();
+        put(*backend, "key", "value");
+        hold(*backend);
+        CPPUNIT_ASSERT(!elsewhere([&] { return backend->lane()->try_hold(); }));
+        const auto other = elsewhere([&] { return backend->get({"test", "key"}, soon(0ms)); });
+        CPPUNIT_ASSERT(!other && other.error().code == ErrorCode::timeout);
+        CPPUNIT_ASSERT(get(*backend, "key") == std::optional<std::string>("value"));
+        for (std::int64_t i = 1; i <= 3; ++i) CPPUNIT_ASSERT_EQUAL(i, must(backend->add({"test", "count"}, 1, 1h, {}, soon())));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(2), rows());  // committed by now
+        backend->lane()->let_go();
+        CPPUNIT_ASSERT(elsewhere([&] { return static_cast<bool>(backend->add({"test", "count"}, 1, 1h, {}, soon())); }));
+        hold(*backend);
+        backend->lane()->let_go();
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(4), must(backend->add({"test", "count"}, 0, 1h, {}, soon())));
+    }
+
+    void nobody_holds_what_is_not_open_yet() {
+        auto backend = kind_.make();
+        CPPUNIT_ASSERT(!backend->lane()->try_hold());
+        backend->start();
+        CPPUNIT_ASSERT(!backend->lane()->try_hold());
+        CPPUNIT_ASSERT(!get(*backend, "key"));
+        CPPUNIT_ASSERT(backend->lane()->try_hold());
+        backend->lane()->let_go();
+        CPPUNIT_ASSERT_EQUAL(0, wait_for(start_process([&] { return !backend->lane()->try_hold(); })));
+        backend->stop();
+        CPPUNIT_ASSERT(!backend->lane()->try_hold());
+    }
+
+    void nobody_holds_it_while_another_program_changes_something() {
+        const auto backend = started();
+        put(*backend, "key", "value");
+        sqlite3* other = nullptr;
+        CPPUNIT_ASSERT_EQUAL(SQLITE_OK, sqlite3_open(path().c_str(), &other));
+        CPPUNIT_ASSERT_EQUAL(SQLITE_OK, sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr));
+        const auto began = std::chrono::steady_clock::now();
+        for (int i = 0; i < 10; ++i) CPPUNIT_ASSERT(!backend->lane()->try_hold());
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < 1s);
+        sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr);
+        hold(*backend);
+        CPPUNIT_ASSERT_EQUAL(SQLITE_BUSY, sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr));
+        backend->lane()->let_go();
+        CPPUNIT_ASSERT_EQUAL(SQLITE_OK, sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr));
+        sqlite3_close(other);
+    }
+
+    /// Both take turns, as processes of one server do.
+    void nobody_holds_it_while_another_process_has_its_turn() {
+        FileStore backend(path(), FileStore::default_size, 5s, kind_.clock, kind_.events);
+        backend.share();
+        int news[2];
+        int orders[2];
+        CPPUNIT_ASSERT(::pipe(news) == 0 && ::pipe(orders) == 0);
+        char octet = 0;
+        const auto told = [&octet](int pipe) { return ::read(pipe, &octet, 1) == 1; };
+        const auto tell = [](int pipe) { return ::write(pipe, "!", 1) == 1; };
+        const pid_t other = start_process([&] {
+            ::close(orders[1]);
+            backend.start();
+            if (!backend.put({"test", "key"}, "value", 1h, soon()) || !tell(news[1]) || !told(orders[0])) return false;
+            const bool holds = backend.lane()->try_hold();
+            const bool is_good = holds && tell(news[1]) && !told(orders[0]);
+            if (holds) backend.lane()->let_go();
+            return is_good;
+        });
+        ::close(orders[0]);
+        CPPUNIT_ASSERT(told(news[0]));
+        backend.start();
+        CPPUNIT_ASSERT(get(backend, "key").has_value());
+        CPPUNIT_ASSERT(tell(orders[1]) && told(news[0]));
+        CPPUNIT_ASSERT(!backend.lane()->try_hold());
+        ::close(orders[1]);
+        CPPUNIT_ASSERT_EQUAL(0, wait_for(other));
+        hold(backend);
+        backend.lane()->let_go();
+        ::close(news[0]);
+        ::close(news[1]);
+    }
+
+    void who_waits_is_served_when_it_is_let_go() {
+        const auto backend = started();
+        put(*backend, "key", "value");
+        CPPUNIT_ASSERT(backend->lane()->try_hold());
+        std::atomic<bool> is_done = false;
+        std::thread other([&] { is_done = static_cast<bool>(backend->put({"test", "key"}, "other", 1h, soon())); });
+        std::this_thread::sleep_for(5ms);
+        CPPUNIT_ASSERT(!is_done);
+        backend->lane()->let_go();
+        other.join();
+        CPPUNIT_ASSERT(is_done);
+    }
+
+    void what_fails_while_it_is_held_is_an_error_and_passes() {
+        const auto backend = started();
+        put(*backend, "key", "value");
+        sqlite3* other = nullptr;
+        CPPUNIT_ASSERT_EQUAL(SQLITE_OK, sqlite3_open(path().c_str(), &other));
+        CPPUNIT_ASSERT(backend->lane()->try_hold());
+        put(*backend, "key", "committed");
+        CPPUNIT_ASSERT_EQUAL(SQLITE_OK, sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr));  // it slips in between two changes
+        const auto refused = backend->put({"test", "key"}, "lost", 1h, soon(50ms));
+        CPPUNIT_ASSERT(!refused && refused.error().code == ErrorCode::timeout);
+        sqlite3_close(other);
+        put(*backend, "other", "value");
+        backend->lane()->let_go();
+        CPPUNIT_ASSERT(get(*backend, "key") == std::optional<std::string>("committed"));
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(2), rows());
+    }
+
+    void a_long_log_is_left_to_who_may_wait() {
+        const auto backend = started();
+        put(*backend, "key", "value");
+        const auto log_size = [this] { return fs::file_size(path() + "-wal"); };
+        const std::string large(3000, 'x');
+        int held = 0;
+        for (int i = 0; log_size() < 4120 * 1000; ++i) {  // 1000 pages, each with a header
+            const bool holds = backend->lane()->try_hold();
+            put(*backend, std::to_string(i % 100), large);
+            if (!holds) continue;
+            backend->lane()->let_go();
+            ++held;
+        }
+        CPPUNIT_ASSERT(held > 0);
+        std::this_thread::sleep_for(FileStore::rest);
+        CPPUNIT_ASSERT(get(*backend, "key").has_value());
+        CPPUNIT_ASSERT(!backend->lane()->try_hold());
+        put(*backend, "key", "again");
+        hold(*backend);
+        backend->lane()->let_go();
+        for (int i = 0; i < 3000; ++i) put(*backend, std::to_string(i % 100), large);
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(log_size()), log_size() < 5000 * 1000);
+    }
+
+    void after_a_long_hold_there_is_none_for_a_while() {
+        const auto backend = started();
+        put(*backend, "key", "value");
+        CPPUNIT_ASSERT(backend->lane()->try_hold());
+        std::this_thread::sleep_for(2 * FileStore::long_hold);
+        backend->lane()->let_go();
+        const auto since = std::chrono::steady_clock::now();
+        CPPUNIT_ASSERT(!backend->lane()->try_hold());
+        put(*backend, "key", "value");
+        while (!backend->lane()->try_hold()) std::this_thread::sleep_for(10ms);
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - since >= FileStore::rest - 100ms);
+        backend->lane()->let_go();
+    }
+
+    void threads_that_hold_and_threads_that_wait_lose_nothing() {
+        const auto backend = started();
+        put(*backend, "key", "value");
+        std::atomic<int> held = 0;
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 4; ++t)
+            threads.emplace_back([&, t] {
+                for (int i = 0; i < 200; ++i) {
+                    const bool holds = t % 2 == 0 && backend->lane()->try_hold();
+                    const bool is_done = static_cast<bool>(backend->add({"test", "count"}, 1, 1h, {}, soon()));
+                    if (holds) backend->lane()->let_go(), ++held;
+                    if (!is_done) return;
+                }
+            });
+        for (auto& thread : threads) thread.join();
+        CPPUNIT_ASSERT_EQUAL(std::int64_t(800), must(backend->add({"test", "count"}, 0, 1h, {}, soon())));
+        CPPUNIT_ASSERT(held > 0);
     }
 
     FileKind kind_;

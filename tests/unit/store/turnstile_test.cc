@@ -34,6 +34,7 @@ class TurnstileTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(one_at_a_time_is_in);
     CPPUNIT_TEST(waiting_has_an_end);
     CPPUNIT_TEST(the_dead_keep_nobody_out);
+    CPPUNIT_TEST(who_does_not_wait_gets_in_only_where_nobody_is);
     CPPUNIT_TEST(without_one_the_way_is_free);
     CPPUNIT_TEST_SUITE_END();
 
@@ -115,6 +116,34 @@ public:
             CPPUNIT_ASSERT(turnstile_->enter(soon()));
             turnstile_->leave();
             end_of_the_other();
+        }
+    }
+
+    void who_does_not_wait_gets_in_only_where_nobody_is() {
+        be_another([&] {
+            if (!turnstile_->try_enter()) return;
+            shared_->is_in = true;
+            while (!shared_->is_over) std::this_thread::sleep_for(1ms);
+            turnstile_->leave();
+        });
+        wait_for([&] { return shared_->is_in.load(); });
+        for (int i = 0; i < 3; ++i) CPPUNIT_ASSERT(!turnstile_->try_enter());
+        shared_->is_over = true;
+        end_of_the_other();
+        CPPUNIT_ASSERT(turnstile_->try_enter());
+        CPPUNIT_ASSERT(!turnstile_->try_enter());
+        turnstile_->leave();
+        shared_->is_in = false;
+        be_another([&] {
+            shared_->is_in = turnstile_->try_enter();
+            pause();
+        });
+        wait_for([&] { return shared_->is_in.load(); });
+        kill(child_, SIGKILL);
+        end_of_the_other();
+        for (int i = 0; i < 2; ++i) {  // the dead keep nobody out
+            CPPUNIT_ASSERT(turnstile_->try_enter());
+            turnstile_->leave();
         }
     }
 
