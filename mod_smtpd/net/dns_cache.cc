@@ -39,17 +39,24 @@ std::optional<DnsAnswer> DnsCache::find(const DnsQuestion& question) {
 }
 
 void DnsCache::put(const DnsQuestion& question, const DnsAnswer& answer) {
-    if (const auto known = index_.find(question); known != index_.end()) remove(known->second);
     const auto keep = time_to_keep(answer);
     const auto octets = octets_of(question, answer);
-    if (keep.count() == 0 || octets > max_octets_ / 4) return;
-    while (octets_ + octets > max_octets_) remove(std::prev(entries_.end()));
+    if (keep.count() == 0 || octets > max_octets_ / 4) {
+        if (const auto known = index_.find(question); known != index_.end()) remove(known->second);
+        return;
+    }
     Entries entry;
     entry.push_front({question, answer, clock_.now() + keep, octets});
-    index_.emplace(question, entry.begin());
+    const auto [place, is_new] = index_.try_emplace(question, entry.begin());
+    if (!is_new) {
+        octets_ -= place->second->octets;
+        entries_.erase(place->second);
+        place->second = entry.begin();
+    }
     entries_.splice(entries_.begin(),
                     entry);  // throws nothing: where memory is lacking, neither of the two has the entry
     octets_ += octets;
+    while (octets_ > max_octets_) remove(std::prev(entries_.end()));
 }
 
 void DnsCache::remove(Entries::iterator entry) {
