@@ -16,6 +16,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/dns.h \
 	mod_smtpd/include/smtpd/dns_lists.h \
 	mod_smtpd/include/smtpd/exemption.h \
+	mod_smtpd/include/smtpd/envelope.h \
 	mod_smtpd/include/smtpd/files.h \
 	mod_smtpd/include/smtpd/finding.h \
 	mod_smtpd/include/smtpd/format.h \
@@ -39,6 +40,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/pattern.h \
 	mod_smtpd/include/smtpd/plugin.h \
 	mod_smtpd/include/smtpd/program.h \
+	mod_smtpd/include/smtpd/recipient.h \
 	mod_smtpd/include/smtpd/reply.h \
 	mod_smtpd/include/smtpd/result.h \
 	mod_smtpd/include/smtpd/secret_text.h \

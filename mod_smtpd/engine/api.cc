@@ -39,10 +39,10 @@ std::string_view verdict_name(Verdict verdict) noexcept {
 }
 
 bool Transaction::needs_smtputf8() const {
-    if (!smtputf8_) return false;
+    if (!envelope_.is_smtputf8) return false;
     const auto is_plain = [](std::string_view text) { return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; }); };
     const auto needs_none = [](const Recipient& recipient) { return recipient.address().is_ascii(); };
-    if (!sender_.is_ascii() || !std::all_of(recipients_.begin(), recipients_.end(), needs_none)) return true;
+    if (!envelope_.sender.is_ascii() || !std::all_of(recipients_.begin(), recipients_.end(), needs_none)) return true;
     return !is_plain(message().headers().edited() ? message().headers().to_string() : message().headers().original());
 }
 

@@ -41,7 +41,7 @@ Refusal take_size(const MailContext& mail) {
     if (!octets) return Say::bad_size;
     if (mail.rules.max_message_size != 0 && *octets > mail.rules.max_message_size) return Say::size_exceeded;
     if (!message::has_room(mail.rules.spool, *octets)) return Say::spool_full;
-    mail.transaction.set_declared_size(*octets);
+    mail.transaction.envelope().declared_size = *octets;
     return accepted;
 }
 
@@ -49,18 +49,18 @@ Refusal take_size(const MailContext& mail) {
 Refusal take_body(const MailContext& mail) {
     if (equals_folded(mail.value, "7BIT")) return accepted;
     if (equals_folded(mail.value, "8BITMIME")) {
-        mail.transaction.set_body_type(BodyType::eight_bit_mime);
+        mail.transaction.envelope().body_type = BodyType::eight_bit_mime;
         return accepted;
     }
     if (!equals_folded(mail.value, "BINARYMIME")) return Say::bad_body;
     if (!mail.rules.offered.has(Extension::binary_mime)) return Say::body_not_offered;
-    mail.transaction.set_body_type(BodyType::binary_mime);
+    mail.transaction.envelope().body_type = BodyType::binary_mime;
     return accepted;
 }
 
 /// RFC 6531 3.4.
 Refusal take_smtputf8(const MailContext& mail) {
-    mail.transaction.set_smtputf8();
+    mail.transaction.envelope().is_smtputf8 = true;
     return accepted;
 }
 
@@ -69,19 +69,19 @@ Refusal take_submitter(const MailContext& mail) {
     const auto text = smtp::from_xtext(mail.value);
     if (!text) return Say::bad_submitter;
     if (*text == "<>") {
-        mail.transaction.set_submitter({});
+        mail.transaction.envelope().submitter = Address();
         return accepted;
     }
-    auto address = Address::parse(*text, {.smtputf8 = mail.transaction.is_smtputf8()});
+    auto address = Address::parse(*text, {.smtputf8 = mail.transaction.envelope().is_smtputf8});
     if (!address) return Say::bad_submitter;
-    mail.transaction.set_submitter(mail.rules.believes_submitter ? std::move(*address) : Address());
+    mail.transaction.envelope().submitter = mail.rules.believes_submitter ? std::move(*address) : Address();
     return accepted;
 }
 
 /// RFC 3461 4.3.
 Refusal take_ret(const MailContext& mail) {
-    if (equals_folded(mail.value, "FULL")) mail.transaction.set_dsn_return(DsnReturn::full);
-    else if (equals_folded(mail.value, "HDRS")) mail.transaction.set_dsn_return(DsnReturn::headers);
+    if (equals_folded(mail.value, "FULL")) mail.transaction.envelope().dsn_return = DsnReturn::full;
+    else if (equals_folded(mail.value, "HDRS")) mail.transaction.envelope().dsn_return = DsnReturn::headers;
     else return Say::bad_ret;
     return accepted;
 }
@@ -91,13 +91,13 @@ Refusal take_envid(const MailContext& mail) {
     constexpr std::size_t longest = 100;
     auto id = smtp::from_xtext(mail.value);
     if (!id || id->empty() || mail.value.size() > longest || !is_printable(*id)) return Say::bad_envid;
-    mail.transaction.set_envelope_id(std::move(*id));
+    mail.transaction.envelope().id = std::move(*id);
     return accepted;
 }
 
 /// RFC 8689 4.2.
 Refusal take_require_tls(const MailContext& mail) {
-    mail.transaction.set_requires_tls();
+    mail.transaction.envelope().requires_tls = true;
     return accepted;
 }
 
@@ -222,7 +222,7 @@ std::optional<int> parse_priority(std::string_view text) noexcept {
 }
 
 std::optional<Reply> take_mail_parameters(const ParameterRules& rules, MailTransaction& transaction) {
-    const auto& parameters = transaction.sender_parameters();
+    const auto& parameters = transaction.envelope().parameters;
     const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) && parameters.has("SMTPUTF8");
     return take(mail_rows, parameters, rules, is_smtputf8, [&](std::string_view value) { return MailContext{value, rules, transaction}; });
 }

@@ -31,7 +31,7 @@ struct ParameterRules {
 inline constexpr unsigned longest_mail_line = 512 + 26 + 17 + 10 + 500 + 115 + 11 + 15 + 5;
 inline constexpr unsigned longest_rcpt_line = 512 + 10 + 500 + 28;
 
-/// Takes what `transaction.sender_parameters()` say into the transaction. Gives the refusal if there is one; the transaction is worth nothing then.
+/// Takes what `transaction.envelope().parameters` say into the transaction. Gives the refusal if there is one; the transaction is worth nothing then.
 std::optional<Reply> take_mail_parameters(const ParameterRules& rules, MailTransaction& transaction);
 /// The same for a recipient, of a transaction with SMTPUTF8 or without.
 std::optional<Reply> take_rcpt_parameters(const ParameterRules& rules, bool is_smtputf8, Recipient& recipient);

@@ -39,15 +39,9 @@ public:
     /// Plugins are against all of those that were recipients.
     bool is_without_recipients() const noexcept { return recipients_.empty() && !turned_away_.empty(); }
 
-    void set_parameters(Parameters parameters) { sender_parameters_ = std::move(parameters); }
-    void set_declared_size(std::uint64_t octets) noexcept { declared_size_ = octets; }
-    void set_body_type(BodyType type) noexcept { body_type_ = type; }
-    void set_smtputf8() noexcept { smtputf8_ = true; }
-    void set_requires_tls() noexcept { requires_tls_ = true; }
+    using Transaction::envelope;
+    Envelope& envelope() noexcept { return envelope_; }
     void set_prdr() noexcept { prdr_ = true; }
-    void set_dsn_return(DsnReturn what) noexcept { dsn_return_ = what; }
-    void set_envelope_id(std::string id) { envelope_id_ = std::move(id); }
-    void set_submitter(Address address) { submitter_ = std::move(address); }
 
 private:
     const message::SpoolSettings& spool_;

@@ -54,7 +54,7 @@ MessageIntake::MessageIntake(Source source, MailTransaction& transaction, const 
     : transaction_(transaction), observer_(observer), rules_(rules), source_(source), since_(since) {
     transaction_.begin_message();
     if (source == Source::data) decoder_.emplace(rules.bare_newline, rules.max_line);
-    else if (!transaction.is_binarymime())
+    else if (!transaction.envelope().is_binarymime())
         decoder_.emplace(rules.bare_newline, rules.max_line, DataDecoder::Framing::counted);
 }
 
@@ -98,11 +98,11 @@ void MessageIntake::header_arrived() {
 /// What only the header block can have: with SMTPUTF8 octets that are no UTF-8 (RFC 6532 3), and with BINARYMIME, where
 /// nobody else looks at the octets, line ends that are none.
 std::optional<Say> MessageIntake::defect_of_header() {
-    if (!transaction_.is_smtputf8() && !transaction_.is_binarymime()) return std::nullopt;
+    if (!transaction_.envelope().is_smtputf8 && !transaction_.envelope().is_binarymime()) return std::nullopt;
     const auto& message = transaction_.stored();
     const std::string_view block = message.headers().original();
-    if (transaction_.is_smtputf8() && !smtp::is_valid_utf8(block)) return Say::bad_utf8_header;
-    if (!transaction_.is_binarymime() || rules_.bare_newline == BareNewline::accept) return std::nullopt;
+    if (transaction_.envelope().is_smtputf8 && !smtp::is_valid_utf8(block)) return Say::bad_utf8_header;
+    if (!transaction_.envelope().is_binarymime() || rules_.bare_newline == BareNewline::accept) return std::nullopt;
     const DataDecoder lines = examined(block);
     const bool has_bare_separator = message.separator() == "\n";
     closes_session_ = rules_.bare_newline == BareNewline::reject && (has_bare_newline(lines) || has_bare_separator);

@@ -104,8 +104,8 @@ bool MessagePipeline::is_useless_to_queue() const {
 /// With a priority that is not the one asked for, it says which (RFC 6710 4.1, X.3.6).
 Reply MessagePipeline::accepted() const {
     if (rules_.tells_priority) {
-        const auto* const asked = transaction_.sender_parameters().find("MT-PRIORITY");
-        const int priority = transaction_.priority().value_or(0);
+        const auto* const asked = transaction_.envelope().parameters.find("MT-PRIORITY");
+        const int priority = transaction_.envelope().priority.value_or(0);
         if (priority != (asked != nullptr && asked->value ? parse_priority(*asked->value).value_or(0) : 0))
             return {250, {2, 3, 6}, format_text("{} is the priority of this message", priority)};
     }

@@ -80,7 +80,7 @@ Situation Session::situation() const noexcept {
             .is_authenticated = is_authenticated(),
             .in_transaction = transaction_ != nullptr,
             .has_recipients = transaction_ && !transaction_->recipients().empty(),
-            .is_binary = transaction_ && transaction_->is_binarymime(),
+            .is_binary = transaction_ && transaction_->envelope().is_binarymime(),
             .in_chunks = intake() && intake()->is_in_chunks(),
             .chunk_failed = chunk_failed_};
 }
@@ -245,8 +245,8 @@ void Session::mail(std::string_view rest) {
         if (answer_ends_stage(HookId::mail_pre, hooks_.run_through(context))) return;
     }
     auto transaction = std::make_unique<OpenTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
-    transaction->set_parameters(std::move(argument.parameters));
-    const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) && transaction->sender_parameters().has("SMTPUTF8");
+    transaction->envelope().parameters = std::move(argument.parameters);
+    const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) && transaction->envelope().parameters.has("SMTPUTF8");
     if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
     std::string why;
     auto sender = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = true, .allow_postmaster = false}, &why);
@@ -292,7 +292,7 @@ void Session::after_mail(const Answer& answer) {
 void Session::rcpt(std::string_view rest) {
     std::string storage;
     if (!rewritten(HookId::rcpt_parse, rest, storage)) return;
-    const bool is_smtputf8 = transaction_->is_smtputf8();
+    const bool is_smtputf8 = transaction_->envelope().is_smtputf8;
     auto parsed = smtp::parse_rcpt(rest, is_smtputf8);
     if (const auto* refused = std::get_if<Reply>(&parsed)) return respond(*refused);
     auto& argument = std::get<smtp::PathArgument>(parsed);

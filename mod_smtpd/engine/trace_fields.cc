@@ -46,7 +46,7 @@ std::string_view protocol_word(const Connection& connection, const Transaction& 
     static constexpr std::string_view words[2][2][4] = {
         {{"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"}, {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"}},
         {{"LMTP", "LMTPS", "LMTPA", "LMTPSA"}, {"UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"}}};
-    return words[connection.is_lmtp() ? 1 : 0][transaction.is_smtputf8() ? 1 : 0][(connection.is_authenticated() ? 2 : 0) + (connection.is_tls() ? 1 : 0)];
+    return words[connection.is_lmtp() ? 1 : 0][transaction.envelope().is_smtputf8 ? 1 : 0][(connection.is_authenticated() ? 2 : 0) + (connection.is_tls() ? 1 : 0)];
 }
 
 std::string received_value(const Connection& connection, const Transaction& transaction, std::string_view software) {

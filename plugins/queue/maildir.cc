@@ -448,7 +448,7 @@ private:
     }
 
     /// In a BINARYMIME message nobody knows which CRLF is a line end.
-    bool writes_lf(const Transaction& transaction) const noexcept { return options_.newline == Newline::lf && !transaction.is_binarymime(); }
+    bool writes_lf(const Transaction& transaction) const noexcept { return options_.newline == Newline::lf && !transaction.envelope().is_binarymime(); }
 
     std::string fields_on_top(const Transaction& transaction, const Recipients& recipients) const {
         const char* line_end = writes_lf(transaction) ? "\n" : "\r\n";

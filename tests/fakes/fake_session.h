@@ -118,10 +118,8 @@ public:
         if (!parsed) throw std::runtime_error("no address: " + std::string(mailbox));
         return *parsed;
     }
-    void set_sender_parameter(std::string_view keyword, std::optional<std::string> value) { sender_parameters_.add(keyword, std::move(value)); }
-    void set_body_type(BodyType type) noexcept { body_type_ = type; }
-    void set_smtputf8(bool on = true) noexcept { smtputf8_ = on; }
-    void set_requires_tls(bool on = true) noexcept { requires_tls_ = on; }
+    using Transaction::envelope;
+    Envelope& envelope() noexcept { return envelope_; }
     void set_prdr(bool on = true) noexcept { prdr_ = on; }
     Recipient& add_recipient(std::string_view mailbox) { return recipients_.emplace_back(address(mailbox), Parameters()); }
 

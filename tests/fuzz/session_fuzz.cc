@@ -264,7 +264,7 @@ private:
         const std::string_view on_top = hook.connection.is_authenticated() ? "Authentication-Results: mx.example.com;" : "Received: from ";
         require(text.size() >= chunks_.size() && text.starts_with(on_top), "what is queued has its field on top");
         require(!hook.transaction.recipients().empty(), "what is queued has recipients");
-        require(hook.transaction.is_binarymime() || settings_.bare_newline == smtp::BareNewline::accept || has_whole_lines(chunks_),
+        require(hook.transaction.envelope().is_binarymime() || settings_.bare_newline == smtp::BareNewline::accept || has_whole_lines(chunks_),
                 "what is queued has lines, unless it is said to have none");
         require(!hook.transaction.needs_smtputf8() || smtp::is_valid_utf8(hook.message().headers().original()), "a header is UTF-8 where it is said to be");
         turn_away_at_queue(hook);

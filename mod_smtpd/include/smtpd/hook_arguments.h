@@ -117,7 +117,7 @@ class MailHook final : public TransactionContext {
 public:
     MailHook(Connection& connection, Transaction& transaction) : TransactionContext(HookId::mail, connection, transaction) {}
     const Address& sender() const noexcept { return transaction.sender(); }
-    const Parameters& parameters() const noexcept { return transaction.sender_parameters(); }
+    const Parameters& parameters() const noexcept { return transaction.envelope().parameters; }
 };
 
 /// rcpt: one recipient, not yet accepted. Without an `ok` from any plugin it is refused.

@@ -320,11 +320,11 @@ public:
         bool seen = false;
         client.hooks.on(HookId::queue, [&](HookContext& context) {
             const auto& transaction = static_cast<MessageHook&>(context).transaction;
-            CPPUNIT_ASSERT(transaction.body_type() == BodyType::eight_bit_mime && transaction.is_8bitmime() && !transaction.is_binarymime());
-            CPPUNIT_ASSERT(transaction.is_smtputf8() && transaction.requires_tls());
-            CPPUNIT_ASSERT_EQUAL(-3, transaction.priority().value());
-            CPPUNIT_ASSERT(transaction.dsn_return() == DsnReturn::headers);
-            CPPUNIT_ASSERT_EQUAL(std::string("id=7 x"), transaction.envelope_id().value());
+            CPPUNIT_ASSERT(transaction.envelope().body_type == BodyType::eight_bit_mime && transaction.envelope().is_8bitmime() && !transaction.envelope().is_binarymime());
+            CPPUNIT_ASSERT(transaction.envelope().is_smtputf8 && transaction.envelope().requires_tls);
+            CPPUNIT_ASSERT_EQUAL(-3, transaction.envelope().priority.value());
+            CPPUNIT_ASSERT(transaction.envelope().dsn_return == DsnReturn::headers);
+            CPPUNIT_ASSERT_EQUAL(std::string("id=7 x"), transaction.envelope().id.value());
             const auto& recipients = transaction.recipients();
             CPPUNIT_ASSERT(recipients.at(0).notify() == (Notify{.success = true, .delay = true}) && !recipients[0].notify()->is_never());
             CPPUNIT_ASSERT_EQUAL(std::string("rfc822"), recipients[0].original_recipient()->type);
@@ -351,8 +351,8 @@ public:
         bool seen = false;
         client.hooks.on(HookId::queue, [&](HookContext& context) {
             const auto& transaction = static_cast<MessageHook&>(context).transaction;
-            CPPUNIT_ASSERT(transaction.body_type() == BodyType::seven_bit && !transaction.is_smtputf8() && !transaction.requires_tls());
-            CPPUNIT_ASSERT(!transaction.priority() && !transaction.dsn_return() && !transaction.envelope_id());
+            CPPUNIT_ASSERT(transaction.envelope().body_type == BodyType::seven_bit && !transaction.envelope().is_smtputf8 && !transaction.envelope().requires_tls);
+            CPPUNIT_ASSERT(!transaction.envelope().priority && !transaction.envelope().dsn_return && !transaction.envelope().id);
             seen = true;
             return ok();
         });
@@ -382,7 +382,7 @@ public:
             SessionUnderTest client;
             prepare(client);
             client.hooks.on(HookId::queue, [&](HookContext& context) {
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.priority, static_cast<MessageHook&>(context).transaction.priority().value_or(0));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.priority, static_cast<MessageHook&>(context).transaction.envelope().priority.value_or(0));
                 return ok();
             });
             client.greet();

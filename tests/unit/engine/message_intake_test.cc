@@ -32,7 +32,7 @@ struct Message {
     explicit Message(MessageIntake::Source source, const MessageIntake::Rules& rules = {}, bool is_binary = false,
                      std::size_t max_header = 10000)
         : spool(settings(max_header)), transaction("t-1", spool) {
-        if (is_binary) transaction.set_body_type(BodyType::binary_mime);
+        if (is_binary) transaction.envelope().body_type = BodyType::binary_mime;
         intake.emplace(source, transaction, rules, watcher, MonotonicTime());
     }
     static message::SpoolSettings settings(std::size_t max_header) {

@@ -385,7 +385,7 @@ public:
         std::string submitter;
         client_.hooks.answer(HookId::auth, ok());
         client_.hooks.on(HookId::mail, [&](HookContext& context) {
-            const auto& said = static_cast<MailHook&>(context).transaction.submitter();
+            const auto& said = static_cast<MailHook&>(context).transaction.envelope().submitter;
             submitter = said ? said->path() : "nothing";
             return declined();
         });

@@ -264,8 +264,8 @@ public:
         client_.hooks.on(HookId::mail, [&](HookContext& context) {
             const auto& hook = static_cast<MailHook&>(context);
             CPPUNIT_ASSERT_EQUAL(std::string("a@b"), hook.sender().to_string());
-            CPPUNIT_ASSERT_EQUAL(std::uint64_t(123), hook.transaction.declared_size().value());
-            CPPUNIT_ASSERT(hook.transaction.is_8bitmime());
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t(123), hook.transaction.envelope().declared_size.value());
+            CPPUNIT_ASSERT(hook.transaction.envelope().is_8bitmime());
             CPPUNIT_ASSERT_EQUAL(std::string("8BITMIME"), hook.parameters().find("body")->value.value());
             CPPUNIT_ASSERT_EQUAL(std::string("session-1"), hook.transaction.id());
             CPPUNIT_ASSERT_EQUAL(std::string("MAIL FROM:<a@b> SIZE=123 BODY=8BITMIME"), context.connection.last_line());

@@ -572,9 +572,9 @@ public:
         transaction.begin_message();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), transaction.message().size());
         CPPUNIT_ASSERT(transaction.message().headers().empty());
-        CPPUNIT_ASSERT(!transaction.declared_size());
-        transaction.set_declared_size(5);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t(5), *transaction.declared_size());
+        CPPUNIT_ASSERT(!transaction.envelope().declared_size);
+        transaction.envelope().declared_size = 5;
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(5), *transaction.envelope().declared_size);
     }
 
 private:

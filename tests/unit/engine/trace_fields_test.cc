@@ -128,12 +128,12 @@ public:
         connection_.set_authenticated("joe", "PLAIN");
         CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPSA"), protocol_word(connection_, transaction_));
         CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
-        transaction_.set_smtputf8();
+        transaction_.envelope().is_smtputf8 = true;
         CPPUNIT_ASSERT_EQUAL(std::string_view("UTF8SMTPSA"), protocol_word(connection_, transaction_));
         CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
         connection_.set_tls("", "");
         CPPUNIT_ASSERT_EQUAL(std::string_view("UTF8SMTPA"), protocol_word(connection_, transaction_));
-        transaction_.set_smtputf8(false);
+        transaction_.envelope().is_smtputf8 = false;
         CPPUNIT_ASSERT_EQUAL(std::string_view("ESMTPA"), protocol_word(connection_, transaction_));
         connection_.set_greeted(Greeted::helo, "x");
         CPPUNIT_ASSERT_EQUAL(std::string_view("SMTP"), protocol_word(connection_, transaction_));
@@ -147,7 +147,7 @@ public:
         for (unsigned i = 0; i < 8; ++i) {
             connection_.set_tls(i & 1U ? "TLSv1.3" : "", "x");
             connection_.set_authenticated(i & 2U ? "joe" : "", "PLAIN");
-            transaction_.set_smtputf8((i & 4U) != 0);
+            transaction_.envelope().is_smtputf8 = (i & 4U) != 0;
             CPPUNIT_ASSERT_EQUAL(std::string(rows[i]), std::string(protocol_word(connection_, transaction_)));
             CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
         }

@@ -232,7 +232,7 @@ public:
         const auto binary = "MIME-Version: 1.0\r\n\r\na\r\nb\nc\rd\0\r"s;
         for (const auto* options : {"in newline=lf", "in newline=crlf"}) {
             auto maildir = plugin(options);
-            maildir->transaction().set_body_type(BodyType::binary_mime);
+            maildir->transaction().envelope().body_type = BodyType::binary_mime;
             maildir->transaction().set_message(binary);
             CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue()));
             CPPUNIT_ASSERT("Return-Path: <sender@example.net>\r\nDelivered-To: user@example.com\r\n" + binary == delivered(maildir->directory().path("in")));
@@ -241,7 +241,7 @@ public:
 
     void addresses_in_utf8_are_stored_as_they_are() {
         auto maildir = plugin("in %d/%l", {"jos\xc3\xa9@b\xc3\xbc.example", "jos\xc3\xa8@b\xc3\xbc.example"});
-        maildir->transaction().set_smtputf8();
+        maildir->transaction().envelope().is_smtputf8 = true;
         maildir->transaction().set_message("Subject: \xc3\xa9\r\n\r\n");
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue()));
         for (const std::string who : {"jos\xc3\xa9", "jos\xc3\xa8"})  // two persons, two Maildirs
