@@ -45,6 +45,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/result.h \
 	mod_smtpd/include/smtpd/secret_text.h \
 	mod_smtpd/include/smtpd/server_address.h \
+	mod_smtpd/include/smtpd/session_context.h \
 	mod_smtpd/include/smtpd/sql.h \
 	mod_smtpd/include/smtpd/status.h \
 	mod_smtpd/include/smtpd/store.h \

@@ -89,7 +89,7 @@ private:
             });
     }
 
-    Duration wait_for(const HookContext& hook) const {
+    Duration wait_for(const SessionContext& hook) const {
         const auto* wait = hook.connection.notes().find(notes::earlytalker_wait);
         return wait ? *wait : options_.wait;
     }
@@ -117,7 +117,7 @@ private:
         return early(hook, "CONNECT", talk->counted);
     }
 
-    static Finding early(const HookContext& hook, const char* where, bool counted_before = false) {
+    static Finding early(const SessionContext& hook, const char* where, bool counted_before = false) {
         hook.connection.notes().set(notes::earlytalker, {where, true});
         auto finding = fail("spoke early at {}", where)
                            .reply(std::string_view(where) == "DATA" ? "You must wait for the reply to DATA before you send the message"

@@ -108,7 +108,7 @@ public:
 private:
     using Tlds = std::vector<std::pair<std::string, int>>;
 
-    const KarmaBefore& look_up(const HookContext& hook) const {
+    const KarmaBefore& look_up(const SessionContext& hook) const {
         auto& before = hook.connection.notes().get(karma_before);
         if (std::exchange(before.is_looked_up, true)) return before;
         auto found = hook.store(records_).get(key(hook));
@@ -178,20 +178,20 @@ private:
     }
 
     template <class F>
-    void save(const HookContext& hook, F change) const {
+    void save(const SessionContext& hook, F change) const {
         const auto saved = hook.store(records_).update(key(hook), karma_lifetime + penalty(), change);
         if (!saved) return hook.log(LogLevel::warning, "error: store: {}", saved.error().what);
         hook.log(LogLevel::info, "karma {}, now naughty {}, nice {}, connects {}{}", hook.connection.karma(), saved->naughty, saved->nice, saved->connects,
                  penalty_end(*saved) > hook.clock().wall() && saved->has_penalty() ? ", penalty" : "");
     }
 
-    void award(const HookContext& hook, int points, const std::string& why) const {
+    void award(const SessionContext& hook, int points, const std::string& why) const {
         hook.connection.adjust_karma(points);
         hook.log(LogLevel::info, "karma {} for {}, is now {}", points, why, hook.connection.karma());
     }
 
     /// Whether the path of that command begins without "<". Blanks before it are common, and harmless.
-    static bool is_bare(const HookContext& hook, std::string_view verb, std::string_view word) {
+    static bool is_bare(const SessionContext& hook, std::string_view verb, std::string_view word) {
         const std::string_view line = hook.connection.last_line();
         const auto next = [&](std::size_t from) { return std::min(line.find_first_not_of(" \t", from), line.size()); };
         const auto at_word = next(verb.size());
@@ -214,7 +214,7 @@ private:
         return tlds;
     }
 
-    std::string key(const HookContext& hook) const {
+    std::string key(const SessionContext& hook) const {
         const IpAddress& client = hook.connection.address();
         return client_key(client, client.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix);
     }

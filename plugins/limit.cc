@@ -130,7 +130,7 @@ private:
         std::string_view login{};
     };
 
-    Finding judge(const HookContext& hook, const Subject& subject, std::int64_t amount) const {
+    Finding judge(const SessionContext& hook, const Subject& subject, std::int64_t amount) const {
         if (const auto why = exemption(hook, subject); !why.empty()) return skip("{}", why);
         const std::string whom = key(hook, subject);
         const auto count = amount > 0 ? hook.store(counters_).add(whom, amount, options_.time) : now(hook, whom);
@@ -142,20 +142,20 @@ private:
             .status(EnhancedCode{0, 7, 0});
     }
 
-    Result<std::int64_t> now(const HookContext& hook, const std::string& whom) const {
+    Result<std::int64_t> now(const SessionContext& hook, const std::string& whom) const {
         const auto count = hook.store(counters_).get(whom);
         if (!count) return count.error();
         return count->value_or(0);
     }
 
-    void count_later(const HookContext& hook, const Subject& subject, std::int64_t amount) const {
+    void count_later(const SessionContext& hook, const Subject& subject, std::int64_t amount) const {
         if (amount == 0 || !exemption(hook, subject).empty()) return;
         if (const auto done = hook.store(counters_).add(key(hook, subject), amount, options_.time); !done)
             hook.log(LogLevel::warning, "error: store: {}", done.error().what);
     }
 
     /// Why this is not counted; "" if it is.
-    std::string exemption(const HookContext& hook, const Subject& subject) const {
+    std::string exemption(const SessionContext& hook, const Subject& subject) const {
         const Connection& client = hook.connection;
         if (const auto found = hook.whitelisting()) return found->to_string();
         if (options_.what == What::failed_logins) return options_.per == Per::login && subject.login.empty() ? "no name was given" : "";
@@ -166,7 +166,7 @@ private:
     }
 
     /// "connections/600 192.0.2.1": limits of the same kind with another time have counters of their own.
-    std::string key(const HookContext& hook, const Subject& subject) const {
+    std::string key(const SessionContext& hook, const Subject& subject) const {
         const IpAddress& address = hook.connection.address();
         const auto name = [&]() -> std::string {
             switch (options_.per) {

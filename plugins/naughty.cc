@@ -57,7 +57,7 @@ public:
 
     NaughtyPlugin(Setup& setup, const Options& options) : reject_type_(options.reject_type) {
         auto& hooks = setup.hooks;
-        const auto refuse = [this](const HookContext& hook) { return answer(hook); };
+        const auto refuse = [this](const SessionContext& hook) { return answer(hook); };
         if (options.reject == HookId::connect) hooks.connect.add(Priority::late, refuse);
         if (options.reject == HookId::mail) hooks.mail.add(Priority::late, refuse);
         if (options.reject == HookId::rcpt) hooks.rcpt.add(Priority::late, refuse);
@@ -66,7 +66,7 @@ public:
     }
 
 private:
-    Answer answer(const HookContext& hook) const {
+    Answer answer(const SessionContext& hook) const {
         const auto& complaints = hook.connection.complaints();
         if (complaints.empty()) return declined();
         const Complaint& first = complaints.front();

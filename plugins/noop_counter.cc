@@ -29,7 +29,7 @@ public:
     NoopCounter(Setup& setup, const Options& options) : max_(options.max) {
         auto& hooks = setup.hooks;
         hooks.noop.add([this](const CommandHook& hook) { return count(hook); });
-        const auto reset = [this](const HookContext& hook) { hook.connection.notes().remove(count_note_); };
+        const auto reset = [this](const SessionContext& hook) { hook.connection.notes().remove(count_note_); };
         for (auto* point : {&hooks.helo, &hooks.ehlo}) point->observe(Priority::first, reset);
         for (auto* point : {&hooks.vrfy, &hooks.help}) point->observe(Priority::first, reset);
         hooks.data.observe(Priority::first, reset);

@@ -40,7 +40,7 @@ public:
 
     RandomError(Setup& setup, const Options& options) : percent_(options.percent) {
         auto& hooks = setup.hooks;
-        const auto answer = [this](const HookContext& hook) { return roll(hook); };
+        const auto answer = [this](const SessionContext& hook) { return roll(hook); };
         hooks.connect.add(answer);
         hooks.helo.add(answer);
         hooks.ehlo.add(answer);
@@ -58,7 +58,7 @@ private:
         bool is_seeded = false;
     };
 
-    Answer roll(const HookContext& hook) const {
+    Answer roll(const SessionContext& hook) const {
         auto& notes = hook.connection.notes();
         const auto* of_client = notes.find(notes::random_error_percent);
         const double percent = of_client ? *of_client : percent_;

@@ -86,7 +86,7 @@ private:
             .decide([this](const Context& hook) { return account(hook); }, Priority::first);
     }
 
-    Finding account(const HookContext& hook) const {
+    Finding account(const SessionContext& hook) const {
         const Duration waited = wish(hook);
         if (waited.count() == 0) return pass();
         hook.connection.notes().get(waited_) += waited;
@@ -94,7 +94,7 @@ private:
     }
 
     /// The same before and after the wait: nothing changes meanwhile.
-    Duration wish(const HookContext& hook) const {
+    Duration wish(const SessionContext& hook) const {
         const Connection& client = hook.connection;
         Duration sum = options_.always;
         if (client.errors() > options_.errors) sum += options_.per_error * (client.errors() - options_.errors);

@@ -53,21 +53,26 @@ LogLevel HookContext::effective(LogLevel level) const noexcept {
     return static_cast<LogLevel>(std::clamp(shifted, static_cast<int>(LogLevel::emerg), static_cast<int>(LogLevel::trace)));
 }
 
-bool HookContext::log_enabled(LogLevel level) const noexcept { return connection.log().enabled(effective(level)); }
+bool HookContext::log_enabled(LogLevel level) const noexcept { return log_.enabled(effective(level)); }
 
 void HookContext::write_log(LogLevel level, const std::string& text) const {
-    const Transaction* transaction = transaction_or_null();
-    const std::string client = connection.address().to_string();
+    const LogSubject subject = log_subject();
+    const std::string client = subject.client.to_string();
     const std::string safe = printable(text);
     LogLine line;
     line.level = effective(level);
-    line.session = connection.id();
-    if (transaction) line.transaction = transaction->id();
+    line.session = subject.session;
+    line.transaction = subject.transaction;
     line.hook = hook_name(hook);
     if (caller_) line.plugin = caller_->plugin;
     line.text = safe;
     line.client = client;
-    connection.log().write(line);
+    log_.write(line);
+}
+
+HookContext::LogSubject SessionContext::log_subject() const noexcept {
+    const Transaction* const transaction = transaction_or_null();
+    return {connection.id(), transaction ? std::string_view(transaction->id()) : std::string_view(), connection.address()};
 }
 
 }  // namespace smtpd

@@ -18,12 +18,12 @@ std::string Exemption::to_string() const {
     return {};
 }
 
-std::optional<Exemption> HookContext::exemption() const noexcept {
+std::optional<Exemption> SessionContext::exemption() const noexcept {
     if (connection.is_relay_client()) return Exemption{Exemption::Kind::relay_client, {}};
     return whitelisting();
 }
 
-std::optional<Exemption> HookContext::whitelisting() const noexcept {
+std::optional<Exemption> SessionContext::whitelisting() const noexcept {
     using Kind = Exemption::Kind;
     if (!connection.whitelisted().empty()) return Exemption{Kind::host, connection.whitelisted()};
     const Recipient* const recipient = recipient_or_null();

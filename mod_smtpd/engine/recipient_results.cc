@@ -1,6 +1,7 @@
 #include "engine/recipient_results.h"
 
 #include "engine/replies.h"
+#include "engine/server_access.h"
 #include "support/strings.h"
 
 #include <smtpd/hooks.h>
@@ -25,14 +26,14 @@ void DataPostHook::complain_about(const Recipient& recipient, Disposition dispos
 
 void DataPostHook::refuse_for(Recipient& recipient, const Answer& answer, std::string reason) {
     if (recipient.is_turned_away()) return;
-    auto disposition = engine::disposition_of(answer, caller_name(), std::move(reason));
+    auto disposition = engine::disposition_of(answer, ServerAccess::plugin(*this), std::move(reason));
     if (only_complains()) return complain_about(recipient, std::move(disposition));
     if (log_enabled(LogLevel::info))
         log(LogLevel::info, "{} {}{}{}", disposition.is_deferred() ? "deferred" : "refused", quoted(recipient.address().path()),
             disposition.reason.empty() ? "" : ": ", disposition.reason);
     HistoryEntry entry;
     entry.hook = hook;
-    entry.plugin = caller_name();
+    entry.plugin = ServerAccess::plugin(*this);
     entry.verdict = disposition.verdict;
     entry.code = disposition.reply.code;
     entry.enhanced = disposition.reply.enhanced;

@@ -2,6 +2,10 @@
 #pragma once
 
 #include <smtpd/hook_context.h>
+#include <smtpd/session_context.h>
+
+#include <string>
+#include <string_view>
 
 namespace smtpd {
 
@@ -14,8 +18,17 @@ struct ServerAccess {
         context.deadline_ = deadline;
         context.answers_.instance_ = caller.instance;
     }
-    static void set_only_complains(HookContext& context, bool value) noexcept { context.only_complains_ = value; }
+    static void set_only_complains(SessionContext& context, bool value) noexcept { context.only_complains_ = value; }
     static void set_answers(HookContext& context, const Answers& answers) noexcept { context.answers_ = answers; }
+    /// Instance name of the plugin whose handler is called.
+    static std::string_view plugin(const HookContext& context) noexcept {
+        return context.caller_ ? context.caller_->plugin : std::string_view();
+    }
+    /// The session, even if handlers do not see it; null if there is none.
+    static Connection* session(const HookContext& context) noexcept { return context.session(); }
+    /// Where the lines of the handler go, and the id of the session in them; "" if there is none.
+    static LogSink& log(const HookContext& context) noexcept { return context.log_; }
+    static std::string session_id(const HookContext& context) { return std::string(context.log_subject().session); }
 
     /// What has come of a task: of that instance, or of the one that is called.
     static const detail::TaskResult* task(const Answers& answers, const void* instance, std::string_view key) noexcept {

@@ -34,8 +34,12 @@ void log_about(const Instance& instance, HookContext& context, LogLevel level, P
     ServerAccess::enter(context, instance.caller(), context.deadline());
 }
 
+/// Every hook has a session.
+SessionContext& in_session(HookContext& context) noexcept { return static_cast<SessionContext&>(context); }
+const SessionContext& in_session(const HookContext& context) noexcept { return static_cast<const SessionContext&>(context); }
+
 /// Whom the last handler has refused, the next one does not get to see among the recipients. False where nobody is left to ask it about.
-bool set_aside(HookContext& context) noexcept {
+bool set_aside(SessionContext& context) noexcept {
     Transaction* const transaction = context.transaction_or_null();
     if (!transaction) return true;
     try {
@@ -57,7 +61,7 @@ std::string impossible(const Answer& answer) {
 /// What the client is told of a fault; nothing where a refusal waits for it that must not change.
 Answer fault_answer(const HookContext& context, bool is_observer) noexcept {
     try {
-        if (traits(context.hook).tells_faults() && !is_observer && !context.only_complains()) return temporary_failure();
+        if (traits(context.hook).tells_faults() && !is_observer && (context.hook == HookId::queue || !in_session(context).only_complains())) return temporary_failure();
     } catch (...) {  // no memory for the text: the hook's own will do
         return Answer(Verdict::denysoft);
     }
@@ -66,12 +70,12 @@ Answer fault_answer(const HookContext& context, bool is_observer) noexcept {
 
 void forget_observer(const void* link, HookContext& context) {
     if (context.hook != HookId::data_chunk) return;
-    if (Transaction* const transaction = context.transaction_or_null()) transaction->notes().get(failed_observers).push_back(link);
+    if (Transaction* const transaction = in_session(context).transaction_or_null()) transaction->notes().get(failed_observers).push_back(link);
 }
 
 bool is_forgotten(const void* link, const HookContext& context) {
     if (context.hook != HookId::data_chunk) return false;
-    const Transaction* const transaction = context.transaction_or_null();
+    const Transaction* const transaction = in_session(context).transaction_or_null();
     const auto* const failed = transaction ? transaction->notes().find(failed_observers) : nullptr;
     return failed && std::find(failed->begin(), failed->end(), link) != failed->end();
 }
@@ -205,7 +209,7 @@ void Dispatcher::Collector::start_task(std::string_view key, smtpd::detail::Task
     engine::Wait::TaskName name{&instance_, std::string(key)};
     if (!is_on_its_way(name)) {
         if (!may_ask()) return;
-        work.run = [run = std::move(work.run), &instance = instance_, &log = context_.connection.log(), session = context_.connection.id(), hook = context_.hook,
+        work.run = [run = std::move(work.run), &instance = instance_, &log = ServerAccess::log(context_), session = ServerAccess::session_id(context_), hook = context_.hook,
                     key = name.key](const TaskContext& context) {
             try {
                 return run(context);
@@ -307,7 +311,7 @@ bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& c
     const Instance& instance = *link.instance;
     ServerAccess::enter(context, instance.caller(), context.clock().now() + instance.deadline());
     try {
-        if (link.decides() && instance.policy().exempts_immune && context.exemption()) return true;
+        if (link.exempts(context)) return true;
         chain(context.hook).backgrounds[index].ask(context, collector);
         if (collector.longest() <= instance.deadline()) return true;
         PluginCounters::count(instance.counters().overrun);
@@ -329,16 +333,20 @@ bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& c
 
 // --- running ---
 
+bool Dispatcher::Link::exempts(const HookContext& context) const noexcept {
+    return decides() && instance->policy().exempts_immune && in_session(context).exemption().has_value();
+}
+
 /// `hindrance`: why the handler cannot be called; null if it can.
 inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context, const char* hindrance) const {
-    if (hindrance != nullptr && !(link.decides() && link.instance->policy().exempts_immune && context.exemption())) {
-        if (link.instance->is_policy() && !link.observes()) return settle(error("{}", hindrance), context, *link.instance);
+    if (hindrance != nullptr && !link.exempts(context)) {
+        if (link.instance->is_policy() && !link.observes()) return settle(error("{}", hindrance), in_session(context), *link.instance);
         return fault_answer(context, link.observes());
     }
     if (const auto* const answers = std::get_if<Link::Answers>(&link.call)) return (*answers)(context);
     if (const auto* const decides = std::get_if<Link::Decides>(&link.call)) {
-        if (!link.instance->policy().exempts_immune || !context.exemption()) return settle((*decides)(context), context, *link.instance);
-        note_exemption(context, *link.instance);
+        if (!link.exempts(context)) return settle((*decides)(context), in_session(context), *link.instance);
+        note_exemption(in_session(context), *link.instance);
     } else if (!is_forgotten(&link, context)) {
         std::get<Link::Observes>(link.call)(context);
     }
@@ -347,7 +355,10 @@ inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context,
 
 /// Calls the handler; whatever it throws becomes a line, a count and an answer.
 inline Answer Dispatcher::call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept {
-    ServerAccess::set_only_complains(context, context.connection.is_naughty() && link.decides() && link.instance->policy().exempts_immune);
+    if (ServerAccess::session(context) != nullptr && context.hook != HookId::queue) {
+        auto& in = in_session(context);
+        ServerAccess::set_only_complains(in, in.connection.is_naughty() && link.decides() && link.instance->policy().exempts_immune);
+    }
     try {
         return call_unguarded(link, context, hindrance);
     } catch (...) {
@@ -361,7 +372,7 @@ bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext
     support::Lane* const lane = chain.backgrounds[index].lane;
     if (state.access == Access::any || (state.access == Access::one_lane && state.lane == lane)) return false;
     const Link& link = chain.links[index];
-    if (link.decides() && link.instance->policy().exempts_immune && context.exemption()) return false;
+    if (link.exempts(context)) return false;
     state.next = static_cast<std::uint16_t>(index);
     state.lane = lane;
     state.deadline = now + link.deadline;
@@ -376,7 +387,8 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
     const bool has_stopped = state.deadline != MonotonicTime();
     if (links.empty()) return {};
     const Clock& clock = context.clock();
-    const bool is_announced = announces(context.hook);
+    const Connection* const session = ServerAccess::session(context);
+    const bool is_announced = session && announces(context.hook);
     const bool is_anyone_cut_short = !wait.cut_short.empty();
     const bool may_set_aside = traits(context.hook).has(HookTraits::refuses_recipients);
     MonotonicTime now;
@@ -399,7 +411,7 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
                                       : is_anyone_cut_short && contains(wait.cut_short, index) ? cut_short : nullptr;
         if (hindrance == no_place) note_lateness(*link.instance, context);
         Answer answer = call(link, context, hindrance, mishap);
-        const bool goes_on = !may_set_aside || set_aside(context);
+        const bool goes_on = !may_set_aside || set_aside(in_session(context));
         if (answer.verdict != Verdict::declined) note_impossible(link, context, answer);
         is_now = link.is_timed || answer.verdict != Verdict::declined || mishap.happened || beat == 0 || heartbeat_->count() != beat;
         const MonotonicTime before = now;
@@ -407,7 +419,7 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
             look_at_clock();
             if (!mishap.deadline_passed) look_at_time(link, context, before, now);
         }
-        if (answer.verdict != Verdict::declined || context.connection.history().is_open()) complete_history(context, *link.instance, answer, before, now);
+        if (answer.verdict != Verdict::declined || (session && session->history().is_open())) complete_history(context, *link.instance, answer, before, now);
         if (is_announced) {
             announce(link, context, answer);
             look_at_clock();
@@ -433,7 +445,7 @@ Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap&
             mishap.deadline_passed = true;
             PluginCounters::count(instance.counters().overrun);
             log_about(instance, context, LogLevel::error, "overrun: its deadline of {} passed while it waited", shown(instance.deadline()));
-            if (instance.is_policy() && !link.observes()) return settle(error("deadline passed"), context, instance);
+            if (instance.is_policy() && !link.observes()) return settle(error("deadline passed"), in_session(context), instance);
             return fault_answer(context, link.observes());
         } catch (...) {
             log_about(instance, context, LogLevel::crit, "plugin fault: an exception that is no std::exception");
@@ -471,7 +483,7 @@ bool Dispatcher::announces(HookId hook) const noexcept { return !traits(hook).ha
 void Dispatcher::announce(const Link& link, HookContext& context, const Answer& answer) const noexcept {
     const HookId id = is_denial(answer.verdict) ? HookId::deny : HookId::ok;
     if (!has(id)) return;
-    VerdictHook hook(id, context.connection, context.hook, link.instance->name(), answer);
+    VerdictHook hook(id, *ServerAccess::session(context), context.hook, link.instance->name(), answer);
     engine::ChainState state;
     state.access = engine::ChainState::Access::any;
     static_cast<void>(run(hook, state));

@@ -65,6 +65,8 @@ private:
 
         bool decides() const noexcept { return std::holds_alternative<Decides>(call); }
         bool observes() const noexcept { return std::holds_alternative<Observes>(call); }
+        /// Whether the handler is not called, because its plugin leaves that client alone.
+        bool exempts(const HookContext& context) const noexcept;
     };
     /// The rest of it.
     struct Background {

@@ -1,6 +1,8 @@
 /// policy.cc: what becomes of a finding.
 #include "host/policy.h"
 
+#include "engine/server_access.h"
+
 #include <smtpd/format.h>
 
 namespace smtpd::host {
@@ -9,19 +11,19 @@ namespace {
 /// Said to a client whose refusal waits for the plugin naughty and whose complainer gave no text; it must not say which test it was.
 constexpr std::string_view neutral_refusal = "Refused by the policy of this site";
 
-void log_finding(const HookContext& context, std::string_view what, const std::string& reason) {
+void log_finding(const SessionContext& context, std::string_view what, const std::string& reason) {
     if (!context.log_enabled(LogLevel::info)) return;
     context.log(LogLevel::info, "{}{}{}", what, reason.empty() ? "" : ": ", reason);
 }
 
-int add_karma(const HookContext& context, int points) {
+int add_karma(const SessionContext& context, int points) {
     if (points == 0) return 0;
     context.connection.adjust_karma(points);
     context.log(LogLevel::debug, "karma {} is now {}", points, context.connection.karma());
     return points;
 }
 
-void add_authentication_results(const HookContext& context, const Finding& finding) {
+void add_authentication_results(const SessionContext& context, const Finding& finding) {
     if (finding.authentication_results().empty()) return;
     Transaction* const transaction = context.transaction_or_null();
     auto& list = transaction ? transaction->authentication_results() : context.connection.authentication_results();
@@ -53,7 +55,7 @@ Answer temporary_failure_of(const Finding& finding) {
 }
 
 /// The failure waits with those that came before, if there are any. Where a plugin is asked although a refusal waits already, that refusal does not change.
-void complain(const Finding& finding, const HookContext& context, const Instance& instance, Verdict verdict, const std::string& text) {
+void complain(const Finding& finding, const SessionContext& context, const Instance& instance, Verdict verdict, const std::string& text) {
     const Recipient* const recipient = context.recipient_or_null();
     context.connection.complain({.plugin = instance.name(),
                                  .hook = context.hook,
@@ -66,7 +68,7 @@ void complain(const Finding& finding, const HookContext& context, const Instance
                                  .is_told = !context.only_complains()});
 }
 
-Answer settle_fail(const Finding& finding, const HookContext& context, const PolicyDefaults& policy, const Instance& instance, HistoryEntry& entry) {
+Answer settle_fail(const Finding& finding, const SessionContext& context, const PolicyDefaults& policy, const Instance& instance, HistoryEntry& entry) {
     const Verdict verdict = refusal_of(finding, policy);
     if (policy.reject == PolicyDefaults::Reject::no) {
         entry.is_tolerated = true;
@@ -91,22 +93,22 @@ Answer temporary_failure() { return Answer(Verdict::denysoft, "Local error in pr
 
 namespace {
 
-HistoryEntry entry_of(HistoryEntry::Kind kind, const HookContext& context, const Instance& instance) {
+HistoryEntry entry_of(HistoryEntry::Kind kind, const HookContext& context, const Connection& connection, const Instance& instance) {
     HistoryEntry entry;
     entry.kind = kind;
     entry.hook = context.hook;
     entry.plugin = instance.name();
-    entry.command = context.connection.commands();
+    entry.command = connection.commands();
     entry.parked = context.answers().waited();
-    if (context.hook == HookId::data_post_rcpt && context.recipient_or_null()) entry.recipient = context.recipient_or_null()->address().path();
+    if (context.hook == HookId::data_post_rcpt) entry.recipient = static_cast<const DataPostRcptHook&>(context).recipient.address().path();
     return entry;
 }
 
 }  // namespace
 
-void note_exemption(const HookContext& context, const Instance& instance) {
+void note_exemption(const SessionContext& context, const Instance& instance) {
     PluginCounters::count(instance.counters().skip);
-    HistoryEntry entry = entry_of(HistoryEntry::Kind::exemption, context, instance);
+    HistoryEntry entry = entry_of(HistoryEntry::Kind::exemption, context, context.connection, instance);
     if (const auto exemption = context.exemption()) entry.text = exemption->to_string();
     context.log(LogLevel::info, "skip: {}", entry.text);
     context.connection.history().open(std::move(entry));
@@ -115,7 +117,7 @@ void note_exemption(const HookContext& context, const Instance& instance) {
 namespace {
 
 /// Counts, logs and does what the finding says. The entry gets what came of it.
-Answer apply(const Finding& finding, const HookContext& context, const Instance& instance, HistoryEntry& entry) {
+Answer apply(const Finding& finding, const SessionContext& context, const Instance& instance, HistoryEntry& entry) {
     const PolicyDefaults& policy = instance.policy();
     PluginCounters& counters = instance.counters();
     add_authentication_results(context, finding);
@@ -146,8 +148,8 @@ Answer apply(const Finding& finding, const HookContext& context, const Instance&
 
 }  // namespace
 
-Answer settle(const Finding& finding, const HookContext& context, const Instance& instance) {
-    HistoryEntry entry = entry_of(HistoryEntry::Kind::finding, context, instance);
+Answer settle(const Finding& finding, const SessionContext& context, const Instance& instance) {
+    HistoryEntry entry = entry_of(HistoryEntry::Kind::finding, context, context.connection, instance);
     entry.outcome = finding.outcome();
     Answer answer = apply(finding, context, instance, entry);
     entry.text = finding.reason().substr(0, HistoryEntry::max_text);
@@ -168,16 +170,18 @@ constexpr bool says_nothing_of_the_client(HookId hook) noexcept {
 }  // namespace
 
 void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began, MonotonicTime ended) noexcept {
-    History& history = context.connection.history();
+    Connection* const connection = ServerAccess::session(context);
+    if (connection == nullptr) return;
+    History& history = connection->history();
     if (!history.is_open() && says_nothing_of_the_client(context.hook)) return;
     try {
-        if (!history.is_open()) history.open(entry_of(HistoryEntry::Kind::answer, context, instance));
+        if (!history.is_open()) history.open(entry_of(HistoryEntry::Kind::answer, context, *connection, instance));
         HistoryEntry* const entry = history.close();
         if (!entry) return;
         entry->verdict = answer.verdict;
         entry->code = answer.code;
         entry->enhanced = answer.enhanced;
-        entry->at = std::chrono::duration_cast<std::chrono::microseconds>(began - context.connection.started());
+        entry->at = std::chrono::duration_cast<std::chrono::microseconds>(began - connection->started());
         entry->took = std::chrono::duration_cast<std::chrono::microseconds>(ended - began);
         if (answer.text.empty()) return;
         (entry->kind == HistoryEntry::Kind::answer ? entry->text : entry->reply) = answer.text.substr(0, HistoryEntry::max_text);
@@ -186,12 +190,13 @@ void complete_history(const HookContext& context, const Instance& instance, cons
 }
 
 void note_fault(const HookContext& context, const Instance& instance, std::string text) noexcept {
+    Connection* const connection = ServerAccess::session(context);
+    if (connection == nullptr) return;
     try {
-        HistoryEntry entry = entry_of(HistoryEntry::Kind::fault, context, instance);
-        entry.at =
-            std::chrono::duration_cast<std::chrono::microseconds>(context.clock().now() - context.connection.started());
+        HistoryEntry entry = entry_of(HistoryEntry::Kind::fault, context, *connection, instance);
+        entry.at = std::chrono::duration_cast<std::chrono::microseconds>(context.clock().now() - connection->started());
         entry.text = std::move(text);
-        context.connection.history().add(std::move(entry));
+        connection->history().add(std::move(entry));
     } catch (...) {  // no memory for the names: the log and the counter have the fault
     }
 }

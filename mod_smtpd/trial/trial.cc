@@ -27,7 +27,7 @@ public:
     bool judges_recipients() const noexcept override { return plugins_.judges_recipients(); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { plugins_.ask(context, wait); }
     Answer run(HookContext& context, engine::ChainState& state) noexcept override {
-        if (context.hook == HookId::reset_transaction) note_turned_away(*context.transaction_or_null());
+        if (context.hook == HookId::reset_transaction) note_turned_away(static_cast<const MessageHook&>(context).transaction);
         if (context.hook != HookId::queue) return plugins_.run(context, state);
         try {
             for (const auto& member : plugins_.chain(HookId::queue)) deliverers_.push_back(member.instance->name());

@@ -77,7 +77,7 @@ private:
         return std::min(delay, options_.max);
     }
 
-    std::vector<std::string> keys(const HookContext& hook, std::string_view user) const {
+    std::vector<std::string> keys(const SessionContext& hook, std::string_view user) const {
         const IpAddress& address = hook.connection.address();
         std::vector<std::string> out{"client " + client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix)};
         constexpr std::size_t longest_name = 256;  // nobody is called like this; the store has limits
@@ -85,7 +85,7 @@ private:
         return out;
     }
 
-    std::int64_t failures(const HookContext& hook, std::string_view user) const {
+    std::int64_t failures(const SessionContext& hook, std::string_view user) const {
         std::int64_t most = 0;
         for (const auto& key : keys(hook, user)) {
             const auto count = hook.store(counts_).get(key);

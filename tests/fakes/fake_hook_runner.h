@@ -16,6 +16,9 @@
 
 namespace smtpd::fakes {
 
+/// The session that is going on, whatever the hook.
+inline Connection& connection_of(const HookContext& context) { return *ServerAccess::session(context); }
+
 class FakeHookRunner final : public engine::HookRunner {
 public:
     using Handler = std::function<Answer(HookContext&)>;

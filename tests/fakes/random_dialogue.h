@@ -111,7 +111,7 @@ private:
 
     /// What a plugin sees, and what it says to it.
     Answer answer(HookContext& context) {
-        const auto& connection = context.connection;
+        Connection& connection = connection_of(context);
         record_ += format_text(
             "  hook {}: {} {} host={} by={} greeted={} hello={} user={} relay={} karma={} white={} naughty={} "
             "commands={} errors={} messages={} "
@@ -121,15 +121,15 @@ private:
             connection.auth_user(), connection.is_relay_client(), connection.karma(), connection.whitelisted(),
             connection.is_naughty(), connection.commands(), connection.errors(), connection.messages(),
             quoted(connection.last_line()), connection.tls_protocol(), connection.unread());
-        meddle(context.connection);
+        meddle(connection);
         if (context.hook == HookId::auth_result) {
             const auto& result = static_cast<AuthResultHook&>(context);
             record_ += format_text("    {} {} {} {}\n", result.mechanism, quoted(result.user), result.is_good,
                                    result.reply.code);
         }
-        if (auto* const transaction = context.transaction_or_null())
+        if (const auto* const transaction = static_cast<SessionContext&>(context).transaction_or_null())
             record_ += format_text("    {} to={}\n", transaction->id(), transaction->recipients().size());
-        if (context.hook == HookId::ehlo && chance(3)) context.connection.add_capability("XCAPABILITY");
+        if (context.hook == HookId::ehlo && chance(3)) connection.add_capability("XCAPABILITY");
         if (context.hook >= HookId::auth_plain && context.hook <= HookId::auth)
             return judge_login(static_cast<AuthHook&>(context));
         const bool is_unruly = unruly_ != 0 && chance(unruly_);
@@ -141,7 +141,7 @@ private:
         const auto verdict = static_cast<Verdict>(any(6));
         Answer any_answer(verdict, chance(2) ? "" : "a plugin's\nwords");
         if (any_answer.verdict == Verdict::declined && chance(2)) {
-            context.connection.send({250, {2, 0, 0}, "a plugin's own reply"});
+            connection.send({250, {2, 0, 0}, "a plugin's own reply"});
             any_answer.verdict = Verdict::done;
         }
         return any_answer;

@@ -139,7 +139,7 @@ public:
     const History& history() const noexcept { return history_; }
     History& history() noexcept { return history_; }  ///< for the server
     /// Results about the client itself (iprev, auth), which hold for each of its transactions. Findings add to it; plugins
-    /// read HookContext::results().
+    /// read SessionContext::results().
     const AuthenticationResults& authentication_results() const noexcept { return record_.authentication_results; }
     AuthenticationResults& authentication_results() noexcept { return record_.authentication_results; }
 

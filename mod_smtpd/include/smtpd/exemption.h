@@ -9,7 +9,7 @@
 
 namespace smtpd {
 
-/// See HookContext::exemption().
+/// See SessionContext::exemption().
 struct Exemption {
     enum class Kind : std::uint8_t {
         relay_client,  ///< the client may relay

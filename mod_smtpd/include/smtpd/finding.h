@@ -37,7 +37,7 @@ public:
         if (is_denial(denial)) refusal_ = denial;
         return std::move(*this);
     }
-    /// What the test came to, for later plugins (HookContext::results()) and for the Authentication-Results field (RFC 8601). A finding may have several:
+    /// What the test came to, for later plugins (SessionContext::results()) and for the Authentication-Results field (RFC 8601). A finding may have several:
     /// one for each signature, for instance.
     Finding authentication_result(AuthenticationResult result) && {
         authentication_results_.push_back(std::move(result));

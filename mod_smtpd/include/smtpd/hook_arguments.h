@@ -2,7 +2,7 @@
 #pragma once
 
 #include <smtpd/credentials.h>
-#include <smtpd/hook_context.h>
+#include <smtpd/session_context.h>
 #include <smtpd/verdict.h>
 
 #include <string>
@@ -13,9 +13,9 @@
 namespace smtpd {
 
 /// A hook with nothing but the connection: pre_connection, connect, quit, disconnect, post_connection.
-class ConnectionContext final : public HookContext {
+class ConnectionContext final : public SessionContext {
 public:
-    using HookContext::HookContext;
+    using SessionContext::SessionContext;
 };
 using PreConnectionHook = ConnectionContext;
 using ConnectHook = ConnectionContext;
@@ -24,10 +24,10 @@ using DisconnectHook = ConnectionContext;
 using PostConnectionHook = ConnectionContext;
 
 /// helo, ehlo: the argument was parsed; the session is not greeted yet.
-class HelloHook final : public HookContext {
+class HelloHook final : public SessionContext {
 public:
     HelloHook(HookId id, Connection& connection, std::string_view host, std::string_view rest)
-        : HookContext(id, connection), host(host), rest(rest) {}
+        : SessionContext(id, connection), host(host), rest(rest) {}
     const std::string_view host;  ///< first word
     const std::string_view rest;  ///< what followed it, trimmed
     bool is_esmtp() const noexcept { return hook == HookId::ehlo; }
@@ -35,9 +35,9 @@ public:
 
 /// helo_parse, ehlo_parse, auth_parse, mail_parse, rcpt_parse: the command's argument as it came; a handler may rewrite it, or refuse it (501, softly
 /// 451). That of AUTH may hold a password.
-class ParseHook final : public HookContext {
+class ParseHook final : public SessionContext {
 public:
-    ParseHook(HookId id, Connection& connection, std::string& argument) : HookContext(id, connection), argument(argument) {}
+    ParseHook(HookId id, Connection& connection, std::string& argument) : SessionContext(id, connection), argument(argument) {}
     std::string& argument;
 };
 
@@ -59,10 +59,10 @@ struct AuthFindings {
 ///
 /// Only handlers that are added with add() can let somebody in, and so make the server offer AUTH. decide() is for plugins that keep somebody out before
 /// a back end is asked (too many attempts), observe() for those that look on.
-class AuthHook final : public HookContext {
+class AuthHook final : public SessionContext {
 public:
     AuthHook(HookId id, Connection& connection, const Credentials& credentials, AuthFindings* findings = nullptr)
-        : HookContext(id, connection), credentials(credentials), findings_(findings) {}
+        : SessionContext(id, connection), credentials(credentials), findings_(findings) {}
     const Credentials& credentials;
     std::string_view mechanism() const noexcept { return credentials.mechanism(); }  ///< "PLAIN", "SCRAM-SHA-256-PLUS"
     const std::string& user() const noexcept { return credentials.user(); }
@@ -91,10 +91,10 @@ private:
 };
 
 /// auth_result: an exchange of AUTH is over, and its reply is decided; for observers. An exchange that the client leaves unfinished has no result.
-class AuthResultHook final : public HookContext {
+class AuthResultHook final : public SessionContext {
 public:
     AuthResultHook(Connection& connection, const Credentials& credentials, bool is_good, const Reply& reply)
-        : HookContext(HookId::auth_result, connection), mechanism(credentials.mechanism()), user(credentials.user()), is_good(is_good), reply(reply) {}
+        : SessionContext(HookId::auth_result, connection), mechanism(credentials.mechanism()), user(credentials.user()), is_good(is_good), reply(reply) {}
     const std::string_view mechanism;  ///< "PLAIN", "SCRAM-SHA-256"
     const std::string& user;           ///< who it was said to be; "" where the exchange broke off before that, or with what is no name
     const bool is_good;                ///< the client is authenticated now
@@ -104,10 +104,10 @@ public:
 };
 
 /// mail_pre, rcpt_pre: the path is cut out but not parsed; a handler may rewrite it. `ok` ends the chain; a denial refuses with 501 (softly 451).
-class PathHook final : public HookContext {
+class PathHook final : public SessionContext {
 public:
     PathHook(HookId id, Connection& connection, std::string& path, const Parameters& parameters)
-        : HookContext(id, connection), path(path), parameters(parameters) {}
+        : SessionContext(id, connection), path(path), parameters(parameters) {}
     std::string& path;  ///< normally "<…>"
     const Parameters& parameters;
 };
@@ -196,36 +196,36 @@ public:
 };
 
 /// vrfy, noop, help: the rest of the line.
-class CommandHook final : public HookContext {
+class CommandHook final : public SessionContext {
 public:
-    CommandHook(HookId id, Connection& connection, std::string_view argument) : HookContext(id, connection), argument(argument) {}
+    CommandHook(HookId id, Connection& connection, std::string_view argument) : SessionContext(id, connection), argument(argument) {}
     const std::string_view argument;
 };
 
 /// unrecognized_command.
-class UnrecognizedHook final : public HookContext {
+class UnrecognizedHook final : public SessionContext {
 public:
     UnrecognizedHook(Connection& connection, std::string_view verb, std::string_view argument)
-        : HookContext(HookId::unrecognized_command, connection), verb(verb), argument(argument) {}
+        : SessionContext(HookId::unrecognized_command, connection), verb(verb), argument(argument) {}
     const std::string_view verb;  ///< as sent
     const std::string_view argument;
 };
 
 /// deny, ok: after every single handler of the other hooks, with what it said.
-class VerdictHook final : public HookContext {
+class VerdictHook final : public SessionContext {
 public:
     VerdictHook(HookId id, Connection& connection, HookId about, std::string_view plugin, const Answer& answer)
-        : HookContext(id, connection), about(about), plugin(plugin), answer(answer) {}
+        : SessionContext(id, connection), about(about), plugin(plugin), answer(answer) {}
     const HookId about;
     const std::string_view plugin;
     const Answer& answer;
 };
 
 /// config, user_config: `ok` with `values` set overrides the control file.
-class ConfigHook final : public HookContext {
+class ConfigHook final : public SessionContext {
 public:
     ConfigHook(HookId id, Connection& connection, std::string_view name, const Address* user, std::vector<std::string>& values)
-        : HookContext(id, connection), name(name), user(user), values(values) {}
+        : SessionContext(id, connection), name(name), user(user), values(values) {}
     const std::string_view name;
     const Address* const user;  ///< user_config only
     std::vector<std::string>& values;

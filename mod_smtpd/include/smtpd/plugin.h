@@ -39,7 +39,7 @@ struct PolicyDefaults {
     OnError onerror = OnError::accept;       ///< onerror=
     int karma_fail = 0;                      ///< karma_fail=: points for each fail
     int karma_pass = 0;                      ///< karma_pass=
-    /// Exempt clients, senders and recipients (HookContext::exemption()) are not judged. What the plugin has against a client about which there is a
+    /// Exempt clients, senders and recipients (SessionContext::exemption()) are not judged. What the plugin has against a client about which there is a
     /// complaint already is not told: it becomes another complaint. False: everybody is judged, and told at once.
     bool exempts_immune = true;
 };

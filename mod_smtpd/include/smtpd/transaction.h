@@ -47,7 +47,7 @@ public:
 
     Notes& notes() noexcept { return notes_; }
     const Notes& notes() const noexcept { return notes_; }
-    /// Results about the sender and the message. Findings add to it; plugins read HookContext::results(), which has those
+    /// Results about the sender and the message. Findings add to it; plugins read SessionContext::results(), which has those
     /// about the client as well.
     const AuthenticationResults& authentication_results() const noexcept { return authentication_results_; }
     AuthenticationResults& authentication_results() noexcept { return authentication_results_; }

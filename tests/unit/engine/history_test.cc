@@ -216,7 +216,7 @@ public:
             complaint.is_deferred = true;
             complaint.plugin = "dnsbl";
             complaint.reply = "you are listed";
-            context.connection.history().add(complaint);
+            fakes::connection_of(context).history().add(complaint);
             return declined();
         });
         auto execution = entry(Kind::answer, "you are listed\nand more");
@@ -279,7 +279,7 @@ private:
     /// A plugin, and what the host keeps of its answer.
     void at(HookId hook, HistoryEntry entry, Answer answer) {
         client_.hooks.on(hook, [entry, answer](HookContext& context) {
-            context.connection.history().add(entry);
+            fakes::connection_of(context).history().add(entry);
             return answer;
         });
     }

@@ -347,7 +347,7 @@ public:
 
     void done_is_no_success() {
         client_.hooks.on(HookId::auth, [](HookContext& context) {
-            context.connection.send({454, {4, 7, 0}, "Words of the plugin", false});
+            fakes::connection_of(context).send({454, {4, 7, 0}, "Words of the plugin", false});
             return Answer(Verdict::done);
         });
         client_.greet();
@@ -534,7 +534,7 @@ public:
     void secrets_are_in_no_log_line_and_no_argument() {
         client_.settings.max_errors = 0;
         client_.hooks.on(HookId::auth, [](HookContext& context) {
-            context.connection.notes().get(last_line) = context.connection.last_line();
+            fakes::connection_of(context).notes().get(last_line) = fakes::connection_of(context).last_line();
             return declined();
         });
         client_.hooks.watch(HookId::auth_cram_md5);
@@ -563,7 +563,7 @@ public:
         std::string seen;
         client_.hooks.on(HookId::unrecognized_command, [&](HookContext& context) {
             const auto& hook = static_cast<UnrecognizedHook&>(context);
-            seen.append(hook.verb).append("/").append(hook.argument).append("/").append(context.connection.last_line()).append(";");
+            seen.append(hook.verb).append("/").append(hook.argument).append("/").append(fakes::connection_of(context).last_line()).append(";");
             return declined();
         });
         client_.greet();

@@ -378,7 +378,7 @@ public:
         }
         SessionUnderTest client;  // a plugin that has answered by itself
         client.hooks.on(HookId::data, [](HookContext& context) {
-            context.connection.send({550, {5, 7, 1}, "mine"});
+            fakes::connection_of(context).send({550, {5, 7, 1}, "mine"});
             return Answer(Verdict::done);
         });
         begin(client);
@@ -406,7 +406,7 @@ public:
         client_.hooks.wait(HookId::data, Duration(0), Duration(1000));
         client_.hooks.on(HookId::data, [&](HookContext& context) {
             spoke = context.answers().client_spoke();
-            unread = context.connection.unread();
+            unread = fakes::connection_of(context).unread();
             return declined();
         });
         begin();

@@ -161,7 +161,7 @@ public:
         const auto look = [&](HookContext& context) {
             const auto& hook = static_cast<HelloHook&>(context);
             seen += std::string(hook.is_esmtp() ? "E" : "H") + "[" + std::string(hook.host) + "][" + std::string(hook.rest) + "]";
-            CPPUNIT_ASSERT(context.connection.greeted() == Greeted::no);
+            CPPUNIT_ASSERT(fakes::connection_of(context).greeted() == Greeted::no);
             return declined();
         };
         client_.hooks.on(HookId::helo, look);
@@ -268,7 +268,7 @@ public:
             CPPUNIT_ASSERT(hook.transaction.envelope().is_8bitmime());
             CPPUNIT_ASSERT_EQUAL(std::string("8BITMIME"), hook.parameters().find("body")->value.value());
             CPPUNIT_ASSERT_EQUAL(std::string("session-1"), hook.transaction.id());
-            CPPUNIT_ASSERT_EQUAL(std::string("MAIL FROM:<a@b> SIZE=123 BODY=8BITMIME"), context.connection.last_line());
+            CPPUNIT_ASSERT_EQUAL(std::string("MAIL FROM:<a@b> SIZE=123 BODY=8BITMIME"), fakes::connection_of(context).last_line());
             seen = true;
             return declined();
         });
@@ -398,7 +398,7 @@ public:
             const auto& hook = static_cast<UnrecognizedHook&>(context);
             seen += "[" + std::string(hook.verb) + "|" + std::string(hook.argument) + "]";
             if (hook.verb != "XTEST") return declined();
-            context.connection.send({250, {2, 0, 0}, "tested"});
+            fakes::connection_of(context).send({250, {2, 0, 0}, "tested"});
             return Answer(Verdict::done);
         });
         check({{"XTEST  a  b ", "250 2.0.0"}, {"xother", "500 5.5.1"}, {"STARTTLS", "502 5.5.1"}});

@@ -268,7 +268,7 @@ public:
         std::string seen;
         for (const auto hook : {HookId::data, HookId::data_post})
             client_.hooks.on(hook, [&](HookContext& context) {
-                seen += "[" + context.connection.last_line() + "]";
+                seen += "[" + fakes::connection_of(context).last_line() + "]";
                 return declined();
             });
         sent(client_, ".\r\n");
@@ -402,7 +402,7 @@ public:
 
     void results_are_added_and_forged_ones_disowned() {
         client_.hooks.on(HookId::data_post_headers, [](HookContext& context) {
-            context.transaction_or_null()->authentication_results().add(
+            static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
                 {.method = "spf", .result = "fail", .properties = {{"smtp", "mailfrom", "client.example"}}});
             return declined();
         });
@@ -421,7 +421,7 @@ public:
     void results_are_written_once_after_data_post() {
         std::string seen;
         const auto look = [&seen](HookContext& context) {
-            const Headers& headers = context.transaction_or_null()->message().headers();
+            const Headers& headers = static_cast<SessionContext&>(context).transaction_or_null()->message().headers();
             seen += std::string(hook_name(context.hook)) + ":";
             headers.for_each([&](const HeaderField& field) { seen += " " + std::string(field.name); });
             seen += headers.original().find("Authentication-Results: mx.example.com; spf=pass") == 0 ? " (original)\n" : "\n";
@@ -430,15 +430,15 @@ public:
         for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::queue_pre}) client_.hooks.on(hook, look);
         client_.hooks.on(HookId::data_post, [&](HookContext& context) {
             (void)look(context);
-            Transaction& transaction = *context.transaction_or_null();
+            Transaction& transaction = *static_cast<SessionContext&>(context).transaction_or_null();
             transaction.message().headers().prepend("X-Spam", "No");
             transaction.authentication_results().add({.method = "dmarc", .result = "none"});
             return declined();
         });
         client_.hooks.on(HookId::data_post_rcpt, [&](HookContext& context) {
             (void)look(context);
-            CPPUNIT_ASSERT(context.transaction_or_null()->authentication_results().is_closed());
-            context.transaction_or_null()->authentication_results().add({.method = "late", .result = "pass"});
+            CPPUNIT_ASSERT(static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().is_closed());
+            static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add({.method = "late", .result = "pass"});
             return declined();
         });
         sent(client_, "Authentication-Results: mx.example.com; spf=pass\r\nSubject: x\r\n\r\n.\r\n");
@@ -456,7 +456,7 @@ public:
         const auto field = [](const char* subject, const char* parameters) {
             SessionUnderTest client;
             client.hooks.on(HookId::data_post, [](HookContext& context) {
-                context.transaction_or_null()->authentication_results().add(
+                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
                     {.method = "spf", .result = "pass", .properties = {{"smtp", "mailfrom", "j\xc3\xb6rg@client.example"}}});
                 return declined();
             });
@@ -477,7 +477,7 @@ public:
         unsigned number = 0;
         client_.hooks.accept_mail();
         client_.hooks.on(HookId::mail, [&](HookContext& context) {
-            context.connection.complain({.plugin = "p" + std::to_string(++number), .subject = ComplaintSubject::sender, .is_told = number == 1});
+            fakes::connection_of(context).complain({.plugin = "p" + std::to_string(++number), .subject = ComplaintSubject::sender, .is_told = number == 1});
             return declined();
         });
         client_.greet();
@@ -495,7 +495,7 @@ public:
     void results_of_one_message_do_not_show_in_the_next() {
         bool first = true;
         client_.hooks.on(HookId::data_post_headers, [&](HookContext& context) {
-            if (first) context.transaction_or_null()->authentication_results().add({.method = "spf", .result = "fail"});
+            if (first) static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add({.method = "spf", .result = "fail"});
             first = false;
             return declined();
         });
@@ -510,7 +510,7 @@ public:
             SessionUnderTest client;
             client.settings.authserv_id = std::move(id);
             client.hooks.on(HookId::data_post_headers, [](HookContext& context) {
-                context.transaction_or_null()->authentication_results().add({.method = "spf", .result = "fail"});
+                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add({.method = "spf", .result = "fail"});
                 return declined();
             });
             sent(client, "Authentication-Results: mx.example.com; spf=pass\r\n\r\n.\r\n");
@@ -528,7 +528,7 @@ public:
             client.hooks.accept_mail();
             client.hooks.watch(HookId::reset_transaction);
             client.hooks.on(hook, [](HookContext& context) {
-                context.connection.send({250, {2, 6, 0}, "mine"});
+                fakes::connection_of(context).send({250, {2, 6, 0}, "mine"});
                 return Answer(Verdict::done);
             });
             client.begin_data();

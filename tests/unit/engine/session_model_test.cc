@@ -151,7 +151,7 @@ class SessionModelTest : public CppUnit::TestFixture {
             });
             hooks.on(HookId::queue, [&seen](HookContext& context) {
                 auto& hook = static_cast<MessageHook&>(context);
-                std::string entry = context.connection.is_authenticated() ? std::string(context.connection.auth_user()) : "nobody";
+                std::string entry = hook.connection.is_authenticated() ? std::string(hook.connection.auth_user()) : "nobody";
                 for (const auto& recipient : hook.transaction.recipients()) entry += " " + recipient.address().to_string();
                 std::string stored;
                 CPPUNIT_ASSERT(hook.message().write_to([&](std::string_view octets) { stored += octets; return Result<void>(); }));

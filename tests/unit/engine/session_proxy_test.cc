@@ -43,7 +43,7 @@ public:
         client_.log.set_level(LogLevel::info);
         client_.hooks.accept_mail();
         client_.hooks.on(HookId::connect, [this](HookContext& context) {
-            clients_.push_back(context.connection.address().to_string() + " " + context.connection.hello_host());
+            clients_.push_back(fakes::connection_of(context).address().to_string() + " " + fakes::connection_of(context).hello_host());
             return connect_;
         });
     }

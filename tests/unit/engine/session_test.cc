@@ -76,7 +76,7 @@ public:
         other.peer.host = "host.client.example";
         other.settings.max_message_size = 1000;
         other.hooks.on(HookId::ehlo, [](HookContext& context) {
-            context.connection.add_capability("XCLIENT NAME ADDR");
+            fakes::connection_of(context).add_capability("XCLIENT NAME ADDR");
             return declined();
         });
         other.start();
@@ -313,11 +313,11 @@ public:
     void plugins_can_send_replies_themselves() {
         client_.settings.max_errors = 1;
         client_.hooks.on(HookId::noop, [](HookContext& context) {
-            context.connection.send({250, {2, 0, 0}, "one\ntwo"});
+            fakes::connection_of(context).send({250, {2, 0, 0}, "one\ntwo"});
             return Answer(Verdict::done);
         });
         client_.hooks.on(HookId::help, [](HookContext& context) {
-            context.connection.send({502, {5, 5, 1}, "no help"});
+            fakes::connection_of(context).send({502, {5, 5, 1}, "no help"});
             return Answer(Verdict::done);
         });
         client_.start();
@@ -354,7 +354,7 @@ public:
     void unread_counts_what_came_early() {
         std::vector<std::size_t> seen;
         client_.hooks.on(HookId::noop, [&](HookContext& context) {
-            seen.push_back(context.connection.unread());
+            seen.push_back(fakes::connection_of(context).unread());
             return declined();
         });
         client_.start();

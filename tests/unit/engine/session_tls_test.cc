@@ -132,7 +132,7 @@ public:
 
     void what_the_client_said_of_itself_is_forgotten() {
         client_.hooks.on(HookId::ehlo, [](HookContext& context) {
-            auto& connection = context.connection;
+            auto& connection = fakes::connection_of(context);
             connection.adjust_karma(-3);
             connection.complain({.plugin = "helo", .verdict = Verdict::deny, .text = "a bad name"});
             connection.set_whitelisted("by its name");
@@ -160,7 +160,7 @@ public:
 
     void what_is_known_by_other_means_is_kept() {
         client_.hooks.on(HookId::connect, [](HookContext& context) {
-            auto& connection = context.connection;
+            auto& connection = fakes::connection_of(context);
             connection.set_relay_client(true);
             connection.adjust_karma(5);
             connection.complain({.plugin = "dnsbl", .verdict = Verdict::deny, .text = "listed"});
@@ -188,7 +188,7 @@ public:
         client_.settings.auth_without_tls = true;
         client_.hooks.answer(HookId::auth, ok());
         client_.hooks.on(HookId::connect, [](HookContext& context) {
-            context.connection.complain({.plugin = "dnsbl", .verdict = Verdict::deny, .text = "listed"});
+            fakes::connection_of(context).complain({.plugin = "dnsbl", .verdict = Verdict::deny, .text = "listed"});
             return declined();
         });
         client_.greet();
@@ -278,7 +278,7 @@ public:
     void tls_from_the_first_octet_comes_before_the_hooks() {
         std::string seen;
         client_.hooks.on(HookId::pre_connection, [&](HookContext& context) {
-            seen = context.connection.tls_protocol();
+            seen = fakes::connection_of(context).tls_protocol();
             return declined();
         });
         CPPUNIT_ASSERT(client_.session().expect_tls() == Step::start_tls);
