@@ -13,6 +13,8 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/connection.h \
 	mod_smtpd/include/smtpd/control.h \
 	mod_smtpd/include/smtpd/credentials.h \
+	mod_smtpd/include/smtpd/delivery.h \
+	mod_smtpd/include/smtpd/delivery_result.h \
 	mod_smtpd/include/smtpd/dns.h \
 	mod_smtpd/include/smtpd/dns_lists.h \
 	mod_smtpd/include/smtpd/exemption.h \
@@ -34,6 +36,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/message.h \
 	mod_smtpd/include/smtpd/notes.h \
 	mod_smtpd/include/smtpd/options.h \
+	mod_smtpd/include/smtpd/origin.h \
 	mod_smtpd/include/smtpd/p0f_criteria.h \
 	mod_smtpd/include/smtpd/parameters.h \
 	mod_smtpd/include/smtpd/password_check.h \
@@ -205,6 +208,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/auth_offer.h \
 	mod_smtpd/engine/complaints.cc \
 	mod_smtpd/engine/exemption.cc \
+	mod_smtpd/engine/delivery_api.cc \
 	mod_smtpd/engine/extensions.cc \
 	mod_smtpd/engine/extensions.h \
 	mod_smtpd/engine/client_register.h \
@@ -249,6 +253,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/task_service.h \
 	mod_smtpd/engine/trace_fields.cc \
 	mod_smtpd/engine/trace_fields.h \
+	mod_smtpd/engine/transaction_delivery.cc \
+	mod_smtpd/engine/transaction_delivery.h \
 	mod_smtpd/host/control_files.cc \
 	mod_smtpd/host/control_files.h \
 	mod_smtpd/host/counters.h \
@@ -276,6 +282,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/host/plugin_set.h \
 	mod_smtpd/host/policy.cc \
 	mod_smtpd/host/policy.h \
+	mod_smtpd/host/possible_fates.cc \
+	mod_smtpd/host/possible_fates.h \
 	mod_smtpd/host/problem.h \
 	mod_smtpd/trial/clock.h \
 	mod_smtpd/trial/conversation.cc \

@@ -35,9 +35,11 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/session_tasks_test.cc \
 	tests/unit/engine/session_test.cc \
 	tests/unit/engine/trace_fields_test.cc \
+	tests/unit/engine/transaction_delivery_test.cc \
 	tests/unit/engine/transcript_test.cc \
 	tests/unit/host/asking_test.cc \
 	tests/unit/host/control_files_test.cc \
+	tests/unit/host/delivering_test.cc \
 	tests/unit/host/dispatcher_test.cc \
 	tests/unit/host/history_test.cc \
 	tests/unit/host/log_router_test.cc \
@@ -81,6 +83,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/commands_test.cc \
 	tests/unit/plugins/content_log_test.cc \
 	tests/unit/plugins/counters_test.cc \
+	tests/unit/plugins/delivery_test.cc \
 	tests/unit/plugins/dnsbl_test.cc \
 	tests/unit/plugins/earlytalker_test.cc \
 	tests/unit/plugins/fcrdns_test.cc \
@@ -171,6 +174,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/local_daemon.h \
 	tests/fakes/mmdb_file.h \
 	tests/fakes/name_server.h \
+	tests/fakes/parcel.h \
 	tests/fakes/plugin_under_test.h \
 	tests/fakes/plugin_world.h \
 	tests/fakes/private_redis.h \

@@ -38,14 +38,6 @@ std::string_view verdict_name(Verdict verdict) noexcept {
     return index < verdict_names.size() ? verdict_names[index] : "unknown";
 }
 
-bool Transaction::needs_smtputf8() const {
-    if (!envelope_.is_smtputf8) return false;
-    const auto is_plain = [](std::string_view text) { return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; }); };
-    const auto needs_none = [](const Recipient& recipient) { return recipient.address().is_ascii(); };
-    if (!envelope_.sender.is_ascii() || !std::all_of(recipients_.begin(), recipients_.end(), needs_none)) return true;
-    return !is_plain(message().headers().edited() ? message().headers().to_string() : message().headers().original());
-}
-
 LogLevel HookContext::effective(LogLevel level) const noexcept {
     if (!caller_) return level;
     if (caller_->level_fixed >= 0) return static_cast<LogLevel>(caller_->level_fixed);

@@ -91,7 +91,7 @@ public:
     virtual bool asks(HookId hook) const noexcept = 0;
     /// Whether anybody looks at the body of messages; where nobody does, it need not be kept.
     virtual bool reads_body() const noexcept { return true; }
-    /// Whether anybody may refuse single recipients after DATA.
+    /// Whether anybody may refuse single recipients after DATA, or deliver to some of them only.
     virtual bool judges_recipients() const noexcept { return has(HookId::data_post_rcpt); }
     /// Collects what the handlers of context.hook want to wait for. Called again with the same `wait` when a part of its questions is answered, with all
     /// answers so far in context.answers(); `wait.questions` is then what those handlers ask beyond that whose answers have come. Never throws.

@@ -28,21 +28,7 @@ void DataPostHook::refuse_for(Recipient& recipient, const Answer& answer, std::s
     if (recipient.is_turned_away()) return;
     auto disposition = engine::disposition_of(answer, ServerAccess::plugin(*this), std::move(reason));
     if (only_complains()) return complain_about(recipient, std::move(disposition));
-    if (log_enabled(LogLevel::info))
-        log(LogLevel::info, "{} {}{}{}", disposition.is_deferred() ? "deferred" : "refused", quoted(recipient.address().path()),
-            disposition.reason.empty() ? "" : ": ", disposition.reason);
-    HistoryEntry entry;
-    entry.hook = hook;
-    entry.plugin = ServerAccess::plugin(*this);
-    entry.verdict = disposition.verdict;
-    entry.code = disposition.reply.code;
-    entry.enhanced = disposition.reply.enhanced;
-    entry.recipient = recipient.address().path();
-    entry.text = disposition.reply.text.substr(0, HistoryEntry::max_text);
-    entry.command = connection.commands();
-    entry.at = std::chrono::duration_cast<std::chrono::microseconds>(clock().now() - connection.started());
-    connection.history().add(std::move(entry));
-    recipient.set_disposition(std::move(disposition));
+    engine::turn_away(*this, connection, recipient, std::move(disposition));
 }
 
 void Transaction::set_aside() {
@@ -100,6 +86,11 @@ Reply refusal_of(const MailTransaction& transaction, const Recipient& decisive) 
     return {disposition.reply.code, disposition.reply.enhanced, told_to_all(transaction, disposition.is_deferred())};
 }
 
+Reply with_own_text(Reply rest, const Recipient& recipient) {
+    if (rest.is_positive() && recipient.delivered() && !recipient.delivered()->empty()) rest.text = *recipient.delivered();
+    return rest;
+}
+
 /// Whether who was refused may go without the message although the client is told that it is accepted.
 constexpr bool may_accept(MixedResults rule) { return rule == MixedResults::accept || rule == MixedResults::split; }
 
@@ -112,24 +103,37 @@ Disposition disposition_of(const Answer& answer, std::string_view plugin, std::s
     return {is_deferred ? Verdict::denysoft : Verdict::deny, outcome_of(HookId::data_post_rcpt, fitting, {}).reply, std::string(plugin), std::move(reason)};
 }
 
+void turn_away(const HookContext& context, Connection& connection, Recipient& recipient, Disposition disposition) {
+    if (context.log_enabled(LogLevel::info))
+        context.log(LogLevel::info, "{} {}{}{}", disposition.is_deferred() ? "deferred" : "refused", quoted(recipient.address().path()),
+                    disposition.reason.empty() ? "" : ": ", disposition.reason);
+    HistoryEntry entry;
+    entry.hook = context.hook;
+    entry.plugin = ServerAccess::plugin(context);
+    entry.verdict = disposition.verdict;
+    entry.code = disposition.reply.code;
+    entry.enhanced = disposition.reply.enhanced;
+    entry.recipient = recipient.address().path();
+    entry.text = disposition.reply.text.substr(0, HistoryEntry::max_text);
+    entry.command = connection.commands();
+    entry.at = std::chrono::duration_cast<std::chrono::microseconds>(context.clock().now() - connection.started());
+    connection.history().add(std::move(entry));
+    recipient.set_disposition(std::move(disposition));
+}
+
 std::vector<Reply> replies_by_recipient(const MailTransaction& transaction, const Reply& rest) {
-    std::vector<const Reply*> decided(transaction.rcpt_count(), &rest);
+    std::vector<Reply> out(transaction.rcpt_count(), rest);
     const auto take = [&](const Recipient& recipient, const Reply& reply) {
         const auto number = recipient.rcpt_number();
-        if (number != 0 && number <= decided.size()) decided[number - 1] = &reply;
+        if (number != 0 && number <= out.size()) out[number - 1] = reply;
     };
     const auto& turned_away = transaction.turned_away();  // backwards: the first one counts
     for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient) take(*recipient, recipient->disposition()->reply);
-    for (const auto& recipient : transaction.recipients()) take(recipient, rest);
+    for (const auto& recipient : transaction.recipients()) take(recipient, with_own_text(rest, recipient));
     for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient)
         if (recipient->disposition()->is_deferred()) take(*recipient, recipient->disposition()->reply);
-    std::vector<Reply> out;
-    out.reserve(decided.size());
-    for (std::size_t i = 0; i < decided.size(); ++i) {
-        const std::string path = transaction.rcpt_path(static_cast<std::uint32_t>(i + 1));
-        out.push_back(*decided[i]);
-        if (!path.empty()) out.back().text.insert(0, path + ": ");
-    }
+    for (std::size_t i = 0; i < out.size(); ++i)
+        if (const auto& path = transaction.rcpt_path(static_cast<std::uint32_t>(i + 1)); !path.empty()) out[i].text.insert(0, path + ": ");
     return out;
 }
 

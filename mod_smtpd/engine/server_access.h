@@ -1,11 +1,14 @@
-/// server_access.h: what only the server may do with the objects that it shows to plugins. This header is not installed.
+/// server_access.h: what only the server may do with the objects that it shows to plugins. This header is not
+/// installed.
 #pragma once
 
+#include <smtpd/delivery.h>
 #include <smtpd/hook_context.h>
 #include <smtpd/session_context.h>
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace smtpd {
 
@@ -35,6 +38,11 @@ struct ServerAccess {
         return answers.tasks_ ? answers.tasks_->find(instance, key) : nullptr;
     }
     static const detail::TaskResult* task(const Answers& answers, std::string_view key) noexcept { return task(answers, answers.instance_, key); }
+
+    /// Takes the result of a queue plugin. Each recipient must have a fate.
+    static void conclude(Delivery& delivery, DeliveryResult result) { delivery.conclude(std::move(result)); }
+    /// The result so far: declined if no plugin has taken the message.
+    static const DeliveryResult& result(const Delivery& delivery) noexcept { return delivery.result_; }
 };
 
 }  // namespace smtpd

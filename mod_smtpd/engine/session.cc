@@ -3,6 +3,7 @@
 #include "engine/session.h"
 
 #include "engine/server_access.h"
+#include "engine/transaction_delivery.h"
 #include "support/strings.h"
 
 #include <algorithm>
@@ -118,9 +119,12 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
         }
         case HookId::data_post_headers:
         case HookId::data_post:
-        case HookId::queue_pre:
-        case HookId::queue: {
+        case HookId::queue_pre: {
             DataPostHook context(hook, *this, *transaction_);
+            return call(static_cast<HookContext&>(context));
+        }
+        case HookId::queue: {
+            TransactionDelivery context(*this, *transaction_);
             return call(static_cast<HookContext&>(context));
         }
         case HookId::queue_post: {

@@ -4,6 +4,7 @@
 
 #include "engine/authentication_results.h"
 #include "engine/trace_fields.h"
+#include "engine/transaction_delivery.h"
 #include "support/date.h"
 #include "support/strings.h"
 
@@ -89,7 +90,7 @@ void Session::add_authentication_results() {
     const std::string& id = authserv_id();
     if (id == no_authserv_id) return;
     const ResultsView results(authentication_results(), &transaction_->authentication_results());
-    const auto text = transaction_->needs_smtputf8() ? FieldText::utf8 : FieldText::ascii;
+    const auto text = needs_smtputf8(transaction_->envelope(), transaction_->recipients(), transaction_->message()) ? FieldText::utf8 : FieldText::ascii;
     if (const auto value = authentication_results_value(results, id, text); !value.empty())
         transaction_->message().headers().prepend("Authentication-Results", value);
 }

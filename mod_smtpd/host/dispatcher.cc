@@ -2,7 +2,9 @@
 #include "host/dispatcher.h"
 
 #include "engine/server_access.h"
+#include "engine/transaction_delivery.h"
 #include "host/policy.h"
+#include "host/possible_fates.h"
 
 #include <smtpd/format.h>
 #include <smtpd/notes.h>
@@ -34,7 +36,7 @@ void log_about(const Instance& instance, HookContext& context, LogLevel level, P
     ServerAccess::enter(context, instance.caller(), context.deadline());
 }
 
-/// Every hook has a session.
+/// For every hook but `queue`: those have a session.
 SessionContext& in_session(HookContext& context) noexcept { return static_cast<SessionContext&>(context); }
 const SessionContext& in_session(const HookContext& context) noexcept { return static_cast<const SessionContext&>(context); }
 
@@ -55,16 +57,6 @@ std::string impossible(const Answer& answer) {
     if (answer.code != 0 && (answer.code < 200 || answer.code > 599)) return format_text("impossible reply code {}", answer.code);
     if (is_denial(answer.verdict) && answer.code != 0 && answer.code < 400)
         return format_text("{} with the reply code {}, which would tell the client the contrary", verdict_name(answer.verdict), answer.code);
-    return {};
-}
-
-/// What the client is told of a fault; nothing where a refusal waits for it that must not change.
-Answer fault_answer(const HookContext& context, bool is_observer) noexcept {
-    try {
-        if (traits(context.hook).tells_faults() && !is_observer && (context.hook == HookId::queue || !in_session(context).only_complains())) return temporary_failure();
-    } catch (...) {  // no memory for the text: the hook's own will do
-        return Answer(Verdict::denysoft);
-    }
     return {};
 }
 
@@ -230,6 +222,7 @@ void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     Link link{&instance, instance.deadline(), std::move(handler.answer), lane != nullptr || instance.deadline() < shortest_untimed, lane != nullptr};
     if (handler.observe) link.call = std::move(handler.observe);
     if (handler.decide) link.call = std::move(handler.decide);
+    if (handler.deliver) link.call = std::move(handler.deliver);
     link.is_timed |= link.decides();  // it always says something, which may be asked about later
     const auto comes_first = [](Priority priority, const Background& other) { return priority < other.priority; };
     const auto place = std::upper_bound(chain.backgrounds.begin(), chain.backgrounds.end(), handler.priority, comes_first) - chain.backgrounds.begin();
@@ -247,7 +240,9 @@ support::Lane* Dispatcher::lane(HookId hook, const support::Lane* held) const no
 }
 
 std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {
-    const auto kind_of = [](const Link& link) { return link.decides() ? Kind::decide : link.observes() ? Kind::observe : Kind::answer; };
+    const auto kind_of = [](const Link& link) {
+        return link.decides() ? Kind::decide : link.delivers() ? Kind::deliver : link.observes() ? Kind::observe : Kind::answer;
+    };
     const Chain& chain = this->chain(hook);
     std::vector<Member> out;
     for (std::size_t i = 0; i < chain.links.size(); ++i)
@@ -340,15 +335,41 @@ bool Dispatcher::Link::exempts(const HookContext& context) const noexcept {
 /// `hindrance`: why the handler cannot be called; null if it can.
 inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context, const char* hindrance) const {
     if (hindrance != nullptr && !link.exempts(context)) {
-        if (link.instance->is_policy() && !link.observes()) return settle(error("{}", hindrance), in_session(context), *link.instance);
-        return fault_answer(context, link.observes());
+        if (link.instance->is_policy() && !link.observes() && !link.delivers())
+            return settle(error("{}", hindrance), in_session(context), *link.instance);
+        return fault_answer(link, context);
     }
     if (const auto* const answers = std::get_if<Link::Answers>(&link.call)) return (*answers)(context);
+    if (const auto* const delivers = std::get_if<Link::Delivers>(&link.call)) return take((*delivers)(context), link, context);
     if (const auto* const decides = std::get_if<Link::Decides>(&link.call)) {
         if (!link.exempts(context)) return settle((*decides)(context), in_session(context), *link.instance);
         note_exemption(in_session(context), *link.instance);
     } else if (!is_forgotten(&link, context)) {
         std::get<Link::Observes>(link.call)(context);
+    }
+    return {};
+}
+
+/// Stores the result of a queue plugin in the delivery, and returns what it means for the chain.
+Answer Dispatcher::take(DeliveryResult result, const Link& link, HookContext& context) {
+    auto& delivery = static_cast<Delivery&>(context);
+    if (const std::string problem = make_possible(result, delivery.recipients()); !problem.empty()) {
+        PluginCounters::count(link.instance->counters().fault);
+        log_about(*link.instance, context, LogLevel::crit, "plugin fault: {}", problem);
+    }
+    Answer answer = engine::ResultSummary(result, delivery.recipients()).answer();
+    ServerAccess::conclude(delivery, std::move(result));
+    return answer;
+}
+
+/// The answer in the place of a handler that failed; none if a refusal of the client waits already, which must not change.
+Answer Dispatcher::fault_answer(const Link& link, HookContext& context) noexcept {
+    if (link.observes()) return {};
+    try {
+        if (link.delivers()) return take(local_error(), link, context);
+        if (traits(context.hook).tells_faults() && !in_session(context).only_complains()) return temporary_failure();
+    } catch (...) {  // no memory for the text: the hook's own will do
+        return Answer(Verdict::denysoft);
     }
     return {};
 }
@@ -445,8 +466,8 @@ Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap&
             mishap.deadline_passed = true;
             PluginCounters::count(instance.counters().overrun);
             log_about(instance, context, LogLevel::error, "overrun: its deadline of {} passed while it waited", shown(instance.deadline()));
-            if (instance.is_policy() && !link.observes()) return settle(error("deadline passed"), in_session(context), instance);
-            return fault_answer(context, link.observes());
+            if (instance.is_policy() && !link.observes() && !link.delivers()) return settle(error("deadline passed"), in_session(context), instance);
+            return fault_answer(link, context);
         } catch (...) {
             log_about(instance, context, LogLevel::crit, "plugin fault: an exception that is no std::exception");
         }
@@ -454,7 +475,7 @@ Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap&
         if (link.observes()) forget_observer(&link, context);
     } catch (...) {  // no memory even for what a fault leads to
     }
-    return fault_answer(context, link.observes());
+    return fault_answer(link, context);
 }
 
 /// An answer that no handler can have meant is a fault.
@@ -466,7 +487,7 @@ void Dispatcher::note_impossible(const Link& link, HookContext& context, Answer&
         log_about(*link.instance, context, LogLevel::crit, "plugin fault: {}", problem);
     } catch (...) {  // no memory for the text
     }
-    answer = fault_answer(context, link.observes());
+    answer = fault_answer(link, context);
 }
 
 void Dispatcher::look_at_time(const Link& link, HookContext& context, MonotonicTime before, MonotonicTime after) noexcept {

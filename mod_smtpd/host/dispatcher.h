@@ -40,7 +40,7 @@ public:
     /// See engine::HookRunner::run().
     Answer run(HookContext& context, engine::ChainState& state) const noexcept;
 
-    enum class Kind { answer, decide, observe };
+    enum class Kind { answer, decide, deliver, observe };
     /// A handler, for those who show chains.
     struct Member {
         const Instance* instance;
@@ -56,14 +56,16 @@ private:
     struct alignas(64) Link {
         using Answers = std::function<Answer(HookContext&)>;
         using Decides = std::function<Finding(HookContext&)>;
+        using Delivers = std::function<DeliveryResult(HookContext&)>;
         using Observes = std::function<void(HookContext&)>;
         const Instance* instance;
         Duration deadline;
-        std::variant<Answers, Decides, Observes> call;
+        std::variant<Answers, Decides, Delivers, Observes> call;
         bool is_timed;  ///< its time is measured to the millisecond, whatever it says
         bool waits;     ///< for something other than the DNS
 
         bool decides() const noexcept { return std::holds_alternative<Decides>(call); }
+        bool delivers() const noexcept { return std::holds_alternative<Delivers>(call); }
         bool observes() const noexcept { return std::holds_alternative<Observes>(call); }
         /// Whether the handler is not called, because its plugin leaves that client alone.
         bool exempts(const HookContext& context) const noexcept;
@@ -95,6 +97,8 @@ private:
     bool stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state, MonotonicTime now) const noexcept;
     Answer call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept;
     Answer call_unguarded(const Link& link, HookContext& context, const char* hindrance) const;
+    static Answer take(DeliveryResult result, const Link& link, HookContext& context);
+    static Answer fault_answer(const Link& link, HookContext& context) noexcept;
     static Answer settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept;
     static void note_impossible(const Link& link, HookContext& context, Answer& answer) noexcept;
     static void look_at_time(const Link& link, HookContext& context, MonotonicTime before, MonotonicTime after) noexcept;

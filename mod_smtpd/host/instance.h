@@ -47,7 +47,10 @@ public:
     bool is_policy() const noexcept { return is_policy_; }
     /// Whether its handlers look at the body of messages.
     bool reads_body() const noexcept { return code_.descriptor->reads_body; }
-    bool judges_recipients() const noexcept { return code_.descriptor->judges_recipients(options_.get()); }
+    /// Whether recipients of one message may have different fates with it.
+    bool judges_recipients() const noexcept {
+        return code_.descriptor->judges_recipients(options_.get()) || code_.descriptor->delivers_to_each(options_.get());
+    }
     bool sends_bounces() const noexcept { return code_.descriptor->sends_bounces; }
     /// Where calls of its handlers at that hook queue, because they wait for something other than the DNS; null where they do not.
     support::Lane* lane(HookId hook) const noexcept;

@@ -115,6 +115,7 @@ std::string_view handler_name(host::Dispatcher::Kind kind) {
     switch (kind) {
     case host::Dispatcher::Kind::answer: return "answers";
     case host::Dispatcher::Kind::decide: return "decides";
+    case host::Dispatcher::Kind::deliver: return "delivers";
     case host::Dispatcher::Kind::observe: return "observes";
     }
     return "";

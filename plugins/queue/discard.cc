@@ -11,9 +11,9 @@ public:
     static constexpr bool reads_body = false;
 
     explicit Discard(Setup& setup) {
-        setup.hooks.queue.deliver([](const QueueHook& hook) {
-            hook.log(LogLevel::info, "discarded, {} octets", hook.message().size());
-            return ok();
+        setup.hooks.queue.deliver([](const Delivery& delivery) {
+            delivery.log(LogLevel::info, "discarded, {} octets", delivery.message().size());
+            return delivered();
         });
     }
 };

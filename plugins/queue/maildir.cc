@@ -266,7 +266,7 @@ class Maildir final : public Plugin {
 public:
     static constexpr bool waits_for_backend = true;
     enum class Newline { crlf, lf };
-    using Recipients = std::vector<Recipient*>;
+    using Recipients = std::vector<const Recipient*>;
 
     struct Options {
         std::string directory;
@@ -288,15 +288,15 @@ public:
 
     Maildir(Setup& setup, const Options& options)
         : options_(options), directory_(without_end_slash(setup.path(options.directory))), folder_mode_(read_perms(setup)),
-          file_mode_(folder_mode_ & 0666), host_(host_for_names()) {
+          file_mode_(folder_mode_ & 0666), host_(host_for_names()), own_domain_(ascii_lower(setup.server_name())) {
         check_pattern(setup);
         check_directory(setup);
         if (!options_.fsync) setup.warning("fsync is off: mail that was accepted is lost when the machine crashes");
-        setup.hooks.queue.deliver([this](QueueHook& hook) { return deliver(hook); });
+        setup.hooks.queue.deliver([this](const Delivery& delivery) { return deliver(delivery); });
     }
 
     /// Where all share a Maildir, all have one fate.
-    static bool judges_recipients(const Options& options) noexcept { return !options.pattern.empty(); }
+    static bool delivers_to_each(const Options& options) noexcept { return !options.pattern.empty(); }
 
     void child_start() override {
         std::uint32_t bits = 0;
@@ -334,53 +334,55 @@ private:
         }
     }
 
-    Answer deliver(QueueHook& hook) {
-        Content content(hook.message(), writes_lf(hook.transaction));
-        if (auto read = content.read(); !read) return failure(hook, read.error());
+    DeliveryResult deliver(const Delivery& delivery) {
+        Content content(delivery.message(), writes_lf(delivery.envelope()));
+        if (auto read = content.read(); !read) return failure(delivery, read.error());
 
         // Those of one RCPT share its fate. Whom a plugin has added has no reply: the message goes to them, or to nobody.
         std::map<std::uint32_t, Recipients> apart;
         Recipients together;
-        const bool has_one_fate = options_.pattern.empty() || !hook.has_reply_for_each();
-        for (auto& recipient : hook.transaction.recipients())
+        const bool has_one_fate = options_.pattern.empty() || !delivery.replies_to_each();
+        for (const auto& recipient : delivery.recipients())
             (has_one_fate || recipient.rcpt_number() == 0 ? together : apart[recipient.rcpt_number()]).push_back(&recipient);
 
+        DeliveryResult result = try_again();
         std::vector<Copy> copies;
-        for (const auto& [number, recipients] : apart)
-            if (auto stored = store(hook, content, recipients, copies); !stored) defer(hook, recipients, stored.error());
-        if (copies.empty() && !apart.empty()) return try_again();
-        if (auto stored = store(hook, content, together, copies); !stored) {
-            const Answer why = failure(hook, stored.error());
+        for (const auto& [number, recipients] : apart) {
+            const auto stored = store(delivery, content, recipients, copies);
+            const Fate fate = stored ? delivered() : failure(delivery, stored.error());
+            for (const Recipient* recipient : recipients) result[*recipient] = fate;
+        }
+        if (copies.empty() && !apart.empty()) return result;
+        if (auto stored = store(delivery, content, together, copies); !stored) {
+            const Fate why = failure(delivery, stored.error());
             return apart.empty() ? why : try_again();  // whoever hears it, the mailbox that is full is another's
         }
+        for (const Recipient* recipient : together) result[*recipient] = delivered();
         for (Copy& copy : copies) copy.keep();
-        for (const Copy& copy : copies) hook.log(LogLevel::info, "queued as {}/new/{}", copy.maildir(), copy.name());
-        return ok();
+        for (const Copy& copy : copies) delivery.log(LogLevel::info, "queued as {}/new/{}", copy.maildir(), copy.name());
+        return result;
     }
 
-    void defer(QueueHook& hook, const Recipients& recipients, const Error& error) const {
-        const Answer answer = failure(hook, error);
-        for (Recipient* recipient : recipients) hook.refuse(*recipient, answer, "{}", error.what);
+    /// Writes the reason to the log, and gives the fate for it. RFC 3463: x.2.2, where a mailbox is full, is for its owner to mend.
+    Fate failure(const Delivery& delivery, const Error& error) const {
+        delivery.log(LogLevel::error, "error: {}", error.what);
+        const bool is_quota = error.os_status == EDQUOT && !options_.pattern.empty();
+        Fate fate = is_quota                              ? deferred(status::mbox_full).with_code(452)
+                    : error.code == ErrorCode::no_space ? deferred(status::sys_disk_full).with_code(452)
+                                                          : try_again();
+        return std::move(fate).because("{}", error.what);
     }
 
-    /// Writes the reason to the log, and gives the answer for it. RFC 3463: x.2.2, where a mailbox is full, is for its owner to mend.
-    Answer failure(const QueueHook& hook, const Error& error) const {
-        hook.log(LogLevel::error, "error: {}", error.what);
-        if (error.os_status == EDQUOT && !options_.pattern.empty()) return Answer(status::mbox_full).with_code(452);
-        if (error.code == ErrorCode::no_space) return Answer(status::sys_disk_full).with_code(452);
-        return try_again();
-    }
-
-    static Answer try_again() { return denysoft("Cannot store the message now, try again later").with_code(451).with_status({4, 3, 0}); }
+    static Fate try_again() { return deferred("Cannot store the message now, try again later").with_code(451).with_status({4, 3, 0}); }
 
     /// Adds copies for these, which are safe in new then; or there is an error, and none is added and left.
-    Result<void> store(const QueueHook& hook, const Content& content, const Recipients& recipients, std::vector<Copy>& safe) {
+    Result<void> store(const Delivery& delivery, const Content& content, const Recipients& recipients, std::vector<Copy>& safe) {
         std::vector<Copy> copies;
         if (options_.pattern.empty()) {
-            if (auto made = add_copy(hook, content, directory_, recipients, copies); !made) return made;
+            if (auto made = add_copy(delivery, content, directory_, recipients, copies); !made) return made;
         } else {
-            for (Recipient* recipient : recipients)
-                if (auto made = add_copy(hook, content, maildir_of(hook, *recipient), {recipient}, copies); !made) return made;
+            for (const Recipient* recipient : recipients)
+                if (auto made = add_copy(delivery, content, maildir_of(*recipient), {recipient}, copies); !made) return made;
         }
         for (Copy& copy : copies)
             if (auto moved = move_to_new(copy); !moved) return moved;
@@ -391,10 +393,10 @@ private:
         return {};
     }
 
-    std::string maildir_of(const QueueHook& hook, const Recipient& recipient) const {
+    std::string maildir_of(const Recipient& recipient) const {
         const Address& address = recipient.address();
         // Only `postmaster` comes without a domain: ours.
-        const std::string domain = address.has_domain() ? address.domain_lower() : ascii_lower(hook.connection.server_name());
+        const std::string domain = address.has_domain() ? address.domain_lower() : own_domain_;
         std::string path = directory_ + "/";
         for (std::size_t i = 0; i < options_.pattern.size(); ++i) {
             if (options_.pattern[i] != '%') {
@@ -410,13 +412,13 @@ private:
         return path;
     }
 
-    Result<void> add_copy(const QueueHook& hook, const Content& content, const std::string& maildir, const Recipients& recipients,
+    Result<void> add_copy(const Delivery& delivery, const Content& content, const std::string& maildir, const Recipients& recipients,
                           std::vector<Copy>& copies) {
         if (auto ready = prepare(maildir); !ready) return ready;
         Copy& copy = copies.emplace_back(maildir);
-        auto file = create_file(hook.clock().wall(), copy);
+        auto file = create_file(delivery.clock().wall(), copy);
         if (!file) return file.error();
-        if (auto written = content.write(file->get(), fields_on_top(hook.transaction, recipients)); !written)
+        if (auto written = content.write(file->get(), fields_on_top(delivery.envelope(), recipients)); !written)
             return Error{written.error().code, maildir + "/tmp: " + written.error().what, written.error().os_status};
         if (options_.fsync && ::fsync(file->get()) != 0) return os_error("cannot force a file in " + maildir + "/tmp to the disk", errno);
         if (const int problem = file->close(); problem != 0) return os_error("cannot write a file in " + maildir + "/tmp", problem);
@@ -448,11 +450,11 @@ private:
     }
 
     /// In a BINARYMIME message nobody knows which CRLF is a line end.
-    bool writes_lf(const Transaction& transaction) const noexcept { return options_.newline == Newline::lf && !transaction.envelope().is_binarymime(); }
+    bool writes_lf(const Envelope& envelope) const noexcept { return options_.newline == Newline::lf && !envelope.is_binarymime(); }
 
-    std::string fields_on_top(const Transaction& transaction, const Recipients& recipients) const {
-        const char* line_end = writes_lf(transaction) ? "\n" : "\r\n";
-        std::string fields = "Return-Path: " + transaction.sender().path() + line_end;
+    std::string fields_on_top(const Envelope& envelope, const Recipients& recipients) const {
+        const char* line_end = writes_lf(envelope) ? "\n" : "\r\n";
+        std::string fields = "Return-Path: " + envelope.sender.path() + line_end;
         for (const Recipient* recipient : recipients) fields += "Delivered-To: " + recipient->address().to_string() + line_end;
         return fields;
     }
@@ -498,6 +500,7 @@ private:
     const mode_t folder_mode_;
     const mode_t file_mode_;
     const std::string host_;
+    const std::string own_domain_;  ///< of an address without one, which only `postmaster` may be
     std::string process_tag_ = "0";
     std::atomic<std::uint64_t> files_made_{0};
     std::mutex mutex_;

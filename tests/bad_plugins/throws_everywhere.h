@@ -28,7 +28,10 @@ public:
         hooks.mail.add([](const MailHook&) { return thrown("mail"); });
         hooks.data_chunk.observe([](const DataChunkHook&) { Thrower::fail("data_chunk, observing"); });
         hooks.data_post.add([](const DataPostHook&) { return thrown("data_post"); });
-        hooks.queue.deliver([](const QueueHook&) { return thrown("queue"); });
+        hooks.queue.deliver([](const Delivery&) {
+            Thrower::fail("queue");
+            return delivered();
+        });
         hooks.quit.add([](const QuitHook&) { return thrown("quit"); });
         hooks.deny.observe([](const VerdictHook&) { Thrower::fail("deny, observing"); });
         hooks.config.add([](const ConfigHook&) { return thrown("config"); });

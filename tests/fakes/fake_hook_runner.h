@@ -3,6 +3,7 @@
 
 #include "engine/hook_runner.h"
 #include "engine/server_access.h"
+#include "engine/transaction_delivery.h"
 #include "support/work_pool.h"
 
 #include <algorithm>
@@ -15,6 +16,14 @@
 #include <vector>
 
 namespace smtpd::fakes {
+
+/// What a queue plugin's result becomes, as in the host.
+inline Answer conclude(HookContext& context, DeliveryResult result) {
+    auto& delivery = static_cast<Delivery&>(context);
+    Answer answer = engine::ResultSummary(result, delivery.recipients()).answer();
+    ServerAccess::conclude(delivery, std::move(result));
+    return answer;
+}
 
 /// The session that is going on, whatever the hook.
 inline Connection& connection_of(const HookContext& context) { return *ServerAccess::session(context); }
@@ -87,7 +96,7 @@ public:
     /// Accepts all recipients, and queues messages into `queued`.
     void accept_mail() {
         answer(HookId::rcpt, smtpd::ok());
-        on(HookId::queue, [this](HookContext& context) { return keep(static_cast<MessageHook&>(context)); });
+        on(HookId::queue, [this](HookContext& context) { return keep(context); });
     }
     bool judges = false;              ///< somebody says that recipients may be refused after DATA
     std::vector<std::string> queued;  ///< as a queue plugin would write them
@@ -174,12 +183,13 @@ private:
     Point& at(HookId hook) { return points_[static_cast<std::size_t>(hook)]; }
     const Point& at(HookId hook) const { return points_[static_cast<std::size_t>(hook)]; }
 
-    Answer keep(const MessageHook& hook) {
+    Answer keep(HookContext& context) {
         std::string text;
         const auto append = [&](std::string_view bytes) { text += bytes; return Result<void>(); };
-        if (const auto written = hook.message().write_to(append); !written) return denysoft("{}", written.error().what);
+        const auto written = static_cast<const Delivery&>(context).message().write_to(append);
+        if (!written) return conclude(context, deferred("{}", written.error().what));
         queued.push_back(std::move(text));
-        return smtpd::ok();
+        return conclude(context, delivered());
     }
 
     std::vector<std::string> started_;

@@ -6,6 +6,11 @@
 ///     CPPUNIT_ASSERT(answer.verdict == Verdict::deny);
 ///     CPPUNIT_ASSERT_EQUAL(std::string("fail: bad@example.com is listed"), plugin.log().last());
 ///
+/// A queue plugin can be given a message without any session, see fakes/parcel.h:
+///
+///     Parcel parcel("Subject: x\r\n\r\n");
+///     const DeliveryResult result = plugin.deliver(parcel.to("user@example.com"));
+///
 ///     plugin.dns({"1.2.0.192.bl.example A 127.0.0.2", "1.2.0.192.slow.example TIMEOUT"});
 ///
 /// The plugin is the built DSO, found in $SMTPD_TEST_PLUGIN_DIR or $SMTPD_TEST_BAD_PLUGIN_DIR, or in the build tree. A stage that the plugin
@@ -14,10 +19,12 @@
 
 #include "engine/running_task.h"
 #include "engine/server_access.h"
+#include "engine/transaction_delivery.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/fake_session.h"
 #include "fakes/fake_store.h"
+#include "fakes/parcel.h"
 #include "fakes/temp_directory.h"
 #include "host/control_files.h"
 #include "host/options.h"
@@ -176,10 +183,21 @@ public:
         return run(DataPostRcptHook(*connection_, *transaction_, transaction_->recipients().at(index)));
     }
     Answer queue_pre() { return run_message(HookId::queue_pre); }
-    Answer queue() { return run_message(HookId::queue); }
+    /// A session's message: transaction().turned_away() has those whose fate is another one than the answer says.
+    Answer queue() {
+        Answer answer = run(engine::TransactionDelivery(*connection_, *transaction_));
+        transaction_->set_aside();
+        return answer;
+    }
     Answer queue(std::string_view message) {
         transaction_->set_message(message);
         return queue();
+    }
+    /// A message that no session has brought. The result, in which each recipient has a fate, speaks of parcel.recipients.
+    DeliveryResult deliver(const Parcel& parcel) {
+        Delivery delivery = parcel.delivery(clock_, usable_log());
+        (void)run(delivery);
+        return ServerAccess::result(delivery);
     }
     Answer queue_post(std::string_view reply_text) {
         return run(QueuePostHook(*connection_, *transaction_, reply_text));

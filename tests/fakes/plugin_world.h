@@ -7,6 +7,7 @@
 ///     world.rcpt();
 #pragma once
 
+#include "engine/transaction_delivery.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/fake_session.h"
@@ -81,6 +82,11 @@ public:
         return run(RcptHook(*connection, *transaction, recipient));
     }
     Answer message(HookId hook) {
+        if (hook == HookId::queue) {
+            Answer answer = run(engine::TransactionDelivery(*connection, *transaction));
+            transaction->set_aside();
+            return answer;
+        }
         if (hook == HookId::queue_post) return run(QueuePostHook(*connection, *transaction, "told"));
         if (traits(hook).has(HookTraits::refuses_recipients)) return run(DataPostHook(hook, *connection, *transaction));
         return run(MessageHook(hook, *connection, *transaction));

@@ -127,13 +127,12 @@ private:
             record_ += format_text("    {} {} {} {}\n", result.mechanism, quoted(result.user), result.is_good,
                                    result.reply.code);
         }
-        if (const auto* const transaction = static_cast<SessionContext&>(context).transaction_or_null())
-            record_ += format_text("    {} to={}\n", transaction->id(), transaction->recipients().size());
+        note_transaction(context);
         if (context.hook == HookId::ehlo && chance(3)) connection.add_capability("XCAPABILITY");
         if (context.hook >= HookId::auth_plain && context.hook <= HookId::auth)
             return judge_login(static_cast<AuthHook&>(context));
         const bool is_unruly = unruly_ != 0 && chance(unruly_);
-        if (context.hook == HookId::queue && !is_unruly) return queue(static_cast<DataPostHook&>(context));
+        if (context.hook == HookId::queue && !is_unruly) return queue(context);
         if (context.hook == HookId::rcpt && !is_unruly) return chance(6) ? deny() : ok();
         if (context.hook == HookId::data_post_rcpt && chance(3))
             return chance(2) ? deny("not for you") : denysoft("not now");
@@ -166,17 +165,27 @@ private:
         return hook.proves("secret") ? ok() : deny();
     }
 
-    Answer queue(DataPostHook& hook) {
-        for (auto& recipient : hook.transaction.recipients())
-            if (chance(8)) hook.refuse(recipient, chance(2) ? deny("full") : denysoft("busy"), "at the queue");
+    void note_transaction(HookContext& context) {
+        if (context.hook == HookId::queue) {
+            const auto& delivery = static_cast<const Delivery&>(context);
+            record_ += format_text("    {} to={}\n", delivery.id(), delivery.recipients().size());
+        } else if (const auto* const transaction = static_cast<SessionContext&>(context).transaction_or_null()) {
+            record_ += format_text("    {} to={}\n", transaction->id(), transaction->recipients().size());
+        }
+    }
+
+    Answer queue(HookContext& context) {
+        const auto& delivery = static_cast<const Delivery&>(context);
         std::string text;
-        const auto written = hook.message().write_to([&](std::string_view octets) {
+        const auto written = delivery.message().write_to([&](std::string_view octets) {
             text += octets;
             return Result<void>();
         });
-        if (!written) return denysoft();
-        client_.hooks.queued.push_back(std::move(text));
-        return ok();
+        DeliveryResult result = written ? delivered() : deferred();
+        for (const auto& recipient : delivery.recipients())
+            if (chance(8)) result[recipient] = (chance(2) ? rejected("full") : deferred("busy")).because("at the queue");
+        if (written) client_.hooks.queued.push_back(std::move(text));
+        return conclude(context, std::move(result));
     }
 
     // ---- the client

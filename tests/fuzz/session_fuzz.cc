@@ -123,7 +123,7 @@ public:
         const auto rcpt_verdict = static_cast<Verdict>(choices[12] % 8 < 7 && choices[12] > 100 ? choices[12] % 7 : 1);
         hooks_.answer(HookId::rcpt, rcpt_verdict);
         queue_verdict_ = static_cast<Verdict>(choices[13] > 100 ? choices[13] % 7 : 1);
-        hooks_.on(HookId::queue, [this](HookContext& context) { return queue(static_cast<MessageHook&>(context)); });
+        hooks_.on(HookId::queue, [this](HookContext& context) { return queue(context); });
         hooks_.on(HookId::data_chunk, [this](HookContext& context) {
             chunks_ += static_cast<DataChunkHook&>(context).chunk;
             return declined();
@@ -247,29 +247,33 @@ private:
         hooks_.on(HookId::data_post_rcpt, [](HookContext& context) { return Answer(fate_of(static_cast<DataPostRcptHook&>(context).recipient), "fate"); });
     }
 
-    void turn_away_at_queue(MessageHook& hook) const {
-        for (auto& recipient : hook.transaction.recipients()) {
+    DeliveryResult turn_away_at_queue(const Delivery& delivery) const {
+        DeliveryResult result = delivered();
+        for (const auto& recipient : delivery.recipients()) {
             require(!judges_ || fate_of(recipient) == Verdict::declined, "nobody is delivered to who was refused");
             const char last = recipient.address().local_part().back();
-            if (judges_ && last >= '0' && last <= '9') hook.refuse(recipient, last < '5' ? deny("late") : denysoft("late"), "at the queue");
+            if (judges_ && last >= '0' && last <= '9') result[recipient] = (last < '5' ? rejected("late") : deferred("late")).because("at the queue");
         }
+        return result;
     }
 
-    Answer queue(MessageHook& hook) {
-        require(hook.message().is_complete(), "what is queued is complete");
+    Answer queue(HookContext& context) {
+        const auto& delivery = static_cast<const Delivery&>(context);
+        require(delivery.message().is_complete(), "what is queued is complete");
         std::string text;
-        const auto written = hook.message().write_to([&](std::string_view bytes) { text += bytes; return smtpd::Result<void>(); });
+        const auto written = delivery.message().write_to([&](std::string_view bytes) { text += bytes; return smtpd::Result<void>(); });
         require(static_cast<bool>(written), "what is queued can be read");
-        require(hook.message().size() == chunks_.size(), "chunks add up to the message");
-        const std::string_view on_top = hook.connection.is_authenticated() ? "Authentication-Results: mx.example.com;" : "Received: from ";
+        require(delivery.message().size() == chunks_.size(), "chunks add up to the message");
+        const std::string_view on_top = delivery.origin().is_authenticated() ? "Authentication-Results: mx.example.com;" : "Received: from ";
         require(text.size() >= chunks_.size() && text.starts_with(on_top), "what is queued has its field on top");
-        require(!hook.transaction.recipients().empty(), "what is queued has recipients");
-        require(hook.transaction.envelope().is_binarymime() || settings_.bare_newline == smtp::BareNewline::accept || has_whole_lines(chunks_),
+        require(!delivery.recipients().empty(), "what is queued has recipients");
+        require(delivery.envelope().is_binarymime() || settings_.bare_newline == smtp::BareNewline::accept || has_whole_lines(chunks_),
                 "what is queued has lines, unless it is said to have none");
-        require(!hook.transaction.needs_smtputf8() || smtp::is_valid_utf8(hook.message().headers().original()), "a header is UTF-8 where it is said to be");
-        turn_away_at_queue(hook);
-        if (queue_verdict_ == Verdict::ok) hooks_.queued.push_back(std::move(text));
-        return queue_verdict_;
+        require(!delivery.needs_smtputf8() || smtp::is_valid_utf8(delivery.message().headers().original()), "a header is UTF-8 where it is said to be");
+        auto result = turn_away_at_queue(delivery);
+        if (queue_verdict_ != Verdict::ok) return queue_verdict_;
+        hooks_.queued.push_back(std::move(text));
+        return fakes::conclude(context, std::move(result));
     }
 
     static bool has_whole_lines(std::string_view text) {

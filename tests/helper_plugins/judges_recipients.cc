@@ -1,9 +1,9 @@
 /// judges_recipients: refuses and defers recipients after DATA, for tests of a running server.
 ///
-///     SmtpPlugin judges_recipients at=queue
+///     SmtpPlugin judges_recipients at=data_post
 ///
-/// Whose name begins with `full` is refused, with `later` deferred. `at` is the hook: data_post_rcpt (one by one), data_post, or queue, as a queue plugin does
-/// to which the delivery fails. At the queue it says of each that was turned away before that it sends a bounce.
+/// Whose name begins with `full` is refused, with `later` deferred. `at` is the hook: data_post_rcpt (one by one), data_post or queue_pre. When a message is to be
+/// delivered, it says of each recipient that was turned away that it sends a bounce.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -14,11 +14,11 @@ public:
     static constexpr bool judges_recipients = true;
     static constexpr bool sends_bounces = true;
 
-    enum class At { data_post_rcpt, data_post, queue };
+    enum class At { data_post_rcpt, data_post, queue_pre };
     struct Options {
         At at = At::data_post_rcpt;
         static OptionTable table() {
-            return {option("at", &Options::at, "the hook").choices({{"data_post_rcpt", At::data_post_rcpt}, {"data_post", At::data_post}, {"queue", At::queue}})};
+            return {option("at", &Options::at, "the hook").choices({{"data_post_rcpt", At::data_post_rcpt}, {"data_post", At::data_post}, {"queue_pre", At::queue_pre}})};
         }
     };
 
@@ -30,11 +30,11 @@ public:
         };
         if (options.at == At::data_post_rcpt) setup.hooks.data_post_rcpt.add([](const DataPostRcptHook& hook) { return judge(hook.recipient); });
         if (options.at == At::data_post) setup.hooks.data_post.add(judge_all);
-        if (options.at == At::queue) setup.hooks.queue.deliver(Priority::early, judge_all);
-        setup.hooks.queue.observe([](const QueueHook& hook) {
-            for (const auto& recipient : hook.transaction.turned_away())
-                hook.log(LogLevel::info, "bounce to {} for {}: {}", quoted(hook.transaction.sender().path()), quoted(recipient.address().path()),
-                         recipient.disposition()->reply.code);
+        if (options.at == At::queue_pre) setup.hooks.queue_pre.add(judge_all);
+        setup.hooks.queue.observe([](const Delivery& delivery) {
+            for (const auto& recipient : delivery.turned_away())
+                delivery.log(LogLevel::info, "bounce to {} for {}: {}", quoted(delivery.envelope().sender.path()), quoted(recipient.address().path()),
+                             recipient.disposition()->reply.code);
         });
     }
 

@@ -42,7 +42,7 @@ public:
         switch (options.at) {
             case At::mail: hooks.mail.add([this](const MailHook& hook) { return stall(hook), declined(); }); break;
             case At::rcpt: hooks.rcpt.add([this](const RcptHook& hook) { return stall(hook), declined(); }); break;
-            case At::queue: hooks.queue.deliver([this](const QueueHook& hook) { return stall(hook), declined(); }); break;
+            case At::queue: hooks.queue.deliver([this](const Delivery& delivery) { return stall(delivery), not_mine(); }); break;
             case At::auth:
                 hooks.auth.add([this](const AuthHook& hook) { return stall(hook), denysoft(); });
                 break;

@@ -59,7 +59,7 @@ FATES = (r'to=<user@example\.com> size=\d+ reply="250 [^"]*" refused=<full@examp
          r'told="552 Mailbox is full" deferred=<later@example\.com> by=judges_recipients( why="its name says so")? told="450 Try again tomorrow"')
 
 
-@pytest.mark.parametrize("at", ["data_post_rcpt", "data_post", "queue"])
+@pytest.mark.parametrize("at", ["data_post_rcpt", "data_post", "queue_pre"])
 def test_three_recipients_have_three_fates_with_prdr(make_server, mpm, at):
     server = make_server(mpm, log_level="notice smtpd:info")
     smtp = make_judging_host(server, options=f"at={at}")
@@ -221,7 +221,7 @@ def test_a_shared_maildir_offers_no_prdr(make_server):
 
 # --- LMTP
 
-@pytest.mark.parametrize("at", ["data_post_rcpt", "data_post", "queue"])
+@pytest.mark.parametrize("at", ["data_post_rcpt", "data_post", "queue_pre"])
 def test_three_recipients_have_three_fates_over_lmtp(make_server, mpm, at):
     server = make_server(mpm, log_level="notice smtpd:info")
     smtp = make_judging_host(server, "SmtpProtocol lmtp", f"at={at}")

@@ -107,6 +107,25 @@ const Way ways[] = {
 constexpr Verdict verdicts[] = {Verdict::ok,   Verdict::declined,        Verdict::deny,               Verdict::denysoft,
                                 Verdict::done, Verdict::deny_disconnect, Verdict::denysoft_disconnect};
 
+/// What a handler may say, and its name.
+struct Saying {
+    std::string name;
+    fakes::FakeHookRunner::Handler handler;
+};
+
+std::vector<Saying> sayings_at(HookId hook) {
+    std::vector<Saying> out;
+    if (hook != HookId::queue) {
+        for (const auto verdict : verdicts) out.push_back({std::string(verdict_name(verdict)), [verdict](HookContext&) { return Answer(verdict); }});
+        return out;
+    }
+    const std::pair<const char*, DeliveryResult> results[] = {
+        {"delivered", delivered()}, {"not_mine", not_mine()}, {"rejected", rejected()}, {"deferred", deferred()}};
+    for (const auto& [name, result] : results)
+        out.push_back({name, [result = result](HookContext& context) { return fakes::conclude(context, result); }});
+    return out;
+}
+
 /// The first line of a reply, with what it has of the session's ids named.
 std::string shown(std::string output) {
     if (output.empty()) return "nothing";
@@ -117,8 +136,8 @@ std::string shown(std::string output) {
     return first + (output.size() > output.find("\r\n") + 2 ? " …" : "");
 }
 
-/// What one verdict leads to, as the last two cells of a row.
-std::string outcome(const Way& way, Verdict verdict) {
+/// What it leads to if a handler says that, as the last two cells of a row.
+std::string outcome(const Way& way, const fakes::FakeHookRunner::Handler& handler) {
     SessionUnderTest client;
     client.hooks.accept_mail();
     const bool is_auth = way.hook >= HookId::auth_parse && way.hook <= HookId::auth_result;
@@ -129,12 +148,12 @@ std::string outcome(const Way& way, Verdict verdict) {
     }
     std::string output;
     if (way.trigger.empty()) {
-        client.hooks.answer(way.hook, verdict);
+        client.hooks.on(way.hook, handler);
         output = client.start();
     } else {
         is_auth ? client.start_encrypted(fakes::tls_facts_with_certificate()) : client.start();
         client.feed(way.before);
-        client.hooks.answer(way.hook, verdict);
+        client.hooks.on(way.hook, handler);
         output = client.feed(way.trigger);
     }
     if (output.starts_with("334 ")) return "334 and a challenge | the client answers it, and is told 235 or 535 afterwards";
@@ -151,14 +170,14 @@ std::string outcome(const Way& way, Verdict verdict) {
 /// One row for all verdicts that lead to the same.
 std::string table(const Way& way) {
     std::vector<std::pair<std::string, std::string>> rows;
-    for (const auto verdict : verdicts) {
-        const std::string leads_to = outcome(way, verdict);
+    for (const auto& saying : sayings_at(way.hook)) {
+        const std::string leads_to = outcome(way, saying.handler);
         const auto known = std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.second == leads_to; });
-        const std::string name = format_text("`{}`", verdict_name(verdict));
+        const std::string name = format_text("`{}`", saying.name);
         if (known == rows.end()) rows.emplace_back(name, leads_to);
         else known->first += ", " + name;
     }
-    std::string out = "| verdict | the client gets | then |\n|---|---|---|\n";
+    std::string out = format_text("| {} | the client gets | then |\n|---|---|---|\n", way.hook == HookId::queue ? "fate of all" : "verdict");
     for (const auto& [names, leads_to] : rows) out += format_text("| {} | {} |\n", rows.size() == 1 ? "any" : names, leads_to);
     return out;
 }

@@ -6,8 +6,8 @@ using namespace smtpd;
 
 void add_handlers(Hooks& hooks) {
 #ifdef WRONG
-    hooks.data_post.deliver([](const DataPostHook&) { return ok(); });
+    hooks.data_post.deliver([](const DataPostHook&) { return delivered(); });
 #else
-    hooks.queue.deliver([](const QueueHook&) { return ok(); });
+    hooks.queue.deliver([](const Delivery&) { return delivered(); });
 #endif
 }

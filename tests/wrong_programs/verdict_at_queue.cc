@@ -6,7 +6,7 @@ using namespace smtpd;
 
 void add_handlers(Hooks& hooks) {
 #ifdef WRONG
-    hooks.queue.add([](const QueueHook&) { return deny(); });
+    hooks.queue.add([](const Delivery&) { return deny(); });
 #else
     hooks.queue_pre.add([](const DataPostHook&) { return deny(); });
 #endif

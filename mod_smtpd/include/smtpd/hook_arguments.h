@@ -129,25 +129,22 @@ public:
     const Recipient* recipient_or_null() const noexcept override { return &recipient; }
 };
 
-/// data, data_headers_end, queue, reset_transaction.
+/// data, data_headers_end, reset_transaction.
 class MessageHook : public TransactionContext {
 public:
     using TransactionContext::TransactionContext;
     Message& message() const { return transaction.message(); }
-    /// Whether the client gets a reply for each recipient (LMTP, PRDR). Where it does not, a deferred recipient makes it come again for all of them: a
-    /// queue plugin that could deliver to some only then delivers to none.
-    bool has_reply_for_each() const noexcept { return connection.is_lmtp() || transaction.is_prdr(); }
 };
 using DataHook = MessageHook;
 
-/// data_post_headers, data_post, queue_pre, queue: handlers may refuse single recipients.
+/// data_post_headers, data_post, queue_pre: handlers may refuse single recipients.
 class DataPostHook final : public MessageHook {
 public:
     using MessageHook::MessageHook;
-    /// Refuses one of transaction.recipients(), or with denysoft() defers it: at data_post_headers, data_post and queue_pre, whom the plugin does not want
-    /// to have the message; at queue, whom it could not deliver to, before it says ok() for the rest. What the answer leaves out is filled in as at
-    /// data_post_rcpt; one that is no denial defers. The recipient keeps its place until the handler returns, and has gone to transaction.turned_away() when
-    /// the next one is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this says so with `judges_recipients`.
+    /// Refuses one of transaction.recipients(), or with denysoft() defers it: whom the plugin does not want to have the message. What the answer leaves out is
+    /// filled in as at data_post_rcpt; one that is no denial defers. The recipient keeps its place until the handler returns, and has gone to
+    /// transaction.turned_away() when the next one is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this says so
+    /// with `judges_recipients`.
     void refuse(Recipient& recipient, const Answer& answer, PlainText reason = {}) { refuse_for(recipient, answer, std::string(reason)); }
     template <class First, class... Rest>
     void refuse(Recipient& recipient, const Answer& answer, PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
@@ -158,9 +155,9 @@ private:
     SMTPD_API void refuse_for(Recipient& recipient, const Answer& answer, std::string reason);
     void complain_about(const Recipient& recipient, Disposition disposition) const;
 };
-using QueueHook = DataPostHook;
 
-/// queue_post: the fate of the message is decided, and the client is told.
+/// queue_post: the fate of the message is decided, and the client is told. Each of transaction.recipients() says whether it has the message (delivered()); the
+/// others are in transaction.turned_away(), each with its disposition().
 class QueuePostHook final : public MessageHook {
 public:
     QueuePostHook(Connection& connection, Transaction& transaction, std::string_view reply_text)

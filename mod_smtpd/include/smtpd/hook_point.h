@@ -2,6 +2,7 @@
 /// hook does not take does not compile.
 #pragma once
 
+#include <smtpd/delivery.h>
 #include <smtpd/finding.h>
 #include <smtpd/hook_arguments.h>
 #include <smtpd/log.h>
@@ -22,8 +23,9 @@ enum class Priority : int { first = -1000, early = -100, normal = 0, late = 100,
 /// A handler, its types erased.
 struct Handler {
     std::function<void(HookContext&, Questions&)> ask{};  ///< may be empty
-    std::function<Answer(HookContext&)> answer{};         ///< one of these three is set
+    std::function<Answer(HookContext&)> answer{};         ///< one of these four is set
     std::function<Finding(HookContext&)> decide{};
+    std::function<DeliveryResult(HookContext&)> deliver{};
     std::function<void(HookContext&)> observe{};
     Priority priority = Priority::normal;
 };
@@ -50,6 +52,13 @@ consteval HookRules rules_of(HookId id) {
 /// A handler: a function of the hook's argument, and perhaps of what came of its questions.
 template <class F, class Context>
 concept HandlerOf = std::is_invocable_v<const F&, Context&> || std::is_invocable_v<const F&, Context&, const Answers&>;
+/// A handler that says what became of a message.
+template <class F, class Context>
+concept DelivererOf = requires(const F& handler, Context& context) {
+    { handler(context) } -> std::convertible_to<DeliveryResult>;
+} || requires(const F& handler, Context& context, const Answers& answers) {
+    { handler(context, answers) } -> std::convertible_to<DeliveryResult>;
+};
 /// One that gives nothing back.
 template <class F, class Context>
 concept ObserverOf = std::is_invocable_r_v<void, const F&, Context&> && std::is_void_v<std::invoke_result_t<const F&, Context&>>;
@@ -101,13 +110,13 @@ public:
         registrar_->add(id_, {.observe = detail::erase_handler<void, Context>(std::move(handler)), .priority = priority});
     }
 
-    /// Queue plugins: `ok` says that the message is theirs now and safe.
-    template <HandlerOf<Context> F>
+    /// Queue plugins: a handler that gives a DeliveryResult, or where all have one fate a Fate.
+    template <DelivererOf<Context> F>
         requires(rules.delivers)
     void deliver(F handler) { deliver(Priority::normal, std::move(handler)); }
-    template <HandlerOf<Context> F>
+    template <DelivererOf<Context> F>
         requires(rules.delivers)
-    void deliver(Priority priority, F handler) { add_verdict({}, priority, std::move(handler)); }
+    void deliver(Priority priority, F handler) { add_delivery({}, priority, std::move(handler)); }
 
     /// What a handler wants to wait for, followed by the handler itself.
     class Asking {
@@ -119,9 +128,9 @@ public:
         template <HandlerOf<Context> F>
             requires(rules.takes_verdicts)
         void add(F handler, Priority priority = Priority::normal) { point_.add_verdict(std::move(ask_), priority, std::move(handler)); }
-        template <HandlerOf<Context> F>
+        template <DelivererOf<Context> F>
             requires(rules.delivers)
-        void deliver(F handler, Priority priority = Priority::normal) { point_.add_verdict(std::move(ask_), priority, std::move(handler)); }
+        void deliver(F handler, Priority priority = Priority::normal) { point_.add_delivery(std::move(ask_), priority, std::move(handler)); }
 
     private:
         HookPoint point_;
@@ -145,6 +154,12 @@ private:
     template <class F>
     void add_finding(Ask ask, Priority priority, F handler) {
         registrar_->add(id_, {.ask = std::move(ask), .decide = detail::erase_handler<Finding, Context>(std::move(handler)), .priority = priority});
+    }
+    template <class F>
+    void add_delivery(Ask ask, Priority priority, F handler) {
+        registrar_->add(id_, {.ask = std::move(ask),
+                              .deliver = detail::erase_handler<DeliveryResult, Context>(std::move(handler)),
+                              .priority = priority});
     }
 
     HookRegistrar* registrar_;

@@ -123,7 +123,7 @@ inline constexpr auto hook_table = [] {
         {data_post, "data_post", question, on_message},
         {data_post_rcpt, "data_post_rcpt", question, asks | has_message},
         {queue_pre, "queue_pre", question, on_message},
-        {queue, "queue", question, on_message | delivers},
+        {queue, "queue", question, asks | has_message | delivers},
         {queue_post, "queue_post", event, has_message},
         {reset_transaction, "reset_transaction", event, has_message},
         {vrfy, "vrfy", question, asks},

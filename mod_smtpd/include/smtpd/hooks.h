@@ -86,8 +86,8 @@ public:
     /// connection is closed when all is answered. How a client is told: docs/recipients.md.
     Point<HookId::data_post_rcpt, DataPostRcptHook> data_post_rcpt{registrar_, HookId::data_post_rcpt};
     Point<HookId::queue_pre, DataPostHook> queue_pre{registrar_, HookId::queue_pre};
-    /// Who takes the message? ok: 250. declined by all: 451. deny: 552; denysoft: 452.
-    Point<HookId::queue, QueueHook> queue{registrar_, HookId::queue};
+    /// Who takes the message? Each recipient gets a fate: delivered: 250; rejected: 552; deferred: 452. not_mine() by all: 451.
+    Point<HookId::queue, const Delivery> queue{registrar_, HookId::queue};
     Point<HookId::queue_post, QueuePostHook> queue_post{registrar_, HookId::queue_post};
     /// A transaction is dropped, finished or not. Observers only.
     Point<HookId::reset_transaction, MessageHook> reset_transaction{registrar_, HookId::reset_transaction};

@@ -96,9 +96,10 @@ protected:
 /// A plugin that looks at no message's body says so with `static constexpr bool reads_body = false;`. Where that is true of all plugins with handlers
 /// from data_headers_end to queue_post, bodies are counted and checked while they arrive, but not kept.
 ///
-/// One that calls MessageHook::refuse() says `static constexpr bool judges_recipients = true;`, and PRDR is offered; where that depends on its options, it has
-/// a function of that name: `static bool judges_recipients(const Options& options) noexcept`. A handler at data_post_rcpt says so by itself. A queue plugin
-/// that informs the sender itself about transaction.turned_away() says `static constexpr bool sends_bounces = true;`, which `SmtpMixedResults split` needs.
+/// One that calls DataPostHook::refuse() says `static constexpr bool judges_recipients = true;`, and PRDR is offered. So does a queue plugin that may deliver to
+/// some recipients and not to others, in other words: `static constexpr bool delivers_to_each = true;`. Where that depends on its options, it has a function of
+/// that name: `static bool delivers_to_each(const Options& options) noexcept`. A handler at data_post_rcpt says so by itself. A queue plugin that informs the
+/// sender itself about Delivery::turned_away() says `static constexpr bool sends_bounces = true;`, which `SmtpMixedResults split` needs.
 ///
 /// One that waits for something other than the DNS (a socket, a database, a program, the disk) says so with `static constexpr bool waits_for_backend = true;`,
 /// or, if only some of its handlers wait, `static constexpr HookSet waits_for_backend{HookId::rcpt, HookId::disconnect};`. Where that depends on its options, it
@@ -138,6 +139,7 @@ struct PluginDescriptor {
     void* (*make_options)();                               ///< an Options with its initial values; null where the plugin has none
     void (*free_options)(void* options);
     bool (*judges_recipients)(const void* options) noexcept;  ///< whether its handlers may refuse single recipients after DATA
+    bool (*delivers_to_each)(const void* options) noexcept;   ///< whether it may deliver to some recipients, and not to others
     bool may_wait;                                         ///< with some options, at some hook, or in a task: it has the option concurrency
     bool runs_tasks;                                       ///< its ask handlers have tasks
     HookSet (*waits_for_backend)(const void* options) noexcept;  ///< where its handlers wait for something other than the DNS
@@ -168,6 +170,14 @@ consteval PluginDescriptor describe(const char* name) {
             return P::judges_recipients(*static_cast<const typename P::Options*>(options));
         else if constexpr (requires { P::judges_recipients; })
             return P::judges_recipients;
+        else
+            return false;
+    };
+    descriptor.delivers_to_each = [](const void* options) noexcept {
+        if constexpr (requires { P::delivers_to_each(*static_cast<const typename P::Options*>(options)); })
+            return P::delivers_to_each(*static_cast<const typename P::Options*>(options));
+        else if constexpr (requires { P::delivers_to_each; })
+            return P::delivers_to_each;
         else
             return false;
     };

@@ -1,4 +1,5 @@
-/// recipient.h: one recipient of a message: whom RCPT has named (RFC 5321 3.3), with what it has said of them, and what has become of that.
+/// recipient.h: one recipient of a message (RFC 5321 3.3): what the RCPT command said, and what became of the
+/// recipient.
 #pragma once
 
 #include <smtpd/address.h>
@@ -43,7 +44,8 @@ struct Disposition {
 class Recipient {
 public:
     Recipient() = default;
-    Recipient(Address address, Parameters parameters) : address_(std::move(address)), parameters_(std::move(parameters)) {}
+    Recipient(Address address, Parameters parameters)
+        : address_(std::move(address)), parameters_(std::move(parameters)) {}
 
     /// For an alias: another one in the place of this, with what the client said of it, but without its notes.
     Recipient with_address(Address address) const {
@@ -57,18 +59,24 @@ public:
     const Address& address() const noexcept { return address_; }
     void set_address(Address address) { address_ = std::move(address); }  ///< rewriting; before or after acceptance
     const Parameters& parameters() const noexcept { return parameters_; }
-    /// Nothing where the client left it to the server (RFC 3461 4.1: FAILURE, perhaps DELAY). For queue plugins; whoever expands one recipient into
-    /// several may change it.
+    /// Nothing where the client left it to the server (RFC 3461 4.1: FAILURE, perhaps DELAY). For queue plugins;
+    /// whoever expands one recipient into several may change it.
     const std::optional<Notify>& notify() const noexcept { return notify_; }
     void set_notify(std::optional<Notify> notify) noexcept { notify_ = notify; }
     const std::optional<OriginalRecipient>& original_recipient() const noexcept { return original_recipient_; }
-    void set_original_recipient(std::optional<OriginalRecipient> original) { original_recipient_ = std::move(original); }
-    /// At the rcpt hook, this recipient is exempt from policy plugins; `why` is logged by those that skip. It is no right to be accepted.
+    void set_original_recipient(std::optional<OriginalRecipient> original) {
+        original_recipient_ = std::move(original);
+    }
+    /// At the rcpt hook, this recipient is exempt from policy plugins; `why` is logged by those that skip. It is no
+    /// right to be accepted.
     void set_whitelisted(std::string why) { whitelisted_ = std::move(why); }
     const std::string& whitelisted() const noexcept { return whitelisted_; }
-    /// Refused or deferred after DATA, see MessageHook::refuse(). Nothing: the recipient is to have the message.
+    /// Refused or deferred after DATA, see DataPostHook::refuse(). Nothing: the recipient is to have the message.
     const std::optional<Disposition>& disposition() const noexcept { return disposition_; }
     bool is_turned_away() const noexcept { return disposition_.has_value(); }
+    /// After the queue hook: the text with which the queue plugin delivered the message to this recipient, perhaps "".
+    /// Nothing if the message was not delivered to it.
+    const std::optional<std::string>& delivered() const noexcept { return delivered_; }
     Notes& notes() noexcept { return notes_; }
     const Notes& notes() const noexcept { return notes_; }
 
@@ -77,7 +85,9 @@ public:
     void set_disposition(Disposition disposition) {
         if (!disposition_) disposition_ = std::move(disposition);
     }
-    /// Which RCPT it comes from, counted from 1 among those that were accepted. 0: a plugin has added it, and no client waits for its result.
+    void set_delivered(std::optional<std::string> text) { delivered_ = std::move(text); }
+    /// Which RCPT it comes from, counted from 1 among those that were accepted. 0: a plugin has added it, and no client
+    /// waits for its result.
     std::uint32_t rcpt_number() const noexcept { return rcpt_number_; }
     void set_rcpt_number(std::uint32_t number) noexcept { rcpt_number_ = number; }
 
@@ -88,6 +98,7 @@ private:
     std::optional<OriginalRecipient> original_recipient_;
     std::string whitelisted_;
     std::optional<Disposition> disposition_;
+    std::optional<std::string> delivered_;
     std::uint32_t rcpt_number_ = 0;
     Notes notes_;
 };

@@ -25,10 +25,7 @@ public:
     void set_sender(Address sender) { envelope_.sender = std::move(sender); }
     /// From -9 to 9; the client is told of it when the message is queued, where it is not the one that it asked for.
     void set_priority(int priority) noexcept { envelope_.priority = priority; }
-    /// Whether addresses or header fields are UTF-8: then a next hop must know SMTPUTF8 too, or the message be refused for it with 5.6.7 or 5.6.9 (RFC 6531
-    /// 3.2). Looks at the header block, so once it has arrived; always false without envelope().is_smtputf8, whose messages go as they came.
-    bool needs_smtputf8() const;
-    /// PRDR: after the message the client wants a reply for each recipient; see MessageHook::has_reply_for_each().
+    /// PRDR: after the message the client wants a reply for each recipient; see Delivery::replies_to_each().
     bool is_prdr() const noexcept { return prdr_; }
 
     /// Those that are to have the message: a queue plugin delivers to all of them, and to nobody else. Whom an earlier handler has refused is not among them.

@@ -319,13 +319,14 @@ public:
         prepare(client);
         bool seen = false;
         client.hooks.on(HookId::queue, [&](HookContext& context) {
-            const auto& transaction = static_cast<MessageHook&>(context).transaction;
-            CPPUNIT_ASSERT(transaction.envelope().body_type == BodyType::eight_bit_mime && transaction.envelope().is_8bitmime() && !transaction.envelope().is_binarymime());
-            CPPUNIT_ASSERT(transaction.envelope().is_smtputf8 && transaction.envelope().requires_tls);
-            CPPUNIT_ASSERT_EQUAL(-3, transaction.envelope().priority.value());
-            CPPUNIT_ASSERT(transaction.envelope().dsn_return == DsnReturn::headers);
-            CPPUNIT_ASSERT_EQUAL(std::string("id=7 x"), transaction.envelope().id.value());
-            const auto& recipients = transaction.recipients();
+            const auto& delivery = static_cast<const Delivery&>(context);
+            const Envelope& envelope = delivery.envelope();
+            CPPUNIT_ASSERT(envelope.body_type == BodyType::eight_bit_mime && envelope.is_8bitmime() && !envelope.is_binarymime());
+            CPPUNIT_ASSERT(envelope.is_smtputf8 && envelope.requires_tls);
+            CPPUNIT_ASSERT_EQUAL(-3, envelope.priority.value());
+            CPPUNIT_ASSERT(envelope.dsn_return == DsnReturn::headers);
+            CPPUNIT_ASSERT_EQUAL(std::string("id=7 x"), envelope.id.value());
+            const auto& recipients = delivery.recipients();
             CPPUNIT_ASSERT(recipients.at(0).notify() == (Notify{.success = true, .delay = true}) && !recipients[0].notify()->is_never());
             CPPUNIT_ASSERT_EQUAL(std::string("rfc822"), recipients[0].original_recipient()->type);
             CPPUNIT_ASSERT_EQUAL(std::string("c+d@e"), recipients[0].original_recipient()->address);
@@ -350,9 +351,9 @@ public:
         prepare(client);
         bool seen = false;
         client.hooks.on(HookId::queue, [&](HookContext& context) {
-            const auto& transaction = static_cast<MessageHook&>(context).transaction;
-            CPPUNIT_ASSERT(transaction.envelope().body_type == BodyType::seven_bit && !transaction.envelope().is_smtputf8 && !transaction.envelope().requires_tls);
-            CPPUNIT_ASSERT(!transaction.envelope().priority && !transaction.envelope().dsn_return && !transaction.envelope().id);
+            const Envelope& envelope = static_cast<const Delivery&>(context).envelope();
+            CPPUNIT_ASSERT(envelope.body_type == BodyType::seven_bit && !envelope.is_smtputf8 && !envelope.requires_tls);
+            CPPUNIT_ASSERT(!envelope.priority && !envelope.dsn_return && !envelope.id);
             seen = true;
             return ok();
         });
@@ -382,7 +383,7 @@ public:
             SessionUnderTest client;
             prepare(client);
             client.hooks.on(HookId::queue, [&](HookContext& context) {
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.priority, static_cast<MessageHook&>(context).transaction.envelope().priority.value_or(0));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.priority, static_cast<const Delivery&>(context).envelope().priority.value_or(0));
                 return ok();
             });
             client.greet();
@@ -453,7 +454,7 @@ public:
             prepare(client);
             bool needs = false;
             client.hooks.on(HookId::queue, [&](HookContext& context) {
-                needs = static_cast<MessageHook&>(context).transaction.needs_smtputf8();
+                needs = static_cast<const Delivery&>(context).needs_smtputf8();
                 return ok();
             });
             client.greet();

@@ -320,8 +320,8 @@ public:
         });
         std::string queued;
         client_.hooks.on(HookId::queue, [&](HookContext& context) {
-            const auto& transaction = static_cast<MessageHook&>(context).transaction;
-            queued = transaction.sender().to_string() + " " + transaction.recipients().at(0).address().to_string();
+            const auto& delivery = static_cast<const Delivery&>(context);
+            queued = delivery.envelope().sender.to_string() + " " + delivery.recipients().at(0).address().to_string();
             return ok();
         });
         client_.begin_data();

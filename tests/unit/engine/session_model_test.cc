@@ -150,11 +150,11 @@ class SessionModelTest : public CppUnit::TestFixture {
                 return static_cast<RcptHook&>(context).recipient.address().local_part() == "bad" ? deny() : ok();
             });
             hooks.on(HookId::queue, [&seen](HookContext& context) {
-                auto& hook = static_cast<MessageHook&>(context);
-                std::string entry = hook.connection.is_authenticated() ? std::string(hook.connection.auth_user()) : "nobody";
-                for (const auto& recipient : hook.transaction.recipients()) entry += " " + recipient.address().to_string();
+                const auto& delivery = static_cast<const Delivery&>(context);
+                std::string entry = delivery.origin().is_authenticated() ? delivery.origin().auth_user : "nobody";
+                for (const auto& recipient : delivery.recipients()) entry += " " + recipient.address().to_string();
                 std::string stored;
-                CPPUNIT_ASSERT(hook.message().write_to([&](std::string_view octets) { stored += octets; return Result<void>(); }));
+                CPPUNIT_ASSERT(delivery.message().write_to([&](std::string_view octets) { stored += octets; return Result<void>(); }));
                 seen.queued.push_back(entry + "|" + behind_ours(stored));
                 return ok();
             });

@@ -24,14 +24,25 @@ Answer fate_of(const Recipient& recipient) {
     }
 }
 
-/// Who is to be delivered to, and who is not, as a queue plugin sees it: "a@x b@x | r@x 552 d@x 450".
-std::string seen_by_queue(const Transaction& transaction) {
-    std::string out;
-    for (const auto& recipient : transaction.recipients()) out += recipient.address().to_string() + " ";
-    out += "|";
-    for (const auto& recipient : transaction.turned_away())
-        out += format_text(" {} {}", recipient.address(), recipient.disposition()->reply.code);
-    return out;
+/// Who is delivered to, and who is not: "a@x b@x | r@x 552 d@x 450".
+std::string seen_by_queue(const Delivery& delivery) {
+    std::string out, others;
+    const auto add = [&](const Recipient& recipient) {
+        if (!recipient.is_turned_away()) out += recipient.address().to_string() + " ";
+        else others += format_text(" {} {}", recipient.address(), recipient.disposition()->reply.code);
+    };
+    for (const auto& recipient : delivery.recipients()) add(recipient);
+    for (const auto& recipient : delivery.turned_away()) add(recipient);
+    return out + "|" + others;
+}
+
+/// The same as a queue plugin says it.
+Fate fate_at_queue(const Recipient& recipient) {
+    switch (recipient.address().local_part().front()) {
+        case 'r': return rejected("Mailbox is full").with_code(552).with_status({5, 2, 2}).because("because of {}", "x");
+        case 'd': return deferred("Try tomorrow").because("because of {}", "x");
+        default: return {};
+    }
 }
 
 /// A server whose plugins judge recipients at one of the hooks, and whose queue takes what it gets.
@@ -40,11 +51,12 @@ public:
     explicit Judged(HookId where) {
         hooks.answer(HookId::rcpt, ok());
         hooks.on(HookId::queue, [this, where](HookContext& context) {
-            auto& hook = static_cast<DataPostHook&>(context);
-            if (where == HookId::queue) refuse_all(hook);
-            const auto answer = queue_answer.value_or(ok());
-            if (where == HookId::queue) hook.transaction.set_aside();  // as the host does behind each handler
-            queued.push_back(seen_by_queue(hook.transaction));
+            const auto& delivery = static_cast<const Delivery&>(context);
+            DeliveryResult result = rest_at_queue;
+            for (const auto& recipient : delivery.recipients())
+                if (const Fate own = fate_at_queue(recipient); where == HookId::queue && own.kind != Fate::Kind::unknown) result[recipient] = own;
+            const Answer answer = fakes::conclude(context, std::move(result));
+            queued.push_back(seen_by_queue(delivery));
             return answer;
         });
         if (where == HookId::data_post_rcpt) {
@@ -57,7 +69,7 @@ public:
         }
     }
 
-    std::optional<Answer> queue_answer;
+    Fate rest_at_queue = delivered();  ///< of those whom the queue does not turn away
     std::vector<std::string> queued;  ///< what the queue saw
 
     /// A message to these at example.com; gives the reply to its end.
@@ -175,12 +187,12 @@ public:
     }
 
     void a_refusal_of_the_queue_counts_for_the_rest() {
-        const std::pair<Answer, std::pair<const char*, const char*>> rows[] = {{deny(), {"552", "552"}}, {denysoft(), {"552", "452"}}, {declined(), {"552", "451"}}};
-        for (const auto& [answer, expected] : rows)
+        const std::pair<Fate, std::pair<const char*, const char*>> rows[] = {{rejected(), {"552", "552"}}, {deferred(), {"552", "452"}}};
+        for (const auto& [fate, expected] : rows)
             for (const auto rule : rules) {
                 Judged server(HookId::queue);
                 server.settings.mixed_results = rule;
-                server.queue_answer = answer;
+                server.rest_at_queue = fate;
                 CPPUNIT_ASSERT_EQUAL(std::string(rule == MixedResults::refuse ? expected.first : expected.second), codes(server.send({"a", "r"})));
                 CPPUNIT_ASSERT_EQUAL(0U, server.session().messages());
             }

@@ -221,7 +221,7 @@ public:
     void an_exception_is_a_451_where_a_client_waits() {
         world_.add("bad", [](Setup& setup) {
             setup.hooks.rcpt.add([](const RcptHook&) -> Answer { throw std::runtime_error("out of order"); });
-            setup.hooks.queue.deliver([](const QueueHook&) -> Answer { throw 42; });
+            setup.hooks.queue.deliver([](const Delivery&) -> DeliveryResult { throw 42; });
         });
         world_.add("good", at_rcpt("good", Priority::normal, Verdict::ok));
         world_.build();

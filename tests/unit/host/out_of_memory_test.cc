@@ -44,10 +44,10 @@ struct Server {
             setup.hooks.rcpt.add([](const RcptHook& hook) {
                 return hook.recipient.address().path() == "gone@example.com" ? deny(long_text) : ok();
             });
-            setup.hooks.queue.deliver([this](const MessageHook&) {
-                Answer answer = ok(long_text);
+            setup.hooks.queue.deliver([this](const Delivery&) {
+                Fate fate = delivered(long_text);
                 ++queued;
-                return answer;
+                return fate;
             });
         });
         world.build();

@@ -66,7 +66,7 @@ class RecipientRefusalTest : public CppUnit::TestFixture {
                 return declined();
             };
             setup.hooks.data_post.add(handler);
-            setup.hooks.queue.deliver(handler);
+            setup.hooks.queue_pre.add(handler);
         };
     }
 
@@ -82,7 +82,7 @@ public:
         world_.add("one", refuser("b"));
         world_.add("two", refuser("a"));
         world_.add("three", refuser("-"));
-        for (const auto hook : {HookId::data_post, HookId::queue}) {
+        for (const auto hook : {HookId::data_post, HookId::queue_pre}) {
             seen_.clear();
             build();
             (void)world_.message(hook);
@@ -96,10 +96,10 @@ public:
         world_.add("one", refuser("*"));
         world_.add("two", refuser("-"));
         build();
-        CPPUNIT_ASSERT(world_.message(HookId::queue).verdict == Verdict::declined);
+        CPPUNIT_ASSERT(world_.message(HookId::queue_pre).verdict == Verdict::declined);
         CPPUNIT_ASSERT_EQUAL(string("abc"), fakes::joined(seen_));
         world_.transaction = std::make_unique<fakes::FakeTransaction>();  // somebody has removed all of them, which is another matter
-        (void)world_.message(HookId::queue);
+        (void)world_.message(HookId::queue_pre);
         CPPUNIT_ASSERT_EQUAL(string("abc||"), fakes::joined(seen_));
     }
 
@@ -120,7 +120,7 @@ public:
     void a_handler_that_throws_has_refused_whom_it_refused() {
         world_.add("one", refuser("b", true));
         build();
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.message(HookId::queue)));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.message(HookId::queue_pre)));
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), world_.transaction->turned_away().size());
     }
 

@@ -378,8 +378,8 @@ public:
                 transaction.add_recipient("user@example.com");
                 for (int n = 0; n < messages; ++n) {
                     transaction.set_message("Subject: " + std::to_string(i) + "." + std::to_string(n) + "\r\n\r\n");
-                    MessageHook hook(HookId::queue, connection, transaction);
-                    if (used.plugins().run_through(hook).verdict != Verdict::ok) ++refused;
+                    engine::TransactionDelivery delivery(connection, transaction);
+                    if (used.plugins().run_through(delivery).verdict != Verdict::ok) ++refused;
                 }
             });
         for (auto& thread : running) thread.join();

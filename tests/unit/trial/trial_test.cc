@@ -76,11 +76,11 @@ public:
         unsigned calls = 0;
         for (const char* name : {"deliver1", "deliver2"})
             world_.add(name, [&](Setup& setup) {
-                setup.hooks.queue.deliver([&](const QueueHook&) {
+                setup.hooks.queue.deliver([&](const Delivery&) {
                     ++calls;
-                    return ok();
+                    return delivered();
                 });
-                setup.hooks.queue_post.observe([&](const MessageHook&) { ++calls; });
+                setup.hooks.queue_post.observe([&](const QueuePostHook&) { ++calls; });
             });
         const auto report = play();
         CPPUNIT_ASSERT(report.outcome() == trial::Outcome::accepted);
@@ -355,7 +355,7 @@ private:
     void accept() {
         world_.add("accept", [](Setup& setup) {
             setup.hooks.rcpt.add([](const RcptHook&) { return ok(); });
-            setup.hooks.queue.deliver([](const QueueHook&) { return ok(); });
+            setup.hooks.queue.deliver([](const Delivery&) { return delivered(); });
         });
     }
     Result<trial::Report> try_to_play() {

@@ -1,0 +1,113 @@
+#include "engine/transaction_delivery.h"
+
+#include "engine/recipient_results.h"
+#include "engine/server_access.h"
+#include "engine/trace_fields.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace smtpd::engine {
+namespace {
+
+Verdict verdict_of(Fate::Kind kind) noexcept {
+    switch (kind) {
+        case Fate::Kind::delivered: return Verdict::ok;
+        case Fate::Kind::rejected: return Verdict::deny;
+        default: return Verdict::denysoft;
+    }
+}
+
+Answer answer_of(const Fate& fate) {
+    return Answer(verdict_of(fate.kind), fate.reply.text).with_code(fate.reply.code).with_status(fate.reply.enhanced);
+}
+
+/// For the log: who said it, and why.
+std::string reason_of(const Fate& fate) {
+    if (fate.said_by.empty() || fate.reason.empty()) return fate.said_by + fate.reason;
+    return format_text("{}: {}", fate.said_by, fate.reason);
+}
+
+bool is_ascii(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) == 0; });
+}
+
+}  // namespace
+
+bool needs_smtputf8(const Envelope& envelope, const std::vector<Recipient>& recipients, const Message& message) {
+    if (!envelope.is_smtputf8) return false;
+    const auto is_plain = [](const Recipient& recipient) { return recipient.address().is_ascii(); };
+    if (!envelope.sender.is_ascii() || !std::all_of(recipients.begin(), recipients.end(), is_plain)) return true;
+    const Headers& headers = message.headers();
+    return !is_ascii(headers.edited() ? headers.to_string() : headers.original());
+}
+
+Origin origin_of(const Connection& connection, const Transaction& transaction) {
+    Origin origin;
+    origin.address = connection.address();
+    origin.port = connection.port();
+    origin.host = connection.host();
+    origin.hello_host = connection.hello_host();
+    origin.protocol = protocol_word(connection, transaction);
+    origin.auth_user = connection.auth_user();
+    origin.auth_mechanism = connection.auth_mechanism();
+    origin.tls = connection.tls();
+    origin.forwarded = connection.forwarded();
+    return origin;
+}
+
+TransactionDelivery::TransactionDelivery(Connection& connection, Transaction& transaction)
+    : Delivery({.id = transaction.id(),
+                .envelope = transaction.envelope(),
+                .recipients = transaction.recipients(),
+                .message = std::as_const(transaction).message(),
+                .origin = origin_of(connection, transaction),
+                .replies_to_each = connection.is_lmtp() || transaction.is_prdr(),
+                .is_trial = connection.is_trial(),
+                .session = connection.id(),
+                .turned_away = &transaction.turned_away()},
+               connection.clock(), connection.log()),
+      connection_(connection), transaction_(transaction) {}
+
+void TransactionDelivery::conclude(DeliveryResult result) {
+    const ResultSummary summary(result, recipients());
+    if (!result.is_declined())
+        for (auto& recipient : transaction_.recipients()) {
+            const Fate& fate = result.of(recipient);
+            recipient.set_delivered(fate.is_delivered() ? std::optional(fate.reply.text) : std::nullopt);
+            if (summary.sets_apart(recipient))
+                turn_away(*this, connection_, recipient, disposition_of(answer_of(fate), ServerAccess::plugin(*this), reason_of(fate)));
+        }
+    if (const Fate* const failure = summary.common_failure(); failure && !reason_of(*failure).empty())
+        log(LogLevel::info, "{}: {}", failure->is_rejected() ? "refused" : "deferred", reason_of(*failure));
+    Delivery::conclude(std::move(result));
+}
+
+ResultSummary::ResultSummary(const DeliveryResult& result, const std::vector<Recipient>& recipients)
+    : result_(result), recipients_(recipients),
+      has_reached_any_(std::any_of(recipients.begin(), recipients.end(),
+                                   [&](const Recipient& one) { return result.of(one).is_delivered(); })),
+      has_rest_(recipients.empty() || !std::all_of(recipients.begin(), recipients.end(),
+                                                   [&](const Recipient& one) { return result.has_own(one); })) {}
+
+Answer ResultSummary::answer() const {
+    if (result_.is_declined()) return {};
+    if (has_reached_any_) return answer_about_delivered();
+    if (has_rest_) return answer_of(result_.for_all());
+    const auto is_rejected = [this](const Recipient& recipient) { return result_.of(recipient).is_rejected(); };
+    return Answer(std::all_of(recipients_.begin(), recipients_.end(), is_rejected) ? Verdict::deny : Verdict::denysoft);
+}
+
+/// Their common text, if they have one.
+Answer ResultSummary::answer_about_delivered() const {
+    const Fate* common = nullptr;
+    for (const auto& recipient : recipients_) {
+        const Fate& fate = result_.of(recipient);
+        if (!fate.is_delivered()) continue;
+        if (common != nullptr && common->reply.text != fate.reply.text) return Answer(Verdict::ok);
+        common = &fate;
+    }
+    return answer_of(*common);
+}
+
+}  // namespace smtpd::engine
