@@ -9,8 +9,10 @@ public:
         smtpd::Hooks& hooks = setup.hooks;
         decline(hooks.pre_connection, hooks.connect, hooks.helo_parse, hooks.ehlo_parse, hooks.helo, hooks.ehlo, hooks.mail_parse, hooks.mail_pre,
                 hooks.mail, hooks.rcpt_parse, hooks.rcpt_pre, hooks.rcpt, hooks.data, hooks.data_headers_end, hooks.data_post_headers,
-                hooks.received_line, hooks.data_post, hooks.queue_pre, hooks.queue, hooks.queue_post, hooks.vrfy, hooks.noop, hooks.help,
-                hooks.unrecognized_command, hooks.quit, hooks.disconnect, hooks.post_connection);
+                hooks.received_line, hooks.data_post, hooks.queue_pre, hooks.vrfy, hooks.noop, hooks.help, hooks.unrecognized_command,
+                hooks.quit);
+        hooks.queue.deliver([](const smtpd::Delivery&) { return smtpd::not_mine(); });
+        look_on(hooks.queue_post, hooks.disconnect, hooks.post_connection);
         hooks.data_chunk.observe([](const smtpd::DataChunkHook&) {});
         hooks.reset_transaction.observe([](const smtpd::MessageHook&) {});
     }
@@ -19,6 +21,10 @@ private:
     template <class... Points>
     static void decline(Points&... points) {
         (points.add([](const auto&) { return smtpd::declined(); }), ...);
+    }
+    template <class... Points>
+    static void look_on(Points&... points) {
+        (points.observe([](const auto&) {}), ...);
     }
 };
 
