@@ -251,6 +251,7 @@ bad_plugins = \
 
 helper_plugins = \
 	tests/helper_plugins/asks_dns.la \
+	tests/helper_plugins/hands_on.la \
 	tests/helper_plugins/judges_recipients.la \
 	tests/helper_plugins/knows_passwords.la \
 	tests/helper_plugins/stalls.la \
@@ -330,6 +331,7 @@ EXTRA_DIST += tests/clients tests/compat tests/fuzz/corpus tests/integration tes
 # A DSO that is not installed is only built as one if libtool is told of a directory.
 bad_plugin_ldflags = $(plugin_ldflags) -rpath /nowhere
 tests_helper_plugins_asks_dns_la_LDFLAGS = $(bad_plugin_ldflags)
+tests_helper_plugins_hands_on_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_helper_plugins_judges_recipients_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_helper_plugins_knows_passwords_la_LDFLAGS = $(bad_plugin_ldflags)
 tests_helper_plugins_stalls_la_LDFLAGS = $(bad_plugin_ldflags)

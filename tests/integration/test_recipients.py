@@ -219,6 +219,46 @@ def test_a_shared_maildir_offers_no_prdr(make_server):
         assert offers(client, "PRDR")
 
 
+# --- a queue plugin that hands on to another server, which has its own opinion on each recipient
+
+def make_relay(server, lines="", outer_lines=""):
+    """A virtual host that hands on by LMTP to another one, and that one."""
+    inner = make_judging_host(server, "SmtpProtocol lmtp\n" + lines)
+    return server.smtp(f"SmtpPlugin rcpt_ok\nSmtpPlugin hands_on 127.0.0.1:{inner.port}", f'SmtpPluginDir "{HELPERS}"\n{outer_lines}'), inner
+
+
+def test_what_the_next_hop_says_is_each_recipients_fate(make_server, mpm):
+    server = make_server(mpm, log_level="notice smtpd:info")
+    outer, inner = make_relay(server)
+    server.start()
+    with Client(outer.port) as client:
+        assert offers(client, "PRDR")
+        send(client, parameters=" PRDR").expect(353)
+        client.reply().expect(250, "2.0.0", r"<user@example\.com>: .*Queued!")
+        client.reply().expect(552, "5.2.2", "<full@example.com>: .*Mailbox is full")
+        client.reply().expect(450, "4.7.1", "<later@example.com>: .*Try again tomorrow")
+        client.reply().expect(250, "2.0.0")
+        send(client, ("full",)).expect(552, "5.2.2", "Mailbox is full")
+        client.command("QUIT", 221)
+    assert delivered(inner) == {"user": 1}
+    stored = next((inner.maildir.path / "user" / "new").iterdir()).read_text()
+    assert stored.endswith("text\n") and stored.count("Received: ") == 2
+    server.wait_log(rf"refused=<full@example\.com> by=hands_on why=\"127\.0\.0\.1:{inner.port}\" told=\"552 ", count=2)
+
+
+def test_all_are_deferred_when_the_next_hop_is_away(make_server):
+    server = make_server("event", log_level="notice smtpd:info")
+    closed = server.smtp()
+    outer = server.smtp("SmtpPlugin rcpt_ok\nSmtpPlugin hands_on 127.0.0.1:1", f'SmtpPluginDir "{HELPERS}"')
+    server.start()
+    with Client(outer.port) as client:
+        client.ehlo()
+        send(client, ("user", "other")).expect(451, "4.4.0")
+        client.command("QUIT", 221)
+    assert delivered(closed) == {}
+    server.wait_log(r"\(queue\) hands_on: deferred: .*127\.0\.0\.1:1")
+
+
 # --- LMTP
 
 @pytest.mark.parametrize("at", ["data_post_rcpt", "data_post", "queue_pre"])
