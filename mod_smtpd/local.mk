@@ -7,6 +7,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/authentication_result.h \
 	mod_smtpd/include/smtpd/backend.h \
 	mod_smtpd/include/smtpd/base64.h \
+	mod_smtpd/include/smtpd/body_stream.h \
 	mod_smtpd/include/smtpd/client_socket.h \
 	mod_smtpd/include/smtpd/clock.h \
 	mod_smtpd/include/smtpd/complaint.h \
@@ -226,6 +227,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/message_intake.h \
 	mod_smtpd/engine/message_pipeline.cc \
 	mod_smtpd/engine/message_pipeline.h \
+	mod_smtpd/engine/message_streams.cc \
+	mod_smtpd/engine/message_streams.h \
 	mod_smtpd/engine/name_service.h \
 	mod_smtpd/engine/recipient_results.cc \
 	mod_smtpd/engine/recipient_results.h \
@@ -282,6 +285,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/host/plugin_set.h \
 	mod_smtpd/host/policy.cc \
 	mod_smtpd/host/policy.h \
+	mod_smtpd/host/stream_guard.cc \
+	mod_smtpd/host/stream_guard.h \
 	mod_smtpd/host/possible_fates.cc \
 	mod_smtpd/host/possible_fates.h \
 	mod_smtpd/host/problem.h \

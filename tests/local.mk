@@ -18,6 +18,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/engine/mail_parameters_test.cc \
 	tests/unit/engine/message_intake_test.cc \
 	tests/unit/engine/message_pipeline_test.cc \
+	tests/unit/engine/message_streams_test.cc \
 	tests/unit/engine/replies_test.cc \
 	tests/unit/engine/session_auth_test.cc \
 	tests/unit/engine/session_chunks_test.cc \

@@ -4,6 +4,8 @@
 /// is called by many threads at a time.
 #pragma once
 
+#include "engine/message_streams.h"
+
 #include <smtpd/hooks.h>
 
 #include <cstdint>
@@ -109,6 +111,8 @@ public:
         state.access = ChainState::Access::any;
         return run(context, state);
     }
+    /// Begins the streams of a message (the hook data_chunk). Never throws: a plugin that fails has none.
+    virtual MessageObservers observe_message(MessageHook&) noexcept { return {}; }
     /// The significant lines of a control file, without any hook.
     virtual std::vector<std::string> control_lines(std::string_view name) noexcept = 0;
 };

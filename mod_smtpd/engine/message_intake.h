@@ -87,6 +87,8 @@ public:
     bool has_header() const noexcept { return header_seen_; }
     bool is_at_end() const noexcept { return decoder_ && decoder_->done(); }
     MonotonicTime since() const noexcept { return since_; }
+    /// The client was kept from sending for that long.
+    void forgive(MonotonicTime::duration pause) noexcept { since_ += pause; }
     /// Of the connection that belong to the message so far, stuffed dots included.
     std::uint64_t octets_so_far() const noexcept { return octets_; }
 

@@ -2,6 +2,7 @@
 /// installed.
 #pragma once
 
+#include <smtpd/body_stream.h>
 #include <smtpd/delivery.h>
 #include <smtpd/hook_context.h>
 #include <smtpd/session_context.h>
@@ -32,6 +33,8 @@ struct ServerAccess {
     /// Where the lines of the handler go, and the id of the session in them; "" if there is none.
     static LogSink& log(const HookContext& context) noexcept { return context.log_; }
     static std::string session_id(const HookContext& context) { return std::string(context.log_subject().session); }
+
+    static void set_ended(BodyStream& stream) noexcept { stream.has_ended_.store(true, std::memory_order_release); }
 
     /// What has come of a task: of that instance, or of the one that is called.
     static const detail::TaskResult* task(const Answers& answers, const void* instance, std::string_view key) noexcept {

@@ -78,6 +78,7 @@ Phase Session::phase() const noexcept {
 }
 
 Session::Progress Session::progress() const noexcept {
+    if (stage_ && stage_->hook() == HookId::data_chunk) return {};  // it is not the client that keeps the session waiting
     if (chunk_) return {true, chunk_->since, chunk_->size - chunk_->left};
     if (!is_receiving()) return {};
     return {true, intake()->since(), intake()->octets_so_far()};
@@ -270,6 +271,7 @@ void Session::work_off_backlog() {
 
 void Session::process() {
     while (!over_ && !is_busy() && !handshake_ && output_.size() < output_limit && !rest_.empty()) {
+        if ((chunk_ || is_receiving()) && wait_for_streams()) return;
         const bool awaits_header = is_receiving() && intake() && !intake()->has_header();
         if (awaits_header && hand_over(Work::input, {HookId::data_headers_end})) return;
         if (chunk_)
@@ -437,6 +439,7 @@ void Session::leave_park() {
 
 /// The chain itself belongs to the stage, and goes with it while its last handler's answer is looked at.
 void Session::continue_stage() {
+    if (stage_->hook() == HookId::data_chunk) return after_streams();
     Stage& stage = *stage_;
     run_chain(stage.hook(), stage.answers(), stage.chain());
 }
@@ -524,6 +527,7 @@ void Session::reset_transaction() {
     if (transaction_) {
         transaction_->pipeline.reset();
         transaction_->intake.reset();
+        transaction_->streams.reset();
     }
     chunk_failed_ = false;
     recipient_.reset();

@@ -20,6 +20,7 @@
 #include "engine/mail_transaction.h"
 #include "engine/message_intake.h"
 #include "engine/message_pipeline.h"
+#include "engine/message_streams.h"
 #include "engine/replies.h"
 #include "engine/services.h"
 #include "engine/settings.h"
@@ -324,6 +325,9 @@ private:
 
     // session_results.cc
     void judge_message();
+    void begin_pipeline();
+    bool wait_for_streams();
+    void after_streams();
     void run_pipeline();
     void after_message_stage(const Answer& answer);
     void conclude_message(MessagePipeline::Result result);
@@ -390,11 +394,13 @@ private:
     /// A transaction with the parts that its message needs. An idle session does not have their memory.
     struct OpenTransaction final : MailTransaction {
         using MailTransaction::MailTransaction;
+        std::optional<MessageStreams> streams;    ///< of its message, if anybody looks on
         std::optional<MessageIntake> intake;      ///< of its message, from 354 or the first chunk on
         std::optional<MessagePipeline> pipeline;  ///< of its message, once that is complete
     };
     std::unique_ptr<OpenTransaction> transaction_;
     std::uint32_t surplus_recipients_ = 0;
+    MonotonicTime stream_wait_began_{};
     bool is_in_pipeline_ = false;  ///< its loop goes on when the stage is over
     std::string final_text_;
 };

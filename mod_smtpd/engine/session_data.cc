@@ -11,10 +11,14 @@
 namespace smtpd::engine {
 
 void Session::begin_message(MessageIntake::Source source) {
+    if (hooks_.has(HookId::data_chunk)) {
+        MessageHook context(HookId::data_chunk, *this, *transaction_);
+        transaction_->streams.emplace(hooks_.observe_message(context), services_, clock_);
+    }
     const MessageIntake::Rules rules{.bare_newline = state_.bare_newline,
                                      .max_size = state_.max_message_size,
                                      .max_line = settings_.max_text_line_with_end(),
-                                     .is_observed = hooks_.has(HookId::data_chunk)};
+                                     .is_observed = transaction_->streams.has_value()};
     MessageIntake::Observer& observer = *this;
     transaction_->intake.emplace(source, *transaction_, rules, observer, clock_.now());
     final_text_.clear();
@@ -34,9 +38,28 @@ void Session::end_of_message_input() {
     end_of_data();
 }
 
-void Session::message_octets(std::string_view piece) {
-    DataChunkHook context(*this, *transaction_, piece);
-    (void)hooks_.run_through(context);
+void Session::message_octets(std::string_view piece) { transaction_->streams->chunk(piece); }
+
+/// Whether something has to catch up before the session goes on with the message; it is parked then.
+bool Session::wait_for_streams() {
+    if (!transaction_ || !transaction_->streams) return false;
+    auto awaited = transaction_->streams->awaited();
+    if (awaited.empty()) return false;
+    stage_ = make_stage(HookId::data_chunk);
+    stream_wait_began_ = clock_.now();
+    for (auto& one : awaited) stage_->await(std::move(one.name), std::move(one.task), one.limit);
+    if (stage_->is_over(at_eof_)) stage_.reset();
+    return stage_ != nullptr;
+}
+
+/// They have caught up, or are left behind. The client cannot help that it took so long.
+void Session::after_streams() {
+    stage_.reset();
+    transaction_->streams->leave_behind();
+    const auto pause = clock_.now() - stream_wait_began_;
+    transaction_->intake->forgive(pause);
+    if (chunk_) chunk_->since += pause;
+    if (transaction_->streams->has_ended()) begin_pipeline();
 }
 
 /// No plugin is to believe a field that claims to be ours. What was signed is in Headers::original().

@@ -24,7 +24,16 @@ std::string address_list(const std::vector<Recipient>& recipients) {
 
 // ---- the stages
 
+/// The message is complete. Those that have looked on while it came may have to catch up.
 void Session::judge_message() {
+    if (transaction_->streams) {
+        transaction_->streams->end();
+        if (wait_for_streams()) return;
+    }
+    begin_pipeline();
+}
+
+void Session::begin_pipeline() {
     transaction_->pipeline.emplace(*transaction_, MessagePipeline::Rules{.mixed_results = settings_.mixed_results,
                                                             .is_lmtp = is_lmtp_,
                                                             .judges_recipients = hooks_.has(HookId::data_post_rcpt),

@@ -7,16 +7,19 @@
 namespace smtpd::engine {
 
 Stage::~Stage() {
-    for (const auto& awaited : tasks_) awaited.task->give_up();
+    for (const auto& awaited : tasks_)
+        if (awaited.is_own) awaited.task->give_up();
 }
 
 void Stage::begin(bool client_has_spoken) {
+    has_askers_ = true;
     ask();
     spoke_ = chain_.wait.silence.count() > 0 && client_has_spoken;
 }
 
 /// One round: the plugins name what they want to know, as far as they do not know it yet, and it is asked.
 void Stage::ask() {
+    if (!has_askers_) return;
     chain_.wait.questions.clear();
     owner_.with_argument(hook_, [this](HookContext& context) {
         ServerAccess::set_answers(context, answers());
@@ -38,8 +41,12 @@ void Stage::start_task(Wait::Task task) {
         running->run();
     }
     const bool is_to_start = services_.tasks != nullptr && limit > clock_.now();
-    AwaitedTask& awaited = tasks_.emplace_back(AwaitedTask{std::move(task.name), std::move(running), nullptr, limit});
+    AwaitedTask& awaited = tasks_.emplace_back(AwaitedTask{std::move(task.name), std::move(running), nullptr, limit, true});
     if (is_to_start) awaited.started = services_.tasks->start_task(*task.lane, awaited.task);
+}
+
+void Stage::await(std::string name, std::shared_ptr<RunningTask> task, Duration limit) {
+    tasks_.push_back({{nullptr, std::move(name)}, std::move(task), nullptr, since_ + limit, false});
 }
 
 /// Takes the results of the tasks that have ended, or are worth waiting for no longer. False if there are none.
@@ -52,7 +59,7 @@ bool Stage::collect_tasks() {
     for (auto one = over; one != tasks_.end(); ++one) {
         if (!one->task->is_done()) owner_.note_late_task(one->name.key);
         task_results_->add(one->name.instance, std::move(one->name.key), one->task->result());
-        one->task->give_up();
+        if (one->is_own) one->task->give_up();
     }
     tasks_.erase(over, tasks_.end());
     return true;

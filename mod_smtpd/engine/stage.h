@@ -51,6 +51,8 @@ public:
     /// Whether questions or tasks are on their way.
     bool awaits_answers() const noexcept { return !batches_.empty() || !tasks_.empty(); }
     bool has_all_answers() const noexcept;
+    /// Waits for work that has begun elsewhere, and goes on without being waited for.
+    void await(std::string name, std::shared_ptr<RunningTask> task, Duration limit);
     /// The client has sent something.
     void note_octets() noexcept;
     /// What has come of waiting; from the end of the wait on it stays the same.
@@ -72,6 +74,7 @@ private:
         std::shared_ptr<RunningTask> task;
         std::unique_ptr<TaskService::Started> started;
         MonotonicTime limit;
+        bool is_own = true;  ///< it ends with the wait
     };
 
     void ask();
@@ -92,6 +95,7 @@ private:
     const MonotonicTime since_;
     MonotonicTime wake_at_{};
     bool spoke_ = false;  ///< the client did, while it was to be silent
+    bool has_askers_ = false;
     ChainState chain_;
     std::vector<Batch> batches_;
     std::vector<AwaitedTask> tasks_;

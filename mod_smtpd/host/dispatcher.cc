@@ -5,9 +5,9 @@
 #include "engine/transaction_delivery.h"
 #include "host/policy.h"
 #include "host/possible_fates.h"
+#include "host/stream_guard.h"
 
 #include <smtpd/format.h>
-#include <smtpd/notes.h>
 
 #include <algorithm>
 #include <exception>
@@ -18,9 +18,6 @@
 
 namespace smtpd::host {
 namespace {
-
-/// Observers of data_chunk that failed in this transaction: they see nothing more of a message of which they have missed a part.
-const NoteKey<std::vector<const void*>> failed_observers{"host.failed_observers"};
 
 /// Writes a line of the host's own about the plugin; `loglevel` has no say in it.
 template <class... Arguments>
@@ -60,18 +57,6 @@ std::string impossible(const Answer& answer) {
     return {};
 }
 
-void forget_observer(const void* link, HookContext& context) {
-    if (context.hook != HookId::data_chunk) return;
-    if (Transaction* const transaction = in_session(context).transaction_or_null()) transaction->notes().get(failed_observers).push_back(link);
-}
-
-bool is_forgotten(const void* link, const HookContext& context) {
-    if (context.hook != HookId::data_chunk) return false;
-    const Transaction* const transaction = in_session(context).transaction_or_null();
-    const auto* const failed = transaction ? transaction->notes().find(failed_observers) : nullptr;
-    return failed && std::find(failed->begin(), failed->end(), link) != failed->end();
-}
-
 /// Why a handler is not called.
 constexpr const char* cut_short = "it could not wait for what it asked for";
 constexpr const char* no_place = "its deadline passed while it waited for a place among those that ask its back end";
@@ -79,29 +64,6 @@ constexpr const char* no_place = "its deadline passed while it waited for a plac
 void note_lateness(const Instance& instance, HookContext& context) noexcept {
     PluginCounters::count(instance.counters().overrun);
     log_about(instance, context, LogLevel::warning, "overrun: {}", no_place);
-}
-
-/// In a catch block of a thread of the pool. The session may be gone.
-void note_task_fault(const Instance& instance, LogSink& sink, const std::string& session, HookId hook, const std::string& key) noexcept {
-    PluginCounters::count(instance.counters().fault);
-    try {
-        std::string text = format_text("plugin fault: its task {}: ", key);
-        try {
-            throw;
-        } catch (const std::exception& exception) {
-            text += exception.what();
-        } catch (...) {
-            text += "an exception that is no std::exception";
-        }
-        LogLine line;
-        line.level = LogLevel::crit;
-        line.session = session;
-        line.hook = hook_name(hook);
-        line.plugin = instance.name();
-        line.text = text;
-        sink.write(line);
-    } catch (...) {  // no memory for the text
-    }
 }
 
 /// Handlers that have less time than this are measured exactly; to the others a second or two is no matter.
@@ -206,7 +168,7 @@ void Dispatcher::Collector::start_task(std::string_view key, smtpd::detail::Task
             try {
                 return run(context);
             } catch (...) {
-                note_task_fault(instance, log, session, hook, key);
+                note_fault(instance, log, session, hook, "its task " + key);
                 throw;
             }
         };
@@ -217,6 +179,10 @@ void Dispatcher::Collector::start_task(std::string_view key, smtpd::detail::Task
 }
 
 void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
+    if (handler.stream) {
+        streams_.push_back({&instance, std::move(handler.stream)});
+        return;
+    }
     Chain& chain = chains_[static_cast<std::size_t>(hook)];
     support::Lane* const lane = traits(hook).has(HookTraits::never_waits) ? nullptr : instance.lane(hook);
     Link link{&instance, instance.deadline(), std::move(handler.answer), lane != nullptr || instance.deadline() < shortest_untimed, lane != nullptr};
@@ -247,6 +213,21 @@ std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {
     std::vector<Member> out;
     for (std::size_t i = 0; i < chain.links.size(); ++i)
         out.push_back({chain.links[i].instance, kind_of(chain.links[i]), chain.backgrounds[i].priority, static_cast<bool>(chain.backgrounds[i].ask)});
+    if (hook == HookId::data_chunk)
+        for (const auto& stream : streams_) out.push_back({stream.instance, Kind::observe, Priority::normal, false});
+    return out;
+}
+
+engine::MessageObservers Dispatcher::observe_message(MessageHook& context) const noexcept {
+    engine::MessageObservers out;
+    for (const auto& [instance, make] : streams_) {
+        ServerAccess::enter(context, instance->caller(), context.clock().now() + instance->deadline());
+        try {
+            if (auto stream = make(context)) out.push_back(std::make_unique<StreamGuard>(std::move(stream), *instance, context));
+        } catch (...) {
+            note_fault(*instance, context.connection.log(), context.connection.id(), HookId::data_chunk, "its stream could not be made");
+        }
+    }
     return out;
 }
 
@@ -344,7 +325,7 @@ inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context,
     if (const auto* const decides = std::get_if<Link::Decides>(&link.call)) {
         if (!link.exempts(context)) return settle((*decides)(context), in_session(context), *link.instance);
         note_exemption(in_session(context), *link.instance);
-    } else if (!is_forgotten(&link, context)) {
+    } else {
         std::get<Link::Observes>(link.call)(context);
     }
     return {};
@@ -472,7 +453,6 @@ Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap&
             log_about(instance, context, LogLevel::crit, "plugin fault: an exception that is no std::exception");
         }
         PluginCounters::count(instance.counters().fault);
-        if (link.observes()) forget_observer(&link, context);
     } catch (...) {  // no memory even for what a fault leads to
     }
     return fault_answer(link, context);

@@ -27,7 +27,7 @@ public:
     /// Takes a handler of that instance, which must outlive the dispatcher. Calls come in the order of the configuration.
     void add(HookId hook, const Instance& instance, Handler handler);
 
-    bool has(HookId hook) const noexcept { return !chain(hook).links.empty(); }
+    bool has(HookId hook) const noexcept { return !chain(hook).links.empty() || (hook == HookId::data_chunk && !streams_.empty()); }
     bool can_accept(HookId hook) const noexcept { return chain(hook).can_accept; }
     bool asks(HookId hook) const noexcept { return chain(hook).asks; }
     /// How often the handlers of a stage are asked at most, and how much in all: enough for SPF's ten includes, one in the other, with an MX in the last.
@@ -39,6 +39,9 @@ public:
     support::Lane* lane(HookId hook, const support::Lane* held) const noexcept;
     /// See engine::HookRunner::run().
     Answer run(HookContext& context, engine::ChainState& state) const noexcept;
+
+    /// See engine::HookRunner::observe_message().
+    engine::MessageObservers observe_message(MessageHook& context) const noexcept;
 
     enum class Kind { answer, decide, deliver, observe };
     /// A handler, for those who show chains.
@@ -88,6 +91,11 @@ private:
         bool deadline_passed = false;  ///< and it was noticed while the handler waited
     };
     class Collector;
+    /// What begins the streams of a plugin.
+    struct StreamMaker {
+        const Instance* instance;
+        std::function<std::shared_ptr<BodyStream>(HookContext&)> make;
+    };
 
     const Chain& chain(HookId hook) const noexcept { return chains_[static_cast<std::size_t>(hook)]; }
 
@@ -107,6 +115,7 @@ private:
 
     const support::Heartbeat* heartbeat_;
     HookSet waits_at_;
+    std::vector<StreamMaker> streams_;
     std::array<Chain, static_cast<std::size_t>(HookId::count)> chains_;
 };
 

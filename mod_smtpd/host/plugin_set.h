@@ -56,6 +56,7 @@ public:
     HookSet waits_at() const noexcept override { return dispatcher_.waits_at(); }
     support::Lane* lane(HookId hook, const support::Lane* held) const noexcept override { return dispatcher_.lane(hook, held); }
     Answer run(HookContext& context, engine::ChainState& state) noexcept override { return dispatcher_.run(context, state); }
+    engine::MessageObservers observe_message(MessageHook& context) noexcept override { return dispatcher_.observe_message(context); }
     std::vector<std::string> control_lines(std::string_view name) noexcept override;
 
 private:

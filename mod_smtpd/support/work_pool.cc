@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <system_error>
+#include <utility>
 
 namespace smtpd::support {
 
@@ -27,6 +28,8 @@ WorkPool::Ticket WorkPool::submit(Lane& lane, Task task) {
     ticket.lane_ = &lane;
     std::unique_lock lock(mutex_);
     if (stopping_) return {};
+    if (!lane.is_known_) known_.push_back(&lane);
+    lane.is_known_ = true;
     lane.jobs_.push_back(std::move(job));
     try {
         if (has_place(lane) && !lane.is_ready_) ready_.push_back(&lane), lane.is_ready_ = true;
@@ -160,13 +163,15 @@ void WorkPool::join_ended(std::unique_lock<std::mutex>& lock) {
 }
 
 void WorkPool::stop() {
+    std::vector<std::deque<std::shared_ptr<Lane::Job>>> dropped;  // goes without the lock: what a job holds may use the pool
     std::unique_lock lock(mutex_);
     stopping_ = true;
-    for (Lane* lane : ready_) {
-        lane->is_ready_ = false;
-        waiting_ -= lane->jobs_.size();
-        lane->jobs_.clear();
+    for (Lane* lane : known_) {
+        lane->is_ready_ = lane->is_known_ = false;
+        dropped.push_back(std::exchange(lane->jobs_, {}));
     }
+    known_.clear();
+    waiting_ = 0;
     ready_.clear();
     has_work_.notify_all();
     has_ended_.wait(lock, [this] { return threads_.empty(); });

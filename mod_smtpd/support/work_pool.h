@@ -19,6 +19,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace smtpd::support {
 
@@ -47,7 +48,8 @@ private:
     const std::string name_;
     const unsigned places_;
     unsigned taken_ = 0;
-    bool is_ready_ = false;  ///< in the pool's list of lanes
+    bool is_ready_ = false;  ///< in the pool's list of lanes with work and a place for it
+    bool is_known_ = false;  ///< in the pool's list of all lanes that ever had work
     std::deque<std::shared_ptr<Job>> jobs_;
 };
 
@@ -115,6 +117,7 @@ private:
     std::condition_variable has_ended_;
     std::list<std::thread> threads_;
     std::list<std::thread> ended_;    ///< to be joined
+    std::vector<Lane*> known_;
     std::deque<Lane*> ready_;  ///< lanes with work and a place for it, in the order in which they came
     std::size_t waiting_ = 0;
     unsigned idle_ = 0;  ///< threads that will look at ready_ before they run anything

@@ -35,6 +35,7 @@ public:
         }
         return Answer(Verdict::ok);
     }
+    engine::MessageObservers observe_message(MessageHook& context) noexcept override { return plugins_.observe_message(context); }
     std::vector<std::string> control_lines(std::string_view name) noexcept override { return plugins_.control_lines(name); }
 
 private:

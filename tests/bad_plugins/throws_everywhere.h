@@ -6,6 +6,12 @@
 namespace smtpd::plugins {
 
 template <class Thrower>
+class ThrowingStream final : public BodyStream {
+public:
+    void chunk(std::string_view) override { Thrower::fail("data_chunk"); }
+};
+
+template <class Thrower>
 class ThrowsEverywhere : public PolicyPlugin {
 public:
     struct Options {
@@ -26,7 +32,7 @@ public:
             return pass();
         });
         hooks.mail.add([](const MailHook&) { return thrown("mail"); });
-        hooks.data_chunk.observe([](const DataChunkHook&) { Thrower::fail("data_chunk, observing"); });
+        hooks.data_chunk.stream([](MessageHook&) { return std::make_shared<ThrowingStream<Thrower>>(); });
         hooks.data_post.add([](const DataPostHook&) { return thrown("data_post"); });
         hooks.queue.deliver([](const Delivery&) {
             Thrower::fail("queue");

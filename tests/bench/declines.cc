@@ -12,12 +12,16 @@ public:
                 hooks.received_line, hooks.data_post, hooks.queue_pre, hooks.vrfy, hooks.noop, hooks.help, hooks.unrecognized_command,
                 hooks.quit);
         hooks.queue.deliver([](const smtpd::Delivery&) { return smtpd::not_mine(); });
-        look_on(hooks.queue_post, hooks.disconnect, hooks.post_connection);
-        hooks.data_chunk.observe([](const smtpd::DataChunkHook&) {});
-        hooks.reset_transaction.observe([](const smtpd::MessageHook&) {});
+        look_on(hooks.queue_post, hooks.reset_transaction, hooks.disconnect, hooks.post_connection);
+        hooks.data_chunk.stream([](smtpd::MessageHook&) { return std::make_shared<Stream>(); });
     }
 
 private:
+    class Stream final : public smtpd::BodyStream {
+    public:
+        void chunk(std::string_view) override {}
+    };
+
     template <class... Points>
     static void decline(Points&... points) {
         (points.add([](const auto&) { return smtpd::declined(); }), ...);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +28,14 @@ inline Answer conclude(HookContext& context, DeliveryResult result) {
 
 /// The session that is going on, whatever the hook.
 inline Connection& connection_of(const HookContext& context) { return *ServerAccess::session(context); }
+
+/// data_chunk: octets of the message as they arrive, for a handler that observes them.
+class ChunkContext final : public TransactionContext {
+public:
+    ChunkContext(Connection& connection, Transaction& transaction, std::string_view chunk)
+        : TransactionContext(HookId::data_chunk, connection, transaction), chunk(chunk) {}
+    const std::string_view chunk;
+};
 
 class FakeHookRunner final : public engine::HookRunner {
 public:
@@ -115,7 +124,7 @@ public:
     }
 
     // HookRunner
-    bool has(HookId hook) const noexcept override { return static_cast<bool>(at(hook).handler); }
+    bool has(HookId hook) const noexcept override { return at(hook).handler || (hook == HookId::data_chunk && make_streams); }
     bool can_accept(HookId hook) const noexcept override { return has(hook) && at(hook).can_accept; }
     bool judges_recipients() const noexcept override { return judges || has(HookId::data_post_rcpt); }
     bool asks(HookId hook) const noexcept override { return at(hook).wait.has_value(); }
@@ -151,12 +160,40 @@ public:
         answers.push_back(context.answers());
         return at(context.hook).handler(context);
     }
+    /// The handler of data_chunk gets a ChunkContext for each piece; `streams` is what else looks on.
+    engine::MessageObservers observe_message(MessageHook& context) noexcept override {
+        engine::MessageObservers out;
+        if (at(HookId::data_chunk).handler) out.push_back(std::make_unique<Observer>(*this, context));
+        if (make_streams) make_streams(out);
+        return out;
+    }
+    std::function<void(engine::MessageObservers&)> make_streams;
     std::vector<std::string> control_lines(std::string_view name) noexcept override {
         const auto file = control.find(name);
         return file == control.end() ? std::vector<std::string>() : file->second;
     }
 
 private:
+    class Observer final : public engine::MessageObserver {
+    public:
+        Observer(FakeHookRunner& runner, MessageHook& message) : runner_(runner), connection_(message.connection), transaction_(message.transaction) {}
+        void chunk(std::string_view octets) noexcept override {
+            ChunkContext context(connection_, transaction_, octets);
+            static_cast<void>(runner_.run_through(context));
+        }
+        void end() noexcept override {}
+        void abort() noexcept override {}
+        support::Lane* lane() const noexcept override { return nullptr; }
+        Duration limit() const noexcept override { return Duration(0); }
+        const std::string& name() const noexcept override { return name_; }
+
+    private:
+        FakeHookRunner& runner_;
+        Connection& connection_;
+        Transaction& transaction_;
+        const std::string name_ = "fake";
+    };
+
     struct TaskChain {
         std::vector<std::string> keys;
         std::function<smtpd::detail::TaskWork()> make;

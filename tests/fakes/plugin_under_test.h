@@ -166,7 +166,23 @@ public:
         return answer;
     }
     Answer data() { return run_message(HookId::data); }
-    Answer data_chunk(std::string_view chunk) { return run(DataChunkHook(*connection_, *transaction_, chunk)); }
+    /// A message arrives: its streams begin, and get each of the pieces.
+    void begin_streams() {
+        MessageHook hook(HookId::data_chunk, *connection_, *transaction_);
+        streams_ = usable().observe_message(hook);
+    }
+    void data_chunk(std::string_view chunk) {
+        for (const auto& stream : streams_) stream->chunk(chunk);
+    }
+    /// It is complete, or never will be.
+    void end_streams() {
+        for (const auto& stream : streams_) stream->end();
+        streams_.clear();
+    }
+    void abort_streams() {
+        for (const auto& stream : streams_) stream->abort();
+        streams_.clear();
+    }
     Answer data_headers_end() { return run_message(HookId::data_headers_end); }
     Answer data_post_headers() { return run_message(HookId::data_post_headers); }
     Answer received_line(std::string_view protocol, std::string& value) {
@@ -315,6 +331,7 @@ private:
     std::vector<std::string> questions_;
     std::shared_ptr<DnsAnswers> answers_;
     std::shared_ptr<TaskResults> task_results_;
+    engine::MessageObservers streams_;
     std::string late_task_;
     bool client_speaks_ = false;
     std::unique_ptr<FakeConnection> connection_;

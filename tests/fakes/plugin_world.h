@@ -91,7 +91,21 @@ public:
         if (traits(hook).has(HookTraits::refuses_recipients)) return run(DataPostHook(hook, *connection, *transaction));
         return run(MessageHook(hook, *connection, *transaction));
     }
-    Answer chunk(std::string_view octets) { return run(DataChunkHook(*connection, *transaction, octets)); }
+    /// The streams of the transaction's message; they begin with the first piece.
+    engine::MessageObservers& streams() {
+        if (streams_.empty()) {
+            MessageHook hook(HookId::data_chunk, *connection, *transaction);
+            streams_ = set->observe_message(hook);
+        }
+        return streams_;
+    }
+    void chunk(std::string_view octets) {
+        for (const auto& stream : streams()) stream->chunk(octets);
+    }
+    void next_transaction() {
+        streams_.clear();
+        transaction = std::make_unique<FakeTransaction>();
+    }
     Answer at(HookId hook) { return run(ConnectionContext(hook, *connection)); }
 
     FakeClock clock;
@@ -107,6 +121,8 @@ public:
     std::unique_ptr<FakeTransaction> transaction;
 
 private:
+    engine::MessageObservers streams_;
+
     static std::map<std::string, Script>& scripts() {
         static std::map<std::string, Script> by_instance;
         return by_instance;

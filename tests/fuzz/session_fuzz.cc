@@ -125,7 +125,7 @@ public:
         queue_verdict_ = static_cast<Verdict>(choices[13] > 100 ? choices[13] % 7 : 1);
         hooks_.on(HookId::queue, [this](HookContext& context) { return queue(context); });
         hooks_.on(HookId::data_chunk, [this](HookContext& context) {
-            chunks_ += static_cast<DataChunkHook&>(context).chunk;
+            chunks_ += static_cast<fakes::ChunkContext&>(context).chunk;
             return declined();
         });
         for (const auto hook : {HookId::reset_transaction, HookId::disconnect, HookId::post_connection, HookId::queue_post}) hooks_.watch(hook);

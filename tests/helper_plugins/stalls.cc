@@ -2,12 +2,15 @@
 ///
 ///     SmtpPlugin stalls /path/of/the/file at=queue
 ///
-/// `at` is mail, rcpt, queue, auth, disconnect, or task: then three tasks at data_post read the message and stand still. With `declared=no` it does not say that it waits.
+/// `at` is mail, rcpt, queue, auth, disconnect, task (three tasks at data_post read the message and stand still), or stream: then each piece of a message
+/// waits as it arrives, and the plugin says at data_post how much it has seen. With `declared=no` it does not say that it waits.
 #include <smtpd/plugin.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -16,7 +19,7 @@ namespace smtpd::plugins {
 
 class Stalls final : public Plugin {
 public:
-    enum class At { mail, rcpt, queue, auth, disconnect, task };
+    enum class At { mail, rcpt, queue, auth, disconnect, task, stream };
     static constexpr bool runs_tasks = true;
 
     struct Options {
@@ -31,7 +34,8 @@ public:
                                                                   {"queue", At::queue},
                                                                   {"auth", At::auth},
                                                                   {"disconnect", At::disconnect},
-                                                                  {"task", At::task}}),
+                                                                  {"task", At::task},
+                                                                  {"stream", At::stream}}),
                     option("declared", &Options::declared, "whether it says so")};
         }
     };
@@ -51,10 +55,36 @@ public:
                 hooks.data_post.ask([this](const DataPostHook& hook, Questions& questions) { start_tasks(hook, questions); })
                     .add([](const DataPostHook& hook, const Answers& answers) { return look_at(hook, answers); });
                 break;
+            case At::stream:
+                hooks.data_chunk.stream([this](MessageHook& hook) { return hook.transaction.notes().emplace(seen_note, std::make_shared<Stream>(file_)); });
+                hooks.data_post.add([](const DataPostHook& hook) {
+                    const auto& stream = **hook.transaction.notes().find(seen_note);
+                    hook.log(LogLevel::info, "the stream has {} {} octets", stream.has_ended() ? "seen" : "not seen all of", stream.octets());
+                    return declined();
+                });
+                break;
         }
     }
 
 private:
+    class Stream final : public BodyStream {
+    public:
+        explicit Stream(std::string file) : file_(std::move(file)) {}
+        void chunk(std::string_view octets) override {
+            std::error_code ignored;
+            while (std::filesystem::exists(file_, ignored) && !is_aborted_) std::this_thread::sleep_for(Duration(10));
+            octets_ += octets.size();
+        }
+        void abort() noexcept override { is_aborted_ = true; }
+        std::uint64_t octets() const noexcept { return octets_; }
+
+    private:
+        const std::string file_;
+        std::atomic<std::uint64_t> octets_{0};
+        std::atomic<bool> is_aborted_{false};
+    };
+    static inline const NoteKey<std::shared_ptr<Stream>> seen_note{"stalls.seen"};
+
     static constexpr std::array<std::string_view, 3> tasks{"one", "two", "three"};
 
     void start_tasks(const DataPostHook& hook, Questions& questions) const {

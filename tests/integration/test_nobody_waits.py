@@ -174,6 +174,64 @@ def test_a_task_that_takes_too_long(server, stall):
         client.deliver(MESSAGE).expect(250)
 
 
+BIG = HEADER + b"a line of a message that is larger than a stream may lag\r\n" * 20_000
+
+
+def test_streams_at_a_standstill(server, stall):
+    """The octets of messages go to a back end that takes none: their clients are not read any more, and others are served."""
+    smtp = stalling_host(server, stall, "stream", "concurrency=8")
+    other = server.smtp(name="other.example.com")
+    server.start()
+
+    def begin(number):
+        client = Client(smtp.port)
+        client.ehlo()
+        client.envelope()
+        client.command("DATA", 354)
+        client.socket.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            client.socket.sendall(BIG)
+        client.socket.settimeout(20 * SLOWDOWN)
+        return client
+
+    with crowd(12, begin) as clients:
+        for _ in range(3):
+            check_prompt(other)
+        assert all(client.is_silent_for(0.001) for client in clients)
+
+
+def test_a_stream_that_lags(server, stall):
+    """All octets come to it, in the end."""
+    smtp = stalling_host(server, stall, "stream")
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        client.envelope()
+        client.command("DATA", 354)
+        sender = threading.Thread(target=client.send, args=(BIG + b".\r\n",))
+        sender.start()
+        assert client.is_silent_for(0.5)
+        stall.unlink()
+        client.reply().expect(250)
+        sender.join()
+    check_stored(smtp.maildir.only(), BIG)
+    server.wait_log(f"the stream has seen {len(BIG)} octets", 5)
+
+
+def test_a_stream_that_is_left_behind(server, stall):
+    """After the plugin's deadline the message goes on without it; nothing of it is lost."""
+    smtp = server.smtp(f'SmtpPlugin stalls "{stall}" at=stream deadline=1s\n{DEFAULT_PLUGINS}', f'SmtpPluginDir "{HELPERS}"')
+    server.start()
+    with Client(smtp.port) as client:
+        client.ehlo()
+        client.envelope()
+        client.command("DATA", 354)
+        client.send(BIG + b".\r\n")
+        client.reply().expect(250)
+    check_stored(smtp.maildir.only(), BIG)
+    server.wait_log("the stream has not seen all of", 5)
+
+
 def test_sessions_that_cannot_end(server, stall):
     """A hook at the end of a session waits: the client has its 221 all the same, and the others theirs."""
     smtp = stalling_host(server, stall, "disconnect")

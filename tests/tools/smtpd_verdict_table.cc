@@ -192,10 +192,10 @@ std::string handlers(const HookTraits& row) {
     add(row.takes_verdicts(), "`add`");
     add(row.takes_findings(), "`decide`");
     add(row.has(HookTraits::delivers), "`deliver`");
-    add(true, "`observe`");
+    add(row.has(HookTraits::streams), "`stream`");
+    add(!row.has(HookTraits::streams), "`observe`");
     if (row.has(HookTraits::asks)) out += "; may `ask` first";
     if (row.has(HookTraits::refuses_recipients) && !row.has(HookTraits::delivers)) out += "; may `refuse` single recipients";
-    if (row.has(HookTraits::never_waits)) out += "; must not wait";
     return out + ".";
 }
 

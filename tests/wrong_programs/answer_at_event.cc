@@ -6,7 +6,7 @@ using namespace smtpd;
 
 void add_handlers(Hooks& hooks) {
 #ifdef WRONG
-    hooks.data_chunk.add([](const DataChunkHook&) { return deny(); });
+    hooks.queue_post.add([](const QueuePostHook&) { return deny(); });
 #else
     hooks.data.add([](const DataHook&) { return deny(); });
 #endif

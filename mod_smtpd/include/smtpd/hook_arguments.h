@@ -129,7 +129,7 @@ public:
     const Recipient* recipient_or_null() const noexcept override { return &recipient; }
 };
 
-/// data, data_headers_end, reset_transaction.
+/// data, data_chunk, data_headers_end, reset_transaction.
 class MessageHook : public TransactionContext {
 public:
     using TransactionContext::TransactionContext;
@@ -173,14 +173,6 @@ public:
     Recipient& recipient;
     const Message& message() const { return transaction.message(); }
     const Recipient* recipient_or_null() const noexcept override { return &recipient; }
-};
-
-/// data_chunk: octets of the message as they arrive, dot-unstuffed, in order; for observers.
-class DataChunkHook final : public TransactionContext {
-public:
-    DataChunkHook(Connection& connection, Transaction& transaction, std::string_view chunk)
-        : TransactionContext(HookId::data_chunk, connection, transaction), chunk(chunk) {}
-    const std::string_view chunk;
 };
 
 /// received_line: `ok` with `value` set replaces the Received field's value.

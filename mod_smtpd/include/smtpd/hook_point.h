@@ -2,6 +2,7 @@
 /// hook does not take does not compile.
 #pragma once
 
+#include <smtpd/body_stream.h>
 #include <smtpd/delivery.h>
 #include <smtpd/finding.h>
 #include <smtpd/hook_arguments.h>
@@ -11,6 +12,7 @@
 
 #include <concepts>
 #include <functional>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -27,6 +29,7 @@ struct Handler {
     std::function<Finding(HookContext&)> decide{};
     std::function<DeliveryResult(HookContext&)> deliver{};
     std::function<void(HookContext&)> observe{};
+    std::function<std::shared_ptr<BodyStream>(HookContext&)> stream{};  ///< at data_chunk, and nothing else there
     Priority priority = Priority::normal;
 };
 
@@ -164,6 +167,26 @@ private:
 
     HookRegistrar* registrar_;
     HookId id_;
+};
+
+/// data_chunk: a plugin that wants to see messages while they arrive gives a BodyStream for each.
+class StreamPoint {
+public:
+    explicit StreamPoint(HookRegistrar& registrar) : registrar_(&registrar) {}
+
+    /// `factory` takes a MessageHook& and gives a std::shared_ptr<BodyStream>, or null where the message is of no interest. It
+    /// is called when the client is told to go on with DATA, or sends the first chunk of BDAT; the message is empty then.
+    template <class F>
+        requires std::is_invocable_r_v<std::shared_ptr<BodyStream>, const F&, MessageHook&>
+    void stream(F factory) {
+        registrar_->add(HookId::data_chunk,
+                        {.stream = [factory = std::move(factory)](HookContext& context) -> std::shared_ptr<BodyStream> {
+                            return factory(static_cast<MessageHook&>(context));
+                        }});
+    }
+
+private:
+    HookRegistrar* registrar_;
 };
 
 /// Logging plugins get lines, not contexts: a line may belong to no session.

@@ -70,7 +70,8 @@ struct HookTraits {
         refuses_recipients = 4, ///< a handler may refuse single recipients
         delivers = 8,           ///< the handlers take the message over
         unannounced = 16,       ///< what the handlers say is not told to the observers of `deny` and `ok`
-        never_waits = 32        ///< the handlers cannot be called in a thread of their own, so they must not wait
+        streams = 32,           ///< the handlers are BodyStreams
+        never_waits = 64        ///< the handlers cannot be called in a thread of their own, so they must not wait
     };
 
     HookId id;
@@ -116,7 +117,7 @@ inline constexpr auto hook_table = [] {
         {rcpt_pre, "rcpt_pre", question},
         {rcpt, "rcpt", question, asks},
         {data, "data", question, asks},
-        {data_chunk, "data_chunk", event, unannounced | never_waits},
+        {data_chunk, "data_chunk", event, streams | unannounced},
         {data_headers_end, "data_headers_end", question, has_message},
         {data_post_headers, "data_post_headers", question, on_message},
         {received_line, "received_line", setting, has_message},

@@ -73,8 +73,8 @@ public:
     Point<HookId::rcpt, RcptHook> rcpt{registrar_, HookId::rcpt};
     /// DATA, with sender and recipients in place. ok, declined: 354. deny: 554; denysoft: 451; the transaction is over.
     Point<HookId::data, DataHook> data{registrar_, HookId::data};
-    /// The message while it arrives, chunk by chunk; observers only.
-    Point<HookId::data_chunk, DataChunkHook> data_chunk{registrar_, HookId::data_chunk};
+    /// The message while it arrives.
+    StreamPoint data_chunk{registrar_};
     /// The header block is complete. *_disconnect: 554 / 421 and close in mid-message; deny, denysoft: refused with 552 / 452 at the end of data.
     Point<HookId::data_headers_end, MessageHook> data_headers_end{registrar_, HookId::data_headers_end};
     /// The message is complete, before the engine adds its fields. deny: 552; denysoft: 452.

@@ -61,7 +61,18 @@ public:
         return *static_cast<T*>(entries_.back().value.get());
     }
     template <class T>
-    void set(const NoteKey<T>& key, T value) { get(key) = std::move(value); }
+    void set(const NoteKey<T>& key, T value) {
+        if (auto* known = find(key)) *known = std::move(value);
+        else emplace(key, std::move(value));
+    }
+    /// Makes the note out of `arguments`, in the place of one that is there; for a T without a default value, or one that cannot be moved.
+    template <class T, class... Arguments>
+    T& emplace(const NoteKey<T>& key, Arguments&&... arguments) {
+        Holder value(new T(std::forward<Arguments>(arguments)...), [](void* made) { delete static_cast<T*>(made); });
+        remove(key);
+        entries_.push_back({key.slot(), key.scope(), std::move(value)});
+        return *static_cast<T*>(entries_.back().value.get());
+    }
     template <class T>
     void remove(const NoteKey<T>& key) noexcept {
         std::erase_if(entries_, [&](const Entry& entry) { return entry.slot == key.slot(); });

@@ -419,7 +419,7 @@ public:
         std::string seen;
         unsigned ends_of_header = 0;
         client_.hooks.on(HookId::data_chunk, [&](HookContext& context) {
-            seen += static_cast<DataChunkHook&>(context).chunk;
+            seen += static_cast<fakes::ChunkContext&>(context).chunk;
             return declined();
         });
         client_.hooks.on(HookId::data_headers_end, [&](HookContext&) {

@@ -281,7 +281,7 @@ public:
             std::string seen;
             client.hooks.accept_mail();
             client.hooks.on(HookId::data_chunk, [&](HookContext& context) {
-                seen += static_cast<DataChunkHook&>(context).chunk;
+                seen += static_cast<fakes::ChunkContext&>(context).chunk;
                 return declined();
             });
             client.begin_data();

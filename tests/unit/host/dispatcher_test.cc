@@ -34,7 +34,9 @@ class DispatcherTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(an_exception_is_a_451_where_a_client_waits);
     CPPUNIT_TEST(an_exception_elsewhere_is_only_logged);
     CPPUNIT_TEST(an_exception_of_an_observer_is_only_logged);
-    CPPUNIT_TEST(a_failed_chunk_observer_sees_no_more_of_that_message);
+    CPPUNIT_TEST(a_stream_that_throws_sees_no_more_of_that_message);
+    CPPUNIT_TEST(a_stream_has_ended_when_its_end_has_returned);
+    CPPUNIT_TEST(a_plugin_need_not_look_at_each_message);
     CPPUNIT_TEST(an_exception_while_asking_is_a_fault_and_cuts_short);
     CPPUNIT_TEST(impossible_answers_are_faults);
     CPPUNIT_TEST(a_wait_ends_at_the_deadline_and_onerror_answers);
@@ -51,6 +53,7 @@ class DispatcherTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     PluginWorld world_;
+    string seen_;
     std::vector<string> calls_;
 
     /// A script that notes its call at RCPT and answers with that verdict.
@@ -266,24 +269,67 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().fault.load());
     }
 
-    void a_failed_chunk_observer_sees_no_more_of_that_message() {
+    /// Notes what it is told.
+    class Watcher final : public BodyStream {
+    public:
+        Watcher(string& seen, string fails_at = {}) : seen_(seen), fails_at_(std::move(fails_at)) {}
+        void chunk(std::string_view octets) override { note(string(octets)); }
+        void end() override { note("end"); }
+        void abort() noexcept override { seen_ += "abort "; }
+
+    private:
+        void note(const string& what) {
+            seen_ += what + " ";
+            if (what == fails_at_) throw std::runtime_error("no");
+        }
+        string& seen_;
+        const string fails_at_;
+    };
+
+    void a_stream_that_throws_sees_no_more_of_that_message() {
         string seen;
-        world_.add("bad", [&](Setup& setup) {
-            setup.hooks.data_chunk.observe([&](const DataChunkHook& hook) {
-                seen += string(hook.chunk) + " ";
-                if (hook.chunk == "2") throw std::runtime_error("no");
-            });
-        });
         string complete;
-        world_.add("good", [&](Setup& setup) { setup.hooks.data_chunk.observe([&](const DataChunkHook& hook) { complete += hook.chunk; }); });
+        world_.add("bad", [&](Setup& setup) {
+            setup.hooks.data_chunk.stream([&](MessageHook&) { return std::make_shared<Watcher>(seen, "2"); });
+        });
+        world_.add("good", [&](Setup& setup) {
+            setup.hooks.data_chunk.stream([&](MessageHook&) { return std::make_shared<Watcher>(complete); });
+        });
         world_.build();
-        for (const char* chunk : {"1", "2", "3", "4"}) CPPUNIT_ASSERT(world_.chunk(chunk).verdict == Verdict::declined);
-        CPPUNIT_ASSERT_EQUAL(string("1 2 "), seen);
-        CPPUNIT_ASSERT_EQUAL(string("1234"), complete);
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), world_.log.texts(LogLevel::crit).size());
-        world_.transaction = std::make_unique<fakes::FakeTransaction>();
-        CPPUNIT_ASSERT(world_.chunk("5").verdict == Verdict::declined);
-        CPPUNIT_ASSERT_EQUAL(string("1 2 5 "), seen);
+        for (const char* chunk : {"1", "2", "3", "4"}) world_.chunk(chunk);
+        for (const auto& stream : world_.streams()) stream->end();
+        CPPUNIT_ASSERT_EQUAL(string("1 2 abort "), seen);
+        CPPUNIT_ASSERT_EQUAL(string("1 2 3 4 end "), complete);
+        CPPUNIT_ASSERT_EQUAL(string("(data_chunk) plain:bad: plugin fault: its stream: no\n"), world_.log.to_string());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().fault.load());
+        world_.next_transaction();
+        world_.chunk("5");
+        for (const auto& stream : world_.streams()) stream->abort();
+        CPPUNIT_ASSERT_EQUAL(string("1 2 abort 5 abort "), seen);
+    }
+
+    void a_stream_has_ended_when_its_end_has_returned() {
+        const std::shared_ptr<BodyStream> good = std::make_shared<Watcher>(seen_);
+        const std::shared_ptr<BodyStream> bad = std::make_shared<Watcher>(seen_, "end");
+        world_.add("good", [&](Setup& setup) { setup.hooks.data_chunk.stream([good](MessageHook&) { return good; }); });
+        world_.add("bad", [&](Setup& setup) { setup.hooks.data_chunk.stream([bad](MessageHook&) { return bad; }); });
+        world_.build();
+        world_.chunk("1");
+        CPPUNIT_ASSERT(!good->has_ended());
+        for (const auto& stream : world_.streams()) stream->end();
+        CPPUNIT_ASSERT(good->has_ended());
+        CPPUNIT_ASSERT(!bad->has_ended());
+    }
+
+    void a_plugin_need_not_look_at_each_message() {
+        world_.add("none", [](Setup& setup) { setup.hooks.data_chunk.stream([](MessageHook&) { return std::shared_ptr<BodyStream>(); }); });
+        world_.add("bad", [](Setup& setup) {
+            setup.hooks.data_chunk.stream([](MessageHook&) -> std::shared_ptr<BodyStream> { throw std::runtime_error("no"); });
+        });
+        world_.build();
+        CPPUNIT_ASSERT(world_.set->has(HookId::data_chunk));
+        CPPUNIT_ASSERT(world_.streams().empty());
+        CPPUNIT_ASSERT_EQUAL(string("(data_chunk) plain:bad: plugin fault: its stream could not be made: no\n"), world_.log.to_string());
     }
 
     void an_exception_while_asking_is_a_fault_and_cuts_short() {
@@ -485,11 +531,11 @@ public:
         world_.add("a", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return declined(); }); });
         world_.add("b", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return denysoft_disconnect(); }); });
         world_.add("c", [](Setup& setup) { setup.hooks.mail.add([](const MailHook&) { return Answer(Verdict::done); }); });
-        world_.add("d", [](Setup& setup) { setup.hooks.data_chunk.observe([](const DataChunkHook&) {}); });
+        world_.add("d", [this](Setup& setup) { setup.hooks.data_chunk.stream([this](MessageHook&) { return std::make_shared<Watcher>(seen_); }); });
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::denysoft_disconnect);
         CPPUNIT_ASSERT(world_.mail().verdict == Verdict::done);
-        CPPUNIT_ASSERT(world_.chunk("x").verdict == Verdict::declined);
+        world_.chunk("x");
         CPPUNIT_ASSERT_EQUAL(string("ok:rcpt:plain:a:declined deny:rcpt:plain:b:denysoft_disconnect ok:mail:plain:c:done"), calls());
     }
 

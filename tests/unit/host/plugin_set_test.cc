@@ -353,7 +353,10 @@ public:
             expect(Verdict::denysoft, plugin.connect(), "connect");
             expect(Verdict::denysoft, plugin.mail("a@example.com"), "mail");
             expect(Verdict::denysoft, plugin.rcpt("b@example.com"), "rcpt");
-            expect(Verdict::declined, plugin.data_chunk("x"), "data_chunk, observing");
+            plugin.begin_streams();
+            plugin.data_chunk("x");
+            CPPUNIT_ASSERT(plugin.log().contains("plugin fault: its stream: "));
+            plugin.log().clear();
             expect(Verdict::denysoft, plugin.data_post("a: b\r\n\r\nc\r\n"), "data_post");
             expect(Verdict::denysoft, plugin.queue(), "queue");
             expect(Verdict::declined, plugin.quit(), "quit");

@@ -18,6 +18,11 @@ struct Asked {
     static inline string calls;
 };
 
+class Silent final : public BodyStream {
+public:
+    void chunk(std::string_view) override {}
+};
+
 /// Says at RCPT what its options tell it to.
 template <bool waits, class Base>
 class Caller final : public Base {
@@ -37,7 +42,7 @@ public:
             setup.hooks.rcpt.decide([=](const RcptHook& hook) { return call(hook), options.refuses ? fail("no") : pass(); });
         else
             setup.hooks.rcpt.add([=](const RcptHook& hook) { return call(hook), options.refuses ? deny("no") : declined(); });
-        setup.hooks.data_chunk.observe([](const DataChunkHook&) {});
+        setup.hooks.data_chunk.stream([](MessageHook&) { return std::make_shared<Silent>(); });
     }
 };
 constexpr PluginDescriptor quick = smtpd::detail::describe<Caller<false, Plugin>>("quick");
@@ -110,7 +115,7 @@ class WaitingHandlersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(waiting_for_a_place_counts_against_the_deadline);
     CPPUNIT_TEST(a_chain_that_begins_in_a_lane_has_its_whole_time);
     CPPUNIT_TEST(a_plugin_may_wait_at_some_of_its_hooks);
-    CPPUNIT_TEST(octets_are_never_left_to_others);
+    CPPUNIT_TEST(streams_queue_with_the_handlers_of_their_plugin);
     CPPUNIT_TEST(such_plugins_have_the_option_concurrency);
     CPPUNIT_TEST(who_uses_one_store_waits_in_its_lane);
     CPPUNIT_TEST(who_uses_several_stores_waits_in_a_lane_of_its_own);
@@ -271,10 +276,15 @@ public:
         CPPUNIT_ASSERT(world.set->lane(HookId::rcpt, nullptr) == nullptr);
     }
 
-    void octets_are_never_left_to_others() {
+    void streams_queue_with_the_handlers_of_their_plugin() {
         World world{{&slow, "name=a"}};
         CPPUNIT_ASSERT(world.set->has(HookId::data_chunk));
-        CPPUNIT_ASSERT(world.set->lane(HookId::data_chunk, nullptr) == nullptr);
+        fakes::FakeTransaction transaction;
+        MessageHook hook(HookId::data_chunk, *world.connection, transaction);
+        const auto streams = world.set->observe_message(hook);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), streams.size());
+        CPPUNIT_ASSERT(streams[0]->lane() != nullptr && streams[0]->lane() == world.set->lane(HookId::rcpt, nullptr));
+        CPPUNIT_ASSERT(!world.set->waits_at().contains(HookId::data_chunk));
     }
 
     void such_plugins_have_the_option_concurrency() {

@@ -305,11 +305,20 @@ public:
         contains(to_text(report), "     log: warning (mail) plain:p: hot\n");
     }
 
+    class Keeper final : public BodyStream {
+    public:
+        explicit Keeper(string& seen) : seen_(seen) {}
+        void chunk(std::string_view octets) override { seen_ += octets; }
+
+    private:
+        string& seen_;
+    };
+
     void lines_of_a_message_are_sent_as_smtp_wants_them() {
         string seen;
         accept();
         world_.add("p", [&](Setup& setup) {
-            setup.hooks.data_chunk.observe([&](const DataChunkHook& hook) { seen += hook.chunk; });
+            setup.hooks.data_chunk.stream([&](MessageHook&) { return std::make_shared<Keeper>(seen); });
         });
         request_.message = "Subject: \xc3\xa4\r\n\n.dot\n..\nno end";
         const auto report = play();
