@@ -56,6 +56,7 @@ smtpdinclude_HEADERS = \
 	mod_smtpd/include/smtpd/store_records.h \
 	mod_smtpd/include/smtpd/stored_password.h \
 	mod_smtpd/include/smtpd/task.h \
+	mod_smtpd/include/smtpd/testing.h \
 	mod_smtpd/include/smtpd/text.h \
 	mod_smtpd/include/smtpd/tls.h \
 	mod_smtpd/include/smtpd/transaction.h \

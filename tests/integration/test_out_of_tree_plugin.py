@@ -63,6 +63,21 @@ def test_installed_headers_compile_on_their_own(installed, tmp_path):
         run([*smtpd_env.BUILD["cxx"].split(), "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{folders[0].parent}", str(source)])
 
 
+def test_its_test_runs(installed, plugin_dir, tmp_path):
+    """The one of the manual, built with what the installation says."""
+    pkg_config = shutil.which("pkg-config") or pytest.skip("pkg-config is not installed")
+    files = list(installed.rglob("smtpd-testing.pc"))
+    assert len(files) == 1, files
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(files[0].parent), "PKG_CONFIG_SYSROOT_DIR": str(installed)}
+    flags = run([pkg_config, "--cflags", "--libs", "smtpd-testing"], env=environment).split()
+    sanitize = [f"-fsanitize={smtpd_env.BUILD['sanitizers']}"] if smtpd_env.BUILD["sanitizers"] else []
+    program = tmp_path / "sample_test"
+    run([*smtpd_env.BUILD["cxx"].split(), "-Wall", "-Wextra", "-Werror", *sanitize, "-o", str(program), str(SOURCE.with_name("sample_test.cc")), *flags])
+    run([str(program), str(plugin_dir / "closed_mailbox.so")])
+    wrong = subprocess.run([str(program), str(plugin_dir / "missing.so")], capture_output=True, text=True)
+    assert wrong.returncode != 0 and "missing" in wrong.stderr, wrong
+
+
 def test_plugin_exports_its_descriptor_and_nothing_else(plugin_dir):
     nm = shutil.which("nm") or pytest.skip("nm is not installed")
     names = {line.split()[-1] for line in run([nm, "-D", "--defined-only", str(plugin_dir / "closed_mailbox.so")]).splitlines()}
