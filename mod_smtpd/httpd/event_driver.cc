@@ -26,6 +26,9 @@ constexpr milliseconds tick{10};
 /// round trip or two.
 constexpr unsigned handshake_waits = 3;
 
+/// How long the owner leaves the turn to somebody who does not wait for anything.
+constexpr std::chrono::microseconds short_turn{50};
+
 }  // namespace
 
 /// The right to work on the session. A wake-up that comes meanwhile does not wait for it: who has the turn looks when
@@ -185,15 +188,21 @@ bool EventDriver::may_await_answers() {
 
 // ---- the owner
 
+/// The turn is never waited for: whoever has it may be at work on a back end, and may have begun while this thread waited
+/// with the others.
 int EventDriver::process() {
-    if (is_left_at_gate()) return wait_for_input(connection_);
     bool has_input = started_;
     bool has_lingered = false;
     unsigned handshakes = 0;
     for (;;) {
         Pause pause = Pause::closed;
         {
-            const Turn turn(*this);
+            const Turn turn(*this, std::try_to_lock);
+            if (is_left_at_gate()) return wait_for_input(connection_);
+            if (!turn) {
+                std::this_thread::sleep_for(short_turn);
+                continue;
+            }
             const ConnectionScope scope(connection_);
             channel_.gate().remove();
             if (fault_) std::rethrow_exception(std::exchange(fault_, nullptr));
@@ -213,9 +222,7 @@ int EventDriver::process() {
         }
         has_lingered = has_lingered || !lingers(pause);
         has_input = pause == Pause::handshake && !has_lingered;
-        if (pause != Pause::work || !has_lingered) continue;
-        if (is_left_at_gate()) return wait_for_input(connection_);
-        has_lingered = false;
+        if (pause == Pause::work) has_lingered = false;
     }
 }
 

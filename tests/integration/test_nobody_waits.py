@@ -109,6 +109,39 @@ def test_a_silent_password_server(server):
             assert all(client.is_silent_for(0.001) for client in clients)
 
 
+def test_sessions_that_another_thread_has_served(server, stall):
+    """One thread polls for clients that are expected to go on soon. What it hands over to a back end is not the concern of those that wait beside it."""
+    smtp = stalling_host(server, stall, "mail")
+    other = server.smtp(lines="SmtpMaxErrors 0", name="other.example.com")
+    server.start()
+    is_over = threading.Event()
+
+    def keep_busy():
+        with Client(other.port) as client:
+            client.ehlo()
+            while not is_over.is_set():
+                client.command("NOOP", 250)
+
+    def begin(number):
+        client = Client(smtp.port)
+        client.ehlo()
+        time.sleep(0.004)  # less than its thread waits for it
+        client.send(b"MAIL FROM:<sender@example.net>\r\n")
+        return client
+
+    busy = threading.Thread(target=keep_busy)
+    busy.start()
+    try:
+        with crowd(CLIENTS, begin) as clients:
+            check_prompt(other)
+            stall.unlink()
+            for client in clients:
+                client.reply().expect(250)
+    finally:
+        is_over.set()
+        busy.join()
+
+
 @pytest.mark.parametrize("at", ["mail", "rcpt", "queue"])
 def test_a_back_end_at_a_standstill(server, stall, at):
     smtp = stalling_host(server, stall, at)
