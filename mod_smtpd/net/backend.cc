@@ -65,10 +65,15 @@ Backend::Backend(std::string name, std::vector<ServerAddress> servers, BackendSe
     : shared_(std::make_shared<Shared>(std::move(name), std::move(servers), std::move(settings), clock, log)) {}
 Backend::~Backend() = default;
 
-void Backend::ask(Questions& questions, const std::vector<ServerAddress>* servers) const {
-    for (const auto& member : shared_->members(servers))
-        if (shared_->needs_question(member->server) && shared_->is_admitting(*member))
-            questions.addresses(member->server.host());
+bool Backend::ask(Questions& questions, const std::vector<ServerAddress>* servers) const {
+    bool is_answered = true;
+    for (const auto& member : shared_->members(servers)) {
+        if (!shared_->needs_question(member->server) || !shared_->is_admitting(*member)) continue;
+        const std::string& host = member->server.host();
+        for (const DnsType type : {DnsType::a, DnsType::aaaa})
+            is_answered &= questions.dns(type, host).status() != DnsStatus::not_asked;
+    }
+    return is_answered;
 }
 
 bool Backend::is_available(const std::vector<ServerAddress>* servers) const {

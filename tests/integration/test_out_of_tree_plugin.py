@@ -1,5 +1,6 @@
 """A plugin of somebody else: built against what `make install` puts in place, with nothing but the pkg-config file to go by, then loaded and used."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ import pytest
 
 import sanitizers
 import smtpd_env
+from daemon import Daemon
 from smtp_client import Client
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "sample_plugin.cc"
@@ -32,9 +34,12 @@ def installed(tmp_path_factory):
     return root
 
 
+SOURCES = [SOURCE, *sorted((pathlib.Path(__file__).parent / "out_of_tree").glob("*.cc"))]
+
+
 @pytest.fixture(scope="module")
 def plugin_dir(installed):
-    """A folder with the built plugin, outside the tree."""
+    """A folder with the built plugins, outside the tree."""
     pkg_config = shutil.which("pkg-config") or pytest.skip("pkg-config is not installed")
     files = list(installed.rglob("smtpd.pc"))
     assert len(files) == 1, f"the installation has these: {files}"
@@ -44,7 +49,9 @@ def plugin_dir(installed):
     # A folder that the server's user may look into, unlike pytest's own.
     folder = pathlib.Path(tempfile.mkdtemp(prefix="smtpd-plugin-"))
     folder.chmod(0o755)
-    run([*smtpd_env.BUILD["cxx"].split(), "-Wall", "-Wextra", "-Werror", *flags, "-shared", "-o", str(folder / "closed_mailbox.so"), str(SOURCE)])
+    for source in SOURCES:
+        name = "closed_mailbox" if source == SOURCE else source.stem
+        run([*smtpd_env.BUILD["cxx"].split(), "-Wall", "-Wextra", "-Werror", *flags, "-shared", "-o", str(folder / f"{name}.so"), str(source)])
     yield folder
     shutil.rmtree(folder)
 
@@ -100,6 +107,39 @@ def test_it_works(make_server, mpm, plugin_dir):
         client.quit()
     server.wait_log(r"\(rcpt\) closed_mailbox: fail: office@example\.com is closed")
     server.wait_log(r"\(rcpt\) closed_mailbox:2: fail: closed@example\.com is closed")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "localhost:{port}"])
+def test_a_plugin_that_asks_a_server(make_server, mpm, plugin_dir, address):
+    """It sees the message while it arrives, reads what another plugin has found, and asks a back end in a task."""
+    def answer(request):
+        return None if b"\n" not in request else b"yes\n" if request.endswith(b" 4 pass\n") else b"no, too long\n"
+
+    with contextlib.closing(Daemon(None, answer)) as expert:
+        server = make_server(mpm)
+        smtp = server.smtp(f'SmtpPlugin says_spf\nSmtpPlugin second_opinion {address.format(port=expert.port)}\nSmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@"',
+                           f'SmtpPluginDir "{plugin_dir}"')
+        server.start()
+        with Client(smtp.port) as client:
+            client.ehlo()
+            client.deliver(HEADER + b"text\r\n").expect(250)
+            client.deliver(HEADER + b"text\r\nmore\r\n").expect(552, "5.7.1", "An expert is against this message")
+        size = len(HEADER + b"text\r\n")
+        assert expert.requests == [b"%d 4 pass\n" % size, b"%d 5 pass\n" % (size + 6)]
+    server.wait_log(r'\(data_post\) second_opinion: fail: the expert says no, too long')
+    assert b"spf=pass smtp.mailfrom=sender@example.net" in smtp.maildir.only().read_bytes()
+
+
+def test_a_plugin_whose_server_is_silent(make_server, plugin_dir):
+    with contextlib.closing(Daemon(None, lambda request: Daemon.SILENCE, stays=True)) as expert:
+        server = make_server("event")
+        smtp = server.smtp(f'SmtpPlugin second_opinion 127.0.0.1:{expert.port} deadline=500ms onerror=tempfail\nSmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@"',
+                           f'SmtpPluginDir "{plugin_dir}"')
+        server.allow_log("second_opinion")
+        server.start()
+        with Client(smtp.port) as client:
+            client.ehlo()
+            client.deliver(HEADER + b"text\r\n").expect(451)
 
 
 def test_its_options_are_checked(make_server, plugin_dir):

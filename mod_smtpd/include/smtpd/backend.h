@@ -177,8 +177,9 @@ public:
             LogSink& log);
     ~Backend();
 
-    /// Names the questions for the names of those servers that may be asked now.
-    void ask(Questions& questions, const std::vector<ServerAddress>* servers = nullptr) const;
+    /// Names the questions for the names of those servers that may be asked now. True if all of them are answered: a
+    /// handler that opens the connection in a task begins the task then, and gives it a copy of HookContext::answers().
+    bool ask(Questions& questions, const std::vector<ServerAddress>* servers = nullptr) const;
     /// A connection to one of the servers. An Error with ErrorCode::not_found: none of them has an address.
     Result<Connection> open(const Answers& answers, MonotonicTime deadline, const BackendCall& call = {}) const;
     /// The same for a library that makes its own connections: `attempt` does what connecting and greeting are
