@@ -127,7 +127,7 @@ def test_a_plugin_that_asks_a_server(make_server, mpm, plugin_dir, address):
         size = len(HEADER + b"text\r\n")
         assert expert.requests == [b"%d 4 pass\n" % size, b"%d 5 pass\n" % (size + 6)]
     server.wait_log(r'\(data_post\) second_opinion: fail: the expert says no, too long')
-    assert b"spf=pass smtp.mailfrom=sender@example.net" in smtp.maildir.only().read_bytes()
+    assert b"spf=pass smtp.mailfrom=sender@example.net" in smtp.maildir.only().raw
 
 
 def test_a_plugin_whose_server_is_silent(make_server, plugin_dir):
