@@ -12,6 +12,7 @@ nobase_dist_manual_DATA = \
 	docs/sample_plugin.cc docs/sample_test.cc \
 	docs/submission.md \
 	docs/tls.md \
+	docs/types.md \
 	docs/why-refused.md \
 	docs/writing-a-plugin.md
 
