@@ -10,7 +10,8 @@
 ///     });
 ///     setup.hooks.data_post.decide([](const DataPostHook& hook) { … (*hook.transaction.notes().find(scan_note))->verdict() … });
 ///
-/// A plugin makes one object for each message, when DATA, or the first chunk of BDAT, is accepted. Its members are called in this
+/// A plugin makes one object for each message, when DATA, or the first chunk of BDAT, is accepted. The object may outlive the
+/// session, so it keeps nothing that belongs to the hook's argument. Its members are called in this
 /// order, never two at a time: chunk() any number of times, then end() or abort(), once. What one throws is a fault of the
 /// plugin: then abort() follows, and this object sees nothing more.
 ///
