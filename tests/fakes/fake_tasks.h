@@ -12,9 +12,12 @@ namespace smtpd::fakes {
 
 class FakeTasks final : public engine::TaskService {
 public:
+    /// What has not begun is dropped, as by a pool that stops.
+    ~FakeTasks() override { const auto dropped = std::exchange(waiting, {}); }
+
     std::unique_ptr<Started> start_task(support::Lane&, std::shared_ptr<engine::RunningTask> task) override {
         waiting.push_back(task);
-        return std::make_unique<Entry>(*this, std::move(task));
+        return std::make_unique<Entry>(*this, task);
     }
 
     /// Runs the first task that waits; false if there is none.
@@ -31,12 +34,14 @@ public:
 private:
     class Entry final : public Started {
     public:
-        Entry(FakeTasks& tasks, std::shared_ptr<engine::RunningTask> task) : tasks_(tasks), task_(std::move(task)) {}
-        ~Entry() override { std::erase(tasks_.waiting, task_); }
+        Entry(FakeTasks& tasks, std::weak_ptr<engine::RunningTask> task) : tasks_(tasks), task_(std::move(task)) {}
+        ~Entry() override {
+            if (const auto task = task_.lock()) std::erase(tasks_.waiting, task);
+        }
 
     private:
         FakeTasks& tasks_;
-        std::shared_ptr<engine::RunningTask> task_;
+        const std::weak_ptr<engine::RunningTask> task_;  ///< whose work may hold this
     };
 };
 
