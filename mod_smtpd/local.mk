@@ -104,6 +104,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/shared_poll.h \
 	mod_smtpd/support/strings.cc \
 	mod_smtpd/support/strings.h \
+	mod_smtpd/support/thrown.h \
 	mod_smtpd/support/waker.cc \
 	mod_smtpd/support/waker.h \
 	mod_smtpd/support/work_pool.cc \

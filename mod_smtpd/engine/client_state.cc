@@ -21,7 +21,7 @@ void ClientState::note_login() {
 }
 
 void ClientState::forget_complaints_of_transaction() noexcept {
-    using enum ComplaintSubject;
+    using enum HookSubject;
     std::erase_if(complaints, [](const Complaint& one) {
         return !one.is_told && (one.subject == sender || one.subject == recipient || one.subject == message);
     });

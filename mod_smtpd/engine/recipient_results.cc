@@ -12,10 +12,11 @@ namespace smtpd {
 
 /// A refusal waits for the client already, so the recipient is not turned away.
 void DataPostHook::complain_about(const Recipient& recipient, Disposition disposition) const {
-    log(LogLevel::info, "fail, NAUGHTY: {}{}{}", quoted(recipient.address().path()), disposition.reason.empty() ? "" : ": ", disposition.reason);
+    log(LogLevel::info, "fail, NAUGHTY: {}{}{}", quoted(recipient.address().path()),
+        disposition.reason.empty() ? "" : ": ", disposition.reason);
     connection.complain({.plugin = std::move(disposition.plugin),
                          .hook = hook,
-                         .subject = ComplaintSubject::recipient,
+                         .subject = HookSubject::recipient,
                          .verdict = disposition.verdict,
                          .enhanced = disposition.reply.enhanced,
                          .text = std::move(disposition.reply.text),
@@ -87,7 +88,8 @@ Reply refusal_of(const MailTransaction& transaction, const Recipient& decisive) 
 }
 
 Reply with_own_text(Reply rest, const Recipient& recipient) {
-    if (rest.is_positive() && recipient.delivered() && !recipient.delivered()->empty()) rest.text = *recipient.delivered();
+    if (rest.is_positive() && recipient.delivered() && !recipient.delivered()->empty())
+        rest.text = *recipient.delivered();
     return rest;
 }
 
@@ -105,8 +107,8 @@ Disposition disposition_of(const Answer& answer, std::string_view plugin, std::s
 
 void turn_away(const HookContext& context, Connection& connection, Recipient& recipient, Disposition disposition) {
     if (context.log_enabled(LogLevel::info))
-        context.log(LogLevel::info, "{} {}{}{}", disposition.is_deferred() ? "deferred" : "refused", quoted(recipient.address().path()),
-                    disposition.reason.empty() ? "" : ": ", disposition.reason);
+        context.log(LogLevel::info, "{} {}{}{}", disposition.is_deferred() ? "deferred" : "refused",
+                    quoted(recipient.address().path()), disposition.reason.empty() ? "" : ": ", disposition.reason);
     HistoryEntry entry;
     entry.hook = context.hook;
     entry.plugin = ServerAccess::plugin(context);
@@ -133,12 +135,13 @@ std::vector<Reply> replies_by_recipient(const MailTransaction& transaction, cons
     for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient)
         if (recipient->disposition()->is_deferred()) take(*recipient, recipient->disposition()->reply);
     for (std::size_t i = 0; i < out.size(); ++i)
-        if (const auto& path = transaction.rcpt_path(static_cast<std::uint32_t>(i + 1)); !path.empty()) out[i].text.insert(0, path + ": ");
+        if (const auto& path = transaction.rcpt_path(static_cast<std::uint32_t>(i + 1)); !path.empty())
+            out[i].text.insert(0, path + ": ");
     return out;
 }
 
-/// Who is deferred asks to be tried again, so with one reply for all everybody is: else that recipient's mail were lost. Where the rule is `refuse`, a
-/// recipient that is refused for good comes first: trying again would not help it.
+/// Who is deferred asks to be tried again, so with one reply for all everybody is: else that recipient's mail were
+/// lost. Where the rule is `refuse`, a recipient that is refused for good comes first: trying again would not help it.
 Reply common_reply(MixedResults rule, const MailTransaction& transaction, const Reply& rest) {
     const auto* const refused = first_with(transaction.turned_away(), false);
     const auto* const deferred = first_with(transaction.turned_away(), true);

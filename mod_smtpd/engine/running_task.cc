@@ -1,6 +1,8 @@
 /// running_task.cc: see running_task.h; and the results of tasks, by name.
 #include "engine/running_task.h"
 
+#include "support/thrown.h"
+
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -38,10 +40,8 @@ detail::TaskResult RunningTask::call(const detail::TaskWork& work) const noexcep
     try {
         try {
             return work.run(context);
-        } catch (const std::exception& exception) {
-            return fail_({ErrorCode::unavailable, exception.what(), 0});
         } catch (...) {
-            return fail_({ErrorCode::unavailable, "an exception that is not a std::exception", 0});
+            return fail_({ErrorCode::unavailable, support::thrown_text(), 0});
         }
     } catch (...) {  // no memory for the error: result() makes another
         return {};

@@ -1,14 +1,17 @@
-/// session.h: the SMTP state machine (RFC 5321), without sockets, threads or clocks of its own: octets in, octets out, and what to do next.
+/// session.h: the SMTP state machine (RFC 5321), without sockets, threads or clocks of its own: octets in, octets out,
+/// and what to do next.
 ///
-/// Whoever drives it (httpd's connection driver, a test, a fuzzer) calls start() once, then feed() with whatever arrives, and after each call
-/// sends what is in output() and does what the returned Step says. Calls must not overlap; they may come from different threads one after the
-/// other. Plugins are asked through a HookRunner; a Session is what they see as their Connection.
+/// Whoever drives it (httpd's connection driver, a test, a fuzzer) calls start() once, then feed() with whatever
+/// arrives, and after each call sends what is in output() and does what the returned Step says. Calls must not overlap;
+/// they may come from different threads one after the other. Plugins are asked through a HookRunner; a Session is what
+/// they see as their Connection.
 ///
 /// The session has the line loop and the life of the connection, sends replies, asks plugins, and writes the log. What
-/// has a state of its own is an object of its own, which the session owns and asks what to do: Stage (a hook that is waited for), ClientState (what is
-/// known of the client), AuthExchange, MessageIntake and MessagePipeline; which command is allowed when is a table
-/// (command_table.h). The session's side of each has a file: session_commands.cc, session_tls.cc, session_proxy.cc,
-/// session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc, session_work.cc, session_history.cc.
+/// has a state of its own is an object of its own, which the session owns and asks what to do: Stage (a hook that is
+/// waited for), ClientState (what is known of the client), AuthExchange, MessageIntake and MessagePipeline; which
+/// command is allowed when is a table (command_table.h). The session's side of each has a file: session_commands.cc,
+/// session_tls.cc, session_proxy.cc, session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc,
+/// session_work.cc, session_history.cc.
 #pragma once
 
 #include "engine/auth_exchange.h"
@@ -105,14 +108,15 @@ public:
     Step abandon();
     /// Says why with a 421 and ends. The connection may already be gone.
     Step interrupt(Interruption why);
-    /// The server wants to stop: the session ends with 421 at the next command outside a transaction, or now when it is idle.
+    /// The server wants to stop: the session ends with 421 at the next command outside a transaction, or now when it is
+    /// idle.
     Step stop_soon();
     /// What the driver is to do now: what the last call said, or what has come of the end of the client's input since.
     Step next_step() { return step(); }
     /// After Step::work: what was waited for a place for. The connection may be gone.
     Step do_work();
-    /// The same on a thread that must not wait, as far as nobody is at the back end (support::Lane::try_hold()). False if
-    /// there is work left, which needs another thread.
+    /// The same on a thread that must not wait, as far as nobody is at the back end (support::Lane::try_hold()). False
+    /// if there is work left, which needs another thread.
     bool try_work();
     /// Instead of it: work_deadline() has passed. On any thread.
     Step give_up_work();
@@ -175,7 +179,8 @@ private:
         if (log_.enabled(level)) write_log(level, format_text(pattern, arguments...));
     }
 
-    // session.cc: stages. A stage lets the plugins of a hook ask, perhaps waits, then calls them, and goes on in after().
+    // session.cc: stages. A stage lets the plugins of a hook ask, perhaps waits, then calls them, and goes on in
+    // after().
     void stage(HookId hook);
     std::unique_ptr<Stage> make_stage(HookId hook);
     void run_chain(HookId hook, const Answers& answers, ChainState& chain);
@@ -201,8 +206,8 @@ private:
         message_end,  ///< the message is complete, or broken off
         conclude      ///< the hooks of a connection that ends
     };
-    /// These may be called within any other.
-    static constexpr HookSet hooks_everywhere{HookId::deny, HookId::ok, HookId::config, HookId::user_config};
+    static constexpr HookSet hooks_everywhere =
+        hooks_where([](const HookTraits& row) { return row.has(HookTraits::within_others); });
     bool hand_over(Work work, HookSet hooks) noexcept;
     void let_go() noexcept;
     Step do_work(bool may_wait);
@@ -400,7 +405,6 @@ private:
     };
     std::unique_ptr<OpenTransaction> transaction_;
     std::uint32_t surplus_recipients_ = 0;
-    MonotonicTime stream_wait_began_{};
     bool is_in_pipeline_ = false;  ///< its loop goes on when the stage is over
     std::string final_text_;
 };

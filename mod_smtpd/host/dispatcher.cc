@@ -6,6 +6,7 @@
 #include "host/policy.h"
 #include "host/possible_fates.h"
 #include "host/stream_guard.h"
+#include "support/thrown.h"
 
 #include <smtpd/format.h>
 
@@ -35,9 +36,12 @@ void log_about(const Instance& instance, HookContext& context, LogLevel level, P
 
 /// For every hook but `queue`: those have a session.
 SessionContext& in_session(HookContext& context) noexcept { return static_cast<SessionContext&>(context); }
-const SessionContext& in_session(const HookContext& context) noexcept { return static_cast<const SessionContext&>(context); }
+const SessionContext& in_session(const HookContext& context) noexcept {
+    return static_cast<const SessionContext&>(context);
+}
 
-/// Whom the last handler has refused, the next one does not get to see among the recipients. False where nobody is left to ask it about.
+/// Whom the last handler has refused, the next one does not get to see among the recipients. False where nobody is left
+/// to ask it about.
 bool set_aside(SessionContext& context) noexcept {
     Transaction* const transaction = context.transaction_or_null();
     if (!transaction) return true;
@@ -81,7 +85,12 @@ bool contains(const std::vector<std::uint16_t>& indexes, std::size_t index) noex
 class Dispatcher::Collector final : public Questions {
 public:
     Collector(const HookContext& context, engine::Wait& wait, engine::Wait::Asker& asker, const Instance& instance)
-        : context_(context), answers_(context.answers()), wait_(wait), asker_(asker), instance_(instance), limit_(instance.deadline()),
+        : context_(context),
+          answers_(context.answers()),
+          wait_(wait),
+          asker_(asker),
+          instance_(instance),
+          limit_(instance.deadline()),
           patience_(limit_) {}
 
     void delay(Duration duration) override { delay_ = std::max(delay_, duration); }
@@ -104,7 +113,9 @@ private:
     bool is_on_its_way(const engine::Wait::TaskName& task) const;
     /// False if nothing more may be asked for.
     bool may_ask();
-    const smtpd::detail::TaskResult* find_task(std::string_view key) const noexcept override { return ServerAccess::task(answers_, key); }
+    const smtpd::detail::TaskResult* find_task(std::string_view key) const noexcept override {
+        return ServerAccess::task(answers_, key);
+    }
     void start_task(std::string_view key, smtpd::detail::TaskWork work) override;
 
     const HookContext& context_;
@@ -163,7 +174,8 @@ void Dispatcher::Collector::start_task(std::string_view key, smtpd::detail::Task
     engine::Wait::TaskName name{&instance_, std::string(key)};
     if (!is_on_its_way(name)) {
         if (!may_ask()) return;
-        work.run = [run = std::move(work.run), &instance = instance_, &log = ServerAccess::log(context_), session = ServerAccess::session_id(context_), hook = context_.hook,
+        work.run = [run = std::move(work.run), &instance = instance_, &log = ServerAccess::log(context_),
+                    session = ServerAccess::session_id(context_), hook = context_.hook,
                     key = name.key](const TaskContext& context) {
             try {
                 return run(context);
@@ -184,7 +196,7 @@ void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
         return;
     }
     Chain& chain = chains_[static_cast<std::size_t>(hook)];
-    support::Lane* const lane = traits(hook).has(HookTraits::never_waits) ? nullptr : instance.lane(hook);
+    support::Lane* const lane = instance.lane(hook);
     Link link{&instance, instance.deadline(), std::move(handler.answer), lane != nullptr || instance.deadline() < shortest_untimed, lane != nullptr};
     if (handler.observe) link.call = std::move(handler.observe);
     if (handler.decide) link.call = std::move(handler.decide);
@@ -207,7 +219,10 @@ support::Lane* Dispatcher::lane(HookId hook, const support::Lane* held) const no
 
 std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {
     const auto kind_of = [](const Link& link) {
-        return link.decides() ? Kind::decide : link.delivers() ? Kind::deliver : link.observes() ? Kind::observe : Kind::answer;
+        return link.decides()    ? Kind::decide
+               : link.delivers() ? Kind::deliver
+               : link.observes() ? Kind::observe
+                                 : Kind::answer;
     };
     const Chain& chain = this->chain(hook);
     std::vector<Member> out;
@@ -223,9 +238,11 @@ engine::MessageObservers Dispatcher::observe_message(MessageHook& context) const
     for (const auto& [instance, make] : streams_) {
         ServerAccess::enter(context, instance->caller(), context.clock().now() + instance->deadline());
         try {
-            if (auto stream = make(context)) out.push_back(std::make_unique<StreamGuard>(std::move(stream), *instance, context));
+            if (auto stream = make(context))
+                out.push_back(std::make_unique<StreamGuard>(std::move(stream), *instance, context));
         } catch (...) {
-            note_fault(*instance, context.connection.log(), context.connection.id(), HookId::data_chunk, "its stream could not be made");
+            note_fault(*instance, context.connection.log(), context.connection.id(), HookId::data_chunk,
+                       "its stream could not be made");
         }
     }
     return out;
@@ -240,7 +257,9 @@ void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
         if (wait.rounds++ == 0) start_asking(chain, wait);
         wait.parts.clear();
         const auto is_open = [&](const DnsQuestion& question) { return context.answers().dns(question.type, question.name).status() == DnsStatus::not_asked; };
-        const auto is_running = [&](const engine::Wait::TaskName& task) { return ServerAccess::task(context.answers(), task.instance, task.key) == nullptr; };
+        const auto is_running = [&](const engine::Wait::TaskName& task) {
+            return ServerAccess::task(context.answers(), task.instance, task.key) == nullptr;
+        };
         for (auto& asker : wait.askers) {
             if (std::any_of(asker.awaited.begin(), asker.awaited.end(), is_open)) continue;
             if (std::any_of(asker.awaited_tasks.begin(), asker.awaited_tasks.end(), is_running)) continue;
@@ -294,14 +313,12 @@ bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& c
         log_about(instance, context, LogLevel::warning, "overrun: it asks for a wait of {}; its deadline is {}", shown(collector.longest()),
                   shown(instance.deadline()));
         return false;
-    } catch (const std::exception& exception) {
-        log_about(instance, context, LogLevel::crit, "plugin fault: {}", exception.what());
     } catch (const DeadlinePassed&) {
         log_about(instance, context, LogLevel::error, "overrun: it waited in its ask handler until its deadline passed");
         PluginCounters::count(instance.counters().overrun);
         return false;
     } catch (...) {
-        log_about(instance, context, LogLevel::crit, "plugin fault: an exception that is no std::exception");
+        log_about(instance, context, LogLevel::crit, "plugin fault: {}", support::thrown_text());
     }
     PluginCounters::count(instance.counters().fault);
     return false;
@@ -321,7 +338,8 @@ inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context,
         return fault_answer(link, context);
     }
     if (const auto* const answers = std::get_if<Link::Answers>(&link.call)) return (*answers)(context);
-    if (const auto* const delivers = std::get_if<Link::Delivers>(&link.call)) return take((*delivers)(context), link, context);
+    if (const auto* const delivers = std::get_if<Link::Delivers>(&link.call))
+        return take((*delivers)(context), link, context);
     if (const auto* const decides = std::get_if<Link::Decides>(&link.call)) {
         if (!link.exempts(context)) return settle((*decides)(context), in_session(context), *link.instance);
         note_exemption(in_session(context), *link.instance);
@@ -343,7 +361,8 @@ Answer Dispatcher::take(DeliveryResult result, const Link& link, HookContext& co
     return answer;
 }
 
-/// The answer in the place of a handler that failed; none if a refusal of the client waits already, which must not change.
+/// The answer in the place of a handler that failed; none if a refusal of the client waits already, which must not
+/// change.
 Answer Dispatcher::fault_answer(const Link& link, HookContext& context) noexcept {
     if (link.observes()) return {};
     try {
@@ -359,7 +378,8 @@ Answer Dispatcher::fault_answer(const Link& link, HookContext& context) noexcept
 inline Answer Dispatcher::call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept {
     if (ServerAccess::session(context) != nullptr && context.hook != HookId::queue) {
         auto& in = in_session(context);
-        ServerAccess::set_only_complains(in, in.connection.is_naughty() && link.decides() && link.instance->policy().exempts_immune);
+        ServerAccess::set_only_complains(
+            in, in.connection.is_naughty() && link.decides() && link.instance->policy().exempts_immune);
     }
     try {
         return call_unguarded(link, context, hindrance);
@@ -368,7 +388,8 @@ inline Answer Dispatcher::call(const Link& link, HookContext& context, const cha
     }
 }
 
-/// Whether the thread may not call that handler, because it would wait in it. Whoever is immune is not judged, so there is nothing to wait for.
+/// Whether the thread may not call that handler, because it would wait in it. Whoever is immune is not judged, so there
+/// is nothing to wait for.
 bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state, MonotonicTime now) const noexcept {
     using Access = engine::ChainState::Access;
     support::Lane* const lane = chain.backgrounds[index].lane;
@@ -381,7 +402,8 @@ bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext
     return true;
 }
 
-/// As long as nobody has anything to say and no second passes, the clock stands still: `now` is then older than the call by less than a beat.
+/// As long as nobody has anything to say and no second passes, the clock stands still: `now` is then older than the
+/// call by less than a beat.
 Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const noexcept {
     const Chain& chain = this->chain(context.hook);
     const auto& links = chain.links;
@@ -421,7 +443,8 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
             look_at_clock();
             if (!mishap.deadline_passed) look_at_time(link, context, before, now);
         }
-        if (answer.verdict != Verdict::declined || (session && session->history().is_open())) complete_history(context, *link.instance, answer, before, now);
+        if (answer.verdict != Verdict::declined || (session && session->history().is_open()))
+            complete_history(context, *link.instance, answer, before, now);
         if (is_announced) {
             announce(link, context, answer);
             look_at_clock();
@@ -441,16 +464,15 @@ Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap&
     try {
         try {
             throw;
-        } catch (const std::exception& exception) {
-            log_about(instance, context, LogLevel::crit, "plugin fault: {}", exception.what());
         } catch (const DeadlinePassed&) {
             mishap.deadline_passed = true;
             PluginCounters::count(instance.counters().overrun);
             log_about(instance, context, LogLevel::error, "overrun: its deadline of {} passed while it waited", shown(instance.deadline()));
-            if (instance.is_policy() && !link.observes() && !link.delivers()) return settle(error("deadline passed"), in_session(context), instance);
+            if (instance.is_policy() && !link.observes() && !link.delivers())
+                return settle(error("deadline passed"), in_session(context), instance);
             return fault_answer(link, context);
         } catch (...) {
-            log_about(instance, context, LogLevel::crit, "plugin fault: an exception that is no std::exception");
+            log_about(instance, context, LogLevel::crit, "plugin fault: {}", support::thrown_text());
         }
         PluginCounters::count(instance.counters().fault);
     } catch (...) {  // no memory even for what a fault leads to
@@ -478,7 +500,9 @@ void Dispatcher::look_at_time(const Link& link, HookContext& context, MonotonicT
 }
 
 /// Whether anybody wants to hear what the handlers of that hook say.
-bool Dispatcher::announces(HookId hook) const noexcept { return !traits(hook).has(HookTraits::unannounced) && (has(HookId::deny) || has(HookId::ok)); }
+bool Dispatcher::announces(HookId hook) const noexcept {
+    return !traits(hook).has(HookTraits::unannounced) && (has(HookId::deny) || has(HookId::ok));
+}
 
 /// Tells the handlers of deny or ok what a handler said. What they say themselves is nobody's concern.
 void Dispatcher::announce(const Link& link, HookContext& context, const Answer& answer) const noexcept {

@@ -2,6 +2,7 @@
 #include "host/instance.h"
 
 #include "host/no_store.h"
+#include "support/thrown.h"
 
 #include <smtpd/format.h>
 
@@ -18,17 +19,16 @@ bool guarded(const std::string& position, const std::string& subject, std::strin
     try {
         call();
         return true;
-    } catch (const std::exception& exception) {
-        problems.push_back({true, position, format_text("{}: {} failed: {}", subject, doing, exception.what())});
     } catch (...) {
-        problems.push_back({true, position, format_text("{}: {} failed: an exception that is no std::exception", subject, doing)});
+        problems.push_back({true, position, format_text("{}: {} failed: {}", subject, doing, support::thrown_text())});
     }
     return false;
 }
 
 }  // namespace
 
-/// What the plugin's constructor talks to. Kept as long as the instance, because a plugin may hold references to what it was given.
+/// What the plugin's constructor talks to. Kept as long as the instance, because a plugin may hold references to what
+/// it was given.
 class Instance::InstanceSetup final : private HookRegistrar, public Setup {
 public:
     InstanceSetup(Instance& instance, const Environment& environment, LogRouter& log)
@@ -54,7 +54,8 @@ public:
     }
     const SqlQuery* sql_query(std::string_view statement) override { return asked_for(sql_query_, statement, "this server has no database"); }
 
-    /// Ends the time in which handlers may be added; moves the complaints out. True if the server may start with this plugin.
+    /// Ends the time in which handlers may be added; moves the complaints out. True if the server may start with this
+    /// plugin.
     bool close(Problems& problems) {
         is_open_ = false;
         for (const auto& text : control_.take_problems()) report(true, text);
@@ -159,7 +160,8 @@ bool Instance::read_options(const PluginLine& line, Problems& problems) {
 
 bool Instance::create(const Environment& environment, LogRouter& log, Problems& problems) {
     if (code_.descriptor->waits_for_backend != nullptr) waits_at_ = code_.descriptor->waits_for_backend(options_.get());
-    if (!waits_at_.empty() || code_.descriptor->runs_tasks) own_lane_ = std::make_unique<support::Lane>(name_, common_.concurrency);
+    if (!waits_at_.empty() || code_.descriptor->runs_tasks)
+        own_lane_ = std::make_unique<support::Lane>(name_, common_.concurrency);
     setup_ = std::make_unique<InstanceSetup>(*this, environment, log);
     const bool is_done = guarded(position_, subject_, "its constructor", problems,
                                  [&] { plugin_.reset(code_.descriptor->create(*setup_, options_.get())); });

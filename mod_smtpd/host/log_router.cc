@@ -1,6 +1,8 @@
 /// log_router.cc: sends the log lines of a server to its logging plugins, and to the server's own log.
 #include "host/log_router.h"
 
+#include "support/thrown.h"
+
 #include <smtpd/format.h>
 
 #include <algorithm>
@@ -36,7 +38,8 @@ bool LogRouter::enabled(LogLevel level) const noexcept {
     return level <= up_to_ || (level <= LogLevel::warning && fallback_.enabled(level));
 }
 
-/// What others say (a database, an exception) may have line ends in it, behind which anything could look like a line of its own.
+/// What others say (a database, an exception) may have line ends in it, behind which anything could look like a line of
+/// its own.
 void LogRouter::write(const LogLine& line) noexcept {
     const auto* const first = std::find_if(line.text.begin(), line.text.end(), breaks_line);
     if (first == line.text.end()) return write_line(line);
@@ -69,10 +72,8 @@ void LogRouter::write_to_fallback(const LogLine& line) noexcept {
 void LogRouter::deliver(Outlet& outlet, const LogLine& line) noexcept {
     try {
         outlet.writer(line);
-    } catch (const std::exception& exception) {
-        report_fault(outlet, exception.what());
     } catch (...) {
-        report_fault(outlet, "an exception that is no std::exception");
+        report_fault(outlet, support::thrown_text());
     }
 }
 

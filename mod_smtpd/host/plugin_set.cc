@@ -3,6 +3,7 @@
 
 #include "host/plugin_dso.h"
 #include "support/strings.h"
+#include "support/thrown.h"
 
 #include <smtpd/format.h>
 
@@ -88,10 +89,8 @@ Result<void> PluginSet::child_start() {
         try {
             instance->plugin().child_start();
             continue;
-        } catch (const std::exception& exception) {
-            why = exception.what();
         } catch (...) {
-            why = "an exception that is no std::exception";
+            why = support::thrown_text();
         }
         PluginCounters::count(instance->counters().fault);
         const std::string text = format_text("plugin fault: {}", why);

@@ -8,7 +8,8 @@
 namespace smtpd::host {
 namespace {
 
-/// Said to a client whose refusal waits for the plugin naughty and whose complainer gave no text; it must not say which test it was.
+/// Said to a client whose refusal waits for the plugin naughty and whose complainer gave no text; it must not say which
+/// test it was.
 constexpr std::string_view neutral_refusal = "Refused by the policy of this site";
 
 void log_finding(const SessionContext& context, std::string_view what, const std::string& reason) {
@@ -28,7 +29,8 @@ void add_authentication_results(const SessionContext& context, const Finding& fi
     Transaction* const transaction = context.transaction_or_null();
     auto& list = transaction ? transaction->authentication_results() : context.connection.authentication_results();
     for (const auto& result : finding.authentication_results()) {
-        if (list.is_closed()) context.log(LogLevel::info, "too late for Authentication-Results: {}", result.to_string());
+        if (list.is_closed())
+            context.log(LogLevel::info, "too late for Authentication-Results: {}", result.to_string());
         list.add(result);
     }
 }
@@ -54,12 +56,14 @@ Answer temporary_failure_of(const Finding& finding) {
     return finding.enhanced().empty() ? answer : std::move(answer).with_status(status_of(finding, Verdict::denysoft));
 }
 
-/// The failure waits with those that came before, if there are any. Where a plugin is asked although a refusal waits already, that refusal does not change.
-void complain(const Finding& finding, const SessionContext& context, const Instance& instance, Verdict verdict, const std::string& text) {
+/// The failure waits with those that came before, if there are any. Where a plugin is asked although a refusal waits
+/// already, that refusal does not change.
+void complain(const Finding& finding, const SessionContext& context, const Instance& instance, Verdict verdict,
+              const std::string& text) {
     const Recipient* const recipient = context.recipient_or_null();
     context.connection.complain({.plugin = instance.name(),
                                  .hook = context.hook,
-                                 .subject = subject_of(context.hook),
+                                 .subject = traits(context.hook).about,
                                  .verdict = verdict,
                                  .enhanced = status_of(finding, verdict),
                                  .text = text,
@@ -68,7 +72,8 @@ void complain(const Finding& finding, const SessionContext& context, const Insta
                                  .is_told = !context.only_complains()});
 }
 
-Answer settle_fail(const Finding& finding, const SessionContext& context, const PolicyDefaults& policy, const Instance& instance, HistoryEntry& entry) {
+Answer settle_fail(const Finding& finding, const SessionContext& context, const PolicyDefaults& policy,
+                   const Instance& instance, HistoryEntry& entry) {
     const Verdict verdict = refusal_of(finding, policy);
     if (policy.reject == PolicyDefaults::Reject::no) {
         entry.is_tolerated = true;
@@ -83,7 +88,8 @@ Answer settle_fail(const Finding& finding, const SessionContext& context, const 
         return {};
     }
     log_finding(context, "fail", finding.reason());
-    return Answer(verdict == Verdict::declined ? Verdict::deny : verdict, finding.reply_text())  // without a text, the hook's own is used
+    return Answer(verdict == Verdict::declined ? Verdict::deny : verdict,
+                  finding.reply_text())  // without a text, the hook's own is used
         .with_status(status_of(finding, verdict));
 }
 
@@ -93,14 +99,16 @@ Answer temporary_failure() { return Answer(Verdict::denysoft, "Local error in pr
 
 namespace {
 
-HistoryEntry entry_of(HistoryEntry::Kind kind, const HookContext& context, const Connection& connection, const Instance& instance) {
+HistoryEntry entry_of(HistoryEntry::Kind kind, const HookContext& context, const Connection& connection,
+                      const Instance& instance) {
     HistoryEntry entry;
     entry.kind = kind;
     entry.hook = context.hook;
     entry.plugin = instance.name();
     entry.command = connection.commands();
     entry.parked = context.answers().waited();
-    if (context.hook == HookId::data_post_rcpt) entry.recipient = static_cast<const DataPostRcptHook&>(context).recipient.address().path();
+    if (context.hook == HookId::data_post_rcpt)
+        entry.recipient = static_cast<const DataPostRcptHook&>(context).recipient.address().path();
     return entry;
 }
 
@@ -161,19 +169,13 @@ Answer settle(const Finding& finding, const SessionContext& context, const Insta
 
 namespace {
 
-/// Hooks whose `ok` is not an opinion on the client: a setting, or what other handlers said.
-constexpr bool says_nothing_of_the_client(HookId hook) noexcept {
-    const HookTraits& row = traits(hook);
-    return row.has(HookTraits::unannounced) && (row.kind == HookKind::setting || row.kind == HookKind::event);
-}
-
 }  // namespace
 
 void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began, MonotonicTime ended) noexcept {
     Connection* const connection = ServerAccess::session(context);
     if (connection == nullptr) return;
     History& history = connection->history();
-    if (!history.is_open() && says_nothing_of_the_client(context.hook)) return;
+    if (!history.is_open() && traits(context.hook).has(HookTraits::within_others)) return;
     try {
         if (!history.is_open()) history.open(entry_of(HistoryEntry::Kind::answer, context, *connection, instance));
         HistoryEntry* const entry = history.close();

@@ -3,6 +3,7 @@
 
 #include "engine/server_access.h"
 #include "host/counters.h"
+#include "support/thrown.h"
 
 #include <smtpd/format.h>
 
@@ -10,17 +11,11 @@
 
 namespace smtpd::host {
 
-void note_fault(const Instance& instance, LogSink& sink, std::string_view session, HookId hook, std::string_view what) noexcept {
+void note_fault(const Instance& instance, LogSink& sink, std::string_view session, HookId hook,
+                std::string_view what) noexcept {
     PluginCounters::count(instance.counters().fault);
     try {
-        std::string text = format_text("plugin fault: {}: ", what);
-        try {
-            throw;
-        } catch (const std::exception& exception) {
-            text += exception.what();
-        } catch (...) {
-            text += "an exception that is no std::exception";
-        }
+        const std::string text = format_text("plugin fault: {}: {}", what, support::thrown_text());
         LogLine line;
         line.level = LogLevel::crit;
         line.session = session;

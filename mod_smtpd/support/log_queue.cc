@@ -3,6 +3,8 @@
 
 #include "support/log_queues.h"
 
+#include "support/thrown.h"
+
 #include <smtpd/files.h>
 #include <smtpd/format.h>
 
@@ -300,17 +302,13 @@ void LogQueue::State::write_first(const HeldLine& held) {
 }
 
 bool LogQueue::State::try_to_write(const HeldLine& held, const LogLine& line) noexcept {
-    std::string what;
     try {
         return writer_.write({held.when(), line, held.target()}, *this);
-    } catch (const std::exception& exception) {
-        what = exception.what();
     } catch (...) {
-        what = "an exception that is no std::exception";
+        if (!std::exchange(has_failed_, true))
+            report(LogLevel::crit, format_text("plugin fault: {} (reported once)", support::thrown_text()));
+        return false;
     }
-    if (!std::exchange(has_failed_, true))
-        report(LogLevel::crit, format_text("plugin fault: {} (reported once)", what));
-    return false;
 }
 
 bool LogQueue::State::until_writable(int descriptor) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <smtpd/api.h>
+#include <smtpd/hook_traits.h>
 #include <smtpd/reply.h>
 #include <smtpd/verdict.h>
 
@@ -14,15 +15,10 @@
 
 namespace smtpd {
 
-enum class HookId : std::uint8_t;
-
-/// What a complaint is about.
-enum class ComplaintSubject : std::uint8_t { client, hello, sender, recipient, message };
-
 struct Complaint {
     std::string plugin;  ///< the instance, as it is called in the log
     HookId hook{};       ///< where it was made
-    ComplaintSubject subject = ComplaintSubject::client;
+    HookSubject subject = HookSubject::client;  ///< see HookTraits::about
     /// The refusal that the plugin would have given; `declined` where neither the finding nor its reject_type says
     /// anything: the plugin that refuses decides.
     Verdict verdict = Verdict::declined;
@@ -35,9 +31,7 @@ struct Complaint {
     bool is_told = true;
 };
 
-/// What a finding of that hook is about.
-SMTPD_API ComplaintSubject subject_of(HookId hook) noexcept;
 /// "client", "hello", "sender", "recipient", "message"
-SMTPD_API const char* subject_name(ComplaintSubject subject) noexcept;
+SMTPD_API const char* subject_name(HookSubject subject) noexcept;
 
 }  // namespace smtpd

@@ -1,5 +1,5 @@
-/// hook_traits.h: the hooks, and what each of them is like. One table; what may be written at a hook, what the host checks,
-/// what the engine does with it and what docs/hooks.md says are derived from it.
+/// hook_traits.h: the hooks, and what each of them is like. One table; what may be written at a hook, what the host
+/// checks, what the engine does with it and what docs/hooks.md says are derived from it.
 #pragma once
 
 #include <smtpd/api.h>
@@ -62,6 +62,9 @@ enum class HookKind : std::uint8_t {
     process    ///< no session is involved: log lines, the start of a child process
 };
 
+/// What a hook is about, and so what a finding or a complaint there is about.
+enum class HookSubject : std::uint8_t { client, hello, sender, recipient, message };
+
 /// One row of the table.
 struct HookTraits {
     enum Flag : unsigned {
@@ -71,13 +74,15 @@ struct HookTraits {
         delivers = 8,           ///< the handlers take the message over
         unannounced = 16,       ///< what the handlers say is not told to the observers of `deny` and `ok`
         streams = 32,           ///< the handlers are BodyStreams
-        never_waits = 64        ///< the handlers cannot be called in a thread of their own, so they must not wait
+        /// Called in the middle of any other hook; what the handlers say is not about the client.
+        within_others = 64
     };
 
     HookId id;
     std::string_view name;  ///< qpsmtpd's: "pre-connection"
     HookKind kind;
     unsigned flags = 0;
+    HookSubject about = HookSubject::client;
 
     constexpr bool has(Flag flag) const noexcept { return (flags & flag) != 0; }
     /// A handler may give a verdict. At `queue` it gives a DeliveryResult instead.
@@ -92,14 +97,15 @@ inline constexpr auto hook_table = [] {
     using enum HookId;
     using enum HookKind;
     using enum HookTraits::Flag;
+    constexpr auto hello = HookSubject::hello, sender = HookSubject::sender, to = HookSubject::recipient, text = HookSubject::message;
     constexpr unsigned on_message = asks | has_message | refuses_recipients;
     return std::array<HookTraits, static_cast<std::size_t>(count)>{{
         {pre_connection, "pre-connection", question},
         {connect, "connect", question, asks},
-        {helo_parse, "helo_parse", question},
-        {ehlo_parse, "ehlo_parse", question},
-        {helo, "helo", question, asks},
-        {ehlo, "ehlo", question, asks},
+        {helo_parse, "helo_parse", question, 0, hello},
+        {ehlo_parse, "ehlo_parse", question, 0, hello},
+        {helo, "helo", question, asks, hello},
+        {ehlo, "ehlo", question, asks, hello},
         {auth_parse, "auth_parse", question},
         {auth_plain, "auth-plain", question, asks},
         {auth_login, "auth-login", question, asks},
@@ -110,22 +116,22 @@ inline constexpr auto hook_table = [] {
         {auth_bearer, "auth-bearer", question, asks},
         {auth, "auth", question, asks},
         {auth_result, "auth_result", event, unannounced},
-        {mail_parse, "mail_parse", question},
-        {mail_pre, "mail_pre", question},
-        {mail, "mail", question, asks},
-        {rcpt_parse, "rcpt_parse", question},
-        {rcpt_pre, "rcpt_pre", question},
-        {rcpt, "rcpt", question, asks},
-        {data, "data", question, asks},
-        {data_chunk, "data_chunk", event, streams | unannounced},
-        {data_headers_end, "data_headers_end", question, has_message},
-        {data_post_headers, "data_post_headers", question, on_message},
-        {received_line, "received_line", setting, has_message},
-        {data_post, "data_post", question, on_message},
-        {data_post_rcpt, "data_post_rcpt", question, asks | has_message},
-        {queue_pre, "queue_pre", question, on_message},
-        {queue, "queue", question, asks | has_message | delivers},
-        {queue_post, "queue_post", event, has_message},
+        {mail_parse, "mail_parse", question, 0, sender},
+        {mail_pre, "mail_pre", question, 0, sender},
+        {mail, "mail", question, asks, sender},
+        {rcpt_parse, "rcpt_parse", question, 0, to},
+        {rcpt_pre, "rcpt_pre", question, 0, to},
+        {rcpt, "rcpt", question, asks, to},
+        {data, "data", question, asks, text},
+        {data_chunk, "data_chunk", event, streams | unannounced, text},
+        {data_headers_end, "data_headers_end", question, has_message, text},
+        {data_post_headers, "data_post_headers", question, on_message, text},
+        {received_line, "received_line", setting, has_message, text},
+        {data_post, "data_post", question, on_message, text},
+        {data_post_rcpt, "data_post_rcpt", question, asks | has_message, to},
+        {queue_pre, "queue_pre", question, on_message, text},
+        {queue, "queue", question, asks | has_message | delivers, text},
+        {queue_post, "queue_post", event, has_message, text},
         {reset_transaction, "reset_transaction", event, has_message},
         {vrfy, "vrfy", question, asks},
         {noop, "noop", question, asks},
@@ -134,11 +140,11 @@ inline constexpr auto hook_table = [] {
         {quit, "quit", question, asks},
         {disconnect, "disconnect", event},
         {post_connection, "post-connection", event},
-        {deny, "deny", event, unannounced},
-        {ok, "ok", event, unannounced},
-        {logging, "logging", process, unannounced | never_waits},
-        {config, "config", setting, unannounced},
-        {user_config, "user_config", setting, unannounced},
+        {deny, "deny", event, unannounced | within_others},
+        {ok, "ok", event, unannounced | within_others},
+        {logging, "logging", process, unannounced},
+        {config, "config", setting, unannounced | within_others},
+        {user_config, "user_config", setting, unannounced | within_others},
         {post_fork, "post-fork", process, unannounced},
     }};
 }();

@@ -58,8 +58,10 @@ public:
 
     void complaints_are_kept_in_order_and_within_bounds() {
         CPPUNIT_ASSERT(!connection_.is_naughty());
-        connection_.complain({.plugin = "dnsbl", .verdict = Verdict::deny_disconnect, .enhanced = {5, 7, 1}, .text = "listed"});
-        connection_.complain({.plugin = "helo", .verdict = Verdict::denysoft, .enhanced = {4, 7, 0}, .text = "odd name"});
+        connection_.complain(
+            {.plugin = "dnsbl", .verdict = Verdict::deny_disconnect, .enhanced = {5, 7, 1}, .text = "listed"});
+        connection_.complain(
+            {.plugin = "helo", .verdict = Verdict::denysoft, .enhanced = {4, 7, 0}, .text = "odd name"});
         CPPUNIT_ASSERT(connection_.is_naughty());
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), connection_.complaints().size());
         CPPUNIT_ASSERT_EQUAL(std::string("dnsbl"), connection_.complaints()[0].plugin);
@@ -78,15 +80,17 @@ public:
         std::string all;
         for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i) {
             const auto hook = static_cast<HookId>(i);
-            const auto subject = subject_of(hook);
-            if (subject != ComplaintSubject::client) all += std::string(hook_name(hook)) + ":" + subject_name(subject) + " ";
+            const auto subject = traits(hook).about;
+            if (subject != HookSubject::client) all += std::string(hook_name(hook)) + ":" + subject_name(subject) + " ";
         }
-        CPPUNIT_ASSERT_EQUAL(std::string("helo_parse:hello ehlo_parse:hello helo:hello ehlo:hello mail_parse:sender mail_pre:sender mail:sender "
-                                         "rcpt_parse:recipient rcpt_pre:recipient rcpt:recipient data:message data_chunk:message "
-                                         "data_headers_end:message data_post_headers:message received_line:message data_post:message "
-                                         "data_post_rcpt:recipient queue_pre:message queue:message queue_post:message "),
-                             all);
-        CPPUNIT_ASSERT_EQUAL(std::string("client"), std::string(subject_name(subject_of(HookId::connect))));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(
+                "helo_parse:hello ehlo_parse:hello helo:hello ehlo:hello mail_parse:sender mail_pre:sender mail:sender "
+                "rcpt_parse:recipient rcpt_pre:recipient rcpt:recipient data:message data_chunk:message "
+                "data_headers_end:message data_post_headers:message received_line:message data_post:message "
+                "data_post_rcpt:recipient queue_pre:message queue:message queue_post:message "),
+            all);
+        CPPUNIT_ASSERT_EQUAL(std::string("client"), std::string(subject_name(traits(HookId::connect).about)));
     }
 
     void exemptions_are_decided_in_one_place() {
@@ -100,7 +104,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("whitelisted sender: a customer"), is(hook.exemption()));
         recipient.set_whitelisted("our own");
         CPPUNIT_ASSERT_EQUAL(std::string("whitelisted recipient: our own"), is(hook.exemption()));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("nothing is known of a recipient", std::string("whitelisted sender: a customer"), is(mail.exemption()));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("nothing is known of a recipient", std::string("whitelisted sender: a customer"),
+                                     is(mail.exemption()));
         connection_.set_whitelisted("a friend");
         CPPUNIT_ASSERT_EQUAL(std::string("whitelisted host: a friend"), is(hook.exemption()));
         connection_.set_relay_client(true);
@@ -118,14 +123,17 @@ public:
     void handlers_find_results_of_the_connection_and_the_transaction() {
         fakes::FakeTransaction transaction;
         connection_.authentication_results().add({.method = "iprev", .result = "pass"});
-        transaction.authentication_results().add({.method = "spf", .result = "none", .properties = {{"smtp", "helo", "mx"}}});
-        transaction.authentication_results().add({.method = "spf", .result = "fail", .properties = {{"smtp", "mailfrom", "a@b.example"}}});
+        transaction.authentication_results().add(
+            {.method = "spf", .result = "none", .properties = {{"smtp", "helo", "mx"}}});
+        transaction.authentication_results().add(
+            {.method = "spf", .result = "fail", .properties = {{"smtp", "mailfrom", "a@b.example"}}});
         const MailHook hook(connection_, transaction);
         CPPUNIT_ASSERT_EQUAL(std::string("pass"), hook.results().find("IPREV")->result);
         CPPUNIT_ASSERT_EQUAL(std::string("none"), hook.results().find("spf")->result);
         CPPUNIT_ASSERT(hook.results().find("dkim") == nullptr);
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), hook.results().find_all("spf").size());
-        CPPUNIT_ASSERT_EQUAL(std::string("a@b.example"), *hook.results().find_all("spf").at(1)->property("SMTP", "mailfrom"));
+        CPPUNIT_ASSERT_EQUAL(std::string("a@b.example"),
+                             *hook.results().find_all("spf").at(1)->property("SMTP", "mailfrom"));
         CPPUNIT_ASSERT(hook.results().find_all("spf").at(0)->property("smtp", "mailfrom") == nullptr);
         CPPUNIT_ASSERT_EQUAL(std::size_t(3), hook.results().all().size());
         const ConnectHook outside(HookId::connect, connection_);
@@ -134,7 +142,8 @@ public:
     }
 
     void who_may_relay_is_forgiven() {
-        connection_.complain({.plugin = "dnsbl", .verdict = Verdict::deny_disconnect, .enhanced = {5, 7, 1}, .text = "listed"});
+        connection_.complain(
+            {.plugin = "dnsbl", .verdict = Verdict::deny_disconnect, .enhanced = {5, 7, 1}, .text = "listed"});
         connection_.set_relay_client(true);
         CPPUNIT_ASSERT(!connection_.is_naughty() && connection_.is_relay_client());
     }

@@ -92,15 +92,18 @@ public:
         state.auth_user = "joe";
         state.auth_mechanism = "PLAIN";
         state.note_login();
-        CPPUNIT_ASSERT_EQUAL(std::string("auth=pass (PLAIN) smtp.auth=joe"), state.authentication_results.find("auth")->to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("auth=pass (PLAIN) smtp.auth=joe"),
+                             state.authentication_results.find("auth")->to_string());
     }
 
     void what_is_not_told_of_a_transaction_ends_with_it() {
         ClientState state(settings_, ip("192.0.2.1"));
-        using enum ComplaintSubject;
+        using enum HookSubject;
         for (const auto subject : {client, hello, sender, recipient, message})
             for (const bool is_told : {true, false})
-                state.complaints.push_back({.plugin = std::string(subject_name(subject)) + (is_told ? "+" : ""), .subject = subject, .is_told = is_told});
+                state.complaints.push_back({.plugin = std::string(subject_name(subject)) + (is_told ? "+" : ""),
+                                            .subject = subject,
+                                            .is_told = is_told});
         state.forget_complaints_of_transaction();
         std::string left;
         for (const auto& one : state.complaints) left += one.plugin + " ";

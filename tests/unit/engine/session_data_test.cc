@@ -1,4 +1,5 @@
-/// session_data_test.cc: the message from 354 to the final reply: where it ends, what is kept of it, what is put on top, and what is refused.
+/// session_data_test.cc: the message from 354 to the final reply: where it ends, what is kept of it, what is put on
+/// top, and what is refused.
 #include "fakes/session_under_test.h"
 #include "fakes/temp_directory.h"
 
@@ -417,17 +418,20 @@ public:
                                    "Original-Authentication-Results: mx.example.com; dkim=pass\r\nSubject: x\r\n") != std::string::npos);
     }
 
-    /// A plugin that reads headers sees neither a forged field nor ours; what comes after data_post sees ours, on top of what plugins have added.
+    /// A plugin that reads headers sees neither a forged field nor ours; what comes after data_post sees ours, on top
+    /// of what plugins have added.
     void results_are_written_once_after_data_post() {
         std::string seen;
         const auto look = [&seen](HookContext& context) {
             const Headers& headers = static_cast<SessionContext&>(context).transaction_or_null()->message().headers();
             seen += std::string(hook_name(context.hook)) + ":";
             headers.for_each([&](const HeaderField& field) { seen += " " + std::string(field.name); });
-            seen += headers.original().find("Authentication-Results: mx.example.com; spf=pass") == 0 ? " (original)\n" : "\n";
+            seen += headers.original().find("Authentication-Results: mx.example.com; spf=pass") == 0 ? " (original)\n"
+                                                                                                     : "\n";
             return declined();
         };
-        for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::queue_pre}) client_.hooks.on(hook, look);
+        for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::queue_pre})
+            client_.hooks.on(hook, look);
         client_.hooks.on(HookId::data_post, [&](HookContext& context) {
             (void)look(context);
             Transaction& transaction = *static_cast<SessionContext&>(context).transaction_or_null();
@@ -437,18 +441,24 @@ public:
         });
         client_.hooks.on(HookId::data_post_rcpt, [&](HookContext& context) {
             (void)look(context);
-            CPPUNIT_ASSERT(static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().is_closed());
-            static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add({.method = "late", .result = "pass"});
+            CPPUNIT_ASSERT(
+                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().is_closed());
+            static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
+                {.method = "late", .result = "pass"});
             return declined();
         });
         sent(client_, "Authentication-Results: mx.example.com; spf=pass\r\nSubject: x\r\n\r\n.\r\n");
         CPPUNIT_ASSERT_EQUAL(std::string("data_headers_end: Original-Authentication-Results Subject (original)\n"
                                          "data_post_headers: Original-Authentication-Results Subject (original)\n"
                                          "data_post: Received Original-Authentication-Results Subject (original)\n"
-                                         "data_post_rcpt: Authentication-Results X-Spam Received Original-Authentication-Results Subject (original)\n"
-                                         "queue_pre: Authentication-Results X-Spam Received Original-Authentication-Results Subject (original)\n"),
+                                         "data_post_rcpt: Authentication-Results X-Spam Received "
+                                         "Original-Authentication-Results Subject (original)\n"
+                                         "queue_pre: Authentication-Results X-Spam Received "
+                                         "Original-Authentication-Results Subject (original)\n"),
                              seen);
-        CPPUNIT_ASSERT_EQUAL(std::size_t(0), client_.hooks.queued.at(0).find("Authentication-Results: mx.example.com;\r\n\tdmarc=none\r\nX-Spam: No\r\n"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0),
+                             client_.hooks.queued.at(0).find(
+                                 "Authentication-Results: mx.example.com;\r\n\tdmarc=none\r\nX-Spam: No\r\n"));
     }
 
     /// Only a message that needs SMTPUTF8 anyway gets UTF-8 in the field.
@@ -457,12 +467,15 @@ public:
             SessionUnderTest client;
             client.hooks.on(HookId::data_post, [](HookContext& context) {
                 static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
-                    {.method = "spf", .result = "pass", .properties = {{"smtp", "mailfrom", "j\xc3\xb6rg@client.example"}}});
+                    {.method = "spf",
+                     .result = "pass",
+                     .properties = {{"smtp", "mailfrom", "j\xc3\xb6rg@client.example"}}});
                 return declined();
             });
             client.hooks.accept_mail();
             client.greet();
-            client.feed(std::string("MAIL FROM:<a@b>") + parameters + "\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: " + subject + "\r\n\r\n.\r\n");
+            client.feed(std::string("MAIL FROM:<a@b>") + parameters +
+                        "\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: " + subject + "\r\n\r\n.\r\n");
             const std::string& queued = client.hooks.queued.at(0);
             return queued.substr(0, queued.find("\r\nReceived"));
         };
@@ -477,7 +490,8 @@ public:
         unsigned number = 0;
         client_.hooks.accept_mail();
         client_.hooks.on(HookId::mail, [&](HookContext& context) {
-            fakes::connection_of(context).complain({.plugin = "p" + std::to_string(++number), .subject = ComplaintSubject::sender, .is_told = number == 1});
+            fakes::connection_of(context).complain(
+                {.plugin = "p" + std::to_string(++number), .subject = HookSubject::sender, .is_told = number == 1});
             return declined();
         });
         client_.greet();
@@ -495,7 +509,9 @@ public:
     void results_of_one_message_do_not_show_in_the_next() {
         bool first = true;
         client_.hooks.on(HookId::data_post_headers, [&](HookContext& context) {
-            if (first) static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add({.method = "spf", .result = "fail"});
+            if (first)
+                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
+                    {.method = "spf", .result = "fail"});
             first = false;
             return declined();
         });
@@ -510,7 +526,8 @@ public:
             SessionUnderTest client;
             client.settings.authserv_id = std::move(id);
             client.hooks.on(HookId::data_post_headers, [](HookContext& context) {
-                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add({.method = "spf", .result = "fail"});
+                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
+                    {.method = "spf", .result = "fail"});
                 return declined();
             });
             sent(client, "Authentication-Results: mx.example.com; spf=pass\r\n\r\n.\r\n");
@@ -578,7 +595,8 @@ public:
     }
 
 private:
-    /// A message with that form in it, and behind it what an attacker would have taken for a second one: it is one message, or none.
+    /// A message with that form in it, and behind it what an attacker would have taken for a second one: it is one
+    /// message, or none.
     static void check_stray(smtp::BareNewline policy, const std::string& form, std::size_t piece, const std::string& expected) {
         SessionUnderTest client;
         client.settings.bare_newline = policy;

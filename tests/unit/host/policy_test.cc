@@ -92,9 +92,11 @@ public:
     static string shown_complaints(const PluginWorld& world) {
         string out;
         for (const auto& one : world.connection->complaints())
-            out += (out.empty() ? "" : "; ") + format_text("{} {} {} {} {} \"{}\" ({}){}{}", one.plugin, hook_name(one.hook), subject_name(one.subject),
-                                                           verdict_name(one.verdict), one.enhanced.to_string(), one.text, one.reason,
-                                                           one.recipient.empty() ? "" : " " + one.recipient, one.is_told ? "" : " silent");
+            out +=
+                (out.empty() ? "" : "; ") +
+                format_text("{} {} {} {} {} \"{}\" ({}){}{}", one.plugin, hook_name(one.hook),
+                            subject_name(one.subject), verdict_name(one.verdict), one.enhanced.to_string(), one.text,
+                            one.reason, one.recipient.empty() ? "" : " " + one.recipient, one.is_told ? "" : " silent");
         return out;
     }
 
@@ -105,15 +107,18 @@ public:
         });
         world.build();
         CPPUNIT_ASSERT(world.connect().verdict == Verdict::declined);
-        CPPUNIT_ASSERT_EQUAL(string("policy:a connect client denysoft_disconnect 4.7.25 \"first text\" (one)"), shown_complaints(world));
+        CPPUNIT_ASSERT_EQUAL(string("policy:a connect client denysoft_disconnect 4.7.25 \"first text\" (one)"),
+                             shown_complaints(world));
 
         PluginWorld silent;
         add(silent, "a", "reject=naughty", [] { return fail("spamhaus says so"); });
         silent.build();
         CPPUNIT_ASSERT(silent.rcpt().verdict == Verdict::declined);
         const Complaint& only = silent.connection->complaints().at(0);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("the reason is for the log only", string("Refused by the policy of this site"), only.text);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("no reject_type was given: whoever refuses later decides", std::string_view("declined"), verdict_name(only.verdict));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the reason is for the log only", string("Refused by the policy of this site"),
+                                     only.text);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("no reject_type was given: the plugin that refuses later decides",
+                                     std::string_view("declined"), verdict_name(only.verdict));
     }
 
     /// Nothing that a plugin says after the first complaint is a reply, and all of it counts.
@@ -127,7 +132,8 @@ public:
         } rows[] = {
             {"", [] { return pass("fine").karma(2); }, "pass: fine", 2, ""},
             {"", [] { return fail("bad").karma(-3); }, "fail, NAUGHTY: bad", -3,
-             "; policy:p rcpt recipient declined 5.7.1 \"Refused by the policy of this site\" (bad) <user@example.com> silent"},
+             "; policy:p rcpt recipient declined 5.7.1 \"Refused by the policy of this site\" (bad) <user@example.com> "
+             "silent"},
             {"reject_type=temp", [] { return fail("bad").reply("not you"); }, "fail, NAUGHTY: bad", 0,
              "; policy:p rcpt recipient denysoft 4.7.1 \"not you\" (bad) <user@example.com> silent"},
             {"reject=naughty", [] { return fail("bad").reply("not you"); }, "fail, NAUGHTY: bad", 0,
@@ -142,19 +148,29 @@ public:
             PluginWorld world;
             add(world, "p", row.options, row.judge);
             world.build();
-            world.connection->complain({.plugin = "dnsbl", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
+            world.connection->complain(
+                {.plugin = "dnsbl", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
             Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, string("declined 0 0.0.0 "), spelled_out(world.run(RcptHook(*world.connection, *world.transaction, recipient))));
-            CPPUNIT_ASSERT_MESSAGE(row.line + world.log.to_string(), world.log.to_string().find(string("(rcpt) policy:p: ") + row.line + "\n") != string::npos);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                row.line, string("declined 0 0.0.0 "),
+                spelled_out(world.run(RcptHook(*world.connection, *world.transaction, recipient))));
+            CPPUNIT_ASSERT_MESSAGE(
+                row.line + world.log.to_string(),
+                world.log.to_string().find(string("(rcpt) policy:p: ") + row.line + "\n") != string::npos);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, row.karma, world.connection->karma());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, string("dnsbl pre-connection client deny 5.7.1 \"listed\" ()") + row.complaint, shown_complaints(world));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line,
+                                         string("dnsbl pre-connection client deny 5.7.1 \"listed\" ()") + row.complaint,
+                                         shown_complaints(world));
         }
     }
 
     void within_a_chain_the_first_complaint_is_told_and_the_second_is_not() {
         PluginWorld world;
-        world.add_policy("a", "reject=naughty", [](Setup& setup) { setup.hooks.connect.decide([](const ConnectHook&) { return fail("one"); }); });
-        world.add_policy("b", "", [](Setup& setup) { setup.hooks.connect.decide([](const ConnectHook&) { return fail("two"); }); });
+        world.add_policy("a", "reject=naughty", [](Setup& setup) {
+            setup.hooks.connect.decide([](const ConnectHook&) { return fail("one"); });
+        });
+        world.add_policy(
+            "b", "", [](Setup& setup) { setup.hooks.connect.decide([](const ConnectHook&) { return fail("two"); }); });
         world.add_policy("c", "reject=naughty", [](Setup& setup) {
             setup.policy().exempts_immune = false;
             setup.hooks.connect.decide([](const ConnectHook&) { return fail("three"); });
@@ -189,12 +205,14 @@ public:
         world.build();
         world.transaction->add_recipient("user@example.com");
         world.connection->complain({.plugin = "dnsbl", .text = "listed"});
-        CPPUNIT_ASSERT(world.run(DataPostHook(HookId::data_post, *world.connection, *world.transaction)).verdict == Verdict::declined);
+        CPPUNIT_ASSERT(world.run(DataPostHook(HookId::data_post, *world.connection, *world.transaction)).verdict ==
+                       Verdict::declined);
         CPPUNIT_ASSERT(world.transaction->turned_away().empty());
         const Complaint& about = world.connection->complaints().at(1);
-        CPPUNIT_ASSERT(about.subject == ComplaintSubject::recipient && !about.is_told && about.verdict == Verdict::deny);
+        CPPUNIT_ASSERT(about.subject == HookSubject::recipient && !about.is_told && about.verdict == Verdict::deny);
         CPPUNIT_ASSERT_EQUAL(string("policy:p <user@example.com> 5.1.1 not here (no mailbox)"),
-                             format_text("{} {} {} {} ({})", about.plugin, about.recipient, about.enhanced.to_string(), about.text, about.reason));
+                             format_text("{} {} {} {} ({})", about.plugin, about.recipient, about.enhanced.to_string(),
+                                         about.text, about.reason));
     }
 
     void karma_comes_from_the_finding_or_the_options() {
@@ -248,8 +266,10 @@ public:
     void authentication_results_go_to_the_transaction_or_the_connection() {
         PluginWorld world;
         world.add_policy("p", {}, [](Setup& setup) {
-            setup.hooks.connect.decide([](const ConnectHook&) { return pass().authentication_result({.method = "iprev", .result = "pass"}); });
-            setup.hooks.rcpt.decide([](const RcptHook&) { return fail("x").authentication_result({.method = "spf", .result = "fail"}); });
+            setup.hooks.connect.decide(
+                [](const ConnectHook&) { return pass().authentication_result({.method = "iprev", .result = "pass"}); });
+            setup.hooks.rcpt.decide(
+                [](const RcptHook&) { return fail("x").authentication_result({.method = "spf", .result = "fail"}); });
         });
         world.build();
         static_cast<void>(world.connect());
@@ -263,8 +283,10 @@ public:
             const char* line;
             std::function<void(PluginWorld&)> prepare;
         } rows[] = {{"skip: relay client", [](PluginWorld& world) { world.connection->set_relay_client(true); }},
-                    {"skip: whitelisted host: a friend", [](PluginWorld& world) { world.connection->set_whitelisted("a friend"); }},
-                    {"skip: whitelisted sender: a customer", [](PluginWorld& world) { world.transaction->set_whitelisted("a customer"); }}};
+                    {"skip: whitelisted host: a friend",
+                     [](PluginWorld& world) { world.connection->set_whitelisted("a friend"); }},
+                    {"skip: whitelisted sender: a customer",
+                     [](PluginWorld& world) { world.transaction->set_whitelisted("a customer"); }}};
         for (const auto& row : rows) {
             PluginWorld world;
             add(world, "p", {}, [] { return fail("asked"); });

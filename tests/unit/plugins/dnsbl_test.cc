@@ -354,12 +354,13 @@ public:
     void a_pardon_takes_later_complaints_along() {
         PluginUnderTest plugin("dnsbl", "zones=bl.test reject=naughty");
         naughty(plugin);
-        plugin.connection().complain({.plugin = "helo", .subject = ComplaintSubject::hello, .is_told = false});
+        plugin.connection().complain({.plugin = "helo", .subject = HookSubject::hello, .is_told = false});
         (void)plugin.rcpt("postmaster@example.com");
         CPPUNIT_ASSERT(!plugin.connection().is_naughty());
         (void)plugin.reset_transaction();
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), plugin.connection().complaints().size());
-        CPPUNIT_ASSERT(plugin.connection().complaints()[1].plugin == "helo" && !plugin.connection().complaints()[1].is_told);
+        CPPUNIT_ASSERT(plugin.connection().complaints()[1].plugin == "helo" &&
+                       !plugin.connection().complaints()[1].is_told);
     }
 
     void a_relay_client_stays_pardoned() {
