@@ -8,8 +8,8 @@
 
 namespace smtpd::engine {
 
-/// One stream. Where it waits, what it is to get is kept until a thread of its lane takes it; one such thread at a time. The
-/// thread's work holds the feed, so that it ends well without the session.
+/// One stream. Where it waits, what it is to get is kept until a thread of its lane takes it; one such thread at a
+/// time. The thread's work holds the feed, so that it ends well without the session.
 class MessageStreams::Feed final : public std::enable_shared_from_this<Feed> {
 public:
     Feed(std::unique_ptr<MessageObserver> observer, TaskService* tasks, const Clock& clock)
@@ -18,7 +18,7 @@ public:
     void chunk(std::string_view octets) {
         if (tasks_ == nullptr) return observer_->chunk(octets);
         const std::lock_guard lock(mutex_);
-        if (is_aborted_) return;
+        if (state_ != State::open) return;
         pending_ += octets;
         call_thread();
     }
@@ -26,15 +26,16 @@ public:
     void end() {
         if (tasks_ == nullptr) return observer_->end();
         const std::lock_guard lock(mutex_);
-        if (is_aborted_) return;
-        is_ended_ = true;
+        if (state_ != State::open) return;
+        state_ = State::complete;
         call_thread();
     }
 
     void abort() noexcept {
         if (tasks_ == nullptr) return observer_->abort();
         const std::lock_guard lock(mutex_);
-        if (std::exchange(is_aborted_, true)) return;
+        if (is_over()) return;
+        state_ = State::aborted;
         pending_ = std::string();
         try {
             call_thread();
@@ -45,11 +46,11 @@ public:
     /// The work of the thread that has what comes next; null if nobody has anything to do.
     std::shared_ptr<RunningTask> task() const {
         const std::lock_guard lock(mutex_);
-        return is_aborted_ || !has_thread_ ? nullptr : task_.lock();
+        return is_over() || !has_thread_ ? nullptr : task_.lock();
     }
     std::size_t lag() const {
         const std::lock_guard lock(mutex_);
-        return is_aborted_ ? 0 : pending_.size() + in_hand_;
+        return is_over() ? 0 : pending_.size() + in_hand_;
     }
     const MessageObserver& observer() const noexcept { return *observer_; }
 
@@ -71,25 +72,31 @@ private:
     /// By a thread of the lane: until there is nothing left to do.
     void work_off() {
         std::unique_lock lock(mutex_);
-        for (;;) {
-            std::string octets = std::exchange(pending_, {});
+        bool is_at_end = false;
+        while (state_ != State::aborted && !is_at_end) {
+            const std::string octets = std::exchange(pending_, {});
             in_hand_ = octets.size();
-            if (is_aborted_ || (octets.empty() && !is_ended_)) break;
-            const bool is_last = octets.empty();
+            is_at_end = octets.empty();
+            if (is_at_end && state_ == State::open) break;
             lock.unlock();
-            is_last ? observer_->end() : observer_->chunk(octets);
+            is_at_end ? observer_->end() : observer_->chunk(octets);
             lock.lock();
-            if (!is_last) continue;
-            is_aborted_ = true;  // nothing is left to be said
-            has_thread_ = false;
-            return;
         }
         in_hand_ = 0;
         has_thread_ = false;
-        const bool is_to_abort = is_aborted_;
+        if (state_ == State::open) return;
+        state_ = State::over;
         lock.unlock();
-        if (is_to_abort) observer_->abort();
+        if (!is_at_end) observer_->abort();
     }
+
+    enum class State {
+        open,      ///< more may come
+        complete,  ///< the end is to be told, behind what is pending
+        aborted,   ///< that is to be told, as soon as the observer returns
+        over       ///< it has been told
+    };
+    bool is_over() const noexcept { return state_ == State::aborted || state_ == State::over; }
 
     const std::unique_ptr<MessageObserver> observer_;
     TaskService* const tasks_;
@@ -97,15 +104,15 @@ private:
     mutable std::mutex mutex_;  ///< guards what follows
     std::string pending_;
     std::size_t in_hand_ = 0;  ///< octets that the thread has taken and is not through with
-    bool is_ended_ = false;
-    bool is_aborted_ = false;
+    State state_ = State::open;
     bool has_thread_ = false;           ///< one of the lane's works for it, or will
     std::weak_ptr<RunningTask> task_;  ///< what that does; it holds the feed
     std::unique_ptr<TaskService::Started> started_;
 };
 
 MessageStreams::MessageStreams(MessageObservers observers, const Services& services, const Clock& clock) {
-    for (auto& observer : observers) streams_.push_back(std::make_shared<Feed>(std::move(observer), services.tasks, clock));
+    for (auto& observer : observers)
+        streams_.push_back(std::make_shared<Feed>(std::move(observer), services.tasks, clock));
 }
 
 MessageStreams::~MessageStreams() {

@@ -46,7 +46,6 @@ bool Session::wait_for_streams() {
     auto awaited = transaction_->streams->awaited();
     if (awaited.empty()) return false;
     stage_ = make_stage(HookId::data_chunk);
-    stream_wait_began_ = clock_.now();
     for (auto& one : awaited) stage_->await(std::move(one.name), std::move(one.task), one.limit);
     if (stage_->is_over(at_eof_)) stage_.reset();
     return stage_ != nullptr;
@@ -54,9 +53,9 @@ bool Session::wait_for_streams() {
 
 /// They have caught up, or are left behind. The client cannot help that it took so long.
 void Session::after_streams() {
+    const auto pause = clock_.now() - stage_->since();
     stage_.reset();
     transaction_->streams->leave_behind();
-    const auto pause = clock_.now() - stream_wait_began_;
     transaction_->intake->forgive(pause);
     if (chunk_) chunk_->since += pause;
     if (transaction_->streams->has_ended()) begin_pipeline();
@@ -106,14 +105,16 @@ void Session::add_trace_fields() {
     transaction_->message().headers().prepend("Received", received);
 }
 
-/// On top of everything (RFC 8601 4.1), Received and what plugins have added at data_post included. UTF-8 stays only in a
-/// message that needs SMTPUTF8 anyway: the field must not be why a next hop cannot take it.
+/// On top of everything (RFC 8601 4.1), Received and what plugins have added at data_post included. UTF-8 stays only in
+/// a message that needs SMTPUTF8 anyway: the field must not be why a next hop cannot take it.
 void Session::add_authentication_results() {
     transaction_->authentication_results().close();
     const std::string& id = authserv_id();
     if (id == no_authserv_id) return;
     const ResultsView results(authentication_results(), &transaction_->authentication_results());
-    const auto text = needs_smtputf8(transaction_->envelope(), transaction_->recipients(), transaction_->message()) ? FieldText::utf8 : FieldText::ascii;
+    const auto text = needs_smtputf8(transaction_->envelope(), transaction_->recipients(), transaction_->message())
+                          ? FieldText::utf8
+                          : FieldText::ascii;
     if (const auto value = authentication_results_value(results, id, text); !value.empty())
         transaction_->message().headers().prepend("Authentication-Results", value);
 }

@@ -35,14 +35,11 @@ void Stage::ask() {
 void Stage::start_task(Wait::Task task) {
     const MonotonicTime limit = since_ + task.limit;
     auto running = std::make_shared<RunningTask>(std::move(task.work), limit, clock_);
-    if (limit <= clock_.now()) {
-        running->give_up();
-    } else if (services_.tasks == nullptr) {
-        running->run();
-    }
-    const bool is_to_start = services_.tasks != nullptr && limit > clock_.now();
-    AwaitedTask& awaited = tasks_.emplace_back(AwaitedTask{std::move(task.name), std::move(running), nullptr, limit, true});
-    if (is_to_start) awaited.started = services_.tasks->start_task(*task.lane, awaited.task);
+    AwaitedTask& awaited =
+        tasks_.emplace_back(AwaitedTask{std::move(task.name), std::move(running), nullptr, limit, true});
+    if (limit <= clock_.now()) return;  // it is given up with the next look
+    if (services_.tasks != nullptr) awaited.started = services_.tasks->start_task(*task.lane, awaited.task);
+    else awaited.task->run();
 }
 
 void Stage::await(std::string name, std::shared_ptr<RunningTask> task, Duration limit) {
@@ -89,7 +86,8 @@ void Stage::put_batch(std::span<Wait::Question> questions) {
             batch.limits.push_back(limit);
         }
     }
-    batch.lookup = services_.names != nullptr ? services_.names->look_up(std::move(asked)) : std::make_shared<net::Lookup>(std::move(asked), nullptr);
+    batch.lookup = services_.names != nullptr ? services_.names->look_up(std::move(asked))
+                                              : std::make_shared<net::Lookup>(std::move(asked), nullptr);
     batches_.push_back(std::move(batch));
 }
 
@@ -124,7 +122,8 @@ std::optional<MonotonicTime> Stage::next_limit(const Batch& batch) const {
 }
 
 bool Stage::has_all_answers() const noexcept {
-    return std::all_of(batches_.begin(), batches_.end(), [](const Batch& batch) { return batch.lookup->is_complete(); }) &&
+    return std::all_of(batches_.begin(), batches_.end(),
+                       [](const Batch& batch) { return batch.lookup->is_complete(); }) &&
            std::all_of(tasks_.begin(), tasks_.end(), [](const AwaitedTask& one) { return one.task->is_done(); });
 }
 

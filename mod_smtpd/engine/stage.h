@@ -1,10 +1,10 @@
 /// stage.h: one hook that is being asked, waited for, and run.
 ///
 /// Before the chain of a hook runs, its plugins name what they want to wait for: answers of the DNS, tasks, a delay, a
-/// silence of the client. Meanwhile the session is parked. Then the chain runs, in one go or, where it comes to a handler that
-/// waits for something else, in several on different threads. A Stage exists only while there is something to wait for.
-/// It belongs to one session, whose driver sees to it that calls do not overlap; has_all_answers() alone may be called
-/// by any thread.
+/// silence of the client. Meanwhile the session is parked. Then the chain runs, in one go or, where it comes to a
+/// handler that waits for something else, in several on different threads. A Stage exists only while there is something
+/// to wait for. It belongs to one session, whose driver sees to it that calls do not overlap; has_all_answers() alone
+/// may be called by any thread.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -40,6 +40,7 @@ public:
     Stage& operator=(const Stage&) = delete;
 
     HookId hook() const noexcept { return hook_; }
+    MonotonicTime since() const noexcept { return since_; }
     ChainState& chain() noexcept { return chain_; }
 
     /// The first round of questions. `client_has_spoken`: something of it is at hand that nobody has looked at.
