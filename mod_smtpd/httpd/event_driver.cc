@@ -26,8 +26,10 @@ constexpr milliseconds tick{10};
 /// round trip or two.
 constexpr unsigned handshake_waits = 3;
 
-/// How long the owner leaves the turn to somebody who does not wait for anything.
+/// How long the owner leaves the turn to a thread that does not wait for anything; then twice as long each time, since
+/// that thread may be in a plugin that does not say that it waits.
 constexpr std::chrono::microseconds short_turn{50};
+constexpr std::chrono::microseconds long_turn{10'000};
 
 }  // namespace
 
@@ -188,19 +190,21 @@ bool EventDriver::may_await_answers() {
 
 // ---- the owner
 
-/// The turn is never waited for: whoever has it may be at work on a back end, and may have begun while this thread waited
-/// with the others.
+/// The owner does not wait for the turn: the thread that has it may be at work on a back end, and may have begun that
+/// work while the owner waited with the others.
 int EventDriver::process() {
     bool has_input = started_;
     bool has_lingered = false;
     unsigned handshakes = 0;
+    auto patience = short_turn;
     for (;;) {
         Pause pause = Pause::closed;
         {
             const Turn turn(*this, std::try_to_lock);
             if (is_left_at_gate()) return wait_for_input(connection_);
             if (!turn) {
-                std::this_thread::sleep_for(short_turn);
+                std::this_thread::sleep_for(patience);
+                patience = std::min(2 * patience, long_turn);
                 continue;
             }
             const ConnectionScope scope(connection_);
