@@ -18,19 +18,16 @@ struct PluginUnderTest::World {
 
 namespace {
 
-/// A path names the folder to look in.
-std::string name_in_folder(std::string_view plugin) {
-    const std::filesystem::path path(plugin);
-    if (path.extension() != ".so") return std::string(plugin);
-    const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-    ::setenv("SMTPD_TEST_PLUGIN_DIR", std::filesystem::absolute(folder).c_str(), 1);
-    return path.stem();
+bool is_path(const std::filesystem::path& plugin) { return plugin.extension() == ".so"; }
+std::string name_of(const std::filesystem::path& plugin) { return is_path(plugin) ? plugin.stem() : plugin; }
+std::string folder_of(const std::filesystem::path& plugin) {
+    return is_path(plugin) ? std::filesystem::absolute(plugin).parent_path().string() : fakes::test_plugin_dir();
 }
 
 }  // namespace
 
 PluginUnderTest::PluginUnderTest(std::string_view plugin, std::string_view options, const Files& control_files)
-    : world_(std::make_unique<World>(name_in_folder(plugin), options, control_files)) {}
+    : world_(std::make_unique<World>(name_of(plugin), options, control_files, std::vector{folder_of(plugin)})) {}
 PluginUnderTest::PluginUnderTest(const PluginDescriptor& plugin, std::string_view options, const Files& control_files)
     : world_(std::make_unique<World>(plugin, options, control_files)) {}
 PluginUnderTest::~PluginUnderTest() = default;
@@ -47,7 +44,9 @@ void PluginUnderTest::set_client(std::string_view address, std::string_view host
 
 void PluginUnderTest::reconnect() { world_->plugin.reconnect(); }
 void PluginUnderTest::reset() { world_->plugin.reset(); }
-void PluginUnderTest::write_control(const std::string& name, std::string_view content) { world_->plugin.write_control(name, content); }
+void PluginUnderTest::write_control(const std::string& name, std::string_view content) {
+    world_->plugin.write_control(name, content);
+}
 std::string PluginUnderTest::directory() const { return world_->plugin.directory().path(); }
 void PluginUnderTest::dns(std::initializer_list<std::string_view> records) { world_->plugin.dns(records); }
 const std::vector<std::string>& PluginUnderTest::questions() const noexcept { return world_->plugin.questions(); }
@@ -70,7 +69,9 @@ void PluginUnderTest::child_start() {
 Answer PluginUnderTest::connect() { return world_->plugin.connect(); }
 Answer PluginUnderTest::helo(std::string_view host) { return world_->plugin.helo(host); }
 Answer PluginUnderTest::ehlo(std::string_view host) { return world_->plugin.ehlo(host); }
-Answer PluginUnderTest::auth(std::string_view user, std::string_view password) { return world_->plugin.auth_plain(user, password); }
+Answer PluginUnderTest::auth(std::string_view user, std::string_view password) {
+    return world_->plugin.auth_plain(user, password);
+}
 Answer PluginUnderTest::mail(std::string_view sender) { return world_->plugin.mail(sender); }
 Answer PluginUnderTest::rcpt(std::string_view recipient) { return world_->plugin.rcpt(recipient); }
 Answer PluginUnderTest::data() { return world_->plugin.data(); }
@@ -96,7 +97,8 @@ std::vector<std::string> PluginUnderTest::deliver(const Parcel& parcel) {
     for (const auto& recipient : parcel.recipients) made.to(recipient);
     const DeliveryResult result = world_->plugin.deliver(made);
     std::vector<std::string> out;
-    for (const auto& recipient : made.recipients) out.push_back(result.is_declined() ? "not mine" : result.of(recipient).to_string());
+    for (const auto& recipient : made.recipients)
+        out.push_back(result.is_declined() ? "not mine" : result.of(recipient).to_string());
     return out;
 }
 

@@ -1,5 +1,5 @@
-/// plugin_under_test.h: one plugin in a world made for a test: options as in a configuration, control files, a clock that the test moves, a
-/// client, a transaction, a log.
+/// plugin_under_test.h: one plugin in a world made for a test: options as in a configuration, control files, a clock
+/// that the test moves, a client, a transaction, a log.
 ///
 ///     PluginUnderTest plugin("badrcptto", "reject=yes", {{"badrcptto", "bad@example.com\n"}});
 ///     const Answer answer = plugin.rcpt("bad@example.com");
@@ -13,8 +13,8 @@
 ///
 ///     plugin.dns({"1.2.0.192.bl.example A 127.0.0.2", "1.2.0.192.slow.example TIMEOUT"});
 ///
-/// The plugin is the built DSO, found in $SMTPD_TEST_PLUGIN_DIR or $SMTPD_TEST_BAD_PLUGIN_DIR, or in the build tree. A stage that the plugin
-/// wants to wait for is waited for by moving the clock.
+/// The plugin is the built DSO, found in $SMTPD_TEST_PLUGIN_DIR or $SMTPD_TEST_BAD_PLUGIN_DIR, or in the build tree. A
+/// stage that the plugin wants to wait for is waited for by moving the clock.
 #pragma once
 
 #include "engine/running_task.h"
@@ -68,12 +68,15 @@ class PluginUnderTest {
 public:
     using Files = std::vector<std::pair<std::string, std::string>>;  ///< name and content
 
-    /// Loads the plugin "name" or "name:label". What is wrong with it or its options is in problems(); using it then throws.
-    explicit PluginUnderTest(std::string_view name, std::string_view options = {}, const Files& control_files = {})
-        : PluginUnderTest(name, options, control_files, nullptr) {}
-    /// The same with a plugin that is linked into the test: `constexpr auto descriptor = smtpd::detail::describe<Class>("name");`.
+    /// Loads the plugin "name" or "name:label". What is wrong with it or its options is in problems(); using it then
+    /// throws.
+    explicit PluginUnderTest(std::string_view name, std::string_view options = {}, const Files& control_files = {},
+                             std::vector<std::string> plugin_dirs = {test_plugin_dir(), bad_plugin_dir()})
+        : PluginUnderTest(name, options, control_files, std::move(plugin_dirs), nullptr) {}
+    /// The same with a plugin that is linked into the test: `constexpr auto descriptor =
+    /// smtpd::detail::describe<Class>("name");`.
     explicit PluginUnderTest(const PluginDescriptor& plugin, std::string_view options = {}, const Files& control_files = {})
-        : PluginUnderTest(plugin.name, options, control_files, &plugin) {}
+        : PluginUnderTest(plugin.name, options, control_files, {}, &plugin) {}
 
     // The world
     FakeClock& clock() noexcept { return clock_; }
@@ -109,13 +112,15 @@ public:
     }
     void reset() { transaction_ = std::make_unique<FakeTransaction>(); }
 
-    // The stage before a hook: what the plugin wanted to wait for in the last one, and whether the client speaks while it waits.
+    // The stage before a hook: what the plugin wanted to wait for in the last one, and whether the client speaks while
+    // it waits.
     const engine::Wait& waited_for() const noexcept { return wait_; }
     /// The plugin's task of that name does not end in time; "": all do.
     void let_task_be_late(std::string key) { late_task_ = std::move(key); }
     void let_client_speak(bool speaks = true) noexcept { client_speaks_ = speaks; }
 
-    /// The DNS that the plugin gets to see: records as in a zone file (net/zone_resolver.h), "slow.example TIMEOUT" and so on. Nothing else exists.
+    /// The DNS that the plugin gets to see: records as in a zone file (net/zone_resolver.h), "slow.example TIMEOUT" and
+    /// so on. Nothing else exists.
     void dns(std::initializer_list<std::string_view> records) {
         for (const auto record : records)
             if (const auto added = dns_.add(record); !added) throw std::runtime_error(added.error().what);
@@ -156,7 +161,8 @@ public:
         transaction_->set_sender(FakeTransaction::address(sender));
         return run(MailHook(*connection_, *transaction_));
     }
-    /// A recipient with an `ok` joins the transaction. "postmaster" may stand alone. `whitelisted`: why an earlier handler has exempted it.
+    /// A recipient with an `ok` joins the transaction. "postmaster" may stand alone. `whitelisted`: why an earlier
+    /// handler has exempted it.
     Answer rcpt(std::string_view mailbox, std::string whitelisted = {}) {
         const bool is_bare = mailbox.find('@') == std::string_view::npos;
         Recipient recipient(is_bare ? Address::from_parts(std::string(mailbox), {}) : FakeTransaction::address(mailbox), Parameters());
@@ -209,7 +215,8 @@ public:
         transaction_->set_message(message);
         return queue();
     }
-    /// A message that no session has brought. The result, in which each recipient has a fate, speaks of parcel.recipients.
+    /// A message that no session has brought. The result, in which each recipient has a fate, speaks of
+    /// parcel.recipients.
     DeliveryResult deliver(const Parcel& parcel) {
         Delivery delivery = parcel.delivery(clock_, usable_log());
         (void)run(delivery);
@@ -252,11 +259,12 @@ public:
     }
 
 private:
-    PluginUnderTest(std::string_view name, std::string_view options, const Files& control_files, const PluginDescriptor* built_in)
+    PluginUnderTest(std::string_view name, std::string_view options, const Files& control_files,
+                    std::vector<std::string> plugin_dirs, const PluginDescriptor* built_in)
         : control_({control_directory_.path()}, clock_, log_, Duration(0)) {
         for (const auto& [file, content] : control_files) write_control(file, content);
         host::Environment environment;
-        environment.plugin_dirs = {test_plugin_dir(), bad_plugin_dir()};
+        environment.plugin_dirs = std::move(plugin_dirs);
         if (built_in) environment.built_in = {built_in};
         environment.control = &control_;
         environment.server_name = "mx.example.com";
@@ -283,7 +291,8 @@ private:
     }
     LogSink& usable_log() { return usable().log(); }
 
-    /// The rounds of a stage. Answers and the results of tasks come at once; the clock does not move for those that never come.
+    /// The rounds of a stage. Answers and the results of tasks come at once; the clock does not move for those that
+    /// never come.
     void ask(host::PluginSet& set, HookContext& hook) {
         answers_ = std::make_shared<DnsAnswers>();
         task_results_ = std::make_shared<TaskResults>();
@@ -308,7 +317,8 @@ private:
 
     Answer run_connection(HookId hook) { return run(ConnectionContext(hook, *connection_)); }
     Answer run_message(HookId hook) {
-        if (traits(hook).has(HookTraits::refuses_recipients)) return run(DataPostHook(hook, *connection_, *transaction_));
+        if (traits(hook).has(HookTraits::refuses_recipients))
+            return run(DataPostHook(hook, *connection_, *transaction_));
         return run(MessageHook(hook, *connection_, *transaction_));
     }
     Answer hello(HookId hook, Greeted greeted, std::string_view host) {
