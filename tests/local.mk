@@ -173,6 +173,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/fake_tls.h \
 	tests/fakes/line_server.h \
 	tests/fakes/local_daemon.h \
+	tests/fakes/matches.h \
 	tests/fakes/mmdb_file.h \
 	tests/fakes/name_server.h \
 	tests/fakes/parcel.h \

@@ -51,6 +51,16 @@ def check_prompt(smtp):
     check_stored(smtp.maildir.only(), MESSAGE)
 
 
+def begin_message(port, message=MESSAGE + b".\r\n"):
+    """A client that has sent that behind DATA, and has not read what comes of it."""
+    client = Client(port)
+    client.ehlo()
+    client.envelope()
+    client.command("DATA", 354)
+    client.send(message)
+    return client
+
+
 @pytest.fixture
 def server(make_server):
     return make_server("event", threads=THREADS, main="Timeout 60\nSmtpBackendThreads 16")
@@ -176,15 +186,7 @@ def test_tasks_at_a_standstill(server, stall):
     other = server.smtp(name="other.example.com")
     server.start()
 
-    def begin(number):
-        client = Client(smtp.port)
-        client.ehlo()
-        client.envelope()
-        client.command("DATA", 354)
-        client.send(MESSAGE + b".\r\n")
-        return client
-
-    with crowd(CLIENTS, begin) as clients:
+    with crowd(CLIENTS, lambda number: begin_message(smtp.port)) as clients:
         check_prompt(other)
         stall.unlink()
         for client in clients:
@@ -217,10 +219,7 @@ def test_streams_at_a_standstill(server, stall):
     server.start()
 
     def begin(number):
-        client = Client(smtp.port)
-        client.ehlo()
-        client.envelope()
-        client.command("DATA", 354)
+        client = begin_message(smtp.port, b"")
         client.socket.settimeout(0.5)
         with contextlib.suppress(TimeoutError):
             client.socket.sendall(BIG)
@@ -237,10 +236,7 @@ def test_a_stream_that_lags(server, stall):
     """All octets come to it, in the end."""
     smtp = stalling_host(server, stall, "stream")
     server.start()
-    with Client(smtp.port) as client:
-        client.ehlo()
-        client.envelope()
-        client.command("DATA", 354)
+    with begin_message(smtp.port, b"") as client:
         sender = threading.Thread(target=client.send, args=(BIG + b".\r\n",))
         sender.start()
         assert client.is_silent_for(0.5)
@@ -255,11 +251,7 @@ def test_a_stream_that_is_left_behind(server, stall):
     """After the plugin's deadline the message goes on without it; nothing of it is lost."""
     smtp = server.smtp(f'SmtpPlugin stalls "{stall}" at=stream deadline=1s\n{DEFAULT_PLUGINS}', f'SmtpPluginDir "{HELPERS}"')
     server.start()
-    with Client(smtp.port) as client:
-        client.ehlo()
-        client.envelope()
-        client.command("DATA", 354)
-        client.send(BIG + b".\r\n")
+    with begin_message(smtp.port, BIG + b".\r\n") as client:
         client.reply().expect(250)
     check_stored(smtp.maildir.only(), BIG)
     server.wait_log("the stream has not seen all of", 5)
@@ -401,7 +393,7 @@ def test_clients_that_do_not_read(make_server, tmp_path, is_encrypted):
 
 
 def test_a_locked_store(server):
-    """Another process has the lock on the file: whoever needs it waits, and is served when it is free."""
+    """Another process has the lock on the file: a client that needs it waits, and is served when it is free."""
     state = server.work / "state"
     server.make_writable(state)
     store = f'SmtpStore "file:{state}/store" timeout=30s'
@@ -427,11 +419,7 @@ def test_a_stop_while_back_ends_stand_still(server, stall):
     """Nothing that was accepted is lost, and the server ends."""
     smtp = stalling_host(server, stall, "queue")
     server.start()
-    with Client(smtp.port) as client:
-        client.ehlo()
-        client.envelope()
-        client.command("DATA", 354)
-        client.send(MESSAGE + b".\r\n")
+    with begin_message(smtp.port) as client:
         time.sleep(0.3)
         stopping = threading.Thread(target=server.graceful_stop)
         stopping.start()

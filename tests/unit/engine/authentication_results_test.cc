@@ -2,25 +2,18 @@
 /// and against hostile values, and what is taken for a forgery.
 #include "engine/authentication_results.h"
 
+#include "fakes/matches.h"
+
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <stdexcept>
 #include <string>
 #include <utility>
 
-#include <regex.h>
-
 namespace smtpd::engine {
 namespace {
 
-bool matches(const std::string& text, const std::string& expression) {
-    regex_t compiled;
-    if (regcomp(&compiled, ("^" + expression + "$").c_str(), REG_EXTENDED | REG_NOSUB) != 0)
-        throw std::runtime_error("bad expression " + expression);
-    const bool found = regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
-    regfree(&compiled);
-    return found;
-}
+using fakes::matches;
 
 /// RFC 8601 2.2 with the white space and the comment where they are written here, in ASCII. In a bracket expression a
 /// bracket that closes comes first, and a backslash means itself.

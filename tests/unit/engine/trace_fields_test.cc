@@ -4,25 +4,17 @@
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/fake_session.h"
+#include "fakes/matches.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <stdexcept>
 #include <string>
 
-#include <regex.h>
-
 namespace smtpd::engine {
 namespace {
 
-bool matches(const std::string& text, const std::string& expression) {
-    regex_t compiled;
-    if (regcomp(&compiled, ("^" + expression + "$").c_str(), REG_EXTENDED | REG_NOSUB) != 0)
-        throw std::runtime_error("bad expression " + expression);
-    const bool found = regexec(&compiled, text.c_str(), 0, nullptr, 0) == 0;
-    regfree(&compiled);
-    return found;
-}
+using fakes::matches;
 
 /// RFC 5321 4.4 with its FWS as a fold or a blank; comments where they stand here.
 bool is_received(const std::string& value) {
