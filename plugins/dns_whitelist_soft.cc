@@ -1,7 +1,8 @@
 /// dns_whitelist_soft: exempt clients that are on allow lists of the DNS.
 ///
-/// At the connect hook, before the other plugins' turn there, the client's address, IPv4 or IPv6, is looked up in all lists at once, together with
-/// what other plugins ask. A client that is on one of them is whitelisted: no policy plugin judges it from then on. That is no right to relay.
+/// At the connect hook, before the other plugins' turn there, the client's address, IPv4 or IPv6, is looked up in all
+/// lists at once, together with what other plugins ask. A client that is on one of them is whitelisted: no policy
+/// plugin judges it from then on. That is no right to relay.
 ///
 /// ## The lists
 ///
@@ -10,9 +11,10 @@
 ///     wl.example
 ///     wl.example=127.0.*.2-3         only these answers count: here, those with some trust
 ///
-/// Answers in 127.255.255.0/24, outside of 127.0.0.0/8, and 127.0.0.1 unless it is named never whitelist, nor does a DNS that does not answer. Every
-/// list is tested when it is first needed, and again after the time in `self_test`: one that has 127.0.0.1 has everybody, and is switched off with an
-/// error in the log. The list's text (TXT) is in the log where a plugin skips; a text behind the zone stands in for it.
+/// Answers in 127.255.255.0/24, outside of 127.0.0.0/8, and 127.0.0.1 unless it is named never whitelist, nor does a
+/// DNS that does not answer. Every list is tested when it is first needed, and again after the time in `self_test`: one
+/// that has 127.0.0.1 has everybody, and is switched off with an error in the log. The list's text (TXT) is in the log
+/// where a plugin skips; a text behind the zone stands in for it.
 ///
 /// ## Example
 ///
@@ -20,8 +22,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There it takes effect after the first RCPT only, for IPv4, and any text in the list counts as an entry; here an entry is an address (A), as RFC
-/// 5782 has it.
+/// There it takes effect after the first RCPT only, for IPv4, and any text in the list counts as an entry; here an
+/// entry is an address (A), as RFC 5782 has it.
 #include <smtpd/dns_lists.h>
 #include <smtpd/plugin.h>
 

@@ -1,8 +1,9 @@
 /// dnsbl: refuse clients that are listed in block lists of the DNS.
 ///
-/// At the connect hook the client's address, IPv4 or IPv6, is looked up in all lists at once. The first list, in the order of the configuration, that
-/// has it decides; its own text (TXT), or the one that the configuration gives it, is the reply. Where no list has the client but some list could not
-/// tell, that is an error: `onerror` decides, and nobody is taken for listed or for not listed.
+/// At the connect hook the client's address, IPv4 or IPv6, is looked up in all lists at once. The first list, in the
+/// order of the configuration, that has it decides; its own text (TXT), or the one that the configuration gives it, is
+/// the reply. Where no list has the client but some list could not tell, that is an error: `onerror` decides, and
+/// nobody is taken for listed or for not listed.
 ///
 /// ## The lists
 ///
@@ -13,16 +14,18 @@
 ///     zen.example=127.0.0.2 %IP% is listed, see https://zen.example/%IP%
 ///     bl.example:%IP% is listed              the same, as qpsmtpd writes it
 ///
-/// Answers in 127.255.255.0/24 (you ask too much, or through a public resolver), answers outside of 127.0.0.0/8 (the name was sold) and 127.0.0.1
-/// unless it is named count as errors, never as listings.
+/// Answers in 127.255.255.0/24 (you ask too much, or through a public resolver), answers outside of 127.0.0.0/8 (the
+/// name was sold) and 127.0.0.1 unless it is named count as errors, never as listings.
 ///
-/// Every list is tested when it is first needed, and again after the time in `self_test`: a list that has 127.0.0.1, has not 127.0.0.2, or has not
-/// answered for ten minutes is switched off, with an error in the log, until it passes again. A list for IPv6 only needs `self_test=0`.
+/// Every list is tested when it is first needed, and again after the time in `self_test`: a list that has 127.0.0.1,
+/// has not 127.0.0.2, or has not answered for ten minutes is switched off, with an error in the log, until it passes
+/// again. A list for IPv6 only needs `self_test=0`.
 ///
 /// ## Exceptions
 ///
-/// `dnsbl_allow` has addresses, networks and prefixes (`192.0.2.`) that are not looked up. With `reject=naughty`, mail to postmaster, abuse,
-/// mailer-daemon and root is let through to those who want to complain: alone, in a transaction without other recipients.
+/// `dnsbl_allow` has addresses, networks and prefixes (`192.0.2.`) that are not looked up. With `reject=naughty`, mail
+/// to postmaster, abuse, mailer-daemon and root is let through to those who want to complain: alone, in a transaction
+/// without other recipients.
 ///
 /// ## Replies
 ///
@@ -93,10 +96,13 @@ private:
         return found;
     }
 
-    /// Takes the complaints away if the first one is this plugin's, or puts them back. Without it the others would not have been made as complaints.
+    /// Takes the complaints away if the first one is this plugin's, or puts them back. Without it the others would not
+    /// have been made as complaints.
     void pardon(const TransactionContext& hook, bool is_pardoned) const {
         Connection& connection = hook.connection;
-        const auto is_own = [this](const std::vector<Complaint>& complaints) { return !complaints.empty() && complaints.front().plugin == instance_; };
+        const auto is_own = [this](const std::vector<Complaint>& complaints) {
+            return !complaints.empty() && complaints.front().plugin == instance_;
+        };
         const auto* kept = connection.notes().find(pardoned_);
         if (is_pardoned && is_own(connection.complaints())) {
             connection.notes().set(pardoned_, connection.forgive());

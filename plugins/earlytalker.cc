@@ -1,25 +1,26 @@
 /// earlytalker: refuse clients that speak before it is their turn.
 ///
-/// A server speaks first (RFC 5321 3.1), and after DATA a client has to wait for the 354 (RFC 2920 3.1). Programs that only want to get rid
-/// of their text do neither. At the connect hook the greeting is held back for a while; a client that sends something meanwhile is an early
-/// talker. So, if asked for, at the data hook with the 354. Nothing waits in a thread under the event MPM, however many clients are
-/// waiting.
+/// A server speaks first (RFC 5321 3.1), and after DATA a client has to wait for the 354 (RFC 2920 3.1). Programs that
+/// only want to get rid of their text do neither. At the connect hook the greeting is held back for a while; a client
+/// that sends something meanwhile is an early talker. So, if asked for, at the data hook with the 354. Nothing waits in
+/// a thread under the event MPM, however many clients are waiting.
 ///
 /// ## Where it stands
 ///
-/// `check-at` names the places: CONNECT (the default), DATA, or both. With `defer-reject`, what was seen at CONNECT becomes a refusal at
-/// MAIL, with a name for the client in the log and without breaking off a dialogue that a broken but honest client might want to see. With
-/// `reject=naughty` the naughty plugin decides where. `action` is an old way of saying `reject` and `reject_type`.
+/// `check-at` names the places: CONNECT (the default), DATA, or both. With `defer-reject`, what was seen at CONNECT
+/// becomes a refusal at MAIL, with a name for the client in the log and without breaking off a dialogue that a broken
+/// but honest client might want to see. With `reject=naughty` the naughty plugin decides where. `action` is an old way
+/// of saying `reject` and `reject_type`.
 ///
 /// ## Replies
 ///
-/// "Connecting host started transmitting before SMTP greeting", `550 5.7.1` at CONNECT and MAIL, `554 5.7.1` at DATA; 4xx by
-/// `reject_type=temp`.
+/// "Connecting host started transmitting before SMTP greeting", `550 5.7.1` at CONNECT and MAIL, `554 5.7.1` at DATA;
+/// 4xx by `reject_type=temp`.
 ///
 /// ## Notes
 ///
-/// Sets the connection's note `earlytalker` to where it was. The note `earlytalker_wait`, set by another plugin at pre_connection, replaces
-/// `wait`. Who has a note `karma_history` of more than 5 does not wait at CONNECT.
+/// Sets the connection's note `earlytalker` to where it was. The note `earlytalker_wait`, set by another plugin at
+/// pre_connection, replaces `wait`. Who has a note `karma_history` of more than 5 does not wait at CONNECT.
 ///
 /// ## Examples
 ///
@@ -28,8 +29,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// What has already been received behind DATA counts; qpsmtpd looks at the socket only and misses it. A recommendation: `wait` below one
-/// second catches few, above five seconds honest servers hang up.
+/// What has already been received behind DATA counts; qpsmtpd looks at the socket only and misses it. A recommendation:
+/// `wait` below one second catches few, above five seconds honest servers hang up.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 

@@ -1,15 +1,17 @@
 /// fcrdns: look whether the client's address has a name that leads back to it.
 ///
-/// At the connect hook the names of the client's address are looked up, and the addresses of the first ten of these names. A client whose address is
-/// among them is confirmed (RFC 8601 2.7.3): its name stands in the Received field and in the log from then on, and it gets a point of karma. All
-/// other clients lose one. Nobody is refused unless `reject=yes` is set: many an honest server has an administrator who cannot set its name.
+/// At the connect hook the names of the client's address are looked up, and the addresses of the first ten of these
+/// names. A client whose address is among them is confirmed (RFC 8601 2.7.3): its name stands in the Received field and
+/// in the log from then on, and it gets a point of karma. All other clients lose one. Nobody is refused unless
+/// `reject=yes` is set: many an honest server has an administrator who cannot set its name.
 ///
-/// A name that says `localhost` and is none, and one that is no full host name, count as failed. The machine itself passes.
+/// A name that says `localhost` and is none, and one that is no full host name, count as failed. The machine itself
+/// passes.
 ///
 /// ## Authentication-Results
 ///
-/// One entry of the method `iprev`: `pass`, `fail` (there are names, but none leads back), `permerror` (there is no name) or `temperror` (the DNS gave
-/// no answer).
+/// One entry of the method `iprev`: `pass`, `fail` (there are names, but none leads back), `permerror` (there is no
+/// name) or `temperror` (the DNS gave no answer).
 ///
 /// ## Replies
 ///
@@ -22,8 +24,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `reject` and `timeout` work. IPv6. A client is confirmed by exactly its address; a name with an address in the same /24 (IPv6: /64) passes the plugin,
-/// without karma, and is a `fail` of `iprev`. A name that leads elsewhere is a failure, a DNS that does not answer is none.
+/// `reject` and `timeout` work. IPv6. A client is confirmed by exactly its address; a name with an address in the same
+/// /24 (IPv6: /64) passes the plugin, without karma, and is a `fail` of `iprev`. A name that leads elsewhere is a
+/// failure, a DNS that does not answer is none.
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
 
@@ -111,12 +114,17 @@ private:
     static IpAddress near(const IpAddress& address) { return address.prefix(address.is_v4() ? 24 : 64); }
 
     static AuthenticationResult iprev(const char* result, const IpAddress& client, const std::string& name = {}) {
-        return {.method = "iprev", .result = result, .properties = {{"policy", "iprev", client.to_string()}}, .comment = name};
+        return {.method = "iprev",
+                .result = result,
+                .properties = {{"policy", "iprev", client.to_string()}},
+                .comment = name};
     }
 
     template <class... Arguments>
     static Finding refused(PatternFor<Arguments...> reason, const Arguments&... arguments) {
-        return fail(format_text<Arguments...>(reason, arguments...)).status(EnhancedCode{5, 7, 25}).reply("Your address has no name that leads back to it");
+        return fail(format_text<Arguments...>(reason, arguments...))
+            .status(EnhancedCode{5, 7, 25})
+            .reply("Your address has no name that leads back to it");
     }
 
     const Duration timeout_;

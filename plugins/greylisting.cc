@@ -1,47 +1,53 @@
 /// greylisting: ask clients that are not known yet to come back later.
 ///
-/// Servers try again when they are told 4xx (RFC 5321 4.5.4.1); most programs that send spam do not. A client that is seen for the first time is
-/// asked to come back; what it sends within `black_timeout` is deferred as well, what it sends after that is accepted. From then on it is known,
-/// until it has not been seen for `white_timeout`. RFC 6647 has the reasons.
+/// Servers try again when they are told 4xx (RFC 5321 4.5.4.1); most programs that send spam do not. A client that is
+/// seen for the first time is asked to come back; what it sends within `black_timeout` is deferred as well, what it
+/// sends after that is accepted. From then on it is known, until it has not been seen for `white_timeout`. RFC 6647 has
+/// the reasons.
 ///
 /// ## What is remembered
 ///
-/// `remote_ip`, `sender` and `recipient` say what makes the key: by default the client's address only. `ipv4_prefix` and `ipv6_prefix` take
-/// neighbours together: large sites try again from another address, so `ipv4_prefix=24` spares their mail hours. `sender=domain` takes all users of a
-/// domain together. Entries are in the namespace `greylist` of the store (SmtpStore), where they survive restarts and expire by themselves, and
-/// which several hosts can share. If the store does not work, mail goes through, unless `onerror=tempfail`.
+/// `remote_ip`, `sender` and `recipient` say what makes the key: by default the client's address only. `ipv4_prefix`
+/// and `ipv6_prefix` take neighbours together: large sites try again from another address, so `ipv4_prefix=24` spares
+/// their mail hours. `sender=domain` takes all users of a domain together. Entries are in the namespace `greylist` of
+/// the store (SmtpStore), where they survive restarts and expire by themselves, and which several hosts can share. If
+/// the store does not work, mail goes through, unless `onerror=tempfail`.
 ///
 /// ## Where it stands
 ///
-/// At MAIL; with `recipient` or `per_recipient` at RCPT, and then before rcpt_ok. With `deny_late` the refusal is kept for DATA, and so it is for
-/// the null sender at RCPT: there, servers try whether an address exists, and must not be told that it may not. A refusal that was kept is dropped
-/// when all recipients are whitelisted.
+/// At MAIL; with `recipient` or `per_recipient` at RCPT, and then before rcpt_ok. With `deny_late` the refusal is kept
+/// for DATA, and so it is for the null sender at RCPT: there, servers try whether an address exists, and must not be
+/// told that it may not. A refusal that was kept is dropped when all recipients are whitelisted.
 ///
 /// ## Who is spared
 ///
-/// Those whom no policy concerns (relay clients, whitelisted ones); clients in the files of `greylist_exclude_files`; and, where wished: senders for
-/// whom SPF passed (`skip_spf_pass`), clients with good karma now or before (`skip_karma`), connections with TLS (`skip_tls`), certain countries
-/// (`geoip`), and with `p0f` all but certain systems. The plugins that find this out have to come before this one. A naughty client, which another plugin
-/// refuses later, is neither deferred nor remembered.
+/// Those whom no policy concerns (relay clients, whitelisted ones); clients in the files of `greylist_exclude_files`;
+/// and, where wished: senders for whom SPF passed (`skip_spf_pass`), clients with good karma now or before
+/// (`skip_karma`), connections with TLS (`skip_tls`), certain countries (`geoip`), and with `p0f` all but certain
+/// systems. The plugins that find this out have to come before this one. A naughty client, which another plugin refuses
+/// later, is neither deferred nor remembered.
 ///
-/// `skip_spf_pass` needs a plugin that tests SPF and whose finding carries the result for the sender ("spf=pass" with "smtp.mailfrom", RFC 8601). Without
-/// one it spares nobody. `apachectl configtest` cannot tell: any plugin may report such a result.
+/// `skip_spf_pass` needs a plugin that tests SPF and whose finding carries the result for the sender ("spf=pass" with
+/// "smtp.mailfrom", RFC 8601). Without one it spares nobody. `apachectl configtest` cannot tell: any plugin may report
+/// such a result.
 ///
-/// `p0f` is pairs of a criterion and its value, with commas between them; a client that fulfils none of them is spared. `genre` and `link` are
-/// regular expressions, case being ignored; `distance` is fulfilled by a greater one, `uptime` (in minutes) by a shorter one. `geoip` is countries
-/// with commas between them.
+/// `p0f` is pairs of a criterion and its value, with commas between them; a client that fulfils none of them is spared.
+/// `genre` and `link` are regular expressions, case being ignored; `distance` is fulfilled by a greater one, `uptime`
+/// (in minutes) by a shorter one. `geoip` is countries with commas between them.
 ///
 /// ## Control files
 ///
-/// `greylist_exclude_files`: names of control files, or paths of files, one a line, with addresses, networks, names of hosts, which stand for
-/// everything below them too, and /regular expressions/ for names. The form is Postgrey's. What these files say is read again when they change.
+/// `greylist_exclude_files`: names of control files, or paths of files, one a line, with addresses, networks, names of
+/// hosts, which stand for everything below them too, and /regular expressions/ for names. The form is Postgrey's. What
+/// these files say is read again when they change.
 ///
-/// `denysoft_greylist`: options with their values, one or more a line, for those that SmtpPlugin leaves at their defaults.
+/// `denysoft_greylist`: options with their values, one or more a line, for those that SmtpPlugin leaves at their
+/// defaults.
 ///
 /// ## Options of a recipient
 ///
-/// With `per_recipient`, plugins of the user_config hook are asked for `denysoft_greylist` of each recipient. Known are `reject` (0: not for me),
-/// `remote_ip`, `sender`, `recipient`, `black_timeout` and `white_timeout`.
+/// With `per_recipient`, plugins of the user_config hook are asked for `denysoft_greylist` of each recipient. Known are
+/// `reject` (0: not for me), `remote_ip`, `sender`, `recipient`, `black_timeout` and `white_timeout`.
 ///
 /// ## Replies
 ///
@@ -58,9 +64,10 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Who came back is known from then on, and stays known as long as mail comes; there, nobody ever is, and everybody is deferred again after a restart.
-/// Where entries are kept is SmtpStore's matter, so db_dir, redis, nfslock and upgrade do not exist, nor do mode and grey_timeout, which
-/// had no effect. IPv6 clients are taken together by /64. Hosts are excluded with all names below theirs. smtpd-store(1) brings in old entries.
+/// Who came back is known from then on, and stays known as long as mail comes; there, nobody ever is, and everybody is
+/// deferred again after a restart. Where entries are kept is SmtpStore's matter, so db_dir, redis, nfslock and upgrade
+/// do not exist, nor do mode and grey_timeout, which had no effect. IPv6 clients are taken together by /64. Hosts are
+/// excluded with all names below theirs. smtpd-store(1) brings in old entries.
 #include <smtpd/known_notes.h>
 #include <smtpd/p0f_criteria.h>
 #include <smtpd/plugin.h>

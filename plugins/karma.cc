@@ -1,25 +1,28 @@
 /// karma: remember who behaved, and shut out for a while who did not.
 ///
-/// The tests of other plugins give points to a connection: below zero for a fault, above for a good sign (`karma_fail` and `karma_pass` of each
-/// plugin). This plugin adds some of its own, decides on the sum, and when the connection ends it keeps what came of it in the store: a client that
-/// ends at `strikes` points or more has had a nice connection, one that ends at so many below zero a naughty one. Nice less naughty is its history.
-/// Who has a bad one is in the penalty box for `penalty_days`.
+/// The tests of other plugins give points to a connection: below zero for a fault, above for a good sign (`karma_fail`
+/// and `karma_pass` of each plugin). This plugin adds some of its own, decides on the sum, and when the connection ends
+/// it keeps what came of it in the store: a client that ends at `strikes` points or more has had a nice connection, one
+/// that ends at so many below zero a naughty one. Nice less naughty is its history. Who has a bad one is in the penalty
+/// box for `penalty_days`.
 ///
-/// Records are in the namespace `karma` of the store (SmtpStore), by address or by prefix (`ipv4_prefix`, `ipv6_prefix`), for 90 days and the
-/// penalty after the last connection that counted. smtpd-karma(1) lists and changes them. If the store does not work, clients are treated as unknown.
+/// Records are in the namespace `karma` of the store (SmtpStore), by address or by prefix (`ipv4_prefix`,
+/// `ipv6_prefix`), for 90 days and the penalty after the last connection that counted. smtpd-karma(1) lists and changes
+/// them. If the store does not work, clients are treated as unknown.
 ///
 /// ## What it does when
 ///
 /// - pre_connection: looks up the client's history, before other plugins of that hook;
 /// - connect: refuses who is in the penalty box; a history of more than 10 is worth a point;
 /// - MAIL: takes 2 points for an address without angle brackets; gives what `karma_tlds` says of the sender's domain;
-/// - RCPT: takes 2 points as above. A client with karma or history below zero, and neither above, may have `recipients` recipients for a message, not
-///   counting whitelisted ones that come after them. Exempt clients and senders may have more, and so may naughty clients, which are refused anyway;
+/// - RCPT: takes 2 points as above. A client with karma or history below zero, and neither above, may have `recipients`
+///   recipients for a message, not counting whitelisted ones that come after them. Exempt clients and senders may have
+///   more, and so may naughty clients, which are refused anyway;
 /// - DATA and end of data: refuses whose karma is below `reject_below`;
 /// - disconnect: writes down how it went. With a karma of 0, nothing.
 ///
-/// A naughty connection that brings a client's history to minus `negative` or below begins the penalty. Who never had a nice one, and a history
-/// below -5, stays that many days longer, up to 90.
+/// A naughty connection that brings a client's history to minus `negative` or below begins the penalty. Who never had a
+/// nice one, and a history below -5, stays that many days longer, up to 90.
 ///
 /// ## Control file
 ///
@@ -30,13 +33,14 @@
 ///
 /// ## Replies
 ///
-/// "You may connect again in <days> days", "Too many tests have failed", both as `reject` and `reject_type` say, by default for the plugin naughty, which
-/// has to be there as well. At RCPT: `452 4.5.3 Too many recipients`, whatever `reject` says: a refusal of one recipient must not become one of all.
+/// "You may connect again in <days> days", "Too many tests have failed", both as `reject` and `reject_type` say, by
+/// default for the plugin naughty, which has to be there as well. At RCPT: `452 4.5.3 Too many recipients`, whatever
+/// `reject` says: a refusal of one recipient must not become one of all.
 ///
 /// ## Notes
 ///
-/// Sets the connection's note `karma_history`. hosts_allow lets clients with a good one have more connections, earlytalker lets them greet at once,
-/// greylisting may spare them.
+/// Sets the connection's note `karma_history`. hosts_allow lets clients with a good one have more connections,
+/// earlytalker lets them greet at once, greylisting may spare them.
 ///
 /// ## Example
 ///
@@ -45,10 +49,11 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Naughty connections are counted; there they are not, so that no client is punished if `negative` is above 1. There a second recipient is refused for
-/// good to everybody without good karma, new clients included. A blank behind `FROM:` is no fault. IPv6 clients are taken together by /64. Where
-/// records are kept is SmtpStore's matter: db_dir and nfslock do not exist. They expire by themselves. `reject=connect` is `reject=1`. Points for top-level
-/// domains stand in `karma_tlds` only; Debian's qpsmtpd has some built in.
+/// Naughty connections are counted; there they are not, so that no client is punished if `negative` is above 1. There a
+/// second recipient is refused for good to everybody without good karma, new clients included. A blank behind `FROM:`
+/// is no fault. IPv6 clients are taken together by /64. Where records are kept is SmtpStore's matter: db_dir and
+/// nfslock do not exist. They expire by themselves. `reject=connect` is `reject=1`. Points for top-level domains stand
+/// in `karma_tlds` only; Debian's qpsmtpd has some built in.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 #include <smtpd/store_records.h>

@@ -1,35 +1,40 @@
 /// limit: so many connections, messages, recipients, errors or failed logins in a time, and no more.
 ///
-/// Each instance is one limit: `what` is counted, for whom (`per`), and how many are allowed (`max`) within a time (`time`). The time begins with the
-/// first that is counted; when it is over, counting begins again. Counters are in the namespace `limit` of the store (SmtpStore), so they hold over
-/// all children, and with Redis over all hosts. `SmtpStore limit memory:1m` does where they need not survive a restart. If the store does not work,
-/// nobody is refused, unless `onerror=tempfail`.
+/// Each instance is one limit: `what` is counted, for whom (`per`), and how many are allowed (`max`) within a time
+/// (`time`). The time begins with the first that is counted; when it is over, counting begins again. Counters are in
+/// the namespace `limit` of the store (SmtpStore), so they hold over all children, and with Redis over all hosts.
+/// `SmtpStore limit memory:1m` does where they need not survive a restart. If the store does not work, nobody is
+/// refused, unless `onerror=tempfail`.
 ///
 /// ## What is counted
 ///
 /// - `connections`, when they are made;
-/// - `messages` at MAIL and `recipients` at RCPT, whether others accept them or not: what is tried is the trouble. Put it before rcpt_ok;
-/// - `errors`, commands answered with 4xx or 5xx since the last message that was accepted, at the end of a connection. Who has made too many is refused
-///   when the next one is made;
-/// - `failed_logins`: AUTH that was refused, broken off or malformed; not where a back end could not say (4xx), nor what the client left unfinished. Who
-///   has too many is refused at AUTH, before the password is looked at.
+/// - `messages` at MAIL and `recipients` at RCPT, whether others accept them or not: what is tried is the trouble. Put
+///   it before rcpt_ok;
+/// - `errors`, commands answered with 4xx or 5xx since the last message that was accepted, at the end of a connection.
+///   Who has made too many is refused when the next one is made;
+/// - `failed_logins`: AUTH that was refused, broken off or malformed; not where a back end could not say (4xx), nor
+///   what the client left unfinished. Who has too many is refused at AUTH, before the password is looked at.
 ///
 /// ## For whom
 ///
-/// By address (`client`), where `ipv4_prefix` and `ipv6_prefix` take neighbours together; by `sender` or `sender_domain`; by `recipient` or
-/// `recipient_domain`; by the name under which a client has logged in (`login`; others are not counted); or for all together (`everybody`).
-/// Connections and errors are counted by client or for everybody, failed logins by login too, messages not by recipient.
+/// By address (`client`), where `ipv4_prefix` and `ipv6_prefix` take neighbours together; by `sender` or
+/// `sender_domain`; by `recipient` or `recipient_domain`; by the name under which a client has logged in (`login`;
+/// others are not counted); or for all together (`everybody`). Connections and errors are counted by client or for
+/// everybody, failed logins by login too, messages not by recipient.
 ///
-/// With failed logins, `login` is the name that was tried, whether there is such a user or not, in lower case: it is for passwords that are guessed from
-/// many addresses. Its price is that whoever guesses also keeps the user out, until the time is over.
+/// With failed logins, `login` is the name that was tried, whether there is such a user or not, in lower case: it is
+/// for passwords that are guessed from many addresses. Its price is that whoever guesses also keeps the user out, until
+/// the time is over.
 ///
-/// Whitelisted clients, senders and recipients are not counted, nor are relay clients, unless `relay_clients` is on, or for `per=login` and failed
-/// logins, which are for them. Naughty clients, which another plugin refuses later, are not counted either, except for their errors and failed logins.
+/// Whitelisted clients, senders and recipients are not counted, nor are relay clients, unless `relay_clients` is on, or
+/// for `per=login` and failed logins, which are for them. Naughty clients, which another plugin refuses later, are not
+/// counted either, except for their errors and failed logins.
 ///
 /// ## Replies
 ///
-/// "Too many connections from <address>, please try again later", and so on, with x.7.0: 450 at the greeting, at MAIL and RCPT, 451 at AUTH;
-/// `reject_type` makes something else of it.
+/// "Too many connections from <address>, please try again later", and so on, with x.7.0: 450 at the greeting, at MAIL
+/// and RCPT, 451 at AUTH; `reject_type` makes something else of it.
 ///
 /// ## Examples
 ///
@@ -41,7 +46,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there. How many connections a client may have at once is SmtpMaxConnectionsPerClient's matter, and hosts_allow's.
+/// There is no such plugin there. How many connections a client may have at once is SmtpMaxConnectionsPerClient's
+/// matter, and hosts_allow's.
 #include <smtpd/plugin.h>
 #include <smtpd/store_records.h>
 #include <smtpd/text.h>

@@ -1,15 +1,17 @@
 /// naughty: refuse, at the moment that you choose, what other plugins found.
 ///
-/// A policy plugin with `reject=naughty` does not refuse; it makes a complaint. This plugin refuses, later: at RCPT for instance, where the log
-/// shows who wanted to write to whom, and after AUTH. A client that logs in before that moment, or that another plugin makes a relay client, is
-/// forgiven: its complaints are dropped. Whatever moment is chosen, data_post is a safety net for complaints that were made after it.
+/// A policy plugin with `reject=naughty` does not refuse; it makes a complaint. This plugin refuses, later: at RCPT for
+/// instance, where the log shows who wanted to write to whom, and after AUTH. A client that logs in before that moment,
+/// or that another plugin makes a relay client, is forgiven: its complaints are dropped. Whatever moment is chosen,
+/// data_post is a safety net for complaints that were made after it.
 ///
 /// ## After the first complaint
 ///
-/// Other policy plugins go on judging, so that their findings, karma and Authentication-Results are known. Whatever such a plugin has against the
-/// client then becomes a complaint as well, even with `reject=yes`, and its `onerror` has no effect: the client is refused for the first complaint, at
-/// the hook that was chosen here. The questions of these plugins to the DNS and to back ends take their time. Plugins that judge everybody
-/// (rcpt_map and bogus_bounce, for instance) refuse at once, as ever.
+/// Other policy plugins go on judging, so that their findings, karma and Authentication-Results are known. Whatever
+/// such a plugin has against the client then becomes a complaint as well, even with `reject=yes`, and its `onerror` has
+/// no effect: the client is refused for the first complaint, at the hook that was chosen here. The questions of these
+/// plugins to the DNS and to back ends take their time. Plugins that judge everybody (rcpt_map and bogus_bounce, for
+/// instance) refuse at once, as ever.
 ///
 /// ## Where it stands
 ///
@@ -17,9 +19,10 @@
 ///
 /// ## Replies
 ///
-/// The text of the first complaint. If a plugin that judges everybody has `reject=naughty` and complains too, its text is on a line of its own. The code
-/// is the hook's, the enhanced status the first complaint's. The first complainer's `reject_type` says whether the refusal is permanent and whether the
-/// connection ends; if it is not set, the one of this plugin does. The log names the first complainer, then the others.
+/// The text of the first complaint. If a plugin that judges everybody has `reject=naughty` and complains too, its text
+/// is on a line of its own. The code is the hook's, the enhanced status the first complaint's. The first complainer's
+/// `reject_type` says whether the refusal is permanent and whether the connection ends; if it is not set, the one of
+/// this plugin does. The log names the first complainer, then the others.
 ///
 /// ## Example
 ///

@@ -1,7 +1,7 @@
 /// noop_counter: close the connection after a number of NOOP commands in a row.
 ///
-/// A client that says NOOP again and again keeps a connection that others could use. Every other command (HELO, EHLO, MAIL, RCPT, DATA,
-/// RSET that ends a transaction, VRFY, HELP) begins the count anew.
+/// A client that says NOOP again and again keeps a connection that others could use. Every other command (HELO, EHLO,
+/// MAIL, RCPT, DATA, RSET that ends a transaction, VRFY, HELP) begins the count anew.
 ///
 /// ## Replies
 ///

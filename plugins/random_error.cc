@@ -1,14 +1,15 @@
 /// random_error: fail now and then, to see how other software takes it.
 ///
-/// For tests, never for a server that works. At connect, helo, ehlo, mail, rcpt, data and data_post a session fails with such a chance that
-/// about `percent` of the messages that take the six usual steps meet an error. Two of five errors end the connection. All are temporary.
+/// For tests, never for a server that works. At connect, helo, ehlo, mail, rcpt, data and data_post a session fails
+/// with such a chance that about `percent` of the messages that take the six usual steps meet an error. Two of five
+/// errors end the connection. All are temporary.
 ///
 /// The chances are drawn from the session's id, so that a test with fixed ids sees the same errors again.
 ///
 /// ## Notes
 ///
-/// The connection's note `random_error_percent`, set by another plugin, replaces the option for that client. A negative percentage
-/// disables.
+/// The connection's note `random_error_percent`, set by another plugin, replaces the option for that client. A negative
+/// percentage disables.
 ///
 /// ## Replies
 ///

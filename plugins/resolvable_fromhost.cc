@@ -1,15 +1,16 @@
 /// resolvable_fromhost: refuse senders whose domain cannot take mail.
 ///
-/// Whoever cannot be answered need not be heard. At the mail hook, the sender's domain has to have a mail exchanger (MX) with an address, or, without
-/// exchangers, an address of its own (RFC 5321 5.1), of IPv4 or IPv6. A domain that says that it takes no mail (RFC 7505) fails. The null sender and
-/// address literals pass; the latter cost a point of karma, as does a domain without MX.
+/// Whoever cannot be answered need not be heard. At the mail hook, the sender's domain has to have a mail exchanger
+/// (MX) with an address, or, without exchangers, an address of its own (RFC 5321 5.1), of IPv4 or IPv6. A domain that
+/// says that it takes no mail (RFC 7505) fails. The null sender and address literals pass; the latter cost a point of
+/// karma, as does a domain without MX.
 ///
 /// Where the DNS gives no answer, nothing is known: the sender is let in, or with `onerror=tempfail` told to come back.
 ///
 /// ## Control file
 ///
-/// `invalid_resolvable_fromhost`: addresses and networks at which no mail can be delivered from here, one a line. A domain whose exchangers all have
-/// such an address fails.
+/// `invalid_resolvable_fromhost`: addresses and networks at which no mail can be delivered from here, one a line. A
+/// domain whose exchangers all have such an address fails.
 ///
 ///     127.0.0.0/8
 ///     10.0.0.0/8
@@ -18,18 +19,21 @@
 ///
 /// ## Replies
 ///
-/// `450 4.1.8 <domain> does not resolve: it needs an MX with an address, or an address` (550 5.1.8 with `reject_type=perm`), `4.7.27` where the
-/// domain takes no mail, and with `onerror=tempfail` `451 4.4.3` where the DNS does not answer.
+/// `450 4.1.8 <domain> does not resolve: it needs an MX with an address, or an address` (550 5.1.8 with
+/// `reject_type=perm`), `4.7.27` where the domain takes no mail, and with `onerror=tempfail` `451 4.4.3` where the DNS
+/// does not answer.
 ///
 /// ## Notes
 ///
-/// Sets the transaction's note `resolvable_fromhost` to the domain and to what it has: `mx`, `a`, `ip`, `null`, or nothing.
+/// Sets the transaction's note `resolvable_fromhost` to the domain and to what it has: `mx`, `a`, `ip`, `null`, or
+/// nothing.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A failing DNS is no failure of the sender. All addresses of the first ten exchangers are looked at, there the first one of each; an address in the
-/// list of invalid ones does not pass by standing directly at the domain, nor in an address literal; the list takes IPv6. `reject=naughty` works. A
-/// failure costs one point of karma, however it came about.
+/// A failing DNS is no failure of the sender. All addresses of the first ten exchangers are looked at, there the first
+/// one of each; an address in the list of invalid ones does not pass by standing directly at the domain, nor in an
+/// address literal; the list takes IPv6. `reject=naughty` works. A failure costs one point of karma, however it came
+/// about.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 

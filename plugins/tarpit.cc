@@ -1,7 +1,8 @@
 /// tarpit: let clients wait that behave badly.
 ///
-/// A delay costs an honest client little, and a program that works through a list of addresses a lot. Sessions that wait are parked: under the event
-/// MPM they hold no thread, however many there are, and nobody else is served later for it. Under worker and prefork each holds its thread or process.
+/// A delay costs an honest client little, and a program that works through a list of addresses a lot. Sessions that
+/// wait are parked: under the event MPM they hold no thread, however many there are, and nobody else is served later
+/// for it. Under worker and prefork each holds its thread or process.
 ///
 /// ## Who waits, and how long
 ///
@@ -12,14 +13,16 @@
 /// - `naughty`, where a refusal waits for the plugin naughty;
 /// - `always`, for everybody.
 ///
-/// It waits before the greeting, HELO, MAIL, RCPT, DATA and the reply to the message, or at the places that `at` names. `total` is how long a session
-/// is held up in all; beyond, it goes on without delay. Whatever a client sends meanwhile is kept and answered in order.
+/// It waits before the greeting, HELO, MAIL, RCPT, DATA and the reply to the message, or at the places that `at` names.
+/// `total` is how long a session is held up in all; beyond, it goes on without delay. Whatever a client sends meanwhile
+/// is kept and answered in order.
 ///
 /// ## Where it stands
 ///
-/// Delays are wishes that are put before a hook's plugins run, so it does not matter where this one stands: what counts is what was found at the hooks
-/// before. Plugins that wait for the DNS or for silence at the same hook wait at the same time. A wait may not be longer than `deadline`, one minute
-/// unless it is set; RFC 5321 4.5.3.2 has servers wait five minutes for the reply to a command.
+/// Delays are wishes that are put before a hook's plugins run, so it does not matter where this one stands: what counts
+/// is what was found at the hooks before. Plugins that wait for the DNS or for silence at the same hook wait at the
+/// same time. A wait may not be longer than `deadline`, one minute unless it is set; RFC 5321 4.5.3.2 has servers wait
+/// five minutes for the reply to a command.
 ///
 /// ## Example
 ///

@@ -1,4 +1,5 @@
-/// api.cc: what the API's types do beyond their headers, as far as the engine needs it itself: names, and a handler's log.
+/// api.cc: what the API's types do beyond their headers, as far as the engine needs it itself: names, and a handler's
+/// log.
 #include <smtpd/connection.h>
 #include <smtpd/hooks.h>
 #include <smtpd/text.h>
@@ -64,7 +65,8 @@ void HookContext::write_log(LogLevel level, const std::string& text) const {
 
 HookContext::LogSubject SessionContext::log_subject() const noexcept {
     const Transaction* const transaction = transaction_or_null();
-    return {connection.id(), transaction ? std::string_view(transaction->id()) : std::string_view(), connection.address()};
+    return {connection.id(), transaction ? std::string_view(transaction->id()) : std::string_view(),
+            connection.address()};
 }
 
 }  // namespace smtpd

@@ -34,7 +34,8 @@ public:
     }
     /// How many RCPT were accepted, whatever plugins have made of the list of recipients since.
     std::uint32_t rcpt_count() const noexcept { return static_cast<std::uint32_t>(rcpt_paths_.size()); }
-    /// What the client said in one of them, counted from 1: "<user@example.com>"; "" where it is not ASCII, for replies are.
+    /// What the client said in one of them, counted from 1: "<user@example.com>"; "" where it is not ASCII, for replies
+    /// are.
     const std::string& rcpt_path(std::uint32_t number) const noexcept { return rcpt_paths_[number - 1]; }
     /// Plugins are against all of those that were recipients.
     bool is_without_recipients() const noexcept { return recipients_.empty() && !turned_away_.empty(); }

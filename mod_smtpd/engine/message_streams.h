@@ -1,8 +1,8 @@
 /// message_streams.h: what looks on while a message arrives, and how far it has come.
 ///
-/// Streams that wait get their octets in threads of their own, in order, and may lag behind. The session looks at awaited()
-/// before it takes more from its client, and parks until the streams have caught up (Stage::await). MessageStreams belongs to
-/// one message; what runs in another thread when it goes outlives it.
+/// Streams that wait get their octets in threads of their own, in order, and may lag behind. The session looks at
+/// awaited() before it takes more from its client, and parks until the streams have caught up (Stage::await).
+/// MessageStreams belongs to one message; what runs in another thread when it goes outlives it.
 #pragma once
 
 #include "engine/services.h"

@@ -40,7 +40,9 @@ struct ServerAccess {
     static const detail::TaskResult* task(const Answers& answers, const void* instance, std::string_view key) noexcept {
         return answers.tasks_ ? answers.tasks_->find(instance, key) : nullptr;
     }
-    static const detail::TaskResult* task(const Answers& answers, std::string_view key) noexcept { return task(answers, answers.instance_, key); }
+    static const detail::TaskResult* task(const Answers& answers, std::string_view key) noexcept {
+        return task(answers, answers.instance_, key);
+    }
 
     /// Takes the result of a queue plugin. Each recipient must have a fate.
     static void conclude(Delivery& delivery, DeliveryResult result) { delivery.conclude(std::move(result)); }

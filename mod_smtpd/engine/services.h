@@ -1,4 +1,5 @@
-/// services.h: what a session has its driver do: only the driver can wake it, make a handshake, and knows of other sessions.
+/// services.h: what a session has its driver do: only the driver can wake it, make a handshake, and knows of other
+/// sessions.
 #pragma once
 
 #include "engine/client_register.h"

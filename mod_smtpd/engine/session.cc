@@ -1,5 +1,5 @@
-/// session.cc: a session's life, its input and output, and the stages at which plugins are asked. The commands are in session_commands.cc, the
-/// message in session_data.cc, BDAT in session_chunks.cc.
+/// session.cc: a session's life, its input and output, and the stages at which plugins are asked. The commands are in
+/// session_commands.cc, the message in session_data.cc, BDAT in session_chunks.cc.
 #include "engine/session.h"
 
 #include "engine/server_access.h"
@@ -13,7 +13,8 @@
 namespace smtpd::engine {
 namespace {
 
-/// Replies are gathered until there is no input left, but not beyond this: a client that sends without reading must not fill our memory.
+/// Replies are gathered until there is no input left, but not beyond this: a client that sends without reading must not
+/// fill our memory.
 constexpr std::size_t output_limit = 32 * 1024;
 
 /// A command line that does not end: RFC 5321 4.5.3.1.4 allows 512 octets; who sends this much is not talking SMTP.
@@ -78,7 +79,8 @@ Phase Session::phase() const noexcept {
 }
 
 Session::Progress Session::progress() const noexcept {
-    if (stage_ && stage_->hook() == HookId::data_chunk) return {};  // it is not the client that keeps the session waiting
+    if (stage_ && stage_->hook() == HookId::data_chunk)
+        return {};  // it is not the client that keeps the session waiting
     if (chunk_) return {true, chunk_->since, chunk_->size - chunk_->left};
     if (!is_receiving()) return {};
     return {true, intake()->since(), intake()->octets_so_far()};
@@ -456,8 +458,8 @@ void Session::notify(HookId hook) {
     if (hooks_.has(hook)) with_context(hook, [&](HookContext& context) { (void)hooks_.run_through(context); });
 }
 
-/// Sends what the answer calls for. True when the stage is over with it; false when the command has its effect (`accepted` was not sent then
-/// unless it is given).
+/// Sends what the answer calls for. True when the stage is over with it; false when the command has its effect
+/// (`accepted` was not sent then unless it is given).
 bool Session::answer_ends_stage(HookId hook, const Answer& answer, Reply accepted) {
     Outcome outcome = outcome_of(hook, answer, std::move(accepted));
     if (outcome.proceeds) {
@@ -484,7 +486,8 @@ void Session::end_connection(const Reply& last_words) {
     finish();
 }
 
-/// The engine's own decision: neither the client's QUIT nor a plugin's verdict. Says why in the log, where nothing else does.
+/// The engine's own decision: neither the client's QUIT nor a plugin's verdict. Says why in the log, where nothing else
+/// does.
 void Session::end_connection(Say why) {
     const Reply last_words = reply(why);
     note(LogLevel::info, "the server ends the session: reply=\"{} {}\"", last_words.code, last_words.text);

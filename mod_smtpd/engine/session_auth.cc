@@ -1,5 +1,5 @@
-/// session_auth.cc: AUTH (RFC 4954) in a session: what goes out, and what a result has for an effect. The exchange itself
-/// is an AuthExchange.
+/// session_auth.cc: AUTH (RFC 4954) in a session: what goes out, and what a result has for an effect. The exchange
+/// itself is an AuthExchange.
 #include "engine/session.h"
 
 #include "smtp/octets.h"

@@ -55,8 +55,8 @@ void Session::command(std::string_view line) {
     else dispatch(line);
 }
 
-/// What of a command line may be kept and logged. Of AUTH that is no more than a known mechanism; and what follows AUTH and is no command may be the
-/// password of a client that did not wait for our answer.
+/// What of a command line may be kept and logged. Of AUTH that is no more than a known mechanism; and what follows AUTH
+/// and is no command may be the password of a client that did not wait for our answer.
 std::string_view Session::showable(std::string_view line) {
     const auto trimmed = support::trim(line);
     constexpr std::string_view auth = "AUTH";
@@ -246,7 +246,8 @@ void Session::mail(std::string_view rest) {
     }
     auto transaction = std::make_unique<OpenTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
     transaction->envelope().parameters = std::move(argument.parameters);
-    const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) && transaction->envelope().parameters.has("SMTPUTF8");
+    const bool is_smtputf8 =
+        rules.offered.has(Extension::smtputf8) && transaction->envelope().parameters.has("SMTPUTF8");
     if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
     std::string why;
     auto sender = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = true, .allow_postmaster = false}, &why);
@@ -314,8 +315,8 @@ void Session::rcpt(std::string_view rest) {
     stage(HookId::rcpt);
 }
 
-/// False when there are too many of them (and the client was told). RFC 5321 4.5.3.1.10: no fault of the client, who sends the message for those
-/// accepted and comes again; so only many of these count as errors.
+/// False when there are too many of them (and the client was told). RFC 5321 4.5.3.1.10: no fault of the client, who
+/// sends the message for those accepted and comes again; so only many of these count as errors.
 bool Session::has_room_for_recipient(const Address& address) {
     std::optional<Say> limit;
     if (transaction_->recipients().size() >= settings_.max_recipients) limit = Say::too_many_recipients;

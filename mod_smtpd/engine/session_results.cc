@@ -1,7 +1,8 @@
 /// session_results.cc: what a message leads to: each recipient is judged, the queue takes it, and the client is told.
 ///
-/// 250 is said only after a plugin of the queue hook has said that the message is safe. Recipients may have different fates (engine/recipient_results.h):
-/// with LMTP and PRDR each gets a reply of its own; otherwise there is one for all, by the rule of SmtpMixedResults. Whatever that is, one line of the log has it all.
+/// 250 is said only after a plugin of the queue hook has said that the message is safe. Recipients may have different
+/// fates (engine/recipient_results.h): with LMTP and PRDR each gets a reply of its own; otherwise there is one for all,
+/// by the rule of SmtpMixedResults. Whatever that is, one line of the log has it all.
 #include "engine/session.h"
 
 #include "engine/recipient_results.h"
@@ -78,7 +79,8 @@ void Session::conclude_message(MessagePipeline::Result result) {
 
 // ---- replies
 
-/// What the client is told in the end, and each recipient's fate, in one line: `to` are those about whom there is nothing else to say.
+/// What the client is told in the end, and each recipient's fate, in one line: `to` are those about whom there is
+/// nothing else to say.
 void Session::note_result(const Reply& told, bool has_own_reason) const {
     if (!log_.enabled(LogLevel::info)) return;
     const std::string to = address_list(transaction_->recipients());
@@ -98,14 +100,16 @@ void Session::note_mixed_results(const Reply& told, bool is_queued) const {
         note(LogLevel::notice, "SmtpMixedResults accept: {} does not get the message, and its sender is not told", quoted(recipient.address().path()));
 }
 
-/// Where each RCPT has a reply: who does not get the message, and no reply says so. They come of what plugins have made of the recipients.
+/// Where each RCPT has a reply: who does not get the message, and no reply says so. They come of what plugins have made
+/// of the recipients.
 void Session::note_left_out(const std::vector<Reply>& replies) const {
     for (const auto& recipient : transaction_->turned_away())
         if (const auto number = recipient.rcpt_number(); number == 0 || number > replies.size() || replies[number - 1].is_positive())
             note(LogLevel::notice, "{} does not get the message, and its sender is not told", quoted(recipient.address().path()));
 }
 
-/// LMTP: after the message there is a reply for each recipient (RFC 2033 4.2), whatever they say; but not where it breaks off before its end.
+/// LMTP: after the message there is a reply for each recipient (RFC 2033 4.2), whatever they say; but not where it
+/// breaks off before its end.
 bool Session::answers_each() const noexcept {
     const MessageIntake& intake = *transaction_->intake;
     return is_lmtp_ && !intake.hangs_up() && (!intake.is_in_chunks() || intake.is_in_last_chunk());

@@ -8,7 +8,8 @@
 namespace smtpd::engine {
 namespace {
 
-/// What a client calls itself, as it may stand in a field: whatever has no place in a domain, or in an address literal, becomes '?'.
+/// What a client calls itself, as it may stand in a field: whatever has no place in a domain, or in an address literal,
+/// becomes '?'.
 std::string safe_host(std::string_view host) {
     std::string out(host.substr(0, 255));
     const bool is_literal = out.size() > 2 && out.front() == '[' && out.back() == ']';
@@ -46,7 +47,8 @@ std::string_view protocol_word(const Connection& connection, const Transaction& 
     static constexpr std::string_view words[2][2][4] = {
         {{"ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA"}, {"UTF8SMTP", "UTF8SMTPS", "UTF8SMTPA", "UTF8SMTPSA"}},
         {{"LMTP", "LMTPS", "LMTPA", "LMTPSA"}, {"UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"}}};
-    return words[connection.is_lmtp() ? 1 : 0][transaction.envelope().is_smtputf8 ? 1 : 0][(connection.is_authenticated() ? 2 : 0) + (connection.is_tls() ? 1 : 0)];
+    return words[connection.is_lmtp() ? 1 : 0][transaction.envelope().is_smtputf8 ? 1 : 0]
+                [(connection.is_authenticated() ? 2 : 0) + (connection.is_tls() ? 1 : 0)];
 }
 
 std::string received_value(const Connection& connection, const Transaction& transaction, std::string_view software) {

@@ -76,7 +76,8 @@ void TransactionDelivery::conclude(DeliveryResult result) {
             const Fate& fate = result.of(recipient);
             recipient.set_delivered(fate.is_delivered() ? std::optional(fate.reply.text) : std::nullopt);
             if (summary.sets_apart(recipient))
-                turn_away(*this, connection_, recipient, disposition_of(answer_of(fate), ServerAccess::plugin(*this), reason_of(fate)));
+                turn_away(*this, connection_, recipient,
+                          disposition_of(answer_of(fate), ServerAccess::plugin(*this), reason_of(fate)));
         }
     if (const Fate* const failure = summary.common_failure(); failure && !reason_of(*failure).empty())
         log(LogLevel::info, "{}: {}", failure->is_rejected() ? "refused" : "deferred", reason_of(*failure));

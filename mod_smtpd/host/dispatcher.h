@@ -1,8 +1,8 @@
 /// dispatcher.h: the chains of handlers of a server, and how one is run.
 ///
-/// Built while the configuration is read, then immutable and used by many threads. Running a chain takes no lock, compares no strings, and allocates
-/// nothing unless a handler has something to say; where a heart beats, it does not even read the clock for handlers that decline. Whatever a handler
-/// throws ends here.
+/// Built while the configuration is read, then immutable and used by many threads. Running a chain takes no lock,
+/// compares no strings, and allocates nothing unless a handler has something to say; where a heart beats, it does not
+/// even read the clock for handlers that decline. Whatever a handler throws ends here.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -24,13 +24,17 @@ public:
     /// `heartbeat` may be null; it must outlive the dispatcher.
     explicit Dispatcher(const support::Heartbeat* heartbeat = nullptr) noexcept : heartbeat_(heartbeat) {}
 
-    /// Takes a handler of that instance, which must outlive the dispatcher. Calls come in the order of the configuration.
+    /// Takes a handler of that instance, which must outlive the dispatcher. Calls come in the order of the
+    /// configuration.
     void add(HookId hook, const Instance& instance, Handler handler);
 
-    bool has(HookId hook) const noexcept { return !chain(hook).links.empty() || (hook == HookId::data_chunk && !streams_.empty()); }
+    bool has(HookId hook) const noexcept {
+        return !chain(hook).links.empty() || (hook == HookId::data_chunk && !streams_.empty());
+    }
     bool can_accept(HookId hook) const noexcept { return chain(hook).can_accept; }
     bool asks(HookId hook) const noexcept { return chain(hook).asks; }
-    /// How often the handlers of a stage are asked at most, and how much in all: enough for SPF's ten includes, one in the other, with an MX in the last.
+    /// How often the handlers of a stage are asked at most, and how much in all: enough for SPF's ten includes, one in
+    /// the other, with an MX in the last.
     static constexpr unsigned max_rounds = 20;
     static constexpr std::size_t max_questions = 400;
     void ask(HookContext& context, engine::Wait& wait) const noexcept;
@@ -55,7 +59,8 @@ public:
     std::vector<Member> members(HookId hook) const;
 
 private:
-    /// What running a chain needs of a handler, and no more than a line of the processor's cache. The kind of function is the kind of handler.
+    /// What running a chain needs of a handler, and no more than a line of the processor's cache. The kind of function
+    /// is the kind of handler.
     struct alignas(64) Link {
         using Answers = std::function<Answer(HookContext&)>;
         using Decides = std::function<Finding(HookContext&)>;

@@ -29,7 +29,8 @@ struct PluginCode {
 
 class Instance {
 public:
-    /// Makes the instance of that line. Null if anything is wrong; `problems` then has it, all of it where that is possible.
+    /// Makes the instance of that line. Null if anything is wrong; `problems` then has it, all of it where that is
+    /// possible.
     static std::unique_ptr<Instance> make(const PluginLine& line, PluginCode code, const Environment& environment, LogRouter& log,
                                           Problems& problems);
     ~Instance();
@@ -49,10 +50,12 @@ public:
     bool reads_body() const noexcept { return code_.descriptor->reads_body; }
     /// Whether recipients of one message may have different fates with it.
     bool judges_recipients() const noexcept {
-        return code_.descriptor->judges_recipients(options_.get()) || code_.descriptor->delivers_to_each(options_.get());
+        return code_.descriptor->judges_recipients(options_.get()) ||
+               code_.descriptor->delivers_to_each(options_.get());
     }
     bool sends_bounces() const noexcept { return code_.descriptor->sends_bounces; }
-    /// Where calls of its handlers at that hook queue, because they wait for something other than the DNS; null where they do not.
+    /// Where calls of its handlers at that hook queue, because they wait for something other than the DNS; null where
+    /// they do not.
     support::Lane* lane(HookId hook) const noexcept;
     /// Where its tasks queue; null where it has none.
     support::Lane* task_lane() const noexcept { return code_.descriptor->runs_tasks ? own_lane_.get() : nullptr; }
@@ -98,7 +101,8 @@ private:
     std::unique_ptr<Plugin, void (*)(Plugin*)> plugin_;
 };
 
-/// How messages about a line begin: "SmtpPlugin queue/maildir" for a directive, "queue/maildir" for a line of a plugins file.
+/// How messages about a line begin: "SmtpPlugin queue/maildir" for a directive, "queue/maildir" for a line of a plugins
+/// file.
 std::string subject_of(const PluginLine& line);
 
 }  // namespace smtpd::host

@@ -1,7 +1,7 @@
 /// plugin_set.h: the plugins of one server: made from its configuration, asked by its engine.
 ///
-/// build() runs while the configuration is read. Afterwards the set is immutable; run() and ask() are called by many threads. It must outlive
-/// every session that it was given to, because their notes may hold objects of its plugins.
+/// build() runs while the configuration is read. Afterwards the set is immutable; run() and ask() are called by many
+/// threads. It must outlive every session that it was given to, because their notes may hold objects of its plugins.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -27,14 +27,16 @@ namespace smtpd::host {
 
 class PluginSet final : public engine::HookRunner {
 public:
-    /// Loads the plugins of these lines in their order. A later line with the name and label of an earlier one takes its place. What is wrong is
-    /// added to `problems`; where that has an error the set is incomplete, and must not be used for more than being destroyed.
+    /// Loads the plugins of these lines in their order. A later line with the name and label of an earlier one takes
+    /// its place. What is wrong is added to `problems`; where that has an error the set is incomplete, and must not be
+    /// used for more than being destroyed.
     static std::unique_ptr<PluginSet> build(const std::vector<PluginLine>& lines, const Environment& environment, Problems& problems);
     ~PluginSet() override;
     PluginSet(const PluginSet&) = delete;
     PluginSet& operator=(const PluginSet&) = delete;
 
-    /// Once in every serving process: runs the plugins' child_start(). All are started; the Error names those that threw.
+    /// Once in every serving process: runs the plugins' child_start(). All are started; the Error names those that
+    /// threw.
     Result<void> child_start();
 
     /// Where the sessions of this server log.
@@ -54,9 +56,13 @@ public:
     bool judges_recipients() const noexcept override { return judges_recipients_ || has(HookId::data_post_rcpt); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { dispatcher_.ask(context, wait); }
     HookSet waits_at() const noexcept override { return dispatcher_.waits_at(); }
-    support::Lane* lane(HookId hook, const support::Lane* held) const noexcept override { return dispatcher_.lane(hook, held); }
+    support::Lane* lane(HookId hook, const support::Lane* held) const noexcept override {
+        return dispatcher_.lane(hook, held);
+    }
     Answer run(HookContext& context, engine::ChainState& state) noexcept override { return dispatcher_.run(context, state); }
-    engine::MessageObservers observe_message(MessageHook& context) noexcept override { return dispatcher_.observe_message(context); }
+    engine::MessageObservers observe_message(MessageHook& context) noexcept override {
+        return dispatcher_.observe_message(context);
+    }
     std::vector<std::string> control_lines(std::string_view name) noexcept override;
 
 private:

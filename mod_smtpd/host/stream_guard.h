@@ -1,5 +1,5 @@
-/// stream_guard.h: a plugin's BodyStream as the engine calls it: whatever the plugin throws ends here. And faults of a plugin
-/// outside a hook, in whatever thread.
+/// stream_guard.h: a plugin's BodyStream as the engine calls it: whatever the plugin throws ends here. And faults of a
+/// plugin outside a hook, in whatever thread.
 #pragma once
 
 #include "engine/message_streams.h"
@@ -15,12 +15,16 @@
 namespace smtpd::host {
 
 /// In a catch block: counts and logs what was thrown. The session may be gone. Thread-safe.
-void note_fault(const Instance& instance, LogSink& sink, std::string_view session, HookId hook, std::string_view what) noexcept;
+void note_fault(const Instance& instance, LogSink& sink, std::string_view session, HookId hook,
+                std::string_view what) noexcept;
 
 class StreamGuard final : public engine::MessageObserver {
 public:
     StreamGuard(std::shared_ptr<BodyStream> stream, const Instance& instance, const MessageHook& context)
-        : stream_(std::move(stream)), instance_(instance), log_(context.connection.log()), session_(context.connection.id()) {}
+        : stream_(std::move(stream)),
+          instance_(instance),
+          log_(context.connection.log()),
+          session_(context.connection.id()) {}
 
     void chunk(std::string_view octets) noexcept override;
     void end() noexcept override;

@@ -5,10 +5,19 @@
 
 namespace smtpd::httpd {
 
-ConnectionDriver::ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row, bool has_workers)
-    : connection_(connection), server_(server), child_(child), row_(row), channel_(connection),
+ConnectionDriver::ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer,
+                                   SessionTable::Row row, bool has_workers)
+    : connection_(connection),
+      server_(server),
+      child_(child),
+      row_(row),
+      channel_(connection),
       session_(server.settings(), server.plugins(), server.clock(), server.log(), std::move(peer),
-               {.names = this, .tls = this, .clients = this, .tasks = has_workers ? this : nullptr, .has_workers = has_workers}) {}
+               {.names = this,
+                .tls = this,
+                .clients = this,
+                .tasks = has_workers ? this : nullptr,
+                .has_workers = has_workers}) {}
 
 ConnectionDriver::~ConnectionDriver() = default;
 
@@ -84,7 +93,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<engine::TaskService::Started> ConnectionDriver::start_task(support::Lane& lane, std::shared_ptr<engine::RunningTask> task) {
+std::unique_ptr<engine::TaskService::Started> ConnectionDriver::start_task(support::Lane& lane,
+                                                                           std::shared_ptr<engine::RunningTask> task) {
     auto ticket = child_.pool.submit(lane, [task = std::move(task), weak = weak_from_this()] {
         task->run();
         if (const auto self = weak.lock()) self->answers_came();

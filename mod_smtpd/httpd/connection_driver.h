@@ -68,8 +68,8 @@ protected:
 
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
     std::unique_ptr<Started> start_task(support::Lane& lane, std::shared_ptr<engine::RunningTask> task) override;
-    /// The answers to a lookup have come, or a task has ended. By a thread of the resolver or the pool, which must not work
-    /// on the session.
+    /// The answers to a lookup have come, or a task has ended. By a thread of the resolver or the pool, which must not
+    /// work on the session.
     virtual void answers_came() = 0;
 
     conn_rec* connection_;

@@ -1,8 +1,8 @@
 /// body.h: the body of a message: in memory up to a threshold, and in a spool file without a name beyond it.
 ///
-/// It grows until it is complete. From then on it does not change, and any number of threads may read it at a time; before,
-/// one thread at a time may use it. After a failed append() it is gone: its space is given back at once, and each further
-/// call returns the same Error, so that half a body can never be handed on.
+/// It grows until it is complete. From then on it does not change, and any number of threads may read it at a time;
+/// before, one thread at a time may use it. After a failed append() it is gone: its space is given back at once, and
+/// each further call returns the same Error, so that half a body can never be handed on.
 #pragma once
 
 #include "message/chunk_buffer.h"
@@ -23,7 +23,8 @@ struct SpoolSettings {
     std::uint64_t threshold = 1 << 20;  ///< a message of more octets has its body in a file; 0: every body
     std::uint64_t max_header_size = 256 * 1024;
     int first_refused_descriptor = INT_MAX;  ///< a spool file that would get this number, or a higher one, is not made
-    bool keep_body = true;              ///< false: the body is counted but not kept, for servers on which nobody reads it
+    /// False: the body is counted but not kept, for servers on which nobody reads it.
+    bool keep_body = true;
 };
 
 class Body {
@@ -33,7 +34,7 @@ public:
 
     /// `message_size`: how many octets the whole message has so far, these included.
     Result<void> append(std::string_view bytes, std::uint64_t message_size);
-    /// There is no such body: `error` says why.
+    /// The body is lost: `error` says why.
     Result<void> fail(Error error);
 
     std::uint64_t size() const noexcept { return size_; }

@@ -60,7 +60,8 @@ FirstLine StoredMessage::classify(std::string_view bytes) const {
     return classify_first_line(std::string(block_).append(bytes.substr(0, max_field_name_size + 1)));
 }
 
-/// Looks for the blank line. Returns how many octets belong to the header block or to that line; separator_ tells whether it was found.
+/// Looks for the blank line. Returns how many octets belong to the header block or to that line; separator_ tells
+/// whether it was found.
 std::size_t StoredMessage::scan_header(std::string_view bytes) noexcept {
     std::size_t at = 0;
     while (at < bytes.size()) {
@@ -82,7 +83,8 @@ std::size_t StoredMessage::scan_header(std::string_view bytes) noexcept {
     return at;
 }
 
-/// Adds to the block; forgets it when it is larger than allowed. (Before the first line is known it is small, and may turn out to be body.)
+/// Adds to the block; forgets it when it is larger than allowed. (Before the first line is known it is small, and may
+/// turn out to be body.)
 void StoredMessage::keep_header(std::string_view bytes) {
     const std::size_t no_part_of_it = separator_.empty() ? place_ == Place::line_start_cr : separator_.size();
     if (has_header_ && block_.size() + bytes.size() > settings_.max_header_size + no_part_of_it) {
@@ -149,7 +151,9 @@ std::shared_ptr<const Message> StoredMessage::snapshot() const {
 class StoredMessage::Replacement final : public NewBody {
 public:
     explicit Replacement(StoredMessage& message)
-        : message_(message), other_octets_(message.received_ - message.body_size()), body_(std::make_shared<Body>(message.settings_, true)) {}
+        : message_(message),
+          other_octets_(message.received_ - message.body_size()),
+          body_(std::make_shared<Body>(message.settings_, true)) {}
 
     Result<void> append(std::string_view octets) override {
         if (!body_) return Error{ErrorCode::unavailable, "the body is in use already", 0};

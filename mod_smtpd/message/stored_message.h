@@ -1,13 +1,14 @@
 /// stored_message.h: a message while it arrives and afterwards: the header block in memory, and the body (body.h).
 ///
-/// The engine feeds it what a client sent (dot-unstuffed) in pieces of any size. The header block ends at the first blank line: CRLF, or a
-/// bare LF where the engine let those through. A message that starts with a line that is neither a header field nor the "From " line of an
-/// mbox has no header block: all of it is body, and when fields are added to it, write_to() puts a blank line below them, so that they cannot
-/// run into the text. A line that is no field further down in the header block stays where it is. What is written from an unedited message is
-/// what came, octet for octet.
+/// The engine feeds it what a client sent (dot-unstuffed) in pieces of any size. The header block ends at the first
+/// blank line: CRLF, or a bare LF where the engine let those through. A message that starts with a line that is neither
+/// a header field nor the "From " line of an mbox has no header block: all of it is body, and when fields are added to
+/// it, write_to() puts a blank line below them, so that they cannot run into the text. A line that is no field further
+/// down in the header block stays where it is. What is written from an unedited message is what came, octet for octet.
 ///
-/// Once the body is in a file, memory does not grow with it. After a failed append() the body is gone, and each further call returns the same
-/// Error. write_to() wants a complete message. The body of a complete message may be replaced as a whole.
+/// Once the body is in a file, memory does not grow with it. After a failed append() the body is gone, and each further
+/// call returns the same Error. write_to() wants a complete message. The body of a complete message may be replaced as
+/// a whole.
 ///
 /// One thread at a time; a snapshot() may be read by several. RFC 5322 2.1; RFC 5321 4.5.3.1.9 for sizes.
 #pragma once
@@ -24,8 +25,8 @@
 
 namespace smtpd::message {
 
-/// Whether a message of that size could be kept now: those that stay in memory always, others as far as the directory's file system has room for them. Where
-/// that cannot be found out, the attempt will tell.
+/// Whether a message of that size could be kept now: those that stay in memory always, others as far as the directory's
+/// file system has room for them. Where that cannot be found out, the attempt will tell.
 bool has_room(const SpoolSettings& settings, std::uint64_t octets);
 
 class StoredMessage final : public Message {

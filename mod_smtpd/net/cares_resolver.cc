@@ -35,7 +35,8 @@ using support::FileDescriptor;
 /// Ids have 16 bits, and a guess must stay hard: beyond this the server is too slow for us, and a question fails.
 constexpr std::size_t max_in_flight = 16384;
 
-/// How many leave in a millisecond: what comes faster than a name server reads is lost at its socket, and asked again seconds later.
+/// How many leave in a millisecond: what comes faster than a name server reads is lost at its socket, and asked again
+/// seconds later.
 constexpr std::size_t questions_per_millisecond = 32;
 
 /// Questions that are asked over TCP at a time.

@@ -31,7 +31,8 @@ public:
 
     const ResolverSettings& settings() const noexcept;
     std::shared_ptr<Lookup> start(std::vector<DnsQuestion> questions, std::function<void()> done) override;
-    /// Ends the thread. What is on its way gets no answer any more, and nobody is called; what is asked from now on fails at once.
+    /// Ends the thread. What is on its way gets no answer any more, and nobody is called; what is asked from now on
+    /// fails at once.
     void stop() noexcept;
     /// Questions that were sent and have no answer yet.
     std::size_t in_flight() const;

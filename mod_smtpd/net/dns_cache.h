@@ -1,7 +1,7 @@
 /// dns_cache.h: answers of the DNS, kept as long as they hold and there is room.
 ///
-/// Not thread-safe; its owner has a lock. Room is counted in octets, as what the entries take on the heap, so that a server that answers with very
-/// much cannot make it grow; what was not asked for longest goes first.
+/// Not thread-safe; its owner has a lock. Room is counted in octets, as what the entries take on the heap, so that a
+/// server that answers with very much cannot make it grow; what was not asked for longest goes first.
 #pragma once
 
 #include "support/keyed_hash.h"
@@ -37,7 +37,8 @@ public:
     static constexpr std::chrono::seconds min_positive{1};
     static constexpr std::chrono::seconds max_positive{24 * 3600};
     static constexpr std::chrono::seconds max_negative{3600};  ///< RFC 2308 5 suggests one to three hours
-    /// A failure: only so that one session does not ask a dead server for the same thing again and again (RFC 2308 7 allows five minutes).
+    /// A failure: only so that one session does not ask a dead server for the same thing again and again (RFC 2308 7
+    /// allows five minutes).
     static constexpr std::chrono::seconds failure_time{1};
 
     DnsCache(const Clock& clock, std::size_t max_octets) : clock_(clock), max_octets_(max_octets) {}

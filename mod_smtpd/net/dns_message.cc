@@ -230,7 +230,8 @@ void Reply::add(DnsRecords& into, const Record& record) {
     if (reader_.at() != end) reader_.fail(wrong_length);
 }
 
-/// RFC 2308: how long it holds is in the SOA record. Name servers without one are a referral: this server does not resolve.
+/// RFC 2308: how long it holds is in the SOA record. Name servers without one are a referral: this server does not
+/// resolve.
 DnsAnswer Reply::negative(DnsStatus status, unsigned authority_count, bool may_be_referral, std::uint32_t ttl) {
     bool has_name_servers = false;
     bool has_soa = false;

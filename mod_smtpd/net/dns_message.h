@@ -17,9 +17,10 @@
 
 namespace smtpd::net {
 
-/// What the reply says about the question. Whatever is wrong with it makes a server_failure with the reason; no octets do harm. Records of other
-/// names than the one asked for, or the one it is an alias of, do not count. The time to live is the smallest of those involved, as the server gave
-/// it; that of a negative answer comes from its SOA record, and is 0 where it has none.
+/// What the reply says about the question. Whatever is wrong with it makes a server_failure with the reason; no octets
+/// do harm. Records of other names than the one asked for, or the one it is an alias of, do not count. The time to live
+/// is the smallest of those involved, as the server gave it; that of a negative answer comes from its SOA record, and
+/// is 0 where it has none.
 DnsAnswer read_dns_reply(std::span<const std::uint8_t> packet, const DnsQuestion& question);
 
 /// The question as it is sent to a resolver, in place of what `out` has; the name's letters keep their case.

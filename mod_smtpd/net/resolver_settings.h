@@ -19,7 +19,8 @@ struct ResolverSettings {
         bool operator==(const Server&) const = default;
     };
     std::vector<Server> servers;              ///< none: those of /etc/resolv.conf
-    std::chrono::milliseconds timeout{3000};  ///< of the first try; each further one over all servers waits twice as long
+    /// Of the first try; each further one over all servers waits twice as long.
+    std::chrono::milliseconds timeout{3000};
     unsigned tries = 3;                       ///< how often each server is asked
     std::size_t cache_octets = 4 * 1024 * 1024;
 

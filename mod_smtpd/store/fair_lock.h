@@ -1,5 +1,5 @@
-/// fair_lock.h: a mutex that is given to those who wait in the order in which they came, so that under load everybody waits about equally long; with an
-/// ordinary one, whoever has just let go takes it again, and some wait for seconds.
+/// fair_lock.h: a mutex that is given to those who wait in the order in which they came, so that under load everybody
+/// waits about equally long; with an ordinary one, whoever has just let go takes it again, and some wait for seconds.
 #pragma once
 
 #include <chrono>
@@ -24,7 +24,7 @@ public:
         waiters_.erase(place);
         return false;
     }
-    /// False if it is held, by whoever it may be.
+    /// False if a thread holds it.
     bool try_lock() noexcept {
         const std::lock_guard guard(mutex_);
         return !std::exchange(is_held_, true);

@@ -1,8 +1,9 @@
 /// file_store.cc: the store in an SQLite database.
 ///
-/// Two things are done so that a file can be set aside while other processes still have it open. The log is never removed when a connection closes
-/// (SQLITE_FCNTL_PERSIST_WAL), because that would go by name and hit the new file's. And a lock on the directory is held, shared, while a database is
-/// being opened, until its log is open too, and alone while one is set aside. Whoever has the old file notices within a second or so.
+/// Two things are done so that a file can be set aside while other processes still have it open. The log is never
+/// removed when a connection closes (SQLITE_FCNTL_PERSIST_WAL), because that would go by name and hit the new file's.
+/// And a lock on the directory is held, shared, while a database is being opened, until its log is open too, and alone
+/// while one is set aside. Whoever has the old file notices within a second or so.
 #include "store/file_store.h"
 
 #include "support/file_descriptor.h"
@@ -132,7 +133,8 @@ public:
     }
 
     int open(const std::string& path, std::uint64_t size);
-    /// Whether it was opened by this process. SQLite's locks are the process's, so that of another one must not even be closed.
+    /// Whether it was opened by this process. SQLite's locks are the process's, so that of another one must not even be
+    /// closed.
     bool is_ours() const noexcept { return process_ == ::getpid(); }
     /// Whether the file has gone, or another one stands in its place.
     bool has_moved() noexcept {
@@ -152,7 +154,7 @@ public:
         return code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_FULL ? sqlite3_system_errno(handle_) : 0;
     }
 
-    /// Whoever holds the store has begun already.
+    /// A thread that holds the store has begun already.
     int begin() noexcept { return has_begun() ? SQLITE_OK : statements_->begin.use().run(); }
     bool has_begun() const noexcept { return sqlite3_get_autocommit(handle_) == 0; }
     int commit() noexcept { return statements_->commit.use().run(); }
@@ -163,7 +165,9 @@ public:
     /// Whether the log has so many pages that they should go to the file. That forces the disk to write twice, and the
     /// next change, which begins a new log, once more.
     bool is_log_long() const noexcept { return log_pages_ >= long_log; }
-    void shorten_log() noexcept { sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr); }
+    void shorten_log() noexcept {
+        sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    }
 
     int read(const Item& item, std::optional<Row>& row);
     int write(const Item& item, const Row& row) noexcept;

@@ -1,17 +1,19 @@
-/// file_store.h: entries in a file of this host, an SQLite database with a write-ahead log: the back end that survives restarts and kill -9.
+/// file_store.h: entries in a file of this host, an SQLite database with a write-ahead log: the back end that survives
+/// restarts and kill -9.
 ///
-/// Each process opens it for itself, when it is first needed and never before fork, with one connection that its threads share. A change is one
-/// transaction, so no increment is lost between processes. A crash of the machine may take the newest changes, never the file. Processes that share a
-/// turnstile get at the file in turn; without it, one may wait for long while another works at full speed.
+/// Each process opens it for itself, when it is first needed and never before fork, with one connection that its
+/// threads share. A change is one transaction, so no increment is lost between processes. A crash of the machine may
+/// take the newest changes, never the file. Processes that share a turnstile get at the file in turn; without it, one
+/// may wait for long while another works at full speed.
 ///
 /// A change costs some ten microseconds, so a thread that must not wait can hold the store (Lane::try_hold()) if no
 /// thread, no process and no other program is there. It then has the lock for a change already. Only the disk can still
 /// hold it up, where a page of the file is not in memory; where that took long, nobody can hold the store for the next
 /// second. SQLite's checkpoints force the disk to write, so they are left to threads that may wait.
 ///
-/// A file that is damaged, or is no store, is set aside under another name (path.damaged-20261120-182700) and a new one is begun; that is told to
-/// Events. When the file has reached its size, the entries that would expire soonest go. A full disk is an Error, and so is everything else that
-/// the system refuses; the next operation tries again.
+/// A file that is damaged, or is no store, is set aside under another name (path.damaged-20261120-182700) and a new one
+/// is begun; that is told to Events. When the file has reached its size, the entries that would expire soonest go. A
+/// full disk is an Error, and so is everything else that the system refuses; the next operation tries again.
 #pragma once
 
 #include "store/backend.h"
@@ -34,11 +36,13 @@ public:
     static constexpr std::uint64_t least_size = 1024 * 1024;
     static constexpr std::uint64_t default_size = 256 * 1024 * 1024;
 
-    /// `path` is absolute, its directory writable for the process. `size` is the most that the file grows to; the log beside it stays below 8 MB.
+    /// `path` is absolute, its directory writable for the process. `size` is the most that the file grows to; the log
+    /// beside it stays below 8 MB.
     FileStore(std::string path, std::uint64_t size, Duration timeout, const Clock& clock, Events& events);
     ~FileStore() override;
 
-    /// Makes a turnstile for this process and those it forks from now on; before start(). Where there is no memory for it, all works without.
+    /// Makes a turnstile for this process and those it forks from now on; before start(). Where there is no memory for
+    /// it, all works without.
     void share() noexcept;
 
     const std::string& path() const noexcept { return path_; }

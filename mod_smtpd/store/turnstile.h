@@ -1,11 +1,13 @@
-/// turnstile.h: order among processes that want the same thing at the same time and would take it from under each other's nose.
+/// turnstile.h: order among processes that want the same thing at the same time and would take it from under each
+/// other's nose.
 ///
-/// SQLite lets a process wait for its write lock by looking again from time to time; another one that lets go of it and takes it at once again is hardly
-/// ever caught without it. Two mutexes mend that: whoever wants in has to hold the outer one until it has the inner one, so there is never more than one who
-/// waits for the inner one, and whoever has just left is behind it.
+/// SQLite lets a process wait for its write lock by looking again from time to time; another one that lets go of it and
+/// takes it at once again is hardly ever caught without it. Two mutexes mend that: whoever wants in has to hold the
+/// outer one until it has the inner one, so there is never more than one who waits for the inner one, and whoever has
+/// just left is behind it.
 ///
-/// It is a courtesy and guards nothing: who does not go through it (another program, another generation of children) has SQLite's lock to respect. So there is
-/// nothing to mend where a process was killed in it.
+/// It is a courtesy and guards nothing: who does not go through it (another program, another generation of children)
+/// has SQLite's lock to respect. So there is nothing to mend where a process was killed in it.
 #pragma once
 
 #include "support/process_mutex.h"
@@ -54,7 +56,9 @@ public:
 
 private:
     Turnstile() = default;
-    static bool take(support::ProcessMutex& mutex, Time limit) noexcept { return settle(mutex, mutex.lock_until(limit)); }
+    static bool take(support::ProcessMutex& mutex, Time limit) noexcept {
+        return settle(mutex, mutex.lock_until(limit));
+    }
     static bool settle(support::ProcessMutex& mutex, support::ProcessMutex::Got got) noexcept {
         if (got == support::ProcessMutex::Got::orphan) mutex.mend();
         return got != support::ProcessMutex::Got::nothing;

@@ -1,5 +1,5 @@
-/// ip.cc: reads and prints IP addresses and networks by hand, so that none of inet_aton's and inet_pton's local habits (octal parts, missing
-/// parts, zones) gets in. Text form of RFC 4291 2.2 in, RFC 5952 out.
+/// ip.cc: reads and prints IP addresses and networks by hand, so that none of inet_aton's and inet_pton's local habits
+/// (octal parts, missing parts, zones) gets in. Text form of RFC 4291 2.2 in, RFC 5952 out.
 #include <smtpd/ip.h>
 
 #include <algorithm>
@@ -50,8 +50,8 @@ bool parse_group(std::string_view text, std::uint8_t* out) {
     return true;
 }
 
-/// Groups separated by single colons, the last one perhaps a dotted quad. Gives the number of bytes written, or nothing.
-/// An empty text is no group at all; `room` is how many bytes there may be.
+/// Groups separated by single colons, the last one perhaps a dotted quad. Gives the number of bytes written, or
+/// nothing. An empty text is no group at all; `room` is how many bytes there may be.
 std::optional<std::size_t> parse_groups(std::string_view text, bool quad_allowed, std::uint8_t* out, std::size_t room) {
     std::size_t used = 0;
     bool more = !text.empty();

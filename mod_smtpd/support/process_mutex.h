@@ -1,6 +1,7 @@
 /// process_mutex.h: a mutex in memory that several processes share. It survives whoever is killed with it in hand.
 ///
-/// Lies in shared memory that is mapped before the processes are forked, is made once, and never destroyed: its octets go with the memory.
+/// Lies in shared memory that is mapped before the processes are forked, is made once, and never destroyed: its octets
+/// go with the memory.
 #pragma once
 
 #include <cerrno>
@@ -29,7 +30,9 @@ public:
     void unlock() noexcept { pthread_mutex_unlock(&mutex_); }
 
 private:
-    static Got got(int status) noexcept { return status == 0 ? Got::it : status == EOWNERDEAD ? Got::orphan : Got::nothing; }
+    static Got got(int status) noexcept {
+        return status == 0 ? Got::it : status == EOWNERDEAD ? Got::orphan : Got::nothing;
+    }
 
     pthread_mutex_t mutex_;
 };

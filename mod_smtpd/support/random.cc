@@ -1,5 +1,5 @@
-/// random.cc: ids are a counter that a keyed permutation of the 60-bit numbers scatters, so that they neither repeat nor tell how many
-/// sessions there were.
+/// random.cc: ids are a counter that a keyed permutation of the 60-bit numbers scatters, so that they neither repeat
+/// nor tell how many sessions there were.
 #include "support/random.h"
 
 #include <sys/random.h>
@@ -14,8 +14,8 @@ namespace {
 constexpr unsigned id_bits = 60;
 constexpr std::uint64_t id_mask = (std::uint64_t{1} << id_bits) - 1;
 
-/// A bijection of the 60-bit numbers: multiplying by an odd number, adding a key and folding the upper half into the lower one can each
-/// be undone.
+/// A bijection of the 60-bit numbers: multiplying by an odd number, adding a key and folding the upper half into the
+/// lower one can each be undone.
 std::uint64_t scatter(std::uint64_t number, std::uint64_t key) noexcept {
     for (const std::uint64_t factor : {0x9e3779b97f4a7c15ull, 0xd6e8feb86659fd93ull, 0xa0761d6478bd642full}) {
         number = ((number + key) * factor) & id_mask;

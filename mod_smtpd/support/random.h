@@ -12,8 +12,8 @@ namespace smtpd::support {
 /// 64 bits from the kernel. Costs a system call; thread-safe; different in every process.
 std::uint64_t random_bits();
 
-/// The same for who needs many: fetched in advance, some dozens with one system call. For one thread, in the process that
-/// uses it: one that a fork() has doubled gives both the same.
+/// The same for who needs many: fetched in advance, some dozens with one system call. For one thread, in the process
+/// that uses it: one that a fork() has doubled gives both the same.
 class RandomSupply {
 public:
     RandomSupply() = default;
@@ -27,10 +27,11 @@ private:
     std::size_t left_ = 0;
 };
 
-/// Makes session ids: 12 characters of digits and lower-case letters without i, l, o and u (60 bits), never twice from one generator.
+/// Makes session ids: 12 characters of digits and lower-case letters without i, l, o and u (60 bits), never twice from
+/// one generator.
 ///
-/// Thread-safe: one atomic addition. To be constructed in the process that uses it: two children that inherited one generator would give
-/// out the same ids. Ids of different generators differ with the probability of 60 random bits.
+/// Thread-safe: one atomic addition. To be constructed in the process that uses it: two children that inherited one
+/// generator would give out the same ids. Ids of different generators differ with the probability of 60 random bits.
 class SessionIds {
 public:
     SessionIds();

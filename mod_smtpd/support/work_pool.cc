@@ -163,7 +163,8 @@ void WorkPool::join_ended(std::unique_lock<std::mutex>& lock) {
 }
 
 void WorkPool::stop() {
-    std::vector<std::deque<std::shared_ptr<Lane::Job>>> dropped;  // goes without the lock: what a job holds may use the pool
+    std::vector<std::deque<std::shared_ptr<Lane::Job>>>
+        dropped;  // goes without the lock: what a job holds may use the pool
     std::unique_lock lock(mutex_);
     stopping_ = true;
     for (Lane* lane : known_) {

@@ -1,4 +1,5 @@
-/// report_json.cc: a trial's report, and the list of plugins, for programs. docs/smtpd-try.1 describes the members; whoever adds one adds it there.
+/// report_json.cc: a trial's report, and the list of plugins, for programs. docs/smtpd-try.1 describes the members;
+/// whoever adds one adds it there.
 #include "trial/json.h"
 #include "trial/trial.h"
 

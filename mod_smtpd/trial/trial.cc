@@ -27,7 +27,8 @@ public:
     bool judges_recipients() const noexcept override { return plugins_.judges_recipients(); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { plugins_.ask(context, wait); }
     Answer run(HookContext& context, engine::ChainState& state) noexcept override {
-        if (context.hook == HookId::reset_transaction) note_turned_away(static_cast<const MessageHook&>(context).transaction);
+        if (context.hook == HookId::reset_transaction)
+            note_turned_away(static_cast<const MessageHook&>(context).transaction);
         if (context.hook != HookId::queue) return plugins_.run(context, state);
         try {
             for (const auto& member : plugins_.chain(HookId::queue)) deliverers_.push_back(member.instance->name());
@@ -35,7 +36,9 @@ public:
         }
         return Answer(Verdict::ok);
     }
-    engine::MessageObservers observe_message(MessageHook& context) noexcept override { return plugins_.observe_message(context); }
+    engine::MessageObservers observe_message(MessageHook& context) noexcept override {
+        return plugins_.observe_message(context);
+    }
     std::vector<std::string> control_lines(std::string_view name) noexcept override { return plugins_.control_lines(name); }
 
 private:
@@ -83,7 +86,8 @@ std::string shown_time(WallTime time) {
     return text;
 }
 
-/// A message with the line ends of SMTP. With `is_stuffed` as it goes over the wire: a line that begins with a dot gets another, and the last one is a dot.
+/// A message with the line ends of SMTP. With `is_stuffed` as it goes over the wire: a line that begins with a dot gets
+/// another, and the last one is a dot.
 std::string with_crlf(std::string_view message, bool is_stuffed) {
     std::string out;
     while (!message.empty()) {
@@ -192,7 +196,8 @@ void Client::send_message() {
     say(format_text("(message, {} octets)", request_.message->size()), with_crlf(*request_.message, true));
 }
 
-/// That of the last reply. Behind a message, LMTP has one for each recipient: then one that is positive, for somebody would have got it.
+/// That of the last reply. Behind a message, LMTP has one for each recipient: then one that is positive, for somebody
+/// would have got it.
 int Client::decisive_code(const std::vector<std::string>& lines) const {
     int code = 0;
     for (const auto& line : lines) {

@@ -1,11 +1,13 @@
 /// auth/auth_delay: who guesses passwords waits longer each time.
 ///
-/// Every refused login makes the next answer to AUTH later: by `first` after the first one, then twice as long each time, up to `max`. Refusals are counted by
-/// the client's address, where `ipv4_prefix` and `ipv6_prefix` take neighbours together, and by the name that was tried, whether there is such a user or not;
-/// the larger number counts. They are forgotten `time` after the last one.
+/// Every refused login makes the next answer to AUTH later: by `first` after the first one, then twice as long each
+/// time, up to `max`. Refusals are counted by the client's address, where `ipv4_prefix` and `ipv6_prefix` take
+/// neighbours together, and by the name that was tried, whether there is such a user or not; the larger number counts.
+/// They are forgotten `time` after the last one.
 ///
-/// The right password waits as long as a wrong one: otherwise the answer's time would tell which it was. So somebody who guesses at a user's password also
-/// delays that user, by `max` at most; `by_login=no` counts addresses only. Sessions that wait are parked and hold no thread under the event MPM.
+/// The right password waits as long as a wrong one: otherwise the answer's time would tell which it was. So somebody
+/// who guesses at a user's password also delays that user, by `max` at most; `by_login=no` counts addresses only.
+/// Sessions that wait are parked and hold no thread under the event MPM.
 ///
 /// Broken or cancelled exchanges count, failures of a back end do not. `limit failed_logins` refuses who has too many.
 ///
@@ -13,7 +15,8 @@
 ///     SmtpPlugin limit:passwords failed_logins max=10 time=1h reject_type=temp_disconnect
 ///     SmtpPlugin auth/auth_flat_file
 ///
-/// Whitelisted clients and relay clients do not wait. The counters are in the namespace `auth_delay` of the store; if it fails, nobody waits.
+/// Whitelisted clients and relay clients do not wait. The counters are in the namespace `auth_delay` of the store; if
+/// it fails, nobody waits.
 ///
 /// ## Differences from qpsmtpd
 ///

@@ -1,14 +1,18 @@
 /// auth/auth_ldap_bind: passwords as a directory checks them (LDAP).
 ///
-/// The user's entry is looked for, and then a bind is tried with its name and the client's password: whoever can bind is logged in.
+/// The user's entry is looked for, and then a bind is tried with its name and the client's password: whoever can bind
+/// is logged in.
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldap://ldap.example.com base=ou=people,dc=example,dc=com starttls=yes
 ///
-/// The entry is the one below `base` that has the login's local part as its `attribute`, `uid` unless another is named. With `filter`, it is the one that this filter
-/// (RFC 4515) finds, in which `%u` stands for the local part of the login, `%d` for its domain and `%l` for all of it; they are escaped. A directory that answers
-/// strangers no questions is given `bind_dn` and the password in `bind_password_file`, which is read while httpd starts and may be root's alone.
+/// The entry is the one below `base` that has the login's local part as its `attribute`, `uid` unless another is named.
+/// With `filter`, it is the one that this filter (RFC 4515) finds, in which `%u` stands for the local part of the
+/// login, `%d` for its domain and `%l` for all of it; they are escaped. A directory that answers strangers no questions
+/// is given `bind_dn` and the password in `bind_password_file`, which is read while httpd starts and may be root's
+/// alone.
 ///
-/// Where the entry's name follows from the login, it need not be looked for: `dn` is the name with the same signs in it.
+/// Where the entry's name follows from the login, it need not be looked for: `dn` is the name with the same signs in
+/// it.
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldapi:/// "dn=uid=%u,ou=people,dc=example,dc=com"
 ///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap.example.com base=dc=example,dc=com "filter=(&(objectClass=person)(mail=%l))"
@@ -18,13 +22,15 @@
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap1.example.com ldaps://ldap2.example.com base=dc=example,dc=com
 ///
-/// PLAIN and LOGIN are offered. An empty password is a refusal, before the directory is asked: to LDAP it would be the name of somebody who need not prove it.
-/// A login that is not found, or has no domain where `%d` needs one, is left to the next plugin.
+/// PLAIN and LOGIN are offered. An empty password is a refusal, before the directory is asked: to LDAP it would be the
+/// name of somebody who need not prove it. A login that is not found, or has no domain where `%d` needs one, is left to
+/// the next plugin.
 ///
 /// ## TLS
 ///
-/// With `ldaps://`, or `starttls=yes`, the directory has to show a certificate for its name by an authority of `ca_file`, or by one that the system's ldap.conf names.
-/// Over `ldap://` without it passwords travel as they are; do that on this machine only.
+/// With `ldaps://`, or `starttls=yes`, the directory has to show a certificate for its name by an authority of
+/// `ca_file`, or by one that the system's ldap.conf names. Over `ldap://` without it passwords travel as they are; do
+/// that on this machine only.
 ///
 /// ## When the directory cannot say
 ///
@@ -41,8 +47,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The plugin there cannot be loaded. Its control file `ldap` is read (while httpd starts) where the configuration names neither `base` nor `dn`: lines with `ldap_base`,
-/// `ldap_host`, `ldap_port`, `ldap_timeout` and `ldap_auth_filter_attr`. A wrong password is a refusal; there, the next plugin was asked.
+/// The plugin there cannot be loaded. Its control file `ldap` is read (while httpd starts) where the configuration
+/// names neither `base` nor `dn`: lines with `ldap_base`, `ldap_host`, `ldap_port`, `ldap_timeout` and
+/// `ldap_auth_filter_attr`. A wrong password is a refusal; there, the next plugin was asked.
 ///
 /// ## Limits
 ///
@@ -175,7 +182,8 @@ private:
     std::string text_;
 };
 
-/// libldap and the libraries behind it set themselves up when they are first used, and do not tidy up when they are unloaded. So they stay when the plugin goes.
+/// libldap and the libraries behind it set themselves up when they are first used, and do not tidy up when they are
+/// unloaded. So they stay when the plugin goes.
 bool keep_library() {
     Dl_info library{};
     if (dladdr(reinterpret_cast<const void*>(&ldap_initialize), &library) == 0) return false;
@@ -339,8 +347,9 @@ private:
         const auto time = time_left();
         return {static_cast<time_t>(time.count() / 1000), static_cast<suseconds_t>(time.count() % 1000 * 1000)};
     }
-    // libldap does not look at the time while it shakes hands, and with GnuTLS asks again and again whether there is something to read. So all octets pass
-    // through a layer below TLS, which waits for them until the time is over, and then is a broken connection.
+    // libldap does not look at the time while it shakes hands, and with GnuTLS asks again and again whether there is
+    // something to read. So all octets pass through a layer below TLS, which waits for them until the time is over, and
+    // then is a broken connection.
 
     int add_layer(Sockbuf* socket) {
         static Sockbuf_IO layer{&set_up, nullptr, &control, &read, &write, nullptr};

@@ -1,7 +1,8 @@
 /// queue/maildir: deliver into a Maildir, or into one per recipient.
 ///
-/// At the queue hook the message is written to `tmp`, forced to the disk, moved to `new`, and the folder is forced to the disk too. Only
-/// then the client hears 250. On an error the files made so far are removed and the client hears a temporary error.
+/// At the queue hook the message is written to `tmp`, forced to the disk, moved to `new`, and the folder is forced to
+/// the disk too. Only then the client hears 250. On an error the files made so far are removed and the client hears a
+/// temporary error.
 ///
 /// ## Files
 ///
@@ -9,50 +10,54 @@
 ///     Delivered-To: user@example.com
 ///     Received: …                            (and the rest of the message, octet for octet as it arrived)
 ///
-/// The name is `<seconds>.P<process>M<microseconds>Q<number>R<random>.<host>`. Missing folders (`cur`, `new`, `tmp`, and those above them
-/// down from the directory named first, whose parent must exist) are made.
+/// The name is `<seconds>.P<process>M<microseconds>Q<number>R<random>.<host>`. Missing folders (`cur`, `new`, `tmp`,
+/// and those above them down from the directory named first, whose parent must exist) are made.
 ///
 /// ## One Maildir, or many
 ///
-/// Without a pattern everything goes to one Maildir; a message to several recipients is one file with a Delivered-To field for each. With a
-/// pattern each recipient gets a file of their own, below the directory: `%l` is the local part, `%d` the domain in lower case, `%u` the
-/// address.
+/// Without a pattern everything goes to one Maildir; a message to several recipients is one file with a Delivered-To
+/// field for each. With a pattern each recipient gets a file of their own, below the directory: `%l` is the local part,
+/// `%d` the domain in lower case, `%u` the address.
 ///
 ///     SmtpPlugin queue/maildir /var/mail/in
 ///     SmtpPlugin queue/maildir /home/mail %d/%l 750
 ///
-/// In what replaces these, ASCII octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; UTF-8 (of mail with SMTPUTF8) stays as it is,
-/// octet for octet; something longer than 200 octets is cut and gets a checksum instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ in such
+/// In what replaces these, ASCII octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; UTF-8 (of
+/// mail with SMTPUTF8) stays as it is, octet for octet; something longer than 200 octets is cut and gets a checksum
+/// instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ in such
 /// octets only share a Maildir: let a recipient plugin say which addresses exist.
 ///
-/// With a pattern and a client that gets a reply for each recipient (LMTP, PRDR), each has a fate of their own: who cannot be delivered to is deferred,
-/// the others get the message. Those that plugins have made of one RCPT share that RCPT's fate, and whoever a plugin has added, for whom no client waits,
-/// gets the message with the others: where that fails, all are deferred. Where there is one reply for all, either all have the message or none: a client
-/// that is to come again comes with all of them.
+/// With a pattern and a client that gets a reply for each recipient (LMTP, PRDR), each has a fate of their own: who
+/// cannot be delivered to is deferred, the others get the message. Those that plugins have made of one RCPT share that
+/// RCPT's fate, and whoever a plugin has added, for whom no client waits, gets the message with the others: where that
+/// fails, all are deferred. Where there is one reply for all, either all have the message or none: a client that is to
+/// come again comes with all of them.
 ///
 /// `perms` are the permissions of new folders; files get the same without the x. They hold whatever the umask is.
 ///
 /// ## Extensions of SMTP
 ///
-/// A Maildir is the end of the way, so nothing is lost that a client may ask for: mail with SMTPUTF8 is stored in UTF-8, the fields Return-Path and
-/// Delivered-To included (RFC 6532); a BINARYMIME message is stored octet for octet, with `newline=lf` too; one with REQUIRETLS is not sent anywhere. But
-/// nobody is sent a report about a delivery, and there is no queue in which one message could be before another: leave DSN and MT-PRIORITY
-/// off (see SmtpExtensions).
+/// A Maildir is the end of the way, so nothing is lost that a client may ask for: mail with SMTPUTF8 is stored in
+/// UTF-8, the fields Return-Path and Delivered-To included (RFC 6532); a BINARYMIME message is stored octet for octet,
+/// with `newline=lf` too; one with REQUIRETLS is not sent anywhere. But nobody is sent a report about a delivery, and
+/// there is no queue in which one message could be before another: leave DSN and MT-PRIORITY off (see SmtpExtensions).
 ///
 /// ## Replies
 ///
-/// 250 with the transaction's id; `452 4.3.1` when the disk is full; with a pattern `452 4.2.2` when a quota is, because it is that of a mailbox as a rule
-/// (of the folder's project or group), and `452 4.3.1` without; `451 4.3.0` for everything else, with the reason in the log.
+/// 250 with the transaction's id; `452 4.3.1` when the disk is full; with a pattern `452 4.2.2` when a quota is,
+/// because it is that of a mailbox as a rule (of the folder's project or group), and `452 4.3.1` without; `451 4.3.0`
+/// for everything else, with the reason in the log.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd never forces anything to the disk, keeps the copies for the first recipients when a later one fails, writes LF (see `newline`),
-/// and lets a local part of `..` climb. Its file names have no random part, which two processes with one number (in two containers) need.
+/// qpsmtpd never forces anything to the disk, keeps the copies for the first recipients when a later one fails, writes
+/// LF (see `newline`), and lets a local part of `..` climb. Its file names have no random part, which two processes
+/// with one number (in two containers) need.
 ///
 /// ## Limits
 ///
-/// Where all are to have it or none, what a mail program took out of `new` in the moment between two recipients' files cannot be taken back when the
-/// second fails.
+/// Where all are to have it or none, what a mail program took out of `new` in the moment between two recipients' files
+/// cannot be taken back when the second fails.
 #include <smtpd/files.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
@@ -212,8 +217,8 @@ Result<void> sync_folder(const std::string& path) {
     return {};
 }
 
-/// One copy on its way into one Maildir: first in tmp, then in new. What is not kept is removed. Holds no file open, since a message may have
-/// more recipients than a process may have files.
+/// One copy on its way into one Maildir: first in tmp, then in new. What is not kept is removed. Holds no file open,
+/// since a message may have more recipients than a process may have files.
 class Copy {
 public:
     explicit Copy(std::string maildir) : maildir_(std::move(maildir)) {}
@@ -338,7 +343,8 @@ private:
         Content content(delivery.message(), writes_lf(delivery.envelope()));
         if (auto read = content.read(); !read) return failure(delivery, read.error());
 
-        // Those of one RCPT share its fate. Whom a plugin has added has no reply: the message goes to them, or to nobody.
+        // Those of one RCPT share its fate. Whom a plugin has added has no reply: the message goes to them, or to
+        // nobody.
         std::map<std::uint32_t, Recipients> apart;
         Recipients together;
         const bool has_one_fate = options_.pattern.empty() || !delivery.replies_to_each();
@@ -359,11 +365,13 @@ private:
         }
         for (const Recipient* recipient : together) result[*recipient] = delivered();
         for (Copy& copy : copies) copy.keep();
-        for (const Copy& copy : copies) delivery.log(LogLevel::info, "queued as {}/new/{}", copy.maildir(), copy.name());
+        for (const Copy& copy : copies)
+            delivery.log(LogLevel::info, "queued as {}/new/{}", copy.maildir(), copy.name());
         return result;
     }
 
-    /// Writes the reason to the log, and gives the fate for it. RFC 3463: x.2.2, where a mailbox is full, is for its owner to mend.
+    /// Writes the reason to the log, and gives the fate for it. RFC 3463: x.2.2, where a mailbox is full, is for its
+    /// owner to mend.
     Fate failure(const Delivery& delivery, const Error& error) const {
         delivery.log(LogLevel::error, "error: {}", error.what);
         const bool is_quota = error.os_status == EDQUOT && !options_.pattern.empty();
@@ -373,16 +381,20 @@ private:
         return std::move(fate).because("{}", error.what);
     }
 
-    static Fate try_again() { return deferred("Cannot store the message now, try again later").with_code(451).with_status({4, 3, 0}); }
+    static Fate try_again() {
+        return deferred("Cannot store the message now, try again later").with_code(451).with_status({4, 3, 0});
+    }
 
     /// Adds copies for these, which are safe in new then; or there is an error, and none is added and left.
-    Result<void> store(const Delivery& delivery, const Content& content, const Recipients& recipients, std::vector<Copy>& safe) {
+    Result<void> store(const Delivery& delivery, const Content& content, const Recipients& recipients,
+                       std::vector<Copy>& safe) {
         std::vector<Copy> copies;
         if (options_.pattern.empty()) {
             if (auto made = add_copy(delivery, content, directory_, recipients, copies); !made) return made;
         } else {
             for (const Recipient* recipient : recipients)
-                if (auto made = add_copy(delivery, content, maildir_of(*recipient), {recipient}, copies); !made) return made;
+                if (auto made = add_copy(delivery, content, maildir_of(*recipient), {recipient}, copies); !made)
+                    return made;
         }
         for (Copy& copy : copies)
             if (auto moved = move_to_new(copy); !moved) return moved;
@@ -412,8 +424,8 @@ private:
         return path;
     }
 
-    Result<void> add_copy(const Delivery& delivery, const Content& content, const std::string& maildir, const Recipients& recipients,
-                          std::vector<Copy>& copies) {
+    Result<void> add_copy(const Delivery& delivery, const Content& content, const std::string& maildir,
+                          const Recipients& recipients, std::vector<Copy>& copies) {
         if (auto ready = prepare(maildir); !ready) return ready;
         Copy& copy = copies.emplace_back(maildir);
         auto file = create_file(delivery.clock().wall(), copy);
@@ -450,7 +462,9 @@ private:
     }
 
     /// In a BINARYMIME message nobody knows which CRLF is a line end.
-    bool writes_lf(const Envelope& envelope) const noexcept { return options_.newline == Newline::lf && !envelope.is_binarymime(); }
+    bool writes_lf(const Envelope& envelope) const noexcept {
+        return options_.newline == Newline::lf && !envelope.is_binarymime();
+    }
 
     std::string fields_on_top(const Envelope& envelope, const Recipients& recipients) const {
         const char* line_end = writes_lf(envelope) ? "\n" : "\r\n";
@@ -459,8 +473,8 @@ private:
         return fields;
     }
 
-    /// Makes what is missing of a Maildir. The first time that this process sees it, the folders above it are made durable too, because another
-    /// process may have made them a moment ago.
+    /// Makes what is missing of a Maildir. The first time that this process sees it, the folders above it are made
+    /// durable too, because another process may have made them a moment ago.
     Result<void> prepare(const std::string& maildir, bool again = false) {
         if (!again && is_known(maildir)) return {};
         if (auto made = make_folder(directory_); !made) return made;

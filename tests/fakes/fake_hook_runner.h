@@ -1,4 +1,5 @@
-/// fake_hook_runner.h: the plugins of a session under test: a lambda or a fixed answer for each hook. One session and one thread at a time.
+/// fake_hook_runner.h: the plugins of a session under test: a lambda or a fixed answer for each hook. One session and
+/// one thread at a time.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -61,7 +62,8 @@ public:
         at(hook).wait = wait;
         if (!at(hook).handler) watch(hook);
     }
-    /// Names whose addresses are asked for before that hook: in the first round, when these are known in the second, and so on.
+    /// Names whose addresses are asked for before that hook: in the first round, when these are known in the second,
+    /// and so on.
     void look_up(HookId hook, std::vector<std::vector<std::string>> rounds, Duration limit = std::chrono::minutes(1)) {
         if (!at(hook).wait) wait(hook, Duration(0));
         at(hook).rounds = std::move(rounds);
@@ -124,7 +126,9 @@ public:
     }
 
     // HookRunner
-    bool has(HookId hook) const noexcept override { return at(hook).handler || (hook == HookId::data_chunk && make_streams); }
+    bool has(HookId hook) const noexcept override {
+        return at(hook).handler || (hook == HookId::data_chunk && make_streams);
+    }
     bool can_accept(HookId hook) const noexcept override { return has(hook) && at(hook).can_accept; }
     bool judges_recipients() const noexcept override { return judges || has(HookId::data_post_rcpt); }
     bool asks(HookId hook) const noexcept override { return at(hook).wait.has_value(); }
@@ -176,7 +180,8 @@ public:
 private:
     class Observer final : public engine::MessageObserver {
     public:
-        Observer(FakeHookRunner& runner, MessageHook& message) : runner_(runner), connection_(message.connection), transaction_(message.transaction) {}
+        Observer(FakeHookRunner& runner, MessageHook& message)
+            : runner_(runner), connection_(message.connection), transaction_(message.transaction) {}
         void chunk(std::string_view octets) noexcept override {
             ChunkContext context(connection_, transaction_, octets);
             static_cast<void>(runner_.run_through(context));

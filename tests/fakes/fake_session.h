@@ -1,4 +1,5 @@
-/// fake_session.h: a connection and a transaction whose every fact a test can set, and which remember what plugins did to them.
+/// fake_session.h: a connection and a transaction whose every fact a test can set, and which remember what plugins did
+/// to them.
 #pragma once
 
 #include "message/stored_message.h"

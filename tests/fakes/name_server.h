@@ -129,7 +129,8 @@ private:
     }
 
     Replies replies(std::span<const std::uint8_t> packet, bool is_tcp, std::uint16_t port = 0) {
-        Query query{static_cast<unsigned>(packet[0] << 8 | packet[1]), {}, {}, is_tcp, number_++, {}, port, packet[11] != 0};
+        Query query{
+            static_cast<unsigned>(packet[0] << 8 | packet[1]), {}, {}, is_tcp, number_++, {}, port, packet[11] != 0};
         std::size_t at = 12;
         for (; packet[at] != 0; at += packet[at] + 1U)
             query.asked_name += (query.asked_name.empty() ? "" : ".") +

@@ -44,7 +44,9 @@ public:
     void add_policy(const std::string& label, std::string_view options, Script script) { add_line("policy", label, options, std::move(script)); }
 
     /// One that has tasks (instance "tasks:label").
-    void add_with_tasks(const std::string& label, Script script, std::string_view options = {}) { add_line("tasks", label, options, std::move(script)); }
+    void add_with_tasks(const std::string& label, Script script, std::string_view options = {}) {
+        add_line("tasks", label, options, std::move(script));
+    }
 
     void build() {
         set.reset();

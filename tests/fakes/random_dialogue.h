@@ -150,7 +150,10 @@ private:
         switch (any(60)) {
             case 0: connection.set_relay_client(true); break;
             case 1: connection.set_whitelisted("by the plugin"); break;
-            case 2: connection.complain({.plugin = "plugin", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "naughty"}); break;
+            case 2:
+                connection.complain(
+                    {.plugin = "plugin", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "naughty"});
+                break;
             case 3: connection.adjust_karma(-1); break;
             case 4: connection.authentication_results().add({.method = "x", .result = "pass"}); break;
             case 5: connection.set_host("found.example"); break;
@@ -183,7 +186,8 @@ private:
         });
         DeliveryResult result = written ? delivered() : deferred();
         for (const auto& recipient : delivery.recipients())
-            if (chance(8)) result[recipient] = (chance(2) ? rejected("full") : deferred("busy")).because("at the queue");
+            if (chance(8))
+                result[recipient] = (chance(2) ? rejected("full") : deferred("busy")).because("at the queue");
         if (written) client_.hooks.queued.push_back(std::move(text));
         return conclude(context, std::move(result));
     }

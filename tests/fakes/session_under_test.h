@@ -42,7 +42,10 @@ public:
 
     engine::Session& session() {
         if (!session_)
-            session_ = std::make_unique<engine::Session>(settings, hooks, clock, log, peer, engine::Services{.names = &names, .tls = &tls, .clients = &clients, .tasks = tasks, .has_workers = has_workers});
+            session_ = std::make_unique<engine::Session>(
+                settings, hooks, clock, log, peer,
+                engine::Services{
+                    .names = &names, .tls = &tls, .clients = &clients, .tasks = tasks, .has_workers = has_workers});
         return *session_;
     }
     bool is_made() const noexcept { return session_ != nullptr; }

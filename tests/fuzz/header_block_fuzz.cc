@@ -1,6 +1,6 @@
-/// header_block_fuzz.cc: any message, cut anywhere, with any edits: what was not edited stays octet for octet what it was, an edit adds no
-/// field but its own, and the parts of the message are the same however it came. Fields that
-/// claim to be results of this server are renamed, which changes nothing else, and none is left that does.
+/// header_block_fuzz.cc: any message, cut anywhere, with any edits: what was not edited stays octet for octet what it
+/// was, an edit adds no field but its own, and the parts of the message are the same however it came. Fields that claim
+/// to be results of this server are renamed, which changes nothing else, and none is left that does.
 ///
 /// Input: octets that say how the message is cut and edited, up to the first 0xff, then the message.
 #include "engine/authentication_results.h"
@@ -145,7 +145,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const std::string result = written(whole);
     require(result.starts_with(headers.to_string()) && result.ends_with(body));
 
-    // What was written is the same message to the next reader, unless its header block was emptied or ends within a line.
+    // What was written is the same message to the next reader, unless its header block was emptied or ends within a
+    // line.
     if (headers.edited() && !headers.empty() && headers.to_string().ends_with('\n')) {
         StoredMessage again(settings);
         feed(again, result, 0);

@@ -1,14 +1,17 @@
-/// session_fuzz.cc: a whole session: greeting, dialogue, messages, end, with plugins that say anything and wait anywhere.
+/// session_fuzz.cc: a whole session: greeting, dialogue, messages, end, with plugins that say anything and wait
+/// anywhere.
 ///
-/// Holds, for all settings and verdicts: what is sent, queued and logged about messages is the same whether the input comes whole, octet by octet or
-/// in pieces; all that is sent is complete reply lines, and a 421 comes last; never more acceptances than messages queued; every transaction ends
-/// exactly once, and so does the session; chunks add up to the message; log lines are printable; what a plugin is given of AUTH
-/// is a user by name with a password or a response; who is authenticated was told 235; what is queued has CRLF line ends and no NUL unless policy or
-/// BINARYMIME say otherwise; a handshake begins behind a 220, with nothing left to read, at most once, and nothing is said behind one that fails; after it
-/// client and message are forgotten; nobody is delivered to who was refused.
+/// Holds, for all settings and verdicts: what is sent, queued and logged about messages is the same whether the input
+/// comes whole, octet by octet or in pieces; all that is sent is complete reply lines, and a 421 comes last; never more
+/// acceptances than messages queued; every transaction ends exactly once, and so does the session; chunks add up to the
+/// message; log lines are printable; what a plugin is given of AUTH is a user by name with a password or a response;
+/// who is authenticated was told 235; what is queued has CRLF line ends and no NUL unless policy or BINARYMIME say
+/// otherwise; a handshake begins behind a 220, with nothing left to read, at most once, and nothing is said behind one
+/// that fails; after it client and message are forgotten; nobody is delivered to who was refused.
 ///
-/// The first 17 octets of the input choose settings, plugins and piece size; the rest is the dialogue. What follows a line with STARTTLS comes by itself,
-/// as it does under TLS, or glued to it, as it does from somebody who has no key; then pieces need not be like the whole.
+/// The first 17 octets of the input choose settings, plugins and piece size; the rest is the dialogue. What follows a
+/// line with STARTTLS comes by itself, as it does under TLS, or glued to it, as it does from somebody who has no key;
+/// then pieces need not be like the whole.
 #include "engine/session.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_hook_runner.h"
@@ -188,7 +191,8 @@ private:
         require((step == Step::close) == session.is_over(), "a session that is over says so");
     }
 
-    /// Where the first line ends that has the word in it, whatever it is there: in the clear nothing may follow a command of that name.
+    /// Where the first line ends that has the word in it, whatever it is there: in the clear nothing may follow a
+    /// command of that name.
     static std::size_t end_of_clear_text(std::string_view input) {
         constexpr std::string_view word = "starttls";
         const auto is_same = [](char a, char b) { return (a | 0x20) == b; };
@@ -252,7 +256,8 @@ private:
         for (const auto& recipient : delivery.recipients()) {
             require(!judges_ || fate_of(recipient) == Verdict::declined, "nobody is delivered to who was refused");
             const char last = recipient.address().local_part().back();
-            if (judges_ && last >= '0' && last <= '9') result[recipient] = (last < '5' ? rejected("late") : deferred("late")).because("at the queue");
+            if (judges_ && last >= '0' && last <= '9')
+                result[recipient] = (last < '5' ? rejected("late") : deferred("late")).because("at the queue");
         }
         return result;
     }
@@ -261,15 +266,21 @@ private:
         const auto& delivery = static_cast<const Delivery&>(context);
         require(delivery.message().is_complete(), "what is queued is complete");
         std::string text;
-        const auto written = delivery.message().write_to([&](std::string_view bytes) { text += bytes; return smtpd::Result<void>(); });
+        const auto written = delivery.message().write_to([&](std::string_view bytes) {
+            text += bytes;
+            return smtpd::Result<void>();
+        });
         require(static_cast<bool>(written), "what is queued can be read");
         require(delivery.message().size() == chunks_.size(), "chunks add up to the message");
-        const std::string_view on_top = delivery.origin().is_authenticated() ? "Authentication-Results: mx.example.com;" : "Received: from ";
+        const std::string_view on_top =
+            delivery.origin().is_authenticated() ? "Authentication-Results: mx.example.com;" : "Received: from ";
         require(text.size() >= chunks_.size() && text.starts_with(on_top), "what is queued has its field on top");
         require(!delivery.recipients().empty(), "what is queued has recipients");
-        require(delivery.envelope().is_binarymime() || settings_.bare_newline == smtp::BareNewline::accept || has_whole_lines(chunks_),
+        require(delivery.envelope().is_binarymime() || settings_.bare_newline == smtp::BareNewline::accept ||
+                    has_whole_lines(chunks_),
                 "what is queued has lines, unless it is said to have none");
-        require(!delivery.needs_smtputf8() || smtp::is_valid_utf8(delivery.message().headers().original()), "a header is UTF-8 where it is said to be");
+        require(!delivery.needs_smtputf8() || smtp::is_valid_utf8(delivery.message().headers().original()),
+                "a header is UTF-8 where it is said to be");
         auto result = turn_away_at_queue(delivery);
         if (queue_verdict_ != Verdict::ok) return queue_verdict_;
         hooks_.queued.push_back(std::move(text));

@@ -2,7 +2,7 @@
 ///
 ///     SmtpPlugin hands_on 127.0.0.1:24
 ///
-/// What the next hop says about a recipient is that recipient's fate, in its own words. Whom it says nothing about is
+/// What the next hop says about a recipient is that recipient's fate, in its own words. A recipient that it says nothing about is
 /// deferred. It knows one extension, BODY=8BITMIME.
 #include <smtpd/backend.h>
 #include <smtpd/plugin.h>

@@ -2,8 +2,9 @@
 ///
 ///     SmtpPlugin judges_recipients at=data_post
 ///
-/// Whose name begins with `full` is refused, with `later` deferred. `at` is the hook: data_post_rcpt (one by one), data_post or queue_pre. When a message is to be
-/// delivered, it says of each recipient that was turned away that it sends a bounce.
+/// Whose name begins with `full` is refused, with `later` deferred. `at` is the hook: data_post_rcpt (one by one),
+/// data_post or queue_pre. When a message is to be delivered, it says of each recipient that was turned away that it
+/// sends a bounce.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -18,7 +19,10 @@ public:
     struct Options {
         At at = At::data_post_rcpt;
         static OptionTable table() {
-            return {option("at", &Options::at, "the hook").choices({{"data_post_rcpt", At::data_post_rcpt}, {"data_post", At::data_post}, {"queue_pre", At::queue_pre}})};
+            return {option("at", &Options::at, "the hook")
+                        .choices({{"data_post_rcpt", At::data_post_rcpt},
+                                  {"data_post", At::data_post},
+                                  {"queue_pre", At::queue_pre}})};
         }
     };
 
@@ -33,8 +37,8 @@ public:
         if (options.at == At::queue_pre) setup.hooks.queue_pre.add(judge_all);
         setup.hooks.queue.observe([](const Delivery& delivery) {
             for (const auto& recipient : delivery.turned_away())
-                delivery.log(LogLevel::info, "bounce to {} for {}: {}", quoted(delivery.envelope().sender.path()), quoted(recipient.address().path()),
-                             recipient.disposition()->reply.code);
+                delivery.log(LogLevel::info, "bounce to {} for {}: {}", quoted(delivery.envelope().sender.path()),
+                             quoted(recipient.address().path()), recipient.disposition()->reply.code);
         });
     }
 

@@ -2,8 +2,9 @@
 ///
 ///     SmtpPlugin stalls /path/of/the/file at=queue
 ///
-/// `at` is mail, rcpt, queue, auth, disconnect, task (three tasks at data_post read the message and stand still), or stream: then each piece of a message
-/// waits as it arrives, and the plugin says at data_post how much it has seen. With `declared=no` it does not say that it waits.
+/// `at` is mail, rcpt, queue, auth, disconnect, task (three tasks at data_post read the message and stand still), or
+/// stream: then each piece of a message waits as it arrives, and the plugin says at data_post how much it has seen.
+/// With `declared=no` it does not say that it waits.
 #include <smtpd/plugin.h>
 
 #include <array>
@@ -39,27 +40,35 @@ public:
                     option("declared", &Options::declared, "whether it says so")};
         }
     };
-    static bool waits_for_backend(const Options& options) noexcept { return options.declared && options.at != At::task; }
+    static bool waits_for_backend(const Options& options) noexcept {
+        return options.declared && options.at != At::task;
+    }
 
     Stalls(Setup& setup, const Options& options) : file_(options.file) {
         auto& hooks = setup.hooks;
         switch (options.at) {
             case At::mail: hooks.mail.add([this](const MailHook& hook) { return stall(hook), declined(); }); break;
             case At::rcpt: hooks.rcpt.add([this](const RcptHook& hook) { return stall(hook), declined(); }); break;
-            case At::queue: hooks.queue.deliver([this](const Delivery& delivery) { return stall(delivery), not_mine(); }); break;
+            case At::queue:
+                hooks.queue.deliver([this](const Delivery& delivery) { return stall(delivery), not_mine(); });
+                break;
             case At::auth:
                 hooks.auth.add([this](const AuthHook& hook) { return stall(hook), denysoft(); });
                 break;
             case At::disconnect: hooks.disconnect.observe([this](const DisconnectHook& hook) { stall(hook); }); break;
             case At::task:
-                hooks.data_post.ask([this](const DataPostHook& hook, Questions& questions) { start_tasks(hook, questions); })
+                hooks.data_post
+                    .ask([this](const DataPostHook& hook, Questions& questions) { start_tasks(hook, questions); })
                     .add([](const DataPostHook& hook, const Answers& answers) { return look_at(hook, answers); });
                 break;
             case At::stream:
-                hooks.data_chunk.stream([this](MessageHook& hook) { return hook.transaction.notes().emplace(seen_note, std::make_shared<Stream>(file_)); });
+                hooks.data_chunk.stream([this](MessageHook& hook) {
+                    return hook.transaction.notes().emplace(seen_note, std::make_shared<Stream>(file_));
+                });
                 hooks.data_post.add([](const DataPostHook& hook) {
                     const auto& stream = **hook.transaction.notes().find(seen_note);
-                    hook.log(LogLevel::info, "the stream has {} {} octets", stream.has_ended() ? "seen" : "not seen all of", stream.octets());
+                    hook.log(LogLevel::info, "the stream has {} {} octets",
+                             stream.has_ended() ? "seen" : "not seen all of", stream.octets());
                     return declined();
                 });
                 break;
@@ -89,17 +98,19 @@ private:
 
     void start_tasks(const DataPostHook& hook, Questions& questions) const {
         for (const auto key : tasks)
-            questions.task(key, [this, message = hook.message().snapshot()](const TaskContext& task) -> Result<std::uint64_t> {
-                std::error_code ignored;
-                while (std::filesystem::exists(file_, ignored) && !task.is_given_up()) std::this_thread::sleep_for(Duration(10));
-                std::uint64_t octets = 0;
-                const auto read = message->write_to([&](std::string_view bytes) {
-                    octets += bytes.size();
-                    return Result<void>();
+            questions.task(
+                key, [this, message = hook.message().snapshot()](const TaskContext& task) -> Result<std::uint64_t> {
+                    std::error_code ignored;
+                    while (std::filesystem::exists(file_, ignored) && !task.is_given_up())
+                        std::this_thread::sleep_for(Duration(10));
+                    std::uint64_t octets = 0;
+                    const auto read = message->write_to([&](std::string_view bytes) {
+                        octets += bytes.size();
+                        return Result<void>();
+                    });
+                    if (!read) return read.error();
+                    return octets;
                 });
-                if (!read) return read.error();
-                return octets;
-            });
     }
 
     static Answer look_at(const DataPostHook& hook, const Answers& answers) {

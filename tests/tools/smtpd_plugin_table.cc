@@ -1,4 +1,5 @@
-/// smtpd_plugin_table.cc: the options of built plugins, taken from the plugins themselves: for the manual, and for its checks.
+/// smtpd_plugin_table.cc: the options of built plugins, taken from the plugins themselves: for the manual, and for its
+/// checks.
 ///
 ///     smtpd-plugin-table markdown PLUGIN_DIR NAME   the option tables of one plugin's page
 ///     smtpd-plugin-table list PLUGIN_DIR            every option of every plugin, with tabs between: plugin, "own" or "common", name, help
@@ -73,9 +74,9 @@ int print_markdown(const Directories& directories, const std::string& name) {
                                    : "\nAs every plugin has:\n\n");
     print_table(options.common);
     if (plugin.is_policy)
-        std::cout << (plugin.defaults.exempts_immune
-                          ? "\nClients that may relay, and those that are whitelisted or whose sender or recipient is, are not judged.\n"
-                          : "\nNo client is exempt.\n");
+        std::cout << (plugin.defaults.exempts_immune ? "\nClients that may relay, and those that are whitelisted or "
+                                                       "whose sender or recipient is, are not judged.\n"
+                                                     : "\nNo client is exempt.\n");
     return 0;
 }
 

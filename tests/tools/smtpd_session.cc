@@ -2,10 +2,10 @@
 ///
 ///     smtpd-session [options] <dialogue >replies
 ///
-/// The client's octets are read from standard input as they are (lines end with CRLF there, or it is an error of the client's), the
-/// server's octets are written to standard output. The same input with the same options gives the same output: the clock stands still,
-/// except that a session that waits is woken at once with the clock moved on; dates are written in UTC. The client waits for each reply
-/// before it sends its next line.
+/// The client's octets are read from standard input as they are (lines end with CRLF there, or it is an error of the
+/// client's), the server's octets are written to standard output. The same input with the same options gives the same
+/// output: the clock stands still, except that a session that waits is woken at once with the clock moved on; dates are
+/// written in UTC. The client waits for each reply before it sends its next line.
 ///
 ///     --control DIR           control files (me, rcpthosts, plugins, ...); its files `logging` and `plugins` are loaded
 ///     --plugin "NAME OPTION..."  one plugin more; may be repeated. Without a plugin that accepts it no recipient is accepted
@@ -22,7 +22,8 @@
 ///     --zone FILE             what the DNS says (net/zone_resolver.h has the form of the file); without it every question fails
 ///     --early                 the client does not wait for anything: all it has to say is there from the beginning
 ///
-/// Exit status: 0 however the session went; 2 when the call or the configuration is wrong, which is said on standard error.
+/// Exit status: 0 however the session went; 2 when the call or the configuration is wrong, which is said on standard
+/// error.
 #include "engine/session.h"
 #include "fakes/fake_store.h"
 #include "host/plugin_set.h"

@@ -1,12 +1,15 @@
 /// main.cc: runs the registered CppUnit tests.
 ///
-/// unit_tests [-v] [-l] [TEXT]...   runs the tests whose full name ("FixtureClass::method") contains one of the texts, or all of them
+/// unit_tests [-v] [-l] [TEXT]...   runs the tests whose full name ("FixtureClass::method") contains one of the texts,
+/// or all of them
 ///   -v   names each test as it begins
 ///   -l   lists the tests and runs none
 ///
-/// A test that takes longer than ten minutes ends the program, with its name: one that hangs must not take the time of all others.
+/// A test that takes longer than ten minutes ends the program, with its name: one that hangs must not take the time of
+/// all others.
 ///
-/// The last line of output is "N passed, N failed". Exit status: 0 all passed; 1 a test failed; 2 nothing was selected or the call was wrong.
+/// The last line of output is "N passed, N failed". Exit status: 0 all passed; 1 a test failed; 2 nothing was selected
+/// or the call was wrong.
 #include <cppunit/Test.h>
 #include <cppunit/TestFailure.h>
 #include <cppunit/TestListener.h>

@@ -6,8 +6,10 @@ using namespace smtpd;
 
 void add_handlers(Hooks& hooks) {
 #ifdef WRONG
-    hooks.helo_parse.ask([](const ParseHook&, Questions& questions) { questions.a("example.com"); }).add([](const ParseHook&) { return ok(); });
+    hooks.helo_parse.ask([](const ParseHook&, Questions& questions) { questions.a("example.com"); })
+        .add([](const ParseHook&) { return ok(); });
 #else
-    hooks.helo.ask([](const HelloHook&, Questions& questions) { questions.a("example.com"); }).add([](const HelloHook&) { return ok(); });
+    hooks.helo.ask([](const HelloHook&, Questions& questions) { questions.a("example.com"); })
+        .add([](const HelloHook&) { return ok(); });
 #endif
 }

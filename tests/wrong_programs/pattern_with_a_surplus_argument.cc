@@ -8,6 +8,7 @@ void add_handlers(Hooks& hooks) {
 #ifdef WRONG
     hooks.rcpt.observe([](const RcptHook& hook) { hook.log(LogLevel::info, "a recipient", hook.recipient.address()); });
 #else
-    hooks.rcpt.observe([](const RcptHook& hook) { hook.log(LogLevel::info, "a recipient {}", hook.recipient.address()); });
+    hooks.rcpt.observe(
+        [](const RcptHook& hook) { hook.log(LogLevel::info, "a recipient {}", hook.recipient.address()); });
 #endif
 }

@@ -6,7 +6,8 @@ using namespace smtpd;
 
 void add_handlers(Hooks& hooks) {
 #ifdef WRONG
-    hooks.reset_transaction.observe([](MessageHook& hook) { hook.refuse(hook.transaction.recipients().front(), deny()); });
+    hooks.reset_transaction.observe(
+        [](MessageHook& hook) { hook.refuse(hook.transaction.recipients().front(), deny()); });
 #else
     hooks.data_post.add([](DataPostHook& hook) {
         hook.refuse(hook.transaction.recipients().front(), deny());

@@ -1,7 +1,7 @@
 /// api.h: the API's version and what of mod_smtpd.so a plugin may link against.
 ///
-/// A plugin is compiled against these headers and loaded into the server that was compiled with the same headers. The loader compares
-/// `api_version` first and refuses a plugin that was built against another one.
+/// A plugin is compiled against these headers and loaded into the server that was compiled with the same headers. The
+/// loader compares `api_version` first and refuses a plugin that was built against another one.
 #pragma once
 
 #include <cstdint>

@@ -18,8 +18,8 @@
 /// with the first octet, and the caller's greeting. All addresses of a host are tried, IPv4 first, eight at most.
 ///
 /// Time: open() ends at the deadline. The servers that can still be tried share the time that is left equally, and the
-/// addresses of a server share its part, so that a silent server leaves time for the next one. The conversation with the
-/// server that was reached has all the rest.
+/// addresses of a server share its part, so that a silent server leaves time for the next one. The conversation with
+/// the server that was reached has all the rest.
 ///
 /// Failures (a circuit breaker for each server): after three failures in a row the server is not asked for about 5 s,
 /// then 10 s, 20 s and so on up to 5 minutes. After each pause one caller tries it. If no server is left, open() fails
@@ -27,8 +27,8 @@
 /// address is not a failure of the server, nor is a time-out after less than 100 ms.
 ///
 /// Names: ask() names the questions for the server's own resolver, which holds no thread; open() uses the answers. An
-/// address, `localhost` (127.0.0.1, see server_address.h) and a name in the file of hosts need no question. That file is
-/// read while the configuration is read.
+/// address, `localhost` (127.0.0.1, see server_address.h) and a name in the file of hosts need no question. That file
+/// is read while the configuration is read.
 ///
 /// Connections are kept for the next caller if the plugin says so (`most_idle`, Connection::keep()). That is for
 /// protocols that take another question, of anybody, on the same connection. A kept connection is not used again if the

@@ -10,16 +10,17 @@
 ///     });
 ///     setup.hooks.data_post.decide([](const DataPostHook& hook) { … (*hook.transaction.notes().find(scan_note))->verdict() … });
 ///
-/// A plugin makes one object for each message, when DATA, or the first chunk of BDAT, is accepted. The object may outlive the
-/// session, so it keeps nothing that belongs to the hook's argument. Its members are called in this
-/// order, never two at a time: chunk() any number of times, then end() or abort(), once. What one throws is a fault of the
+/// A plugin makes one object for each message, when DATA, or the first chunk of BDAT, is accepted. The object may
+/// outlive the session, so it keeps nothing that belongs to the hook's argument. Its members are called in this order,
+/// never two at a time: chunk() any number of times, then end() or abort(), once. What one throws is a fault of the
 /// plugin: then abort() follows, and this object sees nothing more.
 ///
-/// If the plugin waits for something at data_chunk (`waits_for_backend`), they are called in threads of their own, and the
-/// stream may lag behind the client by max_lag octets. Beyond that, nothing more is read from the client until the stream has
-/// caught up. Before data_post_headers, the session is parked until end() has returned. A stream that takes longer than the
-/// plugin's deadline is left behind: the message goes on without it, has_ended() is false, and abort() is called when the
-/// present call returns, unless that is end(). Without waits_for_backend they are called by the thread that serves the client, and must not wait.
+/// If the plugin waits for something at data_chunk (`waits_for_backend`), they are called in threads of their own, and
+/// the stream may lag behind the client by max_lag octets. Beyond that, nothing more is read from the client until the
+/// stream has caught up. Before data_post_headers, the session is parked until end() has returned. A stream that takes
+/// longer than the plugin's deadline is left behind: the message goes on without it, has_ended() is false, and abort()
+/// is called when the present call returns, unless that is end(). Without waits_for_backend they are called by the
+/// thread that serves the client, and must not wait.
 #pragma once
 
 #include <smtpd/api.h>

@@ -1,6 +1,7 @@
 /// connection.h: one client's connection, from accept to close, as plugins see it.
 ///
-/// A session is worked on by one thread at a time, so nothing here needs a lock; a Connection must not be kept beyond the call it was given to.
+/// A session is worked on by one thread at a time, so nothing here needs a lock; a Connection must not be kept beyond
+/// the call it was given to.
 #pragma once
 
 #include <smtpd/api.h>
@@ -76,16 +77,18 @@ public:
     void set_host(std::string name) { record_.host = std::move(name); }
     /// host(), or the address in brackets: how the client is called in texts for people.
     std::string name() const { return record_.host.empty() ? "[" + address().to_string() + "]" : record_.host; }
-    /// The mail server that spoke for this client (XCLIENT), which is trusted to do so; unspecified where the client speaks for itself. A load balancer
-    /// that only passes the connection on (SmtpProxyProtocol) is not known here.
+    /// The mail server that spoke for this client (XCLIENT), which is trusted to do so; unspecified where the client
+    /// speaks for itself. A load balancer that only passes the connection on (SmtpProxyProtocol) is not known here.
     const IpAddress& introduced_by() const noexcept { return record_.introduced_by; }
     /// What a trusted mail server says about the origin of the next message, or the one of the transaction (XFORWARD).
     const std::optional<Forwarded>& forwarded() const noexcept { return record_.forwarded; }
     Greeted greeted() const noexcept { return record_.greeted; }
     const std::string& hello_host() const noexcept { return record_.hello_host; }  ///< argument of HELO, EHLO or LHLO, "" before
-    /// The client speaks LMTP (RFC 2033), as this server wants it to: it hands messages over for delivery, and gets a reply for each recipient.
+    /// The client speaks LMTP (RFC 2033), as this server wants it to: it hands messages over for delivery, and gets a
+    /// reply for each recipient.
     bool is_lmtp() const noexcept { return is_lmtp_; }
-    /// Encrypted, by STARTTLS or from the first octet. After STARTTLS the client begins anew: what it said before is forgotten.
+    /// Encrypted, by STARTTLS or from the first octet. After STARTTLS the client begins anew: what it said before is
+    /// forgotten.
     bool is_tls() const noexcept { return static_cast<bool>(tls_); }
     const Tls& tls() const noexcept { return tls_; }
     const std::string& tls_protocol() const noexcept { return tls_.protocol; }  ///< "TLSv1.3", "" in the clear
@@ -103,8 +106,9 @@ public:
     const std::string& auth_user() const noexcept { return record_.auth_user; }            ///< UTF-8 without control characters; "" = nobody
     const std::string& auth_mechanism() const noexcept { return record_.auth_mechanism; }  ///< "PLAIN"
 
-    /// Nobody is connected: an administrator tries out what would happen (smtpd-try). All is to be as it would be, but what a handler does is to leave
-    /// nothing behind: no file, no message to anybody. The store may be used as ever, because it forgets.
+    /// Nobody is connected: an administrator tries out what would happen (smtpd-try). All is to be as it would be, but
+    /// what a handler does is to leave nothing behind: no file, no message to anybody. The store may be used as ever,
+    /// because it forgets.
     bool is_trial() const noexcept { return is_trial_; }
 
     // What plugins decide about the client
@@ -121,9 +125,9 @@ public:
     int karma() const noexcept { return record_.karma; }
     void adjust_karma(int points) noexcept { record_.karma += points; }
 
-    /// What is held against the client, the first complaint first; see complaint.h. Complaints stay until the end of the
-    /// session, except those about a transaction that are not told: they end with it. STARTTLS forgets what was made of
-    /// the client's name, XCLIENT all.
+    /// What is held against the client, the first complaint first; see complaint.h. Complaints stay until the end of
+    /// the session, except those about a transaction that are not told: they end with it. STARTTLS forgets what was
+    /// made of the client's name, XCLIENT all.
     const std::vector<Complaint>& complaints() const noexcept { return record_.complaints; }
     /// A refusal waits for its moment.
     bool is_naughty() const noexcept { return !record_.complaints.empty(); }
@@ -138,8 +142,8 @@ public:
     /// What plugins said about this session so far. What the present handler says is added when it is through.
     const History& history() const noexcept { return history_; }
     History& history() noexcept { return history_; }  ///< for the server
-    /// Results about the client itself (iprev, auth), which hold for each of its transactions. Findings add to it; plugins
-    /// read SessionContext::results().
+    /// Results about the client itself (iprev, auth), which hold for each of its transactions. Findings add to it;
+    /// plugins read SessionContext::results().
     const AuthenticationResults& authentication_results() const noexcept { return record_.authentication_results; }
     AuthenticationResults& authentication_results() noexcept { return record_.authentication_results; }
 

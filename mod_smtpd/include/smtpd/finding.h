@@ -1,4 +1,5 @@
-/// finding.h: what a policy plugin found out. It states the fact; the framework makes of it a reply, a log line, karma and counters.
+/// finding.h: what a policy plugin found out. It states the fact; the framework makes of it a reply, a log line, karma
+/// and counters.
 #pragma once
 
 #include <smtpd/authentication_result.h>
@@ -30,15 +31,16 @@ public:
     Finding status(EnhancedCode code) && { enhanced_ = code; return std::move(*this); }
     /// Points for the client's karma; default: the plugin's PolicyDefaults for this outcome.
     Finding karma(int points) && { karma_ = points; return std::move(*this); }
-    /// The refusal this instance would give is this one's, whatever reject_type says: for plugins whose lists name a verdict per entry.
+    /// The refusal this instance would give is this one's, whatever reject_type says: for plugins whose lists name a
+    /// verdict per entry.
     Finding soft(bool temporary) && { soft_ = temporary; return std::move(*this); }
     /// The same with all of it: one of the four denials. Anything else changes nothing.
     Finding refusal(Verdict denial) && {
         if (is_denial(denial)) refusal_ = denial;
         return std::move(*this);
     }
-    /// What the test came to, for later plugins (SessionContext::results()) and for the Authentication-Results field (RFC 8601). A finding may have several:
-    /// one for each signature, for instance.
+    /// What the test came to, for later plugins (SessionContext::results()) and for the Authentication-Results field
+    /// (RFC 8601). A finding may have several: one for each signature, for instance.
     Finding authentication_result(AuthenticationResult result) && {
         authentication_results_.push_back(std::move(result));
         return std::move(*this);
@@ -82,7 +84,8 @@ template <class First, class... Rest>
 Finding skip(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
     return {Outcome::skip, format_text<First, Rest...>(reason, first, rest...)};
 }
-/// The test could not be made: a time-out, a back end that is down. Never to be mistaken for pass or fail; `onerror` decides.
+/// The test could not be made: a time-out, a back end that is down. Never to be mistaken for pass or fail; `onerror`
+/// decides.
 inline Finding error(PlainText reason) { return {Outcome::error, std::string(reason)}; }
 template <class First, class... Rest>
 Finding error(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {

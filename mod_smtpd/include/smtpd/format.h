@@ -1,8 +1,8 @@
 /// format.h: `format_text("{} is listed by {}", address, zone)`, the one way in which texts are put together.
 ///
-/// Each `{}` takes the next argument: strings, integers, booleans, doubles (as written by "%g"), and every type that has
-/// `std::string to_string() const`. A pattern is a literal, and has one `{}` for each argument; otherwise the program does not
-/// compile. No locale, no allocation but the result's.
+/// Each `{}` takes the next argument: strings, integers, booleans, doubles (as written by "%g"), and every type that
+/// has `std::string to_string() const`. A pattern is a literal, and has one `{}` for each argument; otherwise the
+/// program does not compile. No locale, no allocation but the result's.
 #pragma once
 
 #include <charconv>
@@ -68,19 +68,21 @@ class FormatPattern {
 public:
     template <std::size_t size>
     consteval FormatPattern(const char (&literal)[size]) : text_(literal, size - 1) {
-        if (detail::count_places(text_) != sizeof...(Arguments)) detail::a_pattern_needs_one_pair_of_braces_for_each_argument();
+        if (detail::count_places(text_) != sizeof...(Arguments))
+            detail::a_pattern_needs_one_pair_of_braces_for_each_argument();
     }
     std::string_view text() const noexcept { return text_; }
 
 private:
     std::string_view text_;
 };
-/// For the parameters of functions that take a pattern and its arguments: the arguments alone say which types there are.
+/// For the parameters of functions that take a pattern and its arguments: the arguments alone say which types there
+/// are.
 template <class... Arguments>
 using PatternFor = FormatPattern<std::type_identity_t<Arguments>...>;
 
-/// A text without arguments: a literal, in which `{}` is a mistake, or one that was made at run time. It must not outlive
-/// what it was made from.
+/// A text without arguments: a literal, in which `{}` is a mistake, or one that was made at run time. It must not
+/// outlive what it was made from.
 class PlainText {
 public:
     PlainText() = default;

@@ -1,11 +1,12 @@
-/// history.h: what was said about a session so far: which plugin said what, when, and how long it took, and what the client was refused with.
+/// history.h: what was said about a session so far: which plugin said what, when, and how long it took, and what the
+/// client was refused with.
 ///
 ///     for (const auto& entry : hook.connection.history().entries())
 ///         if (entry.is_failure()) hook.log(LogLevel::info, "{}", entry.to_string());
 ///
-/// The server keeps it; nobody has to do anything for it. A handler that declines, or looks on, without a finding leaves nothing. Its size is limited:
-/// when it is full, the oldest entries of former transactions go first, then the oldest of the present one, then the oldest of all.
-/// It belongs to one session and is used by one thread at a time.
+/// The server keeps it; nobody has to do anything for it. A handler that declines, or looks on, without a finding
+/// leaves nothing. Its size is limited: when it is full, the oldest entries of former transactions go first, then the
+/// oldest of the present one, then the oldest of all. It belongs to one session and is used by one thread at a time.
 #pragma once
 
 #include <smtpd/api.h>

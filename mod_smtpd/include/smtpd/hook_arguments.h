@@ -33,11 +33,12 @@ public:
     bool is_esmtp() const noexcept { return hook == HookId::ehlo; }
 };
 
-/// helo_parse, ehlo_parse, auth_parse, mail_parse, rcpt_parse: the command's argument as it came; a handler may rewrite it, or refuse it (501, softly
-/// 451). That of AUTH may hold a password.
+/// helo_parse, ehlo_parse, auth_parse, mail_parse, rcpt_parse: the command's argument as it came; a handler may rewrite
+/// it, or refuse it (501, softly 451). That of AUTH may hold a password.
 class ParseHook final : public SessionContext {
 public:
-    ParseHook(HookId id, Connection& connection, std::string& argument) : SessionContext(id, connection), argument(argument) {}
+    ParseHook(HookId id, Connection& connection, std::string& argument)
+        : SessionContext(id, connection), argument(argument) {}
     std::string& argument;
 };
 
@@ -47,18 +48,20 @@ struct AuthFindings {
     std::string login;
 };
 
-/// A client says who it is. First the hook of the mechanism is asked; where nobody there has an opinion about PLAIN, LOGIN or CRAM-MD5, then `auth`. A
-/// mechanism is offered where somebody handles its hook, PLAIN and LOGIN also where somebody handles `auth`. The credentials are valid during the call only.
+/// A client says who it is. First the hook of the mechanism is asked; where nobody there has an opinion about PLAIN,
+/// LOGIN or CRAM-MD5, then `auth`. A mechanism is offered if a plugin handles its hook, PLAIN and LOGIN also if a plugin
+/// handles `auth`. The credentials are valid during the call only.
 ///
 /// - auth_plain, auth_login, auth_cram_md5, auth: the client has sent its password, or what it made of it.
-/// - auth_scram_sha_1, auth_scram_sha_256 (also for -PLUS): the client has named a user and waits to be told how to prove itself. `ok` together with
-///   proves() or is_proved_by() means: whoever proves that is this user. The engine checks the proof; nobody is asked again.
-/// - auth_external: the client wants to be who its certificate says (connection.tls().certificate, which is verified). user() is whom it wants to be,
-///   "" = whoever that is: then set_login() tells.
+/// - auth_scram_sha_1, auth_scram_sha_256 (also for -PLUS): the client has named a user and waits to be told how to
+///   prove itself. `ok` together with proves() or is_proved_by() means: a client that proves that is this user. The engine
+///   checks the proof; nobody is asked again.
+/// - auth_external: the client wants to be who its certificate says (connection.tls().certificate, which is verified).
+///   user() is whom it wants to be, "" = the one of the certificate: then set_login() tells.
 /// - auth_bearer: XOAUTH2 and OAUTHBEARER, credentials.token(). user() as above.
 ///
-/// Only handlers that are added with add() can let somebody in, and so make the server offer AUTH. decide() is for plugins that keep somebody out before
-/// a back end is asked (too many attempts), observe() for those that look on.
+/// Only handlers that are added with add() can let a client in, and so make the server offer AUTH. decide() is for
+/// plugins that keep a client out before a back end is asked (too many attempts), observe() for those that look on.
 class AuthHook final : public SessionContext {
 public:
     AuthHook(HookId id, Connection& connection, const Credentials& credentials, AuthFindings* findings = nullptr)
@@ -68,9 +71,11 @@ public:
     const std::string& user() const noexcept { return credentials.user(); }
     /// The clear password, for a back end that checks it; null with CRAM-MD5 and SCRAM.
     const Secret* password() const noexcept { return credentials.password(); }
-    /// For a plugin that has the clear password: whether the client knows it. With SCRAM it is true, and the client goes on to prove it.
+    /// For a plugin that has the clear password: whether the client knows it. With SCRAM it is true, and the client
+    /// goes on to prove it.
     bool proves(std::string_view clear_password) const {
-        if (const ScramRequest* wanted = scram()) return is_proved_by(ScramKeys::derive(wanted->hash, clear_password, wanted->salt, wanted->iterations));
+        if (const ScramRequest* wanted = scram())
+            return is_proved_by(ScramKeys::derive(wanted->hash, clear_password, wanted->salt, wanted->iterations));
         return credentials.proves(clear_password);
     }
     /// At a hook of SCRAM: what is asked; null elsewhere.
@@ -81,7 +86,8 @@ public:
         findings_->scram->keys = std::move(keys);
         return true;
     }
-    /// Goes with `ok`: the name under which the client is authenticated, where that is not user(). UTF-8 without control characters.
+    /// Goes with `ok`: the name under which the client is authenticated, where that is not user(). UTF-8 without
+    /// control characters.
     void set_login(std::string name) const {
         if (findings_) findings_->login = std::move(name);
     }
@@ -90,20 +96,27 @@ private:
     AuthFindings* const findings_;
 };
 
-/// auth_result: an exchange of AUTH is over, and its reply is decided; for observers. An exchange that the client leaves unfinished has no result.
+/// auth_result: an exchange of AUTH is over, and its reply is decided; for observers. An exchange that the client
+/// leaves unfinished has no result.
 class AuthResultHook final : public SessionContext {
 public:
     AuthResultHook(Connection& connection, const Credentials& credentials, bool is_good, const Reply& reply)
-        : SessionContext(HookId::auth_result, connection), mechanism(credentials.mechanism()), user(credentials.user()), is_good(is_good), reply(reply) {}
+        : SessionContext(HookId::auth_result, connection),
+          mechanism(credentials.mechanism()),
+          user(credentials.user()),
+          is_good(is_good),
+          reply(reply) {}
     const std::string_view mechanism;  ///< "PLAIN", "SCRAM-SHA-256"
-    const std::string& user;           ///< who it was said to be; "" where the exchange broke off before that, or with what is no name
+    /// Who it was said to be; "" where the exchange broke off before that, or with what is no name.
+    const std::string& user;
     const bool is_good;                ///< the client is authenticated now
     const Reply& reply;                ///< what it is told; code 0 where a plugin has told it something itself
-    /// Refused for good: not because a back end, or somebody's patience, is exhausted for the moment.
+    /// Refused for good: not because a back end, or the server's patience, is exhausted for the moment.
     bool is_refused() const noexcept { return !is_good && reply.code / 100 != 4; }
 };
 
-/// mail_pre, rcpt_pre: the path is cut out but not parsed; a handler may rewrite it. `ok` ends the chain; a denial refuses with 501 (softly 451).
+/// mail_pre, rcpt_pre: the path is cut out but not parsed; a handler may rewrite it. `ok` ends the chain; a denial
+/// refuses with 501 (softly 451).
 class PathHook final : public SessionContext {
 public:
     PathHook(HookId id, Connection& connection, std::string& path, const Parameters& parameters)
@@ -115,7 +128,8 @@ public:
 /// mail: the sender is parsed and may be replaced with transaction.set_sender().
 class MailHook final : public TransactionContext {
 public:
-    MailHook(Connection& connection, Transaction& transaction) : TransactionContext(HookId::mail, connection, transaction) {}
+    MailHook(Connection& connection, Transaction& transaction)
+        : TransactionContext(HookId::mail, connection, transaction) {}
     const Address& sender() const noexcept { return transaction.sender(); }
     const Parameters& parameters() const noexcept { return transaction.envelope().parameters; }
 };
@@ -141,13 +155,17 @@ using DataHook = MessageHook;
 class DataPostHook final : public MessageHook {
 public:
     using MessageHook::MessageHook;
-    /// Refuses one of transaction.recipients(), or with denysoft() defers it: whom the plugin does not want to have the message. What the answer leaves out is
-    /// filled in as at data_post_rcpt; one that is no denial defers. The recipient keeps its place until the handler returns, and has gone to
-    /// transaction.turned_away() when the next one is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this says so
-    /// with `judges_recipients`.
-    void refuse(Recipient& recipient, const Answer& answer, PlainText reason = {}) { refuse_for(recipient, answer, std::string(reason)); }
+    /// Refuses one of transaction.recipients(), or with denysoft() defers it: whom the plugin does not want to have the
+    /// message. What the answer leaves out is filled in as at data_post_rcpt; one that is no denial defers. The
+    /// recipient keeps its place until the handler returns, and has gone to transaction.turned_away() when the next one
+    /// is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this says so with
+    /// `judges_recipients`.
+    void refuse(Recipient& recipient, const Answer& answer, PlainText reason = {}) {
+        refuse_for(recipient, answer, std::string(reason));
+    }
     template <class First, class... Rest>
-    void refuse(Recipient& recipient, const Answer& answer, PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
+    void refuse(Recipient& recipient, const Answer& answer, PatternFor<First, Rest...> reason, const First& first,
+                const Rest&... rest) {
         refuse_for(recipient, answer, format_text<First, Rest...>(reason, first, rest...));
     }
 
@@ -156,8 +174,8 @@ private:
     void complain_about(const Recipient& recipient, Disposition disposition) const;
 };
 
-/// queue_post: the fate of the message is decided, and the client is told. Each of transaction.recipients() says whether it has the message (delivered()); the
-/// others are in transaction.turned_away(), each with its disposition().
+/// queue_post: the fate of the message is decided, and the client is told. Each of transaction.recipients() says
+/// whether it has the message (delivered()); the others are in transaction.turned_away(), each with its disposition().
 class QueuePostHook final : public MessageHook {
 public:
     QueuePostHook(Connection& connection, Transaction& transaction, std::string_view reply_text)
@@ -187,7 +205,8 @@ public:
 /// vrfy, noop, help: the rest of the line.
 class CommandHook final : public SessionContext {
 public:
-    CommandHook(HookId id, Connection& connection, std::string_view argument) : SessionContext(id, connection), argument(argument) {}
+    CommandHook(HookId id, Connection& connection, std::string_view argument)
+        : SessionContext(id, connection), argument(argument) {}
     const std::string_view argument;
 };
 
@@ -213,7 +232,8 @@ public:
 /// config, user_config: `ok` with `values` set overrides the control file.
 class ConfigHook final : public SessionContext {
 public:
-    ConfigHook(HookId id, Connection& connection, std::string_view name, const Address* user, std::vector<std::string>& values)
+    ConfigHook(HookId id, Connection& connection, std::string_view name, const Address* user,
+               std::vector<std::string>& values)
         : SessionContext(id, connection), name(name), user(user), values(values) {}
     const std::string_view name;
     const Address* const user;  ///< user_config only

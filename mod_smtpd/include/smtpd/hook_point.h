@@ -1,5 +1,5 @@
-/// hook_point.h: where a plugin adds its handlers. Which kinds of handler a hook takes follows from hook_traits.h: what a
-/// hook does not take does not compile.
+/// hook_point.h: where a plugin adds its handlers. Which kinds of handler a hook takes follows from hook_traits.h: what
+/// a hook does not take does not compile.
 #pragma once
 
 #include <smtpd/body_stream.h>
@@ -64,7 +64,8 @@ concept DelivererOf = requires(const F& handler, Context& context) {
 };
 /// One that gives nothing back.
 template <class F, class Context>
-concept ObserverOf = std::is_invocable_r_v<void, const F&, Context&> && std::is_void_v<std::invoke_result_t<const F&, Context&>>;
+concept ObserverOf =
+    std::is_invocable_r_v<void, const F&, Context&> && std::is_void_v<std::invoke_result_t<const F&, Context&>>;
 
 namespace detail {
 /// Calls a handler with what it takes.
@@ -80,8 +81,9 @@ std::function<Out(HookContext&)> erase_handler(F handler) {
 }
 }  // namespace detail
 
-/// One hook, for one plugin instance. A plugin that does at a hook what the hook does not take (a verdict where nobody waits
-/// for one, a question where the session cannot be parked) does not compile; the failed constraint names what is missing.
+/// One hook, for one plugin instance. A plugin that does at a hook what the hook does not take (a verdict where nobody
+/// waits for one, a question where the session cannot be parked) does not compile; the failed constraint names what is
+/// missing.
 template <class Context, HookRules rules>
 class HookPoint {
 public:
@@ -97,7 +99,8 @@ public:
         requires(rules.takes_verdicts)
     void add(Priority priority, F handler) { add_verdict({}, priority, std::move(handler)); }
 
-    /// A handler that gives a Finding, which the instance's `reject` options turn into a verdict. Immune clients never reach it.
+    /// A handler that gives a Finding, which the instance's `reject` options turn into a verdict. Immune clients never
+    /// reach it.
     template <HandlerOf<Context> F>
         requires(rules.takes_findings)
     void decide(F handler) { decide(Priority::normal, std::move(handler)); }
@@ -105,12 +108,14 @@ public:
         requires(rules.takes_findings)
     void decide(Priority priority, F handler) { add_finding({}, priority, std::move(handler)); }
 
-    /// A handler that only looks on, and returns nothing. It runs whatever the others say as long as the chain gets to it.
+    /// A handler that only looks on, and returns nothing. It runs whatever the others say as long as the chain gets to
+    /// it.
     template <ObserverOf<Context> F>
     void observe(F handler) { observe(Priority::normal, std::move(handler)); }
     template <ObserverOf<Context> F>
     void observe(Priority priority, F handler) {
-        registrar_->add(id_, {.observe = detail::erase_handler<void, Context>(std::move(handler)), .priority = priority});
+        registrar_->add(id_,
+                        {.observe = detail::erase_handler<void, Context>(std::move(handler)), .priority = priority});
     }
 
     /// Queue plugins: a handler that gives a DeliveryResult, or where all have one fate a Fate.
@@ -124,16 +129,20 @@ public:
     /// What a handler wants to wait for, followed by the handler itself.
     class Asking {
     public:
-        Asking(HookPoint point, std::function<void(HookContext&, Questions&)> ask) : point_(point), ask_(std::move(ask)) {}
+        Asking(HookPoint point, std::function<void(HookContext&, Questions&)> ask)
+            : point_(point), ask_(std::move(ask)) {}
         template <HandlerOf<Context> F>
-            requires(rules.takes_findings)
-        void decide(F handler, Priority priority = Priority::normal) { point_.add_finding(std::move(ask_), priority, std::move(handler)); }
+        requires(rules.takes_findings) void decide(F handler, Priority priority = Priority::normal) {
+            point_.add_finding(std::move(ask_), priority, std::move(handler));
+        }
         template <HandlerOf<Context> F>
-            requires(rules.takes_verdicts)
-        void add(F handler, Priority priority = Priority::normal) { point_.add_verdict(std::move(ask_), priority, std::move(handler)); }
+        requires(rules.takes_verdicts) void add(F handler, Priority priority = Priority::normal) {
+            point_.add_verdict(std::move(ask_), priority, std::move(handler));
+        }
         template <DelivererOf<Context> F>
-            requires(rules.delivers)
-        void deliver(F handler, Priority priority = Priority::normal) { point_.add_delivery(std::move(ask_), priority, std::move(handler)); }
+        requires(rules.delivers) void deliver(F handler, Priority priority = Priority::normal) {
+            point_.add_delivery(std::move(ask_), priority, std::move(handler));
+        }
 
     private:
         HookPoint point_;
@@ -152,11 +161,15 @@ private:
 
     template <class F>
     void add_verdict(Ask ask, Priority priority, F handler) {
-        registrar_->add(id_, {.ask = std::move(ask), .answer = detail::erase_handler<Answer, Context>(std::move(handler)), .priority = priority});
+        registrar_->add(id_, {.ask = std::move(ask),
+                              .answer = detail::erase_handler<Answer, Context>(std::move(handler)),
+                              .priority = priority});
     }
     template <class F>
     void add_finding(Ask ask, Priority priority, F handler) {
-        registrar_->add(id_, {.ask = std::move(ask), .decide = detail::erase_handler<Finding, Context>(std::move(handler)), .priority = priority});
+        registrar_->add(id_, {.ask = std::move(ask),
+                              .decide = detail::erase_handler<Finding, Context>(std::move(handler)),
+                              .priority = priority});
     }
     template <class F>
     void add_delivery(Ask ask, Priority priority, F handler) {
@@ -174,8 +187,9 @@ class StreamPoint {
 public:
     explicit StreamPoint(HookRegistrar& registrar) : registrar_(&registrar) {}
 
-    /// `factory` takes a MessageHook& and gives a std::shared_ptr<BodyStream>, or null where the message is of no interest. It
-    /// is called when the client is told to go on with DATA, or sends the first chunk of BDAT; the message is empty then.
+    /// `factory` takes a MessageHook& and gives a std::shared_ptr<BodyStream>, or null where the message is of no
+    /// interest. It is called when the client is told to go on with DATA, or sends the first chunk of BDAT; the message
+    /// is empty then.
     template <class F>
         requires std::is_invocable_r_v<std::shared_ptr<BodyStream>, const F&, MessageHook&>
     void stream(F factory) {
@@ -192,9 +206,12 @@ private:
 /// Logging plugins get lines, not contexts: a line may belong to no session.
 class LoggingPoint {
 public:
-    explicit LoggingPoint(std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>& sinks) : sinks_(&sinks) {}
+    explicit LoggingPoint(std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>& sinks)
+        : sinks_(&sinks) {}
     /// Called for every line up to that level, by any thread. Must not log itself.
-    void add(LogLevel up_to, std::function<void(const LogLine&)> handler) { sinks_->push_back({up_to, std::move(handler)}); }
+    void add(LogLevel up_to, std::function<void(const LogLine&)> handler) {
+        sinks_->push_back({up_to, std::move(handler)});
+    }
 
 private:
     std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>* sinks_;

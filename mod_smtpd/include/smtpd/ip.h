@@ -1,7 +1,7 @@
 /// ip.h: IP addresses and networks, as values.
 ///
-/// IPv4-mapped IPv6 addresses (::ffff:192.0.2.1) are the IPv4 address they carry, so that a list with 192.0.2.0/24 holds on dual-stack
-/// sockets too. Thread-safe as values are.
+/// IPv4-mapped IPv6 addresses (::ffff:192.0.2.1) are the IPv4 address they carry, so that a list with 192.0.2.0/24
+/// holds on dual-stack sockets too. Thread-safe as values are.
 #pragma once
 
 #include <smtpd/api.h>
@@ -19,7 +19,8 @@ class SMTPD_API IpAddress {
 public:
     IpAddress() = default;  ///< the unspecified address: neither v4 nor v6, equal only to itself
 
-    /// Reads "192.0.2.1" (four decimal parts, each 0 to 255, no leading zeros) or any RFC 4291 form, no brackets, no zone.
+    /// Reads "192.0.2.1" (four decimal parts, each 0 to 255, no leading zeros) or any RFC 4291 form, no brackets, no
+    /// zone.
     static std::optional<IpAddress> parse(std::string_view text);
     static IpAddress v4(const std::array<std::uint8_t, 4>& bytes);  ///< network order
     static IpAddress v6(const std::array<std::uint8_t, 16>& bytes);  ///< network order

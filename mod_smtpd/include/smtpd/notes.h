@@ -4,9 +4,8 @@
 ///
 ///     inline const NoteKey<GeoLocation> geo_location{"geoip.location"};
 ///
-/// The name is resolved to a slot when the DSO is loaded; two keys of one name share the slot, and a DSO that uses a known name with another
-/// type is refused.
-/// A Notes object belongs to one session and is used by one thread at a time.
+/// The name is resolved to a slot when the DSO is loaded; two keys of one name share the slot, and a DSO that uses a
+/// known name with another type is refused. A Notes object belongs to one session and is used by one thread at a time.
 #pragma once
 
 #include <smtpd/api.h>
@@ -18,8 +17,8 @@
 
 namespace smtpd {
 namespace detail {
-/// The slot of that name, made on first use. A name that is known with another type gives a slot of its own and a complaint, which the loader
-/// finds once dlopen() has returned: it must not be left by an exception. Thread-safe.
+/// The slot of that name, made on first use. A name that is known with another type gives a slot of its own and a
+/// complaint, which the loader finds once dlopen() has returned: it must not be left by an exception. Thread-safe.
 SMTPD_API unsigned note_slot(const char* name, const std::type_info& type);
 }  // namespace detail
 
@@ -65,7 +64,8 @@ public:
         if (auto* known = find(key)) *known = std::move(value);
         else emplace(key, std::move(value));
     }
-    /// Makes the note out of `arguments`, in the place of one that is there; for a T without a default value, or one that cannot be moved.
+    /// Makes the note out of `arguments`, in the place of one that is there; for a T without a default value, or one
+    /// that cannot be moved.
     template <class T, class... Arguments>
     T& emplace(const NoteKey<T>& key, Arguments&&... arguments) {
         Holder value(new T(std::forward<Arguments>(arguments)...), [](void* made) { delete static_cast<T*>(made); });

@@ -8,9 +8,9 @@
 ///     };
 ///     SMTPD_PLUGIN("no_mondays", NoMondays);
 ///
-/// One plugin is one source file and one DSO. The object is made once per `SmtpPlugin` line while the configuration is read (also by
-/// `apachectl configtest`), so a constructor must have no effect outside itself; what has to happen in the serving process goes into child_start().
-/// All threads of a child share the object.
+/// One plugin is one source file and one DSO. The object is made once per `SmtpPlugin` line while the configuration is
+/// read (also by `apachectl configtest`), so a constructor must have no effect outside itself; what has to happen in
+/// the serving process goes into child_start(). All threads of a child share the object.
 #pragma once
 
 #include <smtpd/api.h>
@@ -34,13 +34,15 @@ struct PolicyDefaults {
     enum class OnError : std::uint8_t { accept, tempfail };
 
     Reject reject = Reject::yes;             ///< reject=
-    /// reject_type= perm, temp, disconnect, temp_disconnect. `declined`: not said, which is perm, and leaves a deferred refusal to `naughty`.
+    /// reject_type= perm, temp, disconnect, temp_disconnect. `declined`: not said, which is perm, and leaves a deferred
+    /// refusal to `naughty`.
     Verdict reject_type = Verdict::declined;
     OnError onerror = OnError::accept;       ///< onerror=
     int karma_fail = 0;                      ///< karma_fail=: points for each fail
     int karma_pass = 0;                      ///< karma_pass=
-    /// Exempt clients, senders and recipients (SessionContext::exemption()) are not judged. What the plugin has against a client about which there is a
-    /// complaint already is not told: it becomes another complaint. False: everybody is judged, and told at once.
+    /// Exempt clients, senders and recipients (SessionContext::exemption()) are not judged. What the plugin has against
+    /// a client about which there is a complaint already is not told: it becomes another complaint. False: everybody is
+    /// judged, and told at once.
     bool exempts_immune = true;
 };
 
@@ -65,9 +67,11 @@ public:
     virtual LogSink& log() const noexcept = 0;
     /// The server's own log (httpd's ErrorLog), whatever logging plugins there are: what a logging plugin hands on to, or falls back to.
     virtual LogSink& server_log() const noexcept = 0;
-    /// What this instance's `reject`, `reject_type`, … came to. A constructor may change it: for options that mean the same in other words.
+    /// What this instance's `reject`, `reject_type`, … came to. A constructor may change it: for options that mean the
+    /// same in other words.
     virtual PolicyDefaults& policy() noexcept = 0;
-    /// This server will serve nobody: an administrator tries out what would happen. See Connection::is_trial(); in child_start() the same holds.
+    /// This server will serve nobody: an administrator tries out what would happen. See Connection::is_trial(); in
+    /// child_start() the same holds.
     virtual bool is_trial() const noexcept = 0;
     /// Resolves a path from the configuration: `~`, and relative to the server's root.
     virtual std::string path(std::string_view from_configuration) const = 0;
@@ -75,16 +79,22 @@ public:
     virtual const PasswordCheck* password_check(std::string_view name) = 0;
     /// A query to the site's database (mod_dbd under httpd), each %s in it a parameter. Null, with an error(), where there is no database.
     virtual const SqlQuery* sql_query(std::string_view statement) = 0;
-    /// A namespace of the store, with values of type T. The store can be used from child_start() on; in handlers, as `hook.store(space)`.
+    /// A namespace of the store, with values of type T. The store can be used from child_start() on; in handlers, as
+    /// `hook.store(space)`.
     template <class T = std::string>
     Store<T> store(std::string_view name) { return Store<T>(store_space(name)); }
 
-    /// A mistake in this instance's configuration: the server does not start, configtest names file and line. More than one may be reported.
+    /// A mistake in this instance's configuration: the server does not start, configtest names file and line. More than
+    /// one may be reported.
     template <class... Arguments>
-    void error(PatternFor<Arguments...> pattern, const Arguments&... arguments) { report(true, format_text<Arguments...>(pattern, arguments...)); }
+    void error(PatternFor<Arguments...> pattern, const Arguments&... arguments) {
+        report(true, format_text<Arguments...>(pattern, arguments...));
+    }
     /// Doubtful, but the server starts.
     template <class... Arguments>
-    void warning(PatternFor<Arguments...> pattern, const Arguments&... arguments) { report(false, format_text<Arguments...>(pattern, arguments...)); }
+    void warning(PatternFor<Arguments...> pattern, const Arguments&... arguments) {
+        report(false, format_text<Arguments...>(pattern, arguments...));
+    }
 
 protected:
     Setup(HookRegistrar& registrar, std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>& log_sinks)
@@ -93,24 +103,30 @@ protected:
     virtual StoreSpace& store_space(std::string_view name) = 0;
 };
 
-/// A plugin that looks at no message's body says so with `static constexpr bool reads_body = false;`. Where that is true of all plugins with handlers
-/// from data_headers_end to queue_post, bodies are counted and checked while they arrive, but not kept.
+/// A plugin that looks at no message's body says so with `static constexpr bool reads_body = false;`. Where that is
+/// true of all plugins with handlers from data_headers_end to queue_post, bodies are counted and checked while they
+/// arrive, but not kept.
 ///
-/// One that calls DataPostHook::refuse() says `static constexpr bool judges_recipients = true;`, and PRDR is offered. So does a queue plugin that may deliver to
-/// some recipients and not to others, in other words: `static constexpr bool delivers_to_each = true;`. Where that depends on its options, it has a function of
-/// that name: `static bool delivers_to_each(const Options& options) noexcept`. A handler at data_post_rcpt says so by itself. A queue plugin that informs the
-/// sender itself about Delivery::turned_away() says `static constexpr bool sends_bounces = true;`, which `SmtpMixedResults split` needs.
+/// One that calls DataPostHook::refuse() says `static constexpr bool judges_recipients = true;`, and PRDR is offered.
+/// So does a queue plugin that may deliver to some recipients and not to others, in other words: `static constexpr bool
+/// delivers_to_each = true;`. Where that depends on its options, it has a function of that name: `static bool
+/// delivers_to_each(const Options& options) noexcept`. A handler at data_post_rcpt says so by itself. A queue plugin
+/// that informs the sender itself about Delivery::turned_away() says `static constexpr bool sends_bounces = true;`,
+/// which `SmtpMixedResults split` needs.
 ///
-/// One that waits for something other than the DNS (a socket, a database, a program, the disk) says so with `static constexpr bool waits_for_backend = true;`,
-/// or, if only some of its handlers wait, `static constexpr HookSet waits_for_backend{HookId::rcpt, HookId::disconnect};`. Where that depends on its options, it
-/// has a function of that name: `static HookSet waits_for_backend(const Options& options) noexcept`. Such handlers are called in threads of their own, so that
-/// they never delay clients of others, and no more than `concurrency` of them at a time, an option that such plugins have. One whose ask handlers have tasks (task.h) says
-/// `static constexpr bool runs_tasks = true;`. A plugin that opens a namespace
-/// of the store says with `static constexpr HookSet uses_store_at{…};` which of its handlers use it; without that, all are taken to do so.
+/// One that waits for something other than the DNS (a socket, a database, a program, the disk) says so with `static
+/// constexpr bool waits_for_backend = true;`, or, if only some of its handlers wait, `static constexpr HookSet
+/// waits_for_backend{HookId::rcpt, HookId::disconnect};`. Where that depends on its options, it has a function of that
+/// name: `static HookSet waits_for_backend(const Options& options) noexcept`. Such handlers are called in threads of
+/// their own, so that they never delay clients of others, and no more than `concurrency` of them at a time, an option
+/// that such plugins have. One whose ask handlers have tasks (task.h) says `static constexpr bool runs_tasks = true;`.
+/// A plugin that opens a namespace of the store says with `static constexpr HookSet uses_store_at{…};` which of its
+/// handlers use it; without that, all are taken to do so.
 class SMTPD_API Plugin {
 public:
     virtual ~Plugin();
-    /// Once in every serving process, after it has changed to its user: the place for threads, sockets, log files (qpsmtpd's post-fork).
+    /// Once in every serving process, after it has changed to its user: the place for threads, sockets, log files
+    /// (qpsmtpd's post-fork).
     virtual void child_start() {}
 
 protected:
@@ -119,8 +135,9 @@ protected:
     Plugin& operator=(const Plugin&) = delete;
 };
 
-/// A plugin whose handlers give findings. It has the options reject, reject_type, onerror, karma_fail and karma_pass without mentioning them; other
-/// starting values than PolicyDefaults' come from `static constexpr PolicyDefaults policy_defaults{…};` in the class.
+/// A plugin whose handlers give findings. It has the options reject, reject_type, onerror, karma_fail and karma_pass
+/// without mentioning them; other starting values than PolicyDefaults' come from `static constexpr PolicyDefaults
+/// policy_defaults{…};` in the class.
 class SMTPD_API PolicyPlugin : public Plugin {
 public:
     ~PolicyPlugin() override;
@@ -139,8 +156,10 @@ struct PluginDescriptor {
     void* (*make_options)();                               ///< an Options with its initial values; null where the plugin has none
     void (*free_options)(void* options);
     bool (*judges_recipients)(const void* options) noexcept;  ///< whether its handlers may refuse single recipients after DATA
-    bool (*delivers_to_each)(const void* options) noexcept;   ///< whether it may deliver to some recipients, and not to others
-    bool may_wait;                                         ///< with some options, at some hook, or in a task: it has the option concurrency
+    /// Whether it may deliver to some recipients, and not to others.
+    bool (*delivers_to_each)(const void* options) noexcept;
+    /// With some options, at some hook, or in a task: it has the option concurrency.
+    bool may_wait;
     bool runs_tasks;                                       ///< its ask handlers have tasks
     HookSet (*waits_for_backend)(const void* options) noexcept;  ///< where its handlers wait for something other than the DNS
     HookSet uses_store_at;                                 ///< where they use the store, if it opens a namespace
@@ -215,7 +234,8 @@ consteval PluginDescriptor describe(const char* name) {
 }  // namespace detail
 }  // namespace smtpd
 
-/// Ends a plugin's source file. `Class` has a constructor (Setup&), or (Setup&, Options) when it has a nested struct Options.
+/// Ends a plugin's source file. `Class` has a constructor (Setup&), or (Setup&, Options) when it has a nested struct
+/// Options.
 #define SMTPD_PLUGIN(plugin_name, Class)                                                                \
     extern "C" __attribute__((visibility("default"))) const ::smtpd::PluginDescriptor smtpd_plugin;     \
     extern "C" constinit const ::smtpd::PluginDescriptor smtpd_plugin = ::smtpd::detail::describe<Class>(plugin_name)

@@ -10,10 +10,10 @@
 ///         …
 ///     });
 ///
-/// All tasks of a stage run at the same time, beside its questions to the DNS, each in a thread of its own under the event
-/// MPM. (Under worker and prefork, a task runs at once, in the session's own thread.) The session is parked until they have
-/// ended or their time has passed. A plugin that has tasks says so with `static constexpr bool runs_tasks = true;`, and has
-/// the option `concurrency`: no more of its tasks run at a time.
+/// All tasks of a stage run at the same time, beside its questions to the DNS, each in a thread of its own under the
+/// event MPM. (Under worker and prefork, a task runs at once, in the session's own thread.) The session is parked until
+/// they have ended or their time has passed. A plugin that has tasks says so with `static constexpr bool runs_tasks =
+/// true;`, and has the option `concurrency`: no more of its tasks run at a time.
 ///
 /// A task must not touch the session, which may end before it: a function that is given to task() owns what it needs.
 #pragma once
@@ -110,7 +110,7 @@ TaskWork erase_task(F function) {
 class SMTPD_API TaskResults {
 public:
     void add(const void* instance, std::string key, detail::TaskResult result);
-    /// Null where there is no such task, or it has not ended.
+    /// Null if no task has that key, or if it has not ended.
     const detail::TaskResult* find(const void* instance, std::string_view key) const noexcept;
 
 private:

@@ -1,13 +1,13 @@
-/// testing.h: a plugin in a world made for a test: options and control files as in a configuration, a clock that the test
-/// moves, a client, a transaction, a name server, a log.
+/// testing.h: a plugin in a world made for a test: options and control files as in a configuration, a clock that the
+/// test moves, a client, a transaction, a name server, a log.
 ///
 ///     smtpd::testing::PluginUnderTest plugin("./closed_mailbox.so", "name=office");
 ///     assert(plugin.rcpt("office@example.com").verdict == smtpd::Verdict::deny);
 ///     assert(plugin.last_log_line() == "fail: office@example.com is closed");
 ///
 /// There is no server and no network. What a plugin waits for comes at once: the clock moves, the DNS answers from the
-/// records that the test gives, tasks and streams run in the test's thread. A test program is compiled and linked with what
-/// `pkg-config --cflags --libs smtpd-testing` says; any test framework will do. Not thread-safe.
+/// records that the test gives, tasks and streams run in the test's thread. A test program is compiled and linked with
+/// what `pkg-config --cflags --libs smtpd-testing` says; any test framework will do. Not thread-safe.
 #pragma once
 
 #include <smtpd/clock.h>
@@ -42,10 +42,13 @@ public:
     using Files = std::vector<std::pair<std::string, std::string>>;  ///< name and content
 
     /// Loads a plugin: the path of its DSO, or a name that is looked for in $SMTPD_TEST_PLUGIN_DIR. Throws
-    /// std::runtime_error where that, its options, or its control files are no good; what() is what configtest would say.
+    /// std::runtime_error where that, its options, or its control files are no good; what() is what configtest would
+    /// say.
     explicit PluginUnderTest(std::string_view plugin, std::string_view options = {}, const Files& control_files = {});
-    /// The same with a plugin that is compiled into the test, by including its source: `PluginUnderTest plugin(smtpd_plugin);`
-    explicit PluginUnderTest(const PluginDescriptor& plugin, std::string_view options = {}, const Files& control_files = {});
+    /// The same with a plugin that is compiled into the test, by including its source: `PluginUnderTest
+    /// plugin(smtpd_plugin);`
+    explicit PluginUnderTest(const PluginDescriptor& plugin, std::string_view options = {},
+                             const Files& control_files = {});
     ~PluginUnderTest();
     PluginUnderTest(const PluginUnderTest&) = delete;
     PluginUnderTest& operator=(const PluginUnderTest&) = delete;
@@ -64,8 +67,8 @@ public:
     void write_control(const std::string& name, std::string_view content);
     /// The folder that relative paths in options are relative to.
     std::string directory() const;
-    /// Records that the name server has: "example.net MX 10 mx.example.net", "slow.example TIMEOUT", "broken.example SERVFAIL".
-    /// Nothing else exists.
+    /// Records that the name server has: "example.net MX 10 mx.example.net", "slow.example TIMEOUT", "broken.example
+    /// SERVFAIL". Nothing else exists.
     void dns(std::initializer_list<std::string_view> records);
     /// What the plugin has asked so far: "example.net MX".
     const std::vector<std::string>& questions() const noexcept;
@@ -97,7 +100,8 @@ public:
     Answer queue_pre();
     /// The message of the transaction is queued.
     Answer queue();
-    /// The result of a delivery, with a fate for each recipient in the order of the parcel: "delivered", "deferred 451 4.3.0 Later".
+    /// The result of a delivery, with a fate for each recipient in the order of the parcel: "delivered", "deferred 451
+    /// 4.3.0 Later".
     std::vector<std::string> deliver(const Parcel& parcel);
     Answer quit();
     void disconnect();

@@ -28,7 +28,8 @@ public:
     /// PRDR: after the message the client wants a reply for each recipient; see Delivery::replies_to_each().
     bool is_prdr() const noexcept { return prdr_; }
 
-    /// Those that are to have the message: a queue plugin delivers to all of them, and to nobody else. Whom an earlier handler has refused is not among them.
+    /// Those that are to have the message: a queue plugin delivers to all of them, and to nobody else. Whom an earlier
+    /// handler has refused is not among them.
     std::vector<Recipient>& recipients() noexcept { return recipients_; }
     const std::vector<Recipient>& recipients() const noexcept { return recipients_; }
     /// Those that were refused or deferred after DATA, each with its disposition(), in the order of RCPT.
@@ -44,8 +45,8 @@ public:
 
     Notes& notes() noexcept { return notes_; }
     const Notes& notes() const noexcept { return notes_; }
-    /// Results about the sender and the message. Findings add to it; plugins read SessionContext::results(), which has those
-    /// about the client as well.
+    /// Results about the sender and the message. Findings add to it; plugins read SessionContext::results(), which has
+    /// those about the client as well.
     const AuthenticationResults& authentication_results() const noexcept { return authentication_results_; }
     AuthenticationResults& authentication_results() noexcept { return authentication_results_; }
 

@@ -1,8 +1,8 @@
 /// waiting.h: what a plugin wants to wait for before it decides, and what came of it.
 ///
-/// Before the chain of a stage runs, every plugin that has an `ask` handler there names what it needs. All questions leave at once, and the session
-/// is parked, without a thread under the event MPM, until the last answer is there or the deadlines of those who asked have passed; after that the
-/// chain runs without waiting.
+/// Before the chain of a stage runs, every plugin that has an `ask` handler there names what it needs. All questions
+/// leave at once, and the session is parked, without a thread under the event MPM, until the last answer is there or
+/// the deadlines of those who asked have passed; after that the chain runs without waiting.
 ///
 ///     setup.hooks.mail.ask([](const MailHook& hook, Questions& questions) {
 ///         const std::string& domain = hook.sender().domain();
@@ -13,12 +13,14 @@
 ///         …
 ///     });
 ///
-/// A handler that has put questions to the DNS is called again when its answers have come, whatever others still wait for, and may then ask what depends
-/// on them, until it asks nothing new: above, the addresses of the exchangers. It is called afresh each time, with all answers so far at hand, and simply names all that it
-/// wants to know. What was asked before, by whomever, costs nothing. There are at most 20 such rounds, and 400 questions, in a stage; what is asked
+/// A handler that has put questions to the DNS is called again when its answers have come, whatever others still wait
+/// for, and may then ask what depends on them, until it asks nothing new: above, the addresses of the exchangers. It is
+/// called afresh each time, with all answers so far at hand, and simply names all that it wants to know. What was asked
+/// before, by whomever, costs nothing. There are at most 20 such rounds, and 400 questions, in a stage; what is asked
 /// beyond stays `not_asked`, and is logged and counted as an overrun.
 ///
-/// What takes a thread (a scanner, a database) is a task, see task.h. The handler is called again when its tasks have ended, too.
+/// What takes a thread (a scanner, a database) is a task, see task.h. The handler is called again when its tasks have
+/// ended, too.
 #pragma once
 
 #include <smtpd/api.h>
@@ -65,11 +67,11 @@ public:
     /// That long, or until the client sends something (or already did), whichever is first.
     virtual void silence(Duration duration) = 0;
 
-    /// A question to the DNS. Gives the answer as far as it is known already: `not_asked` the first time, what came of it when the handler is called
-    /// again. The reference is valid during the call of the handler.
+    /// A question to the DNS. Gives the answer as far as it is known already: `not_asked` the first time, what came of
+    /// it when the handler is called again. The reference is valid during the call of the handler.
     virtual const DnsAnswer& dns(DnsType type, std::string_view name) = 0;
-    /// Answers to this handler's questions that have not come by then are not worth waiting for; without it, the plugin's deadline holds. To be said
-    /// before the questions are put.
+    /// Answers to this handler's questions that have not come by then are not worth waiting for; without it, the
+    /// plugin's deadline holds. To be said before the questions are put.
     virtual void patience(Duration duration) = 0;
     const DnsAnswer& a(std::string_view name) { return dns(DnsType::a, name); }
     const DnsAnswer& aaaa(std::string_view name) { return dns(DnsType::aaaa, name); }
@@ -81,9 +83,10 @@ public:
     const DnsAnswer& ns(std::string_view name) { return dns(DnsType::ns, name); }
     const DnsAnswer& ptr(const IpAddress& address) { return dns(DnsType::ptr, reverse_dns_name(address)); }
 
-    /// Work that waits: `function` takes a const TaskContext& and gives a T, a Result<T> or nothing. It is called once, in another thread, and answers.task<T>(key)
-    /// has what it gave; an Error (unavailable) if it threw, or (timeout) if it has not ended within the time that patience() left it, or the deadline.
-    /// Null until then; when the handler is called again, the result. The key is the plugin instance's own.
+    /// Work that waits: `function` takes a const TaskContext& and gives a T, a Result<T> or nothing. It is called once,
+    /// in another thread, and answers.task<T>(key) has what it gave; an Error (unavailable) if it threw, or (timeout)
+    /// if it has not ended within the time that patience() left it, or the deadline. Null until then; when the handler
+    /// is called again, the result. The key is the plugin instance's own.
     template <std::invocable<const TaskContext&> F>
     const auto* task(std::string_view key, F function) {
         using T = typename detail::TaskValue<std::invoke_result_t<F&, const TaskContext&>>::Type;
@@ -106,8 +109,8 @@ public:
     /// How long the session was parked.
     Duration waited() const noexcept { return waited_; }
 
-    /// The answer to a question that was asked in this stage, by whomever; otherwise `not_asked`. Valid during the call of the handler; a copy may be
-    /// kept.
+    /// The answer to a question that was asked in this stage, by whomever; otherwise `not_asked`. Valid during the call
+    /// of the handler; a copy may be kept.
     const DnsAnswer& dns(DnsType type, std::string_view name) const noexcept;
     const DnsAnswer& a(std::string_view name) const noexcept { return dns(DnsType::a, name); }
     const DnsAnswer& aaaa(std::string_view name) const noexcept { return dns(DnsType::aaaa, name); }
@@ -118,14 +121,16 @@ public:
     const DnsAnswer& cname(std::string_view name) const noexcept { return dns(DnsType::cname, name); }
     const DnsAnswer& ns(std::string_view name) const noexcept { return dns(DnsType::ns, name); }
     const DnsAnswer& ptr(const IpAddress& address) const { return dns(DnsType::ptr, reverse_dns_name(address)); }
-    /// What this plugin instance's task of that key gave, or why it gave nothing (not_found: there was no such task). Valid during the call of the handler.
+    /// What this plugin instance's task of that key gave, or why it gave nothing (not_found: there was no such task).
+    /// Valid during the call of the handler.
     template <class T>
     const Result<T>& task(std::string_view key) const {
         return detail::result_of<T>(tasks_ ? tasks_->find(instance_, key) : nullptr);
     }
 
     Answers() = default;
-    Answers(bool client_spoke, Duration waited, std::shared_ptr<const DnsAnswers> dns = {}, std::shared_ptr<const TaskResults> tasks = {})
+    Answers(bool client_spoke, Duration waited, std::shared_ptr<const DnsAnswers> dns = {},
+            std::shared_ptr<const TaskResults> tasks = {})
         : client_spoke_(client_spoke), waited_(waited), dns_(std::move(dns)), tasks_(std::move(tasks)) {}
 
 private:

@@ -42,8 +42,11 @@ public:
     SecondOpinion(smtpd::Setup& setup, const Options& options)
         : experts_(setup.instance(), options.server, {.default_port = 4712}, setup.clock(), setup.log()) {
         auto& hooks = setup.hooks;
-        hooks.data_chunk.stream([](smtpd::MessageHook& hook) { return hook.transaction.notes().emplace(look_note, std::make_shared<Look>()); });
-        hooks.data_post.ask([this](const smtpd::DataPostHook& hook, smtpd::Questions& questions) { ask(hook, questions); })
+        hooks.data_chunk.stream([](smtpd::MessageHook& hook) {
+            return hook.transaction.notes().emplace(look_note, std::make_shared<Look>());
+        });
+        hooks.data_post
+            .ask([this](const smtpd::DataPostHook& hook, smtpd::Questions& questions) { ask(hook, questions); })
             .decide([](const smtpd::DataPostHook&, const smtpd::Answers& answers) { return judge(answers); });
     }
 
@@ -53,16 +56,21 @@ private:
         if (!experts_.ask(questions)) return;
         const auto* const look = hook.transaction.notes().find(look_note);
         const auto* const spf = hook.results().find("spf");
-        questions.task("opinion", [this, answers = hook.answers(), question = smtpd::format_text("{} {}\n", look ? (*look)->summary() : "?",
-                                                                                                  spf ? spf->result : "none")](
-                                      const smtpd::TaskContext& task) { return opinion(question, answers, task.deadline()); });
+        questions.task(
+            "opinion",
+            [this, answers = hook.answers(),
+             question = smtpd::format_text("{} {}\n", look ? (*look)->summary() : "?", spf ? spf->result : "none")](
+                const smtpd::TaskContext& task) { return opinion(question, answers, task.deadline()); });
     }
 
-    smtpd::Result<std::string> opinion(const std::string& question, const smtpd::Answers& answers, smtpd::MonotonicTime deadline) const {
+    smtpd::Result<std::string> opinion(const std::string& question, const smtpd::Answers& answers,
+                                       smtpd::MonotonicTime deadline) const {
         auto expert = experts_.open(answers, deadline);
         if (!expert) return expert.error();
-        auto answer = expert->socket().send(question) ? expert->socket().receive_line(200)
-                                                      : smtpd::Result<std::string>(smtpd::Error{smtpd::ErrorCode::io, "the expert does not listen", 0});
+        auto answer =
+            expert->socket().send(question)
+                ? expert->socket().receive_line(200)
+                : smtpd::Result<std::string>(smtpd::Error{smtpd::ErrorCode::io, "the expert does not listen", 0});
         expert->report(answer);
         return answer;
     }

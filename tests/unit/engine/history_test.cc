@@ -1,4 +1,5 @@
-/// history_test.cc: the history of a session: what it keeps, what goes when it is full, how entries are shown; and what a session makes of it.
+/// history_test.cc: the history of a session: what it keeps, what goes when it is full, how entries are shown; and what
+/// a session makes of it.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>

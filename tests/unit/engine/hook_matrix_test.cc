@@ -1,5 +1,5 @@
-/// hook_matrix_test.cc: each hook × each verdict: what the client is told, whether the connection is closed, and whether the command had
-/// its effect.
+/// hook_matrix_test.cc: each hook × each verdict: what the client is told, whether the connection is closed, and
+/// whether the command had its effect.
 #include "fakes/session_under_test.h"
 #include "support/strings.h"
 
@@ -75,15 +75,16 @@ const Way ways[] = {
     {HookId::post_connection, sender, "QUIT\r\n", "NOOP\r\n"},
 };
 
-/// What each verdict leads to, in the order of `verdicts`: the codes of the trigger and of the probe with "/" between; "-" is silence, "closed"
-/// stands where there is nobody left to probe.
+/// What each verdict leads to, in the order of `verdicts`: the codes of the trigger and of the probe with "/" between;
+/// "-" is silence, "closed" stands where there is nobody left to probe.
 struct Cells {
     HookId hook;
     const char* cells[7];
 };
 
 const Cells table[] = {
-    // hook                        ok            declined      deny          denysoft      deny_disc.    denysoft_disc. done
+    // hook                        ok            declined      deny          denysoft      deny_disc.    denysoft_disc.
+    // done
     {HookId::pre_connection,       {"220/250",    "220/250",    "550/closed", "451/closed", "550/closed", "451/closed", "220/250"}},
     {HookId::connect,              {"220/250",    "220/250",    "550/closed", "450/closed", "550/closed", "450/closed", "-/250"}},
     {HookId::helo_parse,           {"250/250",    "250/250",    "501/503",    "451/503",    "501/closed", "451/closed", "-/503"}},
@@ -171,7 +172,8 @@ std::string outcome(const Way& way, const Answer& answer) {
     return (walk.output.empty() ? "-" : codes(walk.output)) + "/" + codes(walk.client.feed(way.probe));
 }
 
-/// Every line of a reply has its enhanced code, of the class of the reply code; but greetings, 3xx and the replies to HELO and EHLO have none.
+/// Every line of a reply has its enhanced code, of the class of the reply code; but greetings, 3xx and the replies to
+/// HELO and EHLO have none.
 bool has_status(std::string_view reply) {
     return reply.size() > 10 && reply[4] == reply[0] && reply[5] == '.' && support::is_digit(reply[6]) &&
            reply.find(' ', 5) != std::string_view::npos;

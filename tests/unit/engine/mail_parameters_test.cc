@@ -1,4 +1,5 @@
-/// mail_parameters_test.cc: each parameter of MAIL and RCPT, right and wrong in each way, and what a queue plugin gets to see of it.
+/// mail_parameters_test.cc: each parameter of MAIL and RCPT, right and wrong in each way, and what a queue plugin gets
+/// to see of it.
 #include "fakes/session_under_test.h"
 #include "fakes/temp_directory.h"
 
@@ -321,7 +322,8 @@ public:
         client.hooks.on(HookId::queue, [&](HookContext& context) {
             const auto& delivery = static_cast<const Delivery&>(context);
             const Envelope& envelope = delivery.envelope();
-            CPPUNIT_ASSERT(envelope.body_type == BodyType::eight_bit_mime && envelope.is_8bitmime() && !envelope.is_binarymime());
+            CPPUNIT_ASSERT(envelope.body_type == BodyType::eight_bit_mime && envelope.is_8bitmime() &&
+                           !envelope.is_binarymime());
             CPPUNIT_ASSERT(envelope.is_smtputf8 && envelope.requires_tls);
             CPPUNIT_ASSERT_EQUAL(-3, envelope.priority.value());
             CPPUNIT_ASSERT(envelope.dsn_return == DsnReturn::headers);
@@ -352,7 +354,8 @@ public:
         bool seen = false;
         client.hooks.on(HookId::queue, [&](HookContext& context) {
             const Envelope& envelope = static_cast<const Delivery&>(context).envelope();
-            CPPUNIT_ASSERT(envelope.body_type == BodyType::seven_bit && !envelope.is_smtputf8 && !envelope.requires_tls);
+            CPPUNIT_ASSERT(envelope.body_type == BodyType::seven_bit && !envelope.is_smtputf8 &&
+                           !envelope.requires_tls);
             CPPUNIT_ASSERT(!envelope.priority && !envelope.dsn_return && !envelope.id);
             seen = true;
             return ok();
@@ -383,7 +386,8 @@ public:
             SessionUnderTest client;
             prepare(client);
             client.hooks.on(HookId::queue, [&](HookContext& context) {
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.priority, static_cast<const Delivery&>(context).envelope().priority.value_or(0));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.priority,
+                                             static_cast<const Delivery&>(context).envelope().priority.value_or(0));
                 return ok();
             });
             client.greet();

@@ -1,4 +1,5 @@
-/// message_streams_test.cc: what looks on while a message arrives: at once, or in threads of its own and behind the client.
+/// message_streams_test.cc: what looks on while a message arrives: at once, or in threads of its own and behind the
+/// client.
 #include "fakes/fake_tasks.h"
 #include "fakes/session_under_test.h"
 
@@ -24,7 +25,9 @@ class Watcher final : public MessageObserver {
 public:
     Watcher(string& seen, support::Lane* lane) : seen_(seen), lane_(lane) {}
     ~Watcher() override { seen_ += "gone"; }
-    void chunk(std::string_view octets) noexcept override { octets.size() > 20 ? seen_ += std::to_string(octets.size()) + " " : (seen_ += octets) += " "; }
+    void chunk(std::string_view octets) noexcept override {
+        octets.size() > 20 ? seen_ += std::to_string(octets.size()) + " " : (seen_ += octets) += " ";
+    }
     void end() noexcept override { seen_ += "end "; }
     void abort() noexcept override { seen_ += "abort "; }
     support::Lane* lane() const noexcept override { return lane_; }
@@ -190,7 +193,9 @@ public:
 
 private:
     void observe(support::Lane* lane) {
-        client_.hooks.make_streams = [this, lane](MessageObservers& out) { out.push_back(std::make_unique<Watcher>(seen_, lane)); };
+        client_.hooks.make_streams = [this, lane](MessageObservers& out) {
+            out.push_back(std::make_unique<Watcher>(seen_, lane));
+        };
     }
     static string lines(std::size_t size) {
         string out;

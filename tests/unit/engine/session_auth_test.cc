@@ -1,4 +1,5 @@
-/// session_auth_test.cc: AUTH as far as a transcript does not show it: who is asked, what a success changes, and where secrets do not go.
+/// session_auth_test.cc: AUTH as far as a transcript does not show it: who is asked, what a success changes, and where
+/// secrets do not go.
 #include "fakes/scram_client.h"
 #include "fakes/session_under_test.h"
 #include "smtp/sasl.h"
@@ -125,7 +126,8 @@ public:
         }
     }
 
-    /// Before STARTTLS there is nothing to bind to, whatever the server is configured to; afterwards the forms that bind are offered.
+    /// Before STARTTLS there is nothing to bind to, whatever the server is configured to; afterwards the forms that
+    /// bind are offered.
     void what_stands_on_the_clear_connection_is_not_what_is_bound_to() {
         SessionUnderTest client;
         client.settings.start_tls = StartTls::on;
@@ -327,7 +329,8 @@ public:
             client.settings.auth_without_tls = true;
             client.hooks.answer(HookId::auth, verdict);
             client.greet();
-            client.session().complain({.plugin = "badmailfrom", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
+            client.session().complain(
+                {.plugin = "badmailfrom", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
             client.say(plain("joe", "secret"));
             CPPUNIT_ASSERT(!client.session().is_authenticated());
             CPPUNIT_ASSERT(!client.session().is_relay_client());
@@ -340,7 +343,8 @@ public:
     void success_ends_deferred_rejections() {
         client_.hooks.answer(HookId::auth, ok());
         client_.greet();
-        client_.session().complain({.plugin = "dnsbl", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
+        client_.session().complain(
+            {.plugin = "dnsbl", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
         client_.say(plain("joe", "secret"));
         CPPUNIT_ASSERT(!client_.session().is_naughty());
     }
@@ -563,7 +567,12 @@ public:
         std::string seen;
         client_.hooks.on(HookId::unrecognized_command, [&](HookContext& context) {
             const auto& hook = static_cast<UnrecognizedHook&>(context);
-            seen.append(hook.verb).append("/").append(hook.argument).append("/").append(fakes::connection_of(context).last_line()).append(";");
+            seen.append(hook.verb)
+                .append("/")
+                .append(hook.argument)
+                .append("/")
+                .append(fakes::connection_of(context).last_line())
+                .append(";");
             return declined();
         });
         client_.greet();

@@ -1,4 +1,5 @@
-/// session_chunks_test.cc: BDAT (RFC 3030): chunks of every kind, cut everywhere, refused everywhere, mixed with everything.
+/// session_chunks_test.cc: BDAT (RFC 3030): chunks of every kind, cut everywhere, refused everywhere, mixed with
+/// everything.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -126,7 +127,8 @@ public:
             }
     }
 
-    /// SMTP smuggling through BDAT (CVE-2023-51764 and its like): no sequence in a chunk begins a command or ends a message.
+    /// SMTP smuggling through BDAT (CVE-2023-51764 and its like): no sequence in a chunk begins a command or ends a
+    /// message.
     void no_smuggling_form_is_special() {
         const std::vector<std::string> forms = {"\n.\n",     "\r.\r",       "\r.\n",           "\n.\r",         "\n.\r\n",       "\r\n.\n",
                                                 "\r.\r\n",   "\r\n.\r",     "\r\n\0.\r\n"s,    "\r\n.\r\r\n",   "\r\r\n.\r\r\n", "\n.\r\r\n",
@@ -484,8 +486,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("C: 3\r\n\r\nthird\r\n"), without_received(client_.hooks.queued.at(1)));
     }
 
-    /// CVE-2017-16943: a chunk that is refused in the middle of a header line, then a command of the wrong kind. CVE-2017-16944: a dot that ends a chunk where
-    /// the reader of DATA looks for its end. CVE-2020-28022: parameters without names. CVE-2026-45185: octets behind the end of a broken-off chunk.
+    /// CVE-2017-16943: a chunk that is refused in the middle of a header line, then a command of the wrong kind.
+    /// CVE-2017-16944: a dot that ends a chunk where the reader of DATA looks for its end. CVE-2020-28022: parameters
+    /// without names. CVE-2026-45185: octets behind the end of a broken-off chunk.
     void shapes_that_broke_other_servers() {
         const std::string long_line(70000, 'x');
         const std::vector<std::string> shapes = {

@@ -268,7 +268,8 @@ public:
             CPPUNIT_ASSERT(hook.transaction.envelope().is_8bitmime());
             CPPUNIT_ASSERT_EQUAL(std::string("8BITMIME"), hook.parameters().find("body")->value.value());
             CPPUNIT_ASSERT_EQUAL(std::string("session-1"), hook.transaction.id());
-            CPPUNIT_ASSERT_EQUAL(std::string("MAIL FROM:<a@b> SIZE=123 BODY=8BITMIME"), fakes::connection_of(context).last_line());
+            CPPUNIT_ASSERT_EQUAL(std::string("MAIL FROM:<a@b> SIZE=123 BODY=8BITMIME"),
+                                 fakes::connection_of(context).last_line());
             seen = true;
             return declined();
         });

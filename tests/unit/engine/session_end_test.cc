@@ -235,7 +235,8 @@ public:
         client_.hooks.accept_mail();
         bool has_transaction = false;
         client_.hooks.on(HookId::reset_transaction, [&](HookContext& context) {
-            has_transaction = static_cast<SessionContext&>(context).transaction_or_null() && static_cast<SessionContext&>(context).transaction_or_null()->id() == "session-1";
+            has_transaction = static_cast<SessionContext&>(context).transaction_or_null() &&
+                              static_cast<SessionContext&>(context).transaction_or_null()->id() == "session-1";
             return declined();
         });
         client_.begin_transaction();

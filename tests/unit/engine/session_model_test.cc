@@ -1,5 +1,6 @@
-/// session_model_test.cc: sessions whose commands come in any order, beside a model of what a server has to know about its client. The model is a few
-/// flags; so what a session keeps too long, or forgets too early, on a way that nobody thought of shows as a reply or a message that is not the model's.
+/// session_model_test.cc: sessions whose commands come in any order, beside a model of what a server has to know about
+/// its client. The model is a few flags; so what a session keeps too long, or forgets too early, on a way that nobody
+/// thought of shows as a reply or a message that is not the model's.
 #include "fakes/session_under_test.h"
 #include "support/base64.h"
 
@@ -154,13 +155,17 @@ class SessionModelTest : public CppUnit::TestFixture {
                 std::string entry = delivery.origin().is_authenticated() ? delivery.origin().auth_user : "nobody";
                 for (const auto& recipient : delivery.recipients()) entry += " " + recipient.address().to_string();
                 std::string stored;
-                CPPUNIT_ASSERT(delivery.message().write_to([&](std::string_view octets) { stored += octets; return Result<void>(); }));
+                CPPUNIT_ASSERT(delivery.message().write_to([&](std::string_view octets) {
+                    stored += octets;
+                    return Result<void>();
+                }));
                 seen.queued.push_back(entry + "|" + behind_ours(stored));
                 return ok();
             });
             start();
         }
-        /// The message as its client sent it, behind the fields that the server puts on top, of which Received is the last.
+        /// The message as its client sent it, behind the fields that the server puts on top, of which Received is the
+        /// last.
         static std::string behind_ours(const std::string& stored) {
             auto end = stored.find("\r\n", stored.find("Received: "));
             while (end != stored.npos && stored.compare(end + 2, 1, "\t") == 0) end = stored.find("\r\n", end + 2);

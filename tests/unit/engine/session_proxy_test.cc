@@ -1,4 +1,5 @@
-/// session_proxy_test.cc: XCLIENT makes another client of the session, XFORWARD is noted, and only trusted proxies may say either.
+/// session_proxy_test.cc: XCLIENT makes another client of the session, XFORWARD is noted, and only trusted proxies may
+/// say either.
 #include "fakes/session_under_test.h"
 
 #include <smtpd/notes.h>
@@ -43,7 +44,8 @@ public:
         client_.log.set_level(LogLevel::info);
         client_.hooks.accept_mail();
         client_.hooks.on(HookId::connect, [this](HookContext& context) {
-            clients_.push_back(fakes::connection_of(context).address().to_string() + " " + fakes::connection_of(context).hello_host());
+            clients_.push_back(fakes::connection_of(context).address().to_string() + " " +
+                               fakes::connection_of(context).hello_host());
             return connect_;
         });
     }

@@ -1,4 +1,5 @@
-/// session_results_test.cc: recipients with different fates: who gets the message, what the client is told, and what the log says.
+/// session_results_test.cc: recipients with different fates: who gets the message, what the client is told, and what
+/// the log says.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -39,7 +40,8 @@ std::string seen_by_queue(const Delivery& delivery) {
 /// The same as a queue plugin says it.
 Fate fate_at_queue(const Recipient& recipient) {
     switch (recipient.address().local_part().front()) {
-        case 'r': return rejected("Mailbox is full").with_code(552).with_status({5, 2, 2}).because("because of {}", "x");
+        case 'r':
+            return rejected("Mailbox is full").with_code(552).with_status({5, 2, 2}).because("because of {}", "x");
         case 'd': return deferred("Try tomorrow").because("because of {}", "x");
         default: return {};
     }
@@ -54,7 +56,9 @@ public:
             const auto& delivery = static_cast<const Delivery&>(context);
             DeliveryResult result = rest_at_queue;
             for (const auto& recipient : delivery.recipients())
-                if (const Fate own = fate_at_queue(recipient); where == HookId::queue && own.kind != Fate::Kind::unknown) result[recipient] = own;
+                if (const Fate own = fate_at_queue(recipient);
+                    where == HookId::queue && own.kind != Fate::Kind::unknown)
+                    result[recipient] = own;
             const Answer answer = fakes::conclude(context, std::move(result));
             queued.push_back(seen_by_queue(delivery));
             return answer;
@@ -187,7 +191,8 @@ public:
     }
 
     void a_refusal_of_the_queue_counts_for_the_rest() {
-        const std::pair<Fate, std::pair<const char*, const char*>> rows[] = {{rejected(), {"552", "552"}}, {deferred(), {"552", "452"}}};
+        const std::pair<Fate, std::pair<const char*, const char*>> rows[] = {{rejected(), {"552", "552"}},
+                                                                             {deferred(), {"552", "452"}}};
         for (const auto& [fate, expected] : rows)
             for (const auto rule : rules) {
                 Judged server(HookId::queue);

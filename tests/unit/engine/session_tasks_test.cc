@@ -127,7 +127,8 @@ public:
     }
 
     void what_a_task_throws_is_an_error() {
-        client_.hooks.have_task(HookId::mail, {"one"}, [](const TaskContext&) -> int { throw std::runtime_error("broken"); });
+        client_.hooks.have_task(HookId::mail, {"one"},
+                                [](const TaskContext&) -> int { throw std::runtime_error("broken"); });
         client_.greet();
         client_.say("MAIL FROM:<a@example.net>");
         CPPUNIT_ASSERT_EQUAL(string("250"), codes(end_one()));

@@ -1,4 +1,5 @@
-/// session_test.cc: a session's life: greeting, ids, input in pieces, output in portions, limits, what is counted and logged.
+/// session_test.cc: a session's life: greeting, ids, input in pieces, output in portions, limits, what is counted and
+/// logged.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -217,7 +218,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("500"), codes(other.feed("NOOP\n")));
     }
 
-    /// Whoever passes on what somebody else made up (an address with a LF in it, say) believes that he has sent one command.
+    /// Whoever passes on what somebody else made up (an address with a LF in it, say) believes that he has sent one
+    /// command.
     void nothing_behind_a_bare_lf_is_a_command() {
         const std::string too_long(3000, 'x');
         for (const std::string& line : {"NOOP"s, ""s, "MAIL FROM:<a@b>"s, "NOOP\rNOOP"s, "NOOP\0"s, "NOOP " + too_long, "AUTH PLAIN"s, "STARTTLS"s, "WHAT"s})

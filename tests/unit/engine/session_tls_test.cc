@@ -1,4 +1,5 @@
-/// session_tls_test.cc: STARTTLS as far as a transcript does not show it: what must not follow it, what is forgotten, and how handshakes fail.
+/// session_tls_test.cc: STARTTLS as far as a transcript does not show it: what must not follow it, what is forgotten,
+/// and how handshakes fail.
 #include "fakes/session_under_test.h"
 
 #include <smtpd/known_notes.h>

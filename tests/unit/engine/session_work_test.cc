@@ -281,7 +281,8 @@ public:
 
     void work_for_a_free_back_end_is_done_at_once() {
         auto& lane = client_.hooks.lane_of_all;
-        for (const auto hook : {HookId::pre_connection, HookId::mail_parse, HookId::rcpt, HookId::queue, HookId::disconnect}) {
+        for (const auto hook :
+             {HookId::pre_connection, HookId::mail_parse, HookId::rcpt, HookId::queue, HookId::disconnect}) {
             client_.hooks.let_wait(hook);
             const auto handler = hook == HookId::rcpt ? smtpd::ok() : declined();
             if (hook != HookId::queue)
@@ -332,7 +333,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("220"), codes(client_.try_work()));
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.hooks.count(HookId::connect));
         client_.hooks.let_wait(HookId::queue);
-        client_.hooks.on(HookId::reset_transaction, [&](HookContext&) { return CPPUNIT_ASSERT(!lane.is_held), declined(); });
+        client_.hooks.on(HookId::reset_transaction,
+                         [&](HookContext&) { return CPPUNIT_ASSERT(!lane.is_held), declined(); });
         client_.say("EHLO client.example");
         client_.say("MAIL FROM:<sender@client.example>");
         client_.say("RCPT TO:<user@example.com>");
@@ -340,7 +342,8 @@ public:
         client_.feed("Subject: x\r\n\r\nbody\r\n.\r\n");
         CPPUNIT_ASSERT_EQUAL(string("250"), codes(client_.try_work()));
         client_.hooks.let_wait(HookId::reset_transaction);  // it may follow the chain, whatever comes of that
-        client_.hooks.on(HookId::reset_transaction, [&](HookContext&) { return CPPUNIT_ASSERT(lane.is_held), declined(); });
+        client_.hooks.on(HookId::reset_transaction,
+                         [&](HookContext&) { return CPPUNIT_ASSERT(lane.is_held), declined(); });
         client_.say("MAIL FROM:<sender@client.example>");
         client_.try_work();
         client_.say("RCPT TO:<user@example.com>");
@@ -356,7 +359,10 @@ public:
         client_.hooks.let_wait(HookId::rcpt);
         client_.greet();
         client_.say("MAIL FROM:<sender@client.example>");
-        CPPUNIT_ASSERT_EQUAL(string(), client_.feed("RCPT TO:<user@example.com>\r\nRCPT TO:<b@example.com>\r\nRCPT TO:<c@example.com>\r\nNOOP\r\n"));
+        CPPUNIT_ASSERT_EQUAL(
+            string(),
+            client_.feed(
+                "RCPT TO:<user@example.com>\r\nRCPT TO:<b@example.com>\r\nRCPT TO:<c@example.com>\r\nNOOP\r\n"));
         CPPUNIT_ASSERT_EQUAL(string("250 250 250 250"), codes(client_.try_work()));
         CPPUNIT_ASSERT_EQUAL(3U, client_.hooks.lane_of_all.holds);
     }

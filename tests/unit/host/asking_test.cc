@@ -170,14 +170,16 @@ public:
         CPPUNIT_ASSERT(wait_.delay == std::chrono::seconds(3));
     }
 
-    /// A client that will be refused anyway is judged on; that a plugin cannot wait as long as it wants to is not the client's business then.
+    /// A client that will be refused anyway is judged on; that a plugin cannot wait as long as it wants to is not the
+    /// client's business then.
     void a_naughty_client_causes_questions_but_no_reply() {
         world_.add_policy("one", {}, [](Setup& setup) {
             setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) { questions.a("a.example"); })
                 .decide([](const ConnectHook&) { return fail("listed"); });
         });
         world_.add_policy("two", "deadline=1s onerror=tempfail", [](Setup& setup) {
-            setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) { questions.delay(std::chrono::seconds(2)); })
+            setup.hooks.connect
+                .ask([](const ConnectHook&, Questions& questions) { questions.delay(std::chrono::seconds(2)); })
                 .decide([](const ConnectHook&) { return pass(); });
         });
         world_.build();
@@ -207,7 +209,9 @@ public:
             questions.task("a", [](const TaskContext&) { return 2; });
             questions.task("b", [](const TaskContext&) { return string("x"); });
         });
-        add_with_tasks("two", [](Questions& questions) { questions.task("a", [](const TaskContext&) {}); }, "deadline=5s concurrency=3");
+        add_with_tasks(
+            "two", [](Questions& questions) { questions.task("a", [](const TaskContext&) {}); },
+            "deadline=5s concurrency=3");
         ask();
         CPPUNIT_ASSERT(wait_.needed());
         CPPUNIT_ASSERT_EQUAL(string("tasks:one a 300|tasks:one b 300|tasks:two a 5000"), tasks());
@@ -236,7 +240,10 @@ public:
     void a_handler_reads_the_results_of_its_own_instance() {
         for (const int number : {1, 2})
             world_.add_with_tasks("t" + std::to_string(number), [this, number](Setup& setup) {
-                setup.hooks.connect.ask([number](const ConnectHook&, Questions& questions) { questions.task("key", [number](const TaskContext&) { return number; }); })
+                setup.hooks.connect
+                    .ask([number](const ConnectHook&, Questions& questions) {
+                        questions.task("key", [number](const TaskContext&) { return number; });
+                    })
                     .add([this](const ConnectHook&, const Answers& answers) {
                         seen_ += std::to_string(*answers.task<int>("key"));
                         return declined();
@@ -251,11 +258,14 @@ public:
     }
 
     void a_task_that_throws_is_a_fault_of_the_plugin() {
-        add_with_tasks("one", [](Questions& questions) { questions.task("key", [](const TaskContext&) { throw std::runtime_error("broken"); }); });
+        add_with_tasks("one", [](Questions& questions) {
+            questions.task("key", [](const TaskContext&) { throw std::runtime_error("broken"); });
+        });
         ask();
         run_tasks();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().fault.load());
-        CPPUNIT_ASSERT_EQUAL(string("(connect) tasks:one: plugin fault: its task key: broken\n"), world_.log.to_string());
+        CPPUNIT_ASSERT_EQUAL(string("(connect) tasks:one: plugin fault: its task key: broken\n"),
+                             world_.log.to_string());
         CPPUNIT_ASSERT(world_.log.lines()[0].level == LogLevel::crit);
     }
 
@@ -269,9 +279,13 @@ public:
 
 private:
     void add_with_tasks(const string& label, std::function<void(Questions&)> asker, std::string_view options = {}) {
-        world_.add_with_tasks(label, [asker](Setup& setup) {
-            setup.hooks.connect.ask([asker](const ConnectHook&, Questions& questions) { asker(questions); }).add(nothing_to_say);
-        }, options);
+        world_.add_with_tasks(
+            label,
+            [asker](Setup& setup) {
+                setup.hooks.connect.ask([asker](const ConnectHook&, Questions& questions) { asker(questions); })
+                    .add(nothing_to_say);
+            },
+            options);
     }
 
     /// "instance key milliseconds" of those that are to begin.

@@ -45,7 +45,7 @@ class DeliveringTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_session_and_a_queue_get_the_same);
     CPPUNIT_TEST(who_has_no_fate_is_deferred);
     CPPUNIT_TEST(a_fate_that_cannot_be_meant_defers);
-    CPPUNIT_TEST(a_fate_for_somebody_else_is_noticed);
+    CPPUNIT_TEST(a_fate_for_a_stranger_is_noticed);
     CPPUNIT_TEST(declining_and_delivering_exclude_each_other);
     CPPUNIT_TEST(who_throws_has_delivered_to_nobody);
     CPPUNIT_TEST(who_is_too_late_has_delivered_to_nobody);
@@ -164,8 +164,8 @@ public:
         }
     }
 
-    /// Whoever was meant would count as delivered to.
-    void a_fate_for_somebody_else_is_noticed() {
+    /// The recipient that was meant would count as delivered to.
+    void a_fate_for_a_stranger_is_noticed() {
         CPPUNIT_ASSERT_EQUAL("a@x: delivered kept, b@x: " + local_error +
                                  " | plugin fault: a fate for an address that is not a recipient",
                              outcome([](const Delivery& delivery) {

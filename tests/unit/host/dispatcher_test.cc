@@ -1,4 +1,5 @@
-/// dispatcher_test.cc: the order of a chain, what ends it, waiting, deadlines, and what happens to a handler that fails.
+/// dispatcher_test.cc: the order of a chain, what ends it, waiting, deadlines, and what happens to a handler that
+/// fails.
 #include "engine/server_access.h"
 #include "fakes/answer_text.h"
 #include "fakes/plugin_world.h"
@@ -322,14 +323,18 @@ public:
     }
 
     void a_plugin_need_not_look_at_each_message() {
-        world_.add("none", [](Setup& setup) { setup.hooks.data_chunk.stream([](MessageHook&) { return std::shared_ptr<BodyStream>(); }); });
+        world_.add("none", [](Setup& setup) {
+            setup.hooks.data_chunk.stream([](MessageHook&) { return std::shared_ptr<BodyStream>(); });
+        });
         world_.add("bad", [](Setup& setup) {
-            setup.hooks.data_chunk.stream([](MessageHook&) -> std::shared_ptr<BodyStream> { throw std::runtime_error("no"); });
+            setup.hooks.data_chunk.stream(
+                [](MessageHook&) -> std::shared_ptr<BodyStream> { throw std::runtime_error("no"); });
         });
         world_.build();
         CPPUNIT_ASSERT(world_.set->has(HookId::data_chunk));
         CPPUNIT_ASSERT(world_.streams().empty());
-        CPPUNIT_ASSERT_EQUAL(string("(data_chunk) plain:bad: plugin fault: its stream could not be made: no\n"), world_.log.to_string());
+        CPPUNIT_ASSERT_EQUAL(string("(data_chunk) plain:bad: plugin fault: its stream could not be made: no\n"),
+                             world_.log.to_string());
     }
 
     void an_exception_while_asking_is_a_fault_and_cuts_short() {
@@ -451,7 +456,8 @@ public:
         for (std::size_t i = 0; i < 3; ++i) CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world_.counters(i).overrun.load());
     }
 
-    /// Three plugins with a deadline of a minute, whose handlers decline; the second takes `seconds`, and the heart beats meanwhile or does not.
+    /// Three plugins with a deadline of a minute, whose handlers decline; the second takes `seconds`, and the heart
+    /// beats meanwhile or does not.
     void run_with_heart(PluginWorld& world, support::Heartbeat& heart, bool beats, int seconds) {
         world.environment.heartbeat = &heart;
         for (const char* label : {"a", "b", "c"})
@@ -531,7 +537,9 @@ public:
         world_.add("a", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return declined(); }); });
         world_.add("b", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return denysoft_disconnect(); }); });
         world_.add("c", [](Setup& setup) { setup.hooks.mail.add([](const MailHook&) { return Answer(Verdict::done); }); });
-        world_.add("d", [this](Setup& setup) { setup.hooks.data_chunk.stream([this](MessageHook&) { return std::make_shared<Watcher>(seen_); }); });
+        world_.add("d", [this](Setup& setup) {
+            setup.hooks.data_chunk.stream([this](MessageHook&) { return std::make_shared<Watcher>(seen_); });
+        });
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::denysoft_disconnect);
         CPPUNIT_ASSERT(world_.mail().verdict == Verdict::done);

@@ -325,13 +325,16 @@ public:
             const char* problems;
         } rows[] = {
             {"constructor_throws", "SmtpPlugin constructor_throws: its constructor failed: thrown by the constructor"},
-            {"constructor_throws_int", "SmtpPlugin constructor_throws_int: its constructor failed: an exception that is no std::exception"},
+            {"constructor_throws_int",
+             "SmtpPlugin constructor_throws_int: its constructor failed: an exception that is no std::exception"},
             {"reports_errors",
-             "SmtpPlugin reports_errors: the first of 2 mistakes\nSmtpPlugin reports_errors: something doubtful\nSmtpPlugin reports_errors: the second mistake"},
+             "SmtpPlugin reports_errors: the first of 2 mistakes\nSmtpPlugin reports_errors: something "
+             "doubtful\nSmtpPlugin reports_errors: the second mistake"},
             {"options_throw", "SmtpPlugin options_throw: its option table failed: thrown by the option table"},
             {"makes_nothing", "SmtpPlugin makes_nothing: it made no plugin object"},
             {"wrong_registrations",
-             "SmtpPlugin wrong_registrations: its handler of the hook mail gives findings, which only a PolicyPlugin may do"},
+             "SmtpPlugin wrong_registrations: its handler of the hook mail gives findings, which only a PolicyPlugin "
+             "may do"},
         };
         for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.plugin, string(row.problems), problems_of(row.plugin));
     }

@@ -1,4 +1,5 @@
-/// recipient_refusal_test.cc: single recipients refused by handlers: who is asked about them next, and what is logged and kept about it.
+/// recipient_refusal_test.cc: single recipients refused by handlers: who is asked about them next, and what is logged
+/// and kept about it.
 #include "fakes/answer_text.h"
 #include "fakes/plugin_world.h"
 
@@ -120,7 +121,8 @@ public:
     void a_handler_that_throws_has_refused_whom_it_refused() {
         world_.add("one", refuser("b", true));
         build();
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.message(HookId::queue_pre)));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"),
+                             spelled_out(world_.message(HookId::queue_pre)));
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), world_.transaction->turned_away().size());
     }
 

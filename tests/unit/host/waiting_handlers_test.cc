@@ -78,7 +78,9 @@ constexpr PluginDescriptor store_user = smtpd::detail::describe<StoreUser>("stor
 /// The namespaces a… are in one store, those b… in another one; m… never make anybody wait.
 class TwoStores final : public StoreSpaces {
 public:
-    Result<StoreSpace*> space(std::string_view name) override { return name[0] == 'a' ? &a_ : name[0] == 'b' ? &b_ : &m_; }
+    Result<StoreSpace*> space(std::string_view name) override {
+        return name[0] == 'a' ? &a_ : name[0] == 'b' ? &b_ : &m_;
+    }
     support::Lane a{"a"}, b{"b"};
 
 private:
@@ -87,11 +89,20 @@ private:
         explicit Space(support::Lane* lane) : lane_(lane) {}
         Result<std::optional<string>> get(std::string_view, Duration) override { return none(); }
         Result<void> put(std::string_view, std::string_view, Duration, Duration) override { return none(); }
-        Result<std::optional<string>> put_if_absent(std::string_view, std::string_view, Duration, Duration) override { return none(); }
-        Result<std::int64_t> add(std::string_view, std::int64_t, Duration, AddOptions, Duration) override { return none(); }
-        Result<bool> replace(std::string_view, std::optional<std::string_view>, std::string_view, Duration, Duration) override { return none(); }
+        Result<std::optional<string>> put_if_absent(std::string_view, std::string_view, Duration, Duration) override {
+            return none();
+        }
+        Result<std::int64_t> add(std::string_view, std::int64_t, Duration, AddOptions, Duration) override {
+            return none();
+        }
+        Result<bool> replace(std::string_view, std::optional<std::string_view>, std::string_view, Duration,
+                             Duration) override {
+            return none();
+        }
         Result<bool> remove(std::string_view, Duration) override { return none(); }
-        Result<StorePage<string>> list(std::string_view, std::size_t, std::string_view, Duration) override { return none(); }
+        Result<StorePage<string>> list(std::string_view, std::size_t, std::string_view, Duration) override {
+            return none();
+        }
         support::Lane* lane() const noexcept override { return lane_; }
 
     private:
@@ -295,7 +306,9 @@ public:
     }
 
     void who_uses_one_store_waits_in_its_lane() {
-        World world{{&store_user, "spaces=m1 spaces=a1 spaces=m2 spaces=a2"}, {&store_user, "spaces=b1"}, {&store_user, "spaces=m1"}};
+        World world{{&store_user, "spaces=m1 spaces=a1 spaces=m2 spaces=a2"},
+                    {&store_user, "spaces=b1"},
+                    {&store_user, "spaces=m1"}};
         CPPUNIT_ASSERT(world.lane(0) == &world.stores.a);
         CPPUNIT_ASSERT(world.lane(1) == &world.stores.b);
         CPPUNIT_ASSERT(world.lane(2) == nullptr);

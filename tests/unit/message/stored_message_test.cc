@@ -1,4 +1,5 @@
-/// stored_message_test.cc: what came in goes out, however it was cut, wherever it was kept; and nothing is left behind when that fails.
+/// stored_message_test.cc: what came in goes out, however it was cut, wherever it was kept; and nothing is left behind
+/// when that fails.
 #include "message/stored_message.h"
 
 #include "fakes/temp_directory.h"
@@ -62,7 +63,8 @@ void feed(StoredMessage& message, std::string_view text, std::size_t step = 0) {
 
 bool replace_body(Message& message, std::string_view text) {
     const auto body = message.begin_body();
-    return body->append(text.substr(0, text.size() / 2)) && body->append(text.substr(text.size() / 2)) && body->commit();
+    return body->append(text.substr(0, text.size() / 2)) && body->append(text.substr(text.size() / 2)) &&
+           body->commit();
 }
 
 /// Octets that repeat at no power of two.
@@ -505,7 +507,8 @@ class StoredMessageTest : public CppUnit::TestFixture {
         for (int i = 0; i < 4; ++i)
             readers.push_back(std::async(std::launch::async, [snapshot, &expected] {
                 bool is_same = true;
-                for (int n = 0; n < 20; ++n) is_same = is_same && written(*snapshot) == expected && snapshot->headers().count("subject") == 1;
+                for (int n = 0; n < 20; ++n)
+                    is_same = is_same && written(*snapshot) == expected && snapshot->headers().count("subject") == 1;
                 return is_same;
             }));
         for (auto& reader : readers) CPPUNIT_ASSERT(reader.get());

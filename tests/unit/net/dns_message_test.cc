@@ -341,7 +341,8 @@ public:
             CPPUNIT_ASSERT_MESSAGE(other, !is_reply_to(good, 0x1234, other, DnsType::a));
         for (std::size_t size = 0; size < good.size(); ++size)
             CPPUNIT_ASSERT(!is_reply_to(std::span(good).first(size), 0x1234, "wWw.eXAMPle", DnsType::a));
-        for (const std::size_t at : {std::size_t(2), std::size_t(5), good.size() - 1}) {  // QR, number of questions, class
+        for (const std::size_t at :
+             {std::size_t(2), std::size_t(5), good.size() - 1}) {  // QR, number of questions, class
             Octets wrong = good;
             wrong[at] ^= at == 2 ? 0x80 : 2;
             CPPUNIT_ASSERT(!is_reply_to(wrong, 0x1234, "wWw.eXAMPle", DnsType::a));

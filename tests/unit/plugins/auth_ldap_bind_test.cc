@@ -1,4 +1,5 @@
-/// auth_ldap_bind_test.cc: which names and filters a directory is asked for, with one that knows its answers by heart, and what these lead to.
+/// auth_ldap_bind_test.cc: which names and filters a directory is asked for, with one that knows its answers by heart,
+/// and what these lead to.
 #include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
@@ -105,7 +106,8 @@ public:
     }
 
     void filters_are_escaped() {
-        // libldap turns the text of a filter into (attribute, value); the value has to arrive as the client wrote it, and to stay one.
+        // libldap turns the text of a filter into (attribute, value); the value has to arrive as the client wrote it,
+        // and to stay one.
         for (const auto* const login : {"joe", "*", "j*e", "joe)(uid=*", "a\\2ab", "(", "\\", "j\xc3\xb6"}) {
             const LocalDaemon directory(LocalDaemon::Turns{{asked, search_answer(1, 0)}});
             PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, "base=dc=example attribute=cn"));

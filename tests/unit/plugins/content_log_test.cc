@@ -47,7 +47,9 @@ class ContentLogTest : public CppUnit::TestFixture {
             return Error{ErrorCode::io, "broken"};
         }
         std::shared_ptr<const Message> snapshot() const override { return std::make_shared<const BrokenMessage>(); }
-        std::unique_ptr<NewBody> begin_body() override { throw std::logic_error("the body of this message stays as it is"); }
+        std::unique_ptr<NewBody> begin_body() override {
+            throw std::logic_error("the body of this message stays as it is");
+        }
         bool body_was_replaced() const noexcept override { return false; }
 
     private:

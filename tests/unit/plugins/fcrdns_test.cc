@@ -65,7 +65,8 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::string(row.line), plugin.log().last());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, row.karma, plugin.connection().karma());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::size_t(1), plugin.connection().authentication_results().size());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::string(row.result), plugin.connection().authentication_results().begin()->to_string());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::string(row.result),
+                                         plugin.connection().authentication_results().begin()->to_string());
         }
     }
 

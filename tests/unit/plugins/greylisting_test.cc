@@ -226,7 +226,8 @@ public:
     void reject_options_hold() {
         PluginUnderTest naughty("greylisting", "reject=naughty");
         CPPUNIT_ASSERT_EQUAL(std::string(passed), mail(naughty));
-        CPPUNIT_ASSERT(naughty.connection().is_naughty() && naughty.connection().complaints().front().verdict == Verdict::denysoft);
+        CPPUNIT_ASSERT(naughty.connection().is_naughty() &&
+                       naughty.connection().complaints().front().verdict == Verdict::denysoft);
         PluginUnderTest closing("greylisting", "reject_type=temp_disconnect");
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft_disconnect"), std::string(verdict_name(closing.mail("me@example.net").verdict)));
         PluginUnderTest costly("greylisting", "karma_fail=-1");
@@ -338,11 +339,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("skip: naughty"), plugin.log().last());
         (void)plugin.connection().forgive();
         CPPUNIT_ASSERT_EQUAL(std::string(deferral), mail(plugin));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("it is seen for the first time", std::string("fail: first seen"), plugin.log().last());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("it is seen for the first time", std::string("fail: first seen"),
+                                     plugin.log().last());
     }
 
     static void add_spf(PluginUnderTest& plugin, const char* result, const char* of) {
-        plugin.transaction().authentication_results().add({.method = "spf", .result = result, .properties = {{"smtp", of, "example.net"}}});
+        plugin.transaction().authentication_results().add(
+            {.method = "spf", .result = result, .properties = {{"smtp", of, "example.net"}}});
     }
 
     void spf_karma_and_tls_spare_where_wished() {

@@ -96,8 +96,8 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.options) + " at " + row.date, row.answer, judge(row.options, dated(row.date)));
     }
 
-    /// Each of these is the moment at which the clock stands: a day to either side it is just within the limits, a millisecond more and it
-    /// is out.
+    /// Each of these is the moment at which the clock stands: a day to either side it is just within the limits, a
+    /// millisecond more and it is out.
     void dates_are_read_in_all_forms() {
         const char* same_moment[] = {
             "20 Nov 2026 18:27:00 +0000",           "20 Nov 2026 18:27 GMT",             "Fri, 20 Nov 2026 19:27:00 +0100",

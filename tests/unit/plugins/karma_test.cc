@@ -263,11 +263,15 @@ public:
         PluginUnderTest known("karma");
         known.connection().set_karma(-1);
         known.transaction().add_recipient("you@example.com");
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("a whitelisted recipient", std::string(passed), shown(known.rcpt("me@example.com", "our own")));
-        for (const auto exempt : {+[](PluginUnderTest& p) { p.connection().set_relay_client(true); },
-                                  +[](PluginUnderTest& p) { p.connection().set_whitelisted("list"); },
-                                  +[](PluginUnderTest& p) { p.transaction().set_whitelisted("list"); },
-                                  +[](PluginUnderTest& p) { p.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"}); }}) {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("a whitelisted recipient", std::string(passed),
+                                     shown(known.rcpt("me@example.com", "our own")));
+        for (const auto exempt :
+             {+[](PluginUnderTest& p) { p.connection().set_relay_client(true); },
+              +[](PluginUnderTest& p) { p.connection().set_whitelisted("list"); },
+              +[](PluginUnderTest& p) { p.transaction().set_whitelisted("list"); },
+              +[](PluginUnderTest& p) {
+                  p.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"});
+              }}) {
             PluginUnderTest plugin("karma");
             plugin.connection().set_karma(-1);
             plugin.transaction().add_recipient("you@example.com");

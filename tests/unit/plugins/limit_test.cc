@@ -220,10 +220,17 @@ public:
         } rows[] = {
             {"nobody special", "", [](PluginUnderTest&) {}, true},
             {"relay client", "", [](PluginUnderTest& p) { p.connection().set_relay_client(true); }, false},
-            {"relay client, wished", "relay_clients=yes", [](PluginUnderTest& p) { p.connection().set_relay_client(true); }, true},
-            {"whitelisted host", "relay_clients=yes", [](PluginUnderTest& p) { p.connection().set_whitelisted("list"); }, false},
-            {"whitelisted sender", "relay_clients=yes", [](PluginUnderTest& p) { p.transaction().set_whitelisted("list"); }, false},
-            {"naughty", "", [](PluginUnderTest& p) { p.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"}); }, false},
+            {"relay client, wished", "relay_clients=yes",
+             [](PluginUnderTest& p) { p.connection().set_relay_client(true); }, true},
+            {"whitelisted host", "relay_clients=yes",
+             [](PluginUnderTest& p) { p.connection().set_whitelisted("list"); }, false},
+            {"whitelisted sender", "relay_clients=yes",
+             [](PluginUnderTest& p) { p.transaction().set_whitelisted("list"); }, false},
+            {"naughty", "",
+             [](PluginUnderTest& p) {
+                 p.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"});
+             },
+             false},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("limit", std::string("messages max=5 ") + row.options);
@@ -232,7 +239,8 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.is_counted, !keys(plugin).empty());
         }
         PluginUnderTest recipients("limit", "recipients max=5");
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("a whitelisted recipient", std::string(passed), shown(recipients.rcpt("user@example.com", "our own")));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("a whitelisted recipient", std::string(passed),
+                                     shown(recipients.rcpt("user@example.com", "our own")));
         CPPUNIT_ASSERT(keys(recipients).empty());
         PluginUnderTest logins("limit", "failed_logins max=5");
         logins.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"});

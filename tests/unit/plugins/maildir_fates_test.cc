@@ -22,7 +22,8 @@ class MaildirFatesTest : public MaildirFixture {
 
     static constexpr const char* mailbox_full = "denysoft 452 4.2.2 Mailbox full";
 
-    /// The plugin with a Maildir for each, and a client that hears of each: recipients with the number of their RCPT in front ("1 a@example.com").
+    /// The plugin with a Maildir for each, and a client that hears of each: recipients with the number of their RCPT in
+    /// front ("1 a@example.com").
     static std::unique_ptr<PluginUnderTest> plugin_for_each(std::initializer_list<const char*> recipients, bool is_lmtp = true) {
         auto made = plugin("in %l", {});
         for (const char* recipient : recipients) made->transaction().add_recipient(recipient + 2).set_rcpt_number(static_cast<std::uint32_t>(*recipient - '0'));

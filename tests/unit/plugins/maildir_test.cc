@@ -1,4 +1,5 @@
-/// maildir_test.cc: queue/maildir, and queue/discard. Recipients of whom some cannot be delivered to have maildir_fates_test.cc.
+/// maildir_test.cc: queue/maildir, and queue/discard. Recipients of whom some cannot be delivered to have
+/// maildir_fates_test.cc.
 #include "fakes/answer_text.h"
 #include "fakes/fake_disk.h"
 #include "unit/plugins/maildir_fixture.h"
@@ -45,7 +46,9 @@ public:
         return {};
     }
     std::shared_ptr<const Message> snapshot() const override { return std::make_shared<const Trickle>(*this); }
-    std::unique_ptr<NewBody> begin_body() override { throw std::logic_error("the body of this message stays as it is"); }
+    std::unique_ptr<NewBody> begin_body() override {
+        throw std::logic_error("the body of this message stays as it is");
+    }
     bool body_was_replaced() const noexcept override { return false; }
 
 private:

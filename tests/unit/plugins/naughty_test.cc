@@ -22,7 +22,8 @@ class NaughtyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     static void complain(PluginUnderTest& plugin, Verdict verdict = Verdict::declined) {
-        plugin.connection().complain({.plugin = "dnsbl", .verdict = verdict, .enhanced = {5, 7, 1}, .text = "listed by bl.example"});
+        plugin.connection().complain(
+            {.plugin = "dnsbl", .verdict = verdict, .enhanced = {5, 7, 1}, .text = "listed by bl.example"});
     }
 
 public:
@@ -78,12 +79,20 @@ public:
 
     void only_what_is_told_is_told() {
         PluginUnderTest plugin("naughty");
-        plugin.connection().complain({.plugin = "badmailfrom", .verdict = Verdict::denysoft, .enhanced = {4, 1, 8}, .text = "no mail from there"});
-        plugin.connection().complain({.plugin = "helo", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "odd name", .is_told = false});
-        plugin.connection().complain({.plugin = "rcpt_map", .verdict = Verdict::deny_disconnect, .enhanced = {5, 1, 1}, .text = "no such user"});
-        plugin.connection().complain({.plugin = "helo", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "odd name", .is_told = false});
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.1.8 no mail from there / no such user"), shown(plugin.rcpt("user@example.com")));
-        CPPUNIT_ASSERT_EQUAL(std::string("fail: badmailfrom complained, and later helo, rcpt_map"), plugin.log().last());
+        plugin.connection().complain({.plugin = "badmailfrom",
+                                      .verdict = Verdict::denysoft,
+                                      .enhanced = {4, 1, 8},
+                                      .text = "no mail from there"});
+        plugin.connection().complain(
+            {.plugin = "helo", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "odd name", .is_told = false});
+        plugin.connection().complain(
+            {.plugin = "rcpt_map", .verdict = Verdict::deny_disconnect, .enhanced = {5, 1, 1}, .text = "no such user"});
+        plugin.connection().complain(
+            {.plugin = "helo", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "odd name", .is_told = false});
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.1.8 no mail from there / no such user"),
+                             shown(plugin.rcpt("user@example.com")));
+        CPPUNIT_ASSERT_EQUAL(std::string("fail: badmailfrom complained, and later helo, rcpt_map"),
+                             plugin.log().last());
     }
 
     void a_record_that_was_cleared_does_not_count() {

@@ -98,7 +98,9 @@ public:
         (void)plugin.rcpt("a+b=c~d%e@Example.com");
         (void)plugin.rcpt("\"x y&z\"@example.com");
         const std::string expected = format_text(
-            "GET /qd1/deliverable?a%2Bb%3Dc~d%25e%40Example.com HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n", server.port());
+            "GET /qd1/deliverable?a%2Bb%3Dc~d%25e%40Example.com HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nConnection: "
+            "close\r\n\r\n",
+            server.port());
         CPPUNIT_ASSERT_EQUAL(expected, server.requests().at(0));
         CPPUNIT_ASSERT(server.requests().at(1).starts_with("GET /qd1/deliverable?%22x%20y%26z%22%40example.com HTTP/1.0\r\n"));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("postmaster")));

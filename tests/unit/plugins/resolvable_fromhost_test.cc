@@ -111,7 +111,8 @@ public:
         for (const auto& row : rows) {
             PluginUnderTest plugin("resolvable_fromhost", row.options);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict), std::string(verdict_name(plugin.mail("me@gone.test").verdict)));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.options) == "reject=naughty", plugin.connection().is_naughty());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.options) == "reject=naughty",
+                                         plugin.connection().is_naughty());
         }
     }
 

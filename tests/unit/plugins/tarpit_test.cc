@@ -50,7 +50,8 @@ public:
             PluginUnderTest plugin("tarpit", row.options);
             plugin.connection().set_counts(200, row.errors, 0);
             plugin.connection().set_karma(row.karma);
-            if (row.is_naughty) plugin.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"});
+            if (row.is_naughty)
+                plugin.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"});
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string("declined"), shown(plugin.mail("me@example.net")));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, row.wait.count(), plugin.waited_for().delay.count());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, row.wait.count() > 0, plugin.log().contains("held up for"));

@@ -1,4 +1,5 @@
-/// file_store_test.cc: what the store in a file is for: it survives, it stays within its size, and whatever is wrong with the file it goes on.
+/// file_store_test.cc: what the store in a file is for: it survives, it stays within its size, and whatever is wrong
+/// with the file it goes on.
 #include "support/file_descriptor.h"
 #include "unit/store/store_fixture.h"
 
@@ -190,7 +191,8 @@ class FileStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(kind_.events.damages.front().find("it was made by another version") != std::string::npos);
     }
 
-    /// Octets all over a file are changed behind the store's back, in many ways: whatever it meets, it goes on, and new entries are kept.
+    /// Octets all over a file are changed behind the store's back, in many ways: whatever it meets, it goes on, and new
+    /// entries are kept.
     void damage_that_is_met_later_is_set_aside_too() {
         std::size_t set_aside = 0;
         for (unsigned round = 0; round < 20; ++round) {
@@ -376,10 +378,13 @@ class FileStoreTest : public CppUnit::TestFixture {
         const auto other = elsewhere([&] { return backend->get({"test", "key"}, soon(0ms)); });
         CPPUNIT_ASSERT(!other && other.error().code == ErrorCode::timeout);
         CPPUNIT_ASSERT(get(*backend, "key") == std::optional<std::string>("value"));
-        for (std::int64_t i = 1; i <= 3; ++i) CPPUNIT_ASSERT_EQUAL(i, must(backend->add({"test", "count"}, 1, 1h, {}, soon())));
+        for (std::int64_t i = 1; i <= 3; ++i)
+            CPPUNIT_ASSERT_EQUAL(i, must(backend->add({"test", "count"}, 1, 1h, {}, soon())));
         CPPUNIT_ASSERT_EQUAL(std::int64_t(2), rows());  // committed by now
         backend->lane()->let_go();
-        CPPUNIT_ASSERT(elsewhere([&] { return static_cast<bool>(backend->add({"test", "count"}, 1, 1h, {}, soon())); }));
+        CPPUNIT_ASSERT(elsewhere([&] {
+            return static_cast<bool>(backend->add({"test", "count"}, 1, 1h, {}, soon()));
+        }));
         hold(*backend);
         backend->lane()->let_go();
         CPPUNIT_ASSERT_EQUAL(std::int64_t(4), must(backend->add({"test", "count"}, 0, 1h, {}, soon())));
@@ -468,7 +473,8 @@ class FileStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(SQLITE_OK, sqlite3_open(path().c_str(), &other));
         CPPUNIT_ASSERT(backend->lane()->try_hold());
         put(*backend, "key", "committed");
-        CPPUNIT_ASSERT_EQUAL(SQLITE_OK, sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr));  // it slips in between two changes
+        CPPUNIT_ASSERT_EQUAL(SQLITE_OK, sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr,
+                                                     nullptr));  // it slips in between two changes
         const auto refused = backend->put({"test", "key"}, "lost", 1h, soon(50ms));
         CPPUNIT_ASSERT(!refused && refused.error().code == ErrorCode::timeout);
         sqlite3_close(other);
