@@ -1,11 +1,11 @@
-/// closed_mailbox: refuse mail to the mailboxes of one name, in every domain.
+/// closed_mailbox: reject mail to the mailboxes of one name, in every domain.
 #include <smtpd/plugin.h>
 
 class ClosedMailbox final : public smtpd::PolicyPlugin {
 public:
     struct Options {
         std::string name = "closed";
-        static smtpd::OptionTable table() { return {smtpd::option("name", &Options::name, "the local part that takes no mail")}; }
+        static smtpd::OptionTable table() { return {smtpd::option("name", &Options::name, "which local part")}; }
     };
 
     ClosedMailbox(smtpd::Setup& setup, const Options& options) : options_(options) {

@@ -1,7 +1,7 @@
 /// badmailfrom: refuse senders on a list.
 ///
-/// Looks up the sender in the control file `badmailfrom` at the mail hook, so that nothing more of such a message is heard. The null sender
-/// cannot be listed. The file is read again when it changes.
+/// Looks up the sender in the control file `badmailfrom` at the mail hook, so that nothing more of such a message is
+/// heard. The null sender cannot be listed. The file is read again when it changes.
 ///
 /// ## Control file
 ///
@@ -11,8 +11,8 @@
 ///     @bulk.example.net
 ///     /^bounce-.*@.*\.example$/
 ///
-/// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and lower case are
-/// alike. The first line that matches counts.
+/// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and
+/// lower case are alike. The first line that matches counts.
 ///
 /// ## Replies
 ///
@@ -20,8 +20,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A pattern is searched without regard to case; qpsmtpd folds the address but not the pattern, so that one with a capital letter never
-/// matches. To refuse at RCPT, as qmail does, say `reject=naughty` and load naughty.
+/// A pattern is searched without regard to case; qpsmtpd folds the address but not the pattern, so that one with a
+/// capital letter never matches. To refuse at RCPT, as qmail does, say `reject=naughty` and load naughty.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

@@ -1,8 +1,8 @@
 /// badmailfromto: refuse pairs of sender and recipient.
 ///
-/// For the one who must not write to the other: at the rcpt hook, the pair is looked up in the control file `badmailfromto`. The sender
-/// learns that mail to this recipient is not accepted, as if there were no such mailbox. It holds for relay clients and whitelisted ones
-/// too, because it is a matter between two people and not of the host.
+/// For the one who must not write to the other: at the rcpt hook, the pair is looked up in the control file
+/// `badmailfromto`. The sender learns that mail to this recipient is not accepted, as if there were no such mailbox. It
+/// holds for relay clients and whitelisted ones too, because it is a matter between two people and not of the host.
 ///
 /// ## Control file
 ///
@@ -17,8 +17,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options of all policy
-/// plugins.
+/// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options
+/// of all policy plugins.
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
 
@@ -31,7 +31,8 @@ public:
     static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};
 
     explicit BadMailFromTo(Setup& setup) : pairs_(setup.control().parsed<Pairs>("badmailfromto", parse)) {
-        setup.hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook.transaction.sender(), hook.recipient.address()); });
+        setup.hooks.rcpt.decide(
+            [this](const RcptHook& hook) { return judge(hook.transaction.sender(), hook.recipient.address()); });
     }
 
 private:
@@ -42,8 +43,9 @@ private:
         for (const auto& line : text) {
             const auto words = line.words();
             if (words.size() != 2 || words[0].find('@') == std::string::npos || words[1].find('@') == std::string::npos)
-                return Error{ErrorCode::config,
-                             format_text("{}: expected a sender and a recipient, each an address or @domain", line.position())};
+                return Error{
+                    ErrorCode::config,
+                    format_text("{}: expected a sender and a recipient, each an address or @domain", line.position())};
             pairs.emplace(ascii_lower(words[0]), ascii_lower(words[1]));
         }
         return pairs;

@@ -1,7 +1,7 @@
 /// badrcptto: refuse recipients on a list.
 ///
-/// Looks up each recipient in the control file `badrcptto` at the rcpt hook, so that the others of the same message are not concerned. The
-/// file is read again when it changes.
+/// Looks up each recipient in the control file `badrcptto` at the rcpt hook, so that the others of the same message are
+/// not concerned. The file is read again when it changes.
 ///
 /// ## Control file
 ///
@@ -11,8 +11,8 @@
 ///     @old.example.com
 ///     /^.*%/               no percent hack here
 ///
-/// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and lower case are
-/// alike. The first line that matches counts.
+/// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and
+/// lower case are alike. The first line that matches counts.
 ///
 /// ## Replies
 ///
@@ -20,8 +20,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// It has the options of all policy plugins (`reject`, `reject_type`, …). A pattern is not folded to lower case before use, so that `\S`
-/// stays `\S`. The reply names the address, not the pattern: what the list looks like is nobody's business.
+/// It has the options of all policy plugins (`reject`, `reject_type`, …). A pattern is not folded to lower case before
+/// use, so that `\S` stays `\S`. The reply names the address, not the pattern: what the list looks like is nobody's
+/// business.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

@@ -1,20 +1,22 @@
 /// bogus_bounce: find bounces that no mail server can have sent.
 ///
-/// A bounce has the null sender and goes to the one sender of a message (RFC 5321 4.5.5), and it has no Return-Path field of its own
-/// (RFC 3834 4). Something with the null sender and several recipients, or with a Return-Path, is an advertisement in disguise. Looked at
-/// when the message is complete, at the data_post hook; relay clients are not exempt.
+/// A bounce has the null sender and goes to the one sender of a message (RFC 5321 4.5.5), and it has no Return-Path
+/// field of its own (RFC 3834 4). Something with the null sender and several recipients, or with a Return-Path, is an
+/// advertisement in disguise. Looked at when the message is complete, at the data_post hook; relay clients are not
+/// exempt.
 ///
 /// ## What happens to them
 ///
-/// `log` only tells it, which is where one should begin; `deny` and `denysoft` refuse. The option `action` is a shorter way of saying
-/// `reject` and `reject_type`, and wins over them.
+/// `log` only tells it, which is where one should begin; `deny` and `denysoft` refuse. The option `action` is a shorter
+/// way of saying `reject` and `reject_type`, and wins over them.
 ///
 ///     SmtpPlugin bogus_bounce deny
 ///     SmtpPlugin bogus_bounce reject=naughty
 ///
 /// ## Replies
 ///
-/// `552 5.7.1` or `452 4.7.1`: "fake bounce, a real one has exactly one recipient" or "fake bounce, a real one has no Return-Path".
+/// `552 5.7.1` or `452 4.7.1`: "fake bounce, a real one has exactly one recipient" or "fake bounce, a real one has no
+/// Return-Path".
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -42,7 +44,8 @@ public:
 
     BogusBounce(Setup& setup, const Options& options) {
         if (options.action != Action::unset) {
-            setup.policy().reject = options.action == Action::log ? PolicyDefaults::Reject::no : PolicyDefaults::Reject::yes;
+            setup.policy().reject = options.action == Action::log ? PolicyDefaults::Reject::no
+                                                                  : PolicyDefaults::Reject::yes;
             setup.policy().reject_type = options.action == Action::denysoft ? Verdict::denysoft : Verdict::deny;
         }
         setup.hooks.data_post.decide([](const DataPostHook& hook) { return judge(hook); });
@@ -54,7 +57,8 @@ private:
         if (const auto count = hook.transaction.recipients().size(); count != 1)
             return fail("{} recipients", count).reply("fake bounce, a real one has exactly one recipient");
         for (const auto& path : hook.message().headers().get_all("Return-Path"))
-            if (!path.empty() && path != "<>") return fail("Return-Path {}", quoted(path)).reply("fake bounce, a real one has no Return-Path");
+            if (!path.empty() && path != "<>")
+                return fail("Return-Path {}", quoted(path)).reply("fake bounce, a real one has no Return-Path");
         return pass();
     }
 };

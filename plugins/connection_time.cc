@@ -1,6 +1,7 @@
 /// connection_time: tell the log how long each connection lasted.
 ///
-/// One line at the post_connection hook, counted from when the connection was accepted: `Connection time from 192.0.2.1: 1.203 sec.`
+/// One line at the post_connection hook, counted from when the connection was accepted: `Connection time from
+/// 192.0.2.1: 1.203 sec.`
 ///
 /// ## Example
 ///
@@ -21,9 +22,11 @@ public:
 
     ConnectionTime(Setup& setup, const Options& options) {
         setup.hooks.post_connection.observe([level = options.level](const PostConnectionHook& hook) {
-            const auto lasted = std::chrono::duration_cast<Duration>(hook.clock().now() - hook.connection.started()).count();
+            const auto lasted =
+                std::chrono::duration_cast<Duration>(hook.clock().now() - hook.connection.started()).count();
             const std::string milliseconds = std::to_string(1000 + lasted % 1000).substr(1);
-            hook.log(level, "Connection time from {}: {}.{} sec.", hook.connection.address(), lasted / 1000, milliseconds);
+            hook.log(level, "Connection time from {}: {}.{} sec.", hook.connection.address(), lasted / 1000,
+                     milliseconds);
         });
     }
 };

@@ -1,19 +1,21 @@
 /// content_log: keep a copy of every message that comes in.
 ///
-/// At the data_post hook the message, as it is at that point (with the engine's fields, and those of plugins that stand before this one),
-/// is appended to a file whose name may contain the date. It is written under a lock, so that messages do not mix, and in full or not at
-/// all. A copy that cannot be written is reported in the log as an error; mail is never refused for it. Whether the message is later
-/// refused or queued makes no difference, so put the plugin behind those that refuse. Mind the law where you are.
+/// At the data_post hook the message, as it is at that point (with the engine's fields, and those of plugins that stand
+/// before this one), is appended to a file whose name may contain the date. It is written under a lock, so that
+/// messages do not mix, and in full or not at all. A copy that cannot be written is reported in the log as an error;
+/// mail is never refused for it. Whether the message is later refused or queued makes no difference, so put the plugin
+/// behind those that refuse. Mind the law where you are.
 ///
 /// ## Options and control files
 ///
-/// `file` is a pattern for strftime; without it, the first line of the control file `content_log_file`, else `mail/%Y%m%d`. It is relative
-/// to the server's root, and missing folders are made. The control file `content_log_enabled` switches the plugin on (`true`, `1`, `yes`,
-/// `on`) or off (anything else); without it, it is on. Both files are read again when they change.
+/// `file` is a pattern for strftime; without it, the first line of the control file `content_log_file`, else
+/// `mail/%Y%m%d`. It is relative to the server's root, and missing folders are made. The control file
+/// `content_log_enabled` switches the plugin on (`true`, `1`, `yes`, `on`) or off (anything else); without it, it is
+/// on. Both files are read again when they change.
 ///
-/// `format=raw` appends the message as it is, as qpsmtpd does, so that nothing shows where one ends; `format=mbox` writes a mailbox that
-/// mail programs open: LF line ends, a "From " line with sender and time before each message, `>` before lines of the text that look like
-/// one, a blank line behind.
+/// `format=raw` appends the message as it is, as qpsmtpd does, so that nothing shows where one ends; `format=mbox`
+/// writes a mailbox that mail programs open: LF line ends, a "From " line with sender and time before each message, `>`
+/// before lines of the text that look like one, a blank line behind.
 ///
 ///     SmtpPlugin content_log file=/var/log/mail/%Y-%m-%d.mbox format=mbox
 ///
@@ -109,8 +111,11 @@ public:
     };
 
     ContentLog(Setup& setup, const Options& options)
-        : options_(options), root_(setup.path(".")), file_(options.file.empty() ? "" : setup.path(options.file)),
-          enabled_(setup.control().lines("content_log_enabled")), file_of_site_(setup.control().lines("content_log_file")) {
+        : options_(options),
+          root_(setup.path(".")),
+          file_(options.file.empty() ? "" : setup.path(options.file)),
+          enabled_(setup.control().lines("content_log_enabled")),
+          file_of_site_(setup.control().lines("content_log_file")) {
         setup.hooks.data_post.observe([this](const DataPostHook& hook) {
             if (is_enabled()) keep_copy(hook);
         });
@@ -138,8 +143,7 @@ private:
         if (hook.connection.is_trial()) return hook.log(LogLevel::info, "a copy would go to {}", path);
         if (auto kept = append(hook, path); !kept)
             hook.log(LogLevel::error, "error: no copy in {}: {}", path, kept.error().what);
-        else
-            hook.log(LogLevel::debug, "copied to {}", path);
+        else hook.log(LogLevel::debug, "copied to {}", path);
     }
 
     Result<void> append(const DataPostHook& hook, const std::string& path) const {
@@ -147,8 +151,9 @@ private:
         if (!file) return file.error();
         Appending appending(std::move(*file));
         if (auto locked = appending.lock(); !locked) return locked;
-        auto written = options_.format == Format::mbox ? write_mbox(hook, appending)
-                                                       : hook.message().write_to([&](std::string_view piece) { return appending.write(piece); });
+        auto written = options_.format == Format::mbox
+                           ? write_mbox(hook, appending)
+                           : hook.message().write_to([&](std::string_view piece) { return appending.write(piece); });
         if (written) appending.keep();
         return written;
     }

@@ -1,7 +1,7 @@
 /// count_unrecognized_commands: close the connection after a number of commands that are none.
 ///
-/// Whoever talks HTTP or noise to an SMTP server need not be listened to for long. Counts at the unrecognized_command hook; the number is
-/// that of the command that is not answered with 500 any more but with the end.
+/// Whoever talks HTTP or noise to an SMTP server need not be listened to for long. Counts at the unrecognized_command
+/// hook; the number is that of the command that is not answered with 500 any more but with the end.
 ///
 /// ## Replies
 ///
@@ -13,7 +13,8 @@
 ///
 /// ## Limits
 ///
-/// A plugin that makes a command known (STARTTLS, XCLIENT) answers it before this one counts only if it stands before it.
+/// A plugin that makes a command known (STARTTLS, XCLIENT) answers it before this one counts only if it stands before
+/// it.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -24,7 +25,8 @@ public:
         unsigned max = 4;
 
         static OptionTable table() {
-            return {option("max", &Options::max, "which such command ends the session").range("1", "1000").positional(0)};
+            return {
+                option("max", &Options::max, "which such command ends the session").range("1", "1000").positional(0)};
         }
     };
 
@@ -35,7 +37,8 @@ public:
 private:
     Answer count(const UnrecognizedHook& hook) const {
         const unsigned count = ++hook.connection.notes().get(count_note_);
-        hook.log(LogLevel::info, "{}: unrecognized command {} of {}: {}", count < max_ ? "pass" : "fail", count, max_, quoted(hook.verb, 64));
+        hook.log(LogLevel::info, "{}: unrecognized command {} of {}: {}", count < max_ ? "pass" : "fail", count, max_,
+                 quoted(hook.verb, 64));
         if (count < max_) return declined();
         return deny_disconnect("Closing connection, too many unrecognized commands").with_status({5, 5, 1});
     }

@@ -39,19 +39,22 @@ public:
         static OptionTable table() {
             return {option("zones", &Options::zones, "a list to ask, before those of the control file"),
                     option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min"),
-                    option("self_test", &Options::self_test, "how often the lists are tested; 0 = never").range("0s", "30d")};
+                    option("self_test", &Options::self_test, "how often the lists are tested; 0 = never")
+                        .range("0s", "30d")};
         }
     };
 
     DnsWhitelistSoft(Setup& setup, const Options& options)
         : timeout_(options.timeout),
-          lists_(setup, DnsLists::Of::addresses, options.zones, "whitelist_zones", {.every = options.self_test, .wants_entry = false}) {
+          lists_(setup, DnsLists::Of::addresses, options.zones, "whitelist_zones",
+                 {.every = options.self_test, .wants_entry = false}) {
         setup.hooks.connect
             .ask([this](const ConnectHook& hook, Questions& questions) {
                 questions.patience(timeout_);
                 if (!hook.exemption()) lists_.ask(DnsListSubject::of(hook.connection.address()), hook, questions);
             })
-            .add([this](const ConnectHook& hook, const Answers& answers) { return look_up(hook, answers); }, Priority::early);
+            .add([this](const ConnectHook& hook, const Answers& answers) { return look_up(hook, answers); },
+                 Priority::early);
     }
 
 private:
@@ -59,7 +62,8 @@ private:
         if (hook.exemption()) return declined();
         const DnsListing listing = lists_.look_up(DnsListSubject::of(hook.connection.address()), hook, answers);
         if (listing.is_listed()) {
-            hook.connection.set_whitelisted(format_text("{} ({}) {}", listing.zone, listing.answer, quoted(listing.text)));
+            hook.connection.set_whitelisted(
+                format_text("{} ({}) {}", listing.zone, listing.answer, quoted(listing.text)));
             hook.log(LogLevel::info, "pass: {} is on {} ({})", hook.connection.address(), listing.zone, listing.answer);
         } else if (!listing.errors.empty()) {
             hook.log(LogLevel::info, "error: {}", listing.errors);

@@ -38,8 +38,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// IPv6, answers are interpreted, lists are tested, texts for lists work. A recipient like postmaster pardons itself, not the whole connection. httpd
-/// gives a connection no environment, so RBLSMTPD and `dnsbl_rejectmsg` do not exist.
+/// IPv6, answers are interpreted, lists are tested, texts for lists work. A recipient like postmaster pardons itself,
+/// not the whole connection. httpd gives a connection no environment, so RBLSMTPD and `dnsbl_rejectmsg` do not exist.
 #include <smtpd/dns_lists.h>
 #include <smtpd/plugin.h>
 
@@ -54,7 +54,9 @@ public:
     using Options = BlockListOptions;
 
     Dnsbl(Setup& setup, const Options& options)
-        : instance_(setup.instance()), timeout_(options.timeout), allowed_(setup.control().networks("dnsbl_allow")),
+        : instance_(setup.instance()),
+          timeout_(options.timeout),
+          allowed_(setup.control().networks("dnsbl_allow")),
           lists_(setup, DnsLists::Of::addresses, options.zones, "dnsbl_zones", {.every = options.self_test}) {
         if (options.type != Verdict::declined) setup.policy().reject_type = options.type;
         setup.hooks.connect
@@ -63,7 +65,8 @@ public:
                 if (!is_allowed(hook)) lists_.ask(DnsListSubject::of(hook.connection.address()), hook, questions);
             })
             .decide([this](const ConnectHook& hook, const Answers& answers) { return judge(hook, answers); });
-        setup.hooks.rcpt.observe([this](const RcptHook& hook) { pardon(hook, takes_complaints(hook.recipient) && others(hook).empty()); });
+        setup.hooks.rcpt.observe(
+            [this](const RcptHook& hook) { pardon(hook, takes_complaints(hook.recipient) && others(hook).empty()); });
         setup.hooks.data.observe([this](const DataHook& hook) { pardon(hook, others(hook).empty()); });
         setup.hooks.reset_transaction.observe([this](const MessageHook& hook) { pardon(hook, false); });
     }

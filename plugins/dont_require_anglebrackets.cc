@@ -1,8 +1,9 @@
 /// dont_require_anglebrackets: accept MAIL FROM:user@example.com.
 ///
-/// RFC 5321 4.1.2 wants `<user@example.com>`, and without this plugin anything else is refused with 501. Some old programs and people at a
-/// keyboard leave the brackets out. At the mail_pre and rcpt_pre hooks they are put around an address that has none; nothing (`MAIL FROM:`)
-/// becomes the null sender. A client that needs it loses two points of karma.
+/// RFC 5321 4.1.2 wants `<user@example.com>`, and without this plugin anything else is refused with 501. Some old
+/// programs and people at a keyboard leave the brackets out. At the mail_pre and rcpt_pre hooks they are put around an
+/// address that has none; nothing (`MAIL FROM:`) becomes the null sender. A client that needs it loses two points of
+/// karma.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -14,7 +15,8 @@ namespace smtpd::plugins {
 class DontRequireAngleBrackets final : public Plugin {
 public:
     explicit DontRequireAngleBrackets(Setup& setup) {
-        for (auto* point : {&setup.hooks.mail_pre, &setup.hooks.rcpt_pre}) point->add([](const PathHook& hook) { return add_brackets(hook); });
+        for (auto* point : {&setup.hooks.mail_pre, &setup.hooks.rcpt_pre})
+            point->add([](const PathHook& hook) { return add_brackets(hook); });
     }
 
 private:

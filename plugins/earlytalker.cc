@@ -50,12 +50,13 @@ public:
         Action action = Action::unset;
 
         static OptionTable table() {
-            return {option("wait", &Options::wait, "how long the client has to be silent").range("0s", "1min"),
-                    option("check-at", &Options::check_at, "where to look")
-                        .choices({{"CONNECT", Place::connect}, {"DATA", Place::data}}),
-                    option("defer-reject", &Options::defer_reject, "refuse what was seen at CONNECT at MAIL"),
-                    option("action", &Options::action, "log: reject=no; deny: reject_type=perm; denysoft: reject_type=temp")
-                        .choices({{"log", Action::log}, {"deny", Action::deny}, {"denysoft", Action::denysoft}})};
+            return {
+                option("wait", &Options::wait, "how long the client has to be silent").range("0s", "1min"),
+                option("check-at", &Options::check_at, "where to look")
+                    .choices({{"CONNECT", Place::connect}, {"DATA", Place::data}}),
+                option("defer-reject", &Options::defer_reject, "refuse what was seen at CONNECT at MAIL"),
+                option("action", &Options::action, "log: reject=no; deny: reject_type=perm; denysoft: reject_type=temp")
+                    .choices({{"log", Action::log}, {"deny", Action::deny}, {"denysoft", Action::denysoft}})};
         }
     };
 
@@ -121,8 +122,9 @@ private:
     static Finding early(const SessionContext& hook, const char* where, bool counted_before = false) {
         hook.connection.notes().set(notes::earlytalker, {where, true});
         auto finding = fail("spoke early at {}", where)
-                           .reply(std::string_view(where) == "DATA" ? "You must wait for the reply to DATA before you send the message"
-                                                                    : "Connecting host started transmitting before SMTP greeting");
+                           .reply(std::string_view(where) == "DATA"
+                                      ? "You must wait for the reply to DATA before you send the message"
+                                      : "Connecting host started transmitting before SMTP greeting");
         return counted_before ? std::move(finding).karma(0) : finding;
     }
 

@@ -48,7 +48,8 @@ public:
     };
 
     Fcrdns(Setup& setup, const Options& options) : timeout_(options.timeout) {
-        setup.hooks.connect.ask([this](const ConnectHook& hook, Questions& questions) { ask(hook.connection.address(), questions); })
+        setup.hooks.connect
+            .ask([this](const ConnectHook& hook, Questions& questions) { ask(hook.connection.address(), questions); })
             .decide([](const ConnectHook& hook, const Answers& answers) { return judge(hook.connection, answers); });
     }
 
@@ -67,14 +68,18 @@ private:
     static std::vector<std::string> host_names(const DnsAnswer& ptr) {
         std::vector<std::string> names;
         for (const auto& name : ptr.names()) {
-            const auto is_host_character = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.'; };
+            const auto is_host_character = [](char c) {
+                return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.';
+            };
             const bool is_clean = std::all_of(name.begin(), name.end(), is_host_character);
             if (is_clean && name.find('.') != std::string::npos && names.size() < most_names) names.push_back(name);
         }
         return names;
     }
 
-    static bool is_localhost(const std::string& name) { return ascii_equal(name, "localhost") || ascii_equal(name, "localhost.localdomain"); }
+    static bool is_localhost(const std::string& name) {
+        return ascii_equal(name, "localhost") || ascii_equal(name, "localhost.localdomain");
+    }
 
     static Finding judge(Connection& connection, const Answers& answers) {
         const IpAddress& client = connection.address();
@@ -85,7 +90,9 @@ private:
         if (std::any_of(ptr.names().begin(), ptr.names().end(), is_localhost))
             return refused("{} is not localhost", client).authentication_result(iprev("fail", client));
         const auto names = host_names(ptr);
-        if (names.empty()) return refused("{} is no host name", quoted(ptr.names().front())).authentication_result(iprev("fail", client));
+        if (names.empty())
+            return refused("{} is no host name", quoted(ptr.names().front()))
+                .authentication_result(iprev("fail", client));
         return judge_names(connection, names, answers);
     }
 
@@ -105,7 +112,10 @@ private:
                 if (near(address) == near(client)) neighbour = name;
             }
         }
-        if (!neighbour.empty()) return pass("{} is next to {}", client, neighbour).karma(0).authentication_result(iprev("fail", client, neighbour));
+        if (!neighbour.empty())
+            return pass("{} is next to {}", client, neighbour)
+                .karma(0)
+                .authentication_result(iprev("fail", client, neighbour));
         if (!unknown.empty()) return error("{}", unknown).authentication_result(iprev("temperror", client));
         return refused("{} has {}", names.front(), any_address ? "other addresses" : "no address")
             .authentication_result(iprev("fail", client, names.front()));

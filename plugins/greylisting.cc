@@ -113,40 +113,54 @@ public:
             return rows;
         }
         static OptionTable table() {
-            return {option("remote_ip", &Options::remote_ip, "whether the client's address is part of the key"),
-                    option("sender", &Options::sender, "whether the sender is, or its domain")
-                        .choices({{"no", Sender::no}, {"yes", Sender::address}, {"domain", Sender::domain}, {"0", Sender::no}, {"1", Sender::address},
-                                  {"off", Sender::no}, {"on", Sender::address}}),
-                    option("recipient", &Options::recipient, "whether the recipient is"),
-                    option("black_timeout", &Options::black_timeout, "how long a new client is deferred").range("0s", "1d"),
-                    option("white_timeout", &Options::white_timeout, "how long a client stays known after it was last seen").range("1min", "3650d"),
-                    option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
-                    option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count").range("16", "128"),
-                    option("deny_late", &Options::deny_late, "defer at DATA"),
-                    option("per_recipient", &Options::per_recipient, "whether recipients have options of their own"),
-                    option("skip_spf_pass", &Options::skip_spf_pass, "spare senders for whom SPF passed"),
-                    option("skip_karma", &Options::skip_karma, "spare clients with that much karma, or history; 0 = no matter how much").range("0", "1000"),
-                    option("skip_tls", &Options::skip_tls, "spare clients that speak TLS"),
-                    option("geoip", &Options::geoip, "countries that are spared, with commas between them"),
-                    option("p0f", &Options::p0f, "criteria of which one has to be met, with commas between them")};
+            return {
+                option("remote_ip", &Options::remote_ip, "whether the client's address is part of the key"),
+                option("sender", &Options::sender, "whether the sender is, or its domain")
+                    .choices({{"no", Sender::no},
+                              {"yes", Sender::address},
+                              {"domain", Sender::domain},
+                              {"0", Sender::no},
+                              {"1", Sender::address},
+                              {"off", Sender::no},
+                              {"on", Sender::address}}),
+                option("recipient", &Options::recipient, "whether the recipient is"),
+                option("black_timeout", &Options::black_timeout, "how long a new client is deferred").range("0s", "1d"),
+                option("white_timeout", &Options::white_timeout, "how long a client stays known after it was last seen")
+                    .range("1min", "3650d"),
+                option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
+                option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count")
+                    .range("16", "128"),
+                option("deny_late", &Options::deny_late, "defer at DATA"),
+                option("per_recipient", &Options::per_recipient, "whether recipients have options of their own"),
+                option("skip_spf_pass", &Options::skip_spf_pass, "spare senders for whom SPF passed"),
+                option("skip_karma", &Options::skip_karma,
+                       "spare clients with that much karma, or history; 0 = no matter how much")
+                    .range("0", "1000"),
+                option("skip_tls", &Options::skip_tls, "spare clients that speak TLS"),
+                option("geoip", &Options::geoip, "countries that are spared, with commas between them"),
+                option("p0f", &Options::p0f, "criteria of which one has to be met, with commas between them")};
         }
     };
 
     Greylisting(Setup& setup, const Options& given)
-        : options_(completed(setup, given)), records_(setup.store<GreylistRecord>(greylist_space)), criteria_(criteria(setup, options_.p0f)),
+        : options_(completed(setup, given)),
+          records_(setup.store<GreylistRecord>(greylist_space)),
+          criteria_(criteria(setup, options_.p0f)),
           countries_(split(options_.geoip)) {
         if (!options_.remote_ip && options_.sender == Sender::no && !options_.recipient)
             setup.error("without remote_ip, sender and recipient there is nothing to remember");
         const auto files = setup.control().lines("greylist_exclude_files").get();
         for (const auto& line : *files) {
             const bool is_path = line.text.find('/') != std::string::npos;
-            auto source = is_path ? setup.control().source_at(setup.path(line.text)) : setup.control().source(line.text);
+            auto source = is_path ? setup.control().source_at(setup.path(line.text))
+                                  : setup.control().source(line.text);
             spared_.push_back(ControlFiles::parsed<HostList>(std::move(source), HostList::parse));
         }
         if (options_.recipient || options_.per_recipient)
             setup.hooks.rcpt.decide([this](const RcptHook& hook) { return at_rcpt(hook); });
         else
-            setup.hooks.mail.decide([this](const MailHook& hook) { return decide(hook, options_, nullptr, options_.deny_late); });
+            setup.hooks.mail.decide(
+                [this](const MailHook& hook) { return decide(hook, options_, nullptr, options_.deny_late); });
         setup.hooks.data.decide([](const DataHook& hook) { return at_data(hook); });
     }
 
@@ -155,11 +169,17 @@ private:
         const Address& recipient = hook.recipient.address();
         Options options = options_;
         options.reject = true;
-        const auto lines = options_.per_recipient ? hook.connection.config(control_file, recipient) : std::vector<std::string>();
-        if (!lines.empty() && lines != hook.connection.config(control_file))  // which nobody's plugin gave, and options_ has
+        const auto lines = options_.per_recipient ? hook.connection.config(control_file, recipient)
+                                                  : std::vector<std::string>();
+        if (!lines.empty() && lines != hook.connection.config(control_file))  // which nobody's plugin gave, and
+                                                                              // options_ has
             for (const auto& line : lines)
-                if (const auto read = Options::file_table().read(&options, line, {"reject", "remote_ip", "sender", "recipient", "black_timeout", "white_timeout"}); !read)
-                    hook.log(LogLevel::warning, "{} of {}: {}", control_file, quoted(recipient.to_string()), read.error().what);
+                if (const auto read = Options::file_table().read(
+                        &options, line,
+                        {"reject", "remote_ip", "sender", "recipient", "black_timeout", "white_timeout"});
+                    !read)
+                    hook.log(LogLevel::warning, "{} of {}: {}", control_file, quoted(recipient.to_string()),
+                             read.error().what);
         if (!options.reject) return skip("{} does not want it", quoted(recipient.to_string()));
         return decide(hook, options, &recipient, options_.deny_late || hook.transaction.sender().is_null());
     }
@@ -169,30 +189,36 @@ private:
         if (!kept) return pass();
         const auto& recipients = hook.transaction.recipients();
         const auto is_whitelisted = [](const Recipient& recipient) { return !recipient.whitelisted().empty(); };
-        if (!recipients.empty() && std::all_of(recipients.begin(), recipients.end(), is_whitelisted)) return skip("all recipients are whitelisted");
+        if (!recipients.empty() && std::all_of(recipients.begin(), recipients.end(), is_whitelisted))
+            return skip("all recipients are whitelisted");
         return fail("deferred before").reply(*kept);
     }
 
     /// A client that will be refused anyway is not remembered: else it would be known when it comes back.
-    Finding decide(const TransactionContext& hook, const Options& options, const Address* recipient, bool is_late) const {
+    Finding decide(const TransactionContext& hook, const Options& options, const Address* recipient,
+                   bool is_late) const {
         if (hook.connection.is_naughty()) return skip("naughty");
         if (const auto why = exemption(hook); !why.empty()) return skip("{}", why);
         const auto now = hook.clock().wall();
         GreylistRecord before;
         bool is_known = false;
-        const auto kept = hook.store(records_).update(key(hook, options, recipient), options.white_timeout, [&](GreylistRecord& record) {
-            if (now - record.since >= options.white_timeout) record = {};
-            before = record;
-            is_known = record.passed > 0 || (record.refused > 0 && now - record.since >= options.black_timeout);
-            if (is_known || record.refused == 0) record.since = now;
-            ++(is_known ? record.passed : record.refused);
-        });
+        const auto kept = hook.store(records_).update(
+            key(hook, options, recipient), options.white_timeout, [&](GreylistRecord& record) {
+                if (now - record.since >= options.white_timeout) record = {};
+                before = record;
+                is_known = record.passed > 0 || (record.refused > 0 && now - record.since >= options.black_timeout);
+                if (is_known || record.refused == 0) record.since = now;
+                ++(is_known ? record.passed : record.refused);
+            });
         if (!kept) return error("store: {}", kept.error().what);
-        if (is_known) return before.passed > 0 ? pass("known, {} times", before.passed) : pass("came back after {}", since(before, now));
+        if (is_known)
+            return before.passed > 0 ? pass("known, {} times", before.passed)
+                                     : pass("came back after {}", since(before, now));
         static constexpr const char* text = "You are not known here yet, please try again later";
         if (is_late) hook.transaction.notes().get(notes::greylist) = text;
         if (is_late) return skip("to be deferred at DATA");
-        return before.refused == 0 ? fail("first seen").reply(text) : fail("back after {} only", since(before, now)).reply(text);
+        return before.refused == 0 ? fail("first seen").reply(text)
+                                   : fail("back after {} only", since(before, now)).reply(text);
     }
 
     static std::string since(const GreylistRecord& record, WallTime now) {
@@ -202,9 +228,12 @@ private:
     std::string key(const TransactionContext& hook, const Options& options, const Address* recipient) const {
         const IpAddress& client = hook.connection.address();
         const Address& sender = hook.transaction.sender();
-        const std::string who = sender.is_null() ? "<>" : options.sender == Sender::domain ? "@" + sender.domain_lower() : sender.folded();
-        return greylist_key(options.remote_ip ? client_key(client, client.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix) : "-",
-                            options.sender == Sender::no ? "" : who, options.recipient && recipient ? recipient->folded() : "");
+        const std::string who = sender.is_null()                   ? "<>"
+                                : options.sender == Sender::domain ? "@" + sender.domain_lower()
+                                                                   : sender.folded();
+        return greylist_key(
+            options.remote_ip ? client_key(client, client.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix) : "-",
+            options.sender == Sender::no ? "" : who, options.recipient && recipient ? recipient->folded() : "");
     }
 
     /// Why this client is not asked to come back; "" if it is.
@@ -217,7 +246,8 @@ private:
             if (client.karma() >= enough || (history && *history >= enough)) return "good karma";
         }
         const auto* place = client.notes().find(notes::geoip);
-        if (place && std::any_of(countries_.begin(), countries_.end(), [&](const auto& name) { return ascii_equal(name, place->country); }))
+        if (place && std::any_of(countries_.begin(), countries_.end(),
+                                 [&](const auto& name) { return ascii_equal(name, place->country); }))
             return "it is in " + place->country;
         const auto* system = client.notes().find(notes::p0f);
         if (!criteria_.empty() && !(system && criteria_.match(*system))) return "p0f has nothing against it";
@@ -253,7 +283,8 @@ private:
         Options options;
         const auto lines = setup.control().lines(control_file).get();
         for (const auto& line : *lines)
-            if (const auto read = Options::file_table().read(&options, line.text); !read) setup.error("{}: {}", line.position(), read.error().what);
+            if (const auto read = Options::file_table().read(&options, line.text); !read)
+                setup.error("{}: {}", line.position(), read.error().what);
         if (!options.reject) setup.policy().reject = PolicyDefaults::Reject::no;
         const Options defaults;
         const OptionTable table = Options::table();

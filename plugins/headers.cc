@@ -1,18 +1,21 @@
 /// headers: require what a message must have, refuse what it must not have twice, and dates that cannot be.
 ///
-/// RFC 5322 3.6 asks for a Date and a From field, and allows most fields once only. At the data_post hook, when the message is complete:
+/// RFC 5322 3.6 asks for a Date and a From field, and allows most fields once only. At the data_post hook, when the
+/// message is complete:
 ///
 /// - a message without any header field fails;
 /// - so does each field in `require` that is missing (`From` unless you say so; `From,Date` is sensible);
-/// - so does each of Date, From, Sender, Reply-To, To, Cc, Bcc, Message-Id, In-Reply-To, References, Subject that is there more than once;
-/// - so does a Date more than `past` days ago or more than `future` days ahead. A date that cannot be read is not judged.
+/// - so does each of Date, From, Sender, Reply-To, To, Cc, Bcc, Message-Id, In-Reply-To, References, Subject that is
+/// there more than once;
+/// - so does a Date more than `past` days ago or more than `future` days ahead. A date that cannot be read is not
+/// judged.
 ///
 /// All that is wrong is told at once. Each fault costs a point of karma.
 ///
 /// ## Replies
 ///
-/// `552 5.6.0` (`452 4.6.0` with `reject_type=temp`), with one line for each fault: "A message must have a From field", "More than one
-/// Subject field", "The Date is too far in the past", "The message has no header".
+/// `552 5.6.0` (`452 4.6.0` with `reject_type=temp`), with one line for each fault: "A message must have a From field",
+/// "More than one Subject field", "The Date is too far in the past", "The message has no header".
 ///
 /// ## Example
 ///
@@ -20,8 +23,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `reject=no` tolerates; there, missing and repeated fields made the client naughty all the same. The text is a text; there it was a
-/// number. `require` belongs to the instance. Clients that are exempt are so from all of these tests.
+/// `reject=no` tolerates; there, missing and repeated fields made the client naughty all the same. The text is a text;
+/// there it was a number. `require` belongs to the instance. Clients that are exempt are so from all of these tests.
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
 
@@ -34,7 +37,8 @@ namespace {
 
 using TimePoint = std::chrono::system_clock::time_point;
 
-/// Reads the date-time of RFC 5322 3.3 with the obsolete forms of 4.3: comments and blanks anywhere, years of two and three digits, named zones.
+/// Reads the date-time of RFC 5322 3.3 with the obsolete forms of 4.3: comments and blanks anywhere, years of two and
+/// three digits, named zones.
 class DateParser {
 public:
     explicit DateParser(std::string_view text) : rest_(text) {}
@@ -52,20 +56,19 @@ public:
         const auto offset = zone();
         if (!minute || !second || !offset || !rest_.empty()) return {};
 
-        const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month), std::chrono::day(*day)};
+        const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)), std::chrono::month(*month),
+                                               std::chrono::day(*day)};
         if (!date.ok() || *hour > 23 || *minute > 59 || *second > 60) return {};
-        return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(*second) - *offset;
+        return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
+               std::chrono::seconds(*second) - *offset;
     }
 
 private:
     void skip_blanks() {
         while (!rest_.empty()) {
-            if (rest_.front() == '(')
-                skip_comment();
-            else if (rest_.front() == ' ' || (rest_.front() >= '\t' && rest_.front() <= '\r'))
-                rest_.remove_prefix(1);
-            else
-                return;
+            if (rest_.front() == '(') skip_comment();
+            else if (rest_.front() == ' ' || (rest_.front() >= '\t' && rest_.front() <= '\r')) rest_.remove_prefix(1);
+            else return;
         }
     }
 
@@ -106,7 +109,8 @@ private:
 
     bool day_name() {
         const auto name = word();
-        return std::any_of(std::begin(days), std::end(days), [&](auto day) { return ascii_equal(day, name); }) && take(',');
+        return std::any_of(std::begin(days), std::end(days), [&](auto day) { return ascii_equal(day, name); }) &&
+               take(',');
     }
 
     std::optional<unsigned> month_name() {
@@ -142,14 +146,16 @@ private:
     }
 
     static constexpr std::string_view days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
-    static constexpr std::string_view months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-    static constexpr std::pair<std::string_view, int> zones[] = {{"UT", 0},   {"GMT", 0},  {"EST", -5}, {"EDT", -4}, {"CST", -6},
-                                                                 {"CDT", -5}, {"MST", -7}, {"MDT", -6}, {"PST", -8}, {"PDT", -7}};
+    static constexpr std::string_view months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static constexpr std::pair<std::string_view, int> zones[] = {{"UT", 0},   {"GMT", 0},  {"EST", -5}, {"EDT", -4},
+                                                                 {"CST", -6}, {"CDT", -5}, {"MST", -7}, {"MDT", -6},
+                                                                 {"PST", -8}, {"PDT", -7}};
     std::string_view rest_;
 };
 
-constexpr const char* singular[] = {"Date", "From", "Sender", "Reply-To", "To", "Cc", "Bcc",
-                                    "Message-Id", "In-Reply-To", "References", "Subject"};
+constexpr const char* singular[] = {"Date", "From",       "Sender",      "Reply-To",   "To",     "Cc",
+                                    "Bcc",  "Message-Id", "In-Reply-To", "References", "Subject"};
 
 }  // namespace
 
@@ -172,7 +178,8 @@ public:
 
     HeadersPlugin(Setup& setup, const Options& options) : past_(options.past), future_(options.future) {
         for (const auto& names : options.require) add_required(names);
-        setup.hooks.data_post.decide([this](const DataPostHook& hook) { return judge(hook.message().headers(), hook.clock().wall()); });
+        setup.hooks.data_post.decide(
+            [this](const DataPostHook& hook) { return judge(hook.message().headers(), hook.clock().wall()); });
     }
 
 private:

@@ -4,22 +4,27 @@
 ///
 /// | policy | refused is |
 /// |---|---|
-/// | `lenient` (default) | a name on the list `badhelo`; `localhost` from elsewhere; an address literal with another address than the client's; a bare address |
-/// | `rfc` | the same, and: a name that is not fully qualified, or has characters that no host name has; a name without an address in the DNS; a client whose address has no name |
-/// | `strict` | the same, and: every address literal; a name that does not lead to the client's address, where the address does not lead to the name either |
+/// | `lenient` (default) | a name on the list `badhelo`; `localhost` from elsewhere; an address literal with another
+/// address than the client's; a bare address | | `rfc` | the same, and: a name that is not fully qualified, or has
+/// characters that no host name has; a name without an address in the DNS; a client whose address has no name | |
+/// `strict` | the same, and: every address literal; a name that does not lead to the client's address, where the
+/// address does not lead to the name either |
 ///
-/// A name leads to the client if one of its addresses is the client's, or in the same /24 (IPv6: the same first six groups). The client's address
-/// leads to the name if one of its names is the same, or has the same last two parts. With `strict`, a client with both gets a point of karma.
+/// A name leads to the client if one of its addresses is the client's, or in the same /24 (IPv6: the same first six
+/// groups). The client's address leads to the name if one of its names is the same, or has the same last two parts.
+/// With `strict`, a client with both gets a point of karma.
 ///
-/// A DNS that does not answer decides nothing, against nobody: the rest of the tests is made, and if they are passed, `onerror` says what follows.
+/// A DNS that does not answer decides nothing, against nobody: the rest of the tests is made, and if they are passed,
+/// `onerror` says what follows.
 ///
-/// Clients of users (on a submission port) often call themselves by private names and addresses: leave this plugin out there, or say
-/// `reject=naughty`, which a login lifts.
+/// Clients of users (on a submission port) often call themselves by private names and addresses: leave this plugin out
+/// there, or say `reject=naughty`, which a login lifts.
 ///
 /// ## Control file
 ///
-/// `badhelo`: a name, or a regular expression, which any of `{ } [ ] ( ) ^ $ | * + ? \ !` makes of it, one a line; a `!` in front turns an expression
-/// around. Upper and lower case are alike. An optional reason after it becomes the reply.
+/// `badhelo`: a name, or a regular expression, which any of `{ } [ ] ( ) ^ $ | * + ? \ !` makes of it, one a line; a
+/// `!` in front turns an expression around. Upper and lower case are alike. An optional reason after it becomes the
+/// reply.
 ///
 ///     mx.example.com             You are not me
 ///     ^dsl-.*\.example\.net$
@@ -31,8 +36,8 @@
 ///
 /// ## Notes
 ///
-/// Sets the connection's notes `helo_forward_match` and `helo_reverse_match` (with `rfc` and `strict`). A name in the note `whitelisthelo` is not
-/// judged.
+/// Sets the connection's notes `helo_forward_match` and `helo_reverse_match` (with `rfc` and `strict`). A name in the
+/// note `whitelisthelo` is not judged.
 ///
 /// ## Header field
 ///
@@ -40,9 +45,10 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `reject_type` and `timeout` work, names may have IPv6 addresses, all lines of `badhelo` are looked at (there, none behind the first expression),
-/// literals with a wrong IPv6 address are refused too, a name that exists without an address is refused as one that does not exist, and a failing DNS
-/// refuses nobody. HELO without a name is a syntax error to the server already.
+/// `reject_type` and `timeout` work, names may have IPv6 addresses, all lines of `badhelo` are looked at (there, none
+/// behind the first expression), literals with a wrong IPv6 address are refused too, a name that exists without an
+/// address is refused as one that does not exist, and a failing DNS refuses nobody. HELO without a name is a syntax
+/// error to the server already.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
@@ -69,7 +75,8 @@ public:
         }
     };
 
-    Helo(Setup& setup, const Options& options) : options_(options), bad_(setup.control().parsed<BadNames>("badhelo", parse)) {
+    Helo(Setup& setup, const Options& options)
+        : options_(options), bad_(setup.control().parsed<BadNames>("badhelo", parse)) {
         for (auto* point : {&setup.hooks.helo, &setup.hooks.ehlo})
             point->ask([this](const HelloHook& hook, Questions& questions) { ask(hook, questions); })
                 .decide([this](const HelloHook& hook, const Answers& answers) { return judge(hook, answers); });
@@ -90,8 +97,10 @@ private:
             auto [word, reason] = line.split();
             BadName name{{word, reason}, {}, word.starts_with('!')};
             if (word.find_first_of("{}[]()^$|*+?\\!") != std::string::npos) {
-                auto pattern = Pattern::compile(std::string_view(word).substr(name.is_negated ? 1 : 0), Pattern::Case::folded);
-                if (!pattern) return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
+                auto pattern = Pattern::compile(std::string_view(word).substr(name.is_negated ? 1 : 0),
+                                                Pattern::Case::folded);
+                if (!pattern)
+                    return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
                 name.pattern = std::move(*pattern);
             }
             names.push_back(std::move(name));
@@ -131,15 +140,22 @@ private:
         const IpAddress& client = hook.connection.address();
         const auto bad = bad_.get();
         for (const auto& name : *bad)
-            if (is_bad(name, host)) return refused(host, "is on the list", name.entry.reason_or("I do not believe that you are " + host));
-        if (host == "localhost" && !client.is_loopback()) return refused(host, "is somewhere else", "You are not localhost");
-        if (is_literal(host) && literal(host) != client) return refused(host, "is another address", format_text("Your address is not {}", host));
+            if (is_bad(name, host))
+                return refused(host, "is on the list", name.entry.reason_or("I do not believe that you are " + host));
+        if (host == "localhost" && !client.is_loopback())
+            return refused(host, "is somewhere else", "You are not localhost");
+        if (is_literal(host) && literal(host) != client)
+            return refused(host, "is another address", format_text("Your address is not {}", host));
         if (IpAddress::parse(host)) return refused(host, "is a bare address", "An address without brackets is no name");
         if (options_.policy == Policy::lenient) return std::nullopt;
         if (is_literal(host) && options_.policy == Policy::rfc) return std::nullopt;
-        if (is_literal(host)) return refused(host, "is an address literal", "Address literals are valid, but not welcome here");
-        if (host.find('.') == std::string::npos) return refused(host, "is not fully qualified", "Your name is not fully qualified");
-        const auto is_host_character = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.'; };
+        if (is_literal(host))
+            return refused(host, "is an address literal", "Address literals are valid, but not welcome here");
+        if (host.find('.') == std::string::npos)
+            return refused(host, "is not fully qualified", "Your name is not fully qualified");
+        const auto is_host_character = [](char c) {
+            return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.';
+        };
         if (std::all_of(host.begin(), host.end(), is_host_character)) return std::nullopt;
         return refused(host, "is no host name", "Your name has characters that no host name has");
     }
@@ -170,15 +186,18 @@ private:
 
         if (reverse.failed()) unknown = format_text("{}: {}", client, reverse.error());
         if (reverse.is_absent())
-            return refused(hook.host, "has an address without a name", format_text("There is no name for {} in the DNS", client));
-        const bool leads_back =
-            std::any_of(reverse.names().begin(), reverse.names().end(), [&](const std::string& name) { return is_akin(name, hook.host); });
+            return refused(hook.host, "has an address without a name",
+                           format_text("There is no name for {} in the DNS", client));
+        const bool leads_back = std::any_of(reverse.names().begin(), reverse.names().end(),
+                                            [&](const std::string& name) { return is_akin(name, hook.host); });
         if (forward && reverse.found()) hook.connection.notes().set(notes::helo_reverse_match, leads_back);
 
         if (options_.policy == Policy::strict && !leads_here && !leads_back && unknown.empty())
-            return refused(hook.host, "is another host", format_text("{} and {} do not belong together in the DNS", hook.host, client));
+            return refused(hook.host, "is another host",
+                           format_text("{} and {} do not belong together in the DNS", hook.host, client));
         const bool has_address = forward && forward->found();
-        const bool is_decided = unknown.empty() || (has_address && reverse.found() && (options_.policy == Policy::rfc || leads_here || leads_back));
+        const bool is_decided = unknown.empty() || (has_address && reverse.found() &&
+                                                    (options_.policy == Policy::rfc || leads_here || leads_back));
         if (!is_decided) return error("{}", unknown).status(status::temp_resolver_failed);
         return pass().karma(options_.policy == Policy::strict && leads_here && leads_back ? 1 : 0);
     }
@@ -186,7 +205,9 @@ private:
     static IpAddress near(const IpAddress& address) { return address.prefix(address.is_v4() ? 24 : 96); }
 
     /// The same name, or the same last two parts.
-    static bool is_akin(std::string_view a, std::string_view b) { return ascii_equal(a, b) || ascii_equal(last_two(a), last_two(b)); }
+    static bool is_akin(std::string_view a, std::string_view b) {
+        return ascii_equal(a, b) || ascii_equal(last_two(a), last_two(b));
+    }
     static std::string_view last_two(std::string_view name) {
         if (name.ends_with('.')) name.remove_suffix(1);
         const auto dot = name.rfind('.');

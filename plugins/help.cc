@@ -1,7 +1,7 @@
 /// help: answer HELP with texts from files.
 ///
-/// `HELP` alone gets a hint; `HELP MAIL` the content of the file `mail` (the command in lower case) in the directory `help_dir`, line by
-/// line. A command may be given another file. The files are read when they are asked for.
+/// `HELP` alone gets a hint; `HELP MAIL` the content of the file `mail` (the command in lower case) in the directory
+/// `help_dir`, line by line. A command may be given another file. The files are read when they are asked for.
 ///
 /// ## Options
 ///
@@ -13,13 +13,13 @@
 ///
 /// ## Replies
 ///
-/// 214 with the text. `504 5.5.4 No help for X` where there is no file; `501 5.5.4` where the argument is more than one word of letters,
-/// digits and `_`; `502 5.5.1` to everything with `not_implemented`.
+/// 214 with the text. `504 5.5.4 No help for X` where there is no file; `501 5.5.4` where the argument is more than one
+/// word of letters, digits and `_`; `502 5.5.1` to everything with `not_implemented`.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `help_dir` has its default with other options too, and relative file names are found. It is relative to the server's root, not to the
-/// directory in which the server was started.
+/// `help_dir` has its default with other options too, and relative file names are found. It is relative to the server's
+/// root, not to the directory in which the server was started.
 ///
 /// ## Limits
 ///
@@ -44,17 +44,21 @@ public:
         static OptionTable table() {
             return {option("not_implemented", &Options::not_implemented, "say that there is no HELP command"),
                     option("help_dir", &Options::help_dir, "where the files are"),
-                    option("files", &Options::files, "a command, then the file with its text, and so on").positional(0).rest()};
+                    option("files", &Options::files, "a command, then the file with its text, and so on")
+                        .positional(0)
+                        .rest()};
         }
     };
 
     Help(Setup& setup, const Options& options) : directory_(setup.path(options.help_dir)) {
         if (options.files.size() % 2 != 0) setup.error("\"{}\" has no file behind it", options.files.back());
-        for (std::size_t i = 0; i + 1 < options.files.size(); i += 2) add_file(setup, ascii_lower(options.files[i]), options.files[i + 1]);
+        for (std::size_t i = 0; i + 1 < options.files.size(); i += 2)
+            add_file(setup, ascii_lower(options.files[i]), options.files[i + 1]);
         if (options.not_implemented)
-            setup.hooks.help.add([](const CommandHook&) { return deny("HELP is not implemented").with_code(502).with_status({5, 5, 1}); });
-        else
-            setup.hooks.help.add([this](const CommandHook& hook) { return answer(hook); });
+            setup.hooks.help.add([](const CommandHook&) {
+                return deny("HELP is not implemented").with_code(502).with_status({5, 5, 1});
+            });
+        else setup.hooks.help.add([this](const CommandHook& hook) { return answer(hook); });
     }
 
 private:
@@ -66,13 +70,14 @@ private:
     }
 
     static bool is_word(std::string_view text) {
-        return !text.empty() &&
-               std::all_of(text.begin(), text.end(), [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '_'; });
+        return !text.empty() && std::all_of(text.begin(), text.end(),
+                                            [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '_'; });
     }
 
     Answer answer(const CommandHook& hook) const {
         if (hook.argument.empty()) return ok("Try HELP and a command, such as HELP MAIL");
-        if (!is_word(hook.argument)) return deny("HELP takes the name of one command").with_code(501).with_status({5, 5, 4});
+        if (!is_word(hook.argument))
+            return deny("HELP takes the name of one command").with_code(501).with_status({5, 5, 4});
         const std::string command = ascii_lower(hook.argument);
         const auto known = files_.find(command);
         auto text = read_file(known != files_.end() ? known->second : directory_ + "/" + command, largest);

@@ -1,32 +1,35 @@
 /// hosts_allow: which hosts may connect, and how many times at once.
 ///
-/// Asked when a connection is accepted, before anything is sent: first whether this client holds too many connections already, then the
-/// list. Meant for the hosts that one knows; for lists in the DNS there is dnsbl.
+/// Asked when a connection is accepted, before anything is sent: first whether this client holds too many connections
+/// already, then the list. Meant for the hosts that one knows; for lists in the DNS there is dnsbl.
 ///
 /// ## Control file
 ///
-/// `hosts_allow`: an address or a network, what to say to it, and for refusals a text. The first line that matches counts.
+/// `hosts_allow`: an address or a network, what to say to it, and for refusals a text. The first line that matches
+/// counts.
 ///
 ///     192.0.2.7          OK
 ///     192.0.2.0/24       DENYSOFT   you are many, come back one at a time
 ///     2001:db8::/32      DENY       not from there
 ///
-/// The words are qpsmtpd's: OK and DECLINED let in, DENY (also DENY_DISCONNECT, DENYHARD) and DENYSOFT (DENYSOFT_DISCONNECT) refuse. After
-/// OK, no other plugin is asked at this hook.
+/// The words are qpsmtpd's: OK and DECLINED let in, DENY (also DENY_DISCONNECT, DENYHARD) and DENYSOFT
+/// (DENYSOFT_DISCONNECT) refuse. After OK, no other plugin is asked at this hook.
 ///
 /// ## Connections at once
 ///
-/// Clients are counted by the server, over all its processes, by address or prefix as SmtpMaxConnectionsPerClient has it; `max_per_client`
-/// can be stricter than the server's own limit, for some virtual hosts say. Where karma is loaded, a client with a history of more than 5 may
-/// hold 3 more, and one with a history below 0 only one.
+/// Clients are counted by the server, over all its processes, by address or prefix as SmtpMaxConnectionsPerClient has
+/// it; `max_per_client` can be stricter than the server's own limit, for some virtual hosts say. Where karma is loaded,
+/// a client with a history of more than 5 may hold 3 more, and one with a history below 0 only one.
 ///
 /// ## Replies
 ///
-/// `451 4.7.0 Sorry, too many connections from <address>, try again later`; for the list, `550 5.7.1` or `451 4.7.1` with the text given.
+/// `451 4.7.0 Sorry, too many connections from <address>, try again later`; for the list, `550 5.7.1` or `451 4.7.1`
+/// with the text given.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// IPv6. The limit is an option here; there it comes from the command line (`-m`). Clients that karma does not know yet have the usual limit; there, one.
+/// IPv6. The limit is an option here; there it comes from the command line (`-m`). Clients that karma does not know yet
+/// have the usual limit; there, one.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 
@@ -45,7 +48,8 @@ public:
     };
 
     HostsAllow(Setup& setup, const Options& options)
-        : max_per_client_(options.max_per_client), rules_(setup.control().parsed<std::vector<Rule>>("hosts_allow", parse)) {
+        : max_per_client_(options.max_per_client),
+          rules_(setup.control().parsed<std::vector<Rule>>("hosts_allow", parse)) {
         setup.hooks.pre_connection.add([this](const PreConnectionHook& hook) { return answer(hook); });
     }
 
@@ -63,7 +67,8 @@ private:
             if (!rule) return rule.error();
             const auto network = NetworkList::parse_entry(rule->entry);
             if (!network)
-                return Error{ErrorCode::config, format_text("{}: \"{}\" is no IP address and no network", line.position(), rule->entry)};
+                return Error{ErrorCode::config,
+                             format_text("{}: \"{}\" is no IP address and no network", line.position(), rule->entry)};
             rules.push_back({*network, rule->verdict, std::move(rule->text)});
         }
         return rules;
@@ -78,7 +83,8 @@ private:
         const auto rules = rules_.get();
         for (const auto& rule : *rules) {
             if (!rule.network.contains(client)) continue;
-            hook.log(LogLevel::info, "{}: {} is in {}", is_denial(rule.verdict) ? "fail" : "pass", client, rule.network);
+            hook.log(LogLevel::info, "{}: {} is in {}", is_denial(rule.verdict) ? "fail" : "pass", client,
+                     rule.network);
             return {rule.verdict, rule.text};
         }
         return declined();

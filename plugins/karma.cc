@@ -75,7 +75,8 @@ class Karma final : public PolicyPlugin {
 public:
     static constexpr bool reads_body = false;
     static constexpr HookSet uses_store_at{HookId::pre_connection, HookId::disconnect};
-    static constexpr PolicyDefaults policy_defaults{.reject = PolicyDefaults::Reject::naughty, .reject_type = Verdict::deny_disconnect};
+    static constexpr PolicyDefaults policy_defaults{.reject = PolicyDefaults::Reject::naughty,
+                                                    .reject_type = Verdict::deny_disconnect};
 
     struct Options {
         unsigned negative = 1;
@@ -87,19 +88,29 @@ public:
         unsigned ipv6_prefix = 64;
 
         static OptionTable table() {
-            return {option("negative", &Options::negative, "how far below zero a history leads to the penalty box").range("1", "1000"),
-                    option("strikes", &Options::strikes, "how many points make a connection nice, or below zero naughty").range("1", "1000"),
-                    option("penalty_days", &Options::penalty_days, "how long the penalty lasts, in days").range("0", "1000").alias("penalty_box"),
-                    option("recipients", &Options::recipients, "how many recipients a doubtful client may have for a message; 0 = as many as it likes")
-                        .range("0", "1000"),
-                    option("reject_below", &Options::reject_below, "less karma than this refuses the message").range("-1000", "0"),
-                    option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
-                    option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count").range("16", "128")};
+            return {
+                option("negative", &Options::negative, "how far below zero a history leads to the penalty box")
+                    .range("1", "1000"),
+                option("strikes", &Options::strikes, "how many points make a connection nice, or below zero naughty")
+                    .range("1", "1000"),
+                option("penalty_days", &Options::penalty_days, "how long the penalty lasts, in days")
+                    .range("0", "1000")
+                    .alias("penalty_box"),
+                option("recipients", &Options::recipients,
+                       "how many recipients a doubtful client may have for a message; 0 = as many as it likes")
+                    .range("0", "1000"),
+                option("reject_below", &Options::reject_below, "less karma than this refuses the message")
+                    .range("-1000", "0"),
+                option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
+                option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count")
+                    .range("16", "128")};
         }
     };
 
     Karma(Setup& setup, const Options& options)
-        : options_(options), records_(setup.store<KarmaRecord>(karma_space)), tlds_(setup.control().parsed<Tlds>("karma_tlds", parse_tlds)) {
+        : options_(options),
+          records_(setup.store<KarmaRecord>(karma_space)),
+          tlds_(setup.control().parsed<Tlds>("karma_tlds", parse_tlds)) {
         auto& hooks = setup.hooks;
         hooks.pre_connection.observe(Priority::early, [this](const PreConnectionHook& hook) { look_up(hook); });
         hooks.connect.decide([this](const ConnectHook& hook) { return at_connect(hook); });
@@ -155,8 +166,10 @@ private:
         if (client.is_naughty() || hook.exemption()) return declined();
         const auto& record = look_up(hook).record;
         const long history = record ? record->history() : 0;
-        const bool is_doubtful = std::min<long>(history, client.karma()) < 0 && std::max<long>(history, client.karma()) <= 0;
-        if (options_.recipients == 0 || !is_doubtful || hook.transaction.recipients().size() < options_.recipients) return declined();
+        const bool is_doubtful = std::min<long>(history, client.karma()) < 0 &&
+                                 std::max<long>(history, client.karma()) <= 0;
+        if (options_.recipients == 0 || !is_doubtful || hook.transaction.recipients().size() < options_.recipients)
+            return declined();
         hook.log(LogLevel::info, "fail: too many recipients for karma {}, history {}", client.karma(), history);
         return denysoft("Too many recipients").with_code(452).with_status(status::too_many_rcpts.code);
     }
@@ -178,7 +191,8 @@ private:
             const long history = record.history();
             if (history > -static_cast<long>(options_.negative)) return;
             record.penalty_start = hook.clock().wall();
-            if (record.nice == 0 && history < -5) record.penalty_start += std::chrono::hours(24) * std::min(-history, 90L);
+            if (record.nice == 0 && history < -5)
+                record.penalty_start += std::chrono::hours(24) * std::min(-history, 90L);
         });
     }
 
@@ -186,7 +200,8 @@ private:
     void save(const SessionContext& hook, F change) const {
         const auto saved = hook.store(records_).update(key(hook), karma_lifetime + penalty(), change);
         if (!saved) return hook.log(LogLevel::warning, "error: store: {}", saved.error().what);
-        hook.log(LogLevel::info, "karma {}, now naughty {}, nice {}, connects {}{}", hook.connection.karma(), saved->naughty, saved->nice, saved->connects,
+        hook.log(LogLevel::info, "karma {}, now naughty {}, nice {}, connects {}{}", hook.connection.karma(),
+                 saved->naughty, saved->nice, saved->connects,
                  penalty_end(*saved) > hook.clock().wall() && saved->has_penalty() ? ", penalty" : "");
     }
 
@@ -200,7 +215,8 @@ private:
         const std::string_view line = hook.connection.last_line();
         const auto next = [&](std::size_t from) { return std::min(line.find_first_not_of(" \t", from), line.size()); };
         const auto at_word = next(verb.size());
-        if (!ascii_equal(line.substr(0, verb.size()), verb) || !ascii_equal(line.substr(at_word, word.size()), word)) return false;
+        if (!ascii_equal(line.substr(0, verb.size()), verb) || !ascii_equal(line.substr(at_word, word.size()), word))
+            return false;
         const auto at_path = next(at_word + word.size());
         return at_path < line.size() && line[at_path] != '<';
     }
@@ -211,8 +227,11 @@ private:
             std::erase_if(line.text, [](char c) { return c == ' ' || c == '\t'; });
             const auto colon = std::min(line.text.find(':'), line.text.size());
             int points = 0;
-            if (colon == 0 || !OptionType<int>::read(std::string_view(line.text).substr(std::min(colon + 1, line.text.size())), points).empty())
-                return Error{ErrorCode::config, format_text("{}: \"{}\" must be a domain, a colon and a number", line.position(), line.text)};
+            if (colon == 0 || !OptionType<int>::read(
+                                   std::string_view(line.text).substr(std::min(colon + 1, line.text.size())), points)
+                                   .empty())
+                return Error{ErrorCode::config, format_text("{}: \"{}\" must be a domain, a colon and a number",
+                                                            line.position(), line.text)};
             const auto name = ascii_lower(std::string_view(line.text).substr(0, colon));
             tlds.emplace_back(name.front() == '.' ? name.substr(1) : name, points);
         }

@@ -72,31 +72,43 @@ public:
         bool relay_clients = false;
 
         static OptionTable table() {
-            return {option("what", &Options::what, "what is counted").choices(words()).positional(0).required(),
-                    option("per", &Options::per, "for whom")
-                        .choices({{"client", Per::client}, {"sender", Per::sender}, {"sender_domain", Per::sender_domain}, {"recipient", Per::recipient},
-                                  {"recipient_domain", Per::recipient_domain}, {"login", Per::login}, {"everybody", Per::everybody}}),
-                    option("max", &Options::max, "how many are allowed").range("1", "1000000000").required(),
-                    option("time", &Options::time, "in what time").range("1s", "365d"),
-                    option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
-                    option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count").range("16", "128"),
-                    option("relay_clients", &Options::relay_clients, "whether relay clients are counted too")};
+            return {
+                option("what", &Options::what, "what is counted").choices(words()).positional(0).required(),
+                option("per", &Options::per, "for whom")
+                    .choices({{"client", Per::client},
+                              {"sender", Per::sender},
+                              {"sender_domain", Per::sender_domain},
+                              {"recipient", Per::recipient},
+                              {"recipient_domain", Per::recipient_domain},
+                              {"login", Per::login},
+                              {"everybody", Per::everybody}}),
+                option("max", &Options::max, "how many are allowed").range("1", "1000000000").required(),
+                option("time", &Options::time, "in what time").range("1s", "365d"),
+                option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
+                option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count")
+                    .range("16", "128"),
+                option("relay_clients", &Options::relay_clients, "whether relay clients are counted too")};
         }
         static std::vector<std::pair<std::string, What>> words() {
-            return {{"connections", What::connections}, {"messages", What::messages}, {"recipients", What::recipients}, {"errors", What::errors},
+            return {{"connections", What::connections},
+                    {"messages", What::messages},
+                    {"recipients", What::recipients},
+                    {"errors", What::errors},
                     {"failed_logins", What::failed_logins}};
         }
     };
 
-    Limit(Setup& setup, const Options& options)
-        : options_(options), counters_(setup.store<std::int64_t>("limit")) {
+    Limit(Setup& setup, const Options& options) : options_(options), counters_(setup.store<std::int64_t>("limit")) {
         const bool is_per_client = options.per == Per::client || options.per == Per::everybody;
         const bool is_per_recipient = options.per == Per::recipient || options.per == Per::recipient_domain;
         const bool is_per_login = options.per == Per::login;
         const char* possible = nullptr;
-        if (options.what == What::messages && is_per_recipient) possible = "client, sender, sender_domain, login or everybody";
-        if (options.what == What::failed_logins && !is_per_client && !is_per_login) possible = "client, login or everybody";
-        if ((options.what == What::connections || options.what == What::errors) && !is_per_client) possible = "client or everybody";
+        if (options.what == What::messages && is_per_recipient)
+            possible = "client, sender, sender_domain, login or everybody";
+        if (options.what == What::failed_logins && !is_per_client && !is_per_login)
+            possible = "client, login or everybody";
+        if ((options.what == What::connections || options.what == What::errors) && !is_per_client)
+            possible = "client or everybody";
         if (possible) setup.error("{} cannot be counted like this: per must be {}", word(), possible);
         add_handlers(setup.hooks);
     }
@@ -104,28 +116,33 @@ public:
 private:
     void add_handlers(Hooks& hooks) {
         switch (options_.what) {
-        case What::connections:
-            hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook, {}, 1); });
-            break;
-        case What::messages:
-            hooks.mail.decide([this](const MailHook& hook) { return judge(hook, {&hook.transaction}, 1); });
-            break;
-        case What::recipients:
-            hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook, {&hook.transaction, &hook.recipient.address()}, 1); });
-            break;
-        case What::errors:
-            hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook, {}, 0); });
-            hooks.disconnect.observe([this](const DisconnectHook& hook) { count_later(hook, {}, hook.connection.errors()); });
-            break;
-        case What::failed_logins:
-            if (options_.per != Per::login) hooks.auth_parse.decide([this](const ParseHook& hook) { return judge(hook, {}, 0); });
-            else
-                for (auto* point : hooks.auth_attempts())
-                    point->decide(Priority::first, [this](const AuthHook& hook) { return judge(hook, {.login = hook.user()}, 0); });
-            hooks.auth_result.observe([this](const AuthResultHook& hook) {
-                if (hook.is_refused()) count_later(hook, {.login = hook.user}, 1);
-            });
-            break;
+            case What::connections:
+                hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook, {}, 1); });
+                break;
+            case What::messages:
+                hooks.mail.decide([this](const MailHook& hook) { return judge(hook, {&hook.transaction}, 1); });
+                break;
+            case What::recipients:
+                hooks.rcpt.decide([this](const RcptHook& hook) {
+                    return judge(hook, {&hook.transaction, &hook.recipient.address()}, 1);
+                });
+                break;
+            case What::errors:
+                hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook, {}, 0); });
+                hooks.disconnect.observe(
+                    [this](const DisconnectHook& hook) { count_later(hook, {}, hook.connection.errors()); });
+                break;
+            case What::failed_logins:
+                if (options_.per != Per::login)
+                    hooks.auth_parse.decide([this](const ParseHook& hook) { return judge(hook, {}, 0); });
+                else
+                    for (auto* point : hooks.auth_attempts())
+                        point->decide(Priority::first,
+                                      [this](const AuthHook& hook) { return judge(hook, {.login = hook.user()}, 0); });
+                hooks.auth_result.observe([this](const AuthResultHook& hook) {
+                    if (hook.is_refused()) count_later(hook, {.login = hook.user}, 1);
+                });
+                break;
         }
     }
 
@@ -143,8 +160,9 @@ private:
         if (!count) return error("store: {}", count.error().what);
         if (*count - amount < options_.max) return pass("{} of {}: {}", *count, options_.max, quoted(whom));
         return fail("{}, {} are allowed: {}", *count, options_.max, quoted(whom))
-            .reply(options_.per == Per::client ? format_text("Too many {} from {}, please try again later", word(), hook.connection.address())
-                                               : format_text("Too many {}, please try again later", word()))
+            .reply(options_.per == Per::client
+                       ? format_text("Too many {} from {}, please try again later", word(), hook.connection.address())
+                       : format_text("Too many {}, please try again later", word()))
             .status(EnhancedCode{0, 7, 0});
     }
 
@@ -164,7 +182,8 @@ private:
     std::string exemption(const SessionContext& hook, const Subject& subject) const {
         const Connection& client = hook.connection;
         if (const auto found = hook.whitelisting()) return found->to_string();
-        if (options_.what == What::failed_logins) return options_.per == Per::login && subject.login.empty() ? "no name was given" : "";
+        if (options_.what == What::failed_logins)
+            return options_.per == Per::login && subject.login.empty() ? "no name was given" : "";
         if (options_.per == Per::login) return client.is_authenticated() ? "" : "nobody has logged in";
         if (client.is_relay_client() && !options_.relay_clients) return "relay client";
         if (client.is_naughty() && options_.what != What::errors) return "naughty";
@@ -176,17 +195,22 @@ private:
         const IpAddress& address = hook.connection.address();
         const auto name = [&]() -> std::string {
             switch (options_.per) {
-            case Per::client: return client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix);
-            case Per::sender: return subject.transaction->sender().is_null() ? "<>" : subject.transaction->sender().folded();
-            case Per::sender_domain: return "@" + subject.transaction->sender().domain_lower();
-            case Per::recipient: return subject.recipient->folded();
-            case Per::recipient_domain: return "@" + subject.recipient->domain_lower();
-            case Per::login: return "login " + (options_.what == What::failed_logins ? tried_name(subject.login) : hook.connection.auth_user());
-            case Per::everybody: break;
+                case Per::client:
+                    return client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix);
+                case Per::sender:
+                    return subject.transaction->sender().is_null() ? "<>" : subject.transaction->sender().folded();
+                case Per::sender_domain: return "@" + subject.transaction->sender().domain_lower();
+                case Per::recipient: return subject.recipient->folded();
+                case Per::recipient_domain: return "@" + subject.recipient->domain_lower();
+                case Per::login:
+                    return "login " + (options_.what == What::failed_logins ? tried_name(subject.login)
+                                                                            : hook.connection.auth_user());
+                case Per::everybody: break;
             }
             return "everybody";
         };
-        return format_text("{}/{} {}", word(), std::chrono::duration_cast<std::chrono::seconds>(options_.time).count(), name());
+        return format_text("{}/{} {}", word(), std::chrono::duration_cast<std::chrono::seconds>(options_.time).count(),
+                           name());
     }
 
     /// Names of users have no such length; what has is somebody's game.

@@ -1,7 +1,7 @@
 /// loadcheck: refuse clients while the machine is too busy.
 ///
-/// Asked before the greeting: when the load average of the last minute is above `max_load`, the client is told to come back later and the connection is
-/// closed. Nobody is exempt. The load is looked at once in `cache_time` and process.
+/// Asked before the greeting: when the load average of the last minute is above `max_load`, the client is told to come
+/// back later and the connection is closed. Nobody is exempt. The load is looked at once in `cache_time` and process.
 ///
 /// ## Replies
 ///
@@ -9,12 +9,14 @@
 ///
 /// ## Where the load comes from
 ///
-/// From the system. `file` names a file instead whose first number is it, as in `/proc/loadavg`: for a machine whose load is measured from outside, or a
-/// container. A load that cannot be read is an `error`, and the client is let in unless the instance has `onerror=tempfail`.
+/// From the system. `file` names a file instead whose first number is it, as in `/proc/loadavg`: for a machine whose
+/// load is measured from outside, or a container. A load that cannot be read is an `error`, and the client is let in
+/// unless the instance has `onerror=tempfail`.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The system is asked without a program, so there is no option `uptime`. It is a policy plugin, with `reject`, `reject_type` and the others.
+/// The system is asked without a program, so there is no option `uptime`. It is a policy plugin, with `reject`,
+/// `reject_type` and the others.
 #include <smtpd/files.h>
 #include <smtpd/plugin.h>
 
@@ -33,9 +35,11 @@ public:
         std::string file;
 
         static OptionTable table() {
-            return {option("max_load", &Options::max_load, "the load up to which clients are served").range("0", "100000"),
-                    option("cache_time", &Options::cache_time, "how long a load that was read is believed").range("0s", "1h"),
-                    option("file", &Options::file, "a file that begins with the load, instead of asking the system")};
+            return {
+                option("max_load", &Options::max_load, "the load up to which clients are served").range("0", "100000"),
+                option("cache_time", &Options::cache_time, "how long a load that was read is believed")
+                    .range("0s", "1h"),
+                option("file", &Options::file, "a file that begins with the load, instead of asking the system")};
         }
     };
 
@@ -49,7 +53,9 @@ private:
         const auto load = current(hook.clock().now());
         if (!load) return error("{}", load.error().what);
         if (*load <= options_.max_load) return pass("load {}", *load);
-        return fail("load {} is above {}", *load, options_.max_load).reply("Server is too busy, try again later").status(EnhancedCode{4, 3, 2});
+        return fail("load {} is above {}", *load, options_.max_load)
+            .reply("Server is too busy, try again later")
+            .status(EnhancedCode{4, 3, 2});
     }
 
     /// The load, read when what is known of it is too old. What could not be read is not tried again at once either.
@@ -71,7 +77,8 @@ private:
         const auto content = read_file(file_, 4096);
         if (!content) return content.error();
         const std::string first = content->substr(0, content->find_first_of(" \t\r\n"));
-        if (!OptionType<double>::read(first, load).empty()) return Error{ErrorCode::config, format_text("{} does not begin with a number", file_)};
+        if (!OptionType<double>::read(first, load).empty())
+            return Error{ErrorCode::config, format_text("{} does not begin with a number", file_)};
         return load;
     }
 

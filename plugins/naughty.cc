@@ -51,7 +51,10 @@ public:
 
         static OptionTable table() {
             return {option("reject", &Options::reject, "at which hook naughty clients are refused")
-                        .choices({{"connect", HookId::connect}, {"mail", HookId::mail}, {"rcpt", HookId::rcpt}, {"data", HookId::data},
+                        .choices({{"connect", HookId::connect},
+                                  {"mail", HookId::mail},
+                                  {"rcpt", HookId::rcpt},
+                                  {"data", HookId::data},
                                   {"data_post", HookId::data_post}}),
                     option("reject_type", &Options::reject_type, "how those are refused whose complainer does not say")
                         .choices(refusal_words())};

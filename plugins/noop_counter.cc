@@ -22,7 +22,8 @@ public:
         unsigned max = 3;
 
         static OptionTable table() {
-            return {option("max", &Options::max, "which NOOP in a row ends the session").range("1", "10000").positional(0)};
+            return {
+                option("max", &Options::max, "which NOOP in a row ends the session").range("1", "10000").positional(0)};
         }
     };
 

@@ -1,8 +1,8 @@
 /// parse_addr_withhelo: no ESMTP parameters for clients that said HELO.
 ///
-/// A client that greets with HELO does not know of extensions (RFC 5321 2.2.1), and what follows its addresses is an error. At the
-/// mail_parse and rcpt_parse hooks, before anything else looks at the command, anything behind the address is refused. Clients that said
-/// EHLO are not concerned.
+/// A client that greets with HELO does not know of extensions (RFC 5321 2.2.1), and what follows its addresses is an
+/// error. At the mail_parse and rcpt_parse hooks, before anything else looks at the command, anything behind the
+/// address is refused. Clients that said EHLO are not concerned.
 ///
 /// ## Replies
 ///
@@ -10,7 +10,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `RCPT TO:postmaster` without brackets is left to the parser (and to dont_require_anglebrackets) instead of being refused.
+/// `RCPT TO:postmaster` without brackets is left to the parser (and to dont_require_anglebrackets) instead of being
+/// refused.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -18,7 +19,8 @@ namespace smtpd::plugins {
 class ParseAddressWithHelo final : public Plugin {
 public:
     explicit ParseAddressWithHelo(Setup& setup) {
-        for (auto* point : {&setup.hooks.mail_parse, &setup.hooks.rcpt_parse}) point->add([](const ParseHook& hook) { return check(hook); });
+        for (auto* point : {&setup.hooks.mail_parse, &setup.hooks.rcpt_parse})
+            point->add([](const ParseHook& hook) { return check(hook); });
     }
 
 private:

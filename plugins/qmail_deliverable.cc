@@ -1,10 +1,12 @@
 /// qmail_deliverable: whether a recipient has a mailbox, as the machine that has the mailboxes says.
 ///
-/// Asks qmail-deliverabled, the daemon of Qmail::Deliverable, over HTTP about each recipient, before the message comes. There are three answers:
+/// Asks qmail-deliverabled, the daemon of Qmail::Deliverable, over HTTP about each recipient, before the message comes.
+/// There are three answers:
 ///
 /// - yes: the address is delivered to, in one of qmail's and vpopmail's ways;
 /// - no: there is no such mailbox, which is a `fail`; so is a mailing list whose message has the null sender;
-/// - cannot tell: the server does not answer, has no permission to look, or finds the mailbox unusable for the moment. That is an `error` and never a
+/// - cannot tell: the server does not answer, has no permission to look, or finds the mailbox unusable for the moment.
+/// That is an `error` and never a
 ///   refusal: the next plugin decides, or with `onerror=tempfail` the client is told to come back.
 ///
 /// An address that is not local to the server is none of its business, and skipped.
@@ -14,9 +16,10 @@
 ///
 /// ## Which server
 ///
-/// `server` is a host and a port. With `smtproutes:` in front, the control file `smtproutes` of qmail says which host is asked about a domain: that to
-/// which its mail is routed (the route's own port is that of SMTP and not used). A host behind the colon is asked about all other domains; without one,
-/// as in `server=smtproutes:8998`, they are skipped.
+/// `server` is a host and a port. With `smtproutes:` in front, the control file `smtproutes` of qmail says which host
+/// is asked about a domain: that to which its mail is routed (the route's own port is that of SMTP and not used). A
+/// host behind the colon is asked about all other domains; without one, as in `server=smtproutes:8998`, they are
+/// skipped.
 ///
 ///     example.com:mail1.example.com
 ///     .example.com:192.0.2.11
@@ -32,8 +35,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Answers that do not tell are errors, which `onerror` decides about; there they all mean yes. Mailing lists obey `reject`. There is no option
-/// `vpopmail_ext`: it is a setting of the daemon, and has no effect on the side that asks. smtproutes is read again when it changes.
+/// Answers that do not tell are errors, which `onerror` decides about; there they all mean yes. Mailing lists obey
+/// `reject`. There is no option `vpopmail_ext`: it is a setting of the daemon, and has no effect on the side that asks.
+/// smtproutes is read again when it changes.
 #include <smtpd/backend.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
@@ -50,12 +54,14 @@ constexpr std::size_t largest_response = 64 * 1024;
 std::pair<std::string, std::string> split_port(std::string_view text) {
     const auto colon = text.rfind(':');
     const auto bracket = text.rfind(']');
-    if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket)) return {std::string(text), {}};
+    if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket))
+        return {std::string(text), {}};
     return {std::string(text.substr(0, colon)), std::string(text.substr(colon + 1))};
 }
 
 std::string without_brackets(std::string_view host) {
-    return std::string(host.size() > 2 && host.front() == '[' && host.back() == ']' ? host.substr(1, host.size() - 2) : host);
+    return std::string(host.size() > 2 && host.front() == '[' && host.back() == ']' ? host.substr(1, host.size() - 2)
+                                                                                    : host);
 }
 
 template <class Number>
@@ -74,7 +80,8 @@ public:
         for (const auto& line : text) {
             const std::string route = line.split().first;
             const auto colon = route.find(':');
-            if (colon == std::string::npos) return Error{ErrorCode::config, format_text("{}: \"{}\" is no domain:host", line.position(), route)};
+            if (colon == std::string::npos)
+                return Error{ErrorCode::config, format_text("{}: \"{}\" is no domain:host", line.position(), route)};
             const std::string relay = route.substr(colon + 1);
             const auto end = relay.starts_with('[') ? relay.find(']') + 1 : relay.find(':');
             routes.hosts_.insert_or_assign(ascii_lower(route.substr(0, colon)), without_brackets(relay.substr(0, end)));
@@ -101,10 +108,8 @@ std::string path_for(std::string_view address) {
     std::string path = "/qd1/deliverable?";
     for (const char c : address) {
         const auto octet = static_cast<unsigned char>(c);
-        if (is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.' || c == '_' || c == '~')
-            path += c;
-        else
-            path.append({'%', digits[octet >> 4], digits[octet & 15]});
+        if (is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.' || c == '_' || c == '~') path += c;
+        else path.append({'%', digits[octet >> 4], digits[octet & 15]});
     }
     return path;
 }
@@ -113,7 +118,8 @@ std::string path_for(std::string_view address) {
 Result<unsigned> status_in(std::string_view response) {
     const auto unusable = [](std::string_view what) { return Error{ErrorCode::unavailable, std::string(what)}; };
     const auto code_begin = response.find(' ');
-    if (!response.starts_with("HTTP/1.") || code_begin == std::string_view::npos) return unusable("the server does not speak HTTP");
+    if (!response.starts_with("HTTP/1.") || code_begin == std::string_view::npos)
+        return unusable("the server does not speak HTTP");
     const auto code = response.substr(code_begin + 1, 3);
     if (code == "204") return unusable("the server does not know");
     if (code == "403") return unusable("the server does not want to tell (403)");
@@ -138,14 +144,14 @@ public:
         Duration timeout = std::chrono::seconds(5);
 
         static OptionTable table() {
-            return {option("server", &Options::server, "who is asked: host:port, smtproutes:port or smtproutes:host:port"),
-                    option("timeout", &Options::timeout, "how long an answer may take").range("10ms", "1min")};
+            return {
+                option("server", &Options::server, "who is asked: host:port, smtproutes:port or smtproutes:host:port"),
+                option("timeout", &Options::timeout, "how long an answer may take").range("10ms", "1min")};
         }
     };
 
     QmailDeliverable(Setup& setup, const Options& options)
-        : timeout_(options.timeout),
-          servers_(setup.instance(), {}, settings(), setup.clock(), setup.log()) {
+        : timeout_(options.timeout), servers_(setup.instance(), {}, settings(), setup.clock(), setup.log()) {
         std::string_view server = options.server;
         const bool by_routes = server.starts_with("smtproutes:");
         if (by_routes) server.remove_prefix(std::string_view("smtproutes:").size());
@@ -155,10 +161,12 @@ public:
         host_ = without_brackets(host);
         if (!number || *number == 0 || (host_.empty() && !by_routes))
             setup.error("server=\"{}\" must be host:port, smtproutes:port or smtproutes:host:port", options.server);
-        else
-            port_ = *number;
+        else port_ = *number;
         if (by_routes) routes_ = setup.control().parsed<Routes>("smtproutes", Routes::parse);
-        setup.hooks.rcpt.ask([this](const RcptHook& hook, Questions& questions) { ask_for_host(server_for(hook.recipient.address()), questions); })
+        setup.hooks.rcpt
+            .ask([this](const RcptHook& hook, Questions& questions) {
+                ask_for_host(server_for(hook.recipient.address()), questions);
+            })
             .decide([this](const RcptHook& hook, const Answers& answers) { return judge(hook, answers); });
     }
 
@@ -197,8 +205,8 @@ private:
     }
 
     static Result<std::string> fetch(ClientSocket& server, const std::string& path) {
-        const auto sent =
-            server.send(format_text("GET {} HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", path, server.peer()));
+        const auto sent = server.send(
+            format_text("GET {} HTTP/1.0\r\nHost: {}\r\nConnection: close\r\n\r\n", path, server.peer()));
         if (!sent) return sent.error();
         return server.receive_all(largest_response);
     }
@@ -206,25 +214,29 @@ private:
     static Finding finding_for(unsigned status, const Address& recipient, const Address& sender) {
         const std::string who = quoted(recipient.to_string());
         switch (status) {
-        case 0x00:
-            return fail("{} does not exist", who).reply("Sorry, no mailbox by that name").status(status::no_such_user.code);
-        case 0x11: return error("cannot tell of {}: no permission to look", who);
-        case 0x12: return pass("{}: a command in dot-qmail", who);
-        case 0x13: return pass("{}: bouncesaying with a program", who);
-        case 0x14:
-            if (sender.is_null()) return fail("{} is a mailing list, the sender is null", who).reply("mailing lists do not accept null senders");
-            return pass("{}: mailing list", who);
-        case 0x21: return error("cannot tell of {}: others may write to its folder", who);
-        case 0x22: return error("cannot tell of {}: its folder is sticky", who);
-        case 0x2f: return error("cannot tell of {}: the server cannot ask", who);
-        case 0xf1: return pass("{}: normal delivery", who);
-        case 0xf2: return pass("{}: vpopmail directory", who);
-        case 0xf3: return pass("{}: vpopmail alias", who);
-        case 0xf4: return pass("{}: vpopmail catch-all", who);
-        case 0xf5: return pass("{}: vpopmail user", who);
-        case 0xf6: return pass("{}: vpopmail extension", who);
-        case 0xff: return skip("{} is not local there", who);
-        default: return error("cannot tell of {}: status {}", who, status);  // 0xfe, "impossible", among them
+            case 0x00:
+                return fail("{} does not exist", who)
+                    .reply("Sorry, no mailbox by that name")
+                    .status(status::no_such_user.code);
+            case 0x11: return error("cannot tell of {}: no permission to look", who);
+            case 0x12: return pass("{}: a command in dot-qmail", who);
+            case 0x13: return pass("{}: bouncesaying with a program", who);
+            case 0x14:
+                if (sender.is_null())
+                    return fail("{} is a mailing list, the sender is null", who)
+                        .reply("mailing lists do not accept null senders");
+                return pass("{}: mailing list", who);
+            case 0x21: return error("cannot tell of {}: others may write to its folder", who);
+            case 0x22: return error("cannot tell of {}: its folder is sticky", who);
+            case 0x2f: return error("cannot tell of {}: the server cannot ask", who);
+            case 0xf1: return pass("{}: normal delivery", who);
+            case 0xf2: return pass("{}: vpopmail directory", who);
+            case 0xf3: return pass("{}: vpopmail alias", who);
+            case 0xf4: return pass("{}: vpopmail catch-all", who);
+            case 0xf5: return pass("{}: vpopmail user", who);
+            case 0xf6: return pass("{}: vpopmail extension", who);
+            case 0xff: return skip("{} is not local there", who);
+            default: return error("cannot tell of {}: status {}", who, status);  // 0xfe, "impossible", among them
         }
     }
 

@@ -1,11 +1,11 @@
 /// quit_fortune: say goodbye with a fortune cookie.
 ///
-/// When a client that said HELO (not EHLO) says QUIT, the reply is the output of the program fortune. People at a keyboard say HELO;
-/// software that could stumble over a long reply says EHLO.
+/// When a client that said HELO (not EHLO) says QUIT, the reply is the output of the program fortune. People at a
+/// keyboard say HELO; software that could stumble over a long reply says EHLO.
 ///
-/// The program is run as `<program> -s`, without a shell, with empty input and an environment of its own. It has a second; what it has
-/// not said by then is not waited for, and it is ended. It blocks one thread meanwhile. If it cannot be run, or says nothing, the reply is
-/// the usual one.
+/// The program is run as `<program> -s`, without a shell, with empty input and an environment of its own. It has a
+/// second; what it has not said by then is not waited for, and it is ended. It blocks one thread meanwhile. If it
+/// cannot be run, or says nothing, the reply is the usual one.
 ///
 /// ## Replies
 ///
@@ -27,9 +27,10 @@ constexpr std::size_t longest_fortune = 2048;
 std::string output_of(const std::string& path, Duration limit) {
     auto pipe = make_pipe();
     if (!pipe) return {};
-    const auto program = Program::start({.words = {path, "-s"},
-                                         .environment = std::vector<std::string>{"PATH=/usr/games:/usr/local/bin:/usr/bin:/bin", "LC_ALL=C"},
-                                         .descriptors = {{pipe->second.get(), STDOUT_FILENO}}});
+    const auto program = Program::start(
+        {.words = {path, "-s"},
+         .environment = std::vector<std::string>{"PATH=/usr/games:/usr/local/bin:/usr/bin:/bin", "LC_ALL=C"},
+         .descriptors = {{pipe->second.get(), STDOUT_FILENO}}});
     if (!program) return {};
     pipe->second.close();
     std::string text;
@@ -60,8 +61,10 @@ public:
         }
     };
 
-    QuitFortune(Setup& setup, const Options& options) : program_(setup.path(options.program)), timeout_(options.timeout) {
-        if (access(program_.c_str(), X_OK) != 0) setup.warning("{} cannot be run; clients get the usual goodbye", program_);
+    QuitFortune(Setup& setup, const Options& options)
+        : program_(setup.path(options.program)), timeout_(options.timeout) {
+        if (access(program_.c_str(), X_OK) != 0)
+            setup.warning("{} cannot be run; clients get the usual goodbye", program_);
         setup.hooks.quit.add([this](const QuitHook& hook) { return answer(hook); });
     }
 

@@ -35,7 +35,9 @@ public:
         double percent = 1;
 
         static OptionTable table() {
-            return {option("percent", &Options::percent, "how many of 100 messages fail; negative: none").range("-100", "100").positional(0)};
+            return {option("percent", &Options::percent, "how many of 100 messages fail; negative: none")
+                        .range("-100", "100")
+                        .positional(0)};
         }
     };
 
@@ -65,13 +67,16 @@ private:
         const double percent = of_client ? *of_client : percent_;
         if (percent <= 0) return declined();
         auto& dice = notes.get(dice_note_);
-        if (!std::exchange(dice.is_seeded, true)) dice.numbers.seed(static_cast<unsigned>(std::hash<std::string>{}(hook.connection.id())));
+        if (!std::exchange(dice.is_seeded, true))
+            dice.numbers.seed(static_cast<unsigned>(std::hash<std::string>{}(hook.connection.id())));
 
         std::uniform_real_distribution<double> chance(0, 1);
-        if (chance(dice.numbers) < std::pow(1 - std::min(percent, 100.0) / 100, 1 / steps_of_a_message)) return declined();
+        if (chance(dice.numbers) < std::pow(1 - std::min(percent, 100.0) / 100, 1 / steps_of_a_message))
+            return declined();
         const bool disconnects = chance(dice.numbers) < 0.4;
         hook.log(LogLevel::info, "fail: random error");
-        return Answer(disconnects ? Verdict::denysoft_disconnect : Verdict::denysoft, "Random temporary error").with_status({4, 3, 0});
+        return Answer(disconnects ? Verdict::denysoft_disconnect : Verdict::denysoft, "Random temporary error")
+            .with_status({4, 3, 0});
     }
 
     const NoteKey<Dice> dice_note_{"random_error.dice"};

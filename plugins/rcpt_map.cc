@@ -1,14 +1,16 @@
 /// rcpt_map: who exists in one domain, from a list of its addresses.
 ///
-/// Looks up each recipient of the domain in a file and says what stands there; a recipient of the domain that is not in it does not exist. Other
-/// domains are not looked at. Each further domain is a further instance, `rcpt_map:second`, with a file of its own or the same one.
+/// Looks up each recipient of the domain in a file and says what stands there; a recipient of the domain that is not in
+/// it does not exist. Other domains are not looked at. Each further domain is a further instance, `rcpt_map:second`,
+/// with a file of its own or the same one.
 ///
 ///     SmtpPlugin rcpt_map domain=example.org file=/etc/smtpd/map_example_org
 ///     SmtpPlugin rcpt_map:net domain=example.net file=map_example_net default=DENYSOFT=Try_again_later
 ///
 /// ## The file
 ///
-/// `file` is a path, or without a slash the name of a control file. An address, what to say to it, and for refusals a text, a line:
+/// `file` is a path, or without a slash the name of a control file. An address, what to say to it, and for refusals a
+/// text, a line:
 ///
 ///     # these exist
 ///     me@example.org           OK
@@ -16,21 +18,23 @@
 ///     info@example.org         DENY       User not found.
 ///     busy@example.org         DENYSOFT   Mailbox is being moved
 ///
-/// The words are OK (accepted, no other plugin is asked), DECLINED (the next plugin decides), DENY, DENYSOFT, DENY_DISCONNECT and
-/// DENYSOFT_DISCONNECT. Upper and lower case are alike; of two lines for one address the last one counts. The file is read again when it changes. One
-/// without any address is an error: a domain without users is refused by leaving it out of rcpthosts.
+/// The words are OK (accepted, no other plugin is asked), DECLINED (the next plugin decides), DENY, DENYSOFT,
+/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. Upper and lower case are alike; of two lines for one address the last one
+/// counts. The file is read again when it changes. One without any address is an error: a domain without users is
+/// refused by leaving it out of rcpthosts.
 ///
 /// ## Replies
 ///
 /// `550 5.1.1` or `450 4.1.1` with the text given, else "No such user". In `default`, a blank may be written as `_`.
 ///
-/// A refusal is a finding: `reject=no` only logs it, `reject=naughty` defers it. `reject_type` does not count, as each line says what kind of refusal it
-/// is. Nobody is exempt, since a user who does not exist does not exist for relay clients either.
+/// A refusal is a finding: `reject=no` only logs it, `reject=naughty` defers it. `reject_type` does not count, as each
+/// line says what kind of refusal it is. Nobody is exempt, since a user who does not exist does not exist for relay
+/// clients either.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Any number of blanks separates the fields, and nothing need follow the word; addresses in the file may have upper case. A line that is not understood
-/// is an error of configtest, and there are no entries that are silently left out.
+/// Any number of blanks separates the fields, and nothing need follow the word; addresses in the file may have upper
+/// case. A line that is not understood is an error of configtest, and there are no entries that are silently left out.
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
 
@@ -49,16 +53,19 @@ public:
 
         static OptionTable table() {
             return {option("domain", &Options::domain, "the domain whose recipients are looked up").required(),
-                    option("file", &Options::file, "the list of its addresses: a path, or the name of a control file").required(),
+                    option("file", &Options::file, "the list of its addresses: a path, or the name of a control file")
+                        .required(),
                     option("default", &Options::otherwise, "what is said to those not in it: CODE or CODE=text")};
         }
     };
 
     RcptMap(Setup& setup, const Options& options)
-        : domain_(options.domain), others_(parse_default(setup, options.otherwise)),
-          map_(setup.control().parsed<Map>(options.file.find('/') == std::string::npos ? setup.control().source(options.file)
-                                                                                       : setup.control().source_at(setup.path(options.file)),
-                                           [file = options.file](const ControlText& text) { return parse(file, text); })) {
+        : domain_(options.domain),
+          others_(parse_default(setup, options.otherwise)),
+          map_(setup.control().parsed<Map>(
+              options.file.find('/') == std::string::npos ? setup.control().source(options.file)
+                                                          : setup.control().source_at(setup.path(options.file)),
+              [file = options.file](const ControlText& text) { return parse(file, text); })) {
         setup.hooks.rcpt.add([this](const RcptHook& hook) { return accept(hook); });
         setup.hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook.recipient.address()); });
     }
@@ -70,9 +77,12 @@ private:
         const auto equals = words.find('=');
         std::string text = equals == std::string::npos ? std::string() : words.substr(equals + 1);
         std::replace(text.begin(), text.end(), '_', ' ');
-        auto entry = VerdictLine::parse({format_text("default {} {}", words.substr(0, equals), text), setup.instance(), 0});
+        auto entry = VerdictLine::parse(
+            {format_text("default {} {}", words.substr(0, equals), text), setup.instance(), 0});
         if (entry) return *entry;
-        setup.error("default=\"{}\" must begin with OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT", words);
+        setup.error(
+            "default=\"{}\" must begin with OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT",
+            words);
         return {};
     }
 
@@ -82,10 +92,12 @@ private:
             auto entry = VerdictLine::parse(line);
             if (!entry) return entry.error();
             const auto address = Address::parse(entry->entry, {.smtputf8 = true});
-            if (!address) return Error{ErrorCode::config, format_text("{}: \"{}\" is no address", line.position(), entry->entry)};
+            if (!address)
+                return Error{ErrorCode::config, format_text("{}: \"{}\" is no address", line.position(), entry->entry)};
             map.insert_or_assign(address->folded(), std::move(*entry));
         }
-        if (map.empty()) return Error{ErrorCode::config, format_text("{} has no addresses in it, or does not exist", file)};
+        if (map.empty())
+            return Error{ErrorCode::config, format_text("{} has no addresses in it, or does not exist", file)};
         return map;
     }
 

@@ -1,8 +1,9 @@
 /// rcpt_ok: accept recipients in our own domains, refuse all others.
 ///
-/// The word that is spoken last at the rcpt hook, whatever the order of the configuration: without an `ok` from some plugin every recipient
-/// is refused, and this is the plugin that says it. A client that may relay (see the relay plugin) may write to anybody. Being whitelisted,
-/// or writing from a whitelisted address, exempts from tests and gives no right to relay.
+/// The word that is spoken last at the rcpt hook, whatever the order of the configuration: without an `ok` from some
+/// plugin every recipient is refused, and this is the plugin that says it. A client that may relay (see the relay
+/// plugin) may write to anybody. Being whitelisted, or writing from a whitelisted address, exempts from tests and gives
+/// no right to relay.
 ///
 /// ## What is ours
 ///
@@ -20,8 +21,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There, a whitelisted host or sender may relay, which makes an open relay for everybody who knows a listed sender. A host-less recipient
-/// other than postmaster was accepted. `morercpthosts.cdb` need not lie beside a plain file of that name.
+/// There, a whitelisted host or sender may relay, which makes an open relay for everybody who knows a listed sender. A
+/// host-less recipient other than postmaster was accepted. `morercpthosts.cdb` need not lie beside a plain file of that
+/// name.
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
 
@@ -29,7 +31,8 @@ namespace smtpd::plugins {
 
 class RcptOk final : public Plugin {
 public:
-    explicit RcptOk(Setup& setup) : domains_(setup.control().domains("rcpthosts")), more_domains_(setup.control().cdb("morercpthosts")) {
+    explicit RcptOk(Setup& setup)
+        : domains_(setup.control().domains("rcpthosts")), more_domains_(setup.control().cdb("morercpthosts")) {
         setup.hooks.rcpt.add(Priority::last, [this](const RcptHook& hook) { return answer(hook); });
     }
 
@@ -45,7 +48,8 @@ private:
         if (!recipient.has_domain()) return recipient.folded() == "postmaster";
         if (const auto ip = recipient.literal_ip()) return *ip == connection.local().address;
         const std::string domain = recipient.domain_lower();
-        return ascii_equal(domain, connection.server_name()) || domains_->contains(domain) || is_in(*more_domains_.get(), domain);
+        return ascii_equal(domain, connection.server_name()) || domains_->contains(domain) ||
+               is_in(*more_domains_.get(), domain);
     }
 
     /// The domain itself, then `.parent` for each of its parents.

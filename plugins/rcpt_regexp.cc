@@ -1,7 +1,7 @@
 /// rcpt_regexp: what to say to recipients, by a list of addresses and regular expressions.
 ///
-/// Goes through the control file `rcpt_regexp` for each recipient; the first line that matches says what becomes of it. Recipients that no line
-/// matches, and those without a domain, are left to other plugins.
+/// Goes through the control file `rcpt_regexp` for each recipient; the first line that matches says what becomes of it.
+/// Recipients that no line matches, and those without a domain, are left to other plugins.
 ///
 /// ## Control file
 ///
@@ -14,21 +14,23 @@
 ///     /^.*@slow\.example$/       DENYSOFT   Come back later
 ///     /^.*$/                     DECLINED
 ///
-/// The words are OK (accepted, no other plugin is asked), DECLINED (the next plugin decides), DENY, DENYSOFT, DENY_DISCONNECT and
-/// DENYSOFT_DISCONNECT. OK accepts any recipient, also in domains that are not ours: use it with expressions that name the domain, up to its end. Upper
-/// and lower case are alike. An expression has Perl's syntax and no blanks (`\s`). The file is read again when it changes.
+/// The words are OK (accepted, no other plugin is asked), DECLINED (the next plugin decides), DENY, DENYSOFT,
+/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. OK accepts any recipient, also in domains that are not ours: use it with
+/// expressions that name the domain, up to its end. Upper and lower case are alike. An expression has Perl's syntax and
+/// no blanks (`\s`). The file is read again when it changes.
 ///
 /// ## Replies
 ///
 /// `550 5.7.1` or `450 4.7.1` with the text given.
 ///
-/// A refusal is a finding: `reject=no` only logs it, `reject=naughty` defers it. `reject_type` does not count, as each line says what kind of refusal it
-/// is. Nobody is exempt.
+/// A refusal is a finding: `reject=no` only logs it, `reject=naughty` defers it. `reject_type` does not count, as each
+/// line says what kind of refusal it is. Nobody is exempt.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A line without a word, with an unknown one or with a bad expression is an error of configtest; there it ends the session of the client that comes
-/// first. Expressions are not evaluated as code, so that whoever may write the file can do no more than decide about recipients.
+/// A line without a word, with an unknown one or with a bad expression is an error of configtest; there it ends the
+/// session of the client that comes first. Expressions are not evaluated as code, so that whoever may write the file
+/// can do no more than decide about recipients.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -45,10 +47,12 @@ public:
 private:
     struct Rule {
         VerdictLine line;
-        std::string address;             ///< folded; "" where there is a pattern
+        std::string address;  ///< folded; "" where there is a pattern
         std::optional<Pattern> pattern;
 
-        bool matches(const std::string& recipient) const { return pattern ? pattern->matches(recipient) : address == recipient; }
+        bool matches(const std::string& recipient) const {
+            return pattern ? pattern->matches(recipient) : address == recipient;
+        }
     };
 
     static Result<std::vector<Rule>> parse(const ControlText& text) {
@@ -60,12 +64,15 @@ private:
             const std::string_view entry = rule.line.entry;
             if (entry.size() >= 2 && entry.starts_with('/') && entry.ends_with('/')) {
                 auto pattern = Pattern::compile(entry.substr(1, entry.size() - 2), Pattern::Case::folded);
-                if (!pattern) return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
+                if (!pattern)
+                    return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
                 rule.pattern = std::move(*pattern);
             } else if (const auto address = Address::parse(entry, {.smtputf8 = true})) {
                 rule.address = address->folded();
             } else {
-                return Error{ErrorCode::config, format_text("{}: \"{}\" is neither an address nor a /regular expression/", line.position(), entry)};
+                return Error{
+                    ErrorCode::config,
+                    format_text("{}: \"{}\" is neither an address nor a /regular expression/", line.position(), entry)};
             }
             rules.push_back(std::move(rule));
         }
@@ -85,7 +92,8 @@ private:
         const auto rules = rules_.get();
         const VerdictLine* const line = find(*rules, hook.recipient.address());
         if (!line || line->verdict != Verdict::ok) return declined();
-        hook.log(LogLevel::info, "pass: {} is OK as {}", quoted(hook.recipient.address().to_string()), quoted(line->entry));
+        hook.log(LogLevel::info, "pass: {} is OK as {}", quoted(hook.recipient.address().to_string()),
+                 quoted(line->entry));
         return ok();
     }
 

@@ -1,8 +1,8 @@
 /// relay: who may send mail to anybody through this server.
 ///
-/// Looks up the client's address when the connection is accepted, before all other plugins, so that a client that may relay is exempt from
-/// every policy plugin at once and does not wait for earlytalker. What it decides is used by rcpt_ok. Nobody may relay who is not listed,
-/// not even the machine itself.
+/// Looks up the client's address when the connection is accepted, before all other plugins, so that a client that may
+/// relay is exempt from every policy plugin at once and does not wait for earlytalker. What it decides is used by
+/// rcpt_ok. Nobody may relay who is not listed, not even the machine itself.
 ///
 /// ## Control files
 ///
@@ -14,19 +14,20 @@
 ///     127.0.0.1              the machine itself, where it is to relay
 ///     ::1
 ///
-/// The keys of `morerelayclients.cdb` are addresses and prefixes as qmail writes them; IPv6 in its short form, or as prefixes of the long
-/// form (`2001:0db8:0000:`) in lower case. The files are read again when they change.
+/// The keys of `morerelayclients.cdb` are addresses and prefixes as qmail writes them; IPv6 in its short form, or as
+/// prefixes of the long form (`2001:0db8:0000:`) in lower case. The files are read again when they change.
 ///
 /// ## Only relaying
 ///
-/// With `only` a server takes mail from such clients and from nobody else: at the rcpt hook they are told ok, everybody else
-/// `550 5.7.1 Relaying denied`. For a submission service inside a network.
+/// With `only` a server takes mail from such clients and from nobody else: at the rcpt hook they are told ok, everybody
+/// else `550 5.7.1 Relaying denied`. For a submission service inside a network.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A network includes its first and last address, hence `/32` and `/128` work; host bits that are set are ignored; IPv6 is compared as a
-/// number, not as text; the loopback address is not exempt by itself. httpd gives a connection no environment, hence RELAYCLIENT is not
-/// looked at: list the address, or use a virtual host of its own with `relayclients`.
+/// A network includes its first and last address, hence `/32` and `/128` work; host bits that are set are ignored; IPv6
+/// is compared as a number, not as text; the loopback address is not exempt by itself. httpd gives a connection no
+/// environment, hence RELAYCLIENT is not looked at: list the address, or use a virtual host of its own with
+/// `relayclients`.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -36,15 +37,20 @@ public:
     struct Options {
         bool only = false;
 
-        static OptionTable table() { return {option("only", &Options::only, "refuse recipients of clients that may not relay")}; }
+        static OptionTable table() {
+            return {option("only", &Options::only, "refuse recipients of clients that may not relay")};
+        }
     };
 
     Relay(Setup& setup, const Options& options)
-        : forbidden_(setup.control().networks("norelayclients")), permitted_(setup.control().networks("relayclients")),
+        : forbidden_(setup.control().networks("norelayclients")),
+          permitted_(setup.control().networks("relayclients")),
           more_permitted_(setup.control().cdb("morerelayclients")) {
         setup.hooks.pre_connection.observe(Priority::first, [this](const PreConnectionHook& hook) { look_up(hook); });
         if (options.only)
-            setup.hooks.rcpt.add([](const RcptHook& hook) { return hook.connection.is_relay_client() ? ok() : Answer(status::relaying_denied); });
+            setup.hooks.rcpt.add([](const RcptHook& hook) {
+                return hook.connection.is_relay_client() ? ok() : Answer(status::relaying_denied);
+            });
     }
 
 private:
@@ -69,7 +75,8 @@ private:
         const std::string text = client.is_v4() ? client.to_string() : long_form(client);
         const char separator = client.is_v4() ? '.' : ':';
         if (keys.find(text)) return true;
-        for (auto end = text.rfind(separator); end != std::string::npos && end > 0; end = text.rfind(separator, end - 1))
+        for (auto end = text.rfind(separator); end != std::string::npos && end > 0;
+             end = text.rfind(separator, end - 1))
             if (keys.find(std::string_view(text).substr(0, end + 1))) return true;
         return false;
     }

@@ -60,7 +60,9 @@ private:
         std::string error;
 
         void add(Found more) {
-            const auto rank = [](Found f) { return f == Found::valid ? 3 : f == Found::unknown ? 2 : f == Found::invalid ? 1 : 0; };
+            const auto rank = [](Found f) {
+                return f == Found::valid ? 3 : f == Found::unknown ? 2 : f == Found::invalid ? 1 : 0;
+            };
             if (rank(more) > rank(found)) found = more;
         }
     };
@@ -100,8 +102,12 @@ private:
 
     /// The transaction's note, which is there as soon as something is known.
     struct SenderNote {
-        explicit SenderNote(const MailHook& hook) : hook(hook) { hook.transaction.notes().remove(notes::resolvable_fromhost); }
-        void set(const char* found) const { hook.transaction.notes().set(notes::resolvable_fromhost, {hook.sender().domain(), found}); }
+        explicit SenderNote(const MailHook& hook) : hook(hook) {
+            hook.transaction.notes().remove(notes::resolvable_fromhost);
+        }
+        void set(const char* found) const {
+            hook.transaction.notes().set(notes::resolvable_fromhost, {hook.sender().domain(), found});
+        }
         const MailHook& hook;
     };
 
@@ -112,18 +118,22 @@ private:
         return is_valid ? pass("address literal").karma(-1) : refused(sender.domain(), "is an invalid address");
     }
 
-    Finding judge_exchangers(const std::string& domain, const DnsAnswer& mx, const Answers& answers, const SenderNote& note) const {
+    Finding judge_exchangers(const std::string& domain, const DnsAnswer& mx, const Answers& answers,
+                             const SenderNote& note) const {
         const auto exchangers = first_of(mx);
         if (exchangers.size() == 1 && exchangers.front().name.empty()) {
             note.set("");
-            return fail("{} takes no mail", domain).status(EnhancedCode{5, 7, 27}).reply(format_text("{} takes no mail, so it sends none", domain));
+            return fail("{} takes no mail", domain)
+                .status(EnhancedCode{5, 7, 27})
+                .reply(format_text("{} takes no mail, so it sends none", domain));
         }
         Search search;
         for (const auto& exchanger : exchangers) look_at(exchanger.name, answers, search);
         if (search.found == Found::unknown) return unknown("MX of {}: {}", domain, search.error);
         note.set(search.found == Found::valid ? "mx" : "");
         if (search.found == Found::valid) return pass("{} has an MX", domain);
-        return refused(domain, search.found == Found::invalid ? "has no MX with a valid address" : "has no MX with an address");
+        return refused(domain,
+                       search.found == Found::invalid ? "has no MX with a valid address" : "has no MX with an address");
     }
 
     void look_at(const std::string& name, const Answers& answers, Search& search) const {

@@ -1,20 +1,24 @@
 /// rhsbl: refuse senders whose domain is listed in block lists of the DNS.
 ///
-/// At the mail hook the sender's domain is looked up in all lists at once; the null sender and address literals are not. The first list, in the order
-/// of the configuration, that has it decides. Where no list has it but some list could not tell, `onerror` decides.
+/// At the mail hook the sender's domain is looked up in all lists at once; the null sender and address literals are
+/// not. The first list, in the order of the configuration, that has it decides. Where no list has it but some list
+/// could not tell, `onerror` decides.
 ///
 /// ## The lists
 ///
-/// In the control file `rhsbl_zones`, one a line, or with the option `zones`; without a text, the list's own (TXT) is the reply:
+/// In the control file `rhsbl_zones`, one a line, or with the option `zones`; without a text, the list's own (TXT) is
+/// the reply:
 ///
 ///     dbl.example
 ///     dbl.example=127.0.1.2-99           only these answers count; a number may be a range or *
 ///     uri.example=127.0.0.2  is listed, see https://uri.example/?%DOMAIN%
 ///
-/// Answers in 127.255.255.0/24, outside of 127.0.0.0/8, and 127.0.0.1 unless it is named count as errors, never as listings.
+/// Answers in 127.255.255.0/24, outside of 127.0.0.0/8, and 127.0.0.1 unless it is named count as errors, never as
+/// listings.
 ///
-/// Every list is tested when it is first needed, and again after the time in `self_test`: a list that has INVALID, has not TEST, or has not answered
-/// for ten minutes is switched off, with an error in the log, until it passes again (RFC 5782 5).
+/// Every list is tested when it is first needed, and again after the time in `self_test`: a list that has INVALID, has
+/// not TEST, or has not answered for ten minutes is switched off, with an error in the log, until it passes again (RFC
+/// 5782 5).
 ///
 /// ## Replies
 ///
@@ -40,12 +44,14 @@ public:
     using Options = BlockListOptions;
 
     Rhsbl(Setup& setup, const Options& options)
-        : timeout_(options.timeout), lists_(setup, DnsLists::Of::domains, options.zones, "rhsbl_zones", {.every = options.self_test}) {
+        : timeout_(options.timeout),
+          lists_(setup, DnsLists::Of::domains, options.zones, "rhsbl_zones", {.every = options.self_test}) {
         if (options.type != Verdict::declined) setup.policy().reject_type = options.type;
         setup.hooks.mail
             .ask([this](const MailHook& hook, Questions& questions) {
                 questions.patience(timeout_);
-                if (has_domain(hook.sender())) lists_.ask(DnsListSubject::of(hook.sender().domain_lower()), hook, questions);
+                if (has_domain(hook.sender()))
+                    lists_.ask(DnsListSubject::of(hook.sender().domain_lower()), hook, questions);
             })
             .decide([this](const MailHook& hook, const Answers& answers) { return judge(hook, answers); });
     }

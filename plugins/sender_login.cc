@@ -1,16 +1,19 @@
 /// sender_login: an authenticated client sends under its own addresses only.
 ///
-/// The control file `senderlogins` says whose an address is: an address, `@domain`, or a regular expression, as in badmailfrom, then the logins that may use it.
+/// The control file `senderlogins` says whose an address is: an address, `@domain`, or a regular expression, as in
+/// badmailfrom, then the logins that may use it.
 ///
 ///     joe@example.com    joe joe@example.com
 ///     sales@example.com  joe ann
 ///     @example.com       postmaster
 ///
-/// The first line that matches the sender counts, so addresses stand before their domain. Logins are compared without regard to upper and lower case.
-/// A sender that is in no line may be used by every client that has authenticated; with `unlisted=refuse`, by that whose login it is, and nobody
-/// else. The null sender, of reports about other mail, is everybody's.
+/// The first line that matches the sender counts, so addresses stand before their domain. Logins are compared without
+/// regard to upper and lower case. A sender that is in no line may be used by every client that has authenticated; with
+/// `unlisted=refuse`, by that whose login it is, and nobody else. The null sender, of reports about other mail, is
+/// everybody's.
 ///
-/// Clients that have not authenticated may not use a sender of the list either, if `everybody` is on: then mail of its domains comes through this server only.
+/// Clients that have not authenticated may not use a sender of the list either, if `everybody` is on: then mail of its
+/// domains comes through this server only.
 ///
 ///     SmtpPlugin sender_login unlisted=refuse
 ///
@@ -38,12 +41,16 @@ public:
         bool unlisted = true;
         bool everybody = false;
         static OptionTable table() {
-            return {option("unlisted", &Options::unlisted, "whether a sender that is in no line may be used by every login").choices({{"allow", true}, {"refuse", false}}),
-                    option("everybody", &Options::everybody, "whether clients that have not authenticated are refused senders of the list")};
+            return {
+                option("unlisted", &Options::unlisted, "whether a sender that is in no line may be used by every login")
+                    .choices({{"allow", true}, {"refuse", false}}),
+                option("everybody", &Options::everybody,
+                       "whether clients that have not authenticated are refused senders of the list")};
         }
     };
 
-    SenderLogin(Setup& setup, const Options& options) : options_(options), owners_(setup.control().address_patterns("senderlogins")) {
+    SenderLogin(Setup& setup, const Options& options)
+        : options_(options), owners_(setup.control().address_patterns("senderlogins")) {
         setup.hooks.mail.decide([this](const MailHook& hook) { return judge(hook); });
     }
 

@@ -56,19 +56,27 @@ public:
         static OptionTable table() {
             return {option("per_error", &Options::per_error, "the delay for each refused command").range("0s", "1min"),
                     option("errors", &Options::errors, "so many refused commands are free").range("0", "1000"),
-                    option("per_karma", &Options::per_karma, "the delay for each point of karma below zero").range("0s", "1min"),
+                    option("per_karma", &Options::per_karma, "the delay for each point of karma below zero")
+                        .range("0s", "1min"),
                     option("naughty", &Options::naughty, "the delay for naughty clients").range("0s", "5min"),
                     option("always", &Options::always, "the delay for everybody").range("0s", "5min"),
                     option("max", &Options::max, "the longest delay at a time").range("0s", "5min"),
                     option("total", &Options::total, "how long a session is delayed in all").range("0s", "2h"),
                     option("at", &Options::at, "where clients wait")
-                        .choices({{"connect", Place::connect}, {"helo", Place::helo}, {"mail", Place::mail}, {"rcpt", Place::rcpt}, {"data", Place::data},
+                        .choices({{"connect", Place::connect},
+                                  {"helo", Place::helo},
+                                  {"mail", Place::mail},
+                                  {"rcpt", Place::rcpt},
+                                  {"data", Place::data},
                                   {"data_post", Place::data_post}})};
         }
     };
 
-    Tarpit(Setup& setup, const Options& options) : options_(options), waited_(("tarpit.waited " + setup.instance()).c_str()) {
-        const auto is_at = [&](Place place) { return std::find(options.at.begin(), options.at.end(), place) != options.at.end(); };
+    Tarpit(Setup& setup, const Options& options)
+        : options_(options), waited_(("tarpit.waited " + setup.instance()).c_str()) {
+        const auto is_at = [&](Place place) {
+            return std::find(options.at.begin(), options.at.end(), place) != options.at.end();
+        };
         auto& hooks = setup.hooks;
         if (is_at(Place::connect)) delay(hooks.connect);
         if (is_at(Place::helo)) {

@@ -1,23 +1,26 @@
 /// user_config: settings that users keep themselves, in files of their own.
 ///
-/// Plugins that ask for a setting of a user (in C++ `connection.config(name, address)`) get the lines of a file in a folder of that user, and where there
-/// is none, the setting of the site.
+/// Plugins that ask for a setting of a user (in C++ `connection.config(name, address)`) get the lines of a file in a
+/// folder of that user, and where there is none, the setting of the site.
 ///
 ///     SmtpPlugin user_config
 ///     SmtpPlugin user_config /srv/mail/%h/%u/settings
 ///
 /// ## The folder
 ///
-/// `pattern` is a path in which `%u` is the local part of the address, `%h` its domain in lower case, `%a` both, and `%%` a percent sign. The file in
-/// it has the name of the setting, and the form of a control file: blank lines and comments are left out.
+/// `pattern` is a path in which `%u` is the local part of the address, `%h` its domain in lower case, `%a` both, and
+/// `%%` a percent sign. The file in it has the name of the setting, and the form of a control file: blank lines and
+/// comments are left out.
 ///
-/// What is put in comes from outside. So an address that has a slash, a control character or a dot at the beginning of what is put in has no folder, and
-/// the log says so. A file that cannot be read, is no regular file, or is larger than 64 KB counts as none, with a warning. httpd's user must be able to
-/// read these files; nothing is ever run or included.
+/// What is put in comes from outside. So an address that has a slash, a control character or a dot at the beginning of
+/// what is put in has no folder, and the log says so. A file that cannot be read, is no regular file, or is larger than
+/// 64 KB counts as none, with a warning. httpd's user must be able to read these files; nothing is ever run or
+/// included.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Values from the address do not lead out of the folder. Comments and blank lines are left out, as in control files; there they are kept.
+/// Values from the address do not lead out of the folder. Comments and blank lines are left out, as in control files;
+/// there they are kept.
 #include <smtpd/files.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
@@ -34,12 +37,15 @@ public:
     struct Options {
         std::string pattern = "/home/%u/.qpsmtpd";
 
-        static OptionTable table() { return {option("pattern", &Options::pattern, "where the files of a user are").positional(0)}; }
+        static OptionTable table() {
+            return {option("pattern", &Options::pattern, "where the files of a user are").positional(0)};
+        }
     };
 
     UserConfig(Setup& setup, const Options& options) : pattern_(setup.path(options.pattern)) {
         for (auto percent = pattern_.find('%'); percent != std::string::npos; percent = pattern_.find('%', percent + 2))
-            if (const auto what = pattern_.substr(percent, 2); what != "%u" && what != "%h" && what != "%a" && what != "%%")
+            if (const auto what = pattern_.substr(percent, 2);
+                what != "%u" && what != "%h" && what != "%a" && what != "%%")
                 setup.error("\"{}\" in the pattern is none of %u, %h, %a and %%", what);
         setup.hooks.user_config.add([this](const ConfigHook& hook) { return answer(hook); });
     }
@@ -93,8 +99,10 @@ private:
     /// The file belongs to a user, who may make anything of it: a pipe, a device, another file.
     static Result<std::string> read(const std::string& path) {
         struct stat status {};
-        if (stat(path.c_str(), &status) != 0) return errno == ENOTDIR ? Error{ErrorCode::not_found, path} : os_error("cannot look at " + path, errno);
-        if (!S_ISREG(status.st_mode)) return Error{ErrorCode::config, format_text("{} is no file that can be read", path)};
+        if (stat(path.c_str(), &status) != 0)
+            return errno == ENOTDIR ? Error{ErrorCode::not_found, path} : os_error("cannot look at " + path, errno);
+        if (!S_ISREG(status.st_mode))
+            return Error{ErrorCode::config, format_text("{} is no file that can be read", path)};
         return read_file(path, largest_file);
     }
 

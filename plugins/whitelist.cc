@@ -1,16 +1,17 @@
 /// whitelist: exempt known clients, names, senders and recipients from the policy plugins.
 ///
-/// Four lists, looked up before the other plugins' turn, whatever the order of the configuration. Being on one is no right to relay: rcpt_ok decides
-/// about recipients as ever.
+/// Four lists, looked up before the other plugins' turn, whatever the order of the configuration. Being on one is no
+/// right to relay: rcpt_ok decides about recipients as ever.
 ///
 /// | control file | looked up | exempts |
 /// |---|---|---|
-/// | `whitelisthosts` | when the connection is accepted | the connection, from all policy plugins; it gets 5 points of karma, and neither waits nor is looked up in the DNS |
-/// | `whitelisthelo` | at HELO and EHLO | the name, from the helo plugin |
-/// | `whitelistsenders` | at MAIL | the transaction, from all policy plugins |
-/// | `whitelistrcpt` | at RCPT | this recipient, from the policy plugins of the rcpt hook |
+/// | `whitelisthosts` | when the connection is accepted | the connection, from all policy plugins; it gets 5 points of
+/// karma, and neither waits nor is looked up in the DNS | | `whitelisthelo` | at HELO and EHLO | the name, from the
+/// helo plugin | | `whitelistsenders` | at MAIL | the transaction, from all policy plugins | | `whitelistrcpt` | at
+/// RCPT | this recipient, from the policy plugins of the rcpt hook |
 ///
-/// A sender and a name are what the client says they are: list none that somebody else may want to use. The files are read again when they change.
+/// A sender and a name are what the client says they are: list none that somebody else may want to use. The files are
+/// read again when they change.
 ///
 /// ## Control files
 ///
@@ -25,15 +26,16 @@
 ///
 /// ## For each recipient
 ///
-/// With `per_recipient` all four lists are looked up at RCPT, and the lists of the recipient too: those that plugins of the hook user_config give for
-/// him. A match exempts that recipient at the rcpt hook; if all recipients of a message are exempt, the message is. With `merge=no` the lists of a
-/// recipient who has some stand in for the common ones.
+/// With `per_recipient` all four lists are looked up at RCPT, and the lists of the recipient too: those that plugins of
+/// the hook user_config give for him. A match exempts that recipient at the rcpt hook; if all recipients of a message
+/// are exempt, the message is. With `merge=no` the lists of a recipient who has some stand in for the common ones.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There, being whitelisted at RCPT accepts the recipient before rcpt_ok is asked, and a listed sender may relay; in the file of hosts, `10.0.0.1`
-/// has 10.0.0.10 too. A match ends no hook, so that plugins that judge nobody (greeting, TLS, logs) still run. `whitelistclient` and the
-/// environment's WHITELISTCLIENT do not exist: httpd gives a connection no environment.
+/// There, being whitelisted at RCPT accepts the recipient before rcpt_ok is asked, and a listed sender may relay; in
+/// the file of hosts, `10.0.0.1` has 10.0.0.10 too. A match ends no hook, so that plugins that judge nobody (greeting,
+/// TLS, logs) still run. `whitelistclient` and the environment's WHITELISTCLIENT do not exist: httpd gives a connection
+/// no environment.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
@@ -72,12 +74,14 @@ public:
 
         static OptionTable table() {
             return {option("per_recipient", &Options::per_recipient, "look everything up at RCPT, for each recipient"),
-                    option("merge", &Options::merge, "with per_recipient: the common lists hold for recipients with lists of their own too")};
+                    option("merge", &Options::merge,
+                           "with per_recipient: the common lists hold for recipients with lists of their own too")};
         }
     };
 
     Whitelist(Setup& setup, const Options& options)
-        : merge_(options.merge), hosts_(setup.control().networks("whitelisthosts")),
+        : merge_(options.merge),
+          hosts_(setup.control().networks("whitelisthosts")),
           hellos_(setup.control().parsed<Words>("whitelisthelo", parse_words)),
           senders_(setup.control().parsed<Words>("whitelistsenders", parse_words)),
           recipients_(setup.control().parsed<Words>("whitelistrcpt", parse_words)) {
@@ -88,7 +92,8 @@ public:
             return;
         }
         hooks.pre_connection.observe(Priority::early, [this](const PreConnectionHook& hook) { look_up_host(hook); });
-        for (auto* point : {&hooks.helo, &hooks.ehlo}) point->observe(Priority::early, [this](const HelloHook& hook) { look_up_hello(hook); });
+        for (auto* point : {&hooks.helo, &hooks.ehlo})
+            point->observe(Priority::early, [this](const HelloHook& hook) { look_up_hello(hook); });
         hooks.mail.observe(Priority::early, [this](const MailHook& hook) { look_up_sender(hook); });
         hooks.rcpt.observe(Priority::early, [this](RcptHook& hook) { look_up_recipient(hook); });
     }
@@ -145,7 +150,8 @@ private:
         ControlText text;
         for (const auto& line : lines) text.push_back({line, name, static_cast<unsigned>(text.size() + 1)});
         const auto own = parse(text);
-        if (!own) hook.log(LogLevel::warning, "of {}: {}", quoted(hook.recipient.address().to_string()), own.error().what);
+        if (!own)
+            hook.log(LogLevel::warning, "of {}: {}", quoted(hook.recipient.address().to_string()), own.error().what);
         return (own && has(*own)) || (merge_ && has(*common.get()));
     }
 

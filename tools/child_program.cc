@@ -1,6 +1,5 @@
 #include "tools/child_program.h"
 
-
 #include <smtpd/files.h>
 #include <smtpd/format.h>
 

@@ -1,4 +1,5 @@
-/// child_program.h: runs a program to its end with something to read, and keeps what it writes. It gets two descriptors beside the usual three.
+/// child_program.h: runs a program to its end with something to read, and keeps what it writes. It gets two descriptors
+/// beside the usual three.
 #pragma once
 
 #include <smtpd/result.h>

@@ -15,7 +15,8 @@ int complain(const std::string& text, int status) {
     return status;
 }
 
-int run_command(int argc, char** argv, const std::string& help, const std::function<std::optional<int>(std::vector<std::string>)>& run) {
+int run_command(int argc, char** argv, const std::string& help,
+                const std::function<std::optional<int>(std::vector<std::string>)>& run) {
     try {
         const std::vector<std::string> words(argv + 1, argv + argc);
         const bool wants_help = words.size() == 1 && (words[0] == "--help" || words[0] == "-h");
@@ -23,9 +24,7 @@ int run_command(int argc, char** argv, const std::string& help, const std::funct
             if (const auto status = run(words)) return *status;
         std::fputs(help.c_str(), wants_help ? stdout : stderr);
         return wants_help ? good : failed;
-    } catch (const std::exception& exception) {
-        return complain(exception.what());
-    }
+    } catch (const std::exception& exception) { return complain(exception.what()); }
 }
 
 }  // namespace smtpd::tools

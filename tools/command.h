@@ -21,8 +21,9 @@ void say(const std::string& line);
 /// Prints "PROGRAM: text" where errors go, and gives the exit status that follows from it.
 int complain(const std::string& text, int status = failed);
 
-/// The whole of main(). `run` is given the words behind the command's name and returns the exit status, or nothing when they are no call of it, which
-/// prints `help`; so does --help. What it throws is a complaint.
-int run_command(int argc, char** argv, const std::string& help, const std::function<std::optional<int>(std::vector<std::string>)>& run);
+/// The whole of main(). `run` is given the words behind the command's name and returns the exit status, or nothing when
+/// they are no call of it, which prints `help`; so does --help. What it throws is a complaint.
+int run_command(int argc, char** argv, const std::string& help,
+                const std::function<std::optional<int>(std::vector<std::string>)>& run);
 
 }  // namespace smtpd::tools

@@ -41,7 +41,8 @@ Result<Format> format_of(const std::string& path) {
     std::uint32_t words[4] = {};
     if (::read(file.get(), words, sizeof words) < 0) return os_error("cannot read " + path, errno);
     for (const std::uint32_t magic : {0x061561u, 0x053162u})  // hash, b-tree
-        if (words[3] == magic || words[3] == swapped(magic) || words[0] == magic || words[0] == swapped(magic)) return Format::berkeley;
+        if (words[3] == magic || words[3] == swapped(magic) || words[0] == magic || words[0] == swapped(magic))
+            return Format::berkeley;
     for (const std::uint32_t magic : {0x13579aceu, 0x13579acdu, 0x13579acfu, 0x13579ad0u, 0x13579ad1u})
         if (words[0] == magic || words[0] == swapped(magic)) return Format::gdbm;
     return Format::text;
@@ -64,14 +65,16 @@ Result<DbmEntries> read_berkeley(const std::string& path) {
     std::memset(&key, 0, sizeof key);
     std::memset(&value, 0, sizeof value);
     while ((status = cursor->c_get(cursor, &key, &value, DB_NEXT)) == 0)
-        entries.emplace_back(std::string(static_cast<const char*>(key.data), key.size), std::string(static_cast<const char*>(value.data), value.size));
+        entries.emplace_back(std::string(static_cast<const char*>(key.data), key.size),
+                             std::string(static_cast<const char*>(value.data), value.size));
     cursor->c_close(cursor);
     if (status != DB_NOTFOUND) return unreadable(format_text("cannot read {}: {}", path, db_strerror(status)));
     return entries;
 }
 #else
 Result<DbmEntries> read_berkeley(const std::string& path) {
-    return unreadable(format_text("{} is a Berkeley DB file, which this build cannot read: give it what \"db_dump {}\" prints", path, path));
+    return unreadable(format_text(
+        "{} is a Berkeley DB file, which this build cannot read: give it what \"db_dump {}\" prints", path, path));
 }
 #endif
 
@@ -83,8 +86,8 @@ std::string taken(datum octets) {
 }
 
 Result<DbmEntries> read_gdbm(const std::string& path) {
-    const std::unique_ptr<gdbm_file_info, void (*)(GDBM_FILE)> database(gdbm_open(path.c_str(), 0, GDBM_READER | GDBM_NOLOCK, 0, nullptr),
-                                                                         [](GDBM_FILE file) { gdbm_close(file); });
+    const std::unique_ptr<gdbm_file_info, void (*)(GDBM_FILE)> database(
+        gdbm_open(path.c_str(), 0, GDBM_READER | GDBM_NOLOCK, 0, nullptr), [](GDBM_FILE file) { gdbm_close(file); });
     if (!database) return unreadable(format_text("cannot read {}: {}", path, gdbm_strerror(gdbm_errno)));
     DbmEntries entries;
     gdbm_errno = GDBM_NO_ERROR;
@@ -101,13 +104,19 @@ Result<DbmEntries> read_gdbm(const std::string& path) {
 }
 #else
 Result<DbmEntries> read_gdbm(const std::string& path) {
-    return unreadable(format_text("{} is a GDBM file, which this build cannot read: give it a text of keys and values", path));
+    return unreadable(
+        format_text("{} is a GDBM file, which this build cannot read: give it a text of keys and values", path));
 }
 #endif
 
-int nibble(char c) { return support::is_digit(c) ? c - '0' : support::to_lower(c) >= 'a' && support::to_lower(c) <= 'f' ? support::to_lower(c) - 'a' + 10 : -1; }
+int nibble(char c) {
+    return support::is_digit(c)                                         ? c - '0'
+           : support::to_lower(c) >= 'a' && support::to_lower(c) <= 'f' ? support::to_lower(c) - 'a' + 10
+                                                                        : -1;
+}
 
-/// A line of db_dump behind its blank: all octets as two digits, or, with -p, those that cannot be printed behind a backslash.
+/// A line of db_dump behind its blank: all octets as two digits, or, with -p, those that cannot be printed behind a
+/// backslash.
 bool read_dumped(std::string_view line, bool is_plain, std::string& octets) {
     for (std::size_t i = 0; i < line.size();) {
         if (is_plain && line[i] != '\\') {
@@ -143,8 +152,10 @@ Result<DbmEntries> read_dump(const std::string& path, const std::vector<std::str
             return unreadable(format_text("{} line {} is not what db_dump writes", path, number + 1));
         }
     }
-    if (!is_whole || octets.size() % 2 != 0) return unreadable(format_text("{} ends before its end: there is no DATA=END", path));
-    for (std::size_t i = 0; i < octets.size(); i += 2) entries.emplace_back(std::move(octets[i]), std::move(octets[i + 1]));
+    if (!is_whole || octets.size() % 2 != 0)
+        return unreadable(format_text("{} ends before its end: there is no DATA=END", path));
+    for (std::size_t i = 0; i < octets.size(); i += 2)
+        entries.emplace_back(std::move(octets[i]), std::move(octets[i + 1]));
     return entries;
 }
 
@@ -157,7 +168,8 @@ Result<DbmEntries> read_text(const std::string& path) {
     for (std::size_t number = 0; number < lines.size(); ++number) {
         const auto words = support::split_words(lines[number]);
         if (words.empty() || words.front().starts_with('#')) continue;
-        if (words.size() != 2) return unreadable(format_text("{} line {} is no key and value: is this a DBM file?", path, number + 1));
+        if (words.size() != 2)
+            return unreadable(format_text("{} line {} is no key and value: is this a DBM file?", path, number + 1));
         entries.emplace_back(words[0], words[1]);
     }
     return entries;

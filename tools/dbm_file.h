@@ -1,7 +1,8 @@
-/// dbm_file.h: reads all entries of a DBM file: Berkeley DB (hash or b-tree) and GDBM, where the libraries were there at build time, and text.
+/// dbm_file.h: reads all entries of a DBM file: Berkeley DB (hash or b-tree) and GDBM, where the libraries were there
+/// at build time, and text.
 ///
-/// What the file is, is seen from its first octets. Text is what db_dump writes, or lines of a key, white space, and a value; lines with # are comments.
-/// The whole file is read before anything is done with it.
+/// What the file is, is seen from its first octets. Text is what db_dump writes, or lines of a key, white space, and a
+/// value; lines with # are comments. The whole file is read before anything is done with it.
 #pragma once
 
 #include <smtpd/result.h>

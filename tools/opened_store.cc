@@ -23,7 +23,8 @@ Result<void> become_owner(const std::string& path) {
     if (::geteuid() != 0) return {};
     struct stat about {};
     const std::string folder = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
-    if (::stat(path.c_str(), &about) != 0 && ::stat(folder.c_str(), &about) != 0) return os_error("cannot use " + folder, errno);
+    if (::stat(path.c_str(), &about) != 0 && ::stat(folder.c_str(), &about) != 0)
+        return os_error("cannot use " + folder, errno);
     if (about.st_uid == 0) return {};
     if (::setgroups(0, nullptr) != 0 || ::setgid(about.st_gid) != 0 || ::setuid(about.st_uid) != 0)
         return os_error(format_text("cannot become the owner of {}", path), errno);
@@ -45,9 +46,11 @@ bool take_store_option(std::vector<std::string>& words, std::vector<std::string>
 void OpenedStore::Events::damaged(const std::string& what) noexcept { complain(what); }
 
 Result<std::unique_ptr<OpenedStore>> OpenedStore::open(const std::vector<std::string>& words) {
-    const auto address = store::Address::parse(words, [](std::string_view path) { return std::filesystem::absolute(path).string(); });
+    const auto address = store::Address::parse(
+        words, [](std::string_view path) { return std::filesystem::absolute(path).string(); });
     if (!address) return address.error();
-    if (address->kind == store::Address::Kind::memory) return Error{ErrorCode::config, "what is in memory can be seen by the server only", 0};
+    if (address->kind == store::Address::Kind::memory)
+        return Error{ErrorCode::config, "what is in memory can be seen by the server only", 0};
     if (address->kind == store::Address::Kind::file)
         if (const auto done = become_owner(address->path); !done) return done.error();
     return std::unique_ptr<OpenedStore>(new OpenedStore(*address));

@@ -18,7 +18,8 @@ namespace smtpd::tools {
 /// What SmtpStore says where it says nothing.
 std::vector<std::string> default_store();
 
-/// Takes "-s STORE" off the front of a command's words, and puts the words of STORE into `store`. False when it is not there.
+/// Takes "-s STORE" off the front of a command's words, and puts the words of STORE into `store`. False when it is not
+/// there.
 bool take_store_option(std::vector<std::string>& words, std::vector<std::string>& store);
 
 class OpenedStore {

@@ -1,4 +1,5 @@
-/// smtpd_karma.cc: the command smtpd-karma: shows and changes what the plugin karma remembers about clients. See its manual page, docs/smtpd-karma.1.
+/// smtpd_karma.cc: the command smtpd-karma: shows and changes what the plugin karma remembers about clients. See its
+/// manual page, docs/smtpd-karma.1.
 #include "support/strings.h"
 #include "tools/command.h"
 #include "tools/opened_store.h"
@@ -37,7 +38,8 @@ constexpr const char* usage =
     "  remove CLIENT...                forget everything\n"
     "  prune [DAYS]                    forget who was not seen for that many days (7)\n"
     "\n"
-    "CLIENT is an address or a network; an IPv6 address stands for its /64. -n shows names of hosts. STORE is what SmtpStore says.\n";
+    "CLIENT is an address or a network; an IPv6 address stands for its /64. -n shows names of hosts. STORE is what "
+    "SmtpStore says.\n";
 
 using Records = Store<KarmaRecord>;
 using Row = StoreEntry<KarmaRecord>;
@@ -82,10 +84,12 @@ std::string name_of(const std::string& client) {
 
 class Command {
 public:
-    Command(const Records& records, const Clock& clock, bool with_names) : records_(records), clock_(clock), with_names_(with_names) {}
+    Command(const Records& records, const Clock& clock, bool with_names)
+        : records_(records), clock_(clock), with_names_(with_names) {}
 
     int list(const std::function<bool(const Row&)>& is_wanted) const {
-        std::printf("%-39s  %-17s  %8s  %8s  %8s%s\n", "CLIENT", "PENALTY SINCE", "NAUGHTY", "NICE", "CONNECTS", with_names_ ? "  HOST" : "");
+        std::printf("%-39s  %-17s  %8s  %8s  %8s%s\n", "CLIENT", "PENALTY SINCE", "NAUGHTY", "NICE", "CONNECTS",
+                    with_names_ ? "  HOST" : "");
         std::size_t clients = 0, penalties = 0;
         unsigned long long naughty = 0, nice = 0, connects = 0;
         const auto status = for_each([&](const Row& row) {
@@ -98,7 +102,8 @@ public:
             connects += row.value.connects;
         });
         if (status == good)
-            std::printf("%-39s  %-17zu  %8llu  %8llu  %8llu\n", format_text("{} clients", clients).c_str(), penalties, naughty, nice, connects);
+            std::printf("%-39s  %-17zu  %8llu  %8llu  %8llu\n", format_text("{} clients", clients).c_str(), penalties,
+                        naughty, nice, connects);
         return status;
     }
 
@@ -107,15 +112,18 @@ public:
         if (!found) return complain(found.error().what);
         if (!*found) return unknown(key);
         const KarmaRecord& record = **found;
-        say(format_text("penalty={} naughty={} nice={} connects={} history={}", record.has_penalty() ? shown(record.penalty_start) : "none", record.naughty,
-                        record.nice, record.connects, record.history()));
+        say(format_text("penalty={} naughty={} nice={} connects={} history={}",
+                        record.has_penalty() ? shown(record.penalty_start) : "none", record.naughty, record.nice,
+                        record.connects, record.history()));
         return good;
     }
 
     int set(const std::string& key, const std::vector<std::string>& changes) const {
         KarmaRecord checked;
         for (const auto& change : changes)
-            if (!apply(change, checked)) return complain(format_text("\"{}\" must be naughty, nice or connects=NUMBER, or penalty=now or none", change));
+            if (!apply(change, checked))
+                return complain(
+                    format_text("\"{}\" must be naughty, nice or connects=NUMBER, or penalty=now or none", change));
         const auto saved = records_.update(key, karma_lifetime, [&](KarmaRecord& record) {
             for (const auto& change : changes) (void)apply(change, record);
         });
@@ -176,7 +184,8 @@ private:
 
     void show(const Row& row) const {
         const KarmaRecord& record = row.value;
-        std::printf("%-39s  %-17s  %8u  %8u  %8u%s\n", row.key.c_str(), record.has_penalty() ? shown(record.penalty_start).c_str() : "-", record.naughty, record.nice,
+        std::printf("%-39s  %-17s  %8u  %8u  %8u%s\n", row.key.c_str(),
+                    record.has_penalty() ? shown(record.penalty_start).c_str() : "-", record.naughty, record.nice,
                     record.connects, with_names_ ? ("  " + name_of(row.key)).c_str() : "");
     }
 
@@ -235,7 +244,9 @@ int run_on_clients(const Command& command, const Call& call, const std::vector<s
     if (call.command == "set") return command.set(keys.front(), {call.words.begin() + 1, call.words.end()});
     int status = good;
     for (const auto& key : keys) {
-        const int done = call.command == "capture" ? command.capture(key) : call.command == "release" ? command.release(key) : command.remove(key);
+        const int done = call.command == "capture"   ? command.capture(key)
+                         : call.command == "release" ? command.release(key)
+                                                     : command.remove(key);
         if (done == failed) return failed;
         status = std::max(status, done);
     }
@@ -250,13 +261,15 @@ int search(const Command& command, const std::string& what) {
 }
 
 int run(const Call& call) {
-    const bool is_search = call.command == "search" && call.words.front() != "naughty" && call.words.front() != "nice" && call.words.front() != "both";
+    const bool is_search = call.command == "search" && call.words.front() != "naughty" &&
+                           call.words.front() != "nice" && call.words.front() != "both";
     const bool is_set = call.command == "set";
     std::vector<std::string> keys;
     std::optional<std::uint64_t> days = 7;
     if (call.command == "prune") {
         if (!call.words.empty()) days = support::parse_unsigned(call.words.front());
-        if (!days || *days > 90) return complain(format_text("\"{}\" is no number of days from 0 to 90", call.words.front()));
+        if (!days || *days > 90)
+            return complain(format_text("\"{}\" is no number of days from 0 to 90", call.words.front()));
     } else if (call.command != "search" || is_search) {
         for (std::size_t i = 0; i < (is_set ? 1 : call.words.size()); ++i) {
             const auto key = key_of(call.words[i]);

@@ -1,5 +1,5 @@
-/// smtpd_store.cc: the command smtpd-store: looks into the store that plugins keep their state in, and brings in what qpsmtpd has kept. See its manual
-/// page, docs/smtpd-store.1.
+/// smtpd_store.cc: the command smtpd-store: looks into the store that plugins keep their state in, and brings in what
+/// qpsmtpd has kept. See its manual page, docs/smtpd-store.1.
 #include "store/qpsmtpd_state.h"
 #include "tools/command.h"
 #include "tools/dbm_file.h"
@@ -27,13 +27,17 @@ constexpr const char* usage =
     "  import-karma FILE                           qpsmtpd's karma.dbm\n"
     "  import-greylist [--second=recipient] FILE   qpsmtpd's greylist.dbm\n"
     "\n"
-    "ADDRESS is what SmtpStore says: file:PATH, redis:HOST:PORT/DATABASE or redis:PATH. Default: file:" SMTPD_STATE_DIR "/store\n";
+    "ADDRESS is what SmtpStore says: file:PATH, redis:HOST:PORT/DATABASE or redis:PATH. Default: file:" SMTPD_STATE_DIR
+    "/store\n";
 
-/// Keys and values as they stand on a line: what does not stand for itself there, and "%", is written %XX, as get and remove take it.
+/// Keys and values as they stand on a line: what does not stand for itself there, and "%", is written %XX, as get and
+/// remove take it.
 std::string shown(std::string_view octets) {
     const auto is_plain = [](char c) { return c >= ' ' && c < 0x7f && c != '%'; };
     std::string out;
-    for (const char c : octets) out += is_plain(c) ? std::string(1, c) : format_text("%{}{}", "0123456789ABCDEF"[(c >> 4) & 15], "0123456789ABCDEF"[c & 15]);
+    for (const char c : octets)
+        out += is_plain(c) ? std::string(1, c)
+                           : format_text("%{}{}", "0123456789ABCDEF"[(c >> 4) & 15], "0123456789ABCDEF"[c & 15]);
     return out;
 }
 
@@ -44,7 +48,8 @@ int list(StoreSpace& space, std::string_view prefix) {
         const auto page = store.list(prefix, 500, from);
         if (!page) return complain(page.error().what);
         for (const auto& entry : page->entries)
-            say(format_text("{}\t{}\t{}", shown(entry.key), shown(entry.value), std::chrono::ceil<std::chrono::seconds>(entry.left).count()));
+            say(format_text("{}\t{}\t{}", shown(entry.key), shown(entry.value),
+                            std::chrono::ceil<std::chrono::seconds>(entry.left).count()));
         from = page->next;
     } while (!from.empty());
     return good;
@@ -121,7 +126,8 @@ Result<std::vector<std::string>> keys_of(const Call& call) {
     std::vector<std::string> keys;
     for (std::size_t i = 1; i < call.words.size(); ++i)
         if (!detail::unescape_field(call.words[i], keys.emplace_back()))
-            return Error{ErrorCode::config, format_text("\"{}\" is no key: in %XX, two digits belong behind a \"%\"", call.words[i]), 0};
+            return Error{ErrorCode::config,
+                         format_text("\"{}\" is no key: in %XX, two digits belong behind a \"%\"", call.words[i]), 0};
     return keys;
 }
 
@@ -133,7 +139,9 @@ int run(const Call& call) {
     if (!keys) return complain(keys.error().what);
     const auto opened = OpenedStore::open(call.store);
     if (!opened) return complain(opened.error().what);
-    const std::string name = call.command == "import-karma" ? karma_space : is_import ? greylist_space : call.words.front();
+    const std::string name = call.command == "import-karma" ? karma_space
+                             : is_import                    ? greylist_space
+                                                            : call.words.front();
     const auto space = (*opened)->space(name);
     if (!space) return complain(space.error().what);
     if (call.command == "list") return list(**space, keys->empty() ? std::string() : keys->front());
@@ -150,9 +158,10 @@ int run(const Call& call) {
 
 int main(int argc, char** argv) {
     using namespace smtpd::tools;
-    return run_command(argc, argv, usage + ("import reads: " + dbm_formats() + "\n"), [](std::vector<std::string> words) -> std::optional<int> {
-        Call call;
-        if (!read_call(std::move(words), call)) return std::nullopt;
-        return run(call);
-    });
+    return run_command(argc, argv, usage + ("import reads: " + dbm_formats() + "\n"),
+                       [](std::vector<std::string> words) -> std::optional<int> {
+                           Call call;
+                           if (!read_call(std::move(words), call)) return std::nullopt;
+                           return run(call);
+                       });
 }

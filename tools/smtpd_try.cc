@@ -1,7 +1,9 @@
-/// smtpd_try.cc: the command smtpd-try: what would happen to this client and this message? See its manual page, docs/smtpd-try.1.
+/// smtpd_try.cc: the command smtpd-try: what would happen to this client and this message? See its manual page,
+/// docs/smtpd-try.1.
 ///
-/// It reads its arguments, and has httpd itself do the work: a configuration test with the internal directive SmtpTry, in which mod_smtpd plays the session
-/// over the configured plugins (mod_smtpd/httpd/trial.h). So there is no second reading of the configuration that could differ from the server's.
+/// It reads its arguments, and has httpd itself do the work: a configuration test with the internal directive SmtpTry,
+/// in which mod_smtpd plays the session over the configured plugins (mod_smtpd/httpd/trial.h). So there is no second
+/// reading of the configuration that could differ from the server's.
 #include "support/strings.h"
 #include "tools/child_program.h"
 #include "trial/conversation.h"
@@ -110,7 +112,8 @@ std::string take_client(Call& call, const std::string& text) {
 
 /// Characters that would begin another command are no part of anything.
 std::string take_word(std::string& into, const std::string& text, std::string_view what) {
-    if (std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }))
+    if (std::any_of(text.begin(), text.end(),
+                    [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }))
         return std::string(what) + " without control characters";
     into = text;
     return {};
@@ -140,21 +143,34 @@ const std::vector<Option>& options() {
         flag("-h", [](Call& call) { call.wants_help = true; }),
         flag("--help", [](Call& call) { call.wants_help = true; }),
         value("-f", [](Call& call, const std::string& text) { call.config = text; }),
-        value("-d", [](Call& call, const std::string& text) { call.handed_on.insert(call.handed_on.end(), {"-d", text}); }),
-        value("-D", [](Call& call, const std::string& text) { call.handed_on.insert(call.handed_on.end(), {"-D", text}); }),
+        value("-d",
+              [](Call& call, const std::string& text) {
+                  call.handed_on.insert(call.handed_on.end(), {"-d", text});
+              }),
+        value("-D",
+              [](Call& call, const std::string& text) {
+                  call.handed_on.insert(call.handed_on.end(), {"-D", text});
+              }),
         value("--httpd", [](Call& call, const std::string& text) { call.httpd = text; }),
         value("--envvars", [](Call& call, const std::string& text) { call.envvars = text; }),
         value("--host", [](Call& call, const std::string& text) { call.request.host = text; }),
         value("--ip", take_client),
-        value("--client-host", [](Call& call, const std::string& text) { return take_word(call.request.client_host, text, "a host name"); }),
-        value("--helo", [](Call& call, const std::string& text) { return take_word(call.request.helo, text, "a name"); }),
+        value("--client-host",
+              [](Call& call, const std::string& text) {
+                  return take_word(call.request.client_host, text, "a host name");
+              }),
+        value("--helo",
+              [](Call& call, const std::string& text) { return take_word(call.request.helo, text, "a name"); }),
         flag("--no-esmtp", [](Call& call) { call.request.is_esmtp = false; }),
         flag("--tls", [](Call& call) { call.request.tls = "TLSv1.3"; }),
-        value("--auth", [](Call& call, const std::string& text) { return take_word(call.request.user, text, "a user"); }),
+        value("--auth",
+              [](Call& call, const std::string& text) { return take_word(call.request.user, text, "a user"); }),
         value("--password-file", [](Call& call, const std::string& text) { call.password_file = text; }),
         flag("--auth-login", [](Call& call) { call.request.mechanism = "LOGIN"; }),
-        value("--from", [](Call& call, const std::string& text) { return take_address(call.request.from.emplace(), text); }),
-        value("--to", [](Call& call, const std::string& text) { return take_address(call.request.to.emplace_back(), text); }),
+        value("--from",
+              [](Call& call, const std::string& text) { return take_address(call.request.from.emplace(), text); }),
+        value("--to",
+              [](Call& call, const std::string& text) { return take_address(call.request.to.emplace_back(), text); }),
         flag("--no-message", [](Call& call) { call.has_message = false; }),
         value("--zone", [](Call& call, const std::string& text) { call.zone_file = text; }),
         value("--again", take_again),
@@ -171,7 +187,8 @@ std::string take_option(Call& call, const std::vector<std::string>& words, std::
     const std::string& word = words[at];
     const auto equals = word.starts_with("--") ? word.find('=') : std::string::npos;
     const std::string name = word.substr(0, equals);
-    const auto option = std::find_if(options().begin(), options().end(), [&](const Option& known) { return known.name == name; });
+    const auto option = std::find_if(options().begin(), options().end(),
+                                     [&](const Option& known) { return known.name == name; });
     if (option == options().end()) return format_text("there is no option {}; --help lists them", name);
     if (!option->has_value) {
         if (equals != std::string::npos) return format_text("{} takes no value", name);
@@ -214,15 +231,18 @@ std::string made_message(const trial::Request& request) {
     std::string to;
     for (const auto& recipient : request.to) to += (to.empty() ? "" : ",\n\t") + recipient;
     const std::string from = request.from->empty() ? "postmaster@localhost" : *request.from;
-    return format_text("From: {}\nTo: {}\nSubject: a trial\nDate: {}\nMessage-ID: <{}.smtpd-try@localhost>\n\nThis message was made by smtpd-try.\n", from, to,
-                       local_time("%a, %d %b %Y %H:%M:%S %z", std::chrono::system_clock::now()), ::getpid());
+    return format_text(
+        "From: {}\nTo: {}\nSubject: a trial\nDate: {}\nMessage-ID: <{}.smtpd-try@localhost>\n\nThis message was made "
+        "by smtpd-try.\n",
+        from, to, local_time("%a, %d %b %Y %H:%M:%S %z", std::chrono::system_clock::now()), ::getpid());
 }
 
 Result<std::string> read_message(const std::string& name) {
     if (name != "-") return read_file(name, largest_file);
     std::string text;
     char buffer[64 * 1024];
-    for (std::size_t octets = 0; (octets = std::fread(buffer, 1, sizeof buffer, stdin)) > 0;) text.append(buffer, octets);
+    for (std::size_t octets = 0; (octets = std::fread(buffer, 1, sizeof buffer, stdin)) > 0;)
+        text.append(buffer, octets);
     if (std::ferror(stdin) != 0) return Error{ErrorCode::io, "standard input cannot be read", 0};
     return text;
 }
@@ -238,7 +258,8 @@ Result<void> read_files(Call& call) {
     if (call.zone_file) {
         auto text = read_file(*call.zone_file, largest_file);
         if (!text) return text.error();
-        if (const auto zone = trial::read_zone(*text); !zone) return Error{ErrorCode::config, format_text("--zone {}: {}", *call.zone_file, zone.error().what), 0};
+        if (const auto zone = trial::read_zone(*text); !zone)
+            return Error{ErrorCode::config, format_text("--zone {}: {}", *call.zone_file, zone.error().what), 0};
         request.zone = std::move(*text);
     }
     if (!call.has_message || request.to.empty()) return {};
@@ -252,7 +273,8 @@ Result<void> read_files(Call& call) {
 std::string envvars_of(const Call& call) {
     if (call.envvars) return *call.envvars == "none" ? std::string() : *call.envvars;
     const auto slash = call.config.rfind('/');
-    const std::string beside = (slash == std::string::npos ? std::string(".") : call.config.substr(0, slash)) + "/envvars";
+    const std::string beside = (slash == std::string::npos ? std::string(".") : call.config.substr(0, slash)) +
+                               "/envvars";
     return ::access(beside.c_str(), R_OK) == 0 ? beside : std::string();
 }
 
@@ -279,10 +301,14 @@ void show_words_of_httpd(std::string_view words) {
 /// There is no report, because httpd did not get that far.
 int explain(const Call& call, const ChildProgram::Done& done) {
     const auto says = [&](std::string_view words) { return done.words.find(words) != std::string::npos; };
-    if (done.status == 0) return complain(format_text("{} takes the configuration {}, but makes no report", call.httpd, call.config));
-    if (says("Invalid command 'SmtpTry'")) return complain(format_text("mod_smtpd is not loaded by {}, or is an old one", call.config));
-    if (says("AH00111")) complain("variables of the configuration come from a file: --envvars FILE, such as /etc/apache2/envvars");
-    return complain(format_text("{} does not take the configuration {}; what it says stands above", call.httpd, call.config));
+    if (done.status == 0)
+        return complain(format_text("{} takes the configuration {}, but makes no report", call.httpd, call.config));
+    if (says("Invalid command 'SmtpTry'"))
+        return complain(format_text("mod_smtpd is not loaded by {}, or is an old one", call.config));
+    if (says("AH00111"))
+        complain("variables of the configuration come from a file: --envvars FILE, such as /etc/apache2/envvars");
+    return complain(
+        format_text("{} does not take the configuration {}; what it says stands above", call.httpd, call.config));
 }
 
 int run(const Call& call) {
@@ -303,7 +329,9 @@ int run(const std::vector<std::string>& words) {
     if (!wrong.empty()) return complain(wrong);
     if (call.wants_help) return std::fputs(usage, stdout), 0;
     call.config = std::filesystem::absolute(call.config).string();  // httpd would look below its root
-    if (::access(call.config.c_str(), R_OK) != 0) return complain(os_error(format_text("the configuration {} cannot be read (-f names another)", call.config), errno).what);
+    if (::access(call.config.c_str(), R_OK) != 0)
+        return complain(
+            os_error(format_text("the configuration {} cannot be read (-f names another)", call.config), errno).what);
     if (const auto good = read_files(call); !good) return complain(good.error().what);
     return run(call);
 }
@@ -314,7 +342,5 @@ int run(const std::vector<std::string>& words) {
 int main(int argc, char** argv) {
     try {
         return smtpd::tools::run(std::vector<std::string>(argv + 1, argv + argc));
-    } catch (const std::exception& exception) {
-        return smtpd::tools::complain(exception.what());
-    }
+    } catch (const std::exception& exception) { return smtpd::tools::complain(exception.what()); }
 }

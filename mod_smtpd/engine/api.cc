@@ -14,7 +14,8 @@
 namespace smtpd {
 namespace {
 
-constexpr std::array<std::string_view, 7> verdict_names{"declined", "ok", "deny", "denysoft", "deny_disconnect", "denysoft_disconnect", "done"};
+constexpr std::array<std::string_view, 7> verdict_names{
+    "declined", "ok", "deny", "denysoft", "deny_disconnect", "denysoft_disconnect", "done"};
 
 /// Plugins are asked to quote what came from outside; what slips through must still not break a line or a terminal.
 std::string printable(const std::string& text) {
@@ -43,7 +44,8 @@ LogLevel HookContext::effective(LogLevel level) const noexcept {
     if (!caller_) return level;
     if (caller_->level_fixed >= 0) return static_cast<LogLevel>(caller_->level_fixed);
     const int shifted = static_cast<int>(level) + caller_->level_shift;
-    return static_cast<LogLevel>(std::clamp(shifted, static_cast<int>(LogLevel::emerg), static_cast<int>(LogLevel::trace)));
+    return static_cast<LogLevel>(
+        std::clamp(shifted, static_cast<int>(LogLevel::emerg), static_cast<int>(LogLevel::trace)));
 }
 
 bool HookContext::log_enabled(LogLevel level) const noexcept { return log_.enabled(effective(level)); }

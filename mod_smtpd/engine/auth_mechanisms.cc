@@ -23,8 +23,9 @@ const AuthMechanism auth_mechanisms[auth_mechanism_count] = {
 };
 
 const AuthMechanism* find_auth_mechanism(std::string_view name) noexcept {
-    const auto* const found = std::find_if(std::begin(auth_mechanisms), std::end(auth_mechanisms),
-                                           [&](const AuthMechanism& mechanism) { return support::equals_folded(mechanism.name, name); });
+    const auto* const found = std::find_if(
+        std::begin(auth_mechanisms), std::end(auth_mechanisms),
+        [&](const AuthMechanism& mechanism) { return support::equals_folded(mechanism.name, name); });
     return found == std::end(auth_mechanisms) ? nullptr : found;
 }
 

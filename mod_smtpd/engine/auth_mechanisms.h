@@ -16,9 +16,9 @@ struct AuthMechanism {
 
     std::string_view name;
     HookId hook;
-    bool is_for_auth;      ///< plugins at `auth` are asked as well, where nobody at the hook has an opinion
-    bool tells_password;   ///< so that plugins at `auth` can judge it, and it is offered for them
-    bool is_offered;       ///< unless SmtpAuthMechanisms says otherwise
+    bool is_for_auth;     ///< plugins at `auth` are asked as well, where nobody at the hook has an opinion
+    bool tells_password;  ///< so that plugins at `auth` can judge it, and it is offered for them
+    bool is_offered;      ///< unless SmtpAuthMechanisms says otherwise
     Needs needs;
 };
 
@@ -32,7 +32,8 @@ const AuthMechanism* find_auth_mechanism(std::string_view name) noexcept;
 /// Which of them a server may offer.
 class AuthMechanismSet {
 public:
-    /// Those that are offered unless somebody says otherwise: all but CRAM-MD5, whose digests can be searched for passwords quickly.
+    /// Those that are offered unless somebody says otherwise: all but CRAM-MD5, whose digests can be searched for
+    /// passwords quickly.
     AuthMechanismSet() noexcept;
     static AuthMechanismSet none() noexcept {
         AuthMechanismSet set;
@@ -44,7 +45,9 @@ public:
     void remove(const AuthMechanism& mechanism) noexcept { bits_ &= ~(1U << index(mechanism)); }
 
 private:
-    static unsigned index(const AuthMechanism& mechanism) noexcept { return static_cast<unsigned>(&mechanism - auth_mechanisms); }
+    static unsigned index(const AuthMechanism& mechanism) noexcept {
+        return static_cast<unsigned>(&mechanism - auth_mechanisms);
+    }
     std::uint32_t bits_ = 0;
 };
 

@@ -14,10 +14,8 @@ void ClientState::remember_before_hello() {
 }
 
 void ClientState::note_login() {
-    authentication_results.add({.method = "auth",
-                                .result = "pass",
-                                .properties = {{"smtp", "auth", auth_user}},
-                                .comment = auth_mechanism});
+    authentication_results.add(
+        {.method = "auth", .result = "pass", .properties = {{"smtp", "auth", auth_user}}, .comment = auth_mechanism});
 }
 
 void ClientState::forget_complaints_of_transaction() noexcept {

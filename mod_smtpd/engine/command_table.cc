@@ -24,6 +24,7 @@ constexpr Check plain_checks[] = {no_argument};
 constexpr Check help_checks[] = {help_on};
 
 /// Where TLS is required, HELO is not let in: a client that cannot say EHLO cannot go on.
+// clang-format off
 constexpr CommandRow rows[] = {
     // verb           in clear  junk   checks
     {Verb::helo,      false,    true,  hello_checks},
@@ -43,6 +44,7 @@ constexpr CommandRow rows[] = {
     {Verb::help,      false,    true,  help_checks},
     {Verb::quit,      true,     false, plain_checks},
 };
+// clang-format on
 
 constexpr Objection unknown{};
 constexpr Objection refused(Say why) { return {why}; }

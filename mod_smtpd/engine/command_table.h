@@ -41,14 +41,30 @@ struct Situation {
 
 /// Something that must hold for a command.
 enum class Check : std::uint8_t {
-    is_smtp, is_lmtp,
-    starttls_on, auth_on, xclient_on, xforward_on, chunking_on, help_on,
-    encrypted, not_encrypted,
-    no_argument, no_starttls_argument,
-    greeted, greeted_with_ehlo,
-    not_authenticated, auth_allowed, authenticated_for_submission,
-    no_transaction, no_transaction_for_auth, transaction,
-    no_failed_chunk, no_chunks, recipients, not_binary
+    is_smtp,
+    is_lmtp,
+    starttls_on,
+    auth_on,
+    xclient_on,
+    xforward_on,
+    chunking_on,
+    help_on,
+    encrypted,
+    not_encrypted,
+    no_argument,
+    no_starttls_argument,
+    greeted,
+    greeted_with_ehlo,
+    not_authenticated,
+    auth_allowed,
+    authenticated_for_submission,
+    no_transaction,
+    no_transaction_for_auth,
+    transaction,
+    no_failed_chunk,
+    no_chunks,
+    recipients,
+    not_binary
 };
 
 struct CommandRow {

@@ -6,16 +6,11 @@ namespace smtpd {
 
 const char* subject_name(HookSubject subject) noexcept {
     switch (subject) {
-        case HookSubject::client:
-            return "client";
-        case HookSubject::hello:
-            return "hello";
-        case HookSubject::sender:
-            return "sender";
-        case HookSubject::recipient:
-            return "recipient";
-        case HookSubject::message:
-            return "message";
+        case HookSubject::client: return "client";
+        case HookSubject::hello: return "hello";
+        case HookSubject::sender: return "sender";
+        case HookSubject::recipient: return "recipient";
+        case HookSubject::message: return "message";
     }
     return "unknown";
 }

@@ -6,14 +6,10 @@ namespace smtpd {
 
 std::string Exemption::to_string() const {
     switch (kind) {
-        case Kind::relay_client:
-            return "relay client";
-        case Kind::host:
-            return "whitelisted host: " + std::string(why);
-        case Kind::sender:
-            return "whitelisted sender: " + std::string(why);
-        case Kind::recipient:
-            return "whitelisted recipient: " + std::string(why);
+        case Kind::relay_client: return "relay client";
+        case Kind::host: return "whitelisted host: " + std::string(why);
+        case Kind::sender: return "whitelisted sender: " + std::string(why);
+        case Kind::recipient: return "whitelisted recipient: " + std::string(why);
     }
     return {};
 }

@@ -1,8 +1,8 @@
-/// extensions.h: the service extensions of SMTP (RFC 5321 2.2) that this server knows: one table, which EHLO, the parameters of MAIL and RCPT, and
-/// the directive SmtpExtensions go by.
+/// extensions.h: the service extensions of SMTP (RFC 5321 2.2) that this server knows: one table, which EHLO, the
+/// parameters of MAIL and RCPT, and the directive SmtpExtensions go by.
 ///
-/// An extension that is off is not announced, its parameters are unknown (555), and its command is not implemented (502). One that needs another
-/// is off where that is. Nothing here has state; sets are values.
+/// An extension that is off is not announced, its parameters are unknown (555), and its command is not implemented
+/// (502). One that needs another is off where that is. Nothing here has state; sets are values.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,9 @@ public:
     }
     constexpr bool has(Extension extension) const noexcept { return (bits_ & bit(extension)) != 0; }
     constexpr bool has_any(ExtensionSet others) const noexcept { return (bits_ & others.bits_) != 0; }
-    constexpr void set(Extension extension, bool on = true) noexcept { bits_ = on ? bits_ | bit(extension) : bits_ & ~bit(extension); }
+    constexpr void set(Extension extension, bool on = true) noexcept {
+        bits_ = on ? bits_ | bit(extension) : bits_ & ~bit(extension);
+    }
     constexpr bool empty() const noexcept { return bits_ == 0; }
     constexpr ExtensionSet with(ExtensionSet other) const noexcept { return ExtensionSet(bits_ | other.bits_); }
     constexpr ExtensionSet without(ExtensionSet other) const noexcept { return ExtensionSet(bits_ & ~other.bits_); }
@@ -51,7 +53,9 @@ public:
 
 private:
     explicit constexpr ExtensionSet(std::uint32_t bits) noexcept : bits_(bits) {}
-    static constexpr std::uint32_t bit(Extension extension) noexcept { return std::uint32_t{1} << static_cast<unsigned>(extension); }
+    static constexpr std::uint32_t bit(Extension extension) noexcept {
+        return std::uint32_t{1} << static_cast<unsigned>(extension);
+    }
     std::uint32_t bits_ = 0;
 };
 

@@ -12,10 +12,11 @@ namespace {
 
 std::string_view outcome_name(const HistoryEntry& entry) {
     switch (entry.outcome) {
-    case Outcome::pass: return "pass";
-    case Outcome::fail: return entry.is_deferred ? "fail, deferred" : entry.is_tolerated ? "fail, tolerated" : "fail";
-    case Outcome::skip: return "skip";
-    case Outcome::error: return "error";
+        case Outcome::pass: return "pass";
+        case Outcome::fail:
+            return entry.is_deferred ? "fail, deferred" : entry.is_tolerated ? "fail, tolerated" : "fail";
+        case Outcome::skip: return "skip";
+        case Outcome::error: return "error";
     }
     return "";
 }
@@ -54,20 +55,22 @@ void cut(std::string& text) {
 }  // namespace
 
 std::string HistoryEntry::to_string() const {
-    if (kind == Kind::reply) return format_text("replied {} {}\"{}\"", code, enhanced.empty() ? "" : enhanced.to_string() + " ", quoted(text));
+    if (kind == Kind::reply)
+        return format_text("replied {} {}\"{}\"", code, enhanced.empty() ? "" : enhanced.to_string() + " ",
+                           quoted(text));
     std::string out = format_text("({}) {}: ", hook_name(hook), plugin);
     switch (kind) {
-    case Kind::finding:
-        out += outcome_name(*this);
-        append_reason(out, text);
-        if (verdict != Verdict::declined) out += " -> " + shown(*this, reply);
-        break;
-    case Kind::exemption:
-        out += "not asked";
-        append_reason(out, text);
-        break;
-    case Kind::fault: out += quoted(text); break;
-    default: out += shown(*this, text); break;
+        case Kind::finding:
+            out += outcome_name(*this);
+            append_reason(out, text);
+            if (verdict != Verdict::declined) out += " -> " + shown(*this, reply);
+            break;
+        case Kind::exemption:
+            out += "not asked";
+            append_reason(out, text);
+            break;
+        case Kind::fault: out += quoted(text); break;
+        default: out += shown(*this, text); break;
     }
     if (!recipient.empty()) out += ", for " + quoted(recipient);
     if (karma != 0) out += format_text(", karma {}{}", karma > 0 ? "+" : "", karma);
@@ -102,7 +105,9 @@ History::Blame History::blame(std::size_t entries) const noexcept {
     if (last.kind == HistoryEntry::Kind::reply || !is_denial(last.verdict)) return {};
     Blame blame{&last, nullptr};
     if (last.kind != HistoryEntry::Kind::answer) return blame;
-    const auto is_carried_out = [&](const HistoryEntry& entry) { return entry.is_deferred && !entry.reply.empty() && last.text.starts_with(entry.reply); };
+    const auto is_carried_out = [&](const HistoryEntry& entry) {
+        return entry.is_deferred && !entry.reply.empty() && last.text.starts_with(entry.reply);
+    };
     const auto complaint = std::find_if(entries_.begin(), entries_.end(), is_carried_out);
     if (complaint != entries_.end()) blame.complaint = &*complaint;
     return blame;
@@ -110,9 +115,13 @@ History::Blame History::blame(std::size_t entries) const noexcept {
 
 /// What is over is of the least interest; what holds for the whole session of the most.
 void History::make_room() noexcept {
-    const auto is_over = [this](const HistoryEntry& entry) { return entry.transaction != 0 && entry.transaction != transaction_; };
+    const auto is_over = [this](const HistoryEntry& entry) {
+        return entry.transaction != 0 && entry.transaction != transaction_;
+    };
     auto oldest = std::find_if(entries_.begin(), entries_.end(), is_over);
-    if (oldest == entries_.end()) oldest = std::find_if(entries_.begin(), entries_.end(), [](const HistoryEntry& entry) { return entry.transaction != 0; });
+    if (oldest == entries_.end())
+        oldest = std::find_if(entries_.begin(), entries_.end(),
+                              [](const HistoryEntry& entry) { return entry.transaction != 0; });
     entries_.erase(oldest == entries_.end() ? entries_.begin() : oldest);
     ++dropped_;
 }

@@ -35,7 +35,8 @@ struct Wait {
         Duration limit;
     };
     std::vector<Question> questions;  ///< of the last round, those of a handler next to each other
-    std::vector<std::size_t> parts;   ///< how many of them each handler put that put any; what they leave over belongs together
+    std::vector<std::size_t> parts;   ///< how many of them each handler put that put any; what they leave over belongs
+                                      ///< together
 
     /// A task that is to begin, of the plugin instance of that name.
     struct TaskName {
@@ -61,8 +62,8 @@ struct Wait {
         bool awaits_nothing() const noexcept { return awaited.empty() && awaited_tasks.empty(); }
     };
     std::vector<Asker> askers;
-    unsigned rounds = 0;                   ///< how often handlers were asked
-    std::size_t questions_in_all = 0;      ///< and tasks
+    unsigned rounds = 0;               ///< how often handlers were asked
+    std::size_t questions_in_all = 0;  ///< and tasks
 
     bool needed() const noexcept {
         return delay.count() > 0 || silence.count() > 0 || !questions.empty() || !tasks.empty();
@@ -75,16 +76,17 @@ struct Wait {
 struct ChainState {
     /// Which handlers the calling thread may wait in.
     enum class Access : std::uint8_t {
-        none,     ///< none: it serves clients
-        one_lane, ///< those of `lane`, in which it has a place
+        none,      ///< none: it serves clients
+        one_lane,  ///< those of `lane`, in which it has a place
         any
     };
 
     Wait wait;
     Access access = Access::none;
-    std::uint16_t next = 0;          ///< index of the handler that is called next
-    bool is_late = false;            ///< that handler's deadline has passed before there was a place for it: it is not called any more
-    support::Lane* lane = nullptr;   ///< in which that handler waits; null: the chain is through
+    std::uint16_t next = 0;  ///< index of the handler that is called next
+    bool is_late = false;  ///< that handler's deadline has passed before there was a place for it: it is not called any
+                           ///< more
+    support::Lane* lane = nullptr;  ///< in which that handler waits; null: the chain is through
     /// Of that handler, from when the chain stopped there; none set: it has not stopped yet.
     MonotonicTime deadline{};
 };

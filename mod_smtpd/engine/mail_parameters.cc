@@ -16,14 +16,17 @@ using smtp::equals_folded;
 
 bool is_ascii_only(std::string_view text) { return std::all_of(text.begin(), text.end(), smtp::is_ascii); }
 /// Graphic characters and white space: what may stand in a report (RFC 3461 4.2, 4.4).
-bool is_printable(std::string_view text) { return std::all_of(text.begin(), text.end(), [](char c) { return smtp::is_graphic(c) || smtp::is_blank(c); }); }
+bool is_printable(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return smtp::is_graphic(c) || smtp::is_blank(c); });
+}
 
 using Refusal = std::optional<Say>;
 constexpr Refusal accepted = std::nullopt;
 
 /// RFC 1870 3: up to 20 digits, so more than 64 bits can hold; 0 says nothing.
 std::optional<std::uint64_t> parse_size(std::string_view digits) {
-    if (digits.empty() || digits.size() > 20 || !std::all_of(digits.begin(), digits.end(), smtp::is_digit)) return std::nullopt;
+    if (digits.empty() || digits.size() > 20 || !std::all_of(digits.begin(), digits.end(), smtp::is_digit))
+        return std::nullopt;
     return support::parse_unsigned(digits).value_or(std::numeric_limits<std::uint64_t>::max());
 }
 
@@ -146,8 +149,11 @@ Refusal take_orcpt(const RcptContext& rcpt) {
     constexpr std::size_t longest = 500;
     const auto semicolon = rcpt.value.find(';');
     const auto type = rcpt.value.substr(0, semicolon);
-    const auto is_type_character = [](char c) { return smtp::is_graphic(c) && std::string_view("()<>@,;:\\\"/[]?=+").find(c) == std::string_view::npos; };
-    if (semicolon == std::string_view::npos || type.empty() || rcpt.value.size() > longest || !std::all_of(type.begin(), type.end(), is_type_character))
+    const auto is_type_character = [](char c) {
+        return smtp::is_graphic(c) && std::string_view("()<>@,;:\\\"/[]?=+").find(c) == std::string_view::npos;
+    };
+    if (semicolon == std::string_view::npos || type.empty() || rcpt.value.size() > longest ||
+        !std::all_of(type.begin(), type.end(), is_type_character))
         return Say::bad_orcpt;
     const auto encoded = rcpt.value.substr(semicolon + 1);
     const bool is_utf8 = equals_folded(type, "utf-8");
@@ -188,14 +194,15 @@ constexpr Row<RcptContext> rcpt_rows[] = {
 
 template <class Context, std::size_t count>
 bool is_known(const Row<Context> (&rows)[count], const Parameter& parameter, const ParameterRules& rules) {
-    return std::any_of(std::begin(rows), std::end(rows),
-                       [&](const auto& row) { return row.keyword == parameter.keyword && rules.offered.has_any(row.extensions); });
+    return std::any_of(std::begin(rows), std::end(rows), [&](const auto& row) {
+        return row.keyword == parameter.keyword && rules.offered.has_any(row.extensions);
+    });
 }
 
 /// Goes through the table rather than through the parameters, each of which is there once at most.
 template <class Context, std::size_t count, class MakeContext>
-std::optional<Reply> take(const Row<Context> (&rows)[count], const Parameters& parameters, const ParameterRules& rules, bool is_smtputf8,
-                          MakeContext context) {
+std::optional<Reply> take(const Row<Context> (&rows)[count], const Parameters& parameters, const ParameterRules& rules,
+                          bool is_smtputf8, MakeContext context) {
     if (parameters.empty()) return std::nullopt;
     for (const auto& parameter : parameters) {
         if (!rules.ignores_unknown && !is_known(rows, parameter, rules)) return reply(Say::unknown_parameter);
@@ -205,7 +212,8 @@ std::optional<Reply> take(const Row<Context> (&rows)[count], const Parameters& p
         const auto* const parameter = rules.offered.has_any(row.extensions) ? parameters.find(row.keyword) : nullptr;
         if (parameter == nullptr) continue;
         if (parameter->value.has_value() != row.has_value) return reply(row.bad_value);
-        const auto refusal = row.take(context(row.has_value ? std::string_view(*parameter->value) : std::string_view()));
+        const auto refusal = row.take(
+            context(row.has_value ? std::string_view(*parameter->value) : std::string_view()));
         if (refusal) return reply(*refusal);
     }
     return std::nullopt;
@@ -224,12 +232,15 @@ std::optional<int> parse_priority(std::string_view text) noexcept {
 std::optional<Reply> take_mail_parameters(const ParameterRules& rules, MailTransaction& transaction) {
     const auto& parameters = transaction.envelope().parameters;
     const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) && parameters.has("SMTPUTF8");
-    return take(mail_rows, parameters, rules, is_smtputf8, [&](std::string_view value) { return MailContext{value, rules, transaction}; });
+    return take(mail_rows, parameters, rules, is_smtputf8, [&](std::string_view value) {
+        return MailContext{value, rules, transaction};
+    });
 }
 
 std::optional<Reply> take_rcpt_parameters(const ParameterRules& rules, bool is_smtputf8, Recipient& recipient) {
-    return take(rcpt_rows, recipient.parameters(), rules, is_smtputf8,
-                [&](std::string_view value) { return RcptContext{value, is_smtputf8, recipient}; });
+    return take(rcpt_rows, recipient.parameters(), rules, is_smtputf8, [&](std::string_view value) {
+        return RcptContext{value, is_smtputf8, recipient};
+    });
 }
 
 }  // namespace smtpd::engine

@@ -19,12 +19,12 @@ namespace smtpd::engine {
 
 /// By what parameters are judged.
 struct ParameterRules {
-    ExtensionSet offered;                  ///< to this client, now
+    ExtensionSet offered;  ///< to this client, now
     bool ignores_unknown = false;
-    bool believes_submitter = false;       ///< AUTH= of an unauthenticated client is not (RFC 4954 5)
-    bool grants_priority = false;          ///< the client may ask for more than 0 (RFC 6710 5)
-    std::uint64_t max_message_size = 0;    ///< 0 = no limit
-    const message::SpoolSettings& spool;   ///< where the message is to have room
+    bool believes_submitter = false;      ///< AUTH= of an unauthenticated client is not (RFC 4954 5)
+    bool grants_priority = false;         ///< the client may ask for more than 0 (RFC 6710 5)
+    std::uint64_t max_message_size = 0;   ///< 0 = no limit
+    const message::SpoolSettings& spool;  ///< where the message is to have room
 };
 
 /// The longest MAIL and RCPT, VRFY and EXPN lines, with CRLF, that the extensions allow in addition to each other: RFC

@@ -105,7 +105,7 @@ private:
     std::string pending_;
     std::size_t in_hand_ = 0;  ///< octets that the thread has taken and is not through with
     State state_ = State::open;
-    bool has_thread_ = false;           ///< one of the lane's works for it, or will
+    bool has_thread_ = false;          ///< one of the lane's works for it, or will
     std::weak_ptr<RunningTask> task_;  ///< what that does; it holds the feed
     std::unique_ptr<TaskService::Started> started_;
 };

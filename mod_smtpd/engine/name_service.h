@@ -1,4 +1,5 @@
-/// name_service.h: what a session asks the DNS through. Its driver implements it, because only the driver can wake the session.
+/// name_service.h: what a session asks the DNS through. Its driver implements it, because only the driver can wake the
+/// session.
 #pragma once
 
 #include "net/resolver.h"

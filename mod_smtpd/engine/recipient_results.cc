@@ -38,7 +38,9 @@ void Transaction::set_aside() {
     if (first == recipients_.end()) return;
     std::move(first, recipients_.end(), std::back_inserter(turned_away_));
     recipients_.erase(first, recipients_.end());
-    const auto comes_first = [](const Recipient& one, const Recipient& other) { return one.rcpt_number() < other.rcpt_number(); };
+    const auto comes_first = [](const Recipient& one, const Recipient& other) {
+        return one.rcpt_number() < other.rcpt_number();
+    };
     std::stable_sort(turned_away_.begin(), turned_away_.end(), comes_first);
 }
 
@@ -54,15 +56,19 @@ std::string_view first_line(std::string_view text) { return text.substr(0, text.
 /// The recipient as the client has named it. What plugins have made of it, or added, is not for everybody.
 std::string shown(const MailTransaction& transaction, const Recipient& recipient) {
     const auto number = recipient.rcpt_number();
-    const std::string path = number == 0 || number > transaction.rcpt_count() ? std::string() : transaction.rcpt_path(number);
+    const std::string path = number == 0 || number > transaction.rcpt_count() ? std::string()
+                                                                              : transaction.rcpt_path(number);
     return path.empty() ? "a recipient" : path;
 }
 
-bool is_same(const Reply& one, const Reply& other) { return one.code == other.code && one.enhanced == other.enhanced && one.text == other.text; }
+bool is_same(const Reply& one, const Reply& other) {
+    return one.code == other.code && one.enhanced == other.enhanced && one.text == other.text;
+}
 
 const Recipient* first_with(const std::vector<Recipient>& turned_away, bool is_deferred) {
-    const auto found = std::find_if(turned_away.begin(), turned_away.end(),
-                                    [=](const Recipient& recipient) { return recipient.disposition()->is_deferred() == is_deferred; });
+    const auto found = std::find_if(turned_away.begin(), turned_away.end(), [=](const Recipient& recipient) {
+        return recipient.disposition()->is_deferred() == is_deferred;
+    });
     return found == turned_away.end() ? nullptr : &*found;
 }
 
@@ -71,10 +77,11 @@ std::string told_to_all(const MailTransaction& transaction, bool is_deferred) {
     const auto& turned_away = transaction.turned_away();
     std::string text;
     if (!transaction.recipients().empty())
-        text = format_text("{} because of {} of {} recipients", is_deferred ? "Deferred" : "Refused", turned_away.size(),
-                           turned_away.size() + transaction.recipients().size());
+        text = format_text("{} because of {} of {} recipients", is_deferred ? "Deferred" : "Refused",
+                           turned_away.size(), turned_away.size() + transaction.recipients().size());
     for (std::size_t i = 0; i < turned_away.size() && i < most_named; ++i)
-        text += format_text("{}{}: {}", text.empty() ? "" : "\n", shown(transaction, turned_away[i]), first_line(turned_away[i].disposition()->reply.text));
+        text += format_text("{}{}: {}", text.empty() ? "" : "\n", shown(transaction, turned_away[i]),
+                            first_line(turned_away[i].disposition()->reply.text));
     if (turned_away.size() > most_named) text += format_text("\nand {} more", turned_away.size() - most_named);
     return text;
 }
@@ -82,8 +89,11 @@ std::string told_to_all(const MailTransaction& transaction, bool is_deferred) {
 Reply refusal_of(const MailTransaction& transaction, const Recipient& decisive) {
     const Disposition& disposition = *decisive.disposition();
     const auto& turned_away = transaction.turned_away();
-    const auto is_alike = [&](const Recipient& other) { return is_same(other.disposition()->reply, disposition.reply); };
-    if (transaction.recipients().empty() && std::all_of(turned_away.begin(), turned_away.end(), is_alike)) return disposition.reply;
+    const auto is_alike = [&](const Recipient& other) {
+        return is_same(other.disposition()->reply, disposition.reply);
+    };
+    if (transaction.recipients().empty() && std::all_of(turned_away.begin(), turned_away.end(), is_alike))
+        return disposition.reply;
     return {disposition.reply.code, disposition.reply.enhanced, told_to_all(transaction, disposition.is_deferred())};
 }
 
@@ -102,7 +112,8 @@ Disposition disposition_of(const Answer& answer, std::string_view plugin, std::s
     Answer fitting = answer;
     if (!is_denial(answer.verdict)) fitting.verdict = Verdict::denysoft;
     const bool is_deferred = is_soft(fitting.verdict);
-    return {is_deferred ? Verdict::denysoft : Verdict::deny, outcome_of(HookId::data_post_rcpt, fitting, {}).reply, std::string(plugin), std::move(reason)};
+    return {is_deferred ? Verdict::denysoft : Verdict::deny, outcome_of(HookId::data_post_rcpt, fitting, {}).reply,
+            std::string(plugin), std::move(reason)};
 }
 
 void turn_away(const HookContext& context, Connection& connection, Recipient& recipient, Disposition disposition) {
@@ -130,7 +141,8 @@ std::vector<Reply> replies_by_recipient(const MailTransaction& transaction, cons
         if (number != 0 && number <= out.size()) out[number - 1] = reply;
     };
     const auto& turned_away = transaction.turned_away();  // backwards: the first one counts
-    for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient) take(*recipient, recipient->disposition()->reply);
+    for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient)
+        take(*recipient, recipient->disposition()->reply);
     for (const auto& recipient : transaction.recipients()) take(recipient, with_own_text(rest, recipient));
     for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient)
         if (recipient->disposition()->is_deferred()) take(*recipient, recipient->disposition()->reply);
@@ -169,10 +181,12 @@ std::string turned_away_text(const Transaction& transaction) {
     std::string out;
     for (const auto& recipient : transaction.turned_away()) {
         const Disposition& disposition = *recipient.disposition();
-        out += format_text(" {}={}", disposition.is_deferred() ? "deferred" : "refused", quoted(recipient.address().path()));
+        out += format_text(" {}={}", disposition.is_deferred() ? "deferred" : "refused",
+                           quoted(recipient.address().path()));
         if (!disposition.plugin.empty()) out += format_text(" by={}", disposition.plugin);
         if (!disposition.reason.empty()) out += format_text(" why=\"{}\"", quoted(disposition.reason));
-        out += format_text(" told=\"{}\"", quoted(format_text("{} {}", disposition.reply.code, disposition.reply.text)));
+        out += format_text(" told=\"{}\"",
+                           quoted(format_text("{} {}", disposition.reply.code, disposition.reply.text)));
     }
     return out;
 }

@@ -15,7 +15,8 @@ struct Text {
 constexpr Text text_of(Say what) {
     switch (what) {
         case Say::hello_first: return {503, {5, 5, 1}, "Send HELO or EHLO first"};
-        case Say::hello_needs_host: return {501, {5, 5, 4}, "HELO and EHLO need your name or address literal (RFC 5321 4.1.1.1)"};
+        case Say::hello_needs_host:
+            return {501, {5, 5, 4}, "HELO and EHLO need your name or address literal (RFC 5321 4.1.1.1)"};
         case Say::mail_first: return {503, {5, 5, 1}, "Send MAIL first"};
         case Say::rcpt_first: return {503, {5, 5, 1}, "Send RCPT first; there is no valid recipient"};
         case Say::nested_mail: return {503, {5, 5, 1}, "A transaction is open; end it with DATA or RSET"};
@@ -30,8 +31,10 @@ constexpr Text text_of(Say what) {
         case Say::body_not_offered: return {504, {5, 5, 4}, "This BODY is not offered here"};
         case Say::bad_ret: return {501, {5, 5, 4}, "RET is FULL or HDRS"};
         case Say::bad_envid: return {501, {5, 5, 4}, "ENVID needs printable characters as xtext, 100 at most"};
-        case Say::bad_notify: return {501, {5, 5, 4}, "NOTIFY is NEVER alone, or SUCCESS, FAILURE and DELAY with commas between them"};
-        case Say::bad_orcpt: return {501, {5, 5, 4}, "ORCPT needs a type, a semicolon and an address as xtext, 500 characters at most"};
+        case Say::bad_notify:
+            return {501, {5, 5, 4}, "NOTIFY is NEVER alone, or SUCCESS, FAILURE and DELAY with commas between them"};
+        case Say::bad_orcpt:
+            return {501, {5, 5, 4}, "ORCPT needs a type, a semicolon and an address as xtext, 500 characters at most"};
         case Say::bad_priority: return {501, {5, 5, 4}, "MT-PRIORITY needs a number from -9 to 9"};
         case Say::unknown_parameter: return {555, {5, 5, 4}, "Unknown parameter"};
         case Say::needs_smtputf8: return {553, {5, 6, 7}, "Non-ASCII addresses need SMTPUTF8 with MAIL"};
@@ -43,20 +46,26 @@ constexpr Text text_of(Say what) {
         case Say::one_recipient_only: return {452, {4, 5, 3}, "One recipient at a time, send to the others afterwards"};
         case Say::recipients_follow: return {353, {}, "A reply for each recipient follows"};
         case Say::go_ahead: return {354, {}, "Go ahead, end with <CRLF>.<CRLF>"};
-        case Say::bad_chunk_size: return {501, {5, 5, 4}, "Syntax: BDAT size [LAST]; closing connection, for it is unknown where the chunk ends"};
+        case Say::bad_chunk_size:
+            return {
+                501, {5, 5, 4}, "Syntax: BDAT size [LAST]; closing connection, for it is unknown where the chunk ends"};
         case Say::chunks_begun: return {503, {5, 5, 1}, "The message has begun with BDAT; end it with BDAT or RSET"};
         case Say::chunk_failed_before: return {503, {5, 5, 1}, "An earlier chunk was refused, and so is the message"};
         case Say::binary_needs_chunks: return {503, {5, 5, 1}, "BODY=BINARYMIME needs BDAT"};
-        case Say::bare_newline_in_header: return {554, {5, 6, 0}, "Header of the message contains a bare CR or LF, or NUL"};
+        case Say::bare_newline_in_header:
+            return {554, {5, 6, 0}, "Header of the message contains a bare CR or LF, or NUL"};
         case Say::message_too_large: return {552, {5, 3, 4}, "Message is too large"};
         case Say::header_too_large: return {552, {5, 3, 4}, "Header of the message is too large"};
-        case Say::bare_lf_in_message: return {554, {5, 6, 0}, "Message contains a bare LF; lines end with CRLF (RFC 5321 2.3.8)"};
-        case Say::bare_cr_in_message: return {554, {5, 6, 0}, "Message contains a bare CR; lines end with CRLF (RFC 5321 2.3.8)"};
+        case Say::bare_lf_in_message:
+            return {554, {5, 6, 0}, "Message contains a bare LF; lines end with CRLF (RFC 5321 2.3.8)"};
+        case Say::bare_cr_in_message:
+            return {554, {5, 6, 0}, "Message contains a bare CR; lines end with CRLF (RFC 5321 2.3.8)"};
         case Say::nul_in_message: return {554, {5, 6, 0}, "Message contains a NUL"};
         case Say::text_line_too_long: return {554, {5, 6, 0}, "Message contains a line that is too long"};
         case Say::spool_full: return {452, {4, 3, 1}, "Insufficient storage, try again later"};
         case Say::spool_failed: return {451, {4, 3, 0}, "Local error in processing, try again later"};
-        case Say::incomplete_message: return {451, {4, 4, 2}, "Connection ended inside the message; nothing was accepted"};
+        case Say::incomplete_message:
+            return {451, {4, 4, 2}, "Connection ended inside the message; nothing was accepted"};
         case Say::reset_ok: return {250, {2, 0, 0}, "OK"};
         case Say::noop_ok: return {250, {2, 0, 0}, "OK"};
         case Say::too_many_errors: return {421, {4, 7, 0}, "Too many errors, closing connection"};
@@ -74,7 +83,8 @@ constexpr Text text_of(Say what) {
         case Say::lmtp_spoken: return {500, {5, 5, 1}, "This is LMTP (RFC 2033), send LHLO"};
         case Say::ehlo_first: return {503, {5, 5, 1}, "Send EHLO first"};
         case Say::already_authenticated: return {503, {5, 5, 1}, "Already authenticated"};
-        case Say::auth_in_transaction: return {503, {5, 5, 1}, "AUTH is not allowed in a transaction; end it with DATA or RSET"};
+        case Say::auth_in_transaction:
+            return {503, {5, 5, 1}, "AUTH is not allowed in a transaction; end it with DATA or RSET"};
         case Say::auth_needs_tls: return {538, {5, 7, 11}, "Encryption is required for authentication"};
         case Say::auth_syntax: return {501, {5, 5, 4}, "Syntax: AUTH mechanism [initial response]"};
         case Say::unknown_mechanism: return {504, {5, 5, 4}, "Unknown authentication mechanism"};
@@ -91,7 +101,8 @@ constexpr Text text_of(Say what) {
         case Say::tls_unavailable: return {454, {4, 7, 0}, "TLS is not available now, try again later"};
         case Say::tls_active: return {503, {5, 5, 1}, "TLS is active already"};
         case Say::tls_syntax: return {501, {5, 5, 4}, "STARTTLS has no parameters"};
-        case Say::tls_early_octets: return {554, {5, 5, 1}, "Nothing may follow STARTTLS before the handshake, closing connection"};
+        case Say::tls_early_octets:
+            return {554, {5, 5, 1}, "Nothing may follow STARTTLS before the handshake, closing connection"};
         case Say::encrypt_first: return {530, {5, 7, 0}, "Send STARTTLS first"};
     }
     return {421, {4, 3, 0}, "Internal error, closing connection"};
@@ -114,8 +125,12 @@ struct Rows {
 constexpr Row proceed{Effect::proceed, 0, {}, "", true};
 constexpr Row proceed_silently{Effect::proceed, 0, {}, "", false};
 constexpr Row ignored{Effect::ignore, 0, {}, "", true};
-constexpr Row refuse(int code, EnhancedCode enhanced, const char* text) { return {Effect::refuse, code, enhanced, text, true}; }
-constexpr Row close(int code, EnhancedCode enhanced, const char* text) { return {Effect::close, code, enhanced, text, true}; }
+constexpr Row refuse(int code, EnhancedCode enhanced, const char* text) {
+    return {Effect::refuse, code, enhanced, text, true};
+}
+constexpr Row close(int code, EnhancedCode enhanced, const char* text) {
+    return {Effect::close, code, enhanced, text, true};
+}
 
 constexpr EnhancedCode hard{5, 7, 1};
 constexpr EnhancedCode soft{4, 7, 1};
@@ -125,7 +140,8 @@ constexpr Rows denials(Row deny, Row denysoft, Row deny_disconnect, Row denysoft
 }
 
 constexpr Rows message_rows(const char* deny, const char* denysoft) {
-    return denials(refuse(552, hard, deny), refuse(452, soft, denysoft), close(552, hard, deny), close(452, soft, denysoft));
+    return denials(refuse(552, hard, deny), refuse(452, soft, denysoft), close(552, hard, deny),
+                   close(452, soft, denysoft));
 }
 
 constexpr Rows rows_of(HookId hook) {
@@ -150,8 +166,10 @@ constexpr Rows rows_of(HookId hook) {
         case HookId::auth: {
             constexpr EnhancedCode hard_failure{5, 7, 8};
             constexpr EnhancedCode soft_failure{4, 7, 0};
-            Rows rows = denials(refuse(535, hard_failure, "Authentication failed"), refuse(454, soft_failure, "Temporary authentication failure"),
-                                close(535, hard_failure, "Authentication failed"), close(421, soft_failure, "Temporary authentication failure"));
+            Rows rows = denials(refuse(535, hard_failure, "Authentication failed"),
+                                refuse(454, soft_failure, "Temporary authentication failure"),
+                                close(535, hard_failure, "Authentication failed"),
+                                close(421, soft_failure, "Temporary authentication failure"));
             rows.ok = {Effect::proceed, 235, {2, 7, 0}, "Authentication successful", true};
             rows.declined = rows.deny;  // of all that were asked
             return rows;
@@ -177,12 +195,12 @@ constexpr Rows rows_of(HookId hook) {
         case HookId::data_post_rcpt: {
             constexpr Row hard_row = refuse(550, hard, "Message denied for this recipient");
             constexpr Row soft_row = refuse(450, soft, "Message temporarily denied for this recipient");
-            return denials(hard_row, soft_row, hard_row, soft_row);  // the connection is closed after the message's last reply
+            return denials(hard_row, soft_row, hard_row, soft_row);  // the connection is closed after the message's
+                                                                     // last reply
         }
         case HookId::data_post_headers:
         case HookId::data_post:
-        case HookId::queue_pre:
-            return message_rows("Message denied", "Message temporarily denied");
+        case HookId::queue_pre: return message_rows("Message denied", "Message temporarily denied");
         case HookId::queue: {
             Rows rows = message_rows("Message denied", "Message temporarily denied");
             rows.declined = refuse(451, {4, 3, 0}, "Queuing declined or disabled, try again later");
@@ -196,13 +214,22 @@ constexpr Rows rows_of(HookId hook) {
             return {unknown, unknown, deny, unknown, close(521, {5, 5, 1}, "Unrecognized command"), unknown};
         }
         case HookId::help:
-            return {proceed, proceed_silently, refuse(500, {5, 5, 2}, "Syntax error"), proceed_silently, proceed_silently, proceed_silently};
+            return {proceed,          proceed_silently, refuse(500, {5, 5, 2}, "Syntax error"),
+                    proceed_silently, proceed_silently, proceed_silently};
         case HookId::vrfy:
-            return {{Effect::proceed, 250, {2, 1, 5}, "User OK", true}, proceed_silently, refuse(554, hard, "Access denied"), proceed_silently,
-                    proceed_silently, proceed_silently};
+            return {{Effect::proceed, 250, {2, 1, 5}, "User OK", true},
+                    proceed_silently,
+                    refuse(554, hard, "Access denied"),
+                    proceed_silently,
+                    proceed_silently,
+                    proceed_silently};
         case HookId::noop:
-            return {proceed, proceed_silently, refuse(500, {5, 5, 1}, "Command refused"), proceed_silently,
-                    close(500, {5, 5, 1}, "Command refused"), proceed_silently};
+            return {proceed,
+                    proceed_silently,
+                    refuse(500, {5, 5, 1}, "Command refused"),
+                    proceed_silently,
+                    close(500, {5, 5, 1}, "Command refused"),
+                    proceed_silently};
         case HookId::quit: return {proceed, proceed_silently, proceed, proceed, proceed, proceed};
         case HookId::helo_parse:
         case HookId::ehlo_parse:
@@ -211,8 +238,11 @@ constexpr Rows rows_of(HookId hook) {
         case HookId::mail_pre:
         case HookId::rcpt_parse:
         case HookId::rcpt_pre: {
-            return {proceed_silently, proceed_silently, refuse(501, {5, 5, 4}, "Syntax error in parameters"),
-                    refuse(451, {4, 5, 0}, "Temporarily refused"), close(501, {5, 5, 4}, "Syntax error in parameters"),
+            return {proceed_silently,
+                    proceed_silently,
+                    refuse(501, {5, 5, 4}, "Syntax error in parameters"),
+                    refuse(451, {4, 5, 0}, "Temporarily refused"),
+                    close(501, {5, 5, 4}, "Syntax error in parameters"),
                     close(451, {4, 5, 0}, "Temporarily refused")};
         }
         default: return {ignored, ignored, ignored, ignored, ignored, ignored};
@@ -230,8 +260,8 @@ const Row& row_for(const Rows& rows, Verdict verdict) {
     }
 }
 
-/// Whether a plugin may use this code where the table has that one. The class stays: what is refused for now is not refused for good, and 421
-/// says that the connection is closed.
+/// Whether a plugin may use this code where the table has that one. The class stays: what is refused for now is not
+/// refused for good, and 421 says that the connection is closed.
 bool fits(int code, const Row& row, int table_code) {
     return code / 100 == table_code / 100 && (code != 421 || row.effect == Effect::close);
 }

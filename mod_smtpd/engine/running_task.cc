@@ -40,9 +40,7 @@ detail::TaskResult RunningTask::call(const detail::TaskWork& work) const noexcep
     try {
         try {
             return work.run(context);
-        } catch (...) {
-            return fail_({ErrorCode::unavailable, support::thrown_text(), 0});
-        }
+        } catch (...) { return fail_({ErrorCode::unavailable, support::thrown_text(), 0}); }
     } catch (...) {  // no memory for the error: result() makes another
         return {};
     }

@@ -32,8 +32,8 @@ private:
     detail::TaskResult (*const fail_)(Error error);
     const MonotonicTime deadline_;
     const Clock& clock_;
-    std::mutex mutex_;        ///< guards work_
-    detail::TaskWork work_;   ///< until it begins
+    std::mutex mutex_;       ///< guards work_
+    detail::TaskWork work_;  ///< until it begins
     detail::TaskResult result_;
     std::atomic<bool> is_given_up_{false};
     std::atomic<bool> is_done_{false};

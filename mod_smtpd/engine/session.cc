@@ -22,7 +22,9 @@ constexpr std::uint64_t endless_line = 256 * 1024;
 
 /// What came from the DNS is shown to people and put into fields, so it must look like a name.
 bool is_host_name(std::string_view name) {
-    const auto is_allowed = [](char c) { return support::is_alpha(c) || support::is_digit(c) || c == '.' || c == '-' || c == '_'; };
+    const auto is_allowed = [](char c) {
+        return support::is_alpha(c) || support::is_digit(c) || c == '.' || c == '-' || c == '_';
+    };
     return name.size() <= 255 && std::all_of(name.begin(), name.end(), is_allowed);
 }
 
@@ -42,9 +44,16 @@ std::string_view phase_name(Phase phase) noexcept {
     return "";
 }
 
-Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services)
-    : HasClientState{ClientState(settings, peer.client.address)}, Connection(state_), settings_(settings), hooks_(hooks),
-      clock_(clock), log_(log), services_(services), lines_(settings.max_command_line),
+Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer,
+                 Services services)
+    : HasClientState{ClientState(settings, peer.client.address)},
+      Connection(state_),
+      settings_(settings),
+      hooks_(hooks),
+      clock_(clock),
+      log_(log),
+      services_(services),
+      lines_(settings.max_command_line),
       may_wait_(!services.has_workers) {
     id_ = std::move(peer.id);
     client_ = peer.client;
@@ -117,7 +126,8 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data_post_rcpt: {
-            DataPostRcptHook context(*this, *transaction_, transaction_->recipients()[transaction_->pipeline->recipient()]);
+            DataPostRcptHook context(*this, *transaction_,
+                                     transaction_->recipients()[transaction_->pipeline->recipient()]);
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data_post_headers:
@@ -167,9 +177,11 @@ Step Session::start() {
 
 /// A client is there: the hooks of a new connection.
 void Session::begin() {
-    note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port, state_.host.empty() ? "" : " (" + quoted(host()) + ")");
+    note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port,
+         state_.host.empty() ? "" : " (" + quoted(host()) + ")");
     if (hooks_.has(HookId::pre_connection)) {
-        const Answer answer = with_context(HookId::pre_connection, [&](HookContext& context) { return hooks_.run_through(context); });
+        const Answer answer = with_context(HookId::pre_connection,
+                                           [&](HookContext& context) { return hooks_.run_through(context); });
         let_go();
         if (answer_ends_stage(HookId::pre_connection, answer)) return;
     }
@@ -206,7 +218,8 @@ Step Session::end_of_input() {
     if (over_) return step();
     if (handshake_) return tls_failed("the client has closed the connection");
     at_eof_ = true;
-    if (awaits_answers() && stage_->hook() == HookId::connect && backlog_.empty()) return abandon();  // nobody is left to greet
+    if (awaits_answers() && stage_->hook() == HookId::connect && backlog_.empty())
+        return abandon();  // nobody is left to greet
     if (is_busy()) return look_at_park();
     return step();
 }
@@ -218,8 +231,8 @@ Step Session::abandon() {
 
 Step Session::interrupt(Interruption why) {
     if (over_) return step();
-    static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout, Say::too_slow, Say::shutting_down,
-                                    Say::overloaded, Say::too_many_sessions, Say::internal_error};
+    static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout,   Say::too_slow,      Say::shutting_down,
+                                    Say::overloaded,   Say::too_many_sessions, Say::internal_error};
     const Say last_words = words[static_cast<std::size_t>(why)];
     if (handshake_) return tls_failed(reply(last_words).text);  // a word in the clear would be taken for a part of it
     stage_.reset();
@@ -276,12 +289,9 @@ void Session::process() {
         if ((chunk_ || is_receiving()) && wait_for_streams()) return;
         const bool awaits_header = is_receiving() && intake() && !intake()->has_header();
         if (awaits_header && hand_over(Work::input, {HookId::data_headers_end})) return;
-        if (chunk_)
-            receive_chunk();
-        else if (is_receiving())
-            receive();
-        else if (!next_command())
-            return;
+        if (chunk_) receive_chunk();
+        else if (is_receiving()) receive();
+        else if (!next_command()) return;
         enforce_error_limit();
     }
 }
@@ -302,7 +312,8 @@ bool Session::next_command() {
         return true;
     }
     if (!is_whole) return false;
-    if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so what follows is no command
+    if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so
+                                                                             // what follows is no command
         note(LogLevel::notice, "a command ends in a LF alone: the session ends, what follows is not looked at");
         end_connection(reply(Say::bare_newline_in_command));
         lines_.wipe();
@@ -313,16 +324,12 @@ bool Session::next_command() {
         return true;
     }
     ++commands_;
-    if (stopping_ && !transaction_)
-        end_connection(Say::shutting_down);
-    else if (line.status == smtp::LineSplitter::Status::too_long || is_too_long(line.text))
-        respond(Say::line_too_long);
-    else if (line.nul)
-        refuse_line(line.text, Say::nul_in_command);
+    if (stopping_ && !transaction_) end_connection(Say::shutting_down);
+    else if (line.status == smtp::LineSplitter::Status::too_long || is_too_long(line.text)) respond(Say::line_too_long);
+    else if (line.nul) refuse_line(line.text, Say::nul_in_command);
     else if (line.bare_cr && state_.bare_newline == smtp::BareNewline::reject)
         refuse_line(line.text, Say::bare_newline_in_command);
-    else
-        command(line.text);
+    else command(line.text);
     if (state_.secrets_may_follow) lines_.wipe();
     return true;
 }
@@ -347,7 +354,8 @@ void Session::put(const Reply& reply) {
         plain.plain = true;
         plain.append_to(output_);
     }
-    if (log_.enabled(LogLevel::trace)) write_log(LogLevel::trace, ">>> " + quoted(std::string_view(output_).substr(before)));
+    if (log_.enabled(LogLevel::trace))
+        write_log(LogLevel::trace, ">>> " + quoted(std::string_view(output_).substr(before)));
 }
 
 void Session::respond(const Reply& reply) {
@@ -363,7 +371,8 @@ void Session::send(const Reply& reply) { respond(reply); }
 void Session::count_error() { ++state_.errors; }
 
 void Session::enforce_error_limit() {
-    if (settings_.max_errors != 0 && state_.errors >= settings_.max_errors && !over_ && !is_busy()) end_connection(Say::too_many_errors);
+    if (settings_.max_errors != 0 && state_.errors >= settings_.max_errors && !over_ && !is_busy())
+        end_connection(Say::too_many_errors);
 }
 
 void Session::write_log(LogLevel level, std::string_view text) const {
@@ -429,7 +438,9 @@ void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) 
 
 void Session::with_argument(HookId hook, const std::function<void(HookContext&)>& call) { with_context(hook, call); }
 
-void Session::note_answer(const DnsQuestion& question, const DnsAnswer& answer) const { note(LogLevel::debug, "dns {}: {}", question, answer); }
+void Session::note_answer(const DnsQuestion& question, const DnsAnswer& answer) const {
+    note(LogLevel::debug, "dns {}: {}", question, answer);
+}
 
 void Session::note_late_task(std::string_view key) const { note(LogLevel::notice, "task {} did not end in time", key); }
 
@@ -467,10 +478,8 @@ bool Session::answer_ends_stage(HookId hook, const Answer& answer, Reply accepte
         return false;
     }
     if (!outcome.reply.empty() && log_.enabled(LogLevel::info)) note_refusal(hook, outcome.reply);
-    if (outcome.disconnects)
-        end_connection(outcome.reply);
-    else
-        respond(outcome.reply);
+    if (outcome.disconnects) end_connection(outcome.reply);
+    else respond(outcome.reply);
     return true;
 }
 
@@ -478,7 +487,8 @@ void Session::note_refusal(HookId hook, const Reply& reply) const {
     std::string who;
     if (transaction_) who += " from=" + quoted(transaction_->sender().path());
     if (recipient_) who += " to=" + quoted(recipient_->address().path());
-    note(LogLevel::info, "{} refused{}{} reply=\"{}\"", hook_name(hook), who, blame(), quoted(format_text("{} {}", reply.code, reply.text)));
+    note(LogLevel::info, "{} refused{}{} reply=\"{}\"", hook_name(hook), who, blame(),
+         quoted(format_text("{} {}", reply.code, reply.text)));
 }
 
 void Session::end_connection(const Reply& last_words) {
@@ -514,15 +524,15 @@ void Session::conclude() noexcept {
     const auto try_to = [](auto&& step) {
         try {
             step();
-        } catch (const std::bad_alloc&) {
-        }
+        } catch (const std::bad_alloc&) {}
     };
     try_to([this] { notify(HookId::disconnect); });
     try_to([this] { reset_transaction(); });
     try_to([this] { notify(HookId::post_connection); });
     try_to([this] { tell_history(); });
     try_to([this] {
-        note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, state_.messages, state_.errors);
+        note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, state_.messages,
+             state_.errors);
     });
 }
 
@@ -540,7 +550,8 @@ void Session::reset_transaction() {
         state_.forget_complaints_of_transaction();
         history_.set_transaction(0);
     }
-    state_.forwarded.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy begins anew
+    state_.forwarded.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy
+                               // begins anew
 }
 
 void Session::after(HookId hook, const Answer& answer) {

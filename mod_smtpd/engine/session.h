@@ -47,16 +47,26 @@ namespace smtpd::engine {
 enum class Step {
     need_input,  ///< send the output, then feed() what comes
     more,        ///< send the output, then call resume(): there is more input at hand than may be answered at once
-    start_tls,   ///< send the output in the clear, make the handshake, then call tls_started() or tls_failed(); nothing is fed meanwhile
-    park,        ///< send the output, then call resume() at wake_at() or when the NameService has all answers, and feed() what comes meanwhile
-    close,       ///< send the output and close
+    start_tls,   ///< send the output in the clear, make the handshake, then call tls_started() or tls_failed(); nothing
+                 ///< is fed meanwhile
+    park,   ///< send the output, then call resume() at wake_at() or when the NameService has all answers, and feed()
+            ///< what comes meanwhile
+    close,  ///< send the output and close
     /// Call try_work(). If that leaves some, send the output, then call do_work() on a thread that may wait and has a
     /// place in work_lane(); nothing is fed meanwhile.
     work
 };
 
 /// Why the driver ends a session.
-enum class Interruption { idle_timeout, session_timeout, too_slow, shutting_down, overloaded, too_many_sessions, internal_error };
+enum class Interruption {
+    idle_timeout,
+    session_timeout,
+    too_slow,
+    shutting_down,
+    overloaded,
+    too_many_sessions,
+    internal_error
+};
 
 /// What a session is made of: who is connected, and what the server knows about the connection.
 struct Peer {
@@ -68,7 +78,7 @@ struct Peer {
     std::string tls_protocol;
     std::string tls_cipher;
     bool is_trial = false;  ///< what plugins are told: nobody is connected
-    std::string nonce;  ///< what challenges of AUTH are made of, for tests that repeat; "" = unpredictable
+    std::string nonce;      ///< what challenges of AUTH are made of, for tests that repeat; "" = unpredictable
 };
 
 /// What a status page shows.
@@ -81,13 +91,11 @@ struct HasClientState {
 };
 
 /// One session. See above for who calls what.
-class Session final : private HasClientState,
-                      public Connection,
-                      private MessageIntake::Observer,
-                      private StageOwner {
+class Session final : private HasClientState, public Connection, private MessageIntake::Observer, private StageOwner {
 public:
     /// All that is referred to must outlive the session.
-    Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer, Services services = {});
+    Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer,
+            Services services = {});
     ~Session() override;
 
     /// Instead of start(): the connection begins with a handshake, and the session with tls_started().
@@ -121,7 +129,9 @@ public:
     /// Instead of it: work_deadline() has passed. On any thread.
     Step give_up_work();
     support::Lane& work_lane() const noexcept { return *work_lane_; }
-    MonotonicTime work_deadline() const noexcept { return work_ == Work::chain && stage_->chain().lane ? stage_->chain().deadline : MonotonicTime::max(); }
+    MonotonicTime work_deadline() const noexcept {
+        return work_ == Work::chain && stage_->chain().lane ? stage_->chain().deadline : MonotonicTime::max();
+    }
     bool has_work() const noexcept { return work_ != Work::none; }
 
     std::string& output() noexcept { return output_; }  ///< the driver sends and clears it
@@ -151,7 +161,9 @@ public:
     void add_capability(std::string line) override { state_.capabilities.push_back(std::move(line)); }
     std::vector<std::string> config(std::string_view name) override;
     std::vector<std::string> config(std::string_view name, const Address& user) override;
-    std::size_t unread() const noexcept override { return chunk_ ? 0 : rest_.size() + backlog_.size(); }  // a chunk may come with its command
+    std::size_t unread() const noexcept override {
+        return chunk_ ? 0 : rest_.size() + backlog_.size();
+    }  // a chunk may come with its command
     const Clock& clock() const noexcept override { return clock_; }
     LogSink& log() const noexcept override { return log_; }
 
@@ -190,7 +202,9 @@ private:
     void with_argument(HookId hook, const std::function<void(HookContext&)>& call) override;
     void note_answer(const DnsQuestion& question, const DnsAnswer& answer) const override;
     void note_late_task(std::string_view key) const override;
-    bool may_ask_for_silence() const noexcept override { return !chunk_; }  // a chunk comes with its command, and more may follow it (RFC 3030 4.2)
+    bool may_ask_for_silence() const noexcept override {
+        return !chunk_;
+    }  // a chunk comes with its command, and more may follow it (RFC 3030 4.2)
     void leave_park();
     void continue_stage();
     Step look_at_park();
@@ -206,8 +220,8 @@ private:
         message_end,  ///< the message is complete, or broken off
         conclude      ///< the hooks of a connection that ends
     };
-    static constexpr HookSet hooks_everywhere =
-        hooks_where([](const HookTraits& row) { return row.has(HookTraits::within_others); });
+    static constexpr HookSet hooks_everywhere = hooks_where(
+        [](const HookTraits& row) { return row.has(HookTraits::within_others); });
     bool hand_over(Work work, HookSet hooks) noexcept;
     void let_go() noexcept;
     Step do_work(bool may_wait);
@@ -354,8 +368,8 @@ private:
 
     // Input and output
     std::string output_;
-    std::string backlog_;      ///< arrived and not looked at yet
-    std::string_view rest_;    ///< the same, of the call that is running
+    std::string backlog_;    ///< arrived and not looked at yet
+    std::string_view rest_;  ///< the same, of the call that is running
     smtp::LineSplitter lines_;
     bool begun_ = false;
     bool over_ = false;
@@ -377,7 +391,7 @@ private:
     std::string hello_argument_;
     std::string hello_rest_;
     std::optional<Recipient> recipient_;
-    std::string rcpt_path_;    ///< of it, as the client said
+    std::string rcpt_path_;  ///< of it, as the client said
     std::string argument_;
     std::string verb_text_;
 
@@ -391,8 +405,8 @@ private:
     std::string nonce_;
 
     // BDAT
-    std::optional<Chunk> chunk_;             ///< the command was read, its octets follow
-    bool chunk_failed_ = false;              ///< a chunk was refused, and its client may not know yet
+    std::optional<Chunk> chunk_;  ///< the command was read, its octets follow
+    bool chunk_failed_ = false;   ///< a chunk was refused, and its client may not know yet
 
     // Transaction
     std::uint32_t transactions_ = 0;

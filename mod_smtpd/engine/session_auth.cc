@@ -32,7 +32,8 @@ void Session::begin_exchange(std::string_view argument) {
     const auto parsed = parse_auth(argument);
     if (!parsed) return respond(Say::auth_syntax);
     if (!auth_offer().has(parsed->mechanism)) return respond(Say::unknown_mechanism);
-    exchange_ = std::make_unique<AuthExchange>(parsed->mechanism, nonce(), server_name_, scram_server(parsed->mechanism));
+    exchange_ = std::make_unique<AuthExchange>(parsed->mechanism, nonce(), server_name_,
+                                               scram_server(parsed->mechanism));
     go_on(exchange_->begin(parsed->initial_response));
 }
 
@@ -89,8 +90,8 @@ void Session::tell_result(bool is_good, const Reply& reply) {
 /// For those who watch the log for people who try passwords: the address first, what the client chose last and quoted.
 void Session::note_auth_failure(const Reply& reply) const {
     const auto& credentials = exchange_->credentials();
-    note(LogLevel::notice, "authentication failed for {} mechanism={} code={} user=\"{}\"", client_.address, credentials.mechanism(), reply.code,
-         quoted(credentials.user()));
+    note(LogLevel::notice, "authentication failed for {} mechanism={} code={} user=\"{}\"", client_.address,
+         credentials.mechanism(), reply.code, quoted(credentials.user()));
 }
 
 // ---- the length of lines

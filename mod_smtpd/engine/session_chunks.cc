@@ -1,12 +1,15 @@
-/// session_chunks.cc: BDAT (RFC 3030): the message in chunks whose sizes are told, so that nothing in it has to be looked for or escaped.
+/// session_chunks.cc: BDAT (RFC 3030): the message in chunks whose sizes are told, so that nothing in it has to be
+/// looked for or escaped.
 ///
-/// Behind each BDAT stand as many octets as it says, whatever is answered: also where BDAT is not offered, or refused, they are read and thrown away before
-/// the reply, and never taken for commands. Where the size cannot be read, nobody knows where the chunk ends, so the session does: 501, and the
-/// connection is closed. (Reading on would let whoever wrote a message put commands into the session of the server that sends it.)
+/// Behind each BDAT stand as many octets as it says, whatever is answered: also where BDAT is not offered, or refused,
+/// they are read and thrown away before the reply, and never taken for commands. Where the size cannot be read, nobody
+/// knows where the chunk ends, so the session does: 501, and the connection is closed. (Reading on would let whoever
+/// wrote a message put commands into the session of the server that sends it.)
 ///
-/// A chunk that fails is answered at its end, and with it the transaction is over; chunks already on their way are thrown away with 503, which are no
-/// errors of the client. The text of a message has to obey SmtpBareNewline and SmtpMaxLineLength as in DATA, unless it is BINARYMIME, whose body
-/// is kept octet for octet; chunks may end anywhere, between CR and LF too.
+/// A chunk that fails is answered at its end, and with it the transaction is over; chunks already on their way are
+/// thrown away with 503, which are no errors of the client. The text of a message has to obey SmtpBareNewline and
+/// SmtpMaxLineLength as in DATA, unless it is BINARYMIME, whose body is kept octet for octet; chunks may end anywhere,
+/// between CR and LF too.
 ///
 /// With LMTP the last chunk is answered for each recipient (RFC 2033 4.2), the others once.
 #include "engine/session.h"
@@ -78,7 +81,8 @@ void Session::end_of_chunk() {
     chunk_failed_ = !chunk.is_last;
 }
 
-/// Chunks that were on their way when an earlier one, or a recipient, was refused are no errors, as long as there are not too many.
+/// Chunks that were on their way when an earlier one, or a recipient, was refused are no errors, as long as there are
+/// not too many.
 void Session::answer_refused_chunk(const Chunk& chunk) {
     if (!chunk_failed_ && !chunk.refusal->empty()) respond_to_each(std::vector<Reply>(chunk.answers, *chunk.refusal));
     else if (chunk_failed_) put(*chunk.refusal);

@@ -16,7 +16,8 @@ namespace {
 bool is_http(std::string_view verb, std::string_view rest) {
     static constexpr std::array<std::string_view, 10> methods = {"GET",     "POST",  "PUT",   "HEAD", "DELETE",
                                                                  "CONNECT", "TRACE", "PATCH", "PRI",  "OPTIONS"};
-    return !rest.empty() && std::any_of(methods.begin(), methods.end(), [&](auto method) { return support::equals_folded(verb, method); });
+    return !rest.empty() && std::any_of(methods.begin(), methods.end(),
+                                        [&](auto method) { return support::equals_folded(verb, method); });
 }
 
 constexpr std::size_t max_host_octets = 255;  ///< RFC 5321 4.5.3.1.2
@@ -48,7 +49,8 @@ void Session::command(std::string_view line) {
     const auto shown = showable(line);
     state_.last_line.assign(shown);
     if (log_.enabled(LogLevel::trace))
-        write_log(LogLevel::trace, "<<< " + quoted(shown) + (shown.size() < line.size() ? " (the rest is not shown)" : ""));
+        write_log(LogLevel::trace,
+                  "<<< " + quoted(shown) + (shown.size() < line.size() ? " (the rest is not shown)" : ""));
     const auto* const row = find_command(parsed.verb);
     if (row && row->is_junk && ++state_.junk_commands > settings_.max_junk_commands) count_error();
     if (hand_over(Work::command, hooks_of(parsed.verb))) deferred_line_.assign(line);
@@ -87,22 +89,14 @@ Situation Session::situation() const noexcept {
 
 /// What each command does, once nothing is against it; that is what the rows of command_table.cc say.
 const Session::Action Session::actions[] = {
-    {smtp::Verb::helo, &Session::helo},
-    {smtp::Verb::ehlo, &Session::ehlo},
-    {smtp::Verb::lhlo, &Session::ehlo},
-    {smtp::Verb::starttls, &Session::starttls},
-    {smtp::Verb::auth, &Session::auth},
-    {smtp::Verb::xclient, &Session::xclient},
-    {smtp::Verb::xforward, &Session::xforward},
-    {smtp::Verb::mail, &Session::mail},
-    {smtp::Verb::rcpt, &Session::rcpt},
-    {smtp::Verb::data, &Session::data},
-    {smtp::Verb::bdat, &Session::bdat},
-    {smtp::Verb::rset, &Session::rset},
-    {smtp::Verb::noop, &Session::noop},
-    {smtp::Verb::vrfy, &Session::vrfy},
-    {smtp::Verb::help, &Session::help},
-    {smtp::Verb::quit, &Session::quit},
+    {smtp::Verb::helo, &Session::helo},         {smtp::Verb::ehlo, &Session::ehlo},
+    {smtp::Verb::lhlo, &Session::ehlo},         {smtp::Verb::starttls, &Session::starttls},
+    {smtp::Verb::auth, &Session::auth},         {smtp::Verb::xclient, &Session::xclient},
+    {smtp::Verb::xforward, &Session::xforward}, {smtp::Verb::mail, &Session::mail},
+    {smtp::Verb::rcpt, &Session::rcpt},         {smtp::Verb::data, &Session::data},
+    {smtp::Verb::bdat, &Session::bdat},         {smtp::Verb::rset, &Session::rset},
+    {smtp::Verb::noop, &Session::noop},         {smtp::Verb::vrfy, &Session::vrfy},
+    {smtp::Verb::help, &Session::help},         {smtp::Verb::quit, &Session::quit},
 };
 
 void Session::dispatch(std::string_view line) {
@@ -148,7 +142,8 @@ void Session::after_connect(const Answer& answer) {
     if (text.empty()) text = format_text("{} {} {} ready", server_name_, protocol, settings_.software);
     else if (text.find(protocol) == std::string::npos) text += format_text(" {}", protocol);
     if (state_.max_message_size == 0)
-        if (const auto lines = config("databytes"); !lines.empty()) state_.max_message_size = support::parse_unsigned(lines.front()).value_or(0);
+        if (const auto lines = config("databytes"); !lines.empty())
+            state_.max_message_size = support::parse_unsigned(lines.front()).value_or(0);
     answer_ends_stage(HookId::connect, answer, {220, {}, text + " " + id_, true});
 }
 
@@ -158,7 +153,8 @@ void Session::hello(bool extended, std::string_view rest) {
     std::string storage;
     if (!rewritten(extended ? HookId::ehlo_parse : HookId::helo_parse, rest, storage)) return;
     const auto host = smtp::host_argument(rest);
-    if (!host || host->size() > max_host_octets) return respond(is_lmtp_ ? Say::lhlo_needs_host : Say::hello_needs_host);
+    if (!host || host->size() > max_host_octets)
+        return respond(is_lmtp_ ? Say::lhlo_needs_host : Say::hello_needs_host);
     extended_hello_ = extended;
     hello_argument_ = *host;
     hello_rest_ = support::trim(rest.substr(static_cast<std::size_t>(host->data() - rest.data()) + host->size()));
@@ -206,9 +202,13 @@ std::string Session::announcement(Extension extension) const {
             if (state_.max_message_size != 0) line += format_text(" {}", state_.max_message_size);
             break;
         case Extension::limits:
-            if (settings_.max_transactions != 0) line += format_text(" MAILMAX={}", announced_limit(settings_.max_transactions));
-            line += format_text(" RCPTMAX={}", takes_one_recipient() && !offers(Extension::prdr) ? 1 : announced_limit(settings_.max_recipients));
-            if (settings_.max_recipient_domains != 0) line += format_text(" RCPTDOMAINMAX={}", announced_limit(settings_.max_recipient_domains));
+            if (settings_.max_transactions != 0)
+                line += format_text(" MAILMAX={}", announced_limit(settings_.max_transactions));
+            line += format_text(" RCPTMAX={}", takes_one_recipient() && !offers(Extension::prdr)
+                                                   ? 1
+                                                   : announced_limit(settings_.max_recipients));
+            if (settings_.max_recipient_domains != 0)
+                line += format_text(" RCPTDOMAINMAX={}", announced_limit(settings_.max_recipient_domains));
             break;
         case Extension::xclient: line = capability_of(smtp::AttributeCommand::xclient); break;
         case Extension::xforward: line = capability_of(smtp::AttributeCommand::xforward); break;
@@ -218,13 +218,15 @@ std::string Session::announcement(Extension extension) const {
 }
 
 Reply Session::hello_reply() {
-    std::string text = format_text("{} Hi {} {}", server_name_, state_.host.empty() ? "there" : state_.host, client_.address.literal());
+    std::string text = format_text("{} Hi {} {}", server_name_, state_.host.empty() ? "there" : state_.host,
+                                   client_.address.literal());
     if (extended_hello_) {
         for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i)
             if (const auto line = announcement(static_cast<Extension>(i)); !line.empty()) text += "\n" + line;
         if (offers_tls()) text += "\nSTARTTLS";
         for (const auto& capability : state_.capabilities) text += "\n" + capability;
-        if (const auto list = situation().allows_auth() ? auth_offer().names() : std::string(); !list.empty()) text += "\nAUTH" + list;
+        if (const auto list = situation().allows_auth() ? auth_offer().names() : std::string(); !list.empty())
+            text += "\nAUTH" + list;
     }
     return {250, {}, std::move(text), true};
 }
@@ -232,7 +234,8 @@ Reply Session::hello_reply() {
 // ---- MAIL
 
 void Session::mail(std::string_view rest) {
-    if (settings_.max_transactions != 0 && ++state_.mail_commands > settings_.max_transactions) return end_connection(Say::too_many_transactions);
+    if (settings_.max_transactions != 0 && ++state_.mail_commands > settings_.max_transactions)
+        return end_connection(Say::too_many_transactions);
     std::string storage;
     if (!rewritten(HookId::mail_parse, rest, storage)) return;
     const ParameterRules rules = parameter_rules();
@@ -246,11 +249,12 @@ void Session::mail(std::string_view rest) {
     }
     auto transaction = std::make_unique<OpenTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
     transaction->envelope().parameters = std::move(argument.parameters);
-    const bool is_smtputf8 =
-        rules.offered.has(Extension::smtputf8) && transaction->envelope().parameters.has("SMTPUTF8");
+    const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) &&
+                             transaction->envelope().parameters.has("SMTPUTF8");
     if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
     std::string why;
-    auto sender = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = true, .allow_postmaster = false}, &why);
+    auto sender = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = true, .allow_postmaster = false},
+                                      &why);
     if (!sender) return respond(smtp::bad_sender_reply(why));
     transaction->set_sender(std::move(*sender));
     if (const auto refused = take_mail_parameters(rules, *transaction)) return respond(*refused);
@@ -282,7 +286,8 @@ ParameterRules Session::parameter_rules() const {
 }
 
 void Session::after_mail(const Answer& answer) {
-    const Outcome outcome = outcome_of(HookId::mail, answer, {250, {2, 1, 0}, accepted_text(transaction_->sender(), "sender")});
+    const Outcome outcome = outcome_of(HookId::mail, answer,
+                                       {250, {2, 1, 0}, accepted_text(transaction_->sender(), "sender")});
     if (outcome.proceeds) return respond(outcome.reply);
     answer_ends_stage(HookId::mail, answer);
     reset_transaction();
@@ -304,11 +309,13 @@ void Session::rcpt(std::string_view rest) {
     }
     if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
     std::string why;
-    auto address = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = false, .allow_postmaster = true}, &why);
+    auto address = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = false, .allow_postmaster = true},
+                                       &why);
     if (!address) return respond(smtp::bad_recipient_reply(why));
     Recipient recipient(std::move(*address), std::move(argument.parameters));
     if (!recipient.parameters().empty())
-        if (const auto refused = take_rcpt_parameters(parameter_rules(), is_smtputf8, recipient)) return respond(*refused);
+        if (const auto refused = take_rcpt_parameters(parameter_rules(), is_smtputf8, recipient))
+            return respond(*refused);
     if (!has_room_for_recipient(recipient.address())) return;
     rcpt_path_ = recipient.address().is_ascii() ? recipient.address().path() : std::string();
     recipient_ = std::move(recipient);
@@ -323,7 +330,8 @@ bool Session::has_room_for_recipient(const Address& address) {
     else if (takes_one_recipient() && !transaction_->recipients().empty()) limit = Say::one_recipient_only;
     const auto most_domains = settings_.max_recipient_domains;
     if (!limit && most_domains != 0 && state_.recipient_domains.size() >= most_domains && address.has_domain() &&
-        std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), address.domain_lower()) == state_.recipient_domains.end())
+        std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), address.domain_lower()) ==
+            state_.recipient_domains.end())
         limit = Say::too_many_domains;
     if (!limit) return true;
     if (++surplus_recipients_ > settings_.max_recipients) {
@@ -337,14 +345,17 @@ bool Session::has_room_for_recipient(const Address& address) {
 
 /// SmtpMixedResults one-by-one: so that the one reply is right for all. With PRDR and LMTP there are more replies.
 bool Session::takes_one_recipient() const noexcept {
-    return settings_.mixed_results == MixedResults::one_by_one && !is_lmtp_ && !(transaction_ && transaction_->is_prdr());
+    return settings_.mixed_results == MixedResults::one_by_one && !is_lmtp_ &&
+           !(transaction_ && transaction_->is_prdr());
 }
 
 void Session::after_rcpt(const Answer& answer) {
-    const Outcome outcome = outcome_of(HookId::rcpt, answer, {250, {2, 1, 5}, accepted_text(recipient_->address(), "recipient")});
+    const Outcome outcome = outcome_of(HookId::rcpt, answer,
+                                       {250, {2, 1, 5}, accepted_text(recipient_->address(), "recipient")});
     if (outcome.proceeds) {
         const auto domain = settings_.max_recipient_domains != 0 ? recipient_->address().domain_lower() : std::string();
-        if (!domain.empty() && std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), domain) == state_.recipient_domains.end())
+        if (!domain.empty() && std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), domain) ==
+                                   state_.recipient_domains.end())
             state_.recipient_domains.push_back(domain);
         chunk_failed_ = false;
         transaction_->add_recipient(std::move(rcpt_path_), std::move(*recipient_));
@@ -406,15 +417,21 @@ void Session::vrfy(std::string_view rest) {
 void Session::after_simple(HookId hook, const Answer& answer) {
     switch (hook) {
         case HookId::quit: {
-            const Outcome outcome = outcome_of(hook, answer, {221, {2, 0, 0}, format_text("{} closing connection", server_name_)});
+            const Outcome outcome = outcome_of(hook, answer,
+                                               {221, {2, 0, 0}, format_text("{} closing connection", server_name_)});
             return end_connection(outcome.reply);
         }
         case HookId::noop: answer_ends_stage(hook, answer, reply(Say::noop_ok)); return;
-        case HookId::help: answer_ends_stage(hook, answer, {214, {2, 0, 0}, is_lmtp_ ? lmtp_help_text : help_text}); return;
-        case HookId::vrfy: answer_ends_stage(hook, answer, {252, {2, 5, 2}, "Send mail to find out"}); return;  // RFC 5321 4.1.1.6: at any time, without effect
+        case HookId::help:
+            answer_ends_stage(hook, answer, {214, {2, 0, 0}, is_lmtp_ ? lmtp_help_text : help_text});
+            return;
+        case HookId::vrfy:
+            answer_ends_stage(hook, answer, {252, {2, 5, 2}, "Send mail to find out"});
+            return;  // RFC 5321 4.1.1.6: at any time, without effect
         default: break;
     }
-    const bool is_known = last_verb_ != smtp::Verb::unknown && answer.verdict != Verdict::deny && !is_disconnect(answer.verdict);
+    const bool is_known = last_verb_ != smtp::Verb::unknown && answer.verdict != Verdict::deny &&
+                          !is_disconnect(answer.verdict);
     if (is_known && answer.verdict != Verdict::done) return respond(Say::not_implemented);
     answer_ends_stage(hook, answer);
 }

@@ -80,7 +80,8 @@ void Session::end_of_data() {
 void Session::note_defect() const {
     if (const auto defect = transaction_->intake->defect())
         note(state_.bare_newline == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info,
-             "{} in the message at octet {}: \"{}\"", smtp::defect_name(defect->defect), defect->offset, defect->around);
+             "{} in the message at octet {}: \"{}\"", smtp::defect_name(defect->defect), defect->offset,
+             defect->around);
 }
 
 void Session::note_fault() {
@@ -91,7 +92,8 @@ void Session::note_fault() {
 void Session::complete_submission() {
     Headers& headers = transaction_->message().headers();
     if (!headers.get("Date")) headers.append("Date", support::rfc5322_date(clock_.wall()));
-    if (!headers.get("Message-ID")) headers.append("Message-ID", format_text("<{}@{}>", transaction_->id(), server_name_));
+    if (!headers.get("Message-ID"))
+        headers.append("Message-ID", format_text("<{}@{}>", transaction_->id(), server_name_));
 }
 
 void Session::add_trace_fields() {

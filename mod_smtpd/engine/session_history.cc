@@ -1,4 +1,5 @@
-/// session_history.cc: what a session says about its history: who is behind a refusal, and in the end everything, if it refused something.
+/// session_history.cc: what a session says about its history: who is behind a refusal, and in the end everything, if it
+/// refused something.
 #include "engine/session.h"
 
 namespace smtpd::engine {
@@ -17,14 +18,16 @@ void Session::remember_reply(const Reply& reply) noexcept {
     history_.add(std::move(entry));
 }
 
-/// The plugin whose verdict was the last thing that happened: ` by=badrcptto why="bad@example.com is listed"`, and for a refusal that was kept for this
-/// moment ` by=naughty for=dnsbl why="192.0.2.1 is listed"`. Nothing where the engine itself refuses.
+/// The plugin whose verdict was the last thing that happened: ` by=badrcptto why="bad@example.com is listed"`, and for
+/// a refusal that was kept for this moment ` by=naughty for=dnsbl why="192.0.2.1 is listed"`. Nothing where the engine
+/// itself refuses.
 std::string Session::blame() const {
     const auto blame = history_.blame(history_.entries().size());
     if (!blame.by) return {};
     std::string out = format_text(" by={}", blame.by->plugin);
     if (blame.complaint) out += format_text(" for={}", blame.complaint->plugin);
-    if (const auto* const reason = blame.reason(); reason && !reason->text.empty()) out += format_text(" why=\"{}\"", quoted(reason->text));
+    if (const auto* const reason = blame.reason(); reason && !reason->text.empty())
+        out += format_text(" why=\"{}\"", quoted(reason->text));
     return out;
 }
 
@@ -43,7 +46,8 @@ void Session::tell_history() const {
         log_.write(line);
     };
     if (history_.dropped() > 0) write(0, format_text("history: {} earlier entries are not kept", history_.dropped()));
-    for (const auto& entry : history_.entries()) write(entry.transaction, format_text("history: {}; {}", entry.to_string(), entry.times()));
+    for (const auto& entry : history_.entries())
+        write(entry.transaction, format_text("history: {}; {}", entry.to_string(), entry.times()));
 }
 
 }  // namespace smtpd::engine

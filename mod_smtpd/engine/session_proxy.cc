@@ -35,8 +35,9 @@ void Session::xforward(std::string_view rest) {
     take(forwarded.ident, attributes->ident);
     if (attributes->source) forwarded.is_local = *attributes->source == "LOCAL";
     note(LogLevel::info, "forwarded for {} {}", quoted(forwarded.name.empty() ? "unknown" : forwarded.name),
-         quoted(format_text("[{}]:{} helo={} proto={} ident={} source={}", forwarded.address, forwarded.port, forwarded.helo, forwarded.protocol,
-                            forwarded.ident, forwarded.is_local ? "local" : "remote")));
+         quoted(format_text("[{}]:{} helo={} proto={} ident={} source={}", forwarded.address, forwarded.port,
+                            forwarded.helo, forwarded.protocol, forwarded.ident,
+                            forwarded.is_local ? "local" : "remote")));
     respond(Say::reset_ok);
 }
 
@@ -54,7 +55,8 @@ void Session::become(const smtp::ClientAttributes& attributes) {
     if (attributes.address) client_ = {attributes.address->is_unspecified() ? proxy_->address : *attributes.address, 0};
     client_.port = attributes.port.value_or(client_.port);
     Endpoint local;
-    if (attributes.destination && !attributes.destination->is_unspecified()) local = local_ = {*attributes.destination, 0};
+    if (attributes.destination && !attributes.destination->is_unspecified())
+        local = local_ = {*attributes.destination, 0};
     local_.port = local.port = attributes.destination_port.value_or(local_.port);
     state_ = after_xclient(state_, settings_, client_.address, proxy_->address);
     lines_.set_limit(line_limit());
@@ -65,7 +67,8 @@ void Session::become(const smtp::ClientAttributes& attributes) {
         if (!sessions) return end_connection(Say::too_many_sessions);
         state_.sessions_of_client = *sessions;
     }
-    note(LogLevel::info, "client of proxy {}{}{}", proxy_->address, state_.hello_host.empty() ? "" : " helo=" + quoted(hello_host()),
+    note(LogLevel::info, "client of proxy {}{}{}", proxy_->address,
+         state_.hello_host.empty() ? "" : " helo=" + quoted(hello_host()),
          attributes.protocol.value_or("").empty() ? "" : " proto=" + *attributes.protocol);
     if (const auto login = attributes.login.value_or(""); !login.empty()) {
         state_.auth_user = login;

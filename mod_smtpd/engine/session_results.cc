@@ -35,10 +35,11 @@ void Session::judge_message() {
 }
 
 void Session::begin_pipeline() {
-    transaction_->pipeline.emplace(*transaction_, MessagePipeline::Rules{.mixed_results = settings_.mixed_results,
-                                                            .is_lmtp = is_lmtp_,
-                                                            .judges_recipients = hooks_.has(HookId::data_post_rcpt),
-                                                            .tells_priority = offers(Extension::mt_priority)});
+    transaction_->pipeline.emplace(*transaction_,
+                                   MessagePipeline::Rules{.mixed_results = settings_.mixed_results,
+                                                          .is_lmtp = is_lmtp_,
+                                                          .judges_recipients = hooks_.has(HookId::data_post_rcpt),
+                                                          .tells_priority = offers(Extension::mt_priority)});
     run_pipeline();
 }
 
@@ -84,8 +85,9 @@ void Session::conclude_message(MessagePipeline::Result result) {
 void Session::note_result(const Reply& told, bool has_own_reason) const {
     if (!log_.enabled(LogLevel::info)) return;
     const std::string to = address_list(transaction_->recipients());
-    note(LogLevel::info, "{} from={}{}{} size={}{} reply=\"{}\"{}", told.is_positive() ? "accepted" : "refused", quoted(transaction_->sender().path()),
-         to.empty() ? "" : " to=", quoted(to), transaction_->intake->octets_so_far(), has_own_reason && !told.is_positive() ? blame() : "",
+    note(LogLevel::info, "{} from={}{}{} size={}{} reply=\"{}\"{}", told.is_positive() ? "accepted" : "refused",
+         quoted(transaction_->sender().path()), to.empty() ? "" : " to=", quoted(to),
+         transaction_->intake->octets_so_far(), has_own_reason && !told.is_positive() ? blame() : "",
          quoted(format_text("{} {}", told.code, told.text)), turned_away_text(*transaction_));
 }
 
@@ -93,19 +95,24 @@ void Session::note_result(const Reply& told, bool has_own_reason) const {
 void Session::note_mixed_results(const Reply& told, bool is_queued) const {
     if (transaction_->turned_away().empty()) return;
     if (!told.is_positive() && is_queued)
-        return note(LogLevel::notice, "SmtpMixedResults: {} got the message, but the client is told \"{}\", and may send it again",
-                    quoted(address_list(transaction_->recipients())), quoted(format_text("{} {}", told.code, told.text)));
+        return note(LogLevel::notice,
+                    "SmtpMixedResults: {} got the message, but the client is told \"{}\", and may send it again",
+                    quoted(address_list(transaction_->recipients())),
+                    quoted(format_text("{} {}", told.code, told.text)));
     if (!told.is_positive() || settings_.mixed_results != MixedResults::accept) return;
     for (const auto& recipient : transaction_->turned_away())
-        note(LogLevel::notice, "SmtpMixedResults accept: {} does not get the message, and its sender is not told", quoted(recipient.address().path()));
+        note(LogLevel::notice, "SmtpMixedResults accept: {} does not get the message, and its sender is not told",
+             quoted(recipient.address().path()));
 }
 
 /// Where each RCPT has a reply: who does not get the message, and no reply says so. They come of what plugins have made
 /// of the recipients.
 void Session::note_left_out(const std::vector<Reply>& replies) const {
     for (const auto& recipient : transaction_->turned_away())
-        if (const auto number = recipient.rcpt_number(); number == 0 || number > replies.size() || replies[number - 1].is_positive())
-            note(LogLevel::notice, "{} does not get the message, and its sender is not told", quoted(recipient.address().path()));
+        if (const auto number = recipient.rcpt_number();
+            number == 0 || number > replies.size() || replies[number - 1].is_positive())
+            note(LogLevel::notice, "{} does not get the message, and its sender is not told",
+                 quoted(recipient.address().path()));
 }
 
 /// LMTP: after the message there is a reply for each recipient (RFC 2033 4.2), whatever they say; but not where it
@@ -167,7 +174,8 @@ void Session::end_refused_message() {
     const MessageIntake& intake = *transaction_->intake;
     const bool ends_session = intake.hangs_up() || intake.closes_session();
     if (intake.closes_session())
-        note(LogLevel::notice, "a CR or LF stands alone in the message: the session ends, what follows is not looked at");
+        note(LogLevel::notice,
+             "a CR or LF stands alone in the message: the session ends, what follows is not looked at");
     tell_everybody(*intake.refusal());
     reset_transaction();
     if (ends_session) finish();

@@ -6,12 +6,14 @@
 namespace smtpd::engine {
 
 bool Session::offers_tls() const noexcept {
-    return settings_.start_tls != StartTls::off && !is_tls() && services_.tls != nullptr && services_.tls->can_start_tls();
+    return settings_.start_tls != StartTls::off && !is_tls() && services_.tls != nullptr &&
+           services_.tls->can_start_tls();
 }
 
 // ---- the command
 
-/// What stands behind STARTTLS in the clear may be somebody else's, who wants it to be taken for the client's: it is not looked at, and ends the session.
+/// What stands behind STARTTLS in the clear may be somebody else's, who wants it to be taken for the client's: it is
+/// not looked at, and ends the session.
 void Session::starttls(std::string_view) {
     if (unread() > 0) return refuse_early_octets();
     switch (services_.tls != nullptr ? services_.tls->prepare_tls() : TlsStart::unavailable) {
@@ -24,7 +26,8 @@ void Session::starttls(std::string_view) {
 }
 
 void Session::refuse_early_octets() {
-    note(LogLevel::notice, "octets behind STARTTLS in the clear, from {}: the session ends, they are not looked at", client_.address);
+    note(LogLevel::notice, "octets behind STARTTLS in the clear, from {}: the session ends, they are not looked at",
+         client_.address);
     rest_ = {};
     if (handshake_) finish();  // it has been told to go ahead
     else end_connection(reply(Say::tls_early_octets));
@@ -63,7 +66,8 @@ void Session::note_tls() const {
     if (tls_.is_resumed) text += " resumed";
     if (!tls_.server_name.empty()) text += format_text(" sni=\"{}\"", quoted(tls_.server_name));
     if (const auto& shown = tls_.certificate) {
-        text += format_text(" {} certificate=\"{}\" issuer=\"{}\"", shown->is_verified ? "verified" : "unverified", quoted(shown->subject), quoted(shown->issuer));
+        text += format_text(" {} certificate=\"{}\" issuer=\"{}\"", shown->is_verified ? "verified" : "unverified",
+                            quoted(shown->subject), quoted(shown->issuer));
         if (!shown->is_verified) text += format_text(" problem=\"{}\"", quoted(shown->problem));
     }
     write_log(LogLevel::info, text);

@@ -1,4 +1,5 @@
-/// settings.h: what a server (virtual host) fixes for all its sessions: limits with their defaults, and where messages are kept meanwhile.
+/// settings.h: what a server (virtual host) fixes for all its sessions: limits with their defaults, and where messages
+/// are kept meanwhile.
 #pragma once
 
 #include <smtpd/ip.h>
@@ -27,8 +28,9 @@ enum class Protocol : std::uint8_t {
 
 /// Recipients of one message with different fates, and one reply for all of them (plain SMTP): what that is.
 enum class MixedResults : std::uint8_t {
-    refuse,      ///< the strictest: refused for good, else deferred; nobody gets the message
-    accept,      ///< accepted if anybody gets it and nobody is deferred; who was refused does not get it, and only the log knows
+    refuse,  ///< the strictest: refused for good, else deferred; nobody gets the message
+    accept,  ///< accepted if anybody gets it and nobody is deferred; who was refused does not get it, and only the log
+             ///< knows
     one_by_one,  ///< there are none: a transaction has one recipient, the others are told to come later
     split        ///< as accept, and the queue sends bounces
 };
@@ -36,26 +38,32 @@ enum class MixedResults : std::uint8_t {
 struct Settings {
     Protocol protocol = Protocol::smtp;
     std::string server_name = "localhost";  ///< qpsmtpd's `me`: greeting, Received field, local domain
-    std::string greeting;                   ///< what follows 220; "" = control file smtpgreeting, else "<server_name> ESMTP <software> ready" (or LMTP)
-    std::string software = "mod_smtpd";     ///< named in the Received field
-    std::string authserv_id;                ///< of Authentication-Results (RFC 8601); "" = server_name, "none" = no such field
+    std::string greeting;  ///< what follows 220; "" = control file smtpgreeting, else "<server_name> ESMTP <software>
+                           ///< ready" (or LMTP)
+    std::string software = "mod_smtpd";  ///< named in the Received field
+    std::string authserv_id;  ///< of Authentication-Results (RFC 8601); "" = server_name, "none" = no such field
 
     ExtensionSet extensions = default_extensions();  ///< those that may be announced, each where it works
 
-    std::uint64_t max_message_size = 0;     ///< octets, 0 = no limit; announced with SIZE (RFC 1870)
-    unsigned max_recipients = 1000;         ///< per transaction; RFC 5321 4.5.3.1.8 asks for at least 100
-    unsigned max_transactions = 0;          ///< MAIL commands in a session, the next one ends it; 0 = no limit; MAILMAX of LIMITS (RFC 9422)
-    unsigned max_recipient_domains = 0;     ///< of accepted recipients in a session; 0 = no limit; RCPTDOMAINMAX of LIMITS
-    unsigned max_errors = 20;               ///< replies of 4xx and 5xx in a session before it is closed; 0 = no limit
-    unsigned max_junk_commands = 100;       ///< NOOP, RSET, HELO, VRFY, HELP without a message between them; each further one counts as an error
-    bool ignore_unknown_parameters = false; ///< unknown parameters of MAIL and RCPT: refused with 555 (RFC 5321 4.1.1.11), or ignored as qpsmtpd does
-    bool auth_without_tls = false;          ///< AUTH on connections that are not encrypted
-    StartTls start_tls = StartTls::off;     ///< where the session's driver can do it
-    bool submission = false;                ///< RFC 6409: mail of authenticated clients only, completed with Date and Message-ID
-    AuthMechanismSet auth_mechanisms;       ///< those that may be offered, each where a plugin serves it
-    std::string scram_secret;               ///< the same in all processes of the server: the salts of unknown users are made with it
-    unsigned max_command_line = 2048;       ///< octets with CRLF; RFC 5321 4.5.3.1.4 asks for at least 512, extensions for longest_mail_line
-    std::uint64_t max_text_line = 0;        ///< octets of a line of the message without CRLF; 0 = no limit; RFC 5321 asks for 998
+    std::uint64_t max_message_size = 0;  ///< octets, 0 = no limit; announced with SIZE (RFC 1870)
+    unsigned max_recipients = 1000;      ///< per transaction; RFC 5321 4.5.3.1.8 asks for at least 100
+    unsigned max_transactions = 0;       ///< MAIL commands in a session, the next one ends it; 0 = no limit; MAILMAX of
+                                         ///< LIMITS (RFC 9422)
+    unsigned max_recipient_domains = 0;  ///< of accepted recipients in a session; 0 = no limit; RCPTDOMAINMAX of LIMITS
+    unsigned max_errors = 20;            ///< replies of 4xx and 5xx in a session before it is closed; 0 = no limit
+    unsigned max_junk_commands = 100;    ///< NOOP, RSET, HELO, VRFY, HELP without a message between them; each further
+                                         ///< one counts as an error
+    bool ignore_unknown_parameters = false;  ///< unknown parameters of MAIL and RCPT: refused with 555 (RFC
+                                             ///< 5321 4.1.1.11), or ignored as qpsmtpd does
+    bool auth_without_tls = false;           ///< AUTH on connections that are not encrypted
+    StartTls start_tls = StartTls::off;      ///< where the session's driver can do it
+    bool submission = false;  ///< RFC 6409: mail of authenticated clients only, completed with Date and Message-ID
+    AuthMechanismSet auth_mechanisms;  ///< those that may be offered, each where a plugin serves it
+    std::string scram_secret;  ///< the same in all processes of the server: the salts of unknown users are made with it
+    unsigned max_command_line = 2048;  ///< octets with CRLF; RFC 5321 4.5.3.1.4 asks for at least 512, extensions for
+                                       ///< longest_mail_line
+    std::uint64_t max_text_line = 0;  ///< octets of a line of the message without CRLF; 0 = no limit; RFC 5321 asks for
+                                      ///< 998
     std::uint64_t max_text_line_with_end() const noexcept { return max_text_line == 0 ? 0 : max_text_line + 2; }
     std::uint64_t max_input_backlog = 65536;  ///< what a client may send ahead while its session is parked
 
@@ -76,7 +84,8 @@ struct Settings {
 
 private:
     static bool contain(const std::vector<IpNetwork>& networks, const IpAddress& address) noexcept {
-        return std::any_of(networks.begin(), networks.end(), [&](const IpNetwork& network) { return network.contains(address); });
+        return std::any_of(networks.begin(), networks.end(),
+                           [&](const IpNetwork& network) { return network.contains(address); });
     }
 };
 

@@ -35,8 +35,8 @@ void Stage::ask() {
 void Stage::start_task(Wait::Task task) {
     const MonotonicTime limit = since_ + task.limit;
     auto running = std::make_shared<RunningTask>(std::move(task.work), limit, clock_);
-    AwaitedTask& awaited =
-        tasks_.emplace_back(AwaitedTask{std::move(task.name), std::move(running), nullptr, limit, true});
+    AwaitedTask& awaited = tasks_.emplace_back(
+        AwaitedTask{std::move(task.name), std::move(running), nullptr, limit, true});
     if (limit <= clock_.now()) return;  // it is given up with the next look
     if (services_.tasks != nullptr) awaited.started = services_.tasks->start_task(*task.lane, awaited.task);
     else awaited.task->run();
@@ -105,7 +105,8 @@ bool Stage::collect_answers() {
     if (over == batches_.end()) return false;
     for (auto batch = over; batch != batches_.end(); ++batch)
         for (std::size_t i = 0; i < batch->lookup->questions().size(); ++i)
-            take_answer(batch->lookup->questions()[i], batch->lookup->answer(i).value_or(DnsAnswer(DnsStatus::timed_out)));
+            take_answer(batch->lookup->questions()[i],
+                        batch->lookup->answer(i).value_or(DnsAnswer(DnsStatus::timed_out)));
     batches_.erase(over, batches_.end());
     return true;
 }

@@ -36,7 +36,8 @@ std::string tls_comments(const Tls& tls) {
     if (tls.key_bits != 0) out += format_text(", {} bits", tls.key_bits);
     out += ")";
     if (tls.certificate)
-        out += format_text("\n\t(client certificate {}, {})", comment_text(tls.certificate->subject), tls.certificate->is_verified ? "verified" : "not verified");
+        out += format_text("\n\t(client certificate {}, {})", comment_text(tls.certificate->subject),
+                           tls.certificate->is_verified ? "verified" : "not verified");
     return out;
 }
 
@@ -53,8 +54,9 @@ std::string_view protocol_word(const Connection& connection, const Transaction& 
 
 std::string received_value(const Connection& connection, const Transaction& transaction, std::string_view software) {
     std::string value = format_text("from {} ({} {})\n\tby {} ({}) with {} id {}", safe_host(connection.hello_host()),
-                                    connection.host().empty() ? "unknown" : safe_host(connection.host()), connection.address().literal(),
-                                    connection.server_name(), software, protocol_word(connection, transaction), transaction.id());
+                                    connection.host().empty() ? "unknown" : safe_host(connection.host()),
+                                    connection.address().literal(), connection.server_name(), software,
+                                    protocol_word(connection, transaction), transaction.id());
     if (connection.is_tls()) value += tls_comments(connection.tls());
     if (transaction.recipients().size() == 1 && transaction.recipients().front().address().has_domain())
         value += format_text("\n\tfor {}", transaction.recipients().front().address().path());

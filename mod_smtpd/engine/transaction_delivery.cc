@@ -67,7 +67,8 @@ TransactionDelivery::TransactionDelivery(Connection& connection, Transaction& tr
                 .session = connection.id(),
                 .turned_away = &transaction.turned_away()},
                connection.clock(), connection.log()),
-      connection_(connection), transaction_(transaction) {}
+      connection_(connection),
+      transaction_(transaction) {}
 
 void TransactionDelivery::conclude(DeliveryResult result) {
     const ResultSummary summary(result, recipients());
@@ -85,7 +86,8 @@ void TransactionDelivery::conclude(DeliveryResult result) {
 }
 
 ResultSummary::ResultSummary(const DeliveryResult& result, const std::vector<Recipient>& recipients)
-    : result_(result), recipients_(recipients),
+    : result_(result),
+      recipients_(recipients),
       has_reached_any_(std::any_of(recipients.begin(), recipients.end(),
                                    [&](const Recipient& one) { return result.of(one).is_delivered(); })),
       has_rest_(recipients.empty() || !std::all_of(recipients.begin(), recipients.end(),

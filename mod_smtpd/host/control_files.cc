@@ -15,8 +15,12 @@ namespace smtpd::host {
 class DirectoryControlFiles::Source final : public ControlSource {
 public:
     Source(DirectoryControlFiles& owner, std::vector<std::string> directories, std::string_view name)
-        : owner_(owner), directories_(std::move(directories)), name_(name), next_look_(owner.clock_.now() + owner.interval_) {
-        for (const auto& directory : directories_) stamps_.push_back(support::FileStamp::of(format_text("{}/{}", directory, name_)));
+        : owner_(owner),
+          directories_(std::move(directories)),
+          name_(name),
+          next_look_(owner.clock_.now() + owner.interval_) {
+        for (const auto& directory : directories_)
+            stamps_.push_back(support::FileStamp::of(format_text("{}/{}", directory, name_)));
     }
 
     std::uint64_t generation() override {
@@ -40,14 +44,17 @@ public:
         return content_;
     }
 
-    std::string path() const override { return support::find_control_file(directories_, name_).value_or(std::string()); }
+    std::string path() const override {
+        return support::find_control_file(directories_, name_).value_or(std::string());
+    }
 
     void report(const std::string& problem) override {
         {
             const std::lock_guard lock(mutex_);
             const std::uint64_t current = generation_.load(std::memory_order_relaxed);
             if (std::exchange(reported_generation_, current) != current) reported_.clear();
-            if (std::find(reported_.begin(), reported_.end(), problem) != reported_.end()) return;  // several plugins read the same file
+            if (std::find(reported_.begin(), reported_.end(), problem) != reported_.end())
+                return;  // several plugins read the same file
             reported_.push_back(problem);
         }
         owner_.report(problem.find(name_) == std::string::npos ? format_text("{}: {}", name_, problem) : problem);
@@ -77,19 +84,23 @@ private:
     std::uint64_t reported_generation_ = 0;
 };
 
-DirectoryControlFiles::DirectoryControlFiles(std::vector<std::string> directories, const Clock& clock, LogSink& log, Duration interval)
+DirectoryControlFiles::DirectoryControlFiles(std::vector<std::string> directories, const Clock& clock, LogSink& log,
+                                             Duration interval)
     : directories_(std::move(directories)), clock_(clock), log_(log), interval_(interval) {}
 
 DirectoryControlFiles::~DirectoryControlFiles() = default;
 
-std::shared_ptr<ControlSource> DirectoryControlFiles::source(std::string_view name) { return source(sources_, name, directories_, name); }
+std::shared_ptr<ControlSource> DirectoryControlFiles::source(std::string_view name) {
+    return source(sources_, name, directories_, name);
+}
 
 std::shared_ptr<ControlSource> DirectoryControlFiles::source_at(std::string_view path) {
     const auto slash = path.rfind('/');
     return source(sources_elsewhere_, path, {std::string(path.substr(0, slash))}, path.substr(slash + 1));
 }
 
-std::shared_ptr<ControlSource> DirectoryControlFiles::source(Sources& known, std::string_view key, std::vector<std::string> directories,
+std::shared_ptr<ControlSource> DirectoryControlFiles::source(Sources& known, std::string_view key,
+                                                             std::vector<std::string> directories,
                                                              std::string_view name) {
     const std::lock_guard lock(mutex_);
     if (const auto found = known.find(key); found != known.end()) return found->second;

@@ -1,7 +1,8 @@
 /// control_files.h: a server's control files: the first of some directories that has a file of that name holds it.
 ///
-/// Each look decides anew which directory that is, so a file may appear, move or vanish. Content is kept until one of the files it came from
-/// (also through `$include`) changes; their state is looked at once an interval. Thread-safe; must outlive the sources it has given out.
+/// Each look decides anew which directory that is, so a file may appear, move or vanish. Content is kept until one of
+/// the files it came from (also through `$include`) changes; their state is looked at once an interval. Thread-safe;
+/// must outlive the sources it has given out.
 #pragma once
 
 #include <smtpd/clock.h>
@@ -22,8 +23,10 @@ class DirectoryControlFiles final : public ControlFiles {
 public:
     static constexpr Duration default_interval = std::chrono::seconds(1);
 
-    /// `directories` in the order in which they are asked: the server's own, then qmail's. `log` gets the problems that come up after the start.
-    DirectoryControlFiles(std::vector<std::string> directories, const Clock& clock, LogSink& log, Duration interval = default_interval);
+    /// `directories` in the order in which they are asked: the server's own, then qmail's. `log` gets the problems that
+    /// come up after the start.
+    DirectoryControlFiles(std::vector<std::string> directories, const Clock& clock, LogSink& log,
+                          Duration interval = default_interval);
     ~DirectoryControlFiles() override;
 
     std::shared_ptr<ControlSource> source(std::string_view name) override;
@@ -40,7 +43,8 @@ private:
     using Sources = std::map<std::string, std::shared_ptr<Source>, std::less<>>;
 
     /// The file `name` of these directories, which the map knows as `key`.
-    std::shared_ptr<ControlSource> source(Sources& known, std::string_view key, std::vector<std::string> directories, std::string_view name);
+    std::shared_ptr<ControlSource> source(Sources& known, std::string_view key, std::vector<std::string> directories,
+                                          std::string_view name);
     void report(const std::string& problem);
 
     const std::vector<std::string> directories_;

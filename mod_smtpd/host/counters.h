@@ -1,4 +1,5 @@
-/// counters.h: what a plugin instance did so far. Kept where the server wants it: on the heap, or in memory that all its processes share.
+/// counters.h: what a plugin instance did so far. Kept where the server wants it: on the heap, or in memory that all
+/// its processes share.
 #pragma once
 
 #include <atomic>
@@ -10,7 +11,7 @@ struct PluginCounters {
     using Count = std::atomic<std::uint64_t>;
     static_assert(Count::is_always_lock_free, "the counters may lie in memory shared by several processes");
 
-    Count pass{0};     ///< findings
+    Count pass{0};  ///< findings
     Count fail{0};
     Count skip{0};
     Count error{0};

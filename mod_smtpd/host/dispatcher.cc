@@ -47,7 +47,8 @@ bool set_aside(SessionContext& context) noexcept {
     if (!transaction) return true;
     try {
         transaction->set_aside();
-    } catch (const std::bad_alloc&) {  // they are marked all the same, and the engine does it again before it says anything
+    } catch (const std::bad_alloc&) {  // they are marked all the same, and the engine does it again before it says
+                                       // anything
     }
     return !transaction->recipients().empty() || transaction->turned_away().empty();
 }
@@ -55,9 +56,11 @@ bool set_aside(SessionContext& context) noexcept {
 /// An answer that no handler can have meant; "" if it is a possible one.
 std::string impossible(const Answer& answer) {
     if (answer.verdict > Verdict::done) return format_text("impossible verdict {}", static_cast<int>(answer.verdict));
-    if (answer.code != 0 && (answer.code < 200 || answer.code > 599)) return format_text("impossible reply code {}", answer.code);
+    if (answer.code != 0 && (answer.code < 200 || answer.code > 599))
+        return format_text("impossible reply code {}", answer.code);
     if (is_denial(answer.verdict) && answer.code != 0 && answer.code < 400)
-        return format_text("{} with the reply code {}, which would tell the client the contrary", verdict_name(answer.verdict), answer.code);
+        return format_text("{} with the reply code {}, which would tell the client the contrary",
+                           verdict_name(answer.verdict), answer.code);
     return {};
 }
 
@@ -197,13 +200,16 @@ void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     }
     Chain& chain = chains_[static_cast<std::size_t>(hook)];
     support::Lane* const lane = instance.lane(hook);
-    Link link{&instance, instance.deadline(), std::move(handler.answer), lane != nullptr || instance.deadline() < shortest_untimed, lane != nullptr};
+    Link link{&instance, instance.deadline(), std::move(handler.answer),
+              lane != nullptr || instance.deadline() < shortest_untimed, lane != nullptr};
     if (handler.observe) link.call = std::move(handler.observe);
     if (handler.decide) link.call = std::move(handler.decide);
     if (handler.deliver) link.call = std::move(handler.deliver);
     link.is_timed |= link.decides();  // it always says something, which may be asked about later
     const auto comes_first = [](Priority priority, const Background& other) { return priority < other.priority; };
-    const auto place = std::upper_bound(chain.backgrounds.begin(), chain.backgrounds.end(), handler.priority, comes_first) - chain.backgrounds.begin();
+    const auto place = std::upper_bound(chain.backgrounds.begin(), chain.backgrounds.end(), handler.priority,
+                                        comes_first) -
+                       chain.backgrounds.begin();
     chain.asks |= static_cast<bool>(handler.ask);
     chain.can_accept |= !link.decides() && !link.observes();
     chain.links.insert(chain.links.begin() + place, std::move(link));
@@ -227,7 +233,8 @@ std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {
     const Chain& chain = this->chain(hook);
     std::vector<Member> out;
     for (std::size_t i = 0; i < chain.links.size(); ++i)
-        out.push_back({chain.links[i].instance, kind_of(chain.links[i]), chain.backgrounds[i].priority, static_cast<bool>(chain.backgrounds[i].ask)});
+        out.push_back({chain.links[i].instance, kind_of(chain.links[i]), chain.backgrounds[i].priority,
+                       static_cast<bool>(chain.backgrounds[i].ask)});
     if (hook == HookId::data_chunk)
         for (const auto& stream : streams_) out.push_back({stream.instance, Kind::observe, Priority::normal, false});
     return out;
@@ -256,7 +263,9 @@ void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
         const Chain& chain = this->chain(context.hook);
         if (wait.rounds++ == 0) start_asking(chain, wait);
         wait.parts.clear();
-        const auto is_open = [&](const DnsQuestion& question) { return context.answers().dns(question.type, question.name).status() == DnsStatus::not_asked; };
+        const auto is_open = [&](const DnsQuestion& question) {
+            return context.answers().dns(question.type, question.name).status() == DnsStatus::not_asked;
+        };
         const auto is_running = [&](const engine::Wait::TaskName& task) {
             return ServerAccess::task(context.answers(), task.instance, task.key) == nullptr;
         };
@@ -297,12 +306,14 @@ void Dispatcher::ask_one(engine::Wait::Asker& asker, HookContext& context, engin
     }
     if (!is_good) return;
     PluginCounters::count(instance.counters().overrun);
-    log_about(instance, context, LogLevel::warning, "overrun: {} questions are not put, after {} rounds and {} questions", collector.surplus(),
+    log_about(instance, context, LogLevel::warning,
+              "overrun: {} questions are not put, after {} rounds and {} questions", collector.surplus(),
               asker.rounds - 1, wait.questions_in_all);
 }
 
 /// False if the handler must not be called later, because it failed or wants to wait longer than it may.
-bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& context, Collector& collector) const noexcept {
+bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& context,
+                             Collector& collector) const noexcept {
     const Instance& instance = *link.instance;
     ServerAccess::enter(context, instance.caller(), context.clock().now() + instance.deadline());
     try {
@@ -310,16 +321,15 @@ bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& c
         chain(context.hook).backgrounds[index].ask(context, collector);
         if (collector.longest() <= instance.deadline()) return true;
         PluginCounters::count(instance.counters().overrun);
-        log_about(instance, context, LogLevel::warning, "overrun: it asks for a wait of {}; its deadline is {}", shown(collector.longest()),
-                  shown(instance.deadline()));
+        log_about(instance, context, LogLevel::warning, "overrun: it asks for a wait of {}; its deadline is {}",
+                  shown(collector.longest()), shown(instance.deadline()));
         return false;
     } catch (const DeadlinePassed&) {
-        log_about(instance, context, LogLevel::error, "overrun: it waited in its ask handler until its deadline passed");
+        log_about(instance, context, LogLevel::error,
+                  "overrun: it waited in its ask handler until its deadline passed");
         PluginCounters::count(instance.counters().overrun);
         return false;
-    } catch (...) {
-        log_about(instance, context, LogLevel::crit, "plugin fault: {}", support::thrown_text());
-    }
+    } catch (...) { log_about(instance, context, LogLevel::crit, "plugin fault: {}", support::thrown_text()); }
     PluginCounters::count(instance.counters().fault);
     return false;
 }
@@ -375,7 +385,8 @@ Answer Dispatcher::fault_answer(const Link& link, HookContext& context) noexcept
 }
 
 /// Calls the handler; whatever it throws becomes a line, a count and an answer.
-inline Answer Dispatcher::call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept {
+inline Answer Dispatcher::call(const Link& link, HookContext& context, const char* hindrance,
+                               Mishap& mishap) const noexcept {
     if (ServerAccess::session(context) != nullptr && context.hook != HookId::queue) {
         auto& in = in_session(context);
         ServerAccess::set_only_complains(
@@ -383,14 +394,13 @@ inline Answer Dispatcher::call(const Link& link, HookContext& context, const cha
     }
     try {
         return call_unguarded(link, context, hindrance);
-    } catch (...) {
-        return settle_mishap(link, context, mishap);
-    }
+    } catch (...) { return settle_mishap(link, context, mishap); }
 }
 
 /// Whether the thread may not call that handler, because it would wait in it. Whoever is immune is not judged, so there
 /// is nothing to wait for.
-bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state, MonotonicTime now) const noexcept {
+bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state,
+                              MonotonicTime now) const noexcept {
     using Access = engine::ChainState::Access;
     support::Lane* const lane = chain.backgrounds[index].lane;
     if (state.access == Access::any || (state.access == Access::one_lane && state.lane == lane)) return false;
@@ -431,13 +441,15 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
         if (link.waits && !(is_resumed && state.is_late) && stops_before(chain, index, context, state, now)) return {};
         ServerAccess::enter(context, link.instance->caller(), is_resumed ? state.deadline : now + link.deadline);
         Mishap mishap;
-        const char* const hindrance = is_resumed && state.is_late ? no_place
-                                      : is_anyone_cut_short && contains(wait.cut_short, index) ? cut_short : nullptr;
+        const char* const hindrance = is_resumed && state.is_late                              ? no_place
+                                      : is_anyone_cut_short && contains(wait.cut_short, index) ? cut_short
+                                                                                               : nullptr;
         if (hindrance == no_place) note_lateness(*link.instance, context);
         Answer answer = call(link, context, hindrance, mishap);
         const bool goes_on = !may_set_aside || set_aside(in_session(context));
         if (answer.verdict != Verdict::declined) note_impossible(link, context, answer);
-        is_now = link.is_timed || answer.verdict != Verdict::declined || mishap.happened || beat == 0 || heartbeat_->count() != beat;
+        is_now = link.is_timed || answer.verdict != Verdict::declined || mishap.happened || beat == 0 ||
+                 heartbeat_->count() != beat;
         const MonotonicTime before = now;
         if (is_now) {
             look_at_clock();
@@ -467,13 +479,12 @@ Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap&
         } catch (const DeadlinePassed&) {
             mishap.deadline_passed = true;
             PluginCounters::count(instance.counters().overrun);
-            log_about(instance, context, LogLevel::error, "overrun: its deadline of {} passed while it waited", shown(instance.deadline()));
+            log_about(instance, context, LogLevel::error, "overrun: its deadline of {} passed while it waited",
+                      shown(instance.deadline()));
             if (instance.is_policy() && !link.observes() && !link.delivers())
                 return settle(error("deadline passed"), in_session(context), instance);
             return fault_answer(link, context);
-        } catch (...) {
-            log_about(instance, context, LogLevel::crit, "plugin fault: {}", support::thrown_text());
-        }
+        } catch (...) { log_about(instance, context, LogLevel::crit, "plugin fault: {}", support::thrown_text()); }
         PluginCounters::count(instance.counters().fault);
     } catch (...) {  // no memory even for what a fault leads to
     }
@@ -492,11 +503,13 @@ void Dispatcher::note_impossible(const Link& link, HookContext& context, Answer&
     answer = fault_answer(link, context);
 }
 
-void Dispatcher::look_at_time(const Link& link, HookContext& context, MonotonicTime before, MonotonicTime after) noexcept {
+void Dispatcher::look_at_time(const Link& link, HookContext& context, MonotonicTime before,
+                              MonotonicTime after) noexcept {
     if (after - before <= link.deadline) return;
     PluginCounters::count(link.instance->counters().overrun);
     const auto took = std::chrono::duration_cast<Duration>(after - before).count();
-    log_about(*link.instance, context, LogLevel::warning, "overrun: the call took {} ms; its deadline is {} ms", took, link.deadline.count());
+    log_about(*link.instance, context, LogLevel::warning, "overrun: the call took {} ms; its deadline is {} ms", took,
+              link.deadline.count());
 }
 
 /// Whether anybody wants to hear what the handlers of that hook say.

@@ -107,14 +107,16 @@ private:
     static void start_asking(const Chain& chain, engine::Wait& wait);
     void ask_one(engine::Wait::Asker& asker, HookContext& context, engine::Wait& wait) const noexcept;
     bool ask_guarded(const Link& link, std::size_t index, HookContext& context, Collector& collector) const noexcept;
-    bool stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state, MonotonicTime now) const noexcept;
+    bool stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state,
+                      MonotonicTime now) const noexcept;
     Answer call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept;
     Answer call_unguarded(const Link& link, HookContext& context, const char* hindrance) const;
     static Answer take(DeliveryResult result, const Link& link, HookContext& context);
     static Answer fault_answer(const Link& link, HookContext& context) noexcept;
     static Answer settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept;
     static void note_impossible(const Link& link, HookContext& context, Answer& answer) noexcept;
-    static void look_at_time(const Link& link, HookContext& context, MonotonicTime before, MonotonicTime after) noexcept;
+    static void look_at_time(const Link& link, HookContext& context, MonotonicTime before,
+                             MonotonicTime after) noexcept;
     bool announces(HookId hook) const noexcept;
     void announce(const Link& link, HookContext& context, const Answer& answer) const noexcept;
 

@@ -11,7 +11,7 @@
 namespace smtpd {
 namespace {
 
-constexpr std::size_t longest_text = 300;  // what of a list's text goes into a reply
+constexpr std::size_t longest_text = 300;                   // what of a list's text goes into a reply
 constexpr Duration retry_off = std::chrono::minutes(10);    // when a list that is off is tested again
 constexpr Duration retry_silent = std::chrono::minutes(1);  // ... and one that gave no answer
 constexpr unsigned most_silences = 10;                      // tests in a row without an answer that switch a list off
@@ -85,7 +85,8 @@ std::string shown_addresses(const DnsAnswer& answer) {
 
 std::string with_subject(std::string text, const std::string& subject) {
     for (const std::string_view mark : {"%IP%", "%DOMAIN%"})
-        for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + subject.size())) text.replace(at, mark.size(), subject);
+        for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + subject.size()))
+            text.replace(at, mark.size(), subject);
     return text;
 }
 
@@ -103,7 +104,9 @@ Result<DnsList> DnsList::parse(std::string_view entry) {
         rest.remove_prefix(1);
         const auto text = cut(rest, ",: \t");
         const auto code = parse_code<Code>(text);
-        if (!code) return wrong(entry, format_text("\"{}\" is no answer of a list; it is 127.0.0.2, 127.0.0.2-11 or 127.0.*.3", quoted(text, 200)));
+        if (!code)
+            return wrong(entry, format_text("\"{}\" is no answer of a list; it is 127.0.0.2, 127.0.0.2-11 or 127.0.*.3",
+                                            quoted(text, 200)));
         list.codes_.push_back(*code);
     }
     if (rest.starts_with(':')) rest.remove_prefix(1);
@@ -119,14 +122,16 @@ bool DnsList::lists(const DnsAnswer& answer, std::string& problem) const {
         } else if (codes_.empty()) {
             if (address.bytes() != IpAddress::v4({127, 0, 0, 1}).bytes()) return true;
             problem = "answers 127.0.0.1, which is no listing unless it is named";
-        } else if (std::any_of(codes_.begin(), codes_.end(), [&](const Code& code) { return matches(code, address); })) {
+        } else if (std::any_of(codes_.begin(), codes_.end(),
+                               [&](const Code& code) { return matches(code, address); })) {
             return true;
         }
     }
     return false;
 }
 
-DnsLists::DnsLists(Setup& setup, Of kind, const std::vector<std::string>& entries, std::string_view control_file, SelfTest test)
+DnsLists::DnsLists(Setup& setup, Of kind, const std::vector<std::string>& entries, std::string_view control_file,
+                   SelfTest test)
     : kind_(kind), test_(test) {
     for (const auto& entry : entries)
         if (auto list = DnsList::parse(entry)) entries_.push_back(std::move(*list));
@@ -155,7 +160,8 @@ bool DnsLists::is_due(const DnsList& list, const HookContext& hook) const noexce
 
 /// The names of RFC 5782 5, which a list has, or has not.
 std::string DnsLists::tested(const DnsList& list, bool has_entry) const {
-    const char* const label = kind_ == Of::addresses ? (has_entry ? "2.0.0.127." : "1.0.0.127.") : (has_entry ? "test." : "invalid.");
+    const char* const label = kind_ == Of::addresses ? (has_entry ? "2.0.0.127." : "1.0.0.127.")
+                                                     : (has_entry ? "test." : "invalid.");
     return label + list.zone_;
 }
 
@@ -179,12 +185,15 @@ DnsListing DnsLists::look_up(const DnsListSubject& subject, const HookContext& h
         if (list.health_->is_off.load(std::memory_order_relaxed) || answer.status() == DnsStatus::not_asked) return;
         std::string problem;
         if (!list.lists(answer, problem)) {
-            if (!problem.empty()) listing.errors += format_text("{}{}: {}", listing.errors.empty() ? "" : "; ", list.zone_, problem);
+            if (!problem.empty())
+                listing.errors += format_text("{}{}: {}", listing.errors.empty() ? "" : "; ", list.zone_, problem);
         } else if (!listing.is_listed()) {
             const auto& texts = answers.txt(name).texts();
             listing.zone = list.zone_;
             listing.answer = shown_addresses(answer);
-            listing.text = !list.text_.empty() ? with_subject(list.text_, subject.shown) : texts.empty() ? "" : texts.front().substr(0, longest_text);
+            listing.text = !list.text_.empty() ? with_subject(list.text_, subject.shown)
+                           : texts.empty()     ? ""
+                                               : texts.front().substr(0, longest_text);
         }
     });
     return listing;
@@ -193,11 +202,15 @@ DnsListing DnsLists::look_up(const DnsListSubject& subject, const HookContext& h
 /// What a test shows that no good list does; "" where there is nothing to be said, or nobody could tell.
 std::string DnsLists::defect(const DnsAnswer& absent, const DnsAnswer& present) const {
     const bool of_addresses = kind_ == Of::addresses;
-    if (absent.found()) return format_text("it lists {} ({}), and so everybody", of_addresses ? "127.0.0.1" : "INVALID", shown_addresses(absent));
+    if (absent.found())
+        return format_text("it lists {} ({}), and so everybody", of_addresses ? "127.0.0.1" : "INVALID",
+                           shown_addresses(absent));
     if (!test_.wants_entry) return {};
-    if (present.is_absent()) return format_text("it does not list {}, as every list in use does", of_addresses ? "127.0.0.2" : "TEST");
+    if (present.is_absent())
+        return format_text("it does not list {}, as every list in use does", of_addresses ? "127.0.0.2" : "TEST");
     const auto& addresses = present.addresses();
-    const bool has_listing = std::any_of(addresses.begin(), addresses.end(), [](const IpAddress& address) { return why_not(address).empty(); });
+    const bool has_listing = std::any_of(addresses.begin(), addresses.end(),
+                                         [](const IpAddress& address) { return why_not(address).empty(); });
     return present.found() && !has_listing ? "it " + why_not(addresses.front()) : std::string();
 }
 
@@ -207,20 +220,20 @@ void DnsLists::test(const DnsList& list, const HookContext& hook, const Answers&
     const DnsAnswer& present = answers.a(tested(list, true));
     DnsList::Health& health = *list.health_;
     MonotonicTime due = health.next_test.load();
-    if (hook.clock().now() < due || absent.status() == DnsStatus::not_asked || present.status() == DnsStatus::not_asked) return;
+    if (hook.clock().now() < due || absent.status() == DnsStatus::not_asked || present.status() == DnsStatus::not_asked)
+        return;
     std::string problem = defect(absent, present);
     const DnsAnswer& silent = absent.failed() ? absent : present;
     const bool is_silent = problem.empty() && silent.failed();
     const unsigned silences = is_silent ? health.silences + 1 : 0;
     if (silences >= most_silences) problem = format_text("it has not answered for a long time: {}", silent.error());
     const Duration wait = !problem.empty() ? retry_off : is_silent ? retry_silent : test_.every;
-    if (!health.next_test.compare_exchange_strong(due, hook.clock().now() + std::min(wait, test_.every))) return;  // another session was faster
+    if (!health.next_test.compare_exchange_strong(due, hook.clock().now() + std::min(wait, test_.every)))
+        return;  // another session was faster
     health.silences = silences;
     if ((is_silent && problem.empty()) || health.is_off.exchange(!problem.empty()) == !problem.empty()) return;
-    if (problem.empty())
-        hook.log(LogLevel::notice, "the list {} passes its test again and is asked", list.zone_);
-    else
-        hook.log(LogLevel::error, "the list {} IS SWITCHED OFF: {}", list.zone_, problem);
+    if (problem.empty()) hook.log(LogLevel::notice, "the list {} passes its test again and is asked", list.zone_);
+    else hook.log(LogLevel::error, "the list {} IS SWITCHED OFF: {}", list.zone_, problem);
 }
 
 }  // namespace smtpd

@@ -15,7 +15,8 @@ namespace {
 
 /// Runs code of the plugin; what it throws becomes a problem. False if it threw.
 template <class Call>
-bool guarded(const std::string& position, const std::string& subject, std::string_view doing, Problems& problems, Call call) {
+bool guarded(const std::string& position, const std::string& subject, std::string_view doing, Problems& problems,
+             Call call) {
     try {
         call();
         return true;
@@ -32,9 +33,17 @@ bool guarded(const std::string& position, const std::string& subject, std::strin
 class Instance::InstanceSetup final : private HookRegistrar, public Setup {
 public:
     InstanceSetup(Instance& instance, const Environment& environment, LogRouter& log)
-        : Setup(static_cast<HookRegistrar&>(*this), log_outlets_), instance_(instance), control_(*environment.control), clock_(*environment.clock),
-          is_trial_(environment.is_trial), stores_(environment.stores), log_(log), server_name_(environment.server_name),
-          resolve_path_(environment.resolve_path), password_check_(environment.password_check), sql_query_(environment.sql_query) {}
+        : Setup(static_cast<HookRegistrar&>(*this), log_outlets_),
+          instance_(instance),
+          control_(*environment.control),
+          clock_(*environment.clock),
+          is_trial_(environment.is_trial),
+          stores_(environment.stores),
+          log_(log),
+          server_name_(environment.server_name),
+          resolve_path_(environment.resolve_path),
+          password_check_(environment.password_check),
+          sql_query_(environment.sql_query) {}
 
     const std::string& name() const noexcept override { return instance_.plugin_name_; }
     const std::string& instance() const noexcept override { return instance_.name_; }
@@ -52,7 +61,9 @@ public:
     const PasswordCheck* password_check(std::string_view name) override {
         return asked_for(password_check_, name, "this server has no passwords of its own");
     }
-    const SqlQuery* sql_query(std::string_view statement) override { return asked_for(sql_query_, statement, "this server has no database"); }
+    const SqlQuery* sql_query(std::string_view statement) override {
+        return asked_for(sql_query_, statement, "this server has no database");
+    }
 
     /// Ends the time in which handlers may be added; moves the complaints out. True if the server may start with this
     /// plugin.
@@ -85,7 +96,8 @@ private:
 
     /// What the server gives for a name; otherwise null, and a complaint.
     template <class T>
-    T* asked_for(const std::function<Result<T*>(std::string_view)>& give, std::string_view name, const char* otherwise) {
+    T* asked_for(const std::function<Result<T*>(std::string_view)>& give, std::string_view name,
+                 const char* otherwise) {
         const Result<T*> given = give ? give(name) : Error{ErrorCode::config, otherwise, 0};
         if (given) return *given;
         error("{}", given.error().what);
@@ -93,7 +105,8 @@ private:
     }
 
     StoreSpace& store_space(std::string_view name) override {
-        const Result<StoreSpace*> space = stores_ ? stores_->space(name) : Error{ErrorCode::config, "this server has no store", 0};
+        const Result<StoreSpace*> space = stores_ ? stores_->space(name)
+                                                  : Error{ErrorCode::config, "this server has no store", 0};
         if (space) instance_.use_store((*space)->lane());
         if (space) return **space;
         error("{}", space.error().what);
@@ -120,8 +133,14 @@ std::string subject_of(const PluginLine& line) {
 }
 
 Instance::Instance(const PluginLine& line, PluginCode code, const Environment& environment)
-    : code_(std::move(code)), name_(line.instance()), plugin_name_(line.name), position_(line.position()), subject_(subject_of(line)),
-      is_policy_(code_.descriptor->is_policy), options_(nullptr, code_.descriptor->free_options), plugin_(nullptr, code_.descriptor->destroy) {
+    : code_(std::move(code)),
+      name_(line.instance()),
+      plugin_name_(line.name),
+      position_(line.position()),
+      subject_(subject_of(line)),
+      is_policy_(code_.descriptor->is_policy),
+      options_(nullptr, code_.descriptor->free_options),
+      plugin_(nullptr, code_.descriptor->destroy) {
     common_.policy = code_.descriptor->defaults;
     if (environment.counters) counters_ = environment.counters(name_);
     if (!counters_) {
@@ -132,8 +151,8 @@ Instance::Instance(const PluginLine& line, PluginCode code, const Environment& e
 
 Instance::~Instance() = default;
 
-std::unique_ptr<Instance> Instance::make(const PluginLine& line, PluginCode code, const Environment& environment, LogRouter& log,
-                                         Problems& problems) {
+std::unique_ptr<Instance> Instance::make(const PluginLine& line, PluginCode code, const Environment& environment,
+                                         LogRouter& log, Problems& problems) {
     std::unique_ptr<Instance> instance(new Instance(line, std::move(code), environment));
     if (!instance->read_options(line, problems)) return nullptr;
     if (!instance->create(environment, log, problems)) return nullptr;
@@ -166,7 +185,8 @@ bool Instance::create(const Environment& environment, LogRouter& log, Problems& 
     const bool is_done = guarded(position_, subject_, "its constructor", problems,
                                  [&] { plugin_.reset(code_.descriptor->create(*setup_, options_.get())); });
     const bool is_good = setup_->close(problems);
-    if (is_done && !plugin_) problems.push_back({true, position_, format_text("{}: it made no plugin object", subject_)});
+    if (is_done && !plugin_)
+        problems.push_back({true, position_, format_text("{}: it made no plugin object", subject_)});
     return is_good && plugin_;
 }
 
@@ -185,11 +205,14 @@ std::vector<Instance::Setting> Instance::settings() const {
     std::vector<Setting> out;
     const auto compare = [&out](const OptionTable& table, const void* values, const void* defaults) {
         for (const auto& row : table.rows()) {
-            if (!row.show || std::any_of(out.begin(), out.end(), [&](const Setting& known) { return known.name == row.name; })) continue;
+            if (!row.show ||
+                std::any_of(out.begin(), out.end(), [&](const Setting& known) { return known.name == row.name; }))
+                continue;
             if (auto value = row.show(values); value != row.show(defaults)) out.push_back({row.name, std::move(value)});
         }
     };
-    const std::unique_ptr<void, void (*)(void*)> defaults(code_.descriptor->make_options(), code_.descriptor->free_options);
+    const std::unique_ptr<void, void (*)(void*)> defaults(code_.descriptor->make_options(),
+                                                          code_.descriptor->free_options);
     compare(code_.descriptor->options(), options_.get(), defaults.get());
     CommonOptions common_defaults;
     common_defaults.policy = code_.descriptor->defaults;

@@ -31,13 +31,13 @@ class Instance {
 public:
     /// Makes the instance of that line. Null if anything is wrong; `problems` then has it, all of it where that is
     /// possible.
-    static std::unique_ptr<Instance> make(const PluginLine& line, PluginCode code, const Environment& environment, LogRouter& log,
-                                          Problems& problems);
+    static std::unique_ptr<Instance> make(const PluginLine& line, PluginCode code, const Environment& environment,
+                                          LogRouter& log, Problems& problems);
     ~Instance();
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;
 
-    const std::string& name() const noexcept { return name_; }  ///< "queue/maildir:archive"
+    const std::string& name() const noexcept { return name_; }          ///< "queue/maildir:archive"
     const std::string& position() const noexcept { return position_; }  ///< "httpd.conf line 12"
     /// The options that are not at their defaults, as they would be written.
     struct Setting {
@@ -91,9 +91,9 @@ private:
     ServerAccess::Caller caller_;
     ServerAccess::Caller host_caller_;
     HookSet waits_at_;
-    std::unique_ptr<support::Lane> own_lane_;   ///< if it waits by itself at any hook, or has tasks
-    support::Lane* store_lane_ = nullptr;       ///< of the store that it uses, if that may make it wait
-    std::unique_ptr<support::Lane> mixed_lane_; ///< if these are several, none of which can be held for all
+    std::unique_ptr<support::Lane> own_lane_;    ///< if it waits by itself at any hook, or has tasks
+    support::Lane* store_lane_ = nullptr;        ///< of the store that it uses, if that may make it wait
+    std::unique_ptr<support::Lane> mixed_lane_;  ///< if these are several, none of which can be held for all
     std::unique_ptr<PluginCounters> own_counters_;
     PluginCounters* counters_ = nullptr;
     std::unique_ptr<void, void (*)(void*)> options_;

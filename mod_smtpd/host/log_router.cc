@@ -48,9 +48,7 @@ void LogRouter::write(const LogLine& line) noexcept {
     try {
         text = in_one_line(line.text, first);
         shown.text = text;
-    } catch (const std::bad_alloc&) {
-        shown.text = std::string_view(line.text.begin(), first);
-    }
+    } catch (const std::bad_alloc&) { shown.text = std::string_view(line.text.begin(), first); }
     write_line(shown);
 }
 
@@ -72,9 +70,7 @@ void LogRouter::write_to_fallback(const LogLine& line) noexcept {
 void LogRouter::deliver(Outlet& outlet, const LogLine& line) noexcept {
     try {
         outlet.writer(line);
-    } catch (...) {
-        report_fault(outlet, support::thrown_text());
-    }
+    } catch (...) { report_fault(outlet, support::thrown_text()); }
 }
 
 void LogRouter::report_fault(Outlet& outlet, const char* what) noexcept {

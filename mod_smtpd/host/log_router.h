@@ -1,10 +1,10 @@
 /// log_router.h: sends the log lines of a server to its logging plugins, and to the server's own log.
 ///
-/// Without logging plugins every line goes to the fallback (httpd's ErrorLog). With some, each of them gets the lines up to its level and the
-/// fallback only warnings and worse. What is written while a logging plugin handles a line goes to the fallback alone. A line that a plugin hands on
-/// to the fallback (Setup::server_log()) is not written there twice. A plugin that throws is passed over, and its first fault is reported. Control
-/// characters do not get through: a line is one line.
-/// Thread-safe once all plugins are added.
+/// Without logging plugins every line goes to the fallback (httpd's ErrorLog). With some, each of them gets the lines
+/// up to its level and the fallback only warnings and worse. What is written while a logging plugin handles a line goes
+/// to the fallback alone. A line that a plugin hands on to the fallback (Setup::server_log()) is not written there
+/// twice. A plugin that throws is passed over, and its first fault is reported. Control characters do not get through:
+/// a line is one line. Thread-safe once all plugins are added.
 #pragma once
 
 #include "host/counters.h"

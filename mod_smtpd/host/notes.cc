@@ -1,7 +1,7 @@
 /// notes.cc: which note has which slot, for the whole process.
 ///
-/// Names and types are kept as text: a DSO may go and come back, and takes its type_info objects with it. Slots are never given back; there are
-/// as many as names in the source texts of the plugins.
+/// Names and types are kept as text: a DSO may go and come back, and takes its type_info objects with it. Slots are
+/// never given back; there are as many as names in the source texts of the plugins.
 #include "host/notes.h"
 
 #include <smtpd/format.h>
@@ -20,7 +20,8 @@ struct Registry {
 };
 
 Registry& registry() {
-    static Registry instance;  // made on first use: keys are made while a DSO is loaded, before its own statics in other files
+    static Registry instance;  // made on first use: keys are made while a DSO is loaded, before its own statics in
+                               // other files
     return instance;
 }
 

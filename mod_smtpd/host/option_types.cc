@@ -34,7 +34,8 @@ struct Unit {
 };
 
 /// Milliseconds. The largest first, for show(); of two names of one unit the one to be shown.
-constexpr Unit duration_units[] = {{"d", 86'400'000}, {"h", 3'600'000}, {"min", 60'000}, {"s", 1000}, {"ms", 1}, {"sec", 1000}};
+constexpr Unit duration_units[] = {{"d", 86'400'000}, {"h", 3'600'000}, {"min", 60'000},
+                                   {"s", 1000},       {"ms", 1},        {"sec", 1000}};
 constexpr double longest_duration = 86'400'000.0 * 36'500;  // a hundred years
 
 constexpr Unit size_units[] = {{"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}};
@@ -71,11 +72,15 @@ std::string OptionType<unsigned>::read(std::string_view text, unsigned& value) {
 std::string OptionType<unsigned>::show(const unsigned& value) { return format_text("{}", value); }
 std::string OptionType<unsigned>::name() { return "a whole number without sign"; }
 
-std::string OptionType<std::int64_t>::read(std::string_view text, std::int64_t& value) { return read_or_allowed(text, value); }
+std::string OptionType<std::int64_t>::read(std::string_view text, std::int64_t& value) {
+    return read_or_allowed(text, value);
+}
 std::string OptionType<std::int64_t>::show(const std::int64_t& value) { return format_text("{}", value); }
 std::string OptionType<std::int64_t>::name() { return OptionType<int>::name(); }
 
-std::string OptionType<std::uint64_t>::read(std::string_view text, std::uint64_t& value) { return read_or_allowed(text, value); }
+std::string OptionType<std::uint64_t>::read(std::string_view text, std::uint64_t& value) {
+    return read_or_allowed(text, value);
+}
 std::string OptionType<std::uint64_t>::show(const std::uint64_t& value) { return format_text("{}", value); }
 std::string OptionType<std::uint64_t>::name() { return OptionType<unsigned>::name(); }
 
@@ -151,6 +156,8 @@ std::string OptionType<LogLevel>::read(std::string_view text, LogLevel& value) {
     return {};
 }
 std::string OptionType<LogLevel>::show(const LogLevel& value) { return std::string(log_level_name(value)); }
-std::string OptionType<LogLevel>::name() { return "a log level (emerg, alert, crit, error, warning, notice, info, debug, trace, or 0 to 8)"; }
+std::string OptionType<LogLevel>::name() {
+    return "a log level (emerg, alert, crit, error, warning, notice, info, debug, trace, or 0 to 8)";
+}
 
 }  // namespace smtpd

@@ -25,19 +25,26 @@ std::string OptionType<host::LevelChange>::show(const host::LevelChange& value) 
     if (value.fixed >= 0) return std::string(log_level_name(static_cast<LogLevel>(value.fixed)));
     return format_text("{}{}", value.shift < 0 ? "" : "+", value.shift);
 }
-std::string OptionType<host::LevelChange>::name() { return "a log level, by name or from 0 to 8, or a change of it from -8 to +8"; }
+std::string OptionType<host::LevelChange>::name() {
+    return "a log level, by name or from 0 to 8, or a change of it from -8 to +8";
+}
 
 namespace host {
 namespace {
 
-/// A row for a member of CommonOptions::policy: option() reaches the members of one struct, and these are one level down.
+/// A row for a member of CommonOptions::policy: option() reaches the members of one struct, and these are one level
+/// down.
 template <class T>
 OptionBuilder<T> policy_option(std::string name, T PolicyDefaults::*member, std::string help) {
     OptionBuilder<T> row = option(std::move(name), member, std::move(help));
     row.member = [member](void* options) -> T& { return static_cast<CommonOptions*>(options)->policy.*member; };
     if constexpr (std::is_same_v<T, int>) {
-        row.read = [at = row.member](void* options, std::string_view text) { return OptionType<int>::read(text, at(options)); };
-        row.show = [at = row.member](const void* options) { return OptionType<int>::show(at(const_cast<void*>(options))); };
+        row.read = [at = row.member](void* options, std::string_view text) {
+            return OptionType<int>::read(text, at(options));
+        };
+        row.show = [at = row.member](const void* options) {
+            return OptionType<int>::show(at(const_cast<void*>(options)));
+        };
     }
     return row;
 }
@@ -45,9 +52,10 @@ OptionBuilder<T> policy_option(std::string name, T PolicyDefaults::*member, std:
 /// Where it is not said, it is perm (and `naughty` may say otherwise).
 OptionSpec reject_type_row() {
     OptionSpec row = policy_option("reject_type", &PolicyDefaults::reject_type,
-                      "how the client is refused: for good (perm) or for now (temp), and whether the connection is closed then (disconnect, "
-                      "temp_disconnect)")
-            .choices(refusal_words());
+                                   "how the client is refused: for good (perm) or for now (temp), and whether the "
+                                   "connection is closed then (disconnect, "
+                                   "temp_disconnect)")
+                         .choices(refusal_words());
     row.show = [shown = std::move(row.show)](const void* options) {
         const std::string word = shown(options);
         return word.empty() ? std::string("perm") : word;
@@ -60,16 +68,27 @@ std::vector<OptionSpec> policy_options() {
     using OnError = PolicyDefaults::OnError;
     return {
         policy_option("reject", &PolicyDefaults::reject,
-                      "what follows from a failed test: the client is refused (yes), the fault is only logged (no), or the refusal is kept for the "
+                      "what follows from a failed test: the client is refused (yes), the fault is only logged (no), or "
+                      "the refusal is kept for the "
                       "plugin naughty (naughty)")
-            .choices({{"yes", Reject::yes}, {"no", Reject::no}, {"naughty", Reject::naughty}, {"on", Reject::yes}, {"off", Reject::no},
-                      {"1", Reject::yes}, {"0", Reject::no}, {"true", Reject::yes}, {"false", Reject::no}}),
+            .choices({{"yes", Reject::yes},
+                      {"no", Reject::no},
+                      {"naughty", Reject::naughty},
+                      {"on", Reject::yes},
+                      {"off", Reject::no},
+                      {"1", Reject::yes},
+                      {"0", Reject::no},
+                      {"true", Reject::yes},
+                      {"false", Reject::no}}),
         reject_type_row(),
-        policy_option("onerror", &PolicyDefaults::onerror,
-                      "what follows when the test could not be made: go on (accept), or ask the client to come back (tempfail)")
+        policy_option(
+            "onerror", &PolicyDefaults::onerror,
+            "what follows when the test could not be made: go on (accept), or ask the client to come back (tempfail)")
             .choices({{"accept", OnError::accept}, {"tempfail", OnError::tempfail}}),
-        policy_option("karma_fail", &PolicyDefaults::karma_fail, "points added to the client's karma for a failed test; usually below zero"),
-        policy_option("karma_pass", &PolicyDefaults::karma_pass, "points added to the client's karma for a passed test")};
+        policy_option("karma_fail", &PolicyDefaults::karma_fail,
+                      "points added to the client's karma for a failed test; usually below zero"),
+        policy_option("karma_pass", &PolicyDefaults::karma_pass,
+                      "points added to the client's karma for a passed test")};
 }
 
 bool is_name_character(char c) { return support::is_alpha(c) || support::is_digit(c) || c == '_' || c == '-'; }
@@ -92,11 +111,16 @@ bool is_switch_word(std::string_view text) {
 
 OptionTable common_options(bool is_policy, bool may_wait) {
     OptionTable table(
-        option("loglevel", &CommonOptions::loglevel, "the level of all log lines of this plugin, or a change of it (+1 is one less important)"),
-        option("deadline", &CommonOptions::deadline, "how long one call of this plugin may take, waiting included").range("1ms", "1h"));
+        option("loglevel", &CommonOptions::loglevel,
+               "the level of all log lines of this plugin, or a change of it (+1 is one less important)"),
+        option("deadline", &CommonOptions::deadline, "how long one call of this plugin may take, waiting included")
+            .range("1ms", "1h"));
     if (may_wait)
-        table.append({option("concurrency", &CommonOptions::concurrency,
-                             "how many calls of this plugin may wait for its back end at a time; 0 is half of SmtpBackendThreads").range("0", "1000")});
+        table.append(
+            {option(
+                 "concurrency", &CommonOptions::concurrency,
+                 "how many calls of this plugin may wait for its back end at a time; 0 is half of SmtpBackendThreads")
+                 .range("0", "1000")});
     if (is_policy) table.append(policy_options());
     return table;
 }
@@ -113,12 +137,10 @@ Result<std::vector<std::string>> split_option_words(std::string_view text) {
         }
         if (!in_word) words.emplace_back();
         in_word = true;
-        if (c == '"')
-            in_quotes = !in_quotes;
+        if (c == '"') in_quotes = !in_quotes;
         else if (in_quotes && c == '\\' && i + 1 < text.size() && (text[i + 1] == '"' || text[i + 1] == '\\'))
             words.back() += text[++i];
-        else
-            words.back() += c;
+        else words.back() += c;
     }
     if (in_quotes) return Error{ErrorCode::config, "a quotation mark is not closed", 0};
     return words;
@@ -127,8 +149,11 @@ Result<std::vector<std::string>> split_option_words(std::string_view text) {
 void OptionReader::add(const OptionTable& table, void* options) {
     const std::size_t earlier = rows_.size();
     for (const auto& spec : table.rows()) {
-        const auto has_name = [&spec](const Row& row) { return row.spec->name == spec.name || is_alias(*row.spec, spec.name); };
-        if (std::none_of(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(earlier), has_name)) rows_.push_back({&spec, options});
+        const auto has_name = [&spec](const Row& row) {
+            return row.spec->name == spec.name || is_alias(*row.spec, spec.name);
+        };
+        if (std::none_of(rows_.begin(), rows_.begin() + static_cast<std::ptrdiff_t>(earlier), has_name))
+            rows_.push_back({&spec, options});
     }
 }
 
@@ -165,7 +190,8 @@ void OptionReader::set(Row& row, std::string_view text, std::string_view name) {
     ++row.uses;
     if (row.uses == 1 && spec.clear) spec.clear(row.options);
     if (row.uses == 2 && !spec.is_list)
-        findings_.warnings.push_back(format_text("option \"{}\" is given more than once; the last one counts", spec.name));
+        findings_.warnings.push_back(
+            format_text("option \"{}\" is given more than once; the last one counts", spec.name));
     const std::string allowed = spec.read(row.options, text);
     if (allowed.empty()) return;
     std::string problem = format_text("option \"{}\": \"{}\" is not allowed; it must be {}", spec.name, text, allowed);
@@ -189,7 +215,8 @@ std::size_t OptionReader::take_named(Row& row, const std::vector<std::string>& w
     return 2;
 }
 
-/// A word that is no option. Returns how many words it took: behind an unknown name stands what was meant to be its value.
+/// A word that is no option. Returns how many words it took: behind an unknown name stands what was meant to be its
+/// value.
 std::size_t OptionReader::take_positional(const std::vector<std::string>& words, std::size_t at) {
     if (Row* row = positional(positionals_)) {
         ++positionals_;
@@ -197,11 +224,13 @@ std::size_t OptionReader::take_positional(const std::vector<std::string>& words,
         return 1;
     }
     if (!looks_like_name(words[at])) {
-        findings_.errors.push_back(format_text("\"{}\" is one word too many: no option is called so, and no further value is expected", words[at]));
+        findings_.errors.push_back(format_text(
+            "\"{}\" is one word too many: no option is called so, and no further value is expected", words[at]));
         return 1;
     }
     unknown(words[at]);
-    const bool has_value = at + 1 < words.size() && !find(words[at + 1]) && words[at + 1].find('=') == std::string::npos;
+    const bool has_value = at + 1 < words.size() && !find(words[at + 1]) &&
+                           words[at + 1].find('=') == std::string::npos;
     return has_value ? 2 : 1;
 }
 
@@ -222,15 +251,16 @@ OptionReader::Findings OptionReader::read(const std::vector<std::string>& words)
     }
     for (const auto& row : rows_)
         if (row.spec->is_required && row.uses == 0)
-            findings_.errors.push_back(format_text("option \"{}\" is missing; it must be {}", row.spec->name, row.spec->type));
+            findings_.errors.push_back(
+                format_text("option \"{}\" is missing; it must be {}", row.spec->name, row.spec->type));
     return std::move(findings_);
 }
 
 std::vector<OptionDescription> describe_options(const OptionTable& table, const void* options) {
     std::vector<OptionDescription> out;
     for (const auto& spec : table.rows())
-        out.push_back({spec.name, spec.type, spec.show ? spec.show(options) : std::string(), spec.help, spec.aliases, spec.position, spec.takes_rest,
-                       spec.is_flag, spec.is_required});
+        out.push_back({spec.name, spec.type, spec.show ? spec.show(options) : std::string(), spec.help, spec.aliases,
+                       spec.position, spec.takes_rest, spec.is_flag, spec.is_required});
     return out;
 }
 
@@ -241,7 +271,8 @@ PluginOptions describe_plugin(const PluginDescriptor& plugin) {
     common.policy = plugin.defaults;
     PluginOptions out{describe_options(own, values.get()), {}};
     for (auto& row : describe_options(common_options(plugin.is_policy, plugin.may_wait), &common)) {
-        const bool taken = std::any_of(out.own.begin(), out.own.end(), [&row](const OptionDescription& other) { return other.name == row.name; });
+        const bool taken = std::any_of(out.own.begin(), out.own.end(),
+                                       [&row](const OptionDescription& other) { return other.name == row.name; });
         if (!taken) out.common.push_back(std::move(row));
     }
     return out;
@@ -252,15 +283,19 @@ PluginOptions describe_plugin(const PluginDescriptor& plugin) {
 
 namespace smtpd {
 
-Result<void> OptionTable::read(void* options, std::string_view text, std::initializer_list<std::string_view> only) const {
+Result<void> OptionTable::read(void* options, std::string_view text,
+                               std::initializer_list<std::string_view> only) const {
     const auto words = host::split_option_words(text);
     if (!words) return words.error();
     for (std::size_t i = 0; i < words->size(); i += 2) {
         const std::string& name = (*words)[i];
-        const auto row = std::find_if(rows_.begin(), rows_.end(), [&](const OptionSpec& spec) { return spec.name == name || host::is_alias(spec, name); });
+        const auto row = std::find_if(rows_.begin(), rows_.end(), [&](const OptionSpec& spec) {
+            return spec.name == name || host::is_alias(spec, name);
+        });
         if (row == rows_.end() || (only.size() > 0 && std::find(only.begin(), only.end(), name) == only.end()))
             return Error{ErrorCode::config, format_text("there is no option {}", support::escape_for_log(name, 200))};
-        const auto allowed = row->read(options, i + 1 < words->size() ? std::string_view((*words)[i + 1]) : std::string_view());
+        const auto allowed = row->read(options,
+                                       i + 1 < words->size() ? std::string_view((*words)[i + 1]) : std::string_view());
         if (!allowed.empty()) return Error{ErrorCode::config, format_text("{} must be {}", name, allowed)};
     }
     return {};

@@ -1,7 +1,8 @@
-/// options.h: reads the words behind a plugin's name against the option tables, and describes the tables for the manual.
+/// options.h: reads the words behind a plugin's name against the option tables, and describes the tables for the
+/// manual.
 ///
-/// Every plugin has the options of CommonOptions without mentioning them, a policy plugin some more; an option of the plugin's own with the same
-/// name takes their place.
+/// Every plugin has the options of CommonOptions without mentioning them, a policy plugin some more; an option of the
+/// plugin's own with the same name takes their place.
 ///
 /// A word is taken as follows:
 ///   NAME=VALUE   an option, if NAME looks like one (a letter, then letters, digits, `_` and `-`)
@@ -20,7 +21,8 @@
 
 namespace smtpd::host {
 
-/// `loglevel=6`, `loglevel=debug`: all lines of the plugin at that level. `loglevel=+1`: each line one level less important.
+/// `loglevel=6`, `loglevel=debug`: all lines of the plugin at that level. `loglevel=+1`: each line one level less
+/// important.
 struct LevelChange {
     int shift = 0;
     int fixed = -1;
@@ -34,21 +36,23 @@ struct CommonOptions {
     PolicyDefaults policy;
 };
 
-/// The rows of the options above; with those of policy plugins if it is one, and of plugins that wait for a back end if it may be one.
+/// The rows of the options above; with those of policy plugins if it is one, and of plugins that wait for a back end if
+/// it may be one.
 OptionTable common_options(bool is_policy, bool may_wait);
 
-/// Splits text into words at white space, as the shell would: `"…"` keeps white space (also in `name="a b"`), and in it `\"` and `\\` stand for
-/// the character. An Error for a quote that is not closed.
+/// Splits text into words at white space, as the shell would: `"…"` keeps white space (also in `name="a b"`), and in it
+/// `\"` and `\\` stand for the character. An Error for a quote that is not closed.
 Result<std::vector<std::string>> split_option_words(std::string_view text);
 
 /// Reads words into option structs.
 class OptionReader {
 public:
-    /// A table and the struct that it fills, both of which must outlive the reader. Where two tables have a name, the one added first holds.
+    /// A table and the struct that it fills, both of which must outlive the reader. Where two tables have a name, the
+    /// one added first holds.
     void add(const OptionTable& table, void* options);
 
     struct Findings {
-        std::vector<std::string> errors;    ///< all of them, each a sentence
+        std::vector<std::string> errors;  ///< all of them, each a sentence
         std::vector<std::string> warnings;
     };
     /// Reads all words; what is wrong is skipped, so that every mistake is found at once.

@@ -33,8 +33,11 @@ Result<P0fCriteria> P0fCriteria::parse(std::string_view text) {
         else if (is_pattern && name == "link") criteria.links_.push_back(std::move(*pattern));
         else if (is_number && name == "distance") criteria.distances_.push_back(number);
         else if (is_number && name == "uptime") criteria.uptimes_.push_back(number);
-        else return Error{ErrorCode::config, format_text("\"{}\" must be genre or link and a regular expression, or distance or uptime and a number",
-                                                         support::escape_for_log(name + "," + value, 200))};
+        else
+            return Error{
+                ErrorCode::config,
+                format_text("\"{}\" must be genre or link and a regular expression, or distance or uptime and a number",
+                            support::escape_for_log(name + "," + value, 200))};
     }
     return criteria;
 }

@@ -25,12 +25,11 @@ Error mistake(std::string what) { return {ErrorCode::config, std::move(what), 0}
 /// Whether a name stays in the plugin directory: no empty part, no `.`, no `..`.
 bool is_plain_name(std::string_view name) {
     const auto parts = support::split(name, '/');
-    return std::none_of(parts.begin(), parts.end(), [](std::string_view part) { return part.empty() || part == "." || part == ".."; });
+    return std::none_of(parts.begin(), parts.end(),
+                        [](std::string_view part) { return part.empty() || part == "." || part == ".."; });
 }
 
-std::string with_suffix(std::string_view path) {
-    return std::string(path) + (path.ends_with(".so") ? "" : ".so");
-}
+std::string with_suffix(std::string_view path) { return std::string(path) + (path.ends_with(".so") ? "" : ".so"); }
 
 bool is_file(const std::string& path) {
     std::error_code ignored;
@@ -39,7 +38,8 @@ bool is_file(const std::string& path) {
 
 Error no_such_plugin(std::string_view name, const std::vector<std::string>& directories) {
     const std::string hint = support::did_you_mean(name, plugin_names(directories));
-    return {ErrorCode::not_found, format_text("there is no such plugin in {}{}", support::join(directories, ", "), hint), 0};
+    return {ErrorCode::not_found,
+            format_text("there is no such plugin in {}{}", support::join(directories, ", "), hint), 0};
 }
 
 Result<std::string> find_file(std::string_view name, const std::vector<std::string>& directories) {
@@ -47,15 +47,18 @@ Result<std::string> find_file(std::string_view name, const std::vector<std::stri
         if (is_file(with_suffix(name))) return with_suffix(name);
         return Error{ErrorCode::not_found, format_text("there is no file {}", with_suffix(name)), 0};
     }
-    if (name.find("::") != std::string_view::npos) return Error{ErrorCode::not_found, "a Perl module cannot be loaded here", 0};
+    if (name.find("::") != std::string_view::npos)
+        return Error{ErrorCode::not_found, "a Perl module cannot be loaded here", 0};
     if (name.starts_with("./")) name.remove_prefix(2);
-    if (!is_plain_name(name)) return mistake("this is not the name of a plugin: it may have no empty, \".\" or \"..\" part");
+    if (!is_plain_name(name))
+        return mistake("this is not the name of a plugin: it may have no empty, \".\" or \"..\" part");
     for (const auto& directory : directories)
         if (const std::string path = directory + "/" + with_suffix(name); is_file(path)) return path;
     return no_such_plugin(name, directories);
 }
 
-/// Says which file it was when an object at namespace scope throws: dlopen() cannot be left by an exception, so the process ends.
+/// Says which file it was when an object at namespace scope throws: dlopen() cannot be left by an exception, so the
+/// process ends.
 class LoadingNote {
 public:
     explicit LoadingNote(const std::string& path) : previous_(std::set_terminate(terminate)) {
@@ -92,20 +95,26 @@ Result<void*> open_file(const std::string& path) {
 
 /// Nothing but the first two members may be looked at before they are known to be right.
 Result<void> check(const PluginDescriptor* descriptor, const std::string& path) {
-    if (!descriptor) return mistake(format_text("{} is not a plugin of this server: it has no symbol smtpd_plugin", path));
+    if (!descriptor)
+        return mistake(format_text("{} is not a plugin of this server: it has no symbol smtpd_plugin", path));
     if (descriptor->magic != api_magic)
-        return mistake(format_text("{} is not a plugin of this server: its descriptor does not begin with the mark of one", path));
+        return mistake(
+            format_text("{} is not a plugin of this server: its descriptor does not begin with the mark of one", path));
     if (descriptor->version != api_version)
-        return mistake(format_text("{} was built against plugin API version {}, and this server has version {}; build it again with this "
-                                   "server's headers", path, descriptor->version, api_version));
+        return mistake(format_text(
+            "{} was built against plugin API version {}, and this server has version {}; build it again with this "
+            "server's headers",
+            path, descriptor->version, api_version));
     const auto complaints = take_note_complaints();
-    if (!complaints.empty()) return mistake(format_text("{} cannot be used: {}", path, support::join(complaints, "; ")));
+    if (!complaints.empty())
+        return mistake(format_text("{} cannot be used: {}", path, support::join(complaints, "; ")));
     return {};
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const PluginDso>> PluginDso::open(std::string_view name, const std::vector<std::string>& directories) {
+Result<std::shared_ptr<const PluginDso>> PluginDso::open(std::string_view name,
+                                                         const std::vector<std::string>& directories) {
     const auto path = find_file(name, directories);
     if (!path) return path.error();
     const auto handle = open_file(*path);

@@ -1,9 +1,10 @@
 /// plugin_dso.h: opens a plugin's DSO and checks that it is one for this server.
 ///
-/// Opened with dlopen() and not apr_dso_load(), which makes symbols global: plugins must not see each other's. They do see the symbols of the
-/// module (httpd loads modules globally) or of a program linked with -export-dynamic. Opening the same file again gives the same DSO.
-/// Called while the configuration is read, by one thread at a time. Known limit: a DSO with an object at namespace scope whose constructor throws
-/// ends the process, as it would in any program; what is printed then names the file.
+/// Opened with dlopen() and not apr_dso_load(), which makes symbols global: plugins must not see each other's. They do
+/// see the symbols of the module (httpd loads modules globally) or of a program linked with -export-dynamic. Opening
+/// the same file again gives the same DSO. Called while the configuration is read, by one thread at a time. Known
+/// limit: a DSO with an object at namespace scope whose constructor throws ends the process, as it would in any
+/// program; what is printed then names the file.
 #pragma once
 
 #include <smtpd/plugin.h>
@@ -18,10 +19,12 @@ namespace smtpd::host {
 
 class PluginDso {
 public:
-    /// Opens the plugin of that name: `queue/maildir` is `queue/maildir.so` in the first of the directories that has it; an absolute path is
-    /// itself, with or without `.so`. The Error is a sentence fragment about this plugin ("there is no such plugin in …"); its code is
-    /// not_found where the file is missing, config where it is none for this server.
-    static Result<std::shared_ptr<const PluginDso>> open(std::string_view name, const std::vector<std::string>& directories);
+    /// Opens the plugin of that name: `queue/maildir` is `queue/maildir.so` in the first of the directories that has
+    /// it; an absolute path is itself, with or without `.so`. The Error is a sentence fragment about this plugin
+    /// ("there is no such plugin in …"); its code is not_found where the file is missing, config where it is none for
+    /// this server.
+    static Result<std::shared_ptr<const PluginDso>> open(std::string_view name,
+                                                         const std::vector<std::string>& directories);
 
     /// The DSO stays mapped until the last holder is gone: hold it longer than everything that its code has made.
     ~PluginDso();

@@ -16,10 +16,18 @@ bool is_label_character(char c) { return support::is_alpha(c) || support::is_dig
 /// Names that plugins had before qpsmtpd 0.90, and still have in the configuration that Debian ships.
 std::string_view current_name(std::string_view name) {
     static constexpr std::pair<std::string_view, std::string_view> renamed[] = {
-        {"check_badmailfrom", "badmailfrom"}, {"check_badmailfrom_patterns", "badmailfrom"}, {"check_badmailfromto", "badmailfromto"},
-        {"check_badrcptto", "badrcptto"},     {"check_badrcptto_patterns", "badrcptto"},     {"check_bogus_bounce", "bogus_bounce"},
-        {"check_earlytalker", "earlytalker"}, {"check_loop", "loop"},                        {"check_norelay", "relay"},
-        {"check_relay", "relay"},             {"check_spamhelo", "helo"},                    {"require_resolvable_fromhost", "resolvable_fromhost"}};
+        {"check_badmailfrom", "badmailfrom"},
+        {"check_badmailfrom_patterns", "badmailfrom"},
+        {"check_badmailfromto", "badmailfromto"},
+        {"check_badrcptto", "badrcptto"},
+        {"check_badrcptto_patterns", "badrcptto"},
+        {"check_bogus_bounce", "bogus_bounce"},
+        {"check_earlytalker", "earlytalker"},
+        {"check_loop", "loop"},
+        {"check_norelay", "relay"},
+        {"check_relay", "relay"},
+        {"check_spamhelo", "helo"},
+        {"require_resolvable_fromhost", "resolvable_fromhost"}};
     for (const auto& [before, now] : renamed)
         if (name == before) return now;
     return name;
@@ -50,7 +58,9 @@ Result<std::vector<PluginLine>> plugin_lines(const ControlText& text) {
     for (const auto& from : text) {
         if (!std::all_of(from.text.begin(), from.text.end(), is_printable))
             return Error{ErrorCode::config,
-                         format_text("{}: a line of the plugin list may have printable ASCII characters only: {}", from.position(), quoted(from.text)), 0};
+                         format_text("{}: a line of the plugin list may have printable ASCII characters only: {}",
+                                     from.position(), quoted(from.text)),
+                         0};
         PluginLine line;
         line.words = from.words();
         split_instance(line.words.front(), line.name, line.label);

@@ -24,8 +24,9 @@ Result<PluginCode> find_code(const std::string& name, const Environment& environ
 /// databytes is the only one of these files that must have a certain form.
 Result<ControlText> read_lines(std::string_view name, const ControlText& text) {
     if (name == "databytes" && !text.empty() && !support::parse_unsigned(text.front().text))
-        return Error{ErrorCode::config, format_text("{}: databytes is a number of octets, not \"{}\"", text.front().position(),
-                                                    support::escape_for_log(text.front().text, 200))};
+        return Error{ErrorCode::config,
+                     format_text("{}: databytes is a number of octets, not \"{}\"", text.front().position(),
+                                 support::escape_for_log(text.front().text, 200))};
     return text;
 }
 
@@ -34,14 +35,18 @@ Result<ControlText> read_lines(std::string_view name, const ControlText& text) {
 std::vector<PluginLine> merged(const std::vector<PluginLine>& lines) {
     std::vector<PluginLine> out;
     for (const auto& line : lines) {
-        const auto earlier = std::find_if(out.begin(), out.end(), [&](const PluginLine& other) { return other.instance() == line.instance(); });
+        const auto earlier = std::find_if(out.begin(), out.end(),
+                                          [&](const PluginLine& other) { return other.instance() == line.instance(); });
         earlier == out.end() ? out.push_back(line) : void(*earlier = line);
     }
     return out;
 }
 
 PluginSet::PluginSet(const Environment& environment)
-    : control_(*environment.control), server_log_(*environment.log), router_(*environment.log), dispatcher_(environment.heartbeat) {}
+    : control_(*environment.control),
+      server_log_(*environment.log),
+      router_(*environment.log),
+      dispatcher_(environment.heartbeat) {}
 
 PluginSet::~PluginSet() {
     dispatcher_ = Dispatcher();  // handlers are code of the DSOs, which go with the instances
@@ -49,9 +54,11 @@ PluginSet::~PluginSet() {
     while (!instances_.empty()) instances_.pop_back();  // the newest first
 }
 
-std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& lines, const Environment& environment, Problems& problems) {
+std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& lines, const Environment& environment,
+                                            Problems& problems) {
     std::unique_ptr<PluginSet> set(new PluginSet(environment));
-    for (const char* name : {"databytes", "smtpgreeting"}) set->control_file(name);  // every session asks for these; what is wrong is wrong now
+    for (const char* name : {"databytes", "smtpgreeting"})
+        set->control_file(name);  // every session asks for these; what is wrong is wrong now
     for (auto& text : environment.control->take_problems()) problems.push_back({true, {}, std::move(text)});
     for (const auto& line : merged(lines)) set->add(line, environment, problems);
     return set;
@@ -60,9 +67,11 @@ std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& lines
 void PluginSet::add(const PluginLine& line, const Environment& environment, Problems& problems) {
     auto code = find_code(line.name, environment);
     if (!code) {
-        const bool is_foreign = line.origin == PluginLine::Origin::plugins_file && code.error().code == ErrorCode::not_found;
+        const bool is_foreign = line.origin == PluginLine::Origin::plugins_file &&
+                                code.error().code == ErrorCode::not_found;
         const char* const consequence = is_foreign ? "; the line is ignored" : "";
-        problems.push_back({!is_foreign, line.position(), format_text("{}: {}{}", subject_of(line), code.error().what, consequence)});
+        problems.push_back(
+            {!is_foreign, line.position(), format_text("{}: {}{}", subject_of(line), code.error().what, consequence)});
         return;
     }
     auto instance = Instance::make(line, std::move(*code), environment, router_, problems);
@@ -89,9 +98,7 @@ Result<void> PluginSet::child_start() {
         try {
             instance->plugin().child_start();
             continue;
-        } catch (...) {
-            why = support::thrown_text();
-        }
+        } catch (...) { why = support::thrown_text(); }
         PluginCounters::count(instance->counters().fault);
         const std::string text = format_text("plugin fault: {}", why);
         LogLine line;

@@ -30,7 +30,8 @@ public:
     /// Loads the plugins of these lines in their order. A later line with the name and label of an earlier one takes
     /// its place. What is wrong is added to `problems`; where that has an error the set is incomplete, and must not be
     /// used for more than being destroyed.
-    static std::unique_ptr<PluginSet> build(const std::vector<PluginLine>& lines, const Environment& environment, Problems& problems);
+    static std::unique_ptr<PluginSet> build(const std::vector<PluginLine>& lines, const Environment& environment,
+                                            Problems& problems);
     ~PluginSet() override;
     PluginSet(const PluginSet&) = delete;
     PluginSet& operator=(const PluginSet&) = delete;
@@ -43,7 +44,9 @@ public:
     LogSink& log() noexcept { return router_; }
     const std::vector<std::unique_ptr<Instance>>& instances() const noexcept { return instances_; }
     /// The handlers of a hook, in the order in which they are called; for the hook logging, the plugins that get lines.
-    std::vector<Dispatcher::Member> chain(HookId hook) const { return hook == HookId::logging ? loggers_ : dispatcher_.members(hook); }
+    std::vector<Dispatcher::Member> chain(HookId hook) const {
+        return hook == HookId::logging ? loggers_ : dispatcher_.members(hook);
+    }
 
     /// Whether a plugin informs the senders about recipients that were turned away.
     bool sends_bounces() const noexcept { return sends_bounces_; }
@@ -59,7 +62,9 @@ public:
     support::Lane* lane(HookId hook, const support::Lane* held) const noexcept override {
         return dispatcher_.lane(hook, held);
     }
-    Answer run(HookContext& context, engine::ChainState& state) noexcept override { return dispatcher_.run(context, state); }
+    Answer run(HookContext& context, engine::ChainState& state) noexcept override {
+        return dispatcher_.run(context, state);
+    }
     engine::MessageObservers observe_message(MessageHook& context) noexcept override {
         return dispatcher_.observe_message(context);
     }

@@ -39,7 +39,8 @@ void add_authentication_results(const SessionContext& context, const Finding& fi
 Verdict refusal_of(const Finding& finding, const PolicyDefaults& policy) {
     if (const auto named = finding.refusal_verdict()) return *named;
     if (!finding.is_soft()) return policy.reject_type;
-    if (is_disconnect(policy.reject_type)) return *finding.is_soft() ? Verdict::denysoft_disconnect : Verdict::deny_disconnect;
+    if (is_disconnect(policy.reject_type))
+        return *finding.is_soft() ? Verdict::denysoft_disconnect : Verdict::deny_disconnect;
     return *finding.is_soft() ? Verdict::denysoft : Verdict::deny;
 }
 
@@ -95,7 +96,9 @@ Answer settle_fail(const Finding& finding, const SessionContext& context, const 
 
 }  // namespace
 
-Answer temporary_failure() { return Answer(Verdict::denysoft, "Local error in processing").with_code(451).with_status({4, 3, 0}); }
+Answer temporary_failure() {
+    return Answer(Verdict::denysoft, "Local error in processing").with_code(451).with_status({4, 3, 0});
+}
 
 namespace {
 
@@ -130,22 +133,21 @@ Answer apply(const Finding& finding, const SessionContext& context, const Instan
     PluginCounters& counters = instance.counters();
     add_authentication_results(context, finding);
     switch (finding.outcome()) {
-    case Outcome::pass:
-        PluginCounters::count(counters.pass);
-        entry.karma = add_karma(context, finding.karma_points().value_or(policy.karma_pass));
-        log_finding(context, "pass", finding.reason());
-        return {};
-    case Outcome::fail:
-        PluginCounters::count(counters.fail);
-        entry.karma = add_karma(context, finding.karma_points().value_or(policy.karma_fail));
-        return settle_fail(finding, context, policy, instance, entry);
-    case Outcome::skip:
-        PluginCounters::count(counters.skip);
-        entry.karma = add_karma(context, finding.karma_points().value_or(0));
-        log_finding(context, "skip", finding.reason());
-        return {};
-    case Outcome::error:
-        break;
+        case Outcome::pass:
+            PluginCounters::count(counters.pass);
+            entry.karma = add_karma(context, finding.karma_points().value_or(policy.karma_pass));
+            log_finding(context, "pass", finding.reason());
+            return {};
+        case Outcome::fail:
+            PluginCounters::count(counters.fail);
+            entry.karma = add_karma(context, finding.karma_points().value_or(policy.karma_fail));
+            return settle_fail(finding, context, policy, instance, entry);
+        case Outcome::skip:
+            PluginCounters::count(counters.skip);
+            entry.karma = add_karma(context, finding.karma_points().value_or(0));
+            log_finding(context, "skip", finding.reason());
+            return {};
+        case Outcome::error: break;
     }
     PluginCounters::count(counters.error);
     entry.karma = add_karma(context, finding.karma_points().value_or(0));
@@ -167,11 +169,10 @@ Answer settle(const Finding& finding, const SessionContext& context, const Insta
 
 // --- the history
 
-namespace {
+namespace {}  // namespace
 
-}  // namespace
-
-void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began, MonotonicTime ended) noexcept {
+void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began,
+                      MonotonicTime ended) noexcept {
     Connection* const connection = ServerAccess::session(context);
     if (connection == nullptr) return;
     History& history = connection->history();
@@ -186,7 +187,8 @@ void complete_history(const HookContext& context, const Instance& instance, cons
         entry->at = std::chrono::duration_cast<std::chrono::microseconds>(began - connection->started());
         entry->took = std::chrono::duration_cast<std::chrono::microseconds>(ended - began);
         if (answer.text.empty()) return;
-        (entry->kind == HistoryEntry::Kind::answer ? entry->text : entry->reply) = answer.text.substr(0, HistoryEntry::max_text);
+        (entry->kind == HistoryEntry::Kind::answer ? entry->text : entry->reply) = answer.text.substr(
+            0, HistoryEntry::max_text);
     } catch (...) {  // no memory for the text
     }
 }

@@ -21,7 +21,8 @@ Answer settle(const Finding& finding, const SessionContext& context, const Insta
 
 /// What the history of the session, if there is one, says about a handler that had something to say: adds the answer
 /// and the times to what settle() or note_exemption() began.
-void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began, MonotonicTime ended) noexcept;
+void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began,
+                      MonotonicTime ended) noexcept;
 void note_fault(const HookContext& context, const Instance& instance, std::string text) noexcept;
 
 }  // namespace smtpd::host

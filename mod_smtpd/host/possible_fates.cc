@@ -31,8 +31,8 @@ Fate local_error() { return deferred("Local error in processing").with_code(451)
 std::string make_possible(DeliveryResult& result, const std::vector<Recipient>& recipients) {
     if (result.is_declined() && result.count_own() == 0) return {};
     const auto has_own = [&](const Recipient& recipient) { return result.has_own(recipient); };
-    const bool names_strangers =
-        result.count_own() > static_cast<std::size_t>(std::count_if(recipients.begin(), recipients.end(), has_own));
+    const bool names_strangers = result.count_own() >
+                                 static_cast<std::size_t>(std::count_if(recipients.begin(), recipients.end(), has_own));
     std::string problem;
     if (names_strangers) problem = "a fate for an address that is not a recipient";
     else if (result.is_declined()) problem = "both not_mine() and a fate for a recipient";

@@ -31,9 +31,7 @@ void StreamGuard::chunk(std::string_view octets) noexcept {
     if (has_failed_) return;
     try {
         stream_->chunk(octets);
-    } catch (...) {
-        fail();
-    }
+    } catch (...) { fail(); }
 }
 
 void StreamGuard::end() noexcept {
@@ -41,9 +39,7 @@ void StreamGuard::end() noexcept {
     try {
         stream_->end();
         ServerAccess::set_ended(*stream_);
-    } catch (...) {
-        fail();
-    }
+    } catch (...) { fail(); }
 }
 
 void StreamGuard::abort() noexcept {

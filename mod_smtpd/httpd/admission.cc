@@ -16,7 +16,9 @@ engine::Peer peer_of(conn_rec* connection, std::string id, std::uint32_t session
     peer.local = local_end_of(connection);
     peer.sessions_of_client = sessions_of_client;
     // HostnameLookups decides whether there is a name
-    if (const char* host = ap_get_remote_host(connection, connection->base_server->lookup_defaults, REMOTE_HOST, nullptr)) peer.host = host;
+    if (const char* host = ap_get_remote_host(connection, connection->base_server->lookup_defaults, REMOTE_HOST,
+                                              nullptr))
+        peer.host = host;
     return peer;
 }
 
@@ -28,7 +30,8 @@ void turn_away(conn_rec* connection, engine::Say words) {
     Channel(connection).try_write(reply);
 }
 
-std::shared_ptr<ConnectionDriver> make_driver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row) {
+std::shared_ptr<ConnectionDriver> make_driver(conn_rec* connection, Server& server, Child& child, engine::Peer peer,
+                                              SessionTable::Row row) {
     if (child.is_async) return std::make_shared<EventDriver>(connection, server, child, std::move(peer), row);
     return std::make_shared<BlockingDriver>(connection, server, child, std::move(peer), row);
 }
@@ -49,19 +52,22 @@ void attach(conn_rec* connection, const std::shared_ptr<ConnectionDriver>& drive
 
 SessionTable::Admission admit(Child& child, Server& server, std::string_view id, const IpAddress& client) {
     const ClientLimit limit = server.client_limit();
-    return child.table.admit(id, server.key(), client, client.prefix(client.is_v4() ? limit.v4_prefix : limit.v6_prefix),
-                             server.config().max_connections.value_or(0), server.is_trusted_proxy(client) ? 0 : limit.sessions);
+    return child.table.admit(
+        id, server.key(), client, client.prefix(client.is_v4() ? limit.v4_prefix : limit.v6_prefix),
+        server.config().max_connections.value_or(0), server.is_trusted_proxy(client) ? 0 : limit.sessions);
 }
 
 void note_refusal(conn_rec* connection, SessionTable::Refusal why, const Server& server) {
     const char* limit = why == SessionTable::Refusal::client_full   ? "SmtpMaxConnectionsPerClient"
                         : why == SessionTable::Refusal::server_full ? "SmtpMaxConnections"
                                                                     : "the table of sessions";
-    ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, connection, "refused: %s is exhausted at %s", limit, server.key().c_str());
+    ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, connection, "refused: %s is exhausted at %s", limit,
+                  server.key().c_str());
 }
 
 std::shared_ptr<ConnectionDriver> existing_driver_of(conn_rec* connection) {
-    auto* known = static_cast<std::shared_ptr<ConnectionDriver>*>(ap_get_module_config(connection->conn_config, &smtpd_module));
+    auto* known = static_cast<std::shared_ptr<ConnectionDriver>*>(
+        ap_get_module_config(connection->conn_config, &smtpd_module));
     return known != nullptr ? *known : nullptr;
 }
 
@@ -88,7 +94,8 @@ Admitted driver_of(conn_rec* connection) {
         turn_away(connection, is_client ? engine::Say::too_many_sessions : engine::Say::overloaded);
         return {};
     }
-    auto driver = make_driver(connection, *server, *child, peer_of(connection, std::move(id), admission.of_client), admission.row);
+    auto driver = make_driver(connection, *server, *child, peer_of(connection, std::move(id), admission.of_client),
+                              admission.row);
     attach(connection, driver);
     child->add(*driver);
     if (child->is_async) use_timeout_of_virtual_host(connection, child->main_server);

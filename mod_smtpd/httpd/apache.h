@@ -49,9 +49,7 @@ R guard(const server_rec* server, const char* where, R on_throw, F&& body) noexc
         return body();
     } catch (const std::exception& failure) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "SMTPD0001: %s: %s", where, failure.what());
-    } catch (...) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "SMTPD0001: %s: unknown exception", where);
-    }
+    } catch (...) { ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server, "SMTPD0001: %s: unknown exception", where); }
     return on_throw;
 }
 

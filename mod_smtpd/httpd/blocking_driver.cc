@@ -56,7 +56,8 @@ void BlockingDriver::run() {
         update_row();
         switch (session_.next_step()) {
             case Step::close:
-                if (session_.last_command() == smtp::Verb::quit && !channel_.has_octets()) channel_.write_last_and_wait(session_.output());
+                if (session_.last_command() == smtp::Verb::quit && !channel_.has_octets())
+                    channel_.write_last_and_wait(session_.output());
                 else flush();
                 return give_up_handshake();
             case Step::more:

@@ -15,7 +15,8 @@ bool is_core_only(const ap_filter_t* first, const ap_filter_rec_t* core) {
     return first != nullptr && first->frec == core && first->next == nullptr;
 }
 
-/// Takes filters off the connection that only make sense for HTTP: mod_reqtimeout's would cut sessions, mod_logio's counts octets for access logs.
+/// Takes filters off the connection that only make sense for HTTP: mod_reqtimeout's would cut sessions, mod_logio's
+/// counts octets for access logs.
 void remove_http_filters(conn_rec* connection) {
     for (ap_filter_t* filter = connection->input_filters; filter != nullptr;) {
         ap_filter_t* next = filter->next;
@@ -31,9 +32,16 @@ apr_status_t read_nothing(apr_bucket*, const char** data, apr_size_t* length, ap
     return APR_SUCCESS;
 }
 
-/// Filters that gather small writes (mod_ssl has one) pass on what they have when a bucket without octets comes. Unlike a flush it makes nobody wait.
-const apr_bucket_type_t push_type = {"SMTPD_PUSH", 5, apr_bucket_type_t::APR_BUCKET_METADATA, apr_bucket_destroy_noop, read_nothing,
-                                     apr_bucket_setaside_noop, apr_bucket_split_notimpl, apr_bucket_simple_copy};
+/// Filters that gather small writes (mod_ssl has one) pass on what they have when a bucket without octets comes. Unlike
+/// a flush it makes nobody wait.
+const apr_bucket_type_t push_type = {"SMTPD_PUSH",
+                                     5,
+                                     apr_bucket_type_t::APR_BUCKET_METADATA,
+                                     apr_bucket_destroy_noop,
+                                     read_nothing,
+                                     apr_bucket_setaside_noop,
+                                     apr_bucket_split_notimpl,
+                                     apr_bucket_simple_copy};
 
 apr_bucket* push_bucket(apr_bucket_alloc_t* allocator) {
     auto* bucket = static_cast<apr_bucket*>(apr_bucket_alloc(sizeof(apr_bucket), allocator));
@@ -83,7 +91,9 @@ bool Channel::has_input() {
     if (has_octets()) return true;
     if (direct_in_) return false;
     apr_brigade_cleanup(in_);
-    const bool any = ap_get_brigade(connection_->input_filters, in_, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, 1) == APR_SUCCESS && !APR_BRIGADE_EMPTY(in_);
+    const bool any = ap_get_brigade(connection_->input_filters, in_, AP_MODE_SPECULATIVE, APR_NONBLOCK_READ, 1) ==
+                         APR_SUCCESS &&
+                     !APR_BRIGADE_EMPTY(in_);
     apr_brigade_cleanup(in_);
     return any;
 }
@@ -110,7 +120,8 @@ Channel::Read Channel::read_socket(char* buffer, std::size_t size, std::size_t& 
 
 apr_status_t Channel::read_filters() {
     apr_brigade_cleanup(in_);
-    const apr_status_t status = ap_get_brigade(connection_->input_filters, in_, AP_MODE_READBYTES, APR_NONBLOCK_READ, thread_buffer_size);
+    const apr_status_t status = ap_get_brigade(connection_->input_filters, in_, AP_MODE_READBYTES, APR_NONBLOCK_READ,
+                                               thread_buffer_size);
     if (status == APR_SUCCESS && APR_BRIGADE_EMPTY(in_)) return APR_EAGAIN;
     return status;
 }
@@ -153,22 +164,24 @@ bool Channel::has_room() const noexcept {
     return ::poll(&wanted, 1, 0) > 0;
 }
 
-/// httpd's own filter writes without waiting unless it is told to flush, keeps what the socket does not take, and sends that when it is called with nothing. It is
-/// given no more than it keeps without waiting.
+/// httpd's own filter writes without waiting unless it is told to flush, keeps what the socket does not take, and sends
+/// that when it is called with nothing. It is given no more than it keeps without waiting.
 Channel::Sent Channel::try_write_filters(std::string& octets) {
     constexpr std::size_t at_once = 16 * 1024;
     ap_filter_t* core = connection_->output_filters;
     while (core != nullptr && core->frec != ap_core_output_filter_handle) core = core->next;
     if (core == nullptr) return write(octets) ? Sent::all : Sent::gone;
     for (;;) {
-        if (connection_->data_in_output_filters != 0 && core->frec->filter_func.out_func(core, nullptr) != APR_SUCCESS) return Sent::gone;
+        if (connection_->data_in_output_filters != 0 && core->frec->filter_func.out_func(core, nullptr) != APR_SUCCESS)
+            return Sent::gone;
         if (connection_->data_in_output_filters != 0) return Sent::some;
         if (octets.empty()) return Sent::all;
         const std::size_t size = std::min(octets.size(), at_once);
         apr_brigade_cleanup(out_);
         if (apr_brigade_write(out_, nullptr, nullptr, octets.data(), size) != APR_SUCCESS) return Sent::gone;
         APR_BRIGADE_INSERT_TAIL(out_, push_bucket(connection_->bucket_alloc));
-        const apr_status_t status = ap_pass_brigade(out_through_ != nullptr ? out_through_ : connection_->output_filters, out_);
+        const apr_status_t status = ap_pass_brigade(
+            out_through_ != nullptr ? out_through_ : connection_->output_filters, out_);
         apr_brigade_cleanup(out_);
         if (status != APR_SUCCESS || connection_->aborted != 0) return Sent::gone;
         octets.erase(0, size);
@@ -178,7 +191,8 @@ Channel::Sent Channel::try_write_filters(std::string& octets) {
 /// A socket that poll() calls writable takes so much at once.
 bool Channel::write_last(std::string& octets) {
     constexpr std::size_t at_once = 4096;
-    if (connection_->aborted != 0 || octets.size() > at_once || connection_->data_in_output_filters != 0 || !has_room()) return false;
+    if (connection_->aborted != 0 || octets.size() > at_once || connection_->data_in_output_filters != 0 || !has_room())
+        return false;
     write_last_and_wait(octets);
     return true;
 }
@@ -207,13 +221,15 @@ bool Channel::write_socket(std::string_view octets) {
     return true;
 }
 
-/// Behind the last, mod_ssl says that the client may not take the end for one that somebody else has made (close_notify).
+/// Behind the last, mod_ssl says that the client may not take the end for one that somebody else has made
+/// (close_notify).
 bool Channel::write_filters(std::string_view octets, bool is_last) {
     apr_brigade_cleanup(out_);
     if (apr_brigade_write(out_, nullptr, nullptr, octets.data(), octets.size()) != APR_SUCCESS) return false;
     if (is_last) APR_BRIGADE_INSERT_TAIL(out_, ap_bucket_eoc_create(connection_->bucket_alloc));
     APR_BRIGADE_INSERT_TAIL(out_, apr_bucket_flush_create(connection_->bucket_alloc));
-    const apr_status_t status = ap_pass_brigade(out_through_ != nullptr ? out_through_ : connection_->output_filters, out_);
+    const apr_status_t status = ap_pass_brigade(out_through_ != nullptr ? out_through_ : connection_->output_filters,
+                                                out_);
     apr_brigade_cleanup(out_);
     return status == APR_SUCCESS && connection_->aborted == 0;
 }

@@ -7,30 +7,37 @@
 namespace smtpd::httpd {
 namespace {
 
-/// RFC 9266. Before TLS 1.3 only with an extended master secret, without which two connections can be made to share theirs.
+/// RFC 9266. Before TLS 1.3 only with an extended master secret, without which two connections can be made to share
+/// theirs.
 std::string exporter(SSL* ssl) {
     constexpr std::string_view label = "EXPORTER-Channel-Binding";
     std::string out(32, '\0');
-    const bool is_made = SSL_export_keying_material(ssl, reinterpret_cast<unsigned char*>(out.data()), out.size(), label.data(), label.size(), nullptr, 0, 1) == 1;
+    const bool is_made = SSL_export_keying_material(ssl, reinterpret_cast<unsigned char*>(out.data()), out.size(),
+                                                    label.data(), label.size(), nullptr, 0, 1) == 1;
     return is_made ? out : std::string();
 }
 
 /// RFC 5929 3: the first Finished message of the handshake: the client's, or the server's where a session was resumed.
 std::string unique(SSL* ssl) {
     std::string out(EVP_MAX_MD_SIZE, '\0');
-    out.resize(SSL_session_reused(ssl) != 0 ? SSL_get_finished(ssl, out.data(), out.size()) : SSL_get_peer_finished(ssl, out.data(), out.size()));
+    out.resize(SSL_session_reused(ssl) != 0 ? SSL_get_finished(ssl, out.data(), out.size())
+                                            : SSL_get_peer_finished(ssl, out.data(), out.size()));
     return out;
 }
 
-/// RFC 5929 4.1: the certificate's digest, by the hash of its signature; SHA-256 instead of MD5 and SHA-1. Ed25519 has no such hash, and so no binding.
+/// RFC 5929 4.1: the certificate's digest, by the hash of its signature; SHA-256 instead of MD5 and SHA-1. Ed25519 has
+/// no such hash, and so no binding.
 std::string end_point(SSL* ssl) {
     X509* const certificate = SSL_get_certificate(ssl);
     int hash = NID_undef;
-    if (certificate == nullptr || X509_get_signature_info(certificate, &hash, nullptr, nullptr, nullptr) != 1 || hash == NID_undef) return {};
+    if (certificate == nullptr || X509_get_signature_info(certificate, &hash, nullptr, nullptr, nullptr) != 1 ||
+        hash == NID_undef)
+        return {};
     const EVP_MD* const digest = hash == NID_md5 || hash == NID_sha1 ? EVP_sha256() : EVP_get_digestbynid(hash);
     std::string out(EVP_MAX_MD_SIZE, '\0');
     unsigned size = 0;
-    if (digest == nullptr || X509_digest(certificate, digest, reinterpret_cast<unsigned char*>(out.data()), &size) != 1) return {};
+    if (digest == nullptr || X509_digest(certificate, digest, reinterpret_cast<unsigned char*>(out.data()), &size) != 1)
+        return {};
     out.resize(size);
     return out;
 }

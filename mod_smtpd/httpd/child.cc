@@ -13,7 +13,9 @@ namespace {
 Child* the_child = nullptr;  // set and cleared with the child's pool
 
 support::Waker::Report report_to(const server_rec* server) {
-    return [server](const std::exception_ptr& fault) { guard(server, "a task of the child", 0, [&fault]() -> int { std::rethrow_exception(fault); }); };
+    return [server](const std::exception_ptr& fault) {
+        guard(server, "a task of the child", 0, [&fault]() -> int { std::rethrow_exception(fault); });
+    };
 }
 
 /// Registered first, so it runs last, when no session is left that could log.
@@ -31,7 +33,14 @@ void finish_logs_with(apr_pool_t* pool) {
 
 /// Three quarters of the threads may wait a moment for their clients; the others stay free for whoever comes.
 Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigned threads, unsigned backend_threads)
-    : table(sessions), main_server(main), is_signalled(!is_threaded()), is_async(async), waker(threads, report_to(main)), pool(backend_threads, report_to(main)), shared_poll(linger_time), linger_limit_(threads - threads / 4) {
+    : table(sessions),
+      main_server(main),
+      is_signalled(!is_threaded()),
+      is_async(async),
+      waker(threads, report_to(main)),
+      pool(backend_threads, report_to(main)),
+      shared_poll(linger_time),
+      linger_limit_(threads - threads / 4) {
     if (!is_async) return;
     waker.every_second([] { heartbeat().beat(); });
     waker.every_second([this] { look_at_sessions(); });
@@ -100,7 +109,8 @@ bool Child::is_stopping() const noexcept {
     return std::chrono::steady_clock::duration(now - alone_since_.load(std::memory_order_relaxed)) > until_replaced;
 }
 
-/// Sessions may end while they are looked at, so the list is copied; holding the drivers keeps them, not their connections.
+/// Sessions may end while they are looked at, so the list is copied; holding the drivers keeps them, not their
+/// connections.
 void Child::look_at_sessions() {
     const bool stopping = is_stopping();
     std::vector<std::shared_ptr<ConnectionDriver>> all;
@@ -142,7 +152,8 @@ void start_child(apr_pool_t* pool, server_rec* main_server) noexcept {
         if (ServerStores* stores = config_of(main_server).server_stores; stores != nullptr && the_child->is_async)
             the_child->waker.every_second([stores] { stores->backends().tick(); });
         for (server_rec* record = main_server; record != nullptr; record = record->next)
-            if (Server* server = config_of(record).runtime) server->use_resolver(the_child->resolver(server->resolver_settings()));
+            if (Server* server = config_of(record).runtime)
+                server->use_resolver(the_child->resolver(server->resolver_settings()));
         // First its threads end, then the connections' pools go, which still refer to it, then the child itself.
         apr_pool_pre_cleanup_register(pool, nullptr, [](void*) noexcept -> apr_status_t {
             the_child->stop_threads();

@@ -1,4 +1,5 @@
-/// child.h: what the sessions of one serving process share: ids, the waker, the list of sessions, the table in shared memory.
+/// child.h: what the sessions of one serving process share: ids, the waker, the list of sessions, the table in shared
+/// memory.
 #pragma once
 
 #include "httpd/promptness.h"
@@ -24,14 +25,15 @@ class ConnectionDriver;
 
 class Child {
 public:
-    Child(SessionTable& table, const server_rec* main_server, bool is_async, unsigned threads, unsigned backend_threads);
+    Child(SessionTable& table, const server_rec* main_server, bool is_async, unsigned threads,
+          unsigned backend_threads);
     ~Child();
 
     support::SessionIds ids;
     SessionTable& table;
     const server_rec* const main_server;
     const bool is_signalled;  ///< signals end the process from the thread that serves (mpm_prefork)
-    const bool is_async;  ///< the MPM waits for us (mpm_event)
+    const bool is_async;      ///< the MPM waits for us (mpm_event)
     support::Waker waker;
     support::WorkPool pool;           ///< for whatever waits for something other than clients, the DNS and the clock
     support::SharedPoll shared_poll;  ///< of the sessions that are in the middle of a dialogue
@@ -42,15 +44,17 @@ public:
     /// Ends the child's own threads; what they work on is finished.
     void stop_threads() noexcept;
 
-    /// How long a session waits for its next command before its connection goes back to the MPM: handing it over costs more than this wait, as long
-    /// as there are threads to spare.
+    /// How long a session waits for its next command before its connection goes back to the MPM: handing it over costs
+    /// more than this wait, as long as there are threads to spare.
     static constexpr std::chrono::milliseconds linger_time{20};
     /// Whether one more thread may wait for its client like that.
     bool may_linger() const noexcept { return waiting_threads_.load(std::memory_order_relaxed) < linger_limit_; }
     /// Counts a thread that does.
     class Lingering {
     public:
-        explicit Lingering(Child& child) noexcept : child_(child) { child_.waiting_threads_.fetch_add(1, std::memory_order_relaxed); }
+        explicit Lingering(Child& child) noexcept : child_(child) {
+            child_.waiting_threads_.fetch_add(1, std::memory_order_relaxed);
+        }
         ~Lingering() { child_.waiting_threads_.fetch_sub(1, std::memory_order_relaxed); }
         Lingering(const Lingering&) = delete;
         Lingering& operator=(const Lingering&) = delete;
@@ -64,7 +68,8 @@ public:
 
     /// The process is to end: idle sessions get their 421 at once, the others at their next chance.
     void begin_stop(bool graceful) noexcept;
-    /// The server restarts or stops. A child that ends by itself (MaxSpareThreads, MaxConnectionsPerChild) is no concern of its sessions: they go on in it.
+    /// The server restarts or stops. A child that ends by itself (MaxSpareThreads, MaxConnectionsPerChild) is no
+    /// concern of its sessions: they go on in it.
     bool is_stopping() const noexcept;
     /// It is to end now, whoever is in the middle of something.
     bool is_ending() const noexcept { return ending_.load(std::memory_order_relaxed); }

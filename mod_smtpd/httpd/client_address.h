@@ -10,7 +10,8 @@ namespace smtpd::httpd {
 Endpoint client_of(const conn_rec* connection);
 Endpoint local_end_of(const conn_rec* connection);
 
-/// From now on the connection is that client's for everybody: log lines, other modules, HostnameLookups. An unspecified `local` changes nothing.
+/// From now on the connection is that client's for everybody: log lines, other modules, HostnameLookups. An unspecified
+/// `local` changes nothing.
 void change_client(conn_rec* connection, const Endpoint& client, const Endpoint& local);
 
 }  // namespace smtpd::httpd

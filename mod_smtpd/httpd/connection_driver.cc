@@ -59,13 +59,17 @@ std::optional<engine::Interruption> ConnectionDriver::overdue() const {
     const DataRate least = server_.min_data_rate();
     if (!progress.receiving || least.octets_per_second == 0) return {};
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - progress.since);
-    if (seconds < least.grace || progress.octets >= least.octets_per_second * static_cast<std::uint64_t>(seconds.count())) return {};
+    if (seconds < least.grace ||
+        progress.octets >= least.octets_per_second * static_cast<std::uint64_t>(seconds.count()))
+        return {};
     return engine::Interruption::too_slow;
 }
 
 void ConnectionDriver::interrupt_at_close() {
     if (connection_->aborted != 0) session_.abandon();
-    else session_.interrupt(child_.is_stopping() ? engine::Interruption::shutting_down : engine::Interruption::idle_timeout);
+    else
+        session_.interrupt(child_.is_stopping() ? engine::Interruption::shutting_down
+                                                : engine::Interruption::idle_timeout);
 }
 
 void ConnectionDriver::leave_table() {

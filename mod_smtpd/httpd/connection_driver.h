@@ -43,7 +43,8 @@ public:
 protected:
     /// `row` is the session's in the table of sessions; it is given back at the end. With `has_workers`, work is left
     /// to other threads.
-    ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row, bool has_workers);
+    ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row,
+                     bool has_workers);
 
     void start();
     void update_row() { child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages()); }

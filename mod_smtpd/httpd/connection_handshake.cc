@@ -1,4 +1,5 @@
-/// connection_handshake.cc: TLS on a connection: how it begins, from the first octet or with STARTTLS, and the handshake, for which no thread waits long.
+/// connection_handshake.cc: TLS on a connection: how it begins, from the first octet or with STARTTLS, and the
+/// handshake, for which no thread waits long.
 #include "httpd/connection_driver.h"
 
 #include "httpd/channel_bindings.h"
@@ -15,7 +16,8 @@ engine::TlsStart ConnectionDriver::prepare_tls() {
     channel_.keep_clear();
     auto handshake = TlsHandshake::prepare(connection_, *server_.lender());
     if (!handshake) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, connection_, "SMTPD0030: mod_ssl cannot begin TLS with the certificate of %s",
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, connection_,
+                      "SMTPD0030: mod_ssl cannot begin TLS with the certificate of %s",
                       server_.lender()->name().c_str());
         channel_.look_again();
         return engine::TlsStart::unavailable;
@@ -35,13 +37,16 @@ ConnectionDriver::Handshake ConnectionDriver::advance_handshake() {
         case TlsHandshake::State::done:
             session_.tls_started(std::exchange(handshake_, nullptr)->facts(), channel_bindings_of(connection_));
             return Handshake::over;
-        case TlsHandshake::State::failed: session_.tls_failed(std::exchange(handshake_, nullptr)->why()); return Handshake::over;
+        case TlsHandshake::State::failed:
+            session_.tls_failed(std::exchange(handshake_, nullptr)->why());
+            return Handshake::over;
         case TlsHandshake::State::again: break;
     }
     return Handshake::again;
 }
 
-/// Of a session that is over. Left alone, mod_ssl would go on with it when httpd closes the connection, and wait for the client as long as it likes.
+/// Of a session that is over. Left alone, mod_ssl would go on with it when httpd closes the connection, and wait for
+/// the client as long as it likes.
 void ConnectionDriver::give_up_handshake() {
     if (std::exchange(handshake_, nullptr)) connection_->aborted = 1;
 }

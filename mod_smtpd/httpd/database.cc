@@ -54,16 +54,20 @@ SqlRow read_row(const apr_dbd_driver_t* driver, apr_dbd_row_t* row, int columns)
 }
 
 /// Reads to the end: the statement is busy until then. Nothing if the answer breaks off.
-std::optional<std::vector<SqlRow>> read_rows(const apr_dbd_driver_t* driver, apr_pool_t* pool, apr_dbd_results_t* results, std::size_t limit) {
+std::optional<std::vector<SqlRow>> read_rows(const apr_dbd_driver_t* driver, apr_pool_t* pool,
+                                             apr_dbd_results_t* results, std::size_t limit) {
     std::vector<SqlRow> rows;
     apr_dbd_row_t* row = nullptr;
     int got = 0;
     while ((got = apr_dbd_get_row(driver, pool, results, &row, -1)) == 0)
-        if (rows.size() < limit) rows.push_back(read_row(driver, row, apr_dbd_num_cols(driver, results)));  // which PostgreSQL's driver knows when there is a row
+        if (rows.size() < limit)
+            rows.push_back(read_row(driver, row, apr_dbd_num_cols(driver, results)));  // which PostgreSQL's driver
+                                                                                       // knows when there is a row
     return got == -1 ? std::optional(std::move(rows)) : std::nullopt;
 }
 
-/// A whole answer at once ("random access"): without that, PostgreSQL's driver cannot tell an error from an answer without rows.
+/// A whole answer at once ("random access"): without that, PostgreSQL's driver cannot tell an error from an answer
+/// without rows.
 constexpr int whole = 1;
 
 }  // namespace
@@ -72,8 +76,10 @@ Result<const SqlQuery*> DatabaseQuery::prepare(server_rec* server, apr_pool_t* p
     auto* const prepare = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_prepare);
     if (prepare == nullptr) return Error{ErrorCode::config, "mod_dbd is not loaded", 0};
     const std::string text(statement);
-    // The driver for PostgreSQL makes SQL of it (PREPARE), so it has to be an identifier, different in its first 63 octets.
-    const std::string label = apr_psprintf(pool, "smtpd_%016" APR_UINT64_T_HEX_FMT, static_cast<apr_uint64_t>(std::hash<std::string>()(text)));
+    // The driver for PostgreSQL makes SQL of it (PREPARE), so it has to be an identifier, different in its first 63
+    // octets.
+    const std::string label = apr_psprintf(pool, "smtpd_%016" APR_UINT64_T_HEX_FMT,
+                                           static_cast<apr_uint64_t>(std::hash<std::string>()(text)));
     prepare(server, apr_pstrdup(pool, text.c_str()), apr_pstrdup(pool, label.c_str()));
     return &make_in_pool<DatabaseQuery>(pool, server, label, text);
 }
@@ -87,18 +93,24 @@ Result<std::vector<SqlRow>> DatabaseQuery::select(const std::vector<std::string>
     if (database.get() == nullptr) return unavailable("the database cannot be reached");
     const apr_dbd_driver_t* const driver = database.get()->driver;
     apr_dbd_t* const handle = database.get()->handle;
-    auto* statement = static_cast<apr_dbd_prepared_t*>(apr_hash_get(database.get()->prepared, label_.c_str(), APR_HASH_KEY_STRING));
+    auto* statement = static_cast<apr_dbd_prepared_t*>(
+        apr_hash_get(database.get()->prepared, label_.c_str(), APR_HASH_KEY_STRING));
     if (statement == nullptr) return unavailable("the database does not know the query");
     std::vector<const char*> arguments;
     for (const auto& parameter : parameters) arguments.push_back(parameter.c_str());
     apr_dbd_results_t* results = nullptr;
-    const auto ask = [&] { return apr_dbd_pselect(driver, pool.pool, handle, &results, statement, whole, static_cast<int>(arguments.size()), arguments.data()); };
+    const auto ask = [&] {
+        return apr_dbd_pselect(driver, pool.pool, handle, &results, statement, whole,
+                               static_cast<int>(arguments.size()), arguments.data());
+    };
     if (const int status = ask(); status != 0) {
         const auto problem = unavailable(format_text("database: {}", apr_dbd_error(driver, handle, status)));
-        // mod_dbd keeps connections. One to a server that was started again is made anew by the check, without the statements that were prepared on it.
+        // mod_dbd keeps connections. One to a server that was started again is made anew by the check, without the
+        // statements that were prepared on it.
         if (apr_dbd_check_conn(driver, pool.pool, handle) != APR_SUCCESS) return problem;
         statement = nullptr;
-        if (apr_dbd_prepare(driver, pool.pool, handle, statement_.c_str(), label_.c_str(), &statement) != 0) return problem;
+        if (apr_dbd_prepare(driver, pool.pool, handle, statement_.c_str(), label_.c_str(), &statement) != 0)
+            return problem;
         if (results = nullptr; ask() != 0) return problem;
     }
     auto rows = read_rows(driver, pool.pool, results, limit);
@@ -109,11 +121,14 @@ Result<std::vector<SqlRow>> DatabaseQuery::select(const std::vector<std::string>
 bool has_lost_answer(request_rec* request) {
     const module* const dbd = ap_find_linked_module("mod_dbd.c");
     auto* const acquire = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_acquire);
-    if (dbd == nullptr || acquire == nullptr || ap_get_module_config(request->request_config, dbd) == nullptr) return false;
+    if (dbd == nullptr || acquire == nullptr || ap_get_module_config(request->request_config, dbd) == nullptr)
+        return false;
     const ap_dbd_t* const used = acquire(request);  // the same connection until the request ends
     if (used == nullptr || std::string_view(apr_dbd_name(used->driver)) != "pgsql") return false;
     apr_dbd_results_t* results = nullptr;
-    if (apr_dbd_select(used->driver, request->pool, used->handle, &results, "SELECT name FROM pg_prepared_statements", whole) != 0) return true;
+    if (apr_dbd_select(used->driver, request->pool, used->handle, &results, "SELECT name FROM pg_prepared_statements",
+                       whole) != 0)
+        return true;
     const auto known = read_rows(used->driver, request->pool, results, apr_hash_count(used->prepared));
     return !known || known->size() < apr_hash_count(used->prepared);
 }

@@ -12,7 +12,8 @@ namespace smtpd::httpd {
 /// A statement that mod_dbd prepares on each of its connections.
 class DatabaseQuery final : public SqlQuery {
 public:
-    DatabaseQuery(server_rec* server, std::string label, std::string statement) : server_(server), label_(std::move(label)), statement_(std::move(statement)) {}
+    DatabaseQuery(server_rec* server, std::string label, std::string statement)
+        : server_(server), label_(std::move(label)), statement_(std::move(statement)) {}
     /// Tells mod_dbd, while the configuration is checked. An Error where there is none, or the server has no database.
     static Result<const SqlQuery*> prepare(server_rec* server, apr_pool_t* pool, std::string_view statement);
 
@@ -24,9 +25,9 @@ private:
     const std::string statement_;
 };
 
-/// Whether a module that has asked mod_dbd for this request was told "nothing found" where the answer was lost. APR's driver for PostgreSQL does that to those
-/// who read answers row by row: when the connection has broken, and ever after when it was made anew, because then the prepared statements are gone. Modules
-/// of httpd cannot know.
+/// Whether a module that has asked mod_dbd for this request was told "nothing found" where the answer was lost. APR's
+/// driver for PostgreSQL does that to those who read answers row by row: when the connection has broken, and ever after
+/// when it was made anew, because then the prepared statements are gone. Modules of httpd cannot know.
 bool has_lost_answer(request_rec* request);
 
 }  // namespace smtpd::httpd

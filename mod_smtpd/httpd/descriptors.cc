@@ -116,8 +116,8 @@ void check_descriptors(server_rec* main_server) {
     const unsigned needed = DescriptorBudget::needed(connections, threads);
     const unsigned most = as_number(limit.rlim_max);
     if (needed <= most) return;
-    const std::string where =
-        factor != nullptr ? format_text("{}:{}: ", factor->filename, factor->line_num) : std::string();
+    const std::string where = factor != nullptr ? format_text("{}:{}: ", factor->filename, factor->line_num)
+                                                : std::string();
     ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, main_server,
                  "SMTPD0073: %sa process may have %u connections (%u threads%s), for which it needs %u open files, and "
                  "the limit is %u (ulimit -Hn, "
@@ -130,8 +130,8 @@ void prepare_descriptors(apr_pool_t* child_pool, server_rec* main_server) {
     rlimit limit{};
     if (!has_any_server(main_server) || getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     const unsigned threads = threads_of_child();
-    const unsigned connections =
-        connections_of_child(main_server, find_directive(ap_conftree, "AsyncRequestWorkerFactor"));
+    const unsigned connections = connections_of_child(main_server,
+                                                      find_directive(ap_conftree, "AsyncRequestWorkerFactor"));
     const rlimit wanted{std::min<rlim_t>(DescriptorBudget::needed(connections, threads), limit.rlim_max),
                         limit.rlim_max};
     if (wanted.rlim_cur > limit.rlim_cur && setrlimit(RLIMIT_NOFILE, &wanted) == 0) {

@@ -24,18 +24,21 @@ int apache_level(LogLevel level) noexcept {
 
 conn_rec* connection_at_work() noexcept { return current_connection; }
 
-ConnectionScope::ConnectionScope(conn_rec* connection) noexcept : before_(current_connection) { current_connection = connection; }
+ConnectionScope::ConnectionScope(conn_rec* connection) noexcept : before_(current_connection) {
+    current_connection = connection;
+}
 ConnectionScope::~ConnectionScope() { current_connection = before_; }
 
-bool ErrorLog::enabled(LogLevel level) const noexcept { return APLOG_MODULE_IS_LEVEL(server_, APLOG_MODULE_INDEX, apache_level(level)) != 0; }
+bool ErrorLog::enabled(LogLevel level) const noexcept {
+    return APLOG_MODULE_IS_LEVEL(server_, APLOG_MODULE_INDEX, apache_level(level)) != 0;
+}
 
 void ErrorLog::write(const LogLine& line) noexcept {
     try {
         const std::string text = line.to_string();
         if (current_connection != nullptr)
             ap_log_cerror(APLOG_MARK, apache_level(line.level), 0, current_connection, "%s", text.c_str());
-        else
-            ap_log_error(APLOG_MARK, apache_level(line.level), 0, server_, "%s", text.c_str());
+        else ap_log_error(APLOG_MARK, apache_level(line.level), 0, server_, "%s", text.c_str());
     } catch (...) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server_, "SMTPD0002: out of memory while writing a log line");
     }

@@ -7,7 +7,8 @@
 
 namespace smtpd::httpd {
 
-/// The sink of one server. While a connection is worked on (ConnectionScope), lines carry httpd's [client …]. Thread-safe.
+/// The sink of one server. While a connection is worked on (ConnectionScope), lines carry httpd's [client …].
+/// Thread-safe.
 class ErrorLog final : public LogSink {
 public:
     explicit ErrorLog(server_rec* server) noexcept : server_(server) {}

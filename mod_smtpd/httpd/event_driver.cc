@@ -170,7 +170,8 @@ void EventDriver::hand_over() {
         is_at_work_ = true;
     }
     try {
-        ticket_ = child_.pool.submit(session_.work_lane(), [self = std::static_pointer_cast<EventDriver>(shared_from_this())] { self->work(); });
+        ticket_ = child_.pool.submit(
+            session_.work_lane(), [self = std::static_pointer_cast<EventDriver>(shared_from_this())] { self->work(); });
         if (session_.work_deadline() - server_.clock().now() < far_away)
             child_.waker.at(session_.work_deadline() + tick, [weak = weak_from_this()] {
                 if (const auto self = weak.lock()) static_cast<EventDriver&>(*self).give_up_late_work();
@@ -185,7 +186,8 @@ void EventDriver::hand_over() {
 /// Whether the answers that a parked session waits for may be waited for here: they have lately come soon, and nothing
 /// else is due before.
 bool EventDriver::may_await_answers() {
-    return session_.awaits_answers() && !is_deaf() && session_.wake_at() - server_.clock().now() > Child::linger_time && child_.dns_promptness.is_likely();
+    return session_.awaits_answers() && !is_deaf() && session_.wake_at() - server_.clock().now() > Child::linger_time &&
+           child_.dns_promptness.is_likely();
 }
 
 // ---- the owner
@@ -219,7 +221,8 @@ int EventDriver::process() {
             } else {
                 pause = advance(Who::owner, has_input);
             }
-            const bool waits_here = (pause != Pause::answers || may_await_answers()) && !has_lingered && child_.may_linger() && pause != Pause::closed &&
+            const bool waits_here = (pause != Pause::answers || may_await_answers()) && !has_lingered &&
+                                    child_.may_linger() && pause != Pause::closed &&
                                     (pause != Pause::handshake || handshakes++ < handshake_waits);
             if (!waits_here && pause != Pause::work) return give_back(pause);
             has_lingered = !waits_here;
@@ -268,9 +271,7 @@ int EventDriver::give_back(Pause pause) {
         }
         case Pause::closed:
         case Pause::owner:
-        case Pause::work:
-            connection_->cs->state = CONN_STATE_LINGER;
-            return OK;
+        case Pause::work: connection_->cs->state = CONN_STATE_LINGER; return OK;
         case Pause::input:
         case Pause::handshake: break;
     }
@@ -370,7 +371,9 @@ void EventDriver::end_work(Pause pause) {
             default: channel_.gate().let(Gate::Passes::room); break;
         }
     }
-    if (!child_.shared_poll.resume(*this, wish) && (pause == Pause::closed || pause == Pause::owner) && !channel_.gate().is_installed()) channel_.provoke();
+    if (!child_.shared_poll.resume(*this, wish) && (pause == Pause::closed || pause == Pause::owner) &&
+        !channel_.gate().is_installed())
+        channel_.provoke();
 }
 
 /// No place was to be had in time.
@@ -451,14 +454,16 @@ void EventDriver::look(bool stopping) {
         const std::lock_guard lock(handover_);
         // The MPM's own Timeout must not end a connection that others are at work on.
         const auto patience = milliseconds(apr_time_as_msec(connection_->base_server->timeout)) / 2;
-        if (channel_.gate().is_installed() && server_.clock().now() - given_back_ > patience) channel_.gate().let(Gate::Passes::room);
+        if (channel_.gate().is_installed() && server_.clock().now() - given_back_ > patience)
+            channel_.gate().let(Gate::Passes::room);
         if (is_at_work_ && (!overdue() || !child_.pool.cancel(ticket_))) return;
         is_at_work_ = false;
     }
     if (stopping) session_.stop_soon();
     if (session_.is_shaking_hands()) check_handshake();
     else check_limits();
-    if (session_.next_step() == Step::close || session_.has_work() || stuck_since_ != MonotonicTime()) continue_outside();
+    if (session_.next_step() == Step::close || session_.has_work() || stuck_since_ != MonotonicTime())
+        continue_outside();
     else if (session_.is_parked()) schedule();
 }
 

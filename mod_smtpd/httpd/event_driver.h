@@ -85,11 +85,11 @@ private:
     std::mutex handover_;  ///< guards is_at_work_ and what is done at the gate because of it
     bool is_at_work_ = false;
     support::WorkPool::Ticket ticket_;
-    MonotonicTime given_back_{};     ///< to the MPM, behind the gate
+    MonotonicTime given_back_{};  ///< to the MPM, behind the gate
     bool alive_ = true;
     MonotonicTime scheduled_for_{};
-    MonotonicTime stuck_since_{};    ///< when the client's socket began to take nothing
-    std::exception_ptr fault_;       ///< in serve()
+    MonotonicTime stuck_since_{};           ///< when the client's socket began to take nothing
+    std::exception_ptr fault_;              ///< in serve()
     std::atomic<bool> wake_wanted_{false};  ///< the session may be able to go on; whoever has the turn looks
     std::atomic<bool> is_taken_{false};     ///< somebody has it, and looks at wake_wanted_ afterwards
 };

@@ -51,7 +51,8 @@ bool Gate::install(Passes passes) noexcept {
     support::FileDescriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
     epoll_event event = wish(passes);
     // Without a wish the socket is left out: an epoll set reports errors and hang-ups of all that it holds.
-    if (socket < 0 || !epoll || (event.events != 0 && ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, socket, &event) != 0)) return false;
+    if (socket < 0 || !epoll || (event.events != 0 && ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, socket, &event) != 0))
+        return false;
     set_descriptor(mpm_socket_, epoll.get(), connection_->pool);
     real_ = socket;
     epoll_ = std::move(epoll);
@@ -66,7 +67,8 @@ void Gate::let(Passes passes) noexcept {
 void Gate::let_locked(Passes passes) noexcept {
     epoll_event event = wish(passes);
     if (event.events == 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, real_, nullptr);
-    else if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, real_, &event) != 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, real_, &event);
+    else if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, real_, &event) != 0)
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, real_, &event);
 }
 
 void Gate::remove() noexcept {
@@ -80,10 +82,12 @@ void Gate::remove() noexcept {
 /// The state that httpd's core filters share has the socket.
 Gate::OwnSocket::OwnSocket(Gate& gate) noexcept : gate_(gate) {
     core_net_rec* net = nullptr;
-    for (ap_filter_t* filter = gate.connection_->output_filters; filter != nullptr && net == nullptr; filter = filter->next)
+    for (ap_filter_t* filter = gate.connection_->output_filters; filter != nullptr && net == nullptr;
+         filter = filter->next)
         if (filter->frec == ap_core_output_filter_handle) net = static_cast<core_net_rec*>(filter->ctx);
     apr_os_sock_t number = gate.socket();
-    if (net == nullptr || net->client_socket != gate.mpm_socket_ || number < 0) return;  // somebody else's arrangement is left alone
+    if (net == nullptr || net->client_socket != gate.mpm_socket_ || number < 0)
+        return;  // somebody else's arrangement is left alone
     const bool is_new = gate.own_socket_ == nullptr;
     if (apr_os_sock_put(&gate.own_socket_, &number, gate.connection_->pool) != APR_SUCCESS) return;
     if (is_new) apr_socket_timeout_set(gate.own_socket_, gate.connection_->base_server->timeout);

@@ -6,9 +6,9 @@
 #include "httpd/listeners.h"
 #include "httpd/mpm_event.h"
 #include "httpd/server.h"
-#include "httpd/ssl_object.h"
 #include "httpd/server_config.h"
 #include "httpd/session_table.h"
+#include "httpd/ssl_object.h"
 #include "httpd/status_page.h"
 #include "httpd/stores.h"
 #include "httpd/tls.h"
@@ -27,13 +27,12 @@ constexpr std::uint32_t table_rows = 65536;
 
 /// Runs for `apachectl configtest` as well, which never gets to post_config.
 int check_config(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
-    return guard(main_server, "configuration", HTTP_INTERNAL_SERVER_ERROR,
-                 [&] {
-                     if (!make_servers(pool, main_server)) return HTTP_INTERNAL_SERVER_ERROR;
-                     name_protocol_of_listeners(main_server);
-                     check_descriptors(main_server);
-                     return OK;
-                 });
+    return guard(main_server, "configuration", HTTP_INTERNAL_SERVER_ERROR, [&] {
+        if (!make_servers(pool, main_server)) return HTTP_INTERNAL_SERVER_ERROR;
+        name_protocol_of_listeners(main_server);
+        check_descriptors(main_server);
+        return OK;
+    });
 }
 
 /// Behind check_config, and only if the configuration is being tested.
@@ -63,7 +62,8 @@ void child_stopping(apr_pool_t*, int graceful) {
     if (Child* child = current_child()) child->begin_stop(graceful != 0);
 }
 
-/// First of all: mod_reqtimeout's filter, which is added by the same hook, would cut SMTP sessions, and nobody else is to see the connection.
+/// First of all: mod_reqtimeout's filter, which is added by the same hook, would cut SMTP sessions, and nobody else is
+/// to see the connection.
 int process_connection(conn_rec* connection) {
     if (config_of(connection->base_server).runtime == nullptr) return DECLINED;
     return guard(connection->base_server, "process_connection", DONE, [&] {

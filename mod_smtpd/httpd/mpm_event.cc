@@ -6,8 +6,8 @@
 
 namespace smtpd::httpd {
 
-/// mpm_event learns a connection's server in its post_read_request hook, from a request's `connection` and `server`. That one hook is called with a
-/// request that has nothing else; in 2.4.71 it looks at nothing else.
+/// mpm_event learns a connection's server in its post_read_request hook, from a request's `connection` and `server`.
+/// That one hook is called with a request that has nothing else; in 2.4.71 it looks at nothing else.
 void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_server) {
     server_rec* server = connection->base_server;
     if (connection->cs == nullptr || server->timeout == main_server->timeout) return;
@@ -45,12 +45,14 @@ RestOfServer rest_of_server() noexcept {
     const global_score* const server = ap_get_scoreboard_global();
     const pid_t self = getpid();
     int own_generation = 0;
-    if (server == nullptr || ap_mpm_query(AP_MPMQ_GENERATION, &own_generation) != APR_SUCCESS) return RestOfServer::none;
+    if (server == nullptr || ap_mpm_query(AP_MPMQ_GENERATION, &own_generation) != APR_SUCCESS)
+        return RestOfServer::none;
     if (own_generation != server->running_generation) return RestOfServer::restarted;
     // Our own slot may be another child's by now: mpm_worker gives away those of children that end.
     const process_score* child = nullptr;
     for (int slot = 0; (child = ap_get_scoreboard_process(slot)) != nullptr; ++slot)
-        if (child->pid != 0 && child->pid != self && child->generation == own_generation && child->quiescing == 0) return RestOfServer::serves;
+        if (child->pid != 0 && child->pid != self && child->generation == own_generation && child->quiescing == 0)
+            return RestOfServer::serves;
     return RestOfServer::none;
 }
 
@@ -59,7 +61,8 @@ void nudge_listener() noexcept {
     const process_score* child = nullptr;
     for (int slot = 0; (child = ap_get_scoreboard_process(slot)) != nullptr && child->pid != self;) ++slot;
     if (child == nullptr || child->not_accepting == 0) return;
-    ap_mpm_register_timed_callback(0, [](void*) {}, nullptr);  // a timer is something that happens
+    ap_mpm_register_timed_callback(
+        0, [](void*) {}, nullptr);  // a timer is something that happens
 }
 
 }  // namespace smtpd::httpd

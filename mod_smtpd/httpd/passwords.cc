@@ -15,7 +15,8 @@ namespace smtpd::httpd {
 namespace {
 
 const authn_provider* find_provider(const std::string& name) {
-    return static_cast<const authn_provider*>(ap_lookup_provider(AUTHN_PROVIDER_GROUP, name.c_str(), AUTHN_PROVIDER_VERSION));
+    return static_cast<const authn_provider*>(
+        ap_lookup_provider(AUTHN_PROVIDER_GROUP, name.c_str(), AUTHN_PROVIDER_VERSION));
 }
 
 using Pool = std::unique_ptr<apr_pool_t, void (*)(apr_pool_t*)>;
@@ -26,8 +27,9 @@ Pool make_pool(apr_pool_t* parent) {
     return {pool, [](apr_pool_t* used) { apr_pool_destroy(used); }};
 }
 
-/// As much of a request as providers look at: who asks from where, and the section's configuration. `place` stands for a path, which has to differ from that
-/// of every other section: under host and path mod_authn_socache keeps whose password is right (AuthnCacheContext directory).
+/// As much of a request as providers look at: who asks from where, and the section's configuration. `place` stands for
+/// a path, which has to differ from that of every other section: under host and path mod_authn_socache keeps whose
+/// password is right (AuthnCacheContext directory).
 request_rec* make_request(conn_rec* connection, ap_conf_vector_t* section, const std::string& place, apr_pool_t* pool) {
     auto* const request = static_cast<request_rec*>(apr_pcalloc(pool, sizeof(request_rec)));
     request->pool = pool;
@@ -37,8 +39,9 @@ request_rec* make_request(conn_rec* connection, ap_conf_vector_t* section, const
     request->request_config = ap_create_request_config(pool);
     request->useragent_addr = connection->client_addr;
     request->useragent_ip = connection->client_ip;
-    for (apr_table_t** table : {&request->headers_in, &request->headers_out, &request->err_headers_out, &request->subprocess_env, &request->notes,
-                                &request->trailers_in, &request->trailers_out})
+    for (apr_table_t** table :
+         {&request->headers_in, &request->headers_out, &request->err_headers_out, &request->subprocess_env,
+          &request->notes, &request->trailers_in, &request->trailers_out})
         *table = apr_table_make(pool, 1);
     request->request_time = apr_time_now();
     request->method = request->protocol = const_cast<char*>("SMTP");
@@ -60,15 +63,18 @@ Passwords::Passwords(std::string name, std::vector<std::string> providers, ap_co
 std::string Passwords::check_providers() const {
     for (const auto& name : providers_) {
         const authn_provider* const provider = find_provider(name);
-        if (provider == nullptr) return format_text("<SmtpAuth>: there is no provider \"{}\"; is mod_authn_{} loaded?", name, name);
-        if (provider->check_password == nullptr) return format_text("<SmtpAuth>: the provider \"{}\" does not check passwords", name);
+        if (provider == nullptr)
+            return format_text("<SmtpAuth>: there is no provider \"{}\"; is mod_authn_{} loaded?", name, name);
+        if (provider->check_password == nullptr)
+            return format_text("<SmtpAuth>: the provider \"{}\" does not check passwords", name);
     }
     return {};
 }
 
 Result<PasswordVerdict> Passwords::check(const std::string& user, const Secret& password) const {
     conn_rec* const connection = connection_at_work();
-    if (connection == nullptr) return Error{ErrorCode::unavailable, "passwords can be checked only while a session is at work", 0};
+    if (connection == nullptr)
+        return Error{ErrorCode::unavailable, "passwords can be checked only while a session is at work", 0};
     const Pool pool = make_pool(connection->pool);
     request_rec* const request = make_request(connection, section_, where_, pool.get());
     for (const auto& name : providers_) {
@@ -81,7 +87,9 @@ Result<PasswordVerdict> Passwords::check(const std::string& user, const Secret& 
             case AUTH_DENIED: return PasswordVerdict::wrong;
             case AUTH_USER_NOT_FOUND:
                 if (!has_lost_answer(request)) break;
-                return Error{ErrorCode::unavailable, format_text("the provider {} has lost the database's answer; DBDPersist off helps", name), 0};
+                return Error{ErrorCode::unavailable,
+                             format_text("the provider {} has lost the database's answer; DBDPersist off helps", name),
+                             0};
             default: return Error{ErrorCode::unavailable, format_text("the provider {} could not say", name), 0};
         }
     }

@@ -1,8 +1,9 @@
 /// promptness.h: whether answers of the DNS have lately come so soon that a thread had better wait for them.
 ///
-/// A name server next door answers in a fraction of a millisecond: to give the connection back to the MPM meanwhile, and to wake two more threads when
-/// the answer is there, costs several times as much as to wait with those that wait for their clients. Where answers take long, nobody waits, but for a
-/// trial now and then. Any thread; a count that is lost between two of them does not matter.
+/// A name server next door answers in a fraction of a millisecond: to give the connection back to the MPM meanwhile,
+/// and to wake two more threads when the answer is there, costs several times as much as to wait with those that wait
+/// for their clients. Where answers take long, nobody waits, but for a trial now and then. Any thread; a count that is
+/// lost between two of them does not matter.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,5 @@
-/// proxied_client.cc: takes the header, and not an octet more, off the socket, beneath all filters: behind it mod_ssl may expect a handshake.
+/// proxied_client.cc: takes the header, and not an octet more, off the socket, beneath all filters: behind it mod_ssl
+/// may expect a handshake.
 #include "httpd/proxied_client.h"
 
 #include "httpd/channel.h"
@@ -43,8 +44,8 @@ Look look(int socket, net::ProxyHeader& header, net::ProxyHeader::Status& status
 }
 
 ClientIs refuse(conn_rec* connection, std::string_view why) {
-    ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, connection, "refused: no PROXY header from the trusted proxy: %.*s", static_cast<int>(why.size()),
-                  why.data());
+    ap_log_cerror(APLOG_MARK, APLOG_NOTICE, 0, connection, "refused: no PROXY header from the trusted proxy: %.*s",
+                  static_cast<int>(why.size()), why.data());
     forgo_handshake(connection);
     return ClientIs::refused;
 }
@@ -53,7 +54,8 @@ ClientIs refuse(conn_rec* connection, std::string_view why) {
 
 ClientIs identify_client(conn_rec* connection, const Server& server, bool is_async) {
     using Status = net::ProxyHeader::Status;
-    if (!server.expects_proxy_header() || !server.is_trusted_proxy(client_of(connection).address)) return ClientIs::known;
+    if (!server.expects_proxy_header() || !server.is_trusted_proxy(client_of(connection).address))
+        return ClientIs::known;
     net::ProxyHeader& header = header_of(connection);
     Channel channel(connection);
     const std::chrono::milliseconds timeout(apr_time_as_msec(connection->base_server->timeout));

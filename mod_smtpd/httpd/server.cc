@@ -36,18 +36,26 @@ std::vector<std::string> control_directories(const ServerConfig& config) {
 }
 
 std::string key_of(const server_rec* record) {
-    const auto port = record->port != 0 ? record->port : record->addrs != nullptr ? record->addrs->host_port : apr_port_t(0);
+    const auto port = record->port != 0          ? record->port
+                      : record->addrs != nullptr ? record->addrs->host_port
+                                                 : apr_port_t(0);
     return format_text("{}:{}", record->server_hostname != nullptr ? record->server_hostname : "", port);
 }
 
 }  // namespace
 
-Server::Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends,
-               const std::vector<server_rec*>& servers_with_tls, const Trial* trial, host::Problems& problems)
-    : record_(record), config_(config),
-      has_tls_(std::find(servers_with_tls.begin(), servers_with_tls.end(), record) != servers_with_tls.end()), key_(key_of(record)),
-      clock_(trial ? static_cast<const Clock&>(trial->clock()) : system_clock_), is_trial_(trial != nullptr), error_log_(record),
-      control_(control_directories(config), clock_, error_log_), stores_(backends, store_places(config)) {
+Server::Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir,
+               store::Backends& backends, const std::vector<server_rec*>& servers_with_tls, const Trial* trial,
+               host::Problems& problems)
+    : record_(record),
+      config_(config),
+      has_tls_(std::find(servers_with_tls.begin(), servers_with_tls.end(), record) != servers_with_tls.end()),
+      key_(key_of(record)),
+      clock_(trial ? static_cast<const Clock&>(trial->clock()) : system_clock_),
+      is_trial_(trial != nullptr),
+      error_log_(record),
+      control_(control_directories(config), clock_, error_log_),
+      stores_(backends, store_places(config)) {
     choose_settings(problems);
     find_lender(servers_with_tls, problems);
     host::Environment environment;
@@ -61,7 +69,9 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     environment.is_trial = is_trial_;
     environment.stores = &stores_;
     environment.password_check = [this](std::string_view name) { return find_passwords(name); };
-    environment.sql_query = [this](std::string_view statement) { return DatabaseQuery::prepare(record_, record_->process->pconf, statement); };
+    environment.sql_query = [this](std::string_view statement) {
+        return DatabaseQuery::prepare(record_, record_->process->pconf, statement);
+    };
     environment.resolve_path = [pool = record->process->pconf](std::string_view path) {
         const char* full = ap_server_root_relative(pool, std::string(path).c_str());
         return std::string(full != nullptr ? full : path);
@@ -70,7 +80,8 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     settings_.spool.keep_body = plugins_->reads_body();
     if (settings_.mixed_results == engine::MixedResults::split && !plugins_->sends_bounces())
         problems.push_back({true, config_.mixed_results->where,
-                            "SmtpMixedResults split needs a queue plugin that sends bounces, and none of those that are set up here does; there are refuse, "
+                            "SmtpMixedResults split needs a queue plugin that sends bounces, and none of those that "
+                            "are set up here does; there are refuse, "
                             "accept and one-by-one"});
     if (settings_.submission) check_submission(problems);
     for (auto& text : control_.take_problems()) problems.push_back({true, "", std::move(text)});
@@ -81,20 +92,26 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
 void Server::check_submission(host::Problems& problems) const {
     const auto is_judged = [this](const engine::AuthMechanism& mechanism) {
         return settings_.auth_mechanisms.contains(mechanism) &&
-               (plugins_->can_accept(mechanism.hook) || (mechanism.tells_password && plugins_->can_accept(HookId::auth)));
+               (plugins_->can_accept(mechanism.hook) ||
+                (mechanism.tells_password && plugins_->can_accept(HookId::auth)));
     };
     const auto complain = [&](const char* what) { problems.push_back({true, config_.submission->where, what}); };
     if (!settings_.trusted_proxies.empty()) return;  // they may say who has logged in
     if (std::none_of(std::begin(engine::auth_mechanisms), std::end(engine::auth_mechanisms), is_judged))
-        complain("SmtpSubmission needs a plugin that checks who logs in, such as auth/auth_flat_file: nobody could send a message");
+        complain(
+            "SmtpSubmission needs a plugin that checks who logs in, such as auth/auth_flat_file: nobody could send a "
+            "message");
     else if (!has_tls_ && settings_.start_tls == engine::StartTls::off && !settings_.auth_without_tls)
-        complain("SmtpSubmission needs TLS, without which nobody may log in: SSLEngine on, SmtpStartTLS, or else SmtpAuthWithoutTLS on");
+        complain(
+            "SmtpSubmission needs TLS, without which nobody may log in: SSLEngine on, SmtpStartTLS, or else "
+            "SmtpAuthWithoutTLS on");
 }
 
 void Server::choose_settings(host::Problems& problems) {
     const auto first_line = [this](const char* name) { return control_.first_line(name).value_or(""); };
     settings_.server_name = first_line("me");
-    if (settings_.server_name.empty()) settings_.server_name = record_->server_hostname != nullptr ? record_->server_hostname : "localhost";
+    if (settings_.server_name.empty())
+        settings_.server_name = record_->server_hostname != nullptr ? record_->server_hostname : "localhost";
     settings_.greeting = config_.greeting.value_or("");
     settings_.authserv_id = first_line("me-auth-results");
     settings_.max_message_size = config_.max_message_size.value_or(0);
@@ -115,21 +132,28 @@ void Server::choose_settings(host::Problems& problems) {
     warn_of_tls_files(control_, problems);
     settings_.submission = config_.submission.value_or(SubmissionChoice{}).is_on;
     settings_.auth_mechanisms = config_.auth_mechanisms.value_or(engine::AuthMechanismSet());
-    settings_.scram_secret = format_text("{} {} {}", support::random_bits(), support::random_bits(), support::random_bits());
+    settings_.scram_secret = format_text("{} {} {}", support::random_bits(), support::random_bits(),
+                                         support::random_bits());
     for (const auto* passwords : config_.passwords)
-        if (const auto problem = passwords->check_providers(); !problem.empty()) problems.push_back({true, passwords->where(), problem});
+        if (const auto problem = passwords->check_providers(); !problem.empty())
+            problems.push_back({true, passwords->where(), problem});
     settings_.spool.directory = config_.spool_dir.value_or(default_spool_dir);
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
     if (expects_proxy_header() && settings_.trusted_proxies.empty())
-        problems.push_back({true, config_.proxy_protocol_where, "SmtpProxyProtocol needs SmtpTrustedProxies: whose word would it take?"});
+        problems.push_back({true, config_.proxy_protocol_where,
+                            "SmtpProxyProtocol needs SmtpTrustedProxies: whose word would it take?"});
     if (is_trial_) settings_.spool.threshold = std::numeric_limits<std::uint64_t>::max();  // no file for it
     else if (!children_may_write(settings_.spool.directory))
-        problems.push_back({true, config_.where, format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there", settings_.spool.directory,
-                                                                ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one")});
+        problems.push_back(
+            {true, config_.where,
+             format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there",
+                         settings_.spool.directory,
+                         ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one")});
 }
 
 Result<const PasswordCheck*> Server::find_passwords(std::string_view name) const {
-    const auto found = std::find_if(config_.passwords.rbegin(), config_.passwords.rend(), [&](const Passwords* passwords) { return passwords->name() == name; });
+    const auto found = std::find_if(config_.passwords.rbegin(), config_.passwords.rend(),
+                                    [&](const Passwords* passwords) { return passwords->name() == name; });
     if (found != config_.passwords.rend()) return *found;
     if (name.empty()) return Error{ErrorCode::config, "there is no section <SmtpAuth> without a name", 0};
     return Error{ErrorCode::config, format_text("there is no section <SmtpAuth> with name={}", name), 0};
@@ -142,10 +166,14 @@ void Server::choose_protocol(host::Problems& problems) {
     if (choice.protocol != engine::Protocol::lmtp) return;
     for (const auto needed : {engine::Extension::pipelining, engine::Extension::enhanced_status_codes})
         if (!settings_.extensions.has(needed))
-            problems.push_back({true, choice.where, format_text("SmtpProtocol lmtp needs {}, which SmtpExtensions switches off (RFC 2033 5)",
-                                                                  engine::keyword_of(needed))});
+            problems.push_back(
+                {true, choice.where,
+                 format_text("SmtpProtocol lmtp needs {}, which SmtpExtensions switches off (RFC 2033 5)",
+                             engine::keyword_of(needed))});
     if (serves_port(record_, 25))
-        problems.push_back({false, choice.where, "SmtpProtocol lmtp is not for port 25, where clients speak SMTP (RFC 2033 5); 24 is LMTP's"});
+        problems.push_back(
+            {false, choice.where,
+             "SmtpProtocol lmtp is not for port 25, where clients speak SMTP (RFC 2033 5); 24 is LMTP's"});
 }
 
 /// One that another extension is needed for goes with it, but not where it was asked for.
@@ -153,9 +181,11 @@ void Server::choose_extensions(host::Problems& problems) {
     const auto wanted = config_.extensions.applied_to(settings_.extensions);
     settings_.extensions = engine::workable(wanted);
     for (unsigned i = 0; i < static_cast<unsigned>(engine::Extension::count); ++i)
-        if (const auto extension = static_cast<engine::Extension>(i); config_.extensions.on.has(extension) && !settings_.extensions.has(extension))
-            problems.push_back({true, config_.where, format_text("SmtpExtensions: {} needs {}, which is off", engine::keyword_of(extension),
-                                                                  engine::keyword_of(*engine::needed_by(extension)))});
+        if (const auto extension = static_cast<engine::Extension>(i);
+            config_.extensions.on.has(extension) && !settings_.extensions.has(extension))
+            problems.push_back({true, config_.where,
+                                format_text("SmtpExtensions: {} needs {}, which is off", engine::keyword_of(extension),
+                                            engine::keyword_of(*engine::needed_by(extension)))});
 }
 
 void Server::find_lender(const std::vector<server_rec*>& servers_with_tls, host::Problems& problems) {
@@ -163,16 +193,21 @@ void Server::find_lender(const std::vector<server_rec*>& servers_with_tls, host:
     const StartTlsChoice& choice = *config_.start_tls;
     const auto complain = [&](std::string text) { problems.push_back({true, choice.where, std::move(text)}); };
     if (!is_mod_ssl_loaded()) return complain("SmtpStartTLS needs mod_ssl: LoadModule ssl_module modules/mod_ssl.so");
-    const std::string name = !choice.host.empty() ? choice.host : record_->server_hostname != nullptr ? record_->server_hostname : "";
+    const std::string name = !choice.host.empty()                  ? choice.host
+                             : record_->server_hostname != nullptr ? record_->server_hostname
+                                                                   : "";
     if (const server_rec* host = find_by_name(servers_with_tls, name.c_str())) {
         lender_ = std::make_unique<const TlsLender>(*host, *record_);
         return;
     }
     std::string others;
     for (const server_rec* server : servers_with_tls)
-        if (server->server_hostname != nullptr) others.append(others.empty() ? "" : ", ").append(server->server_hostname);
-    complain(format_text("SmtpStartTLS of {} needs the certificate of a virtual host with SSLEngine on and the ServerName {}; {}", key_, name,
-                         others.empty() ? "there is none with SSLEngine on" : "there is " + others + ", which SmtpStartTLS can name"));
+        if (server->server_hostname != nullptr)
+            others.append(others.empty() ? "" : ", ").append(server->server_hostname);
+    complain(format_text(
+        "SmtpStartTLS of {} needs the certificate of a virtual host with SSLEngine on and the ServerName {}; {}", key_,
+        name,
+        others.empty() ? "there is none with SSLEngine on" : "there is " + others + ", which SmtpStartTLS can name"));
 }
 
 /// The control directory's `plugins` file, then the directives.
@@ -195,7 +230,9 @@ std::vector<host::PluginLine> Server::plugin_lines(host::Problems& problems) {
 void Server::child_start() {
     const auto started = plugins_->child_start();
     ready_ = static_cast<bool>(started);
-    if (!ready_) ap_log_error(APLOG_MARK, APLOG_CRIT, 0, record_, "SMTPD0003: %s; clients of %s are turned away", started.error().what.c_str(), key_.c_str());
+    if (!ready_)
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, record_, "SMTPD0003: %s; clients of %s are turned away",
+                     started.error().what.c_str(), key_.c_str());
 }
 
 namespace {
@@ -204,14 +241,18 @@ namespace {
 void warn_of_unused_places(server_rec* main_server, host::Problems& problems) {
     const auto is_used = [main_server](const store::Place& place) {
         for (const server_rec* record = main_server; record != nullptr; record = record->next)
-            if (const Server* server = config_of(record).runtime; server != nullptr && server->stores().uses(place.space)) return true;
+            if (const Server* server = config_of(record).runtime;
+                server != nullptr && server->stores().uses(place.space))
+                return true;
         return false;
     };
     for (const server_rec* record = main_server; record != nullptr; record = record->next)
         for (const auto& place : config_of(record).stores) {
             const auto is_known = [&](const host::Problem& problem) { return problem.position == place.where; };
-            if (place.space.empty() || is_used(place) || std::any_of(problems.begin(), problems.end(), is_known)) continue;
-            problems.push_back({false, place.where, format_text("SmtpStore {}: no plugin uses a namespace of that name", place.space)});
+            if (place.space.empty() || is_used(place) || std::any_of(problems.begin(), problems.end(), is_known))
+                continue;
+            problems.push_back({false, place.where,
+                                format_text("SmtpStore {}: no plugin uses a namespace of that name", place.space)});
         }
 }
 
@@ -219,7 +260,8 @@ bool log_problems(const host::Problems& problems, const server_rec* record) {
     bool good = true;
     for (const auto& problem : problems) {
         good = good && !problem.is_error;
-        ap_log_error(APLOG_MARK, (problem.is_error ? APLOG_ERR : APLOG_WARNING) | APLOG_STARTUP, 0, record, "%s", problem.to_string().c_str());
+        ap_log_error(APLOG_MARK, (problem.is_error ? APLOG_ERR : APLOG_WARNING) | APLOG_STARTUP, 0, record, "%s",
+                     problem.to_string().c_str());
     }
     return good;
 }
@@ -239,11 +281,13 @@ bool make_servers(apr_pool_t* pool, server_rec* main_server) {
         if (!config.engine.value_or(false)) continue;
         any = true;
         host::Problems problems;
-        config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, stores.backends(), with_tls, trial, problems);
+        config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, stores.backends(), with_tls,
+                                               trial, problems);
         good = log_problems(problems, record) && good;
     }
     host::Problems problems;
-    if (trial == nullptr) stores.check(problems);  // else nothing is written, and who tries need not be the user that serves
+    if (trial == nullptr)
+        stores.check(problems);  // else nothing is written, and who tries need not be the user that serves
     if (good && any) warn_of_unused_places(main_server, problems);
     return log_problems(problems, main_server) && good;
 }

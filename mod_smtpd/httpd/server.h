@@ -1,4 +1,5 @@
-/// server.h: a virtual host with SmtpEngine on: its settings, control files and plugins, made while the configuration is checked.
+/// server.h: a virtual host with SmtpEngine on: its settings, control files and plugins, made while the configuration
+/// is checked.
 #pragma once
 
 #include "httpd/error_log.h"
@@ -20,11 +21,12 @@ class Server {
 public:
     /// Loads the plugins and checks everything; what is wrong goes to `problems`. The object must live in a pool.
     /// `trial` is null but for a server that only plays (httpd/trial.h).
-    Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir, store::Backends& backends,
-           const std::vector<server_rec*>& servers_with_tls, const Trial* trial, host::Problems& problems);
+    Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir,
+           store::Backends& backends, const std::vector<server_rec*>& servers_with_tls, const Trial* trial,
+           host::Problems& problems);
 
-    /// In the serving process. When a plugin cannot start there, that is logged, and is_ready() is false: the plugin's absence must not be an open
-    /// door, so clients are asked to come back.
+    /// In the serving process. When a plugin cannot start there, that is logged, and is_ready() is false: the plugin's
+    /// absence must not be an open door, so clients are asked to come back.
     void child_start();
     bool is_ready() const noexcept { return ready_; }
     /// In the serving process: no file for a message gets this descriptor, or a higher one (httpd/descriptors.h).
@@ -40,13 +42,17 @@ public:
     const std::string& key() const noexcept { return key_; }  ///< "mx.example.com:25", for limits and the status page
     std::chrono::seconds session_timeout() const { return config_.session_timeout.value_or(std::chrono::hours(2)); }
     DataRate min_data_rate() const { return config_.min_data_rate.value_or(DataRate{}); }
-    const net::ResolverSettings& resolver_settings() const noexcept { return config_.resolver ? *config_.resolver : default_resolver_; }
+    const net::ResolverSettings& resolver_settings() const noexcept {
+        return config_.resolver ? *config_.resolver : default_resolver_;
+    }
     void use_resolver(net::Resolver& resolver) noexcept { resolver_ = &resolver; }
     /// In the serving process; not before use_resolver().
     net::Resolver& resolver() const noexcept { return *resolver_; }
     bool is_trusted_proxy(const IpAddress& address) const { return settings_.is_trusted_proxy(address); }
     bool expects_proxy_header() const { return config_.proxy_protocol.value_or(false); }
-    std::chrono::seconds handshake_timeout() const { return config_.handshake_timeout.value_or(std::chrono::seconds(30)); }
+    std::chrono::seconds handshake_timeout() const {
+        return config_.handshake_timeout.value_or(std::chrono::seconds(30));
+    }
     /// Whose certificate STARTTLS uses; null where there is no STARTTLS.
     const TlsLender* lender() const noexcept { return lender_.get(); }
     ClientLimit client_limit() const { return config_.client_limit.value_or(ClientLimit{}); }
@@ -65,7 +71,8 @@ private:
     const bool has_tls_;  ///< from the first octet
     bool ready_ = true;
     std::string key_;
-    const support::SystemClock system_clock_{support::SystemClock::Precision::coarse};  ///< it is read around every call of a plugin
+    const support::SystemClock system_clock_{support::SystemClock::Precision::coarse};  ///< it is read around every
+                                                                                        ///< call of a plugin
     const Clock& clock_;
     const bool is_trial_;
     ErrorLog error_log_;
@@ -78,7 +85,8 @@ private:
     std::unique_ptr<const TlsLender> lender_;
 };
 
-/// Makes the Server of every virtual host with the engine on. All mistakes are logged, each with its place; false when there is an error.
+/// Makes the Server of every virtual host with the engine on. All mistakes are logged, each with its place; false when
+/// there is an error.
 bool make_servers(apr_pool_t* pool, server_rec* main_server);
 
 }  // namespace smtpd::httpd

@@ -16,7 +16,9 @@ namespace smtpd::httpd {
 namespace {
 
 template <class T>
-std::optional<T> either(const std::optional<T>& added, const std::optional<T>& base) { return added ? added : base; }
+std::optional<T> either(const std::optional<T>& added, const std::optional<T>& base) {
+    return added ? added : base;
+}
 
 ServerConfig& config_of(cmd_parms* cmd) { return httpd::config_of(cmd->server); }
 
@@ -27,14 +29,16 @@ template <class T, class Read>
 const char* set(cmd_parms* cmd, const char* argument, std::optional<T>& target, Read read) {
     T value{};
     const std::string allowed = read(std::string_view(argument), value);
-    if (!allowed.empty()) return complaint(cmd, format_text("{} takes {}, not \"{}\"", cmd->cmd->name, allowed, argument));
+    if (!allowed.empty())
+        return complaint(cmd, format_text("{} takes {}, not \"{}\"", cmd->cmd->name, allowed, argument));
     target = std::move(value);
     return nullptr;
 }
 
 std::string read_count(std::string_view text, unsigned& value, unsigned least = 0) {
     const auto number = support::parse_unsigned(text);
-    if (!number || *number < least || *number > 1'000'000'000) return format_text("a number from {} to 1000000000", least);
+    if (!number || *number < least || *number > 1'000'000'000)
+        return format_text("a number from {} to 1000000000", least);
     value = static_cast<unsigned>(*number);
     return {};
 }
@@ -48,12 +52,15 @@ std::string read_size(std::string_view text, std::uint64_t& value) {
 
 std::string read_time(std::string_view text, std::chrono::seconds& value) {
     Duration duration{};
-    if (!OptionType<Duration>::read(text, duration).empty() || duration.count() < 0) return "a time such as 90, 30s, 10min or 2h";
+    if (!OptionType<Duration>::read(text, duration).empty() || duration.count() < 0)
+        return "a time such as 90, 30s, 10min or 2h";
     value = std::chrono::duration_cast<std::chrono::seconds>(duration);
     return {};
 }
 
-std::string where_of(const cmd_parms* cmd) { return format_text("{} line {}", cmd->directive->filename, cmd->directive->line_num); }
+std::string where_of(const cmd_parms* cmd) {
+    return format_text("{} line {}", cmd->directive->filename, cmd->directive->line_num);
+}
 
 const char* set_engine(cmd_parms* cmd, void*, int on) {
     config_of(cmd).engine = on != 0;
@@ -62,7 +69,8 @@ const char* set_engine(cmd_parms* cmd, void*, int on) {
 }
 
 const char* set_inherit(cmd_parms* cmd, void*, int on) {
-    if (cmd->server->is_virtual == 0) return complaint(cmd, "SmtpPluginInherit belongs into a <VirtualHost>: the main server inherits from nobody");
+    if (cmd->server->is_virtual == 0)
+        return complaint(cmd, "SmtpPluginInherit belongs into a <VirtualHost>: the main server inherits from nobody");
     config_of(cmd).inherit_plugins = on != 0;
     return nullptr;
 }
@@ -100,7 +108,8 @@ const char* add_plugin_section(cmd_parms* cmd, void*, const char* arguments) {
     for (const ap_directive_t* child = cmd->directive->first_child; child != nullptr; child = child->next) {
         const auto values = host::split_option_words(child->args);
         if (!values)
-            return complaint(cmd, format_text("{} line {}: {}: {}", child->filename, child->line_num, child->directive, values.error().what));
+            return complaint(cmd, format_text("{} line {}: {}: {}", child->filename, child->line_num, child->directive,
+                                              values.error().what));
         if (values->empty()) line.words.emplace_back(child->directive);
         for (const auto& value : *values) {
             line.words.emplace_back(child->directive);
@@ -116,7 +125,8 @@ const char* absolute(cmd_parms* cmd, const char* path) { return ap_server_root_r
 const char* add_plugin_dir(cmd_parms* cmd, void*, const char* path) {
     const char* full = absolute(cmd, path);
     apr_finfo_t info;
-    if (full == nullptr || apr_stat(&info, full, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS || info.filetype != APR_DIR)
+    if (full == nullptr || apr_stat(&info, full, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS ||
+        info.filetype != APR_DIR)
         return complaint(cmd, format_text("SmtpPluginDir takes a directory that exists, not \"{}\"", path));
     config_of(cmd).plugin_dirs.emplace_back(full);
     return nullptr;
@@ -125,15 +135,22 @@ const char* add_plugin_dir(cmd_parms* cmd, void*, const char* path) {
 const char* set_directory(cmd_parms* cmd, const char* path, std::optional<std::string>& target) {
     const char* full = absolute(cmd, path);
     apr_finfo_t info;
-    if (full == nullptr || apr_stat(&info, full, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS || info.filetype != APR_DIR)
+    if (full == nullptr || apr_stat(&info, full, APR_FINFO_TYPE, cmd->temp_pool) != APR_SUCCESS ||
+        info.filetype != APR_DIR)
         return complaint(cmd, format_text("{} takes a directory that exists, not \"{}\"", cmd->cmd->name, path));
     target = full;
     return nullptr;
 }
 
-const char* set_control_dir(cmd_parms* cmd, void*, const char* path) { return set_directory(cmd, path, config_of(cmd).control_dir); }
-const char* set_qmail_dir(cmd_parms* cmd, void*, const char* path) { return set_directory(cmd, path, config_of(cmd).qmail_control_dir); }
-const char* set_spool_dir(cmd_parms* cmd, void*, const char* path) { return set_directory(cmd, path, config_of(cmd).spool_dir); }
+const char* set_control_dir(cmd_parms* cmd, void*, const char* path) {
+    return set_directory(cmd, path, config_of(cmd).control_dir);
+}
+const char* set_qmail_dir(cmd_parms* cmd, void*, const char* path) {
+    return set_directory(cmd, path, config_of(cmd).qmail_control_dir);
+}
+const char* set_spool_dir(cmd_parms* cmd, void*, const char* path) {
+    return set_directory(cmd, path, config_of(cmd).spool_dir);
+}
 
 const char* set_greeting(cmd_parms* cmd, void*, const char* text) {
     if (*text == '\0') return "SmtpGreeting takes the text of the greeting, beginning with the server's name";
@@ -151,25 +168,33 @@ const char* set_spool_threshold(cmd_parms* cmd, void*, const char* text) {
     return set(cmd, text, config_of(cmd).spool_threshold, read_size);
 }
 const char* set_max_recipients(cmd_parms* cmd, void*, const char* text) {
-    return set(cmd, text, config_of(cmd).max_recipients, [](std::string_view in, unsigned& value) { return read_count(in, value, 1); });
+    return set(cmd, text, config_of(cmd).max_recipients,
+               [](std::string_view in, unsigned& value) { return read_count(in, value, 1); });
 }
 const char* set_max_transactions(cmd_parms* cmd, void*, const char* text) {
-    return set(cmd, text, config_of(cmd).max_transactions, [](std::string_view in, unsigned& value) { return read_count(in, value); });
+    return set(cmd, text, config_of(cmd).max_transactions,
+               [](std::string_view in, unsigned& value) { return read_count(in, value); });
 }
 const char* set_max_recipient_domains(cmd_parms* cmd, void*, const char* text) {
-    return set(cmd, text, config_of(cmd).max_recipient_domains, [](std::string_view in, unsigned& value) { return read_count(in, value); });
+    return set(cmd, text, config_of(cmd).max_recipient_domains,
+               [](std::string_view in, unsigned& value) { return read_count(in, value); });
 }
 const char* set_max_errors(cmd_parms* cmd, void*, const char* text) {
-    return set(cmd, text, config_of(cmd).max_errors, [](std::string_view in, unsigned& value) { return read_count(in, value); });
+    return set(cmd, text, config_of(cmd).max_errors,
+               [](std::string_view in, unsigned& value) { return read_count(in, value); });
 }
 const char* set_max_connections(cmd_parms* cmd, void*, const char* text) {
-    return set(cmd, text, config_of(cmd).max_connections, [](std::string_view in, unsigned& value) { return read_count(in, value); });
+    return set(cmd, text, config_of(cmd).max_connections,
+               [](std::string_view in, unsigned& value) { return read_count(in, value); });
 }
-const char* set_session_timeout(cmd_parms* cmd, void*, const char* text) { return set(cmd, text, config_of(cmd).session_timeout, read_time); }
+const char* set_session_timeout(cmd_parms* cmd, void*, const char* text) {
+    return set(cmd, text, config_of(cmd).session_timeout, read_time);
+}
 /// SmtpMinDataRate octets [time]
 const char* set_min_data_rate(cmd_parms* cmd, void*, const char* rate, const char* grace) {
     constexpr const char* usage =
-        "SmtpMinDataRate takes octets a second (0 for no limit), then the time that a message may take at any rate (default 5min)";
+        "SmtpMinDataRate takes octets a second (0 for no limit), then the time that a message may take at any rate "
+        "(default 5min)";
     DataRate least;
     if (!read_size(rate, least.octets_per_second).empty()) return usage;
     if (grace != nullptr && !read_time(grace, least.grace).empty()) return usage;
@@ -186,14 +211,17 @@ const char* set_backend_threads(cmd_parms* cmd, void*, const char* text) {
 const char* set_max_text_line(cmd_parms* cmd, void*, const char* text) {
     return set(cmd, text, config_of(cmd).max_text_line, [](std::string_view in, std::uint64_t& value) -> std::string {
         const std::string allowed = read_size(in, value);
-        return allowed.empty() && value != 0 && value < 998 ? "0 for no limit, or at least 998 octets (RFC 5321 4.5.3.1.6)" : allowed;
+        return allowed.empty() && value != 0 && value < 998
+                   ? "0 for no limit, or at least 998 octets (RFC 5321 4.5.3.1.6)"
+                   : allowed;
     });
 }
 
 /// SmtpMaxConnectionsPerClient sessions [IPv4 prefix [IPv6 prefix]]
 const char* set_client_limit(cmd_parms* cmd, void*, const char* sessions, const char* v4, const char* v6) {
     constexpr const char* usage =
-        "SmtpMaxConnectionsPerClient takes a number of sessions (0 for no limit), then the bits of an IPv4 prefix (1 to 32, default 32) and of an "
+        "SmtpMaxConnectionsPerClient takes a number of sessions (0 for no limit), then the bits of an IPv4 prefix (1 "
+        "to 32, default 32) and of an "
         "IPv6 prefix (1 to 128, default 64)";
     ClientLimit limit;
     if (!read_count(sessions, limit.sessions).empty()) return usage;
@@ -207,7 +235,9 @@ const char* set_client_limit(cmd_parms* cmd, void*, const char* sessions, const 
 const char* read_networks(cmd_parms* cmd, int first, int argc, char* const argv[], std::vector<IpNetwork>& networks) {
     for (int i = first; i < argc; ++i) {
         const auto network = NetworkList::parse_entry(argv[i]);
-        if (!network) return complaint(cmd, format_text("{}: \"{}\" is no address or network such as 192.0.2.0/24", cmd->cmd->name, argv[i]));
+        if (!network)
+            return complaint(
+                cmd, format_text("{}: \"{}\" is no address or network such as 192.0.2.0/24", cmd->cmd->name, argv[i]));
         networks.push_back(*network);
     }
     return nullptr;
@@ -229,15 +259,18 @@ const char* set_proxy_protocol(cmd_parms* cmd, void*, int on) {
 
 /// SmtpBareNewline reject|normalize|accept [network …]
 const char* set_bare_newline(cmd_parms* cmd, void*, int argc, char* const argv[]) {
-    constexpr std::array<std::pair<std::string_view, smtp::BareNewline>, 3> words = {{{"reject", smtp::BareNewline::reject},
-                                                                                     {"normalize", smtp::BareNewline::normalize},
-                                                                                     {"accept", smtp::BareNewline::accept}}};
+    constexpr std::array<std::pair<std::string_view, smtp::BareNewline>, 3> words = {
+        {{"reject", smtp::BareNewline::reject},
+         {"normalize", smtp::BareNewline::normalize},
+         {"accept", smtp::BareNewline::accept}}};
     ServerConfig& config = config_of(cmd);
     config.bare_newline_exempt.clear();
     config.bare_newline.reset();
     for (const auto& [word, policy] : words)
         if (argc > 0 && support::equals_folded(argv[0], word)) config.bare_newline = policy;
-    if (!config.bare_newline) return "SmtpBareNewline takes reject, normalize or accept, then networks from which bare CR and LF are accepted";
+    if (!config.bare_newline)
+        return "SmtpBareNewline takes reject, normalize or accept, then networks from which bare CR and LF are "
+               "accepted";
     return read_networks(cmd, 1, argc, argv, config.bare_newline_exempt);
 }
 
@@ -293,14 +326,17 @@ std::optional<net::ResolverSettings::Server> read_name_server(std::string_view t
 std::string read_resolver_option(std::string_view name, std::string_view value, net::ResolverSettings& settings) {
     if (name == "timeout") {
         Duration time{};
-        if (!OptionType<Duration>::read(value, time).empty() || time < std::chrono::milliseconds(100) || time > std::chrono::seconds(60))
+        if (!OptionType<Duration>::read(value, time).empty() || time < std::chrono::milliseconds(100) ||
+            time > std::chrono::seconds(60))
             return "timeout takes a time from 100ms to 60s";
         settings.timeout = time;
     } else if (name == "tries") {
-        if (!read_count(value, settings.tries, 1).empty() || settings.tries > 10) return "tries takes a number from 1 to 10";
+        if (!read_count(value, settings.tries, 1).empty() || settings.tries > 10)
+            return "tries takes a number from 1 to 10";
     } else if (name == "cache") {
         std::uint64_t octets = 0;
-        if (!read_size(value, octets).empty() || octets > 1024 * 1024 * 1024) return "cache takes a number of octets up to 1g, such as 4m; 0 keeps nothing";
+        if (!read_size(value, octets).empty() || octets > 1024 * 1024 * 1024)
+            return "cache takes a number of octets up to 1g, such as 4m; 0 keeps nothing";
         settings.cache_octets = octets;
     } else {
         return format_text("it has timeout, tries and cache, but no \"{}\"", name);
@@ -311,7 +347,9 @@ std::string read_resolver_option(std::string_view name, std::string_view value, 
 /// SmtpResolver [server …] [timeout=time] [tries=number] [cache=size]
 const char* set_resolver(cmd_parms* cmd, void*, int argc, char* const argv[]) {
     net::ResolverSettings settings;
-    if (argc == 0) return "SmtpResolver takes the addresses of name servers, each with a port or not, and timeout=, tries= or cache=";
+    if (argc == 0)
+        return "SmtpResolver takes the addresses of name servers, each with a port or not, and timeout=, tries= or "
+               "cache=";
     for (int i = 0; i < argc; ++i) {
         const std::string_view word = argv[i];
         if (const auto equals = word.find('='); equals != std::string_view::npos) {
@@ -321,11 +359,14 @@ const char* set_resolver(cmd_parms* cmd, void*, int argc, char* const argv[]) {
         }
         const auto server = read_name_server(word);
         if (!server)
-            return complaint(cmd, format_text("SmtpResolver: \"{}\" is no address of a name server such as 192.0.2.1, 192.0.2.1:5353 or [::1]:5353", word));
+            return complaint(cmd, format_text("SmtpResolver: \"{}\" is no address of a name server such as 192.0.2.1, "
+                                              "192.0.2.1:5353 or [::1]:5353",
+                                              word));
         settings.servers.push_back(*server);
     }
     if (settings.servers.size() > net::ResolverSettings::max_servers)
-        return complaint(cmd, format_text("SmtpResolver takes {} name servers at most", net::ResolverSettings::max_servers));
+        return complaint(cmd,
+                         format_text("SmtpResolver takes {} name servers at most", net::ResolverSettings::max_servers));
     config_of(cmd).resolver = std::move(settings);
     return nullptr;
 }
@@ -341,7 +382,8 @@ const char* set_unknown_parameters(cmd_parms* cmd, void*, const char* word) {
 const char* set_protocol(cmd_parms* cmd, void*, const char* word) {
     ProtocolChoice choice{engine::Protocol::smtp, where_of(cmd)};
     if (support::equals_folded(word, "lmtp")) choice.protocol = engine::Protocol::lmtp;
-    else if (!support::equals_folded(word, "smtp")) return complaint(cmd, format_text("SmtpProtocol takes smtp or lmtp, not \"{}\"", word));
+    else if (!support::equals_folded(word, "smtp"))
+        return complaint(cmd, format_text("SmtpProtocol takes smtp or lmtp, not \"{}\"", word));
     config_of(cmd).protocol = std::move(choice);
     return nullptr;
 }
@@ -349,12 +391,16 @@ const char* set_protocol(cmd_parms* cmd, void*, const char* word) {
 /// SmtpMixedResults refuse|accept|one-by-one|split
 const char* set_mixed_results(cmd_parms* cmd, void*, const char* word) {
     using engine::MixedResults;
-    constexpr std::array<std::pair<std::string_view, MixedResults>, 4> words = {{{"refuse", MixedResults::refuse},
-                                                                                {"accept", MixedResults::accept},
-                                                                                {"one-by-one", MixedResults::one_by_one},
-                                                                                {"split", MixedResults::split}}};
-    const auto* const known = std::find_if(words.begin(), words.end(), [word](const auto& one) { return support::equals_folded(word, one.first); });
-    if (known == words.end()) return complaint(cmd, format_text("SmtpMixedResults takes refuse, accept, one-by-one or split, not \"{}\"", word));
+    constexpr std::array<std::pair<std::string_view, MixedResults>, 4> words = {
+        {{"refuse", MixedResults::refuse},
+         {"accept", MixedResults::accept},
+         {"one-by-one", MixedResults::one_by_one},
+         {"split", MixedResults::split}}};
+    const auto* const known = std::find_if(words.begin(), words.end(),
+                                           [word](const auto& one) { return support::equals_folded(word, one.first); });
+    if (known == words.end())
+        return complaint(cmd,
+                         format_text("SmtpMixedResults takes refuse, accept, one-by-one or split, not \"{}\"", word));
     config_of(cmd).mixed_results = MixedResultsChoice{known->second, where_of(cmd)};
     return nullptr;
 }
@@ -369,9 +415,12 @@ const char* set_start_tls(cmd_parms* cmd, void*, const char* word, const char* h
     constexpr std::array<std::pair<std::string_view, engine::StartTls>, 3> words = {
         {{"off", engine::StartTls::off}, {"on", engine::StartTls::on}, {"required", engine::StartTls::required}}};
     StartTlsChoice choice;
-    const auto* const known = std::find_if(words.begin(), words.end(), [word](const auto& one) { return support::equals_folded(word, one.first); });
+    const auto* const known = std::find_if(words.begin(), words.end(),
+                                           [word](const auto& one) { return support::equals_folded(word, one.first); });
     if (known == words.end())
-        return complaint(cmd, format_text("SmtpStartTLS takes off, on or required, then the ServerName of a virtual host with SSLEngine on, not \"{}\"", word));
+        return complaint(cmd, format_text("SmtpStartTLS takes off, on or required, then the ServerName of a virtual "
+                                          "host with SSLEngine on, not \"{}\"",
+                                          word));
     choice.mode = known->second;
     if (host != nullptr && choice.mode == engine::StartTls::off) return "SmtpStartTLS off takes no ServerName";
     if (host != nullptr) choice.host = host;
@@ -381,10 +430,12 @@ const char* set_start_tls(cmd_parms* cmd, void*, const char* word, const char* h
 }
 
 const char* set_handshake_timeout(cmd_parms* cmd, void*, const char* text) {
-    return set(cmd, text, config_of(cmd).handshake_timeout, [](std::string_view in, std::chrono::seconds& value) -> std::string {
-        const std::string allowed = read_time(in, value);
-        return allowed.empty() && (value.count() < 1 || value.count() > 600) ? "a time from 1s to 10min" : allowed;
-    });
+    return set(cmd, text, config_of(cmd).handshake_timeout,
+               [](std::string_view in, std::chrono::seconds& value) -> std::string {
+                   const std::string allowed = read_time(in, value);
+                   return allowed.empty() && (value.count() < 1 || value.count() > 600) ? "a time from 1s to 10min"
+                                                                                        : allowed;
+               });
 }
 
 const char* set_submission(cmd_parms* cmd, void*, int on) {
@@ -399,13 +450,15 @@ const char* set_auth_mechanisms(cmd_parms* cmd, void*, int argc, char* const arg
     for (int i = 0; i < argc; ++i) {
         std::string_view word = argv[i];
         const char sign = word.starts_with('+') || word.starts_with('-') ? word.front() : ' ';
-        if (is_relative != (sign != ' ')) return "SmtpAuthMechanisms takes names, or names that all have + or - in front";
+        if (is_relative != (sign != ' '))
+            return "SmtpAuthMechanisms takes names, or names that all have + or - in front";
         if (is_relative) word.remove_prefix(1);
         const auto* const mechanism = engine::find_auth_mechanism(word);
         if (mechanism == nullptr) {
             std::string known;
             for (const auto& each : engine::auth_mechanisms) known.append(" ").append(each.name);
-            return complaint(cmd, format_text("SmtpAuthMechanisms: there is no mechanism \"{}\"; there are{}", word, known));
+            return complaint(cmd,
+                             format_text("SmtpAuthMechanisms: there is no mechanism \"{}\"; there are{}", word, known));
         }
         sign == '-' ? set.remove(*mechanism) : set.add(*mechanism);
     }
@@ -426,7 +479,8 @@ const char* add_auth_section(cmd_parms* cmd, void*, const char* arguments) {
         if (word.starts_with("name=")) name = word.substr(5);
         else providers.push_back(word);
     }
-    if (providers.empty()) return "<SmtpAuth takes the names of providers, as AuthBasicProvider does: <SmtpAuth file ldap>";
+    if (providers.empty())
+        return "<SmtpAuth takes the names of providers, as AuthBasicProvider does: <SmtpAuth file ldap>";
     ap_conf_vector_t* const section = ap_create_per_dir_config(cmd->pool);
     char* const path = cmd->path;
     const int override = cmd->override;
@@ -436,7 +490,8 @@ const char* add_auth_section(cmd_parms* cmd, void*, const char* arguments) {
     cmd->path = path;
     cmd->override = override;
     if (problem != nullptr) return problem;
-    config_of(cmd).passwords.push_back(&make_in_pool<Passwords>(cmd->pool, std::move(name), std::move(providers), section, where_of(cmd)));
+    config_of(cmd).passwords.push_back(
+        &make_in_pool<Passwords>(cmd->pool, std::move(name), std::move(providers), section, where_of(cmd)));
     return nullptr;
 }
 
@@ -450,11 +505,13 @@ const char* add_store(cmd_parms* cmd, void*, int argc, char* const argv[]) {
 
 /// SmtpTry descriptor descriptor
 const char* set_try(cmd_parms* cmd, void*, const char* request, const char* report) {
-    if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST) return "SmtpTry is for the command smtpd-try, and works in a configuration test (httpd -t) only";
+    if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST)
+        return "SmtpTry is for the command smtpd-try, and works in a configuration test (httpd -t) only";
     if (const char* wrong = ap_check_cmd_context(cmd, GLOBAL_ONLY)) return wrong;
     const auto from = support::parse_unsigned(request);
     const auto to = support::parse_unsigned(report);
-    if (!from || !to || *from > 65535 || *to > 65535) return "SmtpTry takes two numbers of open descriptors; it is for the command smtpd-try";
+    if (!from || !to || *from > 65535 || *to > 65535)
+        return "SmtpTry takes two numbers of open descriptors; it is for the command smtpd-try";
     auto wanted = Trial::read_request(static_cast<int>(*from));
     if (!wanted) return complaint(cmd, format_text("SmtpTry is for the command smtpd-try; {}", wanted.error().what));
     config_of(cmd).trial = &make_in_pool<Trial>(cmd->pool, std::move(*wanted), static_cast<int>(*to));
@@ -515,7 +572,8 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
 void* create_server_config(apr_pool_t* pool, server_rec*) { return &make_in_pool<ServerConfig>(pool); }
 
 void* merge_server_config(apr_pool_t* pool, void* base, void* added) {
-    return &make_in_pool<ServerConfig>(pool, static_cast<ServerConfig*>(added)->merged_onto(*static_cast<ServerConfig*>(base)));
+    return &make_in_pool<ServerConfig>(
+        pool, static_cast<ServerConfig*>(added)->merged_onto(*static_cast<ServerConfig*>(base)));
 }
 
 /// httpd keeps setters of all shapes as one type of function pointer; args_how says how to call it.
@@ -525,63 +583,89 @@ cmd_func setter(F* function) {
 }
 
 const command_rec directives[] = {
-    AP_INIT_FLAG("SmtpEngine", setter(set_engine), nullptr, RSRC_CONF, "on: connections to this server speak SMTP; off (default)"),
-    AP_INIT_RAW_ARGS("SmtpPlugin", setter(add_plugin), nullptr, RSRC_CONF, "a plugin, name[:instance], and its options, name=value or name value"),
+    AP_INIT_FLAG("SmtpEngine", setter(set_engine), nullptr, RSRC_CONF,
+                 "on: connections to this server speak SMTP; off (default)"),
+    AP_INIT_RAW_ARGS("SmtpPlugin", setter(add_plugin), nullptr, RSRC_CONF,
+                     "a plugin, name[:instance], and its options, name=value or name value"),
     AP_INIT_RAW_ARGS("<SmtpPlugin", setter(add_plugin_section), nullptr, RSRC_CONF,
                      "a plugin, name[:instance], with one option and its values on each line"),
-    AP_INIT_TAKE1("SmtpPluginDir", setter(add_plugin_dir), nullptr, RSRC_CONF, "a directory with plugins; may be given several times"),
-    AP_INIT_FLAG("SmtpPluginInherit", setter(set_inherit), nullptr, RSRC_CONF, "off: this virtual host starts without the main server's plugins"),
-    AP_INIT_TAKE1("SmtpControlDir", setter(set_control_dir), nullptr, RSRC_CONF, "the directory with qpsmtpd's control files"),
+    AP_INIT_TAKE1("SmtpPluginDir", setter(add_plugin_dir), nullptr, RSRC_CONF,
+                  "a directory with plugins; may be given several times"),
+    AP_INIT_FLAG("SmtpPluginInherit", setter(set_inherit), nullptr, RSRC_CONF,
+                 "off: this virtual host starts without the main server's plugins"),
+    AP_INIT_TAKE1("SmtpControlDir", setter(set_control_dir), nullptr, RSRC_CONF,
+                  "the directory with qpsmtpd's control files"),
     AP_INIT_TAKE1("SmtpQmailControlDir", setter(set_qmail_dir), nullptr, RSRC_CONF,
                   "the directory with qmail's control files, asked after SmtpControlDir; default /var/qmail/control"),
     AP_INIT_TAKE1("SmtpGreeting", setter(set_greeting), nullptr, RSRC_CONF, "the text of the greeting, behind 220"),
-    AP_INIT_TAKE1("SmtpMaxMessageSize", setter(set_max_message_size), nullptr, RSRC_CONF, "the largest message in octets; 0 (default): no limit"),
-    AP_INIT_TAKE1("SmtpSpoolDir", setter(set_spool_dir), nullptr, RSRC_CONF, "where large messages are kept while they arrive; default: /tmp"),
-    AP_INIT_TAKE1("SmtpSpoolThreshold", setter(set_spool_threshold), nullptr, RSRC_CONF, "messages up to that size are kept in memory; default 256k"),
-    AP_INIT_TAKE1("SmtpMaxRecipients", setter(set_max_recipients), nullptr, RSRC_CONF, "recipients of one message; default 1000"),
+    AP_INIT_TAKE1("SmtpMaxMessageSize", setter(set_max_message_size), nullptr, RSRC_CONF,
+                  "the largest message in octets; 0 (default): no limit"),
+    AP_INIT_TAKE1("SmtpSpoolDir", setter(set_spool_dir), nullptr, RSRC_CONF,
+                  "where large messages are kept while they arrive; default: /tmp"),
+    AP_INIT_TAKE1("SmtpSpoolThreshold", setter(set_spool_threshold), nullptr, RSRC_CONF,
+                  "messages up to that size are kept in memory; default 256k"),
+    AP_INIT_TAKE1("SmtpMaxRecipients", setter(set_max_recipients), nullptr, RSRC_CONF,
+                  "recipients of one message; default 1000"),
     AP_INIT_TAKE1("SmtpMaxRecipientDomains", setter(set_max_recipient_domains), nullptr, RSRC_CONF,
                   "different domains of the recipients in one session; 0 (default): no limit"),
     AP_INIT_TAKE1("SmtpMaxTransactions", setter(set_max_transactions), nullptr, RSRC_CONF,
                   "MAIL commands in one session; 0 (default): no limit"),
     AP_INIT_TAKE_ARGV("SmtpExtensions", setter(set_extensions), nullptr, RSRC_CONF,
                       "extensions of SMTP to be offered (+name) or not (-name), named as in EHLO: -CHUNKING +DSN"),
-    AP_INIT_TAKE1("SmtpMaxErrors", setter(set_max_errors), nullptr, RSRC_CONF, "replies of 4xx and 5xx after which a session ends; default 20, 0: no limit"),
-    AP_INIT_TAKE1("SmtpMaxConnections", setter(set_max_connections), nullptr, RSRC_CONF, "sessions of this server at a time; 0 (default): no limit of its own"),
-    AP_INIT_TAKE123("SmtpMaxConnectionsPerClient", setter(set_client_limit), nullptr, RSRC_CONF,
-                    "sessions of one client at a time, and the prefixes (IPv4, IPv6) that make one client; 0 (default): no limit"),
-    AP_INIT_TAKE1("SmtpSessionTimeout", setter(set_session_timeout), nullptr, RSRC_CONF, "the longest time that a session may take; default 2h, 0: no limit"),
+    AP_INIT_TAKE1("SmtpMaxErrors", setter(set_max_errors), nullptr, RSRC_CONF,
+                  "replies of 4xx and 5xx after which a session ends; default 20, 0: no limit"),
+    AP_INIT_TAKE1("SmtpMaxConnections", setter(set_max_connections), nullptr, RSRC_CONF,
+                  "sessions of this server at a time; 0 (default): no limit of its own"),
+    AP_INIT_TAKE123(
+        "SmtpMaxConnectionsPerClient", setter(set_client_limit), nullptr, RSRC_CONF,
+        "sessions of one client at a time, and the prefixes (IPv4, IPv6) that make one client; 0 (default): no limit"),
+    AP_INIT_TAKE1("SmtpSessionTimeout", setter(set_session_timeout), nullptr, RSRC_CONF,
+                  "the longest time that a session may take; default 2h, 0: no limit"),
     AP_INIT_TAKE12("SmtpMinDataRate", setter(set_min_data_rate), nullptr, RSRC_CONF,
-                   "octets a second below which a message is given up (default 100, 0: no limit), once it has come for so long (default 5min)"),
+                   "octets a second below which a message is given up (default 100, 0: no limit), once it has come for "
+                   "so long (default 5min)"),
     AP_INIT_TAKE1("SmtpBackendThreads", setter(set_backend_threads), nullptr, RSRC_CONF,
                   "threads of a child that wait for back ends and disks; default 64"),
-    AP_INIT_TAKE1("SmtpMaxLineLength", setter(set_max_text_line), nullptr, RSRC_CONF, "octets in a line of a message; 0 (default): no limit"),
+    AP_INIT_TAKE1("SmtpMaxLineLength", setter(set_max_text_line), nullptr, RSRC_CONF,
+                  "octets in a line of a message; 0 (default): no limit"),
     AP_INIT_TAKE_ARGV("SmtpBareNewline", setter(set_bare_newline), nullptr, RSRC_CONF,
-                      "what becomes of a CR or LF alone: reject (default), normalize or accept; then networks for which accept applies"),
+                      "what becomes of a CR or LF alone: reject (default), normalize or accept; then networks for "
+                      "which accept applies"),
     AP_INIT_TAKE_ARGV("SmtpTrustedProxies", setter(set_trusted_proxies), nullptr, RSRC_CONF,
                       "networks that may say for whom they connect: PROXY header, XCLIENT, XFORWARD; none (default)"),
     AP_INIT_FLAG("SmtpProxyProtocol", setter(set_proxy_protocol), nullptr, RSRC_CONF,
                  "on: connections from SmtpTrustedProxies begin with a PROXY header, version 1 or 2; off (default)"),
     AP_INIT_TAKE_ARGV("SmtpResolver", setter(set_resolver), nullptr, RSRC_CONF,
-                      "name servers with or without port, timeout=, tries=, cache=; default: the servers of /etc/resolv.conf, 3s, 3, 4m"),
+                      "name servers with or without port, timeout=, tries=, cache=; default: the servers of "
+                      "/etc/resolv.conf, 3s, 3, 4m"),
     AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
                   "what becomes of unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
-    AP_INIT_TAKE1("SmtpProtocol", setter(set_protocol), nullptr, RSRC_CONF, "what clients of this server speak: smtp (default) or lmtp"),
+    AP_INIT_TAKE1("SmtpProtocol", setter(set_protocol), nullptr, RSRC_CONF,
+                  "what clients of this server speak: smtp (default) or lmtp"),
     AP_INIT_TAKE1("SmtpMixedResults", setter(set_mixed_results), nullptr, RSRC_CONF,
-                  "the one reply to a message that plugins refuse for some of its recipients: refuse (default), accept, one-by-one or split"),
+                  "the one reply to a message that plugins refuse for some of its recipients: refuse (default), "
+                  "accept, one-by-one or split"),
     AP_INIT_FLAG("SmtpAuthWithoutTLS", setter(set_auth_without_tls), nullptr, RSRC_CONF,
                  "on: AUTH is offered on connections that are not encrypted, too; off (default)"),
     AP_INIT_TAKE12("SmtpStartTLS", setter(set_start_tls), nullptr, RSRC_CONF,
-                   "off (default), on or required: STARTTLS, with the certificate of the virtual host of the same ServerName, or the one named"),
-    AP_INIT_TAKE1("SmtpHandshakeTimeout", setter(set_handshake_timeout), nullptr, RSRC_CONF, "how long a TLS handshake may take; default 30s"),
+                   "off (default), on or required: STARTTLS, with the certificate of the virtual host of the same "
+                   "ServerName, or the one named"),
+    AP_INIT_TAKE1("SmtpHandshakeTimeout", setter(set_handshake_timeout), nullptr, RSRC_CONF,
+                  "how long a TLS handshake may take; default 30s"),
     AP_INIT_FLAG("SmtpSubmission", setter(set_submission), nullptr, RSRC_CONF,
-                 "on: only authenticated clients may send, and messages are completed (RFC 6409, ports 587 and 465); off (default)"),
-    AP_INIT_TAKE_ARGV("SmtpAuthMechanisms", setter(set_auth_mechanisms), nullptr, RSRC_CONF,
-                      "mechanisms that may be offered; or changes to the default, which is all but CRAM-MD5: +CRAM-MD5 -LOGIN"),
+                 "on: only authenticated clients may send, and messages are completed (RFC 6409, ports 587 and 465); "
+                 "off (default)"),
+    AP_INIT_TAKE_ARGV(
+        "SmtpAuthMechanisms", setter(set_auth_mechanisms), nullptr, RSRC_CONF,
+        "mechanisms that may be offered; or changes to the default, which is all but CRAM-MD5: +CRAM-MD5 -LOGIN"),
     AP_INIT_RAW_ARGS("<SmtpAuth", setter(add_auth_section), nullptr, RSRC_CONF,
-                     "providers of passwords (file, dbm, dbd, ldap, socache) for the plugin auth/auth_httpd, with their directives inside"),
-    AP_INIT_TAKE_ARGV("SmtpStore", setter(add_store), nullptr, RSRC_CONF,
-                      "where plugins keep state: [namespace] file:path, redis:host:port/database or memory:size, and options"),
-    AP_INIT_TAKE2("SmtpTry", setter(set_try), nullptr, RSRC_CONF, "for the command smtpd-try: the descriptors of a request and of a report"),
+                     "providers of passwords (file, dbm, dbd, ldap, socache) for the plugin auth/auth_httpd, with "
+                     "their directives inside"),
+    AP_INIT_TAKE_ARGV(
+        "SmtpStore", setter(add_store), nullptr, RSRC_CONF,
+        "where plugins keep state: [namespace] file:path, redis:host:port/database or memory:size, and options"),
+    AP_INIT_TAKE2("SmtpTry", setter(set_try), nullptr, RSRC_CONF,
+                  "for the command smtpd-try: the descriptors of a request and of a report"),
     {},
 };
 

@@ -1,4 +1,5 @@
-/// server_config.h: the module's directives: what was written for a server, merged from the main server into virtual hosts.
+/// server_config.h: the module's directives: what was written for a server, merged from the main server into virtual
+/// hosts.
 #pragma once
 
 #include "httpd/apache.h"
@@ -52,9 +53,13 @@ struct ExtensionChanges {
         on.set(extension, is_on);
         off.set(extension, !is_on);
     }
-    engine::ExtensionSet applied_to(engine::ExtensionSet extensions) const noexcept { return extensions.without(off).with(on); }
+    engine::ExtensionSet applied_to(engine::ExtensionSet extensions) const noexcept {
+        return extensions.without(off).with(on);
+    }
     /// These, on top of those of the main server.
-    ExtensionChanges merged_onto(const ExtensionChanges& base) const noexcept { return {applied_to(base.on), base.off.without(on).with(off)}; }
+    ExtensionChanges merged_onto(const ExtensionChanges& base) const noexcept {
+        return {applied_to(base.on), base.off.without(on).with(off)};
+    }
 };
 
 /// Whether there is STARTTLS, and with whose certificate.
@@ -84,9 +89,9 @@ struct SubmissionChoice {
 
 /// What mod_ssl has made of a server's settings for TLS (tls_context.h).
 struct TlsServer {
-    ssl_ctx_st* context = nullptr;   ///< null = none
+    ssl_ctx_st* context = nullptr;     ///< null = none
     const server_rec* host = nullptr;  ///< the virtual host whose certificate it shows; the lender, of its face
-    const char* protocol = nullptr;  ///< spoken under TLS, by its name in ALPN; null where that is not SMTP or LMTP
+    const char* protocol = nullptr;    ///< spoken under TLS, by its name in ALPN; null where that is not SMTP or LMTP
     std::array<unsigned char, 32> identity{};  ///< the same for the same server with the same authorities only
 };
 
@@ -131,12 +136,12 @@ struct ServerConfig {
     std::vector<store::Place> stores;
     std::optional<net::ResolverSettings> resolver;
 
-    std::string where;          ///< "httpd.conf line 12": where SmtpEngine stands, for messages
-    Server* runtime = nullptr;  ///< made by check_config where the engine is on
+    std::string where;                      ///< "httpd.conf line 12": where SmtpEngine stands, for messages
+    Server* runtime = nullptr;              ///< made by check_config where the engine is on
     ServerStores* server_stores = nullptr;  ///< likewise, of the main server only: those of all servers
 
-    TlsServer tls;              ///< made behind post_config
-    Trial* trial = nullptr;     ///< SmtpTry, in the main server: nobody will be served
+    TlsServer tls;           ///< made behind post_config
+    Trial* trial = nullptr;  ///< SmtpTry, in the main server: nobody will be served
 
     ServerConfig merged_onto(const ServerConfig& base) const;
 };

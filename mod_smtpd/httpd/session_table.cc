@@ -88,8 +88,8 @@ std::uint64_t SessionTable::key_of(std::string_view server, const IpAddress* pre
     return value == 0 ? 1 : value;
 }
 
-SessionTable::Admission SessionTable::admit(std::string_view id, std::string_view server, const IpAddress& client, const IpAddress& prefix,
-                                            unsigned max_of_server, unsigned max_of_client) {
+SessionTable::Admission SessionTable::admit(std::string_view id, std::string_view server, const IpAddress& client,
+                                            const IpAddress& prefix, unsigned max_of_server, unsigned max_of_client) {
     const std::string client_text = client.to_string();
     const std::int64_t now = std::time(nullptr);
     const pid_t process = getpid();
@@ -122,7 +122,8 @@ SessionTable::Admission SessionTable::admit(std::string_view id, std::string_vie
     return admission;
 }
 
-/// A row from the free list, or one that was never used: those are first touched here, so that a large table costs only what is in use.
+/// A row from the free list, or one that was never used: those are first touched here, so that a large table costs only
+/// what is in use.
 SessionTable::Row SessionTable::take_row() noexcept {
     if (first_free_ == none) {
         new (&entries()[used_]) Entry;
@@ -189,8 +190,8 @@ std::vector<SessionRow> SessionTable::rows() {
         if (entry.process == 0) continue;
         out.push_back({entry.id, entry.server, entry.client, entry.process,
                        engine::phase_name(static_cast<engine::Phase>(entry.phase.load(std::memory_order_relaxed))),
-                       smtp::verb_name(static_cast<smtp::Verb>(entry.verb.load(std::memory_order_relaxed))), now - entry.since,
-                       entry.messages.load(std::memory_order_relaxed)});
+                       smtp::verb_name(static_cast<smtp::Verb>(entry.verb.load(std::memory_order_relaxed))),
+                       now - entry.since, entry.messages.load(std::memory_order_relaxed)});
     }
     return out;
 }

@@ -54,8 +54,8 @@ public:
     /// made.
     static SessionTable* get(apr_pool_t* process_pool, std::uint32_t rows);
 
-    Admission admit(std::string_view id, std::string_view server, const IpAddress& client, const IpAddress& prefix, unsigned max_of_server,
-                    unsigned max_of_client);
+    Admission admit(std::string_view id, std::string_view server, const IpAddress& client, const IpAddress& prefix,
+                    unsigned max_of_server, unsigned max_of_client);
     void update(Row row, engine::Phase phase, smtp::Verb verb, std::uint32_t messages) noexcept;
     void leave(Row row) noexcept;
     void forget_process(pid_t process) noexcept;

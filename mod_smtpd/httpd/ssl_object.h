@@ -1,4 +1,5 @@
-/// ssl_object.h: the SSL object that mod_ssl has made for a connection. mod_ssl's variables do not tell everything about it.
+/// ssl_object.h: the SSL object that mod_ssl has made for a connection. mod_ssl's variables do not tell everything
+/// about it.
 #pragma once
 
 #include "httpd/apache.h"

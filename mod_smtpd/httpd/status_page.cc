@@ -18,18 +18,24 @@ const char* html(request_rec* request, std::string_view text) {
 void print_short(request_rec* request, const std::vector<SessionRow>& rows) {
     ap_rprintf(request, "SmtpSessions: %d\n", static_cast<int>(rows.size()));
     for (const auto& row : rows)
-        ap_rprintf(request, "SmtpSession: %s %s %s %.*s %.*s %ld %u\n", row.id.c_str(), row.server.c_str(), row.client.c_str(),
-                   static_cast<int>(row.phase.size()), row.phase.data(), row.verb.empty() ? 1 : static_cast<int>(row.verb.size()),
-                   row.verb.empty() ? "-" : row.verb.data(), static_cast<long>(row.seconds), row.messages);
+        ap_rprintf(request, "SmtpSession: %s %s %s %.*s %.*s %ld %u\n", row.id.c_str(), row.server.c_str(),
+                   row.client.c_str(), static_cast<int>(row.phase.size()), row.phase.data(),
+                   row.verb.empty() ? 1 : static_cast<int>(row.verb.size()), row.verb.empty() ? "-" : row.verb.data(),
+                   static_cast<long>(row.seconds), row.messages);
 }
 
 void print_table(request_rec* request, const std::vector<SessionRow>& rows) {
-    ap_rprintf(request, "<hr />\n<h2>SMTP sessions (%d)</h2>\n<table border=\"0\"><tr><th>Session</th><th>Server</th><th>Client</th><th>PID</th>"
-                        "<th>State</th><th>Last command</th><th>Seconds</th><th>Messages</th></tr>\n", static_cast<int>(rows.size()));
+    ap_rprintf(request,
+               "<hr />\n<h2>SMTP sessions (%d)</h2>\n<table "
+               "border=\"0\"><tr><th>Session</th><th>Server</th><th>Client</th><th>PID</th>"
+               "<th>State</th><th>Last command</th><th>Seconds</th><th>Messages</th></tr>\n",
+               static_cast<int>(rows.size()));
     for (const auto& row : rows)
-        ap_rprintf(request, "<tr><td>%s</td><td>%s</td><td>%s</td><td>%d</td><td>%s</td><td>%s</td><td>%ld</td><td>%u</td></tr>\n",
-                   html(request, row.id), html(request, row.server), html(request, row.client), static_cast<int>(row.process),
-                   html(request, row.phase), html(request, row.verb), static_cast<long>(row.seconds), row.messages);
+        ap_rprintf(
+            request,
+            "<tr><td>%s</td><td>%s</td><td>%s</td><td>%d</td><td>%s</td><td>%s</td><td>%ld</td><td>%u</td></tr>\n",
+            html(request, row.id), html(request, row.server), html(request, row.client), static_cast<int>(row.process),
+            html(request, row.phase), html(request, row.verb), static_cast<long>(row.seconds), row.messages);
     ap_rputs("</table>\n", request);
 }
 

@@ -34,8 +34,8 @@ bool is_folder(const std::string& path) {
 
 const char* name_of_user() { return ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one"; }
 
-/// A table in memory that outlives the configuration: it, and its name, hang from the pool of the process. No code of this DSO does, because another one may
-/// take its place.
+/// A table in memory that outlives the configuration: it, and its name, hang from the pool of the process. No code of
+/// this DSO does, because another one may take its place.
 struct KnownTable {
     KnownTable* next;
     const char* identity;
@@ -71,7 +71,9 @@ bool children_may_write(const std::string& directory) {
     struct stat about {};
     if (::stat(directory.c_str(), &about) != 0) return false;
     const uid_t user = ap_unixd_config.user_id;
-    const mode_t needed = about.st_uid == user ? S_IWUSR | S_IXUSR : about.st_gid == ap_unixd_config.group_id ? S_IWGRP | S_IXGRP : S_IWOTH | S_IXOTH;
+    const mode_t needed = about.st_uid == user                       ? S_IWUSR | S_IXUSR
+                          : about.st_gid == ap_unixd_config.group_id ? S_IWGRP | S_IXGRP
+                                                                     : S_IWOTH | S_IXOTH;
     return user == 0 || (about.st_mode & needed) == needed;
 }
 
@@ -85,13 +87,16 @@ void ServerStores::Log::unreachable(const std::string& what) noexcept {
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, server_, "SMTPD0021: %s", what.c_str());
 }
 
-void ServerStores::Log::reachable(const std::string& what) noexcept { ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server_, "%s", what.c_str()); }
+void ServerStores::Log::reachable(const std::string& what) noexcept {
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server_, "%s", what.c_str());
+}
 
 // --- the configuration ---
 
 ServerStores::ServerStores(server_rec* main_server, Trial* trial)
-    : log_(main_server), backends_(trial ? static_cast<const Clock&>(trial->clock()) : clock_, trial ? trial->store_events() : log_,
-                                   trial ? store::Backends::Access::trial : store::Backends::Access::full) {}
+    : log_(main_server),
+      backends_(trial ? static_cast<const Clock&>(trial->clock()) : clock_, trial ? trial->store_events() : log_,
+                trial ? store::Backends::Access::trial : store::Backends::Access::full) {}
 
 Result<store::Place> read_store_place(const std::vector<std::string>& words, std::string where, apr_pool_t* pool) {
     const auto resolve = [pool](std::string_view path) {
@@ -103,8 +108,11 @@ Result<store::Place> read_store_place(const std::vector<std::string>& words, std
     if (rest.size() > 1 && !store::Address::is_one(rest.front())) {
         place.space = rest.front();
         if (!store::is_space_name(place.space))
-            return Error{ErrorCode::config, format_text("\"{}\" cannot be the name of a namespace: letters, digits, \"-\", \"_\" and \".\" can, up to 64 of them",
-                                                        place.space), 0};
+            return Error{ErrorCode::config,
+                         format_text("\"{}\" cannot be the name of a namespace: letters, digits, \"-\", \"_\" and "
+                                     "\".\" can, up to 64 of them",
+                                     place.space),
+                         0};
         rest.erase(rest.begin());
     }
     auto address = store::Address::parse(rest, resolve);
@@ -129,13 +137,17 @@ void ServerStores::check(host::Problems& problems) const {
         const std::string above = folder_of(folder);
         const std::string subject = format_text("SmtpStore {}", address.to_string());
         if (is_folder(address.path))
-            problems.push_back({true, entry.place.where, format_text("{}: this is a directory and not a file", subject)});
+            problems.push_back(
+                {true, entry.place.where, format_text("{}: this is a directory and not a file", subject)});
         else if (is_folder(folder) && !children_may_write(folder))
-            problems.push_back({true, entry.place.where, format_text("{}: the user that serves ({}) cannot make files in {}", subject, name_of_user(), folder)});
+            problems.push_back({true, entry.place.where,
+                                format_text("{}: the user that serves ({}) cannot make files in {}", subject,
+                                            name_of_user(), folder)});
         else if (!is_folder(folder) && !is_folder(above))
             problems.push_back({true, entry.place.where, format_text("{}: there is no directory {}", subject, folder)});
         else if (!is_folder(folder) && ::access(above.c_str(), W_OK | X_OK) != 0)
-            problems.push_back({true, entry.place.where, format_text("{}: the directory {} is missing and cannot be made", subject, folder)});
+            problems.push_back({true, entry.place.where,
+                                format_text("{}: the directory {} is missing and cannot be made", subject, folder)});
     }
 }
 
@@ -147,7 +159,8 @@ bool ServerStores::prepare(server_rec* main_server) {
         if (address.kind == store::Address::Kind::memory) {
             void* const table = table_for(store::identity_of(entry.place), address.size, pool);
             if (table == nullptr) {
-                ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "SMTPD0022: no shared memory for SmtpStore %s", address.to_string().c_str());
+                ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "SMTPD0022: no shared memory for SmtpStore %s",
+                             address.to_string().c_str());
                 return false;
             }
             static_cast<store::MemoryStore&>(*entry.backend).attach(table);
@@ -156,7 +169,8 @@ bool ServerStores::prepare(server_rec* main_server) {
         const std::string folder = folder_of(address.path);
         if (address.kind != store::Address::Kind::file || ::mkdir(folder.c_str(), 0700) != 0) continue;
         if (::geteuid() == 0 && ::chown(folder.c_str(), ap_unixd_config.user_id, ap_unixd_config.group_id) != 0)
-            ap_log_error(APLOG_MARK, APLOG_ERR, errno, main_server, "SMTPD0023: %s cannot be given to the user that serves", folder.c_str());
+            ap_log_error(APLOG_MARK, APLOG_ERR, errno, main_server,
+                         "SMTPD0023: %s cannot be given to the user that serves", folder.c_str());
     }
     // Children of the old configuration have their own view of what is given up here.
     for (KnownTable* known = known_tables(pool); known != nullptr; known = known->next)

@@ -1,7 +1,8 @@
-/// stores.h: the store in httpd: what SmtpStore says, the memory that children share, directories for files, and the log.
+/// stores.h: the store in httpd: what SmtpStore says, the memory that children share, directories for files, and the
+/// log.
 ///
-/// While the configuration is checked, back ends are made and have no effect; after it (prepare_stores(), in the parent) directories and shared memory
-/// come into being; in each child they are started.
+/// While the configuration is checked, back ends are made and have no effect; after it (prepare_stores(), in the
+/// parent) directories and shared memory come into being; in each child they are started.
 #pragma once
 
 #include "httpd/server_config.h"

@@ -30,8 +30,9 @@ ap_HOOK_pre_connection_t* mod_ssl_hook() {
     return nullptr;
 }
 
-/// Where nothing else was asked for (with SSLOpenSSLConfCmd NumTickets), OpenSSL gives a client two tickets with which it can resume the session. Two are for browsers, which open
-/// several connections at once; each costs a write, and a place in mod_ssl's cache.
+/// Where nothing else was asked for (with SSLOpenSSLConfCmd NumTickets), OpenSSL gives a client two tickets with which
+/// it can resume the session. Two are for browsers, which open several connections at once; each costs a write, and a
+/// place in mod_ssl's cache.
 void give_one_ticket(SSL* ssl) {
     constexpr std::size_t usual = 2;
     if (ssl != nullptr && SSL_get_num_tickets(ssl) == usual) SSL_set_num_tickets(ssl, 1);
@@ -93,7 +94,10 @@ apr_sockaddr_t* TlsLender::address_for(const conn_rec* connection, apr_sockaddr_
 class TlsHandshake::AtLender {
 public:
     AtLender(conn_rec* connection, const TlsLender* lender)
-        : connection_(connection), server_(connection->base_server), address_(connection->local_addr), names_(connection->vhost_lookup_data) {
+        : connection_(connection),
+          server_(connection->base_server),
+          address_(connection->local_addr),
+          names_(connection->vhost_lookup_data) {
         if (lender == nullptr) return;
         connection->local_addr = lender->address_for(connection, storage_);
         ap_update_vhost_given_ip(connection);
@@ -115,7 +119,8 @@ private:
     apr_sockaddr_t storage_{};
 };
 
-TlsHandshake::TlsHandshake(conn_rec* connection) : connection_(connection), nothing_(apr_brigade_create(connection->pool, connection->bucket_alloc)) {
+TlsHandshake::TlsHandshake(conn_rec* connection)
+    : connection_(connection), nothing_(apr_brigade_create(connection->pool, connection->bucket_alloc)) {
     give_one_ticket(ssl_object_of(connection));
 }
 
@@ -155,7 +160,8 @@ TlsHandshake::State TlsHandshake::advance() {
     status_ = ap_get_brigade(connection_->input_filters, nothing_, AP_MODE_INIT, APR_NONBLOCK_READ, 0);
     apr_brigade_cleanup(nothing_);
     if (APR_STATUS_IS_EAGAIN(status_)) return State::again;
-    // A client that does not speak TLS at all is no error to mod_ssl, which steps aside then: it would like to tell a browser so.
+    // A client that does not speak TLS at all is no error to mod_ssl, which steps aside then: it would like to tell a
+    // browser so.
     if (status_ != APR_SUCCESS || variable(connection_->pool, "SSL_PROTOCOL").empty()) return State::failed;
     is_hijacked_ = !has_own_settings();
     return is_hijacked_ ? State::failed : State::done;
@@ -164,7 +170,8 @@ TlsHandshake::State TlsHandshake::advance() {
 std::string_view TlsHandshake::why() const noexcept {
     if (is_hijacked_) return "the settings for TLS are not those of this server";
     if (first_octet_ >= 0 && first_octet_ != handshake_record) return "the client does not speak TLS";
-    if (APR_STATUS_IS_EOF(status_) || APR_STATUS_IS_ECONNRESET(status_) || APR_STATUS_IS_EPIPE(status_)) return "the client has closed the connection";
+    if (APR_STATUS_IS_EOF(status_) || APR_STATUS_IS_ECONNRESET(status_) || APR_STATUS_IS_EPIPE(status_))
+        return "the client has closed the connection";
     return "client and server did not agree (LogLevel ssl:info tells about what)";
 }
 
@@ -178,7 +185,8 @@ std::string TlsHandshake::variable(apr_pool_t* pool, const char* name) const {
 Tls TlsHandshake::facts() const {
     apr_pool_t* pool = nullptr;  // the connection's own lives as long as the client likes
     apr_pool_create(&pool, connection_->pool);
-    const std::unique_ptr<apr_pool_t, void (*)(apr_pool_t*)> held(pool, [](apr_pool_t* used) { apr_pool_destroy(used); });
+    const std::unique_ptr<apr_pool_t, void (*)(apr_pool_t*)> held(pool,
+                                                                  [](apr_pool_t* used) { apr_pool_destroy(used); });
     Tls tls;
     tls.protocol = variable(pool, "SSL_PROTOCOL");
     tls.cipher = variable(pool, "SSL_CIPHER");
@@ -195,7 +203,8 @@ Tls TlsHandshake::facts() const {
     certificate->pem = std::move(pem);
     const std::string verified = variable(pool, "SSL_CLIENT_VERIFY");
     certificate->is_verified = verified == "SUCCESS";
-    if (!certificate->is_verified) certificate->problem = verified.starts_with("FAILED:") ? verified.substr(7) : verified;
+    if (!certificate->is_verified)
+        certificate->problem = verified.starts_with("FAILED:") ? verified.substr(7) : verified;
     tls.certificate = std::move(certificate);
     return tls;
 }

@@ -1,9 +1,10 @@
-/// tls.h: TLS by mod_ssl, which need not be loaded: handshakes without waiting, STARTTLS with the certificate of another virtual host, and what is
-/// known afterwards.
+/// tls.h: TLS by mod_ssl, which need not be loaded: handshakes without waiting, STARTTLS with the certificate of
+/// another virtual host, and what is known afterwards.
 ///
-/// mod_ssl encrypts the connections of virtual hosts with `SSLEngine on`. For STARTTLS its pre_connection hook is called in the middle of a
-/// connection, as if that belonged to such a virtual host, which so lends its certificate, and with it all its other settings.
-/// In either case these are the settings of one server, whatever name the client asks for (tls_context.h).
+/// mod_ssl encrypts the connections of virtual hosts with `SSLEngine on`. For STARTTLS its pre_connection hook is
+/// called in the middle of a connection, as if that belonged to such a virtual host, which so lends its certificate,
+/// and with it all its other settings. In either case these are the settings of one server, whatever name the client
+/// asks for (tls_context.h).
 #pragma once
 
 #include "httpd/apache.h"
@@ -21,8 +22,9 @@ bool is_mod_ssl_loaded();
 /// Whether mod_ssl is to encrypt this connection (`SSLEngine on`).
 bool is_for_tls(conn_rec* connection);
 
-/// Of a connection that ends before it has a session: if its handshake would come next, nothing is written to it any more. mod_ssl would make the handshake
-/// first, for as long as the client likes, whether a reply is to be written or httpd closes.
+/// Of a connection that ends before it has a session: if its handshake would come next, nothing is written to it any
+/// more. mod_ssl would make the handshake first, for as long as the client likes, whether a reply is to be written or
+/// httpd closes.
 void forgo_handshake(conn_rec* connection);
 
 /// A virtual host that lends its certificate to another one, in whose log goes what mod_ssl says about it.
@@ -65,9 +67,10 @@ private:
 
     conn_rec* const connection_;
     const TlsLender* lender_ = nullptr;
-    apr_bucket_brigade* const nothing_;  ///< that the handshake gives us; one for all its steps, since the pool lives as long as the connection
-    bool is_hijacked_ = false;  ///< mod_ssl went by the settings of another server than ours
-    int first_octet_ = -1;  ///< that the client sent; -1 = none yet
+    apr_bucket_brigade* const nothing_;  ///< that the handshake gives us; one for all its steps, since the pool lives
+                                         ///< as long as the connection
+    bool is_hijacked_ = false;           ///< mod_ssl went by the settings of another server than ours
+    int first_octet_ = -1;               ///< that the client sent; -1 = none yet
     apr_status_t status_ = APR_SUCCESS;
 };
 

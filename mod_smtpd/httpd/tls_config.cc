@@ -15,7 +15,9 @@ bool has_alias(const server_rec* server, const char* name) {
     const auto is_in = [name](const apr_array_header_t* names, bool are_patterns) {
         for (int i = 0; names != nullptr && i < names->nelts; ++i) {
             const char* known = reinterpret_cast<char**>(names->elts)[i];
-            if (known != nullptr && (are_patterns ? ap_strcasecmp_match(name, known) == 0 : strcasecmp(name, known) == 0)) return true;
+            if (known != nullptr &&
+                (are_patterns ? ap_strcasecmp_match(name, known) == 0 : strcasecmp(name, known) == 0))
+                return true;
         }
         return false;
     };
@@ -39,7 +41,8 @@ SslLines ssl_lines(const ap_directive_t* line) {
 
 const ap_directive_t* section_of(const server_rec* server) {
     for (const ap_directive_t* line = ap_conftree; line != nullptr; line = line->next)
-        if (strcasecmp(line->directive, "<VirtualHost") == 0 && line->line_num == static_cast<int>(server->defn_line_number) && server->defn_name != nullptr &&
+        if (strcasecmp(line->directive, "<VirtualHost") == 0 &&
+            line->line_num == static_cast<int>(server->defn_line_number) && server->defn_name != nullptr &&
             std::strcmp(line->filename, server->defn_name) == 0)
             return line;
     return nullptr;
@@ -49,15 +52,20 @@ const ap_directive_t* section_of(const server_rec* server) {
 bool listens_for_https(const server_rec* server) {
     for (const ap_listen_rec* listener = ap_listeners; listener != nullptr; listener = listener->next)
         for (const server_addr_rec* address = server->addrs; address != nullptr; address = address->next)
-            if (listener->bind_addr->port == address->host_port && listener->protocol != nullptr && std::strcmp(listener->protocol, "https") == 0) return true;
+            if (listener->bind_addr->port == address->host_port && listener->protocol != nullptr &&
+                std::strcmp(listener->protocol, "https") == 0)
+                return true;
     return false;
 }
 
 /// What the words of qpsmtpd's line say in mod_ssl's directives.
 std::string advice_for(const host::PluginLine& line) {
     constexpr const char* directives[] = {"SSLCertificateFile", "SSLCertificateKeyFile", "SSLCACertificateFile"};
-    constexpr const char* defaults[] = {"config/ssl/qpsmtpd-server.crt", "config/ssl/qpsmtpd-server.key", "config/ssl/qpsmtpd-ca.crt"};
-    std::string out = "write \"SmtpStartTLS on\" in the virtual host, and into one of the same ServerName for HTTPS (or 465) \"SSLEngine on\"";
+    constexpr const char* defaults[] = {"config/ssl/qpsmtpd-server.crt", "config/ssl/qpsmtpd-server.key",
+                                        "config/ssl/qpsmtpd-ca.crt"};
+    std::string out =
+        "write \"SmtpStartTLS on\" in the virtual host, and into one of the same ServerName for HTTPS (or 465) "
+        "\"SSLEngine on\"";
     for (std::size_t i = 0; i < std::size(directives); ++i)
         out += format_text(", \"{} {}\"", directives[i], i < line.words.size() ? line.words[i] : defaults[i]);
     return out;
@@ -91,9 +99,13 @@ bool is_called(const server_rec* server, const char* name) {
 }
 
 server_rec* find_by_name(const std::vector<server_rec*>& servers, const char* name) {
-    const auto is_named = [name](const server_rec* server) { return server->server_hostname != nullptr && strcasecmp(server->server_hostname, name) == 0; };
+    const auto is_named = [name](const server_rec* server) {
+        return server->server_hostname != nullptr && strcasecmp(server->server_hostname, name) == 0;
+    };
     auto found = std::find_if(servers.begin(), servers.end(), is_named);
-    if (found == servers.end()) found = std::find_if(servers.begin(), servers.end(), [name](const server_rec* server) { return has_alias(server, name); });
+    if (found == servers.end())
+        found = std::find_if(servers.begin(), servers.end(),
+                             [name](const server_rec* server) { return has_alias(server, name); });
     return found != servers.end() ? *found : nullptr;
 }
 
@@ -101,24 +113,31 @@ void take_tls_plugin(std::vector<host::PluginLine>& lines, bool is_decided, host
     std::erase_if(lines, [&](const host::PluginLine& line) {
         if (line.name != "tls") return false;
         if (!is_decided) problems.push_back({true, line.position(), "tls: TLS is mod_ssl's here: " + advice_for(line)});
-        else if (!line.words.empty()) problems.push_back({false, line.position(), "tls: the files named here are not used, but those of mod_ssl's directives"});
+        else if (!line.words.empty())
+            problems.push_back(
+                {false, line.position(), "tls: the files named here are not used, but those of mod_ssl's directives"});
         return true;
     });
 }
 
 void warn_of_tls_files(host::DirectoryControlFiles& control, host::Problems& problems) {
-    for (const auto& [file, directive] : {std::pair{"tls_ciphers", "SSLCipherSuite"}, std::pair{"tls_protocols", "SSLProtocol"}})
+    for (const auto& [file, directive] :
+         {std::pair{"tls_ciphers", "SSLCipherSuite"}, std::pair{"tls_protocols", "SSLProtocol"}})
         if (control.first_line(file))
-            problems.push_back({false, control.source(file)->path(), format_text("{} is not used; what counts is {} of the virtual host with SSLEngine on", file, directive)});
+            problems.push_back({false, control.source(file)->path(),
+                                format_text("{} is not used; what counts is {} of the virtual host with SSLEngine on",
+                                            file, directive)});
 }
 
-bool auth_without_tls(host::DirectoryControlFiles& control, const std::optional<bool>& allowed, engine::StartTls mode, host::Problems& problems) {
+bool auth_without_tls(host::DirectoryControlFiles& control, const std::optional<bool>& allowed, engine::StartTls mode,
+                      host::Problems& problems) {
     const auto demanded = control.first_line("tls_before_auth");
     if (!demanded) return allowed.value_or(false);
     if (*demanded != "0") return allowed.value_or(false) && mode == engine::StartTls::off;
     if (!allowed)
         problems.push_back({false, control.source("tls_before_auth")->path(),
-                            "tls_before_auth allows AUTH on connections that are not encrypted; here that takes SmtpAuthWithoutTLS on"});
+                            "tls_before_auth allows AUTH on connections that are not encrypted; here that takes "
+                            "SmtpAuthWithoutTLS on"});
     return allowed.value_or(false);
 }
 

@@ -19,15 +19,16 @@ bool is_called(const server_rec* server, const char* name);
 /// The first of these that goes by that name, by its ServerName rather than by a ServerAlias; null when there is none.
 server_rec* find_by_name(const std::vector<server_rec*>& servers, const char* name);
 
-/// qpsmtpd's plugin tls is taken off the list: SmtpStartTLS and mod_ssl do its work. Where nothing was said about STARTTLS, its line is an error that
-/// says what to write.
+/// qpsmtpd's plugin tls is taken off the list: SmtpStartTLS and mod_ssl do its work. Where nothing was said about
+/// STARTTLS, its line is an error that says what to write.
 void take_tls_plugin(std::vector<host::PluginLine>& lines, bool is_decided, host::Problems& problems);
 
 /// Its control files tls_ciphers and tls_protocols are not used; the warning says what is.
 void warn_of_tls_files(host::DirectoryControlFiles& control, host::Problems& problems);
 
-/// Its control file tls_before_auth: what it forbids stays forbidden; what it allows has to be said by SmtpAuthWithoutTLS (`allowed`, where that was
-/// said). Gives whether AUTH may be in the clear.
-bool auth_without_tls(host::DirectoryControlFiles& control, const std::optional<bool>& allowed, engine::StartTls mode, host::Problems& problems);
+/// Its control file tls_before_auth: what it forbids stays forbidden; what it allows has to be said by
+/// SmtpAuthWithoutTLS (`allowed`, where that was said). Gives whether AUTH may be in the clear.
+bool auth_without_tls(host::DirectoryControlFiles& control, const std::optional<bool>& allowed, engine::StartTls mode,
+                      host::Problems& problems);
 
 }  // namespace smtpd::httpd

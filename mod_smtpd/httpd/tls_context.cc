@@ -71,7 +71,7 @@ bool show_certificates_of(SSL_CTX* other, SSL* ssl) {
     // Other threads use the context itself, which must not be told to go from one to the next.
     const std::unique_ptr<SSL, void (*)(SSL*)> donor(SSL_new(other), SSL_free);
     if (!donor || SSL_set_current_cert(donor.get(), SSL_CERT_SET_FIRST) != 1) return false;
-    const auto forget = [](STACK_OF(X509)* stack) { sk_X509_free(stack); };
+    const auto forget = [](STACK_OF(X509) * stack) { sk_X509_free(stack); };
     const std::unique_ptr<STACK_OF(X509), void (*)(STACK_OF(X509)*)> nothing(sk_X509_new_null(), forget);
     STACK_OF(X509)* common = nullptr;
     STACK_OF(X509)* own = nullptr;

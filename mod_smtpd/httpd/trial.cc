@@ -46,8 +46,10 @@ Result<Server*> find_server(const std::vector<Server*>& servers, const std::stri
     if (found.size() == 1) return found.front();
     const auto wrong = [](std::string what) { return Error{ErrorCode::config, std::move(what), 0}; };
     if (servers.empty()) return wrong("no server of this configuration has SmtpEngine on");
-    if (found.empty()) return wrong(format_text("no server of that name has SmtpEngine on: {}; there are {}", name, all));
-    return wrong(format_text("{} servers {} SmtpEngine on; name one with --host: {}", found.size(), name.empty() ? "have" : "of that name have", all));
+    if (found.empty())
+        return wrong(format_text("no server of that name has SmtpEngine on: {}; there are {}", name, all));
+    return wrong(format_text("{} servers {} SmtpEngine on; name one with --host: {}", found.size(),
+                             name.empty() ? "have" : "of that name have", all));
 }
 
 IpAddress loopback_like(const IpAddress& client) {
@@ -61,9 +63,13 @@ Endpoint local_of(const server_rec* record, const IpAddress& client) {
     for (const server_addr_rec* address = record->addrs; address != nullptr; address = address->next) {
         if (address->host_port != 0) local.port = address->host_port;
         char text[64] = "";
-        if (address->host_addr == nullptr || apr_sockaddr_ip_getbuf(text, sizeof text, address->host_addr) != APR_SUCCESS) continue;
+        if (address->host_addr == nullptr ||
+            apr_sockaddr_ip_getbuf(text, sizeof text, address->host_addr) != APR_SUCCESS)
+            continue;
         const auto parsed = IpAddress::parse(text);
-        if (!parsed || parsed->is_v4() != client.is_v4() || *parsed == *IpAddress::parse(client.is_v4() ? "0.0.0.0" : "::")) continue;
+        if (!parsed || parsed->is_v4() != client.is_v4() ||
+            *parsed == *IpAddress::parse(client.is_v4() ? "0.0.0.0" : "::"))
+            continue;
         local.address = *parsed;
         break;
     }
@@ -88,14 +94,19 @@ Result<std::string> Trial::play(apr_pool_t* pool, server_rec* main_server, trial
     const auto found = find_server(servers_of(main_server), request_.host);
     if (!found) return found.error();
     Server& server = **found;
-    if (ap_run_drop_privileges(pool, main_server) != OK) return Error{ErrorCode::unavailable, "cannot become the user that serves", 0};
+    if (ap_run_drop_privileges(pool, main_server) != OK)
+        return Error{ErrorCode::unavailable, "cannot become the user that serves", 0};
     const support::SystemClock clock;
     net::CaresResolver resolver(server.resolver_settings(), clock);
-    const trial::Server stage{server.key(), server.config().where, local_of(server.record(), request_.client.address), server.settings(),
-                              server.plugins(), clock_, resolver};
-    if (request_.is_list) return outcome = trial::Outcome::accepted, request_.is_json ? trial::list_json(stage) : trial::list_text(stage);
+    const trial::Server stage{
+        server.key(),      server.config().where, local_of(server.record(), request_.client.address),
+        server.settings(), server.plugins(),      clock_,
+        resolver};
+    if (request_.is_list)
+        return outcome = trial::Outcome::accepted, request_.is_json ? trial::list_json(stage) : trial::list_text(stage);
     server.child_start();
-    if (!server.is_ready()) return Error{ErrorCode::unavailable, "a plugin cannot start; the server would turn every client away", 0};
+    if (!server.is_ready())
+        return Error{ErrorCode::unavailable, "a plugin cannot start; the server would turn every client away", 0};
     auto report = trial::run(request_, stage);
     if (!report) return report.error();
     report->remarks = events_.texts;

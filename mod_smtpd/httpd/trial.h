@@ -1,7 +1,9 @@
-/// trial.h: the server's side of the command smtpd-try: a configuration test in which one of the servers then plays a session with nobody.
+/// trial.h: the server's side of the command smtpd-try: a configuration test in which one of the servers then plays a
+/// session with nobody.
 ///
-/// SmtpTry names two descriptors that the command has left open: one to read the request from, and one for the report (trial/request.h). Servers know from
-/// the beginning that it is a trial: their stores forget, and their clock can be moved.
+/// SmtpTry names two descriptors that the command has left open: one to read the request from, and one for the report
+/// (trial/request.h). Servers know from the beginning that it is a trial: their stores forget, and their clock can be
+/// moved.
 #pragma once
 
 #include "httpd/apache.h"

@@ -23,15 +23,13 @@ Result<void> Body::append(std::string_view bytes, std::uint64_t message_size) {
         if (file_ || message_size > settings_.threshold) return spool(bytes);
         memory_.append(bytes);
         return {};
-    } catch (const std::bad_alloc&) {
-        return fail({ErrorCode::no_space, "out of memory", 0});
-    }
+    } catch (const std::bad_alloc&) { return fail({ErrorCode::no_space, "out of memory", 0}); }
 }
 
 Result<void> Body::spool(std::string_view bytes) {
     if (!file_) {
-        auto created =
-            SpoolFile::create(settings_.directory, SpoolFile::Creation::anonymous, settings_.first_refused_descriptor);
+        auto created = SpoolFile::create(settings_.directory, SpoolFile::Creation::anonymous,
+                                         settings_.first_refused_descriptor);
         if (!created) return fail(created.error());
         file_ = *std::move(created);
     }

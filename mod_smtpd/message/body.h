@@ -50,7 +50,7 @@ private:
     const SpoolSettings& settings_;
     const bool is_kept_;
     std::uint64_t size_ = 0;
-    ChunkBuffer memory_;             ///< the body, or the end of it that is not in the file yet
+    ChunkBuffer memory_;  ///< the body, or the end of it that is not in the file yet
     std::optional<SpoolFile> file_;
     std::optional<Error> failure_;
 };

@@ -9,10 +9,8 @@ namespace smtpd::message {
 void ChunkBuffer::add_chunk(std::size_t wanted) {
     const std::size_t capacity = std::clamp(std::max(wanted, size_), smallest_chunk, largest_chunk);
     Chunk chunk{std::unique_ptr<char[]>(new char[capacity]), 0, capacity};  // not make_unique, which would clear it
-    if (first_.data)
-        more_.push_back(std::move(chunk));
-    else
-        first_ = std::move(chunk);
+    if (first_.data) more_.push_back(std::move(chunk));
+    else first_ = std::move(chunk);
 }
 
 void ChunkBuffer::append(std::string_view bytes) {

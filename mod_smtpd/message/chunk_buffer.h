@@ -1,7 +1,8 @@
-/// chunk_buffer.h: octets in memory that only grow: a list of blocks, never moved, each as large as all before it (4 KB to 64 KB).
+/// chunk_buffer.h: octets in memory that only grow: a list of blocks, never moved, each as large as all before it (4 KB
+/// to 64 KB).
 ///
-/// Small messages cost one block of the size they have; large ones are never copied to make room. Blocks stay below the size for which
-/// malloc asks the kernel. Not thread-safe.
+/// Small messages cost one block of the size they have; large ones are never copied to make room. Blocks stay below the
+/// size for which malloc asks the kernel. Not thread-safe.
 #pragma once
 
 #include <smtpd/message.h>

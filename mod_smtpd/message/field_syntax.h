@@ -27,7 +27,8 @@ enum class FirstLine {
 /// Where `text` stops being a field name followed by blanks: at the colon of a field.
 inline std::size_t end_of_name_and_blanks(std::string_view text) noexcept {
     const auto name_end = std::find_if_not(text.begin(), text.end(), is_field_text);
-    return static_cast<std::size_t>(std::find_if_not(name_end, text.end(), [](char c) { return c == ' ' || c == '\t'; }) - text.begin());
+    return static_cast<std::size_t>(
+        std::find_if_not(name_end, text.end(), [](char c) { return c == ' ' || c == '\t'; }) - text.begin());
 }
 
 /// The size of the name when `line` starts with `Name:` or, as in obsolete syntax, `Name :`; else 0.

@@ -1,8 +1,8 @@
 /// headers.cc: the header fields of a message, with edits as an overlay on the block as it was received.
 ///
-/// The block is cut into pieces, one for each field and one for each run of lines that is no field; an edit replaces, adds or drops a piece
-/// and leaves the bytes of all others alone. Adding a field on top, which happens to every message, does not even parse the block.
-/// RFC 5322 2.2, 3.6.8, and 4.5 for blanks before the colon.
+/// The block is cut into pieces, one for each field and one for each run of lines that is no field; an edit replaces,
+/// adds or drops a piece and leaves the bytes of all others alone. Adding a field on top, which happens to every
+/// message, does not even parse the block. RFC 5322 2.2, 3.6.8, and 4.5 for blanks before the colon.
 #include <smtpd/message.h>
 
 #include "message/field_syntax.h"
@@ -18,8 +18,8 @@ using support::is_blank;
 
 bool is_line_break(char c) noexcept { return c == '\r' || c == '\n'; }
 
-/// Whether the text after a line break goes on as a folded line: white space, then something else before the line ends. A line of
-/// nothing but white space is no folding that we write, since some readers take it for the end of the header.
+/// Whether the text after a line break goes on as a folded line: white space, then something else before the line ends.
+/// A line of nothing but white space is no folding that we write, since some readers take it for the end of the header.
 bool is_folded_line(std::string_view rest) noexcept {
     if (rest.empty() || !is_blank(rest.front())) return false;
     const auto text = std::find_if_not(rest.begin(), rest.end(), is_blank);
@@ -41,7 +41,8 @@ std::string make_field(std::string_view name, std::string_view value) {
     field.append(name).append(": ");
     while (!value.empty()) {
         const auto plain = static_cast<std::size_t>(
-            std::find_if(value.begin(), value.end(), [](char c) { return is_line_break(c) || c == '\0'; }) - value.begin());
+            std::find_if(value.begin(), value.end(), [](char c) { return is_line_break(c) || c == '\0'; }) -
+            value.begin());
         field.append(value.substr(0, plain));
         value.remove_prefix(plain);
         if (value.empty()) break;
@@ -148,7 +149,8 @@ bool Headers::prepend(std::string_view name, std::string_view value) {
 bool Headers::append(std::string_view name, std::string_view value) {
     if (!message::is_field_name(name)) return false;
     parse();
-    if (!pieces_.empty() && raw(pieces_.back()).back() != '\n')  // a message may end within its header, without a line end
+    if (!pieces_.empty() && raw(pieces_.back()).back() != '\n')  // a message may end within its header, without a line
+                                                                 // end
         pieces_.back().text = std::string(raw(pieces_.back())).append("\r\n");
     pieces_.push_back({0, 0, name.size(), make_field(name, value)});
     return edited_ = true;
@@ -176,8 +178,9 @@ std::size_t Headers::remove(std::string_view name) {
 
 bool Headers::remove(std::string_view name, std::size_t occurrence) {
     parse();
-    const auto piece = std::find_if(pieces_.begin(), pieces_.end(),
-                                    [&](const Piece& candidate) { return is_called(candidate, name) && occurrence-- == 0; });
+    const auto piece = std::find_if(pieces_.begin(), pieces_.end(), [&](const Piece& candidate) {
+        return is_called(candidate, name) && occurrence-- == 0;
+    });
     if (piece == pieces_.end()) return false;
     pieces_.erase(piece);
     return edited_ = true;

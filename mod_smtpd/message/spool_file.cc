@@ -18,8 +18,8 @@ namespace {
 
 Error os_error(const std::string& what, int os_status) {
     const bool is_full = os_status == ENOSPC || os_status == EDQUOT || os_status == EFBIG;
-    return {is_full ? ErrorCode::no_space : ErrorCode::io,
-            format_text("{}: {}", what, support::os_message(os_status)), os_status};
+    return {is_full ? ErrorCode::no_space : ErrorCode::io, format_text("{}: {}", what, support::os_message(os_status)),
+            os_status};
 }
 
 /// What open() says where the kernel or the file system does not know O_TMPFILE.
@@ -65,7 +65,8 @@ Result<SpoolFile> SpoolFile::create(const std::string& directory, Creation creat
 
 Result<std::uint64_t> SpoolFile::free_space(const std::string& directory) {
     struct statvfs about {};
-    if (statvfs(directory.c_str(), &about) != 0) return os_error(format_text("cannot look at the file system of {}", directory), errno);
+    if (statvfs(directory.c_str(), &about) != 0)
+        return os_error(format_text("cannot look at the file system of {}", directory), errno);
     return std::uint64_t{about.f_bavail} * about.f_frsize;
 }
 

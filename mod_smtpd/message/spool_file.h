@@ -1,4 +1,5 @@
-/// spool_file.h: a file without a name that holds what is too large for memory. It vanishes with its descriptor, after a crash too.
+/// spool_file.h: a file without a name that holds what is too large for memory. It vanishes with its descriptor, after
+/// a crash too.
 ///
 /// Not thread-safe. Errors: no_space when the disk, a quota or the file size limit is full, else io.
 #pragma once
@@ -19,8 +20,8 @@ namespace smtpd::message {
 
 class SpoolFile {
 public:
-    /// How the file comes to be: `anonymous` never has a name where the file system can do that (O_TMPFILE) and falls back to `unlinked`,
-    /// which has one for the moment between two system calls.
+    /// How the file comes to be: `anonymous` never has a name where the file system can do that (O_TMPFILE) and falls
+    /// back to `unlinked`, which has one for the moment between two system calls.
     enum class Creation { anonymous, unlinked };
 
     /// Gives the error of a process that has no descriptors left where the file would get the descriptor

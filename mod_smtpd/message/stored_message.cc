@@ -17,9 +17,7 @@ Result<void> StoredMessage::append(std::string_view bytes) {
     received_ += bytes.size();
     try {
         return take(bytes);
-    } catch (const std::bad_alloc&) {
-        return body_->fail({ErrorCode::no_space, "out of memory", 0});
-    }
+    } catch (const std::bad_alloc&) { return body_->fail({ErrorCode::no_space, "out of memory", 0}); }
 }
 
 Result<void> StoredMessage::take(std::string_view bytes) {

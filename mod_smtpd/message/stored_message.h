@@ -85,13 +85,13 @@ private:
 
     const SpoolSettings& settings_;
     Place place_ = Place::line_start;
-    bool has_header_ = false;        ///< the first line is known to begin a header block
+    bool has_header_ = false;  ///< the first line is known to begin a header block
     bool complete_ = false;
-    std::string block_;              ///< the header block and its blank line while they arrive
-    std::string_view separator_;     ///< the blank line: CRLF, LF, or nothing where there was none
+    std::string block_;           ///< the header block and its blank line while they arrive
+    std::string_view separator_;  ///< the blank line: CRLF, LF, or nothing where there was none
     Headers headers_;
     std::uint64_t received_ = 0;
-    std::shared_ptr<Body> body_;     ///< shared with snapshots once it is complete
+    std::shared_ptr<Body> body_;  ///< shared with snapshots once it is complete
     bool body_was_replaced_ = false;
 };
 

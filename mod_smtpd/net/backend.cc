@@ -180,10 +180,7 @@ void Backend::Lease::withdraw(const Error& error) {
 
 Backend::Connection::Connection(Lease lease, ClientSocket socket, std::string_view identity, MonotonicTime made,
                                 bool was_reused)
-    : Lease(std::move(lease)),
-      socket_(std::move(socket)),
-      made_(made),
-      was_reused_(was_reused) {
+    : Lease(std::move(lease)), socket_(std::move(socket)), made_(made), was_reused_(was_reused) {
     auto kept = std::make_unique<Secret>();
     kept->set(identity);
     identity_ = std::move(kept);

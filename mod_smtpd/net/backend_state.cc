@@ -30,10 +30,7 @@ std::string in_seconds(Duration time) {
 
 Backend::Shared::Shared(std::string name, std::vector<ServerAddress> servers, BackendSettings settings,
                         const Clock& clock, LogSink& log)
-    : name_(std::move(name)),
-      settings_(std::move(settings)),
-      clock_(clock),
-      log_(log) {
+    : name_(std::move(name)), settings_(std::move(settings)), clock_(clock), log_(log) {
     if (const auto hosts = read_file(settings_.hosts_file, largest_hosts_file)) known_hosts_ = net::parse_hosts(*hosts);
     for (const auto& server : servers) members_.push_back(make_member(server));
 }

@@ -25,9 +25,7 @@ namespace smtpd {
 struct Backend::Member {
     Member(ServerAddress where, const net::CircuitBreaker::Limits& breaker_limits,
            const net::ConnectionPool::Limits& pool_limits)
-        : server(std::move(where)),
-          breaker(breaker_limits),
-          pool(pool_limits) {}
+        : server(std::move(where)), breaker(breaker_limits), pool(pool_limits) {}
 
     const ServerAddress server;
     net::CircuitBreaker breaker;

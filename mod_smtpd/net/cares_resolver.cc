@@ -63,7 +63,8 @@ DnsAnswer failure_of(UdpQuestions::Outcome outcome) {
 DnsAnswer failure_of(int status) {
     if (status == ARES_ETIMEOUT) return DnsAnswer::failure(DnsStatus::timed_out, "the DNS servers do not answer");
     // Releases before 1.29 say this of servers that answer SERVFAIL or REFUSED, too.
-    if (status == ARES_ECONNREFUSED) return DnsAnswer::failure(DnsStatus::server_failure, "no DNS server can be reached, or all of them fail");
+    if (status == ARES_ECONNREFUSED)
+        return DnsAnswer::failure(DnsStatus::server_failure, "no DNS server can be reached, or all of them fail");
     if (status == ARES_ESERVFAIL) return DnsAnswer::failure(DnsStatus::server_failure, "the server says SERVFAIL");
     if (status == ARES_EREFUSED) return DnsAnswer::failure(DnsStatus::server_failure, "the server says REFUSED");
     if (status == ARES_ENOTIMP) return DnsAnswer::failure(DnsStatus::server_failure, "the server says NOTIMP");
@@ -95,14 +96,14 @@ private:
 
 }  // namespace
 
-std::string ResolverSettings::Server::to_string() const {
-    return address.with_port(port);
-}
+std::string ResolverSettings::Server::to_string() const { return address.with_port(port); }
 
 class CaresResolver::Core {
 public:
     Core(ResolverSettings settings, const Clock& clock)
-        : settings(std::move(settings)), cache_(clock, this->settings.cache_octets) { ares_library_init(ARES_LIB_INIT_ALL); }
+        : settings(std::move(settings)), cache_(clock, this->settings.cache_octets) {
+        ares_library_init(ARES_LIB_INIT_ALL);
+    }
     ~Core() {
         stop();
         tcp_.clear();
@@ -193,10 +194,10 @@ private:
     ResolverSettings known_;  ///< the settings with the servers of /etc/resolv.conf where they name none
     std::unique_ptr<UdpQuestions> udp_;
     std::vector<std::unique_ptr<Channel>> tcp_;
-    std::unordered_map<int, Channel*> sockets_;  ///< of these
+    std::unordered_map<int, Channel*> sockets_;      ///< of these
     std::vector<std::shared_ptr<Lookup>> complete_;  ///< and not told yet
     FileDescriptor poll_;
-    FileDescriptor bell_;  ///< rung by others
+    FileDescriptor bell_;                                   ///< rung by others
     std::chrono::steady_clock::time_point next_timeout_{};  ///< nothing times out before over TCP
     std::chrono::steady_clock::time_point next_tidy_{};
     std::chrono::steady_clock::time_point pace_since_{};
@@ -218,7 +219,9 @@ std::shared_ptr<Lookup> CaresResolver::Core::start(std::vector<DnsQuestion> ques
         }
         if (!stopping_ && !is_open_) defect_ = open();
         if (stopping_ || !defect_.empty() || queries_.size() >= max_in_flight) {
-            const std::string why = stopping_ ? "the server is shutting down" : !defect_.empty() ? defect_ : "too many questions are on their way";
+            const std::string why = stopping_          ? "the server is shutting down"
+                                    : !defect_.empty() ? defect_
+                                                       : "too many questions are on their way";
             lookup->answer_at_once(i, DnsAnswer::failure(DnsStatus::server_failure, why));
             continue;
         }
@@ -246,7 +249,8 @@ std::string CaresResolver::Core::open() {
     poll_ = FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
     bell_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     epoll_event wanted{EPOLLIN, {.fd = bell_.get()}};
-    if (!poll_ || !bell_ || epoll_ctl(poll_.get(), EPOLL_CTL_ADD, bell_.get(), &wanted) != 0) return "no descriptors for DNS: " + support::os_message(errno);
+    if (!poll_ || !bell_ || epoll_ctl(poll_.get(), EPOLL_CTL_ADD, bell_.get(), &wanted) != 0)
+        return "no descriptors for DNS: " + support::os_message(errno);
 
     known_ = settings;
     if (std::string problem = find_servers(); !problem.empty()) return problem;
@@ -282,9 +286,7 @@ std::string CaresResolver::Core::open_thread() {
     const SignalsBlocked while_it_begins;
     try {
         thread_ = std::thread([this] { run(); });
-    } catch (const std::exception& failure) {
-        return std::string("no thread for DNS: ") + failure.what();
-    }
+    } catch (const std::exception& failure) { return std::string("no thread for DNS: ") + failure.what(); }
     return {};
 }
 
@@ -305,10 +307,9 @@ int CaresResolver::Core::open(Channel& channel) {
         channel.core.watch(channel, socket, readable != 0, writable != 0);
     };
     options.sock_state_cb_data = &channel;
-    const int status =
-        ares_init_options(&channel.handle, &options,
-                          ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_NOROTATE |
-                              ARES_OPT_SOCK_STATE_CB | more);
+    const int status = ares_init_options(&channel.handle, &options,
+                                         ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+                                             ARES_OPT_NOROTATE | ARES_OPT_SOCK_STATE_CB | more);
     if (status != ARES_SUCCESS) channel.handle = nullptr;
     if (status != ARES_SUCCESS || known_.servers.empty()) return status;
     std::string servers;
@@ -378,7 +379,8 @@ bool CaresResolver::Core::send_some(std::size_t at_most) {
 
 void CaresResolver::Core::wait_for_sockets(bool more_to_send) {
     std::array<epoll_event, 64> events{};
-    const int count = epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), more_to_send ? 1 : milliseconds_to_wait());
+    const int count = epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()),
+                                 more_to_send ? 1 : milliseconds_to_wait());
     for (int i = 0; i < count; ++i) {
         const int socket = events[static_cast<std::size_t>(i)].data.fd;
         const auto happened = events[static_cast<std::size_t>(i)].events;
@@ -436,7 +438,8 @@ void CaresResolver::Core::watch(Channel& channel, int socket, bool readable, boo
         sockets_.erase(socket);
         return;
     }
-    if (epoll_ctl(poll_.get(), EPOLL_CTL_MOD, socket, &wanted) != 0) epoll_ctl(poll_.get(), EPOLL_CTL_ADD, socket, &wanted);
+    if (epoll_ctl(poll_.get(), EPOLL_CTL_MOD, socket, &wanted) != 0)
+        epoll_ctl(poll_.get(), EPOLL_CTL_ADD, socket, &wanted);
     try {
         sockets_[socket] = &channel;
     } catch (const std::bad_alloc&) {
@@ -461,7 +464,9 @@ void CaresResolver::Core::udp_is_over(Query& query, UdpQuestions::Outcome outcom
 
 void CaresResolver::Core::ask_over_tcp(Query& query) {
     auto channel = std::make_unique<Channel>(*this);
-    if (tcp_.size() >= max_tcp) return answered(query, DnsAnswer::failure(DnsStatus::server_failure, "too many replies over TCP are on their way"));
+    if (tcp_.size() >= max_tcp)
+        return answered(query,
+                        DnsAnswer::failure(DnsStatus::server_failure, "too many replies over TCP are on their way"));
     if (const int status = open(*channel); status != ARES_SUCCESS) return answered(query, failure_of(status));
     tcp_.push_back(std::move(channel));
     query.tcp = tcp_.back().get();
@@ -474,8 +479,8 @@ void CaresResolver::Core::ask_over_tcp(Query& query) {
 void CaresResolver::Core::reply_came(void* argument, int status, int, unsigned char* reply, int length) noexcept {
     if (status == ARES_EDESTRUCTION) return;  // the end
     Query& query = *static_cast<Query*>(argument);
-    const std::span<const std::uint8_t> octets(
-        reply, reply != nullptr && length > 0 ? static_cast<std::size_t>(length) : 0);
+    const std::span<const std::uint8_t> octets(reply,
+                                               reply != nullptr && length > 0 ? static_cast<std::size_t>(length) : 0);
     DnsAnswer answer(DnsStatus::server_failure);
     try {
         answer = octets.empty() ? failure_of(status) : read_dns_reply(octets, query.question);
@@ -522,7 +527,8 @@ void CaresResolver::Core::tell() noexcept {
 
 // ---- the outside
 
-CaresResolver::CaresResolver(ResolverSettings settings, const Clock& clock) : core_(std::make_unique<Core>(std::move(settings), clock)) {}
+CaresResolver::CaresResolver(ResolverSettings settings, const Clock& clock)
+    : core_(std::make_unique<Core>(std::move(settings), clock)) {}
 CaresResolver::~CaresResolver() = default;
 const ResolverSettings& CaresResolver::settings() const noexcept { return core_->settings; }
 std::shared_ptr<Lookup> CaresResolver::start(std::vector<DnsQuestion> questions, std::function<void()> done) {

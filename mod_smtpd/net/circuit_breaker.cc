@@ -45,8 +45,8 @@ void CircuitBreaker::withdrawn(Admission admission) noexcept {
 
 void CircuitBreaker::open(MonotonicTime now, std::uint64_t random) noexcept {
     constexpr unsigned most_doublings = 20;
-    const auto nominal =
-        std::min(limits_.longest_pause, limits_.first_pause * (1U << std::min(openings_, most_doublings)));
+    const auto nominal = std::min(limits_.longest_pause,
+                                  limits_.first_pause * (1U << std::min(openings_, most_doublings)));
     ++openings_;
     const auto quarter = static_cast<std::uint64_t>(nominal.count() / 4);
     open_until_ = now + nominal - Duration(static_cast<Duration::rep>(random % (quarter + 1)));

@@ -23,12 +23,17 @@ namespace {
 /// A local socket whose queue is full does not say when there is room again.
 constexpr Duration queue_pause{10};
 
-FileDescriptor make_socket(int family) { return FileDescriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+FileDescriptor make_socket(int family) {
+    return FileDescriptor(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
 
 }  // namespace
 
 ClientSocket::ClientSocket(FileDescriptor socket, std::string peer, Duration time)
-    : socket_(std::move(socket)), peer_(std::move(peer)), time_(time), deadline_(std::chrono::steady_clock::now() + time) {}
+    : socket_(std::move(socket)),
+      peer_(std::move(peer)),
+      time_(time),
+      deadline_(std::chrono::steady_clock::now() + time) {}
 
 ClientSocket::~ClientSocket() { say_end(); }
 ClientSocket::ClientSocket(ClientSocket&& other) noexcept = default;
@@ -111,7 +116,8 @@ Result<ClientSocket> ClientSocket::connect_tcp(const IpAddress& address, std::ui
     return client;
 }
 
-Result<ClientSocket> ClientSocket::connect_tcp(const std::vector<IpAddress>& addresses, std::uint16_t port, Duration time) {
+Result<ClientSocket> ClientSocket::connect_tcp(const std::vector<IpAddress>& addresses, std::uint16_t port,
+                                               Duration time) {
     const auto deadline = std::chrono::steady_clock::now() + time;
     Error problem{ErrorCode::unavailable, "there is no address to connect to", 0};
     for (std::size_t i = 0; i < addresses.size(); ++i) {
@@ -145,15 +151,20 @@ Result<bool> ClientSocket::make_step(Operation operation) {
 }
 
 Error ClientSocket::tls_failed() const {
-    if (tls_->is_about_certificate()) return {ErrorCode::unavailable, format_text("{} has no good certificate for {}: {}", peer_, name_, tls_->why()), 0};
+    if (tls_->is_about_certificate())
+        return {ErrorCode::unavailable, format_text("{} has no good certificate for {}: {}", peer_, name_, tls_->why()),
+                0};
     return {ErrorCode::unavailable, format_text("TLS with {} fails: {}", peer_, tls_->why()), 0};
 }
 
 Result<void> ClientSocket::start_tls(const TlsTrust& trust, const std::string& name) {
-    if (!ahead_.empty()) return Error{ErrorCode::unavailable, format_text("{} sent something before TLS began", peer_), 0};
+    if (!ahead_.empty())
+        return Error{ErrorCode::unavailable, format_text("{} sent something before TLS began", peer_), 0};
     name_ = name;
     tls_ = ClientTls::make(trust.context_.get(), name);
-    if (!tls_) return Error{ErrorCode::unavailable, format_text("TLS with {} cannot begin: no memory, or no such name as \"{}\"", peer_, name), 0};
+    if (!tls_)
+        return Error{ErrorCode::unavailable,
+                     format_text("TLS with {} cannot begin: no memory, or no such name as \"{}\"", peer_, name), 0};
     const auto made = make_step([this] { return tls_->handshake(); });
     if (!made) return made.error();
     if (!*made) return Error{ErrorCode::unavailable, format_text("{} closed in the middle of TLS", peer_), 0};
@@ -253,7 +264,8 @@ Result<std::string> ClientSocket::receive(std::size_t size) {
     for (std::size_t have = 0; have < size;) {
         const auto got = receive_some(bytes.data() + have, size - have);
         if (!got) return got.error();
-        if (*got == 0) return Error{ErrorCode::unavailable, format_text("{} closed after {} of {} octets", peer_, have, size)};
+        if (*got == 0)
+            return Error{ErrorCode::unavailable, format_text("{} closed after {} of {} octets", peer_, have, size)};
         have += *got;
     }
     return bytes;
@@ -265,11 +277,13 @@ Result<std::string> ClientSocket::receive_line(std::size_t limit) {
     for (;;) {
         const auto got = receive_some(buffer, sizeof buffer);
         if (!got) return got.error();
-        if (*got == 0) return Error{ErrorCode::unavailable, format_text("{} closed in the middle of its answer", peer_)};
+        if (*got == 0)
+            return Error{ErrorCode::unavailable, format_text("{} closed in the middle of its answer", peer_)};
         const std::string_view piece(buffer, *got);
         const auto end = piece.find('\n');
         line.append(piece.substr(0, end));
-        if (line.size() > limit) return Error{ErrorCode::unavailable, format_text("{} sent a line of more than {} octets", peer_, limit)};
+        if (line.size() > limit)
+            return Error{ErrorCode::unavailable, format_text("{} sent a line of more than {} octets", peer_, limit)};
         if (end == piece.npos) continue;
         ahead_.insert(0, piece.substr(end + 1));
         if (line.ends_with('\r')) line.pop_back();
@@ -290,7 +304,8 @@ Result<std::string> ClientSocket::receive_all(std::size_t limit) {
         const auto got = receive_some(buffer, sizeof buffer);
         if (!got) return got.error();
         if (*got == 0) return bytes;
-        if (bytes.size() + *got > limit) return Error{ErrorCode::unavailable, format_text("{} sent more than {} octets", peer_, limit)};
+        if (bytes.size() + *got > limit)
+            return Error{ErrorCode::unavailable, format_text("{} sent more than {} octets", peer_, limit)};
         bytes.append(buffer, *got);
     }
 }

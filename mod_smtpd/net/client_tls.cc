@@ -22,14 +22,17 @@ std::string openssl_reason() {
     return text != nullptr ? text : code != 0 ? format_text("error {} of OpenSSL", code) : "";
 }
 
-/// The certificate has to be for that name (RFC 9525: for one of its alternative names; wildcards are whole labels) or that address.
+/// The certificate has to be for that name (RFC 9525: for one of its alternative names; wildcards are whole labels) or
+/// that address.
 bool expect(SSL* ssl, const std::string& name) {
     X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl);
-    if (const auto address = IpAddress::parse(name)) return X509_VERIFY_PARAM_set1_ip(wanted, address->bytes().data(), address->bits() / 8) == 1;
+    if (const auto address = IpAddress::parse(name))
+        return X509_VERIFY_PARAM_set1_ip(wanted, address->bytes().data(), address->bits() / 8) == 1;
     X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     // To OpenSSL "" is any name, and one with a dot in front any below it.
     if (!DnsQuestion::make(DnsType::a, name)) return false;
-    return X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size()) == 1 && SSL_set_tlsext_host_name(ssl, name.c_str()) == 1;
+    return X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size()) == 1 &&
+           SSL_set_tlsext_host_name(ssl, name.c_str()) == 1;
 }
 
 }  // namespace
@@ -39,16 +42,23 @@ Result<TlsTrust> TlsTrust::load(const std::string& ca_file) {
     TlsTrust trust;
     trust.context_ = std::shared_ptr<SSL_CTX>(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
     SSL_CTX* const context = trust.context_.get();
-    const auto load = [&] { return ca_file.empty() ? SSL_CTX_set_default_verify_paths(context) : SSL_CTX_load_verify_file(context, ca_file.c_str()); };
+    const auto load = [&] {
+        return ca_file.empty() ? SSL_CTX_set_default_verify_paths(context)
+                               : SSL_CTX_load_verify_file(context, ca_file.c_str());
+    };
     if (context == nullptr || load() != 1) {
         const std::string why = openssl_reason();
         ERR_clear_error();
-        return Error{ErrorCode::unavailable, format_text("cannot read certificates from {}: {}", ca_file.empty() ? "the system's folder" : ca_file, why), 0};
+        return Error{
+            ErrorCode::unavailable,
+            format_text("cannot read certificates from {}: {}", ca_file.empty() ? "the system's folder" : ca_file, why),
+            0};
     }
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);  // so that a certificate can vouch for itself
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);  // so that a certificate can
+                                                                                          // vouch for itself
     return trust;
 }
 
@@ -107,7 +117,9 @@ void ClientTls::finish_sending() {
     ERR_clear_error();
 }
 
-void ClientTls::feed(std::string_view octets) { BIO_write(SSL_get_rbio(ssl_.get()), octets.data(), static_cast<int>(octets.size())); }
+void ClientTls::feed(std::string_view octets) {
+    BIO_write(SSL_get_rbio(ssl_.get()), octets.data(), static_cast<int>(octets.size()));
+}
 
 std::string ClientTls::take_output() {
     BIO* const out = SSL_get_wbio(ssl_.get());

@@ -1,6 +1,8 @@
-/// client_tls.h: the client's side of TLS without a socket: octets of the connection go in and come out, and who has the connection waits for them.
+/// client_tls.h: the client's side of TLS without a socket: octets of the connection go in and come out, and who has
+/// the connection waits for them.
 ///
-/// TLS 1.2 or later, without renegotiation. One thread at a time. OpenSSL's queue of errors, which the thread shares with mod_ssl, is empty behind every call.
+/// TLS 1.2 or later, without renegotiation. One thread at a time. OpenSSL's queue of errors, which the thread shares
+/// with mod_ssl, is empty behind every call.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +23,8 @@ public:
         failed        ///< why() says why; nothing more can be done but to take the output, which has the alert
     };
 
-    /// `name` is a host name or an address: what the peer's certificate has to be for, and in the former case what it is asked for (SNI). Nothing where it can be
-    /// neither, or there is no memory.
+    /// `name` is a host name or an address: what the peer's certificate has to be for, and in the former case what it
+    /// is asked for (SNI). Nothing where it can be neither, or there is no memory.
     static std::unique_ptr<ClientTls> make(SSL_CTX* context, const std::string& name);
 
     Step handshake();

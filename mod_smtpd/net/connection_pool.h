@@ -20,9 +20,9 @@ namespace smtpd::net {
 class ConnectionPool {
 public:
     struct Limits {
-        std::size_t most = 0;     ///< 0: nothing is kept
-        Duration idle_time{0};    ///< how long a connection may be without use
-        Duration lifetime{0};     ///< ... and how old it may become
+        std::size_t most = 0;   ///< 0: nothing is kept
+        Duration idle_time{0};  ///< how long a connection may be without use
+        Duration lifetime{0};   ///< ... and how old it may become
     };
     struct Idle {
         ClientSocket socket;

@@ -48,7 +48,8 @@ std::string_view dns_type_name(DnsType type) noexcept {
 }
 
 std::string_view dns_status_name(DnsStatus status) noexcept {
-    constexpr std::string_view names[] = {"not_asked", "found", "no_data", "no_such_name", "bad_name", "server_failure", "timed_out"};
+    constexpr std::string_view names[] = {"not_asked", "found",          "no_data",  "no_such_name",
+                                          "bad_name",  "server_failure", "timed_out"};
     const auto index = static_cast<std::size_t>(status);
     return index < std::size(names) ? names[index] : "unknown";
 }
@@ -77,7 +78,8 @@ const DnsRecords& DnsAnswer::records() const noexcept {
 
 std::string_view DnsAnswer::error() const noexcept {
     if (!records().error.empty()) return records().error;
-    constexpr std::string_view texts[] = {"not asked", "found", "no such record", "no such name", "not a possible name", "server failure", "no answer in time"};
+    constexpr std::string_view texts[] = {"not asked",           "found",          "no such record",   "no such name",
+                                          "not a possible name", "server failure", "no answer in time"};
     const auto index = static_cast<std::size_t>(status_);
     return index < std::size(texts) ? texts[index] : "unknown";
 }
@@ -87,7 +89,8 @@ std::string DnsAnswer::to_string() const {
     if (failed()) return text + " (" + quoted(error()) + ")";
     for (const auto& address : addresses()) text += " " + address.to_string();
     for (const auto& name : names()) text += " " + quoted(name);
-    for (const auto& exchanger : exchangers()) text += format_text(" {} {}", exchanger.preference, exchanger.name.empty() ? "." : quoted(exchanger.name));
+    for (const auto& exchanger : exchangers())
+        text += format_text(" {} {}", exchanger.preference, exchanger.name.empty() ? "." : quoted(exchanger.name));
     for (const auto& one : texts()) text += " \"" + quoted(one) + "\"";
     return text;
 }
@@ -107,8 +110,7 @@ const DnsAnswer& Answers::dns(DnsType type, std::string_view name) const noexcep
 }
 
 HostAddresses::HostAddresses(const DnsAnswer& a, const DnsAnswer& aaaa)
-    : all_(a.addresses()),
-      problem_(aaaa.failed() && !a.failed() ? aaaa : a) {
+    : all_(a.addresses()), problem_(aaaa.failed() && !a.failed() ? aaaa : a) {
     all_.insert(all_.end(), aaaa.addresses().begin(), aaaa.addresses().end());
 }
 

@@ -10,7 +10,8 @@ constexpr std::size_t overhead = 320;
 
 std::size_t octets_of(const DnsQuestion& question, const DnsAnswer& answer) {
     const DnsRecords& records = answer.records();
-    std::size_t octets = overhead + 2 * question.name.size() + records.error.size() + records.addresses.size() * sizeof(IpAddress);
+    std::size_t octets = overhead + 2 * question.name.size() + records.error.size() +
+                         records.addresses.size() * sizeof(IpAddress);
     for (const auto& name : records.names) octets += sizeof name + name.size();
     for (const auto& text : records.texts) octets += sizeof text + text.size();
     for (const auto& exchanger : records.exchangers) octets += sizeof exchanger + exchanger.name.size();

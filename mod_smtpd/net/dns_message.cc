@@ -20,7 +20,7 @@ constexpr std::size_t max_records = 1000;  ///< of the type that was asked for; 
 constexpr unsigned max_aliases = 16;       ///< one behind the other
 constexpr std::size_t max_wire_name = 255;
 constexpr std::size_t header_size = 12;
-constexpr std::size_t min_soa = 22;        ///< two names, five numbers
+constexpr std::size_t min_soa = 22;  ///< two names, five numbers
 constexpr std::string_view wrong_length = "a record whose length is wrong";
 
 /// Octets, in order, with their bounds. The first thing that is wrong is kept; from then on there is nothing to read.
@@ -171,7 +171,8 @@ void Reply::check_question(unsigned count) {
     if (count != 1) return reader_.fail("it has not one question");
     const std::string name = reader_.name();
     const auto type = reader_.word();
-    if (reader_.word() != class_in || type != static_cast<std::uint16_t>(question_.type) || !ascii_equal(name, question_.name))
+    if (reader_.word() != class_in || type != static_cast<std::uint16_t>(question_.type) ||
+        !ascii_equal(name, question_.name))
         reader_.fail("it is one to another question");
 }
 
@@ -244,7 +245,8 @@ DnsAnswer Reply::negative(DnsStatus status, unsigned authority_count, bool may_b
         ttl = std::min({ttl, record.ttl, sane_ttl(reader_.long_word())});
     }
     if (may_be_referral && has_name_servers && !has_soa)
-        return DnsAnswer::failure(DnsStatus::server_failure, "the server refers to others and does not resolve by itself");
+        return DnsAnswer::failure(DnsStatus::server_failure,
+                                  "the server refers to others and does not resolve by itself");
     return DnsAnswer(status, std::chrono::seconds(has_soa ? ttl : 0));
 }
 
@@ -259,8 +261,9 @@ DnsAnswer Reply::read() {
     const unsigned code = flags & 0xf;
     if (code != 0 && code != 3) {
         constexpr std::string_view names[] = {"", "FORMERR", "SERVFAIL", "", "NOTIMP", "REFUSED"};
-        return DnsAnswer::failure(DnsStatus::server_failure, code < std::size(names) ? "the server says " + std::string(names[code])
-                                                                                     : format_text("the server says code {}", code));
+        return DnsAnswer::failure(DnsStatus::server_failure, code < std::size(names)
+                                                                 ? "the server says " + std::string(names[code])
+                                                                 : format_text("the server says code {}", code));
     }
     check_question(questions);
     if ((flags & 0x0200) != 0) reader_.fail("it is cut off, over TCP too");
@@ -272,7 +275,9 @@ DnsAnswer Reply::read() {
     DnsRecords found;
     std::size_t count = 0;
     for (const auto& record : records) {
-        if (record.type != static_cast<std::uint16_t>(question_.type) || !ascii_equal(record.owner, name) || count == max_records) continue;
+        if (record.type != static_cast<std::uint16_t>(question_.type) || !ascii_equal(record.owner, name) ||
+            count == max_records)
+            continue;
         add(found, record);
         ttl = std::min(ttl, record.ttl);
         ++count;
@@ -290,7 +295,8 @@ DnsAnswer read_dns_reply(std::span<const std::uint8_t> packet, const DnsQuestion
     Reply reply(packet, question);
     DnsAnswer answer = reply.read();
     if (reply.problem().empty()) return answer;
-    return DnsAnswer::failure(DnsStatus::server_failure, format_text("the server's reply cannot be used: {}", reply.problem()));
+    return DnsAnswer::failure(DnsStatus::server_failure,
+                              format_text("the server's reply cannot be used: {}", reply.problem()));
 }
 
 std::string with_random_case(std::string_view name, support::RandomSupply& random) {

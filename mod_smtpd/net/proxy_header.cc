@@ -1,4 +1,5 @@
-/// proxy_header.cc: reads both versions of the header. Lengths are the sender's word only: nothing is read behind what has arrived.
+/// proxy_header.cc: reads both versions of the header. Lengths are the sender's word only: nothing is read behind what
+/// has arrived.
 #include "net/proxy_header.h"
 
 #include "support/strings.h"
@@ -24,7 +25,8 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
 }
 
 std::uint16_t number_at(std::string_view octets, std::size_t at) {
-    return static_cast<std::uint16_t>(static_cast<std::uint8_t>(octets[at]) << 8 | static_cast<std::uint8_t>(octets[at + 1]));
+    return static_cast<std::uint16_t>(static_cast<std::uint8_t>(octets[at]) << 8 |
+                                      static_cast<std::uint8_t>(octets[at + 1]));
 }
 
 template <std::size_t size>
@@ -34,7 +36,8 @@ std::array<std::uint8_t, size> bytes_at(std::string_view octets, std::size_t at)
     return bytes;
 }
 
-/// What follows the addresses: a type, a length and that many octets, again and again. None of them matters here, but they must add up.
+/// What follows the addresses: a type, a length and that many octets, again and again. None of them matters here, but
+/// they must add up.
 bool are_extensions_whole(std::string_view octets) {
     while (!octets.empty()) {
         if (octets.size() < 3 || octets.size() - 3 < number_at(octets, 1)) return false;
@@ -74,7 +77,8 @@ ProxyHeader::Status ProxyHeader::text(std::string_view& octets) {
     while (!octets.empty()) {
         take(octets, header_.size() + 1);
         const auto known = std::min(header_.size(), text_signature.size());
-        if (header_.compare(0, known, text_signature, 0, known) != 0) return bad("it does not begin with a PROXY header");
+        if (header_.compare(0, known, text_signature, 0, known) != 0)
+            return bad("it does not begin with a PROXY header");
         if (header_.back() == '\n') {
             const std::string_view line(header_);
             if (!line.ends_with("\r\n")) return bad("the line of version 1 does not end with CRLF");
@@ -88,7 +92,8 @@ ProxyHeader::Status ProxyHeader::text(std::string_view& octets) {
 ProxyHeader::Status ProxyHeader::read_text(std::string_view line) {
     if (line == "UNKNOWN" || line.starts_with("UNKNOWN ")) return Status::local;
     const auto words = support::split(line, ' ');
-    if (words.size() != 5 || (words[0] != "TCP4" && words[0] != "TCP6")) return bad("the line of version 1 is not understood");
+    if (words.size() != 5 || (words[0] != "TCP4" && words[0] != "TCP6"))
+        return bad("the line of version 1 is not understood");
     const bool is_v4 = words[0] == "TCP4";
     const auto source = IpAddress::parse(words[1]);
     const auto destination = IpAddress::parse(words[2]);
@@ -96,7 +101,8 @@ ProxyHeader::Status ProxyHeader::read_text(std::string_view line) {
     const auto fits = [is_v4](const std::optional<IpAddress>& address, std::string_view word) {
         return address && (word.find(':') == std::string_view::npos) == is_v4;
     };
-    if (!fits(source, words[1]) || !fits(destination, words[2])) return bad("an address of version 1 is not understood");
+    if (!fits(source, words[1]) || !fits(destination, words[2]))
+        return bad("an address of version 1 is not understood");
     const auto source_port = parse_port(words[3]);
     const auto destination_port = parse_port(words[4]);
     if (!source_port || !destination_port) return bad("a port of version 1 is not understood");
@@ -126,11 +132,13 @@ ProxyHeader::Status ProxyHeader::read_binary() {
     if ((version_and_command & 0x0f) == local) return Status::local;
     if ((version_and_command & 0x0f) != proxy) return bad("the command of version 2 is not understood");
     if (family == 0 || family == 3) return Status::local;  // unspecified; a Unix socket
-    if (family > 3 || transport != 1) return bad("version 2 speaks of another family or transport than TCP over IPv4 or IPv6");
+    if (family > 3 || transport != 1)
+        return bad("version 2 speaks of another family or transport than TCP over IPv4 or IPv6");
     const std::size_t width = family == 1 ? 4 : 16;
     const std::string_view body = std::string_view(header_).substr(binary_start);
     if (body.size() < 2 * width + 4) return bad("version 2 is too short for its addresses");
-    if (!are_extensions_whole(body.substr(2 * width + 4))) return bad("the extensions of version 2 do not add up to its length");
+    if (!are_extensions_whole(body.substr(2 * width + 4)))
+        return bad("the extensions of version 2 do not add up to its length");
     const auto address_at = [&](std::size_t at) {
         return family == 1 ? IpAddress::v4(bytes_at<4>(body, at)) : IpAddress::v6(bytes_at<16>(body, at));
     };

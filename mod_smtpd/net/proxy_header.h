@@ -1,4 +1,5 @@
-/// proxy_header.h: the header with which a load balancer says for whom it connects (HAProxy's PROXY protocol, version 1 and 2).
+/// proxy_header.h: the header with which a load balancer says for whom it connects (HAProxy's PROXY protocol, version 1
+/// and 2).
 ///
 /// Only to be read from peers that are trusted: who sends it can be anybody.
 #pragma once
@@ -20,7 +21,8 @@ public:
         bad         ///< it is no such header; problem() says why
     };
 
-    /// Takes off `octets` what belongs to the header, and nothing else. Not to be called again once it said something else than need_more.
+    /// Takes off `octets` what belongs to the header, and nothing else. Not to be called again once it said something
+    /// else than need_more.
     Status feed(std::string_view& octets);
 
     const Endpoint& client() const noexcept { return client_; }

@@ -1,7 +1,7 @@
 /// resolver.h: who answers questions to the DNS, and a set of questions on its way.
 ///
-/// A Resolver takes questions from any thread and answers from one of its own; whoever asks gives a function that is called when the last answer is
-/// there. A Lookup that nobody holds any more is cancelled: nobody is called.
+/// A Resolver takes questions from any thread and answers from one of its own; whoever asks gives a function that is
+/// called when the last answer is there. A Lookup that nobody holds any more is cancelled: nobody is called.
 #pragma once
 
 #include <smtpd/dns.h>
@@ -20,9 +20,13 @@ namespace smtpd::net {
 /// Questions that were put together, and their answers as they come. Thread-safe.
 class Lookup {
 public:
-    /// `done` is called once, by the thread that gave the last answer, without any lock held; not if all answers were there from the beginning.
+    /// `done` is called once, by the thread that gave the last answer, without any lock held; not if all answers were
+    /// there from the beginning.
     Lookup(std::vector<DnsQuestion> questions, std::function<void()> done)
-        : questions_(std::move(questions)), done_(std::move(done)), answers_(questions_.size()), open_(questions_.size()) {}
+        : questions_(std::move(questions)),
+          done_(std::move(done)),
+          answers_(questions_.size()),
+          open_(questions_.size()) {}
     Lookup(const Lookup&) = delete;
     Lookup& operator=(const Lookup&) = delete;
 
@@ -39,7 +43,8 @@ public:
         answers_[index] = std::move(answer);
         open_.fetch_sub(1, std::memory_order_relaxed);
     }
-    /// For the resolver: the answer has come. Each question is answered once. True if that was the last one: then tell() is to be called.
+    /// For the resolver: the answer has come. Each question is answered once. True if that was the last one: then
+    /// tell() is to be called.
     bool answer_later(std::size_t index, DnsAnswer answer) {
         {
             const std::lock_guard lock(mutex_);

@@ -18,10 +18,10 @@ struct ResolverSettings {
         std::string to_string() const;  ///< "192.0.2.1:53", "[::1]:53"
         bool operator==(const Server&) const = default;
     };
-    std::vector<Server> servers;              ///< none: those of /etc/resolv.conf
+    std::vector<Server> servers;  ///< none: those of /etc/resolv.conf
     /// Of the first try; each further one over all servers waits twice as long.
     std::chrono::milliseconds timeout{3000};
-    unsigned tries = 3;                       ///< how often each server is asked
+    unsigned tries = 3;  ///< how often each server is asked
     std::size_t cache_octets = 4 * 1024 * 1024;
 
     bool operator==(const ResolverSettings&) const = default;

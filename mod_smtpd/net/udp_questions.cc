@@ -75,9 +75,7 @@ void UdpQuestions::ask(Question& question, const DnsQuestion& what) noexcept {
         question.name_ = with_random_case(what.name, random_);
         question.type_ = what.type;
         question.id_ = static_cast<std::uint16_t>(random_.bits());
-    } catch (const std::exception&) {
-        return finish(question, Outcome::no_resources);
-    }
+    } catch (const std::exception&) { return finish(question, Outcome::no_resources); }
     go_on(question, Outcome::unreachable);
 }
 
@@ -98,9 +96,7 @@ void UdpQuestions::go_on(Question& question, Outcome otherwise, std::span<const 
             if (send(question, server)) return wait(question, round);
             otherwise = Outcome::unreachable;
         }
-    } catch (const std::exception&) {
-        otherwise = Outcome::no_resources;
-    }
+    } catch (const std::exception&) { otherwise = Outcome::no_resources; }
     finish(question, otherwise, packet);
 }
 

@@ -34,7 +34,8 @@ std::string name_of(std::string_view text) {
 }
 
 std::optional<DnsType> type_of(std::string_view text) {
-    for (const auto type : {DnsType::a, DnsType::ns, DnsType::cname, DnsType::ptr, DnsType::mx, DnsType::txt, DnsType::aaaa})
+    for (const auto type :
+         {DnsType::a, DnsType::ns, DnsType::cname, DnsType::ptr, DnsType::mx, DnsType::txt, DnsType::aaaa})
         if (ascii_equal(text, dns_type_name(type))) return type;
     return std::nullopt;
 }
@@ -93,8 +94,11 @@ Result<void> ZoneResolver::add(std::string_view record) {
     if (ascii_equal(type_text, "TIMEOUT")) node.times_out = true;
     else if (ascii_equal(type_text, "SERVFAIL")) node.fails = true;
     else if (ascii_equal(type_text, "NXDOMAIN")) node.is_gone = true;
-    else if (const auto type = type_of(type_text); !type) return wrong(format_text("\"{}\" is no type of records, and not TIMEOUT, SERVFAIL or NXDOMAIN", quoted(type_text)));
-    else if (!add_data(node.records[*type], *type, rest)) return wrong(format_text("\"{}\" is no data of type {}", quoted(rest), dns_type_name(*type)));
+    else if (const auto type = type_of(type_text); !type)
+        return wrong(
+            format_text("\"{}\" is no type of records, and not TIMEOUT, SERVFAIL or NXDOMAIN", quoted(type_text)));
+    else if (!add_data(node.records[*type], *type, rest))
+        return wrong(format_text("\"{}\" is no data of type {}", quoted(rest), dns_type_name(*type)));
     return {};
 }
 
@@ -121,7 +125,8 @@ std::optional<DnsAnswer> ZoneResolver::answer(const DnsQuestion& question) const
         if (alias == records.end()) return DnsAnswer(DnsStatus::no_data, ttl);
         name = alias->second.names.front();
     }
-    return DnsAnswer::failure(DnsStatus::server_failure, "the server's reply cannot be used: its aliases (CNAME) have no end");
+    return DnsAnswer::failure(DnsStatus::server_failure,
+                              "the server's reply cannot be used: its aliases (CNAME) have no end");
 }
 
 std::shared_ptr<Lookup> ZoneResolver::start(std::vector<DnsQuestion> questions, std::function<void()> done) {

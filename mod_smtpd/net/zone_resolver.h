@@ -1,4 +1,5 @@
-/// zone_resolver.h: a resolver that knows a list of records and nothing else: for drivers and tests, so that a dialogue repeats without a network.
+/// zone_resolver.h: a resolver that knows a list of records and nothing else: for drivers and tests, so that a dialogue
+/// repeats without a network.
 ///
 ///     # name          type  data
 ///     mx.example      A     192.0.2.1

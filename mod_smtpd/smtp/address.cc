@@ -1,11 +1,13 @@
-/// address.cc: the path grammar of RFC 5321 4.1.2 with the limits of 4.5.3.1, and its extension by RFC 6531 3.3, read by hand.
+/// address.cc: the path grammar of RFC 5321 4.1.2 with the limits of 4.5.3.1, and its extension by RFC 6531 3.3, read
+/// by hand.
 ///
 ///     Path        = "<" [ "@" Domain *( "," "@" Domain ) ":" ] Mailbox ">"
 ///     Mailbox     = ( Dot-string / Quoted-string ) "@" ( Domain / address-literal )
 ///
-/// Comments and folding white space belong to header fields (RFC 5322), not to paths, and are refused. Stricter than the grammar in one
-/// place: the quoted local part with nothing in it, `""@example.com`, names no mailbox and is refused. Known limit: with SMTPUTF8 a domain label
-/// takes any non-ASCII code point but control characters and the full stops of other scripts; IDNA's tables are not consulted.
+/// Comments and folding white space belong to header fields (RFC 5322), not to paths, and are refused. Stricter than
+/// the grammar in one place: the quoted local part with nothing in it, `""@example.com`, names no mailbox and is
+/// refused. Known limit: with SMTPUTF8 a domain label takes any non-ASCII code point but control characters and the
+/// full stops of other scripts; IDNA's tables are not consulted.
 #include <smtpd/address.h>
 
 #include "smtp/octets.h"
@@ -18,11 +20,11 @@ namespace {
 
 using namespace smtp;
 
-constexpr std::size_t max_path = 256;        // with its brackets
-constexpr std::size_t max_local_part = 64;   // as it is written, quotes included
+constexpr std::size_t max_path = 256;       // with its brackets
+constexpr std::size_t max_local_part = 64;  // as it is written, quotes included
 constexpr std::size_t max_domain = 255;
 constexpr std::size_t max_label = 63;
-constexpr std::size_t max_u_label = 59;      // code points: each takes at least one octet behind the "xn--" of the 63
+constexpr std::size_t max_u_label = 59;  // code points: each takes at least one octet behind the "xn--" of the 63
 constexpr std::size_t max_quad_digits = 3;
 
 constexpr bool is_atext(char c) {
@@ -33,7 +35,9 @@ constexpr bool is_qtext(char c) { return c >= ' ' && c <= '~' && c != '"' && c !
 /// dcontent: %d33-90 / %d94-126.
 constexpr bool is_dcontent(char c) { return is_graphic(c) && (c < '[' || c > ']'); }
 /// Control characters, and the full stops that IDNA's mappings take for a dot.
-constexpr bool is_refused_in_label(char32_t c) { return (c >= 0x80 && c < 0xa0) || c == 0x3002 || c == 0xff0e || c == 0xff61; }
+constexpr bool is_refused_in_label(char32_t c) {
+    return (c >= 0x80 && c < 0xa0) || c == 0x3002 || c == 0xff0e || c == 0xff61;
+}
 
 /// A parser over one text. Each parse function consumes what it takes, or returns false with `why` set.
 class PathParser {
@@ -193,7 +197,8 @@ bool PathParser::label(std::string_view text) {
     return true;
 }
 
-/// A dotted quad may have leading zeros here: RFC 5321's Snum is a decimal number of up to three digits. IpAddress wants none.
+/// A dotted quad may have leading zeros here: RFC 5321's Snum is a decimal number of up to three digits. IpAddress
+/// wants none.
 std::string without_leading_zeros(std::string_view text) {
     const auto quad = text.rfind(':') + 1;  // npos + 1 is 0
     if (text.find('.', quad) == std::string_view::npos) return std::string(text);
@@ -220,19 +225,22 @@ std::optional<IpAddress> parse_literal_ip(std::string_view inside) {
     return IpAddress::parse(without_leading_zeros(inside));
 }
 
-/// General-address-literal: Standardized-tag ":" 1*dcontent. No tag but IPv6 was ever registered; the form is legal all the same.
+/// General-address-literal: Standardized-tag ":" 1*dcontent. No tag but IPv6 was ever registered; the form is legal all
+/// the same.
 bool is_general_literal(std::string_view inside) {
     const auto colon = inside.find(':');
     if (colon == std::string_view::npos || colon == 0) return false;
     const auto tag = inside.substr(0, colon);
     const auto content = inside.substr(colon + 1);
-    return std::all_of(tag.begin(), tag.end(), [](char c) { return is_alnum(c) || c == '-'; }) && tag.back() != '-' && !content.empty() &&
-           std::all_of(content.begin(), content.end(), is_dcontent);
+    return std::all_of(tag.begin(), tag.end(), [](char c) { return is_alnum(c) || c == '-'; }) && tag.back() != '-' &&
+           !content.empty() && std::all_of(content.begin(), content.end(), is_dcontent);
 }
 
 bool PathParser::address_literal(std::string_view inside) {
-    if (starts_with_folded(inside, ipv6_tag)) return parse_literal_ip(inside) || fail("address literal is not an IPv6 address");
-    if (inside.find(':') == std::string_view::npos) return parse_literal_ip(inside) || fail("address literal is not an IPv4 address");
+    if (starts_with_folded(inside, ipv6_tag))
+        return parse_literal_ip(inside) || fail("address literal is not an IPv6 address");
+    if (inside.find(':') == std::string_view::npos)
+        return parse_literal_ip(inside) || fail("address literal is not an IPv4 address");
     return is_general_literal(inside) || fail("address literal is malformed");
 }
 
@@ -296,7 +304,9 @@ std::optional<Address> Address::parse(std::string_view mailbox, const AddressSyn
     return std::nullopt;
 }
 
-Address Address::from_parts(std::string local_part, std::string domain) { return {std::move(local_part), std::move(domain)}; }
+Address Address::from_parts(std::string local_part, std::string domain) {
+    return {std::move(local_part), std::move(domain)};
+}
 
 std::optional<IpAddress> Address::literal_ip() const {
     if (!is_address_literal() || domain_.back() != ']') return std::nullopt;
@@ -304,7 +314,8 @@ std::optional<IpAddress> Address::literal_ip() const {
 }
 
 bool Address::is_ascii() const noexcept {
-    return std::all_of(local_part_.begin(), local_part_.end(), smtp::is_ascii) && std::all_of(domain_.begin(), domain_.end(), smtp::is_ascii);
+    return std::all_of(local_part_.begin(), local_part_.end(), smtp::is_ascii) &&
+           std::all_of(domain_.begin(), domain_.end(), smtp::is_ascii);
 }
 
 std::string Address::domain_lower() const {

@@ -1,4 +1,5 @@
-/// channel_bindings.h: octets that only the two ends of one TLS connection have, with which SCRAM-…-PLUS shows that nobody sits in between (RFC 5056).
+/// channel_bindings.h: octets that only the two ends of one TLS connection have, with which SCRAM-…-PLUS shows that
+/// nobody sits in between (RFC 5056).
 #pragma once
 
 #include <string>

@@ -12,8 +12,8 @@ struct ChunkArgument {
     bool last = false;
 };
 
-/// `rest` is Command::rest: digits, then perhaps blanks and LAST in any case. Nothing where it is anything else, or a size beyond 2^64 - 1: then it cannot
-/// be told where the chunk ends that may already be on its way.
+/// `rest` is Command::rest: digits, then perhaps blanks and LAST in any case. Nothing where it is anything else, or a
+/// size beyond 2^64 - 1: then it cannot be told where the chunk ends that may already be on its way.
 std::optional<ChunkArgument> parse_chunk(std::string_view rest) noexcept;
 
 }  // namespace smtpd::smtp

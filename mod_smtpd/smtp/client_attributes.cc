@@ -20,7 +20,9 @@ bool is_unknown(std::string_view value) {
 }
 
 bool is_printable(std::string_view value) {
-    return !value.empty() && is_valid_utf8(value) && std::none_of(value.begin(), value.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '\x7f'; });
+    return !value.empty() && is_valid_utf8(value) && std::none_of(value.begin(), value.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == '\x7f';
+    });
 }
 
 // Each fills its target from a value that is known, and says whether it is good.
@@ -31,7 +33,9 @@ bool read_text(std::string_view value, std::string& target) {
 }
 
 bool read_name(std::string_view value, std::string& target) {
-    const auto is_allowed = [](char c) { return support::is_alpha(c) || support::is_digit(c) || c == '.' || c == '-' || c == '_'; };
+    const auto is_allowed = [](char c) {
+        return support::is_alpha(c) || support::is_digit(c) || c == '.' || c == '-' || c == '_';
+    };
     target = value;
     return !value.empty() && std::all_of(value.begin(), value.end(), is_allowed);
 }
@@ -77,15 +81,22 @@ struct Attribute {
 
 constexpr Attribute attributes[] = {
     {"NAME", true, true, [](ClientAttributes& out, std::string_view value) { return set(out.name, value, read_name); }},
-    {"ADDR", true, true, [](ClientAttributes& out, std::string_view value) { return set(out.address, value, read_address); }},
+    {"ADDR", true, true,
+     [](ClientAttributes& out, std::string_view value) { return set(out.address, value, read_address); }},
     {"PORT", true, true, [](ClientAttributes& out, std::string_view value) { return set(out.port, value, read_port); }},
-    {"PROTO", true, true, [](ClientAttributes& out, std::string_view value) { return set(out.protocol, value, read_protocol); }},
+    {"PROTO", true, true,
+     [](ClientAttributes& out, std::string_view value) { return set(out.protocol, value, read_protocol); }},
     {"HELO", true, true, [](ClientAttributes& out, std::string_view value) { return set(out.helo, value, read_text); }},
-    {"LOGIN", true, false, [](ClientAttributes& out, std::string_view value) { return set(out.login, value, read_text); }},
-    {"DESTADDR", true, false, [](ClientAttributes& out, std::string_view value) { return set(out.destination, value, read_address); }},
-    {"DESTPORT", true, false, [](ClientAttributes& out, std::string_view value) { return set(out.destination_port, value, read_port); }},
-    {"IDENT", false, true, [](ClientAttributes& out, std::string_view value) { return set(out.ident, value, read_text); }},
-    {"SOURCE", false, true, [](ClientAttributes& out, std::string_view value) { return set(out.source, value, read_source); }},
+    {"LOGIN", true, false,
+     [](ClientAttributes& out, std::string_view value) { return set(out.login, value, read_text); }},
+    {"DESTADDR", true, false,
+     [](ClientAttributes& out, std::string_view value) { return set(out.destination, value, read_address); }},
+    {"DESTPORT", true, false,
+     [](ClientAttributes& out, std::string_view value) { return set(out.destination_port, value, read_port); }},
+    {"IDENT", false, true,
+     [](ClientAttributes& out, std::string_view value) { return set(out.ident, value, read_text); }},
+    {"SOURCE", false, true,
+     [](ClientAttributes& out, std::string_view value) { return set(out.source, value, read_source); }},
 };
 
 Reply syntax_error(std::string text) { return {501, {5, 5, 4}, std::move(text)}; }
@@ -104,13 +115,16 @@ std::variant<ClientAttributes, Reply> parse_client_attributes(AttributeCommand c
     for (const std::string_view word : words) {
         const auto equals = word.find('=');
         const auto name = word.substr(0, equals);
-        const auto* const known = std::find_if(std::begin(attributes), std::end(attributes), [&](const Attribute& attribute) {
-            return (command == AttributeCommand::xclient ? attribute.of_xclient : attribute.of_xforward) && support::equals_folded(attribute.name, name);
-        });
+        const auto* const known = std::find_if(
+            std::begin(attributes), std::end(attributes), [&](const Attribute& attribute) {
+                return (command == AttributeCommand::xclient ? attribute.of_xclient : attribute.of_xforward) &&
+                       support::equals_folded(attribute.name, name);
+            });
         if (equals == std::string_view::npos) return syntax_error("attributes are NAME=VALUE");
         if (known == std::end(attributes)) return syntax_error("there is no such attribute");
         const auto value = from_xtext(word.substr(equals + 1));
-        if (!value || value->size() > max_value || !known->take(out, *value)) return syntax_error(format_text("bad value of {}", known->name));
+        if (!value || value->size() > max_value || !known->take(out, *value))
+            return syntax_error(format_text("bad value of {}", known->name));
     }
     return out;
 }

@@ -19,7 +19,8 @@ constexpr std::uint64_t packed(std::string_view word) noexcept {
 }
 
 struct NamedVerb {
-    constexpr NamedVerb(Verb which, std::string_view upper_case) : verb(which), name(upper_case), number(packed(upper_case)) {}
+    constexpr NamedVerb(Verb which, std::string_view upper_case)
+        : verb(which), name(upper_case), number(packed(upper_case)) {}
     Verb verb;
     std::string_view name;
     std::uint64_t number;
@@ -27,24 +28,12 @@ struct NamedVerb {
 
 /// The usual ones first.
 constexpr NamedVerb verbs[] = {
-    NamedVerb(Verb::mail, "MAIL"),
-    NamedVerb(Verb::rcpt, "RCPT"),
-    NamedVerb(Verb::data, "DATA"),
-    NamedVerb(Verb::ehlo, "EHLO"),
-    NamedVerb(Verb::quit, "QUIT"),
-    NamedVerb(Verb::rset, "RSET"),
-    NamedVerb(Verb::helo, "HELO"),
-    NamedVerb(Verb::noop, "NOOP"),
-    NamedVerb(Verb::bdat, "BDAT"),
-    NamedVerb(Verb::starttls, "STARTTLS"),
-    NamedVerb(Verb::auth, "AUTH"),
-    NamedVerb(Verb::lhlo, "LHLO"),
-    NamedVerb(Verb::vrfy, "VRFY"),
-    NamedVerb(Verb::expn, "EXPN"),
-    NamedVerb(Verb::etrn, "ETRN"),
-    NamedVerb(Verb::help, "HELP"),
-    NamedVerb(Verb::xclient, "XCLIENT"),
-    NamedVerb(Verb::xforward, "XFORWARD"),
+    NamedVerb(Verb::mail, "MAIL"),         NamedVerb(Verb::rcpt, "RCPT"),       NamedVerb(Verb::data, "DATA"),
+    NamedVerb(Verb::ehlo, "EHLO"),         NamedVerb(Verb::quit, "QUIT"),       NamedVerb(Verb::rset, "RSET"),
+    NamedVerb(Verb::helo, "HELO"),         NamedVerb(Verb::noop, "NOOP"),       NamedVerb(Verb::bdat, "BDAT"),
+    NamedVerb(Verb::starttls, "STARTTLS"), NamedVerb(Verb::auth, "AUTH"),       NamedVerb(Verb::lhlo, "LHLO"),
+    NamedVerb(Verb::vrfy, "VRFY"),         NamedVerb(Verb::expn, "EXPN"),       NamedVerb(Verb::etrn, "ETRN"),
+    NamedVerb(Verb::help, "HELP"),         NamedVerb(Verb::xclient, "XCLIENT"), NamedVerb(Verb::xforward, "XFORWARD"),
 };
 
 Verb find_verb(std::string_view word) noexcept {
@@ -63,7 +52,8 @@ Command parse_command(std::string_view line) noexcept {
 }
 
 std::string_view verb_name(Verb verb) noexcept {
-    const auto* found = std::find_if(std::begin(verbs), std::end(verbs), [verb](const auto& v) { return v.verb == verb; });
+    const auto* found = std::find_if(std::begin(verbs), std::end(verbs),
+                                     [verb](const auto& v) { return v.verb == verb; });
     return found == std::end(verbs) ? std::string_view() : found->name;
 }
 

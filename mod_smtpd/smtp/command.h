@@ -1,4 +1,5 @@
-/// command.h: one command line (RFC 5321 4.1) taken apart into verb and the rest. Nothing is copied: both are slices of the line.
+/// command.h: one command line (RFC 5321 4.1) taken apart into verb and the rest. Nothing is copied: both are slices of
+/// the line.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,8 @@ Command parse_command(std::string_view line) noexcept;
 /// The verb in upper case ("MAIL"); "" for unknown.
 std::string_view verb_name(Verb verb) noexcept;
 
-/// The argument of HELO, EHLO and LHLO: the first word, which need not be a valid domain but must be printable ASCII. Nothing if it is not.
+/// The argument of HELO, EHLO and LHLO: the first word, which need not be a valid domain but must be printable ASCII.
+/// Nothing if it is not.
 std::optional<std::string_view> host_argument(std::string_view rest) noexcept;
 
 }  // namespace smtpd::smtp

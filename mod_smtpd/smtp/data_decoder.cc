@@ -1,6 +1,7 @@
-/// data_decoder.cc: a state machine over octets, and in front of it a scanner that passes whole blocks in which nothing needs it: every LF
-/// behind a CR, every CR before a LF, no NUL, no dot at a line's start. Ordinary mail is passed block by block and handed on in one piece for each
-/// call; the state machine sees the octets around what is special, and the last few of each call.
+/// data_decoder.cc: a state machine over octets, and in front of it a scanner that passes whole blocks in which nothing
+/// needs it: every LF behind a CR, every CR before a LF, no NUL, no dot at a line's start. Ordinary mail is passed
+/// block by block and handed on in one piece for each call; the state machine sees the octets around what is special,
+/// and the last few of each call.
 #include "smtp/data_decoder.h"
 
 #include "smtp/octet_masks.h"
@@ -96,7 +97,8 @@ void DataDecoder::decode(std::string_view input, std::size_t& at, Run& run) {
     }
 }
 
-/// Passes clean blocks, and the clean part of the first that is not. Gives the place where the state machine must go on.
+/// Passes clean blocks, and the clean part of the first that is not. Gives the place where the state machine must go
+/// on.
 std::size_t DataDecoder::skip_clean(std::string_view input, std::size_t at) {
     constexpr unsigned width = FastBlock::bits_per_octet;
     const auto start = at;
@@ -120,7 +122,8 @@ std::size_t DataDecoder::skip_clean(std::string_view input, std::size_t at) {
         behind_cr = masks.cr >> (64 - width);
         behind_lf = masks.lf >> (64 - width);
     }
-    if (at != start) state_ = input[at - 1] == '\r' ? State::cr : input[at - 1] == '\n' ? State::line_start : State::text;
+    if (at != start)
+        state_ = input[at - 1] == '\r' ? State::cr : input[at - 1] == '\n' ? State::line_start : State::text;
     return at;
 }
 
@@ -200,7 +203,8 @@ void DataDecoder::count_block(std::uint64_t offset, std::uint64_t line_ends, std
 void DataDecoder::lengthen_line(std::uint64_t offset, std::size_t length) {
     const auto before = line_length_;
     line_length_ += length;
-    if (max_line_ != 0 && before <= max_line_ && line_length_ > max_line_) found(Defect::line_too_long, offset + (max_line_ - before));
+    if (max_line_ != 0 && before <= max_line_ && line_length_ > max_line_)
+        found(Defect::line_too_long, offset + (max_line_ - before));
 }
 
 void DataDecoder::found(Defect defect, std::uint64_t offset) {
@@ -211,7 +215,8 @@ void DataDecoder::found(Defect defect, std::uint64_t offset) {
     seen_ |= bit(defect);
 }
 
-/// Keeps what the log will want to show: the surroundings of the first defect, and as long as there is none, the last octets.
+/// Keeps what the log will want to show: the surroundings of the first defect, and as long as there is none, the last
+/// octets.
 void DataDecoder::remember(std::string_view used) {
     if (seen_ == 0) {
         const auto fresh = std::min(used.size(), history_size);
@@ -224,7 +229,8 @@ void DataDecoder::remember(std::string_view used) {
     const auto start = first_offset_ - std::min<std::uint64_t>(first_offset_, context_before);
     const auto end = std::min(first_offset_ + (context_size - context_before), consumed_ + used.size());
     for (auto next = start + context_length_; next < end; ++next)
-        context_[context_length_++] = next < consumed_ ? history_[history_length_ - (consumed_ - next)] : used[next - consumed_];
+        context_[context_length_++] = next < consumed_ ? history_[history_length_ - (consumed_ - next)]
+                                                       : used[next - consumed_];
 }
 
 std::optional<FoundDefect> DataDecoder::first_defect() const {

@@ -1,9 +1,11 @@
-/// data_decoder.h: what follows DATA, octet by octet (RFC 5321 4.1.1.4, 4.5.2): finds the end of data, takes the stuffed dots out, notices what
-/// must not be there. Also the text of BDAT, where somebody else counts and dots are dots.
+/// data_decoder.h: what follows DATA, octet by octet (RFC 5321 4.1.1.4, 4.5.2): finds the end of data, takes the
+/// stuffed dots out, notices what must not be there. Also the text of BDAT, where somebody else counts and dots are
+/// dots.
 ///
-/// End of data is CRLF.CRLF and nothing else, or .CRLF as the very first octets, under every policy and however the input is split. A dot is
-/// special only behind CRLF or at the start; a bare CR or LF never begins or ends a line of the protocol, so no policy lets a message smuggle
-/// in a second one. Octets are handed on as slices of the input, as long as they can be. Nothing is allocated per octet or per line.
+/// End of data is CRLF.CRLF and nothing else, or .CRLF as the very first octets, under every policy and however the
+/// input is split. A dot is special only behind CRLF or at the start; a bare CR or LF never begins or ends a line of
+/// the protocol, so no policy lets a message smuggle in a second one. Octets are handed on as slices of the input, as
+/// long as they can be. Nothing is allocated per octet or per line.
 #pragma once
 
 #include <array>
@@ -27,7 +29,8 @@ std::string_view defect_name(Defect defect) noexcept;  ///< "bare LF", for the l
 
 struct FoundDefect {
     Defect defect;
-    std::uint64_t offset;  ///< of the octet in question, counted from the first octet behind DATA, stuffed dots included
+    std::uint64_t offset;  ///< of the octet in question, counted from the first octet behind DATA, stuffed dots
+                           ///< included
     std::string around;    ///< the octets around it as far as they have come, escaped: `a\n.\r\n`
 };
 
@@ -39,14 +42,16 @@ public:
         virtual void octets(std::string_view piece) = 0;  ///< never empty; valid during the call
     };
 
-    /// How the end is told: by a dot on a line of its own, or by the caller, who knows how many octets there are (RFC 3030 2).
+    /// How the end is told: by a dot on a line of its own, or by the caller, who knows how many octets there are (RFC
+    /// 3030 2).
     enum class Framing : std::uint8_t { dot, counted };
 
     /// `max_line` counts a line with its CRLF but without a stuffed dot, as RFC 5321 4.5.3.1.6 does; 0 is no limit.
     explicit DataDecoder(BareNewline policy, std::uint64_t max_line = 0, Framing framing = Framing::dot) noexcept
         : policy_(policy), is_counted_(framing == Framing::counted), max_line_(max_line) {}
 
-    /// Decodes `input` up to the end of data, if it is there, and says how many octets of it were used: all, unless the data ended.
+    /// Decodes `input` up to the end of data, if it is there, and says how many octets of it were used: all, unless the
+    /// data ended.
     std::size_t feed(std::string_view input, Sink& sink);
 
     /// Of counted text: it ends here.

@@ -1,8 +1,9 @@
 /// line_splitter.h: command lines out of chunks of any size.
 ///
-/// A line ends at its LF, normally behind a CR; a LF alone ends it too, so that the client gets an answer, and the caller sees how it ended. (To RFC 5321
-/// 2.3.8 what follows is no line of its own: a strict caller goes no further.) A line that is whole in the input is handed out as a slice of it; only the
-/// beginning of an unfinished line is kept, never more than `limit` octets. A longer line is skipped up to its end and reported once.
+/// A line ends at its LF, normally behind a CR; a LF alone ends it too, so that the client gets an answer, and the
+/// caller sees how it ended. (To RFC 5321 2.3.8 what follows is no line of its own: a strict caller goes no further.) A
+/// line that is whole in the input is handed out as a slice of it; only the beginning of an unfinished line is kept,
+/// never more than `limit` octets. A longer line is skipped up to its end and reported once.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,8 @@ public:
     /// Overwrites what is kept of the line that was handed out last; nothing must look at it any more.
     void wipe() noexcept;
 
-    /// Octets of the unfinished line so far, skipped ones included: what a caller watches for clients that never end a line.
+    /// Octets of the unfinished line so far, skipped ones included: what a caller watches for clients that never end a
+    /// line.
     std::uint64_t pending() const noexcept { return handed_out_ ? 0 : partial_.size() + skipped_; }
 
 private:

@@ -1,6 +1,8 @@
-/// octet_masks.h: where in a block of octets CR, LF, NUL and dots stand, as bit masks: 64 octets at a time with SSE2, else eight in a word.
+/// octet_masks.h: where in a block of octets CR, LF, NUL and dots stand, as bit masks: 64 octets at a time with SSE2,
+/// else eight in a word.
 ///
-/// Masks have `bits_per_octet` bits for each octet, of which the lowest may be set; the first octet has the lowest bits.
+/// Masks have `bits_per_octet` bits for each octet, of which the lowest may be set; the first octet has the lowest
+/// bits.
 #pragma once
 
 #include <bit>

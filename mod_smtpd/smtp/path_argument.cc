@@ -1,4 +1,5 @@
-/// path_argument.cc: finds the path's end first (quoted strings and address literals may contain '>'), then reads the parameters behind it.
+/// path_argument.cc: finds the path's end first (quoted strings and address literals may contain '>'), then reads the
+/// parameters behind it.
 #include "smtp/path_argument.h"
 
 #include "smtp/octets.h"
@@ -35,8 +36,8 @@ Reply refuse(const EnhancedCode& status, std::string text) {
     return reply;
 }
 
-/// One past the `>` that closes the path, or nothing. A quote opens a quoted string only where a local part can start, a `[` an address literal
-/// only behind an `@`.
+/// One past the `>` that closes the path, or nothing. A quote opens a quoted string only where a local part can start,
+/// a `[` an address literal only behind an `@`.
 std::optional<std::size_t> path_end(std::string_view text) {
     for (std::size_t i = 1; i < text.size(); ++i) {
         const char before = text[i - 1];
@@ -52,7 +53,8 @@ std::optional<std::size_t> path_end(std::string_view text) {
 }
 
 bool is_keyword(std::string_view text) {
-    return !text.empty() && is_alnum(text.front()) && std::all_of(text.begin(), text.end(), [](char c) { return is_alnum(c) || c == '-'; });
+    return !text.empty() && is_alnum(text.front()) &&
+           std::all_of(text.begin(), text.end(), [](char c) { return is_alnum(c) || c == '-'; });
 }
 
 bool is_value(std::string_view text, bool smtputf8) {
@@ -62,7 +64,8 @@ bool is_value(std::string_view text, bool smtputf8) {
 
 bool is_parameter(std::string_view word, bool smtputf8) {
     const auto equals = word.find('=');
-    return is_keyword(word.substr(0, equals)) && (equals == std::string_view::npos || is_value(word.substr(equals + 1), smtputf8));
+    return is_keyword(word.substr(0, equals)) &&
+           (equals == std::string_view::npos || is_value(word.substr(equals + 1), smtputf8));
 }
 
 /// The words of `text` into `parameters`; a reply if one of them is wrong.
@@ -76,18 +79,22 @@ std::optional<Reply> read_parameters(std::string_view text, bool smtputf8, Param
         if (parameters.size() == max_parameters) return refuse(bad_arguments, "Too many parameters");
         const auto equals = word.find('=');
         const auto keyword = word.substr(0, equals);
-        if (parameters.has(keyword)) return refuse(bad_arguments, format_text("Parameter {} given twice", parameters.find(keyword)->keyword));
-        parameters.add(keyword, equals == std::string_view::npos ? std::nullopt : std::optional<std::string>(word.substr(equals + 1)));
+        if (parameters.has(keyword))
+            return refuse(bad_arguments, format_text("Parameter {} given twice", parameters.find(keyword)->keyword));
+        parameters.add(keyword, equals == std::string_view::npos ? std::nullopt
+                                                                 : std::optional<std::string>(word.substr(equals + 1)));
     }
     return std::nullopt;
 }
 
-/// Where the parameters begin in an argument without brackets: in front of the words at its end that look like one. The first word never does.
+/// Where the parameters begin in an argument without brackets: in front of the words at its end that look like one. The
+/// first word never does.
 std::size_t unbracketed_path_end(std::string_view text, bool smtputf8) {
     std::size_t path = text.size();
     for (;;) {
         const auto blank = text.substr(0, path).find_last_of(" \t");
-        if (blank == std::string_view::npos || !is_parameter(text.substr(blank + 1, path - blank - 1), smtputf8)) return path;
+        if (blank == std::string_view::npos || !is_parameter(text.substr(blank + 1, path - blank - 1), smtputf8))
+            return path;
         path = trim_right(text.substr(0, blank)).size();
     }
 }
@@ -105,7 +112,8 @@ ParsedPathArgument parse_unbracketed(std::string_view text, const PathCommand& c
 }
 
 ParsedPathArgument parse(std::string_view rest, const PathCommand& command, bool smtputf8) {
-    if (!starts_with_folded(rest, command.prefix)) return refuse(bad_arguments, format_text("Syntax: {}", command.usage));
+    if (!starts_with_folded(rest, command.prefix))
+        return refuse(bad_arguments, format_text("Syntax: {}", command.usage));
     const auto text = trim_right(trim_left(rest.substr(command.prefix.size())));
     if (std::any_of(text.begin(), text.end(), [](char c) { return is_control(c) && c != '\t'; }))
         return refuse(syntax_error, "Control characters are not allowed");
@@ -113,7 +121,8 @@ ParsedPathArgument parse(std::string_view rest, const PathCommand& command, bool
 
     const auto end = path_end(text);
     if (!end) return refuse(command.bad_path, "Address has no closing >");
-    if (*end < text.size() && !is_blank(text[*end])) return refuse(bad_arguments, "A blank is missing behind the address");
+    if (*end < text.size() && !is_blank(text[*end]))
+        return refuse(bad_arguments, "A blank is missing behind the address");
     PathArgument argument;
     argument.path = text.substr(0, *end);
     if (auto reply = read_parameters(text.substr(*end), smtputf8, argument.parameters)) return *reply;
@@ -125,7 +134,11 @@ ParsedPathArgument parse(std::string_view rest, const PathCommand& command, bool
 ParsedPathArgument parse_mail(std::string_view rest, bool smtputf8) { return parse(rest, mail_command, smtputf8); }
 ParsedPathArgument parse_rcpt(std::string_view rest, bool smtputf8) { return parse(rest, rcpt_command, smtputf8); }
 
-Reply bad_sender_reply(std::string_view why) { return refuse(mail_command.bad_path, format_text("Bad sender address: {}", why)); }
-Reply bad_recipient_reply(std::string_view why) { return refuse(rcpt_command.bad_path, format_text("Bad recipient address: {}", why)); }
+Reply bad_sender_reply(std::string_view why) {
+    return refuse(mail_command.bad_path, format_text("Bad sender address: {}", why));
+}
+Reply bad_recipient_reply(std::string_view why) {
+    return refuse(rcpt_command.bad_path, format_text("Bad recipient address: {}", why));
+}
 
 }  // namespace smtpd::smtp

@@ -1,8 +1,9 @@
 /// path_argument.h: what follows MAIL and RCPT: `FROM:<path>` or `TO:<path>`, then ESMTP parameters (RFC 5321 4.1.2).
 ///
-/// The path is found, not judged: Address::parse_path() does that, after the plugins had a chance to mend it. Lenient where clients are known to
-/// be: any case, blanks behind the colon, more than one blank between parameters, and a path without its brackets, which is handed on marked
-/// as such. Without brackets, parameters are what looks like one at the end of the line; the rest is the path.
+/// The path is found, not judged: Address::parse_path() does that, after the plugins had a chance to mend it. Lenient
+/// where clients are known to be: any case, blanks behind the colon, more than one blank between parameters, and a path
+/// without its brackets, which is handed on marked as such. Without brackets, parameters are what looks like one at the
+/// end of the line; the rest is the path.
 #pragma once
 
 #include <smtpd/parameters.h>

@@ -1,7 +1,8 @@
 /// reply.cc: how a reply goes over the wire (RFC 5321 4.2, RFC 2034).
 ///
-/// Whatever a plugin put into a text, what leaves is well-formed: each line at most 512 octets with its CRLF (RFC 5321 4.5.3.1.5), no control
-/// character but HT, and an enhanced code whose class is that of the reply code. A final LF ends the last line rather than adding an empty one.
+/// Whatever a plugin put into a text, what leaves is well-formed: each line at most 512 octets with its CRLF (RFC
+/// 5321 4.5.3.1.5), no control character but HT, and an enhanced code whose class is that of the reply code. A final LF
+/// ends the last line rather than adding an empty one.
 #include <smtpd/reply.h>
 
 #include "smtp/octets.h"
@@ -23,17 +24,20 @@ struct DefaultStatus {
     std::uint16_t detail;
 };
 
-/// What stands for a code that came without an enhanced status (RFC 3463, 4954, 5248, 7504); x.0.0 for those not listed.
+/// What stands for a code that came without an enhanced status (RFC 3463, 4954, 5248, 7504); x.0.0 for those not
+/// listed.
 constexpr DefaultStatus default_statuses[] = {
-    {235, 7, 0}, {251, 1, 5}, {252, 1, 5}, {421, 3, 2},  {432, 7, 12}, {450, 7, 1}, {451, 3, 0}, {452, 3, 1}, {454, 7, 0}, {455, 5, 4}, {500, 5, 2},
-    {501, 5, 4}, {502, 5, 1}, {503, 5, 1}, {504, 5, 4},  {521, 3, 2},  {530, 7, 0}, {534, 7, 9}, {535, 7, 8}, {538, 7, 11},
-    {550, 7, 1}, {551, 1, 6}, {552, 3, 4}, {553, 1, 3},  {555, 5, 4},  {556, 1, 10},
+    {235, 7, 0}, {251, 1, 5}, {252, 1, 5}, {421, 3, 2}, {432, 7, 12}, {450, 7, 1},  {451, 3, 0},
+    {452, 3, 1}, {454, 7, 0}, {455, 5, 4}, {500, 5, 2}, {501, 5, 4},  {502, 5, 1},  {503, 5, 1},
+    {504, 5, 4}, {521, 3, 2}, {530, 7, 0}, {534, 7, 9}, {535, 7, 8},  {538, 7, 11}, {550, 7, 1},
+    {551, 1, 6}, {552, 3, 4}, {553, 1, 3}, {555, 5, 4}, {556, 1, 10},
 };
 
 EnhancedCode status_for(int code, const EnhancedCode& given) {
     EnhancedCode status = given;
     if (given.empty()) {
-        const auto* known = std::find_if(std::begin(default_statuses), std::end(default_statuses), [code](const auto& s) { return s.code == code; });
+        const auto* known = std::find_if(std::begin(default_statuses), std::end(default_statuses),
+                                         [code](const auto& s) { return s.code == code; });
         if (known != std::end(default_statuses)) status = {0, known->subject, known->detail};
     }
     status.status_class = static_cast<std::uint8_t>(code / 100);

@@ -76,7 +76,8 @@ public:
         if (blank == octets.npos || octets.size() - blank - 1 != digest_digits) return {Status::malformed, {}};
         std::array<char, digest_digits> digest{};
         std::transform(octets.begin() + static_cast<std::ptrdiff_t>(blank) + 1, octets.end(), digest.begin(), to_lower);
-        if (!std::all_of(digest.begin(), digest.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); })) return {Status::malformed, {}};
+        if (!std::all_of(digest.begin(), digest.end(), [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }))
+            return {Status::malformed, {}};
         credentials_.set_response({digest.data(), digest.size()});
         return {take_user(octets.substr(0, blank)), {}};
     }
@@ -107,7 +108,8 @@ constexpr struct {
 std::string SaslMechanism::first_of_server(bool) { return {}; }
 
 bool is_user_name(std::string_view name) {
-    return !name.empty() && name.size() <= max_user_octets && std::none_of(name.begin(), name.end(), is_control) && is_valid_utf8(name);
+    return !name.empty() && name.size() <= max_user_octets && std::none_of(name.begin(), name.end(), is_control) &&
+           is_valid_utf8(name);
 }
 
 SaslMechanism::Status SaslMechanism::take_user(std::string_view name) {
@@ -124,7 +126,8 @@ SaslMechanism::Status SaslMechanism::take_password(std::string_view password) {
     return Status::complete;
 }
 
-std::unique_ptr<SaslMechanism> make_sasl(std::string_view name, std::string_view nonce, std::string_view server, const ScramServer& scram) {
+std::unique_ptr<SaslMechanism> make_sasl(std::string_view name, std::string_view nonce, std::string_view server,
+                                         const ScramServer& scram) {
     if (equals_folded(name, "PLAIN")) return std::make_unique<Plain>("PLAIN");
     if (equals_folded(name, "LOGIN")) return std::make_unique<Login>("LOGIN");
     if (equals_folded(name, "CRAM-MD5")) return std::make_unique<CramMd5>("CRAM-MD5", nonce, server);
@@ -141,7 +144,8 @@ std::string hmac_md5(std::string_view key, std::string_view text) {
     unsigned size = 0;
     const auto* const octets = reinterpret_cast<const unsigned char*>(text.data());
     const char* const secret = key.empty() ? "" : key.data();  // a null one would be no key at all
-    if (HMAC(EVP_md5(), secret, static_cast<int>(key.size()), octets, text.size(), digest.data(), &size) == nullptr) return {};
+    if (HMAC(EVP_md5(), secret, static_cast<int>(key.size()), octets, text.size(), digest.data(), &size) == nullptr)
+        return {};
     constexpr char digits[] = "0123456789abcdef";
     std::string out;
     for (unsigned i = 0; i < size; ++i) {
@@ -159,8 +163,10 @@ bool Credentials::proves(std::string_view password) const {
     if (has_password_) {
         std::string known = smtp::prepared_password(password);
         std::string sent = smtp::prepared_password(password_.reveal());
-        const bool is_same = password_.equals(password);  // both are looked at in any case, so that neither tells by its time
-        const bool is_equal = known.size() == sent.size() && CRYPTO_memcmp(known.data(), sent.data(), known.size()) == 0;
+        const bool is_same = password_.equals(password);  // both are looked at in any case, so that neither tells by
+                                                          // its time
+        const bool is_equal = known.size() == sent.size() &&
+                              CRYPTO_memcmp(known.data(), sent.data(), known.size()) == 0;
         wipe(known);
         wipe(sent);
         return is_same || is_equal;

@@ -1,7 +1,8 @@
-/// sasl.h: the server's side of SASL mechanisms (RFC 4422): octets from the client go in, a challenge or credentials come out.
+/// sasl.h: the server's side of SASL mechanisms (RFC 4422): octets from the client go in, a challenge or credentials
+/// come out.
 ///
-/// Octets are those inside the base64; who is asked about the credentials, and what the client is told, is not decided here. A further mechanism
-/// is a class and a row in sasl.cc.
+/// Octets are those inside the base64; who is asked about the credentials, and what the client is told, is not decided
+/// here. A further mechanism is a class and a row in sasl.cc.
 #pragma once
 
 #include "smtp/channel_bindings.h"
@@ -49,7 +50,8 @@ public:
     virtual ScramRequest* scram() noexcept { return nullptr; }
     /// The challenge after `lookup`. Where nobody knows the user, no difference can be seen, but no proof will do.
     virtual std::string first_of_server(bool is_known);
-    /// What a refused client is sent before it is told so, and then answers with something that does not matter; "" with most mechanisms.
+    /// What a refused client is sent before it is told so, and then answers with something that does not matter; ""
+    /// with most mechanisms.
     virtual std::string_view refusal() const noexcept { return {}; }
 
 protected:
@@ -66,11 +68,14 @@ protected:
 struct ScramServer {
     ChannelBindings bindings;      ///< of this connection
     bool offers_binding = false;   ///< the -PLUS form of the mechanism was announced
-    std::string_view salt_secret;  ///< the salts of users whom nobody knows are made with it, so that they look like those of others
+    std::string_view salt_secret;  ///< the salts of users whom nobody knows are made with it, so that they look like
+                                   ///< those of others
 };
 
-/// The mechanism of that name in any case ("plain"), or null. `nonce` is unpredictable and never used twice; `server` is the server's name.
-std::unique_ptr<SaslMechanism> make_sasl(std::string_view name, std::string_view nonce, std::string_view server, const ScramServer& scram = {});
+/// The mechanism of that name in any case ("plain"), or null. `nonce` is unpredictable and never used twice; `server`
+/// is the server's name.
+std::unique_ptr<SaslMechanism> make_sasl(std::string_view name, std::string_view nonce, std::string_view server,
+                                         const ScramServer& scram = {});
 
 /// Whether that can be the name of a user: not empty, UTF-8, without control characters, not too long.
 bool is_user_name(std::string_view name);

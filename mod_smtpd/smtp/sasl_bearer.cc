@@ -1,4 +1,5 @@
-/// sasl_bearer.cc: bearer tokens of OAuth 2: OAUTHBEARER (RFC 7628) and its forerunner XOAUTH2, which Google and Microsoft describe.
+/// sasl_bearer.cc: bearer tokens of OAuth 2: OAUTHBEARER (RFC 7628) and its forerunner XOAUTH2, which Google and
+/// Microsoft describe.
 #include "smtp/octets.h"
 #include "smtp/sasl_mechanisms.h"
 #include "smtp/scram.h"
@@ -15,7 +16,9 @@ constexpr char separator = '\x01';
 bool is_token(std::string_view text) {
     const auto end = text.find_last_not_of('=');
     if (text.empty() || end == text.npos) return false;
-    const auto is_allowed = [](char c) { return is_alnum(c) || std::string_view("-._~+/").find(c) != std::string_view::npos; };
+    const auto is_allowed = [](char c) {
+        return is_alnum(c) || std::string_view("-._~+/").find(c) != std::string_view::npos;
+    };
     return std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end) + 1, is_allowed);
 }
 
@@ -27,7 +30,8 @@ std::optional<std::string_view> bearer(std::string_view value) {
     return is_token(token) ? std::optional(token) : std::nullopt;
 }
 
-/// key=value pairs, each ended by the separator, and one more separator at the end; gives that of `auth`, or nothing where something is wrong.
+/// key=value pairs, each ended by the separator, and one more separator at the end; gives that of `auth`, or nothing
+/// where something is wrong.
 std::optional<std::string_view> authorization_of(std::string_view pairs) {
     std::optional<std::string_view> found;
     while (pairs.size() > 1) {
@@ -36,8 +40,11 @@ std::optional<std::string_view> authorization_of(std::string_view pairs) {
         if (end == pairs.npos || equals == pairs.npos || equals == 0) return std::nullopt;
         const auto key = pairs.substr(0, equals);
         const auto value = pairs.substr(equals + 1, end - equals - 1);
-        const auto is_value = [](char c) { return (c >= ' ' && c != 0x7f) || c == '\t' || c == '\r' || c == '\n' || !is_ascii(c); };
-        if (!std::all_of(key.begin(), key.end(), is_alpha) || !std::all_of(value.begin(), value.end(), is_value)) return std::nullopt;
+        const auto is_value = [](char c) {
+            return (c >= ' ' && c != 0x7f) || c == '\t' || c == '\r' || c == '\n' || !is_ascii(c);
+        };
+        if (!std::all_of(key.begin(), key.end(), is_alpha) || !std::all_of(value.begin(), value.end(), is_value))
+            return std::nullopt;
         if (key == "auth") {
             if (found) return std::nullopt;
             found = value;
@@ -72,7 +79,9 @@ public:
         const auto end = octets.find(separator);
         if (!octets.starts_with(key) || end == octets.npos) return {Status::malformed, {}};
         auto step = take_token(octets.substr(end + 1));
-        if (step.status != Status::malformed && take_user(octets.substr(key.size(), end - key.size())) != Status::complete) step.status = Status::refused;
+        if (step.status != Status::malformed &&
+            take_user(octets.substr(key.size(), end - key.size())) != Status::complete)
+            step.status = Status::refused;
         return step;
     }
     std::string_view refusal() const noexcept override { return R"({"status":"401","schemes":"bearer","scope":""})"; }
@@ -89,8 +98,10 @@ public:
         const auto header = ScramClientFirst::parse(std::string(octets.substr(0, end)) + "n=n,r=r");
         if (!header || header->gs2_header.size() != end) return {Status::malformed, {}};
         auto step = take_token(octets.substr(end + 1));
-        if (step.status == Status::malformed || header->binding_flag == 'p') return {header->binding_flag == 'p' ? Status::refused : Status::malformed, {}};
-        if (!header->authorization.empty() && take_user(header->authorization) != Status::complete) step.status = Status::refused;
+        if (step.status == Status::malformed || header->binding_flag == 'p')
+            return {header->binding_flag == 'p' ? Status::refused : Status::malformed, {}};
+        if (!header->authorization.empty() && take_user(header->authorization) != Status::complete)
+            step.status = Status::refused;
         return step;
     }
     std::string_view refusal() const noexcept override { return R"({"status":"invalid_token"})"; }

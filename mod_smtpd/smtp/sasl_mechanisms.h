@@ -6,7 +6,8 @@
 namespace smtpd::smtp {
 
 /// `name` lives as long as the server.
-std::unique_ptr<SaslMechanism> make_scram(std::string_view name, ScramHash hash, bool binds, std::string_view nonce, const ScramServer& server);
+std::unique_ptr<SaslMechanism> make_scram(std::string_view name, ScramHash hash, bool binds, std::string_view nonce,
+                                          const ScramServer& server);
 std::unique_ptr<SaslMechanism> make_xoauth2();
 std::unique_ptr<SaslMechanism> make_oauthbearer();
 

@@ -29,15 +29,18 @@ public:
             case Stage::client_final: return take_final(octets);
             case Stage::client_done: break;
         }
-        return {octets.empty() ? Status::proved : Status::malformed, {}};  // RFC 4954 4: what the server says at the end is a challenge, too
+        return {octets.empty() ? Status::proved : Status::malformed, {}};  // RFC 4954 4: what the server says at the
+                                                                           // end is a challenge, too
     }
 
     std::string first_of_server(bool is_known) override {
         is_known_ = is_known && request_.keys;
-        if (!request_.keys || request_.keys.salt != request_.salt)  // who derived no keys takes no less time than who did
+        if (!request_.keys || request_.keys.salt != request_.salt)  // who derived no keys takes no less time than who
+                                                                    // did
             spare_ = ScramKeys::derive(request_.hash, nonce_, request_.salt, request_.iterations);
         if (!request_.keys) request_.keys = std::exchange(spare_, {});
-        server_first_ = format_text("r={},s={},i={}", nonce_, support::base64(request_.keys.salt), request_.keys.iterations);
+        server_first_ = format_text("r={},s={},i={}", nonce_, support::base64(request_.keys.salt),
+                                    request_.keys.iterations);
         stage_ = Stage::client_final;
         return server_first_;
     }
@@ -60,7 +63,8 @@ private:
         return {Status::lookup, {}};
     }
 
-    /// RFC 5802 6. A client that says that we cannot bind, while we said that we can, was lied to by somebody in between.
+    /// RFC 5802 6. A client that says that we cannot bind, while we said that we can, was lied to by somebody in
+    /// between.
     bool is_bound(const ScramClientFirst& first) {
         if (!binds_) return first.binding_flag == 'n' || (first.binding_flag == 'y' && !server_.offers_binding);
         if (first.binding_flag != 'p') return false;
@@ -72,12 +76,15 @@ private:
         const auto last = ScramClientFinal::parse(octets);
         if (!last) return {Status::malformed, {}};
         const std::string expected = gs2_header_ + binding_;
-        const bool is_same_channel = last->binding.size() == expected.size() && CRYPTO_memcmp(last->binding.data(), expected.data(), expected.size()) == 0;
-        const std::string auth_message = format_text("{},{},{}", client_first_bare_, server_first_, last->without_proof);
+        const bool is_same_channel = last->binding.size() == expected.size() &&
+                                     CRYPTO_memcmp(last->binding.data(), expected.data(), expected.size()) == 0;
+        const std::string auth_message = format_text("{},{},{}", client_first_bare_, server_first_,
+                                                     last->without_proof);
         const bool is_good = scram_proof_is_good(request_.hash, request_.keys, auth_message, last->proof);
         if (!is_same_channel || last->nonce != nonce_ || !is_good || !is_known_) return {Status::refused, {}};
         stage_ = Stage::client_done;
-        return {Status::challenge, "v=" + support::base64(scram_hmac(request_.hash, request_.keys.server_key, auth_message))};
+        return {Status::challenge,
+                "v=" + support::base64(scram_hmac(request_.hash, request_.keys.server_key, auth_message))};
     }
 
     const bool binds_;
@@ -95,7 +102,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<SaslMechanism> make_scram(std::string_view name, ScramHash hash, bool binds, std::string_view nonce, const ScramServer& server) {
+std::unique_ptr<SaslMechanism> make_scram(std::string_view name, ScramHash hash, bool binds, std::string_view nonce,
+                                          const ScramServer& server) {
     return std::make_unique<Scram>(name, hash, binds, nonce, server);
 }
 

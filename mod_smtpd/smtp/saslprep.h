@@ -7,8 +7,9 @@
 
 namespace smtpd::smtp {
 
-/// The prepared text, as a query: code points that Unicode 3.2 did not have pass. Nothing where it is no UTF-8 or has characters that must not be there,
-/// such as control characters. ASCII stays as it is. Without libidn so does everything that has no control characters.
+/// The prepared text, as a query: code points that Unicode 3.2 did not have pass. Nothing where it is no UTF-8 or has
+/// characters that must not be there, such as control characters. ASCII stays as it is. Without libidn so does
+/// everything that has no control characters.
 std::optional<std::string> saslprep(std::string_view text);
 
 /// Of a password, which may come from times before UTF-8: prepared where that is possible, else as it is.

@@ -16,10 +16,14 @@ namespace smtpd::smtp {
 namespace {
 
 const EVP_MD* digest_of(ScramHash hash) { return hash == ScramHash::sha1 ? EVP_sha1() : EVP_sha256(); }
-const unsigned char* octets_of(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.empty() ? "" : text.data()); }
+const unsigned char* octets_of(std::string_view text) {
+    return reinterpret_cast<const unsigned char*>(text.empty() ? "" : text.data());
+}
 unsigned char* octets_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 
-bool is_equal(std::string_view a, std::string_view b) { return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
+bool is_equal(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
 
 /// Takes "k=value" off the front, up to the next comma or the end.
 std::optional<std::string_view> take_attribute(std::string_view& text, char key) {
@@ -64,7 +68,8 @@ bool are_extensions(std::string_view text) {
 
 /// cb-name: letters, digits, dot and hyphen.
 bool is_binding_name(std::string_view name) {
-    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return is_alnum(c) || c == '.' || c == '-'; });
+    return !name.empty() &&
+           std::all_of(name.begin(), name.end(), [](char c) { return is_alnum(c) || c == '.' || c == '-'; });
 }
 
 }  // namespace
@@ -77,7 +82,8 @@ std::string scram_digest(ScramHash hash, std::string_view octets) {
 
 std::string scram_hmac(ScramHash hash, std::string_view key, std::string_view text) {
     std::string out(digest_size(hash), '\0');
-    HMAC(digest_of(hash), octets_of(key), static_cast<int>(key.size()), octets_of(text), text.size(), octets_of(out), nullptr);
+    HMAC(digest_of(hash), octets_of(key), static_cast<int>(key.size()), octets_of(text), text.size(), octets_of(out),
+         nullptr);
     return out;
 }
 
@@ -91,7 +97,8 @@ std::optional<ScramClientFirst> ScramClientFirst::parse(std::string_view message
         if (!name || !is_binding_name(*name)) return std::nullopt;
         first.binding = *name;
     } else {
-        if ((first.binding_flag != 'n' && first.binding_flag != 'y') || !rest.substr(1).starts_with(',')) return std::nullopt;
+        if ((first.binding_flag != 'n' && first.binding_flag != 'y') || !rest.substr(1).starts_with(','))
+            return std::nullopt;
         rest.remove_prefix(2);
     }
     if (rest.starts_with("a=")) {
@@ -104,7 +111,8 @@ std::optional<ScramClientFirst> ScramClientFirst::parse(std::string_view message
     }
     first.gs2_header = message.substr(0, message.size() - rest.size());
     first.bare = rest;
-    auto user = unescaped_name(take_attribute(rest, 'n').value_or(""));  // a mandatory extension, m=, would stand before it: there is none that we know
+    auto user = unescaped_name(take_attribute(rest, 'n').value_or(""));  // a mandatory extension, m=, would stand
+                                                                         // before it: there is none that we know
     const auto nonce = user ? take_attribute(rest, 'r') : std::nullopt;
     if (!nonce || !is_nonce(*nonce) || !are_extensions(rest) || message.back() == ',') return std::nullopt;
     first.user = std::move(*user);
@@ -148,12 +156,14 @@ ScramKeys ScramKeys::derive(ScramHash hash, std::string_view password, std::stri
     if (iterations == 0 || iterations > max_scram_iterations) return {};
     std::string prepared = prepared_password(password);
     std::string salted(digest_size(hash), '\0');
-    const bool is_done = PKCS5_PBKDF2_HMAC(prepared.data(), static_cast<int>(prepared.size()), octets_of(salt), static_cast<int>(salt.size()),
-                                           static_cast<int>(iterations), digest_of(hash), static_cast<int>(salted.size()), octets_of(salted)) == 1;
+    const bool is_done = PKCS5_PBKDF2_HMAC(prepared.data(), static_cast<int>(prepared.size()), octets_of(salt),
+                                           static_cast<int>(salt.size()), static_cast<int>(iterations), digest_of(hash),
+                                           static_cast<int>(salted.size()), octets_of(salted)) == 1;
     wipe(prepared);
     if (!is_done) return {};
     std::string client_key = scram_hmac(hash, salted, "Client Key");
-    ScramKeys keys{std::string(salt), iterations, scram_digest(hash, client_key), scram_hmac(hash, salted, "Server Key")};
+    ScramKeys keys{std::string(salt), iterations, scram_digest(hash, client_key),
+                   scram_hmac(hash, salted, "Server Key")};
     wipe(client_key);
     wipe(salted);
     return keys;
@@ -176,8 +186,10 @@ std::optional<ScramKeys> ScramKeys::parse(ScramHash hash, std::string_view text)
     auto salt = support::from_base64(text.substr(colon + 1, dollar - colon - 1));
     auto stored = support::from_base64(text.substr(dollar + 1, last - dollar - 1));
     auto server = support::from_base64(text.substr(last + 1));
-    if (!iterations || *iterations == 0 || *iterations > max_scram_iterations || !salt || salt->empty()) return std::nullopt;
-    if (!stored || stored->size() != digest_size(hash) || !server || server->size() != digest_size(hash)) return std::nullopt;
+    if (!iterations || *iterations == 0 || *iterations > max_scram_iterations || !salt || salt->empty())
+        return std::nullopt;
+    if (!stored || stored->size() != digest_size(hash) || !server || server->size() != digest_size(hash))
+        return std::nullopt;
     return ScramKeys{std::move(*salt), static_cast<unsigned>(*iterations), std::move(*stored), std::move(*server)};
 }
 

@@ -1,4 +1,5 @@
-/// scram.h: the messages of SCRAM (RFC 5802, 7677) and the arithmetic behind them. Keys are ScramKeys of the plugin API.
+/// scram.h: the messages of SCRAM (RFC 5802, 7677) and the arithmetic behind them. Keys are ScramKeys of the plugin
+/// API.
 #pragma once
 
 #include <smtpd/credentials.h>
@@ -20,18 +21,18 @@ std::string scram_hmac(ScramHash hash, std::string_view key, std::string_view te
 
 /// Views into the message.
 struct ScramClientFirst {
-    std::string_view gs2_header;      ///< "p=tls-exporter,,", with the comma at its end
-    char binding_flag = 'n';          ///< n: the client cannot; y: it thinks that the server cannot; p: it does
-    std::string_view binding;         ///< its name, with p
-    std::string authorization;        ///< unescaped, "" = none
-    std::string user;                 ///< unescaped
+    std::string_view gs2_header;  ///< "p=tls-exporter,,", with the comma at its end
+    char binding_flag = 'n';      ///< n: the client cannot; y: it thinks that the server cannot; p: it does
+    std::string_view binding;     ///< its name, with p
+    std::string authorization;    ///< unescaped, "" = none
+    std::string user;             ///< unescaped
     std::string_view nonce;
-    std::string_view bare;            ///< the message without the header
+    std::string_view bare;  ///< the message without the header
     static std::optional<ScramClientFirst> parse(std::string_view message);
 };
 
 struct ScramClientFinal {
-    std::string binding;              ///< the octets of c=
+    std::string binding;  ///< the octets of c=
     std::string_view nonce;
     std::string proof;
     std::string_view without_proof;

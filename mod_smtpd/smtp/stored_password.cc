@@ -41,8 +41,10 @@ Answer StoredPassword::judge(const AuthHook& hook) const {
     const Secret* const password = hook.password();
     if (!password) return clear_.empty() ? declined() : hook.proves(clear_) ? ok() : deny();
     if (!clear_.empty() && hook.proves(clear_)) return ok();
-    if (!crypt_.empty() && apr_password_validate(password->reveal().c_str(), crypt_.c_str()) == APR_SUCCESS) return ok();
-    if (sha256_.are_of(ScramHash::sha256, password->reveal()) || sha1_.are_of(ScramHash::sha1, password->reveal())) return ok();
+    if (!crypt_.empty() && apr_password_validate(password->reveal().c_str(), crypt_.c_str()) == APR_SUCCESS)
+        return ok();
+    if (sha256_.are_of(ScramHash::sha256, password->reveal()) || sha1_.are_of(ScramHash::sha1, password->reveal()))
+        return ok();
     return deny();
 }
 

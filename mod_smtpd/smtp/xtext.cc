@@ -36,7 +36,9 @@ std::optional<std::string> from_utf8_xtext(std::string_view text, bool raw_utf8)
             if (!value || !append_utf8(out, *value)) return std::nullopt;
             continue;
         }
-        const auto length = is_ascii(c) ? std::size_t(is_graphic(c) && c != '+' && c != '=') : raw_utf8 ? first_code_point(text).length : 0;
+        const auto length = is_ascii(c) ? std::size_t(is_graphic(c) && c != '+' && c != '=')
+                            : raw_utf8  ? first_code_point(text).length
+                                        : 0;
         if (length == 0) return std::nullopt;
         out += text.substr(0, length);
         text.remove_prefix(length);

@@ -35,7 +35,8 @@ bool read_size(std::string_view text, std::uint64_t& size) {
 
 std::string shown_size(std::uint64_t size) { return OptionType<ByteCount>::show(ByteCount{size}); }
 
-Result<void> read_file_place(std::string_view place, Address& address, const std::function<std::string(std::string_view)>& resolve_path) {
+Result<void> read_file_place(std::string_view place, Address& address,
+                             const std::function<std::string(std::string_view)>& resolve_path) {
     if (place.empty()) return wrong("a path belongs behind \"file:\"");
     address.path = resolve_path ? resolve_path(place) : std::string(place);
     address.size = FileStore::default_size;
@@ -45,9 +46,10 @@ Result<void> read_file_place(std::string_view place, Address& address, const std
 }
 
 Result<void> read_memory_place(std::string_view place, Address& address) {
-    if (!read_size(place, address.size) || address.size < MemoryStore::least_size || address.size > MemoryStore::greatest_size)
-        return wrong(format_text("behind \"memory:\" belongs a size of {} to {}, not \"{}\"", shown_size(MemoryStore::least_size),
-                                 shown_size(MemoryStore::greatest_size), place));
+    if (!read_size(place, address.size) || address.size < MemoryStore::least_size ||
+        address.size > MemoryStore::greatest_size)
+        return wrong(format_text("behind \"memory:\" belongs a size of {} to {}, not \"{}\"",
+                                 shown_size(MemoryStore::least_size), shown_size(MemoryStore::greatest_size), place));
     return {};
 }
 
@@ -60,7 +62,8 @@ Result<void> look_up(RedisServer& server) {
         return wrong(format_text("the host \"{}\" has no address: {}", server.host, ::gai_strerror(status)));
     for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
         char text[64] = "";
-        if (::getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 && IpAddress::parse(text))
+        if (::getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 &&
+            IpAddress::parse(text))
             server.addresses.emplace_back(text);
     }
     ::freeaddrinfo(found);
@@ -78,7 +81,8 @@ bool read_number(std::string_view text, std::uint64_t least, std::uint64_t most,
 /// host[:port][/database], [v6 address][:port][/database], or the path of a socket.
 Result<void> read_redis_place(std::string_view place, Address& address) {
     RedisServer& server = address.redis.server;
-    const Error problem = wrong(format_text("behind \"redis:\" belongs host, host:port, host:port/database or the path of a socket, not \"{}\"", place));
+    const Error problem = wrong(format_text(
+        "behind \"redis:\" belongs host, host:port, host:port/database or the path of a socket, not \"{}\"", place));
     if (place.starts_with('/')) {
         server.path = place;
         return {};
@@ -107,12 +111,14 @@ Result<void> read_redis_place(std::string_view place, Address& address) {
     return look_up(server);
 }
 
-Result<void> read_password(std::string_view file, Address& address, const std::function<std::string(std::string_view)>& resolve_path) {
+Result<void> read_password(std::string_view file, Address& address,
+                           const std::function<std::string(std::string_view)>& resolve_path) {
     const std::string path = resolve_path ? resolve_path(file) : std::string(file);
     const auto content = read_file(path, max_password_file);
     if (!content) return wrong(format_text("password-file: {}", content.error().what));
     address.redis.server.password = support::trim(content->substr(0, content->find('\n')));
-    if (address.redis.server.password.empty()) return wrong(format_text("password-file: {} has no password in its first line", path));
+    if (address.redis.server.password.empty())
+        return wrong(format_text("password-file: {} has no password in its first line", path));
     return {};
 }
 
@@ -123,49 +129,65 @@ Result<void> read_redis_option(std::string_view name, std::string_view value, Ad
     if (name == "user") {
         address.redis.server.user = value;
     } else if (name == "prefix") {
-        if (!is_space_name(value)) return wrong(format_text("prefix takes up to 64 letters, digits, \"-\", \"_\" and \".\", not \"{}\"", value));
+        if (!is_space_name(value))
+            return wrong(
+                format_text("prefix takes up to 64 letters, digits, \"-\", \"_\" and \".\", not \"{}\"", value));
         address.redis.prefix = value;
     } else if (name == "connections") {
-        if (!read_number(value, 1, 1000, number)) return wrong(format_text("connections takes a number from 1 to 1000, not \"{}\"", value));
+        if (!read_number(value, 1, 1000, number))
+            return wrong(format_text("connections takes a number from 1 to 1000, not \"{}\"", value));
         address.redis.connections = static_cast<unsigned>(number);
     } else if (name == "database") {
-        if (!read_number(value, 0, 1'000'000, number)) return wrong(format_text("database takes a number, not \"{}\"", value));
+        if (!read_number(value, 0, 1'000'000, number))
+            return wrong(format_text("database takes a number, not \"{}\"", value));
         address.redis.server.database = static_cast<unsigned>(number);
     } else {
-        return wrong(format_text("there is no option \"{}\" for redis: only timeout, user, password-file, prefix, connections and database", name));
+        return wrong(format_text(
+            "there is no option \"{}\" for redis: only timeout, user, password-file, prefix, connections and database",
+            name));
     }
     return {};
 }
 
-Result<void> read_option(std::string_view word, Address& address, const std::function<std::string(std::string_view)>& resolve_path) {
+Result<void> read_option(std::string_view word, Address& address,
+                         const std::function<std::string(std::string_view)>& resolve_path) {
     const auto equals = word.find('=');
-    if (equals == std::string_view::npos || equals == 0) return wrong(format_text("\"{}\" is no option of the form name=value", word));
+    if (equals == std::string_view::npos || equals == 0)
+        return wrong(format_text("\"{}\" is no option of the form name=value", word));
     const std::string_view name = word.substr(0, equals);
     const std::string_view value = word.substr(equals + 1);
     if (name == "timeout") {
-        if (!OptionType<Duration>::read(value, address.timeout).empty() || address.timeout < least_timeout || address.timeout > greatest_timeout)
+        if (!OptionType<Duration>::read(value, address.timeout).empty() || address.timeout < least_timeout ||
+            address.timeout > greatest_timeout)
             return wrong(format_text("timeout takes a time from 1ms to 30s, not \"{}\"", value));
         return {};
     }
     if (address.kind == Address::Kind::redis) return read_redis_option(name, value, address, resolve_path);
     if (address.kind == Address::Kind::file && name == "size") {
-        if (read_size(value, address.size) && address.size >= FileStore::least_size && address.size <= std::uint64_t(1) << 40) return {};
-        return wrong(format_text("size takes the octets that the file may grow to, from 1m to 1024g, not \"{}\"", value));
+        if (read_size(value, address.size) && address.size >= FileStore::least_size &&
+            address.size <= std::uint64_t(1) << 40)
+            return {};
+        return wrong(
+            format_text("size takes the octets that the file may grow to, from 1m to 1024g, not \"{}\"", value));
     }
     const bool is_file = address.kind == Address::Kind::file;
-    return wrong(format_text("there is no option \"{}\" for {}", name, is_file ? "file: only size and timeout" : "memory: only timeout"));
+    return wrong(format_text("there is no option \"{}\" for {}", name,
+                             is_file ? "file: only size and timeout" : "memory: only timeout"));
 }
 
 }  // namespace
 
 bool is_space_name(std::string_view name) noexcept {
-    const auto is_good = [](char c) { return support::is_alpha(c) || support::is_digit(c) || c == '-' || c == '_' || c == '.'; };
+    const auto is_good = [](char c) {
+        return support::is_alpha(c) || support::is_digit(c) || c == '-' || c == '_' || c == '.';
+    };
     return !name.empty() && name.size() <= max_store_name && std::all_of(name.begin(), name.end(), is_good);
 }
 
 bool Address::is_one(std::string_view word) noexcept { return word.find(':') != std::string_view::npos; }
 
-Result<Address> Address::parse(const std::vector<std::string>& words, const std::function<std::string(std::string_view)>& resolve_path) {
+Result<Address> Address::parse(const std::vector<std::string>& words,
+                               const std::function<std::string(std::string_view)>& resolve_path) {
     Address address;
     address.timeout = default_timeout;
     const std::string_view first = words.empty() ? std::string_view() : words.front();
@@ -183,7 +205,8 @@ Result<Address> Address::parse(const std::vector<std::string>& words, const std:
         address.kind = Kind::memory;
         done = read_memory_place(place, address);
     } else {
-        return wrong(format_text("there is no store of the kind \"{}\"; {} is expected", first.substr(0, colon), forms));
+        return wrong(
+            format_text("there is no store of the kind \"{}\"; {} is expected", first.substr(0, colon), forms));
     }
     for (std::size_t i = 1; done && i < words.size(); ++i) done = read_option(words[i], address, resolve_path);
     if (!done) return done.error();
@@ -204,12 +227,14 @@ std::string Address::to_string() const {
 
 std::string Address::identity() const {
     if (kind != Kind::redis) return to_string();
-    return format_text("{} {} {} {} {} {}", to_string(), redis.server.database, redis.server.user, redis.prefix, redis.connections, timeout.count());
+    return format_text("{} {} {} {} {} {}", to_string(), redis.server.database, redis.server.user, redis.prefix,
+                       redis.connections, timeout.count());
 }
 
 std::shared_ptr<Backend> make_backend(const Address& address, const Clock& clock, Events& events) {
     switch (address.kind) {
-        case Address::Kind::file: return std::make_shared<FileStore>(address.path, address.size, address.timeout, clock, events);
+        case Address::Kind::file:
+            return std::make_shared<FileStore>(address.path, address.size, address.timeout, clock, events);
         case Address::Kind::memory: return std::make_shared<MemoryStore>(address.size, address.timeout, clock);
         case Address::Kind::redis: break;
     }

@@ -1,4 +1,5 @@
-/// address.h: where entries are kept, as an administrator writes it: the arguments of SmtpStore, and of the command smtpd-store.
+/// address.h: where entries are kept, as an administrator writes it: the arguments of SmtpStore, and of the command
+/// smtpd-store.
 ///
 ///     file:/var/lib/smtpd/store [size=256m]
 ///     redis:127.0.0.1:6379/0 [user=…] [password-file=…] [prefix=smtpd] [connections=8]
@@ -26,8 +27,8 @@ struct Address {
     enum class Kind { file, redis, memory };
 
     Kind kind = Kind::file;
-    std::string path;         ///< file: absolute
-    std::uint64_t size = 0;   ///< file, memory
+    std::string path;        ///< file: absolute
+    std::uint64_t size = 0;  ///< file, memory
     RedisSettings redis;
     Duration timeout{};
 
@@ -36,8 +37,10 @@ struct Address {
     /// Two addresses with one identity are one back end.
     std::string identity() const;
 
-    /// Reads "kind:place" and the options behind it. The Error is a full sentence without the directive's name. `resolve_path` makes paths absolute.
-    static Result<Address> parse(const std::vector<std::string>& words, const std::function<std::string(std::string_view)>& resolve_path);
+    /// Reads "kind:place" and the options behind it. The Error is a full sentence without the directive's name.
+    /// `resolve_path` makes paths absolute.
+    static Result<Address> parse(const std::vector<std::string>& words,
+                                 const std::function<std::string(std::string_view)>& resolve_path);
     /// Whether a word can only be the beginning of an address, and not the name of a namespace.
     static bool is_one(std::string_view word) noexcept;
 };

@@ -31,7 +31,9 @@ std::string escape_field(std::string_view text) {
 }
 
 bool unescape_field(std::string_view text, std::string& value) {
-    const auto nibble = [](char c) { return support::is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+    const auto nibble = [](char c) {
+        return support::is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    };
     value.clear();
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] != '%') {
@@ -56,30 +58,42 @@ template <class F>
 auto guarded(F&& body) noexcept -> decltype(body()) {
     try {
         return body();
-    } catch (const std::exception&) {
-        return Error{ErrorCode::unavailable, {}, 0};
-    }
+    } catch (const std::exception&) { return Error{ErrorCode::unavailable, {}, 0}; }
 }
 
 }  // namespace
 
 Error timed_out(std::string_view what) { return {ErrorCode::timeout, format_text("{} took too long", what), 0}; }
-Error not_started(std::string_view what) { return {ErrorCode::unavailable, format_text("{} is not in use in this process", what), 0}; }
+Error not_started(std::string_view what) {
+    return {ErrorCode::unavailable, format_text("{} is not in use in this process", what), 0};
+}
 Error out_of_memory() { return {ErrorCode::unavailable, {}, 0}; }
 
 Error not_a_number(const Item& item) {
-    return {ErrorCode::unavailable, format_text("the entry of \"{}\" in {} is not a number", detail::escape_field(item.key), item.space), 0};
+    return {ErrorCode::unavailable,
+            format_text("the entry of \"{}\" in {} is not a number", detail::escape_field(item.key), item.space), 0};
 }
 
 Error would_overflow(const Item& item) {
-    return {ErrorCode::unavailable, format_text("the number in the entry of \"{}\" in {} would get too large", detail::escape_field(item.key), item.space), 0};
+    return {ErrorCode::unavailable,
+            format_text("the number in the entry of \"{}\" in {} would get too large", detail::escape_field(item.key),
+                        item.space),
+            0};
 }
 
 Result<void> LocalBackend::put(const Item& item, std::string_view value, Duration lifetime, Limit limit) noexcept {
-    return guarded([&] { return change(item, [&](const auto&) { return Change{Change::Kind::put, std::string(value), lifetime}; }, limit); });
+    return guarded([&] {
+        return change(
+            item,
+            [&](const auto&) {
+                return Change{Change::Kind::put, std::string(value), lifetime};
+            },
+            limit);
+    });
 }
 
-Backend::Found LocalBackend::put_if_absent(const Item& item, std::string_view value, Duration lifetime, Limit limit) noexcept {
+Backend::Found LocalBackend::put_if_absent(const Item& item, std::string_view value, Duration lifetime,
+                                           Limit limit) noexcept {
     return guarded([&]() -> Found {
         std::optional<std::string> found;
         const auto done = change(
@@ -94,7 +108,8 @@ Backend::Found LocalBackend::put_if_absent(const Item& item, std::string_view va
     });
 }
 
-Result<std::int64_t> LocalBackend::add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options, Limit limit) noexcept {
+Result<std::int64_t> LocalBackend::add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options,
+                                       Limit limit) noexcept {
     return guarded([&]() -> Result<std::int64_t> {
         std::optional<Error> problem;
         std::int64_t sum = 0;
@@ -105,7 +120,8 @@ Result<std::int64_t> LocalBackend::add(const Item& item, std::int64_t amount, Du
             else if (__builtin_add_overflow(before, amount, &sum)) problem = would_overflow(item);
             if (problem) return {};
             const bool keeps_expiry = current && !options.renews;
-            return {Change::Kind::put, StoreValue<std::int64_t>::show(sum), keeps_expiry ? std::nullopt : std::optional(lifetime)};
+            return {Change::Kind::put, StoreValue<std::int64_t>::show(sum),
+                    keeps_expiry ? std::nullopt : std::optional(lifetime)};
         };
         if (const auto done = change(item, decide, limit); !done) return done.error();
         if (problem) return *problem;
@@ -113,8 +129,8 @@ Result<std::int64_t> LocalBackend::add(const Item& item, std::int64_t amount, Du
     });
 }
 
-Result<bool> LocalBackend::replace(const Item& item, std::optional<std::string_view> expected, std::string_view value, Duration lifetime,
-                                   Limit limit) noexcept {
+Result<bool> LocalBackend::replace(const Item& item, std::optional<std::string_view> expected, std::string_view value,
+                                   Duration lifetime, Limit limit) noexcept {
     return guarded([&]() -> Result<bool> {
         bool is_same = false;
         const auto decide = [&](const std::optional<std::string>& current) -> Change {

@@ -1,7 +1,8 @@
 /// backend.h: what a back end of the store does: entries of octets by namespace and key, with expiry, atomically.
 ///
-/// Made while the configuration is read, without effect outside itself; used after start(), in the process that called it, by many threads. No
-/// operation throws, or takes longer than until `limit`. Limits on names, keys and values are kept by the caller (Stores).
+/// Made while the configuration is read, without effect outside itself; used after start(), in the process that called
+/// it, by many threads. No operation throws, or takes longer than until `limit`. Limits on names, keys and values are
+/// kept by the caller (Stores).
 #pragma once
 
 #include <smtpd/store.h>
@@ -56,9 +57,10 @@ public:
     virtual Found get(const Item& item, Limit limit) noexcept = 0;
     virtual Result<void> put(const Item& item, std::string_view value, Duration lifetime, Limit limit) noexcept = 0;
     virtual Found put_if_absent(const Item& item, std::string_view value, Duration lifetime, Limit limit) noexcept = 0;
-    virtual Result<std::int64_t> add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options, Limit limit) noexcept = 0;
-    virtual Result<bool> replace(const Item& item, std::optional<std::string_view> expected, std::string_view value, Duration lifetime,
-                                 Limit limit) noexcept = 0;
+    virtual Result<std::int64_t> add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options,
+                                     Limit limit) noexcept = 0;
+    virtual Result<bool> replace(const Item& item, std::optional<std::string_view> expected, std::string_view value,
+                                 Duration lifetime, Limit limit) noexcept = 0;
     virtual Result<bool> remove(const Item& item, Limit limit) noexcept = 0;
     virtual Result<Page> list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept = 0;
 
@@ -66,15 +68,17 @@ private:
     const Duration timeout_;
 };
 
-/// A back end that can look at an entry and change it while nobody else does. All operations that write are made of that.
+/// A back end that can look at an entry and change it while nobody else does. All operations that write are made of
+/// that.
 class LocalBackend : public Backend {
 public:
     using Backend::Backend;
     Result<void> put(const Item& item, std::string_view value, Duration lifetime, Limit limit) noexcept final;
     Found put_if_absent(const Item& item, std::string_view value, Duration lifetime, Limit limit) noexcept final;
-    Result<std::int64_t> add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options, Limit limit) noexcept final;
-    Result<bool> replace(const Item& item, std::optional<std::string_view> expected, std::string_view value, Duration lifetime,
-                         Limit limit) noexcept final;
+    Result<std::int64_t> add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options,
+                             Limit limit) noexcept final;
+    Result<bool> replace(const Item& item, std::optional<std::string_view> expected, std::string_view value,
+                         Duration lifetime, Limit limit) noexcept final;
     Result<bool> remove(const Item& item, Limit limit) noexcept final;
 
 protected:

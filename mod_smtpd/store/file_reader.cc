@@ -48,7 +48,8 @@ public:
     int step() noexcept { return statement_ ? sqlite3_step(statement_) : SQLITE_ERROR; }
     std::string octets(int column) const {
         const auto* const data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-        return data ? std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))) : std::string();
+        return data ? std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)))
+                    : std::string();
     }
     std::int64_t number(int column) const noexcept { return sqlite3_column_int64(statement_, column); }
 
@@ -65,10 +66,13 @@ std::int64_t FileReader::now() const noexcept {
     return std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall().time_since_epoch()).count();
 }
 
-Error FileReader::failed() const { return {ErrorCode::io, format_text("the store {} cannot be read: {}", path_, sqlite3_errmsg(handle_)), 0}; }
+Error FileReader::failed() const {
+    return {ErrorCode::io, format_text("the store {} cannot be read: {}", path_, sqlite3_errmsg(handle_)), 0};
+}
 
 Result<bool> FileReader::open(Limit limit) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(limit - std::chrono::steady_clock::now()).count();
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(limit - std::chrono::steady_clock::now()).count();
     if (!handle_) {
         if (::access(path_.c_str(), R_OK) != 0) {
             if (errno == ENOENT || errno == ENOTDIR) return false;
@@ -76,7 +80,8 @@ Result<bool> FileReader::open(Limit limit) {
         }
         if (is_empty(path_)) return false;
         const std::string uri = uri_of(path_);
-        if (sqlite3_open_v2(uri.c_str(), &handle_, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr) != SQLITE_OK) {
+        if (sqlite3_open_v2(uri.c_str(), &handle_, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+                            nullptr) != SQLITE_OK) {
             Error problem = failed();
             stop();
             return problem;
@@ -100,18 +105,19 @@ Result<std::optional<SeenEntry>> FileReader::get(const Item& item, Limit limit) 
         if (status == SQLITE_ROW) return std::optional(SeenEntry{query.octets(0), Duration(query.number(1) - present)});
         if (status == SQLITE_DONE) return std::optional<SeenEntry>();
         return failed();
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
-Result<Backend::Page> FileReader::list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept {
+Result<Backend::Page> FileReader::list(const Item& prefix, std::size_t count, std::string_view from,
+                                       Limit limit) noexcept {
     try {
         const auto is_open = open(limit);
         if (!is_open) return is_open.error();
         Backend::Page page;
         if (!*is_open) return page;
-        Query query(handle_, "SELECT key, value, expires FROM entries WHERE space = ?1 AND key >= ?2 AND key > ?3 AND expires > ?4 ORDER BY key LIMIT ?5");
+        Query query(handle_,
+                    "SELECT key, value, expires FROM entries WHERE space = ?1 AND key >= ?2 AND key > ?3 AND expires > "
+                    "?4 ORDER BY key LIMIT ?5");
         const std::int64_t present = now();
         query.bind(1, prefix.space);
         query.bind(2, prefix.key);
@@ -127,9 +133,7 @@ Result<Backend::Page> FileReader::list(const Item& prefix, std::size_t count, st
         if (status != SQLITE_DONE) return failed();
         if (page.entries.size() == count) page.next = page.entries.back().key;
         return page;
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
 }  // namespace smtpd::store

@@ -1,7 +1,8 @@
-/// file_reader.h: looks into the file of a FileStore without changing it, or anything beside it, whether a server has it open or not.
+/// file_reader.h: looks into the file of a FileStore without changing it, or anything beside it, whether a server has
+/// it open or not.
 ///
-/// Where the file has a log that is not empty, SQLite reads both, under the locks of those who write; otherwise the file alone is read. A file that is not
-/// there is empty.
+/// Where the file has a log that is not empty, SQLite reads both, under the locks of those who write; otherwise the
+/// file alone is read. A file that is not there is empty.
 #pragma once
 
 #include "store/overlay_store.h"
@@ -19,7 +20,8 @@ public:
     ~FileReader() override { stop(); }
 
     Result<std::optional<SeenEntry>> get(const Item& item, Limit limit) noexcept override;
-    Result<Backend::Page> list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept override;
+    Result<Backend::Page> list(const Item& prefix, std::size_t count, std::string_view from,
+                               Limit limit) noexcept override;
     void stop() noexcept override;
 
 private:

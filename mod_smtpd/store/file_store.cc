@@ -85,7 +85,8 @@ public:
     int step() noexcept { return sqlite3_step(statement_); }
     std::string octets(int column) const {
         const auto* const data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-        return data == nullptr ? std::string() : std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+        return data == nullptr ? std::string()
+                               : std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
     }
     std::int64_t number(int column) const noexcept { return sqlite3_column_int64(statement_, column); }
 
@@ -146,12 +147,14 @@ public:
     std::string what() const {
         if (!what_.empty()) return what_;
         std::string text = sqlite3_errmsg(handle_);
-        if (const int os_status = this->os_status(); os_status != 0) text += " (" + support::os_message(os_status) + ")";
+        if (const int os_status = this->os_status(); os_status != 0)
+            text += " (" + support::os_message(os_status) + ")";
         return text;
     }
     int os_status() const noexcept {
         const int code = primary(sqlite3_errcode(handle_));
-        return code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_FULL ? sqlite3_system_errno(handle_) : 0;
+        return code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_FULL ? sqlite3_system_errno(handle_)
+                                                                                      : 0;
     }
 
     /// A thread that holds the store has begun already.
@@ -196,7 +199,9 @@ private:
         static_cast<Database*>(self)->log_pages_ = pages;
         return SQLITE_OK;
     }
-    static int wait(void* self, int looks) noexcept { return pause_until(static_cast<Database*>(self)->limit_, static_cast<unsigned>(looks)) ? 1 : 0; }
+    static int wait(void* self, int looks) noexcept {
+        return pause_until(static_cast<Database*>(self)->limit_, static_cast<unsigned>(looks)) ? 1 : 0;
+    }
 
     const Limit& limit_;
     const pid_t process_ = ::getpid();
@@ -209,25 +214,33 @@ private:
 
 /// For others than the owner there is nothing to read: mail addresses are in it. SQLite gives its log the same rights.
 int FileStore::Database::open(const std::string& path, std::uint64_t size) {
-    {  // closed before SQLite has the file: whoever closes any descriptor of a file gives up all locks that the process has on it (fcntl(2))
+    {  // closed before SQLite has the file: whoever closes any descriptor of a file gives up all locks that the process
+       // has on it (fcntl(2))
         const support::FileDescriptor made(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     }
-    if (const int status = sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr); status != SQLITE_OK) return status;
+    if (const int status = sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                                           nullptr);
+        status != SQLITE_OK)
+        return status;
     sqlite3_extended_result_codes(handle_, 1);
     sqlite3_busy_handler(handle_, wait, this);
     sqlite3_wal_hook(handle_, note_log, this);  // in place of the one that makes checkpoints
     int persists = 1;
     sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &persists);
     most_pages_ = static_cast<std::int64_t>(size / page_size);
-    const std::string pragmas = format_text("PRAGMA max_page_count={}; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304; PRAGMA cache_size=-1024;"
-                                            "PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY", most_pages_);
+    const std::string pragmas = format_text(
+        "PRAGMA max_page_count={}; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=4194304; PRAGMA "
+        "cache_size=-1024;"
+        "PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY",
+        most_pages_);
     int status = execute(format_text("PRAGMA page_size={}", page_size).c_str());
     if (status == SQLITE_OK) status = check_kind();
     if (status == SQLITE_OK) status = use_log();
     if (status == SQLITE_OK) status = execute(pragmas.c_str());
     if (status == SQLITE_OK) status = make_schema();
     if (status == SQLITE_OK) status = prepare();
-    return primary(status) == SQLITE_ERROR ? foreign(sqlite3_errmsg(handle_)) : status;  // its tables are not what they should be
+    return primary(status) == SQLITE_ERROR ? foreign(sqlite3_errmsg(handle_)) : status;  // its tables are not what they
+                                                                                         // should be
 }
 
 /// An empty file is as good as none. Everything else has to be ours.
@@ -250,7 +263,8 @@ int FileStore::Database::use_log() {
         sqlite3_stmt* statement = nullptr;
         int status = sqlite3_prepare_v2(handle_, "PRAGMA journal_mode=WAL", -1, &statement, nullptr);
         if (status == SQLITE_OK) status = sqlite3_step(statement);
-        const bool is_set = status == SQLITE_ROW && std::string_view(reinterpret_cast<const char*>(sqlite3_column_text(statement, 0))) == "wal";
+        const bool is_set = status == SQLITE_ROW &&
+                            std::string_view(reinterpret_cast<const char*>(sqlite3_column_text(statement, 0))) == "wal";
         sqlite3_finalize(statement);
         if (is_set) return SQLITE_OK;
         if (status == SQLITE_ROW) {
@@ -265,10 +279,13 @@ int FileStore::Database::make_schema() {
     int status = execute("BEGIN IMMEDIATE");
     if (status == SQLITE_OK) status = check_kind();
     if (status == SQLITE_OK)
-        status = execute(format_text("CREATE TABLE IF NOT EXISTS entries (space BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, expires INTEGER NOT NULL,"
+        status = execute(format_text("CREATE TABLE IF NOT EXISTS entries (space BLOB NOT NULL, key BLOB NOT NULL, "
+                                     "value BLOB NOT NULL, expires INTEGER NOT NULL,"
                                      "PRIMARY KEY (space, key)) WITHOUT ROWID;"
                                      "CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires);"
-                                     "PRAGMA application_id={}; PRAGMA user_version={}; COMMIT", application_id, schema_version).c_str());
+                                     "PRAGMA application_id={}; PRAGMA user_version={}; COMMIT",
+                                     application_id, schema_version)
+                             .c_str());
     if (status != SQLITE_OK) roll_back();
     return status;
 }
@@ -283,8 +300,11 @@ int FileStore::Database::prepare() {
         {&statements_->erase, "DELETE FROM entries WHERE space = ?1 AND key = ?2"},
         {&statements_->is_any_until, "SELECT 1 FROM entries WHERE expires <= ?1 LIMIT 1"},
         {&statements_->erase_until,
-         "DELETE FROM entries WHERE (space, key) IN (SELECT space, key FROM entries WHERE expires <= ?1 ORDER BY expires LIMIT ?2)"},
-        {&statements_->list, "SELECT key, value, expires FROM entries WHERE space = ?1 AND key >= ?2 AND key > ?3 AND expires > ?4 ORDER BY key LIMIT ?5"},
+         "DELETE FROM entries WHERE (space, key) IN (SELECT space, key FROM entries WHERE expires <= ?1 ORDER BY "
+         "expires LIMIT ?2)"},
+        {&statements_->list,
+         "SELECT key, value, expires FROM entries WHERE space = ?1 AND key >= ?2 AND key > ?3 AND expires > ?4 ORDER "
+         "BY key LIMIT ?5"},
     };
     for (const auto& [statement, text] : all)
         if (const int status = statement->prepare(handle_, text); status != SQLITE_OK) return status;
@@ -294,7 +314,8 @@ int FileStore::Database::prepare() {
 std::int64_t FileStore::Database::pragma(const char* text) {
     sqlite3_stmt* statement = nullptr;
     std::int64_t value = -1;
-    if (sqlite3_prepare_v2(handle_, text, -1, &statement, nullptr) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+    if (sqlite3_prepare_v2(handle_, text, -1, &statement, nullptr) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
         value = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     return value;
@@ -340,7 +361,8 @@ int FileStore::Database::erase_until(std::int64_t time, int rows, int& erased) n
     return status;
 }
 
-int FileStore::Database::list(const Item& prefix, std::size_t count, std::string_view from, std::int64_t present, Page& page) {
+int FileStore::Database::list(const Item& prefix, std::size_t count, std::string_view from, std::int64_t present,
+                              Page& page) {
     auto statement = statements_->list.use();
     statement->bind(1, prefix.space);
     statement->bind(2, prefix.key);
@@ -390,13 +412,12 @@ Result<void> FileStore::use(Limit limit, const Use& body) noexcept {
             limit_ = limit;
             return use_locked(body);
         }
-        if (!mutex_.lock_until(limit)) return timed_out(format_text("waiting for other threads at the store {}", path_));
+        if (!mutex_.lock_until(limit))
+            return timed_out(format_text("waiting for other threads at the store {}", path_));
         const std::lock_guard lock(mutex_, std::adopt_lock);
         limit_ = limit;
         return use_locked(body);
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
 Result<void> FileStore::use_locked(const Use& body) {
@@ -468,8 +489,10 @@ Error FileStore::describe(int status) const {
     const int code = primary(status);
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_PROTOCOL)
         return timed_out(format_text("waiting for other processes at the store {}", path_));
-    Error problem{ErrorCode::io, format_text("the store {} cannot be used: {}", path_, database_->what()), database_->os_status()};
-    if (code == SQLITE_FULL || problem.os_status == ENOSPC || problem.os_status == EDQUOT) problem.code = ErrorCode::no_space;
+    Error problem{ErrorCode::io, format_text("the store {} cannot be used: {}", path_, database_->what()),
+                  database_->os_status()};
+    if (code == SQLITE_FULL || problem.os_status == ENOSPC || problem.os_status == EDQUOT)
+        problem.code = ErrorCode::no_space;
     return problem;
 }
 
@@ -485,12 +508,12 @@ Error FileStore::failed(const Error& problem) {
 bool FileStore::mend(int status) {
     switch (primary(status)) {
         case SQLITE_CORRUPT:
-        case SQLITE_NOTADB:
-            return set_aside(database_->what());
+        case SQLITE_NOTADB: return set_aside(database_->what());
         case SQLITE_FULL: {
             int erased = 0;
             if (!database_->is_full()) return false;  // it is the disk's fault
-            return erase_until(std::numeric_limits<std::int64_t>::max(), rows_per_batch, erased) == SQLITE_OK && erased > 0;
+            return erase_until(std::numeric_limits<std::int64_t>::max(), rows_per_batch, erased) == SQLITE_OK &&
+                   erased > 0;
         }
         case SQLITE_READONLY:
         case SQLITE_IOERR:
@@ -518,10 +541,12 @@ bool FileStore::set_aside(const std::string& why) {
     ::unlink((path_ + "-shm").c_str());
     if (::rename(path_.c_str(), name.c_str()) != 0) {
         if (!std::exchange(is_failing_, true))
-            events_.unreachable(format_text("the store {} is damaged ({}) and cannot be set aside: {}", path_, why, support::os_message(errno)));
+            events_.unreachable(format_text("the store {} is damaged ({}) and cannot be set aside: {}", path_, why,
+                                            support::os_message(errno)));
         return false;
     }
-    events_.damaged(format_text("the store {} was damaged ({}) and is now {}; an empty one takes its place", path_, why, name));
+    events_.damaged(
+        format_text("the store {} was damaged ({}) and is now {}; an empty one takes its place", path_, why, name));
     return true;
 }
 
@@ -546,15 +571,17 @@ Result<void> FileStore::change(const Item& item, const Decide& decide, Limit lim
         const bool is_live = row && row->expires > present;
         const Change wanted = decide(is_live ? std::optional(row->value) : std::nullopt);
         if (wanted.kind == Change::Kind::put)
-            status = database.write(item, {wanted.value, wanted.lifetime || !is_live ? present + wanted.lifetime.value_or(Duration(0)).count() : row->expires});
-        else if (wanted.kind == Change::Kind::remove)
-            status = database.erase(item);
+            status = database.write(item, {wanted.value, wanted.lifetime || !is_live
+                                                             ? present + wanted.lifetime.value_or(Duration(0)).count()
+                                                             : row->expires});
+        else if (wanted.kind == Change::Kind::remove) status = database.erase(item);
         return status == SQLITE_OK ? database.commit() : status;
     };
     return use(limit, [&](Database&) { return in_turn(body); });
 }
 
-Result<Backend::Page> FileStore::list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept {
+Result<Backend::Page> FileStore::list(const Item& prefix, std::size_t count, std::string_view from,
+                                      Limit limit) noexcept {
     Page page;
     const std::int64_t present = now();
     const auto done = use(limit, [&](Database& database) {

@@ -99,13 +99,13 @@ private:
     std::atomic<bool> started_{false};
     Turnstile* turnstile_ = nullptr;
 
-    FairLock mutex_;  ///< guards what follows; locked as long as a thread holds the store
+    FairLock mutex_;                         ///< guards what follows; locked as long as a thread holds the store
     std::atomic<std::thread::id> holder_{};  ///< the thread that does, which alone finds itself here
     Limit held_since_{};
     Limit no_hold_before_{};
     std::unique_ptr<Database> database_;
-    Limit limit_{};           ///< of the operation at work
-    Limit cleaned_{};         ///< when that was last done here
+    Limit limit_{};    ///< of the operation at work
+    Limit cleaned_{};  ///< when that was last done here
     bool is_failing_ = false;
 };
 

@@ -30,8 +30,8 @@ constexpr unsigned buckets_per_page = 20000;
 struct MemoryStore::Block {
     enum Kind : std::uint8_t { unused, live, part };
 
-    Index next;     ///< in the bucket, or the list of free blocks
-    Index more;     ///< where the octets go on
+    Index next;  ///< in the bucket, or the list of free blocks
+    Index more;  ///< where the octets go on
     Index heap_at;
     std::uint32_t hash;
     std::int64_t expires;  ///< milliseconds since the epoch
@@ -43,7 +43,9 @@ struct MemoryStore::Block {
     char octets[90];
 
     std::size_t size() const noexcept { return std::size_t(space_size) + key_size + value_size; }
-    static std::size_t blocks_for(std::size_t octets) noexcept { return std::max<std::size_t>(1, (octets + sizeof Block::octets - 1) / sizeof Block::octets); }
+    static std::size_t blocks_for(std::size_t octets) noexcept {
+        return std::max<std::size_t>(1, (octets + sizeof Block::octets - 1) / sizeof Block::octets);
+    }
 };
 
 struct MemoryStore::Table {
@@ -51,11 +53,11 @@ struct MemoryStore::Table {
     std::size_t size;
     support::ProcessMutex mutex;
     Index blocks;
-    Index buckets;       ///< a power of two
-    Index used;          ///< blocks that were ever taken
-    Index free;          ///< blocks that can be taken
+    Index buckets;  ///< a power of two
+    Index used;     ///< blocks that were ever taken
+    Index free;     ///< blocks that can be taken
     Index first_free;
-    Index heap_size;     ///< the live entries
+    Index heap_size;  ///< the live entries
     std::uint64_t sequence;
     support::HashKey hash_key;  ///< random, so that clients cannot choose keys for one bucket
 
@@ -74,7 +76,10 @@ struct MemoryStore::Table {
     Index find(const Item& item) noexcept;
     bool is(Index entry, const Item& item) noexcept;
     std::string octets(Index entry, std::size_t from, std::size_t size) const;
-    std::string value(Index entry) { return octets(entry, block()[entry].space_size + std::size_t(block()[entry].key_size), block()[entry].value_size); }
+    std::string value(Index entry) {
+        return octets(entry, block()[entry].space_size + std::size_t(block()[entry].key_size),
+                      block()[entry].value_size);
+    }
     Index make(const Item& item, std::string_view value, std::int64_t expires, Index& old) noexcept;
     Index take_block() noexcept;
     void fill(Index entry, std::string_view first, std::string_view second, std::string_view third) noexcept;
@@ -100,7 +105,10 @@ void* MemoryStore::map(std::size_t size) noexcept {
     } catch (const std::exception&) {  // no random numbers
         return nullptr;
     }
-    void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);  // zero pages cost nothing until used
+    void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);  // zero pages
+                                                                                                          // cost
+                                                                                                          // nothing
+                                                                                                          // until used
     if (memory == MAP_FAILED) return nullptr;
     auto* const table = static_cast<Table*>(memory);
     new (&table->mutex) support::ProcessMutex;
@@ -205,7 +213,8 @@ Index MemoryStore::Table::make(const Item& item, std::string_view value, std::in
     return entry;
 }
 
-void MemoryStore::Table::fill(Index entry, std::string_view first, std::string_view second, std::string_view third) noexcept {
+void MemoryStore::Table::fill(Index entry, std::string_view first, std::string_view second,
+                              std::string_view third) noexcept {
     std::size_t at = 0;
     Index piece = entry;
     for (std::string_view text : {first, second, third}) {
@@ -286,11 +295,13 @@ bool MemoryStore::Table::is_whole(Index entry) noexcept {
     if (head.kind.load(std::memory_order_acquire) != Block::live) return false;
     std::size_t pieces = Block::blocks_for(head.size());
     for (Index piece = head.more; piece != none; piece = block()[piece].more)
-        if (--pieces == 0 || piece >= used || block()[piece].kind.load(std::memory_order_relaxed) != Block::part) return false;
+        if (--pieces == 0 || piece >= used || block()[piece].kind.load(std::memory_order_relaxed) != Block::part)
+            return false;
     return pieces == 1;
 }
 
-/// Buckets, heap and free blocks anew, from the entries. Of two with one key, one of which was about to replace the other, the newer one stays.
+/// Buckets, heap and free blocks anew, from the entries. Of two with one key, one of which was about to replace the
+/// other, the newer one stays.
 void MemoryStore::Table::rebuild() {
     used = std::min(used, blocks);
     std::vector<bool> is_taken(used);
@@ -303,7 +314,8 @@ void MemoryStore::Table::rebuild() {
         const auto is_twin = [&](Index other) {
             const Block& one = block()[other];
             return one.hash == head.hash && one.space_size == head.space_size && one.key_size == head.key_size &&
-                   octets(other, 0, std::size_t(one.space_size) + one.key_size) == octets(entry, 0, std::size_t(head.space_size) + head.key_size);
+                   octets(other, 0, std::size_t(one.space_size) + one.key_size) ==
+                       octets(entry, 0, std::size_t(head.space_size) + head.key_size);
         };
         while (twin != none && !is_twin(twin)) twin = block()[twin].next;
         if (twin != none && block()[twin].sequence > head.sequence) continue;
@@ -368,9 +380,7 @@ Backend::Found MemoryStore::get(const Item& item, Limit limit) noexcept {
         const Index entry = table_->find(item);
         if (entry == none || table_->block()[entry].expires <= now()) return std::optional<std::string>();
         return std::optional<std::string>(table_->value(entry));
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
 Result<void> MemoryStore::change(const Item& item, const Decide& decide, Limit limit) noexcept {
@@ -385,22 +395,24 @@ Result<void> MemoryStore::change(const Item& item, const Decide& decide, Limit l
         const Change wanted = decide(current);
         if (wanted.kind == Change::Kind::none) return {};
         if (wanted.kind == Change::Kind::put) {
-            const std::int64_t expires = wanted.lifetime || old == none ? present + wanted.lifetime.value_or(Duration(0)).count() : table_->block()[old].expires;
+            const std::int64_t expires = wanted.lifetime || old == none
+                                             ? present + wanted.lifetime.value_or(Duration(0)).count()
+                                             : table_->block()[old].expires;
             const Index fresh = table_->make(item, wanted.value, expires, old);
-            if (fresh == none) return Error{ErrorCode::no_space, "the store in memory is too small for an entry of that size", 0};
+            if (fresh == none)
+                return Error{ErrorCode::no_space, "the store in memory is too small for an entry of that size", 0};
             if (old != none) table_->remove(old);
             table_->link(fresh);
         } else if (old != none) {
             table_->remove(old);
         }
         return {};
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
 /// Bucket by bucket; `from` is the number of the next one.
-Result<Backend::Page> MemoryStore::list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept {
+Result<Backend::Page> MemoryStore::list(const Item& prefix, std::size_t count, std::string_view from,
+                                        Limit limit) noexcept {
     if (table_ == nullptr) return not_started("the store in memory");
     try {
         Index bucket = 0;
@@ -410,19 +422,19 @@ Result<Backend::Page> MemoryStore::list(const Item& prefix, std::size_t count, s
         const Lock lock(*table_, limit);
         if (!lock) return timed_out("waiting for the store in memory");
         unsigned looked_at = 0;
-        for (; bucket < table_->buckets && page.entries.size() < count && looked_at < buckets_per_page; ++bucket, ++looked_at) {
+        for (; bucket < table_->buckets && page.entries.size() < count && looked_at < buckets_per_page;
+             ++bucket, ++looked_at) {
             for (Index entry = table_->bucket_of()[bucket]; entry != none; entry = table_->block()[entry].next) {
                 const Block& head = table_->block()[entry];
                 if (head.expires <= present || table_->octets(entry, 0, head.space_size) != prefix.space) continue;
                 std::string key = table_->octets(entry, head.space_size, head.key_size);
-                if (key.starts_with(prefix.key)) page.entries.push_back({std::move(key), table_->value(entry), Duration(head.expires - present)});
+                if (key.starts_with(prefix.key))
+                    page.entries.push_back({std::move(key), table_->value(entry), Duration(head.expires - present)});
             }
         }
         if (bucket < table_->buckets) page.next = format_text("{}", bucket);
         return page;
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
 }  // namespace smtpd::store

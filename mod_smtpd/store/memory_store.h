@@ -1,8 +1,9 @@
 /// memory_store.h: entries in a piece of shared memory of fixed size: the back end for what need not survive a restart.
 ///
-/// The memory is a table of blocks; an entry takes one, or several where it is long. Whoever makes the processes maps it (map()), and every process
-/// attaches to it. A robust mutex guards it: when a process is killed with it in hand, the next one builds the table anew from the blocks, so no
-/// entry is lost or halved. Where there is no room left, the entries that would expire soonest go, those that have expired first of all.
+/// The memory is a table of blocks; an entry takes one, or several where it is long. Whoever makes the processes maps
+/// it (map()), and every process attaches to it. A robust mutex guards it: when a process is killed with it in hand,
+/// the next one builds the table anew from the blocks, so no entry is lost or halved. Where there is no room left, the
+/// entries that would expire soonest go, those that have expired first of all.
 #pragma once
 
 #include "store/backend.h"
@@ -17,13 +18,16 @@ public:
     static constexpr std::size_t least_size = 64 * 1024;
     static constexpr std::size_t greatest_size = std::size_t(64) * 1024 * 1024 * 1024;
 
-    /// An empty table in memory that processes forked from now on share with this one; null where there is none to be had.
+    /// An empty table in memory that processes forked from now on share with this one; null where there is none to be
+    /// had.
     static void* map(std::size_t size) noexcept;
     static void unmap(void* table) noexcept;
-    /// Whether a table that an earlier configuration (an earlier build of this code, perhaps) mapped can go on being used.
+    /// Whether a table that an earlier configuration (an earlier build of this code, perhaps) mapped can go on being
+    /// used.
     static bool fits(const void* table, std::size_t size) noexcept;
 
-    MemoryStore(std::size_t size, Duration timeout, const Clock& clock) : LocalBackend(timeout), size_(size), clock_(clock) {}
+    MemoryStore(std::size_t size, Duration timeout, const Clock& clock)
+        : LocalBackend(timeout), size_(size), clock_(clock) {}
     ~MemoryStore() override;
 
     std::size_t size() const noexcept { return size_; }

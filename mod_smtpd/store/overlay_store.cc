@@ -29,7 +29,8 @@ public:
         if (!*found) return std::optional<SeenEntry>();
         return std::optional(SeenEntry{std::move(**found), std::nullopt});
     }
-    Result<Backend::Page> list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept override {
+    Result<Backend::Page> list(const Item& prefix, std::size_t count, std::string_view from,
+                               Limit limit) noexcept override {
         return redis_.list(prefix, count, from, limit);
     }
 
@@ -64,7 +65,8 @@ std::shared_ptr<Backend> make_overlay(const Address& address, const Clock& clock
 
 /// Told once; from then on nothing is there.
 void OverlayStore::cannot_read(const Error& problem) {
-    if (!std::exchange(is_unreadable_, true)) events_.unreachable(format_text("{}; it is taken for empty", problem.what));
+    if (!std::exchange(is_unreadable_, true))
+        events_.unreachable(format_text("{}; it is taken for empty", problem.what));
 }
 
 /// What is there now: our own, or what is below.
@@ -88,9 +90,7 @@ Backend::Found OverlayStore::get(const Item& item, Limit limit) noexcept {
         auto found = find(item, limit);
         if (!found) return std::optional<std::string>();
         return std::optional(std::move(found->value));
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
 Result<void> OverlayStore::change(const Item& item, const Decide& decide, Limit limit) noexcept {
@@ -106,13 +106,12 @@ Result<void> OverlayStore::change(const Item& item, const Decide& decide, Limit 
         }
         own_[{std::string(item.space), std::string(item.key)}] = std::move(own);
         return {};
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
 /// All that is our own comes with the first page.
-Result<Backend::Page> OverlayStore::list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept {
+Result<Backend::Page> OverlayStore::list(const Item& prefix, std::size_t count, std::string_view from,
+                                         Limit limit) noexcept {
     try {
         const std::lock_guard lock(mutex_);
         Page page;
@@ -121,7 +120,9 @@ Result<Backend::Page> OverlayStore::list(const Item& prefix, std::size_t count, 
             if (below) page = std::move(*below);
             else cannot_read(below.error());
         }
-        std::erase_if(page.entries, [&](const auto& entry) { return own_.contains({std::string(prefix.space), entry.key}); });
+        std::erase_if(page.entries, [&](const auto& entry) {
+            return own_.contains({std::string(prefix.space), entry.key});
+        });
         if (!from.empty()) return page;
         for (const auto& [key, own] : own_) {
             const auto left = std::chrono::duration_cast<Duration>(own.expires - clock_.now());
@@ -129,9 +130,7 @@ Result<Backend::Page> OverlayStore::list(const Item& prefix, std::size_t count, 
                 page.entries.push_back({key.second, *own.value, left});
         }
         return page;
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
 }  // namespace smtpd::store

@@ -1,7 +1,8 @@
-/// overlay_store.h: a back end for trials: shows what is in another one, and keeps what is written to itself, until it goes.
+/// overlay_store.h: a back end for trials: shows what is in another one, and keeps what is written to itself, until it
+/// goes.
 ///
-/// Nothing is ever written below. What is there cannot always be read (a file that is another user's, memory of another process): that is told to
-/// Events, once, and counts as empty.
+/// Nothing is ever written below. What is there cannot always be read (a file that is another user's, memory of another
+/// process): that is told to Events, once, and counts as empty.
 #pragma once
 
 #include "store/address.h"
@@ -27,7 +28,8 @@ class Underlay {
 public:
     virtual ~Underlay() = default;
     virtual Result<std::optional<SeenEntry>> get(const Item& item, Limit limit) noexcept = 0;
-    virtual Result<Backend::Page> list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept = 0;
+    virtual Result<Backend::Page> list(const Item& prefix, std::size_t count, std::string_view from,
+                                       Limit limit) noexcept = 0;
     virtual void stop() noexcept {}
 };
 

@@ -21,7 +21,8 @@ Error not_understood(std::string_view what, std::string_view text) {
 /// "3221225985" is 192.0.2.1. A number that does not fit into 32 bits is an IPv6 address.
 std::optional<IpAddress> address_of(std::string_view text) {
     if (auto written = IpAddress::parse(text)) return written;
-    if (text.empty() || text.size() > 39 || !std::all_of(text.begin(), text.end(), support::is_digit)) return std::nullopt;
+    if (text.empty() || text.size() > 39 || !std::all_of(text.begin(), text.end(), support::is_digit))
+        return std::nullopt;
     std::array<std::uint8_t, 16> octets{};
     for (const char digit : text) {
         unsigned carry = static_cast<unsigned>(digit - '0');
@@ -32,7 +33,8 @@ std::optional<IpAddress> address_of(std::string_view text) {
         }
         if (carry != 0) return std::nullopt;
     }
-    if (std::any_of(octets.begin(), octets.begin() + 12, [](std::uint8_t octet) { return octet != 0; })) return IpAddress::v6(octets);
+    if (std::any_of(octets.begin(), octets.begin() + 12, [](std::uint8_t octet) { return octet != 0; }))
+        return IpAddress::v6(octets);
     return IpAddress::v4({octets[12], octets[13], octets[14], octets[15]});
 }
 
@@ -48,7 +50,9 @@ std::optional<std::vector<std::uint64_t>> numbers_of(std::string_view text) {
     return numbers;
 }
 
-unsigned as_count(std::uint64_t number) { return static_cast<unsigned>(std::min<std::uint64_t>(number, 1'000'000'000)); }
+unsigned as_count(std::uint64_t number) {
+    return static_cast<unsigned>(std::min<std::uint64_t>(number, 1'000'000'000));
+}
 
 std::optional<WallTime> as_time(std::uint64_t seconds) {
     constexpr std::uint64_t most = 253'402'300'799;  // the end of the year 9999
@@ -77,7 +81,8 @@ Result<Imported<KarmaRecord>> read_karma(std::string_view key, std::string_view 
     return entry;
 }
 
-Result<Imported<GreylistRecord>> read_greylist(std::string_view key, std::string_view value, SecondPart second, WallTime now) {
+Result<Imported<GreylistRecord>> read_greylist(std::string_view key, std::string_view value, SecondPart second,
+                                               WallTime now) {
     auto address = address_of(key);  // the whole of it, if that is an address: IPv6 has colons
     std::vector<std::string_view> parts;
     if (!address) {

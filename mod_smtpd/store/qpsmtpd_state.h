@@ -22,7 +22,9 @@ enum class SecondPart { sender, recipient };
 
 /// karma: the key is the address as a number, the value "penalty start:naughty:nice:connects".
 Result<Imported<KarmaRecord>> read_karma(std::string_view key, std::string_view value);
-/// greylisting: the key is the address, as a number or as text, and perhaps sender and recipient behind colons; the value "time:new:black:white".
-Result<Imported<GreylistRecord>> read_greylist(std::string_view key, std::string_view value, SecondPart second, WallTime now);
+/// greylisting: the key is the address, as a number or as text, and perhaps sender and recipient behind colons; the
+/// value "time:new:black:white".
+Result<Imported<GreylistRecord>> read_greylist(std::string_view key, std::string_view value, SecondPart second,
+                                               WallTime now);
 
 }  // namespace smtpd::store

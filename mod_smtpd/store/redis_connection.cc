@@ -65,7 +65,8 @@ void append_command(std::string& out, const RedisConnection::Command& command) {
     }
 }
 
-/// The line up to CRLF, taken off the front. The pieces in which it arrives make no difference to what is too long: the last octet may be its CR.
+/// The line up to CRLF, taken off the front. The pieces in which it arrives make no difference to what is too long: the
+/// last octet may be its CR.
 RedisParse take_line(std::string_view& octets, std::string_view& line) {
     const auto end = octets.find("\r\n");
     if (end == std::string_view::npos) return octets.size() > max_line + 1 ? RedisParse::wrong : RedisParse::more;
@@ -94,7 +95,8 @@ RedisParse take_list(std::string_view& octets, std::int64_t size, RedisReply& re
     if (size < 0 || size > max_elements || depth == max_depth) return RedisParse::wrong;
     reply.kind = RedisReply::Kind::list;
     for (std::int64_t i = 0; i < size; ++i)
-        if (const auto parsed = parse_reply(octets, reply.list.emplace_back(), depth + 1); parsed != RedisParse::done) return parsed;
+        if (const auto parsed = parse_reply(octets, reply.list.emplace_back(), depth + 1); parsed != RedisParse::done)
+            return parsed;
     return RedisParse::done;
 }
 
@@ -115,8 +117,11 @@ RedisParse parse_reply(std::string_view& octets, RedisReply& reply, int depth) {
         case ':':
             reply.kind = RedisReply::Kind::number;
             return smtpd::detail::read_number(rest, reply.number) ? RedisParse::done : RedisParse::wrong;
-        case '$': return smtpd::detail::read_number(rest, number) ? take_text(octets, number, reply) : RedisParse::wrong;
-        case '*': return smtpd::detail::read_number(rest, number) ? take_list(octets, number, reply, depth) : RedisParse::wrong;
+        case '$':
+            return smtpd::detail::read_number(rest, number) ? take_text(octets, number, reply) : RedisParse::wrong;
+        case '*':
+            return smtpd::detail::read_number(rest, number) ? take_list(octets, number, reply, depth)
+                                                            : RedisParse::wrong;
         default: return RedisParse::wrong;
     }
 }
@@ -137,12 +142,15 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::open(const RedisServer
     std::vector<Command> greeting;
     const std::string database = format_text("{}", server.database);
     if (!server.password.empty())
-        greeting.push_back(server.user.empty() ? Command{"AUTH", server.password} : Command{"AUTH", server.user, server.password});
+        greeting.push_back(server.user.empty() ? Command{"AUTH", server.password}
+                                               : Command{"AUTH", server.user, server.password});
     greeting.push_back({"SELECT", database});
     const auto replies = connection->ask(greeting, limit);
     if (!replies) return replies.error();
     for (const auto& reply : *replies)
-        if (reply.kind == RedisReply::Kind::refusal) return Error{ErrorCode::unavailable, format_text("{} says {}", connection->name_, quoted(reply.text, 200)), 0};
+        if (reply.kind == RedisReply::Kind::refusal)
+            return Error{ErrorCode::unavailable, format_text("{} says {}", connection->name_, quoted(reply.text, 200)),
+                         0};
     return connection;
 }
 
@@ -158,7 +166,8 @@ Result<void> RedisConnection::connect(const RedisServer& server, Limit limit) {
 Result<void> RedisConnection::connect_to(const std::string& text, const RedisServer& server, Limit limit) {
     SocketAddress address;
     if (!fill(address, text, server.port)) return broken("its path is too long");
-    socket_ = support::FileDescriptor(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    socket_ = support::FileDescriptor(
+        ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!socket_) return broken("no socket", errno);
     const int on = 1;
     if (server.path.empty()) ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -185,7 +194,8 @@ bool RedisConnection::is_stale() const noexcept {
 
 Result<void> RedisConnection::wait_for(short events, Limit limit) const {
     for (;;) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(limit - std::chrono::steady_clock::now()).count();
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(limit - std::chrono::steady_clock::now()).count();
         if (left <= 0) return timed_out(format_text("an answer of {}", name_));
         pollfd state{socket_.get(), events, 0};
         const int ready = ::poll(&state, 1, static_cast<int>(std::min<long>(left, 60'000)));

@@ -1,8 +1,9 @@
-/// redis_connection.h: one connection to a Redis server: commands go out, replies come back, and nothing takes longer than it may.
+/// redis_connection.h: one connection to a Redis server: commands go out, replies come back, and nothing takes longer
+/// than it may.
 ///
-/// Commands and replies are Redis's protocol, version 2, which every server speaks. (The client library hiredis would be no less code here: its
-/// time-outs begin anew with every octet, and it takes any number of elements that a server announces.) Not thread-safe. A connection on which anything
-/// went wrong must not be used again.
+/// Commands and replies are Redis's protocol, version 2, which every server speaks. (The client library hiredis would
+/// be no less code here: its time-outs begin anew with every octet, and it takes any number of elements that a server
+/// announces.) Not thread-safe. A connection on which anything went wrong must not be used again.
 #pragma once
 
 #include "store/backend.h"
@@ -20,8 +21,8 @@ namespace smtpd::store {
 
 /// Where the server is, and as whom to speak to it.
 struct RedisServer {
-    std::string path;        ///< of a socket; then host and port are not used
-    std::string host;        ///< as it was written
+    std::string path;                    ///< of a socket; then host and port are not used
+    std::string host;                    ///< as it was written
     std::vector<std::string> addresses;  ///< of the host, tried in that order
     std::uint16_t port = 6379;
     unsigned database = 0;
@@ -55,7 +56,8 @@ public:
     RedisConnection(const RedisConnection&) = delete;
     RedisConnection& operator=(const RedisConnection&) = delete;
 
-    /// Several commands at once; as many replies, in their order. A refusal is a reply, and the connection stays good; an Error is its end.
+    /// Several commands at once; as many replies, in their order. A refusal is a reply, and the connection stays good;
+    /// an Error is its end.
     Result<std::vector<RedisReply>> ask(const std::vector<Command>& commands, Limit limit);
     bool is_good() const noexcept { return is_good_; }
     /// Whether the server closed it, or said something unasked, while it was not used.
@@ -72,7 +74,7 @@ private:
 
     const std::string name_;
     support::FileDescriptor socket_;
-    std::string unread_;      ///< what arrived and is not a whole reply yet
+    std::string unread_;  ///< what arrived and is not a whole reply yet
     bool is_good_ = true;
 };
 

@@ -22,7 +22,8 @@ constexpr std::string_view put_if_absent_script =
     "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) "
     "return false";
 
-/// ARGV: amount, initial, lifetime, whether the lifetime begins again. The sum as text, because Lua's numbers are not exact.
+/// ARGV: amount, initial, lifetime, whether the lifetime begins again. The sum as text, because Lua's numbers are not
+/// exact.
 constexpr std::string_view add_script =
     "local is_new = redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3], 'NX') "
     "local sum = redis.pcall('INCRBY', KEYS[1], ARGV[1]) "
@@ -51,9 +52,11 @@ std::string escape_pattern(std::string_view text) {
     return out;
 }
 
-/// A refusal because of what the entry holds. All others are the server's state: it is loading, out of memory, a replica that takes no changes.
+/// A refusal because of what the entry holds. All others are the server's state: it is loading, out of memory, a
+/// replica that takes no changes.
 bool is_about_the_entry(std::string_view text) {
-    return text.starts_with("WRONGTYPE") || text.find("not an integer") != std::string_view::npos || text.find("would overflow") != std::string_view::npos;
+    return text.starts_with("WRONGTYPE") || text.find("not an integer") != std::string_view::npos ||
+           text.find("would overflow") != std::string_view::npos;
 }
 
 Error refused(std::string_view what, const RedisReply& reply) {
@@ -64,9 +67,7 @@ template <class F>
 auto guarded(F&& body) noexcept -> decltype(body()) {
     try {
         return body();
-    } catch (const std::exception&) {
-        return out_of_memory();
-    }
+    } catch (const std::exception&) { return out_of_memory(); }
 }
 
 }  // namespace
@@ -85,7 +86,9 @@ void RedisStore::stop() noexcept {
     idle_.clear();
 }
 
-std::string RedisStore::name_of(const Item& item) const { return format_text("{}:{}:{}", settings_.prefix, item.space, item.key); }
+std::string RedisStore::name_of(const Item& item) const {
+    return format_text("{}:{}:{}", settings_.prefix, item.space, item.key);
+}
 
 // --- connections ---
 
@@ -96,11 +99,13 @@ Result<RedisStore::Connection> RedisStore::take(Limit limit) {
     const auto present = std::chrono::steady_clock::now();
     if (present < retry_) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(retry_ - present).count();
-        return Error{ErrorCode::unavailable, format_text("{} is left alone for {} ms because of an error: {}", what_, left, reason_), 0};
+        return Error{ErrorCode::unavailable,
+                     format_text("{} is left alone for {} ms because of an error: {}", what_, left, reason_), 0};
     }
     // While it does not work, one operation tries; the others would only wait for the same.
     if (!reason_.empty()) retry_ = std::min<Limit>(limit, present + timeout());
-    if (!freed_.wait_until(lock, limit, [this] { return in_use_ < settings_.connections; })) return timed_out("waiting for a connection to " + what_);
+    if (!freed_.wait_until(lock, limit, [this] { return in_use_ < settings_.connections; }))
+        return timed_out("waiting for a connection to " + what_);
     ++in_use_;
     while (!idle_.empty()) {
         Connection connection = std::move(idle_.back());
@@ -153,10 +158,13 @@ Result<std::vector<RedisReply>> RedisStore::ask_all(const std::vector<Command>& 
     if (!connection) return connection.error();
     auto replies = (*connection)->ask(commands, limit);
     give_back(std::move(*connection));
-    const auto is_refusal = [](const RedisReply& reply) { return reply.kind == RedisReply::Kind::refusal && !is_about_the_entry(reply.text); };
+    const auto is_refusal = [](const RedisReply& reply) {
+        return reply.kind == RedisReply::Kind::refusal && !is_about_the_entry(reply.text);
+    };
     if (!replies) {
         failed(replies.error());
-    } else if (const auto refusal = std::find_if(replies->begin(), replies->end(), is_refusal); refusal != replies->end()) {
+    } else if (const auto refusal = std::find_if(replies->begin(), replies->end(), is_refusal);
+               refusal != replies->end()) {
         failed(refused(what_, *refusal));
     } else {
         worked();
@@ -172,7 +180,8 @@ Result<RedisReply> RedisStore::ask(const Command& command, Limit limit) {
     return std::move(reply);
 }
 
-Result<RedisReply> RedisStore::run_script(std::string_view script, const Item& item, const std::vector<std::string>& arguments, Limit limit) {
+Result<RedisReply> RedisStore::run_script(std::string_view script, const Item& item,
+                                          const std::vector<std::string>& arguments, Limit limit) {
     const std::string name = name_of(item);
     Command command{"EVAL", script, "1", name};
     command.insert(command.end(), arguments.begin(), arguments.end());
@@ -201,7 +210,8 @@ Result<void> RedisStore::put(const Item& item, std::string_view value, Duration 
     });
 }
 
-Backend::Found RedisStore::put_if_absent(const Item& item, std::string_view value, Duration lifetime, Limit limit) noexcept {
+Backend::Found RedisStore::put_if_absent(const Item& item, std::string_view value, Duration lifetime,
+                                         Limit limit) noexcept {
     return guarded([&]() -> Found {
         auto reply = run_script(put_if_absent_script, item, {std::string(value), milliseconds(lifetime)}, limit);
         if (!reply) return reply.error();
@@ -210,10 +220,13 @@ Backend::Found RedisStore::put_if_absent(const Item& item, std::string_view valu
     });
 }
 
-Result<std::int64_t> RedisStore::add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options, Limit limit) noexcept {
+Result<std::int64_t> RedisStore::add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options,
+                                     Limit limit) noexcept {
     return guarded([&]() -> Result<std::int64_t> {
         const auto reply = run_script(add_script, item,
-                                      {format_text("{}", amount), format_text("{}", options.initial), milliseconds(lifetime), options.renews ? "1" : "0"}, limit);
+                                      {format_text("{}", amount), format_text("{}", options.initial),
+                                       milliseconds(lifetime), options.renews ? "1" : "0"},
+                                      limit);
         if (!reply && reply.error().what.find("not an integer") != std::string::npos) return not_a_number(item);
         if (!reply && reply.error().what.find("overflow") != std::string::npos) return would_overflow(item);
         if (!reply) return reply.error();
@@ -223,8 +236,8 @@ Result<std::int64_t> RedisStore::add(const Item& item, std::int64_t amount, Dura
     });
 }
 
-Result<bool> RedisStore::replace(const Item& item, std::optional<std::string_view> expected, std::string_view value, Duration lifetime,
-                                 Limit limit) noexcept {
+Result<bool> RedisStore::replace(const Item& item, std::optional<std::string_view> expected, std::string_view value,
+                                 Duration lifetime, Limit limit) noexcept {
     return guarded([&]() -> Result<bool> {
         std::vector<std::string> arguments{std::string(value), milliseconds(lifetime)};
         if (expected) arguments.emplace_back(*expected);
@@ -243,14 +256,16 @@ Result<bool> RedisStore::remove(const Item& item, Limit limit) noexcept {
     });
 }
 
-Result<Backend::Page> RedisStore::list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept {
+Result<Backend::Page> RedisStore::list(const Item& prefix, std::size_t count, std::string_view from,
+                                       Limit limit) noexcept {
     return guarded([&]() -> Result<Page> {
         const std::string stem = name_of({prefix.space, {}});
         const std::string pattern = escape_pattern(stem) + escape_pattern(prefix.key) + "*";
         const std::string wanted = format_text("{}", count);
         auto found = ask({"SCAN", from.empty() ? "0" : from, "MATCH", pattern, "COUNT", wanted}, limit);
         if (!found) return found.error();
-        if (found->list.size() != 2 || found->list[1].kind != RedisReply::Kind::list) return Error{ErrorCode::unavailable, what_ + " gives no list of keys", 0};
+        if (found->list.size() != 2 || found->list[1].kind != RedisReply::Kind::list)
+            return Error{ErrorCode::unavailable, what_ + " gives no list of keys", 0};
         Page page;
         if (found->list[0].text != "0") page.next = found->list[0].text;
         const auto& names = found->list[1].list;
@@ -265,7 +280,8 @@ Result<Backend::Page> RedisStore::list(const Item& prefix, std::size_t count, st
         for (std::size_t i = 0; i < names.size(); ++i) {
             RedisReply& value = (*replies)[2 * i];
             const std::int64_t left = (*replies)[2 * i + 1].number;
-            if (value.kind != RedisReply::Kind::text || left <= 0 || names[i].text.size() < stem.size()) continue;  // it has expired meanwhile
+            if (value.kind != RedisReply::Kind::text || left <= 0 || names[i].text.size() < stem.size())
+                continue;  // it has expired meanwhile
             page.entries.push_back({names[i].text.substr(stem.size()), std::move(value.text), Duration(left)});
         }
         return page;

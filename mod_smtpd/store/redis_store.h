@@ -1,9 +1,10 @@
 /// redis_store.h: entries in a Redis server, for several hosts that share them. Redis expires them.
 ///
-/// An entry is the key "smtpd:NAMESPACE:KEY" (the first word can be set). Each change is one command or one script, so it is atomic over all hosts.
-/// A child keeps a few connections, made when they are needed. When the server cannot be reached, does not answer in time, or breaks off, the operation
-/// is an Error, which is also all that is known about it: it may have been done. Then the server is left alone for a while (a tenth of a second, doubled
-/// up to five seconds), in which operations fail at once, so that a dead server costs mail hardly any time.
+/// An entry is the key "smtpd:NAMESPACE:KEY" (the first word can be set). Each change is one command or one script, so
+/// it is atomic over all hosts. A child keeps a few connections, made when they are needed. When the server cannot be
+/// reached, does not answer in time, or breaks off, the operation is an Error, which is also all that is known about
+/// it: it may have been done. Then the server is left alone for a while (a tenth of a second, doubled up to five
+/// seconds), in which operations fail at once, so that a dead server costs mail hardly any time.
 #pragma once
 
 #include "store/backend.h"
@@ -37,9 +38,10 @@ public:
     Found get(const Item& item, Limit limit) noexcept override;
     Result<void> put(const Item& item, std::string_view value, Duration lifetime, Limit limit) noexcept override;
     Found put_if_absent(const Item& item, std::string_view value, Duration lifetime, Limit limit) noexcept override;
-    Result<std::int64_t> add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options, Limit limit) noexcept override;
-    Result<bool> replace(const Item& item, std::optional<std::string_view> expected, std::string_view value, Duration lifetime,
-                         Limit limit) noexcept override;
+    Result<std::int64_t> add(const Item& item, std::int64_t amount, Duration lifetime, AddOptions options,
+                             Limit limit) noexcept override;
+    Result<bool> replace(const Item& item, std::optional<std::string_view> expected, std::string_view value,
+                         Duration lifetime, Limit limit) noexcept override;
     Result<bool> remove(const Item& item, Limit limit) noexcept override;
     /// `from` is Redis's cursor. Redis looks at all its keys, so this takes as long as it has many.
     Result<Page> list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept override;
@@ -55,7 +57,8 @@ private:
     void worked() noexcept;
     Result<std::vector<RedisReply>> ask_all(const std::vector<Command>& commands, Limit limit);
     Result<RedisReply> ask(const Command& command, Limit limit);
-    Result<RedisReply> run_script(std::string_view script, const Item& item, const std::vector<std::string>& arguments, Limit limit);
+    Result<RedisReply> run_script(std::string_view script, const Item& item, const std::vector<std::string>& arguments,
+                                  Limit limit);
 
     const RedisSettings settings_;
     const std::string what_;  ///< "redis:127.0.0.1:6379/0"
@@ -67,9 +70,9 @@ private:
     std::vector<Connection> idle_;
     unsigned in_use_ = 0;
     bool is_started_ = false;
-    Limit retry_{};            ///< until then the server is left alone
+    Limit retry_{};  ///< until then the server is left alone
     Duration pause_{0};
-    std::string reason_;       ///< for leaving it alone; empty: it works
+    std::string reason_;  ///< for leaving it alone; empty: it works
 };
 
 }  // namespace smtpd::store

@@ -1,4 +1,5 @@
-/// stores.cc: namespaces in front of back ends: what is too large or empty does not get through, and nothing takes longer than it may.
+/// stores.cc: namespaces in front of back ends: what is too large or empty does not get through, and nothing takes
+/// longer than it may.
 #include "store/stores.h"
 
 #include "store/overlay_store.h"
@@ -17,14 +18,17 @@ Error refused(std::string what) { return {ErrorCode::config, std::move(what), 0}
 
 Result<void> check_key(std::string_view space, std::string_view key) {
     if (key.empty()) return refused(format_text("an entry of {} has no key", space));
-    if (key.size() > max_store_key) return refused(format_text("a key in {} has {} octets; no more than {} are possible", space, key.size(), max_store_key));
+    if (key.size() > max_store_key)
+        return refused(
+            format_text("a key in {} has {} octets; no more than {} are possible", space, key.size(), max_store_key));
     return {};
 }
 
 Result<void> check_entry(std::string_view space, std::string_view key, std::string_view value, Duration lifetime) {
     if (auto good = check_key(space, key); !good) return good;
     if (value.size() > max_store_value)
-        return refused(format_text("a value in {} has {} octets; no more than {} are possible", space, value.size(), max_store_value));
+        return refused(format_text("a value in {} has {} octets; no more than {} are possible", space, value.size(),
+                                   max_store_value));
     if (lifetime.count() <= 0) return refused(format_text("an entry of {} would have no lifetime", space));
     return {};
 }
@@ -44,16 +48,18 @@ public:
         if (const auto good = check_entry(name_, key, value, lifetime); !good) return good.error();
         return backend_->put({name_, key}, value, shortened(lifetime), limit(patience));
     }
-    Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value, Duration lifetime, Duration patience) override {
+    Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value, Duration lifetime,
+                                                     Duration patience) override {
         if (const auto good = check_entry(name_, key, value, lifetime); !good) return good.error();
         return backend_->put_if_absent({name_, key}, value, shortened(lifetime), limit(patience));
     }
-    Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options, Duration patience) override {
+    Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options,
+                             Duration patience) override {
         if (const auto good = check_entry(name_, key, {}, lifetime); !good) return good.error();
         return backend_->add({name_, key}, amount, shortened(lifetime), options, limit(patience));
     }
-    Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value, Duration lifetime,
-                         Duration patience) override {
+    Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value,
+                         Duration lifetime, Duration patience) override {
         if (const auto good = check_entry(name_, key, value, lifetime); !good) return good.error();
         return backend_->replace({name_, key}, expected, value, shortened(lifetime), limit(patience));
     }
@@ -61,7 +67,8 @@ public:
         if (const auto good = check_key(name_, key); !good) return good.error();
         return backend_->remove({name_, key}, limit(patience));
     }
-    Result<StorePage<std::string>> list(std::string_view prefix, std::size_t count, std::string_view from, Duration patience) override {
+    Result<StorePage<std::string>> list(std::string_view prefix, std::size_t count, std::string_view from,
+                                        Duration patience) override {
         if (prefix.size() > max_store_key) return StorePage<std::string>();
         return backend_->list({name_, prefix}, std::clamp<std::size_t>(count, 1, max_page), from, limit(patience));
     }
@@ -69,7 +76,9 @@ public:
     support::Lane* lane() const noexcept override { return backend_->lane(); }
 
 private:
-    Limit limit(Duration patience) const { return std::chrono::steady_clock::now() + std::clamp(patience, Duration(0), backend_->timeout()); }
+    Limit limit(Duration patience) const {
+        return std::chrono::steady_clock::now() + std::clamp(patience, Duration(0), backend_->timeout());
+    }
     static Duration shortened(Duration lifetime) { return std::min(lifetime, max_store_lifetime); }
 
     const std::string name_;
@@ -113,17 +122,23 @@ Stores::Stores(Backends& backends, std::vector<Place> places) : backends_(backen
 Stores::~Stores() = default;
 
 const Place& Stores::place_of(std::string_view name) const {
-    const auto is_of = [](std::string_view wanted) { return [wanted](const Place& place) { return place.space == wanted; }; };
+    const auto is_of = [](std::string_view wanted) {
+        return [wanted](const Place& place) { return place.space == wanted; };
+    };
     const auto own = std::find_if(places_.rbegin(), places_.rend(), is_of(name));
     return own != places_.rend() ? *own : *std::find_if(places_.rbegin(), places_.rend(), is_of({}));
 }
 
 Result<StoreSpace*> Stores::space(std::string_view name) {
-    if (const auto known = spaces_.find(name); known != spaces_.end()) return static_cast<StoreSpace*>(known->second.get());
-    if (!is_space_name(name)) return refused(format_text("\"{}\" cannot be the name of a namespace of the store", detail::escape_field(name)));
+    if (const auto known = spaces_.find(name); known != spaces_.end())
+        return static_cast<StoreSpace*>(known->second.get());
+    if (!is_space_name(name))
+        return refused(
+            format_text("\"{}\" cannot be the name of a namespace of the store", detail::escape_field(name)));
     auto backend = backends_.get(place_of(name));
     if (!backend) return backend.error();
-    return static_cast<StoreSpace*>(spaces_.emplace(name, std::make_unique<Space>(std::string(name), std::move(*backend))).first->second.get());
+    return static_cast<StoreSpace*>(
+        spaces_.emplace(name, std::make_unique<Space>(std::string(name), std::move(*backend))).first->second.get());
 }
 
 }  // namespace smtpd::store

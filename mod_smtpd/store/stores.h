@@ -1,6 +1,8 @@
-/// stores.h: the namespaces of a server, each in the back end that SmtpStore names for it, and the back ends of a whole configuration.
+/// stores.h: the namespaces of a server, each in the back end that SmtpStore names for it, and the back ends of a whole
+/// configuration.
 ///
-/// Made while the configuration is read. Only back ends of namespaces that some plugin opened come into being. Thread-safe after start().
+/// Made while the configuration is read. Only back ends of namespaces that some plugin opened come into being.
+/// Thread-safe after start().
 #pragma once
 
 #include "store/address.h"
@@ -33,7 +35,8 @@ public:
         full,
         trial  ///< what is there is seen, what is written is forgotten: see overlay_store.h
     };
-    Backends(const Clock& clock, Events& events, Access access = Access::full) : clock_(clock), events_(events), access_(access) {}
+    Backends(const Clock& clock, Events& events, Access access = Access::full)
+        : clock_(clock), events_(events), access_(access) {}
 
     /// The back end of that place. An Error where it is already in use in another way: one file with two sizes.
     Result<std::shared_ptr<Backend>> get(const Place& place);

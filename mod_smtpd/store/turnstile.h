@@ -41,7 +41,8 @@ public:
     /// Enters for the length of a scope; where there is no turnstile, the way is free.
     class Turn {
     public:
-        Turn(Turnstile* turnstile, Time limit) noexcept : turnstile_(turnstile), is_in_(turnstile == nullptr || turnstile->enter(limit)) {}
+        Turn(Turnstile* turnstile, Time limit) noexcept
+            : turnstile_(turnstile), is_in_(turnstile == nullptr || turnstile->enter(limit)) {}
         ~Turn() {
             if (turnstile_ != nullptr && is_in_) turnstile_->leave();
         }

@@ -15,7 +15,8 @@ constexpr std::uint8_t no_digit = 64;
 constexpr auto digit_values = [] {
     std::array<std::uint8_t, 256> values{};
     for (auto& value : values) value = no_digit;
-    for (std::size_t i = 0; i < alphabet.size(); ++i) values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
+    for (std::size_t i = 0; i < alphabet.size(); ++i)
+        values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
     return values;
 }();
 
@@ -27,7 +28,8 @@ std::string base64(std::string_view octets) {
     for (std::size_t i = 0; i < octets.size(); i += 3) {
         const std::size_t count = octets.size() - i < 3 ? octets.size() - i : 3;
         std::uint32_t bits = 0;
-        for (std::size_t j = 0; j < 3; ++j) bits = bits << 8U | (j < count ? static_cast<unsigned char>(octets[i + j]) : 0U);
+        for (std::size_t j = 0; j < 3; ++j)
+            bits = bits << 8U | (j < count ? static_cast<unsigned char>(octets[i + j]) : 0U);
         for (std::size_t j = 0; j < 4; ++j) out += j <= count ? alphabet[bits >> (18 - 6 * j) & 63U] : '=';
     }
     return out;

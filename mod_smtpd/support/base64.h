@@ -1,4 +1,5 @@
-/// base64.h: RFC 4648 section 4. Strict: nothing but the alphabet, padded, and only the one text that encodes the octets.
+/// base64.h: RFC 4648 section 4. Strict: nothing but the alphabet, padded, and only the one text that encodes the
+/// octets.
 #pragma once
 
 #include <optional>

@@ -1,9 +1,10 @@
 /// cdb.cc: reads constant databases (https://cr.yp.to/cdb/cdb.txt).
 ///
-/// The file begins with 256 pairs (position, number of slots), one for each value of a hash's low octet. A slot is (hash, position of the
-/// record); a record is (size of key, size of data), key, data. All numbers have 32 bits, low octet first. Whatever they say, nothing outside
-/// the file is touched. A file up to `copy_size` is read: one that is overwritten in place instead of replaced then cannot hurt; a larger one
-/// is mapped, and cutting such a file off while it is in use is the one thing that must not be done.
+/// The file begins with 256 pairs (position, number of slots), one for each value of a hash's low octet. A slot is
+/// (hash, position of the record); a record is (size of key, size of data), key, data. All numbers have 32 bits, low
+/// octet first. Whatever they say, nothing outside the file is touched. A file up to `copy_size` is read: one that is
+/// overwritten in place instead of replaced then cannot hurt; a larger one is mapped, and cutting such a file off while
+/// it is in use is the one thing that must not be done.
 #include <smtpd/control.h>
 
 #include "support/file_descriptor.h"
@@ -53,12 +54,15 @@ struct Cdb::Map {
     }
 
     const char* data() const noexcept { return mapped ? mapped : copy.data(); }
-    bool has(std::uint64_t offset, std::uint64_t count) const noexcept { return offset <= size && count <= size - offset; }
+    bool has(std::uint64_t offset, std::uint64_t count) const noexcept {
+        return offset <= size && count <= size - offset;
+    }
     /// The two numbers at `offset`, which must be there.
     std::pair<std::uint32_t, std::uint32_t> pair(std::uint64_t offset) const noexcept {
         const auto* at = reinterpret_cast<const unsigned char*>(data()) + offset;
         const auto number = [](const unsigned char* from) {
-            return std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8 | std::uint32_t{from[2]} << 16 | std::uint32_t{from[3]} << 24;
+            return std::uint32_t{from[0]} | std::uint32_t{from[1]} << 8 | std::uint32_t{from[2]} << 16 |
+                   std::uint32_t{from[3]} << 24;
         };
         return {number(at), number(at + 4)};
     }
@@ -78,7 +82,9 @@ Result<void> Cdb::Map::load(int descriptor, const std::string& path) {
     for (std::size_t filled = 0; filled < size;) {
         const ssize_t got = read(descriptor, copy.data() + filled, size - filled);
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return problem(ErrorCode::io, path, got < 0 ? support::os_message(errno) : "the file became shorter", got < 0 ? errno : 0);
+        if (got <= 0)
+            return problem(ErrorCode::io, path, got < 0 ? support::os_message(errno) : "the file became shorter",
+                           got < 0 ? errno : 0);
         filled += static_cast<std::size_t>(got);
     }
     return {};
@@ -86,7 +92,9 @@ Result<void> Cdb::Map::load(int descriptor, const std::string& path) {
 
 /// Every slot of every table must point at a whole record.
 Result<void> Cdb::Map::check(const std::string& path) const {
-    const auto damaged = [&](const char* what) { return problem(ErrorCode::config, path, format_text("is no cdb: {}", what)); };
+    const auto damaged = [&](const char* what) {
+        return problem(ErrorCode::config, path, format_text("is no cdb: {}", what));
+    };
     if (size < head_size) return damaged("it is shorter than its head of 2048 octets");
     std::uint64_t slots = 0;
     for (std::size_t table = 0; table < table_count; ++table) {
@@ -102,7 +110,8 @@ Result<void> Cdb::Map::check(const std::string& path) const {
             if (record == 0) continue;
             if (!has(record, pair_size)) return damaged("a record lies outside of the file");
             const auto [key_size, data_size] = pair(record);
-            if (!has(record + pair_size, std::uint64_t{key_size} + data_size)) return damaged("a record goes beyond the end of the file");
+            if (!has(record + pair_size, std::uint64_t{key_size} + data_size))
+                return damaged("a record goes beyond the end of the file");
         }
     }
     return {};
@@ -119,7 +128,8 @@ Result<Cdb> Cdb::open(const std::string& path) {
     if (!file || fstat(file.get(), &status) != 0)
         return problem(errno == ENOENT ? ErrorCode::not_found : ErrorCode::io, path, support::os_message(errno), errno);
     if (!S_ISREG(status.st_mode)) return problem(ErrorCode::config, path, "is no regular file");
-    if (static_cast<std::uint64_t>(status.st_size) > max_size) return problem(ErrorCode::config, path, "is no cdb: it is larger than 4 GB");
+    if (static_cast<std::uint64_t>(status.st_size) > max_size)
+        return problem(ErrorCode::config, path, "is no cdb: it is larger than 4 GB");
 
     Cdb cdb;
     cdb.map_ = std::make_unique<Map>();
@@ -135,7 +145,8 @@ std::optional<std::string_view> Cdb::find(std::string_view key) const {
     const std::uint32_t hash = cdb_hash(key);
     const auto [table, count] = map.pair((hash % table_count) * pair_size);
     if (!map.has(table, std::uint64_t{count} * pair_size)) return std::nullopt;
-    for (std::uint64_t tried = 0, slot = count > 0 ? (hash >> 8) % count : 0; tried < count; ++tried, slot = (slot + 1) % count) {
+    for (std::uint64_t tried = 0, slot = count > 0 ? (hash >> 8) % count : 0; tried < count;
+         ++tried, slot = (slot + 1) % count) {
         const auto [slot_hash, record] = map.pair(table + slot * pair_size);
         if (record == 0) return std::nullopt;
         if (slot_hash != hash || !map.has(record, pair_size)) continue;

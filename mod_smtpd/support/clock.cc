@@ -1,5 +1,5 @@
-/// clock.cc: the clocks of the kernel. libstdc++'s steady_clock is CLOCK_MONOTONIC and its system_clock is CLOCK_REALTIME; their coarse
-/// variants run on the same time line, so that both precisions may be mixed.
+/// clock.cc: the clocks of the kernel. libstdc++'s steady_clock is CLOCK_MONOTONIC and its system_clock is
+/// CLOCK_REALTIME; their coarse variants run on the same time line, so that both precisions may be mixed.
 #include "support/clock.h"
 
 #include <ctime>
@@ -26,11 +26,13 @@ TimePoint read(clockid_t id) noexcept {
 }  // namespace
 
 std::chrono::steady_clock::time_point SystemClock::now() const noexcept {
-    return read<std::chrono::steady_clock::time_point>(precision_ == Precision::coarse ? coarse_monotonic : CLOCK_MONOTONIC);
+    return read<std::chrono::steady_clock::time_point>(precision_ == Precision::coarse ? coarse_monotonic
+                                                                                       : CLOCK_MONOTONIC);
 }
 
 std::chrono::system_clock::time_point SystemClock::wall() const noexcept {
-    return read<std::chrono::system_clock::time_point>(precision_ == Precision::coarse ? coarse_realtime : CLOCK_REALTIME);
+    return read<std::chrono::system_clock::time_point>(precision_ == Precision::coarse ? coarse_realtime
+                                                                                       : CLOCK_REALTIME);
 }
 
 }  // namespace smtpd::support

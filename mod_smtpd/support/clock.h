@@ -7,7 +7,8 @@ namespace smtpd::support {
 
 class SystemClock final : public Clock {
 public:
-    /// `coarse` reads the time of the last kernel tick (1 to 10 ms old) at a fraction of the cost; enough for SMTP's deadlines.
+    /// `coarse` reads the time of the last kernel tick (1 to 10 ms old) at a fraction of the cost; enough for SMTP's
+    /// deadlines.
     enum class Precision { exact, coarse };
 
     explicit SystemClock(Precision precision = Precision::exact) noexcept : precision_(precision) {}

@@ -20,10 +20,17 @@ namespace {
 
 using Position = std::string;  // "file:12", "" for the file that was asked for
 
-std::int64_t nanoseconds(const timespec& time) noexcept { return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec; }
+std::int64_t nanoseconds(const timespec& time) noexcept {
+    return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
 
 FileStamp make_stamp(const std::string& path, const struct stat& status) {
-    return {path, true, nanoseconds(status.st_mtim), nanoseconds(status.st_ctim), static_cast<std::uint64_t>(status.st_size), status.st_ino,
+    return {path,
+            true,
+            nanoseconds(status.st_mtim),
+            nanoseconds(status.st_ctim),
+            static_cast<std::uint64_t>(status.st_size),
+            status.st_ino,
             status.st_dev};
 }
 
@@ -119,7 +126,9 @@ Result<void> Reader::read_directory(const std::string& path, const Position& fro
 
 /// Refuses circles and what is too deep or too much; else the file counts as being read.
 Result<void> Reader::enter(const std::string& path, const struct stat& status, const Position& from) {
-    const auto is_same = [&](const Open& other) { return other.device == status.st_dev && other.inode == status.st_ino; };
+    const auto is_same = [&](const Open& other) {
+        return other.device == status.st_dev && other.inode == status.st_ino;
+    };
     if (const auto first = std::find_if(open_.begin(), open_.end(), is_same); first != open_.end()) {
         std::vector<std::string> chain;
         for (auto file = first; file != open_.end(); ++file) chain.push_back(file->path);
@@ -127,14 +136,16 @@ Result<void> Reader::enter(const std::string& path, const struct stat& status, c
         return problem(from, ErrorCode::config, format_text("circular $include: {}", join(chain, " -> ")));
     }
     if (open_.size() > max_include_depth)
-        return problem(from, ErrorCode::config, format_text("$include is nested more than {} levels deep", max_include_depth));
+        return problem(from, ErrorCode::config,
+                       format_text("$include is nested more than {} levels deep", max_include_depth));
     if (++files_ > max_config_files)
         return problem(from, ErrorCode::config, format_text("$include reads more than {} files", max_config_files));
     open_.push_back({path, status.st_dev, status.st_ino});
     return {};
 }
 
-Result<void> Reader::read_file(const std::string& path, int descriptor, const struct stat& status, const Position& from) {
+Result<void> Reader::read_file(const std::string& path, int descriptor, const struct stat& status,
+                               const Position& from) {
     if (auto entered = enter(path, status, from); !entered) return entered;
     const auto content = load(path, descriptor, static_cast<std::uint64_t>(status.st_size), from);
     if (!content) return content.error();
@@ -145,8 +156,9 @@ Result<void> Reader::read_file(const std::string& path, int descriptor, const st
 
 Result<std::string> Reader::load(const std::string& path, int descriptor, std::uint64_t size, const Position& from) {
     const auto too_large = [&] {
-        return problem(from, ErrorCode::config, format_text("{} is too large: {} octets are allowed for a control file with all it includes",
-                                                            path, max_config_size));
+        return problem(from, ErrorCode::config,
+                       format_text("{} is too large: {} octets are allowed for a control file with all it includes",
+                                   path, max_config_size));
     };
     if (total_size_ + size > max_config_size) return too_large();
     std::string content;
@@ -174,7 +186,8 @@ Result<void> Reader::take_lines(const std::string& path, std::string_view conten
         content.remove_prefix(std::min(end + 1, content.size()));
         if (line.empty() || line.front() == '#') continue;
         if (line.find('\0') != std::string_view::npos)
-            return problem(format_text("{}:{}", path, number), ErrorCode::config, "the line has a NUL octet in it; a control file is text");
+            return problem(format_text("{}:{}", path, number), ErrorCode::config,
+                           "the line has a NUL octet in it; a control file is text");
         const std::string_view rest = line.substr(std::min(line.size(), directive.size()));
         if (line.substr(0, directive.size()) == directive && (rest.empty() || is_space(rest.front()))) {
             if (auto done = include(trim(rest), format_text("{}:{}", path, number)); !done) return done;
@@ -189,7 +202,9 @@ Result<void> Reader::include(std::string_view name, const Position& from) {
     if (name.empty()) return problem(from, ErrorCode::config, "$include needs the name of a file or directory");
     if (name.front() == '/') return read_path(std::string(name), from);
     const auto found = lookup_ ? lookup_(name) : std::nullopt;
-    if (!found) return problem(from, ErrorCode::not_found, format_text("$include {}: there is no control file of that name", name));
+    if (!found)
+        return problem(from, ErrorCode::not_found,
+                       format_text("$include {}: there is no control file of that name", name));
     return read_path(*found, from);
 }
 
@@ -200,12 +215,14 @@ FileStamp FileStamp::of(const std::string& path) {
     if (stat(path.c_str(), &status) == 0) return make_stamp(path, status);
     FileStamp stamp;
     stamp.path = path;
-    stamp.exists = errno != ENOENT && errno != ENOTDIR;  // what may not be looked at is there, and reading it will say why it cannot be read
+    stamp.exists = errno != ENOENT && errno != ENOTDIR;  // what may not be looked at is there, and reading it will say
+                                                         // why it cannot be read
     return stamp;
 }
 
 bool any_changed(const std::vector<FileStamp>& stamps) {
-    return std::any_of(stamps.begin(), stamps.end(), [](const FileStamp& stamp) { return FileStamp::of(stamp.path) != stamp; });
+    return std::any_of(stamps.begin(), stamps.end(),
+                       [](const FileStamp& stamp) { return FileStamp::of(stamp.path) != stamp; });
 }
 
 ConfigFile read_config_file(const std::string& path, const ConfigLookup& lookup) {

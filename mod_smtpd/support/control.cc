@@ -1,5 +1,5 @@
-/// control.cc: the forms of control files: address lists, network lists, domain lists. Every Error is a sentence that begins with
-/// `file:line` and says what is allowed there.
+/// control.cc: the forms of control files: address lists, network lists, domain lists. Every Error is a sentence that
+/// begins with `file:line` and says what is allowed there.
 #include <smtpd/control.h>
 
 #include "support/strings.h"
@@ -53,7 +53,9 @@ Result<VerdictLine> VerdictLine::parse(const ControlLine& line) {
     const auto [word, reason] = ControlLine{rest, line.file, line.number}.split();
     const auto verdict = parse_verdict(word);
     if (!verdict || *verdict == Verdict::done)
-        return problem(line, format_text("\"{}\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT", word));
+        return problem(
+            line,
+            format_text("\"{}\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT", word));
     return VerdictLine{entry, *verdict, reason};
 }
 
@@ -71,10 +73,15 @@ Result<AddressPatterns> AddressPatterns::parse(const ControlText& text) {
             if (!pattern) return problem(line, pattern.error().what);
             list.expressions_.push_back({index, *std::move(pattern)});
         } else if (const auto at = entry.rfind('@'); at == std::string::npos || at + 1 == entry.size()) {
-            return problem(line, format_text("\"{}\" is neither an address nor an @domain nor a regular expression (which has one of / ^ $ "
-                                             "* + ! % ? \\ in it)", support::escape_for_log(entry, 200)));
+            return problem(
+                line,
+                format_text(
+                    "\"{}\" is neither an address nor an @domain nor a regular expression (which has one of / ^ $ "
+                    "* + ! % ? \\ in it)",
+                    support::escape_for_log(entry, 200)));
         } else {
-            list.exact_.emplace(at == 0 ? folded(entry) : address_key(entry), index);  // the first of equal entries stays
+            list.exact_.emplace(at == 0 ? folded(entry) : address_key(entry), index);  // the first of equal entries
+                                                                                       // stays
         }
         list.order_.push_back({std::move(entry), std::move(reason)});
     }
@@ -108,17 +115,21 @@ std::optional<IpNetwork> parse_v4_prefix(std::string_view text) {
     return address ? std::optional(IpNetwork(*address, dots * 8)) : std::nullopt;
 }
 
-/// "2001:db8:" and "2001:db8": one to seven groups, without "::". The colon at the end may only be left out where another one is.
+/// "2001:db8:" and "2001:db8": one to seven groups, without "::". The colon at the end may only be left out where
+/// another one is.
 std::optional<IpNetwork> parse_v6_prefix(std::string_view text) {
     const bool ends_in_colon = text.back() == ':';
     const auto colons = static_cast<unsigned>(std::count(text.begin(), text.end(), ':'));
     const unsigned groups = colons + (ends_in_colon ? 0 : 1);
-    if (colons < 1 || groups > 7 || text.find("::") != std::string_view::npos || text.find('.') != std::string_view::npos) return std::nullopt;
+    if (colons < 1 || groups > 7 || text.find("::") != std::string_view::npos ||
+        text.find('.') != std::string_view::npos)
+        return std::nullopt;
     std::string whole(text);
     for (unsigned group = groups; group < 8; ++group) whole += ends_in_colon && group == groups ? "0" : ":0";
     const auto address = IpAddress::parse(whole);
     if (!address) return std::nullopt;
-    return IpNetwork(*address, address->is_v4() ? groups * 16 - 96 : groups * 16);  // v4: the prefix began with 0:0:0:0:0:ffff:
+    return IpNetwork(*address, address->is_v4() ? groups * 16 - 96 : groups * 16);  // v4: the prefix began with
+                                                                                    // 0:0:0:0:0:ffff:
 }
 
 }  // namespace
@@ -140,10 +151,15 @@ Result<NetworkList> NetworkList::parse(const ControlText& text) {
         auto [entry, reason] = line.split();
         const auto network = parse_entry(entry);
         if (!network)
-            return problem(line, format_text("\"{}\" is no network; allowed are an address (192.0.2.1, 2001:db8::1), a network (192.0.2.0/24, "
-                                             "2001:db8::/32) and a prefix (192.0.2., 2001:db8:)", support::escape_for_log(entry, 200)));
+            return problem(
+                line,
+                format_text(
+                    "\"{}\" is no network; allowed are an address (192.0.2.1, 2001:db8::1), a network (192.0.2.0/24, "
+                    "2001:db8::/32) and a prefix (192.0.2., 2001:db8:)",
+                    support::escape_for_log(entry, 200)));
         auto& levels = network->address().is_v4() ? list.v4_ : list.v6_;
-        auto level = std::find_if(levels.begin(), levels.end(), [&](const Level& other) { return other.bits == network->bits(); });
+        auto level = std::find_if(levels.begin(), levels.end(),
+                                  [&](const Level& other) { return other.bits == network->bits(); });
         if (level == levels.end()) level = levels.insert(levels.end(), Level{network->bits(), {}});
         level->networks.emplace(network->address(), list.entries_.size());  // the first of equal entries stays
         list.entries_.push_back({std::move(entry), std::move(reason)});
@@ -172,9 +188,12 @@ std::string domain_key(std::string_view domain) {
 
 bool is_domain_entry(std::string_view entry) {
     if (!entry.empty() && entry.front() == '.') entry.remove_prefix(1);
-    const auto is_wrong = [](char c) { return c <= ' ' || c == '@' || c == '/' || c == '*' || c == ',' || c == '<' || c == '>'; };
+    const auto is_wrong = [](char c) {
+        return c <= ' ' || c == '@' || c == '/' || c == '*' || c == ',' || c == '<' || c == '>';
+    };
     return !entry.empty() && entry.front() != '.' && entry.find("..") == std::string_view::npos &&
-           std::none_of(entry.begin(), entry.end(), [&](char c) { return static_cast<unsigned char>(c) < 0x80 && is_wrong(c); });
+           std::none_of(entry.begin(), entry.end(),
+                        [&](char c) { return static_cast<unsigned char>(c) < 0x80 && is_wrong(c); });
 }
 
 }  // namespace
@@ -183,8 +202,12 @@ Result<DomainList> DomainList::parse(const ControlText& text) {
     DomainList list;
     for (const auto& line : text) {
         if (!is_domain_entry(line.text))
-            return problem(line, format_text("\"{}\" is no domain; allowed is one domain a line (example.com), or a dot and a domain for all "
-                                             "that is below it (.example.com)", support::escape_for_log(line.text, 200)));
+            return problem(
+                line,
+                format_text(
+                    "\"{}\" is no domain; allowed is one domain a line (example.com), or a dot and a domain for all "
+                    "that is below it (.example.com)",
+                    support::escape_for_log(line.text, 200)));
         list.names_.insert(domain_key(line.text));
     }
     return list;
@@ -230,7 +253,8 @@ Result<HostList> HostList::parse(const ControlText& text) {
 
 bool HostList::contains(const IpAddress& address, const std::string& name) const {
     return networks_.find(address) || names_.contains(name) ||
-           std::any_of(patterns_.begin(), patterns_.end(), [&](const Pattern& pattern) { return !name.empty() && pattern.matches(name); });
+           std::any_of(patterns_.begin(), patterns_.end(),
+                       [&](const Pattern& pattern) { return !name.empty() && pattern.matches(name); });
 }
 
 // --- ControlFiles ---
@@ -243,7 +267,9 @@ Watched<AddressPatterns> ControlFiles::address_patterns(std::string_view name) {
     return parsed<AddressPatterns>(name, AddressPatterns::parse);
 }
 
-Watched<NetworkList> ControlFiles::networks(std::string_view name) { return parsed<NetworkList>(name, NetworkList::parse); }
+Watched<NetworkList> ControlFiles::networks(std::string_view name) {
+    return parsed<NetworkList>(name, NetworkList::parse);
+}
 
 Watched<DomainList> ControlFiles::domains(std::string_view name) { return parsed<DomainList>(name, DomainList::parse); }
 

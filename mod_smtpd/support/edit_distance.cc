@@ -18,7 +18,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const char x = to_lower(a[i - 1]), y = to_lower(b[j - 1]);
             row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (x != y)});
-            if (i > 1 && j > 1 && x == to_lower(b[j - 2]) && y == to_lower(a[i - 2])) row[j] = std::min(row[j], before_last[j - 2] + 1);
+            if (i > 1 && j > 1 && x == to_lower(b[j - 2]) && y == to_lower(a[i - 2]))
+                row[j] = std::min(row[j], before_last[j - 2] + 1);
         }
     }
     return row[b.size()];
@@ -29,7 +30,8 @@ std::optional<std::string> nearest_name(std::string_view name, const std::vector
     std::size_t best_distance = 0;
     for (const auto& candidate : candidates) {
         const std::size_t allowed = std::max<std::size_t>(1, candidate.size() / 3);
-        const std::size_t difference = candidate.size() > name.size() ? candidate.size() - name.size() : name.size() - candidate.size();
+        const std::size_t difference = candidate.size() > name.size() ? candidate.size() - name.size()
+                                                                      : name.size() - candidate.size();
         if (difference > allowed) continue;
         const std::size_t distance = edit_distance(name, candidate);
         if (distance > allowed || (best && distance >= best_distance)) continue;

@@ -1,4 +1,5 @@
-/// file_descriptor.h: an open file that is closed when its owner goes (the one of the plugin API), and the text of an errno.
+/// file_descriptor.h: an open file that is closed when its owner goes (the one of the plugin API), and the text of an
+/// errno.
 #pragma once
 
 #include <smtpd/files.h>

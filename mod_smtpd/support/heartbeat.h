@@ -1,7 +1,8 @@
 /// heartbeat.h: tells whether much time can have passed, at the cost of reading a number.
 ///
-/// A process that has a thread for it lets the heart beat about once a second. Who finds the same count twice knows that at most `longest` lies between,
-/// and need not read a clock. A count of 0 says that nothing beats: then time has to be measured. Thread-safe.
+/// A process that has a thread for it lets the heart beat about once a second. Who finds the same count twice knows
+/// that at most `longest` lies between, and need not read a clock. A count of 0 says that nothing beats: then time has
+/// to be measured. Thread-safe.
 #pragma once
 
 #include <algorithm>

@@ -207,7 +207,8 @@ std::optional<IpNetwork> IpNetwork::parse(std::string_view text) {
     return IpNetwork(*address, was_mapped ? *bits - mapped_bits : *bits);
 }
 
-IpNetwork::IpNetwork(const IpAddress& address, unsigned bits) : address_(address.prefix(bits)), bits_(std::min(bits, address.bits())) {}
+IpNetwork::IpNetwork(const IpAddress& address, unsigned bits)
+    : address_(address.prefix(bits)), bits_(std::min(bits, address.bits())) {}
 
 bool IpNetwork::contains(const IpAddress& address) const noexcept {
     return address.bits() == address_.bits() && address.prefix(bits_) == address_;

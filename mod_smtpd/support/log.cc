@@ -8,15 +8,17 @@
 namespace smtpd {
 namespace {
 
-constexpr std::array<std::string_view, 9> level_names{"emerg", "alert", "crit", "error", "warning", "notice", "info", "debug", "trace"};
+constexpr std::array<std::string_view, 9> level_names{"emerg",  "alert", "crit",  "error", "warning",
+                                                      "notice", "info",  "debug", "trace"};
 
 struct Alias {
     std::string_view name;
     LogLevel level;
 };
 /// Words of qpsmtpd, of httpd and of syslog for the same levels.
-constexpr Alias level_aliases[] = {{"radar", LogLevel::emerg},       {"emergency", LogLevel::emerg}, {"panic", LogLevel::emerg},
-                                   {"critical", LogLevel::crit},     {"err", LogLevel::error},       {"warn", LogLevel::warning},
+constexpr Alias level_aliases[] = {{"radar", LogLevel::emerg},     {"emergency", LogLevel::emerg},
+                                   {"panic", LogLevel::emerg},     {"critical", LogLevel::crit},
+                                   {"err", LogLevel::error},       {"warn", LogLevel::warning},
                                    {"information", LogLevel::info}};
 
 }  // namespace
@@ -28,7 +30,8 @@ std::string_view log_level_name(LogLevel level) noexcept {
 
 std::optional<LogLevel> parse_log_level(std::string_view text) noexcept {
     if (support::starts_with_folded(text, "log")) text.remove_prefix(3);
-    if (text.size() == 1 && text[0] >= '0' && text[0] < static_cast<char>('0' + level_names.size())) return static_cast<LogLevel>(text[0] - '0');
+    if (text.size() == 1 && text[0] >= '0' && text[0] < static_cast<char>('0' + level_names.size()))
+        return static_cast<LogLevel>(text[0] - '0');
     for (std::size_t i = 0; i < level_names.size(); ++i)
         if (support::equals_folded(text, level_names[i])) return static_cast<LogLevel>(i);
     for (const auto& alias : level_aliases)

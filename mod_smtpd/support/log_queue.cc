@@ -56,12 +56,12 @@ private:
 class HeldLine {
 public:
     HeldLine(LogQueue::WallTime when, const LogLine& line, std::string_view target, std::uint64_t dropped = 0)
-        : when_(when),
-          level_(line.level),
-          dropped_(dropped),
-          target_(target),
-          sizes_{line.session.size(), line.transaction.size(), line.hook.size(),
-                 line.plugin.size(),  line.text.size(),        line.client.size()} {
+        : when_(when), level_(line.level), dropped_(dropped), target_(target), sizes_{line.session.size(),
+                                                                                      line.transaction.size(),
+                                                                                      line.hook.size(),
+                                                                                      line.plugin.size(),
+                                                                                      line.text.size(),
+                                                                                      line.client.size()} {
         octets_.reserve(sizes_[0] + sizes_[1] + sizes_[2] + sizes_[3] + sizes_[4] + sizes_[5]);
         for (const auto field : {line.session, line.transaction, line.hook, line.plugin, line.text, line.client})
             octets_ += field;
@@ -173,7 +173,7 @@ private:
     bool is_idle_ = false;        ///< the thread waits for lines
     bool has_stopped_ = false;
 
-    SteadyTime stop_began_{};     ///< set before stopping_ is
+    SteadyTime stop_began_{};  ///< set before stopping_ is
     std::atomic<bool> stopping_{false};
     std::thread thread_;
     // The thread's own:

@@ -1,7 +1,8 @@
 /// pattern.cc: smtpd::Pattern on PCRE2.
 ///
-/// An expression comes from an administrator, what it is matched against from a client; the limits below keep a pattern with catastrophic
-/// backtracking at a few milliseconds a match. Subjects are octets: `.` is one octet of a UTF-8 character unless the expression says (*UTF).
+/// An expression comes from an administrator, what it is matched against from a client; the limits below keep a pattern
+/// with catastrophic backtracking at a few milliseconds a match. Subjects are octets: `.` is one octet of a UTF-8
+/// character unless the expression says (*UTF).
 #include <smtpd/pattern.h>
 
 #include <smtpd/format.h>
@@ -35,7 +36,8 @@ struct Compiled {
 std::string pcre_message(int status) {
     PCRE2_UCHAR text[256];
     const int size = pcre2_get_error_message(status, text, sizeof text);
-    return size > 0 ? std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(size)) : format_text("PCRE2 error {}", status);
+    return size > 0 ? std::string(reinterpret_cast<const char*>(text), static_cast<std::size_t>(size))
+                    : format_text("PCRE2 error {}", status);
 }
 
 PCRE2_SPTR as_pcre(std::string_view text) noexcept {
@@ -46,15 +48,17 @@ PCRE2_SPTR as_pcre(std::string_view text) noexcept {
 
 Result<Pattern> Pattern::compile(std::string_view expression, Case letter_case) {
     if (expression.size() > max_expression_size)
-        return Error{ErrorCode::config, format_text("a regular expression has at most {} characters", max_expression_size), 0};
+        return Error{ErrorCode::config,
+                     format_text("a regular expression has at most {} characters", max_expression_size), 0};
     auto compiled = std::make_shared<Compiled>();
     int status = 0;
     PCRE2_SIZE offset = 0;
     const std::uint32_t options = letter_case == Case::folded ? PCRE2_CASELESS : 0;
     compiled->code = pcre2_compile(as_pcre(expression), expression.size(), options, &status, &offset, nullptr);
     if (!compiled->code)
-        return Error{ErrorCode::config,
-                     format_text("regular expression {}: {} at character {}", expression, pcre_message(status), offset + 1), 0};
+        return Error{
+            ErrorCode::config,
+            format_text("regular expression {}: {} at character {}", expression, pcre_message(status), offset + 1), 0};
     compiled->context = pcre2_match_context_create(nullptr);
     if (!compiled->context) throw std::bad_alloc();
     pcre2_set_match_limit(compiled->context, match_limit);
@@ -69,8 +73,8 @@ Result<Pattern> Pattern::compile(std::string_view expression, Case letter_case) 
 
 bool Pattern::matches(std::string_view subject) const {
     const auto& compiled = *static_cast<const Compiled*>(code_.get());
-    const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> result(pcre2_match_data_create(1, nullptr),
-                                                                                     pcre2_match_data_free);
+    const std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> result(
+        pcre2_match_data_create(1, nullptr), pcre2_match_data_free);
     if (!result) throw std::bad_alloc();
     return pcre2_match(compiled.code, as_pcre(subject), subject.size(), 0, 0, result.get(), compiled.context) >= 0;
 }

@@ -16,7 +16,8 @@ public:
     using Time = std::chrono::steady_clock::time_point;
     enum class Got {
         it,
-        orphan,   ///< it is ours, but a process died with it: what it guards is to be mended, then mend() called. Without that, nobody gets it any more.
+        orphan,   ///< it is ours, but a process died with it: what it guards is to be mended, then mend() called.
+                  ///< Without that, nobody gets it any more.
         nothing,  ///< not to be had by then
     };
 

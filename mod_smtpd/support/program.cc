@@ -32,10 +32,12 @@ public:
         int last = STDERR_FILENO;
         for (const auto& [ours, theirs] : descriptors) last = std::max(last, theirs);
         for (int theirs = 0; theirs <= last; ++theirs) {
-            const auto named = std::find_if(descriptors.begin(), descriptors.end(), [theirs](const auto& pair) { return pair.second == theirs; });
+            const auto named = std::find_if(descriptors.begin(), descriptors.end(),
+                                            [theirs](const auto& pair) { return pair.second == theirs; });
             if (named != descriptors.end()) posix_spawn_file_actions_adddup2(&actions_, named->first, theirs);
             else if (theirs <= STDERR_FILENO)
-                posix_spawn_file_actions_addopen(&actions_, theirs, "/dev/null", theirs == STDIN_FILENO ? O_RDONLY : O_WRONLY, 0);
+                posix_spawn_file_actions_addopen(&actions_, theirs, "/dev/null",
+                                                 theirs == STDIN_FILENO ? O_RDONLY : O_WRONLY, 0);
         }
         posix_spawn_file_actions_addclosefrom_np(&actions_, last + 1);
         sigset_t all, none;
@@ -53,8 +55,10 @@ public:
     Preparation(const Preparation&) = delete;
     Preparation& operator=(const Preparation&) = delete;
 
-    int spawn(pid_t& process, const std::vector<std::string>& words, const std::optional<std::vector<std::string>>& environment) const {
-        return posix_spawn(&process, words[0].c_str(), &actions_, &attributes_, pointers(words).data(), environment ? pointers(*environment).data() : environ);
+    int spawn(pid_t& process, const std::vector<std::string>& words,
+              const std::optional<std::vector<std::string>>& environment) const {
+        return posix_spawn(&process, words[0].c_str(), &actions_, &attributes_, pointers(words).data(),
+                           environment ? pointers(*environment).data() : environ);
     }
 
 private:
@@ -108,7 +112,8 @@ Result<int> Program::wait_until(std::chrono::steady_clock::time_point deadline) 
     const FileDescriptor news(static_cast<int>(syscall(SYS_pidfd_open, process_, 0)));
     if (!news) return os_error("cannot watch the program", errno);
     for (;;) {
-        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
         if (left <= 0) return Error{ErrorCode::timeout, "the program did not end in time", 0};
         pollfd wait{news.get(), POLLIN, 0};
         if (poll(&wait, 1, static_cast<int>(std::min<std::chrono::milliseconds::rep>(left, 60'000))) > 0) break;

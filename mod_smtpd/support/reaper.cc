@@ -33,9 +33,7 @@ void Reaper::add(pid_t process, bool is_to_end) noexcept {
     if (stopping_) return;
     try {
         entries_.push_back(entry);
-    } catch (const std::bad_alloc&) {
-        return;
-    }
+    } catch (const std::bad_alloc&) { return; }
     start_locked();
     look_locked(Clock::now());  // in case no thread could be started
     changed_.notify_one();

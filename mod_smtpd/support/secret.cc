@@ -6,7 +6,8 @@
 namespace smtpd {
 
 void wipe(std::string& octets) noexcept {
-    octets.resize(octets.capacity());  // what was longer before stands behind the end; within the capacity nothing is allocated
+    octets.resize(octets.capacity());  // what was longer before stands behind the end; within the capacity nothing is
+                                       // allocated
     explicit_bzero(octets.data(), octets.size());
     octets.clear();
 }

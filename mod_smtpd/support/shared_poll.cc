@@ -11,19 +11,25 @@
 namespace smtpd::support {
 namespace {
 
-/// A single poll reports no more sockets than this: those that wait for a leader of many are not to wait for all of them.
+/// A single poll reports no more sockets than this: those that wait for a leader of many are not to wait for all of
+/// them.
 constexpr int batch = 16;
 
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, const timespec* limit) noexcept {
     ::syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, limit, nullptr, 0);
 }
 
-void futex_wake(std::atomic<std::uint32_t>* word) noexcept { ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0); }
+void futex_wake(std::atomic<std::uint32_t>* word) noexcept {
+    ::syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
 
 }  // namespace
 
 SharedPoll::SharedPoll(milliseconds patience, milliseconds stall)
-    : patience_(patience), stall_(stall), epoll_(::epoll_create1(EPOLL_CLOEXEC)), kick_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    : patience_(patience),
+      stall_(stall),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      kick_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     epoll_event wanted{};
     wanted.events = EPOLLIN;
     if (!epoll_ || !kick_ || ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, kick_.get(), &wanted) != 0)
@@ -34,11 +40,11 @@ bool SharedPoll::wait(int descriptor, Guest& guest, Wish wish) {
     Seat seat(descriptor, guest, wish);
     Call call = enter(seat);
     for (;;) switch (call) {
-        case Call::go_on: return true;
-        case Call::idle: return false;
-        case Call::lead: call = lead(seat); break;
-        case Call::watch: call = watch(seat); break;
-        case Call::none: call = sleep(seat, nullptr); break;
+            case Call::go_on: return true;
+            case Call::idle: return false;
+            case Call::lead: call = lead(seat); break;
+            case Call::watch: call = watch(seat); break;
+            case Call::none: call = sleep(seat, nullptr); break;
         }
 }
 
@@ -55,7 +61,8 @@ bool SharedPoll::ring_locked(Guest& guest) noexcept {
     return true;
 }
 
-/// What happens to the socket wakes the leader, so it need not be kicked. If the service in which the guest wished for the bell is not over, it is rung for.
+/// What happens to the socket wakes the leader, so it need not be kicked. If the service in which the guest wished for
+/// the bell is not over, it is rung for.
 bool SharedPoll::resume(Guest& guest, Wish wish) noexcept {
     const std::lock_guard lock(mutex_);
     Seat* const seat = guest.seat_;
@@ -212,7 +219,8 @@ bool SharedPoll::look_around(Seat& self, Time now, Call& own, int& timeout) {
     return own == Call::none;
 }
 
-/// Who is to be served next of those that were rung for. One whose service has not ended elsewhere is rung for again then.
+/// Who is to be served next of those that were rung for. One whose service has not ended elsewhere is rung for again
+/// then.
 SharedPoll::Seat* SharedPoll::next_rung() noexcept {
     const std::lock_guard lock(mutex_);
     may_sleep_ = false;
@@ -285,7 +293,8 @@ bool SharedPoll::begin_polling(Seat& seat, Wish wish) noexcept {
     wanted.events = wish == Wish::room ? EPOLLOUT : EPOLLIN;
     wanted.data.ptr = &seat;
     const bool was_polled = seat.is_polled;
-    seat.is_polled = ::epoll_ctl(epoll_.get(), was_polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, seat.descriptor, &wanted) == 0;
+    seat.is_polled = ::epoll_ctl(epoll_.get(), was_polled ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, seat.descriptor, &wanted) ==
+                     0;
     return seat.is_polled;
 }
 

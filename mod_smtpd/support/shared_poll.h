@@ -32,8 +32,8 @@ public:
     enum class Wish : std::uint8_t {
         owner,  ///< nothing more: its thread has to go on
         input,
-        room,   ///< in the socket
-        bell    ///< only for resume() or ring()
+        room,  ///< in the socket
+        bell   ///< only for resume() or ring()
     };
 
     class Guest {

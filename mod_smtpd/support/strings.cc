@@ -19,7 +19,8 @@ std::string upper(std::string_view text) {
 }
 
 bool equals_folded(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 bool starts_with_folded(std::string_view text, std::string_view prefix) noexcept {

@@ -9,9 +9,7 @@ namespace smtpd::support {
 inline const char* thrown_text() noexcept {
     try {
         throw;
-    } catch (const std::exception& exception) {
-        return exception.what();
-    } catch (...) {
+    } catch (const std::exception& exception) { return exception.what(); } catch (...) {
         return "an exception that is no std::exception";
     }
 }

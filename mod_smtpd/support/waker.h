@@ -1,13 +1,14 @@
 /// waker.h: wakes parked sessions of a child at their time, and looks once a second at all of them.
 ///
-/// A few threads of the child (none under prefork and worker, where a session blocks instead). They block all signals: those belong to the MPM.
-/// A task runs in one of them and may block; more threads are made while all are busy and something is due, up to a limit. One that throws ends nothing but itself.
+/// A few threads of the child (none under prefork and worker, where a session blocks instead). They block all signals:
+/// those belong to the MPM. A task runs in one of them and may block; more threads are made while all are busy and
+/// something is due, up to a limit. One that throws ends nothing but itself.
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <condition_variable>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -25,7 +26,9 @@ public:
     using Report = std::function<void(std::exception_ptr)>;
 
     /// `report` is called with what a task throws, by the thread that ran it.
-    Waker(unsigned max_threads, Report report) : max_threads_(max_threads), report_(std::move(report)) { watched_.reserve(max_threads); }
+    Waker(unsigned max_threads, Report report) : max_threads_(max_threads), report_(std::move(report)) {
+        watched_.reserve(max_threads);
+    }
     ~Waker() { stop(); }
 
     /// Runs `task` at that time, or soon after. Thread-safe.
@@ -40,7 +43,9 @@ private:
         Time time;
         std::uint64_t order;
         std::shared_ptr<Task> task;
-        bool operator>(const Entry& other) const noexcept { return time != other.time ? time > other.time : order > other.order; }
+        bool operator>(const Entry& other) const noexcept {
+            return time != other.time ? time > other.time : order > other.order;
+        }
     };
     /// What runs every second. It needs no memory for the next time, so that it goes on whatever happens.
     struct Routine {

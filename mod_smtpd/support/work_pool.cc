@@ -76,8 +76,7 @@ void WorkPool::make_ready(Lane& lane) noexcept {
         ready_.push_back(&lane);
         lane.is_ready_ = true;
         call_thread();
-    } catch (...) {
-    }
+    } catch (...) {}
 }
 
 /// Somebody is to look at ready_. Called under the lock.
@@ -139,9 +138,7 @@ void WorkPool::run(std::list<std::thread>::iterator self) {
             lock.unlock();
             try {
                 job->task();
-            } catch (...) {
-                report_(std::current_exception());
-            }
+            } catch (...) { report_(std::current_exception()); }
             Lane& lane = job->lane;
             job.reset();  // its task may hold the last reference to something big
             lock.lock();
@@ -163,8 +160,8 @@ void WorkPool::join_ended(std::unique_lock<std::mutex>& lock) {
 }
 
 void WorkPool::stop() {
-    std::vector<std::deque<std::shared_ptr<Lane::Job>>>
-        dropped;  // goes without the lock: what a job holds may use the pool
+    std::vector<std::deque<std::shared_ptr<Lane::Job>>> dropped;  // goes without the lock: what a job holds may use the
+                                                                  // pool
     std::unique_lock lock(mutex_);
     stopping_ = true;
     for (Lane* lane : known_) {

@@ -92,8 +92,8 @@ public:
     void stop();
 
     struct Load {
-        unsigned threads;  ///< there are
-        unsigned busy;     ///< of these
+        unsigned threads;     ///< there are
+        unsigned busy;        ///< of these
         std::size_t waiting;  ///< jobs that have not begun
     };
     Load load() const;
@@ -116,7 +116,7 @@ private:
     std::condition_variable has_work_;
     std::condition_variable has_ended_;
     std::list<std::thread> threads_;
-    std::list<std::thread> ended_;    ///< to be joined
+    std::list<std::thread> ended_;  ///< to be joined
     std::vector<Lane*> known_;
     std::deque<Lane*> ready_;  ///< lanes with work and a place for it, in the order in which they came
     std::size_t waiting_ = 0;

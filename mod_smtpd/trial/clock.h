@@ -1,4 +1,5 @@
-/// clock.h: a clock for trials: the system's, or one that stands still; both can be moved ahead, over a time that nobody wants to wait for.
+/// clock.h: a clock for trials: the system's, or one that stands still; both can be moved ahead, over a time that
+/// nobody wants to wait for.
 #pragma once
 
 #include "support/clock.h"
@@ -17,7 +18,9 @@ public:
     /// Stands still, so that the same trial gives the same output.
     explicit TrialClock(WallTime standing) : standing_(standing) {}
 
-    MonotonicTime now() const noexcept override { return (standing_ ? MonotonicTime(std::chrono::hours(1)) : system_.now()) + moved(); }
+    MonotonicTime now() const noexcept override {
+        return (standing_ ? MonotonicTime(std::chrono::hours(1)) : system_.now()) + moved();
+    }
     WallTime wall() const noexcept override {
         return (standing_ ? *standing_ : system_.wall()) + std::chrono::duration_cast<WallTime::duration>(moved());
     }

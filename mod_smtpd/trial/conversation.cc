@@ -75,7 +75,8 @@ std::optional<Endpoint> parse_endpoint(std::string_view text, std::uint16_t defa
         if (end == std::string_view::npos) return std::nullopt;
         port = text.substr(end + 1);
         text = text.substr(1, end - 1);
-    } else if (const auto colon = text.find(':'); colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
+    } else if (const auto colon = text.find(':');
+               colon != std::string_view::npos && text.find(':', colon + 1) == std::string_view::npos) {
         port = text.substr(colon);
         text = text.substr(0, colon);
     }

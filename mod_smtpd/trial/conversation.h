@@ -1,5 +1,5 @@
-/// conversation.h: drives a session without a connection: gives it octets, does what it asks for, and gathers what it sends. What a session waits for by
-/// the clock is skipped; what it asks the DNS is asked.
+/// conversation.h: drives a session without a connection: gives it octets, does what it asks for, and gathers what it
+/// sends. What a session waits for by the clock is skipped; what it asks the DNS is asked.
 #pragma once
 
 #include "engine/session.h"
@@ -24,7 +24,8 @@ public:
     Names(net::Resolver& resolver, const TrialClock& clock) : resolver_(resolver), clock_(clock) {}
 
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
-    /// True when all answers to the questions last put have come; false when that time has come first, or none will come.
+    /// True when all answers to the questions last put have come; false when that time has come first, or none will
+    /// come.
     bool wait(MonotonicTime until);
     /// The answers will come from elsewhere, some time. Those of a list come at once or never.
     void expect_answers() noexcept { answers_come_ = true; }
@@ -49,7 +50,8 @@ Result<std::unique_ptr<net::Resolver>> read_zone(std::string_view text);
 class Conversation {
 public:
     /// `names` may be null; every question fails then, if it is what the session was given.
-    Conversation(engine::Session& session, TrialClock& clock, Names* names) : session_(session), clock_(clock), names_(names) {}
+    Conversation(engine::Session& session, TrialClock& clock, Names* names)
+        : session_(session), clock_(clock), names_(names) {}
 
     // Each gives what the client gets to see.
     std::string start() { return settled(session_.start()); }

@@ -8,7 +8,8 @@ namespace smtpd::trial {
 
 void JsonWriter::seconds(std::string_view key, std::int64_t microseconds) {
     char text[48];
-    std::snprintf(text, sizeof text, "%lld.%06lld", static_cast<long long>(microseconds / 1'000'000), static_cast<long long>(microseconds % 1'000'000));
+    std::snprintf(text, sizeof text, "%lld.%06lld", static_cast<long long>(microseconds / 1'000'000),
+                  static_cast<long long>(microseconds % 1'000'000));
     name(key);
     raw(text);
 }

@@ -13,13 +13,21 @@ namespace smtpd::trial {
 class JsonWriter {
 public:
     template <class F>
-    void object(F members) { nest('{', '}', members); }
+    void object(F members) {
+        nest('{', '}', members);
+    }
     template <class F>
-    void array(F elements) { nest('[', ']', elements); }
+    void array(F elements) {
+        nest('[', ']', elements);
+    }
     template <class F>
-    void object(std::string_view key, F members) { name(key), object(members); }
+    void object(std::string_view key, F members) {
+        name(key), object(members);
+    }
     template <class F>
-    void array(std::string_view key, F elements) { name(key), array(elements); }
+    void array(std::string_view key, F elements) {
+        name(key), array(elements);
+    }
 
     void text(std::string_view value) {
         begin();

@@ -10,21 +10,21 @@ namespace {
 
 std::string_view kind_name(HistoryEntry::Kind kind) {
     switch (kind) {
-    case HistoryEntry::Kind::finding: return "finding";
-    case HistoryEntry::Kind::exemption: return "exemption";
-    case HistoryEntry::Kind::answer: return "answer";
-    case HistoryEntry::Kind::fault: return "fault";
-    case HistoryEntry::Kind::reply: return "reply";
+        case HistoryEntry::Kind::finding: return "finding";
+        case HistoryEntry::Kind::exemption: return "exemption";
+        case HistoryEntry::Kind::answer: return "answer";
+        case HistoryEntry::Kind::fault: return "fault";
+        case HistoryEntry::Kind::reply: return "reply";
     }
     return "";
 }
 
 std::string_view finding_name(smtpd::Outcome outcome) {
     switch (outcome) {
-    case smtpd::Outcome::pass: return "pass";
-    case smtpd::Outcome::fail: return "fail";
-    case smtpd::Outcome::skip: return "skip";
-    case smtpd::Outcome::error: return "error";
+        case smtpd::Outcome::pass: return "pass";
+        case smtpd::Outcome::fail: return "fail";
+        case smtpd::Outcome::skip: return "skip";
+        case smtpd::Outcome::error: return "error";
     }
     return "";
 }
@@ -114,10 +114,10 @@ void write(JsonWriter& json, const Visit& visit) {
 
 std::string_view handler_name(host::Dispatcher::Kind kind) {
     switch (kind) {
-    case host::Dispatcher::Kind::answer: return "answers";
-    case host::Dispatcher::Kind::decide: return "decides";
-    case host::Dispatcher::Kind::deliver: return "delivers";
-    case host::Dispatcher::Kind::observe: return "observes";
+        case host::Dispatcher::Kind::answer: return "answers";
+        case host::Dispatcher::Kind::decide: return "decides";
+        case host::Dispatcher::Kind::deliver: return "delivers";
+        case host::Dispatcher::Kind::observe: return "observes";
     }
     return "";
 }
@@ -159,7 +159,8 @@ std::string list_json(const Server& server) {
         json.text("server", server.name);
         json.text("where", server.where);
         json.object("hooks", [&] {
-            for (std::size_t i = 0; i < static_cast<std::size_t>(HookId::count); ++i) write_hook(json, server, static_cast<HookId>(i));
+            for (std::size_t i = 0; i < static_cast<std::size_t>(HookId::count); ++i)
+                write_hook(json, server, static_cast<HookId>(i));
         });
         json.array("plugins", [&] {
             for (const auto& instance : server.plugins.instances())

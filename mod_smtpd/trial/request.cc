@@ -12,7 +12,9 @@ namespace {
 constexpr std::array<std::string_view, 4> outcome_names{"accepted", "refused", "deferred", "failed"};
 
 /// "name length LF octets LF"
-void put(std::string& out, std::string_view name, std::string_view value) { out += format_text("{} {}\n{}\n", name, value.size(), value); }
+void put(std::string& out, std::string_view name, std::string_view value) {
+    out += format_text("{} {}\n{}\n", name, value.size(), value);
+}
 
 std::optional<std::pair<std::string_view, std::string_view>> take(std::string_view& text) {
     const auto blank = text.find(' ');
@@ -58,8 +60,12 @@ bool set(Request& request, std::string_view name, std::string_view value) {
 
 std::string Request::to_text() const {
     std::string out;
-    const auto flag = [&](std::string_view name, bool is_set) { if (is_set) put(out, name, ""); };
-    const auto optional = [&](std::string_view name, const std::optional<std::string>& value) { if (value) put(out, name, *value); };
+    const auto flag = [&](std::string_view name, bool is_set) {
+        if (is_set) put(out, name, "");
+    };
+    const auto optional = [&](std::string_view name, const std::optional<std::string>& value) {
+        if (value) put(out, name, *value);
+    };
     flag("list", is_list);
     flag("json", is_json);
     put(out, "host", host);
@@ -86,7 +92,8 @@ Result<Request> Request::from_text(std::string_view text) {
     Request request;
     for (bool is_first = true; is_first || !text.empty(); is_first = false) {
         const auto field = take(text);
-        if (!field || !set(request, field->first, field->second)) return Error{ErrorCode::config, "there is no request of this version of it", 0};
+        if (!field || !set(request, field->first, field->second))
+            return Error{ErrorCode::config, "there is no request of this version of it", 0};
     }
     return request;
 }

@@ -1,4 +1,5 @@
-/// request.h: what is to be tried out, as the command smtpd-try hands it to the server's program; and how it is written down on the way there.
+/// request.h: what is to be tried out, as the command smtpd-try hands it to the server's program; and how it is written
+/// down on the way there.
 #pragma once
 
 #include <smtpd/connection.h>
@@ -16,7 +17,7 @@ namespace smtpd::trial {
 struct Request {
     bool is_list = false;  ///< only the chains of hooks
     bool is_json = false;
-    std::string host;      ///< "mx.example.com" or "mx.example.com:25"; "" = the only one
+    std::string host;  ///< "mx.example.com" or "mx.example.com:25"; "" = the only one
 
     Endpoint client = local_client();
     std::string client_host;  ///< by reverse DNS
@@ -28,10 +29,10 @@ struct Request {
     std::vector<std::string> to;                      ///< none: it ends behind MAIL
     std::optional<std::string> message;               ///< as it is; none: it ends behind RCPT
 
-    std::optional<std::string> zone;  ///< the text of a zone file, instead of the DNS
-    bool takes_time = false;          ///< waits are waited for
-    std::vector<Duration> again;      ///< how long after the session before the client comes again, each time
-    LogLevel log = LogLevel::warning; ///< lines up to that level are shown
+    std::optional<std::string> zone;   ///< the text of a zone file, instead of the DNS
+    bool takes_time = false;           ///< waits are waited for
+    std::vector<Duration> again;       ///< how long after the session before the client comes again, each time
+    LogLevel log = LogLevel::warning;  ///< lines up to that level are shown
 
     std::string to_text() const;
     static Result<Request> from_text(std::string_view text);

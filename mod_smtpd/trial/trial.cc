@@ -20,7 +20,10 @@ public:
     std::vector<TurnedAway> take_turned_away() { return std::exchange(turned_away_, {}); }
 
     bool has(HookId hook) const noexcept override {
-        return hook == HookId::reset_transaction || (hook != HookId::queue_post && plugins_.has(hook));  // the end of a transaction tells its results
+        return hook == HookId::reset_transaction || (hook != HookId::queue_post && plugins_.has(hook));  // the end of a
+                                                                                                         // transaction
+                                                                                                         // tells its
+                                                                                                         // results
     }
     bool asks(HookId hook) const noexcept override { return hook != HookId::queue && plugins_.asks(hook); }
     bool reads_body() const noexcept override { return plugins_.reads_body(); }
@@ -39,15 +42,20 @@ public:
     engine::MessageObservers observe_message(MessageHook& context) noexcept override {
         return plugins_.observe_message(context);
     }
-    std::vector<std::string> control_lines(std::string_view name) noexcept override { return plugins_.control_lines(name); }
+    std::vector<std::string> control_lines(std::string_view name) noexcept override {
+        return plugins_.control_lines(name);
+    }
 
 private:
     void note_turned_away(const Transaction& transaction) noexcept {
         try {
             for (const auto& recipient : transaction.turned_away()) {
                 const Disposition& disposition = *recipient.disposition();
-                turned_away_.push_back({recipient.address().path(), disposition.reply.code, disposition.reply.text,
-                                        {disposition.plugin, "", "", disposition.reason.empty() ? disposition.reply.text : disposition.reason}});
+                turned_away_.push_back({recipient.address().path(),
+                                        disposition.reply.code,
+                                        disposition.reply.text,
+                                        {disposition.plugin, "", "",
+                                         disposition.reason.empty() ? disposition.reply.text : disposition.reason}});
             }
         } catch (const std::bad_alloc&) {  // they are not named then
         }
@@ -108,7 +116,10 @@ bool has_8bit(std::string_view text) {
 class Client {
 public:
     Client(const Request& request, const Server& server, Rehearsal& plugins, GatheredLog& log, Names& names)
-        : request_(request), plugins_(plugins), log_(log), session_(server.settings, plugins, server.clock, log, peer_of(request, server), {.names = &names}),
+        : request_(request),
+          plugins_(plugins),
+          log_(log),
+          session_(server.settings, plugins, server.clock, log, peer_of(request, server), {.names = &names}),
           conversation_(session_, server.clock, &names) {
         visit_.time = shown_time(server.clock.wall());
         if (request.takes_time) conversation_.take_time();
@@ -159,7 +170,9 @@ private:
 
 void Client::play_dialogue() {
     if (!say("", {})) return;
-    const std::string name = !request_.helo.empty() ? request_.helo : !request_.client_host.empty() ? request_.client_host : request_.client.address.literal();
+    const std::string name = !request_.helo.empty()          ? request_.helo
+                             : !request_.client_host.empty() ? request_.client_host
+                                                             : request_.client.address.literal();
     const char* const hello = session_.is_lmtp() ? "LHLO " : request_.is_esmtp ? "EHLO " : "HELO ";
     if (!say(hello + name)) return;
     if (!request_.user.empty() && !authenticate()) return;
@@ -170,11 +183,13 @@ void Client::play_dialogue() {
 
 bool Client::authenticate() {
     if (request_.mechanism == "LOGIN") {
-        return say("AUTH LOGIN") && say("(user " + quoted(request_.user) + ")", support::base64(request_.user) + "\r\n") &&
+        return say("AUTH LOGIN") &&
+               say("(user " + quoted(request_.user) + ")", support::base64(request_.user) + "\r\n") &&
                say("(password)", support::base64(request_.password) + "\r\n");
     }
     const std::string response = '\0' + request_.user + '\0' + request_.password;
-    return say("AUTH PLAIN (user " + quoted(request_.user) + " and password)", "AUTH PLAIN " + support::base64(response) + "\r\n");
+    return say("AUTH PLAIN (user " + quoted(request_.user) + " and password)",
+               "AUTH PLAIN " + support::base64(response) + "\r\n");
 }
 
 std::string Client::mail_command() const {
@@ -187,7 +202,8 @@ std::string Client::mail_command() const {
 /// True if the message may be sent: somebody is to get it.
 bool Client::send_recipients() {
     bool any = false;
-    for (const auto& recipient : request_.to) any = (!conversation_.is_over() && say("RCPT TO:<" + recipient + ">")) || any;
+    for (const auto& recipient : request_.to)
+        any = (!conversation_.is_over() && say("RCPT TO:<" + recipient + ">")) || any;
     return any && !conversation_.is_over();
 }
 
@@ -237,7 +253,8 @@ void Client::gather(Exchange& exchange) {
         if (entries[i].kind != HistoryEntry::Kind::reply) exchange.said.push_back(entries[i]);
         else if (const auto blame = history.blame(i); blame.by) exchange.cause = cause_of(blame);
     }
-    const auto decisive = std::find_if(exchange.turned_away.begin(), exchange.turned_away.end(), [&](const auto& one) { return one.code == exchange.code; });
+    const auto decisive = std::find_if(exchange.turned_away.begin(), exchange.turned_away.end(),
+                                       [&](const auto& one) { return one.code == exchange.code; });
     if (decisive != exchange.turned_away.end()) exchange.cause = decisive->cause;
 }
 
@@ -254,13 +271,16 @@ Cause Client::cause_of(const History::Blame& blame) const {
 /// The first refusal decides.
 void Client::judge() {
     const auto& exchanges = visit_.exchanges;
-    const auto refusal = std::find_if(exchanges.begin(), exchanges.end(), [](const Exchange& exchange) { return exchange.is_refusal(); });
+    const auto refusal = std::find_if(exchanges.begin(), exchanges.end(),
+                                      [](const Exchange& exchange) { return exchange.is_refusal(); });
     if (refusal != exchanges.end()) {
         visit_.outcome = refusal->code < 500 ? Outcome::deferred : Outcome::refused;
         visit_.decisive = static_cast<std::size_t>(refusal - exchanges.begin());
     } else if (session_.is_naughty() && request_.message) {
-        visit_.remarks.push_back(format_text("{} failed this client, and the refusal was to come later; but nothing carried it out. Is the plugin naughty there?",
-                                             session_.complaints().front().plugin));
+        visit_.remarks.push_back(
+            format_text("{} failed this client, and the refusal was to come later; but nothing carried it out. Is the "
+                        "plugin naughty there?",
+                        session_.complaints().front().plugin));
     }
 }
 

@@ -1,7 +1,8 @@
-/// trial.h: what would happen? Plays a client to a server's engine and plugins, and reports the dialogue with what each plugin said to it.
+/// trial.h: what would happen? Plays a client to a server's engine and plugins, and reports the dialogue with what each
+/// plugin said to it.
 ///
-/// Nothing is left behind: the store is to be one that forgets (store/overlay_store.h), plugins are told that it is a trial, and those that would deliver
-/// the message are named, but not asked.
+/// Nothing is left behind: the store is to be one that forgets (store/overlay_store.h), plugins are told that it is a
+/// trial, and those that would deliver the message are named, but not asked.
 #pragma once
 
 #include "engine/settings.h"
@@ -48,7 +49,7 @@ struct TurnedAway {
 
 /// What the client said, what plugins said to that, and what the client was told.
 struct Exchange {
-    std::string command;                  ///< "" = it connected
+    std::string command;  ///< "" = it connected
     std::vector<HistoryEntry> said;
     Duration waited{0};                   ///< the session was parked
     std::vector<std::string> deliverers;  ///< plugins that would be asked to take the message, in that order
@@ -56,7 +57,8 @@ struct Exchange {
     std::vector<std::string> replies;     ///< lines, without their ends
     int code = 0;                         ///< of the last reply; with LMTP, of the best about a recipient; 0 = none
     std::optional<Cause> cause;           ///< of a refusal by a plugin
-    std::vector<TurnedAway> turned_away;  ///< of the message's recipients; the others would have got it, if the reply is positive
+    std::vector<TurnedAway> turned_away;  ///< of the message's recipients; the others would have got it, if the reply
+                                          ///< is positive
 
     bool is_refusal() const noexcept { return code >= 400; }
 };
@@ -68,7 +70,7 @@ struct Visit {
     Outcome outcome = Outcome::accepted;
     std::size_t decisive = 0;  ///< the exchange that decided it, where it is not accepted
     std::vector<std::string> remarks;
-    unsigned dropped = 0;      ///< things that were said to one command, and are more than a session keeps
+    unsigned dropped = 0;  ///< things that were said to one command, and are more than a session keeps
 };
 
 struct Report {

@@ -1,34 +1,38 @@
 /// auth/auth_certificate: clients are who their certificates say.
 ///
-/// Serves the mechanism EXTERNAL: a client that has shown a certificate which mod_ssl has verified needs no password. mod_ssl is told to ask for certificates, and
-/// whose to trust, where the certificate of the server stands:
+/// Serves the mechanism EXTERNAL: a client that has shown a certificate which mod_ssl has verified needs no password.
+/// mod_ssl is told to ask for certificates, and whose to trust, where the certificate of the server stands:
 ///
 ///     SSLVerifyClient      optional
 ///     SSLCACertificateFile /etc/smtpd/users-ca.pem
 ///
 ///     SmtpPlugin auth/auth_certificate
 ///
-/// Everybody to whom one of these authorities has given a certificate can log in, under the names in it. So let it be an authority of your own, for your users; not one
-/// of those that the world trusts.
+/// Everybody to whom one of these authorities has given a certificate can log in, under the names in it. So let it be
+/// an authority of your own, for your users; not one of those that the world trusts.
 ///
 /// ## Names
 ///
-/// `login` says what in a certificate is the login: `email`, the e-mail addresses of its subjectAltName (one that only the subject has does not count); `cn`, the
-/// common name of its subject; or `subject`, the whole subject as mod_ssl shows it, which looks as in the example below.
+/// `login` says what in a certificate is the login: `email`, the e-mail addresses of its subjectAltName (one that only
+/// the subject has does not count); `cn`, the common name of its subject; or `subject`, the whole subject as mod_ssl
+/// shows it, which looks as in the example below.
 ///
-/// The control file `certificate_logins` has certificates that mean something else: a login, then the subject, or the fingerprint (SHA-256, 64 hexadecimal digits).
+/// The control file `certificate_logins` has certificates that mean something else: a login, then the subject, or the
+/// fingerprint (SHA-256, 64 hexadecimal digits).
 ///
 ///     joe@example.com      CN=Joe Doe,O=Example
 ///     printer@example.com  3f1c9a0be25a6c2fd0aa4d4ae7e4bb1f0c6f0a5d1a7a77e0a0b5f0cc0e4fd9a1
 ///
-/// A certificate that is listed has the logins of its lines and no others; with `login=listed`, only what is listed has any.
+/// A certificate that is listed has the logins of its lines and no others; with `login=listed`, only what is listed has
+/// any.
 ///
-/// A client may say whom it wants to be, which has to be one of its logins (upper and lower case being the same). One that leaves it to the server is the first of them.
+/// A client may say whom it wants to be, which has to be one of its logins (upper and lower case being the same). One
+/// that leaves it to the server is the first of them.
 ///
 /// ## Replies
 ///
-/// `535 5.7.8 Authentication failed`, unless another plugin knows better. Clients that have shown no certificate, or come through a proxy that speaks for them, are
-/// not offered EXTERNAL.
+/// `535 5.7.8 Authentication failed`, unless another plugin knows better. Clients that have shown no certificate, or
+/// come through a proxy that speaks for them, are not offered EXTERNAL.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -67,22 +71,26 @@ void add(Names& names, const ASN1_STRING* text) {
     if (size < 0) return;
     std::string name(reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(size));
     OPENSSL_free(utf8);
-    const bool is_printable = std::none_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
+    const bool is_printable = std::none_of(name.begin(), name.end(),
+                                           [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; });
     if (!name.empty() && is_printable) names.push_back(std::move(name));
 }
 
 Names email_addresses(const X509& certificate) {
     Names out;
-    const std::unique_ptr<GENERAL_NAMES, Free> all(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
+    const std::unique_ptr<GENERAL_NAMES, Free> all(
+        static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
     for (int i = 0; all && i < sk_GENERAL_NAME_num(all.get()); ++i)
-        if (const GENERAL_NAME* const name = sk_GENERAL_NAME_value(all.get(), i); name->type == GEN_EMAIL) add(out, name->d.rfc822Name);
+        if (const GENERAL_NAME* const name = sk_GENERAL_NAME_value(all.get(), i); name->type == GEN_EMAIL)
+            add(out, name->d.rfc822Name);
     return out;
 }
 
 Names common_names(const X509& certificate) {
     Names out;
     const X509_NAME* const subject = X509_get_subject_name(&certificate);
-    for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;) add(out, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, NID_commonName, at)) >= 0;)
+        add(out, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
     return out;
 }
 
@@ -95,7 +103,9 @@ Result<Listed> parse_listed(const ControlText& text) {
     for (const auto& line : text) {
         auto [login, whose] = line.split();
         if (is_fingerprint(whose)) whose = ascii_lower(whose);
-        else if (whose.find('=') == std::string::npos) return Error{ErrorCode::config, format_text("{}: a line is a login and a subject or a fingerprint", line.position()), 0};
+        else if (whose.find('=') == std::string::npos)
+            return Error{ErrorCode::config,
+                         format_text("{}: a line is a login and a subject or a fingerprint", line.position()), 0};
         listed[whose].push_back(std::move(login));
     }
     return listed;
@@ -112,12 +122,16 @@ public:
         Login login = Login::email;
         static OptionTable table() {
             return {option("login", &Options::login, "what in a certificate that is not listed is the login")
-                        .choices({{"email", Login::email}, {"cn", Login::cn}, {"subject", Login::subject}, {"listed", Login::listed}})
+                        .choices({{"email", Login::email},
+                                  {"cn", Login::cn},
+                                  {"subject", Login::subject},
+                                  {"listed", Login::listed}})
                         .positional(0)};
         }
     };
 
-    AuthCertificate(Setup& setup, const Options& options) : options_(options), listed_(setup.control().parsed<Listed>("certificate_logins", parse_listed)) {
+    AuthCertificate(Setup& setup, const Options& options)
+        : options_(options), listed_(setup.control().parsed<Listed>("certificate_logins", parse_listed)) {
         setup.hooks.auth_external.add([this](const AuthHook& hook) { return judge(hook); });
     }
 
@@ -126,9 +140,12 @@ private:
         const auto& certificate = hook.connection.tls().certificate;
         if (!certificate || !certificate->is_verified) return declined();
         const Names logins = logins_of(*certificate);
-        const auto login = std::find_if(logins.begin(), logins.end(), [&](const std::string& name) { return hook.user().empty() || ascii_equal(name, hook.user()); });
+        const auto login = std::find_if(logins.begin(), logins.end(), [&](const std::string& name) {
+            return hook.user().empty() || ascii_equal(name, hook.user());
+        });
         if (login == logins.end()) {
-            hook.log(LogLevel::info, "{} logins in the certificate of {}, and not the one that is asked for", logins.size(), quoted(certificate->subject));
+            hook.log(LogLevel::info, "{} logins in the certificate of {}, and not the one that is asked for",
+                     logins.size(), quoted(certificate->subject));
             return declined();
         }
         hook.set_login(*login);

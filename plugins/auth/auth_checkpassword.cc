@@ -1,25 +1,25 @@
 /// auth/auth_checkpassword: passwords as a program with the checkpassword interface sees them.
 ///
-/// Such a program (vchkpw, checkpassword-pam and others) reads the user's name and password from descriptor 3, and runs another program when
-/// they are right. It is named with its path, and that other program, `true`, too:
+/// Such a program (vchkpw, checkpassword-pam and others) reads the user's name and password from descriptor 3, and runs
+/// another program when they are right. It is named with its path, and that other program, `true`, too:
 ///
 ///     SmtpPlugin auth/auth_checkpassword checkpw=/usr/local/vpopmail/bin/vchkpw true=/bin/true
 ///
 /// or in the control file `smtpauth-checkpassword`: `/usr/local/vpopmail/bin/vchkpw /bin/true`.
 ///
-/// The programs are started directly, without a shell, with an empty environment but for `PATH` and, if the client's address is wanted, `TCPREMOTEIP`. Where
-/// the program has to be another user, `sudo` names sudo's path, and `sudo_user` the user; sudo must permit it without a password and `closefrom_override`,
-/// for descriptor 3.
+/// The programs are started directly, without a shell, with an empty environment but for `PATH` and, if the client's
+/// address is wanted, `TCPREMOTEIP`. Where the program has to be another user, `sudo` names sudo's path, and
+/// `sudo_user` the user; sudo must permit it without a password and `closefrom_override`, for descriptor 3.
 ///
 /// ## What its end means
 ///
-/// 0 is right; 1 is wrong, and left to the next plugin; anything else, 111 above all, is trouble: 454 4.7.0. So is a program that takes longer than
-/// `timeout`, which is killed. The thread waits meanwhile.
+/// 0 is right; 1 is wrong, and left to the next plugin; anything else, 111 above all, is trouble: 454 4.7.0. So is a
+/// program that takes longer than `timeout`, which is killed. The thread waits meanwhile.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The programs' paths hold for the server, not for the first connection. Trouble is 454 instead of 535. There is no command line for a shell to read. sudo is used only
-/// where it is asked for.
+/// The programs' paths hold for the server, not for the first connection. Trouble is 454 instead of 535. There is no
+/// command line for a shell to read. sudo is used only where it is asked for.
 #include <smtpd/plugin.h>
 #include <smtpd/program.h>
 #include <smtpd/secret_text.h>
@@ -39,11 +39,15 @@ public:
         std::string checkpw, true_program, sudo, sudo_user;
         Duration timeout = std::chrono::seconds(10);
         static OptionTable table() {
-            return {option("checkpw", &Options::checkpw, "the path of the program; otherwise the first word in the control file `smtpauth-checkpassword`"),
-                    option("true", &Options::true_program, "the path of what it runs when the password is right; otherwise the second word there"),
-                    option("sudo", &Options::sudo, "the path of sudo, with which it is started; none"),
-                    option("sudo_user", &Options::sudo_user, "for sudo: whom to be; root"),
-                    option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
+            return {
+                option(
+                    "checkpw", &Options::checkpw,
+                    "the path of the program; otherwise the first word in the control file `smtpauth-checkpassword`"),
+                option("true", &Options::true_program,
+                       "the path of what it runs when the password is right; otherwise the second word there"),
+                option("sudo", &Options::sudo, "the path of sudo, with which it is started; none"),
+                option("sudo_user", &Options::sudo_user, "for sudo: whom to be; root"),
+                option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
         }
     };
 
@@ -56,8 +60,10 @@ public:
             if (then.empty()) then = line.substr(std::min(line.find_first_not_of(" \t", blank), line.size()));
         }
         for (const auto& [name, path] : {std::pair{"checkpw", checkpw}, {"true", then}})
-            if (!path.starts_with('/') || access(path.c_str(), X_OK) != 0) setup.error("{}: \"{}\" is not the path of a program that can be run", name, path);
-        if (!options.sudo.empty() && access(options.sudo.c_str(), X_OK) != 0) setup.error("sudo: \"{}\" is not the path of a program that can be run", options.sudo);
+            if (!path.starts_with('/') || access(path.c_str(), X_OK) != 0)
+                setup.error("{}: \"{}\" is not the path of a program that can be run", name, path);
+        if (!options.sudo.empty() && access(options.sudo.c_str(), X_OK) != 0)
+            setup.error("sudo: \"{}\" is not the path of a program that can be run", options.sudo);
         if (options.sudo.empty() && !options.sudo_user.empty()) setup.error("sudo_user needs sudo");
         if (!options.sudo.empty()) command_ = {options.sudo, "-n", "-C4"};
         if (!options.sudo_user.empty()) command_.insert(command_.end(), {"-u", options.sudo_user});
@@ -71,7 +77,8 @@ private:
         const auto status = run(hook);
         if (status && *status == 0) return ok();
         if (status && *status == 1) return declined();
-        hook.log(LogLevel::error, "error: {}", status ? format_text("{} ended with {}", command_.back(), *status) : status.error().what);
+        hook.log(LogLevel::error, "error: {}",
+                 status ? format_text("{} ended with {}", command_.back(), *status) : status.error().what);
         return denysoft();
     }
 
@@ -88,8 +95,10 @@ private:
         if (!fits) return 1;
         if (!written) return written.error();
         pipe->second.close();
-        const std::vector<std::string> environment{"PATH=/usr/local/bin:/usr/bin:/bin", "TCPREMOTEIP=" + hook.connection.address().to_string()};
-        auto program = Program::start({.words = command_, .environment = environment, .descriptors = {{pipe->first.get(), password_descriptor}}});
+        const std::vector<std::string> environment{"PATH=/usr/local/bin:/usr/bin:/bin",
+                                                   "TCPREMOTEIP=" + hook.connection.address().to_string()};
+        auto program = Program::start(
+            {.words = command_, .environment = environment, .descriptors = {{pipe->first.get(), password_descriptor}}});
         if (!program) return program.error();
         return program->wait_until(deadline);
     }

@@ -2,11 +2,12 @@
 ///
 ///     SmtpPlugin auth/auth_cvm_unix_local cvm_socket=/var/lib/cvm/cvm-unix-local.socket
 ///
-/// It wants the password itself, so PLAIN and LOGIN are offered. `joe@example.com` is asked for as `joe` of `example.com`, a name without a domain as one of
-/// `localhost`. Whether a server offers AUTH at all, and on which port, is a matter of its virtual host: qpsmtpd's `enable_smtp` and `enable_ssmtp` are therefore
-/// not there.
+/// It wants the password itself, so PLAIN and LOGIN are offered. `joe@example.com` is asked for as `joe` of
+/// `example.com`, a name without a domain as one of `localhost`. Whether a server offers AUTH at all, and on which
+/// port, is a matter of its virtual host: qpsmtpd's `enable_smtp` and `enable_ssmtp` are therefore not there.
 ///
-/// The module's answer decides: the credentials are right; they are not (100, 535 5.7.8); anything else, a module that is down or slow (`timeout`) is 454 4.7.0.
+/// The module's answer decides: the credentials are right; they are not (100, 535 5.7.8); anything else, a module that
+/// is down or slow (`timeout`) is 454 4.7.0.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -45,7 +46,8 @@ private:
         const auto reply = ask(hook);
         if (reply && *reply == accepted) return ok();
         if (reply && *reply == rejected) return deny();
-        hook.log(LogLevel::error, "error: {}", reply ? format_text("the module answers {}", static_cast<unsigned>(*reply)) : reply.error().what);
+        hook.log(LogLevel::error, "error: {}",
+                 reply ? format_text("the module answers {}", static_cast<unsigned>(*reply)) : reply.error().what);
         return denysoft();
     }
 
@@ -55,7 +57,8 @@ private:
         const auto at = hook.user().rfind('@');
         const std::string domain = at == std::string::npos ? "localhost" : hook.user().substr(at + 1);
         constexpr std::string_view nul("\0", 1);
-        std::string request = secret_text({"\1", std::string_view(hook.user()).substr(0, at), nul, domain, nul, hook.password()->reveal(), nul, nul});
+        std::string request = secret_text(
+            {"\1", std::string_view(hook.user()).substr(0, at), nul, domain, nul, hook.password()->reveal(), nul, nul});
         const auto sent = module->send(request);
         wipe(request);
         if (!sent) return sent.error();

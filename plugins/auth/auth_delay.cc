@@ -44,14 +44,19 @@ public:
             return {option("first", &Options::first, "the delay after one refused login").range("10ms", "1min"),
                     option("max", &Options::max, "the longest delay").range("10ms", "50s"),
                     option("time", &Options::time, "how long a refused login is remembered").range("1s", "30d"),
-                    option("ipv4_prefix", &Options::ipv4_prefix, "IPv4 clients that share so many bits are one").range("8", "32"),
-                    option("ipv6_prefix", &Options::ipv6_prefix, "IPv6 clients that share so many bits are one").range("16", "128"),
-                    option("by_login", &Options::by_login, "whether refused logins are counted for the name that was tried, too")};
+                    option("ipv4_prefix", &Options::ipv4_prefix, "IPv4 clients that share so many bits are one")
+                        .range("8", "32"),
+                    option("ipv6_prefix", &Options::ipv6_prefix, "IPv6 clients that share so many bits are one")
+                        .range("16", "128"),
+                    option("by_login", &Options::by_login,
+                           "whether refused logins are counted for the name that was tried, too")};
         }
     };
 
     AuthDelay(Setup& setup, const Options& options)
-        : options_(options), counts_(setup.store<std::int64_t>("auth_delay")), wish_(("auth_delay.wish " + setup.instance()).c_str()) {
+        : options_(options),
+          counts_(setup.store<std::int64_t>("auth_delay")),
+          wish_(("auth_delay.wish " + setup.instance()).c_str()) {
         for (auto* point : setup.hooks.auth_attempts())
             point->ask([this](const AuthHook& hook, Questions& questions) { questions.delay(wish(hook)); })
                 .decide([this](const AuthHook& hook) { return account(hook); }, Priority::first);
@@ -82,7 +87,8 @@ private:
 
     std::vector<std::string> keys(const SessionContext& hook, std::string_view user) const {
         const IpAddress& address = hook.connection.address();
-        std::vector<std::string> out{"client " + client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix)};
+        std::vector<std::string> out{
+            "client " + client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix)};
         constexpr std::size_t longest_name = 256;  // nobody is called like this; the store has limits
         if (options_.by_login && !user.empty()) out.push_back("login " + ascii_lower(user.substr(0, longest_name)));
         return out;
@@ -100,7 +106,8 @@ private:
 
     void count(const AuthResultHook& hook) const {
         for (const auto& key : keys(hook, hook.user))
-            if (const auto done = hook.store(counts_).add(key, 1, options_.time); !done) hook.log(LogLevel::warning, "error: store: {}", done.error().what);
+            if (const auto done = hook.store(counts_).add(key, 1, options_.time); !done)
+                hook.log(LogLevel::warning, "error: store: {}", done.error().what);
     }
 
     const Options options_;

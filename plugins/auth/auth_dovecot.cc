@@ -1,6 +1,7 @@
 /// auth/auth_dovecot: passwords and tokens as Dovecot checks them.
 ///
-/// Asks Dovecot's auth service over its local socket, so that one set of users serves IMAP and SMTP, with whatever passdb Dovecot has:
+/// Asks Dovecot's auth service over its local socket, so that one set of users serves IMAP and SMTP, with whatever
+/// passdb Dovecot has:
 ///
 ///     service auth {
 ///         unix_listener /run/dovecot/auth-smtp {
@@ -11,8 +12,9 @@
 ///
 ///     SmtpPlugin auth/auth_dovecot /run/dovecot/auth-smtp
 ///
-/// PLAIN and LOGIN are offered, and with `tokens` XOAUTH2 and OAUTHBEARER, for a Dovecot that has a passdb for them. Dovecot is told the client's address, and whether
-/// the connection is encrypted; the name under which a user is known afterwards is the one that Dovecot gives.
+/// PLAIN and LOGIN are offered, and with `tokens` XOAUTH2 and OAUTHBEARER, for a Dovecot that has a passdb for them.
+/// Dovecot is told the client's address, and whether the connection is encrypted; the name under which a user is known
+/// afterwards is the one that Dovecot gives.
 ///
 /// A Dovecot on another machine is asked at an `inet_listener` of its auth service, in the clear: `socket` may also be
 /// `host:port`. With several, the first one that answers is asked, or each in its turn (`balance`):
@@ -24,8 +26,9 @@
 ///
 /// ## When Dovecot cannot say
 ///
-/// A Dovecot that is down, slow (`timeout`) or says something else is 454 4.7.0, as is an answer that it marks as temporary. Dovecot holds its own refusals back
-/// for some seconds (`auth_failure_delay`), during which this thread waits: `timeout` has to be longer.
+/// A Dovecot that is down, slow (`timeout`) or says something else is 454 4.7.0, as is an answer that it marks as
+/// temporary. Dovecot holds its own refusals back for some seconds (`auth_failure_delay`), during which this thread
+/// waits: `timeout` has to be longer.
 ///
 /// A Dovecot that three times in a row could not be connected to, or did not greet, is left alone for a while, five
 /// seconds at first and five minutes at most.
@@ -62,7 +65,13 @@ std::vector<std::string> words_of(std::string_view line) {
         const char next = i + 1 < line.size() ? line[i + 1] : '\0';
         if (line[i] == '\t') out.emplace_back();
         else if (line[i] != '\x01') out.back() += line[i];
-        else if (++i < line.size()) out.back() += next == '0' ? '\0' : next == '1' ? '\x01' : next == 't' ? '\t' : next == 'n' ? '\n' : next == 'r' ? '\r' : next;
+        else if (++i < line.size())
+            out.back() += next == '0'   ? '\0'
+                          : next == '1' ? '\x01'
+                          : next == 't' ? '\t'
+                          : next == 'n' ? '\n'
+                          : next == 'r' ? '\r'
+                                        : next;
     }
     return out;
 }
@@ -99,7 +108,8 @@ public:
           dovecots_(setup.instance(), places(setup, options),
                     {.balance = options.balance, .most_idle = most_idle, .idle_time = idle_time, .lifetime = lifetime},
                     setup.clock(), setup.log()) {
-        if (options_.service.empty() || options_.service.find_first_of("\t\n\r\x01") != std::string::npos) setup.error("service: \"{}\" is no name", quoted(options_.service));
+        if (options_.service.empty() || options_.service.find_first_of("\t\n\r\x01") != std::string::npos)
+            setup.error("service: \"{}\" is no name", quoted(options_.service));
         const auto look_up = [this](const AuthHook&, Questions& questions) {
             questions.patience(options_.timeout);
             dovecots_.ask(questions);
@@ -132,16 +142,16 @@ private:
         const std::string mechanism(hook.password() ? "PLAIN" : hook.mechanism());
         const std::string id = std::to_string(++last_id_);
         const auto begin = [&](ClientSocket& dovecot, const ServerAddress&) -> Result<void> {
-            const auto sent =
-                send_request(dovecot, hook, mechanism, id, format_text("VERSION\t1\t1\nCPID\t{}\n", getpid()));
+            const auto sent = send_request(dovecot, hook, mechanism, id,
+                                           format_text("VERSION\t1\t1\nCPID\t{}\n", getpid()));
             return sent ? read_greeting(dovecot, mechanism) : sent;
         };
         for (;;) {  // ends with a connection that is new
-            auto dovecot =
-                dovecots_.open(answers, hook.deadline(options_.timeout), {.greeting = begin, .identity = mechanism});
+            auto dovecot = dovecots_.open(answers, hook.deadline(options_.timeout),
+                                          {.greeting = begin, .identity = mechanism});
             if (!dovecot) return dovecot.error();
-            const auto sent =
-                dovecot->was_reused() ? send_request(dovecot->socket(), hook, mechanism, id, {}) : Result<void>();
+            const auto sent = dovecot->was_reused() ? send_request(dovecot->socket(), hook, mechanism, id, {})
+                                                    : Result<void>();
             auto verdict = sent ? read_verdict(dovecot->socket(), hook, id) : Result<Judgement>(sent.error());
             if (verdict) {
                 std::move(*dovecot).keep();
@@ -162,10 +172,13 @@ private:
             if (words[0] == "VERSION" && words.size() >= 3) knows_version = words[1] == "1";
             else if (words[0] == "MECH" && words.size() >= 2) has_mechanism |= words[1] == mechanism;
             else if (words[0] == "DONE") break;
-            else if (words[0] != "SPID" && words[0] != "CUID" && words[0] != "COOKIE") return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};
+            else if (words[0] != "SPID" && words[0] != "CUID" && words[0] != "COOKIE")
+                return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};
         }
-        if (!knows_version) return Error{ErrorCode::unavailable, "Dovecot's auth protocol has another version than 1", 0};
-        if (!has_mechanism) return Error{ErrorCode::unavailable, format_text("Dovecot does not offer {}", mechanism), 0};
+        if (!knows_version)
+            return Error{ErrorCode::unavailable, "Dovecot's auth protocol has another version than 1", 0};
+        if (!has_mechanism)
+            return Error{ErrorCode::unavailable, format_text("Dovecot does not offer {}", mechanism), 0};
         return {};
     }
 
@@ -173,9 +186,9 @@ private:
     Result<void> send_request(ClientSocket& dovecot, const AuthHook& hook, const std::string& mechanism,
                               const std::string& id, std::string_view greeting) const {
         const Connection& client = hook.connection;
-        std::string line =
-            format_text("{}AUTH\t{}\t{}\tservice={}\trip={}\trport={}\tlip={}\tlport={}", greeting, id, mechanism,
-                        options_.service, client.address(), client.port(), client.local().address, client.local().port);
+        std::string line = format_text("{}AUTH\t{}\t{}\tservice={}\trip={}\trport={}\tlip={}\tlport={}", greeting, id,
+                                       mechanism, options_.service, client.address(), client.port(),
+                                       client.local().address, client.local().port);
         if (client.is_tls()) line += "\tsecured";
         std::string response = client_response(hook);
         std::string encoded = base64(response);
@@ -188,7 +201,8 @@ private:
     /// What the client has said, or would have said with PLAIN.
     static std::string client_response(const AuthHook& hook) {
         constexpr std::string_view nul("\0", 1);
-        if (const Secret* const password = hook.password()) return secret_text({nul, hook.user(), nul, password->reveal()});
+        if (const Secret* const password = hook.password())
+            return secret_text({nul, hook.user(), nul, password->reveal()});
         const std::string& token = hook.credentials.token().reveal();
         if (hook.mechanism() == "XOAUTH2") return secret_text({"user=", hook.user(), "\1auth=Bearer ", token, "\1\1"});
         std::string name;  // as RFC 5801 4 has it
@@ -211,10 +225,13 @@ private:
             if (words[0] == "OK") return accepted(words, hook);
             if (words[0] == "FAIL") {
                 // The first is what Dovecot 2.2 and older say.
-                const bool is_temporary = std::any_of(words.begin(), words.end(), [](const std::string& word) { return word == "temp" || word == "code=temp_fail"; });
+                const bool is_temporary = std::any_of(words.begin(), words.end(), [](const std::string& word) {
+                    return word == "temp" || word == "code=temp_fail";
+                });
                 return Judgement{deny(), is_temporary};
             }
-            if (words[0] != "CONT" || hook.password()) return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};
+            if (words[0] != "CONT" || hook.password())
+                return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};
             (void)dovecot.send(format_text("CONT\t{}\t\n", id));  // it has said why it refuses the token; FAIL follows
         }
     }

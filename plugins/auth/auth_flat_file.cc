@@ -7,12 +7,13 @@
 ///     jim@example.com:$2y$05$…
 ///     ann@example.com:SCRAM-SHA-256$4096:c2FsdA==$…:…
 ///
-/// The name is compared without regard to upper and lower case, and has a domain: a client that gives none is left to the next plugin. What stands behind
-/// the first colon is the clear password, up to the end of the line; or `{CRYPT}` and what crypt(3) makes of it; or what `htpasswd -B`, `-m` and `-s` write;
-/// or keys of SCRAM (RFC 5803), as PostgreSQL keeps them. `{PLAIN}` in front says that the rest is the clear password whatever it looks like.
+/// The name is compared without regard to upper and lower case, and has a domain: a client that gives none is left to
+/// the next plugin. What stands behind the first colon is the clear password, up to the end of the line; or `{CRYPT}`
+/// and what crypt(3) makes of it; or what `htpasswd -B`, `-m` and `-s` write; or keys of SCRAM (RFC 5803), as
+/// PostgreSQL keeps them. `{PLAIN}` in front says that the rest is the clear password whatever it looks like.
 ///
-/// With a clear password a user can log in with every mechanism; with a hash, with PLAIN and LOGIN; with keys of SCRAM, with that form of SCRAM, PLAIN and
-/// LOGIN. CRAM-MD5 is offered only if SmtpAuthMechanisms names it.
+/// With a clear password a user can log in with every mechanism; with a hash, with PLAIN and LOGIN; with keys of SCRAM,
+/// with that form of SCRAM, PLAIN and LOGIN. CRAM-MD5 is offered only if SmtpAuthMechanisms names it.
 ///
 /// The file should be readable by the server's user only. It is read again when it changes.
 ///
@@ -20,7 +21,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Hashes and keys are understood. Dots and other characters of a name stand for themselves; there they were part of a regular expression.
+/// Hashes and keys are understood. Dots and other characters of a name stand for themselves; there they were part of a
+/// regular expression.
 #include <smtpd/plugin.h>
 #include <smtpd/stored_password.h>
 #include <smtpd/text.h>
@@ -37,7 +39,8 @@ Result<Users> parse_users(const ControlText& text) {
         const auto name = std::string_view(line.text).substr(0, colon);
         if (colon == std::string::npos || name.find('@') == std::string_view::npos)
             return Error{ErrorCode::config, format_text("{}: a line is user@domain:password", line.position()), 0};
-        if (line.text.size() == colon + 1) return Error{ErrorCode::config, format_text("{}: {} has no password", line.position(), name), 0};
+        if (line.text.size() == colon + 1)
+            return Error{ErrorCode::config, format_text("{}: {} has no password", line.position(), name), 0};
         if (!users.emplace(ascii_lower(name), line.text.substr(colon + 1)).second)
             return Error{ErrorCode::config, format_text("{}: {} is there already", line.position(), name), 0};
     }
@@ -58,7 +61,8 @@ private:
     Result<std::optional<StoredPassword>> find(const AuthHook& hook) const {
         std::optional<StoredPassword> stored;
         const auto users = users_.get();
-        if (const auto user = users->find(ascii_lower(hook.user())); user != users->end()) stored = StoredPassword::parse(user->second);
+        if (const auto user = users->find(ascii_lower(hook.user())); user != users->end())
+            stored = StoredPassword::parse(user->second);
         return stored;
     }
     const Watched<Users> users_;

@@ -1,6 +1,7 @@
 /// auth/auth_imap: passwords as an IMAP server checks them.
 ///
-/// Logs in to an IMAP server with the client's name and password (RFC 3501), and out again: who can read his mail may send mail.
+/// Logs in to an IMAP server with the client's name and password (RFC 3501), and out again: who can read his mail may
+/// send mail.
 ///
 ///     SmtpPlugin auth/auth_imap localhost
 ///     SmtpPlugin auth/auth_imap /run/imap.sock
@@ -10,12 +11,14 @@
 /// With several servers the first one that can be reached is asked, or each in its turn (`balance`). Reaching one is
 /// connecting, TLS and its greeting.
 ///
-/// For a Dovecot on this machine auth/auth_dovecot is the shorter way: it knows the client's address and can tell trouble from a wrong password.
+/// For a Dovecot on this machine auth/auth_dovecot is the shorter way: it knows the client's address and can tell
+/// trouble from a wrong password.
 ///
 /// ## TLS
 ///
-/// With `tls=imaps` the connection is encrypted from the first octet (port 993), with `tls=starttls` before anything is said that matters (port 143, RFC 2595). Without
-/// it, the server has to be on this machine, at a loopback address or a local socket.
+/// With `tls=imaps` the connection is encrypted from the first octet (port 993), with `tls=starttls` before anything is
+/// said that matters (port 143, RFC 2595). Without it, the server has to be on this machine, at a loopback address or a
+/// local socket.
 ///
 /// The server has to show a certificate for its name or address as `host` has it, by an authority of `ca_file`, or by
 /// one that the system trusts; `ca_file` may also have the server's own certificate. A name is looked up in
@@ -23,14 +26,14 @@
 ///
 /// ## Mechanisms
 ///
-/// It wants the password itself, so PLAIN and LOGIN are offered. Most IMAP servers hold a refusal back for some seconds, during which this thread waits: `timeout` has
-/// to be longer.
+/// It wants the password itself, so PLAIN and LOGIN are offered. Most IMAP servers hold a refusal back for some
+/// seconds, during which this thread waits: `timeout` has to be longer.
 ///
 /// ## When the server cannot say
 ///
-/// A server that is down, slow (`timeout`), whose name the DNS does not tell, that does not begin TLS or has no good certificate, does not take passwords
-/// (LOGINDISABLED) or speaks something else is 454 4.7.0. So is a `NO` that says it is no refusal: with UNAVAILABLE, SERVERBUG, LIMIT, INUSE,
-/// PRIVACYREQUIRED or CONTACTADMIN (RFC 5530).
+/// A server that is down, slow (`timeout`), whose name the DNS does not tell, that does not begin TLS or has no good
+/// certificate, does not take passwords (LOGINDISABLED) or speaks something else is 454 4.7.0. So is a `NO` that says
+/// it is no refusal: with UNAVAILABLE, SERVERBUG, LIMIT, INUSE, PRIVACYREQUIRED or CONTACTADMIN (RFC 5530).
 ///
 /// A server that three times in a row could not be reached is left alone for a while, five seconds at first and five
 /// minutes at most.
@@ -41,8 +44,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Names and passwords with blanks, quotes or letters beyond ASCII are sent as they are. A server that is down is 454 instead of 535. One that is not on this machine needs
-/// `tls`; there, passwords were sent to it in the clear.
+/// Names and passwords with blanks, quotes or letters beyond ASCII are sent as they are. A server that is down is 454
+/// instead of 535. One that is not on this machine needs `tls`; there, passwords were sent to it in the clear.
 #include <smtpd/backend.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
@@ -57,7 +60,9 @@ namespace {
 constexpr std::size_t longest_line = 8192;
 constexpr unsigned most_lines = 100;  ///< that are no answer to us, before one
 
-Error nonsense(std::string_view what) { return Error{ErrorCode::unavailable, format_text("the IMAP server {}", what), 0}; }
+Error nonsense(std::string_view what) {
+    return Error{ErrorCode::unavailable, format_text("the IMAP server {}", what), 0};
+}
 
 /// Whether it can stand between quotes (RFC 3501 4.3).
 bool is_quotable(std::string_view text) {
@@ -82,11 +87,15 @@ std::string_view response_code(std::string_view line) {
 
 /// Whether a NO with this code is about the server, and not about the password.
 bool is_trouble(std::string_view code) {
-    constexpr std::string_view codes[] = {"UNAVAILABLE", "SERVERBUG", "LIMIT", "INUSE", "PRIVACYREQUIRED", "CONTACTADMIN"};
-    return std::any_of(std::begin(codes), std::end(codes), [&](std::string_view known) { return ascii_equal(known, code); });
+    constexpr std::string_view codes[] = {"UNAVAILABLE", "SERVERBUG",       "LIMIT",
+                                          "INUSE",       "PRIVACYREQUIRED", "CONTACTADMIN"};
+    return std::any_of(std::begin(codes), std::end(codes),
+                       [&](std::string_view known) { return ascii_equal(known, code); });
 }
 
-bool starts_with(std::string_view line, std::string_view start) { return ascii_equal(line.substr(0, start.size()), start); }
+bool starts_with(std::string_view line, std::string_view start) {
+    return ascii_equal(line.substr(0, start.size()), start);
+}
 
 /// One login.
 class Imap {
@@ -137,7 +146,8 @@ public:
             return true;
         }
         if (!starts_with(*line, "a NO")) return nonsense("does not understand LOGIN");
-        if (const auto code = response_code(*line); is_trouble(code)) return nonsense(format_text("cannot say now: {}", quoted(code)));
+        if (const auto code = response_code(*line); is_trouble(code))
+            return nonsense(format_text("cannot say now: {}", quoted(code)));
         return false;
     }
 
@@ -220,9 +230,10 @@ public:
         for (const auto& host : options.host) check_host(setup, host);
         for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
             hook->ask([this](const AuthHook&, Questions& questions) {
-                questions.patience(timeout_);
-                servers_.ask(questions);
-            }).add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
+                    questions.patience(timeout_);
+                    servers_.ask(questions);
+                })
+                .add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
     }
 
 private:

@@ -15,7 +15,8 @@
 /// it.
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldapi:/// "dn=uid=%u,ou=people,dc=example,dc=com"
-///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap.example.com base=dc=example,dc=com "filter=(&(objectClass=person)(mail=%l))"
+///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap.example.com base=dc=example,dc=com
+///     "filter=(&(objectClass=person)(mail=%l))"
 ///
 /// With several directories (`uri` more than once) the first one that answers is asked, or each in its turn
 /// (`balance`):
@@ -74,17 +75,20 @@ struct AuthLdapBindOptions {
 
     static OptionTable table() {
         using O = AuthLdapBindOptions;
-        return {option("uri", &O::uri, "the directory: ldap://, ldaps:// or ldapi://; or several").positional(0).rest(),
-                option("base", &O::base, "below which entry users are looked for").alias("ldap_base"),
-                option("attribute", &O::attribute, "what has the local part of the login").alias("ldap_auth_filter_attr"),
-                option("filter", &O::filter, "how an entry is looked for instead"),
-                option("dn", &O::dn, "the name of a user's entry, where it is not looked for"),
-                option("bind_dn", &O::bind_dn, "as whom they are looked for; anonymously without it"),
-                option("bind_password_file", &O::bind_password_file, "the file whose first line is the password for that"),
-                option("starttls", &O::starttls, "whether TLS is begun on a connection to ldap://"),
-                option("ca_file", &O::ca_file, "the certificates of authorities that may vouch for the directory"),
-                option("balance", &O::balance, "which of several directories is asked").choices(balance_words()),
-                option("timeout", &O::timeout, "how long it may take, all in all").range("100ms", "50s").alias("ldap_timeout")};
+        return {
+            option("uri", &O::uri, "the directory: ldap://, ldaps:// or ldapi://; or several").positional(0).rest(),
+            option("base", &O::base, "below which entry users are looked for").alias("ldap_base"),
+            option("attribute", &O::attribute, "what has the local part of the login").alias("ldap_auth_filter_attr"),
+            option("filter", &O::filter, "how an entry is looked for instead"),
+            option("dn", &O::dn, "the name of a user's entry, where it is not looked for"),
+            option("bind_dn", &O::bind_dn, "as whom they are looked for; anonymously without it"),
+            option("bind_password_file", &O::bind_password_file, "the file whose first line is the password for that"),
+            option("starttls", &O::starttls, "whether TLS is begun on a connection to ldap://"),
+            option("ca_file", &O::ca_file, "the certificates of authorities that may vouch for the directory"),
+            option("balance", &O::balance, "which of several directories is asked").choices(balance_words()),
+            option("timeout", &O::timeout, "how long it may take, all in all")
+                .range("100ms", "50s")
+                .alias("ldap_timeout")};
     }
 };
 
@@ -115,8 +119,10 @@ struct FileOptions {
     Duration timeout = std::chrono::seconds(5);
     static OptionTable table() {
         using O = FileOptions;
-        return {option("ldap_base", &O::base, "base"), option("ldap_host", &O::host, "host"), option("ldap_port", &O::port, "port").range("1", "65535"),
-                option("ldap_timeout", &O::timeout, "time").range("100ms", "50s"), option("ldap_auth_filter_attr", &O::attribute, "attribute")};
+        return {option("ldap_base", &O::base, "base"), option("ldap_host", &O::host, "host"),
+                option("ldap_port", &O::port, "port").range("1", "65535"),
+                option("ldap_timeout", &O::timeout, "time").range("100ms", "50s"),
+                option("ldap_auth_filter_attr", &O::attribute, "attribute")};
     }
 };
 
@@ -129,7 +135,9 @@ std::string hexadecimal(char c) {
 /// A value as it stands in a filter (RFC 4515 3).
 std::string in_filter(std::string_view value) {
     std::string out;
-    for (const char c : value) out += std::string_view("*()\\").find(c) != std::string_view::npos || c == '\0' ? hexadecimal(c) : std::string(1, c);
+    for (const char c : value)
+        out += std::string_view("*()\\").find(c) != std::string_view::npos || c == '\0' ? hexadecimal(c)
+                                                                                        : std::string(1, c);
     return out;
 }
 
@@ -155,7 +163,8 @@ public:
         bool has_user = false;
         for (std::size_t at = 0; (at = text_.find('%', at)) != std::string::npos; at += 2) {
             const char sign = at + 1 < text_.size() ? text_[at + 1] : '\0';
-            if (sign != 'u' && sign != 'd' && sign != 'l' && sign != '%') return "only %u, %d, %l and %% mean something";
+            if (sign != 'u' && sign != 'd' && sign != 'l' && sign != '%')
+                return "only %u, %d, %l and %% mean something";
             has_user |= sign == 'u' || sign == 'l';
         }
         return has_user ? "" : "there is neither %u nor %l in it";
@@ -164,7 +173,8 @@ public:
     /// Nothing for a login without the domain that is needed.
     std::optional<std::string> fill(std::string_view login, std::string (*escape)(std::string_view)) const {
         const auto at_sign = login.rfind('@');
-        const auto local = login.substr(0, at_sign), domain = at_sign == login.npos ? std::string_view() : login.substr(at_sign + 1);
+        const auto local = login.substr(0, at_sign),
+                   domain = at_sign == login.npos ? std::string_view() : login.substr(at_sign + 1);
         std::string out;
         for (std::size_t i = 0; i < text_.size(); ++i) {
             if (text_[i] != '%') {
@@ -258,7 +268,8 @@ public:
         if (!options.starttls && !place.is("ldaps")) return {};
         set(LDAP_OPT_X_TLS_REQUIRE_CERT, &demand);
         if (!ca_file.empty()) set(LDAP_OPT_X_TLS_CACERTFILE, ca_file.c_str());
-        if (const int status = set(LDAP_OPT_X_TLS_NEWCTX, &is_server); status != LDAP_SUCCESS) return failure("cannot be asked with TLS", status);
+        if (const int status = set(LDAP_OPT_X_TLS_NEWCTX, &is_server); status != LDAP_SUCCESS)
+            return failure("cannot be asked with TLS", status);
         hurry();
         const int status = options.starttls ? ldap_start_tls_s(handle_, nullptr, nullptr) : ldap_install_tls(handle_);
         return status == LDAP_SUCCESS ? Result<void>()
@@ -270,7 +281,9 @@ public:
         hurry();
         berval secret{static_cast<ber_len_t>(password.size()), const_cast<char*>(password.data())};
         int message = 0;
-        if (const int status = ldap_sasl_bind(handle_, name.c_str(), LDAP_SASL_SIMPLE, &secret, nullptr, nullptr, &message); status != LDAP_SUCCESS)
+        if (const int status = ldap_sasl_bind(handle_, name.c_str(), LDAP_SASL_SIMPLE, &secret, nullptr, nullptr,
+                                              &message);
+            status != LDAP_SUCCESS)
             return failure("cannot be asked", status);
         const auto result = receive(message, {LDAP_RES_BIND});
         if (!result) return result.error();
@@ -291,13 +304,18 @@ public:
         timeval time = left();
         int message = 0;
         constexpr int more_than_one = 2;
-        if (const int status = ldap_search_ext(handle_, base.c_str(), LDAP_SCOPE_SUBTREE, filter.c_str(), attributes, 0, nullptr, nullptr, &time, more_than_one, &message);
+        if (const int status = ldap_search_ext(handle_, base.c_str(), LDAP_SCOPE_SUBTREE, filter.c_str(), attributes, 0,
+                                               nullptr, nullptr, &time, more_than_one, &message);
             status != LDAP_SUCCESS)
             return failure("cannot be asked", status);
-        const auto result = receive(message, {LDAP_RES_SEARCH_ENTRY, LDAP_RES_SEARCH_REFERENCE, LDAP_RES_SEARCH_RESULT});
+        const auto result = receive(message,
+                                    {LDAP_RES_SEARCH_ENTRY, LDAP_RES_SEARCH_REFERENCE, LDAP_RES_SEARCH_RESULT});
         if (!result) return result.error();
-        if (ldap_count_entries(handle_, result->get()) > 1) return Error{ErrorCode::unavailable, format_text("the directory has more than one entry for {}", quoted(filter)), 0};
-        if (const int status = status_of(result->get()); status != LDAP_SUCCESS) return failure("refuses the search", status);
+        if (ldap_count_entries(handle_, result->get()) > 1)
+            return Error{ErrorCode::unavailable,
+                         format_text("the directory has more than one entry for {}", quoted(filter)), 0};
+        if (const int status = status_of(result->get()); status != LDAP_SUCCESS)
+            return failure("refuses the search", status);
         LDAPMessage* const entry = ldap_first_entry(handle_, result->get());
         if (entry == nullptr) return std::optional<std::string>();
         char* const name = ldap_get_dn(handle_, entry);
@@ -363,15 +381,23 @@ private:
         layer->sbiod_pvt = directory;
         return 0;
     }
-    static int control(Sockbuf_IO_Desc* layer, int what, void* value) { return LBER_SBIOD_CTRL_NEXT(layer, what, value); }
-    static ber_slen_t read(Sockbuf_IO_Desc* layer, void* octets, ber_len_t size) { return waits(layer, POLLIN) ? LBER_SBIOD_READ_NEXT(layer, octets, size) : -1; }
-    static ber_slen_t write(Sockbuf_IO_Desc* layer, void* octets, ber_len_t size) { return waits(layer, POLLOUT) ? LBER_SBIOD_WRITE_NEXT(layer, octets, size) : -1; }
+    static int control(Sockbuf_IO_Desc* layer, int what, void* value) {
+        return LBER_SBIOD_CTRL_NEXT(layer, what, value);
+    }
+    static ber_slen_t read(Sockbuf_IO_Desc* layer, void* octets, ber_len_t size) {
+        return waits(layer, POLLIN) ? LBER_SBIOD_READ_NEXT(layer, octets, size) : -1;
+    }
+    static ber_slen_t write(Sockbuf_IO_Desc* layer, void* octets, ber_len_t size) {
+        return waits(layer, POLLOUT) ? LBER_SBIOD_WRITE_NEXT(layer, octets, size) : -1;
+    }
     /// False, and ETIMEDOUT, when the time is over.
     static bool waits(Sockbuf_IO_Desc* layer, short events) {
         pollfd wait{-1, events, 0};
         ber_sockbuf_ctrl(layer->sbiod_sb, LBER_SB_OPT_GET_FD, &wait.fd);
         int ready = 0;
-        do ready = poll(&wait, 1, static_cast<int>(static_cast<const Directory*>(layer->sbiod_pvt)->time_left().count()));
+        do
+            ready = poll(&wait, 1,
+                         static_cast<int>(static_cast<const Directory*>(layer->sbiod_pvt)->time_left().count()));
         while (ready < 0 && errno == EINTR);
         if (ready == 0) errno = ETIMEDOUT;
         return ready > 0;
@@ -391,13 +417,16 @@ private:
         const int kind = ldap_result(handle_, message, LDAP_MSG_ALL, &time, &received);
         Message result(received);
         is_gone_ = kind <= 0;
-        if (kind == 0) return Error{ErrorCode::timeout, format_text("the directory did not answer within {} ms", time_.count()), 0};
+        if (kind == 0)
+            return Error{ErrorCode::timeout, format_text("the directory did not answer within {} ms", time_.count()),
+                         0};
         if (kind < 0) {
             int status = LDAP_SERVER_DOWN;
             ldap_get_option(handle_, LDAP_OPT_RESULT_CODE, &status);
             return failure("does not answer", status);
         }
-        if (std::find(wanted.begin(), wanted.end(), static_cast<ber_tag_t>(kind)) == wanted.end()) return failure("answers what it was not asked", LDAP_PROTOCOL_ERROR);
+        if (std::find(wanted.begin(), wanted.end(), static_cast<ber_tag_t>(kind)) == wanted.end())
+            return failure("answers what it was not asked", LDAP_PROTOCOL_ERROR);
         return result;
     }
 
@@ -449,9 +478,10 @@ public:
         read_password(setup);
         for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
             hook->ask([this](const AuthHook&, Questions& questions) {
-                questions.patience(options_.timeout);
-                directories_.ask(questions);
-            }).add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
+                    questions.patience(options_.timeout);
+                    directories_.ask(questions);
+                })
+                .add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
     }
 
 private:
@@ -461,7 +491,8 @@ private:
         FileOptions file;
         const auto lines = setup.control().lines("ldap").get();
         for (const auto& line : *lines)
-            if (const auto read = FileOptions::table().read(&file, line.text); !read) setup.error("{}: {}", line.position(), read.error().what);
+            if (const auto read = FileOptions::table().read(&file, line.text); !read)
+                setup.error("{}: {}", line.position(), read.error().what);
         if (lines->empty() || file.base.empty()) {
             setup.error("there is neither base nor dn, and no ldap_base in the control file ldap");
             return options;
@@ -490,16 +521,22 @@ private:
     }
 
     void check(Setup& setup) const {
-        const auto is_letter = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.' || c == ';'; };
-        const bool is_attribute = !options_.attribute.empty() && std::all_of(options_.attribute.begin(), options_.attribute.end(), is_letter);
+        const auto is_letter = [](char c) {
+            return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.' || c == ';';
+        };
+        const bool is_attribute = !options_.attribute.empty() &&
+                                  std::all_of(options_.attribute.begin(), options_.attribute.end(), is_letter);
         if (!is_attribute) setup.error("attribute: \"{}\" is no name of an attribute", quoted(options_.attribute));
-        const bool is_plain =
-            std::all_of(places_.begin(), places_.end(), [](const Place& place) { return place.is("ldap"); });
+        const bool is_plain = std::all_of(places_.begin(), places_.end(),
+                                          [](const Place& place) { return place.is("ldap"); });
         if (options_.starttls && !is_plain) setup.error("starttls is for a uri with ldap://");
         if (!options_.dn.empty() && !options_.filter.empty()) setup.error("dn and filter exclude each other");
-        if (const auto problem = dn_.problem(); !options_.dn.empty() && !problem.empty()) setup.error("dn: {}", problem);
-        if (const auto problem = filter_.problem(); is_attribute && !problem.empty()) setup.error("filter: {}", problem);
-        if (options_.bind_dn.empty() != options_.bind_password_file.empty()) setup.error("bind_dn and bind_password_file go together");
+        if (const auto problem = dn_.problem(); !options_.dn.empty() && !problem.empty())
+            setup.error("dn: {}", problem);
+        if (const auto problem = filter_.problem(); is_attribute && !problem.empty())
+            setup.error("filter: {}", problem);
+        if (options_.bind_dn.empty() != options_.bind_password_file.empty())
+            setup.error("bind_dn and bind_password_file go together");
     }
 
     void read_password(Setup& setup) {
@@ -509,7 +546,8 @@ private:
         if (!text) return setup.error("bind_password_file: {}", text.error().what);
         password_.set(std::string_view(*text).substr(0, text->find_first_of("\r\n")));
         wipe(*text);
-        if (password_.empty()) setup.error("bind_password_file: the first line of {} is empty", options_.bind_password_file);
+        if (password_.empty())
+            setup.error("bind_password_file: the first line of {} is empty", options_.bind_password_file);
     }
 
     Answer judge(const AuthHook& hook, const Answers& answers) const {
@@ -532,8 +570,8 @@ private:
         Result<std::optional<std::string>> name = wanted;
         const auto begin = [&](const ServerAddress& server, const IpAddress* address, Duration time) -> Result<void> {
             directory.emplace(hook.clock(), time);
-            const auto place =
-                std::find_if(places_.begin(), places_.end(), [&](const Place& one) { return one.server == server; });
+            const auto place = std::find_if(places_.begin(), places_.end(),
+                                            [&](const Place& one) { return one.server == server; });
             if (auto opened = directory->open(*place, address, options_, ca_file_); !opened) return opened;
             if (is_looked_for) name = find(*directory, *wanted);
             return directory->is_gone() ? Result<void>(name.error()) : Result<void>();
@@ -554,7 +592,9 @@ private:
         if (!options_.bind_dn.empty()) {
             const auto bound = directory.bind(options_.bind_dn, password_.reveal());
             if (!bound) return bound.error();
-            if (!*bound) return Error{ErrorCode::unavailable, format_text("the directory does not know {} with this password", options_.bind_dn), 0};
+            if (!*bound)
+                return Error{ErrorCode::unavailable,
+                             format_text("the directory does not know {} with this password", options_.bind_dn), 0};
         }
         return directory.find(options_.base, filter);
     }
@@ -578,7 +618,9 @@ class AuthLdapBind final : public Plugin {
 public:
     using Options = AuthLdapBindOptions;
 
-    AuthLdapBind(Setup& setup, const Options&) { setup.error("mod_smtpd was built without libldap, which this plugin needs"); }
+    AuthLdapBind(Setup& setup, const Options&) {
+        setup.error("mod_smtpd was built without libldap, which this plugin needs");
+    }
 };
 
 }  // namespace smtpd::plugins

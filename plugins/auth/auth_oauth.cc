@@ -1,23 +1,27 @@
 /// auth/auth_oauth: bearer tokens, as the server that gave them out checks them.
 ///
-/// Serves XOAUTH2 and OAUTHBEARER (RFC 7628): a mail program has got a token from an authorization server, with which it logs in. That server is asked about each token
-/// (introspection, RFC 7662), with the name and the secret that it knows this server by:
+/// Serves XOAUTH2 and OAUTHBEARER (RFC 7628): a mail program has got a token from an authorization server, with which
+/// it logs in. That server is asked about each token (introspection, RFC 7662), with the name and the secret that it
+/// knows this server by:
 ///
 ///     SmtpPlugin auth/auth_oauth https://login.example.com/introspect client_file=/etc/smtpd/oauth scope=smtp
 ///
-/// `client_file` has the name in its first line and the secret in its second. It is read while httpd starts and may be root's alone.
+/// `client_file` has the name in its first line and the secret in its second. It is read while httpd starts and may be
+/// root's alone.
 ///
-/// A token is good when the server says that it is active, when it has every `scope` and one `audience` of those that are named, and when it is whose login the
-/// client gives, if it gives one. Who that is says the member `username` of the answer, or with `username=email` another one; with several of them, the first that is there.
-/// Upper and lower case are the same.
+/// A token is good when the server says that it is active, when it has every `scope` and one `audience` of those that
+/// are named, and when it is whose login the client gives, if it gives one. Who that is says the member `username` of
+/// the answer, or with `username=email` another one; with several of them, the first that is there. Upper and lower
+/// case are the same.
 ///
-/// What is found out is kept in the store for `cache`, never longer than the token is valid, under a digest of the token and not under the token itself. A token
-/// that is withdrawn is taken for so long; `cache=0s` asks every time.
+/// What is found out is kept in the store for `cache`, never longer than the token is valid, under a digest of the
+/// token and not under the token itself. A token that is withdrawn is taken for so long; `cache=0s` asks every time.
 ///
 /// ## When the server cannot say
 ///
-/// One that is down, slow (`timeout`), that refuses this client, or answers with anything but 200 and a JSON object that says whether the token is active, is 454 4.7.0. The thread
-/// waits for it. It is asked directly, without a proxy, and where it sends us is not followed. `https://` asks for a certificate that `ca_file`, or the system, trusts;
+/// One that is down, slow (`timeout`), that refuses this client, or answers with anything but 200 and a JSON object
+/// that says whether the token is active, is 454 4.7.0. The thread waits for it. It is asked directly, without a proxy,
+/// and where it sends us is not followed. `https://` asks for a certificate that `ca_file`, or the system, trusts;
 /// `http://` is for this machine only.
 ///
 /// ## Replies
@@ -47,7 +51,9 @@ struct AuthOauthOptions {
 
     static OptionTable table() {
         using O = AuthOauthOptions;
-        return {option("endpoint", &O::endpoint, "where the authorization server is asked about tokens").positional(0).required(),
+        return {option("endpoint", &O::endpoint, "where the authorization server is asked about tokens")
+                    .positional(0)
+                    .required(),
                 option("client_file", &O::client_file, "the file with the name and the secret of this server"),
                 option("scope", &O::scope, "a scope that a token needs"),
                 option("audience", &O::audience, "whom a token has to be for; one of those that are named"),
@@ -87,8 +93,9 @@ struct FreeJson {
 /// The answer of a server: one JSON object (RFC 8259).
 class JsonObject {
 public:
-    /// Anything else is nothing: a name that is there twice, text that is not UTF-8 or has a NUL, a number beyond doubles, and an answer nested deeper than 2048 levels
-    /// (the limit that jansson is built with, JSON_PARSER_MAX_DEPTH).
+    /// Anything else is nothing: a name that is there twice, text that is not UTF-8 or has a NUL, a number beyond
+    /// doubles, and an answer nested deeper than 2048 levels (the limit that jansson is built with,
+    /// JSON_PARSER_MAX_DEPTH).
     static std::optional<JsonObject> read(const std::string& text) {
         Value root(json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, nullptr));
         return json_is_object(root.get()) ? std::optional(JsonObject(std::move(root))) : std::nullopt;
@@ -139,7 +146,8 @@ std::string digest_of(const std::string& text) {
     unsigned size = 0;
     EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr);
     std::string out;
-    for (unsigned i = 0; i < size; ++i) out.append({"0123456789abcdef"[digest[i] >> 4], "0123456789abcdef"[digest[i] & 15]});
+    for (unsigned i = 0; i < size; ++i)
+        out.append({"0123456789abcdef"[digest[i] >> 4], "0123456789abcdef"[digest[i] & 15]});
     return out;
 }
 
@@ -165,7 +173,9 @@ public:
     using Options = AuthOauthOptions;
 
     AuthOauth(Setup& setup, const Options& options)
-        : options_(options), ca_file_(options.ca_file.empty() ? std::string() : setup.path(options.ca_file)), logins_(setup.store("oauth")) {
+        : options_(options),
+          ca_file_(options.ca_file.empty() ? std::string() : setup.path(options.ca_file)),
+          logins_(setup.store("oauth")) {
         check_endpoint(setup);
         read_client(setup);
         setup.hooks.auth_bearer.add([this](const AuthHook& hook) { return judge(hook); });
@@ -183,9 +193,11 @@ private:
         };
         const bool is_url = curl_url_set(url.get(), CURLUPART_URL, options_.endpoint.c_str(), 0) == CURLUE_OK;
         const std::string scheme = is_url ? part(CURLUPART_SCHEME) : "", host = is_url ? part(CURLUPART_HOST) : "";
-        if (scheme != "https" && scheme != "http") return setup.error("endpoint: \"{}\" is no URL with https://", quoted(options_.endpoint));
+        if (scheme != "https" && scheme != "http")
+            return setup.error("endpoint: \"{}\" is no URL with https://", quoted(options_.endpoint));
         const auto address = IpAddress::parse(host.starts_with('[') ? host.substr(1, host.size() - 2) : host);
-        if (scheme == "http" && host != "localhost" && (!address || !address->is_loopback())) setup.error("endpoint: {} is not on this machine, and tokens would go there without TLS", quoted(host));
+        if (scheme == "http" && host != "localhost" && (!address || !address->is_loopback()))
+            setup.error("endpoint: {} is not on this machine, and tokens would go there without TLS", quoted(host));
     }
 
     void read_client(Setup& setup) {
@@ -195,7 +207,8 @@ private:
         if (!text) return setup.error("client_file: {}", text.error().what);
         std::string_view rest = *text;
         const auto name = take_line(rest), secret = take_line(rest);
-        if (name.empty() || secret.empty()) setup.error("client_file: {} needs two lines, a name and a secret", options_.client_file);
+        if (name.empty() || secret.empty())
+            setup.error("client_file: {} needs two lines, a name and a secret", options_.client_file);
         client_ = encoded(name);
         std::string shown = encoded(secret);
         secret_.set(shown);
@@ -259,11 +272,14 @@ private:
         hook.log(LogLevel::warning, "store: {}", login.error().what);
         return {};
     }
-    void remember(const AuthHook& hook, const std::string& key, const std::string& login, const JsonObject& answer) const {
+    void remember(const AuthHook& hook, const std::string& key, const std::string& login,
+                  const JsonObject& answer) const {
         Duration lifetime = options_.cache;
-        if (const auto left = seconds_left(hook, answer)) lifetime = std::min(lifetime, Duration(static_cast<Duration::rep>(std::min(*left, 86400.0) * 1000)));
+        if (const auto left = seconds_left(hook, answer))
+            lifetime = std::min(lifetime, Duration(static_cast<Duration::rep>(std::min(*left, 86400.0) * 1000)));
         if (lifetime.count() <= 0) return;
-        if (const auto kept = hook.store(logins_).put(key, login, lifetime); !kept) hook.log(LogLevel::warning, "store: {}", kept.error().what);
+        if (const auto kept = hook.store(logins_).put(key, login, lifetime); !kept)
+            hook.log(LogLevel::warning, "store: {}", kept.error().what);
     }
 
     // ---- what an answer means
@@ -286,11 +302,14 @@ private:
             std::istringstream words(text);
             for (std::string word; words >> word;) scopes.push_back(word);
         }
-        const auto has = [](const std::vector<std::string>& list, const std::string& word) { return std::find(list.begin(), list.end(), word) != list.end(); };
+        const auto has = [](const std::vector<std::string>& list, const std::string& word) {
+            return std::find(list.begin(), list.end(), word) != list.end();
+        };
         for (const auto& scope : options_.scope)
             if (!has(scopes, scope)) return "has not the scope " + scope;
         const auto audiences = answer.texts("aud");
-        const bool is_for_us = std::any_of(options_.audience.begin(), options_.audience.end(), [&](const std::string& own) { return has(audiences, own); });
+        const bool is_for_us = std::any_of(options_.audience.begin(), options_.audience.end(),
+                                           [&](const std::string& own) { return has(audiences, own); });
         if (!options_.audience.empty() && !is_for_us) return "is for another audience";
         return login_of(answer).empty() ? "has no user" : "";
     }
@@ -314,12 +333,18 @@ private:
         curl_easy_setopt(request.get(), CURLOPT_WRITEDATA, &answer);
         const CURLcode status = curl_easy_perform(request.get());
         wipe(question);
-        if (status != CURLE_OK) return Error{ErrorCode::unavailable, format_text("{}: {}", options_.endpoint, static_cast<const char*>(curl_easy_strerror(status))), 0};
+        if (status != CURLE_OK)
+            return Error{ErrorCode::unavailable,
+                         format_text("{}: {}", options_.endpoint, static_cast<const char*>(curl_easy_strerror(status))),
+                         0};
         long code = 0;
         curl_easy_getinfo(request.get(), CURLINFO_RESPONSE_CODE, &code);
-        if (code != 200) return Error{ErrorCode::unavailable, format_text("{}: the answer is {}", options_.endpoint, code), 0};
+        if (code != 200)
+            return Error{ErrorCode::unavailable, format_text("{}: the answer is {}", options_.endpoint, code), 0};
         auto object = JsonObject::read(answer);
-        if (!object || !object->truth("active")) return Error{ErrorCode::unavailable, format_text("{}: the answer is not that of RFC 7662", options_.endpoint), 0};
+        if (!object || !object->truth("active"))
+            return Error{ErrorCode::unavailable,
+                         format_text("{}: the answer is not that of RFC 7662", options_.endpoint), 0};
         return std::move(*object);
     }
 
@@ -328,7 +353,8 @@ private:
         curl_easy_setopt(request, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(request, CURLOPT_PROXY, "");
         curl_easy_setopt(request, CURLOPT_FOLLOWLOCATION, 0L);
-        curl_easy_setopt(request, CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<Duration::rep>(time.count(), 1)));  // 0 would be for ever
+        curl_easy_setopt(request, CURLOPT_TIMEOUT_MS,
+                         static_cast<long>(std::max<Duration::rep>(time.count(), 1)));  // 0 would be for ever
         curl_easy_setopt(request, CURLOPT_POST, 1L);
         if (!ca_file_.empty()) curl_easy_setopt(request, CURLOPT_CAINFO, ca_file_.c_str());
         if (client_.empty()) return;
@@ -354,7 +380,9 @@ class AuthOauth final : public Plugin {
 public:
     using Options = AuthOauthOptions;
 
-    AuthOauth(Setup& setup, const Options&) { setup.error("mod_smtpd was built without libcurl or jansson, and this plugin needs both"); }
+    AuthOauth(Setup& setup, const Options&) {
+        setup.error("mod_smtpd was built without libcurl or jansson, and this plugin needs both");
+    }
 };
 
 }  // namespace smtpd::plugins

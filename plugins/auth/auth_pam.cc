@@ -7,28 +7,33 @@
 ///
 ///     SmtpPlugin auth/auth_pam domain=example.com
 ///
-/// The password has to be right (`auth`), and the account to be in order (`account`); sessions are not opened. Modules get the client's address as the remote host. They
-/// may ask for the name and the password, and tell things, which nobody reads; one that wants to know more is refused.
+/// The password has to be right (`auth`), and the account to be in order (`account`); sessions are not opened. Modules
+/// get the client's address as the remote host. They may ask for the name and the password, and tell things, which
+/// nobody reads; one that wants to know more is refused.
 ///
-/// PAM runs in httpd, as httpd's user. So `pam_unix.so`, which has to read /etc/shadow, knows no passwords there; it needs a daemon with more rights in between, such as
-/// SSSD, or auth/auth_dovecot, or auth/auth_checkpassword with a program of its own. Where PAM has no file for a service it takes the one named `other`, which is a warning of
+/// PAM runs in httpd, as httpd's user. So `pam_unix.so`, which has to read /etc/shadow, knows no passwords there; it
+/// needs a daemon with more rights in between, such as SSSD, or auth/auth_dovecot, or auth/auth_checkpassword with a
+/// program of its own. Where PAM has no file for a service it takes the one named `other`, which is a warning of
 /// configtest.
 ///
 /// ## Domains
 ///
-/// Users of a system have no domain, and mail programs like to send one. A `domain` is taken off a login before PAM is asked; the login stays what the client has said, which
-/// is what sender_login compares. Names with another domain are asked for as they are.
+/// Users of a system have no domain, and mail programs like to send one. A `domain` is taken off a login before PAM is
+/// asked; the login stays what the client has said, which is what sender_login compares. Names with another domain are
+/// asked for as they are.
 ///
 /// ## Time
 ///
-/// PAM takes as long as it takes: there is no way to end a call, and the thread waits. Modules that ask others over the network have time limits of their own, which should be
-/// some seconds. `max` says how many calls there may be at once in a process; whoever comes then is told 454 at once, so that a directory that hangs does not hold all of
-/// httpd's threads. Delays after wrong passwords, as pam_unix and pam_faildelay want them, are left out: auth/auth_delay makes clients wait without a thread.
+/// PAM takes as long as it takes: there is no way to end a call, and the thread waits. Modules that ask others over the
+/// network have time limits of their own, which should be some seconds. `max` says how many calls there may be at once
+/// in a process; whoever comes then is told 454 at once, so that a directory that hangs does not hold all of httpd's
+/// threads. Delays after wrong passwords, as pam_unix and pam_faildelay want them, are left out: auth/auth_delay makes
+/// clients wait without a thread.
 ///
 /// ## Replies
 ///
-/// `535 5.7.8 Authentication failed`; `454 4.7.0` where PAM says that it cannot tell. An unknown user is left to the next plugin. Why PAM
-/// cannot tell (a module that is missing, say) is in the system's log.
+/// `535 5.7.8 Authentication failed`; `454 4.7.0` where PAM says that it cannot tell. An unknown user is left to the
+/// next plugin. Why PAM cannot tell (a module that is missing, say) is in the system's log.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -49,7 +54,8 @@ struct AuthPamOptions {
 
     static OptionTable table() {
         return {option("service", &AuthPamOptions::service, "the name of the service").positional(0),
-                option("confdir", &AuthPamOptions::confdir, "the folder with the file of the service, unless it is the system's"),
+                option("confdir", &AuthPamOptions::confdir,
+                       "the folder with the file of the service, unless it is the system's"),
                 option("domain", &AuthPamOptions::domain, "a domain that is taken off logins"),
                 option("max", &AuthPamOptions::max, "how many may be asked for at once").range("1", "1000")};
     }
@@ -82,7 +88,8 @@ struct Client {
     unsigned messages = 0;
 };
 
-/// PAM's callback: gives the name where the answer may be seen, the password where it may not. What it returns belongs to PAM.
+/// PAM's callback: gives the name where the answer may be seen, the password where it may not. What it returns belongs
+/// to PAM.
 int converse(int count, const pam_message** messages, pam_response** responses, void* data) {
     auto& client = *static_cast<Client*>(data);
     client.messages += static_cast<unsigned>(std::max(count, 1));
@@ -103,10 +110,13 @@ void no_delay(int, unsigned, void*) {}
 /// One question to PAM.
 class Transaction {
 public:
-    Transaction(const AuthPamOptions& options, const std::string& confdir, const std::string& user, const std::string& password) : client_{user, password} {
+    Transaction(const AuthPamOptions& options, const std::string& confdir, const std::string& user,
+                const std::string& password)
+        : client_{user, password} {
 #ifdef HAVE_PAM_START_CONFDIR
         if (!confdir.empty()) {
-            status_ = pam_start_confdir(options.service.c_str(), user.c_str(), &conversation_, confdir.c_str(), &handle_);
+            status_ = pam_start_confdir(options.service.c_str(), user.c_str(), &conversation_, confdir.c_str(),
+                                        &handle_);
             return;
         }
 #else
@@ -125,13 +135,16 @@ public:
         if (status_ == PAM_SUCCESS) status_ = pam_set_item(handle_, PAM_RHOST, address.c_str());
         if (status_ == PAM_SUCCESS) status_ = pam_set_item(handle_, PAM_TTY, "smtp");
 #ifdef PAM_FAIL_DELAY
-        if (status_ == PAM_SUCCESS) status_ = pam_set_item(handle_, PAM_FAIL_DELAY, reinterpret_cast<const void*>(&no_delay));
+        if (status_ == PAM_SUCCESS)
+            status_ = pam_set_item(handle_, PAM_FAIL_DELAY, reinterpret_cast<const void*>(&no_delay));
 #endif
         if (status_ == PAM_SUCCESS) status_ = pam_authenticate(handle_, PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK);
         if (status_ == PAM_SUCCESS) status_ = pam_acct_mgmt(handle_, PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK);
         return status_;
     }
-    std::string text() const { return handle_ != nullptr ? pam_strerror(handle_, status_) : "PAM could not be started"; }
+    std::string text() const {
+        return handle_ != nullptr ? pam_strerror(handle_, status_) : "PAM could not be started";
+    }
 
 private:
     Client client_;
@@ -163,7 +176,8 @@ public:
 
     using Options = AuthPamOptions;
 
-    AuthPam(Setup& setup, const Options& options) : options_(options), confdir_(options.confdir.empty() ? std::string() : setup.path(options.confdir)) {
+    AuthPam(Setup& setup, const Options& options)
+        : options_(options), confdir_(options.confdir.empty() ? std::string() : setup.path(options.confdir)) {
         check_service(setup);
         setup.hooks.auth_plain.add([this](const AuthHook& hook) { return judge(hook); });
         setup.hooks.auth_login.add([this](const AuthHook& hook) { return judge(hook); });
@@ -171,11 +185,15 @@ public:
 
 private:
     void check_service(Setup& setup) const {
-        if (options_.service.empty() || options_.service.find('/') != std::string::npos) return setup.error("service: \"{}\" is no name", quoted(options_.service));
-        const auto exists = [&](const std::string& folder) { return access((folder + "/" + options_.service).c_str(), F_OK) == 0; };
+        if (options_.service.empty() || options_.service.find('/') != std::string::npos)
+            return setup.error("service: \"{}\" is no name", quoted(options_.service));
+        const auto exists = [&](const std::string& folder) {
+            return access((folder + "/" + options_.service).c_str(), F_OK) == 0;
+        };
         if (confdir_.empty()) {
             const bool is_known = exists("/etc/pam.d") || exists("/usr/lib/pam.d") || exists("/usr/share/pam.d");
-            if (!is_known) setup.warning("PAM knows no service {}, and will take the one named other", options_.service);
+            if (!is_known)
+                setup.warning("PAM knows no service {}, and will take the one named other", options_.service);
             return;
         }
 #ifdef HAVE_PAM_START_CONFDIR
@@ -211,7 +229,9 @@ private:
     std::string without_domain(const std::string& user) const {
         const auto at = user.rfind('@');
         if (at == std::string::npos) return user;
-        const auto is_ours = [domain = std::string_view(user).substr(at + 1)](const std::string& own) { return ascii_equal(own, domain); };
+        const auto is_ours = [domain = std::string_view(user).substr(at + 1)](const std::string& own) {
+            return ascii_equal(own, domain);
+        };
         return std::any_of(options_.domain.begin(), options_.domain.end(), is_ours) ? user.substr(0, at) : user;
     }
 
@@ -230,7 +250,9 @@ class AuthPam final : public Plugin {
 public:
     using Options = AuthPamOptions;
 
-    AuthPam(Setup& setup, const Options&) { setup.error("mod_smtpd was built without libpam, which this plugin needs"); }
+    AuthPam(Setup& setup, const Options&) {
+        setup.error("mod_smtpd was built without libpam, which this plugin needs");
+    }
 };
 
 }  // namespace smtpd::plugins

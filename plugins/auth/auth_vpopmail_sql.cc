@@ -1,22 +1,24 @@
 /// auth/auth_vpopmail_sql: the users of vpopmail, from its database.
 ///
-/// vpopmail can keep its users in MySQL or PostgreSQL, in a table with the columns pw_name, pw_domain, pw_passwd (crypt(3)) and pw_clear_passwd. It is asked through
-/// httpd's mod_dbd, which keeps the connections:
+/// vpopmail can keep its users in MySQL or PostgreSQL, in a table with the columns pw_name, pw_domain, pw_passwd
+/// (crypt(3)) and pw_clear_passwd. It is asked through httpd's mod_dbd, which keeps the connections:
 ///
 ///     LoadModule dbd_module modules/mod_dbd.so
 ///     DBDriver   mysql
 ///     DBDParams  "host=127.0.0.1 dbname=vpopmail user=vpopmailuser pass=vpoppasswd"
 ///     SmtpPlugin auth/auth_vpopmail_sql
 ///
-/// A user with a clear password can log in with every mechanism, one with a hash with PLAIN and LOGIN. Another table or other columns are a matter of `query`: it
-/// selects the hash and the clear password (either may be NULL) for a name and a domain, both in lower case. A user without domain is left to the next plugin, as is an
-/// unknown one.
+/// A user with a clear password can log in with every mechanism, one with a hash with PLAIN and LOGIN. Another table or
+/// other columns are a matter of `query`: it selects the hash and the clear password (either may be NULL) for a name
+/// and a domain, both in lower case. A user without domain is left to the next plugin, as is an unknown one.
 ///
-/// A database that is down is 454 4.7.0. How long it may take is a matter of its driver (`connect_timeout` and the like in DBDParams).
+/// A database that is down is 454 4.7.0. How long it may take is a matter of its driver (`connect_timeout` and the like
+/// in DBDParams).
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The control files vpopmail_mysql_dsn, vpopmail_mysql_user and vpopmail_mysql_pass are not read: write DBDParams instead. A database that is down is 454 instead of 535.
+/// The control files vpopmail_mysql_dsn, vpopmail_mysql_user and vpopmail_mysql_pass are not read: write DBDParams
+/// instead. A database that is down is 454 instead of 535.
 #include <smtpd/plugin.h>
 #include <smtpd/stored_password.h>
 #include <smtpd/text.h>
@@ -30,7 +32,10 @@ public:
 
     struct Options {
         std::string query = "SELECT pw_passwd, pw_clear_passwd FROM vpopmail WHERE pw_name = %s AND pw_domain = %s";
-        static OptionTable table() { return {option("query", &Options::query, "selects hash and clear password for a name and a domain, each written %s")}; }
+        static OptionTable table() {
+            return {option("query", &Options::query,
+                           "selects hash and clear password for a name and a domain, each written %s")};
+        }
     };
 
     AuthVpopmailSql(Setup& setup, const Options& options) : query_(setup.sql_query(options.query)) {
@@ -42,7 +47,8 @@ private:
         std::optional<StoredPassword> stored;
         const auto at = hook.user().rfind('@');
         if (at == std::string::npos) return stored;
-        const auto rows = query_->select({ascii_lower(hook.user().substr(0, at)), ascii_lower(hook.user().substr(at + 1))}, 1);
+        const auto rows = query_->select(
+            {ascii_lower(hook.user().substr(0, at)), ascii_lower(hook.user().substr(at + 1))}, 1);
         if (!rows) return rows.error();
         if (rows->empty()) return stored;
         if (rows->front().size() != 2) return Error{ErrorCode::config, "the query has to select two columns", 0};

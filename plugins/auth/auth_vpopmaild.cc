@@ -5,8 +5,9 @@
 ///     SmtpPlugin auth/auth_vpopmaild host=127.0.0.1 port=89
 ///     SmtpPlugin auth/auth_vpopmaild host=10.0.0.1 host=vpop2.example.com:8989 balance=round-robin
 ///
-/// It wants the password itself, so PLAIN and LOGIN are offered. What travels to it is not encrypted: it should be on this machine, or on a network of its own. Names
-/// and passwords with blanks cannot be said in its protocol, and are refused without asking it.
+/// It wants the password itself, so PLAIN and LOGIN are offered. What travels to it is not encrypted: it should be on
+/// this machine, or on a network of its own. Names and passwords with blanks cannot be said in its protocol, and are
+/// refused without asking it.
 ///
 /// A daemon that is down, slow (`timeout`) or says something else is 454 4.7.0. The thread waits for it.
 ///
@@ -51,14 +52,17 @@ public:
                    setup.clock(), setup.log()) {
         for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
             hook->ask([this](const AuthHook&, Questions& questions) {
-                questions.patience(timeout_);
-                daemons_.ask(questions);
-            }).add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
+                    questions.patience(timeout_);
+                    daemons_.ask(questions);
+                })
+                .add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
     }
 
 private:
     Answer judge(const AuthHook& hook, const Answers& answers) const {
-        const auto has_blank = [](const std::string& word) { return word.find_first_of(" \t\r\n") != std::string::npos; };
+        const auto has_blank = [](const std::string& word) {
+            return word.find_first_of(" \t\r\n") != std::string::npos;
+        };
         if (has_blank(hook.user()) || has_blank(hook.password()->reveal())) return declined();
         const auto is_good = ask(hook, answers);
         if (!is_good) {

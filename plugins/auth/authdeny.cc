@@ -1,7 +1,8 @@
 /// auth/authdeny: nobody may log in.
 ///
-/// The last word about AUTH, whatever the order of the configuration: who comes to it is refused. Where there is no other plugin for AUTH, it is offered all
-/// the same, with PLAIN and LOGIN: to see who tries, together with `limit failed_logins` and a look at the log.
+/// The last word about AUTH, whatever the order of the configuration: who comes to it is refused. Where there is no
+/// other plugin for AUTH, it is offered all the same, with PLAIN and LOGIN: to see who tries, together with `limit
+/// failed_logins` and a look at the log.
 ///
 ///     SmtpPlugin auth/authdeny
 ///

@@ -1,33 +1,36 @@
 /// ident/geoip: in which country and network a client is, from MaxMind's databases.
 ///
-/// Looks up each client's address before the greeting. What is found is kept for other plugins (greylisting, karma), and goes into the message as
+/// Looks up each client's address before the greeting. What is found is kept for other plugins (greylisting, karma),
+/// and goes into the message as
 ///
 ///     X-GeoIP-Country: US
 ///     X-GeoIP-Continent: NA
 ///     X-GeoIP-City: Syracuse
 ///     X-GeoIP-ASN: 64496 Example Net
 ///
-/// Fields of these names that came with the message are removed. Clients that are exempt from policies are not looked up: where one's own users are is
-/// nobody's business.
+/// Fields of these names that came with the message are removed. Clients that are exempt from policies are not looked
+/// up: where one's own users are is nobody's business.
 ///
 /// ## Databases
 ///
-/// Files in the format of MaxMind DB, in the folder `db_dir`: the first there is of `GeoIP2-City.mmdb`, `GeoLite2-City.mmdb`, `GeoIP2-Country.mmdb` and
-/// `GeoLite2-Country.mmdb`, and `GeoLite2-ASN.mmdb` for networks. One of the two is enough. They are opened again within a minute when they were replaced;
-/// replace them by renaming, as geoipupdate does. One that cannot be used any more is reported, and the one opened before stays in use.
+/// Files in the format of MaxMind DB, in the folder `db_dir`: the first there is of `GeoIP2-City.mmdb`,
+/// `GeoLite2-City.mmdb`, `GeoIP2-Country.mmdb` and `GeoLite2-Country.mmdb`, and `GeoLite2-ASN.mmdb` for networks. One
+/// of the two is enough. They are opened again within a minute when they were replaced; replace them by renaming, as
+/// geoipupdate does. One that cannot be used any more is reported, and the one opened before stays in use.
 ///
 /// ## Distance
 ///
-/// With `distance`, the address of this server as it is seen from outside, the distance to the client is worked out, in kilometres along the globe, where
-/// the database has coordinates (City). A client that is further away than `too_far` is a `fail`, which costs `karma_fail` points, -1 unless the instance
-/// says otherwise, and nothing more unless it has `reject=yes` or `reject=naughty`.
+/// With `distance`, the address of this server as it is seen from outside, the distance to the client is worked out, in
+/// kilometres along the globe, where the database has coordinates (City). A client that is further away than `too_far`
+/// is a `fail`, which costs `karma_fail` points, -1 unless the instance says otherwise, and nothing more unless it has
+/// `reject=yes` or `reject=naughty`.
 ///
 ///     SmtpPlugin ident/geoip db_dir=/var/lib/GeoIP distance=192.0.2.25 too_far=4000
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Networks, distance and log lines work with databases of today; an address that is not in them is no fault. The older `.dat` databases do not exist any
-/// more.
+/// Networks, distance and log lines work with databases of today; an address that is not in them is no fault. The older
+/// `.dat` databases do not exist any more.
 ///
 /// ## Limits
 ///
@@ -44,10 +47,12 @@ struct GeoIpOptions {
     bool add_headers = true;
 
     static OptionTable table() {
-        return {option("distance", &GeoIpOptions::distance, "this server's own address, to which distances are measured"),
-                option("too_far", &GeoIpOptions::too_far, "from how many kilometres on a client fails; 0 = from nowhere").range("0", "100000"),
-                option("db_dir", &GeoIpOptions::db_dir, "the folder with the databases"),
-                option("add_headers", &GeoIpOptions::add_headers, "add what is known to the message's header")};
+        return {
+            option("distance", &GeoIpOptions::distance, "this server's own address, to which distances are measured"),
+            option("too_far", &GeoIpOptions::too_far, "from how many kilometres on a client fails; 0 = from nowhere")
+                .range("0", "100000"),
+            option("db_dir", &GeoIpOptions::db_dir, "the folder with the databases"),
+            option("add_headers", &GeoIpOptions::add_headers, "add what is known to the message's header")};
     }
 };
 
@@ -86,7 +91,8 @@ double distance_between(const Coordinates& a, const Coordinates& b) {
     const auto radians = [](double degrees) { return degrees * std::numbers::pi / 180; };
     const auto half_sine = [](double angle) { return std::sin(angle / 2) * std::sin(angle / 2); };
     const double chord = half_sine(radians(b.latitude - a.latitude)) +
-                         std::cos(radians(a.latitude)) * std::cos(radians(b.latitude)) * half_sine(radians(b.longitude - a.longitude));
+                         std::cos(radians(a.latitude)) * std::cos(radians(b.latitude)) *
+                             half_sine(radians(b.longitude - a.longitude));
     return 2 * earth_radius * std::asin(std::min(1.0, std::sqrt(chord)));
 }
 
@@ -100,7 +106,8 @@ public:
     template <class... Path>
     std::string text(Path... path) const {
         const auto data = get(path...);
-        return data && data->type == MMDB_DATA_TYPE_UTF8_STRING ? std::string(data->utf8_string, data->data_size) : std::string();
+        return data && data->type == MMDB_DATA_TYPE_UTF8_STRING ? std::string(data->utf8_string, data->data_size)
+                                                                : std::string();
     }
     template <class... Path>
     std::optional<double> number(Path... path) const {
@@ -130,7 +137,8 @@ public:
         auto database = std::make_shared<Database>();
         const int status = MMDB_open(path.c_str(), MMDB_MODE_MMAP, &database->data_);
         if (status != MMDB_SUCCESS)
-            return Error{ErrorCode::unavailable, format_text("{} cannot be used: {}", path, static_cast<const char*>(MMDB_strerror(status)))};
+            return Error{ErrorCode::unavailable,
+                         format_text("{} cannot be used: {}", path, static_cast<const char*>(MMDB_strerror(status)))};
         database->is_open_ = true;
         return std::shared_ptr<const Database>(std::move(database));
     }
@@ -156,7 +164,8 @@ public:
         }
         int status = MMDB_SUCCESS;
         MMDB_lookup_result_s found = MMDB_lookup_sockaddr(&data_, reinterpret_cast<const sockaddr*>(&storage), &status);
-        if (status != MMDB_SUCCESS) return Error{ErrorCode::unavailable, static_cast<const char*>(MMDB_strerror(status))};
+        if (status != MMDB_SUCCESS)
+            return Error{ErrorCode::unavailable, static_cast<const char*>(MMDB_strerror(status))};
         return found.found_entry ? Entry(found.entry) : Entry();
     }
 
@@ -169,7 +178,8 @@ using DatabasePointer = std::shared_ptr<const Database>;  // null where there is
 /// The first of some files that exists, opened again when that has changed. Thread-safe.
 class WatchedDatabase {
 public:
-    WatchedDatabase(const Clock& clock, const std::string& folder, std::initializer_list<const char*> names) : clock_(clock) {
+    WatchedDatabase(const Clock& clock, const std::string& folder, std::initializer_list<const char*> names)
+        : clock_(clock) {
         for (const char* name : names) paths_.push_back(format_text("{}/{}", folder, name));
     }
 
@@ -184,10 +194,8 @@ public:
             const Stamp stamp{path, status.st_ino, status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
             if (stamp == stamp_) break;
             stamp_ = stamp;
-            if (auto opened = Database::open(path))
-                database_ = std::move(*opened);
-            else
-                problem = opened.error().what;
+            if (auto opened = Database::open(path)) database_ = std::move(*opened);
+            else problem = opened.error().what;
             break;
         }
         return database_;
@@ -220,13 +228,13 @@ public:
     using Options = GeoIpOptions;
 
     GeoIp(Setup& setup, const Options& options)
-        : options_(options), places_(setup.clock(), setup.path(options.db_dir),
-                                     {"GeoIP2-City.mmdb", "GeoLite2-City.mmdb", "GeoIP2-Country.mmdb", "GeoLite2-Country.mmdb"}),
+        : options_(options),
+          places_(setup.clock(), setup.path(options.db_dir),
+                  {"GeoIP2-City.mmdb", "GeoLite2-City.mmdb", "GeoIP2-Country.mmdb", "GeoLite2-Country.mmdb"}),
           networks_(setup.clock(), setup.path(options.db_dir), {"GeoLite2-ASN.mmdb"}) {
         std::string problem;
         const bool has_database = places_.get(problem) || networks_.get(problem);
-        if (!problem.empty())
-            setup.error("{}", problem);
+        if (!problem.empty()) setup.error("{}", problem);
         else if (!has_database)
             setup.error("there is no GeoIP2 or GeoLite2 database in {}", setup.path(options.db_dir));
         if (!options.distance.empty() && !(own_address_ = IpAddress::parse(options.distance)))
@@ -248,7 +256,8 @@ private:
         const IpAddress& client = hook.connection.address();
         if (client.is_loopback()) return skip("this machine");
         const auto places = newest(places_, hook), networks = newest(networks_, hook);
-        const auto place = places ? places->find(client) : Entry(), network = networks ? networks->find(client) : Entry();
+        const auto place = places ? places->find(client) : Entry(),
+                   network = networks ? networks->find(client) : Entry();
         if (!place) return error("{}", place.error().what);
         if (!network) return error("{}", network.error().what);
         if (!place->exists() && !network->exists()) return skip("{} is in no database", client);
@@ -296,7 +305,8 @@ private:
         add_field(headers, "X-GeoIP-Country", location.country);
         add_field(headers, "X-GeoIP-Continent", location.continent);
         add_field(headers, "X-GeoIP-City", location.city);
-        add_field(headers, "X-GeoIP-ASN", location.as_number == 0 ? std::string() : format_text("{} {}", location.as_number, location.as_name));
+        add_field(headers, "X-GeoIP-ASN",
+                  location.as_number == 0 ? std::string() : format_text("{} {}", location.as_number, location.as_name));
     }
     static void add_field(Headers& headers, std::string_view name, const std::string& value) {
         headers.remove(name);
@@ -305,14 +315,13 @@ private:
     /// A name as a header field may have it: outside ASCII, as RFC 2047 writes it.
     static std::string encoded(std::string_view text) {
         constexpr char digits[] = "0123456789ABCDEF";
-        if (std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; })) return std::string(text);
+        if (std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; }))
+            return std::string(text);
         std::string out = "=?UTF-8?Q?";
         for (const char c : text) {
             const auto octet = static_cast<unsigned char>(c);
-            if (is_ascii_letter(c) || is_ascii_digit(c))
-                out += c;
-            else
-                out.append({'=', digits[octet >> 4], digits[octet & 15]});
+            if (is_ascii_letter(c) || is_ascii_digit(c)) out += c;
+            else out.append({'=', digits[octet >> 4], digits[octet & 15]});
         }
         return out + "?=";
     }
@@ -333,7 +342,9 @@ class GeoIp final : public PolicyPlugin {
 public:
     using Options = GeoIpOptions;
 
-    GeoIp(Setup& setup, const Options&) { setup.error("mod_smtpd was built without libmaxminddb, which this plugin needs"); }
+    GeoIp(Setup& setup, const Options&) {
+        setup.error("mod_smtpd was built without libmaxminddb, which this plugin needs");
+    }
 };
 
 }  // namespace smtpd::plugins

@@ -1,22 +1,25 @@
 /// ident/p0f: which operating system a client runs, as p0f sees it.
 ///
-/// p0f (version 3) watches the network and knows systems by the form of their packets. This plugin asks it about each client, through its API socket
-/// (`p0f -s /run/p0f.sock 'tcp dst port 25'`), before the greeting. What it says is kept for other plugins (greylisting), and goes into the message as
+/// p0f (version 3) watches the network and knows systems by the form of their packets. This plugin asks it about each
+/// client, through its API socket
+/// (`p0f -s /run/p0f.sock 'tcp dst port 25'`), before the greeting. What it says is kept for other plugins
+/// (greylisting), and goes into the message as
 ///
 ///     X-P0F-Genre: Windows XP
 ///     X-P0F-Link-Type: DSL
 ///
-/// Fields of these names that came with the message are removed. Clients that are exempt from policies are not asked about.
+/// Fields of these names that came with the message are removed. Clients that are exempt from policies are not asked
+/// about.
 ///
 ///     SmtpPlugin ident/p0f /run/p0f.sock smite_os=windows
 ///
 /// ## Making use of it
 ///
-/// `smite_os` is a regular expression, upper and lower case alike: a system whose name it matches costs the client `karma_fail` points, -1 unless the
-/// instance says otherwise.
+/// `smite_os` is a regular expression, upper and lower case alike: a system whose name it matches costs the client
+/// `karma_fail` points, -1 unless the instance says otherwise.
 ///
-/// The control file `p0f_blocked_operating_systems` lists systems whose mail is refused, one a line: the name as it stands in X-P0F-Genre, or a regular
-/// expression between slashes, upper and lower case alike.
+/// The control file `p0f_blocked_operating_systems` lists systems whose mail is refused, one a line: the name as it
+/// stands in X-P0F-Genre, or a regular expression between slashes, upper and lower case alike.
 ///
 ///     Windows XP
 ///     /^windows (95|98|nt)/
@@ -27,13 +30,14 @@
 ///
 /// ## When p0f does not answer
 ///
-/// It has `timeout` for its answer. A socket that is not there, silence and a wrong answer are an `error`, never a `fail`: the client is let in unless
-/// the instance has `onerror=tempfail`. httpd's user must be allowed to use the socket.
+/// It has `timeout` for its answer. A socket that is not there, silence and a wrong answer are an `error`, never a
+/// `fail`: the client is let in unless the instance has `onerror=tempfail`. httpd's user must be allowed to use the
+/// socket.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Each client is asked about once, IPv6 clients by their right address. The protocol of p0f 2 is gone, and with it `local_ip`, which only it needs;
-/// `version` can only be 3.
+/// Each client is asked about once, IPv6 clients by their right address. The protocol of p0f 2 is gone, and with it
+/// `local_ip`, which only it needs; `version` can only be 3.
 #include <smtpd/client_socket.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
@@ -124,26 +128,28 @@ public:
         Duration timeout = std::chrono::seconds(1);
 
         static OptionTable table() {
-            return {option("socket", &Options::socket, "p0f's API socket").positional(0).required(),
-                    option("version", &Options::version, "p0f's version").choices({{"3", 3}}),
-                    option("smite_os", &Options::smite_os, "systems that cost their client karma, a regular expression"),
-                    option("add_headers", &Options::add_headers, "add what is known to the message's header"),
-                    option("timeout", &Options::timeout, "how long p0f may take for an answer").range("10ms", "1min")};
+            return {
+                option("socket", &Options::socket, "p0f's API socket").positional(0).required(),
+                option("version", &Options::version, "p0f's version").choices({{"3", 3}}),
+                option("smite_os", &Options::smite_os, "systems that cost their client karma, a regular expression"),
+                option("add_headers", &Options::add_headers, "add what is known to the message's header"),
+                option("timeout", &Options::timeout, "how long p0f may take for an answer").range("10ms", "1min")};
         }
     };
 
     P0fPlugin(Setup& setup, const Options& options)
-        : options_(options), socket_(setup.path(options.socket)), smite_karma_(setup.policy().karma_fail),
+        : options_(options),
+          socket_(setup.path(options.socket)),
+          smite_karma_(setup.policy().karma_fail),
           blocked_(setup.control().parsed<std::vector<Block>>("p0f_blocked_operating_systems", parse)) {
         if (!options.smite_os.empty()) {
             auto pattern = Pattern::compile(options.smite_os, Pattern::Case::folded);
-            if (pattern)
-                smite_os_ = std::move(*pattern);
-            else
-                setup.error("smite_os: {}", pattern.error().what);
+            if (pattern) smite_os_ = std::move(*pattern);
+            else setup.error("smite_os: {}", pattern.error().what);
         }
         setup.hooks.connect.decide([this](const ConnectHook& hook) { return identify(hook); });
-        setup.hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook.connection.notes().find(notes::p0f)); });
+        setup.hooks.rcpt.decide(
+            [this](const RcptHook& hook) { return judge(hook.connection.notes().find(notes::p0f)); });
         if (options.add_headers) setup.hooks.data_post.observe([](const DataPostHook& hook) { add_fields(hook); });
     }
 
@@ -163,7 +169,8 @@ private:
             Block block{line.text, {}};
             if (entry.size() >= 2 && entry.starts_with('/') && entry.ends_with('/')) {
                 auto pattern = Pattern::compile(entry.substr(1, entry.size() - 2), Pattern::Case::folded);
-                if (!pattern) return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
+                if (!pattern)
+                    return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
                 block.pattern = std::move(*pattern);
             }
             blocks.push_back(std::move(block));
@@ -175,17 +182,20 @@ private:
         const auto reply = ask(hook.connection.address(), std::min(options_.timeout, hook.time_left()));
         if (!reply) return error("{}", reply.error().what);
         Reply members(*reply);
-        if (members.number<std::uint32_t>() != reply_magic) return error("{} does not speak the protocol of p0f 3", socket_);
+        if (members.number<std::uint32_t>() != reply_magic)
+            return error("{} does not speak the protocol of p0f 3", socket_);
         switch (static_cast<Status>(members.number<std::uint32_t>())) {
-        case Status::ok: break;
-        case Status::no_match: return skip("p0f has not seen {}", hook.connection.address());
-        case Status::bad_query: return error("p0f does not understand the question about {}", hook.connection.address());
-        default: return error("{} answers with an unknown status", socket_);
+            case Status::ok: break;
+            case Status::no_match: return skip("p0f has not seen {}", hook.connection.address());
+            case Status::bad_query:
+                return error("p0f does not understand the question about {}", hook.connection.address());
+            default: return error("{} answers with an unknown status", socket_);
         }
         const auto& found = hook.connection.notes().get(notes::p0f) = fingerprint(members);
         if (found.genre.empty()) return skip("not recognised");
         const bool smitten = smite_os_ && smite_os_->matches(found.genre);
-        return pass("{}{}{}", quoted(found.genre), found.link.empty() ? "" : ", " + quoted(found.link), smitten ? ", smitten" : "")
+        return pass("{}{}{}", quoted(found.genre), found.link.empty() ? "" : ", " + quoted(found.link),
+                    smitten ? ", smitten" : "")
             .karma(smitten ? smite_karma_ : 0);
     }
 
@@ -200,7 +210,10 @@ private:
         const auto blocked = blocked_.get();
         if (!found || found->genre.empty()) return skip("the system is not known");
         for (const auto& block : *blocked)
-            if (block.matches(found->genre)) return fail("{} is listed as {}", quoted(found->genre), quoted(block.name)).reply("OS Blocked").karma(0);
+            if (block.matches(found->genre))
+                return fail("{} is listed as {}", quoted(found->genre), quoted(block.name))
+                    .reply("OS Blocked")
+                    .karma(0);
         return pass();
     }
 

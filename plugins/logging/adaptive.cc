@@ -1,22 +1,25 @@
 /// logging/adaptive: log lines on standard error, and those of messages that were accepted once more, marked.
 ///
-/// Writes each line up to the level `reject` to the process's standard error when it comes, as logging/warn does. When a message has been accepted, the
-/// lines of its transaction up to the level `accept` are written again, each with `prefix` in front, so that a program that splits the log by its lines
-/// (multilog) gets the whole story of the messages that came in, and the rest without it. The story begins at the end of the transaction before, or at
-/// the connection.
+/// Writes each line up to the level `reject` to the process's standard error when it comes, as logging/warn does. When
+/// a message has been accepted, the lines of its transaction up to the level `accept` are written again, each with
+/// `prefix` in front, so that a program that splits the log by its lines (multilog) gets the whole story of the
+/// messages that came in, and the rest without it. The story begins at the end of the transaction before, or at the
+/// connection.
 ///
 ///     SmtpPlugin logging/adaptive accept=info reject=notice prefix=+
 ///
-/// Levels may be names or qpsmtpd's numbers (`LOGINFO`, `6`). A line is `<process> <prefix>[<session>] (<hook>) <plugin>: <text>`.
+/// Levels may be names or qpsmtpd's numbers (`LOGINFO`, `6`). A line is `<process> <prefix>[<session>] (<hook>)
+/// <plugin>: <text>`.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A message counts as accepted when the client was told so, whatever was refused before it in the transaction or in the process: one refusal there
-/// silences the process for good. `accept` may be more verbose than `reject`.
+/// A message counts as accepted when the client was told so, whatever was refused before it in the transaction or in
+/// the process: one refusal there silences the process for good. `accept` may be more verbose than `reject`.
 ///
 /// ## Limits
 ///
-/// 1000 lines, and 256 KB of text, are kept of a transaction; what comes after that is not written again, and a line says how much.
+/// 1000 lines, and 256 KB of text, are kept of a transaction; what comes after that is not written again, and a line
+/// says how much.
 #include <smtpd/files.h>
 #include <smtpd/plugin.h>
 
@@ -38,7 +41,8 @@ public:
         std::string prefix = "`";
 
         static OptionTable table() {
-            return {option("accept", &Options::accept, "the least important level that is written again of accepted messages"),
+            return {option("accept", &Options::accept,
+                           "the least important level that is written again of accepted messages"),
                     option("reject", &Options::reject, "the least important level that is written at once"),
                     option("prefix", &Options::prefix, "what stands in front of lines that are written again")};
         }
@@ -51,8 +55,10 @@ public:
             if (line.level <= options_.accept && !line.session.empty()) keep(line);
         });
         hooks.queue_post.observe(Priority::last, [this](const MessageHook& hook) { note_outcome(hook.connection); });
-        hooks.reset_transaction.observe(Priority::last, [this](const MessageHook& hook) { end_transaction(hook.connection.id()); });
-        hooks.post_connection.observe(Priority::last, [this](const PostConnectionHook& hook) { end_session(hook.connection.id()); });
+        hooks.reset_transaction.observe(Priority::last,
+                                        [this](const MessageHook& hook) { end_transaction(hook.connection.id()); });
+        hooks.post_connection.observe(Priority::last,
+                                      [this](const PostConnectionHook& hook) { end_session(hook.connection.id()); });
     }
 
 private:
@@ -103,7 +109,8 @@ private:
         lock.unlock();
         if (!ended.is_accepted) return;
         for (const auto& line : ended.lines) print(options_.prefix, line);
-        if (ended.left_out > 0) print(options_.prefix, format_text("[{}] {} more lines were not kept", id, ended.left_out));
+        if (ended.left_out > 0)
+            print(options_.prefix, format_text("[{}] {} more lines were not kept", id, ended.left_out));
     }
 
     void end_session(const std::string& id) {

@@ -1,7 +1,7 @@
 /// logging/apache: log lines in httpd's ErrorLog.
 ///
-/// Without any logging plugin that is where they go. With others loaded, only warnings and worse still do; this plugin adds the rest, at
-/// the level that each line has, for `LogLevel smtpd:…` to choose from.
+/// Without any logging plugin that is where they go. With others loaded, only warnings and worse still do; this plugin
+/// adds the rest, at the level that each line has, for `LogLevel smtpd:…` to choose from.
 ///
 /// ## Example
 ///
@@ -20,7 +20,8 @@ public:
         LogLevel loglevel = LogLevel::trace;
 
         static OptionTable table() {
-            return {option("loglevel", &Options::loglevel, "the least important level that is handed on").positional(0)};
+            return {
+                option("loglevel", &Options::loglevel, "the least important level that is handed on").positional(0)};
         }
     };
 

@@ -137,8 +137,7 @@ class FileWriter final : public LogQueue::Writer {
 public:
     /// `keeps_several`: files are used in turn, and not one after the other.
     FileWriter(std::string time_pattern, bool keeps_several)
-        : format_(std::move(time_pattern)),
-          keeps_several_(keeps_several) {}
+        : format_(std::move(time_pattern)), keeps_several_(keeps_several) {}
 
     /// By any thread: files are opened anew for lines that are added from now on.
     void reopen() {
@@ -217,8 +216,7 @@ private:
 class CommandWriter final : public LogQueue::Writer {
 public:
     CommandWriter(std::string time_pattern, std::string command)
-        : format_(std::move(time_pattern)),
-          command_line_(std::move(command)) {}
+        : format_(std::move(time_pattern)), command_line_(std::move(command)) {}
 
     bool write(const LogQueue::Line& line, Patience& patience) override {
         const std::string text = format_.text_of(line);
@@ -294,9 +292,11 @@ private:
     void add_hooks(Hooks& hooks) {
         hooks.logging.add(options_.loglevel, [this](const LogLine& line) { write(line); });
         if (options_.nosplit || options_.reopen)
-            hooks.pre_connection.observe(Priority::first, [this](const PreConnectionHook& hook) { begin_session(hook.connection.id()); });
+            hooks.pre_connection.observe(
+                Priority::first, [this](const PreConnectionHook& hook) { begin_session(hook.connection.id()); });
         if (options_.nosplit || names_sessions_)
-            hooks.post_connection.observe(Priority::last, [this](const PostConnectionHook& hook) { end_session(hook.connection.id()); });
+            hooks.post_connection.observe(
+                Priority::last, [this](const PostConnectionHook& hook) { end_session(hook.connection.id()); });
     }
 
     /// Whether the pattern has a %i (and not %%i).

@@ -50,10 +50,10 @@ struct Facility {
     const char* name;
     int number;  ///< RFC 3164 4.1.1
 };
-constexpr Facility facilities[] = {{"kern", 0},    {"user", 1},    {"mail", 2},    {"daemon", 3},  {"auth", 4},    {"syslog", 5},
-                                   {"lpr", 6},     {"news", 7},    {"uucp", 8},    {"cron", 9},    {"authpriv", 10}, {"ftp", 11},
-                                   {"local0", 16}, {"local1", 17}, {"local2", 18}, {"local3", 19}, {"local4", 20}, {"local5", 21},
-                                   {"local6", 22}, {"local7", 23}};
+constexpr Facility facilities[] = {{"kern", 0},      {"user", 1},    {"mail", 2},    {"daemon", 3},  {"auth", 4},
+                                   {"syslog", 5},    {"lpr", 6},     {"news", 7},    {"uucp", 8},    {"cron", 9},
+                                   {"authpriv", 10}, {"ftp", 11},    {"local0", 16}, {"local1", 17}, {"local2", 18},
+                                   {"local3", 19},   {"local4", 20}, {"local5", 21}, {"local6", 22}, {"local7", 23}};
 
 /// A socket that is connected to the daemon.
 FileDescriptor connect_to(const sockaddr* address, socklen_t size) {
@@ -80,7 +80,8 @@ FileDescriptor connect_to_local_udp() {
 
 /// "Nov  5 09:07:01": English whatever the locale is.
 std::string timestamp(std::chrono::system_clock::time_point when) {
-    constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
     const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
     std::tm parts{};
     localtime_r(&seconds, &parts);
@@ -112,8 +113,8 @@ public:
 
 private:
     std::string text_of(const LogQueue::Line& line) const {
-        const int severity =
-            std::min(static_cast<int>(form_.priority.value_or(line.line.level)), static_cast<int>(LogLevel::debug));
+        const int severity = std::min(static_cast<int>(form_.priority.value_or(line.line.level)),
+                                      static_cast<int>(LogLevel::debug));
         return format_text("<{}>{} {}[{}]: {}", form_.facility * 8 + severity, timestamp(line.when), form_.ident,
                            getpid(), std::string_view(line.line.to_string()).substr(0, longest_text));
     }
@@ -176,7 +177,9 @@ private:
         if (text.empty()) return {};
         const auto level = parse_log_level(text.starts_with("LOG_") ? text.substr(4) : text);
         if (!level || *level == LogLevel::trace)
-            setup.error("option \"priority\": \"{}\" must be one of emerg, alert, crit, error, warning, notice, info, debug", text);
+            setup.error(
+                "option \"priority\": \"{}\" must be one of emerg, alert, crit, error, warning, notice, info, debug",
+                text);
         return level;
     }
 

@@ -1,8 +1,9 @@
 /// logging/warn: log lines on standard error.
 ///
-/// Writes each line up to a level to the process's standard error: `<process> [<session>] (<hook>) <plugin>: <text>`. Under httpd that is
-/// the main server's ErrorLog file, or the terminal with `httpd -X`; for servers with an ErrorLog of their own logging/apache is the better
-/// choice. Each line is one write, so that those of several processes do not mix.
+/// Writes each line up to a level to the process's standard error: `<process> [<session>] (<hook>) <plugin>: <text>`.
+/// Under httpd that is the main server's ErrorLog file, or the terminal with `httpd -X`; for servers with an ErrorLog
+/// of their own logging/apache is the better choice. Each line is one write, so that those of several processes do not
+/// mix.
 ///
 /// ## Example
 ///
@@ -21,7 +22,9 @@ public:
     struct Options {
         LogLevel loglevel = LogLevel::warning;
 
-        static OptionTable table() { return {option("loglevel", &Options::loglevel, "the least important level that is written").positional(0)}; }
+        static OptionTable table() {
+            return {option("loglevel", &Options::loglevel, "the least important level that is written").positional(0)};
+        }
     };
 
     LogToStandardError(Setup& setup, const Options& options) {

@@ -80,10 +80,11 @@
 namespace smtpd::plugins {
 namespace {
 
-constexpr std::size_t longest_value = 200;             ///< of what replaces %l, %d, %u; a file name may have 255
-constexpr std::uint64_t largest_in_memory = 1 << 18;  ///< a message up to this size is gathered and written with one call
-constexpr std::size_t write_size = 1 << 16;            ///< larger ones are written in pieces of at least that
-constexpr int attempts = 8;                            ///< at finding a file name that nobody has
+constexpr std::size_t longest_value = 200;            ///< of what replaces %l, %d, %u; a file name may have 255
+constexpr std::uint64_t largest_in_memory = 1 << 18;  ///< a message up to this size is gathered and written with one
+                                                      ///< call
+constexpr std::size_t write_size = 1 << 16;           ///< larger ones are written in pieces of at least that
+constexpr int attempts = 8;                           ///< at finding a file name that nobody has
 
 std::string to_hex(std::uint64_t value) {
     char digits[16];
@@ -99,13 +100,15 @@ std::uint64_t checksum(std::string_view text) {  // FNV-1a
 constexpr bool is_ascii(char c) { return (static_cast<unsigned char>(c) & 0x80U) == 0; }
 
 bool is_safe(char c) {
-    return !is_ascii(c) || is_ascii_letter(c) || is_ascii_digit(c) || std::string_view("-+_.,@=").find(c) != std::string_view::npos;
+    return !is_ascii(c) || is_ascii_letter(c) || is_ascii_digit(c) ||
+           std::string_view("-+_.,@=").find(c) != std::string_view::npos;
 }
 
 /// Part of an address as part of a path: never empty, never with a slash, never with a dot in front.
 std::string path_safe(std::string_view value) {
     std::size_t end = std::min(value.size(), longest_value);
-    while (end > 0 && end < value.size() && (static_cast<unsigned char>(value[end]) & 0xc0U) == 0x80) --end;  // not inside a character
+    while (end > 0 && end < value.size() && (static_cast<unsigned char>(value[end]) & 0xc0U) == 0x80)
+        --end;  // not inside a character
     std::string safe;
     for (const char c : value.substr(0, end)) safe += is_safe(c) ? c : '_';
     if (safe.empty()) safe = "_";
@@ -157,7 +160,8 @@ private:
 /// What every copy of a message has in common. A small message is read once, a large one once per copy.
 class Content {
 public:
-    Content(const Message& message, bool lf_only) : message_(message), lf_only_(lf_only), in_memory_(message.size() <= largest_in_memory) {}
+    Content(const Message& message, bool lf_only)
+        : message_(message), lf_only_(lf_only), in_memory_(message.size() <= largest_in_memory) {}
 
     Result<void> read() {
         if (!in_memory_) return {};
@@ -223,7 +227,9 @@ class Copy {
 public:
     explicit Copy(std::string maildir) : maildir_(std::move(maildir)) {}
     Copy(Copy&& other) noexcept
-        : maildir_(std::move(other.maildir_)), name_(std::move(other.name_)), place_(std::exchange(other.place_, nullptr)) {}
+        : maildir_(std::move(other.maildir_)),
+          name_(std::move(other.name_)),
+          place_(std::exchange(other.place_, nullptr)) {}
     ~Copy() {
         if (place_) unlink(path(place_).c_str());
     }
@@ -243,9 +249,11 @@ public:
     Result<void> move_to_new() {
         const std::string from = path("/tmp/"), to = path("/new/");
         if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
-            if (errno != EINVAL && errno != ENOSYS) return os_error("cannot move a file to " + maildir_ + "/new", errno);
+            if (errno != EINVAL && errno != ENOSYS)
+                return os_error("cannot move a file to " + maildir_ + "/new", errno);
             // A file system without that call (NFS): what link() makes never replaces anything either.
-            if (link(from.c_str(), to.c_str()) != 0) return os_error("cannot link a file into " + maildir_ + "/new", errno);
+            if (link(from.c_str(), to.c_str()) != 0)
+                return os_error("cannot link a file into " + maildir_ + "/new", errno);
             unlink(from.c_str());
         }
         place_ = "/new/";
@@ -281,19 +289,28 @@ public:
         bool fsync = true;
 
         static OptionTable table() {
-            return {option("directory", &Options::directory, "the Maildir, or with a pattern the directory above them").positional(0).required(),
-                    option("pattern", &Options::pattern, "the Maildir of a recipient below the directory: %l, %d, %u").positional(1),
+            return {option("directory", &Options::directory, "the Maildir, or with a pattern the directory above them")
+                        .positional(0)
+                        .required(),
+                    option("pattern", &Options::pattern, "the Maildir of a recipient below the directory: %l, %d, %u")
+                        .positional(1),
                     option("perms", &Options::perms, "permissions of new folders, octal").positional(2),
-                    option("newline", &Options::newline, "line ends of the files: crlf as received, or lf as many local programs expect")
+                    option("newline", &Options::newline,
+                           "line ends of the files: crlf as received, or lf as many local programs expect")
                         .choices({{"crlf", Newline::crlf}, {"lf", Newline::lf}}),
                     option("fsync", &Options::fsync,
-                           "force files and folders to the disk before 250; off is for tests: a crash of the machine loses accepted mail")};
+                           "force files and folders to the disk before 250; off is for tests: a crash of the machine "
+                           "loses accepted mail")};
         }
     };
 
     Maildir(Setup& setup, const Options& options)
-        : options_(options), directory_(without_end_slash(setup.path(options.directory))), folder_mode_(read_perms(setup)),
-          file_mode_(folder_mode_ & 0666), host_(host_for_names()), own_domain_(ascii_lower(setup.server_name())) {
+        : options_(options),
+          directory_(without_end_slash(setup.path(options.directory))),
+          folder_mode_(read_perms(setup)),
+          file_mode_(folder_mode_ & 0666),
+          host_(host_for_names()),
+          own_domain_(ascii_lower(setup.server_name())) {
         check_pattern(setup);
         check_directory(setup);
         if (!options_.fsync) setup.warning("fsync is off: mail that was accepted is lost when the machine crashes");
@@ -315,7 +332,9 @@ private:
         const char* end = options_.perms.data() + options_.perms.size();
         const auto [stop, problem] = std::from_chars(options_.perms.data(), end, mode, 8);
         if (problem != std::errc() || stop != end || mode > 07777 || (mode & 0700) != 0700)
-            setup.error("perms \"{}\" is not allowed: an octal number such as 0700 or 2750, with all rights for the owner", options_.perms);
+            setup.error(
+                "perms \"{}\" is not allowed: an octal number such as 0700 or 2750, with all rights for the owner",
+                options_.perms);
         return mode;
     }
 
@@ -324,7 +343,8 @@ private:
         if (framed.find("/../") != std::string::npos || framed.find("/./") != std::string::npos)
             setup.error("pattern \"{}\" must not contain . or .. as a folder", options_.pattern);
         for (auto at = options_.pattern.find('%'); at != std::string::npos; at = options_.pattern.find('%', at + 2))
-            if (at + 1 == options_.pattern.size() || std::string_view("ldu%").find(options_.pattern[at + 1]) == std::string_view::npos)
+            if (at + 1 == options_.pattern.size() ||
+                std::string_view("ldu%").find(options_.pattern[at + 1]) == std::string_view::npos)
                 setup.error("pattern \"{}\" may contain %l, %d, %u and %% only", options_.pattern);
     }
 
@@ -349,7 +369,8 @@ private:
         Recipients together;
         const bool has_one_fate = options_.pattern.empty() || !delivery.replies_to_each();
         for (const auto& recipient : delivery.recipients())
-            (has_one_fate || recipient.rcpt_number() == 0 ? together : apart[recipient.rcpt_number()]).push_back(&recipient);
+            (has_one_fate || recipient.rcpt_number() == 0 ? together : apart[recipient.rcpt_number()])
+                .push_back(&recipient);
 
         DeliveryResult result = try_again();
         std::vector<Copy> copies;
@@ -375,9 +396,9 @@ private:
     Fate failure(const Delivery& delivery, const Error& error) const {
         delivery.log(LogLevel::error, "error: {}", error.what);
         const bool is_quota = error.os_status == EDQUOT && !options_.pattern.empty();
-        Fate fate = is_quota                              ? deferred(status::mbox_full).with_code(452)
+        Fate fate = is_quota                            ? deferred(status::mbox_full).with_code(452)
                     : error.code == ErrorCode::no_space ? deferred(status::sys_disk_full).with_code(452)
-                                                          : try_again();
+                                                        : try_again();
         return std::move(fate).because("{}", error.what);
     }
 
@@ -416,10 +437,10 @@ private:
                 continue;
             }
             const char what = options_.pattern[++i];
-            path += what == 'l' ? path_safe(address.local_part())
-                  : what == 'd' ? path_safe(domain)
-                  : what == 'u' ? path_safe(address.local_part() + "@" + domain)
-                                : "%";
+            path += what == 'l'   ? path_safe(address.local_part())
+                    : what == 'd' ? path_safe(domain)
+                    : what == 'u' ? path_safe(address.local_part() + "@" + domain)
+                                  : "%";
         }
         return path;
     }
@@ -432,8 +453,10 @@ private:
         if (!file) return file.error();
         if (auto written = content.write(file->get(), fields_on_top(delivery.envelope(), recipients)); !written)
             return Error{written.error().code, maildir + "/tmp: " + written.error().what, written.error().os_status};
-        if (options_.fsync && ::fsync(file->get()) != 0) return os_error("cannot force a file in " + maildir + "/tmp to the disk", errno);
-        if (const int problem = file->close(); problem != 0) return os_error("cannot write a file in " + maildir + "/tmp", problem);
+        if (options_.fsync && ::fsync(file->get()) != 0)
+            return os_error("cannot force a file in " + maildir + "/tmp to the disk", errno);
+        if (const int problem = file->close(); problem != 0)
+            return os_error("cannot write a file in " + maildir + "/tmp", problem);
         return {};
     }
 
@@ -457,8 +480,10 @@ private:
     }
 
     std::string unique_name(std::chrono::system_clock::time_point when) {
-        const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
-        return format_text("{}.P{}M{}Q{}R{}.{}", microseconds / 1000000, getpid(), microseconds % 1000000, ++files_made_, process_tag_, host_);
+        const auto microseconds =
+            std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
+        return format_text("{}.P{}M{}Q{}R{}.{}", microseconds / 1000000, getpid(), microseconds % 1000000,
+                           ++files_made_, process_tag_, host_);
     }
 
     /// In a BINARYMIME message nobody knows which CRLF is a line end.
@@ -469,7 +494,8 @@ private:
     std::string fields_on_top(const Envelope& envelope, const Recipients& recipients) const {
         const char* line_end = writes_lf(envelope) ? "\n" : "\r\n";
         std::string fields = "Return-Path: " + envelope.sender.path() + line_end;
-        for (const Recipient* recipient : recipients) fields += "Delivered-To: " + recipient->address().to_string() + line_end;
+        for (const Recipient* recipient : recipients)
+            fields += "Delivered-To: " + recipient->address().to_string() + line_end;
         return fields;
     }
 
@@ -491,7 +517,8 @@ private:
     Result<void> make_folder(const std::string& path) const {
         const bool is_new = mkdir(path.c_str(), folder_mode_) == 0;
         if (!is_new && errno != EEXIST) return os_error("cannot make " + path, errno);
-        if (is_new && chmod(path.c_str(), folder_mode_) != 0) return os_error("cannot set the permissions of " + path, errno);
+        if (is_new && chmod(path.c_str(), folder_mode_) != 0)
+            return os_error("cannot set the permissions of " + path, errno);
         // What is above the directory of the configuration is not ours; it may not even be readable.
         if (!options_.fsync || (path == directory_ && !is_new)) return {};
         const auto slash = path.rfind('/');

@@ -12,4 +12,4 @@ public:
 };
 
 SMTPD_PLUGIN("child_start_throws", ChildStartThrows);
-}
+}  // namespace smtpd::plugins

@@ -14,4 +14,4 @@ public:
 };
 
 SMTPD_PLUGIN("constructor_throws", ConstructorThrows);
-}
+}  // namespace smtpd::plugins

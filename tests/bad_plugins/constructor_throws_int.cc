@@ -9,4 +9,4 @@ public:
 };
 
 SMTPD_PLUGIN("constructor_throws_int", ConstructorThrowsInt);
-}
+}  // namespace smtpd::plugins

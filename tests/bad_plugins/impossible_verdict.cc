@@ -1,4 +1,5 @@
-/// impossible_verdict.cc: answers what no answer can be: a verdict without a name at RCPT, a code that is none at MAIL, a refusal with 250 at DATA.
+/// impossible_verdict.cc: answers what no answer can be: a verdict without a name at RCPT, a code that is none at MAIL,
+/// a refusal with 250 at DATA.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -13,4 +14,4 @@ public:
 };
 
 SMTPD_PLUGIN("impossible_verdict", ImpossibleVerdict);
-}
+}  // namespace smtpd::plugins

@@ -20,4 +20,4 @@ public:
 };
 
 SMTPD_PLUGIN("note_conflict", NoteConflict);
-}
+}  // namespace smtpd::plugins

@@ -14,4 +14,4 @@ public:
 };
 
 SMTPD_PLUGIN("options_throw", OptionsThrow);
-}
+}  // namespace smtpd::plugins

@@ -21,4 +21,4 @@ public:
 };
 
 SMTPD_PLUGIN("overruns", Overruns);
-}
+}  // namespace smtpd::plugins

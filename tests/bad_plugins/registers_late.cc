@@ -14,4 +14,4 @@ public:
 };
 
 SMTPD_PLUGIN("registers_late", RegistersLate);
-}
+}  // namespace smtpd::plugins

@@ -13,4 +13,4 @@ public:
 };
 
 SMTPD_PLUGIN("reports_errors", ReportsErrors);
-}
+}  // namespace smtpd::plugins

@@ -19,4 +19,4 @@ public:
 };
 
 SMTPD_PLUGIN("static_throws", StaticThrows);
-}
+}  // namespace smtpd::plugins

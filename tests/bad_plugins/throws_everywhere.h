@@ -25,8 +25,7 @@ public:
         if (options.ask)
             hooks.connect.ask([](const ConnectHook&, Questions&) { Thrower::fail("connect, asking"); })
                 .decide([](const ConnectHook&) { return pass(); });
-        else
-            hooks.connect.add([](const ConnectHook&) { return thrown("connect"); });
+        else hooks.connect.add([](const ConnectHook&) { return thrown("connect"); });
         hooks.pre_connection.observe([](const PreConnectionHook&) { Thrower::fail("pre-connection, observing"); });
         hooks.rcpt.decide([](const RcptHook&) -> Finding {
             Thrower::fail("rcpt");

@@ -10,4 +10,4 @@ struct StandardThrower {
 };
 
 SMTPD_PLUGIN("throws_exception", ThrowsEverywhere<StandardThrower>);
-}
+}  // namespace smtpd::plugins

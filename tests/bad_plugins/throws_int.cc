@@ -8,4 +8,4 @@ struct IntThrower {
 };
 
 SMTPD_PLUGIN("throws_int", ThrowsEverywhere<IntThrower>);
-}
+}  // namespace smtpd::plugins

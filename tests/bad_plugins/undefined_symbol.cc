@@ -11,4 +11,4 @@ public:
 };
 
 SMTPD_PLUGIN("undefined_symbol", UndefinedSymbol);
-}
+}  // namespace smtpd::plugins

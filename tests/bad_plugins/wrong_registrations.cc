@@ -11,4 +11,4 @@ public:
 };
 
 SMTPD_PLUGIN("wrong_registrations", WrongRegistrations);
-}
+}  // namespace smtpd::plugins

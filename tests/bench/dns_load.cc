@@ -1,13 +1,16 @@
-/// dns_load: a name server for the bench, on a free UDP port of 127.0.0.1, which counts the questions and takes its time as it is told.
+/// dns_load: a name server for the bench, on a free UDP port of 127.0.0.1, which counts the questions and takes its
+/// time as it is told.
 ///
 ///     dns_load [--delay [SUFFIX=]MS]...
 ///
-/// It has a world of clients in which everything is in order: the address 198.18.2.3 has the name host-198-18-2-3.load.test, every name whose first
-/// label ends in -198-18-2-3 has that address, and every such name has the mail exchanger mx-198-18-2-3.load.test. Other names do not exist, but for the test
-/// entries (RFC 5782) of block lists: 2.0.0.127.ZONE and test.ZONE. Answers hold for an hour.
+/// It has a world of clients in which everything is in order: the address 198.18.2.3 has the name
+/// host-198-18-2-3.load.test, every name whose first label ends in -198-18-2-3 has that address, and every such name
+/// has the mail exchanger mx-198-18-2-3.load.test. Other names do not exist, but for the test entries (RFC 5782) of
+/// block lists: 2.0.0.127.ZONE and test.ZONE. Answers hold for an hour.
 ///
-/// `--delay 300` answers everything after 300 ms, `--delay bl1.test=20` what ends so; the longest suffix counts. The first line of the output is the
-/// port. When standard input ends it says how many questions there were, as JSON: {"questions": 12, "by_type": {"A": 10, "PTR": 2}, "zones": {…}}.
+/// `--delay 300` answers everything after 300 ms, `--delay bl1.test=20` what ends so; the longest suffix counts. The
+/// first line of the output is the port. When standard input ends it says how many questions there were, as JSON:
+/// {"questions": 12, "by_type": {"A": 10, "PTR": 2}, "zones": {…}}.
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
@@ -60,12 +63,14 @@ struct Question {
     explicit Question(const Octets& packet) {
         std::size_t at = 12;
         while (const auto length = static_cast<unsigned char>(packet.at(at))) {
-            for (std::size_t i = at + 1; i <= at + length; ++i) name += static_cast<char>(std::tolower(static_cast<unsigned char>(packet.at(i))));
+            for (std::size_t i = at + 1; i <= at + length; ++i)
+                name += static_cast<char>(std::tolower(static_cast<unsigned char>(packet.at(i))));
             name += '.';
             at += length + 1u;
         }
         if (!name.empty()) name.pop_back();
-        type = static_cast<std::uint16_t>(static_cast<unsigned char>(packet.at(at + 1)) << 8 | static_cast<unsigned char>(packet.at(at + 2)));
+        type = static_cast<std::uint16_t>(static_cast<unsigned char>(packet.at(at + 1)) << 8 |
+                                          static_cast<unsigned char>(packet.at(at + 2)));
         end = at + 5;
         if (end > packet.size()) throw std::out_of_range("question");
     }
@@ -80,7 +85,8 @@ std::string_view client_of(std::string_view name) {
     if (name.size() <= domain.size() || name.substr(name.size() - domain.size()) != domain) return {};
     name.remove_suffix(domain.size());
     const auto end = name.find('-');
-    return end == std::string_view::npos || name.find('.') != std::string_view::npos ? std::string_view() : name.substr(end + 1);
+    return end == std::string_view::npos || name.find('.') != std::string_view::npos ? std::string_view()
+                                                                                     : name.substr(end + 1);
 }
 
 Octets address_of(std::string_view client) {
@@ -104,7 +110,9 @@ std::string client_of_reverse(std::string_view name) {
 }
 
 bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
-bool ends_with(std::string_view text, std::string_view end) { return text.size() >= end.size() && text.substr(text.size() - end.size()) == end; }
+bool ends_with(std::string_view text, std::string_view end) {
+    return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
 
 struct Found {
     bool exists = false;
@@ -117,10 +125,12 @@ Found look_up(const Question& question) {
         return {true, question.type == ptr ? wire_name("host-" + reverse + ".load.test") : Octets()};
     if (const auto client = client_of(name); !client.empty()) {
         if (question.type == a) return {true, address_of(client)};
-        if (question.type == mx) return {true, Octets("\0\x0a", 2) + wire_name("mx-" + std::string(client) + ".load.test")};
+        if (question.type == mx)
+            return {true, Octets("\0\x0a", 2) + wire_name("mx-" + std::string(client) + ".load.test")};
         return {true, {}};
     }
-    if (starts_with(name, "2.0.0.127.") || starts_with(name, "test.")) return {true, question.type == a ? Octets("\x7f\0\0\x02", 4) : Octets()};
+    if (starts_with(name, "2.0.0.127.") || starts_with(name, "test."))
+        return {true, question.type == a ? Octets("\x7f\0\0\x02", 4) : Octets()};
     return {};
 }
 
@@ -162,7 +172,9 @@ private:
         std::uint64_t order;
         sockaddr_in to;
         Octets octets;
-        bool operator>(const Reply& other) const { return time != other.time ? time > other.time : order > other.order; }
+        bool operator>(const Reply& other) const {
+            return time != other.time ? time > other.time : order > other.order;
+        }
     };
 
     void receive();
@@ -181,14 +193,16 @@ private:
     std::map<std::string, std::uint64_t> by_zone_;
 };
 
-Server::Server(std::map<std::string, int> delays) : delays_(std::move(delays)), socket_(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
+Server::Server(std::map<std::string, int> delays)
+    : delays_(std::move(delays)), socket_(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
     sockaddr_in own{};
     own.sin_family = AF_INET;
     own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t length = sizeof own;
     const int room = 8 << 20;
     setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-    if (bind(socket_, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0 || getsockname(socket_, reinterpret_cast<sockaddr*>(&own), &length) != 0)
+    if (bind(socket_, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0 ||
+        getsockname(socket_, reinterpret_cast<sockaddr*>(&own), &length) != 0)
         throw std::runtime_error(std::string("bind: ") + std::strerror(errno));
     std::printf("%u\n", ntohs(own.sin_port));
     std::fflush(stdout);
@@ -203,7 +217,8 @@ void Server::run() {
             patience.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(left).count();
             patience.tv_nsec = std::chrono::nanoseconds(left % std::chrono::seconds(1)).count();
         }
-        if (ppoll(watched, 2, waiting_.empty() ? nullptr : &patience, nullptr) < 0 && errno != EINTR) throw std::runtime_error("ppoll");
+        if (ppoll(watched, 2, waiting_.empty() ? nullptr : &patience, nullptr) < 0 && errno != EINTR)
+            throw std::runtime_error("ppoll");
         receive();
         send_due();
         char octet = 0;
@@ -263,10 +278,13 @@ std::string Server::to_json() const {
         }
     };
     std::string types, zones;
-    for (const auto& [type, number] : by_type_) types += (types.empty() ? "\"" : ", \"") + name_of(type) + "\": " + std::to_string(number);
+    for (const auto& [type, number] : by_type_)
+        types += (types.empty() ? "\"" : ", \"") + name_of(type) + "\": " + std::to_string(number);
     for (const auto& [zone, number] : by_zone_)
-        if (zone.find_first_of("\"\\") == std::string::npos) zones += (zones.empty() ? "\"" : ", \"") + zone + "\": " + std::to_string(number);
-    return "{\"questions\": " + std::to_string(questions_) + ", \"by_type\": {" + types + "}, \"zones\": {" + zones + "}}";
+        if (zone.find_first_of("\"\\") == std::string::npos)
+            zones += (zones.empty() ? "\"" : ", \"") + zone + "\": " + std::to_string(number);
+    return "{\"questions\": " + std::to_string(questions_) + ", \"by_type\": {" + types + "}, \"zones\": {" + zones +
+           "}}";
 }
 
 }  // namespace
@@ -275,7 +293,8 @@ int main(int argc, char** argv) {
     try {
         std::map<std::string, int> delays;
         for (int i = 1; i < argc; i += 2) {
-            if (std::string_view(argv[i]) != "--delay" || i + 1 == argc) throw std::runtime_error("usage: dns_load [--delay [SUFFIX=]MS]...");
+            if (std::string_view(argv[i]) != "--delay" || i + 1 == argc)
+                throw std::runtime_error("usage: dns_load [--delay [SUFFIX=]MS]...");
             const std::string_view value(argv[i + 1]);
             const auto equals = value.find('=');
             const auto suffix = equals == std::string_view::npos ? std::string_view() : value.substr(0, equals);

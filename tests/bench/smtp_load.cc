@@ -2,8 +2,9 @@
 ///
 ///     smtp_load [options] ADDRESS PORT
 ///
-/// One thread, one epoll. It prints one JSON object: what was done, how long it took, what it cost here, and the times until greeting and until the
-/// 250 after the message. A reply that is not the expected one, or a server that says nothing for ten seconds, ends it with a message and status 1.
+/// One thread, one epoll. It prints one JSON object: what was done, how long it took, what it cost here, and the times
+/// until greeting and until the 250 after the message. A reply that is not the expected one, or a server that says
+/// nothing for ten seconds, ends it with a message and status 1.
 ///
 ///     --sessions N   sessions at a time (20)
 ///     --window N     sessions that are being opened at a time (as many as sessions)
@@ -18,14 +19,16 @@
 ///     --pause MS     between one session and the next, for a probe with one session (0)
 ///     --hold         no messages: every session stays where it is after EHLO until standard input ends
 ///     --greet        no messages: every session leaves after the greeting
-///     --rate N       opens N sessions a second whether the server keeps up or not, for --seconds; --sessions is then the most there can be at a time
-///     --clients N    that many different clients in turn: each has an address in 198.18.0.0/15 (RFC 2544) and names of its own, which dns_load
+///     --rate N       opens N sessions a second whether the server keeps up or not, for --seconds; --sessions is then
+///     the most there can be at a time
+///     --clients N    that many different clients in turn: each has an address in 198.18.0.0/15 (RFC 2544) and names of
+///     its own, which dns_load
 ///                    knows; needs a network where these addresses are this machine's
 ///     --first N      the first of them (0)
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -80,7 +83,9 @@ public:
 
     /// The same of the part of them from `begin` to `end` (0 to 1) in the order in which they came.
     Sample part(double begin, double end) const {
-        const auto at = [this](double share) { return values_.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values_.size())); };
+        const auto at = [this](double share) {
+            return values_.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values_.size()));
+        };
         Sample out;
         out.values_.assign(at(begin), at(end));
         return out;
@@ -90,12 +95,15 @@ public:
         if (values_.empty()) return "null";
         std::sort(values_.begin(), values_.end());
         char text[160];
-        std::snprintf(text, sizeof text, R"({"count": %zu, "median": %.3f, "p99": %.3f, "max": %.3f})", values_.size(), at(0.5), at(0.99), values_.back());
+        std::snprintf(text, sizeof text, R"({"count": %zu, "median": %.3f, "p99": %.3f, "max": %.3f})", values_.size(),
+                      at(0.5), at(0.99), values_.back());
         return text;
     }
 
 private:
-    double at(double share) const { return values_[static_cast<std::size_t>(share * static_cast<double>(values_.size() - 1))]; }
+    double at(double share) const {
+        return values_[static_cast<std::size_t>(share * static_cast<double>(values_.size() - 1))];
+    }
 
     std::vector<double> values_;
 };
@@ -106,13 +114,13 @@ struct Session {
     int descriptor = -1;
     std::unique_ptr<bench::TlsConnection> tls;  ///< from STARTTLS on
     State state = State::closed;
-    int awaited = 1;             ///< replies until the next step
+    int awaited = 1;  ///< replies until the next step
     std::size_t text_sent = 0;
     bool wants_to_write = false;
-    std::string line;            ///< the line of a reply that has not ended yet
-    std::string client;          ///< "198-18-2-3", or empty without --clients
+    std::string line;    ///< the line of a reply that has not ended yet
+    std::string client;  ///< "198-18-2-3", or empty without --clients
     Clock::time_point opened;
-    Clock::time_point begun;     ///< where the time of a message counts from
+    Clock::time_point begun;  ///< where the time of a message counts from
 };
 
 class Load {
@@ -179,7 +187,8 @@ private:
     Sample accepted_;
 };
 
-Load::Load(const Wish& wish) : wish_(wish), epoll_(epoll_create1(EPOLL_CLOEXEC)), sessions_(wish.sessions), tls_(wish.resume) {
+Load::Load(const Wish& wish)
+    : wish_(wish), epoll_(epoll_create1(EPOLL_CLOEXEC)), sessions_(wish.sessions), tls_(wish.resume) {
     if (epoll_ < 0) fail_errno("epoll_create1");
     for (auto& session : sessions_) free_.push_back(&session);
     make_text();
@@ -191,7 +200,8 @@ Load::~Load() {
     ::close(epoll_);
 }
 
-constexpr std::string_view usual_sender = "MAIL FROM:<sender@example.net>\r\n", recipient = "RCPT TO:<user@example.com>\r\n";
+constexpr std::string_view usual_sender = "MAIL FROM:<sender@example.net>\r\n",
+                           recipient = "RCPT TO:<user@example.com>\r\n";
 
 /// A header, lines of 78 octets, and the end of data; with --chunking, the commands before them instead.
 void Load::make_text() {
@@ -203,14 +213,15 @@ void Load::make_text() {
         text_ += "\r\n";
     }
     if (wish_.chunking)
-        text_ = std::string(usual_sender).append(recipient) + "BDAT " + std::to_string(text_.size()) + " LAST\r\n" + text_;
-    else
-        text_ += ".\r\n";
+        text_ = std::string(usual_sender).append(recipient) + "BDAT " + std::to_string(text_.size()) + " LAST\r\n" +
+                text_;
+    else text_ += ".\r\n";
 }
 
 /// Whether one more message may be begun.
 bool Load::may_begin() const {
-    return (wish_.count == 0 || begun_ < wish_.count) && Clock::now() - start_ < std::chrono::duration<double>(wish_.seconds);
+    return (wish_.count == 0 || begun_ < wish_.count) &&
+           Clock::now() - start_ < std::chrono::duration<double>(wish_.seconds);
 }
 
 bool Load::may_open() const {
@@ -220,7 +231,8 @@ bool Load::may_open() const {
 
 /// Those whose time has come.
 void Load::open_by_rate() {
-    const double due = std::min(std::chrono::duration<double>(Clock::now() - start_).count(), wish_.seconds) * wish_.rate;
+    const double due = std::min(std::chrono::duration<double>(Clock::now() - start_).count(), wish_.seconds) *
+                       wish_.rate;
     while (may_open() && static_cast<double>(opened_ + late_ + 1) <= due) {
         if (free_.empty()) {
             ++late_;
@@ -235,7 +247,8 @@ void Load::open_by_rate() {
 /// Milliseconds until the next one is due; -1: nothing is.
 int Load::time_to_next() const {
     if (wish_.rate == 0 || !may_open()) return -1;
-    const double due = static_cast<double>(opened_ + late_ + 1) / wish_.rate - std::chrono::duration<double>(Clock::now() - start_).count();
+    const double due = static_cast<double>(opened_ + late_ + 1) / wish_.rate -
+                       std::chrono::duration<double>(Clock::now() - start_).count();
     return std::max(0, static_cast<int>(due * 1000) + 1);
 }
 
@@ -243,7 +256,9 @@ int Load::time_to_next() const {
 void Load::set_client(Session& session) {
     const std::size_t number = wish_.first + opened_ % wish_.clients;
     in_addr address{};
-    address.s_addr = htonl(0xc6120001u + static_cast<std::uint32_t>(number % ((1u << 17) - 2)));  // neither the first nor the last, a broadcast
+    address.s_addr = htonl(0xc6120001u + static_cast<std::uint32_t>(number % ((1u << 17) - 2)));  // neither the first
+                                                                                                  // nor the last, a
+                                                                                                  // broadcast
     sockaddr_in own{};
     own.sin_family = AF_INET;
     own.sin_addr = address;
@@ -274,7 +289,8 @@ void Load::open(Session& session) {
     const int on = 1;
     setsockopt(session.descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (wish_.clients > 0) set_client(session);
-    if (connect(session.descriptor, reinterpret_cast<const sockaddr*>(&wish_.server), sizeof wish_.server) != 0 && errno != EINPROGRESS)
+    if (connect(session.descriptor, reinterpret_cast<const sockaddr*>(&wish_.server), sizeof wish_.server) != 0 &&
+        errno != EINPROGRESS)
         fail_errno("connect");
     session.state = State::connecting;
     epoll_event event{};
@@ -312,7 +328,8 @@ void Load::watch(Session& session, bool write) {
 std::size_t Load::send_some(Session& session, std::string_view octets) {
     if (session.tls) {
         std::size_t count = 0;
-        if (session.tls->write(octets, count) == bench::TlsConnection::Step::ended) fail("the server closed a connection");
+        if (session.tls->write(octets, count) == bench::TlsConnection::Step::ended)
+            fail("the server closed a connection");
         return count;
     }
     const ssize_t sent = ::send(session.descriptor, octets.data(), octets.size(), MSG_NOSIGNAL);
@@ -401,9 +418,19 @@ void Load::take_reply(Session& session) {
         case State::connecting: greeted(session); break;
         case State::hello: said_hello(session); break;
         case State::starttls: start_tls(session); break;
-        case State::mail: send(session, recipient); session.state = State::rcpt; break;
-        case State::rcpt: send(session, "DATA\r\n"); session.state = State::data; break;
-        case State::data: session.state = State::text; session.text_sent = 0; send_text(session); break;
+        case State::mail:
+            send(session, recipient);
+            session.state = State::rcpt;
+            break;
+        case State::rcpt:
+            send(session, "DATA\r\n");
+            session.state = State::data;
+            break;
+        case State::data:
+            session.state = State::text;
+            session.text_sent = 0;
+            send_text(session);
+            break;
         case State::text: end_message(session); break;
         case State::quit: close(session); break;
         case State::idle:
@@ -426,7 +453,8 @@ void Load::greeted(Session& session) {
 }
 
 void Load::say_hello(Session& session) {
-    send(session, session.client.empty() ? "EHLO client.example.net\r\n" : "EHLO helo-" + session.client + ".load.test\r\n");
+    send(session,
+         session.client.empty() ? "EHLO client.example.net\r\n" : "EHLO helo-" + session.client + ".load.test\r\n");
     session.state = State::hello;
 }
 
@@ -449,7 +477,8 @@ void Load::begin_message(Session& session) {
         session.text_sent = 0;
         return send_text(session);
     }
-    const std::string sender = session.client.empty() ? std::string(usual_sender) : "MAIL FROM:<sender@from-" + session.client + ".load.test>\r\n";
+    const std::string sender = session.client.empty() ? std::string(usual_sender)
+                                                      : "MAIL FROM:<sender@from-" + session.client + ".load.test>\r\n";
     if (wish_.pipeline) {
         send(session, sender + std::string(recipient) + "DATA\r\n");
         session.state = State::data;
@@ -495,27 +524,35 @@ void Load::run() {
     }
 }
 
-/// Says what there is, waits for the end of standard input, and counts the sessions that the server has kept until then.
+/// Says what there is, waits for the end of standard input, and counts the sessions that the server has kept until
+/// then.
 void Load::hold_until_end_of_input() {
     std::printf("%s\n", to_json().c_str());
     std::fflush(stdout);
     char octet = 0;
     while (read(STDIN_FILENO, &octet, 1) > 0) {}
     for (const auto& session : sessions_)
-        if (session.state == State::idle && recv(session.descriptor, &octet, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN) ++still_open_;
+        if (session.state == State::idle && recv(session.descriptor, &octet, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN)
+            ++still_open_;
 }
 
 std::string Load::to_json() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6; };
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
     char numbers[384];
-    std::snprintf(numbers, sizeof numbers, R"("messages": %zu, "seconds": %.6f, "client_cpu": %.6f, "connections": %zu, "idle": %zu, "still_open": %zu, "most_live": %zu, "most_ungreeted": %zu, "late": %zu, "resumed": %zu)", done_,
-                  std::chrono::duration<double>(last_done_ - start_).count(), seconds(usage.ru_utime) + seconds(usage.ru_stime), opened_, idle_, still_open_,
-                  most_live_, most_ungreeted_, late_, resumed_);
+    std::snprintf(
+        numbers, sizeof numbers,
+        R"("messages": %zu, "seconds": %.6f, "client_cpu": %.6f, "connections": %zu, "idle": %zu, "still_open": %zu, "most_live": %zu, "most_ungreeted": %zu, "late": %zu, "resumed": %zu)",
+        done_, std::chrono::duration<double>(last_done_ - start_).count(),
+        seconds(usage.ru_utime) + seconds(usage.ru_stime), opened_, idle_, still_open_, most_live_, most_ungreeted_,
+        late_, resumed_);
     Sample first = greeting_.part(0, 0.2), last = greeting_.part(0.8, 1);
-    return std::string("{") + numbers + ", \"first_greetings_ms\": " + first.to_json() + ", \"last_greetings_ms\": " + last.to_json() +
-           ", \"greeting_ms\": " + greeting_.to_json() + ", \"accepted_ms\": " + accepted_.to_json() + "}";
+    return std::string("{") + numbers + ", \"first_greetings_ms\": " + first.to_json() +
+           ", \"last_greetings_ms\": " + last.to_json() + ", \"greeting_ms\": " + greeting_.to_json() +
+           ", \"accepted_ms\": " + accepted_.to_json() + "}";
 }
 
 Wish read_arguments(int argc, char** argv) {

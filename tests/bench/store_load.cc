@@ -2,8 +2,9 @@
 ///
 /// store_load [--redis SOCKET] [--seconds S]
 ///
-/// Each row runs some processes of some threads that add 1 to 5000 keys in turn, in a file, in memory, and in the Redis that listens on SOCKET. The sum of
-/// what is there afterwards is compared with what was answered: a row that lost an increment says so, and the status is 1.
+/// Each row runs some processes of some threads that add 1 to 5000 keys in turn, in a file, in memory, and in the Redis
+/// that listens on SOCKET. The sum of what is there afterwards is compared with what was answered: a row that lost an
+/// increment says so, and the status is 1.
 #include "store/address.h"
 #include "store/file_store.h"
 #include "store/memory_store.h"
@@ -57,7 +58,8 @@ std::string key_of(int number) { return "192.0.2." + std::to_string(number); }
 
 class Bench {
 public:
-    explicit Bench(const Setting& setting) : setting_(setting), shared_(make_backend(setting_.address, clock_, events_)) {
+    explicit Bench(const Setting& setting)
+        : setting_(setting), shared_(make_backend(setting_.address, clock_, events_)) {
         if (setting_.address.kind == Address::Kind::memory) table_ = MemoryStore::map(setting_.address.size);
         if (table_ != nullptr) static_cast<MemoryStore&>(*shared_).attach(table_);
         if (setting_.address.kind == Address::Kind::file) static_cast<FileStore&>(*shared_).share();
@@ -79,8 +81,12 @@ public:
         const double took = std::chrono::duration<double>(Clock::now() - began).count();
         const long found = sum() - before;
         const bool is_good = found >= totals_->done && found <= totals_->done + totals_->errors;
-        std::printf("| %s | %d | %d | %.0f | %.1f | %ld |%s\n", setting_.address.kind == Address::Kind::redis ? "redis" : setting_.address.kind == Address::Kind::file ? "file" : "memory",
-                    setting_.processes, setting_.threads, static_cast<double>(totals_->done) / took, static_cast<double>(totals_->slowest) / 1000, totals_->errors.load(),
+        std::printf("| %s | %d | %d | %.0f | %.1f | %ld |%s\n",
+                    setting_.address.kind == Address::Kind::redis  ? "redis"
+                    : setting_.address.kind == Address::Kind::file ? "file"
+                                                                   : "memory",
+                    setting_.processes, setting_.threads, static_cast<double>(totals_->done) / took,
+                    static_cast<double>(totals_->slowest) / 1000, totals_->errors.load(),
                     is_good ? "" : " INCREMENTS LOST");
         std::fflush(stdout);
         return is_good;
@@ -114,11 +120,13 @@ private:
                 unsigned seed = static_cast<unsigned>(process * 1000 + i);
                 while (Clock::now() < end) {
                     const auto before = Clock::now();
-                    const auto sum = shared_->add({"bench", key_of(rand_r(&seed) % keys)}, 1, lifetime, {}, before + setting_.address.timeout);
+                    const auto sum = shared_->add({"bench", key_of(rand_r(&seed) % keys)}, 1, lifetime, {},
+                                                  before + setting_.address.timeout);
                     (sum ? totals_->done : totals_->errors)++;
-                    const long took = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - before).count();
-                    for (long known = totals_->slowest; took > known && !totals_->slowest.compare_exchange_weak(known, took);) {
-                    }
+                    const long took =
+                        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - before).count();
+                    for (long known = totals_->slowest;
+                         took > known && !totals_->slowest.compare_exchange_weak(known, took);) {}
                 }
             });
         for (auto& thread : threads) thread.join();
@@ -155,11 +163,13 @@ int main(int argc, char** argv) {
     const std::string path = std::string(folder) + "/store";
     std::vector<std::string> places{"file:" + path, "memory:16m"};
     if (!redis.empty()) places.push_back("redis:" + redis);
-    std::printf("| kept in | processes | threads of each | increments/s | slowest, ms | errors |\n|---|---|---|---|---|---|\n");
+    std::printf(
+        "| kept in | processes | threads of each | increments/s | slowest, ms | errors |\n|---|---|---|---|---|---|\n");
     bool is_good = true;
     for (const auto& place : places)
         for (const int processes : {1, 2, 4})
-            for (const int threads : {1, 8, 64}) is_good = Bench({address_of(place), processes, threads, seconds}).run() && is_good;
+            for (const int threads : {1, 8, 64})
+                is_good = Bench({address_of(place), processes, threads, seconds}).run() && is_good;
     for (const char* suffix : {"", "-wal", "-shm"}) unlink((path + suffix).c_str());
     rmdir(folder);
     return is_good ? 0 : 1;

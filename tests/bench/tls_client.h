@@ -18,7 +18,8 @@ public:
     enum class Step { done, wants_to_read, wants_to_write, ended };
 
     TlsConnection(SSL_CTX* context, int descriptor, SSL_SESSION* resumed) : ssl_(SSL_new(context)) {
-        if (!ssl_ || SSL_set_fd(ssl_.get(), descriptor) != 1 || (resumed && SSL_set_session(ssl_.get(), resumed) != 1)) fail();
+        if (!ssl_ || SSL_set_fd(ssl_.get(), descriptor) != 1 || (resumed && SSL_set_session(ssl_.get(), resumed) != 1))
+            fail();
         SSL_set_connect_state(ssl_.get());
     }
 
@@ -72,9 +73,13 @@ private:
 class TlsClient {
 public:
     explicit TlsClient(bool resumes) : resumes_(resumes), context_(SSL_CTX_new(TLS_client_method())) {
-        if (!context_ || SSL_CTX_set_min_proto_version(context_.get(), TLS1_3_VERSION) != 1) throw std::runtime_error("no TLS 1.3");
-        SSL_CTX_set_cert_verify_callback(context_.get(), [](X509_STORE_CTX*, void*) { return 1; }, nullptr);  // it would be looked at even if nobody asked
-        SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+        if (!context_ || SSL_CTX_set_min_proto_version(context_.get(), TLS1_3_VERSION) != 1)
+            throw std::runtime_error("no TLS 1.3");
+        SSL_CTX_set_cert_verify_callback(
+            context_.get(), [](X509_STORE_CTX*, void*) { return 1; }, nullptr);  // it would be looked at even if nobody
+                                                                                 // asked
+        SSL_CTX_set_mode(context_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                             SSL_MODE_RELEASE_BUFFERS);
         SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_set_app_data(context_.get(), this);
         SSL_CTX_sess_set_new_cb(context_.get(), [](SSL* ssl, SSL_SESSION* session) {

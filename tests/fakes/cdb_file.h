@@ -10,7 +10,8 @@
 
 namespace smtpd::fakes {
 
-/// The content of a cdb file that has these keys, each with an empty value: the head with 256 tables, the records, the hash tables.
+/// The content of a cdb file that has these keys, each with an empty value: the head with 256 tables, the records, the
+/// hash tables.
 inline std::string cdb_with_keys(const std::vector<std::string_view>& keys) {
     constexpr std::uint32_t head_size = 2048;
     const auto number = [](std::uint32_t value) {
@@ -34,7 +35,8 @@ inline std::string cdb_with_keys(const std::vector<std::string_view>& keys) {
             while (slots[slot].second != 0) slot = (slot + 1) % slots.size();
             slots[slot] = entry;
         }
-        head += number(head_size + static_cast<std::uint32_t>(body.size())) + number(static_cast<std::uint32_t>(slots.size()));
+        head += number(head_size + static_cast<std::uint32_t>(body.size())) +
+                number(static_cast<std::uint32_t>(slots.size()));
         for (const auto& [hash, position] : slots) body += number(hash) + number(position);
     }
     return head + body;

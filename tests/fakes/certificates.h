@@ -33,7 +33,9 @@ inline X509Certificate begin_certificate(EVP_PKEY* key, long from = -60, long un
 }
 
 inline void add_to_subject(X509* certificate, const char* field, int type, const std::string& value) {
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), field, type, reinterpret_cast<const unsigned char*>(value.data()), static_cast<int>(value.size()), -1, 0);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), field, type,
+                               reinterpret_cast<const unsigned char*>(value.data()), static_cast<int>(value.size()), -1,
+                               0);
 }
 
 inline void sign(X509* certificate, EVP_PKEY* key) {
@@ -90,8 +92,10 @@ public:
 
 private:
     static void add_extension(X509* certificate, int kind, const std::string& value) {
-        const std::unique_ptr<X509_EXTENSION, void (*)(X509_EXTENSION*)> made(X509V3_EXT_conf_nid(nullptr, nullptr, kind, value.c_str()), X509_EXTENSION_free);
-        if (!made || X509_add_ext(certificate, made.get(), -1) != 1) throw std::runtime_error("no such extension: " + value);
+        const std::unique_ptr<X509_EXTENSION, void (*)(X509_EXTENSION*)> made(
+            X509V3_EXT_conf_nid(nullptr, nullptr, kind, value.c_str()), X509_EXTENSION_free);
+        if (!made || X509_add_ext(certificate, made.get(), -1) != 1)
+            throw std::runtime_error("no such extension: " + value);
     }
 
     const Key key_ = make_key();

@@ -26,7 +26,9 @@ inline Octets operator+(Octets a, const Octets& b) {
     a.insert(a.end(), b.begin(), b.end());
     return a;
 }
-inline Octets word(unsigned value) { return octets({static_cast<int>(value >> 8 & 255), static_cast<int>(value & 255)}); }
+inline Octets word(unsigned value) {
+    return octets({static_cast<int>(value >> 8 & 255), static_cast<int>(value & 255)});
+}
 inline Octets long_word(std::uint32_t value) { return word(value >> 16) + word(value & 0xffff); }
 
 /// A name without compression; "" and "." are the root.
@@ -47,7 +49,8 @@ inline Octets string_octets(std::string_view text) {
     return out;
 }
 inline Octets soa(std::uint32_t minimum) {
-    return wire_name("ns.example") + wire_name("root.example") + long_word(1) + long_word(2) + long_word(3) + long_word(4) + long_word(minimum);
+    return wire_name("ns.example") + wire_name("root.example") + long_word(1) + long_word(2) + long_word(3) +
+           long_word(4) + long_word(minimum);
 }
 
 class DnsPacket {
@@ -55,9 +58,12 @@ public:
     static constexpr unsigned authoritative = 0x0400, truncated = 0x0200;
 
     DnsPacket(std::string_view name, DnsType type, unsigned code = 0, unsigned flags = 0, unsigned id = 0)
-        : id_(id), flags_(0x8180 | flags | code), question_(wire_name(name) + word(static_cast<unsigned>(type)) + word(1)) {}
+        : id_(id),
+          flags_(0x8180 | flags | code),
+          question_(wire_name(name) + word(static_cast<unsigned>(type)) + word(1)) {}
 
-    DnsPacket& answer(std::string_view owner, DnsType type, std::uint32_t ttl, const Octets& data, unsigned record_class = 1) {
+    DnsPacket& answer(std::string_view owner, DnsType type, std::uint32_t ttl, const Octets& data,
+                      unsigned record_class = 1) {
         return add(answers_, wire_name(owner), static_cast<unsigned>(type), ttl, data, record_class);
     }
     DnsPacket& authority(std::string_view owner, unsigned type, std::uint32_t ttl, const Octets& data) {
@@ -67,13 +73,22 @@ public:
     DnsPacket& raw_answer(const Octets& owner, DnsType type, std::uint32_t ttl, const Octets& data) {
         return add(answers_, owner, static_cast<unsigned>(type), ttl, data, 1);
     }
-    DnsPacket& set_flags(unsigned flags) { flags_ = flags; return *this; }
-    DnsPacket& set_questions(unsigned count) { questions_ = count; return *this; }
-    DnsPacket& claim_answers(unsigned more) { claimed_ += more; return *this; }
+    DnsPacket& set_flags(unsigned flags) {
+        flags_ = flags;
+        return *this;
+    }
+    DnsPacket& set_questions(unsigned count) {
+        questions_ = count;
+        return *this;
+    }
+    DnsPacket& claim_answers(unsigned more) {
+        claimed_ += more;
+        return *this;
+    }
 
     Octets bytes() const {
-        return word(id_) + word(flags_) + word(questions_) + word(answers_.count + claimed_) + word(authorities_.count) + word(0) + question_ +
-               answers_.octets + authorities_.octets;
+        return word(id_) + word(flags_) + word(questions_) + word(answers_.count + claimed_) +
+               word(authorities_.count) + word(0) + question_ + answers_.octets + authorities_.octets;
     }
     static constexpr std::size_t question_at = 12;
 
@@ -82,9 +97,11 @@ private:
         unsigned count = 0;
         Octets octets;
     };
-    DnsPacket& add(Section& section, const Octets& owner, unsigned type, std::uint32_t ttl, const Octets& data, unsigned record_class) {
+    DnsPacket& add(Section& section, const Octets& owner, unsigned type, std::uint32_t ttl, const Octets& data,
+                   unsigned record_class) {
         ++section.count;
-        section.octets = std::move(section.octets) + owner + word(type) + word(record_class) + long_word(ttl) + word(static_cast<unsigned>(data.size())) + data;
+        section.octets = std::move(section.octets) + owner + word(type) + word(record_class) + long_word(ttl) +
+                         word(static_cast<unsigned>(data.size())) + data;
         return *this;
     }
 

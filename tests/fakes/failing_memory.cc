@@ -30,8 +30,8 @@ bool is_to_fail() noexcept {
 void* allocate(std::size_t size, std::size_t alignment) {
     if (is_to_fail()) throw std::bad_alloc();
     const std::size_t rounded = (std::max<std::size_t>(size, 1) + alignment - 1) / alignment * alignment;
-    void* const memory =
-        alignment <= alignof(std::max_align_t) ? std::malloc(rounded) : std::aligned_alloc(alignment, rounded);
+    void* const memory = alignment <= alignof(std::max_align_t) ? std::malloc(rounded)
+                                                                : std::aligned_alloc(alignment, rounded);
     if (memory == nullptr) throw std::bad_alloc();
     return memory;
 }
@@ -39,9 +39,7 @@ void* allocate(std::size_t size, std::size_t alignment) {
 void* try_to_allocate(std::size_t size, std::size_t alignment) noexcept {
     try {
         return allocate(size, alignment);
-    } catch (const std::bad_alloc&) {
-        return nullptr;
-    }
+    } catch (const std::bad_alloc&) { return nullptr; }
 }
 
 }  // namespace

@@ -9,8 +9,12 @@ namespace smtpd::fakes {
 
 class FakeClock final : public Clock {
 public:
-    std::chrono::steady_clock::time_point now() const noexcept override { return std::chrono::steady_clock::time_point(start_up + moved()); }
-    std::chrono::system_clock::time_point wall() const noexcept override { return std::chrono::system_clock::time_point(start + moved()); }
+    std::chrono::steady_clock::time_point now() const noexcept override {
+        return std::chrono::steady_clock::time_point(start_up + moved());
+    }
+    std::chrono::system_clock::time_point wall() const noexcept override {
+        return std::chrono::system_clock::time_point(start + moved());
+    }
 
     /// Lets time pass; both clocks move.
     void advance(std::chrono::milliseconds by) noexcept { moved_ += by.count(); }

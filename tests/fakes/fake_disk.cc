@@ -30,7 +30,8 @@ extern "C" __attribute__((visibility("default"))) int fsync(int descriptor) {
 }
 
 extern "C" __attribute__((visibility("default"))) ssize_t writev(int descriptor, const iovec* parts, int count) {
-    const bool is_over_quota = !disk.quota_is_full_below.empty() && path_of(descriptor).find(disk.quota_is_full_below) != std::string::npos;
+    const bool is_over_quota = !disk.quota_is_full_below.empty() &&
+                               path_of(descriptor).find(disk.quota_is_full_below) != std::string::npos;
     if (disk.is_full || is_over_quota) {
         errno = is_over_quota ? EDQUOT : ENOSPC;
         return -1;

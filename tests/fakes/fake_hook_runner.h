@@ -116,12 +116,15 @@ public:
     std::vector<Answers> answers;     ///< what came of waiting, one for each of calls
     std::map<std::string, std::vector<std::string>, std::less<>> control;
 
-    std::size_t count(HookId hook) const { return static_cast<std::size_t>(std::count(calls.begin(), calls.end(), hook)); }
+    std::size_t count(HookId hook) const {
+        return static_cast<std::size_t>(std::count(calls.begin(), calls.end(), hook));
+    }
     /// "mail rcpt rcpt": the calls, as far as they are of these hooks.
     std::string order_of(std::initializer_list<HookId> hooks) const {
         std::string out;
         for (const auto call : calls)
-            if (std::find(hooks.begin(), hooks.end(), call) != hooks.end()) out.append(out.empty() ? "" : " ").append(hook_name(call));
+            if (std::find(hooks.begin(), hooks.end(), call) != hooks.end())
+                out.append(out.empty() ? "" : " ").append(hook_name(call));
         return out;
     }
 
@@ -139,7 +142,8 @@ public:
         wait.silence = point.wait->silence;
         wait.cut_short = point.wait->cut_short;
         if (const auto round = wait.rounds++; round < point.rounds.size())
-            for (const auto& name : point.rounds[round]) wait.questions.push_back({DnsQuestion::make(DnsType::a, name).value(), point.limit});
+            for (const auto& name : point.rounds[round])
+                wait.questions.push_back({DnsQuestion::make(DnsType::a, name).value(), point.limit});
         for (const auto& chain : point.tasks) start_next(chain, context.answers(), wait);
     }
     HookSet waits_at() const noexcept override { return waiting; }
@@ -227,7 +231,10 @@ private:
 
     Answer keep(HookContext& context) {
         std::string text;
-        const auto append = [&](std::string_view bytes) { text += bytes; return Result<void>(); };
+        const auto append = [&](std::string_view bytes) {
+            text += bytes;
+            return Result<void>();
+        };
         const auto written = static_cast<const Delivery&>(context).message().write_to(append);
         if (!written) return conclude(context, deferred("{}", written.error().what));
         queued.push_back(std::move(text));

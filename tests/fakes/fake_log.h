@@ -21,7 +21,9 @@ public:
         std::string session, transaction, hook, plugin, text, client;
 
         /// "(rcpt) badrcptto: fail: …", without session and transaction.
-        std::string to_string() const { return (hook.empty() ? "" : "(" + hook + ") ") + (plugin.empty() ? "" : plugin + ": ") + text; }
+        std::string to_string() const {
+            return (hook.empty() ? "" : "(" + hook + ") ") + (plugin.empty() ? "" : plugin + ": ") + text;
+        }
     };
 
     bool enabled(LogLevel level) const noexcept override { return level <= up_to_.load(); }
@@ -32,8 +34,7 @@ public:
             lines_.push_back({line.level, std::string(line.session), std::string(line.transaction),
                               std::string(line.hook), std::string(line.plugin), std::string(line.text),
                               std::string(line.client)});
-        } catch (const std::bad_alloc&) {
-        }
+        } catch (const std::bad_alloc&) {}
     }
 
     void set_level(LogLevel up_to) noexcept { up_to_ = up_to; }
@@ -61,7 +62,8 @@ public:
     }
     bool contains(std::string_view text) const {
         const auto all = lines();
-        return std::any_of(all.begin(), all.end(), [text](const Line& line) { return line.to_string().find(text) != std::string::npos; });
+        return std::any_of(all.begin(), all.end(),
+                           [text](const Line& line) { return line.to_string().find(text) != std::string::npos; });
     }
     /// How many lines have it.
     std::size_t count(std::string_view text) const {

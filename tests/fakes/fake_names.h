@@ -51,7 +51,8 @@ public:
 
     /// Lookups that somebody still waits for.
     std::size_t waiting() const {
-        return static_cast<std::size_t>(std::count_if(open_.begin(), open_.end(), [](const Open& open) { return !open.lookup.expired(); }));
+        return static_cast<std::size_t>(
+            std::count_if(open_.begin(), open_.end(), [](const Open& open) { return !open.lookup.expired(); }));
     }
 
 private:

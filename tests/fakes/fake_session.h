@@ -122,7 +122,9 @@ public:
     using Transaction::envelope;
     Envelope& envelope() noexcept { return envelope_; }
     void set_prdr(bool on = true) noexcept { prdr_ = on; }
-    Recipient& add_recipient(std::string_view mailbox) { return recipients_.emplace_back(address(mailbox), Parameters()); }
+    Recipient& add_recipient(std::string_view mailbox) {
+        return recipients_.emplace_back(address(mailbox), Parameters());
+    }
 
     /// The whole message as it arrived, lines ended by CRLF.
     void set_message(std::string_view text) {

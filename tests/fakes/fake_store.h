@@ -1,4 +1,5 @@
-/// fake_store.h: a store for tests of plugins: entries in memory that expire by the test's clock, and that can be made to fail.
+/// fake_store.h: a store for tests of plugins: entries in memory that expire by the test's clock, and that can be made
+/// to fail.
 ///
 ///     PluginUnderTest plugin("greylisting", "black_timeout=5min");
 ///     plugin.rcpt("you@example.com");
@@ -32,13 +33,15 @@ public:
 
 class FakeStore final : public StoreSpaces {
 public:
-    explicit FakeStore(const Clock& clock) : backends_(clock, events_), stores_(backends_, {store::Place{{}, memory(), {}}}) {}
+    explicit FakeStore(const Clock& clock)
+        : backends_(clock, events_), stores_(backends_, {store::Place{{}, memory(), {}}}) {}
 
     Result<StoreSpace*> space(std::string_view name) override {
         auto found = stores_.space(name);
         if (!found) return found;
         backends_.start();
-        return static_cast<StoreSpace*>(&spaces_.emplace(std::string(name), Fallible(**found, is_broken_)).first->second);
+        return static_cast<StoreSpace*>(
+            &spaces_.emplace(std::string(name), Fallible(**found, is_broken_)).first->second);
     }
     /// The namespace, as a plugin opens it.
     template <class T = std::string>
@@ -61,16 +64,18 @@ private:
             if (is_broken_) return broken();
             return space_.put(key, value, lifetime, patience);
         }
-        Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value, Duration lifetime, Duration patience) override {
+        Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value,
+                                                         Duration lifetime, Duration patience) override {
             if (is_broken_) return broken();
             return space_.put_if_absent(key, value, lifetime, patience);
         }
-        Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options, Duration patience) override {
+        Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options,
+                                 Duration patience) override {
             if (is_broken_) return broken();
             return space_.add(key, amount, lifetime, options, patience);
         }
-        Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value, Duration lifetime,
-                             Duration patience) override {
+        Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value,
+                             Duration lifetime, Duration patience) override {
             if (is_broken_) return broken();
             return space_.replace(key, expected, value, lifetime, patience);
         }
@@ -78,7 +83,8 @@ private:
             if (is_broken_) return broken();
             return space_.remove(key, patience);
         }
-        Result<StorePage<std::string>> list(std::string_view prefix, std::size_t limit, std::string_view from, Duration patience) override {
+        Result<StorePage<std::string>> list(std::string_view prefix, std::size_t limit, std::string_view from,
+                                            Duration patience) override {
             if (is_broken_) return broken();
             return space_.list(prefix, limit, from, patience);
         }

@@ -1,4 +1,5 @@
-/// fake_tls.h: what a connection driver has to say about STARTTLS, as a test wishes, and what comes of a handshake that goes well.
+/// fake_tls.h: what a connection driver has to say about STARTTLS, as a test wishes, and what comes of a handshake that
+/// goes well.
 #pragma once
 
 #include "engine/tls_service.h"

@@ -1,18 +1,22 @@
-/// local_daemon.h: a daemon on a local or loopback socket for a test, which answers each client with what a function makes of its request.
+/// local_daemon.h: a daemon on a local or loopback socket for a test, which answers each client with what a function
+/// makes of its request.
 ///
-///     LocalDaemon p0f(directory.path("p0f.sock"), [](std::string_view request) { return request.size() < 21 ? std::nullopt : reply; });
-///     LocalDaemon http([](std::string_view request) {…});    // on 127.0.0.1, p.port()
+///     LocalDaemon p0f(directory.path("p0f.sock"), [](std::string_view request) { return request.size() < 21 ?
+///     std::nullopt : reply; }); LocalDaemon http([](std::string_view request) {…});    // on 127.0.0.1, p.port()
 ///
-/// The function is called with all that a client has sent so far, and gives nothing until that is enough; then the answer is sent and the client's
-/// connection closed. An answer of `silence` is never sent: the client waits. One client at a time, in a thread that ends with the object.
+/// The function is called with all that a client has sent so far, and gives nothing until that is enough; then the
+/// answer is sent and the client's connection closed. An answer of `silence` is never sent: the client waits. One
+/// client at a time, in a thread that ends with the object.
 ///
-/// One that has more to say is given its turns: "" stands for the greeting, which comes at once; the other replies for what they are replies to.
+/// One that has more to say is given its turns: "" stands for the greeting, which comes at once; the other replies for
+/// what they are replies to.
 ///
 ///     LocalDaemon imap(LocalDaemon::Turns{{"", "* OK ready\r\n"}, {"\r\n", "a OK\r\n"}});
 ///
 /// In a turn with the reply `handshake` TLS begins, which takes a certificate (certificates.h):
 ///
-///     LocalDaemon imaps(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", "* OK ready\r\n"}}, authority.issue("DNS:localhost"));
+///     LocalDaemon imaps(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", "* OK ready\r\n"}},
+///     authority.issue("DNS:localhost"));
 #pragma once
 
 #include "fakes/certificates.h"
@@ -44,23 +48,40 @@ class LocalDaemon {
 public:
     using Answer = std::function<std::optional<std::string>(std::string_view request)>;
     inline static const std::string silence = "(silence)";
-    /// The reply is sent as soon as what has come since the last one ends with `after`; one of `hang_up` is the end of the connection. Behind the last one the
-    /// client is listened to until it goes.
+    /// The reply is sent as soon as what has come since the last one ends with `after`; one of `hang_up` is the end of
+    /// the connection. Behind the last one the client is listened to until it goes.
     struct Turn {
         std::string after, reply;
     };
     using Turns = std::vector<Turn>;
     inline static const std::string hang_up = "(hang up)";
     inline static const std::string handshake = "(handshake)";
-    inline static const std::string say_goodbye = "(say goodbye)";  ///< the end of TLS, and of the connection
-    inline static const std::string new_handshake = "(new handshake)";  ///< before TLS 1.3: the server asks for one; later, for new keys
+    inline static const std::string say_goodbye = "(say goodbye)";      ///< the end of TLS, and of the connection
+    inline static const std::string new_handshake = "(new handshake)";  ///< before TLS 1.3: the server asks for one;
+                                                                        ///< later, for new keys
 
-    LocalDaemon(const std::string& path, Answer answer) : answer_(std::move(answer)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on(path); }
-    explicit LocalDaemon(Answer answer) : answer_(std::move(answer)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on_loopback(); }
-    LocalDaemon(const std::string& path, Turns turns) : turns_(std::move(turns)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on(path); }
+    LocalDaemon(const std::string& path, Answer answer)
+        : answer_(std::move(answer)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        listen_on(path);
+    }
+    explicit LocalDaemon(Answer answer)
+        : answer_(std::move(answer)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        listen_on_loopback();
+    }
+    LocalDaemon(const std::string& path, Turns turns)
+        : turns_(std::move(turns)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        listen_on(path);
+    }
     LocalDaemon(Turns turns, TlsServerIdentity identity)
-        : turns_(std::move(turns)), identity_(std::move(identity)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on_loopback(); }
-    explicit LocalDaemon(Turns turns) : turns_(std::move(turns)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) { listen_on_loopback(); }
+        : turns_(std::move(turns)),
+          identity_(std::move(identity)),
+          listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        listen_on_loopback();
+    }
+    explicit LocalDaemon(Turns turns)
+        : turns_(std::move(turns)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        listen_on_loopback();
+    }
     ~LocalDaemon() {
         ends_ = true;
         thread_.join();
@@ -95,7 +116,8 @@ private:
         port_ = ntohs(address.sin_port);
     }
     void listen_at(const sockaddr* address, socklen_t size) {
-        if (bind(listener_.get(), address, size) != 0 || listen(listener_.get(), 8) != 0) throw std::runtime_error("cannot listen");
+        if (bind(listener_.get(), address, size) != 0 || listen(listener_.get(), 8) != 0)
+            throw std::runtime_error("cannot listen");
         thread_ = std::thread([this] { serve(); });
     }
 

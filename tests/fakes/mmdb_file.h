@@ -1,11 +1,11 @@
 /// mmdb_file.h: writes databases in the MaxMind DB format (version 2.0), for tests of what reads them.
 ///
 ///     MmdbFile city("GeoLite2-City");
-///     city.add("192.0.2.0/24", MmdbMap{{"country", MmdbMap{{"iso_code", "US"}}}, {"location", MmdbMap{{"latitude", 43.05}}}});
-///     directory.write("GeoLite2-City.mmdb", city.to_string());
+///     city.add("192.0.2.0/24", MmdbMap{{"country", MmdbMap{{"iso_code", "US"}}}, {"location",
+///     MmdbMap{{"latitude", 43.05}}}}); directory.write("GeoLite2-City.mmdb", city.to_string());
 ///
-/// A file is a binary tree over the bits of addresses (IPv4 ones below ::/96), a data section, and a map about the file itself. Networks must not
-/// contain each other.
+/// A file is a binary tree over the bits of addresses (IPv4 ones below ::/96), a data section, and a map about the file
+/// itself. Networks must not contain each other.
 #pragma once
 
 #include <smtpd/ip.h>
@@ -57,12 +57,15 @@ private:
     }
     friend class MmdbFile;
 
-    std::variant<std::string, double, std::uint16_t, std::uint32_t, std::uint64_t, std::vector<std::string>, std::shared_ptr<const MmdbMap>> value_;
+    std::variant<std::string, double, std::uint16_t, std::uint32_t, std::uint64_t, std::vector<std::string>,
+                 std::shared_ptr<const MmdbMap>>
+        value_;
 };
 
 inline std::string MmdbValue::to_string() const {
     if (const auto* text = std::get_if<std::string>(&value_)) return control(string, text->size()) + *text;
-    if (const auto* number = std::get_if<double>(&value_)) return control(floating, 8) + big_endian(std::bit_cast<std::uint64_t>(*number), 8);
+    if (const auto* number = std::get_if<double>(&value_))
+        return control(floating, 8) + big_endian(std::bit_cast<std::uint64_t>(*number), 8);
     if (const auto* number = std::get_if<std::uint16_t>(&value_)) return control(uint16, 2) + big_endian(*number, 2);
     if (const auto* number = std::get_if<std::uint32_t>(&value_)) return control(uint32, 4) + big_endian(*number, 4);
     if (const auto* number = std::get_if<std::uint64_t>(&value_)) return control(uint64, 8) + big_endian(*number, 8);
@@ -85,7 +88,8 @@ public:
         const auto network = IpNetwork::parse(network_text);
         if (!network) throw std::runtime_error("no network: " + std::string(network_text));
         std::string bits(network->address().is_v4() && ip_version_ == 6 ? 96 : 0, '0');
-        for (unsigned i = 0; i < network->bits(); ++i) bits += network->address().bytes()[i / 8] >> (7 - i % 8) & 1 ? '1' : '0';
+        for (unsigned i = 0; i < network->bits(); ++i)
+            bits += network->address().bytes()[i / 8] >> (7 - i % 8) & 1 ? '1' : '0';
         std::size_t node = 0;
         for (std::size_t i = 0; i + 1 < bits.size(); ++i) {
             if (tree_[node].next[bits[i] - '0'] == none) {
@@ -107,10 +111,14 @@ public:
                 if (node.data[side] != 0) record = tree_.size() + 16 + node.data[side] - 1;
                 out += MmdbValue::big_endian(record, 4);
             }
-        const MmdbMap about{{"binary_format_major_version", std::uint16_t(2)}, {"binary_format_minor_version", std::uint16_t(0)},
-                            {"build_epoch", std::uint64_t(1'700'000'000)},     {"database_type", type_},
-                            {"languages", std::vector<std::string>{"en"}},     {"description", MmdbMap{{"en", "made by a test"}}},
-                            {"ip_version", ip_version_},                       {"node_count", static_cast<std::uint32_t>(tree_.size())},
+        const MmdbMap about{{"binary_format_major_version", std::uint16_t(2)},
+                            {"binary_format_minor_version", std::uint16_t(0)},
+                            {"build_epoch", std::uint64_t(1'700'000'000)},
+                            {"database_type", type_},
+                            {"languages", std::vector<std::string>{"en"}},
+                            {"description", MmdbMap{{"en", "made by a test"}}},
+                            {"ip_version", ip_version_},
+                            {"node_count", static_cast<std::uint32_t>(tree_.size())},
                             {"record_size", std::uint16_t(32)}};
         return out + std::string(16, '\0') + data_ + "\xab\xcd\xefMaxMind.com" + MmdbValue(about).to_string();
     }

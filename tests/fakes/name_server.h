@@ -1,7 +1,7 @@
 /// name_server.h: a name server on a loopback address, UDP and TCP, that says what a test tells it to.
 ///
-///     NameServer server([](const NameServer::Query& query) -> NameServer::Replies { return {query.reply().answer(…).bytes()}; });
-///     CaresResolver resolver({.servers = {server.address()}}, clock);
+///     NameServer server([](const NameServer::Query& query) -> NameServer::Replies { return
+///     {query.reply().answer(…).bytes()}; }); CaresResolver resolver({.servers = {server.address()}}, clock);
 #pragma once
 
 #include "fakes/dns_packet.h"
@@ -42,10 +42,13 @@ public:
         }
     };
     using Replies = std::vector<Octets>;  ///< sent one after the other; none: silence
-    static Octets hang_up() { return octets({'b', 'y', 'e'}); }  ///< as a reply over TCP: the connection is closed instead
+    static Octets hang_up() {
+        return octets({'b', 'y', 'e'});
+    }  ///< as a reply over TCP: the connection is closed instead
     using Script = std::function<Replies(const Query&)>;
 
-    explicit NameServer(Script script, bool has_tcp = true, bool is_v6 = false) : script_(std::move(script)), is_v6_(is_v6) {
+    explicit NameServer(Script script, bool has_tcp = true, bool is_v6 = false)
+        : script_(std::move(script)), is_v6_(is_v6) {
         for (int tries = 0; tries < 50 && !open(has_tcp); ++tries) {}
         if (!udp_) throw std::runtime_error("no port for a name server");
         thread_ = std::thread([this] { run(); });
@@ -109,8 +112,8 @@ private:
         socklen_t size = sizeof from;
         const auto length = recvfrom(udp_.get(), buffer, sizeof buffer, 0, reinterpret_cast<sockaddr*>(&from), &size);
         if (length <= 0) return;
-        const auto port =
-            is_v6_ ? reinterpret_cast<sockaddr_in6&>(from).sin6_port : reinterpret_cast<sockaddr_in&>(from).sin_port;
+        const auto port = is_v6_ ? reinterpret_cast<sockaddr_in6&>(from).sin6_port
+                                 : reinterpret_cast<sockaddr_in&>(from).sin_port;
         for (const auto& reply : replies({buffer, static_cast<std::size_t>(length)}, false, ntohs(port)))
             sendto(udp_.get(), reply.data(), reply.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
     }

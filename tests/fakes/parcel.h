@@ -81,8 +81,8 @@ public:
         if (result.is_declined()) return "not mine";
         std::string out;
         for (const auto& recipient : recipients)
-            out +=
-                (out.empty() ? "" : ", ") + recipient.address().to_string() + ": " + result.of(recipient).to_string();
+            out += (out.empty() ? "" : ", ") + recipient.address().to_string() + ": " +
+                   result.of(recipient).to_string();
         return out;
     }
 

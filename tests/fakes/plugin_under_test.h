@@ -75,7 +75,8 @@ public:
         : PluginUnderTest(name, options, control_files, std::move(plugin_dirs), nullptr) {}
     /// The same with a plugin that is linked into the test: `constexpr auto descriptor =
     /// smtpd::detail::describe<Class>("name");`.
-    explicit PluginUnderTest(const PluginDescriptor& plugin, std::string_view options = {}, const Files& control_files = {})
+    explicit PluginUnderTest(const PluginDescriptor& plugin, std::string_view options = {},
+                             const Files& control_files = {})
         : PluginUnderTest(plugin.name, options, control_files, {}, &plugin) {}
 
     // The world
@@ -154,8 +155,12 @@ public:
         const Reply reply{code, {}, "text"};
         (void)run(AuthResultHook(*connection_, credentials, code == 235, reply));
     }
-    Answer mail_pre(std::string& path, const Parameters& parameters = {}) { return run(PathHook(HookId::mail_pre, *connection_, path, parameters)); }
-    Answer rcpt_pre(std::string& path, const Parameters& parameters = {}) { return run(PathHook(HookId::rcpt_pre, *connection_, path, parameters)); }
+    Answer mail_pre(std::string& path, const Parameters& parameters = {}) {
+        return run(PathHook(HookId::mail_pre, *connection_, path, parameters));
+    }
+    Answer rcpt_pre(std::string& path, const Parameters& parameters = {}) {
+        return run(PathHook(HookId::rcpt_pre, *connection_, path, parameters));
+    }
     /// "" is the null sender.
     Answer mail(std::string_view sender) {
         transaction_->set_sender(FakeTransaction::address(sender));
@@ -165,7 +170,8 @@ public:
     /// handler has exempted it.
     Answer rcpt(std::string_view mailbox, std::string whitelisted = {}) {
         const bool is_bare = mailbox.find('@') == std::string_view::npos;
-        Recipient recipient(is_bare ? Address::from_parts(std::string(mailbox), {}) : FakeTransaction::address(mailbox), Parameters());
+        Recipient recipient(is_bare ? Address::from_parts(std::string(mailbox), {}) : FakeTransaction::address(mailbox),
+                            Parameters());
         recipient.set_whitelisted(std::move(whitelisted));
         Answer answer = run(RcptHook(*connection_, *transaction_, recipient));
         if (answer.verdict == Verdict::ok) transaction_->recipients().push_back(std::move(recipient));
@@ -229,7 +235,9 @@ public:
     Answer vrfy(std::string_view argument) { return run(CommandHook(HookId::vrfy, *connection_, argument)); }
     Answer noop(std::string_view argument = {}) { return run(CommandHook(HookId::noop, *connection_, argument)); }
     Answer help(std::string_view argument = {}) { return run(CommandHook(HookId::help, *connection_, argument)); }
-    Answer unrecognized_command(std::string_view verb, std::string_view argument = {}) { return run(UnrecognizedHook(*connection_, verb, argument)); }
+    Answer unrecognized_command(std::string_view verb, std::string_view argument = {}) {
+        return run(UnrecognizedHook(*connection_, verb, argument));
+    }
     Answer quit() { return run_connection(HookId::quit); }
     Answer disconnect() { return run_connection(HookId::disconnect); }
     Answer post_connection() { return run_connection(HookId::post_connection); }
@@ -271,14 +279,17 @@ private:
         environment.clock = &clock_;
         environment.log = &log_;
         environment.stores = &store_;
-        environment.resolve_path = [this](std::string_view path) { return path.starts_with('/') ? std::string(path) : directory_.path(path); };
+        environment.resolve_path = [this](std::string_view path) {
+            return path.starts_with('/') ? std::string(path) : directory_.path(path);
+        };
         host::PluginLine line;
         host::split_instance(name, line.name, line.label);
         auto words = host::split_option_words(options);
         if (!words) throw std::runtime_error(words.error().what);
         line.words = std::move(*words);
         plugins_ = host::PluginSet::build({line}, environment, problems_);
-        is_usable_ = std::none_of(problems_.begin(), problems_.end(), [](const host::Problem& problem) { return problem.is_error; });
+        is_usable_ = std::none_of(problems_.begin(), problems_.end(),
+                                  [](const host::Problem& problem) { return problem.is_error; });
         control_.started();
         connection_ = std::make_unique<FakeConnection>(clock_, plugins_->log());
         connection_->other_config = [this](std::string_view wanted) { return plugins_->control_lines(wanted); };

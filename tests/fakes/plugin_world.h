@@ -40,8 +40,12 @@ public:
     PluginWorld() : control({directory.path()}, clock, log, Duration(0)) { scripts().clear(); }
 
     /// A plugin of that label (instance "plain:label" or "policy:label") whose constructor runs the script.
-    void add(const std::string& label, Script script, std::string_view options = {}) { add_line("plain", label, options, std::move(script)); }
-    void add_policy(const std::string& label, std::string_view options, Script script) { add_line("policy", label, options, std::move(script)); }
+    void add(const std::string& label, Script script, std::string_view options = {}) {
+        add_line("plain", label, options, std::move(script));
+    }
+    void add_policy(const std::string& label, std::string_view options, Script script) {
+        add_line("policy", label, options, std::move(script));
+    }
 
     /// One that has tasks (instance "tasks:label").
     void add_with_tasks(const std::string& label, Script script, std::string_view options = {}) {

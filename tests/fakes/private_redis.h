@@ -1,5 +1,5 @@
-/// private_redis.h: a Redis server of the test's own, on a socket in a temporary directory, without files and without a port. It ends with the test
-/// program, however that ends.
+/// private_redis.h: a Redis server of the test's own, on a socket in a temporary directory, without files and without a
+/// port. It ends with the test program, however that ends.
 #pragma once
 
 #include "fakes/temp_directory.h"
@@ -23,7 +23,9 @@ namespace smtpd::fakes {
 class PrivateRedis {
 public:
     /// Debian's package redis-tools has the server's program under another name, and starts none when it is installed.
-    static bool is_installed() { return ::access("/usr/bin/redis-server", X_OK) == 0 || ::access("/usr/bin/redis-check-rdb", X_OK) == 0; }
+    static bool is_installed() {
+        return ::access("/usr/bin/redis-server", X_OK) == 0 || ::access("/usr/bin/redis-check-rdb", X_OK) == 0;
+    }
 
     explicit PrivateRedis(const std::vector<std::string>& options = {}) : options_(options) { start(); }
     ~PrivateRedis() { stop(); }
@@ -34,7 +36,8 @@ public:
     pid_t process() const noexcept { return process_; }
 
     void start() {
-        std::vector<std::string> words{"redis-server", "--port", "0", "--unixsocket", path(), "--save", "", "--appendonly", "no", "--dir", directory_.path()};
+        std::vector<std::string> words{"redis-server", "--port", "0",     "--unixsocket",   path(), "--save", "",
+                                       "--appendonly", "no",     "--dir", directory_.path()};
         words.insert(words.end(), options_.begin(), options_.end());
         std::vector<char*> arguments;
         for (auto& word : words) arguments.push_back(word.data());

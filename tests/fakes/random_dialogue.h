@@ -38,8 +38,8 @@ public:
         client_.destroy();
         if (!with_log) return std::move(record_);
         for (const auto& line : client_.log.lines())
-            record_ +=
-                format_text("log {} [{}] {}\n", static_cast<int>(line.level), line.transaction, line.to_string());
+            record_ += format_text("log {} [{}] {}\n", static_cast<int>(line.level), line.transaction,
+                                   line.to_string());
         return std::move(record_);
     }
 

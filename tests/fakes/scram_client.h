@@ -14,8 +14,13 @@ namespace smtpd::fakes {
 
 class ScramClient {
 public:
-    ScramClient(ScramHash hash, std::string user, std::string password, std::string gs2_header = "n,,", std::string binding = {})
-        : hash_(hash), password_(std::move(password)), gs2_header_(std::move(gs2_header)), binding_(std::move(binding)), bare_("n=" + user + ",r=" + nonce) {}
+    ScramClient(ScramHash hash, std::string user, std::string password, std::string gs2_header = "n,,",
+                std::string binding = {})
+        : hash_(hash),
+          password_(std::move(password)),
+          gs2_header_(std::move(gs2_header)),
+          binding_(std::move(binding)),
+          bare_("n=" + user + ",r=" + nonce) {}
 
     std::string first() const { return gs2_header_ + bare_; }
     /// The answer to the server's first message.
@@ -28,15 +33,17 @@ public:
         const std::string salt = support::from_base64(field(",s=")).value();
         const int iterations = std::stoi(field(",i="));
         std::string salted(smtp::digest_size(hash_), '\0');
-        PKCS5_PBKDF2_HMAC(password_.data(), static_cast<int>(password_.size()), reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()),
-                          iterations, hash_ == ScramHash::sha1 ? EVP_sha1() : EVP_sha256(), static_cast<int>(salted.size()),
-                          reinterpret_cast<unsigned char*>(salted.data()));
+        PKCS5_PBKDF2_HMAC(password_.data(), static_cast<int>(password_.size()),
+                          reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()),
+                          iterations, hash_ == ScramHash::sha1 ? EVP_sha1() : EVP_sha256(),
+                          static_cast<int>(salted.size()), reinterpret_cast<unsigned char*>(salted.data()));
         const std::string without_proof = "c=" + support::base64(gs2_header_ + binding_) + ",r=" + field("r=");
         const std::string auth_message = bare_ + "," + std::string(server_first) + "," + without_proof;
         std::string proof = smtp::scram_hmac(hash_, salted, "Client Key");
         const std::string signature = smtp::scram_hmac(hash_, smtp::scram_digest(hash_, proof), auth_message);
         for (std::size_t i = 0; i < proof.size(); ++i) proof[i] = static_cast<char>(proof[i] ^ signature[i]);
-        expected_ = "v=" + support::base64(smtp::scram_hmac(hash_, smtp::scram_hmac(hash_, salted, "Server Key"), auth_message));
+        expected_ = "v=" + support::base64(
+                               smtp::scram_hmac(hash_, smtp::scram_hmac(hash_, salted, "Server Key"), auth_message));
         return without_proof + ",p=" + support::base64(proof);
     }
     /// What the server proves itself with.

@@ -37,7 +37,7 @@ public:
     FakeTls tls;
     FakeClients clients;
     engine::TaskService* tasks = nullptr;
-    bool has_workers = false;  ///< its driver has threads that may wait
+    bool has_workers = false;                      ///< its driver has threads that may wait
     engine::Step step = engine::Step::need_input;  ///< what the last call asked for
 
     engine::Session& session() {
@@ -149,7 +149,8 @@ inline std::string codes(std::string_view output) {
         const auto end = output.find("\r\n");
         const auto line = output.substr(0, end);
         output.remove_prefix(end == std::string_view::npos ? output.size() : end + 2);
-        const bool is_reply = end != std::string_view::npos && line.size() >= 4 && line.find_first_not_of("0123456789") == 3;
+        const bool is_reply = end != std::string_view::npos && line.size() >= 4 &&
+                              line.find_first_not_of("0123456789") == 3;
         if (is_reply && line[3] == '-') continue;
         out.append(out.empty() ? "" : " ").append(is_reply && line[3] == ' ' ? line.substr(0, 3) : "?");
     }

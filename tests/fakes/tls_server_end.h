@@ -19,7 +19,8 @@ namespace smtpd::fakes {
 class TlsServerEnd {
 public:
     /// `readable` waits until there is something to read from the socket; false when the test is over.
-    TlsServerEnd(const TlsServerIdentity& identity, int socket, std::function<bool(int)> readable) : socket_(socket), readable_(std::move(readable)) {
+    TlsServerEnd(const TlsServerIdentity& identity, int socket, std::function<bool(int)> readable)
+        : socket_(socket), readable_(std::move(readable)) {
         // Neither a client that stops in the middle of a record nor one that is gone may hold up, or end, the test.
         const timeval soon{0, 10'000};
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);

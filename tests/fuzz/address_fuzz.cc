@@ -1,7 +1,8 @@
 /// address_fuzz.cc: paths and mailboxes of any octets.
 ///
-/// Holds: what is accepted prints as a path that is read again as the same address and prints the same; it has no control characters, keeps the
-/// limits, and is ASCII unless UTF-8 was allowed; what is refused has a reason. IP addresses and networks print as what they are read from again.
+/// Holds: what is accepted prints as a path that is read again as the same address and prints the same; it has no
+/// control characters, keeps the limits, and is ASCII unless UTF-8 was allowed; what is refused has a reason. IP
+/// addresses and networks print as what they are read from again.
 #include <smtpd/address.h>
 #include <smtpd/ip.h>
 
@@ -21,20 +22,23 @@ void require(bool holds) {
 }
 
 bool has_control(std::string_view text) {
-    return std::any_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) < 0x20) || c == 0x7f; });
+    return std::any_of(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) < 0x20) || c == 0x7f; });
 }
 
 void check(const std::optional<Address>& address, const AddressSyntax& syntax, const std::string& why) {
     require(address.has_value() == why.empty());
     if (!address) return;
     const auto path = address->path();
-    require(path.size() <= 256 && !has_control(path) && address->domain().size() <= 255 && address->local_part().size() <= 64);
+    require(path.size() <= 256 && !has_control(path) && address->domain().size() <= 255 &&
+            address->local_part().size() <= 64);
     require(syntax.smtputf8 || address->is_ascii());
     require(!address->is_null() || syntax.allow_null);
     std::string why_again;
     const auto again = Address::parse_path(path, syntax, &why_again);
     require(again && *again == *address && again->path() == path && again->folded() == address->folded());
-    if (const auto ip = address->literal_ip()) require(address->is_address_literal() && IpAddress::parse(ip->to_string()) == ip);
+    if (const auto ip = address->literal_ip())
+        require(address->is_address_literal() && IpAddress::parse(ip->to_string()) == ip);
 }
 
 }  // namespace
@@ -42,7 +46,8 @@ void check(const std::optional<Address>& address, const AddressSyntax& syntax, c
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view input(reinterpret_cast<const char*>(data), size);
     for (unsigned bits = 0; bits < 8; ++bits) {
-        const AddressSyntax syntax{.smtputf8 = (bits & 1U) != 0, .allow_null = (bits & 2U) != 0, .allow_postmaster = (bits & 4U) != 0};
+        const AddressSyntax syntax{
+            .smtputf8 = (bits & 1U) != 0, .allow_null = (bits & 2U) != 0, .allow_postmaster = (bits & 4U) != 0};
         std::string why;
         check(Address::parse_path(input, syntax, &why), syntax, why);
         why.clear();

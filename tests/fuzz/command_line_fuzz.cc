@@ -1,7 +1,8 @@
 /// command_line_fuzz.cc: command lines of any octets, split and whole.
 ///
-/// Holds: lines are the same whether the input comes whole or octet by octet; verb and rest are slices of the line; what MAIL and RCPT make of any
-/// line is either an argument within its limits whose path lies in the line, or a 501 that prints as one well-formed line.
+/// Holds: lines are the same whether the input comes whole or octet by octet; verb and rest are slices of the line;
+/// what MAIL and RCPT make of any line is either an argument within its limits whose path lies in the line, or a 501
+/// that prints as one well-formed line.
 #include "smtp/command.h"
 #include "smtp/line_splitter.h"
 #include "smtp/path_argument.h"
@@ -27,13 +28,16 @@ bool lies_in(std::string_view part, std::string_view whole) {
 void check_argument(std::string_view rest, const smtp::ParsedPathArgument& parsed) {
     if (const auto* reply = std::get_if<Reply>(&parsed)) {
         const auto wire = reply->to_string();
-        require(reply->code == 501 && wire.size() <= 512 && wire.find('\n') == wire.size() - 1 && wire.find('\r') == wire.size() - 2);
+        require(reply->code == 501 && wire.size() <= 512 && wire.find('\n') == wire.size() - 1 &&
+                wire.find('\r') == wire.size() - 2);
         return;
     }
     const auto& argument = std::get<smtp::PathArgument>(parsed);
     require(lies_in(argument.path, rest) && argument.parameters.size() <= smtp::max_parameters);
-    require(!argument.bracketed || (argument.path.size() >= 2 && argument.path.front() == '<' && argument.path.back() == '>'));
-    for (const auto& parameter : argument.parameters) require(!parameter.keyword.empty() && parameter.keyword.find('=') == std::string::npos);
+    require(!argument.bracketed ||
+            (argument.path.size() >= 2 && argument.path.front() == '<' && argument.path.back() == '>'));
+    for (const auto& parameter : argument.parameters)
+        require(!parameter.keyword.empty() && parameter.keyword.find('=') == std::string::npos);
 }
 
 void check_line(std::string_view line) {

@@ -1,8 +1,9 @@
-/// control_file_fuzz.cc: any octets as a control file, read in every form: lines, addresses, networks, domains, cdb. Whatever is accepted
-/// must keep its promises: lines trimmed and placed, an entry found that was just listed, nothing read outside of a cdb.
+/// control_file_fuzz.cc: any octets as a control file, read in every form: lines, addresses, networks, domains, cdb.
+/// Whatever is accepted must keep its promises: lines trimmed and placed, an entry found that was just listed, nothing
+/// read outside of a cdb.
 ///
-/// The file is a memfd, named by its /proc path. An input with an $include of an absolute path is not tried: what that reads depends on the
-/// machine.
+/// The file is a memfd, named by its /proc path. An input with an $include of an absolute path is not tried: what that
+/// reads depends on the machine.
 #include "support/config_file.h"
 
 #include "support/strings.h"
@@ -56,7 +57,8 @@ void check_lists(const ControlText& text) {
     }
     if (const auto networks = smtpd::NetworkList::parse(text)) {
         require(networks->size() == text.size());
-        for (const auto& line : text) require(networks->find(smtpd::NetworkList::parse_entry(line.split().first)->address()) != nullptr);
+        for (const auto& line : text)
+            require(networks->find(smtpd::NetworkList::parse_entry(line.split().first)->address()) != nullptr);
     }
     if (const auto domains = smtpd::DomainList::parse(text)) {
         for (const auto& line : text) {
@@ -83,9 +85,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     const std::string& path = write_file(content);
 
     // "self" includes the file itself, which must be found out; nothing else exists.
-    const auto file = smtpd::support::read_config_file(path, [&](std::string_view name) {
-        return name == "self" ? std::optional(path) : std::nullopt;
-    });
+    const auto file = smtpd::support::read_config_file(
+        path, [&](std::string_view name) { return name == "self" ? std::optional(path) : std::nullopt; });
     require(!file.files.empty());
     if (file.text) {
         check_lines(*file.text, path);

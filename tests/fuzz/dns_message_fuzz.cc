@@ -37,12 +37,17 @@ void check_name(const std::string& name) {
 
 void check(const DnsAnswer& answer, DnsType type) {
     require(answer.found() + answer.is_absent() + answer.failed() == 1, "an answer is one of three");
-    const bool has[] = {!answer.addresses().empty(), !answer.names().empty(), !answer.texts().empty(), !answer.exchangers().empty()};
-    require(std::count(std::begin(has), std::end(has), true) == (answer.found() ? 1 : 0), "only what was found has records, of one kind");
+    const bool has[] = {!answer.addresses().empty(), !answer.names().empty(), !answer.texts().empty(),
+                        !answer.exchangers().empty()};
+    require(std::count(std::begin(has), std::end(has), true) == (answer.found() ? 1 : 0),
+            "only what was found has records, of one kind");
     require(!has[0] || type == DnsType::a || type == DnsType::aaaa, "addresses were asked for");
     require(!has[1] || type == DnsType::ptr || type == DnsType::ns || type == DnsType::cname, "names were asked for");
-    require(has[2] == (answer.found() && type == DnsType::txt) && has[3] == (answer.found() && type == DnsType::mx), "texts, exchangers were asked for");
-    require(answer.addresses().size() + answer.names().size() + answer.texts().size() + answer.exchangers().size() <= 1000, "records are bounded");
+    require(has[2] == (answer.found() && type == DnsType::txt) && has[3] == (answer.found() && type == DnsType::mx),
+            "texts, exchangers were asked for");
+    require(
+        answer.addresses().size() + answer.names().size() + answer.texts().size() + answer.exchangers().size() <= 1000,
+        "records are bounded");
     for (const auto& name : answer.names()) check_name(name);
     for (const auto& exchanger : answer.exchangers()) check_name(exchanger.name);
     require(std::is_sorted(answer.exchangers().begin(), answer.exchangers().end(),
@@ -56,16 +61,19 @@ void check(const DnsAnswer& answer, DnsType type) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    constexpr DnsType types[] = {DnsType::a, DnsType::aaaa, DnsType::mx, DnsType::txt, DnsType::ptr, DnsType::ns, DnsType::cname};
+    constexpr DnsType types[] = {DnsType::a,   DnsType::aaaa, DnsType::mx,   DnsType::txt,
+                                 DnsType::ptr, DnsType::ns,   DnsType::cname};
     if (size < 2 || size > 65535) return 0;
     const DnsQuestion question = *DnsQuestion::make(types[data[0] % std::size(types)], "www.example");
     fakes::Octets packet;
-    if (data[1] % 2 != 0) packet = fakes::DnsPacket(question.name, question.type).claim_answers(data[1] / 2 % 8).bytes();
+    if (data[1] % 2 != 0)
+        packet = fakes::DnsPacket(question.name, question.type).claim_answers(data[1] / 2 % 8).bytes();
     packet.insert(packet.end(), data + 2, data + size);
     packet.shrink_to_fit();  // so that a sanitizer sees its end
     const DnsAnswer answer = net::read_dns_reply(packet, question);
     check(answer, question.type);
-    require(answer.to_string() == net::read_dns_reply(packet, question).to_string(), "the same octets give the same answer");
+    require(answer.to_string() == net::read_dns_reply(packet, question).to_string(),
+            "the same octets give the same answer");
     if (net::take_back_random_case(packet, question.name))
         require(net::read_dns_reply(packet, question).to_string() == answer.to_string(),
                 "case that is not random is no other answer");

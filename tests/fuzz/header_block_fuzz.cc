@@ -114,7 +114,8 @@ void disown(Headers headers) {
     smtpd::engine::disown_forged_results(headers, "mx.example.com");
     require(raw_fields(headers).size() == fields && headers.count(own) + headers.count(other) == named);
     require(headers.count(own) == 0 || headers.get_all(own) == values);
-    for (const auto& value : headers.get_all(own)) require(!value.starts_with("mx.example.com;") && !value.starts_with("\"mx.example.com\";"));
+    for (const auto& value : headers.get_all(own))
+        require(!value.starts_with("mx.example.com;") && !value.starts_with("\"mx.example.com\";"));
     const std::string block = headers.to_string();
     smtpd::engine::disown_forged_results(headers, "mx.example.com");
     require(headers.to_string() == block);

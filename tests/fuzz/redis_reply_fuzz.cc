@@ -1,8 +1,8 @@
 /// redis_reply_fuzz.cc: what a Redis server, or whoever listens in its place, sends.
 ///
-/// Holds: a reply does not depend on the pieces in which it arrives, so a part of it is `more` and never something else; what is wrong stays wrong
-/// whatever follows; nothing is in a reply that was not in its octets, and nothing is deeper or longer than is allowed; written down again and read, it is
-/// the same.
+/// Holds: a reply does not depend on the pieces in which it arrives, so a part of it is `more` and never something
+/// else; what is wrong stays wrong whatever follows; nothing is in a reply that was not in its octets, and nothing is
+/// deeper or longer than is allowed; written down again and read, it is the same.
 #include "store/redis_connection.h"
 
 #include <smtpd/format.h>
@@ -70,7 +70,8 @@ std::size_t check(const RedisReply& reply, int depth = 0) {
     using Kind = RedisReply::Kind;
     require(depth <= 2, "lists are not deep");
     require(reply.list.size() <= 100'000, "lists are not endless");
-    require(reply.text.empty() || reply.kind == Kind::status || reply.kind == Kind::refusal || reply.kind == Kind::text, "only texts have a text");
+    require(reply.text.empty() || reply.kind == Kind::status || reply.kind == Kind::refusal || reply.kind == Kind::text,
+            "only texts have a text");
     require(reply.list.empty() || reply.kind == Kind::list, "only lists have elements");
     require(reply.kind == Kind::text || reply.text.find("\r\n") == std::string::npos, "a line is one line");
     std::size_t octets = reply.text.size();
@@ -85,10 +86,12 @@ void check_part(std::string_view octets, std::size_t size, const Parsed& whole) 
         case RedisParse::more: break;
         case RedisParse::wrong: require(whole.outcome == RedisParse::wrong, "what is wrong stays wrong"); break;
         case RedisParse::done:
-            require(whole.outcome == RedisParse::done && whole.used == part.used, "a whole reply does not depend on what follows");
+            require(whole.outcome == RedisParse::done && whole.used == part.used,
+                    "a whole reply does not depend on what follows");
             require(written(part.reply) == written(whole.reply), "nor does what is in it");
     }
-    if (whole.outcome == RedisParse::done && size < whole.used) require(part.outcome == RedisParse::more, "a part of a reply is no reply");
+    if (whole.outcome == RedisParse::done && size < whole.used)
+        require(part.outcome == RedisParse::more, "a part of a reply is no reply");
 }
 
 }  // namespace
@@ -96,7 +99,8 @@ void check_part(std::string_view octets, std::size_t size, const Parsed& whole) 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     constexpr std::size_t parts = 32;  // beyond that, not every part is tried
     std::string_view octets(reinterpret_cast<const char*>(data), size);
-    for (int replies = 0; replies < 8 && !octets.empty(); ++replies) {  // as commands that were sent together are answered
+    for (int replies = 0; replies < 8 && !octets.empty(); ++replies) {  // as commands that were sent together are
+                                                                        // answered
         const Parsed whole = parse(octets);
         for (std::size_t i = 0; i < std::min(parts, octets.size()); ++i) {
             check_part(octets, i, whole);
@@ -107,7 +111,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(whole.used > 0, "a reply has octets");
         require(check(whole.reply) <= whole.used, "texts come from the octets");
         const Parsed again = parse(written(whole.reply));
-        require(again.outcome == RedisParse::done && written(again.reply) == written(whole.reply), "it can be written down and read");
+        require(again.outcome == RedisParse::done && written(again.reply) == written(whole.reply),
+                "it can be written down and read");
         octets.remove_prefix(whole.used);
     }
     return 0;

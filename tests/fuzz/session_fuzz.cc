@@ -59,7 +59,9 @@ struct TlsChoices {
     engine::StartTls mode() const { return static_cast<engine::StartTls>(bits % 4 % 3); }
     bool handshake_fails() const { return bits / 4 % 4 == 1; }
     engine::TlsStart answer() const {
-        return bits / 4 % 4 == 2 ? engine::TlsStart::unavailable : bits / 4 % 4 == 3 ? engine::TlsStart::early_octets : engine::TlsStart::ready;
+        return bits / 4 % 4 == 2   ? engine::TlsStart::unavailable
+               : bits / 4 % 4 == 3 ? engine::TlsStart::early_octets
+                                   : engine::TlsStart::ready;
     }
     bool comes_first() const { return bits / 16 % 2 != 0; }
     bool is_glued() const { return bits / 32 % 2 != 0; }
@@ -92,18 +94,34 @@ engine::Settings settings_from(const Choices& choices) {
     settings.start_tls = TlsChoices(choices).mode();
     if (choices[3] & 16U) settings.extensions.set(engine::Extension::chunking, false);
     if (choices[3] & 32U)
-        for (const auto extension : {engine::Extension::dsn, engine::Extension::require_tls, engine::Extension::mt_priority}) settings.extensions.set(extension);
+        for (const auto extension :
+             {engine::Extension::dsn, engine::Extension::require_tls, engine::Extension::mt_priority})
+            settings.extensions.set(extension);
     if (choices[3] & 64U)
-        for (const auto extension : {engine::Extension::smtputf8, engine::Extension::enhanced_status_codes}) settings.extensions.set(extension, false);
+        for (const auto extension : {engine::Extension::smtputf8, engine::Extension::enhanced_status_codes})
+            settings.extensions.set(extension, false);
     if (choices[3] & 128U) settings.max_transactions = settings.max_recipient_domains = 2;
     settings.extensions = engine::workable(settings.extensions);
     settings.spool.threshold = ~std::uint64_t(0);
     return settings;
 }
 
-constexpr HookId deciding[] = {HookId::pre_connection, HookId::connect, HookId::helo_parse, HookId::ehlo, HookId::mail_pre, HookId::mail,
-                               HookId::rcpt_parse, HookId::data, HookId::data_headers_end, HookId::data_post_headers, HookId::data_post,
-                               HookId::queue_pre, HookId::vrfy, HookId::noop, HookId::unrecognized_command, HookId::quit};
+constexpr HookId deciding[] = {HookId::pre_connection,
+                               HookId::connect,
+                               HookId::helo_parse,
+                               HookId::ehlo,
+                               HookId::mail_pre,
+                               HookId::mail,
+                               HookId::rcpt_parse,
+                               HookId::data,
+                               HookId::data_headers_end,
+                               HookId::data_post_headers,
+                               HookId::data_post,
+                               HookId::queue_pre,
+                               HookId::vrfy,
+                               HookId::noop,
+                               HookId::unrecognized_command,
+                               HookId::quit};
 
 /// One session's plugins and the books that are kept about it.
 class Session {
@@ -113,13 +131,15 @@ public:
         for (std::size_t i = 0; i < std::size(deciding); ++i) {
             const unsigned nibble = choices[4 + i / 2] >> (i % 2 * 4) & 15U;
             if (nibble >= 7) continue;
-            hooks_.answer(deciding[i], Answer(static_cast<Verdict>(nibble), nibble % 2 != 0 ? "a plugin's\nwords" : ""));
+            hooks_.answer(deciding[i],
+                          Answer(static_cast<Verdict>(nibble), nibble % 2 != 0 ? "a plugin's\nwords" : ""));
         }
         for (std::size_t i = 0; i < 8; ++i)
             if ((choices[2] >> i & 1U) != 0 && (choices[3] & 1U) != 0) hooks_.wait(deciding[1 + i], Duration(1000));
         for (std::size_t i = 0; i < 8; ++i)  // questions whose answers are at hand, or never come
             if ((choices[2] >> i & 1U) != 0 && (choices[3] & 2U) != 0)
-                hooks_.look_up(deciding[1 + i], {{"a.example", "b.example"}, {"c.example"}}, Duration(choices[3] & 8U ? 1000 : 3000));
+                hooks_.look_up(deciding[1 + i], {{"a.example", "b.example"}, {"c.example"}},
+                               Duration(choices[3] & 8U ? 1000 : 3000));
         names_.at_once = (choices[3] & 4U) != 0;
         handle_auth(choices[14]);
         if (choices[0] & 128U) judge_recipients();
@@ -131,7 +151,9 @@ public:
             chunks_ += static_cast<fakes::ChunkContext&>(context).chunk;
             return declined();
         });
-        for (const auto hook : {HookId::reset_transaction, HookId::disconnect, HookId::post_connection, HookId::queue_post}) hooks_.watch(hook);
+        for (const auto hook :
+             {HookId::reset_transaction, HookId::disconnect, HookId::post_connection, HookId::queue_post})
+            hooks_.watch(hook);
         hooks_.on(HookId::reset_transaction, [this](HookContext&) {
             chunks_.clear();
             return declined();
@@ -143,16 +165,20 @@ public:
             engine::Session session(settings_, hooks_, clock_, log_, peer(), {.names = &names_, .tls = &tls_});
             drive(session, tls_choices_.comes_first() ? session.expect_tls() : session.start());
             while (!input.empty() && !session.is_over()) {
-                const auto clear_text = input.substr(0, tls_choices_.is_glued() ? input.size() : end_of_clear_text(input));
+                const auto clear_text = input.substr(0,
+                                                     tls_choices_.is_glued() ? input.size() : end_of_clear_text(input));
                 input.remove_prefix(clear_text.size());
                 feed(session, clear_text, piece);
             }
             drive(session, session.end_of_input());
-            require(!session.is_authenticated() || output_.find("235 ") != std::string::npos, "who is authenticated was told so");
+            require(!session.is_authenticated() || output_.find("235 ") != std::string::npos,
+                    "who is authenticated was told so");
             require(session.is_over(), "a session ends with its input");
         }
-        const std::size_t ends = tls_choices_.comes_first() && tls_choices_.handshake_fails() ? 0 : 1;  // of that no plugin hears
-        require(hooks_.count(HookId::disconnect) == ends && hooks_.count(HookId::post_connection) == ends, "a session ends once");
+        const std::size_t ends = tls_choices_.comes_first() && tls_choices_.handshake_fails() ? 0 : 1;  // of that no
+                                                                                                        // plugin hears
+        require(hooks_.count(HookId::disconnect) == ends && hooks_.count(HookId::post_connection) == ends,
+                "a session ends once");
         require(log_.accepted <= hooks_.queued.size(), "no acceptance without a message queued");
         check_output();
         Played result{output_, hooks_.queued, {}};
@@ -214,7 +240,8 @@ private:
         }
         const bool first = tls_choices_.comes_first();
         const Step step = session.tls_started(fakes::tls_facts(), {});
-        require(session.is_tls() && !session.is_authenticated() && session.hello_host().empty(), "the client is forgotten");
+        require(session.is_tls() && !session.is_authenticated() && session.hello_host().empty(),
+                "the client is forgotten");
         require(first || chunks_.empty(), "the message is forgotten");
         return step;
     }
@@ -226,7 +253,8 @@ private:
             hooks_.on(hook, [verdict](HookContext& context) {
                 const auto& auth = static_cast<AuthHook&>(context);
                 require(!auth.user().empty() && smtp::is_valid_utf8(auth.user()), "a user has a name");
-                require(auth.user().find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos, "a user's name is one line");
+                require(auth.user().find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos,
+                        "a user's name is one line");
                 const bool has_digest = auth.credentials.response().reveal().size() == 32;
                 require(auth.password() != nullptr ? !auth.password()->empty() : has_digest, "there is a proof");
                 return Answer(verdict);
@@ -248,7 +276,9 @@ private:
 
     void judge_recipients() {
         judges_ = true;
-        hooks_.on(HookId::data_post_rcpt, [](HookContext& context) { return Answer(fate_of(static_cast<DataPostRcptHook&>(context).recipient), "fate"); });
+        hooks_.on(HookId::data_post_rcpt, [](HookContext& context) {
+            return Answer(fate_of(static_cast<DataPostRcptHook&>(context).recipient), "fate");
+        });
     }
 
     DeliveryResult turn_away_at_queue(const Delivery& delivery) const {
@@ -272,8 +302,8 @@ private:
         });
         require(static_cast<bool>(written), "what is queued can be read");
         require(delivery.message().size() == chunks_.size(), "chunks add up to the message");
-        const std::string_view on_top =
-            delivery.origin().is_authenticated() ? "Authentication-Results: mx.example.com;" : "Received: from ";
+        const std::string_view on_top = delivery.origin().is_authenticated() ? "Authentication-Results: mx.example.com;"
+                                                                             : "Received: from ";
         require(text.size() >= chunks_.size() && text.starts_with(on_top), "what is queued has its field on top");
         require(!delivery.recipients().empty(), "what is queued has recipients");
         require(delivery.envelope().is_binarymime() || settings_.bare_newline == smtp::BareNewline::accept ||
@@ -303,9 +333,11 @@ private:
             const auto line = rest.substr(0, end);
             rest.remove_prefix(end + 2);
             require(line.size() >= 3 && line.size() <= 510, "reply lines have their size");
-            require(std::all_of(line.begin(), line.begin() + 3, [](char c) { return c >= '0' && c <= '9'; }), "reply lines have a code");
+            require(std::all_of(line.begin(), line.begin() + 3, [](char c) { return c >= '0' && c <= '9'; }),
+                    "reply lines have a code");
             require(line.size() == 3 || line[3] == ' ' || line[3] == '-', "reply lines have a blank or a hyphen");
-            require(std::none_of(line.begin(), line.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }), "reply lines are clean");
+            require(std::none_of(line.begin(), line.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }),
+                    "reply lines are clean");
             if (line.substr(0, 4) == "421 ") require(rest.empty(), "nothing follows a 421");
         }
     }
@@ -324,7 +356,9 @@ private:
     bool judges_ = false;
 };
 
-Played play(const Choices& choices, std::string_view input, std::size_t piece) { return Session(choices).play(input, piece); }
+Played play(const Choices& choices, std::string_view input, std::size_t piece) {
+    return Session(choices).play(input, piece);
+}
 
 }  // namespace
 

@@ -12,8 +12,10 @@ public:
     struct Options {
         std::vector<std::string> connect, helo, mail, rcpt, data_post;
         static OptionTable table() {
-            return {option("connect", &Options::connect, "questions at connect"), option("helo", &Options::helo, "questions at helo and ehlo"),
-                    option("mail", &Options::mail, "questions at mail"), option("rcpt", &Options::rcpt, "questions at rcpt"),
+            return {option("connect", &Options::connect, "questions at connect"),
+                    option("helo", &Options::helo, "questions at helo and ehlo"),
+                    option("mail", &Options::mail, "questions at mail"),
+                    option("rcpt", &Options::rcpt, "questions at rcpt"),
                     option("data_post", &Options::data_post, "questions at data_post")};
         }
     };
@@ -33,16 +35,17 @@ private:
     void attach(Point& point, const std::vector<std::string>& wanted) {
         using Hook = typename Point::Argument;
         if (wanted.empty()) return;
-        point.ask([this, &wanted](const Hook& hook, Questions& questions) {
-            for (const auto& one : wanted) ask(one, name_for(hook, one), questions);
-        }).decide([this, &wanted](const Hook& hook, const Answers& answers) { return judge(hook, wanted, answers); });
+        point
+            .ask([this, &wanted](const Hook& hook, Questions& questions) {
+                for (const auto& one : wanted) ask(one, name_for(hook, one), questions);
+            })
+            .decide([this, &wanted](const Hook& hook, const Answers& answers) { return judge(hook, wanted, answers); });
     }
 
     static void ask(std::string_view wanted, const std::string& name, Questions& questions) {
         if (is_mxa(wanted))
             for (const auto& exchanger : questions.mx(name).exchangers()) questions.a(exchanger.name);
-        else
-            questions.dns(type_of(wanted), name);
+        else questions.dns(type_of(wanted), name);
     }
 
     template <class Hook>
@@ -90,7 +93,8 @@ private:
                 case 'h': name += hook_host(hook); break;
                 case 'i': name += hook.connection.address().reversed(); break;
                 case 's':
-                    if constexpr (std::is_base_of_v<TransactionContext, Hook>) name += hook.transaction.sender().domain();
+                    if constexpr (std::is_base_of_v<TransactionContext, Hook>)
+                        name += hook.transaction.sender().domain();
                     break;
                 case 'r':
                     if constexpr (std::is_same_v<RcptHook, Hook>) name += hook.recipient.address().domain();

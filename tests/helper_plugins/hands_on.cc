@@ -2,8 +2,8 @@
 ///
 ///     SmtpPlugin hands_on 127.0.0.1:24
 ///
-/// What the next hop says about a recipient is that recipient's fate, in its own words. A recipient that it says nothing about is
-/// deferred. It knows one extension, BODY=8BITMIME.
+/// What the next hop says about a recipient is that recipient's fate, in its own words. A recipient that it says
+/// nothing about is deferred. It knows one extension, BODY=8BITMIME.
 #include <smtpd/backend.h>
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
@@ -86,7 +86,8 @@ public:
     };
 
     HandsOn(Setup& setup, const Options& options)
-        : own_name_(setup.server_name()), server_(options.server.to_string()),
+        : own_name_(setup.server_name()),
+          server_(options.server.to_string()),
           backend_(setup.instance(), {options.server}, {.default_port = 24}, setup.clock(), setup.log()) {
         setup.hooks.queue.ask([this](const Delivery&, Questions& questions) { backend_.ask(questions); })
             .deliver([this](const Delivery& delivery) { return deliver(delivery); });

@@ -29,10 +29,12 @@ public:
     JudgesRecipients(Setup& setup, const Options& options) {
         const auto judge_all = [](DataPostHook& hook) {
             for (auto& recipient : hook.transaction.recipients())
-                if (const Answer answer = judge(recipient); answer.verdict != Verdict::declined) hook.refuse(recipient, answer, "its name says so");
+                if (const Answer answer = judge(recipient); answer.verdict != Verdict::declined)
+                    hook.refuse(recipient, answer, "its name says so");
             return declined();
         };
-        if (options.at == At::data_post_rcpt) setup.hooks.data_post_rcpt.add([](const DataPostRcptHook& hook) { return judge(hook.recipient); });
+        if (options.at == At::data_post_rcpt)
+            setup.hooks.data_post_rcpt.add([](const DataPostRcptHook& hook) { return judge(hook.recipient); });
         if (options.at == At::data_post) setup.hooks.data_post.add(judge_all);
         if (options.at == At::queue_pre) setup.hooks.queue_pre.add(judge_all);
         setup.hooks.queue.observe([](const Delivery& delivery) {

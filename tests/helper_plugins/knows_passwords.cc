@@ -21,7 +21,8 @@ public:
 
         static OptionTable table() {
             return {option("account", &Options::account, "user:password, may be given several times"),
-                    option("cram", &Options::cram, "whether CRAM-MD5 is handled"), option("delay", &Options::delay, "how long a client waits")};
+                    option("cram", &Options::cram, "whether CRAM-MD5 is handled"),
+                    option("delay", &Options::delay, "how long a client waits")};
         }
     };
 
@@ -35,9 +36,8 @@ public:
 private:
     template <class Point>
     void serve(Point& point) {
-        point.ask([this](const AuthHook&, Questions& questions) { questions.delay(options_.delay); }).add([this](const AuthHook& hook) {
-            return answer(hook);
-        });
+        point.ask([this](const AuthHook&, Questions& questions) { questions.delay(options_.delay); })
+            .add([this](const AuthHook& hook) { return answer(hook); });
     }
 
     Answer answer(const AuthHook& hook) const {

@@ -30,13 +30,14 @@ public:
 
         static OptionTable table() {
             return {option("file", &Options::file, "it waits as long as this exists").positional(0).required(),
-                    option("at", &Options::at, "where").choices({{"mail", At::mail},
-                                                                  {"rcpt", At::rcpt},
-                                                                  {"queue", At::queue},
-                                                                  {"auth", At::auth},
-                                                                  {"disconnect", At::disconnect},
-                                                                  {"task", At::task},
-                                                                  {"stream", At::stream}}),
+                    option("at", &Options::at, "where")
+                        .choices({{"mail", At::mail},
+                                  {"rcpt", At::rcpt},
+                                  {"queue", At::queue},
+                                  {"auth", At::auth},
+                                  {"disconnect", At::disconnect},
+                                  {"task", At::task},
+                                  {"stream", At::stream}}),
                     option("declared", &Options::declared, "whether it says so")};
         }
     };
@@ -52,9 +53,7 @@ public:
             case At::queue:
                 hooks.queue.deliver([this](const Delivery& delivery) { return stall(delivery), not_mine(); });
                 break;
-            case At::auth:
-                hooks.auth.add([this](const AuthHook& hook) { return stall(hook), denysoft(); });
-                break;
+            case At::auth: hooks.auth.add([this](const AuthHook& hook) { return stall(hook), denysoft(); }); break;
             case At::disconnect: hooks.disconnect.observe([this](const DisconnectHook& hook) { stall(hook); }); break;
             case At::task:
                 hooks.data_post

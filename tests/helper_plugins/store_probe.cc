@@ -2,8 +2,8 @@
 ///
 ///     SmtpPlugin store_probe namespace=probe count_mail=yes
 ///
-/// The command `STORE operation key [value] [seconds]` does that operation and answers 250 with what came of it, or 450 with the Error. With `count_mail`
-/// each sender is counted, as policies do it, and one that is over 1000 is refused.
+/// The command `STORE operation key [value] [seconds]` does that operation and answers 250 with what came of it, or 450
+/// with the Error. With `count_mail` each sender is counted, as policies do it, and one that is over 1000 is refused.
 #include <smtpd/plugin.h>
 #include <smtpd/text.h>
 
@@ -20,12 +20,16 @@ public:
         bool count_mail = false;
 
         static OptionTable table() {
-            return {option("namespace", &Options::space, "where entries are kept"), option("count_mail", &Options::count_mail, "whether senders are counted")};
+            return {option("namespace", &Options::space, "where entries are kept"),
+                    option("count_mail", &Options::count_mail, "whether senders are counted")};
         }
     };
 
-    StoreProbe(Setup& setup, const Options& options) : octets_(setup.store(options.space)), numbers_(setup.store<std::int64_t>(options.space)) {
-        setup.hooks.unrecognized_command.add([this](const UnrecognizedHook& hook) { return ascii_equal(hook.verb, "STORE") ? serve(hook) : declined(); });
+    StoreProbe(Setup& setup, const Options& options)
+        : octets_(setup.store(options.space)), numbers_(setup.store<std::int64_t>(options.space)) {
+        setup.hooks.unrecognized_command.add([this](const UnrecognizedHook& hook) {
+            return ascii_equal(hook.verb, "STORE") ? serve(hook) : declined();
+        });
         if (!options.count_mail) return;
         setup.hooks.mail.decide([this](const MailHook& hook) -> Finding {
             const auto count = hook.store(numbers_).add(hook.sender().to_string(), 1, std::chrono::hours(1));
@@ -46,8 +50,8 @@ private:
         return Answer(Verdict::done);
     }
 
-    Result<std::string> run(const UnrecognizedHook& hook, const std::string& operation, const std::string& key, const std::string& value,
-                            Duration lifetime) const {
+    Result<std::string> run(const UnrecognizedHook& hook, const std::string& operation, const std::string& key,
+                            const std::string& value, Duration lifetime) const {
         const auto octets = hook.store(octets_);
         if (operation == "get") {
             const auto found = octets.get(key);

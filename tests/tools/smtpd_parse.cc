@@ -2,10 +2,11 @@
 ///
 ///     smtpd-parse address|path|command [--smtputf8]
 ///
-/// Reads one line from standard input (all of it; a CRLF or LF at its very end is taken off, any other belongs to the line) and prints one JSON
-/// object. `address` is `local@domain` as in a control file; `path` is `<…>` as in MAIL and RCPT, `<>` and `<postmaster>` allowed; `command` is a
-/// command line, whose path and parameters are shown for MAIL and RCPT, or the reply that refuses them.
-/// Strings are UTF-8; an octet that is no UTF-8 is shown as \u00XX. Exit status: 0 valid, 1 not valid, 2 wrong call.
+/// Reads one line from standard input (all of it; a CRLF or LF at its very end is taken off, any other belongs to the
+/// line) and prints one JSON object. `address` is `local@domain` as in a control file; `path` is `<…>` as in MAIL and
+/// RCPT, `<>` and `<postmaster>` allowed; `command` is a command line, whose path and parameters are shown for MAIL and
+/// RCPT, or the reply that refuses them. Strings are UTF-8; an octet that is no UTF-8 is shown as \u00XX. Exit status:
+/// 0 valid, 1 not valid, 2 wrong call.
 #include "smtp/command.h"
 #include "smtp/path_argument.h"
 #include "smtp/utf8.h"
@@ -85,7 +86,8 @@ bool show_address(Object& object, std::string_view line, bool smtputf8) {
 
 bool show_path(Object& object, std::string_view line, bool smtputf8) {
     std::string why;
-    const auto address = Address::parse_path(line, {.smtputf8 = smtputf8, .allow_null = true, .allow_postmaster = true}, &why);
+    const auto address = Address::parse_path(line, {.smtputf8 = smtputf8, .allow_null = true, .allow_postmaster = true},
+                                             &why);
     add_address(object, address, why);
     return address.has_value();
 }
@@ -117,7 +119,8 @@ bool add_path_argument(Object& object, const smtp::Command& command, bool smtput
     }
     const auto& argument = std::get<smtp::PathArgument>(parsed);
     std::string why;
-    const auto address = Address::parse_path(argument.path, {.smtputf8 = smtputf8, .allow_null = mail, .allow_postmaster = !mail}, &why);
+    const auto address = Address::parse_path(
+        argument.path, {.smtputf8 = smtputf8, .allow_null = mail, .allow_postmaster = !mail}, &why);
     object.flag("valid", address.has_value())
         .text("path", argument.path)
         .flag("bracketed", argument.bracketed)
@@ -164,7 +167,10 @@ int main(int argc, char** argv) {
         else if (what.empty() && !argument.empty() && argument.front() != '-') what = argument;
         else return usage(argv[0]);
     }
-    const auto show = what == "address" ? show_address : what == "path" ? show_path : what == "command" ? show_command : nullptr;
+    const auto show = what == "address"   ? show_address
+                      : what == "path"    ? show_path
+                      : what == "command" ? show_command
+                                          : nullptr;
     if (show == nullptr) return usage(argv[0]);
 
     std::string line{std::istreambuf_iterator<char>(std::cin), {}};

@@ -2,8 +2,9 @@
 /// checks.
 ///
 ///     smtpd-plugin-table markdown PLUGIN_DIR NAME   the option tables of one plugin's page
-///     smtpd-plugin-table list PLUGIN_DIR            every option of every plugin, with tabs between: plugin, "own" or "common", name, help
-///     smtpd-plugin-table check PLUGIN_DIR           reads lines "POSITION<tab>NAME WORD…", as SmtpPlugin takes them, from standard input,
+///     smtpd-plugin-table list PLUGIN_DIR            every option of every plugin, with tabs between: plugin, "own" or
+///     "common", name, help smtpd-plugin-table check PLUGIN_DIR           reads lines "POSITION<tab>NAME WORD…", as
+///     SmtpPlugin takes them, from standard input,
 ///                                                   and prints what is wrong with the name or the words
 ///
 /// Exit status: 0 all is well, 1 something is wrong (it was printed), 2 wrong call.
@@ -39,8 +40,7 @@ std::string code(std::string_view text) { return text.empty() ? "" : format_text
 
 std::string how_it_is_written(const host::OptionDescription& option) {
     std::string out;
-    if (option.takes_rest && option.position == 0)
-        out += " Also all bare words.";
+    if (option.takes_rest && option.position == 0) out += " Also all bare words.";
     else if (option.position >= 0)
         out += format_text(" Also bare word {}{}.", option.position + 1, option.takes_rest ? " and all behind it" : "");
     if (option.is_flag) out += " The bare name switches it on.";
@@ -52,8 +52,8 @@ std::string how_it_is_written(const host::OptionDescription& option) {
 void print_table(const std::vector<host::OptionDescription>& options) {
     std::cout << "| option | value | default | meaning |\n|---|---|---|---|\n";
     for (const auto& option : options)
-        std::cout << format_text("| `{}` | {} | {} | {}.{} |\n", option.name, cell(option.type), code(cell(option.initial)),
-                                 cell(option.help), how_it_is_written(option));
+        std::cout << format_text("| `{}` | {} | {} | {}.{} |\n", option.name, cell(option.type),
+                                 code(cell(option.initial)), cell(option.help), how_it_is_written(option));
 }
 
 int print_markdown(const Directories& directories, const std::string& name) {
@@ -95,8 +95,10 @@ int print_list(const Directories& directories) {
             status = 1;
         }
         const host::PluginOptions options = host::describe_plugin(plugin);
-        for (const auto& option : options.own) std::cout << format_text("{}\town\t{}\t{}\n", name, option.name, option.help);
-        for (const auto& option : options.common) std::cout << format_text("{}\tcommon\t{}\t{}\n", name, option.name, option.help);
+        for (const auto& option : options.own)
+            std::cout << format_text("{}\town\t{}\t{}\n", name, option.name, option.help);
+        for (const auto& option : options.common)
+            std::cout << format_text("{}\tcommon\t{}\t{}\n", name, option.name, option.help);
     }
     return status;
 }

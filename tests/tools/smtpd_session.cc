@@ -1,4 +1,5 @@
-/// smtpd_session.cc: one SMTP session on standard input and output: the engine and real plugins, without httpd, sockets and waiting.
+/// smtpd_session.cc: one SMTP session on standard input and output: the engine and real plugins, without httpd, sockets
+/// and waiting.
 ///
 ///     smtpd-session [options] <dialogue >replies
 ///
@@ -7,8 +8,10 @@
 /// output: the clock stands still, except that a session that waits is woken at once with the clock moved on; dates are
 /// written in UTC. The client waits for each reply before it sends its next line.
 ///
-///     --control DIR           control files (me, rcpthosts, plugins, ...); its files `logging` and `plugins` are loaded
-///     --plugin "NAME OPTION..."  one plugin more; may be repeated. Without a plugin that accepts it no recipient is accepted
+///     --control DIR           control files (me, rcpthosts, plugins, ...); its files `logging` and `plugins` are
+///     loaded
+///     --plugin "NAME OPTION..."  one plugin more; may be repeated. Without a plugin that accepts it no recipient is
+///     accepted
 ///     --plugin-dir DIR        where plugins are; may be repeated. Last comes the build's own directory
 ///     --client ADDRESS[:PORT] the client; an IPv6 address with a port in brackets (default 192.0.2.1:49152)
 ///     --me NAME               the server's name (default: control file `me`, else localhost)
@@ -19,7 +22,8 @@
 ///     --max-size OCTETS       the largest message
 ///     --spool DIR             where messages over 256 KB are kept (default: the directory for temporary files)
 ///     --log LEVEL             log lines up to that level go to standard error (default: warning)
-///     --zone FILE             what the DNS says (net/zone_resolver.h has the form of the file); without it every question fails
+///     --zone FILE             what the DNS says (net/zone_resolver.h has the form of the file); without it every
+///     question fails
 ///     --early                 the client does not wait for anything: all it has to say is there from the beginning
 ///
 /// Exit status: 0 however the session went; 2 when the call or the configuration is wrong, which is said on standard
@@ -94,7 +98,8 @@ bool set_option(Arguments& arguments, std::string_view name, const std::string& 
     else if (name == "--me") arguments.me = value;
     else if (name == "--id") arguments.id = value;
     else if (name == "--tls") arguments.tls = value;
-    else if (name == "--clock") return take(arguments.clock, support::parse_unsigned(value)) && arguments.clock < 100'000'000'000;
+    else if (name == "--clock")
+        return take(arguments.clock, support::parse_unsigned(value)) && arguments.clock < 100'000'000'000;
     else if (name == "--bare-newline") return take(arguments.bare_newline, parse_policy(value));
     else if (name == "--max-size") return take(arguments.max_size, support::parse_unsigned(value));
     else if (name == "--spool") arguments.spool = value;
@@ -134,7 +139,8 @@ void run(trial::Conversation& conversation) {
 }
 
 /// The control directory's lists, then what the call names.
-std::vector<host::PluginLine> plugin_lines(const Arguments& arguments, host::DirectoryControlFiles& control, host::Problems& problems) {
+std::vector<host::PluginLine> plugin_lines(const Arguments& arguments, host::DirectoryControlFiles& control,
+                                           host::Problems& problems) {
     std::vector<host::PluginLine> lines;
     for (const char* name : {"logging", "plugins"}) {
         auto listed = host::read_plugin_file(control, name);
@@ -184,7 +190,8 @@ int serve(const Arguments& arguments) {
     const auto plugins = host::PluginSet::build(lines, environment, problems);
     for (auto& text : control.take_problems()) problems.push_back({true, "", std::move(text)});
     for (const auto& problem : problems) std::cerr << "smtpd-session: " << problem.to_string() << '\n';
-    if (std::any_of(problems.begin(), problems.end(), [](const host::Problem& problem) { return problem.is_error; })) return 2;
+    if (std::any_of(problems.begin(), problems.end(), [](const host::Problem& problem) { return problem.is_error; }))
+        return 2;
     if (const auto started = plugins->child_start(); !started) return give_up(started.error().what);
 
     std::unique_ptr<net::Resolver> zone;
@@ -205,7 +212,8 @@ int serve(const Arguments& arguments) {
     peer.tls_protocol = arguments.tls;
     if (!arguments.tls.empty()) peer.tls_cipher = "unknown";
     peer.nonce = "nonce";
-    engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer), engine::Services{.names = names ? &*names : nullptr});
+    engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer),
+                            engine::Services{.names = names ? &*names : nullptr});
     trial::Conversation conversation(session, clock, names ? &*names : nullptr);
     if (arguments.is_early) write(conversation.all_at_once(std::string(std::istreambuf_iterator<char>(std::cin), {})));
     else run(conversation);
@@ -224,7 +232,7 @@ int main(int argc, char** argv) {
         }
         if (i + 1 == argc || !set_option(arguments, name, argv[i + 1]))
             return give_up("cannot use " + quoted(name) + (i + 1 < argc ? " " + quoted(argv[i + 1]) : std::string()) +
-                        "; the head of its source lists the options");
+                           "; the head of its source lists the options");
         ++i;
     }
     if (!arguments.control.empty() && !std::filesystem::is_directory(arguments.control))

@@ -31,7 +31,8 @@ struct Way {
     std::string_view before;
     std::string_view trigger;  ///< "" where the session's start does
     std::string_view probe;    ///< said afterwards
-    std::string_view good;     ///< how the answer to the probe begins where there was an effect; "queued": the message was queued
+    std::string_view good;  ///< how the answer to the probe begins where there was an effect; "queued": the message was
+                            ///< queued
     const char* effect;
     const char* no_effect;
 };
@@ -41,8 +42,10 @@ constexpr std::string_view ehlo = "EHLO client.example\r\n";
 constexpr std::string_view mail = "MAIL FROM:<me@client.example>\r\n";
 constexpr std::string_view rcpt = "RCPT TO:<user@example.com>\r\n";
 constexpr std::string_view to_rcpt = "EHLO client.example\r\nMAIL FROM:<me@client.example>\r\n";
-constexpr std::string_view to_data = "EHLO client.example\r\nMAIL FROM:<me@client.example>\r\nRCPT TO:<user@example.com>\r\n";
-constexpr std::string_view to_message = "EHLO client.example\r\nMAIL FROM:<me@client.example>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n";
+constexpr std::string_view to_data =
+    "EHLO client.example\r\nMAIL FROM:<me@client.example>\r\nRCPT TO:<user@example.com>\r\n";
+constexpr std::string_view to_message =
+    "EHLO client.example\r\nMAIL FROM:<me@client.example>\r\nRCPT TO:<user@example.com>\r\nDATA\r\n";
 constexpr std::string_view message = "Subject: x\r\n\r\ntext\r\n.\r\n";
 
 constexpr std::string_view to_password = "EHLO client.example\r\nAUTH LOGIN am9l\r\n";
@@ -70,14 +73,20 @@ const Way ways[] = {
     {HookId::ehlo_parse, "", ehlo, mail, "250", introduced, not_introduced},
     {HookId::helo, "", helo, mail, "250", introduced, not_introduced},
     {HookId::ehlo, "", ehlo, mail, "250", introduced, not_introduced},
-    {HookId::auth_parse, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
-    {HookId::auth_plain, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_parse, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated,
+     not_authenticated},
+    {HookId::auth_plain, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated,
+     not_authenticated},
     {HookId::auth_login, to_password, "c2VjcmV0\r\n", "AUTH LOGIN\r\n", "503", authenticated, not_authenticated},
     {HookId::auth_cram_md5, to_response, cram_response, "AUTH CRAM-MD5\r\n", "503", authenticated, not_authenticated},
-    {HookId::auth_scram_sha_1, ehlo, "AUTH SCRAM-SHA-1 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-1\r\n", "503", authenticated, not_authenticated},
-    {HookId::auth_scram_sha_256, ehlo, "AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-256\r\n", "503", authenticated, not_authenticated},
-    {HookId::auth_bearer, ehlo, "AUTH XOAUTH2 dXNlcj1qb2UBYXV0aD1CZWFyZXIgdG9rZW4BAQ==\r\n", "AUTH XOAUTH2\r\n", "503", authenticated, not_authenticated},
-    {HookId::auth_external, ehlo, "AUTH EXTERNAL am9l\r\n", "AUTH EXTERNAL\r\n", "503", authenticated, not_authenticated},
+    {HookId::auth_scram_sha_1, ehlo, "AUTH SCRAM-SHA-1 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-1\r\n", "503",
+     authenticated, not_authenticated},
+    {HookId::auth_scram_sha_256, ehlo, "AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-256\r\n",
+     "503", authenticated, not_authenticated},
+    {HookId::auth_bearer, ehlo, "AUTH XOAUTH2 dXNlcj1qb2UBYXV0aD1CZWFyZXIgdG9rZW4BAQ==\r\n", "AUTH XOAUTH2\r\n", "503",
+     authenticated, not_authenticated},
+    {HookId::auth_external, ehlo, "AUTH EXTERNAL am9l\r\n", "AUTH EXTERNAL\r\n", "503", authenticated,
+     not_authenticated},
     {HookId::auth, ehlo, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n", "503", authenticated, not_authenticated},
     {HookId::mail_parse, ehlo, mail, rcpt, "250", has_sender, no_sender},
     {HookId::mail_pre, ehlo, mail, rcpt, "250", has_sender, no_sender},
@@ -90,7 +99,8 @@ const Way ways[] = {
     {HookId::data_post_headers, to_message, message, "", "queued", is_queued, not_queued},
     {HookId::received_line, to_message, message, "", "queued", is_queued, not_queued},
     {HookId::data_post, to_message, message, "", "queued", is_queued, not_queued},
-    {HookId::data_post_rcpt, to_message, message, "", "queued", "the recipient is to get the message", "the recipient does not get the message"},
+    {HookId::data_post_rcpt, to_message, message, "", "queued", "the recipient is to get the message",
+     "the recipient does not get the message"},
     {HookId::queue_pre, to_message, message, "", "queued", is_queued, not_queued},
     {HookId::queue, to_message, message, "", "250", "the message counts as accepted", not_queued},
     {HookId::vrfy, to_rcpt, "VRFY user\r\n", rcpt, "250", kept, dropped},
@@ -100,8 +110,13 @@ const Way ways[] = {
     {HookId::quit, to_rcpt, "QUIT\r\n", "", "", "", ""},
 };
 
-constexpr Verdict verdicts[] = {Verdict::ok,   Verdict::declined,        Verdict::deny,               Verdict::denysoft,
-                                Verdict::done, Verdict::deny_disconnect, Verdict::denysoft_disconnect};
+constexpr Verdict verdicts[] = {Verdict::ok,
+                                Verdict::declined,
+                                Verdict::deny,
+                                Verdict::denysoft,
+                                Verdict::done,
+                                Verdict::deny_disconnect,
+                                Verdict::denysoft_disconnect};
 
 /// What a handler may say, and its name.
 struct Saying {
@@ -128,7 +143,8 @@ std::string shown(std::string output) {
     if (output.empty()) return "nothing";
     std::string first = output.substr(0, output.find("\r\n"));
     for (const auto& [from, to] : {std::pair{"session-1", "*id*"}, {"session", "*id*"}, {"<", "\\<"}})
-        for (auto at = first.find(from); at != std::string::npos; at = first.find(from, at + std::string_view(to).size()))
+        for (auto at = first.find(from); at != std::string::npos;
+             at = first.find(from, at + std::string_view(to).size()))
             first.replace(at, std::string_view(from).size(), to);
     return first + (output.size() > output.find("\r\n") + 2 ? " …" : "");
 }
@@ -153,9 +169,11 @@ std::string outcome(const Way& way, const fakes::FakeHookRunner::Handler& handle
         client.hooks.on(way.hook, handler);
         output = client.feed(way.trigger);
     }
-    if (output.starts_with("334 ")) return "334 and a challenge | the client answers it, and is told 235 or 535 afterwards";
+    if (output.starts_with("334 "))
+        return "334 and a challenge | the client answers it, and is told 235 or 535 afterwards";
     if (client.is_closed()) return format_text("{} | the connection is closed", shown(output));
-    if (way.good == "queued" && !client.hooks.queued.empty()) return format_text("what follows from the other stages | {}", way.effect);
+    if (way.good == "queued" && !client.hooks.queued.empty())
+        return format_text("what follows from the other stages | {}", way.effect);
     bool has_effect = way.probe.empty() && output.starts_with(way.good);
     if (!way.probe.empty()) {
         client.hooks.answer(way.hook, way.hook == HookId::rcpt ? ok() : declined());
@@ -169,14 +187,16 @@ std::string table(const Way& way) {
     std::vector<std::pair<std::string, std::string>> rows;
     for (const auto& saying : sayings_at(way.hook)) {
         const std::string leads_to = outcome(way, saying.handler);
-        const auto known = std::find_if(rows.begin(), rows.end(), [&](const auto& row) { return row.second == leads_to; });
+        const auto known = std::find_if(rows.begin(), rows.end(),
+                                        [&](const auto& row) { return row.second == leads_to; });
         const std::string name = format_text("`{}`", saying.name);
         if (known == rows.end()) rows.emplace_back(name, leads_to);
         else known->first += ", " + name;
     }
     std::string out = format_text("| {} | the client gets | then |\n|---|---|---|\n",
                                   way.hook == HookId::queue ? "fate of all" : "verdict");
-    for (const auto& [names, leads_to] : rows) out += format_text("| {} | {} |\n", rows.size() == 1 ? "any" : names, leads_to);
+    for (const auto& [names, leads_to] : rows)
+        out += format_text("| {} | {} |\n", rows.size() == 1 ? "any" : names, leads_to);
     return out;
 }
 
@@ -199,8 +219,8 @@ std::string handlers(const HookTraits& row) {
 }
 
 const HookTraits* row_named(std::string_view name) {
-    const auto row =
-        std::find_if(hook_table.begin(), hook_table.end(), [&](const HookTraits& known) { return known.name == name; });
+    const auto row = std::find_if(hook_table.begin(), hook_table.end(),
+                                  [&](const HookTraits& known) { return known.name == name; });
     return row == hook_table.end() ? nullptr : &*row;
 }
 
@@ -232,7 +252,8 @@ int main() {
         std::cout << line << "\n";
         if (!line.starts_with(begin)) continue;
         const std::string name = line.substr(begin.size(), line.find(' ', begin.size()) - begin.size());
-        const auto way = std::find_if(std::begin(ways), std::end(ways), [&](const Way& known) { return hook_name(known.hook) == name; });
+        const auto way = std::find_if(std::begin(ways), std::end(ways),
+                                      [&](const Way& known) { return hook_name(known.hook) == name; });
         if (way == std::end(ways)) return complain("no hook of the dialogue is called so", name);
         if (!seen.insert(way->hook).second) return complain("this hook has two places", name);
         std::cout << table(*way);

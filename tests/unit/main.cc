@@ -40,8 +40,9 @@ struct Arguments {
     std::vector<std::string_view> wanted;
 
     bool selects(std::string_view name) const {
-        return wanted.empty() ||
-               std::any_of(wanted.begin(), wanted.end(), [&](std::string_view text) { return name.find(text) != std::string_view::npos; });
+        return wanted.empty() || std::any_of(wanted.begin(), wanted.end(), [&](std::string_view text) {
+                   return name.find(text) != std::string_view::npos;
+               });
     }
 };
 
@@ -56,9 +57,7 @@ void collect(CppUnit::Test& test, const Arguments& arguments, std::vector<CppUni
 /// The line about the present test if it hangs, for the signal's handler.
 std::string hung;
 
-extern "C" void tell_of_a_hang(int) {
-    ::_exit(::write(STDOUT_FILENO, hung.data(), hung.size()) > 0 ? 1 : 3);
-}
+extern "C" void tell_of_a_hang(int) { ::_exit(::write(STDOUT_FILENO, hung.data(), hung.size()) > 0 ? 1 : 3); }
 
 /// Prints failures as they happen and names tests that take long enough to be worth a look.
 class Reporter final : public CppUnit::TestListener {
@@ -78,12 +77,15 @@ public:
         const auto line = failure.sourceLine();
         std::cout << "FAILED " << failure.failedTestName();
         if (line.isValid()) std::cout << " (" << line.fileName() << ':' << line.lineNumber() << ')';
-        std::cout << '\n' << failure.thrownException()->message().shortDescription() << '\n' << failure.thrownException()->message().details() << std::endl;
+        std::cout << '\n'
+                  << failure.thrownException()->message().shortDescription() << '\n'
+                  << failure.thrownException()->message().details() << std::endl;
     }
 
     void endTest(CppUnit::Test* test) override {
         const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began_);
-        if (took > std::chrono::seconds{5}) std::cout << "slow: " << test->getName() << " took " << took.count() << " ms" << std::endl;
+        if (took > std::chrono::seconds{5})
+            std::cout << "slow: " << test->getName() << " took " << took.count() << " ms" << std::endl;
         failed_ ? ++failures_ : ++passes_;
     }
 

@@ -1,7 +1,9 @@
 /// address.h: an envelope address by the path grammar of RFC 5321 4.1.2, prepared for RFC 6531.
 ///
-/// The local part is kept unquoted, the domain as it was written; printing quotes again exactly where the grammar needs it, so that
-/// `"foo bar"@example.com` survives and `"foo"@example.com` and `foo@example.com` are one address. Immutable and thread-safe.
+/// The local part is kept unquoted, the domain as it was written; printing quotes again exactly where the grammar needs
+/// it, so that
+/// `"foo bar"@example.com` survives and `"foo"@example.com` and `foo@example.com` are one address. Immutable and
+/// thread-safe.
 #pragma once
 
 #include <smtpd/api.h>
@@ -25,11 +27,13 @@ class SMTPD_API Address {
 public:
     Address() = default;  ///< the null address, `<>`
 
-    /// Reads `<path>`, brackets included, source route allowed and dropped (RFC 5321 4.1.1.3). On failure `why` (if given) gets a short
-    /// reason for the client ("local part is longer than 64 octets").
-    static std::optional<Address> parse_path(std::string_view path, const AddressSyntax& syntax, std::string* why = nullptr);
+    /// Reads `<path>`, brackets included, source route allowed and dropped (RFC 5321 4.1.1.3). On failure `why` (if
+    /// given) gets a short reason for the client ("local part is longer than 64 octets").
+    static std::optional<Address> parse_path(std::string_view path, const AddressSyntax& syntax,
+                                             std::string* why = nullptr);
     /// Reads `local@domain` as found in a control file: no brackets, no route. Never null.
-    static std::optional<Address> parse(std::string_view mailbox, const AddressSyntax& syntax = {}, std::string* why = nullptr);
+    static std::optional<Address> parse(std::string_view mailbox, const AddressSyntax& syntax = {},
+                                        std::string* why = nullptr);
     /// Takes both parts as they are; for tests and for rewriting.
     static Address from_parts(std::string local_part, std::string domain);
 
@@ -41,8 +45,8 @@ public:
     bool is_ascii() const noexcept;
 
     const std::string& local_part() const noexcept { return local_part_; }  ///< unquoted, case kept
-    const std::string& domain() const noexcept { return domain_; }          ///< case kept; empty for null and bare postmaster
-    std::string domain_lower() const;                                       ///< ASCII letters folded: the key for comparisons
+    const std::string& domain() const noexcept { return domain_; }  ///< case kept; empty for null and bare postmaster
+    std::string domain_lower() const;                               ///< ASCII letters folded: the key for comparisons
 
     /// `local@domain`, quoted where RFC 5321 asks for it; "" for the null address.
     std::string to_string() const;
@@ -55,7 +59,8 @@ public:
     bool operator==(const Address& other) const noexcept;
 
 private:
-    Address(std::string local_part, std::string domain) : local_part_(std::move(local_part)), domain_(std::move(domain)) {}
+    Address(std::string local_part, std::string domain)
+        : local_part_(std::move(local_part)), domain_(std::move(domain)) {}
 
     std::string local_part_;
     std::string domain_;

@@ -14,7 +14,6 @@ namespace smtpd {
 /// What only the server may do with the objects that it shows to plugins. Plugins have no definition of it.
 struct ServerAccess;
 
-
 /// Raised whenever a change to these headers makes an already compiled plugin unusable.
 inline constexpr std::uint32_t api_version = 6;
 

@@ -8,7 +8,8 @@
 ///         hook.transaction.notes().set(scan_note, scan);
 ///         return scan;
 ///     });
-///     setup.hooks.data_post.decide([](const DataPostHook& hook) { … (*hook.transaction.notes().find(scan_note))->verdict() … });
+///     setup.hooks.data_post.decide([](const DataPostHook& hook) { …
+///     (*hook.transaction.notes().find(scan_note))->verdict() … });
 ///
 /// A plugin makes one object for each message, when DATA, or the first chunk of BDAT, is accepted. The object may
 /// outlive the session, so it keeps nothing that belongs to the hook's argument. Its members are called in this order,

@@ -1,4 +1,5 @@
-/// clock.h: the time, as something that can be given: the server hands out the system's, a test one that it moves itself.
+/// clock.h: the time, as something that can be given: the server hands out the system's, a test one that it moves
+/// itself.
 ///
 /// `now()` measures (deadlines, delays; never set back), `wall()` names a moment for people and files. Thread-safe.
 #pragma once

@@ -16,8 +16,8 @@
 namespace smtpd {
 
 struct Complaint {
-    std::string plugin;  ///< the instance, as it is called in the log
-    HookId hook{};       ///< where it was made
+    std::string plugin;                         ///< the instance, as it is called in the log
+    HookId hook{};                              ///< where it was made
     HookSubject subject = HookSubject::client;  ///< see HookTraits::about
     /// The refusal that the plugin would have given; `declined` where neither the finding nor its reject_type says
     /// anything: the plugin that refuses decides.

@@ -67,7 +67,7 @@ public:
     Connection& operator=(const Connection&) = delete;
 
     // Facts
-    const std::string& id() const noexcept { return id_; }            ///< unique, in every log line and in the greeting
+    const std::string& id() const noexcept { return id_; }  ///< unique, in every log line and in the greeting
     const IpAddress& address() const noexcept { return client_.address; }
     std::uint16_t port() const noexcept { return client_.port; }
     const Endpoint& local() const noexcept { return local_; }
@@ -83,7 +83,9 @@ public:
     /// What a trusted mail server says about the origin of the next message, or the one of the transaction (XFORWARD).
     const std::optional<Forwarded>& forwarded() const noexcept { return record_.forwarded; }
     Greeted greeted() const noexcept { return record_.greeted; }
-    const std::string& hello_host() const noexcept { return record_.hello_host; }  ///< argument of HELO, EHLO or LHLO, "" before
+    const std::string& hello_host() const noexcept {
+        return record_.hello_host;
+    }  ///< argument of HELO, EHLO or LHLO, "" before
     /// The client speaks LMTP (RFC 2033), as this server wants it to: it hands messages over for delivery, and gets a
     /// reply for each recipient.
     bool is_lmtp() const noexcept { return is_lmtp_; }
@@ -100,10 +102,14 @@ public:
     std::uint32_t messages() const noexcept { return record_.messages; }  ///< accepted with 250
     /// How many sessions of this client's prefix the server holds now, this one included; 0 where that is not counted.
     std::uint32_t sessions_of_client() const noexcept { return record_.sessions_of_client; }
-    const std::string& last_line() const noexcept { return record_.last_line; }  ///< the command as it was sent, without CRLF and secrets; empty in DATA
+    const std::string& last_line() const noexcept {
+        return record_.last_line;
+    }  ///< the command as it was sent, without CRLF and secrets; empty in DATA
     /// AUTH succeeded. Whoever authenticated is a relay client as well, unless a plugin decides otherwise.
     bool is_authenticated() const noexcept { return !record_.auth_user.empty(); }
-    const std::string& auth_user() const noexcept { return record_.auth_user; }            ///< UTF-8 without control characters; "" = nobody
+    const std::string& auth_user() const noexcept {
+        return record_.auth_user;
+    }  ///< UTF-8 without control characters; "" = nobody
     const std::string& auth_mechanism() const noexcept { return record_.auth_mechanism; }  ///< "PLAIN"
 
     /// Nobody is connected: an administrator tries out what would happen (smtpd-try). All is to be as it would be, but

@@ -1,8 +1,9 @@
 /// control.h: qpsmtpd's and qmail's control files, read once, checked at configtest, read again when they change.
 ///
-/// A plugin asks for a file in its constructor and keeps what it gets; `file->…` is then always the newest content. A file that does not exist
-/// is empty, and is noticed when it appears. A file that changes into something unreadable or wrong is reported once as a warning and the
-/// old content stays. All calls are thread-safe; a file's state is looked at no more than once a second.
+/// A plugin asks for a file in its constructor and keeps what it gets; `file->…` is then always the newest content. A
+/// file that does not exist is empty, and is noticed when it appears. A file that changes into something unreadable or
+/// wrong is reported once as a warning and the old content stays. All calls are thread-safe; a file's state is looked
+/// at no more than once a second.
 #pragma once
 
 #include <smtpd/api.h>
@@ -47,7 +48,9 @@ struct ListEntry {
     std::string pattern;  ///< as written
     std::string reason;   ///< rest of the line, may be empty
 
-    const std::string& reason_or(const std::string& otherwise) const noexcept { return reason.empty() ? otherwise : reason; }
+    const std::string& reason_or(const std::string& otherwise) const noexcept {
+        return reason.empty() ? otherwise : reason;
+    }
 };
 
 /// A line `entry CODE [text]`, the form of hosts_allow and its kind: what is to be said to whom.
@@ -60,9 +63,10 @@ struct SMTPD_API VerdictLine {
     static Result<VerdictLine> parse(const ControlLine& line);
 };
 
-/// badmailfrom, badrcptto: one `entry [reason]` a line. An entry is an address, `@domain`, or a regular expression (recognised by any of
-/// `/ ^ $ * + ! % ? \`; slashes around it are dropped) searched without regard to case in the folded address. First match in file order wins.
-/// The null address, and one without domain, match nothing.
+/// badmailfrom, badrcptto: one `entry [reason]` a line. An entry is an address, `@domain`, or a regular expression
+/// (recognised by any of
+/// `/ ^ $ * + ! % ? \`; slashes around it are dropped) searched without regard to case in the folded address. First
+/// match in file order wins. The null address, and one without domain, match nothing.
 class SMTPD_API AddressPatterns {
 public:
     static Result<AddressPatterns> parse(const ControlText& text);
@@ -80,8 +84,8 @@ private:
     std::vector<Expression> expressions_;
 };
 
-/// relayclients and its kind: one address, network (`192.0.2.0/24`, `2001:db8::/32`) or prefix as qmail writes it (`192.0.2.`, `2001:db8:`,
-/// `2001:db8`) a line, with an optional reason. First match in file order wins.
+/// relayclients and its kind: one address, network (`192.0.2.0/24`, `2001:db8::/32`) or prefix as qmail writes it
+/// (`192.0.2.`, `2001:db8:`, `2001:db8`) a line, with an optional reason. First match in file order wins.
 class SMTPD_API NetworkList {
 public:
     static Result<NetworkList> parse(const ControlText& text);
@@ -106,7 +110,8 @@ private:
     std::vector<Level> v6_;
 };
 
-/// rcpthosts and its kind: one `example.com`, or `.example.com` for everything below it, a line. Compared without regard to ASCII case.
+/// rcpthosts and its kind: one `example.com`, or `.example.com` for everything below it, a line. Compared without
+/// regard to ASCII case.
 class SMTPD_API DomainList {
 public:
     static Result<DomainList> parse(const ControlText& text);
@@ -122,8 +127,9 @@ private:
     std::unordered_set<std::string, Hash, std::equal_to<>> names_;
 };
 
-/// Clients by address or name, in Postgrey's form: an address, a network or a prefix (see NetworkList), the name of a host, which stands for everything
-/// below it too, or a /regular expression/ for names, case being ignored. Blanks, and everything from a # on, are left out.
+/// Clients by address or name, in Postgrey's form: an address, a network or a prefix (see NetworkList), the name of a
+/// host, which stands for everything below it too, or a /regular expression/ for names, case being ignored. Blanks, and
+/// everything from a # on, are left out.
 class SMTPD_API HostList {
 public:
     static Result<HostList> parse(const ControlText& text);
@@ -136,8 +142,8 @@ private:
     std::vector<Pattern> patterns_;
 };
 
-/// A constant database (cdb) as qmail uses it: read-only. Is to be replaced by renaming a new file over the old one, as cdbmake does; a file
-/// of up to 4 MB is read into memory and may be treated in any way, a larger one is mapped.
+/// A constant database (cdb) as qmail uses it: read-only. Is to be replaced by renaming a new file over the old one, as
+/// cdbmake does; a file of up to 4 MB is read into memory and may be treated in any way, a larger one is mapped.
 class SMTPD_API Cdb {
 public:
     Cdb();  ///< empty
@@ -155,15 +161,17 @@ private:
     std::unique_ptr<Map> map_;
 };
 
-/// What stands behind a Watched: one file, seen as significant lines (or, for a cdb, as a path). Implemented by the host.
+/// What stands behind a Watched: one file, seen as significant lines (or, for a cdb, as a path). Implemented by the
+/// host.
 class ControlSource {
 public:
     virtual ~ControlSource() = default;
     /// Looks whether the file changed (at most once a second). The number changes whenever the content may have.
     virtual std::uint64_t generation() = 0;
     virtual Result<ControlText> text() = 0;
-    virtual std::string path() const = 0;  ///< "" while the file does not exist
-    virtual void report(const std::string& problem) = 0;  ///< configuration error while starting, one warning afterwards
+    virtual std::string path() const = 0;                 ///< "" while the file does not exist
+    virtual void report(const std::string& problem) = 0;  ///< configuration error while starting, one warning
+                                                          ///< afterwards
 };
 
 /// The current content of a control file, parsed. Copies share one cache.
@@ -180,8 +188,9 @@ public:
         get();
     }
 
-    /// The newest good content; what is returned stays valid and unchanged for as long as it is held. Keep it while you use an entry that was
-    /// found in it (`const auto list = list_.get();`): with `list_->find(…)` alone the entry may be gone in the next line.
+    /// The newest good content; what is returned stays valid and unchanged for as long as it is held. Keep it while you
+    /// use an entry that was found in it (`const auto list = list_.get();`): with `list_->find(…)` alone the entry may
+    /// be gone in the next line.
     std::shared_ptr<const T> get() const {
         State& state = *state_;
         if (!state.source) return state.value;
@@ -189,10 +198,8 @@ public:
         const std::lock_guard lock(state.mutex);
         if (generation != state.generation) {
             state.generation = generation;
-            if (auto parsed = state.parser(*state.source))
-                state.value = std::make_shared<const T>(std::move(*parsed));
-            else
-                state.source->report(parsed.error().what);
+            if (auto parsed = state.parser(*state.source)) state.value = std::make_shared<const T>(std::move(*parsed));
+            else state.source->report(parsed.error().what);
         }
         return state.value;
     }
@@ -232,7 +239,8 @@ public:
         return parsed(source(name), std::move(parse));
     }
     template <class T>
-    static Watched<T> parsed(std::shared_ptr<ControlSource> source, std::function<Result<T>(const ControlText&)> parse) {
+    static Watched<T> parsed(std::shared_ptr<ControlSource> source,
+                             std::function<Result<T>(const ControlText&)> parse) {
         return Watched<T>(std::move(source), [parse = std::move(parse)](ControlSource& from) -> Result<T> {
             auto text = from.text();
             if (!text) return text.error();

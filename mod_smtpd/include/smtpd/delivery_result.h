@@ -52,17 +52,32 @@ struct Fate {
     bool is_delivered() const noexcept { return kind == Kind::delivered; }
     bool is_rejected() const noexcept { return kind == Kind::rejected; }
 
-    Fate with_code(int code) && { reply.code = code; return std::move(*this); }
-    Fate with_status(EnhancedCode status) && { reply.enhanced = status; return std::move(*this); }
-    Fate with_text(std::string text) && { reply.text = std::move(text); return std::move(*this); }
+    Fate with_code(int code) && {
+        reply.code = code;
+        return std::move(*this);
+    }
+    Fate with_status(EnhancedCode status) && {
+        reply.enhanced = status;
+        return std::move(*this);
+    }
+    Fate with_text(std::string text) && {
+        reply.text = std::move(text);
+        return std::move(*this);
+    }
     /// For the log. Bytes from outside go through quoted().
-    Fate because(PlainText text) && { reason = std::string(text); return std::move(*this); }
+    Fate because(PlainText text) && {
+        reason = std::string(text);
+        return std::move(*this);
+    }
     template <class First, class... Rest>
     Fate because(PatternFor<First, Rest...> pattern, const First& first, const Rest&... rest) && {
         reason = format_text<First, Rest...>(pattern, first, rest...);
         return std::move(*this);
     }
-    Fate according_to(std::string server) && { said_by = std::move(server); return std::move(*this); }
+    Fate according_to(std::string server) && {
+        said_by = std::move(server);
+        return std::move(*this);
+    }
 
     /// "deferred 452 4.2.2 Mailbox full", "rejected 550 5.1.1 No such user (mx.example.net)", "delivered": without the
     /// parts that were left out.

@@ -1,10 +1,11 @@
 /// dns.h: questions to the DNS, and the answers that plugins get.
 ///
-/// A plugin names its questions in an `ask` handler (waiting.h) and looks at the answers in the handler behind it. An answer is always one of three
-/// kinds, which must not be mixed up: there is something (found), there is nothing (is_absent), or nobody knows (failed). A time-out is never
-/// "does not exist".
+/// A plugin names its questions in an `ask` handler (waiting.h) and looks at the answers in the handler behind it. An
+/// answer is always one of three kinds, which must not be mixed up: there is something (found), there is nothing
+/// (is_absent), or nobody knows (failed). A time-out is never "does not exist".
 ///
-/// Names are compared without regard to case, and with or without a final dot. Values here are immutable and may be kept and shared.
+/// Names are compared without regard to case, and with or without a final dot. Values here are immutable and may be
+/// kept and shared.
 #pragma once
 
 #include <smtpd/api.h>
@@ -30,15 +31,16 @@ struct SMTPD_API DnsQuestion {
     DnsType type = DnsType::a;
     std::string name;
 
-    /// Nothing where no such name can be: empty, over 253 octets, a label empty or over 63 octets, or octets other than printable ASCII (blank and
-    /// backslash excluded). A name beyond ASCII is asked for in its xn-- form.
+    /// Nothing where no such name can be: empty, over 253 octets, a label empty or over 63 octets, or octets other than
+    /// printable ASCII (blank and backslash excluded). A name beyond ASCII is asked for in its xn-- form.
     static std::optional<DnsQuestion> make(DnsType type, std::string_view name);
     std::string to_string() const { return name + " " + std::string(dns_type_name(type)); }
 
     bool operator==(const DnsQuestion&) const = default;
 };
 
-/// The name under which an address is looked up: "1.2.0.192.in-addr.arpa", "….ip6.arpa"; "" for the unspecified address.
+/// The name under which an address is looked up: "1.2.0.192.in-addr.arpa", "….ip6.arpa"; "" for the unspecified
+/// address.
 SMTPD_API std::string reverse_dns_name(const IpAddress& address);
 
 enum class DnsStatus : std::uint8_t {
@@ -47,7 +49,8 @@ enum class DnsStatus : std::uint8_t {
     no_data,         ///< the name exists, records of that type do not
     no_such_name,    ///< the name does not exist
     bad_name,        ///< there can be no such name, so nobody was asked
-    server_failure,  ///< the servers said that they cannot or will not tell (SERVFAIL, REFUSED, …), or gave an answer that is none
+    server_failure,  ///< the servers said that they cannot or will not tell (SERVFAIL, REFUSED, …), or gave an answer
+                     ///< that is none
     timed_out        ///< no answer came in time
 };
 SMTPD_API std::string_view dns_status_name(DnsStatus status) noexcept;  ///< "no_such_name"
@@ -59,14 +62,14 @@ struct DnsExchanger {
     bool operator==(const DnsExchanger&) const = default;
 };
 
-/// What an answer holds. Names have no final dot; octets that do not belong into a name, a dot within a label too, are written \ddd or \. , so that
-/// they cannot be taken for what they are not. There are at most 1000 records of a type.
+/// What an answer holds. Names have no final dot; octets that do not belong into a name, a dot within a label too, are
+/// written \ddd or \. , so that they cannot be taken for what they are not. There are at most 1000 records of a type.
 struct DnsRecords {
-    std::vector<IpAddress> addresses;       ///< A, AAAA
-    std::vector<std::string> names;         ///< PTR, NS, CNAME
-    std::vector<std::string> texts;         ///< TXT: each record's strings in one; any octets may be in it
-    std::vector<DnsExchanger> exchangers;   ///< MX, by preference
-    std::string error;                      ///< why it failed
+    std::vector<IpAddress> addresses;      ///< A, AAAA
+    std::vector<std::string> names;        ///< PTR, NS, CNAME
+    std::vector<std::string> texts;        ///< TXT: each record's strings in one; any octets may be in it
+    std::vector<DnsExchanger> exchangers;  ///< MX, by preference
+    std::string error;                     ///< why it failed
 };
 
 /// What came of one question. Aliases (CNAME) have been followed.

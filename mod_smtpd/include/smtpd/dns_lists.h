@@ -1,18 +1,21 @@
 /// dns_lists.h: block lists and allow lists in the DNS (RFC 5782), as dnsbl, rhsbl and dns_whitelist_soft ask them.
 ///
-/// A list is a zone, and what is listed has an address of 127.0.0.0/8 below it. An entry of a control file, or of an option, is
+/// A list is a zone, and what is listed has an address of 127.0.0.0/8 below it. An entry of a control file, or of an
+/// option, is
 ///
 ///     zen.example
 ///     zen.example=127.0.0.2-3,127.0.0.9            only these answers count; each number may be a range or *
-///     zen.example=127.0.0.2 You are listed         what is said instead of the list's own text; %IP% and %DOMAIN% stand for what was looked up
-///     zen.example:You are listed                   the same, as qpsmtpd writes it
+///     zen.example=127.0.0.2 You are listed         what is said instead of the list's own text; %IP% and %DOMAIN%
+///     stand for what was looked up zen.example:You are listed                   the same, as qpsmtpd writes it
 ///
-/// An answer in 127.255.255.0/24, one outside 127.0.0.0/8, and 127.0.0.1 unless it is named, never means "listed": it is how lists say that they do not
-/// answer such questions, and how domains answer that somebody else has bought. Like a time-out it is an error, which is not "not listed" either.
+/// An answer in 127.255.255.0/24, one outside 127.0.0.0/8, and 127.0.0.1 unless it is named, never means "listed": it
+/// is how lists say that they do not answer such questions, and how domains answer that somebody else has bought. Like
+/// a time-out it is an error, which is not "not listed" either.
 ///
-/// Each list is tested, by the first session that needs it and from then on at intervals: 127.0.0.1 must not be listed, and 127.0.0.2 must be (for
-/// lists of domains: INVALID and TEST). A list that fails, or gives no answer for ten tests, a minute apart, is switched off, with an error in the
-/// log, until it passes again. The tests are questions among the others and cost no time of their own.
+/// Each list is tested, by the first session that needs it and from then on at intervals: 127.0.0.1 must not be listed,
+/// and 127.0.0.2 must be (for lists of domains: INVALID and TEST). A list that fails, or gives no answer for ten tests,
+/// a minute apart, is switched off, with an error in the log, until it passes again. The tests are questions among the
+/// others and cost no time of their own.
 #pragma once
 
 #include <smtpd/control.h>
@@ -41,8 +44,11 @@ struct BlockListOptions {
     static OptionTable table() {
         return {option("zones", &BlockListOptions::zones, "a list to ask, before those of the control file"),
                 option("timeout", &BlockListOptions::timeout, "how long to wait for the DNS").range("100ms", "1min"),
-                option("self_test", &BlockListOptions::self_test, "how often the lists are tested; 0 = never").range("0s", "30d"),
-                option("type", &BlockListOptions::type, "reject_type, as a bare word").choices(refusal_words()).positional(0)};
+                option("self_test", &BlockListOptions::self_test, "how often the lists are tested; 0 = never")
+                    .range("0s", "30d"),
+                option("type", &BlockListOptions::type, "reject_type, as a bare word")
+                    .choices(refusal_words())
+                    .positional(0)};
     }
 };
 
@@ -56,10 +62,10 @@ struct DnsListSubject {
 
 /// What the lists say.
 struct DnsListing {
-    std::string zone;     ///< the first list, in the order of the configuration, that has it; "" = none
-    std::string answer;   ///< its addresses
-    std::string text;     ///< what it, or the configuration, says about it; "" = nothing
-    std::string errors;   ///< the lists that could not tell, and why; "" = all could
+    std::string zone;    ///< the first list, in the order of the configuration, that has it; "" = none
+    std::string answer;  ///< its addresses
+    std::string text;    ///< what it, or the configuration, says about it; "" = nothing
+    std::string errors;  ///< the lists that could not tell, and why; "" = all could
     bool is_listed() const noexcept { return !zone.empty(); }
 };
 
@@ -95,11 +101,12 @@ public:
     enum class Of { addresses, domains };
     struct SelfTest {
         Duration every = std::chrono::hours(1);  ///< 0 = never
-        bool wants_entry = true;                 ///< 127.0.0.2 has to be listed; otherwise it is enough that 127.0.0.1 is not
+        bool wants_entry = true;  ///< 127.0.0.2 has to be listed; otherwise it is enough that 127.0.0.1 is not
     };
 
     /// The lists named by an option, then those of the control file; mistakes in the option are reported to `setup`.
-    DnsLists(Setup& setup, Of kind, const std::vector<std::string>& entries, std::string_view control_file, SelfTest test);
+    DnsLists(Setup& setup, Of kind, const std::vector<std::string>& entries, std::string_view control_file,
+             SelfTest test);
 
     bool empty() const { return entries_.empty() && file_->empty(); }
     /// For an ask handler: puts all questions, and that for a list's own text where it is needed.

@@ -1,7 +1,7 @@
 /// files.h: the few things that plugins do with files, so that no two of them do it differently.
 ///
-/// Errors carry the errno and its text; a full disk or an exhausted quota is ErrorCode::no_space. Every descriptor is close-on-exec.
-/// Thread-safe.
+/// Errors carry the errno and its text; a full disk or an exhausted quota is ErrorCode::no_space. Every descriptor is
+/// close-on-exec. Thread-safe.
 #pragma once
 
 #include <smtpd/api.h>
@@ -31,7 +31,8 @@ public:
     explicit operator bool() const noexcept { return descriptor_ >= 0; }
     int get() const noexcept { return descriptor_; }
     int release() noexcept { return std::exchange(descriptor_, -1); }
-    /// Closes now; the errno of close(), 0 when all is well. For files whose last write may only fail here (NFS, quotas).
+    /// Closes now; the errno of close(), 0 when all is well. For files whose last write may only fail here (NFS,
+    /// quotas).
     int close() noexcept;
 
 private:
@@ -45,7 +46,8 @@ SMTPD_API Error os_error(std::string_view what, int os_status);
 SMTPD_API Result<void> write_all(int descriptor, std::string_view bytes);
 /// The content of a file of at most `limit` octets.
 SMTPD_API Result<std::string> read_file(const std::string& path, std::size_t limit);
-/// Opens for appending, made with `mode` (less the umask) where it is missing; missing folders above it are made with the same mode plus x.
+/// Opens for appending, made with `mode` (less the umask) where it is missing; missing folders above it are made with
+/// the same mode plus x.
 SMTPD_API Result<FileDescriptor> open_for_append(const std::string& path, unsigned mode);
 /// The same with O_NONBLOCK: a named pipe that nobody reads is an Error with ENXIO, and a full one gives EAGAIN to
 /// whoever writes. Otherwise both would wait.

@@ -21,19 +21,31 @@ public:
     Finding(Outcome outcome, std::string reason) : outcome_(outcome), reason_(std::move(reason)) {}
 
     /// What the client is told if this becomes a refusal; default: the hook's text.
-    Finding reply(std::string text) && { reply_ = std::move(text); return std::move(*this); }
+    Finding reply(std::string text) && {
+        reply_ = std::move(text);
+        return std::move(*this);
+    }
     /// The enhanced status of that refusal; default: x.7.1.
     Finding status(const Status& named) && {
         enhanced_ = named.code;
         if (reply_.empty()) reply_ = named.text;
         return std::move(*this);
     }
-    Finding status(EnhancedCode code) && { enhanced_ = code; return std::move(*this); }
+    Finding status(EnhancedCode code) && {
+        enhanced_ = code;
+        return std::move(*this);
+    }
     /// Points for the client's karma; default: the plugin's PolicyDefaults for this outcome.
-    Finding karma(int points) && { karma_ = points; return std::move(*this); }
+    Finding karma(int points) && {
+        karma_ = points;
+        return std::move(*this);
+    }
     /// The refusal this instance would give is this one's, whatever reject_type says: for plugins whose lists name a
     /// verdict per entry.
-    Finding soft(bool temporary) && { soft_ = temporary; return std::move(*this); }
+    Finding soft(bool temporary) && {
+        soft_ = temporary;
+        return std::move(*this);
+    }
     /// The same with all of it: one of the four denials. Anything else changes nothing.
     Finding refusal(Verdict denial) && {
         if (is_denial(denial)) refusal_ = denial;

@@ -32,7 +32,8 @@ void append_text(std::string& out, const T& value) {
         out.append(digits, std::to_chars(digits, digits + sizeof digits, value).ptr);
     } else if constexpr (std::is_floating_point_v<T>) {
         char digits[32];
-        out.append(digits, static_cast<std::size_t>(std::snprintf(digits, sizeof digits, "%g", static_cast<double>(value))));
+        out.append(digits,
+                   static_cast<std::size_t>(std::snprintf(digits, sizeof digits, "%g", static_cast<double>(value))));
     } else if constexpr (std::is_convertible_v<const T&, std::string_view>) {
         out += std::string_view(value);
     } else {
@@ -91,8 +92,9 @@ public:
         if (detail::count_places(text_) != 0) detail::a_pattern_needs_one_pair_of_braces_for_each_argument();
     }
     template <class Text>
-        requires std::same_as<Text, const char*>  // and not an array, which is a literal
-    PlainText(const Text& text) noexcept : text_(text) {}
+    requires std::same_as<Text, const char*>  // and not an array, which is a literal
+    PlainText(const Text& text)
+    noexcept : text_(text) {}
     PlainText(std::string_view text) noexcept : text_(text) {}
     PlainText(const std::string& text) noexcept : text_(text) {}
     operator std::string_view() const noexcept { return text_; }

@@ -32,31 +32,35 @@ struct HistoryEntry {
         exemption,  ///< a policy plugin that was not asked, because of `text`: "relay client", "whitelisted host: …"
         answer,     ///< another handler's verdict
         fault,      ///< what the server has to say about the plugin: an exception, a deadline that passed
-        reply       ///< the server refused something: `code` and `text` are what the client was told, whoever wanted it. No plugin, no hook
+        reply  ///< the server refused something: `code` and `text` are what the client was told, whoever wanted it. No
+               ///< plugin, no hook
     };
     static constexpr std::size_t max_text = 256;  ///< octets; what is longer is cut
 
     Kind kind = Kind::answer;
     HookId hook{};
-    Outcome outcome = Outcome::pass;       ///< of a finding
-    bool is_deferred = false;              ///< a failure that became a complaint: a refusal waits for the client
-    bool is_tolerated = false;             ///< a failure from which nothing follows (`reject=no`)
-    Verdict verdict = Verdict::declined;   ///< what the chain was told; of a finding, what became of it
-    int karma = 0;                         ///< points that the finding brought the client
-    int code = 0;                          ///< of the verdict's reply; 0: the hook's own
+    Outcome outcome = Outcome::pass;      ///< of a finding
+    bool is_deferred = false;             ///< a failure that became a complaint: a refusal waits for the client
+    bool is_tolerated = false;            ///< a failure from which nothing follows (`reject=no`)
+    Verdict verdict = Verdict::declined;  ///< what the chain was told; of a finding, what became of it
+    int karma = 0;                        ///< points that the finding brought the client
+    int code = 0;                         ///< of the verdict's reply; 0: the hook's own
     EnhancedCode enhanced;
-    std::string recipient;                 ///< whom it is about, where that is one of several: at data_post_rcpt, and with MessageHook::refuse()
-    std::string_view plugin;               ///< instance, as it is configured: "dnsbl:internal". Valid as long as the connection
-    std::string text;                      ///< the reason of a finding, else what the client was to be told
-    std::string reply;                     ///< what the client is to be told because of a finding, now or later; "" = the hook's own text
-    std::uint32_t command = 0;             ///< at which command of the session, counted from 1; 0 = before the first
-    std::uint32_t transaction = 0;         ///< in which transaction, counted from 1; 0 = outside
-    std::chrono::microseconds at{0};       ///< since the session began
-    std::chrono::microseconds took{0};     ///< by the handler alone, as exact as the server's clock
-    std::chrono::milliseconds parked{0};   ///< by the stage before its handlers were called: for the DNS, for a silence
+    std::string recipient;    ///< whom it is about, where that is one of several: at data_post_rcpt, and with
+                              ///< MessageHook::refuse()
+    std::string_view plugin;  ///< instance, as it is configured: "dnsbl:internal". Valid as long as the connection
+    std::string text;         ///< the reason of a finding, else what the client was to be told
+    std::string reply;  ///< what the client is to be told because of a finding, now or later; "" = the hook's own text
+    std::uint32_t command = 0;            ///< at which command of the session, counted from 1; 0 = before the first
+    std::uint32_t transaction = 0;        ///< in which transaction, counted from 1; 0 = outside
+    std::chrono::microseconds at{0};      ///< since the session began
+    std::chrono::microseconds took{0};    ///< by the handler alone, as exact as the server's clock
+    std::chrono::milliseconds parked{0};  ///< by the stage before its handlers were called: for the DNS, for a silence
 
     /// Whether the plugin was against the client, whatever came of it.
-    bool is_failure() const noexcept { return (kind == Kind::finding && outcome == Outcome::fail) || is_denial(verdict); }
+    bool is_failure() const noexcept {
+        return (kind == Kind::finding && outcome == Outcome::fail) || is_denial(verdict);
+    }
     /// "(rcpt) badrcptto: fail: bad@example.com is listed -> deny 5.7.1, karma -1", without the times. Safe for a log.
     SMTPD_API std::string to_string() const;
     /// "at 1.204 s, took 0.2 ms, after 3 ms of waiting"
@@ -67,10 +71,14 @@ class SMTPD_API History {
 public:
     static constexpr std::size_t capacity = 64;
 
-    const std::vector<HistoryEntry>& entries() const noexcept { return entries_; }  ///< in the order in which they were said
-    std::uint32_t dropped() const noexcept { return dropped_; }                     ///< entries that had to go, or for which there was no memory
+    const std::vector<HistoryEntry>& entries() const noexcept {
+        return entries_;
+    }  ///< in the order in which they were said
+    std::uint32_t dropped() const noexcept {
+        return dropped_;
+    }  ///< entries that had to go, or for which there was no memory
     std::uint32_t total() const noexcept { return dropped_ + static_cast<std::uint32_t>(entries_.size()); }
-    bool has_refusal() const noexcept { return has_refusal_; }                      ///< the client was told a 4xx or 5xx, at any time
+    bool has_refusal() const noexcept { return has_refusal_; }  ///< the client was told a 4xx or 5xx, at any time
 
     /// Who is behind a refusal, if a plugin is.
     struct Blame {

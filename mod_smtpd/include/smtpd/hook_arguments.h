@@ -49,13 +49,13 @@ struct AuthFindings {
 };
 
 /// A client says who it is. First the hook of the mechanism is asked; where nobody there has an opinion about PLAIN,
-/// LOGIN or CRAM-MD5, then `auth`. A mechanism is offered if a plugin handles its hook, PLAIN and LOGIN also if a plugin
-/// handles `auth`. The credentials are valid during the call only.
+/// LOGIN or CRAM-MD5, then `auth`. A mechanism is offered if a plugin handles its hook, PLAIN and LOGIN also if a
+/// plugin handles `auth`. The credentials are valid during the call only.
 ///
 /// - auth_plain, auth_login, auth_cram_md5, auth: the client has sent its password, or what it made of it.
 /// - auth_scram_sha_1, auth_scram_sha_256 (also for -PLUS): the client has named a user and waits to be told how to
-///   prove itself. `ok` together with proves() or is_proved_by() means: a client that proves that is this user. The engine
-///   checks the proof; nobody is asked again.
+///   prove itself. `ok` together with proves() or is_proved_by() means: a client that proves that is this user. The
+///   engine checks the proof; nobody is asked again.
 /// - auth_external: the client wants to be who its certificate says (connection.tls().certificate, which is verified).
 ///   user() is whom it wants to be, "" = the one of the certificate: then set_login() tells.
 /// - auth_bearer: XOAUTH2 and OAUTHBEARER, credentials.token(). user() as above.
@@ -109,8 +109,8 @@ public:
     const std::string_view mechanism;  ///< "PLAIN", "SCRAM-SHA-256"
     /// Who it was said to be; "" where the exchange broke off before that, or with what is no name.
     const std::string& user;
-    const bool is_good;                ///< the client is authenticated now
-    const Reply& reply;                ///< what it is told; code 0 where a plugin has told it something itself
+    const bool is_good;  ///< the client is authenticated now
+    const Reply& reply;  ///< what it is told; code 0 where a plugin has told it something itself
     /// Refused for good: not because a back end, or the server's patience, is exhausted for the moment.
     bool is_refused() const noexcept { return !is_good && reply.code / 100 != 4; }
 };

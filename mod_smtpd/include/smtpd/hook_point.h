@@ -59,13 +59,14 @@ concept HandlerOf = std::is_invocable_v<const F&, Context&> || std::is_invocable
 template <class F, class Context>
 concept DelivererOf = requires(const F& handler, Context& context) {
     { handler(context) } -> std::convertible_to<DeliveryResult>;
-} || requires(const F& handler, Context& context, const Answers& answers) {
+}
+|| requires(const F& handler, Context& context, const Answers& answers) {
     { handler(context, answers) } -> std::convertible_to<DeliveryResult>;
 };
 /// One that gives nothing back.
 template <class F, class Context>
-concept ObserverOf =
-    std::is_invocable_r_v<void, const F&, Context&> && std::is_void_v<std::invoke_result_t<const F&, Context&>>;
+concept ObserverOf = std::is_invocable_r_v<void, const F&, Context&> &&
+    std::is_void_v<std::invoke_result_t<const F&, Context&>>;
 
 namespace detail {
 /// Calls a handler with what it takes.
@@ -73,10 +74,8 @@ template <class Out, class Context, class F>
 std::function<Out(HookContext&)> erase_handler(F handler) {
     return [handler = std::move(handler)](HookContext& context) -> Out {
         auto& typed = static_cast<Context&>(context);
-        if constexpr (std::is_invocable_v<const F&, Context&, const Answers&>)
-            return handler(typed, context.answers());
-        else
-            return handler(typed);
+        if constexpr (std::is_invocable_v<const F&, Context&, const Answers&>) return handler(typed, context.answers());
+        else return handler(typed);
     };
 }
 }  // namespace detail
@@ -93,25 +92,27 @@ public:
 
     /// A handler that gives a verdict.
     template <HandlerOf<Context> F>
-        requires(rules.takes_verdicts)
-    void add(F handler) { add(Priority::normal, std::move(handler)); }
+    requires(rules.takes_verdicts) void add(F handler) { add(Priority::normal, std::move(handler)); }
     template <HandlerOf<Context> F>
-        requires(rules.takes_verdicts)
-    void add(Priority priority, F handler) { add_verdict({}, priority, std::move(handler)); }
+    requires(rules.takes_verdicts) void add(Priority priority, F handler) {
+        add_verdict({}, priority, std::move(handler));
+    }
 
     /// A handler that gives a Finding, which the instance's `reject` options turn into a verdict. Immune clients never
     /// reach it.
     template <HandlerOf<Context> F>
-        requires(rules.takes_findings)
-    void decide(F handler) { decide(Priority::normal, std::move(handler)); }
+    requires(rules.takes_findings) void decide(F handler) { decide(Priority::normal, std::move(handler)); }
     template <HandlerOf<Context> F>
-        requires(rules.takes_findings)
-    void decide(Priority priority, F handler) { add_finding({}, priority, std::move(handler)); }
+    requires(rules.takes_findings) void decide(Priority priority, F handler) {
+        add_finding({}, priority, std::move(handler));
+    }
 
     /// A handler that only looks on, and returns nothing. It runs whatever the others say as long as the chain gets to
     /// it.
     template <ObserverOf<Context> F>
-    void observe(F handler) { observe(Priority::normal, std::move(handler)); }
+    void observe(F handler) {
+        observe(Priority::normal, std::move(handler));
+    }
     template <ObserverOf<Context> F>
     void observe(Priority priority, F handler) {
         registrar_->add(id_,
@@ -120,11 +121,11 @@ public:
 
     /// Queue plugins: a handler that gives a DeliveryResult, or where all have one fate a Fate.
     template <DelivererOf<Context> F>
-        requires(rules.delivers)
-    void deliver(F handler) { deliver(Priority::normal, std::move(handler)); }
+    requires(rules.delivers) void deliver(F handler) { deliver(Priority::normal, std::move(handler)); }
     template <DelivererOf<Context> F>
-        requires(rules.delivers)
-    void deliver(Priority priority, F handler) { add_delivery({}, priority, std::move(handler)); }
+    requires(rules.delivers) void deliver(Priority priority, F handler) {
+        add_delivery({}, priority, std::move(handler));
+    }
 
     /// What a handler wants to wait for, followed by the handler itself.
     class Asking {
@@ -149,8 +150,7 @@ public:
         std::function<void(HookContext&, Questions&)> ask_;
     };
     template <std::invocable<Context&, Questions&> F>
-        requires(rules.takes_questions)
-    [[nodiscard]] Asking ask(F handler) {
+    requires(rules.takes_questions) [[nodiscard]] Asking ask(F handler) {
         return {*this, [handler = std::move(handler)](HookContext& context, Questions& questions) {
                     handler(static_cast<Context&>(context), questions);
                 }};
@@ -191,8 +191,8 @@ public:
     /// interest. It is called when the client is told to go on with DATA, or sends the first chunk of BDAT; the message
     /// is empty then.
     template <class F>
-        requires std::is_invocable_r_v<std::shared_ptr<BodyStream>, const F&, MessageHook&>
-    void stream(F factory) {
+    requires std::is_invocable_r_v < std::shared_ptr<BodyStream>,
+    const F&, MessageHook& > void stream(F factory) {
         registrar_->add(HookId::data_chunk,
                         {.stream = [factory = std::move(factory)](HookContext& context) -> std::shared_ptr<BodyStream> {
                             return factory(static_cast<MessageHook&>(context));

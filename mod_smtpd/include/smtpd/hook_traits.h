@@ -14,15 +14,52 @@ namespace smtpd {
 
 /// The points of the dialogue, in the order in which they come.
 enum class HookId : std::uint8_t {
-    pre_connection, connect,
-    helo_parse, ehlo_parse, helo, ehlo,
-    auth_parse, auth_plain, auth_login, auth_cram_md5, auth_scram_sha_1, auth_scram_sha_256, auth_external, auth_bearer, auth, auth_result,
-    mail_parse, mail_pre, mail,
-    rcpt_parse, rcpt_pre, rcpt,
-    data, data_chunk, data_headers_end, data_post_headers, received_line, data_post, data_post_rcpt,
-    queue_pre, queue, queue_post, reset_transaction,
-    vrfy, noop, help, unrecognized_command, quit, disconnect, post_connection,
-    deny, ok, logging, config, user_config, post_fork,
+    pre_connection,
+    connect,
+    helo_parse,
+    ehlo_parse,
+    helo,
+    ehlo,
+    auth_parse,
+    auth_plain,
+    auth_login,
+    auth_cram_md5,
+    auth_scram_sha_1,
+    auth_scram_sha_256,
+    auth_external,
+    auth_bearer,
+    auth,
+    auth_result,
+    mail_parse,
+    mail_pre,
+    mail,
+    rcpt_parse,
+    rcpt_pre,
+    rcpt,
+    data,
+    data_chunk,
+    data_headers_end,
+    data_post_headers,
+    received_line,
+    data_post,
+    data_post_rcpt,
+    queue_pre,
+    queue,
+    queue_post,
+    reset_transaction,
+    vrfy,
+    noop,
+    help,
+    unrecognized_command,
+    quit,
+    disconnect,
+    post_connection,
+    deny,
+    ok,
+    logging,
+    config,
+    user_config,
+    post_fork,
     count
 };
 
@@ -68,12 +105,12 @@ enum class HookSubject : std::uint8_t { client, hello, sender, recipient, messag
 /// One row of the table.
 struct HookTraits {
     enum Flag : unsigned {
-        asks = 1,               ///< a handler may put questions first: the session can be parked here
-        has_message = 2,        ///< transaction.message() has at least the header block
-        refuses_recipients = 4, ///< a handler may refuse single recipients
-        delivers = 8,           ///< the handlers take the message over
-        unannounced = 16,       ///< what the handlers say is not told to the observers of `deny` and `ok`
-        streams = 32,           ///< the handlers are BodyStreams
+        asks = 1,                ///< a handler may put questions first: the session can be parked here
+        has_message = 2,         ///< transaction.message() has at least the header block
+        refuses_recipients = 4,  ///< a handler may refuse single recipients
+        delivers = 8,            ///< the handlers take the message over
+        unannounced = 16,        ///< what the handlers say is not told to the observers of `deny` and `ok`
+        streams = 32,            ///< the handlers are BodyStreams
         /// Called in the middle of any other hook; what the handlers say is not about the client.
         within_others = 64
     };
@@ -86,7 +123,9 @@ struct HookTraits {
 
     constexpr bool has(Flag flag) const noexcept { return (flags & flag) != 0; }
     /// A handler may give a verdict. At `queue` it gives a DeliveryResult instead.
-    constexpr bool takes_verdicts() const noexcept { return (kind == HookKind::question || kind == HookKind::setting) && !has(delivers); }
+    constexpr bool takes_verdicts() const noexcept {
+        return (kind == HookKind::question || kind == HookKind::setting) && !has(delivers);
+    }
     /// A policy plugin may give a finding.
     constexpr bool takes_findings() const noexcept { return kind == HookKind::question && !has(delivers); }
     /// The client is told if a handler fails (451 4.3.0). QUIT is answered as usual all the same.
@@ -97,7 +136,8 @@ inline constexpr auto hook_table = [] {
     using enum HookId;
     using enum HookKind;
     using enum HookTraits::Flag;
-    constexpr auto hello = HookSubject::hello, sender = HookSubject::sender, to = HookSubject::recipient, text = HookSubject::message;
+    constexpr auto hello = HookSubject::hello, sender = HookSubject::sender, to = HookSubject::recipient,
+                   text = HookSubject::message;
     constexpr unsigned on_message = asks | has_message | refuses_recipients;
     return std::array<HookTraits, static_cast<std::size_t>(count)>{{
         {pre_connection, "pre-connection", question},
@@ -151,11 +191,13 @@ inline constexpr auto hook_table = [] {
 
 constexpr const HookTraits& traits(HookId id) noexcept { return hook_table[static_cast<std::size_t>(id)]; }
 
-static_assert([] {
-    for (std::size_t i = 0; i < hook_table.size(); ++i)
-        if (hook_table[i].id != static_cast<HookId>(i) || hook_table[i].name.empty()) return false;
-    return true;
-}(), "the table has a row for each hook, in the order of HookId");
+static_assert(
+    [] {
+        for (std::size_t i = 0; i < hook_table.size(); ++i)
+            if (hook_table[i].id != static_cast<HookId>(i) || hook_table[i].name.empty()) return false;
+        return true;
+    }(),
+    "the table has a row for each hook, in the order of HookId");
 
 /// qpsmtpd's name: "data_headers_end"; "unknown" for a number that is not a hook's.
 constexpr std::string_view hook_name(HookId id) noexcept { return id < HookId::count ? traits(id).name : "unknown"; }

@@ -2,10 +2,10 @@
 ///
 /// A plugin adds handlers in its constructor, through `setup.hooks`:
 ///
-///     setup.hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook); });        // a finding; only in a PolicyPlugin
-///     setup.hooks.rcpt.add(Priority::last, [this](RcptHook& hook) { return ok(); });        // a verdict
-///     setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) {…}).decide(…);  // waits first, without a thread
-///     setup.hooks.disconnect.observe([](const DisconnectHook& hook) {…});                   // looks on
+///     setup.hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook); });        // a finding; only in a
+///     PolicyPlugin setup.hooks.rcpt.add(Priority::last, [this](RcptHook& hook) { return ok(); });        // a verdict
+///     setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) {…}).decide(…);  // waits first, without a
+///     thread setup.hooks.disconnect.observe([](const DisconnectHook& hook) {…});                   // looks on
 ///
 /// Handlers run by priority, then in the order of the configuration. The first verdict that is not `declined` ends the
 /// chain and decides. Handlers are called by many threads at a time for different sessions, never for one; a plugin
@@ -61,7 +61,8 @@ public:
     Point<HookId::auth, AuthHook> auth{registrar_, HookId::auth};
     /// Those of the mechanisms: every attempt comes to exactly one of them, before `auth`.
     std::array<AuthPoint*, 7> auth_attempts() {
-        return {&auth_plain, &auth_login, &auth_cram_md5, &auth_scram_sha_1, &auth_scram_sha_256, &auth_external, &auth_bearer};
+        return {&auth_plain,         &auth_login,    &auth_cram_md5, &auth_scram_sha_1,
+                &auth_scram_sha_256, &auth_external, &auth_bearer};
     }
     /// An exchange of AUTH has ended, well or not. Observers only.
     Point<HookId::auth_result, AuthResultHook> auth_result{registrar_, HookId::auth_result};

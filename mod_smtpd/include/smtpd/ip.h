@@ -22,7 +22,7 @@ public:
     /// Reads "192.0.2.1" (four decimal parts, each 0 to 255, no leading zeros) or any RFC 4291 form, no brackets, no
     /// zone.
     static std::optional<IpAddress> parse(std::string_view text);
-    static IpAddress v4(const std::array<std::uint8_t, 4>& bytes);  ///< network order
+    static IpAddress v4(const std::array<std::uint8_t, 4>& bytes);   ///< network order
     static IpAddress v6(const std::array<std::uint8_t, 16>& bytes);  ///< network order
 
     bool is_v4() const noexcept { return family_ == 4; }
@@ -52,7 +52,8 @@ private:
     std::array<std::uint8_t, 16> bytes_{};
 };
 
-/// A network "192.0.2.0/24", or a single address. Host bits that are set are cleared, as httpd's and Postfix's lists do.
+/// A network "192.0.2.0/24", or a single address. Host bits that are set are cleared, as httpd's and Postfix's lists
+/// do.
 class SMTPD_API IpNetwork {
 public:
     static std::optional<IpNetwork> parse(std::string_view text);

@@ -17,7 +17,8 @@ SMTPD_API std::string_view log_level_name(LogLevel level) noexcept;  ///< "warni
 /// "info", "LOGINFO", "6", "radar" (qpsmtpd's alias of emerg), any case.
 SMTPD_API std::optional<LogLevel> parse_log_level(std::string_view text) noexcept;
 
-/// One line, on its way to the log. The text is complete and safe: bytes from outside have been escaped by who wrote it (`quoted`).
+/// One line, on its way to the log. The text is complete and safe: bytes from outside have been escaped by who wrote it
+/// (`quoted`).
 struct LogLine {
     LogLevel level = LogLevel::info;
     std::string_view session;      ///< id of the connection, "" outside sessions
@@ -25,7 +26,7 @@ struct LogLine {
     std::string_view hook;         ///< name of the hook, "" for the engine's own lines
     std::string_view plugin;       ///< instance name, "" for the engine's own lines
     std::string_view text;
-    std::string_view client;       ///< address of the client, "" outside sessions
+    std::string_view client;  ///< address of the client, "" outside sessions
 
     /// `[k3f9a2-1] (rcpt) badrcptto: fail: …`: the form in which every sink prints it.
     SMTPD_API std::string to_string() const;
@@ -42,7 +43,9 @@ public:
 /// Bytes from outside made safe for a log line: control and non-ASCII bytes as \xNN, cut after `limit` octets.
 SMTPD_API std::string quoted(std::string_view bytes, std::size_t limit = 512);
 /// The same; without these, std::quoted would be taken where <iomanip> or <filesystem> is included.
-inline std::string quoted(const std::string& bytes, std::size_t limit = 512) { return quoted(std::string_view(bytes), limit); }
+inline std::string quoted(const std::string& bytes, std::size_t limit = 512) {
+    return quoted(std::string_view(bytes), limit);
+}
 inline std::string quoted(const char* bytes, std::size_t limit = 512) { return quoted(std::string_view(bytes), limit); }
 
 }  // namespace smtpd

@@ -45,7 +45,7 @@ public:
 
     /// A line of the queue, as its writer sees it.
     struct Line {
-        WallTime when;              ///< when it was added
+        WallTime when;  ///< when it was added
         const LogLine& line;
         const std::string& target;  ///< what add() was given: the name of a file, say
     };

@@ -45,9 +45,10 @@ public:
     explicit Headers(std::string block = {});
 
     std::size_t count(std::string_view name) const;
-    std::optional<std::string> get(std::string_view name) const;          ///< first field's value()
-    std::vector<std::string> get_all(std::string_view name) const;        ///< every field's value(), top first
-    void for_each(const std::function<void(const HeaderField&)>& visit) const;  ///< views are valid during the call only
+    std::optional<std::string> get(std::string_view name) const;                ///< first field's value()
+    std::vector<std::string> get_all(std::string_view name) const;              ///< every field's value(), top first
+    void for_each(const std::function<void(const HeaderField&)>& visit) const;  ///< views are valid during the call
+                                                                                ///< only
     bool empty() const;
 
     /// Edits. Values may contain LF or CRLF followed by white space and text (folding); any other line break in one,
@@ -58,8 +59,8 @@ public:
     bool append(std::string_view name, std::string_view value);
     /// Replaces the first field of that name in place and removes the others; appends when there is none.
     bool replace(std::string_view name, std::string_view value);
-    std::size_t remove(std::string_view name);                    ///< all of that name; how many
-    bool remove(std::string_view name, std::size_t occurrence);   ///< 0 = the topmost
+    std::size_t remove(std::string_view name);                   ///< all of that name; how many
+    bool remove(std::string_view name, std::size_t occurrence);  ///< 0 = the topmost
     /// Gives all fields of that name another name, in place; how many.
     std::size_t rename(std::string_view name, std::string_view new_name);
 
@@ -82,7 +83,8 @@ private:
     };
     using Pieces = std::vector<Piece>;
 
-    void arrive(std::string block);  ///< what the block is, for an object that began without one; fields added before stay on top
+    void arrive(std::string block);  ///< what the block is, for an object that began without one; fields added before
+                                     ///< stay on top
     void parse() const;              ///< on first use: adding a field on top needs no look at the block
     std::string_view raw(const Piece& piece) const noexcept;
     std::string_view name(const Piece& piece) const noexcept;

@@ -25,13 +25,14 @@ SMTPD_API unsigned note_slot(const char* name, const std::type_info& type);
 /// What a note of a connection is about, and so how long it holds.
 enum class NoteScope : unsigned char {
     connection,  ///< the client, whatever it says
-    hello        ///< what the client said of itself: forgotten after STARTTLS (RFC 3207 4.2), when it has to say it again
+    hello  ///< what the client said of itself: forgotten after STARTTLS (RFC 3207 4.2), when it has to say it again
 };
 
 template <class T>
 class NoteKey {
 public:
-    explicit NoteKey(const char* name, NoteScope scope = NoteScope::connection) : slot_(detail::note_slot(name, typeid(T))), scope_(scope) {}
+    explicit NoteKey(const char* name, NoteScope scope = NoteScope::connection)
+        : slot_(detail::note_slot(name, typeid(T))), scope_(scope) {}
     unsigned slot() const noexcept { return slot_; }
     NoteScope scope() const noexcept { return scope_; }
 
@@ -50,13 +51,16 @@ public:
         return nullptr;
     }
     template <class T>
-    const T* find(const NoteKey<T>& key) const noexcept { return const_cast<Notes*>(this)->find(key); }
+    const T* find(const NoteKey<T>& key) const noexcept {
+        return const_cast<Notes*>(this)->find(key);
+    }
 
     /// The note; made with T's default value when nobody set it.
     template <class T>
     T& get(const NoteKey<T>& key) {
         if (auto* known = find(key)) return *known;
-        entries_.push_back({key.slot(), key.scope(), Holder(new T{}, [](void* value) { delete static_cast<T*>(value); })});
+        entries_.push_back(
+            {key.slot(), key.scope(), Holder(new T{}, [](void* value) { delete static_cast<T*>(value); })});
         return *static_cast<T*>(entries_.back().value.get());
     }
     template <class T>

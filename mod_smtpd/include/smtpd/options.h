@@ -1,15 +1,18 @@
-/// options.h: a plugin's options, declared once: name, member, help, limits. From the table come parsing, checking at configtest, and the manual.
+/// options.h: a plugin's options, declared once: name, member, help, limits. From the table come parsing, checking at
+/// configtest, and the manual.
 ///
 ///     struct Options {
 ///         Duration wait = std::chrono::seconds(1);
 ///         static OptionTable table() {
-///             return {option("wait", &Options::wait, "how long the client must be silent before the greeting").range("0s", "5min")};
+///             return {option("wait", &Options::wait, "how long the client must be silent before the
+///             greeting").range("0s", "5min")};
 ///         }
 ///     };
 ///
-/// A value is what the member's type says: bool (on off yes no true false 1 0), integers, double, std::string, Duration ("1", "0.5", "500ms",
-/// "10s", "5min", "2h", "1d"; a bare number is seconds), ByteCount ("10000", "64k", "10m"), LogLevel, std::vector of these (each use of the
-/// option adds; the first one replaces what the member started with). Written `name=value` or, as in qpsmtpd's files, `name value`.
+/// A value is what the member's type says: bool (on off yes no true false 1 0), integers, double, std::string, Duration
+/// ("1", "0.5", "500ms", "10s", "5min", "2h", "1d"; a bare number is seconds), ByteCount ("10000", "64k", "10m"),
+/// LogLevel, std::vector of these (each use of the option adds; the first one replaces what the member started with).
+/// Written `name=value` or, as in qpsmtpd's files, `name value`.
 #pragma once
 
 #include <smtpd/api.h>
@@ -40,12 +43,12 @@ struct ByteCount {
 template <class T>
 struct OptionType;
 
-#define SMTPD_OPTION_TYPE(type)                                           \
-    template <>                                                           \
-    struct SMTPD_API OptionType<type> {                                   \
-        static std::string read(std::string_view text, type& value);      \
-        static std::string show(const type& value);                       \
-        static std::string name();                                        \
+#define SMTPD_OPTION_TYPE(type)                                      \
+    template <>                                                      \
+    struct SMTPD_API OptionType<type> {                              \
+        static std::string read(std::string_view text, type& value); \
+        static std::string show(const type& value);                  \
+        static std::string name();                                   \
     }
 SMTPD_OPTION_TYPE(bool);
 SMTPD_OPTION_TYPE(int);
@@ -98,13 +101,13 @@ class OptionSpec {
 public:
     std::string name;
     std::string help;
-    std::string type;              ///< for people: "duration", "one of log, deny, denysoft"
-    int position = -1;             ///< also taken from the n-th bare word (0 = first)
-    bool takes_rest = false;       ///< ... and every bare word after it
-    bool is_flag = false;          ///< the bare name alone switches it on
+    std::string type;         ///< for people: "duration", "one of log, deny, denysoft"
+    int position = -1;        ///< also taken from the n-th bare word (0 = first)
+    bool takes_rest = false;  ///< ... and every bare word after it
+    bool is_flag = false;     ///< the bare name alone switches it on
     bool is_required = false;
-    bool is_list = false;          ///< the member is a std::vector
-    std::vector<std::string> aliases;  ///< other names, for old configurations
+    bool is_list = false;                                                   ///< the member is a std::vector
+    std::vector<std::string> aliases;                                       ///< other names, for old configurations
     std::function<std::string(void* options, std::string_view text)> read;  ///< "" or what is allowed
     std::function<std::string(const void* options)> show;
     std::function<void(void* options)> clear;  ///< lists only: forgets the elements
@@ -117,18 +120,35 @@ public:
 
     /// Smallest and largest value (of each element of a list), written as a user would.
     OptionBuilder range(std::string_view from, std::string_view to) &&;
-    /// The words that are allowed (for each element of a list), with the value of each. Several words may mean one value; the first is shown.
+    /// The words that are allowed (for each element of a list), with the value of each. Several words may mean one
+    /// value; the first is shown.
     OptionBuilder choices(std::vector<std::pair<std::string, Element>> words) &&;
-    OptionBuilder positional(int n) && { position = n; return std::move(*this); }
-    OptionBuilder rest() && { takes_rest = true; return std::move(*this); }
-    OptionBuilder flag() && { is_flag = true; return std::move(*this); }
-    OptionBuilder required() && { is_required = true; return std::move(*this); }
-    OptionBuilder alias(std::string other) && { aliases.push_back(std::move(other)); return std::move(*this); }
+    OptionBuilder positional(int n) && {
+        position = n;
+        return std::move(*this);
+    }
+    OptionBuilder rest() && {
+        takes_rest = true;
+        return std::move(*this);
+    }
+    OptionBuilder flag() && {
+        is_flag = true;
+        return std::move(*this);
+    }
+    OptionBuilder required() && {
+        is_required = true;
+        return std::move(*this);
+    }
+    OptionBuilder alias(std::string other) && {
+        aliases.push_back(std::move(other));
+        return std::move(*this);
+    }
 
     std::function<T&(void*)> member;
 
 private:
-    static constexpr std::string_view repeated = detail::OptionElement<T>::is_list ? ", may be given several times" : "";
+    static constexpr std::string_view repeated = detail::OptionElement<T>::is_list ? ", may be given several times"
+                                                                                   : "";
 };
 
 template <class T>
@@ -188,8 +208,8 @@ OptionBuilder<T> OptionBuilder<T>::choices(std::vector<std::pair<std::string, El
     return std::move(*this);
 }
 
-/// A row: name, member of the Options struct, one sentence for the manual. The default is the member's initial value. A member whose type has
-/// no OptionType (an enum) needs choices().
+/// A row: name, member of the Options struct, one sentence for the manual. The default is the member's initial value. A
+/// member whose type has no OptionType (an enum) needs choices().
 template <class Options, class T>
 OptionBuilder<T> option(std::string name, T Options::*member, std::string help) {
     OptionBuilder<T> spec;
@@ -197,11 +217,18 @@ OptionBuilder<T> option(std::string name, T Options::*member, std::string help) 
     spec.help = std::move(help);
     spec.member = [member](void* options) -> T& { return static_cast<Options*>(options)->*member; };
     spec.is_list = detail::OptionElement<T>::is_list;
-    if constexpr (detail::OptionElement<T>::is_list) spec.clear = [member = spec.member](void* options) { member(options).clear(); };
-    if constexpr (requires(typename detail::OptionElement<T>::type & value) { OptionType<std::decay_t<decltype(value)>>::read({}, value); }) {
+    if constexpr (detail::OptionElement<T>::is_list)
+        spec.clear = [member = spec.member](void* options) { member(options).clear(); };
+    if constexpr (requires(typename detail::OptionElement<T>::type & value) {
+                      OptionType<std::decay_t<decltype(value)>>::read({}, value);
+                  }) {
         spec.type = OptionType<T>::name();
-        spec.read = [member = spec.member](void* options, std::string_view text) { return OptionType<T>::read(text, member(options)); };
-        spec.show = [member = spec.member](const void* options) { return OptionType<T>::show(member(const_cast<void*>(options))); };
+        spec.read = [member = spec.member](void* options, std::string_view text) {
+            return OptionType<T>::read(text, member(options));
+        };
+        spec.show = [member = spec.member](const void* options) {
+            return OptionType<T>::show(member(const_cast<void*>(options)));
+        };
     }
     return spec;
 }
@@ -211,12 +238,16 @@ class OptionTable {
 public:
     OptionTable() = default;
     template <class... Builders>
-    OptionTable(Builders... rows) { (rows_.push_back(std::move(rows)), ...); }
+    OptionTable(Builders... rows) {
+        (rows_.push_back(std::move(rows)), ...);
+    }
 
     const std::vector<OptionSpec>& rows() const noexcept { return rows_; }
-    /// Reads `name value name value …`, as control files and users' settings have it, into options of this table. `only`, unless empty, are the names that
-    /// may stand there. The Error says what is wrong with the first pair that is; those before it have been taken.
-    SMTPD_API Result<void> read(void* options, std::string_view text, std::initializer_list<std::string_view> only = {}) const;
+    /// Reads `name value name value …`, as control files and users' settings have it, into options of this table.
+    /// `only`, unless empty, are the names that may stand there. The Error says what is wrong with the first pair that
+    /// is; those before it have been taken.
+    SMTPD_API Result<void> read(void* options, std::string_view text,
+                                std::initializer_list<std::string_view> only = {}) const;
     void append(std::vector<OptionSpec> rows) { rows_.insert(rows_.end(), rows.begin(), rows.end()); }
 
 private:

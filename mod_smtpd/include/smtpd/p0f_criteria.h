@@ -1,4 +1,5 @@
-/// p0f_criteria.h: what an administrator says about systems: "genre,windows,distance,3". A system fits that meets one of the criteria.
+/// p0f_criteria.h: what an administrator says about systems: "genre,windows,distance,3". A system fits that meets one
+/// of the criteria.
 #pragma once
 
 #include <smtpd/known_notes.h>
@@ -12,8 +13,9 @@ namespace smtpd {
 
 class SMTPD_API P0fCriteria {
 public:
-    /// Pairs of a criterion and its value, with commas between them. `genre` and `link` have regular expressions, case being ignored; `distance` is met
-    /// by more hops than that, `uptime` by fewer minutes. The Error names the first pair that is none.
+    /// Pairs of a criterion and its value, with commas between them. `genre` and `link` have regular expressions, case
+    /// being ignored; `distance` is met by more hops than that, `uptime` by fewer minutes. The Error names the first
+    /// pair that is none.
     static Result<P0fCriteria> parse(std::string_view text);
 
     bool empty() const noexcept { return genres_.empty() && links_.empty() && distances_.empty() && uptimes_.empty(); }

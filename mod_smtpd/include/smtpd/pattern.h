@@ -1,4 +1,5 @@
-/// pattern.h: regular expressions as control files and options use them: Perl's syntax (PCRE2), because the files were written for Perl.
+/// pattern.h: regular expressions as control files and options use them: Perl's syntax (PCRE2), because the files were
+/// written for Perl.
 ///
 /// Matching has a limit on steps, so that a bad pattern costs a bounded time. Immutable after compile(); thread-safe.
 #pragma once

@@ -3,7 +3,8 @@
 ///     class NoMondays final : public smtpd::PolicyPlugin {
 ///     public:
 ///         explicit NoMondays(smtpd::Setup& setup) {
-///             setup.hooks.mail.decide([](const smtpd::MailHook& hook) { return is_monday(hook.clock().wall()) ? smtpd::fail("monday") : smtpd::pass(); });
+///             setup.hooks.mail.decide([](const smtpd::MailHook& hook) { return is_monday(hook.clock().wall()) ?
+///             smtpd::fail("monday") : smtpd::pass(); });
 ///         }
 ///     };
 ///     SMTPD_PLUGIN("no_mondays", NoMondays);
@@ -33,13 +34,13 @@ struct PolicyDefaults {
     enum class Reject : std::uint8_t { no, yes, naughty };
     enum class OnError : std::uint8_t { accept, tempfail };
 
-    Reject reject = Reject::yes;             ///< reject=
+    Reject reject = Reject::yes;  ///< reject=
     /// reject_type= perm, temp, disconnect, temp_disconnect. `declined`: not said, which is perm, and leaves a deferred
     /// refusal to `naughty`.
     Verdict reject_type = Verdict::declined;
-    OnError onerror = OnError::accept;       ///< onerror=
-    int karma_fail = 0;                      ///< karma_fail=: points for each fail
-    int karma_pass = 0;                      ///< karma_pass=
+    OnError onerror = OnError::accept;  ///< onerror=
+    int karma_fail = 0;                 ///< karma_fail=: points for each fail
+    int karma_pass = 0;                 ///< karma_pass=
     /// Exempt clients, senders and recipients (SessionContext::exemption()) are not judged. What the plugin has against
     /// a client about which there is a complaint already is not told: it becomes another complaint. False: everybody is
     /// judged, and told at once.
@@ -48,8 +49,12 @@ struct PolicyDefaults {
 
 /// The words of `reject_type`, for options that say the same.
 inline std::vector<std::pair<std::string, Verdict>> refusal_words() {
-    return {{"perm", Verdict::deny}, {"temp", Verdict::denysoft}, {"disconnect", Verdict::deny_disconnect},
-            {"temp_disconnect", Verdict::denysoft_disconnect}, {"hard", Verdict::deny}, {"soft", Verdict::denysoft}};
+    return {{"perm", Verdict::deny},
+            {"temp", Verdict::denysoft},
+            {"disconnect", Verdict::deny_disconnect},
+            {"temp_disconnect", Verdict::denysoft_disconnect},
+            {"hard", Verdict::deny},
+            {"soft", Verdict::denysoft}};
 }
 
 /// What a plugin is given while it is made.
@@ -65,7 +70,8 @@ public:
     virtual ControlFiles& control() = 0;
     virtual const Clock& clock() const noexcept = 0;
     virtual LogSink& log() const noexcept = 0;
-    /// The server's own log (httpd's ErrorLog), whatever logging plugins there are: what a logging plugin hands on to, or falls back to.
+    /// The server's own log (httpd's ErrorLog), whatever logging plugins there are: what a logging plugin hands on to,
+    /// or falls back to.
     virtual LogSink& server_log() const noexcept = 0;
     /// What this instance's `reject`, `reject_type`, … came to. A constructor may change it: for options that mean the
     /// same in other words.
@@ -75,14 +81,18 @@ public:
     virtual bool is_trial() const noexcept = 0;
     /// Resolves a path from the configuration: `~`, and relative to the server's root.
     virtual std::string path(std::string_view from_configuration) const = 0;
-    /// The site's own check of passwords of that name ("" = the one without a name): `<SmtpAuth>` under httpd. Null, with an error(), where there is none.
+    /// The site's own check of passwords of that name ("" = the one without a name): `<SmtpAuth>` under httpd. Null,
+    /// with an error(), where there is none.
     virtual const PasswordCheck* password_check(std::string_view name) = 0;
-    /// A query to the site's database (mod_dbd under httpd), each %s in it a parameter. Null, with an error(), where there is no database.
+    /// A query to the site's database (mod_dbd under httpd), each %s in it a parameter. Null, with an error(), where
+    /// there is no database.
     virtual const SqlQuery* sql_query(std::string_view statement) = 0;
     /// A namespace of the store, with values of type T. The store can be used from child_start() on; in handlers, as
     /// `hook.store(space)`.
     template <class T = std::string>
-    Store<T> store(std::string_view name) { return Store<T>(store_space(name)); }
+    Store<T> store(std::string_view name) {
+        return Store<T>(store_space(name));
+    }
 
     /// A mistake in this instance's configuration: the server does not start, configtest names file and line. More than
     /// one may be reported.
@@ -145,32 +155,36 @@ public:
 
 /// What a DSO exports: the symbol `smtpd_plugin`. The first two members never move.
 struct PluginDescriptor {
-    std::uint32_t magic;        ///< api_magic
-    std::uint32_t version;      ///< api_version
+    std::uint32_t magic;    ///< api_magic
+    std::uint32_t version;  ///< api_version
     const char* name;
     bool is_policy;
-    bool reads_body;            ///< whether its handlers look at more of a message than its header fields
-    bool sends_bounces;         ///< whether, delivering, it informs the sender about those
+    bool reads_body;     ///< whether its handlers look at more of a message than its header fields
+    bool sends_bounces;  ///< whether, delivering, it informs the sender about those
     PolicyDefaults defaults;
-    OptionTable (*options)();                              ///< may throw
-    void* (*make_options)();                               ///< an Options with its initial values; null where the plugin has none
+    OptionTable (*options)();  ///< may throw
+    void* (*make_options)();   ///< an Options with its initial values; null where the plugin has none
     void (*free_options)(void* options);
-    bool (*judges_recipients)(const void* options) noexcept;  ///< whether its handlers may refuse single recipients after DATA
+    bool (*judges_recipients)(const void* options) noexcept;  ///< whether its handlers may refuse single recipients
+                                                              ///< after DATA
     /// Whether it may deliver to some recipients, and not to others.
     bool (*delivers_to_each)(const void* options) noexcept;
     /// With some options, at some hook, or in a task: it has the option concurrency.
     bool may_wait;
-    bool runs_tasks;                                       ///< its ask handlers have tasks
-    HookSet (*waits_for_backend)(const void* options) noexcept;  ///< where its handlers wait for something other than the DNS
-    HookSet uses_store_at;                                 ///< where they use the store, if it opens a namespace
-    Plugin* (*create)(Setup& setup, const void* options);  ///< may throw
+    bool runs_tasks;                                             ///< its ask handlers have tasks
+    HookSet (*waits_for_backend)(const void* options) noexcept;  ///< where its handlers wait for something other than
+                                                                 ///< the DNS
+    HookSet uses_store_at;                                       ///< where they use the store, if it opens a namespace
+    Plugin* (*create)(Setup& setup, const void* options);        ///< may throw
     void (*destroy)(Plugin* plugin);
 };
 
 namespace detail {
 
 template <class P>
-concept HasOptions = requires { typename P::Options; };
+concept HasOptions = requires {
+    typename P::Options;
+};
 
 constexpr HookSet hook_set(bool everywhere) noexcept { return everywhere ? HookSet::all() : HookSet(); }
 constexpr HookSet hook_set(HookSet hooks) noexcept { return hooks; }
@@ -187,28 +201,22 @@ consteval PluginDescriptor describe(const char* name) {
     descriptor.judges_recipients = [](const void* options) noexcept {
         if constexpr (requires { P::judges_recipients(*static_cast<const typename P::Options*>(options)); })
             return P::judges_recipients(*static_cast<const typename P::Options*>(options));
-        else if constexpr (requires { P::judges_recipients; })
-            return P::judges_recipients;
-        else
-            return false;
+        else if constexpr (requires { P::judges_recipients; }) return P::judges_recipients;
+        else return false;
     };
     descriptor.delivers_to_each = [](const void* options) noexcept {
         if constexpr (requires { P::delivers_to_each(*static_cast<const typename P::Options*>(options)); })
             return P::delivers_to_each(*static_cast<const typename P::Options*>(options));
-        else if constexpr (requires { P::delivers_to_each; })
-            return P::delivers_to_each;
-        else
-            return false;
+        else if constexpr (requires { P::delivers_to_each; }) return P::delivers_to_each;
+        else return false;
     };
     if constexpr (requires { P::runs_tasks; }) descriptor.runs_tasks = P::runs_tasks;
     descriptor.may_wait = descriptor.runs_tasks || requires { P::waits_for_backend; };
     descriptor.waits_for_backend = [](const void* options) noexcept {
         if constexpr (requires { P::waits_for_backend(*static_cast<const typename P::Options*>(options)); })
             return hook_set(P::waits_for_backend(*static_cast<const typename P::Options*>(options)));
-        else if constexpr (requires { P::waits_for_backend; })
-            return hook_set(P::waits_for_backend);
-        else
-            return HookSet();
+        else if constexpr (requires { P::waits_for_backend; }) return hook_set(P::waits_for_backend);
+        else return HookSet();
     };
     descriptor.uses_store_at = HookSet::all();
     if constexpr (requires { P::uses_store_at; }) descriptor.uses_store_at = P::uses_store_at;
@@ -236,6 +244,6 @@ consteval PluginDescriptor describe(const char* name) {
 
 /// Ends a plugin's source file. `Class` has a constructor (Setup&), or (Setup&, Options) when it has a nested struct
 /// Options.
-#define SMTPD_PLUGIN(plugin_name, Class)                                                                \
-    extern "C" __attribute__((visibility("default"))) const ::smtpd::PluginDescriptor smtpd_plugin;     \
+#define SMTPD_PLUGIN(plugin_name, Class)                                                            \
+    extern "C" __attribute__((visibility("default"))) const ::smtpd::PluginDescriptor smtpd_plugin; \
     extern "C" constinit const ::smtpd::PluginDescriptor smtpd_plugin = ::smtpd::detail::describe<Class>(plugin_name)

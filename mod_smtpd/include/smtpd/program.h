@@ -19,9 +19,10 @@ namespace smtpd {
 class SMTPD_API Program {
 public:
     struct Start {
-        std::vector<std::string> words;                        ///< its path and its arguments; no shell reads them
+        std::vector<std::string> words;                         ///< its path and its arguments; no shell reads them
         std::optional<std::vector<std::string>> environment{};  ///< "NAME=value"; nothing: that of the server
-        /// Ours and the program's, such as {pipe, 0}. Of 0, 1 and 2 those that are not named are /dev/null; it has no others.
+        /// Ours and the program's, such as {pipe, 0}. Of 0, 1 and 2 those that are not named are /dev/null; it has no
+        /// others.
         std::vector<std::pair<int, int>> descriptors{};
         /// Its process group is its own: signals to that of the server (mpm_prefork's at a stop) do not end it. For one
         /// that ends by itself, with its input.

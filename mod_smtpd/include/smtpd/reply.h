@@ -1,4 +1,5 @@
-/// reply.h: what a client is told: a three-digit code (RFC 5321 4.2), an enhanced status (RFC 3463, RFC 2034) and one or more lines of text.
+/// reply.h: what a client is told: a three-digit code (RFC 5321 4.2), an enhanced status (RFC 3463, RFC 2034) and one
+/// or more lines of text.
 #pragma once
 
 #include <smtpd/api.h>
@@ -20,8 +21,9 @@ struct EnhancedCode {
     SMTPD_API std::string to_string() const;  ///< "5.7.1"
 };
 
-/// A whole reply. `text` may hold several lines, separated by LF; whatever bytes it contains, what is sent is well-formed: CR is dropped,
-/// control characters become '?', a line too long for RFC 5321 4.5.3.1.5 (512 octets) is folded into several.
+/// A whole reply. `text` may hold several lines, separated by LF; whatever bytes it contains, what is sent is
+/// well-formed: CR is dropped, control characters become '?', a line too long for RFC 5321 4.5.3.1.5 (512 octets) is
+/// folded into several.
 struct Reply {
     int code = 0;  ///< 200 to 599; 0 = no reply
     EnhancedCode enhanced;
@@ -29,8 +31,9 @@ struct Reply {
 
     bool empty() const noexcept { return code == 0; }
     bool is_positive() const noexcept { return code >= 200 && code < 400; }
-    /// Appends the reply as it goes over the wire, CRLF included. The enhanced code stands on every line but is left out where RFC 2034 says
-    /// so: 3xx, and the greeting and EHLO replies (which have an empty `enhanced` with `plain` set).
+    /// Appends the reply as it goes over the wire, CRLF included. The enhanced code stands on every line but is left
+    /// out where RFC 2034 says so: 3xx, and the greeting and EHLO replies (which have an empty `enhanced` with `plain`
+    /// set).
     SMTPD_API void append_to(std::string& out) const;
     SMTPD_API std::string to_string() const;  ///< append_to() into a string of its own
 

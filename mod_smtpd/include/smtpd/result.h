@@ -1,7 +1,8 @@
 /// result.h: a value, or the reason why the environment (disk, configuration, back end) did not give one.
 ///
-/// Three kinds of trouble are kept apart: what a client did wrong is a Reply, what the environment refused is a Result with an Error, and
-/// what only a bug of ours can cause is an assertion. A Result must be looked at; it does not convert silently.
+/// Three kinds of trouble are kept apart: what a client did wrong is a Reply, what the environment refused is a Result
+/// with an Error, and what only a bug of ours can cause is an assertion. A Result must be looked at; it does not
+/// convert silently.
 #pragma once
 
 #include <cassert>
@@ -21,7 +22,8 @@ enum class ErrorCode {
     unavailable  ///< a back end cannot be reached or gave no usable answer
 };
 
-/// Why something could not be done. `what` is a full sentence fragment for the log ("cannot open /x/y: Permission denied").
+/// Why something could not be done. `what` is a full sentence fragment for the log ("cannot open /x/y: Permission
+/// denied").
 struct Error {
     ErrorCode code = ErrorCode::io;
     std::string what;
@@ -35,12 +37,30 @@ public:
     Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}
 
     explicit operator bool() const noexcept { return state_.index() == 0; }
-    T& operator*() & { assert(*this); return *std::get_if<0>(&state_); }
-    const T& operator*() const& { assert(*this); return *std::get_if<0>(&state_); }
-    T&& operator*() && { assert(*this); return std::move(*std::get_if<0>(&state_)); }
-    T* operator->() { assert(*this); return std::get_if<0>(&state_); }
-    const T* operator->() const { assert(*this); return std::get_if<0>(&state_); }
-    const Error& error() const { assert(!*this); return *std::get_if<1>(&state_); }
+    T& operator*() & {
+        assert(*this);
+        return *std::get_if<0>(&state_);
+    }
+    const T& operator*() const& {
+        assert(*this);
+        return *std::get_if<0>(&state_);
+    }
+    T&& operator*() && {
+        assert(*this);
+        return std::move(*std::get_if<0>(&state_));
+    }
+    T* operator->() {
+        assert(*this);
+        return std::get_if<0>(&state_);
+    }
+    const T* operator->() const {
+        assert(*this);
+        return std::get_if<0>(&state_);
+    }
+    const Error& error() const {
+        assert(!*this);
+        return *std::get_if<1>(&state_);
+    }
 
 private:
     std::variant<T, Error> state_;
@@ -53,7 +73,10 @@ public:
     Result(Error error) : error_(std::move(error)) {}
 
     explicit operator bool() const noexcept { return !error_.has_value(); }
-    const Error& error() const { assert(error_); return *error_; }
+    const Error& error() const {
+        assert(error_);
+        return *error_;
+    }
 
 private:
     std::optional<Error> error_;

@@ -2,7 +2,8 @@
 ///
 ///     struct Options {
 ///         std::vector<ServerAddress> server;
-///         static OptionTable table() { return {option("server", &Options::server, "the oracle").positional(0).rest()}; }
+///         static OptionTable table() { return {option("server", &Options::server, "the oracle").positional(0).rest()};
+///         }
 ///     };
 ///
 /// | written | meaning |

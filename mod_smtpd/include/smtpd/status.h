@@ -1,5 +1,5 @@
-/// status.h: the enhanced status codes of RFC 3463 under the names that qpsmtpd's plugins know, each with its usual class and text; and those of
-/// RFC 6531 and RFC 8689, for messages that a queue plugin cannot hand on as they are.
+/// status.h: the enhanced status codes of RFC 3463 under the names that qpsmtpd's plugins know, each with its usual
+/// class and text; and those of RFC 6531 and RFC 8689, for messages that a queue plugin cannot hand on as they are.
 ///
 /// `return Answer(status::no_such_user);` or `fail("…").status(status::mbox_full)`.
 #pragma once
@@ -9,9 +9,9 @@
 namespace smtpd {
 
 struct Status {
-    bool soft;          ///< usually a 4xx
+    bool soft;  ///< usually a 4xx
     EnhancedCode code;
-    const char* text;   ///< default text for the client
+    const char* text;  ///< default text for the client
 };
 
 namespace status {
@@ -54,8 +54,10 @@ inline constexpr Status media_unsupported{false, {5, 6, 1}, "Media not supported
 inline constexpr Status media_conv_prohibited{false, {5, 6, 2}, "Conversion required and prohibited"};
 inline constexpr Status media_conv_unsupported{true, {4, 6, 3}, "Conversion required but not supported"};
 inline constexpr Status media_conv_lossy{true, {4, 6, 4}, "Conversion with loss performed"};
-inline constexpr Status utf8_address_unsupported{false, {5, 6, 7}, "Non-ASCII address, but the next server does not support SMTPUTF8"};
-inline constexpr Status utf8_header_unsupported{false, {5, 6, 9}, "UTF-8 header, but the next server does not support SMTPUTF8"};
+inline constexpr Status utf8_address_unsupported{
+    false, {5, 6, 7}, "Non-ASCII address, but the next server does not support SMTPUTF8"};
+inline constexpr Status utf8_header_unsupported{
+    false, {5, 6, 9}, "UTF-8 header, but the next server does not support SMTPUTF8"};
 inline constexpr Status sec_unspecified{true, {4, 7, 0}, "Other or undefined security status"};
 inline constexpr Status sec_sender_unauthorized{false, {5, 7, 1}, "Delivery not authorized, message refused"};
 inline constexpr Status bad_sender_ip{false, {5, 7, 1}, "Bad sender's IP"};

@@ -1,14 +1,15 @@
-/// store.h: small shared state with expiry: who was seen when, how often somebody tried. It is the site's, not the plugin's: `SmtpStore` says whether
-/// it is kept in a file of this host, in Redis for several hosts, or in memory.
+/// store.h: small shared state with expiry: who was seen when, how often somebody tried. It is the site's, not the
+/// plugin's: `SmtpStore` says whether it is kept in a file of this host, in Redis for several hosts, or in memory.
 ///
-///     explicit Limit(smtpd::Setup& setup, const Options& options) : seen_(setup.store<std::int64_t>("limit")), options_(options) {…}
+///     explicit Limit(smtpd::Setup& setup, const Options& options) : seen_(setup.store<std::int64_t>("limit")),
+///     options_(options) {…}
 ///
 ///     const auto count = hook.store(seen_).add(client, 1, options_.period);
 ///     if (!count) return error("store: {}", count.error().what);
 ///     return *count > options_.max ? fail("{} connections", *count) : pass();
 ///
-/// setup.store<T>("name") opens a namespace in which keys are octets and values are of type T: std::string (octets as they are), an integer, a
-/// WallTime, or a record, which is a struct that names its members:
+/// setup.store<T>("name") opens a namespace in which keys are octets and values are of type T: std::string (octets as
+/// they are), an integer, a WallTime, or a record, which is a struct that names its members:
 ///
 ///     struct Seen {
 ///         smtpd::WallTime first;
@@ -16,15 +17,17 @@
 ///         static constexpr auto fields = [](auto& self) { return std::tie(self.first, self.times); };
 ///     };
 ///
-/// A record is kept as text, "1795199220:3", which people can read. One that was written with fewer members gets the others' initial values, and
-/// surplus ones are ignored, so members can be added at the end.
+/// A record is kept as text, "1795199220:3", which people can read. One that was written with fewer members gets the
+/// others' initial values, and surplus ones are ignored, so members can be added at the end.
 ///
-/// hook.store(space) is the same space for the time that this call of the plugin has left. Every operation is atomic over all threads, processes and,
-/// with Redis, hosts, and ends within the back end's time-out. What cannot be done (a back end that is down, a full disk, a key that is too long) is
-/// an Error, and the plugin's finding then is error(…): never an exception, and never an answer that was made up. Operations block their thread.
+/// hook.store(space) is the same space for the time that this call of the plugin has left. Every operation is atomic
+/// over all threads, processes and, with Redis, hosts, and ends within the back end's time-out. What cannot be done (a
+/// back end that is down, a full disk, a key that is too long) is an Error, and the plugin's finding then is error(…):
+/// never an exception, and never an answer that was made up. Operations block their thread.
 ///
-/// Every entry has a lifetime, after which it is as if it had never been. Namespaces of the same name are the same for all plugins and virtual hosts
-/// that use the same back end. An entry may go early where a back end has no room left: then those that would expire soonest go.
+/// Every entry has a lifetime, after which it is as if it had never been. Namespaces of the same name are the same for
+/// all plugins and virtual hosts that use the same back end. An entry may go early where a back end has no room left:
+/// then those that would expire soonest go.
 #pragma once
 
 #include <smtpd/api.h>
@@ -51,8 +54,8 @@ class Lane;
 
 namespace smtpd {
 
-inline constexpr std::size_t max_store_name = 64;    ///< of a namespace: letters, digits, "-", "_" and "."
-inline constexpr std::size_t max_store_key = 1024;   ///< octets; at least 1
+inline constexpr std::size_t max_store_name = 64;   ///< of a namespace: letters, digits, "-", "_" and "."
+inline constexpr std::size_t max_store_key = 1024;  ///< octets; at least 1
 inline constexpr std::size_t max_store_value = 4096;
 inline constexpr Duration max_store_lifetime = std::chrono::hours(24 * 3660);  ///< ten years
 
@@ -83,22 +86,26 @@ struct AddOptions {
     bool renews = false;       ///< the lifetime begins again; otherwise it is that of the first addition
 };
 
-/// One namespace in one back end, in octets: what Store<T> stands on. Implemented by the server; thread-safe. `patience` is how long an operation may
-/// take; the back end's own time-out holds as well.
+/// One namespace in one back end, in octets: what Store<T> stands on. Implemented by the server; thread-safe.
+/// `patience` is how long an operation may take; the back end's own time-out holds as well.
 class SMTPD_API StoreSpace {
 public:
     virtual ~StoreSpace();
     virtual Result<std::optional<std::string>> get(std::string_view key, Duration patience) = 0;
     virtual Result<void> put(std::string_view key, std::string_view value, Duration lifetime, Duration patience) = 0;
     /// What was there; nothing where the value was put.
-    virtual Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value, Duration lifetime, Duration patience) = 0;
-    virtual Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options, Duration patience) = 0;
+    virtual Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value,
+                                                             Duration lifetime, Duration patience) = 0;
+    virtual Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options,
+                                     Duration patience) = 0;
     /// Puts the value where exactly `expected` is (nothing: where no entry is). False where something else is.
-    virtual Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value, Duration lifetime,
-                                 Duration patience) = 0;
+    virtual Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value,
+                                 Duration lifetime, Duration patience) = 0;
     virtual Result<bool> remove(std::string_view key, Duration patience) = 0;
-    virtual Result<StorePage<std::string>> list(std::string_view prefix, std::size_t limit, std::string_view from, Duration patience) = 0;
-    /// For the server: where calls of plugins queue that use this space; null if an operation never waits (shared memory).
+    virtual Result<StorePage<std::string>> list(std::string_view prefix, std::size_t limit, std::string_view from,
+                                                Duration patience) = 0;
+    /// For the server: where calls of plugins queue that use this space; null if an operation never waits (shared
+    /// memory).
     virtual support::Lane* lane() const noexcept { return nullptr; }
 };
 
@@ -117,7 +124,9 @@ struct StoreValue;
 namespace detail {
 
 template <class T>
-concept StoreRecord = requires(T& record) { T::fields(record); };
+concept StoreRecord = requires(T& record) {
+    T::fields(record);
+};
 
 template <class T>
 bool read_number(std::string_view text, T& value) noexcept {
@@ -145,7 +154,10 @@ bool read_field(std::string_view text, Field& field) {
 template <>
 struct StoreValue<std::string> {
     static std::string show(const std::string& value) { return value; }
-    static bool read(std::string_view text, std::string& value) { value = text; return true; }
+    static bool read(std::string_view text, std::string& value) {
+        value = text;
+        return true;
+    }
 };
 
 template <std::integral T>
@@ -166,7 +178,8 @@ struct StoreValue<WallTime> {  // in seconds
     static std::string show(WallTime value) { return format_text("{}", std::chrono::system_clock::to_time_t(value)); }
     static bool read(std::string_view text, WallTime& value) noexcept {
         std::int64_t seconds = 0;
-        constexpr std::int64_t most = std::chrono::duration_cast<std::chrono::seconds>(WallTime::max().time_since_epoch()).count();
+        constexpr std::int64_t most =
+            std::chrono::duration_cast<std::chrono::seconds>(WallTime::max().time_since_epoch()).count();
         if (!detail::read_number(text, seconds) || seconds > most || seconds < -most) return false;
         value = WallTime(std::chrono::seconds(seconds));
         return true;
@@ -188,7 +201,8 @@ template <detail::StoreRecord T>
 struct StoreValue<T> {
     static std::string show(const T& record) {
         std::string out;
-        std::apply([&](const auto&... fields) { ((out += detail::show_field(fields), out += ':'), ...); }, T::fields(record));
+        std::apply([&](const auto&... fields) { ((out += detail::show_field(fields), out += ':'), ...); },
+                   T::fields(record));
         if (!out.empty()) out.pop_back();
         return out;
     }
@@ -236,7 +250,8 @@ public:
         return Kept<T>{is_new ? value : std::move(**old), is_new};
     }
     /// Adds to a number; gives the sum. An entry that is not there is made.
-    Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options = {}) const requires std::integral<T> {
+    Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime,
+                             AddOptions options = {}) const requires std::integral<T> {
         return space_->add(key, amount, lifetime, options, patience_);
     }
     /// Compare and set: puts the value where `expected` is. False: something else is there, or nothing.
@@ -244,13 +259,15 @@ public:
         const std::string old = StoreValue<T>::show(expected);
         return space_->replace(key, old, StoreValue<T>::show(value), lifetime, patience_);
     }
-    /// Reads, lets `change(T&)` change it, and writes, so that nobody's change is lost; an entry that is not there begins as T(). Gives what is there
-    /// now. `change` may be called several times; it may return false to leave everything as it is.
+    /// Reads, lets `change(T&)` change it, and writes, so that nobody's change is lost; an entry that is not there
+    /// begins as T(). Gives what is there now. `change` may be called several times; it may return false to leave
+    /// everything as it is.
     template <class F>
     Result<T> update(std::string_view key, Duration lifetime, F change) const {
         const MonotonicTime began = std::chrono::steady_clock::now();
         for (;;) {
-            const auto left = patience_ - std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
+            const auto left = patience_ -
+                              std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
             auto found = space_->get(key, left);
             if (!found) return found.error();
             auto old = read(key, *found);
@@ -269,8 +286,8 @@ public:
     }
     /// True where something was there.
     Result<bool> remove(std::string_view key) const { return space_->remove(key, patience_); }
-    /// Entries whose keys begin with `prefix`, about `limit` of them at a time (1 to 1000), from where an earlier page said `next`. What is there all the while
-    /// is seen at least once. An entry that is not of type T is an Error.
+    /// Entries whose keys begin with `prefix`, about `limit` of them at a time (1 to 1000), from where an earlier page
+    /// said `next`. What is there all the while is seen at least once. An entry that is not of type T is an Error.
     Result<StorePage<T>> list(std::string_view prefix = {}, std::size_t limit = 100, std::string_view from = {}) const {
         auto found = space_->list(prefix, limit, from, patience_);
         if (!found) return found.error();
@@ -288,7 +305,9 @@ private:
         if (!octets) return std::optional<T>();
         T value{};
         if (StoreValue<T>::read(*octets, value)) return std::optional<T>(std::move(value));
-        return Error{ErrorCode::unavailable, format_text("the entry of \"{}\" is not of the kind that is expected there", detail::escape_field(key))};
+        return Error{
+            ErrorCode::unavailable,
+            format_text("the entry of \"{}\" is not of the kind that is expected there", detail::escape_field(key))};
     }
 
     StoreSpace* space_;

@@ -1,7 +1,8 @@
 /// task.h: work that waits for something other than the DNS, done beside a stage.
 ///
 ///     setup.hooks.data_post.ask([this](const DataPostHook& hook, Questions& questions) {
-///         questions.task("scan", [this, message = hook.message().snapshot()](const TaskContext& task) -> Result<Scan> {
+///         questions.task("scan", [this, message = hook.message().snapshot()](const TaskContext& task) -> Result<Scan>
+///         {
 ///             return scan(*message, task.time_left());
 ///         });
 ///     }).decide([](const DataPostHook&, const Answers& answers) -> Finding {

@@ -1,4 +1,5 @@
-/// text.h: letters of ASCII without regard to case, as SMTP compares its names. No locale; octets above 127 pass through unchanged.
+/// text.h: letters of ASCII without regard to case, as SMTP compares its names. No locale; octets above 127 pass
+/// through unchanged.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +19,8 @@ inline std::string ascii_lower(std::string_view text) {
 }
 
 inline bool ascii_equal(std::string_view a, std::string_view b) noexcept {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
 }
 
 }  // namespace smtpd

@@ -10,13 +10,13 @@ namespace smtpd {
 
 /// What the client has shown to say who it is. Its texts come from outside: quote them where they are logged or sent.
 struct ClientCertificate {
-    std::string subject;      ///< "CN=client.example,O=Example" (RFC 2253)
-    std::string issuer;       ///< likewise
-    std::string serial;       ///< hexadecimal, as the issuer counts
-    std::string fingerprint;  ///< SHA-256 of the certificate, 64 hexadecimal digits in lower case
-    std::string pem;          ///< the certificate itself
-    bool is_verified = false; ///< it was issued by somebody whom the server trusts, and is valid now
-    std::string problem;      ///< why it is not verified, "" where it is
+    std::string subject;       ///< "CN=client.example,O=Example" (RFC 2253)
+    std::string issuer;        ///< likewise
+    std::string serial;        ///< hexadecimal, as the issuer counts
+    std::string fingerprint;   ///< SHA-256 of the certificate, 64 hexadecimal digits in lower case
+    std::string pem;           ///< the certificate itself
+    bool is_verified = false;  ///< it was issued by somebody whom the server trusts, and is valid now
+    std::string problem;       ///< why it is not verified, "" where it is
 };
 
 struct Tls {

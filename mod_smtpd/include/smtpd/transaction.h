@@ -18,7 +18,9 @@ class SMTPD_API Transaction {
 public:
     virtual ~Transaction() = default;
 
-    const std::string& id() const noexcept { return id_; }  ///< "<connection id>-<n>"; also in the Received field and the final reply
+    const std::string& id() const noexcept {
+        return id_;
+    }  ///< "<connection id>-<n>"; also in the Received field and the final reply
     /// What MAIL said.
     const Envelope& envelope() const noexcept { return envelope_; }
     const Address& sender() const noexcept { return envelope_.sender; }

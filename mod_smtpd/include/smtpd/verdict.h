@@ -46,12 +46,23 @@ struct [[nodiscard]] Answer {
     Answer() = default;
     Answer(Verdict with, std::string_view reply_text = {}) : verdict(with), text(reply_text) {}
     /// A named status of RFC 3463 with its usual verdict and text.
-    Answer(const Status& status) : verdict(static_cast<Verdict>(status.soft ? Verdict::denysoft : Verdict::deny)),
-                                   enhanced(status.code), text(status.text) {}
+    Answer(const Status& status)
+        : verdict(static_cast<Verdict>(status.soft ? Verdict::denysoft : Verdict::deny)),
+          enhanced(status.code),
+          text(status.text) {}
 
-    Answer with_code(int reply_code) && { code = reply_code; return std::move(*this); }
-    Answer with_status(EnhancedCode status) && { enhanced = status; return std::move(*this); }
-    Answer with_text(std::string reply_text) && { text = std::move(reply_text); return std::move(*this); }
+    Answer with_code(int reply_code) && {
+        code = reply_code;
+        return std::move(*this);
+    }
+    Answer with_status(EnhancedCode status) && {
+        enhanced = status;
+        return std::move(*this);
+    }
+    Answer with_text(std::string reply_text) && {
+        text = std::move(reply_text);
+        return std::move(*this);
+    }
 };
 
 inline Answer declined() { return {}; }

@@ -67,10 +67,9 @@ private:
                                        smtpd::MonotonicTime deadline) const {
         auto expert = experts_.open(answers, deadline);
         if (!expert) return expert.error();
-        auto answer =
-            expert->socket().send(question)
-                ? expert->socket().receive_line(200)
-                : smtpd::Result<std::string>(smtpd::Error{smtpd::ErrorCode::io, "the expert does not listen", 0});
+        auto answer = expert->socket().send(question) ? expert->socket().receive_line(200)
+                                                      : smtpd::Result<std::string>(smtpd::Error{
+                                                            smtpd::ErrorCode::io, "the expert does not listen", 0});
         expert->report(answer);
         return answer;
     }

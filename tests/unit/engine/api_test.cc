@@ -31,14 +31,16 @@ class ApiTest : public CppUnit::TestFixture {
 public:
     void hooks_have_the_names_of_qpsmtpd() {
         std::set<std::string_view> names;
-        for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i) names.insert(hook_name(static_cast<HookId>(i)));
+        for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i)
+            names.insert(hook_name(static_cast<HookId>(i)));
         CPPUNIT_ASSERT_EQUAL(static_cast<std::size_t>(HookId::count), names.size());
         constexpr std::string_view expected =
             "logging config user_config post-fork pre-connection connect ehlo_parse ehlo helo_parse helo rcpt_parse "
             "rcpt_pre rcpt mail_parse mail mail_pre data data_headers_end data_post_headers data_post queue_pre queue "
             "queue_post vrfy noop quit reset_transaction disconnect post-connection unrecognized_command deny ok "
             "received_line help";
-        for (const auto name : support::split_words(expected)) CPPUNIT_ASSERT_MESSAGE(std::string(name), names.count(name) == 1);
+        for (const auto name : support::split_words(expected))
+            CPPUNIT_ASSERT_MESSAGE(std::string(name), names.count(name) == 1);
         CPPUNIT_ASSERT_EQUAL(std::string_view("pre-connection"), hook_name(HookId::pre_connection));
         CPPUNIT_ASSERT_EQUAL(std::string_view("post-fork"), hook_name(HookId::post_fork));
         CPPUNIT_ASSERT_EQUAL(std::string_view("data_post"), hook_name(HookId::data_post));

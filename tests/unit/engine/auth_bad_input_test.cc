@@ -1,5 +1,6 @@
-/// auth_bad_input_test.cc: each mechanism of AUTH with each thing that a client may get wrong in an exchange. Whatever it was, nobody is logged in, the
-/// next command is understood, and no plugin was asked about something that the mechanism does not say.
+/// auth_bad_input_test.cc: each mechanism of AUTH with each thing that a client may get wrong in an exchange. Whatever
+/// it was, nobody is logged in, the next command is understood, and no plugin was asked about something that the
+/// mechanism does not say.
 #include "fakes/scram_client.h"
 #include "fakes/session_under_test.h"
 #include "support/base64.h"
@@ -18,13 +19,16 @@ using namespace std::string_literals;
 
 struct Row {
     const char* mechanism;
-    std::string first;         ///< the first octets of a client that does everything right; where it answers a challenge first: to that
-    const char* empty;         ///< what an empty first response is answered with
+    std::string first;  ///< the first octets of a client that does everything right; where it answers a challenge
+                        ///< first: to that
+    const char* empty;  ///< what an empty first response is answered with
     bool server_begins;
 };
 
 std::vector<Row> rows() {
-    const auto scram = [](ScramHash hash, const char* header) { return fakes::ScramClient(hash, "joe", "secret", header).first(); };
+    const auto scram = [](ScramHash hash, const char* header) {
+        return fakes::ScramClient(hash, "joe", "secret", header).first();
+    };
     return {{"CRAM-MD5", "joe 0123456789abcdef0123456789abcdef", "501", true},
             {"EXTERNAL", "joe", "235", false},
             {"LOGIN", "joe", "334", false},
@@ -72,7 +76,9 @@ class AuthBadInputTest : public CppUnit::TestFixture {
         }
         std::string code(std::string_view line) { return say(line).substr(0, 3); }
         /// The exchange has begun, and the client is to say its first octets.
-        void begin(const Row& row) { CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "334"s, code("AUTH "s + row.mechanism)); }
+        void begin(const Row& row) {
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "334"s, code("AUTH "s + row.mechanism));
+        }
         /// Nothing is left of the exchange, and nobody was asked.
         void check_unharmed(const std::string& what) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(what, 0u, asked);
@@ -104,7 +110,8 @@ public:
             client.begin(row);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "501 5.7.0 Authentication cancelled\r\n"s, client.say("*"));
             client.check_unharmed(row.mechanism);
-            if (!row.server_begins) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "501"s, client.code("AUTH "s + row.mechanism + " *"));
+            if (!row.server_begins)
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "501"s, client.code("AUTH "s + row.mechanism + " *"));
             client.check_unharmed(row.mechanism);
             client.begin(row);
             if (client.code(base64(row.first)) != "334") continue;
@@ -119,8 +126,10 @@ public:
                 if (is_initial && row.server_begins) continue;
                 Client client;
                 if (!is_initial) client.begin(row);
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, std::string(row.empty), client.code(is_initial ? "AUTH "s + row.mechanism + " =" : ""));
-                if (row.empty == "334"s) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "535"s, client.code(base64("secret")));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, std::string(row.empty),
+                                             client.code(is_initial ? "AUTH "s + row.mechanism + " =" : ""));
+                if (row.empty == "334"s)
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "535"s, client.code(base64("secret")));
                 if (row.empty != "235"s) client.check_unharmed(row.mechanism);
             }
     }
@@ -129,21 +138,25 @@ public:
         for (const auto& row : rows()) {
             Client client;
             client.begin(row);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500 5.5.6 Authentication exchange line is too long\r\n"s, client.say(std::string(12289, 'A')));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500 5.5.6 Authentication exchange line is too long\r\n"s,
+                                         client.say(std::string(12289, 'A')));
             client.check_unharmed(row.mechanism);
             client.begin(row);
             const auto code = client.code(base64(row.first));
-            if (code == "334") CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500"s, client.code(std::string(100'000, 'A')));
+            if (code == "334")
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500"s, client.code(std::string(100'000, 'A')));
             if (code == "334") client.check_stranger(row.mechanism);
         }
     }
 
     void what_is_no_base64_is_501() {
         for (const auto& row : rows())
-            for (const auto& line : {"A"s, "AAA"s, "AA=A"s, "===="s, "AAAA="s, " AAAA"s, "AAAA "s, "AA-_"s, "\xff\xff\xff\xff"s, "AAAA\0AAA"s}) {
+            for (const auto& line : {"A"s, "AAA"s, "AA=A"s, "===="s, "AAAA="s, " AAAA"s, "AAAA "s, "AA-_"s,
+                                     "\xff\xff\xff\xff"s, "AAAA\0AAA"s}) {
                 Client client;
                 client.begin(row);
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism + " "s + line, "501 5.5.2 Cannot decode this as base64\r\n"s, client.say(line));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism + " "s + line, "501 5.5.2 Cannot decode this as base64\r\n"s,
+                                             client.say(line));
                 client.check_unharmed(row.mechanism);
             }
     }
@@ -167,7 +180,8 @@ public:
         for (const auto& row : rows()) {
             Client client;
             client.begin(row);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500 5.5.2"s, client.say(base64(row.first) + "\r").substr(0, 9));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500 5.5.2"s,
+                                         client.say(base64(row.first) + "\r").substr(0, 9));
             client.check_unharmed(row.mechanism);
         }
     }
@@ -177,7 +191,8 @@ public:
             Client client;
             client.begin(row);
             const auto said = client.feed(base64(row.first) + "\nMAIL FROM:<a@client.example>\r\n");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "500 5.5.2 Lines end with CRLF; a CR or LF alone is refused\r\n"s, said);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism,
+                                         "500 5.5.2 Lines end with CRLF; a CR or LF alone is refused\r\n"s, said);
             CPPUNIT_ASSERT_MESSAGE(row.mechanism, client.is_closed() && client.asked == 0);
         }
     }
@@ -186,7 +201,9 @@ public:
         for (const auto& row : rows()) {
             Client client;
             const auto octets = base64(row.first);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "501 5.5.4"s, client.say("AUTH "s + row.mechanism + " " + octets + " " + octets).substr(0, 9));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                row.mechanism, "501 5.5.4"s,
+                client.say("AUTH "s + row.mechanism + " " + octets + " " + octets).substr(0, 9));
             client.check_unharmed(row.mechanism);
         }
     }
@@ -194,7 +211,9 @@ public:
     void nobody_logs_in_twice() {
         Client client;
         CPPUNIT_ASSERT_EQUAL("235"s, client.code("AUTH PLAIN " + base64("\0joe\0secret"s)));
-        for (const auto& row : rows()) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "503 5.5.1"s, client.say("AUTH "s + row.mechanism).substr(0, 9));
+        for (const auto& row : rows())
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "503 5.5.1"s,
+                                         client.say("AUTH "s + row.mechanism).substr(0, 9));
         CPPUNIT_ASSERT_EQUAL("joe"s, client.session().auth_user());
     }
 
@@ -202,7 +221,8 @@ public:
         for (const auto& row : rows()) {
             Client client;
             client.say("MAIL FROM:<a@client.example>");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "503 5.5.1"s, client.say("AUTH "s + row.mechanism + " " + base64(row.first)).substr(0, 9));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "503 5.5.1"s,
+                                         client.say("AUTH "s + row.mechanism + " " + base64(row.first)).substr(0, 9));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "250"s, client.code("RCPT TO:<user@example.com>"));
             client.say("RSET");
             client.check_unharmed(row.mechanism);

@@ -31,7 +31,8 @@ public:
     void extensions_are_found_by_their_keywords() {
         CPPUNIT_ASSERT(find_extension("CHUNKING") == Extension::chunking);
         CPPUNIT_ASSERT(find_extension("mt-priority") == Extension::mt_priority);
-        for (const char* none : {"", "CHUNK", "CHUNKINGS", "AUTH", "STARTTLS", "XCLIENTS"}) CPPUNIT_ASSERT_MESSAGE(none, !find_extension(none));
+        for (const char* none : {"", "CHUNK", "CHUNKINGS", "AUTH", "STARTTLS", "XCLIENTS"})
+            CPPUNIT_ASSERT_MESSAGE(none, !find_extension(none));
         for (unsigned i = 0; i < static_cast<unsigned>(Extension::auth); ++i)
             CPPUNIT_ASSERT(find_extension(keyword_of(static_cast<Extension>(i))) == static_cast<Extension>(i));
     }
@@ -39,15 +40,19 @@ public:
     void what_only_a_queue_can_keep_is_off() {
         for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i) {
             const auto extension = static_cast<Extension>(i);
-            const bool is_promise = extension == Extension::dsn || extension == Extension::require_tls || extension == Extension::mt_priority;
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(keyword_of(extension)), !is_promise, default_extensions().has(extension));
+            const bool is_promise = extension == Extension::dsn || extension == Extension::require_tls ||
+                                    extension == Extension::mt_priority;
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(keyword_of(extension)), !is_promise,
+                                         default_extensions().has(extension));
         }
     }
 
     void some_cannot_be_without_others() {
         CPPUNIT_ASSERT(workable(default_extensions()) == default_extensions());
-        CPPUNIT_ASSERT(workable({Extension::binary_mime, Extension::smtputf8, Extension::size}) == ExtensionSet{Extension::size});
-        CPPUNIT_ASSERT(needed_by(Extension::binary_mime) == Extension::chunking && needed_by(Extension::smtputf8) == Extension::eight_bit_mime);
+        CPPUNIT_ASSERT(workable({Extension::binary_mime, Extension::smtputf8, Extension::size}) ==
+                       ExtensionSet{Extension::size});
+        CPPUNIT_ASSERT(needed_by(Extension::binary_mime) == Extension::chunking &&
+                       needed_by(Extension::smtputf8) == Extension::eight_bit_mime);
         CPPUNIT_ASSERT(!needed_by(Extension::chunking));
     }
 
@@ -74,7 +79,8 @@ public:
         client.settings.max_transactions = 7;
         client.settings.max_recipient_domains = 3;
         client.start();
-        CPPUNIT_ASSERT(client.say("EHLO x").find("250-LIMITS MAILMAX=7 RCPTMAX=999999 RCPTDOMAINMAX=3\r\n") != std::string::npos);
+        CPPUNIT_ASSERT(client.say("EHLO x").find("250-LIMITS MAILMAX=7 RCPTMAX=999999 RCPTDOMAINMAX=3\r\n") !=
+                       std::string::npos);
     }
 
     void transactions_have_a_limit() {
@@ -83,7 +89,9 @@ public:
         client.hooks.accept_mail();
         client.begin_transaction();
         client.say("RSET");
-        CPPUNIT_ASSERT_EQUAL(std::string("501"), fakes::codes(client.say("MAIL FROM:<nonsense")));  // the command counts, not what came of it
+        CPPUNIT_ASSERT_EQUAL(std::string("501"), fakes::codes(client.say("MAIL FROM:<nonsense")));  // the command
+                                                                                                    // counts, not what
+                                                                                                    // came of it
         CPPUNIT_ASSERT_EQUAL(std::string("421 4.7.0"), client.say("MAIL FROM:<a@b>").substr(0, 9));
         CPPUNIT_ASSERT(client.is_closed());
     }
@@ -97,12 +105,15 @@ public:
         client.hooks.answer(HookId::queue, ok());
         client.greet();
         client.say("MAIL FROM:<a@b>");
-        const std::pair<const char*, const char*> rows[] = {{"a@one.example", "250 2.1.5"}, {"no@five.example", "550 5.7.1"}, {"b@ONE.example", "250 2.1.5"},
-                                                            {"a@two.example", "250 2.1.5"}, {"a@three.example", "452 4.5.3"}, {"postmaster", "250 2.1.5"},
-                                                            {"c@two.example", "250 2.1.5"}};
+        const std::pair<const char*, const char*> rows[] = {
+            {"a@one.example", "250 2.1.5"}, {"no@five.example", "550 5.7.1"}, {"b@ONE.example", "250 2.1.5"},
+            {"a@two.example", "250 2.1.5"}, {"a@three.example", "452 4.5.3"}, {"postmaster", "250 2.1.5"},
+            {"c@two.example", "250 2.1.5"}};
         for (const auto& [recipient, reply] : rows)
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(recipient, std::string(reply), client.say("RCPT TO:<" + std::string(recipient) + ">").substr(0, 9));
-        CPPUNIT_ASSERT_EQUAL(1U, client.session().errors());  // that of no@five.example: who is one too many has done nothing wrong
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(recipient, std::string(reply),
+                                         client.say("RCPT TO:<" + std::string(recipient) + ">").substr(0, 9));
+        CPPUNIT_ASSERT_EQUAL(1U, client.session().errors());  // that of no@five.example: who is one too many has done
+                                                              // nothing wrong
         client.say("DATA");
         client.say(".");
         client.say("MAIL FROM:<a@b>");  // it is one of the session
@@ -134,7 +145,8 @@ public:
                                                      {".", true},
                                                      {"RSET", true},
                                                      {"QUIT", true}};
-        for (const auto& [line, expected] : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(line, expected, has_status(client.say(line)));
+        for (const auto& [line, expected] : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(line, expected, has_status(client.say(line)));
     }
 
     void without_the_extension_there_are_no_statuses() {
@@ -156,7 +168,8 @@ public:
 private:
     static bool announces(Extension extension, bool is_on) {
         SessionUnderTest client;
-        for (unsigned i = 0; i < static_cast<unsigned>(Extension::auth); ++i) client.settings.extensions.set(static_cast<Extension>(i));
+        for (unsigned i = 0; i < static_cast<unsigned>(Extension::auth); ++i)
+            client.settings.extensions.set(static_cast<Extension>(i));
         client.settings.extensions.set(extension, is_on);
         client.settings.trusted_proxies = {*IpNetwork::parse(client.peer.client.address.to_string())};
         client.peer.tls_protocol = "TLSv1.3";
@@ -175,7 +188,8 @@ private:
     static bool has_status(const std::string& reply) {
         bool all = true;
         for (std::size_t at = 0; at < reply.size(); at = reply.find('\n', at) + 1)
-            all = all && reply.size() > at + 9 && reply[at + 4] == reply[at] && reply[at + 5] == '.' && reply[at + 7] == '.';
+            all = all && reply.size() > at + 9 && reply[at + 4] == reply[at] && reply[at + 5] == '.' &&
+                  reply[at + 7] == '.';
         return all;
     }
 };

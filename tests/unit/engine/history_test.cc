@@ -197,7 +197,8 @@ public:
         }
         client_.say("RCPT TO:<a@b>");
         string transactions;
-        for (const auto& entry : client_.session().history().entries()) transactions += format_text("{} ", entry.transaction);
+        for (const auto& entry : client_.session().history().entries())
+            transactions += format_text("{} ", entry.transaction);
         CPPUNIT_ASSERT_EQUAL(string("0 1 2 0 "), transactions);
     }
 
@@ -207,7 +208,8 @@ public:
         client_.greet();
         client_.say("MAIL FROM:<a@b>");
         client_.say("RCPT TO:<c@d>");
-        contains("rcpt refused from=<a@b> to=<c@d> by=badrcptto:main why=\"c@d is " + quoted("\x01") + " listed\" reply=\"550 gone\"");
+        contains("rcpt refused from=<a@b> to=<c@d> by=badrcptto:main why=\"c@d is " + quoted("\x01") +
+                 " listed\" reply=\"550 gone\"");
     }
 
     void a_deferred_refusal_names_the_complainer() {
@@ -251,7 +253,8 @@ public:
         for (const auto& line : client_.log.lines())
             if (line.text.starts_with("history: ")) told += line.transaction + " " + line.text + "\n";
         CPPUNIT_ASSERT_EQUAL(string("session-1 history: (rcpt) badrcptto:main: fail: listed -> deny; at 0.000 s\n"
-                                    "session-1 history: replied 550 5.7.1 \"gone\"; at 0.002 s\n"), told);
+                                    "session-1 history: replied 550 5.7.1 \"gone\"; at 0.002 s\n"),
+                             told);
     }
 
     void a_session_that_refused_nothing_tells_nothing() {
@@ -284,7 +287,10 @@ private:
             return answer;
         });
     }
-    void contains(const string& text) { CPPUNIT_ASSERT_MESSAGE(text + "\nin\n" + client_.log.to_string(), client_.log.to_string().find(text) != string::npos); }
+    void contains(const string& text) {
+        CPPUNIT_ASSERT_MESSAGE(text + "\nin\n" + client_.log.to_string(),
+                               client_.log.to_string().find(text) != string::npos);
+    }
 
     fakes::SessionUnderTest client_;
 };

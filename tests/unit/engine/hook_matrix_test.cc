@@ -14,8 +14,9 @@ namespace {
 using fakes::codes;
 using fakes::SessionUnderTest;
 
-constexpr Verdict verdicts[] = {Verdict::ok, Verdict::declined, Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect,
-                                Verdict::denysoft_disconnect, Verdict::done};
+constexpr Verdict verdicts[] = {Verdict::ok,       Verdict::declined,        Verdict::deny,
+                                Verdict::denysoft, Verdict::deny_disconnect, Verdict::denysoft_disconnect,
+                                Verdict::done};
 
 /// How to get to a hook.
 struct Way {
@@ -42,7 +43,8 @@ const Way ways[] = {
     {HookId::auth_parse, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
     {HookId::auth_plain, hello, "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "AUTH PLAIN\r\n"},
     {HookId::auth_login, hello + "AUTH LOGIN am9l\r\n", "c2VjcmV0\r\n", "AUTH LOGIN\r\n"},
-    {HookId::auth_cram_md5, hello + "AUTH CRAM-MD5\r\n", "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n", "AUTH CRAM-MD5\r\n"},
+    {HookId::auth_cram_md5, hello + "AUTH CRAM-MD5\r\n", "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n",
+     "AUTH CRAM-MD5\r\n"},
     {HookId::auth_scram_sha_1, hello, "AUTH SCRAM-SHA-1 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-1\r\n"},
     {HookId::auth_scram_sha_256, hello, "AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1yYW5kb20=\r\n", "AUTH SCRAM-SHA-256\r\n"},
     {HookId::auth_external, hello, "AUTH EXTERNAL am9l\r\n", "AUTH EXTERNAL\r\n"},
@@ -82,6 +84,7 @@ struct Cells {
     const char* cells[7];
 };
 
+// clang-format off
 const Cells table[] = {
     // hook                        ok            declined      deny          denysoft      deny_disc.    denysoft_disc.
     // done
@@ -128,6 +131,7 @@ const Cells table[] = {
     {HookId::disconnect,           {"221/closed", "221/closed", "221/closed", "221/closed", "221/closed", "221/closed", "221/closed"}},
     {HookId::post_connection,      {"221/closed", "221/closed", "221/closed", "221/closed", "221/closed", "221/closed", "221/closed"}},
 };
+// clang-format on
 
 const Way& way_to(HookId hook) {
     for (const auto& way : ways)
@@ -135,7 +139,9 @@ const Way& way_to(HookId hook) {
     throw std::logic_error("no way to that hook");
 }
 
-std::string name_of(HookId hook, Verdict verdict) { return std::string(hook_name(hook)) + " × " + std::string(verdict_name(verdict)); }
+std::string name_of(HookId hook, Verdict verdict) {
+    return std::string(hook_name(hook)) + " × " + std::string(verdict_name(verdict));
+}
 
 /// A session that went the way up to the hook; `output` is what the trigger led to.
 struct Walk {
@@ -144,7 +150,8 @@ struct Walk {
         const bool is_auth = way.hook >= HookId::auth_parse && way.hook <= HookId::auth_result;
         if (is_auth) {
             client.hooks.watch(way.hook);  // what nobody handles is not offered
-            if (way.hook == HookId::auth_parse || way.hook == HookId::auth_result) client.hooks.answer(HookId::auth, ok());
+            if (way.hook == HookId::auth_parse || way.hook == HookId::auth_result)
+                client.hooks.answer(HookId::auth, ok());
             for (const auto& mechanism : auth_mechanisms) client.settings.auth_mechanisms.add(mechanism);
         }
         client.hooks.watch(HookId::reset_transaction);
@@ -198,13 +205,15 @@ public:
     void every_verdict_leads_to_what_the_table_says() {
         for (const auto& row : table)
             for (std::size_t i = 0; i < std::size(verdicts); ++i)
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), std::string(row.cells[i]), outcome(way_to(row.hook), verdicts[i]));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), std::string(row.cells[i]),
+                                             outcome(way_to(row.hook), verdicts[i]));
     }
 
     void the_table_covers_every_hook_of_the_dialogue() {
         for (unsigned i = 0; i < static_cast<unsigned>(HookId::deny); ++i) {
             const auto hook = static_cast<HookId>(i);
-            const auto rows = std::count_if(std::begin(table), std::end(table), [hook](const Cells& cells) { return cells.hook == hook; });
+            const auto rows = std::count_if(std::begin(table), std::end(table),
+                                            [hook](const Cells& cells) { return cells.hook == hook; });
             CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), std::ptrdiff_t(1), rows);
         }
     }
@@ -215,7 +224,8 @@ public:
                 if (!is_denial(verdict)) continue;
                 Walk walk(way_to(row.hook), Answer(verdict, "words of a plugin"));
                 const bool takes_text = walk.output.find("words of a plugin") != std::string::npos;
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdict) + ": " + walk.output, uses_text(row.hook, verdict), takes_text);
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdict) + ": " + walk.output,
+                                             uses_text(row.hook, verdict), takes_text);
             }
     }
 
@@ -227,19 +237,23 @@ public:
         };
         const Row rows[] = {
             {HookId::rcpt, Answer(Verdict::deny, "gone").with_code(551).with_status({5, 1, 6}), "551 5.1.6 gone\r\n"},
-            {HookId::rcpt, Answer(Verdict::denysoft, "full").with_code(452).with_status({4, 2, 2}), "452 4.2.2 full\r\n"},
+            {HookId::rcpt, Answer(Verdict::denysoft, "full").with_code(452).with_status({4, 2, 2}),
+             "452 4.2.2 full\r\n"},
             {HookId::rcpt, Answer(status::no_such_user), "550 5.1.1 No such user\r\n"},
             {HookId::rcpt, Answer(status::mbox_full), "450 4.2.2 Mailbox full\r\n"},
-            {HookId::rcpt, Answer(Verdict::ok, "forwarded").with_code(251).with_status({2, 1, 5}), "251 2.1.5 forwarded\r\n"},
+            {HookId::rcpt, Answer(Verdict::ok, "forwarded").with_code(251).with_status({2, 1, 5}),
+             "251 2.1.5 forwarded\r\n"},
             {HookId::mail, Answer(Verdict::deny_disconnect, "bye").with_code(521), "521 5.7.1 bye\r\n"},
             {HookId::connect, Answer(Verdict::deny, "no mail here").with_code(554), "554 5.7.1 no mail here\r\n"},
-            {HookId::connect, Answer(Verdict::denysoft, "later").with_code(421).with_status({4, 3, 2}), "421 4.3.2 later\r\n"},
+            {HookId::connect, Answer(Verdict::denysoft, "later").with_code(421).with_status({4, 3, 2}),
+             "421 4.3.2 later\r\n"},
             {HookId::vrfy, Answer(Verdict::ok, "<user@example.com>"), "250 2.1.5 <user@example.com>\r\n"},
             {HookId::noop, Answer(Verdict::ok, "still here"), "250 2.0.0 still here\r\n"},
             {HookId::help, Answer(Verdict::ok, "one\ntwo"), "214-2.0.0 one\r\n214 2.0.0 two\r\n"},
             {HookId::quit, Answer(Verdict::ok, "a fortune"), "221 2.0.0 a fortune\r\n"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL(std::string(row.reply), Walk(way_to(row.hook), row.answer).output);
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL(std::string(row.reply), Walk(way_to(row.hook), row.answer).output);
     }
 
     void a_code_that_contradicts_the_verdict_is_not_used() {
@@ -259,16 +273,18 @@ public:
             {HookId::rcpt, Answer(Verdict::deny, "no").with_status({2, 1, 5}), "550 5.1.5 no\r\n"},
             {HookId::data, Answer(Verdict::ok, "yes").with_code(250), "354 Go ahead, end with <CRLF>.<CRLF>\r\n"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL(std::string(row.reply), Walk(way_to(row.hook), row.answer).output);
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL(std::string(row.reply), Walk(way_to(row.hook), row.answer).output);
     }
 
     void every_refusal_has_text_and_status() {
         for (const auto& row : table)
             for (const auto verdict : verdicts) {
                 const auto output = Walk(way_to(row.hook), verdict).output;
-                const bool plain = output.empty() || output.substr(0, 3) == "220" || output.substr(0, 3) == "354" || output.substr(0, 3) == "334" ||
-                                   ((row.hook == HookId::helo_parse || row.hook == HookId::ehlo_parse || row.hook == HookId::helo ||
-                                     row.hook == HookId::ehlo) &&
+                const bool plain = output.empty() || output.substr(0, 3) == "220" || output.substr(0, 3) == "354" ||
+                                   output.substr(0, 3) == "334" ||
+                                   ((row.hook == HookId::helo_parse || row.hook == HookId::ehlo_parse ||
+                                     row.hook == HookId::helo || row.hook == HookId::ehlo) &&
                                     output.substr(0, 3) == "250");
                 if (!plain) CPPUNIT_ASSERT_MESSAGE(name_of(row.hook, verdict) + ": " + output, has_status(output));
             }
@@ -276,8 +292,9 @@ public:
 
     void many_lines_of_text_become_one_reply() {
         for (const auto hook : {HookId::ehlo, HookId::mail, HookId::rcpt, HookId::data, HookId::unrecognized_command})
-            CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)),
-                                   Walk(way_to(hook), deny("one\n\nthree\r\n")).output.find(" one\r\n") != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(
+                std::string(hook_name(hook)),
+                Walk(way_to(hook), deny("one\n\nthree\r\n")).output.find(" one\r\n") != std::string::npos);
         CPPUNIT_ASSERT_EQUAL(std::string("550-5.7.1 one\r\n550-5.7.1\r\n550 5.7.1 three\r\n"),
                              Walk(way_to(HookId::mail), deny("one\n\nthree\r\n")).output);
         CPPUNIT_ASSERT_EQUAL(std::string("552-5.7.1 one\r\n552 5.7.1 two session-1\r\n"),
@@ -290,22 +307,30 @@ public:
                 if (row.hook == HookId::disconnect || row.hook == HookId::post_connection) continue;
                 Walk walk(way_to(row.hook), verdicts[i]);
                 const std::size_t expected = walk.client.is_closed() ? 1 : 0;
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), expected, walk.client.hooks.count(HookId::disconnect));
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), expected, walk.client.hooks.count(HookId::post_connection));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), expected,
+                                             walk.client.hooks.count(HookId::disconnect));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), expected,
+                                             walk.client.hooks.count(HookId::post_connection));
                 walk.client.destroy();
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), std::size_t(1), walk.client.hooks.count(HookId::disconnect));
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), std::size_t(1), walk.client.hooks.count(HookId::post_connection));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), std::size_t(1),
+                                             walk.client.hooks.count(HookId::disconnect));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdicts[i]), std::size_t(1),
+                                             walk.client.hooks.count(HookId::post_connection));
             }
     }
 
     void refused_messages_are_not_queued() {
-        for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post, HookId::queue_pre})
+        for (const auto hook :
+             {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post, HookId::queue_pre})
             for (const auto verdict : verdicts) {
                 Walk walk(way_to(hook), verdict);
                 const bool accepted = codes(walk.output) == "250";
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(hook, verdict), std::size_t(accepted ? 1 : 0), walk.client.hooks.queued.size());
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(hook, verdict), std::uint32_t(accepted ? 1 : 0), walk.client.session().messages());
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(hook, verdict), std::size_t(1), walk.client.hooks.count(HookId::reset_transaction));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(hook, verdict), std::size_t(accepted ? 1 : 0),
+                                             walk.client.hooks.queued.size());
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(hook, verdict), std::uint32_t(accepted ? 1 : 0),
+                                             walk.client.session().messages());
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(hook, verdict), std::size_t(1),
+                                             walk.client.hooks.count(HookId::reset_transaction));
             }
     }
 
@@ -324,7 +349,8 @@ public:
             return std::to_string(client.hooks.count(HookId::queue_post)) + " " + told;
         };
         CPPUNIT_ASSERT_EQUAL(std::string("1 Queued! session-1"), calls(HookId::queue, Verdict::ok));
-        CPPUNIT_ASSERT_EQUAL(std::string("1 Queuing declined or disabled, try again later session-1"), calls(HookId::queue, Verdict::declined));
+        CPPUNIT_ASSERT_EQUAL(std::string("1 Queuing declined or disabled, try again later session-1"),
+                             calls(HookId::queue, Verdict::declined));
         CPPUNIT_ASSERT_EQUAL(std::string("1 Message denied session-1"), calls(HookId::queue, Verdict::deny));
         CPPUNIT_ASSERT_EQUAL(std::string("0 "), calls(HookId::queue, Verdict::done));
         CPPUNIT_ASSERT_EQUAL(std::string("0 "), calls(HookId::data_post, Verdict::deny));
@@ -333,7 +359,8 @@ public:
     }
 
     void chains_stop_where_a_stage_is_refused() {
-        constexpr HookId stages[] = {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post, HookId::queue_pre, HookId::queue};
+        constexpr HookId stages[] = {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post,
+                                     HookId::queue_pre, HookId::queue};
         for (std::size_t refused = 0; refused < std::size(stages); ++refused) {
             SessionUnderTest client;
             client.hooks.accept_mail();

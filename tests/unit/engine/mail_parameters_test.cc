@@ -13,10 +13,20 @@ namespace {
 
 using fakes::SessionUnderTest;
 
-constexpr Extension all_switches[] = {Extension::pipelining, Extension::eight_bit_mime, Extension::enhanced_status_codes, Extension::smtputf8,
-                                      Extension::chunking,   Extension::binary_mime,    Extension::dsn,                   Extension::require_tls,
-                                      Extension::mt_priority, Extension::limits,        Extension::vrfy,                  Extension::help,
-                                      Extension::size,       Extension::prdr};
+constexpr Extension all_switches[] = {Extension::pipelining,
+                                      Extension::eight_bit_mime,
+                                      Extension::enhanced_status_codes,
+                                      Extension::smtputf8,
+                                      Extension::chunking,
+                                      Extension::binary_mime,
+                                      Extension::dsn,
+                                      Extension::require_tls,
+                                      Extension::mt_priority,
+                                      Extension::limits,
+                                      Extension::vrfy,
+                                      Extension::help,
+                                      Extension::size,
+                                      Extension::prdr};
 
 struct Row {
     const char* name;
@@ -25,7 +35,9 @@ struct Row {
 };
 
 /// "501 5.5.4"
-std::string status(const std::string& output) { return output.substr(0, output[3] == ' ' && output[5] == '.' ? output.find(' ', 4) : 3); }
+std::string status(const std::string& output) {
+    return output.substr(0, output[3] == ' ' && output[5] == '.' ? output.find(' ', 4) : 3);
+}
 
 class MailParametersTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(MailParametersTest);
@@ -149,7 +161,8 @@ public:
                {"PRDR twice", "PRDR PRDR", "501 5.5.4"},
                {"PRDR with trailing text", "PRDRX", "555 5.5.4"},
                {"PRDR over-long", "PRDR=" + long_value, "501 5.5.4"},
-               {"everything", "SIZE=1 BODY=8BITMIME SMTPUTF8 AUTH=<> RET=HDRS ENVID=x REQUIRETLS MT-PRIORITY=1 PRDR", "250 2.1.0"},
+               {"everything", "SIZE=1 BODY=8BITMIME SMTPUTF8 AUTH=<> RET=HDRS ENVID=x REQUIRETLS MT-PRIORITY=1 PRDR",
+                "250 2.1.0"},
                {"a parameter of RCPT", "NOTIFY=NEVER", "555 5.5.4"},
                {"another of RCPT", "ORCPT=rfc822;c@d", "555 5.5.4"},
                {"unknown", "X=1", "555 5.5.4"},
@@ -236,7 +249,8 @@ public:
             prepare(client);
             client.settings.extensions.set(row.extension, false);
             client.greet();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.parameters, std::string(row.reply), status(client.say("MAIL FROM:<a@b> " + std::string(row.parameters))));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.parameters, std::string(row.reply),
+                                         status(client.say("MAIL FROM:<a@b> " + std::string(row.parameters))));
         }
         SessionUnderTest clear;  // RFC 8689: not in the clear
         prepare(clear);
@@ -255,14 +269,16 @@ public:
     }
 
     void after_helo_there_are_no_extensions() {
-        for (const auto* parameters : {"SMTPUTF8", "RET=FULL", "REQUIRETLS", "MT-PRIORITY=1", "AUTH=<>", "BODY=BINARYMIME"}) {
+        for (const auto* parameters :
+             {"SMTPUTF8", "RET=FULL", "REQUIRETLS", "MT-PRIORITY=1", "AUTH=<>", "BODY=BINARYMIME"}) {
             SessionUnderTest client;
             prepare(client);
             client.start();
             client.say("HELO x");
             const auto said = status(client.say("MAIL FROM:<a@b> " + std::string(parameters)));
             CPPUNIT_ASSERT_MESSAGE(parameters, said == "555 5.5.4" || said == "504 5.5.4");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(parameters, std::string("250 2.1.0"), status(client.say("MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME")));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(parameters, std::string("250 2.1.0"),
+                                         status(client.say("MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME")));
         }
     }
 
@@ -271,13 +287,16 @@ public:
         SessionUnderTest client;
         prepare(client);
         client.greet();
-        const std::string longest_address = std::string(64, 'a') + "@" + std::string(63, 'b') + "." + std::string(63, 'c') + "." + std::string(61, 'd');
-        std::string mail = "MAIL FROM:<" + longest_address + "> SIZE=00000000000000001000 BODY=8BITMIME SMTPUTF8 AUTH=" + std::string(60, 'e') + "@example.com RET=HDRS ENVID=" + std::string(100, 'e') +
-                           " REQUIRETLS MT-PRIORITY=-9";
+        const std::string longest_address = std::string(64, 'a') + "@" + std::string(63, 'b') + "." +
+                                            std::string(63, 'c') + "." + std::string(61, 'd');
+        std::string mail = "MAIL FROM:<" + longest_address +
+                           "> SIZE=00000000000000001000 BODY=8BITMIME SMTPUTF8 AUTH=" + std::string(60, 'e') +
+                           "@example.com RET=HDRS ENVID=" + std::string(100, 'e') + " REQUIRETLS MT-PRIORITY=-9";
         CPPUNIT_ASSERT(mail.size() < longest_mail_line - 2);
         mail.insert(mail.find(" SIZE"), longest_mail_line - 2 - mail.size(), ' ');
         CPPUNIT_ASSERT_EQUAL(std::string("250 2.1.0"), status(client.say(mail)));
-        std::string rcpt = "RCPT TO:<" + longest_address + "> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;" + std::string(493, 'e');
+        std::string rcpt = "RCPT TO:<" + longest_address + "> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;" +
+                           std::string(493, 'e');
         rcpt.insert(rcpt.find(" NOTIFY"), longest_rcpt_line - 2 - rcpt.size(), ' ');
         CPPUNIT_ASSERT_EQUAL(std::string("250 2.1.5"), status(client.say(rcpt)));
         CPPUNIT_ASSERT(Settings().max_command_line >= longest_mail_line);
@@ -312,7 +331,8 @@ public:
         careless.settings.spool.threshold = 1000;
         careless.settings.spool.keep_body = false;
         careless.greet();
-        CPPUNIT_ASSERT_EQUAL(std::string("250 2.1.0"), status(careless.say("MAIL FROM:<a@b> SIZE=18446744073709551615")));
+        CPPUNIT_ASSERT_EQUAL(std::string("250 2.1.0"),
+                             status(careless.say("MAIL FROM:<a@b> SIZE=18446744073709551615")));
     }
 
     void queue_plugins_see_all_of_it() {
@@ -329,7 +349,8 @@ public:
             CPPUNIT_ASSERT(envelope.dsn_return == DsnReturn::headers);
             CPPUNIT_ASSERT_EQUAL(std::string("id=7 x"), envelope.id.value());
             const auto& recipients = delivery.recipients();
-            CPPUNIT_ASSERT(recipients.at(0).notify() == (Notify{.success = true, .delay = true}) && !recipients[0].notify()->is_never());
+            CPPUNIT_ASSERT(recipients.at(0).notify() == (Notify{.success = true, .delay = true}) &&
+                           !recipients[0].notify()->is_never());
             CPPUNIT_ASSERT_EQUAL(std::string("rfc822"), recipients[0].original_recipient()->type);
             CPPUNIT_ASSERT_EQUAL(std::string("c+d@e"), recipients[0].original_recipient()->address);
             CPPUNIT_ASSERT(recipients.at(1).notify()->is_never());
@@ -395,7 +416,8 @@ public:
             client.say("MAIL FROM:<a@b>" + std::string(row.parameters));
             client.say("RCPT TO:<c@d>");
             client.say("DATA");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.reply), client.say(".").substr(0, std::string(row.reply).size()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.reply),
+                                         client.say(".").substr(0, std::string(row.reply).size()));
         }
         SessionUnderTest client;  // a plugin decides otherwise
         prepare(client);
@@ -410,9 +432,15 @@ public:
 
     void non_ascii_addresses_need_smtputf8() {
         const Row rows[] = {{"a local part", "MAIL FROM:<jos\xc3\xa9@b>", "553 5.6.7"},
-                            {"a domain", "MAIL FROM:<a@b\xc3\xbc" "cher.example>", "553 5.6.7"},
+                            {"a domain",
+                             "MAIL FROM:<a@b\xc3\xbc"
+                             "cher.example>",
+                             "553 5.6.7"},
                             {"no UTF-8", "MAIL FROM:<jos\xe9@b>", "553 5.6.7"},
-                            {"with it", "MAIL FROM:<jos\xc3\xa9@b\xc3\xbc" "cher.example> SMTPUTF8", "250 2.1.0"},
+                            {"with it",
+                             "MAIL FROM:<jos\xc3\xa9@b\xc3\xbc"
+                             "cher.example> SMTPUTF8",
+                             "250 2.1.0"},
                             {"with it, quoted", "MAIL FROM:<\"jos\xc3\xa9 x\"@b> SMTPUTF8", "250 2.1.0"},
                             {"no UTF-8 with it", "MAIL FROM:<jos\xe9@b> SMTPUTF8", "501 5.1.7"},
                             {"overlong", "MAIL FROM:<\xc0\xafjos@b> SMTPUTF8", "501 5.1.7"},
@@ -446,13 +474,14 @@ public:
             const char* header;
             bool needs;
             const char* reply;
-        } rows[] = {{"ASCII", "<a@b> SMTPUTF8", "<c@d>", "Subject: x", false, "250 2.0.0"},
-                    {"sender", "<\xc3\xa9@b> SMTPUTF8", "<c@d>", "Subject: x", true, "250 2.0.0"},
-                    {"recipient", "<a@b> SMTPUTF8", "<\xc3\xa9@d>", "Subject: x", true, "250 2.0.0"},
-                    {"header", "<a@b> SMTPUTF8", "<c@d>", "Subject: \xc3\xa9", true, "250 2.0.0"},
-                    {"header without the parameter", "<a@b>", "<c@d>", "Subject: \xe9", false, "250 2.0.0"},
-                    {"header that is no UTF-8", "<a@b> SMTPUTF8", "<c@d>", "Subject: \xe9", false, "554 5.6.0"},
-                    {"header with an overlong form", "<a@b> SMTPUTF8", "<c@d>", "Subject: \xe0\x80\xaf", false, "554 5.6.0"}};
+        } rows[] = {
+            {"ASCII", "<a@b> SMTPUTF8", "<c@d>", "Subject: x", false, "250 2.0.0"},
+            {"sender", "<\xc3\xa9@b> SMTPUTF8", "<c@d>", "Subject: x", true, "250 2.0.0"},
+            {"recipient", "<a@b> SMTPUTF8", "<\xc3\xa9@d>", "Subject: x", true, "250 2.0.0"},
+            {"header", "<a@b> SMTPUTF8", "<c@d>", "Subject: \xc3\xa9", true, "250 2.0.0"},
+            {"header without the parameter", "<a@b>", "<c@d>", "Subject: \xe9", false, "250 2.0.0"},
+            {"header that is no UTF-8", "<a@b> SMTPUTF8", "<c@d>", "Subject: \xe9", false, "554 5.6.0"},
+            {"header with an overlong form", "<a@b> SMTPUTF8", "<c@d>", "Subject: \xe0\x80\xaf", false, "554 5.6.0"}};
         for (const auto& row : rows) {
             SessionUnderTest client;
             prepare(client);
@@ -465,7 +494,8 @@ public:
             client.say(std::string("MAIL FROM:") + row.mail);
             client.say(std::string("RCPT TO:") + row.rcpt);
             client.say("DATA");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.reply), status(client.feed(std::string(row.header) + "\r\n\r\n\xe9\r\n.\r\n")));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.reply),
+                                         status(client.feed(std::string(row.header) + "\r\n\r\n\xe9\r\n.\r\n")));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.needs, needs);
         }
     }
@@ -487,7 +517,8 @@ public:
                             {"no UTF-8", "VRFY jos\xe9 SMTPUTF8", "501 5.5.4"},
                             {"a user of that name", "VRFY SMTPUTF8", "252 2.5.2"},
                             {"nothing", "VRFY", "501 5.5.4"}};
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.reply), status(client.say(row.parameters)));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.reply), status(client.say(row.parameters)));
         CPPUNIT_ASSERT_EQUAL(std::string("[joe][jos\xc3\xa9][<jos\xc3\xa9@b>][SMTPUTF8]"), seen);
     }
 
@@ -510,10 +541,12 @@ private:
             prepare(client);
             client.greet();
             if (!is_mail) client.say("MAIL FROM:<a@b>");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.reply), status(client.say(command + " " + row.parameters)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.reply),
+                                         status(client.say(command + " " + row.parameters)));
             const bool is_accepted = row.reply == accepted;
             const auto again = status(client.say(is_mail ? command : "DATA")).substr(0, 3);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(is_mail ? (is_accepted ? "503" : "250") : (is_accepted ? "354" : "503")), again);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                row.name, std::string(is_mail ? (is_accepted ? "503" : "250") : (is_accepted ? "354" : "503")), again);
         }
     }
 };

@@ -33,9 +33,9 @@ struct Message {
             CPPUNIT_ASSERT(pipeline.is_asking());
             using Field = MessagePipeline::Field;
             const bool is_behind = ask.hook != HookId::data_post_headers && ask.hook != HookId::data_post;
-            const auto field = ask.hook == HookId::data_post                  ? Field::received
+            const auto field = ask.hook == HookId::data_post                    ? Field::received
                                : is_behind && !std::exchange(has_results, true) ? Field::authentication_results
-                                                                              : Field::none;
+                                                                                : Field::none;
             CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(ask.hook)), field == ask.field);
             out += std::string(hook_name(ask.hook)) + " ";
             pipeline.answered(answer(ask.hook, pipeline.recipient()), {});
@@ -137,28 +137,25 @@ public:
     void nothing_is_queued_where_the_one_reply_is_a_refusal() {
         CPPUNIT_ASSERT_EQUAL(two_judged + "= judged 250",
                              Message(2, {.judges_recipients = true}).run(against_first(Verdict::deny)));
-        CPPUNIT_ASSERT_EQUAL(
-            two_judged + "queue = judged 250 at-queue queued",
-            Message(2, {.mixed_results = MixedResults::accept, .judges_recipients = true})
-                .run(against_first(Verdict::deny)));
+        CPPUNIT_ASSERT_EQUAL(two_judged + "queue = judged 250 at-queue queued",
+                             Message(2, {.mixed_results = MixedResults::accept, .judges_recipients = true})
+                                 .run(against_first(Verdict::deny)));
     }
 
     void where_each_has_a_reply_the_rest_is_queued() {
         Message lmtp(2, {.is_lmtp = true, .judges_recipients = true}), prdr(2, {.judges_recipients = true});
         prdr.transaction.set_prdr();
         for (auto* const message : {&lmtp, &prdr}) {
-            CPPUNIT_ASSERT_EQUAL(
-                two_judged + "queue = judged 250 at-queue queued",
-                message->run(against_first(Verdict::deny)));
+            CPPUNIT_ASSERT_EQUAL(two_judged + "queue = judged 250 at-queue queued",
+                                 message->run(against_first(Verdict::deny)));
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), message->transaction.recipients().size());
         }
     }
 
     void closing_waits_for_the_last_recipient() {
         Message message(2, {.is_lmtp = true, .judges_recipients = true});
-        CPPUNIT_ASSERT_EQUAL(
-            two_judged + "queue = judged 250 at-queue queued closes",
-            message.run(against_first(Verdict::deny_disconnect)));
+        CPPUNIT_ASSERT_EQUAL(two_judged + "queue = judged 250 at-queue queued closes",
+                             message.run(against_first(Verdict::deny_disconnect)));
     }
 
     void recipients_that_plugins_remove_or_add_do_not_disturb() {

@@ -42,12 +42,16 @@ public:
     void only_a_closing_reply_is_421() {
         for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i) {
             const auto hook = static_cast<HookId>(i);
-            for (const auto verdict : {Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect, Verdict::denysoft_disconnect})
+            for (const auto verdict :
+                 {Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect, Verdict::denysoft_disconnect})
                 for (const int code : {0, 421}) {
-                    const Outcome outcome = outcome_of(hook, Answer(verdict, "x").with_code(code), {250, {2, 0, 0}, "OK"});
-                    CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), outcome.reply.code != 421 || outcome.disconnects);
+                    const Outcome outcome = outcome_of(hook, Answer(verdict, "x").with_code(code),
+                                                       {250, {2, 0, 0}, "OK"});
+                    CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)),
+                                           outcome.reply.code != 421 || outcome.disconnects);
                     CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), !outcome.disconnects || !outcome.proceeds);
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), outcome.proceeds, outcome.reply.is_positive());
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), outcome.proceeds,
+                                                 outcome.reply.is_positive());
                 }
         }
     }
@@ -59,12 +63,14 @@ public:
             CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), outcome.reply.empty());
             CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), outcome.is_done);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), hook == HookId::quit, outcome.disconnects);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), hook == HookId::pre_connection, outcome.proceeds);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), hook == HookId::pre_connection,
+                                         outcome.proceeds);
         }
     }
 
     void hooks_without_a_say_change_nothing() {
-        for (const auto hook : {HookId::reset_transaction, HookId::disconnect, HookId::post_connection, HookId::queue_post, HookId::data_chunk}) {
+        for (const auto hook : {HookId::reset_transaction, HookId::disconnect, HookId::post_connection,
+                                HookId::queue_post, HookId::data_chunk}) {
             const Outcome outcome = outcome_of(hook, Answer(Verdict::deny_disconnect, "x"), {250, {2, 0, 0}, "OK"});
             CPPUNIT_ASSERT(outcome.proceeds);
             CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 OK\r\n"), outcome.reply.to_string());
@@ -72,7 +78,8 @@ public:
     }
 
     void a_plain_reply_is_not_refined() {
-        const Outcome outcome = outcome_of(HookId::ehlo, Answer(Verdict::ok, "hello\nFAKE").with_code(251), {250, {}, "mx Hi\nSIZE", true});
+        const Outcome outcome = outcome_of(HookId::ehlo, Answer(Verdict::ok, "hello\nFAKE").with_code(251),
+                                           {250, {}, "mx Hi\nSIZE", true});
         CPPUNIT_ASSERT_EQUAL(std::string("250-mx Hi\r\n250 SIZE\r\n"), outcome.reply.to_string());
     }
 };

@@ -17,7 +17,9 @@ using fakes::SessionUnderTest;
 using support::base64;
 using namespace std::string_literals;
 
-std::string plain(const std::string& user, const std::string& password) { return "AUTH PLAIN " + base64("\0"s + user + "\0"s + password); }
+std::string plain(const std::string& user, const std::string& password) {
+    return "AUTH PLAIN " + base64("\0"s + user + "\0"s + password);
+}
 
 void allow_cram_md5(SessionUnderTest& client) { client.settings.auth_mechanisms.add(*find_auth_mechanism("CRAM-MD5")); }
 
@@ -74,18 +76,19 @@ public:
             const char* offered;
             const char* in_the_clear;
         };
-        const Row rows[] = {{{}, "", ""},
-                            {{HookId::auth_parse}, "", ""},
-                            {{HookId::auth}, "AUTH LOGIN PLAIN", "AUTH LOGIN PLAIN"},
-                            {{HookId::auth_plain}, "AUTH PLAIN", "AUTH PLAIN"},
-                            {{HookId::auth_login}, "AUTH LOGIN", "AUTH LOGIN"},
-                            {{HookId::auth_cram_md5}, "AUTH CRAM-MD5", "AUTH CRAM-MD5"},
-                            {{HookId::auth_cram_md5, HookId::auth_plain}, "AUTH CRAM-MD5 PLAIN", "AUTH CRAM-MD5 PLAIN"},
-                            {{HookId::auth_cram_md5, HookId::auth}, "AUTH CRAM-MD5 LOGIN PLAIN", "AUTH CRAM-MD5 LOGIN PLAIN"},
-                            {{HookId::auth_scram_sha_1}, "AUTH SCRAM-SHA-1 SCRAM-SHA-1-PLUS", "AUTH SCRAM-SHA-1"},
-                            {{HookId::auth_scram_sha_256}, "AUTH SCRAM-SHA-256 SCRAM-SHA-256-PLUS", "AUTH SCRAM-SHA-256"},
-                            {{HookId::auth_external}, "AUTH EXTERNAL", ""},
-                            {{HookId::auth_bearer}, "AUTH OAUTHBEARER XOAUTH2", "AUTH OAUTHBEARER XOAUTH2"}};
+        const Row rows[] = {
+            {{}, "", ""},
+            {{HookId::auth_parse}, "", ""},
+            {{HookId::auth}, "AUTH LOGIN PLAIN", "AUTH LOGIN PLAIN"},
+            {{HookId::auth_plain}, "AUTH PLAIN", "AUTH PLAIN"},
+            {{HookId::auth_login}, "AUTH LOGIN", "AUTH LOGIN"},
+            {{HookId::auth_cram_md5}, "AUTH CRAM-MD5", "AUTH CRAM-MD5"},
+            {{HookId::auth_cram_md5, HookId::auth_plain}, "AUTH CRAM-MD5 PLAIN", "AUTH CRAM-MD5 PLAIN"},
+            {{HookId::auth_cram_md5, HookId::auth}, "AUTH CRAM-MD5 LOGIN PLAIN", "AUTH CRAM-MD5 LOGIN PLAIN"},
+            {{HookId::auth_scram_sha_1}, "AUTH SCRAM-SHA-1 SCRAM-SHA-1-PLUS", "AUTH SCRAM-SHA-1"},
+            {{HookId::auth_scram_sha_256}, "AUTH SCRAM-SHA-256 SCRAM-SHA-256-PLUS", "AUTH SCRAM-SHA-256"},
+            {{HookId::auth_external}, "AUTH EXTERNAL", ""},
+            {{HookId::auth_bearer}, "AUTH OAUTHBEARER XOAUTH2", "AUTH OAUTHBEARER XOAUTH2"}};
         for (const auto& row : rows)
             for (const bool is_encrypted : {true, false})
                 for (const bool is_allowed : {true, false}) {
@@ -93,8 +96,12 @@ public:
                     allow_cram_md5(client);
                     client.settings.auth_without_tls = is_allowed;
                     for (const auto hook : row.handled) client.hooks.watch(hook);
-                    is_encrypted ? client.start_encrypted(fakes::tls_facts_with_certificate(), {"octets", "", ""}) : client.start();
-                    CPPUNIT_ASSERT_EQUAL(std::string(is_encrypted ? row.offered : is_allowed ? row.in_the_clear : ""), offered(client));
+                    is_encrypted ? client.start_encrypted(fakes::tls_facts_with_certificate(), {"octets", "", ""})
+                                 : client.start();
+                    CPPUNIT_ASSERT_EQUAL(std::string(is_encrypted ? row.offered
+                                                     : is_allowed ? row.in_the_clear
+                                                                  : ""),
+                                         offered(client));
                 }
     }
 
@@ -102,7 +109,8 @@ public:
         SessionUnderTest client;
         for (const auto& mechanism : auth_mechanisms) client.hooks.watch(mechanism.hook);
         client.start_encrypted(fakes::tls_facts_with_certificate());
-        CPPUNIT_ASSERT_EQUAL("AUTH EXTERNAL LOGIN OAUTHBEARER PLAIN SCRAM-SHA-1 SCRAM-SHA-256 XOAUTH2"s, offered(client));
+        CPPUNIT_ASSERT_EQUAL("AUTH EXTERNAL LOGIN OAUTHBEARER PLAIN SCRAM-SHA-1 SCRAM-SHA-256 XOAUTH2"s,
+                             offered(client));
         CPPUNIT_ASSERT_EQUAL("504 5.5.4 Unknown authentication mechanism\r\n"s, client.say("AUTH CRAM-MD5"));
         SessionUnderTest strict;
         strict.peer.tls_protocol = "TLSv1.3";
@@ -115,9 +123,10 @@ public:
     }
 
     void external_needs_a_certificate_that_was_verified() {
-        for (const auto& [name, facts, offer, code] : {std::tuple{"none", fakes::tls_facts(), "", "502"},
-                                                       std::tuple{"unverified", fakes::tls_facts_with_certificate(false), "", "502"},
-                                                       std::tuple{"verified", fakes::tls_facts_with_certificate(), "AUTH EXTERNAL", "235"}}) {
+        for (const auto& [name, facts, offer, code] :
+             {std::tuple{"none", fakes::tls_facts(), "", "502"},
+              std::tuple{"unverified", fakes::tls_facts_with_certificate(false), "", "502"},
+              std::tuple{"verified", fakes::tls_facts_with_certificate(), "AUTH EXTERNAL", "235"}}) {
             SessionUnderTest client;
             client.hooks.answer(HookId::auth_external, ok());
             client.start_encrypted(facts);
@@ -179,7 +188,8 @@ public:
                 client.hooks.watch(HookId::auth);
                 client.start_encrypted(fakes::tls_facts(), {"octets", "", ""});
                 client.say("EHLO client.example");
-                fakes::ScramClient scram(ScramHash::sha256, "joe", row.password, is_plus ? "p=tls-exporter,," : "n,,", is_plus ? "octets" : "");
+                fakes::ScramClient scram(ScramHash::sha256, "joe", row.password, is_plus ? "p=tls-exporter,," : "n,,",
+                                         is_plus ? "octets" : "");
                 const std::string command = "AUTH SCRAM-SHA-256"s + (is_plus ? "-PLUS " : " ") + base64(scram.first());
                 std::string reply = client.say(base64(scram.last(challenge_in(client.say(command)))));
                 if (reply.starts_with("334")) {
@@ -197,8 +207,9 @@ public:
     void a_scram_back_end_that_is_down_is_told_at_once() {
         client_.hooks.answer(HookId::auth_scram_sha_1, denysoft());
         client_.greet();
-        CPPUNIT_ASSERT_EQUAL("454 4.7.0 Temporary authentication failure\r\n"s,
-                             client_.say("AUTH SCRAM-SHA-1 " + base64(fakes::ScramClient(ScramHash::sha1, "joe", "x").first())));
+        CPPUNIT_ASSERT_EQUAL(
+            "454 4.7.0 Temporary authentication failure\r\n"s,
+            client_.say("AUTH SCRAM-SHA-1 " + base64(fakes::ScramClient(ScramHash::sha1, "joe", "x").first())));
         CPPUNIT_ASSERT_EQUAL("250"s, client_.say("NOOP").substr(0, 3));
     }
 
@@ -210,12 +221,16 @@ public:
             return hook.credentials.token().equals("good") ? ok() : deny("No such token");
         });
         client_.greet();
-        const auto command = [](const char* token) { return "AUTH XOAUTH2 " + base64("user=joe\1auth=Bearer "s + token + "\1\1"); };
+        const auto command = [](const char* token) {
+            return "AUTH XOAUTH2 " + base64("user=joe\1auth=Bearer "s + token + "\1\1");
+        };
         for (const std::string last_word : {"", "AQ==", "*", "no base64"}) {
-            CPPUNIT_ASSERT_EQUAL(R"({"status":"401","schemes":"bearer","scope":""})"s, challenge_in(client_.say(command("bad"))));
+            CPPUNIT_ASSERT_EQUAL(R"({"status":"401","schemes":"bearer","scope":""})"s,
+                                 challenge_in(client_.say(command("bad"))));
             CPPUNIT_ASSERT_EQUAL("535 5.7.8 No such token\r\n"s, client_.say(last_word));
         }
-        CPPUNIT_ASSERT_EQUAL(R"({"status":"401","schemes":"bearer","scope":""})"s, challenge_in(client_.say(command("no token"))));
+        CPPUNIT_ASSERT_EQUAL(R"({"status":"401","schemes":"bearer","scope":""})"s,
+                             challenge_in(client_.say(command("no token"))));
         CPPUNIT_ASSERT_EQUAL("535 5.7.8 Authentication failed\r\n"s, client_.say(""));
         CPPUNIT_ASSERT_EQUAL("454"s, client_.say(command("down")).substr(0, 3));
         CPPUNIT_ASSERT_EQUAL("235"s, client_.say(command("good")).substr(0, 3));
@@ -241,18 +256,22 @@ public:
         client_.greet();
         CPPUNIT_ASSERT_EQUAL("500"s, client_.say("NOOP " + std::string(3000, 'x')).substr(0, 3));
         CPPUNIT_ASSERT_EQUAL("500"s, client_.say("AUTH XOAUTH2 " + std::string(12288, 'x')).substr(0, 3));
-        CPPUNIT_ASSERT_EQUAL("235"s, client_.say("AUTH XOAUTH2 " + base64("user=joe\1auth=Bearer " + std::string(9000, 't') + "\1\1")).substr(0, 3));
+        CPPUNIT_ASSERT_EQUAL(
+            "235"s, client_.say("AUTH XOAUTH2 " + base64("user=joe\1auth=Bearer " + std::string(9000, 't') + "\1\1"))
+                        .substr(0, 3));
         CPPUNIT_ASSERT_EQUAL("500"s, client_.say("AUTH XOAUTH2 " + std::string(4000, 'x')).substr(0, 3));
     }
 
     void the_mechanisms_hook_is_asked_before_auth() {
-        for (const auto hook : {HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5, HookId::auth}) client_.hooks.watch(hook);
+        for (const auto hook : {HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5, HookId::auth})
+            client_.hooks.watch(hook);
         client_.greet();
         client_.say(plain("joe", "secret"));
         client_.feed("AUTH LOGIN " + base64("joe") + "\r\n" + base64("secret") + "\r\n");
         client_.feed("AUTH CRAM-MD5\r\n" + base64("joe 0123456789abcdef0123456789abcdef") + "\r\n");
-        CPPUNIT_ASSERT_EQUAL(std::string("auth-plain auth auth-login auth auth-cram-md5 auth"),
-                             client_.hooks.order_of({HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5, HookId::auth}));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("auth-plain auth auth-login auth auth-cram-md5 auth"),
+            client_.hooks.order_of({HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5, HookId::auth}));
     }
 
     void a_decision_of_the_mechanisms_hook_is_final() {
@@ -271,7 +290,8 @@ public:
     void plugins_get_the_credentials() {
         client_.hooks.on(HookId::auth, [](HookContext& context) {
             const auto& hook = static_cast<AuthHook&>(context);
-            return deny("{} {} {}", hook.mechanism(), hook.user(), hook.password() != nullptr ? hook.password()->reveal() : "-");
+            return deny("{} {} {}", hook.mechanism(), hook.user(),
+                        hook.password() != nullptr ? hook.password()->reveal() : "-");
         });
         client_.hooks.watch(HookId::auth_cram_md5);
         client_.greet();
@@ -280,7 +300,8 @@ public:
         client_.say(base64("joe doe"));
         CPPUNIT_ASSERT_EQUAL(std::string("535 5.7.8 LOGIN joe doe secret\r\n"), client_.say(base64("secret")));
         client_.say("AUTH cram-md5");
-        CPPUNIT_ASSERT_EQUAL(std::string("535 5.7.8 CRAM-MD5 joe -\r\n"), client_.say(base64("joe 0123456789abcdef0123456789abcdef")));
+        CPPUNIT_ASSERT_EQUAL(std::string("535 5.7.8 CRAM-MD5 joe -\r\n"),
+                             client_.say(base64("joe 0123456789abcdef0123456789abcdef")));
     }
 
     void a_plugin_with_the_password_can_check_cram_md5() {
@@ -289,7 +310,8 @@ public:
         for (const auto& [password, reply] : {std::pair{"wrong", "535"}, {"", "535"}, {"secret", "235"}}) {
             const std::string challenge = client_.say("AUTH CRAM-MD5");
             const auto text = support::from_base64(std::string_view(challenge).substr(4, challenge.size() - 6)).value();
-            CPPUNIT_ASSERT_EQUAL(std::string(reply), client_.say(base64("joe " + smtp::hmac_md5(password, text))).substr(0, 3));
+            CPPUNIT_ASSERT_EQUAL(std::string(reply),
+                                 client_.say(base64("joe " + smtp::hmac_md5(password, text))).substr(0, 3));
         }
     }
 
@@ -378,9 +400,11 @@ public:
         client_.hooks.answer(HookId::auth, ok());
         client_.greet();
         client_.say(plain("joe@example.com", "secret"));
-        client_.feed("MAIL FROM:<joe@example.com>\r\nRCPT TO:<user@example.net>\r\nDATA\r\nSubject: x\r\n\r\ntext\r\n.\r\n");
+        client_.feed(
+            "MAIL FROM:<joe@example.com>\r\nRCPT TO:<user@example.net>\r\nDATA\r\nSubject: x\r\n\r\ntext\r\n.\r\n");
         const std::string& message = client_.hooks.queued.at(0);
-        const std::string top = "Authentication-Results: mx.example.com;\r\n\tauth=pass (PLAIN) smtp.auth=joe@example.com\r\nReceived: ";
+        const std::string top =
+            "Authentication-Results: mx.example.com;\r\n\tauth=pass (PLAIN) smtp.auth=joe@example.com\r\nReceived: ";
         CPPUNIT_ASSERT_EQUAL(top, message.substr(0, top.size()));
         CPPUNIT_ASSERT_MESSAGE(message, message.find(" with ESMTPSA id ") != std::string::npos);
     }
@@ -417,7 +441,8 @@ public:
             CPPUNIT_ASSERT_EQUAL(std::string(), client.say(plain("joe", "secret")));
             CPPUNIT_ASSERT(client.is_parked());
             CPPUNIT_ASSERT_EQUAL(std::string(), client.say("NOOP"));
-            CPPUNIT_ASSERT_EQUAL(std::string("235 2.7.0 Authentication successful\r\n250 2.0.0 OK\r\n"), client.wait(Duration(2000)));
+            CPPUNIT_ASSERT_EQUAL(std::string("235 2.7.0 Authentication successful\r\n250 2.0.0 OK\r\n"),
+                                 client.wait(Duration(2000)));
             CPPUNIT_ASSERT(client.session().is_authenticated());
         }
     }
@@ -458,8 +483,9 @@ public:
         std::string told;
         client_.hooks.on(HookId::auth_result, [&](HookContext& context) {
             const auto& hook = static_cast<AuthResultHook&>(context);
-            told = format_text("{} {} {} {}{}{}", hook.mechanism, hook.user.empty() ? "-" : hook.user, hook.reply.code, hook.is_good ? "good " : "",
-                               hook.is_refused() ? "refused " : "", hook.connection.is_authenticated() ? "in" : "out");
+            told = format_text("{} {} {} {}{}{}", hook.mechanism, hook.user.empty() ? "-" : hook.user, hook.reply.code,
+                               hook.is_good ? "good " : "", hook.is_refused() ? "refused " : "",
+                               hook.connection.is_authenticated() ? "in" : "out");
             return declined();
         });
         client_.hooks.on(HookId::auth, [](HookContext& context) -> Answer {
@@ -479,7 +505,9 @@ public:
             {"no password", {plain("joe", "")}, "PLAIN - 535 refused out"},
             {"no name", {plain("", "secret")}, "PLAIN - 535 refused out"},
             {"in two steps", {"AUTH LOGIN", base64("joe"), base64("wrong")}, "LOGIN joe 535 refused out"},
-            {"wrong response", {"AUTH CRAM-MD5", base64("joe 0123456789abcdef0123456789abcdef")}, "CRAM-MD5 joe 535 refused out"},
+            {"wrong response",
+             {"AUTH CRAM-MD5", base64("joe 0123456789abcdef0123456789abcdef")},
+             "CRAM-MD5 joe 535 refused out"},
             {"cancelled", {"AUTH LOGIN", base64("joe"), "*"}, "LOGIN joe 501 refused out"},
             {"malformed", {"AUTH PLAIN =!"}, "PLAIN - 501 refused out"},
             {"back end is down", {plain("down", "secret")}, "PLAIN down 454 out"},
@@ -518,7 +546,8 @@ public:
                 return declined();
             });
             client.greet();
-            CPPUNIT_ASSERT_EQUAL("334"s, client.say("AUTH OAUTHBEARER " + base64("n,a=joe,\1auth=Bearer token\1\1")).substr(0, 3));
+            CPPUNIT_ASSERT_EQUAL(
+                "334"s, client.say("AUTH OAUTHBEARER " + base64("n,a=joe,\1auth=Bearer token\1\1")).substr(0, 3));
             if (leaves) client.end_of_input();
             else CPPUNIT_ASSERT_EQUAL("535"s, client.say(base64("\1")).substr(0, 3));
             CPPUNIT_ASSERT_EQUAL("joe 535 refused;"s, told);
@@ -576,7 +605,8 @@ public:
             return declined();
         });
         client_.greet();
-        client_.feed("AUTH LOGIN\r\n" + base64("joe") + "\r\n" + base64("hidden") + "\r\nNOOP\r\nXSHOWN now\r\n" + plain("joe", "hidden") + "\r\n");
+        client_.feed("AUTH LOGIN\r\n" + base64("joe") + "\r\n" + base64("hidden") + "\r\nNOOP\r\nXSHOWN now\r\n" +
+                     plain("joe", "hidden") + "\r\n");
         CPPUNIT_ASSERT_EQUAL("AUTH//AUTH;//;//;XSHOWN/now/XSHOWN now;AUTH//AUTH;"s, seen);
         CPPUNIT_ASSERT(!client_.log.contains(base64("hidden")));
         CPPUNIT_ASSERT(!client_.log.contains(base64("\0joe\0hidden"s)));

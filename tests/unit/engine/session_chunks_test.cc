@@ -70,15 +70,18 @@ public:
                 const auto piece = message.substr(at, size);
                 const bool last = at + size >= message.size();
                 const auto reply = client.feed(bdat(piece, last));
-                CPPUNIT_ASSERT_EQUAL(last ? "250 2.0.0 Queued! session-1\r\n" : "250 2.0.0 " + std::to_string(piece.size()) + " octets received\r\n", reply);
+                CPPUNIT_ASSERT_EQUAL(last ? "250 2.0.0 Queued! session-1\r\n"
+                                          : "250 2.0.0 " + std::to_string(piece.size()) + " octets received\r\n",
+                                     reply);
             }
             CPPUNIT_ASSERT_EQUAL(message, without_received(client.hooks.queued.at(0)));
         }
     }
 
     void a_pipelined_message_may_be_cut_anywhere() {
-        const auto all = "MAIL FROM:<a@b> SIZE=9\r\nRCPT TO:<c@d>\r\n" + bdat(message.substr(0, 7)) + bdat(message.substr(7, 6)) + bdat("") +
-                         bdat(message.substr(13), true) + "MAIL FROM:<e@f>\r\nRCPT TO:<g@h>\r\n" + bdat(message, true) + "QUIT\r\n";
+        const auto all = "MAIL FROM:<a@b> SIZE=9\r\nRCPT TO:<c@d>\r\n" + bdat(message.substr(0, 7)) +
+                         bdat(message.substr(7, 6)) + bdat("") + bdat(message.substr(13), true) +
+                         "MAIL FROM:<e@f>\r\nRCPT TO:<g@h>\r\n" + bdat(message, true) + "QUIT\r\n";
         for (std::size_t cut = 0; cut <= all.size(); ++cut) {
             SessionUnderTest client;
             client.hooks.accept_mail();
@@ -121,7 +124,8 @@ public:
                 client.greet();
                 client.feed("MAIL FROM:<a@b> BODY=BINARYMIME\r\nRCPT TO:<c@d>\r\n");
                 std::string replies;
-                for (std::size_t at = 0; at < body.size(); at += size) replies = client.feed(bdat(body.substr(at, size), at + size >= body.size()));
+                for (std::size_t at = 0; at < body.size(); at += size)
+                    replies = client.feed(bdat(body.substr(at, size), at + size >= body.size()));
                 CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(replies));
                 CPPUNIT_ASSERT(body == without_received(client.hooks.queued.at(0)));
             }
@@ -130,12 +134,16 @@ public:
     /// SMTP smuggling through BDAT (CVE-2023-51764 and its like): no sequence in a chunk begins a command or ends a
     /// message.
     void no_smuggling_form_is_special() {
-        const std::vector<std::string> forms = {"\n.\n",     "\r.\r",       "\r.\n",           "\n.\r",         "\n.\r\n",       "\r\n.\n",
-                                                "\r.\r\n",   "\r\n.\r",     "\r\n\0.\r\n"s,    "\r\n.\r\r\n",   "\r\r\n.\r\r\n", "\n.\r\r\n",
-                                                "\r\n.\r\n", "\r\n\0.\r\r\n"s, "\r\n.\0\r\n"s, "\n\n.\r\n",     "\r\n\n.\n",     "\r\n\r\n.\r\n"};
+        const std::vector<std::string> forms = {
+            "\n.\n",     "\r.\r",          "\r.\n",        "\n.\r",       "\n.\r\n",       "\r\n.\n",
+            "\r.\r\n",   "\r\n.\r",        "\r\n\0.\r\n"s, "\r\n.\r\r\n", "\r\r\n.\r\r\n", "\n.\r\r\n",
+            "\r\n.\r\n", "\r\n\0.\r\r\n"s, "\r\n.\0\r\n"s, "\n\n.\r\n",   "\r\n\n.\n",     "\r\n\r\n.\r\n"};
         for (const auto& form : forms) {
-            const auto smuggler = "Subject: x\r\n\r\nx" + form + "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.org>\r\n" + bdat("x", true) + "\r\n";
-            for (const auto policy : {smtp::BareNewline::reject, smtp::BareNewline::normalize, smtp::BareNewline::accept})
+            const auto smuggler = "Subject: x\r\n\r\nx" + form +
+                                  "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.org>\r\n" + bdat("x", true) +
+                                  "\r\n";
+            for (const auto policy :
+                 {smtp::BareNewline::reject, smtp::BareNewline::normalize, smtp::BareNewline::accept})
                 for (std::size_t cut = 0; cut <= smuggler.size(); ++cut) {
                     SessionUnderTest client;
                     client.settings.bare_newline = policy;
@@ -143,12 +151,15 @@ public:
                     begin(client);
                     const auto replies = client.feed(bdat(smuggler.substr(0, cut)) + bdat(smuggler.substr(cut), true));
                     CPPUNIT_ASSERT(client.hooks.queued.size() <= 1 && client.hooks.count(HookId::mail) == 1);
-                    const bool is_refused = policy == smtp::BareNewline::reject && form != "\r\n.\r\n" && form != "\r\n\r\n.\r\n";
+                    const bool is_refused = policy == smtp::BareNewline::reject && form != "\r\n.\r\n" &&
+                                            form != "\r\n\r\n.\r\n";
                     CPPUNIT_ASSERT_EQUAL(is_refused, client.hooks.queued.empty());
-                    if (policy == smtp::BareNewline::accept) CPPUNIT_ASSERT(smuggler == without_received(client.hooks.queued.at(0)));
+                    if (policy == smtp::BareNewline::accept)
+                        CPPUNIT_ASSERT(smuggler == without_received(client.hooks.queued.at(0)));
                     const bool is_closed_early = client.is_closed() && codes(replies) == "554";
                     CPPUNIT_ASSERT(is_refused || !client.is_closed());
-                    CPPUNIT_ASSERT_EQUAL(std::size_t(is_closed_early ? 1 : 2), replies.empty() ? 0 : (codes(replies).size() + 1) / 4);
+                    CPPUNIT_ASSERT_EQUAL(std::size_t(is_closed_early ? 1 : 2),
+                                         replies.empty() ? 0 : (codes(replies).size() + 1) / 4);
                 }
         }
     }
@@ -159,15 +170,14 @@ public:
             std::string body;
             const char* reply;
             std::string normalized;
-        } rows[] = {{"clean", "a\r\nb\r\n", "250 2.0.0", "a\r\nb\r\n"},
-                    {"no line end", "a", "250 2.0.0", "a"},
-                    {"bare LF", "a\nb\r\n", "554 5.6.0", "a\r\nb\r\n"},
-                    {"bare CR", "a\rb\r\n", "554 5.6.0", "a b\r\n"},
-                    {"NUL", "a\0b\r\n"s, "554 5.6.0", "a b\r\n"},
-                    {"a CR at the very end", "a\r", "554 5.6.0", "a "},
-                    {"CR CR LF", "a\r\r\n", "554 5.6.0", "a \r\n"}};
+        } rows[] = {
+            {"clean", "a\r\nb\r\n", "250 2.0.0", "a\r\nb\r\n"}, {"no line end", "a", "250 2.0.0", "a"},
+            {"bare LF", "a\nb\r\n", "554 5.6.0", "a\r\nb\r\n"}, {"bare CR", "a\rb\r\n", "554 5.6.0", "a b\r\n"},
+            {"NUL", "a\0b\r\n"s, "554 5.6.0", "a b\r\n"},       {"a CR at the very end", "a\r", "554 5.6.0", "a "},
+            {"CR CR LF", "a\r\r\n", "554 5.6.0", "a \r\n"}};
         for (const auto& row : rows)
-            for (const auto policy : {smtp::BareNewline::reject, smtp::BareNewline::normalize, smtp::BareNewline::accept})
+            for (const auto policy :
+                 {smtp::BareNewline::reject, smtp::BareNewline::normalize, smtp::BareNewline::accept})
                 for (const std::size_t size : {1U, 3U, 100U}) {
                     SessionUnderTest client;
                     client.settings.bare_newline = policy;
@@ -178,28 +188,39 @@ public:
                         last = client.feed(bdat(text.substr(at, size), at + size >= text.size()));
                         if (last[0] == '5') break;
                     }
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, policy == smtp::BareNewline::reject ? std::string(row.reply) : "250 2.0.0"s, status(last));
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                        row.name, policy == smtp::BareNewline::reject ? std::string(row.reply) : "250 2.0.0"s,
+                        status(last));
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, last[0] == '5' && row.name != "NUL"s, client.is_closed());
                     if (last[0] == '5') continue;
                     const auto& expected = policy == smtp::BareNewline::normalize ? row.normalized : row.body;
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, "A: b\r\n\r\n" + expected, without_received(client.hooks.queued.at(0)));
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, "A: b\r\n\r\n" + expected,
+                                                 without_received(client.hooks.queued.at(0)));
                 }
     }
 
     void a_header_of_binary_is_text_all_the_same() {
-        const std::pair<std::string, bool> rows[] = {{"A: b\r\n\r\n\n\r\0"s, true}, {"A: b\nC: d\r\n\r\nx", false}, {"A: b\r\n\nx", false}, {"A: \rb\r\n\r\nx", false},
-                                                     {"A: \0b\r\n\r\nx"s, false},   {"A: b\r\n", true},             {"A: b\r", false}};
+        const std::pair<std::string, bool> rows[] = {{"A: b\r\n\r\n\n\r\0"s, true},
+                                                     {"A: b\nC: d\r\n\r\nx", false},
+                                                     {"A: b\r\n\nx", false},
+                                                     {"A: \rb\r\n\r\nx", false},
+                                                     {"A: \0b\r\n\r\nx"s, false},
+                                                     {"A: b\r\n", true},
+                                                     {"A: b\r", false}};
         for (const auto& [text, is_good] : rows)
-            for (const auto policy : {smtp::BareNewline::reject, smtp::BareNewline::normalize, smtp::BareNewline::accept}) {
+            for (const auto policy :
+                 {smtp::BareNewline::reject, smtp::BareNewline::normalize, smtp::BareNewline::accept}) {
                 SessionUnderTest client;
                 client.settings.bare_newline = policy;
                 client.hooks.accept_mail();
                 client.greet();
                 client.feed("MAIL FROM:<a@b> BODY=BINARYMIME\r\nRCPT TO:<c@d>\r\n");
                 const bool is_taken = is_good || policy == smtp::BareNewline::accept;
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string(is_taken ? "250 2.0.0" : "554 5.6.0"), status(client.feed(bdat(text, true))));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string(is_taken ? "250 2.0.0" : "554 5.6.0"),
+                                             status(client.feed(bdat(text, true))));
                 const bool has_newline = text.find('\0') == text.npos;
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(text, !is_taken && has_newline && policy == smtp::BareNewline::reject, client.is_closed());
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(text, !is_taken && has_newline && policy == smtp::BareNewline::reject,
+                                             client.is_closed());
             }
     }
 
@@ -207,8 +228,10 @@ public:
         client_.settings.max_text_line = 1000;
         begin();
         CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(client_.feed(bdat("A: b\r\n\r\n" + std::string(600, 'x')))));
-        CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(client_.feed(bdat(std::string(400, 'x') + "\r\n" + std::string(600, 'x')))));
-        CPPUNIT_ASSERT_EQUAL(std::string("554 5.6.0"), status(client_.feed(bdat(std::string(401, 'x') + "\r\n", true))));
+        CPPUNIT_ASSERT_EQUAL(std::string("250"),
+                             codes(client_.feed(bdat(std::string(400, 'x') + "\r\n" + std::string(600, 'x')))));
+        CPPUNIT_ASSERT_EQUAL(std::string("554 5.6.0"),
+                             status(client_.feed(bdat(std::string(401, 'x') + "\r\n", true))));
     }
 
     void a_message_that_is_too_large_is_swallowed() {
@@ -219,7 +242,8 @@ public:
             client.settings.max_errors = 3;
             begin(client);
             std::string replies;
-            for (std::size_t at = 0; at < text.size(); at += size) replies = client.feed(bdat(text.substr(at, size), at + size >= text.size()));
+            for (std::size_t at = 0; at < text.size(); at += size)
+                replies = client.feed(bdat(text.substr(at, size), at + size >= text.size()));
             CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0"), status(replies));
             client.feed("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n");
             const auto large = text + std::string(5000, 'y');
@@ -239,8 +263,8 @@ public:
 
     /// Where the chunk ends cannot be told, so nothing behind it is looked at.
     void sizes_are_checked_before_anything_follows() {
-        for (const char* argument : {"", "x", "-1", "1x", "1 LAST x", "LAST", "1LAST", "18446744073709551616", "18446744073709551617 LAST",
-                                     "99999999999999999999999999999999 LAST"}) {
+        for (const char* argument : {"", "x", "-1", "1x", "1 LAST x", "LAST", "1LAST", "18446744073709551616",
+                                     "18446744073709551617 LAST", "99999999999999999999999999999999 LAST"}) {
             SessionUnderTest client;
             begin(client);
             const auto reply = client.feed("BDAT " + std::string(argument) + "\r\nMAIL FROM:<evil@example.com>\r\n");
@@ -248,11 +272,14 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(argument, std::string("501"), codes(reply));
             CPPUNIT_ASSERT_MESSAGE(argument, client.is_closed());
         }
-        for (const char* size : {"18446744073709551615", "9223372036854775808", "4294967296"}) {  // nobody lives to see the end of it
+        for (const char* size : {"18446744073709551615", "9223372036854775808", "4294967296"}) {  // nobody lives to see
+                                                                                                  // the end of it
             SessionUnderTest client;
             client.settings.max_message_size = 1000;
             begin(client);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(size, std::string(), client.feed("BDAT " + std::string(size) + " LAST\r\n" + std::string(100000, 'x') + "\r\nQUIT\r\n"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                size, std::string(),
+                client.feed("BDAT " + std::string(size) + " LAST\r\n" + std::string(100000, 'x') + "\r\nQUIT\r\n"));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(size, std::string("451 4.4.2"), status(client.end_of_input()));
         }
     }
@@ -280,7 +307,8 @@ public:
                                                             {bdat("A: b\r\n"), "250 2.0.0"},
                                                             {"BDAT 0 LAST\r\n", "250 2.0.0"},
                                                             {trap, "503 5.5.1"}};
-        for (const auto& [input, reply] : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(input, std::string(reply), status(client_.feed(input)));
+        for (const auto& [input, reply] : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(input, std::string(reply), status(client_.feed(input)));
     }
 
     void a_chunk_is_swallowed_where_there_is_no_chunking() {
@@ -293,8 +321,10 @@ public:
     void chunks_and_data_do_not_mix() {
         begin();
         client_.feed(bdat(message.substr(0, 10)));
-        for (const char* command : {"DATA", "RCPT TO:<e@f>", "MAIL FROM:<a@b>"}) CPPUNIT_ASSERT_EQUAL(std::string("503 5.5.1"), status(client_.say(command)));
-        for (const char* command : {"NOOP", "VRFY x", "HELP"}) CPPUNIT_ASSERT_MESSAGE(command, client_.say(command)[0] == '2');
+        for (const char* command : {"DATA", "RCPT TO:<e@f>", "MAIL FROM:<a@b>"})
+            CPPUNIT_ASSERT_EQUAL(std::string("503 5.5.1"), status(client_.say(command)));
+        for (const char* command : {"NOOP", "VRFY x", "HELP"})
+            CPPUNIT_ASSERT_MESSAGE(command, client_.say(command)[0] == '2');
         CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(client_.feed(bdat(message.substr(10), true))));
         CPPUNIT_ASSERT_EQUAL(message, queued());
         SessionUnderTest binary;
@@ -308,7 +338,8 @@ public:
     void what_is_on_its_way_behind_a_refused_chunk_is_no_error() {
         client_.hooks.answer(HookId::data, deny("no"));
         begin();
-        CPPUNIT_ASSERT_EQUAL(std::string("554 503 503 503"), codes(client_.feed(bdat("a") + bdat("b") + bdat("") + bdat("c", true))));
+        CPPUNIT_ASSERT_EQUAL(std::string("554 503 503 503"),
+                             codes(client_.feed(bdat("a") + bdat("b") + bdat("") + bdat("c", true))));
         CPPUNIT_ASSERT_EQUAL(1U, client_.session().errors());
         CPPUNIT_ASSERT_EQUAL(std::string("503"), codes(client_.feed(bdat("d", true))));  // that was the last one
         CPPUNIT_ASSERT_EQUAL(2U, client_.session().errors());
@@ -352,7 +383,8 @@ public:
                 client.feed(all.substr(0, cut));
                 is_abandoned ? client.abandon() : client.end_of_input();
                 CPPUNIT_ASSERT(client.is_closed() && client.hooks.queued.empty());
-                CPPUNIT_ASSERT_EQUAL(std::string("disconnect reset_transaction"), client.hooks.order_of({HookId::reset_transaction, HookId::disconnect}));
+                CPPUNIT_ASSERT_EQUAL(std::string("disconnect reset_transaction"),
+                                     client.hooks.order_of({HookId::reset_transaction, HookId::disconnect}));
                 CPPUNIT_ASSERT_EQUAL(std::string(), client.feed("NOOP\r\n"));
             }
     }
@@ -412,7 +444,8 @@ public:
             return declined();
         });
         begin();
-        CPPUNIT_ASSERT_EQUAL(std::string("250 250"), codes(client_.feed(bdat(message, true) + "NOOP\r\n") + client_.skip_wait()));
+        CPPUNIT_ASSERT_EQUAL(std::string("250 250"),
+                             codes(client_.feed(bdat(message, true) + "NOOP\r\n") + client_.skip_wait()));
         CPPUNIT_ASSERT(!spoke);
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), unread);
     }
@@ -444,7 +477,8 @@ public:
         client_.hooks.answer(HookId::data_headers_end, deny("no"));
         begin();
         CPPUNIT_ASSERT_EQUAL(std::string("250 552 503 250"),
-                             codes(client_.feed(bdat(message.substr(0, 5)) + bdat(message.substr(5, 10)) + bdat("x", true) + "NOOP\r\n")));
+                             codes(client_.feed(bdat(message.substr(0, 5)) + bdat(message.substr(5, 10)) +
+                                                bdat("x", true) + "NOOP\r\n")));
         SessionUnderTest client;
         client.hooks.answer(HookId::data_headers_end, Answer(Verdict::deny_disconnect));
         begin(client);
@@ -454,7 +488,8 @@ public:
 
     void a_line_of_bdat_that_is_refused_ends_the_session() {
         begin();
-        for (const std::string& line : {"BDAT 6 LAST\nQUIT\r\n"s, "BDAT 6\r LAST\r\nQUIT\r\n"s, "BDAT 6 LAST\0\r\nQUIT\r\n"s}) {
+        for (const std::string& line :
+             {"BDAT 6 LAST\nQUIT\r\n"s, "BDAT 6\r LAST\r\nQUIT\r\n"s, "BDAT 6 LAST\0\r\nQUIT\r\n"s}) {
             SessionUnderTest client;
             begin(client);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(line, std::string("500"), codes(client.feed(line)));
@@ -499,7 +534,8 @@ public:
             bdat("\r") + bdat("\n") + bdat(".") + bdat("\r\n", true),
             "BDAT 10\r\nBDAT 10\r\nBDAT 10\r\nBDAT 10\r\nBDAT 10 LAST\r\nBDAT 10\r\n",
             bdat("A:") + "RSET\r\nRSET\r\nBDAT 5 LAST\r\nabcdeBDAT 5 LAST\r\nabcde",
-            bdat("A: " + long_line) + "EHLO x\r\n" + bdat("B", true) + "MAIL FROM:<a@b> =\r\nMAIL FROM:<a@b> = = =\r\nMAIL FROM:<a@b> \r\n",
+            bdat("A: " + long_line) + "EHLO x\r\n" + bdat("B", true) +
+                "MAIL FROM:<a@b> =\r\nMAIL FROM:<a@b> = = =\r\nMAIL FROM:<a@b> \r\n",
             bdat("A: b\r\n\r\n") + "MAIL FROM:<" + long_line + ">\r\n" + bdat("x", true),
         };
         for (const auto& shape : shapes)

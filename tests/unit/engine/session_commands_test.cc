@@ -82,7 +82,11 @@ public:
     }
 
     void verbs_are_read_in_any_case() {
-        check({{"ehlo x", "250"}, {"mAiL fRoM:<a@b>", "250 2.1.0"}, {"rcpt to:<a@b>", "250 2.1.5"}, {"rset", "250 2.0.0"}, {"noop", "250 2.0.0"},
+        check({{"ehlo x", "250"},
+               {"mAiL fRoM:<a@b>", "250 2.1.0"},
+               {"rcpt to:<a@b>", "250 2.1.5"},
+               {"rset", "250 2.0.0"},
+               {"noop", "250 2.0.0"},
                {"Quit", "221 2.0.0"}});
     }
 
@@ -115,17 +119,24 @@ public:
     /// Too long for a name, for the command, for a line that is looked at; and one that never ends.
     void a_hello_of_any_length_does_no_harm() {
         for (const std::string verb : {"HELO ", "EHLO "})
-            for (const std::size_t length : {254U, 255U, 256U, 505U, 506U, 998U, 1000U, 2041U, 2042U, 4096U, 65535U, 65536U, 200000U})
+            for (const std::size_t length :
+                 {254U, 255U, 256U, 505U, 506U, 998U, 1000U, 2041U, 2042U, 4096U, 65535U, 65536U, 200000U})
                 for (const std::size_t piece : {std::size_t{3000}, std::size_t{1000000}}) {
                     SessionUnderTest client;
                     client.start();
                     const std::string name(length, 'x');
                     const std::string line = verb + name + "\r\nNOOP\r\n";
                     std::string output;
-                    for (std::size_t at = 0; at < line.size(); at += piece) output += client.feed(std::string(line, at, piece));  // memory of its own
+                    for (std::size_t at = 0; at < line.size(); at += piece)
+                        output += client.feed(std::string(line, at, piece));  // memory of its own
                     const auto what = verb + std::to_string(length);
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(what, std::string(length <= 255 ? "250 250" : length + 7 <= 2048 ? "501 250" : "500 250"), fakes::codes(output));
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(what, length <= 255 ? name : std::string(), std::string(client.session().hello_host()));
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(what,
+                                                 std::string(length <= 255        ? "250 250"
+                                                             : length + 7 <= 2048 ? "501 250"
+                                                                                  : "500 250"),
+                                                 fakes::codes(output));
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(what, length <= 255 ? name : std::string(),
+                                                 std::string(client.session().hello_host()));
                 }
         SessionUnderTest endless;
         endless.start();
@@ -160,7 +171,8 @@ public:
         std::string seen;
         const auto look = [&](HookContext& context) {
             const auto& hook = static_cast<HelloHook&>(context);
-            seen += std::string(hook.is_esmtp() ? "E" : "H") + "[" + std::string(hook.host) + "][" + std::string(hook.rest) + "]";
+            seen += std::string(hook.is_esmtp() ? "E" : "H") + "[" + std::string(hook.host) + "][" +
+                    std::string(hook.rest) + "]";
             CPPUNIT_ASSERT(fakes::connection_of(context).greeted() == Greeted::no);
             return declined();
         };
@@ -170,7 +182,8 @@ public:
         client_.hooks.on(HookId::helo, [](HookContext&) { return declined(); });
         client_.hooks.on(HookId::ehlo, [&](HookContext& context) {
             const auto& hook = static_cast<HelloHook&>(context);
-            seen += std::string(hook.is_esmtp() ? "E" : "H") + "[" + std::string(hook.host) + "][" + std::string(hook.rest) + "]";
+            seen += std::string(hook.is_esmtp() ? "E" : "H") + "[" + std::string(hook.host) + "][" +
+                    std::string(hook.rest) + "]";
             return declined();
         });
         client_.say("EHLO [192.0.2.1]");
@@ -224,15 +237,19 @@ public:
         for (const auto& row : rows) {
             SessionUnderTest client;
             client.greet();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.command, std::string(row.reply), status(client.say(std::string("MAIL FROM:<a@b> ") + row.command)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.command, std::string(row.reply),
+                                         status(client.say(std::string("MAIL FROM:<a@b> ") + row.command)));
             const bool accepted = row.reply[0] == '2';
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.command, std::string(accepted ? "503" : "250"), status(client.say("MAIL FROM:<a@b>")).substr(0, 3));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.command, std::string(accepted ? "503" : "250"),
+                                         status(client.say("MAIL FROM:<a@b>")).substr(0, 3));
         }
     }
 
     void size_is_compared_with_the_limit() {
         client_.settings.max_message_size = 1000;
-        check({{"EHLO x", "250"}, {"MAIL FROM:<a@b> SIZE=1001", "552 5.3.4"}, {"MAIL FROM:<a@b> SIZE=99999999999999999999", "552 5.3.4"},
+        check({{"EHLO x", "250"},
+               {"MAIL FROM:<a@b> SIZE=1001", "552 5.3.4"},
+               {"MAIL FROM:<a@b> SIZE=99999999999999999999", "552 5.3.4"},
                {"MAIL FROM:<a@b> SIZE=1000", "250 2.1.0"}});
     }
 
@@ -250,7 +267,9 @@ public:
 
     void unknown_parameters_can_be_ignored() {
         client_.settings.ignore_unknown_parameters = true;
-        check({{"EHLO x", "250"}, {"MAIL FROM:<a@b> X=1 Y SIZE=1", "250 2.1.0"}, {"RCPT TO:<a@b> NOTIFY=NEVER", "250 2.1.5"}});
+        check({{"EHLO x", "250"},
+               {"MAIL FROM:<a@b> X=1 Y SIZE=1", "250 2.1.0"},
+               {"RCPT TO:<a@b> NOTIFY=NEVER", "250 2.1.5"}});
         SessionUnderTest strict;
         strict.hooks.accept_mail();
         strict.greet();
@@ -331,10 +350,19 @@ public:
     }
 
     void rcpt_takes_addresses_and_refuses_others() {
-        const Row rows[] = {{"RCPT TO:<a@b>", "250 2.1.5"}, {"RCPT TO: <a@b>", "250 2.1.5"}, {"RCPT TO:<postmaster>", "250 2.1.5"},
-                            {"RCPT TO:<PostMaster>", "250 2.1.5"}, {"RCPT TO:<@r:a@b>", "250 2.1.5"}, {"RCPT TO:<>", "501 5.1.3"},
-                            {"RCPT TO:<abuse>", "501 5.1.3"}, {"RCPT TO:", "501 5.5.4"}, {"RCPT", "501 5.5.4"}, {"RCPT FROM:<a@b>", "501 5.5.4"},
-                            {"RCPT TO:<a@b", "501 5.1.3"}, {"RCPT TO:<a@b> SIZE=1", "555 5.5.4"}, {"RCPT TO:<a@b> NOTIFY=NEVER", "555 5.5.4"}};
+        const Row rows[] = {{"RCPT TO:<a@b>", "250 2.1.5"},
+                            {"RCPT TO: <a@b>", "250 2.1.5"},
+                            {"RCPT TO:<postmaster>", "250 2.1.5"},
+                            {"RCPT TO:<PostMaster>", "250 2.1.5"},
+                            {"RCPT TO:<@r:a@b>", "250 2.1.5"},
+                            {"RCPT TO:<>", "501 5.1.3"},
+                            {"RCPT TO:<abuse>", "501 5.1.3"},
+                            {"RCPT TO:", "501 5.5.4"},
+                            {"RCPT", "501 5.5.4"},
+                            {"RCPT FROM:<a@b>", "501 5.5.4"},
+                            {"RCPT TO:<a@b", "501 5.1.3"},
+                            {"RCPT TO:<a@b> SIZE=1", "555 5.5.4"},
+                            {"RCPT TO:<a@b> NOTIFY=NEVER", "555 5.5.4"}};
         for (const auto& row : rows) {
             SessionUnderTest client;
             client.hooks.accept_mail();
@@ -347,8 +375,10 @@ public:
     void without_a_plugin_no_recipient_is_accepted() {
         client_.greet();
         client_.say("MAIL FROM:<a@b>");
-        for (const auto* recipient : {"<user@mx.example.com>", "<postmaster>", "<user@localhost>", "<user@elsewhere.example>"})
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(recipient, std::string("450 4.7.1"), status(client_.say(std::string("RCPT TO:") + recipient)));
+        for (const auto* recipient :
+             {"<user@mx.example.com>", "<postmaster>", "<user@localhost>", "<user@elsewhere.example>"})
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(recipient, std::string("450 4.7.1"),
+                                         status(client_.say(std::string("RCPT TO:") + recipient)));
         CPPUNIT_ASSERT_EQUAL(std::string("503 5.5.1"), status(client_.say("DATA")));
     }
 
@@ -383,14 +413,27 @@ public:
     void a_refused_mail_leaves_no_transaction() {
         client_.hooks.watch(HookId::reset_transaction);
         client_.hooks.answer(HookId::mail, denysoft());
-        check({{"EHLO x", "250"}, {"MAIL FROM:<a@b>", "450 4.7.1"}, {"RCPT TO:<a@b>", "503 5.5.1"}, {"MAIL FROM:<a@b>", "450 4.7.1"}});
+        check({{"EHLO x", "250"},
+               {"MAIL FROM:<a@b>", "450 4.7.1"},
+               {"RCPT TO:<a@b>", "503 5.5.1"},
+               {"MAIL FROM:<a@b>", "450 4.7.1"}});
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), client_.hooks.count(HookId::reset_transaction));
     }
 
     void known_but_missing_commands_say_502() {
-        check({{"EXPN list", "502 5.5.1"}, {"EXPN", "502 5.5.1"}, {"STARTTLS", "502 5.5.1"}, {"STARTTLS now", "502 5.5.1"}, {"AUTH PLAIN x", "502 5.5.1"},
-               {"ETRN example.com", "502 5.5.1"}, {"ETRN", "502 5.5.1"}, {"ETRN @;`reboot`", "502 5.5.1"}, {"XFORWARD NAME=x", "502 5.5.1"},
-               {"XCLIENT NAME=x", "502 5.5.1"}, {"LHLO x", "502 5.5.1"}, {"TURN", "500 5.5.1"}, {"SEND FROM:<a@b>", "500 5.5.1"}});
+        check({{"EXPN list", "502 5.5.1"},
+               {"EXPN", "502 5.5.1"},
+               {"STARTTLS", "502 5.5.1"},
+               {"STARTTLS now", "502 5.5.1"},
+               {"AUTH PLAIN x", "502 5.5.1"},
+               {"ETRN example.com", "502 5.5.1"},
+               {"ETRN", "502 5.5.1"},
+               {"ETRN @;`reboot`", "502 5.5.1"},
+               {"XFORWARD NAME=x", "502 5.5.1"},
+               {"XCLIENT NAME=x", "502 5.5.1"},
+               {"LHLO x", "502 5.5.1"},
+               {"TURN", "500 5.5.1"},
+               {"SEND FROM:<a@b>", "500 5.5.1"}});
     }
 
     void plugins_may_answer_commands_of_their_own() {
@@ -421,7 +464,8 @@ private:
         check_more(rows);
     }
     void check_more(const std::vector<Row>& rows) {
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.command, std::string(row.reply), status(client_.say(row.command)));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.command, std::string(row.reply), status(client_.say(row.command)));
     }
 
     SessionUnderTest client_;

@@ -84,13 +84,15 @@ public:
 
     void no_stray_dot_ends_a_message_under_any_policy() {
         const std::string crlf = "\r\n", lf = "\n", cr = "\r", crcrlf = "\r\r\n", nul = "\0"s;
-        const std::vector<std::string> stray = {lf + "." + lf,           cr + "." + cr,           cr + "." + lf,
-                                                lf + "." + cr,           lf + "." + crlf,         crlf + "." + lf,
-                                                cr + "." + crlf,         crlf + "." + cr + "x",   lf + "." + crcrlf,
-                                                crlf + nul + "." + crlf, crlf + "." + crcrlf,     crcrlf + "." + crcrlf,
-                                                crcrlf + "." + lf,       cr + "." + crcrlf,       lf + cr + "." + lf,
-                                                crlf + "." + nul + crlf, crcrlf + "." + cr + "x", crlf + "." + cr + nul + lf};
-        const std::vector<std::string> harmless = {crlf + " ." + crlf, crlf + ". " + crlf, crlf + ".." + crlf, "\x85.\x85", "\\r\\n.\\r\\n"};
+        const std::vector<std::string> stray = {
+            lf + "." + lf,           cr + "." + cr,           cr + "." + lf,
+            lf + "." + cr,           lf + "." + crlf,         crlf + "." + lf,
+            cr + "." + crlf,         crlf + "." + cr + "x",   lf + "." + crcrlf,
+            crlf + nul + "." + crlf, crlf + "." + crcrlf,     crcrlf + "." + crcrlf,
+            crcrlf + "." + lf,       cr + "." + crcrlf,       lf + cr + "." + lf,
+            crlf + "." + nul + crlf, crcrlf + "." + cr + "x", crlf + "." + cr + nul + lf};
+        const std::vector<std::string> harmless = {crlf + " ." + crlf, crlf + ". " + crlf, crlf + ".." + crlf,
+                                                   "\x85.\x85", "\\r\\n.\\r\\n"};
         for (const auto policy : {reject, normalize, accept})
             for (const std::size_t piece : {std::size_t(1) << 20, std::size_t(1), std::size_t(2), std::size_t(3)}) {
                 for (const auto& form : stray) check_stray(policy, form, piece, policy == reject ? "554" : "250");
@@ -130,12 +132,15 @@ public:
                     client.begin_data();
                     const std::string text = row.text + "NOOP\r\nMAIL FROM:<evil@example.com>\r\nDATA\r\n";
                     std::string output;
-                    for (std::size_t at = 0; at < text.size(); at += piece) output += client.feed(text.substr(at, piece));
+                    for (std::size_t at = 0; at < text.size(); at += piece)
+                        output += client.feed(text.substr(at, piece));
                     const bool is_strict = policy == reject;
-                    const auto expected = is_strict ? row.codes : (row.max_size != 0 ? "552"s : "250"s) + " 250 250 503";
+                    const auto expected = is_strict ? row.codes
+                                                    : (row.max_size != 0 ? "552"s : "250"s) + " 250 250 503";
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, expected, codes(output));
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, is_strict && row.is_closed, client.is_closed());
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, is_strict && row.is_closed, client.log.contains("a CR or LF stands alone in the message"));
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, is_strict && row.is_closed,
+                                                 client.log.contains("a CR or LF stands alone in the message"));
                 }
     }
 
@@ -144,7 +149,8 @@ public:
         SessionUnderTest mends;
         mends.settings.bare_newline = normalize;
         CPPUNIT_ASSERT_EQUAL(std::string("250"), sent(mends, text));
-        CPPUNIT_ASSERT_EQUAL(std::string("Subject: x\r\n\r\na\r\nb c \r\nd e\r\n.\r\nf\r\n"), without_received(mends.hooks.queued.at(0)));
+        CPPUNIT_ASSERT_EQUAL(std::string("Subject: x\r\n\r\na\r\nb c \r\nd e\r\n.\r\nf\r\n"),
+                             without_received(mends.hooks.queued.at(0)));
         SessionUnderTest keeps;
         keeps.settings.bare_newline = accept;
         CPPUNIT_ASSERT_EQUAL(std::string("250"), sent(keeps, text));
@@ -171,8 +177,9 @@ public:
     void commands_behind_the_message_are_answered() {
         client_.hooks.accept_mail();
         client_.begin_data();
-        CPPUNIT_ASSERT_EQUAL(std::string("250 250 250 354 250 221"),
-                             codes(client_.feed("one\r\n.\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n")));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("250 250 250 354 250 221"),
+            codes(client_.feed("one\r\n.\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\ntwo\r\n.\r\nQUIT\r\n")));
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), client_.hooks.queued.size());
     }
 
@@ -181,7 +188,8 @@ public:
         client_.hooks.accept_mail();
         client_.begin_data();
         for (int i = 0; i < 1000; ++i) CPPUNIT_ASSERT_EQUAL(std::string(), client_.feed("0123456789\r\n"));
-        CPPUNIT_ASSERT_EQUAL(std::string("552 5.3.4 Message is too large session-1\r\n250 2.0.0 OK\r\n"), client_.feed(".\r\nNOOP\r\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string("552 5.3.4 Message is too large session-1\r\n250 2.0.0 OK\r\n"),
+                             client_.feed(".\r\nNOOP\r\n"));
         CPPUNIT_ASSERT(client_.hooks.queued.empty());
     }
 
@@ -198,7 +206,8 @@ public:
 
     void a_header_that_is_too_large_is_refused() {
         client_.settings.spool.max_header_size = 100;
-        CPPUNIT_ASSERT_EQUAL(std::string("552"), sent(client_, "X: " + std::string(200, 'x') + "\r\n\r\ntext\r\n.\r\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string("552"),
+                             sent(client_, "X: " + std::string(200, 'x') + "\r\n\r\ntext\r\n.\r\n"));
         SessionUnderTest body;
         body.settings.spool.max_header_size = 100;
         CPPUNIT_ASSERT_EQUAL(std::string("250"), sent(body, "X: y\r\n\r\n" + std::string(200, 'x') + "\r\n.\r\n"));
@@ -209,7 +218,8 @@ public:
         for (const std::uint64_t header_limit : {100, 400})
             for (const std::uint64_t limit : {50, 200, 350, 500, 1000}) {
                 std::string first;
-                for (const std::size_t piece : {std::size_t(1) << 20, std::size_t(1), std::size_t(7), std::size_t(310)}) {
+                for (const std::size_t piece :
+                     {std::size_t(1) << 20, std::size_t(1), std::size_t(7), std::size_t(310)}) {
                     SessionUnderTest client;
                     client.settings.max_message_size = limit;
                     client.settings.spool.max_header_size = header_limit;
@@ -217,7 +227,8 @@ public:
                     client.hooks.answer(HookId::data_headers_end, deny("bad header"));
                     client.begin_data();
                     std::string output;
-                    for (std::size_t at = 0; at < text.size(); at += piece) output += client.feed(text.substr(at, piece));
+                    for (std::size_t at = 0; at < text.size(); at += piece)
+                        output += client.feed(text.substr(at, piece));
                     if (first.empty()) first = output;
                     CPPUNIT_ASSERT_EQUAL(first, output);
                 }
@@ -239,7 +250,8 @@ public:
     void a_full_disk_is_a_soft_refusal() {
         client_.settings.spool.directory = "/nowhere/at/all";
         client_.settings.spool.threshold = 10;
-        CPPUNIT_ASSERT_EQUAL(std::string("451"), sent(client_, "X: y\r\n\r\n" + std::string(200000, 'x') + "\r\n.\r\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string("451"),
+                             sent(client_, "X: y\r\n\r\n" + std::string(200000, 'x') + "\r\n.\r\n"));
         CPPUNIT_ASSERT(client_.hooks.queued.empty());
         CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(client_.say("MAIL FROM:<a@b>")));
 
@@ -254,15 +266,16 @@ public:
     }
 
     void hooks_see_the_message_in_their_order() {
-        const auto order = {HookId::data, HookId::data_headers_end, HookId::data_post_headers, HookId::received_line, HookId::data_post,
-                                HookId::queue_pre, HookId::queue, HookId::queue_post, HookId::reset_transaction};
+        const auto order = {HookId::data,          HookId::data_headers_end, HookId::data_post_headers,
+                            HookId::received_line, HookId::data_post,        HookId::queue_pre,
+                            HookId::queue,         HookId::queue_post,       HookId::reset_transaction};
         client_.hooks.accept_mail();
         for (const auto hook : order) client_.hooks.watch(hook);
         client_.begin_data();
         client_.feed("Subject: x\r\n\r\ntext\r\n.\r\n");
-        CPPUNIT_ASSERT_EQUAL(
-            std::string("data data_headers_end data_post_headers received_line data_post queue_pre queue queue_post reset_transaction"),
-            client_.hooks.order_of(order));
+        CPPUNIT_ASSERT_EQUAL(std::string("data data_headers_end data_post_headers received_line data_post queue_pre "
+                                         "queue queue_post reset_transaction"),
+                             client_.hooks.order_of(order));
     }
 
     void the_last_command_is_forgotten_when_the_message_comes() {
@@ -325,7 +338,8 @@ public:
         client_.hooks.watch(HookId::data_post_headers);
         client_.begin_data();
         CPPUNIT_ASSERT_EQUAL(std::string(), client_.feed("Subject: x\r\n\r\n" + std::string(100000, 'x')));
-        CPPUNIT_ASSERT_EQUAL(std::string("552 5.7.1 bad header session-1\r\n250 2.0.0 OK\r\n"), client_.feed("\r\n.\r\nNOOP\r\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string("552 5.7.1 bad header session-1\r\n250 2.0.0 OK\r\n"),
+                             client_.feed("\r\n.\r\nNOOP\r\n"));
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), client_.hooks.count(HookId::data_post_headers));
     }
 
@@ -366,7 +380,8 @@ public:
         tzset();
         CPPUNIT_ASSERT_EQUAL(std::string("250"), sent(client_, "Subject: x\r\n\r\ntext\r\n.\r\n"));
         CPPUNIT_ASSERT_EQUAL(
-            std::string("Received: from client.example (unknown [192.0.2.1])\r\n\tby mx.example.com (mod_smtpd) with ESMTP id session-1\r\n"
+            std::string("Received: from client.example (unknown [192.0.2.1])\r\n\tby mx.example.com (mod_smtpd) with "
+                        "ESMTP id session-1\r\n"
                         "\tfor <user@example.com>;\r\n\tFri, 20 Nov 2026 18:27:00 +0000\r\nSubject: x\r\n\r\ntext\r\n"),
             client_.hooks.queued.at(0));
     }
@@ -381,7 +396,8 @@ public:
         });
         sent(client_, "Subject: x\r\n\r\n.\r\n");
         CPPUNIT_ASSERT_EQUAL(std::string("ESMTP from client.example"), seen);
-        CPPUNIT_ASSERT_EQUAL(std::string("Received: from nobody\r\n\tby us\r\nSubject: x\r\n\r\n"), client_.hooks.queued.at(0));
+        CPPUNIT_ASSERT_EQUAL(std::string("Received: from nobody\r\n\tby us\r\nSubject: x\r\n\r\n"),
+                             client_.hooks.queued.at(0));
 
         SessionUnderTest declines;
         declines.hooks.on(HookId::received_line, [](HookContext& context) {
@@ -396,7 +412,9 @@ public:
     void a_hostile_helo_adds_no_field() {
         client_.hooks.accept_mail();
         client_.start();
-        client_.feed("EHLO x)\rX-Evil:1\r\nEHLO a(b)c;d\\e\"f<g>\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: x\r\n\r\n.\r\n");
+        client_.feed(
+            "EHLO x)\rX-Evil:1\r\nEHLO a(b)c;d\\e\"f<g>\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nSubject: "
+            "x\r\n\r\n.\r\n");
         CPPUNIT_ASSERT_EQUAL(std::string("Subject: x\r\n\r\n"), without_received(client_.hooks.queued.at(0)));
         CPPUNIT_ASSERT(client_.hooks.queued.at(0).find("Received: from a?b?c?d?e?f?g? (unknown [192.0.2.1])\r\n") == 0);
     }
@@ -408,14 +426,17 @@ public:
             return declined();
         });
         sent(client_,
-             "Authentication-Results: mx.example.com; spf=pass\r\nAuthentication-Results: mx.example.com; dkim=pass\r\nSubject: "
+             "Authentication-Results: mx.example.com; spf=pass\r\nAuthentication-Results: mx.example.com; "
+             "dkim=pass\r\nSubject: "
              "x\r\n\r\n.\r\n");
         const std::string& queued = client_.hooks.queued.at(0);
         CPPUNIT_ASSERT_EQUAL(
             std::size_t(0),
-            queued.find("Authentication-Results: mx.example.com;\r\n\tspf=fail smtp.mailfrom=client.example\r\nReceived: "));
+            queued.find(
+                "Authentication-Results: mx.example.com;\r\n\tspf=fail smtp.mailfrom=client.example\r\nReceived: "));
         CPPUNIT_ASSERT(queued.find("\r\nOriginal-Authentication-Results: mx.example.com; spf=pass\r\n"
-                                   "Original-Authentication-Results: mx.example.com; dkim=pass\r\nSubject: x\r\n") != std::string::npos);
+                                   "Original-Authentication-Results: mx.example.com; dkim=pass\r\nSubject: x\r\n") !=
+                       std::string::npos);
     }
 
     /// A plugin that reads headers sees neither a forged field nor ours; what comes after data_post sees ours, on top
@@ -533,10 +554,13 @@ public:
             sent(client, "Authentication-Results: mx.example.com; spf=pass\r\n\r\n.\r\n");
             return client.hooks.queued.at(0);
         };
-        CPPUNIT_ASSERT_EQUAL(std::size_t(0), queued("auth.example").find("Authentication-Results: auth.example;\r\n\tspf=fail\r\n"));
-        CPPUNIT_ASSERT(queued("auth.example").find("\r\nAuthentication-Results: mx.example.com; spf=pass\r\n") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(0),
+                             queued("auth.example").find("Authentication-Results: auth.example;\r\n\tspf=fail\r\n"));
+        CPPUNIT_ASSERT(queued("auth.example").find("\r\nAuthentication-Results: mx.example.com; spf=pass\r\n") !=
+                       std::string::npos);
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), queued("none").find("Received: "));
-        CPPUNIT_ASSERT(queued("none").find("\r\nAuthentication-Results: mx.example.com; spf=pass\r\n") != std::string::npos);
+        CPPUNIT_ASSERT(queued("none").find("\r\nAuthentication-Results: mx.example.com; spf=pass\r\n") !=
+                       std::string::npos);
     }
 
     void a_message_answered_by_a_plugin_is_over() {
@@ -549,7 +573,8 @@ public:
                 return Answer(Verdict::done);
             });
             client.begin_data();
-            CPPUNIT_ASSERT_EQUAL(std::string("250 2.6.0 mine\r\n503 5.5.1 Send MAIL first\r\n"), client.feed("text\r\n.\r\nDATA\r\n"));
+            CPPUNIT_ASSERT_EQUAL(std::string("250 2.6.0 mine\r\n503 5.5.1 Send MAIL first\r\n"),
+                                 client.feed("text\r\n.\r\nDATA\r\n"));
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.hooks.count(HookId::reset_transaction));
         }
     }
@@ -565,7 +590,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 taken session-1\r\n"), said(ok("taken")));
         CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 session-1 is mine\r\n"), said(ok("session-1 is mine")));
         CPPUNIT_ASSERT_EQUAL(std::string("250-2.0.0 one\r\n250 2.0.0 two session-1\r\n"), said(ok("one\ntwo\n")));
-        CPPUNIT_ASSERT_EQUAL(std::string("552 5.2.3 too much session-1\r\n"), said(deny("too much").with_status({5, 2, 3})));
+        CPPUNIT_ASSERT_EQUAL(std::string("552 5.2.3 too much session-1\r\n"),
+                             said(deny("too much").with_status({5, 2, 3})));
     }
 
     void one_message_after_another() {
@@ -574,7 +600,8 @@ public:
         for (int i = 1; i <= 100; ++i) {
             const auto number = std::to_string(i);
             client_.feed("MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n");
-            CPPUNIT_ASSERT_EQUAL("250 2.0.0 Queued! session-" + number + "\r\n", client_.feed("Number: " + number + "\r\n\r\n.\r\n"));
+            CPPUNIT_ASSERT_EQUAL("250 2.0.0 Queued! session-" + number + "\r\n",
+                                 client_.feed("Number: " + number + "\r\n\r\n.\r\n"));
             CPPUNIT_ASSERT_EQUAL("Number: " + number + "\r\n\r\n", without_received(client_.hooks.queued.back()));
         }
         CPPUNIT_ASSERT_EQUAL(100U, client_.session().messages());
@@ -597,20 +624,25 @@ public:
 private:
     /// A message with that form in it, and behind it what an attacker would have taken for a second one: it is one
     /// message, or none.
-    static void check_stray(smtp::BareNewline policy, const std::string& form, std::size_t piece, const std::string& expected) {
+    static void check_stray(smtp::BareNewline policy, const std::string& form, std::size_t piece,
+                            const std::string& expected) {
         SessionUnderTest client;
         client.settings.bare_newline = policy;
         client.hooks.accept_mail();
         client.begin_data();
         const std::string text = "Subject: x\r\n\r\nbefore" + form +
-                                 "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nSubject: smuggled\r\n\r\nx\r\n.\r\n";
+                                 "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.com>\r\nDATA\r\nSubject: "
+                                 "smuggled\r\n\r\nx\r\n.\r\n";
         std::string output;
         for (std::size_t at = 0; at < text.size(); at += piece) output += client.feed(text.substr(at, piece));
-        const std::string name = quoted(form) + " under policy " + std::to_string(static_cast<int>(policy)) + " by " + std::to_string(piece);
+        const std::string name = quoted(form) + " under policy " + std::to_string(static_cast<int>(policy)) + " by " +
+                                 std::to_string(piece);
         CPPUNIT_ASSERT_EQUAL_MESSAGE(name, expected, codes(output));
         CPPUNIT_ASSERT_EQUAL_MESSAGE(name, std::size_t(expected == "250" ? 1 : 0), client.hooks.queued.size());
         CPPUNIT_ASSERT_EQUAL_MESSAGE(name, std::size_t(1), client.hooks.count(HookId::rcpt));
-        if (expected == "250") CPPUNIT_ASSERT_MESSAGE(name, client.hooks.queued[0].find("RCPT TO:<victim@example.com>") != std::string::npos);
+        if (expected == "250")
+            CPPUNIT_ASSERT_MESSAGE(name,
+                                   client.hooks.queued[0].find("RCPT TO:<victim@example.com>") != std::string::npos);
     }
 
     /// The codes of what the client is told after that message.

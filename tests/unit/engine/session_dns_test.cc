@@ -38,7 +38,10 @@ class SessionDnsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void setUp() override { client_.names.add({"a.example A 192.0.2.1", "b.example A 192.0.2.2", "slow.example TIMEOUT", "broken.example SERVFAIL"}); }
+    void setUp() override {
+        client_.names.add(
+            {"a.example A 192.0.2.1", "b.example A 192.0.2.2", "slow.example TIMEOUT", "broken.example SERVFAIL"});
+    }
 
     void a_stage_waits_for_its_answers() {
         client_.hooks.look_up(HookId::connect, {{"a.example"}});
@@ -82,7 +85,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("220"), codes(client_.answers_come()));
         CPPUNIT_ASSERT_EQUAL(std::size_t(4), client_.hooks.asked);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.hooks.count(HookId::connect));
-        CPPUNIT_ASSERT(answers().a("a.example").found() && answers().a("b.example").found() && answers().a("nobody.example").is_absent());
+        CPPUNIT_ASSERT(answers().a("a.example").found() && answers().a("b.example").found() &&
+                       answers().a("nobody.example").is_absent());
     }
 
     void rounds_with_answers_at_hand_do_not_park() {
@@ -127,7 +131,9 @@ public:
                     put(wait, "nobody.example", 4 * second);
                 }
             }
-            static void put(Wait& wait, const char* name, Duration limit) { wait.questions.push_back({*DnsQuestion::make(DnsType::a, name), limit}); }
+            static void put(Wait& wait, const char* name, Duration limit) {
+                wait.questions.push_back({*DnsQuestion::make(DnsType::a, name), limit});
+            }
             Answer run(HookContext& context, ChainState&) noexcept override {
                 seen = context.answers();
                 return {};
@@ -282,7 +288,8 @@ public:
         hooks.look_up(HookId::connect, {{"a.example"}});
         Session session(client_.settings, hooks, client_.clock, client_.log, client_.peer);
         CPPUNIT_ASSERT(Step::need_input == session.start());
-        CPPUNIT_ASSERT_EQUAL(string("server_failure (there is no resolver here)"), hooks.answers.at(0).a("a.example").to_string());
+        CPPUNIT_ASSERT_EQUAL(string("server_failure (there is no resolver here)"),
+                             hooks.answers.at(0).a("a.example").to_string());
     }
 
     void answers_are_logged_at_debug() {
@@ -291,7 +298,8 @@ public:
         client_.start();
         const auto lines = client_.log.texts(LogLevel::debug);
         CPPUNIT_ASSERT(std::find(lines.begin(), lines.end(), "dns a.example A: found 192.0.2.1") != lines.end());
-        CPPUNIT_ASSERT(std::find(lines.begin(), lines.end(), "dns broken.example A: server_failure (the server says SERVFAIL)") != lines.end());
+        CPPUNIT_ASSERT(std::find(lines.begin(), lines.end(),
+                                 "dns broken.example A: server_failure (the server says SERVFAIL)") != lines.end());
     }
 
 private:

@@ -44,10 +44,12 @@ public:
         watch_ends(client_);
         client_.start();
         CPPUNIT_ASSERT_EQUAL(std::string("500 500"), codes(client_.feed("X\r\nY\r\n")));
-        CPPUNIT_ASSERT_EQUAL(std::string("500 5.5.1 Unrecognized command\r\n421 4.7.0 Too many errors, closing connection\r\n"),
-                             client_.feed("Z\r\nNOOP\r\n"));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("500 5.5.1 Unrecognized command\r\n421 4.7.0 Too many errors, closing connection\r\n"),
+            client_.feed("Z\r\nNOOP\r\n"));
         CPPUNIT_ASSERT(client_.is_closed());
-        CPPUNIT_ASSERT(client_.log.contains("the server ends the session: reply=\"421 Too many errors, closing connection\""));
+        CPPUNIT_ASSERT(
+            client_.log.contains("the server ends the session: reply=\"421 Too many errors, closing connection\""));
         CPPUNIT_ASSERT_EQUAL(std::string("disconnect post-connection"), client_.hooks.order_of(ends));
     }
 
@@ -72,17 +74,20 @@ public:
     }
 
     void the_end_of_input_within_a_message_queues_nothing() {
-        for (const std::string text : {"", "Subject: x\r\n", "Subject: x\r\n\r\ntext\r\n", "text\r\n.", "text\r\n.\r", ".", "\r\n.\n"}) {
+        for (const std::string text :
+             {"", "Subject: x\r\n", "Subject: x\r\n\r\ntext\r\n", "text\r\n.", "text\r\n.\r", ".", "\r\n.\n"}) {
             SessionUnderTest client;
             client.hooks.accept_mail();
             watch_ends(client);
             client.begin_data();
             client.feed(text);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string("451 4.4.2 Connection ended inside the message; nothing was accepted\r\n"),
-                                         client.end_of_input());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                text, std::string("451 4.4.2 Connection ended inside the message; nothing was accepted\r\n"),
+                client.end_of_input());
             CPPUNIT_ASSERT_MESSAGE(text, client.is_closed());
             CPPUNIT_ASSERT_MESSAGE(text, client.hooks.queued.empty());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string("disconnect reset_transaction post-connection"), client.hooks.order_of(ends));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string("disconnect reset_transaction post-connection"),
+                                         client.hooks.order_of(ends));
         }
     }
 
@@ -106,9 +111,12 @@ public:
         const struct {
             Interruption why;
             const char* status;
-        } rows[] = {{Interruption::idle_timeout, "421 4.4.2 Timeout"},           {Interruption::session_timeout, "421 4.4.2 Session took"},
-                    {Interruption::too_slow, "421 4.4.2 Data arrives"},          {Interruption::shutting_down, "421 4.3.2 Server is"},
-                    {Interruption::overloaded, "421 4.3.2 Too many"},            {Interruption::too_many_sessions, "421 4.7.0 Too many"},
+        } rows[] = {{Interruption::idle_timeout, "421 4.4.2 Timeout"},
+                    {Interruption::session_timeout, "421 4.4.2 Session took"},
+                    {Interruption::too_slow, "421 4.4.2 Data arrives"},
+                    {Interruption::shutting_down, "421 4.3.2 Server is"},
+                    {Interruption::overloaded, "421 4.3.2 Too many"},
+                    {Interruption::too_many_sessions, "421 4.7.0 Too many"},
                     {Interruption::internal_error, "421 4.3.0 Internal error"}};
         for (const auto& row : rows) {
             SessionUnderTest client;
@@ -119,7 +127,8 @@ public:
             const auto output = client.interrupt(row.why);
             CPPUNIT_ASSERT_EQUAL(std::string(row.status), output.substr(0, std::string_view(row.status).size()));
             CPPUNIT_ASSERT(client.is_closed());
-            CPPUNIT_ASSERT_EQUAL(std::string("disconnect reset_transaction post-connection"), client.hooks.order_of(ends));
+            CPPUNIT_ASSERT_EQUAL(std::string("disconnect reset_transaction post-connection"),
+                                 client.hooks.order_of(ends));
             CPPUNIT_ASSERT_EQUAL(std::string(), client.interrupt(row.why));
         }
     }
@@ -151,7 +160,8 @@ public:
         pipelining.hooks.accept_mail();
         pipelining.begin_data();
         pipelining.stop_soon();
-        CPPUNIT_ASSERT_EQUAL(std::string("250 421"), codes(pipelining.feed("text\r\n.\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")));
+        CPPUNIT_ASSERT_EQUAL(std::string("250 421"),
+                             codes(pipelining.feed("text\r\n.\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n")));
     }
 
     void stop_soon_waits_for_the_rest_of_a_line() {
@@ -211,9 +221,13 @@ public:
             {"RCPT with a wrong address", "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@>\r\n", 0},
             {"DATA without recipients", "EHLO x\r\nMAIL FROM:<a@b>\r\nDATA\r\n", 0},
             {"message", "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n", 1},
-            {"two messages", "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n", 2},
+            {"two messages",
+             "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\nMAIL FROM:<a@b>\r\nRCPT "
+             "TO:<c@d>\r\nDATA\r\n.\r\n",
+             2},
             {"bare LF", "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\ny\r\n.\r\n", 1},
-            {"too large", "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + std::string(200, 'x') + "\r\n.\r\n", 1},
+            {"too large",
+             "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n" + std::string(200, 'x') + "\r\n.\r\n", 1},
             {"QUIT", "EHLO x\r\nMAIL FROM:<a@b>\r\nQUIT\r\n", 1},
             {"QUIT after a message", "EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\nQUIT\r\n", 1},
             {"VRFY", "EHLO x\r\nMAIL FROM:<a@b>\r\nVRFY x\r\n", 0},

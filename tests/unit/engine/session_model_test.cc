@@ -105,9 +105,14 @@ const std::vector<Move>& moves() {
         {"DATA without a message", "DATA x\r\n", [](Model&) { return "501"s; }},
         {"BDAT", "BDAT 10\r\nSubject: x", [](Model& model) { return bdat(model, false, "Subject: x"); }},
         {"BDAT of nothing", "BDAT 0\r\n", [](Model& model) { return bdat(model, false, ""); }},
-        {"BDAT with commands", "BDAT 8\r\n\r\nRSET\r\n", [](Model& model) { return bdat(model, false, "\r\nRSET\r\n"); }},
+        {"BDAT with commands", "BDAT 8\r\n\r\nRSET\r\n",
+         [](Model& model) { return bdat(model, false, "\r\nRSET\r\n"); }},
         {"BDAT LAST", "BDAT 8 LAST\r\n\r\ntext\r\n", [](Model& model) { return bdat(model, true, "\r\ntext\r\n"); }},
-        {"RSET", "RSET\r\n", [](Model& model) { model.end_of_mail(); return "250"s; }},
+        {"RSET", "RSET\r\n",
+         [](Model& model) {
+             model.end_of_mail();
+             return "250"s;
+         }},
         {"NOOP", "NOOP\r\n", [](Model&) { return "250"s; }},
         {"VRFY", "VRFY x\r\n", [](Model&) { return "252"s; }},
         {"HELP", "HELP\r\n", [](Model&) { return "214"s; }},
@@ -238,7 +243,8 @@ public:
                 expected += (expected.empty() ? "" : " ") + move.expect(model);
             }
             const std::size_t piece = seed % 3 == 0 ? octets.size() : 1 + random() % 50;
-            for (std::size_t at = 0; at < octets.size(); at += piece) said += client.feed(std::string(octets, at, piece));
+            for (std::size_t at = 0; at < octets.size(); at += piece)
+                said += client.feed(std::string(octets, at, piece));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(so_far, expected, fakes::codes(said));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(so_far, joined(model.queued), joined(seen.queued));
         }

@@ -1,4 +1,5 @@
-/// session_parking_test.cc: sessions whose plugins wait: for the clock, for the client's silence, with commands behind them.
+/// session_parking_test.cc: sessions whose plugins wait: for the clock, for the client's silence, with commands behind
+/// them.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -130,7 +131,8 @@ public:
             {HookId::ehlo, "", "EHLO x\r\n", "250"},
             {HookId::auth_plain, "EHLO x\r\n", "AUTH PLAIN AGpvZQBzZWNyZXQ=\r\n", "535"},
             {HookId::auth_login, "EHLO x\r\nAUTH LOGIN am9l\r\n", "c2VjcmV0\r\n", "535"},
-            {HookId::auth_cram_md5, "EHLO x\r\nAUTH CRAM-MD5\r\n", "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n", "535"},
+            {HookId::auth_cram_md5, "EHLO x\r\nAUTH CRAM-MD5\r\n",
+             "am9lIDAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg5YWJjZGVm\r\n", "535"},
             {HookId::auth_scram_sha_1, "EHLO x\r\n", "AUTH SCRAM-SHA-1 biwsbj1qb2Uscj1yYW5kb20=\r\n", "334"},
             {HookId::auth_scram_sha_256, "EHLO x\r\n", "AUTH SCRAM-SHA-256 biwsbj1qb2Uscj1yYW5kb20=\r\n", "334"},
             {HookId::auth_external, "EHLO x\r\n", "AUTH EXTERNAL am9l\r\n", "535"},
@@ -161,7 +163,8 @@ public:
             CPPUNIT_ASSERT_MESSAGE(row.trigger, client.session().phase() == Phase::waiting);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.trigger, std::string(row.reply), codes(client.wait(second)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.trigger, std::size_t(1), client.hooks.count(row.hook));
-            CPPUNIT_ASSERT_MESSAGE(row.trigger, client.step == (row.hook == HookId::quit ? Step::close : Step::need_input));
+            CPPUNIT_ASSERT_MESSAGE(row.trigger,
+                                   client.step == (row.hook == HookId::quit ? Step::close : Step::need_input));
         }
     }
 
@@ -198,7 +201,8 @@ public:
 
     void message_stages_park_one_after_the_other() {
         client_.hooks.accept_mail();
-        for (const auto hook : {HookId::data_post_headers, HookId::data_post, HookId::queue_pre, HookId::queue}) client_.hooks.wait(hook, second);
+        for (const auto hook : {HookId::data_post_headers, HookId::data_post, HookId::queue_pre, HookId::queue})
+            client_.hooks.wait(hook, second);
         client_.begin_data();
         CPPUNIT_ASSERT_EQUAL(std::string(), client_.feed("text\r\n.\r\nNOOP\r\n"));
         for (int i = 0; i < 3; ++i) {
@@ -294,7 +298,8 @@ public:
             bool asks(HookId hook) const noexcept override { return has(hook); }
             void ask(HookContext& context, Wait& wait) noexcept override {
                 if (context.hook == HookId::connect) wait.delay = second;
-                wait.cut_short = context.hook == HookId::connect ? std::vector<std::uint16_t>{3, 5} : std::vector<std::uint16_t>{7};
+                wait.cut_short = context.hook == HookId::connect ? std::vector<std::uint16_t>{3, 5}
+                                                                 : std::vector<std::uint16_t>{7};
             }
             Answer run(HookContext&, ChainState& state) noexcept override {
                 seen.push_back(state.wait.cut_short);

@@ -52,7 +52,9 @@ public:
 
     void only_trusted_proxies_are_offered_it() {
         client_.start();
-        CPPUNIT_ASSERT(client_.say("EHLO proxy").find("\r\n250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n") != std::string::npos);
+        CPPUNIT_ASSERT(
+            client_.say("EHLO proxy").find("\r\n250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n") !=
+            std::string::npos);
         SessionUnderTest stranger;
         stranger.settings.trusted_proxies = {*IpNetwork::parse("198.51.100.1")};
         stranger.start();
@@ -62,8 +64,10 @@ public:
     void others_are_refused() {
         client_.peer.client.address = *IpAddress::parse("198.51.100.1");
         client_.start();
-        CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.0 Only for trusted proxies\r\n"), client_.say("XCLIENT ADDR=10.0.0.1"));
-        CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.0 Only for trusted proxies\r\n"), client_.say("XFORWARD ADDR=10.0.0.1"));
+        CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.0 Only for trusted proxies\r\n"),
+                             client_.say("XCLIENT ADDR=10.0.0.1"));
+        CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.0 Only for trusted proxies\r\n"),
+                             client_.say("XFORWARD ADDR=10.0.0.1"));
         CPPUNIT_ASSERT_EQUAL(std::string("198.51.100.1"), client_.session().address().to_string());
         CPPUNIT_ASSERT(!client_.session().forwarded());
     }
@@ -78,7 +82,9 @@ public:
     void xclient_begins_a_session_of_the_client() {
         client_.start();
         client_.say("EHLO proxy");
-        const std::string greeting = client_.say("XCLIENT NAME=host.example ADDR=203.0.113.7 PORT=4660 HELO=hello.example DESTADDR=198.51.100.9 DESTPORT=2525");
+        const std::string greeting = client_.say(
+            "XCLIENT NAME=host.example ADDR=203.0.113.7 PORT=4660 HELO=hello.example DESTADDR=198.51.100.9 "
+            "DESTPORT=2525");
         CPPUNIT_ASSERT_EQUAL(std::string("220 mx.example.com ESMTP mod_smtpd ready session\r\n"), greeting);
         const auto& session = client_.session();
         CPPUNIT_ASSERT_EQUAL(std::string("203.0.113.7"), session.address().to_string());
@@ -149,7 +155,8 @@ public:
     void mistakes_change_nothing() {
         client_.start();
         client_.say("EHLO proxy");
-        for (const char* command : {"XCLIENT", "XCLIENT ADDR=x", "XCLIENT ADDR=203.0.113.7 WHAT=x", "XFORWARD ADDR=x", "XFORWARD LOGIN=x"})
+        for (const char* command :
+             {"XCLIENT", "XCLIENT ADDR=x", "XCLIENT ADDR=203.0.113.7 WHAT=x", "XFORWARD ADDR=x", "XFORWARD LOGIN=x"})
             CPPUNIT_ASSERT_EQUAL_MESSAGE(command, std::string("501"), codes(client_.say(command)));
         CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.1"), client_.session().address().to_string());
         CPPUNIT_ASSERT(client_.session().greeted() == Greeted::ehlo);
@@ -158,7 +165,8 @@ public:
 
     void an_unknown_address_is_the_proxys() {
         client_.start();
-        CPPUNIT_ASSERT_EQUAL(std::string("220"), codes(client_.say("XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] PORT=[UNAVAILABLE]")));
+        CPPUNIT_ASSERT_EQUAL(std::string("220"),
+                             codes(client_.say("XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE] PORT=[UNAVAILABLE]")));
         CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.1"), client_.session().address().to_string());
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{0}, client_.session().port());
     }
@@ -205,7 +213,8 @@ public:
         client_.hooks.wait(HookId::connect, std::chrono::seconds(1));
         client_.start();
         client_.skip_wait();
-        CPPUNIT_ASSERT_EQUAL(std::string(), client_.feed("XCLIENT ADDR=203.0.113.7\r\nEHLO x\r\nMAIL FROM:<a@example.net>\r\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string(),
+                             client_.feed("XCLIENT ADDR=203.0.113.7\r\nEHLO x\r\nMAIL FROM:<a@example.net>\r\n"));
         CPPUNIT_ASSERT(client_.is_parked());
         CPPUNIT_ASSERT_EQUAL(std::string("220 250 250"), codes(client_.skip_wait()));
     }
@@ -220,8 +229,10 @@ public:
 
     void xforward_holds_for_one_message() {
         client_.greet();
-        CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(client_.say("XFORWARD NAME=host.example ADDR=203.0.113.7 PORT=4660")));
-        CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(client_.say("XFORWARD HELO=hello.example PROTO=ESMTP IDENT=4B0F8 SOURCE=LOCAL")));
+        CPPUNIT_ASSERT_EQUAL(std::string("250"),
+                             codes(client_.say("XFORWARD NAME=host.example ADDR=203.0.113.7 PORT=4660")));
+        CPPUNIT_ASSERT_EQUAL(std::string("250"),
+                             codes(client_.say("XFORWARD HELO=hello.example PROTO=ESMTP IDENT=4B0F8 SOURCE=LOCAL")));
         const auto& forwarded = client_.session().forwarded();
         CPPUNIT_ASSERT_EQUAL(std::string("host.example"), forwarded->name);
         CPPUNIT_ASSERT_EQUAL(std::string("203.0.113.7"), forwarded->address.to_string());

@@ -64,7 +64,8 @@ public:
             return answer;
         });
         if (where == HookId::data_post_rcpt) {
-            hooks.on(where, [](HookContext& context) { return fate_of(static_cast<DataPostRcptHook&>(context).recipient); });
+            hooks.on(where,
+                     [](HookContext& context) { return fate_of(static_cast<DataPostRcptHook&>(context).recipient); });
         } else if (where != HookId::queue) {
             hooks.on(where, [](HookContext& context) {
                 refuse_all(static_cast<DataPostHook&>(context));
@@ -74,7 +75,7 @@ public:
     }
 
     Fate rest_at_queue = delivered();  ///< of those whom the queue does not turn away
-    std::vector<std::string> queued;  ///< what the queue saw
+    std::vector<std::string> queued;   ///< what the queue saw
 
     /// A message to these at example.com; gives the reply to its end.
     std::string send(const std::vector<const char*>& recipients, const char* parameters = "") {
@@ -88,14 +89,16 @@ public:
     std::string result_line() const {
         std::string out;
         for (const auto& line : log.lines())
-            if (line.hook.empty() && (line.text.starts_with("accepted ") || line.text.starts_with("refused "))) out += line.text + "\n";
+            if (line.hook.empty() && (line.text.starts_with("accepted ") || line.text.starts_with("refused ")))
+                out += line.text + "\n";
         return out;
     }
 
 private:
     static void refuse_all(DataPostHook& hook) {
         for (auto& recipient : hook.transaction.recipients())
-            if (const Answer answer = fate_of(recipient); answer.verdict != Verdict::declined) hook.refuse(recipient, answer, "because of {}", "x");
+            if (const Answer answer = fate_of(recipient); answer.verdict != Verdict::declined)
+                hook.refuse(recipient, answer, "because of {}", "x");
     }
 };
 
@@ -154,7 +157,9 @@ public:
             Judged server(where);
             server.settings.mixed_results = MixedResults::accept;
             CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 Queued! session-1\r\n"), server.send({"a", "r", "b"}));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(where)), std::string("a@example.com b@example.com | r@example.com 552"), server.queued.at(0));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(where)),
+                                         std::string("a@example.com b@example.com | r@example.com 552"),
+                                         server.queued.at(0));
         }
     }
 
@@ -177,8 +182,10 @@ public:
             std::vector<const char*> recipients;
             const char *refuse, *accept;  ///< with split, too
         };
-        const Row rows[] = {{{"a", "b"}, "250", "250"},      {{"r", "s"}, "552", "250"}, {{"a", "d"}, "450", "450"}, {{"a", "r"}, "552", "250"},
-                            {{"a", "r", "d"}, "552", "450"}, {{"d", "r", "a"}, "552", "450"}, {{"r", "d"}, "552", "450"}, {{"r", "r2"}, "552", "552"}};
+        const Row rows[] = {{{"a", "b"}, "250", "250"},      {{"r", "s"}, "552", "250"},
+                            {{"a", "d"}, "450", "450"},      {{"a", "r"}, "552", "250"},
+                            {{"a", "r", "d"}, "552", "450"}, {{"d", "r", "a"}, "552", "450"},
+                            {{"r", "d"}, "552", "450"},      {{"r", "r2"}, "552", "552"}};
         for (const auto& row : rows)
             for (const auto rule : rules) {
                 Judged server(HookId::data_post_rcpt);
@@ -186,7 +193,8 @@ public:
                 const std::string expected = rule == MixedResults::refuse ? row.refuse : row.accept;
                 const auto reply = server.send(row.recipients);
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(reply, expected, codes(reply));
-                CPPUNIT_ASSERT_EQUAL_MESSAGE("what is refused is not queued", expected == "250", !server.queued.empty());
+                CPPUNIT_ASSERT_EQUAL_MESSAGE("what is refused is not queued", expected == "250",
+                                             !server.queued.empty());
             }
     }
 
@@ -198,7 +206,8 @@ public:
                 Judged server(HookId::queue);
                 server.settings.mixed_results = rule;
                 server.rest_at_queue = fate;
-                CPPUNIT_ASSERT_EQUAL(std::string(rule == MixedResults::refuse ? expected.first : expected.second), codes(server.send({"a", "r"})));
+                CPPUNIT_ASSERT_EQUAL(std::string(rule == MixedResults::refuse ? expected.first : expected.second),
+                                     codes(server.send({"a", "r"})));
                 CPPUNIT_ASSERT_EQUAL(0U, server.session().messages());
             }
     }
@@ -226,8 +235,9 @@ public:
         Judged server(HookId::data_post_rcpt);
         server.settings.mixed_results = MixedResults::accept;
         server.send({"a", "r", "r2"});
-        const std::vector<std::string> expected = {"SmtpMixedResults accept: <r@example.com> does not get the message, and its sender is not told",
-                                                   "SmtpMixedResults accept: <r2@example.com> does not get the message, and its sender is not told"};
+        const std::vector<std::string> expected = {
+            "SmtpMixedResults accept: <r@example.com> does not get the message, and its sender is not told",
+            "SmtpMixedResults accept: <r2@example.com> does not get the message, and its sender is not told"};
         CPPUNIT_ASSERT(expected == server.log.texts(LogLevel::notice));
         Judged split(HookId::data_post_rcpt);
         split.settings.mixed_results = MixedResults::split;
@@ -237,19 +247,23 @@ public:
 
     void a_message_that_may_come_again_is_told_to_the_log() {
         Judged server(HookId::queue);
-        CPPUNIT_ASSERT_EQUAL(std::string("552-5.2.2 Refused because of 1 of 2 recipients\r\n552 5.2.2 <r@example.com>: Mailbox is full session-1\r\n"),
+        CPPUNIT_ASSERT_EQUAL(std::string("552-5.2.2 Refused because of 1 of 2 recipients\r\n552 5.2.2 <r@example.com>: "
+                                         "Mailbox is full session-1\r\n"),
                              server.send({"a", "r"}));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), server.log.count("SmtpMixedResults: <a@example.com> got the message, but the client is told \"552 "));
+        CPPUNIT_ASSERT_EQUAL(
+            std::size_t(1),
+            server.log.count("SmtpMixedResults: <a@example.com> got the message, but the client is told \"552 "));
     }
 
     void each_fate_is_in_one_line_of_the_log() {
         Judged server(HookId::queue);
         server.hooks.judges = true;
         server.send({"a", "r", "d"}, " PRDR");
-        CPPUNIT_ASSERT_EQUAL(std::string("accepted from=<s@client.example> to=<a@example.com> size=23 reply=\"250 Queued! session-1\" "
-                                         "refused=<r@example.com> why=\"because of x\" told=\"552 Mailbox is full\" "
-                                         "deferred=<d@example.com> why=\"because of x\" told=\"450 Try tomorrow\"\n"),
-                             server.result_line());
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("accepted from=<s@client.example> to=<a@example.com> size=23 reply=\"250 Queued! session-1\" "
+                        "refused=<r@example.com> why=\"because of x\" told=\"552 Mailbox is full\" "
+                        "deferred=<d@example.com> why=\"because of x\" told=\"450 Try tomorrow\"\n"),
+            server.result_line());
     }
 
     void the_history_has_each_refusal() {
@@ -257,18 +271,23 @@ public:
         server.send({"a", "r", "d"});
         std::string told;
         for (const auto& entry : server.session().history().entries()) told += entry.to_string() + "\n";
-        CPPUNIT_ASSERT_EQUAL(std::string("(data_post) : deny 552 5.2.2 \"Mailbox is full\", for <r@example.com>\n"
-                                         "(data_post) : denysoft 450 4.7.1 \"Try tomorrow\", for <d@example.com>\n"
-                                         "replied 552 5.2.2 \"Refused because of 2 of 3 recipients\\x0a<r@example.com>: Mailbox is full\\x0a"
-                                         "<d@example.com>: Try tomorrow session-1\"\n"),
-                             told);
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(
+                "(data_post) : deny 552 5.2.2 \"Mailbox is full\", for <r@example.com>\n"
+                "(data_post) : denysoft 450 4.7.1 \"Try tomorrow\", for <d@example.com>\n"
+                "replied 552 5.2.2 \"Refused because of 2 of 3 recipients\\x0a<r@example.com>: Mailbox is full\\x0a"
+                "<d@example.com>: Try tomorrow session-1\"\n"),
+            told);
     }
 
     void a_reply_names_ten_recipients_at_most() {
         Judged server(HookId::data_post_rcpt);
-        const auto reply = server.send({"a", "r01", "r02", "r03", "r04", "r05", "r06", "r07", "r08", "r09", "r10", "r11", "r12"});
-        CPPUNIT_ASSERT(reply.starts_with("552-5.2.2 Refused because of 12 of 13 recipients\r\n552-5.2.2 <r01@example.com>: Mailbox is full\r\n"));
-        CPPUNIT_ASSERT(reply.ends_with("552-5.2.2 <r10@example.com>: Mailbox is full\r\n552 5.2.2 and 2 more session-1\r\n"));
+        const auto reply = server.send(
+            {"a", "r01", "r02", "r03", "r04", "r05", "r06", "r07", "r08", "r09", "r10", "r11", "r12"});
+        CPPUNIT_ASSERT(reply.starts_with(
+            "552-5.2.2 Refused because of 12 of 13 recipients\r\n552-5.2.2 <r01@example.com>: Mailbox is full\r\n"));
+        CPPUNIT_ASSERT(
+            reply.ends_with("552-5.2.2 <r10@example.com>: Mailbox is full\r\n552 5.2.2 and 2 more session-1\r\n"));
     }
 
     void what_plugins_made_of_a_recipient_is_not_told() {
@@ -292,7 +311,8 @@ public:
                                              "450 4.7.1 <d@example.com>: Try tomorrow session-1\r\n"
                                              "250 2.0.0 Queued! session-1\r\n"),
                                  server.send({"a", "r", "d"}, " PRDR"));
-            CPPUNIT_ASSERT_EQUAL(std::string("a@example.com | r@example.com 552 d@example.com 450"), server.queued.at(0));
+            CPPUNIT_ASSERT_EQUAL(std::string("a@example.com | r@example.com 552 d@example.com 450"),
+                                 server.queued.at(0));
             CPPUNIT_ASSERT_EQUAL(std::string("353 552 450 450"), codes(server.send({"r", "d"}, " PRDR")));
             CPPUNIT_ASSERT_EQUAL(std::string("353 552 550"), codes(server.send({"r"}, " PRDR")));
             CPPUNIT_ASSERT_EQUAL(std::string("353 250 250"), codes(server.send({"a"}, " prdr")));
@@ -316,10 +336,12 @@ public:
     }
 
     void a_message_refused_as_a_whole_has_one_reply() {
-        for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post, HookId::queue_pre}) {
+        for (const auto hook :
+             {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post, HookId::queue_pre}) {
             Judged server(HookId::data_post_rcpt);
             server.hooks.answer(hook, deny("No"));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), std::string("552 5.7.1 No session-1\r\n"), server.send({"a", "r"}, " PRDR"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), std::string("552 5.7.1 No session-1\r\n"),
+                                         server.send({"a", "r"}, " PRDR"));
             CPPUNIT_ASSERT(server.queued.empty());
         }
     }
@@ -337,14 +359,21 @@ public:
         server.hooks.on(HookId::data_post, [](HookContext& context) {
             auto& recipients = static_cast<MessageHook&>(context).transaction.recipients();
             recipients.erase(recipients.begin());  // the first is thrown away
-            recipients.push_back(recipients.front().with_address(*Address::parse("reader@example.com")));  // the second becomes two, of which one is refused
-            recipients.emplace_back(*Address::parse("rarchive@example.com"), Parameters());  // nobody's
+            recipients.push_back(recipients.front().with_address(*Address::parse("reader@example.com")));  // the second
+                                                                                                           // becomes
+                                                                                                           // two, of
+                                                                                                           // which one
+                                                                                                           // is refused
+            recipients.emplace_back(*Address::parse("rarchive@example.com"), Parameters());                // nobody's
             return declined();
         });
         CPPUNIT_ASSERT_EQUAL(std::string("353 250 250 552 250"), codes(server.send({"a", "b", "r"}, " PRDR")));
-        CPPUNIT_ASSERT_EQUAL(std::string("b@example.com | rarchive@example.com 552 reader@example.com 552 r@example.com 552"), server.queued.at(0));
-        const std::vector<std::string> left_out = {"<rarchive@example.com> does not get the message, and its sender is not told",
-                                                   "<reader@example.com> does not get the message, and its sender is not told"};
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("b@example.com | rarchive@example.com 552 reader@example.com 552 r@example.com 552"),
+            server.queued.at(0));
+        const std::vector<std::string> left_out = {
+            "<rarchive@example.com> does not get the message, and its sender is not told",
+            "<reader@example.com> does not get the message, and its sender is not told"};
         CPPUNIT_ASSERT(left_out == server.log.texts(LogLevel::notice));
     }
 
@@ -353,7 +382,8 @@ public:
         Judged server(HookId::data_post_rcpt);
         server.hooks.on(HookId::data_post, [](HookContext& context) {
             auto& recipients = static_cast<MessageHook&>(context).transaction.recipients();
-            for (const char* member : {"r@internal.example", "a@internal.example", "d@internal.example", "d2@internal.example"})
+            for (const char* member :
+                 {"r@internal.example", "a@internal.example", "d@internal.example", "d2@internal.example"})
                 recipients.push_back(recipients.front().with_address(*Address::parse(member)));
             return declined();
         });
@@ -366,7 +396,8 @@ public:
         server.send({"r", "r2", "r3"}, " PRDR");
         CPPUNIT_ASSERT_EQUAL(1U, server.session().errors());
         server.send({"r", "d", "a"}, " PRDR");
-        CPPUNIT_ASSERT_EQUAL(1U, server.session().errors());  // a message was accepted, which makes up for what was before
+        CPPUNIT_ASSERT_EQUAL(1U, server.session().errors());  // a message was accepted, which makes up for what was
+                                                              // before
     }
 
     void recipients_can_be_waited_for() {
@@ -396,9 +427,12 @@ public:
     void closing_comes_after_the_last_reply() {
         Judged server(HookId::data_post_rcpt);
         server.hooks.on(HookId::data_post_rcpt, [](HookContext& context) {
-            return static_cast<DataPostRcptHook&>(context).recipient.address().local_part() == "r" ? denysoft_disconnect("Away").with_code(421) : declined();
+            return static_cast<DataPostRcptHook&>(context).recipient.address().local_part() == "r"
+                       ? denysoft_disconnect("Away").with_code(421)
+                       : declined();
         });
-        CPPUNIT_ASSERT_EQUAL(std::string("353 450 250 250"), codes(server.send({"r", "a"}, " PRDR")));  // 421 would be the end
+        CPPUNIT_ASSERT_EQUAL(std::string("353 450 250 250"), codes(server.send({"r", "a"}, " PRDR")));  // 421 would be
+                                                                                                        // the end
         CPPUNIT_ASSERT(server.is_closed());
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), server.queued.size());
     }
@@ -432,21 +466,27 @@ public:
                                              "552 5.2.2 <r@example.com>: Mailbox is full session-1\r\n"
                                              "450 4.7.1 <d@example.com>: Try tomorrow session-1\r\n"),
                                  server.send({"a", "r", "d"}));
-            CPPUNIT_ASSERT_EQUAL(std::string("a@example.com | r@example.com 552 d@example.com 450"), server.queued.at(0));
+            CPPUNIT_ASSERT_EQUAL(std::string("a@example.com | r@example.com 552 d@example.com 450"),
+                                 server.queued.at(0));
             CPPUNIT_ASSERT_EQUAL(1U, server.session().messages());
             CPPUNIT_ASSERT_EQUAL(std::string("552 552"), codes(server.send({"r", "r2"})));
             CPPUNIT_ASSERT_EQUAL(std::string("250 250"), codes(server.send({"a", "a"})));  // the same twice is two
             CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(server.send({"a"})));
-            CPPUNIT_ASSERT(server.result_line().starts_with("accepted from=<s@client.example> to=<a@example.com> size=23 reply=\"250 "));
+            CPPUNIT_ASSERT(server.result_line().starts_with(
+                "accepted from=<s@client.example> to=<a@example.com> size=23 reply=\"250 "));
         }
     }
 
     void lmtp_replies_to_each_when_the_message_is_refused_as_a_whole() {
-        for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post, HookId::queue_pre, HookId::queue}) {
+        for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post,
+                                HookId::queue_pre, HookId::queue}) {
             Lmtp server(HookId::data_post_rcpt);
             server.hooks.answer(hook, deny("No"));
-            const std::string second = hook == HookId::queue_pre || hook == HookId::queue ? "552 5.2.2 <r@example.com>: Mailbox is full" : "552 5.7.1 <r@example.com>: No";
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), "552 5.7.1 <a@example.com>: No session-1\r\n" + second + " session-1\r\n",
+            const std::string second = hook == HookId::queue_pre || hook == HookId::queue
+                                           ? "552 5.2.2 <r@example.com>: Mailbox is full"
+                                           : "552 5.7.1 <r@example.com>: No";
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)),
+                                         "552 5.7.1 <a@example.com>: No session-1\r\n" + second + " session-1\r\n",
                                          server.send({"a", "r"}));
             CPPUNIT_ASSERT_EQUAL(1U, server.session().errors());
         }
@@ -459,7 +499,8 @@ public:
         refused.greet_lmtp();
         refused.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n");
         refused.hooks.answer(HookId::data, deny("No"));
-        CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n"), refused.say("DATA"));  // not the message's reply, but the command's
+        CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n"), refused.say("DATA"));  // not the message's reply, but the
+                                                                                     // command's
     }
 
     void lmtp_knows_no_rule_for_mixed_results() {
@@ -481,7 +522,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n554 5.7.1 No\r\n"), server.feed("BDAT 6 LAST\r\nX: y\r\n"));
         server.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<r@example.com>\r\n");
         CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n"), server.feed("BDAT 6\r\nX: y\r\n"));
-        CPPUNIT_ASSERT_EQUAL(std::string("503"), codes(server.feed("BDAT 2 LAST\r\n\r\n")));  // on its way, for a transaction that is over
+        CPPUNIT_ASSERT_EQUAL(std::string("503"), codes(server.feed("BDAT 2 LAST\r\n\r\n")));  // on its way, for a
+                                                                                              // transaction that is
+                                                                                              // over
     }
 
     void lmtp_breaks_off_with_one_reply() {
@@ -502,14 +545,16 @@ public:
             client.hooks.accept_mail();
             client.start();
             client.feed("LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n");
-            CPPUNIT_ASSERT_MESSAGE(client.hooks.queued.at(0), client.hooks.queued.at(0).find(expected) != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(client.hooks.queued.at(0),
+                                   client.hooks.queued.at(0).find(expected) != std::string::npos);
         }
     }
 
     void lmtp_greetings_name_the_protocol() {
-        const std::pair<const char*, const char*> rows[] = {{"", "220 mx.example.com LMTP mod_smtpd ready session\r\n"},
-                                                            {"mx.example.com", "220 mx.example.com LMTP session\r\n"},
-                                                            {"mx.example.com LMTP here", "220 mx.example.com LMTP here session\r\n"}};
+        const std::pair<const char*, const char*> rows[] = {
+            {"", "220 mx.example.com LMTP mod_smtpd ready session\r\n"},
+            {"mx.example.com", "220 mx.example.com LMTP session\r\n"},
+            {"mx.example.com LMTP here", "220 mx.example.com LMTP here session\r\n"}};
         for (const auto& [greeting, expected] : rows) {
             SessionUnderTest client;
             client.settings.protocol = Protocol::lmtp;
@@ -526,7 +571,8 @@ public:
     }
 
 private:
-    static constexpr HookId hooks_that_judge[] = {HookId::data_post_headers, HookId::data_post, HookId::data_post_rcpt, HookId::queue_pre, HookId::queue};
+    static constexpr HookId hooks_that_judge[] = {HookId::data_post_headers, HookId::data_post, HookId::data_post_rcpt,
+                                                  HookId::queue_pre, HookId::queue};
     static constexpr MixedResults rules[] = {MixedResults::refuse, MixedResults::accept, MixedResults::split};
 };
 

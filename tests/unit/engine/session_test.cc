@@ -61,17 +61,21 @@ public:
             return client.start();
         };
         CPPUNIT_ASSERT_EQUAL(std::string("220 Hello there ESMTP session\r\n"), greeting("", {"Hello there ESMTP"}));
-        CPPUNIT_ASSERT_EQUAL(std::string("220 Hello there ESMTP session\r\n"), greeting("", {"Hello there", "second line"}));
-        CPPUNIT_ASSERT_EQUAL(std::string("220 mx ESMTP no spam session\r\n"), greeting("mx ESMTP no spam", {"Hello there"}));
+        CPPUNIT_ASSERT_EQUAL(std::string("220 Hello there ESMTP session\r\n"),
+                             greeting("", {"Hello there", "second line"}));
+        CPPUNIT_ASSERT_EQUAL(std::string("220 mx ESMTP no spam session\r\n"),
+                             greeting("mx ESMTP no spam", {"Hello there"}));
     }
 
     void ehlo_lists_what_there_is() {
         client_.start();
-        CPPUNIT_ASSERT_EQUAL(
-            std::string("250-mx.example.com Hi there [192.0.2.1]\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
-                        "250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-LIMITS RCPTMAX=1000\r\n250-HELP\r\n250 SIZE\r\n"),
-            client_.say("EHLO client.example"));
-        CPPUNIT_ASSERT_EQUAL(std::string("250 mx.example.com Hi there [192.0.2.1]\r\n"), client_.say("HELO client.example"));
+        CPPUNIT_ASSERT_EQUAL(std::string("250-mx.example.com Hi there "
+                                         "[192.0.2.1]\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
+                                         "250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-LIMITS "
+                                         "RCPTMAX=1000\r\n250-HELP\r\n250 SIZE\r\n"),
+                             client_.say("EHLO client.example"));
+        CPPUNIT_ASSERT_EQUAL(std::string("250 mx.example.com Hi there [192.0.2.1]\r\n"),
+                             client_.say("HELO client.example"));
 
         SessionUnderTest other;
         other.peer.host = "host.client.example";
@@ -82,8 +86,10 @@ public:
         });
         other.start();
         const std::string expected =
-            "250-mx.example.com Hi host.client.example [192.0.2.1]\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
-            "250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-LIMITS RCPTMAX=1000\r\n250-HELP\r\n250-SIZE 1000\r\n250 XCLIENT NAME ADDR\r\n";
+            "250-mx.example.com Hi host.client.example "
+            "[192.0.2.1]\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n"
+            "250-SMTPUTF8\r\n250-CHUNKING\r\n250-BINARYMIME\r\n250-LIMITS RCPTMAX=1000\r\n250-HELP\r\n250-SIZE "
+            "1000\r\n250 XCLIENT NAME ADDR\r\n";
         CPPUNIT_ASSERT_EQUAL(expected, other.say("EHLO client.example"));
         CPPUNIT_ASSERT_EQUAL(expected, other.say("EHLO client.example"));
     }
@@ -125,8 +131,9 @@ public:
             client_.hooks.on(HookId::rcpt, [](HookContext& context) {
                 return static_cast<RcptHook&>(context).recipient.address().local_part() == "no" ? deny() : ok();
             });
-            CPPUNIT_ASSERT(Step::need_input ==
-                           client_.session().feed("EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<no@d>\r\nDATA\r\n"));
+            CPPUNIT_ASSERT(
+                Step::need_input ==
+                client_.session().feed("EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<no@d>\r\nDATA\r\n"));
             return codes(std::exchange(client_.session().output(), {}));
         }());
     }
@@ -176,7 +183,8 @@ public:
         client_.start();
         std::string output;
         std::size_t octets = 0;
-        for (; !client_.is_closed() && octets < 10'000'000; octets += 1000) output += client_.feed(std::string(1000, 'x'));
+        for (; !client_.is_closed() && octets < 10'000'000; octets += 1000)
+            output += client_.feed(std::string(1000, 'x'));
         CPPUNIT_ASSERT_EQUAL(std::string("421 4.7.0 Line is much too long, closing connection\r\n"), output);
         CPPUNIT_ASSERT(octets < 300'000);
     }
@@ -191,8 +199,10 @@ public:
                 for (std::size_t at = 0; at < text.size(); at += piece) output += client.feed(text.substr(at, piece));
                 return output + (client.is_closed() ? "closed" : "open");
             };
-            CPPUNIT_ASSERT_EQUAL(std::string("500 5.5.2 Line too long\r\n250 2.0.0 OK\r\nopen"), said(longest.substr(1) + "\r\nNOOP\r\n"));
-            CPPUNIT_ASSERT_EQUAL(std::string("421 4.7.0 Line is much too long, closing connection\r\nclosed"), said(longest + "\r\nNOOP\r\n"));
+            CPPUNIT_ASSERT_EQUAL(std::string("500 5.5.2 Line too long\r\n250 2.0.0 OK\r\nopen"),
+                                 said(longest.substr(1) + "\r\nNOOP\r\n"));
+            CPPUNIT_ASSERT_EQUAL(std::string("421 4.7.0 Line is much too long, closing connection\r\nclosed"),
+                                 said(longest + "\r\nNOOP\r\n"));
         }
     }
 
@@ -222,7 +232,8 @@ public:
     /// command.
     void nothing_behind_a_bare_lf_is_a_command() {
         const std::string too_long(3000, 'x');
-        for (const std::string& line : {"NOOP"s, ""s, "MAIL FROM:<a@b>"s, "NOOP\rNOOP"s, "NOOP\0"s, "NOOP " + too_long, "AUTH PLAIN"s, "STARTTLS"s, "WHAT"s})
+        for (const std::string& line : {"NOOP"s, ""s, "MAIL FROM:<a@b>"s, "NOOP\rNOOP"s, "NOOP\0"s, "NOOP " + too_long,
+                                        "AUTH PLAIN"s, "STARTTLS"s, "WHAT"s})
             for (const std::size_t piece : {std::size_t{1}, std::size_t{1000000}}) {
                 SessionUnderTest client;
                 client.start();
@@ -230,7 +241,8 @@ public:
                 const std::string text = line + "\nRSET\r\nNOOP\r\n";
                 std::string output;
                 for (std::size_t at = 0; at < text.size(); at += piece) output += client.feed(text.substr(at, piece));
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(line, "500 5.5.2 Lines end with CRLF; a CR or LF alone is refused\r\n"s, output);
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(line, "500 5.5.2 Lines end with CRLF; a CR or LF alone is refused\r\n"s,
+                                             output);
                 CPPUNIT_ASSERT_MESSAGE(line, client.is_closed());
                 CPPUNIT_ASSERT_MESSAGE(line, client.log.contains("a command ends in a LF alone: the session ends"));
             }
@@ -238,7 +250,8 @@ public:
 
     void nul_in_a_command_is_refused() {
         client_.start();
-        CPPUNIT_ASSERT_EQUAL(std::string("500 5.5.2 NUL in a command is refused\r\n250 2.0.0 OK\r\n"), client_.feed("NOOP\0x\r\nNOOP\r\n"s));
+        CPPUNIT_ASSERT_EQUAL(std::string("500 5.5.2 NUL in a command is refused\r\n250 2.0.0 OK\r\n"),
+                             client_.feed("NOOP\0x\r\nNOOP\r\n"s));
     }
 
     void other_protocols_are_sent_away() {
@@ -254,7 +267,8 @@ public:
             SessionUnderTest client;
             client.hooks.watch(HookId::unrecognized_command);
             client.start();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string("554 5.5.1 This is an SMTP server, closing connection\r\n"), client.feed(text));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string("554 5.5.1 This is an SMTP server, closing connection\r\n"),
+                                         client.feed(text));
             CPPUNIT_ASSERT_MESSAGE(text, client.is_closed());
             CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.hooks.count(HookId::unrecognized_command));
         }
@@ -276,7 +290,8 @@ public:
     void a_limit_of_zero_is_none() {
         client_.settings.max_errors = 0;
         client_.start();
-        CPPUNIT_ASSERT_EQUAL(repeated("500 5.5.1 Unrecognized command\r\n", 3000), client_.feed(repeated("X\r\n", 3000)));
+        CPPUNIT_ASSERT_EQUAL(repeated("500 5.5.1 Unrecognized command\r\n", 3000),
+                             client_.feed(repeated("X\r\n", 3000)));
         CPPUNIT_ASSERT(!client_.is_closed());
     }
 
@@ -298,7 +313,8 @@ public:
         sender.hooks.accept_mail();
         sender.start();
         for (int i = 0; i < 20; ++i) {
-            const std::string said = codes(sender.feed("RSET\r\nEHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n"));
+            const std::string said = codes(
+                sender.feed("RSET\r\nEHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n"));
             CPPUNIT_ASSERT_EQUAL(std::string("250 250 250 250 354 250"), said);
         }
     }
@@ -439,7 +455,8 @@ public:
         client_.settings.bare_newline = smtp::BareNewline::accept;
         client_.start();
         client_.feed(
-            "EHLO \x1b[31m\r\nNOOP a\rb\r\nX\x7f\x80\xff\r\nEHLO x\r\nMAIL FROM:<\"a\\\x01\"@b>\r\nMAIL FROM:<\"a b\"@c>\r\nRCPT "
+            "EHLO \x1b[31m\r\nNOOP a\rb\r\nX\x7f\x80\xff\r\nEHLO x\r\nMAIL FROM:<\"a\\\x01\"@b>\r\nMAIL FROM:<\"a "
+            "b\"@c>\r\nRCPT "
             "TO:<\"\\\"\"@d>\r\n");
         client_.feed("DATA\r\na\nb\0\x1b\r\n.\r\n"s);
         client_.say("QUIT");

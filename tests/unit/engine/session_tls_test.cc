@@ -51,16 +51,20 @@ public:
             StartTls mode;
             bool can_start, is_encrypted, announced;
         };
-        const Row rows[] = {{"off", StartTls::off, true, false, false},       {"on", StartTls::on, true, false, true},
-                            {"required", StartTls::required, true, false, true}, {"cannot", StartTls::on, false, false, false},
-                            {"cannot, required", StartTls::required, false, false, false}, {"encrypted", StartTls::on, true, true, false}};
+        const Row rows[] = {{"off", StartTls::off, true, false, false},
+                            {"on", StartTls::on, true, false, true},
+                            {"required", StartTls::required, true, false, true},
+                            {"cannot", StartTls::on, false, false, false},
+                            {"cannot, required", StartTls::required, false, false, false},
+                            {"encrypted", StartTls::on, true, true, false}};
         for (const auto& row : rows) {
             SessionUnderTest client;
             client.settings.start_tls = row.mode;
             client.tls.can_start = row.can_start;
             if (row.is_encrypted) client.peer.tls_protocol = "TLSv1.3";
             client.start();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.announced, client.say("EHLO x").find("STARTTLS\r\n") != std::string::npos);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.announced,
+                                         client.say("EHLO x").find("STARTTLS\r\n") != std::string::npos);
             client.say("HELO x");
         }
     }
@@ -75,7 +79,8 @@ public:
     void a_server_that_cannot_now_says_so_and_goes_on() {
         client_.greet();
         client_.tls.answer = TlsStart::unavailable;
-        CPPUNIT_ASSERT_EQUAL(std::string("454 4.7.0 TLS is not available now, try again later\r\n"), client_.say("STARTTLS"));
+        CPPUNIT_ASSERT_EQUAL(std::string("454 4.7.0 TLS is not available now, try again later\r\n"),
+                             client_.say("STARTTLS"));
         CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(client_.say("MAIL FROM:<a@b.example>")));
         client_.tls.answer = TlsStart::ready;
         CPPUNIT_ASSERT_EQUAL(std::string("220"), codes(client_.say("STARTTLS")));
@@ -99,8 +104,10 @@ public:
             client.settings.start_tls = StartTls::on;
             client.log.set_level(LogLevel::info);
             client.greet();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(behind, std::string("554 5.5.1 Nothing may follow STARTTLS before the handshake, closing connection\r\n"),
-                                         client.feed(std::string("STARTTLS\r\n") + behind));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                behind,
+                std::string("554 5.5.1 Nothing may follow STARTTLS before the handshake, closing connection\r\n"),
+                client.feed(std::string("STARTTLS\r\n") + behind));
             CPPUNIT_ASSERT(client.is_closed());
             CPPUNIT_ASSERT_EQUAL(0U, client.tls.prepared);
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.log.count("octets behind STARTTLS"));
@@ -222,10 +229,13 @@ public:
         client_.shake_hands(facts());
         const Tls& tls = client_.session().tls();
         CPPUNIT_ASSERT_EQUAL(std::string("mx.example.com"), tls.server_name);
-        CPPUNIT_ASSERT(client_.session().is_tls() && tls.is_resumed && tls.key_bits == 128 && tls.certificate->is_verified);
+        CPPUNIT_ASSERT(client_.session().is_tls() && tls.is_resumed && tls.key_bits == 128 &&
+                       tls.certificate->is_verified);
         CPPUNIT_ASSERT(*client_.session().notes().find(notes::tls_enabled));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.log.count("tls protocol=TLSv1.2 cipher=ECDHE-RSA-AES128-GCM-SHA256 bits=128 resumed sni=\"mx.example.com\" verified "
-                                                               "certificate=\"CN=client.example\" issuer=\"CN=Authority\""));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1),
+                             client_.log.count("tls protocol=TLSv1.2 cipher=ECDHE-RSA-AES128-GCM-SHA256 bits=128 "
+                                               "resumed sni=\"mx.example.com\" verified "
+                                               "certificate=\"CN=client.example\" issuer=\"CN=Authority\""));
     }
 
     void outside_text_in_the_log_is_quoted() {
@@ -260,7 +270,9 @@ public:
             client.log.set_level(LogLevel::info);
             client.greet();
             client.say("STARTTLS");
-            const auto said = i == 0 ? client.interrupt(Interruption::idle_timeout) : i == 1 ? client.interrupt(Interruption::shutting_down) : client.end_of_input();
+            const auto said = i == 0   ? client.interrupt(Interruption::idle_timeout)
+                              : i == 1 ? client.interrupt(Interruption::shutting_down)
+                                       : client.end_of_input();
             CPPUNIT_ASSERT_EQUAL(std::string(), said);
             CPPUNIT_ASSERT(client.is_closed());
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.log.count("tls handshake failed: "));
@@ -289,7 +301,8 @@ public:
     }
 
     void a_failed_handshake_from_the_first_octet_asks_no_plugin() {
-        for (const auto hook : {HookId::pre_connection, HookId::connect, HookId::disconnect, HookId::post_connection}) client_.hooks.watch(hook);
+        for (const auto hook : {HookId::pre_connection, HookId::connect, HookId::disconnect, HookId::post_connection})
+            client_.hooks.watch(hook);
         client_.session().expect_tls();
         CPPUNIT_ASSERT_EQUAL(std::string(), client_.fail_handshake());
         CPPUNIT_ASSERT(client_.is_closed());

@@ -66,7 +66,8 @@ public:
 
     void without_workers_everything_is_done_at_once() {
         client_.has_workers = false;
-        for (const auto hook : {HookId::queue, HookId::reset_transaction, HookId::disconnect, HookId::pre_connection, HookId::mail_parse})
+        for (const auto hook :
+             {HookId::queue, HookId::reset_transaction, HookId::disconnect, HookId::pre_connection, HookId::mail_parse})
             client_.hooks.let_wait(hook);
         client_.begin_data();
         CPPUNIT_ASSERT_EQUAL(string("250 221"), codes(client_.feed("Subject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n")));
@@ -129,8 +130,10 @@ public:
             HookId hook;
             const char* command;
             const char* reply;
-        } rows[] = {{HookId::ehlo_parse, "EHLO again.example", "250"}, {HookId::helo_parse, "HELO again.example", "250"},
-                    {HookId::mail_parse, "MAIL FROM:<a@client.example>", "250"}, {HookId::mail_pre, "MAIL FROM:<a@client.example>", "250"}};
+        } rows[] = {{HookId::ehlo_parse, "EHLO again.example", "250"},
+                    {HookId::helo_parse, "HELO again.example", "250"},
+                    {HookId::mail_parse, "MAIL FROM:<a@client.example>", "250"},
+                    {HookId::mail_pre, "MAIL FROM:<a@client.example>", "250"}};
         for (const auto& row : rows) {
             SessionUnderTest client;
             client.has_workers = true;
@@ -208,7 +211,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(string(), client_.work());
         CPPUNIT_ASSERT(client_.is_closed());
         CPPUNIT_ASSERT(client_.session().is_over());
-        CPPUNIT_ASSERT_EQUAL(string("disconnect post-connection"), client_.hooks.order_of({HookId::disconnect, HookId::post_connection}));
+        CPPUNIT_ASSERT_EQUAL(string("disconnect post-connection"),
+                             client_.hooks.order_of({HookId::disconnect, HookId::post_connection}));
     }
 
     void the_end_of_a_connection() {

@@ -24,10 +24,11 @@ bool is_received(const std::string& value) {
     const std::string host = "(" + domain + "|" + literal + ")";
     const std::string atom = "[-A-Za-z0-9!#$%&'*+/=?^_`{|}~]+";
     const std::string comment = "\\(([^()\\\\\r\n]|\\\\[ -~])*\\)";
-    const std::string date = "[A-Z][a-z]{2}, [ 0-9]?[0-9] [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [-+][0-9]{4}";
-    return matches(value, "from " + host + fws + "\\(" + domain + fws + literal + "\\)" + fws + "by " + host + fws + comment + fws +
-                              "with (SMTP|ESMTPS?A?|UTF8SMTPS?A?|(UTF8)?LMTPS?A?)" + fws + "id " + atom + "(" + fws + comment + ")*(" + fws +
-                              "for <[^<>\r\n]+@[^<>\r\n]+>)?;" + fws + date);
+    const std::string date =
+        "[A-Z][a-z]{2}, [ 0-9]?[0-9] [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} [-+][0-9]{4}";
+    return matches(value, "from " + host + fws + "\\(" + domain + fws + literal + "\\)" + fws + "by " + host + fws +
+                              comment + fws + "with (SMTP|ESMTPS?A?|UTF8SMTPS?A?|(UTF8)?LMTPS?A?)" + fws + "id " +
+                              atom + "(" + fws + comment + ")*(" + fws + "for <[^<>\r\n]+@[^<>\r\n]+>)?;" + fws + date);
 }
 
 class TraceFieldsTest : public CppUnit::TestFixture {
@@ -51,28 +52,33 @@ public:
     }
 
     void received_tells_who_from_where_by_whom_and_when() {
-        CPPUNIT_ASSERT_EQUAL(std::string("from client.example (unknown [192.0.2.1])\n\tby mx.example.com (mod_smtpd) with ESMTP id session-1\n"
-                                         "\tfor <user@example.com>;\n\tFri, 20 Nov 2026 18:27:00 +0000"),
-                             received());
-        connection_.set_host("host.client.example");
-        connection_.set_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384");
         CPPUNIT_ASSERT_EQUAL(
             std::string(
-                "from client.example (host.client.example [192.0.2.1])\n\tby mx.example.com (mod_smtpd) with ESMTPS id session-1\n"
-                "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\n\tfor <user@example.com>;\n\tFri, 20 Nov 2026 18:27:00 +0000"),
+                "from client.example (unknown [192.0.2.1])\n\tby mx.example.com (mod_smtpd) with ESMTP id session-1\n"
+                "\tfor <user@example.com>;\n\tFri, 20 Nov 2026 18:27:00 +0000"),
             received());
+        connection_.set_host("host.client.example");
+        connection_.set_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384");
+        CPPUNIT_ASSERT_EQUAL(std::string("from client.example (host.client.example [192.0.2.1])\n\tby mx.example.com "
+                                         "(mod_smtpd) with ESMTPS id session-1\n"
+                                         "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\n\tfor "
+                                         "<user@example.com>;\n\tFri, 20 Nov 2026 18:27:00 +0000"),
+                             received());
     }
 
     void received_tells_what_was_agreed_upon_and_who_showed_a_certificate() {
         Tls tls{"TLSv1.2", "AES128-SHA", 128, false, "", nullptr};
         connection_.set_tls(tls);
-        CPPUNIT_ASSERT_MESSAGE(received(), received().find("\n\t(using TLSv1.2 with cipher AES128-SHA, 128 bits)\n\tfor ") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(
+            received(),
+            received().find("\n\t(using TLSv1.2 with cipher AES128-SHA, 128 bits)\n\tfor ") != std::string::npos);
         auto shown = std::make_shared<ClientCertificate>();
         shown->subject = "CN=a,O=b";
         shown->is_verified = true;
         tls.certificate = shown;
         connection_.set_tls(tls);
-        CPPUNIT_ASSERT_MESSAGE(received(), received().find("bits)\n\t(client certificate CN=a,O=b, verified)\n") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(
+            received(), received().find("bits)\n\t(client certificate CN=a,O=b, verified)\n") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
         shown = std::make_shared<ClientCertificate>(*shown);
         shown->subject = std::string("CN=a\\) by evil (\r\nX: y\0", 24) + std::string(500, 'x');
@@ -80,7 +86,8 @@ public:
         tls.certificate = shown;
         connection_.set_tls(tls);
         CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
-        CPPUNIT_ASSERT_MESSAGE(received(), received().find("(client certificate CN=a\\\\\\) by evil \\(??X: y?") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(
+            received(), received().find("(client certificate CN=a\\\\\\) by evil \\(??X: y?") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE(received(), received().find("xxx, not verified)\n") != std::string::npos);
         CPPUNIT_ASSERT(received().size() < 600);
     }
@@ -109,7 +116,8 @@ public:
 
     void a_bare_postmaster_is_no_path_for_received() {
         transaction_.recipients().clear();
-        transaction_.recipients().emplace_back(*Address::parse_path("<postmaster>", {.allow_postmaster = true}), Parameters());
+        transaction_.recipients().emplace_back(*Address::parse_path("<postmaster>", {.allow_postmaster = true}),
+                                               Parameters());
         CPPUNIT_ASSERT(received().find("for ") == std::string::npos);
     }
 
@@ -135,7 +143,8 @@ public:
 
     void lmtp_has_words_of_its_own() {
         connection_.set_lmtp();
-        const char* const rows[] = {"LMTP", "LMTPS", "LMTPA", "LMTPSA", "UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"};
+        const char* const rows[] = {"LMTP",     "LMTPS",     "LMTPA",     "LMTPSA",
+                                    "UTF8LMTP", "UTF8LMTPS", "UTF8LMTPA", "UTF8LMTPSA"};
         for (unsigned i = 0; i < 8; ++i) {
             connection_.set_tls(i & 1U ? "TLSv1.3" : "", "x");
             connection_.set_authenticated(i & 2U ? "joe" : "", "PLAIN");
@@ -146,8 +155,8 @@ public:
     }
 
     void a_hostile_helo_adds_nothing() {
-        for (const std::string hello :
-             {"x)\r\nX-Evil: 1", "x\nX-Evil: 1", "x (by good.example)", "a;b", "x\\", "x\"y", "\x80\xff", "<x>", "a,b", "x\ty"}) {
+        for (const std::string hello : {"x)\r\nX-Evil: 1", "x\nX-Evil: 1", "x (by good.example)", "a;b", "x\\", "x\"y",
+                                        "\x80\xff", "<x>", "a,b", "x\ty"}) {
             connection_.set_greeted(Greeted::ehlo, hello);
             CPPUNIT_ASSERT_MESSAGE(hello + " gave " + received(), is_received(received()));
             Headers headers("Subject: x\r\n");

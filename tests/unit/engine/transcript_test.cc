@@ -1,17 +1,15 @@
-/// transcript_test.cc: replays tests/transcripts/*.smtp against the engine: all octets at once, line by line, and octet by octet. The server must
-/// send the same octets each time.
+/// transcript_test.cc: replays tests/transcripts/*.smtp against the engine: all octets at once, line by line, and octet
+/// by octet. The server must send the same octets each time.
 ///
 /// A transcript is read line by line; empty lines and lines that begin with # are passed over:
 ///
-///     C: text        the client sends that line, and CRLF. Escapes: \r \n \t \\ \xNN, and \{1000*text} for text a thousand times
-///     C\ text        the same without CRLF
-///     T: PROTOCOL    the handshake is made, after STARTTLS
-///     S: text        the server sends exactly that line; "..." at its end stands for any text
-///     M: text        a line of the message that was queued last, without the Received field on top; with the same escapes
-///     ! directive    see below
+///     C: text        the client sends that line, and CRLF. Escapes: \r \n \t \\ \xNN, and \{1000*text} for text a
+///     thousand times C\ text        the same without CRLF T: PROTOCOL    the handshake is made, after STARTTLS S: text
+///     the server sends exactly that line; "..." at its end stands for any text M: text        a line of the message
+///     that was queued last, without the Received field on top; with the same escapes ! directive    see below
 ///
-/// What stands between two groups of C lines must have come when the second begins. At the end the session must be open, with nothing queued,
-/// unless it is said otherwise:
+/// What stands between two groups of C lines must have come when the second begins. At the end the session must be
+/// open, with nothing queued, unless it is said otherwise:
 ///
 ///     ! setting NAME VALUE       of engine::Settings
 ///     ! client ADDRESS           192.0.2.1 unless set
@@ -22,8 +20,10 @@
 ///     ! mechanism NAME           of AUTH may be offered
 ///     ! control NAME LINE        a control file of that one line
 ///     ! accept mail              recipients are accepted, messages queued
-///     ! on HOOK VERDICT [if=WORD] [code=NNN] [status=X.Y.Z] [text]   what plugins say; with `if` only where their argument contains the word
-///                                (of AUTH: user, blank, password, digest or token). The first one that fits counts; the text has the same escapes
+///     ! on HOOK VERDICT [if=WORD] [code=NNN] [status=X.Y.Z] [text]   what plugins say; with `if` only where their
+///     argument contains the word
+///                                (of AUTH: user, blank, password, digest or token). The first one that fits counts;
+///                                the text has the same escapes
 ///     ! add brackets             mail_pre and rcpt_pre put <> around an address that has none
 ///     ! wait HOOK MILLISECONDS   plugins want to wait there
 ///     ! end                      the client sends nothing more
@@ -68,7 +68,8 @@ std::string unescaped(std::string_view text) {
         } else if (kind == 'x' && text.size() >= 2) {
             out += static_cast<char>(std::stoi(std::string(text.substr(0, 2)), nullptr, 16));
             text.remove_prefix(2);
-        } else if (const auto end = text.find('}'); kind == '{' && end != std::string_view::npos && text.find('*') < end) {
+        } else if (const auto end = text.find('}');
+                   kind == '{' && end != std::string_view::npos && text.find('*') < end) {
             const auto star = text.find('*');
             const auto times = std::stoul(std::string(text.substr(0, star)));
             const auto piece = unescaped(text.substr(star + 1, end - star - 1));
@@ -119,7 +120,9 @@ std::string subject_of(const HookContext& context) {
         case HookId::auth_scram_sha_256:
         case HookId::auth_external:
         case HookId::auth_bearer:
-        case HookId::auth: return static_cast<const AuthHook&>(context).user() + " " + password_of(static_cast<const AuthHook&>(context));
+        case HookId::auth:
+            return static_cast<const AuthHook&>(context).user() + " " +
+                   password_of(static_cast<const AuthHook&>(context));
         case HookId::mail: return static_cast<const MailHook&>(context).sender().path();
         case HookId::rcpt: return static_cast<const RcptHook&>(context).recipient.address().path();
         case HookId::data_post_rcpt: return static_cast<const DataPostRcptHook&>(context).recipient.address().path();
@@ -162,7 +165,8 @@ public:
     std::string play(std::size_t piece) const {
         SessionUnderTest client;
         prepare(client);
-        std::string output = tls_.empty() ? client.start() : client.start_encrypted(fakes::tls_facts(tls_), {binding_, {}, {}});
+        std::string output = tls_.empty() ? client.start()
+                                          : client.start_encrypted(fakes::tls_facts(tls_), {binding_, {}, {}});
         output += client.skip_wait();
         if (piece == 0) play_lines(client, output);
         else play_pieces(client, output, piece);
@@ -220,7 +224,8 @@ private:
             if (word.substr(0, 3) == "if=") condition.word = word.substr(3);
             else if (word.substr(0, 5) == "code=") condition.answer.code = std::stoi(std::string(word.substr(5)));
             else if (word.substr(0, 7) == "status=" && word.size() == 12)
-                condition.answer.enhanced = {static_cast<std::uint8_t>(word[7] - '0'), static_cast<std::uint16_t>(word[9] - '0'),
+                condition.answer.enhanced = {static_cast<std::uint8_t>(word[7] - '0'),
+                                             static_cast<std::uint16_t>(word[9] - '0'),
                                              static_cast<std::uint16_t>(word[11] - '0')};
             else break;
             rest = after;
@@ -239,23 +244,26 @@ private:
         if (accepts_mail_) client.hooks.accept_mail();
         for (const auto& [hook, conditions] : answers_) {
             const bool is_accepted = accepts_mail_ && (hook == HookId::rcpt || hook == HookId::queue);
-            if (is_accepted && hook == HookId::queue) throw std::runtime_error("`on queue` and `accept mail` exclude each other");
+            if (is_accepted && hook == HookId::queue)
+                throw std::runtime_error("`on queue` and `accept mail` exclude each other");
             client.hooks.on(hook, [this, conditions = &conditions, is_accepted](HookContext& context) {
                 const auto subject = subject_of(context);
                 for (const auto& condition : *conditions) {
                     if (subject.find(condition.word) == std::string::npos) continue;
-                    if (is_scram(context.hook) && condition.answer.verdict == Verdict::ok) (void)static_cast<AuthHook&>(context).proves(password_);
+                    if (is_scram(context.hook) && condition.answer.verdict == Verdict::ok)
+                        (void)static_cast<AuthHook&>(context).proves(password_);
                     return condition.answer;
                 }
                 return is_accepted ? ok() : declined();
             });
         }
         for (const auto hook : {HookId::mail_pre, HookId::rcpt_pre})
-            if (adds_brackets_) client.hooks.on(hook, [](HookContext& context) {
-                auto& path = static_cast<PathHook&>(context).path;
-                if (path.empty() || path.front() != '<') path = "<" + path + ">";
-                return declined();
-            });
+            if (adds_brackets_)
+                client.hooks.on(hook, [](HookContext& context) {
+                    auto& path = static_cast<PathHook&>(context).path;
+                    if (path.empty() || path.front() != '<') path = "<" + path + ">";
+                    return declined();
+                });
         for (const auto& [hook, delay] : waits_) client.hooks.wait(hook, delay);
     }
 
@@ -278,7 +286,10 @@ private:
         else if (name == "max_recipient_domains") settings.max_recipient_domains = static_cast<unsigned>(number());
         else if (name == "extensions") set_extensions(settings, value);
         else if (name == "protocol") settings.protocol = value == "lmtp" ? Protocol::lmtp : Protocol::smtp;
-        else if (name == "start_tls") settings.start_tls = value == "required" ? StartTls::required : value == "on" ? StartTls::on : StartTls::off;
+        else if (name == "start_tls")
+            settings.start_tls = value == "required" ? StartTls::required
+                                 : value == "on"     ? StartTls::on
+                                                     : StartTls::off;
         else if (name == "submission") settings.submission = value == "on";
         else if (name == "greeting") settings.greeting = value;
         else if (name == "server_name") settings.server_name = value;
@@ -299,7 +310,8 @@ private:
         for (std::size_t i = 0; i < steps_.size(); ++i) {
             if (steps_[i].is_servers()) continue;
             if (i > 0 && steps_[i - 1].is_servers()) check_output(output, i);
-            output += steps_[i].kind == Step::Kind::handshake ? shake_hands(client, steps_[i]) : client.feed(steps_[i].text);
+            output += steps_[i].kind == Step::Kind::handshake ? shake_hands(client, steps_[i])
+                                                              : client.feed(steps_[i].text);
             output += client.skip_wait();
         }
     }
@@ -334,13 +346,13 @@ private:
             const auto& expected = steps_[i].text;
             if (!steps_[i].is_servers()) continue;
             const auto end = output.find("\r\n");
-            CPPUNIT_ASSERT_MESSAGE("missing: " + expected + "\ninstead: " + std::string(output), end != std::string_view::npos);
+            CPPUNIT_ASSERT_MESSAGE("missing: " + expected + "\ninstead: " + std::string(output),
+                                   end != std::string_view::npos);
             const std::string line(output.substr(0, end));
             output.remove_prefix(end + 2);
             if (expected.size() > 3 && expected.substr(expected.size() - 3) == "...")
                 CPPUNIT_ASSERT_EQUAL(expected, line.substr(0, expected.size() - 3) + "...");
-            else
-                CPPUNIT_ASSERT_EQUAL(expected, line);
+            else CPPUNIT_ASSERT_EQUAL(expected, line);
         }
         CPPUNIT_ASSERT_EQUAL_MESSAGE("sent without being expected", std::string(), std::string(output));
     }
@@ -355,7 +367,8 @@ private:
     std::vector<Step> steps_;
     std::string message_, client_, host_, tls_, binding_, password_;
     std::vector<std::string> mechanisms_;
-    bool has_message_ = false, accepts_mail_ = false, adds_brackets_ = false, ends_ = false, is_interrupted_ = false, is_closed_ = false;
+    bool has_message_ = false, accepts_mail_ = false, adds_brackets_ = false, ends_ = false, is_interrupted_ = false,
+         is_closed_ = false;
     std::size_t queued_ = 0;
     std::vector<std::pair<std::string, std::string>> settings_, control_;
     std::vector<std::pair<HookId, Duration>> waits_;
@@ -364,7 +377,8 @@ private:
 
 class TranscriptTest final : public CppUnit::TestCase {
 public:
-    explicit TranscriptTest(std::filesystem::path file) : TestCase("TranscriptTest::" + file.filename().string()), file_(std::move(file)) {}
+    explicit TranscriptTest(std::filesystem::path file)
+        : TestCase("TranscriptTest::" + file.filename().string()), file_(std::move(file)) {}
 
     void runTest() override {
         const Transcript transcript(file_);

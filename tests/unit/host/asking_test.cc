@@ -43,7 +43,10 @@ class AskingTest : public CppUnit::TestFixture {
 
 public:
     void questions_of_all_plugins_are_put_together() {
-        add("one", [](Questions& questions) { questions.a("a.example"); questions.aaaa("a.example"); });
+        add("one", [](Questions& questions) {
+            questions.a("a.example");
+            questions.aaaa("a.example");
+        });
         add("two", [](Questions& questions) {
             questions.mx("Example.COM.");
             questions.txt("t.example");
@@ -51,19 +54,31 @@ public:
             questions.ns("n.example");
             questions.ptr(*IpAddress::parse("192.0.2.1"));
         });
-        CPPUNIT_ASSERT_EQUAL(string("a.example A|a.example AAAA|example.com MX|t.example TXT|c.example CNAME|n.example NS|1.2.0.192.in-addr.arpa PTR"), ask());
+        CPPUNIT_ASSERT_EQUAL(string("a.example A|a.example AAAA|example.com MX|t.example TXT|c.example CNAME|n.example "
+                                    "NS|1.2.0.192.in-addr.arpa PTR"),
+                             ask());
         CPPUNIT_ASSERT(wait_.needed());
     }
 
     void the_same_question_is_put_once() {
-        add("one", [](Questions& questions) { questions.a("a.example"); questions.a("A.EXAMPLE."); });
+        add("one", [](Questions& questions) {
+            questions.a("a.example");
+            questions.a("A.EXAMPLE.");
+        });
         add("two", [](Questions& questions) { questions.a("a.example"); });
         CPPUNIT_ASSERT_EQUAL(string("a.example A"), ask());
     }
 
     void a_question_may_take_as_long_as_the_most_patient_asker() {
-        add("one", [](Questions& questions) { questions.a("a.example"); questions.a("b.example"); }, "deadline=5s");
-        add("two", [](Questions& questions) { questions.a("a.example"); }, "deadline=30s");
+        add(
+            "one",
+            [](Questions& questions) {
+                questions.a("a.example");
+                questions.a("b.example");
+            },
+            "deadline=5s");
+        add(
+            "two", [](Questions& questions) { questions.a("a.example"); }, "deadline=30s");
         ask();
         CPPUNIT_ASSERT(wait_.questions.at(0).limit == std::chrono::seconds(30));
         CPPUNIT_ASSERT(wait_.questions.at(1).limit == std::chrono::seconds(5));
@@ -71,7 +86,11 @@ public:
 
     void bad_names_are_answered_and_not_put() {
         DnsStatus seen{};
-        add("one", [&](Questions& questions) { seen = questions.a("a..b").status(); questions.mx(""); questions.ptr(IpAddress()); });
+        add("one", [&](Questions& questions) {
+            seen = questions.a("a..b").status();
+            questions.mx("");
+            questions.ptr(IpAddress());
+        });
         CPPUNIT_ASSERT_EQUAL(string(), ask());
         CPPUNIT_ASSERT(seen == DnsStatus::bad_name);
         CPPUNIT_ASSERT(!wait_.needed());
@@ -80,7 +99,8 @@ public:
     void later_rounds_ask_what_depends_on_answers() {
         add("one", [](Questions& questions) {
             for (const auto& exchanger : questions.mx("example").exchangers())
-                if (const auto& found = questions.a(exchanger.name); found.found()) questions.ptr(found.addresses().front());
+                if (const auto& found = questions.a(exchanger.name); found.found())
+                    questions.ptr(found.addresses().front());
         });
         CPPUNIT_ASSERT_EQUAL(string("example MX"), ask());
         DnsRecords exchangers;
@@ -95,7 +115,9 @@ public:
 
     void what_is_known_is_not_put_again() {
         add("one", [](Questions& questions) { questions.a("a.example"); });
-        add("two", [](Questions& questions) { if (questions.a("b.example").is_absent()) questions.a("a.example"); });
+        add("two", [](Questions& questions) {
+            if (questions.a("b.example").is_absent()) questions.a("a.example");
+        });
         CPPUNIT_ASSERT_EQUAL(string("a.example A|b.example A"), ask());
         CPPUNIT_ASSERT_EQUAL(string(), answer_and_ask(DnsStatus::no_such_name));
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), wait_.questions_in_all);
@@ -104,8 +126,14 @@ public:
     void who_asked_nothing_is_not_asked_again() {
         int asked = 0;
         int silent = 0;
-        add("one", [&](Questions& questions) { ++asked; questions.a("a.example"); });
-        add("two", [&](Questions& questions) { ++silent; questions.silence(Duration(5)); });
+        add("one", [&](Questions& questions) {
+            ++asked;
+            questions.a("a.example");
+        });
+        add("two", [&](Questions& questions) {
+            ++silent;
+            questions.silence(Duration(5));
+        });
         ask();
         answer_and_ask(DnsStatus::no_data);
         CPPUNIT_ASSERT_EQUAL(2, asked);
@@ -115,9 +143,21 @@ public:
 
     void who_has_its_answers_does_not_wait_for_those_of_others() {
         int slow = 0;
-        add("slow", [&](Questions& questions) { ++slow; questions.a("s.example"); questions.a("t.example"); });
-        add("both", [](Questions& questions) { if (questions.a("s.example").is_absent() && questions.a("q.example").is_absent()) questions.a("end.example"); });
-        add("quick", [](Questions& questions) { if (questions.a("q.example").is_absent()) { questions.a("r.example"); questions.a("s.example"); } });
+        add("slow", [&](Questions& questions) {
+            ++slow;
+            questions.a("s.example");
+            questions.a("t.example");
+        });
+        add("both", [](Questions& questions) {
+            if (questions.a("s.example").is_absent() && questions.a("q.example").is_absent())
+                questions.a("end.example");
+        });
+        add("quick", [](Questions& questions) {
+            if (questions.a("q.example").is_absent()) {
+                questions.a("r.example");
+                questions.a("s.example");
+            }
+        });
         CPPUNIT_ASSERT_EQUAL(string("s.example A|t.example A|q.example A"), ask());
         CPPUNIT_ASSERT(wait_.parts == (std::vector<std::size_t>{2, 1}));
         CPPUNIT_ASSERT_EQUAL(string("r.example A"), deny_and_ask("q.example"));  // s.example is on its way
@@ -139,21 +179,29 @@ public:
         for (; !wait_.questions.empty(); ++rounds) answer_and_ask(DnsStatus::no_data);
         CPPUNIT_ASSERT_EQUAL(static_cast<int>(Dispatcher::max_rounds) + 1, rounds);
         CPPUNIT_ASSERT_EQUAL(std::size_t(Dispatcher::max_rounds), wait_.questions_in_all);
-        CPPUNIT_ASSERT_EQUAL(string("(connect) plain:one: overrun: 1 questions are not put, after 20 rounds and 20 questions\n"), world_.log.to_string());
+        CPPUNIT_ASSERT_EQUAL(
+            string("(connect) plain:one: overrun: 1 questions are not put, after 20 rounds and 20 questions\n"),
+            world_.log.to_string());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().overrun.load());
     }
 
     void questions_have_an_end() {
-        add("one", [](Questions& questions) { for (int i = 0; i < 1000; ++i) questions.a(std::to_string(i) + ".example"); });
+        add("one", [](Questions& questions) {
+            for (int i = 0; i < 1000; ++i) questions.a(std::to_string(i) + ".example");
+        });
         ask();
         CPPUNIT_ASSERT_EQUAL(Dispatcher::max_questions, wait_.questions.size());
-        CPPUNIT_ASSERT_EQUAL(string("(connect) plain:one: overrun: 600 questions are not put, after 0 rounds and 400 questions\n"), world_.log.to_string());
+        CPPUNIT_ASSERT_EQUAL(
+            string("(connect) plain:one: overrun: 600 questions are not put, after 0 rounds and 400 questions\n"),
+            world_.log.to_string());
         answer_and_ask(DnsStatus::no_data);
         CPPUNIT_ASSERT(wait_.questions.empty());
     }
 
     void a_fault_in_a_later_round_cuts_short() {
-        add("one", [](Questions& questions) { if (questions.a("a.example").is_absent()) throw std::runtime_error("second thoughts"); });
+        add("one", [](Questions& questions) {
+            if (questions.a("a.example").is_absent()) throw std::runtime_error("second thoughts");
+        });
         ask();
         CPPUNIT_ASSERT(wait_.cut_short.empty());
         answer_and_ask(DnsStatus::no_data);
@@ -163,7 +211,9 @@ public:
     }
 
     void times_of_a_later_round_count_too() {
-        add("one", [](Questions& questions) { if (questions.a("a.example").found()) questions.delay(std::chrono::seconds(3)); });
+        add("one", [](Questions& questions) {
+            if (questions.a("a.example").found()) questions.delay(std::chrono::seconds(3));
+        });
         ask();
         CPPUNIT_ASSERT(wait_.delay == Duration(0));
         answer_and_ask(DnsStatus::found);
@@ -306,9 +356,13 @@ private:
     }
 
     void add(const string& label, std::function<void(Questions&)> asker, std::string_view options = {}) {
-        world_.add(label, [asker](Setup& setup) {
-            setup.hooks.connect.ask([asker](const ConnectHook&, Questions& questions) { asker(questions); }).add(nothing_to_say);
-        }, options);
+        world_.add(
+            label,
+            [asker](Setup& setup) {
+                setup.hooks.connect.ask([asker](const ConnectHook&, Questions& questions) { asker(questions); })
+                    .add(nothing_to_say);
+            },
+            options);
     }
 
     /// One round; gives the questions.

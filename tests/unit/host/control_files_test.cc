@@ -1,8 +1,8 @@
 /// control_files_test.cc: where control files are found, and when they are read again.
+#include "host/control_files.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/temp_directory.h"
-#include "host/control_files.h"
 
 #include <smtpd/address.h>
 
@@ -148,8 +148,9 @@ public:
 
     void a_file_elsewhere_is_watched_as_well() {
         fakes::TempDirectory elsewhere;
-        const auto lines = ControlFiles::parsed<ControlText>(control_.source_at(elsewhere.path("list")),
-                                                             [](const ControlText& text) { return Result<ControlText>(text); });
+        const auto lines = ControlFiles::parsed<ControlText>(
+            control_.source_at(elsewhere.path("list")),
+            [](const ControlText& text) { return Result<ControlText>(text); });
         CPPUNIT_ASSERT_EQUAL(string(), text_of(*lines.get()));
         replace(elsewhere, "list", "one\n# two\n");
         own_.write("list", "another\n");

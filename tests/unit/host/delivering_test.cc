@@ -60,12 +60,15 @@ class DeliveringTest : public CppUnit::TestFixture {
 
     using Handler = std::function<DeliveryResult(const Delivery&)>;
     void add(const string& label, Handler handler, std::string_view options = {}) {
-        world_.add(label, [this, label, handler = std::move(handler)](Setup& setup) {
-            setup.hooks.queue.deliver([this, label, handler](const Delivery& delivery) {
-                calls_.push_back(label);
-                return handler(delivery);
-            });
-        }, options);
+        world_.add(
+            label,
+            [this, label, handler = std::move(handler)](Setup& setup) {
+                setup.hooks.queue.deliver([this, label, handler](const Delivery& delivery) {
+                    calls_.push_back(label);
+                    return handler(delivery);
+                });
+            },
+            options);
     }
 
     /// Without a session: each recipient's fate.
@@ -154,8 +157,8 @@ public:
                     {deferred().with_code(9), "impossible reply code 9"},
                     {Fate(static_cast<Fate::Kind>(7), ""), "impossible fate 7"}};
         for (const auto& row : rows) {
-            const auto both =
-                "a@x: rejected No, b@x: " + local_error + " | plugin fault: " + row.problem + " for <b@x>";
+            const auto both = "a@x: rejected No, b@x: " + local_error + " | plugin fault: " + row.problem +
+                              " for <b@x>";
             CPPUNIT_ASSERT_EQUAL(both, outcome([&](const Delivery& delivery) {
                                      DeliveryResult result = row.fate;
                                      result[delivery.recipients()[0]] = rejected("No");
@@ -178,13 +181,13 @@ public:
     }
 
     void declining_and_delivering_exclude_each_other() {
-        CPPUNIT_ASSERT_EQUAL("a@x: delivered, b@x: " + local_error +
-                                 " | plugin fault: both not_mine() and a fate for a recipient",
-                             outcome([](const Delivery& delivery) {
-                                 DeliveryResult result = not_mine();
-                                 result[delivery.recipients()[0]] = delivered();
-                                 return result;
-                             }));
+        CPPUNIT_ASSERT_EQUAL(
+            "a@x: delivered, b@x: " + local_error + " | plugin fault: both not_mine() and a fate for a recipient",
+            outcome([](const Delivery& delivery) {
+                DeliveryResult result = not_mine();
+                result[delivery.recipients()[0]] = delivered();
+                return result;
+            }));
     }
 
     void who_throws_has_delivered_to_nobody() {
@@ -200,10 +203,13 @@ public:
     }
 
     void who_is_too_late_has_delivered_to_nobody() {
-        add("slow", [](const Delivery& delivery) {
-            delivery.wait(std::chrono::hours(1));
-            return delivered();
-        }, "deadline=1ms");
+        add(
+            "slow",
+            [](const Delivery& delivery) {
+                delivery.wait(std::chrono::hours(1));
+                return delivered();
+            },
+            "deadline=1ms");
         world_.build();
         parcel_.to("a@x");
         CPPUNIT_ASSERT_EQUAL("a@x: " + local_error, deliver());

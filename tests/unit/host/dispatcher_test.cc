@@ -77,8 +77,9 @@ public:
         const struct {
             const char* name;
             Priority priority;
-        } rows[] = {{"late", Priority::late}, {"a", Priority::normal}, {"last", Priority::last}, {"first", Priority::first},
-                    {"b", Priority::normal},  {"early", Priority::early}, {"7", static_cast<Priority>(7)}, {"first2", Priority::first}};
+        } rows[] = {{"late", Priority::late},        {"a", Priority::normal},    {"last", Priority::last},
+                    {"first", Priority::first},      {"b", Priority::normal},    {"early", Priority::early},
+                    {"7", static_cast<Priority>(7)}, {"first2", Priority::first}};
         for (const auto& row : rows) world_.add(row.name, at_rcpt(row.name, row.priority));
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::declined);
@@ -86,7 +87,9 @@ public:
     }
 
     void the_first_verdict_that_is_not_declined_wins() {
-        const Verdict all[] = {Verdict::ok, Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect, Verdict::denysoft_disconnect, Verdict::done};
+        const Verdict all[] = {
+            Verdict::ok,  Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect, Verdict::denysoft_disconnect,
+            Verdict::done};
         for (const Verdict first : all)
             for (const Verdict second : all) {
                 PluginWorld world;
@@ -103,9 +106,13 @@ public:
     }
 
     void an_observer_never_ends_the_chain() {
-        world_.add("observer", [this](Setup& setup) { setup.hooks.rcpt.observe([this](const RcptHook&) { calls_.push_back("observer"); }); });
+        world_.add("observer", [this](Setup& setup) {
+            setup.hooks.rcpt.observe([this](const RcptHook&) { calls_.push_back("observer"); });
+        });
         world_.add("decider", at_rcpt("decider", Priority::normal, Verdict::ok));
-        world_.add("late", [this](Setup& setup) { setup.hooks.rcpt.observe([this](const RcptHook&) { calls_.push_back("late"); }); });
+        world_.add("late", [this](Setup& setup) {
+            setup.hooks.rcpt.observe([this](const RcptHook&) { calls_.push_back("late"); });
+        });
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::ok);
         CPPUNIT_ASSERT_EQUAL(string("observer decider"), calls());
@@ -117,14 +124,17 @@ public:
         CPPUNIT_ASSERT(world_.set->has(HookId::rcpt));
         CPPUNIT_ASSERT(!world_.set->asks(HookId::rcpt));
         for (int id = 0; id < static_cast<int>(HookId::count); ++id)
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(string(hook_name(static_cast<HookId>(id))), static_cast<HookId>(id) == HookId::rcpt,
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(string(hook_name(static_cast<HookId>(id))),
+                                         static_cast<HookId>(id) == HookId::rcpt,
                                          world_.set->has(static_cast<HookId>(id)));
         CPPUNIT_ASSERT_EQUAL(string("declined 0 0.0.0 "), spelled_out(world_.connect()));
     }
 
     void an_answer_keeps_its_code_status_and_text() {
         world_.add("one", [](Setup& setup) {
-            setup.hooks.rcpt.add([](const RcptHook&) { return deny("two\nlines").with_code(553).with_status({5, 1, 3}); });
+            setup.hooks.rcpt.add([](const RcptHook&) {
+                return deny("two\nlines").with_code(553).with_status({5, 1, 3});
+            });
         });
         world_.build();
         CPPUNIT_ASSERT_EQUAL(string("deny 553 5.1.3 two\nlines"), spelled_out(world_.rcpt()));
@@ -133,13 +143,17 @@ public:
     void a_handler_sees_answers_and_deadline() {
         MonotonicTime deadline;
         bool spoke = false;
-        world_.add("one", [&](Setup& setup) {
-            setup.hooks.connect.ask([](const ConnectHook&, Questions&) {}).add([&](const ConnectHook& hook, const Answers& answers) {
-                deadline = hook.deadline();
-                spoke = answers.client_spoke();
-                return declined();
-            });
-        }, "deadline=5s");
+        world_.add(
+            "one",
+            [&](Setup& setup) {
+                setup.hooks.connect.ask([](const ConnectHook&, Questions&) {})
+                    .add([&](const ConnectHook& hook, const Answers& answers) {
+                        deadline = hook.deadline();
+                        spoke = answers.client_spoke();
+                        return declined();
+                    });
+            },
+            "deadline=5s");
         world_.build();
         ConnectionContext hook(HookId::connect, *world_.connection);
         ServerAccess::set_answers(hook, Answers(true, std::chrono::seconds(1)));
@@ -157,10 +171,12 @@ public:
         } rows[] = {{"a", 100, 0}, {"b", 300, 200}, {"c", 0, 700}, {"d", -5, -5}};
         for (const auto& row : rows)
             world_.add(row.name, [row](Setup& setup) {
-                setup.hooks.connect.ask([row](const ConnectHook&, Questions& questions) {
-                    questions.delay(Duration(row.delay));
-                    questions.silence(Duration(row.silence));
-                }).add([](const ConnectHook&) { return declined(); });
+                setup.hooks.connect
+                    .ask([row](const ConnectHook&, Questions& questions) {
+                        questions.delay(Duration(row.delay));
+                        questions.silence(Duration(row.silence));
+                    })
+                    .add([](const ConnectHook&) { return declined(); });
             });
         world_.build();
         const engine::Wait wait = world_.ask_connect();
@@ -173,19 +189,27 @@ public:
     void a_wish_beyond_the_deadline_is_cut_and_its_handler_not_called() {
         for (const bool tempfail : {false, true}) {
             PluginWorld world;
-            world.add("before", [](Setup& setup) { setup.hooks.connect.add([](const ConnectHook&) { return declined(); }); });
-            world.add_policy("greedy", tempfail ? "deadline=2s onerror=tempfail" : "deadline=2s onerror=accept", [](Setup& setup) {
-                setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) { questions.silence(std::chrono::seconds(3)); })
-                    .decide([](const ConnectHook&) { return fail("called"); });
-            });
+            world.add("before",
+                      [](Setup& setup) { setup.hooks.connect.add([](const ConnectHook&) { return declined(); }); });
+            world.add_policy("greedy", tempfail ? "deadline=2s onerror=tempfail" : "deadline=2s onerror=accept",
+                             [](Setup& setup) {
+                                 setup.hooks.connect
+                                     .ask([](const ConnectHook&, Questions& questions) {
+                                         questions.silence(std::chrono::seconds(3));
+                                     })
+                                     .decide([](const ConnectHook&) { return fail("called"); });
+                             });
             world.build();
             const engine::Wait wait = world.ask_connect();
             CPPUNIT_ASSERT(wait.silence == std::chrono::seconds(2));
             CPPUNIT_ASSERT(wait.cut_short == std::vector<std::uint16_t>({1}));
-            CPPUNIT_ASSERT_EQUAL(string(tempfail ? "denysoft 451 4.3.0 Local error in processing" : "declined 0 0.0.0 "), spelled_out(world.connect(wait)));
-            CPPUNIT_ASSERT_EQUAL(string("(connect) policy:greedy: overrun: it asks for a wait of 3s; its deadline is 2s\n"
-                                        "(connect) policy:greedy: error: it could not wait for what it asked for\n"),
-                                 world.log.to_string());
+            CPPUNIT_ASSERT_EQUAL(
+                string(tempfail ? "denysoft 451 4.3.0 Local error in processing" : "declined 0 0.0.0 "),
+                spelled_out(world.connect(wait)));
+            CPPUNIT_ASSERT_EQUAL(
+                string("(connect) policy:greedy: overrun: it asks for a wait of 3s; its deadline is 2s\n"
+                       "(connect) policy:greedy: error: it could not wait for what it asked for\n"),
+                world.log.to_string());
             CPPUNIT_ASSERT(world.log.lines()[0].level == LogLevel::warning);
             CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world.counters(1).overrun.load());
             CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world.counters(1).fail.load());
@@ -194,7 +218,8 @@ public:
 
     void a_cut_short_handler_without_policy_is_a_temporary_failure() {
         world_.add("greedy", [](Setup& setup) {
-            setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) { questions.delay(std::chrono::hours(1)); })
+            setup.hooks.connect
+                .ask([](const ConnectHook&, Questions& questions) { questions.delay(std::chrono::hours(1)); })
                 .add([](const ConnectHook&) { return ok("called"); });
         });
         world_.build();
@@ -207,10 +232,12 @@ public:
     void an_immune_client_is_not_asked_about() {
         int asked = 0;
         world_.add_policy("one", {}, [&asked](Setup& setup) {
-            setup.hooks.connect.ask([&asked](const ConnectHook&, Questions& questions) {
-                ++asked;
-                questions.delay(Duration(5));
-            }).decide([](const ConnectHook&) { return fail("called"); });
+            setup.hooks.connect
+                .ask([&asked](const ConnectHook&, Questions& questions) {
+                    ++asked;
+                    questions.delay(Duration(5));
+                })
+                .decide([](const ConnectHook&) { return fail("called"); });
         });
         world_.build();
         world_.connection->set_relay_client(true);
@@ -230,7 +257,8 @@ public:
         world_.add("good", at_rcpt("good", Priority::normal, Verdict::ok));
         world_.build();
         CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.rcpt()));
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.message(HookId::queue)));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"),
+                             spelled_out(world_.message(HookId::queue)));
         CPPUNIT_ASSERT_EQUAL(string("(rcpt) plain:bad: plugin fault: out of order\n"
                                     "(queue) plain:bad: plugin fault: an exception that is no std::exception\n"),
                              world_.log.to_string());
@@ -252,18 +280,23 @@ public:
         });
         world_.build();
         for (const HookId hook : {HookId::quit, HookId::disconnect, HookId::post_connection})
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(string(hook_name(hook)), string("declined 0 0.0.0 "), spelled_out(world_.at(hook)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(string(hook_name(hook)), string("declined 0 0.0.0 "),
+                                         spelled_out(world_.at(hook)));
         CPPUNIT_ASSERT(world_.message(HookId::queue_post).verdict == Verdict::declined);
         string value = "default";
-        CPPUNIT_ASSERT(world_.run(ReceivedLineHook(*world_.connection, *world_.transaction, "ESMTP", value)).verdict == Verdict::declined);
+        CPPUNIT_ASSERT(world_.run(ReceivedLineHook(*world_.connection, *world_.transaction, "ESMTP", value)).verdict ==
+                       Verdict::declined);
         std::vector<string> values;
-        CPPUNIT_ASSERT(world_.run(ConfigHook(HookId::config, *world_.connection, "me", nullptr, values)).verdict == Verdict::declined);
+        CPPUNIT_ASSERT(world_.run(ConfigHook(HookId::config, *world_.connection, "me", nullptr, values)).verdict ==
+                       Verdict::declined);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(6), world_.counters().fault.load());
         CPPUNIT_ASSERT_EQUAL(std::size_t(6), world_.log.texts(LogLevel::crit).size());
     }
 
     void an_exception_of_an_observer_is_only_logged() {
-        world_.add("bad", [](Setup& setup) { setup.hooks.rcpt.observe([](const RcptHook&) { throw std::runtime_error("no"); }); });
+        world_.add("bad", [](Setup& setup) {
+            setup.hooks.rcpt.observe([](const RcptHook&) { throw std::runtime_error("no"); });
+        });
         world_.add("good", at_rcpt("good", Priority::normal, Verdict::ok));
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::ok);
@@ -339,10 +372,12 @@ public:
 
     void an_exception_while_asking_is_a_fault_and_cuts_short() {
         world_.add_policy("bad", "onerror=tempfail", [](Setup& setup) {
-            setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) {
-                questions.delay(Duration(10));
-                throw std::runtime_error("asked badly");
-            }).decide([](const ConnectHook&) { return pass(); });
+            setup.hooks.connect
+                .ask([](const ConnectHook&, Questions& questions) {
+                    questions.delay(Duration(10));
+                    throw std::runtime_error("asked badly");
+                })
+                .decide([](const ConnectHook&) { return pass(); });
         });
         world_.build();
         const engine::Wait wait = world_.ask_connect();
@@ -364,13 +399,16 @@ public:
             {"low code", [] { return ok().with_code(199); }, "impossible reply code 199"},
             {"high code", [] { return deny().with_code(600); }, "impossible reply code 600"},
             {"negative code", [] { return deny().with_code(-1); }, "impossible reply code -1"},
-            {"polite refusal", [] { return deny_disconnect().with_code(250); }, "deny_disconnect with the reply code 250, which would tell the client the contrary"},
+            {"polite refusal", [] { return deny_disconnect().with_code(250); },
+             "deny_disconnect with the reply code 250, which would tell the client the contrary"},
         };
         for (const auto& row : rows) {
             PluginWorld world;
-            world.add("bad", [&row](Setup& setup) { setup.hooks.rcpt.add([&row](const RcptHook&) { return row.answer(); }); });
+            world.add("bad",
+                      [&row](Setup& setup) { setup.hooks.rcpt.add([&row](const RcptHook&) { return row.answer(); }); });
             world.build();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world.rcpt()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, string("denysoft 451 4.3.0 Local error in processing"),
+                                         spelled_out(world.rcpt()));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, string("plugin fault: ") + row.text, world.log.last());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::uint64_t(1), world.counters().fault.load());
         }
@@ -400,47 +438,60 @@ public:
             CPPUNIT_ASSERT_MESSAGE(row.options, took >= std::chrono::milliseconds(20));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::uint64_t(1), world.counters().overrun.load());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::uint64_t(0), world.counters().fault.load());
-            CPPUNIT_ASSERT_EQUAL(string("overrun: its deadline of 20ms passed while it waited"), fakes::joined(world.log.texts(LogLevel::error)));
+            CPPUNIT_ASSERT_EQUAL(string("overrun: its deadline of 20ms passed while it waited"),
+                                 fakes::joined(world.log.texts(LogLevel::error)));
         }
     }
 
     void a_wait_within_the_deadline_returns() {
-        world_.add("good", [](Setup& setup) {
-            setup.hooks.rcpt.add([](const RcptHook& hook) {
-                hook.wait(Duration(5));
-                hook.wait(Duration(0));
-                hook.wait(Duration(-5));
-                return ok("waited");
-            });
-        }, "deadline=1h");
+        world_.add(
+            "good",
+            [](Setup& setup) {
+                setup.hooks.rcpt.add([](const RcptHook& hook) {
+                    hook.wait(Duration(5));
+                    hook.wait(Duration(0));
+                    hook.wait(Duration(-5));
+                    return ok("waited");
+                });
+            },
+            "deadline=1h");
         world_.build();
         CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 waited"), spelled_out(world_.rcpt()));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world_.counters().overrun.load());
     }
 
     void a_slow_call_is_an_overrun_and_its_answer_counts() {
-        world_.add("quick", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return declined(); }); }, "deadline=1ms");
-        world_.add("slow", [this](Setup& setup) {
-            setup.hooks.rcpt.add([this](const RcptHook&) {
-                world_.clock.advance(std::chrono::seconds(3));
-                return ok("slow");
-            });
-        }, "deadline=2s");
+        world_.add(
+            "quick", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return declined(); }); },
+            "deadline=1ms");
+        world_.add(
+            "slow",
+            [this](Setup& setup) {
+                setup.hooks.rcpt.add([this](const RcptHook&) {
+                    world_.clock.advance(std::chrono::seconds(3));
+                    return ok("slow");
+                });
+            },
+            "deadline=2s");
         world_.build();
         CPPUNIT_ASSERT_EQUAL(string("ok 0 0.0.0 slow"), spelled_out(world_.rcpt()));
-        CPPUNIT_ASSERT_EQUAL(string("overrun: the call took 3000 ms; its deadline is 2000 ms"), fakes::joined(world_.log.texts(LogLevel::warning)));
+        CPPUNIT_ASSERT_EQUAL(string("overrun: the call took 3000 ms; its deadline is 2000 ms"),
+                             fakes::joined(world_.log.texts(LogLevel::warning)));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world_.counters(0).overrun.load());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters(1).overrun.load());
     }
 
     void one_call_is_one_overrun() {
-        world_.add("slow", [this](Setup& setup) {
-            setup.hooks.rcpt.add([this](const RcptHook& hook) {
-                world_.clock.advance(std::chrono::seconds(3));
-                hook.wait(Duration(1));  // too late for any wait
-                return ok("not reached");
-            });
-        }, "deadline=2s");
+        world_.add(
+            "slow",
+            [this](Setup& setup) {
+                setup.hooks.rcpt.add([this](const RcptHook& hook) {
+                    world_.clock.advance(std::chrono::seconds(3));
+                    hook.wait(Duration(1));  // too late for any wait
+                    return ok("not reached");
+                });
+            },
+            "deadline=2s");
         world_.build();
         CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(world_.rcpt()));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().overrun.load());
@@ -448,9 +499,13 @@ public:
     }
 
     void time_spent_in_ok_hooks_is_not_the_next_handlers() {
-        world_.add("log", [this](Setup& setup) { setup.hooks.ok.observe([this](const VerdictHook&) { world_.clock.advance(std::chrono::seconds(3)); }); });
+        world_.add("log", [this](Setup& setup) {
+            setup.hooks.ok.observe([this](const VerdictHook&) { world_.clock.advance(std::chrono::seconds(3)); });
+        });
         for (const char* label : {"a", "b"})
-            world_.add(label, [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return declined(); }); }, "deadline=2s");
+            world_.add(
+                label, [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return declined(); }); },
+                "deadline=2s");
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::declined);
         for (std::size_t i = 0; i < 3; ++i) CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world_.counters(i).overrun.load());
@@ -490,7 +545,8 @@ public:
             if (row.has_begun) heart.beat();
             run_with_heart(world, heart, row.beats, row.seconds);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.overruns, world.counters(1).overrun.load());
-            for (const std::size_t other : {0u, 2u}) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::uint64_t(0), world.counters(other).overrun.load());
+            for (const std::size_t other : {0u, 2u})
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::uint64_t(0), world.counters(other).overrun.load());
         }
     }
 
@@ -506,13 +562,16 @@ public:
                 return declined();
             });
         });
-        world_.add("short", [&](Setup& setup) {
-            setup.hooks.rcpt.add([&left, advance](const RcptHook& hook) {
-                left = hook.time_left();
-                advance(3);
-                return declined();
-            });
-        }, "deadline=2s");
+        world_.add(
+            "short",
+            [&](Setup& setup) {
+                setup.hooks.rcpt.add([&left, advance](const RcptHook& hook) {
+                    left = hook.time_left();
+                    advance(3);
+                    return declined();
+                });
+            },
+            "deadline=2s");
         world_.add_policy("finds", "deadline=1h", [&](Setup& setup) {
             setup.hooks.rcpt.decide([=](const RcptHook&) {
                 advance(3601);
@@ -522,21 +581,25 @@ public:
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::declined);
         CPPUNIT_ASSERT_EQUAL(Duration(2000).count(), left.count());  // the time of the first is not taken from it
-        CPPUNIT_ASSERT_EQUAL(string("overrun: the call took 3000 ms; its deadline is 2000 ms|overrun: the call took 3601000 ms; its deadline is 3600000 ms"),
+        CPPUNIT_ASSERT_EQUAL(string("overrun: the call took 3000 ms; its deadline is 2000 ms|overrun: the call took "
+                                    "3601000 ms; its deadline is 3600000 ms"),
                              fakes::joined(world_.log.texts(LogLevel::warning)));
     }
 
     void deny_and_ok_hooks_hear_of_every_handler() {
         const auto note = [this](const VerdictHook& hook) {
-            calls_.push_back(format_text("{}:{}:{}:{}", hook_name(hook.hook), hook_name(hook.about), hook.plugin, verdict_name(hook.answer.verdict)));
+            calls_.push_back(format_text("{}:{}:{}:{}", hook_name(hook.hook), hook_name(hook.about), hook.plugin,
+                                         verdict_name(hook.answer.verdict)));
         };
         world_.add("log", [&](Setup& setup) {
             setup.hooks.deny.observe(note);
             setup.hooks.ok.observe(note);
         });
         world_.add("a", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return declined(); }); });
-        world_.add("b", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return denysoft_disconnect(); }); });
-        world_.add("c", [](Setup& setup) { setup.hooks.mail.add([](const MailHook&) { return Answer(Verdict::done); }); });
+        world_.add("b",
+                   [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return denysoft_disconnect(); }); });
+        world_.add("c",
+                   [](Setup& setup) { setup.hooks.mail.add([](const MailHook&) { return Answer(Verdict::done); }); });
         world_.add("d", [this](Setup& setup) {
             setup.hooks.data_chunk.stream([this](MessageHook&) { return std::make_shared<Watcher>(seen_); });
         });
@@ -544,7 +607,8 @@ public:
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::denysoft_disconnect);
         CPPUNIT_ASSERT(world_.mail().verdict == Verdict::done);
         world_.chunk("x");
-        CPPUNIT_ASSERT_EQUAL(string("ok:rcpt:plain:a:declined deny:rcpt:plain:b:denysoft_disconnect ok:mail:plain:c:done"), calls());
+        CPPUNIT_ASSERT_EQUAL(
+            string("ok:rcpt:plain:a:declined deny:rcpt:plain:b:denysoft_disconnect ok:mail:plain:c:done"), calls());
     }
 
     void deny_and_ok_hooks_are_not_told_of_themselves() {
@@ -566,21 +630,26 @@ public:
         const struct {
             const char* options;
             LogLevel expected;
-        } rows[] = {{"", LogLevel::notice}, {"loglevel=debug", LogLevel::debug}, {"loglevel=+1", LogLevel::info}, {"loglevel=-2", LogLevel::error},
+        } rows[] = {{"", LogLevel::notice},           {"loglevel=debug", LogLevel::debug},
+                    {"loglevel=+1", LogLevel::info},  {"loglevel=-2", LogLevel::error},
                     {"loglevel=+8", LogLevel::trace}, {"loglevel=-8", LogLevel::emerg}};
         for (const auto& row : rows) {
             PluginWorld world;
-            world.add("one", [](Setup& setup) {
-                setup.hooks.rcpt.add([](const RcptHook& hook) -> Answer {
-                    hook.log(LogLevel::notice, "a {}", "line");
-                    throw std::runtime_error("fault");
-                });
-            }, row.options);
+            world.add(
+                "one",
+                [](Setup& setup) {
+                    setup.hooks.rcpt.add([](const RcptHook& hook) -> Answer {
+                        hook.log(LogLevel::notice, "a {}", "line");
+                        throw std::runtime_error("fault");
+                    });
+                },
+                row.options);
             world.build();
             CPPUNIT_ASSERT(is_denial(world.rcpt().verdict));
             const auto lines = world.log.lines();
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::size_t(2), lines.size());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, string(log_level_name(row.expected)), string(log_level_name(lines[0].level)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, string(log_level_name(row.expected)),
+                                         string(log_level_name(lines[0].level)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, string("crit"), string(log_level_name(lines[1].level)));
         }
     }

@@ -30,7 +30,8 @@ class HostHistoryTest : public CppUnit::TestFixture {
     /// A policy at RCPT with these options, and what the history says of it.
     static string judged(std::string_view options, Finding finding) {
         PluginWorld world;
-        world.add_policy("p", options, [&](Setup& setup) { setup.hooks.rcpt.decide([&](const RcptHook&) { return finding; }); });
+        world.add_policy("p", options,
+                         [&](Setup& setup) { setup.hooks.rcpt.decide([&](const RcptHook&) { return finding; }); });
         world.build();
         static_cast<void>(world.rcpt());
         return told(world);
@@ -62,18 +63,22 @@ public:
             {"karma_pass=3", pass("fine"), "pass: fine, karma +3"},
             {"", skip("no sender"), "skip: no sender"},
             {"", error("time-out"), "error: time-out"},
-            {"onerror=tempfail", error("time-out"), "error: time-out -> denysoft 451 4.3.0 \"Local error in processing\""},
+            {"onerror=tempfail", error("time-out"),
+             "error: time-out -> denysoft 451 4.3.0 \"Local error in processing\""},
             {"karma_fail=-2", fail("listed").reply("gone"), "fail: listed -> deny 5.7.1 \"gone\", karma -2"},
             {"reject=no", fail("listed").karma(-5), "fail, tolerated: listed, karma -5"},
             {"reject=naughty", fail("listed"), "fail, deferred: listed"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL(string("(rcpt) policy:p: ") + row.entry + "\n", judged(row.options, row.finding));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL(string("(rcpt) policy:p: ") + row.entry + "\n", judged(row.options, row.finding));
     }
 
     void verdicts_are_kept() {
         PluginWorld world;
         world.add("a", [](Setup& setup) {
-            setup.hooks.rcpt.add([](const RcptHook&) { return denysoft("later").with_code(452).with_status({4, 2, 2}); });
+            setup.hooks.rcpt.add([](const RcptHook&) {
+                return denysoft("later").with_code(452).with_status({4, 2, 2});
+            });
             setup.hooks.mail.add([](const MailHook&) { return ok(); });
         });
         world.build();
@@ -88,12 +93,15 @@ public:
             const char* reason;
         } rows[] = {
             {[](Connection& connection, Transaction&) { connection.set_relay_client(true); }, "relay client"},
-            {[](Connection& connection, Transaction&) { connection.set_whitelisted("friend"); }, "whitelisted host: friend"},
-            {[](Connection&, Transaction& transaction) { transaction.set_whitelisted("boss"); }, "whitelisted sender: boss"},
+            {[](Connection& connection, Transaction&) { connection.set_whitelisted("friend"); },
+             "whitelisted host: friend"},
+            {[](Connection&, Transaction& transaction) { transaction.set_whitelisted("boss"); },
+             "whitelisted sender: boss"},
         };
         for (const auto& row : rows) {
             PluginWorld world;
-            world.add_policy("p", "", [&](Setup& setup) { setup.hooks.rcpt.decide([](const RcptHook&) { return fail("never"); }); });
+            world.add_policy(
+                "p", "", [&](Setup& setup) { setup.hooks.rcpt.decide([](const RcptHook&) { return fail("never"); }); });
             world.build();
             row.exempt(*world.connection, *world.transaction);
             static_cast<void>(world.rcpt());
@@ -103,10 +111,14 @@ public:
 
     void faults_are_kept_with_their_consequence() {
         PluginWorld world;
-        world.add("a", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) -> Answer { throw std::runtime_error("oops"); }); });
+        world.add("a", [](Setup& setup) {
+            setup.hooks.rcpt.add([](const RcptHook&) -> Answer { throw std::runtime_error("oops"); });
+        });
         world.build();
         static_cast<void>(world.rcpt());
-        CPPUNIT_ASSERT_EQUAL(string("(rcpt) plain:a: plugin fault: oops\n(rcpt) plain:a: denysoft 451 4.3.0 \"Local error in processing\"\n"), told(world));
+        CPPUNIT_ASSERT_EQUAL(string("(rcpt) plain:a: plugin fault: oops\n(rcpt) plain:a: denysoft 451 4.3.0 \"Local "
+                                    "error in processing\"\n"),
+                             told(world));
     }
 
     void an_entry_has_its_times() {
@@ -157,7 +169,8 @@ public:
     void a_handler_sees_what_was_said_before() {
         PluginWorld world;
         string seen;
-        world.add_policy("first", "reject=no", [](Setup& setup) { setup.hooks.rcpt.decide([](const RcptHook&) { return fail("listed"); }); });
+        world.add_policy("first", "reject=no",
+                         [](Setup& setup) { setup.hooks.rcpt.decide([](const RcptHook&) { return fail("listed"); }); });
         world.add("second", [&](Setup& setup) {
             setup.hooks.rcpt.observe([&](const RcptHook& hook) {
                 for (const auto& entry : hook.connection.history().entries()) seen += entry.to_string();

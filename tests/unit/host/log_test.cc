@@ -30,7 +30,8 @@ public:
         const struct {
             LogLine line;
             const char* text;
-        } rows[] = {{{LogLevel::info, "s", "s.1", "rcpt", "badrcptto", "fail: x", "192.0.2.1"}, "[s.1] (rcpt) badrcptto: fail: x"},
+        } rows[] = {{{LogLevel::info, "s", "s.1", "rcpt", "badrcptto", "fail: x", "192.0.2.1"},
+                     "[s.1] (rcpt) badrcptto: fail: x"},
                     {{LogLevel::info, "s", "", "connect", "dnsbl", "pass", ""}, "[s] (connect) dnsbl: pass"},
                     {{LogLevel::info, "s", "", "", "", "greeted", ""}, "[s] greeted"},
                     {{LogLevel::info, "", "", "", "", "started", ""}, "started"}};

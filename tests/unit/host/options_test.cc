@@ -26,14 +26,16 @@ struct Options {
     int max = 4;
 
     static OptionTable table() {
-        return {option("wait", &Options::wait, "a duration").range("0s", "5min"),
-                option("path", &Options::path, "a path").positional(0),
-                option("numbers", &Options::numbers, "numbers").range("1", "9"),
-                option("check-at", &Options::colours, "colours").choices({{"red", Colour::red}, {"green", Colour::green}}),
-                option("colour", &Options::colour, "a colour").choices({{"red", Colour::red}, {"green", Colour::green}, {"verde", Colour::green}}),
-                option("strict", &Options::strict, "a flag").flag(),
-                option("keep", &Options::keep, "a switch").alias("hold"),
-                option("max", &Options::max, "a number").positional(1)};
+        return {
+            option("wait", &Options::wait, "a duration").range("0s", "5min"),
+            option("path", &Options::path, "a path").positional(0),
+            option("numbers", &Options::numbers, "numbers").range("1", "9"),
+            option("check-at", &Options::colours, "colours").choices({{"red", Colour::red}, {"green", Colour::green}}),
+            option("colour", &Options::colour, "a colour")
+                .choices({{"red", Colour::red}, {"green", Colour::green}, {"verde", Colour::green}}),
+            option("strict", &Options::strict, "a flag").flag(),
+            option("keep", &Options::keep, "a switch").alias("hold"),
+            option("max", &Options::max, "a number").positional(1)};
     }
 };
 
@@ -98,15 +100,20 @@ public:
         const struct {
             const char* text;
             const char* problem;
-        } rows[] = {{"max 1 wiat 3", "there is no option wiat"}, {"wait 1h", "wait must be a duration"}, {"max", "max must be a whole number"}, {"path \"x", "a quotation mark is not closed"}};
+        } rows[] = {{"max 1 wiat 3", "there is no option wiat"},
+                    {"wait 1h", "wait must be a duration"},
+                    {"max", "max must be a whole number"},
+                    {"path \"x", "a quotation mark is not closed"}};
         for (const auto& row : rows) {
             const auto read = table.read(&options, row.text);
             CPPUNIT_ASSERT_MESSAGE(row.text, !read);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.text, string(row.problem), read.error().what.substr(0, string(row.problem).size()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.text, string(row.problem),
+                                         read.error().what.substr(0, string(row.problem).size()));
         }
         CPPUNIT_ASSERT_EQUAL(1, options.max);  // taken before the mistake
         CPPUNIT_ASSERT(table.read(&options, "max 3", {"max", "path"}));
-        CPPUNIT_ASSERT_EQUAL(string("there is no option wait"), table.read(&options, "max 7 wait 1s", {"max", "path"}).error().what);
+        CPPUNIT_ASSERT_EQUAL(string("there is no option wait"),
+                             table.read(&options, "max 7 wait 1s", {"max", "path"}).error().what);
     }
 
     void words_are_split_with_quotes() {
@@ -134,7 +141,8 @@ public:
     }
 
     void both_ways_of_writing_mean_the_same() {
-        for (const char* text : {"wait=2s max=9 colour=green keep=no", "wait 2s max 9 colour green keep no", "wait 2s hold=off max=9 colour verde"}) {
+        for (const char* text : {"wait=2s max=9 colour=green keep=no", "wait 2s max 9 colour green keep no",
+                                 "wait 2s hold=off max=9 colour verde"}) {
             const Read read(text);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(text, string("0 errors"), read.error());
             CPPUNIT_ASSERT_MESSAGE(text, read.options.wait == std::chrono::seconds(2));
@@ -176,7 +184,8 @@ public:
             std::vector<std::string> rest;
             int number = 0;
         } values;
-        const OptionTable table(option("rest", &Words::rest, "the rest").positional(1).rest(), option("first", &Words::first, "the first").positional(0),
+        const OptionTable table(option("rest", &Words::rest, "the rest").positional(1).rest(),
+                                option("first", &Words::first, "the first").positional(0),
                                 option("number", &Words::number, "a number"));
         OptionReader reader;
         reader.add(table, &values);
@@ -216,18 +225,27 @@ public:
         } rows[] = {
             {"wiat=1", "unknown option \"wiat\" (did you mean \"wait\"?)"},
             {"zzzzzz=1", "unknown option \"zzzzzz\""},
-            {"wait=6min", "option \"wait\": \"6min\" is not allowed; it must be a duration (10 or 10s, 500ms, 5min, 2h, 1d) from 0s to 5min"},
-            {"wait=soon", "option \"wait\": \"soon\" is not allowed; it must be a duration (10 or 10s, 500ms, 5min, 2h, 1d) from 0s to 5min"},
+            {"wait=6min",
+             "option \"wait\": \"6min\" is not allowed; it must be a duration (10 or 10s, 500ms, 5min, 2h, 1d) from 0s "
+             "to 5min"},
+            {"wait=soon",
+             "option \"wait\": \"soon\" is not allowed; it must be a duration (10 or 10s, 500ms, 5min, 2h, 1d) from 0s "
+             "to 5min"},
             {"colour blue", "option \"colour\": \"blue\" is not allowed; it must be one of red, green, verde"},
             {"check-at=blue", "option \"check-at\": \"blue\" is not allowed; it must be one of red, green"},
             {"numbers 10", "option \"numbers\": \"10\" is not allowed; it must be a whole number from 1 to 9"},
             {"keep=perhaps", "option \"keep\": \"perhaps\" is not allowed; it must be on or off"},
-            {"wait", "option \"wait\" has no value; it must be a duration (10 or 10s, 500ms, 5min, 2h, 1d) from 0s to 5min"},
+            {"wait",
+             "option \"wait\" has no value; it must be a duration (10 or 10s, 500ms, 5min, 2h, 1d) from 0s to 5min"},
             {"/a maxx", "option \"max\": \"maxx\" is not allowed; it must be a whole number (did you mean \"max\"?)"},
             {"/a 1 colr red", "unknown option \"colr\" (did you mean \"colour\"?)"},
             {"/a 1 /b", "\"/b\" is one word too many: no option is called so, and no further value is expected"},
-            {"reject=perhaps", "option \"reject\": \"perhaps\" is not allowed; it must be one of yes, no, naughty, on, off, 1, 0, true, false"},
-            {"deadline=0", "option \"deadline\": \"0\" is not allowed; it must be a duration (10 or 10s, 500ms, 5min, 2h, 1d) from 1ms to 1h"},
+            {"reject=perhaps",
+             "option \"reject\": \"perhaps\" is not allowed; it must be one of yes, no, naughty, on, off, 1, 0, true, "
+             "false"},
+            {"deadline=0",
+             "option \"deadline\": \"0\" is not allowed; it must be a duration (10 or 10s, 500ms, 5min, 2h, 1d) from "
+             "1ms to 1h"},
         };
         for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.text, string(row.error), Read(row.text).error());
     }
@@ -265,7 +283,9 @@ public:
     }
 
     void policy_options_are_for_policies_only() {
-        const PolicyDefaults policy = Read("reject=naughty reject_type=temp_disconnect onerror=tempfail karma_fail=-3 karma_pass 2").common.policy;
+        const PolicyDefaults policy =
+            Read("reject=naughty reject_type=temp_disconnect onerror=tempfail karma_fail=-3 karma_pass 2")
+                .common.policy;
         CPPUNIT_ASSERT(policy.reject == PolicyDefaults::Reject::naughty);
         CPPUNIT_ASSERT(policy.reject_type == Verdict::denysoft_disconnect);
         CPPUNIT_ASSERT(policy.onerror == PolicyDefaults::OnError::tempfail);
@@ -278,11 +298,14 @@ public:
         const struct {
             const char* word;
             Verdict verdict;
-        } types[] = {{"perm", Verdict::deny},     {"hard", Verdict::deny},
-                     {"temp", Verdict::denysoft}, {"soft", Verdict::denysoft},
+        } types[] = {{"perm", Verdict::deny},
+                     {"hard", Verdict::deny},
+                     {"temp", Verdict::denysoft},
+                     {"soft", Verdict::denysoft},
                      {"disconnect", Verdict::deny_disconnect}};
         for (const auto& type : types)
-            CPPUNIT_ASSERT_MESSAGE(type.word, Read(string("reject_type ") + type.word).common.policy.reject_type == type.verdict);
+            CPPUNIT_ASSERT_MESSAGE(type.word,
+                                   Read(string("reject_type ") + type.word).common.policy.reject_type == type.verdict);
         CPPUNIT_ASSERT_EQUAL(string("unknown option \"reject\""), Read("/a 1 reject naughty", false).error());
     }
 
@@ -292,7 +315,8 @@ public:
             std::string level;
         } own;
         CommonOptions common;
-        const OptionTable table(option("reject", &Own::reject, "a score"), option("level", &Own::level, "a level").alias("loglevel"));
+        const OptionTable table(option("reject", &Own::reject, "a score"),
+                                option("level", &Own::level, "a level").alias("loglevel"));
         const OptionTable shared = common_options(true, false);
         OptionReader reader;
         reader.add(table, &own);

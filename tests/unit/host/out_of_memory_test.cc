@@ -72,8 +72,7 @@ struct Server {
                 for (auto step = session.feed(line); step == engine::Step::more;) step = session.resume();
                 out += std::exchange(session.output(), {});
             }
-        } catch (const std::bad_alloc&) {
-        }
+        } catch (const std::bad_alloc&) {}
         return out;
     }
 
@@ -106,9 +105,7 @@ public:
         const bool failed_at_once = memory.has_failed();
         for (int i = 0; i < 3; ++i) try {
                 ::operator delete[](::operator new[](1, std::align_val_t(64)), std::align_val_t(64));
-            } catch (const std::bad_alloc&) {
-                ++failures;
-            }
+            } catch (const std::bad_alloc&) { ++failures; }
         memory.stop();
         CPPUNIT_ASSERT(!failed_at_once && memory.has_failed());
         CPPUNIT_ASSERT_EQUAL(2, failures);

@@ -1,9 +1,9 @@
 /// plugin_file_test.cc: qpsmtpd's list of plugins.
+#include "host/plugin_file.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/temp_directory.h"
 #include "host/control_files.h"
-#include "host/plugin_file.h"
 
 #include <smtpd/format.h>
 
@@ -76,14 +76,16 @@ public:
 
     void a_list_is_read_with_includes_and_positions() {
         directory_.write("plugins",
-                         "# comment\n\nhosts_allow\n  count_unrecognized_commands\t4 \n$include more\nqueue/maildir:a  /var/mail/\"in\" perms=0755 # no comment\n");
+                         "# comment\n\nhosts_allow\n  count_unrecognized_commands\t4 \n$include more\nqueue/maildir:a  "
+                         "/var/mail/\"in\" perms=0755 # no comment\n");
         directory_.write("more", "#\nbadmailfrom reject naughty\n");
         const auto lines = read_plugin_file(control_);
         CPPUNIT_ASSERT(bool(lines));
         const char* const expected[] = {"hosts_allow|", "count_unrecognized_commands||4", "badmailfrom||reject|naughty",
                                         "queue/maildir|a|/var/mail/\"in\"|perms=0755|#|no|comment"};
         CPPUNIT_ASSERT_EQUAL(std::size(expected), lines->size());
-        for (std::size_t i = 0; i < std::size(expected); ++i) CPPUNIT_ASSERT_EQUAL(string(expected[i]), describe((*lines)[i]));
+        for (std::size_t i = 0; i < std::size(expected); ++i)
+            CPPUNIT_ASSERT_EQUAL(string(expected[i]), describe((*lines)[i]));
         CPPUNIT_ASSERT_EQUAL(directory_.path("plugins") + ":3", (*lines)[0].position());
         CPPUNIT_ASSERT_EQUAL(directory_.path("more") + ":2", (*lines)[2].position());
         CPPUNIT_ASSERT((*lines)[2].origin == PluginLine::Origin::plugins_file);
@@ -104,7 +106,9 @@ public:
             const auto lines = read_plugin_file(control);
             CPPUNIT_ASSERT(!lines);
             CPPUNIT_ASSERT_MESSAGE(lines.error().what,
-                                   lines.error().what.starts_with(directory.path("plugins") + ":1: a line of the plugin list may have printable ASCII characters only: "));
+                                   lines.error().what.starts_with(
+                                       directory.path("plugins") +
+                                       ":1: a line of the plugin list may have printable ASCII characters only: "));
         }
     }
 

@@ -49,7 +49,8 @@ class PluginSetTest : public CppUnit::TestFixture {
 
     PluginWorld world_;
 
-    static PluginLine line(const string& name, const std::vector<string>& words = {}, PluginLine::Origin origin = PluginLine::Origin::directive) {
+    static PluginLine line(const string& name, const std::vector<string>& words = {},
+                           PluginLine::Origin origin = PluginLine::Origin::directive) {
         PluginLine made;
         split_instance(name, made.name, made.label);
         made.words = words;
@@ -64,7 +65,8 @@ class PluginSetTest : public CppUnit::TestFixture {
         Problems problems;
         const auto set = PluginSet::build(lines, world_.environment, problems);
         string out;
-        for (const auto& problem : problems) out += string(problem.is_error ? "error " : "warning ") + problem.to_string() + "\n";
+        for (const auto& problem : problems)
+            out += string(problem.is_error ? "error " : "warning ") + problem.to_string() + "\n";
         return out;
     }
 
@@ -87,27 +89,36 @@ public:
             });
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::declined);
-        CPPUNIT_ASSERT_EQUAL(string("(rcpt) plain:one: this is plain:one\n(rcpt) plain:two: this is plain:two\n"), world_.log.to_string());
+        CPPUNIT_ASSERT_EQUAL(string("(rcpt) plain:one: this is plain:one\n(rcpt) plain:two: this is plain:two\n"),
+                             world_.log.to_string());
     }
 
     void an_unknown_plugin_is_a_warning_in_a_plugins_file_and_an_error_elsewhere() {
         const string dir = fakes::bad_plugin_dir();
-        CPPUNIT_ASSERT_EQUAL("error conf line 3: SmtpPlugin overrun: there is no such plugin in " + dir + " (did you mean \"overruns\"?)\n",
+        CPPUNIT_ASSERT_EQUAL("error conf line 3: SmtpPlugin overrun: there is no such plugin in " + dir +
+                                 " (did you mean \"overruns\"?)\n",
                              build_problems({line("overrun")}));
-        CPPUNIT_ASSERT_EQUAL("warning conf:3: auth/nothing_alike:7: there is no such plugin in " + dir + "; the line is ignored\n",
-                             build_problems({line("auth/nothing_alike:7", {"x"}, PluginLine::Origin::plugins_file)}));
-        CPPUNIT_ASSERT_EQUAL(string("warning conf:3: Some::Module: a Perl module cannot be loaded here; the line is ignored\n"),
-                             build_problems({line("Some::Module", {}, PluginLine::Origin::plugins_file)}));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("a plugin that is there but useless is an error everywhere",
-                                     "error conf:3: no_descriptor: " + dir + "/no_descriptor.so is not a plugin of this server: it has no symbol smtpd_plugin\n",
-                                     build_problems({line("no_descriptor", {}, PluginLine::Origin::plugins_file)}));
+        CPPUNIT_ASSERT_EQUAL(
+            "warning conf:3: auth/nothing_alike:7: there is no such plugin in " + dir + "; the line is ignored\n",
+            build_problems({line("auth/nothing_alike:7", {"x"}, PluginLine::Origin::plugins_file)}));
+        CPPUNIT_ASSERT_EQUAL(
+            string("warning conf:3: Some::Module: a Perl module cannot be loaded here; the line is ignored\n"),
+            build_problems({line("Some::Module", {}, PluginLine::Origin::plugins_file)}));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(
+            "a plugin that is there but useless is an error everywhere",
+            "error conf:3: no_descriptor: " + dir +
+                "/no_descriptor.so is not a plugin of this server: it has no symbol smtpd_plugin\n",
+            build_problems({line("no_descriptor", {}, PluginLine::Origin::plugins_file)}));
     }
 
     void a_wrong_option_names_the_line_and_the_plugin() {
-        CPPUNIT_ASSERT_EQUAL(string("error conf line 3: SmtpPlugin policy:x: unknown option \"rejct\" (did you mean \"reject\"?)\n"
-                                    "error conf line 3: SmtpPlugin policy:x: option \"onerror\": \"panic\" is not allowed; it must be one of accept, tempfail\n"
-                                    "warning conf line 3: SmtpPlugin policy:x: option \"karma_fail\" is given more than once; the last one counts\n"),
-                             build_problems({line("policy:x", {"rejct=1", "onerror=panic", "karma_fail=1", "karma_fail=2"})}));
+        CPPUNIT_ASSERT_EQUAL(
+            string("error conf line 3: SmtpPlugin policy:x: unknown option \"rejct\" (did you mean \"reject\"?)\n"
+                   "error conf line 3: SmtpPlugin policy:x: option \"onerror\": \"panic\" is not allowed; it must be "
+                   "one of accept, tempfail\n"
+                   "warning conf line 3: SmtpPlugin policy:x: option \"karma_fail\" is given more than once; the last "
+                   "one counts\n"),
+            build_problems({line("policy:x", {"rejct=1", "onerror=panic", "karma_fail=1", "karma_fail=2"})}));
     }
 
     void a_bad_control_file_names_the_plugin_that_reads_it() {
@@ -117,7 +128,8 @@ public:
             world_.build();
             CPPUNIT_FAIL("the plugin was accepted");
         } catch (const std::runtime_error& problem) {
-            const string expected = "test.conf line 1: SmtpPlugin plain:reader: " + world_.directory.path("nets") + ":1: ";
+            const string expected = "test.conf line 1: SmtpPlugin plain:reader: " + world_.directory.path("nets") +
+                                    ":1: ";
             CPPUNIT_ASSERT_MESSAGE(problem.what(), string(problem.what()).starts_with(expected));
         }
     }
@@ -132,7 +144,8 @@ public:
         };
         for (const char* name : {"a", "b", "c"})
             world_.add(name, [order, name](Setup& setup) {
-                setup.hooks.rcpt.add([mark = std::make_shared<Mark>(order, name)](const RcptHook&) { return declined(); });
+                setup.hooks.rcpt.add(
+                    [mark = std::make_shared<Mark>(order, name)](const RcptHook&) { return declined(); });
             });
         world_.build();
         world_.set.reset();
@@ -146,9 +159,12 @@ public:
 
     void counters_may_come_from_the_server() {
         PluginCounters shared;
-        world_.environment.counters = [&shared](const string& instance) { return instance == "policy:one" ? &shared : nullptr; };
+        world_.environment.counters = [&shared](const string& instance) {
+            return instance == "policy:one" ? &shared : nullptr;
+        };
         for (const char* label : {"one", "two"})
-            world_.add_policy(label, {}, [](Setup& setup) { setup.hooks.rcpt.decide([](const RcptHook&) { return pass(); }); });
+            world_.add_policy(label, {},
+                              [](Setup& setup) { setup.hooks.rcpt.decide([](const RcptHook&) { return pass(); }); });
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::declined);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), shared.pass.load());
@@ -173,18 +189,22 @@ public:
         world_.build();
         CPPUNIT_ASSERT(is_made);
         CPPUNIT_ASSERT_EQUAL(string("hello\nhello\n"), world_.log.to_string());
-        CPPUNIT_ASSERT_EQUAL(string("test.conf line 1: SmtpPlugin plain:one: only doubtful"), world_.problems.at(0).to_string());
+        CPPUNIT_ASSERT_EQUAL(string("test.conf line 1: SmtpPlugin plain:one: only doubtful"),
+                             world_.problems.at(0).to_string());
     }
 
     void child_start_runs_all_and_names_those_that_fail() {
         world_.build();
         world_.environment.plugin_dirs = {fakes::bad_plugin_dir()};
         Problems problems;
-        const auto set = PluginSet::build({line("child_start_throws:a"), line("overruns"), line("child_start_throws:b")}, world_.environment, problems);
+        const auto set = PluginSet::build(
+            {line("child_start_throws:a"), line("overruns"), line("child_start_throws:b")}, world_.environment,
+            problems);
         CPPUNIT_ASSERT(problems.empty());
         const auto started = set->child_start();
         CPPUNIT_ASSERT(!started);
-        CPPUNIT_ASSERT_EQUAL(string("plugins that could not start: child_start_throws:a: thrown by child_start; child_start_throws:b: thrown by child_start"),
+        CPPUNIT_ASSERT_EQUAL(string("plugins that could not start: child_start_throws:a: thrown by child_start; "
+                                    "child_start_throws:b: thrown by child_start"),
                              started.error().what);
         CPPUNIT_ASSERT_EQUAL(string("(post-fork) child_start_throws:a: plugin fault: thrown by child_start\n"
                                     "(post-fork) child_start_throws:b: plugin fault: thrown by child_start\n"),
@@ -195,8 +215,11 @@ public:
 
     void logging_plugins_get_the_lines_of_sessions() {
         std::vector<string> lines;
-        world_.add("log", [&](Setup& setup) { setup.hooks.logging.add(LogLevel::info, [&](const LogLine& line) { lines.push_back(line.to_string()); }); });
-        world_.add_policy("p", "reject=no", [](Setup& setup) { setup.hooks.rcpt.decide([](const RcptHook&) { return fail("x"); }); });
+        world_.add("log", [&](Setup& setup) {
+            setup.hooks.logging.add(LogLevel::info, [&](const LogLine& line) { lines.push_back(line.to_string()); });
+        });
+        world_.add_policy("p", "reject=no",
+                          [](Setup& setup) { setup.hooks.rcpt.decide([](const RcptHook&) { return fail("x"); }); });
         world_.build();
         CPPUNIT_ASSERT(world_.rcpt().verdict == Verdict::declined);
         CPPUNIT_ASSERT_EQUAL(string("[session.1] (rcpt) policy:p: fail, tolerated: x"), fakes::joined(lines));
@@ -240,13 +263,23 @@ public:
             const char* plugin;
             string problem;
         } rows[] = {
-            {"no_descriptor", in_bad_dir("no_descriptor.so is not a plugin of this server: it has no symbol smtpd_plugin")},
-            {"wrong_magic", in_bad_dir("wrong_magic.so is not a plugin of this server: its descriptor does not begin with the mark of one")},
-            {"wrong_version", in_bad_dir(format_text("wrong_version.so was built against plugin API version {}, and this server has version {}; build it "
-                                                     "again with this server's headers", api_version + 41, api_version))},
-            {"note_conflict", in_bad_dir("note_conflict.so cannot be used: the note \"note_conflict.value\" is known with another type")},
+            {"no_descriptor",
+             in_bad_dir("no_descriptor.so is not a plugin of this server: it has no symbol smtpd_plugin")},
+            {"wrong_magic",
+             in_bad_dir(
+                 "wrong_magic.so is not a plugin of this server: its descriptor does not begin with the mark of one")},
+            {"wrong_version",
+             in_bad_dir(format_text(
+                 "wrong_version.so was built against plugin API version {}, and this server has version {}; build it "
+                 "again with this server's headers",
+                 api_version + 41, api_version))},
+            {"note_conflict",
+             in_bad_dir(
+                 "note_conflict.so cannot be used: the note \"note_conflict.value\" is known with another type")},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.plugin, string("SmtpPlugin ") + row.plugin + ": " + row.problem, problems_of(row.plugin));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.plugin, string("SmtpPlugin ") + row.plugin + ": " + row.problem,
+                                         problems_of(row.plugin));
         const string undefined = problems_of("undefined_symbol");
         CPPUNIT_ASSERT_MESSAGE(undefined, undefined.find("undefined_symbol.so cannot be loaded: ") != string::npos);
         CPPUNIT_ASSERT_MESSAGE(undefined, undefined.find("function_that_nobody_has") != string::npos);
@@ -254,7 +287,8 @@ public:
         directory.write("text.so", "this is text\n");
         const auto text = PluginDso::open("text", {directory.path()});
         CPPUNIT_ASSERT(!text);
-        CPPUNIT_ASSERT_MESSAGE(text.error().what, text.error().what.starts_with(directory.path("text.so") + " cannot be loaded: "));
+        CPPUNIT_ASSERT_MESSAGE(text.error().what,
+                               text.error().what.starts_with(directory.path("text.so") + " cannot be loaded: "));
         CPPUNIT_ASSERT(text.error().code == ErrorCode::config);
     }
 
@@ -272,12 +306,15 @@ public:
         close(ends[1]);
         string output;
         char buffer[512];
-        for (ssize_t size; (size = read(ends[0], buffer, sizeof buffer)) > 0;) output.append(buffer, static_cast<std::size_t>(size));
+        for (ssize_t size; (size = read(ends[0], buffer, sizeof buffer)) > 0;)
+            output.append(buffer, static_cast<std::size_t>(size));
         close(ends[0]);
         int status = 0;
         CPPUNIT_ASSERT_EQUAL(child, waitpid(child, &status, 0));
         CPPUNIT_ASSERT_MESSAGE(output, !WIFEXITED(status) || WEXITSTATUS(status) != 0);
-        CPPUNIT_ASSERT_MESSAGE(output, output.find("smtpd: an object at namespace scope of " + in_bad_dir("static_throws.so") + " threw an exception") != string::npos);
+        CPPUNIT_ASSERT_MESSAGE(output,
+                               output.find("smtpd: an object at namespace scope of " + in_bad_dir("static_throws.so") +
+                                           " threw an exception") != string::npos);
         CPPUNIT_ASSERT_MESSAGE(output, output.find("thrown while loading") != string::npos);
     }
 
@@ -290,13 +327,17 @@ public:
         CPPUNIT_ASSERT(bool(PluginDso::open("queue/x", dirs)));
         CPPUNIT_ASSERT(bool(PluginDso::open("./queue/x", dirs)));
         CPPUNIT_ASSERT(bool(PluginDso::open("queue/x.so", dirs)));
-        for (const char* name : {"../queue/x", "queue/../queue/x", "queue//x", "./../queue/x", "queue/./x", "", ".", "queue/"}) {
+        for (const char* name :
+             {"../queue/x", "queue/../queue/x", "queue//x", "./../queue/x", "queue/./x", "", ".", "queue/"}) {
             const auto dso = PluginDso::open(name, dirs);
             CPPUNIT_ASSERT_MESSAGE(name, !dso);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(name, string("this is not the name of a plugin: it may have no empty, \".\" or \"..\" part"), dso.error().what);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                name, string("this is not the name of a plugin: it may have no empty, \".\" or \"..\" part"),
+                dso.error().what);
         }
         CPPUNIT_ASSERT_EQUAL(string("queue/x"), fakes::joined(plugin_names(dirs)));
-        CPPUNIT_ASSERT_EQUAL("there is no such plugin in " + dirs[0] + ", " + dirs[1] + " (did you mean \"queue/x\"?)", PluginDso::open("queue/y", dirs).error().what);
+        CPPUNIT_ASSERT_EQUAL("there is no such plugin in " + dirs[0] + ", " + dirs[1] + " (did you mean \"queue/x\"?)",
+                             PluginDso::open("queue/y", dirs).error().what);
     }
 
     void paths_may_be_absolute() {
@@ -314,9 +355,12 @@ public:
         fakes::TempDirectory first, second;
         std::filesystem::copy_file(in_bad_dir("overruns.so"), first.path("x.so"));
         std::filesystem::copy_file(in_bad_dir("asks_too_long.so"), second.path("x.so"));
-        CPPUNIT_ASSERT_EQUAL(string("overruns"), string((*PluginDso::open("x", {first.path(), second.path()}))->descriptor().name));
-        CPPUNIT_ASSERT_EQUAL(string("asks_too_long"), string((*PluginDso::open("x", {second.path(), first.path()}))->descriptor().name));
-        CPPUNIT_ASSERT_EQUAL(string("asks_too_long"), string((*PluginDso::open("x", {"/nowhere", second.path()}))->descriptor().name));
+        CPPUNIT_ASSERT_EQUAL(string("overruns"),
+                             string((*PluginDso::open("x", {first.path(), second.path()}))->descriptor().name));
+        CPPUNIT_ASSERT_EQUAL(string("asks_too_long"),
+                             string((*PluginDso::open("x", {second.path(), first.path()}))->descriptor().name));
+        CPPUNIT_ASSERT_EQUAL(string("asks_too_long"),
+                             string((*PluginDso::open("x", {"/nowhere", second.path()}))->descriptor().name));
     }
 
     void a_plugin_that_cannot_be_made_is_refused_with_its_reasons() {
@@ -336,20 +380,23 @@ public:
              "SmtpPlugin wrong_registrations: its handler of the hook mail gives findings, which only a PolicyPlugin "
              "may do"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.plugin, string(row.problems), problems_of(row.plugin));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.plugin, string(row.problems), problems_of(row.plugin));
     }
 
     void handlers_that_throw_harm_nobody() {
         for (const bool is_int : {false, true}) {
             fakes::PluginUnderTest plugin(is_int ? "throws_int" : "throws_exception");
             const auto expect = [&](Verdict verdict, const Answer& answer, const char* where) {
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(where, string(verdict_name(verdict)), string(verdict_name(answer.verdict)));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(where, string(verdict_name(verdict)),
+                                             string(verdict_name(answer.verdict)));
                 if (verdict == Verdict::denysoft) {
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(where, 451, answer.code);
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(where, string("4.3.0"), answer.enhanced.to_string());
                 }
                 const string fault = is_int ? "an exception that is no std::exception" : string("thrown at ") + where;
-                CPPUNIT_ASSERT_MESSAGE(where + (": " + plugin.log().to_string()), plugin.log().contains("plugin fault: " + fault));
+                CPPUNIT_ASSERT_MESSAGE(where + (": " + plugin.log().to_string()),
+                                       plugin.log().contains("plugin fault: " + fault));
                 plugin.log().clear();
             };
             expect(Verdict::declined, plugin.pre_connection(), "pre-connection, observing");
@@ -383,7 +430,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(451, plugin.mail("a@example.com").code);
         CPPUNIT_ASSERT_EQUAL(451, plugin.data().code);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), plugin.counters().fault.load());
-        CPPUNIT_ASSERT_EQUAL(string("plugin fault: impossible verdict 77|plugin fault: impossible reply code 42|plugin fault: deny with the reply code "
+        CPPUNIT_ASSERT_EQUAL(string("plugin fault: impossible verdict 77|plugin fault: impossible reply code 42|plugin "
+                                    "fault: deny with the reply code "
                                     "250, which would tell the client the contrary"),
                              fakes::joined(plugin.log().texts(LogLevel::crit)));
     }

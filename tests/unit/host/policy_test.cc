@@ -40,7 +40,9 @@ class PolicyTest : public CppUnit::TestFixture {
 
     /// A policy at RCPT that finds that.
     static void add(PluginWorld& world, const string& label, std::string_view options, Judge judge) {
-        world.add_policy(label, options, [judge = std::move(judge)](Setup& setup) { setup.hooks.rcpt.decide([judge](const RcptHook&) { return judge(); }); });
+        world.add_policy(label, options, [judge = std::move(judge)](Setup& setup) {
+            setup.hooks.rcpt.decide([judge](const RcptHook&) { return judge(); });
+        });
     }
 
 public:
@@ -57,25 +59,40 @@ public:
             {"", [] { return fail("listed"); }, "deny 0 5.7.1 ", "fail: listed"},
             {"reject=yes", [] { return fail("listed").reply("go away"); }, "deny 0 5.7.1 go away", "fail: listed"},
             {"", [] { return fail("full").status(status::mbox_full); }, "deny 0 5.2.2 Mailbox full", "fail: full"},
-            {"", [] { return fail("x").status(EnhancedCode{5, 1, 8}).reply("y"); }, "deny 0 5.1.8 y", "fail: x"},
+            {"",
+             [] {
+                 return fail("x").status(EnhancedCode{5, 1, 8}).reply("y");
+             },
+             "deny 0 5.1.8 y", "fail: x"},
             {"reject_type=temp", [] { return fail("x").reply("later"); }, "denysoft 0 4.7.1 later", "fail: x"},
             {"reject_type=disconnect", [] { return fail("x"); }, "deny_disconnect 0 5.7.1 ", "fail: x"},
-            {"reject_type=temp_disconnect", [] { return fail("x").status(status::no_such_user); }, "denysoft_disconnect 0 4.1.1 No such user", "fail: x"},
+            {"reject_type=temp_disconnect", [] { return fail("x").status(status::no_such_user); },
+             "denysoft_disconnect 0 4.1.1 No such user", "fail: x"},
             {"", [] { return fail("x").soft(true); }, "denysoft 0 4.7.1 ", "fail: x"},
             {"reject_type=temp", [] { return fail("x").soft(false); }, "deny 0 5.7.1 ", "fail: x"},
             {"reject_type=disconnect", [] { return fail("x").soft(true); }, "denysoft_disconnect 0 4.7.1 ", "fail: x"},
-            {"", [] { return fail("x").refusal(Verdict::denysoft_disconnect); }, "denysoft_disconnect 0 4.7.1 ", "fail: x"},
-            {"reject_type=temp_disconnect", [] { return fail("x").refusal(Verdict::deny).status(status::no_such_user); }, "deny 0 5.1.1 No such user", "fail: x"},
+            {"", [] { return fail("x").refusal(Verdict::denysoft_disconnect); }, "denysoft_disconnect 0 4.7.1 ",
+             "fail: x"},
+            {"reject_type=temp_disconnect",
+             [] { return fail("x").refusal(Verdict::deny).status(status::no_such_user); }, "deny 0 5.1.1 No such user",
+             "fail: x"},
             {"", [] { return fail("x").refusal(Verdict::ok); }, "deny 0 5.7.1 ", "fail: x"},
-            {"reject=no", [] { return fail("x").refusal(Verdict::deny_disconnect); }, "declined 0 0.0.0 ", "fail, tolerated: x"},
+            {"reject=no", [] { return fail("x").refusal(Verdict::deny_disconnect); }, "declined 0 0.0.0 ",
+             "fail, tolerated: x"},
             {"reject=no", [] { return fail("listed"); }, "declined 0 0.0.0 ", "fail, tolerated: listed"},
             {"reject=naughty", [] { return fail("listed"); }, "declined 0 0.0.0 ", "fail, NAUGHTY: listed"},
             {"", [] { return error("time-out"); }, "declined 0 0.0.0 ", "error: time-out"},
-            {"onerror=tempfail", [] { return error("time-out"); }, "denysoft 451 4.3.0 Local error in processing", "error: time-out"},
+            {"onerror=tempfail", [] { return error("time-out"); }, "denysoft 451 4.3.0 Local error in processing",
+             "error: time-out"},
             {"onerror=tempfail", [] { return error("time-out").status(status::temp_resolver_failed); },
              "denysoft 451 4.4.3 Temporary address resolution failure", "error: time-out"},
-            {"onerror=tempfail", [] { return error("time-out").status(EnhancedCode{5, 4, 3}).reply("not now"); }, "denysoft 451 4.4.3 not now", "error: time-out"},
-            {"", [] { return error("time-out").status(status::temp_resolver_failed); }, "declined 0 0.0.0 ", "error: time-out"},
+            {"onerror=tempfail",
+             [] {
+                 return error("time-out").status(EnhancedCode{5, 4, 3}).reply("not now");
+             },
+             "denysoft 451 4.4.3 not now", "error: time-out"},
+            {"", [] { return error("time-out").status(status::temp_resolver_failed); }, "declined 0 0.0.0 ",
+             "error: time-out"},
         };
         for (const auto& row : rows) {
             PluginWorld world;
@@ -92,18 +109,20 @@ public:
     static string shown_complaints(const PluginWorld& world) {
         string out;
         for (const auto& one : world.connection->complaints())
-            out +=
-                (out.empty() ? "" : "; ") +
-                format_text("{} {} {} {} {} \"{}\" ({}){}{}", one.plugin, hook_name(one.hook),
-                            subject_name(one.subject), verdict_name(one.verdict), one.enhanced.to_string(), one.text,
-                            one.reason, one.recipient.empty() ? "" : " " + one.recipient, one.is_told ? "" : " silent");
+            out += (out.empty() ? "" : "; ") +
+                   format_text("{} {} {} {} {} \"{}\" ({}){}{}", one.plugin, hook_name(one.hook),
+                               subject_name(one.subject), verdict_name(one.verdict), one.enhanced.to_string(), one.text,
+                               one.reason, one.recipient.empty() ? "" : " " + one.recipient,
+                               one.is_told ? "" : " silent");
         return out;
     }
 
     void a_deferred_failure_is_a_complaint() {
         PluginWorld world;
         world.add_policy("a", "reject=naughty reject_type=temp_disconnect", [](Setup& setup) {
-            setup.hooks.connect.decide([](const ConnectHook&) { return fail("one").reply("first text").status(EnhancedCode{5, 7, 25}); });
+            setup.hooks.connect.decide([](const ConnectHook&) {
+                return fail("one").reply("first text").status(EnhancedCode{5, 7, 25});
+            });
         });
         world.build();
         CPPUNIT_ASSERT(world.connect().verdict == Verdict::declined);
@@ -245,10 +264,10 @@ public:
         int call = 0;
         add(world, "p", "reject=no", [&call]() -> Finding {
             switch (call++ % 4) {
-            case 0: return pass();
-            case 1: return fail("x");
-            case 2: return skip("x");
-            default: return error("x");
+                case 0: return pass();
+                case 1: return fail("x");
+                case 2: return skip("x");
+                default: return error("x");
             }
         });
         world.build();
@@ -304,7 +323,8 @@ public:
         world.build();
         Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
         recipient.set_whitelisted("our own");
-        CPPUNIT_ASSERT_EQUAL(string("declined 0 0.0.0 "), spelled_out(world.run(RcptHook(*world.connection, *world.transaction, recipient))));
+        CPPUNIT_ASSERT_EQUAL(string("declined 0 0.0.0 "),
+                             spelled_out(world.run(RcptHook(*world.connection, *world.transaction, recipient))));
         CPPUNIT_ASSERT_EQUAL(string("(rcpt) policy:p: skip: whitelisted recipient: our own\n"), world.log.to_string());
         CPPUNIT_ASSERT(is_denial(world.rcpt().verdict));
     }
@@ -322,7 +342,8 @@ public:
 
     void a_verdict_of_a_policy_plugin_is_not_subject_to_reject() {
         PluginWorld world;
-        world.add_policy("p", "reject=no", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return deny("no"); }); });
+        world.add_policy("p", "reject=no",
+                         [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return deny("no"); }); });
         world.build();
         world.connection->set_relay_client(true);
         CPPUNIT_ASSERT_EQUAL(string("deny 0 0.0.0 no"), spelled_out(world.rcpt()));

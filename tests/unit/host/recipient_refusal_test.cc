@@ -74,7 +74,8 @@ class RecipientRefusalTest : public CppUnit::TestFixture {
     void build() {
         world_.build();
         for (const char* mailbox : {"a@example.com", "b@example.com", "c@example.com"}) {
-            world_.transaction->add_recipient(mailbox).set_rcpt_number(static_cast<std::uint32_t>(world_.transaction->recipients().size()));
+            world_.transaction->add_recipient(mailbox).set_rcpt_number(
+                static_cast<std::uint32_t>(world_.transaction->recipients().size()));
         }
     }
 
@@ -89,7 +90,9 @@ public:
             (void)world_.message(hook);
             CPPUNIT_ASSERT_EQUAL(string("abc|ac|c"), fakes::joined(seen_));
             CPPUNIT_ASSERT_EQUAL(std::size_t(2), world_.transaction->turned_away().size());
-            CPPUNIT_ASSERT_EQUAL(string("a"), world_.transaction->turned_away().front().address().local_part());  // the first RCPT comes first
+            CPPUNIT_ASSERT_EQUAL(string("a"),
+                                 world_.transaction->turned_away().front().address().local_part());  // the first RCPT
+                                                                                                     // comes first
         }
     }
 
@@ -99,7 +102,8 @@ public:
         build();
         CPPUNIT_ASSERT(world_.message(HookId::queue_pre).verdict == Verdict::declined);
         CPPUNIT_ASSERT_EQUAL(string("abc"), fakes::joined(seen_));
-        world_.transaction = std::make_unique<fakes::FakeTransaction>();  // somebody has removed all of them, which is another matter
+        world_.transaction = std::make_unique<fakes::FakeTransaction>();  // somebody has removed all of them, which is
+                                                                          // another matter
         (void)world_.message(HookId::queue_pre);
         CPPUNIT_ASSERT_EQUAL(string("abc||"), fakes::joined(seen_));
     }
@@ -108,14 +112,17 @@ public:
         world_.add("one", refuser("b"));
         build();
         (void)world_.message(HookId::data_post);
-        CPPUNIT_ASSERT_EQUAL(string("(data_post) plain:one: refused <b@example.com>: it is \"b\"\n"), world_.log.to_string());
+        CPPUNIT_ASSERT_EQUAL(string("(data_post) plain:one: refused <b@example.com>: it is \"b\"\n"),
+                             world_.log.to_string());
         const auto& history = world_.connection->history().entries();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), history.size());
-        CPPUNIT_ASSERT_EQUAL(string("(data_post) plain:one: deny 550 5.2.1 \"Not b\", for <b@example.com>"), history.front().to_string());
+        CPPUNIT_ASSERT_EQUAL(string("(data_post) plain:one: deny 550 5.2.1 \"Not b\", for <b@example.com>"),
+                             history.front().to_string());
         const Disposition& disposition = *world_.transaction->turned_away().at(0).disposition();
-        CPPUNIT_ASSERT_EQUAL(string("plain:one it is \"b\" 550 5.2.1 Not b"),
-                             format_text("{} {} {} {} {}", disposition.plugin, disposition.reason, disposition.reply.code,
-                                         disposition.reply.enhanced.to_string(), disposition.reply.text));
+        CPPUNIT_ASSERT_EQUAL(
+            string("plain:one it is \"b\" 550 5.2.1 Not b"),
+            format_text("{} {} {} {} {}", disposition.plugin, disposition.reason, disposition.reply.code,
+                        disposition.reply.enhanced.to_string(), disposition.reply.text));
     }
 
     void a_handler_that_throws_has_refused_whom_it_refused() {
@@ -126,14 +133,18 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), world_.transaction->turned_away().size());
     }
 
-    Answer judge(Recipient& recipient) { return world_.run(DataPostRcptHook(*world_.connection, *world_.transaction, recipient)); }
+    Answer judge(Recipient& recipient) {
+        return world_.run(DataPostRcptHook(*world_.connection, *world_.transaction, recipient));
+    }
 
     void add_policy(std::string_view options) {
         world_.add_policy("one", options, [](Setup& setup) {
             setup.hooks.data_post_rcpt.decide([](const DataPostRcptHook& hook) -> Finding {
                 const auto& name = hook.recipient.address().local_part();
                 if (name == "b") return error("cannot say");
-                return name == "a" ? fail("{} is full", hook.recipient.address()).reply("Full").status(EnhancedCode{5, 2, 2}) : pass();
+                return name == "a"
+                           ? fail("{} is full", hook.recipient.address()).reply("Full").status(EnhancedCode{5, 2, 2})
+                           : pass();
             });
         });
         build();
@@ -145,7 +156,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("denysoft 0 4.2.2 Full"), spelled_out(judge(recipients[0])));
         CPPUNIT_ASSERT_EQUAL(string("declined 0 0.0.0 "), spelled_out(judge(recipients[2])));
         CPPUNIT_ASSERT_EQUAL(-2, world_.connection->karma());
-        CPPUNIT_ASSERT_EQUAL(string("(data_post_rcpt) policy:one: fail: a@example.com is full -> denysoft 4.2.2 \"Full\", for <a@example.com>, karma -2"),
+        CPPUNIT_ASSERT_EQUAL(string("(data_post_rcpt) policy:one: fail: a@example.com is full -> denysoft 4.2.2 "
+                                    "\"Full\", for <a@example.com>, karma -2"),
                              world_.connection->history().entries().front().to_string());
     }
 
@@ -158,7 +170,8 @@ public:
 
     void an_error_follows_onerror() {
         add_policy("onerror=tempfail");
-        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"), spelled_out(judge(world_.transaction->recipients()[1])));
+        CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"),
+                             spelled_out(judge(world_.transaction->recipients()[1])));
     }
 
     void plugins_say_what_they_do() {
@@ -170,14 +183,19 @@ public:
         world_.build();
         CPPUNIT_ASSERT(!world_.set->judges_recipients() && !world_.set->sends_bounces());
         PluginWorld hooked;
-        hooked.add("one", [](Setup& setup) { setup.hooks.data_post_rcpt.add([](const DataPostRcptHook&) { return declined(); }); });
+        hooked.add("one", [](Setup& setup) {
+            setup.hooks.data_post_rcpt.add([](const DataPostRcptHook&) { return declined(); });
+        });
         hooked.build();
         CPPUNIT_ASSERT(hooked.set->judges_recipients());
         const struct {
             const PluginDescriptor* descriptor;
             std::vector<string> options;
             bool judges, bounces;
-        } rows[] = {{&judge, {}, true, false}, {&bouncer, {}, false, true}, {&judge_if_asked, {}, false, false}, {&judge_if_asked, {"asked=yes"}, true, false}};
+        } rows[] = {{&judge, {}, true, false},
+                    {&bouncer, {}, false, true},
+                    {&judge_if_asked, {}, false, false},
+                    {&judge_if_asked, {"asked=yes"}, true, false}};
         for (const auto& row : rows) {
             host::PluginLine line;
             line.name = row.descriptor->name;

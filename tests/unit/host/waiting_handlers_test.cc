@@ -31,7 +31,8 @@ public:
         string name;
         bool refuses = false;
         static OptionTable table() {
-            return {option("name", &Options::name, "what it is called"), option("refuses", &Options::refuses, "what it says")};
+            return {option("name", &Options::name, "what it is called"),
+                    option("refuses", &Options::refuses, "what it says")};
         }
     };
     static constexpr bool waits_for_backend = waits;
@@ -39,9 +40,11 @@ public:
     Caller(Setup& setup, const Options& options) {
         const auto call = [options](const RcptHook&) { Asked::calls += options.name; };
         if constexpr (std::is_base_of_v<PolicyPlugin, Base>)
-            setup.hooks.rcpt.decide([=](const RcptHook& hook) { return call(hook), options.refuses ? fail("no") : pass(); });
+            setup.hooks.rcpt.decide(
+                [=](const RcptHook& hook) { return call(hook), options.refuses ? fail("no") : pass(); });
         else
-            setup.hooks.rcpt.add([=](const RcptHook& hook) { return call(hook), options.refuses ? deny("no") : declined(); });
+            setup.hooks.rcpt.add(
+                [=](const RcptHook& hook) { return call(hook), options.refuses ? deny("no") : declined(); });
         setup.hooks.data_chunk.stream([](MessageHook&) { return std::make_shared<Silent>(); });
     }
 };
@@ -188,7 +191,11 @@ public:
     }
 
     void it_goes_on_in_the_lane_of_that_handler_and_no_other() {
-        World world{{&quick, "name=a"}, {&slow, "name=b"}, {&quick, "name=c"}, {&slow, "name=d"}, {&quick, "name=e refuses=on"}};
+        World world{{&quick, "name=a"},
+                    {&slow, "name=b"},
+                    {&quick, "name=c"},
+                    {&slow, "name=d"},
+                    {&quick, "name=e refuses=on"}};
         static_cast<void>(world.rcpt());
         world.state.access = Access::one_lane;
         static_cast<void>(world.rcpt());
@@ -250,7 +257,9 @@ public:
     void waiting_for_a_place_counts_against_the_deadline() {
         MonotonicTime seen;
         PluginWorld world;
-        world.add("one", [&](Setup& setup) { setup.hooks.connect.add([&](const ConnectHook& hook) { return seen = hook.deadline(), declined(); }); });
+        world.add("one", [&](Setup& setup) {
+            setup.hooks.connect.add([&](const ConnectHook& hook) { return seen = hook.deadline(), declined(); });
+        });
         world.build();
         ConnectionContext hook(HookId::connect, *world.connection);
         ChainState state;
@@ -267,9 +276,12 @@ public:
     void a_chain_that_begins_in_a_lane_has_its_whole_time() {
         MonotonicTime seen;
         PluginWorld world;
-        world.add("one", [&](Setup& setup) {
-            setup.hooks.connect.add([&](const ConnectHook& hook) { return seen = hook.deadline(), declined(); });
-        }, "deadline=5s");
+        world.add(
+            "one",
+            [&](Setup& setup) {
+                setup.hooks.connect.add([&](const ConnectHook& hook) { return seen = hook.deadline(), declined(); });
+            },
+            "deadline=5s");
         world.build();
         ConnectionContext hook(HookId::connect, *world.connection);
         ChainState state;

@@ -79,7 +79,8 @@ class HeadersTest : public CppUnit::TestFixture {
             {"line of blanks only goes on", "A: 1\r\n \r\nB: 2\r\n", "[A][B]"},
             {"starts folded", " A: 1\r\nB: 2\r\n", "[B]"},
             {"NUL in a value", std::string("A: \0x\r\nB: 2\r\n", 14), "[A][B]"},
-            {"names that scripts mistake", "__proto__: 1\r\nconstructor: 2\r\nHASOWNPROPERTY: 3\r\n", "[__proto__][constructor][HASOWNPROPERTY]"},
+            {"names that scripts mistake", "__proto__: 1\r\nconstructor: 2\r\nHASOWNPROPERTY: 3\r\n",
+             "[__proto__][constructor][HASOWNPROPERTY]"},
             {"empty", "", ""},
         };
         for (const auto& row : rows) {
@@ -91,8 +92,10 @@ class HeadersTest : public CppUnit::TestFixture {
 
     void a_field_of_any_size_does_no_harm() {
         const std::string much(1 << 20, 'x');
-        const std::pair<std::string, const char*> rows[] = {
-            {"A: " + much + "\r\nB: 2\r\n", "[A][B]"}, {much + ": no name is so long\r\nB: 2\r\n", "[B]"}, {much + "\r\nB: 2\r\n", "[B]"}, {much, ""}};
+        const std::pair<std::string, const char*> rows[] = {{"A: " + much + "\r\nB: 2\r\n", "[A][B]"},
+                                                            {much + ": no name is so long\r\nB: 2\r\n", "[B]"},
+                                                            {much + "\r\nB: 2\r\n", "[B]"},
+                                                            {much, ""}};
         for (const auto& [block, listed] : rows) {
             const Headers headers(block);
             CPPUNIT_ASSERT_EQUAL(std::string(listed), shown(names(headers)));
@@ -104,18 +107,23 @@ class HeadersTest : public CppUnit::TestFixture {
         const struct {
             const char* block;
             const char* value;
+            // clang-format off
         } rows[] = {
             {"A: plain\r\n", "plain"},      {"A:tight\r\n", "tight"},          {"A: \t wide \t \r\n", "wide"},
             {"A: a\r\n b\r\n\tc\r\n", "a b\tc"}, {"A: a\n b\n", "a b"},        {"A:\r\n only below\r\n", "only below"},
             {"A: a: b\r\n", "a: b"},        {"A:\r\n", ""},                    {"A:", ""},
             {"A : old\r\n", "old"},         {"A: x\ry\r\n", "x\ry"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.block, std::string(row.value), Headers(row.block).get("A").value());
+        // clang-format on
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.block, std::string(row.value), Headers(row.block).get("A").value());
     }
 
     void raw_is_the_field_as_received() {
         Strings raw;
-        Headers("Subject : a\r\n b\r\nX: y\r\n").for_each([&](const HeaderField& field) { raw.emplace_back(field.raw); });
+        Headers("Subject : a\r\n b\r\nX: y\r\n").for_each([&](const HeaderField& field) {
+            raw.emplace_back(field.raw);
+        });
         CPPUNIT_ASSERT_EQUAL(std::string("[Subject : a\r\n b\r\n][X: y\r\n]"), shown(raw));
     }
 
@@ -134,7 +142,8 @@ class HeadersTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(headers.prepend("Received", "three"));
         CPPUNIT_ASSERT(headers.prepend("Authentication-Results", "mx; auth=none"));
         CPPUNIT_ASSERT(headers.edited());
-        CPPUNIT_ASSERT_EQUAL("Authentication-Results: mx; auth=none\r\nReceived: three\r\n" + std::string(simple), headers.to_string());
+        CPPUNIT_ASSERT_EQUAL("Authentication-Results: mx; auth=none\r\nReceived: three\r\n" + std::string(simple),
+                             headers.to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("[three][one][two]"), shown(headers.get_all("Received")));
         CPPUNIT_ASSERT_EQUAL(std::string(simple), headers.original());
     }
@@ -152,8 +161,11 @@ class HeadersTest : public CppUnit::TestFixture {
         const struct {
             const char* block;
             const char* result;
-        } rows[] = {{"A: 1\r\n", "A: 1\r\nX: y\r\n"}, {"A: 1", "A: 1\r\nX: y\r\n"}, {"A: 1\n", "A: 1\nX: y\r\n"},
-                    {"A: 1\r\njunk", "A: 1\r\njunk\r\nX: y\r\n"}, {"", "X: y\r\n"}};
+        } rows[] = {{"A: 1\r\n", "A: 1\r\nX: y\r\n"},
+                    {"A: 1", "A: 1\r\nX: y\r\n"},
+                    {"A: 1\n", "A: 1\nX: y\r\n"},
+                    {"A: 1\r\njunk", "A: 1\r\njunk\r\nX: y\r\n"},
+                    {"", "X: y\r\n"}};
         for (const auto& row : rows) {
             Headers headers(row.block);
             CPPUNIT_ASSERT(headers.append("X", "y"));
@@ -164,15 +176,18 @@ class HeadersTest : public CppUnit::TestFixture {
     void replace_keeps_the_place_and_one_field() {
         Headers headers(simple);
         CPPUNIT_ASSERT(headers.replace("received", "new"));
-        CPPUNIT_ASSERT_EQUAL(std::string("received: new\r\nSubject: hello\r\nFrom: a@example.com\r\n"), headers.to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("received: new\r\nSubject: hello\r\nFrom: a@example.com\r\n"),
+                             headers.to_string());
         CPPUNIT_ASSERT(headers.replace("To", "b"));
-        CPPUNIT_ASSERT_EQUAL(std::string("received: new\r\nSubject: hello\r\nFrom: a@example.com\r\nTo: b\r\n"), headers.to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("received: new\r\nSubject: hello\r\nFrom: a@example.com\r\nTo: b\r\n"),
+                             headers.to_string());
     }
 
     void remove_takes_all_or_one() {
         Headers one(simple);
         CPPUNIT_ASSERT(one.remove("Received", 1));
-        CPPUNIT_ASSERT_EQUAL(std::string("Received: one\r\nSubject: hello\r\nFrom: a@example.com\r\n"), one.to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("Received: one\r\nSubject: hello\r\nFrom: a@example.com\r\n"),
+                             one.to_string());
         Headers all(simple);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, all.remove("received"));
         CPPUNIT_ASSERT_EQUAL(std::string("Subject: hello\r\nFrom: a@example.com\r\n"), all.to_string());
@@ -180,11 +195,15 @@ class HeadersTest : public CppUnit::TestFixture {
     }
 
     void rename_keeps_values_and_folding() {
-        Headers headers("Authentication-Results: a;\r\n\tspf=pass\r\nX: y\r\nAUTHENTICATION-RESULTS : b\nauthentication-results:c");
-        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, headers.rename("Authentication-Results", "Original-Authentication-Results"));
-        CPPUNIT_ASSERT_EQUAL(std::string("Original-Authentication-Results: a;\r\n\tspf=pass\r\nX: y\r\nOriginal-Authentication-Results : b\n"
-                                         "Original-Authentication-Results:c"),
-                             headers.to_string());
+        Headers headers(
+            "Authentication-Results: a;\r\n\tspf=pass\r\nX: y\r\nAUTHENTICATION-RESULTS : b\nauthentication-results:c");
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3},
+                             headers.rename("Authentication-Results", "Original-Authentication-Results"));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(
+                "Original-Authentication-Results: a;\r\n\tspf=pass\r\nX: y\r\nOriginal-Authentication-Results : b\n"
+                "Original-Authentication-Results:c"),
+            headers.to_string());
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, headers.count("Authentication-Results"));
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, headers.count("Original-Authentication-Results"));
     }
@@ -222,8 +241,8 @@ class HeadersTest : public CppUnit::TestFixture {
     }
 
     void names_that_are_none_do_nothing() {
-        for (const std::string& name : {std::string(), std::string("a b"), std::string("a:"), std::string("a\r\nBcc"), std::string("\xc3\xa4"),
-                                        std::string("a\0b", 3), std::string(999, 'x')}) {
+        for (const std::string& name : {std::string(), std::string("a b"), std::string("a:"), std::string("a\r\nBcc"),
+                                        std::string("\xc3\xa4"), std::string("a\0b", 3), std::string(999, 'x')}) {
             Headers headers(simple);
             CPPUNIT_ASSERT(!headers.prepend(name, "x"));
             CPPUNIT_ASSERT(!headers.append(name, "x"));
@@ -253,8 +272,11 @@ class HeadersTest : public CppUnit::TestFixture {
         headers.remove("Subject");
         copy.rename("Subject", "Title");
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), copy.get("Title").value());
-        CPPUNIT_ASSERT_EQUAL(std::string("X: 1\r\nReceived: one\r\nReceived: two\r\nTitle: hello\r\nFrom: a@example.com\r\n"), copy.to_string());
-        CPPUNIT_ASSERT_EQUAL(std::string("X: 1\r\nReceived: one\r\nReceived: two\r\nFrom: a@example.com\r\n"), headers.to_string());
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("X: 1\r\nReceived: one\r\nReceived: two\r\nTitle: hello\r\nFrom: a@example.com\r\n"),
+            copy.to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("X: 1\r\nReceived: one\r\nReceived: two\r\nFrom: a@example.com\r\n"),
+                             headers.to_string());
     }
 };
 

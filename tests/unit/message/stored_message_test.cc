@@ -96,10 +96,10 @@ private:
 struct Row {
     const char* what;
     std::string text;
-    std::string block;   ///< of it, the header block
-    std::string blank;   ///< the blank line
+    std::string block;  ///< of it, the header block
+    std::string blank;  ///< the blank line
     std::string body;
-    std::string added;   ///< what stands between an added field and the rest
+    std::string added;  ///< what stands between an added field and the rest
 };
 
 Row row(const char* what, std::string block, std::string blank, std::string body, std::string added = "") {
@@ -239,7 +239,8 @@ class StoredMessageTest : public CppUnit::TestFixture {
             StoredMessage message(where);
             feed(message, expected.text);
             CPPUNIT_ASSERT(message.headers().prepend("Received", "here"));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(expected.what, "Received: here\r\n" + expected.added + expected.text, written(message));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(expected.what, "Received: here\r\n" + expected.added + expected.text,
+                                         written(message));
             CPPUNIT_ASSERT(message.headers().remove("Received", 0));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(expected.what, expected.text, written(message));
         }
@@ -277,8 +278,11 @@ class StoredMessageTest : public CppUnit::TestFixture {
             std::string text;
             bool spooled;
         } cases[] = {
-            {"as large as allowed", 10, "A: 1\r\n\r\nbb", false}, {"one more", 10, "A: 1\r\n\r\nbbb", true}, {"always", 0, "\r\nb", true},
-            {"without a body", 0, "A: 1\r\n\r\n", false},         {"empty", 0, "", false},
+            {"as large as allowed", 10, "A: 1\r\n\r\nbb", false},
+            {"one more", 10, "A: 1\r\n\r\nbbb", true},
+            {"always", 0, "\r\nb", true},
+            {"without a body", 0, "A: 1\r\n\r\n", false},
+            {"empty", 0, "", false},
         };
         for (const auto& each : cases) {
             for (const std::size_t step : {std::size_t{0}, std::size_t{1}}) {
@@ -293,7 +297,8 @@ class StoredMessageTest : public CppUnit::TestFixture {
     void a_spooled_body_reads_as_one_in_memory() {
         const std::string body = pattern(700'001);
         for (const std::uint64_t threshold : {std::uint64_t{100'000}, std::uint64_t{10'000'000}}) {
-            for (const std::size_t step : {std::size_t{0}, std::size_t{1000}, std::size_t{65'536}, std::size_t{300'000}}) {
+            for (const std::size_t step :
+                 {std::size_t{0}, std::size_t{1000}, std::size_t{65'536}, std::size_t{300'000}}) {
                 const SpoolSettings where = settings(threshold);
                 StoredMessage message(where);
                 feed(message, "A: 1\r\n\r\n" + body, step);
@@ -393,7 +398,8 @@ class StoredMessageTest : public CppUnit::TestFixture {
         const auto kept = message.append("more than ten octets");
         CPPUNIT_ASSERT(!kept);
         CPPUNIT_ASSERT(ErrorCode::io == kept.error().code);
-        CPPUNIT_ASSERT_EQUAL("cannot create a spool file in " + where.directory + ": No such file or directory", kept.error().what);
+        CPPUNIT_ASSERT_EQUAL("cannot create a spool file in " + where.directory + ": No such file or directory",
+                             kept.error().what);
     }
 
     void a_failed_message_reads_as_an_error_not_as_a_short_one() {
@@ -429,16 +435,22 @@ class StoredMessageTest : public CppUnit::TestFixture {
             std::string text;
             bool too_large;
         } cases[] = {
-            {"A: 1\r\nB: 2345678901\r\n\r\n" + std::string(100, 'x'), true}, {"A: 1\r\nB: 234567890\r\n\r\n" + std::string(100, 'x'), false},
-            {"A: 1\r\nB: 234567890\r\n", false},  {"A: 1\r\nB: 234567890\r\n\r", true}, {"A: 1\r\nB: 234567890\r\n\rx\r\n", true},
-            {"A: 1\r\nB: 234567\r\n\rx", false}, {"no field, and longer than a header may be", false},
-            {"a-word-longer-than-a-header-may-be and text", false}, {"a-word-longer-than-a-header-may-be: text", true},
+            {"A: 1\r\nB: 2345678901\r\n\r\n" + std::string(100, 'x'), true},
+            {"A: 1\r\nB: 234567890\r\n\r\n" + std::string(100, 'x'), false},
+            {"A: 1\r\nB: 234567890\r\n", false},
+            {"A: 1\r\nB: 234567890\r\n\r", true},
+            {"A: 1\r\nB: 234567890\r\n\rx\r\n", true},
+            {"A: 1\r\nB: 234567\r\n\rx", false},
+            {"no field, and longer than a header may be", false},
+            {"a-word-longer-than-a-header-may-be and text", false},
+            {"a-word-longer-than-a-header-may-be: text", true},
         };
         for (const auto& each : cases) {
             for (const std::size_t step : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{5}}) {
                 StoredMessage message(where);
                 feed(message, each.text, step);
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(each.text + " by " + std::to_string(step), each.too_large, message.header_too_large());
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(each.text + " by " + std::to_string(step), each.too_large,
+                                             message.header_too_large());
                 if (!each.too_large) CPPUNIT_ASSERT_EQUAL(each.text, written(message));
             }
         }

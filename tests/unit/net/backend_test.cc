@@ -538,8 +538,8 @@ public:
         const pid_t child = fork();
         if (child == 0) {
             const auto here = backend.status();
-            const bool is_anew =
-                here.size() == 2 && here[0].failures == 0 && here[1].idle == 0 && use(backend) == server.name();
+            const bool is_anew = here.size() == 2 && here[0].failures == 0 && here[1].idle == 0 &&
+                                 use(backend) == server.name();
             _exit(is_anew ? 0 : 1);
         }
         int status = 0;

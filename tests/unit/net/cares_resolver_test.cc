@@ -1,8 +1,9 @@
-/// cares_resolver_test.cc: the resolver of a process, with name servers on loopback that are good, slow, broken and hostile.
+/// cares_resolver_test.cc: the resolver of a process, with name servers on loopback that are good, slow, broken and
+/// hostile.
+#include "net/cares_resolver.h"
 #include "fakes/failing_memory.h"
 #include "fakes/fake_clock.h"
 #include "fakes/name_server.h"
-#include "net/cares_resolver.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -24,7 +25,9 @@ using std::chrono::steady_clock;
 
 const fakes::Octets address = octets({192, 0, 2, 1});
 
-Replies good(const NameServer::Query& query) { return {query.reply().answer(query.name, DnsType::a, 300, address).bytes()}; }
+Replies good(const NameServer::Query& query) {
+    return {query.reply().answer(query.name, DnsType::a, 300, address).bytes()};
+}
 Replies silence(const NameServer::Query&) { return {}; }
 
 std::vector<DnsQuestion> questions(std::initializer_list<const char*> names, DnsType type = DnsType::a) {
@@ -137,7 +140,8 @@ public:
         CPPUNIT_ASSERT(asked.lookup->answer(0)->ttl() == std::chrono::seconds(300));
         CPPUNIT_ASSERT_EQUAL(1, asked.calls());
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), server.seen().size());
-        for (const auto& query : server.seen()) CPPUNIT_ASSERT(query == "a.example A udp" || query == "b.example A udp");
+        for (const auto& query : server.seen())
+            CPPUNIT_ASSERT(query == "a.example A udp" || query == "b.example A udp");
     }
 
     void a_server_may_have_an_ipv6_address() {
@@ -161,7 +165,9 @@ public:
     }
 
     void a_truncated_reply_without_tcp_fails_in_time() {
-        NameServer server([](const NameServer::Query& query) -> Replies { return {query.reply(0, DnsPacket::truncated).bytes()}; }, false);
+        NameServer server(
+            [](const NameServer::Query& query) -> Replies { return {query.reply(0, DnsPacket::truncated).bytes()}; },
+            false);
         CaresResolver resolver(settings(server), clock_);
         Asked asked(resolver, questions({"a.example"}));
         CPPUNIT_ASSERT(asked.wait());
@@ -172,7 +178,8 @@ public:
         NameServer server([](const NameServer::Query& query) -> Replies {
             if (!query.is_tcp) return {query.reply(0, DnsPacket::truncated).bytes()};
             DnsPacket packet = query.reply();
-            for (int i = 0; i < 900; ++i) packet.raw_answer(octets({0xc0, 12}), DnsType::txt, 60, fakes::string_octets(string(50, 'x')));
+            for (int i = 0; i < 900; ++i)
+                packet.raw_answer(octets({0xc0, 12}), DnsType::txt, 60, fakes::string_octets(string(50, 'x')));
             return {packet.bytes()};
         });
         CaresResolver resolver(settings(server), clock_);
@@ -188,7 +195,8 @@ public:
         silent.tries = 2;
         CaresResolver resolver(silent, clock_);
         const auto before = steady_clock::now();
-        CPPUNIT_ASSERT_EQUAL(string("timed_out (the DNS servers do not answer)"), Asked(resolver, questions({"a.example"})).answer());
+        CPPUNIT_ASSERT_EQUAL(string("timed_out (the DNS servers do not answer)"),
+                             Asked(resolver, questions({"a.example"})).answer());
         const auto took = steady_clock::now() - before;
         CPPUNIT_ASSERT(took >= milliseconds(100) && took < milliseconds(5000));
         CPPUNIT_ASSERT_EQUAL(2U, server.queries());
@@ -196,7 +204,8 @@ public:
     }
 
     void a_slow_server_does_not_hold_up_other_questions() {
-        NameServer server([](const NameServer::Query& query) { return query.name == "slow.example" ? Replies() : good(query); });
+        NameServer server(
+            [](const NameServer::Query& query) { return query.name == "slow.example" ? Replies() : good(query); });
         CaresResolver resolver(settings(server), clock_);
         Asked slow(resolver, questions({"slow.example", "a.example"}));
         CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), Asked(resolver, questions({"b.example"})).answer());
@@ -218,7 +227,9 @@ public:
 
     void the_second_server_is_asked_when_the_first_fails() {
         for (const bool is_silent : {true, false}) {
-            NameServer bad([&](const NameServer::Query& query) { return is_silent ? Replies() : Replies{query.reply(2).bytes()}; });
+            NameServer bad([&](const NameServer::Query& query) {
+                return is_silent ? Replies() : Replies{query.reply(2).bytes()};
+            });
             NameServer better(good);
             auto both = settings(bad);
             both.servers.push_back(better.address());
@@ -234,11 +245,13 @@ public:
             unsigned code;
             DnsStatus expected;
         } rows[] = {
-            {0, DnsStatus::no_data},        {1, DnsStatus::server_failure}, {2, DnsStatus::server_failure}, {3, DnsStatus::no_such_name},
-            {4, DnsStatus::server_failure}, {5, DnsStatus::server_failure}, {9, DnsStatus::server_failure},
+            {0, DnsStatus::no_data},        {1, DnsStatus::server_failure}, {2, DnsStatus::server_failure},
+            {3, DnsStatus::no_such_name},   {4, DnsStatus::server_failure}, {5, DnsStatus::server_failure},
+            {9, DnsStatus::server_failure},
         };
         for (const auto& row : rows) {
-            NameServer server([&](const NameServer::Query& query) -> Replies { return {query.reply(row.code).bytes()}; });
+            NameServer server(
+                [&](const NameServer::Query& query) -> Replies { return {query.reply(row.code).bytes()}; });
             CaresResolver resolver(settings(server), clock_);
             Asked asked(resolver, questions({"a.example"}));
             CPPUNIT_ASSERT_MESSAGE(std::to_string(row.code), asked.wait());
@@ -252,9 +265,14 @@ public:
             const auto evil = octets({6, 6, 6, 6});
             Replies replies;
             for (unsigned wrong = 1; wrong < 20; ++wrong)
-                replies.push_back(DnsPacket(query.name, query.type, 0, 0, query.id ^ wrong).answer(query.name, DnsType::a, 60, evil).bytes());
-            replies.push_back(DnsPacket("other.example", query.type, 0, 0, query.id).answer(query.name, DnsType::a, 60, evil).bytes());
-            replies.push_back(DnsPacket(query.name, DnsType::txt, 0, 0, query.id).answer(query.name, DnsType::a, 60, evil).bytes());
+                replies.push_back(DnsPacket(query.name, query.type, 0, 0, query.id ^ wrong)
+                                      .answer(query.name, DnsType::a, 60, evil)
+                                      .bytes());
+            replies.push_back(DnsPacket("other.example", query.type, 0, 0, query.id)
+                                  .answer(query.name, DnsType::a, 60, evil)
+                                  .bytes());
+            replies.push_back(
+                DnsPacket(query.name, DnsType::txt, 0, 0, query.id).answer(query.name, DnsType::a, 60, evil).bytes());
             replies.push_back({});
             replies.push_back(octets({1, 2, 3}));
             replies.push_back(fakes::Octets(1200, 0xff));
@@ -365,8 +383,7 @@ public:
             CaresResolver resolver(settings(server), clock_);
             const string answer =
                 Asked(resolver, questions({"a-name-with-many-letters-in-it-so-that-no-two-agree.example"})).answer();
-            if (has_tcp)
-                CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), answer);
+            if (has_tcp) CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), answer);
             else
                 CPPUNIT_ASSERT_MESSAGE(
                     answer,
@@ -389,7 +406,9 @@ public:
 
     void answers_are_kept() {
         NameServer server([](const NameServer::Query& query) -> Replies {
-            return query.name == "a.example" ? good(query) : Replies{query.reply(3).authority("example", 6, 300, fakes::soa(60)).bytes()};
+            return query.name == "a.example"
+                       ? good(query)
+                       : Replies{query.reply(3).authority("example", 6, 300, fakes::soa(60)).bytes()};
         });
         CaresResolver resolver(settings(server), clock_);
         Asked(resolver, questions({"a.example", "nobody.example"})).answer();
@@ -405,7 +424,9 @@ public:
     }
 
     void failures_are_kept_for_a_moment_only() {
-        NameServer server([](const NameServer::Query& query) { return query.number < 1 ? Replies{query.reply(2).bytes()} : good(query); });
+        NameServer server([](const NameServer::Query& query) {
+            return query.number < 1 ? Replies{query.reply(2).bytes()} : good(query);
+        });
         auto once = settings(server);
         once.tries = 1;
         CaresResolver resolver(once, clock_);
@@ -521,8 +542,7 @@ public:
             fakes::FailingMemory memory(nth);
             try {
                 static_cast<void>(resolver.start(wanted, [] {}));
-            } catch (const std::bad_alloc&) {
-            }
+            } catch (const std::bad_alloc&) {}
             memory.stop();
             done = memory.has_failed() ? 0 : 1;
             Asked again(resolver, wanted);

@@ -1,6 +1,6 @@
 /// circuit_breaker_test.cc: when a server that failed is asked again.
-#include "fakes/fake_clock.h"
 #include "net/circuit_breaker.h"
+#include "fakes/fake_clock.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -48,7 +48,9 @@ class ClientSocketTest : public CppUnit::TestFixture {
 
 public:
     void a_local_daemon_is_talked_to() {
-        LocalDaemon daemon(path(), [](std::string_view request) { return request == "hello" ? std::optional<std::string>("good day") : std::nullopt; });
+        LocalDaemon daemon(path(), [](std::string_view request) {
+            return request == "hello" ? std::optional<std::string>("good day") : std::nullopt;
+        });
         auto client = ClientSocket::connect_local(path(), enough);
         CPPUNIT_ASSERT(client);
         CPPUNIT_ASSERT(client->send("hel"));
@@ -59,7 +61,9 @@ public:
 
     void a_daemon_on_tcp_is_talked_to() {
         const std::string large(300'000, 'x');
-        LocalDaemon daemon([&](std::string_view request) { return request.size() == large.size() ? std::optional(std::string(request)) : std::nullopt; });
+        LocalDaemon daemon([&](std::string_view request) {
+            return request.size() == large.size() ? std::optional(std::string(request)) : std::nullopt;
+        });
         auto client = ClientSocket::connect_tcp(*IpAddress::parse("127.0.0.1"), daemon.port(), enough);
         CPPUNIT_ASSERT(client);
         CPPUNIT_ASSERT(client->send(large));
@@ -79,7 +83,8 @@ public:
         }
         const auto refused = ClientSocket::connect_tcp(*IpAddress::parse("127.0.0.1"), port, enough);
         CPPUNIT_ASSERT(!refused && refused.error().code == ErrorCode::unavailable);
-        CPPUNIT_ASSERT_EQUAL(format_text("cannot connect to 127.0.0.1:{}: Connection refused", port), refused.error().what);
+        CPPUNIT_ASSERT_EQUAL(format_text("cannot connect to 127.0.0.1:{}: Connection refused", port),
+                             refused.error().what);
     }
 
     void an_end_that_comes_too_early_is_told() {
@@ -93,7 +98,8 @@ public:
         LocalDaemon daemon(path(), [](std::string_view) { return std::string(101, 'x'); });
         auto client = ClientSocket::connect_local(path(), enough);
         CPPUNIT_ASSERT(client && client->send("x"));
-        CPPUNIT_ASSERT_EQUAL("unavailable: " + path() + " sent more than 100 octets", outcome(client->receive_all(100)));
+        CPPUNIT_ASSERT_EQUAL("unavailable: " + path() + " sent more than 100 octets",
+                             outcome(client->receive_all(100)));
     }
 
     void the_time_is_for_the_whole_conversation() {

@@ -50,7 +50,8 @@ class ClientTlsTest : public CppUnit::TestFixture {
     }
     /// "" or the text of the Error, in which the port is "PORT".
     template <class T>
-    static std::string problem(const Result<T>& result, const LocalDaemon& daemon, ErrorCode code = ErrorCode::unavailable) {
+    static std::string problem(const Result<T>& result, const LocalDaemon& daemon,
+                               ErrorCode code = ErrorCode::unavailable) {
         if (result) return "";
         CPPUNIT_ASSERT_MESSAGE(result.error().what, result.error().code == code);
         std::string text = result.error().what;
@@ -87,8 +88,11 @@ public:
             {"IP:127.0.0.2", "127.0.0.1", no + "127.0.0.1" + address_no},
             {"email:imap@example.com", "imap.example.com", no + name + host_no},
         };
-        for (const auto& [names, wanted, expected] : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(format_text("{} for {}", names, wanted), expected, handshake(authority_.issue(names), wanted));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("a common name", no + name + host_no, handshake(authority_.issue("", {.common_name = name}), name));
+        for (const auto& [names, wanted, expected] : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(format_text("{} for {}", names, wanted), expected,
+                                         handshake(authority_.issue(names), wanted));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("a common name", no + name + host_no,
+                                     handshake(authority_.issue("", {.common_name = name}), name));
     }
 
     void a_certificate_has_to_be_good() {
@@ -102,7 +106,9 @@ public:
         };
         for (const auto& [shown, expected] : rows) {
             const std::string told = handshake(shown, name);
-            CPPUNIT_ASSERT_MESSAGE(expected + " in "s + told, told.starts_with("PEER has no good certificate for imap.example.com: ") && told.ends_with(expected));
+            CPPUNIT_ASSERT_MESSAGE(
+                expected + " in "s + told,
+                told.starts_with("PEER has no good certificate for imap.example.com: ") && told.ends_with(expected));
         }
     }
 
@@ -111,7 +117,8 @@ public:
         for (const auto& wanted : {""s, ".example.com"s, "imap.example.com\0.evil.example"s, "imap..example.com"s}) {
             const LocalDaemon daemon(Turns{{"", LocalDaemon::handshake}}, identity());
             auto client = connected(daemon);
-            CPPUNIT_ASSERT_EQUAL("TLS with PEER cannot begin: no memory, or no such name as \"" + wanted + "\"", problem(client.start_tls(trust(), wanted), daemon));
+            CPPUNIT_ASSERT_EQUAL("TLS with PEER cannot begin: no memory, or no such name as \"" + wanted + "\"",
+                                 problem(client.start_tls(trust(), wanted), daemon));
         }
     }
 
@@ -128,7 +135,10 @@ public:
         const auto shown = identity();
         const auto itself = TlsTrust::load(directory_.write("itself.pem", shown.pem()));
         CPPUNIT_ASSERT(itself);
-        for (const auto& [served, expected] : {std::pair{shown, ""}, {identity(), "PEER has no good certificate for imap.example.com: unable to get local issuer certificate"}}) {
+        for (const auto& [served, expected] :
+             {std::pair{shown, ""},
+              {identity(),
+               "PEER has no good certificate for imap.example.com: unable to get local issuer certificate"}}) {
             const LocalDaemon daemon(Turns{{"", LocalDaemon::handshake}}, served);
             CPPUNIT_ASSERT_EQUAL(std::string(expected), problem(connected(daemon).start_tls(*itself, name), daemon));
         }
@@ -137,10 +147,14 @@ public:
     void a_file_without_certificates_is_told() {
         const auto missing = TlsTrust::load(directory_.path("missing"));
         CPPUNIT_ASSERT(!missing);
-        CPPUNIT_ASSERT_EQUAL("cannot read certificates from " + directory_.path("missing") + ": No such file or directory", missing.error().what);
+        CPPUNIT_ASSERT_EQUAL(
+            "cannot read certificates from " + directory_.path("missing") + ": No such file or directory",
+            missing.error().what);
         const auto empty = TlsTrust::load(directory_.write("empty", "no certificate\n"));
         CPPUNIT_ASSERT(!empty);
-        CPPUNIT_ASSERT_EQUAL("cannot read certificates from " + directory_.path("empty") + ": no certificate or crl found", empty.error().what);
+        CPPUNIT_ASSERT_EQUAL(
+            "cannot read certificates from " + directory_.path("empty") + ": no certificate or crl found",
+            empty.error().what);
     }
 
     void strangers_are_trusted_by_nobody() {
@@ -156,7 +170,10 @@ public:
         for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
             auto shown = identity();
             shown.newest_version = version;
-            const LocalDaemon daemon(Turns{{"", LocalDaemon::handshake}, {"end", large + "line\r\n" + large}, {"", LocalDaemon::say_goodbye}}, shown);
+            const LocalDaemon daemon(
+                Turns{
+                    {"", LocalDaemon::handshake}, {"end", large + "line\r\n" + large}, {"", LocalDaemon::say_goodbye}},
+                shown);
             auto client = connected(daemon);
             CPPUNIT_ASSERT(client.start_tls(trust(), name));
             CPPUNIT_ASSERT(client.send("") && client.send(large) && client.send("end"));
@@ -168,7 +185,9 @@ public:
     }
 
     void tls_may_begin_later() {
-        const LocalDaemon daemon(Turns{{"", "hello\r\n"}, {"tls\r\n", "yes\r\n"}, {"", LocalDaemon::handshake}, {"secret\r\n", "good\r\n"}}, identity());
+        const LocalDaemon daemon(
+            Turns{{"", "hello\r\n"}, {"tls\r\n", "yes\r\n"}, {"", LocalDaemon::handshake}, {"secret\r\n", "good\r\n"}},
+            identity());
         auto client = connected(daemon);
         CPPUNIT_ASSERT_EQUAL("hello"s, *client.receive_line(100));
         CPPUNIT_ASSERT(client.send("tls\r\n"));
@@ -189,25 +208,30 @@ public:
 
     void what_is_no_tls_is_told() {
         const LocalDaemon plain(Turns{{"", "* OK ready\r\n"}});
-        CPPUNIT_ASSERT_EQUAL("TLS with PEER fails: wrong version number"s, problem(connected(plain).start_tls(trust(), name), plain));
+        CPPUNIT_ASSERT_EQUAL("TLS with PEER fails: wrong version number"s,
+                             problem(connected(plain).start_tls(trust(), name), plain));
         const LocalDaemon gone([](std::string_view) { return std::string(); });
-        CPPUNIT_ASSERT_EQUAL("PEER closed in the middle of TLS"s, problem(connected(gone).start_tls(trust(), name), gone));
+        CPPUNIT_ASSERT_EQUAL("PEER closed in the middle of TLS"s,
+                             problem(connected(gone).start_tls(trust(), name), gone));
     }
 
     void old_tls_is_refused() {
         auto old = identity();
         old.newest_version = TLS1_1_VERSION;
         const std::string told = handshake(old, name);
-        CPPUNIT_ASSERT_MESSAGE(told, told.starts_with("TLS with PEER fails: ") && told.find("protocol version") != told.npos);
+        CPPUNIT_ASSERT_MESSAGE(told,
+                               told.starts_with("TLS with PEER fails: ") && told.find("protocol version") != told.npos);
     }
 
     void an_end_that_is_not_announced_is_told() {
-        const LocalDaemon cut(Turns{{"", LocalDaemon::handshake}, {"x", "half"}, {"", LocalDaemon::hang_up}}, identity());
+        const LocalDaemon cut(Turns{{"", LocalDaemon::handshake}, {"x", "half"}, {"", LocalDaemon::hang_up}},
+                              identity());
         auto client = connected(cut);
         CPPUNIT_ASSERT(client.start_tls(trust(), name) && client.send("x"));
         CPPUNIT_ASSERT_EQUAL("PEER closed in the middle of TLS"s, problem(client.receive_all(100), cut));
 
-        const LocalDaemon whole(Turns{{"", LocalDaemon::handshake}, {"x", "half"}, {"", LocalDaemon::say_goodbye}}, identity());
+        const LocalDaemon whole(Turns{{"", LocalDaemon::handshake}, {"x", "half"}, {"", LocalDaemon::say_goodbye}},
+                                identity());
         auto other = connected(whole);
         CPPUNIT_ASSERT(other.start_tls(trust(), name) && other.send("x"));
         CPPUNIT_ASSERT_EQUAL("half"s, *other.receive_all(100));
@@ -236,8 +260,10 @@ public:
                 is_announced = end.is_ended();
             });
             {
-                auto client = ClientSocket::connect_tcp(*IpAddress::parse("127.0.0.1"), ntohs(address.sin_port), enough);
-                const bool is_sent = client && client->start_tls(trust(), name) && client->send("x") && (!only_finishes || client->finish_sending());
+                auto client = ClientSocket::connect_tcp(*IpAddress::parse("127.0.0.1"), ntohs(address.sin_port),
+                                                        enough);
+                const bool is_sent = client && client->start_tls(trust(), name) && client->send("x") &&
+                                     (!only_finishes || client->finish_sending());
                 if (only_finishes) server.join();
                 CPPUNIT_ASSERT(is_sent);
             }
@@ -248,7 +274,8 @@ public:
     }
 
     void new_keys_are_given_and_new_handshakes_are_not() {
-        const Turns turns{{"", LocalDaemon::handshake}, {"x", LocalDaemon::new_handshake}, {"", "later"}, {"y", "last"}};
+        const Turns turns{
+            {"", LocalDaemon::handshake}, {"x", LocalDaemon::new_handshake}, {"", "later"}, {"y", "last"}};
         const LocalDaemon keys(turns, identity());
         auto client = connected(keys);
         CPPUNIT_ASSERT(client.start_tls(trust(), name) && client.send("x"));
@@ -270,13 +297,16 @@ public:
         constexpr Duration little{300};
         const std::string late = "PEER did not answer within 300 ms";
         const LocalDaemon silent([](std::string_view) { return LocalDaemon::silence; });
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("the handshake", late, problem(connected(silent, little).start_tls(trust(), name), silent, ErrorCode::timeout));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(
+            "the handshake", late,
+            problem(connected(silent, little).start_tls(trust(), name), silent, ErrorCode::timeout));
 
         const LocalDaemon quiet(Turns{{"", LocalDaemon::handshake}}, identity());
         auto waiting = connected(quiet, little);
         CPPUNIT_ASSERT(waiting.start_tls(trust(), name));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("reading", late, problem(waiting.receive(1), quiet, ErrorCode::timeout));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("reading a line", late, problem(waiting.receive_line(100), quiet, ErrorCode::timeout));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("reading a line", late,
+                                     problem(waiting.receive_line(100), quiet, ErrorCode::timeout));
     }
 
     void the_first_address_that_can_be_connected_to_is_taken() {
@@ -289,7 +319,8 @@ public:
         }
         const auto none = ClientSocket::connect_tcp({nobody, nobody}, daemon.port(), enough);
         CPPUNIT_ASSERT(!none);
-        CPPUNIT_ASSERT_EQUAL(format_text("cannot connect to 127.9.9.9:{}: Connection refused", daemon.port()), none.error().what);
+        CPPUNIT_ASSERT_EQUAL(format_text("cannot connect to 127.9.9.9:{}: Connection refused", daemon.port()),
+                             none.error().what);
         const auto nowhere = ClientSocket::connect_tcp(std::vector<IpAddress>(), daemon.port(), enough);
         CPPUNIT_ASSERT(!nowhere);
         CPPUNIT_ASSERT_EQUAL("there is no address to connect to"s, nowhere.error().what);

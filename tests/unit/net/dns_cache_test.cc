@@ -1,7 +1,7 @@
 /// dns_cache_test.cc: how long answers are kept, and how many.
+#include "net/dns_cache.h"
 #include "fakes/failing_memory.h"
 #include "fakes/fake_clock.h"
-#include "net/dns_cache.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -42,8 +42,7 @@ public:
             fakes::FailingMemory memory(nth);
             try {
                 cache.put(one, answer);
-            } catch (const std::bad_alloc&) {
-            }
+            } catch (const std::bad_alloc&) {}
             memory.stop();
             done = memory.has_failed() ? 0 : 1;
             CPPUNIT_ASSERT_EQUAL(done, cache.size());

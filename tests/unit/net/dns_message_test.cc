@@ -1,6 +1,6 @@
 /// dns_message_test.cc: replies of name servers, right, wrong and hostile.
-#include "fakes/dns_packet.h"
 #include "net/dns_message.h"
+#include "fakes/dns_packet.h"
 
 #include <smtpd/text.h>
 
@@ -67,7 +67,8 @@ public:
             {DnsType::aaaa, v6, "found 2001:db8::1"},
             {DnsType::mx, word(10) + wire_name("mx.example"), "found 10 mx.example"},
             {DnsType::mx, word(0) + wire_name(""), "found 0 ."},
-            {DnsType::txt, string_octets("v=spf1 ") + string_octets("") + string_octets("-all"), "found \"v=spf1 -all\""},
+            {DnsType::txt, string_octets("v=spf1 ") + string_octets("") + string_octets("-all"),
+             "found \"v=spf1 -all\""},
             {DnsType::txt, string_octets(""), "found \"\""},
             {DnsType::ptr, wire_name("Host.Example"), "found Host.Example"},
             {DnsType::ns, wire_name("ns.example"), "found ns.example"},
@@ -81,11 +82,20 @@ public:
     }
 
     void the_smallest_time_to_live_counts() {
-        CPPUNIT_ASSERT_EQUAL(20L, static_cast<long>(read(reply().answer("www.example", DnsType::a, 300, address).answer("www.example", DnsType::a, 20, address)
-                                                             .answer("other.example", DnsType::a, 1, address)).ttl().count()));
-        CPPUNIT_ASSERT_EQUAL(7L, static_cast<long>(read(reply().answer("www.example", DnsType::cname, 7, wire_name("a.example"))
-                                                            .answer("a.example", DnsType::a, 300, address)).ttl().count()));
-        CPPUNIT_ASSERT_EQUAL(0L, static_cast<long>(read(reply().answer("www.example", DnsType::a, 0x80000000, address)).ttl().count()));
+        CPPUNIT_ASSERT_EQUAL(20L, static_cast<long>(read(reply()
+                                                             .answer("www.example", DnsType::a, 300, address)
+                                                             .answer("www.example", DnsType::a, 20, address)
+                                                             .answer("other.example", DnsType::a, 1, address))
+                                                        .ttl()
+                                                        .count()));
+        CPPUNIT_ASSERT_EQUAL(
+            7L, static_cast<long>(read(reply()
+                                           .answer("www.example", DnsType::cname, 7, wire_name("a.example"))
+                                           .answer("a.example", DnsType::a, 300, address))
+                                      .ttl()
+                                      .count()));
+        CPPUNIT_ASSERT_EQUAL(
+            0L, static_cast<long>(read(reply().answer("www.example", DnsType::a, 0x80000000, address)).ttl().count()));
     }
 
     void exchangers_are_sorted_by_preference() {
@@ -96,52 +106,68 @@ public:
     }
 
     void aliases_are_followed_in_any_order() {
-        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), text(read(reply().answer("b.example", DnsType::a, 60, address)
-                                                                      .answer("a.example", DnsType::cname, 60, wire_name("B.example"))
-                                                                      .answer("www.example", DnsType::cname, 60, wire_name("a.example")))));
-        CPPUNIT_ASSERT_EQUAL(string("no_data"), text(read(reply().answer("www.example", DnsType::cname, 60, wire_name("a.example")))));
-        CPPUNIT_ASSERT_EQUAL(string("no_such_name"), text(read(reply(3).answer("www.example", DnsType::cname, 60, wire_name("a.example")))));
+        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"),
+                             text(read(reply()
+                                           .answer("b.example", DnsType::a, 60, address)
+                                           .answer("a.example", DnsType::cname, 60, wire_name("B.example"))
+                                           .answer("www.example", DnsType::cname, 60, wire_name("a.example")))));
+        CPPUNIT_ASSERT_EQUAL(string("no_data"),
+                             text(read(reply().answer("www.example", DnsType::cname, 60, wire_name("a.example")))));
+        CPPUNIT_ASSERT_EQUAL(string("no_such_name"),
+                             text(read(reply(3).answer("www.example", DnsType::cname, 60, wire_name("a.example")))));
     }
 
     void an_alias_can_itself_be_asked_for() {
         DnsPacket packet("www.example", DnsType::cname);
-        packet.answer("www.example", DnsType::cname, 60, wire_name("a.example")).answer("a.example", DnsType::cname, 60, wire_name("b.example"));
+        packet.answer("www.example", DnsType::cname, 60, wire_name("a.example"))
+            .answer("a.example", DnsType::cname, 60, wire_name("b.example"));
         CPPUNIT_ASSERT_EQUAL(string("found a.example"), text(read(packet, DnsType::cname)));
     }
 
     void aliases_without_end_are_a_failure() {
         const string endless = unusable("its aliases (CNAME) have no end");
-        CPPUNIT_ASSERT_EQUAL(endless, text(read(reply().answer("www.example", DnsType::cname, 60, wire_name("www.example")))));
-        CPPUNIT_ASSERT_EQUAL(endless, text(read(reply().answer("www.example", DnsType::cname, 60, wire_name("a.example"))
-                                                    .answer("a.example", DnsType::cname, 60, wire_name("www.example")))));
+        CPPUNIT_ASSERT_EQUAL(endless,
+                             text(read(reply().answer("www.example", DnsType::cname, 60, wire_name("www.example")))));
+        CPPUNIT_ASSERT_EQUAL(endless,
+                             text(read(reply()
+                                           .answer("www.example", DnsType::cname, 60, wire_name("a.example"))
+                                           .answer("a.example", DnsType::cname, 60, wire_name("www.example")))));
         DnsPacket longest = reply();
         longest.answer("www.example", DnsType::cname, 60, wire_name("0.example"));
         for (int i = 0; i < 15; ++i)
-            longest.answer(std::to_string(i) + ".example", DnsType::cname, 60, wire_name(std::to_string(i + 1) + ".example"));
+            longest.answer(std::to_string(i) + ".example", DnsType::cname, 60,
+                           wire_name(std::to_string(i + 1) + ".example"));
         longest.answer("15.example", DnsType::a, 60, address);
         CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), text(read(longest)));
     }
 
     void records_of_other_names_types_and_classes_do_not_count() {
         CPPUNIT_ASSERT_EQUAL(string("no_data"), text(read(reply().answer("evil.example", DnsType::a, 60, address))));
-        CPPUNIT_ASSERT_EQUAL(string("no_data"), text(read(reply().answer("www.example", DnsType::txt, 60, string_octets("x")))));
+        CPPUNIT_ASSERT_EQUAL(string("no_data"),
+                             text(read(reply().answer("www.example", DnsType::txt, 60, string_octets("x")))));
         CPPUNIT_ASSERT_EQUAL(string("no_data"), text(read(reply().answer("www.example", DnsType::a, 60, address, 3))));
-        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), text(read(reply().answer("evil.example", DnsType::a, 60, octets({6, 6, 6, 6}))
-                                                                      .answer("www.example", DnsType::a, 60, address))));
+        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"),
+                             text(read(reply()
+                                           .answer("evil.example", DnsType::a, 60, octets({6, 6, 6, 6}))
+                                           .answer("www.example", DnsType::a, 60, address))));
         CPPUNIT_ASSERT_EQUAL(string("no_data"), text(read(reply().authority("www.example", 1, 60, address))));
     }
 
     void the_question_must_be_ours() {
         const string other = unusable("it is one to another question");
-        CPPUNIT_ASSERT_EQUAL(other, text(read(DnsPacket("evil.example", DnsType::a).answer("www.example", DnsType::a, 60, address))));
-        CPPUNIT_ASSERT_EQUAL(other, text(read(DnsPacket("www.example", DnsType::aaaa).answer("www.example", DnsType::a, 60, address))));
+        CPPUNIT_ASSERT_EQUAL(
+            other, text(read(DnsPacket("evil.example", DnsType::a).answer("www.example", DnsType::a, 60, address))));
+        CPPUNIT_ASSERT_EQUAL(
+            other, text(read(DnsPacket("www.example", DnsType::aaaa).answer("www.example", DnsType::a, 60, address))));
         for (const unsigned count : {0U, 2U})
             CPPUNIT_ASSERT_EQUAL(unusable("it has not one question"), text(read(reply().set_questions(count))));
         CPPUNIT_ASSERT_EQUAL(unusable("it is no reply"), text(read(reply().set_flags(0x0100))));
     }
 
     void letter_case_does_not_matter() {
-        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), text(read(DnsPacket("WwW.eXample", DnsType::a).answer("wWw.exAMPLE", DnsType::a, 60, address))));
+        CPPUNIT_ASSERT_EQUAL(
+            string("found 192.0.2.1"),
+            text(read(DnsPacket("WwW.eXample", DnsType::a).answer("wWw.exAMPLE", DnsType::a, 60, address))));
     }
 
     void codes_become_statuses() {
@@ -159,7 +185,8 @@ public:
             {15, "server_failure (the server says code 15)"},
         };
         for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL(string(row.expected), text(read(reply(row.code))));
-        CPPUNIT_ASSERT_EQUAL(string("server_failure (the server says SERVFAIL)"), text(read(reply(2).answer("www.example", DnsType::a, 60, address))));
+        CPPUNIT_ASSERT_EQUAL(string("server_failure (the server says SERVFAIL)"),
+                             text(read(reply(2).answer("www.example", DnsType::a, 60, address))));
     }
 
     void a_negative_answer_holds_as_long_as_its_soa_says() {
@@ -167,22 +194,30 @@ public:
             const char* what;
             std::uint32_t ttl, minimum;
             long expected;
-        } rows[] = {{"minimum", 900, 300, 300}, {"time to live of the SOA", 60, 300, 60}, {"zero", 300, 0, 0}, {"absurd", 300, 0xffffffff, 0}};
+        } rows[] = {{"minimum", 900, 300, 300},
+                    {"time to live of the SOA", 60, 300, 60},
+                    {"zero", 300, 0, 0},
+                    {"absurd", 300, 0xffffffff, 0}};
         for (const auto& row : rows)
             for (const unsigned code : {0U, 3U})
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.what, row.expected,
-                                             static_cast<long>(read(reply(code).authority("example", type_soa, row.ttl, soa(row.minimum))).ttl().count()));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                    row.what, row.expected,
+                    static_cast<long>(
+                        read(reply(code).authority("example", type_soa, row.ttl, soa(row.minimum))).ttl().count()));
         CPPUNIT_ASSERT_EQUAL(0L, static_cast<long>(read(reply(3)).ttl().count()));
-        CPPUNIT_ASSERT_EQUAL(unusable("a record whose length is wrong"), text(read(reply(3).authority("example", type_soa, 60, octets({0, 0, 0, 0, 1})))));
+        CPPUNIT_ASSERT_EQUAL(unusable("a record whose length is wrong"),
+                             text(read(reply(3).authority("example", type_soa, 60, octets({0, 0, 0, 0, 1})))));
     }
 
     void a_referral_is_a_failure() {
         const Octets server = wire_name("ns.example");
         CPPUNIT_ASSERT_EQUAL(string("server_failure (the server refers to others and does not resolve by itself)"),
                              text(read(reply().authority("example", type_ns, 60, server))));
-        CPPUNIT_ASSERT_EQUAL(string("no_data"), text(read(reply(0, DnsPacket::authoritative).authority("example", type_ns, 60, server))));
         CPPUNIT_ASSERT_EQUAL(string("no_data"),
-                             text(read(reply().authority("example", type_ns, 60, server).authority("example", type_soa, 60, soa(60)))));
+                             text(read(reply(0, DnsPacket::authoritative).authority("example", type_ns, 60, server))));
+        CPPUNIT_ASSERT_EQUAL(
+            string("no_data"),
+            text(read(reply().authority("example", type_ns, 60, server).authority("example", type_soa, 60, soa(60)))));
     }
 
     void a_truncated_reply_is_a_failure() {
@@ -193,7 +228,8 @@ public:
     void compressed_names_are_read() {
         const Octets to_question = octets({0xc0, DnsPacket::question_at});
         const Octets to_example = octets({0xc0, DnsPacket::question_at + 4});
-        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), text(read(reply().raw_answer(to_question, DnsType::a, 60, address))));
+        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"),
+                             text(read(reply().raw_answer(to_question, DnsType::a, 60, address))));
         DnsPacket packet("www.example", DnsType::mx);
         packet.raw_answer(to_question, DnsType::mx, 60, word(1) + octets({2, 'm', 'x'}) + to_example);
         CPPUNIT_ASSERT_EQUAL(string("found 1 mx.example"), text(read(packet, DnsType::mx)));
@@ -226,12 +262,14 @@ public:
         bad.answer("www.example", DnsType::ptr, 60, wire_name(longest + "a"));
         CPPUNIT_ASSERT_EQUAL(unusable("a name that is too long"), text(read(bad, DnsType::ptr)));
         for (const int kind : {0x40, 0x80})
-            CPPUNIT_ASSERT_EQUAL(unusable("a label of an unknown kind"), text(read(reply().raw_answer(octets({kind, 'a', 0}), DnsType::a, 60, address))));
+            CPPUNIT_ASSERT_EQUAL(unusable("a label of an unknown kind"),
+                                 text(read(reply().raw_answer(octets({kind, 'a', 0}), DnsType::a, 60, address))));
     }
 
     void odd_octets_in_names_are_escaped() {
         DnsPacket packet("www.example", DnsType::ptr);
-        packet.answer("www.example", DnsType::ptr, 60, octets({9, 'a', '.', '\\', ' ', 0, '\n', 0x7f, 0xff, '"', 2, 'd', 'e', 0}));
+        packet.answer("www.example", DnsType::ptr, 60,
+                      octets({9, 'a', '.', '\\', ' ', 0, '\n', 0x7f, 0xff, '"', 2, 'd', 'e', 0}));
         const string name = read(packet, DnsType::ptr).names().at(0);
         CPPUNIT_ASSERT_EQUAL(string("a\\.\\\\\\032\\000\\010\\127\\255\".de"), name);
         CPPUNIT_ASSERT(!DnsQuestion::make(DnsType::a, name));
@@ -254,30 +292,35 @@ public:
         for (const auto& row : rows) {
             DnsPacket packet("www.example", row.type);
             packet.answer("www.example", row.type, 60, row.data).answer("www.example", row.type, 60, address);
-            CPPUNIT_ASSERT_MESSAGE(string(dns_type_name(row.type)), read(packet, row.type).status() == DnsStatus::server_failure);
+            CPPUNIT_ASSERT_MESSAGE(string(dns_type_name(row.type)),
+                                   read(packet, row.type).status() == DnsStatus::server_failure);
         }
     }
 
     void a_reply_cut_anywhere_is_a_failure() {
         DnsPacket packet = reply();
-        packet.answer("www.example", DnsType::cname, 60, wire_name("a.example")).answer("a.example", DnsType::a, 60, address);
+        packet.answer("www.example", DnsType::cname, 60, wire_name("a.example"))
+            .answer("a.example", DnsType::a, 60, address);
         const Octets whole = packet.bytes();
         for (std::size_t length = 0; length < whole.size(); ++length) {
             const Octets part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
             CPPUNIT_ASSERT_MESSAGE(std::to_string(length),
-                                   read_dns_reply(part, *DnsQuestion::make(DnsType::a, "www.example")).status() == DnsStatus::server_failure);
+                                   read_dns_reply(part, *DnsQuestion::make(DnsType::a, "www.example")).status() ==
+                                       DnsStatus::server_failure);
         }
         CPPUNIT_ASSERT(read(packet).found());
     }
 
     void counts_that_lie_are_refused() {
-        CPPUNIT_ASSERT_EQUAL(unusable("it ends early"), text(read(reply().answer("www.example", DnsType::a, 60, address).claim_answers(1))));
+        CPPUNIT_ASSERT_EQUAL(unusable("it ends early"),
+                             text(read(reply().answer("www.example", DnsType::a, 60, address).claim_answers(1))));
         CPPUNIT_ASSERT_EQUAL(unusable("it ends early"), text(read(reply().claim_answers(65535))));
     }
 
     void more_records_than_anybody_needs_are_left_out() {
         DnsPacket packet = reply();
-        for (int i = 0; i < 2000; ++i) packet.raw_answer(octets({0xc0, DnsPacket::question_at}), DnsType::a, 60, address);
+        for (int i = 0; i < 2000; ++i)
+            packet.raw_answer(octets({0xc0, DnsPacket::question_at}), DnsType::a, 60, address);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1000), read(packet).addresses().size());
     }
     void random_case_changes_letters_only() {
@@ -341,8 +384,8 @@ public:
             CPPUNIT_ASSERT_MESSAGE(other, !is_reply_to(good, 0x1234, other, DnsType::a));
         for (std::size_t size = 0; size < good.size(); ++size)
             CPPUNIT_ASSERT(!is_reply_to(std::span(good).first(size), 0x1234, "wWw.eXAMPle", DnsType::a));
-        for (const std::size_t at :
-             {std::size_t(2), std::size_t(5), good.size() - 1}) {  // QR, number of questions, class
+        for (const std::size_t at : {std::size_t(2), std::size_t(5), good.size() - 1}) {  // QR, number of questions,
+                                                                                          // class
             Octets wrong = good;
             wrong[at] ^= at == 2 ? 0x80 : 2;
             CPPUNIT_ASSERT(!is_reply_to(wrong, 0x1234, "wWw.eXAMPle", DnsType::a));

@@ -59,17 +59,20 @@ public:
             {"DEL", "a\x7f.example", false},
             {"beyond ASCII", "b\xc3\xbc.example", false},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.what, row.is_good, DnsQuestion::make(DnsType::a, row.name).has_value());
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.what, row.is_good, DnsQuestion::make(DnsType::a, row.name).has_value());
     }
 
     void the_name_of_a_question_is_in_lower_case_without_final_dot() {
-        CPPUNIT_ASSERT_EQUAL(string("www.example.com MX"), DnsQuestion::make(DnsType::mx, "WWW.Example.COM.")->to_string());
+        CPPUNIT_ASSERT_EQUAL(string("www.example.com MX"),
+                             DnsQuestion::make(DnsType::mx, "WWW.Example.COM.")->to_string());
     }
 
     void addresses_have_names() {
         const auto name = [](const char* address) { return reverse_dns_name(*IpAddress::parse(address)); };
         CPPUNIT_ASSERT_EQUAL(string("1.2.0.192.in-addr.arpa"), name("192.0.2.1"));
-        CPPUNIT_ASSERT_EQUAL(string("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"), name("2001:db8::1"));
+        CPPUNIT_ASSERT_EQUAL(string("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"),
+                             name("2001:db8::1"));
         CPPUNIT_ASSERT_EQUAL(string("1.2.0.192.in-addr.arpa"), name("::ffff:192.0.2.1"));
         CPPUNIT_ASSERT_EQUAL(string(), reverse_dns_name(IpAddress()));
     }
@@ -79,9 +82,9 @@ public:
             DnsStatus status;
             bool found, is_absent, failed;
         } rows[] = {
-            {DnsStatus::not_asked, false, false, true},      {DnsStatus::found, true, false, false},
-            {DnsStatus::no_data, false, true, false},        {DnsStatus::no_such_name, false, true, false},
-            {DnsStatus::bad_name, false, true, false},       {DnsStatus::server_failure, false, false, true},
+            {DnsStatus::not_asked, false, false, true}, {DnsStatus::found, true, false, false},
+            {DnsStatus::no_data, false, true, false},   {DnsStatus::no_such_name, false, true, false},
+            {DnsStatus::bad_name, false, true, false},  {DnsStatus::server_failure, false, false, true},
             {DnsStatus::timed_out, false, false, true},
         };
         for (const auto& row : rows) {
@@ -91,7 +94,8 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(name, row.is_absent, answer.is_absent());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(name, row.failed, answer.failed());
             CPPUNIT_ASSERT_MESSAGE(name, !answer.error().empty());
-            CPPUNIT_ASSERT_MESSAGE(name, answer.addresses().empty() && answer.names().empty() && answer.texts().empty() && answer.exchangers().empty());
+            CPPUNIT_ASSERT_MESSAGE(name, answer.addresses().empty() && answer.names().empty() &&
+                                             answer.texts().empty() && answer.exchangers().empty());
         }
     }
 
@@ -101,24 +105,28 @@ public:
         records->names = {"a.example"};
         records->exchangers = {{5, "mx.example"}, {0, ""}};
         records->texts = {"v=spf1\n\"-all\""};
-        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1 2001:db8::1 a.example 5 mx.example 0 . \"v=spf1\\x0a\\\"-all\\\"\""),
-                             DnsAnswer(DnsStatus::found, {}, records).to_string());
+        CPPUNIT_ASSERT_EQUAL(
+            string("found 192.0.2.1 2001:db8::1 a.example 5 mx.example 0 . \"v=spf1\\x0a\\\"-all\\\"\""),
+            DnsAnswer(DnsStatus::found, {}, records).to_string());
         CPPUNIT_ASSERT_EQUAL(string("no_such_name"), DnsAnswer(DnsStatus::no_such_name).to_string());
         CPPUNIT_ASSERT_EQUAL(string("timed_out (no answer in time)"), DnsAnswer(DnsStatus::timed_out).to_string());
-        CPPUNIT_ASSERT_EQUAL(string("server_failure (why)"), DnsAnswer::failure(DnsStatus::server_failure, "why").to_string());
+        CPPUNIT_ASSERT_EQUAL(string("server_failure (why)"),
+                             DnsAnswer::failure(DnsStatus::server_failure, "why").to_string());
     }
 
     void answers_are_found_under_any_spelling_of_the_name() {
         const Answers answers = some_answers();
-        for (const char* spelling : {"www.example", "WWW.example.", "www.EXAMPLE"}) CPPUNIT_ASSERT(answers.a(spelling).found());
+        for (const char* spelling : {"www.example", "WWW.example.", "www.EXAMPLE"})
+            CPPUNIT_ASSERT(answers.a(spelling).found());
         CPPUNIT_ASSERT_EQUAL(string("192.0.2.1"), answers.a("www.example").addresses().at(0).to_string());
         CPPUNIT_ASSERT(answers.ptr(*IpAddress::parse("192.0.2.1")).status() == DnsStatus::no_such_name);
     }
 
     void what_was_not_asked_has_failed() {
         const Answers answers = some_answers();
-        for (const DnsAnswer* answer : {&answers.aaaa("www.example"), &answers.a("www.example.org"), &answers.mx("www.example"), &answers.txt("x"),
-                                        &answers.cname("x"), &answers.ns("x"), &answers.ptr(*IpAddress::parse("192.0.2.2"))}) {
+        for (const DnsAnswer* answer :
+             {&answers.aaaa("www.example"), &answers.a("www.example.org"), &answers.mx("www.example"),
+              &answers.txt("x"), &answers.cname("x"), &answers.ns("x"), &answers.ptr(*IpAddress::parse("192.0.2.2"))}) {
             CPPUNIT_ASSERT(answer->status() == DnsStatus::not_asked);
             CPPUNIT_ASSERT(answer->failed());
         }
@@ -160,7 +168,8 @@ public:
             {none, none, "absent: no such record"},
             {DnsAnswer(), DnsAnswer(), "failed: not asked"},
         };
-        for (const auto& [a, aaaa, expected] : rows) CPPUNIT_ASSERT_EQUAL(string(expected), shown(HostAddresses(a, aaaa)));
+        for (const auto& [a, aaaa, expected] : rows)
+            CPPUNIT_ASSERT_EQUAL(string(expected), shown(HostAddresses(a, aaaa)));
         auto answers = std::make_shared<DnsAnswers>();
         answers->add(*DnsQuestion::make(DnsType::a, "mail.example"), v4);
         answers->add(*DnsQuestion::make(DnsType::aaaa, "mail.example"), v6);
@@ -212,7 +221,8 @@ private:
         auto records = std::make_shared<DnsRecords>();
         records->addresses = {*IpAddress::parse("192.0.2.1")};
         auto dns = std::make_shared<DnsAnswers>();
-        dns->add(*DnsQuestion::make(DnsType::a, "www.example"), DnsAnswer(DnsStatus::found, std::chrono::seconds(60), records));
+        dns->add(*DnsQuestion::make(DnsType::a, "www.example"),
+                 DnsAnswer(DnsStatus::found, std::chrono::seconds(60), records));
         dns->add(*DnsQuestion::make(DnsType::ptr, "1.2.0.192.in-addr.arpa"), DnsAnswer(DnsStatus::no_such_name));
         return Answers(false, Duration(0), dns);
     }

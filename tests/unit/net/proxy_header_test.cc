@@ -14,16 +14,20 @@ using Status = ProxyHeader::Status;
 std::string binary(std::uint8_t version_and_command, std::uint8_t family, const std::string& body, int length = -1) {
     const auto size = static_cast<std::size_t>(length < 0 ? static_cast<int>(body.size()) : length);
     std::string out("\r\n\r\n\0\r\nQUIT\n", 12);
-    for (const std::size_t octet : {std::size_t{version_and_command}, std::size_t{family}, size >> 8, size & 0xff}) out += static_cast<char>(octet);
+    for (const std::size_t octet : {std::size_t{version_and_command}, std::size_t{family}, size >> 8, size & 0xff})
+        out += static_cast<char>(octet);
     return out + body;
 }
 
 /// From 192.0.2.7 port 4660 to 198.51.100.1 port 25.
 const std::string ipv4("\xc0\x00\x02\x07\xc6\x33\x64\x01\x12\x34\x00\x19", 12);
 /// From 2001:db8::7 port 4660 to 2001:db8::1 port 25.
-const std::string ipv6("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x12\x34\x00\x19", 36);
+const std::string ipv6(
+    "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x12\x34\x00\x19", 36);
 
-std::string shown(const Endpoint& endpoint) { return endpoint.address.to_string() + " " + std::to_string(endpoint.port); }
+std::string shown(const Endpoint& endpoint) {
+    return endpoint.address.to_string() + " " + std::to_string(endpoint.port);
+}
 
 class ProxyHeaderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ProxyHeaderTest);
@@ -46,11 +50,18 @@ public:
         } rows[] = {
             {"v1, IPv4", "PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n", "192.0.2.7 4660", "198.51.100.1 25"},
             {"v1, IPv6", "PROXY TCP6 2001:db8::7 2001:db8::1 4660 25\r\n", "2001:db8::7 4660", "2001:db8::1 25"},
-            {"v1, mapped", "PROXY TCP6 ::ffff:192.0.2.7 ::ffff:198.51.100.1 4660 25\r\n", "192.0.2.7 4660", "198.51.100.1 25"},
+            {"v1, mapped", "PROXY TCP6 ::ffff:192.0.2.7 ::ffff:198.51.100.1 4660 25\r\n", "192.0.2.7 4660",
+             "198.51.100.1 25"},
             {"v1, extreme ports", "PROXY TCP4 192.0.2.7 198.51.100.1 65535 0\r\n", "192.0.2.7 65535", "198.51.100.1 0"},
             {"v2, IPv4", binary(0x21, 0x11, ipv4), "192.0.2.7 4660", "198.51.100.1 25"},
             {"v2, IPv6", binary(0x21, 0x21, ipv6), "2001:db8::7 4660", "2001:db8::1 25"},
-            {"v2, extensions", binary(0x21, 0x11, ipv4 + std::string("\x02\x00\x03" "abc" "\x04\x00\x00", 9)), "192.0.2.7 4660", "198.51.100.1 25"},
+            {"v2, extensions",
+             binary(0x21, 0x11,
+                    ipv4 + std::string("\x02\x00\x03"
+                                       "abc"
+                                       "\x04\x00\x00",
+                                       9)),
+             "192.0.2.7 4660", "198.51.100.1 25"},
         };
         for (const auto& row : rows) {
             ProxyHeader header;
@@ -108,7 +119,10 @@ public:
             {"v2, 11 octets", binary(0x21, 0x11, ipv4.substr(0, 11))},
             {"v2, IPv4 as IPv6", binary(0x21, 0x21, ipv4)},
             {"v2, 35 octets", binary(0x21, 0x21, ipv6.substr(0, 35))},
-            {"v2, an extension beyond the end", binary(0x21, 0x11, ipv4 + std::string("\x02\x00\x04" "abc", 6))},
+            {"v2, an extension beyond the end", binary(0x21, 0x11,
+                                                       ipv4 + std::string("\x02\x00\x04"
+                                                                          "abc",
+                                                                          6))},
             {"v2, an extension without length", binary(0x21, 0x11, ipv4 + std::string("\x02\x00", 2))},
         };
         for (const auto& [name, octets] : rows) {
@@ -120,7 +134,8 @@ public:
     }
 
     void it_may_come_in_pieces() {
-        for (const std::string& octets : {std::string("PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n"), binary(0x21, 0x21, ipv6)}) {
+        for (const std::string& octets :
+             {std::string("PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n"), binary(0x21, 0x21, ipv6)}) {
             ProxyHeader header;
             for (std::size_t i = 0; i < octets.size(); ++i) {
                 std::string_view piece = std::string_view(octets).substr(i, 1);
@@ -132,7 +147,8 @@ public:
     }
 
     void nothing_behind_the_header_is_taken() {
-        for (const std::string& octets : {std::string("PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n"), binary(0x21, 0x11, ipv4), binary(0x20, 0, "")}) {
+        for (const std::string& octets : {std::string("PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n"),
+                                          binary(0x21, 0x11, ipv4), binary(0x20, 0, "")}) {
             ProxyHeader header;
             const std::string stream = octets + "EHLO client\r\n";
             std::string_view rest = stream;
@@ -142,8 +158,9 @@ public:
     }
 
     void what_is_not_whole_is_waited_for() {
-        for (const std::string& octets : {std::string("P"), std::string("PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r"), std::string("\r\n\r\n"),
-                                          binary(0x21, 0x11, ipv4, 65535), binary(0x21, 0x11, "", 1)}) {
+        for (const std::string& octets :
+             {std::string("P"), std::string("PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r"), std::string("\r\n\r\n"),
+              binary(0x21, 0x11, ipv4, 65535), binary(0x21, 0x11, "", 1)}) {
             ProxyHeader header;
             std::string_view rest = octets;
             CPPUNIT_ASSERT(header.feed(rest) == Status::need_more);

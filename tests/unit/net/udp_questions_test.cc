@@ -1,8 +1,8 @@
 /// udp_questions_test.cc: questions over UDP, with name servers on loopback that are good, slow, broken and hostile.
+#include "net/udp_questions.h"
 #include "fakes/failing_memory.h"
 #include "fakes/name_server.h"
 #include "net/dns_message.h"
-#include "net/udp_questions.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -170,9 +170,7 @@ public:
     }
 
     void what_comes_after_the_end_keeps_no_socket_ready() {
-        NameServer server([](const NameServer::Query& query) {
-            return Replies(6, good(query).front());
-        });
+        NameServer server([](const NameServer::Query& query) { return Replies(6, good(query).front()); });
         Loop loop({server.address()});
         Asked asked("a.example");
         loop.answer(asked);

@@ -53,7 +53,8 @@ public:
             {DnsType::a, "mx.example", "found 192.0.2.1"},
             {DnsType::aaaa, "mx.example", "found 2001:db8::1"},
             {DnsType::ptr, "1.2.0.192.in-addr.arpa", "found mx.example"},
-            {DnsType::ptr, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "found mx.example"},
+            {DnsType::ptr, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+             "found mx.example"},
             {DnsType::mx, "example", "found 10 mx.example 20 backup.example"},
             {DnsType::mx, "nomail.example", "found 0 ."},
             {DnsType::txt, "example", "found \"v=spf1 mx -all\""},
@@ -62,7 +63,8 @@ public:
             {DnsType::a, "www.example", "found 192.0.2.1"},
             {DnsType::cname, "www.example", "found alias.example"},
             {DnsType::mx, "www.example", "no_data"},
-            {DnsType::a, "loop.example", "server_failure (the server's reply cannot be used: its aliases (CNAME) have no end)"},
+            {DnsType::a, "loop.example",
+             "server_failure (the server's reply cannot be used: its aliases (CNAME) have no end)"},
             {DnsType::a, "broken.example", "server_failure (the server says SERVFAIL)"},
             {DnsType::a, "gone.example", "no_such_name"},
             {DnsType::a, "below.gone.example", "found 192.0.2.9"},
@@ -72,14 +74,16 @@ public:
             {DnsType::a, "ample", "no_such_name"},
         };
         for (const auto& row : rows) {
-            const auto lookup = zone_.start({*DnsQuestion::make(row.type, row.name)}, [] { CPPUNIT_FAIL("called, though complete"); });
+            const auto lookup = zone_.start({*DnsQuestion::make(row.type, row.name)},
+                                            [] { CPPUNIT_FAIL("called, though complete"); });
             CPPUNIT_ASSERT_MESSAGE(row.name, lookup->is_complete());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, string(row.expected), lookup->answer(0)->to_string());
         }
     }
 
     void what_times_out_leaves_the_lookup_open() {
-        const auto lookup = zone_.start({*DnsQuestion::make(DnsType::a, "mx.example"), *DnsQuestion::make(DnsType::a, "slow.example")}, [] {});
+        const auto lookup = zone_.start(
+            {*DnsQuestion::make(DnsType::a, "mx.example"), *DnsQuestion::make(DnsType::a, "slow.example")}, [] {});
         CPPUNIT_ASSERT(!lookup->is_complete());
         CPPUNIT_ASSERT(lookup->answer(0).has_value());
         CPPUNIT_ASSERT(!lookup->answer(1).has_value());

@@ -83,7 +83,8 @@ public:
         } rows[] = {
             {"", "`[session] (rcpt) x: e;"},
             {"accept=warn prefix=+", "+[session] (rcpt) x: e;+[session] (rcpt) x: w;"},
-            {"accept LOGINFO reject LOGEMERG prefix \"ok: \"", "ok: [session] (rcpt) x: e;ok: [session] (rcpt) x: w;ok: [session] (rcpt) x: i;"},
+            {"accept LOGINFO reject LOGEMERG prefix \"ok: \"",
+             "ok: [session] (rcpt) x: e;ok: [session] (rcpt) x: w;ok: [session] (rcpt) x: i;"},
             {"accept=emerg", ""},
         };
         for (const auto& row : rows) {
@@ -93,7 +94,8 @@ public:
                 line(plugin, LogLevel::warning, "w");
                 line(plugin, LogLevel::info, "i");
             });
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.lines), lines_written_by([&] { end_message(plugin, 1); }));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.lines),
+                                         lines_written_by([&] { end_message(plugin, 1); }));
             CPPUNIT_ASSERT_EQUAL_MESSAGE("once", std::string(), lines_written_by([&] { end_message(plugin, 2); }));
         }
     }
@@ -101,26 +103,26 @@ public:
     void lines_of_other_transactions_are_not() {
         PluginUnderTest plugin("logging/adaptive", "accept=info reject=emerg");
         CPPUNIT_ASSERT_EQUAL_MESSAGE("RSET", std::string(), lines_written_by([&] {
-            line(plugin, LogLevel::info, "one");
-            (void)plugin.reset_transaction();
-        }));
+                                         line(plugin, LogLevel::info, "one");
+                                         (void)plugin.reset_transaction();
+                                     }));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("refused at the end", std::string(), lines_written_by([&] {
-            line(plugin, LogLevel::info, "two");
-            end_message(plugin, 0);
-        }));
+                                         line(plugin, LogLevel::info, "two");
+                                         end_message(plugin, 0);
+                                     }));
         CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: three;"), lines_written_by([&] {
-            line(plugin, LogLevel::info, "three");
-            end_message(plugin, 1);
-        }));
+                                 line(plugin, LogLevel::info, "three");
+                                 end_message(plugin, 1);
+                             }));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("refused after one that was accepted", std::string(), lines_written_by([&] {
-            line(plugin, LogLevel::info, "four");
-            end_message(plugin, 1);
-        }));
+                                         line(plugin, LogLevel::info, "four");
+                                         end_message(plugin, 1);
+                                     }));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("the client went away", std::string(), lines_written_by([&] {
-            line(plugin, LogLevel::info, "five");
-            (void)plugin.post_connection();
-            end_message(plugin, 1);
-        }));
+                                         line(plugin, LogLevel::info, "five");
+                                         (void)plugin.post_connection();
+                                         end_message(plugin, 1);
+                                     }));
     }
 
     void one_refusal_does_not_silence_what_follows() {
@@ -130,24 +132,25 @@ public:
             (void)plugin.run(VerdictHook(HookId::deny, plugin.connection(), HookId::rcpt, "x", refusal));
             line(plugin, LogLevel::info, "one");
         });
-        CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: one;"), lines_written_by([&] { end_message(plugin, 1); }));
+        CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: one;"),
+                             lines_written_by([&] { end_message(plugin, 1); }));
     }
 
     void sessions_are_kept_apart() {
         PluginUnderTest plugin("logging/adaptive", "accept=info reject=emerg");
         CPPUNIT_ASSERT_EQUAL(std::string("`[session] (rcpt) x: mine;"), lines_written_by([&] {
-            line(plugin, LogLevel::info, "not mine", "another");
-            line(plugin, LogLevel::info, "mine");
-            end_message(plugin, 1);
-        }));
+                                 line(plugin, LogLevel::info, "not mine", "another");
+                                 line(plugin, LogLevel::info, "mine");
+                                 end_message(plugin, 1);
+                             }));
     }
 
     void lines_outside_sessions_are_not_kept() {
         PluginUnderTest plugin("logging/adaptive", "accept=info reject=info");
         CPPUNIT_ASSERT_EQUAL(std::string("(rcpt) x: server;"), lines_written_by([&] {
-            line(plugin, LogLevel::info, "server", "");
-            end_message(plugin, 1);
-        }));
+                                 line(plugin, LogLevel::info, "server", "");
+                                 end_message(plugin, 1);
+                             }));
     }
 
     void what_is_kept_has_a_limit() {
@@ -168,7 +171,8 @@ public:
     }
 
     void mistakes_are_found_at_configtest() {
-        for (const char* wrong : {"accept=loud", "reject=99", "prefix"}) CPPUNIT_ASSERT_MESSAGE(wrong, !PluginUnderTest("logging/adaptive", wrong).is_usable());
+        for (const char* wrong : {"accept=loud", "reject=99", "prefix"})
+            CPPUNIT_ASSERT_MESSAGE(wrong, !PluginUnderTest("logging/adaptive", wrong).is_usable());
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(AdaptiveLogTest);

@@ -1,4 +1,5 @@
-/// auth_certificate_test.cc: who a client is by its certificate: names in it, names in the list, and names that are tricks.
+/// auth_certificate_test.cc: who a client is by its certificate: names in it, names in the list, and names that are
+/// tricks.
 #include "fakes/certificates.h"
 #include "fakes/fake_tls.h"
 #include "fakes/plugin_under_test.h"
@@ -13,7 +14,8 @@ using namespace std::string_literals;
 
 const std::string fingerprint(64, 'a');
 
-/// A certificate with these common names, an e-mail address in the subject, and these in the subjectAltName, in PEM. Nobody looks at the signature here.
+/// A certificate with these common names, an e-mail address in the subject, and these in the subjectAltName, in PEM.
+/// Nobody looks at the signature here.
 std::string certificate(const std::vector<std::string>& common_names, const std::vector<std::string>& emails) {
     const fakes::Key key = fakes::make_key();
     const fakes::X509Certificate made = fakes::begin_certificate(key.get());
@@ -69,24 +71,27 @@ public:
             const char* name;
             const char* options;
             std::string pem, user, login;
-        } rows[] = {{"the first address", "", usual, "", "Joe@example.com"},
-                    {"the address that is asked for", "", usual, "sales@example.com", "sales@example.com"},
-                    {"in another case", "", usual, "joe@EXAMPLE.com", "Joe@example.com"},
-                    {"somebody else", "", usual, "ann@example.com", "-"},
-                    {"the common name is no address", "", usual, "Joe Doe", "-"},
-                    {"an address that only the subject has", "", usual, "subject@example.com", "-"},
-                    {"no address", "", certificate({"joe@example.com"}, {}), "", "-"},
-                    {"a NUL in an address", "", certificate({"x"}, {"joe@example.com\0.evil.example"s}), "", "-"},
-                    {"a NUL in an address, asked for", "", certificate({"x"}, {"joe@example.com\0.evil.example"s}), "joe@example.com", "-"},
-                    {"the next one, where the first cannot be", "", certificate({"x"}, {"a\nb@example.com", "joe@example.com"}), "", "joe@example.com"},
-                    {"the common name", "login=cn", usual, "", "Joe Doe"},
-                    {"one of two", "cn", certificate({"joe", "j\xc3\xb6"}, {}), "j\xc3\xb6", "j\xc3\xb6"},
-                    {"no common name", "login=cn", certificate({}, {"joe@example.com"}), "", "-"},
-                    {"the subject", "login=subject", usual, "", subject},
-                    {"the subject asked for", "login=subject", usual, subject, subject},
-                    {"only what is listed", "login=listed", usual, "joe@example.com", "-"},
-                    {"no certificate at all", "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "", "-"},
-                    {"nothing", "", "", "", "-"}};
+        } rows[] = {
+            {"the first address", "", usual, "", "Joe@example.com"},
+            {"the address that is asked for", "", usual, "sales@example.com", "sales@example.com"},
+            {"in another case", "", usual, "joe@EXAMPLE.com", "Joe@example.com"},
+            {"somebody else", "", usual, "ann@example.com", "-"},
+            {"the common name is no address", "", usual, "Joe Doe", "-"},
+            {"an address that only the subject has", "", usual, "subject@example.com", "-"},
+            {"no address", "", certificate({"joe@example.com"}, {}), "", "-"},
+            {"a NUL in an address", "", certificate({"x"}, {"joe@example.com\0.evil.example"s}), "", "-"},
+            {"a NUL in an address, asked for", "", certificate({"x"}, {"joe@example.com\0.evil.example"s}),
+             "joe@example.com", "-"},
+            {"the next one, where the first cannot be", "", certificate({"x"}, {"a\nb@example.com", "joe@example.com"}),
+             "", "joe@example.com"},
+            {"the common name", "login=cn", usual, "", "Joe Doe"},
+            {"one of two", "cn", certificate({"joe", "j\xc3\xb6"}, {}), "j\xc3\xb6", "j\xc3\xb6"},
+            {"no common name", "login=cn", certificate({}, {"joe@example.com"}), "", "-"},
+            {"the subject", "login=subject", usual, "", subject},
+            {"the subject asked for", "login=subject", usual, subject, subject},
+            {"only what is listed", "login=listed", usual, "joe@example.com", "-"},
+            {"no certificate at all", "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "", "-"},
+            {"nothing", "", "", "", "-"}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("auth/auth_certificate", row.options);
             plugin.connection().set_tls(shown(subject, row.pem));
@@ -95,7 +100,8 @@ public:
     }
 
     void the_list_comes_before_what_is_in_the_certificate() {
-        const std::string list = "# who\njoe CN=Joe Doe,O=Example\nsales   CN=Joe Doe,O=Example\nprinter " + std::string(64, 'A') + "\n";
+        const std::string list = "# who\njoe CN=Joe Doe,O=Example\nsales   CN=Joe Doe,O=Example\nprinter " +
+                                 std::string(64, 'A') + "\n";
         const std::tuple<const char*, std::string, std::string, std::string> rows[] = {
             {"by fingerprint", "CN=Nobody", "", "printer"},
             {"the fingerprint before the subject", "CN=Joe Doe,O=Example", "joe", "-"},
@@ -105,9 +111,11 @@ public:
             plugin.connection().set_tls(shown(subject, certificate({"x"}, {"joe@example.com"})));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(name, expected, login(plugin, user));
         }
-        PluginUnderTest plugin("auth/auth_certificate", "listed", {{"certificate_logins", list.substr(0, list.find("printer"))}});
+        PluginUnderTest plugin("auth/auth_certificate", "listed",
+                               {{"certificate_logins", list.substr(0, list.find("printer"))}});
         plugin.connection().set_tls(shown("CN=Joe Doe,O=Example", certificate({"x"}, {"joe@example.com"})));
-        for (const auto& [user, expected] : {std::pair{""s, "joe"s}, {"sales", "sales"}, {"joe@example.com", "-"}}) CPPUNIT_ASSERT_EQUAL(expected, login(plugin, user));
+        for (const auto& [user, expected] : {std::pair{""s, "joe"s}, {"sales", "sales"}, {"joe@example.com", "-"}})
+            CPPUNIT_ASSERT_EQUAL(expected, login(plugin, user));
         plugin.connection().set_tls(shown("CN=Joe Doe", certificate({"x"}, {"joe@example.com"})));
         CPPUNIT_ASSERT_EQUAL("-"s, login(plugin, ""));
     }
@@ -125,8 +133,12 @@ public:
 
     void mistakes_in_the_list_are_named() {
         for (const char* line : {"joe", "joe Joe Doe", "joe 0123456789abcdef"}) {
-            const std::string problems = PluginUnderTest("auth/auth_certificate", "", {{"certificate_logins", "# one\n"s + line + "\n"}}).problems();
-            CPPUNIT_ASSERT_MESSAGE(problems, problems.find("certificate_logins:2: a line is a login and a subject or a fingerprint") != std::string::npos);
+            const std::string problems = PluginUnderTest("auth/auth_certificate", "",
+                                                         {{"certificate_logins", "# one\n"s + line + "\n"}})
+                                             .problems();
+            CPPUNIT_ASSERT_MESSAGE(
+                problems, problems.find("certificate_logins:2: a line is a login and a subject or a fingerprint") !=
+                              std::string::npos);
         }
     }
 };

@@ -32,11 +32,17 @@ class AuthDaemonsTest : public CppUnit::TestFixture {
             return request.ends_with(end) ? std::optional(answer) : std::nullopt;
         };
     }
-    static std::string vpopmaild(const LocalDaemon& daemon) { return "port=" + std::to_string(daemon.port()) + " timeout=2s"; }
+    static std::string vpopmaild(const LocalDaemon& daemon) {
+        return "port=" + std::to_string(daemon.port()) + " timeout=2s";
+    }
 
 public:
     void the_cvms_first_octet_decides() {
-        const std::pair<std::string, Verdict> rows[] = {{"\0facts"s, Verdict::ok}, {"d", Verdict::deny}, {"e", Verdict::denysoft}, {"\1", Verdict::denysoft}, {"", Verdict::denysoft}};
+        const std::pair<std::string, Verdict> rows[] = {{"\0facts"s, Verdict::ok},
+                                                        {"d", Verdict::deny},
+                                                        {"e", Verdict::denysoft},
+                                                        {"\1", Verdict::denysoft},
+                                                        {"", Verdict::denysoft}};
         for (const auto& [answer, verdict] : rows) {
             const fakes::TempDirectory directory;
             const LocalDaemon cvm(directory.path("cvm"), after("\0\0"s, answer));
@@ -46,7 +52,8 @@ public:
     }
 
     void the_cvm_is_told_the_domain() {
-        for (const auto& [user, request] : {std::pair{"joe@example.com", "\1joe\0example.com\0secret\0\0"s}, {"joe", "\1joe\0localhost\0secret\0\0"s},
+        for (const auto& [user, request] : {std::pair{"joe@example.com", "\1joe\0example.com\0secret\0\0"s},
+                                            {"joe", "\1joe\0localhost\0secret\0\0"s},
                                             {"a@b@c", "\1a@b\0c\0secret\0\0"s}}) {
             const fakes::TempDirectory directory;
             const LocalDaemon cvm(directory.path("cvm"), after("\0\0"s, "\0"s));
@@ -66,14 +73,19 @@ public:
     }
 
     void vpopmailds_answer_decides() {
-        const std::pair<std::string, Verdict> rows[] = {{"+OK hello\r\n+OK+\r\n", Verdict::ok},       {"+OK\r\n-ERR XXX Login failed\r\n", Verdict::declined},
-                                                        {"+OK\r\nwhat?\r\n", Verdict::denysoft},     {"220 mx ESMTP\r\n+OK\r\n", Verdict::denysoft},
-                                                        {"+OK\r\n", Verdict::denysoft},              {"+OK\r\n+OK", Verdict::denysoft},
-                                                        {std::string(5000, '+') + "\r\n", Verdict::denysoft}, {"", Verdict::denysoft}};
+        const std::pair<std::string, Verdict> rows[] = {{"+OK hello\r\n+OK+\r\n", Verdict::ok},
+                                                        {"+OK\r\n-ERR XXX Login failed\r\n", Verdict::declined},
+                                                        {"+OK\r\nwhat?\r\n", Verdict::denysoft},
+                                                        {"220 mx ESMTP\r\n+OK\r\n", Verdict::denysoft},
+                                                        {"+OK\r\n", Verdict::denysoft},
+                                                        {"+OK\r\n+OK", Verdict::denysoft},
+                                                        {std::string(5000, '+') + "\r\n", Verdict::denysoft},
+                                                        {"", Verdict::denysoft}};
         for (const auto& [answer, verdict] : rows) {
             const LocalDaemon daemon(after("\n\r", answer));
             PluginUnderTest plugin("auth/auth_vpopmaild", vpopmaild(daemon));
-            CPPUNIT_ASSERT_MESSAGE(answer.substr(0, 60), plugin.auth_plain("joe@example.com", "secret").verdict == verdict);
+            CPPUNIT_ASSERT_MESSAGE(answer.substr(0, 60),
+                                   plugin.auth_plain("joe@example.com", "secret").verdict == verdict);
         }
     }
 

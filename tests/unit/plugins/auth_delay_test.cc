@@ -89,8 +89,8 @@ public:
     void every_mechanism_waits() {
         PluginUnderTest plugin(name);
         plugin.auth_result("joe", 535);
-        for (const auto hook : {HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5, HookId::auth_scram_sha_1, HookId::auth_scram_sha_256, HookId::auth_external,
-                                HookId::auth_bearer})
+        for (const auto hook : {HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5, HookId::auth_scram_sha_1,
+                                HookId::auth_scram_sha_256, HookId::auth_external, HookId::auth_bearer})
             CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), 1000L, delay(plugin, "joe", hook));
         CPPUNIT_ASSERT_EQUAL(0L, delay(plugin, "joe", HookId::auth));
     }

@@ -16,15 +16,17 @@ using fakes::LocalDaemon;
 using fakes::PluginUnderTest;
 using namespace std::string_literals;
 
-const std::string greeting = "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tXOAUTH2\nMECH\tOAUTHBEARER\nSPID\t1\nCUID\t2\nCOOKIE\tabc\nDONE\n";
+const std::string greeting =
+    "VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tXOAUTH2\nMECH\tOAUTHBEARER\nSPID\t1\nCUID\t2\nCOOKIE\tabc\nDONE\n";
 
 /// A Dovecot that greets and gives one answer to a whole request.
 class Dovecot {
 public:
-    explicit Dovecot(std::string answer) : daemon_(directory_.path("auth"), [answer = std::move(answer)](std::string_view request) {
-        const bool is_whole = request.find("AUTH\t") != request.npos && request.ends_with('\n');
-        return is_whole ? std::optional(answer) : std::nullopt;
-    }) {}
+    explicit Dovecot(std::string answer)
+        : daemon_(directory_.path("auth"), [answer = std::move(answer)](std::string_view request) {
+              const bool is_whole = request.find("AUTH\t") != request.npos && request.ends_with('\n');
+              return is_whole ? std::optional(answer) : std::nullopt;
+          }) {}
     std::string options() const { return directory_.path("auth") + " tokens=yes timeout=2s"; }
     /// The line with AUTH.
     std::string request() const {
@@ -147,24 +149,25 @@ public:
     }
 
     void dovecots_answer_decides() {
-        const std::pair<std::string, Verdict> rows[] = {{greeting + "OK\t1\tuser=joe\n", Verdict::ok},
-                                                        {greeting + "FAIL\t1\tuser=joe\n", Verdict::deny},
-                                                        {greeting + "FAIL\t1\n", Verdict::deny},
-                                                        {greeting + "FAIL\t1\tuser=joe\ttemp\n", Verdict::denysoft},
-                                                        {greeting + "FAIL\t1\tuser=joe\tcode=temp_fail\n", Verdict::denysoft},
-                                                        {greeting + "FAIL\t1\tuser=temp\tcode=user_disabled\n", Verdict::deny},
-                                                        {greeting + "OK\t2\tuser=joe\n", Verdict::denysoft},
-                                                        {greeting + "OK", Verdict::denysoft},
-                                                        {greeting + "OK\t1", Verdict::denysoft},
-                                                        {greeting + "CONT\t1\t\n", Verdict::denysoft},
-                                                        {greeting + "WHAT\t1\n", Verdict::denysoft},
-                                                        {greeting, Verdict::denysoft},
-                                                        {"VERSION\t2\t0\nMECH\tPLAIN\nDONE\nOK\t1\n", Verdict::denysoft},
-                                                        {"MECH\tPLAIN\nDONE\nOK\t1\n", Verdict::denysoft},
-                                                        {"VERSION\t1\t2\nMECH\tLOGIN\nDONE\nOK\t1\n", Verdict::denysoft},
-                                                        {"220 this is SMTP\r\n", Verdict::denysoft},
-                                                        {std::string(20000, 'x') + "\n", Verdict::denysoft},
-                                                        {"", Verdict::denysoft}};
+        const std::pair<std::string, Verdict> rows[] = {
+            {greeting + "OK\t1\tuser=joe\n", Verdict::ok},
+            {greeting + "FAIL\t1\tuser=joe\n", Verdict::deny},
+            {greeting + "FAIL\t1\n", Verdict::deny},
+            {greeting + "FAIL\t1\tuser=joe\ttemp\n", Verdict::denysoft},
+            {greeting + "FAIL\t1\tuser=joe\tcode=temp_fail\n", Verdict::denysoft},
+            {greeting + "FAIL\t1\tuser=temp\tcode=user_disabled\n", Verdict::deny},
+            {greeting + "OK\t2\tuser=joe\n", Verdict::denysoft},
+            {greeting + "OK", Verdict::denysoft},
+            {greeting + "OK\t1", Verdict::denysoft},
+            {greeting + "CONT\t1\t\n", Verdict::denysoft},
+            {greeting + "WHAT\t1\n", Verdict::denysoft},
+            {greeting, Verdict::denysoft},
+            {"VERSION\t2\t0\nMECH\tPLAIN\nDONE\nOK\t1\n", Verdict::denysoft},
+            {"MECH\tPLAIN\nDONE\nOK\t1\n", Verdict::denysoft},
+            {"VERSION\t1\t2\nMECH\tLOGIN\nDONE\nOK\t1\n", Verdict::denysoft},
+            {"220 this is SMTP\r\n", Verdict::denysoft},
+            {std::string(20000, 'x') + "\n", Verdict::denysoft},
+            {"", Verdict::denysoft}};
         for (const auto& [answer, verdict] : rows) {
             const Dovecot dovecot(answer);
             PluginUnderTest plugin("auth/auth_dovecot", dovecot.options());
@@ -177,8 +180,10 @@ public:
         PluginUnderTest plugin("auth/auth_dovecot", dovecot.options());
         plugin.connection().set_tls("TLSv1.3", "x");
         (void)plugin.auth_plain("joe", "sec\xc3\xbcret");
-        CPPUNIT_ASSERT_EQUAL("AUTH\t1\tPLAIN\tservice=smtp\trip=192.0.2.1\trport=49152\tlip=192.0.2.25\tlport=25\tsecured\tresp=" + base64("\0joe\0sec\xc3\xbcret"s) + "\n",
-                             dovecot.request());
+        CPPUNIT_ASSERT_EQUAL(
+            "AUTH\t1\tPLAIN\tservice=smtp\trip=192.0.2.1\trport=49152\tlip=192.0.2.25\tlport=25\tsecured\tresp=" +
+                base64("\0joe\0sec\xc3\xbcret"s) + "\n",
+            dovecot.request());
     }
 
     void tokens_are_handed_on() {
@@ -204,7 +209,8 @@ public:
         credentials.set_user("JOE");
         credentials.set_password("secret");
         AuthFindings findings{nullptr, "JOE"};
-        CPPUNIT_ASSERT(plugin.run(AuthHook(HookId::auth_plain, plugin.connection(), credentials, &findings)).verdict == Verdict::ok);
+        CPPUNIT_ASSERT(plugin.run(AuthHook(HookId::auth_plain, plugin.connection(), credentials, &findings)).verdict ==
+                       Verdict::ok);
         CPPUNIT_ASSERT_EQUAL("joe@example.com"s, findings.login);
     }
 
@@ -214,7 +220,8 @@ public:
         const Dovecot silent(LocalDaemon::silence);
         PluginUnderTest plugin("auth/auth_dovecot", silent.options() + " timeout=200ms");
         CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
-        CPPUNIT_ASSERT_MESSAGE(plugin.log().last(), plugin.log().last().find("did not answer within 200 ms") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().last(),
+                               plugin.log().last().find("did not answer within 200 ms") != std::string::npos);
     }
 };
 

@@ -39,40 +39,46 @@ class AuthImapTest : public CppUnit::TestFixture {
     const fakes::TlsServerIdentity identity_ = authority_.issue("DNS:imap.example.com,DNS:localhost,IP:127.0.0.1");
 
     std::string over_tls(const LocalDaemon& daemon, const std::string& tls, const std::string& host = "127.0.0.1") {
-        return format_text("{} {} timeout=2s tls={} ca_file={}", host, daemon.port(), tls, directory_.write("ca.pem", authority_.pem()));
+        return format_text("{} {} timeout=2s tls={} ca_file={}", host, daemon.port(), tls,
+                           directory_.write("ca.pem", authority_.pem()));
     }
     /// What a server that speaks STARTTLS says until it is told the password.
     static LocalDaemon::Turns starttls(LocalDaemon::Turns behind) {
-        LocalDaemon::Turns turns{{"", "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready\r\n"}, {"s STARTTLS\r\n", "* OK wait\r\ns OK now\r\n"}, {"", LocalDaemon::handshake}};
+        LocalDaemon::Turns turns{{"", "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready\r\n"},
+                                 {"s STARTTLS\r\n", "* OK wait\r\ns OK now\r\n"},
+                                 {"", LocalDaemon::handshake}};
         turns.insert(turns.end(), behind.begin(), behind.end());
         return turns;
     }
 
-    static std::string at(const LocalDaemon& daemon, const std::string& more = "timeout=2s") { return "127.0.0.1 " + std::to_string(daemon.port()) + " " + more; }
+    static std::string at(const LocalDaemon& daemon, const std::string& more = "timeout=2s") {
+        return "127.0.0.1 " + std::to_string(daemon.port()) + " " + more;
+    }
 
 public:
     void the_servers_answer_decides() {
         std::string chatter;
         for (int i = 0; i < 101; ++i) chatter += "* 1 EXISTS\r\n";
-        const std::pair<std::string, Verdict> rows[] = {{"a OK logged in\r\n", Verdict::ok},
-                                                        {"a ok\r\n", Verdict::ok},
-                                                        {"* CAPABILITY IMAP4rev1\r\na OK [CAPABILITY IMAP4rev1] logged in\r\n", Verdict::ok},
-                                                        {"a OK logged in\n", Verdict::ok},
-                                                        {"a NO [AUTHENTICATIONFAILED] no\r\n", Verdict::deny},
-                                                        {"a NO wrong\r\n", Verdict::deny},
-                                                        {"a NO [\r\n", Verdict::deny},
-                                                        {"a NO [EXPIRED] too old\r\n", Verdict::deny},
-                                                        {"a NO [UNAVAILABLE] later\r\n", Verdict::denysoft},
-                                                        {"a NO [unavailable] later\r\n", Verdict::denysoft},
-                                                        {"a NO [LIMIT 10] many\r\n", Verdict::denysoft},
-                                                        {"a NO [PRIVACYREQUIRED] TLS first\r\n", Verdict::denysoft},
-                                                        {"a BAD what\r\n", Verdict::denysoft},
-                                                        {"b OK logged in\r\n", Verdict::denysoft},
-                                                        {"+ more\r\n", Verdict::denysoft},
-                                                        {"* BYE gone\r\n", Verdict::denysoft},
-                                                        {chatter + "a OK\r\n", Verdict::denysoft},
-                                                        {std::string(9000, 'x') + "\r\n", Verdict::denysoft},
-                                                        {LocalDaemon::hang_up, Verdict::denysoft}};
+        const std::pair<std::string, Verdict> rows[] = {
+            {"a OK logged in\r\n", Verdict::ok},
+            {"a ok\r\n", Verdict::ok},
+            {"* CAPABILITY IMAP4rev1\r\na OK [CAPABILITY IMAP4rev1] logged in\r\n", Verdict::ok},
+            {"a OK logged in\n", Verdict::ok},
+            {"a NO [AUTHENTICATIONFAILED] no\r\n", Verdict::deny},
+            {"a NO wrong\r\n", Verdict::deny},
+            {"a NO [\r\n", Verdict::deny},
+            {"a NO [EXPIRED] too old\r\n", Verdict::deny},
+            {"a NO [UNAVAILABLE] later\r\n", Verdict::denysoft},
+            {"a NO [unavailable] later\r\n", Verdict::denysoft},
+            {"a NO [LIMIT 10] many\r\n", Verdict::denysoft},
+            {"a NO [PRIVACYREQUIRED] TLS first\r\n", Verdict::denysoft},
+            {"a BAD what\r\n", Verdict::denysoft},
+            {"b OK logged in\r\n", Verdict::denysoft},
+            {"+ more\r\n", Verdict::denysoft},
+            {"* BYE gone\r\n", Verdict::denysoft},
+            {chatter + "a OK\r\n", Verdict::denysoft},
+            {std::string(9000, 'x') + "\r\n", Verdict::denysoft},
+            {LocalDaemon::hang_up, Verdict::denysoft}};
         for (const auto& [answer, verdict] : rows) {
             const LocalDaemon imap(LocalDaemon::Turns{{"", hello}, {"\r\n", answer}});
             PluginUnderTest plugin("auth/auth_imap", at(imap));
@@ -85,7 +91,9 @@ public:
     }
 
     void the_greeting_decides_whether_it_is_told_the_password() {
-        for (const auto* const greeting : {"* BYE full\r\n", "* PREAUTH you are known\r\n", "+OK POP3\r\n", "220 mx ESMTP\r\n", "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] TLS first\r\n"}) {
+        for (const auto* const greeting :
+             {"* BYE full\r\n", "* PREAUTH you are known\r\n", "+OK POP3\r\n", "220 mx ESMTP\r\n",
+              "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] TLS first\r\n"}) {
             const LocalDaemon imap(LocalDaemon::Turns{{"", greeting}, {"\r\n", "a OK\r\n"}});
             PluginUnderTest plugin("auth/auth_imap", at(imap));
             CPPUNIT_ASSERT_MESSAGE(greeting, plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
@@ -101,9 +109,18 @@ public:
         } rows[] = {
             {"joe doe", "a\"b\\c {3}", {{"\r\n", "a OK\r\n"}}, "a LOGIN \"joe doe\" \"a\\\"b\\\\c {3}\"\r\n"},
             {"joe", "", {{"\r\n", "a OK\r\n"}}, "a LOGIN \"joe\" \"\"\r\n"},
-            {"joe", "gr\xc3\xbcn", {{"{5}\r\n", "* OK still here\r\n+ go on\r\n"}, {"\r\n", "a OK\r\n"}}, "a LOGIN \"joe\" {5}\r\ngr\xc3\xbcn\r\n"},
-            {"j\xc3\xb6", "secret", {{"{3}\r\n", "+ \r\n"}, {"\r\n", "a OK\r\n"}}, "a LOGIN {3}\r\nj\xc3\xb6 \"secret\"\r\n"},
-            {"j\xc3\xb6", "\xc3\xbc", {{"{3}\r\n", "+\r\n"}, {"{2}\r\n", "+\r\n"}, {"\r\n", "a OK\r\n"}}, "a LOGIN {3}\r\nj\xc3\xb6 {2}\r\n\xc3\xbc\r\n"},
+            {"joe",
+             "gr\xc3\xbcn",
+             {{"{5}\r\n", "* OK still here\r\n+ go on\r\n"}, {"\r\n", "a OK\r\n"}},
+             "a LOGIN \"joe\" {5}\r\ngr\xc3\xbcn\r\n"},
+            {"j\xc3\xb6",
+             "secret",
+             {{"{3}\r\n", "+ \r\n"}, {"\r\n", "a OK\r\n"}},
+             "a LOGIN {3}\r\nj\xc3\xb6 \"secret\"\r\n"},
+            {"j\xc3\xb6",
+             "\xc3\xbc",
+             {{"{3}\r\n", "+\r\n"}, {"{2}\r\n", "+\r\n"}, {"\r\n", "a OK\r\n"}},
+             "a LOGIN {3}\r\nj\xc3\xb6 {2}\r\n\xc3\xbc\r\n"},
         };
         for (const auto& row : rows) {
             LocalDaemon::Turns turns{{"", hello}};
@@ -130,13 +147,16 @@ public:
         const LocalDaemon silent(directory_.path("imap"), LocalDaemon::Turns{{"", hello}});
         PluginUnderTest plugin("auth/auth_imap", directory_.path("imap") + " timeout=200ms");
         CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
-        CPPUNIT_ASSERT_MESSAGE(plugin.log().last(), plugin.log().last().find("did not answer within 200 ms") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().last(),
+                               plugin.log().last().find("did not answer within 200 ms") != std::string::npos);
     }
 
     void the_password_goes_through_tls() {
         const LocalDaemon::Turn capability{"c CAPABILITY\r\n", "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nc OK\r\n"};
-        for (const auto& [answer, verdict] : {std::pair{"a OK in\r\n", Verdict::ok}, {"a NO [AUTHENTICATIONFAILED] no\r\n", Verdict::deny}}) {
-            const LocalDaemon imaps(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", answer}}, identity_);
+        for (const auto& [answer, verdict] :
+             {std::pair{"a OK in\r\n", Verdict::ok}, {"a NO [AUTHENTICATIONFAILED] no\r\n", Verdict::deny}}) {
+            const LocalDaemon imaps(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", answer}},
+                                    identity_);
             PluginUnderTest first("auth/auth_imap", over_tls(imaps, "imaps"));
             CPPUNIT_ASSERT_MESSAGE(answer, first.auth_plain("joe", "secret").verdict == verdict);
             CPPUNIT_ASSERT_EQUAL("a LOGIN \"joe\" \"secret\"\r\n"s, imaps.requests().at(0));
@@ -144,7 +164,8 @@ public:
             const LocalDaemon later(starttls({capability, {"\r\n", answer}}), identity_);
             PluginUnderTest second("auth/auth_imap", over_tls(later, "starttls", "localhost"));
             CPPUNIT_ASSERT_MESSAGE(answer, second.auth_plain("joe", "secret").verdict == verdict);
-            CPPUNIT_ASSERT_EQUAL("s STARTTLS\r\nc CAPABILITY\r\na LOGIN \"joe\" \"secret\"\r\n"s, later.requests().at(0));
+            CPPUNIT_ASSERT_EQUAL("s STARTTLS\r\nc CAPABILITY\r\na LOGIN \"joe\" \"secret\"\r\n"s,
+                                 later.requests().at(0));
             CPPUNIT_ASSERT_EQUAL("localhost"s, later.names().at(0));
         }
     }
@@ -152,10 +173,16 @@ public:
     void a_server_without_a_good_certificate_is_told_nothing() {
         const auto another = authority_.issue("DNS:mail.example.com");
         for (const auto* const tls : {"imaps", "starttls"}) {
-            const LocalDaemon imap(tls == "imaps"s ? LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", "a OK\r\n"}} : starttls({{"\r\n", "c OK\r\n"}}), another);
+            const LocalDaemon imap(
+                tls == "imaps"s ? LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", "a OK\r\n"}}
+                                : starttls({{"\r\n", "c OK\r\n"}}),
+                another);
             PluginUnderTest plugin("auth/auth_imap", over_tls(imap, tls));
             CPPUNIT_ASSERT_MESSAGE(tls, plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
-            CPPUNIT_ASSERT_EQUAL(format_text("error: 127.0.0.1:{} has no good certificate for 127.0.0.1: IP address mismatch", imap.port()), plugin.log().last());
+            CPPUNIT_ASSERT_EQUAL(
+                format_text("error: 127.0.0.1:{} has no good certificate for 127.0.0.1: IP address mismatch",
+                            imap.port()),
+                plugin.log().last());
             CPPUNIT_ASSERT_MESSAGE(tls, imap.requests().empty());
         }
     }
@@ -167,37 +194,50 @@ public:
             LocalDaemon::Turns turns;
             const char* complaint;
         } rows[] = {
-            {"an answer for later", {{"", offers}, {"\r\n", "s OK now\r\na OK in\r\n"}, {"", LocalDaemon::handshake}}, "sent something before TLS began"},
-            {"half a line for later", {{"", offers}, {"\r\n", "s OK now\r\n*"}, {"", LocalDaemon::handshake}}, "sent something before TLS began"},
+            {"an answer for later",
+             {{"", offers}, {"\r\n", "s OK now\r\na OK in\r\n"}, {"", LocalDaemon::handshake}},
+             "sent something before TLS began"},
+            {"half a line for later",
+             {{"", offers}, {"\r\n", "s OK now\r\n*"}, {"", LocalDaemon::handshake}},
+             "sent something before TLS began"},
             {"no", {{"", offers}, {"\r\n", "s NO not here\r\n"}}, "does not begin TLS"},
             {"what is that", {{"", offers}, {"\r\n", "s BAD what\r\n"}}, "does not begin TLS"},
             {"logged in already", {{"", "* PREAUTH you are known\r\n"}}, "does not greet with OK"},
-            {"no passwords", starttls({{"\r\n", "* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"}}), "takes no passwords here (LOGINDISABLED)"},
+            {"no passwords", starttls({{"\r\n", "* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"}}),
+             "takes no passwords here (LOGINDISABLED)"},
             {"no capabilities", starttls({{"\r\n", "c BAD what\r\n"}}), "does not understand CAPABILITY"},
         };
         for (const auto& row : rows) {
             const LocalDaemon imap(row.turns, identity_);
             PluginUnderTest plugin("auth/auth_imap", over_tls(imap, "starttls"));
             CPPUNIT_ASSERT_MESSAGE(row.name, plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
-            CPPUNIT_ASSERT_MESSAGE(row.name + ": "s + plugin.log().last(), plugin.log().last().ends_with(row.complaint));
-            for (const auto& request : imap.requests()) CPPUNIT_ASSERT_MESSAGE(row.name, request.find("LOGIN") == std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(row.name + ": "s + plugin.log().last(),
+                                   plugin.log().last().ends_with(row.complaint));
+            for (const auto& request : imap.requests())
+                CPPUNIT_ASSERT_MESSAGE(row.name, request.find("LOGIN") == std::string::npos);
         }
     }
 
     void the_servers_name_is_looked_up() {
-        const LocalDaemon imap(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", "a OK\r\n"}}, identity_);
+        const LocalDaemon imap(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", hello}, {"\r\n", "a OK\r\n"}},
+                               identity_);
         const auto login = [&](std::initializer_list<std::string_view> records) {
             PluginUnderTest plugin("auth/auth_imap", over_tls(imap, "imaps", "IMAP.example.com."));
             plugin.dns(records);
             const auto verdict = plugin.auth_plain("joe", "secret").verdict;
-            CPPUNIT_ASSERT(plugin.questions() == (std::vector<std::string>{"imap.example.com A", "imap.example.com AAAA"}));
-            return verdict == Verdict::ok ? "ok" : verdict == Verdict::denysoft ? plugin.log().last() : "another verdict";
+            CPPUNIT_ASSERT(plugin.questions() ==
+                           (std::vector<std::string>{"imap.example.com A", "imap.example.com AAAA"}));
+            return verdict == Verdict::ok         ? "ok"
+                   : verdict == Verdict::denysoft ? plugin.log().last()
+                                                  : "another verdict";
         };
         CPPUNIT_ASSERT_EQUAL("ok"s, login({"imap.example.com A 127.0.0.1"}));
-        CPPUNIT_ASSERT_EQUAL("ok"s, login({"imap.example.com A 127.9.9.9", "imap.example.com A 127.0.0.1", "imap.example.com AAAA ::1"}));
+        CPPUNIT_ASSERT_EQUAL("ok"s, login({"imap.example.com A 127.9.9.9", "imap.example.com A 127.0.0.1",
+                                           "imap.example.com AAAA ::1"}));
         CPPUNIT_ASSERT_EQUAL("imap.example.com"s, imap.names().at(1));
         CPPUNIT_ASSERT_EQUAL("error: no address of imap.example.com in the DNS: no such name"s, login({}));
-        CPPUNIT_ASSERT_EQUAL("error: no address of imap.example.com in the DNS: no answer in time"s, login({"imap.example.com TIMEOUT"}));
+        CPPUNIT_ASSERT_EQUAL("error: no address of imap.example.com in the DNS: no answer in time"s,
+                             login({"imap.example.com TIMEOUT"}));
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), imap.names().size());
     }
 

@@ -16,10 +16,16 @@ using namespace std::string_literals;
 #ifdef HAVE_LDAP
 
 /// An element of BER with less than 128 octets.
-std::string element(int tag, const std::string& content) { return std::string(1, static_cast<char>(tag)) + static_cast<char>(content.size()) + content; }
+std::string element(int tag, const std::string& content) {
+    return std::string(1, static_cast<char>(tag)) + static_cast<char>(content.size()) + content;
+}
 /// LDAPMessage (RFC 4511 4.1.1).
-std::string message(int id, int operation, const std::string& content) { return element(0x30, element(2, std::string(1, static_cast<char>(id))) + element(operation, content)); }
-std::string result(int code) { return element(0x0a, std::string(1, static_cast<char>(code))) + element(4, "") + element(4, ""); }
+std::string message(int id, int operation, const std::string& content) {
+    return element(0x30, element(2, std::string(1, static_cast<char>(id))) + element(operation, content));
+}
+std::string result(int code) {
+    return element(0x0a, std::string(1, static_cast<char>(code))) + element(4, "") + element(4, "");
+}
 std::string bind_answer(int id, int code) { return message(id, 0x61, result(code)); }
 std::string entry(int id, const std::string& name) { return message(id, 0x64, element(4, name) + element(0x30, "")); }
 std::string search_answer(int id, int code) { return message(id, 0x65, result(code)); }
@@ -44,16 +50,28 @@ class AuthLdapBindTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(wrong_options_are_named);
     CPPUNIT_TEST_SUITE_END();
 
-    static std::string at(const LocalDaemon& daemon, const std::string& more) { return "ldap://127.0.0.1:" + std::to_string(daemon.port()) + " timeout=2s " + more; }
-    static bool has(const std::string& octets, const std::string& part) { return octets.find(part) != std::string::npos; }
+    static std::string at(const LocalDaemon& daemon, const std::string& more) {
+        return "ldap://127.0.0.1:" + std::to_string(daemon.port()) + " timeout=2s " + more;
+    }
+    static bool has(const std::string& octets, const std::string& part) {
+        return octets.find(part) != std::string::npos;
+    }
 
 public:
     void the_answer_to_the_bind_decides() {
-        const std::pair<std::string, Verdict> rows[] = {{bind_answer(1, 0), Verdict::ok},         {bind_answer(1, 49), Verdict::deny},     {bind_answer(1, 48), Verdict::deny},
-                                                        {bind_answer(1, 32), Verdict::deny},      {bind_answer(1, 51), Verdict::denysoft}, {bind_answer(1, 52), Verdict::denysoft},
-                                                        {bind_answer(1, 53), Verdict::denysoft},  {bind_answer(1, 1), Verdict::denysoft},  {bind_answer(1, 13), Verdict::denysoft},
-                                                        {bind_answer(1, 10), Verdict::denysoft},  {"HTTP/1.1 400 Bad Request\r\n\r\n", Verdict::denysoft},
-                                                        {search_answer(1, 0), Verdict::denysoft}, {LocalDaemon::hang_up, Verdict::denysoft}};
+        const std::pair<std::string, Verdict> rows[] = {{bind_answer(1, 0), Verdict::ok},
+                                                        {bind_answer(1, 49), Verdict::deny},
+                                                        {bind_answer(1, 48), Verdict::deny},
+                                                        {bind_answer(1, 32), Verdict::deny},
+                                                        {bind_answer(1, 51), Verdict::denysoft},
+                                                        {bind_answer(1, 52), Verdict::denysoft},
+                                                        {bind_answer(1, 53), Verdict::denysoft},
+                                                        {bind_answer(1, 1), Verdict::denysoft},
+                                                        {bind_answer(1, 13), Verdict::denysoft},
+                                                        {bind_answer(1, 10), Verdict::denysoft},
+                                                        {"HTTP/1.1 400 Bad Request\r\n\r\n", Verdict::denysoft},
+                                                        {search_answer(1, 0), Verdict::denysoft},
+                                                        {LocalDaemon::hang_up, Verdict::denysoft}};
         for (const auto& [answer, verdict] : rows) {
             const LocalDaemon directory(LocalDaemon::Turns{{"secret", answer}, {"", LocalDaemon::hang_up}});
             PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, "dn=uid=%u,dc=example"));
@@ -79,24 +97,28 @@ public:
             PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, "base=dc=example"));
             const Answer said = plugin.auth_plain("joe@example.com", "secret");
             CPPUNIT_ASSERT_MESSAGE(quoted(answer) + ": " + plugin.log().last(), said.verdict == verdict);
-            if (verdict == Verdict::ok) CPPUNIT_ASSERT(has(directory.requests().at(0), element(4, "uid=joe,dc=example") + element(0x80, "secret")));
+            if (verdict == Verdict::ok)
+                CPPUNIT_ASSERT(
+                    has(directory.requests().at(0), element(4, "uid=joe,dc=example") + element(0x80, "secret")));
         }
     }
 
     void names_are_escaped() {
-        const std::pair<std::string, std::string> rows[] = {{"joe", "uid=joe,dc=example"},
-                                                            {"joe@example.com", "uid=joe,dc=example"},
-                                                            {"joe,dc=evil@example.com", "uid=joe\\2cdc\\3devil,dc=example"},
-                                                            {"a+b\"c\\d<e>f;g", "uid=a\\2bb\\22c\\5cd\\3ce\\3ef\\3bg,dc=example"},
-                                                            {" joe ", "uid=\\20joe\\20,dc=example"},
-                                                            {" ", "uid=\\20,dc=example"},
-                                                            {"#joe # doe", "uid=\\23joe # doe,dc=example"},
-                                                            {"j\xc3\xb6", "uid=j\xc3\xb6,dc=example"}};
+        const std::pair<std::string, std::string> rows[] = {
+            {"joe", "uid=joe,dc=example"},
+            {"joe@example.com", "uid=joe,dc=example"},
+            {"joe,dc=evil@example.com", "uid=joe\\2cdc\\3devil,dc=example"},
+            {"a+b\"c\\d<e>f;g", "uid=a\\2bb\\22c\\5cd\\3ce\\3ef\\3bg,dc=example"},
+            {" joe ", "uid=\\20joe\\20,dc=example"},
+            {" ", "uid=\\20,dc=example"},
+            {"#joe # doe", "uid=\\23joe # doe,dc=example"},
+            {"j\xc3\xb6", "uid=j\xc3\xb6,dc=example"}};
         for (const auto& [login, name] : rows) {
             const LocalDaemon directory(LocalDaemon::Turns{{"secret", bind_answer(1, 0)}});
             PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, "dn=uid=%u,dc=example"));
             CPPUNIT_ASSERT_MESSAGE(login, plugin.auth_plain(login, "secret").verdict == Verdict::ok);
-            CPPUNIT_ASSERT_MESSAGE(name + " in " + smtpd::quoted(directory.requests().at(0)), has(directory.requests().at(0), element(4, name) + element(0x80, "secret")));
+            CPPUNIT_ASSERT_MESSAGE(name + " in " + smtpd::quoted(directory.requests().at(0)),
+                                   has(directory.requests().at(0), element(4, name) + element(0x80, "secret")));
         }
         const LocalDaemon directory(LocalDaemon::Turns{{"secret", bind_answer(1, 0)}});
         PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, "dn=mail=%l,dc=%d,x=%%"));
@@ -113,10 +135,12 @@ public:
             PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, "base=dc=example attribute=cn"));
             CPPUNIT_ASSERT_MESSAGE(login, plugin.auth_plain(login, "secret").verdict == Verdict::declined);
             constexpr int equality_match = 0xa3;
-            CPPUNIT_ASSERT_MESSAGE(login, has(directory.requests().at(0), element(equality_match, element(4, "cn") + element(4, login))));
+            CPPUNIT_ASSERT_MESSAGE(
+                login, has(directory.requests().at(0), element(equality_match, element(4, "cn") + element(4, login))));
         }
         const LocalDaemon directory(LocalDaemon::Turns{{asked, search_answer(1, 0)}});
-        PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, "base=dc=example \"filter=(&(objectClass=person)(mail=%l))\""));
+        PluginUnderTest plugin("auth/auth_ldap_bind",
+                               at(directory, "base=dc=example \"filter=(&(objectClass=person)(mail=%l))\""));
         CPPUNIT_ASSERT(plugin.auth_plain("joe@example.com", "secret").verdict == Verdict::declined);
         CPPUNIT_ASSERT(has(directory.requests().at(0), element(4, "mail") + element(4, "joe@example.com")));
     }
@@ -128,8 +152,11 @@ public:
 
     void the_search_may_need_a_login_of_its_own() {
         const fakes::TempDirectory files;
-        const std::string options = "base=dc=example bind_dn=cn=search bind_password_file=" + files.write("password", "hidden\nnot this\n");
-        const LocalDaemon directory(LocalDaemon::Turns{{"hidden", bind_answer(1, 0)}, {asked, entry(2, "uid=joe") + search_answer(2, 0)}, {"secret", bind_answer(3, 49)}});
+        const std::string options = "base=dc=example bind_dn=cn=search bind_password_file=" +
+                                    files.write("password", "hidden\nnot this\n");
+        const LocalDaemon directory(LocalDaemon::Turns{{"hidden", bind_answer(1, 0)},
+                                                       {asked, entry(2, "uid=joe") + search_answer(2, 0)},
+                                                       {"secret", bind_answer(3, 49)}});
         PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, options));
         CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::deny);
         CPPUNIT_ASSERT(has(directory.requests().at(0), element(4, "cn=search") + element(0x80, "hidden")));
@@ -139,11 +166,15 @@ public:
     }
 
     void qpsmtpds_control_file_is_read() {
-        const LocalDaemon directory(LocalDaemon::Turns{{asked, entry(1, "cn=joe") + search_answer(1, 0)}, {"secret", bind_answer(2, 0)}});
-        const std::string file = "ldap_base dc=example\nldap_host 127.0.0.1\nldap_port " + std::to_string(directory.port()) + "\nldap_timeout 2\nldap_auth_filter_attr cn\n";
+        const LocalDaemon directory(
+            LocalDaemon::Turns{{asked, entry(1, "cn=joe") + search_answer(1, 0)}, {"secret", bind_answer(2, 0)}});
+        const std::string file = "ldap_base dc=example\nldap_host 127.0.0.1\nldap_port " +
+                                 std::to_string(directory.port()) + "\nldap_timeout 2\nldap_auth_filter_attr cn\n";
         PluginUnderTest plugin("auth/auth_ldap_bind", "", {{"ldap", file}});
-        CPPUNIT_ASSERT_MESSAGE(plugin.problems(), plugin.auth_plain("joe@example.com", "secret").verdict == Verdict::ok);
-        CPPUNIT_ASSERT(has(directory.requests().at(0), element(4, "dc=example")) && has(directory.requests().at(0), element(4, "cn") + element(4, "joe")));
+        CPPUNIT_ASSERT_MESSAGE(plugin.problems(),
+                               plugin.auth_plain("joe@example.com", "secret").verdict == Verdict::ok);
+        CPPUNIT_ASSERT(has(directory.requests().at(0), element(4, "dc=example")) &&
+                       has(directory.requests().at(0), element(4, "cn") + element(4, "joe")));
     }
 
     void a_directory_that_is_down_or_slow_cannot_say() {
@@ -151,7 +182,8 @@ public:
         {
             const LocalDaemon silent(LocalDaemon::Turns{{asked, ""}});
             port = silent.port();
-            PluginUnderTest plugin("auth/auth_ldap_bind", "ldap://127.0.0.1:" + std::to_string(port) + " base=dc=example timeout=200ms");
+            PluginUnderTest plugin("auth/auth_ldap_bind",
+                                   "ldap://127.0.0.1:" + std::to_string(port) + " base=dc=example timeout=200ms");
             CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
             CPPUNIT_ASSERT_EQUAL("error: the directory did not answer within 200 ms"s, plugin.log().last());
         }
@@ -230,13 +262,16 @@ public:
 
     void tls_that_does_not_come_is_not_waited_for_longer() {
         const std::string started = message(1, 0x78, result(0));
-        const std::tuple<const char*, const char*, LocalDaemon::Turns> rows[] = {{"a silent ldaps", "ldaps", {{"never", ""}}},
-                                                                                {"StartTLS without an answer", "ldap", {{"never", ""}}},
-                                                                                {"StartTLS without a handshake", "ldap", {{"1.3.6.1.4.1.1466.20037", started}}},
-                                                                                {"StartTLS refused", "ldap", {{"1.3.6.1.4.1.1466.20037", message(1, 0x78, result(2))}}}};
+        const std::tuple<const char*, const char*, LocalDaemon::Turns> rows[] = {
+            {"a silent ldaps", "ldaps", {{"never", ""}}},
+            {"StartTLS without an answer", "ldap", {{"never", ""}}},
+            {"StartTLS without a handshake", "ldap", {{"1.3.6.1.4.1.1466.20037", started}}},
+            {"StartTLS refused", "ldap", {{"1.3.6.1.4.1.1466.20037", message(1, 0x78, result(2))}}}};
         for (const auto& [name, scheme, turns] : rows) {
             const LocalDaemon directory(turns);
-            PluginUnderTest plugin("auth/auth_ldap_bind", scheme + "://127.0.0.1:"s + std::to_string(directory.port()) + " base=dc=x timeout=300ms" + (scheme == "ldap"s ? " starttls=yes" : ""));
+            PluginUnderTest plugin("auth/auth_ldap_bind", scheme + "://127.0.0.1:"s + std::to_string(directory.port()) +
+                                                              " base=dc=x timeout=300ms" +
+                                                              (scheme == "ldap"s ? " starttls=yes" : ""));
             const auto begun = std::chrono::steady_clock::now();
             CPPUNIT_ASSERT_MESSAGE(name, plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
             CPPUNIT_ASSERT_MESSAGE(name, std::chrono::steady_clock::now() - begun < std::chrono::seconds(10));
@@ -268,7 +303,8 @@ public:
             const std::string problems = PluginUnderTest("auth/auth_ldap_bind", options, {{"ldap", file}}).problems();
             CPPUNIT_ASSERT_MESSAGE(options + ": "s + problems, has(problems, problem));
         }
-        for (const auto* const options : {"base=dc=x", "ldapi:/// dn=uid=%u,dc=x", "ldaps://ldap.example.com:1636/ base=dc=x"})
+        for (const auto* const options :
+             {"base=dc=x", "ldapi:/// dn=uid=%u,dc=x", "ldaps://ldap.example.com:1636/ base=dc=x"})
             CPPUNIT_ASSERT_EQUAL_MESSAGE(options, ""s, PluginUnderTest("auth/auth_ldap_bind", options).problems());
     }
 };

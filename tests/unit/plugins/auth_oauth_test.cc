@@ -16,15 +16,18 @@ using namespace std::string_literals;
 #if defined(HAVE_CURL) && defined(HAVE_JANSSON)
 
 std::string http(const std::string& body, const std::string& status = "200 OK") {
-    return "HTTP/1.1 " + status + "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
+    return "HTTP/1.1 " + status +
+           "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\nConnection: close\r\n\r\n" + body;
 }
 
 /// An authorization server that gives one answer to every question.
 class Server {
 public:
-    explicit Server(std::string answer) : daemon_([answer = std::move(answer)](std::string_view request) {
-        return request.ends_with("&token_type_hint=access_token") ? std::optional(answer) : std::nullopt;
-    }) {}
+    explicit Server(std::string answer)
+        : daemon_([answer = std::move(answer)](std::string_view request) {
+              return request.ends_with("&token_type_hint=access_token") ? std::optional(answer) : std::nullopt;
+          }) {}
     std::string url() const { return "http://127.0.0.1:" + std::to_string(daemon_.port()) + "/introspect"; }
     std::string options() const { return url() + " timeout=5s"; }
     std::vector<std::string> requests() const { return daemon_.requests(); }
@@ -40,7 +43,10 @@ std::string login(PluginUnderTest& plugin, const std::string& user = "", const s
     credentials.set_token(token);
     AuthFindings findings{nullptr, user};
     const Answer answer = plugin.run(AuthHook(HookId::auth_bearer, plugin.connection(), credentials, &findings));
-    return answer.verdict == Verdict::ok ? findings.login : answer.verdict == Verdict::deny ? "(deny)" : answer.verdict == Verdict::denysoft ? "(denysoft)" : "(declined)";
+    return answer.verdict == Verdict::ok         ? findings.login
+           : answer.verdict == Verdict::deny     ? "(deny)"
+           : answer.verdict == Verdict::denysoft ? "(denysoft)"
+                                                 : "(declined)";
 }
 
 class AuthOauthTest : public CppUnit::TestFixture {
@@ -56,7 +62,9 @@ class AuthOauthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(wrong_options_are_named);
     CPPUNIT_TEST_SUITE_END();
 
-    static std::int64_t now(PluginUnderTest& plugin) { return std::chrono::duration_cast<std::chrono::seconds>(plugin.clock().wall().time_since_epoch()).count(); }
+    static std::int64_t now(PluginUnderTest& plugin) {
+        return std::chrono::duration_cast<std::chrono::seconds>(plugin.clock().wall().time_since_epoch()).count();
+    }
 
 public:
     void the_answer_decides() {
@@ -73,7 +81,8 @@ public:
             {R"({"active":true,"username":"joe","exp":9e15})", "", "joe"},
             {R"({"active":true,"username":"joe","exp":99999999999999999999})", "", "joe"},
             {R"({"active":true,"username":"j\u00f6\ud83d\ude00\"\\\/"})", "", "j\xc3\xb6\xf0\x9f\x98\x80\"\\/"},
-            {R"({"active":true,"sub":"1","email":"joe@example.com"})", "username=email username=sub", "joe@example.com"},
+            {R"({"active":true,"sub":"1","email":"joe@example.com"})", "username=email username=sub",
+             "joe@example.com"},
             {R"({"active":true,"sub":"1","username":"joe"})", "username=email username=sub", "1"},
             {R"({"active":true,"username":"joe","scope":"openid smtp"})", "scope=smtp", "joe"},
             {R"({"active":true,"username":"joe","scope":"openid smtp"})", "scope=smtp scope=openid", "joe"},
@@ -81,10 +90,12 @@ public:
             {R"({"active":true,"username":"joe","scope":"smtps"})", "scope=smtp", "(deny)"},
             {R"({"active":true,"username":"joe"})", "scope=smtp", "(deny)"},
             {R"({"active":true,"username":"joe","aud":"mail"})", "audience=mail", "joe"},
-            {R"({"active":true,"username":"joe","aud":["web",1,{"x":[]},"mail"]})", "audience=smtp audience=mail", "joe"},
+            {R"({"active":true,"username":"joe","aud":["web",1,{"x":[]},"mail"]})", "audience=smtp audience=mail",
+             "joe"},
             {R"({"active":true,"username":"joe","aud":["web"]})", "audience=mail", "(deny)"},
             {R"({"active":true,"username":"joe"})", "audience=mail", "(deny)"},
-            {R"({"active":true,"username":"joe","more":{"active":false,"list":[[],{}],"n":-1.5e3,"x":null}})", "", "joe"},
+            {R"({"active":true,"username":"joe","more":{"active":false,"list":[[],{}],"n":-1.5e3,"x":null}})", "",
+             "joe"},
         };
         for (const auto& [body, options, expected] : rows) {
             const Server server(http(body));
@@ -95,12 +106,39 @@ public:
 
     void what_is_no_answer_decides_nothing() {
         const std::string good = R"({"active":true,"username":"joe"})";
-        std::vector<std::string> answers = {http(good, "401 Unauthorized"), http(good, "500 Internal Server Error"), http(good, "302 Found"), http(good, "204 No Content"), "220 mx ESMTP\r\n", "",
-                                            http(good).substr(0, http(good).size() - 1), http(good + std::string(70'000, ' '))};
-        for (const auto* const body : {"", "true", "[]", "{}", "{", "active", R"({"active":"true"})", R"({"active":1})", R"({"active":null})", R"({"active":true}x)", R"({"active":true,})",
-                                       R"({"active":tru})", R"({"active":false,"active":true,"username":"joe"})", R"({"active":true "username":"joe"})", R"({"active":true,"x":"\x"})",
-                                       R"({"active":true,"x":"\ud800"})", R"({"active":true,"x":"\udc00"})", R"({"active":true,"x":"\u12g4"})", "{\"active\":true,\"x\":\"\n\"}", R"({"active":true,"x":1-})",
-                                       R"({"active":true,"x":[1 2]})", R"({"active":true,"x":"abc)", R"({"active":true,"username":"joe\u0000"})", "{\"active\":true,\"username\":\"j\xf6\"}", R"({"active":true,"exp":1e999})",
+        std::vector<std::string> answers = {http(good, "401 Unauthorized"),
+                                            http(good, "500 Internal Server Error"),
+                                            http(good, "302 Found"),
+                                            http(good, "204 No Content"),
+                                            "220 mx ESMTP\r\n",
+                                            "",
+                                            http(good).substr(0, http(good).size() - 1),
+                                            http(good + std::string(70'000, ' '))};
+        for (const auto* const body : {"",
+                                       "true",
+                                       "[]",
+                                       "{}",
+                                       "{",
+                                       "active",
+                                       R"({"active":"true"})",
+                                       R"({"active":1})",
+                                       R"({"active":null})",
+                                       R"({"active":true}x)",
+                                       R"({"active":true,})",
+                                       R"({"active":tru})",
+                                       R"({"active":false,"active":true,"username":"joe"})",
+                                       R"({"active":true "username":"joe"})",
+                                       R"({"active":true,"x":"\x"})",
+                                       R"({"active":true,"x":"\ud800"})",
+                                       R"({"active":true,"x":"\udc00"})",
+                                       R"({"active":true,"x":"\u12g4"})",
+                                       "{\"active\":true,\"x\":\"\n\"}",
+                                       R"({"active":true,"x":1-})",
+                                       R"({"active":true,"x":[1 2]})",
+                                       R"({"active":true,"x":"abc)",
+                                       R"({"active":true,"username":"joe\u0000"})",
+                                       "{\"active\":true,\"username\":\"j\xf6\"}",
+                                       R"({"active":true,"exp":1e999})",
                                        R"({"active":true,"username":"joe","x":{"y":1,"y":2}})"})
             answers.push_back(http(body));
         answers.push_back(http(R"({"active":true,"x":)" + std::string(5000, '[') + std::string(5000, ']') + "}"));
@@ -115,12 +153,15 @@ public:
         const fakes::TempDirectory files;
         for (const char* client : {"mail server\nsec:ret&\n", "mail server\r\nsec:ret&\r\n", "mail server\nsec:ret&"}) {
             const Server server(http(R"({"active":true,"username":"joe"})"));
-            PluginUnderTest plugin("auth/auth_oauth", server.options() + " client_file=" + files.write("client", client));
+            PluginUnderTest plugin("auth/auth_oauth",
+                                   server.options() + " client_file=" + files.write("client", client));
             CPPUNIT_ASSERT_EQUAL("joe"s, login(plugin, "", "a+b/c=&token=x~"));
             const std::string request = server.requests().at(0);
-            for (const auto& part : {"POST /introspect HTTP/1.1\r\n"s, "\r\nContent-Type: application/x-www-form-urlencoded\r\n"s, "\r\nAccept: application/json\r\n"s,
-                                     "\r\nAuthorization: Basic " + base64("mail%20server:sec%3Aret%26") + "\r\n",
-                                     "\r\n\r\ntoken=a%2Bb%2Fc%3D%26token%3Dx~&token_type_hint=access_token"s})
+            for (const auto& part :
+                 {"POST /introspect HTTP/1.1\r\n"s, "\r\nContent-Type: application/x-www-form-urlencoded\r\n"s,
+                  "\r\nAccept: application/json\r\n"s,
+                  "\r\nAuthorization: Basic " + base64("mail%20server:sec%3Aret%26") + "\r\n",
+                  "\r\n\r\ntoken=a%2Bb%2Fc%3D%26token%3Dx~&token_type_hint=access_token"s})
                 CPPUNIT_ASSERT_MESSAGE(part + " in " + request, request.find(part) != std::string::npos);
         }
     }
@@ -151,7 +192,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t(3), server.requests().size());
 
         PluginUnderTest shortly("auth/auth_oauth", "http://127.0.0.1:1/ cache=1h");
-        const Server expires(http("{\"active\":true,\"username\":\"joe\",\"exp\":" + std::to_string(now(shortly) + 10) + "}"));
+        const Server expires(
+            http("{\"active\":true,\"username\":\"joe\",\"exp\":" + std::to_string(now(shortly) + 10) + "}"));
         PluginUnderTest other("auth/auth_oauth", expires.options() + " cache=1h");
         for (const auto& [seconds, expected] : {std::pair{0, "joe"}, {9, "joe"}, {2, "(deny)"}}) {
             other.clock().advance(std::chrono::seconds(seconds));
@@ -163,7 +205,8 @@ public:
     }
 
     void what_is_not_good_is_not_remembered() {
-        for (const auto* const body : {R"({"active":false})", R"({"active":true,"username":"joe","scope":"imap"})", "{}"}) {
+        for (const auto* const body :
+             {R"({"active":false})", R"({"active":true,"username":"joe","scope":"imap"})", "{}"}) {
             const Server server(http(body));
             PluginUnderTest plugin("auth/auth_oauth", server.options() + " scope=smtp");
             for (int i = 0; i < 2; ++i) (void)login(plugin);
@@ -202,13 +245,15 @@ public:
             {"http://192.0.2.1/", "endpoint: 192.0.2.1 is not on this machine"},
             {"http://[2001:db8::1]/", "endpoint: [2001:db8::1] is not on this machine"},
             {"https://127.0.0.1/ client_file=/nonexistent", "client_file: cannot open /nonexistent"},
-            {"https://127.0.0.1/ client_file=" + files.write("client", "only a name\n"), "needs two lines, a name and a secret"},
+            {"https://127.0.0.1/ client_file=" + files.write("client", "only a name\n"),
+             "needs two lines, a name and a secret"},
         };
         for (const auto& [options, problem] : rows) {
             const std::string problems = PluginUnderTest("auth/auth_oauth", options).problems();
             CPPUNIT_ASSERT_MESSAGE(options + ": " + problems, problems.find(problem) != std::string::npos);
         }
-        for (const auto* const url : {"http://localhost:81/x?y=z", "http://[::1]/", "http://127.0.0.1/", "https://login.example.com/introspect"})
+        for (const auto* const url : {"http://localhost:81/x?y=z", "http://[::1]/", "http://127.0.0.1/",
+                                      "https://login.example.com/introspect"})
             CPPUNIT_ASSERT_EQUAL_MESSAGE(url, ""s, PluginUnderTest("auth/auth_oauth", url).problems());
     }
 };

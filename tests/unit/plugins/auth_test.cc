@@ -21,11 +21,12 @@ using namespace std::string_literals;
 
 constexpr const char* flat_file = "auth/auth_flat_file";
 
-/// joe@example.com: "secret" in every form there is. The crypt(3) and htpasswd forms were made by openssl passwd -6, openssl passwd -apr1 and htpasswd -s.
+/// joe@example.com: "secret" in every form there is. The crypt(3) and htpasswd forms were made by openssl passwd -6,
+/// openssl passwd -apr1 and htpasswd -s.
 std::string scram_text(ScramHash hash, unsigned iterations = 5000) {
     const auto keys = ScramKeys::derive(hash, "secret", "salt", iterations);
-    return (hash == ScramHash::sha1 ? "SCRAM-SHA-1$" : "SCRAM-SHA-256$") + std::to_string(iterations) + ":" + base64(keys.salt) + "$" + base64(keys.stored_key) + ":" +
-           base64(keys.server_key);
+    return (hash == ScramHash::sha1 ? "SCRAM-SHA-1$" : "SCRAM-SHA-256$") + std::to_string(iterations) + ":" +
+           base64(keys.salt) + "$" + base64(keys.stored_key) + ":" + base64(keys.server_key);
 }
 
 class AuthTest : public CppUnit::TestFixture {
@@ -44,7 +45,8 @@ class AuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     /// What the plugin says to a client that knows `password`: "ok", "deny", "declined".
-    static std::string with_mechanism(PluginUnderTest& plugin, HookId hook, const char* mechanism, const std::string& user, const std::string& password) {
+    static std::string with_mechanism(PluginUnderTest& plugin, HookId hook, const char* mechanism,
+                                      const std::string& user, const std::string& password) {
         Credentials credentials(mechanism);
         credentials.set_user(user);
         if (hook == HookId::auth_cram_md5) {
@@ -53,16 +55,20 @@ class AuthTest : public CppUnit::TestFixture {
         } else if (hook == HookId::auth_plain) {
             credentials.set_password(password);
         }
-        ScramRequest request{hook == HookId::auth_scram_sha_1 ? ScramHash::sha1 : ScramHash::sha256, "their salt", 4096, {}};
+        ScramRequest request{
+            hook == HookId::auth_scram_sha_1 ? ScramHash::sha1 : ScramHash::sha256, "their salt", 4096, {}};
         AuthFindings findings;
         if (hook == HookId::auth_scram_sha_1 || hook == HookId::auth_scram_sha_256) findings.scram = &request;
         const Answer answer = plugin.run(AuthHook(hook, plugin.connection(), credentials, &findings));
-        if (findings.scram && answer.verdict == Verdict::ok) return request.keys.are_of(request.hash, password) ? "ok" : "deny";
+        if (findings.scram && answer.verdict == Verdict::ok)
+            return request.keys.are_of(request.hash, password) ? "ok" : "deny";
         return std::string(verdict_name(answer.verdict));
     }
 
     /// A program that is a shell script.
-    static std::string script(PluginUnderTest& plugin, const std::string& text) { return script(plugin.directory(), text); }
+    static std::string script(PluginUnderTest& plugin, const std::string& text) {
+        return script(plugin.directory(), text);
+    }
     static std::string script(const fakes::TempDirectory& directory, const std::string& text) {
         const std::string path = directory.write("checkpw", "#!/bin/sh\n" + text);
         chmod(path.c_str(), 0755);
@@ -71,17 +77,21 @@ class AuthTest : public CppUnit::TestFixture {
 
 public:
     void users_of_the_flat_file_log_in() {
-        PluginUnderTest plugin(flat_file, "", {{"flat_auth_pw", "# comment\ngood@example.com:good_pass\nother@example.com:a:b c\n"}});
-        const std::pair<std::pair<const char*, const char*>, const char*> rows[] = {{{"good@example.com", "good_pass"}, "ok"},
-                                                                                   {{"GOOD@Example.com", "good_pass"}, "ok"},
-                                                                                   {{"good@example.com", "bad_pass"}, "deny"},
-                                                                                   {{"good@example.com", "GOOD_PASS"}, "deny"},
-                                                                                   {{"other@example.com", "a:b c"}, "ok"},
-                                                                                   {{"other@example.com", "a"}, "deny"},
-                                                                                   {{"nobody@example.com", "good_pass"}, "declined"},
-                                                                                   {{"good", "good_pass"}, "declined"}};
+        PluginUnderTest plugin(flat_file, "",
+                               {{"flat_auth_pw", "# comment\ngood@example.com:good_pass\nother@example.com:a:b c\n"}});
+        const std::pair<std::pair<const char*, const char*>, const char*> rows[] = {
+            {{"good@example.com", "good_pass"}, "ok"},
+            {{"GOOD@Example.com", "good_pass"}, "ok"},
+            {{"good@example.com", "bad_pass"}, "deny"},
+            {{"good@example.com", "GOOD_PASS"}, "deny"},
+            {{"other@example.com", "a:b c"}, "ok"},
+            {{"other@example.com", "a"}, "deny"},
+            {{"nobody@example.com", "good_pass"}, "declined"},
+            {{"good", "good_pass"}, "declined"}};
         for (const auto& [client, expected] : rows)
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(client.first, std::string(expected), std::string(verdict_name(plugin.auth_plain(client.first, client.second).verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                client.first, std::string(expected),
+                std::string(verdict_name(plugin.auth_plain(client.first, client.second).verdict)));
     }
 
     void names_are_no_regular_expressions() {
@@ -96,31 +106,41 @@ public:
             std::string stored;
             const char *plain, *cram, *sha1, *sha256;
         };
-        const Row rows[] = {
-            {"secret", "ok", "ok", "ok", "ok"},
-            {"{PLAIN}secret", "ok", "ok", "ok", "ok"},
-            {"{CRYPT}$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1", "ok", "declined", "declined", "declined"},
-            {"$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0", "ok", "declined", "declined", "declined"},
-            {"{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "ok", "declined", "declined", "declined"},
-            {scram_text(ScramHash::sha1), "ok", "declined", "ok", "declined"},
-            {scram_text(ScramHash::sha256), "ok", "declined", "declined", "ok"}};
+        const Row rows[] = {{"secret", "ok", "ok", "ok", "ok"},
+                            {"{PLAIN}secret", "ok", "ok", "ok", "ok"},
+                            {"{CRYPT}$6$saltsalt$"
+                             "TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1",
+                             "ok", "declined", "declined", "declined"},
+                            {"$apr1$saltsalt$LrttParrLPdxvgutaSXWJ0", "ok", "declined", "declined", "declined"},
+                            {"{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=", "ok", "declined", "declined", "declined"},
+                            {scram_text(ScramHash::sha1), "ok", "declined", "ok", "declined"},
+                            {scram_text(ScramHash::sha256), "ok", "declined", "declined", "ok"}};
         for (const auto& row : rows) {
             PluginUnderTest plugin(flat_file, "", {{"flat_auth_pw", "joe@example.com:" + row.stored + "\n"}});
             const auto with = [&](HookId hook, const char* mechanism, const char* password) {
                 return with_mechanism(plugin, hook, mechanism, "joe@example.com", password);
             };
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, std::string(row.plain), with(HookId::auth_plain, "PLAIN", "secret"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, std::string(row.plain),
+                                         with(HookId::auth_plain, "PLAIN", "secret"));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, "deny"s, with(HookId::auth_plain, "PLAIN", "wrong"));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, std::string(row.cram), with(HookId::auth_cram_md5, "CRAM-MD5", "secret"));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, std::string(row.sha1), with(HookId::auth_scram_sha_1, "SCRAM-SHA-1", "secret"));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, std::string(row.sha256), with(HookId::auth_scram_sha_256, "SCRAM-SHA-256", "secret"));
-            if (row.sha256 == "ok"s) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, "deny"s, with(HookId::auth_scram_sha_256, "SCRAM-SHA-256", "wrong"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, std::string(row.cram),
+                                         with(HookId::auth_cram_md5, "CRAM-MD5", "secret"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, std::string(row.sha1),
+                                         with(HookId::auth_scram_sha_1, "SCRAM-SHA-1", "secret"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, std::string(row.sha256),
+                                         with(HookId::auth_scram_sha_256, "SCRAM-SHA-256", "secret"));
+            if (row.sha256 == "ok"s)
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.stored, "deny"s,
+                                             with(HookId::auth_scram_sha_256, "SCRAM-SHA-256", "wrong"));
         }
     }
 
-    /// By the CPU time, on which the others that run do not count. A check takes some milliseconds here; a look at the file takes microseconds.
+    /// By the CPU time, on which the others that run do not count. A check takes some milliseconds here; a look at the
+    /// file takes microseconds.
     void the_time_does_not_tell_who_exists() {
-        PluginUnderTest plugin(flat_file, "", {{"flat_auth_pw", "joe@example.com:" + scram_text(ScramHash::sha256, 20'000) + "\nann@example.com:clear\n"}});
+        PluginUnderTest plugin(flat_file, "",
+                               {{"flat_auth_pw", "joe@example.com:" + scram_text(ScramHash::sha256, 20'000) +
+                                                     "\nann@example.com:clear\n"}});
         const auto cost = [&](const char* user) {
             const auto began = std::clock();
             CPPUNIT_ASSERT_MESSAGE(user, plugin.auth_plain(user, "wrong").verdict != Verdict::ok);
@@ -130,7 +150,10 @@ public:
         CPPUNIT_ASSERT(cost("nobody@example.com") > known / 3);
         CPPUNIT_ASSERT(cost("ann@example.com") > known / 3);
         CPPUNIT_ASSERT(plugin.auth_plain("ann@example.com", "clear").verdict == Verdict::ok);
-        CPPUNIT_ASSERT(plugin.auth_plain("nobody@example.com", "secret").verdict == Verdict::declined);  // which is right, but not for that user
+        CPPUNIT_ASSERT(plugin.auth_plain("nobody@example.com", "secret").verdict == Verdict::declined);  // which is
+                                                                                                         // right, but
+                                                                                                         // not for that
+                                                                                                         // user
     }
 
     void an_edited_file_counts_at_once() {
@@ -142,8 +165,10 @@ public:
     }
 
     void wrong_lines_are_named() {
-        for (const auto& [text, problem] : {std::pair{"joe:secret", "a line is user@domain:password"}, {"joe@example.com", "a line is user@domain:password"},
-                                            {"joe@example.com:", "joe@example.com has no password"}, {"joe@a:1\nJOE@a:2", "JOE@a is there already"}}) {
+        for (const auto& [text, problem] : {std::pair{"joe:secret", "a line is user@domain:password"},
+                                            {"joe@example.com", "a line is user@domain:password"},
+                                            {"joe@example.com:", "joe@example.com has no password"},
+                                            {"joe@a:1\nJOE@a:2", "JOE@a is there already"}}) {
             PluginUnderTest plugin(flat_file, "", {{"flat_auth_pw", text + "\n"s}});
             CPPUNIT_ASSERT_MESSAGE(text, !plugin.is_usable());
             CPPUNIT_ASSERT_MESSAGE(plugin.problems(), plugin.problems().find(problem) != std::string::npos);
@@ -157,26 +182,31 @@ public:
 
     void checkpassword_gets_user_and_password() {
         const fakes::TempDirectory directory;
-        const std::string program = script(directory, "cat <&3 | tr '\\0' '|' > " + directory.path("seen") + "\necho \"$1 $TCPREMOTEIP\" >> " + directory.path("seen"));
+        const std::string program = script(directory, "cat <&3 | tr '\\0' '|' > " + directory.path("seen") +
+                                                          "\necho \"$1 $TCPREMOTEIP\" >> " + directory.path("seen"));
         PluginUnderTest plugin("auth/auth_checkpassword", "checkpw=" + program + " true=/bin/true");
         CPPUNIT_ASSERT(plugin.auth_plain("joe doe", "sec ret;$(id)").verdict == Verdict::ok);
-        CPPUNIT_ASSERT_EQUAL("joe doe|sec ret;$(id)|Y123456|/bin/true 192.0.2.1\n"s, read_file(directory.path("seen"), 1000).operator*());
+        CPPUNIT_ASSERT_EQUAL("joe doe|sec ret;$(id)|Y123456|/bin/true 192.0.2.1\n"s,
+                             read_file(directory.path("seen"), 1000).operator*());
         CPPUNIT_ASSERT(plugin.auth_plain("joe", std::string(600, 'x')).verdict == Verdict::declined);
     }
 
     void what_checkpassword_ends_with_decides() {
-        const std::pair<const char*, Verdict> rows[] = {{"exit 0", Verdict::ok},        {"exit 1", Verdict::declined},     {"exit 2", Verdict::denysoft},
-                                                        {"exit 111", Verdict::denysoft}, {"kill -9 $$", Verdict::denysoft}, {"exec \"$@\"", Verdict::ok}};
+        const std::pair<const char*, Verdict> rows[] = {
+            {"exit 0", Verdict::ok},         {"exit 1", Verdict::declined},     {"exit 2", Verdict::denysoft},
+            {"exit 111", Verdict::denysoft}, {"kill -9 $$", Verdict::denysoft}, {"exec \"$@\"", Verdict::ok}};
         for (const auto& [text, verdict] : rows) {
             const fakes::TempDirectory directory;
-            PluginUnderTest plugin("auth/auth_checkpassword", "", {{"smtpauth-checkpassword", script(directory, text) + " /bin/true\n"}});
+            PluginUnderTest plugin("auth/auth_checkpassword", "",
+                                   {{"smtpauth-checkpassword", script(directory, text) + " /bin/true\n"}});
             CPPUNIT_ASSERT_MESSAGE(text, plugin.auth_plain("joe", "secret").verdict == verdict);
         }
     }
 
     void a_checkpassword_that_hangs_is_killed() {
         const fakes::TempDirectory directory;
-        PluginUnderTest plugin("auth/auth_checkpassword", "checkpw=" + script(directory, "exec sleep 60") + " true=/bin/true timeout=200ms");
+        PluginUnderTest plugin("auth/auth_checkpassword",
+                               "checkpw=" + script(directory, "exec sleep 60") + " true=/bin/true timeout=200ms");
         const auto before = std::chrono::steady_clock::now();
         CPPUNIT_ASSERT(plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - before < std::chrono::seconds(30));
@@ -184,8 +214,10 @@ public:
     }
 
     void checkpassword_programs_must_exist() {
-        for (const char* options : {"", "checkpw=/nonexistent/checkpw true=/bin/true", "checkpw=/bin/true", "checkpw=true true=/bin/true",
-                                    "checkpw=/bin/true true=/bin/true sudo=/nonexistent/sudo", "checkpw=/bin/true true=/bin/true sudo_user=joe"})
+        for (const char* options :
+             {"", "checkpw=/nonexistent/checkpw true=/bin/true", "checkpw=/bin/true", "checkpw=true true=/bin/true",
+              "checkpw=/bin/true true=/bin/true sudo=/nonexistent/sudo",
+              "checkpw=/bin/true true=/bin/true sudo_user=joe"})
             CPPUNIT_ASSERT_MESSAGE(options, !PluginUnderTest("auth/auth_checkpassword", options).is_usable());
         PluginUnderTest plugin("auth/auth_checkpassword", "checkpw=/bin/true true=/bin/true");
         CPPUNIT_ASSERT_EQUAL(""s, plugin.problems());

@@ -19,9 +19,10 @@ class BadMailFromTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_naughty_sender_is_remembered);
     CPPUNIT_TEST_SUITE_END();
 
-    static constexpr const char* list = "spammer@example.net\n"
-                                        "@bulk.example.net Not your kind\n"
-                                        "Test\\.NET$\n";
+    static constexpr const char* list =
+        "spammer@example.net\n"
+        "@bulk.example.net Not your kind\n"
+        "Test\\.NET$\n";
 
 public:
     void listed_senders_are_refused() {
@@ -35,7 +36,8 @@ public:
             {"any@bulk.example.net", "deny 5.7.1 Not your kind"},
             {"any@test.net", "deny 5.7.1 mail from any@test.net is not accepted here"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, std::string(row.answer), shown(plugin.mail(row.sender)));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, std::string(row.answer), shown(plugin.mail(row.sender)));
     }
 
     void the_null_sender_cannot_be_listed() {
@@ -72,10 +74,11 @@ class BadMailFromToTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_line_without_two_addresses_is_a_mistake);
     CPPUNIT_TEST_SUITE_END();
 
-    static constexpr const char* list = "stalker@example.net alice@example.com\n"
-                                        "stalker@example.net  Bob@example.com\n"
-                                        "@bulk.example.net\tcarol@example.com\n"
-                                        "sales@example.org @example.com\n";
+    static constexpr const char* list =
+        "stalker@example.net alice@example.com\n"
+        "stalker@example.net  Bob@example.com\n"
+        "@bulk.example.net\tcarol@example.com\n"
+        "sales@example.org @example.com\n";
 
 public:
     void listed_pairs_are_refused() {
@@ -84,18 +87,22 @@ public:
             const char* recipient;
             bool is_refused;
         } rows[] = {
-            {"stalker@example.net", "alice@example.com", true}, {"STALKER@Example.net", "Alice@example.COM", true},
-            {"stalker@example.net", "bob@example.com", true},   {"stalker@example.net", "carol@example.com", false},
-            {"any@bulk.example.net", "carol@example.com", true}, {"any@bulk.example.net", "alice@example.com", false},
-            {"sales@example.org", "dave@example.com", true},    {"friend@example.net", "alice@example.com", false},
+            {"stalker@example.net", "alice@example.com", true},
+            {"STALKER@Example.net", "Alice@example.COM", true},
+            {"stalker@example.net", "bob@example.com", true},
+            {"stalker@example.net", "carol@example.com", false},
+            {"any@bulk.example.net", "carol@example.com", true},
+            {"any@bulk.example.net", "alice@example.com", false},
+            {"sales@example.org", "dave@example.com", true},
+            {"friend@example.net", "alice@example.com", false},
             {"", "alice@example.com", false},
         };
         PluginUnderTest plugin("badmailfromto", "", {{"badmailfromto", list}});
         for (const auto& row : rows) {
             plugin.transaction().set_sender(fakes::FakeTransaction::address(row.sender));
             const std::string refusal = "deny 5.1.1 mail to " + std::string(row.recipient) + " is not accepted here";
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.sender) + " to " + row.recipient, row.is_refused ? refusal : "declined",
-                                         shown(plugin.rcpt(row.recipient)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.sender) + " to " + row.recipient,
+                                         row.is_refused ? refusal : "declined", shown(plugin.rcpt(row.recipient)));
         }
     }
 
@@ -107,9 +114,11 @@ public:
     }
 
     void a_line_without_two_addresses_is_a_mistake() {
-        for (const char* line : {"stalker@example.net\n", "stalker alice@example.com\n", "a@example.net b@example.net c@example.net\n"}) {
+        for (const char* line :
+             {"stalker@example.net\n", "stalker alice@example.com\n", "a@example.net b@example.net c@example.net\n"}) {
             const PluginUnderTest plugin("badmailfromto", "", {{"badmailfromto", line}});
-            CPPUNIT_ASSERT_MESSAGE(line, plugin.problems().find("badmailfromto:1: expected a sender and a recipient") != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(line, plugin.problems().find("badmailfromto:1: expected a sender and a recipient") !=
+                                             std::string::npos);
         }
     }
 };

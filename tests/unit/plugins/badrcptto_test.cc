@@ -20,10 +20,11 @@ class BadRcptToTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(mistakes_in_the_file_are_found_at_configtest);
     CPPUNIT_TEST_SUITE_END();
 
-    static constexpr const char* list = "bad@example.com\n"
-                                        "gone@example.com She left the company\n"
-                                        "@bad.example.com\n"
-                                        "/^\\S+%\\S+@/ no {} percent hack here\n";
+    static constexpr const char* list =
+        "bad@example.com\n"
+        "gone@example.com She left the company\n"
+        "@bad.example.com\n"
+        "/^\\S+%\\S+@/ no {} percent hack here\n";
 
 public:
     void listed_recipients_are_refused() {
@@ -41,8 +42,10 @@ public:
             {"a%b.example@example.com", "deny 5.1.1 no {} percent hack here"},
             {"postmaster", "declined"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string(row.answer), shown(plugin.rcpt(row.recipient)));
-        CPPUNIT_ASSERT(plugin.log().contains("(rcpt) badrcptto: fail: any@bad.example.com is listed as @bad.example.com"));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string(row.answer), shown(plugin.rcpt(row.recipient)));
+        CPPUNIT_ASSERT(
+            plugin.log().contains("(rcpt) badrcptto: fail: any@bad.example.com is listed as @bad.example.com"));
     }
 
     void reject_options_decide_about_the_refusal() {

@@ -1,5 +1,5 @@
-/// commands_test.cc: small plugins about commands: dont_require_anglebrackets, parse_addr_withhelo, help, quit_fortune, connection_time,
-/// random_error.
+/// commands_test.cc: small plugins about commands: dont_require_anglebrackets, parse_addr_withhelo, help, quit_fortune,
+/// connection_time, random_error.
 #include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
 
@@ -31,9 +31,14 @@ public:
             const char* path;
             const char* becomes;
         } rows[] = {
-            {"<user@example.com>", "<user@example.com>"}, {"user@example.com", "<user@example.com>"}, {"ask@[192.0.2.1]", "<ask@[192.0.2.1]>"},
-            {"", "<>"},                                   {"<>", "<>"},                               {"postmaster", "<postmaster>"},
-            {"<user@example.com", "<user@example.com"},   {"user@example.com>", "user@example.com>"},
+            {"<user@example.com>", "<user@example.com>"},
+            {"user@example.com", "<user@example.com>"},
+            {"ask@[192.0.2.1]", "<ask@[192.0.2.1]>"},
+            {"", "<>"},
+            {"<>", "<>"},
+            {"postmaster", "<postmaster>"},
+            {"<user@example.com", "<user@example.com"},
+            {"user@example.com>", "user@example.com>"},
         };
         PluginUnderTest plugin("dont_require_anglebrackets");
         for (const auto& row : rows) {
@@ -92,7 +97,8 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.argument, std::string("declined"), shown(plugin.mail_parse(argument)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.argument, std::string("declined"), shown(plugin.rcpt_parse(argument)));
             plugin.connection().set_greeted(Greeted::helo, "client");
-            const std::string expected = row.has_parameters ? "deny 5.5.4 No parameters allowed after HELO" : "declined";
+            const std::string expected = row.has_parameters ? "deny 5.5.4 No parameters allowed after HELO"
+                                                            : "declined";
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.argument, expected, shown(plugin.mail_parse(argument)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.argument, expected, shown(plugin.rcpt_parse(argument)));
             CPPUNIT_ASSERT_EQUAL(std::string(row.argument), argument);
@@ -128,7 +134,8 @@ public:
         plugin.directory().write("secret", "secret");
         plugin.directory().write("help/mail", "text");
         for (const char* argument : {"../secret", "MAIL FROM", "mail.txt", "/etc/passwd", "~", "m\xc3\xa4il", "."})
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(argument, "deny 501 5.5.4 HELP takes the name of one command"s, shown(plugin.help(argument)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(argument, "deny 501 5.5.4 HELP takes the name of one command"s,
+                                         shown(plugin.help(argument)));
     }
 
     void commands_may_have_other_files() {
@@ -157,8 +164,10 @@ public:
     }
 
     void wrong_options_are_named() {
-        CPPUNIT_ASSERT(PluginUnderTest("help", "MAIL").problems().find("\"MAIL\" has no file behind it") != std::string::npos);
-        CPPUNIT_ASSERT(PluginUnderTest("help", "a.b file").problems().find("\"a.b\" is no command") != std::string::npos);
+        CPPUNIT_ASSERT(PluginUnderTest("help", "MAIL").problems().find("\"MAIL\" has no file behind it") !=
+                       std::string::npos);
+        CPPUNIT_ASSERT(PluginUnderTest("help", "a.b file").problems().find("\"a.b\" is no command") !=
+                       std::string::npos);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(HelpTest);
@@ -181,7 +190,8 @@ class QuitFortuneTest : public CppUnit::TestFixture {
         return path;
     }
 
-    static std::string goodbye(const std::string& program, Greeted greeted = Greeted::helo, const std::string& more = "") {
+    static std::string goodbye(const std::string& program, Greeted greeted = Greeted::helo,
+                               const std::string& more = "") {
         PluginUnderTest plugin("quit_fortune", "program=" + program + more);
         plugin.connection().set_greeted(greeted, "client");
         return shown(plugin.quit());
@@ -189,7 +199,8 @@ class QuitFortuneTest : public CppUnit::TestFixture {
 
 public:
     void clients_that_said_helo_get_a_fortune() {
-        CPPUNIT_ASSERT_EQUAL(std::string("ok You will / be lucky: -s"), goodbye(script("echo You will\necho be lucky: $1\n")));
+        CPPUNIT_ASSERT_EQUAL(std::string("ok You will / be lucky: -s"),
+                             goodbye(script("echo You will\necho be lucky: $1\n")));
     }
 
     void other_clients_get_the_usual_goodbye() {
@@ -213,8 +224,10 @@ public:
 
     void a_slow_program_is_not_waited_for() {
         const auto began = std::chrono::steady_clock::now();
-        CPPUNIT_ASSERT_EQUAL(std::string("declined"), goodbye(script("echo begun\nexec sleep 20"), Greeted::helo, " timeout=50ms"));
-        CPPUNIT_ASSERT_EQUAL(std::string("declined"), goodbye(script("while :; do echo x; sleep 0.01; done"), Greeted::helo, " timeout=200ms"));
+        CPPUNIT_ASSERT_EQUAL(std::string("declined"),
+                             goodbye(script("echo begun\nexec sleep 20"), Greeted::helo, " timeout=50ms"));
+        CPPUNIT_ASSERT_EQUAL(std::string("declined"),
+                             goodbye(script("while :; do echo x; sleep 0.01; done"), Greeted::helo, " timeout=200ms"));
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
     }
 
@@ -244,7 +257,10 @@ public:
         const struct {
             const char* options;
             LogLevel level;
-        } rows[] = {{"", LogLevel::info}, {"7", LogLevel::debug}, {"LOGNOTICE", LogLevel::notice}, {"level=warning", LogLevel::warning},
+        } rows[] = {{"", LogLevel::info},
+                    {"7", LogLevel::debug},
+                    {"LOGNOTICE", LogLevel::notice},
+                    {"level=warning", LogLevel::warning},
                     {"loglevel 5", LogLevel::notice}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("connection_time", row.options);
@@ -275,7 +291,8 @@ public:
     void errors_come_as_often_as_asked_for() {
         PluginUnderTest plugin("random_error", "46.8559");  // 1 - 0.9^6: one of ten steps
         auto counts = answers(plugin, 20000);
-        const int soft = counts["denysoft 4.3.0 Random temporary error"], closing = counts["denysoft_disconnect 4.3.0 Random temporary error"];
+        const int soft = counts["denysoft 4.3.0 Random temporary error"],
+                  closing = counts["denysoft_disconnect 4.3.0 Random temporary error"];
         CPPUNIT_ASSERT_EQUAL(20000, counts["declined"] + soft + closing);
         CPPUNIT_ASSERT(soft + closing > 1800 && soft + closing < 2200);
         CPPUNIT_ASSERT(closing > (soft + closing) * 0.35 && closing < (soft + closing) * 0.45);
@@ -290,8 +307,9 @@ public:
 
     void every_hook_may_fail() {
         PluginUnderTest plugin("random_error", "100");
-        for (const auto& answer : {plugin.connect(), plugin.helo("client"), plugin.ehlo("client"), plugin.mail("user@example.net"),
-                                   plugin.rcpt("user@example.com"), plugin.data(), plugin.data_post("\r\n")})
+        for (const auto& answer :
+             {plugin.connect(), plugin.helo("client"), plugin.ehlo("client"), plugin.mail("user@example.net"),
+              plugin.rcpt("user@example.com"), plugin.data(), plugin.data_post("\r\n")})
             CPPUNIT_ASSERT(is_soft(answer.verdict));
     }
 

@@ -40,7 +40,9 @@ class ContentLogTest : public CppUnit::TestFixture {
         bool is_complete() const noexcept override { return true; }
         std::uint64_t size() const noexcept override { return 100; }
         std::uint64_t body_size() const noexcept override { return 100; }
-        Result<std::size_t> read_body(std::uint64_t, char*, std::size_t) const override { return Error{ErrorCode::io, "broken"}; }
+        Result<std::size_t> read_body(std::uint64_t, char*, std::size_t) const override {
+            return Error{ErrorCode::io, "broken"};
+        }
         Result<void> for_each_body_chunk(const ByteSink&) const override { return Error{ErrorCode::io, "broken"}; }
         Result<void> write_to(const ByteSink& sink) const override {
             if (auto written = sink("half of it\r\n"); !written) return written;
@@ -63,7 +65,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(message), read(plugin.directory().path("log")));
         plugin.transaction().message().headers().prepend("X-Added", "later");
         (void)plugin.data_post();
-        CPPUNIT_ASSERT_EQUAL(message + std::string("X-Added: later\r\n") + message, read(plugin.directory().path("log")));
+        CPPUNIT_ASSERT_EQUAL(message + std::string("X-Added: later\r\n") + message,
+                             read(plugin.directory().path("log")));
         struct stat about {};
         CPPUNIT_ASSERT_EQUAL(0, stat(plugin.directory().path("log").c_str(), &about));
         CPPUNIT_ASSERT_EQUAL(0600U, about.st_mode & 0777U);
@@ -84,7 +87,9 @@ public:
     void the_file_comes_from_option_or_control_file() {
         PluginUnderTest by_default("content_log");
         (void)by_default.data_post(message);
-        CPPUNIT_ASSERT_EQUAL(std::string(message), read(by_default.directory().path("mail/" + local_time("%Y%m%d", by_default.clock().wall()))));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(message),
+            read(by_default.directory().path("mail/" + local_time("%Y%m%d", by_default.clock().wall()))));
 
         PluginUnderTest by_file("content_log", "", {{"content_log_file", "copies/%Y/all\n"}});
         (void)by_file.data_post(message);
@@ -108,7 +113,8 @@ public:
         for (const auto& row : rows) {
             PluginUnderTest plugin("content_log", "file=log", {{"content_log_enabled", row.content}});
             (void)plugin.data_post(message);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.content, row.is_on, access(plugin.directory().path("log").c_str(), F_OK) == 0);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.content, row.is_on,
+                                         access(plugin.directory().path("log").c_str(), F_OK) == 0);
         }
     }
 

@@ -28,9 +28,11 @@ public:
         for (const auto& row : rows) {
             PluginUnderTest plugin("count_unrecognized_commands", row.options);
             for (int i = 0; i < row.allowed; ++i)
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string("declined"), shown(plugin.unrecognized_command("GET", "/ HTTP/1.1")));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string("declined"),
+                                             shown(plugin.unrecognized_command("GET", "/ HTTP/1.1")));
             for (int i = 0; i < 2; ++i)
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(refusal), shown(plugin.unrecognized_command("Host:", "example.com")));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(refusal),
+                                             shown(plugin.unrecognized_command("Host:", "example.com")));
         }
     }
 
@@ -61,7 +63,8 @@ class NoopCounterTest : public CppUnit::TestFixture {
 public:
     void too_many_noops_in_a_row_end_the_session() {
         PluginUnderTest plugin("noop_counter");
-        for (const char* expected : {"declined", "declined", refusal, refusal}) CPPUNIT_ASSERT_EQUAL(std::string(expected), shown(plugin.noop()));
+        for (const char* expected : {"declined", "declined", refusal, refusal})
+            CPPUNIT_ASSERT_EQUAL(std::string(expected), shown(plugin.noop()));
         PluginUnderTest patient("noop_counter", "5");
         for (int i = 0; i < 4; ++i) CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(patient.noop()));
         CPPUNIT_ASSERT_EQUAL(std::string(refusal), shown(patient.noop()));

@@ -41,7 +41,10 @@ public:
 
     static std::string text_of(const Message& message) {
         std::string out;
-        CPPUNIT_ASSERT(message.write_to([&](std::string_view octets) { out += octets; return Result<void>(); }));
+        CPPUNIT_ASSERT(message.write_to([&](std::string_view octets) {
+            out += octets;
+            return Result<void>();
+        }));
         return out;
     }
 
@@ -150,9 +153,9 @@ public:
             std::vector<std::string> out;
             for (const auto& line : lines)
                 if (line.plugin == "queue/discard")
-                    out.push_back(format_text(
-                        "{} {} {} {}", line.transaction, line.hook, line.client,
-                        line.text.substr(0, line.text.find(','))));  // its size has the Received field the second time
+                    out.push_back(format_text("{} {} {} {}", line.transaction, line.hook, line.client,
+                                              line.text.substr(0, line.text.find(','))));  // its size has the Received
+                                                                                           // field the second time
             return out;
         };
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), of_plugin(server.log.lines()).size());

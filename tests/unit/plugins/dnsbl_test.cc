@@ -15,7 +15,9 @@ using fakes::PluginUnderTest;
 using fakes::shown;
 
 /// The test entries of a good list.
-void add_list(PluginUnderTest& plugin, const std::string& zone) { plugin.dns({"2.0.0.127." + zone + " A 127.0.0.2", "2.0.0.127." + zone + " TXT test entry"}); }
+void add_list(PluginUnderTest& plugin, const std::string& zone) {
+    plugin.dns({"2.0.0.127." + zone + " A 127.0.0.2", "2.0.0.127." + zone + " TXT test entry"});
+}
 
 bool asked(PluginUnderTest& plugin, std::string_view question) {
     const auto& all = plugin.questions();
@@ -103,8 +105,9 @@ public:
     }
 
     void wrong_entries_are_refused() {
-        for (const char* entry : {"", "=127.0.0.2", "a..b", "bl.test=", "bl.test=127.0.0", "bl.test=127.0.0.2.3", "bl.test=127.0.0.256", "bl.test=127.0.0.5-2", "bl.test=10.0.0.1",
-                                  "bl.test=*.0.0.2", "bl.test=127.0.0.2,", "bl.test=127.0.0.-1", "bl.test=127.0.0.2x", "bl.test=::1"})
+        for (const char* entry : {"", "=127.0.0.2", "a..b", "bl.test=", "bl.test=127.0.0", "bl.test=127.0.0.2.3",
+                                  "bl.test=127.0.0.256", "bl.test=127.0.0.5-2", "bl.test=10.0.0.1", "bl.test=*.0.0.2",
+                                  "bl.test=127.0.0.2,", "bl.test=127.0.0.-1", "bl.test=127.0.0.2x", "bl.test=::1"})
             CPPUNIT_ASSERT_MESSAGE(entry, !DnsList::parse(entry));
     }
 };
@@ -148,12 +151,14 @@ public:
         for (const char* options : {"", "zones=bl.test"}) {
             PluginUnderTest plugin("dnsbl", options, {{"dnsbl_zones", *options ? "" : "# lists\nbl.test\n"}});
             add_list(plugin, "bl.test");
-            plugin.dns({"1.2.0.192.bl.test A 127.0.0.2", "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.test A 127.0.0.3"});
+            plugin.dns({"1.2.0.192.bl.test A 127.0.0.2",
+                        "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.bl.test A 127.0.0.3"});
             for (const auto& row : rows) {
                 plugin.reconnect();
                 plugin.connection().set_client(row.client);
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::string(row.answer), shown(plugin.connect()));
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, row.answer == std::string("declined") ? 0 : -1, plugin.connection().karma());
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, row.answer == std::string("declined") ? 0 : -1,
+                                             plugin.connection().karma());
             }
         }
     }
@@ -172,7 +177,8 @@ public:
             add_list(plugin, "bl.test");
             plugin.dns({"1.2.0.192.bl.test A 127.0.0.2", "1.2.0.192.bl.test TXT seen at trap 7"});
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.zone, std::string(row.answer), shown(plugin.connect()));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.zone, std::string(row.zone) == "bl.test", asked(plugin, "1.2.0.192.bl.test TXT"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.zone, std::string(row.zone) == "bl.test",
+                                         asked(plugin, "1.2.0.192.bl.test TXT"));
         }
         PluginUnderTest plugin("dnsbl", "zones=bl.test");
         add_list(plugin, "bl.test");
@@ -181,7 +187,8 @@ public:
     }
 
     void the_first_list_decides() {
-        PluginUnderTest plugin("dnsbl", "zones=c.test", {{"dnsbl_zones", "a.test\nb.test:b has you\nd.test:d has you\n"}});
+        PluginUnderTest plugin("dnsbl", "zones=c.test",
+                               {{"dnsbl_zones", "a.test\nb.test:b has you\nd.test:d has you\n"}});
         for (const char* zone : {"a.test", "b.test", "c.test", "d.test"}) add_list(plugin, zone);
         plugin.dns({"1.2.0.192.b.test A 127.0.0.2", "1.2.0.192.d.test A 127.0.0.2", "1.2.0.192.a.test TIMEOUT"});
         CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 b has you"), shown(plugin.connect()));
@@ -201,7 +208,8 @@ public:
         PluginUnderTest careful("dnsbl", "zones=slow.test onerror=tempfail");
         add_list(careful, "slow.test");
         careful.dns({"1.2.0.192.slow.test SERVFAIL"});
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 451 4.4.3 Temporary address resolution failure"), shown(careful.connect()));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 451 4.4.3 Temporary address resolution failure"),
+                             shown(careful.connect()));
     }
 
     void error_answers_are_no_listing() {
@@ -214,10 +222,12 @@ public:
 
     void a_wildcard_list_is_switched_off() {
         PluginUnderTest plugin("dnsbl", "zones=sold.test");
-        for (const char* address : {"1.2.0.192", "1.0.0.127", "2.0.0.127"}) plugin.dns({std::string(address) + ".sold.test A 127.0.0.2"});
+        for (const char* address : {"1.2.0.192", "1.0.0.127", "2.0.0.127"})
+            plugin.dns({std::string(address) + ".sold.test A 127.0.0.2"});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), plugin.log().texts(LogLevel::error).size());
-        CPPUNIT_ASSERT(plugin.log().contains("the list sold.test IS SWITCHED OFF: it lists 127.0.0.1 (127.0.0.2), and so everybody"));
+        CPPUNIT_ASSERT(plugin.log().contains(
+            "the list sold.test IS SWITCHED OFF: it lists 127.0.0.1 (127.0.0.2), and so everybody"));
         CPPUNIT_ASSERT_EQUAL(std::string("pass"), plugin.log().last());
         const auto before = plugin.questions().size();
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));
@@ -229,12 +239,14 @@ public:
         PluginUnderTest plugin("dnsbl", "zones=dead.test");
         plugin.dns({"1.2.0.192.dead.test A 127.0.0.2"});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));
-        CPPUNIT_ASSERT(plugin.log().contains("the list dead.test IS SWITCHED OFF: it does not list 127.0.0.2, as every list in use does"));
+        CPPUNIT_ASSERT(plugin.log().contains(
+            "the list dead.test IS SWITCHED OFF: it does not list 127.0.0.2, as every list in use does"));
         add_list(plugin, "dead.test");
         plugin.clock().advance(std::chrono::minutes(9));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));
         plugin.clock().advance(std::chrono::minutes(2));
-        CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));  // the test is made, and the list was not asked about this client
+        CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));  // the test is made, and the list was
+                                                                                 // not asked about this client
         CPPUNIT_ASSERT(plugin.log().contains("the list dead.test passes its test again and is asked"));
         CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 192.0.2.1 is listed by dead.test"), shown(plugin.connect()));
     }
@@ -258,7 +270,8 @@ public:
             (void)plugin.connect();  // does not count: it is no test
             plugin.clock().advance(std::chrono::seconds(61));
         }
-        CPPUNIT_ASSERT(plugin.log().contains("the list slow.test IS SWITCHED OFF: it has not answered for a long time: no answer in time"));
+        CPPUNIT_ASSERT(plugin.log().contains(
+            "the list slow.test IS SWITCHED OFF: it has not answered for a long time: no answer in time"));
         (void)plugin.connect();
         CPPUNIT_ASSERT_EQUAL(std::string("pass"), plugin.log().last());
     }
@@ -314,13 +327,20 @@ public:
         const struct {
             const char* options;
             const char* verdict;
-        } rows[] = {{"", "deny"},           {"disconnect", "deny_disconnect"}, {"temp", "denysoft"},     {"reject_type=temp", "denysoft"},
-                    {"reject=0", "declined"}, {"reject naughty", "declined"},    {"perm reject 1", "deny"}, {"temp_disconnect", "denysoft_disconnect"}};
+        } rows[] = {{"", "deny"},
+                    {"disconnect", "deny_disconnect"},
+                    {"temp", "denysoft"},
+                    {"reject_type=temp", "denysoft"},
+                    {"reject=0", "declined"},
+                    {"reject naughty", "declined"},
+                    {"perm reject 1", "deny"},
+                    {"temp_disconnect", "denysoft_disconnect"}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("dnsbl", std::string(row.options) + " zones=bl.test");
             add_list(plugin, "bl.test");
             plugin.dns({"1.2.0.192.bl.test A 127.0.0.2"});
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict), std::string(verdict_name(plugin.connect().verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict),
+                                         std::string(verdict_name(plugin.connect().verdict)));
         }
     }
 
@@ -332,10 +352,13 @@ public:
         CPPUNIT_ASSERT(plugin.connection().is_naughty());
         return plugin;
     }
-    static void accept(PluginUnderTest& plugin, const char* recipient) { plugin.transaction().add_recipient(recipient); }
+    static void accept(PluginUnderTest& plugin, const char* recipient) {
+        plugin.transaction().add_recipient(recipient);
+    }
 
     void complaints_get_through() {
-        for (const char* recipient : {"postmaster@example.com", "Abuse@example.com", "mailer-daemon@example.com", "ROOT@example.com", "postmaster"}) {
+        for (const char* recipient : {"postmaster@example.com", "Abuse@example.com", "mailer-daemon@example.com",
+                                      "ROOT@example.com", "postmaster"}) {
             PluginUnderTest plugin("dnsbl", "zones=bl.test reject=naughty reject_type=disconnect");
             naughty(plugin);
             (void)plugin.rcpt(recipient);
@@ -410,8 +433,12 @@ public:
     }
 
     void mistakes_are_named() {
-        CPPUNIT_ASSERT(PluginUnderTest("dnsbl", "", {{"dnsbl_zones", "a.test\nb.test=1.2.3.4\n"}}).problems().find("dnsbl_zones:2: ") != std::string::npos);
-        CPPUNIT_ASSERT(PluginUnderTest("dnsbl", "zones=b.test=127.0.0").problems().find("\"127.0.0\" is no answer of a list") != std::string::npos);
+        CPPUNIT_ASSERT(PluginUnderTest("dnsbl", "", {{"dnsbl_zones", "a.test\nb.test=1.2.3.4\n"}})
+                           .problems()
+                           .find("dnsbl_zones:2: ") != std::string::npos);
+        CPPUNIT_ASSERT(
+            PluginUnderTest("dnsbl", "zones=b.test=127.0.0").problems().find("\"127.0.0\" is no answer of a list") !=
+            std::string::npos);
         CPPUNIT_ASSERT(!PluginUnderTest("dnsbl", "harsh").is_usable());
     }
 };
@@ -427,7 +454,9 @@ class RhsblTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(reject_options_decide);
     CPPUNIT_TEST_SUITE_END();
 
-    static void add_domains(PluginUnderTest& plugin, const std::string& zone) { plugin.dns({"test." + zone + " A 127.0.1.2", "spam.example." + zone + " A 127.0.1.2"}); }
+    static void add_domains(PluginUnderTest& plugin, const std::string& zone) {
+        plugin.dns({"test." + zone + " A 127.0.1.2", "spam.example." + zone + " A 127.0.1.2"});
+    }
 
 public:
     void listed_domains_are_refused() {
@@ -436,8 +465,10 @@ public:
             const char* answer;
             const char* line;
         } rows[] = {
-            {"me@spam.example", "deny 5.7.1 spam.example is listed by dbl.test", "fail: spam.example is listed by dbl.test (127.0.1.2)"},
-            {"me@Spam.EXAMPLE", "deny 5.7.1 spam.example is listed by dbl.test", "fail: spam.example is listed by dbl.test (127.0.1.2)"},
+            {"me@spam.example", "deny 5.7.1 spam.example is listed by dbl.test",
+             "fail: spam.example is listed by dbl.test (127.0.1.2)"},
+            {"me@Spam.EXAMPLE", "deny 5.7.1 spam.example is listed by dbl.test",
+             "fail: spam.example is listed by dbl.test (127.0.1.2)"},
             {"me@good.example", "declined", "pass"},
             {"", "declined", "skip: null sender"},
             {"me@[192.0.2.1]", "declined", "skip: no domain"},
@@ -448,7 +479,8 @@ public:
             plugin.reconnect();
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, std::string(row.answer), shown(plugin.mail(row.sender)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, std::string(row.line), plugin.log().last());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, row.answer == std::string("declined") ? 0 : -1, plugin.connection().karma());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, row.answer == std::string("declined") ? 0 : -1,
+                                         plugin.connection().karma());
         }
     }
 
@@ -474,7 +506,8 @@ public:
         add_domains(wild, "sold.test");
         wild.dns({"invalid.sold.test A 127.0.1.2"});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(wild.mail("me@spam.example")));
-        CPPUNIT_ASSERT(wild.log().contains("the list sold.test IS SWITCHED OFF: it lists INVALID (127.0.1.2), and so everybody"));
+        CPPUNIT_ASSERT(
+            wild.log().contains("the list sold.test IS SWITCHED OFF: it lists INVALID (127.0.1.2), and so everybody"));
         PluginUnderTest dead("rhsbl", "zones=dead.test");
         dead.dns({"spam.example.dead.test A 127.0.1.2"});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(dead.mail("me@spam.example")));
@@ -493,7 +526,8 @@ public:
         PluginUnderTest careful("rhsbl", "zones=dbl.test onerror=tempfail timeout=1s");
         add_domains(careful, "dbl.test");
         careful.dns({"slow.example.dbl.test TIMEOUT"});
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 451 4.4.3 Temporary address resolution failure"), shown(careful.mail("me@slow.example")));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 451 4.4.3 Temporary address resolution failure"),
+                             shown(careful.mail("me@slow.example")));
     }
 
     void immune_clients_are_not_judged() {
@@ -507,11 +541,15 @@ public:
         const struct {
             const char* options;
             const char* verdict;
-        } rows[] = {{"disconnect", "deny_disconnect"}, {"reject_type=temp", "denysoft"}, {"reject=0", "declined"}, {"reject naughty", "declined"}};
+        } rows[] = {{"disconnect", "deny_disconnect"},
+                    {"reject_type=temp", "denysoft"},
+                    {"reject=0", "declined"},
+                    {"reject naughty", "declined"}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("rhsbl", std::string(row.options) + " zones=dbl.test");
             add_domains(plugin, "dbl.test");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict), std::string(verdict_name(plugin.mail("me@spam.example").verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict),
+                                         std::string(verdict_name(plugin.mail("me@spam.example").verdict)));
         }
     }
 };
@@ -550,13 +588,15 @@ public:
     }
 
     void doubtful_answers_exempt_nobody() {
-        for (const char* record : {"1.2.0.192.wl.test TIMEOUT", "1.2.0.192.wl.test SERVFAIL", "1.2.0.192.wl.test A 127.255.255.255", "1.2.0.192.wl.test A 203.0.113.1",
-                                   "1.2.0.192.wl.test TXT only text"}) {
+        for (const char* record :
+             {"1.2.0.192.wl.test TIMEOUT", "1.2.0.192.wl.test SERVFAIL", "1.2.0.192.wl.test A 127.255.255.255",
+              "1.2.0.192.wl.test A 203.0.113.1", "1.2.0.192.wl.test TXT only text"}) {
             PluginUnderTest plugin("dns_whitelist_soft", "zones=wl.test timeout=1s");
             plugin.dns({record});
             CPPUNIT_ASSERT_EQUAL_MESSAGE(record, std::string("declined"), shown(plugin.connect()));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(record, std::string(), plugin.connection().whitelisted());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(record, std::string(record).find("TXT") == std::string::npos, plugin.log().contains("error: wl.test: "));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(record, std::string(record).find("TXT") == std::string::npos,
+                                         plugin.log().contains("error: wl.test: "));
         }
     }
 

@@ -62,14 +62,16 @@ public:
             const char* options;
             const char* verdict;
         } rows[] = {
-            {"reject_type=temp", "denysoft"}, {"reject_type=disconnect", "deny_disconnect"}, {"reject=0", "declined"},
-            {"reject=naughty", "declined"},   {"action log", "declined"},                    {"action denysoft", "denysoft"},
+            {"reject_type=temp", "denysoft"}, {"reject_type=disconnect", "deny_disconnect"},
+            {"reject=0", "declined"},         {"reject=naughty", "declined"},
+            {"action log", "declined"},       {"action denysoft", "denysoft"},
             {"action deny", "deny"},          {"action deny reject=no", "deny"},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("earlytalker", row.options);
             plugin.let_client_speak();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict), std::string(verdict_name(plugin.connect().verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict),
+                                         std::string(verdict_name(plugin.connect().verdict)));
         }
     }
 
@@ -90,7 +92,8 @@ public:
         data_only.let_client_speak();
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(data_only.connect()));
         CPPUNIT_ASSERT(!data_only.waited_for().needed());
-        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 You must wait for the reply to DATA before you send the message"), shown(data_only.data()));
+        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 You must wait for the reply to DATA before you send the message"),
+                             shown(data_only.data()));
         CPPUNIT_ASSERT_EQUAL(std::string("DATA"), data_only.connection().notes().get(notes::earlytalker).where);
 
         PluginUnderTest both("earlytalker", "check-at=CONNECT check-at=data");
@@ -141,7 +144,8 @@ public:
     }
 
     void wrong_options_are_named() {
-        CPPUNIT_ASSERT(PluginUnderTest("earlytalker", "check-at=MAIL").problems().find("one of CONNECT, DATA") != std::string::npos);
+        CPPUNIT_ASSERT(PluginUnderTest("earlytalker", "check-at=MAIL").problems().find("one of CONNECT, DATA") !=
+                       std::string::npos);
         CPPUNIT_ASSERT(!PluginUnderTest("earlytalker", "wait=2min").is_usable());
     }
 };

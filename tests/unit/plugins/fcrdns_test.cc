@@ -23,11 +23,15 @@ class FcrdnsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     static void fill(PluginUnderTest& plugin) {
-        plugin.dns({"192.0.2.1 PTR good.test", "good.test A 192.0.2.1", "192.0.2.2 PTR bad.test", "192.0.2.2 PTR two.test", "two.test A 198.51.100.1", "two.test A 192.0.2.2",
-                    "192.0.2.3 PTR near.test", "near.test A 192.0.2.99", "192.0.2.4 PTR far.test", "far.test A 198.51.100.4", "192.0.2.5 PTR void.test",
-                    "192.0.2.6 PTR localhost", "192.0.2.7 PTR single", "192.0.2.8 PTR a_b.test", "192.0.2.9 TIMEOUT", "192.0.2.10 PTR slow.test", "slow.test TIMEOUT",
-                    "192.0.2.11 PTR slow.test", "192.0.2.11 PTR eleven.test", "eleven.test A 192.0.2.11", "192.0.2.12 SERVFAIL", "2001:db8::1 PTR six.test",
-                    "six.test AAAA 2001:db8::1", "six.test A 192.0.2.77", "2001:db8::2 PTR near6.test", "near6.test AAAA 2001:db8::3", "2001:db8::4 PTR four.test",
+        plugin.dns({"192.0.2.1 PTR good.test",    "good.test A 192.0.2.1",       "192.0.2.2 PTR bad.test",
+                    "192.0.2.2 PTR two.test",     "two.test A 198.51.100.1",     "two.test A 192.0.2.2",
+                    "192.0.2.3 PTR near.test",    "near.test A 192.0.2.99",      "192.0.2.4 PTR far.test",
+                    "far.test A 198.51.100.4",    "192.0.2.5 PTR void.test",     "192.0.2.6 PTR localhost",
+                    "192.0.2.7 PTR single",       "192.0.2.8 PTR a_b.test",      "192.0.2.9 TIMEOUT",
+                    "192.0.2.10 PTR slow.test",   "slow.test TIMEOUT",           "192.0.2.11 PTR slow.test",
+                    "192.0.2.11 PTR eleven.test", "eleven.test A 192.0.2.11",    "192.0.2.12 SERVFAIL",
+                    "2001:db8::1 PTR six.test",   "six.test AAAA 2001:db8::1",   "six.test A 192.0.2.77",
+                    "2001:db8::2 PTR near6.test", "near6.test AAAA 2001:db8::3", "2001:db8::4 PTR four.test",
                     "four.test A 192.0.2.4"});
     }
 
@@ -42,8 +46,10 @@ public:
             {"192.0.2.1", "pass: 192.0.2.1 is good.test", 1, "iprev=pass (good.test) policy.iprev=192.0.2.1"},
             {"192.0.2.2", "pass: 192.0.2.2 is two.test", 1, "iprev=pass (two.test) policy.iprev=192.0.2.2"},
             {"192.0.2.3", "pass: 192.0.2.3 is next to near.test", 0, "iprev=fail (near.test) policy.iprev=192.0.2.3"},
-            {"192.0.2.4", "fail, tolerated: far.test has other addresses", -1, "iprev=fail (far.test) policy.iprev=192.0.2.4"},
-            {"192.0.2.5", "fail, tolerated: void.test has no address", -1, "iprev=fail (void.test) policy.iprev=192.0.2.5"},
+            {"192.0.2.4", "fail, tolerated: far.test has other addresses", -1,
+             "iprev=fail (far.test) policy.iprev=192.0.2.4"},
+            {"192.0.2.5", "fail, tolerated: void.test has no address", -1,
+             "iprev=fail (void.test) policy.iprev=192.0.2.5"},
             {"192.0.2.6", "fail, tolerated: 192.0.2.6 is not localhost", -1, "iprev=fail policy.iprev=192.0.2.6"},
             {"192.0.2.7", "fail, tolerated: single is no host name", -1, "iprev=fail policy.iprev=192.0.2.7"},
             {"192.0.2.8", "fail, tolerated: a_b.test is no host name", -1, "iprev=fail policy.iprev=192.0.2.8"},
@@ -53,8 +59,10 @@ public:
             {"192.0.2.12", "error: 192.0.2.12: the server says SERVFAIL", 0, "iprev=temperror policy.iprev=192.0.2.12"},
             {"192.0.2.200", "fail, tolerated: the address has no name", -1, "iprev=permerror policy.iprev=192.0.2.200"},
             {"2001:db8::1", "pass: 2001:db8::1 is six.test", 1, "iprev=pass (six.test) policy.iprev=\"2001:db8::1\""},
-            {"2001:db8::2", "pass: 2001:db8::2 is next to near6.test", 0, "iprev=fail (near6.test) policy.iprev=\"2001:db8::2\""},
-            {"2001:db8::4", "fail, tolerated: four.test has no address", -1, "iprev=fail (four.test) policy.iprev=\"2001:db8::4\""},
+            {"2001:db8::2", "pass: 2001:db8::2 is next to near6.test", 0,
+             "iprev=fail (near6.test) policy.iprev=\"2001:db8::2\""},
+            {"2001:db8::4", "fail, tolerated: four.test has no address", -1,
+             "iprev=fail (four.test) policy.iprev=\"2001:db8::4\""},
         };
         PluginUnderTest plugin("fcrdns");
         fill(plugin);
@@ -64,7 +72,8 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::string("declined"), shown(plugin.connect()));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::string(row.line), plugin.log().last());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, row.karma, plugin.connection().karma());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::size_t(1), plugin.connection().authentication_results().size());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::size_t(1),
+                                         plugin.connection().authentication_results().size());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::string(row.result),
                                          plugin.connection().authentication_results().begin()->to_string());
         }

@@ -39,7 +39,8 @@ class GeoIpTest : public CppUnit::TestFixture {
     fakes::TempDirectory directory_;
 
     static MmdbMap place(const char* country, const char* name, const char* continent) {
-        return {{"continent", MmdbMap{{"code", continent}}}, {"country", MmdbMap{{"iso_code", country}, {"names", MmdbMap{{"de", "?"}, {"en", name}}}}}};
+        return {{"continent", MmdbMap{{"code", continent}}},
+                {"country", MmdbMap{{"iso_code", country}, {"names", MmdbMap{{"de", "?"}, {"en", name}}}}}};
     }
     static MmdbMap city(MmdbMap country, const char* name, double latitude, double longitude) {
         country.push_back({"city", MmdbMap{{"names", MmdbMap{{"en", name}}}}});
@@ -57,7 +58,8 @@ class GeoIpTest : public CppUnit::TestFixture {
     }
     static MmdbFile networks() {
         MmdbFile file("GeoLite2-ASN");
-        file.add("24.24.0.0/16", {{"autonomous_system_number", 64496u}, {"autonomous_system_organization", "Example Net"}});
+        file.add("24.24.0.0/16",
+                 {{"autonomous_system_number", 64496u}, {"autonomous_system_organization", "Example Net"}});
         file.add("100.64.0.0/10", {{"autonomous_system_number", 64497u}});
         return file;
     }
@@ -77,7 +79,8 @@ class GeoIpTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL_MESSAGE(client, std::string("declined"), shown(plugin.connect()));
         return plugin.connection().notes().find(notes::geoip);
     }
-    static std::string header_after(PluginUnderTest& plugin, const char* client, const std::string& message = "From: a@example.net\r\n\r\nx\r\n") {
+    static std::string header_after(PluginUnderTest& plugin, const char* client,
+                                    const std::string& message = "From: a@example.net\r\n\r\nx\r\n") {
         (void)connect(plugin, client);
         plugin.transaction().set_message(message);
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.data_post()));
@@ -91,8 +94,8 @@ public:
         const auto* location = connect(plugin, "24.24.24.24");
         CPPUNIT_ASSERT(location);
         CPPUNIT_ASSERT_EQUAL(std::string("US|United States|NA|Syracuse|64496|Example Net"),
-                             format_text("{}|{}|{}|{}|{}|{}", location->country, location->country_name, location->continent, location->city,
-                                         location->as_number, location->as_name));
+                             format_text("{}|{}|{}|{}|{}|{}", location->country, location->country_name,
+                                         location->continent, location->city, location->as_number, location->as_name));
         CPPUNIT_ASSERT(!location->distance);
         CPPUNIT_ASSERT_EQUAL(std::string("pass: NA, US, Syracuse, AS64496 Example Net"), plugin.log().last());
 
@@ -202,19 +205,26 @@ public:
     void the_message_gets_fields() {
         put_both();
         PluginUnderTest plugin("ident/geoip", options());
-        CPPUNIT_ASSERT_EQUAL(std::string("From: a@example.net\r\nX-GeoIP-Country: US\r\nX-GeoIP-Continent: NA\r\nX-GeoIP-City: Syracuse\r\n"
-                                         "X-GeoIP-ASN: 64496 Example Net\r\n"),
-                             header_after(plugin, "24.24.24.24"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("a name that is not ASCII", std::string("From: a@example.net\r\nX-GeoIP-Country: DE\r\nX-GeoIP-Continent: EU\r\n"
-                                                                             "X-GeoIP-City: =?UTF-8?Q?M=C3=BCnchen?=\r\n"),
-                             header_after(plugin, "192.0.2.25"));
-        CPPUNIT_ASSERT_EQUAL(std::string("From: a@example.net\r\nX-GeoIP-ASN: 64497\r\n"), header_after(plugin, "100.64.0.1"));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(
+                "From: a@example.net\r\nX-GeoIP-Country: US\r\nX-GeoIP-Continent: NA\r\nX-GeoIP-City: Syracuse\r\n"
+                "X-GeoIP-ASN: 64496 Example Net\r\n"),
+            header_after(plugin, "24.24.24.24"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(
+            "a name that is not ASCII",
+            std::string("From: a@example.net\r\nX-GeoIP-Country: DE\r\nX-GeoIP-Continent: EU\r\n"
+                        "X-GeoIP-City: =?UTF-8?Q?M=C3=BCnchen?=\r\n"),
+            header_after(plugin, "192.0.2.25"));
+        CPPUNIT_ASSERT_EQUAL(std::string("From: a@example.net\r\nX-GeoIP-ASN: 64497\r\n"),
+                             header_after(plugin, "100.64.0.1"));
     }
 
     void fields_from_outside_are_replaced_or_removed() {
         put_both();
         PluginUnderTest plugin("ident/geoip", options());
-        const std::string forged = "X-GeoIP-Country: XX\r\nFrom: a@example.net\r\nX-GeoIP-ASN: 1\r\nx-geoip-city: Nowhere\r\nX-GeoIP-Continent: ZZ\r\n\r\nx\r\n";
+        const std::string forged =
+            "X-GeoIP-Country: XX\r\nFrom: a@example.net\r\nX-GeoIP-ASN: 1\r\nx-geoip-city: "
+            "Nowhere\r\nX-GeoIP-Continent: ZZ\r\n\r\nx\r\n";
         CPPUNIT_ASSERT_EQUAL(std::string("From: a@example.net\r\n"), header_after(plugin, "10.0.0.1", forged));
         CPPUNIT_ASSERT_EQUAL(std::string("From: a@example.net\r\nX-GeoIP-Country: FR\r\nX-GeoIP-Continent: EU\r\n"),
                              header_after(plugin, "198.51.100.1", forged));
@@ -223,7 +233,8 @@ public:
     void without_add_headers_the_message_is_left_alone() {
         put_both();
         PluginUnderTest plugin("ident/geoip", options("add_headers false"));
-        CPPUNIT_ASSERT_EQUAL(std::string("X-GeoIP-Country: XX\r\n"), header_after(plugin, "24.24.24.24", "X-GeoIP-Country: XX\r\n\r\nx\r\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string("X-GeoIP-Country: XX\r\n"),
+                             header_after(plugin, "24.24.24.24", "X-GeoIP-Country: XX\r\n\r\nx\r\n"));
         CPPUNIT_ASSERT(plugin.connection().notes().find(notes::geoip));
     }
 
@@ -243,7 +254,8 @@ public:
         MmdbFile moved("GeoLite2-City");
         moved.add("24.24.24.0/24", city(place("CA", "Canada", "NA"), "Kingston", 44, -76));
         put("GeoLite2-City.mmdb", moved.to_string());
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("not looked at again at once", std::string("US"), connect(plugin, "24.24.24.24")->country);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("not looked at again at once", std::string("US"),
+                                     connect(plugin, "24.24.24.24")->country);
         plugin.clock().advance(std::chrono::minutes(1));
         CPPUNIT_ASSERT_EQUAL(std::string("CA"), connect(plugin, "24.24.24.24")->country);
 
@@ -264,17 +276,21 @@ public:
             const PluginUnderTest plugin("ident/geoip", options);
             return plugin.is_usable() ? "none" : plugin.problems();
         };
-        CPPUNIT_ASSERT(problems(options()).find("there is no GeoIP2 or GeoLite2 database in " + directory_.path()) != std::string::npos);
+        CPPUNIT_ASSERT(problems(options()).find("there is no GeoIP2 or GeoLite2 database in " + directory_.path()) !=
+                       std::string::npos);
         put("GeoLite2-City.mmdb", "no database");
         CPPUNIT_ASSERT(problems(options()).find("GeoLite2-City.mmdb cannot be used: ") != std::string::npos);
         put_both();
         CPPUNIT_ASSERT_EQUAL(std::string("none"), problems(options()));
-        CPPUNIT_ASSERT(problems(options("distance=here")).find("distance: \"here\" is no IP address") != std::string::npos);
-        CPPUNIT_ASSERT(problems(options("too_far=1000")).find("too_far needs the option distance") != std::string::npos);
+        CPPUNIT_ASSERT(problems(options("distance=here")).find("distance: \"here\" is no IP address") !=
+                       std::string::npos);
+        CPPUNIT_ASSERT(problems(options("too_far=1000")).find("too_far needs the option distance") !=
+                       std::string::npos);
         CPPUNIT_ASSERT(problems(options("distance=192.0.2.25 too_far=far")).find("too_far") != std::string::npos);
     }
 
-    /// Each octet of the file turned round once: what is read then may be wrong, but nothing crashes or hangs, and nothing is thrown.
+    /// Each octet of the file turned round once: what is read then may be wrong, but nothing crashes or hangs, and
+    /// nothing is thrown.
     void damaged_databases_do_no_harm() {
         MmdbFile small("GeoLite2-City", 4);
         small.add("24.24.24.0/24", city(place("US", "United States", "NA"), "Syracuse", 43.0481, -76.1474));

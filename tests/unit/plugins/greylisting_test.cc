@@ -45,8 +45,12 @@ class GreylistingTest : public CppUnit::TestFixture {
     static constexpr const char* deferral = "denysoft 4.7.1 You are not known here yet, please try again later";
     static constexpr const char* passed = "declined";
 
-    static std::string mail(PluginUnderTest& plugin, std::string_view sender = "me@example.net") { return shown(plugin.mail(sender)); }
-    static std::string rcpt(PluginUnderTest& plugin, std::string_view recipient = "you@example.com") { return shown(plugin.rcpt(recipient)); }
+    static std::string mail(PluginUnderTest& plugin, std::string_view sender = "me@example.net") {
+        return shown(plugin.mail(sender));
+    }
+    static std::string rcpt(PluginUnderTest& plugin, std::string_view recipient = "you@example.com") {
+        return shown(plugin.rcpt(recipient));
+    }
     static std::vector<std::string> keys(PluginUnderTest& plugin) {
         std::vector<std::string> out;
         const auto page = plugin.store().open<GreylistRecord>("greylist").list();
@@ -192,7 +196,8 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(options, std::string(deferral), shown(plugin.data()));
             plugin.reset();
             plugin.clock().advance(hours(1));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(options, std::string(passed), mail(plugin) == passed ? rcpt(plugin) : "mail refused");
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(options, std::string(passed),
+                                         mail(plugin) == passed ? rcpt(plugin) : "mail refused");
             CPPUNIT_ASSERT_EQUAL_MESSAGE(options, std::string(passed), shown(plugin.data()));
         }
     }
@@ -229,7 +234,8 @@ public:
         CPPUNIT_ASSERT(naughty.connection().is_naughty() &&
                        naughty.connection().complaints().front().verdict == Verdict::denysoft);
         PluginUnderTest closing("greylisting", "reject_type=temp_disconnect");
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft_disconnect"), std::string(verdict_name(closing.mail("me@example.net").verdict)));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft_disconnect"),
+                             std::string(verdict_name(closing.mail("me@example.net").verdict)));
         PluginUnderTest costly("greylisting", "karma_fail=-1");
         (void)mail(costly);
         CPPUNIT_ASSERT_EQUAL(-1, costly.connection().karma());
@@ -254,18 +260,28 @@ public:
         const PluginUnderTest::Files files = {
             {"greylist_exclude_files", "pools\n"},
             {"pools",
-             "# big ones\n194.7.234.142   # one\n 198.51.100.0/24\n2001:db8::/32\npostini.com\n.below.example\n/mta[12]\\.siol\\.net/\n/ ^big /\n#x\n"},
+             "# big ones\n194.7.234.142   # one\n "
+             "198.51.100.0/24\n2001:db8::/32\npostini.com\n.below.example\n/mta[12]\\.siol\\.net/\n/ ^big /\n#x\n"},
         };
         const struct {
             const char* address;
             const char* host;
             bool is_spared;
         } rows[] = {
-            {"194.7.234.142", "", true},          {"194.7.234.143", "", false},       {"198.51.100.77", "", true},
-            {"2001:db8::7", "", true},            {"2001:db9::7", "", false},         {"192.0.2.1", "postini.com", true},
-            {"192.0.2.1", "Mail.POSTINI.com", true}, {"192.0.2.1", "notpostini.com", false}, {"192.0.2.1", "x.below.example", true},
-            {"192.0.2.1", "below.example", false}, {"192.0.2.1", "mta1.siol.net", true}, {"192.0.2.1", "mta3.siol.net", false},
-            {"192.0.2.1", "BIG.example", true},   {"192.0.2.1", "", false},
+            {"194.7.234.142", "", true},
+            {"194.7.234.143", "", false},
+            {"198.51.100.77", "", true},
+            {"2001:db8::7", "", true},
+            {"2001:db9::7", "", false},
+            {"192.0.2.1", "postini.com", true},
+            {"192.0.2.1", "Mail.POSTINI.com", true},
+            {"192.0.2.1", "notpostini.com", false},
+            {"192.0.2.1", "x.below.example", true},
+            {"192.0.2.1", "below.example", false},
+            {"192.0.2.1", "mta1.siol.net", true},
+            {"192.0.2.1", "mta3.siol.net", false},
+            {"192.0.2.1", "BIG.example", true},
+            {"192.0.2.1", "", false},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("greylisting", "", files);
@@ -306,8 +322,16 @@ public:
             const char* criteria;
             bool is_spared;
         } rows[] = {
-            {"genre,windows", false}, {"genre,linux", true},  {"genre,linux,link,dsl", false}, {"link,^ether", true},   {"distance,11", false},
-            {"distance,12", true},    {"uptime,91", false},   {"uptime,90", true},             {"genre,^win.*8$", false}, {"genre,linux,uptime,10", true},
+            {"genre,windows", false},
+            {"genre,linux", true},
+            {"genre,linux,link,dsl", false},
+            {"link,^ether", true},
+            {"distance,11", false},
+            {"distance,12", true},
+            {"uptime,91", false},
+            {"uptime,90", true},
+            {"genre,^win.*8$", false},
+            {"genre,linux,uptime,10", true},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("greylisting", std::string("p0f=") + row.criteria);
@@ -323,7 +347,8 @@ public:
     }
 
     void geoip_spares_countries() {
-        for (const auto& [country, is_spared] : {std::pair("US", true), std::pair("HU", true), std::pair("PK", false), std::pair("", false)}) {
+        for (const auto& [country, is_spared] :
+             {std::pair("US", true), std::pair("HU", true), std::pair("PK", false), std::pair("", false)}) {
             PluginUnderTest plugin("greylisting", "geoip=US,us,UK,hu");
             plugin.connection().notes().get(notes::geoip).country = country;
             CPPUNIT_ASSERT_EQUAL_MESSAGE(country, std::string(is_spared ? passed : deferral), mail(plugin));
@@ -364,12 +389,16 @@ public:
             {"spf, not wished", "", spf_passed, false},
             {"karma", "skip_karma=3", [](PluginUnderTest& p) { p.connection().set_karma(3); }, true},
             {"little karma", "skip_karma=3", [](PluginUnderTest& p) { p.connection().set_karma(2); }, false},
-            {"history", "skip_karma=3", [](PluginUnderTest& p) { p.connection().notes().set(notes::karma_history, 5L); }, true},
-            {"little history", "skip_karma=3", [](PluginUnderTest& p) { p.connection().notes().set(notes::karma_history, 2L); }, false},
+            {"history", "skip_karma=3",
+             [](PluginUnderTest& p) { p.connection().notes().set(notes::karma_history, 5L); }, true},
+            {"little history", "skip_karma=3",
+             [](PluginUnderTest& p) { p.connection().notes().set(notes::karma_history, 2L); }, false},
             {"karma, not wished", "", [](PluginUnderTest& p) { p.connection().set_karma(30); }, false},
-            {"tls", "skip_tls=1", [](PluginUnderTest& p) { p.connection().set_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384"); }, true},
+            {"tls", "skip_tls=1",
+             [](PluginUnderTest& p) { p.connection().set_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384"); }, true},
             {"no tls", "skip_tls=1", [](PluginUnderTest&) {}, false},
-            {"tls, not wished", "", [](PluginUnderTest& p) { p.connection().set_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384"); }, false},
+            {"tls, not wished", "",
+             [](PluginUnderTest& p) { p.connection().set_tls("TLSv1.3", "TLS_AES_256_GCM_SHA384"); }, false},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("greylisting", row.option);
@@ -379,7 +408,8 @@ public:
     }
 
     void the_control_file_has_defaults() {
-        PluginUnderTest plugin("greylisting", "black_timeout=10min", {{"denysoft_greylist", "# the site's\nblack_timeout 1200\nsender 1\n"}});
+        PluginUnderTest plugin("greylisting", "black_timeout=10min",
+                               {{"denysoft_greylist", "# the site's\nblack_timeout 1200\nsender 1\n"}});
         (void)mail(plugin);
         CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.1 me@example.net"), keys(plugin).front());
         plugin.clock().advance(minutes(10));
@@ -394,15 +424,18 @@ public:
             const char* problem;
         } rows[] = {{"blacktimeout 3", "denysoft_greylist:1: there is no option blacktimeout"},
                     {"sender 1\nblack_timeout never", "denysoft_greylist:2: black_timeout must be"},
-                    {"reject naughty", "denysoft_greylist:1: reject must be"}, {"sender", "denysoft_greylist:1: sender must be one of"}};
+                    {"reject naughty", "denysoft_greylist:1: reject must be"},
+                    {"sender", "denysoft_greylist:1: sender must be one of"}};
         for (const auto& row : rows) {
-            const auto problems = PluginUnderTest("greylisting", "", {{"denysoft_greylist", std::string(row.line) + "\n"}}).problems();
+            const auto problems =
+                PluginUnderTest("greylisting", "", {{"denysoft_greylist", std::string(row.line) + "\n"}}).problems();
             CPPUNIT_ASSERT_MESSAGE(problems, problems.find(row.problem) != std::string::npos);
         }
     }
 
     void recipients_have_options_of_their_own() {
-        PluginUnderTest plugin("greylisting", "per_recipient=1", {{"denysoft_greylist", "deny_late 0 black_timeout 10min\n"}});
+        PluginUnderTest plugin("greylisting", "per_recipient=1",
+                               {{"denysoft_greylist", "deny_late 0 black_timeout 10min\n"}});
         (void)mail(plugin);
         CPPUNIT_ASSERT_EQUAL(std::string(deferral), rcpt(plugin));  // the site's file is no recipient's
         CPPUNIT_ASSERT(!plugin.log().contains("there is no option"));
@@ -442,8 +475,8 @@ public:
         CPPUNIT_ASSERT(records.put("192.0.2.2", {now - minutes(1), 0, 3}, hours(24)));
         CPPUNIT_ASSERT(records.put("192.0.2.3", {now - minutes(1), 4, 0}, hours(24)));
         CPPUNIT_ASSERT(records.put("192.0.2.4", {now - hours(24 * 36), 0, 9}, hours(24)));
-        for (const auto& [client, verdict] : {std::pair("192.0.2.1", passed), std::pair("192.0.2.2", passed), std::pair("192.0.2.3", deferral),
-                                              std::pair("192.0.2.4", deferral)}) {
+        for (const auto& [client, verdict] : {std::pair("192.0.2.1", passed), std::pair("192.0.2.2", passed),
+                                              std::pair("192.0.2.3", deferral), std::pair("192.0.2.4", deferral)}) {
             plugin.connection().set_client(client);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(client, std::string(verdict), mail(plugin));
         }

@@ -24,7 +24,9 @@ class HeadersPluginTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     // The fake clock stands at Fri, 20 Nov 2026 18:27:00 +0000.
-    static std::string dated(const std::string& date) { return "From: a@example.net\r\nDate: " + date + "\r\n\r\nbody\r\n"; }
+    static std::string dated(const std::string& date) {
+        return "From: a@example.net\r\nDate: " + date + "\r\n\r\nbody\r\n";
+    }
 
     static std::string judge(const char* options, const std::string& message) {
         PluginUnderTest plugin("headers", options);
@@ -43,16 +45,18 @@ public:
             {"require=From,Date", "FROM: a@example.net\r\ndate: today\r\n\r\n", "declined"},
             {"require=From,Date", "From: a@example.net\r\n\r\n", "deny 5.6.0 A message must have a Date field"},
             {"require From,Date,X-Mailer", "Subject: x\r\n\r\n",
-             "deny 5.6.0 A message must have a From field / A message must have a Date field / A message must have a X-Mailer field"},
+             "deny 5.6.0 A message must have a From field / A message must have a Date field / A message must have a "
+             "X-Mailer field"},
             {"require=Date require=To", "From: a@example.net\r\n\r\n",
              "deny 5.6.0 A message must have a Date field / A message must have a To field"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.message, std::string(row.answer), judge(row.options, row.message));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.message, std::string(row.answer), judge(row.options, row.message));
     }
 
     void singular_fields_must_not_be_repeated() {
-        for (const std::string name : {"Date", "From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Message-Id", "In-Reply-To", "References",
-                                       "Subject"}) {
+        for (const std::string name : {"Date", "From", "Sender", "Reply-To", "To", "Cc", "Bcc", "Message-Id",
+                                       "In-Reply-To", "References", "Subject"}) {
             const std::string second = name == "From" || name == "Date" ? "" : name + ": two\r\n";
             const std::string message = "From: a@example.net\r\nDate: x\r\n" + name + ": one\r\n" + second + "\r\n";
             CPPUNIT_ASSERT_EQUAL("deny 5.6.0 More than one " + name + " field", judge("", message));
@@ -68,14 +72,17 @@ public:
 
     void all_faults_are_told_and_counted() {
         PluginUnderTest plugin("headers", "require=From,Date future=1");
-        const auto answer = plugin.data_post("To: a@example.com\r\nTo: b@example.com\r\nDate: Fri, 1 Jan 2100 00:00:00 GMT\r\n\r\n");
-        CPPUNIT_ASSERT_EQUAL(
-            std::string("deny 5.6.0 A message must have a From field / More than one To field / The Date is too far in the future"), shown(answer));
+        const auto answer = plugin.data_post(
+            "To: a@example.com\r\nTo: b@example.com\r\nDate: Fri, 1 Jan 2100 00:00:00 GMT\r\n\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.6.0 A message must have a From field / More than one To field / The "
+                                         "Date is too far in the future"),
+                             shown(answer));
         CPPUNIT_ASSERT_EQUAL(-3, plugin.connection().karma());
     }
 
     void dates_far_from_now_are_refused() {
-        const std::string past = "deny 5.6.0 The Date is too far in the past", future = "deny 5.6.0 The Date is too far in the future";
+        const std::string past = "deny 5.6.0 The Date is too far in the past",
+                          future = "deny 5.6.0 The Date is too far in the future";
         const struct {
             const char* options;
             const char* date;
@@ -93,19 +100,31 @@ public:
             {"", "Thu, 1 Jan 1970 00:00:00 +0000", "declined"},
         };
         for (const auto& row : rows)
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.options) + " at " + row.date, row.answer, judge(row.options, dated(row.date)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.options) + " at " + row.date, row.answer,
+                                         judge(row.options, dated(row.date)));
     }
 
     /// Each of these is the moment at which the clock stands: a day to either side it is just within the limits, a
     /// millisecond more and it is out.
     void dates_are_read_in_all_forms() {
         const char* same_moment[] = {
-            "20 Nov 2026 18:27:00 +0000",           "20 Nov 2026 18:27 GMT",             "Fri, 20 Nov 2026 19:27:00 +0100",
-            "Fri, 20 Nov 2026 13:27:00 EST",        "Fri, 20 Nov 2026 14:27:00 edt",     "20 Nov 26 10:27 PST",
-            "20 Nov 126 18:27:00 UT",               "Fri, 20 NOV 2026 18:27:00 Z",       "Fri, 20 Nov 2026 18:27:00 -0000 (UTC)",
-            "Fri(day) , 20 (a (nested \\) one)) Nov 2026 18 : 27 : 00 +0000",            "Sat, 21 Nov 2026 03:57:00 +0930",
-            "Fri, 20 Nov 2026 18:27:00",            "Fri, 20 Nov 2026 18:27:00 XYZ",     "Fri,\r\n 20 Nov 2026\r\n\t18:27:00 +0000",
-            "Fri, 20 Nov 2026 12:27:00 CST",        "Fri, 20 Nov 2026 11:27:00 MST",     "Fri, 20 Nov 2026 11:27:00 PDT",
+            "20 Nov 2026 18:27:00 +0000",
+            "20 Nov 2026 18:27 GMT",
+            "Fri, 20 Nov 2026 19:27:00 +0100",
+            "Fri, 20 Nov 2026 13:27:00 EST",
+            "Fri, 20 Nov 2026 14:27:00 edt",
+            "20 Nov 26 10:27 PST",
+            "20 Nov 126 18:27:00 UT",
+            "Fri, 20 NOV 2026 18:27:00 Z",
+            "Fri, 20 Nov 2026 18:27:00 -0000 (UTC)",
+            "Fri(day) , 20 (a (nested \\) one)) Nov 2026 18 : 27 : 00 +0000",
+            "Sat, 21 Nov 2026 03:57:00 +0930",
+            "Fri, 20 Nov 2026 18:27:00",
+            "Fri, 20 Nov 2026 18:27:00 XYZ",
+            "Fri,\r\n 20 Nov 2026\r\n\t18:27:00 +0000",
+            "Fri, 20 Nov 2026 12:27:00 CST",
+            "Fri, 20 Nov 2026 11:27:00 MST",
+            "Fri, 20 Nov 2026 11:27:00 PDT",
             "Fri, 20 Nov 2026 13:27:00 -0500",
         };
         for (const char* date : same_moment) {
@@ -121,25 +140,45 @@ public:
             earlier.clock().advance(std::chrono::hours(-24));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(date, std::string("declined"), shown(earlier.data_post(dated(date))));
             earlier.clock().advance(std::chrono::milliseconds(-1));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(date, std::string("deny"), std::string(verdict_name(earlier.data_post(dated(date)).verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(date, std::string("deny"),
+                                         std::string(verdict_name(earlier.data_post(dated(date)).verdict)));
         }
-        CPPUNIT_ASSERT_EQUAL(std::string("deny"), judge("past=1", dated("20 Nov 76 18:27:00 GMT")).substr(0, 4));  // 1976
-        CPPUNIT_ASSERT_EQUAL(std::string("deny"), judge("future=1", dated("20 Nov 49 18:27:00 GMT")).substr(0, 4));  // 2049
+        CPPUNIT_ASSERT_EQUAL(std::string("deny"),
+                             judge("past=1", dated("20 Nov 76 18:27:00 GMT")).substr(0, 4));  // 1976
+        CPPUNIT_ASSERT_EQUAL(std::string("deny"),
+                             judge("future=1", dated("20 Nov 49 18:27:00 GMT")).substr(0, 4));  // 2049
         CPPUNIT_ASSERT_EQUAL(std::string("deny"), judge("past=1", dated("29 Feb 2024 23:59:60 GMT")).substr(0, 4));
     }
 
     void what_is_no_date_is_not_judged() {
-        for (const char* date : {"", "yesterday", "Fri 20 Nov 1970 18:27:00 GMT", "Xyz, 20 Nov 1970 18:27:00 GMT", "31 Nov 1970 18:27:00 GMT",
-                                 "29 Feb 1970 18:27:00 GMT", "0 Nov 1970 18:27:00 GMT", "20 Foo 1970 18:27:00 GMT", "20 Nov 1 18:27:00 GMT",
-                                 "20 Nov 19700 18:27:00 GMT", "20 Nov 1970 24:27:00 GMT", "20 Nov 1970 18:60:00 GMT", "20 Nov 1970 18:27:61 GMT",
-                                 "20 Nov 1970 18.27 GMT", "20 Nov 1970", "20 Nov 1970 18:27:00 +100", "20 Nov 1970 18:27:00 +0060",
-                                 "20 Nov 1970 18:27:00 GMT and more", "20 Nov 1970 18:27:00 +0000 x", "1970-11-20T18:27:00Z", "(unclosed \\"})
+        for (const char* date : {"",
+                                 "yesterday",
+                                 "Fri 20 Nov 1970 18:27:00 GMT",
+                                 "Xyz, 20 Nov 1970 18:27:00 GMT",
+                                 "31 Nov 1970 18:27:00 GMT",
+                                 "29 Feb 1970 18:27:00 GMT",
+                                 "0 Nov 1970 18:27:00 GMT",
+                                 "20 Foo 1970 18:27:00 GMT",
+                                 "20 Nov 1 18:27:00 GMT",
+                                 "20 Nov 19700 18:27:00 GMT",
+                                 "20 Nov 1970 24:27:00 GMT",
+                                 "20 Nov 1970 18:60:00 GMT",
+                                 "20 Nov 1970 18:27:61 GMT",
+                                 "20 Nov 1970 18.27 GMT",
+                                 "20 Nov 1970",
+                                 "20 Nov 1970 18:27:00 +100",
+                                 "20 Nov 1970 18:27:00 +0060",
+                                 "20 Nov 1970 18:27:00 GMT and more",
+                                 "20 Nov 1970 18:27:00 +0000 x",
+                                 "1970-11-20T18:27:00Z",
+                                 "(unclosed \\"})
             CPPUNIT_ASSERT_EQUAL_MESSAGE(date, std::string("declined"), judge("past=1 future=1", dated(date)));
     }
 
     void reject_options_decide() {
         const char* message = "Subject: x\r\n\r\n";
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.6.0 A message must have a From field"), judge("reject_type=temp", message));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.6.0 A message must have a From field"),
+                             judge("reject_type=temp", message));
         PluginUnderTest tolerant("headers", "reject=0");
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(tolerant.data_post(message)));
         CPPUNIT_ASSERT(!tolerant.connection().is_naughty());

@@ -23,13 +23,14 @@ class HostsAllowTest : public CppUnit::TestFixture {
 public:
     void the_first_line_that_matches_counts() {
         PluginUnderTest plugin("hosts_allow", "",
-                               {{"hosts_allow", "192.0.2.7 OK\n"
-                                                "192.0.2.8 declined\n"
-                                                "192.0.2.0/24\tDENYSOFT   you are {} many\n"
-                                                "2001:db8::/32 DENY not from there\n"
-                                                "198.51.100.0/25 DENYHARD\n"
-                                                "198.51.100.200 DENYSOFT_DISCONNECT later\n"
-                                                "203.0.113.1/32 DENY_DISCONNECT\n"}});
+                               {{"hosts_allow",
+                                 "192.0.2.7 OK\n"
+                                 "192.0.2.8 declined\n"
+                                 "192.0.2.0/24\tDENYSOFT   you are {} many\n"
+                                 "2001:db8::/32 DENY not from there\n"
+                                 "198.51.100.0/25 DENYHARD\n"
+                                 "198.51.100.200 DENYSOFT_DISCONNECT later\n"
+                                 "203.0.113.1/32 DENY_DISCONNECT\n"}});
         const struct {
             const char* client;
             const char* answer;
@@ -51,8 +52,9 @@ public:
             plugin.connection().set_client(row.client);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, std::string(row.answer), shown(plugin.pre_connection()));
         }
-        CPPUNIT_ASSERT(plugin.log().contains("(pre_connection) hosts_allow: fail: 2001:db8:ffff::1 is in 2001:db8::/32") ||
-                       plugin.log().contains("(pre-connection) hosts_allow: fail: 2001:db8:ffff::1 is in 2001:db8::/32"));
+        CPPUNIT_ASSERT(
+            plugin.log().contains("(pre_connection) hosts_allow: fail: 2001:db8:ffff::1 is in 2001:db8::/32") ||
+            plugin.log().contains("(pre-connection) hosts_allow: fail: 2001:db8:ffff::1 is in 2001:db8::/32"));
     }
 
     void a_client_may_hold_so_many_connections() {
@@ -78,13 +80,14 @@ public:
             long history;
             unsigned sessions;
             bool is_refused;
-        } rows[] = {{6, 6, false}, {6, 7, true}, {5, 3, false}, {5, 4, true}, {0, 3, false}, {-1, 1, false}, {-1, 2, true}};
+        } rows[] = {{6, 6, false}, {6, 7, true},   {5, 3, false}, {5, 4, true},
+                    {0, 3, false}, {-1, 1, false}, {-1, 2, true}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("hosts_allow", "max_per_client=3");
             plugin.connection().notes().set(notes::karma_history, row.history);
             plugin.connection().set_sessions_of_client(row.sessions);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::to_string(row.history) + " " + std::to_string(row.sessions), row.is_refused,
-                                         is_denial(plugin.pre_connection().verdict));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::to_string(row.history) + " " + std::to_string(row.sessions),
+                                         row.is_refused, is_denial(plugin.pre_connection().verdict));
         }
     }
 

@@ -48,7 +48,8 @@ class KarmaTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(found);
         if (!*found) return "";
         const auto& record = **found;
-        return format_text("{}/{}/{}{}", record.naughty, record.nice, record.connects, record.has_penalty() ? " penalty" : "");
+        return format_text("{}/{}/{}{}", record.naughty, record.nice, record.connects,
+                           record.has_penalty() ? " penalty" : "");
     }
     static void end(PluginUnderTest& plugin, int karma) {
         plugin.reconnect();
@@ -95,13 +96,21 @@ public:
             int karma;
             const char* kept;
         } rows[] = {
-            {"", 0, ""},        {"", 2, "0/0/1"},          {"", 3, "0/1/1"},          {"", -2, "0/0/1"},         {"", -3, "1/0/1 penalty"},
-            {"", -9, "1/0/1 penalty"}, {"strikes=1", 1, "0/1/1"}, {"strikes=1", -1, "1/0/1 penalty"}, {"negative=2", -3, "1/0/1"},
+            {"", 0, ""},
+            {"", 2, "0/0/1"},
+            {"", 3, "0/1/1"},
+            {"", -2, "0/0/1"},
+            {"", -3, "1/0/1 penalty"},
+            {"", -9, "1/0/1 penalty"},
+            {"strikes=1", 1, "0/1/1"},
+            {"strikes=1", -1, "1/0/1 penalty"},
+            {"negative=2", -3, "1/0/1"},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("karma", row.options);
             end(plugin, row.karma);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(format_text("{} {}", row.options, row.karma), std::string(row.kept), kept(plugin));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(format_text("{} {}", row.options, row.karma), std::string(row.kept),
+                                         kept(plugin));
         }
         PluginUnderTest plugin("karma");
         for (const int karma : {3, 4, -3, 1}) end(plugin, karma);
@@ -111,11 +120,13 @@ public:
     void bad_history_leads_to_the_penalty_box() {
         PluginUnderTest plugin("karma", "reject=yes");
         end(plugin, -3);
-        CPPUNIT_ASSERT_EQUAL(std::string("deny_disconnect 5.7.1 You may connect again in 1.00 days"), shown(plugin.connect()));
+        CPPUNIT_ASSERT_EQUAL(std::string("deny_disconnect 5.7.1 You may connect again in 1.00 days"),
+                             shown(plugin.connect()));
         CPPUNIT_ASSERT(plugin.log().contains("fail: penalty, 1.00 days left"));
         plugin.clock().advance(hours(12) + minutes(1));
         plugin.reconnect();
-        CPPUNIT_ASSERT_EQUAL(std::string("deny_disconnect 5.7.1 You may connect again in 0.50 days"), shown(plugin.connect()));
+        CPPUNIT_ASSERT_EQUAL(std::string("deny_disconnect 5.7.1 You may connect again in 0.50 days"),
+                             shown(plugin.connect()));
         plugin.connection().set_client("192.0.2.2");
         plugin.reconnect();
         plugin.connection().set_client("192.0.2.2");
@@ -155,7 +166,8 @@ public:
             PluginUnderTest plugin("karma", "reject=yes");
             put(plugin, {WallTime(), row.naughty, row.nice, 9});
             end(plugin, -3);
-            CPPUNIT_ASSERT_EQUAL(format_text("deny_disconnect 5.7.1 You may connect again in {} days", row.days), shown(plugin.connect()));
+            CPPUNIT_ASSERT_EQUAL(format_text("deny_disconnect 5.7.1 You may connect again in {} days", row.days),
+                                 shown(plugin.connect()));
         }
     }
 
@@ -195,8 +207,14 @@ public:
             const char* line;
             int points;
         } rows[] = {
-            {"MAIL FROM:<me@example.net>", 0}, {"mail from: <me@example.net> SIZE=3", 0}, {"MAIL FROM:me@example.net", -2}, {"MAIL FROM: me@example.net", -2},
-            {"MAIL  FROM:<>", 0},              {"MAIL", 0},                               {"", 0},                          {"MAIL FROM:", 0},
+            {"MAIL FROM:<me@example.net>", 0},
+            {"mail from: <me@example.net> SIZE=3", 0},
+            {"MAIL FROM:me@example.net", -2},
+            {"MAIL FROM: me@example.net", -2},
+            {"MAIL  FROM:<>", 0},
+            {"MAIL", 0},
+            {"", 0},
+            {"MAIL FROM:", 0},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("karma");
@@ -204,8 +222,9 @@ public:
             (void)plugin.mail("me@example.net");
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, row.points, plugin.connection().karma());
         }
-        for (const auto& [line, points] : {std::pair("RCPT TO:<you@example.com>", 0), std::pair("RCPT TO:you@example.com", -2),
-                                           std::pair("rcpt to: <you@example.com>", 0)}) {
+        for (const auto& [line, points] :
+             {std::pair("RCPT TO:<you@example.com>", 0), std::pair("RCPT TO:you@example.com", -2),
+              std::pair("rcpt to: <you@example.com>", 0)}) {
             PluginUnderTest plugin("karma");
             plugin.connection().set_last_line(line);
             (void)plugin.rcpt("you@example.com");
@@ -214,13 +233,14 @@ public:
     }
 
     void domains_have_points_of_their_own() {
-        const PluginUnderTest::Files files = {{"karma_tlds", "# points\ninfo:-2\n.pw : -4\nuk:1\nco.uk:2\nexample.org:3\n"}};
+        const PluginUnderTest::Files files = {
+            {"karma_tlds", "# points\ninfo:-2\n.pw : -4\nuk:1\nco.uk:2\nexample.org:3\n"}};
         const struct {
             const char* sender;
             int points;
         } rows[] = {
-            {"me@spam.INFO", -2}, {"me@x.pw", -4}, {"me@shop.co.uk", 3}, {"me@shop.uk", 1}, {"me@example.org", 3},
-            {"me@notexample.org", 0}, {"me@example.com", 0}, {"", 0},
+            {"me@spam.INFO", -2},  {"me@x.pw", -4},          {"me@shop.co.uk", 3},  {"me@shop.uk", 1},
+            {"me@example.org", 3}, {"me@notexample.org", 0}, {"me@example.com", 0}, {"", 0},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("karma", "", files);
@@ -231,7 +251,8 @@ public:
 
     void wrong_lines_of_domains_are_named() {
         for (const char* line : {"info", "info:", ":3", "info:many"}) {
-            const auto problems = PluginUnderTest("karma", "", {{"karma_tlds", std::string("# x\n") + line + "\n"}}).problems();
+            const auto problems =
+                PluginUnderTest("karma", "", {{"karma_tlds", std::string("# x\n") + line + "\n"}}).problems();
             CPPUNIT_ASSERT_MESSAGE(line, problems.find("karma_tlds:2: ") != std::string::npos);
         }
     }
@@ -244,18 +265,28 @@ public:
             unsigned recipients;
             bool is_refused;
         } rows[] = {
-            {"", 0, 0, 1, false}, {"", 0, 0, 50, false}, {"", -1, 0, 0, false}, {"", -1, 0, 1, true}, {"", 0, -1, 1, true},
-            {"", -1, 2, 1, false}, {"", 1, -3, 1, false}, {"recipients=3", -1, 0, 2, false}, {"recipients=3", -1, 0, 3, true},
+            {"", 0, 0, 1, false},
+            {"", 0, 0, 50, false},
+            {"", -1, 0, 0, false},
+            {"", -1, 0, 1, true},
+            {"", 0, -1, 1, true},
+            {"", -1, 2, 1, false},
+            {"", 1, -3, 1, false},
+            {"recipients=3", -1, 0, 2, false},
+            {"recipients=3", -1, 0, 3, true},
             {"recipients=0", -1, 0, 99, false},
             {"reject=0", -1, 0, 1, true},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("karma", row.options);
-            put(plugin, {WallTime(), row.history < 0 ? static_cast<unsigned>(-row.history) : 0, row.history > 0 ? static_cast<unsigned>(row.history) : 0, 1});
+            put(plugin, {WallTime(), row.history < 0 ? static_cast<unsigned>(-row.history) : 0,
+                         row.history > 0 ? static_cast<unsigned>(row.history) : 0, 1});
             plugin.connection().set_karma(row.karma);
             for (unsigned i = 0; i < row.recipients; ++i) plugin.transaction().add_recipient("you@example.com");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(format_text("{} {} {} {}", row.options, row.karma, row.history, row.recipients),
-                                         std::string(row.is_refused ? "denysoft 452 4.5.3 Too many recipients" : passed), shown(plugin.rcpt("me@example.com")));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                format_text("{} {} {} {}", row.options, row.karma, row.history, row.recipients),
+                std::string(row.is_refused ? "denysoft 452 4.5.3 Too many recipients" : passed),
+                shown(plugin.rcpt("me@example.com")));
         }
     }
 
@@ -284,8 +315,10 @@ public:
         for (const auto& [karma, is_refused] : {std::pair(-4, false), std::pair(-5, true)}) {
             PluginUnderTest plugin("karma", "reject=yes reject_type=perm");
             plugin.connection().set_karma(karma);
-            CPPUNIT_ASSERT_EQUAL(std::string(is_refused ? "deny 5.7.1 Too many tests have failed" : passed), shown(plugin.data()));
-            CPPUNIT_ASSERT_EQUAL(std::string(is_refused ? "deny 5.7.1 Too many tests have failed" : passed), shown(plugin.data_post()));
+            CPPUNIT_ASSERT_EQUAL(std::string(is_refused ? "deny 5.7.1 Too many tests have failed" : passed),
+                                 shown(plugin.data()));
+            CPPUNIT_ASSERT_EQUAL(std::string(is_refused ? "deny 5.7.1 Too many tests have failed" : passed),
+                                 shown(plugin.data_post()));
         }
         PluginUnderTest strict("karma", "reject=yes reject_below=0");
         strict.connection().set_karma(-1);
@@ -325,7 +358,8 @@ public:
     }
 
     void wrong_options_are_named() {
-        for (const char* options : {"negative=0", "strikes=0", "penalty_days=-1", "reject_below=1", "db_dir=/tmp", "recipients=many"})
+        for (const char* options :
+             {"negative=0", "strikes=0", "penalty_days=-1", "reject_below=1", "db_dir=/tmp", "recipients=many"})
             CPPUNIT_ASSERT_MESSAGE(options, !PluginUnderTest("karma", options).is_usable());
     }
 };

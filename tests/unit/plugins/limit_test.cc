@@ -60,7 +60,8 @@ public:
         plugin.clock().advance(minutes(9));
         CPPUNIT_ASSERT_EQUAL(std::string(passed), shown(plugin.connect()));
         CPPUNIT_ASSERT_EQUAL(std::string("pass: 2 of 2: connections/600 192.0.2.1"), plugin.log().last());
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many connections from 192.0.2.1, please try again later"), shown(plugin.connect()));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many connections from 192.0.2.1, please try again later"),
+                             shown(plugin.connect()));
         CPPUNIT_ASSERT_EQUAL(std::string("fail: 3, 2 are allowed: connections/600 192.0.2.1"), plugin.log().last());
         plugin.connection().set_client("192.0.2.2");
         CPPUNIT_ASSERT_EQUAL(std::string(passed), shown(plugin.connect()));
@@ -76,9 +77,12 @@ public:
             const char* second;
             bool is_one;
         } rows[] = {
-            {"", "192.0.2.1", "192.0.2.2", false},          {"ipv4_prefix=24", "192.0.2.1", "192.0.2.200", true},
-            {"", "2001:db8::1", "2001:db8::2", true},       {"", "2001:db8::1", "2001:db8:0:1::1", false},
-            {"ipv6_prefix=128", "2001:db8::1", "2001:db8::2", false}, {"per=everybody", "192.0.2.1", "2001:db8::1", true},
+            {"", "192.0.2.1", "192.0.2.2", false},
+            {"ipv4_prefix=24", "192.0.2.1", "192.0.2.200", true},
+            {"", "2001:db8::1", "2001:db8::2", true},
+            {"", "2001:db8::1", "2001:db8:0:1::1", false},
+            {"ipv6_prefix=128", "2001:db8::1", "2001:db8::2", false},
+            {"per=everybody", "192.0.2.1", "2001:db8::1", true},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("limit", std::string("what=connections max=1 ") + row.options);
@@ -95,20 +99,24 @@ public:
             const char* sender;
             const char* key;
         } rows[] = {
-            {"client", "Me@Example.net", "messages/3600 192.0.2.1=1"},       {"sender", "Me@Example.net", "messages/3600 me@example.net=1"},
-            {"sender", "", "messages/3600 <>=1"},                            {"sender_domain", "Me@Example.net", "messages/3600 @example.net=1"},
+            {"client", "Me@Example.net", "messages/3600 192.0.2.1=1"},
+            {"sender", "Me@Example.net", "messages/3600 me@example.net=1"},
+            {"sender", "", "messages/3600 <>=1"},
+            {"sender_domain", "Me@Example.net", "messages/3600 @example.net=1"},
             {"everybody", "Me@Example.net", "messages/3600 everybody=1"},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("limit", std::string("messages max=1 per=") + row.per);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.key, std::string(passed), shown(plugin.mail(row.sender)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.key, std::string(row.key), keys(plugin).front());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.key, std::string("denysoft"), std::string(verdict_name(plugin.mail(row.sender).verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.key, std::string("denysoft"),
+                                         std::string(verdict_name(plugin.mail(row.sender).verdict)));
         }
         PluginUnderTest plugin("limit", "messages max=1 per=sender");
         (void)plugin.mail("me@example.net");
         CPPUNIT_ASSERT_EQUAL(std::string(passed), shown(plugin.mail("you@example.net")));
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many messages, please try again later"), shown(plugin.mail("ME@example.net")));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many messages, please try again later"),
+                             shown(plugin.mail("ME@example.net")));
     }
 
     void recipients_are_counted_for_whom_the_option_says() {
@@ -125,7 +133,8 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.per, std::string(passed), shown(plugin.mail("me@example.net")));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.per, std::string(passed), shown(plugin.rcpt("You@Example.com")));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.per, std::string(row.key), keys(plugin).front());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.per, std::string("denysoft"), std::string(verdict_name(plugin.rcpt("you@example.com").verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.per, std::string("denysoft"),
+                                         std::string(verdict_name(plugin.rcpt("you@example.com").verdict)));
             plugin.clock().advance(seconds(60));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.per, std::string(passed), shown(plugin.rcpt("you@example.com")));
         }
@@ -138,7 +147,8 @@ public:
         plugin.connection().set_authenticated("bob", "PLAIN");
         plugin.connection().set_relay_client(true);
         CPPUNIT_ASSERT_EQUAL(std::string(passed), shown(plugin.rcpt("you@example.com")));
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many recipients, please try again later"), shown(plugin.rcpt("you@example.com")));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many recipients, please try again later"),
+                             shown(plugin.rcpt("you@example.com")));
         CPPUNIT_ASSERT_EQUAL(std::string("recipients/86400 login bob=2"), keys(plugin).front());
     }
 
@@ -151,7 +161,8 @@ public:
             plugin.reconnect();
         }
         CPPUNIT_ASSERT_EQUAL(std::string("errors/3600 192.0.2.1=3"), keys(plugin).front());
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many errors from 192.0.2.1, please try again later"), shown(plugin.connect()));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many errors from 192.0.2.1, please try again later"),
+                             shown(plugin.connect()));
         plugin.clock().advance(minutes(60));
         CPPUNIT_ASSERT_EQUAL(std::string(passed), shown(plugin.connect()));
         CPPUNIT_ASSERT(keys(plugin).empty());  // to look begins no time
@@ -162,7 +173,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(passed), try_logins(plugin, 2));
         CPPUNIT_ASSERT_EQUAL(std::string("failed logins/3600 192.0.2.1=2"), keys(plugin).front());
         CPPUNIT_ASSERT_EQUAL(std::string(passed), try_logins(plugin, 1));
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many failed logins from 192.0.2.1, please try again later"), try_logins(plugin, 1));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("denysoft 4.7.0 Too many failed logins from 192.0.2.1, please try again later"),
+            try_logins(plugin, 1));
         CPPUNIT_ASSERT_EQUAL(std::string("failed logins/3600 192.0.2.1=3"), keys(plugin).front());
         plugin.clock().advance(minutes(60));
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft"), try_logins(plugin, 4).substr(0, 8));
@@ -181,11 +194,13 @@ public:
         PluginUnderTest plugin("limit", "failed_logins per=login max=2 time=1h");
         for (const char* client : {"192.0.2.1", "192.0.2.2"}) {
             plugin.connection().set_client(client);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(client, std::string(passed), try_logins(plugin, 1, client == std::string("192.0.2.1") ? "bob" : "BOB"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(client, std::string(passed),
+                                         try_logins(plugin, 1, client == std::string("192.0.2.1") ? "bob" : "BOB"));
         }
         CPPUNIT_ASSERT_EQUAL(std::string("failed logins/3600 login bob=2"), keys(plugin).front());
         plugin.connection().set_client("192.0.2.3");
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many failed logins, please try again later"), try_logins(plugin, 1, "Bob"));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many failed logins, please try again later"),
+                             try_logins(plugin, 1, "Bob"));
         CPPUNIT_ASSERT_EQUAL(std::string(passed), try_logins(plugin, 1, "alice"));
         CPPUNIT_ASSERT_EQUAL(std::string("failed logins/3600 login bob=2"), keys(plugin).back());
         plugin.clock().advance(minutes(60));
@@ -198,7 +213,8 @@ public:
         for (const auto hook : {HookId::auth_plain, HookId::auth_login, HookId::auth_cram_md5}) {
             Credentials credentials("X");
             credentials.set_user("bob");
-            CPPUNIT_ASSERT_EQUAL(std::string("denysoft_disconnect"), std::string(verdict_name(plugin.auth(hook, credentials).verdict)));
+            CPPUNIT_ASSERT_EQUAL(std::string("denysoft_disconnect"),
+                                 std::string(verdict_name(plugin.auth(hook, credentials).verdict)));
         }
     }
 
@@ -265,7 +281,8 @@ public:
         for (const auto& row : rows) {
             PluginUnderTest plugin("limit", std::string("connections max=1 karma_fail=-2 ") + row.options);
             (void)plugin.connect();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict), std::string(verdict_name(plugin.connect().verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict),
+                                         std::string(verdict_name(plugin.connect().verdict)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, -2, plugin.connection().karma());
         }
     }
@@ -302,9 +319,11 @@ public:
             {"max=3", "what"},
             {"what=mails max=3", "one of connections, messages, recipients, errors, failed_logins"},
             {"connections max=0", "from 1 to"},
-            {"connections max=3 per=sender", "connections cannot be counted like this: per must be client or everybody"},
+            {"connections max=3 per=sender",
+             "connections cannot be counted like this: per must be client or everybody"},
             {"errors max=3 per=login", "errors cannot be counted like this"},
-            {"failed_logins max=3 per=recipient", "failed logins cannot be counted like this: per must be client, login or everybody"},
+            {"failed_logins max=3 per=recipient",
+             "failed logins cannot be counted like this: per must be client, login or everybody"},
             {"failed_logins max=3 per=sender_domain", "failed logins cannot be counted like this"},
             {"messages max=3 per=recipient", "per must be client, sender, sender_domain, login or everybody"},
         };

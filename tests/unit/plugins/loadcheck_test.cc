@@ -24,7 +24,9 @@ class LoadCheckTest : public CppUnit::TestFixture {
     static constexpr const char* busy = "denysoft 4.3.2 Server is too busy, try again later";
 
     fakes::TempDirectory directory_;
-    std::string options(const std::string& others = {}) const { return "file=" + directory_.path("loadavg") + " " + others; }
+    std::string options(const std::string& others = {}) const {
+        return "file=" + directory_.path("loadavg") + " " + others;
+    }
     void set_load(std::string_view text) { directory_.write("loadavg", text); }
 
 public:
@@ -80,8 +82,10 @@ public:
         for (const char* wrong : {"", "high\n", "1.0x 2 3\n"}) {
             set_load(wrong);
             PluginUnderTest plugin("loadcheck", options("onerror=tempfail"));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(wrong, std::string("denysoft 451 4.3.0 Local error in processing"), shown(plugin.connect()));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(wrong, "error: " + directory_.path("loadavg") + " does not begin with a number", plugin.log().last());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(wrong, std::string("denysoft 451 4.3.0 Local error in processing"),
+                                         shown(plugin.connect()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                wrong, "error: " + directory_.path("loadavg") + " does not begin with a number", plugin.log().last());
         }
     }
 

@@ -102,29 +102,38 @@ public:
         QueueingPlugin plugin("logging/file", "log");
         plugin.write_log(line(LogLevel::warning, "fail: x"));
         const std::string rest = " " + host() + "[" + process() + "]: [k3f9a2] (rcpt) badrcptto: fail: x\n";
-        CPPUNIT_ASSERT_EQUAL(local_time("%a %b %e %H:%M:%S %Y", plugin.clock().wall()) + rest, content(plugin.directory().path("log")));
+        CPPUNIT_ASSERT_EQUAL(local_time("%a %b %e %H:%M:%S %Y", plugin.clock().wall()) + rest,
+                             content(plugin.directory().path("log")));
 
         QueueingPlugin stamped("logging/file", "tsformat=\"%Y-%m-%d at %H\" log");
         stamped.write_log(line(LogLevel::warning, "fail: x"));
-        CPPUNIT_ASSERT_EQUAL(local_time("%Y-%m-%d at %H", stamped.clock().wall()) + rest, content(stamped.directory().path("log")));
+        CPPUNIT_ASSERT_EQUAL(local_time("%Y-%m-%d at %H", stamped.clock().wall()) + rest,
+                             content(stamped.directory().path("log")));
     }
 
     void lines_above_the_level_are_left_out() {
         const struct {
             const char* options;
             int lines;
-        } rows[] = {{"log", 5}, {"loglevel=notice log", 6}, {"loglevel LOGDEBUG log", 8}, {"loglevel 0 log", 1}, {"loglevel=trace log", 9}};
+        } rows[] = {{"log", 5},
+                    {"loglevel=notice log", 6},
+                    {"loglevel LOGDEBUG log", 8},
+                    {"loglevel 0 log", 1},
+                    {"loglevel=trace log", 9}};
         for (const auto& row : rows) {
             QueueingPlugin plugin("logging/file", row.options);
             for (int level = 0; level <= 8; ++level) plugin.write_log(line(static_cast<LogLevel>(level), "x"));
             const auto text = content(plugin.directory().path("log"));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::ptrdiff_t(row.lines), std::count(text.begin(), text.end(), '\n'));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::ptrdiff_t(row.lines),
+                                         std::count(text.begin(), text.end(), '\n'));
         }
     }
 
     void the_name_follows_the_time() {
         QueueingPlugin plugin("logging/file", "logs/%Y-%m/%d-%H%M");
-        const auto path = [&] { return plugin.directory().path(local_time("logs/%Y-%m/%d-%H%M", plugin.clock().wall())); };
+        const auto path = [&] {
+            return plugin.directory().path(local_time("logs/%Y-%m/%d-%H%M", plugin.clock().wall()));
+        };
         plugin.write_log(line(LogLevel::error, "one"));
         const std::string first = path();
         plugin.clock().advance(std::chrono::hours(24 * 40));
@@ -155,7 +164,8 @@ public:
         (void)split.pre_connection();
         split.clock().advance(std::chrono::minutes(1));
         split.write_log(line(LogLevel::error, "goes on", "session"));
-        CPPUNIT_ASSERT(content(split.directory().path(local_time("%H%M", split.clock().wall()))).ends_with("goes on\n"));
+        CPPUNIT_ASSERT(
+            content(split.directory().path(local_time("%H%M", split.clock().wall()))).ends_with("goes on\n"));
     }
 
     void each_session_may_have_a_file() {
@@ -208,7 +218,8 @@ public:
             plugin.write_log(line(LogLevel::info, "two; $(echo no)"));
         }
         const auto text = content_with_lines(path, 2);
-        CPPUNIT_ASSERT_MESSAGE(text, text.starts_with("got.") && text.find("badrcptto: one\ngot.") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(text,
+                               text.starts_with("got.") && text.find("badrcptto: one\ngot.") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE(text, text.ends_with("badrcptto: two; $(echo no)\n"));
     }
 
@@ -241,7 +252,8 @@ public:
         CPPUNIT_ASSERT(support::settle_log_queues(std::chrono::seconds(20)));
         CPPUNIT_ASSERT_EQUAL(stalls, plugin.log().count("SMTPD0071"));
         const auto text = content_with_lines(path, 50);
-        CPPUNIT_ASSERT(text.find("logging/file: ") != std::string::npos && text.find(" dropped\n") != std::string::npos);
+        CPPUNIT_ASSERT(text.find("logging/file: ") != std::string::npos &&
+                       text.find(" dropped\n") != std::string::npos);
         CPPUNIT_ASSERT(!plugin.log().contains("xxx"));
     }
 
@@ -306,11 +318,13 @@ CPPUNIT_TEST_SUITE_REGISTRATION(LogToFileTest);
 /// A log daemon: a datagram socket in a directory.
 class Daemon {
 public:
-    explicit Daemon(const std::string& path) : path_(path), socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    explicit Daemon(const std::string& path)
+        : path_(path), socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
-        if (bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) throw std::runtime_error("cannot bind " + path);
+        if (bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+            throw std::runtime_error("cannot bind " + path);
     }
     ~Daemon() { unlink(path_.c_str()); }
 
@@ -348,7 +362,8 @@ public:
         QueueingPlugin plugin("logging/syslog", "logsock=" + path_);
         plugin.write_log(line(LogLevel::warning, "fail: x"));
         const std::string time = local_time("Nov %e %H:%M:%S", plugin.clock().wall());
-        CPPUNIT_ASSERT_EQUAL("<20>" + time + " smtpd[" + process() + "]: [k3f9a2] (rcpt) badrcptto: fail: x", daemon.next());
+        CPPUNIT_ASSERT_EQUAL("<20>" + time + " smtpd[" + process() + "]: [k3f9a2] (rcpt) badrcptto: fail: x",
+                             daemon.next());
         plugin.write_log(line(LogLevel::notice, "less important"));
         CPPUNIT_ASSERT_EQUAL(std::string(), daemon.next());
     }
@@ -373,7 +388,7 @@ public:
         const struct {
             const char* facility;
             const char* start;
-        } rows[] = {{"kern", "<4>"},      {"mail", "<20>"},   {"LOG_DAEMON", "<28>"},
+        } rows[] = {{"kern", "<4>"},      {"mail", "<20>"},    {"LOG_DAEMON", "<28>"},
                     {"authpriv", "<84>"}, {"local0", "<132>"}, {"LOG_LOCAL7", "<188>"}};
         Daemon daemon(path_);
         for (const auto& row : rows) {
@@ -381,7 +396,8 @@ public:
                                   "ident=mx1 facility=" + std::string(row.facility) + " logsock=" + path_);
             plugin.write_log(line(LogLevel::warning, "x"));
             const auto datagram = daemon.next();
-            CPPUNIT_ASSERT_MESSAGE(datagram, datagram.starts_with(row.start) && datagram.find(" mx1[") != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(datagram,
+                                   datagram.starts_with(row.start) && datagram.find(" mx1[") != std::string::npos);
         }
     }
 
@@ -486,7 +502,8 @@ public:
         plugin.log().clear();
         for (int level = 0; level <= 8; ++level) plugin.write_log(line(static_cast<LogLevel>(level), "x"));
         CPPUNIT_ASSERT_EQUAL(std::size_t(9), plugin.log().lines().size());
-        for (int level = 0; level <= 8; ++level) CPPUNIT_ASSERT_EQUAL(std::size_t(1), plugin.log().texts(static_cast<LogLevel>(level)).size());
+        for (int level = 0; level <= 8; ++level)
+            CPPUNIT_ASSERT_EQUAL(std::size_t(1), plugin.log().texts(static_cast<LogLevel>(level)).size());
     }
 
     void the_level_holds_lines_back() {
@@ -499,8 +516,9 @@ public:
         quiet.log().set_level(LogLevel::error);  // LogLevel of httpd
         quiet.log().clear();
         for (int level = 0; level <= 8; ++level) quiet.write_log(line(static_cast<LogLevel>(level), "x"));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(4), quiet.log().texts(LogLevel::emerg).size() + quiet.log().texts(LogLevel::alert).size() +
-                                                 quiet.log().texts(LogLevel::crit).size() + quiet.log().texts(LogLevel::error).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(4),
+                             quiet.log().texts(LogLevel::emerg).size() + quiet.log().texts(LogLevel::alert).size() +
+                                 quiet.log().texts(LogLevel::crit).size() + quiet.log().texts(LogLevel::error).size());
         CPPUNIT_ASSERT(quiet.log().texts(LogLevel::warning).empty());
     }
 };

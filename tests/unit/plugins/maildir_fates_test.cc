@@ -24,9 +24,13 @@ class MaildirFatesTest : public MaildirFixture {
 
     /// The plugin with a Maildir for each, and a client that hears of each: recipients with the number of their RCPT in
     /// front ("1 a@example.com").
-    static std::unique_ptr<PluginUnderTest> plugin_for_each(std::initializer_list<const char*> recipients, bool is_lmtp = true) {
+    static std::unique_ptr<PluginUnderTest> plugin_for_each(std::initializer_list<const char*> recipients,
+                                                            bool is_lmtp = true) {
         auto made = plugin("in %l", {});
-        for (const char* recipient : recipients) made->transaction().add_recipient(recipient + 2).set_rcpt_number(static_cast<std::uint32_t>(*recipient - '0'));
+        for (const char* recipient : recipients)
+            made->transaction()
+                .add_recipient(recipient + 2)
+                .set_rcpt_number(static_cast<std::uint32_t>(*recipient - '0'));
         if (is_lmtp) made->connection().set_lmtp();
         else made->transaction().set_prdr();
         return made;
@@ -38,7 +42,8 @@ class MaildirFatesTest : public MaildirFixture {
         for (const auto& recipient : plugin.transaction().turned_away()) {
             const auto& [verdict, reply, by, why] = *recipient.disposition();
             CPPUNIT_ASSERT(recipient.disposition()->is_deferred() && by == "queue/maildir" && !why.empty());
-            out += (out.empty() ? "" : ", ") + recipient.address().local_part() + ": " + std::to_string(reply.code) + " " + reply.enhanced.to_string();
+            out += (out.empty() ? "" : ", ") + recipient.address().local_part() + ": " + std::to_string(reply.code) +
+                   " " + reply.enhanced.to_string();
         }
         return out;
     }
@@ -66,12 +71,15 @@ public:
                 const fakes::WatchedDisk watch("in/c/new");
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(blocked, std::string("ok"), shown(maildir->queue("Subject: x\r\n\r\n")));
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(blocked, std::string("b: 451 4.3.0, c: 451 4.3.0"), turned_away(*maildir));
-                CPPUNIT_ASSERT_EQUAL(std::string("Return-Path: <sender@example.net>\r\nDelivered-To: a@example.com\r\nSubject: x\r\n\r\n"),
-                                     delivered(maildir->directory().path("in/a")));
+                CPPUNIT_ASSERT_EQUAL(
+                    std::string(
+                        "Return-Path: <sender@example.net>\r\nDelivered-To: a@example.com\r\nSubject: x\r\n\r\n"),
+                    delivered(maildir->directory().path("in/a")));
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(blocked, std::size_t(2), files(maildir->directory().path()).size());
                 CPPUNIT_ASSERT_EQUAL(std::size_t(2), maildir->log().texts(LogLevel::error).size());
                 const std::string top = maildir->directory().path("in/a");  // safe before anybody says so
-                CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t(1), std::count(fakes::disk.synced.begin(), fakes::disk.synced.end(), top + "/new"));
+                CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t(1),
+                                     std::count(fakes::disk.synced.begin(), fakes::disk.synced.end(), top + "/new"));
             }
         auto nobody = plugin_for_each({"1 a@example.com", "2 b@example.com"});
         const fakes::WatchedDisk watch("/new");
@@ -86,7 +94,10 @@ public:
         maildir->directory().write("in/c", "in the way");
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue("\r\n")));
         CPPUNIT_ASSERT_EQUAL(std::string("a: 451 4.3.0, c: 451 4.3.0"), turned_away(*maildir));
-        CPPUNIT_ASSERT((folders_with_mail(maildir->directory().path()) == std::set<std::string>{"in", "in/b/new"}));  // what is in the way, and b's
+        CPPUNIT_ASSERT(
+            (folders_with_mail(maildir->directory().path()) == std::set<std::string>{"in", "in/b/new"}));  // what is in
+                                                                                                           // the way,
+                                                                                                           // and b's
     }
 
     void whom_a_plugin_has_added_nobody_would_try_again() {
@@ -110,7 +121,8 @@ public:
         }
         auto alone = plugin_for_each({"0 archive@example.com", "1 b@example.com"});
         alone->directory().write("in/b/new", "in the way");
-        CPPUNIT_ASSERT_EQUAL(std::string(try_again), shown(alone->queue("\r\n")));  // the client will come again: then the archive has it, once
+        CPPUNIT_ASSERT_EQUAL(std::string(try_again), shown(alone->queue("\r\n")));  // the client will come again: then
+                                                                                    // the archive has it, once
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), files(alone->directory().path()).size());
         auto full = plugin_for_each({"0 stuffed@example.com", "1 a@example.com"});
         const fakes::WatchedDisk watch;

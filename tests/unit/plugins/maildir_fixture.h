@@ -5,8 +5,8 @@
 
 #include <smtpd/files.h>
 
-#include <cppunit/TestFixture.h>
 #include <cppunit/TestAssert.h>
+#include <cppunit/TestFixture.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -28,7 +28,8 @@ protected:
 
     /// The plugin with a sender and these recipients.
     static std::unique_ptr<PluginUnderTest> plugin(const std::string& options,
-                                                   std::initializer_list<const char*> recipients = {"user@example.com"}) {
+                                                   std::initializer_list<const char*> recipients = {
+                                                       "user@example.com"}) {
         auto made = std::make_unique<PluginUnderTest>("queue/maildir", options);
         (void)bool(made->child_start());
         made->transaction().set_sender(fakes::FakeTransaction::address("sender@example.net"));
@@ -36,8 +37,7 @@ protected:
             const bool is_bare = std::string_view(recipient).find('@') == std::string_view::npos;
             if (is_bare)
                 made->transaction().recipients().emplace_back(Address::from_parts(recipient, ""), Parameters());
-            else
-                made->transaction().add_recipient(recipient);
+            else made->transaction().add_recipient(recipient);
         }
         return made;
     }

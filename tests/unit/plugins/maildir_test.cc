@@ -90,8 +90,10 @@ public:
         maildir->transaction().message().headers().prepend("Received", "from somewhere");
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue()));
         const std::string top = maildir->directory().path("in");
-        CPPUNIT_ASSERT_EQUAL("Return-Path: <sender@example.net>\r\nDelivered-To: user@example.com\r\nReceived: from somewhere\r\n" + message,
-                             delivered(top));
+        CPPUNIT_ASSERT_EQUAL(
+            "Return-Path: <sender@example.net>\r\nDelivered-To: user@example.com\r\nReceived: from somewhere\r\n" +
+                message,
+            delivered(top));
         CPPUNIT_ASSERT(fs::is_empty(top + "/tmp"));
         CPPUNIT_ASSERT(fs::is_empty(top + "/cur"));
         CPPUNIT_ASSERT(maildir->log().contains("(queue) queue/maildir: queued as " + top + "/" + files(top).at(0)));
@@ -99,7 +101,8 @@ public:
         auto bounce = plugin("in");
         bounce->transaction().set_sender(Address());
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(bounce->queue("\r\n")));
-        CPPUNIT_ASSERT_EQUAL(std::string("Return-Path: <>\r\nDelivered-To: user@example.com\r\n\r\n"), delivered(bounce->directory().path("in")));
+        CPPUNIT_ASSERT_EQUAL(std::string("Return-Path: <>\r\nDelivered-To: user@example.com\r\n\r\n"),
+                             delivered(bounce->directory().path("in")));
     }
 
     void names_are_as_maildir_has_them() {
@@ -117,9 +120,10 @@ public:
     void several_recipients_share_a_file() {
         auto maildir = plugin("in", {"a@example.com", "\"b c\"@Example.com", "postmaster"});
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue("Subject: x\r\n\r\n")));
-        CPPUNIT_ASSERT_EQUAL("Return-Path: <sender@example.net>\r\nDelivered-To: a@example.com\r\nDelivered-To: \"b c\"@Example.com\r\n"
-                             "Delivered-To: postmaster\r\nSubject: x\r\n\r\n"s,
-                             delivered(maildir->directory().path("in")));
+        CPPUNIT_ASSERT_EQUAL(
+            "Return-Path: <sender@example.net>\r\nDelivered-To: a@example.com\r\nDelivered-To: \"b c\"@Example.com\r\n"
+            "Delivered-To: postmaster\r\nSubject: x\r\n\r\n"s,
+            delivered(maildir->directory().path("in")));
     }
 
     void a_pattern_gives_each_recipient_a_maildir() {
@@ -133,7 +137,8 @@ public:
             {"%d", {"example.com/new", "mx.example.com/new"}},
         };
         for (const auto& row : rows) {
-            auto maildir = plugin(std::string("in ") + row.pattern, {"Joe@EXAMPLE.com", "a+b@example.com", "postmaster"});
+            auto maildir = plugin(std::string("in ") + row.pattern,
+                                  {"Joe@EXAMPLE.com", "a+b@example.com", "postmaster"});
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.pattern, std::string("ok"), shown(maildir->queue("Subject: x\r\n\r\n")));
             const std::string top = maildir->directory().path("in");
             CPPUNIT_ASSERT_MESSAGE(row.pattern, row.folders == folders_with_mail(top));
@@ -141,8 +146,9 @@ public:
         }
         auto maildir = plugin("in %l", {"a@example.com", "b@example.com"});
         (void)maildir->queue("Subject: x\r\n\r\n");
-        CPPUNIT_ASSERT_EQUAL(std::string("Return-Path: <sender@example.net>\r\nDelivered-To: b@example.com\r\nSubject: x\r\n\r\n"),
-                             delivered(maildir->directory().path("in/b")));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("Return-Path: <sender@example.net>\r\nDelivered-To: b@example.com\r\nSubject: x\r\n\r\n"),
+            delivered(maildir->directory().path("in/b")));
     }
 
     void no_address_leads_out_of_the_tree() {
@@ -150,24 +156,21 @@ public:
             const char* recipient;
             const char* folder;
         } rows[] = {
-            {"\"..\"@example.com", "_./new"},
-            {"\".\"@example.com", "_/new"},
-            {"\"../..\"@example.com", "_._../new"},
-            {"\"/etc\"@example.com", "_etc/new"},
-            {"a/b@example.com", "a_b/new"},
-            {"\".hidden\"@example.com", "_hidden/new"},
-            {"\"\"@example.com", "_/new"},
-            {"\"a b\\\\c\"@example.com", "a_b_c/new"},
-            {"user%l@example.com", "user_l/new"},
-            {"-A-Za-z0-9+_.=@example.com", "-A-Za-z0-9+_.=/new"},
+            {"\"..\"@example.com", "_./new"},       {"\".\"@example.com", "_/new"},
+            {"\"../..\"@example.com", "_._../new"}, {"\"/etc\"@example.com", "_etc/new"},
+            {"a/b@example.com", "a_b/new"},         {"\".hidden\"@example.com", "_hidden/new"},
+            {"\"\"@example.com", "_/new"},          {"\"a b\\\\c\"@example.com", "a_b_c/new"},
+            {"user%l@example.com", "user_l/new"},   {"-A-Za-z0-9+_.=@example.com", "-A-Za-z0-9+_.=/new"},
         };
         for (const auto& row : rows) {
             auto maildir = plugin("in %l", {});
             auto parsed = Address::parse_path("<" + std::string(row.recipient) + ">", {.smtputf8 = true});
-            maildir->transaction().recipients().emplace_back(parsed ? *parsed : Address::from_parts("", "example.com"), Parameters());
+            maildir->transaction().recipients().emplace_back(parsed ? *parsed : Address::from_parts("", "example.com"),
+                                                             Parameters());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string("ok"), shown(maildir->queue("\r\n")));
             const auto folders = folders_with_mail(maildir->directory().path());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, "in/" + std::string(row.folder), folders.empty() ? std::string() : *folders.begin());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, "in/" + std::string(row.folder),
+                                         folders.empty() ? std::string() : *folders.begin());
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), folders.size());
         }
         auto literal = plugin("in %d", {"a@[192.0.2.1]", "a@[IPv6:2001:db8::1]"});
@@ -181,9 +184,11 @@ public:
         const std::string domain = label + "." + label + "." + label + "." + label;
         auto maildir = plugin("in %d/%u", {});
         for (const char* local : {"a", "b"})
-            maildir->transaction().recipients().emplace_back(Address::from_parts(std::string(63, 'x') + local, domain), Parameters());
+            maildir->transaction().recipients().emplace_back(Address::from_parts(std::string(63, 'x') + local, domain),
+                                                             Parameters());
         const std::string other_domain = domain.substr(0, domain.size() - 1) + "e";
-        maildir->transaction().recipients().emplace_back(Address::from_parts(std::string(63, 'x') + "a", other_domain), Parameters());
+        maildir->transaction().recipients().emplace_back(Address::from_parts(std::string(63, 'x') + "a", other_domain),
+                                                         Parameters());
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue("\r\n")));
         CPPUNIT_ASSERT_EQUAL(std::size_t(3), folders_with_mail(maildir->directory().path("in")).size());
     }
@@ -192,7 +197,11 @@ public:
         const struct {
             const char* perms;
             unsigned folder, file;
-        } rows[] = {{"", 0700, 0600}, {"750", 0750, 0640}, {"0770", 0770, 0660}, {"2775", 02775, 0664}, {"perms=0711", 0711, 0600}};
+        } rows[] = {{"", 0700, 0600},
+                    {"750", 0750, 0640},
+                    {"0770", 0770, 0660},
+                    {"2775", 02775, 0664},
+                    {"perms=0711", 0711, 0600}};
         for (const auto& row : rows) {
             const auto before = umask(027);
             auto maildir = plugin(std::string("in %l ") + row.perms);
@@ -215,19 +224,20 @@ public:
             const char* received;
             const char* stored;
         } rows[] = {
-            {"Subject: x\r\n\r\ntext\r\n", "Subject: x\n\ntext\n"}, {"a\rb\r\rc\r\r\nd\ne\n\r\nf\r", "a\rb\r\rc\r\nd\ne\n\nf\r"}, {"\r", "\r"},
+            {"Subject: x\r\n\r\ntext\r\n", "Subject: x\n\ntext\n"},
+            {"a\rb\r\rc\r\r\nd\ne\n\r\nf\r", "a\rb\r\rc\r\nd\ne\n\nf\r"},
+            {"\r", "\r"},
             {"", ""},
         };
         for (const auto& row : rows)
             for (const bool trickles : {false, true}) {
                 auto maildir = plugin("in newline=lf");
-                if (trickles)
-                    maildir->transaction().set_message(std::make_unique<Trickle>(row.received));
-                else
-                    maildir->transaction().set_message(row.received);
+                if (trickles) maildir->transaction().set_message(std::make_unique<Trickle>(row.received));
+                else maildir->transaction().set_message(row.received);
                 CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue()));
-                CPPUNIT_ASSERT_EQUAL("Return-Path: <sender@example.net>\nDelivered-To: user@example.com\n" + std::string(row.stored),
-                                     delivered(maildir->directory().path("in")));
+                CPPUNIT_ASSERT_EQUAL(
+                    "Return-Path: <sender@example.net>\nDelivered-To: user@example.com\n" + std::string(row.stored),
+                    delivered(maildir->directory().path("in")));
             }
     }
 
@@ -238,7 +248,8 @@ public:
             maildir->transaction().envelope().body_type = BodyType::binary_mime;
             maildir->transaction().set_message(binary);
             CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue()));
-            CPPUNIT_ASSERT("Return-Path: <sender@example.net>\r\nDelivered-To: user@example.com\r\n" + binary == delivered(maildir->directory().path("in")));
+            CPPUNIT_ASSERT("Return-Path: <sender@example.net>\r\nDelivered-To: user@example.com\r\n" + binary ==
+                           delivered(maildir->directory().path("in")));
         }
     }
 
@@ -248,7 +259,8 @@ public:
         maildir->transaction().set_message("Subject: \xc3\xa9\r\n\r\n");
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue()));
         for (const std::string who : {"jos\xc3\xa9", "jos\xc3\xa8"})  // two persons, two Maildirs
-            CPPUNIT_ASSERT_EQUAL("Return-Path: <sender@example.net>\r\nDelivered-To: " + who + "@b\xc3\xbc.example\r\nSubject: \xc3\xa9\r\n\r\n",
+            CPPUNIT_ASSERT_EQUAL("Return-Path: <sender@example.net>\r\nDelivered-To: " + who +
+                                     "@b\xc3\xbc.example\r\nSubject: \xc3\xa9\r\n\r\n",
                                  delivered(maildir->directory().path("in/b\xc3\xbc.example/" + who)));
         std::string long_name;
         for (int i = 0; i < 150; ++i) long_name += "\xe2\x82\xac";
@@ -291,7 +303,9 @@ public:
     void folders_that_were_made_are_forced_to_the_disk() {
         auto maildir = plugin("in %d/%l");
         const std::string top = maildir->directory().path("in");
-        const auto count = [&](const std::string& path) { return std::count(fakes::disk.synced.begin(), fakes::disk.synced.end(), path); };
+        const auto count = [&](const std::string& path) {
+            return std::count(fakes::disk.synced.begin(), fakes::disk.synced.end(), path);
+        };
         {
             const fakes::WatchedDisk watch;
             (void)maildir->queue("\r\n");
@@ -333,10 +347,12 @@ public:
             std::size_t size;
             ErrorCode code;
             const char* answer;
-        } rows[] = {{100, ErrorCode::io, try_again}, {100, ErrorCode::no_space, disk_full}, {300000, ErrorCode::io, try_again}};
+        } rows[] = {
+            {100, ErrorCode::io, try_again}, {100, ErrorCode::no_space, disk_full}, {300000, ErrorCode::io, try_again}};
         for (const auto& row : rows) {
             auto maildir = plugin("in");
-            maildir->transaction().set_message(std::make_unique<Trickle>(std::string(row.size, 'x'), row.size - 1, row.code));
+            maildir->transaction().set_message(
+                std::make_unique<Trickle>(std::string(row.size, 'x'), row.size - 1, row.code));
             CPPUNIT_ASSERT_EQUAL(std::string(row.answer), shown(maildir->queue()));
             CPPUNIT_ASSERT(files(maildir->directory().path()).empty());
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), maildir->log().texts(LogLevel::error).size());
@@ -348,7 +364,11 @@ public:
             auto maildir = plugin(std::string("in ") + pattern);
             (void)maildir->queue("\r\n");
             const auto before = files(maildir->directory().path("in"));
-            for (const auto& fails : {std::string("/new"), before.at(0).substr(before.at(0).rfind('.'))}) {  // the folder; the file, by its host
+            for (const auto& fails : {std::string("/new"), before.at(0).substr(before.at(0).rfind('.'))}) {  // the
+                                                                                                             // folder;
+                                                                                                             // the
+                                                                                                             // file, by
+                                                                                                             // its host
                 const fakes::WatchedDisk watch(fails);
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(fails, std::string(try_again), shown(maildir->queue("\r\n")));
                 CPPUNIT_ASSERT_MESSAGE(fails, before == files(maildir->directory().path("in")));
@@ -388,14 +408,16 @@ public:
         for (auto& thread : running) thread.join();
         CPPUNIT_ASSERT_EQUAL(0, refused.load());
         std::set<std::string> contents;
-        for (const auto& file : files(first->directory().path("in"))) contents.insert(content(first->directory().path("in/" + file)));
+        for (const auto& file : files(first->directory().path("in")))
+            contents.insert(content(first->directory().path("in/" + file)));
         CPPUNIT_ASSERT_EQUAL(std::size_t(threads * messages), contents.size());
     }
 
     void many_recipients_need_few_open_files() {
         auto maildir = plugin("in %l fsync=off", {});
         constexpr std::size_t count = 120;
-        for (std::size_t i = 0; i < count; ++i) maildir->transaction().add_recipient("u" + std::to_string(i) + "@example.com");
+        for (std::size_t i = 0; i < count; ++i)
+            maildir->transaction().add_recipient("u" + std::to_string(i) + "@example.com");
         rlimit before{};
         getrlimit(RLIMIT_NOFILE, &before);
         const rlimit few{100, before.rlim_max};

@@ -32,13 +32,14 @@ public:
             int received, delivered_to;
             const char* answer;
         } rows[] = {
-            {"", 99, 0, "declined"}, {"", 100, 0, refusal},          {"", 50, 50, refusal}, {"", 50, 49, "declined"},
-            {"3", 2, 0, "declined"}, {"3", 2, 1, refusal},           {"3", 0, 3, refusal},  {"max_hops=3", 9, 9, refusal},
+            {"", 99, 0, "declined"}, {"", 100, 0, refusal}, {"", 50, 50, refusal}, {"", 50, 49, "declined"},
+            {"3", 2, 0, "declined"}, {"3", 2, 1, refusal},  {"3", 0, 3, refusal},  {"max_hops=3", 9, 9, refusal},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("loop", row.options);
-            const std::string message = repeated("received: x", row.received) + repeated("Delivered-To: y", row.delivered_to) +
-                                        "Subject: z\r\n\r\n" + repeated("Received: in the body", 200);
+            const std::string message = repeated("received: x", row.received) +
+                                        repeated("Delivered-To: y", row.delivered_to) + "Subject: z\r\n\r\n" +
+                                        repeated("Received: in the body", 200);
             CPPUNIT_ASSERT_EQUAL(std::string(row.answer), shown(plugin.data_post(message)));
         }
     }
@@ -50,7 +51,8 @@ public:
     }
 
     void a_number_that_is_none_is_a_mistake() {
-        for (const char* options : {"many", "0", "-1"}) CPPUNIT_ASSERT_MESSAGE(options, !PluginUnderTest("loop", options).is_usable());
+        for (const char* options : {"many", "0", "-1"})
+            CPPUNIT_ASSERT_MESSAGE(options, !PluginUnderTest("loop", options).is_usable());
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(LoopTest);
@@ -88,8 +90,11 @@ public:
         const struct {
             const char* header;
             const char* answer;
-        } rows[] = {{"Return-Path: <a@example.net>\r\n", return_path}, {"Return-Path: <>\r\n", "declined"}, {"Return-Path:\r\n", "declined"},
-                    {"Return-Path: <>\r\nReturn-Path: a\r\n", return_path}, {"X-Return-Path: a\r\n", "declined"}};
+        } rows[] = {{"Return-Path: <a@example.net>\r\n", return_path},
+                    {"Return-Path: <>\r\n", "declined"},
+                    {"Return-Path:\r\n", "declined"},
+                    {"Return-Path: <>\r\nReturn-Path: a\r\n", return_path},
+                    {"X-Return-Path: a\r\n", "declined"}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("bogus_bounce", "deny");
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.header, std::string(row.answer), judge(plugin, 1, row.header));
@@ -106,9 +111,15 @@ public:
         const struct {
             const char* options;
             const char* verdict;
-        } rows[] = {{"", "declined"},           {"log", "declined"},           {"deny", "deny"},         {"denysoft", "denysoft"},
-                    {"action=deny", "deny"},    {"reject=1", "deny"},          {"reject=1 reject_type=temp", "denysoft"},
-                    {"log reject=1", "declined"}, {"deny reject_type=temp", "deny"}};
+        } rows[] = {{"", "declined"},
+                    {"log", "declined"},
+                    {"deny", "deny"},
+                    {"denysoft", "denysoft"},
+                    {"action=deny", "deny"},
+                    {"reject=1", "deny"},
+                    {"reject=1 reject_type=temp", "denysoft"},
+                    {"log reject=1", "declined"},
+                    {"deny reject_type=temp", "deny"}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("bogus_bounce", row.options);
             const auto answer = judge(plugin, 2, "");

@@ -31,7 +31,11 @@ public:
         const struct {
             const char* options;
             const char* hook;
-        } rows[] = {{"", "rcpt"}, {"reject=connect", "connect"}, {"reject=mail", "mail"}, {"reject=rcpt", "rcpt"}, {"reject data", "data"},
+        } rows[] = {{"", "rcpt"},
+                    {"reject=connect", "connect"},
+                    {"reject=mail", "mail"},
+                    {"reject=rcpt", "rcpt"},
+                    {"reject data", "data"},
                     {"reject=data_post", "data_post"}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("naughty", row.options);
@@ -43,8 +47,9 @@ public:
                                                               {"data_post", plugin.data_post("\r\n")}};
             for (const auto& [hook, answer] : answers) {
                 const bool refuses = hook == row.hook || hook == "data_post";
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.options) + " at " + hook,
-                                             std::string(refuses ? "deny_disconnect 5.7.1 listed by bl.example" : "declined"), shown(answer));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                    std::string(row.options) + " at " + hook,
+                    std::string(refuses ? "deny_disconnect 5.7.1 listed by bl.example" : "declined"), shown(answer));
             }
             CPPUNIT_ASSERT(plugin.log().contains("naughty: fail: dnsbl complained"));
         }
@@ -73,7 +78,8 @@ public:
             PluginUnderTest plugin("naughty", row.options);
             complain(plugin, row.by_complainer);
             const auto answer = plugin.rcpt("user@example.com");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict), std::string(verdict_name(answer.verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict),
+                                         std::string(verdict_name(answer.verdict)));
         }
     }
 
@@ -107,7 +113,8 @@ public:
             PluginUnderTest plugin("naughty", options);
             complain(plugin);
             plugin.connection().set_relay_client(true);
-            for (const Answer& answer : {plugin.mail("me@example.net"), plugin.rcpt("user@example.com"), plugin.data(), plugin.data_post()})
+            for (const Answer& answer :
+                 {plugin.mail("me@example.net"), plugin.rcpt("user@example.com"), plugin.data(), plugin.data_post()})
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(options, std::string("declined"), shown(answer));
         }
     }

@@ -58,7 +58,8 @@ class P0fTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(mistakes_are_found_at_configtest);
     CPPUNIT_TEST_SUITE_END();
 
-    static constexpr const char* message = "From: a@example.net\r\nX-P0F-Genre: forged\r\nX-P0F-Link-Type: forged\r\n\r\nx\r\n";
+    static constexpr const char* message =
+        "From: a@example.net\r\nX-P0F-Genre: forged\r\nX-P0F-Link-Type: forged\r\n\r\nx\r\n";
 
     fakes::TempDirectory directory_;
     std::string socket() const { return directory_.path("p0f.sock"); }
@@ -68,7 +69,10 @@ class P0fTest : public CppUnit::TestFixture {
         LocalDaemon p0f;
         PluginUnderTest plugin;
         World(const P0fTest& test, const std::string& reply, const std::string& options = {}, const char* blocked = "")
-            : p0f(test.socket(), [reply](std::string_view request) { return request.size() < 21 ? std::nullopt : std::optional(reply); }),
+            : p0f(test.socket(),
+                  [reply](std::string_view request) {
+                      return request.size() < 21 ? std::nullopt : std::optional(reply);
+                  }),
               plugin("ident/p0f", test.socket() + " " + options, {{"p0f_blocked_operating_systems", blocked}}) {}
     };
     std::string header_after(PluginUnderTest& plugin) const {
@@ -115,7 +119,8 @@ public:
     void the_message_gets_fields() {
         World world(*this, ReplyOctets{}.to_string());
         (void)world.plugin.connect();
-        CPPUNIT_ASSERT_EQUAL(std::string("From: a@example.net\r\nX-P0F-Genre: Windows XP\r\nX-P0F-Link-Type: DSL\r\n"), header_after(world.plugin));
+        CPPUNIT_ASSERT_EQUAL(std::string("From: a@example.net\r\nX-P0F-Genre: Windows XP\r\nX-P0F-Link-Type: DSL\r\n"),
+                             header_after(world.plugin));
     }
 
     void fields_from_outside_are_removed() {
@@ -128,7 +133,9 @@ public:
         for (const char* off : {"add_headers false", "add_headers=no"}) {
             World world(*this, ReplyOctets{}.to_string(), off);
             (void)world.plugin.connect();
-            CPPUNIT_ASSERT_EQUAL(std::string("From: a@example.net\r\nX-P0F-Genre: forged\r\nX-P0F-Link-Type: forged\r\n"), header_after(world.plugin));
+            CPPUNIT_ASSERT_EQUAL(
+                std::string("From: a@example.net\r\nX-P0F-Genre: forged\r\nX-P0F-Link-Type: forged\r\n"),
+                header_after(world.plugin));
             tearDown();
         }
     }
@@ -137,7 +144,8 @@ public:
         const struct {
             const char* options;
             int karma;
-        } rows[] = {{"", 0}, {"smite_os=windows", -1}, {"smite_os ^xp", 0}, {"version 3 smite_os=xp$ karma_fail=-3", -3}};
+        } rows[] = {
+            {"", 0}, {"smite_os=windows", -1}, {"smite_os ^xp", 0}, {"version 3 smite_os=xp$ karma_fail=-3", -3}};
         for (const auto& row : rows) {
             World world(*this, ReplyOctets{}.to_string(), row.options);
             CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(world.plugin.connect()));
@@ -163,7 +171,8 @@ public:
         for (const auto& row : rows) {
             World world(*this, ReplyOctets{}.to_string(), row.options, row.blocked);
             CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(world.plugin.connect()));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.blocked, std::string(row.answer), shown(world.plugin.rcpt("user@example.com")));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.blocked, std::string(row.answer),
+                                         shown(world.plugin.rcpt("user@example.com")));
             CPPUNIT_ASSERT_EQUAL_MESSAGE("no karma", 0, world.plugin.connection().karma());
             tearDown();
         }
@@ -203,22 +212,28 @@ public:
             std::string reply;
             std::string line;
         } rows[] = {
-            {"bad query", ReplyOctets{.status = 0}.to_string(), "error: p0f does not understand the question about 192.0.2.1"},
-            {"another status", ReplyOctets{.status = 0x30}.to_string(), "error: " + socket() + " answers with an unknown status"},
-            {"another protocol", ReplyOctets{.magic = 1}.to_string(), "error: " + socket() + " does not speak the protocol of p0f 3"},
-            {"too short", ReplyOctets{}.to_string().substr(1), "error: " + socket() + " closed after 231 of 232 octets"},
+            {"bad query", ReplyOctets{.status = 0}.to_string(),
+             "error: p0f does not understand the question about 192.0.2.1"},
+            {"another status", ReplyOctets{.status = 0x30}.to_string(),
+             "error: " + socket() + " answers with an unknown status"},
+            {"another protocol", ReplyOctets{.magic = 1}.to_string(),
+             "error: " + socket() + " does not speak the protocol of p0f 3"},
+            {"too short", ReplyOctets{}.to_string().substr(1),
+             "error: " + socket() + " closed after 231 of 232 octets"},
             {"nothing", "", "error: " + socket() + " closed after 0 of 232 octets"},
         };
         for (const auto& row : rows) {
             World world(*this, row.reply, "", "/./\n");
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string("declined"), shown(world.plugin.connect()));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, row.line, world.plugin.log().last());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string("declined"), shown(world.plugin.rcpt("user@example.com")));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string("declined"),
+                                         shown(world.plugin.rcpt("user@example.com")));
             tearDown();
         }
         PluginUnderTest alone("ident/p0f", "/no/such/socket onerror=tempfail");
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft 451 4.3.0 Local error in processing"), shown(alone.connect()));
-        CPPUNIT_ASSERT_EQUAL(std::string("error: cannot connect to /no/such/socket: No such file or directory"), alone.log().last());
+        CPPUNIT_ASSERT_EQUAL(std::string("error: cannot connect to /no/such/socket: No such file or directory"),
+                             alone.log().last());
     }
 
     void silence_takes_as_long_as_it_may() {
@@ -242,7 +257,9 @@ public:
         for (const char* wrong : {"", "/x version 2", "/x smite_os=a(", "/x timeout=0", "/x local_ip=192.0.2.1"})
             CPPUNIT_ASSERT_MESSAGE(wrong, !PluginUnderTest("ident/p0f", wrong).is_usable());
         const PluginUnderTest bad_list("ident/p0f", "/x", {{"p0f_blocked_operating_systems", "Linux\n/a(*/\n"}});
-        CPPUNIT_ASSERT_MESSAGE(bad_list.problems(), bad_list.problems().find("p0f_blocked_operating_systems:2: regular expression a(*: ") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(
+            bad_list.problems(),
+            bad_list.problems().find("p0f_blocked_operating_systems:2: regular expression a(*: ") != std::string::npos);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(P0fTest);

@@ -16,11 +16,15 @@ using fakes::shown;
 constexpr const char* no_mailbox = "deny 5.1.1 Sorry, no mailbox by that name";
 constexpr const char* tempfail = "denysoft 451 4.3.0 Local error in processing";
 
-std::string http(std::string_view code, std::string_view body) { return format_text("HTTP/1.0 {} x\r\nContent-Type: text/plain\r\n\r\n{}", code, body); }
+std::string http(std::string_view code, std::string_view body) {
+    return format_text("HTTP/1.0 {} x\r\nContent-Type: text/plain\r\n\r\n{}", code, body);
+}
 
 /// qmail-deliverabled that says the same to everybody.
 LocalDaemon::Answer says(const std::string& response) {
-    return [response](std::string_view request) { return request.ends_with("\r\n\r\n") ? std::optional(response) : std::nullopt; };
+    return [response](std::string_view request) {
+        return request.ends_with("\r\n\r\n") ? std::optional(response) : std::nullopt;
+    };
 }
 
 class QmailDeliverableTest : public CppUnit::TestFixture {
@@ -41,7 +45,9 @@ class QmailDeliverableTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(mistakes_are_found_at_configtest);
     CPPUNIT_TEST_SUITE_END();
 
-    static std::string at(const LocalDaemon& server, const std::string& others = {}) { return format_text("server=127.0.0.1:{} {}", server.port(), others); }
+    static std::string at(const LocalDaemon& server, const std::string& others = {}) {
+        return format_text("server=127.0.0.1:{} {}", server.port(), others);
+    }
 
 public:
     void each_status_is_yes_no_or_unknown() {
@@ -86,7 +92,8 @@ public:
         const LocalDaemon server(says(http("200", "20")));
         PluginUnderTest plugin("qmail_deliverable", at(server));
         (void)plugin.mail("");
-        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 mailing lists do not accept null senders"), shown(plugin.rcpt("list@example.com")));
+        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 mailing lists do not accept null senders"),
+                             shown(plugin.rcpt("list@example.com")));
         CPPUNIT_ASSERT_EQUAL(-1, plugin.connection().karma());
         (void)plugin.mail("sender@example.net");
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("list@example.com")));
@@ -102,7 +109,8 @@ public:
             "close\r\n\r\n",
             server.port());
         CPPUNIT_ASSERT_EQUAL(expected, server.requests().at(0));
-        CPPUNIT_ASSERT(server.requests().at(1).starts_with("GET /qd1/deliverable?%22x%20y%26z%22%40example.com HTTP/1.0\r\n"));
+        CPPUNIT_ASSERT(
+            server.requests().at(1).starts_with("GET /qd1/deliverable?%22x%20y%26z%22%40example.com HTTP/1.0\r\n"));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("postmaster")));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("without a domain nothing is asked", std::size_t(2), server.requests().size());
     }
@@ -187,7 +195,8 @@ public:
         const LocalDaemon server([](std::string_view) { return LocalDaemon::silence; });
         PluginUnderTest plugin("qmail_deliverable", at(server, "timeout=50ms"));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.rcpt("a@example.com")));
-        CPPUNIT_ASSERT_EQUAL(format_text("error: 127.0.0.1:{} did not answer within 50 ms", server.port()), plugin.log().last());
+        CPPUNIT_ASSERT_EQUAL(format_text("error: 127.0.0.1:{} did not answer within 50 ms", server.port()),
+                             plugin.log().last());
         CPPUNIT_ASSERT_EQUAL(0, plugin.connection().karma());
     }
 
@@ -199,10 +208,12 @@ public:
         PluginUnderTest slow("qmail_deliverable", "server=slow.example.com:8998 onerror=tempfail");
         slow.dns({"slow.example.com TIMEOUT"});
         CPPUNIT_ASSERT_EQUAL(std::string(tempfail), shown(slow.rcpt("a@example.com")));
-        CPPUNIT_ASSERT_MESSAGE(slow.log().last(), slow.log().last().starts_with("error: the server slow.example.com has no address: "));
+        CPPUNIT_ASSERT_MESSAGE(slow.log().last(),
+                               slow.log().last().starts_with("error: the server slow.example.com has no address: "));
         PluginUnderTest unknown("qmail_deliverable", "server=nowhere.example.com:8998");
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(unknown.rcpt("a@example.com")));
-        CPPUNIT_ASSERT_MESSAGE(unknown.log().last(), unknown.log().last().starts_with("error: the server nowhere.example.com has no address: "));
+        CPPUNIT_ASSERT_MESSAGE(unknown.log().last(), unknown.log().last().starts_with(
+                                                         "error: the server nowhere.example.com has no address: "));
     }
 
     void routes_say_who_is_asked() {
@@ -232,12 +243,16 @@ public:
         };
         for (const auto& row : rows) {
             const LocalDaemon server(says(http("200", "0")));
-            PluginUnderTest plugin("qmail_deliverable", format_text("server smtproutes:{}{}", row.fallback, server.port()), {{"smtproutes", row.routes}});
+            PluginUnderTest plugin("qmail_deliverable",
+                                   format_text("server smtproutes:{}{}", row.fallback, server.port()),
+                                   {{"smtproutes", row.routes}});
             plugin.dns({"mail.example.com A 127.0.0.1"});
             const std::string what = std::string(row.fallback) + " " + row.recipient;
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(what, std::string(row.is_asked ? no_mailbox : "declined"), shown(plugin.rcpt(row.recipient)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(what, std::string(row.is_asked ? no_mailbox : "declined"),
+                                         shown(plugin.rcpt(row.recipient)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(what, std::size_t(row.is_asked), server.requests().size());
-            if (!row.is_asked) CPPUNIT_ASSERT(plugin.log().last().starts_with("skip: there is no server to ask about "));
+            if (!row.is_asked)
+                CPPUNIT_ASSERT(plugin.log().last().starts_with("skip: there is no server to ask about "));
         }
     }
 
@@ -268,13 +283,18 @@ public:
     }
 
     void mistakes_are_found_at_configtest() {
-        for (const char* wrong : {"server=127.0.0.1", "server=:8998", "server=127.0.0.1:0", "server=127.0.0.1:70000", "server=127.0.0.1:http", "server=smtproutes:",
-                                  "server=smtproutes:host", "timeout=0", "vpopmail_ext=1"})
+        for (const char* wrong :
+             {"server=127.0.0.1", "server=:8998", "server=127.0.0.1:0", "server=127.0.0.1:70000",
+              "server=127.0.0.1:http", "server=smtproutes:", "server=smtproutes:host", "timeout=0", "vpopmail_ext=1"})
             CPPUNIT_ASSERT_MESSAGE(wrong, !PluginUnderTest("qmail_deliverable", wrong).is_usable());
-        for (const char* right : {"", "server=[::1]:8998", "server=mail.example.com:1", "server=smtproutes:8998", "server=smtproutes:[::1]:8998"})
+        for (const char* right : {"", "server=[::1]:8998", "server=mail.example.com:1", "server=smtproutes:8998",
+                                  "server=smtproutes:[::1]:8998"})
             CPPUNIT_ASSERT_MESSAGE(right, PluginUnderTest("qmail_deliverable", right).is_usable());
-        const PluginUnderTest bad_routes("qmail_deliverable", "server=smtproutes:8998", {{"smtproutes", "example.com\n"}});
-        CPPUNIT_ASSERT_MESSAGE(bad_routes.problems(), bad_routes.problems().find("smtproutes:1: \"example.com\" is no domain:host") != std::string::npos);
+        const PluginUnderTest bad_routes("qmail_deliverable", "server=smtproutes:8998",
+                                         {{"smtproutes", "example.com\n"}});
+        CPPUNIT_ASSERT_MESSAGE(
+            bad_routes.problems(),
+            bad_routes.problems().find("smtproutes:1: \"example.com\" is no domain:host") != std::string::npos);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(QmailDeliverableTest);

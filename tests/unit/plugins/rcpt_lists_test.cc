@@ -62,8 +62,10 @@ public:
             {"ghost@example.com", "declined"},
             {"postmaster", "declined"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string(row.answer), answer(row.recipient));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("the domain of the option in another case", std::string("ok"), answer("me@example.org", "domain=EXAMPLE.Org"));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string(row.answer), answer(row.recipient));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the domain of the option in another case", std::string("ok"),
+                                     answer("me@example.org", "domain=EXAMPLE.Org"));
     }
 
     void who_is_not_in_the_map_gets_the_default() {
@@ -79,7 +81,9 @@ public:
             {"default=OK", "ok"},
             {"default=DECLINED", "declined"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.answer), answer("nobody@example.org", row.options));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.answer),
+                                         answer("nobody@example.org", row.options));
     }
 
     void the_map_may_be_anywhere() {
@@ -124,15 +128,18 @@ public:
         };
         for (const auto& row : rows) {
             const PluginUnderTest plugin("rcpt_map", row.options, {{"map", row.map}});
-            CPPUNIT_ASSERT_MESSAGE(row.problem + (": " + plugin.problems()), !plugin.is_usable() || !plugin.problems().empty());
-            CPPUNIT_ASSERT_MESSAGE(row.problem + (": " + plugin.problems()), plugin.problems().find(row.problem) != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(row.problem + (": " + plugin.problems()),
+                                   !plugin.is_usable() || !plugin.problems().empty());
+            CPPUNIT_ASSERT_MESSAGE(row.problem + (": " + plugin.problems()),
+                                   plugin.problems().find(row.problem) != std::string::npos);
         }
     }
 
     void policy_options_apply_to_refusals_and_nobody_is_exempt() {
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), answer("info@example.org", "reject=no"));
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), answer("me@example.org", "reject=no"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("the line says it", std::string("deny 5.1.1 User not found."), answer("info@example.org", "reject_type=temp"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the line says it", std::string("deny 5.1.1 User not found."),
+                                     answer("info@example.org", "reject_type=temp"));
 
         PluginUnderTest plugin("rcpt_map", "domain=example.org file=map", {{"map", map}});
         plugin.connection().set_relay_client(true);
@@ -208,7 +215,8 @@ public:
             {"x@example.com", "declined"},
             {"postmaster", "declined"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string(row.answer), answer(row.recipient));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string(row.answer), answer(row.recipient));
     }
 
     void without_a_file_nothing_is_said() {
@@ -238,13 +246,15 @@ public:
         };
         for (const auto& row : rows) {
             const PluginUnderTest plugin("rcpt_regexp", "", {{"rcpt_regexp", row.file}});
-            CPPUNIT_ASSERT_MESSAGE(row.problem + (": " + plugin.problems()), plugin.problems().find(row.problem) != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(row.problem + (": " + plugin.problems()),
+                                   plugin.problems().find(row.problem) != std::string::npos);
         }
     }
 
     void policy_options_apply_to_refusals_and_nobody_is_exempt() {
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), answer("info@example.com", "reject=no"));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("the line says it", std::string("denysoft 4.7.1 Come back later"), answer("x@slow.example", "reject_type=disconnect"));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the line says it", std::string("denysoft 4.7.1 Come back later"),
+                                     answer("x@slow.example", "reject_type=disconnect"));
         PluginUnderTest plugin("rcpt_regexp", "", {{"rcpt_regexp", list}});
         plugin.connection().set_relay_client(true);
         CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 Closed"), shown(plugin.rcpt("x@closed.example")));
@@ -253,9 +263,11 @@ public:
     void what_is_said_is_logged() {
         PluginUnderTest plugin("rcpt_regexp", "", {{"rcpt_regexp", list}});
         (void)plugin.rcpt("user1@example.org");
-        CPPUNIT_ASSERT_EQUAL(std::string("pass: user1@example.org is OK as /^user\\\\d+\\\\@example\\\\.org$/"), plugin.log().last());
+        CPPUNIT_ASSERT_EQUAL(std::string("pass: user1@example.org is OK as /^user\\\\d+\\\\@example\\\\.org$/"),
+                             plugin.log().last());
         (void)plugin.rcpt("x@slow.example");
-        CPPUNIT_ASSERT_EQUAL(std::string("fail: x@slow.example is denysoft as /@slow\\\\.example$/"), plugin.log().last());
+        CPPUNIT_ASSERT_EQUAL(std::string("fail: x@slow.example is denysoft as /@slow\\\\.example$/"),
+                             plugin.log().last());
         (void)plugin.rcpt("x@example.com");
         CPPUNIT_ASSERT_EQUAL(std::string("pass"), plugin.log().last());
     }

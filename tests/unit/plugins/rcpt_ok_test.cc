@@ -30,13 +30,15 @@ public:
             const char* recipient;
             bool is_ours;
         } rows[] = {
-            {"user@example.com", true},      {"user@EXAMPLE.Com", true},         {"user@sub.example.com", false}, {"user@notexample.com", false},
-            {"user@a.example.net", true},    {"user@b.a.example.net", true},     {"user@example.net", false},     {"user@localhost", true},
-            {"user@MX.example.com", true},   {"user@example.org", false},        {"postmaster", true},            {"Postmaster", true},
-            {"user@[192.0.2.25]", true},     {"user@[192.0.2.26]", false},       {"user@[IPv6:2001:db8::25]", false},
+            {"user@example.com", true},     {"user@EXAMPLE.Com", true},   {"user@sub.example.com", false},
+            {"user@notexample.com", false}, {"user@a.example.net", true}, {"user@b.a.example.net", true},
+            {"user@example.net", false},    {"user@localhost", true},     {"user@MX.example.com", true},
+            {"user@example.org", false},    {"postmaster", true},         {"Postmaster", true},
+            {"user@[192.0.2.25]", true},    {"user@[192.0.2.26]", false}, {"user@[IPv6:2001:db8::25]", false},
         };
         for (const auto& row : rows)
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string(row.is_ours ? "ok" : denied), shown(plugin.rcpt(row.recipient)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string(row.is_ours ? "ok" : denied),
+                                         shown(plugin.rcpt(row.recipient)));
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(plugin.rcpt("\"a@example.org\"@example.com")));
         CPPUNIT_ASSERT_EQUAL(std::string(denied), shown(plugin.rcpt("\"a@example.com\"@example.org")));
         plugin.connection().set_local("2001:db8::25");
@@ -51,7 +53,8 @@ public:
     }
 
     void keys_of_the_database_are_accepted() {
-        PluginUnderTest plugin("rcpt_ok", "", {{"morercpthosts.cdb", fakes::cdb_with_keys({"example.org", ".example.net"})}});
+        PluginUnderTest plugin("rcpt_ok", "",
+                               {{"morercpthosts.cdb", fakes::cdb_with_keys({"example.org", ".example.net"})}});
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(plugin.rcpt("user@Example.org")));
         CPPUNIT_ASSERT_EQUAL(std::string(denied), shown(plugin.rcpt("user@sub.example.org")));
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(plugin.rcpt("user@b.a.example.net")));

@@ -33,7 +33,8 @@ class RelayTest : public CppUnit::TestFixture {
 public:
     void nobody_relays_without_a_list() {
         PluginUnderTest plugin("relay");
-        for (const char* client : {"192.0.2.1", "127.0.0.1", "::1", "2001:db8::1"}) CPPUNIT_ASSERT_MESSAGE(client, !relays(plugin, client));
+        for (const char* client : {"192.0.2.1", "127.0.0.1", "::1", "2001:db8::1"})
+            CPPUNIT_ASSERT_MESSAGE(client, !relays(plugin, client));
     }
 
     void listed_clients_relay() {
@@ -42,24 +43,41 @@ public:
             const char* client;
             bool relays;
         } rows[] = {
-            {"127.0.0.1", "127.0.0.1", true},        {"127.0.0.1", "127.0.0.2", false},       {"::1", "::1", true},
-            {"192.0.", "192.0.1.1", true},           {"192.0.1.0/24", "192.0.1.1", true},     {"192.0.0.0/24", "192.0.1.1", false},
-            {"192.0.1.0/24", "192.0.1.0", true},     {"192.0.1.0/24", "192.0.1.255", true},   {"192.0.1.0/24", "192.0.2.0", false},
-            {"192.0.2.7/32", "192.0.2.7", true},     {"192.0.2.7/32", "192.0.2.8", false},    {"192.0.2.7/24", "192.0.2.200", true},
-            {"192.0.2.1", "192.0.2.10", false},      {"10.", "10.255.0.1", true},             {"10.", "100.0.0.1", false},
-            {"2001:DB8::1/32", "2001:db8:f::", true}, {"2001:db8::/128", "2001:db8::", true}, {"2001:db8::/128", "2001:db8::1", false},
-            {"2001:0DB8", "2001:db8:1::1", true},    {"2001:0DB8", "2001:db9::1", false},     {"2001:DB8::A", "2001:db8::a", true},
-            {"fdda:b13d:e431:ae06::/64", "fdda:b13d:e431:ae06:a1::", true},                   {"192.0.2.0/24", "::ffff:192.0.2.3", true},
+            {"127.0.0.1", "127.0.0.1", true},
+            {"127.0.0.1", "127.0.0.2", false},
+            {"::1", "::1", true},
+            {"192.0.", "192.0.1.1", true},
+            {"192.0.1.0/24", "192.0.1.1", true},
+            {"192.0.0.0/24", "192.0.1.1", false},
+            {"192.0.1.0/24", "192.0.1.0", true},
+            {"192.0.1.0/24", "192.0.1.255", true},
+            {"192.0.1.0/24", "192.0.2.0", false},
+            {"192.0.2.7/32", "192.0.2.7", true},
+            {"192.0.2.7/32", "192.0.2.8", false},
+            {"192.0.2.7/24", "192.0.2.200", true},
+            {"192.0.2.1", "192.0.2.10", false},
+            {"10.", "10.255.0.1", true},
+            {"10.", "100.0.0.1", false},
+            {"2001:DB8::1/32", "2001:db8:f::", true},
+            {"2001:db8::/128", "2001:db8::", true},
+            {"2001:db8::/128", "2001:db8::1", false},
+            {"2001:0DB8", "2001:db8:1::1", true},
+            {"2001:0DB8", "2001:db9::1", false},
+            {"2001:DB8::A", "2001:db8::a", true},
+            {"fdda:b13d:e431:ae06::/64", "fdda:b13d:e431:ae06:a1::", true},
+            {"192.0.2.0/24", "::ffff:192.0.2.3", true},
             {"# 192.0.2.1", "192.0.2.1", false},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("relay", "", {{"relayclients", std::string(row.entry) + "\n"}});
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.entry) + " and " + row.client, row.relays, relays(plugin, row.client));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.entry) + " and " + row.client, row.relays,
+                                         relays(plugin, row.client));
         }
     }
 
     void forbidden_clients_do_not_relay() {
-        PluginUnderTest plugin("relay", "", {{"relayclients", "192.0.0.0/16\n"}, {"norelayclients", "192.0.99.5\n192.0.98.\n"}});
+        PluginUnderTest plugin("relay", "",
+                               {{"relayclients", "192.0.0.0/16\n"}, {"norelayclients", "192.0.99.5\n192.0.98.\n"}});
         CPPUNIT_ASSERT(!relays(plugin, "192.0.99.5"));
         CPPUNIT_ASSERT(!relays(plugin, "192.0.98.1"));
         CPPUNIT_ASSERT(relays(plugin, "192.0.99.7"));
@@ -77,8 +95,8 @@ public:
         const struct {
             const char* client;
             bool relays;
-        } rows[] = {{"192.0.2.7", true},    {"192.0.2.8", false},    {"198.51.100.1", true},   {"198.5.1.1", false},
-                    {"2001:db8::7", true},  {"2001:db8::8", false},  {"2001:db8:1::8", true},  {"2001:db8:10::8", false}};
+        } rows[] = {{"192.0.2.7", true},   {"192.0.2.8", false},   {"198.51.100.1", true},  {"198.5.1.1", false},
+                    {"2001:db8::7", true}, {"2001:db8::8", false}, {"2001:db8:1::8", true}, {"2001:db8:10::8", false}};
         for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.client, row.relays, relays(plugin, row.client));
     }
 
@@ -97,7 +115,8 @@ public:
     }
 
     void mistakes_in_the_files_are_found_at_configtest() {
-        const PluginUnderTest number("relay", "", {{"relayclients", "192.0.2\n"}}), word("relay", "", {{"norelayclients", "everybody\n"}});
+        const PluginUnderTest number("relay", "", {{"relayclients", "192.0.2\n"}}),
+            word("relay", "", {{"norelayclients", "everybody\n"}});
         CPPUNIT_ASSERT(!number.is_usable() && number.problems().find("relayclients:1") != std::string::npos);
         CPPUNIT_ASSERT(!word.is_usable() && word.problems().find("norelayclients:1") != std::string::npos);
         CPPUNIT_ASSERT(!PluginUnderTest("relay", "", {{"morerelayclients.cdb", "no cdb"}}).is_usable());

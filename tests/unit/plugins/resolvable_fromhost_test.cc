@@ -26,12 +26,33 @@ class ResolvableFromHostTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     static void fill(PluginUnderTest& plugin) {
-        plugin.dns({"good.test MX 10 mx.good.test", "mx.good.test A 192.0.2.7", "six.test MX 10 mx.six.test", "mx.six.test AAAA 2001:db8::7",
-                    "plain.test A 192.0.2.8", "plain6.test AAAA 2001:db8::8", "null.test MX 0 .", "empty.test MX 10 nothing.empty.test", "bare.test TXT hello",
-                    "number.test MX 10 192.0.2.9", "inner.test MX 10 mx.inner.test", "mx.inner.test A 10.0.0.1", "inner6.test AAAA fc00::1", "flat.test A 10.1.1.1",
-                    "both.test MX 10 mx.inner.test", "both.test MX 20 mx.good.test", "second.test MX 10 many.test", "many.test A 10.0.0.1", "many.test A 192.0.2.7",
-                    "numberinner.test MX 10 10.0.0.9", "slow.test TIMEOUT", "broken.test SERVFAIL", "mxslow.test MX 10 slow.test", "mixed.test MX 10 slow.test",
-                    "mixed.test MX 20 mx.good.test", "innerslow.test MX 10 mx.inner.test", "innerslow.test MX 20 slow.test"});
+        plugin.dns({"good.test MX 10 mx.good.test",
+                    "mx.good.test A 192.0.2.7",
+                    "six.test MX 10 mx.six.test",
+                    "mx.six.test AAAA 2001:db8::7",
+                    "plain.test A 192.0.2.8",
+                    "plain6.test AAAA 2001:db8::8",
+                    "null.test MX 0 .",
+                    "empty.test MX 10 nothing.empty.test",
+                    "bare.test TXT hello",
+                    "number.test MX 10 192.0.2.9",
+                    "inner.test MX 10 mx.inner.test",
+                    "mx.inner.test A 10.0.0.1",
+                    "inner6.test AAAA fc00::1",
+                    "flat.test A 10.1.1.1",
+                    "both.test MX 10 mx.inner.test",
+                    "both.test MX 20 mx.good.test",
+                    "second.test MX 10 many.test",
+                    "many.test A 10.0.0.1",
+                    "many.test A 192.0.2.7",
+                    "numberinner.test MX 10 10.0.0.9",
+                    "slow.test TIMEOUT",
+                    "broken.test SERVFAIL",
+                    "mxslow.test MX 10 slow.test",
+                    "mixed.test MX 10 slow.test",
+                    "mixed.test MX 20 mx.good.test",
+                    "innerslow.test MX 10 mx.inner.test",
+                    "innerslow.test MX 20 slow.test"});
     }
     static std::string found(PluginUnderTest& plugin) {
         const auto* note = plugin.transaction().notes().find(notes::resolvable_fromhost);
@@ -57,9 +78,13 @@ public:
             {"me@[192.0.2.1]", "declined", "[192.0.2.1]=ip"},
             {"me@[IPv6:2001:db8::1]", "declined", "[IPv6:2001:db8::1]=ip"},
             {"me@null.test", "denysoft 4.7.27 null.test takes no mail, so it sends none", "null.test="},
-            {"me@gone.test", "denysoft 4.1.8 gone.test does not resolve: it needs an MX with an address, or an address", "gone.test="},
-            {"me@bare.test", "denysoft 4.1.8 bare.test does not resolve: it needs an MX with an address, or an address", "bare.test="},
-            {"me@empty.test", "denysoft 4.1.8 empty.test does not resolve: it needs an MX with an address, or an address", "empty.test="},
+            {"me@gone.test", "denysoft 4.1.8 gone.test does not resolve: it needs an MX with an address, or an address",
+             "gone.test="},
+            {"me@bare.test", "denysoft 4.1.8 bare.test does not resolve: it needs an MX with an address, or an address",
+             "bare.test="},
+            {"me@empty.test",
+             "denysoft 4.1.8 empty.test does not resolve: it needs an MX with an address, or an address",
+             "empty.test="},
         };
         PluginUnderTest plugin("resolvable_fromhost");
         fill(plugin);
@@ -74,13 +99,16 @@ public:
             const char* sender;
             bool is_refused;
         } rows[] = {
-            {"me@good.test", false}, {"me@inner.test", true}, {"me@inner6.test", true}, {"me@flat.test", true}, {"me@both.test", false}, {"me@second.test", false},
-            {"me@numberinner.test", true}, {"me@[10.0.0.1]", true}, {"me@[192.0.2.1]", false}, {"me@[127.0.0.1]", true},
+            {"me@good.test", false},       {"me@inner.test", true}, {"me@inner6.test", true},
+            {"me@flat.test", true},        {"me@both.test", false}, {"me@second.test", false},
+            {"me@numberinner.test", true}, {"me@[10.0.0.1]", true}, {"me@[192.0.2.1]", false},
+            {"me@[127.0.0.1]", true},
         };
         PluginUnderTest plugin("resolvable_fromhost", "", {{"invalid_resolvable_fromhost", invalid}});
         fill(plugin);
         for (const auto& row : rows) {
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, std::string(row.is_refused ? "denysoft" : "declined"), shown(plugin.mail(row.sender)).substr(0, 8));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, std::string(row.is_refused ? "denysoft" : "declined"),
+                                         shown(plugin.mail(row.sender)).substr(0, 8));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, row.is_refused, found(plugin).ends_with("="));
         }
     }
@@ -99,7 +127,8 @@ public:
     void onerror_tempfail_says_what_is_wrong() {
         PluginUnderTest plugin("resolvable_fromhost", "onerror=tempfail");
         fill(plugin);
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 451 4.4.3 Temporary address resolution failure"), shown(plugin.mail("me@slow.test")));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 451 4.4.3 Temporary address resolution failure"),
+                             shown(plugin.mail("me@slow.test")));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.mail("me@good.test")));
     }
 
@@ -107,10 +136,15 @@ public:
         const struct {
             const char* options;
             const char* verdict;
-        } rows[] = {{"reject=0", "declined"}, {"reject_type=perm", "deny"}, {"reject_type=soft", "denysoft"}, {"reject=naughty", "declined"}, {"reject 1 reject_type hard", "deny"}};
+        } rows[] = {{"reject=0", "declined"},
+                    {"reject_type=perm", "deny"},
+                    {"reject_type=soft", "denysoft"},
+                    {"reject=naughty", "declined"},
+                    {"reject 1 reject_type hard", "deny"}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("resolvable_fromhost", row.options);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict), std::string(verdict_name(plugin.mail("me@gone.test").verdict)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict),
+                                         std::string(verdict_name(plugin.mail("me@gone.test").verdict)));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.options) == "reject=naughty",
                                          plugin.connection().is_naughty());
         }
@@ -120,7 +154,13 @@ public:
         const struct {
             const char* sender;
             int karma;
-        } rows[] = {{"me@good.test", 0}, {"me@plain.test", -1}, {"me@gone.test", -1}, {"me@null.test", -1}, {"me@inner.test", -1}, {"me@[192.0.2.1]", -1}, {"", 0}};
+        } rows[] = {{"me@good.test", 0},
+                    {"me@plain.test", -1},
+                    {"me@gone.test", -1},
+                    {"me@null.test", -1},
+                    {"me@inner.test", -1},
+                    {"me@[192.0.2.1]", -1},
+                    {"", 0}};
         PluginUnderTest plugin("resolvable_fromhost", "", {{"invalid_resolvable_fromhost", invalid}});
         fill(plugin);
         for (const auto& row : rows) {
@@ -139,15 +179,17 @@ public:
 
     void only_ten_exchangers_are_looked_at() {
         PluginUnderTest plugin("resolvable_fromhost");
-        for (int i = 10; i < 40; ++i) plugin.dns({"wide.test MX " + std::to_string(i) + " mx" + std::to_string(i) + ".wide.test"});
+        for (int i = 10; i < 40; ++i)
+            plugin.dns({"wide.test MX " + std::to_string(i) + " mx" + std::to_string(i) + ".wide.test"});
         plugin.dns({"mx20.wide.test A 192.0.2.1"});
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft"), shown(plugin.mail("me@wide.test")).substr(0, 8));
         CPPUNIT_ASSERT_EQUAL(std::size_t(21), plugin.questions().size());
     }
 
     void a_wrong_list_is_a_mistake() {
-        CPPUNIT_ASSERT(PluginUnderTest("resolvable_fromhost", "", {{"invalid_resolvable_fromhost", "10.0.0.0/33\n"}}).problems().find("invalid_resolvable_fromhost:1: ") !=
-                       std::string::npos);
+        CPPUNIT_ASSERT(PluginUnderTest("resolvable_fromhost", "", {{"invalid_resolvable_fromhost", "10.0.0.0/33\n"}})
+                           .problems()
+                           .find("invalid_resolvable_fromhost:1: ") != std::string::npos);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(ResolvableFromHostTest);

@@ -17,7 +17,8 @@ class SenderLoginTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_refusal_names_both);
     CPPUNIT_TEST_SUITE_END();
 
-    static constexpr const char* list = "joe@example.com joe JOE@example.com\nsales@example.com joe ann\n@example.com postmaster\n@nobody.example\n";
+    static constexpr const char* list =
+        "joe@example.com joe JOE@example.com\nsales@example.com joe ann\n@example.com postmaster\n@nobody.example\n";
 
 public:
     void the_list_says_whose_an_address_is() {
@@ -26,12 +27,18 @@ public:
             bool is_good;
             bool is_good_when_strict;
         };
-        const Row rows[] = {{"joe", "joe@example.com", true, true},          {"Joe", "JOE@EXAMPLE.COM", true, true},
-                            {"joe@example.com", "joe@example.com", true, true}, {"ann", "joe@example.com", false, false},
-                            {"ann", "sales@example.com", true, true},        {"jo", "sales@example.com", false, false},
-                            {"postmaster", "any@example.com", true, true},   {"joe", "any@example.com", false, false},
-                            {"postmaster", "joe@example.com", false, false}, {"ann", "x@nobody.example", false, false},
-                            {"joe", "x@elsewhere.example", true, false},     {"x@elsewhere.example", "X@elsewhere.example", true, true},
+        const Row rows[] = {{"joe", "joe@example.com", true, true},
+                            {"Joe", "JOE@EXAMPLE.COM", true, true},
+                            {"joe@example.com", "joe@example.com", true, true},
+                            {"ann", "joe@example.com", false, false},
+                            {"ann", "sales@example.com", true, true},
+                            {"jo", "sales@example.com", false, false},
+                            {"postmaster", "any@example.com", true, true},
+                            {"joe", "any@example.com", false, false},
+                            {"postmaster", "joe@example.com", false, false},
+                            {"ann", "x@nobody.example", false, false},
+                            {"joe", "x@elsewhere.example", true, false},
+                            {"x@elsewhere.example", "X@elsewhere.example", true, true},
                             {"joe", "", true, true}};
         for (const auto& row : rows)
             for (const bool strict : {false, true}) {
@@ -39,13 +46,15 @@ public:
                 plugin.connection().set_authenticated(row.login, "PLAIN");
                 plugin.connection().set_relay_client(true);
                 const bool is_good = plugin.mail(row.sender).verdict == Verdict::declined;
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.login) + " " + row.sender, strict ? row.is_good_when_strict : row.is_good, is_good);
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.login) + " " + row.sender,
+                                             strict ? row.is_good_when_strict : row.is_good, is_good);
             }
     }
 
     void strangers_are_left_alone_unless_everybody_is_meant() {
         for (const bool everybody : {false, true}) {
-            PluginUnderTest plugin("sender_login", everybody ? "everybody=yes unlisted=refuse" : "unlisted=refuse", {{"senderlogins", list}});
+            PluginUnderTest plugin("sender_login", everybody ? "everybody=yes unlisted=refuse" : "unlisted=refuse",
+                                   {{"senderlogins", list}});
             CPPUNIT_ASSERT_EQUAL(everybody, plugin.mail("joe@example.com").verdict == Verdict::deny);
             CPPUNIT_ASSERT(plugin.mail("x@elsewhere.example").verdict == Verdict::declined);
             CPPUNIT_ASSERT(plugin.mail("").verdict == Verdict::declined);
@@ -55,7 +64,8 @@ public:
     void the_refusal_names_both() {
         PluginUnderTest plugin("sender_login", "", {{"senderlogins", list}});
         plugin.connection().set_authenticated("ann", "PLAIN");
-        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 ann may not send as joe@example.com"), shown(plugin.mail("joe@example.com")));
+        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 ann may not send as joe@example.com"),
+                             shown(plugin.mail("joe@example.com")));
         CPPUNIT_ASSERT_EQUAL(std::string("fail: ann may not send as joe@example.com"), plugin.log().last());
     }
 };

@@ -78,8 +78,8 @@ public:
             for (const auto& place : places) {
                 PluginUnderTest plugin("tarpit", std::string("always=1s at=") + asked.name);
                 (void)place.run(plugin);
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(asked.name) + " " + place.name, std::string(asked.name) == place.name,
-                                             plugin.waited_for().delay == 1s);
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(asked.name) + " " + place.name,
+                                             std::string(asked.name) == place.name, plugin.waited_for().delay == 1s);
             }
         }
         PluginUnderTest two("tarpit", "always=1s at=mail at=rcpt");

@@ -26,7 +26,9 @@ class UserConfigTest : public CppUnit::TestFixture {
 
     fakes::TempDirectory home_;
 
-    static Address user(std::string local_part, std::string domain = "example.com") { return Address::from_parts(std::move(local_part), std::move(domain)); }
+    static Address user(std::string local_part, std::string domain = "example.com") {
+        return Address::from_parts(std::move(local_part), std::move(domain));
+    }
     /// "declined", or "ok" and the lines.
     static std::string asked(PluginUnderTest& plugin, std::string_view name, const Address& user) {
         std::vector<std::string> values;
@@ -39,7 +41,8 @@ public:
     void the_users_file_is_found() {
         home_.write("alice/.qpsmtpd/badmailfrom", "spam@example.net\n@spam.example\n");
         PluginUnderTest plugin("user_config", home_.path("%u/.qpsmtpd"));
-        CPPUNIT_ASSERT_EQUAL(std::string("ok|spam@example.net|@spam.example"), asked(plugin, "badmailfrom", user("alice")));
+        CPPUNIT_ASSERT_EQUAL(std::string("ok|spam@example.net|@spam.example"),
+                             asked(plugin, "badmailfrom", user("alice")));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), asked(plugin, "badmailfrom", user("bob")));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), asked(plugin, "rcpthosts", user("alice")));
         CPPUNIT_ASSERT_MESSAGE("the usual place", PluginUnderTest("user_config").is_usable());
@@ -53,10 +56,15 @@ public:
         const struct {
             const char* pattern;
             const char* answer;
-        } rows[] = {{"%h/%u", "ok|by domain"}, {"%a", "ok|by address"}, {"100%%/%u", "ok|percent"}, {"all", "ok|everybody"}, {"%u%h", "declined"}};
+        } rows[] = {{"%h/%u", "ok|by domain"},
+                    {"%a", "ok|by address"},
+                    {"100%%/%u", "ok|percent"},
+                    {"all", "ok|everybody"},
+                    {"%u%h", "declined"}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("user_config", "pattern=" + home_.path(row.pattern));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.pattern, std::string(row.answer), asked(plugin, "x", user("alice", "Example.COM")));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.pattern, std::string(row.answer),
+                                         asked(plugin, "x", user("alice", "Example.COM")));
         }
     }
 
@@ -84,7 +92,8 @@ public:
         home_.write("users/.hidden/x", "hidden\n");
         home_.write("users/a\nb/x", "a line in a name\n");
         PluginUnderTest plugin("user_config", home_.path("users/%u"));
-        for (const char* local_part : {"..", ".", "../users/alice", "alice/../..", "/etc", ".hidden", "a\nb", "alice\x7f"}) {
+        for (const char* local_part :
+             {"..", ".", "../users/alice", "alice/../..", "/etc", ".hidden", "a\nb", "alice\x7f"}) {
             plugin.log().clear();
             CPPUNIT_ASSERT_EQUAL_MESSAGE(local_part, std::string("declined"), asked(plugin, "x", user(local_part)));
             CPPUNIT_ASSERT_MESSAGE(local_part, plugin.log().last().ends_with("has no folder for x"));
@@ -129,7 +138,8 @@ public:
         for (const char* pattern : {"/home/%n", "/home/%", "/home/%U", "/a/%%/%x"}) {
             const PluginUnderTest plugin("user_config", pattern);
             CPPUNIT_ASSERT_MESSAGE(pattern, !plugin.is_usable());
-            CPPUNIT_ASSERT_MESSAGE(plugin.problems(), plugin.problems().find("is none of %u, %h, %a and %%") != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(plugin.problems(),
+                                   plugin.problems().find("is none of %u, %h, %a and %%") != std::string::npos);
         }
     }
 };

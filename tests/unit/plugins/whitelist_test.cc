@@ -27,7 +27,8 @@ class WhitelistTest : public CppUnit::TestFixture {
 
     static std::string recipient_of(PluginUnderTest& plugin, std::string_view mailbox) {
         Recipient recipient(fakes::FakeTransaction::address(mailbox), Parameters());
-        CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.run(RcptHook(plugin.connection(), plugin.transaction(), recipient))));
+        CPPUNIT_ASSERT_EQUAL(std::string("declined"),
+                             shown(plugin.run(RcptHook(plugin.connection(), plugin.transaction(), recipient))));
         return recipient.whitelisted();
     }
 
@@ -36,9 +37,16 @@ public:
         const struct {
             const char* client;
             const char* why;
-        } rows[] = {{"10.0.0.1", "10.0.0.1"}, {"10.0.0.10", ""}, {"10.0.0.100", ""}, {"192.0.2.77", "192.0.2."}, {"198.51.100.9", "198.51.100.0/28"}, {"198.51.100.99", ""},
-                    {"2001:db8:1::9", "2001:DB8:1::/48"}, {"2001:db8:2::9", ""}};
-        PluginUnderTest plugin("whitelist", "", {{"whitelisthosts", "10.0.0.1\n192.0.2.  office\n198.51.100.0/28\n2001:DB8:1::/48\n"}});
+        } rows[] = {{"10.0.0.1", "10.0.0.1"},
+                    {"10.0.0.10", ""},
+                    {"10.0.0.100", ""},
+                    {"192.0.2.77", "192.0.2."},
+                    {"198.51.100.9", "198.51.100.0/28"},
+                    {"198.51.100.99", ""},
+                    {"2001:db8:1::9", "2001:DB8:1::/48"},
+                    {"2001:db8:2::9", ""}};
+        PluginUnderTest plugin("whitelist", "",
+                               {{"whitelisthosts", "10.0.0.1\n192.0.2.  office\n198.51.100.0/28\n2001:DB8:1::/48\n"}});
         for (const auto& row : rows) {
             plugin.reconnect();
             plugin.connection().set_client(row.client);
@@ -67,9 +75,15 @@ public:
         const struct {
             const char* sender;
             bool is_exempt;
-        } rows[] = {{"friend@example.net", true}, {"FRIEND@Example.NET", true}, {"foe@example.net", false}, {"any@example.org", true}, {"any@sub.example.org", false},
-                    {"any@example.info", true}, {"", false}};
-        PluginUnderTest plugin("whitelist", "", {{"whitelistsenders", "friend@example.net\nExample.org\n@example.info old friends\n"}});
+        } rows[] = {{"friend@example.net", true},
+                    {"FRIEND@Example.NET", true},
+                    {"foe@example.net", false},
+                    {"any@example.org", true},
+                    {"any@sub.example.org", false},
+                    {"any@example.info", true},
+                    {"", false}};
+        PluginUnderTest plugin("whitelist", "",
+                               {{"whitelistsenders", "friend@example.net\nExample.org\n@example.info old friends\n"}});
         for (const auto& row : rows) {
             plugin.reset();
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, std::string("declined"), shown(plugin.mail(row.sender)));
@@ -89,11 +103,15 @@ public:
     }
 
     void nobody_is_accepted_by_being_listed() {
-        const PluginUnderTest::Files files = {{"whitelisthosts", "192.0.2.1\n"}, {"whitelisthelo", "mx\n"}, {"whitelistsenders", "example.net\n"}, {"whitelistrcpt", "example.com\n"}};
+        const PluginUnderTest::Files files = {{"whitelisthosts", "192.0.2.1\n"},
+                                              {"whitelisthelo", "mx\n"},
+                                              {"whitelistsenders", "example.net\n"},
+                                              {"whitelistrcpt", "example.com\n"}};
         for (const char* options : {"", "per_recipient=1"}) {
             PluginUnderTest plugin("whitelist", options, files);
             (void)plugin.pre_connection();
-            for (const auto& answer : {plugin.connect(), plugin.ehlo("mx"), plugin.mail("a@example.net"), plugin.rcpt("b@example.com"), plugin.rcpt("b@elsewhere.example")})
+            for (const auto& answer : {plugin.connect(), plugin.ehlo("mx"), plugin.mail("a@example.net"),
+                                       plugin.rcpt("b@example.com"), plugin.rcpt("b@elsewhere.example")})
                 CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(answer));
             CPPUNIT_ASSERT(!plugin.connection().is_relay_client());
         }
@@ -114,7 +132,8 @@ public:
             (void)plugin.pre_connection();
             (void)plugin.ehlo("mx.example.org");
             (void)plugin.mail("me@example.net");
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.file, std::string(), plugin.connection().whitelisted() + plugin.transaction().whitelisted());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.file, std::string(),
+                                         plugin.connection().whitelisted() + plugin.transaction().whitelisted());
             CPPUNIT_ASSERT_MESSAGE(row.file, !plugin.connection().notes().find(notes::whitelisthelo));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.file, 0, plugin.connection().karma());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.file, std::string(row.why), recipient_of(plugin, "you@example.com"));
@@ -152,7 +171,8 @@ public:
         for (const auto& row : rows) {
             PluginUnderTest plugin("whitelist", row.options, {{"whitelisthosts", "192.0.2.1\n"}});
             plugin.connection().set_client(row.client);
-            plugin.connection().own_config = [](std::string_view name, const Address& user) -> std::vector<std::string> {
+            plugin.connection().own_config = [](std::string_view name,
+                                                const Address& user) -> std::vector<std::string> {
                 if (user.folded() != "owner@example.com" || name != "whitelisthosts") return {};
                 return {"198.51.100.7"};
             };
@@ -160,13 +180,17 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(what, std::string(row.why), recipient_of(plugin, row.recipient));
         }
         PluginUnderTest broken("whitelist", "per_recipient=1", {{"whitelisthosts", "192.0.2.1\n"}});
-        broken.connection().own_config = [](std::string_view name, const Address&) { return name == "whitelisthosts" ? std::vector<std::string>{"x.y"} : std::vector<std::string>(); };
+        broken.connection().own_config = [](std::string_view name, const Address&) {
+            return name == "whitelisthosts" ? std::vector<std::string>{"x.y"} : std::vector<std::string>();
+        };
         CPPUNIT_ASSERT_EQUAL(std::string("the host is listed"), recipient_of(broken, "owner@example.com"));
         CPPUNIT_ASSERT(broken.log().contains("of owner@example.com: whitelisthosts:1: "));
     }
 
     void mistakes_are_named() {
-        CPPUNIT_ASSERT(PluginUnderTest("whitelist", "", {{"whitelisthosts", "10.1\n"}}).problems().find("whitelisthosts:1: \"10.1\" is no network") != std::string::npos);
+        CPPUNIT_ASSERT(PluginUnderTest("whitelist", "", {{"whitelisthosts", "10.1\n"}})
+                           .problems()
+                           .find("whitelisthosts:1: \"10.1\" is no network") != std::string::npos);
         CPPUNIT_ASSERT(!PluginUnderTest("whitelist", "merge=perhaps").is_usable());
     }
 };

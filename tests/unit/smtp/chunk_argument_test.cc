@@ -30,14 +30,36 @@ public:
         for (const auto& [text, expected] : rows) {
             const auto argument = parse_chunk(text);
             CPPUNIT_ASSERT_MESSAGE(text, argument);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string(expected), std::to_string(argument->size) + (argument->last ? " last" : ""));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string(expected),
+                                         std::to_string(argument->size) + (argument->last ? " last" : ""));
         }
     }
 
     void everything_else_is_refused() {
-        for (const char* text : {"", "LAST", "-1", "+1", "1x", "x1", "0x10", "1.5", "1,000", "1LAST", "1 LAST LAST", "1 LAST x", "1 2", "1 FIRST", "1 L",
-                                 "18446744073709551616", "18446744073709551616 LAST", "99999999999999999999", "36893488147419103233",
-                                 "340282366920938463463374607431768211456", "\xd9\xa1", "1 \xc5\xbf" "AST", " "})
+        for (const char* text : {"",
+                                 "LAST",
+                                 "-1",
+                                 "+1",
+                                 "1x",
+                                 "x1",
+                                 "0x10",
+                                 "1.5",
+                                 "1,000",
+                                 "1LAST",
+                                 "1 LAST LAST",
+                                 "1 LAST x",
+                                 "1 2",
+                                 "1 FIRST",
+                                 "1 L",
+                                 "18446744073709551616",
+                                 "18446744073709551616 LAST",
+                                 "99999999999999999999",
+                                 "36893488147419103233",
+                                 "340282366920938463463374607431768211456",
+                                 "\xd9\xa1",
+                                 "1 \xc5\xbf"
+                                 "AST",
+                                 " "})
             CPPUNIT_ASSERT_MESSAGE(text, !parse_chunk(text));
     }
 };

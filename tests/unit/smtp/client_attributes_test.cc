@@ -30,8 +30,10 @@ class ClientAttributesTest : public CppUnit::TestFixture {
 
 public:
     void xclient_names_a_client() {
-        const auto client = good(xclient, "name=spike.example.org ADDR=168.100.189.2 Port=4660 PROTO=esmtp HELO=spike  LOGIN=joe DESTADDR=198.51.100.1 "
-                                          "DESTPORT=587");
+        const auto client = good(xclient,
+                                 "name=spike.example.org ADDR=168.100.189.2 Port=4660 PROTO=esmtp HELO=spike  "
+                                 "LOGIN=joe DESTADDR=198.51.100.1 "
+                                 "DESTPORT=587");
         CPPUNIT_ASSERT_EQUAL(std::string("spike.example.org"), client.name.value());
         CPPUNIT_ASSERT_EQUAL(std::string("168.100.189.2"), client.address.value().to_string());
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{4660}, client.port.value());
@@ -40,18 +42,21 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("joe"), client.login.value());
         CPPUNIT_ASSERT_EQUAL(std::string("198.51.100.1"), client.destination.value().to_string());
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{587}, client.destination_port.value());
-        CPPUNIT_ASSERT_EQUAL(std::string("2001:db8::7"), good(xclient, "ADDR=ipv6:2001:db8::7").address.value().to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("2001:db8::7"),
+                             good(xclient, "ADDR=ipv6:2001:db8::7").address.value().to_string());
         CPPUNIT_ASSERT(!good(xclient, "PORT=1").address);
     }
 
     void xforward_names_a_message_too() {
-        const auto message = good(xforward, "NAME=a.example ADDR=192.0.2.7 PORT=4 HELO=b.example PROTO=SMTP IDENT=4B0F8+2Ex SOURCE=local");
+        const auto message = good(
+            xforward, "NAME=a.example ADDR=192.0.2.7 PORT=4 HELO=b.example PROTO=SMTP IDENT=4B0F8+2Ex SOURCE=local");
         CPPUNIT_ASSERT_EQUAL(std::string("4B0F8.x"), message.ident.value());
         CPPUNIT_ASSERT_EQUAL(std::string("LOCAL"), message.source.value());
     }
 
     void what_is_not_known_is_said() {
-        const auto client = good(xclient, "NAME=[UNAVAILABLE] ADDR=[unavailable] PORT=[TEMPUNAVAIL] HELO=[UNAVAILABLE] LOGIN=[UNAVAILABLE]");
+        const auto client = good(
+            xclient, "NAME=[UNAVAILABLE] ADDR=[unavailable] PORT=[TEMPUNAVAIL] HELO=[UNAVAILABLE] LOGIN=[UNAVAILABLE]");
         CPPUNIT_ASSERT(client.name.value().empty());
         CPPUNIT_ASSERT(client.address.value().is_unspecified());
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{0}, client.port.value());

@@ -19,7 +19,8 @@ class CommandTest : public CppUnit::TestFixture {
 
     static std::string shown(std::string_view line) {
         const auto command = parse_command(line);
-        return std::string(verb_name(command.verb)) + "|" + std::string(command.verb_text) + "|" + std::string(command.rest);
+        return std::string(verb_name(command.verb)) + "|" + std::string(command.verb_text) + "|" +
+               std::string(command.rest);
     }
 
 public:
@@ -29,9 +30,12 @@ public:
             const char* name;
         };
         static constexpr Row table[] = {
-            {Verb::helo, "HELO"}, {Verb::ehlo, "EHLO"}, {Verb::lhlo, "LHLO"}, {Verb::mail, "MAIL"}, {Verb::rcpt, "RCPT"}, {Verb::data, "DATA"},
-            {Verb::bdat, "BDAT"}, {Verb::rset, "RSET"}, {Verb::noop, "NOOP"}, {Verb::vrfy, "VRFY"}, {Verb::expn, "EXPN"}, {Verb::help, "HELP"},
-            {Verb::quit, "QUIT"}, {Verb::auth, "AUTH"}, {Verb::starttls, "STARTTLS"}, {Verb::xclient, "XCLIENT"}, {Verb::xforward, "XFORWARD"},
+            {Verb::helo, "HELO"},       {Verb::ehlo, "EHLO"},         {Verb::lhlo, "LHLO"},
+            {Verb::mail, "MAIL"},       {Verb::rcpt, "RCPT"},         {Verb::data, "DATA"},
+            {Verb::bdat, "BDAT"},       {Verb::rset, "RSET"},         {Verb::noop, "NOOP"},
+            {Verb::vrfy, "VRFY"},       {Verb::expn, "EXPN"},         {Verb::help, "HELP"},
+            {Verb::quit, "QUIT"},       {Verb::auth, "AUTH"},         {Verb::starttls, "STARTTLS"},
+            {Verb::xclient, "XCLIENT"}, {Verb::xforward, "XFORWARD"},
         };
         for (const auto& row : table) {
             std::string name = row.name;
@@ -46,8 +50,9 @@ public:
 
     void other_words_are_unknown() {
         using namespace std::string_view_literals;
-        for (const auto line : {""sv, " "sv, " MAIL"sv, "\tMAIL"sv, "MAI"sv, "MAILX"sv, "MAIL\0"sv, "\0MAIL"sv, "\0\0\0\0MAIL"sv, "MAIL\x0b"sv,
-                                "MAIL:"sv, "M\xc1IL"sv, "MAIL\r"sv, "GET"sv, "STARTTLSX"sv, "XSTARTTLS"sv, "BADCOMMANDTHATISLONG"sv, "unknown"sv})
+        for (const auto line : {""sv, " "sv, " MAIL"sv, "\tMAIL"sv, "MAI"sv, "MAILX"sv, "MAIL\0"sv, "\0MAIL"sv,
+                                "\0\0\0\0MAIL"sv, "MAIL\x0b"sv, "MAIL:"sv, "M\xc1IL"sv, "MAIL\r"sv, "GET"sv,
+                                "STARTTLSX"sv, "XSTARTTLS"sv, "BADCOMMANDTHATISLONG"sv, "unknown"sv})
             CPPUNIT_ASSERT_MESSAGE(std::string(line), parse_command(line).verb == Verb::unknown);
         CPPUNIT_ASSERT(verb_name(Verb::unknown).empty());
     }

@@ -1,6 +1,7 @@
 /// data_decoder_test.cc: end of data, dots, bare newlines: every form of smuggling, under every policy, at every split.
 ///
-/// The decoder is compared with a second one that knows nothing of states or chunks: it cuts the whole text at CRLF and looks at the lines.
+/// The decoder is compared with a second one that knows nothing of states or chunks: it cuts the whole text at CRLF and
+/// looks at the lines.
 #include "smtp/data_decoder.h"
 #include "smtp/octet_masks.h"
 
@@ -63,18 +64,22 @@ Result result_of(const DataDecoder& decoder, const Collector& collector) {
     CPPUNIT_ASSERT_EQUAL(result.defects.empty(), decoder.is_clean());
     const auto first = decoder.first_defect();
     CPPUNIT_ASSERT_EQUAL(result.defects.empty(), !first.has_value());
-    if (first) result.first = std::string(defect_name(first->defect)) + "@" + std::to_string(first->offset) + " " + first->around;
+    if (first)
+        result.first = std::string(defect_name(first->defect)) + "@" + std::to_string(first->offset) + " " +
+                       first->around;
     return result;
 }
 
 /// Feeds pieces that end at the given places, each in a buffer of its own; the last goes to the end.
-Result decode(const std::string& input, const std::vector<std::size_t>& ends, BareNewline policy, std::uint64_t max_line = 0) {
+Result decode(const std::string& input, const std::vector<std::size_t>& ends, BareNewline policy,
+              std::uint64_t max_line = 0) {
     DataDecoder decoder(policy, max_line);
     Collector collector;
     std::size_t start = 0;
     for (std::size_t i = 0; i <= ends.size(); ++i) {
         const auto end = i < ends.size() ? ends[i] : input.size();
-        const std::vector<char> piece(input.begin() + static_cast<std::ptrdiff_t>(start), input.begin() + static_cast<std::ptrdiff_t>(end));
+        const std::vector<char> piece(input.begin() + static_cast<std::ptrdiff_t>(start),
+                                      input.begin() + static_cast<std::ptrdiff_t>(end));
         const bool was_done = decoder.done();
         const auto used = decoder.feed({piece.data(), piece.size()}, collector);
         if (!decoder.done() && used != piece.size()) CPPUNIT_FAIL("left octets before the end of data");
@@ -142,16 +147,18 @@ void assert_as_expected(const std::string& name, const std::string& input, const
 
 /// What the smuggling attacks put where a lax server sees an end of data; none of them is one.
 const std::vector<std::string> smuggling_forms = {
-    "\n.\n",           "\r.\r",         "\r.\n",           "\n.\r",           "\n.\r\n",         "\r\n.\n",         "\r.\r\n",
-    "\r\n.\r",         "\r\n\0.\r\n"s,  "\r\n.\r\r\n",     "\r\r\n.\r\r\n",   "\n.\r\r\n",       "\r\r.\r\r\n",     "\r\n\0.\r\r\n"s,
-    "\r\n.\0\r\n"s,    "\r\n.\r\0\n"s,  "\r\0\n.\r\n"s,    "\n\r.\r\n",       "\r\n.\n\r\n",     "\r\n.\n\r",       "\n\n.\r\n",
-    "\r\n.\n.\r\n",    "\n\r\n.\n",     "\r\n\r.\r\n",     "\r\n\n.\r\n",     "\r\n\n.\n",       "\r\r\n.\n",       "\r\r\n.\r",
-    "\r\n.\r\r\r\n",   "\r\n\r\r.\r\n", "\r\n.\r.\r\n",    "\r\n.\n\n",       "\n.\n\r\n",       "\r.\r\n\n",
+    "\n.\n",         "\r.\r",         "\r.\n",        "\n.\r",         "\n.\r\n",     "\r\n.\n",     "\r.\r\n",
+    "\r\n.\r",       "\r\n\0.\r\n"s,  "\r\n.\r\r\n",  "\r\r\n.\r\r\n", "\n.\r\r\n",   "\r\r.\r\r\n", "\r\n\0.\r\r\n"s,
+    "\r\n.\0\r\n"s,  "\r\n.\r\0\n"s,  "\r\0\n.\r\n"s, "\n\r.\r\n",     "\r\n.\n\r\n", "\r\n.\n\r",   "\n\n.\r\n",
+    "\r\n.\n.\r\n",  "\n\r\n.\n",     "\r\n\r.\r\n",  "\r\n\n.\r\n",   "\r\n\n.\n",   "\r\r\n.\n",   "\r\r\n.\r",
+    "\r\n.\r\r\r\n", "\r\n\r\r.\r\n", "\r\n.\r.\r\n", "\r\n.\n\n",     "\n.\n\r\n",   "\r.\r\n\n",
 };
 
-/// A message with `form` in it and a second transaction behind that, which belongs to the message as long as nobody is fooled.
+/// A message with `form` in it and a second transaction behind that, which belongs to the message as long as nobody is
+/// fooled.
 std::string smuggled(const std::string& form, std::size_t padding) {
-    return "Subject: first\r\n\r\n" + std::string(padding, 'x') + form + "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\n" +
+    return "Subject: first\r\n\r\n" + std::string(padding, 'x') + form +
+           "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\n" +
            "From: boss@example.com\r\n\r\n..pay\r\n.\r\n";
 }
 
@@ -235,9 +242,17 @@ public:
             const char* out;
         };
         static constexpr Row table[] = {
-            {"..\r\n", ".\r\n"},       {"...\r\n", "..\r\n"},       {".a\r\n", "a\r\n"},         {"a..\r\n", "a..\r\n"},
-            {"a\r\n..\r\n", "a\r\n.\r\n"}, {"a\r\n.b\r\n", "a\r\nb\r\n"}, {". \r\n", " \r\n"},   {" .\r\n", " .\r\n"},
-            {"a.\r\n.b.\r\n", "a.\r\nb.\r\n"}, {"\r\n\r\n..\r\n\r\n", "\r\n\r\n.\r\n\r\n"},      {"..a\r\n..b\r\n..c\r\n", ".a\r\n.b\r\n.c\r\n"},
+            {"..\r\n", ".\r\n"},
+            {"...\r\n", "..\r\n"},
+            {".a\r\n", "a\r\n"},
+            {"a..\r\n", "a..\r\n"},
+            {"a\r\n..\r\n", "a\r\n.\r\n"},
+            {"a\r\n.b\r\n", "a\r\nb\r\n"},
+            {". \r\n", " \r\n"},
+            {" .\r\n", " .\r\n"},
+            {"a.\r\n.b.\r\n", "a.\r\nb.\r\n"},
+            {"\r\n\r\n..\r\n\r\n", "\r\n\r\n.\r\n\r\n"},
+            {"..a\r\n..b\r\n..c\r\n", ".a\r\n.b\r\n.c\r\n"},
         };
         for (const auto& row : table) {
             const auto input = std::string(row.in) + ".\r\n";
@@ -277,7 +292,8 @@ public:
             for (const auto policy : policies) {
                 const auto name = readable(form) + " " + policy_name(policy);
                 const auto at_start = form + "x\r\n.\r\n";
-                if (expected(at_start, policy).consumed == at_start.size()) {  // as first octets, ".CRLF" would be an end
+                if (expected(at_start, policy).consumed == at_start.size()) {  // as first octets, ".CRLF" would be an
+                                                                               // end
                     assert_as_expected(name, at_start, decode(at_start, {}, policy), policy);
                     assert_same(name, decode(at_start, {}, policy), decode_by_octet(at_start, policy));
                 }
@@ -327,9 +343,12 @@ public:
                 const auto input = row.in + ".\r\n";
                 const auto name = readable(row.in) + " " + policy_name(policy);
                 const auto result = decode(input, {}, policy);
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(name, readable(policy == BareNewline::normalize ? row.normalized : row.kept), readable(result.content));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(name,
+                                             readable(policy == BareNewline::normalize ? row.normalized : row.kept),
+                                             readable(result.content));
                 CPPUNIT_ASSERT_MESSAGE(name, result.done && !result.defects.empty());
-                for (std::size_t split = 0; split <= input.size(); ++split) assert_same(name, result, decode(input, {split}, policy));
+                for (std::size_t split = 0; split <= input.size(); ++split)
+                    assert_same(name, result, decode(input, {split}, policy));
             }
     }
 
@@ -354,7 +373,8 @@ public:
         };
         for (const auto& row : table)
             for (const auto policy : policies)
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(readable(row.in), std::string(row.first), decode(row.in + "\r\n.\r\n", {}, policy).first);
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(readable(row.in), std::string(row.first),
+                                             decode(row.in + "\r\n.\r\n", {}, policy).first);
     }
 
     void the_surroundings_are_the_same_at_every_split() {
@@ -377,11 +397,16 @@ public:
         for (const std::uint64_t limit : {10U, 64U, 100U, 1000U}) {
             const std::string full(limit - 2, 'x');
             CPPUNIT_ASSERT_EQUAL(""s, decode(full + "\r\n.\r\n", {}, BareNewline::reject, limit).defects);
-            CPPUNIT_ASSERT_EQUAL(""s, decode("." + full + "\r\n.\r\n", {}, BareNewline::reject, limit).defects);  // a stuffed dot does not count
-            CPPUNIT_ASSERT_EQUAL(""s, decode(full + "\r\n" + full + "\r\n" + full + "\r\n.\r\n", {}, BareNewline::reject, limit).defects);
+            CPPUNIT_ASSERT_EQUAL(
+                ""s, decode("." + full + "\r\n.\r\n", {}, BareNewline::reject, limit).defects);  // a stuffed dot does
+                                                                                                 // not count
+            CPPUNIT_ASSERT_EQUAL(
+                ""s,
+                decode(full + "\r\n" + full + "\r\n" + full + "\r\n.\r\n", {}, BareNewline::reject, limit).defects);
             const auto result = decode("ab\r\n" + full + "y\r\n.\r\n", {}, BareNewline::reject, limit);
             CPPUNIT_ASSERT_EQUAL("line too long;"s, result.defects);
-            CPPUNIT_ASSERT_EQUAL("line too long@" + std::to_string(4 + limit), result.first.substr(0, result.first.find(' ', 14)));
+            CPPUNIT_ASSERT_EQUAL("line too long@" + std::to_string(4 + limit),
+                                 result.first.substr(0, result.first.find(' ', 14)));
             CPPUNIT_ASSERT_EQUAL("ab\r\n" + full + "y\r\n", result.content);
         }
         CPPUNIT_ASSERT_EQUAL(""s, decode(std::string(100000, 'x') + "\r\n.\r\n", {}, BareNewline::reject).defects);
@@ -390,8 +415,10 @@ public:
         CPPUNIT_ASSERT_EQUAL("bare LF;"s, decode(two, {}, BareNewline::normalize, 100).defects);
         CPPUNIT_ASSERT_EQUAL("bare LF;line too long;"s, decode(two, {}, BareNewline::accept, 100).defects);
         // The bare CR behind a dot counts, the dot does not.
-        CPPUNIT_ASSERT_EQUAL("bare CR;"s, decode(".\r" + std::string(97, 'x') + "\r\n.\r\n", {}, BareNewline::accept, 100).defects);
-        CPPUNIT_ASSERT_EQUAL("bare CR;line too long;"s, decode(".\r" + std::string(98, 'x') + "\r\n.\r\n", {}, BareNewline::accept, 100).defects);
+        CPPUNIT_ASSERT_EQUAL("bare CR;"s,
+                             decode(".\r" + std::string(97, 'x') + "\r\n.\r\n", {}, BareNewline::accept, 100).defects);
+        CPPUNIT_ASSERT_EQUAL("bare CR;line too long;"s,
+                             decode(".\r" + std::string(98, 'x') + "\r\n.\r\n", {}, BareNewline::accept, 100).defects);
     }
 
     void line_lengths_are_counted_alike_by_scanner_and_state_machine() {
@@ -406,7 +433,8 @@ public:
             input += "\r\n.\r\n";
             for (const std::uint64_t limit : {1U, 5U, 63U, 64U, 65U, 100U, 128U, 149U, 151U})
                 for (const auto policy : {BareNewline::accept, BareNewline::normalize})
-                    assert_same("limit " + std::to_string(limit), decode(input, {}, policy, limit), decode_by_octet(input, policy, limit));
+                    assert_same("limit " + std::to_string(limit), decode(input, {}, policy, limit),
+                                decode_by_octet(input, policy, limit));
         }
     }
 
@@ -470,7 +498,8 @@ public:
             for (const auto& begin : {""s, "a"s, "a\r"s, "a\r\n"s, "a\r\n."s, "a\r\n.\r"s, "a\r\n.\r\n"s, "a\n"s}) {
                 const auto rest = "\n.\r\nx\r\n.\r\n"s;
                 const auto plain = decode(begin + rest, {begin.size()}, policy);
-                assert_same(readable(begin), plain, decode(begin + rest, {0, 0, begin.size(), begin.size(), begin.size()}, policy));
+                assert_same(readable(begin), plain,
+                            decode(begin + rest, {0, 0, begin.size(), begin.size(), begin.size()}, policy));
             }
     }
 
@@ -487,8 +516,9 @@ public:
                 for (std::size_t start = 0; start < sizeof block; start += Block::size) {
                     const auto bits = Block::masks(block + start).*mask;
                     for (std::size_t i = 0; i < Block::size; ++i) {
-                        CPPUNIT_ASSERT_EQUAL(block[start + i] == c ? std::uint64_t{1} : std::uint64_t{0},
-                                             (bits >> (i * Block::bits_per_octet)) & ((std::uint64_t{1} << Block::bits_per_octet) - 1));
+                        CPPUNIT_ASSERT_EQUAL(
+                            block[start + i] == c ? std::uint64_t{1} : std::uint64_t{0},
+                            (bits >> (i * Block::bits_per_octet)) & ((std::uint64_t{1} << Block::bits_per_octet) - 1));
                     }
                 }
             };
@@ -512,10 +542,12 @@ public:
         }
         for (const auto& form : smuggling_forms) {  // verbatim where they are let in
             const auto smuggler = smuggled(form, 40);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(readable(form), readable(smuggler), readable(decode_counted(smuggler, 7, BareNewline::accept).content));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(readable(form), readable(smuggler),
+                                         readable(decode_counted(smuggler, 7, BareNewline::accept).content));
             CPPUNIT_ASSERT_MESSAGE(readable(form), !decode_counted(smuggler, 7, BareNewline::reject).defects.empty());
             const auto mended = decode_counted(smuggler, 7, BareNewline::normalize).content;
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(readable(form), std::string(), decode_counted(mended, 7, BareNewline::reject).defects);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(readable(form), std::string(),
+                                         decode_counted(mended, 7, BareNewline::reject).defects);
         }
     }
 
@@ -524,14 +556,21 @@ public:
             const char* text;
             const char* normalized;
             const char* defects;
-        } rows[] = {{"", "", ""}, {"a", "a", ""}, {"a\r", "a ", "bare CR;"}, {"a\r\n", "a\r\n", ""}, {"a\n", "a\r\n", "bare LF;"}, {"\r", " ", "bare CR;"},
+        } rows[] = {{"", "", ""},
+                    {"a", "a", ""},
+                    {"a\r", "a ", "bare CR;"},
+                    {"a\r\n", "a\r\n", ""},
+                    {"a\n", "a\r\n", "bare LF;"},
+                    {"\r", " ", "bare CR;"},
                     {"a\r\r", "a  ", "bare CR;"}};
         for (const auto& row : rows)
             for (const std::size_t size : {1U, 2U, 100U})
                 for (const auto policy : policies) {
                     const auto result = decode_counted(row.text, size, policy);
                     const std::string name = readable(row.text) + " " + policy_name(policy);
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(name, readable(policy == BareNewline::normalize ? row.normalized : row.text), readable(result.content));
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(name,
+                                                 readable(policy == BareNewline::normalize ? row.normalized : row.text),
+                                                 readable(result.content));
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(name, std::string(row.defects), result.defects);
                 }
     }
@@ -540,11 +579,13 @@ public:
         std::mt19937 random(20);
         for (int round = 0; round < 300; ++round) {
             std::string text;
-            for (unsigned i = 0, size = random() % 200; i < size; ++i) text += std::string_view("\r\n.\0ab", 6)[random() % 6];
+            for (unsigned i = 0, size = random() % 200; i < size; ++i)
+                text += std::string_view("\r\n.\0ab", 6)[random() % 6];
             for (const auto policy : policies)
                 for (const std::uint64_t max_line : {0U, 80U}) {
                     const auto whole = decode_counted(text, 1000, policy, max_line);
-                    for (const std::size_t size : {1U, 2U, 3U, 17U, 64U}) assert_same(readable(text), whole, decode_counted(text, size, policy, max_line));
+                    for (const std::size_t size : {1U, 2U, 3U, 17U, 64U})
+                        assert_same(readable(text), whole, decode_counted(text, size, policy, max_line));
                 }
         }
     }

@@ -10,7 +10,8 @@ namespace {
 
 using Status = LineSplitter::Status;
 
-/// All lines of `input` fed in chunks of `chunk` octets, as "text/flags" each, flags of l (bare LF), c (bare CR), n (NUL); "!" is a long one, "?" one that LF alone ends.
+/// All lines of `input` fed in chunks of `chunk` octets, as "text/flags" each, flags of l (bare LF), c (bare CR), n
+/// (NUL); "!" is a long one, "?" one that LF alone ends.
 std::string split(std::string_view input, std::size_t chunk, std::size_t limit = 512) {
     LineSplitter splitter(limit);
     std::string out;
@@ -25,7 +26,8 @@ std::string split(std::string_view input, std::size_t chunk, std::size_t limit =
                 out += line.bare_lf ? "?;" : "!;";
                 continue;
             }
-            out += std::string(line.text) + "/" + (line.bare_lf ? "l" : "") + (line.bare_cr ? "c" : "") + (line.nul ? "n" : "") + ";";
+            out += std::string(line.text) + "/" + (line.bare_lf ? "l" : "") + (line.bare_cr ? "c" : "") +
+                   (line.nul ? "n" : "") + ";";
         }
         CPPUNIT_ASSERT(view.empty());
         piece.assign(piece.size(), '#');  // what was kept must be a copy

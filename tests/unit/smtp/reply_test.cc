@@ -21,7 +21,8 @@ Reply make(int code, EnhancedCode enhanced, std::string text, bool plain = false
 std::vector<std::string> lines_of(const std::string& wire) {
     std::vector<std::string> lines;
     std::size_t start = 0;
-    for (std::size_t end; (end = wire.find("\r\n", start)) != std::string::npos; start = end + 2) lines.push_back(wire.substr(start, end - start));
+    for (std::size_t end; (end = wire.find("\r\n", start)) != std::string::npos; start = end + 2)
+        lines.push_back(wire.substr(start, end - start));
     CPPUNIT_ASSERT_EQUAL_MESSAGE("ends with CRLF", wire.size(), start);
     return lines;
 }
@@ -60,7 +61,8 @@ class ReplyTest : public CppUnit::TestFixture {
 
 public:
     void one_line_has_code_status_and_text() {
-        CPPUNIT_ASSERT_EQUAL(std::string("250 2.1.5 recipient ok\r\n"), make(250, {2, 1, 5}, "recipient ok").to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("250 2.1.5 recipient ok\r\n"),
+                             make(250, {2, 1, 5}, "recipient ok").to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.1 no\r\n"), make(550, {5, 7, 1}, "no").to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0\r\n"), make(250, {2, 0, 0}, "").to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("5.7.11"), (EnhancedCode{5, 7, 11}).to_string());
@@ -70,7 +72,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("354 go ahead\r\n"), make(354, {}, "go ahead").to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("334 VXNlcm5hbWU6\r\n"), make(334, {3, 0, 0}, "VXNlcm5hbWU6").to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("220 mx ESMTP\r\n"), make(220, {}, "mx ESMTP", true).to_string());
-        CPPUNIT_ASSERT_EQUAL(std::string("250-mx\r\n250-SIZE 10\r\n250 HELP\r\n"), make(250, {}, "mx\nSIZE 10\nHELP", true).to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("250-mx\r\n250-SIZE 10\r\n250 HELP\r\n"),
+                             make(250, {}, "mx\nSIZE 10\nHELP", true).to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("250 \r\n"), make(250, {}, "", true).to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("334 \r\n"), make(334, {}, "").to_string());
     }
@@ -90,12 +93,14 @@ public:
     }
 
     void several_lines_all_have_code_and_status() {
-        CPPUNIT_ASSERT_EQUAL(std::string("214-2.0.0 a\r\n214-2.0.0 b\r\n214 2.0.0 c\r\n"), make(214, {2, 0, 0}, "a\nb\r\nc").to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("214-2.0.0 a\r\n214-2.0.0 b\r\n214 2.0.0 c\r\n"),
+                             make(214, {2, 0, 0}, "a\nb\r\nc").to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("214 2.0.0 a\r\n"), make(214, {2, 0, 0}, "a\n").to_string());
     }
 
     void blank_lines_are_kept() {
-        CPPUNIT_ASSERT_EQUAL(std::string("250-2.0.0 a\r\n250-2.0.0\r\n250 2.0.0 b\r\n"), make(250, {2, 0, 0}, "a\n\nb").to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("250-2.0.0 a\r\n250-2.0.0\r\n250 2.0.0 b\r\n"),
+                             make(250, {2, 0, 0}, "a\n\nb").to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("250-a\r\n250-\r\n250 b\r\n"), make(250, {}, "a\n\nb", true).to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("250-2.0.0 a\r\n250 2.0.0\r\n"), make(250, {2, 0, 0}, "a\n\n").to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("250-2.0.0\r\n250 2.0.0 a\r\n"), make(250, {2, 0, 0}, "\na").to_string());
@@ -105,7 +110,11 @@ public:
 
     void no_control_character_leaves() {
         CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.1 ab\r\n"), make(550, {5, 7, 1}, "a\rb\r").to_string());
-        CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.1 a?b?c?\r\n"), make(550, {5, 7, 1}, std::string("a\0b\x1b" "c\x7f", 6)).to_string());
+        CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.1 a?b?c?\r\n"), make(550, {5, 7, 1},
+                                                                       std::string("a\0b\x1b"
+                                                                                   "c\x7f",
+                                                                                   6))
+                                                                      .to_string());
         CPPUNIT_ASSERT_EQUAL(std::string("550 5.7.1 a\tb\r\n"), make(550, {5, 7, 1}, "a\tb").to_string());
     }
 
@@ -115,7 +124,8 @@ public:
         for (const std::size_t repeat : {1U, 2U, 5U}) {
             std::string text;
             for (std::size_t i = 0; i < repeat; ++i) text += all;
-            for (const bool plain : {false, true}) assert_well_formed(make(250, {2, 0, 0}, text, plain).to_string(), "250");
+            for (const bool plain : {false, true})
+                assert_well_formed(make(250, {2, 0, 0}, text, plain).to_string(), "250");
         }
         for (std::size_t size = 490; size < 530; ++size) {
             assert_well_formed(make(451, {}, std::string(size, 'x')).to_string(), "451");
@@ -170,7 +180,8 @@ public:
         CPPUNIT_ASSERT_EQUAL("550 5.7.1 " + room + "\r\n", make(550, {5, 7, 1}, room).to_string());
         CPPUNIT_ASSERT_EQUAL("550 5.7.1 " + room + "\r\n", make(550, {5, 7, 1}, room + " ").to_string());
         CPPUNIT_ASSERT_EQUAL("550-5.7.1 " + room + "\r\n550 5.7.1 y\r\n", make(550, {5, 7, 1}, room + "y").to_string());
-        CPPUNIT_ASSERT_EQUAL("550-5.7.1 " + room + "\r\n550 5.7.1 y\r\n", make(550, {5, 7, 1}, room + " y").to_string());
+        CPPUNIT_ASSERT_EQUAL("550-5.7.1 " + room + "\r\n550 5.7.1 y\r\n",
+                             make(550, {5, 7, 1}, room + " y").to_string());
     }
 
     void no_reply_is_nothing() {
@@ -179,7 +190,8 @@ public:
     }
 
     void an_impossible_code_is_a_temporary_failure() {
-        for (const int code : {-1, 1, 99, 199, 600, 1000, 100000}) assert_well_formed(make(code, {}, "x").to_string(), "451");
+        for (const int code : {-1, 1, 99, 199, 600, 1000, 100000})
+            assert_well_formed(make(code, {}, "x").to_string(), "451");
         CPPUNIT_ASSERT(make(250, {}, "").is_positive());
         CPPUNIT_ASSERT(make(354, {}, "").is_positive());
         CPPUNIT_ASSERT(!make(450, {}, "").is_positive());

@@ -35,8 +35,10 @@ class SaslBearerTest : public CppUnit::TestFixture {
 public:
     void the_example_of_rfc_7628_holds() {
         const std::string token = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";
-        CPPUNIT_ASSERT_EQUAL("user@example.com " + token,
-                             outcome("OAUTHBEARER", "n,a=user@example.com,^host=server.example.com^port=143^auth=Bearer " + token + "^^"));
+        CPPUNIT_ASSERT_EQUAL(
+            "user@example.com " + token,
+            outcome("OAUTHBEARER",
+                    "n,a=user@example.com,^host=server.example.com^port=143^auth=Bearer " + token + "^^"));
         CPPUNIT_ASSERT_EQUAL(""s, make_sasl("OAUTHBEARER", "nonce", "mx")->first_challenge());
     }
 
@@ -66,33 +68,41 @@ public:
                                                             {"n,a=joe,^p1=x^auth=Bearer t^^", "malformed"},
                                                             {"n,a=joe,^auth=Bearer \0t^^"s, "malformed"},
                                                             {"n,a=joe,^host=x^^", "malformed"}};
-        for (const auto& [octets, result] : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(octets, std::string(result), outcome("OAUTHBEARER", octets));
+        for (const auto& [octets, result] : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(octets, std::string(result), outcome("OAUTHBEARER", octets));
     }
 
     void xoauth2_is_read_strictly() {
-        const std::pair<std::string, const char*> rows[] = {{"user=someuser@example.com^auth=Bearer ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg^^",
-                                                             "someuser@example.com ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"},
-                                                            {"user=^auth=Bearer t^^", "refused"},
-                                                            {"user=jo\xff^auth=Bearer t^^", "refused"},
-                                                            {"user=joe^auth=t^^", "refused"},
-                                                            {"user=joe^auth=Bearer t^", "malformed"},
-                                                            {"user=joe^^", "malformed"},
-                                                            {"user=joe", "malformed"},
-                                                            {"auth=Bearer t^user=joe^^", "malformed"},
-                                                            {"n,a=joe,^auth=Bearer t^^", "malformed"},
-                                                            {"", "malformed"}};
-        for (const auto& [octets, result] : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(octets, std::string(result), outcome("XOAUTH2", octets));
+        const std::pair<std::string, const char*> rows[] = {
+            {"user=someuser@example.com^auth=Bearer ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg^^",
+             "someuser@example.com ya29.vF9dft4qmTc2Nvb3RlckBhdHRhdmlzdGEuY29tCg"},
+            {"user=^auth=Bearer t^^", "refused"},
+            {"user=jo\xff^auth=Bearer t^^", "refused"},
+            {"user=joe^auth=t^^", "refused"},
+            {"user=joe^auth=Bearer t^", "malformed"},
+            {"user=joe^^", "malformed"},
+            {"user=joe", "malformed"},
+            {"auth=Bearer t^user=joe^^", "malformed"},
+            {"n,a=joe,^auth=Bearer t^^", "malformed"},
+            {"", "malformed"}};
+        for (const auto& [octets, result] : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(octets, std::string(result), outcome("XOAUTH2", octets));
     }
 
     void a_refusal_has_a_word_of_its_own() {
-        CPPUNIT_ASSERT_EQUAL(std::string_view(R"({"status":"invalid_token"})"), make_sasl("OAUTHBEARER", "nonce", "mx")->refusal());
-        CPPUNIT_ASSERT_EQUAL(std::string_view(R"({"status":"401","schemes":"bearer","scope":""})"), make_sasl("XOAUTH2", "nonce", "mx")->refusal());
-        for (const char* name : {"PLAIN", "SCRAM-SHA-1", "EXTERNAL"}) CPPUNIT_ASSERT(make_sasl(name, "nonce", "mx")->refusal().empty());
+        CPPUNIT_ASSERT_EQUAL(std::string_view(R"({"status":"invalid_token"})"),
+                             make_sasl("OAUTHBEARER", "nonce", "mx")->refusal());
+        CPPUNIT_ASSERT_EQUAL(std::string_view(R"({"status":"401","schemes":"bearer","scope":""})"),
+                             make_sasl("XOAUTH2", "nonce", "mx")->refusal());
+        for (const char* name : {"PLAIN", "SCRAM-SHA-1", "EXTERNAL"})
+            CPPUNIT_ASSERT(make_sasl(name, "nonce", "mx")->refusal().empty());
     }
 
     void external_names_whom_the_client_wants_to_be() {
-        const std::pair<std::string, const char*> rows[] = {{"", " "}, {"joe", "joe "}, {"j\0oe"s, "malformed"}, {"j\noe", "refused"}, {"j\xff", "refused"}};
-        for (const auto& [octets, result] : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(octets, std::string(result), outcome("EXTERNAL", octets));
+        const std::pair<std::string, const char*> rows[] = {
+            {"", " "}, {"joe", "joe "}, {"j\0oe"s, "malformed"}, {"j\noe", "refused"}, {"j\xff", "refused"}};
+        for (const auto& [octets, result] : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(octets, std::string(result), outcome("EXTERNAL", octets));
     }
 };
 

@@ -41,8 +41,10 @@ class SaslTest : public CppUnit::TestFixture {
 
 public:
     void names_are_read_in_any_case() {
-        for (const char* name : {"PLAIN", "plain", "Login", "CRAM-md5"}) CPPUNIT_ASSERT_MESSAGE(name, make_sasl(name, "1", "mx"));
-        for (const char* name : {"", "PLAI", "PLAINS", "CRAM_MD5", "SCRAM-SHA-512", "SCRAM-SHA-1-"}) CPPUNIT_ASSERT_MESSAGE(name, !make_sasl(name, "1", "mx"));
+        for (const char* name : {"PLAIN", "plain", "Login", "CRAM-md5"})
+            CPPUNIT_ASSERT_MESSAGE(name, make_sasl(name, "1", "mx"));
+        for (const char* name : {"", "PLAI", "PLAINS", "CRAM_MD5", "SCRAM-SHA-512", "SCRAM-SHA-1-"})
+            CPPUNIT_ASSERT_MESSAGE(name, !make_sasl(name, "1", "mx"));
         CPPUNIT_ASSERT_EQUAL(std::string_view("CRAM-MD5"), make_sasl("cram-md5", "1", "mx")->credentials().mechanism());
     }
 
@@ -58,21 +60,20 @@ public:
     }
 
     void plain_refuses_what_nobody_can_be() {
-        const std::pair<std::string, const char*> rows[] = {
-            {"", "malformed"},
-            {"joe", "malformed"},
-            {"joe\0secret"s, "malformed"},
-            {"\0joe\0sec\0ret"s, "malformed"},
-            {"\0\0\0"s, "malformed"},
-            {"\0\0secret"s, "refused"},
-            {"\0joe\0"s, "refused"},
-            {"\0\0"s, "refused"},
-            {"jim\0joe\0secret"s, "refused"},
-            {"JOE\0joe\0secret"s, "refused"},
-            {"joe\0\0secret"s, "refused"},
-            {"\0jo\re\0secret"s, "refused"},
-            {"\0jo\xff\0secret"s, "refused"},
-            {"\0joe\0sec\tret"s, "refused"}};
+        const std::pair<std::string, const char*> rows[] = {{"", "malformed"},
+                                                            {"joe", "malformed"},
+                                                            {"joe\0secret"s, "malformed"},
+                                                            {"\0joe\0sec\0ret"s, "malformed"},
+                                                            {"\0\0\0"s, "malformed"},
+                                                            {"\0\0secret"s, "refused"},
+                                                            {"\0joe\0"s, "refused"},
+                                                            {"\0\0"s, "refused"},
+                                                            {"jim\0joe\0secret"s, "refused"},
+                                                            {"JOE\0joe\0secret"s, "refused"},
+                                                            {"joe\0\0secret"s, "refused"},
+                                                            {"\0jo\re\0secret"s, "refused"},
+                                                            {"\0jo\xff\0secret"s, "refused"},
+                                                            {"\0joe\0sec\tret"s, "refused"}};
         for (const auto& [octets, result] : rows)
             CPPUNIT_ASSERT_EQUAL_MESSAGE(octets, std::string(result), shown(make_sasl("PLAIN", "", "")->take(octets)));
     }
@@ -125,7 +126,8 @@ public:
         for (const auto& [octets, result] : rows) {
             const auto cram = make_sasl("CRAM-MD5", "1896.697170952", "postoffice.reston.mci.net");
             CPPUNIT_ASSERT_EQUAL_MESSAGE(octets, std::string(result), shown(cram->take(octets)));
-            if (result == std::string("complete")) CPPUNIT_ASSERT_MESSAGE(octets, cram->credentials().proves("tanstaaftanstaaf"));
+            if (result == std::string("complete"))
+                CPPUNIT_ASSERT_MESSAGE(octets, cram->credentials().proves("tanstaaftanstaaf"));
         }
     }
 
@@ -141,14 +143,18 @@ public:
                                                             {"j\x7f", "refused"},
                                                             {"j\n", "refused"}};
         for (const auto& [user, result] : rows)
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(user, std::string(result), shown(make_sasl("PLAIN", "", "")->take("\0"s + user + "\0secret"s)));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(user, std::string(result),
+                                         shown(make_sasl("PLAIN", "", "")->take("\0"s + user + "\0secret"s)));
     }
 
     void the_vectors_of_rfc_2202_hold() {
-        CPPUNIT_ASSERT_EQUAL(std::string("9294727a3638bb1c13f48ef8158bfc9d"), hmac_md5(std::string(16, '\x0b'), "Hi There"));
-        CPPUNIT_ASSERT_EQUAL(std::string("750c783e6ab0b503eaa86e310a5db738"), hmac_md5("Jefe", "what do ya want for nothing?"));
+        CPPUNIT_ASSERT_EQUAL(std::string("9294727a3638bb1c13f48ef8158bfc9d"),
+                             hmac_md5(std::string(16, '\x0b'), "Hi There"));
+        CPPUNIT_ASSERT_EQUAL(std::string("750c783e6ab0b503eaa86e310a5db738"),
+                             hmac_md5("Jefe", "what do ya want for nothing?"));
         CPPUNIT_ASSERT_EQUAL(std::string("6f630fad67cda0ee1fb1f562db3aa53e"),
-                             hmac_md5(std::string(80, '\xaa'), "Test Using Larger Than Block-Size Key and Larger Than One Block-Size Data"));
+                             hmac_md5(std::string(80, '\xaa'),
+                                      "Test Using Larger Than Block-Size Key and Larger Than One Block-Size Data"));
         CPPUNIT_ASSERT_EQUAL(std::string("74e6f7298a9c2d168935f58c001bad88"), hmac_md5({}, {}));
     }
 

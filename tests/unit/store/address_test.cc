@@ -12,7 +12,9 @@ namespace {
 Result<Address> parsed(std::string_view text) {
     std::vector<std::string> words;
     for (const auto word : support::split_words(text)) words.emplace_back(word);
-    return Address::parse(words, [](std::string_view path) { return path.starts_with('/') ? std::string(path) : "/root/" + std::string(path); });
+    return Address::parse(words, [](std::string_view path) {
+        return path.starts_with('/') ? std::string(path) : "/root/" + std::string(path);
+    });
 }
 
 class AddressTest : public CppUnit::TestFixture {
@@ -67,7 +69,8 @@ class AddressTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(full->redis.timeout == std::chrono::milliseconds(50));
         CPPUNIT_ASSERT_EQUAL(std::string("mx"), full->redis.prefix);
         CPPUNIT_ASSERT_EQUAL(3u, full->redis.connections);
-        CPPUNIT_ASSERT(parsed("redis:127.0.0.1 prefix=a")->identity() != parsed("redis:127.0.0.1 prefix=b")->identity());
+        CPPUNIT_ASSERT(parsed("redis:127.0.0.1 prefix=a")->identity() !=
+                       parsed("redis:127.0.0.1 prefix=b")->identity());
     }
 
     void mistakes_are_said_in_full() {
@@ -86,16 +89,23 @@ class AddressTest : public CppUnit::TestFixture {
             {"memory:", R"(behind "memory:" belongs a size of 64k to 64g, not "")"},
             {"memory:1k", R"(behind "memory:" belongs a size of 64k to 64g, not "1k")"},
             {"memory:1m size=2m", R"(there is no option "size" for memory: only timeout)"},
-            {"redis:", R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "")"},
-            {"redis:127.0.0.1:0", R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "127.0.0.1:0")"},
-            {"redis:127.0.0.1:x", R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "127.0.0.1:x")"},
-            {"redis:[::1", R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "[::1")"},
-            {"redis:127.0.0.1/x", R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "127.0.0.1/x")"},
+            {"redis:",
+             R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "")"},
+            {"redis:127.0.0.1:0",
+             R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "127.0.0.1:0")"},
+            {"redis:127.0.0.1:x",
+             R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "127.0.0.1:x")"},
+            {"redis:[::1",
+             R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "[::1")"},
+            {"redis:127.0.0.1/x",
+             R"(behind "redis:" belongs host, host:port, host:port/database or the path of a socket, not "127.0.0.1/x")"},
             {"redis:127.0.0.1 connections=0", R"(connections takes a number from 1 to 1000, not "0")"},
             {"redis:127.0.0.1 prefix=a:b", R"(prefix takes up to 64 letters, digits, "-", "_" and ".", not "a:b")"},
-            {"redis:127.0.0.1 size=1m", R"(there is no option "size" for redis: only timeout, user, password-file, prefix, connections and database)"},
+            {"redis:127.0.0.1 size=1m",
+             R"(there is no option "size" for redis: only timeout, user, password-file, prefix, connections and database)"},
             {"redis:127.0.0.1 user=joe", "user needs a password-file"},
-            {"redis:127.0.0.1 password-file=/nonexistent/file", "password-file: cannot open /nonexistent/file: No such file or directory"},
+            {"redis:127.0.0.1 password-file=/nonexistent/file",
+             "password-file: cannot open /nonexistent/file: No such file or directory"},
         };
         for (const auto& [text, expected] : rows) {
             const auto address = parsed(text);
@@ -113,7 +123,8 @@ class AddressTest : public CppUnit::TestFixture {
         const auto address = parsed("redis:127.0.0.1 user=joe password-file=" + file);
         CPPUNIT_ASSERT(address);
         CPPUNIT_ASSERT_EQUAL(std::string("hush-hush"), address->redis.server.password);
-        CPPUNIT_ASSERT(address->to_string().find("hush") == std::string::npos && address->identity().find("hush") == std::string::npos);
+        CPPUNIT_ASSERT(address->to_string().find("hush") == std::string::npos &&
+                       address->identity().find("hush") == std::string::npos);
         CPPUNIT_ASSERT(!parsed("redis:127.0.0.1 password-file=" + directory.write("empty", "\n")));
     }
 

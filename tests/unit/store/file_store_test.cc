@@ -58,7 +58,9 @@ class FileStoreTest : public CppUnit::TestFixture {
         backend->start();
         return backend;
     }
-    static std::optional<std::string> get(Backend& backend, std::string_view key) { return must(backend.get({"test", key}, soon())); }
+    static std::optional<std::string> get(Backend& backend, std::string_view key) {
+        return must(backend.get({"test", key}, soon()));
+    }
     static void put(Backend& backend, std::string_view key, std::string_view value, Duration lifetime = 1h) {
         must(backend.put({"test", key}, value, lifetime, soon()));
     }
@@ -79,7 +81,8 @@ class FileStoreTest : public CppUnit::TestFixture {
     }
     std::vector<std::string> files() const {
         std::vector<std::string> names;
-        for (const auto& entry : fs::directory_iterator(kind_.directory.path())) names.push_back(entry.path().filename());
+        for (const auto& entry : fs::directory_iterator(kind_.directory.path()))
+            names.push_back(entry.path().filename());
         std::sort(names.begin(), names.end());
         return names;
     }
@@ -95,8 +98,11 @@ class FileStoreTest : public CppUnit::TestFixture {
         sqlite3_stmt* statement = nullptr;
         std::int64_t value = -1;
         sqlite3_open(path().c_str(), &database);
-        if (sqlite3_prepare_v2(database, text, -1, &statement, nullptr) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
-            value = std::string_view("ok") == reinterpret_cast<const char*>(sqlite3_column_text(statement, 0)) ? 1 : sqlite3_column_int64(statement, 0);
+        if (sqlite3_prepare_v2(database, text, -1, &statement, nullptr) == SQLITE_OK &&
+            sqlite3_step(statement) == SQLITE_ROW)
+            value = std::string_view("ok") == reinterpret_cast<const char*>(sqlite3_column_text(statement, 0))
+                        ? 1
+                        : sqlite3_column_int64(statement, 0);
         sqlite3_finalize(statement);
         sqlite3_close(database);
         return value;
@@ -104,9 +110,9 @@ class FileStoreTest : public CppUnit::TestFixture {
 
     void entries_survive_the_process() {
         CPPUNIT_ASSERT_EQUAL(0, wait_for(start_process([&] {
-            const auto own = started();
-            return static_cast<bool>(own->put({"test", "key"}, "value", 1h, soon()));
-        })));
+                                 const auto own = started();
+                                 return static_cast<bool>(own->put({"test", "key"}, "value", 1h, soon()));
+                             })));
         CPPUNIT_ASSERT(get(*started(), "key") == std::optional<std::string>("value"));
     }
 
@@ -123,7 +129,8 @@ class FileStoreTest : public CppUnit::TestFixture {
                 processes.push_back(start_process([&] {
                     const auto own = started();
                     for (;;) {
-                        if (::write(report[1], "?", 1) != 1 || !own->add({"test", "count"}, 1, 1h, {}, soon())) return false;
+                        if (::write(report[1], "?", 1) != 1 || !own->add({"test", "count"}, 1, 1h, {}, soon()))
+                            return false;
                         if (::write(report[1], "!", 1) != 1) return false;
                     }
                 }));
@@ -137,7 +144,8 @@ class FileStoreTest : public CppUnit::TestFixture {
         }
         const std::int64_t count = must(started()->add({"test", "count"}, 0, 1h, {}, soon()));
         CPPUNIT_ASSERT(accepted > 100);
-        CPPUNIT_ASSERT_MESSAGE(std::to_string(accepted) + " " + std::to_string(count) + " " + std::to_string(attempted), accepted <= count && count <= attempted);
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(accepted) + " " + std::to_string(count) + " " + std::to_string(attempted),
+                               accepted <= count && count <= attempted);
         CPPUNIT_ASSERT_EQUAL(std::int64_t(1), ask("PRAGMA integrity_check"));
         CPPUNIT_ASSERT_EQUAL(std::size_t(0), files_set_aside());
     }
@@ -146,9 +154,10 @@ class FileStoreTest : public CppUnit::TestFixture {
         const auto backend = started();
         put(*backend, "key", "parent");
         CPPUNIT_ASSERT_EQUAL(0, wait_for(start_process([&] {
-            const auto seen = backend->get({"test", "key"}, soon());
-            return seen && *seen == std::optional<std::string>("parent") && backend->put({"test", "key"}, "child", 1h, soon());
-        })));
+                                 const auto seen = backend->get({"test", "key"}, soon());
+                                 return seen && *seen == std::optional<std::string>("parent") &&
+                                        backend->put({"test", "key"}, "child", 1h, soon());
+                             })));
         CPPUNIT_ASSERT(get(*backend, "key") == std::optional<std::string>("child"));
         // The child's end has not taken the parent's locks away, or its log.
         put(*backend, "other", "parent");
@@ -170,7 +179,8 @@ class FileStoreTest : public CppUnit::TestFixture {
             {"a header alone", [&] { written(std::string("SQLite format 3\0", 16)); }},
             {"a header with junk", [&] { written(std::string("SQLite format 3\0", 16) + std::string(50000, 'x')); }},
             {"somebody else's database", [&] { sql("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)"); }},
-            {"another version's", [&] { sql("PRAGMA application_id=1397576787; PRAGMA user_version=2; CREATE TABLE entries (a)"); }},
+            {"another version's",
+             [&] { sql("PRAGMA application_id=1397576787; PRAGMA user_version=2; CREATE TABLE entries (a)"); }},
         };
         for (const auto& [name, make] : ways) {
             fs::remove_all(kind_.directory.path());
@@ -186,7 +196,9 @@ class FileStoreTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_MESSAGE(name, kind_.events.failures.empty());
             for (const auto& file : files())
                 if (file.find(".damaged-") != std::string::npos && !file.ends_with("-wal"))
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(name, before, fs::file_size(kind_.directory.path(file)));  // it is kept as it was
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(name, before, fs::file_size(kind_.directory.path(file)));  // it is
+                                                                                                            // kept as
+                                                                                                            // it was
         }
         CPPUNIT_ASSERT(kind_.events.damages.front().find("it was made by another version") != std::string::npos);
     }
@@ -256,9 +268,11 @@ class FileStoreTest : public CppUnit::TestFixture {
             struct flock wanted {};
             wanted.l_type = F_WRLCK;
             wanted.l_whence = SEEK_SET;
-            wanted.l_start = 0x40000002;  // the octets that SQLite locks, shared, for as long as a database with a log is open
+            wanted.l_start = 0x40000002;  // the octets that SQLite locks, shared, for as long as a database with a log
+                                          // is open
             wanted.l_len = 510;
-            return ::fcntl(file.get(), F_GETLK, &wanted) == 0 && wanted.l_type == F_RDLCK && wanted.l_pid == ::getppid();
+            return ::fcntl(file.get(), F_GETLK, &wanted) == 0 && wanted.l_type == F_RDLCK &&
+                   wanted.l_pid == ::getppid();
         });
         CPPUNIT_ASSERT_EQUAL(0, wait_for(process));
     }
@@ -307,23 +321,26 @@ class FileStoreTest : public CppUnit::TestFixture {
 
     /// As far as a process can be told so: no file may get larger than that.
     void a_full_disk_is_an_error_and_passes() {
-        CPPUNIT_ASSERT_EQUAL(0, wait_for(start_process([&] {
-            ::signal(SIGXFSZ, SIG_IGN);
-            const auto backend = started();
-            if (!backend->put({"test", "before"}, "x", 1h, soon())) return false;
-            rlimit limit{};
-            ::getrlimit(RLIMIT_FSIZE, &limit);
-            const rlim_t before = limit.rlim_cur;
-            limit.rlim_cur = 64 * 1024;
-            ::setrlimit(RLIMIT_FSIZE, &limit);
-            bool failed = false;
-            for (int i = 0; i < 200 && !failed; ++i) failed = !backend->put({"test", std::to_string(i)}, std::string(1000, 'x'), 1h, soon());
-            if (!failed || kind_.events.failures.size() != 1) return false;
-            if (!backend->get({"test", "before"}, soon())) return false;  // what needs no room goes on
-            limit.rlim_cur = before;
-            ::setrlimit(RLIMIT_FSIZE, &limit);
-            return backend->put({"test", "after"}, std::string(1000, 'x'), 1h, soon()) && kind_.events.recoveries.size() >= 1 && files_set_aside() == 0;
-        })));
+        CPPUNIT_ASSERT_EQUAL(
+            0, wait_for(start_process([&] {
+                ::signal(SIGXFSZ, SIG_IGN);
+                const auto backend = started();
+                if (!backend->put({"test", "before"}, "x", 1h, soon())) return false;
+                rlimit limit{};
+                ::getrlimit(RLIMIT_FSIZE, &limit);
+                const rlim_t before = limit.rlim_cur;
+                limit.rlim_cur = 64 * 1024;
+                ::setrlimit(RLIMIT_FSIZE, &limit);
+                bool failed = false;
+                for (int i = 0; i < 200 && !failed; ++i)
+                    failed = !backend->put({"test", std::to_string(i)}, std::string(1000, 'x'), 1h, soon());
+                if (!failed || kind_.events.failures.size() != 1) return false;
+                if (!backend->get({"test", "before"}, soon())) return false;  // what needs no room goes on
+                limit.rlim_cur = before;
+                ::setrlimit(RLIMIT_FSIZE, &limit);
+                return backend->put({"test", "after"}, std::string(1000, 'x'), 1h, soon()) &&
+                       kind_.events.recoveries.size() >= 1 && files_set_aside() == 0;
+            })));
     }
 
     void who_holds_the_file_makes_others_wait_no_longer_than_they_may() {

@@ -1,4 +1,5 @@
-/// memory_store_test.cc: the table in shared memory: over processes, when it is full, and when a process dies with its mutex in hand.
+/// memory_store_test.cc: the table in shared memory: over processes, when it is full, and when a process dies with its
+/// mutex in hand.
 #include "unit/store/store_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -15,7 +16,8 @@ class OpenMemoryStore final : public MemoryStore {
 public:
     using MemoryStore::MemoryStore;
     Result<void> while_locked(const std::function<void()>& body) {
-        return change({"test", "locked"}, [&](const auto&) { return body(), Change{}; }, soon());
+        return change(
+            {"test", "locked"}, [&](const auto&) { return body(), Change{}; }, soon());
     }
 };
 
@@ -51,7 +53,9 @@ private:
         return backend;
     }
     std::optional<std::string> get(std::string_view key) { return must(backend_->get({"test", key}, soon())); }
-    void put(std::string_view key, std::string_view value, Duration lifetime = 1h) { must(backend_->put({"test", key}, value, lifetime, soon())); }
+    void put(std::string_view key, std::string_view value, Duration lifetime = 1h) {
+        must(backend_->put({"test", key}, value, lifetime, soon()));
+    }
     std::size_t count() {
         std::size_t all = 0;
         std::string from;
@@ -64,7 +68,9 @@ private:
     }
 
     void processes_share_the_table() {
-        CPPUNIT_ASSERT_EQUAL(0, wait_for(start_process([&] { return static_cast<bool>(made()->put({"test", "key"}, "child", 1h, soon())); })));
+        CPPUNIT_ASSERT_EQUAL(0, wait_for(start_process([&] {
+                                 return static_cast<bool>(made()->put({"test", "key"}, "child", 1h, soon()));
+                             })));
         CPPUNIT_ASSERT(get("key") == std::optional<std::string>("child"));
     }
 
@@ -76,7 +82,8 @@ private:
         const std::size_t kept = count();
         CPPUNIT_ASSERT(kept > 1000 && kept < 5000);
         // The last to expire are there, but for those that came when even later ones filled the table.
-        for (int i = 5000 - static_cast<int>(kept) / 2; i < 5000; ++i) CPPUNIT_ASSERT_MESSAGE(std::to_string(i), get(std::to_string(i)).has_value());
+        for (int i = 5000 - static_cast<int>(kept) / 2; i < 5000; ++i)
+            CPPUNIT_ASSERT_MESSAGE(std::to_string(i), get(std::to_string(i)).has_value());
         CPPUNIT_ASSERT(!get("0").has_value());
         put("0", "x", 1s);  // there is always room for one
         CPPUNIT_ASSERT(get("0").has_value());
@@ -123,8 +130,8 @@ private:
         std::size_t all = 0;
         std::string from;
         do {
-            const auto page =
-                must(backend_->list({"test", ""}, 1, from, soon()));  // ends behind the first bucket that has an entry
+            const auto page = must(backend_->list({"test", ""}, 1, from, soon()));  // ends behind the first bucket that
+                                                                                    // has an entry
             longest = std::max(longest, page.entries.size());
             all += page.entries.size();
             from = page.next;
@@ -135,8 +142,11 @@ private:
 
     void a_process_that_dies_with_the_mutex_loses_nothing() {
         for (int i = 0; i < 300; ++i) put(std::to_string(i), std::string(static_cast<std::size_t>(i), 'v'));
-        CPPUNIT_ASSERT_EQUAL(7, wait_for(start_process([&] { return static_cast<bool>(made()->while_locked([] { ::_exit(7); })); })));
-        for (int i = 0; i < 300; ++i) CPPUNIT_ASSERT_EQUAL(std::string(static_cast<std::size_t>(i), 'v'), get(std::to_string(i)).value_or("nothing"));
+        CPPUNIT_ASSERT_EQUAL(
+            7, wait_for(start_process([&] { return static_cast<bool>(made()->while_locked([] { ::_exit(7); })); })));
+        for (int i = 0; i < 300; ++i)
+            CPPUNIT_ASSERT_EQUAL(std::string(static_cast<std::size_t>(i), 'v'),
+                                 get(std::to_string(i)).value_or("nothing"));
         CPPUNIT_ASSERT_EQUAL(std::size_t(300), count());
         put("more", "x");
         CPPUNIT_ASSERT(get("more").has_value());
@@ -157,7 +167,9 @@ private:
                     for (int n = 0;; ++n) {
                         if (n % 64 == 0 && ::write(report[1], "?", 1) != 1) return false;
                         if (!own->add({"test", "count"}, 1, 1h, {}, soon())) return false;
-                        if (!own->put({"test", "long" + std::to_string(n % 5)}, std::string(1000, static_cast<char>('a' + n % 26)), 1h, soon())) return false;
+                        if (!own->put({"test", "long" + std::to_string(n % 5)},
+                                      std::string(1000, static_cast<char>('a' + n % 26)), 1h, soon()))
+                            return false;
                         if (n % 64 == 63 && ::write(report[1], "!", 1) != 1) return false;
                     }
                     return i == 0;
@@ -170,7 +182,9 @@ private:
             while (::read(report[0], &octet, 1) == 1) (octet == '!' ? accepted : attempted) += 64;
             ::close(report[0]);
             const std::int64_t count = must(backend_->add({"test", "count"}, 0, 1h, {}, soon()));
-            CPPUNIT_ASSERT_MESSAGE(std::to_string(accepted) + " " + std::to_string(count) + " " + std::to_string(attempted), accepted <= count && count <= attempted);
+            CPPUNIT_ASSERT_MESSAGE(
+                std::to_string(accepted) + " " + std::to_string(count) + " " + std::to_string(attempted),
+                accepted <= count && count <= attempted);
             for (int n = 0; n < 5; ++n) {
                 const auto value = get("long" + std::to_string(n));
                 CPPUNIT_ASSERT(!value || *value == std::string(1000, value->front()));

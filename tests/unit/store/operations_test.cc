@@ -59,7 +59,9 @@ private:
         return !backend_;
     }
     Octets get(std::string_view key) { return must(backend_->get({"test", key}, soon())); }
-    void put(std::string_view key, std::string_view value, Duration lifetime = 1h) { must(backend_->put({"test", key}, value, lifetime, soon())); }
+    void put(std::string_view key, std::string_view value, Duration lifetime = 1h) {
+        must(backend_->put({"test", key}, value, lifetime, soon()));
+    }
     std::int64_t add(std::string_view key, std::int64_t amount, Duration lifetime = 1h, AddOptions options = {}) {
         return must(backend_->add({"test", key}, amount, lifetime, options, soon()));
     }
@@ -93,7 +95,8 @@ private:
         if (is_skipped()) return;
         std::string all;
         for (int octet = 0; octet < 256; ++octet) all += static_cast<char>(octet);
-        const std::string odd[] = {all, std::string(1, '\0'), "*?[a]\\", " ", "a\r\nb", "$5\r\n", "'; DROP TABLE entries; --"};
+        const std::string odd[] = {all,      std::string(1, '\0'),       "*?[a]\\", " ", "a\r\nb",
+                                   "$5\r\n", "'; DROP TABLE entries; --"};
         for (const auto& octets : odd) put(octets, octets);
         put("empty", "");
         for (const auto& octets : odd) CPPUNIT_ASSERT_EQUAL(octets, get(octets).value_or("nothing"));
@@ -193,7 +196,8 @@ private:
         add("most", most);
         const auto too_large = backend_->add({"test", "most"}, 1, 1h, {}, soon());
         CPPUNIT_ASSERT(!too_large);
-        CPPUNIT_ASSERT_EQUAL(std::string("the number in the entry of \"most\" in test would get too large"), too_large.error().what);
+        CPPUNIT_ASSERT_EQUAL(std::string("the number in the entry of \"most\" in test would get too large"),
+                             too_large.error().what);
         CPPUNIT_ASSERT_EQUAL(most, add("most", 0));
         CPPUNIT_ASSERT(!backend_->add({"test", "fresh"}, 1, 1h, {.initial = most}, soon()));
         CPPUNIT_ASSERT(get("fresh") == Octets());
@@ -259,7 +263,8 @@ private:
         if (is_skipped()) return;
         const std::string key(max_store_key, 'k');
         const std::string space(max_store_name, 's');
-        for (const std::size_t size : {std::size_t(0), std::size_t(1), std::size_t(89), std::size_t(90), std::size_t(91), max_store_value}) {
+        for (const std::size_t size :
+             {std::size_t(0), std::size_t(1), std::size_t(89), std::size_t(90), std::size_t(91), max_store_value}) {
             const std::string value(size, 'v');
             must(backend_->put({space, key}, value, max_store_lifetime, soon()));
             CPPUNIT_ASSERT(must(backend_->get({space, key}, soon())) == Octets(value));

@@ -51,7 +51,9 @@ class OverlayStoreTest : public CppUnit::TestFixture {
         return make_overlay(*address, kind_.clock, events_);
     }
     std::shared_ptr<Backend> overlay() { return overlay({"file:" + path()}); }
-    static std::string get(Backend& backend, std::string_view key) { return must(backend.get({"test", key}, soon())).value_or("-"); }
+    static std::string get(Backend& backend, std::string_view key) {
+        return must(backend.get({"test", key}, soon())).value_or("-");
+    }
     static std::string keys(const Backend::Page& page) {
         std::string out;
         for (const auto& entry : page.entries) out += entry.key + "=" + entry.value + " ";
@@ -64,7 +66,8 @@ class OverlayStoreTest : public CppUnit::TestFixture {
             std::ifstream file(entry.path(), std::ios::binary);
             struct stat about {};
             ::stat(entry.path().c_str(), &about);
-            out[entry.path().filename()] = std::string(std::istreambuf_iterator<char>(file), {}) + std::to_string(about.st_mtim.tv_sec) + "." +
+            out[entry.path().filename()] = std::string(std::istreambuf_iterator<char>(file), {}) +
+                                           std::to_string(about.st_mtim.tv_sec) + "." +
                                            std::to_string(about.st_mtim.tv_nsec) + " " + std::to_string(about.st_mode);
         }
         return out;
@@ -92,9 +95,11 @@ public:
         CPPUNIT_ASSERT(must(store->remove({"test", "b"}, soon())));
         CPPUNIT_ASSERT(!must(store->remove({"test", "b"}, soon())));
         CPPUNIT_ASSERT(must(store->replace({"test", "c"}, "new", "newer", 1h, soon())));
-        CPPUNIT_ASSERT_EQUAL(std::string("changed - newer"), get(*store, "a") + " " + get(*store, "b") + " " + get(*store, "c"));
+        CPPUNIT_ASSERT_EQUAL(std::string("changed - newer"),
+                             get(*store, "a") + " " + get(*store, "b") + " " + get(*store, "c"));
         const auto another = overlay();
-        CPPUNIT_ASSERT_EQUAL(std::string("1 2 -"), get(*another, "a") + " " + get(*another, "b") + " " + get(*another, "c"));
+        CPPUNIT_ASSERT_EQUAL(std::string("1 2 -"),
+                             get(*another, "a") + " " + get(*another, "b") + " " + get(*another, "c"));
     }
 
     void entries_expire_by_the_trials_clock() {
@@ -105,7 +110,8 @@ public:
         must(store->put({"test", "own"}, "x", 1min, soon()));
         CPPUNIT_ASSERT_EQUAL(std::int64_t(2), must(store->add({"test", "count"}, 1, 1h, {}, soon())));
         kind_.clock.advance(90s);
-        CPPUNIT_ASSERT_EQUAL(std::string("- 1 - 2"), get(*store, "short") + " " + get(*store, "long") + " " + get(*store, "own") + " " + get(*store, "count"));
+        CPPUNIT_ASSERT_EQUAL(std::string("- 1 - 2"), get(*store, "short") + " " + get(*store, "long") + " " +
+                                                         get(*store, "own") + " " + get(*store, "count"));
         kind_.clock.advance(60s);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("an addition keeps the lifetime", std::string("-"), get(*store, "count"));
     }
@@ -167,8 +173,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("-"), get(*store, "a"));
         CPPUNIT_ASSERT_EQUAL(std::int64_t(1), must(store->add({"test", "a"}, 1, 1h, {}, soon())));
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), events_.failures.size());
-        CPPUNIT_ASSERT_MESSAGE(events_.failures[0], events_.failures[0].find(path() + " cannot be read: ") != std::string::npos &&
-                                                        events_.failures[0].ends_with("; it is taken for empty"));
+        CPPUNIT_ASSERT_MESSAGE(events_.failures[0],
+                               events_.failures[0].find(path() + " cannot be read: ") != std::string::npos &&
+                                   events_.failures[0].ends_with("; it is taken for empty"));
         CPPUNIT_ASSERT(folder() == before);
     }
 

@@ -18,7 +18,8 @@ class QpsmtpdStateTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_makes_no_sense_is_named);
     CPPUNIT_TEST_SUITE_END();
 
-    Result<Imported<GreylistRecord>> greylist(std::string_view key, std::string_view value, SecondPart second = SecondPart::sender) {
+    Result<Imported<GreylistRecord>> greylist(std::string_view key, std::string_view value,
+                                              SecondPart second = SecondPart::sender) {
         return read_greylist(key, value, second, clock_.wall());
     }
 
@@ -32,7 +33,8 @@ class QpsmtpdStateTest : public CppUnit::TestFixture {
                             {"3221225985", ":::", "192.0.2.1", "0:0:0:0"},
                             {"3221225985", "1795199220.5:1:0:3", "192.0.2.1", "1795199220:1:0:3"},
                             {"42540766411282592856903984951653826561", "0:0:1:1", "2001:db8::1", "0:0:1:1"},
-                            {"340282366920938463463374607431768211455", "0:0:1:1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "0:0:1:1"},
+                            {"340282366920938463463374607431768211455", "0:0:1:1",
+                             "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "0:0:1:1"},
                             {"198.51.100.7", "0:0:1:1", "198.51.100.7", "0:0:1:1"}};
         for (const auto& row : rows) {
             const auto entry = read_karma(row.key, row.value);
@@ -56,7 +58,8 @@ class QpsmtpdStateTest : public CppUnit::TestFixture {
                             {"3221225985:you@example.com", SecondPart::recipient, "192.0.2.1 - you@example.com"},
                             {"3221225985:", SecondPart::sender, "192.0.2.1 <>"},
                             {"3221225985::you@example.com", SecondPart::sender, "192.0.2.1 <> you@example.com"},
-                            {"3221225985:me@example.net:you@example.com", SecondPart::recipient, "192.0.2.1 me@example.net you@example.com"}};
+                            {"3221225985:me@example.net:you@example.com", SecondPart::recipient,
+                             "192.0.2.1 me@example.net you@example.com"}};
         for (const auto& row : rows) {
             const auto entry = greylist(row.key, "1795199220:1:2:3", row.second);
             CPPUNIT_ASSERT_MESSAGE(row.key, entry);
@@ -74,7 +77,8 @@ class QpsmtpdStateTest : public CppUnit::TestFixture {
     }
 
     void what_makes_no_sense_is_named() {
-        for (const char* key : {"", "me@example.net", "x:me@example.net", "3221225985:a:b:c", "340282366920938463463374607431768211456", "-1"}) {
+        for (const char* key : {"", "me@example.net", "x:me@example.net", "3221225985:a:b:c",
+                                "340282366920938463463374607431768211456", "-1"}) {
             CPPUNIT_ASSERT_MESSAGE(key, !greylist(key, "1795199220:1:0:0"));
             CPPUNIT_ASSERT_MESSAGE(key, !read_karma(key, "0:0:0:0"));
         }
@@ -82,7 +86,8 @@ class QpsmtpdStateTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_MESSAGE(value, !greylist("1", value));
             CPPUNIT_ASSERT_MESSAGE(value, !read_karma("1", value));
         }
-        CPPUNIT_ASSERT_EQUAL(std::string("the key \"x\\x01\" is not understood"), read_karma("x\x01", "0:0:0:0").error().what);
+        CPPUNIT_ASSERT_EQUAL(std::string("the key \"x\\x01\" is not understood"),
+                             read_karma("x\x01", "0:0:0:0").error().what);
     }
 
     fakes::FakeClock clock_;

@@ -1,4 +1,5 @@
-/// redis_store_test.cc: what a Redis server can do to us: be dead, slow, silent in the middle of an answer, mad; and come back.
+/// redis_store_test.cc: what a Redis server can do to us: be dead, slow, silent in the middle of an answer, mad; and
+/// come back.
 #include "unit/store/store_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -17,7 +18,8 @@ class HostileServer {
 public:
     using Behaviour = std::function<void(int descriptor, const std::atomic<bool>& is_over)>;
 
-    explicit HostileServer(Behaviour behaviour) : behaviour_(std::move(behaviour)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    explicit HostileServer(Behaviour behaviour)
+        : behaviour_(std::move(behaviour)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
         path().copy(address.sun_path, sizeof address.sun_path - 1);
@@ -46,7 +48,9 @@ public:
         }
         return {};
     }
-    static void write(int descriptor, std::string_view octets) { static_cast<void>(::send(descriptor, octets.data(), octets.size(), MSG_NOSIGNAL)); }
+    static void write(int descriptor, std::string_view octets) {
+        static_cast<void>(::send(descriptor, octets.data(), octets.size(), MSG_NOSIGNAL));
+    }
 
 private:
     void serve() {
@@ -131,12 +135,24 @@ class RedisStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("a\r\nb\n"), reply.list[0].text);
         CPPUNIT_ASSERT_EQUAL(std::int64_t(-12), reply.list[1].number);
         CPPUNIT_ASSERT(reply.list[2].kind == RedisReply::Kind::nothing);
-        CPPUNIT_ASSERT(reply.list[3].list[0].kind == RedisReply::Kind::text && reply.list[3].list[1].kind == RedisReply::Kind::refusal);
+        CPPUNIT_ASSERT(reply.list[3].list[0].kind == RedisReply::Kind::text &&
+                       reply.list[3].list[1].kind == RedisReply::Kind::refusal);
     }
 
     void replies_that_are_none_are_refused() {
-        const std::string wrong[] = {"HTTP/1.1 200 OK\r\n", "\r\n", ":x\r\n", ":1x\r\n", "$-2\r\n", "$99999999999999\r\n", "$1\r\nab\r\n", "*-7\r\n", "*2147483647\r\n",
-                                     "*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", "$\r\n", std::string(10000, 'x'), "+" + std::string(10000, 'x') + "\r\n"};
+        const std::string wrong[] = {"HTTP/1.1 200 OK\r\n",
+                                     "\r\n",
+                                     ":x\r\n",
+                                     ":1x\r\n",
+                                     "$-2\r\n",
+                                     "$99999999999999\r\n",
+                                     "$1\r\nab\r\n",
+                                     "*-7\r\n",
+                                     "*2147483647\r\n",
+                                     "*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n",
+                                     "$\r\n",
+                                     std::string(10000, 'x'),
+                                     "+" + std::string(10000, 'x') + "\r\n"};
         for (const auto& octets : wrong) {
             RedisReply reply;
             std::string_view rest = octets;
@@ -148,7 +164,8 @@ class RedisStoreTest : public CppUnit::TestFixture {
         fakes::TempDirectory directory;
         RedisStore backend(settings(directory.path("nobody")), events_);
         backend.start();
-        CPPUNIT_ASSERT_EQUAL("redis:" + directory.path("nobody") + ": cannot connect: No such file or directory", get(backend).error().what);
+        CPPUNIT_ASSERT_EQUAL("redis:" + directory.path("nobody") + ": cannot connect: No such file or directory",
+                             get(backend).error().what);
         const long took = timed([&] {
             for (int i = 0; i < 50; ++i) CPPUNIT_ASSERT(!backend.add({"test", "key"}, 1, 1h, {}, soon(200ms)));
         });
@@ -158,8 +175,7 @@ class RedisStoreTest : public CppUnit::TestFixture {
 
     void a_silent_server_costs_the_timeout_and_then_nothing() {
         HostileServer server([](int descriptor, const std::atomic<bool>& is_over) {
-            while (!HostileServer::read(descriptor, is_over).empty()) {
-            }
+            while (!HostileServer::read(descriptor, is_over).empty()) {}
         });
         RedisStore backend(settings(server.path()), events_);
         backend.start();
@@ -168,7 +184,8 @@ class RedisStoreTest : public CppUnit::TestFixture {
         const long next = timed([&] {
             const auto left_alone = get(backend);
             CPPUNIT_ASSERT(!left_alone);
-            CPPUNIT_ASSERT_MESSAGE(left_alone.error().what, left_alone.error().what.find("is left alone for") != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(left_alone.error().what,
+                                   left_alone.error().what.find("is left alone for") != std::string::npos);
         });
         CPPUNIT_ASSERT(next < 90);
         // The pauses grow, so over a second no more than a few tries are made, whatever mail there is.
@@ -230,7 +247,8 @@ class RedisStoreTest : public CppUnit::TestFixture {
         backend.start();
         const auto done = backend.put({"test", "key"}, "x", 1h, soon(200ms));
         CPPUNIT_ASSERT(!done);
-        CPPUNIT_ASSERT_EQUAL("redis:" + server.path() + " says READONLY You can't write against a read only replica.", done.error().what);
+        CPPUNIT_ASSERT_EQUAL("redis:" + server.path() + " says READONLY You can't write against a read only replica.",
+                             done.error().what);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), events_.failures.size());
     }
 

@@ -41,8 +41,7 @@ inline pid_t start_process(const std::function<bool()>& body) {
     bool is_good = false;
     try {
         is_good = body();
-    } catch (...) {
-    }
+    } catch (...) {}
     ::_exit(is_good ? 0 : 1);
 }
 /// How it ended: its exit status, or 128 and the signal.

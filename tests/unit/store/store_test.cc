@@ -24,19 +24,24 @@ public:
         static OptionTable table() { return {option("wait", &Options::wait, "how long a new client is kept waiting")}; }
     };
 
-    TrialGreylisting(Setup& setup, const Options& options) : options_(options), seen_(setup.store<GreylistRecord>(greylist_space)) {
+    TrialGreylisting(Setup& setup, const Options& options)
+        : options_(options), seen_(setup.store<GreylistRecord>(greylist_space)) {
         setup.hooks.mail.decide([this](const MailHook& hook) { return judge(hook); });
     }
 
 private:
     Finding judge(const MailHook& hook) const {
         const auto now = hook.clock().wall();
-        const auto record = hook.store(seen_).update(client_key(hook.connection.address()), greylist_lifetime, [&](GreylistRecord& known) {
-            if (known.refused == 0 && known.passed == 0) known.since = now;
-            ++(now - known.since < options_.wait ? known.refused : known.passed);
-        });
+        const auto record = hook.store(seen_).update(
+            client_key(hook.connection.address()), greylist_lifetime, [&](GreylistRecord& known) {
+                if (known.refused == 0 && known.passed == 0) known.since = now;
+                ++(now - known.since < options_.wait ? known.refused : known.passed);
+            });
         if (!record) return error("store: {}", record.error().what);
-        if (record->passed == 0) return fail("first seen {} s ago", std::chrono::duration_cast<std::chrono::seconds>(now - record->since).count()).soft(true);
+        if (record->passed == 0)
+            return fail("first seen {} s ago",
+                        std::chrono::duration_cast<std::chrono::seconds>(now - record->since).count())
+                .soft(true);
         return pass("known, {} times accepted", record->passed);
     }
 
@@ -51,7 +56,9 @@ public:
     struct Options {
         unsigned max = 3;
         Duration period = 1min;
-        static OptionTable table() { return {option("max", &Options::max, "connections"), option("period", &Options::period, "in that time")}; }
+        static OptionTable table() {
+            return {option("max", &Options::max, "connections"), option("period", &Options::period, "in that time")};
+        }
     };
 
     TrialLimit(Setup& setup, const Options& options) : options_(options), counts_(setup.store<std::int64_t>("limit")) {
@@ -89,7 +96,9 @@ struct Everything {
     std::uint64_t large = 0;
     std::int8_t small = 0;
     bool flag = false;
-    static constexpr auto fields = [](auto& self) { return std::tie(self.text, self.when, self.span, self.large, self.small, self.flag); };
+    static constexpr auto fields = [](auto& self) {
+        return std::tie(self.text, self.when, self.span, self.large, self.small, self.flag);
+    };
 };
 
 struct Older {
@@ -123,17 +132,22 @@ class StoreTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     template <class T>
-    Store<T> open(std::string_view name = "test") { return store_.open<T>(name); }
+    Store<T> open(std::string_view name = "test") {
+        return store_.open<T>(name);
+    }
 
     void records_are_text_that_people_can_read() {
         CPPUNIT_ASSERT_EQUAL(std::string("1795199220:3:7"), StoreValue<GreylistRecord>::show({clock_.wall(), 3, 7}));
         CPPUNIT_ASSERT_EQUAL(std::string("0:0:4:9"), StoreValue<KarmaRecord>::show({{}, 0, 4, 9}));
-        const Everything all{"a:b %\n\xc3\xa9", clock_.wall(), 1500ms, std::numeric_limits<std::uint64_t>::max(), -5, true};
-        CPPUNIT_ASSERT_EQUAL(std::string("a%3Ab%20%25%0A\xc3\xa9:1795199220:1500:18446744073709551615:-5:1"), StoreValue<Everything>::show(all));
+        const Everything all{
+            "a:b %\n\xc3\xa9", clock_.wall(), 1500ms, std::numeric_limits<std::uint64_t>::max(), -5, true};
+        CPPUNIT_ASSERT_EQUAL(std::string("a%3Ab%20%25%0A\xc3\xa9:1795199220:1500:18446744073709551615:-5:1"),
+                             StoreValue<Everything>::show(all));
     }
 
     void what_is_written_is_read() {
-        const Everything all{std::string("a:b %\n\0\xff", 8), clock_.wall(), -1ms, std::numeric_limits<std::uint64_t>::max(), -128, true};
+        const Everything all{std::string("a:b %\n\0\xff", 8),           clock_.wall(), -1ms,
+                             std::numeric_limits<std::uint64_t>::max(), -128,          true};
         const auto store = open<Everything>();
         must(store.put("key", all, 1h));
         const auto read = must(store.get("key"));
@@ -145,17 +159,20 @@ class StoreTest : public CppUnit::TestFixture {
     void records_can_grow() {
         must(open<Older>().put("key", {"text", clock_.wall()}, 1h));
         const auto newer = must(open<Everything>().get("key"));
-        CPPUNIT_ASSERT(newer && newer->text == "text" && newer->when == clock_.wall() && newer->large == 0 && !newer->flag);
+        CPPUNIT_ASSERT(newer && newer->text == "text" && newer->when == clock_.wall() && newer->large == 0 &&
+                       !newer->flag);
         must(open<Everything>().put("key", {"new", clock_.wall(), 5ms, 6, 7, true}, 1h));
         CPPUNIT_ASSERT_EQUAL(std::string("new"), must(open<Older>().get("key"))->text);
     }
 
     void what_is_no_such_value_is_an_error() {
-        for (const char* octets : {"", "x", "1:x", "1:2:x", "1: 2:3", "99999999999999999999:1:1", "9223372036854775807:1:1", "1:99999999999:1"}) {
+        for (const char* octets : {"", "x", "1:x", "1:2:x", "1: 2:3", "99999999999999999999:1:1",
+                                   "9223372036854775807:1:1", "1:99999999999:1"}) {
             must(open<std::string>().put("key", octets, 1h));
             const auto read = open<GreylistRecord>().get("key");
             CPPUNIT_ASSERT_MESSAGE(octets, !read);
-            CPPUNIT_ASSERT_EQUAL(std::string("the entry of \"key\" is not of the kind that is expected there"), read.error().what);
+            CPPUNIT_ASSERT_EQUAL(std::string("the entry of \"key\" is not of the kind that is expected there"),
+                                 read.error().what);
             CPPUNIT_ASSERT(!open<GreylistRecord>().update("key", 1h, [](GreylistRecord&) {}));
             CPPUNIT_ASSERT(!open<GreylistRecord>().put_if_absent("key", {}, 1h));
         }
@@ -186,7 +203,8 @@ class StoreTest : public CppUnit::TestFixture {
         std::vector<std::thread> threads;
         for (int i = 0; i < 4; ++i)
             threads.emplace_back([&] {
-                for (int n = 0; n < 200; ++n) static_cast<void>(store.update("key", 1h, [](KarmaRecord& record) { ++record.connects; }));
+                for (int n = 0; n < 200; ++n)
+                    static_cast<void>(store.update("key", 1h, [](KarmaRecord& record) { ++record.connects; }));
             });
         for (auto& thread : threads) thread.join();
         CPPUNIT_ASSERT_EQUAL(800u, must(store.get("key"))->connects);
@@ -194,9 +212,11 @@ class StoreTest : public CppUnit::TestFixture {
 
     void update_may_leave_everything_as_it_is() {
         const auto store = open<KarmaRecord>();
-        CPPUNIT_ASSERT_EQUAL(1u, must(store.update("key", 1h, [](KarmaRecord& record) { return ++record.nice, false; })).nice);
+        CPPUNIT_ASSERT_EQUAL(
+            1u, must(store.update("key", 1h, [](KarmaRecord& record) { return ++record.nice, false; })).nice);
         CPPUNIT_ASSERT(!must(store.get("key")).has_value());
-        CPPUNIT_ASSERT_EQUAL(1u, must(store.update("key", 1h, [](KarmaRecord& record) { return ++record.nice, true; })).nice);
+        CPPUNIT_ASSERT_EQUAL(
+            1u, must(store.update("key", 1h, [](KarmaRecord& record) { return ++record.nice, true; })).nice);
         CPPUNIT_ASSERT(must(store.get("key")).has_value());
     }
 
@@ -266,8 +286,10 @@ class StoreTest : public CppUnit::TestFixture {
     void wrong_names_are_found_while_the_configuration_is_read() {
         const fakes::PluginUnderTest plugin(wrong_names);
         CPPUNIT_ASSERT(!plugin.is_usable());
-        CPPUNIT_ASSERT_EQUAL(std::string("SmtpPlugin wrong_names: \"a%20b\" cannot be the name of a namespace of the store\n"
-                                         "SmtpPlugin wrong_names: \"\" cannot be the name of a namespace of the store"), plugin.problems());
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("SmtpPlugin wrong_names: \"a%20b\" cannot be the name of a namespace of the store\n"
+                        "SmtpPlugin wrong_names: \"\" cannot be the name of a namespace of the store"),
+            plugin.problems());
     }
 
     fakes::FakeClock clock_;

@@ -32,7 +32,8 @@ class StoresTest : public CppUnit::TestFixture {
     static Store<> open(Stores& stores, std::string_view name) { return Store<>(*must(stores.space(name))); }
 
     void a_namespace_is_kept_where_its_last_line_says() {
-        Stores stores(backends_, {place("", {file("default")}), place("limit", {"memory:1m"}), place("karma", {file("karma")}), place("karma", {file("later")})});
+        Stores stores(backends_, {place("", {file("default")}), place("limit", {"memory:1m"}),
+                                  place("karma", {file("karma")}), place("karma", {file("later")})});
         for (const char* name : {"limit", "karma", "greylist"}) must(stores.space(name));
         std::vector<std::string> used;
         for (const auto& entry : backends_.all()) used.push_back(entry.place.address.to_string());
@@ -62,7 +63,8 @@ class StoresTest : public CppUnit::TestFixture {
         must(one.space("karma"));
         const auto refused = two.space("karma");
         CPPUNIT_ASSERT(!refused);
-        CPPUNIT_ASSERT_EQUAL(file("default") + " has been given other options by httpd.conf line 3", refused.error().what);
+        CPPUNIT_ASSERT_EQUAL(file("default") + " has been given other options by httpd.conf line 3",
+                             refused.error().what);
     }
 
     void tables_in_memory_are_shared_by_namespace() {
@@ -81,12 +83,16 @@ class StoresTest : public CppUnit::TestFixture {
         backends_.start();
         CPPUNIT_ASSERT_EQUAL(std::string("an entry of test has no key"), store.put("", "x", 1h).error().what);
         CPPUNIT_ASSERT(!store.get("") && !store.remove(""));
-        CPPUNIT_ASSERT_EQUAL(std::string("a key in test has 1025 octets; no more than 1024 are possible"), store.get(std::string(1025, 'k')).error().what);
-        CPPUNIT_ASSERT_EQUAL(std::string("a value in test has 4097 octets; no more than 4096 are possible"), store.put("k", std::string(4097, 'v'), 1h).error().what);
-        CPPUNIT_ASSERT_EQUAL(std::string("an entry of test would have no lifetime"), store.put("k", "v", 0s).error().what);
+        CPPUNIT_ASSERT_EQUAL(std::string("a key in test has 1025 octets; no more than 1024 are possible"),
+                             store.get(std::string(1025, 'k')).error().what);
+        CPPUNIT_ASSERT_EQUAL(std::string("a value in test has 4097 octets; no more than 4096 are possible"),
+                             store.put("k", std::string(4097, 'v'), 1h).error().what);
+        CPPUNIT_ASSERT_EQUAL(std::string("an entry of test would have no lifetime"),
+                             store.put("k", "v", 0s).error().what);
         CPPUNIT_ASSERT(!store.put_if_absent("k", "v", -1s));
         must(store.put(std::string(1024, 'k'), std::string(4096, 'v'), 1h));
-        CPPUNIT_ASSERT_EQUAL(std::string("\"a%20b\" cannot be the name of a namespace of the store"), stores.space("a b").error().what);
+        CPPUNIT_ASSERT_EQUAL(std::string("\"a%20b\" cannot be the name of a namespace of the store"),
+                             stores.space("a b").error().what);
         CPPUNIT_ASSERT(must(store.list(std::string(2000, 'k'))).entries.empty());
     }
 

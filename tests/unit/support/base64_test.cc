@@ -17,8 +17,13 @@ class Base64Test : public CppUnit::TestFixture {
 
 public:
     void the_vectors_of_the_rfc_hold() {
-        const std::pair<const char*, const char*> rows[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},         {"foo", "Zm9v"},
-                                                            {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+        const std::pair<const char*, const char*> rows[] = {{"", ""},
+                                                            {"f", "Zg=="},
+                                                            {"fo", "Zm8="},
+                                                            {"foo", "Zm9v"},
+                                                            {"foob", "Zm9vYg=="},
+                                                            {"fooba", "Zm9vYmE="},
+                                                            {"foobar", "Zm9vYmFy"}};
         for (const auto& [octets, text] : rows) {
             CPPUNIT_ASSERT_EQUAL(std::string(text), base64(octets));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(text, std::string(octets), from_base64(text).value());
@@ -34,8 +39,9 @@ public:
     }
 
     void what_is_not_canonical_is_refused() {
-        for (const std::string text : {"Z", "Zg", "Zg=", "Zm8", "Zg===", "=", "==", "====", "Z===", "Zg==Zg==", "Zm9v=", "Zm 9", " Zm9v", "Zm9v\n",
-                                       "Zm9*", "Zm9-", "Zm9_", "Zh==", "Zm9=", "Zg=A", "*", "\xc3\xa9ZZ"})
+        for (const std::string text :
+             {"Z",    "Zg",    "Zg=",    "Zm8",  "Zg===", "=",    "==",   "====", "Z===", "Zg==Zg==", "Zm9v=",
+              "Zm 9", " Zm9v", "Zm9v\n", "Zm9*", "Zm9-",  "Zm9_", "Zh==", "Zm9=", "Zg=A", "*",        "\xc3\xa9ZZ"})
             CPPUNIT_ASSERT_MESSAGE(text, !from_base64(text));
         CPPUNIT_ASSERT(!from_base64(std::string_view("Zm\0v", 4)));
     }

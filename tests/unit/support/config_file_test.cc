@@ -39,8 +39,7 @@ class ConfigFileTest : public CppUnit::TestFixture {
         std::string out;
         if (file.text)
             for (const auto& line : *file.text) out += line.position() + "=" + line.text + "|";
-        else
-            out = file.text.error().what;
+        else out = file.text.error().what;
         const std::string prefix = directory_.path() + "/";
         for (auto at = out.find(prefix); at != std::string::npos; at = out.find(prefix)) out.erase(at, prefix.size());
         return out;
@@ -52,7 +51,8 @@ class ConfigFileTest : public CppUnit::TestFixture {
             std::string content;
             const char* lines;
         } rows[] = {
-            {"qpsmtpd's own", "# a comment\n \t# another\n\n 1st line with content \n   \n", "f:4=1st line with content|"},
+            {"qpsmtpd's own", "# a comment\n \t# another\n\n 1st line with content \n   \n",
+             "f:4=1st line with content|"},
             {"no line end at the end", "a\nb", "f:1=a|f:2=b|"},
             {"CR LF", "a\r\n\r\n#c\r\nb\r\n", "f:1=a|f:4=b|"},
             {"no inline comments", "a # b\n", "f:1=a # b|"},
@@ -159,8 +159,9 @@ class ConfigFileTest : public CppUnit::TestFixture {
 
         const std::string big = directory_.write("big", "");
         std::filesystem::resize_file(big, max_config_size + 1);
-        CPPUNIT_ASSERT_EQUAL(std::string("big is too large: 67108864 octets are allowed for a control file with all it includes"),
-                             shown(read("big")));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("big is too large: 67108864 octets are allowed for a control file with all it includes"),
+            shown(read("big")));
     }
 
     void the_first_directory_with_the_file_wins() {
@@ -187,7 +188,8 @@ class ConfigFileTest : public CppUnit::TestFixture {
         directory_.write("one/c", "");
         CPPUNIT_ASSERT(any_changed(nowhere.files));
         directory_.write("one/a", "1\n");
-        CPPUNIT_ASSERT(any_changed(found.files));  // one that was included from the second directory is now in the first
+        CPPUNIT_ASSERT(any_changed(found.files));  // one that was included from the second directory is now in the
+                                                   // first
     }
 
     void a_file_that_cannot_be_looked_at_is_not_missing() {
@@ -205,7 +207,8 @@ class ConfigFileTest : public CppUnit::TestFixture {
     void names_do_not_leave_the_directory() {
         directory_.write("secret", "x\n");
         std::filesystem::create_directory(directory_.path("inner"));
-        for (const auto& name : std::vector<std::string>{"../secret", "../inner/../secret", "", "..", directory_.path("secret")})
+        for (const auto& name :
+             std::vector<std::string>{"../secret", "../inner/../secret", "", "..", directory_.path("secret")})
             CPPUNIT_ASSERT(!find_control_file({directory_.path("inner")}, name));
     }
 
@@ -231,7 +234,8 @@ class ConfigFileTest : public CppUnit::TestFixture {
 
         before = read("f");
         directory_.write("other", "longer\n");
-        std::filesystem::last_write_time(directory_.path("other"), std::filesystem::last_write_time(directory_.path("g")));
+        std::filesystem::last_write_time(directory_.path("other"),
+                                         std::filesystem::last_write_time(directory_.path("g")));
         std::filesystem::rename(directory_.path("other"), directory_.path("g"));
         CPPUNIT_ASSERT(any_changed(before.files));  // same size, same time, another file
     }

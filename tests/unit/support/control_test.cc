@@ -55,7 +55,8 @@ std::string make_cdb(const std::vector<std::pair<std::string, std::string>>& rec
         std::uint32_t hash = 5381;
         for (const char c : key) hash = (hash * 33) ^ static_cast<unsigned char>(c);
         tables[hash & 255].push_back({hash, static_cast<std::uint32_t>(2048 + body.size())});
-        body += number(static_cast<std::uint32_t>(key.size())) + number(static_cast<std::uint32_t>(data.size())) + key + data;
+        body += number(static_cast<std::uint32_t>(key.size())) + number(static_cast<std::uint32_t>(data.size())) + key +
+                data;
     }
     std::string head;
     for (std::uint32_t table = 0; table < 256; ++table) {
@@ -66,7 +67,8 @@ std::string make_cdb(const std::vector<std::pair<std::string, std::string>>& rec
             while (slots[slot].second != 0) slot = (slot + 1) % slots.size();
             slots[slot] = entry;
         }
-        head += number(static_cast<std::uint32_t>(2048 + body.size())) + number(static_cast<std::uint32_t>(slots.size()));
+        head += number(static_cast<std::uint32_t>(2048 + body.size())) +
+                number(static_cast<std::uint32_t>(slots.size()));
         for (const auto& [hash, position] : slots) body += number(hash) + number(position);
     }
     return head + body;
@@ -82,7 +84,8 @@ public:
 
     std::string write(std::string_view content) const {
         CPPUNIT_ASSERT_EQUAL(0, ftruncate(descriptor_, 0));
-        CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(content.size()), pwrite(descriptor_, content.data(), content.size(), 0));
+        CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(content.size()),
+                             pwrite(descriptor_, content.data(), content.size(), 0));
         return "/proc/self/fd/" + std::to_string(descriptor_);
     }
 
@@ -148,8 +151,9 @@ class ControlTest : public CppUnit::TestFixture {
     TempDirectory directory_;
 
     void addresses_match_by_address_domain_and_expression() {
-        const auto list = AddressPatterns::parse(text({"Spam@Example.COM", "@bad.Example reasons enough", "/^bulk-\\d+@/ too much", "test.net$",
-                                                       "! no bang paths", "@.*@", "%", "\"odd\"@example.org"}));
+        const auto list = AddressPatterns::parse(
+            text({"Spam@Example.COM", "@bad.Example reasons enough", "/^bulk-\\d+@/ too much", "test.net$",
+                  "! no bang paths", "@.*@", "%", "\"odd\"@example.org"}));
         CPPUNIT_ASSERT(list);
         const struct {
             const char* address;
@@ -170,14 +174,15 @@ class ControlTest : public CppUnit::TestFixture {
             {"user%host@example.net", "%|"},
             {"odd@example.org", "\"odd\"@example.org|"},
         };
-        for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.address, std::string(row.match), found(*list, address(row.address)));
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.address, std::string(row.match), found(*list, address(row.address)));
         CPPUNIT_ASSERT_EQUAL(std::size_t{8}, list->size());
         CPPUNIT_ASSERT_EQUAL(std::string("else"), list->find(address("spam@example.com"))->reason_or("else"));
     }
 
     void the_first_address_entry_wins() {
-        const auto list = AddressPatterns::parse(text({"/^one@/ 1", "two@example.com 2", "@example.com 3", "one@example.com 4", "/two|three/ 5",
-                                                       "two@example.com 6"}));
+        const auto list = AddressPatterns::parse(text({"/^one@/ 1", "two@example.com 2", "@example.com 3",
+                                                       "one@example.com 4", "/two|three/ 5", "two@example.com 6"}));
         CPPUNIT_ASSERT_EQUAL(std::string("/^one@/|1"), found(*list, address("one@example.com")));
         CPPUNIT_ASSERT_EQUAL(std::string("two@example.com|2"), found(*list, address("two@example.com")));
         CPPUNIT_ASSERT_EQUAL(std::string("@example.com|3"), found(*list, address("three@example.com")));
@@ -204,12 +209,23 @@ class ControlTest : public CppUnit::TestFixture {
             const char* entry;
             const char* network;
         } rows[] = {
-            {"192.0.2.1", "192.0.2.1/32"}, {"192.0.2.77/24", "192.0.2.0/24"}, {"0.0.0.0/0", "0.0.0.0/0"},
-            {"10.", "10.0.0.0/8"}, {"192.168.", "192.168.0.0/16"}, {"192.0.2.", "192.0.2.0/24"},
-            {"2001:db8::1", "2001:db8::1/128"}, {"2001:DB8::1/32", "2001:db8::/32"}, {"::1", "::1/128"},
-            {"2001:db8:", "2001:db8::/32"}, {"2001:0DB8", "2001:db8::/32"}, {"2001:", "2001::/16"},
-            {"2001:0DB8:0000:0000:0000:0000:0000:0001", "2001:db8::1/128"}, {"1:2:3:4:5:6:7:", "1:2:3:4:5:6:7:0/112"},
-            {"1:2:3:4:5:6:7", "1:2:3:4:5:6:7:0/112"}, {"fe80:0:0:1", "fe80:0:0:1::/64"}, {"0:0:0:0:0:ffff:c000:", "192.0.0.0/16"},
+            {"192.0.2.1", "192.0.2.1/32"},
+            {"192.0.2.77/24", "192.0.2.0/24"},
+            {"0.0.0.0/0", "0.0.0.0/0"},
+            {"10.", "10.0.0.0/8"},
+            {"192.168.", "192.168.0.0/16"},
+            {"192.0.2.", "192.0.2.0/24"},
+            {"2001:db8::1", "2001:db8::1/128"},
+            {"2001:DB8::1/32", "2001:db8::/32"},
+            {"::1", "::1/128"},
+            {"2001:db8:", "2001:db8::/32"},
+            {"2001:0DB8", "2001:db8::/32"},
+            {"2001:", "2001::/16"},
+            {"2001:0DB8:0000:0000:0000:0000:0000:0001", "2001:db8::1/128"},
+            {"1:2:3:4:5:6:7:", "1:2:3:4:5:6:7:0/112"},
+            {"1:2:3:4:5:6:7", "1:2:3:4:5:6:7:0/112"},
+            {"fe80:0:0:1", "fe80:0:0:1::/64"},
+            {"0:0:0:0:0:ffff:c000:", "192.0.0.0/16"},
         };
         for (const auto& row : rows) {
             const auto network = NetworkList::parse_entry(row.entry);
@@ -218,23 +234,50 @@ class ControlTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_MESSAGE(row.network, expected.has_value());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.entry, expected->to_string(), network->to_string());
         }
-        for (const auto* wrong : {"", ".", ":", "192", "192.0", "192.0.2", "192.0.2.1.", "256.", "1..", "192.0.2.0/33", "192.0.2.0/", "1.2.3.4.5",
-                                  "2001", "2001:db8::/129", "1:2:3:4:5:6:7:8:", "1:2:3:4:5:6:7:8:9", ":1", "2001:g:", "12345:", "1.2:",
-                                  "example.com", "a.b."})
+        for (const auto* wrong : {"",
+                                  ".",
+                                  ":",
+                                  "192",
+                                  "192.0",
+                                  "192.0.2",
+                                  "192.0.2.1.",
+                                  "256.",
+                                  "1..",
+                                  "192.0.2.0/33",
+                                  "192.0.2.0/",
+                                  "1.2.3.4.5",
+                                  "2001",
+                                  "2001:db8::/129",
+                                  "1:2:3:4:5:6:7:8:",
+                                  "1:2:3:4:5:6:7:8:9",
+                                  ":1",
+                                  "2001:g:",
+                                  "12345:",
+                                  "1.2:",
+                                  "example.com",
+                                  "a.b."})
             CPPUNIT_ASSERT_MESSAGE(wrong, !NetworkList::parse_entry(wrong));
     }
 
     void networks_match_by_file_order() {
-        const auto list = NetworkList::parse(text({"192.0.2.5 the host", "192.0.2.0/24 the net", "192.0.", "192.0.3.3 never found",
-                                                   "2001:db8: v6", "::1", "0.0.0.0/0 all", "192.0.2.5 again"}));
+        const auto list = NetworkList::parse(
+            text({"192.0.2.5 the host", "192.0.2.0/24 the net", "192.0.", "192.0.3.3 never found", "2001:db8: v6",
+                  "::1", "0.0.0.0/0 all", "192.0.2.5 again"}));
         CPPUNIT_ASSERT(list);
         const struct {
             const char* ip;
             const char* match;
         } rows[] = {
-            {"192.0.2.5", "192.0.2.5|the host"}, {"192.0.2.0", "192.0.2.0/24|the net"}, {"192.0.2.255", "192.0.2.0/24|the net"},
-            {"192.0.3.3", "192.0.|"}, {"::ffff:192.0.2.5", "192.0.2.5|the host"}, {"198.51.100.1", "0.0.0.0/0|all"},
-            {"2001:db8:ffff::1", "2001:db8:|v6"}, {"2001:db9::1", "-"}, {"::1", "::1|"}, {"::2", "-"},
+            {"192.0.2.5", "192.0.2.5|the host"},
+            {"192.0.2.0", "192.0.2.0/24|the net"},
+            {"192.0.2.255", "192.0.2.0/24|the net"},
+            {"192.0.3.3", "192.0.|"},
+            {"::ffff:192.0.2.5", "192.0.2.5|the host"},
+            {"198.51.100.1", "0.0.0.0/0|all"},
+            {"2001:db8:ffff::1", "2001:db8:|v6"},
+            {"2001:db9::1", "-"},
+            {"::1", "::1|"},
+            {"::2", "-"},
         };
         for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL_MESSAGE(row.ip, std::string(row.match), found(*list, row.ip));
         CPPUNIT_ASSERT(!list->find(IpAddress()));
@@ -246,7 +289,8 @@ class ControlTest : public CppUnit::TestFixture {
         ControlText content;
         static constexpr const char* last_parts[] = {"", "1", "0/25"};
         for (unsigned i = 0; i < 10'000; ++i)
-            content.push_back({"10." + std::to_string(i / 250) + "." + std::to_string(i % 250) + "." + last_parts[i % 3], "f", i});
+            content.push_back(
+                {"10." + std::to_string(i / 250) + "." + std::to_string(i % 250) + "." + last_parts[i % 3], "f", i});
         const auto list = NetworkList::parse(content);
         CPPUNIT_ASSERT(list);
         for (unsigned i = 0; i < 10'000; ++i) {
@@ -256,52 +300,73 @@ class ControlTest : public CppUnit::TestFixture {
     }
 
     void domains_match_exactly_or_below() {
-        const auto list = DomainList::parse(text({"Example.com", ".below.Example", "[192.0.2.1]", "full.example.", "b\xc3\xbc" "cher.example"}));
+        const auto list = DomainList::parse(text({"Example.com", ".below.Example", "[192.0.2.1]", "full.example.",
+                                                  "b\xc3\xbc"
+                                                  "cher.example"}));
         CPPUNIT_ASSERT(list);
-        for (const auto* domain : {"example.COM", "example.com.", "a.below.example", "a.b.BELOW.example", "[192.0.2.1]", "full.example",
-                                   "b\xc3\xbc" "cher.example"})
+        for (const auto* domain :
+             {"example.COM", "example.com.", "a.below.example", "a.b.BELOW.example", "[192.0.2.1]", "full.example",
+              "b\xc3\xbc"
+              "cher.example"})
             CPPUNIT_ASSERT_MESSAGE(domain, list->contains(domain));
-        for (const auto* domain : {"", ".", "com", "sub.example.com", "xexample.com", "below.example", "abelow.example", ".below.example",
-                                   "example.com..", "example"})
+        for (const auto* domain : {"", ".", "com", "sub.example.com", "xexample.com", "below.example", "abelow.example",
+                                   ".below.example", "example.com..", "example"})
             CPPUNIT_ASSERT_MESSAGE(domain, !list->contains(domain));
         CPPUNIT_ASSERT(!DomainList().contains("example.com"));
     }
 
     void hosts_are_addresses_names_and_expressions() {
-        const auto list = HostList::parse(text({"192.0.2.1 # one", "198.51.100.0/24", "2001:db8:", "mail.example.com", ".below.example", "/^mx\\d+\\.EXAMPLE\\.net$/",
-                                                " # nothing", "10."}));
+        const auto list = HostList::parse(text({"192.0.2.1 # one", "198.51.100.0/24", "2001:db8:", "mail.example.com",
+                                                ".below.example", "/^mx\\d+\\.EXAMPLE\\.net$/", " # nothing", "10."}));
         CPPUNIT_ASSERT(list);
         const struct {
             const char* address;
             const char* name;
             bool is_in;
-        } rows[] = {{"192.0.2.1", "", true},        {"192.0.2.2", "", false},       {"198.51.100.7", "", true},        {"2001:db8::1", "", true},
-                    {"2001:db9::1", "", false},     {"10.1.2.3", "", true},         {"192.0.2.2", "Mail.Example.com", true},
-                    {"192.0.2.2", "a.mail.example.com", true},                      {"192.0.2.2", "xmail.example.com", false},
-                    {"192.0.2.2", "a.below.example", true},                         {"192.0.2.2", "mx12.example.net", true},
-                    {"192.0.2.2", "mx.example.net", false},                         {"192.0.2.2", "mx12.example.net.other", false}};
+        } rows[] = {{"192.0.2.1", "", true},
+                    {"192.0.2.2", "", false},
+                    {"198.51.100.7", "", true},
+                    {"2001:db8::1", "", true},
+                    {"2001:db9::1", "", false},
+                    {"10.1.2.3", "", true},
+                    {"192.0.2.2", "Mail.Example.com", true},
+                    {"192.0.2.2", "a.mail.example.com", true},
+                    {"192.0.2.2", "xmail.example.com", false},
+                    {"192.0.2.2", "a.below.example", true},
+                    {"192.0.2.2", "mx12.example.net", true},
+                    {"192.0.2.2", "mx.example.net", false},
+                    {"192.0.2.2", "mx12.example.net.other", false}};
         for (const auto& row : rows)
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.address) + " " + row.name, row.is_in, list->contains(IpAddress::parse(row.address).value(), row.name));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.address) + " " + row.name, row.is_in,
+                                         list->contains(IpAddress::parse(row.address).value(), row.name));
         CPPUNIT_ASSERT(!HostList().contains(IpAddress::parse("192.0.2.1").value(), "mail.example.com"));
-        CPPUNIT_ASSERT_EQUAL(std::string("file:2: regular expression a(: "), error_of<HostList>(text({"192.0.2.1", "/a(/"})).substr(0, 31));
-        CPPUNIT_ASSERT_EQUAL(std::string("file:1: \"a..b\" is no domain"), error_of<HostList>(text({"a..b"})).substr(0, 27));
+        CPPUNIT_ASSERT_EQUAL(std::string("file:2: regular expression a(: "),
+                             error_of<HostList>(text({"192.0.2.1", "/a(/"})).substr(0, 31));
+        CPPUNIT_ASSERT_EQUAL(std::string("file:1: \"a..b\" is no domain"),
+                             error_of<HostList>(text({"a..b"})).substr(0, 27));
     }
 
     void mistakes_are_named_with_place_and_what_is_allowed() {
-        CPPUNIT_ASSERT_EQUAL(std::string("file:2: \"nobody\" is neither an address nor an @domain nor a regular expression (which has one of "
-                                         "/ ^ $ * + ! % ? \\ in it)"),
-                             error_of<AddressPatterns>(text({"a@b", "nobody"})));
-        CPPUNIT_ASSERT_EQUAL(std::string("file:1: \"a@\" is neither"), error_of<AddressPatterns>(text({"a@"})).substr(0, 23));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(
+                "file:2: \"nobody\" is neither an address nor an @domain nor a regular expression (which has one of "
+                "/ ^ $ * + ! % ? \\ in it)"),
+            error_of<AddressPatterns>(text({"a@b", "nobody"})));
+        CPPUNIT_ASSERT_EQUAL(std::string("file:1: \"a@\" is neither"),
+                             error_of<AddressPatterns>(text({"a@"})).substr(0, 23));
         CPPUNIT_ASSERT_EQUAL(std::string("file:1: an empty regular expression would match every address"),
                              error_of<AddressPatterns>(text({"// all"})));
-        CPPUNIT_ASSERT_EQUAL(std::string("file:1: regular expression a(*: "), error_of<AddressPatterns>(text({"/a(*/"})).substr(0, 32));
-        CPPUNIT_ASSERT_EQUAL(std::string("file:1: \"10.1\" is no network; allowed are an address (192.0.2.1, 2001:db8::1), a network "
-                                         "(192.0.2.0/24, 2001:db8::/32) and a prefix (192.0.2., 2001:db8:)"),
-                             error_of<NetworkList>(text({"10.1"})));
-        for (const auto* wrong : {"two words", "@example.com", "a@example.com", ".", "..", "..example.com", "a..b", "*.example.com",
-                                  "example.com/x"})
-            CPPUNIT_ASSERT_EQUAL("file:1: \"" + std::string(wrong) + "\" is no domain; allowed is one domain a line (example.com), or a dot "
-                                 "and a domain for all that is below it (.example.com)",
+        CPPUNIT_ASSERT_EQUAL(std::string("file:1: regular expression a(*: "),
+                             error_of<AddressPatterns>(text({"/a(*/"})).substr(0, 32));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("file:1: \"10.1\" is no network; allowed are an address (192.0.2.1, 2001:db8::1), a network "
+                        "(192.0.2.0/24, 2001:db8::/32) and a prefix (192.0.2., 2001:db8:)"),
+            error_of<NetworkList>(text({"10.1"})));
+        for (const auto* wrong : {"two words", "@example.com", "a@example.com", ".", "..", "..example.com", "a..b",
+                                  "*.example.com", "example.com/x"})
+            CPPUNIT_ASSERT_EQUAL("file:1: \"" + std::string(wrong) +
+                                     "\" is no domain; allowed is one domain a line (example.com), or a dot "
+                                     "and a domain for all that is below it (.example.com)",
                                  error_of<DomainList>(text({wrong})));
     }
 
@@ -317,12 +382,15 @@ class ControlTest : public CppUnit::TestFixture {
             {"x DECLINED", "x|declined|"},
             {"x", "file:1: \"\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT"},
             {"x DONE", "file:1: \"DONE\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT"},
-            {"x 550 no", "file:1: \"550\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT"},
+            {"x 550 no",
+             "file:1: \"550\" must be OK, DECLINED, DENY, DENYSOFT, DENY_DISCONNECT or DENYSOFT_DISCONNECT"},
         };
         for (const auto& row : rows) {
             const auto parsed = VerdictLine::parse({row.line, "file", 1});
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.line, std::string(row.expected),
-                                         parsed ? format_text("{}|{}|{}", parsed->entry, verdict_name(parsed->verdict), parsed->text) : parsed.error().what);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(
+                row.line, std::string(row.expected),
+                parsed ? format_text("{}|{}|{}", parsed->entry, verdict_name(parsed->verdict), parsed->text)
+                       : parsed.error().what);
         }
     }
 
@@ -336,7 +404,8 @@ class ControlTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(cdb);
         CPPUNIT_ASSERT(!cdb->empty());
         for (int i = 0; i < 1000; ++i)
-            CPPUNIT_ASSERT_EQUAL("value " + std::to_string(i), std::string(cdb->find("key" + std::to_string(i)).value()));
+            CPPUNIT_ASSERT_EQUAL("value " + std::to_string(i),
+                                 std::string(cdb->find("key" + std::to_string(i)).value()));
         CPPUNIT_ASSERT_EQUAL(std::string("of the empty key"), std::string(cdb->find("").value()));
         CPPUNIT_ASSERT_EQUAL(std::string(), std::string(cdb->find("empty").value()));
         CPPUNIT_ASSERT(!cdb->find("key") && !cdb->find("Key1") && !cdb->find("key1000"));
@@ -373,7 +442,8 @@ class ControlTest : public CppUnit::TestFixture {
             }
         }
         CPPUNIT_ASSERT(refused > 1000);
-        CPPUNIT_ASSERT_EQUAL(directory_.path("none") + ": No such file or directory", Cdb::open(directory_.path("none")).error().what);
+        CPPUNIT_ASSERT_EQUAL(directory_.path("none") + ": No such file or directory",
+                             Cdb::open(directory_.path("none")).error().what);
         CPPUNIT_ASSERT_EQUAL(directory_.path() + ": is no regular file", Cdb::open(directory_.path()).error().what);
         CPPUNIT_ASSERT_EQUAL(directory_.path("text") + ": is no cdb: it is shorter than its head of 2048 octets",
                              Cdb::open(directory_.write("text", "some text\n")).error().what);
@@ -389,7 +459,8 @@ class ControlTest : public CppUnit::TestFixture {
         const auto wrong = Pattern::compile("ab(c");
         CPPUNIT_ASSERT(!wrong);
         CPPUNIT_ASSERT(ErrorCode::config == wrong.error().code);
-        CPPUNIT_ASSERT_EQUAL(std::string("regular expression ab(c: missing closing parenthesis at character 5"), wrong.error().what);
+        CPPUNIT_ASSERT_EQUAL(std::string("regular expression ab(c: missing closing parenthesis at character 5"),
+                             wrong.error().what);
         CPPUNIT_ASSERT(!Pattern::compile(std::string(20'000, 'x')));
     }
 
@@ -397,7 +468,8 @@ class ControlTest : public CppUnit::TestFixture {
         const auto pattern = Pattern::compile("^(a+)+$");
         CPPUNIT_ASSERT(pattern->matches("aaaaaaaa"));
         CPPUNIT_ASSERT(!pattern->matches(std::string(64, 'a') + "!"));
-        const auto late = Pattern::compile("^(?:(a+)+b|.*)$");  // tries each way to cut up the a's before it takes the other branch
+        const auto late = Pattern::compile("^(?:(a+)+b|.*)$");  // tries each way to cut up the a's before it takes the
+                                                                // other branch
         CPPUNIT_ASSERT(late->matches(std::string(8, 'a')));
         CPPUNIT_ASSERT(!late->matches(std::string(20, 'a')));
     }

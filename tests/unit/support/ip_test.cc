@@ -38,6 +38,7 @@ class IpTest : public CppUnit::TestFixture {
 
 public:
     void four_decimal_parts_make_an_ipv4_address() {
+        // clang-format off
         static constexpr Text table[] = {
             {"192.0.2.1", "192.0.2.1"}, {"0.0.0.0", "0.0.0.0"},     {"255.255.255.255", "255.255.255.255"},
             {"1.0.0.0", "1.0.0.0"},     {"1.2.3.4", "1.2.3.4"},     {"254.254.254.254", "254.254.254.254"},
@@ -49,6 +50,7 @@ public:
             {"1.2.3.+4", nullptr},      {"1.2.3.1000", nullptr},    {"1.2.3.4.", nullptr},
             {"a.b.c.d", nullptr},       {"3232235777", nullptr},
         };
+        // clang-format on
         check<IpAddress>(table);
         CPPUNIT_ASSERT(!IpAddress::parse(std::string_view("1.2.3.4\0", 8)));
         CPPUNIT_ASSERT(IpAddress::parse("1.2.3.4")->is_v4());
@@ -61,9 +63,9 @@ public:
             {"1::", "1::"},
             {"2001:db8::1", "2001:db8::1"},
             {"2001:0DB8:0000:0000:0000:0000:0000:0001", "2001:db8::1"},
-            {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},      // the first of two equal runs
-            {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},            // the longer run
-            {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},   // one zero group is not shortened
+            {"2001:db8:0:0:1:0:0:1", "2001:db8::1:0:0:1"},     // the first of two equal runs
+            {"2001:0:0:1:0:0:0:1", "2001:0:0:1::1"},           // the longer run
+            {"2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},  // one zero group is not shortened
             {"2001:db8::1:1:1:1:1", "2001:db8:0:1:1:1:1:1"},
             {"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0"},
             {"::2:3:4:5:6:7:8", "0:2:3:4:5:6:7:8"},
@@ -116,7 +118,8 @@ public:
         for (const char* text : {"::ffff:192.0.2.1", "::FFFF:c000:201", "0:0:0:0:0:ffff:192.0.2.1"}) {
             CPPUNIT_ASSERT_MESSAGE(text, IpAddress::parse(text) == IpAddress::parse("192.0.2.1"));
         }
-        CPPUNIT_ASSERT(IpAddress::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1}) == IpAddress::v4({10, 0, 0, 1}));
+        CPPUNIT_ASSERT(IpAddress::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1}) ==
+                       IpAddress::v4({10, 0, 0, 1}));
         CPPUNIT_ASSERT(IpAddress::parse("::fffe:192.0.2.1")->is_v6());
     }
 
@@ -129,7 +132,9 @@ public:
     }
 
     void prefix_clears_the_other_bits() {
-        const auto cut = [](const char* text, unsigned bits) { return IpAddress::parse(text)->prefix(bits).to_string(); };
+        const auto cut = [](const char* text, unsigned bits) {
+            return IpAddress::parse(text)->prefix(bits).to_string();
+        };
         CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.0"), cut("192.0.2.255", 24));
         CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.128"), cut("192.0.2.255", 25));
         CPPUNIT_ASSERT_EQUAL(std::string("192.0.2.254"), cut("192.0.2.255", 31));
@@ -149,7 +154,8 @@ public:
 
     void reversed_names_are_those_of_dns_lists() {
         CPPUNIT_ASSERT_EQUAL(std::string("1.2.0.192"), IpAddress::parse("192.0.2.1")->reversed());
-        CPPUNIT_ASSERT_EQUAL(std::string("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"), IpAddress::parse("2001:db8::1")->reversed());
+        CPPUNIT_ASSERT_EQUAL(std::string("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"),
+                             IpAddress::parse("2001:db8::1")->reversed());
         CPPUNIT_ASSERT_EQUAL(std::string(), IpAddress().reversed());
     }
 

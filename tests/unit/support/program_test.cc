@@ -12,8 +12,8 @@
 namespace smtpd {
 namespace {
 
-using std::chrono::milliseconds;
 using std::string;
+using std::chrono::milliseconds;
 
 class ProgramTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ProgramTest);
@@ -27,14 +27,17 @@ class ProgramTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(it_has_a_process_group_of_its_own_where_that_is_wanted);
     CPPUNIT_TEST_SUITE_END();
 
-    static std::chrono::steady_clock::time_point in(milliseconds time) { return std::chrono::steady_clock::now() + time; }
+    static std::chrono::steady_clock::time_point in(milliseconds time) {
+        return std::chrono::steady_clock::now() + time;
+    }
     static std::vector<string> shell(const string& script) { return {"/bin/sh", "-c", script}; }
 
     /// All that comes out of a pipe until its other end is closed.
     static string all_of(const FileDescriptor& output) {
         string text;
         char buffer[256];
-        for (ssize_t got = 0; (got = read(output.get(), buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(got));
+        for (ssize_t got = 0; (got = read(output.get(), buffer, sizeof buffer)) > 0;)
+            text.append(buffer, static_cast<std::size_t>(got));
         return text;
     }
 
@@ -47,7 +50,8 @@ public:
             CPPUNIT_ASSERT_EQUAL(status, *ended);
         }
         auto killed = Program::start({.words = shell("kill -9 $$")});
-        CPPUNIT_ASSERT_EQUAL(string("the program was ended by signal 9"), killed->wait_until(in(milliseconds(20'000))).error().what);
+        CPPUNIT_ASSERT_EQUAL(string("the program was ended by signal 9"),
+                             killed->wait_until(in(milliseconds(20'000))).error().what);
     }
 
     void what_cannot_be_started_is_an_error() {
@@ -60,7 +64,8 @@ public:
         const FileDescriptor inherited(fcntl(input->first.get(), F_DUPFD, 0));  // not close-on-exec
         CPPUNIT_ASSERT(write_all(input->second.get(), "from 3"));
         input->second.close();
-        const string script = "cat <&3; echo \" $A$HOME\"; cat; [ -e /proc/$$/fd/" + std::to_string(inherited.get()) + " ] && echo leak; echo lost >&2";
+        const string script = "cat <&3; echo \" $A$HOME\"; cat; [ -e /proc/$$/fd/" + std::to_string(inherited.get()) +
+                              " ] && echo leak; echo lost >&2";
         auto program = Program::start({.words = shell(script),
                                        .environment = std::vector<string>{"A=a", "PATH=/usr/bin:/bin"},
                                        .descriptors = {{output->second.get(), 1}, {input->first.get(), 3}}});
@@ -88,7 +93,8 @@ public:
         const auto before = signal(SIGPIPE, SIG_IGN);
         auto program = Program::start({.words = shell("kill -PIPE $$; exit 3")});
         signal(SIGPIPE, before);
-        CPPUNIT_ASSERT_EQUAL(string("the program was ended by signal 13"), program->wait_until(in(milliseconds(20'000))).error().what);
+        CPPUNIT_ASSERT_EQUAL(string("the program was ended by signal 13"),
+                             program->wait_until(in(milliseconds(20'000))).error().what);
     }
 
     void who_takes_too_long_is_ended_with_its_owner() {
@@ -105,7 +111,8 @@ public:
     void who_is_let_go_goes_on() {
         auto input = make_pipe(), output = make_pipe();
         {
-            auto program = Program::start({.words = shell("cat"), .descriptors = {{input->first.get(), 0}, {output->second.get(), 1}}});
+            auto program = Program::start(
+                {.words = shell("cat"), .descriptors = {{input->first.get(), 0}, {output->second.get(), 1}}});
             output->second.close();
             program->let_go();
         }

@@ -62,7 +62,9 @@ public:
         constexpr std::string_view nul("\0", 1);
         const std::string password(1000, 'x');
         const auto text = secret_text({"joe", nul, password, nul, "and what stands behind it", nul});
-        CPPUNIT_ASSERT_EQUAL("joe" + std::string(nul) + password + std::string(nul) + "and what stands behind it" + std::string(nul), text);
+        CPPUNIT_ASSERT_EQUAL(
+            "joe" + std::string(nul) + password + std::string(nul) + "and what stands behind it" + std::string(nul),
+            text);
         CPPUNIT_ASSERT_EQUAL(text.size(), text.capacity());  // one that has grown has more
     }
 };

@@ -24,7 +24,8 @@ constexpr milliseconds patience{150};
 constexpr milliseconds stall{5};
 constexpr milliseconds limit{20'000};  // only a broken SharedPoll takes that long
 
-/// Sends every octet back but two: with 'q' its owner has to go on, and with 'b' it blocks until it is let go. Rung for, it sends an 'r'.
+/// Sends every octet back but two: with 'q' its owner has to go on, and with 'b' it blocks until it is let go. Rung
+/// for, it sends an 'r'.
 class Echo final : public SharedPoll::Guest {
 public:
     Echo() { CPPUNIT_ASSERT_EQUAL(0, ::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_.data())); }
@@ -46,7 +47,10 @@ public:
         if (has_news.exchange(false) && ::send(ends_[0], "r", 1, 0) != 1) overlaps = true;
         busy_ = false;
         if (octet == 'q') is_done = true;
-        return octet == 'q' ? SharedPoll::Wish::owner : octet == 'w' ? SharedPoll::Wish::bell : octet == 'o' ? SharedPoll::Wish::room : SharedPoll::Wish::input;
+        return octet == 'q'   ? SharedPoll::Wish::owner
+               : octet == 'w' ? SharedPoll::Wish::bell
+               : octet == 'o' ? SharedPoll::Wish::room
+                              : SharedPoll::Wish::input;
     }
     void be_rung_for(SharedPoll& poll) {
         has_news = true;
@@ -57,7 +61,8 @@ public:
     char receive() {
         pollfd wanted{ends_[1], POLLIN, 0};
         char octet = 0;
-        if (::poll(&wanted, 1, static_cast<int>(limit.count())) == 1 && ::recv(ends_[1], &octet, 1, 0) == 1) return octet;
+        if (::poll(&wanted, 1, static_cast<int>(limit.count())) == 1 && ::recv(ends_[1], &octet, 1, 0) == 1)
+            return octet;
         return '!';
     }
     bool answers(char octet) {
@@ -204,7 +209,9 @@ class SharedPollTest : public CppUnit::TestFixture {
             party[stuck].gate = {};
             party[stuck].send('b');
             for (std::size_t i = 0; i < party.size(); ++i)
-                if (i != stuck) CPPUNIT_ASSERT_MESSAGE(std::to_string(stuck) + " holds up " + std::to_string(i), party[i].answers('x'));
+                if (i != stuck)
+                    CPPUNIT_ASSERT_MESSAGE(std::to_string(stuck) + " holds up " + std::to_string(i),
+                                           party[i].answers('x'));
             party[stuck].gate.set_value();
             CPPUNIT_ASSERT_EQUAL('b', party[stuck].receive());
             CPPUNIT_ASSERT(party[stuck].answers('x'));

@@ -29,7 +29,8 @@ std::string shown(const std::vector<std::string_view>& pieces) {
 /// Sets TZ and puts it back.
 class TimeZone {
 public:
-    explicit TimeZone(const char* name) : before_(std::getenv("TZ") ? std::optional<std::string>(std::getenv("TZ")) : std::nullopt) {
+    explicit TimeZone(const char* name)
+        : before_(std::getenv("TZ") ? std::optional<std::string>(std::getenv("TZ")) : std::nullopt) {
         setenv("TZ", name, 1);
         tzset();
     }
@@ -65,7 +66,8 @@ class StringsTest : public CppUnit::TestFixture {
     void comparisons_ignore_case() {
         CPPUNIT_ASSERT(equals_folded("RCPT", "rcpt") && equals_folded("", ""));
         CPPUNIT_ASSERT(!equals_folded("RCPT", "RCP") && !equals_folded("@", "`"));
-        CPPUNIT_ASSERT(starts_with_folded("MAIL FROM:", "mail from:") && starts_with_folded("x", "") && !starts_with_folded("x", "xy"));
+        CPPUNIT_ASSERT(starts_with_folded("MAIL FROM:", "mail from:") && starts_with_folded("x", "") &&
+                       !starts_with_folded("x", "xy"));
         CPPUNIT_ASSERT(ends_with_folded("a.Example.COM", ".example.com") && !ends_with_folded("com", ".com"));
     }
 
@@ -84,7 +86,8 @@ class StringsTest : public CppUnit::TestFixture {
     void numbers_are_read_whole_or_not_at_all() {
         CPPUNIT_ASSERT(parse_unsigned("0") == 0u && parse_unsigned("0012") == 12u);
         CPPUNIT_ASSERT(parse_unsigned("18446744073709551615") == ~std::uint64_t{0});
-        for (const auto* wrong : {"", " 1", "1 ", "-1", "+1", "1k", "0x10", "18446744073709551616"}) CPPUNIT_ASSERT(!parse_unsigned(wrong));
+        for (const auto* wrong : {"", " 1", "1 ", "-1", "+1", "1k", "0x10", "18446744073709551616"})
+            CPPUNIT_ASSERT(!parse_unsigned(wrong));
     }
 
     void bytes_from_outside_are_safe_in_a_log() {
@@ -109,8 +112,9 @@ class StringsTest : public CppUnit::TestFixture {
             std::size_t max;
             const char* safe;
         } rows[] = {
-            {"abcdef", 6, "abcdef"}, {"abcdefg", 6, "abc..."}, {"abc\n", 6, "abc..."}, {"ab\n", 6, "ab\\x0a"}, {"a\n\n", 7, "a..."},
-            {"a\n\n", 8, "a\\x0a..."}, {"\"\"\"\"", 7, "\\\"\\\"..."}, {"abcd", 0, "..."}, {"abc", 3, "abc"},
+            {"abcdef", 6, "abcdef"},        {"abcdefg", 6, "abc..."}, {"abc\n", 6, "abc..."},
+            {"ab\n", 6, "ab\\x0a"},         {"a\n\n", 7, "a..."},     {"a\n\n", 8, "a\\x0a..."},
+            {"\"\"\"\"", 7, "\\\"\\\"..."}, {"abcd", 0, "..."},       {"abc", 3, "abc"},
         };
         for (const auto& row : rows) CPPUNIT_ASSERT_EQUAL(std::string(row.safe), escape_for_log(row.bytes, row.max));
         CPPUNIT_ASSERT_EQUAL(std::size_t{512}, escape_for_log(std::string(100'000, 'x')).size());
@@ -122,8 +126,10 @@ class StringsTest : public CppUnit::TestFixture {
             const char* zone;
             const char* date;
         } rows[] = {
-            {"UTC", "Fri, 20 Nov 2026 18:27:00 +0000"},         {"XXX-5:45", "Sat, 21 Nov 2026 00:12:00 +0545"},
-            {"XXX+3:30", "Fri, 20 Nov 2026 14:57:00 -0330"},    {"XXX+0:30", "Fri, 20 Nov 2026 17:57:00 -0030"},
+            {"UTC", "Fri, 20 Nov 2026 18:27:00 +0000"},
+            {"XXX-5:45", "Sat, 21 Nov 2026 00:12:00 +0545"},
+            {"XXX+3:30", "Fri, 20 Nov 2026 14:57:00 -0330"},
+            {"XXX+0:30", "Fri, 20 Nov 2026 17:57:00 -0030"},
         };
         for (const auto& row : rows) {
             const TimeZone zone(row.zone);
@@ -131,8 +137,10 @@ class StringsTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL(std::string(row.date), rfc5322_date(moment + 999ms));
         }
         const TimeZone zone("UTC");
-        CPPUNIT_ASSERT_EQUAL(std::string("Thu, 1 Jan 1970 00:00:00 +0000"), rfc5322_date(std::chrono::system_clock::time_point{}));
-        CPPUNIT_ASSERT_EQUAL(std::string("Wed, 31 Dec 1969 23:59:59 +0000"), rfc5322_date(std::chrono::system_clock::time_point{-1ms}));
+        CPPUNIT_ASSERT_EQUAL(std::string("Thu, 1 Jan 1970 00:00:00 +0000"),
+                             rfc5322_date(std::chrono::system_clock::time_point{}));
+        CPPUNIT_ASSERT_EQUAL(std::string("Wed, 31 Dec 1969 23:59:59 +0000"),
+                             rfc5322_date(std::chrono::system_clock::time_point{-1ms}));
     }
 
     void session_ids_do_not_repeat() {

@@ -26,9 +26,7 @@ class WakerTest : public CppUnit::TestFixture {
     Waker waker_{1, [this](const std::exception_ptr& fault) {
                      try {
                          std::rethrow_exception(fault);
-                     } catch (const std::exception& problem) {
-                         told_.set_value(problem.what());
-                     }
+                     } catch (const std::exception& problem) { told_.set_value(problem.what()); }
                  }};
 
     void tasks_run_at_their_time_in_order() {

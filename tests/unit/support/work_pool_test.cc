@@ -36,7 +36,8 @@ class WorkPoolTest : public CppUnit::TestFixture {
             };
         }
         void await_begun(unsigned count) const {
-            for (unsigned tries = 0; begun_.load() < count && tries < 20000; ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            for (unsigned tries = 0; begun_.load() < count && tries < 20000; ++tries)
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
             CPPUNIT_ASSERT(begun_.load() >= count);
         }
         unsigned begun() const { return begun_.load(); }
@@ -66,13 +67,13 @@ class WorkPoolTest : public CppUnit::TestFixture {
         return [this](const std::exception_ptr& fault) {
             try {
                 std::rethrow_exception(fault);
-            } catch (const std::exception& problem) {
-                told_.set_value(problem.what());
-            }
+            } catch (const std::exception& problem) { told_.set_value(problem.what()); }
         };
     }
     template <class T>
-    static void await(std::future<T>& future) { CPPUNIT_ASSERT(future.wait_for(patience) == std::future_status::ready); }
+    static void await(std::future<T>& future) {
+        CPPUNIT_ASSERT(future.wait_for(patience) == std::future_status::ready);
+    }
 
     void work_runs_in_another_thread() {
         Lane lane("a");
@@ -105,7 +106,8 @@ class WorkPoolTest : public CppUnit::TestFixture {
         stuck.await_begun(3);
         CPPUNIT_ASSERT_EQUAL(3U, pool.load().busy);
         stuck.release();
-        for (unsigned tries = 0; pool.load().threads > 0 && tries < 20000; ++tries) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        for (unsigned tries = 0; pool.load().threads > 0 && tries < 20000; ++tries)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
         CPPUNIT_ASSERT_EQUAL(0U, pool.load().threads);
         std::promise<void> again;
         pool.submit(lane, [&] { again.set_value(); });

@@ -1,6 +1,7 @@
-/// request_test.cc: a request survives its way from the command to the server's program, and so does the outcome on the way back.
-#include "trial/conversation.h"
+/// request_test.cc: a request survives its way from the command to the server's program, and so does the outcome on the
+/// way back.
 #include "trial/request.h"
+#include "trial/conversation.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -48,7 +49,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(*request.message, *copy->message);
         CPPUNIT_ASSERT_EQUAL(request.password, copy->password);
         CPPUNIT_ASSERT(copy->from && copy->from->empty());
-        CPPUNIT_ASSERT(copy->zone && copy->again == request.again && copy->log == LogLevel::debug && copy->to == request.to);
+        CPPUNIT_ASSERT(copy->zone && copy->again == request.again && copy->log == LogLevel::debug &&
+                       copy->to == request.to);
         const auto plain = trial::Request::from_text(trial::Request().to_text());
         CPPUNIT_ASSERT(plain && !plain->from && !plain->message && !plain->zone && plain->is_esmtp && !plain->is_json);
     }
@@ -65,7 +67,8 @@ public:
     }
 
     void what_is_no_request_is_an_error() {
-        for (const char* text : {"", "x", "host 1\n", "host -1\nx\n", "nothing 1\nx\n", "client 1\nx\n", "host 99999999999999999999\nx\n"})
+        for (const char* text :
+             {"", "x", "host 1\n", "host -1\nx\n", "nothing 1\nx\n", "client 1\nx\n", "host 99999999999999999999\nx\n"})
             CPPUNIT_ASSERT_MESSAGE(text, !trial::Request::from_text(text));
     }
 
@@ -73,7 +76,8 @@ public:
         string output = trial::with_outcome("text\n", trial::Outcome::deferred);
         CPPUNIT_ASSERT(trial::take_outcome(output) == trial::Outcome::deferred);
         CPPUNIT_ASSERT_EQUAL(string("text\n"), output);
-        for (string none : {string(), string("text"), string("0"), string("x\0009", 3)}) CPPUNIT_ASSERT_MESSAGE(none, !trial::take_outcome(none));
+        for (string none : {string(), string("text"), string("0"), string("x\0009", 3)})
+            CPPUNIT_ASSERT_MESSAGE(none, !trial::take_outcome(none));
     }
 
     void endpoints_are_read() {
@@ -82,9 +86,18 @@ public:
             const char* address;
             int port;
         } rows[] = {
-            {"192.0.2.1", "192.0.2.1", 7}, {"192.0.2.1:25", "192.0.2.1", 25}, {"2001:db8::1", "2001:db8::1", 7}, {"[2001:db8::1]:25", "2001:db8::1", 25},
-            {"[2001:db8::1]", "2001:db8::1", 7}, {"", nullptr, 0}, {"host", nullptr, 0}, {"192.0.2.1:0", nullptr, 0}, {"192.0.2.1:65536", nullptr, 0},
-            {"192.0.2.1:", nullptr, 0}, {"[2001:db8::1", nullptr, 0}, {"[2001:db8::1]x5", nullptr, 0},
+            {"192.0.2.1", "192.0.2.1", 7},
+            {"192.0.2.1:25", "192.0.2.1", 25},
+            {"2001:db8::1", "2001:db8::1", 7},
+            {"[2001:db8::1]:25", "2001:db8::1", 25},
+            {"[2001:db8::1]", "2001:db8::1", 7},
+            {"", nullptr, 0},
+            {"host", nullptr, 0},
+            {"192.0.2.1:0", nullptr, 0},
+            {"192.0.2.1:65536", nullptr, 0},
+            {"192.0.2.1:", nullptr, 0},
+            {"[2001:db8::1", nullptr, 0},
+            {"[2001:db8::1]x5", nullptr, 0},
         };
         for (const auto& row : rows) {
             const auto endpoint = trial::parse_endpoint(row.text, 7);

@@ -1,6 +1,6 @@
 /// trial_test.cc: sessions that are played: how far they go, what is reported, and what does not happen.
-#include "fakes/plugin_world.h"
 #include "trial/trial.h"
+#include "fakes/plugin_world.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -57,10 +57,12 @@ public:
 
     void a_session_goes_as_far_as_there_is_something_to_send() {
         accept();
-        CPPUNIT_ASSERT_EQUAL(string("|EHLO client.example|MAIL FROM:<a@example.net> SIZE=20|RCPT TO:<b@example.com>|DATA|(message, 17 octets)|QUIT"),
+        CPPUNIT_ASSERT_EQUAL(string("|EHLO client.example|MAIL FROM:<a@example.net> SIZE=20|RCPT "
+                                    "TO:<b@example.com>|DATA|(message, 17 octets)|QUIT"),
                              commands(play().visits[0]));
         request_.message.reset();
-        CPPUNIT_ASSERT_EQUAL(string("|EHLO client.example|MAIL FROM:<a@example.net>|RCPT TO:<b@example.com>|QUIT"), commands(play().visits[0]));
+        CPPUNIT_ASSERT_EQUAL(string("|EHLO client.example|MAIL FROM:<a@example.net>|RCPT TO:<b@example.com>|QUIT"),
+                             commands(play().visits[0]));
         request_.to.clear();
         CPPUNIT_ASSERT_EQUAL(string("|EHLO client.example|MAIL FROM:<a@example.net>|QUIT"), commands(play().visits[0]));
         request_.from.reset();
@@ -88,7 +90,8 @@ public:
         const auto& message = report.visits[0].exchanges[5];
         CPPUNIT_ASSERT_EQUAL(string("plain:accept|plain:deliver1|plain:deliver2"), fakes::joined(message.deliverers));
         CPPUNIT_ASSERT_EQUAL(250, message.code);
-        contains(to_text(report), "(queue) would be asked to take it: plain:accept, then plain:deliver1, then plain:deliver2\n");
+        contains(to_text(report),
+                 "(queue) would be asked to take it: plain:accept, then plain:deliver1, then plain:deliver2\n");
         contains(to_text(report), "\nOutcome: accepted\n");
     }
 
@@ -107,9 +110,12 @@ public:
         CPPUNIT_ASSERT(report.outcome() == trial::Outcome::refused);
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), report.visits[0].decisive);
         const string text = to_text(report);
-        contains(text, "C: MAIL FROM:<a@example.net> SIZE=20\n     (mail) policy:p: fail: the moon is full -> deny 5.7.1 \"not today\", karma -2 [");
+        contains(text,
+                 "C: MAIL FROM:<a@example.net> SIZE=20\n     (mail) policy:p: fail: the moon is full -> deny 5.7.1 "
+                 "\"not today\", karma -2 [");
         contains(text, "S: 550 5.7.1 not today\n     => refused by policy:p: the moon is full\n");
-        contains(to_json(report), R"("cause":{"by":"policy:p","complaint":"","hook":"mail","reason":"the moon is full"})");
+        contains(to_json(report),
+                 R"("cause":{"by":"policy:p","complaint":"","hook":"mail","reason":"the moon is full"})");
     }
 
     void a_deferred_refusal_names_the_complainer_and_where() {
@@ -121,20 +127,26 @@ public:
         });
         const auto report = play();
         contains(to_text(report), "     => refused by plain:n for policy:p, which complained at connect: listed\n");
-        contains(to_json(report), R"("cause":{"by":"plain:n","complaint":"policy:p","hook":"connect","reason":"listed"})");
+        contains(to_json(report),
+                 R"("cause":{"by":"plain:n","complaint":"policy:p","hook":"connect","reason":"listed"})");
     }
 
     void a_deferred_refusal_that_nobody_carries_out_is_noted() {
         accept();
-        world_.add_policy("p", "reject=naughty", [](Setup& setup) { setup.hooks.connect.decide([](const ConnectHook&) { return fail("listed"); }); });
-        contains(to_text(play()), "Note: policy:p failed this client, and the refusal was to come later; but nothing carried it out.");
+        world_.add_policy("p", "reject=naughty", [](Setup& setup) {
+            setup.hooks.connect.decide([](const ConnectHook&) { return fail("listed"); });
+        });
+        contains(to_text(play()),
+                 "Note: policy:p failed this client, and the refusal was to come later; but nothing carried it out.");
     }
 
     void the_first_refusal_decides() {
         accept();
         world_.add("r", [](Setup& setup) {
             setup.hooks.rcpt.add(Priority::first, [](const RcptHook& hook) {
-                return hook.recipient.address().local_part() == "later" ? denysoft() : hook.recipient.address().local_part() == "never" ? deny() : declined();
+                return hook.recipient.address().local_part() == "later"   ? denysoft()
+                       : hook.recipient.address().local_part() == "never" ? deny()
+                                                                          : declined();
             });
         });
         request_.to = {"b@example.com", "later@example.com", "never@example.com"};
@@ -149,7 +161,9 @@ public:
         accept();
         world_.add_policy("p", "", [](Setup& setup) {
             setup.hooks.data_post_rcpt.decide([](const DataPostRcptHook& hook) {
-                return hook.recipient.address().local_part() == "full" ? fail("3 GB of 2").reply("Mailbox is full").status(EnhancedCode{5, 2, 2}) : pass();
+                return hook.recipient.address().local_part() == "full"
+                           ? fail("3 GB of 2").reply("Mailbox is full").status(EnhancedCode{5, 2, 2})
+                           : pass();
             });
         });
         world_.add("q", [](Setup& setup) {
@@ -167,12 +181,17 @@ public:
         const auto report = play();
         CPPUNIT_ASSERT(report.outcome() == trial::Outcome::refused);
         const string text = to_text(report);
-        contains(text, "     (data_post_rcpt) policy:p: fail: 3 GB of 2 -> deny 5.2.2 \"Mailbox is full\", for <full@example.com> [");
-        contains(text, "     <full@example.com> is refused by policy:p: 3 GB of 2 (\"550 Mailbox is full\")\n"
-                       "     <later@example.com> is deferred by plain:q: Tomorrow (\"450 Tomorrow\")\n");
+        contains(text,
+                 "     (data_post_rcpt) policy:p: fail: 3 GB of 2 -> deny 5.2.2 \"Mailbox is full\", for "
+                 "<full@example.com> [");
+        contains(text,
+                 "     <full@example.com> is refused by policy:p: 3 GB of 2 (\"550 Mailbox is full\")\n"
+                 "     <later@example.com> is deferred by plain:q: Tomorrow (\"450 Tomorrow\")\n");
         contains(text, "Outcome: refused at (message, 17 octets), by policy:p: 3 GB of 2\n");
-        contains(to_json(report), R"("turned_away":[{"recipient":"<full@example.com>","outcome":"refused","code":550,"reply":"Mailbox is full",)"
-                                  R"("by":"policy:p","reason":"3 GB of 2"},{"recipient":"<later@example.com>","outcome":"deferred","code":450,)");
+        contains(
+            to_json(report),
+            R"("turned_away":[{"recipient":"<full@example.com>","outcome":"refused","code":550,"reply":"Mailbox is full",)"
+            R"("by":"policy:p","reason":"3 GB of 2"},{"recipient":"<later@example.com>","outcome":"deferred","code":450,)");
         settings_.mixed_results = engine::MixedResults::accept;
         contains(to_text(play()), "Outcome: deferred at (message, 17 octets), by plain:q: Tomorrow\n");
     }
@@ -192,7 +211,9 @@ public:
     }
 
     void a_connection_can_be_refused() {
-        world_.add("r", [](Setup& setup) { setup.hooks.pre_connection.add([](const PreConnectionHook&) { return deny("go away"); }); });
+        world_.add("r", [](Setup& setup) {
+            setup.hooks.pre_connection.add([](const PreConnectionHook&) { return deny("go away"); });
+        });
         const auto report = play();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), report.visits[0].exchanges.size());
         contains(to_text(report), "C: (connects)\n     (pre-connection) plain:r: deny \"go away\" [");
@@ -219,7 +240,8 @@ public:
     void waits_are_skipped_and_reported() {
         bool has_spoken = true;
         world_.add("p", [&](Setup& setup) {
-            setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) { questions.silence(std::chrono::seconds(30)); })
+            setup.hooks.connect
+                .ask([](const ConnectHook&, Questions& questions) { questions.silence(std::chrono::seconds(30)); })
                 .add([&](const ConnectHook&, const Answers& answers) {
                     has_spoken = answers.client_spoke();
                     return declined();
@@ -242,7 +264,8 @@ public:
                     questions.a("slow.example");
                 })
                 .add([&](const ConnectHook&, const Answers& answers) {
-                    answers_seen = format_text("{} {}", answers.a("there.example").found(), answers.a("slow.example").failed());
+                    answers_seen = format_text("{} {}", answers.a("there.example").found(),
+                                               answers.a("slow.example").failed());
                     return declined();
                 });
         });
@@ -262,7 +285,9 @@ public:
     void who_comes_again_finds_the_time_moved() {
         accept();
         std::vector<WallTime> times;
-        world_.add("p", [&](Setup& setup) { setup.hooks.connect.observe([&](const ConnectHook& hook) { times.push_back(hook.clock().wall()); }); });
+        world_.add("p", [&](Setup& setup) {
+            setup.hooks.connect.observe([&](const ConnectHook& hook) { times.push_back(hook.clock().wall()); });
+        });
         request_.again = {std::chrono::minutes(10)};
         const auto report = play();
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), report.visits.size());
@@ -273,7 +298,8 @@ public:
 
     void auth_is_played_and_no_password_shown() {
         world_.add("auth", [](Setup& setup) {
-            setup.hooks.auth.add([](const AuthHook& hook) { return hook.user() == "me" && hook.proves("secret") ? ok() : deny(); });
+            setup.hooks.auth.add(
+                [](const AuthHook& hook) { return hook.user() == "me" && hook.proves("secret") ? ok() : deny(); });
         });
         accept();
         request_.user = "me";
@@ -285,7 +311,8 @@ public:
             const string all = to_text(report) + to_json(report);
             CPPUNIT_ASSERT_MESSAGE(all, report.outcome() == trial::Outcome::accepted);
             contains(all, "S: 235 ");
-            for (const char* secret : {"secret", "c2VjcmV0", "AG1lAHNlY3JldA=="}) CPPUNIT_ASSERT_MESSAGE(all, all.find(secret) == string::npos);
+            for (const char* secret : {"secret", "c2VjcmV0", "AG1lAHNlY3JldA=="})
+                CPPUNIT_ASSERT_MESSAGE(all, all.find(secret) == string::npos);
         }
         request_.password = "wrong";
         const auto report = play();
@@ -330,7 +357,8 @@ public:
 
     void octets_that_are_no_text_do_not_break_the_reports() {
         world_.add_policy("p", "", [](Setup& setup) {
-            setup.hooks.mail.decide([](const MailHook&) { return fail("\xff\"\x01\xc3\xa4").reply("\xff \"quoted\"\x01"); });
+            setup.hooks.mail.decide(
+                [](const MailHook&) { return fail("\xff\"\x01\xc3\xa4").reply("\xff \"quoted\"\x01"); });
         });
         const auto report = play();
         const string json = to_json(report);
@@ -340,7 +368,9 @@ public:
 
     void chains_and_options_are_listed() {
         world_.add_policy("p", "reject=no karma_fail=-2", [](Setup& setup) {
-            setup.hooks.connect.ask([](const ConnectHook&, Questions&) {}).decide([](const ConnectHook&) { return pass(); });
+            setup.hooks.connect.ask([](const ConnectHook&, Questions&) {}).decide([](const ConnectHook&) {
+                return pass();
+            });
         });
         world_.add("o", [](Setup& setup) {
             setup.hooks.connect.observe(Priority::first, [](const ConnectHook&) {});
@@ -353,10 +383,13 @@ public:
         const string text = list_text(server);
         contains(text, "\nconnect\n  -1000  plain:o, looks on\n      0  policy:p, may wait\n");
         contains(text, "\nlogging\n      0  plain:o, looks on\n");
-        contains(text, "\npolicy:p  (test.conf line 1)\n  reject = no\n  karma_fail = -2\n\nplain:o  (test.conf line 2)\n");
-        contains(list_json(server), R"("connect":[{"plugin":"plain:o","priority":-1000,"handler":"observes","waits":false},)"
-                                    R"({"plugin":"policy:p","priority":0,"handler":"decides","waits":true}])");
-        contains(list_json(server), R"({"plugin":"policy:p","where":"test.conf line 1","options":{"reject":"no","karma_fail":"-2"}})");
+        contains(text,
+                 "\npolicy:p  (test.conf line 1)\n  reject = no\n  karma_fail = -2\n\nplain:o  (test.conf line 2)\n");
+        contains(list_json(server),
+                 R"("connect":[{"plugin":"plain:o","priority":-1000,"handler":"observes","waits":false},)"
+                 R"({"plugin":"policy:p","priority":0,"handler":"decides","waits":true}])");
+        contains(list_json(server),
+                 R"({"plugin":"policy:p","where":"test.conf line 1","options":{"reject":"no","karma_fail":"-2"}})");
     }
 
 private:
@@ -371,7 +404,13 @@ private:
         world_.build();
         trial::TrialClock clock;
         net::ZoneResolver dns;
-        return trial::run(request_, {"mx:25", "httpd.conf line 1", {fakes::FakeConnection::ip("192.0.2.25"), 25}, settings_, *world_.set, clock, dns});
+        return trial::run(request_, {"mx:25",
+                                     "httpd.conf line 1",
+                                     {fakes::FakeConnection::ip("192.0.2.25"), 25},
+                                     settings_,
+                                     *world_.set,
+                                     clock,
+                                     dns});
     }
     trial::Report play() {
         auto report = try_to_play();
@@ -380,10 +419,13 @@ private:
     }
     static string commands(const trial::Visit& visit) {
         string out;
-        for (const auto& exchange : visit.exchanges) out += (&exchange == &visit.exchanges.front() ? "" : "|") + exchange.command;
+        for (const auto& exchange : visit.exchanges)
+            out += (&exchange == &visit.exchanges.front() ? "" : "|") + exchange.command;
         return out;
     }
-    static void contains(const string& text, const string& part) { CPPUNIT_ASSERT_MESSAGE(part + "\nin\n" + text, text.find(part) != string::npos); }
+    static void contains(const string& text, const string& part) {
+        CPPUNIT_ASSERT_MESSAGE(part + "\nin\n" + text, text.find(part) != string::npos);
+    }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(TrialTest);
