@@ -2,66 +2,90 @@
 
 smtpdincludedir = $(includedir)/smtpd
 smtpdinclude_HEADERS = \
-	mod_smtpd/include/smtpd/address.h \
-	mod_smtpd/include/smtpd/api.h \
 	mod_smtpd/include/smtpd/authentication_result.h \
-	mod_smtpd/include/smtpd/backend.h \
-	mod_smtpd/include/smtpd/base64.h \
 	mod_smtpd/include/smtpd/body_stream.h \
-	mod_smtpd/include/smtpd/client_socket.h \
-	mod_smtpd/include/smtpd/clock.h \
 	mod_smtpd/include/smtpd/complaint.h \
 	mod_smtpd/include/smtpd/connection.h \
 	mod_smtpd/include/smtpd/control.h \
-	mod_smtpd/include/smtpd/credentials.h \
-	mod_smtpd/include/smtpd/delivery.h \
-	mod_smtpd/include/smtpd/delivery_result.h \
-	mod_smtpd/include/smtpd/dns.h \
-	mod_smtpd/include/smtpd/dns_lists.h \
-	mod_smtpd/include/smtpd/exemption.h \
 	mod_smtpd/include/smtpd/envelope.h \
-	mod_smtpd/include/smtpd/files.h \
+	mod_smtpd/include/smtpd/exemption.h \
 	mod_smtpd/include/smtpd/finding.h \
-	mod_smtpd/include/smtpd/format.h \
 	mod_smtpd/include/smtpd/forwarded.h \
 	mod_smtpd/include/smtpd/history.h \
-	mod_smtpd/include/smtpd/hook_arguments.h \
-	mod_smtpd/include/smtpd/hook_context.h \
-	mod_smtpd/include/smtpd/hook_point.h \
-	mod_smtpd/include/smtpd/hook_traits.h \
 	mod_smtpd/include/smtpd/hooks.h \
-	mod_smtpd/include/smtpd/ip.h \
 	mod_smtpd/include/smtpd/known_notes.h \
-	mod_smtpd/include/smtpd/log.h \
-	mod_smtpd/include/smtpd/log_queue.h \
 	mod_smtpd/include/smtpd/message.h \
 	mod_smtpd/include/smtpd/notes.h \
 	mod_smtpd/include/smtpd/options.h \
-	mod_smtpd/include/smtpd/origin.h \
-	mod_smtpd/include/smtpd/p0f_criteria.h \
-	mod_smtpd/include/smtpd/parameters.h \
-	mod_smtpd/include/smtpd/password_check.h \
-	mod_smtpd/include/smtpd/pattern.h \
 	mod_smtpd/include/smtpd/plugin.h \
-	mod_smtpd/include/smtpd/program.h \
 	mod_smtpd/include/smtpd/recipient.h \
-	mod_smtpd/include/smtpd/reply.h \
-	mod_smtpd/include/smtpd/result.h \
-	mod_smtpd/include/smtpd/secret_text.h \
-	mod_smtpd/include/smtpd/server_address.h \
-	mod_smtpd/include/smtpd/session_context.h \
-	mod_smtpd/include/smtpd/sql.h \
-	mod_smtpd/include/smtpd/status.h \
-	mod_smtpd/include/smtpd/store.h \
-	mod_smtpd/include/smtpd/store_records.h \
-	mod_smtpd/include/smtpd/stored_password.h \
 	mod_smtpd/include/smtpd/task.h \
 	mod_smtpd/include/smtpd/testing.h \
-	mod_smtpd/include/smtpd/text.h \
-	mod_smtpd/include/smtpd/tls.h \
 	mod_smtpd/include/smtpd/transaction.h \
 	mod_smtpd/include/smtpd/verdict.h \
 	mod_smtpd/include/smtpd/waiting.h
+
+smtpdauthincludedir = $(includedir)/smtpd/auth
+smtpdauthinclude_HEADERS = \
+	mod_smtpd/include/smtpd/auth/credentials.h \
+	mod_smtpd/include/smtpd/auth/password_check.h \
+	mod_smtpd/include/smtpd/auth/stored_password.h \
+	mod_smtpd/include/smtpd/auth/tls.h
+
+smtpdbackendincludedir = $(includedir)/smtpd/backend
+smtpdbackendinclude_HEADERS = \
+	mod_smtpd/include/smtpd/backend/backend.h \
+	mod_smtpd/include/smtpd/backend/client_socket.h \
+	mod_smtpd/include/smtpd/backend/program.h \
+	mod_smtpd/include/smtpd/backend/server_address.h \
+	mod_smtpd/include/smtpd/backend/sql.h
+
+smtpdbaseincludedir = $(includedir)/smtpd/base
+smtpdbaseinclude_HEADERS = \
+	mod_smtpd/include/smtpd/base/address.h \
+	mod_smtpd/include/smtpd/base/api.h \
+	mod_smtpd/include/smtpd/base/base64.h \
+	mod_smtpd/include/smtpd/base/clock.h \
+	mod_smtpd/include/smtpd/base/files.h \
+	mod_smtpd/include/smtpd/base/format.h \
+	mod_smtpd/include/smtpd/base/ip.h \
+	mod_smtpd/include/smtpd/base/log.h \
+	mod_smtpd/include/smtpd/base/parameters.h \
+	mod_smtpd/include/smtpd/base/pattern.h \
+	mod_smtpd/include/smtpd/base/reply.h \
+	mod_smtpd/include/smtpd/base/result.h \
+	mod_smtpd/include/smtpd/base/secret_text.h \
+	mod_smtpd/include/smtpd/base/status.h \
+	mod_smtpd/include/smtpd/base/text.h
+
+smtpddeliveryincludedir = $(includedir)/smtpd/delivery
+smtpddeliveryinclude_HEADERS = \
+	mod_smtpd/include/smtpd/delivery/delivery.h \
+	mod_smtpd/include/smtpd/delivery/origin.h \
+	mod_smtpd/include/smtpd/delivery/result.h
+
+smtpddnsincludedir = $(includedir)/smtpd/dns
+smtpddnsinclude_HEADERS = \
+	mod_smtpd/include/smtpd/dns/dns.h \
+	mod_smtpd/include/smtpd/dns/lists.h
+
+smtpdhookincludedir = $(includedir)/smtpd/hook
+smtpdhookinclude_HEADERS = \
+	mod_smtpd/include/smtpd/hook/arguments.h \
+	mod_smtpd/include/smtpd/hook/context.h \
+	mod_smtpd/include/smtpd/hook/point.h \
+	mod_smtpd/include/smtpd/hook/session_context.h \
+	mod_smtpd/include/smtpd/hook/traits.h
+
+smtpdserverincludedir = $(includedir)/smtpd/server
+smtpdserverinclude_HEADERS = \
+	mod_smtpd/include/smtpd/server/log_queue.h \
+	mod_smtpd/include/smtpd/server/p0f_criteria.h
+
+smtpdstoreincludedir = $(includedir)/smtpd/store
+smtpdstoreinclude_HEADERS = \
+	mod_smtpd/include/smtpd/store/records.h \
+	mod_smtpd/include/smtpd/store/store.h
 
 # Everything but httpd/, built without httpd's include path. The module, the unit tests, the tools, the benchmark and the fuzz targets link it.
 noinst_LTLIBRARIES += libsmtpd_core.la

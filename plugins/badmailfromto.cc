@@ -19,8 +19,8 @@
 ///
 /// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options
 /// of all policy plugins.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <set>
 

@@ -22,7 +22,7 @@
 /// ## Differences from qpsmtpd
 ///
 /// In raw format the line ends are CRLF, as they came. Files are made for the owner only (0600).
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 
 #include <cerrno>

@@ -24,7 +24,7 @@
 ///
 /// There it takes effect after the first RCPT only, for IPv4, and any text in the list counts as an entry; here an
 /// entry is an address (A), as RFC 5782 has it.
-#include <smtpd/dns_lists.h>
+#include <smtpd/dns/lists.h>
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

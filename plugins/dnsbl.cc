@@ -40,7 +40,7 @@
 ///
 /// IPv6, answers are interpreted, lists are tested, texts for lists work. A recipient like postmaster pardons itself,
 /// not the whole connection. httpd gives a connection no environment, so RBLSMTPD and `dnsbl_rejectmsg` do not exist.
-#include <smtpd/dns_lists.h>
+#include <smtpd/dns/lists.h>
 #include <smtpd/plugin.h>
 
 #include <algorithm>

@@ -27,8 +27,8 @@
 /// `reject` and `timeout` work. IPv6. A client is confirmed by exactly its address; a name with an address in the same
 /// /24 (IPv6: /64) passes the plugin, without karma, and is a `fail` of `iprev`. A name that leads elsewhere is a
 /// failure, a DNS that does not answer is none.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 

@@ -68,11 +68,11 @@
 /// deferred again after a restart. Where entries are kept is SmtpStore's matter, so db_dir, redis, nfslock and upgrade
 /// do not exist, nor do mode and grey_timeout, which had no effect. IPv6 clients are taken together by /64. Hosts are
 /// excluded with all names below theirs. smtpd-store(1) brings in old entries.
+#include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
-#include <smtpd/p0f_criteria.h>
 #include <smtpd/plugin.h>
-#include <smtpd/store_records.h>
-#include <smtpd/text.h>
+#include <smtpd/server/p0f_criteria.h>
+#include <smtpd/store/records.h>
 
 #include <algorithm>
 #include <sstream>

@@ -25,8 +25,8 @@
 ///
 /// `reject=no` tolerates; there, missing and repeated fields made the client naughty all the same. The text is a text;
 /// there it was a number. `require` belongs to the instance. Clients that are exempt are so from all of these tests.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 #include <charconv>

@@ -49,9 +49,9 @@
 /// behind the first expression), literals with a wrong IPv6 address are refused too, a name that exists without an
 /// address is refused as one that does not exist, and a failing DNS refuses nobody. HELO without a name is a syntax
 /// error to the server already.
+#include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 

@@ -24,9 +24,9 @@
 /// ## Limits
 ///
 /// A file longer than 16 KB is not shown.
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 #include <cerrno>

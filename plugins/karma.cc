@@ -54,10 +54,10 @@
 /// is no fault. IPv6 clients are taken together by /64. Where records are kept is SmtpStore's matter: db_dir and
 /// nfslock do not exist. They expire by themselves. `reject=connect` is `reject=1`. Points for top-level domains stand
 /// in `karma_tlds` only; Debian's qpsmtpd has some built in.
+#include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
-#include <smtpd/store_records.h>
-#include <smtpd/text.h>
+#include <smtpd/store/records.h>
 
 #include <algorithm>
 

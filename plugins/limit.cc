@@ -48,9 +48,9 @@
 ///
 /// There is no such plugin there. How many connections a client may have at once is SmtpMaxConnectionsPerClient's
 /// matter, and hosts_allow's.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/store_records.h>
-#include <smtpd/text.h>
+#include <smtpd/store/records.h>
 
 namespace smtpd::plugins {
 

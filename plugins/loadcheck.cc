@@ -17,7 +17,7 @@
 ///
 /// The system is asked without a program, so there is no option `uptime`. It is a policy plugin, with `reject`,
 /// `reject_type` and the others.
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 
 #include <cstdlib>

@@ -38,9 +38,9 @@
 /// Answers that do not tell are errors, which `onerror` decides about; there they all mean yes. Mailing lists obey
 /// `reject`. There is no option `vpopmail_ext`: it is a setting of the daemon, and has no effect on the side that asks.
 /// smtproutes is read again when it changes.
-#include <smtpd/backend.h>
+#include <smtpd/backend/backend.h>
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 #include <charconv>

@@ -10,8 +10,8 @@
 /// ## Replies
 ///
 /// 221 with the fortune, one line for each of its lines, at most 2 KB.
+#include <smtpd/backend/program.h>
 #include <smtpd/plugin.h>
-#include <smtpd/program.h>
 
 #include <cerrno>
 

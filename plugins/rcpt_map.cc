@@ -35,8 +35,8 @@
 ///
 /// Any number of blanks separates the fields, and nothing need follow the word; addresses in the file may have upper
 /// case. A line that is not understood is an error of configtest, and there are no entries that are silently left out.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 

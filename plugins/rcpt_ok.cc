@@ -24,8 +24,8 @@
 /// There, a whitelisted host or sender may relay, which makes an open relay for everybody who knows a listed sender. A
 /// host-less recipient other than postmaster was accepted. `morercpthosts.cdb` need not lie beside a plain file of that
 /// name.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 namespace smtpd::plugins {
 

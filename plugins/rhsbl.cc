@@ -32,7 +32,7 @@
 /// ## Differences from qpsmtpd
 ///
 /// Texts for lists work, answers are interpreted, lists are tested, and a listed domain costs a point of karma.
-#include <smtpd/dns_lists.h>
+#include <smtpd/dns/lists.h>
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

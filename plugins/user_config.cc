@@ -21,9 +21,9 @@
 ///
 /// Values from the address do not lead out of the folder. Comments and blank lines are left out, as in control files;
 /// there they are kept.
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 #include <cerrno>

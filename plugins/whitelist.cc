@@ -36,9 +36,9 @@
 /// the file of hosts, `10.0.0.1` has 10.0.0.10 too. A match ends no hook, so that plugins that judge nobody (greeting,
 /// TLS, logs) still run. `whitelistclient` and the environment's WHITELISTCLIENT do not exist: httpd gives a connection
 /// no environment.
+#include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 #include <unordered_set>

@@ -1,7 +1,7 @@
 #include "tools/child_program.h"
 
-#include <smtpd/files.h>
-#include <smtpd/format.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/format.h>
 
 #include <cerrno>
 

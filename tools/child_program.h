@@ -2,7 +2,7 @@
 /// beside the usual three.
 #pragma once
 
-#include <smtpd/result.h>
+#include <smtpd/base/result.h>
 
 #include <string>
 #include <string_view>

@@ -1,7 +1,7 @@
 /// command.cc: what the commands for administrators have in common.
 #include "tools/command.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <cstdio>
 #include <exception>

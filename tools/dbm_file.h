@@ -5,7 +5,7 @@
 /// value; lines with # are comments. The whole file is read before anything is done with it.
 #pragma once
 
-#include <smtpd/result.h>
+#include <smtpd/base/result.h>
 
 #include <string>
 #include <utility>

@@ -5,8 +5,8 @@
 #include "support/strings.h"
 #include "tools/command.h"
 
-#include <smtpd/files.h>
-#include <smtpd/format.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <filesystem>

@@ -6,7 +6,7 @@
 #include "store/stores.h"
 #include "support/clock.h"
 
-#include <smtpd/result.h>
+#include <smtpd/base/result.h>
 
 #include <memory>
 #include <string>

@@ -4,8 +4,8 @@
 #include "tools/command.h"
 #include "tools/opened_store.h"
 
-#include <smtpd/format.h>
-#include <smtpd/store_records.h>
+#include <smtpd/base/format.h>
+#include <smtpd/store/records.h>
 
 #include <algorithm>
 #include <cstdio>

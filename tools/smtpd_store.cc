@@ -5,7 +5,7 @@
 #include "tools/dbm_file.h"
 #include "tools/opened_store.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <optional>
 #include <string>

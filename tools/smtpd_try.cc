@@ -9,8 +9,8 @@
 #include "trial/conversation.h"
 #include "trial/request.h"
 
-#include <smtpd/files.h>
-#include <smtpd/format.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/format.h>
 #include <smtpd/options.h>
 
 #include <algorithm>

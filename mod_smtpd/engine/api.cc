@@ -1,8 +1,8 @@
 /// api.cc: what the API's types do beyond their headers, as far as the engine needs it itself: names, and a handler's
 /// log.
+#include <smtpd/base/text.h>
 #include <smtpd/connection.h>
 #include <smtpd/hooks.h>
-#include <smtpd/text.h>
 #include <smtpd/transaction.h>
 #include <smtpd/verdict.h>
 

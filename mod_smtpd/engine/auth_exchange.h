@@ -11,9 +11,9 @@
 #include "smtp/line_splitter.h"
 #include "smtp/sasl.h"
 
-#include <smtpd/credentials.h>
+#include <smtpd/auth/credentials.h>
+#include <smtpd/base/reply.h>
 #include <smtpd/hooks.h>
-#include <smtpd/reply.h>
 
 #include <cstddef>
 #include <memory>

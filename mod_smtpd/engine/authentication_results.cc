@@ -3,8 +3,8 @@
 #include "smtp/utf8.h"
 #include "support/strings.h"
 
-#include <smtpd/format.h>
-#include <smtpd/text.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/text.h>
 
 #include <algorithm>
 #include <optional>

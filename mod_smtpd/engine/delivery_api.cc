@@ -1,7 +1,7 @@
 /// delivery_api.cc: what Delivery and its result do beyond their headers.
 #include "engine/transaction_delivery.h"
 
-#include <smtpd/delivery.h>
+#include <smtpd/delivery/delivery.h>
 
 #include <iterator>
 

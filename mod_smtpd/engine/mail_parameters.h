@@ -10,7 +10,7 @@
 #include "engine/mail_transaction.h"
 #include "message/stored_message.h"
 
-#include <smtpd/reply.h>
+#include <smtpd/base/reply.h>
 
 #include <cstdint>
 #include <optional>

@@ -13,8 +13,8 @@
 #include "engine/replies.h"
 #include "smtp/data_decoder.h"
 
-#include <smtpd/clock.h>
-#include <smtpd/reply.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/reply.h>
 
 #include <cstddef>
 #include <cstdint>

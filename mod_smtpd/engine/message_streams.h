@@ -7,7 +7,7 @@
 
 #include "engine/services.h"
 
-#include <smtpd/clock.h>
+#include <smtpd/base/clock.h>
 #include <smtpd/task.h>
 
 #include <memory>

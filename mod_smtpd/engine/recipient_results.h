@@ -9,7 +9,7 @@
 #include "engine/mail_transaction.h"
 #include "engine/settings.h"
 
-#include <smtpd/hook_context.h>
+#include <smtpd/hook/context.h>
 
 #include <string>
 #include <string_view>

@@ -4,8 +4,8 @@
 /// authors.
 #pragma once
 
+#include <smtpd/base/reply.h>
 #include <smtpd/hooks.h>
-#include <smtpd/reply.h>
 #include <smtpd/verdict.h>
 
 #include <string>

@@ -3,7 +3,7 @@
 /// It is shared by the session, which waits for it, and the thread that runs it.
 #pragma once
 
-#include <smtpd/clock.h>
+#include <smtpd/base/clock.h>
 #include <smtpd/task.h>
 
 #include <atomic>

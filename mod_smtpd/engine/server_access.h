@@ -3,9 +3,9 @@
 #pragma once
 
 #include <smtpd/body_stream.h>
-#include <smtpd/delivery.h>
-#include <smtpd/hook_context.h>
-#include <smtpd/session_context.h>
+#include <smtpd/delivery/delivery.h>
+#include <smtpd/hook/context.h>
+#include <smtpd/hook/session_context.h>
 
 #include <string>
 #include <string_view>

@@ -2,7 +2,7 @@
 /// are kept meanwhile.
 #pragma once
 
-#include <smtpd/ip.h>
+#include <smtpd/base/ip.h>
 
 #include "engine/auth_mechanisms.h"
 #include "engine/extensions.h"

@@ -3,7 +3,7 @@
 #include "support/date.h"
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 namespace smtpd::engine {
 namespace {

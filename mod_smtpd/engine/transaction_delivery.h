@@ -8,7 +8,7 @@
 #pragma once
 
 #include <smtpd/connection.h>
-#include <smtpd/delivery.h>
+#include <smtpd/delivery/delivery.h>
 #include <smtpd/transaction.h>
 #include <smtpd/verdict.h>
 

@@ -3,7 +3,7 @@
 
 #include "support/config_file.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <atomic>

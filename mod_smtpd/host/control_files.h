@@ -5,9 +5,9 @@
 /// must outlive the sources it has given out.
 #pragma once
 
-#include <smtpd/clock.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/log.h>
 #include <smtpd/control.h>
-#include <smtpd/log.h>
 #include <smtpd/waiting.h>
 
 #include <map>

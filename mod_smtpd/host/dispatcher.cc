@@ -8,7 +8,7 @@
 #include "host/stream_guard.h"
 #include "support/thrown.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <exception>

@@ -1,8 +1,8 @@
 /// dns_lists.cc: what lists in the DNS say, and whether they can be believed.
-#include <smtpd/dns_lists.h>
+#include <smtpd/dns/lists.h>
 
-#include <smtpd/format.h>
-#include <smtpd/text.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/text.h>
 
 #include <algorithm>
 #include <charconv>

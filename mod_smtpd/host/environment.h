@@ -5,10 +5,10 @@
 #include "host/counters.h"
 #include "support/heartbeat.h"
 
-#include <smtpd/clock.h>
-#include <smtpd/log.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/log.h>
 #include <smtpd/plugin.h>
-#include <smtpd/store.h>
+#include <smtpd/store/store.h>
 
 #include <functional>
 #include <string>

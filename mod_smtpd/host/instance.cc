@@ -4,7 +4,7 @@
 #include "host/no_store.h"
 #include "support/thrown.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <exception>

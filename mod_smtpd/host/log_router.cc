@@ -3,7 +3,7 @@
 
 #include "support/thrown.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <exception>

@@ -9,7 +9,7 @@
 
 #include "host/counters.h"
 
-#include <smtpd/log.h>
+#include <smtpd/base/log.h>
 
 #include <atomic>
 #include <functional>

@@ -2,7 +2,7 @@
 /// server will not start, but the plugin's constructor goes on, so that all its mistakes are found at once.
 #pragma once
 
-#include <smtpd/store.h>
+#include <smtpd/store/store.h>
 
 namespace smtpd::host {
 

@@ -4,7 +4,7 @@
 /// never given back; there are as many as names in the source texts of the plugins.
 #include "host/notes.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 #include <smtpd/notes.h>
 
 #include <mutex>

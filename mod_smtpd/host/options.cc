@@ -4,7 +4,7 @@
 #include "support/edit_distance.h"
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <memory>

@@ -11,9 +11,9 @@
 ///   any other    the next positional value; the rest of the words, where the last positional option takes the rest
 #pragma once
 
+#include <smtpd/base/result.h>
 #include <smtpd/options.h>
 #include <smtpd/plugin.h>
-#include <smtpd/result.h>
 
 #include <string>
 #include <string_view>

@@ -1,9 +1,9 @@
 /// p0f_criteria.cc: reading and meeting criteria about systems.
-#include <smtpd/p0f_criteria.h>
+#include <smtpd/server/p0f_criteria.h>
 
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 #include <smtpd/options.h>
 
 #include <algorithm>

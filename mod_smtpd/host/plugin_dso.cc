@@ -5,7 +5,7 @@
 #include "support/edit_distance.h"
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <dlfcn.h>
 

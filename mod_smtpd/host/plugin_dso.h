@@ -7,8 +7,8 @@
 /// program; what is printed then names the file.
 #pragma once
 
+#include <smtpd/base/result.h>
 #include <smtpd/plugin.h>
-#include <smtpd/result.h>
 
 #include <memory>
 #include <string>

@@ -3,8 +3,8 @@
 
 #include "support/strings.h"
 
-#include <smtpd/format.h>
-#include <smtpd/log.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/log.h>
 
 #include <algorithm>
 

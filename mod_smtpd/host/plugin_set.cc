@@ -5,7 +5,7 @@
 #include "support/strings.h"
 #include "support/thrown.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <exception>

@@ -12,8 +12,8 @@
 #include "host/plugin_file.h"
 #include "host/problem.h"
 
+#include <smtpd/base/result.h>
 #include <smtpd/control.h>
-#include <smtpd/result.h>
 
 #include <functional>
 #include <map>

@@ -3,7 +3,7 @@
 
 #include "engine/server_access.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 namespace smtpd::host {
 namespace {

@@ -1,7 +1,7 @@
 #include "host/possible_fates.h"
 
-#include <smtpd/format.h>
-#include <smtpd/log.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/log.h>
 
 #include <algorithm>
 #include <utility>

@@ -1,7 +1,7 @@
 /// possible_fates.h: checks and corrects the result of a queue plugin, so that no mail is lost.
 #pragma once
 
-#include <smtpd/delivery_result.h>
+#include <smtpd/delivery/result.h>
 
 #include <string>
 #include <vector>

@@ -5,7 +5,7 @@
 #include "host/counters.h"
 #include "support/thrown.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <exception>
 

@@ -4,7 +4,7 @@
 
 #include "httpd/channel_bindings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 namespace smtpd::httpd {
 

@@ -2,7 +2,7 @@
 
 #include "httpd/error_log.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <apr_dbd.h>
 #include <mod_dbd.h>

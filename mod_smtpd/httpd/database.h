@@ -3,7 +3,7 @@
 
 #include "httpd/apache.h"
 
-#include <smtpd/sql.h>
+#include <smtpd/backend/sql.h>
 
 #include <string>
 

@@ -6,7 +6,7 @@
 #include "engine/replies.h"
 #include "support/descriptor_budget.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <atomic>

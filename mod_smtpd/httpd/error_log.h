@@ -3,7 +3,7 @@
 
 #include "httpd/apache.h"
 
-#include <smtpd/log.h>
+#include <smtpd/base/log.h>
 
 namespace smtpd::httpd {
 

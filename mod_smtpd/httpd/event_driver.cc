@@ -3,7 +3,7 @@
 #include "httpd/error_log.h"
 #include "httpd/mpm_event.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <new>

@@ -3,7 +3,7 @@
 #include "httpd/database.h"
 #include "httpd/error_log.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <ap_provider.h>
 #include <http_request.h>

@@ -12,7 +12,7 @@
 
 #include "host/problem.h"
 
-#include <smtpd/password_check.h>
+#include <smtpd/auth/password_check.h>
 
 #include <string>
 #include <vector>

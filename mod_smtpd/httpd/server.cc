@@ -9,7 +9,7 @@
 #include "support/random.h"
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <filesystem>

@@ -6,7 +6,7 @@
 #include "host/options.h"
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 #include <smtpd/options.h>
 
 #include <algorithm>

@@ -12,7 +12,7 @@
 #include "smtp/data_decoder.h"
 #include "store/stores.h"
 
-#include <smtpd/ip.h>
+#include <smtpd/base/ip.h>
 
 #include <array>
 #include <chrono>

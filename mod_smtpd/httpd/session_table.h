@@ -13,7 +13,7 @@
 #include "support/key_counts.h"
 #include "support/keyed_hash.h"
 
-#include <smtpd/ip.h>
+#include <smtpd/base/ip.h>
 
 #include <atomic>
 #include <cstdint>

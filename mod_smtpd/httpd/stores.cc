@@ -5,7 +5,7 @@
 #include "store/file_store.h"
 #include "store/memory_store.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -9,7 +9,7 @@
 
 #include "httpd/apache.h"
 
-#include <smtpd/tls.h>
+#include <smtpd/auth/tls.h>
 
 #include <memory>
 #include <string>

@@ -1,6 +1,6 @@
 #include "httpd/tls_config.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <cstring>

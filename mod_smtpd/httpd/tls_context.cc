@@ -3,7 +3,7 @@
 #include "httpd/server.h"
 #include "httpd/tls_config.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <array>

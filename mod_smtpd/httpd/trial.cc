@@ -4,8 +4,8 @@
 
 #include "trial/trial.h"
 
-#include <smtpd/files.h>
-#include <smtpd/format.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -1,7 +1,7 @@
 /// spool_file.cc: see spool_file.h.
 #include "message/spool_file.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <fcntl.h>
 #include <sys/statvfs.h>

@@ -6,7 +6,7 @@
 
 #include "support/file_descriptor.h"
 
-#include <smtpd/result.h>
+#include <smtpd/base/result.h>
 
 #include <sys/uio.h>
 

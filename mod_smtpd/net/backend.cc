@@ -1,7 +1,7 @@
 /// backend.cc: see backend.h. backend_state.h has what is known about each server; here is how one of them is reached.
 #include "net/backend_state.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 

@@ -3,8 +3,8 @@
 
 #include "support/random.h"
 
-#include <smtpd/files.h>
-#include <smtpd/format.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 

@@ -6,7 +6,7 @@
 #include "net/connection_pool.h"
 #include "net/hosts_file.h"
 
-#include <smtpd/backend.h>
+#include <smtpd/backend/backend.h>
 
 #include <functional>
 #include <map>

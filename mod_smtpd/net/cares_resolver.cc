@@ -5,7 +5,7 @@
 #include "net/udp_questions.h"
 #include "support/file_descriptor.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <array>

@@ -15,7 +15,7 @@
 #include "net/resolver.h"
 #include "net/resolver_settings.h"
 
-#include <smtpd/clock.h>
+#include <smtpd/base/clock.h>
 
 #include <cstddef>
 #include <functional>

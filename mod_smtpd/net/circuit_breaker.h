@@ -10,7 +10,7 @@
 /// Without a lock and without a clock of its own; who owns it has both.
 #pragma once
 
-#include <smtpd/clock.h>
+#include <smtpd/base/clock.h>
 #include <smtpd/waiting.h>
 
 #include <cstdint>

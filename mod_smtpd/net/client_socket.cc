@@ -1,9 +1,9 @@
 /// client_socket.cc: see client_socket.h.
-#include <smtpd/client_socket.h>
+#include <smtpd/backend/client_socket.h>
 
 #include "net/client_tls.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -1,10 +1,10 @@
 /// client_tls.cc: see client_tls.h; and TlsTrust of client_socket.h.
 #include "net/client_tls.h"
 
-#include <smtpd/client_socket.h>
-#include <smtpd/dns.h>
-#include <smtpd/format.h>
-#include <smtpd/ip.h>
+#include <smtpd/backend/client_socket.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/ip.h>
+#include <smtpd/dns/dns.h>
 
 #include <system_error>
 

@@ -4,9 +4,9 @@
 /// given first, so that those that are too many grow old and are closed. Without a lock; who owns it has one.
 #pragma once
 
-#include <smtpd/client_socket.h>
-#include <smtpd/clock.h>
-#include <smtpd/credentials.h>
+#include <smtpd/auth/credentials.h>
+#include <smtpd/backend/client_socket.h>
+#include <smtpd/base/clock.h>
 
 #include <cstddef>
 #include <memory>

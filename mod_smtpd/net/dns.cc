@@ -1,8 +1,8 @@
 /// dns.cc: names, questions and answers of the DNS as the plugin API has them.
-#include <smtpd/dns.h>
-#include <smtpd/format.h>
-#include <smtpd/log.h>
-#include <smtpd/text.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/log.h>
+#include <smtpd/base/text.h>
+#include <smtpd/dns/dns.h>
 #include <smtpd/waiting.h>
 
 #include <algorithm>

@@ -6,8 +6,8 @@
 
 #include "support/keyed_hash.h"
 
-#include <smtpd/clock.h>
-#include <smtpd/dns.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/dns/dns.h>
 
 #include <chrono>
 #include <cstddef>

@@ -1,7 +1,7 @@
 #include "net/dns_message.h"
 
-#include <smtpd/format.h>
-#include <smtpd/text.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/text.h>
 
 #include <algorithm>
 #include <array>

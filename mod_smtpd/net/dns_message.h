@@ -7,7 +7,7 @@
 
 #include "support/random.h"
 
-#include <smtpd/dns.h>
+#include <smtpd/dns/dns.h>
 
 #include <cstdint>
 #include <span>

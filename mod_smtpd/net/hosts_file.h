@@ -1,7 +1,7 @@
 /// hosts_file.h: the names of hosts that this machine's administrator has written down (hosts(5), /etc/hosts).
 #pragma once
 
-#include <smtpd/ip.h>
+#include <smtpd/base/ip.h>
 
 #include <map>
 #include <string>

@@ -4,7 +4,7 @@
 /// called when the last answer is there. A Lookup that nobody holds any more is cancelled: nobody is called.
 #pragma once
 
-#include <smtpd/dns.h>
+#include <smtpd/dns/dns.h>
 
 #include <atomic>
 #include <cstddef>

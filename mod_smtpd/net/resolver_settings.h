@@ -1,7 +1,7 @@
 /// resolver_settings.h: which name servers are asked, how often, and for how long (SmtpResolver).
 #pragma once
 
-#include <smtpd/ip.h>
+#include <smtpd/base/ip.h>
 
 #include <chrono>
 #include <cstddef>

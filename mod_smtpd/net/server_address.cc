@@ -1,7 +1,7 @@
 /// server_address.cc: see server_address.h.
-#include <smtpd/dns.h>
-#include <smtpd/server_address.h>
-#include <smtpd/text.h>
+#include <smtpd/backend/server_address.h>
+#include <smtpd/base/text.h>
+#include <smtpd/dns/dns.h>
 
 #include "support/strings.h"
 

@@ -20,7 +20,7 @@
 #include "support/file_descriptor.h"
 #include "support/random.h"
 
-#include <smtpd/dns.h>
+#include <smtpd/dns/dns.h>
 
 #include <array>
 #include <chrono>

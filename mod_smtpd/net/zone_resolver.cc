@@ -2,9 +2,9 @@
 
 #include "support/strings.h"
 
-#include <smtpd/format.h>
-#include <smtpd/log.h>
-#include <smtpd/text.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/log.h>
+#include <smtpd/base/text.h>
 
 #include <algorithm>
 #include <array>

@@ -16,7 +16,7 @@
 
 #include "net/resolver.h"
 
-#include <smtpd/result.h>
+#include <smtpd/base/result.h>
 
 #include <map>
 #include <string>

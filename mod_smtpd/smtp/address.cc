@@ -8,7 +8,7 @@
 /// the grammar in one place: the quoted local part with nothing in it, `""@example.com`, names no mailbox and is
 /// refused. Known limit: with SMTPUTF8 a domain label takes any non-ASCII code point but control characters and the
 /// full stops of other scripts; IDNA's tables are not consulted.
-#include <smtpd/address.h>
+#include <smtpd/base/address.h>
 
 #include "smtp/octets.h"
 #include "smtp/utf8.h"

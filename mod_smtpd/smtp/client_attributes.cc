@@ -5,7 +5,7 @@
 #include "smtp/xtext.h"
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <vector>

@@ -5,8 +5,8 @@
 /// [TEMPUNAVAIL] where the sender does not know. IPv6 addresses have "IPV6:" before them.
 #pragma once
 
-#include <smtpd/ip.h>
-#include <smtpd/reply.h>
+#include <smtpd/base/ip.h>
+#include <smtpd/base/reply.h>
 
 #include <cstdint>
 #include <optional>

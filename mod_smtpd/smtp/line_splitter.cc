@@ -1,7 +1,7 @@
 /// line_splitter.cc: a search for the LF; what stands in front of it is looked at once, when the line is whole.
 #include "smtp/line_splitter.h"
 
-#include <smtpd/credentials.h>
+#include <smtpd/auth/credentials.h>
 
 namespace smtpd::smtp {
 

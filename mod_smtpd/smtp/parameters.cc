@@ -1,5 +1,5 @@
 /// parameters.cc: a list searched from the front: a command has two or three parameters.
-#include <smtpd/parameters.h>
+#include <smtpd/base/parameters.h>
 
 #include "smtp/octets.h"
 

@@ -5,7 +5,7 @@
 #include "smtp/octets.h"
 #include "smtp/utf8.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <optional>

@@ -6,8 +6,8 @@
 /// end of the line; the rest is the path.
 #pragma once
 
-#include <smtpd/parameters.h>
-#include <smtpd/reply.h>
+#include <smtpd/base/parameters.h>
+#include <smtpd/base/reply.h>
 
 #include <string_view>
 #include <variant>

@@ -3,7 +3,7 @@
 /// Whatever a plugin put into a text, what leaves is well-formed: each line at most 512 octets with its CRLF (RFC
 /// 5321 4.5.3.1.5), no control character but HT, and an enhanced code whose class is that of the reply code. A final LF
 /// ends the last line rather than adding an empty one.
-#include <smtpd/reply.h>
+#include <smtpd/base/reply.h>
 
 #include "smtp/octets.h"
 

@@ -6,7 +6,7 @@
 #include "smtp/saslprep.h"
 #include "smtp/utf8.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -7,7 +7,7 @@
 
 #include "smtp/channel_bindings.h"
 
-#include <smtpd/credentials.h>
+#include <smtpd/auth/credentials.h>
 
 #include <memory>
 #include <string>

@@ -4,7 +4,7 @@
 #include "smtp/scram.h"
 #include "support/base64.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <openssl/crypto.h>
 

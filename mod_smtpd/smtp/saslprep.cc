@@ -3,7 +3,7 @@
 #include "smtp/octets.h"
 #include "smtp/utf8.h"
 
-#include <smtpd/credentials.h>
+#include <smtpd/auth/credentials.h>
 
 #ifdef HAVE_STRINGPREP
 #include <stringprep.h>

@@ -2,7 +2,7 @@
 /// API.
 #pragma once
 
-#include <smtpd/credentials.h>
+#include <smtpd/auth/credentials.h>
 
 #include <optional>
 #include <string>

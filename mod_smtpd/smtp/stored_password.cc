@@ -1,4 +1,4 @@
-#include <smtpd/stored_password.h>
+#include <smtpd/auth/stored_password.h>
 
 #include <apr_md5.h>
 

@@ -5,9 +5,9 @@
 #include "store/memory_store.h"
 #include "support/strings.h"
 
-#include <smtpd/files.h>
-#include <smtpd/format.h>
-#include <smtpd/ip.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/ip.h>
 #include <smtpd/options.h>
 
 #include <algorithm>

@@ -11,7 +11,7 @@
 
 #include "store/redis_store.h"
 
-#include <smtpd/result.h>
+#include <smtpd/base/result.h>
 #include <smtpd/waiting.h>
 
 #include <cstdint>

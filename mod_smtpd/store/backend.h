@@ -5,7 +5,7 @@
 /// kept by the caller (Stores).
 #pragma once
 
-#include <smtpd/store.h>
+#include <smtpd/store/store.h>
 
 #include <chrono>
 #include <functional>

@@ -2,8 +2,8 @@
 
 #include "support/strings.h"
 
-#include <smtpd/files.h>
-#include <smtpd/format.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/format.h>
 
 #include <cerrno>
 #include <exception>

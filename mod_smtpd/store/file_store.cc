@@ -8,8 +8,8 @@
 
 #include "support/file_descriptor.h"
 
-#include <smtpd/files.h>
-#include <smtpd/format.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -4,7 +4,7 @@
 #include "support/keyed_hash.h"
 #include "support/process_mutex.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <atomic>

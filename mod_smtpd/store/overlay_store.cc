@@ -2,7 +2,7 @@
 
 #include "store/file_reader.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <exception>

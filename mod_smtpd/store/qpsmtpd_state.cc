@@ -3,8 +3,8 @@
 
 #include "support/strings.h"
 
-#include <smtpd/format.h>
-#include <smtpd/ip.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/ip.h>
 
 #include <algorithm>
 #include <array>

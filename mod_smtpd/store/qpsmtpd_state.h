@@ -1,8 +1,8 @@
 /// qpsmtpd_state.h: what qpsmtpd's karma and greylisting keep in their DBM files, as our records. Pure functions.
 #pragma once
 
-#include <smtpd/result.h>
-#include <smtpd/store_records.h>
+#include <smtpd/base/result.h>
+#include <smtpd/store/records.h>
 
 #include <string>
 #include <string_view>

@@ -1,9 +1,9 @@
 /// redis_connection.cc: commands and replies over a socket that never blocks.
 #include "store/redis_connection.h"
 
-#include <smtpd/format.h>
-#include <smtpd/ip.h>
-#include <smtpd/log.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/ip.h>
+#include <smtpd/base/log.h>
 
 #include <algorithm>
 #include <cerrno>

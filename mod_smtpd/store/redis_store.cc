@@ -1,8 +1,8 @@
 /// redis_store.cc: the operations as commands and scripts, and the connections they go over.
 #include "store/redis_store.h"
 
-#include <smtpd/format.h>
-#include <smtpd/log.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/log.h>
 
 #include <algorithm>
 #include <exception>

@@ -4,7 +4,7 @@
 
 #include "store/overlay_store.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <exception>

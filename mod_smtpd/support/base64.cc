@@ -1,6 +1,6 @@
 #include "support/base64.h"
 
-#include <smtpd/base64.h>
+#include <smtpd/base/base64.h>
 
 #include <array>
 #include <cstddef>

@@ -9,7 +9,7 @@
 
 #include "support/file_descriptor.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <fcntl.h>
 #include <sys/mman.h>

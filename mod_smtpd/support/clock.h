@@ -1,7 +1,7 @@
 /// clock.h: the system's clock behind smtpd::Clock. Thread-safe; without state.
 #pragma once
 
-#include <smtpd/clock.h>
+#include <smtpd/base/clock.h>
 
 namespace smtpd::support {
 

@@ -4,7 +4,7 @@
 #include "support/file_descriptor.h"
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -8,8 +8,8 @@
 /// that begin with `file:line` where there is one. Thread-safe (no state).
 #pragma once
 
+#include <smtpd/base/result.h>
 #include <smtpd/control.h>
-#include <smtpd/result.h>
 
 #include <cstdint>
 #include <functional>

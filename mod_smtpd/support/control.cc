@@ -4,8 +4,8 @@
 
 #include "support/strings.h"
 
-#include <smtpd/address.h>
-#include <smtpd/format.h>
+#include <smtpd/base/address.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 

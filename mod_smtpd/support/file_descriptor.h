@@ -2,7 +2,7 @@
 /// errno.
 #pragma once
 
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 
 #include <string>
 #include <system_error>

@@ -1,5 +1,5 @@
 /// files.cc: what plugins share about files; see files.h.
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 
 #include <cerrno>
 #include <ctime>

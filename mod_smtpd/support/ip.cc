@@ -1,6 +1,6 @@
 /// ip.cc: reads and prints IP addresses and networks by hand, so that none of inet_aton's and inet_pton's local habits
 /// (octal parts, missing parts, zones) gets in. Text form of RFC 4291 2.2 in, RFC 5952 out.
-#include <smtpd/ip.h>
+#include <smtpd/base/ip.h>
 
 #include <algorithm>
 #include <charconv>

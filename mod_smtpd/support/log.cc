@@ -1,5 +1,5 @@
 /// log.cc: names of the log levels, and the one form in which a line is printed.
-#include <smtpd/log.h>
+#include <smtpd/base/log.h>
 
 #include "support/strings.h"
 

@@ -1,12 +1,12 @@
-/// log_queue.cc: see smtpd/log_queue.h and support/log_queues.h.
-#include <smtpd/log_queue.h>
+/// log_queue.cc: see smtpd/server/log_queue.h and support/log_queues.h.
+#include <smtpd/server/log_queue.h>
 
 #include "support/log_queues.h"
 
 #include "support/thrown.h"
 
-#include <smtpd/files.h>
-#include <smtpd/format.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <atomic>

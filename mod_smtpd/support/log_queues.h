@@ -1,4 +1,4 @@
-/// log_queues.h: all queues of log lines (smtpd/log_queue.h) that have a thread in this process.
+/// log_queues.h: all queues of log lines (smtpd/server/log_queue.h) that have a thread in this process.
 #pragma once
 
 #include <chrono>

@@ -3,9 +3,9 @@
 /// An expression comes from an administrator, what it is matched against from a client; the limits below keep a pattern
 /// with catastrophic backtracking at a few milliseconds a match. Subjects are octets: `.` is one octet of a UTF-8
 /// character unless the expression says (*UTF).
-#include <smtpd/pattern.h>
+#include <smtpd/base/pattern.h>
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>

@@ -1,9 +1,9 @@
 /// program.cc: see program.h.
-#include <smtpd/program.h>
+#include <smtpd/backend/program.h>
 
 #include "support/reaper.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <cerrno>

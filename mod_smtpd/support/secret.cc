@@ -1,5 +1,5 @@
 /// secret.cc: octets that are overwritten when they go. A compiler may not leave that out.
-#include <smtpd/credentials.h>
+#include <smtpd/auth/credentials.h>
 
 #include <cstring>
 

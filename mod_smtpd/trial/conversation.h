@@ -6,7 +6,7 @@
 #include "net/zone_resolver.h"
 #include "trial/clock.h"
 
-#include <smtpd/result.h>
+#include <smtpd/base/result.h>
 
 #include <condition_variable>
 #include <memory>

@@ -1,7 +1,7 @@
 /// json.h: writes JSON (RFC 8259). Octets that are no UTF-8 become U+FFFD.
 #pragma once
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <cstdint>
 #include <string>

@@ -3,7 +3,7 @@
 #include "trial/json.h"
 #include "trial/trial.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 namespace smtpd::trial {
 namespace {

@@ -1,7 +1,7 @@
 /// report_text.cc: a trial's report, and the list of plugins, for people.
 #include "trial/trial.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <cstdio>

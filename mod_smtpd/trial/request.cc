@@ -2,7 +2,7 @@
 
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <array>
 

@@ -2,9 +2,9 @@
 /// down on the way there.
 #pragma once
 
+#include <smtpd/base/log.h>
+#include <smtpd/base/result.h>
 #include <smtpd/connection.h>
-#include <smtpd/log.h>
-#include <smtpd/result.h>
 #include <smtpd/waiting.h>
 
 #include <optional>

@@ -3,7 +3,7 @@
 #include "support/base64.h"
 #include "support/strings.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <ctime>

@@ -37,8 +37,8 @@
 /// ## Differences from qpsmtpd
 ///
 /// There is no such plugin there.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 #include <unordered_map>

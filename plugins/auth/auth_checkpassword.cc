@@ -20,9 +20,9 @@
 ///
 /// The programs' paths hold for the server, not for the first connection. Trouble is 454 instead of 535. There is no
 /// command line for a shell to read. sudo is used only where it is asked for.
+#include <smtpd/backend/program.h>
+#include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/program.h>
-#include <smtpd/secret_text.h>
 
 #include <algorithm>
 

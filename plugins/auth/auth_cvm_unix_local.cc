@@ -12,9 +12,9 @@
 /// ## Differences from qpsmtpd
 ///
 /// A module that cannot say is 454; there it was left to the next plugin, or 535.
-#include <smtpd/client_socket.h>
+#include <smtpd/backend/client_socket.h>
+#include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/secret_text.h>
 
 #include <algorithm>
 

@@ -21,9 +21,9 @@
 /// ## Differences from qpsmtpd
 ///
 /// There is no such plugin there.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/store_records.h>
-#include <smtpd/text.h>
+#include <smtpd/store/records.h>
 
 #include <algorithm>
 

@@ -40,10 +40,10 @@
 /// ## Differences from qpsmtpd
 ///
 /// There is no such plugin there.
-#include <smtpd/backend.h>
-#include <smtpd/base64.h>
+#include <smtpd/backend/backend.h>
+#include <smtpd/base/base64.h>
+#include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/secret_text.h>
 
 #include <algorithm>
 #include <atomic>

@@ -23,9 +23,9 @@
 ///
 /// Hashes and keys are understood. Dots and other characters of a name stand for themselves; there they were part of a
 /// regular expression.
+#include <smtpd/auth/stored_password.h>
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/stored_password.h>
-#include <smtpd/text.h>
 
 namespace smtpd::plugins {
 namespace {

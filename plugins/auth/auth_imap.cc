@@ -46,9 +46,9 @@
 ///
 /// Names and passwords with blanks, quotes or letters beyond ASCII are sent as they are. A server that is down is 454
 /// instead of 535. One that is not on this machine needs `tls`; there, passwords were sent to it in the clear.
-#include <smtpd/backend.h>
+#include <smtpd/backend/backend.h>
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 #include <functional>

@@ -55,7 +55,7 @@
 /// ## Limits
 ///
 /// A mod_smtpd that was built without libldap says so at configtest. Referrals to other directories are not followed.
-#include <smtpd/backend.h>
+#include <smtpd/backend/backend.h>
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -96,9 +96,9 @@ struct AuthLdapBindOptions {
 
 #ifdef HAVE_LDAP
 
-#include <smtpd/clock.h>
-#include <smtpd/files.h>
-#include <smtpd/text.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/text.h>
 
 #include <algorithm>
 #include <cerrno>

@@ -68,9 +68,9 @@ struct AuthOauthOptions {
 
 #if defined(HAVE_CURL) && defined(HAVE_JANSSON)
 
-#include <smtpd/files.h>
-#include <smtpd/secret_text.h>
-#include <smtpd/text.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/secret_text.h>
+#include <smtpd/base/text.h>
 
 #include <algorithm>
 #include <array>

@@ -65,7 +65,7 @@ struct AuthPamOptions {
 
 #ifdef HAVE_PAM
 
-#include <smtpd/text.h>
+#include <smtpd/base/text.h>
 
 #include <algorithm>
 #include <atomic>

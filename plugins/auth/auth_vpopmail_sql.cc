@@ -19,9 +19,9 @@
 ///
 /// The control files vpopmail_mysql_dsn, vpopmail_mysql_user and vpopmail_mysql_pass are not read: write DBDParams
 /// instead. A database that is down is 454 instead of 535.
+#include <smtpd/auth/stored_password.h>
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/stored_password.h>
-#include <smtpd/text.h>
 
 namespace smtpd::plugins {
 

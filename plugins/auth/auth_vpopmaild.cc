@@ -19,9 +19,9 @@
 ///
 /// The login is sent once, a line that a name or password would break is never sent, and a daemon that is down is 454
 /// instead of 535.
-#include <smtpd/backend.h>
+#include <smtpd/backend/backend.h>
+#include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/secret_text.h>
 
 namespace smtpd::plugins {
 

@@ -60,7 +60,7 @@ struct GeoIpOptions {
 
 #ifdef HAVE_MAXMINDDB
 
-#include <smtpd/text.h>
+#include <smtpd/base/text.h>
 
 #include <maxminddb.h>
 

@@ -38,7 +38,7 @@
 ///
 /// Each client is asked about once, IPv6 clients by their right address. The protocol of p0f 2 is gone, and with it
 /// `local_ip`, which only it needs; `version` can only be 3.
-#include <smtpd/client_socket.h>
+#include <smtpd/backend/client_socket.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 

@@ -20,7 +20,7 @@
 ///
 /// 1000 lines, and 256 KB of text, are kept of a transaction; what comes after that is not written again, and a line
 /// says how much.
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 
 #include <algorithm>

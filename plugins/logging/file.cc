@@ -45,10 +45,10 @@
 /// ## Limits
 ///
 /// Of files with `%i`, 100 are held open at a time. A process that ends waits for a write to a disk that hangs.
-#include <smtpd/files.h>
-#include <smtpd/log_queue.h>
+#include <smtpd/backend/program.h>
+#include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
-#include <smtpd/program.h>
+#include <smtpd/server/log_queue.h>
 
 #include <algorithm>
 #include <cerrno>

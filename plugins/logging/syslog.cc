@@ -25,9 +25,9 @@
 /// A line is cut after 1000 octets. Mail never waits for the daemon: lines go through a queue of the size that `queue`
 /// says (of memory, in each process), and a thread sends them. What comes while the queue is full is dropped and
 /// counted, as with logging/file, whose page tells about warnings in the server's log and about the end of a process.
-#include <smtpd/files.h>
-#include <smtpd/log_queue.h>
+#include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
+#include <smtpd/server/log_queue.h>
 
 #include <cerrno>
 #include <cstring>

@@ -10,7 +10,7 @@
 ///     SmtpPlugin logging/warn info
 ///
 /// The level may be a name or qpsmtpd's number (`LOGINFO`, `6`).
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 
 #include <unistd.h>

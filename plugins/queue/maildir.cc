@@ -58,9 +58,9 @@
 ///
 /// Where all are to have it or none, what a mail program took out of `new` in the moment between two recipients' files
 /// cannot be taken back when the second fails.
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <algorithm>
 #include <atomic>

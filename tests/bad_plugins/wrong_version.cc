@@ -1,5 +1,5 @@
 /// wrong_version.cc: a plugin of another API version; its descriptor is shorter than this server's.
-#include <smtpd/api.h>
+#include <smtpd/base/api.h>
 
 struct OtherDescriptor {
     std::uint32_t magic;

@@ -1,7 +1,7 @@
 /// answer_text.h: an Answer as one string, so that a test compares all of it and a failure shows all of it.
 #pragma once
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 #include <smtpd/verdict.h>
 
 #include <string>

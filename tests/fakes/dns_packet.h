@@ -5,7 +5,7 @@
 ///     read_dns_reply(reply.bytes(), question);
 #pragma once
 
-#include <smtpd/dns.h>
+#include <smtpd/dns/dns.h>
 
 #include <cstdint>
 #include <initializer_list>

@@ -1,7 +1,7 @@
 /// fake_clock.h: a clock that stands still until a test moves it. It starts on Friday, 20 November 2026, 18:27:00 UTC.
 #pragma once
 
-#include <smtpd/clock.h>
+#include <smtpd/base/clock.h>
 
 #include <atomic>
 

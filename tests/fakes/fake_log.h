@@ -1,7 +1,7 @@
 /// fake_log.h: a log that keeps its lines, for tests to look at. Thread-safe.
 #pragma once
 
-#include <smtpd/log.h>
+#include <smtpd/base/log.h>
 
 #include <algorithm>
 #include <atomic>

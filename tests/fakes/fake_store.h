@@ -10,7 +10,7 @@
 #include "store/memory_store.h"
 #include "store/stores.h"
 
-#include <smtpd/store.h>
+#include <smtpd/store/store.h>
 
 #include <atomic>
 #include <stdexcept>

@@ -4,7 +4,7 @@
 
 #include "engine/tls_service.h"
 
-#include <smtpd/tls.h>
+#include <smtpd/auth/tls.h>
 
 #include <memory>
 #include <string_view>

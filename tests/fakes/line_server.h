@@ -7,7 +7,7 @@
 /// thread serves all clients, and ends with the object.
 #pragma once
 
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 
 #include <atomic>
 #include <chrono>

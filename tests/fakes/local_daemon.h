@@ -22,7 +22,7 @@
 #include "fakes/certificates.h"
 #include "fakes/tls_server_end.h"
 
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 
 #include <atomic>
 #include <cstdint>

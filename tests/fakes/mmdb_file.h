@@ -8,7 +8,7 @@
 /// itself. Networks must not contain each other.
 #pragma once
 
-#include <smtpd/ip.h>
+#include <smtpd/base/ip.h>
 
 #include <bit>
 #include <cstdint>

@@ -8,7 +8,7 @@
 #include "net/resolver_settings.h"
 #include "support/file_descriptor.h"
 
-#include <smtpd/text.h>
+#include <smtpd/base/text.h>
 
 #include <atomic>
 #include <cstring>

@@ -11,10 +11,10 @@
 
 #include "message/stored_message.h"
 
-#include <smtpd/clock.h>
-#include <smtpd/delivery.h>
-#include <smtpd/files.h>
-#include <smtpd/log.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/files.h>
+#include <smtpd/base/log.h>
+#include <smtpd/delivery/delivery.h>
 
 #include <stdexcept>
 #include <string>

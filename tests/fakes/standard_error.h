@@ -3,7 +3,7 @@
 
 #include "fakes/temp_directory.h"
 
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 
 #include <string>
 

@@ -3,8 +3,8 @@
 /// Holds: what is accepted prints as a path that is read again as the same address and prints the same; it has no
 /// control characters, keeps the limits, and is ASCII unless UTF-8 was allowed; what is refused has a reason. IP
 /// addresses and networks print as what they are read from again.
-#include <smtpd/address.h>
-#include <smtpd/ip.h>
+#include <smtpd/base/address.h>
+#include <smtpd/base/ip.h>
 
 #include <algorithm>
 #include <cstddef>

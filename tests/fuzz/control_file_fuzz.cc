@@ -8,7 +8,7 @@
 
 #include "support/strings.h"
 
-#include <smtpd/address.h>
+#include <smtpd/base/address.h>
 #include <smtpd/control.h>
 
 #include <sys/mman.h>

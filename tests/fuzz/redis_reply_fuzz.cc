@@ -5,7 +5,7 @@
 /// deeper or longer than is allowed; written down again and read, it is the same.
 #include "store/redis_connection.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <cstddef>

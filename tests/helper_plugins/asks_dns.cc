@@ -2,8 +2,8 @@
 ///
 /// A question is TYPE:NAME, where %h in the name is the argument of HELO, %s the sender's domain, %r the recipient's,
 /// %i the client's address reversed. mxa:NAME asks for the exchangers of the name, and then for the addresses of these.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 namespace smtpd::plugins {
 

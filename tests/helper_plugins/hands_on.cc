@@ -4,9 +4,9 @@
 ///
 /// What the next hop says about a recipient is that recipient's fate, in its own words. A recipient that it says
 /// nothing about is deferred. It knows one extension, BODY=8BITMIME.
-#include <smtpd/backend.h>
+#include <smtpd/backend/backend.h>
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <charconv>
 #include <optional>

@@ -4,8 +4,8 @@
 ///
 /// The command `STORE operation key [value] [seconds]` does that operation and answers 250 with what came of it, or 450
 /// with the Error. With `count_mail` each sender is counted, as policies do it, and one that is over 1000 is refused.
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
-#include <smtpd/text.h>
 
 #include <sstream>
 

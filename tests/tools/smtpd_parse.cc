@@ -11,7 +11,7 @@
 #include "smtp/path_argument.h"
 #include "smtp/utf8.h"
 
-#include <smtpd/address.h>
+#include <smtpd/base/address.h>
 
 #include <cstdio>
 #include <iostream>

@@ -12,7 +12,7 @@
 #include "host/plugin_dso.h"
 #include "host/plugin_file.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <exception>
 #include <iostream>

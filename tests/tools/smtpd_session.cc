@@ -34,7 +34,7 @@
 #include "support/strings.h"
 #include "trial/conversation.h"
 
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 
 #include <algorithm>
 #include <cstdio>

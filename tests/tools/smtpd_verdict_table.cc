@@ -9,7 +9,7 @@
 /// hook_table says of it; every hook must have one. Exit status: 0 all is well, 1 a place is missing or wrong.
 #include "fakes/session_under_test.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <iostream>

@@ -9,7 +9,7 @@
 /// value is what the test was about, as it came, and may hold any bytes.
 #pragma once
 
-#include <smtpd/api.h>
+#include <smtpd/base/api.h>
 
 #include <cstddef>
 #include <string>

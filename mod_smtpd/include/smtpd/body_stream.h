@@ -24,7 +24,7 @@
 /// thread that serves the client, and must not wait.
 #pragma once
 
-#include <smtpd/api.h>
+#include <smtpd/base/api.h>
 
 #include <atomic>
 #include <cstddef>

@@ -5,9 +5,9 @@
 /// plugin naughty, or another one, reads the list (Connection::complaints()) and decides.
 #pragma once
 
-#include <smtpd/api.h>
-#include <smtpd/hook_traits.h>
-#include <smtpd/reply.h>
+#include <smtpd/base/api.h>
+#include <smtpd/base/reply.h>
+#include <smtpd/hook/traits.h>
 #include <smtpd/verdict.h>
 
 #include <cstdint>

@@ -4,17 +4,17 @@
 /// the call it was given to.
 #pragma once
 
-#include <smtpd/api.h>
+#include <smtpd/auth/tls.h>
 #include <smtpd/authentication_result.h>
-#include <smtpd/clock.h>
+#include <smtpd/base/api.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/ip.h>
+#include <smtpd/base/log.h>
+#include <smtpd/base/reply.h>
 #include <smtpd/complaint.h>
 #include <smtpd/forwarded.h>
 #include <smtpd/history.h>
-#include <smtpd/ip.h>
-#include <smtpd/log.h>
 #include <smtpd/notes.h>
-#include <smtpd/reply.h>
-#include <smtpd/tls.h>
 #include <smtpd/verdict.h>
 
 #include <cstdint>

@@ -6,10 +6,10 @@
 /// at no more than once a second.
 #pragma once
 
-#include <smtpd/api.h>
-#include <smtpd/ip.h>
-#include <smtpd/pattern.h>
-#include <smtpd/result.h>
+#include <smtpd/base/api.h>
+#include <smtpd/base/ip.h>
+#include <smtpd/base/pattern.h>
+#include <smtpd/base/result.h>
 #include <smtpd/verdict.h>
 
 #include <cstdint>

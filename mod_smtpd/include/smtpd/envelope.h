@@ -2,8 +2,8 @@
 /// from the session to the queue and on.
 #pragma once
 
-#include <smtpd/address.h>
-#include <smtpd/parameters.h>
+#include <smtpd/base/address.h>
+#include <smtpd/base/parameters.h>
 
 #include <cstdint>
 #include <optional>

@@ -1,7 +1,7 @@
 /// exemption.h: why policy plugins leave a client alone.
 #pragma once
 
-#include <smtpd/api.h>
+#include <smtpd/base/api.h>
 
 #include <cstdint>
 #include <string>

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <smtpd/authentication_result.h>
-#include <smtpd/format.h>
-#include <smtpd/status.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/status.h>
 #include <smtpd/verdict.h>
 
 #include <optional>

@@ -2,7 +2,7 @@
 /// XFORWARD).
 #pragma once
 
-#include <smtpd/ip.h>
+#include <smtpd/base/ip.h>
 
 #include <cstdint>
 #include <string>

@@ -9,10 +9,10 @@
 /// oldest of the present one, then the oldest of all. It belongs to one session and is used by one thread at a time.
 #pragma once
 
-#include <smtpd/api.h>
-#include <smtpd/clock.h>
+#include <smtpd/base/api.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/reply.h>
 #include <smtpd/finding.h>
-#include <smtpd/reply.h>
 #include <smtpd/verdict.h>
 
 #include <chrono>

@@ -14,10 +14,10 @@
 /// docs/hooks.md says for each hook what each verdict leads to.
 #pragma once
 
-#include <smtpd/hook_arguments.h>
-#include <smtpd/hook_point.h>
-#include <smtpd/hook_traits.h>
-#include <smtpd/log.h>
+#include <smtpd/base/log.h>
+#include <smtpd/hook/arguments.h>
+#include <smtpd/hook/point.h>
+#include <smtpd/hook/traits.h>
 
 #include <array>
 #include <functional>

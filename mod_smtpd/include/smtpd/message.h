@@ -6,8 +6,8 @@
 /// and nothing here takes a lock; other threads read a snapshot().
 #pragma once
 
-#include <smtpd/api.h>
-#include <smtpd/result.h>
+#include <smtpd/base/api.h>
+#include <smtpd/base/result.h>
 
 #include <cstddef>
 #include <cstdint>

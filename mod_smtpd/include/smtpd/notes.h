@@ -8,7 +8,7 @@
 /// known name with another type is refused. A Notes object belongs to one session and is used by one thread at a time.
 #pragma once
 
-#include <smtpd/api.h>
+#include <smtpd/base/api.h>
 
 #include <memory>
 #include <typeinfo>

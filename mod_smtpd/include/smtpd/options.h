@@ -15,10 +15,10 @@
 /// Written `name=value` or, as in qpsmtpd's files, `name value`.
 #pragma once
 
-#include <smtpd/api.h>
-#include <smtpd/format.h>
-#include <smtpd/log.h>
-#include <smtpd/result.h>
+#include <smtpd/base/api.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/log.h>
+#include <smtpd/base/result.h>
 #include <smtpd/waiting.h>
 
 #include <algorithm>

@@ -14,13 +14,13 @@
 /// the serving process goes into child_start(). All threads of a child share the object.
 #pragma once
 
-#include <smtpd/api.h>
+#include <smtpd/auth/password_check.h>
+#include <smtpd/backend/sql.h>
+#include <smtpd/base/api.h>
 #include <smtpd/control.h>
 #include <smtpd/hooks.h>
 #include <smtpd/options.h>
-#include <smtpd/password_check.h>
-#include <smtpd/sql.h>
-#include <smtpd/store.h>
+#include <smtpd/store/store.h>
 
 #include <memory>
 #include <string>

@@ -2,10 +2,10 @@
 /// recipient.
 #pragma once
 
-#include <smtpd/address.h>
+#include <smtpd/base/address.h>
+#include <smtpd/base/parameters.h>
+#include <smtpd/base/reply.h>
 #include <smtpd/notes.h>
-#include <smtpd/parameters.h>
-#include <smtpd/reply.h>
 #include <smtpd/verdict.h>
 
 #include <cstdint>

@@ -19,9 +19,9 @@
 /// A task must not touch the session, which may end before it: a function that is given to task() owns what it needs.
 #pragma once
 
-#include <smtpd/api.h>
-#include <smtpd/clock.h>
-#include <smtpd/result.h>
+#include <smtpd/base/api.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/result.h>
 
 #include <algorithm>
 #include <atomic>

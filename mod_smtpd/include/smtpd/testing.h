@@ -10,10 +10,10 @@
 /// what `pkg-config --cflags --libs smtpd-testing` says; any test framework will do. Not thread-safe.
 #pragma once
 
-#include <smtpd/clock.h>
+#include <smtpd/base/clock.h>
 #include <smtpd/connection.h>
-#include <smtpd/delivery.h>
-#include <smtpd/hook_traits.h>
+#include <smtpd/delivery/delivery.h>
+#include <smtpd/hook/traits.h>
 #include <smtpd/plugin.h>
 #include <smtpd/transaction.h>
 #include <smtpd/verdict.h>

@@ -1,8 +1,8 @@
 /// transaction.h: one mail transaction (RFC 5321 3.3), from MAIL to the final reply, RSET or the end of the session.
 #pragma once
 
-#include <smtpd/address.h>
 #include <smtpd/authentication_result.h>
+#include <smtpd/base/address.h>
 #include <smtpd/envelope.h>
 #include <smtpd/message.h>
 #include <smtpd/notes.h>

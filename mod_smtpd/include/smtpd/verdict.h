@@ -1,9 +1,9 @@
 /// verdict.h: what a plugin says at a hook.
 #pragma once
 
-#include <smtpd/format.h>
-#include <smtpd/reply.h>
-#include <smtpd/status.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/reply.h>
+#include <smtpd/base/status.h>
 
 #include <cstdint>
 #include <optional>

@@ -23,8 +23,8 @@
 /// ended, too.
 #pragma once
 
-#include <smtpd/api.h>
-#include <smtpd/dns.h>
+#include <smtpd/base/api.h>
+#include <smtpd/dns/dns.h>
 #include <smtpd/task.h>
 
 #include <chrono>

@@ -2,7 +2,7 @@
 ///
 /// The server gets a line with the number of octets and of lines that the message has, and what SPF came to. It answers
 /// `yes`, or `no` and why. The question is a task: other plugins of the stage do not wait for it.
-#include <smtpd/backend.h>
+#include <smtpd/backend/backend.h>
 #include <smtpd/plugin.h>
 
 #include <algorithm>

@@ -4,7 +4,7 @@
 #include "fakes/fake_log.h"
 #include "fakes/temp_directory.h"
 
-#include <smtpd/address.h>
+#include <smtpd/base/address.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -2,7 +2,7 @@
 #include "host/log_router.h"
 #include "fakes/fake_log.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

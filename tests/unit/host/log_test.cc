@@ -1,5 +1,5 @@
 /// log_test.cc: the names of log levels, and the form of a line.
-#include <smtpd/log.h>
+#include <smtpd/base/log.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -5,7 +5,7 @@
 #include "fakes/temp_directory.h"
 #include "host/control_files.h"
 
-#include <smtpd/format.h>
+#include <smtpd/base/format.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

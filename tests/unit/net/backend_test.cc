@@ -6,8 +6,8 @@
 #include "fakes/temp_directory.h"
 #include "net/connection_pool.h"
 
-#include <smtpd/backend.h>
-#include <smtpd/format.h>
+#include <smtpd/backend/backend.h>
+#include <smtpd/base/format.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,6 +1,6 @@
 /// client_socket_test.cc: a conversation with a back end ends when it may, whatever the back end does.
-#include <smtpd/client_socket.h>
-#include <smtpd/format.h>
+#include <smtpd/backend/client_socket.h>
+#include <smtpd/base/format.h>
 
 #include "fakes/local_daemon.h"
 #include "fakes/temp_directory.h"

@@ -1,6 +1,6 @@
 /// client_tls_test.cc: whom a conversation over TLS is had with, and that it ends when it may.
-#include <smtpd/client_socket.h>
-#include <smtpd/format.h>
+#include <smtpd/backend/client_socket.h>
+#include <smtpd/base/format.h>
 
 #include "fakes/local_daemon.h"
 #include "fakes/temp_directory.h"

@@ -2,7 +2,7 @@
 #include "net/dns_message.h"
 #include "fakes/dns_packet.h"
 
-#include <smtpd/text.h>
+#include <smtpd/base/text.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,5 +1,5 @@
 /// dns_test.cc: names, questions and answers as plugins have them.
-#include <smtpd/dns.h>
+#include <smtpd/dns/dns.h>
 #include <smtpd/waiting.h>
 
 #include <cppunit/extensions/HelperMacros.h>

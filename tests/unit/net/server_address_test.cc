@@ -1,7 +1,7 @@
 /// server_address_test.cc: how servers are written; and the file of hosts.
 #include "net/hosts_file.h"
 
-#include <smtpd/server_address.h>
+#include <smtpd/backend/server_address.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -4,7 +4,7 @@
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
 
-#include <smtpd/base64.h>
+#include <smtpd/base/base64.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

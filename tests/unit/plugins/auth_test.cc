@@ -3,8 +3,8 @@
 #include "fakes/plugin_under_test.h"
 #include "smtp/sasl.h"
 
-#include <smtpd/base64.h>
-#include <smtpd/stored_password.h>
+#include <smtpd/auth/stored_password.h>
+#include <smtpd/base/base64.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -2,7 +2,7 @@
 #include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
 
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

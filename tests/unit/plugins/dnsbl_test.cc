@@ -1,8 +1,8 @@
-/// dnsbl_test.cc: lists in the DNS: dnsbl, rhsbl, dns_whitelist_soft, and what they share (smtpd/dns_lists.h).
+/// dnsbl_test.cc: lists in the DNS: dnsbl, rhsbl, dns_whitelist_soft, and what they share (smtpd/dns/lists.h).
 #include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
 
-#include <smtpd/dns_lists.h>
+#include <smtpd/dns/lists.h>
 
 #include <algorithm>
 

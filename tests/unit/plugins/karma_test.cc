@@ -3,7 +3,7 @@
 #include "fakes/plugin_under_test.h"
 
 #include <smtpd/known_notes.h>
-#include <smtpd/store_records.h>
+#include <smtpd/store/records.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -5,7 +5,7 @@
 #include "support/log_queues.h"
 #include "support/reaper.h"
 
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -3,7 +3,7 @@
 
 #include "fakes/plugin_under_test.h"
 
-#include <smtpd/files.h>
+#include <smtpd/base/files.h>
 
 #include <cppunit/TestAssert.h>
 #include <cppunit/TestFixture.h>

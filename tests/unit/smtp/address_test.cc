@@ -1,5 +1,5 @@
 /// address_test.cc: the path grammar of RFC 5321 4.1.2, row by row.
-#include <smtpd/address.h>
+#include <smtpd/base/address.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

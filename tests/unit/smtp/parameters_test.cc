@@ -1,5 +1,5 @@
 /// parameters_test.cc: the list of a command's parameters.
-#include <smtpd/parameters.h>
+#include <smtpd/base/parameters.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,5 +1,5 @@
 /// reply_test.cc: what goes over the wire, whatever stands in a reply.
-#include <smtpd/reply.h>
+#include <smtpd/base/reply.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

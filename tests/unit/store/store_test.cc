@@ -2,7 +2,7 @@
 #include "fakes/plugin_under_test.h"
 
 #include <smtpd/plugin.h>
-#include <smtpd/store_records.h>
+#include <smtpd/store/records.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -3,7 +3,7 @@
 
 #include "fakes/temp_directory.h"
 
-#include <smtpd/address.h>
+#include <smtpd/base/address.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

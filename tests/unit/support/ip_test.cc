@@ -1,5 +1,5 @@
 /// ip_test.cc: reading and printing of IP addresses and networks.
-#include <smtpd/ip.h>
+#include <smtpd/base/ip.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

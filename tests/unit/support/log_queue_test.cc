@@ -3,9 +3,9 @@
 #include "fakes/fake_log.h"
 #include "support/log_queues.h"
 
-#include <smtpd/files.h>
-#include <smtpd/log_queue.h>
-#include <smtpd/program.h>
+#include <smtpd/backend/program.h>
+#include <smtpd/base/files.h>
+#include <smtpd/server/log_queue.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,5 +1,5 @@
 /// program_test.cc: programs that are started, waited for and ended.
-#include <smtpd/program.h>
+#include <smtpd/backend/program.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

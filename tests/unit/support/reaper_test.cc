@@ -1,7 +1,7 @@
 /// reaper_test.cc: processes that are handed over are killed as often as it takes, and none stays behind as a zombie.
 #include "support/reaper.h"
 
-#include <smtpd/program.h>
+#include <smtpd/backend/program.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

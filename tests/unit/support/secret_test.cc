@@ -1,6 +1,6 @@
 /// secret_test.cc: octets that are overwritten when they go.
-#include <smtpd/credentials.h>
-#include <smtpd/secret_text.h>
+#include <smtpd/auth/credentials.h>
+#include <smtpd/base/secret_text.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,0 +1,22 @@
+/// sql.h: queries to the site's database: under httpd the one that mod_dbd keeps connections to (DBDriver, DBDParams).
+#pragma once
+
+#include <smtpd/base/result.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace smtpd {
+
+using SqlRow = std::vector<std::optional<std::string>>;  ///< nothing = NULL
+
+class SqlQuery {
+public:
+    virtual ~SqlQuery() = default;
+    /// The rows that it selects with these parameters, up to `limit`. In a handler only. The thread waits. An Error
+    /// where the database is down or does not understand. Thread-safe.
+    virtual Result<std::vector<SqlRow>> select(const std::vector<std::string>& parameters, std::size_t limit) const = 0;
+};
+
+}  // namespace smtpd

@@ -1,0 +1,43 @@
+/// reply.h: what a client is told: a three-digit code (RFC 5321 4.2), an enhanced status (RFC 3463, RFC 2034) and one
+/// or more lines of text.
+#pragma once
+
+#include <smtpd/base/api.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace smtpd {
+
+/// RFC 3463 `class.subject.detail`. Class 0 means "none given": the one that fits the reply code is then used.
+struct EnhancedCode {
+    std::uint8_t status_class = 0;  ///< 2, 4, 5; 0 = none
+    std::uint16_t subject = 0;
+    std::uint16_t detail = 0;
+
+    constexpr bool empty() const noexcept { return status_class == 0 && subject == 0 && detail == 0; }
+    constexpr bool operator==(const EnhancedCode&) const = default;
+    SMTPD_API std::string to_string() const;  ///< "5.7.1"
+};
+
+/// A whole reply. `text` may hold several lines, separated by LF; whatever bytes it contains, what is sent is
+/// well-formed: CR is dropped, control characters become '?', a line too long for RFC 5321 4.5.3.1.5 (512 octets) is
+/// folded into several.
+struct Reply {
+    int code = 0;  ///< 200 to 599; 0 = no reply
+    EnhancedCode enhanced;
+    std::string text;
+
+    bool empty() const noexcept { return code == 0; }
+    bool is_positive() const noexcept { return code >= 200 && code < 400; }
+    /// Appends the reply as it goes over the wire, CRLF included. The enhanced code stands on every line but is left
+    /// out where RFC 2034 says so: 3xx, and the greeting and EHLO replies (which have an empty `enhanced` with `plain`
+    /// set).
+    SMTPD_API void append_to(std::string& out) const;
+    SMTPD_API std::string to_string() const;  ///< append_to() into a string of its own
+
+    bool plain = false;  ///< send without an enhanced code
+};
+
+}  // namespace smtpd

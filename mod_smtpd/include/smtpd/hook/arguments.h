@@ -1,0 +1,243 @@
+/// arguments.h: what a handler gets, hook by hook.
+#pragma once
+
+#include <smtpd/auth/credentials.h>
+#include <smtpd/hook/session_context.h>
+#include <smtpd/verdict.h>
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace smtpd {
+
+/// A hook with nothing but the connection: pre_connection, connect, quit, disconnect, post_connection.
+class ConnectionContext final : public SessionContext {
+public:
+    using SessionContext::SessionContext;
+};
+using PreConnectionHook = ConnectionContext;
+using ConnectHook = ConnectionContext;
+using QuitHook = ConnectionContext;
+using DisconnectHook = ConnectionContext;
+using PostConnectionHook = ConnectionContext;
+
+/// helo, ehlo: the argument was parsed; the session is not greeted yet.
+class HelloHook final : public SessionContext {
+public:
+    HelloHook(HookId id, Connection& connection, std::string_view host, std::string_view rest)
+        : SessionContext(id, connection), host(host), rest(rest) {}
+    const std::string_view host;  ///< first word
+    const std::string_view rest;  ///< what followed it, trimmed
+    bool is_esmtp() const noexcept { return hook == HookId::ehlo; }
+};
+
+/// helo_parse, ehlo_parse, auth_parse, mail_parse, rcpt_parse: the command's argument as it came; a handler may rewrite
+/// it, or refuse it (501, softly 451). That of AUTH may hold a password.
+class ParseHook final : public SessionContext {
+public:
+    ParseHook(HookId id, Connection& connection, std::string& argument)
+        : SessionContext(id, connection), argument(argument) {}
+    std::string& argument;
+};
+
+/// What a handler finds out about a client that says who it is. For the engine.
+struct AuthFindings {
+    ScramRequest* scram = nullptr;
+    std::string login;
+};
+
+/// A client says who it is. First the hook of the mechanism is asked; where nobody there has an opinion about PLAIN,
+/// LOGIN or CRAM-MD5, then `auth`. A mechanism is offered if a plugin handles its hook, PLAIN and LOGIN also if a
+/// plugin handles `auth`. The credentials are valid during the call only.
+///
+/// - auth_plain, auth_login, auth_cram_md5, auth: the client has sent its password, or what it made of it.
+/// - auth_scram_sha_1, auth_scram_sha_256 (also for -PLUS): the client has named a user and waits to be told how to
+///   prove itself. `ok` together with proves() or is_proved_by() means: a client that proves that is this user. The
+///   engine checks the proof; nobody is asked again.
+/// - auth_external: the client wants to be who its certificate says (connection.tls().certificate, which is verified).
+///   user() is whom it wants to be, "" = the one of the certificate: then set_login() tells.
+/// - auth_bearer: XOAUTH2 and OAUTHBEARER, credentials.token(). user() as above.
+///
+/// Only handlers that are added with add() can let a client in, and so make the server offer AUTH. decide() is for
+/// plugins that keep a client out before a back end is asked (too many attempts), observe() for those that look on.
+class AuthHook final : public SessionContext {
+public:
+    AuthHook(HookId id, Connection& connection, const Credentials& credentials, AuthFindings* findings = nullptr)
+        : SessionContext(id, connection), credentials(credentials), findings_(findings) {}
+    const Credentials& credentials;
+    std::string_view mechanism() const noexcept { return credentials.mechanism(); }  ///< "PLAIN", "SCRAM-SHA-256-PLUS"
+    const std::string& user() const noexcept { return credentials.user(); }
+    /// The clear password, for a back end that checks it; null with CRAM-MD5 and SCRAM.
+    const Secret* password() const noexcept { return credentials.password(); }
+    /// For a plugin that has the clear password: whether the client knows it. With SCRAM it is true, and the client
+    /// goes on to prove it.
+    bool proves(std::string_view clear_password) const {
+        if (const ScramRequest* wanted = scram())
+            return is_proved_by(ScramKeys::derive(wanted->hash, clear_password, wanted->salt, wanted->iterations));
+        return credentials.proves(clear_password);
+    }
+    /// At a hook of SCRAM: what is asked; null elsewhere.
+    const ScramRequest* scram() const noexcept { return findings_ ? findings_->scram : nullptr; }
+    /// At a hook of SCRAM, for a plugin that has its keys. False where these are none.
+    bool is_proved_by(ScramKeys keys) const {
+        if (!scram() || !keys) return false;
+        findings_->scram->keys = std::move(keys);
+        return true;
+    }
+    /// Goes with `ok`: the name under which the client is authenticated, where that is not user(). UTF-8 without
+    /// control characters.
+    void set_login(std::string name) const {
+        if (findings_) findings_->login = std::move(name);
+    }
+
+private:
+    AuthFindings* const findings_;
+};
+
+/// auth_result: an exchange of AUTH is over, and its reply is decided; for observers. An exchange that the client
+/// leaves unfinished has no result.
+class AuthResultHook final : public SessionContext {
+public:
+    AuthResultHook(Connection& connection, const Credentials& credentials, bool is_good, const Reply& reply)
+        : SessionContext(HookId::auth_result, connection),
+          mechanism(credentials.mechanism()),
+          user(credentials.user()),
+          is_good(is_good),
+          reply(reply) {}
+    const std::string_view mechanism;  ///< "PLAIN", "SCRAM-SHA-256"
+    /// Who it was said to be; "" where the exchange broke off before that, or with what is no name.
+    const std::string& user;
+    const bool is_good;  ///< the client is authenticated now
+    const Reply& reply;  ///< what it is told; code 0 where a plugin has told it something itself
+    /// Refused for good: not because a back end, or the server's patience, is exhausted for the moment.
+    bool is_refused() const noexcept { return !is_good && reply.code / 100 != 4; }
+};
+
+/// mail_pre, rcpt_pre: the path is cut out but not parsed; a handler may rewrite it. `ok` ends the chain; a denial
+/// refuses with 501 (softly 451).
+class PathHook final : public SessionContext {
+public:
+    PathHook(HookId id, Connection& connection, std::string& path, const Parameters& parameters)
+        : SessionContext(id, connection), path(path), parameters(parameters) {}
+    std::string& path;  ///< normally "<…>"
+    const Parameters& parameters;
+};
+
+/// mail: the sender is parsed and may be replaced with transaction.set_sender().
+class MailHook final : public TransactionContext {
+public:
+    MailHook(Connection& connection, Transaction& transaction)
+        : TransactionContext(HookId::mail, connection, transaction) {}
+    const Address& sender() const noexcept { return transaction.sender(); }
+    const Parameters& parameters() const noexcept { return transaction.envelope().parameters; }
+};
+
+/// rcpt: one recipient, not yet accepted. Without an `ok` from any plugin it is refused.
+class RcptHook final : public TransactionContext {
+public:
+    RcptHook(Connection& connection, Transaction& transaction, Recipient& recipient)
+        : TransactionContext(HookId::rcpt, connection, transaction), recipient(recipient) {}
+    Recipient& recipient;
+    const Recipient* recipient_or_null() const noexcept override { return &recipient; }
+};
+
+/// data, data_chunk, data_headers_end, reset_transaction.
+class MessageHook : public TransactionContext {
+public:
+    using TransactionContext::TransactionContext;
+    Message& message() const { return transaction.message(); }
+};
+using DataHook = MessageHook;
+
+/// data_post_headers, data_post, queue_pre: handlers may refuse single recipients.
+class DataPostHook final : public MessageHook {
+public:
+    using MessageHook::MessageHook;
+    /// Refuses one of transaction.recipients(), or with denysoft() defers it: whom the plugin does not want to have the
+    /// message. What the answer leaves out is filled in as at data_post_rcpt; one that is no denial defers. The
+    /// recipient keeps its place until the handler returns, and has gone to transaction.turned_away() when the next one
+    /// is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this says so with
+    /// `judges_recipients`.
+    void refuse(Recipient& recipient, const Answer& answer, PlainText reason = {}) {
+        refuse_for(recipient, answer, std::string(reason));
+    }
+    template <class First, class... Rest>
+    void refuse(Recipient& recipient, const Answer& answer, PatternFor<First, Rest...> reason, const First& first,
+                const Rest&... rest) {
+        refuse_for(recipient, answer, format_text<First, Rest...>(reason, first, rest...));
+    }
+
+private:
+    SMTPD_API void refuse_for(Recipient& recipient, const Answer& answer, std::string reason);
+    void complain_about(const Recipient& recipient, Disposition disposition) const;
+};
+
+/// queue_post: the fate of the message is decided, and the client is told. Each of transaction.recipients() says
+/// whether it has the message (delivered()); the others are in transaction.turned_away(), each with its disposition().
+class QueuePostHook final : public MessageHook {
+public:
+    QueuePostHook(Connection& connection, Transaction& transaction, std::string_view reply_text)
+        : MessageHook(HookId::queue_post, connection, transaction), reply_text(reply_text) {}
+    const std::string_view reply_text;  ///< what the client is told
+};
+
+/// data_post_rcpt: one of the recipients again, now that the message is known.
+class DataPostRcptHook final : public TransactionContext {
+public:
+    DataPostRcptHook(Connection& connection, Transaction& transaction, Recipient& recipient)
+        : TransactionContext(HookId::data_post_rcpt, connection, transaction), recipient(recipient) {}
+    Recipient& recipient;
+    const Message& message() const { return transaction.message(); }
+    const Recipient* recipient_or_null() const noexcept override { return &recipient; }
+};
+
+/// received_line: `ok` with `value` set replaces the Received field's value.
+class ReceivedLineHook final : public TransactionContext {
+public:
+    ReceivedLineHook(Connection& connection, Transaction& transaction, std::string_view protocol, std::string& value)
+        : TransactionContext(HookId::received_line, connection, transaction), protocol(protocol), value(value) {}
+    const std::string_view protocol;  ///< "ESMTPS" (RFC 3848)
+    std::string& value;               ///< the default; lines separated by LF become folds
+};
+
+/// vrfy, noop, help: the rest of the line.
+class CommandHook final : public SessionContext {
+public:
+    CommandHook(HookId id, Connection& connection, std::string_view argument)
+        : SessionContext(id, connection), argument(argument) {}
+    const std::string_view argument;
+};
+
+/// unrecognized_command.
+class UnrecognizedHook final : public SessionContext {
+public:
+    UnrecognizedHook(Connection& connection, std::string_view verb, std::string_view argument)
+        : SessionContext(HookId::unrecognized_command, connection), verb(verb), argument(argument) {}
+    const std::string_view verb;  ///< as sent
+    const std::string_view argument;
+};
+
+/// deny, ok: after every single handler of the other hooks, with what it said.
+class VerdictHook final : public SessionContext {
+public:
+    VerdictHook(HookId id, Connection& connection, HookId about, std::string_view plugin, const Answer& answer)
+        : SessionContext(id, connection), about(about), plugin(plugin), answer(answer) {}
+    const HookId about;
+    const std::string_view plugin;
+    const Answer& answer;
+};
+
+/// config, user_config: `ok` with `values` set overrides the control file.
+class ConfigHook final : public SessionContext {
+public:
+    ConfigHook(HookId id, Connection& connection, std::string_view name, const Address* user,
+               std::vector<std::string>& values)
+        : SessionContext(id, connection), name(name), user(user), values(values) {}
+    const std::string_view name;
+    const Address* const user;  ///< user_config only
+    std::vector<std::string>& values;
+};
+
+}  // namespace smtpd

@@ -1,0 +1,317 @@
+/// store.h: small shared state with expiry: who was seen when, how often somebody tried. It is the site's, not the
+/// plugin's: `SmtpStore` says whether it is kept in a file of this host, in Redis for several hosts, or in memory.
+///
+///     explicit Limit(smtpd::Setup& setup, const Options& options) : seen_(setup.store<std::int64_t>("limit")),
+///     options_(options) {…}
+///
+///     const auto count = hook.store(seen_).add(client, 1, options_.period);
+///     if (!count) return error("store: {}", count.error().what);
+///     return *count > options_.max ? fail("{} connections", *count) : pass();
+///
+/// setup.store<T>("name") opens a namespace in which keys are octets and values are of type T: std::string (octets as
+/// they are), an integer, a WallTime, or a record, which is a struct that names its members:
+///
+///     struct Seen {
+///         smtpd::WallTime first;
+///         unsigned times = 0;
+///         static constexpr auto fields = [](auto& self) { return std::tie(self.first, self.times); };
+///     };
+///
+/// A record is kept as text, "1795199220:3", which people can read. One that was written with fewer members gets the
+/// others' initial values, and surplus ones are ignored, so members can be added at the end.
+///
+/// hook.store(space) is the same space for the time that this call of the plugin has left. Every operation is atomic
+/// over all threads, processes and, with Redis, hosts, and ends within the back end's time-out. What cannot be done (a
+/// back end that is down, a full disk, a key that is too long) is an Error, and the plugin's finding then is error(…):
+/// never an exception, and never an answer that was made up. Operations block their thread.
+///
+/// Every entry has a lifetime, after which it is as if it had never been. Namespaces of the same name are the same for
+/// all plugins and virtual hosts that use the same back end. An entry may go early where a back end has no room left:
+/// then those that would expire soonest go.
+#pragma once
+
+#include <smtpd/base/api.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/format.h>
+#include <smtpd/base/result.h>
+#include <smtpd/waiting.h>
+
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace smtpd::support {
+class Lane;
+}
+
+namespace smtpd {
+
+inline constexpr std::size_t max_store_name = 64;   ///< of a namespace: letters, digits, "-", "_" and "."
+inline constexpr std::size_t max_store_key = 1024;  ///< octets; at least 1
+inline constexpr std::size_t max_store_value = 4096;
+inline constexpr Duration max_store_lifetime = std::chrono::hours(24 * 3660);  ///< ten years
+
+/// One entry, as list() shows it.
+template <class T>
+struct StoreEntry {
+    std::string key;
+    T value;
+    Duration left{};  ///< until it expires
+};
+
+/// Some entries, in no particular order, perhaps none. `next` is where to go on; empty: that was all.
+template <class T>
+struct StorePage {
+    std::vector<StoreEntry<T>> entries;
+    std::string next;
+};
+
+/// What put_if_absent() left behind.
+template <class T>
+struct Kept {
+    T value;              ///< what is there now
+    bool is_new = false;  ///< it is the value given; nothing was there
+};
+
+struct AddOptions {
+    std::int64_t initial = 0;  ///< what an entry that is not there counts as
+    bool renews = false;       ///< the lifetime begins again; otherwise it is that of the first addition
+};
+
+/// One namespace in one back end, in octets: what Store<T> stands on. Implemented by the server; thread-safe.
+/// `patience` is how long an operation may take; the back end's own time-out holds as well.
+class SMTPD_API StoreSpace {
+public:
+    virtual ~StoreSpace();
+    virtual Result<std::optional<std::string>> get(std::string_view key, Duration patience) = 0;
+    virtual Result<void> put(std::string_view key, std::string_view value, Duration lifetime, Duration patience) = 0;
+    /// What was there; nothing where the value was put.
+    virtual Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value,
+                                                             Duration lifetime, Duration patience) = 0;
+    virtual Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options,
+                                     Duration patience) = 0;
+    /// Puts the value where exactly `expected` is (nothing: where no entry is). False where something else is.
+    virtual Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value,
+                                 Duration lifetime, Duration patience) = 0;
+    virtual Result<bool> remove(std::string_view key, Duration patience) = 0;
+    virtual Result<StorePage<std::string>> list(std::string_view prefix, std::size_t limit, std::string_view from,
+                                                Duration patience) = 0;
+    /// For the server: where calls of plugins queue that use this space; null if an operation never waits (shared
+    /// memory).
+    virtual support::Lane* lane() const noexcept { return nullptr; }
+};
+
+/// Opens namespaces, for Setup::store(). Implemented by the server and by tests.
+class SMTPD_API StoreSpaces {
+public:
+    virtual ~StoreSpaces();
+    /// The space lives as long as this object. An Error where the name is none.
+    virtual Result<StoreSpace*> space(std::string_view name) = 0;
+};
+
+/// How a value is written as octets. For records and all that they are made of; specialise it for types of your own.
+template <class T>
+struct StoreValue;
+
+namespace detail {
+
+template <class T>
+concept StoreRecord = requires(T& record) {
+    T::fields(record);
+};
+
+template <class T>
+bool read_number(std::string_view text, T& value) noexcept {
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return status == std::errc() && end == text.data() + text.size();
+}
+
+/// Text between colons: these, control characters and the per cent sign become %XX.
+SMTPD_API std::string escape_field(std::string_view text);
+SMTPD_API bool unescape_field(std::string_view text, std::string& value);
+
+template <class Field>
+std::string show_field(const Field& field) {
+    if constexpr (std::is_same_v<Field, std::string>) return escape_field(field);
+    else return StoreValue<Field>::show(field);
+}
+template <class Field>
+bool read_field(std::string_view text, Field& field) {
+    if constexpr (std::is_same_v<Field, std::string>) return unescape_field(text, field);
+    else return StoreValue<Field>::read(text, field);
+}
+
+}  // namespace detail
+
+template <>
+struct StoreValue<std::string> {
+    static std::string show(const std::string& value) { return value; }
+    static bool read(std::string_view text, std::string& value) {
+        value = text;
+        return true;
+    }
+};
+
+template <std::integral T>
+struct StoreValue<T> {
+    static std::string show(T value) { return format_text("{}", +value); }  // as a number, also bool and char
+    static bool read(std::string_view text, T& value) noexcept {
+        if constexpr (!std::is_same_v<T, bool>) {
+            return detail::read_number(text, value);
+        } else {
+            value = text == "1";
+            return value || text == "0";
+        }
+    }
+};
+
+template <>
+struct StoreValue<WallTime> {  // in seconds
+    static std::string show(WallTime value) { return format_text("{}", std::chrono::system_clock::to_time_t(value)); }
+    static bool read(std::string_view text, WallTime& value) noexcept {
+        std::int64_t seconds = 0;
+        constexpr std::int64_t most =
+            std::chrono::duration_cast<std::chrono::seconds>(WallTime::max().time_since_epoch()).count();
+        if (!detail::read_number(text, seconds) || seconds > most || seconds < -most) return false;
+        value = WallTime(std::chrono::seconds(seconds));
+        return true;
+    }
+};
+
+template <>
+struct StoreValue<Duration> {  // in milliseconds
+    static std::string show(Duration value) { return format_text("{}", value.count()); }
+    static bool read(std::string_view text, Duration& value) noexcept {
+        Duration::rep count = 0;
+        if (!detail::read_number(text, count)) return false;
+        value = Duration(count);
+        return true;
+    }
+};
+
+template <detail::StoreRecord T>
+struct StoreValue<T> {
+    static std::string show(const T& record) {
+        std::string out;
+        std::apply([&](const auto&... fields) { ((out += detail::show_field(fields), out += ':'), ...); },
+                   T::fields(record));
+        if (!out.empty()) out.pop_back();
+        return out;
+    }
+    static bool read(std::string_view text, T& record) {
+        bool is_good = true;
+        bool is_over = false;
+        const auto next = [&](auto& field) {
+            if (is_over || !is_good) return;
+            const auto colon = text.find(':');
+            is_good = detail::read_field(text.substr(0, colon), field);
+            is_over = colon == std::string_view::npos;
+            if (!is_over) text.remove_prefix(colon + 1);
+        };
+        std::apply([&](auto&... fields) { (next(fields), ...); }, T::fields(record));
+        return is_good;
+    }
+};
+
+/// A namespace with values of type T. A small value to copy; it must not outlive the plugin that opened it.
+template <class T = std::string>
+class Store {
+public:
+    explicit Store(StoreSpace& space, Duration patience = Duration::max()) : space_(&space), patience_(patience) {}
+
+    /// The same space, with no more time than that.
+    Store within(Duration patience) const { return Store(*space_, patience); }
+
+    /// What is there, if anything.
+    Result<std::optional<T>> get(std::string_view key) const {
+        auto found = space_->get(key, patience_);
+        if (!found) return found.error();
+        return read(key, *found);
+    }
+    /// Puts the value, whatever was there.
+    Result<void> put(std::string_view key, const T& value, Duration lifetime) const {
+        return space_->put(key, StoreValue<T>::show(value), lifetime, patience_);
+    }
+    /// Puts the value where nothing is; what is there keeps its lifetime.
+    Result<Kept<T>> put_if_absent(std::string_view key, const T& value, Duration lifetime) const {
+        auto found = space_->put_if_absent(key, StoreValue<T>::show(value), lifetime, patience_);
+        if (!found) return found.error();
+        auto old = read(key, *found);
+        if (!old) return old.error();
+        const bool is_new = !old->has_value();
+        return Kept<T>{is_new ? value : std::move(**old), is_new};
+    }
+    /// Adds to a number; gives the sum. An entry that is not there is made.
+    Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime,
+                             AddOptions options = {}) const requires std::integral<T> {
+        return space_->add(key, amount, lifetime, options, patience_);
+    }
+    /// Compare and set: puts the value where `expected` is. False: something else is there, or nothing.
+    Result<bool> replace(std::string_view key, const T& expected, const T& value, Duration lifetime) const {
+        const std::string old = StoreValue<T>::show(expected);
+        return space_->replace(key, old, StoreValue<T>::show(value), lifetime, patience_);
+    }
+    /// Reads, lets `change(T&)` change it, and writes, so that nobody's change is lost; an entry that is not there
+    /// begins as T(). Gives what is there now. `change` may be called several times; it may return false to leave
+    /// everything as it is.
+    template <class F>
+    Result<T> update(std::string_view key, Duration lifetime, F change) const {
+        const MonotonicTime began = std::chrono::steady_clock::now();
+        for (;;) {
+            const auto left = patience_ -
+                              std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
+            auto found = space_->get(key, left);
+            if (!found) return found.error();
+            auto old = read(key, *found);
+            if (!old) return old.error();
+            T value = *old ? std::move(**old) : T();
+            if constexpr (std::is_same_v<decltype(change(value)), bool>) {
+                if (!change(value)) return value;
+            } else {
+                change(value);
+            }
+            const auto expected = *found ? std::optional<std::string_view>(**found) : std::nullopt;
+            const auto done = space_->replace(key, expected, StoreValue<T>::show(value), lifetime, left);
+            if (!done) return done.error();
+            if (*done) return value;
+        }
+    }
+    /// True where something was there.
+    Result<bool> remove(std::string_view key) const { return space_->remove(key, patience_); }
+    /// Entries whose keys begin with `prefix`, about `limit` of them at a time (1 to 1000), from where an earlier page
+    /// said `next`. What is there all the while is seen at least once. An entry that is not of type T is an Error.
+    Result<StorePage<T>> list(std::string_view prefix = {}, std::size_t limit = 100, std::string_view from = {}) const {
+        auto found = space_->list(prefix, limit, from, patience_);
+        if (!found) return found.error();
+        StorePage<T> page{{}, std::move(found->next)};
+        for (auto& entry : found->entries) {
+            auto value = read(entry.key, std::move(entry.value));
+            if (!value) return value.error();
+            page.entries.push_back({std::move(entry.key), std::move(**value), entry.left});
+        }
+        return page;
+    }
+
+private:
+    static Result<std::optional<T>> read(std::string_view key, const std::optional<std::string>& octets) {
+        if (!octets) return std::optional<T>();
+        T value{};
+        if (StoreValue<T>::read(*octets, value)) return std::optional<T>(std::move(value));
+        return Error{
+            ErrorCode::unavailable,
+            format_text("the entry of \"{}\" is not of the kind that is expected there", detail::escape_field(key))};
+    }
+
+    StoreSpace* space_;
+    Duration patience_;
+};
+
+}  // namespace smtpd
