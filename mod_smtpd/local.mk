@@ -61,6 +61,7 @@ smtpdbaseinclude_HEADERS = \
 smtpddeliveryincludedir = $(includedir)/smtpd/delivery
 smtpddeliveryinclude_HEADERS = \
 	mod_smtpd/include/smtpd/delivery/delivery.h \
+	mod_smtpd/include/smtpd/delivery/fate.h \
 	mod_smtpd/include/smtpd/delivery/origin.h \
 	mod_smtpd/include/smtpd/delivery/result.h
 
@@ -92,7 +93,7 @@ noinst_LTLIBRARIES += libsmtpd_core.la
 libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/base64.cc \
 	mod_smtpd/support/base64.h \
-	mod_smtpd/support/bell.h \
+	mod_smtpd/support/event_fd.h \
 	mod_smtpd/support/cdb.cc \
 	mod_smtpd/support/clock.cc \
 	mod_smtpd/support/clock.h \
@@ -124,8 +125,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/reaper.cc \
 	mod_smtpd/support/reaper.h \
 	mod_smtpd/support/secret.cc \
-	mod_smtpd/support/shared_poll.cc \
-	mod_smtpd/support/shared_poll.h \
+	mod_smtpd/support/leader_poll.cc \
+	mod_smtpd/support/leader_poll.h \
 	mod_smtpd/support/strings.cc \
 	mod_smtpd/support/strings.h \
 	mod_smtpd/support/thrown.h \
@@ -195,8 +196,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/store/redis_store.h \
 	mod_smtpd/store/stores.cc \
 	mod_smtpd/store/stores.h \
-	mod_smtpd/store/turnstile.cc \
-	mod_smtpd/store/turnstile.h \
+	mod_smtpd/store/fair_process_lock.cc \
+	mod_smtpd/store/fair_process_lock.h \
 	mod_smtpd/net/backend.cc \
 	mod_smtpd/net/backend_state.cc \
 	mod_smtpd/net/backend_state.h \
@@ -238,6 +239,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/delivery_api.cc \
 	mod_smtpd/engine/extensions.cc \
 	mod_smtpd/engine/extensions.h \
+	mod_smtpd/engine/final_replies.cc \
+	mod_smtpd/engine/final_replies.h \
 	mod_smtpd/engine/client_register.h \
 	mod_smtpd/engine/authentication_results.cc \
 	mod_smtpd/engine/authentication_results.h \
@@ -278,6 +281,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/engine/settings.h \
 	mod_smtpd/engine/stage.cc \
 	mod_smtpd/engine/stage.h \
+	mod_smtpd/engine/stage_argument.h \
 	mod_smtpd/engine/tls_service.h \
 	mod_smtpd/engine/task_service.h \
 	mod_smtpd/engine/trace_fields.cc \
@@ -316,17 +320,17 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/host/possible_fates.cc \
 	mod_smtpd/host/possible_fates.h \
 	mod_smtpd/host/problem.h \
-	mod_smtpd/trial/clock.h \
-	mod_smtpd/trial/conversation.cc \
-	mod_smtpd/trial/conversation.h \
-	mod_smtpd/trial/json.cc \
-	mod_smtpd/trial/json.h \
-	mod_smtpd/trial/report_json.cc \
-	mod_smtpd/trial/report_text.cc \
-	mod_smtpd/trial/request.cc \
-	mod_smtpd/trial/request.h \
-	mod_smtpd/trial/trial.cc \
-	mod_smtpd/trial/trial.h
+	mod_smtpd/dry_run/clock.h \
+	mod_smtpd/dry_run/conversation.cc \
+	mod_smtpd/dry_run/conversation.h \
+	mod_smtpd/dry_run/json.cc \
+	mod_smtpd/dry_run/json.h \
+	mod_smtpd/dry_run/report_json.cc \
+	mod_smtpd/dry_run/report_text.cc \
+	mod_smtpd/dry_run/request.cc \
+	mod_smtpd/dry_run/request.h \
+	mod_smtpd/dry_run/dry_run.cc \
+	mod_smtpd/dry_run/dry_run.h
 
 core_cppflags = -I$(top_srcdir)/mod_smtpd/include -I$(top_srcdir)/mod_smtpd $(APR_CPPFLAGS) \
 	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) $(STRINGPREP_CPPFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
@@ -373,7 +377,7 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/mpm_event.h \
 	mod_smtpd/httpd/passwords.cc \
 	mod_smtpd/httpd/passwords.h \
-	mod_smtpd/httpd/promptness.h \
+	mod_smtpd/httpd/dns_latency_heuristic.h \
 	mod_smtpd/httpd/proxied_client.cc \
 	mod_smtpd/httpd/proxied_client.h \
 	mod_smtpd/httpd/server.cc \
@@ -394,8 +398,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/tls_context.h \
 	mod_smtpd/httpd/stores.cc \
 	mod_smtpd/httpd/stores.h \
-	mod_smtpd/httpd/trial.cc \
-	mod_smtpd/httpd/trial.h
+	mod_smtpd/httpd/dry_run.cc \
+	mod_smtpd/httpd/dry_run.h
 mod_smtpd_mod_smtpd_la_CPPFLAGS = $(core_cppflags) $(HTTPD_CPPFLAGS) -DSMTPD_PLUGIN_DIR='"$(plugindir)"' -DSMTPD_STATE_DIR='"$(statedir)"'
 mod_smtpd_mod_smtpd_la_LDFLAGS = $(dso_ldflags) -Wl,--version-script=$(top_srcdir)/mod_smtpd/mod_smtpd.map -Wl,-Bsymbolic-functions
 mod_smtpd_mod_smtpd_la_LIBADD = libsmtpd_core.la $(core_libs)

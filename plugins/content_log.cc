@@ -140,7 +140,7 @@ private:
 
     void keep_copy(const DataPostHook& hook) const {
         const std::string path = this->path(hook.clock().wall());
-        if (hook.connection.is_trial()) return hook.log(LogLevel::info, "a copy would go to {}", path);
+        if (hook.connection.is_dry_run()) return hook.log(LogLevel::info, "a copy would go to {}", path);
         if (auto kept = append(hook, path); !kept)
             hook.log(LogLevel::error, "error: no copy in {}: {}", path, kept.error().what);
         else hook.log(LogLevel::debug, "copied to {}", path);

@@ -35,7 +35,7 @@ public:
     }
 
 private:
-    Answer count(const UnrecognizedHook& hook) const {
+    Response count(const UnrecognizedHook& hook) const {
         const unsigned count = ++hook.connection.notes().get(count_note_);
         hook.log(LogLevel::info, "{}: unrecognized command {} of {}: {}", count < max_ ? "pass" : "fail", count, max_,
                  quoted(hook.verb, 64));

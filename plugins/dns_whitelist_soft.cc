@@ -50,7 +50,7 @@ public:
                  {.every = options.self_test, .wants_entry = false}) {
         setup.hooks.connect
             .ask([this](const ConnectHook& hook, Questions& questions) {
-                questions.patience(timeout_);
+                questions.timeout(timeout_);
                 if (!hook.exemption()) lists_.ask(DnsListSubject::of(hook.connection.address()), hook, questions);
             })
             .add([this](const ConnectHook& hook, const Answers& answers) { return look_up(hook, answers); },
@@ -58,7 +58,7 @@ public:
     }
 
 private:
-    Answer look_up(const ConnectHook& hook, const Answers& answers) const {
+    Response look_up(const ConnectHook& hook, const Answers& answers) const {
         if (hook.exemption()) return declined();
         const DnsListing listing = lists_.look_up(DnsListSubject::of(hook.connection.address()), hook, answers);
         if (listing.is_listed()) {

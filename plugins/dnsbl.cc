@@ -61,7 +61,7 @@ public:
         if (options.type != Verdict::declined) setup.policy().reject_type = options.type;
         setup.hooks.connect
             .ask([this](const ConnectHook& hook, Questions& questions) {
-                questions.patience(timeout_);
+                questions.timeout(timeout_);
                 if (!is_allowed(hook)) lists_.ask(DnsListSubject::of(hook.connection.address()), hook, questions);
             })
             .decide([this](const ConnectHook& hook, const Answers& answers) { return judge(hook, answers); });

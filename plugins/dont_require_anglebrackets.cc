@@ -22,7 +22,7 @@ public:
 private:
     static constexpr int karma = -2;
 
-    static Answer add_brackets(const PathHook& hook) {
+    static Response add_brackets(const PathHook& hook) {
         const bool has_any = !hook.path.empty() && (hook.path.front() == '<' || hook.path.back() == '>');
         if (!has_any) {
             hook.log(LogLevel::info, "info: no brackets around {}", quoted(hook.path));

@@ -58,7 +58,7 @@ private:
 
     void ask(const IpAddress& client, Questions& questions) const {
         if (client.is_loopback()) return;
-        questions.patience(timeout_);
+        questions.timeout(timeout_);
         for (const auto& name : host_names(questions.ptr(client))) questions.dns(forward(client), name);
     }
 

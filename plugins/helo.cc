@@ -110,7 +110,7 @@ private:
 
     void ask(const HelloHook& hook, Questions& questions) const {
         if (options_.policy == Policy::lenient || is_whitelisted(hook)) return;
-        questions.patience(options_.timeout);
+        questions.timeout(options_.timeout);
         questions.ptr(hook.connection.address());
         if (!is_literal(hook.host)) questions.addresses(hook.host);
     }
@@ -189,7 +189,7 @@ private:
             return refused(hook.host, "has an address without a name",
                            format_text("There is no name for {} in the DNS", client));
         const bool leads_back = std::any_of(reverse.names().begin(), reverse.names().end(),
-                                            [&](const std::string& name) { return is_akin(name, hook.host); });
+                                            [&](const std::string& name) { return is_related(name, hook.host); });
         if (forward && reverse.found()) hook.connection.notes().set(notes::helo_reverse_match, leads_back);
 
         if (options_.policy == Policy::strict && !leads_here && !leads_back && unknown.empty())
@@ -205,7 +205,7 @@ private:
     static IpAddress near(const IpAddress& address) { return address.prefix(address.is_v4() ? 24 : 96); }
 
     /// The same name, or the same last two parts.
-    static bool is_akin(std::string_view a, std::string_view b) {
+    static bool is_related(std::string_view a, std::string_view b) {
         return ascii_equal(a, b) || ascii_equal(last_two(a), last_two(b));
     }
     static std::string_view last_two(std::string_view name) {

@@ -58,7 +58,7 @@ public:
             setup.hooks.help.add([](const CommandHook&) {
                 return deny("HELP is not implemented").with_code(502).with_status({5, 5, 1});
             });
-        else setup.hooks.help.add([this](const CommandHook& hook) { return answer(hook); });
+        else setup.hooks.help.add([this](const CommandHook& hook) { return respond(hook); });
     }
 
 private:
@@ -74,7 +74,7 @@ private:
                                             [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || c == '_'; });
     }
 
-    Answer answer(const CommandHook& hook) const {
+    Response respond(const CommandHook& hook) const {
         if (hook.argument.empty()) return ok("Try HELP and a command, such as HELP MAIL");
         if (!is_word(hook.argument))
             return deny("HELP takes the name of one command").with_code(501).with_status({5, 5, 4});

@@ -50,7 +50,7 @@ public:
     HostsAllow(Setup& setup, const Options& options)
         : max_per_client_(options.max_per_client),
           rules_(setup.control().parsed<std::vector<Rule>>("hosts_allow", parse)) {
-        setup.hooks.pre_connection.add([this](const PreConnectionHook& hook) { return answer(hook); });
+        setup.hooks.pre_connection.add([this](const PreConnectionHook& hook) { return respond(hook); });
     }
 
 private:
@@ -74,7 +74,7 @@ private:
         return rules;
     }
 
-    Answer answer(const PreConnectionHook& hook) const {
+    Response respond(const PreConnectionHook& hook) const {
         const IpAddress& client = hook.connection.address();
         if (max_per_client_ > 0 && hook.connection.sessions_of_client() > limit_for(hook.connection)) {
             hook.log(LogLevel::info, "fail: {} connections from {}", hook.connection.sessions_of_client(), client);

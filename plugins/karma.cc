@@ -160,7 +160,7 @@ private:
             if (domain == tld || domain.ends_with("." + tld)) award(hook, points, tld);
     }
 
-    Answer at_rcpt(const RcptHook& hook) const {
+    Response at_rcpt(const RcptHook& hook) const {
         if (is_bare(hook, "RCPT", "TO:")) award(hook, -2, "no angle brackets");
         const Connection& client = hook.connection;
         if (client.is_naughty() || hook.exemption()) return declined();

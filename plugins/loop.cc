@@ -35,12 +35,12 @@ public:
     };
 
     Loop(Setup& setup, const Options& options) : max_hops_(options.max_hops) {
-        setup.hooks.data_post.add([this](const DataPostHook& hook) -> Answer {
+        setup.hooks.data_post.add([this](const DataPostHook& hook) -> Response {
             const Headers& headers = hook.message().headers();
             const std::size_t hops = headers.count("Received") + headers.count("Delivered-To");
             if (hops < max_hops_) return declined();
             hook.log(LogLevel::info, "fail: {} hops", hops);
-            return Answer(status::too_many_hops).with_code(554);
+            return Response(status::too_many_hops).with_code(554);
         });
     }
 

@@ -63,7 +63,7 @@ public:
 
     NaughtyPlugin(Setup& setup, const Options& options) : reject_type_(options.reject_type) {
         auto& hooks = setup.hooks;
-        const auto refuse = [this](const SessionContext& hook) { return answer(hook); };
+        const auto refuse = [this](const SessionContext& hook) { return respond(hook); };
         if (options.reject == HookId::connect) hooks.connect.add(Priority::late, refuse);
         if (options.reject == HookId::mail) hooks.mail.add(Priority::late, refuse);
         if (options.reject == HookId::rcpt) hooks.rcpt.add(Priority::late, refuse);
@@ -72,7 +72,7 @@ public:
     }
 
 private:
-    Answer answer(const SessionContext& hook) const {
+    Response respond(const SessionContext& hook) const {
         const auto& complaints = hook.connection.complaints();
         if (complaints.empty()) return declined();
         const Complaint& first = complaints.front();
@@ -81,7 +81,7 @@ private:
         std::string texts;
         for (const auto& one : complaints)
             if (one.is_told) texts += (texts.empty() ? "" : "\n") + one.text;
-        return Answer(is_denial(first.verdict) ? first.verdict : reject_type_, texts).with_status(first.enhanced);
+        return Response(is_denial(first.verdict) ? first.verdict : reject_type_, texts).with_status(first.enhanced);
     }
 
     /// "helo, badmailfrom": each once.

@@ -40,7 +40,7 @@ public:
     }
 
 private:
-    Answer count(const CommandHook& hook) const {
+    Response count(const CommandHook& hook) const {
         const unsigned count = ++hook.connection.notes().get(count_note_);
         if (count < max_) return declined();
         hook.log(LogLevel::info, "fail: {} NOOPs in a row", count);

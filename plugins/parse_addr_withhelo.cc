@@ -24,7 +24,7 @@ public:
     }
 
 private:
-    static Answer check(const ParseHook& hook) {
+    static Response check(const ParseHook& hook) {
         if (hook.connection.greeted() != Greeted::helo || behind_path(hook.argument).empty()) return declined();
         hook.log(LogLevel::info, "fail: parameters after HELO: {}", quoted(hook.argument));
         return deny("No parameters allowed after HELO").with_status({5, 5, 4});

@@ -65,11 +65,11 @@ public:
         : program_(setup.path(options.program)), timeout_(options.timeout) {
         if (access(program_.c_str(), X_OK) != 0)
             setup.warning("{} cannot be run; clients get the usual goodbye", program_);
-        setup.hooks.quit.add([this](const QuitHook& hook) { return answer(hook); });
+        setup.hooks.quit.add([this](const QuitHook& hook) { return respond(hook); });
     }
 
 private:
-    Answer answer(const QuitHook& hook) const {
+    Response respond(const QuitHook& hook) const {
         if (hook.connection.greeted() != Greeted::helo) return declined();
         const auto text = printable(output_of(program_, timeout_));
         if (text.empty()) return declined();

@@ -43,14 +43,14 @@ public:
 
     RandomError(Setup& setup, const Options& options) : percent_(options.percent) {
         auto& hooks = setup.hooks;
-        const auto answer = [this](const SessionContext& hook) { return roll(hook); };
-        hooks.connect.add(answer);
-        hooks.helo.add(answer);
-        hooks.ehlo.add(answer);
-        hooks.mail.add(answer);
-        hooks.rcpt.add(answer);
-        hooks.data.add(answer);
-        hooks.data_post.add(answer);
+        const auto response = [this](const SessionContext& hook) { return roll(hook); };
+        hooks.connect.add(response);
+        hooks.helo.add(response);
+        hooks.ehlo.add(response);
+        hooks.mail.add(response);
+        hooks.rcpt.add(response);
+        hooks.data.add(response);
+        hooks.data_post.add(response);
     }
 
 private:
@@ -61,7 +61,7 @@ private:
         bool is_seeded = false;
     };
 
-    Answer roll(const SessionContext& hook) const {
+    Response roll(const SessionContext& hook) const {
         auto& notes = hook.connection.notes();
         const auto* of_client = notes.find(notes::random_error_percent);
         const double percent = of_client ? *of_client : percent_;
@@ -75,7 +75,7 @@ private:
             return declined();
         const bool disconnects = chance(dice.numbers) < 0.4;
         hook.log(LogLevel::info, "fail: random error");
-        return Answer(disconnects ? Verdict::denysoft_disconnect : Verdict::denysoft, "Random temporary error")
+        return Response(disconnects ? Verdict::denysoft_disconnect : Verdict::denysoft, "Random temporary error")
             .with_status({4, 3, 0});
     }
 

@@ -109,7 +109,7 @@ private:
     }
     bool is_ours(const Address& recipient) const { return ascii_equal(recipient.domain(), domain_); }
 
-    Answer accept(const RcptHook& hook) const {
+    Response accept(const RcptHook& hook) const {
         const Address& recipient = hook.recipient.address();
         if (!is_ours(recipient) || find(recipient).verdict != Verdict::ok) return declined();
         hook.log(LogLevel::info, "pass: {} is OK", quoted(recipient.to_string()));

@@ -33,15 +33,15 @@ class RcptOk final : public Plugin {
 public:
     explicit RcptOk(Setup& setup)
         : domains_(setup.control().domains("rcpthosts")), more_domains_(setup.control().cdb("morercpthosts")) {
-        setup.hooks.rcpt.add(Priority::last, [this](const RcptHook& hook) { return answer(hook); });
+        setup.hooks.rcpt.add(Priority::last, [this](const RcptHook& hook) { return respond(hook); });
     }
 
 private:
-    Answer answer(const RcptHook& hook) const {
+    Response respond(const RcptHook& hook) const {
         const Connection& connection = hook.connection;
         if (connection.is_relay_client() || is_ours(hook.recipient.address(), connection)) return ok();
         hook.log(LogLevel::info, "fail: relaying denied to {}", quoted(hook.recipient.address().to_string()));
-        return Answer(status::relaying_denied);
+        return Response(status::relaying_denied);
     }
 
     bool is_ours(const Address& recipient, const Connection& connection) const {

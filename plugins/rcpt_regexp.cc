@@ -88,7 +88,7 @@ private:
         return nullptr;
     }
 
-    Answer accept(const RcptHook& hook) const {
+    Response accept(const RcptHook& hook) const {
         const auto rules = rules_.get();
         const VerdictLine* const line = find(*rules, hook.recipient.address());
         if (!line || line->verdict != Verdict::ok) return declined();

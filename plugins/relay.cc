@@ -49,7 +49,7 @@ public:
         setup.hooks.pre_connection.observe(Priority::first, [this](const PreConnectionHook& hook) { look_up(hook); });
         if (options.only)
             setup.hooks.rcpt.add([](const RcptHook& hook) {
-                return hook.connection.is_relay_client() ? ok() : Answer(status::relaying_denied);
+                return hook.connection.is_relay_client() ? ok() : Response(status::relaying_denied);
             });
     }
 

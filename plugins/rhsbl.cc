@@ -49,7 +49,7 @@ public:
         if (options.type != Verdict::declined) setup.policy().reject_type = options.type;
         setup.hooks.mail
             .ask([this](const MailHook& hook, Questions& questions) {
-                questions.patience(timeout_);
+                questions.timeout(timeout_);
                 if (has_domain(hook.sender()))
                     lists_.ask(DnsListSubject::of(hook.sender().domain_lower()), hook, questions);
             })

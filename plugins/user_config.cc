@@ -47,7 +47,7 @@ public:
             if (const auto what = pattern_.substr(percent, 2);
                 what != "%u" && what != "%h" && what != "%a" && what != "%%")
                 setup.error("\"{}\" in the pattern is none of %u, %h, %a and %%", what);
-        setup.hooks.user_config.add([this](const ConfigHook& hook) { return answer(hook); });
+        setup.hooks.user_config.add([this](const ConfigHook& hook) { return respond(hook); });
     }
 
 private:
@@ -78,7 +78,7 @@ private:
         return folder;
     }
 
-    Answer answer(const ConfigHook& hook) const {
+    Response respond(const ConfigHook& hook) const {
         if (!hook.user || hook.user->is_null()) return declined();
         const auto folder = folder_of(*hook.user);
         if (!folder || !is_safe(hook.name)) {

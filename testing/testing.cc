@@ -66,17 +66,17 @@ void PluginUnderTest::child_start() {
     if (const auto started = world_->plugin.child_start(); !started) throw std::runtime_error(started.error().what);
 }
 
-Answer PluginUnderTest::connect() { return world_->plugin.connect(); }
-Answer PluginUnderTest::helo(std::string_view host) { return world_->plugin.helo(host); }
-Answer PluginUnderTest::ehlo(std::string_view host) { return world_->plugin.ehlo(host); }
-Answer PluginUnderTest::auth(std::string_view user, std::string_view password) {
+Response PluginUnderTest::connect() { return world_->plugin.connect(); }
+Response PluginUnderTest::helo(std::string_view host) { return world_->plugin.helo(host); }
+Response PluginUnderTest::ehlo(std::string_view host) { return world_->plugin.ehlo(host); }
+Response PluginUnderTest::auth(std::string_view user, std::string_view password) {
     return world_->plugin.auth_plain(user, password);
 }
-Answer PluginUnderTest::mail(std::string_view sender) { return world_->plugin.mail(sender); }
-Answer PluginUnderTest::rcpt(std::string_view recipient) { return world_->plugin.rcpt(recipient); }
-Answer PluginUnderTest::data() { return world_->plugin.data(); }
+Response PluginUnderTest::mail(std::string_view sender) { return world_->plugin.mail(sender); }
+Response PluginUnderTest::rcpt(std::string_view recipient) { return world_->plugin.rcpt(recipient); }
+Response PluginUnderTest::data() { return world_->plugin.data(); }
 
-Answer PluginUnderTest::message(std::string_view message, std::size_t piece) {
+Response PluginUnderTest::message(std::string_view message, std::size_t piece) {
     auto& plugin = world_->plugin;
     plugin.begin_streams();
     for (std::size_t at = 0; at < message.size(); at += piece) plugin.data_chunk(message.substr(at, piece));
@@ -85,9 +85,9 @@ Answer PluginUnderTest::message(std::string_view message, std::size_t piece) {
     return plugin.data_post();
 }
 
-Answer PluginUnderTest::data_post_rcpt(std::size_t index) { return world_->plugin.data_post_rcpt(index); }
-Answer PluginUnderTest::queue_pre() { return world_->plugin.queue_pre(); }
-Answer PluginUnderTest::queue() { return world_->plugin.queue(); }
+Response PluginUnderTest::data_post_rcpt(std::size_t index) { return world_->plugin.data_post_rcpt(index); }
+Response PluginUnderTest::queue_pre() { return world_->plugin.queue_pre(); }
+Response PluginUnderTest::queue() { return world_->plugin.queue(); }
 
 std::vector<std::string> PluginUnderTest::deliver(const Parcel& parcel) {
     fakes::Parcel made(parcel.message);
@@ -102,7 +102,7 @@ std::vector<std::string> PluginUnderTest::deliver(const Parcel& parcel) {
     return out;
 }
 
-Answer PluginUnderTest::quit() { return world_->plugin.quit(); }
+Response PluginUnderTest::quit() { return world_->plugin.quit(); }
 void PluginUnderTest::disconnect() { static_cast<void>(world_->plugin.disconnect()); }
 
 }  // namespace smtpd::testing

@@ -136,7 +136,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/store/store_fixture.h \
 	tests/unit/store/store_test.cc \
 	tests/unit/store/stores_test.cc \
-	tests/unit/store/turnstile_test.cc \
+	tests/unit/store/fair_process_lock_test.cc \
 	tests/unit/support/base64_test.cc \
 	tests/unit/support/config_file_test.cc \
 	tests/unit/support/descriptor_budget_test.cc \
@@ -147,14 +147,14 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/keyed_hash_test.cc \
 	tests/unit/support/program_test.cc \
 	tests/unit/support/reaper_test.cc \
-	tests/unit/support/shared_poll_test.cc \
+	tests/unit/support/leader_poll_test.cc \
 	tests/unit/support/secret_test.cc \
 	tests/unit/support/strings_test.cc \
 	tests/unit/support/waker_test.cc \
 	tests/unit/support/work_pool_test.cc \
-	tests/unit/trial/request_test.cc \
-	tests/unit/trial/trial_test.cc \
-	tests/fakes/answer_text.h \
+	tests/unit/dry_run/request_test.cc \
+	tests/unit/dry_run/dry_run_test.cc \
+	tests/fakes/response_text.h \
 	tests/fakes/cdb_file.h \
 	tests/fakes/certificates.h \
 	tests/fakes/dns_packet.h \

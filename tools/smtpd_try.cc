@@ -2,12 +2,12 @@
 /// docs/smtpd-try.1.
 ///
 /// It reads its arguments, and has httpd itself do the work: a configuration test with the internal directive SmtpTry,
-/// in which mod_smtpd plays the session over the configured plugins (mod_smtpd/httpd/trial.h). So there is no second
+/// in which mod_smtpd plays the session over the configured plugins (mod_smtpd/httpd/dry_run.h). So there is no second
 /// reading of the configuration that could differ from the server's.
+#include "dry_run/conversation.h"
+#include "dry_run/request.h"
 #include "support/strings.h"
 #include "tools/child_program.h"
-#include "trial/conversation.h"
-#include "trial/request.h"
 
 #include <smtpd/base/files.h>
 #include <smtpd/base/format.h>
@@ -57,7 +57,7 @@ constexpr const char* usage =
     "  --httpd PROGRAM       another httpd than that mod_smtpd was built for\n"
     "  --envvars FILE        variables that httpd's configuration needs; none: no such file\n"
     "\n"
-    "Exit status: 0 accepted, 1 refused for good, 2 refused for now, 3 it could not be tried.\n";
+    "Exit status: 0 accepted, 1 rejected, 2 deferred, 3 the dry run failed.\n";
 
 constexpr int not_tried = 3;
 constexpr std::size_t largest_file = 256 * 1024 * 1024;
@@ -68,7 +68,7 @@ int complain(const std::string& text) {
 }
 
 struct Call {
-    trial::Request request;
+    dry_run::Request request;
     std::string config = SMTPD_HTTPD_CONF;
     std::string httpd = SMTPD_HTTPD;
     std::optional<std::string> envvars;
@@ -103,7 +103,7 @@ Option value(std::string_view name, F take) {
 }
 
 std::string take_client(Call& call, const std::string& text) {
-    const auto client = trial::parse_endpoint(text, 49152);
+    const auto client = dry_run::parse_endpoint(text, 49152);
     if (!client) return "an IP address such as 192.0.2.1, 192.0.2.1:4711 or [2001:db8::1]:4711";
     call.request.client = *client;
     call.has_client = true;
@@ -215,7 +215,7 @@ std::string read_call(Call& call, const std::vector<std::string>& words) {
 
 /// What does not go together.
 std::string contradiction(const Call& call) {
-    const trial::Request& request = call.request;
+    const dry_run::Request& request = call.request;
     if (call.wants_help || request.is_list) return {};
     if (!call.has_client) return "--ip says which client is to be tried; --help lists the options";
     if (!request.to.empty() && !request.from) return "--to needs --from";
@@ -227,12 +227,12 @@ std::string contradiction(const Call& call) {
 }
 
 /// Well-formed, and short.
-std::string made_message(const trial::Request& request) {
+std::string made_message(const dry_run::Request& request) {
     std::string to;
     for (const auto& recipient : request.to) to += (to.empty() ? "" : ",\n\t") + recipient;
     const std::string from = request.from->empty() ? "postmaster@localhost" : *request.from;
     return format_text(
-        "From: {}\nTo: {}\nSubject: a trial\nDate: {}\nMessage-ID: <{}.smtpd-try@localhost>\n\nThis message was made "
+        "From: {}\nTo: {}\nSubject: a dry run\nDate: {}\nMessage-ID: <{}.smtpd-try@localhost>\n\nThis message was made "
         "by smtpd-try.\n",
         from, to, local_time("%a, %d %b %Y %H:%M:%S %z", std::chrono::system_clock::now()), ::getpid());
 }
@@ -249,7 +249,7 @@ Result<std::string> read_message(const std::string& name) {
 
 /// Files are read here, with the rights of who calls.
 Result<void> read_files(Call& call) {
-    trial::Request& request = call.request;
+    dry_run::Request& request = call.request;
     if (call.password_file) {
         const auto text = read_file(*call.password_file, 4096);
         if (!text) return text.error();
@@ -258,7 +258,7 @@ Result<void> read_files(Call& call) {
     if (call.zone_file) {
         auto text = read_file(*call.zone_file, largest_file);
         if (!text) return text.error();
-        if (const auto zone = trial::read_zone(*text); !zone)
+        if (const auto zone = dry_run::read_zone(*text); !zone)
             return Error{ErrorCode::config, format_text("--zone {}: {}", *call.zone_file, zone.error().what), 0};
         request.zone = std::move(*text);
     }
@@ -293,7 +293,7 @@ std::vector<std::string> command_of(const Call& call) {
 /// What httpd says of itself, but for the good news.
 void show_words_of_httpd(std::string_view words) {
     while (!words.empty()) {
-        const auto line = trial::take_line(words);
+        const auto line = dry_run::take_line(words);
         if (support::trim(line) != "Syntax OK") std::fwrite(line.data(), 1, line.size(), stderr);
     }
 }
@@ -315,9 +315,9 @@ int run(const Call& call) {
     auto done = ChildProgram::run(command_of(call), call.request.to_text());
     if (!done) return complain(done.error().what);
     show_words_of_httpd(done->words);
-    const auto outcome = trial::take_outcome(done->output);
+    const auto outcome = dry_run::take_outcome(done->output);
     if (!outcome) return explain(call, *done);
-    if (*outcome == trial::Outcome::failed) return complain(done->output);
+    if (*outcome == dry_run::MailOutcome::failed) return complain(done->output);
     std::fwrite(done->output.data(), 1, done->output.size(), stdout);
     return std::fflush(stdout) == 0 ? static_cast<int>(*outcome) : complain("the report cannot be written");
 }

@@ -10,7 +10,7 @@
 namespace smtpd::engine {
 namespace {
 
-AuthExchange::Next given_up(Say why) { return {AuthExchange::Result{.reply = reply(why)}}; }
+AuthExchange::Next given_up(StandardReply why) { return {AuthExchange::Result{.reply = reply(why)}}; }
 
 }  // namespace
 
@@ -30,28 +30,28 @@ AuthExchange::AuthExchange(std::string_view mechanism, std::string_view nonce, s
 
 AuthExchange::Next AuthExchange::begin(std::string_view initial_response) {
     if (initial_response.empty()) return {Challenge{sasl_->first_challenge()}};
-    if (sasl_->begins_with_challenge()) return given_up(Say::no_initial_response);
+    if (sasl_->begins_with_challenge()) return given_up(StandardReply::no_initial_response);
     return take_response(initial_response == "=" ? std::string_view() : initial_response);
 }
 
 AuthExchange::Next AuthExchange::take(const smtp::LineSplitter::Line& line, bool rejects_bare_cr) {
     if (last_words_) return {Result{.reply = *std::exchange(last_words_, std::nullopt), .is_known = true}};
-    if (line.status == smtp::LineSplitter::Status::too_long) return given_up(Say::auth_line_too_long);
-    if (line.bare_cr && rejects_bare_cr) return given_up(Say::bare_newline_in_command);
-    if (line.text == "*") return given_up(Say::auth_cancelled);
+    if (line.status == smtp::LineSplitter::Status::too_long) return given_up(StandardReply::auth_line_too_long);
+    if (line.bare_cr && rejects_bare_cr) return given_up(StandardReply::bare_newline_in_command);
+    if (line.text == "*") return given_up(StandardReply::auth_cancelled);
     return take_response(line.text);
 }
 
 AuthExchange::Next AuthExchange::take_response(std::string_view base64) {
     auto octets = support::from_base64(base64);
-    if (!octets) return given_up(Say::bad_base64);
+    if (!octets) return given_up(StandardReply::bad_base64);
     const Wiped wiped{*octets};
     auto step = sasl_->take(*octets);
     switch (step.status) {
         case smtp::SaslMechanism::Status::challenge: return {Challenge{std::move(step.challenge)}};
-        case smtp::SaslMechanism::Status::malformed: return given_up(Say::bad_auth_response);
+        case smtp::SaslMechanism::Status::malformed: return given_up(StandardReply::bad_auth_response);
         case smtp::SaslMechanism::Status::refused: return refused_by_mechanism();
-        case smtp::SaslMechanism::Status::proved: return judged(lookup_->hook, lookup_->answer);
+        case smtp::SaslMechanism::Status::proved: return judged(lookup_->hook, lookup_->response);
         case smtp::SaslMechanism::Status::lookup:
         case smtp::SaslMechanism::Status::complete: break;
     }
@@ -60,49 +60,49 @@ AuthExchange::Next AuthExchange::take_response(std::string_view base64) {
 }
 
 /// The mechanism's own hook has had its say, then perhaps `auth`.
-AuthExchange::Next AuthExchange::answered(HookId hook, const Answer& answer) {
-    if (sasl_->scram() != nullptr) return looked_up(hook, answer);
-    const bool is_open = hook != HookId::auth && answer.verdict == Verdict::declined;
+AuthExchange::Next AuthExchange::answered(HookId hook, const Response& response) {
+    if (sasl_->scram() != nullptr) return looked_up(hook, response);
+    const bool is_open = hook != HookId::auth && response.verdict == Verdict::declined;
     if (is_open && find_auth_mechanism(credentials().mechanism())->is_for_auth) return {Ask{HookId::auth}};
-    return judged(hook, answer);
+    return judged(hook, response);
 }
 
 /// SCRAM has asked about its user. That nobody knows the user, or that a plugin refuses it, the client is not told
 /// before it has sent its proof.
-AuthExchange::Next AuthExchange::looked_up(HookId hook, const Answer& answer) {
-    const bool is_ok = answer.verdict == Verdict::ok;
-    const bool is_told_later = is_ok || answer.verdict == Verdict::declined || answer.verdict == Verdict::deny;
-    if (!is_told_later) return judged(hook, answer);
+AuthExchange::Next AuthExchange::looked_up(HookId hook, const Response& response) {
+    const bool is_ok = response.verdict == Verdict::ok;
+    const bool is_told_later = is_ok || response.verdict == Verdict::declined || response.verdict == Verdict::deny;
+    if (!is_told_later) return judged(hook, response);
     const bool is_known = is_ok && sasl_->scram()->keys;
     if (!is_known) sasl_->scram()->keys = {};
-    lookup_.emplace(Lookup{hook, is_ok && !is_known ? deny() : answer});
+    lookup_.emplace(Lookup{hook, is_ok && !is_known ? deny() : response});
     Next next{Challenge{sasl_->first_of_server(is_known)}};
     if (is_ok && !is_known)
         next.fault = format_text("{} said ok and gave nothing to check the client's proof with", hook_name(hook));
     return next;
 }
 
-AuthExchange::Next AuthExchange::judged(HookId hook, const Answer& answer) {
-    Outcome outcome = outcome_of(hook, answer, {});
+AuthExchange::Next AuthExchange::judged(HookId hook, const Response& response) {
+    StageResult result = apply_response(hook, response, {});
     std::string fault;
-    if (outcome.proceeds && !smtp::is_user_name(login())) {
+    if (result.proceeds && !smtp::is_user_name(login())) {
         fault = format_text("{} said ok and not who it is", hook_name(hook));
-        outcome = outcome_of(hook, deny(), {});
+        result = apply_response(hook, deny(), {});
     }
-    const bool may_answer = !outcome.proceeds && !outcome.disconnects && outcome.reply.code / 100 == 5;
-    Next next = may_answer ? refused(std::move(outcome.reply))
-                           : Next{Result{.reply = std::move(outcome.reply),
-                                         .is_good = outcome.proceeds,
-                                         .disconnects = outcome.disconnects,
-                                         .is_refusal = !outcome.proceeds}};
+    const bool may_answer = !result.proceeds && !result.disconnects && result.reply.code / 100 == 5;
+    Next next = may_answer ? refused(std::move(result.reply))
+                           : Next{Result{.reply = std::move(result.reply),
+                                         .is_authenticated = result.proceeds,
+                                         .disconnects = result.disconnects,
+                                         .is_refusal = !result.proceeds}};
     next.fault = std::move(fault);
     return next;
 }
 
 /// No plugin could help. After SCRAM's lookup that may be because of what a plugin has said of the user.
 AuthExchange::Next AuthExchange::refused_by_mechanism() {
-    if (lookup_ && lookup_->answer.verdict != Verdict::ok) return judged(lookup_->hook, lookup_->answer);
-    return refused(reply(Say::auth_failed));
+    if (lookup_ && lookup_->response.verdict != Verdict::ok) return judged(lookup_->hook, lookup_->response);
+    return refused(reply(StandardReply::auth_failed));
 }
 
 /// Some mechanisms have a word of their own for it, and the client one in return, before the reply. A client that goes

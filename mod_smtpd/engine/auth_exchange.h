@@ -54,7 +54,7 @@ public:
     /// The exchange is decided.
     struct Result {
         Reply reply;
-        bool is_good = false;  ///< the client is login() now
+        bool is_authenticated = false;  ///< the client is login() now
         bool disconnects = false;
         bool is_refusal = false;  ///< of credentials, by mechanism or plugin: something for the log
         bool is_known = false;    ///< plugins have heard of it already, with the last challenge
@@ -75,7 +75,7 @@ public:
     /// A line of the client. `rejects_bare_cr`: one with a CR inside ends the exchange.
     Next take(const smtp::LineSplitter::Line& line, bool rejects_bare_cr);
     /// The plugins of the hook that was to be asked have said that.
-    Next answered(HookId hook, const Answer& answer);
+    Next answered(HookId hook, const Response& response);
 
     const Credentials& credentials() const noexcept { return sasl_->credentials(); }
     AuthFindings& findings() noexcept { return findings_; }
@@ -84,14 +84,14 @@ public:
 
 private:
     Next take_response(std::string_view base64);
-    Next looked_up(HookId hook, const Answer& answer);
-    Next judged(HookId hook, const Answer& answer);
+    Next looked_up(HookId hook, const Response& response);
+    Next judged(HookId hook, const Response& response);
     Next refused_by_mechanism();
     Next refused(Reply words);
 
     struct Lookup {
         HookId hook;
-        Answer answer;
+        Response response;
     };
     std::unique_ptr<smtp::SaslMechanism> sasl_;
     AuthFindings findings_;

@@ -13,7 +13,7 @@ void ClientState::remember_before_hello() {
         BeforeHello{may_relay, whitelisted, complaints, authentication_results.size()});
 }
 
-void ClientState::note_login() {
+void ClientState::record_login() {
     authentication_results.add(
         {.method = "auth", .result = "pass", .properties = {{"smtp", "auth", auth_user}}, .comment = auth_mechanism});
 }

@@ -51,7 +51,7 @@ struct ClientState : ClientRecord {
     int hello_karma = 0;                              ///< what HELO and EHLO have earned
 
     /// RFC 8601 2.7.4: what a login is to the Authentication-Results field.
-    void note_login();
+    void record_login();
     /// A transaction is over, and with it what plugins hold against it but do not tell.
     void forget_complaints_of_transaction() noexcept;
 

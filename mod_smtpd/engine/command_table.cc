@@ -47,7 +47,7 @@ constexpr CommandRow rows[] = {
 // clang-format on
 
 constexpr Objection unknown{};
-constexpr Objection refused(Say why) { return {why}; }
+constexpr Objection refused(StandardReply why) { return {why}; }
 
 bool is_proxied(const Settings& settings, Extension extension) {
     return settings.extensions.has(extension) && !settings.trusted_proxies.empty();
@@ -56,25 +56,25 @@ bool is_proxied(const Settings& settings, Extension extension) {
 /// What is said where the check fails.
 Objection complaint_of(Check check, const Situation& situation) {
     switch (check) {
-        case is_smtp: return refused(Say::lmtp_spoken);  // RFC 2033 4.1
+        case is_smtp: return refused(StandardReply::lmtp_spoken);  // RFC 2033 4.1
         case chunking_on:
-        case help_on: return refused(Say::not_implemented);
-        case encrypted: return refused(Say::encrypt_first);
-        case not_encrypted: return refused(Say::tls_active);
-        case no_argument: return refused(Say::syntax_error);
-        case no_starttls_argument: return refused(Say::tls_syntax);
-        case greeted: return refused(situation.is_lmtp() ? Say::lhlo_first : Say::hello_first);
-        case greeted_with_ehlo: return refused(Say::ehlo_first);
-        case not_authenticated: return refused(Say::already_authenticated);
-        case auth_allowed: return refused(Say::auth_needs_tls);
-        case authenticated_for_submission: return refused(Say::authenticate_first);
-        case no_transaction: return refused(Say::nested_mail);
-        case no_transaction_for_auth: return refused(Say::auth_in_transaction);
-        case transaction: return refused(Say::mail_first);
-        case no_failed_chunk: return refused(Say::chunk_failed_before);
-        case no_chunks: return refused(Say::chunks_begun);
-        case recipients: return refused(Say::rcpt_first);
-        case not_binary: return refused(Say::binary_needs_chunks);  // RFC 3030 3
+        case help_on: return refused(StandardReply::not_implemented);
+        case encrypted: return refused(StandardReply::encrypt_first);
+        case not_encrypted: return refused(StandardReply::tls_active);
+        case no_argument: return refused(StandardReply::syntax_error);
+        case no_starttls_argument: return refused(StandardReply::tls_syntax);
+        case greeted: return refused(situation.is_lmtp() ? StandardReply::lhlo_first : StandardReply::hello_first);
+        case greeted_with_ehlo: return refused(StandardReply::ehlo_first);
+        case not_authenticated: return refused(StandardReply::already_authenticated);
+        case auth_allowed: return refused(StandardReply::auth_needs_tls);
+        case authenticated_for_submission: return refused(StandardReply::authenticate_first);
+        case no_transaction: return refused(StandardReply::nested_mail);
+        case no_transaction_for_auth: return refused(StandardReply::auth_in_transaction);
+        case transaction: return refused(StandardReply::mail_first);
+        case no_failed_chunk: return refused(StandardReply::chunk_failed_before);
+        case no_chunks: return refused(StandardReply::chunks_begun);
+        case recipients: return refused(StandardReply::rcpt_first);
+        case not_binary: return refused(StandardReply::binary_needs_chunks);  // RFC 3030 3
         case is_lmtp:
         case starttls_on:
         case auth_on:

@@ -79,7 +79,7 @@ const CommandRow* find_command(smtp::Verb verb) noexcept;
 
 /// Why a command is not executed.
 struct Objection {
-    std::optional<Say> say;  ///< nothing: here, the server does not know such a command
+    std::optional<StandardReply> say;  ///< nothing: here, the server does not know such a command
 };
 /// The first one there is.
 std::optional<Objection> objection_to(const CommandRow& command, std::string_view argument, const Situation& situation);

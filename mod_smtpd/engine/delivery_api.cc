@@ -7,9 +7,9 @@
 
 namespace smtpd {
 
-const std::vector<Recipient>& Delivery::turned_away() const noexcept {
+const std::vector<Recipient>& Delivery::refused_recipients() const noexcept {
     static const std::vector<Recipient> nobody;
-    return parts_.turned_away ? *parts_.turned_away : nobody;
+    return parts_.refused_recipients ? *parts_.refused_recipients : nobody;
 }
 
 bool Delivery::needs_smtputf8() const { return engine::needs_smtputf8(envelope(), recipients(), message()); }
@@ -25,6 +25,10 @@ Forwarded Delivery::to_forward() const {
     out.helo = from.hello_host;
     out.ident = id();
     return out;
+}
+
+std::string Fate::why() const {
+    return said_by.empty() || reason.empty() ? said_by + reason : format_text("{}: {}", said_by, reason);
 }
 
 std::string Fate::to_string() const {

@@ -10,6 +10,8 @@
 namespace smtpd {
 namespace {
 
+constexpr std::size_t batch_of_former = 16;  ///< entries of former transactions that make room at once
+
 std::string_view outcome_name(const HistoryEntry& entry) {
     switch (entry.outcome) {
         case Outcome::pass: return "pass";
@@ -99,31 +101,36 @@ void History::add(HistoryEntry entry) noexcept {
     }
 }
 
-History::Blame History::blame(std::size_t entries) const noexcept {
+History::RejectionCause History::rejection_cause(std::size_t entries) const noexcept {
     if (entries == 0 || entries > entries_.size()) return {};
     const HistoryEntry& last = entries_[entries - 1];
     if (last.kind == HistoryEntry::Kind::reply || !is_denial(last.verdict)) return {};
-    Blame blame{&last, nullptr};
-    if (last.kind != HistoryEntry::Kind::answer) return blame;
+    RejectionCause cause{&last, nullptr};
+    if (last.kind != HistoryEntry::Kind::response) return cause;
     const auto is_carried_out = [&](const HistoryEntry& entry) {
         return entry.is_deferred && !entry.reply.empty() && last.text.starts_with(entry.reply);
     };
     const auto complaint = std::find_if(entries_.begin(), entries_.end(), is_carried_out);
-    if (complaint != entries_.end()) blame.complaint = &*complaint;
-    return blame;
+    if (complaint != entries_.end()) cause.complaint = &*complaint;
+    return cause;
 }
 
-/// What is over is of the least interest; what holds for the whole session of the most.
+/// What is over is of the least interest; what holds for the whole session of the most. Entries of former transactions
+/// go in batches: a client that keeps its connection fills the history with every message, and each removal moves all
+/// entries behind it.
 void History::make_room() noexcept {
-    const auto is_over = [this](const HistoryEntry& entry) {
-        return entry.transaction != 0 && entry.transaction != transaction_;
+    const auto before = entries_.size();
+    std::size_t left = batch_of_former;
+    const auto is_over = [&](const HistoryEntry& entry) {
+        return left > 0 && entry.transaction != 0 && entry.transaction != transaction_ && left-- > 0;
     };
-    auto oldest = std::find_if(entries_.begin(), entries_.end(), is_over);
-    if (oldest == entries_.end())
-        oldest = std::find_if(entries_.begin(), entries_.end(),
-                              [](const HistoryEntry& entry) { return entry.transaction != 0; });
-    entries_.erase(oldest == entries_.end() ? entries_.begin() : oldest);
-    ++dropped_;
+    std::erase_if(entries_, is_over);
+    if (entries_.size() == before) {
+        const auto oldest = std::find_if(entries_.begin(), entries_.end(),
+                                         [](const HistoryEntry& entry) { return entry.transaction != 0; });
+        entries_.erase(oldest == entries_.end() ? entries_.begin() : oldest);
+    }
+    dropped_ += static_cast<std::uint32_t>(before - entries_.size());
 }
 
 }  // namespace smtpd

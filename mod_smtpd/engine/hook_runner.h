@@ -25,7 +25,7 @@ namespace smtpd::engine {
 struct Wait {
     Duration delay{0};    ///< not before that long
     Duration silence{0};  ///< that long, or until the client sends something
-    /// Handlers (by index in the chain) that asked for more than their deadline allows: their `onerror` answer stands
+    /// Handlers (by index in the chain) that asked for more than their deadline allows: their `onerror` response stands
     /// in for them.
     std::vector<std::uint16_t> cut_short;
 
@@ -34,9 +34,9 @@ struct Wait {
         DnsQuestion question;
         Duration limit;
     };
-    std::vector<Question> questions;  ///< of the last round, those of a handler next to each other
-    std::vector<std::size_t> parts;   ///< how many of them each handler put that put any; what they leave over belongs
-                                      ///< together
+    std::vector<Question> questions;       ///< of the last round, those of a handler next to each other
+    std::vector<std::size_t> batch_sizes;  ///< how many of them each handler put that put any; what they leave over
+                                           ///< belongs together
 
     /// A task that is to begin, of the plugin instance of that name.
     struct TaskName {
@@ -114,10 +114,10 @@ public:
     /// Where the first such handler of that hook queues that does not wait in `held`; null if there is none.
     virtual support::Lane* lane(HookId, const support::Lane* /*held*/) const noexcept { return nullptr; }
     /// Runs the chain of context.hook, from state.next on; context.answers() are set. Where it stops before a handler
-    /// (state.lane says for what), the answer means nothing yet. Never throws: a fault becomes an answer.
-    virtual Answer run(HookContext& context, ChainState& state) noexcept = 0;
+    /// (state.lane says for what), the response means nothing yet. Never throws: a fault becomes a response.
+    virtual Response run(HookContext& context, ChainState& state) noexcept = 0;
     /// Runs it in one go, whoever waits.
-    Answer run_through(HookContext& context) noexcept {
+    Response run_through(HookContext& context) noexcept {
         ChainState state;
         state.access = ChainState::Access::any;
         return run(context, state);

@@ -20,7 +20,7 @@ bool is_printable(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return smtp::is_graphic(c) || smtp::is_blank(c); });
 }
 
-using Refusal = std::optional<Say>;
+using Refusal = std::optional<StandardReply>;
 constexpr Refusal accepted = std::nullopt;
 
 /// RFC 1870 3: up to 20 digits, so more than 64 bits can hold; 0 says nothing.
@@ -41,9 +41,9 @@ struct MailContext {
 /// RFC 1870 6.1: refused now what would be refused later.
 Refusal take_size(const MailContext& mail) {
     const auto octets = parse_size(mail.value);
-    if (!octets) return Say::bad_size;
-    if (mail.rules.max_message_size != 0 && *octets > mail.rules.max_message_size) return Say::size_exceeded;
-    if (!message::has_room(mail.rules.spool, *octets)) return Say::spool_full;
+    if (!octets) return StandardReply::bad_size;
+    if (mail.rules.max_message_size != 0 && *octets > mail.rules.max_message_size) return StandardReply::size_exceeded;
+    if (!message::has_room(mail.rules.spool, *octets)) return StandardReply::spool_full;
     mail.transaction.envelope().declared_size = *octets;
     return accepted;
 }
@@ -55,8 +55,8 @@ Refusal take_body(const MailContext& mail) {
         mail.transaction.envelope().body_type = BodyType::eight_bit_mime;
         return accepted;
     }
-    if (!equals_folded(mail.value, "BINARYMIME")) return Say::bad_body;
-    if (!mail.rules.offered.has(Extension::binary_mime)) return Say::body_not_offered;
+    if (!equals_folded(mail.value, "BINARYMIME")) return StandardReply::bad_body;
+    if (!mail.rules.offered.has(Extension::binary_mime)) return StandardReply::body_not_offered;
     mail.transaction.envelope().body_type = BodyType::binary_mime;
     return accepted;
 }
@@ -70,13 +70,13 @@ Refusal take_smtputf8(const MailContext& mail) {
 /// RFC 4954 5: the submitter as xtext, or <>. With SMTPUTF8 it may be an address in UTF-8 (RFC 6531 3.1).
 Refusal take_submitter(const MailContext& mail) {
     const auto text = smtp::from_xtext(mail.value);
-    if (!text) return Say::bad_submitter;
+    if (!text) return StandardReply::bad_submitter;
     if (*text == "<>") {
         mail.transaction.envelope().submitter = Address();
         return accepted;
     }
     auto address = Address::parse(*text, {.smtputf8 = mail.transaction.envelope().is_smtputf8});
-    if (!address) return Say::bad_submitter;
+    if (!address) return StandardReply::bad_submitter;
     mail.transaction.envelope().submitter = mail.rules.believes_submitter ? std::move(*address) : Address();
     return accepted;
 }
@@ -85,7 +85,7 @@ Refusal take_submitter(const MailContext& mail) {
 Refusal take_ret(const MailContext& mail) {
     if (equals_folded(mail.value, "FULL")) mail.transaction.envelope().dsn_return = DsnReturn::full;
     else if (equals_folded(mail.value, "HDRS")) mail.transaction.envelope().dsn_return = DsnReturn::headers;
-    else return Say::bad_ret;
+    else return StandardReply::bad_ret;
     return accepted;
 }
 
@@ -93,7 +93,7 @@ Refusal take_ret(const MailContext& mail) {
 Refusal take_envid(const MailContext& mail) {
     constexpr std::size_t longest = 100;
     auto id = smtp::from_xtext(mail.value);
-    if (!id || id->empty() || mail.value.size() > longest || !is_printable(*id)) return Say::bad_envid;
+    if (!id || id->empty() || mail.value.size() > longest || !is_printable(*id)) return StandardReply::bad_envid;
     mail.transaction.envelope().id = std::move(*id);
     return accepted;
 }
@@ -107,7 +107,7 @@ Refusal take_require_tls(const MailContext& mail) {
 /// RFC 6710 4.1, 5: nobody jumps the queue by asking for it.
 Refusal take_priority(const MailContext& mail) {
     const auto priority = parse_priority(mail.value);
-    if (!priority) return Say::bad_priority;
+    if (!priority) return StandardReply::bad_priority;
     mail.transaction.set_priority(mail.rules.grants_priority ? *priority : std::min(*priority, 0));
     return accepted;
 }
@@ -135,7 +135,7 @@ Refusal take_notify(const RcptContext& rcpt) {
             if (equals_folded(word, "SUCCESS")) notify.success = true;
             else if (equals_folded(word, "FAILURE")) notify.failure = true;
             else if (equals_folded(word, "DELAY")) notify.delay = true;
-            else return Say::bad_notify;
+            else return StandardReply::bad_notify;
             if (comma == std::string_view::npos) break;
             rest.remove_prefix(comma + 1);
         }
@@ -154,11 +154,11 @@ Refusal take_orcpt(const RcptContext& rcpt) {
     };
     if (semicolon == std::string_view::npos || type.empty() || rcpt.value.size() > longest ||
         !std::all_of(type.begin(), type.end(), is_type_character))
-        return Say::bad_orcpt;
+        return StandardReply::bad_orcpt;
     const auto encoded = rcpt.value.substr(semicolon + 1);
     const bool is_utf8 = equals_folded(type, "utf-8");
     auto address = is_utf8 ? smtp::from_utf8_xtext(encoded, rcpt.is_smtputf8) : smtp::from_xtext(encoded);
-    if (!address || address->empty() || (!is_utf8 && !is_printable(*address))) return Say::bad_orcpt;
+    if (!address || address->empty() || (!is_utf8 && !is_printable(*address))) return StandardReply::bad_orcpt;
     rcpt.recipient.set_original_recipient(OriginalRecipient{std::string(type), std::move(*address)});
     return accepted;
 }
@@ -171,25 +171,25 @@ struct Row {
     ExtensionSet extensions;  ///< it belongs to any of them
     bool has_value;
     Refusal (*take)(const Context&);
-    Say bad_value = Say::syntax_error;  ///< also where there is none, or one too many
+    StandardReply bad_value = StandardReply::syntax_error;  ///< also where there is none, or one too many
 };
 
 /// In the order in which they are judged: what others depend on comes first.
 constexpr Row<MailContext> mail_rows[] = {
     {"SMTPUTF8", {Extension::smtputf8}, false, take_smtputf8},
-    {"SIZE", {Extension::size}, true, take_size, Say::bad_size},
-    {"BODY", {Extension::eight_bit_mime, Extension::binary_mime}, true, take_body, Say::bad_body},
-    {"AUTH", {Extension::auth}, true, take_submitter, Say::bad_submitter},
-    {"RET", {Extension::dsn}, true, take_ret, Say::bad_ret},
-    {"ENVID", {Extension::dsn}, true, take_envid, Say::bad_envid},
+    {"SIZE", {Extension::size}, true, take_size, StandardReply::bad_size},
+    {"BODY", {Extension::eight_bit_mime, Extension::binary_mime}, true, take_body, StandardReply::bad_body},
+    {"AUTH", {Extension::auth}, true, take_submitter, StandardReply::bad_submitter},
+    {"RET", {Extension::dsn}, true, take_ret, StandardReply::bad_ret},
+    {"ENVID", {Extension::dsn}, true, take_envid, StandardReply::bad_envid},
     {"REQUIRETLS", {Extension::require_tls}, false, take_require_tls},
-    {"MT-PRIORITY", {Extension::mt_priority}, true, take_priority, Say::bad_priority},
+    {"MT-PRIORITY", {Extension::mt_priority}, true, take_priority, StandardReply::bad_priority},
     {"PRDR", {Extension::prdr}, false, take_prdr},
 };
 
 constexpr Row<RcptContext> rcpt_rows[] = {
-    {"NOTIFY", {Extension::dsn}, true, take_notify, Say::bad_notify},
-    {"ORCPT", {Extension::dsn}, true, take_orcpt, Say::bad_orcpt},
+    {"NOTIFY", {Extension::dsn}, true, take_notify, StandardReply::bad_notify},
+    {"ORCPT", {Extension::dsn}, true, take_orcpt, StandardReply::bad_orcpt},
 };
 
 template <class Context, std::size_t count>
@@ -205,8 +205,9 @@ std::optional<Reply> take(const Row<Context> (&rows)[count], const Parameters& p
                           bool is_smtputf8, MakeContext context) {
     if (parameters.empty()) return std::nullopt;
     for (const auto& parameter : parameters) {
-        if (!rules.ignores_unknown && !is_known(rows, parameter, rules)) return reply(Say::unknown_parameter);
-        if (!is_smtputf8 && parameter.value && !is_ascii_only(*parameter.value)) return reply(Say::syntax_error);
+        if (!rules.ignores_unknown && !is_known(rows, parameter, rules)) return reply(StandardReply::unknown_parameter);
+        if (!is_smtputf8 && parameter.value && !is_ascii_only(*parameter.value))
+            return reply(StandardReply::syntax_error);
     }
     for (const auto& row : rows) {
         const auto* const parameter = rules.offered.has_any(row.extensions) ? parameters.find(row.keyword) : nullptr;

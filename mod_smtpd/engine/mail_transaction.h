@@ -3,6 +3,7 @@
 
 #include <smtpd/transaction.h>
 
+#include "engine/server_access.h"
 #include "message/stored_message.h"
 
 #include <optional>
@@ -29,7 +30,7 @@ public:
     /// RCPT is accepted: `path` is what the client said, the recipient what plugins have made of it.
     void add_recipient(std::string path, Recipient recipient) {
         rcpt_paths_.push_back(std::move(path));
-        recipient.set_rcpt_number(rcpt_count());
+        ServerAccess::set_rcpt_number(recipient, rcpt_count());
         recipients_.push_back(std::move(recipient));
     }
     /// How many RCPT were accepted, whatever plugins have made of the list of recipients since.
@@ -38,7 +39,7 @@ public:
     /// are.
     const std::string& rcpt_path(std::uint32_t number) const noexcept { return rcpt_paths_[number - 1]; }
     /// Plugins are against all of those that were recipients.
-    bool is_without_recipients() const noexcept { return recipients_.empty() && !turned_away_.empty(); }
+    bool is_without_recipients() const noexcept { return recipients_.empty() && !refused_recipients_.empty(); }
 
     using Transaction::envelope;
     Envelope& envelope() noexcept { return envelope_; }

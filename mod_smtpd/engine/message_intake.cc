@@ -12,16 +12,16 @@ using smtp::DataDecoder;
 using smtp::Defect;
 
 Reply storage_refusal(const Error& error) {
-    return reply(error.code == ErrorCode::no_space ? Say::spool_full : Say::spool_failed);
+    return reply(error.code == ErrorCode::no_space ? StandardReply::spool_full : StandardReply::spool_failed);
 }
 
 /// Why a message with what the decoder found in it is refused.
-std::optional<Say> refusal_for(const DataDecoder& decoder, BareNewline policy) {
-    if (decoder.has(Defect::line_too_long)) return Say::text_line_too_long;
+std::optional<StandardReply> refusal_for(const DataDecoder& decoder, BareNewline policy) {
+    if (decoder.has(Defect::line_too_long)) return StandardReply::text_line_too_long;
     if (policy != BareNewline::reject) return {};
-    if (decoder.has(Defect::bare_lf)) return Say::bare_lf_in_message;
-    if (decoder.has(Defect::bare_cr)) return Say::bare_cr_in_message;
-    if (decoder.has(Defect::nul)) return Say::nul_in_message;
+    if (decoder.has(Defect::bare_lf)) return StandardReply::bare_lf_in_message;
+    if (decoder.has(Defect::bare_cr)) return StandardReply::bare_cr_in_message;
+    if (decoder.has(Defect::nul)) return StandardReply::nul_in_message;
     return {};
 }
 
@@ -78,10 +78,10 @@ void MessageIntake::octets(std::string_view piece) {
     auto& message = transaction_.stored();
     if (rules_.max_size != 0 && piece.size() > rules_.max_size - message.size()) {
         if (const auto room = rules_.max_size - message.size(); room > 0) octets(piece.substr(0, room));
-        return refuse(reply(Say::message_too_large));
+        return refuse(reply(StandardReply::message_too_large));
     }
     if (const auto appended = message.append(piece); !appended) return cannot_keep(appended.error());
-    if (message.header_too_large()) return refuse(reply(Say::header_too_large));
+    if (message.header_too_large()) return refuse(reply(StandardReply::header_too_large));
     if (rules_.is_observed) observer_.message_octets(piece);
     if (!header_seen_ && message.headers_complete()) header_arrived();
 }
@@ -89,24 +89,25 @@ void MessageIntake::octets(std::string_view piece) {
 void MessageIntake::header_arrived() {
     header_seen_ = true;
     if (const auto defect = defect_of_header()) return refuse(reply(*defect));
-    Outcome outcome = observer_.header_arrived();
-    if (outcome.proceeds || outcome.is_done) return;
-    hangs_up_ = outcome.disconnects;
-    refuse(std::move(outcome.reply));
+    StageResult result = observer_.header_arrived();
+    if (result.proceeds || result.is_done) return;
+    hangs_up_ = result.disconnects;
+    refuse(std::move(result.reply));
 }
 
 /// What only the header block can have: with SMTPUTF8 octets that are no UTF-8 (RFC 6532 3), and with BINARYMIME, where
 /// nobody else looks at the octets, line ends that are none.
-std::optional<Say> MessageIntake::defect_of_header() {
+std::optional<StandardReply> MessageIntake::defect_of_header() {
     if (!transaction_.envelope().is_smtputf8 && !transaction_.envelope().is_binarymime()) return std::nullopt;
     const auto& message = transaction_.stored();
     const std::string_view block = message.headers().original();
-    if (transaction_.envelope().is_smtputf8 && !smtp::is_valid_utf8(block)) return Say::bad_utf8_header;
+    if (transaction_.envelope().is_smtputf8 && !smtp::is_valid_utf8(block)) return StandardReply::bad_utf8_header;
     if (!transaction_.envelope().is_binarymime() || rules_.bare_newline == BareNewline::accept) return std::nullopt;
     const DataDecoder lines = examined(block);
     const bool has_bare_separator = message.separator() == "\n";
     closes_session_ = rules_.bare_newline == BareNewline::reject && (has_bare_newline(lines) || has_bare_separator);
-    return lines.is_clean() && !has_bare_separator ? std::nullopt : std::optional(Say::bare_newline_in_header);
+    return lines.is_clean() && !has_bare_separator ? std::nullopt
+                                                   : std::optional(StandardReply::bare_newline_in_header);
 }
 
 /// What is still to come is not kept.

@@ -56,8 +56,8 @@ public:
         virtual ~Observer() = default;
         /// Octets of it, decoded; only where the rules say that it is observed.
         virtual void message_octets(std::string_view piece) = 0;
-        /// The header block is there. An outcome that does not proceed refuses the message.
-        virtual Outcome header_arrived() = 0;
+        /// The header block is there. An result that does not proceed refuses the message.
+        virtual StageResult header_arrived() = 0;
     };
 
     enum class Status : std::uint8_t {
@@ -108,7 +108,7 @@ public:
 private:
     void octets(std::string_view piece) override;
     void header_arrived();
-    std::optional<Say> defect_of_header();
+    std::optional<StandardReply> defect_of_header();
     void judge_lines();
     Status finish();
     void refuse(Reply reply);

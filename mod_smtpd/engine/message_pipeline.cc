@@ -1,7 +1,9 @@
 #include "engine/message_pipeline.h"
 
+#include "engine/final_replies.h"
 #include "engine/mail_parameters.h"
 #include "engine/recipient_results.h"
+#include "engine/server_access.h"
 
 #include <utility>
 
@@ -44,49 +46,49 @@ MessagePipeline::Next MessagePipeline::next() {
     return *result_;
 }
 
-void MessagePipeline::answered(const Answer& answer, const History::Blame& cause) {
+void MessagePipeline::answered(const Response& response, const History::RejectionCause& cause) {
     is_asking_ = false;
     switch (stages[stage_].subject) {
-        case Stage::Subject::message: return judge_message(answer);
-        case Stage::Subject::recipient: return judge_recipient(answer, cause);
-        case Stage::Subject::queue: return after_queue(answer);
+        case Stage::Subject::message: return judge_message(response);
+        case Stage::Subject::recipient: return judge_recipient(response, cause);
+        case Stage::Subject::queue: return after_queue(response);
     }
 }
 
-void MessagePipeline::judge_message(const Answer& answer) {
-    Outcome outcome = outcome_of(stages[stage_].hook, answer, {});
-    if (outcome.is_done) result_ = Result{.kind = Result::Kind::answered};
-    else if (!outcome.proceeds)
+void MessagePipeline::judge_message(const Response& response) {
+    StageResult result = apply_response(stages[stage_].hook, response, {});
+    if (result.is_done) result_ = Result{.kind = Result::Kind::answered};
+    else if (!result.proceeds)
         result_ = Result{
-            .kind = Result::Kind::refused, .reply = std::move(outcome.reply), .disconnects = outcome.disconnects};
+            .kind = Result::Kind::refused, .reply = std::move(result.reply), .disconnects = result.disconnects};
     else advance();
 }
 
 /// The connection is closed only when all recipients are judged and the client was told.
-void MessagePipeline::judge_recipient(const Answer& answer, const History::Blame& cause) {
+void MessagePipeline::judge_recipient(const Response& response, const History::RejectionCause& cause) {
     auto& recipients = transaction_.recipients();
-    if (is_denial(answer.verdict) && recipient_ < recipients.size()) {
+    if (is_denial(response.verdict) && recipient_ < recipients.size()) {
         const auto* const reason = cause.reason();
-        recipients[recipient_].set_disposition(
-            disposition_of(answer, cause.by ? cause.by->plugin : "", reason ? reason->text : ""));
-        disconnects_ |= is_disconnect(answer.verdict);
+        ServerAccess::set_fate(recipients[recipient_],
+                               refusal(response, cause.by ? cause.by->plugin : "", reason ? reason->text : ""));
+        disconnects_ |= is_disconnect(response.verdict);
     }
     ++recipient_;
 }
 
-void MessagePipeline::after_queue(const Answer& answer) {
-    Outcome outcome = outcome_of(HookId::queue, answer, accepted());
-    result_ = Result{.kind = outcome.is_done ? Result::Kind::answered : Result::Kind::judged,
-                     .reply = std::move(outcome.reply),
+void MessagePipeline::after_queue(const Response& response) {
+    StageResult result = apply_response(HookId::queue, response, accepted());
+    result_ = Result{.kind = result.is_done ? Result::Kind::answered : Result::Kind::judged,
+                     .reply = std::move(result.reply),
                      .was_at_queue = true};
-    if (outcome.is_done) return;
-    transaction_.set_aside();
-    result_->is_queued = outcome.proceeds && !transaction_.is_without_recipients();
+    if (result.is_done) return;
+    ServerAccess::move_refused(transaction_);
+    result_->is_queued = result.proceeds && !transaction_.is_without_recipients();
 }
 
 /// The stage is over. Where plugins are against every recipient, there is nothing to be queued.
 void MessagePipeline::advance() {
-    transaction_.set_aside();
+    ServerAccess::move_refused(transaction_);
     if (transaction_.is_without_recipients()) {
         result_ = Result{.kind = Result::Kind::judged, .reply = {250, {2, 0, 0}, "OK"}};
         return;
@@ -110,13 +112,6 @@ Reply MessagePipeline::accepted() const {
             return {250, {2, 3, 6}, format_text("{} is the priority of this message", priority)};
     }
     return {250, {2, 0, 0}, "Queued!"};
-}
-
-Reply with_id(Reply decided, const Transaction& transaction) {
-    while (!decided.text.empty() && decided.text.back() == '\n') decided.text.pop_back();
-    if (decided.text.find(transaction.id()) == std::string::npos)
-        decided.text += format_text("{}{}", decided.text.empty() ? "" : " ", transaction.id());
-    return decided;
 }
 
 }  // namespace smtpd::engine

@@ -47,7 +47,7 @@ public:
         enum class Kind {
             answered,  ///< a plugin has told the client itself
             refused,   ///< as a whole: that is the reply, to everybody
-            judged     ///< recipient by recipient: that is the reply about those whom nobody has turned away
+            judged     ///< recipient by recipient: that is the reply about the recipients that are not refused
         };
         Kind kind;
         Reply reply{};
@@ -61,12 +61,12 @@ public:
     MessagePipeline(MailTransaction& transaction, const Rules& rules) noexcept
         : transaction_(transaction), rules_(rules) {}
 
-    /// An answer is awaited: next() has asked for it.
+    /// A response is awaited: next() has asked for it.
     bool is_asking() const noexcept { return is_asking_; }
     /// Not while it is asking. After a result there is nothing more.
     Next next();
     /// What was said at the hook that was to be asked; `cause` is whose denial it was, for the recipient's record.
-    void answered(const Answer& answer, const History::Blame& cause);
+    void answered(const Response& response, const History::RejectionCause& cause);
 
     /// Of data_post_rcpt: which one of the transaction's recipients is judged.
     std::size_t recipient() const noexcept { return recipient_; }
@@ -75,9 +75,9 @@ private:
     struct Stage;
     static const Stage stages[];
 
-    void judge_message(const Answer& answer);
-    void judge_recipient(const Answer& answer, const History::Blame& cause);
-    void after_queue(const Answer& answer);
+    void judge_message(const Response& response);
+    void judge_recipient(const Response& response, const History::RejectionCause& cause);
+    void after_queue(const Response& response);
     void advance();
     bool is_useless_to_queue() const;
     Reply accepted() const;
@@ -88,11 +88,8 @@ private:
     std::size_t recipient_ = 0;
     Field due_ = Field::none;  ///< before anybody is asked again
     bool is_asking_ = false;
-    bool disconnects_ = false;  ///< the answer about a recipient wants it so
+    bool disconnects_ = false;  ///< the response about a recipient wants it so
     std::optional<Result> result_;
 };
-
-/// With the transaction's id on the last line.
-Reply with_id(Reply decided, const Transaction& transaction);
 
 }  // namespace smtpd::engine

@@ -10,38 +10,40 @@
 
 namespace smtpd {
 
-/// A refusal waits for the client already, so the recipient is not turned away.
-void DataPostHook::complain_about(const Recipient& recipient, Disposition disposition) const {
-    log(LogLevel::info, "fail, NAUGHTY: {}{}{}", quoted(recipient.address().path()),
-        disposition.reason.empty() ? "" : ": ", disposition.reason);
-    connection.complain({.plugin = std::move(disposition.plugin),
+/// A refusal waits for the client already, so the recipient stays.
+void DataPostHook::complain_about(const Recipient& recipient, Fate fate) const {
+    log(LogLevel::info, "fail, NAUGHTY: {}{}{}", quoted(recipient.address().path()), fate.reason.empty() ? "" : ": ",
+        fate.reason);
+    connection.complain({.plugin = std::move(fate.plugin),
                          .hook = hook,
                          .subject = HookSubject::recipient,
-                         .verdict = disposition.verdict,
-                         .enhanced = disposition.reply.enhanced,
-                         .text = std::move(disposition.reply.text),
-                         .reason = std::move(disposition.reason),
+                         .verdict = fate.is_deferred() ? Verdict::denysoft : Verdict::deny,
+                         .enhanced = fate.reply.enhanced,
+                         .text = std::move(fate.reply.text),
+                         .reason = std::move(fate.reason),
                          .recipient = recipient.address().path(),
                          .is_told = false});
 }
 
-void DataPostHook::refuse_for(Recipient& recipient, const Answer& answer, std::string reason) {
-    if (recipient.is_turned_away()) return;
-    auto disposition = engine::disposition_of(answer, ServerAccess::plugin(*this), std::move(reason));
-    if (only_complains()) return complain_about(recipient, std::move(disposition));
-    engine::turn_away(*this, connection, recipient, std::move(disposition));
+void DataPostHook::refuse_for(Recipient& recipient, const Response& response, std::string reason) {
+    if (recipient.fate().is_refused()) return;
+    Fate fate = engine::refusal(response, ServerAccess::plugin(*this), std::move(reason));
+    if (only_complains()) return complain_about(recipient, std::move(fate));
+    engine::refuse(*this, connection, recipient, std::move(fate));
 }
 
-void Transaction::set_aside() {
-    const auto is_kept = [](const Recipient& recipient) { return !recipient.is_turned_away(); };
-    const auto first = std::stable_partition(recipients_.begin(), recipients_.end(), is_kept);
-    if (first == recipients_.end()) return;
-    std::move(first, recipients_.end(), std::back_inserter(turned_away_));
-    recipients_.erase(first, recipients_.end());
+void ServerAccess::move_refused(Transaction& transaction) {
+    auto& recipients = transaction.recipients_;
+    auto& refused = transaction.refused_recipients_;
+    const auto stays = [](const Recipient& recipient) { return !recipient.fate().is_refused(); };
+    const auto first = std::stable_partition(recipients.begin(), recipients.end(), stays);
+    if (first == recipients.end()) return;
+    std::move(first, recipients.end(), std::back_inserter(refused));
+    recipients.erase(first, recipients.end());
     const auto comes_first = [](const Recipient& one, const Recipient& other) {
         return one.rcpt_number() < other.rcpt_number();
     };
-    std::stable_sort(turned_away_.begin(), turned_away_.end(), comes_first);
+    std::stable_sort(refused.begin(), refused.end(), comes_first);
 }
 
 }  // namespace smtpd
@@ -49,144 +51,48 @@ void Transaction::set_aside() {
 namespace smtpd::engine {
 namespace {
 
-constexpr std::size_t most_named = 10;  ///< recipients in one reply
-
-std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\n')); }
-
-/// The recipient as the client has named it. What plugins have made of it, or added, is not for everybody.
-std::string shown(const MailTransaction& transaction, const Recipient& recipient) {
-    const auto number = recipient.rcpt_number();
-    const std::string path = number == 0 || number > transaction.rcpt_count() ? std::string()
-                                                                              : transaction.rcpt_path(number);
-    return path.empty() ? "a recipient" : path;
-}
-
-bool is_same(const Reply& one, const Reply& other) {
-    return one.code == other.code && one.enhanced == other.enhanced && one.text == other.text;
-}
-
-const Recipient* first_with(const std::vector<Recipient>& turned_away, bool is_deferred) {
-    const auto found = std::find_if(turned_away.begin(), turned_away.end(), [=](const Recipient& recipient) {
-        return recipient.disposition()->is_deferred() == is_deferred;
-    });
-    return found == turned_away.end() ? nullptr : &*found;
-}
-
-/// "Refused for 1 of 3 recipients, and so for all" and a line for each that was turned away.
-std::string told_to_all(const MailTransaction& transaction, bool is_deferred) {
-    const auto& turned_away = transaction.turned_away();
-    std::string text;
-    if (!transaction.recipients().empty())
-        text = format_text("{} because of {} of {} recipients", is_deferred ? "Deferred" : "Refused",
-                           turned_away.size(), turned_away.size() + transaction.recipients().size());
-    for (std::size_t i = 0; i < turned_away.size() && i < most_named; ++i)
-        text += format_text("{}{}: {}", text.empty() ? "" : "\n", shown(transaction, turned_away[i]),
-                            first_line(turned_away[i].disposition()->reply.text));
-    if (turned_away.size() > most_named) text += format_text("\nand {} more", turned_away.size() - most_named);
-    return text;
-}
-
-Reply refusal_of(const MailTransaction& transaction, const Recipient& decisive) {
-    const Disposition& disposition = *decisive.disposition();
-    const auto& turned_away = transaction.turned_away();
-    const auto is_alike = [&](const Recipient& other) {
-        return is_same(other.disposition()->reply, disposition.reply);
-    };
-    if (transaction.recipients().empty() && std::all_of(turned_away.begin(), turned_away.end(), is_alike))
-        return disposition.reply;
-    return {disposition.reply.code, disposition.reply.enhanced, told_to_all(transaction, disposition.is_deferred())};
-}
-
-Reply with_own_text(Reply rest, const Recipient& recipient) {
-    if (rest.is_positive() && recipient.delivered() && !recipient.delivered()->empty())
-        rest.text = *recipient.delivered();
-    return rest;
-}
-
-/// Whether who was refused may go without the message although the client is told that it is accepted.
-constexpr bool may_accept(MixedResults rule) { return rule == MixedResults::accept || rule == MixedResults::split; }
+const char* word_for(const Fate& fate) noexcept { return fate.is_deferred() ? "deferred" : "rejected"; }
 
 }  // namespace
 
-Disposition disposition_of(const Answer& answer, std::string_view plugin, std::string reason) {
-    Answer fitting = answer;
-    if (!is_denial(answer.verdict)) fitting.verdict = Verdict::denysoft;
-    const bool is_deferred = is_soft(fitting.verdict);
-    return {is_deferred ? Verdict::denysoft : Verdict::deny, outcome_of(HookId::data_post_rcpt, fitting, {}).reply,
-            std::string(plugin), std::move(reason)};
+Fate refusal(const Response& response, std::string_view plugin, std::string reason) {
+    Response fitting = response;
+    if (!is_denial(response.verdict)) fitting.verdict = Verdict::denysoft;
+    Fate fate;
+    fate.kind = is_soft(fitting.verdict) ? Fate::Kind::deferred : Fate::Kind::rejected;
+    fate.reply = apply_response(HookId::data_post_rcpt, fitting, {}).reply;
+    fate.reason = std::move(reason);
+    fate.plugin = plugin;
+    return fate;
 }
 
-void turn_away(const HookContext& context, Connection& connection, Recipient& recipient, Disposition disposition) {
+void refuse(const HookContext& context, Connection& connection, Recipient& recipient, Fate fate) {
+    const std::string why = fate.why();
     if (context.log_enabled(LogLevel::info))
-        context.log(LogLevel::info, "{} {}{}{}", disposition.is_deferred() ? "deferred" : "refused",
-                    quoted(recipient.address().path()), disposition.reason.empty() ? "" : ": ", disposition.reason);
+        context.log(LogLevel::info, "{} {}{}{}", word_for(fate), quoted(recipient.address().path()),
+                    why.empty() ? "" : ": ", why);
     HistoryEntry entry;
     entry.hook = context.hook;
     entry.plugin = ServerAccess::plugin(context);
-    entry.verdict = disposition.verdict;
-    entry.code = disposition.reply.code;
-    entry.enhanced = disposition.reply.enhanced;
+    entry.verdict = fate.is_deferred() ? Verdict::denysoft : Verdict::deny;
+    entry.code = fate.reply.code;
+    entry.enhanced = fate.reply.enhanced;
     entry.recipient = recipient.address().path();
-    entry.text = disposition.reply.text.substr(0, HistoryEntry::max_text);
+    entry.text = fate.reply.text.substr(0, HistoryEntry::max_text);
     entry.command = connection.commands();
     entry.at = std::chrono::duration_cast<std::chrono::microseconds>(context.clock().now() - connection.started());
-    connection.history().add(std::move(entry));
-    recipient.set_disposition(std::move(disposition));
+    ServerAccess::add(ServerAccess::history(connection), std::move(entry));
+    ServerAccess::set_fate(recipient, std::move(fate));
 }
 
-std::vector<Reply> replies_by_recipient(const MailTransaction& transaction, const Reply& rest) {
-    std::vector<Reply> out(transaction.rcpt_count(), rest);
-    const auto take = [&](const Recipient& recipient, const Reply& reply) {
-        const auto number = recipient.rcpt_number();
-        if (number != 0 && number <= out.size()) out[number - 1] = reply;
-    };
-    const auto& turned_away = transaction.turned_away();  // backwards: the first one counts
-    for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient)
-        take(*recipient, recipient->disposition()->reply);
-    for (const auto& recipient : transaction.recipients()) take(recipient, with_own_text(rest, recipient));
-    for (auto recipient = turned_away.rbegin(); recipient != turned_away.rend(); ++recipient)
-        if (recipient->disposition()->is_deferred()) take(*recipient, recipient->disposition()->reply);
-    for (std::size_t i = 0; i < out.size(); ++i)
-        if (const auto& path = transaction.rcpt_path(static_cast<std::uint32_t>(i + 1)); !path.empty())
-            out[i].text.insert(0, path + ": ");
-    return out;
-}
-
-/// Who is deferred asks to be tried again, so with one reply for all everybody is: else that recipient's mail were
-/// lost. Where the rule is `refuse`, a recipient that is refused for good comes first: trying again would not help it.
-Reply common_reply(MixedResults rule, const MailTransaction& transaction, const Reply& rest) {
-    const auto* const refused = first_with(transaction.turned_away(), false);
-    const auto* const deferred = first_with(transaction.turned_away(), true);
-    if (!refused && !deferred) return rest;
-    const bool has_rest = !transaction.recipients().empty();
-    const int rest_class = has_rest ? rest.code / 100 : 0;
-    const bool is_lenient = may_accept(rule);
-    if (!is_lenient && rest_class == 5) return rest;
-    if (!is_lenient && refused) return refusal_of(transaction, *refused);
-    if (rest_class == 4) return rest;
-    if (deferred) return refusal_of(transaction, *deferred);
-    if (rest_class == 2 || rest_class == 5) return rest;
-    return refusal_of(transaction, *refused);
-}
-
-Reply concluding_reply(const MailTransaction& transaction, const Reply& rest) {
-    const auto& turned_away = transaction.turned_away();
-    if (!transaction.recipients().empty() || turned_away.empty()) return rest;
-    const auto* const deferred = first_with(turned_away, true);
-    if (deferred) return {450, {4, 7, 1}, "Nobody gets the message now"};
-    return {550, {5, 7, 1}, "Nobody gets the message"};
-}
-
-std::string turned_away_text(const Transaction& transaction) {
+std::string refused_text(const Transaction& transaction) {
     std::string out;
-    for (const auto& recipient : transaction.turned_away()) {
-        const Disposition& disposition = *recipient.disposition();
-        out += format_text(" {}={}", disposition.is_deferred() ? "deferred" : "refused",
-                           quoted(recipient.address().path()));
-        if (!disposition.plugin.empty()) out += format_text(" by={}", disposition.plugin);
-        if (!disposition.reason.empty()) out += format_text(" why=\"{}\"", quoted(disposition.reason));
-        out += format_text(" told=\"{}\"",
-                           quoted(format_text("{} {}", disposition.reply.code, disposition.reply.text)));
+    for (const auto& recipient : transaction.refused_recipients()) {
+        const Fate& fate = recipient.fate();
+        out += format_text(" {}={}", word_for(fate), quoted(recipient.address().path()));
+        if (!fate.plugin.empty()) out += format_text(" by={}", fate.plugin);
+        if (const std::string why = fate.why(); !why.empty()) out += format_text(" why=\"{}\"", quoted(why));
+        out += format_text(" told=\"{}\"", quoted(format_text("{} {}", fate.reply.code, fate.reply.text)));
     }
     return out;
 }

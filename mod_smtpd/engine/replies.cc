@@ -12,98 +12,109 @@ struct Text {
     const char* text;
 };
 
-constexpr Text text_of(Say what) {
+constexpr Text text_of(StandardReply what) {
     switch (what) {
-        case Say::hello_first: return {503, {5, 5, 1}, "Send HELO or EHLO first"};
-        case Say::hello_needs_host:
+        case StandardReply::hello_first: return {503, {5, 5, 1}, "Send HELO or EHLO first"};
+        case StandardReply::hello_needs_host:
             return {501, {5, 5, 4}, "HELO and EHLO need your name or address literal (RFC 5321 4.1.1.1)"};
-        case Say::mail_first: return {503, {5, 5, 1}, "Send MAIL first"};
-        case Say::rcpt_first: return {503, {5, 5, 1}, "Send RCPT first; there is no valid recipient"};
-        case Say::nested_mail: return {503, {5, 5, 1}, "A transaction is open; end it with DATA or RSET"};
-        case Say::not_implemented: return {502, {5, 5, 1}, "Command not implemented"};
-        case Say::syntax_error: return {501, {5, 5, 4}, "Syntax error in parameters"};
-        case Say::line_too_long: return {500, {5, 5, 2}, "Line too long"};
-        case Say::bare_newline_in_command: return {500, {5, 5, 2}, "Lines end with CRLF; a CR or LF alone is refused"};
-        case Say::nul_in_command: return {500, {5, 5, 2}, "NUL in a command is refused"};
-        case Say::bad_size: return {501, {5, 5, 4}, "SIZE needs a number"};
-        case Say::size_exceeded: return {552, {5, 3, 4}, "Message is larger than this server takes"};
-        case Say::bad_body: return {501, {5, 5, 4}, "BODY is 7BIT, 8BITMIME or BINARYMIME"};
-        case Say::body_not_offered: return {504, {5, 5, 4}, "This BODY is not offered here"};
-        case Say::bad_ret: return {501, {5, 5, 4}, "RET is FULL or HDRS"};
-        case Say::bad_envid: return {501, {5, 5, 4}, "ENVID needs printable characters as xtext, 100 at most"};
-        case Say::bad_notify:
+        case StandardReply::mail_first: return {503, {5, 5, 1}, "Send MAIL first"};
+        case StandardReply::rcpt_first: return {503, {5, 5, 1}, "Send RCPT first; there is no valid recipient"};
+        case StandardReply::nested_mail: return {503, {5, 5, 1}, "A transaction is open; end it with DATA or RSET"};
+        case StandardReply::not_implemented: return {502, {5, 5, 1}, "Command not implemented"};
+        case StandardReply::syntax_error: return {501, {5, 5, 4}, "Syntax error in parameters"};
+        case StandardReply::line_too_long: return {500, {5, 5, 2}, "Line too long"};
+        case StandardReply::bare_newline_in_command:
+            return {500, {5, 5, 2}, "Lines end with CRLF; a CR or LF alone is refused"};
+        case StandardReply::nul_in_command: return {500, {5, 5, 2}, "NUL in a command is refused"};
+        case StandardReply::bad_size: return {501, {5, 5, 4}, "SIZE needs a number"};
+        case StandardReply::size_exceeded: return {552, {5, 3, 4}, "Message is larger than this server takes"};
+        case StandardReply::bad_body: return {501, {5, 5, 4}, "BODY is 7BIT, 8BITMIME or BINARYMIME"};
+        case StandardReply::body_not_offered: return {504, {5, 5, 4}, "This BODY is not offered here"};
+        case StandardReply::bad_ret: return {501, {5, 5, 4}, "RET is FULL or HDRS"};
+        case StandardReply::bad_envid:
+            return {501, {5, 5, 4}, "ENVID needs printable characters as xtext, 100 at most"};
+        case StandardReply::bad_notify:
             return {501, {5, 5, 4}, "NOTIFY is NEVER alone, or SUCCESS, FAILURE and DELAY with commas between them"};
-        case Say::bad_orcpt:
+        case StandardReply::bad_orcpt:
             return {501, {5, 5, 4}, "ORCPT needs a type, a semicolon and an address as xtext, 500 characters at most"};
-        case Say::bad_priority: return {501, {5, 5, 4}, "MT-PRIORITY needs a number from -9 to 9"};
-        case Say::unknown_parameter: return {555, {5, 5, 4}, "Unknown parameter"};
-        case Say::needs_smtputf8: return {553, {5, 6, 7}, "Non-ASCII addresses need SMTPUTF8 with MAIL"};
-        case Say::bad_utf8_argument: return {501, {5, 5, 4}, "This is not valid UTF-8"};
-        case Say::bad_utf8_header: return {554, {5, 6, 0}, "Header of the message is not valid UTF-8 (RFC 6532)"};
-        case Say::too_many_transactions: return {421, {4, 7, 0}, "Too many transactions in one session, come again"};
-        case Say::too_many_domains: return {452, {4, 5, 3}, "Too many recipient domains in one session, come again"};
-        case Say::too_many_recipients: return {452, {4, 5, 3}, "Too many recipients"};
-        case Say::one_recipient_only: return {452, {4, 5, 3}, "One recipient at a time, send to the others afterwards"};
-        case Say::recipients_follow: return {353, {}, "A reply for each recipient follows"};
-        case Say::go_ahead: return {354, {}, "Go ahead, end with <CRLF>.<CRLF>"};
-        case Say::bad_chunk_size:
+        case StandardReply::bad_priority: return {501, {5, 5, 4}, "MT-PRIORITY needs a number from -9 to 9"};
+        case StandardReply::unknown_parameter: return {555, {5, 5, 4}, "Unknown parameter"};
+        case StandardReply::needs_smtputf8: return {553, {5, 6, 7}, "Non-ASCII addresses need SMTPUTF8 with MAIL"};
+        case StandardReply::bad_utf8_argument: return {501, {5, 5, 4}, "This is not valid UTF-8"};
+        case StandardReply::bad_utf8_header:
+            return {554, {5, 6, 0}, "Header of the message is not valid UTF-8 (RFC 6532)"};
+        case StandardReply::too_many_transactions:
+            return {421, {4, 7, 0}, "Too many transactions in one session, come again"};
+        case StandardReply::too_many_domains:
+            return {452, {4, 5, 3}, "Too many recipient domains in one session, come again"};
+        case StandardReply::too_many_recipients: return {452, {4, 5, 3}, "Too many recipients"};
+        case StandardReply::one_recipient_only:
+            return {452, {4, 5, 3}, "One recipient at a time, send to the others afterwards"};
+        case StandardReply::recipients_follow: return {353, {}, "A reply for each recipient follows"};
+        case StandardReply::go_ahead: return {354, {}, "Go ahead, end with <CRLF>.<CRLF>"};
+        case StandardReply::bad_chunk_size:
             return {
                 501, {5, 5, 4}, "Syntax: BDAT size [LAST]; closing connection, for it is unknown where the chunk ends"};
-        case Say::chunks_begun: return {503, {5, 5, 1}, "The message has begun with BDAT; end it with BDAT or RSET"};
-        case Say::chunk_failed_before: return {503, {5, 5, 1}, "An earlier chunk was refused, and so is the message"};
-        case Say::binary_needs_chunks: return {503, {5, 5, 1}, "BODY=BINARYMIME needs BDAT"};
-        case Say::bare_newline_in_header:
+        case StandardReply::chunks_begun:
+            return {503, {5, 5, 1}, "The message has begun with BDAT; end it with BDAT or RSET"};
+        case StandardReply::chunk_failed_before:
+            return {503, {5, 5, 1}, "An earlier chunk was refused, and so is the message"};
+        case StandardReply::binary_needs_chunks: return {503, {5, 5, 1}, "BODY=BINARYMIME needs BDAT"};
+        case StandardReply::bare_newline_in_header:
             return {554, {5, 6, 0}, "Header of the message contains a bare CR or LF, or NUL"};
-        case Say::message_too_large: return {552, {5, 3, 4}, "Message is too large"};
-        case Say::header_too_large: return {552, {5, 3, 4}, "Header of the message is too large"};
-        case Say::bare_lf_in_message:
+        case StandardReply::message_too_large: return {552, {5, 3, 4}, "Message is too large"};
+        case StandardReply::header_too_large: return {552, {5, 3, 4}, "Header of the message is too large"};
+        case StandardReply::bare_lf_in_message:
             return {554, {5, 6, 0}, "Message contains a bare LF; lines end with CRLF (RFC 5321 2.3.8)"};
-        case Say::bare_cr_in_message:
+        case StandardReply::bare_cr_in_message:
             return {554, {5, 6, 0}, "Message contains a bare CR; lines end with CRLF (RFC 5321 2.3.8)"};
-        case Say::nul_in_message: return {554, {5, 6, 0}, "Message contains a NUL"};
-        case Say::text_line_too_long: return {554, {5, 6, 0}, "Message contains a line that is too long"};
-        case Say::spool_full: return {452, {4, 3, 1}, "Insufficient storage, try again later"};
-        case Say::spool_failed: return {451, {4, 3, 0}, "Local error in processing, try again later"};
-        case Say::incomplete_message:
+        case StandardReply::nul_in_message: return {554, {5, 6, 0}, "Message contains a NUL"};
+        case StandardReply::text_line_too_long: return {554, {5, 6, 0}, "Message contains a line that is too long"};
+        case StandardReply::spool_full: return {452, {4, 3, 1}, "Insufficient storage, try again later"};
+        case StandardReply::spool_failed: return {451, {4, 3, 0}, "Local error in processing, try again later"};
+        case StandardReply::incomplete_message:
             return {451, {4, 4, 2}, "Connection ended inside the message; nothing was accepted"};
-        case Say::reset_ok: return {250, {2, 0, 0}, "OK"};
-        case Say::noop_ok: return {250, {2, 0, 0}, "OK"};
-        case Say::too_many_errors: return {421, {4, 7, 0}, "Too many errors, closing connection"};
-        case Say::endless_line: return {421, {4, 7, 0}, "Line is much too long, closing connection"};
-        case Say::idle_timeout: return {421, {4, 4, 2}, "Timeout, closing connection"};
-        case Say::session_timeout: return {421, {4, 4, 2}, "Session took too long, closing connection"};
-        case Say::too_slow: return {421, {4, 4, 2}, "Data arrives too slowly, closing connection"};
-        case Say::shutting_down: return {421, {4, 3, 2}, "Server is restarting, try again"};
-        case Say::foreign_protocol: return {554, {5, 5, 1}, "This is an SMTP server, closing connection"};
-        case Say::overloaded: return {421, {4, 3, 2}, "Too many connections, try again later"};
-        case Say::too_many_sessions: return {421, {4, 7, 0}, "Too many connections from your address, try again later"};
-        case Say::internal_error: return {421, {4, 3, 0}, "Internal error, closing connection"};
-        case Say::lhlo_first: return {503, {5, 5, 1}, "Send LHLO first"};
-        case Say::lhlo_needs_host: return {501, {5, 5, 4}, "LHLO needs your name or address literal (RFC 2033 4.1)"};
-        case Say::lmtp_spoken: return {500, {5, 5, 1}, "This is LMTP (RFC 2033), send LHLO"};
-        case Say::ehlo_first: return {503, {5, 5, 1}, "Send EHLO first"};
-        case Say::already_authenticated: return {503, {5, 5, 1}, "Already authenticated"};
-        case Say::auth_in_transaction:
+        case StandardReply::reset_ok: return {250, {2, 0, 0}, "OK"};
+        case StandardReply::noop_ok: return {250, {2, 0, 0}, "OK"};
+        case StandardReply::too_many_errors: return {421, {4, 7, 0}, "Too many errors, closing connection"};
+        case StandardReply::endless_line: return {421, {4, 7, 0}, "Line is much too long, closing connection"};
+        case StandardReply::idle_timeout: return {421, {4, 4, 2}, "Timeout, closing connection"};
+        case StandardReply::session_timeout: return {421, {4, 4, 2}, "Session took too long, closing connection"};
+        case StandardReply::too_slow: return {421, {4, 4, 2}, "Data arrives too slowly, closing connection"};
+        case StandardReply::shutting_down: return {421, {4, 3, 2}, "Server is restarting, try again"};
+        case StandardReply::foreign_protocol: return {554, {5, 5, 1}, "This is an SMTP server, closing connection"};
+        case StandardReply::overloaded: return {421, {4, 3, 2}, "Too many connections, try again later"};
+        case StandardReply::too_many_sessions:
+            return {421, {4, 7, 0}, "Too many connections from your address, try again later"};
+        case StandardReply::internal_error: return {421, {4, 3, 0}, "Internal error, closing connection"};
+        case StandardReply::lhlo_first: return {503, {5, 5, 1}, "Send LHLO first"};
+        case StandardReply::lhlo_needs_host:
+            return {501, {5, 5, 4}, "LHLO needs your name or address literal (RFC 2033 4.1)"};
+        case StandardReply::lmtp_spoken: return {500, {5, 5, 1}, "This is LMTP (RFC 2033), send LHLO"};
+        case StandardReply::ehlo_first: return {503, {5, 5, 1}, "Send EHLO first"};
+        case StandardReply::already_authenticated: return {503, {5, 5, 1}, "Already authenticated"};
+        case StandardReply::auth_in_transaction:
             return {503, {5, 5, 1}, "AUTH is not allowed in a transaction; end it with DATA or RSET"};
-        case Say::auth_needs_tls: return {538, {5, 7, 11}, "Encryption is required for authentication"};
-        case Say::auth_syntax: return {501, {5, 5, 4}, "Syntax: AUTH mechanism [initial response]"};
-        case Say::unknown_mechanism: return {504, {5, 5, 4}, "Unknown authentication mechanism"};
-        case Say::no_initial_response: return {501, {5, 7, 0}, "This mechanism begins with the server's challenge"};
-        case Say::bad_base64: return {501, {5, 5, 2}, "Cannot decode this as base64"};
-        case Say::bad_auth_response: return {501, {5, 5, 2}, "Not a response of this mechanism"};
-        case Say::not_a_proxy: return {550, {5, 7, 0}, "Only for trusted proxies"};
-        case Say::auth_cancelled: return {501, {5, 7, 0}, "Authentication cancelled"};
-        case Say::auth_line_too_long: return {500, {5, 5, 6}, "Authentication exchange line is too long"};
-        case Say::auth_failed: return {535, {5, 7, 8}, "Authentication failed"};
-        case Say::authenticate_first: return {530, {5, 7, 0}, "Authentication required"};
-        case Say::bad_submitter: return {501, {5, 5, 4}, "AUTH needs an address as xtext, or <>"};
-        case Say::tls_ready: return {220, {2, 0, 0}, "Ready to start TLS"};
-        case Say::tls_unavailable: return {454, {4, 7, 0}, "TLS is not available now, try again later"};
-        case Say::tls_active: return {503, {5, 5, 1}, "TLS is active already"};
-        case Say::tls_syntax: return {501, {5, 5, 4}, "STARTTLS has no parameters"};
-        case Say::tls_early_octets:
+        case StandardReply::auth_needs_tls: return {538, {5, 7, 11}, "Encryption is required for authentication"};
+        case StandardReply::auth_syntax: return {501, {5, 5, 4}, "Syntax: AUTH mechanism [initial response]"};
+        case StandardReply::unknown_mechanism: return {504, {5, 5, 4}, "Unknown authentication mechanism"};
+        case StandardReply::no_initial_response:
+            return {501, {5, 7, 0}, "This mechanism begins with the server's challenge"};
+        case StandardReply::bad_base64: return {501, {5, 5, 2}, "Cannot decode this as base64"};
+        case StandardReply::bad_auth_response: return {501, {5, 5, 2}, "Not a response of this mechanism"};
+        case StandardReply::not_a_proxy: return {550, {5, 7, 0}, "Only for trusted proxies"};
+        case StandardReply::auth_cancelled: return {501, {5, 7, 0}, "Authentication cancelled"};
+        case StandardReply::auth_line_too_long: return {500, {5, 5, 6}, "Authentication exchange line is too long"};
+        case StandardReply::auth_failed: return {535, {5, 7, 8}, "Authentication failed"};
+        case StandardReply::authenticate_first: return {530, {5, 7, 0}, "Authentication required"};
+        case StandardReply::bad_submitter: return {501, {5, 5, 4}, "AUTH needs an address as xtext, or <>"};
+        case StandardReply::tls_ready: return {220, {2, 0, 0}, "Ready to start TLS"};
+        case StandardReply::tls_unavailable: return {454, {4, 7, 0}, "TLS is not available now, try again later"};
+        case StandardReply::tls_active: return {503, {5, 5, 1}, "TLS is active already"};
+        case StandardReply::tls_syntax: return {501, {5, 5, 4}, "STARTTLS has no parameters"};
+        case StandardReply::tls_early_octets:
             return {554, {5, 5, 1}, "Nothing may follow STARTTLS before the handshake, closing connection"};
-        case Say::encrypt_first: return {530, {5, 7, 0}, "Send STARTTLS first"};
+        case StandardReply::encrypt_first: return {530, {5, 7, 0}, "Send STARTTLS first"};
     }
     return {421, {4, 3, 0}, "Internal error, closing connection"};
 }
@@ -266,11 +277,11 @@ bool fits(int code, const Row& row, int table_code) {
     return code / 100 == table_code / 100 && (code != 421 || row.effect == Effect::close);
 }
 
-Reply refined(const Row& row, const Answer& answer, Reply base) {
+Reply refined(const Row& row, const Response& response, Reply base) {
     if (!row.uses_text) return base;
-    if (answer.code != 0 && fits(answer.code, row, base.code)) base.code = answer.code;
-    if (!answer.enhanced.empty()) base.enhanced = answer.enhanced;
-    if (!answer.text.empty()) base.text = answer.text;
+    if (response.code != 0 && fits(response.code, row, base.code)) base.code = response.code;
+    if (!response.enhanced.empty()) base.enhanced = response.enhanced;
+    if (!response.text.empty()) base.text = response.text;
     return make_reply(base.code, base.enhanced, std::move(base.text));
 }
 
@@ -283,27 +294,27 @@ Reply make_reply(int code, EnhancedCode enhanced, std::string text) {
     return {code, enhanced, std::move(text), status_class == 3};
 }
 
-Reply reply(Say what) {
+Reply reply(StandardReply what) {
     const Text text = text_of(what);
     return {text.code, text.enhanced, text.text, text.code / 100 == 3};
 }
 
-Outcome outcome_of(HookId hook, const Answer& answer, Reply accepted) {
-    if (answer.verdict == Verdict::done) return {{}, hook == HookId::pre_connection, hook == HookId::quit, true};
+StageResult apply_response(HookId hook, const Response& response, Reply accepted) {
+    if (response.verdict == Verdict::done) return {{}, hook == HookId::pre_connection, hook == HookId::quit, true};
     static const auto table = [] {
         std::array<Rows, static_cast<std::size_t>(HookId::count)> rows{};
         for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = rows_of(static_cast<HookId>(i));
         return rows;
     }();
-    const Row& row = row_for(table[static_cast<std::size_t>(hook)], answer.verdict);
+    const Row& row = row_for(table[static_cast<std::size_t>(hook)], response.verdict);
     switch (row.effect) {
         case Effect::proceed: {
             if (row.code != 0) accepted = {row.code, row.enhanced, row.text};
             if (accepted.plain || !row.uses_text) return {std::move(accepted), true, false, false};
-            return {refined(row, answer, std::move(accepted)), true, false, false};
+            return {refined(row, response, std::move(accepted)), true, false, false};
         }
-        case Effect::refuse: return {refined(row, answer, {row.code, row.enhanced, row.text}), false, false, false};
-        case Effect::close: return {refined(row, answer, {row.code, row.enhanced, row.text}), false, true, false};
+        case Effect::refuse: return {refined(row, response, {row.code, row.enhanced, row.text}), false, false, false};
+        case Effect::close: return {refined(row, response, {row.code, row.enhanced, row.text}), false, true, false};
         case Effect::ignore: break;
     }
     return {std::move(accepted), true, false, false};

@@ -14,7 +14,7 @@
 namespace smtpd::engine {
 
 /// The engine's own replies, without arguments.
-enum class Say {
+enum class StandardReply {
     hello_first,
     hello_needs_host,
     mail_first,
@@ -95,20 +95,20 @@ enum class Say {
     encrypt_first,
     not_a_proxy
 };
-Reply reply(Say what);
+Reply reply(StandardReply what);
 
-/// What becomes of a hook's answer.
-struct Outcome {
+/// What follows from the response of the plugins at a hook.
+struct StageResult {
     Reply reply;            ///< empty = nothing is sent
     bool proceeds = false;  ///< the command has its effect
     bool disconnects = false;
     bool is_done = false;  ///< the plugin has answered by itself
 };
 
-/// Applies the table to an answer of that hook. Where the answer has a code, a status or a text of its own, and they
+/// Applies the table to a response of that hook. Where the response has a code, a status or a text of its own, and they
 /// fit the verdict's class, they are used. `accepted` is the reply of the engine for the case that the command has its
 /// effect.
-Outcome outcome_of(HookId hook, const Answer& answer, Reply accepted);
+StageResult apply_response(HookId hook, const Response& response, Reply accepted);
 
 /// A reply with the code's class forced onto the enhanced status.
 Reply make_reply(int code, EnhancedCode enhanced, std::string text);

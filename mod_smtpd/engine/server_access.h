@@ -4,6 +4,7 @@
 
 #include <smtpd/body_stream.h>
 #include <smtpd/delivery/delivery.h>
+#include <smtpd/history.h>
 #include <smtpd/hook/context.h>
 #include <smtpd/hook/session_context.h>
 
@@ -43,6 +44,36 @@ struct ServerAccess {
     static const detail::TaskResult* task(const Answers& answers, std::string_view key) noexcept {
         return task(answers, answers.instance_, key);
     }
+
+    // The history of a session
+    static History& history(Connection& connection) noexcept { return connection.history_; }
+    static void add(History& history, HistoryEntry entry) noexcept { history.add(std::move(entry)); }
+    /// Adds an entry whose end is not known yet. close() gives it back, or null if another entry was added meanwhile.
+    static void open(History& history, HistoryEntry entry) noexcept { history.open(std::move(entry)); }
+    static bool is_open(const History& history) noexcept { return history.is_open(); }
+    static HistoryEntry* close(History& history) noexcept { return history.close(); }
+    static void set_transaction(History& history, std::uint32_t number) noexcept { history.set_transaction(number); }
+
+    // Results of methods of authentication
+    static AuthenticationResults& results(Connection& connection) noexcept {
+        return connection.record_.authentication_results;
+    }
+    static AuthenticationResults& results(Transaction& transaction) noexcept {
+        return transaction.authentication_results_;
+    }
+
+    // Recipients
+    /// Which RCPT the recipient comes from, counted from 1 among those that were accepted.
+    static void set_rcpt_number(Recipient& recipient, std::uint32_t number) noexcept {
+        recipient.rcpt_number_ = number;
+    }
+    /// The first refusal is kept.
+    static void set_fate(Recipient& recipient, Fate fate) {
+        if (!recipient.fate_.is_refused()) recipient.fate_ = std::move(fate);
+    }
+    /// Moves the recipients that are refused from recipients() to refused_recipients(). Called after each handler that
+    /// may refuse some.
+    static void move_refused(Transaction& transaction);
 
     /// Takes the result of a queue plugin. Each recipient must have a fate.
     static void conclude(Delivery& delivery, DeliveryResult result) { delivery.conclude(std::move(result)); }

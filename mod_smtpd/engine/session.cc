@@ -63,7 +63,7 @@ Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock
     tls_.protocol = std::move(peer.tls_protocol);
     tls_.cipher = std::move(peer.tls_cipher);
     nonce_ = std::move(peer.nonce);
-    is_trial_ = peer.is_trial;
+    is_dry_run_ = peer.is_dry_run;
     is_lmtp_ = settings.protocol == Protocol::lmtp;
     server_name_ = settings.server_name;
     started_ = clock_.now();
@@ -97,13 +97,14 @@ Session::Progress Session::progress() const noexcept {
 
 // ---- arguments of hooks
 
-/// Makes the argument of that hook out of the session's state; the same again after a wait.
+/// Makes what handlers are given out of the stage's argument and the session's state; the same again after a wait.
 template <class F>
-std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& call) {
+std::invoke_result_t<F, HookContext&> Session::call_with_context(HookId hook, StageArgument& argument, F&& call) {
     switch (hook) {
         case HookId::helo:
         case HookId::ehlo: {
-            HelloHook context(hook, *this, hello_argument_, hello_rest_);
+            const auto& said = std::get<HelloArgument>(argument);
+            HelloHook context(hook, *this, said.host, said.rest);
             return call(static_cast<HookContext&>(context));
         }
         case HookId::auth_plain:
@@ -122,7 +123,7 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
             return call(static_cast<HookContext&>(context));
         }
         case HookId::rcpt: {
-            RcptHook context(*this, *transaction_, *recipient_);
+            RcptHook context(*this, *transaction_, std::get<RcptArgument>(argument).recipient);
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data_post_rcpt: {
@@ -141,7 +142,7 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
             return call(static_cast<HookContext&>(context));
         }
         case HookId::queue_post: {
-            QueuePostHook context(*this, *transaction_, final_text_);
+            QueuePostHook context(*this, *transaction_, std::get<QueuePostArgument>(argument).reply_text);
             return call(static_cast<HookContext&>(context));
         }
         case HookId::data:
@@ -153,11 +154,12 @@ std::invoke_result_t<F, HookContext&> Session::with_context(HookId hook, F&& cal
         case HookId::vrfy:
         case HookId::noop:
         case HookId::help: {
-            CommandHook context(hook, *this, argument_);
+            CommandHook context(hook, *this, std::get<WordsArgument>(argument).rest);
             return call(static_cast<HookContext&>(context));
         }
         case HookId::unrecognized_command: {
-            UnrecognizedHook context(*this, verb_text_, argument_);
+            const auto& said = std::get<WordsArgument>(argument);
+            UnrecognizedHook context(*this, said.verb, said.rest);
             return call(static_cast<HookContext&>(context));
         }
         default: {
@@ -177,13 +179,14 @@ Step Session::start() {
 
 /// A client is there: the hooks of a new connection.
 void Session::begin() {
-    note(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port,
-         state_.host.empty() ? "" : " (" + quoted(host()) + ")");
+    write_log(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port,
+              state_.host.empty() ? "" : " (" + quoted(host()) + ")");
     if (hooks_.has(HookId::pre_connection)) {
-        const Answer answer = with_context(HookId::pre_connection,
-                                           [&](HookContext& context) { return hooks_.run_through(context); });
+        StageArgument nothing;
+        const Response response = call_with_context(HookId::pre_connection, nothing,
+                                                    [&](HookContext& context) { return hooks_.run_through(context); });
         let_go();
-        if (answer_ends_stage(HookId::pre_connection, answer)) return;
+        if (response_ends_stage(HookId::pre_connection, response)) return;
     }
     stage(HookId::connect);
 }
@@ -231,9 +234,11 @@ Step Session::abandon() {
 
 Step Session::interrupt(Interruption why) {
     if (over_) return step();
-    static constexpr Say words[] = {Say::idle_timeout, Say::session_timeout,   Say::too_slow,      Say::shutting_down,
-                                    Say::overloaded,   Say::too_many_sessions, Say::internal_error};
-    const Say last_words = words[static_cast<std::size_t>(why)];
+    static constexpr StandardReply words[] = {StandardReply::idle_timeout,  StandardReply::session_timeout,
+                                              StandardReply::too_slow,      StandardReply::shutting_down,
+                                              StandardReply::overloaded,    StandardReply::too_many_sessions,
+                                              StandardReply::internal_error};
+    const StandardReply last_words = words[static_cast<std::size_t>(why)];
     if (handshake_) return tls_failed(reply(last_words).text);  // a word in the clear would be taken for a part of it
     stage_.reset();
     work_ = Work::none;
@@ -250,10 +255,10 @@ Step Session::stop_soon() {
 Step Session::step() {
     if (!over_ && !is_busy() && !handshake_ && backlog_.empty()) {
         if (at_eof_) {
-            if (is_receiving()) respond(Say::incomplete_message);
+            if (is_receiving()) respond(StandardReply::incomplete_message);
             finish();
         } else if (stopping_ && !transaction_ && lines_.pending() == 0) {
-            end_connection(Say::shutting_down);
+            end_connection(StandardReply::shutting_down);
         }
     }
     if (has_work()) return Step::work;
@@ -266,7 +271,7 @@ Step Session::step() {
 // ---- input
 
 void Session::keep(std::string_view octets) {
-    if (is_parked() && !octets.empty()) stage_->note_octets();
+    if (is_parked() && !octets.empty()) stage_->client_spoke();
     backlog_ += octets;
 }
 
@@ -300,22 +305,22 @@ void Session::process() {
 bool Session::next_command() {
     if (exchange_ && hand_over(Work::input, {HookId::auth_result})) return false;
     if (lines_.pending() == 0 && is_foreign_protocol()) {
-        end_connection(Say::foreign_protocol);
+        end_connection(StandardReply::foreign_protocol);
         return true;
     }
     const auto at_hand = lines_.pending() + rest_.size();
     const auto line = lines_.next(rest_);
     const bool is_whole = line.status != smtp::LineSplitter::Status::need_more;
     if ((is_whole ? at_hand - rest_.size() - 1 : lines_.pending()) > endless_line) {
-        end_connection(Say::endless_line);
+        end_connection(StandardReply::endless_line);
         lines_.wipe();
         return true;
     }
     if (!is_whole) return false;
     if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so
                                                                              // what follows is no command
-        note(LogLevel::notice, "a command ends in a LF alone: the session ends, what follows is not looked at");
-        end_connection(reply(Say::bare_newline_in_command));
+        write_log(LogLevel::notice, "a command ends in a LF alone: the session ends, what follows is not looked at");
+        end_connection(reply(StandardReply::bare_newline_in_command));
         lines_.wipe();
         return true;
     }
@@ -324,18 +329,19 @@ bool Session::next_command() {
         return true;
     }
     ++commands_;
-    if (stopping_ && !transaction_) end_connection(Say::shutting_down);
-    else if (line.status == smtp::LineSplitter::Status::too_long || is_too_long(line.text)) respond(Say::line_too_long);
-    else if (line.nul) refuse_line(line.text, Say::nul_in_command);
+    if (stopping_ && !transaction_) end_connection(StandardReply::shutting_down);
+    else if (line.status == smtp::LineSplitter::Status::too_long || is_too_long(line.text))
+        respond(StandardReply::line_too_long);
+    else if (line.nul) refuse_line(line.text, StandardReply::nul_in_command);
     else if (line.bare_cr && state_.bare_newline == smtp::BareNewline::reject)
-        refuse_line(line.text, Say::bare_newline_in_command);
+        refuse_line(line.text, StandardReply::bare_newline_in_command);
     else command(line.text);
     if (state_.secrets_may_follow) lines_.wipe();
     return true;
 }
 
 /// Behind a BDAT stands its chunk, which must not be taken for commands.
-void Session::refuse_line(std::string_view line, Say why) {
+void Session::refuse_line(std::string_view line, StandardReply why) {
     if (smtp::parse_command(line).verb == smtp::Verb::bdat) return end_connection(why);
     respond(why);
 }
@@ -372,7 +378,7 @@ void Session::count_error() { ++state_.errors; }
 
 void Session::enforce_error_limit() {
     if (settings_.max_errors != 0 && state_.errors >= settings_.max_errors && !over_ && !is_busy())
-        end_connection(Say::too_many_errors);
+        end_connection(StandardReply::too_many_errors);
 }
 
 void Session::write_log(LogLevel level, std::string_view text) const {
@@ -388,34 +394,34 @@ void Session::write_log(LogLevel level, std::string_view text) const {
 
 // ---- stages
 
-std::unique_ptr<Stage> Session::make_stage(HookId hook) {
-    return std::unique_ptr<Stage>(new Stage(hook, hooks_, services_, clock_, *this));
+std::unique_ptr<Stage> Session::make_stage(HookId hook, StageArgument argument) {
+    return std::unique_ptr<Stage>(new Stage(hook, std::move(argument), hooks_, services_, clock_, *this));
 }
 
-void Session::stage(HookId hook) {
-    if (!hooks_.has(hook)) return after(hook, Answer());
+void Session::stage(HookId hook, StageArgument argument) {
+    if (!hooks_.has(hook)) return after(hook, argument, Response());
     if (!hooks_.asks(hook)) {
         ChainState chain;
-        return run_chain(hook, Answers(), chain);
+        return run_chain(hook, argument, Answers(), chain);
     }
-    stage_ = make_stage(hook);
+    stage_ = make_stage(hook, std::move(argument));
     stage_->begin(unread() > 0);
     if (stage_->is_over(at_eof_)) leave_park();
 }
 
 /// Runs the chain, as far as this thread may; what is left becomes work.
-void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) {
+void Session::run_chain(HookId hook, StageArgument& argument, const Answers& answers, ChainState& chain) {
     using Access = ChainState::Access;
     const bool is_resumed = chain.lane != nullptr;
     if (!is_resumed && hand_over(Work::chain, hooks_behind(hook))) {
         if (stage_) return;
-        stage_ = make_stage(hook);
+        stage_ = make_stage(hook, std::move(argument));
         return stage_->end_wait();
     }
     chain.access = held_lane_ != nullptr ? Access::one_lane : may_wait_ ? Access::any : Access::none;
     if (!is_resumed) chain.lane = held_lane_;
     const int karma = state_.karma;
-    const Answer answer = with_context(hook, [&](HookContext& context) {
+    const Response response = call_with_context(hook, argument, [&](HookContext& context) {
         ServerAccess::set_answers(context, answers);
         return hooks_.run(context, chain);
     });
@@ -423,11 +429,12 @@ void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) 
     if (!hooks_.waits_at().intersects(hooks_behind(hook) | hooks_everywhere)) let_go();
     if (hook == HookId::helo || hook == HookId::ehlo) state_.hello_karma += state_.karma - karma;
     if (chain.lane == nullptr) {
+        StageArgument said = std::move(argument);  // the stage may have it
         stage_.reset();
-        return after(hook, answer);
+        return after(hook, said, response);
     }
     if (!stage_) {
-        stage_ = make_stage(hook);
+        stage_ = make_stage(hook, std::move(argument));
         stage_->end_wait();
         stage_->chain() = std::move(chain);
     }
@@ -436,13 +443,17 @@ void Session::run_chain(HookId hook, const Answers& answers, ChainState& chain) 
     is_work_mixed_ = false;  // the chain stops again before a handler that waits elsewhere
 }
 
-void Session::with_argument(HookId hook, const std::function<void(HookContext&)>& call) { with_context(hook, call); }
-
-void Session::note_answer(const DnsQuestion& question, const DnsAnswer& answer) const {
-    note(LogLevel::debug, "dns {}: {}", question, answer);
+void Session::with_context(HookId hook, StageArgument& argument, const std::function<void(HookContext&)>& call) {
+    call_with_context(hook, argument, call);
 }
 
-void Session::note_late_task(std::string_view key) const { note(LogLevel::notice, "task {} did not end in time", key); }
+void Session::log_answer(const DnsQuestion& question, const DnsAnswer& answer) const {
+    write_log(LogLevel::debug, "dns {}: {}", question, answer);
+}
+
+void Session::log_late_task(std::string_view key) const {
+    write_log(LogLevel::notice, "task {} did not end in time", key);
+}
 
 void Session::leave_park() {
     stage_->end_wait();
@@ -450,11 +461,11 @@ void Session::leave_park() {
     enforce_error_limit();
 }
 
-/// The chain itself belongs to the stage, and goes with it while its last handler's answer is looked at.
+/// The chain itself belongs to the stage, and goes with it while its last handler's response is looked at.
 void Session::continue_stage() {
     if (stage_->hook() == HookId::data_chunk) return after_streams();
     Stage& stage = *stage_;
-    run_chain(stage.hook(), stage.answers(), stage.chain());
+    run_chain(stage.hook(), stage.argument(), stage.answers(), stage.chain());
 }
 
 Step Session::look_at_park() {
@@ -464,31 +475,32 @@ Step Session::look_at_park() {
     return step();
 }
 
-/// A hook whose answer changes nothing.
-void Session::notify(HookId hook) {
-    if (hooks_.has(hook)) with_context(hook, [&](HookContext& context) { (void)hooks_.run_through(context); });
+/// A hook whose response changes nothing.
+void Session::notify(HookId hook, StageArgument argument) {
+    if (!hooks_.has(hook)) return;
+    call_with_context(hook, argument, [&](HookContext& context) { (void)hooks_.run_through(context); });
 }
 
-/// Sends what the answer calls for. True when the stage is over with it; false when the command has its effect
+/// Sends what the response calls for. True when the stage is over with it; false when the command has its effect
 /// (`accepted` was not sent then unless it is given).
-bool Session::answer_ends_stage(HookId hook, const Answer& answer, Reply accepted) {
-    Outcome outcome = outcome_of(hook, answer, std::move(accepted));
-    if (outcome.proceeds) {
-        respond(outcome.reply);
+bool Session::response_ends_stage(HookId hook, const Response& response, Reply accepted, const Recipient* recipient) {
+    StageResult result = apply_response(hook, response, std::move(accepted));
+    if (result.proceeds) {
+        respond(result.reply);
         return false;
     }
-    if (!outcome.reply.empty() && log_.enabled(LogLevel::info)) note_refusal(hook, outcome.reply);
-    if (outcome.disconnects) end_connection(outcome.reply);
-    else respond(outcome.reply);
+    if (!result.reply.empty() && log_.enabled(LogLevel::info)) log_refusal(hook, result.reply, recipient);
+    if (result.disconnects) end_connection(result.reply);
+    else respond(result.reply);
     return true;
 }
 
-void Session::note_refusal(HookId hook, const Reply& reply) const {
+void Session::log_refusal(HookId hook, const Reply& reply, const Recipient* recipient) const {
     std::string who;
     if (transaction_) who += " from=" + quoted(transaction_->sender().path());
-    if (recipient_) who += " to=" + quoted(recipient_->address().path());
-    note(LogLevel::info, "{} refused{}{} reply=\"{}\"", hook_name(hook), who, blame(),
-         quoted(format_text("{} {}", reply.code, reply.text)));
+    if (recipient != nullptr) who += " to=" + quoted(recipient->address().path());
+    write_log(LogLevel::info, "{} refused{}{} reply=\"{}\"", hook_name(hook), who, rejection_cause(),
+              quoted(format_text("{} {}", reply.code, reply.text)));
 }
 
 void Session::end_connection(const Reply& last_words) {
@@ -498,9 +510,9 @@ void Session::end_connection(const Reply& last_words) {
 
 /// The engine's own decision: neither the client's QUIT nor a plugin's verdict. Says why in the log, where nothing else
 /// does.
-void Session::end_connection(Say why) {
+void Session::end_connection(StandardReply why) {
     const Reply last_words = reply(why);
-    note(LogLevel::info, "the server ends the session: reply=\"{} {}\"", last_words.code, last_words.text);
+    write_log(LogLevel::info, "the server ends the session: reply=\"{} {}\"", last_words.code, last_words.text);
     end_connection(last_words);
 }
 
@@ -531,8 +543,8 @@ void Session::conclude() noexcept {
     try_to([this] { notify(HookId::post_connection); });
     try_to([this] { tell_history(); });
     try_to([this] {
-        note(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, state_.messages,
-             state_.errors);
+        write_log(LogLevel::info, "disconnect after {} commands, {} messages, {} errors", commands_, state_.messages,
+                  state_.errors);
     });
 }
 
@@ -543,22 +555,21 @@ void Session::reset_transaction() {
         transaction_->streams.reset();
     }
     chunk_failed_ = false;
-    recipient_.reset();
     if (transaction_) {
         notify(HookId::reset_transaction);
         transaction_.reset();
         state_.forget_complaints_of_transaction();
-        history_.set_transaction(0);
+        ServerAccess::set_transaction(history_, 0);
     }
     state_.forwarded.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy
                                // begins anew
 }
 
-void Session::after(HookId hook, const Answer& answer) {
+void Session::after(HookId hook, StageArgument& argument, const Response& response) {
     switch (hook) {
-        case HookId::connect: return after_connect(answer);
+        case HookId::connect: return after_connect(response);
         case HookId::helo:
-        case HookId::ehlo: return after_hello(answer);
+        case HookId::ehlo: return after_hello(hook, std::get<HelloArgument>(argument), response);
         case HookId::auth_plain:
         case HookId::auth_login:
         case HookId::auth_cram_md5:
@@ -566,16 +577,16 @@ void Session::after(HookId hook, const Answer& answer) {
         case HookId::auth_scram_sha_256:
         case HookId::auth_external:
         case HookId::auth_bearer:
-        case HookId::auth: return go_on(exchange_->answered(hook, answer));
-        case HookId::mail: return after_mail(answer);
-        case HookId::rcpt: return after_rcpt(answer);
-        case HookId::data: return after_data(answer);
+        case HookId::auth: return go_on(exchange_->answered(hook, response));
+        case HookId::mail: return after_mail(response);
+        case HookId::rcpt: return after_rcpt(std::get<RcptArgument>(argument), response);
+        case HookId::data: return after_data(response);
         case HookId::data_post_headers:
         case HookId::data_post:
         case HookId::data_post_rcpt:
         case HookId::queue_pre:
-        case HookId::queue: return after_message_stage(answer);
-        default: return after_simple(hook, answer);
+        case HookId::queue: return after_message_stage(response);
+        default: return after_simple(hook, response);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "engine/auth_offer.h"
 #include "engine/client_state.h"
 #include "engine/command_table.h"
+#include "engine/final_replies.h"
 #include "engine/hook_runner.h"
 #include "engine/mail_parameters.h"
 #include "engine/mail_transaction.h"
@@ -77,8 +78,8 @@ struct Peer {
     std::uint32_t sessions_of_client = 0;
     std::string tls_protocol;
     std::string tls_cipher;
-    bool is_trial = false;  ///< what plugins are told: nobody is connected
-    std::string nonce;      ///< what challenges of AUTH are made of, for tests that repeat; "" = unpredictable
+    bool is_dry_run = false;  ///< what plugins are told: nobody is connected
+    std::string nonce;        ///< what challenges of AUTH are made of, for tests that repeat; "" = unpredictable
 };
 
 /// What a status page shows.
@@ -178,30 +179,30 @@ private:
     void process();
     bool next_command();
     bool is_foreign_protocol() const noexcept;
-    void refuse_line(std::string_view line, Say why);
+    void refuse_line(std::string_view line, StandardReply why);
     void put(const Reply& reply);
     void respond(const Reply& reply);
-    void respond(Say what) { respond(reply(what)); }
+    void respond(StandardReply what) { respond(reply(what)); }
     void count_error();
     void enforce_error_limit();
     void finish() noexcept;
     void write_log(LogLevel level, std::string_view text) const;
     template <class... Arguments>
-    void note(LogLevel level, PatternFor<Arguments...> pattern, const Arguments&... arguments) const {
+    void write_log(LogLevel level, PatternFor<Arguments...> pattern, const Arguments&... arguments) const {
         if (log_.enabled(level)) write_log(level, format_text(pattern, arguments...));
     }
 
     // session.cc: stages. A stage lets the plugins of a hook ask, perhaps waits, then calls them, and goes on in
     // after().
-    void stage(HookId hook);
-    std::unique_ptr<Stage> make_stage(HookId hook);
-    void run_chain(HookId hook, const Answers& answers, ChainState& chain);
-    void after(HookId hook, const Answer& answer);
+    void stage(HookId hook, StageArgument argument = {});
+    std::unique_ptr<Stage> make_stage(HookId hook, StageArgument argument = {});
+    void run_chain(HookId hook, StageArgument& argument, const Answers& answers, ChainState& chain);
+    void after(HookId hook, StageArgument& argument, const Response& response);
     template <class F>
-    std::invoke_result_t<F, HookContext&> with_context(HookId hook, F&& call);
-    void with_argument(HookId hook, const std::function<void(HookContext&)>& call) override;
-    void note_answer(const DnsQuestion& question, const DnsAnswer& answer) const override;
-    void note_late_task(std::string_view key) const override;
+    std::invoke_result_t<F, HookContext&> call_with_context(HookId hook, StageArgument& argument, F&& call);
+    void with_context(HookId hook, StageArgument& argument, const std::function<void(HookContext&)>& call) override;
+    void log_answer(const DnsQuestion& question, const DnsAnswer& answer) const override;
+    void log_late_task(std::string_view key) const override;
     bool may_ask_for_silence() const noexcept override {
         return !chunk_;
     }  // a chunk comes with its command, and more may follow it (RFC 3030 4.2)
@@ -231,13 +232,14 @@ private:
     bool is_busy() const noexcept { return stage_ || has_work(); }
     HookSet hooks_of(smtp::Verb verb) const noexcept;
     HookSet hooks_behind(HookId stage) const noexcept;
-    void notify(HookId hook);
-    bool answer_ends_stage(HookId hook, const Answer& answer, Reply accepted = {});
-    void note_refusal(HookId hook, const Reply& reply) const;
+    void notify(HookId hook, StageArgument argument = {});
+    bool response_ends_stage(HookId hook, const Response& response, Reply accepted = {},
+                             const Recipient* recipient = nullptr);
+    void log_refusal(HookId hook, const Reply& reply, const Recipient* recipient = nullptr) const;
     void end_connection(const Reply& last_words);
     void conclude() noexcept;
     void end_of_message_input();
-    void end_connection(Say why);
+    void end_connection(StandardReply why);
     void reset_transaction();
 
     // session_proxy.cc
@@ -248,7 +250,7 @@ private:
 
     // session_history.cc
     void remember_reply(const Reply& reply) noexcept;
-    std::string blame() const;
+    std::string rejection_cause() const;
     void tell_history() const;
 
     // session_commands.cc
@@ -271,12 +273,12 @@ private:
     void mail(std::string_view rest);
     void rcpt(std::string_view rest);
     void data(std::string_view rest);
-    void after_connect(const Answer& answer);
-    void after_hello(const Answer& answer);
-    void after_mail(const Answer& answer);
-    void after_rcpt(const Answer& answer);
-    void after_data(const Answer& answer);
-    void after_simple(HookId hook, const Answer& answer);
+    void after_connect(const Response& response);
+    void after_hello(HookId hook, const HelloArgument& argument, const Response& response);
+    void after_mail(const Response& response);
+    void after_rcpt(RcptArgument& argument, const Response& response);
+    void after_data(const Response& response);
+    void after_simple(HookId hook, const Response& response);
     void vrfy(std::string_view rest);
     bool rewritten(HookId hook, std::string_view& argument, std::string& storage);
     bool offers(Extension extension) const;
@@ -284,7 +286,7 @@ private:
     ParameterRules parameter_rules() const;
     bool takes_one_recipient() const noexcept;
     bool has_room_for_recipient(const Address& address);
-    Reply hello_reply();
+    Reply hello_reply(HookId hook);
     std::string announcement(Extension extension) const;
     std::string_view showable(std::string_view line);
 
@@ -293,7 +295,7 @@ private:
     void starttls(std::string_view rest);
     void refuse_early_octets();
     void forget_clear_text();
-    void note_tls() const;
+    void log_tls() const;
 
     // session_auth.cc
     AuthOffer auth_offer() const noexcept;
@@ -306,8 +308,8 @@ private:
     void challenge(std::string_view octets);
     void auth_response(const smtp::LineSplitter::Line& line);
     void conclude_exchange(AuthExchange::Result result);
-    void tell_result(bool is_good, const Reply& reply);
-    void note_auth_failure(const Reply& reply) const;
+    void tell_result(bool is_authenticated, const Reply& reply);
+    void log_auth_failure(const Reply& reply) const;
     smtp::ScramServer scram_server(std::string_view mechanism) const;
     std::size_t line_limit() const;
     bool is_too_long(std::string_view command) const noexcept;
@@ -315,7 +317,7 @@ private:
 
     // session_chunks.cc
     void bdat(std::string_view rest);
-    void after_chunk_data(const Answer& answer);
+    void after_chunk_data(const Response& response);
     void begin_chunks();
     void refuse_chunk(Reply refusal);
     void receive_chunk();
@@ -330,9 +332,9 @@ private:
     void begin_message(MessageIntake::Source source);
     void receive();
     void message_octets(std::string_view piece) override;
-    Outcome header_arrived() override;
-    void note_defect() const;
-    void note_fault();
+    StageResult header_arrived() override;
+    void log_defect() const;
+    void record_fault();
     void end_of_data();
     void complete_submission();
     const std::string& authserv_id() const noexcept {
@@ -348,16 +350,12 @@ private:
     bool wait_for_streams();
     void after_streams();
     void run_pipeline();
-    void after_message_stage(const Answer& answer);
+    void after_message_stage(const Response& response);
     void conclude_message(MessagePipeline::Result result);
-    void note_result(const Reply& told, bool has_own_reason) const;
-    void note_mixed_results(const Reply& told, bool is_queued) const;
-    void note_left_out(const std::vector<Reply>& replies) const;
-    bool answers_each() const noexcept;
-    std::vector<Reply> replies_to_each(const Reply& rest) const;
+    void log_result(const Reply& told, bool has_own_reason) const;
+    ReplyRules reply_rules() const noexcept;
+    void tell(const FinalReplies& replies, bool has_own_reason);
     void respond_to_each(const std::vector<Reply>& replies);
-    void answer_recipients(const Reply& rest, bool is_queued);
-    void tell_everybody(const Reply& decided);
     void end_refused_message();
 
     const Settings& settings_;
@@ -386,15 +384,6 @@ private:
     bool is_work_mixed_ = false;          ///< it waits in other lanes, too
     bool may_wait_;                       ///< the calling thread may
 
-    // The command that is being decided about
-    bool extended_hello_ = false;
-    std::string hello_argument_;
-    std::string hello_rest_;
-    std::optional<Recipient> recipient_;
-    std::string rcpt_path_;  ///< of it, as the client said
-    std::string argument_;
-    std::string verb_text_;
-
     // STARTTLS
     bool handshake_ = false;  ///< the driver is making it
     // XCLIENT, XFORWARD
@@ -420,7 +409,6 @@ private:
     std::unique_ptr<OpenTransaction> transaction_;
     std::uint32_t surplus_recipients_ = 0;
     bool is_in_pipeline_ = false;  ///< its loop goes on when the stage is over
-    std::string final_text_;
 };
 
 }  // namespace smtpd::engine

@@ -30,8 +30,8 @@ void Session::auth(std::string_view rest) {
 
 void Session::begin_exchange(std::string_view argument) {
     const auto parsed = parse_auth(argument);
-    if (!parsed) return respond(Say::auth_syntax);
-    if (!auth_offer().has(parsed->mechanism)) return respond(Say::unknown_mechanism);
+    if (!parsed) return respond(StandardReply::auth_syntax);
+    if (!auth_offer().has(parsed->mechanism)) return respond(StandardReply::unknown_mechanism);
     exchange_ = std::make_unique<AuthExchange>(parsed->mechanism, nonce(), server_name_,
                                                scram_server(parsed->mechanism));
     go_on(exchange_->begin(parsed->initial_response));
@@ -48,7 +48,7 @@ smtp::ScramServer Session::scram_server(std::string_view mechanism) const {
 // ---- the exchange
 
 void Session::go_on(AuthExchange::Next next) {
-    if (!next.fault.empty()) note(LogLevel::error, "{}", next.fault);
+    if (!next.fault.empty()) write_log(LogLevel::error, "{}", next.fault);
     if (const auto* const sent = std::get_if<AuthExchange::Challenge>(&next.step)) return challenge(sent->octets);
     if (const auto* const asked = std::get_if<AuthExchange::Ask>(&next.step)) return stage(asked->hook);
     conclude_exchange(std::get<AuthExchange::Result>(std::move(next.step)));
@@ -66,32 +66,32 @@ void Session::auth_response(const smtp::LineSplitter::Line& line) {
 }
 
 void Session::conclude_exchange(AuthExchange::Result result) {
-    if (result.is_good) {
+    if (result.is_authenticated) {
         state_.auth_user = exchange_->login();
         state_.auth_mechanism = exchange_->credentials().mechanism();
-        state_.note_login();
+        state_.record_login();
         set_relay_client(true);
-        note(LogLevel::info, "authenticated mechanism={} user=\"{}\"", state_.auth_mechanism, quoted(auth_user()));
+        write_log(LogLevel::info, "authenticated mechanism={} user=\"{}\"", state_.auth_mechanism, quoted(auth_user()));
     }
-    if (result.is_refusal) note_auth_failure(result.reply);
-    if (!result.is_known) tell_result(result.is_good, result.reply);
+    if (result.is_refusal) log_auth_failure(result.reply);
+    if (!result.is_known) tell_result(result.is_authenticated, result.reply);
     if (!result.last_challenge.empty()) return challenge(result.last_challenge);
     exchange_.reset();
     lines_.set_limit(line_limit());
     result.disconnects ? end_connection(result.reply) : respond(result.reply);
 }
 
-void Session::tell_result(bool is_good, const Reply& reply) {
+void Session::tell_result(bool is_authenticated, const Reply& reply) {
     if (!hooks_.has(HookId::auth_result)) return;
-    AuthResultHook context(*this, exchange_->credentials(), is_good, reply);
+    AuthResultHook context(*this, exchange_->credentials(), is_authenticated, reply);
     (void)hooks_.run_through(context);
 }
 
 /// For those who watch the log for people who try passwords: the address first, what the client chose last and quoted.
-void Session::note_auth_failure(const Reply& reply) const {
+void Session::log_auth_failure(const Reply& reply) const {
     const auto& credentials = exchange_->credentials();
-    note(LogLevel::notice, "authentication failed for {} mechanism={} code={} user=\"{}\"", client_.address,
-         credentials.mechanism(), reply.code, quoted(credentials.user()));
+    write_log(LogLevel::notice, "authentication failed for {} mechanism={} code={} user=\"{}\"", client_.address,
+              credentials.mechanism(), reply.code, quoted(credentials.user()));
 }
 
 // ---- the length of lines

@@ -22,7 +22,7 @@ namespace smtpd::engine {
 
 void Session::bdat(std::string_view rest) {
     const auto argument = smtp::parse_chunk(rest);
-    if (!argument) return end_connection(Say::bad_chunk_size);
+    if (!argument) return end_connection(StandardReply::bad_chunk_size);
     chunk_.emplace(Chunk{argument->size, argument->size, argument->last, clock_.now()});
     const CommandRow& row = *find_command(smtp::Verb::bdat);
     if (const auto objection = objection_to(row, rest, situation())) return refuse_chunk(reply(*objection->say));
@@ -31,14 +31,14 @@ void Session::bdat(std::string_view rest) {
 }
 
 /// What the plugins of the data hook say to the first chunk.
-void Session::after_chunk_data(const Answer& answer) {
-    Outcome outcome = outcome_of(HookId::data, answer, {});
-    if (outcome.proceeds) return begin_chunks();
-    if (!outcome.reply.empty() && log_.enabled(LogLevel::info)) note_refusal(HookId::data, outcome.reply);
-    if (outcome.disconnects) return end_connection(outcome.reply);
+void Session::after_chunk_data(const Response& response) {
+    StageResult result = apply_response(HookId::data, response, {});
+    if (result.proceeds) return begin_chunks();
+    if (!result.reply.empty() && log_.enabled(LogLevel::info)) log_refusal(HookId::data, result.reply);
+    if (result.disconnects) return end_connection(result.reply);
     if (is_lmtp_ && chunk_->is_last) chunk_->answers = transaction_->rcpt_count();
     reset_transaction();
-    refuse_chunk(std::move(outcome.reply));
+    refuse_chunk(std::move(result.reply));
 }
 
 void Session::begin_chunks() {
@@ -56,7 +56,7 @@ void Session::receive_chunk() {
     const auto piece = chunk_->take(rest_);
     if (!chunk_->refusal) {
         transaction_->intake->feed_chunk(piece);
-        note_fault();
+        record_fault();
         if (transaction_->intake->hangs_up()) {
             if (!hand_over(Work::message_end, end_of_message_hooks)) end_refused_message();
             return;
@@ -74,8 +74,8 @@ void Session::end_of_chunk() {
     const auto status = transaction_->intake->end_of_chunk(chunk.is_last);
     if (status == MessageIntake::Status::incomplete)
         return respond({250, {2, 0, 0}, format_text("{} octets received", chunk.size)});
-    note_defect();
-    note_fault();
+    log_defect();
+    record_fault();
     if (status == MessageIntake::Status::complete) return judge_message();
     end_refused_message();
     chunk_failed_ = !chunk.is_last;

@@ -1,4 +1,5 @@
 /// session_commands.cc: the commands of RFC 5321 4.1.1: is it legal now, what do the plugins say, do it.
+#include "engine/server_access.h"
 #include "engine/session.h"
 
 #include "smtp/path_argument.h"
@@ -105,8 +106,8 @@ void Session::dispatch(std::string_view line) {
     const Situation now = situation();
     const CommandRow* const row = find_command(command.verb);
     if (now.must_encrypt() && !(row && row->works_in_clear))
-        return is_http(command.verb_text, command.rest) ? end_connection(Say::foreign_protocol)
-                                                        : respond(Say::encrypt_first);
+        return is_http(command.verb_text, command.rest) ? end_connection(StandardReply::foreign_protocol)
+                                                        : respond(StandardReply::encrypt_first);
     const auto objection = row ? objection_to(*row, command.rest, now) : Objection();
     if (objection) return objection->say ? respond(*objection->say) : unrecognized(command);
     const auto is_its_action = [&](const Action& action) { return action.verb == command.verb; };
@@ -115,11 +116,9 @@ void Session::dispatch(std::string_view line) {
 }
 
 void Session::unrecognized(const smtp::Command& command) {
-    if (is_http(command.verb_text, command.rest)) return end_connection(Say::foreign_protocol);
+    if (is_http(command.verb_text, command.rest)) return end_connection(StandardReply::foreign_protocol);
     const auto shown = smtp::parse_command(state_.last_line);
-    verb_text_ = shown.verb_text;
-    argument_ = shown.rest;
-    stage(HookId::unrecognized_command);
+    stage(HookId::unrecognized_command, WordsArgument{std::string(shown.verb_text), std::string(shown.rest)});
 }
 
 /// Lets the plugins of a parse hook change the argument. False when they refused it (and the client was told).
@@ -127,14 +126,14 @@ bool Session::rewritten(HookId hook, std::string_view& argument, std::string& st
     if (!hooks_.has(hook)) return true;
     storage.assign(argument);
     ParseHook context(hook, *this, storage);
-    if (answer_ends_stage(hook, hooks_.run_through(context))) return false;
+    if (response_ends_stage(hook, hooks_.run_through(context))) return false;
     argument = storage;
     return true;
 }
 
 // ---- connect
 
-void Session::after_connect(const Answer& answer) {
+void Session::after_connect(const Response& response) {
     std::string text = settings_.greeting;
     if (text.empty())
         if (const auto lines = config("smtpgreeting"); !lines.empty()) text = lines.front();
@@ -144,7 +143,7 @@ void Session::after_connect(const Answer& answer) {
     if (state_.max_message_size == 0)
         if (const auto lines = config("databytes"); !lines.empty())
             state_.max_message_size = support::parse_unsigned(lines.front()).value_or(0);
-    answer_ends_stage(HookId::connect, answer, {220, {}, text + " " + id_, true});
+    response_ends_stage(HookId::connect, response, {220, {}, text + " " + id_, true});
 }
 
 // ---- HELO, EHLO
@@ -154,27 +153,25 @@ void Session::hello(bool extended, std::string_view rest) {
     if (!rewritten(extended ? HookId::ehlo_parse : HookId::helo_parse, rest, storage)) return;
     const auto host = smtp::host_argument(rest);
     if (!host || host->size() > max_host_octets)
-        return respond(is_lmtp_ ? Say::lhlo_needs_host : Say::hello_needs_host);
-    extended_hello_ = extended;
-    hello_argument_ = *host;
-    hello_rest_ = support::trim(rest.substr(static_cast<std::size_t>(host->data() - rest.data()) + host->size()));
+        return respond(is_lmtp_ ? StandardReply::lhlo_needs_host : StandardReply::hello_needs_host);
+    const auto behind = static_cast<std::size_t>(host->data() - rest.data()) + host->size();
+    HelloArgument argument{std::string(*host), std::string(support::trim(rest.substr(behind)))};
     state_.capabilities.clear();
     if (!is_tls() && settings_.start_tls != StartTls::off) state_.remember_before_hello();
-    stage(extended ? HookId::ehlo : HookId::helo);
+    stage(extended ? HookId::ehlo : HookId::helo, std::move(argument));
 }
 
-void Session::after_hello(const Answer& answer) {
-    const HookId hook = extended_hello_ ? HookId::ehlo : HookId::helo;
-    Outcome outcome = outcome_of(hook, answer, hello_reply());
-    if (!outcome.proceeds) {
-        answer_ends_stage(hook, answer);
+void Session::after_hello(HookId hook, const HelloArgument& argument, const Response& response) {
+    StageResult result = apply_response(hook, response, hello_reply(hook));
+    if (!result.proceeds) {
+        response_ends_stage(hook, response);
         return;
     }
     reset_transaction();  // RFC 5321 4.1.4: a second EHLO is an implicit RSET
-    state_.greeted = extended_hello_ ? Greeted::ehlo : Greeted::helo;
-    state_.hello_host = hello_argument_;
+    state_.greeted = hook == HookId::ehlo ? Greeted::ehlo : Greeted::helo;
+    state_.hello_host = argument.host;
     lines_.set_limit(line_limit());
-    respond(outcome.reply);
+    respond(result.reply);
 }
 
 /// Whether the extension is on, and works here and now.
@@ -217,10 +214,10 @@ std::string Session::announcement(Extension extension) const {
     return offers(extension) ? line : std::string();
 }
 
-Reply Session::hello_reply() {
+Reply Session::hello_reply(HookId hook) {
     std::string text = format_text("{} Hi {} {}", server_name_, state_.host.empty() ? "there" : state_.host,
                                    client_.address.literal());
-    if (extended_hello_) {
+    if (hook == HookId::ehlo) {
         for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i)
             if (const auto line = announcement(static_cast<Extension>(i)); !line.empty()) text += "\n" + line;
         if (offers_tls()) text += "\nSTARTTLS";
@@ -235,7 +232,7 @@ Reply Session::hello_reply() {
 
 void Session::mail(std::string_view rest) {
     if (settings_.max_transactions != 0 && ++state_.mail_commands > settings_.max_transactions)
-        return end_connection(Say::too_many_transactions);
+        return end_connection(StandardReply::too_many_transactions);
     std::string storage;
     if (!rewritten(HookId::mail_parse, rest, storage)) return;
     const ParameterRules rules = parameter_rules();
@@ -245,20 +242,20 @@ void Session::mail(std::string_view rest) {
     std::string path(argument.path);
     if (hooks_.has(HookId::mail_pre)) {
         PathHook context(HookId::mail_pre, *this, path, argument.parameters);
-        if (answer_ends_stage(HookId::mail_pre, hooks_.run_through(context))) return;
+        if (response_ends_stage(HookId::mail_pre, hooks_.run_through(context))) return;
     }
     auto transaction = std::make_unique<OpenTransaction>(format_text("{}-{}", id_, transactions_ + 1), settings_.spool);
     transaction->envelope().parameters = std::move(argument.parameters);
     const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) &&
                              transaction->envelope().parameters.has("SMTPUTF8");
-    if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
+    if (!is_smtputf8 && !is_ascii(path)) return respond(StandardReply::needs_smtputf8);
     std::string why;
     auto sender = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = true, .allow_postmaster = false},
                                       &why);
     if (!sender) return respond(smtp::bad_sender_reply(why));
     transaction->set_sender(std::move(*sender));
     if (const auto refused = take_mail_parameters(rules, *transaction)) return respond(*refused);
-    history_.set_transaction(++transactions_);
+    ServerAccess::set_transaction(history_, ++transactions_);
     surplus_recipients_ = 0;
     chunk_failed_ = false;
     transaction_ = std::move(transaction);
@@ -285,11 +282,11 @@ ParameterRules Session::parameter_rules() const {
             .spool = settings_.spool};
 }
 
-void Session::after_mail(const Answer& answer) {
-    const Outcome outcome = outcome_of(HookId::mail, answer,
-                                       {250, {2, 1, 0}, accepted_text(transaction_->sender(), "sender")});
-    if (outcome.proceeds) return respond(outcome.reply);
-    answer_ends_stage(HookId::mail, answer);
+void Session::after_mail(const Response& response) {
+    const StageResult result = apply_response(HookId::mail, response,
+                                              {250, {2, 1, 0}, accepted_text(transaction_->sender(), "sender")});
+    if (result.proceeds) return respond(result.reply);
+    response_ends_stage(HookId::mail, response);
     reset_transaction();
 }
 
@@ -305,9 +302,9 @@ void Session::rcpt(std::string_view rest) {
     std::string path(argument.path);
     if (hooks_.has(HookId::rcpt_pre)) {
         PathHook context(HookId::rcpt_pre, *this, path, argument.parameters);
-        if (answer_ends_stage(HookId::rcpt_pre, hooks_.run_through(context))) return;
+        if (response_ends_stage(HookId::rcpt_pre, hooks_.run_through(context))) return;
     }
-    if (!is_smtputf8 && !is_ascii(path)) return respond(Say::needs_smtputf8);
+    if (!is_smtputf8 && !is_ascii(path)) return respond(StandardReply::needs_smtputf8);
     std::string why;
     auto address = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = false, .allow_postmaster = true},
                                        &why);
@@ -317,22 +314,21 @@ void Session::rcpt(std::string_view rest) {
         if (const auto refused = take_rcpt_parameters(parameter_rules(), is_smtputf8, recipient))
             return respond(*refused);
     if (!has_room_for_recipient(recipient.address())) return;
-    rcpt_path_ = recipient.address().is_ascii() ? recipient.address().path() : std::string();
-    recipient_ = std::move(recipient);
-    stage(HookId::rcpt);
+    std::string said = recipient.address().is_ascii() ? recipient.address().path() : std::string();
+    stage(HookId::rcpt, RcptArgument{std::move(recipient), std::move(said)});
 }
 
 /// False when there are too many of them (and the client was told). RFC 5321 4.5.3.1.10: no fault of the client, who
 /// sends the message for those accepted and comes again; so only many of these count as errors.
 bool Session::has_room_for_recipient(const Address& address) {
-    std::optional<Say> limit;
-    if (transaction_->recipients().size() >= settings_.max_recipients) limit = Say::too_many_recipients;
-    else if (takes_one_recipient() && !transaction_->recipients().empty()) limit = Say::one_recipient_only;
+    std::optional<StandardReply> limit;
+    if (transaction_->recipients().size() >= settings_.max_recipients) limit = StandardReply::too_many_recipients;
+    else if (takes_one_recipient() && !transaction_->recipients().empty()) limit = StandardReply::one_recipient_only;
     const auto most_domains = settings_.max_recipient_domains;
     if (!limit && most_domains != 0 && state_.recipient_domains.size() >= most_domains && address.has_domain() &&
         std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), address.domain_lower()) ==
             state_.recipient_domains.end())
-        limit = Say::too_many_domains;
+        limit = StandardReply::too_many_domains;
     if (!limit) return true;
     if (++surplus_recipients_ > settings_.max_recipients) {
         respond(*limit);
@@ -349,57 +345,51 @@ bool Session::takes_one_recipient() const noexcept {
            !(transaction_ && transaction_->is_prdr());
 }
 
-void Session::after_rcpt(const Answer& answer) {
-    const Outcome outcome = outcome_of(HookId::rcpt, answer,
-                                       {250, {2, 1, 5}, accepted_text(recipient_->address(), "recipient")});
-    if (outcome.proceeds) {
-        const auto domain = settings_.max_recipient_domains != 0 ? recipient_->address().domain_lower() : std::string();
+void Session::after_rcpt(RcptArgument& argument, const Response& response) {
+    const Address& address = argument.recipient.address();
+    const StageResult result = apply_response(HookId::rcpt, response,
+                                              {250, {2, 1, 5}, accepted_text(address, "recipient")});
+    if (result.proceeds) {
+        const auto domain = settings_.max_recipient_domains != 0 ? address.domain_lower() : std::string();
         if (!domain.empty() && std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), domain) ==
                                    state_.recipient_domains.end())
             state_.recipient_domains.push_back(domain);
         chunk_failed_ = false;
-        transaction_->add_recipient(std::move(rcpt_path_), std::move(*recipient_));
-        respond(outcome.reply);
+        transaction_->add_recipient(std::move(argument.path), std::move(argument.recipient));
+        respond(result.reply);
     } else {
-        answer_ends_stage(HookId::rcpt, answer);
+        response_ends_stage(HookId::rcpt, response, {}, &argument.recipient);
     }
-    recipient_.reset();
 }
 
 // ---- DATA
 
 void Session::data(std::string_view) { stage(HookId::data); }
 
-void Session::after_data(const Answer& answer) {
-    if (chunk_) return after_chunk_data(answer);
-    const Outcome outcome = outcome_of(HookId::data, answer, reply(Say::go_ahead));
-    if (!outcome.proceeds) {
-        answer_ends_stage(HookId::data, answer);
+void Session::after_data(const Response& response) {
+    if (chunk_) return after_chunk_data(response);
+    const StageResult result = apply_response(HookId::data, response, reply(StandardReply::go_ahead));
+    if (!result.proceeds) {
+        response_ends_stage(HookId::data, response);
         return reset_transaction();
     }
     begin_message(MessageIntake::Source::data);
     state_.last_line.clear();
-    respond(outcome.reply);
+    respond(result.reply);
 }
 
 // ---- the others
 
 void Session::rset(std::string_view) {
     reset_transaction();
-    respond(Say::reset_ok);
+    respond(StandardReply::reset_ok);
 }
 
 void Session::quit(std::string_view) { stage(HookId::quit); }
 
-void Session::noop(std::string_view rest) {
-    argument_ = rest;
-    stage(HookId::noop);
-}
+void Session::noop(std::string_view rest) { stage(HookId::noop, WordsArgument{{}, std::string(rest)}); }
 
-void Session::help(std::string_view rest) {
-    argument_ = rest;
-    stage(HookId::help);
-}
+void Session::help(std::string_view rest) { stage(HookId::help, WordsArgument{{}, std::string(rest)}); }
 
 /// RFC 5321 4.1.1.6, with the SMTPUTF8 at its end of RFC 6531 3.7.4.2.
 void Session::vrfy(std::string_view rest) {
@@ -407,33 +397,32 @@ void Session::vrfy(std::string_view rest) {
     const bool is_smtputf8 = offers(Extension::smtputf8) && state_.greeted == Greeted::ehlo && blank != rest.npos &&
                              support::equals_folded(rest.substr(blank + 1), "SMTPUTF8");
     if (is_smtputf8) rest = support::trim(rest.substr(0, blank));
-    if (rest.empty()) return respond(Say::syntax_error);
-    if (!is_ascii(rest) && !is_smtputf8) return respond(Say::needs_smtputf8);
-    if (is_smtputf8 && !smtp::is_valid_utf8(rest)) return respond(Say::bad_utf8_argument);
-    argument_ = rest;
-    stage(HookId::vrfy);
+    if (rest.empty()) return respond(StandardReply::syntax_error);
+    if (!is_ascii(rest) && !is_smtputf8) return respond(StandardReply::needs_smtputf8);
+    if (is_smtputf8 && !smtp::is_valid_utf8(rest)) return respond(StandardReply::bad_utf8_argument);
+    stage(HookId::vrfy, WordsArgument{{}, std::string(rest)});
 }
 
-void Session::after_simple(HookId hook, const Answer& answer) {
+void Session::after_simple(HookId hook, const Response& response) {
     switch (hook) {
         case HookId::quit: {
-            const Outcome outcome = outcome_of(hook, answer,
-                                               {221, {2, 0, 0}, format_text("{} closing connection", server_name_)});
-            return end_connection(outcome.reply);
+            const StageResult result = apply_response(
+                hook, response, {221, {2, 0, 0}, format_text("{} closing connection", server_name_)});
+            return end_connection(result.reply);
         }
-        case HookId::noop: answer_ends_stage(hook, answer, reply(Say::noop_ok)); return;
+        case HookId::noop: response_ends_stage(hook, response, reply(StandardReply::noop_ok)); return;
         case HookId::help:
-            answer_ends_stage(hook, answer, {214, {2, 0, 0}, is_lmtp_ ? lmtp_help_text : help_text});
+            response_ends_stage(hook, response, {214, {2, 0, 0}, is_lmtp_ ? lmtp_help_text : help_text});
             return;
         case HookId::vrfy:
-            answer_ends_stage(hook, answer, {252, {2, 5, 2}, "Send mail to find out"});
+            response_ends_stage(hook, response, {252, {2, 5, 2}, "Send mail to find out"});
             return;  // RFC 5321 4.1.1.6: at any time, without effect
         default: break;
     }
-    const bool is_known = last_verb_ != smtp::Verb::unknown && answer.verdict != Verdict::deny &&
-                          !is_disconnect(answer.verdict);
-    if (is_known && answer.verdict != Verdict::done) return respond(Say::not_implemented);
-    answer_ends_stage(hook, answer);
+    const bool is_known = last_verb_ != smtp::Verb::unknown && response.verdict != Verdict::deny &&
+                          !is_disconnect(response.verdict);
+    if (is_known && response.verdict != Verdict::done) return respond(StandardReply::not_implemented);
+    response_ends_stage(hook, response);
 }
 
 }  // namespace smtpd::engine

@@ -3,6 +3,7 @@
 #include "engine/session.h"
 
 #include "engine/authentication_results.h"
+#include "engine/server_access.h"
 #include "engine/trace_fields.h"
 #include "engine/transaction_delivery.h"
 #include "support/date.h"
@@ -21,12 +22,11 @@ void Session::begin_message(MessageIntake::Source source) {
                                      .is_observed = transaction_->streams.has_value()};
     MessageIntake::Observer& observer = *this;
     transaction_->intake.emplace(source, *transaction_, rules, observer, clock_.now());
-    final_text_.clear();
 }
 
 void Session::receive() {
     rest_.remove_prefix(transaction_->intake->feed(rest_));
-    note_fault();
+    record_fault();
     if (!transaction_->intake->hangs_up() && !transaction_->intake->is_at_end()) return;
     if (!hand_over(Work::message_end, end_of_message_hooks)) end_of_message_input();
 }
@@ -62,30 +62,30 @@ void Session::after_streams() {
 }
 
 /// No plugin is to believe a field that claims to be ours. What was signed is in Headers::original().
-Outcome Session::header_arrived() {
+StageResult Session::header_arrived() {
     if (authserv_id() != no_authserv_id) disown_forged_results(transaction_->message().headers(), authserv_id());
     if (!hooks_.has(HookId::data_headers_end)) return {.reply = {}, .proceeds = true};
     MessageHook context(HookId::data_headers_end, *this, *transaction_);
-    return outcome_of(HookId::data_headers_end, hooks_.run_through(context), {});
+    return apply_response(HookId::data_headers_end, hooks_.run_through(context), {});
 }
 
 void Session::end_of_data() {
     const auto status = transaction_->intake->end_of_data();
-    note_defect();
-    note_fault();
+    log_defect();
+    record_fault();
     if (status == MessageIntake::Status::refused) return end_refused_message();
     judge_message();
 }
 
-void Session::note_defect() const {
+void Session::log_defect() const {
     if (const auto defect = transaction_->intake->defect())
-        note(state_.bare_newline == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info,
-             "{} in the message at octet {}: \"{}\"", smtp::defect_name(defect->defect), defect->offset,
-             defect->around);
+        write_log(state_.bare_newline == smtp::BareNewline::reject ? LogLevel::notice : LogLevel::info,
+                  "{} in the message at octet {}: \"{}\"", smtp::defect_name(defect->defect), defect->offset,
+                  defect->around);
 }
 
-void Session::note_fault() {
-    if (const auto fault = transaction_->intake->take_fault(); !fault.empty()) note(LogLevel::error, "{}", fault);
+void Session::record_fault() {
+    if (const auto fault = transaction_->intake->take_fault(); !fault.empty()) write_log(LogLevel::error, "{}", fault);
 }
 
 /// RFC 6409 8.2, 8.3: what every message has to have, and some programs leave to the server.
@@ -110,7 +110,7 @@ void Session::add_trace_fields() {
 /// On top of everything (RFC 8601 4.1), Received and what plugins have added at data_post included. UTF-8 stays only in
 /// a message that needs SMTPUTF8 anyway: the field must not be why a next hop cannot take it.
 void Session::add_authentication_results() {
-    transaction_->authentication_results().close();
+    ServerAccess::results(*transaction_).close();
     const std::string& id = authserv_id();
     if (id == no_authserv_id) return;
     const ResultsView results(authentication_results(), &transaction_->authentication_results());

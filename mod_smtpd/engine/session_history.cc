@@ -1,5 +1,6 @@
 /// session_history.cc: what a session says about its history: who is behind a refusal, and in the end everything, if it
 /// refused something.
+#include "engine/server_access.h"
 #include "engine/session.h"
 
 namespace smtpd::engine {
@@ -15,25 +16,25 @@ void Session::remember_reply(const Reply& reply) noexcept {
         entry.text = reply.text.substr(0, HistoryEntry::max_text);
     } catch (...) {  // no memory: the code says something, too
     }
-    history_.add(std::move(entry));
+    ServerAccess::add(history_, std::move(entry));
 }
 
 /// The plugin whose verdict was the last thing that happened: ` by=badrcptto why="bad@example.com is listed"`, and for
 /// a refusal that was kept for this moment ` by=naughty for=dnsbl why="192.0.2.1 is listed"`. Nothing where the engine
 /// itself refuses.
-std::string Session::blame() const {
-    const auto blame = history_.blame(history_.entries().size());
-    if (!blame.by) return {};
-    std::string out = format_text(" by={}", blame.by->plugin);
-    if (blame.complaint) out += format_text(" for={}", blame.complaint->plugin);
-    if (const auto* const reason = blame.reason(); reason && !reason->text.empty())
+std::string Session::rejection_cause() const {
+    const auto cause = history_.rejection_cause(history_.entries().size());
+    if (!cause.by) return {};
+    std::string out = format_text(" by={}", cause.by->plugin);
+    if (cause.complaint) out += format_text(" for={}", cause.complaint->plugin);
+    if (const auto* const reason = cause.reason(); reason && !reason->text.empty())
         out += format_text(" why=\"{}\"", quoted(reason->text));
     return out;
 }
 
 /// Everything that led to a refusal, a line each, with the transaction in which it was said.
 void Session::tell_history() const {
-    if (!history_.has_refusal() || is_trial_ || !log_.enabled(LogLevel::debug)) return;
+    if (!history_.has_refusal() || is_dry_run_ || !log_.enabled(LogLevel::debug)) return;
     const std::string client = client_.address.to_string();
     const auto write = [&](std::uint32_t transaction, const std::string& text) {
         const std::string id = transaction == 0 ? std::string() : format_text("{}-{}", id_, transaction);

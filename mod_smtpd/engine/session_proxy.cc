@@ -16,7 +16,9 @@ std::optional<smtp::ClientAttributes> Session::attributes_of(smtp::AttributeComm
     auto parsed = smtp::parse_client_attributes(command, rest);
     const auto* const refused = std::get_if<Reply>(&parsed);
     if (!proxy_ || transaction_ || refused) {
-        respond(!proxy_ ? reply(Say::not_a_proxy) : transaction_ ? reply(Say::nested_mail) : *refused);
+        respond(!proxy_        ? reply(StandardReply::not_a_proxy)
+                : transaction_ ? reply(StandardReply::nested_mail)
+                               : *refused);
         return std::nullopt;
     }
     return std::get<smtp::ClientAttributes>(std::move(parsed));
@@ -34,11 +36,11 @@ void Session::xforward(std::string_view rest) {
     take(forwarded.helo, attributes->helo);
     take(forwarded.ident, attributes->ident);
     if (attributes->source) forwarded.is_local = *attributes->source == "LOCAL";
-    note(LogLevel::info, "forwarded for {} {}", quoted(forwarded.name.empty() ? "unknown" : forwarded.name),
-         quoted(format_text("[{}]:{} helo={} proto={} ident={} source={}", forwarded.address, forwarded.port,
-                            forwarded.helo, forwarded.protocol, forwarded.ident,
-                            forwarded.is_local ? "local" : "remote")));
-    respond(Say::reset_ok);
+    write_log(LogLevel::info, "forwarded for {} {}", quoted(forwarded.name.empty() ? "unknown" : forwarded.name),
+              quoted(format_text("[{}]:{} helo={} proto={} ident={} source={}", forwarded.address, forwarded.port,
+                                 forwarded.helo, forwarded.protocol, forwarded.ident,
+                                 forwarded.is_local ? "local" : "remote")));
+    respond(StandardReply::reset_ok);
 }
 
 void Session::xclient(std::string_view rest) {
@@ -64,18 +66,18 @@ void Session::become(const smtp::ClientAttributes& attributes) {
     state_.hello_host = attributes.helo.value_or("");
     if (services_.clients) {
         const auto sessions = services_.clients->change_client(client_, local);
-        if (!sessions) return end_connection(Say::too_many_sessions);
+        if (!sessions) return end_connection(StandardReply::too_many_sessions);
         state_.sessions_of_client = *sessions;
     }
-    note(LogLevel::info, "client of proxy {}{}{}", proxy_->address,
-         state_.hello_host.empty() ? "" : " helo=" + quoted(hello_host()),
-         attributes.protocol.value_or("").empty() ? "" : " proto=" + *attributes.protocol);
+    write_log(LogLevel::info, "client of proxy {}{}{}", proxy_->address,
+              state_.hello_host.empty() ? "" : " helo=" + quoted(hello_host()),
+              attributes.protocol.value_or("").empty() ? "" : " proto=" + *attributes.protocol);
     if (const auto login = attributes.login.value_or(""); !login.empty()) {
         state_.auth_user = login;
         state_.auth_mechanism = "XCLIENT";
-        state_.note_login();
+        state_.record_login();
         state_.is_relay_client = true;
-        note(LogLevel::info, "authenticated at the proxy as {}", quoted(auth_user()));
+        write_log(LogLevel::info, "authenticated at the proxy as {}", quoted(auth_user()));
     }
 }
 

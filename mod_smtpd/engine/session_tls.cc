@@ -17,20 +17,21 @@ bool Session::offers_tls() const noexcept {
 void Session::starttls(std::string_view) {
     if (unread() > 0) return refuse_early_octets();
     switch (services_.tls != nullptr ? services_.tls->prepare_tls() : TlsStart::unavailable) {
-        case TlsStart::unavailable: return respond(Say::tls_unavailable);
+        case TlsStart::unavailable: return respond(StandardReply::tls_unavailable);
         case TlsStart::early_octets: return refuse_early_octets();
         case TlsStart::ready: break;
     }
     handshake_ = true;
-    respond(Say::tls_ready);
+    respond(StandardReply::tls_ready);
 }
 
 void Session::refuse_early_octets() {
-    note(LogLevel::notice, "octets behind STARTTLS in the clear, from {}: the session ends, they are not looked at",
-         client_.address);
+    write_log(LogLevel::notice,
+              "octets behind STARTTLS in the clear, from {}: the session ends, they are not looked at",
+              client_.address);
     rest_ = {};
     if (handshake_) finish();  // it has been told to go ahead
-    else end_connection(reply(Say::tls_early_octets));
+    else end_connection(reply(StandardReply::tls_early_octets));
     handshake_ = false;
 }
 
@@ -46,20 +47,20 @@ Step Session::tls_started(Tls facts, smtp::ChannelBindings bindings) {
     tls_ = std::move(facts);
     if (!bindings.empty()) state_.channel_bindings = std::make_unique<const smtp::ChannelBindings>(std::move(bindings));
     state_.notes.set(notes::tls_enabled, true);
-    note_tls();
+    log_tls();
     if (!begun_) return start();
     if (!transaction_ || !hand_over(Work::encrypted, {HookId::reset_transaction})) forget_clear_text();
     return step();
 }
 
 Step Session::tls_failed(std::string_view why) {
-    note(LogLevel::info, "tls handshake failed: {}", why);
+    write_log(LogLevel::info, "tls handshake failed: {}", why);
     finish();
     handshake_ = false;
     return step();
 }
 
-void Session::note_tls() const {
+void Session::log_tls() const {
     if (!log_.enabled(LogLevel::info)) return;
     std::string text = format_text("tls protocol={} cipher={}", tls_.protocol, tls_.cipher);
     if (tls_.key_bits != 0) text += format_text(" bits={}", tls_.key_bits);

@@ -21,7 +21,7 @@ void Stage::begin(bool client_has_spoken) {
 void Stage::ask() {
     if (!has_askers_) return;
     chain_.wait.questions.clear();
-    owner_.with_argument(hook_, [this](HookContext& context) {
+    owner_.with_context(hook_, argument_, [this](HookContext& context) {
         ServerAccess::set_answers(context, answers());
         hooks_.ask(context, chain_.wait);
     });
@@ -54,7 +54,7 @@ bool Stage::collect_tasks() {
     if (over == tasks_.end()) return false;
     if (!task_results_) task_results_ = std::make_shared<TaskResults>();
     for (auto one = over; one != tasks_.end(); ++one) {
-        if (!one->task->is_done()) owner_.note_late_task(one->name.key);
+        if (!one->task->is_done()) owner_.log_late_task(one->name.key);
         task_results_->add(one->name.instance, std::move(one->name.key), one->task->result());
         if (one->is_own) one->task->give_up();
     }
@@ -66,7 +66,7 @@ bool Stage::collect_tasks() {
 void Stage::put_questions() {
     const std::span<Wait::Question> all(chain_.wait.questions);
     std::size_t at = 0;
-    for (const std::size_t part : chain_.wait.parts) {
+    for (const std::size_t part : chain_.wait.batch_sizes) {
         put_batch(all.subspan(at, part));
         at += part;
     }
@@ -92,7 +92,7 @@ void Stage::put_batch(std::span<Wait::Question> questions) {
 }
 
 void Stage::take_answer(const DnsQuestion& question, DnsAnswer answer) {
-    owner_.note_answer(question, answer);
+    owner_.log_answer(question, answer);
     if (!dns_answers_) dns_answers_ = std::make_shared<DnsAnswers>();
     dns_answers_->add(question, std::move(answer));
 }
@@ -128,7 +128,7 @@ bool Stage::has_all_answers() const noexcept {
            std::all_of(tasks_.begin(), tasks_.end(), [](const AwaitedTask& one) { return one.task->is_done(); });
 }
 
-void Stage::note_octets() noexcept {
+void Stage::client_spoke() noexcept {
     if (clock_.now() < since_ + chain_.wait.silence) spoke_ = true;
 }
 

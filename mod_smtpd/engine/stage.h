@@ -9,11 +9,13 @@
 
 #include "engine/hook_runner.h"
 #include "engine/services.h"
+#include "engine/stage_argument.h"
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace smtpd::engine {
@@ -22,10 +24,10 @@ namespace smtpd::engine {
 class StageOwner {
 public:
     virtual ~StageOwner() = default;
-    /// Makes the argument of that hook and calls `call` with it.
-    virtual void with_argument(HookId hook, const std::function<void(HookContext&)>& call) = 0;
-    virtual void note_answer(const DnsQuestion& question, const DnsAnswer& answer) const = 0;
-    virtual void note_late_task(std::string_view key) const = 0;
+    /// Makes what the handlers of that hook are given, and calls `call` with it.
+    virtual void with_context(HookId hook, StageArgument& argument, const std::function<void(HookContext&)>& call) = 0;
+    virtual void log_answer(const DnsQuestion& question, const DnsAnswer& answer) const = 0;
+    virtual void log_late_task(std::string_view key) const = 0;
     /// Whether a silence of the client means anything at this point (it does not where its octets may follow at any
     /// time).
     virtual bool may_ask_for_silence() const noexcept = 0;
@@ -33,13 +35,21 @@ public:
 
 class Stage {
 public:
-    Stage(HookId hook, HookRunner& hooks, const Services& services, const Clock& clock, StageOwner& owner)
-        : hook_(hook), hooks_(hooks), services_(services), clock_(clock), owner_(owner), since_(clock.now()) {}
+    Stage(HookId hook, StageArgument argument, HookRunner& hooks, const Services& services, const Clock& clock,
+          StageOwner& owner)
+        : hook_(hook),
+          argument_(std::move(argument)),
+          hooks_(hooks),
+          services_(services),
+          clock_(clock),
+          owner_(owner),
+          since_(clock.now()) {}
     ~Stage();
     Stage(const Stage&) = delete;
     Stage& operator=(const Stage&) = delete;
 
     HookId hook() const noexcept { return hook_; }
+    StageArgument& argument() noexcept { return argument_; }
     MonotonicTime since() const noexcept { return since_; }
     ChainState& chain() noexcept { return chain_; }
 
@@ -55,7 +65,7 @@ public:
     /// Waits for work that has begun elsewhere, and goes on without being waited for.
     void await(std::string name, std::shared_ptr<RunningTask> task, Duration limit);
     /// The client has sent something.
-    void note_octets() noexcept;
+    void client_spoke() noexcept;
     /// What has come of waiting; from the end of the wait on it stays the same.
     Answers answers() const;
     /// The wait is over.
@@ -89,6 +99,7 @@ private:
     std::optional<MonotonicTime> next_limit(const Batch& batch) const;
 
     const HookId hook_;
+    StageArgument argument_;
     HookRunner& hooks_;
     const Services& services_;
     const Clock& clock_;

@@ -18,14 +18,15 @@ Verdict verdict_of(Fate::Kind kind) noexcept {
     }
 }
 
-Answer answer_of(const Fate& fate) {
-    return Answer(verdict_of(fate.kind), fate.reply.text).with_code(fate.reply.code).with_status(fate.reply.enhanced);
+Response response_of(const Fate& fate) {
+    return Response(verdict_of(fate.kind), fate.reply.text).with_code(fate.reply.code).with_status(fate.reply.enhanced);
 }
 
-/// For the log: who said it, and why.
-std::string reason_of(const Fate& fate) {
-    if (fate.said_by.empty() || fate.reason.empty()) return fate.said_by + fate.reason;
-    return format_text("{}: {}", fate.said_by, fate.reason);
+/// The fate with what the queue plugin has left out, and with the plugin.
+Fate completed(const Fate& fate, std::string_view plugin) {
+    Fate out = refusal(response_of(fate), plugin, fate.reason);
+    out.said_by = fate.said_by;
+    return out;
 }
 
 bool is_ascii(std::string_view text) {
@@ -63,9 +64,9 @@ TransactionDelivery::TransactionDelivery(Connection& connection, Transaction& tr
                 .message = std::as_const(transaction).message(),
                 .origin = origin_of(connection, transaction),
                 .replies_to_each = connection.is_lmtp() || transaction.is_prdr(),
-                .is_trial = connection.is_trial(),
+                .is_dry_run = connection.is_dry_run(),
                 .session = connection.id(),
-                .turned_away = &transaction.turned_away()},
+                .refused_recipients = &transaction.refused_recipients()},
                connection.clock(), connection.log()),
       connection_(connection),
       transaction_(transaction) {}
@@ -75,13 +76,12 @@ void TransactionDelivery::conclude(DeliveryResult result) {
     if (!result.is_declined())
         for (auto& recipient : transaction_.recipients()) {
             const Fate& fate = result.of(recipient);
-            recipient.set_delivered(fate.is_delivered() ? std::optional(fate.reply.text) : std::nullopt);
-            if (summary.sets_apart(recipient))
-                turn_away(*this, connection_, recipient,
-                          disposition_of(answer_of(fate), ServerAccess::plugin(*this), reason_of(fate)));
+            if (fate.is_delivered()) ServerAccess::set_fate(recipient, fate);
+            else if (summary.sets_apart(recipient))
+                refuse(*this, connection_, recipient, completed(fate, ServerAccess::plugin(*this)));
         }
-    if (const Fate* const failure = summary.common_failure(); failure && !reason_of(*failure).empty())
-        log(LogLevel::info, "{}: {}", failure->is_rejected() ? "refused" : "deferred", reason_of(*failure));
+    if (const Fate* const failure = summary.common_failure(); failure && !failure->why().empty())
+        log(LogLevel::info, "{}: {}", failure->is_rejected() ? "rejected" : "deferred", failure->why());
     Delivery::conclude(std::move(result));
 }
 
@@ -93,24 +93,25 @@ ResultSummary::ResultSummary(const DeliveryResult& result, const std::vector<Rec
       has_rest_(recipients.empty() || !std::all_of(recipients.begin(), recipients.end(),
                                                    [&](const Recipient& one) { return result.has_own(one); })) {}
 
-Answer ResultSummary::answer() const {
+Response ResultSummary::response() const {
     if (result_.is_declined()) return {};
-    if (has_reached_any_) return answer_about_delivered();
-    if (has_rest_) return answer_of(result_.for_all());
+    if (has_reached_any_) return response_about_delivered();
+    if (has_rest_) return response_of(result_.for_all());
     const auto is_rejected = [this](const Recipient& recipient) { return result_.of(recipient).is_rejected(); };
-    return Answer(std::all_of(recipients_.begin(), recipients_.end(), is_rejected) ? Verdict::deny : Verdict::denysoft);
+    return Response(std::all_of(recipients_.begin(), recipients_.end(), is_rejected) ? Verdict::deny
+                                                                                     : Verdict::denysoft);
 }
 
 /// Their common text, if they have one.
-Answer ResultSummary::answer_about_delivered() const {
+Response ResultSummary::response_about_delivered() const {
     const Fate* common = nullptr;
     for (const auto& recipient : recipients_) {
         const Fate& fate = result_.of(recipient);
         if (!fate.is_delivered()) continue;
-        if (common != nullptr && common->reply.text != fate.reply.text) return Answer(Verdict::ok);
+        if (common != nullptr && common->reply.text != fate.reply.text) return Response(Verdict::ok);
         common = &fate;
     }
-    return answer_of(*common);
+    return response_of(*common);
 }
 
 }  // namespace smtpd::engine

@@ -3,8 +3,8 @@
 ///
 /// Queue plugins get a Delivery, which has no connection. The engine makes it from a transaction whose message is
 /// complete. In the other direction, a DeliveryResult becomes what the rest of the engine works with
-/// (engine/recipient_results.h): an Answer about the message, and a disposition for each recipient to which the Answer
-/// does not apply.
+/// (engine/recipient_results.h): a Response about the message, and a disposition for each recipient to which the
+/// Response does not apply.
 #pragma once
 
 #include <smtpd/connection.h>
@@ -22,7 +22,7 @@ Origin origin_of(const Connection& connection, const Transaction& transaction);
 /// See Delivery::needs_smtputf8().
 bool needs_smtputf8(const Envelope& envelope, const std::vector<Recipient>& recipients, const Message& message);
 
-/// Delivers to the recipients that no plugin has turned away. The session makes a new object each time the hook `queue`
+/// Delivers to the recipients that no plugin has refused. The session makes a new object each time the hook `queue`
 /// needs its argument. The connection and the transaction must outlive it.
 class TransactionDelivery final : public Delivery {
 public:
@@ -40,15 +40,15 @@ private:
 /// What a result means for the message as a whole, and for which recipients it means something else. Each recipient
 /// must have a fate.
 ///
-/// If the message was delivered to any recipient, the answer is `ok`, and the recipients that do not have the message
-/// are set apart. Otherwise the answer is the fate for all, and the recipients with a fate of their own are set apart.
-/// The result and the recipients must outlive the summary.
+/// If the message was delivered to any recipient, the response is `ok`, and the recipients that do not have the message
+/// are set apart. Otherwise the response is the fate for all, and the recipients with a fate of their own are set
+/// apart. The result and the recipients must outlive the summary.
 class ResultSummary {
 public:
     ResultSummary(const DeliveryResult& result, const std::vector<Recipient>& recipients);
 
     /// About all recipients that are not set apart. `declined` if the next queue plugin is to be asked.
-    Answer answer() const;
+    Response response() const;
     bool sets_apart(const Recipient& recipient) const noexcept {
         return has_reached_any_ ? !result_.of(recipient).is_delivered() : result_.has_own(recipient);
     }
@@ -60,7 +60,7 @@ public:
     }
 
 private:
-    Answer answer_about_delivered() const;
+    Response response_about_delivered() const;
 
     const DeliveryResult& result_;
     const std::vector<Recipient>& recipients_;

@@ -27,7 +27,7 @@ public:
         const MonotonicTime now = owner_.clock_.now();
         if (now < next_look_.load(std::memory_order_relaxed)) return generation_.load(std::memory_order_acquire);
         const std::unique_lock lock(mutex_, std::try_to_lock);
-        if (lock) look(now);  // else somebody looks or reads just now: what he finds is for the next call
+        if (lock) check(now);  // else somebody looks or reads just now: what he finds is for the next call
         return generation_.load(std::memory_order_acquire);
     }
 
@@ -62,7 +62,7 @@ public:
 
 private:
     /// With the lock held. Stamps are taken anew, so that one change is one new generation.
-    void look(MonotonicTime now) {
+    void check(MonotonicTime now) {
         if (now < next_look_.load(std::memory_order_relaxed)) return;
         next_look_.store(now + owner_.interval_, std::memory_order_relaxed);
         if (!support::any_changed(stamps_)) return;

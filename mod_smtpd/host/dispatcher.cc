@@ -28,7 +28,7 @@ void log_about(const Instance& instance, HookContext& context, LogLevel level, P
         ServerAccess::enter(context, instance.host_caller(), context.deadline());
         std::string text = format_text<Arguments...>(pattern, arguments...);
         context.log(level, "{}", text);
-        note_fault(context, instance, std::move(text));
+        record_fault(context, instance, std::move(text));
     } catch (...) {  // no memory for the text: the event is counted all the same
     }
     ServerAccess::enter(context, instance.caller(), context.deadline());
@@ -42,25 +42,26 @@ const SessionContext& in_session(const HookContext& context) noexcept {
 
 /// Whom the last handler has refused, the next one does not get to see among the recipients. False where nobody is left
 /// to ask it about.
-bool set_aside(SessionContext& context) noexcept {
+bool move_refused(SessionContext& context) noexcept {
     Transaction* const transaction = context.transaction_or_null();
     if (!transaction) return true;
     try {
-        transaction->set_aside();
+        ServerAccess::move_refused(*transaction);
     } catch (const std::bad_alloc&) {  // they are marked all the same, and the engine does it again before it says
                                        // anything
     }
-    return !transaction->recipients().empty() || transaction->turned_away().empty();
+    return !transaction->recipients().empty() || transaction->refused_recipients().empty();
 }
 
-/// An answer that no handler can have meant; "" if it is a possible one.
-std::string impossible(const Answer& answer) {
-    if (answer.verdict > Verdict::done) return format_text("impossible verdict {}", static_cast<int>(answer.verdict));
-    if (answer.code != 0 && (answer.code < 200 || answer.code > 599))
-        return format_text("impossible reply code {}", answer.code);
-    if (is_denial(answer.verdict) && answer.code != 0 && answer.code < 400)
+/// A response that no handler can have meant; "" if it is a possible one.
+std::string impossible(const Response& response) {
+    if (response.verdict > Verdict::done)
+        return format_text("impossible verdict {}", static_cast<int>(response.verdict));
+    if (response.code != 0 && (response.code < 200 || response.code > 599))
+        return format_text("impossible reply code {}", response.code);
+    if (is_denial(response.verdict) && response.code != 0 && response.code < 400)
         return format_text("{} with the reply code {}, which would tell the client the contrary",
-                           verdict_name(answer.verdict), answer.code);
+                           verdict_name(response.verdict), response.code);
     return {};
 }
 
@@ -68,7 +69,7 @@ std::string impossible(const Answer& answer) {
 constexpr const char* cut_short = "it could not wait for what it asked for";
 constexpr const char* no_place = "its deadline passed while it waited for a place among those that ask its back end";
 
-void note_lateness(const Instance& instance, HookContext& context) noexcept {
+void log_lateness(const Instance& instance, HookContext& context) noexcept {
     PluginCounters::count(instance.counters().overrun);
     log_about(instance, context, LogLevel::warning, "overrun: {}", no_place);
 }
@@ -94,12 +95,12 @@ public:
           asker_(asker),
           instance_(instance),
           limit_(instance.deadline()),
-          patience_(limit_) {}
+          timeout_(limit_) {}
 
     void delay(Duration duration) override { delay_ = std::max(delay_, duration); }
     void silence(Duration duration) override { silence_ = std::max(silence_, duration); }
     const DnsAnswer& dns(DnsType type, std::string_view name) override;
-    void patience(Duration duration) override { patience_ = std::min(duration, limit_); }
+    void timeout(Duration duration) override { timeout_ = std::min(duration, limit_); }
 
     Duration longest() const noexcept { return std::max(delay_, silence_); }
     /// Questions that may not be put any more.
@@ -127,7 +128,7 @@ private:
     engine::Wait::Asker& asker_;
     const Instance& instance_;
     const Duration limit_;
-    Duration patience_;
+    Duration timeout_;
     Duration delay_{0};
     Duration silence_{0};
     unsigned surplus_ = 0;
@@ -148,10 +149,10 @@ const DnsAnswer& Dispatcher::Collector::dns(DnsType type, std::string_view name)
     const auto asked = std::find_if(wait_.questions.begin(), wait_.questions.end(),
                                     [&](const engine::Wait::Question& other) { return other.question == *question; });
     if (asked != wait_.questions.end()) {
-        asked->limit = std::max(asked->limit, patience_);
+        asked->limit = std::max(asked->limit, timeout_);
     } else if (!is_on_its_way(*question)) {
         if (!may_ask()) return known;
-        wait_.questions.push_back({*question, patience_});
+        wait_.questions.push_back({*question, timeout_});
         ++wait_.questions_in_all;
     }
     asker_.awaited.push_back(std::move(*question));
@@ -183,11 +184,11 @@ void Dispatcher::Collector::start_task(std::string_view key, smtpd::detail::Task
             try {
                 return run(context);
             } catch (...) {
-                note_fault(instance, log, session, hook, "its task " + key);
+                record_fault(instance, log, session, hook, "its task " + key);
                 throw;
             }
         };
-        wait_.tasks.push_back({name, lane, std::move(work), patience_});
+        wait_.tasks.push_back({name, lane, std::move(work), timeout_});
         ++wait_.questions_in_all;
     }
     asker_.awaited_tasks.push_back(std::move(name));
@@ -200,7 +201,7 @@ void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     }
     Chain& chain = chains_[static_cast<std::size_t>(hook)];
     support::Lane* const lane = instance.lane(hook);
-    Link link{&instance, instance.deadline(), std::move(handler.answer),
+    Link link{&instance, instance.deadline(), std::move(handler.respond),
               lane != nullptr || instance.deadline() < shortest_untimed, lane != nullptr};
     if (handler.observe) link.call = std::move(handler.observe);
     if (handler.decide) link.call = std::move(handler.decide);
@@ -228,7 +229,7 @@ std::vector<Dispatcher::Member> Dispatcher::members(HookId hook) const {
         return link.decides()    ? Kind::decide
                : link.delivers() ? Kind::deliver
                : link.observes() ? Kind::observe
-                                 : Kind::answer;
+                                 : Kind::respond;
     };
     const Chain& chain = this->chain(hook);
     std::vector<Member> out;
@@ -248,8 +249,8 @@ engine::MessageObservers Dispatcher::observe_message(MessageHook& context) const
             if (auto stream = make(context))
                 out.push_back(std::make_unique<StreamGuard>(std::move(stream), *instance, context));
         } catch (...) {
-            note_fault(*instance, context.connection.log(), context.connection.id(), HookId::data_chunk,
-                       "its stream could not be made");
+            record_fault(*instance, context.connection.log(), context.connection.id(), HookId::data_chunk,
+                         "its stream could not be made");
         }
     }
     return out;
@@ -262,7 +263,7 @@ void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
     try {
         const Chain& chain = this->chain(context.hook);
         if (wait.rounds++ == 0) start_asking(chain, wait);
-        wait.parts.clear();
+        wait.batch_sizes.clear();
         const auto is_open = [&](const DnsQuestion& question) {
             return context.answers().dns(question.type, question.name).status() == DnsStatus::not_asked;
         };
@@ -274,7 +275,7 @@ void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
             if (std::any_of(asker.awaited_tasks.begin(), asker.awaited_tasks.end(), is_running)) continue;
             const std::size_t before = wait.questions.size();
             ask_one(asker, context, wait);
-            if (wait.questions.size() > before) wait.parts.push_back(wait.questions.size() - before);
+            if (wait.questions.size() > before) wait.batch_sizes.push_back(wait.questions.size() - before);
         }
         std::erase_if(wait.askers, [](const engine::Wait::Asker& asker) { return asker.awaits_nothing(); });
     } catch (const std::bad_alloc&) {  // the handlers are called after all, and find no answers
@@ -341,7 +342,7 @@ bool Dispatcher::Link::exempts(const HookContext& context) const noexcept {
 }
 
 /// `hindrance`: why the handler cannot be called; null if it can.
-inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context, const char* hindrance) const {
+inline Response Dispatcher::call_unguarded(const Link& link, HookContext& context, const char* hindrance) const {
     if (hindrance != nullptr && !link.exempts(context)) {
         if (link.instance->is_policy() && !link.observes() && !link.delivers())
             return settle(error("{}", hindrance), in_session(context), *link.instance);
@@ -352,7 +353,7 @@ inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context,
         return take((*delivers)(context), link, context);
     if (const auto* const decides = std::get_if<Link::Decides>(&link.call)) {
         if (!link.exempts(context)) return settle((*decides)(context), in_session(context), *link.instance);
-        note_exemption(in_session(context), *link.instance);
+        record_exemption(in_session(context), *link.instance);
     } else {
         std::get<Link::Observes>(link.call)(context);
     }
@@ -360,33 +361,33 @@ inline Answer Dispatcher::call_unguarded(const Link& link, HookContext& context,
 }
 
 /// Stores the result of a queue plugin in the delivery, and returns what it means for the chain.
-Answer Dispatcher::take(DeliveryResult result, const Link& link, HookContext& context) {
+Response Dispatcher::take(DeliveryResult result, const Link& link, HookContext& context) {
     auto& delivery = static_cast<Delivery&>(context);
     if (const std::string problem = make_possible(result, delivery.recipients()); !problem.empty()) {
         PluginCounters::count(link.instance->counters().fault);
         log_about(*link.instance, context, LogLevel::crit, "plugin fault: {}", problem);
     }
-    Answer answer = engine::ResultSummary(result, delivery.recipients()).answer();
+    Response response = engine::ResultSummary(result, delivery.recipients()).response();
     ServerAccess::conclude(delivery, std::move(result));
-    return answer;
+    return response;
 }
 
-/// The answer in the place of a handler that failed; none if a refusal of the client waits already, which must not
+/// The response in the place of a handler that failed; none if a refusal of the client waits already, which must not
 /// change.
-Answer Dispatcher::fault_answer(const Link& link, HookContext& context) noexcept {
+Response Dispatcher::fault_answer(const Link& link, HookContext& context) noexcept {
     if (link.observes()) return {};
     try {
         if (link.delivers()) return take(local_error(), link, context);
         if (traits(context.hook).tells_faults() && !in_session(context).only_complains()) return temporary_failure();
     } catch (...) {  // no memory for the text: the hook's own will do
-        return Answer(Verdict::denysoft);
+        return Response(Verdict::denysoft);
     }
     return {};
 }
 
-/// Calls the handler; whatever it throws becomes a line, a count and an answer.
-inline Answer Dispatcher::call(const Link& link, HookContext& context, const char* hindrance,
-                               Mishap& mishap) const noexcept {
+/// Calls the handler; whatever it throws becomes a line, a count and a response.
+inline Response Dispatcher::call(const Link& link, HookContext& context, const char* hindrance,
+                                 Mishap& mishap) const noexcept {
     if (ServerAccess::session(context) != nullptr && context.hook != HookId::queue) {
         auto& in = in_session(context);
         ServerAccess::set_only_complains(
@@ -414,7 +415,7 @@ bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext
 
 /// As long as nobody has anything to say and no second passes, the clock stands still: `now` is then older than the
 /// call by less than a beat.
-Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const noexcept {
+Response Dispatcher::run(HookContext& context, engine::ChainState& state) const noexcept {
     const Chain& chain = this->chain(context.hook);
     const auto& links = chain.links;
     const engine::Wait& wait = state.wait;
@@ -424,7 +425,7 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
     const Connection* const session = ServerAccess::session(context);
     const bool is_announced = session && announces(context.hook);
     const bool is_anyone_cut_short = !wait.cut_short.empty();
-    const bool may_set_aside = traits(context.hook).has(HookTraits::refuses_recipients);
+    const bool may_refuse_recipients = traits(context.hook).has(HookTraits::refuses_recipients);
     MonotonicTime now;
     std::uint32_t beat;
     const auto look_at_clock = [&] {
@@ -444,33 +445,33 @@ Answer Dispatcher::run(HookContext& context, engine::ChainState& state) const no
         const char* const hindrance = is_resumed && state.is_late                              ? no_place
                                       : is_anyone_cut_short && contains(wait.cut_short, index) ? cut_short
                                                                                                : nullptr;
-        if (hindrance == no_place) note_lateness(*link.instance, context);
-        Answer answer = call(link, context, hindrance, mishap);
-        const bool goes_on = !may_set_aside || set_aside(in_session(context));
-        if (answer.verdict != Verdict::declined) note_impossible(link, context, answer);
-        is_now = link.is_timed || answer.verdict != Verdict::declined || mishap.happened || beat == 0 ||
+        if (hindrance == no_place) log_lateness(*link.instance, context);
+        Response response = call(link, context, hindrance, mishap);
+        const bool goes_on = !may_refuse_recipients || move_refused(in_session(context));
+        if (response.verdict != Verdict::declined) replace_impossible(link, context, response);
+        is_now = link.is_timed || response.verdict != Verdict::declined || mishap.happened || beat == 0 ||
                  heartbeat_->count() != beat;
         const MonotonicTime before = now;
         if (is_now) {
             look_at_clock();
             if (!mishap.deadline_passed) look_at_time(link, context, before, now);
         }
-        if (answer.verdict != Verdict::declined || (session && session->history().is_open()))
-            complete_history(context, *link.instance, answer, before, now);
+        if (response.verdict != Verdict::declined || (session && ServerAccess::is_open(session->history())))
+            complete_history(context, *link.instance, response, before, now);
         if (is_announced) {
-            announce(link, context, answer);
+            announce(link, context, response);
             look_at_clock();
         }
-        if (answer.verdict == Verdict::declined && goes_on) continue;
+        if (response.verdict == Verdict::declined && goes_on) continue;
         state.lane = nullptr;
-        return answer;
+        return response;
     }
     state.lane = nullptr;
     return {};
 }
 
 /// In a catch block: what comes of the exception.
-Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept {
+Response Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept {
     const Instance& instance = *link.instance;
     mishap.happened = true;
     try {
@@ -491,16 +492,16 @@ Answer Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap&
     return fault_answer(link, context);
 }
 
-/// An answer that no handler can have meant is a fault.
-void Dispatcher::note_impossible(const Link& link, HookContext& context, Answer& answer) noexcept {
+/// A response that no handler can have meant is a fault.
+void Dispatcher::replace_impossible(const Link& link, HookContext& context, Response& response) noexcept {
     try {
-        const std::string problem = impossible(answer);
+        const std::string problem = impossible(response);
         if (problem.empty()) return;
         PluginCounters::count(link.instance->counters().fault);
         log_about(*link.instance, context, LogLevel::crit, "plugin fault: {}", problem);
     } catch (...) {  // no memory for the text
     }
-    answer = fault_answer(link, context);
+    response = fault_answer(link, context);
 }
 
 void Dispatcher::look_at_time(const Link& link, HookContext& context, MonotonicTime before,
@@ -518,10 +519,10 @@ bool Dispatcher::announces(HookId hook) const noexcept {
 }
 
 /// Tells the handlers of deny or ok what a handler said. What they say themselves is nobody's concern.
-void Dispatcher::announce(const Link& link, HookContext& context, const Answer& answer) const noexcept {
-    const HookId id = is_denial(answer.verdict) ? HookId::deny : HookId::ok;
+void Dispatcher::announce(const Link& link, HookContext& context, const Response& response) const noexcept {
+    const HookId id = is_denial(response.verdict) ? HookId::deny : HookId::ok;
     if (!has(id)) return;
-    VerdictHook hook(id, *ServerAccess::session(context), context.hook, link.instance->name(), answer);
+    VerdictHook hook(id, *ServerAccess::session(context), context.hook, link.instance->name(), response);
     engine::ChainState state;
     state.access = engine::ChainState::Access::any;
     static_cast<void>(run(hook, state));

@@ -42,12 +42,12 @@ public:
     HookSet waits_at() const noexcept { return waits_at_; }
     support::Lane* lane(HookId hook, const support::Lane* held) const noexcept;
     /// See engine::HookRunner::run().
-    Answer run(HookContext& context, engine::ChainState& state) const noexcept;
+    Response run(HookContext& context, engine::ChainState& state) const noexcept;
 
     /// See engine::HookRunner::observe_message().
     engine::MessageObservers observe_message(MessageHook& context) const noexcept;
 
-    enum class Kind { answer, decide, deliver, observe };
+    enum class Kind { respond, decide, deliver, observe };
     /// A handler, for those who show chains.
     struct Member {
         const Instance* instance;
@@ -62,7 +62,7 @@ private:
     /// What running a chain needs of a handler, and no more than a line of the processor's cache. The kind of function
     /// is the kind of handler.
     struct alignas(64) Link {
-        using Answers = std::function<Answer(HookContext&)>;
+        using Answers = std::function<Response(HookContext&)>;
         using Decides = std::function<Finding(HookContext&)>;
         using Delivers = std::function<DeliveryResult(HookContext&)>;
         using Observes = std::function<void(HookContext&)>;
@@ -109,16 +109,16 @@ private:
     bool ask_guarded(const Link& link, std::size_t index, HookContext& context, Collector& collector) const noexcept;
     bool stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state,
                       MonotonicTime now) const noexcept;
-    Answer call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept;
-    Answer call_unguarded(const Link& link, HookContext& context, const char* hindrance) const;
-    static Answer take(DeliveryResult result, const Link& link, HookContext& context);
-    static Answer fault_answer(const Link& link, HookContext& context) noexcept;
-    static Answer settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept;
-    static void note_impossible(const Link& link, HookContext& context, Answer& answer) noexcept;
+    Response call(const Link& link, HookContext& context, const char* hindrance, Mishap& mishap) const noexcept;
+    Response call_unguarded(const Link& link, HookContext& context, const char* hindrance) const;
+    static Response take(DeliveryResult result, const Link& link, HookContext& context);
+    static Response fault_answer(const Link& link, HookContext& context) noexcept;
+    static Response settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept;
+    static void replace_impossible(const Link& link, HookContext& context, Response& response) noexcept;
     static void look_at_time(const Link& link, HookContext& context, MonotonicTime before,
                              MonotonicTime after) noexcept;
     bool announces(HookId hook) const noexcept;
-    void announce(const Link& link, HookContext& context, const Answer& answer) const noexcept;
+    void announce(const Link& link, HookContext& context, const Response& response) const noexcept;
 
     const support::Heartbeat* heartbeat_;
     HookSet waits_at_;

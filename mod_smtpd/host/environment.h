@@ -25,7 +25,7 @@ struct Environment {
     const Clock* clock = nullptr;
     const support::Heartbeat* heartbeat = nullptr;  ///< saves reading the clock; may be null
     LogSink* log = nullptr;                         ///< the server's own log, behind the LogRouter
-    bool is_trial = false;                          ///< no client will ever come; logging plugins get no lines
+    bool is_dry_run = false;                        ///< no client will ever come; logging plugins get no lines
     /// Behind Setup::password_check() and sql_query(); empty: there are none.
     std::function<Result<const PasswordCheck*>(std::string_view name)> password_check;
     std::function<Result<const SqlQuery*>(std::string_view statement)> sql_query;

@@ -37,7 +37,7 @@ public:
           instance_(instance),
           control_(*environment.control),
           clock_(*environment.clock),
-          is_trial_(environment.is_trial),
+          is_dry_run_(environment.is_dry_run),
           stores_(environment.stores),
           log_(log),
           server_name_(environment.server_name),
@@ -52,7 +52,7 @@ public:
     const Clock& clock() const noexcept override { return clock_; }
     LogSink& log() const noexcept override { return log_; }
     LogSink& server_log() const noexcept override { return log_.server_log(); }
-    bool is_trial() const noexcept override { return is_trial_; }
+    bool is_dry_run() const noexcept override { return is_dry_run_; }
     PolicyDefaults& policy() noexcept override { return instance_.common_.policy; }
     std::string path(std::string_view from_configuration) const override {
         return resolve_path_ ? resolve_path_(from_configuration) : std::string(from_configuration);
@@ -116,7 +116,7 @@ private:
     Instance& instance_;
     DirectoryControlFiles& control_;
     const Clock& clock_;
-    const bool is_trial_;
+    const bool is_dry_run_;
     StoreSpaces* const stores_;
     NoStore no_store_;
     LogRouter& log_;

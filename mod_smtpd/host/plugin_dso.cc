@@ -59,13 +59,13 @@ Result<std::string> find_file(std::string_view name, const std::vector<std::stri
 
 /// Says which file it was when an object at namespace scope throws: dlopen() cannot be left by an exception, so the
 /// process ends.
-class LoadingNote {
+class LoadingFile {
 public:
-    explicit LoadingNote(const std::string& path) : previous_(std::set_terminate(terminate)) {
+    explicit LoadingFile(const std::string& path) : previous_(std::set_terminate(terminate)) {
         file_ = path.c_str();
         next_ = previous_;
     }
-    ~LoadingNote() {
+    ~LoadingFile() {
         std::set_terminate(previous_);
         file_ = nullptr;
     }
@@ -81,13 +81,13 @@ private:
     static thread_local std::terminate_handler next_;
     const std::terminate_handler previous_;
 };
-thread_local const char* LoadingNote::file_ = nullptr;
-thread_local std::terminate_handler LoadingNote::next_ = nullptr;
+thread_local const char* LoadingFile::file_ = nullptr;
+thread_local std::terminate_handler LoadingFile::next_ = nullptr;
 
 /// dlopen(), and what went wrong in it as text.
 Result<void*> open_file(const std::string& path) {
     take_note_complaints();
-    const LoadingNote note(path);
+    const LoadingFile loading(path);
     if (void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return handle;
     const char* const why = dlerror();
     return mistake(format_text("{} cannot be loaded: {}", path, why ? why : "unknown reason"));

@@ -85,7 +85,7 @@ void PluginSet::add(const PluginLine& line, const Environment& environment, Prob
     }
     for (auto& [up_to, writer] : instance->take_log_outlets()) {
         loggers_.push_back({instance.get(), Dispatcher::Kind::observe, Priority::normal, false});
-        if (!environment.is_trial) router_.add(instance->name(), up_to, std::move(writer), instance->counters());
+        if (!environment.is_dry_run) router_.add(instance->name(), up_to, std::move(writer), instance->counters());
     }
     instances_.push_back(std::move(instance));
 }

@@ -62,7 +62,7 @@ public:
     support::Lane* lane(HookId hook, const support::Lane* held) const noexcept override {
         return dispatcher_.lane(hook, held);
     }
-    Answer run(HookContext& context, engine::ChainState& state) noexcept override {
+    Response run(HookContext& context, engine::ChainState& state) noexcept override {
         return dispatcher_.run(context, state);
     }
     engine::MessageObservers observe_message(MessageHook& context) noexcept override {

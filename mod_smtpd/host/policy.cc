@@ -27,7 +27,7 @@ int add_karma(const SessionContext& context, int points) {
 void add_authentication_results(const SessionContext& context, const Finding& finding) {
     if (finding.authentication_results().empty()) return;
     Transaction* const transaction = context.transaction_or_null();
-    auto& list = transaction ? transaction->authentication_results() : context.connection.authentication_results();
+    auto& list = transaction ? ServerAccess::results(*transaction) : ServerAccess::results(context.connection);
     for (const auto& result : finding.authentication_results()) {
         if (list.is_closed())
             context.log(LogLevel::info, "too late for Authentication-Results: {}", result.to_string());
@@ -51,10 +51,11 @@ EnhancedCode status_of(const Finding& finding, Verdict verdict) {
 }
 
 /// 451, with the text and status that the finding has for it.
-Answer temporary_failure_of(const Finding& finding) {
-    Answer answer = temporary_failure();
-    if (!finding.reply_text().empty()) answer.text = finding.reply_text();
-    return finding.enhanced().empty() ? answer : std::move(answer).with_status(status_of(finding, Verdict::denysoft));
+Response temporary_failure_of(const Finding& finding) {
+    Response response = temporary_failure();
+    if (!finding.reply_text().empty()) response.text = finding.reply_text();
+    return finding.enhanced().empty() ? response
+                                      : std::move(response).with_status(status_of(finding, Verdict::denysoft));
 }
 
 /// The failure waits with those that came before, if there are any. Where a plugin is asked although a refusal waits
@@ -73,8 +74,8 @@ void complain(const Finding& finding, const SessionContext& context, const Insta
                                  .is_told = !context.only_complains()});
 }
 
-Answer settle_fail(const Finding& finding, const SessionContext& context, const PolicyDefaults& policy,
-                   const Instance& instance, HistoryEntry& entry) {
+Response settle_fail(const Finding& finding, const SessionContext& context, const PolicyDefaults& policy,
+                     const Instance& instance, HistoryEntry& entry) {
     const Verdict verdict = refusal_of(finding, policy);
     if (policy.reject == PolicyDefaults::Reject::no) {
         entry.is_tolerated = true;
@@ -89,15 +90,15 @@ Answer settle_fail(const Finding& finding, const SessionContext& context, const 
         return {};
     }
     log_finding(context, "fail", finding.reason());
-    return Answer(verdict == Verdict::declined ? Verdict::deny : verdict,
-                  finding.reply_text())  // without a text, the hook's own is used
+    return Response(verdict == Verdict::declined ? Verdict::deny : verdict,
+                    finding.reply_text())  // without a text, the hook's own is used
         .with_status(status_of(finding, verdict));
 }
 
 }  // namespace
 
-Answer temporary_failure() {
-    return Answer(Verdict::denysoft, "Local error in processing").with_code(451).with_status({4, 3, 0});
+Response temporary_failure() {
+    return Response(Verdict::denysoft, "Local error in processing").with_code(451).with_status({4, 3, 0});
 }
 
 namespace {
@@ -117,18 +118,18 @@ HistoryEntry entry_of(HistoryEntry::Kind kind, const HookContext& context, const
 
 }  // namespace
 
-void note_exemption(const SessionContext& context, const Instance& instance) {
+void record_exemption(const SessionContext& context, const Instance& instance) {
     PluginCounters::count(instance.counters().skip);
     HistoryEntry entry = entry_of(HistoryEntry::Kind::exemption, context, context.connection, instance);
     if (const auto exemption = context.exemption()) entry.text = exemption->to_string();
     context.log(LogLevel::info, "skip: {}", entry.text);
-    context.connection.history().open(std::move(entry));
+    ServerAccess::open(ServerAccess::history(context.connection), std::move(entry));
 }
 
 namespace {
 
 /// Counts, logs and does what the finding says. The entry gets what came of it.
-Answer apply(const Finding& finding, const SessionContext& context, const Instance& instance, HistoryEntry& entry) {
+Response apply(const Finding& finding, const SessionContext& context, const Instance& instance, HistoryEntry& entry) {
     const PolicyDefaults& policy = instance.policy();
     PluginCounters& counters = instance.counters();
     add_authentication_results(context, finding);
@@ -153,54 +154,55 @@ Answer apply(const Finding& finding, const SessionContext& context, const Instan
     entry.karma = add_karma(context, finding.karma_points().value_or(0));
     log_finding(context, "error", finding.reason());
     const bool is_told = policy.onerror == PolicyDefaults::OnError::tempfail && !context.only_complains();
-    return is_told ? temporary_failure_of(finding) : Answer();
+    return is_told ? temporary_failure_of(finding) : Response();
 }
 
 }  // namespace
 
-Answer settle(const Finding& finding, const SessionContext& context, const Instance& instance) {
+Response settle(const Finding& finding, const SessionContext& context, const Instance& instance) {
     HistoryEntry entry = entry_of(HistoryEntry::Kind::finding, context, context.connection, instance);
     entry.outcome = finding.outcome();
-    Answer answer = apply(finding, context, instance, entry);
+    Response response = apply(finding, context, instance, entry);
     entry.text = finding.reason().substr(0, HistoryEntry::max_text);
-    context.connection.history().open(std::move(entry));
-    return answer;
+    ServerAccess::open(ServerAccess::history(context.connection), std::move(entry));
+    return response;
 }
 
 // --- the history
 
 namespace {}  // namespace
 
-void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began,
-                      MonotonicTime ended) noexcept {
+void complete_history(const HookContext& context, const Instance& instance, const Response& response,
+                      MonotonicTime began, MonotonicTime ended) noexcept {
     Connection* const connection = ServerAccess::session(context);
     if (connection == nullptr) return;
-    History& history = connection->history();
-    if (!history.is_open() && traits(context.hook).has(HookTraits::within_others)) return;
+    History& history = ServerAccess::history(*connection);
+    if (!ServerAccess::is_open(history) && traits(context.hook).has(HookTraits::within_others)) return;
     try {
-        if (!history.is_open()) history.open(entry_of(HistoryEntry::Kind::answer, context, *connection, instance));
-        HistoryEntry* const entry = history.close();
+        if (!ServerAccess::is_open(history))
+            ServerAccess::open(history, entry_of(HistoryEntry::Kind::response, context, *connection, instance));
+        HistoryEntry* const entry = ServerAccess::close(history);
         if (!entry) return;
-        entry->verdict = answer.verdict;
-        entry->code = answer.code;
-        entry->enhanced = answer.enhanced;
+        entry->verdict = response.verdict;
+        entry->code = response.code;
+        entry->enhanced = response.enhanced;
         entry->at = std::chrono::duration_cast<std::chrono::microseconds>(began - connection->started());
         entry->took = std::chrono::duration_cast<std::chrono::microseconds>(ended - began);
-        if (answer.text.empty()) return;
-        (entry->kind == HistoryEntry::Kind::answer ? entry->text : entry->reply) = answer.text.substr(
+        if (response.text.empty()) return;
+        (entry->kind == HistoryEntry::Kind::response ? entry->text : entry->reply) = response.text.substr(
             0, HistoryEntry::max_text);
     } catch (...) {  // no memory for the text
     }
 }
 
-void note_fault(const HookContext& context, const Instance& instance, std::string text) noexcept {
+void record_fault(const HookContext& context, const Instance& instance, std::string text) noexcept {
     Connection* const connection = ServerAccess::session(context);
     if (connection == nullptr) return;
     try {
         HistoryEntry entry = entry_of(HistoryEntry::Kind::fault, context, *connection, instance);
         entry.at = std::chrono::duration_cast<std::chrono::microseconds>(context.clock().now() - connection->started());
         entry.text = std::move(text);
-        connection->history().add(std::move(entry));
+        ServerAccess::add(ServerAccess::history(*connection), std::move(entry));
     } catch (...) {  // no memory for the names: the log and the counter have the fault
     }
 }

@@ -9,20 +9,20 @@
 namespace smtpd::host {
 
 /// What a client is told when a plugin could not do its work.
-Answer temporary_failure();
+Response temporary_failure();
 
 /// Logs and counts that the plugin was not asked because of SessionContext::exemption(), and begins an entry of the
 /// history.
-void note_exemption(const SessionContext& context, const Instance& instance);
+void record_exemption(const SessionContext& context, const Instance& instance);
 
 /// Does everything that the finding asks for, and begins an entry of the history; gives what is left for the chain to
 /// know.
-Answer settle(const Finding& finding, const SessionContext& context, const Instance& instance);
+Response settle(const Finding& finding, const SessionContext& context, const Instance& instance);
 
-/// What the history of the session, if there is one, says about a handler that had something to say: adds the answer
-/// and the times to what settle() or note_exemption() began.
-void complete_history(const HookContext& context, const Instance& instance, const Answer& answer, MonotonicTime began,
-                      MonotonicTime ended) noexcept;
-void note_fault(const HookContext& context, const Instance& instance, std::string text) noexcept;
+/// What the history of the session, if there is one, says about a handler that had something to say: adds the response
+/// and the times to what settle() or record_exemption() began.
+void complete_history(const HookContext& context, const Instance& instance, const Response& response,
+                      MonotonicTime began, MonotonicTime ended) noexcept;
+void record_fault(const HookContext& context, const Instance& instance, std::string text) noexcept;
 
 }  // namespace smtpd::host

@@ -11,8 +11,8 @@
 
 namespace smtpd::host {
 
-void note_fault(const Instance& instance, LogSink& sink, std::string_view session, HookId hook,
-                std::string_view what) noexcept {
+void record_fault(const Instance& instance, LogSink& sink, std::string_view session, HookId hook,
+                  std::string_view what) noexcept {
     PluginCounters::count(instance.counters().fault);
     try {
         const std::string text = format_text("plugin fault: {}: {}", what, support::thrown_text());
@@ -48,7 +48,7 @@ void StreamGuard::abort() noexcept {
 
 /// In a catch block.
 void StreamGuard::fail() noexcept {
-    note_fault(instance_, log_, session_, HookId::data_chunk, "its stream");
+    record_fault(instance_, log_, session_, HookId::data_chunk, "its stream");
     has_failed_ = true;
     stream_->abort();
 }

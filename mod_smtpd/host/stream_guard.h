@@ -15,8 +15,8 @@
 namespace smtpd::host {
 
 /// In a catch block: counts and logs what was thrown. The session may be gone. Thread-safe.
-void note_fault(const Instance& instance, LogSink& sink, std::string_view session, HookId hook,
-                std::string_view what) noexcept;
+void record_fault(const Instance& instance, LogSink& sink, std::string_view session, HookId hook,
+                  std::string_view what) noexcept;
 
 class StreamGuard final : public engine::MessageObserver {
 public:

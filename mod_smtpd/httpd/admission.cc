@@ -23,7 +23,7 @@ engine::Peer peer_of(conn_rec* connection, std::string id, std::uint32_t session
 }
 
 /// Where TLS comes first, the client is told nothing. A few octets always have room in the socket of a new connection.
-void turn_away(conn_rec* connection, engine::Say words) {
+void turn_away(conn_rec* connection, engine::StandardReply words) {
     forgo_handshake(connection);
     if (connection->aborted != 0) return;
     std::string reply = engine::reply(words).to_string();
@@ -57,7 +57,7 @@ SessionTable::Admission admit(Child& child, Server& server, std::string_view id,
         server.config().max_connections.value_or(0), server.is_trusted_proxy(client) ? 0 : limit.sessions);
 }
 
-void note_refusal(conn_rec* connection, SessionTable::Refusal why, const Server& server) {
+void log_refusal(conn_rec* connection, SessionTable::Refusal why, const Server& server) {
     const char* limit = why == SessionTable::Refusal::client_full   ? "SmtpMaxConnectionsPerClient"
                         : why == SessionTable::Refusal::server_full ? "SmtpMaxConnections"
                                                                     : "the table of sessions";
@@ -77,7 +77,7 @@ Admitted driver_of(conn_rec* connection) {
     Child* child = current_child();
     if (server == nullptr || child == nullptr) return {};
     if (!server->is_ready()) {
-        turn_away(connection, engine::Say::internal_error);  // a plugin could not start in this process
+        turn_away(connection, engine::StandardReply::internal_error);  // a plugin could not start in this process
         return {};
     }
     if (const auto who = identify_client(connection, *server, child->is_async); who != ClientIs::known) {
@@ -89,9 +89,9 @@ Admitted driver_of(conn_rec* connection) {
     std::string id = child->ids.next();
     const auto admission = admit(*child, *server, id, client_of(connection).address);
     if (admission.refusal != SessionTable::Refusal::none) {
-        note_refusal(connection, admission.refusal, *server);
+        log_refusal(connection, admission.refusal, *server);
         const bool is_client = admission.refusal == SessionTable::Refusal::client_full;
-        turn_away(connection, is_client ? engine::Say::too_many_sessions : engine::Say::overloaded);
+        turn_away(connection, is_client ? engine::StandardReply::too_many_sessions : engine::StandardReply::overloaded);
         return {};
     }
     auto driver = make_driver(connection, *server, *child, peer_of(connection, std::move(id), admission.of_client),

@@ -14,7 +14,7 @@ class ConnectionDriver;
 /// A place for a session of that client, if the limits have one left. A trusted proxy speaks for many, and has no limit
 /// of its own.
 SessionTable::Admission admit(Child& child, Server& server, std::string_view id, const IpAddress& client);
-void note_refusal(conn_rec* connection, SessionTable::Refusal why, const Server& server);
+void log_refusal(conn_rec* connection, SessionTable::Refusal why, const Server& server);
 
 /// The driver of a connection to a server with the engine on, made at the first call. Null for other connections, for
 /// clients that were rejected, and where it is not known yet for whom a proxy connects: then `is_awaited` is set, and

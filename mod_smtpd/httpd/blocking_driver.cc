@@ -43,7 +43,7 @@ private:
 int BlockingDriver::process() {
     const SignalsHeld held(child_.is_signalled);
     const ConnectionScope scope(connection_);
-    static_cast<void>(bell_.descriptor());
+    static_cast<void>(wakeup_.descriptor());
     if (!started_) start();
     run();
     if (connection_->cs != nullptr) connection_->cs->state = CONN_STATE_LINGER;
@@ -114,13 +114,13 @@ void BlockingDriver::wait_for_input() {
 /// For the clock, for answers, and for the client's octets, as long as the session keeps more of them.
 void BlockingDriver::wait_parked() {
     if (session_.is_over()) return;
-    const bool is_deaf = session_.backlog_is_full() || session_.is_at_end_of_input();
+    const bool must_not_be_polled = session_.backlog_is_full() || session_.is_at_end_of_input();
     const auto left = std::chrono::duration_cast<milliseconds>(session_.wake_at() - server_.clock().now()) + tick;
     const bool is_answered = session_.awaits_answers() && session_.has_all_answers();
     if (left > milliseconds(0) && !is_answered) {
-        if (is_deaf) channel_.wait_for_bell(std::min(left, slice), bell_.descriptor());
-        else if (channel_.wait(std::min(left, slice), bell_.descriptor())) read();
-        bell_.silence();
+        if (must_not_be_polled) channel_.wait_for_signal(std::min(left, slice), wakeup_.descriptor());
+        else if (channel_.wait(std::min(left, slice), wakeup_.descriptor())) read();
+        wakeup_.clear();
         check_limits();
     }
     session_.resume();

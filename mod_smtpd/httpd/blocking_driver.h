@@ -4,7 +4,7 @@
 
 #include "httpd/connection_driver.h"
 
-#include "support/bell.h"
+#include "support/event_fd.h"
 
 namespace smtpd::httpd {
 
@@ -18,7 +18,7 @@ public:
     int process() override;
     void before_close() override;
     void detach() override;
-    void look(bool) override {}  // it looks by itself
+    void every_second(bool) override {}  // its own thread checks them
 
 private:
     /// How often a wait looks up, for limits and for the end of the process.
@@ -30,9 +30,9 @@ private:
     void shake_hands();
     bool flush() { return channel_.write(session_.output()); }
     void flush_or_abandon();
-    void answers_came() override { bell_.ring(); }
+    void answers_came() override { wakeup_.signal(); }
 
-    support::Bell bell_;
+    support::EventFd wakeup_;
     bool is_closed_ = false;
 };
 

@@ -126,8 +126,8 @@ apr_status_t Channel::read_filters() {
     return status;
 }
 
-bool Channel::wait(std::chrono::milliseconds time, int socket, int bell) {
-    pollfd wanted[] = {{socket, POLLIN, 0}, {bell, POLLIN, 0}};  // one that is negative is passed over
+bool Channel::wait(std::chrono::milliseconds time, int socket, int event_fd) {
+    pollfd wanted[] = {{socket, POLLIN, 0}, {event_fd, POLLIN, 0}};  // one that is negative is passed over
     if (is_threaded()) return ::poll(wanted, 2, static_cast<int>(time.count())) > 0;
     const timespec limit{time.count() / 1000, time.count() % 1000 * 1000000};
     sigset_t none;
@@ -234,7 +234,7 @@ bool Channel::write_filters(std::string_view octets, bool is_last) {
     return status == APR_SUCCESS && connection_->aborted == 0;
 }
 
-void Channel::provoke() {
+void Channel::force_wakeup() {
     if (const int open = descriptor(); open >= 0) ::shutdown(open, SHUT_RD);
 }
 

@@ -37,10 +37,10 @@ public:
     /// Waits for input; false when the time is over. Under prefork signals are let in here, and only here (see
     /// SignalsHeld). TLS may have input that this does not see: read() first.
     bool wait(std::chrono::milliseconds time) { return wait(time, descriptor(), -1); }
-    /// The same, but also for a bell to ring.
-    bool wait(std::chrono::milliseconds time, int bell) { return wait(time, descriptor(), bell); }
-    /// Only for a bell, whatever the client does.
-    bool wait_for_bell(std::chrono::milliseconds time, int bell) { return wait(time, -1, bell); }
+    /// The same, but a signal of `event_fd` ends it as well.
+    bool wait(std::chrono::milliseconds time, int event_fd) { return wait(time, descriptor(), event_fd); }
+    /// Waits only for a signal of `event_fd`, whatever the client does.
+    bool wait_for_signal(std::chrono::milliseconds time, int event_fd) { return wait(time, -1, event_fd); }
 
     /// Sends and clears `octets`; waits for a slow client as long as the server's Timeout. False when the client is
     /// gone.
@@ -76,10 +76,10 @@ public:
     bool is_open() const noexcept { return descriptor() >= 0; }
 
     /// Makes the MPM come back to this connection now, as if its client had closed. Any thread.
-    void provoke();
+    void force_wakeup();
 
 private:
-    static bool wait(std::chrono::milliseconds time, int socket, int bell);
+    static bool wait(std::chrono::milliseconds time, int socket, int event_fd);
     Read read_socket(char* buffer, std::size_t size, std::size_t& length);
     apr_status_t read_filters();
     Sent try_write_filters(std::string& octets);

@@ -39,7 +39,7 @@ Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigne
       is_async(async),
       waker(threads, report_to(main)),
       pool(backend_threads, report_to(main)),
-      shared_poll(linger_time),
+      leader_poll(linger_time),
       linger_limit_(threads - threads / 4) {
     if (!is_async) return;
     waker.every_second([] { heartbeat().beat(); });
@@ -119,7 +119,7 @@ void Child::look_at_sessions() {
         for (ConnectionDriver* driver = first_; driver != nullptr; driver = driver->next)
             if (auto held = driver->weak_from_this().lock()) all.push_back(std::move(held));
     }
-    for (const auto& driver : all) driver->look(stopping);
+    for (const auto& driver : all) driver->every_second(stopping);
 }
 
 Child* current_child() noexcept { return the_child; }

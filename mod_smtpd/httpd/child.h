@@ -2,14 +2,14 @@
 /// memory.
 #pragma once
 
-#include "httpd/promptness.h"
+#include "httpd/dns_latency_heuristic.h"
 #include "httpd/session_table.h"
 
 #include "net/cares_resolver.h"
 #include "support/clock.h"
 #include "support/heartbeat.h"
+#include "support/leader_poll.h"
 #include "support/random.h"
-#include "support/shared_poll.h"
 #include "support/waker.h"
 #include "support/work_pool.h"
 
@@ -36,8 +36,8 @@ public:
     const bool is_async;      ///< the MPM waits for us (mpm_event)
     support::Waker waker;
     support::WorkPool pool;           ///< for whatever waits for something other than clients, the DNS and the clock
-    support::SharedPoll shared_poll;  ///< of the sessions that are in the middle of a dialogue
-    Promptness dns_promptness;
+    support::LeaderPoll leader_poll;  ///< of the sessions that are in the middle of a dialogue
+    DnsLatencyHeuristic dns_latency;
 
     /// The resolver with these settings; servers with the same settings share one. While the child is being started.
     net::Resolver& resolver(const net::ResolverSettings& settings);

@@ -113,7 +113,7 @@ std::optional<std::uint32_t> ConnectionDriver::change_client(const Endpoint& cli
     const auto admission = admit(child_, server_, session_.id(), client.address);
     row_ = admission.row;
     if (admission.refusal == SessionTable::Refusal::none) return admission.of_client;
-    note_refusal(connection_, admission.refusal, server_);
+    log_refusal(connection_, admission.refusal, server_);
     return std::nullopt;
 }
 

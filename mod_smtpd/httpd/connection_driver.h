@@ -34,7 +34,7 @@ public:
     /// The pool of the connection goes away.
     virtual void detach() = 0;
     /// From the child's waker, once a second: limits on time and rate, and the end of the process.
-    virtual void look(bool stopping) = 0;
+    virtual void every_second(bool stopping) = 0;
 
     /// Links of the child's list, guarded by it.
     ConnectionDriver* next = nullptr;

@@ -94,7 +94,7 @@ bool has_any_server(const server_rec* main_server) {
     return false;
 }
 
-void note_shortage(const conn_rec* connection) {
+void log_shortage(const conn_rec* connection) {
     const unsigned so_far = refused.fetch_add(1) + 1;
     apr_time_t told = last_told.load();
     const apr_time_t now = apr_time_now();
@@ -160,9 +160,9 @@ bool lacks_descriptors(conn_rec* connection) {
     if (socket == nullptr || apr_os_sock_get(&number, socket) != APR_SUCCESS ||
         number < first_refused.load(std::memory_order_relaxed))
         return false;
-    note_shortage(connection);
+    log_shortage(connection);
     if (!is_for_tls(connection)) {
-        const std::string reply = engine::reply(engine::Say::overloaded).to_string();
+        const std::string reply = engine::reply(engine::StandardReply::overloaded).to_string();
         apr_size_t size = reply.size();
         apr_socket_send(socket, reply.data(), &size);
     }

@@ -109,7 +109,7 @@ EventDriver::Pause EventDriver::advance_step(Who who, bool& may_read, bool& goes
                 session_.resume();
                 if (!session_.is_parked()) break;
             }
-            if (!is_deaf() && reads()) break;
+            if (!must_not_be_polled() && reads()) break;
             return Pause::answers;
         case Step::need_input:
             check_limits();
@@ -186,8 +186,8 @@ void EventDriver::hand_over() {
 /// Whether the answers that a parked session waits for may be waited for here: they have lately come soon, and nothing
 /// else is due before.
 bool EventDriver::may_await_answers() {
-    return session_.awaits_answers() && !is_deaf() && session_.wake_at() - server_.clock().now() > Child::linger_time &&
-           child_.dns_promptness.is_likely();
+    return session_.awaits_answers() && !must_not_be_polled() &&
+           session_.wake_at() - server_.clock().now() > Child::linger_time && child_.dns_latency.is_worth_waiting();
 }
 
 // ---- the owner
@@ -198,15 +198,15 @@ int EventDriver::process() {
     bool has_input = started_;
     bool has_lingered = false;
     unsigned handshakes = 0;
-    auto patience = short_turn;
+    auto back_off = short_turn;
     for (;;) {
         Pause pause = Pause::closed;
         {
             const Turn turn(*this, std::try_to_lock);
             if (is_left_at_gate()) return wait_for_input(connection_);
             if (!turn) {
-                std::this_thread::sleep_for(patience);
-                patience = std::min(2 * patience, long_turn);
+                std::this_thread::sleep_for(back_off);
+                back_off = std::min(2 * back_off, long_turn);
                 continue;
             }
             const ConnectionScope scope(connection_);
@@ -237,9 +237,9 @@ int EventDriver::process() {
 bool EventDriver::lingers(Pause pause) {
     const Child::Lingering lingering(child_);
     if (pause == Pause::handshake) return channel_.wait(Child::linger_time);
-    const Wish wish = pause == Pause::room ? Wish::room : pause == Pause::work ? Wish::bell : Wish::input;
-    const bool has_come = child_.shared_poll.wait(channel_.descriptor(), *this, wish);
-    if (!has_come && pause == Pause::answers) child_.dns_promptness.note(false);
+    const Wish wish = pause == Pause::room ? Wish::room : pause == Pause::work ? Wish::signal : Wish::input;
+    const bool has_come = child_.leader_poll.wait(channel_.descriptor(), *this, wish);
+    if (!has_come && pause == Pause::answers) child_.dns_latency.record(false);
     return has_come;
 }
 
@@ -265,7 +265,7 @@ int EventDriver::give_back(Pause pause) {
             // client.
             const bool may_work = !server_.plugins().waits_at().empty();
             given_back_ = server_.clock().now();
-            if (is_deaf()) channel_.gate().install(Gate::Passes::nothing);
+            if (must_not_be_polled()) channel_.gate().install(Gate::Passes::nothing);
             else if (may_work) channel_.gate().install(Gate::Passes::input);
             return wait_for_input(connection_);
         }
@@ -286,14 +286,14 @@ EventDriver::Wish EventDriver::serve() noexcept {
         const Turn turn(*this, std::try_to_lock);
         if (!turn) {
             wake_wanted_.store(true);  // whoever has the turn rings again
-            return Wish::bell;
+            return Wish::signal;
         }
         {
             const std::lock_guard lock(handover_);
-            if (is_at_work_) return Wish::bell;
+            if (is_at_work_) return Wish::signal;
         }
         const ConnectionScope scope(connection_);
-        if (session_.is_parked() && wake_wanted_.load()) child_.dns_promptness.note(true);
+        if (session_.is_parked() && wake_wanted_.load()) child_.dns_latency.record(true);
         return wish_after(advance(Who::leader, true));
     } catch (...) {
         fault_ = std::current_exception();
@@ -306,7 +306,7 @@ EventDriver::Wish EventDriver::wish_after(Pause pause) {
         case Pause::input: return Wish::input;
         case Pause::room: return Wish::room;
         case Pause::answers: return may_await_answers() ? Wish::input : Wish::owner;
-        case Pause::work: return Wish::bell;
+        case Pause::work: return Wish::signal;
         default: return Wish::owner;
     }
 }
@@ -360,20 +360,22 @@ void EventDriver::work_now() {
 /// The connection may be heard of again, by whoever is to go on with it.
 void EventDriver::end_work(Pause pause) {
     if (pause == Pause::answers) schedule();
-    const Wish wish = pause == Pause::answers ? (is_deaf() ? Wish::bell : Wish::input) : wish_after(pause);
+    const Wish wish = pause == Pause::answers ? (must_not_be_polled() ? Wish::signal : Wish::input) : wish_after(pause);
     {
         const std::lock_guard lock(handover_);
         is_at_work_ = false;
         switch (pause) {
             case Pause::input:
             case Pause::handshake: channel_.gate().let(Gate::Passes::input); break;
-            case Pause::answers: channel_.gate().let(is_deaf() ? Gate::Passes::nothing : Gate::Passes::input); break;
+            case Pause::answers:
+                channel_.gate().let(must_not_be_polled() ? Gate::Passes::nothing : Gate::Passes::input);
+                break;
             default: channel_.gate().let(Gate::Passes::room); break;
         }
     }
-    if (!child_.shared_poll.resume(*this, wish) && (pause == Pause::closed || pause == Pause::owner) &&
+    if (!child_.leader_poll.resume(*this, wish) && (pause == Pause::closed || pause == Pause::owner) &&
         !channel_.gate().is_installed())
-        channel_.provoke();
+        channel_.force_wakeup();
 }
 
 /// No place was to be had in time.
@@ -406,12 +408,12 @@ void EventDriver::schedule() {
 
 void EventDriver::answers_came() {
     wake_wanted_.store(true);
-    if (!child_.shared_poll.ring(*this) && !is_taken_.load()) wake_soon();
+    if (!child_.leader_poll.signal(*this) && !is_taken_.load()) wake_soon();
 }
 
-/// Whoever waits with the others is rung for; else the waker goes on with the session.
+/// Signals the session if it waits in the LeaderPoll; otherwise the waker continues it.
 void EventDriver::wake_soon() {
-    if (child_.shared_poll.ring(*this)) return;
+    if (child_.leader_poll.signal(*this)) return;
     child_.waker.at(support::Waker::Time::clock::now(), [weak = weak_from_this()] {
         if (const auto self = weak.lock()) static_cast<EventDriver&>(*self).wake();
     });
@@ -428,7 +430,7 @@ void EventDriver::wake() {
         session_.resume();
         continue_outside();
     } catch (...) {
-        channel_.provoke();  // nobody else would come back to it
+        channel_.force_wakeup();  // nobody else would come back to it
         throw;
     }
 }
@@ -442,10 +444,10 @@ void EventDriver::continue_outside() {
         pause = advance(Who::other, false);
     }
     if (pause != Pause::work) end_work(pause);
-    else child_.shared_poll.resume(*this, Wish::bell);
+    else child_.leader_poll.resume(*this, Wish::signal);
 }
 
-void EventDriver::look(bool stopping) {
+void EventDriver::every_second(bool stopping) {
     give_up_late_work();
     const Turn turn(*this, std::try_to_lock);
     if (!turn || !alive_ || !started_ || session_.is_over()) return;
@@ -453,8 +455,8 @@ void EventDriver::look(bool stopping) {
     {
         const std::lock_guard lock(handover_);
         // The MPM's own Timeout must not end a connection that others are at work on.
-        const auto patience = milliseconds(apr_time_as_msec(connection_->base_server->timeout)) / 2;
-        if (channel_.gate().is_installed() && server_.clock().now() - given_back_ > patience)
+        const auto half_of_timeout = milliseconds(apr_time_as_msec(connection_->base_server->timeout)) / 2;
+        if (channel_.gate().is_installed() && server_.clock().now() - given_back_ > half_of_timeout)
             channel_.gate().let(Gate::Passes::room);
         if (is_at_work_ && (!overdue() || !child_.pool.cancel(ticket_))) return;
         is_at_work_ = false;

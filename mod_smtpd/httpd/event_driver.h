@@ -2,7 +2,7 @@
 ///
 /// process_connection returns CONN_STATE_ASYNC_WAITIO, and the MPM comes back when there is input, or room for output.
 /// A busy connection is not given back at once: its thread waits for a moment with others, of which one polls for all
-/// (support/shared_poll.h). So four kinds of threads work on a session, one at a time, whoever has the turn:
+/// (support/leader_poll.h). So four kinds of threads work on a session, one at a time, whoever has the turn:
 ///
 /// - the owner, which the MPM has called. It alone makes handshakes, and gives the connection back to the MPM;
 /// - the one that polls for all, while the owner waits with the others;
@@ -15,7 +15,7 @@
 
 #include "httpd/connection_driver.h"
 
-#include "support/shared_poll.h"
+#include "support/leader_poll.h"
 #include "support/work_pool.h"
 
 #include <atomic>
@@ -25,7 +25,7 @@
 
 namespace smtpd::httpd {
 
-class EventDriver final : public ConnectionDriver, private support::SharedPoll::Guest {
+class EventDriver final : public ConnectionDriver, private support::LeaderPoll::Waiter {
 public:
     EventDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row)
         : ConnectionDriver(connection, server, child, std::move(peer), row, true) {}
@@ -33,10 +33,10 @@ public:
     int process() override;
     void before_close() override;
     void detach() override;
-    void look(bool stopping) override;
+    void every_second(bool stopping) override;
 
 private:
-    using Wish = support::SharedPoll::Wish;
+    using Wish = support::LeaderPoll::Wish;
     class Turn;
 
     /// Who has the turn.
@@ -60,7 +60,7 @@ private:
     bool send_or_abandon();
     Pause close(Who who);
     void hand_over();
-    bool is_deaf() const noexcept { return session_.backlog_is_full() || session_.is_at_end_of_input(); }
+    bool must_not_be_polled() const noexcept { return session_.backlog_is_full() || session_.is_at_end_of_input(); }
     bool may_await_answers();
 
     // The owner

@@ -3,6 +3,7 @@
 #include "httpd/child.h"
 #include "httpd/connection_driver.h"
 #include "httpd/descriptors.h"
+#include "httpd/dry_run.h"
 #include "httpd/listeners.h"
 #include "httpd/mpm_event.h"
 #include "httpd/server.h"
@@ -13,7 +14,6 @@
 #include "httpd/stores.h"
 #include "httpd/tls.h"
 #include "httpd/tls_context.h"
-#include "httpd/trial.h"
 
 #ifndef AP_MPMQ_CAN_WAITIO
 #warning "This httpd cannot wait for a connection without a thread (before 2.4.63): sessions will block a thread each."
@@ -36,7 +36,7 @@ int check_config(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_se
 }
 
 /// Behind check_config, and only if the configuration is being tested.
-void test_config(apr_pool_t* pool, server_rec* main_server) { run_trial(pool, main_server); }
+void test_config(apr_pool_t* pool, server_rec* main_server) { start_dry_run(pool, main_server); }
 
 int post_config(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
     return guard(main_server, "post_config", HTTP_INTERNAL_SERVER_ERROR, [&] {

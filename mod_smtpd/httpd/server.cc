@@ -2,9 +2,9 @@
 
 #include "httpd/child.h"
 #include "httpd/database.h"
+#include "httpd/dry_run.h"
 #include "httpd/listeners.h"
 #include "httpd/tls_config.h"
-#include "httpd/trial.h"
 
 #include "support/random.h"
 #include "support/strings.h"
@@ -45,14 +45,14 @@ std::string key_of(const server_rec* record) {
 }  // namespace
 
 Server::Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir,
-               store::Backends& backends, const std::vector<server_rec*>& servers_with_tls, const Trial* trial,
+               store::Backends& backends, const std::vector<server_rec*>& servers_with_tls, const DryRun* dry_run,
                host::Problems& problems)
     : record_(record),
       config_(config),
       has_tls_(std::find(servers_with_tls.begin(), servers_with_tls.end(), record) != servers_with_tls.end()),
       key_(key_of(record)),
-      clock_(trial ? static_cast<const Clock&>(trial->clock()) : system_clock_),
-      is_trial_(trial != nullptr),
+      clock_(dry_run ? static_cast<const Clock&>(dry_run->clock()) : system_clock_),
+      is_dry_run_(dry_run != nullptr),
       error_log_(record),
       control_(control_directories(config), clock_, error_log_),
       stores_(backends, store_places(config)) {
@@ -66,7 +66,7 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     environment.clock = &clock_;
     environment.heartbeat = &heartbeat();
     environment.log = &error_log_;
-    environment.is_trial = is_trial_;
+    environment.is_dry_run = is_dry_run_;
     environment.stores = &stores_;
     environment.password_check = [this](std::string_view name) { return find_passwords(name); };
     environment.sql_query = [this](std::string_view statement) {
@@ -142,7 +142,7 @@ void Server::choose_settings(host::Problems& problems) {
     if (expects_proxy_header() && settings_.trusted_proxies.empty())
         problems.push_back({true, config_.proxy_protocol_where,
                             "SmtpProxyProtocol needs SmtpTrustedProxies: whose word would it take?"});
-    if (is_trial_) settings_.spool.threshold = std::numeric_limits<std::uint64_t>::max();  // no file for it
+    if (is_dry_run_) settings_.spool.threshold = std::numeric_limits<std::uint64_t>::max();  // no file for it
     else if (!children_may_write(settings_.spool.directory))
         problems.push_back(
             {true, config_.where,
@@ -272,8 +272,8 @@ bool make_servers(apr_pool_t* pool, server_rec* main_server) {
     bool good = true;
     bool any = false;
     const auto with_tls = servers_with_tls(main_server);
-    Trial* const trial = config_of(main_server).trial;
-    ServerStores& stores = make_in_pool<ServerStores>(pool, main_server, trial);
+    DryRun* const dry_run = config_of(main_server).dry_run;
+    ServerStores& stores = make_in_pool<ServerStores>(pool, main_server, dry_run);
     config_of(main_server).server_stores = &stores;
     for (server_rec* record = main_server; record != nullptr; record = record->next) {
         ServerConfig& config = config_of(record);
@@ -282,11 +282,11 @@ bool make_servers(apr_pool_t* pool, server_rec* main_server) {
         any = true;
         host::Problems problems;
         config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, stores.backends(), with_tls,
-                                               trial, problems);
+                                               dry_run, problems);
         good = log_problems(problems, record) && good;
     }
     host::Problems problems;
-    if (trial == nullptr)
+    if (dry_run == nullptr)
         stores.check(problems);  // else nothing is written, and who tries need not be the user that serves
     if (good && any) warn_of_unused_places(main_server, problems);
     return log_problems(problems, main_server) && good;

@@ -20,9 +20,9 @@ namespace smtpd::httpd {
 class Server {
 public:
     /// Loads the plugins and checks everything; what is wrong goes to `problems`. The object must live in a pool.
-    /// `trial` is null but for a server that only plays (httpd/trial.h).
+    /// `dry run` is null but for a server that only plays (httpd/dry_run.h).
     Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir,
-           store::Backends& backends, const std::vector<server_rec*>& servers_with_tls, const Trial* trial,
+           store::Backends& backends, const std::vector<server_rec*>& servers_with_tls, const DryRun* dry_run,
            host::Problems& problems);
 
     /// In the serving process. When a plugin cannot start there, that is logged, and is_ready() is false: the plugin's
@@ -74,7 +74,7 @@ private:
     const support::SystemClock system_clock_{support::SystemClock::Precision::coarse};  ///< it is read around every
                                                                                         ///< call of a plugin
     const Clock& clock_;
-    const bool is_trial_;
+    const bool is_dry_run_;
     ErrorLog error_log_;
     host::DirectoryControlFiles control_;
     engine::Settings settings_;

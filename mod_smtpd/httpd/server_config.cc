@@ -1,7 +1,7 @@
 #include "httpd/server_config.h"
 
+#include "httpd/dry_run.h"
 #include "httpd/stores.h"
-#include "httpd/trial.h"
 
 #include "host/options.h"
 #include "support/strings.h"
@@ -294,7 +294,7 @@ const char* set_extensions(cmd_parms* cmd, void*, int argc, char* const argv[]) 
         if (word.starts_with('-') || word.starts_with('+')) word.remove_prefix(1);
         const auto extension = engine::find_extension(word);
         if (!extension) return complaint(cmd, format_text("SmtpExtensions: {}", unknown_extension(word)));
-        config_of(cmd).extensions.note(*extension, is_on);
+        config_of(cmd).extensions.set(*extension, is_on);
     }
     return nullptr;
 }
@@ -512,9 +512,9 @@ const char* set_try(cmd_parms* cmd, void*, const char* request, const char* repo
     const auto to = support::parse_unsigned(report);
     if (!from || !to || *from > 65535 || *to > 65535)
         return "SmtpTry takes two numbers of open descriptors; it is for the command smtpd-try";
-    auto wanted = Trial::read_request(static_cast<int>(*from));
+    auto wanted = DryRun::read_request(static_cast<int>(*from));
     if (!wanted) return complaint(cmd, format_text("SmtpTry is for the command smtpd-try; {}", wanted.error().what));
-    config_of(cmd).trial = &make_in_pool<Trial>(cmd->pool, std::move(*wanted), static_cast<int>(*to));
+    config_of(cmd).dry_run = &make_in_pool<DryRun>(cmd->pool, std::move(*wanted), static_cast<int>(*to));
     return nullptr;
 }
 

@@ -27,7 +27,7 @@ namespace smtpd::httpd {
 
 class Server;
 class ServerStores;
-class Trial;
+class DryRun;
 
 /// How many sessions a client may have, and what counts as one client.
 struct ClientLimit {
@@ -49,7 +49,7 @@ inline constexpr unsigned default_backend_threads = 64;
 /// What SmtpExtensions lines say: each extension is in one of both sets at most.
 struct ExtensionChanges {
     engine::ExtensionSet on, off;
-    void note(engine::Extension extension, bool is_on) noexcept {
+    void set(engine::Extension extension, bool is_on) noexcept {
         on.set(extension, is_on);
         off.set(extension, !is_on);
     }
@@ -140,8 +140,8 @@ struct ServerConfig {
     Server* runtime = nullptr;              ///< made by check_config where the engine is on
     ServerStores* server_stores = nullptr;  ///< likewise, of the main server only: those of all servers
 
-    TlsServer tls;           ///< made behind post_config
-    Trial* trial = nullptr;  ///< SmtpTry, in the main server: nobody will be served
+    TlsServer tls;              ///< made behind post_config
+    DryRun* dry_run = nullptr;  ///< SmtpTry, in the main server: nobody will be served
 
     ServerConfig merged_onto(const ServerConfig& base) const;
 };

@@ -10,14 +10,14 @@ namespace {
 
 constexpr const char* key = "smtpd ssl";
 
-int note(conn_rec* connection, SSL* ssl, int is_proxy) {
+int remember(conn_rec* connection, SSL* ssl, int is_proxy) {
     if (is_proxy == 0) apr_pool_userdata_setn(ssl, key, nullptr, connection->pool);
     return OK;
 }
 
 }  // namespace
 
-void register_ssl_objects() { APR_OPTIONAL_HOOK(ssl, pre_handshake, note, nullptr, nullptr, APR_HOOK_MIDDLE); }
+void register_ssl_objects() { APR_OPTIONAL_HOOK(ssl, pre_handshake, remember, nullptr, nullptr, APR_HOOK_MIDDLE); }
 
 SSL* ssl_object_of(conn_rec* connection) {
     void* found = nullptr;

@@ -8,7 +8,7 @@
 
 namespace smtpd::httpd {
 
-/// Hooks that note the object of each connection; mod_ssl need not be loaded.
+/// Hooks that remember the object of each connection; mod_ssl need not be loaded.
 void register_ssl_objects();
 
 /// Null where there is no TLS.

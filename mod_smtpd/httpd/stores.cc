@@ -1,6 +1,6 @@
 #include "httpd/stores.h"
 
-#include "httpd/trial.h"
+#include "httpd/dry_run.h"
 
 #include "store/file_store.h"
 #include "store/memory_store.h"
@@ -93,10 +93,11 @@ void ServerStores::Log::reachable(const std::string& what) noexcept {
 
 // --- the configuration ---
 
-ServerStores::ServerStores(server_rec* main_server, Trial* trial)
+ServerStores::ServerStores(server_rec* main_server, DryRun* dry_run)
     : log_(main_server),
-      backends_(trial ? static_cast<const Clock&>(trial->clock()) : clock_, trial ? trial->store_events() : log_,
-                trial ? store::Backends::Access::trial : store::Backends::Access::full) {}
+      backends_(dry_run ? static_cast<const Clock&>(dry_run->clock()) : clock_,
+                dry_run ? dry_run->store_events() : log_,
+                dry_run ? store::Backends::Access::dry_run : store::Backends::Access::full) {}
 
 Result<store::Place> read_store_place(const std::vector<std::string>& words, std::string where, apr_pool_t* pool) {
     const auto resolve = [pool](std::string_view path) {

@@ -19,8 +19,8 @@ namespace smtpd::httpd {
 /// The back ends of one configuration, and where they report.
 class ServerStores {
 public:
-    /// With a trial, nothing that is written reaches a back end.
-    ServerStores(server_rec* main_server, Trial* trial);
+    /// With a dry run, nothing that is written reaches a back end.
+    ServerStores(server_rec* main_server, DryRun* dry_run);
 
     store::Backends& backends() noexcept { return backends_; }
     /// What can be found wrong without touching anything: a directory that is missing, or not the children's.

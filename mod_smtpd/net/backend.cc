@@ -99,7 +99,7 @@ Result<Backend::Lease> Backend::Shared::reach(const std::shared_ptr<Shared>& sel
         }
         const auto admission = self->admit(*member);
         if (!admission) continue;
-        Lease lease(self, member, *admission == net::CircuitBreaker::Admission::trial);
+        Lease lease(self, member, *admission == net::CircuitBreaker::Admission::probe);
         const Duration share = time.share(candidates.size() - i, i == 0);
         if (reuse && reuse(*member, share)) return lease;
         const auto addresses = self->addresses_of(member->server, answers);
@@ -155,15 +155,15 @@ Result<Backend::Connection> Backend::open(const Answers& answers, MonotonicTime 
 
 // ---- leases
 
-Backend::Lease::Lease(std::shared_ptr<Shared> shared, std::shared_ptr<Member> member, bool is_trial) noexcept
-    : shared_(std::move(shared)), member_(std::move(member)), is_trial_(is_trial) {}
+Backend::Lease::Lease(std::shared_ptr<Shared> shared, std::shared_ptr<Member> member, bool is_probe) noexcept
+    : shared_(std::move(shared)), member_(std::move(member)), is_probe_(is_probe) {}
 Backend::Lease::Lease(Lease&& other) noexcept
     : shared_(std::move(other.shared_)),
       member_(std::move(other.member_)),
-      is_trial_(other.is_trial_),
+      is_probe_(other.is_probe_),
       is_settled_(other.is_settled_) {}
 Backend::Lease::~Lease() {
-    if (member_) shared_->leave(*member_, is_settled_, is_trial_);
+    if (member_) shared_->leave(*member_, is_settled_, is_probe_);
 }
 
 const ServerAddress& Backend::Lease::server() const noexcept { return member_->server; }
@@ -172,10 +172,10 @@ void Backend::Lease::succeeded() {
     if (!std::exchange(is_settled_, true)) shared_->succeeded(*member_);
 }
 void Backend::Lease::failed(const Error& error) {
-    if (!std::exchange(is_settled_, true)) shared_->failed(*member_, is_trial_, error);
+    if (!std::exchange(is_settled_, true)) shared_->failed(*member_, is_probe_, error);
 }
 void Backend::Lease::withdraw(const Error& error) {
-    if (!std::exchange(is_settled_, true)) shared_->withdrawn(*member_, is_trial_, error);
+    if (!std::exchange(is_settled_, true)) shared_->withdrawn(*member_, is_probe_, error);
 }
 
 Backend::Connection::Connection(Lease lease, ClientSocket socket, std::string_view identity, MonotonicTime made,

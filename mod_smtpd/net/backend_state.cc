@@ -17,8 +17,8 @@ constexpr std::size_t largest_hosts_file = 16 * 1024 * 1024;
 constexpr std::size_t most_others = 256;
 constexpr Duration fair_time{100};
 
-net::CircuitBreaker::Admission admission(bool is_trial) {
-    return is_trial ? net::CircuitBreaker::Admission::trial : net::CircuitBreaker::Admission::normal;
+net::CircuitBreaker::Admission admission(bool is_probe) {
+    return is_probe ? net::CircuitBreaker::Admission::probe : net::CircuitBreaker::Admission::normal;
 }
 
 /// "12 s", as people want to know it.
@@ -173,35 +173,35 @@ void Backend::Shared::succeeded(Member& member) {
     if (was_open) log(LogLevel::notice, format_text("{} answers again", member.server));
 }
 
-void Backend::Shared::failed(Member& member, bool is_trial, const Error& error) {
+void Backend::Shared::failed(Member& member, bool is_probe, const Error& error) {
     ServerStatus now;
     bool opens = false;
     {
         const auto held = lock();
         ++member.failures;
         member.last_error = error.what;
-        opens = member.breaker.failed(admission(is_trial), clock_.now(), support::random_bits());
+        opens = member.breaker.failed(admission(is_probe), clock_.now(), support::random_bits());
         if (opens) member.pool.clear();
         now = status_of(member, clock_.now());
     }
     if (opens)
         log(LogLevel::warning, format_text("SMTPD0088: {} failed {} times in a row and is not asked for {}: {}",
                                            now.name, now.failures_in_a_row, in_seconds(now.next_try), now.last_error));
-    else if (is_trial)
+    else if (is_probe)
         log(LogLevel::info, format_text("{} still fails and is not asked for {}: {}", now.name,
                                         in_seconds(now.next_try), now.last_error));
 }
 
-void Backend::Shared::withdrawn(Member& member, bool is_trial, const Error& error) {
+void Backend::Shared::withdrawn(Member& member, bool is_probe, const Error& error) {
     const auto held = lock();
     member.last_error = error.what;
-    member.breaker.withdrawn(admission(is_trial));
+    member.breaker.withdrawn(admission(is_probe));
 }
 
-void Backend::Shared::leave(Member& member, bool is_settled, bool is_trial) {
+void Backend::Shared::leave(Member& member, bool is_settled, bool is_probe) {
     const auto held = lock();
     if (member.in_use > 0) --member.in_use;
-    if (!is_settled) member.breaker.undecided(admission(is_trial));
+    if (!is_settled) member.breaker.undecided(admission(is_probe));
 }
 
 std::vector<ServerStatus> Backend::Shared::status() {

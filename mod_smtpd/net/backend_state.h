@@ -70,9 +70,9 @@ struct Backend::Shared {
     void put_idle(Member& member, ClientSocket socket, std::unique_ptr<const Secret> identity, MonotonicTime made);
 
     void succeeded(Member& member);
-    void failed(Member& member, bool is_trial, const Error& error);
-    void withdrawn(Member& member, bool is_trial, const Error& error);
-    void leave(Member& member, bool is_settled, bool is_trial);
+    void failed(Member& member, bool is_probe, const Error& error);
+    void withdrawn(Member& member, bool is_probe, const Error& error);
+    void leave(Member& member, bool is_settled, bool is_probe);
     std::vector<ServerStatus> status();
 
 private:

@@ -51,10 +51,10 @@ constexpr std::chrono::seconds tidy_interval{10};
 constexpr int class_in = 1;
 
 /// Why there is no reply over UDP.
-DnsAnswer failure_of(UdpQuestions::Outcome outcome) {
-    using Outcome = UdpQuestions::Outcome;
-    if (outcome == Outcome::timed_out) return DnsAnswer::failure(DnsStatus::timed_out, "the DNS servers do not answer");
-    if (outcome == Outcome::unreachable)
+DnsAnswer failure_of(UdpQuestions::Ending ending) {
+    using Ending = UdpQuestions::Ending;
+    if (ending == Ending::timed_out) return DnsAnswer::failure(DnsStatus::timed_out, "the DNS servers do not answer");
+    if (ending == Ending::unreachable)
         return DnsAnswer::failure(DnsStatus::server_failure, "no DNS server can be reached, or all of them fail");
     return DnsAnswer(DnsStatus::server_failure);
 }
@@ -144,8 +144,8 @@ private:
         };
         Query(Core& core, DnsQuestion question, Waiter waiter)
             : core(core), question(std::move(question)), waiters{std::move(waiter)} {}
-        void over(UdpQuestions::Outcome outcome, std::span<const std::uint8_t> packet) noexcept override {
-            core.udp_is_over(*this, outcome, packet);
+        void over(UdpQuestions::Ending ending, std::span<const std::uint8_t> packet) noexcept override {
+            core.udp_is_over(*this, ending, packet);
         }
         bool is_wanted() const noexcept {
             return std::any_of(waiters.begin(), waiters.end(),
@@ -174,7 +174,7 @@ private:
     void note_timeout(const Channel& channel);
     int milliseconds_to_wait() const;
     void watch(Channel& channel, int socket, bool readable, bool writable) noexcept;
-    void udp_is_over(Query& query, UdpQuestions::Outcome outcome, std::span<const std::uint8_t> packet) noexcept;
+    void udp_is_over(Query& query, UdpQuestions::Ending ending, std::span<const std::uint8_t> packet) noexcept;
     void ask_over_tcp(Query& query);
     static void reply_came(void* query, int status, int timeouts, unsigned char* reply, int length) noexcept;
     void answered(Query& query, const DnsAnswer& answer) noexcept;
@@ -197,7 +197,7 @@ private:
     std::unordered_map<int, Channel*> sockets_;      ///< of these
     std::vector<std::shared_ptr<Lookup>> complete_;  ///< and not told yet
     FileDescriptor poll_;
-    FileDescriptor bell_;                                   ///< rung by others
+    FileDescriptor wakeup_;                                 ///< signalled by other threads
     std::chrono::steady_clock::time_point next_timeout_{};  ///< nothing times out before over TCP
     std::chrono::steady_clock::time_point next_tidy_{};
     std::chrono::steady_clock::time_point pace_since_{};
@@ -241,15 +241,15 @@ void CaresResolver::Core::put(const DnsQuestion& question, const std::shared_ptr
         throw;
     }
     if (unsent_.size() == 1)
-        eventfd_write(bell_.get(), 1);  // otherwise the thread has been rung for, or looks by itself
+        eventfd_write(wakeup_.get(), 1);  // otherwise the thread has been woken, or looks by itself
 }
 
 /// Makes sockets and thread; gives what went wrong. The next question tries again.
 std::string CaresResolver::Core::open() {
     poll_ = FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
-    bell_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    epoll_event wanted{EPOLLIN, {.fd = bell_.get()}};
-    if (!poll_ || !bell_ || epoll_ctl(poll_.get(), EPOLL_CTL_ADD, bell_.get(), &wanted) != 0)
+    wakeup_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    epoll_event wanted{EPOLLIN, {.fd = wakeup_.get()}};
+    if (!poll_ || !wakeup_ || epoll_ctl(poll_.get(), EPOLL_CTL_ADD, wakeup_.get(), &wanted) != 0)
         return "no descriptors for DNS: " + support::os_message(errno);
 
     known_ = settings;
@@ -321,7 +321,7 @@ void CaresResolver::Core::stop() noexcept {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
-        if (bell_) eventfd_write(bell_.get(), 1);
+        if (wakeup_) eventfd_write(wakeup_.get(), 1);
     }
     if (thread_.joinable()) thread_.join();
 }
@@ -384,9 +384,9 @@ void CaresResolver::Core::wait_for_sockets(bool more_to_send) {
     for (int i = 0; i < count; ++i) {
         const int socket = events[static_cast<std::size_t>(i)].data.fd;
         const auto happened = events[static_cast<std::size_t>(i)].events;
-        if (socket == bell_.get()) {
+        if (socket == wakeup_.get()) {
             eventfd_t ignored = 0;
-            eventfd_read(bell_.get(), &ignored);
+            eventfd_read(wakeup_.get(), &ignored);
         } else if (udp_->read(socket)) {
             continue;
         } else if (const auto owner = sockets_.find(socket); owner != sockets_.end()) {
@@ -448,14 +448,14 @@ void CaresResolver::Core::watch(Channel& channel, int socket, bool readable, boo
 }
 
 /// From udp_. Where memory is lacking, the question has failed.
-void CaresResolver::Core::udp_is_over(Query& query, UdpQuestions::Outcome outcome,
+void CaresResolver::Core::udp_is_over(Query& query, UdpQuestions::Ending ending,
                                       std::span<const std::uint8_t> packet) noexcept {
-    using Outcome = UdpQuestions::Outcome;
+    using Ending = UdpQuestions::Ending;
     DnsAnswer answer(DnsStatus::server_failure);
     try {
-        query.is_mistrusted = outcome == Outcome::in_other_case;
-        if (query.is_mistrusted || outcome == Outcome::cut_off) return ask_over_tcp(query);
-        answer = outcome == Outcome::reply ? read_dns_reply(packet, query.question) : failure_of(outcome);
+        query.is_mistrusted = ending == Ending::in_other_case;
+        if (query.is_mistrusted || ending == Ending::cut_off) return ask_over_tcp(query);
+        answer = ending == Ending::reply ? read_dns_reply(packet, query.question) : failure_of(ending);
     } catch (const std::bad_alloc&) {
         // as it was set
     }

@@ -8,21 +8,21 @@ namespace smtpd::net {
 std::optional<CircuitBreaker::Admission> CircuitBreaker::admit(MonotonicTime now) noexcept {
     if (!is_admitting(now)) return {};
     if (state(now) == State::closed) return Admission::normal;
-    has_trial_ = true;
-    return Admission::trial;
+    has_probe_ = true;
+    return Admission::probe;
 }
 
 void CircuitBreaker::succeeded() noexcept {
     failures_ = 0;
     openings_ = 0;
-    has_trial_ = false;
+    has_probe_ = false;
     open_until_.reset();
 }
 
 bool CircuitBreaker::failed(Admission admission, MonotonicTime now, std::uint64_t random) noexcept {
     ++failures_;
-    if (admission == Admission::trial) {
-        has_trial_ = false;
+    if (admission == Admission::probe) {
+        has_probe_ = false;
         open(now, random);
         return false;
     }
@@ -33,14 +33,14 @@ bool CircuitBreaker::failed(Admission admission, MonotonicTime now, std::uint64_
 }
 
 void CircuitBreaker::undecided(Admission admission) noexcept {
-    if (admission != Admission::trial) return;
-    has_trial_ = false;
+    if (admission != Admission::probe) return;
+    has_probe_ = false;
     open_until_.reset();
     failures_ = limits_.failures - 1;
 }
 
 void CircuitBreaker::withdrawn(Admission admission) noexcept {
-    if (admission == Admission::trial) has_trial_ = false;
+    if (admission == Admission::probe) has_probe_ = false;
 }
 
 void CircuitBreaker::open(MonotonicTime now, std::uint64_t random) noexcept {

@@ -27,7 +27,7 @@ public:
     };
     enum class State { closed, open, half_open };
     /// How a caller may ask: as any, or as the one whose outcome decides.
-    enum class Admission { normal, trial };
+    enum class Admission { normal, probe };
 
     explicit CircuitBreaker(const Limits& limits) noexcept : limits_(limits) {}
 
@@ -35,7 +35,7 @@ public:
         return !open_until_ ? State::closed : now < *open_until_ ? State::open : State::half_open;
     }
     bool is_admitting(MonotonicTime now) const noexcept {
-        return state(now) == State::closed || (state(now) == State::half_open && !has_trial_);
+        return state(now) == State::closed || (state(now) == State::half_open && !has_probe_);
     }
     /// Nothing: do not ask. Every admission ends in one of the four calls below.
     std::optional<Admission> admit(MonotonicTime now) noexcept;
@@ -43,7 +43,7 @@ public:
     void succeeded() noexcept;
     /// `random` chooses the length of the pause. True if it opens now, having been closed.
     bool failed(Admission admission, MonotonicTime now, std::uint64_t random) noexcept;
-    /// It could be reached, and nothing else is known. After a trial, the next failure opens again.
+    /// It could be reached, and nothing else is known. After a probe, the next failure opens again.
     void undecided(Admission admission) noexcept;
     /// It was not even tried.
     void withdrawn(Admission admission) noexcept;
@@ -60,7 +60,7 @@ private:
     const Limits limits_;
     unsigned failures_ = 0;
     unsigned openings_ = 0;  ///< since the last success
-    bool has_trial_ = false;
+    bool has_probe_ = false;
     std::optional<MonotonicTime> open_until_;
 };
 

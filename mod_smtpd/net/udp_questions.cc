@@ -75,8 +75,8 @@ void UdpQuestions::ask(Question& question, const DnsQuestion& what) noexcept {
         question.name_ = with_random_case(what.name, random_);
         question.type_ = what.type;
         question.id_ = static_cast<std::uint16_t>(random_.bits());
-    } catch (const std::exception&) { return finish(question, Outcome::no_resources); }
-    go_on(question, Outcome::unreachable);
+    } catch (const std::exception&) { return finish(question, Ending::no_resources); }
+    go_on(question, Ending::unreachable);
 }
 
 /// The server of the try that is under way.
@@ -86,7 +86,7 @@ unsigned UdpQuestions::server_of(const Question& question) const noexcept {
 
 /// The next try, with the first server whose turn it is that can be asked. `otherwise` is what comes of the question
 /// where there is none.
-void UdpQuestions::go_on(Question& question, Outcome otherwise, std::span<const std::uint8_t> packet) noexcept {
+void UdpQuestions::go_on(Question& question, Ending otherwise, std::span<const std::uint8_t> packet) noexcept {
     try {
         while (question.tries_ < servers_.size() * settings_.tries) {
             ++question.tries_;
@@ -94,9 +94,9 @@ void UdpQuestions::go_on(Question& question, Outcome otherwise, std::span<const 
             if ((question.failed_ >> server.index & 1) != 0) continue;
             const unsigned round = (question.tries_ - 1) / static_cast<unsigned>(servers_.size());
             if (send(question, server)) return wait(question, round);
-            otherwise = Outcome::unreachable;
+            otherwise = Ending::unreachable;
         }
-    } catch (const std::exception&) { otherwise = Outcome::no_resources; }
+    } catch (const std::exception&) { otherwise = Ending::no_resources; }
     finish(question, otherwise, packet);
 }
 
@@ -119,12 +119,12 @@ void UdpQuestions::wait(Question& question, unsigned round) {
     question.until_ = std::chrono::steady_clock::now() + settings_.timeout * (1 << round);
 }
 
-void UdpQuestions::finish(Question& question, Outcome outcome, std::span<const std::uint8_t> packet) noexcept {
+void UdpQuestions::finish(Question& question, Ending ending, std::span<const std::uint8_t> packet) noexcept {
     if (question.round_ != nullptr) question.round_->erase(question.place_);
     question.round_ = nullptr;
     for (Socket* const socket : question.sockets_) leave(question, *socket);
     question.sockets_.clear();
-    question.over(outcome, outcome == Outcome::reply ? packet : std::span<const std::uint8_t>());
+    question.over(ending, ending == Ending::reply ? packet : std::span<const std::uint8_t>());
 }
 
 // ---- sockets
@@ -236,10 +236,10 @@ void UdpQuestions::take(Socket& socket, std::span<std::uint8_t> packet) noexcept
     });
     if (found == socket.questions.end()) return;
     Question& question = **found;
-    if (!take_back_random_case(packet, question.name_)) return finish(question, Outcome::in_other_case);
-    if ((packet[2] & flag_cut_off) != 0) return finish(question, Outcome::cut_off);
+    if (!take_back_random_case(packet, question.name_)) return finish(question, Ending::in_other_case);
+    if ((packet[2] & flag_cut_off) != 0) return finish(question, Ending::cut_off);
     const unsigned code = packet[3] & 0xf;
-    if (code == code_no_error || code == code_no_such_name) return finish(question, Outcome::reply, packet);
+    if (code == code_no_error || code == code_no_such_name) return finish(question, Ending::reply, packet);
     take_failure(question, socket, packet);
 }
 
@@ -255,14 +255,14 @@ void UdpQuestions::take_failure(Question& question, Socket& socket, std::span<co
         }
     }
     question.failed_ |= 1U << socket.server.index;
-    if (is_awaited) go_on(question, Outcome::reply, packet);
+    if (is_awaited) go_on(question, Ending::reply, packet);
 }
 
 /// The system says that the server cannot be reached.
 void UdpQuestions::lose(Socket& socket) noexcept {
     for (std::size_t left = socket.questions.size(); left-- > 0 && left < socket.questions.size();) {
         Question& question = *socket.questions[left];
-        if (server_of(question) == socket.server.index) go_on(question, Outcome::unreachable);
+        if (server_of(question) == socket.server.index) go_on(question, Ending::unreachable);
     }
 }
 
@@ -270,7 +270,7 @@ void UdpQuestions::lose(Socket& socket) noexcept {
 
 void UdpQuestions::expire(Time now) noexcept {
     for (Round& round : rounds_)
-        while (!round.empty() && round.front()->until_ <= now) go_on(*round.front(), Outcome::timed_out);
+        while (!round.empty() && round.front()->until_ <= now) go_on(*round.front(), Ending::timed_out);
 }
 
 UdpQuestions::Time UdpQuestions::next_timeout() const noexcept {

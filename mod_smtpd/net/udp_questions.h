@@ -42,7 +42,7 @@ public:
     using Time = std::chrono::steady_clock::time_point;
     static constexpr std::size_t max_sockets = 128;
 
-    enum class Outcome {
+    enum class Ending {
         reply,          ///< of one server, or of the last one where all failed
         cut_off,        ///< there is a reply, but it does not fit into a datagram
         in_other_case,  ///< a reply has the name's letters in another case: perhaps it is forged
@@ -65,7 +65,7 @@ public:
         virtual ~Question() = default;
         /// Called once; nothing can be asked meanwhile. `packet` is there for a reply only, and only during the call;
         /// the question in it has lower-case letters.
-        virtual void over(Outcome outcome, std::span<const std::uint8_t> packet) noexcept = 0;
+        virtual void over(Ending ending, std::span<const std::uint8_t> packet) noexcept = 0;
 
     private:
         friend class UdpQuestions;
@@ -100,10 +100,10 @@ public:
 
 private:
     unsigned server_of(const Question& question) const noexcept;
-    void go_on(Question& question, Outcome otherwise, std::span<const std::uint8_t> packet = {}) noexcept;
+    void go_on(Question& question, Ending otherwise, std::span<const std::uint8_t> packet = {}) noexcept;
     bool send(Question& question, Server& server);
     void wait(Question& question, unsigned round);
-    void finish(Question& question, Outcome outcome, std::span<const std::uint8_t> packet = {}) noexcept;
+    void finish(Question& question, Ending ending, std::span<const std::uint8_t> packet = {}) noexcept;
 
     Socket* socket_for(Question& question, Server& server);
     Socket* connected_socket(Server& server);

@@ -32,7 +32,7 @@ StoredPassword StoredPassword::parse(std::string_view text) {
     return stored;
 }
 
-Answer StoredPassword::judge(const AuthHook& hook) const {
+Response StoredPassword::judge(const AuthHook& hook) const {
     if (empty()) return deny();
     if (const ScramRequest* const wanted = hook.scram()) {
         if (!clear_.empty()) return hook.proves(clear_) ? ok() : deny();
@@ -48,9 +48,9 @@ Answer StoredPassword::judge(const AuthHook& hook) const {
     return deny();
 }
 
-Answer PasswordJudge::judge(const AuthHook& hook, std::optional<StoredPassword> stored) {
-    Answer answer = stored ? stored->judge(hook) : declined();
-    if (!hook.password()) return answer;
+Response PasswordJudge::judge(const AuthHook& hook, std::optional<StoredPassword> stored) {
+    Response response = stored ? stored->judge(hook) : declined();
+    if (!hook.password()) return response;
     const bool was_slow = stored && stored->is_hashed();
     std::shared_ptr<const StoredPassword> another;
     {
@@ -58,8 +58,8 @@ Answer PasswordJudge::judge(const AuthHook& hook, std::optional<StoredPassword> 
         if (was_slow && !hashed_) hashed_ = std::make_shared<const StoredPassword>(std::move(*stored));
         another = hashed_;
     }
-    if (answer.verdict != Verdict::ok && !was_slow && another) (void)another->judge(hook);
-    return answer;
+    if (response.verdict != Verdict::ok && !was_slow && another) (void)another->judge(hook);
+    return response;
 }
 
 }  // namespace smtpd

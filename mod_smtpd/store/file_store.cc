@@ -386,11 +386,11 @@ FileStore::FileStore(std::string path, std::uint64_t size, Duration timeout, con
 
 FileStore::~FileStore() {
     stop();
-    Turnstile::unmap(turnstile_);
+    FairProcessLock::unmap(process_lock_);
 }
 
 void FileStore::share() noexcept {
-    if (turnstile_ == nullptr) turnstile_ = Turnstile::map();
+    if (process_lock_ == nullptr) process_lock_ = FairProcessLock::map();
 }
 
 void FileStore::stop() noexcept {
@@ -443,8 +443,8 @@ Result<void> FileStore::use_locked(const Use& body) {
 
 int FileStore::in_turn(const Use& body) {
     if (is_held_here()) return body(*database_);
-    const Turnstile::Turn turn(turnstile_, limit_);
-    if (!turn) return SQLITE_BUSY;
+    const FairProcessLock::Guard guard(process_lock_, limit_);
+    if (!guard) return SQLITE_BUSY;
     if (database_->is_log_long()) database_->shorten_log();  // before the change, which begins the new log
     return body(*database_);
 }
@@ -463,18 +463,18 @@ bool FileStore::try_hold() noexcept {
 bool FileStore::try_begin() noexcept {
     held_since_ = std::chrono::steady_clock::now();
     if (held_since_ < no_hold_before_ || !database_ || !database_->is_ours() || database_->is_log_long()) return false;
-    if (turnstile_ != nullptr && !turnstile_->try_enter()) return false;
+    if (process_lock_ != nullptr && !process_lock_->try_lock()) return false;
     limit_ = held_since_;
     if (database_->begin() == SQLITE_OK) return true;
     database_->roll_back();
-    if (turnstile_ != nullptr) turnstile_->leave();
+    if (process_lock_ != nullptr) process_lock_->unlock();
     return false;
 }
 
 /// What was changed is committed already.
 void FileStore::let_go() noexcept {
     if (database_ && database_->has_begun() && database_->commit() != SQLITE_OK) database_->roll_back();
-    if (turnstile_ != nullptr) turnstile_->leave();
+    if (process_lock_ != nullptr) process_lock_->unlock();
     const auto now = std::chrono::steady_clock::now();
     if (now - held_since_ > long_hold) no_hold_before_ = now + rest;
     holder_ = std::thread::id();

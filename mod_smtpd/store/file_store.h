@@ -3,8 +3,8 @@
 ///
 /// Each process opens it for itself, when it is first needed and never before fork, with one connection that its
 /// threads share. A change is one transaction, so no increment is lost between processes. A crash of the machine may
-/// take the newest changes, never the file. Processes that share a turnstile get at the file in turn; without it, one
-/// may wait for long while another works at full speed.
+/// take the newest changes, never the file. Processes that share a FairProcessLock get at the file in turn; without it,
+/// one may wait for long while another works at full speed.
 ///
 /// A change costs some ten microseconds, so a thread that must not wait can hold the store (Lane::try_hold()) if no
 /// thread, no process and no other program is there. It then has the lock for a change already. Only the disk can still
@@ -18,7 +18,7 @@
 
 #include "store/backend.h"
 #include "store/fair_lock.h"
-#include "store/turnstile.h"
+#include "store/fair_process_lock.h"
 #include "support/work_pool.h"
 
 #include <atomic>
@@ -41,8 +41,8 @@ public:
     FileStore(std::string path, std::uint64_t size, Duration timeout, const Clock& clock, Events& events);
     ~FileStore() override;
 
-    /// Makes a turnstile for this process and those it forks from now on; before start(). Where there is no memory for
-    /// it, all works without.
+    /// Makes a FairProcessLock for this process and those it forks from now on; before start(). Where there is no
+    /// memory for it, all works without.
     void share() noexcept;
 
     const std::string& path() const noexcept { return path_; }
@@ -97,7 +97,7 @@ private:
     const Clock& clock_;
     Events& events_;
     std::atomic<bool> started_{false};
-    Turnstile* turnstile_ = nullptr;
+    FairProcessLock* process_lock_ = nullptr;
 
     FairLock mutex_;                         ///< guards what follows; locked as long as a thread holds the store
     std::atomic<std::thread::id> holder_{};  ///< the thread that does, which alone finds itself here

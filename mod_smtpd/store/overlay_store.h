@@ -1,5 +1,5 @@
-/// overlay_store.h: a back end for trials: shows what is in another one, and keeps what is written to itself, until it
-/// goes.
+/// overlay_store.h: a back end for dry runs: shows what is in another one, and keeps what is written to itself, until
+/// it goes.
 ///
 /// Nothing is ever written below. What is there cannot always be read (a file that is another user's, memory of another
 /// process): that is told to Events, once, and counts as empty.
@@ -62,7 +62,7 @@ private:
     bool is_unreadable_ = false;
 };
 
-/// What the back end of that address has, for a trial of the server that uses it.
+/// What the back end of that address has, for a dry run of the server that uses it.
 std::shared_ptr<Backend> make_overlay(const Address& address, const Clock& clock, Events& events);
 
 }  // namespace smtpd::store

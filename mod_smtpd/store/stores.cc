@@ -40,44 +40,44 @@ class Stores::Space final : public StoreSpace {
 public:
     Space(std::string name, std::shared_ptr<Backend> backend) : name_(std::move(name)), backend_(std::move(backend)) {}
 
-    Result<std::optional<std::string>> get(std::string_view key, Duration patience) override {
+    Result<std::optional<std::string>> get(std::string_view key, Duration timeout) override {
         if (const auto good = check_key(name_, key); !good) return good.error();
-        return backend_->get({name_, key}, limit(patience));
+        return backend_->get({name_, key}, limit(timeout));
     }
-    Result<void> put(std::string_view key, std::string_view value, Duration lifetime, Duration patience) override {
+    Result<void> put(std::string_view key, std::string_view value, Duration lifetime, Duration timeout) override {
         if (const auto good = check_entry(name_, key, value, lifetime); !good) return good.error();
-        return backend_->put({name_, key}, value, shortened(lifetime), limit(patience));
+        return backend_->put({name_, key}, value, shortened(lifetime), limit(timeout));
     }
     Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value, Duration lifetime,
-                                                     Duration patience) override {
+                                                     Duration timeout) override {
         if (const auto good = check_entry(name_, key, value, lifetime); !good) return good.error();
-        return backend_->put_if_absent({name_, key}, value, shortened(lifetime), limit(patience));
+        return backend_->put_if_absent({name_, key}, value, shortened(lifetime), limit(timeout));
     }
     Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options,
-                             Duration patience) override {
+                             Duration timeout) override {
         if (const auto good = check_entry(name_, key, {}, lifetime); !good) return good.error();
-        return backend_->add({name_, key}, amount, shortened(lifetime), options, limit(patience));
+        return backend_->add({name_, key}, amount, shortened(lifetime), options, limit(timeout));
     }
     Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value,
-                         Duration lifetime, Duration patience) override {
+                         Duration lifetime, Duration timeout) override {
         if (const auto good = check_entry(name_, key, value, lifetime); !good) return good.error();
-        return backend_->replace({name_, key}, expected, value, shortened(lifetime), limit(patience));
+        return backend_->replace({name_, key}, expected, value, shortened(lifetime), limit(timeout));
     }
-    Result<bool> remove(std::string_view key, Duration patience) override {
+    Result<bool> remove(std::string_view key, Duration timeout) override {
         if (const auto good = check_key(name_, key); !good) return good.error();
-        return backend_->remove({name_, key}, limit(patience));
+        return backend_->remove({name_, key}, limit(timeout));
     }
     Result<StorePage<std::string>> list(std::string_view prefix, std::size_t count, std::string_view from,
-                                        Duration patience) override {
+                                        Duration timeout) override {
         if (prefix.size() > max_store_key) return StorePage<std::string>();
-        return backend_->list({name_, prefix}, std::clamp<std::size_t>(count, 1, max_page), from, limit(patience));
+        return backend_->list({name_, prefix}, std::clamp<std::size_t>(count, 1, max_page), from, limit(timeout));
     }
 
     support::Lane* lane() const noexcept override { return backend_->lane(); }
 
 private:
-    Limit limit(Duration patience) const {
-        return std::chrono::steady_clock::now() + std::clamp(patience, Duration(0), backend_->timeout());
+    Limit limit(Duration timeout) const {
+        return std::chrono::steady_clock::now() + std::clamp(timeout, Duration(0), backend_->timeout());
     }
     static Duration shortened(Duration lifetime) { return std::min(lifetime, max_store_lifetime); }
 
@@ -100,7 +100,7 @@ Result<std::shared_ptr<Backend>> Backends::get(const Place& place) {
         return refused(format_text("{} has been given other options by {}", place.address.to_string(),
                                    entry.place.where.empty() ? "the default" : entry.place.where));
     }
-    const auto make = access_ == Access::trial ? make_overlay : make_backend;
+    const auto make = access_ == Access::dry_run ? make_overlay : make_backend;
     entries_.push_back({place, make(place.address, clock_, events_)});
     return entries_.back().backend;
 }

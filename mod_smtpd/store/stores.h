@@ -33,7 +33,7 @@ public:
 
     enum class Access {
         full,
-        trial  ///< what is there is seen, what is written is forgotten: see overlay_store.h
+        dry_run  ///< what is there is seen, what is written is forgotten: see overlay_store.h
     };
     Backends(const Clock& clock, Events& events, Access access = Access::full)
         : clock_(clock), events_(events), access_(access) {}

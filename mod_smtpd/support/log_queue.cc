@@ -31,7 +31,7 @@ using std::chrono::milliseconds;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 /// How long a reader may take nothing when the process is to end.
-constexpr std::chrono::seconds last_patience{2};
+constexpr std::chrono::seconds last_wait{2};
 /// How often a wait looks whether the process is to end.
 constexpr milliseconds slice{100};
 
@@ -114,10 +114,10 @@ Running& running() {
 
 }  // namespace
 
-LogQueue::Patience::~Patience() = default;
+LogQueue::Wait::~Wait() = default;
 LogQueue::Writer::~Writer() = default;
 
-Result<void> LogQueue::Patience::write(int descriptor, std::string_view octets) {
+Result<void> LogQueue::Wait::write(int descriptor, std::string_view octets) {
     while (!octets.empty()) {
         const ssize_t written = ::write(descriptor, octets.data(), octets.size());
         if (written >= 0) octets.remove_prefix(static_cast<std::size_t>(written));
@@ -130,7 +130,7 @@ Result<void> LogQueue::Patience::write(int descriptor, std::string_view octets) 
     return {};
 }
 
-class LogQueue::State final : public Patience {
+class LogQueue::State final : public Wait {
 public:
     State(std::string instance, Writer& writer, LogSink& server_log, std::size_t limit)
         : instance_(std::move(instance)), writer_(writer), server_log_(server_log), limit_(limit) {}
@@ -336,7 +336,7 @@ bool LogQueue::State::pause(milliseconds time) {
 bool LogQueue::State::is_over() noexcept {
     const auto now = std::chrono::steady_clock::now();
     if (!stopping_) last_progress_ = now;
-    else if (now - std::max(last_progress_, stop_began_) >= last_patience) has_given_up_ = true;
+    else if (now - std::max(last_progress_, stop_began_) >= last_wait) has_given_up_ = true;
     return has_given_up_;
 }
 

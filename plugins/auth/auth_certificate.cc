@@ -136,7 +136,7 @@ public:
     }
 
 private:
-    Answer judge(const AuthHook& hook) const {
+    Response judge(const AuthHook& hook) const {
         const auto& certificate = hook.connection.tls().certificate;
         if (!certificate || !certificate->is_verified) return declined();
         const Names logins = logins_of(*certificate);

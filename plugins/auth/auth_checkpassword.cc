@@ -73,7 +73,7 @@ public:
     }
 
 private:
-    Answer judge(const AuthHook& hook) const {
+    Response judge(const AuthHook& hook) const {
         const auto status = run(hook);
         if (status && *status == 0) return ok();
         if (status && *status == 1) return declined();

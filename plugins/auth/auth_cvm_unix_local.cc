@@ -42,7 +42,7 @@ public:
 private:
     enum Reply : unsigned char { accepted = 0, rejected = 100 };
 
-    Answer judge(const AuthHook& hook) const {
+    Response judge(const AuthHook& hook) const {
         const auto reply = ask(hook);
         if (reply && *reply == accepted) return ok();
         if (reply && *reply == rejected) return deny();

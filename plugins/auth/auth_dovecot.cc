@@ -111,7 +111,7 @@ public:
         if (options_.service.empty() || options_.service.find_first_of("\t\n\r\x01") != std::string::npos)
             setup.error("service: \"{}\" is no name", quoted(options_.service));
         const auto look_up = [this](const AuthHook&, Questions& questions) {
-            questions.patience(options_.timeout);
+            questions.timeout(options_.timeout);
             dovecots_.ask(questions);
         };
         const auto judge = [this](const AuthHook& hook, const Answers& answers) { return this->judge(hook, answers); };
@@ -131,14 +131,14 @@ private:
         return out;
     }
 
-    Answer judge(const AuthHook& hook, const Answers& answers) const {
+    Response judge(const AuthHook& hook, const Answers& answers) const {
         auto answer = ask(hook, answers);
         if (answer) return std::move(*answer);
         hook.log(LogLevel::error, "error: {}", answer.error().what);
         return denysoft();
     }
 
-    Result<Answer> ask(const AuthHook& hook, const Answers& answers) const {
+    Result<Response> ask(const AuthHook& hook, const Answers& answers) const {
         const std::string mechanism(hook.password() ? "PLAIN" : hook.mechanism());
         const std::string id = std::to_string(++last_id_);
         const auto begin = [&](ClientSocket& dovecot, const ServerAddress&) -> Result<void> {
@@ -211,7 +211,7 @@ private:
     }
 
     struct Judgement {
-        Answer answer;
+        Response answer;
         bool is_temporary = false;
     };
 

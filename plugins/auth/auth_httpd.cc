@@ -72,7 +72,7 @@ public:
     }
 
 private:
-    Answer judge(const AuthHook& hook) const {
+    Response judge(const AuthHook& hook) const {
         const auto verdict = passwords_->check(hook.user(), *hook.password());
         if (!verdict) {
             hook.log(LogLevel::error, "error: {}", verdict.error().what);

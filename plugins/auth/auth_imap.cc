@@ -230,7 +230,7 @@ public:
         for (const auto& host : options.host) check_host(setup, host);
         for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
             hook->ask([this](const AuthHook&, Questions& questions) {
-                    questions.patience(timeout_);
+                    questions.timeout(timeout_);
                     servers_.ask(questions);
                 })
                 .add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
@@ -272,7 +272,7 @@ private:
                 host);
     }
 
-    Answer judge(const AuthHook& hook, const Answers& answers) const {
+    Response judge(const AuthHook& hook, const Answers& answers) const {
         const auto is_good = ask(hook, answers);
         if (is_good) return *is_good ? ok() : deny();
         hook.log(LogLevel::error, "error: {}", is_good.error().what);

@@ -478,7 +478,7 @@ public:
         read_password(setup);
         for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
             hook->ask([this](const AuthHook&, Questions& questions) {
-                    questions.patience(options_.timeout);
+                    questions.timeout(options_.timeout);
                     directories_.ask(questions);
                 })
                 .add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
@@ -550,7 +550,7 @@ private:
             setup.error("bind_password_file: the first line of {} is empty", options_.bind_password_file);
     }
 
-    Answer judge(const AuthHook& hook, const Answers& answers) const {
+    Response judge(const AuthHook& hook, const Answers& answers) const {
         if (hook.password()->empty()) return deny();
         const auto answer = ask(hook, answers);
         if (!answer) {

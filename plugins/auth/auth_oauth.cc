@@ -225,7 +225,7 @@ private:
         return line;
     }
 
-    Answer judge(const AuthHook& hook) const {
+    Response judge(const AuthHook& hook) const {
         const std::string key = key_of(hook);
         auto login = remembered(hook, key);
         if (!login) {

@@ -203,7 +203,7 @@ private:
 #endif
     }
 
-    Answer judge(const AuthHook& hook) {
+    Response judge(const AuthHook& hook) {
         const Place place(taken_, options_.max);
         if (!place) {
             hook.log(LogLevel::error, "error: {} calls of PAM are under way already", options_.max);

@@ -52,14 +52,14 @@ public:
                    setup.clock(), setup.log()) {
         for (auto* const hook : {&setup.hooks.auth_plain, &setup.hooks.auth_login})
             hook->ask([this](const AuthHook&, Questions& questions) {
-                    questions.patience(timeout_);
+                    questions.timeout(timeout_);
                     daemons_.ask(questions);
                 })
                 .add([this](const AuthHook& auth, const Answers& answers) { return judge(auth, answers); });
     }
 
 private:
-    Answer judge(const AuthHook& hook, const Answers& answers) const {
+    Response judge(const AuthHook& hook, const Answers& answers) const {
         const auto has_blank = [](const std::string& word) {
             return word.find_first_of(" \t\r\n") != std::string::npos;
         };

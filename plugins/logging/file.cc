@@ -64,7 +64,6 @@ namespace smtpd::plugins {
 namespace {
 
 using WallTime = LogQueue::WallTime;
-using Patience = LogQueue::Patience;
 
 constexpr unsigned file_mode = 0640;
 constexpr std::size_t most_files = 100;
@@ -91,9 +90,9 @@ public:
     Command& operator=(const Command&) = delete;
 
     enum class Written { yes, no, ended };
-    Written write(std::string_view text, Patience& patience) {
+    Written write(std::string_view text, LogQueue::Wait& wait) {
         if (!input_) return Written::ended;
-        const auto written = patience.write(input_.get(), text);
+        const auto written = wait.write(input_.get(), text);
         if (written) return Written::yes;
         return written.error().code == ErrorCode::timeout ? Written::no : Written::ended;
     }
@@ -150,15 +149,15 @@ public:
         finished_.push_back(std::move(path));
     }
 
-    bool write(const LogQueue::Line& line, Patience& patience) override {
+    bool write(const LogQueue::Line& line, LogQueue::Wait& wait) override {
         if (take_reopening()) files_.clear();
         const std::string text = format_.text_of(line);
         for (;;) {
             auto file = open_file(line.target);
-            if (!file && file.error().os_status == ENXIO && patience.pause(time_between_openings))
+            if (!file && file.error().os_status == ENXIO && wait.pause(time_between_openings))
                 continue;  // a named pipe that nobody reads
             if (!file) return false;
-            const auto written = patience.write(*file, text);
+            const auto written = wait.write(*file, text);
             if (written) return true;
             if (written.error().os_status != EPIPE) return false;
             files_.erase(line.target);
@@ -218,10 +217,10 @@ public:
     CommandWriter(std::string time_pattern, std::string command)
         : format_(std::move(time_pattern)), command_line_(std::move(command)) {}
 
-    bool write(const LogQueue::Line& line, Patience& patience) override {
+    bool write(const LogQueue::Line& line, LogQueue::Wait& wait) override {
         const std::string text = format_.text_of(line);
         if (command_) {
-            const auto written = command_->write(text, patience);
+            const auto written = command_->write(text, wait);
             if (written != Command::Written::ended) return written == Command::Written::yes;
             command_.reset();
         }
@@ -229,7 +228,7 @@ public:
         if (started_ && now - *started_ < time_between_starts) return false;
         started_ = now;
         command_ = std::make_unique<Command>(command_line_);
-        return command_->write(text, patience) == Command::Written::yes;
+        return command_->write(text, wait) == Command::Written::yes;
     }
 
 private:

@@ -100,13 +100,13 @@ public:
     /// The ways to the daemon: "udp", or the path of a socket.
     DatagramWriter(Form form, std::vector<std::string> ways) : form_(std::move(form)), ways_(std::move(ways)) {}
 
-    bool write(const LogQueue::Line& line, LogQueue::Patience& patience) override {
+    bool write(const LogQueue::Line& line, LogQueue::Wait& wait) override {
         const std::string text = text_of(line);
-        if (send(text, patience)) return true;
+        if (send(text, wait)) return true;
         socket_ = {};
         for (const auto& way : ways_) {
             socket_ = way == "udp" ? connect_to_local_udp() : connect_to_path(way);
-            if (send(text, patience)) return true;
+            if (send(text, wait)) return true;
         }
         return false;
     }
@@ -119,11 +119,11 @@ private:
                            getpid(), std::string_view(line.line.to_string()).substr(0, longest_text));
     }
 
-    bool send(std::string_view text, LogQueue::Patience& patience) const {
+    bool send(std::string_view text, LogQueue::Wait& wait) const {
         while (socket_) {
             if (::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) >= 0) return true;
             if (errno == EINTR) continue;
-            if ((errno != EAGAIN && errno != ENOBUFS) || !patience.until_writable(socket_.get())) return false;
+            if ((errno != EAGAIN && errno != ENOBUFS) || !wait.until_writable(socket_.get())) return false;
         }
         return false;
     }

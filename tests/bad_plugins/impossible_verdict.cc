@@ -7,7 +7,7 @@ namespace smtpd::plugins {
 class ImpossibleVerdict final : public Plugin {
 public:
     explicit ImpossibleVerdict(Setup& setup) {
-        setup.hooks.rcpt.add([](const RcptHook&) { return Answer(static_cast<Verdict>(77)); });
+        setup.hooks.rcpt.add([](const RcptHook&) { return Response(static_cast<Verdict>(77)); });
         setup.hooks.mail.add([](const MailHook&) { return ok().with_code(42); });
         setup.hooks.data.add([](const DataHook&) { return deny("no").with_code(250); });
     }

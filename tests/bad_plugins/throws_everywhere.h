@@ -45,7 +45,7 @@ public:
     }
 
 private:
-    static Answer thrown(const char* where) {
+    static Response thrown(const char* where) {
         Thrower::fail(where);
         return ok();
     }

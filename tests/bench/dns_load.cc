@@ -211,13 +211,13 @@ Server::Server(std::map<std::string, int> delays)
 void Server::run() {
     pollfd watched[2] = {{socket_, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
     while (true) {
-        timespec patience{};
+        timespec timeout{};
         if (!waiting_.empty()) {
             const auto left = std::max(Clock::duration(0), waiting_.top().time - Clock::now());
-            patience.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(left).count();
-            patience.tv_nsec = std::chrono::nanoseconds(left % std::chrono::seconds(1)).count();
+            timeout.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(left).count();
+            timeout.tv_nsec = std::chrono::nanoseconds(left % std::chrono::seconds(1)).count();
         }
-        if (ppoll(watched, 2, waiting_.empty() ? nullptr : &patience, nullptr) < 0 && errno != EINTR)
+        if (ppoll(watched, 2, waiting_.empty() ? nullptr : &timeout, nullptr) < 0 && errno != EINTR)
             throw std::runtime_error("ppoll");
         receive();
         send_due();

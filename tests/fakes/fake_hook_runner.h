@@ -20,11 +20,11 @@
 namespace smtpd::fakes {
 
 /// What a queue plugin's result becomes, as in the host.
-inline Answer conclude(HookContext& context, DeliveryResult result) {
+inline Response conclude(HookContext& context, DeliveryResult result) {
     auto& delivery = static_cast<Delivery&>(context);
-    Answer answer = engine::ResultSummary(result, delivery.recipients()).answer();
+    Response response = engine::ResultSummary(result, delivery.recipients()).response();
     ServerAccess::conclude(delivery, std::move(result));
-    return answer;
+    return response;
 }
 
 /// The session that is going on, whatever the hook.
@@ -40,15 +40,15 @@ public:
 
 class FakeHookRunner final : public engine::HookRunner {
 public:
-    using Handler = std::function<Answer(HookContext&)>;
+    using Handler = std::function<Response(HookContext&)>;
 
     /// What is said at that hook from now on.
     void on(HookId hook, Handler handler) { at(hook).handler = std::move(handler); }
-    void answer(HookId hook, Answer answer) {
-        on(hook, [answer = std::move(answer)](HookContext&) { return answer; });
+    void respond(HookId hook, Response response) {
+        on(hook, [response = std::move(response)](HookContext&) { return response; });
     }
     /// Nothing is said, but calls are counted.
-    void watch(HookId hook) { answer(hook, declined()); }
+    void watch(HookId hook) { respond(hook, declined()); }
     /// The same, by somebody who can accept nobody.
     void look_on(HookId hook) {
         watch(hook);
@@ -106,7 +106,7 @@ public:
 
     /// Accepts all recipients, and queues messages into `queued`.
     void accept_mail() {
-        answer(HookId::rcpt, smtpd::ok());
+        respond(HookId::rcpt, smtpd::ok());
         on(HookId::queue, [this](HookContext& context) { return keep(context); });
     }
     bool judges = false;              ///< somebody says that recipients may be refused after DATA
@@ -151,7 +151,7 @@ public:
         support::Lane* const lane = const_cast<support::Lane*>(elsewhere.contains(hook) ? &other_lane : &lane_of_all);
         return waiting.contains(hook) && lane != held ? lane : nullptr;
     }
-    Answer run(HookContext& context, engine::ChainState& state) noexcept override {
+    Response run(HookContext& context, engine::ChainState& state) noexcept override {
         const support::Lane* const held = std::exchange(state.lane, nullptr);
         const bool is_late = held != nullptr && state.is_late;
         using Access = engine::ChainState::Access;
@@ -229,7 +229,7 @@ private:
     Point& at(HookId hook) { return points_[static_cast<std::size_t>(hook)]; }
     const Point& at(HookId hook) const { return points_[static_cast<std::size_t>(hook)]; }
 
-    Answer keep(HookContext& context) {
+    Response keep(HookContext& context) {
         std::string text;
         const auto append = [&](std::string_view bytes) {
             text += bytes;

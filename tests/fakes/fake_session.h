@@ -2,6 +2,7 @@
 /// to them.
 #pragma once
 
+#include "engine/server_access.h"
 #include "message/stored_message.h"
 
 #include <smtpd/connection.h>
@@ -122,8 +123,11 @@ public:
     using Transaction::envelope;
     Envelope& envelope() noexcept { return envelope_; }
     void set_prdr(bool on = true) noexcept { prdr_ = on; }
-    Recipient& add_recipient(std::string_view mailbox) {
-        return recipients_.emplace_back(address(mailbox), Parameters());
+    /// `rcpt_number`: which RCPT it comes from; 0 as if a plugin had added it.
+    Recipient& add_recipient(std::string_view mailbox, std::uint32_t rcpt_number = 0) {
+        Recipient& added = recipients_.emplace_back(address(mailbox), Parameters());
+        ServerAccess::set_rcpt_number(added, rcpt_number);
+        return added;
     }
 
     /// The whole message as it arrived, lines ended by CRLF.

@@ -56,37 +56,37 @@ private:
     class Fallible final : public StoreSpace {
     public:
         Fallible(StoreSpace& space, const std::atomic<bool>& is_broken) : space_(space), is_broken_(is_broken) {}
-        Result<std::optional<std::string>> get(std::string_view key, Duration patience) override {
+        Result<std::optional<std::string>> get(std::string_view key, Duration timeout) override {
             if (is_broken_) return broken();
-            return space_.get(key, patience);
+            return space_.get(key, timeout);
         }
-        Result<void> put(std::string_view key, std::string_view value, Duration lifetime, Duration patience) override {
+        Result<void> put(std::string_view key, std::string_view value, Duration lifetime, Duration timeout) override {
             if (is_broken_) return broken();
-            return space_.put(key, value, lifetime, patience);
+            return space_.put(key, value, lifetime, timeout);
         }
         Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value,
-                                                         Duration lifetime, Duration patience) override {
+                                                         Duration lifetime, Duration timeout) override {
             if (is_broken_) return broken();
-            return space_.put_if_absent(key, value, lifetime, patience);
+            return space_.put_if_absent(key, value, lifetime, timeout);
         }
         Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options,
-                                 Duration patience) override {
+                                 Duration timeout) override {
             if (is_broken_) return broken();
-            return space_.add(key, amount, lifetime, options, patience);
+            return space_.add(key, amount, lifetime, options, timeout);
         }
         Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value,
-                             Duration lifetime, Duration patience) override {
+                             Duration lifetime, Duration timeout) override {
             if (is_broken_) return broken();
-            return space_.replace(key, expected, value, lifetime, patience);
+            return space_.replace(key, expected, value, lifetime, timeout);
         }
-        Result<bool> remove(std::string_view key, Duration patience) override {
+        Result<bool> remove(std::string_view key, Duration timeout) override {
             if (is_broken_) return broken();
-            return space_.remove(key, patience);
+            return space_.remove(key, timeout);
         }
         Result<StorePage<std::string>> list(std::string_view prefix, std::size_t limit, std::string_view from,
-                                            Duration patience) override {
+                                            Duration timeout) override {
             if (is_broken_) return broken();
-            return space_.list(prefix, limit, from, patience);
+            return space_.list(prefix, limit, from, timeout);
         }
 
     private:

@@ -29,13 +29,13 @@ namespace smtpd::fakes {
 
 class LineServer {
 public:
-    using Answer = std::function<std::string(std::string_view line)>;
+    using Response = std::function<std::string(std::string_view line)>;
     inline static const std::string closes = "(closes)";
 
     /// On 127.0.0.1, at a free port or that one. Without an answer the server only listens: connections are made, and
     /// nothing is said.
-    explicit LineServer(Answer answer = {}, std::string greeting = {}, std::uint16_t port = 0)
-        : answer_(std::move(answer)),
+    explicit LineServer(Response response = {}, std::string greeting = {}, std::uint16_t port = 0)
+        : answer_(std::move(response)),
           greeting_(std::move(greeting)),
           listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         const int on = 1;
@@ -126,7 +126,7 @@ private:
         return true;
     }
 
-    const Answer answer_;
+    const Response answer_;
     const std::string greeting_;
     FileDescriptor listener_;
     std::uint16_t port_ = 0;

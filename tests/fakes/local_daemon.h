@@ -46,7 +46,7 @@ namespace smtpd::fakes {
 
 class LocalDaemon {
 public:
-    using Answer = std::function<std::optional<std::string>(std::string_view request)>;
+    using Response = std::function<std::optional<std::string>(std::string_view request)>;
     inline static const std::string silence = "(silence)";
     /// The reply is sent as soon as what has come since the last one ends with `after`; one of `hang_up` is the end of
     /// the connection. Behind the last one the client is listened to until it goes.
@@ -60,12 +60,12 @@ public:
     inline static const std::string new_handshake = "(new handshake)";  ///< before TLS 1.3: the server asks for one;
                                                                         ///< later, for new keys
 
-    LocalDaemon(const std::string& path, Answer answer)
-        : answer_(std::move(answer)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    LocalDaemon(const std::string& path, Response response)
+        : answer_(std::move(response)), listener_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         listen_on(path);
     }
-    explicit LocalDaemon(Answer answer)
-        : answer_(std::move(answer)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    explicit LocalDaemon(Response response)
+        : answer_(std::move(response)), listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
         listen_on_loopback();
     }
     LocalDaemon(const std::string& path, Turns turns)
@@ -132,12 +132,12 @@ private:
     void serve() {
         while (readable(listener_.get())) {
             const FileDescriptor client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-            turns_.empty() ? answer(client.get()) : converse(client.get());
+            turns_.empty() ? response(client.get()) : converse(client.get());
             tls_.reset();
         }
     }
 
-    void answer(int client) {
+    void response(int client) {
         std::string request;
         while (receive(client, request)) {
             const auto reply = answer_(request);
@@ -190,7 +190,7 @@ private:
         requests_.push_back(request);
     }
 
-    const Answer answer_;
+    const Response answer_;
     const Turns turns_;
     const TlsServerIdentity identity_;
     FileDescriptor listener_;

@@ -51,10 +51,10 @@ public:
     std::string id = "parcel-1";
     Envelope envelope;
     std::vector<Recipient> recipients;
-    std::vector<Recipient> turned_away;
+    std::vector<Recipient> refused_recipients;
     Origin origin;
     bool replies_to_each = true;
-    bool is_trial = false;
+    bool is_dry_run = false;
 
     /// Adds a recipient.
     Parcel& to(std::string_view mailbox) {
@@ -71,8 +71,8 @@ public:
                          .message = message_,
                          .origin = origin,
                          .replies_to_each = replies_to_each,
-                         .is_trial = is_trial,
-                         .turned_away = &turned_away},
+                         .is_dry_run = is_dry_run,
+                         .refused_recipients = &refused_recipients},
                         clock, log);
     }
     /// "a@example.com: delivered, b@example.com: deferred 452 4.2.2 Mailbox full"; "not mine" where nobody has taken

@@ -2,7 +2,7 @@
 /// that the test moves, a client, a transaction, a log.
 ///
 ///     PluginUnderTest plugin("badrcptto", "reject=yes", {{"badrcptto", "bad@example.com\n"}});
-///     const Answer answer = plugin.rcpt("bad@example.com");
+///     const Response answer = plugin.rcpt("bad@example.com");
 ///     CPPUNIT_ASSERT(answer.verdict == Verdict::deny);
 ///     CPPUNIT_ASSERT_EQUAL(std::string("fail: bad@example.com is listed"), plugin.log().last());
 ///
@@ -130,23 +130,23 @@ public:
     const std::vector<std::string>& questions() const noexcept { return questions_; }
 
     // Hooks: each runs the chain as the engine does and gives its answer.
-    Answer pre_connection() { return run_connection(HookId::pre_connection); }
-    Answer connect() { return run_connection(HookId::connect); }
-    Answer helo(std::string_view host) { return hello(HookId::helo, Greeted::helo, host); }
-    Answer ehlo(std::string_view host) { return hello(HookId::ehlo, Greeted::ehlo, host); }
-    Answer mail_parse(std::string& argument) { return run(ParseHook(HookId::mail_parse, *connection_, argument)); }
-    Answer rcpt_parse(std::string& argument) { return run(ParseHook(HookId::rcpt_parse, *connection_, argument)); }
-    Answer helo_parse(std::string& argument) { return run(ParseHook(HookId::helo_parse, *connection_, argument)); }
-    Answer ehlo_parse(std::string& argument) { return run(ParseHook(HookId::ehlo_parse, *connection_, argument)); }
+    Response pre_connection() { return run_connection(HookId::pre_connection); }
+    Response connect() { return run_connection(HookId::connect); }
+    Response helo(std::string_view host) { return hello(HookId::helo, Greeted::helo, host); }
+    Response ehlo(std::string_view host) { return hello(HookId::ehlo, Greeted::ehlo, host); }
+    Response mail_parse(std::string& argument) { return run(ParseHook(HookId::mail_parse, *connection_, argument)); }
+    Response rcpt_parse(std::string& argument) { return run(ParseHook(HookId::rcpt_parse, *connection_, argument)); }
+    Response helo_parse(std::string& argument) { return run(ParseHook(HookId::helo_parse, *connection_, argument)); }
+    Response ehlo_parse(std::string& argument) { return run(ParseHook(HookId::ehlo_parse, *connection_, argument)); }
     /// auth-plain, auth-login, auth-cram-md5 or auth.
-    Answer auth(HookId id, const Credentials& credentials) { return run(AuthHook(id, *connection_, credentials)); }
+    Response auth(HookId id, const Credentials& credentials) { return run(AuthHook(id, *connection_, credentials)); }
     /// AUTH PLAIN at both hooks, in the engine's order.
-    Answer auth_plain(std::string_view user, std::string_view password) {
+    Response auth_plain(std::string_view user, std::string_view password) {
         Credentials credentials("PLAIN");
         credentials.set_user(user);
         credentials.set_password(password);
-        const Answer answer = auth(HookId::auth_plain, credentials);
-        return answer.verdict != Verdict::declined ? answer : auth(HookId::auth, credentials);
+        const Response response = auth(HookId::auth_plain, credentials);
+        return response.verdict != Verdict::declined ? response : auth(HookId::auth, credentials);
     }
     /// An exchange of AUTH ends; `code` is that of the reply.
     void auth_result(std::string_view user, int code) {
@@ -155,29 +155,29 @@ public:
         const Reply reply{code, {}, "text"};
         (void)run(AuthResultHook(*connection_, credentials, code == 235, reply));
     }
-    Answer mail_pre(std::string& path, const Parameters& parameters = {}) {
+    Response mail_pre(std::string& path, const Parameters& parameters = {}) {
         return run(PathHook(HookId::mail_pre, *connection_, path, parameters));
     }
-    Answer rcpt_pre(std::string& path, const Parameters& parameters = {}) {
+    Response rcpt_pre(std::string& path, const Parameters& parameters = {}) {
         return run(PathHook(HookId::rcpt_pre, *connection_, path, parameters));
     }
     /// "" is the null sender.
-    Answer mail(std::string_view sender) {
+    Response mail(std::string_view sender) {
         transaction_->set_sender(FakeTransaction::address(sender));
         return run(MailHook(*connection_, *transaction_));
     }
     /// A recipient with an `ok` joins the transaction. "postmaster" may stand alone. `whitelisted`: why an earlier
     /// handler has exempted it.
-    Answer rcpt(std::string_view mailbox, std::string whitelisted = {}) {
+    Response rcpt(std::string_view mailbox, std::string whitelisted = {}) {
         const bool is_bare = mailbox.find('@') == std::string_view::npos;
         Recipient recipient(is_bare ? Address::from_parts(std::string(mailbox), {}) : FakeTransaction::address(mailbox),
                             Parameters());
         recipient.set_whitelisted(std::move(whitelisted));
-        Answer answer = run(RcptHook(*connection_, *transaction_, recipient));
-        if (answer.verdict == Verdict::ok) transaction_->recipients().push_back(std::move(recipient));
-        return answer;
+        Response response = run(RcptHook(*connection_, *transaction_, recipient));
+        if (response.verdict == Verdict::ok) transaction_->recipients().push_back(std::move(recipient));
+        return response;
     }
-    Answer data() { return run_message(HookId::data); }
+    Response data() { return run_message(HookId::data); }
     /// A message arrives: its streams begin, and get each of the pieces.
     void begin_streams() {
         MessageHook hook(HookId::data_chunk, *connection_, *transaction_);
@@ -195,29 +195,29 @@ public:
         for (const auto& stream : streams_) stream->abort();
         streams_.clear();
     }
-    Answer data_headers_end() { return run_message(HookId::data_headers_end); }
-    Answer data_post_headers() { return run_message(HookId::data_post_headers); }
-    Answer received_line(std::string_view protocol, std::string& value) {
+    Response data_headers_end() { return run_message(HookId::data_headers_end); }
+    Response data_post_headers() { return run_message(HookId::data_post_headers); }
+    Response received_line(std::string_view protocol, std::string& value) {
         return run(ReceivedLineHook(*connection_, *transaction_, protocol, value));
     }
-    Answer data_post() { return run_message(HookId::data_post); }
+    Response data_post() { return run_message(HookId::data_post); }
     /// The same with that message.
-    Answer data_post(std::string_view message) {
+    Response data_post(std::string_view message) {
         transaction_->set_message(message);
         return data_post();
     }
     /// One of transaction().recipients(), with the message that is there.
-    Answer data_post_rcpt(std::size_t index = 0) {
+    Response data_post_rcpt(std::size_t index = 0) {
         return run(DataPostRcptHook(*connection_, *transaction_, transaction_->recipients().at(index)));
     }
-    Answer queue_pre() { return run_message(HookId::queue_pre); }
-    /// A session's message: transaction().turned_away() has those whose fate is another one than the answer says.
-    Answer queue() {
-        Answer answer = run(engine::TransactionDelivery(*connection_, *transaction_));
-        transaction_->set_aside();
-        return answer;
+    Response queue_pre() { return run_message(HookId::queue_pre); }
+    /// A session's message: transaction().refused_recipients() has the recipients whose fate differs from the response.
+    Response queue() {
+        Response response = run(engine::TransactionDelivery(*connection_, *transaction_));
+        ServerAccess::move_refused(*transaction_);
+        return response;
     }
-    Answer queue(std::string_view message) {
+    Response queue(std::string_view message) {
         transaction_->set_message(message);
         return queue();
     }
@@ -228,23 +228,23 @@ public:
         (void)run(delivery);
         return ServerAccess::result(delivery);
     }
-    Answer queue_post(std::string_view reply_text) {
+    Response queue_post(std::string_view reply_text) {
         return run(QueuePostHook(*connection_, *transaction_, reply_text));
     }
-    Answer reset_transaction() { return run_message(HookId::reset_transaction); }
-    Answer vrfy(std::string_view argument) { return run(CommandHook(HookId::vrfy, *connection_, argument)); }
-    Answer noop(std::string_view argument = {}) { return run(CommandHook(HookId::noop, *connection_, argument)); }
-    Answer help(std::string_view argument = {}) { return run(CommandHook(HookId::help, *connection_, argument)); }
-    Answer unrecognized_command(std::string_view verb, std::string_view argument = {}) {
+    Response reset_transaction() { return run_message(HookId::reset_transaction); }
+    Response vrfy(std::string_view argument) { return run(CommandHook(HookId::vrfy, *connection_, argument)); }
+    Response noop(std::string_view argument = {}) { return run(CommandHook(HookId::noop, *connection_, argument)); }
+    Response help(std::string_view argument = {}) { return run(CommandHook(HookId::help, *connection_, argument)); }
+    Response unrecognized_command(std::string_view verb, std::string_view argument = {}) {
         return run(UnrecognizedHook(*connection_, verb, argument));
     }
-    Answer quit() { return run_connection(HookId::quit); }
-    Answer disconnect() { return run_connection(HookId::disconnect); }
-    Answer post_connection() { return run_connection(HookId::post_connection); }
-    Answer config(std::string_view name, std::vector<std::string>& values) {
+    Response quit() { return run_connection(HookId::quit); }
+    Response disconnect() { return run_connection(HookId::disconnect); }
+    Response post_connection() { return run_connection(HookId::post_connection); }
+    Response config(std::string_view name, std::vector<std::string>& values) {
         return run(ConfigHook(HookId::config, *connection_, name, nullptr, values));
     }
-    Answer user_config(std::string_view name, const Address& user, std::vector<std::string>& values) {
+    Response user_config(std::string_view name, const Address& user, std::vector<std::string>& values) {
         return run(ConfigHook(HookId::user_config, *connection_, name, &user, values));
     }
     /// A line for logging plugins.
@@ -252,7 +252,7 @@ public:
 
     /// Any hook: asks, waits, runs.
     template <class Hook>
-    Answer run(Hook&& hook) {
+    Response run(Hook&& hook) {
         host::PluginSet& set = usable();
         wait_ = {};
         if (set.asks(hook.hook)) ask(set, hook);
@@ -326,16 +326,16 @@ private:
         task_results_->add(task.name.instance, std::move(task.name.key), running.result());
     }
 
-    Answer run_connection(HookId hook) { return run(ConnectionContext(hook, *connection_)); }
-    Answer run_message(HookId hook) {
+    Response run_connection(HookId hook) { return run(ConnectionContext(hook, *connection_)); }
+    Response run_message(HookId hook) {
         if (traits(hook).has(HookTraits::refuses_recipients))
             return run(DataPostHook(hook, *connection_, *transaction_));
         return run(MessageHook(hook, *connection_, *transaction_));
     }
-    Answer hello(HookId hook, Greeted greeted, std::string_view host) {
-        Answer answer = run(HelloHook(hook, *connection_, host, {}));
-        if (!is_denial(answer.verdict)) connection_->set_greeted(greeted, std::string(host));
-        return answer;
+    Response hello(HookId hook, Greeted greeted, std::string_view host) {
+        Response response = run(HelloHook(hook, *connection_, host, {}));
+        if (!is_denial(response.verdict)) connection_->set_greeted(greeted, std::string(host));
+        return response;
     }
 
     FakeClock clock_;

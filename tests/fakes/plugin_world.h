@@ -7,6 +7,7 @@
 ///     world.rcpt();
 #pragma once
 
+#include "engine/server_access.h"
 #include "engine/transaction_delivery.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
@@ -69,29 +70,31 @@ public:
 
     host::PluginCounters& counters(std::size_t instance = 0) { return set->instances().at(instance)->counters(); }
 
-    Answer run(HookContext&& hook, const engine::Wait& wait = {}) {
+    Response run(HookContext&& hook, const engine::Wait& wait = {}) {
         engine::ChainState state;
         state.wait = wait;
         state.access = engine::ChainState::Access::any;
         return set->run(hook, state);
     }
-    Answer connect(const engine::Wait& wait = {}) { return run(ConnectionContext(HookId::connect, *connection), wait); }
+    Response connect(const engine::Wait& wait = {}) {
+        return run(ConnectionContext(HookId::connect, *connection), wait);
+    }
     engine::Wait ask_connect() {
         ConnectionContext hook(HookId::connect, *connection);
         engine::Wait wait;
         set->ask(hook, wait);
         return wait;
     }
-    Answer mail() { return run(MailHook(*connection, *transaction)); }
-    Answer rcpt() {
+    Response mail() { return run(MailHook(*connection, *transaction)); }
+    Response rcpt() {
         Recipient recipient(FakeTransaction::address("user@example.com"), {});
         return run(RcptHook(*connection, *transaction, recipient));
     }
-    Answer message(HookId hook) {
+    Response message(HookId hook) {
         if (hook == HookId::queue) {
-            Answer answer = run(engine::TransactionDelivery(*connection, *transaction));
-            transaction->set_aside();
-            return answer;
+            Response response = run(engine::TransactionDelivery(*connection, *transaction));
+            ServerAccess::move_refused(*transaction);
+            return response;
         }
         if (hook == HookId::queue_post) return run(QueuePostHook(*connection, *transaction, "told"));
         if (traits(hook).has(HookTraits::refuses_recipients)) return run(DataPostHook(hook, *connection, *transaction));
@@ -112,7 +115,7 @@ public:
         streams_.clear();
         transaction = std::make_unique<FakeTransaction>();
     }
-    Answer at(HookId hook) { return run(ConnectionContext(hook, *connection)); }
+    Response at(HookId hook) { return run(ConnectionContext(hook, *connection)); }
 
     FakeClock clock;
     FakeLog log;

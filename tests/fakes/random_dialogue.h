@@ -3,6 +3,7 @@
 /// and what they saw, and the log. The same number gives the same text, so two versions of the engine can be compared.
 #pragma once
 
+#include "engine/server_access.h"
 #include "fakes/scram_client.h"
 #include "fakes/session_under_test.h"
 #include "support/base64.h"
@@ -94,7 +95,7 @@ private:
             const auto hook = static_cast<HookId>(i);
             const bool is_needed = hook == HookId::rcpt || hook == HookId::queue;
             if (!is_needed && chance(2)) continue;
-            client_.hooks.on(hook, [this](HookContext& context) { return answer(context); });
+            client_.hooks.on(hook, [this](HookContext& context) { return response(context); });
             if (!chance(8)) continue;
             if (chance(3))
                 client_.hooks.look_up(hook, {{"a.example", "nobody.example"}, {"later.example"}}, Duration(2000));
@@ -110,7 +111,7 @@ private:
     }
 
     /// What a plugin sees, and what it says to it.
-    Answer answer(HookContext& context) {
+    Response response(HookContext& context) {
         Connection& connection = connection_of(context);
         record_ += format_text(
             "  hook {}: {} {} host={} by={} greeted={} hello={} user={} relay={} karma={} white={} naughty={} "
@@ -124,7 +125,7 @@ private:
         meddle(connection);
         if (context.hook == HookId::auth_result) {
             const auto& result = static_cast<AuthResultHook&>(context);
-            record_ += format_text("    {} {} {} {}\n", result.mechanism, quoted(result.user), result.is_good,
+            record_ += format_text("    {} {} {} {}\n", result.mechanism, quoted(result.user), result.is_authenticated,
                                    result.reply.code);
         }
         note_transaction(context);
@@ -138,7 +139,7 @@ private:
             return chance(2) ? deny("not for you") : denysoft("not now");
         if (!is_unruly) return declined();
         const auto verdict = static_cast<Verdict>(any(6));
-        Answer any_answer(verdict, chance(2) ? "" : "a plugin's\nwords");
+        Response any_answer(verdict, chance(2) ? "" : "a plugin's\nwords");
         if (any_answer.verdict == Verdict::declined && chance(2)) {
             connection.send({250, {2, 0, 0}, "a plugin's own reply"});
             any_answer.verdict = Verdict::done;
@@ -155,14 +156,14 @@ private:
                     {.plugin = "plugin", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "naughty"});
                 break;
             case 3: connection.adjust_karma(-1); break;
-            case 4: connection.authentication_results().add({.method = "x", .result = "pass"}); break;
+            case 4: ServerAccess::results(connection).add({.method = "x", .result = "pass"}); break;
             case 5: connection.set_host("found.example"); break;
             default: break;
         }
     }
 
-    Answer judge_login(AuthHook& hook) {
-        if (chance(6)) return Answer(static_cast<Verdict>(any(6)));
+    Response judge_login(AuthHook& hook) {
+        if (chance(6)) return Response(static_cast<Verdict>(any(6)));
         if (hook.mechanism() == "OAUTHBEARER" || hook.mechanism() == "XOAUTH2" || hook.mechanism() == "EXTERNAL")
             return chance(2) ? ok() : deny();
         return hook.proves("secret") ? ok() : deny();
@@ -177,7 +178,7 @@ private:
         }
     }
 
-    Answer queue(HookContext& context) {
+    Response queue(HookContext& context) {
         const auto& delivery = static_cast<const Delivery&>(context);
         std::string text;
         const auto written = delivery.message().write_to([&](std::string_view octets) {

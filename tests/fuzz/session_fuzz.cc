@@ -131,8 +131,8 @@ public:
         for (std::size_t i = 0; i < std::size(deciding); ++i) {
             const unsigned nibble = choices[4 + i / 2] >> (i % 2 * 4) & 15U;
             if (nibble >= 7) continue;
-            hooks_.answer(deciding[i],
-                          Answer(static_cast<Verdict>(nibble), nibble % 2 != 0 ? "a plugin's\nwords" : ""));
+            hooks_.respond(deciding[i],
+                           Response(static_cast<Verdict>(nibble), nibble % 2 != 0 ? "a plugin's\nwords" : ""));
         }
         for (std::size_t i = 0; i < 8; ++i)
             if ((choices[2] >> i & 1U) != 0 && (choices[3] & 1U) != 0) hooks_.wait(deciding[1 + i], Duration(1000));
@@ -144,7 +144,7 @@ public:
         handle_auth(choices[14]);
         if (choices[0] & 128U) judge_recipients();
         const auto rcpt_verdict = static_cast<Verdict>(choices[12] % 8 < 7 && choices[12] > 100 ? choices[12] % 7 : 1);
-        hooks_.answer(HookId::rcpt, rcpt_verdict);
+        hooks_.respond(HookId::rcpt, rcpt_verdict);
         queue_verdict_ = static_cast<Verdict>(choices[13] > 100 ? choices[13] % 7 : 1);
         hooks_.on(HookId::queue, [this](HookContext& context) { return queue(context); });
         hooks_.on(HookId::data_chunk, [this](HookContext& context) {
@@ -257,7 +257,7 @@ private:
                         "a user's name is one line");
                 const bool has_digest = auth.credentials.response().reveal().size() == 32;
                 require(auth.password() != nullptr ? !auth.password()->empty() : has_digest, "there is a proof");
-                return Answer(verdict);
+                return Response(verdict);
             });
             if ((choice & 64U) != 0) hooks_.wait(hook, Duration(1000));
         }
@@ -277,7 +277,7 @@ private:
     void judge_recipients() {
         judges_ = true;
         hooks_.on(HookId::data_post_rcpt, [](HookContext& context) {
-            return Answer(fate_of(static_cast<DataPostRcptHook&>(context).recipient), "fate");
+            return Response(fate_of(static_cast<DataPostRcptHook&>(context).recipient), "fate");
         });
     }
 
@@ -292,7 +292,7 @@ private:
         return result;
     }
 
-    Answer queue(HookContext& context) {
+    Response queue(HookContext& context) {
         const auto& delivery = static_cast<const Delivery&>(context);
         require(delivery.message().is_complete(), "what is queued is complete");
         std::string text;

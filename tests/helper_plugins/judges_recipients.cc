@@ -29,8 +29,8 @@ public:
     JudgesRecipients(Setup& setup, const Options& options) {
         const auto judge_all = [](DataPostHook& hook) {
             for (auto& recipient : hook.transaction.recipients())
-                if (const Answer answer = judge(recipient); answer.verdict != Verdict::declined)
-                    hook.refuse(recipient, answer, "its name says so");
+                if (const Response response = judge(recipient); response.verdict != Verdict::declined)
+                    hook.refuse(recipient, response, "its name says so");
             return declined();
         };
         if (options.at == At::data_post_rcpt)
@@ -38,14 +38,14 @@ public:
         if (options.at == At::data_post) setup.hooks.data_post.add(judge_all);
         if (options.at == At::queue_pre) setup.hooks.queue_pre.add(judge_all);
         setup.hooks.queue.observe([](const Delivery& delivery) {
-            for (const auto& recipient : delivery.turned_away())
+            for (const auto& recipient : delivery.refused_recipients())
                 delivery.log(LogLevel::info, "bounce to {} for {}: {}", quoted(delivery.envelope().sender.path()),
-                             quoted(recipient.address().path()), recipient.disposition()->reply.code);
+                             quoted(recipient.address().path()), recipient.fate().reply.code);
         });
     }
 
 private:
-    static Answer judge(const Recipient& recipient) {
+    static Response judge(const Recipient& recipient) {
         const auto& name = recipient.address().local_part();
         if (name.starts_with("full")) return deny("Mailbox is full").with_code(552).with_status({5, 2, 2});
         return name.starts_with("later") ? denysoft("Try again tomorrow") : declined();

@@ -37,10 +37,10 @@ private:
     template <class Point>
     void serve(Point& point) {
         point.ask([this](const AuthHook&, Questions& questions) { questions.delay(options_.delay); })
-            .add([this](const AuthHook& hook) { return answer(hook); });
+            .add([this](const AuthHook& hook) { return respond(hook); });
     }
 
-    Answer answer(const AuthHook& hook) const {
+    Response respond(const AuthHook& hook) const {
         if (hook.user() == "down") return denysoft();
         for (const auto& account : options_.account) {
             const auto colon = std::min(account.find(':'), account.size());

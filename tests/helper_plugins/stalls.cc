@@ -112,7 +112,7 @@ private:
                 });
     }
 
-    static Answer look_at(const DataPostHook& hook, const Answers& answers) {
+    static Response look_at(const DataPostHook& hook, const Answers& answers) {
         for (const auto key : tasks) {
             const auto& octets = answers.task<std::uint64_t>(key);
             if (!octets) return denysoft("{}: {}", key, octets.error().what);

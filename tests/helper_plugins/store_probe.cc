@@ -39,7 +39,7 @@ public:
     }
 
 private:
-    Answer serve(const UnrecognizedHook& hook) const {
+    Response serve(const UnrecognizedHook& hook) const {
         std::istringstream words{std::string(hook.argument)};
         std::string operation, key, value;
         words >> operation >> key >> value;
@@ -47,7 +47,7 @@ private:
         words >> seconds;
         const auto said = run(hook, operation, key, value, std::chrono::seconds(words ? seconds : 3600));
         hook.connection.send(said ? Reply{250, {2, 0, 0}, *said} : Reply{450, {4, 3, 0}, quoted(said.error().what)});
-        return Answer(Verdict::done);
+        return Response(Verdict::done);
     }
 
     Result<std::string> run(const UnrecognizedHook& hook, const std::string& operation, const std::string& key,

@@ -153,13 +153,13 @@ def test_its_options_are_checked(make_server, plugin_dir):
 def test_plugin_for_another_version_is_refused(make_server, installed):
     """The same source, with the number of the API changed: the server names both."""
     headers = next(path.parent for path in installed.rglob("smtpd/plugin.h"))
-    number = re.search(r"api_version\s*=\s*(\d+)", (headers / "api.h").read_text())
+    number = re.search(r"api_version\s*=\s*(\d+)", (headers / "base" / "api.h").read_text())
     folder = pathlib.Path(tempfile.mkdtemp(prefix="smtpd-plugin-"))
     try:
         changed = folder / "include"
         shutil.copytree(headers, changed / "smtpd")
-        text = (changed / "smtpd" / "api.h").read_text()
-        (changed / "smtpd" / "api.h").write_text(text[: number.start(1)] + "9999" + text[number.end(1):])
+        text = (changed / "smtpd" / "base" / "api.h").read_text()
+        (changed / "smtpd" / "base" / "api.h").write_text(text[: number.start(1)] + "9999" + text[number.end(1):])
         run([*smtpd_env.BUILD["cxx"].split(), "-std=c++20", "-fPIC", "-fvisibility=hidden", "-shared", f"-I{changed}", "-o", str(folder / "closed_mailbox.so"), str(SOURCE)])
         server = make_server("event")
         server.smtp("SmtpPlugin closed_mailbox", f'SmtpPluginDir "{folder}"')

@@ -55,7 +55,7 @@ def count_log(server, pattern):
     return sum(bool(re.search(pattern, line.text)) for line in server.log_lines())
 
 
-FATES = (r'to=<user@example\.com> size=\d+ reply="250 [^"]*" refused=<full@example\.com> by=judges_recipients( why="its name says so")? '
+FATES = (r'to=<user@example\.com> size=\d+ reply="250 [^"]*" rejected=<full@example\.com> by=judges_recipients( why="its name says so")? '
          r'told="552 Mailbox is full" deferred=<later@example\.com> by=judges_recipients( why="its name says so")? told="450 Try again tomorrow"')
 
 
@@ -243,7 +243,7 @@ def test_what_the_next_hop_says_is_each_recipients_fate(make_server, mpm):
     assert delivered(inner) == {"user": 1}
     stored = next((inner.maildir.path / "user" / "new").iterdir()).read_text()
     assert stored.endswith("text\n") and stored.count("Received: ") == 2
-    server.wait_log(rf"refused=<full@example\.com> by=hands_on why=\"127\.0\.0\.1:{inner.port}\" told=\"552 ", count=2)
+    server.wait_log(rf"rejected=<full@example\.com> by=hands_on why=\"127\.0\.0\.1:{inner.port}\" told=\"552 ", count=2)
 
 
 def test_all_are_deferred_when_the_next_hop_is_away(make_server):
@@ -373,7 +373,7 @@ def test_smtpd_try_names_each_recipients_verdict(make_server, protocol):
     make_judging_host(server, f"SmtpProtocol {protocol}", "at=data_post")
     done = attempt(server, "--from", "sender@example.net", *(word for name in RECIPIENTS for word in ("--to", f"{name}@example.com")))
     assert ("C: LHLO " in done.out) == (protocol == "lmtp")
-    assert '<full@example.com> is refused by judges_recipients: its name says so ("552 Mailbox is full")' in done.out
+    assert '<full@example.com> is rejected by judges_recipients: its name says so ("552 Mailbox is full")' in done.out
     assert '<later@example.com> is deferred by judges_recipients: its name says so ("450 Try again tomorrow")' in done.out
     assert ("Outcome: accepted" in done.out) == (protocol == "lmtp")
     assert (done.status == 0) == (protocol == "lmtp")

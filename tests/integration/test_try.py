@@ -19,7 +19,7 @@ from smtpd_env import SLOWDOWN
 
 TOOL = sanitizers.build_dir() / "tools" / "smtpd-try"
 HELPERS = sanitizers.build_dir() / "tests" / "helper_plugins" / ".libs"
-ACCEPTED, REFUSED, DEFERRED, NOT_TRIED = range(4)
+ACCEPTED, REJECTED, DEFERRED, NOT_TRIED = range(4)
 DELIVERS = 'SmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@"\n'
 MAIL = ("--from", "a@example.net", "--to", "you@example.com")
 
@@ -72,9 +72,9 @@ def test_an_accepted_message_is_not_delivered(make_server, tmp_path):
     smtp = server.smtp(f'SmtpPlugin logging/file "{tmp_path}/log"\nSmtpPlugin content_log "file={tmp_path}/copies"\nSmtpPlugin headers\n' + DELIVERS)
     done = attempt(server, *MAIL)
     assert (done.status, done.err) == (ACCEPTED, ""), done.out
-    assert f"Trial of mx.example.com:{smtp.port} ({server.config_file} line " in done.out
+    assert f"Dry run of mx.example.com:{smtp.port} ({server.config_file} line " in done.out
     for line in ("C: MAIL FROM:<a@example.net> SIZE=", "     (rcpt) rcpt_ok: ok [", "S: 250 2.1.5 <you@example.com>, recipient OK",
-                 "     (data_post) headers: pass [", "     (queue) would be asked to take it: queue/maildir", "S: 250 2.0.0 Queued! trial-1"):
+                 "     (data_post) headers: pass [", "     (queue) would be asked to take it: queue/maildir", "S: 250 2.0.0 Queued! dry-run-1"):
         assert any(one.startswith(line) for one in done.lines()), f"{line}\n{done.out}"
     assert done.lines()[-1] == "Outcome: accepted"
     assert not list(tmp_path.iterdir())
@@ -82,12 +82,12 @@ def test_an_accepted_message_is_not_delivered(make_server, tmp_path):
 
 
 @pytest.mark.parametrize("plugin, control, arguments, stage, status, reason", [
-    ("hosts_allow", {"hosts_allow": "192.0.2.0/24 DENY go away\n"}, (), "", REFUSED, ""),
-    ("helo", {"badhelo": "bad.example.org\n"}, ("--helo", "bad.example.org"), "EHLO", REFUSED, "bad.example.org"),
-    ("badmailfrom", {"badmailfrom": "a@example.net spammer\n"}, (), "MAIL", REFUSED, "a@example.net"),
-    ("badrcptto", {"badrcptto": "you@example.com closed\n"}, (), "RCPT", REFUSED, "you@example.com"),
+    ("hosts_allow", {"hosts_allow": "192.0.2.0/24 DENY go away\n"}, (), "", REJECTED, ""),
+    ("helo", {"badhelo": "bad.example.org\n"}, ("--helo", "bad.example.org"), "EHLO", REJECTED, "bad.example.org"),
+    ("badmailfrom", {"badmailfrom": "a@example.net spammer\n"}, (), "MAIL", REJECTED, "a@example.net"),
+    ("badrcptto", {"badrcptto": "you@example.com closed\n"}, (), "RCPT", REJECTED, "you@example.com"),
     ("greylisting", {}, (), "MAIL", DEFERRED, "first seen"),
-    ("headers", {}, ("message",), "(message", REFUSED, ""),
+    ("headers", {}, ("message",), "(message", REJECTED, ""),
 ])
 def test_a_refusal_names_its_plugin(make_server, tmp_path, plugin, control, arguments, stage, status, reason):
     server = make_server()
@@ -99,15 +99,15 @@ def test_a_refusal_names_its_plugin(make_server, tmp_path, plugin, control, argu
     done = attempt(server, *MAIL, "--zone", zone, *arguments, "--json")
     assert done.status == status, done.out + done.err
     report = done.json
-    assert report["outcome"] == ("refused" if status == REFUSED else "deferred")
+    assert report["outcome"] == ("rejected" if status == REJECTED else "deferred")
     decisive = report["sessions"][0]["exchanges"][report["sessions"][0]["decisive"]]
     assert decisive["command"].startswith(stage) and (stage or decisive["command"] == "")
     assert decisive["cause"]["by"] == f"{plugin}:mine" and reason in decisive["cause"]["reason"]
-    assert decisive["code"] // 100 == (5 if status == REFUSED else 4)
+    assert decisive["code"] // 100 == (5 if status == REJECTED else 4)
     assert decisive["reply"][-1].startswith(str(decisive["code"]))
     text = attempt(server, *MAIL, "--zone", zone, *arguments)
-    assert re.search(rf"^     => (refused|deferred) by {plugin}:mine", text.out, re.M), text.out
-    assert re.search(rf"^Outcome: (refused|deferred) at .*, by {plugin}:mine", text.out, re.M), text.out
+    assert re.search(rf"^     => (rejected|deferred) by {plugin}:mine", text.out, re.M), text.out
+    assert re.search(rf"^Outcome: (rejected|deferred) at .*, by {plugin}:mine", text.out, re.M), text.out
 
 
 ZONE = """
@@ -131,10 +131,10 @@ def listing(make_server, tmp_path, plugins="", wait="30s"):
 def test_a_deferred_refusal_is_explained(make_server, tmp_path):
     server, zone = listing(make_server, tmp_path, "SmtpPlugin naughty")
     done = attempt(server, *MAIL, "--zone", zone)
-    assert done.status == REFUSED
+    assert done.status == REJECTED
     assert re.search(r"^     \(connect\) dnsbl: fail, deferred: 192\.0\.2\.1 is listed .*, karma -3 \[\d+", done.out, re.M), done.out
     assert re.search(r"^     \(connect\) karma: pass: no record", done.out, re.M), done.out
-    assert re.search(r"^     => refused by naughty for dnsbl, which complained at connect: 192\.0\.2\.1 is listed", done.out, re.M), done.out
+    assert re.search(r"^     => rejected by naughty for dnsbl, which complained at connect: 192\.0\.2\.1 is listed", done.out, re.M), done.out
     without, zone = listing(make_server, tmp_path)
     done = attempt(without, *MAIL, "--zone", zone)
     assert "Note: dnsbl failed this client, and the refusal was to come later; but nothing carried it out." in done.out
@@ -220,12 +220,12 @@ def test_auth(make_server, tmp_path):
     (tmp_path / "good").write_text("secret\n")
     (tmp_path / "bad").write_text("guess\n")
     elsewhere = ("--from", "a@example.net", "--to", "somebody@elsewhere.example", "--tls")
-    assert attempt(server, *elsewhere).status == REFUSED
+    assert attempt(server, *elsewhere).status == REJECTED
     for more in ((), ("--auth-login",)):
         done = attempt(server, *elsewhere, "--auth", "me", "--password-file", tmp_path / "good", *more)
         assert done.status == ACCEPTED and "S: 235 " in done.out and "secret" not in done.out, done.out
     done = attempt(server, *elsewhere, "--auth", "me", "--password-file", tmp_path / "bad", "--json")
-    assert done.status == REFUSED and exchange(done.json, "AUTH")["code"] == 535
+    assert done.status == REJECTED and exchange(done.json, "AUTH")["code"] == 535
 
 
 # --- the message, and the forms of the output
@@ -240,7 +240,7 @@ def test_a_message_comes_from_a_file_or_from_standard_input(make_server, tmp_pat
         done = attempt(server, *MAIL, *arguments, text=stdin)
         assert done.status == ACCEPTED and f"C: (message, {len(text)} octets)" in done.out, done.out
     done = attempt(server, *MAIL, "-", text="Subject: no date\n\n")
-    assert done.status == REFUSED and "=> refused by headers" in done.out
+    assert done.status == REJECTED and "=> rejected by headers" in done.out
     done = attempt(server, *MAIL, "--no-message")
     assert done.status == ACCEPTED and "C: DATA" not in done.out and "C: RCPT" in done.out
 
@@ -279,7 +279,7 @@ def test_json_has_the_members_of_the_manual(make_server, tmp_path):
     judging = make_server()
     judging.smtp("SmtpPlugin judges_recipients\n" + DELIVERS, f'SmtpPluginDir "{HELPERS}"')
     gather(attempt(judging, *MAIL, "--to", "full@example.com", "--json").json)
-    assert {"server", "sessions", "exchanges", "said", "cause", "deliverers", "deferred", "turned_away", "recipient"} <= names
+    assert {"server", "sessions", "exchanges", "said", "cause", "deliverers", "deferred", "refused", "recipient"} <= names
     assert names <= described, names - described
 
 
@@ -295,7 +295,7 @@ def test_of_several_virtual_hosts_one_is_named(make_server):
     assert (done.status, done.out) == (NOT_TRIED, "")
     assert "2 servers have SmtpEngine on; name one with --host: " in done.err
     assert f"mx.example.com:{first.port}" in done.err and f"mail.example.org:{second.port}" in done.err
-    assert attempt(server, *MAIL, "--host", "mx.example.com").status == REFUSED
+    assert attempt(server, *MAIL, "--host", "mx.example.com").status == REJECTED
     assert attempt(server, *MAIL, "--host", f"mail.example.org:{second.port}").status == ACCEPTED
     done = attempt(server, *MAIL, "--host", "nobody.example")
     assert done.status == NOT_TRIED and "no server of that name has SmtpEngine on: nobody.example" in done.err
@@ -382,7 +382,7 @@ def test_the_directive_is_for_the_command_alone(make_server):
 
 @pytest.mark.skipif(not smtpd_env.is_root(), reason="only root can become somebody else")
 def test_it_has_the_rights_of_the_user_that_serves(make_server, tmp_path):
-    """What a child cannot read, a trial cannot either; the message is the caller's."""
+    """What a child cannot read, a dry run cannot either; the message is the caller's."""
     server = make_server()
     smtp = server.smtp("SmtpPlugin badmailfrom\n" + DELIVERS)
     (tmp_path / "message").write_text("From: a@example.net\n\n")

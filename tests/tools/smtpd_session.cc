@@ -28,11 +28,11 @@
 ///
 /// Exit status: 0 however the session went; 2 when the call or the configuration is wrong, which is said on standard
 /// error.
+#include "dry_run/conversation.h"
 #include "engine/session.h"
 #include "fakes/fake_store.h"
 #include "host/plugin_set.h"
 #include "support/strings.h"
-#include "trial/conversation.h"
 
 #include <smtpd/base/files.h>
 
@@ -94,7 +94,7 @@ bool set_option(Arguments& arguments, std::string_view name, const std::string& 
     if (name == "--control") arguments.control = value;
     else if (name == "--plugin") arguments.plugins.push_back(value);
     else if (name == "--plugin-dir") arguments.plugin_dirs.push_back(value);
-    else if (name == "--client") return take(arguments.client, trial::parse_endpoint(value, 49152));
+    else if (name == "--client") return take(arguments.client, dry_run::parse_endpoint(value, 49152));
     else if (name == "--me") arguments.me = value;
     else if (name == "--id") arguments.id = value;
     else if (name == "--tls") arguments.tls = value;
@@ -128,12 +128,12 @@ void write(const std::string& output) {
 }
 
 /// Runs a session over standard input and output, line by line.
-void run(trial::Conversation& conversation) {
+void run(dry_run::Conversation& conversation) {
     write(conversation.start());
     for (char buffer[64 * 1024]; !conversation.is_over();) {
         std::string_view rest(buffer, std::fread(buffer, 1, sizeof buffer, stdin));
         if (rest.empty()) break;
-        while (!rest.empty()) write(conversation.say(trial::take_line(rest)));
+        while (!rest.empty()) write(conversation.say(dry_run::take_line(rest)));
     }
     write(conversation.end());
 }
@@ -161,7 +161,7 @@ std::vector<host::PluginLine> plugin_lines(const Arguments& arguments, host::Dir
 }
 
 int serve(const Arguments& arguments) {
-    trial::TrialClock clock{WallTime(std::chrono::seconds(arguments.clock))};
+    dry_run::DryRunClock clock{WallTime(std::chrono::seconds(arguments.clock))};
     StandardError log(arguments.log);
     std::vector<std::string> directories;
     if (!arguments.control.empty()) directories.push_back(arguments.control);
@@ -197,11 +197,11 @@ int serve(const Arguments& arguments) {
     std::unique_ptr<net::Resolver> zone;
     if (!arguments.zone.empty()) {
         const auto text = read_file(arguments.zone, 16 * 1024 * 1024);
-        auto read = text ? trial::read_zone(*text) : Result<std::unique_ptr<net::Resolver>>(text.error());
+        auto read = text ? dry_run::read_zone(*text) : Result<std::unique_ptr<net::Resolver>>(text.error());
         if (!read) return give_up("--zone " + arguments.zone + ": " + read.error().what);
         zone = std::move(*read);
     }
-    std::optional<trial::Names> names;
+    std::optional<dry_run::Names> names;
     if (zone) names.emplace(*zone, clock);
 
     engine::Peer peer;
@@ -214,7 +214,7 @@ int serve(const Arguments& arguments) {
     peer.nonce = "nonce";
     engine::Session session(settings, *plugins, clock, plugins->log(), std::move(peer),
                             engine::Services{.names = names ? &*names : nullptr});
-    trial::Conversation conversation(session, clock, names ? &*names : nullptr);
+    dry_run::Conversation conversation(session, clock, names ? &*names : nullptr);
     if (arguments.is_early) write(conversation.all_at_once(std::string(std::istreambuf_iterator<char>(std::cin), {})));
     else run(conversation);
     return 0;

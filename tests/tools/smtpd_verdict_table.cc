@@ -128,7 +128,7 @@ std::vector<Saying> sayings_at(HookId hook) {
     std::vector<Saying> out;
     if (hook != HookId::queue) {
         for (const auto verdict : verdicts)
-            out.push_back({std::string(verdict_name(verdict)), [verdict](HookContext&) { return Answer(verdict); }});
+            out.push_back({std::string(verdict_name(verdict)), [verdict](HookContext&) { return Response(verdict); }});
         return out;
     }
     const std::pair<const char*, DeliveryResult> results[] = {
@@ -156,7 +156,7 @@ std::string outcome(const Way& way, const fakes::FakeHookRunner::Handler& handle
     const bool is_auth = way.hook >= HookId::auth_parse && way.hook <= HookId::auth;
     if (is_auth) {
         client.hooks.watch(way.hook);  // what nobody handles is not offered
-        if (way.hook == HookId::auth_parse) client.hooks.answer(HookId::auth, ok());
+        if (way.hook == HookId::auth_parse) client.hooks.respond(HookId::auth, ok());
         for (const auto& mechanism : engine::auth_mechanisms) client.settings.auth_mechanisms.add(mechanism);
     }
     std::string output;
@@ -176,7 +176,7 @@ std::string outcome(const Way& way, const fakes::FakeHookRunner::Handler& handle
         return format_text("what follows from the other stages | {}", way.effect);
     bool has_effect = way.probe.empty() && output.starts_with(way.good);
     if (!way.probe.empty()) {
-        client.hooks.answer(way.hook, way.hook == HookId::rcpt ? ok() : declined());
+        client.hooks.respond(way.hook, way.hook == HookId::rcpt ? ok() : declined());
         has_effect = client.feed(way.probe).starts_with(way.good);
     }
     return format_text("{} | {}", shown(output), has_effect ? way.effect : way.no_effect);

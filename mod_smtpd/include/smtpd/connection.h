@@ -115,7 +115,7 @@ public:
     /// Nobody is connected: an administrator tries out what would happen (smtpd-try). All is to be as it would be, but
     /// what a handler does is to leave nothing behind: no file, no message to anybody. The store may be used as ever,
     /// because it forgets.
-    bool is_trial() const noexcept { return is_trial_; }
+    bool is_dry_run() const noexcept { return is_dry_run_; }
 
     // What plugins decide about the client
     bool is_relay_client() const noexcept { return record_.is_relay_client; }
@@ -147,11 +147,9 @@ public:
     const Notes& notes() const noexcept { return record_.notes; }
     /// What plugins said about this session so far. What the present handler says is added when it is through.
     const History& history() const noexcept { return history_; }
-    History& history() noexcept { return history_; }  ///< for the server
     /// Results about the client itself (iprev, auth), which hold for each of its transactions. Findings add to it;
     /// plugins read SessionContext::results().
     const AuthenticationResults& authentication_results() const noexcept { return record_.authentication_results; }
-    AuthenticationResults& authentication_results() noexcept { return record_.authentication_results; }
 
     // What plugins may do
     /// Sends a reply of the plugin's own; goes with Verdict::done.
@@ -169,6 +167,8 @@ public:
     virtual LogSink& log() const noexcept = 0;
 
 protected:
+    friend struct ServerAccess;
+
     /// `record` must outlive the connection.
     explicit Connection(ClientRecord& record) noexcept : record_(record) {}
 
@@ -181,7 +181,7 @@ protected:
     MonotonicTime started_;
     std::uint32_t commands_ = 0;
     bool is_lmtp_ = false;
-    bool is_trial_ = false;
+    bool is_dry_run_ = false;
     History history_;
 };
 

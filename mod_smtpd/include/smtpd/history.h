@@ -5,8 +5,8 @@
 ///         if (entry.is_failure()) hook.log(LogLevel::info, "{}", entry.to_string());
 ///
 /// The server keeps it; nobody has to do anything for it. A handler that declines, or looks on, without a finding
-/// leaves nothing. Its size is limited: when it is full, the oldest entries of former transactions go first, then the
-/// oldest of the present one, then the oldest of all. It belongs to one session and is used by one thread at a time.
+/// leaves nothing. Its size is limited: when it is full, some entries of former transactions go first, then the oldest
+/// of the present one, then the oldest of all. It belongs to one session and is used by one thread at a time.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -30,14 +30,14 @@ struct HistoryEntry {
     enum class Kind : std::uint8_t {
         finding,    ///< a policy plugin's: `outcome`, `text` is the reason
         exemption,  ///< a policy plugin that was not asked, because of `text`: "relay client", "whitelisted host: …"
-        answer,     ///< another handler's verdict
+        response,   ///< another handler's verdict
         fault,      ///< what the server has to say about the plugin: an exception, a deadline that passed
         reply  ///< the server refused something: `code` and `text` are what the client was told, whoever wanted it. No
                ///< plugin, no hook
     };
     static constexpr std::size_t max_text = 256;  ///< octets; what is longer is cut
 
-    Kind kind = Kind::answer;
+    Kind kind = Kind::response;
     HookId hook{};
     Outcome outcome = Outcome::pass;      ///< of a finding
     bool is_deferred = false;             ///< a failure that became a complaint: a refusal waits for the client
@@ -81,7 +81,7 @@ public:
     bool has_refusal() const noexcept { return has_refusal_; }  ///< the client was told a 4xx or 5xx, at any time
 
     /// Who is behind a refusal, if a plugin is.
-    struct Blame {
+    struct RejectionCause {
         const HistoryEntry* by = nullptr;         ///< whose verdict it was
         const HistoryEntry* complaint = nullptr;  ///< the deferred failure that `by` carried out
         /// Why, as far as somebody said: the reason of the complaint, or of the finding.
@@ -90,9 +90,11 @@ public:
         }
     };
     /// Of the refusal that came when that many entries were there. Valid until the next entry.
-    Blame blame(std::size_t entries) const noexcept;
+    RejectionCause rejection_cause(std::size_t entries) const noexcept;
 
-    // For the server
+private:
+    friend struct ServerAccess;
+
     void add(HistoryEntry entry) noexcept;
     /// The same with an entry whose end is not known yet: close() adds that.
     void open(HistoryEntry entry) noexcept {
@@ -107,8 +109,6 @@ public:
         return &entries_.back();
     }
     void set_transaction(std::uint32_t number) noexcept { transaction_ = number; }
-
-private:
     void make_room() noexcept;
 
     std::vector<HistoryEntry> entries_;

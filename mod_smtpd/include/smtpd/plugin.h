@@ -76,9 +76,9 @@ public:
     /// What this instance's `reject`, `reject_type`, … came to. A constructor may change it: for options that mean the
     /// same in other words.
     virtual PolicyDefaults& policy() noexcept = 0;
-    /// This server will serve nobody: an administrator tries out what would happen. See Connection::is_trial(); in
+    /// This server will serve nobody: an administrator tries out what would happen. See Connection::is_dry_run(); in
     /// child_start() the same holds.
-    virtual bool is_trial() const noexcept = 0;
+    virtual bool is_dry_run() const noexcept = 0;
     /// Resolves a path from the configuration: `~`, and relative to the server's root.
     virtual std::string path(std::string_view from_configuration) const = 0;
     /// The site's own check of passwords of that name ("" = the one without a name): `<SmtpAuth>` under httpd. Null,

@@ -4,9 +4,8 @@
 
 #include <smtpd/base/address.h>
 #include <smtpd/base/parameters.h>
-#include <smtpd/base/reply.h>
+#include <smtpd/delivery/fate.h>
 #include <smtpd/notes.h>
-#include <smtpd/verdict.h>
 
 #include <cstdint>
 #include <optional>
@@ -28,16 +27,6 @@ struct Notify {
 struct OriginalRecipient {
     std::string type;     ///< "rfc822" or "utf-8" in nearly all cases; as written
     std::string address;  ///< printable ASCII; UTF-8 where the type is utf-8
-};
-
-/// What became of a recipient once the message was known. There is none as long as nobody is against the recipient.
-struct Disposition {
-    Verdict verdict = Verdict::deny;  ///< deny: refused for good; denysoft: for now
-    Reply reply;                      ///< about this recipient alone: 4xx or 5xx
-    std::string plugin;               ///< the instance that said so
-    std::string reason;               ///< for the log; may be empty
-
-    bool is_deferred() const noexcept { return verdict == Verdict::denysoft; }
 };
 
 /// A recipient that was accepted, or the one that is being decided about.
@@ -71,34 +60,24 @@ public:
     /// right to be accepted.
     void set_whitelisted(std::string why) { whitelisted_ = std::move(why); }
     const std::string& whitelisted() const noexcept { return whitelisted_; }
-    /// Refused or deferred after DATA, see DataPostHook::refuse(). Nothing: the recipient is to have the message.
-    const std::optional<Disposition>& disposition() const noexcept { return disposition_; }
-    bool is_turned_away() const noexcept { return disposition_.has_value(); }
-    /// After the queue hook: the text with which the queue plugin delivered the message to this recipient, perhaps "".
-    /// Nothing if the message was not delivered to it.
-    const std::optional<std::string>& delivered() const noexcept { return delivered_; }
-    Notes& notes() noexcept { return notes_; }
-    const Notes& notes() const noexcept { return notes_; }
-
-    // For the server
-    /// The first disposition stays.
-    void set_disposition(Disposition disposition) {
-        if (!disposition_) disposition_ = std::move(disposition);
-    }
-    void set_delivered(std::optional<std::string> text) { delivered_ = std::move(text); }
+    /// What became of the message for this recipient. Unknown until a plugin has refused the recipient after DATA
+    /// (DataPostHook::refuse(), data_post_rcpt) or the queue plugin has delivered the message to it.
+    const Fate& fate() const noexcept { return fate_; }
     /// Which RCPT it comes from, counted from 1 among those that were accepted. 0: a plugin has added it, and no client
     /// waits for its result.
     std::uint32_t rcpt_number() const noexcept { return rcpt_number_; }
-    void set_rcpt_number(std::uint32_t number) noexcept { rcpt_number_ = number; }
+    Notes& notes() noexcept { return notes_; }
+    const Notes& notes() const noexcept { return notes_; }
 
 private:
+    friend struct ServerAccess;
+
     Address address_;
     Parameters parameters_;
     std::optional<Notify> notify_;
     std::optional<OriginalRecipient> original_recipient_;
     std::string whitelisted_;
-    std::optional<Disposition> disposition_;
-    std::optional<std::string> delivered_;
+    Fate fate_;
     std::uint32_t rcpt_number_ = 0;
     Notes notes_;
 };

@@ -85,25 +85,25 @@ public:
 
     // What the server asks the plugin. `declined` where it has no handler.
     void child_start();
-    Answer connect();
-    Answer helo(std::string_view host);
-    Answer ehlo(std::string_view host);
+    Response connect();
+    Response helo(std::string_view host);
+    Response ehlo(std::string_view host);
     /// AUTH PLAIN.
-    Answer auth(std::string_view user, std::string_view password);
-    Answer mail(std::string_view sender);  ///< "" is the null sender
+    Response auth(std::string_view user, std::string_view password);
+    Response mail(std::string_view sender);  ///< "" is the null sender
     /// A recipient with an `ok` joins the transaction.
-    Answer rcpt(std::string_view recipient);
-    Answer data();
+    Response rcpt(std::string_view recipient);
+    Response data();
     /// A message arrives, in pieces of that size, with the streams of data_chunk; then data_post.
-    Answer message(std::string_view message, std::size_t piece = 4096);
-    Answer data_post_rcpt(std::size_t index = 0);  ///< about one of transaction().recipients()
-    Answer queue_pre();
+    Response message(std::string_view message, std::size_t piece = 4096);
+    Response data_post_rcpt(std::size_t index = 0);  ///< about one of transaction().recipients()
+    Response queue_pre();
     /// The message of the transaction is queued.
-    Answer queue();
+    Response queue();
     /// The result of a delivery, with a fate for each recipient in the order of the parcel: "delivered", "deferred 451
     /// 4.3.0 Later".
     std::vector<std::string> deliver(const Parcel& parcel);
-    Answer quit();
+    Response quit();
     void disconnect();
 
 private:

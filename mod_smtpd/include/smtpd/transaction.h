@@ -34,8 +34,8 @@ public:
     /// handler has refused is not among them.
     std::vector<Recipient>& recipients() noexcept { return recipients_; }
     const std::vector<Recipient>& recipients() const noexcept { return recipients_; }
-    /// Those that were refused or deferred after DATA, each with its disposition(), in the order of RCPT.
-    const std::vector<Recipient>& turned_away() const noexcept { return turned_away_; }
+    /// Those that were rejected or deferred after DATA, each with its fate(), in the order of RCPT.
+    const std::vector<Recipient>& refused_recipients() const noexcept { return refused_recipients_; }
 
     /// The message; from DATA on. Its header fields may be edited until it is queued.
     virtual Message& message() = 0;
@@ -50,17 +50,15 @@ public:
     /// Results about the sender and the message. Findings add to it; plugins read SessionContext::results(), which has
     /// those about the client as well.
     const AuthenticationResults& authentication_results() const noexcept { return authentication_results_; }
-    AuthenticationResults& authentication_results() noexcept { return authentication_results_; }
-
-    /// For the server, behind each handler: those that it has refused go from recipients() to turned_away().
-    void set_aside();
 
 protected:
+    friend struct ServerAccess;
+
     std::string id_;
     Envelope envelope_;
     bool prdr_ = false;
     std::vector<Recipient> recipients_;
-    std::vector<Recipient> turned_away_;
+    std::vector<Recipient> refused_recipients_;
     std::string whitelisted_;
     Notes notes_;
     AuthenticationResults authentication_results_;

@@ -37,58 +37,58 @@ constexpr bool is_disconnect(Verdict verdict) noexcept {
 }
 
 /// A verdict with what the client is to be told. Whatever is left out, the hook's default fills in.
-struct [[nodiscard]] Answer {
+struct [[nodiscard]] Response {
     Verdict verdict = Verdict::declined;
     int code = 0;           ///< 0 = the hook's default for this verdict
     EnhancedCode enhanced;  ///< empty = the default; its class is always made to agree with the code
     std::string text;       ///< may have several lines; empty = the default
 
-    Answer() = default;
-    Answer(Verdict with, std::string_view reply_text = {}) : verdict(with), text(reply_text) {}
+    Response() = default;
+    Response(Verdict with, std::string_view reply_text = {}) : verdict(with), text(reply_text) {}
     /// A named status of RFC 3463 with its usual verdict and text.
-    Answer(const Status& status)
+    Response(const Status& status)
         : verdict(static_cast<Verdict>(status.soft ? Verdict::denysoft : Verdict::deny)),
           enhanced(status.code),
           text(status.text) {}
 
-    Answer with_code(int reply_code) && {
+    Response with_code(int reply_code) && {
         code = reply_code;
         return std::move(*this);
     }
-    Answer with_status(EnhancedCode status) && {
+    Response with_status(EnhancedCode status) && {
         enhanced = status;
         return std::move(*this);
     }
-    Answer with_text(std::string reply_text) && {
+    Response with_text(std::string reply_text) && {
         text = std::move(reply_text);
         return std::move(*this);
     }
 };
 
-inline Answer declined() { return {}; }
-inline Answer ok(PlainText text = {}) { return {Verdict::ok, text}; }
+inline Response declined() { return {}; }
+inline Response ok(PlainText text = {}) { return {Verdict::ok, text}; }
 template <class First, class... Rest>
-Answer ok(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+Response ok(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
     return {Verdict::ok, format_text<First, Rest...>(text, first, rest...)};
 }
-inline Answer deny(PlainText text = {}) { return {Verdict::deny, text}; }
+inline Response deny(PlainText text = {}) { return {Verdict::deny, text}; }
 template <class First, class... Rest>
-Answer deny(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+Response deny(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
     return {Verdict::deny, format_text<First, Rest...>(text, first, rest...)};
 }
-inline Answer denysoft(PlainText text = {}) { return {Verdict::denysoft, text}; }
+inline Response denysoft(PlainText text = {}) { return {Verdict::denysoft, text}; }
 template <class First, class... Rest>
-Answer denysoft(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+Response denysoft(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
     return {Verdict::denysoft, format_text<First, Rest...>(text, first, rest...)};
 }
-inline Answer deny_disconnect(PlainText text = {}) { return {Verdict::deny_disconnect, text}; }
+inline Response deny_disconnect(PlainText text = {}) { return {Verdict::deny_disconnect, text}; }
 template <class First, class... Rest>
-Answer deny_disconnect(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+Response deny_disconnect(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
     return {Verdict::deny_disconnect, format_text<First, Rest...>(text, first, rest...)};
 }
-inline Answer denysoft_disconnect(PlainText text = {}) { return {Verdict::denysoft_disconnect, text}; }
+inline Response denysoft_disconnect(PlainText text = {}) { return {Verdict::denysoft_disconnect, text}; }
 template <class First, class... Rest>
-Answer denysoft_disconnect(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
+Response denysoft_disconnect(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
     return {Verdict::denysoft_disconnect, format_text<First, Rest...>(text, first, rest...)};
 }
 

@@ -72,7 +72,7 @@ public:
     virtual const DnsAnswer& dns(DnsType type, std::string_view name) = 0;
     /// Answers to this handler's questions that have not come by then are not worth waiting for; without it, the
     /// plugin's deadline holds. To be said before the questions are put.
-    virtual void patience(Duration duration) = 0;
+    virtual void timeout(Duration duration) = 0;
     const DnsAnswer& a(std::string_view name) { return dns(DnsType::a, name); }
     const DnsAnswer& aaaa(std::string_view name) { return dns(DnsType::aaaa, name); }
     /// Both at once. A host that is called by its address needs no question.
@@ -85,7 +85,7 @@ public:
 
     /// Work that waits: `function` takes a const TaskContext& and gives a T, a Result<T> or nothing. It is called once,
     /// in another thread, and answers.task<T>(key) has what it gave; an Error (unavailable) if it threw, or (timeout)
-    /// if it has not ended within the time that patience() left it, or the deadline. Null until then; when the handler
+    /// if it has not ended within the time that timeout() left it, or the deadline. Null until then; when the handler
     /// is called again, the result. The key is the plugin instance's own.
     template <std::invocable<const TaskContext&> F>
     const auto* task(std::string_view key, F function) {

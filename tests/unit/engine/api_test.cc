@@ -124,11 +124,11 @@ public:
 
     void handlers_find_results_of_the_connection_and_the_transaction() {
         fakes::FakeTransaction transaction;
-        connection_.authentication_results().add({.method = "iprev", .result = "pass"});
-        transaction.authentication_results().add(
-            {.method = "spf", .result = "none", .properties = {{"smtp", "helo", "mx"}}});
-        transaction.authentication_results().add(
-            {.method = "spf", .result = "fail", .properties = {{"smtp", "mailfrom", "a@b.example"}}});
+        ServerAccess::results(connection_).add({.method = "iprev", .result = "pass"});
+        ServerAccess::results(transaction)
+            .add({.method = "spf", .result = "none", .properties = {{"smtp", "helo", "mx"}}});
+        ServerAccess::results(transaction)
+            .add({.method = "spf", .result = "fail", .properties = {{"smtp", "mailfrom", "a@b.example"}}});
         const MailHook hook(connection_, transaction);
         CPPUNIT_ASSERT_EQUAL(std::string("pass"), hook.results().find("IPREV")->result);
         CPPUNIT_ASSERT_EQUAL(std::string("none"), hook.results().find("spf")->result);

@@ -30,7 +30,7 @@ std::string text(const AuthExchange::Next& next) {
         out = format_text("ask {}", hook_name(ask->hook));
     else {
         const auto& result = std::get<AuthExchange::Result>(next.step);
-        out = format_text("{} {}{}{}{}", result.is_good ? "good" : "bad", result.reply.code,
+        out = format_text("{} {}{}{}{}", result.is_authenticated ? "good" : "bad", result.reply.code,
                           result.disconnects ? " closes" : "", result.is_refusal ? " refusal" : "",
                           result.is_known ? " known" : "");
         if (!result.last_challenge.empty()) out += " behind a challenge";
@@ -103,7 +103,7 @@ public:
         for (const auto& [verdict, expected] : rows) {
             auto exchange = make("PLAIN");
             exchange.begin(plain("joe"));
-            CPPUNIT_ASSERT_EQUAL(std::string(expected), text(exchange.answered(HookId::auth_plain, Answer(verdict))));
+            CPPUNIT_ASSERT_EQUAL(std::string(expected), text(exchange.answered(HookId::auth_plain, Response(verdict))));
         }
     }
 
@@ -146,7 +146,7 @@ public:
             fakes::ScramClient client(ScramHash::sha256, "joe", "secret");
             auto exchange = make("SCRAM-SHA-256");
             CPPUNIT_ASSERT_EQUAL("ask auth-scram-sha-256"s, text(exchange.begin(base64(client.first()))));
-            const auto next = exchange.answered(HookId::auth_scram_sha_256, Answer(verdict));
+            const auto next = exchange.answered(HookId::auth_scram_sha_256, Response(verdict));
             const auto challenge = std::get<AuthExchange::Challenge>(next.step).octets;
             CPPUNIT_ASSERT(challenge.starts_with("r="));
             CPPUNIT_ASSERT_EQUAL("bad 535 refusal"s, text(exchange.take(line(base64(client.last(challenge))), true)));

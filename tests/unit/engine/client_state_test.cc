@@ -79,7 +79,7 @@ public:
             know(clear, "listed", "early");
             clear.is_relay_client = true;
             clear.auth_user = user;
-            if (!user.empty()) clear.note_login();
+            if (!user.empty()) clear.record_login();
             const auto next = encrypted(std::move(clear));
             CPPUNIT_ASSERT_EQUAL(user.empty(), next.is_relay_client);
             CPPUNIT_ASSERT_EQUAL(std::string("listed early"), next.whitelisted + " " + next.complaints.at(0).plugin);
@@ -91,7 +91,7 @@ public:
         ClientState state(settings_, ip("192.0.2.1"));
         state.auth_user = "joe";
         state.auth_mechanism = "PLAIN";
-        state.note_login();
+        state.record_login();
         CPPUNIT_ASSERT_EQUAL(std::string("auth=pass (PLAIN) smtp.auth=joe"),
                              state.authentication_results.find("auth")->to_string());
     }

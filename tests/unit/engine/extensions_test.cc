@@ -102,7 +102,7 @@ public:
         client.hooks.on(HookId::rcpt, [](HookContext& context) {
             return static_cast<RcptHook&>(context).recipient.address().local_part() == "no" ? deny() : ok();
         });
-        client.hooks.answer(HookId::queue, ok());
+        client.hooks.respond(HookId::queue, ok());
         client.greet();
         client.say("MAIL FROM:<a@b>");
         const std::pair<const char*, const char*> rows[] = {

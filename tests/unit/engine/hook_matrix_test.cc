@@ -145,23 +145,23 @@ std::string name_of(HookId hook, Verdict verdict) {
 
 /// A session that went the way up to the hook; `output` is what the trigger led to.
 struct Walk {
-    explicit Walk(const Way& way, const Answer& answer) {
+    explicit Walk(const Way& way, const Response& response) {
         client.hooks.accept_mail();
         const bool is_auth = way.hook >= HookId::auth_parse && way.hook <= HookId::auth_result;
         if (is_auth) {
             client.hooks.watch(way.hook);  // what nobody handles is not offered
             if (way.hook == HookId::auth_parse || way.hook == HookId::auth_result)
-                client.hooks.answer(HookId::auth, ok());
+                client.hooks.respond(HookId::auth, ok());
             for (const auto& mechanism : auth_mechanisms) client.settings.auth_mechanisms.add(mechanism);
         }
         client.hooks.watch(HookId::reset_transaction);
         client.hooks.watch(HookId::disconnect);
         client.hooks.watch(HookId::post_connection);
-        if (way.trigger.empty()) client.hooks.answer(way.hook, answer);
+        if (way.trigger.empty()) client.hooks.respond(way.hook, response);
         output = is_auth ? client.start_encrypted(fakes::tls_facts_with_certificate()) : client.start();
         if (way.trigger.empty()) return;
         client.feed(way.before);
-        client.hooks.answer(way.hook, answer);
+        client.hooks.respond(way.hook, response);
         client.hooks.calls.clear();
         output = client.feed(way.trigger);
     }
@@ -171,11 +171,11 @@ struct Walk {
 };
 
 /// The hook answers like that once; the probe finds it silent, so that the probe shows the effect of the trigger alone.
-std::string outcome(const Way& way, const Answer& answer) {
-    Walk walk(way, answer);
+std::string outcome(const Way& way, const Response& response) {
+    Walk walk(way, response);
     if (walk.client.is_closed()) return (walk.output.empty() ? "-" : codes(walk.output)) + "/closed";
     const bool needed = way.hook == HookId::rcpt || way.hook == HookId::queue;
-    walk.client.hooks.answer(way.hook, needed ? ok() : declined());
+    walk.client.hooks.respond(way.hook, needed ? ok() : declined());
     return (walk.output.empty() ? "-" : codes(walk.output)) + "/" + codes(walk.client.feed(way.probe));
 }
 
@@ -222,7 +222,7 @@ public:
         for (const auto& row : table)
             for (const auto verdict : verdicts) {
                 if (!is_denial(verdict)) continue;
-                Walk walk(way_to(row.hook), Answer(verdict, "words of a plugin"));
+                Walk walk(way_to(row.hook), Response(verdict, "words of a plugin"));
                 const bool takes_text = walk.output.find("words of a plugin") != std::string::npos;
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(name_of(row.hook, verdict) + ": " + walk.output,
                                              uses_text(row.hook, verdict), takes_text);
@@ -232,49 +232,49 @@ public:
     void a_plugins_code_and_status_are_used_where_they_fit() {
         struct Row {
             HookId hook;
-            Answer answer;
+            Response response;
             const char* reply;
         };
         const Row rows[] = {
-            {HookId::rcpt, Answer(Verdict::deny, "gone").with_code(551).with_status({5, 1, 6}), "551 5.1.6 gone\r\n"},
-            {HookId::rcpt, Answer(Verdict::denysoft, "full").with_code(452).with_status({4, 2, 2}),
+            {HookId::rcpt, Response(Verdict::deny, "gone").with_code(551).with_status({5, 1, 6}), "551 5.1.6 gone\r\n"},
+            {HookId::rcpt, Response(Verdict::denysoft, "full").with_code(452).with_status({4, 2, 2}),
              "452 4.2.2 full\r\n"},
-            {HookId::rcpt, Answer(status::no_such_user), "550 5.1.1 No such user\r\n"},
-            {HookId::rcpt, Answer(status::mbox_full), "450 4.2.2 Mailbox full\r\n"},
-            {HookId::rcpt, Answer(Verdict::ok, "forwarded").with_code(251).with_status({2, 1, 5}),
+            {HookId::rcpt, Response(status::no_such_user), "550 5.1.1 No such user\r\n"},
+            {HookId::rcpt, Response(status::mbox_full), "450 4.2.2 Mailbox full\r\n"},
+            {HookId::rcpt, Response(Verdict::ok, "forwarded").with_code(251).with_status({2, 1, 5}),
              "251 2.1.5 forwarded\r\n"},
-            {HookId::mail, Answer(Verdict::deny_disconnect, "bye").with_code(521), "521 5.7.1 bye\r\n"},
-            {HookId::connect, Answer(Verdict::deny, "no mail here").with_code(554), "554 5.7.1 no mail here\r\n"},
-            {HookId::connect, Answer(Verdict::denysoft, "later").with_code(421).with_status({4, 3, 2}),
+            {HookId::mail, Response(Verdict::deny_disconnect, "bye").with_code(521), "521 5.7.1 bye\r\n"},
+            {HookId::connect, Response(Verdict::deny, "no mail here").with_code(554), "554 5.7.1 no mail here\r\n"},
+            {HookId::connect, Response(Verdict::denysoft, "later").with_code(421).with_status({4, 3, 2}),
              "421 4.3.2 later\r\n"},
-            {HookId::vrfy, Answer(Verdict::ok, "<user@example.com>"), "250 2.1.5 <user@example.com>\r\n"},
-            {HookId::noop, Answer(Verdict::ok, "still here"), "250 2.0.0 still here\r\n"},
-            {HookId::help, Answer(Verdict::ok, "one\ntwo"), "214-2.0.0 one\r\n214 2.0.0 two\r\n"},
-            {HookId::quit, Answer(Verdict::ok, "a fortune"), "221 2.0.0 a fortune\r\n"},
+            {HookId::vrfy, Response(Verdict::ok, "<user@example.com>"), "250 2.1.5 <user@example.com>\r\n"},
+            {HookId::noop, Response(Verdict::ok, "still here"), "250 2.0.0 still here\r\n"},
+            {HookId::help, Response(Verdict::ok, "one\ntwo"), "214-2.0.0 one\r\n214 2.0.0 two\r\n"},
+            {HookId::quit, Response(Verdict::ok, "a fortune"), "221 2.0.0 a fortune\r\n"},
         };
         for (const auto& row : rows)
-            CPPUNIT_ASSERT_EQUAL(std::string(row.reply), Walk(way_to(row.hook), row.answer).output);
+            CPPUNIT_ASSERT_EQUAL(std::string(row.reply), Walk(way_to(row.hook), row.response).output);
     }
 
     void a_code_that_contradicts_the_verdict_is_not_used() {
         const struct {
             HookId hook;
-            Answer answer;
+            Response response;
             const char* reply;
         } rows[] = {
-            {HookId::rcpt, Answer(Verdict::deny, "no").with_code(250), "550 5.7.1 no\r\n"},
-            {HookId::rcpt, Answer(Verdict::deny, "no").with_code(450), "550 5.7.1 no\r\n"},
-            {HookId::rcpt, Answer(Verdict::denysoft, "no").with_code(550), "450 4.7.1 no\r\n"},
-            {HookId::rcpt, Answer(Verdict::denysoft, "no").with_code(421), "450 4.7.1 no\r\n"},
-            {HookId::rcpt, Answer(Verdict::ok, "yes").with_code(354), "250 2.1.5 yes\r\n"},
-            {HookId::rcpt, Answer(Verdict::ok, "yes").with_code(550), "250 2.1.5 yes\r\n"},
-            {HookId::rcpt, Answer(Verdict::deny, "no").with_code(999), "550 5.7.1 no\r\n"},
-            {HookId::rcpt, Answer(Verdict::deny, "no").with_code(-1), "550 5.7.1 no\r\n"},
-            {HookId::rcpt, Answer(Verdict::deny, "no").with_status({2, 1, 5}), "550 5.1.5 no\r\n"},
-            {HookId::data, Answer(Verdict::ok, "yes").with_code(250), "354 Go ahead, end with <CRLF>.<CRLF>\r\n"},
+            {HookId::rcpt, Response(Verdict::deny, "no").with_code(250), "550 5.7.1 no\r\n"},
+            {HookId::rcpt, Response(Verdict::deny, "no").with_code(450), "550 5.7.1 no\r\n"},
+            {HookId::rcpt, Response(Verdict::denysoft, "no").with_code(550), "450 4.7.1 no\r\n"},
+            {HookId::rcpt, Response(Verdict::denysoft, "no").with_code(421), "450 4.7.1 no\r\n"},
+            {HookId::rcpt, Response(Verdict::ok, "yes").with_code(354), "250 2.1.5 yes\r\n"},
+            {HookId::rcpt, Response(Verdict::ok, "yes").with_code(550), "250 2.1.5 yes\r\n"},
+            {HookId::rcpt, Response(Verdict::deny, "no").with_code(999), "550 5.7.1 no\r\n"},
+            {HookId::rcpt, Response(Verdict::deny, "no").with_code(-1), "550 5.7.1 no\r\n"},
+            {HookId::rcpt, Response(Verdict::deny, "no").with_status({2, 1, 5}), "550 5.1.5 no\r\n"},
+            {HookId::data, Response(Verdict::ok, "yes").with_code(250), "354 Go ahead, end with <CRLF>.<CRLF>\r\n"},
         };
         for (const auto& row : rows)
-            CPPUNIT_ASSERT_EQUAL(std::string(row.reply), Walk(way_to(row.hook), row.answer).output);
+            CPPUNIT_ASSERT_EQUAL(std::string(row.reply), Walk(way_to(row.hook), row.response).output);
     }
 
     void every_refusal_has_text_and_status() {
@@ -343,7 +343,7 @@ public:
                 told = static_cast<QueuePostHook&>(context).reply_text;
                 return declined();
             });
-            client.hooks.answer(hook, verdict);
+            client.hooks.respond(hook, verdict);
             client.start();
             client.feed(data + message);
             return std::to_string(client.hooks.count(HookId::queue_post)) + " " + told;
@@ -364,8 +364,8 @@ public:
         for (std::size_t refused = 0; refused < std::size(stages); ++refused) {
             SessionUnderTest client;
             client.hooks.accept_mail();
-            for (const auto stage : stages) client.hooks.answer(stage, ok());
-            client.hooks.answer(stages[refused], deny());
+            for (const auto stage : stages) client.hooks.respond(stage, ok());
+            client.hooks.respond(stages[refused], deny());
             client.start();
             client.feed(data + message);
             for (std::size_t i = 0; i < std::size(stages); ++i)

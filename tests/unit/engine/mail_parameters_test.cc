@@ -528,7 +528,7 @@ private:
         for (const auto extension : all_switches) client.settings.extensions.set(extension);
         client.settings.max_message_size = 1000;
         client.peer.tls_protocol = "TLSv1.3";
-        client.hooks.answer(HookId::rcpt, ok());
+        client.hooks.respond(HookId::rcpt, ok());
         client.hooks.watch(HookId::auth);
         client.hooks.watch(HookId::data_post_rcpt);
     }

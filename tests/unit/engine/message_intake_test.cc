@@ -16,14 +16,14 @@ using namespace std::string_literals;
 constexpr auto data = MessageIntake::Source::data, chunks = MessageIntake::Source::chunks;
 
 struct Watcher final : MessageIntake::Observer {
-    Outcome outcome{.reply = {}, .proceeds = true};
+    StageResult result{.reply = {}, .proceeds = true};
     std::string octets;
     unsigned headers = 0;
 
     void message_octets(std::string_view piece) override { octets += piece; }
-    Outcome header_arrived() override {
+    StageResult header_arrived() override {
         ++headers;
-        return outcome;
+        return result;
     }
 };
 
@@ -185,12 +185,12 @@ public:
 
     void a_refused_header_is_told_at_the_end_or_at_once() {
         Message later(data);
-        later.watcher.outcome = {.reply = {550, {5, 7, 1}, "no"}};
+        later.watcher.result = {.reply = {550, {5, 7, 1}, "no"}};
         CPPUNIT_ASSERT(later.data_of("A: b\r\n\r\ntext\r\n.\r\n") == Status::refused);
         CPPUNIT_ASSERT_EQUAL("550"s, later.code());
         CPPUNIT_ASSERT(!later.intake->hangs_up());
         Message now(data);
-        now.watcher.outcome = {.reply = {554, {5, 7, 1}, "no"}, .disconnects = true};
+        now.watcher.result = {.reply = {554, {5, 7, 1}, "no"}, .disconnects = true};
         now.intake->feed("A: b\r\n\r\n");
         CPPUNIT_ASSERT(now.intake->hangs_up());
         CPPUNIT_ASSERT_EQUAL("554"s, now.code());

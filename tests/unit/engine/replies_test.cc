@@ -20,8 +20,8 @@ class RepliesTest : public CppUnit::TestFixture {
 
 public:
     void every_reply_has_a_status_of_its_class() {
-        for (int i = 0; i <= static_cast<int>(Say::internal_error); ++i) {
-            const Reply said = reply(static_cast<Say>(i));
+        for (int i = 0; i <= static_cast<int>(StandardReply::internal_error); ++i) {
+            const Reply said = reply(static_cast<StandardReply>(i));
             CPPUNIT_ASSERT_MESSAGE(said.text, !said.text.empty());
             CPPUNIT_ASSERT_MESSAGE(said.text, said.text.find('\n') == std::string::npos);
             if (said.code / 100 == 3) {
@@ -45,13 +45,13 @@ public:
             for (const auto verdict :
                  {Verdict::deny, Verdict::denysoft, Verdict::deny_disconnect, Verdict::denysoft_disconnect})
                 for (const int code : {0, 421}) {
-                    const Outcome outcome = outcome_of(hook, Answer(verdict, "x").with_code(code),
-                                                       {250, {2, 0, 0}, "OK"});
+                    const StageResult result = apply_response(hook, Response(verdict, "x").with_code(code),
+                                                              {250, {2, 0, 0}, "OK"});
                     CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)),
-                                           outcome.reply.code != 421 || outcome.disconnects);
-                    CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), !outcome.disconnects || !outcome.proceeds);
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), outcome.proceeds,
-                                                 outcome.reply.is_positive());
+                                           result.reply.code != 421 || result.disconnects);
+                    CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), !result.disconnects || !result.proceeds);
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), result.proceeds,
+                                                 result.reply.is_positive());
                 }
         }
     }
@@ -59,28 +59,29 @@ public:
     void done_is_silent() {
         for (unsigned i = 0; i < static_cast<unsigned>(HookId::count); ++i) {
             const auto hook = static_cast<HookId>(i);
-            const Outcome outcome = outcome_of(hook, Answer(Verdict::done, "x").with_code(550), {250, {2, 0, 0}, "OK"});
-            CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), outcome.reply.empty());
-            CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), outcome.is_done);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), hook == HookId::quit, outcome.disconnects);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), hook == HookId::pre_connection,
-                                         outcome.proceeds);
+            const StageResult result = apply_response(hook, Response(Verdict::done, "x").with_code(550),
+                                                      {250, {2, 0, 0}, "OK"});
+            CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), result.reply.empty());
+            CPPUNIT_ASSERT_MESSAGE(std::string(hook_name(hook)), result.is_done);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), hook == HookId::quit, result.disconnects);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), hook == HookId::pre_connection, result.proceeds);
         }
     }
 
     void hooks_without_a_say_change_nothing() {
         for (const auto hook : {HookId::reset_transaction, HookId::disconnect, HookId::post_connection,
                                 HookId::queue_post, HookId::data_chunk}) {
-            const Outcome outcome = outcome_of(hook, Answer(Verdict::deny_disconnect, "x"), {250, {2, 0, 0}, "OK"});
-            CPPUNIT_ASSERT(outcome.proceeds);
-            CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 OK\r\n"), outcome.reply.to_string());
+            const StageResult result = apply_response(hook, Response(Verdict::deny_disconnect, "x"),
+                                                      {250, {2, 0, 0}, "OK"});
+            CPPUNIT_ASSERT(result.proceeds);
+            CPPUNIT_ASSERT_EQUAL(std::string("250 2.0.0 OK\r\n"), result.reply.to_string());
         }
     }
 
     void a_plain_reply_is_not_refined() {
-        const Outcome outcome = outcome_of(HookId::ehlo, Answer(Verdict::ok, "hello\nFAKE").with_code(251),
-                                           {250, {}, "mx Hi\nSIZE", true});
-        CPPUNIT_ASSERT_EQUAL(std::string("250-mx Hi\r\n250 SIZE\r\n"), outcome.reply.to_string());
+        const StageResult result = apply_response(HookId::ehlo, Response(Verdict::ok, "hello\nFAKE").with_code(251),
+                                                  {250, {}, "mx Hi\nSIZE", true});
+        CPPUNIT_ASSERT_EQUAL(std::string("250-mx Hi\r\n250 SIZE\r\n"), result.reply.to_string());
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(RepliesTest);

@@ -23,7 +23,7 @@ std::string plain(const std::string& user, const std::string& password) {
 
 void allow_cram_md5(SessionUnderTest& client) { client.settings.auth_mechanisms.add(*find_auth_mechanism("CRAM-MD5")); }
 
-Answer know_secret(HookContext& context) { return static_cast<AuthHook&>(context).proves("secret") ? ok() : deny(); }
+Response know_secret(HookContext& context) { return static_cast<AuthHook&>(context).proves("secret") ? ok() : deny(); }
 
 class SessionAuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SessionAuthTest);
@@ -128,7 +128,7 @@ public:
               std::tuple{"unverified", fakes::tls_facts_with_certificate(false), "", "502"},
               std::tuple{"verified", fakes::tls_facts_with_certificate(), "AUTH EXTERNAL", "235"}}) {
             SessionUnderTest client;
-            client.hooks.answer(HookId::auth_external, ok());
+            client.hooks.respond(HookId::auth_external, ok());
             client.start_encrypted(facts);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(name, std::string(offer), offered(client));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(name, std::string(code), client.say("AUTH EXTERNAL am9l").substr(0, 3));
@@ -141,8 +141,8 @@ public:
         SessionUnderTest client;
         client.settings.start_tls = StartTls::on;
         client.settings.auth_without_tls = true;
-        client.hooks.answer(HookId::auth_scram_sha_256, ok());
-        client.hooks.answer(HookId::auth_external, ok());
+        client.hooks.respond(HookId::auth_scram_sha_256, ok());
+        client.hooks.respond(HookId::auth_external, ok());
         client.start();
         CPPUNIT_ASSERT_EQUAL("AUTH SCRAM-SHA-256"s, offered(client));
         client.say("STARTTLS");
@@ -153,8 +153,8 @@ public:
     void the_certificate_and_the_channel_of_a_proxy_are_nobodys() {
         SessionUnderTest client;
         client.settings.trusted_proxies = {*IpNetwork::parse("192.0.2.0/24")};
-        client.hooks.answer(HookId::auth_scram_sha_256, ok());
-        client.hooks.answer(HookId::auth_external, ok());
+        client.hooks.respond(HookId::auth_scram_sha_256, ok());
+        client.hooks.respond(HookId::auth_external, ok());
         client.start_encrypted(fakes::tls_facts_with_certificate(), {"octets", "", ""});
         CPPUNIT_ASSERT_EQUAL("AUTH EXTERNAL SCRAM-SHA-256 SCRAM-SHA-256-PLUS"s, offered(client));
         client.say("XCLIENT ADDR=203.0.113.7");
@@ -168,7 +168,7 @@ public:
     void scram_proves_what_a_plugin_knows() {
         struct Row {
             const char* name;
-            Answer answer;
+            Response response;
             bool knows;
             const char *password, *reply;
         };
@@ -183,7 +183,7 @@ public:
                 SessionUnderTest client;
                 client.hooks.on(HookId::auth_scram_sha_256, [&](HookContext& context) {
                     if (row.knows) CPPUNIT_ASSERT(static_cast<AuthHook&>(context).proves("secret"));
-                    return row.answer;
+                    return row.response;
                 });
                 client.hooks.watch(HookId::auth);
                 client.start_encrypted(fakes::tls_facts(), {"octets", "", ""});
@@ -205,7 +205,7 @@ public:
     }
 
     void a_scram_back_end_that_is_down_is_told_at_once() {
-        client_.hooks.answer(HookId::auth_scram_sha_1, denysoft());
+        client_.hooks.respond(HookId::auth_scram_sha_1, denysoft());
         client_.greet();
         CPPUNIT_ASSERT_EQUAL(
             "454 4.7.0 Temporary authentication failure\r\n"s,
@@ -252,7 +252,7 @@ public:
     }
 
     void an_initial_response_may_be_as_long_as_a_line_of_the_exchange() {
-        client_.hooks.answer(HookId::auth_bearer, ok());
+        client_.hooks.respond(HookId::auth_bearer, ok());
         client_.greet();
         CPPUNIT_ASSERT_EQUAL("500"s, client_.say("NOOP " + std::string(3000, 'x')).substr(0, 3));
         CPPUNIT_ASSERT_EQUAL("500"s, client_.say("AUTH XOAUTH2 " + std::string(12288, 'x')).substr(0, 3));
@@ -278,8 +278,8 @@ public:
         for (const auto verdict : {Verdict::ok, Verdict::deny, Verdict::denysoft, Verdict::done}) {
             SessionUnderTest client;
             client.settings.auth_without_tls = true;
-            client.hooks.answer(HookId::auth_plain, verdict);
-            client.hooks.answer(HookId::auth, verdict == Verdict::ok ? deny() : ok());
+            client.hooks.respond(HookId::auth_plain, verdict);
+            client.hooks.respond(HookId::auth, verdict == Verdict::ok ? deny() : ok());
             client.greet();
             client.say(plain("joe", "secret"));
             CPPUNIT_ASSERT_EQUAL(std::size_t(0), client.hooks.count(HookId::auth));
@@ -332,7 +332,7 @@ public:
     }
 
     void success_makes_a_relay_client() {
-        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.respond(HookId::auth, ok());
         client_.greet();
         CPPUNIT_ASSERT(!client_.session().is_authenticated());
         client_.say(plain("joe@example.com", "secret"));
@@ -349,7 +349,7 @@ public:
         for (const auto verdict : {Verdict::declined, Verdict::deny, Verdict::denysoft}) {
             SessionUnderTest client;
             client.settings.auth_without_tls = true;
-            client.hooks.answer(HookId::auth, verdict);
+            client.hooks.respond(HookId::auth, verdict);
             client.greet();
             client.session().complain(
                 {.plugin = "badmailfrom", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
@@ -363,7 +363,7 @@ public:
     }
 
     void success_ends_deferred_rejections() {
-        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.respond(HookId::auth, ok());
         client_.greet();
         client_.session().complain(
             {.plugin = "dnsbl", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "listed"});
@@ -374,7 +374,7 @@ public:
     void done_is_no_success() {
         client_.hooks.on(HookId::auth, [](HookContext& context) {
             fakes::connection_of(context).send({454, {4, 7, 0}, "Words of the plugin", false});
-            return Answer(Verdict::done);
+            return Response(Verdict::done);
         });
         client_.greet();
         CPPUNIT_ASSERT_EQUAL(std::string("454 4.7.0 Words of the plugin\r\n"), client_.say(plain("joe", "secret")));
@@ -383,7 +383,7 @@ public:
     }
 
     void the_parse_hook_may_rewrite_the_argument() {
-        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.respond(HookId::auth, ok());
         client_.hooks.on(HookId::auth_parse, [](HookContext& context) {
             auto& argument = static_cast<ParseHook&>(context).argument;
             if (argument == "MINE") argument = "PLAIN " + base64("\0joe\0secret"s);
@@ -397,7 +397,7 @@ public:
 
     void messages_tell_who_authenticated() {
         client_.hooks.accept_mail();
-        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.respond(HookId::auth, ok());
         client_.greet();
         client_.say(plain("joe@example.com", "secret"));
         client_.feed(
@@ -411,7 +411,7 @@ public:
 
     void the_submitter_is_believed_of_the_authenticated_only() {
         std::string submitter;
-        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.respond(HookId::auth, ok());
         client_.hooks.on(HookId::mail, [&](HookContext& context) {
             const auto& said = static_cast<MailHook&>(context).transaction.envelope().submitter;
             submitter = said ? said->path() : "nothing";
@@ -451,7 +451,7 @@ public:
         for (int how = 0; how < 4; ++how) {
             SessionUnderTest client;
             client.settings.auth_without_tls = true;
-            client.hooks.answer(HookId::auth, ok());
+            client.hooks.respond(HookId::auth, ok());
             client.hooks.wait(HookId::auth, Duration(2000));
             client.hooks.watch(HookId::disconnect);
             client.greet();
@@ -472,7 +472,7 @@ public:
         CPPUNIT_ASSERT(client_.say("EHLO x").find("AUTH") == std::string::npos);
         CPPUNIT_ASSERT_EQUAL("502"s, client_.say(plain("joe", "secret")).substr(0, 3));
         CPPUNIT_ASSERT(client_.hooks.calls.empty());
-        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.respond(HookId::auth, ok());
         CPPUNIT_ASSERT(client_.say("EHLO x").find("AUTH LOGIN PLAIN\r\n") != std::string::npos);
         client_.say(plain("joe", "secret"));
         CPPUNIT_ASSERT_EQUAL("auth-plain auth"s, client_.hooks.order_of({HookId::auth_plain, HookId::auth}));
@@ -484,11 +484,11 @@ public:
         client_.hooks.on(HookId::auth_result, [&](HookContext& context) {
             const auto& hook = static_cast<AuthResultHook&>(context);
             told = format_text("{} {} {} {}{}{}", hook.mechanism, hook.user.empty() ? "-" : hook.user, hook.reply.code,
-                               hook.is_good ? "good " : "", hook.is_refused() ? "refused " : "",
+                               hook.is_authenticated ? "good " : "", hook.is_refused() ? "refused " : "",
                                hook.connection.is_authenticated() ? "in" : "out");
             return declined();
         });
-        client_.hooks.on(HookId::auth, [](HookContext& context) -> Answer {
+        client_.hooks.on(HookId::auth, [](HookContext& context) -> Response {
             const auto& user = static_cast<AuthHook&>(context).user();
             if (user == "down") return denysoft();
             if (user == "done") return Verdict::done;
@@ -539,7 +539,7 @@ public:
             SessionUnderTest client;
             client.settings.auth_without_tls = true;
             std::string told;
-            client.hooks.answer(HookId::auth_bearer, deny());
+            client.hooks.respond(HookId::auth_bearer, deny());
             client.hooks.on(HookId::auth_result, [&](HookContext& context) {
                 const auto& hook = static_cast<AuthResultHook&>(context);
                 told += format_text("{} {} {};", hook.user, hook.reply.code, hook.is_refused() ? "refused" : "-");
@@ -624,7 +624,7 @@ public:
     }
 
     void a_stopping_server_does_not_wait_for_the_password() {
-        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.respond(HookId::auth, ok());
         client_.greet();
         client_.say("AUTH LOGIN");
         CPPUNIT_ASSERT_EQUAL(std::string("421"), client_.stop_soon().substr(0, 3));

@@ -289,7 +289,7 @@ public:
         client_.hooks.on(HookId::rcpt, [](HookContext& context) {
             return static_cast<RcptHook&>(context).recipient.address().local_part() == "no" ? deny() : ok();
         });
-        client_.hooks.answer(HookId::queue, ok());
+        client_.hooks.respond(HookId::queue, ok());
         client_.start();
         const std::pair<std::string, const char*> rows[] = {{trap, "503 5.5.1"},
                                                             {"HELO x\r\n", "250 mx.ex"},
@@ -336,7 +336,7 @@ public:
     }
 
     void what_is_on_its_way_behind_a_refused_chunk_is_no_error() {
-        client_.hooks.answer(HookId::data, deny("no"));
+        client_.hooks.respond(HookId::data, deny("no"));
         begin();
         CPPUNIT_ASSERT_EQUAL(std::string("554 503 503 503"),
                              codes(client_.feed(bdat("a") + bdat("b") + bdat("") + bdat("c", true))));
@@ -348,7 +348,7 @@ public:
     void refused_chunks_do_not_go_on_forever() {
         client_.settings.max_junk_commands = 10;
         client_.settings.max_errors = 5;
-        client_.hooks.answer(HookId::data, deny("no"));
+        client_.hooks.respond(HookId::data, deny("no"));
         begin();
         std::string all;
         for (int i = 0; i < 100; ++i) all += bdat("a");
@@ -392,18 +392,18 @@ public:
     void plugins_at_data_decide_about_the_first_chunk() {
         const struct {
             const char* name;
-            Answer answer;
+            Response response;
             const char* replies;
             bool is_closed;
         } rows[] = {{"declined", declined(), "250 250 250", false},
                     {"ok", ok(), "250 250 250", false},
                     {"deny", deny("no"), "554 503 250", false},
                     {"denysoft", denysoft("later"), "451 503 250", false},
-                    {"deny_disconnect", Answer(Verdict::deny_disconnect), "554", true},
-                    {"denysoft_disconnect", Answer(Verdict::denysoft_disconnect), "451", true}};
+                    {"deny_disconnect", Response(Verdict::deny_disconnect), "554", true},
+                    {"denysoft_disconnect", Response(Verdict::denysoft_disconnect), "451", true}};
         for (const auto& row : rows) {
             SessionUnderTest client;
-            client.hooks.answer(HookId::data, row.answer);
+            client.hooks.respond(HookId::data, row.response);
             begin(client);
             const auto replies = codes(client.feed(bdat(message) + bdat("", true) + "NOOP\r\n"));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, std::string(row.replies), replies);
@@ -413,7 +413,7 @@ public:
         SessionUnderTest client;  // a plugin that has answered by itself
         client.hooks.on(HookId::data, [](HookContext& context) {
             fakes::connection_of(context).send({550, {5, 7, 1}, "mine"});
-            return Answer(Verdict::done);
+            return Response(Verdict::done);
         });
         begin(client);
         CPPUNIT_ASSERT_EQUAL(std::string("550 250"), codes(client.feed(bdat("QUIT\r\n", true) + "NOOP\r\n")));
@@ -474,13 +474,13 @@ public:
     }
 
     void a_header_can_be_refused_with_its_chunk() {
-        client_.hooks.answer(HookId::data_headers_end, deny("no"));
+        client_.hooks.respond(HookId::data_headers_end, deny("no"));
         begin();
         CPPUNIT_ASSERT_EQUAL(std::string("250 552 503 250"),
                              codes(client_.feed(bdat(message.substr(0, 5)) + bdat(message.substr(5, 10)) +
                                                 bdat("x", true) + "NOOP\r\n")));
         SessionUnderTest client;
-        client.hooks.answer(HookId::data_headers_end, Answer(Verdict::deny_disconnect));
+        client.hooks.respond(HookId::data_headers_end, Response(Verdict::deny_disconnect));
         begin(client);
         CPPUNIT_ASSERT_EQUAL(std::string("554"), codes(client.feed("BDAT 1000 LAST\r\n" + message)));
         CPPUNIT_ASSERT(client.is_closed());

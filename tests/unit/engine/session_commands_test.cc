@@ -161,7 +161,7 @@ public:
 
     void a_refused_second_hello_changes_nothing() {
         check({{"HELO x", "250"}, {"MAIL FROM:<a@b>", "250 2.1.0"}});
-        client_.hooks.answer(HookId::ehlo, deny());
+        client_.hooks.respond(HookId::ehlo, deny());
         check_more({{"EHLO y", "550 5.7.1"}, {"EHLO", "501 5.5.4"}, {"RCPT TO:<a@b>", "250 2.1.5"}});
         CPPUNIT_ASSERT(Greeted::helo == client_.session().greeted());
         CPPUNIT_ASSERT_EQUAL(std::string("x"), client_.session().hello_host());
@@ -412,7 +412,7 @@ public:
 
     void a_refused_mail_leaves_no_transaction() {
         client_.hooks.watch(HookId::reset_transaction);
-        client_.hooks.answer(HookId::mail, denysoft());
+        client_.hooks.respond(HookId::mail, denysoft());
         check({{"EHLO x", "250"},
                {"MAIL FROM:<a@b>", "450 4.7.1"},
                {"RCPT TO:<a@b>", "503 5.5.1"},
@@ -443,7 +443,7 @@ public:
             seen += "[" + std::string(hook.verb) + "|" + std::string(hook.argument) + "]";
             if (hook.verb != "XTEST") return declined();
             fakes::connection_of(context).send({250, {2, 0, 0}, "tested"});
-            return Answer(Verdict::done);
+            return Response(Verdict::done);
         });
         check({{"XTEST  a  b ", "250 2.0.0"}, {"xother", "500 5.5.1"}, {"STARTTLS", "502 5.5.1"}});
         CPPUNIT_ASSERT_EQUAL(std::string("[XTEST|a  b][xother|][STARTTLS|]"), seen);
@@ -451,7 +451,7 @@ public:
 
     void refusals_are_logged() {
         client_.log.set_level(LogLevel::info);
-        client_.hooks.answer(HookId::rcpt, deny("no such user"));
+        client_.hooks.respond(HookId::rcpt, deny("no such user"));
         check({{"EHLO x", "250"}, {"MAIL FROM:<a@b>", "250 2.1.0"}, {"RCPT TO:<c@d>", "550 5.7.1"}});
         CPPUNIT_ASSERT(client_.log.contains("rcpt refused from=<a@b> to=<c@d> reply=\"550 no such user\""));
     }

@@ -1,5 +1,6 @@
 /// session_data_test.cc: the message from 354 to the final reply: where it ends, what is kept of it, what is put on
 /// top, and what is refused.
+#include "engine/server_access.h"
 #include "fakes/session_under_test.h"
 #include "fakes/temp_directory.h"
 
@@ -224,7 +225,7 @@ public:
                     client.settings.max_message_size = limit;
                     client.settings.spool.max_header_size = header_limit;
                     client.hooks.accept_mail();
-                    client.hooks.answer(HookId::data_headers_end, deny("bad header"));
+                    client.hooks.respond(HookId::data_headers_end, deny("bad header"));
                     client.begin_data();
                     std::string output;
                     for (std::size_t at = 0; at < text.size(); at += piece)
@@ -334,7 +335,7 @@ public:
 
     void a_message_refused_at_its_header_is_dropped() {
         client_.hooks.accept_mail();
-        client_.hooks.answer(HookId::data_headers_end, deny("bad header"));
+        client_.hooks.respond(HookId::data_headers_end, deny("bad header"));
         client_.hooks.watch(HookId::data_post_headers);
         client_.begin_data();
         CPPUNIT_ASSERT_EQUAL(std::string(), client_.feed("Subject: x\r\n\r\n" + std::string(100000, 'x')));
@@ -348,7 +349,7 @@ public:
             SessionUnderTest client;
             client.hooks.accept_mail();
             client.hooks.watch(HookId::reset_transaction);
-            client.hooks.answer(HookId::data_headers_end, deny_disconnect("go away"));
+            client.hooks.respond(HookId::data_headers_end, deny_disconnect("go away"));
             client.begin_data();
             const std::string text = "Subject: x\r\n\r\ntext\r\n.\r\nMAIL FROM:<a@b>\r\n";
             std::string output;
@@ -360,7 +361,7 @@ public:
         }
         SessionUnderTest at_end;
         at_end.hooks.accept_mail();
-        at_end.hooks.answer(HookId::data_headers_end, denysoft_disconnect());
+        at_end.hooks.respond(HookId::data_headers_end, denysoft_disconnect());
         at_end.begin_data();
         CPPUNIT_ASSERT_EQUAL(std::string("421"), codes(at_end.feed("Subject: x\r\n.\r\nNOOP\r\n")));
         CPPUNIT_ASSERT(at_end.is_closed());
@@ -368,7 +369,7 @@ public:
 
     void the_first_reason_is_told() {
         client_.hooks.accept_mail();
-        client_.hooks.answer(HookId::data_headers_end, deny("bad header"));
+        client_.hooks.respond(HookId::data_headers_end, deny("bad header"));
         client_.settings.max_message_size = 100;
         client_.begin_data();
         CPPUNIT_ASSERT_EQUAL(std::string("552 5.7.1 bad header session-1\r\n"),
@@ -421,8 +422,8 @@ public:
 
     void results_are_added_and_forged_ones_disowned() {
         client_.hooks.on(HookId::data_post_headers, [](HookContext& context) {
-            static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
-                {.method = "spf", .result = "fail", .properties = {{"smtp", "mailfrom", "client.example"}}});
+            ServerAccess::results(*static_cast<SessionContext&>(context).transaction_or_null())
+                .add({.method = "spf", .result = "fail", .properties = {{"smtp", "mailfrom", "client.example"}}});
             return declined();
         });
         sent(client_,
@@ -457,15 +458,15 @@ public:
             (void)look(context);
             Transaction& transaction = *static_cast<SessionContext&>(context).transaction_or_null();
             transaction.message().headers().prepend("X-Spam", "No");
-            transaction.authentication_results().add({.method = "dmarc", .result = "none"});
+            ServerAccess::results(transaction).add({.method = "dmarc", .result = "none"});
             return declined();
         });
         client_.hooks.on(HookId::data_post_rcpt, [&](HookContext& context) {
             (void)look(context);
             CPPUNIT_ASSERT(
-                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().is_closed());
-            static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
-                {.method = "late", .result = "pass"});
+                ServerAccess::results(*static_cast<SessionContext&>(context).transaction_or_null()).is_closed());
+            ServerAccess::results(*static_cast<SessionContext&>(context).transaction_or_null())
+                .add({.method = "late", .result = "pass"});
             return declined();
         });
         sent(client_, "Authentication-Results: mx.example.com; spf=pass\r\nSubject: x\r\n\r\n.\r\n");
@@ -487,10 +488,10 @@ public:
         const auto field = [](const char* subject, const char* parameters) {
             SessionUnderTest client;
             client.hooks.on(HookId::data_post, [](HookContext& context) {
-                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
-                    {.method = "spf",
-                     .result = "pass",
-                     .properties = {{"smtp", "mailfrom", "j\xc3\xb6rg@client.example"}}});
+                ServerAccess::results(*static_cast<SessionContext&>(context).transaction_or_null())
+                    .add({.method = "spf",
+                          .result = "pass",
+                          .properties = {{"smtp", "mailfrom", "j\xc3\xb6rg@client.example"}}});
                 return declined();
             });
             client.hooks.accept_mail();
@@ -531,8 +532,8 @@ public:
         bool first = true;
         client_.hooks.on(HookId::data_post_headers, [&](HookContext& context) {
             if (first)
-                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
-                    {.method = "spf", .result = "fail"});
+                ServerAccess::results(*static_cast<SessionContext&>(context).transaction_or_null())
+                    .add({.method = "spf", .result = "fail"});
             first = false;
             return declined();
         });
@@ -547,8 +548,8 @@ public:
             SessionUnderTest client;
             client.settings.authserv_id = std::move(id);
             client.hooks.on(HookId::data_post_headers, [](HookContext& context) {
-                static_cast<SessionContext&>(context).transaction_or_null()->authentication_results().add(
-                    {.method = "spf", .result = "fail"});
+                ServerAccess::results(*static_cast<SessionContext&>(context).transaction_or_null())
+                    .add({.method = "spf", .result = "fail"});
                 return declined();
             });
             sent(client, "Authentication-Results: mx.example.com; spf=pass\r\n\r\n.\r\n");
@@ -570,7 +571,7 @@ public:
             client.hooks.watch(HookId::reset_transaction);
             client.hooks.on(hook, [](HookContext& context) {
                 fakes::connection_of(context).send({250, {2, 6, 0}, "mine"});
-                return Answer(Verdict::done);
+                return Response(Verdict::done);
             });
             client.begin_data();
             CPPUNIT_ASSERT_EQUAL(std::string("250 2.6.0 mine\r\n503 5.5.1 Send MAIL first\r\n"),
@@ -580,10 +581,10 @@ public:
     }
 
     void a_plugins_reply_carries_the_id_once() {
-        const auto said = [](Answer answer) {
+        const auto said = [](Response response) {
             SessionUnderTest client;
             client.hooks.accept_mail();
-            client.hooks.answer(HookId::queue, std::move(answer));
+            client.hooks.respond(HookId::queue, std::move(response));
             client.begin_data();
             return client.feed(".\r\n");
         };

@@ -122,10 +122,10 @@ public:
             bool has(HookId hook) const noexcept override { return hook == HookId::connect; }
             bool asks(HookId hook) const noexcept override { return has(hook); }
             void ask(HookContext& context, Wait& wait) noexcept override {
-                wait.parts.clear();
+                wait.batch_sizes.clear();
                 if (wait.rounds++ == 0) {
                     for (const char* name : {"a.example", "b.example", "slow.example"}) put(wait, name, 9 * second);
-                    wait.parts = {2};  // the third is beyond
+                    wait.batch_sizes = {2};  // the third is beyond
                 } else if (wait.rounds == 2) {
                     knew_slow = context.answers().a("slow.example").status() != DnsStatus::not_asked;
                     put(wait, "nobody.example", 4 * second);
@@ -134,7 +134,7 @@ public:
             static void put(Wait& wait, const char* name, Duration limit) {
                 wait.questions.push_back({*DnsQuestion::make(DnsType::a, name), limit});
             }
-            Answer run(HookContext& context, ChainState&) noexcept override {
+            Response run(HookContext& context, ChainState&) noexcept override {
                 seen = context.answers();
                 return {};
             }
@@ -173,7 +173,7 @@ public:
                 wait.questions.push_back({*DnsQuestion::make(DnsType::a, "a.example"), 50 * second});
                 wait.questions.push_back({*DnsQuestion::make(DnsType::a, "slow.example"), 5 * second});
             }
-            Answer run(HookContext& context, ChainState&) noexcept override {
+            Response run(HookContext& context, ChainState&) noexcept override {
                 seen = context.answers();
                 return {};
             }

@@ -301,7 +301,7 @@ public:
                 wait.cut_short = context.hook == HookId::connect ? std::vector<std::uint16_t>{3, 5}
                                                                  : std::vector<std::uint16_t>{7};
             }
-            Answer run(HookContext&, ChainState& state) noexcept override {
+            Response run(HookContext&, ChainState& state) noexcept override {
                 seen.push_back(state.wait.cut_short);
                 return {};
             }

@@ -1,5 +1,6 @@
 /// session_proxy_test.cc: XCLIENT makes another client of the session, XFORWARD is noted, and only trusted proxies may
 /// say either.
+#include "engine/server_access.h"
 #include "fakes/session_under_test.h"
 
 #include <smtpd/notes.h>
@@ -119,7 +120,7 @@ public:
         session.set_whitelisted("one of ours");
         session.adjust_karma(5);
         session.complain({.plugin = "test", .verdict = Verdict::deny, .enhanced = {5, 7, 1}, .text = "no"});
-        session.authentication_results().add({.method = "iprev", .result = "pass"});
+        ServerAccess::results(session).add({.method = "iprev", .result = "pass"});
         client_.say("XCLIENT ADDR=203.0.113.7");
         CPPUNIT_ASSERT(session.notes().find(finding) == nullptr);
         CPPUNIT_ASSERT(!session.is_relay_client());
@@ -263,7 +264,7 @@ public:
 private:
     SessionUnderTest client_;
     std::vector<std::string> clients_;
-    Answer connect_ = declined();
+    Response connect_ = declined();
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(SessionProxyTest);

@@ -17,7 +17,7 @@ using fakes::SessionUnderTest;
 constexpr std::string_view message = "Subject: x\r\n\r\ntext\r\n.\r\n";
 
 /// Recipients whose local part begins with r are refused, with d deferred; everybody else is accepted.
-Answer fate_of(const Recipient& recipient) {
+Response fate_of(const Recipient& recipient) {
     switch (recipient.address().local_part().front()) {
         case 'r': return deny("Mailbox is full").with_code(552).with_status({5, 2, 2});
         case 'd': return denysoft("Try tomorrow");
@@ -29,11 +29,11 @@ Answer fate_of(const Recipient& recipient) {
 std::string seen_by_queue(const Delivery& delivery) {
     std::string out, others;
     const auto add = [&](const Recipient& recipient) {
-        if (!recipient.is_turned_away()) out += recipient.address().to_string() + " ";
-        else others += format_text(" {} {}", recipient.address(), recipient.disposition()->reply.code);
+        if (!recipient.fate().is_refused()) out += recipient.address().to_string() + " ";
+        else others += format_text(" {} {}", recipient.address(), recipient.fate().reply.code);
     };
     for (const auto& recipient : delivery.recipients()) add(recipient);
-    for (const auto& recipient : delivery.turned_away()) add(recipient);
+    for (const auto& recipient : delivery.refused_recipients()) add(recipient);
     return out + "|" + others;
 }
 
@@ -51,7 +51,7 @@ Fate fate_at_queue(const Recipient& recipient) {
 class Judged : public SessionUnderTest {
 public:
     explicit Judged(HookId where) {
-        hooks.answer(HookId::rcpt, ok());
+        hooks.respond(HookId::rcpt, ok());
         hooks.on(HookId::queue, [this, where](HookContext& context) {
             const auto& delivery = static_cast<const Delivery&>(context);
             DeliveryResult result = rest_at_queue;
@@ -59,9 +59,9 @@ public:
                 if (const Fate own = fate_at_queue(recipient);
                     where == HookId::queue && own.kind != Fate::Kind::unknown)
                     result[recipient] = own;
-            const Answer answer = fakes::conclude(context, std::move(result));
+            const Response response = fakes::conclude(context, std::move(result));
             queued.push_back(seen_by_queue(delivery));
-            return answer;
+            return response;
         });
         if (where == HookId::data_post_rcpt) {
             hooks.on(where,
@@ -97,8 +97,8 @@ public:
 private:
     static void refuse_all(DataPostHook& hook) {
         for (auto& recipient : hook.transaction.recipients())
-            if (const Answer answer = fate_of(recipient); answer.verdict != Verdict::declined)
-                hook.refuse(recipient, answer, "because of {}", "x");
+            if (const Response response = fate_of(recipient); response.verdict != Verdict::declined)
+                hook.refuse(recipient, response, "because of {}", "x");
     }
 };
 
@@ -261,7 +261,7 @@ public:
         server.send({"a", "r", "d"}, " PRDR");
         CPPUNIT_ASSERT_EQUAL(
             std::string("accepted from=<s@client.example> to=<a@example.com> size=23 reply=\"250 Queued! session-1\" "
-                        "refused=<r@example.com> why=\"because of x\" told=\"552 Mailbox is full\" "
+                        "rejected=<r@example.com> why=\"because of x\" told=\"552 Mailbox is full\" "
                         "deferred=<d@example.com> why=\"because of x\" told=\"450 Try tomorrow\"\n"),
             server.result_line());
     }
@@ -339,7 +339,7 @@ public:
         for (const auto hook :
              {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post, HookId::queue_pre}) {
             Judged server(HookId::data_post_rcpt);
-            server.hooks.answer(hook, deny("No"));
+            server.hooks.respond(hook, deny("No"));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(hook_name(hook)), std::string("552 5.7.1 No session-1\r\n"),
                                          server.send({"a", "r"}, " PRDR"));
             CPPUNIT_ASSERT(server.queued.empty());
@@ -481,7 +481,7 @@ public:
         for (const auto hook : {HookId::data_headers_end, HookId::data_post_headers, HookId::data_post,
                                 HookId::queue_pre, HookId::queue}) {
             Lmtp server(HookId::data_post_rcpt);
-            server.hooks.answer(hook, deny("No"));
+            server.hooks.respond(hook, deny("No"));
             const std::string second = hook == HookId::queue_pre || hook == HookId::queue
                                            ? "552 5.2.2 <r@example.com>: Mailbox is full"
                                            : "552 5.7.1 <r@example.com>: No";
@@ -498,7 +498,7 @@ public:
         Lmtp refused(HookId::data_post_rcpt);
         refused.greet_lmtp();
         refused.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\n");
-        refused.hooks.answer(HookId::data, deny("No"));
+        refused.hooks.respond(HookId::data, deny("No"));
         CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n"), refused.say("DATA"));  // not the message's reply, but the
                                                                                      // command's
     }
@@ -517,7 +517,7 @@ public:
         server.greet_lmtp();
         server.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<r@example.com>\r\n");
         CPPUNIT_ASSERT_EQUAL(std::string("250 552"), codes(server.feed("BDAT 6 LAST\r\nX: y\r\n")));
-        server.hooks.answer(HookId::data, deny("No"));
+        server.hooks.respond(HookId::data, deny("No"));
         server.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<r@example.com>\r\n");
         CPPUNIT_ASSERT_EQUAL(std::string("554 5.7.1 No\r\n554 5.7.1 No\r\n"), server.feed("BDAT 6 LAST\r\nX: y\r\n"));
         server.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<r@example.com>\r\n");
@@ -529,7 +529,7 @@ public:
 
     void lmtp_breaks_off_with_one_reply() {
         Lmtp server(HookId::data_post_rcpt);
-        server.hooks.answer(HookId::data_headers_end, denysoft_disconnect("Away"));
+        server.hooks.respond(HookId::data_headers_end, denysoft_disconnect("Away"));
         server.greet_lmtp();
         server.feed("MAIL FROM:<a@b>\r\nRCPT TO:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n");
         CPPUNIT_ASSERT_EQUAL(std::string("421 4.7.1 Away session-1\r\n"), server.feed("X: y\r\n\r\n"));

@@ -332,11 +332,11 @@ public:
         client_.settings.max_errors = 1;
         client_.hooks.on(HookId::noop, [](HookContext& context) {
             fakes::connection_of(context).send({250, {2, 0, 0}, "one\ntwo"});
-            return Answer(Verdict::done);
+            return Response(Verdict::done);
         });
         client_.hooks.on(HookId::help, [](HookContext& context) {
             fakes::connection_of(context).send({502, {5, 5, 1}, "no help"});
-            return Answer(Verdict::done);
+            return Response(Verdict::done);
         });
         client_.start();
         CPPUNIT_ASSERT_EQUAL(std::string("250-2.0.0 one\r\n250 2.0.0 two\r\n"), client_.say("NOOP"));
@@ -365,7 +365,7 @@ public:
         });
         CPPUNIT_ASSERT_EQUAL(std::string("of a@b"), session.config("name", Address::from_parts("a", "b")).at(0));
         CPPUNIT_ASSERT_EQUAL(std::string("from the hook"), session.config("name", Address::from_parts("c", "d")).at(0));
-        client_.hooks.answer(HookId::user_config, ok());
+        client_.hooks.respond(HookId::user_config, ok());
         CPPUNIT_ASSERT(session.config("name", Address::from_parts("c", "d")).empty());
     }
 

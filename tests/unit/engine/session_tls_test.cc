@@ -1,5 +1,6 @@
 /// session_tls_test.cc: STARTTLS as far as a transcript does not show it: what must not follow it, what is forgotten,
 /// and how handshakes fail.
+#include "engine/server_access.h"
 #include "fakes/session_under_test.h"
 
 #include <smtpd/known_notes.h>
@@ -146,7 +147,7 @@ public:
             connection.set_whitelisted("by its name");
             connection.notes().set(notes::helo_forward_match, true);
             connection.notes().set(notes::whitelisthelo, std::string("client.example"));
-            connection.authentication_results().add({.method = "iprev", .result = "pass"});
+            ServerAccess::results(connection).add({.method = "iprev", .result = "pass"});
             return declined();
         });
         client_.greet();
@@ -174,7 +175,7 @@ public:
             connection.complain({.plugin = "dnsbl", .verdict = Verdict::deny, .text = "listed"});
             connection.set_whitelisted("by its address");
             connection.notes().set(kept_note, 7);
-            connection.authentication_results().add({.method = "iprev", .result = "pass"});
+            ServerAccess::results(connection).add({.method = "iprev", .result = "pass"});
             return declined();
         });
         client_.greet();
@@ -194,7 +195,7 @@ public:
 
     void who_authenticated_in_the_clear_has_to_do_it_again() {
         client_.settings.auth_without_tls = true;
-        client_.hooks.answer(HookId::auth, ok());
+        client_.hooks.respond(HookId::auth, ok());
         client_.hooks.on(HookId::connect, [](HookContext& context) {
             fakes::connection_of(context).complain({.plugin = "dnsbl", .verdict = Verdict::deny, .text = "listed"});
             return declined();

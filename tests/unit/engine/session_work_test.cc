@@ -229,7 +229,7 @@ public:
 
     void a_line_of_auth() {
         client_.settings.auth_without_tls = true;
-        client_.hooks.answer(HookId::auth_plain, deny("no"));
+        client_.hooks.respond(HookId::auth_plain, deny("no"));
         client_.hooks.let_wait(HookId::auth_result);
         client_.greet();
         CPPUNIT_ASSERT_EQUAL(string(), client_.say("AUTH PLAIN"));

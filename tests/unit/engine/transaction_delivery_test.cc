@@ -2,10 +2,10 @@
 #include "engine/transaction_delivery.h"
 
 #include "engine/server_access.h"
-#include "fakes/answer_text.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/fake_session.h"
+#include "fakes/response_text.h"
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -40,13 +40,12 @@ class TransactionDeliveryTest : public CppUnit::TestFixture {
     FakeTransaction transaction_;
 
     void add(std::initializer_list<const char*> recipients) {
-        for (const char* recipient : recipients)
-            transaction_.add_recipient(recipient).set_rcpt_number(
-                static_cast<std::uint32_t>(transaction_.recipients().size() + 1));
+        std::uint32_t number = 0;
+        for (const char* recipient : recipients) transaction_.add_recipient(recipient, ++number);
     }
     const Recipient& recipient(std::size_t index) { return transaction_.recipients().at(index); }
-    std::string answer(const DeliveryResult& result) {
-        return shown(ResultSummary(result, transaction_.recipients()).answer());
+    std::string response_to(const DeliveryResult& result) {
+        return shown(ResultSummary(result, transaction_.recipients()).response());
     }
     std::string set_apart(const DeliveryResult& result) {
         const ResultSummary summary(result, transaction_.recipients());
@@ -70,8 +69,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(transaction_.id(), std::string(delivery.id()));
         CPPUNIT_ASSERT(&delivery.envelope() == &transaction_.envelope() &&
                        &delivery.recipients() == &transaction_.recipients());
-        CPPUNIT_ASSERT(&delivery.message() == &transaction_.message() && delivery.turned_away().empty() &&
-                       !delivery.is_trial());
+        CPPUNIT_ASSERT(&delivery.message() == &transaction_.message() && delivery.refused_recipients().empty() &&
+                       !delivery.is_dry_run());
         const Origin& origin = delivery.origin();
         CPPUNIT_ASSERT_EQUAL(
             std::string("192.0.2.1 49152 client.example hello.example ESMTPSA joe PLAIN TLSv1.3"),
@@ -93,7 +92,7 @@ public:
         };
         SessionUnderTest client;
         std::string seen;
-        client.hooks.answer(HookId::rcpt, ok());
+        client.hooks.respond(HookId::rcpt, ok());
         client.hooks.on(HookId::queue, [&](HookContext& context) {
             seen = told(static_cast<const Delivery&>(context).to_forward());
             return fakes::conclude(context, delivered());
@@ -122,36 +121,37 @@ public:
 
     void one_fate_for_all_is_an_answer() {
         add({"a@x", "b@x"});
-        CPPUNIT_ASSERT_EQUAL(std::string("ok"), answer(delivered()));
-        CPPUNIT_ASSERT_EQUAL(std::string("ok as 7"), answer(delivered("as {}", 7)));
+        CPPUNIT_ASSERT_EQUAL(std::string("ok"), response_to(delivered()));
+        CPPUNIT_ASSERT_EQUAL(std::string("ok as 7"), response_to(delivered("as {}", 7)));
         CPPUNIT_ASSERT_EQUAL(std::string("deny 550 5.1.1 Who?"),
-                             answer(rejected("Who?").with_code(550).with_status({5, 1, 1})));
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.2.2 Mailbox full"), answer(status::mbox_full));
+                             response_to(rejected("Who?").with_code(550).with_status({5, 1, 1})));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.2.2 Mailbox full"), response_to(status::mbox_full));
         CPPUNIT_ASSERT_EQUAL(std::string("deny 5.2.2 Mailbox full"),
-                             answer(rejected(status::mbox_full).with_status({5, 2, 2})));
-        CPPUNIT_ASSERT_EQUAL(std::string("declined"), answer(not_mine()));
+                             response_to(rejected(status::mbox_full).with_status({5, 2, 2})));
+        CPPUNIT_ASSERT_EQUAL(std::string("declined"), response_to(not_mine()));
         CPPUNIT_ASSERT_EQUAL(std::string(), set_apart(delivered()) + set_apart(deferred()) + set_apart(rejected()));
         FakeTransaction nobody;  // plugins have removed them all
-        CPPUNIT_ASSERT(ResultSummary(delivered(), nobody.recipients()).answer().verdict == Verdict::ok);
+        CPPUNIT_ASSERT(ResultSummary(delivered(), nobody.recipients()).response().verdict == Verdict::ok);
     }
 
     void who_has_another_fate_is_set_apart() {
         add({"a@x", "b@x", "c@x"});
         DeliveryResult some = delivered("for {}", "all");
         some[recipient(1)] = deferred();
-        CPPUNIT_ASSERT_EQUAL(std::string("ok for all, b"), answer(some) + ", " + set_apart(some));
+        CPPUNIT_ASSERT_EQUAL(std::string("ok for all, b"), response_to(some) + ", " + set_apart(some));
         DeliveryResult one = deferred("not yet");
         one[recipient(2)] = delivered("as c");
-        CPPUNIT_ASSERT_EQUAL(std::string("ok as c, ab"), answer(one) + ", " + set_apart(one));
+        CPPUNIT_ASSERT_EQUAL(std::string("ok as c, ab"), response_to(one) + ", " + set_apart(one));
         one[recipient(0)] = delivered("as a");
-        CPPUNIT_ASSERT_EQUAL(std::string("ok, b"), answer(one) + ", " + set_apart(one));  // they have no text in common
+        CPPUNIT_ASSERT_EQUAL(std::string("ok, b"), response_to(one) + ", " + set_apart(one));  // they have no text in
+                                                                                               // common
         DeliveryResult none = deferred("not yet");
         none[recipient(0)] = rejected("never");
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft not yet, a"), answer(none) + ", " + set_apart(none));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft not yet, a"), response_to(none) + ", " + set_apart(none));
         none[recipient(1)] = none[recipient(2)] = rejected("never");
-        CPPUNIT_ASSERT_EQUAL(std::string("deny, abc"), answer(none) + ", " + set_apart(none));
+        CPPUNIT_ASSERT_EQUAL(std::string("deny, abc"), response_to(none) + ", " + set_apart(none));
         none[recipient(1)] = deferred("later");
-        CPPUNIT_ASSERT_EQUAL(std::string("denysoft, abc"), answer(none) + ", " + set_apart(none));
+        CPPUNIT_ASSERT_EQUAL(std::string("denysoft, abc"), response_to(none) + ", " + set_apart(none));
     }
 
     void each_fate_is_kept_logged_and_in_the_history() {
@@ -164,15 +164,15 @@ public:
         (void)fakes::conclude(delivery, result);
         CPPUNIT_ASSERT_EQUAL(
             std::string(
-                "(queue) refused <b@x>: mx.example.net\n(queue) deferred <c@x>: mx.example.net: the disk is full\n"),
+                "(queue) rejected <b@x>: mx.example.net\n(queue) deferred <c@x>: mx.example.net: the disk is full\n"),
             log_.to_string());
-        CPPUNIT_ASSERT_EQUAL(std::string("as 7"), recipient(0).delivered().value());
-        CPPUNIT_ASSERT(!recipient(0).is_turned_away() && !recipient(1).delivered());
-        const Disposition& rejected = *recipient(1).disposition();
+        CPPUNIT_ASSERT_EQUAL(std::string("as 7"), recipient(0).fate().reply.text);
+        CPPUNIT_ASSERT(recipient(0).fate().is_delivered() && recipient(1).fate().is_rejected());
+        const Fate& rejected = recipient(1).fate();
         CPPUNIT_ASSERT_EQUAL(std::string("550 5.1.1 No such user mx.example.net"),
                              format_text("{} {} {} {}", rejected.reply.code, rejected.reply.enhanced,
-                                         rejected.reply.text, rejected.reason));
-        CPPUNIT_ASSERT(recipient(2).disposition()->is_deferred());
+                                         rejected.reply.text, rejected.why()));
+        CPPUNIT_ASSERT(recipient(2).fate().is_deferred());
         std::string told;
         for (const auto& entry : connection_.history().entries()) told += entry.to_string() + "\n";
         CPPUNIT_ASSERT_EQUAL(std::string("(queue) : deny 550 5.1.1 \"No such user\", for <b@x>\n(queue) : denysoft 450 "
@@ -185,7 +185,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft 451 Now"),
                              shown(fakes::conclude(failing, deferred("Now").with_code(451).because("it is night"))));
         CPPUNIT_ASSERT_EQUAL(std::string("(queue) deferred: it is night\n"), log_.to_string());
-        CPPUNIT_ASSERT(!other.recipients()[0].is_turned_away() && !other.recipients()[0].delivered());
+        CPPUNIT_ASSERT(other.recipients()[0].fate().kind == Fate::Kind::unknown);
     }
 
     void what_is_declined_leaves_no_trace() {
@@ -194,13 +194,13 @@ public:
         CPPUNIT_ASSERT(ServerAccess::result(delivery).is_declined());
         (void)fakes::conclude(delivery, not_mine());
         CPPUNIT_ASSERT(ServerAccess::result(delivery).is_declined());
-        CPPUNIT_ASSERT(!recipient(0).is_turned_away() && !recipient(0).delivered() && log_.lines().empty());
+        CPPUNIT_ASSERT(recipient(0).fate().kind == Fate::Kind::unknown && log_.lines().empty());
     }
 
     void each_recipient_is_told_what_was_said_about_it() {
         SessionUnderTest client;
         client.settings.protocol = Protocol::lmtp;
-        client.hooks.answer(HookId::rcpt, ok());
+        client.hooks.respond(HookId::rcpt, ok());
         client.hooks.on(HookId::queue, [](HookContext& context) {
             const auto& recipients = static_cast<const Delivery&>(context).recipients();
             DeliveryResult result = delivered();
@@ -223,7 +223,7 @@ public:
     void observers_see_each_fate() {
         SessionUnderTest client;
         client.settings.mixed_results = MixedResults::accept;
-        client.hooks.answer(HookId::rcpt, ok());
+        client.hooks.respond(HookId::rcpt, ok());
         client.hooks.on(HookId::queue, [](HookContext& context) {
             DeliveryResult result = delivered("as 1");
             result[static_cast<const Delivery&>(context).recipients()[1]] = rejected("Full");
@@ -233,16 +233,16 @@ public:
         client.hooks.on(HookId::queue_post, [&](HookContext& context) {
             const auto& hook = static_cast<QueuePostHook&>(context);
             for (const auto& one : hook.transaction.recipients())
-                seen += one.address().to_string() + " " + one.delivered().value_or("not delivered") + "\n";
-            for (const auto& one : hook.transaction.turned_away())
-                seen += one.address().to_string() + " " + one.disposition()->reply.text + "\n";
+                seen += one.address().to_string() + " " + one.fate().to_string() + "\n";
+            for (const auto& one : hook.transaction.refused_recipients())
+                seen += one.address().to_string() + " " + one.fate().reply.text + "\n";
             seen += hook.reply_text;
             return declined();
         });
         client.greet();
         client.feed("MAIL FROM:<s@x>\r\nRCPT TO:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n");
         client.say(".");
-        CPPUNIT_ASSERT_EQUAL(std::string("a@x as 1\nb@x Full\nas 1 session-1"), seen);
+        CPPUNIT_ASSERT_EQUAL(std::string("a@x delivered as 1\nb@x Full\nas 1 session-1"), seen);
     }
 
     void fates_can_be_read() {

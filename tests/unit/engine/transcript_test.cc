@@ -138,7 +138,7 @@ bool is_scram(HookId hook) { return hook == HookId::auth_scram_sha_1 || hook == 
 
 struct Condition {
     std::string word;
-    Answer answer;
+    Response response;
 };
 
 /// A transcript, as it stands in its file.
@@ -217,20 +217,20 @@ private:
     }
 
     static Condition condition(std::string_view rest) {
-        Condition condition{{}, Answer(verdict_of(next_word(rest)))};
+        Condition condition{{}, Response(verdict_of(next_word(rest)))};
         for (;;) {
             std::string_view after = rest;
             const auto word = next_word(after);
             if (word.substr(0, 3) == "if=") condition.word = word.substr(3);
-            else if (word.substr(0, 5) == "code=") condition.answer.code = std::stoi(std::string(word.substr(5)));
+            else if (word.substr(0, 5) == "code=") condition.response.code = std::stoi(std::string(word.substr(5)));
             else if (word.substr(0, 7) == "status=" && word.size() == 12)
-                condition.answer.enhanced = {static_cast<std::uint8_t>(word[7] - '0'),
-                                             static_cast<std::uint16_t>(word[9] - '0'),
-                                             static_cast<std::uint16_t>(word[11] - '0')};
+                condition.response.enhanced = {static_cast<std::uint8_t>(word[7] - '0'),
+                                               static_cast<std::uint16_t>(word[9] - '0'),
+                                               static_cast<std::uint16_t>(word[11] - '0')};
             else break;
             rest = after;
         }
-        condition.answer.text = unescaped(rest);
+        condition.response.text = unescaped(rest);
         return condition;
     }
 
@@ -250,9 +250,9 @@ private:
                 const auto subject = subject_of(context);
                 for (const auto& condition : *conditions) {
                     if (subject.find(condition.word) == std::string::npos) continue;
-                    if (is_scram(context.hook) && condition.answer.verdict == Verdict::ok)
+                    if (is_scram(context.hook) && condition.response.verdict == Verdict::ok)
                         (void)static_cast<AuthHook&>(context).proves(password_);
-                    return condition.answer;
+                    return condition.response;
                 }
                 return is_accepted ? ok() : declined();
             });

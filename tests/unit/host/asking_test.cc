@@ -159,7 +159,7 @@ public:
             }
         });
         CPPUNIT_ASSERT_EQUAL(string("s.example A|t.example A|q.example A"), ask());
-        CPPUNIT_ASSERT(wait_.parts == (std::vector<std::size_t>{2, 1}));
+        CPPUNIT_ASSERT(wait_.batch_sizes == (std::vector<std::size_t>{2, 1}));
         CPPUNIT_ASSERT_EQUAL(string("r.example A"), deny_and_ask("q.example"));  // s.example is on its way
         CPPUNIT_ASSERT_EQUAL(1, slow);
         CPPUNIT_ASSERT_EQUAL(string("end.example A"), deny_and_ask("s.example"));
@@ -254,7 +254,7 @@ public:
 
     void tasks_are_collected_with_lane_and_limit() {
         add_with_tasks("one", [](Questions& questions) {
-            questions.patience(Duration(300));
+            questions.timeout(Duration(300));
             questions.task("a", [](const TaskContext&) { return 1; });
             questions.task("a", [](const TaskContext&) { return 2; });
             questions.task("b", [](const TaskContext&) { return string("x"); });

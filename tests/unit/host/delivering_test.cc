@@ -1,9 +1,9 @@
 /// delivering_test.cc: chains of queue plugins: who is asked, and what becomes of a plugin that fails, or of a result
 /// that cannot be meant. Nobody's mail is lost.
 #include "engine/server_access.h"
-#include "fakes/answer_text.h"
 #include "fakes/parcel.h"
 #include "fakes/plugin_world.h"
+#include "fakes/response_text.h"
 #include "host/possible_fates.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -124,8 +124,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("a@x: delivered as 2, b@x: rejected 552 Full"), deliver());
         for (const char* mailbox : {"a@x", "b@x"}) world_.transaction->add_recipient(mailbox);
         CPPUNIT_ASSERT_EQUAL(string("ok as 2"), shown(world_.message(HookId::queue)));
-        CPPUNIT_ASSERT_EQUAL(string("as 2"), world_.transaction->recipients().at(0).delivered().value());
-        const Disposition& other = *world_.transaction->turned_away().at(0).disposition();
+        CPPUNIT_ASSERT_EQUAL(string("as 2"), world_.transaction->recipients().at(0).fate().reply.text);
+        const Fate& other = world_.transaction->refused_recipients().at(0).fate();
         CPPUNIT_ASSERT_EQUAL(
             string("plain:one 552 Full 3 of 2"),
             format_text("{} {} {} {}", other.plugin, other.reply.code, other.reply.text, other.reason));
@@ -199,7 +199,7 @@ public:
         for (const char* mailbox : {"a@x", "b@x"}) world_.transaction->add_recipient(mailbox);
         CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"),
                              shown(world_.message(HookId::queue)));
-        CPPUNIT_ASSERT(world_.transaction->turned_away().empty());
+        CPPUNIT_ASSERT(world_.transaction->refused_recipients().empty());
     }
 
     void who_is_too_late_has_delivered_to_nobody() {
@@ -241,15 +241,15 @@ public:
         world_.add("one", [this](Setup& setup) {
             setup.hooks.queue.observe([this](const Delivery& delivery) {
                 calls_.push_back(format_text("{} {} {} {}", delivery.id(), delivery.recipients().size(),
-                                             delivery.turned_away().size(), delivery.is_trial()));
+                                             delivery.refused_recipients().size(), delivery.is_dry_run()));
                 throw std::runtime_error("nobody cares");
             });
         });
         add("two", [](const Delivery&) { return delivered(); });
         world_.build();
         parcel_.to("a@x");
-        parcel_.turned_away.emplace_back(Parcel::address("b@x"), Parameters());
-        parcel_.is_trial = true;
+        parcel_.refused_recipients.emplace_back(Parcel::address("b@x"), Parameters());
+        parcel_.is_dry_run = true;
         CPPUNIT_ASSERT_EQUAL(string("a@x: delivered"), deliver());
         CPPUNIT_ASSERT_EQUAL(string("parcel-1 1 1 true|two"), fakes::joined(calls_));
     }

@@ -1,8 +1,8 @@
 /// dispatcher_test.cc: the order of a chain, what ends it, waiting, deadlines, and what happens to a handler that
 /// fails.
 #include "engine/server_access.h"
-#include "fakes/answer_text.h"
 #include "fakes/plugin_world.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -62,7 +62,7 @@ class DispatcherTest : public CppUnit::TestFixture {
         return [this, name, priority, verdict](Setup& setup) {
             setup.hooks.rcpt.add(priority, [this, name, verdict](const RcptHook&) {
                 calls_.push_back(name);
-                return Answer(verdict, name);
+                return Response(verdict, name);
             });
         };
     }
@@ -98,9 +98,9 @@ public:
                 world.add("first", at_rcpt("first", Priority::normal, first));
                 world.add("second", at_rcpt("second", Priority::normal, second));
                 world.build();
-                const Answer answer = world.rcpt();
-                CPPUNIT_ASSERT_MESSAGE(string(verdict_name(first)), answer.verdict == first);
-                CPPUNIT_ASSERT_EQUAL(string("first"), answer.text);
+                const Response response = world.rcpt();
+                CPPUNIT_ASSERT_MESSAGE(string(verdict_name(first)), response.verdict == first);
+                CPPUNIT_ASSERT_EQUAL(string("first"), response.text);
                 CPPUNIT_ASSERT_EQUAL(string("none first"), calls());
             }
     }
@@ -251,7 +251,7 @@ public:
 
     void an_exception_is_a_451_where_a_client_waits() {
         world_.add("bad", [](Setup& setup) {
-            setup.hooks.rcpt.add([](const RcptHook&) -> Answer { throw std::runtime_error("out of order"); });
+            setup.hooks.rcpt.add([](const RcptHook&) -> Response { throw std::runtime_error("out of order"); });
             setup.hooks.queue.deliver([](const Delivery&) -> DeliveryResult { throw 42; });
         });
         world_.add("good", at_rcpt("good", Priority::normal, Verdict::ok));
@@ -268,7 +268,7 @@ public:
     }
 
     void an_exception_elsewhere_is_only_logged() {
-        const auto thrower = [](const auto&) -> Answer { throw std::runtime_error("no"); };
+        const auto thrower = [](const auto&) -> Response { throw std::runtime_error("no"); };
         const auto watcher = [](const HookContext&) { throw std::runtime_error("no"); };
         world_.add("bad", [&](Setup& setup) {
             setup.hooks.quit.add(thrower);
@@ -391,11 +391,11 @@ public:
     void impossible_answers_are_faults() {
         const struct {
             const char* name;
-            std::function<Answer()> answer;
+            std::function<Response()> response;
             const char* text;
         } rows[] = {
-            {"verdict", [] { return Answer(static_cast<Verdict>(7)); }, "impossible verdict 7"},
-            {"high verdict", [] { return Answer(static_cast<Verdict>(255)); }, "impossible verdict 255"},
+            {"verdict", [] { return Response(static_cast<Verdict>(7)); }, "impossible verdict 7"},
+            {"high verdict", [] { return Response(static_cast<Verdict>(255)); }, "impossible verdict 255"},
             {"low code", [] { return ok().with_code(199); }, "impossible reply code 199"},
             {"high code", [] { return deny().with_code(600); }, "impossible reply code 600"},
             {"negative code", [] { return deny().with_code(-1); }, "impossible reply code -1"},
@@ -404,8 +404,9 @@ public:
         };
         for (const auto& row : rows) {
             PluginWorld world;
-            world.add("bad",
-                      [&row](Setup& setup) { setup.hooks.rcpt.add([&row](const RcptHook&) { return row.answer(); }); });
+            world.add("bad", [&row](Setup& setup) {
+                setup.hooks.rcpt.add([&row](const RcptHook&) { return row.response(); });
+            });
             world.build();
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, string("denysoft 451 4.3.0 Local error in processing"),
                                          spelled_out(world.rcpt()));
@@ -418,7 +419,7 @@ public:
         const struct {
             const char* options;
             bool is_policy;
-            const char* answer;
+            const char* response;
         } rows[] = {{"deadline=20ms", true, "declined 0 0.0.0 "},
                     {"deadline=20ms onerror=tempfail", true, "denysoft 451 4.3.0 Local error in processing"},
                     {"deadline=20ms", false, "denysoft 451 4.3.0 Local error in processing"}};
@@ -433,7 +434,7 @@ public:
             row.is_policy ? world.add_policy("bad", row.options, script) : world.add("bad", script, row.options);
             world.build();
             const auto began = std::chrono::steady_clock::now();
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, string(row.answer), spelled_out(world.rcpt()));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, string(row.response), spelled_out(world.rcpt()));
             const auto took = std::chrono::steady_clock::now() - began;
             CPPUNIT_ASSERT_MESSAGE(row.options, took >= std::chrono::milliseconds(20));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::uint64_t(1), world.counters().overrun.load());
@@ -589,7 +590,7 @@ public:
     void deny_and_ok_hooks_hear_of_every_handler() {
         const auto note = [this](const VerdictHook& hook) {
             calls_.push_back(format_text("{}:{}:{}:{}", hook_name(hook.hook), hook_name(hook.about), hook.plugin,
-                                         verdict_name(hook.answer.verdict)));
+                                         verdict_name(hook.response.verdict)));
         };
         world_.add("log", [&](Setup& setup) {
             setup.hooks.deny.observe(note);
@@ -599,7 +600,7 @@ public:
         world_.add("b",
                    [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return denysoft_disconnect(); }); });
         world_.add("c",
-                   [](Setup& setup) { setup.hooks.mail.add([](const MailHook&) { return Answer(Verdict::done); }); });
+                   [](Setup& setup) { setup.hooks.mail.add([](const MailHook&) { return Response(Verdict::done); }); });
         world_.add("d", [this](Setup& setup) {
             setup.hooks.data_chunk.stream([this](MessageHook&) { return std::make_shared<Watcher>(seen_); });
         });
@@ -638,7 +639,7 @@ public:
             world.add(
                 "one",
                 [](Setup& setup) {
-                    setup.hooks.rcpt.add([](const RcptHook& hook) -> Answer {
+                    setup.hooks.rcpt.add([](const RcptHook& hook) -> Response {
                         hook.log(LogLevel::notice, "a {}", "line");
                         throw std::runtime_error("fault");
                     });

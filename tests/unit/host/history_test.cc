@@ -112,7 +112,7 @@ public:
     void faults_are_kept_with_their_consequence() {
         PluginWorld world;
         world.add("a", [](Setup& setup) {
-            setup.hooks.rcpt.add([](const RcptHook&) -> Answer { throw std::runtime_error("oops"); });
+            setup.hooks.rcpt.add([](const RcptHook&) -> Response { throw std::runtime_error("oops"); });
         });
         world.build();
         static_cast<void>(world.rcpt());

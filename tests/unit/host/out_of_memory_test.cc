@@ -1,12 +1,13 @@
 /// out_of_memory_test.cc: memory runs out at each allocation in turn, while plugins are called and while a session goes
 /// on. It costs an answer, a session or a line of the log, never the process, and no mail that was accepted.
+#include "engine/server_access.h"
 #include "engine/session.h"
-#include "fakes/answer_text.h"
 #include "fakes/failing_memory.h"
 #include "fakes/fake_clients.h"
 #include "fakes/fake_names.h"
 #include "fakes/fake_tls.h"
 #include "fakes/plugin_world.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/waiting.h>
 
@@ -118,7 +119,7 @@ public:
             return Script(
                 [judge](Setup& setup) { setup.hooks.rcpt.decide([judge](const RcptHook&) { return judge(); }); });
         };
-        const auto answers = [](Answer (*say)()) {
+        const auto answers = [](Response (*say)()) {
             return Script([say](Setup& setup) { setup.hooks.rcpt.add([say](const RcptHook&) { return say(); }); });
         };
         const struct {
@@ -138,10 +139,10 @@ public:
             {"onerror=tempfail", decides([]() -> Finding { throw DeadlinePassed(); }),
              "denysoft 451 4.3.0 Local error in processing"},
             {nullptr, answers([] { return deny("no"); }), "deny no"},
-            {nullptr, answers([]() -> Answer { throw std::runtime_error(long_text); }),
+            {nullptr, answers([]() -> Response { throw std::runtime_error(long_text); }),
              "denysoft 451 4.3.0 Local error in processing"},
-            {nullptr, answers([]() -> Answer { throw 1; }), "denysoft 451 4.3.0 Local error in processing"},
-            {nullptr, answers([] { return Answer(static_cast<Verdict>(99)); }),
+            {nullptr, answers([]() -> Response { throw 1; }), "denysoft 451 4.3.0 Local error in processing"},
+            {nullptr, answers([] { return Response(static_cast<Verdict>(99)); }),
              "denysoft 451 4.3.0 Local error in processing"},
             {nullptr,
              [](Setup& setup) {
@@ -156,16 +157,16 @@ public:
                     row.options ? world.add_policy("a-label-of-some-length", row.options, row.script)
                                 : world.add("a-label-of-some-length", row.script);
                     world.build();
-                    world.connection->history().set_transaction(1);
+                    ServerAccess::set_transaction(ServerAccess::history(*world.connection), 1);
                     Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
                     RcptHook hook(*world.connection, *world.transaction, recipient);
                     FailingMemory memory(nth, failures);
-                    const Answer answer = world.set->run_through(hook);
+                    const Response response = world.set->run_through(hook);
                     memory.stop();
                     done = memory.has_failed() ? 0 : 1;
                     const string what = string(row.expected) + ", allocation " + std::to_string(nth);
-                    if (done == 0 && is_denial(answer.verdict) && is_soft(answer.verdict)) continue;
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(what, string(row.expected), shown(answer));
+                    if (done == 0 && is_denial(response.verdict) && is_soft(response.verdict)) continue;
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(what, string(row.expected), shown(response));
                 }
     }
 
@@ -176,16 +177,16 @@ public:
                 PluginWorld world;
                 world.add("p", [](Setup& setup) {
                     setup.hooks.data_post_rcpt.add(
-                        [](const DataPostRcptHook&) -> Answer { throw std::runtime_error(long_text); });
+                        [](const DataPostRcptHook&) -> Response { throw std::runtime_error(long_text); });
                 });
                 world.build();
                 Recipient recipient(fakes::FakeTransaction::address("a-user-with-a-long-name@example.com"), {});
                 DataPostRcptHook hook(*world.connection, *world.transaction, recipient);
                 FailingMemory memory(nth, failures);
-                const Answer answer = world.set->run_through(hook);
+                const Response response = world.set->run_through(hook);
                 memory.stop();
                 done = memory.has_failed() ? 0 : 1;
-                CPPUNIT_ASSERT(answer.verdict == Verdict::denysoft);
+                CPPUNIT_ASSERT(response.verdict == Verdict::denysoft);
                 CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), std::uint64_t(world.counters().fault));
             }
     }

@@ -387,12 +387,12 @@ public:
     void handlers_that_throw_harm_nobody() {
         for (const bool is_int : {false, true}) {
             fakes::PluginUnderTest plugin(is_int ? "throws_int" : "throws_exception");
-            const auto expect = [&](Verdict verdict, const Answer& answer, const char* where) {
+            const auto expect = [&](Verdict verdict, const Response& response, const char* where) {
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(where, string(verdict_name(verdict)),
-                                             string(verdict_name(answer.verdict)));
+                                             string(verdict_name(response.verdict)));
                 if (verdict == Verdict::denysoft) {
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(where, 451, answer.code);
-                    CPPUNIT_ASSERT_EQUAL_MESSAGE(where, string("4.3.0"), answer.enhanced.to_string());
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(where, 451, response.code);
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(where, string("4.3.0"), response.enhanced.to_string());
                 }
                 const string fault = is_int ? "an exception that is no std::exception" : string("thrown at ") + where;
                 CPPUNIT_ASSERT_MESSAGE(where + (": " + plugin.log().to_string()),

@@ -1,6 +1,6 @@
 /// policy_test.cc: what becomes of findings: verdicts, lines, karma, counters, complaints, Authentication-Results.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_world.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -226,7 +226,7 @@ public:
         world.connection->complain({.plugin = "dnsbl", .text = "listed"});
         CPPUNIT_ASSERT(world.run(DataPostHook(HookId::data_post, *world.connection, *world.transaction)).verdict ==
                        Verdict::declined);
-        CPPUNIT_ASSERT(world.transaction->turned_away().empty());
+        CPPUNIT_ASSERT(world.transaction->refused_recipients().empty());
         const Complaint& about = world.connection->complaints().at(1);
         CPPUNIT_ASSERT(about.subject == HookSubject::recipient && !about.is_told && about.verdict == Verdict::deny);
         CPPUNIT_ASSERT_EQUAL(string("policy:p <user@example.com> 5.1.1 not here (no mailbox)"),

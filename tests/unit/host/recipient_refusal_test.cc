@@ -1,7 +1,7 @@
 /// recipient_refusal_test.cc: single recipients refused by handlers: who is asked about them next, and what is logged
 /// and kept about it.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_world.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -55,7 +55,7 @@ class RecipientRefusalTest : public CppUnit::TestFixture {
     /// Notes whom it sees, refuses that recipient, and goes on.
     PluginWorld::Script refuser(const string& mailbox, bool throws = false) {
         return [this, mailbox, throws](Setup& setup) {
-            const auto handler = [this, mailbox, throws](DataPostHook& hook) -> Answer {
+            const auto handler = [this, mailbox, throws](DataPostHook& hook) -> Response {
                 string all;
                 for (auto& recipient : hook.transaction.recipients()) {
                     all += recipient.address().local_part();
@@ -73,10 +73,9 @@ class RecipientRefusalTest : public CppUnit::TestFixture {
 
     void build() {
         world_.build();
-        for (const char* mailbox : {"a@example.com", "b@example.com", "c@example.com"}) {
-            world_.transaction->add_recipient(mailbox).set_rcpt_number(
-                static_cast<std::uint32_t>(world_.transaction->recipients().size()));
-        }
+        std::uint32_t number = 0;
+        for (const char* mailbox : {"a@example.com", "b@example.com", "c@example.com"})
+            world_.transaction->add_recipient(mailbox, ++number);
     }
 
 public:
@@ -89,10 +88,11 @@ public:
             build();
             (void)world_.message(hook);
             CPPUNIT_ASSERT_EQUAL(string("abc|ac|c"), fakes::joined(seen_));
-            CPPUNIT_ASSERT_EQUAL(std::size_t(2), world_.transaction->turned_away().size());
-            CPPUNIT_ASSERT_EQUAL(string("a"),
-                                 world_.transaction->turned_away().front().address().local_part());  // the first RCPT
-                                                                                                     // comes first
+            CPPUNIT_ASSERT_EQUAL(std::size_t(2), world_.transaction->refused_recipients().size());
+            CPPUNIT_ASSERT_EQUAL(
+                string("a"), world_.transaction->refused_recipients().front().address().local_part());  // the first
+                                                                                                        // RCPT comes
+                                                                                                        // first
         }
     }
 
@@ -112,17 +112,16 @@ public:
         world_.add("one", refuser("b"));
         build();
         (void)world_.message(HookId::data_post);
-        CPPUNIT_ASSERT_EQUAL(string("(data_post) plain:one: refused <b@example.com>: it is \"b\"\n"),
+        CPPUNIT_ASSERT_EQUAL(string("(data_post) plain:one: rejected <b@example.com>: it is \"b\"\n"),
                              world_.log.to_string());
         const auto& history = world_.connection->history().entries();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), history.size());
         CPPUNIT_ASSERT_EQUAL(string("(data_post) plain:one: deny 550 5.2.1 \"Not b\", for <b@example.com>"),
                              history.front().to_string());
-        const Disposition& disposition = *world_.transaction->turned_away().at(0).disposition();
-        CPPUNIT_ASSERT_EQUAL(
-            string("plain:one it is \"b\" 550 5.2.1 Not b"),
-            format_text("{} {} {} {} {}", disposition.plugin, disposition.reason, disposition.reply.code,
-                        disposition.reply.enhanced.to_string(), disposition.reply.text));
+        const Fate& fate = world_.transaction->refused_recipients().at(0).fate();
+        CPPUNIT_ASSERT_EQUAL(string("plain:one it is \"b\" 550 5.2.1 Not b"),
+                             format_text("{} {} {} {} {}", fate.plugin, fate.reason, fate.reply.code,
+                                         fate.reply.enhanced.to_string(), fate.reply.text));
     }
 
     void a_handler_that_throws_has_refused_whom_it_refused() {
@@ -130,10 +129,10 @@ public:
         build();
         CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"),
                              spelled_out(world_.message(HookId::queue_pre)));
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), world_.transaction->turned_away().size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), world_.transaction->refused_recipients().size());
     }
 
-    Answer judge(Recipient& recipient) {
+    Response judge(Recipient& recipient) {
         return world_.run(DataPostRcptHook(*world_.connection, *world_.transaction, recipient));
     }
 

@@ -157,7 +157,7 @@ class WaitingHandlersTest : public CppUnit::TestFixture {
                 if (problem.is_error) throw std::runtime_error(problem.to_string());
             connection = std::make_unique<fakes::FakeConnection>(clock, log);
         }
-        Answer rcpt() {
+        Response rcpt() {
             Recipient recipient(fakes::FakeTransaction::address("user@example.com"), {});
             RcptHook hook(*connection, transaction, recipient);
             return set->run(hook, state);
@@ -203,10 +203,10 @@ public:
         CPPUNIT_ASSERT(world.state.lane == world.lane(3));
         CPPUNIT_ASSERT(world.set->lane(HookId::rcpt, world.lane(1)) == world.lane(3));
         CPPUNIT_ASSERT(world.set->lane(HookId::rcpt, world.lane(3)) == world.lane(1));
-        const Answer answer = world.rcpt();
+        const Response response = world.rcpt();
         CPPUNIT_ASSERT_EQUAL(string("abcde"), Asked::calls);
         CPPUNIT_ASSERT(world.state.lane == nullptr);
-        CPPUNIT_ASSERT(answer.verdict == Verdict::deny);
+        CPPUNIT_ASSERT(response.verdict == Verdict::deny);
     }
 
     void handlers_of_one_lane_are_called_in_one_go() {
@@ -229,10 +229,10 @@ public:
         World world{{&slow, "name=a"}, {&quick, "name=b"}};
         static_cast<void>(world.rcpt());
         world.state.is_late = true;
-        const Answer answer = world.rcpt();
+        const Response response = world.rcpt();
         CPPUNIT_ASSERT_EQUAL(string(), Asked::calls);
-        CPPUNIT_ASSERT(answer.verdict == Verdict::denysoft);
-        CPPUNIT_ASSERT_EQUAL(451, static_cast<int>(answer.code));
+        CPPUNIT_ASSERT(response.verdict == Verdict::denysoft);
+        CPPUNIT_ASSERT_EQUAL(451, static_cast<int>(response.code));
         CPPUNIT_ASSERT_EQUAL(1u, static_cast<unsigned>(world.set->instances()[0]->counters().overrun.load()));
     }
 

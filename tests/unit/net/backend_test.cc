@@ -36,7 +36,7 @@ public:
 private:
     void delay(Duration) override {}
     void silence(Duration) override {}
-    void patience(Duration) override {}
+    void timeout(Duration) override {}
     const smtpd::detail::TaskResult* find_task(std::string_view) const noexcept override { return nullptr; }
     void start_task(std::string_view, smtpd::detail::TaskWork) override {}
     const DnsAnswer& dns(DnsType type, std::string_view name) override {
@@ -294,13 +294,13 @@ public:
         (void)use(backend);
         clock_.advance(5s);
         std::optional<LineServer> returned(std::in_place, echo, ""s, gone.port());
-        auto trial = open(backend);
-        CPPUNIT_ASSERT(trial);
+        auto probe = open(backend);
+        CPPUNIT_ASSERT(probe);
         CPPUNIT_ASSERT_EQUAL(format_text("{} failed and is not asked until a call that tries it is back: cannot "
                                          "connect to {}: Connection refused",
                                          gone, gone),
                              use(backend));
-        trial->failed({ErrorCode::unavailable, "it says nonsense", 0});
+        probe->failed({ErrorCode::unavailable, "it says nonsense", 0});
         const std::string refusal = use(backend);
         CPPUNIT_ASSERT_MESSAGE(refusal, refusal.ends_with(": it says nonsense"));
         clock_.advance(7'499ms);  // the second pause is 10 s, or less by at most a quarter

@@ -17,8 +17,8 @@ class CircuitBreakerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(behind_the_pause_one_may_try);
     CPPUNIT_TEST(pauses_grow_up_to_the_longest);
     CPPUNIT_TEST(pauses_differ);
-    CPPUNIT_TEST(an_undecided_trial_closes_it_for_one_failure);
-    CPPUNIT_TEST(a_trial_that_was_not_made_is_the_next_ones);
+    CPPUNIT_TEST(an_undecided_probe_closes_it_for_one_failure);
+    CPPUNIT_TEST(a_probe_that_was_not_made_is_the_next_ones);
     CPPUNIT_TEST(calls_from_before_it_opened_do_not_prolong_the_pause);
     CPPUNIT_TEST_SUITE_END();
 
@@ -51,7 +51,7 @@ public:
         CPPUNIT_ASSERT(!breaker_.admit(clock_.now()));
         clock_.advance(1ms);
         CPPUNIT_ASSERT(state() == State::half_open);
-        CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::trial);
+        CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::probe);
         CPPUNIT_ASSERT(!breaker_.is_admitting(clock_.now()) && !breaker_.admit(clock_.now()));
         breaker_.succeeded();
         CPPUNIT_ASSERT(state() == State::closed && !breaker_.has_opened());
@@ -62,8 +62,8 @@ public:
         open();
         for (const auto expected : {20s, 35s, 35s}) {
             clock_.advance(pause());
-            CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::trial);
-            CPPUNIT_ASSERT(!fail(Admission::trial));
+            CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::probe);
+            CPPUNIT_ASSERT(!fail(Admission::probe));
             CPPUNIT_ASSERT_EQUAL(static_cast<long>(Duration(expected).count()), static_cast<long>(pause().count()));
         }
         breaker_.succeeded();
@@ -82,24 +82,24 @@ public:
         }
     }
 
-    void an_undecided_trial_closes_it_for_one_failure() {
+    void an_undecided_probe_closes_it_for_one_failure() {
         open();
         clock_.advance(10s);
-        CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::trial);
-        breaker_.undecided(Admission::trial);
+        CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::probe);
+        breaker_.undecided(Admission::probe);
         CPPUNIT_ASSERT(state() == State::closed && breaker_.has_opened());
         breaker_.undecided(Admission::normal);
         CPPUNIT_ASSERT(fail());
         CPPUNIT_ASSERT_EQUAL(20'000L, static_cast<long>(pause().count()));
     }
 
-    void a_trial_that_was_not_made_is_the_next_ones() {
+    void a_probe_that_was_not_made_is_the_next_ones() {
         open();
         clock_.advance(10s);
-        CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::trial);
-        breaker_.withdrawn(Admission::trial);
+        CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::probe);
+        breaker_.withdrawn(Admission::probe);
         CPPUNIT_ASSERT(state() == State::half_open);
-        CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::trial);
+        CPPUNIT_ASSERT(breaker_.admit(clock_.now()) == Admission::probe);
     }
 
     void calls_from_before_it_opened_do_not_prolong_the_pause() {

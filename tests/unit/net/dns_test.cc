@@ -189,7 +189,7 @@ public:
         private:
             void delay(Duration) override {}
             void silence(Duration) override {}
-            void patience(Duration) override {}
+            void timeout(Duration) override {}
             const smtpd::detail::TaskResult* find_task(std::string_view) const noexcept override { return nullptr; }
             void start_task(std::string_view, smtpd::detail::TaskWork) override {}
             const DnsAnswer& dns(DnsType type, std::string_view name) override {

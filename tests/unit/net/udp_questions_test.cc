@@ -21,7 +21,7 @@ using fakes::NameServer;
 using fakes::octets;
 using std::string;
 using std::chrono::milliseconds;
-using Outcome = UdpQuestions::Outcome;
+using Ending = UdpQuestions::Ending;
 using Replies = NameServer::Replies;
 
 const fakes::Octets address = octets({192, 0, 2, 1});
@@ -37,14 +37,14 @@ Replies failure(const NameServer::Query& query) { return {query.reply(2).bytes()
 class Asked final : public UdpQuestions::Question {
 public:
     explicit Asked(const string& name) : what(*DnsQuestion::make(DnsType::a, name)) {}
-    void over(Outcome end, std::span<const std::uint8_t> packet) noexcept override {
-        outcome = end;
-        answer = end == Outcome::reply ? read_dns_reply(packet, what).to_string() : "";
+    void over(Ending end, std::span<const std::uint8_t> packet) noexcept override {
+        ending = end;
+        answer = end == Ending::reply ? read_dns_reply(packet, what).to_string() : "";
         ++calls;
     }
     const DnsQuestion what;
     int calls = 0;
-    Outcome outcome{};
+    Ending ending{};
     string answer;
 };
 
@@ -213,7 +213,7 @@ public:
         Loop loop({failing.address(), silent.address()}, milliseconds(20), 3);
         Asked asked("a.example");
         CPPUNIT_ASSERT_EQUAL(string(), loop.answer(asked));
-        CPPUNIT_ASSERT(Outcome::timed_out == asked.outcome);
+        CPPUNIT_ASSERT(Ending::timed_out == asked.ending);
         CPPUNIT_ASSERT_EQUAL(1U, failing.queries());
         CPPUNIT_ASSERT_EQUAL(3U, silent.queries());
     }
@@ -280,7 +280,7 @@ public:
         Asked asked("a.example");
         const auto before = std::chrono::steady_clock::now();
         loop.answer(asked);
-        CPPUNIT_ASSERT(Outcome::timed_out == asked.outcome);
+        CPPUNIT_ASSERT(Ending::timed_out == asked.ending);
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - before >= milliseconds(20 + 40 + 80));
         CPPUNIT_ASSERT_EQUAL(3U, silent.queries());
     }
@@ -294,10 +294,10 @@ public:
         Loop loop({nowhere});
         Asked asked("a.example");
         loop.answer(asked);
-        CPPUNIT_ASSERT(Outcome::unreachable == asked.outcome);
+        CPPUNIT_ASSERT(Ending::unreachable == asked.ending);
         Asked again("b.example");  // the error of the first question is not that of the second
         loop.answer(again);
-        CPPUNIT_ASSERT(Outcome::unreachable == again.outcome);
+        CPPUNIT_ASSERT(Ending::unreachable == again.ending);
     }
 
     void a_server_that_does_not_know_edns_is_asked_without() {
@@ -339,7 +339,7 @@ public:
         for (int i = 0; i < 300; ++i) all.push_back(std::make_unique<Asked>(std::to_string(i) + ".example"));
         for (auto& asked : all) loop.ask(*asked);
         loop.wait_for([&] { return std::ranges::all_of(all, [](const auto& asked) { return asked->calls > 0; }); });
-        for (const auto& asked : all) CPPUNIT_ASSERT(asked->calls == 1 && asked->outcome == Outcome::unreachable);
+        for (const auto& asked : all) CPPUNIT_ASSERT(asked->calls == 1 && asked->ending == Ending::unreachable);
     }
 
     void sockets_that_nobody_needs_are_closed() {
@@ -378,7 +378,7 @@ public:
                 loop.ask(asked);
                 done = memory.has_failed() ? 0 : 1;
             }
-            if (done == 0) CPPUNIT_ASSERT(asked.calls == 1 && asked.outcome == Outcome::no_resources);
+            if (done == 0) CPPUNIT_ASSERT(asked.calls == 1 && asked.ending == Ending::no_resources);
             Asked again("b.example");
             CPPUNIT_ASSERT_EQUAL_MESSAGE(std::to_string(nth), string("found 192.0.2.1"), loop.answer(again));
         }

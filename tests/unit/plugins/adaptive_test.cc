@@ -127,7 +127,7 @@ public:
 
     void one_refusal_does_not_silence_what_follows() {
         PluginUnderTest plugin("logging/adaptive", "accept=info reject=emerg");
-        const Answer refusal = deny("no");
+        const Response refusal = deny("no");
         (void)lines_written_by([&] {
             (void)plugin.run(VerdictHook(HookId::deny, plugin.connection(), HookId::rcpt, "x", refusal));
             line(plugin, LogLevel::info, "one");

@@ -49,9 +49,9 @@ std::string login(PluginUnderTest& plugin, const std::string& user) {
     Credentials credentials("EXTERNAL");
     credentials.set_user(user);
     AuthFindings findings{nullptr, user};
-    const Answer answer = plugin.run(AuthHook(HookId::auth_external, plugin.connection(), credentials, &findings));
-    if (answer.verdict == Verdict::declined) return "-";
-    CPPUNIT_ASSERT(answer.verdict == Verdict::ok);
+    const Response response = plugin.run(AuthHook(HookId::auth_external, plugin.connection(), credentials, &findings));
+    if (response.verdict == Verdict::declined) return "-";
+    CPPUNIT_ASSERT(response.verdict == Verdict::ok);
     return findings.login;
 }
 

@@ -27,9 +27,9 @@ class AuthDaemonsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     /// A daemon that answers as soon as a request ends like this.
-    static LocalDaemon::Answer after(std::string end, std::string answer) {
-        return [end = std::move(end), answer = std::move(answer)](std::string_view request) {
-            return request.ends_with(end) ? std::optional(answer) : std::nullopt;
+    static LocalDaemon::Response after(std::string end, std::string response) {
+        return [end = std::move(end), response = std::move(response)](std::string_view request) {
+            return request.ends_with(end) ? std::optional(response) : std::nullopt;
         };
     }
     static std::string vpopmaild(const LocalDaemon& daemon) {
@@ -43,11 +43,11 @@ public:
                                                         {"e", Verdict::denysoft},
                                                         {"\1", Verdict::denysoft},
                                                         {"", Verdict::denysoft}};
-        for (const auto& [answer, verdict] : rows) {
+        for (const auto& [response, verdict] : rows) {
             const fakes::TempDirectory directory;
-            const LocalDaemon cvm(directory.path("cvm"), after("\0\0"s, answer));
+            const LocalDaemon cvm(directory.path("cvm"), after("\0\0"s, response));
             PluginUnderTest plugin("auth/auth_cvm_unix_local", "cvm_socket=" + directory.path("cvm") + " timeout=2s");
-            CPPUNIT_ASSERT_MESSAGE(answer, plugin.auth_plain("joe", "secret").verdict == verdict);
+            CPPUNIT_ASSERT_MESSAGE(response, plugin.auth_plain("joe", "secret").verdict == verdict);
         }
     }
 
@@ -81,10 +81,10 @@ public:
                                                         {"+OK\r\n+OK", Verdict::denysoft},
                                                         {std::string(5000, '+') + "\r\n", Verdict::denysoft},
                                                         {"", Verdict::denysoft}};
-        for (const auto& [answer, verdict] : rows) {
-            const LocalDaemon daemon(after("\n\r", answer));
+        for (const auto& [response, verdict] : rows) {
+            const LocalDaemon daemon(after("\n\r", response));
             PluginUnderTest plugin("auth/auth_vpopmaild", vpopmaild(daemon));
-            CPPUNIT_ASSERT_MESSAGE(answer.substr(0, 60),
+            CPPUNIT_ASSERT_MESSAGE(response.substr(0, 60),
                                    plugin.auth_plain("joe@example.com", "secret").verdict == verdict);
         }
     }

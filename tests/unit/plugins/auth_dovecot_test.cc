@@ -1,8 +1,8 @@
 /// auth_dovecot_test.cc: Dovecot's auth protocol with a daemon that says what a test wants it to.
-#include "fakes/answer_text.h"
 #include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/base/base64.h>
 

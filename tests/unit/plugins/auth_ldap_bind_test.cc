@@ -75,7 +75,7 @@ public:
         for (const auto& [answer, verdict] : rows) {
             const LocalDaemon directory(LocalDaemon::Turns{{"secret", answer}, {"", LocalDaemon::hang_up}});
             PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, "dn=uid=%u,dc=example"));
-            const Answer said = plugin.auth_plain("joe@example.com", "secret");
+            const Response said = plugin.auth_plain("joe@example.com", "secret");
             CPPUNIT_ASSERT_MESSAGE(quoted(answer) + ": " + plugin.log().last(), said.verdict == verdict);
         }
     }
@@ -95,7 +95,7 @@ public:
         for (const auto& [answer, verdict] : rows) {
             const LocalDaemon directory(LocalDaemon::Turns{{asked, answer}, {"secret", bind_answer(2, 0)}});
             PluginUnderTest plugin("auth/auth_ldap_bind", at(directory, "base=dc=example"));
-            const Answer said = plugin.auth_plain("joe@example.com", "secret");
+            const Response said = plugin.auth_plain("joe@example.com", "secret");
             CPPUNIT_ASSERT_MESSAGE(quoted(answer) + ": " + plugin.log().last(), said.verdict == verdict);
             if (verdict == Verdict::ok)
                 CPPUNIT_ASSERT(
@@ -202,7 +202,7 @@ public:
         const auto login = [&](const std::string& uris, const std::string& more) {
             PluginUnderTest plugin("auth/auth_ldap_bind",
                                    with_port(uris, directory.port()) + " base=dc=example timeout=2s " + more);
-            const Answer said = plugin.auth_plain("joe", "secret");
+            const Response said = plugin.auth_plain("joe", "secret");
             CPPUNIT_ASSERT_MESSAGE(plugin.problems() + plugin.log().to_string(), said.verdict == Verdict::ok);
         };
         login(format_text("ldap://127.0.0.1:{} ldap://127.0.0.1:{}", fakes::closed_port(), "PORT"), "");

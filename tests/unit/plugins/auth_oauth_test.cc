@@ -42,7 +42,7 @@ std::string login(PluginUnderTest& plugin, const std::string& user = "", const s
     credentials.set_user(user);
     credentials.set_token(token);
     AuthFindings findings{nullptr, user};
-    const Answer answer = plugin.run(AuthHook(HookId::auth_bearer, plugin.connection(), credentials, &findings));
+    const Response answer = plugin.run(AuthHook(HookId::auth_bearer, plugin.connection(), credentials, &findings));
     return answer.verdict == Verdict::ok         ? findings.login
            : answer.verdict == Verdict::deny     ? "(deny)"
            : answer.verdict == Verdict::denysoft ? "(denysoft)"

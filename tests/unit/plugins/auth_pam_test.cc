@@ -62,8 +62,8 @@ public:
             {"auth required pam_no_such_module.so\naccount required pam_permit.so\n", Verdict::denysoft}};
         for (const auto& [service, verdict] : rows) {
             PluginUnderTest plugin("auth/auth_pam", options(service));
-            const Answer answer = plugin.auth_plain("joe", "secret");
-            CPPUNIT_ASSERT_MESSAGE(service + plugin.log().last(), answer.verdict == verdict);
+            const Response response = plugin.auth_plain("joe", "secret");
+            CPPUNIT_ASSERT_MESSAGE(service + plugin.log().last(), response.verdict == verdict);
         }
     }
 

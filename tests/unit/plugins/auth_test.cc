@@ -1,6 +1,6 @@
 /// auth_test.cc: back ends of AUTH that need no daemon: auth/auth_flat_file, auth/auth_checkpassword, auth/authdeny.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 #include "smtp/sasl.h"
 
 #include <smtpd/auth/stored_password.h>
@@ -59,10 +59,10 @@ class AuthTest : public CppUnit::TestFixture {
             hook == HookId::auth_scram_sha_1 ? ScramHash::sha1 : ScramHash::sha256, "their salt", 4096, {}};
         AuthFindings findings;
         if (hook == HookId::auth_scram_sha_1 || hook == HookId::auth_scram_sha_256) findings.scram = &request;
-        const Answer answer = plugin.run(AuthHook(hook, plugin.connection(), credentials, &findings));
-        if (findings.scram && answer.verdict == Verdict::ok)
+        const Response response = plugin.run(AuthHook(hook, plugin.connection(), credentials, &findings));
+        if (findings.scram && response.verdict == Verdict::ok)
             return request.keys.are_of(request.hash, password) ? "ok" : "deny";
-        return std::string(verdict_name(answer.verdict));
+        return std::string(verdict_name(response.verdict));
     }
 
     /// A program that is a shell script.

@@ -1,6 +1,6 @@
 /// badmailfrom_test.cc: senders on a list, and pairs of sender and recipient.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

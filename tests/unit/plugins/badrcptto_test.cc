@@ -1,6 +1,6 @@
 /// badrcptto_test.cc: recipients on a list.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,7 +1,7 @@
 /// commands_test.cc: small plugins about commands: dont_require_anglebrackets, parse_addr_withhelo, help, quit_fortune,
 /// connection_time, random_error.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 

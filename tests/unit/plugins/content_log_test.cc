@@ -1,6 +1,6 @@
 /// content_log_test.cc: copies of messages.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/base/files.h>
 

@@ -1,6 +1,6 @@
 /// counters_test.cc: count_unrecognized_commands and noop_counter.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -73,7 +73,7 @@ public:
     void every_other_command_begins_anew() {
         const struct {
             const char* name;
-            std::function<Answer(PluginUnderTest&)> call;
+            std::function<Response(PluginUnderTest&)> call;
         } rows[] = {
             {"helo", [](auto& plugin) { return plugin.helo("client"); }},
             {"ehlo", [](auto& plugin) { return plugin.ehlo("client"); }},

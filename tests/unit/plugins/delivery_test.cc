@@ -1,8 +1,8 @@
 /// delivery_test.cc: queue plugins cannot tell where a message comes from: one that a session has brought, and the same
 /// as it comes out of a file and an envelope, lead to the same octets and the same results.
-#include "fakes/answer_text.h"
 #include "fakes/fake_disk.h"
 #include "fakes/parcel.h"
+#include "fakes/response_text.h"
 #include "fakes/session_under_test.h"
 #include "unit/plugins/maildir_fixture.h"
 
@@ -26,7 +26,7 @@ public:
     explicit Server(PluginUnderTest& queue) {
         settings.protocol = engine::Protocol::lmtp;
         settings.extensions.set(engine::Extension::dsn, true);
-        hooks.answer(HookId::rcpt, ok());
+        hooks.respond(HookId::rcpt, ok());
         hooks.on(HookId::queue, [this, &queue](HookContext& context) {
             const auto& delivery = static_cast<const Delivery&>(context);
             kept = std::make_unique<Parcel>(text_of(delivery.message()));

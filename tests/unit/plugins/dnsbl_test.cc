@@ -1,6 +1,6 @@
 /// dnsbl_test.cc: lists in the DNS: dnsbl, rhsbl, dns_whitelist_soft, and what they share (smtpd/dns/lists.h).
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/dns/lists.h>
 

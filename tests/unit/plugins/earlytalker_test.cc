@@ -1,6 +1,6 @@
 /// earlytalker_test.cc: clients that speak before it is their turn.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 

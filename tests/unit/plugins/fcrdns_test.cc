@@ -1,6 +1,6 @@
 /// fcrdns_test.cc: clients whose name leads back to them, and others.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

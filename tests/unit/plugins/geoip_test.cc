@@ -1,7 +1,7 @@
 /// geoip_test.cc: where clients are, by databases that the tests write themselves.
-#include "fakes/answer_text.h"
 #include "fakes/mmdb_file.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 

@@ -1,6 +1,7 @@
 /// greylisting_test.cc: who is asked to come back, when, and who is not.
-#include "fakes/answer_text.h"
+#include "engine/server_access.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 #include <smtpd/store/records.h>
@@ -138,8 +139,8 @@ public:
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("greylisting", row.options);
-            const Answer at_mail = plugin.mail(row.sender);
-            const Answer at_rcpt = plugin.rcpt("You@example.com");
+            const Response at_mail = plugin.mail(row.sender);
+            const Response at_rcpt = plugin.rcpt("You@example.com");
             const std::string options = row.options;
             const bool by_recipient = options.find("recipient") != std::string::npos;
             CPPUNIT_ASSERT_EQUAL_MESSAGE(options, std::string(by_recipient ? passed : deferral), shown(at_mail));
@@ -369,8 +370,8 @@ public:
     }
 
     static void add_spf(PluginUnderTest& plugin, const char* result, const char* of) {
-        plugin.transaction().authentication_results().add(
-            {.method = "spf", .result = result, .properties = {{"smtp", of, "example.net"}}});
+        ServerAccess::results(plugin.transaction())
+            .add({.method = "spf", .result = result, .properties = {{"smtp", of, "example.net"}}});
     }
 
     void spf_karma_and_tls_spare_where_wished() {

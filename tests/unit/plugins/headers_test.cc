@@ -1,6 +1,6 @@
 /// headers_test.cc: what a message must have, and dates.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,6 +1,6 @@
 /// helo_test.cc: names in HELO and EHLO, by policy.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 

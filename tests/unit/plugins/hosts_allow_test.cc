@@ -1,6 +1,6 @@
 /// hosts_allow_test.cc: which hosts may connect, and how many times at once.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 

@@ -1,6 +1,6 @@
 /// karma_test.cc: how a client's behaviour is summed up, remembered and answered.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 #include <smtpd/store/records.h>

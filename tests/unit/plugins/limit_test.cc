@@ -1,6 +1,6 @@
 /// limit_test.cc: so many of something in a time.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

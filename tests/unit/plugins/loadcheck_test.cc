@@ -1,6 +1,6 @@
 /// loadcheck_test.cc: clients are told to come back later while the load is high.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,6 +1,6 @@
 /// logging_test.cc: the logging plugins: file, syslog, warn, apache.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 #include "fakes/standard_error.h"
 #include "support/log_queues.h"
 #include "support/reaper.h"

@@ -1,6 +1,6 @@
 /// maildir_fates_test.cc: queue/maildir, where it can deliver to some recipients and to others not.
-#include "fakes/answer_text.h"
 #include "fakes/fake_disk.h"
+#include "fakes/response_text.h"
 #include "unit/plugins/maildir_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -28,22 +28,20 @@ class MaildirFatesTest : public MaildirFixture {
                                                             bool is_lmtp = true) {
         auto made = plugin("in %l", {});
         for (const char* recipient : recipients)
-            made->transaction()
-                .add_recipient(recipient + 2)
-                .set_rcpt_number(static_cast<std::uint32_t>(*recipient - '0'));
+            made->transaction().add_recipient(recipient + 2, static_cast<std::uint32_t>(*recipient - '0'));
         if (is_lmtp) made->connection().set_lmtp();
         else made->transaction().set_prdr();
         return made;
     }
 
-    /// "b: 451 4.3.0, c: 452 4.2.2": what is said to those that were turned away.
-    static std::string turned_away(PluginUnderTest& plugin) {
+    /// "b: 451 4.3.0, c: 452 4.2.2": what is said to the recipients that are refused.
+    static std::string refused(PluginUnderTest& plugin) {
         std::string out;
-        for (const auto& recipient : plugin.transaction().turned_away()) {
-            const auto& [verdict, reply, by, why] = *recipient.disposition();
-            CPPUNIT_ASSERT(recipient.disposition()->is_deferred() && by == "queue/maildir" && !why.empty());
-            out += (out.empty() ? "" : ", ") + recipient.address().local_part() + ": " + std::to_string(reply.code) +
-                   " " + reply.enhanced.to_string();
+        for (const auto& recipient : plugin.transaction().refused_recipients()) {
+            const Fate& fate = recipient.fate();
+            CPPUNIT_ASSERT(fate.is_deferred() && fate.plugin == "queue/maildir" && !fate.why().empty());
+            out += format_text("{}{}: {} {}", out.empty() ? "" : ", ", recipient.address().local_part(),
+                               fate.reply.code, fate.reply.enhanced);
         }
         return out;
     }
@@ -70,7 +68,7 @@ public:
                 maildir->directory().write(blocked, "in the way");
                 const fakes::WatchedDisk watch("in/c/new");
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(blocked, std::string("ok"), shown(maildir->queue("Subject: x\r\n\r\n")));
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(blocked, std::string("b: 451 4.3.0, c: 451 4.3.0"), turned_away(*maildir));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(blocked, std::string("b: 451 4.3.0, c: 451 4.3.0"), refused(*maildir));
                 CPPUNIT_ASSERT_EQUAL(
                     std::string(
                         "Return-Path: <sender@example.net>\r\nDelivered-To: a@example.com\r\nSubject: x\r\n\r\n"),
@@ -84,7 +82,7 @@ public:
         auto nobody = plugin_for_each({"1 a@example.com", "2 b@example.com"});
         const fakes::WatchedDisk watch("/new");
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft"), shown(nobody->queue("\r\n")));  // each has a fate of its own
-        CPPUNIT_ASSERT_EQUAL(std::string("a: 451 4.3.0, b: 451 4.3.0"), turned_away(*nobody));
+        CPPUNIT_ASSERT_EQUAL(std::string("a: 451 4.3.0, b: 451 4.3.0"), refused(*nobody));
         CPPUNIT_ASSERT(files(nobody->directory().path()).empty());
     }
 
@@ -93,7 +91,7 @@ public:
         auto maildir = plugin_for_each({"1 a@example.com", "2 b@example.com", "1 c@example.com"});
         maildir->directory().write("in/c", "in the way");
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue("\r\n")));
-        CPPUNIT_ASSERT_EQUAL(std::string("a: 451 4.3.0, c: 451 4.3.0"), turned_away(*maildir));
+        CPPUNIT_ASSERT_EQUAL(std::string("a: 451 4.3.0, c: 451 4.3.0"), refused(*maildir));
         CPPUNIT_ASSERT(
             (folders_with_mail(maildir->directory().path()) == std::set<std::string>{"in", "in/b/new"}));  // what is in
                                                                                                            // the way,
@@ -104,7 +102,7 @@ public:
         const struct {
             const char* blocked;
             const char* answer;
-            const char* turned_away;
+            const char* refused;
             std::set<std::string> delivered_to;
         } rows[] = {
             {"in/b", "ok", "b: 451 4.3.0", {"in/a/new", "in/archive/new"}},
@@ -114,7 +112,7 @@ public:
             auto maildir = plugin_for_each({"0 archive@example.com", "1 a@example.com", "2 b@example.com"});
             maildir->directory().write(std::string(row.blocked) + "/new", "in the way");
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.blocked, std::string(row.answer), shown(maildir->queue("\r\n")));
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.blocked, std::string(row.turned_away), turned_away(*maildir));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.blocked, std::string(row.refused), refused(*maildir));
             auto folders = folders_with_mail(maildir->directory().path());
             folders.erase(row.blocked);
             CPPUNIT_ASSERT_MESSAGE(row.blocked, row.delivered_to == folders);
@@ -128,7 +126,7 @@ public:
         const fakes::WatchedDisk watch;
         fakes::disk.quota_is_full_below = "/stuffed/";
         CPPUNIT_ASSERT_EQUAL(std::string(try_again), shown(full->queue("\r\n")));  // it is not a's mailbox that is full
-        CPPUNIT_ASSERT(turned_away(*full).empty() && files(full->directory().path()).empty());
+        CPPUNIT_ASSERT(refused(*full).empty() && files(full->directory().path()).empty());
     }
 
     void a_full_quota_is_told_as_a_full_mailbox() {
@@ -138,10 +136,10 @@ public:
         const fakes::WatchedDisk watch;
         fakes::disk.quota_is_full_below = "/stuffed/";
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(each->queue("\r\n")));
-        CPPUNIT_ASSERT_EQUAL(std::string("stuffed: 452 4.2.2"), turned_away(*each));
+        CPPUNIT_ASSERT_EQUAL(std::string("stuffed: 452 4.2.2"), refused(*each));
         CPPUNIT_ASSERT(folders_with_mail(each->directory().path("in")) == std::set<std::string>{"a/new"});
         CPPUNIT_ASSERT_EQUAL(std::string(mailbox_full), shown(all->queue("\r\n")));
-        CPPUNIT_ASSERT(turned_away(*all).empty() && files(all->directory().path("in")).empty());
+        CPPUNIT_ASSERT(refused(*all).empty() && files(all->directory().path("in")).empty());
         CPPUNIT_ASSERT_EQUAL(std::string(disk_full), shown(shared->queue("\r\n")));
     }
 

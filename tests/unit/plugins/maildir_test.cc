@@ -1,7 +1,7 @@
 /// maildir_test.cc: queue/maildir, and queue/discard. Recipients of whom some cannot be delivered to have
 /// maildir_fates_test.cc.
-#include "fakes/answer_text.h"
 #include "fakes/fake_disk.h"
+#include "fakes/response_text.h"
 #include "unit/plugins/maildir_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,6 +1,6 @@
 /// message_checks_test.cc: loop and bogus_bounce.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,6 +1,6 @@
 /// naughty_test.cc: refusals that wait for their moment.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -40,16 +40,16 @@ public:
         for (const auto& row : rows) {
             PluginUnderTest plugin("naughty", row.options);
             complain(plugin);
-            const std::pair<std::string, Answer> answers[] = {{"connect", plugin.connect()},
-                                                              {"mail", plugin.mail("user@example.net")},
-                                                              {"rcpt", plugin.rcpt("user@example.com")},
-                                                              {"data", plugin.data()},
-                                                              {"data_post", plugin.data_post("\r\n")}};
-            for (const auto& [hook, answer] : answers) {
+            const std::pair<std::string, Response> answers[] = {{"connect", plugin.connect()},
+                                                                {"mail", plugin.mail("user@example.net")},
+                                                                {"rcpt", plugin.rcpt("user@example.com")},
+                                                                {"data", plugin.data()},
+                                                                {"data_post", plugin.data_post("\r\n")}};
+            for (const auto& [hook, response] : answers) {
                 const bool refuses = hook == row.hook || hook == "data_post";
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(
                     std::string(row.options) + " at " + hook,
-                    std::string(refuses ? "deny_disconnect 5.7.1 listed by bl.example" : "declined"), shown(answer));
+                    std::string(refuses ? "deny_disconnect 5.7.1 listed by bl.example" : "declined"), shown(response));
             }
             CPPUNIT_ASSERT(plugin.log().contains("naughty: fail: dnsbl complained"));
         }
@@ -77,9 +77,9 @@ public:
         for (const auto& row : rows) {
             PluginUnderTest plugin("naughty", row.options);
             complain(plugin, row.by_complainer);
-            const auto answer = plugin.rcpt("user@example.com");
+            const auto response = plugin.rcpt("user@example.com");
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string(row.verdict),
-                                         std::string(verdict_name(answer.verdict)));
+                                         std::string(verdict_name(response.verdict)));
         }
     }
 
@@ -113,9 +113,9 @@ public:
             PluginUnderTest plugin("naughty", options);
             complain(plugin);
             plugin.connection().set_relay_client(true);
-            for (const Answer& answer :
+            for (const Response& response :
                  {plugin.mail("me@example.net"), plugin.rcpt("user@example.com"), plugin.data(), plugin.data_post()})
-                CPPUNIT_ASSERT_EQUAL_MESSAGE(options, std::string("declined"), shown(answer));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(options, std::string("declined"), shown(response));
         }
     }
 

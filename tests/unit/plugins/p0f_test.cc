@@ -1,7 +1,7 @@
 /// p0f_test.cc: what p0f says about a client, and what follows from it.
-#include "fakes/answer_text.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 

@@ -1,8 +1,8 @@
 /// qmail_deliverable_test.cc: yes, no, and cannot tell.
-#include "fakes/answer_text.h"
 #include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -21,7 +21,7 @@ std::string http(std::string_view code, std::string_view body) {
 }
 
 /// qmail-deliverabled that says the same to everybody.
-LocalDaemon::Answer says(const std::string& response) {
+LocalDaemon::Response says(const std::string& response) {
     return [response](std::string_view request) {
         return request.ends_with("\r\n\r\n") ? std::optional(response) : std::nullopt;
     };

@@ -1,6 +1,6 @@
 /// rcpt_lists_test.cc: rcpt_map and rcpt_regexp, which say what becomes of a recipient by a list.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,7 +1,7 @@
 /// rcpt_ok_test.cc: which recipients are ours.
-#include "fakes/answer_text.h"
 #include "fakes/cdb_file.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,6 +1,6 @@
 /// resolvable_fromhost_test.cc: senders whose domain can take mail, cannot, or nobody knows.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 

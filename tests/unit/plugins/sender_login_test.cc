@@ -1,6 +1,6 @@
 /// sender_login_test.cc: authenticated clients send under their own addresses.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,6 +1,6 @@
 /// tarpit_test.cc: who waits, where and how long.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -61,7 +61,7 @@ public:
     void it_waits_where_it_is_told_to() {
         const struct {
             const char* name;
-            Answer (*run)(PluginUnderTest&);
+            Response (*run)(PluginUnderTest&);
         } places[] = {
             {"connect", [](PluginUnderTest& p) { return p.connect(); }},
             {"helo", [](PluginUnderTest& p) { return p.helo("me.example"); }},

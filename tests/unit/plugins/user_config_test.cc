@@ -1,6 +1,6 @@
 /// user_config_test.cc: settings that users keep, and what addresses and users can do about it.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

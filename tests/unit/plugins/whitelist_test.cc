@@ -1,6 +1,6 @@
 /// whitelist_test.cc: clients, names, senders and recipients that are exempt, and from what.
-#include "fakes/answer_text.h"
 #include "fakes/plugin_under_test.h"
+#include "fakes/response_text.h"
 
 #include <smtpd/known_notes.h>
 

@@ -1,4 +1,4 @@
-/// overlay_store_test.cc: a store for trials shows what is in the real one and never changes it.
+/// overlay_store_test.cc: a store for dry runs shows what is in the real one and never changes it.
 #include "unit/store/store_fixture.h"
 
 #include "store/overlay_store.h"
@@ -22,7 +22,7 @@ class OverlayStoreTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(OverlayStoreTest);
     CPPUNIT_TEST(what_is_there_is_seen);
     CPPUNIT_TEST(what_is_written_is_seen_and_forgotten);
-    CPPUNIT_TEST(entries_expire_by_the_trials_clock);
+    CPPUNIT_TEST(entries_expire_by_the_clock_of_a_dry_run);
     CPPUNIT_TEST(a_listing_has_both);
     CPPUNIT_TEST(a_file_that_is_in_use_is_read);
     CPPUNIT_TEST(nothing_in_the_folder_is_changed);
@@ -102,7 +102,7 @@ public:
                              get(*another, "a") + " " + get(*another, "b") + " " + get(*another, "c"));
     }
 
-    void entries_expire_by_the_trials_clock() {
+    void entries_expire_by_the_clock_of_a_dry_run() {
         put("short", "1", 1min);
         put("long", "1", 1h);
         put("count", "1", 2min);

@@ -17,14 +17,14 @@ using namespace std::chrono_literals;
 // --- two plugins ---
 
 /// Greylisting without its finer points: who is new has to come back later.
-class TrialGreylisting final : public PolicyPlugin {
+class SketchOfGreylisting final : public PolicyPlugin {
 public:
     struct Options {
         Duration wait = 5min;
         static OptionTable table() { return {option("wait", &Options::wait, "how long a new client is kept waiting")}; }
     };
 
-    TrialGreylisting(Setup& setup, const Options& options)
+    SketchOfGreylisting(Setup& setup, const Options& options)
         : options_(options), seen_(setup.store<GreylistRecord>(greylist_space)) {
         setup.hooks.mail.decide([this](const MailHook& hook) { return judge(hook); });
     }
@@ -48,10 +48,10 @@ private:
     const Options options_;
     const Store<GreylistRecord> seen_;
 };
-constexpr PluginDescriptor trial_greylisting = detail::describe<TrialGreylisting>("trial_greylisting");
+constexpr PluginDescriptor sketch_of_greylisting = detail::describe<SketchOfGreylisting>("sketch_of_greylisting");
 
 /// A limit on connections.
-class TrialLimit final : public PolicyPlugin {
+class SketchOfLimit final : public PolicyPlugin {
 public:
     struct Options {
         unsigned max = 3;
@@ -61,7 +61,8 @@ public:
         }
     };
 
-    TrialLimit(Setup& setup, const Options& options) : options_(options), counts_(setup.store<std::int64_t>("limit")) {
+    SketchOfLimit(Setup& setup, const Options& options)
+        : options_(options), counts_(setup.store<std::int64_t>("limit")) {
         setup.hooks.connect.decide([this](const ConnectHook& hook) { return judge(hook); });
     }
 
@@ -75,7 +76,7 @@ private:
     const Options options_;
     const Store<std::int64_t> counts_;
 };
-constexpr PluginDescriptor trial_limit = detail::describe<TrialLimit>("trial_limit");
+constexpr PluginDescriptor sketch_of_limit = detail::describe<SketchOfLimit>("sketch_of_limit");
 
 /// A plugin whose namespaces have impossible names.
 class WrongNames final : public Plugin {
@@ -247,7 +248,7 @@ class StoreTest : public CppUnit::TestFixture {
     }
 
     void greylisting_reads_well() {
-        fakes::PluginUnderTest plugin(trial_greylisting);
+        fakes::PluginUnderTest plugin(sketch_of_greylisting);
         CPPUNIT_ASSERT(plugin.mail("me@example.net").verdict == Verdict::denysoft);
         CPPUNIT_ASSERT_EQUAL(std::string("fail: first seen 0 s ago"), plugin.log().last());
         plugin.clock().advance(4min);
@@ -262,7 +263,7 @@ class StoreTest : public CppUnit::TestFixture {
     }
 
     void a_limit_reads_well() {
-        fakes::PluginUnderTest plugin(trial_limit, "max=2 period=1min");
+        fakes::PluginUnderTest plugin(sketch_of_limit, "max=2 period=1min");
         CPPUNIT_ASSERT(plugin.connect().verdict == Verdict::declined);
         CPPUNIT_ASSERT(plugin.connect().verdict == Verdict::declined);
         CPPUNIT_ASSERT(plugin.connect().verdict == Verdict::deny);
@@ -272,13 +273,13 @@ class StoreTest : public CppUnit::TestFixture {
     }
 
     void a_store_that_is_down_is_an_error_of_the_finding() {
-        fakes::PluginUnderTest accepting(trial_limit, "max=0");
+        fakes::PluginUnderTest accepting(sketch_of_limit, "max=0");
         accepting.store().break_down();
         CPPUNIT_ASSERT(accepting.connect().verdict == Verdict::declined);
         CPPUNIT_ASSERT_EQUAL(std::string("error: store: the store is broken"), accepting.log().last());
         accepting.store().break_down(false);
         CPPUNIT_ASSERT(accepting.connect().verdict == Verdict::deny);
-        fakes::PluginUnderTest refusing(trial_greylisting, "onerror=tempfail");
+        fakes::PluginUnderTest refusing(sketch_of_greylisting, "onerror=tempfail");
         refusing.store().break_down();
         CPPUNIT_ASSERT(refusing.mail("me@example.net").verdict == Verdict::denysoft);
     }

@@ -117,9 +117,9 @@ class StoresTest : public CppUnit::TestFixture {
         // Somebody else is at the file: what has time left waits for that, what has none does not.
         const int folder = ::open(directory_.path().c_str(), O_RDONLY | O_CLOEXEC);
         CPPUNIT_ASSERT_EQUAL(0, ::flock(folder, LOCK_EX));
-        const auto timed = [&](Duration patience) {
+        const auto timed = [&](Duration timeout) {
             const auto began = std::chrono::steady_clock::now();
-            const auto done = store.within(patience).put("key", "value", 1h);
+            const auto done = store.within(timeout).put("key", "value", 1h);
             CPPUNIT_ASSERT(!done && done.error().code == ErrorCode::timeout);
             return std::chrono::steady_clock::now() - began;
         };

@@ -45,9 +45,9 @@ LogLine line(std::string_view text, LogLevel level = LogLevel::info) {
 /// Keeps the lines; waits at a gate until that is open.
 class FakeWriter final : public LogQueue::Writer {
 public:
-    bool write(const LogQueue::Line& line, LogQueue::Patience& patience) override {
+    bool write(const LogQueue::Line& line, LogQueue::Wait& wait) override {
         while (!is_open_)
-            if (!patience.pause(milliseconds(1))) return false;
+            if (!wait.pause(milliseconds(1))) return false;
         if (throws_) throw std::runtime_error("broken");
         if (fails_) return false;
         const std::lock_guard lock(mutex_);
@@ -87,7 +87,7 @@ class LogQueueTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(without_a_thread_the_end_writes);
     CPPUNIT_TEST(all_queues_are_stopped_at_the_same_time);
     CPPUNIT_TEST(behind_the_stop_lines_go_to_the_server);
-    CPPUNIT_TEST(patience_writes_to_a_pipe_that_is_full_for_a_while);
+    CPPUNIT_TEST(a_wait_writes_to_a_pipe_that_is_full_for_a_while);
     CPPUNIT_TEST_SUITE_END();
 
     fakes::FakeLog log_;
@@ -225,8 +225,8 @@ public:
         class PipeWriter final : public LogQueue::Writer {
         public:
             explicit PipeWriter(int pipe) : pipe_(pipe) {}
-            bool write(const LogQueue::Line& line, LogQueue::Patience& patience) override {
-                return bool(patience.write(pipe_, line.line.text));
+            bool write(const LogQueue::Line& line, LogQueue::Wait& wait) override {
+                return bool(wait.write(pipe_, line.line.text));
             }
 
         private:
@@ -277,8 +277,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("(rcpt) rcpt_ok: late\n"), log_.to_string());
     }
 
-    void patience_writes_to_a_pipe_that_is_full_for_a_while() {
-        class Waiting final : public LogQueue::Patience {
+    void a_wait_writes_to_a_pipe_that_is_full_for_a_while() {
+        class Waiting final : public LogQueue::Wait {
         public:
             explicit Waiting(int reader) : reader_(reader) {}
             bool until_writable(int) override {
@@ -294,13 +294,13 @@ public:
         };
         auto pipe = make_pipe();
         fcntl(pipe->second.get(), F_SETFL, O_NONBLOCK);
-        Waiting patience(pipe->first.get());
-        CPPUNIT_ASSERT(patience.write(pipe->second.get(), std::string(200'000, 'x')));
-        const auto given_up = patience.write(pipe->second.get(), std::string(500'000, 'x'));
+        Waiting wait(pipe->first.get());
+        CPPUNIT_ASSERT(wait.write(pipe->second.get(), std::string(200'000, 'x')));
+        const auto given_up = wait.write(pipe->second.get(), std::string(500'000, 'x'));
         CPPUNIT_ASSERT(!given_up && given_up.error().code == ErrorCode::timeout);
         pipe->first.close();
         const auto before = signal(SIGPIPE, SIG_IGN);
-        const auto closed = patience.write(pipe->second.get(), "x");
+        const auto closed = wait.write(pipe->second.get(), "x");
         signal(SIGPIPE, before);
         CPPUNIT_ASSERT(!closed && closed.error().os_status == EPIPE);
     }

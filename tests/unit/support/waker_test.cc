@@ -20,7 +20,7 @@ class WakerTest : public CppUnit::TestFixture {
     using milliseconds = std::chrono::milliseconds;
 
     static Time in(milliseconds time) { return Time::clock::now() + time; }
-    static constexpr std::chrono::seconds patience{20};
+    static constexpr std::chrono::seconds timeout{20};
 
     std::promise<std::string> told_;
     Waker waker_{1, [this](const std::exception_ptr& fault) {
@@ -40,7 +40,7 @@ class WakerTest : public CppUnit::TestFixture {
         waker_.at(in(milliseconds(30)), [&] { order += 'b'; });
         waker_.at(Time::clock::now(), [&] { order += 'a'; });
         auto ended = last.get_future();
-        CPPUNIT_ASSERT(ended.wait_for(patience) == std::future_status::ready);
+        CPPUNIT_ASSERT(ended.wait_for(timeout) == std::future_status::ready);
         CPPUNIT_ASSERT(ended.get() >= due);
         CPPUNIT_ASSERT_EQUAL(std::string("abc"), order);
     }
@@ -49,7 +49,7 @@ class WakerTest : public CppUnit::TestFixture {
         std::promise<void> next;
         waker_.at(Time::clock::now(), [] { throw std::runtime_error("a fault"); });
         waker_.at(Time::clock::now(), [&] { next.set_value(); });
-        CPPUNIT_ASSERT(next.get_future().wait_for(patience) == std::future_status::ready);
+        CPPUNIT_ASSERT(next.get_future().wait_for(timeout) == std::future_status::ready);
         CPPUNIT_ASSERT_EQUAL(std::string("a fault"), told_.get_future().get());
     }
 
@@ -60,7 +60,7 @@ class WakerTest : public CppUnit::TestFixture {
             if (++times == 1) throw std::runtime_error("once");
             if (times == 2) again.set_value();
         });
-        CPPUNIT_ASSERT(again.get_future().wait_for(patience) == std::future_status::ready);
+        CPPUNIT_ASSERT(again.get_future().wait_for(timeout) == std::future_status::ready);
         CPPUNIT_ASSERT_EQUAL(std::string("once"), told_.get_future().get());
         waker_.stop();  // or it would be done again, when this function has returned
     }

@@ -24,7 +24,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_was_not_begun_is_dropped_at_the_end);
     CPPUNIT_TEST_SUITE_END();
 
-    static constexpr std::chrono::seconds patience{20};
+    static constexpr std::chrono::seconds timeout{20};
 
     /// Work that has begun and lasts until it is released.
     class Stuck {
@@ -72,7 +72,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
     }
     template <class T>
     static void await(std::future<T>& future) {
-        CPPUNIT_ASSERT(future.wait_for(patience) == std::future_status::ready);
+        CPPUNIT_ASSERT(future.wait_for(timeout) == std::future_status::ready);
     }
 
     void work_runs_in_another_thread() {

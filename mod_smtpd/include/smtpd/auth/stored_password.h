@@ -36,7 +36,7 @@ public:
 
     /// ok: the client knows it, or with SCRAM may go on to prove it; deny: it does not, or there is no password at all;
     /// declined: with this mechanism that cannot be told from what is stored.
-    Answer judge(const AuthHook& hook) const;
+    Response judge(const AuthHook& hook) const;
 
 private:
     std::string clear_;
@@ -51,7 +51,7 @@ private:
 class SMTPD_API PasswordJudge {
 public:
     /// What StoredPassword::judge() says; `declined` where there is no such user.
-    Answer judge(const AuthHook& hook, std::optional<StoredPassword> stored);
+    Response judge(const AuthHook& hook, std::optional<StoredPassword> stored);
 
 private:
     std::mutex mutex_;
@@ -63,7 +63,7 @@ private:
 template <class Find>
 void serve_passwords(Hooks& hooks, Find find) {
     const auto serve = [find = std::move(find),
-                        judge = std::make_shared<PasswordJudge>()](const AuthHook& hook) -> Answer {
+                        judge = std::make_shared<PasswordJudge>()](const AuthHook& hook) -> Response {
         Result<std::optional<StoredPassword>> stored = find(hook);
         if (!stored) {
             hook.log(LogLevel::error, "error: {}", stored.error().what);

@@ -138,12 +138,12 @@ public:
     private:
         friend class Backend;
         friend struct Shared;
-        Lease(std::shared_ptr<Shared> shared, std::shared_ptr<Member> member, bool is_trial) noexcept;
+        Lease(std::shared_ptr<Shared> shared, std::shared_ptr<Member> member, bool is_probe) noexcept;
         void withdraw(const Error& error);
 
         std::shared_ptr<Shared> shared_;
         std::shared_ptr<Member> member_;
-        bool is_trial_ = false;
+        bool is_probe_ = false;
         bool is_settled_ = false;
     };
 

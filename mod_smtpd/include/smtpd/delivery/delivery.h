@@ -38,9 +38,9 @@ public:
         const Message& message;
         Origin origin{};
         bool replies_to_each = false;
-        bool is_trial = false;
+        bool is_dry_run = false;
         std::string_view session{};  ///< id of the session, for the log; "" = the message has come out of a queue
-        const std::vector<Recipient>* turned_away = nullptr;
+        const std::vector<Recipient>* refused_recipients = nullptr;
     };
     Delivery(Parts parts, const Clock& clock, LogSink& log)
         : HookContext(HookId::queue, clock, log), parts_(std::move(parts)), result_(not_mine()) {}
@@ -60,11 +60,11 @@ public:
     /// not, the client gets one reply for all recipients, and if that reply is temporary, the client sends the message
     /// to all of them again. A plugin that could deliver to some of the recipients only should then deliver to none.
     bool replies_to_each() const noexcept { return parts_.replies_to_each; }
-    /// The recipients that a plugin refused or deferred after DATA, each with its disposition(). The plugin does not
+    /// The recipients that a plugin refused or deferred after DATA, each with its fate(). The plugin does not
     /// deliver to them.
-    const std::vector<Recipient>& turned_away() const noexcept;
-    /// See Connection::is_trial().
-    bool is_trial() const noexcept { return parts_.is_trial; }
+    const std::vector<Recipient>& refused_recipients() const noexcept;
+    /// See Connection::is_dry_run().
+    bool is_dry_run() const noexcept { return parts_.is_dry_run; }
 
     /// Whether an address or a header field is UTF-8. If so, the next hop must support SMTPUTF8; otherwise the plugin
     /// rejects the message with 5.6.7 or 5.6.9 (RFC 6531 3.2). Always false without envelope().is_smtputf8: such

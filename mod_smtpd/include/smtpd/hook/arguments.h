@@ -100,19 +100,19 @@ private:
 /// leaves unfinished has no result.
 class AuthResultHook final : public SessionContext {
 public:
-    AuthResultHook(Connection& connection, const Credentials& credentials, bool is_good, const Reply& reply)
+    AuthResultHook(Connection& connection, const Credentials& credentials, bool is_authenticated, const Reply& reply)
         : SessionContext(HookId::auth_result, connection),
           mechanism(credentials.mechanism()),
           user(credentials.user()),
-          is_good(is_good),
+          is_authenticated(is_authenticated),
           reply(reply) {}
     const std::string_view mechanism;  ///< "PLAIN", "SCRAM-SHA-256"
     /// Who it was said to be; "" where the exchange broke off before that, or with what is no name.
     const std::string& user;
-    const bool is_good;  ///< the client is authenticated now
-    const Reply& reply;  ///< what it is told; code 0 where a plugin has told it something itself
-    /// Refused for good: not because a back end, or the server's patience, is exhausted for the moment.
-    bool is_refused() const noexcept { return !is_good && reply.code / 100 != 4; }
+    const bool is_authenticated;  ///< the client is authenticated now
+    const Reply& reply;           ///< what it is told; code 0 where a plugin has told it something itself
+    /// Refused for good: not because a back end, or the server's limit on waiting for one, failed for the moment.
+    bool is_refused() const noexcept { return !is_authenticated && reply.code / 100 != 4; }
 };
 
 /// mail_pre, rcpt_pre: the path is cut out but not parsed; a handler may rewrite it. `ok` ends the chain; a denial
@@ -156,26 +156,26 @@ class DataPostHook final : public MessageHook {
 public:
     using MessageHook::MessageHook;
     /// Refuses one of transaction.recipients(), or with denysoft() defers it: whom the plugin does not want to have the
-    /// message. What the answer leaves out is filled in as at data_post_rcpt; one that is no denial defers. The
-    /// recipient keeps its place until the handler returns, and has gone to transaction.turned_away() when the next one
-    /// is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this says so with
-    /// `judges_recipients`.
-    void refuse(Recipient& recipient, const Answer& answer, PlainText reason = {}) {
-        refuse_for(recipient, answer, std::string(reason));
+    /// message. What the response leaves out is filled in as at data_post_rcpt; one that is no denial defers. The
+    /// recipient keeps its place until the handler returns, and has gone to transaction.refused_recipients() when the
+    /// next one is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this
+    /// says so with `judges_recipients`.
+    void refuse(Recipient& recipient, const Response& response, PlainText reason = {}) {
+        refuse_for(recipient, response, std::string(reason));
     }
     template <class First, class... Rest>
-    void refuse(Recipient& recipient, const Answer& answer, PatternFor<First, Rest...> reason, const First& first,
+    void refuse(Recipient& recipient, const Response& response, PatternFor<First, Rest...> reason, const First& first,
                 const Rest&... rest) {
-        refuse_for(recipient, answer, format_text<First, Rest...>(reason, first, rest...));
+        refuse_for(recipient, response, format_text<First, Rest...>(reason, first, rest...));
     }
 
 private:
-    SMTPD_API void refuse_for(Recipient& recipient, const Answer& answer, std::string reason);
-    void complain_about(const Recipient& recipient, Disposition disposition) const;
+    SMTPD_API void refuse_for(Recipient& recipient, const Response& response, std::string reason);
+    void complain_about(const Recipient& recipient, Fate fate) const;
 };
 
 /// queue_post: the fate of the message is decided, and the client is told. Each of transaction.recipients() says
-/// whether it has the message (delivered()); the others are in transaction.turned_away(), each with its disposition().
+/// its fate(); the others are in transaction.refused_recipients().
 class QueuePostHook final : public MessageHook {
 public:
     QueuePostHook(Connection& connection, Transaction& transaction, std::string_view reply_text)
@@ -222,11 +222,11 @@ public:
 /// deny, ok: after every single handler of the other hooks, with what it said.
 class VerdictHook final : public SessionContext {
 public:
-    VerdictHook(HookId id, Connection& connection, HookId about, std::string_view plugin, const Answer& answer)
-        : SessionContext(id, connection), about(about), plugin(plugin), answer(answer) {}
+    VerdictHook(HookId id, Connection& connection, HookId about, std::string_view plugin, const Response& response)
+        : SessionContext(id, connection), about(about), plugin(plugin), response(response) {}
     const HookId about;
     const std::string_view plugin;
-    const Answer& answer;
+    const Response& response;
 };
 
 /// config, user_config: `ok` with `values` set overrides the control file.

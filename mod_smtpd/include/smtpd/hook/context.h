@@ -20,7 +20,7 @@ namespace smtpd {
 class Connection;
 
 /// Thrown by HookContext::wait() when the plugin's deadline passes; the host catches it and gives the plugin's
-/// `onerror` answer.
+/// `onerror` response.
 struct DeadlinePassed {};
 
 /// Made by the engine, completed by the host before each call.

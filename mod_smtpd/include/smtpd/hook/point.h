@@ -25,7 +25,7 @@ enum class Priority : int { first = -1000, early = -100, normal = 0, late = 100,
 /// A handler, its types erased.
 struct Handler {
     std::function<void(HookContext&, Questions&)> ask{};  ///< may be empty
-    std::function<Answer(HookContext&)> answer{};         ///< one of these four is set
+    std::function<Response(HookContext&)> respond{};      ///< one of these four is set
     std::function<Finding(HookContext&)> decide{};
     std::function<DeliveryResult(HookContext&)> deliver{};
     std::function<void(HookContext&)> observe{};
@@ -162,7 +162,7 @@ private:
     template <class F>
     void add_verdict(Ask ask, Priority priority, F handler) {
         registrar_->add(id_, {.ask = std::move(ask),
-                              .answer = detail::erase_handler<Answer, Context>(std::move(handler)),
+                              .respond = detail::erase_handler<Response, Context>(std::move(handler)),
                               .priority = priority});
     }
     template <class F>

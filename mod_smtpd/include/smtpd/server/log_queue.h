@@ -52,9 +52,9 @@ public:
 
     /// With this a writer waits for its reader. Each wait ends when the reader is ready. It ends without success when
     /// the process is to end and the reader has taken nothing for two seconds; the writer returns then.
-    class SMTPD_API Patience {
+    class SMTPD_API Wait {
     public:
-        virtual ~Patience();
+        virtual ~Wait();
         /// Until the descriptor takes octets, or has an error to tell.
         virtual bool until_writable(int descriptor) = 0;
         /// For that long.
@@ -68,9 +68,9 @@ public:
     public:
         virtual ~Writer();
         /// Writes the line; false when that is not possible, and the line goes to the server's log (where it is one
-        /// that does not go there anyway). May wait, with `patience`. An exception counts as false; the first one is
+        /// that does not go there anyway). May wait, with `wait`. An exception counts as false; the first one is
         /// reported.
-        virtual bool write(const Line& line, Patience& patience) = 0;
+        virtual bool write(const Line& line, Wait& wait) = 0;
         /// All lines so far have been written: the time to close what is no longer needed.
         virtual void idle() {}
     };

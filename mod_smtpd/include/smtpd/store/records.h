@@ -1,5 +1,5 @@
-/// records.h: what karma and greylisting keep in the store, so that the plugins, the import of qpsmtpd's files
-/// and other tools agree about it.
+/// records.h: what karma and greylisting keep in the store, so that the plugins, the import of qpsmtpd's files and
+/// other tools agree about it.
 ///
 /// Both namespaces are keyed by the client first: client_key(). In `karma` that is all. In `greylist` the sender and
 /// the recipient may follow, in lower case, each behind a blank, with a "-" for one that is not part of the key while a

@@ -86,24 +86,24 @@ struct AddOptions {
     bool renews = false;       ///< the lifetime begins again; otherwise it is that of the first addition
 };
 
-/// One namespace in one back end, in octets: what Store<T> stands on. Implemented by the server; thread-safe.
-/// `patience` is how long an operation may take; the back end's own time-out holds as well.
+/// One namespace in one back end, in octets: what Store<T> stands on. Implemented by the server; thread-safe. `timeout`
+/// is how long an operation may take; the back end's own time-out holds as well.
 class SMTPD_API StoreSpace {
 public:
     virtual ~StoreSpace();
-    virtual Result<std::optional<std::string>> get(std::string_view key, Duration patience) = 0;
-    virtual Result<void> put(std::string_view key, std::string_view value, Duration lifetime, Duration patience) = 0;
+    virtual Result<std::optional<std::string>> get(std::string_view key, Duration timeout) = 0;
+    virtual Result<void> put(std::string_view key, std::string_view value, Duration lifetime, Duration timeout) = 0;
     /// What was there; nothing where the value was put.
     virtual Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value,
-                                                             Duration lifetime, Duration patience) = 0;
+                                                             Duration lifetime, Duration timeout) = 0;
     virtual Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options,
-                                     Duration patience) = 0;
+                                     Duration timeout) = 0;
     /// Puts the value where exactly `expected` is (nothing: where no entry is). False where something else is.
     virtual Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value,
-                                 Duration lifetime, Duration patience) = 0;
-    virtual Result<bool> remove(std::string_view key, Duration patience) = 0;
+                                 Duration lifetime, Duration timeout) = 0;
+    virtual Result<bool> remove(std::string_view key, Duration timeout) = 0;
     virtual Result<StorePage<std::string>> list(std::string_view prefix, std::size_t limit, std::string_view from,
-                                                Duration patience) = 0;
+                                                Duration timeout) = 0;
     /// For the server: where calls of plugins queue that use this space; null if an operation never waits (shared
     /// memory).
     virtual support::Lane* lane() const noexcept { return nullptr; }
@@ -225,24 +225,24 @@ struct StoreValue<T> {
 template <class T = std::string>
 class Store {
 public:
-    explicit Store(StoreSpace& space, Duration patience = Duration::max()) : space_(&space), patience_(patience) {}
+    explicit Store(StoreSpace& space, Duration timeout = Duration::max()) : space_(&space), timeout_(timeout) {}
 
     /// The same space, with no more time than that.
-    Store within(Duration patience) const { return Store(*space_, patience); }
+    Store within(Duration timeout) const { return Store(*space_, timeout); }
 
     /// What is there, if anything.
     Result<std::optional<T>> get(std::string_view key) const {
-        auto found = space_->get(key, patience_);
+        auto found = space_->get(key, timeout_);
         if (!found) return found.error();
         return read(key, *found);
     }
     /// Puts the value, whatever was there.
     Result<void> put(std::string_view key, const T& value, Duration lifetime) const {
-        return space_->put(key, StoreValue<T>::show(value), lifetime, patience_);
+        return space_->put(key, StoreValue<T>::show(value), lifetime, timeout_);
     }
     /// Puts the value where nothing is; what is there keeps its lifetime.
     Result<Kept<T>> put_if_absent(std::string_view key, const T& value, Duration lifetime) const {
-        auto found = space_->put_if_absent(key, StoreValue<T>::show(value), lifetime, patience_);
+        auto found = space_->put_if_absent(key, StoreValue<T>::show(value), lifetime, timeout_);
         if (!found) return found.error();
         auto old = read(key, *found);
         if (!old) return old.error();
@@ -252,12 +252,12 @@ public:
     /// Adds to a number; gives the sum. An entry that is not there is made.
     Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime,
                              AddOptions options = {}) const requires std::integral<T> {
-        return space_->add(key, amount, lifetime, options, patience_);
+        return space_->add(key, amount, lifetime, options, timeout_);
     }
     /// Compare and set: puts the value where `expected` is. False: something else is there, or nothing.
     Result<bool> replace(std::string_view key, const T& expected, const T& value, Duration lifetime) const {
         const std::string old = StoreValue<T>::show(expected);
-        return space_->replace(key, old, StoreValue<T>::show(value), lifetime, patience_);
+        return space_->replace(key, old, StoreValue<T>::show(value), lifetime, timeout_);
     }
     /// Reads, lets `change(T&)` change it, and writes, so that nobody's change is lost; an entry that is not there
     /// begins as T(). Gives what is there now. `change` may be called several times; it may return false to leave
@@ -266,8 +266,7 @@ public:
     Result<T> update(std::string_view key, Duration lifetime, F change) const {
         const MonotonicTime began = std::chrono::steady_clock::now();
         for (;;) {
-            const auto left = patience_ -
-                              std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
+            const auto left = timeout_ - std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began);
             auto found = space_->get(key, left);
             if (!found) return found.error();
             auto old = read(key, *found);
@@ -285,11 +284,11 @@ public:
         }
     }
     /// True where something was there.
-    Result<bool> remove(std::string_view key) const { return space_->remove(key, patience_); }
+    Result<bool> remove(std::string_view key) const { return space_->remove(key, timeout_); }
     /// Entries whose keys begin with `prefix`, about `limit` of them at a time (1 to 1000), from where an earlier page
     /// said `next`. What is there all the while is seen at least once. An entry that is not of type T is an Error.
     Result<StorePage<T>> list(std::string_view prefix = {}, std::size_t limit = 100, std::string_view from = {}) const {
-        auto found = space_->list(prefix, limit, from, patience_);
+        auto found = space_->list(prefix, limit, from, timeout_);
         if (!found) return found.error();
         StorePage<T> page{{}, std::move(found->next)};
         for (auto& entry : found->entries) {
@@ -311,7 +310,7 @@ private:
     }
 
     StoreSpace* space_;
-    Duration patience_;
+    Duration timeout_;
 };
 
 }  // namespace smtpd

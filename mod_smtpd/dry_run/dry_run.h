@@ -1,14 +1,14 @@
-/// trial.h: what would happen? Plays a client to a server's engine and plugins, and reports the dialogue with what each
-/// plugin said to it.
+/// dry_run.h: what would happen? Plays a client to a server's engine and plugins, and reports the dialogue with what
+/// each plugin said to it.
 ///
 /// Nothing is left behind: the store is to be one that forgets (store/overlay_store.h), plugins are told that it is a
-/// trial, and those that would deliver the message are named, but not asked.
+/// dry run, and those that would deliver the message are named, but not asked.
 #pragma once
 
+#include "dry_run/conversation.h"
+#include "dry_run/request.h"
 #include "engine/settings.h"
 #include "host/plugin_set.h"
-#include "trial/conversation.h"
-#include "trial/request.h"
 
 #include <smtpd/history.h>
 
@@ -16,17 +16,17 @@
 #include <string>
 #include <vector>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 
-/// The server that is tried. All that is referred to outlives the trial.
+/// The server that is tried. All that is referred to outlives the dry run.
 struct Server {
     std::string name;   ///< "mx.example.com:25"
     std::string where;  ///< "httpd.conf line 12"
     Endpoint local;
     const engine::Settings& settings;
     host::PluginSet& plugins;
-    TrialClock& clock;
-    net::Resolver& resolver;  ///< of the server, for a trial without a zone of its own
+    DryRunClock& clock;
+    net::Resolver& resolver;  ///< of the server, for a dry run without a zone of its own
 };
 
 /// Who is behind a refusal.
@@ -37,8 +37,8 @@ struct Cause {
     std::string reason;
 };
 
-/// A recipient that a plugin turned away when the message was there.
-struct TurnedAway {
+/// A recipient that a plugin rejected or deferred once the message was there.
+struct RefusedRecipient {
     std::string recipient;  ///< "<user@example.com>"
     int code = 0;           ///< of the reply about this recipient alone
     std::string reply;
@@ -51,14 +51,14 @@ struct TurnedAway {
 struct Exchange {
     std::string command;  ///< "" = it connected
     std::vector<HistoryEntry> said;
-    Duration waited{0};                   ///< the session was parked
-    std::vector<std::string> deliverers;  ///< plugins that would be asked to take the message, in that order
-    std::vector<std::string> log;         ///< "warning (rcpt) plugin: text"
-    std::vector<std::string> replies;     ///< lines, without their ends
-    int code = 0;                         ///< of the last reply; with LMTP, of the best about a recipient; 0 = none
-    std::optional<Cause> cause;           ///< of a refusal by a plugin
-    std::vector<TurnedAway> turned_away;  ///< of the message's recipients; the others would have got it, if the reply
-                                          ///< is positive
+    Duration waited{0};                     ///< the session was parked
+    std::vector<std::string> deliverers;    ///< plugins that would be asked to take the message, in that order
+    std::vector<std::string> log;           ///< "warning (rcpt) plugin: text"
+    std::vector<std::string> replies;       ///< lines, without their ends
+    int code = 0;                           ///< of the last reply; with LMTP, of the best about a recipient; 0 = none
+    std::optional<Cause> cause;             ///< of a refusal by a plugin
+    std::vector<RefusedRecipient> refused;  ///< of the message's recipients; the others would have got it, if the reply
+                                            ///< is positive
 
     bool is_refusal() const noexcept { return code >= 400; }
 };
@@ -67,7 +67,7 @@ struct Exchange {
 struct Visit {
     std::string time;  ///< "2026-11-20 18:27:00 UTC"
     std::vector<Exchange> exchanges;
-    Outcome outcome = Outcome::accepted;
+    MailOutcome outcome = MailOutcome::accepted;
     std::size_t decisive = 0;  ///< the exchange that decided it, where it is not accepted
     std::vector<std::string> remarks;
     unsigned dropped = 0;  ///< things that were said to one command, and are more than a session keeps
@@ -76,9 +76,9 @@ struct Visit {
 struct Report {
     Request request;
     std::string server, where;
-    std::vector<std::string> remarks;  ///< about the trial as a whole
+    std::vector<std::string> remarks;  ///< about the dry run as a whole
     std::vector<Visit> visits;
-    Outcome outcome() const noexcept { return visits.empty() ? Outcome::failed : visits.back().outcome; }
+    MailOutcome outcome() const noexcept { return visits.empty() ? MailOutcome::failed : visits.back().outcome; }
 };
 
 /// The Error says what is wrong with the request.
@@ -91,4 +91,4 @@ std::string to_json(const Report& report);
 std::string list_text(const Server& server);
 std::string list_json(const Server& server);
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

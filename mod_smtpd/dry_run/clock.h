@@ -1,4 +1,4 @@
-/// clock.h: a clock for trials: the system's, or one that stands still; both can be moved ahead, over a time that
+/// clock.h: a clock for dry runs: the system's, or one that stands still; both can be moved ahead, over a time that
 /// nobody wants to wait for.
 #pragma once
 
@@ -8,15 +8,15 @@
 #include <atomic>
 #include <optional>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 
 /// Thread-safe.
-class TrialClock final : public Clock {
+class DryRunClock final : public Clock {
 public:
     /// Runs as the system's.
-    TrialClock() = default;
-    /// Stands still, so that the same trial gives the same output.
-    explicit TrialClock(WallTime standing) : standing_(standing) {}
+    DryRunClock() = default;
+    /// Stands still, so that the same dry run gives the same output.
+    explicit DryRunClock(WallTime standing) : standing_(standing) {}
 
     MonotonicTime now() const noexcept override {
         return (standing_ ? MonotonicTime(std::chrono::hours(1)) : system_.now()) + moved();
@@ -38,4 +38,4 @@ private:
     std::atomic<std::chrono::nanoseconds::rep> moved_{0};
 };
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

@@ -1,7 +1,7 @@
 /// request_test.cc: a request survives its way from the command to the server's program, and so does the outcome on the
 /// way back.
-#include "trial/request.h"
-#include "trial/conversation.h"
+#include "dry_run/request.h"
+#include "dry_run/conversation.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -14,8 +14,8 @@ using std::string;
 
 }  // namespace
 
-class TrialRequestTest : public CppUnit::TestFixture {
-    CPPUNIT_TEST_SUITE(TrialRequestTest);
+class DryRunRequestTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(DryRunRequestTest);
     CPPUNIT_TEST(a_request_comes_back_as_it_was);
     CPPUNIT_TEST(a_request_is_read_to_the_last_octet);
     CPPUNIT_TEST(what_is_no_request_is_an_error);
@@ -25,11 +25,11 @@ class TrialRequestTest : public CppUnit::TestFixture {
 
 public:
     void a_request_comes_back_as_it_was() {
-        trial::Request request;
+        dry_run::Request request;
         request.is_json = request.is_list = request.takes_time = true;
         request.is_esmtp = false;
         request.host = "mx.example.com:25";
-        request.client = *trial::parse_endpoint("[2001:db8::1]:4711", 0);
+        request.client = *dry_run::parse_endpoint("[2001:db8::1]:4711", 0);
         request.client_host = "host.example";
         request.tls = "TLSv1.3";
         request.helo = "me";
@@ -43,7 +43,7 @@ public:
         request.again = {Duration(1), std::chrono::hours(2)};
         request.log = LogLevel::debug;
         const string text = request.to_text();
-        const auto copy = trial::Request::from_text(text);
+        const auto copy = dry_run::Request::from_text(text);
         CPPUNIT_ASSERT(copy);
         CPPUNIT_ASSERT_EQUAL(text, copy->to_text());
         CPPUNIT_ASSERT_EQUAL(*request.message, *copy->message);
@@ -51,17 +51,17 @@ public:
         CPPUNIT_ASSERT(copy->from && copy->from->empty());
         CPPUNIT_ASSERT(copy->zone && copy->again == request.again && copy->log == LogLevel::debug &&
                        copy->to == request.to);
-        const auto plain = trial::Request::from_text(trial::Request().to_text());
+        const auto plain = dry_run::Request::from_text(dry_run::Request().to_text());
         CPPUNIT_ASSERT(plain && !plain->from && !plain->message && !plain->zone && plain->is_esmtp && !plain->is_json);
     }
 
     void a_request_is_read_to_the_last_octet() {
-        trial::Request request;
+        dry_run::Request request;
         request.message = "text";
         request.log = LogLevel::debug;
         const string text = request.to_text();
         for (std::size_t size = 0; size < text.size(); ++size) {
-            const auto cut = trial::Request::from_text(text.substr(0, size));
+            const auto cut = dry_run::Request::from_text(text.substr(0, size));
             CPPUNIT_ASSERT_MESSAGE(format_text("{} octets", size), !cut || cut->to_text() != text);
         }
     }
@@ -69,15 +69,15 @@ public:
     void what_is_no_request_is_an_error() {
         for (const char* text :
              {"", "x", "host 1\n", "host -1\nx\n", "nothing 1\nx\n", "client 1\nx\n", "host 99999999999999999999\nx\n"})
-            CPPUNIT_ASSERT_MESSAGE(text, !trial::Request::from_text(text));
+            CPPUNIT_ASSERT_MESSAGE(text, !dry_run::Request::from_text(text));
     }
 
     void an_outcome_is_told_from_what_is_none() {
-        string output = trial::with_outcome("text\n", trial::Outcome::deferred);
-        CPPUNIT_ASSERT(trial::take_outcome(output) == trial::Outcome::deferred);
+        string output = dry_run::with_outcome("text\n", dry_run::MailOutcome::deferred);
+        CPPUNIT_ASSERT(dry_run::take_outcome(output) == dry_run::MailOutcome::deferred);
         CPPUNIT_ASSERT_EQUAL(string("text\n"), output);
         for (string none : {string(), string("text"), string("0"), string("x\0009", 3)})
-            CPPUNIT_ASSERT_MESSAGE(none, !trial::take_outcome(none));
+            CPPUNIT_ASSERT_MESSAGE(none, !dry_run::take_outcome(none));
     }
 
     void endpoints_are_read() {
@@ -100,7 +100,7 @@ public:
             {"[2001:db8::1]x5", nullptr, 0},
         };
         for (const auto& row : rows) {
-            const auto endpoint = trial::parse_endpoint(row.text, 7);
+            const auto endpoint = dry_run::parse_endpoint(row.text, 7);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.text, row.address != nullptr, endpoint.has_value());
             if (!endpoint) continue;
             CPPUNIT_ASSERT_EQUAL(string(row.address), endpoint->address.to_string());
@@ -109,4 +109,4 @@ public:
     }
 };
 
-CPPUNIT_TEST_SUITE_REGISTRATION(TrialRequestTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(DryRunRequestTest);

@@ -1,4 +1,4 @@
-/// bell.h: an eventfd: what a thread can wait for together with a socket.
+/// event_fd.h: an eventfd, so that a thread can wait for another thread and for a socket with one poll().
 #pragma once
 
 #include "support/file_descriptor.h"
@@ -7,15 +7,15 @@
 
 namespace smtpd::support {
 
-/// Thread-safe. The descriptor comes into being when it is first asked for by the thread that waits.
-class Bell {
+/// Thread-safe. The thread that waits opens the descriptor when it first asks for it.
+class EventFd {
 public:
     int descriptor() {
         if (!descriptor_) descriptor_ = FileDescriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
         return descriptor_.get();
     }
-    void ring() const noexcept { ::eventfd_write(descriptor_.get(), 1); }
-    void silence() const noexcept {
+    void signal() const noexcept { ::eventfd_write(descriptor_.get(), 1); }
+    void clear() const noexcept {
         eventfd_t ignored = 0;
         if (descriptor_) ::eventfd_read(descriptor_.get(), &ignored);
     }

@@ -1,29 +1,29 @@
-/// trial.h: the server's side of the command smtpd-try: a configuration test in which one of the servers then plays a
+/// dry_run.h: the server's side of the command smtpd-try: a configuration test in which one of the servers then plays a
 /// session with nobody.
 ///
 /// SmtpTry names two descriptors that the command has left open: one to read the request from, and one for the report
-/// (trial/request.h). Servers know from the beginning that it is a trial: their stores forget, and their clock can be
-/// moved.
+/// (dry_run/request.h). Servers know from the beginning that it is a dry run: their stores forget, and their clock can
+/// be moved.
 #pragma once
 
 #include "httpd/apache.h"
 
+#include "dry_run/clock.h"
+#include "dry_run/request.h"
 #include "store/backend.h"
-#include "trial/clock.h"
-#include "trial/request.h"
 
 #include <string>
 #include <vector>
 
 namespace smtpd::httpd {
 
-class Trial {
+class DryRun {
 public:
     /// `report` is where the report goes.
-    Trial(trial::Request request, int report) : report_(report), request_(std::move(request)) {}
-    static Result<trial::Request> read_request(int descriptor);
+    DryRun(dry_run::Request request, int report) : report_(report), request_(std::move(request)) {}
+    static Result<dry_run::Request> read_request(int descriptor);
 
-    const trial::TrialClock& clock() const noexcept { return clock_; }
+    const dry_run::DryRunClock& clock() const noexcept { return clock_; }
     store::Events& store_events() noexcept { return events_; }
 
     /// Behind a configuration test without mistakes: becomes the user that serves, plays, and writes the report.
@@ -42,15 +42,15 @@ private:
         void add(const std::string& what) noexcept;
     };
 
-    Result<std::string> play(apr_pool_t* pool, server_rec* main_server, trial::Outcome& outcome);
+    Result<std::string> play(apr_pool_t* pool, server_rec* main_server, dry_run::MailOutcome& outcome);
 
     const int report_;
-    const trial::Request request_;
-    trial::TrialClock clock_;
+    const dry_run::Request request_;
+    dry_run::DryRunClock clock_;
     Events events_;
 };
 
-/// test_config: nothing happens where there is no trial.
-void run_trial(apr_pool_t* pool, server_rec* main_server);
+/// test_config: nothing happens where there is no dry run.
+void start_dry_run(apr_pool_t* pool, server_rec* main_server);
 
 }  // namespace smtpd::httpd

@@ -1,18 +1,18 @@
-/// report_json.cc: a trial's report, and the list of plugins, for programs. docs/smtpd-try.1 describes the members;
+/// report_json.cc: a dry run's report, and the list of plugins, for programs. docs/smtpd-try.1 describes the members;
 /// whoever adds one adds it there.
-#include "trial/json.h"
-#include "trial/trial.h"
+#include "dry_run/dry_run.h"
+#include "dry_run/json.h"
 
 #include <smtpd/base/format.h>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 namespace {
 
 std::string_view kind_name(HistoryEntry::Kind kind) {
     switch (kind) {
         case HistoryEntry::Kind::finding: return "finding";
         case HistoryEntry::Kind::exemption: return "exemption";
-        case HistoryEntry::Kind::answer: return "answer";
+        case HistoryEntry::Kind::response: return "response";
         case HistoryEntry::Kind::fault: return "fault";
         case HistoryEntry::Kind::reply: return "reply";
     }
@@ -39,17 +39,17 @@ void write_finding(JsonWriter& json, const HistoryEntry& entry) {
 
 void write(JsonWriter& json, const HistoryEntry& entry) {
     const bool is_finding = entry.kind == HistoryEntry::Kind::finding;
-    const bool is_answer = entry.kind == HistoryEntry::Kind::answer;
+    const bool is_response = entry.kind == HistoryEntry::Kind::response;
     json.object([&] {
         json.text("kind", kind_name(entry.kind));
         json.text("hook", hook_name(entry.hook));
         json.text("plugin", entry.plugin);
         if (is_finding) write_finding(json, entry);
-        else if (!is_answer) json.text("reason", entry.text);
+        else if (!is_response) json.text("reason", entry.text);
         json.text("verdict", verdict_name(entry.verdict));
         if (entry.code != 0) json.number("code", entry.code);
         if (!entry.enhanced.empty()) json.text("enhanced", entry.enhanced.to_string());
-        if (const auto& reply = is_answer ? entry.text : entry.reply; !reply.empty()) json.text("reply", reply);
+        if (const auto& reply = is_response ? entry.text : entry.reply; !reply.empty()) json.text("reply", reply);
         if (!entry.recipient.empty()) json.text("recipient", entry.recipient);
         json.seconds("at", entry.at.count());
         json.seconds("took", entry.took.count());
@@ -63,10 +63,10 @@ void write_texts(JsonWriter& json, std::string_view key, const std::vector<std::
     });
 }
 
-void write(JsonWriter& json, const TurnedAway& one) {
+void write(JsonWriter& json, const RefusedRecipient& one) {
     json.object([&] {
         json.text("recipient", one.recipient);
-        json.text("outcome", outcome_name(one.is_deferred() ? Outcome::deferred : Outcome::refused));
+        json.text("outcome", outcome_name(one.is_deferred() ? MailOutcome::deferred : MailOutcome::rejected));
         json.number("code", one.code);
         json.text("reply", one.reply);
         json.text("by", one.cause.by);
@@ -82,9 +82,9 @@ void write(JsonWriter& json, const Exchange& exchange) {
             for (const auto& entry : exchange.said) write(json, entry);
         });
         if (!exchange.deliverers.empty()) write_texts(json, "deliverers", exchange.deliverers);
-        if (!exchange.turned_away.empty())
-            json.array("turned_away", [&] {
-                for (const auto& one : exchange.turned_away) write(json, one);
+        if (!exchange.refused.empty())
+            json.array("refused", [&] {
+                for (const auto& one : exchange.refused) write(json, one);
             });
         write_texts(json, "log", exchange.log);
         json.number("code", exchange.code);
@@ -103,7 +103,7 @@ void write(JsonWriter& json, const Visit& visit) {
     json.object([&] {
         json.text("time", visit.time);
         json.text("outcome", outcome_name(visit.outcome));
-        if (visit.outcome != Outcome::accepted) json.number("decisive", static_cast<std::int64_t>(visit.decisive));
+        if (visit.outcome != MailOutcome::accepted) json.number("decisive", static_cast<std::int64_t>(visit.decisive));
         json.array("exchanges", [&] {
             for (const auto& exchange : visit.exchanges) write(json, exchange);
         });
@@ -114,7 +114,7 @@ void write(JsonWriter& json, const Visit& visit) {
 
 std::string_view handler_name(host::Dispatcher::Kind kind) {
     switch (kind) {
-        case host::Dispatcher::Kind::answer: return "answers";
+        case host::Dispatcher::Kind::respond: return "responds";
         case host::Dispatcher::Kind::decide: return "decides";
         case host::Dispatcher::Kind::deliver: return "delivers";
         case host::Dispatcher::Kind::observe: return "observes";
@@ -176,4 +176,4 @@ std::string list_json(const Server& server) {
     return json.str() + "\n";
 }
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

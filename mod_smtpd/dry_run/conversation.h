@@ -2,9 +2,9 @@
 /// sends. What a session waits for by the clock is skipped; what it asks the DNS is asked.
 #pragma once
 
+#include "dry_run/clock.h"
 #include "engine/session.h"
 #include "net/zone_resolver.h"
-#include "trial/clock.h"
 
 #include <smtpd/base/result.h>
 
@@ -15,13 +15,13 @@
 #include <string_view>
 #include <vector>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 
 /// Asks a resolver, and waits for its answers.
 class Names final : public engine::NameService {
 public:
     /// Both must outlive it.
-    Names(net::Resolver& resolver, const TrialClock& clock) : resolver_(resolver), clock_(clock) {}
+    Names(net::Resolver& resolver, const DryRunClock& clock) : resolver_(resolver), clock_(clock) {}
 
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
     /// True when all answers to the questions last put have come; false when that time has come first, or none will
@@ -38,7 +38,7 @@ private:
         bool is_there = false;
     };
     net::Resolver& resolver_;
-    const TrialClock& clock_;
+    const DryRunClock& clock_;
     bool answers_come_ = false;
     std::shared_ptr<News> news_;
     std::weak_ptr<net::Lookup> lookup_;
@@ -50,7 +50,7 @@ Result<std::unique_ptr<net::Resolver>> read_zone(std::string_view text);
 class Conversation {
 public:
     /// `names` may be null; every question fails then, if it is what the session was given.
-    Conversation(engine::Session& session, TrialClock& clock, Names* names)
+    Conversation(engine::Session& session, DryRunClock& clock, Names* names)
         : session_(session), clock_(clock), names_(names) {}
 
     // Each gives what the client gets to see.
@@ -72,7 +72,7 @@ private:
     void pass_time();
 
     engine::Session& session_;
-    TrialClock& clock_;
+    DryRunClock& clock_;
     Names* const names_;
     bool takes_time_ = false;
     Duration waited_{0};
@@ -84,4 +84,4 @@ std::string_view take_line(std::string_view& text) noexcept;
 /// "192.0.2.1", "192.0.2.1:4711", "2001:db8::1", "[2001:db8::1]:4711"
 std::optional<Endpoint> parse_endpoint(std::string_view text, std::uint16_t default_port);
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

@@ -1,10 +1,10 @@
-#include "trial/conversation.h"
+#include "dry_run/conversation.h"
 
 #include "support/strings.h"
 
 #include <thread>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 
 std::shared_ptr<net::Lookup> Names::look_up(std::vector<DnsQuestion> questions) {
     news_ = std::make_shared<News>();
@@ -88,4 +88,4 @@ std::optional<Endpoint> parse_endpoint(std::string_view text, std::uint16_t defa
     return Endpoint{*address, static_cast<std::uint16_t>(*number)};
 }
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

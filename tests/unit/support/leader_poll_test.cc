@@ -1,4 +1,4 @@
-#include "support/shared_poll.h"
+#include "support/leader_poll.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -20,13 +20,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds patience{150};
+constexpr milliseconds timeout{150};
 constexpr milliseconds stall{5};
-constexpr milliseconds limit{20'000};  // only a broken SharedPoll takes that long
+constexpr milliseconds limit{20'000};  // only a broken LeaderPoll takes that long
 
 /// Sends every octet back but two: with 'q' its owner has to go on, and with 'b' it blocks until it is let go. Rung
 /// for, it sends an 'r'.
-class Echo final : public SharedPoll::Guest {
+class Echo final : public LeaderPoll::Waiter {
 public:
     Echo() { CPPUNIT_ASSERT_EQUAL(0, ::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_.data())); }
     ~Echo() {
@@ -35,7 +35,7 @@ public:
     }
     Echo(const Echo&) = delete;
 
-    SharedPoll::Wish serve() noexcept override {
+    LeaderPoll::Wish serve() noexcept override {
         const bool alone = !busy_.exchange(true);
         if (!alone) overlaps = true;
         char octet = 0;
@@ -47,14 +47,14 @@ public:
         if (has_news.exchange(false) && ::send(ends_[0], "r", 1, 0) != 1) overlaps = true;
         busy_ = false;
         if (octet == 'q') is_done = true;
-        return octet == 'q'   ? SharedPoll::Wish::owner
-               : octet == 'w' ? SharedPoll::Wish::bell
-               : octet == 'o' ? SharedPoll::Wish::room
-                              : SharedPoll::Wish::input;
+        return octet == 'q'   ? LeaderPoll::Wish::owner
+               : octet == 'w' ? LeaderPoll::Wish::signal
+               : octet == 'o' ? LeaderPoll::Wish::room
+                              : LeaderPoll::Wish::input;
     }
-    void be_rung_for(SharedPoll& poll) {
+    void be_signalled(LeaderPoll& poll) {
         has_news = true;
-        poll.ring(*this);
+        poll.signal(*this);
     }
 
     void send(char octet) { CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::send(ends_[1], &octet, 1, 0)); }
@@ -89,32 +89,32 @@ private:
 /// Guests with a thread each, which waits again as long as nothing came.
 class Party {
 public:
-    explicit Party(std::size_t size) : poll_(patience, stall) {
+    explicit Party(std::size_t size) : poll_(timeout, stall) {
         for (std::size_t i = 0; i < size; ++i) guests_.push_back(std::make_unique<Echo>());
-        for (auto& guest : guests_)
-            threads_.emplace_back([this, &guest] {
-                while (!guest->is_done) {
-                    if (!poll_.wait(guest->descriptor(), *guest)) ++idle_;
-                    else if (!guest->is_done) guest->serve();  // rung for between two waits
+        for (auto& waiter : guests_)
+            threads_.emplace_back([this, &waiter] {
+                while (!waiter->is_done) {
+                    if (!poll_.wait(waiter->descriptor(), *waiter)) ++idle_;
+                    else if (!waiter->is_done) waiter->serve();  // signalled for between two waits
                 }
             });
     }
     ~Party() {
-        for (auto& guest : guests_) guest->send('q');
+        for (auto& waiter : guests_) waiter->send('q');
         for (auto& thread : threads_) thread.join();
     }
     Echo& operator[](std::size_t index) { return *guests_[index]; }
-    SharedPoll& poll() { return poll_; }
+    LeaderPoll& poll() { return poll_; }
     std::size_t size() const { return guests_.size(); }
     int idle() const { return idle_; }
     bool overlapped() const {
-        for (const auto& guest : guests_)
-            if (guest->overlaps) return true;
+        for (const auto& waiter : guests_)
+            if (waiter->overlaps) return true;
         return false;
     }
 
 private:
-    SharedPoll poll_;
+    LeaderPoll poll_;
     std::atomic<int> idle_{0};
     std::vector<std::unique_ptr<Echo>> guests_;
     std::vector<std::thread> threads_;
@@ -122,8 +122,8 @@ private:
 
 }  // namespace
 
-class SharedPollTest : public CppUnit::TestFixture {
-    CPPUNIT_TEST_SUITE(SharedPollTest);
+class LeaderPollTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(LeaderPollTest);
     CPPUNIT_TEST(one_that_is_done_goes_on);
     CPPUNIT_TEST(nothing_comes);
     CPPUNIT_TEST(all_are_served_and_never_twice_at_a_time);
@@ -131,7 +131,7 @@ class SharedPollTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(whoever_is_stuck_holds_up_nobody);
     CPPUNIT_TEST(several_are_stuck);
     CPPUNIT_TEST(they_come_and_go);
-    CPPUNIT_TEST(who_is_rung_for_is_served);
+    CPPUNIT_TEST(a_signalled_waiter_is_served);
     CPPUNIT_TEST(a_guest_that_wishes_for_the_bell_is_not_polled_until_it_is_resumed);
     CPPUNIT_TEST(one_that_is_resumed_while_it_is_served_is_not_lost);
     CPPUNIT_TEST(room_is_waited_for);
@@ -142,21 +142,21 @@ class SharedPollTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     void one_that_is_done_goes_on() {
-        SharedPoll poll(limit, stall);
-        Echo guest;
-        guest.send('q');
-        CPPUNIT_ASSERT(poll.wait(guest.descriptor(), guest));
-        CPPUNIT_ASSERT_EQUAL('q', guest.receive());
-        CPPUNIT_ASSERT_EQUAL(1, guest.served.load());
+        LeaderPoll poll(limit, stall);
+        Echo waiter;
+        waiter.send('q');
+        CPPUNIT_ASSERT(poll.wait(waiter.descriptor(), waiter));
+        CPPUNIT_ASSERT_EQUAL('q', waiter.receive());
+        CPPUNIT_ASSERT_EQUAL(1, waiter.served.load());
     }
 
     void nothing_comes() {
-        SharedPoll poll(milliseconds(20), stall);
-        Echo guest;
+        LeaderPoll poll(milliseconds(20), stall);
+        Echo waiter;
         const auto began = std::chrono::steady_clock::now();
-        CPPUNIT_ASSERT(!poll.wait(guest.descriptor(), guest));
+        CPPUNIT_ASSERT(!poll.wait(waiter.descriptor(), waiter));
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began >= milliseconds(20));
-        CPPUNIT_ASSERT_EQUAL(0, guest.served.load());
+        CPPUNIT_ASSERT_EQUAL(0, waiter.served.load());
     }
 
     void all_are_served_and_never_twice_at_a_time() {
@@ -171,12 +171,12 @@ class SharedPollTest : public CppUnit::TestFixture {
 
     /// The reason for it all: those who answer at once need no thread of theirs.
     void one_thread_does_the_work_of_all() {
-        class Witness final : public SharedPoll::Guest {
+        class Witness final : public LeaderPoll::Waiter {
         public:
             explicit Witness(Echo& echo) : echo_(echo) {}
-            SharedPoll::Wish serve() noexcept override {
+            LeaderPoll::Wish serve() noexcept override {
                 const auto stays = echo_.serve();
-                if (stays != SharedPoll::Wish::owner) threads.push_back(std::this_thread::get_id());
+                if (stays != LeaderPoll::Wish::owner) threads.push_back(std::this_thread::get_id());
                 return stays;
             }
             std::vector<std::thread::id> threads;
@@ -184,7 +184,7 @@ class SharedPollTest : public CppUnit::TestFixture {
         private:
             Echo& echo_;
         };
-        SharedPoll poll(limit, limit);
+        LeaderPoll poll(limit, limit);
         Echo first;
         Echo second;
         Witness one(first);
@@ -202,7 +202,7 @@ class SharedPollTest : public CppUnit::TestFixture {
         for (const auto& thread : two.threads) CPPUNIT_ASSERT(thread == leading);
     }
 
-    /// Each in its turn, so that it is the leader's own guest, the deputy's, and somebody else's.
+    /// Each in its turn, so that it is the leader's own waiter, the deputy's, and somebody else's.
     void whoever_is_stuck_holds_up_nobody() {
         Party party(4);
         for (std::size_t stuck = 0; stuck < party.size(); ++stuck) {
@@ -235,13 +235,13 @@ class SharedPollTest : public CppUnit::TestFixture {
     }
 
     /// Waits that end because nothing came, one beside the other, with sockets that go away.
-    void who_is_rung_for_is_served() {
+    void a_signalled_waiter_is_served() {
         Party party(3);
         for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));  // all are there
         for (int round = 0; round < 20; ++round)
             for (std::size_t i = 0; i < party.size(); ++i) {
                 const auto began = std::chrono::steady_clock::now();
-                party[i].be_rung_for(party.poll());
+                party[i].be_signalled(party.poll());
                 CPPUNIT_ASSERT_EQUAL('r', party[i].receive());
                 CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < limit);
             }
@@ -256,75 +256,75 @@ class SharedPollTest : public CppUnit::TestFixture {
         party[1].send('y');
         CPPUNIT_ASSERT(party[0].answers('x') && party[2].answers('x'));
         CPPUNIT_ASSERT_EQUAL(before, party[1].served.load());
-        CPPUNIT_ASSERT(party.poll().resume(party[1], SharedPoll::Wish::input));
+        CPPUNIT_ASSERT(party.poll().resume(party[1], LeaderPoll::Wish::input));
         CPPUNIT_ASSERT_EQUAL('y', party[1].receive());
         CPPUNIT_ASSERT(!party.overlapped());
     }
 
     void one_that_is_resumed_while_it_is_served_is_not_lost() {
-        SharedPoll poll(milliseconds(20), stall);
-        struct Hasty final : SharedPoll::Guest {
-            explicit Hasty(SharedPoll& poll) : poll(poll) {}
-            SharedPoll::Wish serve() noexcept override {
-                if (++served > 1) return SharedPoll::Wish::owner;
-                poll.resume(*this, SharedPoll::Wish::input);  // by whoever it has left its work to, and who was quick
-                return SharedPoll::Wish::bell;
+        LeaderPoll poll(milliseconds(20), stall);
+        struct Hasty final : LeaderPoll::Waiter {
+            explicit Hasty(LeaderPoll& poll) : poll(poll) {}
+            LeaderPoll::Wish serve() noexcept override {
+                if (++served > 1) return LeaderPoll::Wish::owner;
+                poll.resume(*this, LeaderPoll::Wish::input);  // by whoever it has left its work to, and who was quick
+                return LeaderPoll::Wish::signal;
             }
-            SharedPoll& poll;
+            LeaderPoll& poll;
             int served = 0;
-        } guest(poll);
+        } waiter(poll);
         Echo ends;
         ends.send('x');
-        CPPUNIT_ASSERT(poll.wait(ends.descriptor(), guest));
-        CPPUNIT_ASSERT_EQUAL(2, guest.served);
+        CPPUNIT_ASSERT(poll.wait(ends.descriptor(), waiter));
+        CPPUNIT_ASSERT_EQUAL(2, waiter.served);
     }
 
     void room_is_waited_for() {
-        SharedPoll poll(limit, stall);
+        LeaderPoll poll(limit, stall);
         Echo full;
         std::string octets(1 << 16, 'x');
         while (::send(full.descriptor(), octets.data(), octets.size(), MSG_DONTWAIT) > 0) {}
-        struct Writer final : SharedPoll::Guest {
-            SharedPoll::Wish serve() noexcept override {
+        struct Writer final : LeaderPoll::Waiter {
+            LeaderPoll::Wish serve() noexcept override {
                 has_room = true;
-                return SharedPoll::Wish::owner;
+                return LeaderPoll::Wish::owner;
             }
             std::atomic<bool> has_room{false};
-        } guest;
-        std::thread waiting([&] { poll.wait(full.descriptor(), guest, SharedPoll::Wish::room); });
+        } waiter;
+        std::thread waiting([&] { poll.wait(full.descriptor(), waiter, LeaderPoll::Wish::room); });
         std::this_thread::sleep_for(milliseconds(20));
-        CPPUNIT_ASSERT(!guest.has_room);
+        CPPUNIT_ASSERT(!waiter.has_room);
         full.drain();
         waiting.join();
-        CPPUNIT_ASSERT(guest.has_room);
+        CPPUNIT_ASSERT(waiter.has_room);
     }
 
     /// Longer than anybody waits for input: nobody else could serve it then.
     void the_guest_of_a_stuck_thread_is_served_as_long_as_that_takes() {
         Party party(4);
         for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));
-        party[0].send('b');  // one of the threads is stuck now, and which guest is its own nobody knows
-        const auto until = std::chrono::steady_clock::now() + 3 * patience;
+        party[0].send('b');  // one of the threads is stuck now, and which waiter is its own nobody knows
+        const auto until = std::chrono::steady_clock::now() + 3 * timeout;
         while (std::chrono::steady_clock::now() < until)
             for (std::size_t i = 1; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));
-        std::this_thread::sleep_for(2 * patience);
+        std::this_thread::sleep_for(2 * timeout);
         for (std::size_t i = 1; i < party.size(); ++i) {
             const auto began = std::chrono::steady_clock::now();
             CPPUNIT_ASSERT(party[i].answers('x'));
-            CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < 10 * patience);
+            CPPUNIT_ASSERT(std::chrono::steady_clock::now() - began < 10 * timeout);
         }
         party[0].gate.set_value();
         CPPUNIT_ASSERT_EQUAL('b', party[0].receive());
     }
 
     void a_ring_before_the_wait_is_not_lost() {
-        SharedPoll poll(milliseconds(20), stall);
-        Echo guest;
-        poll.ring(guest);
-        poll.ring(guest);
-        CPPUNIT_ASSERT(poll.wait(guest.descriptor(), guest));
-        CPPUNIT_ASSERT_EQUAL(0, guest.served.load());
-        CPPUNIT_ASSERT(!poll.wait(guest.descriptor(), guest));  // once only
+        LeaderPoll poll(milliseconds(20), stall);
+        Echo waiter;
+        poll.signal(waiter);
+        poll.signal(waiter);
+        CPPUNIT_ASSERT(poll.wait(waiter.descriptor(), waiter));
+        CPPUNIT_ASSERT_EQUAL(0, waiter.served.load());
+        CPPUNIT_ASSERT(!poll.wait(waiter.descriptor(), waiter));  // once only
     }
 
     void a_ring_for_one_that_is_stuck_is_not_lost() {
@@ -332,7 +332,7 @@ class SharedPollTest : public CppUnit::TestFixture {
         for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));
         party[0].send('b');
         CPPUNIT_ASSERT(party[1].answers('x'));  // by another leader
-        party[0].be_rung_for(party.poll());
+        party[0].be_signalled(party.poll());
         CPPUNIT_ASSERT(party[1].answers('y'));
         party[0].gate.set_value();
         CPPUNIT_ASSERT_EQUAL('b', party[0].receive());
@@ -349,7 +349,7 @@ class SharedPollTest : public CppUnit::TestFixture {
                     if ((round + static_cast<int>(i)) % 2 == 0) {
                         if (!party[i].answers('x')) return false;
                     } else {
-                        party[i].be_rung_for(party.poll());
+                        party[i].be_signalled(party.poll());
                         if (party[i].receive() != 'r') return false;
                     }
                 }
@@ -360,25 +360,25 @@ class SharedPollTest : public CppUnit::TestFixture {
     }
 
     void they_come_and_go() {
-        SharedPoll poll(milliseconds(2), milliseconds(1));
+        LeaderPoll poll(milliseconds(2), milliseconds(1));
         std::atomic<int> wrong{0};
         std::vector<std::thread> threads;
         for (int number = 0; number < 6; ++number)
             threads.emplace_back([&poll, &wrong, number] {
                 for (int round = 0; round < 60; ++round) {
-                    Echo guest;
+                    Echo waiter;
                     const bool is_quiet = (round + number) % 3 == 0;
-                    if (!is_quiet) guest.send('x');
-                    if ((round + number) % 3 == 1) guest.send('q');
-                    const bool goes_on = poll.wait(guest.descriptor(), guest);
-                    if (goes_on != ((round + number) % 3 == 1) || guest.overlaps) ++wrong;
-                    if (!is_quiet && guest.receive() != 'x') ++wrong;
+                    if (!is_quiet) waiter.send('x');
+                    if ((round + number) % 3 == 1) waiter.send('q');
+                    const bool goes_on = poll.wait(waiter.descriptor(), waiter);
+                    if (goes_on != ((round + number) % 3 == 1) || waiter.overlaps) ++wrong;
+                    if (!is_quiet && waiter.receive() != 'x') ++wrong;
                 }
             });
         for (auto& thread : threads) thread.join();
         CPPUNIT_ASSERT_EQUAL(0, wrong.load());
     }
 };
-CPPUNIT_TEST_SUITE_REGISTRATION(SharedPollTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(LeaderPollTest);
 
 }  // namespace smtpd::support

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 
 struct Request {
     bool is_list = false;  ///< only the chains of hooks
@@ -42,12 +42,12 @@ private:
 };
 
 /// How it went: what the command's exit status says.
-enum class Outcome : std::uint8_t { accepted, refused, deferred, failed };
-std::string_view outcome_name(Outcome outcome) noexcept;
+enum class MailOutcome : std::uint8_t { accepted, rejected, deferred, failed };
+std::string_view outcome_name(MailOutcome outcome) noexcept;
 
 /// What comes back: the output, and behind it one octet NUL and the outcome's number.
-std::string with_outcome(std::string output, Outcome outcome);
+std::string with_outcome(std::string output, MailOutcome outcome);
 /// Takes it off again; nothing where it is not there.
-std::optional<Outcome> take_outcome(std::string& output);
+std::optional<MailOutcome> take_outcome(std::string& output);
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

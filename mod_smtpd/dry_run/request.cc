@@ -1,4 +1,4 @@
-#include "trial/request.h"
+#include "dry_run/request.h"
 
 #include "support/strings.h"
 
@@ -6,10 +6,10 @@
 
 #include <array>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 namespace {
 
-constexpr std::array<std::string_view, 4> outcome_names{"accepted", "refused", "deferred", "failed"};
+constexpr std::array<std::string_view, 4> outcome_names{"accepted", "rejected", "deferred", "failed"};
 
 /// "name length LF octets LF"
 void put(std::string& out, std::string_view name, std::string_view value) {
@@ -98,20 +98,20 @@ Result<Request> Request::from_text(std::string_view text) {
     return request;
 }
 
-std::string_view outcome_name(Outcome outcome) noexcept { return outcome_names[static_cast<std::size_t>(outcome)]; }
+std::string_view outcome_name(MailOutcome outcome) noexcept { return outcome_names[static_cast<std::size_t>(outcome)]; }
 
-std::string with_outcome(std::string output, Outcome outcome) {
+std::string with_outcome(std::string output, MailOutcome outcome) {
     output += '\0';
     output += static_cast<char>('0' + static_cast<int>(outcome));
     return output;
 }
 
-std::optional<Outcome> take_outcome(std::string& output) {
+std::optional<MailOutcome> take_outcome(std::string& output) {
     if (output.size() < 2 || output[output.size() - 2] != '\0') return std::nullopt;
     const int number = output.back() - '0';
     if (number < 0 || number >= static_cast<int>(outcome_names.size())) return std::nullopt;
     output.resize(output.size() - 2);
-    return static_cast<Outcome>(number);
+    return static_cast<MailOutcome>(number);
 }
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

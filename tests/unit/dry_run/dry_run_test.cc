@@ -1,5 +1,5 @@
-/// trial_test.cc: sessions that are played: how far they go, what is reported, and what does not happen.
-#include "trial/trial.h"
+/// dry_run_test.cc: sessions that are played: how far they go, what is reported, and what does not happen.
+#include "dry_run/dry_run.h"
 #include "fakes/plugin_world.h"
 
 #include <cppunit/extensions/HelperMacros.h>
@@ -16,8 +16,8 @@ using std::string;
 
 }  // namespace
 
-class TrialTest : public CppUnit::TestFixture {
-    CPPUNIT_TEST_SUITE(TrialTest);
+class DryRunTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(DryRunTest);
     CPPUNIT_TEST(a_session_goes_as_far_as_there_is_something_to_send);
     CPPUNIT_TEST(an_accepted_message_is_not_delivered);
     CPPUNIT_TEST(without_a_plugin_that_delivers_it_is_deferred_by_the_server);
@@ -28,7 +28,7 @@ class TrialTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(recipients_that_are_turned_away_are_named);
     CPPUNIT_TEST(lmtp_is_spoken_where_the_server_does);
     CPPUNIT_TEST(a_connection_can_be_refused);
-    CPPUNIT_TEST(plugins_know_that_it_is_a_trial);
+    CPPUNIT_TEST(plugins_know_that_it_is_a_dry_run);
     CPPUNIT_TEST(waits_are_skipped_and_reported);
     CPPUNIT_TEST(a_zone_answers_for_the_dns);
     CPPUNIT_TEST(a_zone_that_is_none_is_an_error);
@@ -42,7 +42,7 @@ class TrialTest : public CppUnit::TestFixture {
 
     PluginWorld world_;
     engine::Settings settings_;
-    trial::Request request_;
+    dry_run::Request request_;
 
 public:
     void setUp() override {
@@ -85,7 +85,7 @@ public:
                 setup.hooks.queue_post.observe([&](const QueuePostHook&) { ++calls; });
             });
         const auto report = play();
-        CPPUNIT_ASSERT(report.outcome() == trial::Outcome::accepted);
+        CPPUNIT_ASSERT(report.outcome() == dry_run::MailOutcome::accepted);
         CPPUNIT_ASSERT_EQUAL(0u, calls);
         const auto& message = report.visits[0].exchanges[5];
         CPPUNIT_ASSERT_EQUAL(string("plain:accept|plain:deliver1|plain:deliver2"), fakes::joined(message.deliverers));
@@ -98,7 +98,7 @@ public:
     void without_a_plugin_that_delivers_it_is_deferred_by_the_server() {
         world_.add("rcpt", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return ok(); }); });
         const auto report = play();
-        CPPUNIT_ASSERT(report.outcome() == trial::Outcome::deferred);
+        CPPUNIT_ASSERT(report.outcome() == dry_run::MailOutcome::deferred);
         contains(to_text(report), "Outcome: deferred at (message, 17 octets), by the server itself\n");
     }
 
@@ -107,13 +107,13 @@ public:
             setup.hooks.mail.decide([](const MailHook&) { return fail("the moon is full").reply("not today"); });
         });
         const auto report = play();
-        CPPUNIT_ASSERT(report.outcome() == trial::Outcome::refused);
+        CPPUNIT_ASSERT(report.outcome() == dry_run::MailOutcome::rejected);
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), report.visits[0].decisive);
         const string text = to_text(report);
         contains(text,
                  "C: MAIL FROM:<a@example.net> SIZE=20\n     (mail) policy:p: fail: the moon is full -> deny 5.7.1 "
                  "\"not today\", karma -2 [");
-        contains(text, "S: 550 5.7.1 not today\n     => refused by policy:p: the moon is full\n");
+        contains(text, "S: 550 5.7.1 not today\n     => rejected by policy:p: the moon is full\n");
         contains(to_json(report),
                  R"("cause":{"by":"policy:p","complaint":"","hook":"mail","reason":"the moon is full"})");
     }
@@ -126,7 +126,7 @@ public:
             setup.hooks.rcpt.add([](const RcptHook& hook) { return deny(hook.connection.complaints().front().text); });
         });
         const auto report = play();
-        contains(to_text(report), "     => refused by plain:n for policy:p, which complained at connect: listed\n");
+        contains(to_text(report), "     => rejected by plain:n for policy:p, which complained at connect: listed\n");
         contains(to_json(report),
                  R"("cause":{"by":"plain:n","complaint":"policy:p","hook":"connect","reason":"listed"})");
     }
@@ -151,10 +151,10 @@ public:
         });
         request_.to = {"b@example.com", "later@example.com", "never@example.com"};
         const auto report = play();
-        CPPUNIT_ASSERT(report.outcome() == trial::Outcome::deferred);
+        CPPUNIT_ASSERT(report.outcome() == dry_run::MailOutcome::deferred);
         CPPUNIT_ASSERT_EQUAL(250, report.visits[0].exchanges[7].code);
         request_.to = {"never@example.com", "later@example.com"};
-        CPPUNIT_ASSERT(play().outcome() == trial::Outcome::refused);
+        CPPUNIT_ASSERT(play().outcome() == dry_run::MailOutcome::rejected);
     }
 
     void judge_recipients() {
@@ -179,18 +179,18 @@ public:
     void recipients_that_are_turned_away_are_named() {
         judge_recipients();
         const auto report = play();
-        CPPUNIT_ASSERT(report.outcome() == trial::Outcome::refused);
+        CPPUNIT_ASSERT(report.outcome() == dry_run::MailOutcome::rejected);
         const string text = to_text(report);
         contains(text,
                  "     (data_post_rcpt) policy:p: fail: 3 GB of 2 -> deny 5.2.2 \"Mailbox is full\", for "
                  "<full@example.com> [");
         contains(text,
-                 "     <full@example.com> is refused by policy:p: 3 GB of 2 (\"550 Mailbox is full\")\n"
+                 "     <full@example.com> is rejected by policy:p: 3 GB of 2 (\"550 Mailbox is full\")\n"
                  "     <later@example.com> is deferred by plain:q: Tomorrow (\"450 Tomorrow\")\n");
-        contains(text, "Outcome: refused at (message, 17 octets), by policy:p: 3 GB of 2\n");
+        contains(text, "Outcome: rejected at (message, 17 octets), by policy:p: 3 GB of 2\n");
         contains(
             to_json(report),
-            R"("turned_away":[{"recipient":"<full@example.com>","outcome":"refused","code":550,"reply":"Mailbox is full",)"
+            R"("refused":[{"recipient":"<full@example.com>","outcome":"rejected","code":550,"reply":"Mailbox is full",)"
             R"("by":"policy:p","reason":"3 GB of 2"},{"recipient":"<later@example.com>","outcome":"deferred","code":450,)");
         settings_.mixed_results = engine::MixedResults::accept;
         contains(to_text(play()), "Outcome: deferred at (message, 17 octets), by plain:q: Tomorrow\n");
@@ -200,14 +200,14 @@ public:
         settings_.protocol = engine::Protocol::lmtp;
         judge_recipients();
         const auto report = play();
-        CPPUNIT_ASSERT(report.outcome() == trial::Outcome::accepted);  // for somebody
+        CPPUNIT_ASSERT(report.outcome() == dry_run::MailOutcome::accepted);  // for somebody
         const auto& message = report.visits[0].exchanges[7];
         CPPUNIT_ASSERT_EQUAL(250, message.code);
         CPPUNIT_ASSERT_EQUAL(std::size_t(3), message.replies.size());
-        CPPUNIT_ASSERT_EQUAL(std::size_t(2), message.turned_away.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t(2), message.refused.size());
         contains(commands(report.visits[0]), "|LHLO client.example|");
         request_.to = {"full@example.com", "later@example.com"};
-        CPPUNIT_ASSERT(play().outcome() == trial::Outcome::deferred);  // by the last reply
+        CPPUNIT_ASSERT(play().outcome() == dry_run::MailOutcome::deferred);  // by the last reply
     }
 
     void a_connection_can_be_refused() {
@@ -217,17 +217,17 @@ public:
         const auto report = play();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), report.visits[0].exchanges.size());
         contains(to_text(report), "C: (connects)\n     (pre-connection) plain:r: deny \"go away\" [");
-        contains(to_text(report), "Outcome: refused at the connection, by plain:r: go away\n");
+        contains(to_text(report), "Outcome: rejected at the connection, by plain:r: go away\n");
     }
 
-    void plugins_know_that_it_is_a_trial() {
+    void plugins_know_that_it_is_a_dry_run() {
         bool setup_knows = false;
         bool hook_knows = false;
         unsigned lines = 0;
-        world_.environment.is_trial = true;
+        world_.environment.is_dry_run = true;
         world_.add("p", [&](Setup& setup) {
-            setup_knows = setup.is_trial();
-            setup.hooks.connect.observe([&](const ConnectHook& hook) { hook_knows = hook.connection.is_trial(); });
+            setup_knows = setup.is_dry_run();
+            setup.hooks.connect.observe([&](const ConnectHook& hook) { hook_knows = hook.connection.is_dry_run(); });
             setup.hooks.logging.add(LogLevel::trace, [&](const LogLine&) { ++lines; });
         });
         play();
@@ -309,14 +309,14 @@ public:
             request_.mechanism = mechanism;
             const auto report = play();
             const string all = to_text(report) + to_json(report);
-            CPPUNIT_ASSERT_MESSAGE(all, report.outcome() == trial::Outcome::accepted);
+            CPPUNIT_ASSERT_MESSAGE(all, report.outcome() == dry_run::MailOutcome::accepted);
             contains(all, "S: 235 ");
             for (const char* secret : {"secret", "c2VjcmV0", "AG1lAHNlY3JldA=="})
                 CPPUNIT_ASSERT_MESSAGE(all, all.find(secret) == string::npos);
         }
         request_.password = "wrong";
         const auto report = play();
-        CPPUNIT_ASSERT(report.outcome() == trial::Outcome::refused);
+        CPPUNIT_ASSERT(report.outcome() == dry_run::MailOutcome::rejected);
         contains(to_text(report), "by plain:auth\n");
     }
 
@@ -352,7 +352,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("Subject: \xc3\xa4\r\n\r\n.dot\r\n..\r\nno end\r\n"), seen);
         contains(commands(report.visits[0]), " BODY=8BITMIME");
         request_.message = "";
-        CPPUNIT_ASSERT(play().outcome() == trial::Outcome::accepted);
+        CPPUNIT_ASSERT(play().outcome() == dry_run::MailOutcome::accepted);
     }
 
     void octets_that_are_no_text_do_not_break_the_reports() {
@@ -377,9 +377,9 @@ public:
             setup.hooks.logging.add(LogLevel::info, [](const LogLine&) {});
         });
         world_.build();
-        trial::TrialClock clock;
+        dry_run::DryRunClock clock;
         net::ZoneResolver dns;
-        const trial::Server server{"mx:25", "httpd.conf line 1", {}, settings_, *world_.set, clock, dns};
+        const dry_run::Server server{"mx:25", "httpd.conf line 1", {}, settings_, *world_.set, clock, dns};
         const string text = list_text(server);
         contains(text, "\nconnect\n  -1000  plain:o, looks on\n      0  policy:p, may wait\n");
         contains(text, "\nlogging\n      0  plain:o, looks on\n");
@@ -400,24 +400,24 @@ private:
             setup.hooks.queue.deliver([](const Delivery&) { return delivered(); });
         });
     }
-    Result<trial::Report> try_to_play() {
+    Result<dry_run::Report> try_to_play() {
         world_.build();
-        trial::TrialClock clock;
+        dry_run::DryRunClock clock;
         net::ZoneResolver dns;
-        return trial::run(request_, {"mx:25",
-                                     "httpd.conf line 1",
-                                     {fakes::FakeConnection::ip("192.0.2.25"), 25},
-                                     settings_,
-                                     *world_.set,
-                                     clock,
-                                     dns});
+        return dry_run::run(request_, {"mx:25",
+                                       "httpd.conf line 1",
+                                       {fakes::FakeConnection::ip("192.0.2.25"), 25},
+                                       settings_,
+                                       *world_.set,
+                                       clock,
+                                       dns});
     }
-    trial::Report play() {
+    dry_run::Report play() {
         auto report = try_to_play();
         CPPUNIT_ASSERT_MESSAGE(report ? "" : report.error().what, static_cast<bool>(report));
         return std::move(*report);
     }
-    static string commands(const trial::Visit& visit) {
+    static string commands(const dry_run::Visit& visit) {
         string out;
         for (const auto& exchange : visit.exchanges)
             out += (&exchange == &visit.exchanges.front() ? "" : "|") + exchange.command;
@@ -428,4 +428,4 @@ private:
     }
 };
 
-CPPUNIT_TEST_SUITE_REGISTRATION(TrialTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(DryRunTest);

@@ -1,10 +1,10 @@
-#include "trial/json.h"
+#include "dry_run/json.h"
 
 #include "smtp/utf8.h"
 
 #include <cstdio>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 
 void JsonWriter::seconds(std::string_view key, std::int64_t microseconds) {
     char text[48];
@@ -35,4 +35,4 @@ void JsonWriter::quote(std::string_view value) {
     out_ += '"';
 }
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

@@ -1,12 +1,12 @@
-/// report_text.cc: a trial's report, and the list of plugins, for people.
-#include "trial/trial.h"
+/// report_text.cc: a dry run's report, and the list of plugins, for people.
+#include "dry_run/dry_run.h"
 
 #include <smtpd/base/format.h>
 
 #include <algorithm>
 #include <cstdio>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 namespace {
 
 std::string short_time(std::chrono::microseconds time) {
@@ -42,14 +42,15 @@ void append(std::string& out, const Exchange& exchange) {
         out += format_text("     {} [{}]\n", entry.to_string(), short_time(entry.took));
     if (!exchange.deliverers.empty())
         out += format_text("     (queue) would be asked to take it: {}\n", joined(exchange.deliverers, ", then "));
-    for (const auto& one : exchange.turned_away)
+    for (const auto& one : exchange.refused)
         out += format_text("     {} is {} by {}: {} (\"{} {}\")\n", quoted(one.recipient),
-                           outcome_name(one.is_deferred() ? Outcome::deferred : Outcome::refused), one.cause.by,
-                           quoted(one.cause.reason), one.code, quoted(one.reply));
+                           outcome_name(one.is_deferred() ? MailOutcome::deferred : MailOutcome::rejected),
+                           one.cause.by, quoted(one.cause.reason), one.code, quoted(one.reply));
     for (const auto& line : exchange.log) out += format_text("     log: {}\n", line);
     for (const auto& line : exchange.replies) out += format_text("S: {}\n", quoted(line));
     if (exchange.is_refusal())
-        out += format_text("     => {} {}\n", outcome_name(exchange.code < 500 ? Outcome::deferred : Outcome::refused),
+        out += format_text("     => {} {}\n",
+                           outcome_name(exchange.code < 500 ? MailOutcome::deferred : MailOutcome::rejected),
                            cause_of(exchange));
 }
 
@@ -61,7 +62,7 @@ void append(std::string& out, const Visit& visit, bool is_first) {
     if (visit.dropped > 0)
         out += format_text("Note: {} more things were said at once than a session keeps\n", visit.dropped);
     out += format_text("Outcome: {}", outcome_name(visit.outcome));
-    if (visit.outcome != Outcome::accepted) {
+    if (visit.outcome != MailOutcome::accepted) {
         const Exchange& decisive = visit.exchanges[visit.decisive];
         out += format_text(" at {}, {}", decisive.command.empty() ? "the connection" : quoted(decisive.command),
                            cause_of(decisive));
@@ -72,9 +73,9 @@ void append(std::string& out, const Visit& visit, bool is_first) {
 }  // namespace
 
 std::string to_text(const Report& report) {
-    std::string out = format_text("Trial of {} ({}) with the client {} port {}. Nothing is delivered or remembered.\n",
-                                  report.server, report.where, report.request.client.address,
-                                  report.request.client.port);
+    std::string out = format_text(
+        "Dry run of {} ({}) with the client {} port {}. Nothing is delivered or remembered.\n", report.server,
+        report.where, report.request.client.address, report.request.client.port);
     for (const auto& visit : report.visits) append(out, visit, &visit == &report.visits.front());
     for (const auto& remark : report.remarks) out += format_text("Note: {}\n", remark);
     return out;
@@ -103,4 +104,4 @@ std::string list_text(const Server& server) {
     return out;
 }
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

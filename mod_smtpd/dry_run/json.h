@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 
 /// Values are written one after the other; commas come by themselves.
 class JsonWriter {
@@ -71,4 +71,4 @@ private:
     bool is_first_ = true;
 };
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

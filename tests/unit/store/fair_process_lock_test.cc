@@ -1,5 +1,5 @@
-/// turnstile_test.cc: processes get in in turn, and nobody waits for the dead.
-#include "store/turnstile.h"
+/// fair_process_lock_test.cc: processes get in in turn, and nobody waits for the dead.
+#include "store/fair_process_lock.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -28,8 +28,8 @@ struct Shared {
     std::atomic<bool> is_over{false};
 };
 
-class TurnstileTest : public CppUnit::TestFixture {
-    CPPUNIT_TEST_SUITE(TurnstileTest);
+class FairProcessLockTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(FairProcessLockTest);
     CPPUNIT_TEST(who_has_just_been_in_is_behind_who_waits);
     CPPUNIT_TEST(one_at_a_time_is_in);
     CPPUNIT_TEST(waiting_has_an_end);
@@ -40,14 +40,14 @@ class TurnstileTest : public CppUnit::TestFixture {
 
 public:
     void setUp() override {
-        turnstile_ = Turnstile::map();
+        process_lock_ = FairProcessLock::map();
         shared_ = new (mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared;
     }
     void tearDown() override {
         shared_->is_over = true;
         if (child_ > 0) waitpid(child_, nullptr, 0);
         child_ = 0;
-        Turnstile::unmap(turnstile_);
+        FairProcessLock::unmap(process_lock_);
         munmap(shared_, sizeof(Shared));
     }
 
@@ -55,17 +55,17 @@ public:
     void who_has_just_been_in_is_behind_who_waits() {
         constexpr int times = 20;
         be_another([&] {
-            while (!shared_->is_over && turnstile_->enter(soon())) {
+            while (!shared_->is_over && process_lock_->lock_until(soon())) {
                 ++shared_->entries;
                 std::this_thread::sleep_for(2ms);
-                turnstile_->leave();
+                process_lock_->unlock();
             }
         });
         wait_for([&] { return shared_->entries > 0; });
         const int before = shared_->entries;
         for (int i = 0; i < times; ++i) {
-            CPPUNIT_ASSERT(turnstile_->enter(soon()));
-            turnstile_->leave();
+            CPPUNIT_ASSERT(process_lock_->lock_until(soon()));
+            process_lock_->unlock();
         }
         const int others = shared_->entries - before;
         CPPUNIT_ASSERT_MESSAGE(std::to_string(others), others <= 10 * times);
@@ -73,11 +73,11 @@ public:
 
     void one_at_a_time_is_in() {
         const auto work = [this] {
-            for (int i = 0; i < 2000 && turnstile_->enter(soon()); ++i) {
+            for (int i = 0; i < 2000 && process_lock_->lock_until(soon()); ++i) {
                 const int entries = shared_->entries;
                 if (i % 100 == 0) std::this_thread::yield();
                 shared_->entries = entries + 1;
-                turnstile_->leave();
+                process_lock_->unlock();
             }
         };
         be_another(work);
@@ -88,78 +88,78 @@ public:
 
     void waiting_has_an_end() {
         be_another([&] {
-            if (!turnstile_->enter(soon())) return;
+            if (!process_lock_->lock_until(soon())) return;
             shared_->is_in = true;
             while (!shared_->is_over) std::this_thread::sleep_for(1ms);
-            turnstile_->leave();
+            process_lock_->unlock();
         });
         wait_for([&] { return shared_->is_in.load(); });
         for (int i = 0; i < 3; ++i) {  // who gave up holds nothing back
             const auto began = Clock::now();
-            CPPUNIT_ASSERT(!turnstile_->enter(began + 50ms));
+            CPPUNIT_ASSERT(!process_lock_->lock_until(began + 50ms));
             CPPUNIT_ASSERT(Clock::now() - began >= 50ms);
         }
         shared_->is_over = true;
-        CPPUNIT_ASSERT(turnstile_->enter(soon()));
-        turnstile_->leave();
+        CPPUNIT_ASSERT(process_lock_->lock_until(soon()));
+        process_lock_->unlock();
     }
 
     void the_dead_keep_nobody_out() {
         for (int i = 0; i < 3; ++i) {
             shared_->is_in = false;
             be_another([&] {
-                shared_->is_in = turnstile_->enter(soon());
+                shared_->is_in = process_lock_->lock_until(soon());
                 pause();
             });
             wait_for([&] { return shared_->is_in.load(); });
             kill(child_, SIGKILL);
-            CPPUNIT_ASSERT(turnstile_->enter(soon()));
-            turnstile_->leave();
+            CPPUNIT_ASSERT(process_lock_->lock_until(soon()));
+            process_lock_->unlock();
             end_of_the_other();
         }
     }
 
     void who_does_not_wait_gets_in_only_where_nobody_is() {
         be_another([&] {
-            if (!turnstile_->try_enter()) return;
+            if (!process_lock_->try_lock()) return;
             shared_->is_in = true;
             while (!shared_->is_over) std::this_thread::sleep_for(1ms);
-            turnstile_->leave();
+            process_lock_->unlock();
         });
         wait_for([&] { return shared_->is_in.load(); });
-        for (int i = 0; i < 3; ++i) CPPUNIT_ASSERT(!turnstile_->try_enter());
+        for (int i = 0; i < 3; ++i) CPPUNIT_ASSERT(!process_lock_->try_lock());
         shared_->is_over = true;
         end_of_the_other();
-        CPPUNIT_ASSERT(turnstile_->try_enter());
-        CPPUNIT_ASSERT(!turnstile_->try_enter());
-        turnstile_->leave();
+        CPPUNIT_ASSERT(process_lock_->try_lock());
+        CPPUNIT_ASSERT(!process_lock_->try_lock());
+        process_lock_->unlock();
         shared_->is_in = false;
         be_another([&] {
-            shared_->is_in = turnstile_->try_enter();
+            shared_->is_in = process_lock_->try_lock();
             pause();
         });
         wait_for([&] { return shared_->is_in.load(); });
         kill(child_, SIGKILL);
         end_of_the_other();
         for (int i = 0; i < 2; ++i) {  // the dead keep nobody out
-            CPPUNIT_ASSERT(turnstile_->try_enter());
-            turnstile_->leave();
+            CPPUNIT_ASSERT(process_lock_->try_lock());
+            process_lock_->unlock();
         }
     }
 
     void without_one_the_way_is_free() {
-        const Turnstile::Turn turn(nullptr, Clock::now());
-        CPPUNIT_ASSERT(static_cast<bool>(turn));
+        const FairProcessLock::Guard guard(nullptr, Clock::now());
+        CPPUNIT_ASSERT(static_cast<bool>(guard));
         {
-            const Turnstile::Turn first(turnstile_, soon());
+            const FairProcessLock::Guard first(process_lock_, soon());
             CPPUNIT_ASSERT(static_cast<bool>(first));
         }
-        const Turnstile::Turn second(turnstile_, Clock::now());
+        const FairProcessLock::Guard second(process_lock_, Clock::now());
         CPPUNIT_ASSERT(static_cast<bool>(second));
     }
 
 private:
-    static Turnstile::Time soon() { return Clock::now() + 60s; }
+    static FairProcessLock::Time soon() { return Clock::now() + 60s; }
 
     void be_another(const std::function<void()>& body) {
         child_ = fork();
@@ -175,11 +175,11 @@ private:
         }
     }
 
-    Turnstile* turnstile_ = nullptr;
+    FairProcessLock* process_lock_ = nullptr;
     Shared* shared_ = nullptr;
     pid_t child_ = 0;
 };
-CPPUNIT_TEST_SUITE_REGISTRATION(TurnstileTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(FairProcessLockTest);
 
 }  // namespace
 }  // namespace smtpd::store

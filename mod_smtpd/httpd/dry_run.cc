@@ -1,8 +1,8 @@
-#include "httpd/trial.h"
+#include "httpd/dry_run.h"
 
 #include "httpd/server.h"
 
-#include "trial/trial.h"
+#include "dry_run/dry_run.h"
 
 #include <smtpd/base/files.h>
 #include <smtpd/base/format.h>
@@ -78,19 +78,19 @@ Endpoint local_of(const server_rec* record, const IpAddress& client) {
 
 }  // namespace
 
-Result<trial::Request> Trial::read_request(int descriptor) {
+Result<dry_run::Request> DryRun::read_request(int descriptor) {
     const auto text = read_all(descriptor);
-    return text ? trial::Request::from_text(*text) : Result<trial::Request>(text.error());
+    return text ? dry_run::Request::from_text(*text) : Result<dry_run::Request>(text.error());
 }
 
-void Trial::Events::add(const std::string& what) noexcept {
+void DryRun::Events::add(const std::string& what) noexcept {
     try {
         texts.push_back(what);
     } catch (const std::bad_alloc&) {  // a note is missing
     }
 }
 
-Result<std::string> Trial::play(apr_pool_t* pool, server_rec* main_server, trial::Outcome& outcome) {
+Result<std::string> DryRun::play(apr_pool_t* pool, server_rec* main_server, dry_run::MailOutcome& outcome) {
     const auto found = find_server(servers_of(main_server), request_.host);
     if (!found) return found.error();
     Server& server = **found;
@@ -98,34 +98,35 @@ Result<std::string> Trial::play(apr_pool_t* pool, server_rec* main_server, trial
         return Error{ErrorCode::unavailable, "cannot become the user that serves", 0};
     const support::SystemClock clock;
     net::CaresResolver resolver(server.resolver_settings(), clock);
-    const trial::Server stage{
+    const dry_run::Server stage{
         server.key(),      server.config().where, local_of(server.record(), request_.client.address),
         server.settings(), server.plugins(),      clock_,
         resolver};
     if (request_.is_list)
-        return outcome = trial::Outcome::accepted, request_.is_json ? trial::list_json(stage) : trial::list_text(stage);
+        return outcome = dry_run::MailOutcome::accepted,
+               request_.is_json ? dry_run::list_json(stage) : dry_run::list_text(stage);
     server.child_start();
     if (!server.is_ready())
         return Error{ErrorCode::unavailable, "a plugin cannot start; the server would turn every client away", 0};
-    auto report = trial::run(request_, stage);
+    auto report = dry_run::run(request_, stage);
     if (!report) return report.error();
     report->remarks = events_.texts;
     outcome = report->outcome();
-    return request_.is_json ? trial::to_json(*report) : trial::to_text(*report);
+    return request_.is_json ? dry_run::to_json(*report) : dry_run::to_text(*report);
 }
 
-void Trial::run(apr_pool_t* pool, server_rec* main_server) {
-    trial::Outcome outcome = trial::Outcome::failed;
+void DryRun::run(apr_pool_t* pool, server_rec* main_server) {
+    dry_run::MailOutcome outcome = dry_run::MailOutcome::failed;
     const auto output = play(pool, main_server, outcome);
-    const std::string all = trial::with_outcome(output ? *output : output.error().what, outcome);
+    const std::string all = dry_run::with_outcome(output ? *output : output.error().what, outcome);
     std::signal(SIGPIPE, SIG_IGN);
     static_cast<void>(write_all(report_, all));  // who does not want to read it, need not
 }
 
-void run_trial(apr_pool_t* pool, server_rec* main_server) {
-    Trial* const trial = config_of(main_server).trial;
-    if (trial == nullptr) return;
-    guard(main_server, "SmtpTry", 0, [&] { return trial->run(pool, main_server), 0; });
+void start_dry_run(apr_pool_t* pool, server_rec* main_server) {
+    DryRun* const dry_run = config_of(main_server).dry_run;
+    if (dry_run == nullptr) return;
+    guard(main_server, "SmtpTry", 0, [&] { return dry_run->run(pool, main_server), 0; });
 }
 
 }  // namespace smtpd::httpd

@@ -1,4 +1,4 @@
-#include "trial/trial.h"
+#include "dry_run/dry_run.h"
 
 #include "support/base64.h"
 #include "support/strings.h"
@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <ctime>
 
-namespace smtpd::trial {
+namespace smtpd::dry_run {
 namespace {
 
 /// The plugins, but for those that deliver.
@@ -17,7 +17,7 @@ public:
     explicit Rehearsal(host::PluginSet& plugins) : plugins_(plugins) {}
 
     std::vector<std::string> take_deliverers() { return std::exchange(deliverers_, {}); }
-    std::vector<TurnedAway> take_turned_away() { return std::exchange(turned_away_, {}); }
+    std::vector<RefusedRecipient> take_refused() { return std::exchange(refused_, {}); }
 
     bool has(HookId hook) const noexcept override {
         return hook == HookId::reset_transaction || (hook != HookId::queue_post && plugins_.has(hook));  // the end of a
@@ -29,15 +29,15 @@ public:
     bool reads_body() const noexcept override { return plugins_.reads_body(); }
     bool judges_recipients() const noexcept override { return plugins_.judges_recipients(); }
     void ask(HookContext& context, engine::Wait& wait) noexcept override { plugins_.ask(context, wait); }
-    Answer run(HookContext& context, engine::ChainState& state) noexcept override {
+    Response run(HookContext& context, engine::ChainState& state) noexcept override {
         if (context.hook == HookId::reset_transaction)
-            note_turned_away(static_cast<const MessageHook&>(context).transaction);
+            record_refused(static_cast<const MessageHook&>(context).transaction);
         if (context.hook != HookId::queue) return plugins_.run(context, state);
         try {
             for (const auto& member : plugins_.chain(HookId::queue)) deliverers_.push_back(member.instance->name());
         } catch (const std::bad_alloc&) {  // they are not named then
         }
-        return Answer(Verdict::ok);
+        return Response(Verdict::ok);
     }
     engine::MessageObservers observe_message(MessageHook& context) noexcept override {
         return plugins_.observe_message(context);
@@ -47,15 +47,15 @@ public:
     }
 
 private:
-    void note_turned_away(const Transaction& transaction) noexcept {
+    void record_refused(const Transaction& transaction) noexcept {
         try {
-            for (const auto& recipient : transaction.turned_away()) {
-                const Disposition& disposition = *recipient.disposition();
-                turned_away_.push_back({recipient.address().path(),
-                                        disposition.reply.code,
-                                        disposition.reply.text,
-                                        {disposition.plugin, "", "",
-                                         disposition.reason.empty() ? disposition.reply.text : disposition.reason}});
+            for (const auto& recipient : transaction.refused_recipients()) {
+                const Fate& fate = recipient.fate();
+                const std::string why = fate.why();
+                refused_.push_back({recipient.address().path(),
+                                    fate.reply.code,
+                                    fate.reply.text,
+                                    {fate.plugin, "", "", why.empty() ? fate.reply.text : why}});
             }
         } catch (const std::bad_alloc&) {  // they are not named then
         }
@@ -63,7 +63,7 @@ private:
 
     host::PluginSet& plugins_;
     std::vector<std::string> deliverers_;
-    std::vector<TurnedAway> turned_away_;
+    std::vector<RefusedRecipient> refused_;
 };
 
 class GatheredLog final : public LogSink {
@@ -136,14 +136,14 @@ public:
 private:
     static engine::Peer peer_of(const Request& request, const Server& server) {
         engine::Peer peer;
-        peer.id = "trial";
+        peer.id = "dry-run";
         peer.client = request.client;
         peer.local = server.local;
         peer.host = request.client_host;
         peer.sessions_of_client = 1;
         peer.tls_protocol = request.tls;
         if (!request.tls.empty()) peer.tls_cipher = "unknown";
-        peer.is_trial = true;
+        peer.is_dry_run = true;
         return peer;
     }
 
@@ -156,7 +156,7 @@ private:
     bool say(const std::string& command) { return say(command, command + "\r\n"); }
     int decisive_code(const std::vector<std::string>& lines) const;
     void gather(Exchange& exchange);
-    Cause cause_of(const History::Blame& blame) const;
+    Cause cause_of(const History::RejectionCause& rejection) const;
     void judge();
 
     const Request& request_;
@@ -242,7 +242,7 @@ bool Client::say(std::string command, std::string_view octets) {
 void Client::gather(Exchange& exchange) {
     exchange.waited = conversation_.take_waited();
     exchange.deliverers = plugins_.take_deliverers();
-    exchange.turned_away = plugins_.take_turned_away();
+    exchange.refused = plugins_.take_refused();
     exchange.log = log_.take();
     const History& history = session_.history();
     const auto& entries = history.entries();
@@ -251,18 +251,18 @@ void Client::gather(Exchange& exchange) {
     known_ = history.total();
     for (std::size_t i = entries.size() - fresh; i < entries.size(); ++i) {
         if (entries[i].kind != HistoryEntry::Kind::reply) exchange.said.push_back(entries[i]);
-        else if (const auto blame = history.blame(i); blame.by) exchange.cause = cause_of(blame);
+        else if (const auto cause = history.rejection_cause(i); cause.by) exchange.cause = cause_of(cause);
     }
-    const auto decisive = std::find_if(exchange.turned_away.begin(), exchange.turned_away.end(),
+    const auto decisive = std::find_if(exchange.refused.begin(), exchange.refused.end(),
                                        [&](const auto& one) { return one.code == exchange.code; });
-    if (decisive != exchange.turned_away.end()) exchange.cause = decisive->cause;
+    if (decisive != exchange.refused.end()) exchange.cause = decisive->cause;
 }
 
-Cause Client::cause_of(const History::Blame& blame) const {
+Cause Client::cause_of(const History::RejectionCause& rejection) const {
     Cause cause;
-    cause.by = blame.by->plugin;
-    if (blame.complaint) cause.complaint = blame.complaint->plugin;
-    const HistoryEntry* const reason = blame.reason() ? blame.reason() : blame.by;
+    cause.by = rejection.by->plugin;
+    if (rejection.complaint) cause.complaint = rejection.complaint->plugin;
+    const HistoryEntry* const reason = rejection.reason() ? rejection.reason() : rejection.by;
     cause.hook = hook_name(reason->hook);
     cause.reason = reason->text;
     return cause;
@@ -274,7 +274,7 @@ void Client::judge() {
     const auto refusal = std::find_if(exchanges.begin(), exchanges.end(),
                                       [](const Exchange& exchange) { return exchange.is_refusal(); });
     if (refusal != exchanges.end()) {
-        visit_.outcome = refusal->code < 500 ? Outcome::deferred : Outcome::refused;
+        visit_.outcome = refusal->code < 500 ? MailOutcome::deferred : MailOutcome::rejected;
         visit_.decisive = static_cast<std::size_t>(refusal - exchanges.begin());
     } else if (session_.is_naughty() && request_.message) {
         visit_.remarks.push_back(
@@ -309,4 +309,4 @@ Result<Report> run(const Request& request, const Server& server) {
     return report;
 }
 
-}  // namespace smtpd::trial
+}  // namespace smtpd::dry_run

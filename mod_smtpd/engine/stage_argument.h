@@ -1,0 +1,38 @@
+/// stage_argument.h: what a stage is about: mostly what the command has said. It lives as long as the stage: on the
+/// stack if the stage does not wait, otherwise in the Stage. What a stage needs beyond it is in the transaction or the
+/// exchange of AUTH.
+#pragma once
+
+#include <smtpd/recipient.h>
+
+#include <string>
+#include <variant>
+
+namespace smtpd::engine {
+
+/// HELO, EHLO, LHLO.
+struct HelloArgument {
+    std::string host;
+    std::string rest;  ///< what followed the host
+};
+
+/// RCPT, before the recipient is accepted.
+struct RcptArgument {
+    Recipient recipient;
+    std::string path;  ///< as the client said it; empty if it is not ASCII
+};
+
+/// VRFY, NOOP, HELP, and commands that nobody knows.
+struct WordsArgument {
+    std::string verb;  ///< of an unknown command, otherwise empty
+    std::string rest;
+};
+
+/// queue_post.
+struct QueuePostArgument {
+    std::string reply_text;  ///< what the client was told about the message
+};
+
+using StageArgument = std::variant<std::monostate, HelloArgument, RcptArgument, WordsArgument, QueuePostArgument>;
+
+}  // namespace smtpd::engine

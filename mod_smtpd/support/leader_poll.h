@@ -1,0 +1,149 @@
+/// leader_poll.h: threads that wait for their sockets for a moment let one of them poll for all.
+///
+/// A thread for each socket, blocked until the next line of a dialogue, costs two switches of threads for every line,
+/// and they cost more than the line. Here one of the waiting threads leads: it polls for all and does what comes with
+/// input, also for the others, which sleep. A thread goes on by itself when its waiter says so, or when nothing came
+/// for a while; if it was the leader, another is appointed.
+///
+/// Something else than input may be what a waiter waits for: room in its socket for what it has to send, or what
+/// another thread has for it (the answers of the DNS), which signals the waiter; then it is served as if input had
+/// come. A waiter that another thread works on is not polled until that thread resumes it.
+///
+/// A waiter that blocks in serve() holds up the others only until the deputy, a sleeping thread that looks up now and
+/// then, takes over. The waiter of the thread that is stuck is served by the new leader meanwhile.
+#pragma once
+
+#include "support/file_descriptor.h"
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+namespace smtpd::support {
+
+class LeaderPoll {
+    struct Slot;
+
+public:
+    /// What a waiter waits for.
+    enum class Wish : std::uint8_t {
+        owner,  ///< nothing more: its thread has to go on
+        input,
+        room,   ///< in the socket
+        signal  ///< only for resume() or signal()
+    };
+
+    class Waiter {
+    public:
+        /// What it waited for is there, or somebody rang. Called by any of the waiting threads, only during wait(),
+        /// never by two at a time. Says what next.
+        virtual Wish serve() noexcept = 0;
+
+    protected:
+        ~Waiter() = default;
+
+    private:
+        friend class LeaderPoll;
+        Slot* slot_ = nullptr;       ///< during wait()
+        bool is_signalled_ = false;  ///< and serve() not called since
+    };
+
+    using milliseconds = std::chrono::milliseconds;
+    /// Nothing is polled for longer than `timeout`; a leader is stuck that does one thing for longer than `stall`.
+    /// Throws std::system_error.
+    explicit LeaderPoll(milliseconds timeout, milliseconds stall = milliseconds(10));
+    LeaderPoll(const LeaderPoll&) = delete;
+    LeaderPoll& operator=(const LeaderPoll&) = delete;
+
+    /// True once the waiter's serve() wishes for its owner; false once nothing came for `timeout`. Meanwhile the
+    /// calling thread may serve other waiters. Thread-safe.
+    bool wait(int descriptor, Waiter& waiter, Wish wish = Wish::input);
+    /// Has the waiter served; false if it is not in wait(). Then its next wait() is over at once, and true.
+    /// Thread-safe.
+    bool signal(Waiter& waiter) noexcept;
+    /// The waiter, which wished for its signal, can be polled again. If it is not in wait(), the same as signal().
+    /// Thread-safe.
+    bool resume(Waiter& waiter, Wish wish) noexcept;
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+
+    /// What a sleeping thread is woken for. The first two end its wait().
+    enum class Call : std::uint32_t { go_on, idle, lead, watch, none };
+
+    /// A thread in wait(), on its stack. Guarded by mutex_. One that was called to end its wait() may be gone at once.
+    struct Slot {
+        Slot(int descriptor, Waiter& waiter, Wish wish) : descriptor(descriptor), waiter(waiter), wish(wish) {}
+        const int descriptor;
+        Waiter& waiter;
+        Wish wish;
+        Time last_input{};
+        Slot* older = nullptr;
+        Slot* newer = nullptr;
+        bool is_linked = false;
+        bool is_polled = false;  ///< its socket is in the epoll
+        bool is_free = true;     ///< not while a leader that was stuck still serves its waiter
+        bool is_away = false;    ///< its thread is stuck in somebody's serve()
+        bool is_queued = false;  ///< among those that were signalled for
+        Slot* next_signalled = nullptr;
+        std::atomic<std::uint32_t> call{static_cast<std::uint32_t>(Call::none)};
+    };
+
+    /// Says under the lock what a slot is called for, and wakes its thread when the lock is released.
+    class Calls {
+    public:
+        void add(Slot& slot, Call call) noexcept;
+        void make() noexcept;
+
+    private:
+        std::array<std::atomic<std::uint32_t>*, 16> words_{};
+        std::size_t count_ = 0;
+    };
+
+    // of those that sleep
+    Call enter(Slot& slot);
+    static Call sleep(Slot& slot, const milliseconds* limit) noexcept;
+    Call watch(Slot& slot);
+    void take_over(Slot& deputy, Calls& calls) noexcept;
+
+    // of the one that polls
+    Call lead(Slot& self);
+    bool serve(Slot& self, Slot& slot, Time now, Call& own);
+    bool look_around(Slot& self, Time now, Call& own, int& timeout);
+    void kick() noexcept;
+    void note_kick() noexcept;
+    Call step_back(Slot& self);
+    Slot* next_signalled() noexcept;
+
+    // under the lock
+    void fill_posts(Calls& calls) noexcept;
+    Slot* newest_free(const Slot* except) const noexcept;
+    bool signal_locked(Waiter& waiter) noexcept;
+    bool begin_polling(Slot& slot, Wish wish) noexcept;
+    void end_polling(Slot& slot) noexcept;
+    void append(Slot& slot, Time now) noexcept;
+    void unlink(Slot& slot) noexcept;
+    void remove(Slot& slot) noexcept;
+    void queue(Slot& slot) noexcept;
+    void take_from_queue(Slot& slot) noexcept;
+
+    const milliseconds timeout_;
+    const milliseconds stall_;
+    const FileDescriptor epoll_;
+    const FileDescriptor kick_;  ///< in the epoll: makes the leader look at its own call
+    std::mutex mutex_;
+    Slot* oldest_ = nullptr;  ///< by their last input
+    Slot* newest_ = nullptr;
+    Slot* leader_ = nullptr;
+    Slot* deputy_ = nullptr;
+    Slot* served_ = nullptr;  ///< by the leader, now
+    Slot* first_signalled_ = nullptr;
+    Slot* last_signalled_ = nullptr;
+    bool may_sleep_ = false;  ///< the leader may be asleep in its poll, and does not see who was signalled for
+    std::uint64_t services_ = 0;
+};
+
+}  // namespace smtpd::support
