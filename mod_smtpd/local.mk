@@ -332,11 +332,30 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/dry_run/dry_run.cc \
 	mod_smtpd/dry_run/dry_run.h
 
+# --enable-precompiled-headers: what nearly all sources include is read once, for plugins and for everything else. Objects do not depend on the
+# headers in it as usual, so they go when one of these has changed.
+if PRECOMPILED_HEADERS
+api_precompiled = -include precompiled/api.h
+core_precompiled = -include precompiled/core.h
+BUILT_SOURCES += precompiled/api.h.gch precompiled/core.h.gch
+precompile = $(CXX) $(SMTPD_CXXFLAGS) $(SANITIZER_FLAGS) $(CXXFLAGS) -fPIC -DPIC -x c++-header
+api_headers = $(smtpdinclude_HEADERS) $(smtpdauthinclude_HEADERS) $(smtpdbackendinclude_HEADERS) $(smtpdbaseinclude_HEADERS) \
+	$(smtpddeliveryinclude_HEADERS) $(smtpddnsinclude_HEADERS) $(smtpdhookinclude_HEADERS) $(smtpdserverinclude_HEADERS) \
+	$(smtpdstoreinclude_HEADERS)
+precompiled/api.h.gch: $(api_headers) Makefile
+	$(AM_V_GEN)mkdir -p precompiled && echo '#include <smtpd/plugin.h>' >precompiled/api.h && \
+	find plugins -name '*.lo' -delete && $(precompile) $(api_cppflags) precompiled/api.h -o $@
+precompiled/core.h.gch: $(api_headers) Makefile
+	$(AM_V_GEN)mkdir -p precompiled && \
+	printf '#include <%s>\n' smtpd/plugin.h condition_variable mutex thread unordered_map >precompiled/core.h && \
+	find mod_smtpd -name '*.lo' -delete && $(precompile) $(core_cppflags) precompiled/core.h -o $@
+endif
+
 core_cppflags = -I$(top_srcdir)/mod_smtpd/include -I$(top_srcdir)/mod_smtpd $(APR_CPPFLAGS) \
 	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) $(STRINGPREP_CPPFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
 core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(PCRE2_LIBS) $(SQLITE_LIBS) $(STRINGPREP_LIBS)
 
-libsmtpd_core_la_CPPFLAGS = $(core_cppflags)
+libsmtpd_core_la_CPPFLAGS = $(core_cppflags) $(core_precompiled)
 libsmtpd_core_la_LDFLAGS = $(SANITIZER_FLAGS)
 
 # For programs, which link a convenience library like any archive: all of its objects, because a plugin opened later may need any of them.
@@ -400,7 +419,7 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/stores.h \
 	mod_smtpd/httpd/dry_run.cc \
 	mod_smtpd/httpd/dry_run.h
-mod_smtpd_mod_smtpd_la_CPPFLAGS = $(core_cppflags) $(HTTPD_CPPFLAGS) -DSMTPD_PLUGIN_DIR='"$(plugindir)"' -DSMTPD_STATE_DIR='"$(statedir)"'
+mod_smtpd_mod_smtpd_la_CPPFLAGS = $(core_cppflags) $(core_precompiled) $(HTTPD_CPPFLAGS) -DSMTPD_PLUGIN_DIR='"$(plugindir)"' -DSMTPD_STATE_DIR='"$(statedir)"'
 mod_smtpd_mod_smtpd_la_LDFLAGS = $(dso_ldflags) -Wl,--version-script=$(top_srcdir)/mod_smtpd/mod_smtpd.map -Wl,-Bsymbolic-functions
 mod_smtpd_mod_smtpd_la_LIBADD = libsmtpd_core.la $(core_libs)
 EXTRA_DIST += mod_smtpd/mod_smtpd.map
