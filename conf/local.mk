@@ -1,7 +1,7 @@
 # conf/local.mk: what an operator starts from. Installed as examples, never over a site's own files.
 
 exampledir = $(datadir)/smtpd
-dist_example_DATA = conf/quickstart.conf.in conf/submission.conf
+dist_example_DATA = conf/quickstart.conf.in conf/submission.conf conf/mods-available.conf
 example_DATA = conf/smtpd.load conf/smtpd.conf
 EXTRA_DIST += conf/smtpd.load.in conf/smtpd.conf.in
 CLEANFILES += $(example_DATA)
@@ -23,3 +23,17 @@ conf/smtpd.load: $(top_srcdir)/conf/smtpd.load.in Makefile
 
 conf/smtpd.conf: $(top_srcdir)/conf/smtpd.conf.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) conf && $(fill_in) $(top_srcdir)/conf/smtpd.conf.in >$@.tmp && mv -f $@.tmp $@
+
+# Debian: what a2enmod links. smtpd.conf is the site's once it is there.
+install-mods-available: conf/smtpd.load
+	test "$(modsavailabledir)" = no || { \
+	    $(MKDIR_P) "$(DESTDIR)$(modsavailabledir)" && \
+	    $(INSTALL_DATA) conf/smtpd.load "$(DESTDIR)$(modsavailabledir)/smtpd.load" && \
+	    { test -e "$(DESTDIR)$(modsavailabledir)/smtpd.conf" || \
+	      $(INSTALL_DATA) $(top_srcdir)/conf/mods-available.conf "$(DESTDIR)$(modsavailabledir)/smtpd.conf"; }; }
+uninstall-mods-available:
+	test "$(modsavailabledir)" = no || { \
+	    rm -f "$(DESTDIR)$(modsavailabledir)/smtpd.load"; \
+	    ! cmp -s $(top_srcdir)/conf/mods-available.conf "$(DESTDIR)$(modsavailabledir)/smtpd.conf" || \
+	    rm -f "$(DESTDIR)$(modsavailabledir)/smtpd.conf"; }
+.PHONY: install-mods-available uninstall-mods-available

@@ -1,7 +1,7 @@
 dnl smtpd_httpd.m4: httpd through its apxs, APR and APR-util through the configuration programs that httpd was built with.
 
 dnl SMTPD_CHECK_HTTPD: APXS, HTTPD, HTTPD_CPPFLAGS, HTTPD_MODULES (the stock modules' directory), HTTPD_VERSION,
-dnl HTTPD_CONF (the configuration that it reads unless told otherwise).
+dnl HTTPD_SYSCONFDIR (where its configuration is), HTTPD_CONF (the file that it reads unless told otherwise).
 AC_DEFUN([SMTPD_CHECK_HTTPD], [
   AC_ARG_WITH([apxs], [AS_HELP_STRING([--with-apxs=PATH], [apxs of the httpd to build for (default: apxs or apxs2 in PATH)])],
     [APXS=$withval], [APXS=])
@@ -15,7 +15,8 @@ AC_DEFUN([SMTPD_CHECK_HTTPD], [
     HTTPD_INCLUDEDIR=`$APXS -q INCLUDEDIR`
     HTTPD_MODULES=`$APXS -q LIBEXECDIR`
     HTTPD_CPPFLAGS="-I$HTTPD_INCLUDEDIR"
-    HTTPD_CONF=`$APXS -q SYSCONFDIR`/`$APXS -q TARGET`.conf
+    HTTPD_SYSCONFDIR=`$APXS -q SYSCONFDIR`
+    HTTPD_CONF=$HTTPD_SYSCONFDIR/`$APXS -q TARGET`.conf
     smtpd_httpd_name=`$APXS -q PROGNAME 2>/dev/null`
     AS_IF([test -z "$smtpd_httpd_name"], [smtpd_httpd_name=`$APXS -q TARGET`])
     AC_PATH_PROGS([HTTPD], ["$smtpd_httpd_name" httpd apache2], [], [`$APXS -q SBINDIR`$PATH_SEPARATOR`$APXS -q BINDIR 2>/dev/null`])
@@ -36,6 +37,7 @@ AC_DEFUN([SMTPD_CHECK_HTTPD], [
   AC_SUBST([HTTPD_CPPFLAGS])
   AC_SUBST([HTTPD_VERSION])
   AC_SUBST([HTTPD_CONF])
+  AC_SUBST([HTTPD_SYSCONFDIR])
 ])
 
 dnl SMTPD_CHECK_APR: APR_CPPFLAGS, APR_LIBS for APR and APR-util together.

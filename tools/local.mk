@@ -31,3 +31,9 @@ tools_smtpd_try_CPPFLAGS = $(core_cppflags) -I$(top_srcdir) -DSMTPD_HTTPD='"$(HT
 tools_smtpd_try_LDFLAGS = $(program_ldflags) $(whole_core)
 tools_smtpd_try_LDADD = $(core_libs)
 tools_smtpd_try_DEPENDENCIES = libsmtpd_core.la
+
+bin_SCRIPTS = tools/smtpd-setup
+EXTRA_DIST += tools/smtpd-setup.in
+CLEANFILES += tools/smtpd-setup
+tools/smtpd-setup: $(top_srcdir)/tools/smtpd-setup.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) tools && $(fill_in) $(top_srcdir)/tools/smtpd-setup.in >$@.tmp && chmod +x $@.tmp && mv -f $@.tmp $@
