@@ -127,6 +127,17 @@ AC_DEFUN([SMTPD_ARG_SANITIZERS], [
   AC_SUBST([SANITIZER_FLAGS])
 ])
 
+dnl SMTPD_ARG_COVERAGE: --enable-coverage. Objects count which of their lines run; "make coverage" makes the report. After SMTPD_ARG_SANITIZERS.
+AC_DEFUN([SMTPD_ARG_COVERAGE], [
+  AC_ARG_ENABLE([coverage], [AS_HELP_STRING([--enable-coverage], [count which lines run; "make coverage" reports it (gcovr)])], [], [enable_coverage=no])
+  AS_IF([test "$enable_coverage" = yes], [
+    SANITIZER_FLAGS="$SANITIZER_FLAGS --coverage -fprofile-update=atomic"
+    AC_CHECK_PROGS([GCOVR], [gcovr])
+    AS_IF([test -z "$GCOVR"], [SMTPD_MISSING([gcovr, for --enable-coverage], [gcovr], [gcovr])])
+  ])
+  AM_CONDITIONAL([COVERAGE], [test "$enable_coverage" = yes])
+])
+
 dnl SMTPD_ARG_FUZZING: --enable-fuzzing. Objects are instrumented for coverage, the fuzz targets get libFuzzer's main().
 AC_DEFUN([SMTPD_ARG_FUZZING], [
   AC_ARG_ENABLE([fuzzing], [AS_HELP_STRING([--enable-fuzzing], [build the fuzz targets; needs clang (CXX=clang++)])], [], [enable_fuzzing=no])

@@ -397,3 +397,22 @@ check-log-ids:
 check-wrong-programs:
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_wrong_programs
 .PHONY: check-unit check-lists check-layers check-headers check-docs check-log-ids check-wrong-programs
+
+# For contributors: what clang-tidy and editors read; which lines the unit tests run; whether the format is that of the tree.
+EXTRA_DIST += tests/tools/compile_commands tests/check_format
+compile_commands.json: Makefile
+	$(AM_V_GEN)$(PYTHON) $(top_srcdir)/tests/tools/compile_commands
+check-format:
+	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_format
+.PHONY: check-format coverage
+if COVERAGE
+coverage: check-programs
+	-$(AM_TESTS_ENVIRONMENT) tests/unit_tests
+	rm -rf coverage && $(MKDIR_P) coverage
+	$(GCOVR) --root $(top_srcdir) --object-directory . --filter '.*/mod_smtpd/' --filter '.*/plugins/' --print-summary \
+	    --html-details coverage/index.html
+	@echo "The report is coverage/index.html."
+else
+coverage:
+	@echo "make coverage needs a build that was configured with --enable-coverage" >&2; exit 1
+endif
