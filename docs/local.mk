@@ -9,6 +9,7 @@ nobase_dist_manual_DATA = \
 	docs/log-ids.md \
 	docs/migration.md \
 	docs/recipients.md \
+	docs/small-domain.md \
 	docs/sample_plugin.cc docs/sample_test.cc \
 	docs/submission.md \
 	docs/tls.md \
