@@ -22,7 +22,7 @@ dist_man_MANS += docs/smtpd-karma.1 docs/smtpd-setup.1 docs/smtpd-store.1 docs/s
 # The plugin reference: the index, and one page for each plugin, from its head comment and its table of options.
 plugin_pages = docs/plugins.md $(plugin_modules:plugins/%.la=docs/plugins/%.md)
 nobase_nodist_manual_DATA = $(plugin_pages)
-EXTRA_DIST += docs/generate
+EXTRA_DIST += docs/generate docs/html
 CLEANFILES += $(plugin_pages) docs/.made
 
 docs/.made: $(top_srcdir)/docs/generate $(plugin_modules:.la=.cc) tests/tools/smtpd-plugin-table$(EXEEXT) stage/.made
@@ -32,3 +32,12 @@ $(plugin_pages): docs/.made
 
 docs: $(plugin_pages)
 .PHONY: docs
+
+# The HTML manual, for make html and make install-html.
+htmldir = $(docdir)/html
+html-local: $(plugin_pages)
+	$(PYTHON) $(top_srcdir)/docs/html $(top_srcdir) docs docs/site
+install-html-local: html-local
+	$(MKDIR_P) "$(DESTDIR)$(htmldir)" && cp -R docs/site/. "$(DESTDIR)$(htmldir)/"
+uninstall-local:
+	rm -rf "$(DESTDIR)$(htmldir)"
