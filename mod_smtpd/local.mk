@@ -46,6 +46,7 @@ smtpdbaseinclude_HEADERS = \
 	mod_smtpd/include/smtpd/base/api.h \
 	mod_smtpd/include/smtpd/base/base64.h \
 	mod_smtpd/include/smtpd/base/clock.h \
+	mod_smtpd/include/smtpd/base/domain.h \
 	mod_smtpd/include/smtpd/base/files.h \
 	mod_smtpd/include/smtpd/base/format.h \
 	mod_smtpd/include/smtpd/base/ip.h \
@@ -103,6 +104,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/date.cc \
 	mod_smtpd/support/date.h \
 	mod_smtpd/support/descriptor_budget.h \
+	mod_smtpd/support/domain.cc \
 	mod_smtpd/support/edit_distance.cc \
 	mod_smtpd/support/edit_distance.h \
 	mod_smtpd/support/file_descriptor.h \
@@ -352,8 +354,8 @@ precompiled/core.h.gch: $(api_headers) Makefile
 endif
 
 core_cppflags = -I$(top_srcdir)/mod_smtpd/include -I$(top_srcdir)/mod_smtpd $(APR_CPPFLAGS) \
-	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) $(STRINGPREP_CPPFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
-core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(PCRE2_LIBS) $(SQLITE_LIBS) $(STRINGPREP_LIBS)
+	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(IDN2_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) $(STRINGPREP_CPPFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
+core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(PCRE2_LIBS) $(SQLITE_LIBS) $(STRINGPREP_LIBS)
 
 libsmtpd_core_la_CPPFLAGS = $(core_cppflags) $(core_precompiled)
 libsmtpd_core_la_LDFLAGS = $(SANITIZER_FLAGS)

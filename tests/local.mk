@@ -140,6 +140,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/support/base64_test.cc \
 	tests/unit/support/config_file_test.cc \
 	tests/unit/support/descriptor_budget_test.cc \
+	tests/unit/support/domain_test.cc \
 	tests/unit/support/log_queue_test.cc \
 	tests/unit/support/control_test.cc \
 	tests/unit/support/ip_test.cc \
@@ -366,7 +367,7 @@ AM_TESTS_ENVIRONMENT = \
 	SMTPD_SOURCE_DIR='$(SOURCE_DIR)'; export SMTPD_SOURCE_DIR; \
 	SMTPD_BUILD_DIR='$(abs_top_builddir)'; export SMTPD_BUILD_DIR; \
 	CXX='$(CXX) $(SMTPD_CXXFLAGS)'; export CXX; \
-	CORE_CPPFLAGS='$(APR_CPPFLAGS) $(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS)'; export CORE_CPPFLAGS; \
+	CORE_CPPFLAGS='$(APR_CPPFLAGS) $(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(IDN2_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS)'; export CORE_CPPFLAGS; \
 	HTTPD_CPPFLAGS='$(HTTPD_CPPFLAGS)'; export HTTPD_CPPFLAGS;
 
 # What a test of a running server has to know about this build.

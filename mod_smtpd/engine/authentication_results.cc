@@ -3,6 +3,7 @@
 #include "smtp/utf8.h"
 #include "support/strings.h"
 
+#include <smtpd/base/domain.h>
 #include <smtpd/base/format.h>
 #include <smtpd/base/text.h>
 
@@ -50,14 +51,6 @@ std::string take_word(std::string_view& text) {
     std::string word(text.substr(0, size));
     text.remove_prefix(size);
     return word;
-}
-
-/// A final dot, which a domain may have, makes no difference.
-bool is_same_domain(std::string_view a, std::string_view b) {
-    const auto without_dot = [](std::string_view domain) {
-        return domain.substr(0, domain.size() - (domain.ends_with('.') ? 1 : 0));
-    };
-    return support::equals_folded(without_dot(a), without_dot(b));
 }
 
 /// Whether a value of Authentication-Results begins with that authserv-id (RFC 8601 2.2): a token or a quoted-string,

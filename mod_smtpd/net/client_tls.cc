@@ -30,9 +30,11 @@ bool expect(SSL* ssl, const std::string& name) {
         return X509_VERIFY_PARAM_set1_ip(wanted, address->bytes().data(), address->bits() / 8) == 1;
     X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     // To OpenSSL "" is any name, and one with a dot in front any below it.
-    if (!DnsQuestion::make(DnsType::a, name)) return false;
-    return X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size()) == 1 &&
-           SSL_set_tlsext_host_name(ssl, name.c_str()) == 1;
+    const auto possible = DnsQuestion::make(DnsType::a, name);
+    if (!possible) return false;
+    const std::string& host = possible->name;  // certificates and SNI have A-labels (RFC 9525 6.3, RFC 6066 3)
+    return X509_VERIFY_PARAM_set1_host(wanted, host.data(), host.size()) == 1 &&
+           SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
 }
 
 }  // namespace

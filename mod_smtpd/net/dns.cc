@@ -1,7 +1,7 @@
 /// dns.cc: names, questions and answers of the DNS as the plugin API has them.
+#include <smtpd/base/domain.h>
 #include <smtpd/base/format.h>
 #include <smtpd/base/log.h>
-#include <smtpd/base/text.h>
 #include <smtpd/dns/dns.h>
 #include <smtpd/waiting.h>
 
@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::size_t max_name = 253;  // 255 octets on the wire (RFC 1035 2.3.4), less the first length and the root
 constexpr std::size_t max_label = 63;
-
-std::string_view without_final_dot(std::string_view name) noexcept {
-    if (name.ends_with('.')) name.remove_suffix(1);
-    return name;
-}
 
 bool is_possible_name(std::string_view name) noexcept {
     if (name.empty() || name.size() > max_name) return false;
@@ -55,9 +50,9 @@ std::string_view dns_status_name(DnsStatus status) noexcept {
 }
 
 std::optional<DnsQuestion> DnsQuestion::make(DnsType type, std::string_view name) {
-    name = without_final_dot(name);
-    if (!is_possible_name(name)) return std::nullopt;
-    return DnsQuestion{type, ascii_lower(name)};
+    std::string ascii = ascii_domain(name);
+    if (!is_possible_name(ascii)) return std::nullopt;
+    return DnsQuestion{type, std::move(ascii)};
 }
 
 std::string reverse_dns_name(const IpAddress& address) {
@@ -98,10 +93,11 @@ std::string DnsAnswer::to_string() const {
 const DnsAnswer& DnsAnswers::find(DnsType type, std::string_view name) const noexcept {
     static const DnsAnswer not_asked;
     static const DnsAnswer bad_name(DnsStatus::bad_name);
-    name = without_final_dot(name);
-    for (const auto& [question, answer] : entries_)
-        if (question.type == type && ascii_equal(question.name, name)) return answer;
-    return is_possible_name(name) ? not_asked : bad_name;
+    const auto question = DnsQuestion::make(type, name);
+    if (!question) return bad_name;
+    for (const auto& [asked, answer] : entries_)
+        if (asked == *question) return answer;
+    return not_asked;
 }
 
 const DnsAnswer& Answers::dns(DnsType type, std::string_view name) const noexcept {

@@ -3,6 +3,8 @@
 
 #include "support/strings.h"
 
+#include <smtpd/base/domain.h>
+
 #include <algorithm>
 
 namespace smtpd::net {
@@ -14,7 +16,7 @@ HostsFile parse_hosts(std::string_view text) {
         const auto address = words.empty() ? std::nullopt : IpAddress::parse(words.front());
         if (!address) continue;
         for (std::size_t i = 1; i < words.size(); ++i) {
-            auto& addresses = hosts[support::folded(words[i])];
+            auto& addresses = hosts[ascii_domain(words[i])];
             if (std::find(addresses.begin(), addresses.end(), *address) == addresses.end())
                 addresses.push_back(*address);
         }

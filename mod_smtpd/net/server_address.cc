@@ -20,7 +20,8 @@ bool is_name(std::string_view text) {
     const auto is_allowed = [](char c) {
         return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '_' || c == '.';
     };
-    return std::all_of(text.begin(), text.end(), is_allowed) && DnsQuestion::make(DnsType::a, text).has_value();
+    const auto question = DnsQuestion::make(DnsType::a, text);
+    return question && std::all_of(question->name.begin(), question->name.end(), is_allowed);
 }
 
 std::optional<std::uint16_t> read_port(std::string_view text) {

@@ -57,7 +57,11 @@ public:
             {"NUL", string("a\0b", 3), false},
             {"backslash", "a\\b.example", false},
             {"DEL", "a\x7f.example", false},
-            {"beyond ASCII", "b\xc3\xbc.example", false},
+            {"a U-label", "b\xc3\xbc.example", true},
+            {"beyond ASCII, and no U-label", "b\xe2\x9d\xa4.example", false},
+            {"beyond ASCII, and no UTF-8", "b\xfc.example", false},
+            {"a U-label whose A-label has more than 63 octets",
+             string(30, 'a') + "\xc3\xbc" + string(30, 'b') + ".example", false},
         };
         for (const auto& row : rows)
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.what, row.is_good, DnsQuestion::make(DnsType::a, row.name).has_value());
@@ -66,6 +70,11 @@ public:
     void the_name_of_a_question_is_in_lower_case_without_final_dot() {
         CPPUNIT_ASSERT_EQUAL(string("www.example.com MX"),
                              DnsQuestion::make(DnsType::mx, "WWW.Example.COM.")->to_string());
+        for (const char* name : {"bücher.example", "BÜCHER.example.", "XN--Bcher-KVA.example",
+                                 "bu\xcc\x88"
+                                 "cher.example"})
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(name, string("xn--bcher-kva.example A"),
+                                         DnsQuestion::make(DnsType::a, name)->to_string());
     }
 
     void addresses_have_names() {
@@ -118,6 +127,11 @@ public:
         const Answers answers = some_answers();
         for (const char* spelling : {"www.example", "WWW.example.", "www.EXAMPLE"})
             CPPUNIT_ASSERT(answers.a(spelling).found());
+        DnsAnswers of_u_label;
+        of_u_label.add(*DnsQuestion::make(DnsType::a, "bücher.example"), DnsAnswer(DnsStatus::found));
+        for (const char* spelling : {"bücher.example", "Bücher.Example.", "xn--bcher-kva.example"})
+            CPPUNIT_ASSERT_MESSAGE(spelling, of_u_label.find(DnsType::a, spelling).found());
+        CPPUNIT_ASSERT(of_u_label.find(DnsType::a, "b❤.example").status() == DnsStatus::bad_name);
         CPPUNIT_ASSERT_EQUAL(string("192.0.2.1"), answers.a("www.example").addresses().at(0).to_string());
         CPPUNIT_ASSERT(answers.ptr(*IpAddress::parse("192.0.2.1")).status() == DnsStatus::no_such_name);
     }

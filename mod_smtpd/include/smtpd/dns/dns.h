@@ -4,8 +4,8 @@
 /// answer is always one of three kinds, which must not be mixed up: there is something (found), there is nothing
 /// (is_absent), or nobody knows (failed). A time-out is never "does not exist".
 ///
-/// Names are compared without regard to case, and with or without a final dot. Values here are immutable and may be
-/// kept and shared.
+/// Names are compared as ascii_domain() (base/domain.h) has them: a U-label is its A-label, and neither case nor a
+/// final dot matters. Values here are immutable and may be kept and shared.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -26,13 +26,14 @@ namespace smtpd {
 enum class DnsType : std::uint16_t { a = 1, ns = 2, cname = 5, ptr = 12, mx = 15, txt = 16, aaaa = 28 };
 SMTPD_API std::string_view dns_type_name(DnsType type) noexcept;  ///< "AAAA"
 
-/// One question. Made by make() only, so its name is a possible one, in lower case, without a final dot.
+/// One question. Made by make() only, so its name is a possible one, as ascii_domain() has it.
 struct SMTPD_API DnsQuestion {
     DnsType type = DnsType::a;
     std::string name;
 
-    /// Nothing where no such name can be: empty, over 253 octets, a label empty or over 63 octets, or octets other than
-    /// printable ASCII (blank and backslash excluded). A name beyond ASCII is asked for in its xn-- form.
+    /// Nothing where no such name can be: empty, over 253 octets, a label empty or over 63 octets, octets other than
+    /// printable ASCII (blank and backslash excluded), or a label beyond ASCII that IDNA forbids. U-labels are asked
+    /// for as A-labels (xn--…).
     static std::optional<DnsQuestion> make(DnsType type, std::string_view name);
     std::string to_string() const { return name + " " + std::string(dns_type_name(type)); }
 
