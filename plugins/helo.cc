@@ -23,8 +23,9 @@
 /// ## Control file
 ///
 /// `badhelo`: a name, or a regular expression, which any of `{ } [ ] ( ) ^ $ | * + ? \ !` makes of it, one a line; a
-/// `!` in front turns an expression around. Upper and lower case are alike. An optional reason after it becomes the
-/// reply.
+/// `!` in front turns an expression around. Upper and lower case are alike, and so are the two forms of a name beyond
+/// ASCII, `müller-pc` and `xn--mller-pc-65a`: an expression is searched in both. An optional reason after it becomes
+/// the reply.
 ///
 ///     mx.example.com             You are not me
 ///     ^dsl-.*\.example\.net$
@@ -41,7 +42,8 @@
 ///
 /// ## Header field
 ///
-/// Each message gets the field `X-HELO` with the name that the client gave; what arrived under that name is removed.
+/// Each message gets the field `X-HELO` with the name that the client gave, in ASCII: U-labels become A-labels (xn--…),
+/// other octets beyond ASCII question marks. What arrived under that name is removed.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -49,6 +51,7 @@
 /// behind the first expression), literals with a wrong IPv6 address are refused too, a name that exists without an
 /// address is refused as one that does not exist, and a failing DNS refuses nobody. HELO without a name is a syntax
 /// error to the server already.
+#include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
@@ -86,7 +89,8 @@ public:
 private:
     struct BadName {
         ListEntry entry;
-        std::optional<Pattern> pattern;  ///< or else it is the name itself
+        std::optional<Pattern> pattern;  ///< or else it is the name itself:
+        std::string name;                ///< as ascii_domain() has it
         bool is_negated = false;
     };
     using BadNames = std::vector<BadName>;
@@ -95,7 +99,7 @@ private:
         BadNames names;
         for (const auto& line : text) {
             auto [word, reason] = line.split();
-            BadName name{{word, reason}, {}, word.starts_with('!')};
+            BadName name{{word, reason}, {}, ascii_domain(word), word.starts_with('!')};
             if (word.find_first_of("{}[]()^$|*+?\\!") != std::string::npos) {
                 auto pattern = Pattern::compile(std::string_view(word).substr(name.is_negated ? 1 : 0),
                                                 Pattern::Case::folded);
@@ -136,16 +140,17 @@ private:
 
     /// What can be seen without the DNS.
     std::optional<Finding> refuse_by_name(const HelloHook& hook) const {
-        const std::string host = ascii_lower(hook.host);
+        const std::string host = ascii_domain(hook.host);
         const IpAddress& client = hook.connection.address();
         const auto bad = bad_.get();
         for (const auto& name : *bad)
             if (is_bad(name, host))
-                return refused(host, "is on the list", name.entry.reason_or("I do not believe that you are " + host));
+                return refused(host, "is on the list",
+                               name.entry.reason_or("I do not believe that you are " + printable_domain(host)));
         if (host == "localhost" && !client.is_loopback())
             return refused(host, "is somewhere else", "You are not localhost");
         if (is_literal(host) && literal(host) != client)
-            return refused(host, "is another address", format_text("Your address is not {}", host));
+            return refused(host, "is another address", format_text("Your address is not {}", printable_domain(host)));
         if (IpAddress::parse(host)) return refused(host, "is a bare address", "An address without brackets is no name");
         if (options_.policy == Policy::lenient) return std::nullopt;
         if (is_literal(host) && options_.policy == Policy::rfc) return std::nullopt;
@@ -156,12 +161,14 @@ private:
         const auto is_host_character = [](char c) {
             return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '.';
         };
-        if (std::all_of(host.begin(), host.end(), is_host_character)) return std::nullopt;
+        // RFC 6531 3.7.1: with SMTPUTF8, too, a client gives its name in A-labels.
+        if (std::all_of(hook.host.begin(), hook.host.end(), is_host_character)) return std::nullopt;
         return refused(host, "is no host name", "Your name has characters that no host name has");
     }
 
     static bool is_bad(const BadName& bad, const std::string& host) {
-        return bad.pattern ? bad.pattern->matches(host) != bad.is_negated : ascii_equal(bad.entry.pattern, host);
+        if (!bad.pattern) return bad.name == host;
+        return (bad.pattern->matches(host) || bad.pattern->matches(unicode_domain(host))) != bad.is_negated;
     }
 
     static std::optional<IpAddress> literal(std::string_view host) {
@@ -216,10 +223,7 @@ private:
     }
 
     static void add_field(const DataPostHook& hook) {
-        std::string host = hook.connection.hello_host();
-        for (char& c : host)
-            if (c < ' ' || c > '~') c = '?';
-        hook.message().headers().replace("X-HELO", host);
+        hook.message().headers().replace("X-HELO", printable_domain(hook.connection.hello_host()));
     }
 
     const Options options_;

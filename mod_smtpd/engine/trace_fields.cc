@@ -3,15 +3,16 @@
 #include "support/date.h"
 #include "support/strings.h"
 
+#include <smtpd/base/domain.h>
 #include <smtpd/base/format.h>
 
 namespace smtpd::engine {
 namespace {
 
-/// What a client calls itself, as it may stand in a field: whatever has no place in a domain, or in an address literal,
-/// becomes '?'.
+/// What a client calls itself, as it may stand in a field: U-labels become A-labels, and whatever else has no place in
+/// a domain, or in an address literal, becomes '?'.
 std::string safe_host(std::string_view host) {
-    std::string out(host.substr(0, 255));
+    std::string out = printable_domain(host.substr(0, 255));
     const bool is_literal = out.size() > 2 && out.front() == '[' && out.back() == ']';
     for (std::size_t i = is_literal ? 1 : 0; i < out.size() - (is_literal ? 1 : 0); ++i) {
         const char c = out[i];

@@ -60,7 +60,8 @@ std::string_view verb_name(Verb verb) noexcept {
 std::optional<std::string_view> host_argument(std::string_view rest) noexcept {
     const auto end = static_cast<std::size_t>(std::find_if(rest.begin(), rest.end(), is_blank) - rest.begin());
     const auto word = rest.substr(0, end);
-    if (word.empty() || !std::all_of(word.begin(), word.end(), is_graphic)) return std::nullopt;
+    const auto is_possible = [](char c) { return is_graphic(c) || !is_ascii(c); };
+    if (word.empty() || !std::all_of(word.begin(), word.end(), is_possible)) return std::nullopt;
     return word;
 }
 

@@ -42,8 +42,8 @@ Command parse_command(std::string_view line) noexcept;
 /// The verb in upper case ("MAIL"); "" for unknown.
 std::string_view verb_name(Verb verb) noexcept;
 
-/// The argument of HELO, EHLO and LHLO: the first word, which need not be a valid domain but must be printable ASCII.
-/// Nothing if it is not.
+/// The argument of HELO, EHLO and LHLO: the first word. It need not be a valid domain, and may have octets beyond ASCII
+/// in any encoding, as the names of some machines do. Nothing if there is none, or a control character is in it.
 std::optional<std::string_view> host_argument(std::string_view rest) noexcept;
 
 }  // namespace smtpd::smtp

@@ -94,7 +94,10 @@ public:
         const std::string long_hello = "EHLO " + std::string(256, 'x');
         check({{"HELO", "501 5.5.4"},
                {"EHLO", "501 5.5.4"},
-               {"EHLO \x80", "501 5.5.4"},
+               {"EHLO \x01", "501 5.5.4"},
+               {"EHLO \x80", "250"},
+               {"EHLO M\xc3\x9cLLER-PC", "250"},
+               {"HELO M\xdcLLER-PC", "250"},
                {long_hello.c_str(), "501 5.5.4"},
                {"HELO x y z", "250"},
                {"EHLO   x  ", "250"},

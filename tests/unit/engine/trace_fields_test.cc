@@ -40,6 +40,7 @@ class TraceFieldsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_bare_postmaster_is_no_path_for_received);
     CPPUNIT_TEST(the_protocol_word_follows_the_greeting_and_tls);
     CPPUNIT_TEST(lmtp_has_words_of_its_own);
+    CPPUNIT_TEST(a_helo_beyond_ascii_becomes_ascii);
     CPPUNIT_TEST(a_hostile_helo_adds_nothing);
     CPPUNIT_TEST_SUITE_END();
 
@@ -151,6 +152,22 @@ public:
             transaction_.envelope().is_smtputf8 = (i & 4U) != 0;
             CPPUNIT_ASSERT_EQUAL(std::string(rows[i]), std::string(protocol_word(connection_, transaction_)));
             CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+        }
+    }
+
+    void a_helo_beyond_ascii_becomes_ascii() {
+        const std::pair<const char*, const char*> rows[] = {{"M\xc3\x9cLLER-PC", "xn--mller-pc-65a"},
+                                                            {"M\xdcLLER-PC", "M?LLER-PC"},
+                                                            {"MX.Example.com", "MX.Example.com"},
+                                                            {"pc.b\xc3\xbc"
+                                                             "cher.example.",
+                                                             "pc.xn--bcher-kva.example"},
+                                                            {"i\xe2\x9d\xa4.example", "i???.example"}};
+        for (const auto& [hello, shown] : rows) {
+            connection_.set_greeted(Greeted::ehlo, hello);
+            CPPUNIT_ASSERT_MESSAGE(received(), is_received(received()));
+            CPPUNIT_ASSERT_EQUAL(std::string("from ") + shown + " (",
+                                 received().substr(0, std::string(shown).size() + 7));
         }
     }
 

@@ -63,6 +63,11 @@ public:
             {"single", "", "Your name is not fully qualified", "Your name is not fully qualified"},
             {"a_b.test", "", "Your name has characters that no host name has",
              "Your name has characters that no host name has"},
+            {"m\xc3\xbcller.test", "", "Your name has characters that no host name has",
+             "Your name has characters that no host name has"},
+            {"[M\xdcLLER]", "Your address is not [m?ller]", "Your address is not [m?ller]",
+             "Your address is not [m?ller]"},
+            {"M\xdcLLER-PC", "", "Your name is not fully qualified", "Your name is not fully qualified"},
             {"gone.test", "", "gone.test has no address in the DNS", "gone.test has no address in the DNS"},
             {"other.test", "", "", "other.test and 192.0.2.1 do not belong together in the DNS"},
             {"six.test", "", "", "six.test and 192.0.2.1 do not belong together in the DNS"},
@@ -84,9 +89,10 @@ public:
     }
 
     void listed_names_are_refused() {
-        PluginUnderTest plugin(
-            "helo", "",
-            {{"badhelo", "yahoo.com\nya.oo\\.com$ one of those\n^[A-Z]+\\.Caps$\n!\\. say your whole name\n"}});
+        PluginUnderTest plugin("helo", "",
+                               {{"badhelo",
+                                 "yahoo.com\nya.oo\\.com$ one of those\n^[A-Z]+\\.Caps$\n!\\. say your whole name\n"
+                                 "PC.Bücher.example\nx\\.müller\\. a bookseller\n"}});
         const struct {
             const char* host;
             const char* answer;
@@ -98,6 +104,13 @@ public:
             {"single", "say your whole name"},
             {"mail.yahoo.com.test", ""},
             {"yahoo.com.test", ""},
+            {"YAHOO.com.", "I do not believe that you are yahoo.com"},
+            {"pc.bücher.example", "I do not believe that you are pc.xn--bcher-kva.example"},
+            {"PC.BÜCHER.example", "I do not believe that you are pc.xn--bcher-kva.example"},
+            {"pc.xn--bcher-kva.example", "I do not believe that you are pc.xn--bcher-kva.example"},
+            {"x.müller.example", "a bookseller"},
+            {"x.xn--mller-kva.example", "a bookseller"},
+            {"M\xdcLLER.example", ""},
         };
         for (const auto& row : rows)
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.host,
