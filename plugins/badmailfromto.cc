@@ -6,7 +6,8 @@
 ///
 /// ## Control file
 ///
-/// `badmailfromto`: sender and recipient on a line; each an address or `@domain`. Upper and lower case are alike.
+/// `badmailfromto`: sender and recipient on a line; each an address or `@domain`. Upper and lower case are
+/// alike (see the directive SmtpLocalPartCase), and so are the two forms of a domain beyond ASCII.
 ///
 ///     stalker@example.net   alice@example.com
 ///     @bulk.example.net     bob@example.com
@@ -19,7 +20,6 @@
 ///
 /// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options
 /// of all policy plugins.
-#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 
 #include <set>
@@ -30,7 +30,10 @@ class BadMailFromTo final : public PolicyPlugin {
 public:
     static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};
 
-    explicit BadMailFromTo(Setup& setup) : pairs_(setup.control().parsed<Pairs>("badmailfromto", parse)) {
+    explicit BadMailFromTo(Setup& setup)
+        : pairs_(setup.control().parsed<Pairs>(
+              "badmailfromto",
+              [rule = setup.control().local_part_case()](const ControlText& text) { return parse(text, rule); })) {
         setup.hooks.rcpt.decide(
             [this](const RcptHook& hook) { return judge(hook.transaction.sender(), hook.recipient.address()); });
     }
@@ -38,7 +41,7 @@ public:
 private:
     using Pairs = std::set<std::pair<std::string, std::string>>;
 
-    static Result<Pairs> parse(const ControlText& text) {
+    static Result<Pairs> parse(const ControlText& text, LocalPartCase rule) {
         Pairs pairs;
         for (const auto& line : text) {
             const auto words = line.words();
@@ -46,7 +49,7 @@ private:
                 return Error{
                     ErrorCode::config,
                     format_text("{}: expected a sender and a recipient, each an address or @domain", line.position())};
-            pairs.emplace(ascii_lower(words[0]), ascii_lower(words[1]));
+            pairs.emplace(list_key(words[0], rule), list_key(words[1], rule));
         }
         return pairs;
     }
@@ -54,8 +57,8 @@ private:
     Finding judge(const Address& sender, const Address& recipient) const {
         if (sender.is_null()) return pass();
         const auto pairs = pairs_.get();
-        for (const auto& from : {sender.folded(), "@" + sender.domain_lower()})
-            for (const auto& to : {recipient.folded(), "@" + recipient.domain_lower()})
+        for (const auto& from : {sender.key(), "@" + sender.domain_key()})
+            for (const auto& to : {recipient.key(), "@" + recipient.domain_key()})
                 if (pairs->contains({from, to}))
                     return fail("{} must not write to {}", quoted(from), quoted(to))
                         .reply(format_text("mail to {} is not accepted here", recipient))

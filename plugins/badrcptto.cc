@@ -12,7 +12,9 @@
 ///     /^.*%/               no percent hack here
 ///
 /// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and
-/// lower case are alike. The first line that matches counts.
+/// lower case are alike (of local parts, unless the directive SmtpLocalPartCase says otherwise). A domain beyond ASCII
+/// has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either, and an expression is
+/// searched in both. The first line that matches counts.
 ///
 /// ## Replies
 ///

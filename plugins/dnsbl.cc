@@ -40,6 +40,7 @@
 ///
 /// IPv6, answers are interpreted, lists are tested, texts for lists work. A recipient like postmaster pardons itself,
 /// not the whole connection. httpd gives a connection no environment, so RBLSMTPD and `dnsbl_rejectmsg` do not exist.
+#include <smtpd/base/text.h>
 #include <smtpd/dns/lists.h>
 #include <smtpd/plugin.h>
 
@@ -86,8 +87,7 @@ private:
     }
 
     static bool takes_complaints(const Recipient& recipient) {
-        const std::string mailbox = recipient.address().folded();
-        const auto name = std::string_view(mailbox).substr(0, mailbox.find('@'));
+        const std::string name = ascii_lower(recipient.address().local_part());
         return name == "postmaster" || name == "abuse" || name == "mailer-daemon" || name == "root";
     }
 

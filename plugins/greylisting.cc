@@ -229,11 +229,11 @@ private:
         const IpAddress& client = hook.connection.address();
         const Address& sender = hook.transaction.sender();
         const std::string who = sender.is_null()                   ? "<>"
-                                : options.sender == Sender::domain ? "@" + sender.domain_lower()
-                                                                   : sender.folded();
+                                : options.sender == Sender::domain ? "@" + sender.domain_key()
+                                                                   : sender.key();
         return greylist_key(
             options.remote_ip ? client_key(client, client.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix) : "-",
-            options.sender == Sender::no ? "" : who, options.recipient && recipient ? recipient->folded() : "");
+            options.sender == Sender::no ? "" : who, options.recipient && recipient ? recipient->key() : "");
     }
 
     /// Why this client is not asked to come back; "" if it is.

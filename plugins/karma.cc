@@ -54,6 +54,7 @@
 /// is no fault. IPv6 clients are taken together by /64. Where records are kept is SmtpStore's matter: db_dir and
 /// nfslock do not exist. They expire by themselves. `reject=connect` is `reject=1`. Points for top-level domains stand
 /// in `karma_tlds` only; Debian's qpsmtpd has some built in.
+#include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
@@ -154,7 +155,7 @@ private:
 
     void at_mail(const MailHook& hook) const {
         if (is_bare(hook, "MAIL", "FROM:")) award(hook, -2, "no angle brackets");
-        const auto domain = hook.sender().domain_lower();
+        const auto domain = hook.sender().domain_key();
         const auto tlds = tlds_.get();
         for (const auto& [tld, points] : *tlds)
             if (domain == tld || domain.ends_with("." + tld)) award(hook, points, tld);
@@ -232,7 +233,7 @@ private:
                                    .empty())
                 return Error{ErrorCode::config, format_text("{}: \"{}\" must be a domain, a colon and a number",
                                                             line.position(), line.text)};
-            const auto name = ascii_lower(std::string_view(line.text).substr(0, colon));
+            const auto name = ascii_domain(std::string_view(line.text).substr(0, colon));
             tlds.emplace_back(name.front() == '.' ? name.substr(1) : name, points);
         }
         return tlds;

@@ -48,7 +48,6 @@
 ///
 /// There is no such plugin there. How many connections a client may have at once is SmtpMaxConnectionsPerClient's
 /// matter, and hosts_allow's.
-#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 #include <smtpd/store/records.h>
 
@@ -198,13 +197,13 @@ private:
                 case Per::client:
                     return client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix);
                 case Per::sender:
-                    return subject.transaction->sender().is_null() ? "<>" : subject.transaction->sender().folded();
-                case Per::sender_domain: return "@" + subject.transaction->sender().domain_lower();
-                case Per::recipient: return subject.recipient->folded();
-                case Per::recipient_domain: return "@" + subject.recipient->domain_lower();
+                    return subject.transaction->sender().is_null() ? "<>" : subject.transaction->sender().key();
+                case Per::sender_domain: return "@" + subject.transaction->sender().domain_key();
+                case Per::recipient: return subject.recipient->key();
+                case Per::recipient_domain: return "@" + subject.recipient->domain_key();
                 case Per::login:
                     return "login " + (options_.what == What::failed_logins ? tried_name(subject.login)
-                                                                            : hook.connection.auth_user());
+                                                                            : tried_name(hook.connection.auth_user()));
                 case Per::everybody: break;
             }
             return "everybody";
@@ -214,7 +213,7 @@ private:
     }
 
     /// Names of users have no such length; what has is somebody's game.
-    static std::string tried_name(std::string_view login) { return ascii_lower(login.substr(0, 256)); }
+    static std::string tried_name(std::string_view login) { return login_key(login.substr(0, 256)); }
 
     std::string word() const {
         for (const auto& [word, what] : Options::words())

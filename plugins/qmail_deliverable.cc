@@ -39,6 +39,7 @@
 /// `reject`. There is no option `vpopmail_ext`: it is a setting of the daemon, and has no effect on the side that asks.
 /// smtproutes is read again when it changes.
 #include <smtpd/backend/backend.h>
+#include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 
@@ -84,7 +85,8 @@ public:
                 return Error{ErrorCode::config, format_text("{}: \"{}\" is no domain:host", line.position(), route)};
             const std::string relay = route.substr(colon + 1);
             const auto end = relay.starts_with('[') ? relay.find(']') + 1 : relay.find(':');
-            routes.hosts_.insert_or_assign(ascii_lower(route.substr(0, colon)), without_brackets(relay.substr(0, end)));
+            routes.hosts_.insert_or_assign(ascii_domain(route.substr(0, colon)),
+                                           without_brackets(relay.substr(0, end)));
         }
         return routes;
     }
@@ -174,7 +176,7 @@ private:
     /// The host to ask about that recipient, "" where there is none.
     std::string server_for(const Address& recipient) const {
         if (!recipient.has_domain()) return {};
-        const std::string routed = routes_ ? routes_->get()->find(recipient.domain_lower()) : std::string();
+        const std::string routed = routes_ ? routes_->get()->find(recipient.domain_key()) : std::string();
         return routed.empty() ? host_ : routed;
     }
 
@@ -196,12 +198,17 @@ private:
         if (!connection && connection.error().code == ErrorCode::not_found)
             return error("the server {} has no address: {}", quoted(host), answers.addresses(host).error());
         if (!connection) return error("{}", connection.error().what);
-        const auto response = fetch(connection->socket(), path_for(recipient.to_string()));
+        const auto response = fetch(connection->socket(), path_for(question(recipient)));
         connection->report(response);
         if (!response) return error("{}", response.error().what);
         const auto status = status_in(*response);
         if (!status) return error("{}: {}", quoted(host), status.error().what);
         return finding_for(*status, recipient, hook.transaction.sender());
+    }
+
+    /// The address as the daemon may know it: qmail has domains in ASCII.
+    static std::string question(const Address& recipient) {
+        return Address::from_parts(recipient.local_part(), recipient.domain_key()).to_string();
     }
 
     static Result<std::string> fetch(ClientSocket& server, const std::string& path) {

@@ -19,9 +19,10 @@
 ///     busy@example.org         DENYSOFT   Mailbox is being moved
 ///
 /// The words are OK (accepted, no other plugin is asked), DECLINED (the next plugin decides), DENY, DENYSOFT,
-/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. Upper and lower case are alike; of two lines for one address the last one
-/// counts. The file is read again when it changes. One without any address is an error: a domain without users is
-/// refused by leaving it out of rcpthosts.
+/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. Upper and lower case are alike (see the
+/// directive SmtpLocalPartCase), and so are the two forms of a domain beyond ASCII; of two lines for one address the
+/// last one counts. The file is read again when it changes. One without any address is an error: a domain without users
+/// is refused by leaving it out of rcpthosts.
 ///
 /// ## Replies
 ///
@@ -35,7 +36,7 @@
 ///
 /// Any number of blanks separates the fields, and nothing need follow the word; addresses in the file may have upper
 /// case. A line that is not understood is an error of configtest, and there are no entries that are silently left out.
-#include <smtpd/base/text.h>
+#include <smtpd/base/domain.h>
 #include <smtpd/plugin.h>
 
 #include <algorithm>
@@ -65,7 +66,9 @@ public:
           map_(setup.control().parsed<Map>(
               options.file.find('/') == std::string::npos ? setup.control().source(options.file)
                                                           : setup.control().source_at(setup.path(options.file)),
-              [file = options.file](const ControlText& text) { return parse(file, text); })) {
+              [file = options.file, rule = setup.control().local_part_case()](const ControlText& text) {
+                  return parse(file, text, rule);
+              })) {
         setup.hooks.rcpt.add([this](const RcptHook& hook) { return accept(hook); });
         setup.hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook.recipient.address()); });
     }
@@ -86,15 +89,15 @@ private:
         return {};
     }
 
-    static Result<Map> parse(const std::string& file, const ControlText& text) {
+    static Result<Map> parse(const std::string& file, const ControlText& text, LocalPartCase rule) {
         Map map;
         for (const auto& line : text) {
             auto entry = VerdictLine::parse(line);
             if (!entry) return entry.error();
-            const auto address = Address::parse(entry->entry, {.smtputf8 = true});
+            const auto address = Address::parse(entry->entry, {.smtputf8 = true, .local_part_case = rule});
             if (!address)
                 return Error{ErrorCode::config, format_text("{}: \"{}\" is no address", line.position(), entry->entry)};
-            map.insert_or_assign(address->folded(), std::move(*entry));
+            map.insert_or_assign(address->key(), std::move(*entry));
         }
         if (map.empty())
             return Error{ErrorCode::config, format_text("{} has no addresses in it, or does not exist", file)};
@@ -104,10 +107,10 @@ private:
     /// What is said to a recipient of the domain; a copy, since the file may change meanwhile.
     VerdictLine find(const Address& recipient) const {
         const auto map = map_.get();
-        const auto known = map->find(recipient.folded());
+        const auto known = map->find(recipient.key());
         return known == map->end() ? others_ : known->second;
     }
-    bool is_ours(const Address& recipient) const { return ascii_equal(recipient.domain(), domain_); }
+    bool is_ours(const Address& recipient) const { return is_same_domain(recipient.domain(), domain_); }
 
     Response accept(const RcptHook& hook) const {
         const Address& recipient = hook.recipient.address();

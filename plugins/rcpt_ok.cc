@@ -13,7 +13,8 @@
 /// - an address literal with the address at which the client reached us (`postmaster@[192.0.2.1]`);
 /// - `postmaster` without a domain (RFC 5321 4.5.1).
 ///
-/// Upper and lower case are alike. The files are read again when they change.
+/// Upper and lower case are alike, and so are the two forms of a domain beyond ASCII, `bücher.example` and
+/// `xn--bcher-kva.example`. The files are read again when they change.
 ///
 /// ## Replies
 ///
@@ -24,7 +25,7 @@
 /// There, a whitelisted host or sender may relay, which makes an open relay for everybody who knows a listed sender. A
 /// host-less recipient other than postmaster was accepted. `morercpthosts.cdb` need not lie beside a plain file of that
 /// name.
-#include <smtpd/base/text.h>
+#include <smtpd/base/domain.h>
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -45,11 +46,16 @@ private:
     }
 
     bool is_ours(const Address& recipient, const Connection& connection) const {
-        if (!recipient.has_domain()) return recipient.folded() == "postmaster";
+        if (!recipient.has_domain()) return recipient.key() == "postmaster";
         if (const auto ip = recipient.literal_ip()) return *ip == connection.local().address;
-        const std::string domain = recipient.domain_lower();
-        return ascii_equal(domain, connection.server_name()) || domains_->contains(domain) ||
-               is_in(*more_domains_.get(), domain);
+        const std::string domain = recipient.domain_key();
+        return is_same_domain(domain, connection.server_name()) || domains_->contains(domain) || is_in_cdb(domain);
+    }
+
+    /// A cdb has whatever spelling its maker chose.
+    bool is_in_cdb(const std::string& domain) const {
+        const auto keys = more_domains_.get();
+        return is_in(*keys, domain) || is_in(*keys, unicode_domain(domain));
     }
 
     /// The domain itself, then `.parent` for each of its parents.

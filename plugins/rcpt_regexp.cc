@@ -16,8 +16,10 @@
 ///
 /// The words are OK (accepted, no other plugin is asked), DECLINED (the next plugin decides), DENY, DENYSOFT,
 /// DENY_DISCONNECT and DENYSOFT_DISCONNECT. OK accepts any recipient, also in domains that are not ours: use it with
-/// expressions that name the domain, up to its end. Upper and lower case are alike. An expression has Perl's syntax and
-/// no blanks (`\s`). The file is read again when it changes.
+/// expressions that name the domain, up to its end. Upper and lower case are alike (of addresses, unless the directive
+/// SmtpLocalPartCase says otherwise). A domain beyond ASCII has two forms, `bücher.example` and
+/// `xn--bcher-kva.example`: an address matches in either, and an expression is searched in both. An expression has
+/// Perl's syntax and no blanks (`\s`). The file is read again when it changes.
 ///
 /// ## Replies
 ///
@@ -33,13 +35,18 @@
 /// can do no more than decide about recipients.
 #include <smtpd/plugin.h>
 
+#include <algorithm>
+
 namespace smtpd::plugins {
 
 class RcptRegexp final : public PolicyPlugin {
 public:
     static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};
 
-    explicit RcptRegexp(Setup& setup) : rules_(setup.control().parsed<std::vector<Rule>>("rcpt_regexp", parse)) {
+    explicit RcptRegexp(Setup& setup)
+        : rules_(setup.control().parsed<std::vector<Rule>>(
+              "rcpt_regexp",
+              [rule = setup.control().local_part_case()](const ControlText& text) { return parse(text, rule); })) {
         setup.hooks.rcpt.add([this](const RcptHook& hook) { return accept(hook); });
         setup.hooks.rcpt.decide([this](const RcptHook& hook) { return judge(hook.recipient.address()); });
     }
@@ -47,15 +54,18 @@ public:
 private:
     struct Rule {
         VerdictLine line;
-        std::string address;  ///< folded; "" where there is a pattern
+        std::string address;  ///< its key(); "" where there is a pattern
         std::optional<Pattern> pattern;
 
-        bool matches(const std::string& recipient) const {
-            return pattern ? pattern->matches(recipient) : address == recipient;
+        /// `spellings` are the recipient's key_spellings().
+        bool matches(const std::vector<std::string>& spellings) const {
+            if (!pattern) return address == spellings.front();
+            return std::any_of(spellings.begin(), spellings.end(),
+                               [this](const auto& recipient) { return pattern->matches(recipient); });
         }
     };
 
-    static Result<std::vector<Rule>> parse(const ControlText& text) {
+    static Result<std::vector<Rule>> parse(const ControlText& text, LocalPartCase local_part_case) {
         std::vector<Rule> rules;
         for (const auto& line : text) {
             auto parsed = VerdictLine::parse(line);
@@ -67,8 +77,9 @@ private:
                 if (!pattern)
                     return Error{ErrorCode::config, format_text("{}: {}", line.position(), pattern.error().what)};
                 rule.pattern = std::move(*pattern);
-            } else if (const auto address = Address::parse(entry, {.smtputf8 = true})) {
-                rule.address = address->folded();
+            } else if (const auto address = Address::parse(entry,
+                                                           {.smtputf8 = true, .local_part_case = local_part_case})) {
+                rule.address = address->key();
             } else {
                 return Error{
                     ErrorCode::config,
@@ -82,9 +93,9 @@ private:
     /// The first rule that matches, or null.
     static const VerdictLine* find(const std::vector<Rule>& rules, const Address& recipient) {
         if (!recipient.has_domain()) return nullptr;
-        const std::string folded = recipient.folded();
+        const auto spellings = recipient.key_spellings();
         for (const auto& rule : rules)
-            if (rule.matches(folded)) return &rule.line;
+            if (rule.matches(spellings)) return &rule.line;
         return nullptr;
     }
 

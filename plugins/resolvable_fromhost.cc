@@ -34,6 +34,7 @@
 /// one of each; an address in the list of invalid ones does not pass by standing directly at the domain, nor in an
 /// address literal; the list takes IPv6. `reject=naughty` works. A failure costs one point of karma, however it came
 /// about.
+#include <smtpd/base/domain.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 
@@ -125,7 +126,7 @@ private:
             note.set("");
             return fail("{} takes no mail", domain)
                 .status(EnhancedCode{5, 7, 27})
-                .reply(format_text("{} takes no mail, so it sends none", domain));
+                .reply(format_text("{} takes no mail, so it sends none", printable_domain(domain)));
         }
         Search search;
         for (const auto& exchanger : exchangers) look_at(exchanger.name, answers, search);
@@ -148,7 +149,8 @@ private:
     static Finding refused(const std::string& domain, const char* why) {
         return fail("{} {}", domain, why)
             .status(EnhancedCode{5, 1, 8})
-            .reply(format_text("{} does not resolve: it needs an MX with an address, or an address", domain));
+            .reply(format_text("{} does not resolve: it needs an MX with an address, or an address",
+                               printable_domain(domain)));
     }
 
     template <class... Arguments>

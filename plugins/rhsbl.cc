@@ -51,7 +51,7 @@ public:
             .ask([this](const MailHook& hook, Questions& questions) {
                 questions.timeout(timeout_);
                 if (has_domain(hook.sender()))
-                    lists_.ask(DnsListSubject::of(hook.sender().domain_lower()), hook, questions);
+                    lists_.ask(DnsListSubject::of(hook.sender().domain_key()), hook, questions);
             })
             .decide([this](const MailHook& hook, const Answers& answers) { return judge(hook, answers); });
     }
@@ -62,7 +62,7 @@ private:
     Finding judge(const MailHook& hook, const Answers& answers) const {
         const Address& sender = hook.sender();
         if (!has_domain(sender)) return skip(sender.is_null() ? "null sender" : "no domain");
-        const std::string domain = sender.domain_lower();
+        const std::string domain = sender.domain_key();
         const DnsListing listing = lists_.look_up(DnsListSubject::of(domain), hook, answers);
         if (listing.is_listed()) {
             const std::string reply = listing.text.empty() ? format_text("{} is listed by {}", domain, listing.zone)

@@ -24,7 +24,6 @@
 /// ## Differences from qpsmtpd
 ///
 /// There is no such plugin there.
-#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 
 #include <algorithm>
@@ -50,7 +49,9 @@ public:
     };
 
     SenderLogin(Setup& setup, const Options& options)
-        : options_(options), owners_(setup.control().address_patterns("senderlogins")) {
+        : options_(options),
+          rule_(setup.control().local_part_case()),
+          owners_(setup.control().address_patterns("senderlogins")) {
         setup.hooks.mail.decide([this](const MailHook& hook) { return judge(hook); });
     }
 
@@ -68,13 +69,13 @@ private:
     }
 
     bool may_use_unlisted(const Address& sender, const Connection& client) const {
-        return options_.unlisted || !client.is_authenticated() || ascii_equal(sender.folded(), client.auth_user());
+        return options_.unlisted || !client.is_authenticated() || list_key(client.auth_user(), rule_) == sender.key();
     }
 
     static bool is_among(const std::string& logins, const std::string& login) {
         std::istringstream words(logins);
         for (std::string word; words >> word;)
-            if (!login.empty() && ascii_equal(word, login)) return true;
+            if (!login.empty() && login_key(word) == login_key(login)) return true;
         return false;
     }
 
@@ -84,6 +85,7 @@ private:
     }
 
     const Options options_;
+    const LocalPartCase rule_;
     const Watched<AddressPatterns> owners_;
 };
 

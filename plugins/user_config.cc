@@ -8,9 +8,10 @@
 ///
 /// ## The folder
 ///
-/// `pattern` is a path in which `%u` is the local part of the address, `%h` its domain in lower case, `%a` both, and
-/// `%%` a percent sign. The file in it has the name of the setting, and the form of a control file: blank lines and
-/// comments are left out.
+/// `pattern` is a path in which `%u` is the local part of the address, `%h` its domain, `%a` both, and `%%` a percent
+/// sign. They are in lower case (of the local part, unless the directive SmtpLocalPartCase says otherwise), and a
+/// domain beyond ASCII is in its xn-- form. The file in it has the name of the setting, and the form of a control file:
+/// blank lines and comments are left out.
 ///
 /// What is put in comes from outside. So an address that has a slash, a control character or a dot at the beginning of
 /// what is put in has no folder, and the log says so. A file that cannot be read, is no regular file, or is larger than
@@ -22,7 +23,6 @@
 /// Values from the address do not lead out of the folder. Comments and blank lines are left out, as in control files;
 /// there they are kept.
 #include <smtpd/base/files.h>
-#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 
 #include <algorithm>
@@ -69,9 +69,9 @@ private:
             }
             const char what = pattern_[++i];
             std::string value = "%";
-            if (what == 'u') value = user.local_part();
-            if (what == 'h') value = user.domain_lower();
-            if (what == 'a') value = user.local_part() + "@" + user.domain_lower();
+            if (what == 'u') value = user.local_key();
+            if (what == 'h') value = user.domain_key();
+            if (what == 'a') value = user.local_key() + "@" + user.domain_key();
             if (!is_safe(value)) return {};
             folder += value;
         }

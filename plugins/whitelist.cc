@@ -10,8 +10,9 @@
 /// helo plugin | | `whitelistsenders` | at MAIL | the transaction, from all policy plugins | | `whitelistrcpt` | at
 /// RCPT | this recipient, from the policy plugins of the rcpt hook |
 ///
-/// A sender and a name are what the client says they are: list none that somebody else may want to use. The files are
-/// read again when they change.
+/// Upper and lower case are alike (of local parts, unless the directive SmtpLocalPartCase says otherwise), and so are
+/// the two forms of a domain beyond ASCII. A sender and a name are what the client says they are: list none that
+/// somebody else may want to use. The files are read again when they change.
 ///
 /// ## Control files
 ///
@@ -36,30 +37,32 @@
 /// the file of hosts, `10.0.0.1` has 10.0.0.10 too. A match ends no hook, so that plugins that judge nobody (greeting,
 /// TLS, logs) still run. `whitelistclient` and the environment's WHITELISTCLIENT do not exist: httpd gives a connection
 /// no environment.
+#include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 
 #include <algorithm>
+#include <functional>
 #include <unordered_set>
 
 namespace smtpd::plugins {
 namespace {
 
-/// Names or addresses in lower case.
+/// Names or addresses as list_key() has them.
 using Words = std::unordered_set<std::string>;
 
-Result<Words> parse_words(const ControlText& text) {
+Result<Words> parse_words(const ControlText& text, LocalPartCase rule) {
     Words words;
     for (const auto& line : text) {
-        const std::string word = ascii_lower(line.split().first);
+        const std::string word = list_key(line.split().first, rule);
         words.insert(word.starts_with('@') ? word.substr(1) : word);
     }
     return words;
 }
 
 bool has_address(const Words& words, const Address& address) {
-    return !address.is_null() && (words.contains(address.folded()) || words.contains(address.domain_lower()));
+    return !address.is_null() && (words.contains(address.key()) || words.contains(address.domain_key()));
 }
 
 }  // namespace
@@ -82,9 +85,11 @@ public:
     Whitelist(Setup& setup, const Options& options)
         : merge_(options.merge),
           hosts_(setup.control().networks("whitelisthosts")),
-          hellos_(setup.control().parsed<Words>("whitelisthelo", parse_words)),
-          senders_(setup.control().parsed<Words>("whitelistsenders", parse_words)),
-          recipients_(setup.control().parsed<Words>("whitelistrcpt", parse_words)) {
+          parse_words_(
+              [rule = setup.control().local_part_case()](const ControlText& text) { return parse_words(text, rule); }),
+          hellos_(setup.control().parsed<Words>("whitelisthelo", parse_words_)),
+          senders_(setup.control().parsed<Words>("whitelistsenders", parse_words_)),
+          recipients_(setup.control().parsed<Words>("whitelistrcpt", parse_words_)) {
         auto& hooks = setup.hooks;
         if (options.per_recipient) {
             hooks.rcpt.observe(Priority::early, [this](RcptHook& hook) { look_up_for(hook); });
@@ -112,7 +117,7 @@ private:
 
     void look_up_hello(const HelloHook& hook) const {
         hook.connection.notes().remove(notes::whitelisthelo);
-        if (!hellos_->contains(ascii_lower(hook.host))) return;
+        if (!hellos_->contains(ascii_domain(hook.host))) return;
         hook.connection.notes().set(notes::whitelisthelo, std::string(hook.host));
         hook.log(LogLevel::info, "pass: the name {} is listed", quoted(hook.host));
     }
@@ -133,13 +138,13 @@ private:
         const Connection& connection = hook.connection;
         const Address& sender = hook.transaction.sender();
         const auto has_host = [&](const NetworkList& list) { return list.find(connection.address()) != nullptr; };
-        const auto has_hello = [&](const Words& list) { return list.contains(ascii_lower(connection.hello_host())); };
+        const auto has_hello = [&](const Words& list) { return list.contains(ascii_domain(connection.hello_host())); };
         const auto has_sender = [&](const Words& list) { return has_address(list, sender); };
         const auto has_recipient = [&](const Words& list) { return has_address(list, hook.recipient.address()); };
         if (any(hook, "whitelisthosts", hosts_, NetworkList::parse, has_host)) return exempt(hook, "the host");
-        if (any(hook, "whitelisthelo", hellos_, parse_words, has_hello)) return exempt(hook, "the name");
-        if (any(hook, "whitelistsenders", senders_, parse_words, has_sender)) return exempt(hook, "the sender");
-        if (any(hook, "whitelistrcpt", recipients_, parse_words, has_recipient)) return exempt(hook, "the recipient");
+        if (any(hook, "whitelisthelo", hellos_, parse_words_, has_hello)) return exempt(hook, "the name");
+        if (any(hook, "whitelistsenders", senders_, parse_words_, has_sender)) return exempt(hook, "the sender");
+        if (any(hook, "whitelistrcpt", recipients_, parse_words_, has_recipient)) return exempt(hook, "the recipient");
     }
 
     /// Whether the recipient's list has it, or the common one where that holds for him.
@@ -170,6 +175,7 @@ private:
 
     const bool merge_;
     Watched<NetworkList> hosts_;
+    const std::function<Result<Words>(const ControlText&)> parse_words_;
     Watched<Words> hellos_, senders_, recipients_;
 };
 

@@ -75,7 +75,9 @@ Refusal take_submitter(const MailContext& mail) {
         mail.transaction.envelope().submitter = Address();
         return accepted;
     }
-    auto address = Address::parse(*text, {.smtputf8 = mail.transaction.envelope().is_smtputf8});
+    AddressSyntax syntax = mail.rules.address_syntax;
+    syntax.smtputf8 = mail.transaction.envelope().is_smtputf8;
+    auto address = Address::parse(*text, syntax);
     if (!address) return StandardReply::bad_submitter;
     mail.transaction.envelope().submitter = mail.rules.believes_submitter ? std::move(*address) : Address();
     return accepted;

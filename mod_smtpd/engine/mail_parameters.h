@@ -10,6 +10,7 @@
 #include "engine/mail_transaction.h"
 #include "message/stored_message.h"
 
+#include <smtpd/base/address.h>
 #include <smtpd/base/reply.h>
 
 #include <cstdint>
@@ -23,6 +24,7 @@ struct ParameterRules {
     bool ignores_unknown = false;
     bool believes_submitter = false;      ///< AUTH= of an unauthenticated client is not (RFC 4954 5)
     bool grants_priority = false;         ///< the client may ask for more than 0 (RFC 6710 5)
+    AddressSyntax address_syntax = {};    ///< of the submitter's address
     std::uint64_t max_message_size = 0;   ///< 0 = no limit
     const message::SpoolSettings& spool;  ///< where the message is to have room
 };

@@ -284,6 +284,7 @@ private:
     bool offers(Extension extension) const;
     ExtensionSet offered() const;
     ParameterRules parameter_rules() const;
+    AddressSyntax address_syntax(bool is_smtputf8) const noexcept;
     bool takes_one_recipient() const noexcept;
     bool has_room_for_recipient(const Address& address);
     Reply hello_reply(HookId hook);

@@ -250,8 +250,9 @@ void Session::mail(std::string_view rest) {
                              transaction->envelope().parameters.has("SMTPUTF8");
     if (!is_smtputf8 && !is_ascii(path)) return respond(StandardReply::needs_smtputf8);
     std::string why;
-    auto sender = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = true, .allow_postmaster = false},
-                                      &why);
+    AddressSyntax syntax = address_syntax(is_smtputf8);
+    syntax.allow_null = true;
+    auto sender = Address::parse_path(path, syntax, &why);
     if (!sender) return respond(smtp::bad_sender_reply(why));
     transaction->set_sender(std::move(*sender));
     if (const auto refused = take_mail_parameters(rules, *transaction)) return respond(*refused);
@@ -273,11 +274,17 @@ ExtensionSet Session::offered() const {
     return out;
 }
 
+AddressSyntax Session::address_syntax(bool is_smtputf8) const noexcept {
+    return {
+        .smtputf8 = is_smtputf8, .strict = settings_.strict_addresses, .local_part_case = settings_.local_part_case};
+}
+
 ParameterRules Session::parameter_rules() const {
     return {.offered = offered(),
             .ignores_unknown = settings_.ignore_unknown_parameters,
             .believes_submitter = is_authenticated(),
             .grants_priority = is_relay_client(),
+            .address_syntax = address_syntax(false),
             .max_message_size = state_.max_message_size,
             .spool = settings_.spool};
 }
@@ -306,8 +313,9 @@ void Session::rcpt(std::string_view rest) {
     }
     if (!is_smtputf8 && !is_ascii(path)) return respond(StandardReply::needs_smtputf8);
     std::string why;
-    auto address = Address::parse_path(path, {.smtputf8 = is_smtputf8, .allow_null = false, .allow_postmaster = true},
-                                       &why);
+    AddressSyntax syntax = address_syntax(is_smtputf8);
+    syntax.allow_postmaster = true;
+    auto address = Address::parse_path(path, syntax, &why);
     if (!address) return respond(smtp::bad_recipient_reply(why));
     Recipient recipient(std::move(*address), std::move(argument.parameters));
     if (!recipient.parameters().empty())
@@ -326,7 +334,7 @@ bool Session::has_room_for_recipient(const Address& address) {
     else if (takes_one_recipient() && !transaction_->recipients().empty()) limit = StandardReply::one_recipient_only;
     const auto most_domains = settings_.max_recipient_domains;
     if (!limit && most_domains != 0 && state_.recipient_domains.size() >= most_domains && address.has_domain() &&
-        std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), address.domain_lower()) ==
+        std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), address.domain_key()) ==
             state_.recipient_domains.end())
         limit = StandardReply::too_many_domains;
     if (!limit) return true;
@@ -350,7 +358,7 @@ void Session::after_rcpt(RcptArgument& argument, const Response& response) {
     const StageResult result = apply_response(HookId::rcpt, response,
                                               {250, {2, 1, 5}, accepted_text(address, "recipient")});
     if (result.proceeds) {
-        const auto domain = settings_.max_recipient_domains != 0 ? address.domain_lower() : std::string();
+        const auto domain = settings_.max_recipient_domains != 0 ? address.domain_key() : std::string();
         if (!domain.empty() && std::find(state_.recipient_domains.begin(), state_.recipient_domains.end(), domain) ==
                                    state_.recipient_domains.end())
             state_.recipient_domains.push_back(domain);

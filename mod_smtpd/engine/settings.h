@@ -2,6 +2,7 @@
 /// are kept meanwhile.
 #pragma once
 
+#include <smtpd/base/address.h>
 #include <smtpd/base/ip.h>
 
 #include "engine/auth_mechanisms.h"
@@ -55,8 +56,10 @@ struct Settings {
                                          ///< one counts as an error
     bool ignore_unknown_parameters = false;  ///< unknown parameters of MAIL and RCPT: refused with 555 (RFC
                                              ///< 5321 4.1.1.11), or ignored as qpsmtpd does
-    bool auth_without_tls = false;           ///< AUTH on connections that are not encrypted
-    StartTls start_tls = StartTls::off;      ///< where the session's driver can do it
+    bool strict_addresses = false;           ///< see AddressSyntax::strict
+    LocalPartCase local_part_case = LocalPartCase::insensitive;
+    bool auth_without_tls = false;       ///< AUTH on connections that are not encrypted
+    StartTls start_tls = StartTls::off;  ///< where the session's driver can do it
     bool submission = false;  ///< RFC 6409: mail of authenticated clients only, completed with Date and Message-ID
     AuthMechanismSet auth_mechanisms;  ///< those that may be offered, each where a plugin serves it
     std::string scram_secret;  ///< the same in all processes of the server: the salts of unknown users are made with it

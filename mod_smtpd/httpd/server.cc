@@ -127,6 +127,9 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.trusted_proxies = config_.trusted_proxies.value_or(std::vector<IpNetwork>{});
     settings_.mixed_results = config_.mixed_results.value_or(MixedResultsChoice{}).rule;
     settings_.ignore_unknown_parameters = config_.ignore_unknown_parameters.value_or(false);
+    settings_.strict_addresses = config_.strict_addresses.value_or(false);
+    settings_.local_part_case = config_.local_part_case.value_or(settings_.local_part_case);
+    control_.set_local_part_case(settings_.local_part_case);
     settings_.start_tls = config_.start_tls.value_or(StartTlsChoice{}).mode;
     settings_.auth_without_tls = auth_without_tls(control_, config_.auth_without_tls, settings_.start_tls, problems);
     warn_of_tls_files(control_, problems);

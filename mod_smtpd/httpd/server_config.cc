@@ -378,6 +378,22 @@ const char* set_unknown_parameters(cmd_parms* cmd, void*, const char* word) {
     return nullptr;
 }
 
+/// SmtpAddressSyntax lenient|strict
+const char* set_address_syntax(cmd_parms* cmd, void*, const char* word) {
+    if (support::equals_folded(word, "lenient")) config_of(cmd).strict_addresses = false;
+    else if (support::equals_folded(word, "strict")) config_of(cmd).strict_addresses = true;
+    else return complaint(cmd, format_text("SmtpAddressSyntax takes lenient or strict, not \"{}\"", word));
+    return nullptr;
+}
+
+/// SmtpLocalPartCase insensitive|sensitive
+const char* set_local_part_case(cmd_parms* cmd, void*, const char* word) {
+    if (support::equals_folded(word, "insensitive")) config_of(cmd).local_part_case = LocalPartCase::insensitive;
+    else if (support::equals_folded(word, "sensitive")) config_of(cmd).local_part_case = LocalPartCase::sensitive;
+    else return complaint(cmd, format_text("SmtpLocalPartCase takes insensitive or sensitive, not \"{}\"", word));
+    return nullptr;
+}
+
 /// SmtpProtocol smtp|lmtp
 const char* set_protocol(cmd_parms* cmd, void*, const char* word) {
     ProtocolChoice choice{engine::Protocol::smtp, where_of(cmd)};
@@ -553,6 +569,8 @@ ServerConfig ServerConfig::merged_onto(const ServerConfig& base) const {
     out.proxy_protocol = either(proxy_protocol, base.proxy_protocol);
     out.proxy_protocol_where = proxy_protocol ? proxy_protocol_where : base.proxy_protocol_where;
     out.ignore_unknown_parameters = either(ignore_unknown_parameters, base.ignore_unknown_parameters);
+    out.strict_addresses = either(strict_addresses, base.strict_addresses);
+    out.local_part_case = either(local_part_case, base.local_part_case);
     out.protocol = either(protocol, base.protocol);
     out.mixed_results = either(mixed_results, base.mixed_results);
     out.auth_without_tls = either(auth_without_tls, base.auth_without_tls);
@@ -640,6 +658,11 @@ const command_rec directives[] = {
                       "/etc/resolv.conf, 3s, 3, 4m"),
     AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
                   "what becomes of unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
+    AP_INIT_TAKE1("SmtpAddressSyntax", setter(set_address_syntax), nullptr, RSRC_CONF,
+                  "addresses of MAIL and RCPT: lenient (default), what senders in use have, or strict, RFC 5321 to the "
+                  "letter"),
+    AP_INIT_TAKE1("SmtpLocalPartCase", setter(set_local_part_case), nullptr, RSRC_CONF,
+                  "whether Bob@ and bob@ are one mailbox: insensitive (default), they are; sensitive, they are not"),
     AP_INIT_TAKE1("SmtpProtocol", setter(set_protocol), nullptr, RSRC_CONF,
                   "what clients of this server speak: smtp (default) or lmtp"),
     AP_INIT_TAKE1("SmtpMixedResults", setter(set_mixed_results), nullptr, RSRC_CONF,

@@ -124,6 +124,8 @@ struct ServerConfig {
     std::optional<bool> proxy_protocol;
     std::string proxy_protocol_where;  ///< where SmtpProxyProtocol stands, for messages
     std::optional<bool> ignore_unknown_parameters;
+    std::optional<bool> strict_addresses;
+    std::optional<LocalPartCase> local_part_case;
     std::optional<ProtocolChoice> protocol;
     std::optional<MixedResultsChoice> mixed_results;
     std::optional<bool> auth_without_tls;

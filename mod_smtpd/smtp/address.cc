@@ -4,14 +4,19 @@
 ///     Path        = "<" [ "@" Domain *( "," "@" Domain ) ":" ] Mailbox ">"
 ///     Mailbox     = ( Dot-string / Quoted-string ) "@" ( Domain / address-literal )
 ///
-/// Comments and folding white space belong to header fields (RFC 5322), not to paths, and are refused. Stricter than
-/// the grammar in one place: the quoted local part with nothing in it, `""@example.com`, names no mailbox and is
-/// refused. Known limit: with SMTPUTF8 a domain label takes any non-ASCII code point but control characters and the
-/// full stops of other scripts; IDNA's tables are not consulted.
+/// Comments and folding white space belong to header fields (RFC 5322), not to paths, and are refused. What senders in
+/// use have beyond the grammar is taken, unless the syntax is strict. Strict is stricter than the grammar in one place:
+/// the quoted local part with nothing in it, `""@example.com`, names no mailbox and is refused.
+///
+/// Beyond ASCII (SMTPUTF8), characters that are not seen, or that change how others are seen, are refused everywhere,
+/// and labels have to be such as IDNA allows.
 #include <smtpd/base/address.h>
 
 #include "smtp/octets.h"
 #include "smtp/utf8.h"
+#include "support/strings.h"
+
+#include <smtpd/base/domain.h>
 
 #include <algorithm>
 
@@ -20,11 +25,11 @@ namespace {
 
 using namespace smtp;
 
-constexpr std::size_t max_path = 256;       // with its brackets
-constexpr std::size_t max_local_part = 64;  // as it is written, quotes included
+constexpr std::size_t strict_max_path = 256;       // with its brackets
+constexpr std::size_t max_path = 900;              // so that Return-Path fits into a line of RFC 5322, 998 octets
+constexpr std::size_t strict_max_local_part = 64;  // as it is written, quotes included
 constexpr std::size_t max_domain = 255;
 constexpr std::size_t max_label = 63;
-constexpr std::size_t max_u_label = 59;  // code points: each takes at least one octet behind the "xn--" of the 63
 constexpr std::size_t max_quad_digits = 3;
 
 constexpr bool is_atext(char c) {
@@ -34,15 +39,38 @@ constexpr bool is_atext(char c) {
 constexpr bool is_qtext(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
 /// dcontent: %d33-90 / %d94-126.
 constexpr bool is_dcontent(char c) { return is_graphic(c) && (c < '[' || c > ']'); }
-/// Control characters, and the full stops that IDNA's mappings take for a dot.
-constexpr bool is_refused_in_label(char32_t c) {
-    return (c >= 0x80 && c < 0xa0) || c == 0x3002 || c == 0xff0e || c == 0xff61;
+/// The full stops that IDNA's mapping takes for a dot.
+constexpr bool is_foreign_full_stop(char32_t c) { return c == 0x3002 || c == 0xff0e || c == 0xff61; }
+
+struct CodeRange {
+    char32_t first;
+    char32_t last;
+};
+
+/// Controls of C1, and what has no width or no shape of its own: soft hyphen, joiners, direction marks and overrides,
+/// separators of lines, byte order mark, interlinear annotation, tags. Two addresses that look alike could differ in
+/// them, and an override makes a log show something else. Noncharacters stand for nothing (Unicode 23.7).
+constexpr CodeRange invisible[] = {{0x80, 0x9f},      {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},
+                                   {0x180b, 0x180f},  {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
+                                   {0xfdd0, 0xfdef},  {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0x1d173, 0x1d17a},
+                                   {0xe0000, 0xe0fff}};
+
+constexpr bool is_noncharacter(char32_t c) { return (c & 0xfffeU) == 0xfffe; }
+
+constexpr bool is_invisible(char32_t c) {
+    return is_noncharacter(c) || std::any_of(std::begin(invisible), std::end(invisible), [c](const CodeRange& range) {
+               return c >= range.first && c <= range.last;
+           });
 }
+
+/// IDNA allows these two between the letters that need them, and knows which.
+constexpr bool is_joiner(char32_t c) { return c == 0x200c || c == 0x200d; }
 
 /// A parser over one text. Each parse function consumes what it takes, or returns false with `why` set.
 class PathParser {
 public:
-    PathParser(std::string_view text, const AddressSyntax& syntax) : rest_(text), smtputf8_(syntax.smtputf8) {}
+    PathParser(std::string_view text, const AddressSyntax& syntax)
+        : rest_(text), smtputf8_(syntax.smtputf8), strict_(syntax.strict) {}
 
     bool source_route();
     bool mailbox(std::string& local_part, std::string& domain);
@@ -68,10 +96,12 @@ private:
     bool domain_or_literal(std::string& out);
     bool domain(std::string_view text);
     bool label(std::string_view text);
+    bool is_label_character(char c) const { return is_alnum(c) || c == '-' || (c == '_' && !strict_); }
     bool address_literal(std::string_view inside);
 
     std::string_view rest_;
     bool smtputf8_;
+    bool strict_;
     const char* why_ = "";
 };
 
@@ -101,16 +131,16 @@ bool PathParser::local_part(std::string& out) {
     const auto before = rest_.size();
     if (front() == '@') return fail("local part is empty");
     if (!(front() == '"' ? quoted_string(out) : dot_string(out))) return false;
-    if (before - rest_.size() > max_local_part) return fail("local part is longer than 64 octets");
+    if (strict_ && before - rest_.size() > strict_max_local_part) return fail("local part is longer than 64 octets");
     return true;
 }
 
 bool PathParser::dot_string(std::string& out) {
-    bool dot_allowed = false;
+    bool dot_allowed = !strict_;
     while (!at_end() && front() != '@') {
         if (front() == '.') {
             if (!dot_allowed) return fail("local part has a dot at its start or two in a row");
-            dot_allowed = false;
+            dot_allowed = !strict_;
             out += '.';
             rest_.remove_prefix(1);
             continue;
@@ -143,15 +173,16 @@ bool PathParser::quoted_string(std::string& out) {
         out += front();
         rest_.remove_prefix(1);
     }
-    return !out.empty() || fail("local part is empty");
+    return !strict_ || !out.empty() || fail("local part is empty");
 }
 
 bool PathParser::utf8_character(std::string& out) {
     if (!smtputf8_) return fail("address contains non-ASCII characters, which need SMTPUTF8");
-    const auto length = first_code_point(rest_).length;
-    if (length == 0) return fail("address is not valid UTF-8");
-    out += rest_.substr(0, length);
-    rest_.remove_prefix(length);
+    const auto c = first_code_point(rest_);
+    if (c.length == 0) return fail("address is not valid UTF-8");
+    if (is_invisible(c.value)) return fail("local part contains an invisible character");
+    out += rest_.substr(0, c.length);
+    rest_.remove_prefix(c.length);
     return true;
 }
 
@@ -161,12 +192,12 @@ bool PathParser::domain_or_literal(std::string& out) {
     if (rest_.size() > max_domain) return fail("domain is longer than 255 octets");
     if (front() == '[') {
         if (rest_.back() != ']') return fail("address literal has no closing bracket");
-        if (!address_literal(rest_.substr(1, rest_.size() - 2))) return false;
-    } else if (!domain(rest_)) {
-        return false;
+        out = rest_;
+        return address_literal(rest_.substr(1, rest_.size() - 2));
     }
+    if (!strict_ && rest_.size() > 1 && rest_.back() == '.') rest_.remove_suffix(1);
     out = rest_;
-    return true;
+    return domain(rest_);
 }
 
 bool PathParser::domain(std::string_view text) {
@@ -182,19 +213,21 @@ bool PathParser::domain(std::string_view text) {
 bool PathParser::label(std::string_view text) {
     if (text.empty()) return fail("domain has an empty label");
     if (text.front() == '-' || text.back() == '-') return fail("domain has a label that starts or ends with a hyphen");
-    const bool ascii = std::all_of(text.begin(), text.end(), smtp::is_ascii);
-    std::size_t length = 0;
-    for (; !text.empty(); ++length) {
+    const std::string_view whole = text;
+    bool ascii = true;
+    while (!text.empty()) {
         const auto c = first_code_point(text);
         const bool ascii_here = smtp::is_ascii(text.front());
+        ascii = ascii && ascii_here;
         if (!ascii_here && !smtputf8_) return fail("address contains non-ASCII characters, which need SMTPUTF8");
         if (c.length == 0) return fail("address is not valid UTF-8");
-        if (ascii_here ? !is_alnum(text.front()) && text.front() != '-' : is_refused_in_label(c.value))
+        if (ascii_here ? !is_label_character(text.front())
+                       : is_foreign_full_stop(c.value) || (is_invisible(c.value) && !is_joiner(c.value)))
             return fail("domain contains a character that is not allowed");
         text.remove_prefix(c.length);
     }
-    if (length > (ascii ? max_label : max_u_label)) return fail("domain has a label longer than 63 octets");
-    return true;
+    if (ascii && whole.size() > max_label) return fail("domain has a label longer than 63 octets");
+    return ascii || is_idna_domain(whole) || fail("domain has a label that IDNA does not allow");
 }
 
 /// A dotted quad may have leading zeros here: RFC 5321's Snum is a decimal number of up to three digits. IpAddress
@@ -248,6 +281,14 @@ void set_reason(std::string* why, const char* reason) {
     if (why != nullptr) *why = reason;
 }
 
+bool is_too_long(std::size_t path, const AddressSyntax& syntax, std::string* why) {
+    if (path <= (syntax.strict ? strict_max_path : max_path)) return false;
+    set_reason(why, syntax.strict ? "path is longer than 256 octets" : "path is longer than 900 octets");
+    return true;
+}
+
+constexpr std::string_view postmaster = "postmaster";
+
 bool is_dot_string(std::string_view text) {
     char previous = '.';
     for (const char c : text) {
@@ -255,6 +296,12 @@ bool is_dot_string(std::string_view text) {
         previous = c;
     }
     return previous != '.';
+}
+
+/// As it is printed, an address may need two quotes more than it had.
+std::optional<Address> checked(const Address& address, const AddressSyntax& syntax, std::string* why) {
+    if (is_too_long(address.path().size(), syntax, why)) return std::nullopt;
+    return address;
 }
 
 void append_quoted(std::string& out, std::string_view text) {
@@ -266,7 +313,14 @@ void append_quoted(std::string& out, std::string_view text) {
     out += '"';
 }
 
-void fold_case(std::string& text) { std::transform(text.begin(), text.end(), text.begin(), to_lower); }
+std::string joined(std::string_view local_part, std::string_view domain) {
+    std::string out;
+    out.reserve(local_part.size() + domain.size() + 3);
+    if (is_dot_string(local_part)) out += local_part;
+    else append_quoted(out, local_part);
+    if (!domain.empty()) out.append("@").append(domain);
+    return out;
+}
 
 }  // namespace
 
@@ -275,37 +329,33 @@ std::optional<Address> Address::parse_path(std::string_view path, const AddressS
         set_reason(why, "address is not enclosed in <>");
         return std::nullopt;
     }
-    if (path.size() > max_path) {
-        set_reason(why, "path is longer than 256 octets");
-        return std::nullopt;
-    }
+    if (is_too_long(path.size(), syntax, why)) return std::nullopt;
     auto inside = path.substr(1, path.size() - 2);
     if (inside.empty() && syntax.allow_null) return Address();
     const bool has_route = !inside.empty() && inside.front() == '@' && inside.find(':') != std::string_view::npos;
     if (!has_route) return parse(inside, syntax, why);
 
     PathParser parser(inside, syntax);
-    Address address;
-    if (parser.source_route() && parser.mailbox(address.local_part_, address.domain_)) return address;
+    Address address({}, {}, syntax.local_part_case);
+    if (parser.source_route() && parser.mailbox(address.local_part_, address.domain_))
+        return checked(address, syntax, why);
     set_reason(why, parser.why());
     return std::nullopt;
 }
 
 std::optional<Address> Address::parse(std::string_view mailbox, const AddressSyntax& syntax, std::string* why) {
-    if (mailbox.size() + 2 > max_path) {
-        set_reason(why, "path is longer than 256 octets");
-        return std::nullopt;
-    }
-    if (syntax.allow_postmaster && equals_folded(mailbox, "postmaster")) return Address(std::string(mailbox), {});
+    if (is_too_long(mailbox.size() + 2, syntax, why)) return std::nullopt;
+    if (syntax.allow_postmaster && equals_folded(mailbox, postmaster))
+        return Address(std::string(mailbox), {}, syntax.local_part_case);
     PathParser parser(mailbox, syntax);
-    Address address;
-    if (parser.mailbox(address.local_part_, address.domain_)) return address;
+    Address address({}, {}, syntax.local_part_case);
+    if (parser.mailbox(address.local_part_, address.domain_)) return checked(address, syntax, why);
     set_reason(why, parser.why());
     return std::nullopt;
 }
 
-Address Address::from_parts(std::string local_part, std::string domain) {
-    return {std::move(local_part), std::move(domain)};
+Address Address::from_parts(std::string local_part, std::string domain, LocalPartCase local_part_case) {
+    return {std::move(local_part), std::move(domain), local_part_case};
 }
 
 std::optional<IpAddress> Address::literal_ip() const {
@@ -318,38 +368,48 @@ bool Address::is_ascii() const noexcept {
            std::all_of(domain_.begin(), domain_.end(), smtp::is_ascii);
 }
 
-std::string Address::domain_lower() const {
-    auto out = domain_;
-    fold_case(out);
+std::string Address::local_key() const {
+    const bool is_kept = local_part_case_ == LocalPartCase::sensitive && !equals_folded(local_part_, postmaster);
+    return is_kept ? local_part_ : support::folded(local_part_);
+}
+
+std::string Address::domain_key() const {
+    const auto ip = literal_ip();
+    return ip ? support::folded(ip->literal()) : ascii_domain(domain_);
+}
+
+std::string Address::key() const { return is_null() ? std::string() : joined(local_key(), domain_key()); }
+
+std::vector<std::string> Address::key_spellings() const {
+    std::vector<std::string> out{key()};
+    const std::string domain = domain_key();
+    if (auto unicode = unicode_domain(domain); unicode != domain) out.push_back(joined(local_key(), unicode));
     return out;
 }
 
-std::string Address::to_string() const {
-    std::string out;
-    if (is_null()) return out;
-    out.reserve(local_part_.size() + domain_.size() + 3);
-    if (is_dot_string(local_part_)) {
-        out += local_part_;
-    } else {
-        append_quoted(out, local_part_);
-    }
-    if (has_domain()) {
-        out += '@';
-        out += domain_;
-    }
-    return out;
-}
+std::string Address::to_string() const { return is_null() ? std::string() : joined(local_part_, domain_); }
 
 std::string Address::path() const { return '<' + to_string() + '>'; }
 
-std::string Address::folded() const {
-    auto out = to_string();
-    fold_case(out);
-    return out;
+bool Address::operator==(const Address& other) const {
+    const bool is_exact = local_part_ == other.local_part_;
+    const bool is_near = is_exact ||
+                         (equals_folded(local_part_, other.local_part_) && local_key() == other.local_key());
+    return is_near && domain_key() == other.domain_key();
 }
 
-bool Address::operator==(const Address& other) const noexcept {
-    return local_part_ == other.local_part_ && equals_folded(domain_, other.domain_);
+std::string list_key(std::string_view entry, LocalPartCase local_part_case) {
+    const auto at = entry.rfind('@');
+    if (at == std::string_view::npos) return ascii_domain(entry);
+    if (const auto address = Address::parse(entry, {.smtputf8 = true, .local_part_case = local_part_case}))
+        return address->key();
+    const auto parts = Address::from_parts(std::string(entry.substr(0, at)), std::string(entry.substr(at + 1)),
+                                           local_part_case);
+    return parts.local_key() + '@' + parts.domain_key();
+}
+
+std::string login_key(std::string_view login) {
+    return login.find('@') == std::string_view::npos ? support::folded(login) : list_key(login);
 }
 
 }  // namespace smtpd

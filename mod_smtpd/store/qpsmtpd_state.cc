@@ -3,6 +3,7 @@
 
 #include "support/strings.h"
 
+#include <smtpd/base/address.h>
 #include <smtpd/base/format.h>
 #include <smtpd/base/ip.h>
 
@@ -62,7 +63,7 @@ std::optional<WallTime> as_time(std::uint64_t seconds) {
 }
 
 /// Lower case, and "<>" for the null sender.
-std::string as_part(std::string_view address) { return address.empty() ? "<>" : support::folded(address); }
+std::string as_part(std::string_view address) { return address.empty() ? "<>" : list_key(address); }
 
 }  // namespace
 

@@ -4,7 +4,7 @@
 
 #include "support/strings.h"
 
-#include <smtpd/base/address.h>
+#include <smtpd/base/domain.h>
 #include <smtpd/base/format.h>
 
 #include <algorithm>
@@ -12,10 +12,16 @@
 namespace smtpd {
 namespace {
 
-using support::folded;
-
 Error problem(const ControlLine& line, std::string_view what) {
     return {ErrorCode::config, format_text("{}: {}", line.position(), what), 0};
+}
+
+/// Also of a file that is not in UTF-8.
+Error no_idna_domain(const ControlLine& line, std::string_view domain) {
+    return problem(line,
+                   format_text("\"{}\" has a label that IDNA does not allow, so no address can have it; write the "
+                               "domain in UTF-8, or in its xn-- form",
+                               support::escape_for_log(domain, 200)));
 }
 
 bool is_expression(std::string_view entry) { return entry.find_first_of("/^$*+!%?\\") != std::string_view::npos; }
@@ -23,12 +29,6 @@ bool is_expression(std::string_view entry) { return entry.find_first_of("/^$*+!%
 std::string_view without_slashes(std::string_view expression) {
     const bool enclosed = expression.size() >= 2 && expression.front() == '/' && expression.back() == '/';
     return enclosed ? expression.substr(1, expression.size() - 2) : expression;
-}
-
-/// How an address entry is looked up: as Address::folded() writes it, so that needless quotes do not hide it.
-std::string address_key(std::string_view entry) {
-    const auto address = Address::parse(entry, {.smtputf8 = true, .allow_null = false, .allow_postmaster = false});
-    return address ? address->folded() : folded(entry);
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ Result<VerdictLine> VerdictLine::parse(const ControlLine& line) {
 
 // --- AddressPatterns ---
 
-Result<AddressPatterns> AddressPatterns::parse(const ControlText& text) {
+Result<AddressPatterns> AddressPatterns::parse(const ControlText& text, LocalPartCase local_part_case) {
     AddressPatterns list;
     for (const auto& line : text) {
         auto [entry, reason] = line.split();
@@ -79,9 +79,10 @@ Result<AddressPatterns> AddressPatterns::parse(const ControlText& text) {
                     "\"{}\" is neither an address nor an @domain nor a regular expression (which has one of / ^ $ "
                     "* + ! % ? \\ in it)",
                     support::escape_for_log(entry, 200)));
+        } else if (const auto domain = std::string_view(entry).substr(at + 1); !is_idna_domain(domain)) {
+            return no_idna_domain(line, domain);
         } else {
-            list.exact_.emplace(at == 0 ? folded(entry) : address_key(entry), index);  // the first of equal entries
-                                                                                       // stays
+            list.exact_.emplace(list_key(entry, local_part_case), index);  // the first of equal entries stays
         }
         list.order_.push_back({std::move(entry), std::move(reason)});
     }
@@ -90,13 +91,14 @@ Result<AddressPatterns> AddressPatterns::parse(const ControlText& text) {
 
 const ListEntry* AddressPatterns::find(const Address& address) const {
     if (address.is_null() || !address.has_domain() || order_.empty()) return nullptr;
-    const std::string text = address.folded();
+    const auto texts = address.key_spellings();
     std::size_t best = order_.size();
-    for (const auto& key : {text, "@" + address.domain_lower()})
+    for (const auto& key : {texts.front(), "@" + address.domain_key()})
         if (const auto found = exact_.find(key); found != exact_.end()) best = std::min(best, found->second);
     for (const auto& expression : expressions_) {
         if (expression.index >= best) break;
-        if (expression.pattern.matches(text)) best = expression.index;
+        if (std::any_of(texts.begin(), texts.end(), [&](const auto& text) { return expression.pattern.matches(text); }))
+            best = expression.index;
     }
     return best < order_.size() ? &order_[best] : nullptr;
 }
@@ -180,12 +182,6 @@ const ListEntry* NetworkList::find(const IpAddress& address) const {
 
 namespace {
 
-/// As it is compared: folded, without the dot that ends a fully qualified name.
-std::string domain_key(std::string_view domain) {
-    if (domain.size() > 1 && domain.back() == '.') domain.remove_suffix(1);
-    return folded(domain);
-}
-
 bool is_domain_entry(std::string_view entry) {
     if (!entry.empty() && entry.front() == '.') entry.remove_prefix(1);
     const auto is_wrong = [](char c) {
@@ -208,14 +204,15 @@ Result<DomainList> DomainList::parse(const ControlText& text) {
                     "\"{}\" is no domain; allowed is one domain a line (example.com), or a dot and a domain for all "
                     "that is below it (.example.com)",
                     support::escape_for_log(line.text, 200)));
-        list.names_.insert(domain_key(line.text));
+        if (!is_idna_domain(line.text)) return no_idna_domain(line, line.text);
+        list.names_.insert(ascii_domain(line.text));
     }
     return list;
 }
 
 bool DomainList::contains(std::string_view domain) const {
     if (names_.empty() || domain.empty() || domain.front() == '.') return false;
-    const std::string name = domain_key(domain);
+    const std::string name = ascii_domain(domain);
     if (names_.contains(std::string_view(name))) return true;
     for (auto dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
         if (names_.contains(std::string_view(name).substr(dot))) return true;
@@ -252,9 +249,11 @@ Result<HostList> HostList::parse(const ControlText& text) {
 }
 
 bool HostList::contains(const IpAddress& address, const std::string& name) const {
-    return networks_.find(address) || names_.contains(name) ||
-           std::any_of(patterns_.begin(), patterns_.end(),
-                       [&](const Pattern& pattern) { return !name.empty() && pattern.matches(name); });
+    if (networks_.find(address) || names_.contains(name)) return true;
+    if (name.empty() || patterns_.empty()) return false;
+    const std::string unicode = unicode_domain(name);
+    return std::any_of(patterns_.begin(), patterns_.end(),
+                       [&](const Pattern& pattern) { return pattern.matches(name) || pattern.matches(unicode); });
 }
 
 // --- ControlFiles ---
@@ -264,7 +263,8 @@ Watched<ControlText> ControlFiles::lines(std::string_view name) {
 }
 
 Watched<AddressPatterns> ControlFiles::address_patterns(std::string_view name) {
-    return parsed<AddressPatterns>(name, AddressPatterns::parse);
+    return parsed<AddressPatterns>(
+        name, [rule = local_part_case_](const ControlText& text) { return AddressPatterns::parse(text, rule); });
 }
 
 Watched<NetworkList> ControlFiles::networks(std::string_view name) {

@@ -21,7 +21,6 @@
 /// ## Differences from qpsmtpd
 ///
 /// There is no such plugin there.
-#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 #include <smtpd/store/records.h>
 
@@ -90,7 +89,7 @@ private:
         std::vector<std::string> out{
             "client " + client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix)};
         constexpr std::size_t longest_name = 256;  // nobody is called like this; the store has limits
-        if (options_.by_login && !user.empty()) out.push_back("login " + ascii_lower(user.substr(0, longest_name)));
+        if (options_.by_login && !user.empty()) out.push_back("login " + login_key(user.substr(0, longest_name)));
         return out;
     }
 

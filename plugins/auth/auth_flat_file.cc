@@ -24,7 +24,6 @@
 /// Hashes and keys are understood. Dots and other characters of a name stand for themselves; there they were part of a
 /// regular expression.
 #include <smtpd/auth/stored_password.h>
-#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -41,7 +40,7 @@ Result<Users> parse_users(const ControlText& text) {
             return Error{ErrorCode::config, format_text("{}: a line is user@domain:password", line.position()), 0};
         if (line.text.size() == colon + 1)
             return Error{ErrorCode::config, format_text("{}: {} has no password", line.position(), name), 0};
-        if (!users.emplace(ascii_lower(name), line.text.substr(colon + 1)).second)
+        if (!users.emplace(login_key(name), line.text.substr(colon + 1)).second)
             return Error{ErrorCode::config, format_text("{}: {} is there already", line.position(), name), 0};
     }
     return users;
@@ -61,7 +60,7 @@ private:
     Result<std::optional<StoredPassword>> find(const AuthHook& hook) const {
         std::optional<StoredPassword> stored;
         const auto users = users_.get();
-        if (const auto user = users->find(ascii_lower(hook.user())); user != users->end())
+        if (const auto user = users->find(login_key(hook.user())); user != users->end())
             stored = StoredPassword::parse(user->second);
         return stored;
     }

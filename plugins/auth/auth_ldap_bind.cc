@@ -7,9 +7,9 @@
 ///
 /// The entry is the one below `base` that has the login's local part as its `attribute`, `uid` unless another is named.
 /// With `filter`, it is the one that this filter (RFC 4515) finds, in which `%u` stands for the local part of the
-/// login, `%d` for its domain and `%l` for all of it; they are escaped. A directory that answers strangers no questions
-/// is given `bind_dn` and the password in `bind_password_file`, which is read while httpd starts and may be root's
-/// alone.
+/// login, `%d` for its domain (in lower case, and in the xn-- form if it is beyond ASCII) and `%l` for all of it; they
+/// are escaped. A directory that answers strangers no questions is given `bind_dn` and the password in
+/// `bind_password_file`, which is read while httpd starts and may be root's alone.
 ///
 /// Where the entry's name follows from the login, it need not be looked for: `dn` is the name with the same signs in
 /// it.
@@ -97,6 +97,7 @@ struct AuthLdapBindOptions {
 #ifdef HAVE_LDAP
 
 #include <smtpd/base/clock.h>
+#include <smtpd/base/domain.h>
 #include <smtpd/base/files.h>
 #include <smtpd/base/text.h>
 
@@ -173,8 +174,8 @@ public:
     /// Nothing for a login without the domain that is needed.
     std::optional<std::string> fill(std::string_view login, std::string (*escape)(std::string_view)) const {
         const auto at_sign = login.rfind('@');
-        const auto local = login.substr(0, at_sign),
-                   domain = at_sign == login.npos ? std::string_view() : login.substr(at_sign + 1);
+        const auto local = login.substr(0, at_sign);
+        const std::string domain = at_sign == login.npos ? std::string() : ascii_domain(login.substr(at_sign + 1));
         std::string out;
         for (std::size_t i = 0; i < text_.size(); ++i) {
             if (text_[i] != '%') {
@@ -183,7 +184,7 @@ public:
             }
             const char sign = text_[++i];
             if (sign == 'd' && domain.empty()) return {};
-            out += sign == '%' ? "%" : escape(sign == 'u' ? local : sign == 'd' ? domain : login);
+            out += sign == '%' ? "%" : escape(sign == 'u' ? local : sign == 'd' ? std::string_view(domain) : login);
         }
         return out;
     }

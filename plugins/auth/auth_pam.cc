@@ -65,7 +65,7 @@ struct AuthPamOptions {
 
 #ifdef HAVE_PAM
 
-#include <smtpd/base/text.h>
+#include <smtpd/base/domain.h>
 
 #include <algorithm>
 #include <atomic>
@@ -230,7 +230,7 @@ private:
         const auto at = user.rfind('@');
         if (at == std::string::npos) return user;
         const auto is_ours = [domain = std::string_view(user).substr(at + 1)](const std::string& own) {
-            return ascii_equal(own, domain);
+            return is_same_domain(own, domain);
         };
         return std::any_of(options_.domain.begin(), options_.domain.end(), is_ours) ? user.substr(0, at) : user;
     }

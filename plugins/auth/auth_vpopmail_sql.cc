@@ -20,6 +20,7 @@
 /// The control files vpopmail_mysql_dsn, vpopmail_mysql_user and vpopmail_mysql_pass are not read: write DBDParams
 /// instead. A database that is down is 454 instead of 535.
 #include <smtpd/auth/stored_password.h>
+#include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 
@@ -48,7 +49,7 @@ private:
         const auto at = hook.user().rfind('@');
         if (at == std::string::npos) return stored;
         const auto rows = query_->select(
-            {ascii_lower(hook.user().substr(0, at)), ascii_lower(hook.user().substr(at + 1))}, 1);
+            {ascii_lower(hook.user().substr(0, at)), ascii_domain(hook.user().substr(at + 1))}, 1);
         if (!rows) return rows.error();
         if (rows->empty()) return stored;
         if (rows->front().size() != 2) return Error{ErrorCode::config, "the query has to select two columns", 0};

@@ -17,15 +17,16 @@
 ///
 /// Without a pattern everything goes to one Maildir; a message to several recipients is one file with a Delivered-To
 /// field for each. With a pattern each recipient gets a file of their own, below the directory: `%l` is the local part,
-/// `%d` the domain in lower case, `%u` the address.
+/// `%d` the domain, `%u` the address, all in lower case (of the local part, unless the directive SmtpLocalPartCase says
+/// otherwise). A domain beyond ASCII is in its xn-- form.
 ///
 ///     SmtpPlugin queue/maildir /var/mail/in
 ///     SmtpPlugin queue/maildir /home/mail %d/%l 750
 ///
-/// In what replaces these, ASCII octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; UTF-8 (of
-/// mail with SMTPUTF8) stays as it is, octet for octet; something longer than 200 octets is cut and gets a checksum
-/// instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ in such
-/// octets only share a Maildir: let a recipient plugin say which addresses exist.
+/// In what replaces these, ASCII octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; UTF-8 in a
+/// local part (of mail with SMTPUTF8) stays as it is, octet for octet; something longer than 200 octets is cut and gets
+/// a checksum instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ
+/// in such octets only share a Maildir: let a recipient plugin say which addresses exist.
 ///
 /// With a pattern and a client that gets a reply for each recipient (LMTP, PRDR), each has a fate of their own: who
 /// cannot be delivered to is deferred, the others get the message. Those that plugins have made of one RCPT share that
@@ -58,6 +59,7 @@
 ///
 /// Where all are to have it or none, what a mail program took out of `new` in the moment between two recipients' files
 /// cannot be taken back when the second fails.
+#include <smtpd/base/domain.h>
 #include <smtpd/base/files.h>
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
@@ -310,7 +312,7 @@ public:
           folder_mode_(read_perms(setup)),
           file_mode_(folder_mode_ & 0666),
           host_(host_for_names()),
-          own_domain_(ascii_lower(setup.server_name())) {
+          own_domain_(ascii_domain(setup.server_name())) {
         check_pattern(setup);
         check_directory(setup);
         if (!options_.fsync) setup.warning("fsync is off: mail that was accepted is lost when the machine crashes");
@@ -429,7 +431,7 @@ private:
     std::string maildir_of(const Recipient& recipient) const {
         const Address& address = recipient.address();
         // Only `postmaster` comes without a domain: ours.
-        const std::string domain = address.has_domain() ? address.domain_lower() : own_domain_;
+        const std::string domain = address.has_domain() ? address.domain_key() : own_domain_;
         std::string path = directory_ + "/";
         for (std::size_t i = 0; i < options_.pattern.size(); ++i) {
             if (options_.pattern[i] != '%') {
@@ -437,9 +439,9 @@ private:
                 continue;
             }
             const char what = options_.pattern[++i];
-            path += what == 'l'   ? path_safe(address.local_part())
+            path += what == 'l'   ? path_safe(address.local_key())
                     : what == 'd' ? path_safe(domain)
-                    : what == 'u' ? path_safe(address.local_part() + "@" + domain)
+                    : what == 'u' ? path_safe(address.local_key() + "@" + domain)
                                   : "%";
         }
         return path;

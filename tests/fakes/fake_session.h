@@ -114,9 +114,9 @@ public:
     }
 
     /// "" is the null sender.
-    static Address address(std::string_view mailbox) {
+    static Address address(std::string_view mailbox, LocalPartCase rule = LocalPartCase::insensitive) {
         if (mailbox.empty()) return {};
-        auto parsed = Address::parse(mailbox, {.smtputf8 = true});
+        auto parsed = Address::parse(mailbox, {.smtputf8 = true, .local_part_case = rule});
         if (!parsed) throw std::runtime_error("no address: " + std::string(mailbox));
         return *parsed;
     }

@@ -72,12 +72,15 @@ public:
     /// throws.
     explicit PluginUnderTest(std::string_view name, std::string_view options = {}, const Files& control_files = {},
                              std::vector<std::string> plugin_dirs = {test_plugin_dir(), bad_plugin_dir()})
-        : PluginUnderTest(name, options, control_files, std::move(plugin_dirs), nullptr) {}
+        : PluginUnderTest(name, options, control_files, std::move(plugin_dirs), nullptr, LocalPartCase::insensitive) {}
+    /// On a server with that SmtpLocalPartCase.
+    PluginUnderTest(std::string_view name, std::string_view options, const Files& control_files, LocalPartCase rule)
+        : PluginUnderTest(name, options, control_files, {test_plugin_dir()}, nullptr, rule) {}
     /// The same with a plugin that is linked into the test: `constexpr auto descriptor =
     /// smtpd::detail::describe<Class>("name");`.
     explicit PluginUnderTest(const PluginDescriptor& plugin, std::string_view options = {},
                              const Files& control_files = {})
-        : PluginUnderTest(plugin.name, options, control_files, {}, &plugin) {}
+        : PluginUnderTest(plugin.name, options, control_files, {}, &plugin, LocalPartCase::insensitive) {}
 
     // The world
     FakeClock& clock() noexcept { return clock_; }
@@ -163,14 +166,15 @@ public:
     }
     /// "" is the null sender.
     Response mail(std::string_view sender) {
-        transaction_->set_sender(FakeTransaction::address(sender));
+        transaction_->set_sender(FakeTransaction::address(sender, local_part_case_));
         return run(MailHook(*connection_, *transaction_));
     }
     /// A recipient with an `ok` joins the transaction. "postmaster" may stand alone. `whitelisted`: why an earlier
     /// handler has exempted it.
     Response rcpt(std::string_view mailbox, std::string whitelisted = {}) {
         const bool is_bare = mailbox.find('@') == std::string_view::npos;
-        Recipient recipient(is_bare ? Address::from_parts(std::string(mailbox), {}) : FakeTransaction::address(mailbox),
+        Recipient recipient(is_bare ? Address::from_parts(std::string(mailbox), {}, local_part_case_)
+                                    : FakeTransaction::address(mailbox, local_part_case_),
                             Parameters());
         recipient.set_whitelisted(std::move(whitelisted));
         Response response = run(RcptHook(*connection_, *transaction_, recipient));
@@ -268,8 +272,9 @@ public:
 
 private:
     PluginUnderTest(std::string_view name, std::string_view options, const Files& control_files,
-                    std::vector<std::string> plugin_dirs, const PluginDescriptor* built_in)
-        : control_({control_directory_.path()}, clock_, log_, Duration(0)) {
+                    std::vector<std::string> plugin_dirs, const PluginDescriptor* built_in, LocalPartCase rule)
+        : control_({control_directory_.path()}, clock_, log_, Duration(0)), local_part_case_(rule) {
+        control_.set_local_part_case(rule);
         for (const auto& [file, content] : control_files) write_control(file, content);
         host::Environment environment;
         environment.plugin_dirs = std::move(plugin_dirs);
@@ -344,6 +349,7 @@ private:
     TempDirectory directory_;
     TempDirectory control_directory_;
     host::DirectoryControlFiles control_;
+    const LocalPartCase local_part_case_;
     host::Problems problems_;
     bool is_usable_ = false;
     std::unique_ptr<host::PluginSet> plugins_;  ///< before the session: notes may hold objects of the plugins

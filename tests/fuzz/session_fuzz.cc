@@ -91,6 +91,8 @@ engine::Settings settings_from(const Choices& choices) {
     settings.max_text_line = choices[1] & 64U ? 20 : 0;
     settings.max_command_line = choices[1] & 128U ? 64 : 512;
     settings.auth_without_tls = (choices[14] & 4U) != 0;
+    settings.strict_addresses = (choices[14] & 8U) != 0;
+    if (choices[14] & 16U) settings.local_part_case = LocalPartCase::sensitive;
     settings.start_tls = TlsChoices(choices).mode();
     if (choices[3] & 16U) settings.extensions.set(engine::Extension::chunking, false);
     if (choices[3] & 32U)

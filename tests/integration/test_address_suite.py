@@ -1,6 +1,6 @@
 """The isemail address tables, run through smtpd-parse.
 
-The tables judge an address as RFC 5322 writes it in a header field; here it stands in an envelope, where RFC 5321 4.1.2 alone counts. What each
+They apply to the strict syntax; what the lenient one takes beyond it is in LENIENT. The tables judge an address as RFC 5322 writes it in a header field; here it stands in an envelope, where RFC 5321 4.1.2 alone counts. What each
 category of meta.xml means for that grammar is stated in IN_A_PATH; rows of a category that come out differently are in EXCEPTIONS, each with its
 reason. The tables are not part of the project: SMTPD_SUITES names the folder that has them (address/tests.xml and so on); without it the test skips.
 """
@@ -79,7 +79,7 @@ def test_every_address_gets_the_verdict_of_rfc_5321(table, suites):
             # Both are read by one grammar; but a path may be empty, and one that starts with "@" has a source route.
             if what == "path" and address == b"":
                 continue
-            valid, printed = parse(what, line)
+            valid, printed = parse(what, line, "--strict")
             if valid != want:
                 wrong.append(f"{number} {what} {line!r} ({diagnosis}): valid is {valid}, {printed.get('why')}")
         count += 1
@@ -92,11 +92,39 @@ def test_what_is_valid_prints_as_the_same_address(table, suites):
     for number, address, category, diagnosis in rows(suites / "address", table):
         if not verdict(table, number, category, diagnosis):
             continue
-        first = parse("address", address)[1]
-        again = parse("address", first["address"].encode())[1]
+        first = parse("address", address, "--strict")[1]
+        again = parse("address", first["address"].encode(), "--strict")[1]
         parts = ("local_part", "domain", "address", "path")
         assert [first[part] for part in parts] == [again[part] for part in parts], (number, address)
         assert first["domain"].encode() == address.rsplit(b"@", 1)[1], (number, address)
+
+
+#: What the lenient syntax takes beyond the strict one: why the strict one refuses it.
+LENIENT = {
+    "local part is longer than 64 octets",
+    "local part has a dot at its start or two in a row",
+    "local part ends with a dot",
+    "local part is empty",
+    "path is longer than 256 octets",
+    "domain contains a character that is not allowed",  # an underscore
+    "domain has an empty label",  # a final dot
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_lenient_syntax_takes_more_and_never_less(table, suites):
+    more = set()
+    for number, address, _, _ in rows(suites / "address", table):
+        strict, told = parse("address", address, "--strict")
+        lenient, printed = parse("address", address)
+        assert lenient or not strict, (number, address)
+        if strict or not lenient:
+            continue
+        more.add(number)
+        assert told["why"] in LENIENT, (number, address, told["why"])
+        again = parse("address", printed["address"].encode())[1]
+        assert (again["key"], again["address"]) == (printed["key"], printed["address"]), (number, address)
+    assert more
 
 
 def test_every_category_and_exception_is_still_in_the_tables(suites):
@@ -121,6 +149,8 @@ def test_the_parser_takes_paths_and_commands():
     valid, printed = parse("path", "<pépé@exämple.org>".encode(), "--smtputf8")
     assert valid and printed["domain"] == "exämple.org" and printed["ascii"] is False
     assert not parse("path", "<pépé@exämple.org>".encode())[0]
+    assert parse("path", b"<a..b@c_d.>")[1]["path"] == '<"a..b"@c_d>'
+    assert not parse("path", b"<a..b@c_d.>", "--strict")[0]
     assert parse("path", b'<a"\\\x00\xff@b>')[1]["input"] == '<a"\\\x00\u00ff@b>'
 
 

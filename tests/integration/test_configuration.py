@@ -63,6 +63,8 @@ DIRECTIVES = {
     "SmtpBareNewline reject 10.0.0.0/40": r'"10\.0\.0\.0/40" is no address or network',
     "SmtpBareNewline reject everybody": r'"everybody" is no address or network',
     "SmtpAuthWithoutTLS maybe": r"SmtpAuthWithoutTLS must be On or Off",
+    "SmtpAddressSyntax loose": r'SmtpAddressSyntax takes lenient or strict, not "loose"',
+    "SmtpLocalPartCase fold": r'SmtpLocalPartCase takes insensitive or sensitive, not "fold"',
     "SmtpUnknownParameters keep": r'SmtpUnknownParameters takes refuse or ignore, not "keep"',
     "SmtpNoSuchDirective on": r"Invalid command 'SmtpNoSuchDirective'",
 }

@@ -1,6 +1,6 @@
 /// smtpd_parse.cc: what the server's parsers make of one line, for scripts and for the curious.
 ///
-///     smtpd-parse address|path|command [--smtputf8]
+///     smtpd-parse address|path|command [--smtputf8] [--strict]
 ///
 /// Reads one line from standard input (all of it; a CRLF or LF at its very end is taken off, any other belongs to the
 /// line) and prints one JSON object. `address` is `local@domain` as in a control file; `path` is `<…>` as in MAIL and
@@ -66,9 +66,9 @@ void add_address(Object& object, const std::optional<Address>& address, std::str
     const auto ip = address->literal_ip();
     object.text("local_part", address->local_part())
         .text("domain", address->domain())
-        .text("domain_lower", address->domain_lower())
+        .text("domain_key", address->domain_key())
         .text("address", address->to_string())
-        .text("folded", address->folded())
+        .text("key", address->key())
         .text("path", address->path())
         .flag("null", address->is_null())
         .flag("has_domain", address->has_domain())
@@ -77,17 +77,22 @@ void add_address(Object& object, const std::optional<Address>& address, std::str
         .raw("literal_ip", ip ? quoted(ip->to_string()) : "null");
 }
 
-bool show_address(Object& object, std::string_view line, bool smtputf8) {
+bool show_address(Object& object, std::string_view line, const AddressSyntax& syntax) {
     std::string why;
-    const auto address = Address::parse(line, {.smtputf8 = smtputf8}, &why);
+    const auto address = Address::parse(line, syntax, &why);
     add_address(object, address, why);
     return address.has_value();
 }
 
-bool show_path(Object& object, std::string_view line, bool smtputf8) {
+AddressSyntax for_path(AddressSyntax syntax, bool allow_null, bool allow_postmaster) {
+    syntax.allow_null = allow_null;
+    syntax.allow_postmaster = allow_postmaster;
+    return syntax;
+}
+
+bool show_path(Object& object, std::string_view line, const AddressSyntax& syntax) {
     std::string why;
-    const auto address = Address::parse_path(line, {.smtputf8 = smtputf8, .allow_null = true, .allow_postmaster = true},
-                                             &why);
+    const auto address = Address::parse_path(line, for_path(syntax, true, true), &why);
     add_address(object, address, why);
     return address.has_value();
 }
@@ -109,9 +114,10 @@ std::string parameters_json(const Parameters& parameters) {
 }
 
 /// The argument of MAIL or RCPT, and its address or the reply that refuses it.
-bool add_path_argument(Object& object, const smtp::Command& command, bool smtputf8) {
+bool add_path_argument(Object& object, const smtp::Command& command, const AddressSyntax& syntax) {
     const bool mail = command.verb == smtp::Verb::mail;
-    const auto parsed = mail ? smtp::parse_mail(command.rest, smtputf8) : smtp::parse_rcpt(command.rest, smtputf8);
+    const auto parsed = mail ? smtp::parse_mail(command.rest, syntax.smtputf8)
+                             : smtp::parse_rcpt(command.rest, syntax.smtputf8);
     if (const auto* reply = std::get_if<Reply>(&parsed)) {
         object.flag("valid", false);
         add_reply(object, *reply);
@@ -119,8 +125,7 @@ bool add_path_argument(Object& object, const smtp::Command& command, bool smtput
     }
     const auto& argument = std::get<smtp::PathArgument>(parsed);
     std::string why;
-    const auto address = Address::parse_path(
-        argument.path, {.smtputf8 = smtputf8, .allow_null = mail, .allow_postmaster = !mail}, &why);
+    const auto address = Address::parse_path(argument.path, for_path(syntax, mail, !mail), &why);
     object.flag("valid", address.has_value())
         .text("path", argument.path)
         .flag("bracketed", argument.bracketed)
@@ -132,14 +137,14 @@ bool add_path_argument(Object& object, const smtp::Command& command, bool smtput
     return address.has_value();
 }
 
-bool show_command(Object& object, std::string_view line, bool smtputf8) {
+bool show_command(Object& object, std::string_view line, const AddressSyntax& syntax) {
     const auto command = smtp::parse_command(line);
     object.raw("verb", command.verb == smtp::Verb::unknown ? "null" : quoted(smtp::verb_name(command.verb)))
         .text("verb_text", command.verb_text)
         .text("rest", command.rest);
     switch (command.verb) {
         case smtp::Verb::mail:
-        case smtp::Verb::rcpt: return add_path_argument(object, command, smtputf8);
+        case smtp::Verb::rcpt: return add_path_argument(object, command, syntax);
         case smtp::Verb::helo:
         case smtp::Verb::ehlo:
         case smtp::Verb::lhlo: {
@@ -152,7 +157,8 @@ bool show_command(Object& object, std::string_view line, bool smtputf8) {
 }
 
 int usage(const char* program) {
-    std::cerr << "usage: " << program << " address|path|command [--smtputf8]   (one line on standard input)\n";
+    std::cerr << "usage: " << program
+              << " address|path|command [--smtputf8] [--strict]   (one line on standard input)\n";
     return 2;
 }
 
@@ -160,10 +166,11 @@ int usage(const char* program) {
 
 int main(int argc, char** argv) {
     std::string_view what;
-    bool smtputf8 = false;
+    AddressSyntax syntax;
     for (int i = 1; i < argc; ++i) {
         const std::string_view argument = argv[i];
-        if (argument == "--smtputf8") smtputf8 = true;
+        if (argument == "--smtputf8") syntax.smtputf8 = true;
+        else if (argument == "--strict") syntax.strict = true;
         else if (what.empty() && !argument.empty() && argument.front() != '-') what = argument;
         else return usage(argv[0]);
     }
@@ -178,7 +185,7 @@ int main(int argc, char** argv) {
     else if (line.ends_with('\n')) line.pop_back();
     Object object;
     object.text("input", line);
-    const bool valid = show(object, line, smtputf8);
+    const bool valid = show(object, line, syntax);
     std::cout << object.str() << std::endl;
     return valid ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 /// at no more than once a second.
 #pragma once
 
+#include <smtpd/base/address.h>
 #include <smtpd/base/api.h>
 #include <smtpd/base/ip.h>
 #include <smtpd/base/pattern.h>
@@ -24,8 +25,6 @@
 #include <vector>
 
 namespace smtpd {
-
-class Address;
 
 /// One significant line of a control file: trimmed, neither blank nor a comment, `$include` resolved.
 struct ControlLine {
@@ -64,12 +63,13 @@ struct SMTPD_API VerdictLine {
 };
 
 /// badmailfrom, badrcptto: one `entry [reason]` a line. An entry is an address, `@domain`, or a regular expression
-/// (recognised by any of
-/// `/ ^ $ * + ! % ? \`; slashes around it are dropped) searched without regard to case in the folded address. First
-/// match in file order wins. The null address, and one without domain, match nothing.
+/// (recognised by any of `/ ^ $ * + ! % ? \`; slashes around it are dropped) searched without regard to case in the
+/// key_spellings() of the address. First match in file order wins. The null address, and one without domain, match
+/// nothing.
 class SMTPD_API AddressPatterns {
 public:
-    static Result<AddressPatterns> parse(const ControlText& text);
+    static Result<AddressPatterns> parse(const ControlText& text,
+                                         LocalPartCase local_part_case = LocalPartCase::insensitive);
     const ListEntry* find(const Address& address) const;
     bool empty() const noexcept { return order_.empty(); }
     std::size_t size() const noexcept { return order_.size(); }
@@ -80,7 +80,7 @@ private:
         Pattern pattern;
     };
     std::vector<ListEntry> order_;
-    std::unordered_map<std::string, std::size_t> exact_;  ///< folded "local@domain" or "@domain" → index in order_
+    std::unordered_map<std::string, std::size_t> exact_;  ///< list_key() → index in order_
     std::vector<Expression> expressions_;
 };
 
@@ -110,8 +110,8 @@ private:
     std::vector<Level> v6_;
 };
 
-/// rcpthosts and its kind: one `example.com`, or `.example.com` for everything below it, a line. Compared without
-/// regard to ASCII case.
+/// rcpthosts and its kind: one `example.com`, or `.example.com` for everything below it, a line. Compared as
+/// ascii_domain() has it, so that U-labels and A-labels are alike, as are upper and lower case.
 class SMTPD_API DomainList {
 public:
     static Result<DomainList> parse(const ControlText& text);
@@ -225,6 +225,11 @@ public:
     /// A file of the same form that is elsewhere, by its absolute path (Setup::path).
     virtual std::shared_ptr<ControlSource> source_at(std::string_view path) = 0;
 
+    /// How this server compares local parts: what AddressPatterns::parse() and list_key() want to know.
+    LocalPartCase local_part_case() const noexcept { return local_part_case_; }
+    /// For the server, before it makes its plugins.
+    void set_local_part_case(LocalPartCase local_part_case) noexcept { local_part_case_ = local_part_case; }
+
     Watched<ControlText> lines(std::string_view name);
     Watched<AddressPatterns> address_patterns(std::string_view name);
     Watched<NetworkList> networks(std::string_view name);
@@ -247,6 +252,9 @@ public:
             return parse(*text);
         });
     }
+
+private:
+    LocalPartCase local_part_case_ = LocalPartCase::insensitive;
 };
 
 }  // namespace smtpd

@@ -276,6 +276,7 @@ private:
         else if (name == "max_command_line") settings.max_command_line = static_cast<unsigned>(number());
         else if (name == "max_text_line") settings.max_text_line = number();
         else if (name == "max_header_size") settings.spool.max_header_size = number();
+        else if (name == "strict_addresses") settings.strict_addresses = value == "on";
         else if (name == "ignore_unknown_parameters") settings.ignore_unknown_parameters = value == "on";
         else if (name == "bare_newline" && value == "normalize") settings.bare_newline = smtp::BareNewline::normalize;
         else if (name == "bare_newline" && value == "accept") settings.bare_newline = smtp::BareNewline::accept;

@@ -78,7 +78,8 @@ class BadMailFromToTest : public CppUnit::TestFixture {
         "stalker@example.net alice@example.com\n"
         "stalker@example.net  Bob@example.com\n"
         "@bulk.example.net\tcarol@example.com\n"
-        "sales@example.org @example.com\n";
+        "sales@example.org @example.com\n"
+        "spam@bücher.example @xn--mller-kva.example\n";
 
 public:
     void listed_pairs_are_refused() {
@@ -96,6 +97,9 @@ public:
             {"sales@example.org", "dave@example.com", true},
             {"friend@example.net", "alice@example.com", false},
             {"", "alice@example.com", false},
+            {"spam@xn--bcher-kva.example", "dave@xn--mller-kva.example", true},
+            {"Spam@BÜCHER.example", "dave@müller.example", true},
+            {"spam@bucher.example", "dave@müller.example", false},
         };
         PluginUnderTest plugin("badmailfromto", "", {{"badmailfromto", list}});
         for (const auto& row : rows) {

@@ -469,12 +469,15 @@ public:
              "fail: spam.example is listed by dbl.test (127.0.1.2)"},
             {"me@Spam.EXAMPLE", "deny 5.7.1 spam.example is listed by dbl.test",
              "fail: spam.example is listed by dbl.test (127.0.1.2)"},
+            {"me@BÜCHER.example", "deny 5.7.1 xn--bcher-kva.example is listed by dbl.test",
+             "fail: xn--bcher-kva.example is listed by dbl.test (127.0.1.2)"},
             {"me@good.example", "declined", "pass"},
             {"", "declined", "skip: null sender"},
             {"me@[192.0.2.1]", "declined", "skip: no domain"},
         };
         PluginUnderTest plugin("rhsbl", "", {{"rhsbl_zones", "dbl.test\n"}});
         add_domains(plugin, "dbl.test");
+        plugin.dns({"xn--bcher-kva.example.dbl.test A 127.0.1.2"});
         for (const auto& row : rows) {
             plugin.reconnect();
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, std::string(row.answer), shown(plugin.mail(row.sender)));

@@ -64,6 +64,8 @@ class MaildirTest : public MaildirFixture {
     CPPUNIT_TEST(names_are_as_maildir_has_them);
     CPPUNIT_TEST(several_recipients_share_a_file);
     CPPUNIT_TEST(a_pattern_gives_each_recipient_a_maildir);
+    CPPUNIT_TEST(one_address_has_one_maildir_however_it_is_spelled);
+    CPPUNIT_TEST(case_is_kept_where_the_server_says_so);
     CPPUNIT_TEST(no_address_leads_out_of_the_tree);
     CPPUNIT_TEST(long_addresses_are_cut_and_kept_apart);
     CPPUNIT_TEST(permissions_hold_whatever_the_umask_is);
@@ -131,9 +133,9 @@ public:
             const char* pattern;
             std::set<std::string> folders;
         } rows[] = {
-            {"%d/%l", {"example.com/Joe/new", "example.com/a+b/new", "mx.example.com/postmaster/new"}},
-            {"%u", {"Joe@example.com/new", "a+b@example.com/new", "postmaster@mx.example.com/new"}},
-            {"%l/.mail%%", {"Joe/.mail%/new", "a+b/.mail%/new", "postmaster/.mail%/new"}},
+            {"%d/%l", {"example.com/joe/new", "example.com/a+b/new", "mx.example.com/postmaster/new"}},
+            {"%u", {"joe@example.com/new", "a+b@example.com/new", "postmaster@mx.example.com/new"}},
+            {"%l/.mail%%", {"joe/.mail%/new", "a+b/.mail%/new", "postmaster/.mail%/new"}},
             {"%d", {"example.com/new", "mx.example.com/new"}},
         };
         for (const auto& row : rows) {
@@ -151,6 +153,40 @@ public:
             delivered(maildir->directory().path("in/b")));
     }
 
+    void one_address_has_one_maildir_however_it_is_spelled() {
+        const std::initializer_list<const char*> spellings = {"Bob@bücher.example",
+                                                              "bob@BÜCHER.example",
+                                                              "BOB@bu\xcc\x88"
+                                                              "cher.example",
+                                                              "bob@xn--bcher-kva.example",
+                                                              "bob@bücher.example.",
+                                                              "\"bob\"@XN--BCHER-KVA.example"};
+        for (const char* pattern : {"%d/%l", "%u"}) {
+            auto maildir = plugin(std::string("in ") + pattern, spellings);
+            CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue("\r\n")));
+            const std::set<std::string> expected = {*pattern == '%' && pattern[1] == 'd'
+                                                        ? "xn--bcher-kva.example/bob/new"
+                                                        : "bob@xn--bcher-kva.example/new"};
+            CPPUNIT_ASSERT(folders_with_mail(maildir->directory().path("in")) == expected);
+        }
+        // What the client sent is shown.
+        auto shared = plugin("in", {"Bob@BÜCHER.example"});
+        (void)shared->queue("\r\n");
+        CPPUNIT_ASSERT(delivered(shared->directory().path("in")).find("Delivered-To: Bob@BÜCHER.example\r\n") !=
+                       std::string::npos);
+    }
+
+    void case_is_kept_where_the_server_says_so() {
+        PluginUnderTest maildir("queue/maildir", "in %l", {}, LocalPartCase::sensitive);
+        (void)bool(maildir.child_start());
+        for (const char* recipient : {"Bob@example.com", "bob@example.com", "PostMaster@example.com"})
+            maildir.transaction().recipients().emplace_back(
+                fakes::FakeTransaction::address(recipient, LocalPartCase::sensitive), Parameters());
+        CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir.queue("\r\n")));
+        const std::set<std::string> expected = {"Bob/new", "bob/new", "postmaster/new"};
+        CPPUNIT_ASSERT(folders_with_mail(maildir.directory().path("in")) == expected);
+    }
+
     void no_address_leads_out_of_the_tree() {
         const struct {
             const char* recipient;
@@ -160,7 +196,7 @@ public:
             {"\"../..\"@example.com", "_._../new"}, {"\"/etc\"@example.com", "_etc/new"},
             {"a/b@example.com", "a_b/new"},         {"\".hidden\"@example.com", "_hidden/new"},
             {"\"\"@example.com", "_/new"},          {"\"a b\\\\c\"@example.com", "a_b_c/new"},
-            {"user%l@example.com", "user_l/new"},   {"-A-Za-z0-9+_.=@example.com", "-A-Za-z0-9+_.=/new"},
+            {"user%l@example.com", "user_l/new"},   {"-A-Za-z0-9+_.=@example.com", "-a-za-z0-9+_.=/new"},
         };
         for (const auto& row : rows) {
             auto maildir = plugin("in %l", {});
@@ -261,7 +297,7 @@ public:
         for (const std::string who : {"jos\xc3\xa9", "jos\xc3\xa8"})  // two persons, two Maildirs
             CPPUNIT_ASSERT_EQUAL("Return-Path: <sender@example.net>\r\nDelivered-To: " + who +
                                      "@b\xc3\xbc.example\r\nSubject: \xc3\xa9\r\n\r\n",
-                                 delivered(maildir->directory().path("in/b\xc3\xbc.example/" + who)));
+                                 delivered(maildir->directory().path("in/xn--b-eha.example/" + who)));
         std::string long_name;
         for (int i = 0; i < 150; ++i) long_name += "\xe2\x82\xac";
         auto cut = plugin("in %l", {});

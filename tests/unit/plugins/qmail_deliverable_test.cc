@@ -105,7 +105,7 @@ public:
         (void)plugin.rcpt("a+b=c~d%e@Example.com");
         (void)plugin.rcpt("\"x y&z\"@example.com");
         const std::string expected = format_text(
-            "GET /qd1/deliverable?a%2Bb%3Dc~d%25e%40Example.com HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nConnection: "
+            "GET /qd1/deliverable?a%2Bb%3Dc~d%25e%40example.com HTTP/1.0\r\nHost: 127.0.0.1:{}\r\nConnection: "
             "close\r\n\r\n",
             server.port());
         CPPUNIT_ASSERT_EQUAL(expected, server.requests().at(0));

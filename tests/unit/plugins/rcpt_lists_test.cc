@@ -13,6 +13,8 @@ using fakes::shown;
 class RcptMapTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RcptMapTest);
     CPPUNIT_TEST(each_recipient_of_the_domain_gets_what_its_line_says);
+    CPPUNIT_TEST(the_domain_has_two_forms);
+    CPPUNIT_TEST(the_case_of_names_counts_where_the_server_says_so);
     CPPUNIT_TEST(who_is_not_in_the_map_gets_the_default);
     CPPUNIT_TEST(the_map_may_be_anywhere);
     CPPUNIT_TEST(a_changed_map_is_read_again_and_a_wrong_one_is_not_used);
@@ -66,6 +68,27 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.recipient, std::string(row.answer), answer(row.recipient));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("the domain of the option in another case", std::string("ok"),
                                      answer("me@example.org", "domain=EXAMPLE.Org"));
+    }
+
+    void the_domain_has_two_forms() {
+        for (const char* domain : {"bücher.example", "xn--bcher-kva.example", "BÜCHER.example"})
+            for (const char* listed : {"me@bücher.example", "Me@xn--bcher-kva.example"})
+                for (const char* sent : {"me@bücher.example", "me@Bücher.example", "me@xn--bcher-kva.example"}) {
+                    PluginUnderTest plugin("rcpt_map", std::string("file=map domain=") + domain,
+                                           {{"map", std::string(listed) + " OK\n"}});
+                    CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(domain) + " " + listed + " " + sent, std::string("ok"),
+                                                 shown(plugin.rcpt(sent)));
+                    CPPUNIT_ASSERT_EQUAL(std::string("deny 5.1.1 No such user"),
+                                         shown(plugin.rcpt("x@bücher.example")));
+                }
+    }
+
+    void the_case_of_names_counts_where_the_server_says_so() {
+        PluginUnderTest plugin("rcpt_map", "domain=example.org file=map",
+                               {{"map", "Bob@example.org OK\nPostmaster@example.org OK\n"}}, LocalPartCase::sensitive);
+        CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(plugin.rcpt("Bob@Example.org")));
+        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.1.1 No such user"), shown(plugin.rcpt("bob@example.org")));
+        CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(plugin.rcpt("POSTMASTER@example.org")));
     }
 
     void who_is_not_in_the_map_gets_the_default() {

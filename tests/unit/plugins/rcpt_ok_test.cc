@@ -14,6 +14,7 @@ using fakes::shown;
 class RcptOkTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RcptOkTest);
     CPPUNIT_TEST(our_domains_are_accepted_and_no_others);
+    CPPUNIT_TEST(our_domains_have_two_forms);
     CPPUNIT_TEST(without_files_only_the_server_itself_is_ours);
     CPPUNIT_TEST(keys_of_the_database_are_accepted);
     CPPUNIT_TEST(relay_clients_may_write_to_anybody);
@@ -43,6 +44,25 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(denied), shown(plugin.rcpt("\"a@example.com\"@example.org")));
         plugin.connection().set_local("2001:db8::25");
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(plugin.rcpt("user@[IPv6:2001:DB8:0::25]")));
+    }
+
+    void our_domains_have_two_forms() {
+        for (const char* listed : {"bücher.example", "xn--bcher-kva.example",
+                                   "BU\xcc\x88"
+                                   "CHER.example"})
+            for (const char* sent :
+                 {"u@bücher.example", "u@BÜCHER.example", "u@xn--bcher-kva.example", "u@bücher.example."}) {
+                PluginUnderTest plugin("rcpt_ok", "", {{"rcpthosts", std::string(listed) + "\n"}});
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(listed) + " " + sent, std::string("ok"),
+                                             shown(plugin.rcpt(sent)));
+                CPPUNIT_ASSERT_EQUAL(std::string(denied), shown(plugin.rcpt("u@bucher.example")));
+                CPPUNIT_ASSERT_EQUAL(std::string(denied), shown(plugin.rcpt("u@sub.bücher.example")));
+            }
+        for (const char* key : {"bücher.example", "xn--bcher-kva.example"}) {
+            PluginUnderTest plugin("rcpt_ok", "", {{"morercpthosts.cdb", fakes::cdb_with_keys({key})}});
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(key, std::string("ok"), shown(plugin.rcpt("u@BÜCHER.example")));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(key, std::string("ok"), shown(plugin.rcpt("u@xn--bcher-kva.example")));
+        }
     }
 
     void without_files_only_the_server_itself_is_ours() {

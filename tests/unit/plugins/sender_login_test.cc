@@ -18,7 +18,8 @@ class SenderLoginTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char* list =
-        "joe@example.com joe JOE@example.com\nsales@example.com joe ann\n@example.com postmaster\n@nobody.example\n";
+        "joe@example.com joe JOE@example.com\nsales@example.com joe ann\n@example.com postmaster\n@nobody.example\n"
+        "@müller.example ann@müller.example\n";
 
 public:
     void the_list_says_whose_an_address_is() {
@@ -39,6 +40,10 @@ public:
                             {"ann", "x@nobody.example", false, false},
                             {"joe", "x@elsewhere.example", true, false},
                             {"x@elsewhere.example", "X@elsewhere.example", true, true},
+                            {"joe@bücher.example", "joe@xn--bcher-kva.example", true, true},
+                            {"joe@xn--bcher-kva.example", "Joe@BÜCHER.example", true, true},
+                            {"ann@xn--mller-kva.example", "sales@müller.example", true, true},
+                            {"ann", "sales@xn--mller-kva.example", false, false},
                             {"joe", "", true, true}};
         for (const auto& row : rows)
             for (const bool strict : {false, true}) {

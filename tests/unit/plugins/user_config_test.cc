@@ -16,6 +16,7 @@ class UserConfigTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(UserConfigTest);
     CPPUNIT_TEST(the_users_file_is_found);
     CPPUNIT_TEST(the_pattern_takes_parts_of_the_address);
+    CPPUNIT_TEST(every_spelling_of_an_address_has_the_same_folder);
     CPPUNIT_TEST(without_a_file_the_site_decides);
     CPPUNIT_TEST(comments_and_blank_lines_are_left_out);
     CPPUNIT_TEST(an_address_does_not_lead_elsewhere);
@@ -66,6 +67,15 @@ public:
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.pattern, std::string(row.answer),
                                          asked(plugin, "x", user("alice", "Example.COM")));
         }
+    }
+
+    void every_spelling_of_an_address_has_the_same_folder() {
+        home_.write("xn--bcher-kva.example/alice/x", "mine\n");
+        PluginUnderTest plugin("user_config", home_.path("%h/%u"));
+        for (const char* domain : {"bücher.example", "BÜCHER.example", "XN--bcher-kva.example", "bücher.example."})
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(domain, std::string("ok|mine"), asked(plugin, "x", user("Alice", domain)));
+        const auto sensitive = Address::from_parts("Alice", "bücher.example", LocalPartCase::sensitive);
+        CPPUNIT_ASSERT_EQUAL(std::string("declined"), asked(plugin, "x", sensitive));
     }
 
     void without_a_file_the_site_decides() {

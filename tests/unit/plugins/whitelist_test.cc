@@ -57,7 +57,7 @@ public:
     }
 
     void listed_names_are_noted() {
-        PluginUnderTest plugin("whitelist", "", {{"whitelisthelo", "mx.example.org\n[192.0.2.1]\n"}});
+        PluginUnderTest plugin("whitelist", "", {{"whitelisthelo", "mx.example.org\n[192.0.2.1]\nmüller-pc\n"}});
         const auto noted = [&] {
             const auto* name = plugin.connection().notes().find(notes::whitelisthelo);
             return name ? *name : std::string();
@@ -66,6 +66,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("MX.example.ORG"), noted());
         (void)plugin.helo("other.example.org");
         CPPUNIT_ASSERT_EQUAL(std::string(), noted());
+        (void)plugin.ehlo("MÜLLER-PC");
+        CPPUNIT_ASSERT_EQUAL(std::string("MÜLLER-PC"), noted());
         (void)plugin.helo("[192.0.2.1]");
         CPPUNIT_ASSERT_EQUAL(std::string("[192.0.2.1]"), noted());
         CPPUNIT_ASSERT_EQUAL(std::string(), plugin.connection().whitelisted());
@@ -81,9 +83,15 @@ public:
                     {"any@example.org", true},
                     {"any@sub.example.org", false},
                     {"any@example.info", true},
+                    {"any@bücher.example", true},
+                    {"any@xn--bcher-kva.example", true},
+                    {"Me@MÜLLER.example", true},
+                    {"you@müller.example", false},
                     {"", false}};
         PluginUnderTest plugin("whitelist", "",
-                               {{"whitelistsenders", "friend@example.net\nExample.org\n@example.info old friends\n"}});
+                               {{"whitelistsenders",
+                                 "friend@example.net\nExample.org\n@example.info old friends\n"
+                                 "BÜCHER.example\nme@xn--mller-kva.example\n"}});
         for (const auto& row : rows) {
             plugin.reset();
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.sender, std::string("declined"), shown(plugin.mail(row.sender)));
@@ -173,7 +181,7 @@ public:
             plugin.connection().set_client(row.client);
             plugin.connection().own_config = [](std::string_view name,
                                                 const Address& user) -> std::vector<std::string> {
-                if (user.folded() != "owner@example.com" || name != "whitelisthosts") return {};
+                if (user.key() != "owner@example.com" || name != "whitelisthosts") return {};
                 return {"198.51.100.7"};
             };
             const std::string what = std::string(row.options) + " " + row.client + " " + row.recipient;

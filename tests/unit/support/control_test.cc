@@ -23,6 +23,12 @@ ControlText text(std::initializer_list<const char*> lines) {
     return all;
 }
 
+ControlText lines_of(const std::vector<std::string>& lines) {
+    ControlText all;
+    for (const auto& line : lines) all.push_back({line, "file", static_cast<unsigned>(all.size() + 1)});
+    return all;
+}
+
 template <class List>
 std::string error_of(const ControlText& content) {
     const auto parsed = List::parse(content);
@@ -130,6 +136,8 @@ private:
 class ControlTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ControlTest);
     CPPUNIT_TEST(addresses_match_by_address_domain_and_expression);
+    CPPUNIT_TEST(domains_of_entries_match_in_both_forms);
+    CPPUNIT_TEST(local_parts_of_entries_match_by_the_server_s_rule);
     CPPUNIT_TEST(the_first_address_entry_wins);
     CPPUNIT_TEST(addresses_without_domain_match_nothing);
     CPPUNIT_TEST(expressions_keep_their_character_classes);
@@ -178,6 +186,73 @@ class ControlTest : public CppUnit::TestFixture {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.address, std::string(row.match), found(*list, address(row.address)));
         CPPUNIT_ASSERT_EQUAL(std::size_t{8}, list->size());
         CPPUNIT_ASSERT_EQUAL(std::string("else"), list->find(address("spam@example.com"))->reason_or("else"));
+    }
+
+    void domains_of_entries_match_in_both_forms() {
+        const char* forms[] = {"bücher.example", "BÜCHER.Example",
+                               "bu\xcc\x88"
+                               "cher.example",
+                               "xn--bcher-kva.example", "XN--BCHER-KVA.example"};
+        for (const std::string written : forms)
+            for (const std::string sent : forms) {
+                const auto where = written + " " + sent;
+                const auto address = *Address::parse("a@" + sent, {.smtputf8 = true});
+                const auto patterns = AddressPatterns::parse(lines_of({"@" + written}));
+                CPPUNIT_ASSERT_MESSAGE(where, patterns && patterns->find(address) != nullptr);
+                const auto exact = AddressPatterns::parse(lines_of({"A@" + written}));
+                CPPUNIT_ASSERT_MESSAGE(where, exact && exact->find(address) != nullptr);
+                const auto domains = DomainList::parse(lines_of({written, "." + written}));
+                CPPUNIT_ASSERT_MESSAGE(where, domains && domains->contains(sent));
+                CPPUNIT_ASSERT_MESSAGE(where, domains->contains("x." + sent + "."));
+                CPPUNIT_ASSERT_MESSAGE(where, !domains->contains("bucher.example"));
+                const auto hosts = HostList::parse(lines_of({written}));
+                CPPUNIT_ASSERT_MESSAGE(where, hosts && hosts->contains(*IpAddress::parse("192.0.2.1"), "mx." + sent));
+            }
+        for (const char* expression : {"/@bücher\\.example$/", "/@xn--bcher-kva\\.example$/"}) {
+            const auto list = AddressPatterns::parse(text({expression}));
+            for (const std::string sent : forms)
+                CPPUNIT_ASSERT_MESSAGE(expression + sent,
+                                       list && list->find(*Address::parse("a@" + sent, {.smtputf8 = true})) != nullptr);
+        }
+        const auto hosts = HostList::parse(text({"/^bücher\\./"}));
+        CPPUNIT_ASSERT(hosts && hosts->contains(*IpAddress::parse("192.0.2.1"), "xn--bcher-kva.example"));
+        for (const char* entry : {"b\xfc"
+                                  "cher.example",
+                                  "b❤.example",
+                                  ".b\xe2\x80\xae"
+                                  "c.example"}) {
+            const auto domains = DomainList::parse(text({entry}));
+            CPPUNIT_ASSERT(!domains && domains.error().what.find("IDNA does not allow") != std::string::npos);
+            const auto patterns = AddressPatterns::parse(lines_of({std::string("a@") + entry}));
+            CPPUNIT_ASSERT(!patterns && patterns.error().what.find("IDNA does not allow") != std::string::npos);
+        }
+    }
+
+    void local_parts_of_entries_match_by_the_server_s_rule() {
+        const ControlText lines = text({"Bob@example.com", "Postmaster@example.com", "@Example.org"});
+        const struct {
+            const char* address;
+            bool if_insensitive, if_sensitive;
+        } rows[] = {{"Bob@example.com", true, true},        {"Bob@EXAMPLE.com", true, true},
+                    {"bob@example.com", true, false},       {"BOB@example.com", true, false},
+                    {"POSTMASTER@example.com", true, true}, {"postmaster@example.com", true, true},
+                    {"Any@example.ORG", true, true}};
+        for (const auto& row : rows)
+            for (const auto rule : {LocalPartCase::insensitive, LocalPartCase::sensitive}) {
+                const auto list = AddressPatterns::parse(lines, rule);
+                const auto address = *Address::parse(row.address, {.local_part_case = rule});
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(row.address,
+                                             rule == LocalPartCase::insensitive ? row.if_insensitive : row.if_sensitive,
+                                             list->find(address) != nullptr);
+            }
+        FakeFiles files;
+        files.file("list")->set(lines);
+        files.set_local_part_case(LocalPartCase::sensitive);
+        const auto watched = files.address_patterns("list");
+        CPPUNIT_ASSERT(
+            !watched->find(*Address::parse("bob@example.com", {.local_part_case = LocalPartCase::sensitive})));
+        CPPUNIT_ASSERT(
+            watched->find(*Address::parse("Bob@example.com", {.local_part_case = LocalPartCase::sensitive})));
     }
 
     void the_first_address_entry_wins() {
