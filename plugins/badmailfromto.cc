@@ -20,6 +20,7 @@
 ///
 /// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options
 /// of all policy plugins.
+#include <smtpd/base/domain.h>
 #include <smtpd/plugin.h>
 
 #include <set>
@@ -49,6 +50,12 @@ private:
                 return Error{
                     ErrorCode::config,
                     format_text("{}: expected a sender and a recipient, each an address or @domain", line.position())};
+            for (const auto& word : words)
+                if (!is_idna_domain(std::string_view(word).substr(word.rfind('@') + 1)))
+                    return Error{ErrorCode::config,
+                                 format_text("{}: \"{}\" has a label that IDNA does not allow, so no address can have "
+                                             "it; write the domain in UTF-8, or in its xn-- form",
+                                             line.position(), quoted(word))};
             pairs.emplace(list_key(words[0], rule), list_key(words[1], rule));
         }
         return pairs;

@@ -78,7 +78,9 @@ class AuthTest : public CppUnit::TestFixture {
 public:
     void users_of_the_flat_file_log_in() {
         PluginUnderTest plugin(flat_file, "",
-                               {{"flat_auth_pw", "# comment\ngood@example.com:good_pass\nother@example.com:a:b c\n"}});
+                               {{"flat_auth_pw",
+                                 "# comment\ngood@example.com:good_pass\nother@example.com:a:b c\n"
+                                 "joe@xn--bcher-kva.example:book\n"}});
         const std::pair<std::pair<const char*, const char*>, const char*> rows[] = {
             {{"good@example.com", "good_pass"}, "ok"},
             {{"GOOD@Example.com", "good_pass"}, "ok"},
@@ -86,6 +88,8 @@ public:
             {{"good@example.com", "GOOD_PASS"}, "deny"},
             {{"other@example.com", "a:b c"}, "ok"},
             {{"other@example.com", "a"}, "deny"},
+            {{"Joe@BÜCHER.example", "book"}, "ok"},
+            {{"joe@bucher.example", "book"}, "declined"},
             {{"nobody@example.com", "good_pass"}, "declined"},
             {{"good", "good_pass"}, "declined"}};
         for (const auto& [client, expected] : rows)

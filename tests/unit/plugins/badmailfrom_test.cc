@@ -124,6 +124,10 @@ public:
             CPPUNIT_ASSERT_MESSAGE(line, plugin.problems().find("badmailfromto:1: expected a sender and a recipient") !=
                                              std::string::npos);
         }
+        const PluginUnderTest latin("badmailfromto", "", {{"badmailfromto", "a@b\xfc.example b@example.com\n"}});
+        CPPUNIT_ASSERT_MESSAGE(latin.problems(),
+                               latin.problems().find("badmailfromto:1: \"a@b\\xfc.example\" has a label "
+                                                     "that IDNA does not allow") != std::string::npos);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(BadMailFromToTest);

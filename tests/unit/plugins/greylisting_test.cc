@@ -184,6 +184,9 @@ public:
         plugin.connection().set_client("198.51.100.1");
         CPPUNIT_ASSERT_EQUAL(std::string(passed), mail(plugin, "two@EXAMPLE.net"));
         CPPUNIT_ASSERT_EQUAL(std::string(deferral), mail(plugin, "two@example.org"));
+        CPPUNIT_ASSERT_EQUAL(std::string(deferral), mail(plugin, "one@bücher.example"));
+        plugin.clock().advance(minutes(2));
+        CPPUNIT_ASSERT_EQUAL(std::string(passed), mail(plugin, "two@xn--bcher-kva.example"));
     }
 
     void refusals_can_wait_for_data() {

@@ -234,13 +234,14 @@ public:
 
     void domains_have_points_of_their_own() {
         const PluginUnderTest::Files files = {
-            {"karma_tlds", "# points\ninfo:-2\n.pw : -4\nuk:1\nco.uk:2\nexample.org:3\n"}};
+            {"karma_tlds", "# points\ninfo:-2\n.pw : -4\nuk:1\nco.uk:2\nexample.org:3\nMüller:4\n"}};
         const struct {
             const char* sender;
             int points;
         } rows[] = {
-            {"me@spam.INFO", -2},  {"me@x.pw", -4},          {"me@shop.co.uk", 3},  {"me@shop.uk", 1},
-            {"me@example.org", 3}, {"me@notexample.org", 0}, {"me@example.com", 0}, {"", 0},
+            {"me@spam.INFO", -2},  {"me@x.pw", -4},           {"me@shop.co.uk", 3},  {"me@shop.uk", 1},
+            {"me@example.org", 3}, {"me@notexample.org", 0},  {"me@example.com", 0}, {"", 0},
+            {"me@x.MÜLLER", 4},    {"me@x.xn--mller-kva", 4},
         };
         for (const auto& row : rows) {
             PluginUnderTest plugin("karma", "", files);

@@ -103,6 +103,9 @@ public:
             {"sender", "Me@Example.net", "messages/3600 me@example.net=1"},
             {"sender", "", "messages/3600 <>=1"},
             {"sender_domain", "Me@Example.net", "messages/3600 @example.net=1"},
+            {"sender", "Me@BÜCHER.example", "messages/3600 me@xn--bcher-kva.example=1"},
+            {"sender_domain", "Me@xn--bcher-kva.example", "messages/3600 @xn--bcher-kva.example=1"},
+            {"sender_domain", "Me@Bücher.example", "messages/3600 @xn--bcher-kva.example=1"},
             {"everybody", "Me@Example.net", "messages/3600 everybody=1"},
         };
         for (const auto& row : rows) {

@@ -240,6 +240,8 @@ public:
             {"localhost:", routes, "a@direct.example.net", true},
             {"", ":127.0.0.1\n", "a@elsewhere.example", true},
             {"", "", "a@example.com", false},
+            {"", "bücher.example:127.0.0.1\n", "a@xn--bcher-kva.example", true},
+            {"", ".xn--bcher-kva.example:127.0.0.1\n", "a@mx.BÜCHER.example", true},
         };
         for (const auto& row : rows) {
             const LocalDaemon server(says(http("200", "0")));
