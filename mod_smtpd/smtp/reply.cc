@@ -1,11 +1,13 @@
 /// reply.cc: how a reply goes over the wire (RFC 5321 4.2, RFC 2034).
 ///
 /// Whatever a plugin put into a text, what leaves is well-formed: each line at most 512 octets with its CRLF (RFC
-/// 5321 4.5.3.1.5), no control character but HT, and an enhanced code whose class is that of the reply code. A final LF
+/// 5321 4.5.3.1.5), ASCII only (not every client that reads a reply knows UTF-8, and a reply may come before SMTPUTF8
+/// is asked for), no control character but HT, and an enhanced code whose class is that of the reply code. A final LF
 /// ends the last line rather than adding an empty one.
 #include <smtpd/base/reply.h>
 
 #include "smtp/octets.h"
+#include "smtp/utf8.h"
 
 #include <algorithm>
 #include <charconv>
@@ -96,23 +98,25 @@ private:
     std::size_t fold_position(std::string_view text) const {
         const auto limit = room();
         const auto blank = text.substr(0, limit + 1).rfind(' ');
-        if (blank != std::string_view::npos && blank + fold_window > limit) return blank;
-        auto cut = limit;  // not inside a UTF-8 sequence, if it is one
-        while (cut > limit - 3 && (static_cast<unsigned char>(text[cut]) & 0xc0U) == 0x80) --cut;
-        return cut;
+        return blank != std::string_view::npos && blank + fold_window > limit ? blank : limit;
     }
 
     std::string& out_;
     std::string prefix_;
 };
 
-bool is_sendable(char c) { return !smtp::is_control(c) || c == '\t'; }
+bool is_sendable(char c) { return smtp::is_ascii(c) && (!smtp::is_control(c) || c == '\t'); }
 
+/// The line without CR, and with a ? for each character that cannot be sent: an octet, or all octets of one character
+/// of UTF-8.
 std::string cleaned(std::string_view line) {
     std::string clean;
     clean.reserve(line.size());
-    for (const char c : line)
+    while (!line.empty()) {
+        const char c = line.front();
         if (c != '\r') clean += is_sendable(c) ? c : '?';
+        line.remove_prefix(std::max<std::size_t>(1, smtp::first_code_point(line).length));
+    }
     return clean;
 }
 

@@ -21,9 +21,9 @@ struct EnhancedCode {
     SMTPD_API std::string to_string() const;  ///< "5.7.1"
 };
 
-/// A whole reply. `text` may hold several lines, separated by LF; whatever bytes it contains, what is sent is
-/// well-formed: CR is dropped, control characters become '?', a line too long for RFC 5321 4.5.3.1.5 (512 octets) is
-/// folded into several.
+/// A whole reply. `text` may hold several lines, separated by LF. Whatever bytes it contains, what is sent is
+/// well-formed ASCII: CR is dropped, control and non-ASCII characters become '?', a line too long for RFC
+/// 5321 4.5.3.1.5 (512 octets) is folded into several.
 struct Reply {
     int code = 0;  ///< 200 to 599; 0 = no reply
     EnhancedCode enhanced;
