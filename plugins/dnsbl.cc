@@ -29,7 +29,9 @@
 ///
 /// ## Replies
 ///
-/// `550 5.7.1` with the list's text, or `<address> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`.
+/// `550 5.7.1` with the list's text, or `<address> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`. The zone of
+/// a reply is the end of its name, three labels at most, without what looks like a key: customers of some lists have a
+/// key in the name, which clients must not see. The log has the whole name.
 ///
 /// ## Examples
 ///
@@ -81,7 +83,7 @@ private:
         const DnsListing listing = lists_.look_up(DnsListSubject::of(client), hook, answers);
         if (listing.is_listed())
             return fail("{} is listed by {} ({})", client, listing.zone, listing.answer)
-                .reply(!listing.text.empty() ? listing.text : format_text("{} is listed by {}", client, listing.zone));
+                .reply(!listing.text.empty() ? listing.text : format_text("{} is listed by {}", client, listing.shown));
         if (!listing.errors.empty()) return error("{}", listing.errors).status(status::temp_resolver_failed);
         return pass();
     }

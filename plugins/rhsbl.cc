@@ -22,7 +22,8 @@
 ///
 /// ## Replies
 ///
-/// `550 5.7.1 Mail from <domain>: <text>`, or `<domain> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`.
+/// `550 5.7.1 Mail from <domain>: <text>`, or `<domain> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`. The
+/// zone of a reply is shortened as dnsbl does it.
 ///
 /// ## Examples
 ///
@@ -65,7 +66,7 @@ private:
         const std::string domain = sender.domain_key();
         const DnsListing listing = lists_.look_up(DnsListSubject::of(domain), hook, answers);
         if (listing.is_listed()) {
-            const std::string reply = listing.text.empty() ? format_text("{} is listed by {}", domain, listing.zone)
+            const std::string reply = listing.text.empty() ? format_text("{} is listed by {}", domain, listing.shown)
                                                            : format_text("Mail from {}: {}", domain, listing.text);
             return fail("{} is listed by {} ({})", quoted(domain), listing.zone, listing.answer).reply(reply);
         }

@@ -90,6 +90,28 @@ std::string with_subject(std::string text, const std::string& subject) {
     return text;
 }
 
+/// Names of lists are words, some with a digit (dnsbl-1); keys are long, or mix letters and digits.
+bool may_be_key(std::string_view label) {
+    constexpr std::size_t longest_word = 15, longest_with_digits = 8;
+    return label.size() > longest_word ||
+           (label.size() > longest_with_digits && std::any_of(label.begin(), label.end(), is_ascii_digit));
+}
+
+/// What the list itself says about a client; it may name the zone.
+std::string told_by(const DnsList& list, std::string_view text) {
+    const std::string shown = list.shown_zone();
+    const std::string folded = ascii_lower(text);
+    std::string told;
+    for (;;) {
+        const auto zone = folded.find(list.zone(), folded.size() - text.size());
+        if (shown.size() == list.zone().size() || zone == std::string::npos)
+            return told.append(text).substr(0, longest_text);
+        const auto before = zone - (folded.size() - text.size());
+        told.append(text.substr(0, before)).append(shown);
+        text.remove_prefix(before + list.zone().size());
+    }
+}
+
 std::string name_in(const DnsListSubject& subject, const DnsList& list) { return subject.label + "." + list.zone(); }
 
 }  // namespace
@@ -112,6 +134,20 @@ Result<DnsList> DnsList::parse(std::string_view entry) {
     if (rest.starts_with(':')) rest.remove_prefix(1);
     list.text_ = trimmed(rest);
     return list;
+}
+
+std::string DnsList::shown_zone() const {
+    constexpr int most_labels = 3, least_labels = 2;
+    std::string_view rest = zone_;
+    std::size_t shown = 0;
+    for (int labels = 0; labels < most_labels && !rest.empty(); ++labels) {
+        const auto dot = rest.rfind('.');
+        const auto label = dot == rest.npos ? rest : rest.substr(dot + 1);
+        if (labels >= least_labels && may_be_key(label)) break;
+        shown = zone_.size() - rest.size() + label.size();
+        rest = dot == rest.npos ? std::string_view() : rest.substr(0, dot);
+    }
+    return zone_.substr(zone_.size() - shown);
 }
 
 bool DnsList::lists(const DnsAnswer& answer, std::string& problem) const {
@@ -190,10 +226,11 @@ DnsListing DnsLists::look_up(const DnsListSubject& subject, const HookContext& h
         } else if (!listing.is_listed()) {
             const auto& texts = answers.txt(name).texts();
             listing.zone = list.zone_;
+            listing.shown = list.shown_zone();
             listing.answer = shown_addresses(answer);
             listing.text = !list.text_.empty() ? with_subject(list.text_, subject.shown)
                            : texts.empty()     ? ""
-                                               : texts.front().substr(0, longest_text);
+                                               : told_by(list, texts.front());
         }
     });
     return listing;

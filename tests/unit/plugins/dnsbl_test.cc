@@ -35,6 +35,7 @@ class DnsListTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(answers_are_interpreted);
     CPPUNIT_TEST(entries_are_read);
     CPPUNIT_TEST(wrong_entries_are_refused);
+    CPPUNIT_TEST(strangers_see_no_key);
     CPPUNIT_TEST_SUITE_END();
 
     static DnsAnswer answer(std::initializer_list<const char*> addresses) {
@@ -110,6 +111,29 @@ public:
                                   "bl.test=127.0.0.2,", "bl.test=127.0.0.-1", "bl.test=127.0.0.2x", "bl.test=::1"})
             CPPUNIT_ASSERT_MESSAGE(entry, !DnsList::parse(entry));
     }
+
+    void strangers_see_no_key() {
+        const struct {
+            const char* zone;
+            const char* shown;
+        } rows[] = {
+            {"bl.test", "bl.test"},
+            {"test", "test"},
+            {"zen.example.org", "zen.example.org"},
+            {"dnsbl-1.example.net", "dnsbl-1.example.net"},
+            {"backscatter.example.com", "backscatter.example.com"},
+            {"ix.dnsbl.example.net", "dnsbl.example.net"},  // it may be a short key
+            {"a1b2c3d4e5f6g7h8i9j0k1l2m3.zen.dq.example.net", "dq.example.net"},
+            {"0123456789abcdef.example.net", "example.net"},
+            {"zen.0123456789abcdef.example.net", "example.net"},
+            {"abcdefghijklmnopqrstuvwxyz.example.net", "example.net"},
+            {"x7f3k9q2m.example.net", "example.net"},
+            {"customer.combined.mail.example.zone", "mail.example.zone"},
+            {"0123456789abcdef.test", "0123456789abcdef.test"},  // somebody's domain
+        };
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL(std::string(row.shown), DnsList::parse(row.zone)->shown_zone());
+    }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(DnsListTest);
 
@@ -117,6 +141,7 @@ class DnsblTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DnsblTest);
     CPPUNIT_TEST(listed_clients_are_refused);
     CPPUNIT_TEST(texts_come_from_configuration_or_list);
+    CPPUNIT_TEST(replies_show_no_key);
     CPPUNIT_TEST(the_first_list_decides);
     CPPUNIT_TEST(a_time_out_is_neither_listed_nor_not_listed);
     CPPUNIT_TEST(error_answers_are_no_listing);
@@ -184,6 +209,31 @@ public:
         add_list(plugin, "bl.test");
         plugin.dns({"1.2.0.192.bl.test A 127.0.0.2", "1.2.0.192.bl.test TXT " + std::string(3000, 'x')});
         CPPUNIT_ASSERT_EQUAL(std::size_t(300), plugin.connect().text.size());
+    }
+
+    void replies_show_no_key() {
+        const std::string zone = "a1b2c3d4e5f6g7h8.zen.dq.example.net";
+        for (const std::string type : {"naughty", "reject_type=perm", "reject_type=temp"}) {
+            PluginUnderTest plugin("dnsbl", (type == "naughty" ? "reject=naughty zones=" : type + " zones=") + zone);
+            add_list(plugin, zone);
+            plugin.dns({"1.2.0.192." + zone + " A 127.0.0.2"});
+            std::string told = shown(plugin.connect());
+            for (const auto& complaint : plugin.connection().complaints()) told += complaint.text;
+            CPPUNIT_ASSERT_MESSAGE(told, told.find("192.0.2.1 is listed by dq.example.net") != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(told, told.find("a1b2") == std::string::npos);
+            CPPUNIT_ASSERT(plugin.log().contains("fail: 192.0.2.1 is listed by " + zone + " (127.0.0.2)") ||
+                           plugin.log().contains("is listed by " + zone));
+        }
+        PluginUnderTest plugin("dnsbl", "zones=" + zone);
+        add_list(plugin, zone);
+        plugin.dns({"1.2.0.192." + zone + " A 127.0.0.2",
+                    "1.2.0.192." + zone + " TXT see 1.2.0.192.A1B2C3D4E5F6G7H8.zen.dq.EXAMPLE.net, " + zone + "!"});
+        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 see 1.2.0.192.dq.example.net, dq.example.net!"),
+                             shown(plugin.connect()));
+        PluginUnderTest domains("rhsbl", "self_test=0 zones=" + zone);
+        domains.dns({"spam.example." + zone + " A 127.0.1.2"});
+        CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 spam.example is listed by dq.example.net"),
+                             shown(domains.mail("me@spam.example")));
     }
 
     void the_first_list_decides() {

@@ -62,7 +62,8 @@ struct DnsListSubject {
 
 /// What the lists say.
 struct DnsListing {
-    std::string zone;    ///< the first list, in the order of the configuration, that has it; "" = none
+    std::string zone;    ///< the first list, in the order of the configuration, that has it; "" = none; for logs
+    std::string shown;   ///< that list's name for strangers, who must not see a key (DnsList::shown_zone)
     std::string answer;  ///< its addresses
     std::string text;    ///< what it, or the configuration, says about it; "" = nothing
     std::string errors;  ///< the lists that could not tell, and why; "" = all could
@@ -76,6 +77,10 @@ public:
     static Result<DnsList> parse(std::string_view entry);
 
     const std::string& zone() const noexcept { return zone_; }
+    /// The zone as others than the administrator may see it. A list that is paid for has the customer's key among its
+    /// labels (`0123456789abcdef.zen.example.net`), and whoever has it asks at the customer's expense. So this is the
+    /// end of the name: at most three labels, and none in front of one that looks like a key. "example.net" at least.
+    std::string shown_zone() const;
     const std::string& text() const noexcept { return text_; }
     /// What an answer to "is it listed?" means: yes, no, or, with the reason in `problem`, neither.
     bool lists(const DnsAnswer& answer, std::string& problem) const;
