@@ -35,7 +35,8 @@
 namespace smtpd::plugins {
 namespace {
 
-using TimePoint = std::chrono::system_clock::time_point;
+/// Counted in milliseconds: in nanoseconds, as the system clock counts, years from 2263 on do not fit.
+using TimePoint = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// Reads the date-time of RFC 5322 3.3 with the obsolete forms of 4.3: comments and blanks anywhere, years of two and
 /// three digits, named zones.
@@ -179,7 +180,7 @@ public:
     HeadersPlugin(Setup& setup, const Options& options) : past_(options.past), future_(options.future) {
         for (const auto& names : options.require) add_required(names);
         setup.hooks.data_post.decide(
-            [this](const DataPostHook& hook) { return judge(hook.message().headers(), hook.clock().wall()); });
+            [this](const DataPostHook& hook) { return judge(hook.message().headers(), now_of(hook.clock())); });
     }
 
 private:
@@ -190,6 +191,8 @@ private:
             names.remove_prefix(std::min(name.size() + 1, names.size()));
         }
     }
+
+    static TimePoint now_of(const Clock& clock) { return std::chrono::floor<std::chrono::milliseconds>(clock.wall()); }
 
     Finding judge(const Headers& headers, TimePoint now) const {
         if (headers.empty()) return faulty({"The message has no header"});

@@ -96,6 +96,14 @@ public:
             {"past=2 future=2", "Sun, 22 Nov 2026 18:27:01 +0000", future},
             {"past=2 future=2", "Thu, 26 Nov 2026 18:27:00 +0000", future},
             {"past=2", "Fri, 1 Jan 2100 00:00:00 +0000", "declined"},
+            {"future=2", "Wed, 11 Apr 2262 23:47:17 +0000", future},  // the system clock ends a second earlier
+            {"future=2", "Fri, 1 Jan 2263 00:00:00 +0000", future},
+            {"past=2 future=2", "Fri, 1 Jan 2500 00:00:00 +0000", future},
+            {"past=2", "Fri, 1 Jan 2500 00:00:00 +0000", "declined"},
+            {"past=100000 future=100000", "Fri, 31 Dec 9999 23:59:59 -2359", future},
+            {"past=2 future=2", "Fri, 1 Jan 1600 00:00:00 +0000", past},  // it begins in 1677
+            {"past=100000 future=100000", "Sat, 1 Jan 0000 00:00:00 +0000", past},
+            {"future=2", "Fri, 1 Jan 1600 00:00:00 +0000", "declined"},
             {"future=2", "Thu, 1 Jan 1970 00:00:00 +0000", "declined"},
             {"", "Thu, 1 Jan 1970 00:00:00 +0000", "declined"},
         };
