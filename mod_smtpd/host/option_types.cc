@@ -157,7 +157,7 @@ std::string OptionType<LogLevel>::read(std::string_view text, LogLevel& value) {
 }
 std::string OptionType<LogLevel>::show(const LogLevel& value) { return std::string(log_level_name(value)); }
 std::string OptionType<LogLevel>::name() {
-    return "a log level (emerg, alert, crit, error, warning, notice, info, debug, trace, or 0 to 8)";
+    return "a log level (emerg, alert, crit, error, warning, notice, info, debug, trace, or a number from 0)";
 }
 
 }  // namespace smtpd

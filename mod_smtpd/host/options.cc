@@ -12,13 +12,12 @@
 namespace smtpd {
 
 std::string OptionType<host::LevelChange>::read(std::string_view text, host::LevelChange& value) {
-    if (text.size() == 2 && (text[0] == '+' || text[0] == '-') && text[1] >= '0' && text[1] <= '8') {
-        value = {(text[1] - '0') * (text[0] == '-' ? -1 : 1), -1};
-        return {};
-    }
-    const auto level = parse_log_level(text);
+    const bool is_change = text.size() > 1 && (text[0] == '+' || text[0] == '-') &&
+                           std::all_of(text.begin() + 1, text.end(), support::is_digit);
+    const auto level = parse_log_level(is_change ? text.substr(1) : text);
     if (!level) return name();
-    value = {0, static_cast<int>(*level)};
+    const int number = static_cast<int>(*level);
+    value = is_change ? host::LevelChange{text[0] == '-' ? -number : number, -1} : host::LevelChange{0, number};
     return {};
 }
 std::string OptionType<host::LevelChange>::show(const host::LevelChange& value) {
@@ -26,7 +25,7 @@ std::string OptionType<host::LevelChange>::show(const host::LevelChange& value) 
     return format_text("{}{}", value.shift < 0 ? "" : "+", value.shift);
 }
 std::string OptionType<host::LevelChange>::name() {
-    return "a log level, by name or from 0 to 8, or a change of it from -8 to +8";
+    return "a log level, by name or number, or a change of it such as -1 or +2";
 }
 
 namespace host {

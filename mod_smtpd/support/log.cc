@@ -3,6 +3,7 @@
 
 #include "support/strings.h"
 
+#include <algorithm>
 #include <array>
 
 namespace smtpd {
@@ -30,8 +31,12 @@ std::string_view log_level_name(LogLevel level) noexcept {
 
 std::optional<LogLevel> parse_log_level(std::string_view text) noexcept {
     if (support::starts_with_folded(text, "log")) text.remove_prefix(3);
-    if (text.size() == 1 && text[0] >= '0' && text[0] < static_cast<char>('0' + level_names.size()))
-        return static_cast<LogLevel>(text[0] - '0');
+    if (!text.empty() && std::all_of(text.begin(), text.end(), support::is_digit)) {
+        text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
+        return text.size() > 1 || text[0] >= static_cast<char>('0' + level_names.size())
+                   ? LogLevel::trace
+                   : static_cast<LogLevel>(text[0] - '0');
+    }
     for (std::size_t i = 0; i < level_names.size(); ++i)
         if (support::equals_folded(text, level_names[i])) return static_cast<LogLevel>(i);
     for (const auto& alias : level_aliases)
@@ -42,11 +47,13 @@ std::optional<LogLevel> parse_log_level(std::string_view text) noexcept {
 std::string LogLine::to_string() const {
     const std::string_view id = transaction.empty() ? session : transaction;
     std::string out;
-    out.reserve(id.size() + hook.size() + plugin.size() + text.size() + 10);
+    out.reserve(id.size() + hook.size() + plugin.size() + text.size() + peer.size() + 10);
     if (!id.empty()) out.append("[").append(id).append("] ");
     if (!hook.empty()) out.append("(").append(hook).append(") ");
     if (!plugin.empty()) out.append(plugin).append(": ");
-    return out.append(text);
+    out.append(text);
+    if (!peer.empty()) out.append(" ").append(peer);
+    return out;
 }
 
 std::string quoted(std::string_view bytes, std::size_t limit) { return support::escape_for_log(bytes, limit); }

@@ -26,6 +26,7 @@
 /// says (of memory, in each process), and a thread sends them. What comes while the queue is full is dropped and
 /// counted, as with logging/file, whose page tells about warnings in the server's log and about the end of a process.
 #include <smtpd/base/files.h>
+#include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 #include <smtpd/server/log_queue.h>
 
@@ -176,6 +177,7 @@ private:
     static std::optional<LogLevel> read_priority(Setup& setup, std::string_view text) {
         if (text.empty()) return {};
         const auto level = parse_log_level(text.starts_with("LOG_") ? text.substr(4) : text);
+        if (level == LogLevel::trace && is_ascii_digit(text.back())) return LogLevel::debug;  // syslog's last one
         if (!level || *level == LogLevel::trace)
             setup.error(
                 "option \"priority\": \"{}\" must be one of emerg, alert, crit, error, warning, notice, info, debug",

@@ -278,7 +278,10 @@ public:
         CPPUNIT_ASSERT_EQUAL(-1, Read("loglevel=-1").common.loglevel.shift);
         CPPUNIT_ASSERT_EQUAL(6, Read("loglevel 6").common.loglevel.fixed);
         CPPUNIT_ASSERT(Read("").common.deadline == std::chrono::seconds(60));
-        for (const char* wrong : {"loglevel=+9", "loglevel=+", "loglevel=loud", "loglevel=++1"})
+        CPPUNIT_ASSERT_EQUAL(8, Read("loglevel 9").common.loglevel.fixed);
+        CPPUNIT_ASSERT_EQUAL(8, Read("loglevel +9").common.loglevel.shift);
+        CPPUNIT_ASSERT_EQUAL(-8, Read("loglevel=-12").common.loglevel.shift);
+        for (const char* wrong : {"loglevel=+", "loglevel=-info", "loglevel=+LOG1", "loglevel=loud", "loglevel=++1"})
             CPPUNIT_ASSERT_MESSAGE(wrong, Read(wrong).error().starts_with("option \"loglevel\": "));
     }
 

@@ -171,7 +171,7 @@ public:
     }
 
     void mistakes_are_found_at_configtest() {
-        for (const char* wrong : {"accept=loud", "reject=99", "prefix"})
+        for (const char* wrong : {"accept=loud", "reject=-1", "prefix"})
             CPPUNIT_ASSERT_MESSAGE(wrong, !PluginUnderTest("logging/adaptive", wrong).is_usable());
     }
 };

@@ -460,7 +460,8 @@ public:
         for (const char* options : {"loglevel=loud", "priority=loud", "priority=trace", "facility=post", "logsock=tcp",
                                     "logsock=relative/path", "queue=15k"})
             CPPUNIT_ASSERT_MESSAGE(options, !PluginUnderTest("logging/syslog", options).is_usable());
-        CPPUNIT_ASSERT(PluginUnderTest("logging/syslog", "logsock=native,unix,udp,/x").is_usable());
+        for (const char* options : {"logsock=native,unix,udp,/x", "loglevel=9 priority=9"})
+            CPPUNIT_ASSERT_MESSAGE(options, PluginUnderTest("logging/syslog", options).is_usable());
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(LogToSyslogTest);
@@ -475,7 +476,7 @@ public:
         const struct {
             const char* options;
             int lines;
-        } rows[] = {{"", 5}, {"info", 7}, {"LOGERROR", 4}, {"7", 8}, {"loglevel=emerg", 1}};
+        } rows[] = {{"", 5}, {"info", 7}, {"LOGERROR", 4}, {"7", 8}, {"8", 9}, {"9", 9}, {"loglevel=emerg", 1}};
         for (const auto& row : rows) {
             PluginUnderTest plugin("logging/warn", row.options);
             const auto text = fakes::standard_error_of([&] {

@@ -14,7 +14,7 @@ namespace smtpd {
 enum class LogLevel : std::uint8_t { emerg, alert, crit, error, warning, notice, info, debug, trace };
 
 SMTPD_API std::string_view log_level_name(LogLevel level) noexcept;  ///< "warning"
-/// "info", "LOGINFO", "6", "radar" (qpsmtpd's alias of emerg), any case.
+/// "info", "LOGINFO", "6", "9" (any number above the top level is the top level), "radar" (qpsmtpd's emerg), any case.
 SMTPD_API std::optional<LogLevel> parse_log_level(std::string_view text) noexcept;
 
 /// One line, on its way to the log. The text is complete and safe: bytes from outside have been escaped by who wrote it
@@ -27,6 +27,7 @@ struct LogLine {
     std::string_view plugin;       ///< instance name, "" for the engine's own lines
     std::string_view text;
     std::string_view client;  ///< address of the client, "" outside sessions
+    std::string_view peer{};  ///< "from 192.0.2.1 port 4711", in the first line of a session; httpd's log has it anyway
 
     /// `[k3f9a2-1] (rcpt) badrcptto: fail: …`: the form in which every sink prints it.
     SMTPD_API std::string to_string() const;
