@@ -38,8 +38,9 @@
 /// ## Control files
 ///
 /// `greylist_exclude_files`: names of control files, or paths of files, one a line, with addresses, networks, names of
-/// hosts, which stand for everything below them too, and /regular expressions/ for names. The form is Postgrey's. What
-/// these files say is read again when they change.
+/// hosts, which stand for everything below them too, and /regular expressions/ for names. The form is Postgrey's, whose
+/// own list (`/etc/postgrey/whitelist_clients`) can be named as it is: `192.0.2` is a network, too. What these files
+/// say is read again when they change.
 ///
 /// `denysoft_greylist`: options with their values, one or more a line, for those that SmtpPlugin leaves at their
 /// defaults.

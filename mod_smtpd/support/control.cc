@@ -221,12 +221,30 @@ bool DomainList::contains(std::string_view domain) const {
 
 // --- HostList ---
 
+namespace {
+
+/// "195.235.39" and "195.235", which are networks for Postgrey, as prefixes in qmail's form; other entries as they are.
+std::string postgrey_prefix(std::string entry) {
+    const auto is_numeric = [](char c) { return support::is_digit(c) || c == '.'; };
+    const auto dots = std::count(entry.begin(), entry.end(), '.');
+    if ((dots == 1 || dots == 2) && entry.back() != '.' && std::all_of(entry.begin(), entry.end(), is_numeric))
+        entry += '.';
+    return entry;
+}
+
+bool is_host_name(std::string_view entry) {
+    return std::any_of(entry.begin(), entry.end(), [](char c) { return !support::is_digit(c) && c != '.'; });
+}
+
+}  // namespace
+
 Result<HostList> HostList::parse(const ControlText& text) {
     HostList hosts;
     ControlText networks, names;
     for (ControlLine line : text) {
         line.text.erase(std::min(line.text.find('#'), line.text.size()));
         std::erase_if(line.text, [](char c) { return c == ' ' || c == '\t'; });
+        line.text = postgrey_prefix(std::move(line.text));
         if (line.text.size() > 2 && line.text.front() == '/' && line.text.back() == '/') {
             auto pattern = Pattern::compile(line.text.substr(1, line.text.size() - 2), Pattern::Case::folded);
             if (!pattern) return problem(line, pattern.error().what);
@@ -234,6 +252,10 @@ Result<HostList> HostList::parse(const ControlText& text) {
         } else if (NetworkList::parse_entry(line.text)) {
             networks.push_back(line);
         } else if (!line.text.empty()) {
+            if (!is_host_name(line.text))
+                return problem(line, format_text("\"{}\" is neither an address, nor a network or its beginning "
+                                                 "(192.0.2.0/24, 192.0.2), nor the name of a host",
+                                                 support::escape_for_log(line.text, 200)));
             names.push_back(line);
             line.text.insert(0, line.text.front() == '.' ? "" : ".");
             names.push_back(line);

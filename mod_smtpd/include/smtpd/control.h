@@ -31,6 +31,7 @@ struct ControlLine {
     std::string text;
     std::string file;  ///< where it stands, for messages
     unsigned number = 0;
+    bool had_final_blanks = false;  ///< blanks or tabs stood at its end, for files in which they might be meant
 
     /// "file:12".
     SMTPD_API std::string position() const;
@@ -127,9 +128,9 @@ private:
     std::unordered_set<std::string, Hash, std::equal_to<>> names_;
 };
 
-/// Clients by address or name, in Postgrey's form: an address, a network or a prefix (see NetworkList), the name of a
-/// host, which stands for everything below it too, or a /regular expression/ for names, case being ignored. Blanks, and
-/// everything from a # on, are left out.
+/// Clients by address or name, in Postgrey's form: an address, a network or a prefix (see NetworkList; also `192.0.2`
+/// and `192.0`), the name of a host, which stands for everything below it too, or a /regular expression/ for names,
+/// case being ignored. Blanks, and everything from a # on, are left out.
 class SMTPD_API HostList {
 public:
     static Result<HostList> parse(const ControlText& text);

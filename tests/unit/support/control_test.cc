@@ -146,6 +146,7 @@ class ControlTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(ten_thousand_networks_are_found);
     CPPUNIT_TEST(domains_match_exactly_or_below);
     CPPUNIT_TEST(hosts_are_addresses_names_and_expressions);
+    CPPUNIT_TEST(postgreys_own_list_is_understood);
     CPPUNIT_TEST(mistakes_are_named_with_place_and_what_is_allowed);
     CPPUNIT_TEST(verdict_lines_have_an_entry_a_word_and_a_text);
     CPPUNIT_TEST(cdb_values_are_found);
@@ -419,6 +420,47 @@ class ControlTest : public CppUnit::TestFixture {
                              error_of<HostList>(text({"192.0.2.1", "/a(/"})).substr(0, 31));
         CPPUNIT_ASSERT_EQUAL(std::string("file:1: \"a..b\" is no domain"),
                              error_of<HostList>(text({"a..b"})).substr(0, 27));
+    }
+
+    /// Every form of the list that Postgrey comes with.
+    void postgreys_own_list_is_understood() {
+        const auto list = HostList::parse(
+            text({"# Postgrey whitelist for mail client hostnames", "# --------", "", "# greylisting.org: slow servers",
+                  "slow.example", "gw.some-site.example\t# 2004-05-20", "/^ms-smtp.*\\.rr\\.example$/",
+                  "/^s[cv]\\d+pub\\.v\\.example$/", "/^(?:smtp\\w*|postfix)[0-9]+-g[0-9]+\\.f\\.example$/",
+                  "/^.*?.server.a.example$/", "192.0.2.174", "195.235.39", "10.20", "198.51.100.0/27",
+                  "2001:db8:4051:0800::/64", "2001:db8::7"}));
+        CPPUNIT_ASSERT_MESSAGE(list ? "" : list.error().what, static_cast<bool>(list));
+        const struct {
+            const char* address;
+            const char* name;
+            bool is_in;
+        } rows[] = {{"195.235.39.1", "", true},
+                    {"195.235.39.255", "", true},
+                    {"195.235.40.1", "", false},
+                    {"195.235.3.9", "", false},
+                    {"10.20.255.1", "", true},
+                    {"10.2.0.1", "", false},
+                    {"10.200.1.1", "", false},
+                    {"192.0.2.174", "", true},
+                    {"192.0.2.17", "", false},
+                    {"198.51.100.31", "", true},
+                    {"198.51.100.32", "", false},
+                    {"2001:db8:4051:800::1", "", true},
+                    {"2001:db8:4051:801::1", "", false},
+                    {"2001:db8::7", "", true},
+                    {"203.0.113.1", "slow.example", true},
+                    {"203.0.113.1", "mx.gw.some-site.example", true},
+                    {"203.0.113.1", "ms-smtp-01.tampa.rr.example", true},
+                    {"203.0.113.1", "sc008pub.v.example", true},
+                    {"203.0.113.1", "smtp1-g19.f.example", true},
+                    {"203.0.113.1", "mx.server.a.example", true},
+                    {"203.0.113.1", "ok.195.235.39", false}};
+        for (const auto& row : rows)
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.address) + " " + row.name, row.is_in,
+                                         list->contains(IpAddress::parse(row.address).value(), row.name));
+        for (const char* wrong : {"300.1.2", "1.2.3.4.5", "195", "1.2.3.256", "1..2"})
+            CPPUNIT_ASSERT_MESSAGE(wrong, error_of<HostList>(text({wrong})).starts_with("file:1: \""));
     }
 
     void mistakes_are_named_with_place_and_what_is_allowed() {
