@@ -292,7 +292,9 @@ std::string CaresResolver::Core::open_thread() {
 
 int CaresResolver::Core::open(Channel& channel) {
     ares_options options{};
-    options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_EDNS | ARES_FLAG_USEVC;
+    // No EDNS: over TCP it says nothing that is needed, and where a server does not know it, c-ares stops saying it on
+    // the whole channel and gives up the other questions that were sent with it.
+    options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_USEVC;
     options.timeout = static_cast<int>(settings.timeout.count());
     options.tries = static_cast<int>(std::min(settings.tries, 2U));
     char lookups[] = "b";

@@ -352,6 +352,12 @@ bool is_reply_to(std::span<const std::uint8_t> packet, std::uint16_t id, std::st
            has_word(end, static_cast<std::size_t>(type)) && has_word(end + 2, class_in);
 }
 
+bool is_bare_format_error(std::span<const std::uint8_t> packet, std::uint16_t id) noexcept {
+    constexpr unsigned reply = 0x80, format_error = 1;
+    return packet.size() == header_size && packet[0] == id >> 8 && packet[1] == (id & 0xff) &&
+           (packet[2] & reply) != 0 && (packet[3] & 0xfU) == format_error && packet[4] == 0 && packet[5] == 0;
+}
+
 bool take_back_random_case(std::span<std::uint8_t> packet, std::string_view name) noexcept {
     const std::size_t end = end_of_name(packet, name, [](char a, char b) { return a == b; });
     if (end == 0) return false;

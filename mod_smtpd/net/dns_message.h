@@ -32,6 +32,9 @@ void write_dns_question(std::vector<std::uint8_t>& out, std::uint16_t id, std::s
 /// dot, no escapes).
 bool is_reply_to(std::span<const std::uint8_t> packet, std::uint16_t id, std::string_view name, DnsType type) noexcept;
 
+/// Whether the packet is a reply with that id that says FORMERR and nothing else, not even what was asked.
+bool is_bare_format_error(std::span<const std::uint8_t> packet, std::uint16_t id) noexcept;
+
 /// The name with each letter in upper or lower case, as the random numbers have it. Names are equal without
 /// regard to case, and servers repeat the question octet by octet: whoever makes up a reply has to guess one bit more
 /// for each letter ("DNS 0x20", draft-vixie-dnsext-dns0x20). Throws std::system_error where there are no random

@@ -75,6 +75,8 @@ void UdpQuestions::ask(Question& question, const DnsQuestion& what) noexcept {
         question.name_ = with_random_case(what.name, random_);
         question.type_ = what.type;
         question.id_ = static_cast<std::uint16_t>(random_.bits());
+        do question.plain_id_ = static_cast<std::uint16_t>(random_.bits());
+        while (question.plain_id_ == question.id_);
     } catch (const std::exception&) { return finish(question, Ending::no_resources); }
     go_on(question, Ending::unreachable);
 }
@@ -104,11 +106,25 @@ void UdpQuestions::go_on(Question& question, Ending otherwise, std::span<const s
 bool UdpQuestions::send(Question& question, Server& server) {
     const Socket* const socket = socket_for(question, server);
     if (socket == nullptr) return false;
-    write_dns_question(sent_, question.id_, question.name_, question.type_, question.has_edns_ ? edns_size : 0);
+    const bool has_edns = !is_plain(question, server);
+    write_dns_question(sent_, has_edns ? question.id_ : question.plain_id_, question.name_, question.type_,
+                       has_edns ? edns_size : 0);
     ssize_t sent;
     do sent = ::send(socket->descriptor.get(), sent_.data(), sent_.size(), MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     return sent >= 0;
+}
+
+bool UdpQuestions::is_plain(const Question& question, const Server& server) noexcept {
+    return (question.plain_ >> server.index & 1) != 0;
+}
+
+/// False if it cannot be sent.
+bool UdpQuestions::send_without_edns(Question& question, Server& server) noexcept {
+    question.plain_ |= 1U << server.index;
+    try {
+        return send(question, server);
+    } catch (const std::bad_alloc&) { return false; }
 }
 
 void UdpQuestions::wait(Question& question, unsigned round) {
@@ -229,13 +245,23 @@ bool UdpQuestions::read(int descriptor) noexcept {
     return true;
 }
 
+/// Also a header alone that refuses EDNS, as servers send it that read no further.
+bool UdpQuestions::is_reply(std::span<const std::uint8_t> packet, const Question& question,
+                            const Server& server) noexcept {
+    const auto is_reply_with = [&](std::uint16_t id) {
+        return is_reply_to(packet, id, question.name_, question.type_) || is_bare_format_error(packet, id);
+    };
+    return is_reply_with(question.id_) || (is_plain(question, server) && is_reply_with(question.plain_id_));
+}
+
 /// Whatever is no reply to one of the socket's questions is passed over.
 void UdpQuestions::take(Socket& socket, std::span<std::uint8_t> packet) noexcept {
-    const auto found = std::ranges::find_if(socket.questions, [&](const Question* question) {
-        return is_reply_to(packet, question->id_, question->name_, question->type_);
-    });
+    const auto found = std::ranges::find_if(
+        socket.questions, [&](const Question* question) { return is_reply(packet, *question, socket.server); });
     if (found == socket.questions.end()) return;
     Question& question = **found;
+    if (is_bare_format_error(packet, question.id_) || is_bare_format_error(packet, question.plain_id_))
+        return take_failure(question, socket, packet);
     if (!take_back_random_case(packet, question.name_)) return finish(question, Ending::in_other_case);
     if ((packet[2] & flag_cut_off) != 0) return finish(question, Ending::cut_off);
     const unsigned code = packet[3] & 0xf;
@@ -243,17 +269,14 @@ void UdpQuestions::take(Socket& socket, std::span<std::uint8_t> packet) noexcept
     take_failure(question, socket, packet);
 }
 
-/// A server that does not know EDNS may say so (RFC 6891 7): then it is asked again without.
+/// A server that does not know EDNS may say so (RFC 6891 7): then it is asked again without. It says so once for each
+/// time that it was asked, and each server says it for itself.
 void UdpQuestions::take_failure(Question& question, Socket& socket, std::span<const std::uint8_t> packet) noexcept {
     const bool is_awaited = server_of(question) == socket.server.index;
-    if ((packet[3] & 0xf) == code_format_error && question.has_edns_) {
-        question.has_edns_ = false;
-        try {
-            if (send(question, socket.server)) return;
-        } catch (const std::bad_alloc&) {
-            // then it has failed
-        }
-    }
+    const bool had_edns = packet[0] == question.id_ >> 8 && packet[1] == (question.id_ & 0xff);
+    if ((packet[3] & 0xf) == code_format_error && had_edns &&
+        (is_plain(question, socket.server) || send_without_edns(question, socket.server)))
+        return;
     question.failed_ |= 1U << socket.server.index;
     if (is_awaited) go_on(question, Ending::reply, packet);
 }

@@ -72,7 +72,8 @@ public:
         std::string name_;  ///< its letters in random case
         DnsType type_{};
         std::uint16_t id_ = 0;
-        bool has_edns_ = true;
+        std::uint16_t plain_id_ = 0;    ///< where it is sent without EDNS, so that each refusal of EDNS is known as one
+        std::uint32_t plain_ = 0;       ///< a bit for each server to which it is sent so
         unsigned tries_ = 0;            ///< that were begun
         std::uint32_t failed_ = 0;      ///< a bit for each server that said so
         std::vector<Socket*> sockets_;  ///< one for each server that it was sent to
@@ -102,6 +103,9 @@ private:
     unsigned server_of(const Question& question) const noexcept;
     void go_on(Question& question, Ending otherwise, std::span<const std::uint8_t> packet = {}) noexcept;
     bool send(Question& question, Server& server);
+    static bool is_plain(const Question& question, const Server& server) noexcept;
+    static bool is_reply(std::span<const std::uint8_t> packet, const Question& question, const Server& server) noexcept;
+    bool send_without_edns(Question& question, Server& server) noexcept;
     void wait(Question& question, unsigned round);
     void finish(Question& question, Ending ending, std::span<const std::uint8_t> packet = {}) noexcept;
 

@@ -12,6 +12,7 @@
 #include <future>
 #include <set>
 #include <string>
+#include <thread>
 
 namespace smtpd::net {
 namespace {
@@ -120,6 +121,9 @@ class UdpQuestionsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(each_round_waits_twice_as_long);
     CPPUNIT_TEST(where_nobody_listens_the_question_is_over_soon);
     CPPUNIT_TEST(a_server_that_does_not_know_edns_is_asked_without);
+    CPPUNIT_TEST(a_server_that_refuses_edns_with_a_header_alone_is_asked_without);
+    CPPUNIT_TEST(each_refusal_of_edns_is_of_one_server_and_one_sending);
+    CPPUNIT_TEST(a_server_that_refuses_everything_has_failed);
     CPPUNIT_TEST(questions_that_share_a_socket_get_their_own_replies);
     CPPUNIT_TEST(questions_that_share_a_socket_end_with_it);
     CPPUNIT_TEST(sockets_that_nobody_needs_are_closed);
@@ -308,6 +312,60 @@ public:
         Asked asked("a.example");
         CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), loop.answer(asked));
         CPPUNIT_ASSERT_EQUAL(2U, old.queries());
+    }
+
+    /// Some send back only the header.
+    void a_server_that_refuses_edns_with_a_header_alone_is_asked_without() {
+        NameServer old([](const NameServer::Query& query) {
+            auto header = query.reply(1).bytes();
+            header.resize(12);
+            header[5] = 0;
+            return query.has_edns ? Replies{header} : good(query);
+        });
+        Loop loop({old.address()});
+        std::vector<std::unique_ptr<Asked>> all;
+        for (int i = 0; i < 200; ++i) all.push_back(std::make_unique<Asked>(std::to_string(i) + ".example"));
+        for (auto& asked : all) loop.ask(*asked);
+        loop.wait_for([&] { return std::ranges::all_of(all, [](const auto& asked) { return asked->calls > 0; }); });
+        for (const auto& asked : all) CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), asked->answer);
+    }
+
+    /// A question that was sent twice is refused twice, and each of two servers refuses it.
+    void each_refusal_of_edns_is_of_one_server_and_one_sending() {
+        const auto refuse_late = [](const NameServer::Query& query) {
+            if (query.has_edns) std::this_thread::sleep_for(milliseconds(150));  // the question is sent again by then
+            return query.has_edns ? Replies{query.reply(1).bytes(), query.reply(1).bytes()} : good(query);
+        };
+        NameServer one(refuse_late), other(refuse_late);
+        for (const auto& servers : {std::vector{one.address()}, std::vector{one.address(), other.address()}}) {
+            Loop loop(servers, milliseconds(60), 3);
+            Asked asked("a.example");
+            CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), loop.answer(asked));
+        }
+        NameServer late([](const NameServer::Query& query) {
+            if (query.has_edns) return Replies{query.reply(1).bytes()};
+            std::this_thread::sleep_for(milliseconds(100));
+            return good(query);
+        });
+        NameServer failing(
+            [](const NameServer::Query& query) { return Replies{query.reply(query.has_edns ? 1 : 2).bytes()}; });
+        Loop loop({late.address(), failing.address()}, milliseconds(50), 2);
+        Asked asked("a.example");
+        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), loop.answer(asked));
+        CPPUNIT_ASSERT_EQUAL(2U, failing.queries());
+    }
+
+    /// FORMERR to a question without EDNS is a failure as any other.
+    void a_server_that_refuses_everything_has_failed() {
+        NameServer broken([](const NameServer::Query& query) { return Replies{query.reply(1).bytes()}; });
+        NameServer server(good);
+        Loop loop({broken.address(), server.address()});
+        Asked asked("a.example");
+        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), loop.answer(asked));
+        CPPUNIT_ASSERT_EQUAL(2U, broken.queries());
+        Loop alone({broken.address()});
+        Asked again("a.example");
+        CPPUNIT_ASSERT_EQUAL(string("server_failure (the server says FORMERR)"), alone.answer(again));
     }
 
     void questions_that_share_a_socket_get_their_own_replies() {
