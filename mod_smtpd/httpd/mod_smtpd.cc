@@ -103,7 +103,15 @@ void register_hooks(apr_pool_t*) {
 
 extern "C" {
 
-module AP_MODULE_DECLARE_DATA smtpd_module = {STANDARD20_MODULE_STUFF,
+/// STANDARD20_MODULE_STUFF with the name by which <IfModule> and httpd know modules: of a source file in C.
+module AP_MODULE_DECLARE_DATA smtpd_module = {MODULE_MAGIC_NUMBER_MAJOR,
+                                              MODULE_MAGIC_NUMBER_MINOR,
+                                              -1,
+                                              "mod_smtpd.c",
+                                              nullptr,
+                                              nullptr,
+                                              MODULE_MAGIC_COOKIE,
+                                              nullptr,
                                               nullptr,
                                               nullptr,
                                               smtpd::httpd::create_server_config,

@@ -201,6 +201,8 @@ void Server::find_lender(const std::vector<server_rec*>& servers_with_tls, host:
                                                                    : "";
     if (const server_rec* host = find_by_name(servers_with_tls, name.c_str())) {
         lender_ = std::make_unique<const TlsLender>(*host, *record_);
+        if (auto doubt = doubt_about(*host, servers_with_tls, name.c_str()); !doubt.empty())
+            problems.push_back({false, choice.where, format_text("SmtpStartTLS of {}: {}", key_, doubt)});
         return;
     }
     std::string others;

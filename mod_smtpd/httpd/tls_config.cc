@@ -1,5 +1,7 @@
 #include "httpd/tls_config.h"
 
+#include "support/strings.h"
+
 #include <smtpd/base/format.h>
 
 #include <algorithm>
@@ -48,6 +50,45 @@ const ap_directive_t* section_of(const server_rec* server) {
     return nullptr;
 }
 
+unsigned port_of(const server_rec& server) { return server.addrs != nullptr ? server.addrs->host_port : server.port; }
+
+bool has_port(const server_rec& server, unsigned port) {
+    for (const server_addr_rec* address = server.addrs; address != nullptr; address = address->next)
+        if (address->host_port == port) return true;
+    return false;
+}
+
+/// All directives of mod_ssl in the section of the server, in an order that means nothing.
+std::string ssl_text(const server_rec& server) {
+    std::vector<std::string> lines;
+    const ap_directive_t* const section = section_of(&server);
+    for (const auto* line = section != nullptr ? section->first_child : nullptr; line != nullptr; line = line->next)
+        if (support::starts_with_folded(line->directive, "SSL"))
+            lines.push_back(support::folded(line->directive) + " " + line->args + "\n");
+    std::sort(lines.begin(), lines.end());
+    return support::join(lines, "");
+}
+
+bool has_name(const server_rec* server, const char* name) {
+    return server->server_hostname != nullptr && strcasecmp(server->server_hostname, name) == 0;
+}
+
+/// Those of the name, or of the name and the port behind its colon; by ServerAlias only where none has the ServerName.
+std::vector<server_rec*> called(const std::vector<server_rec*>& servers, std::string name) {
+    std::optional<unsigned> port;
+    if (const auto colon = name.rfind(':'); colon != std::string::npos && colon > 0) {
+        if (const auto number = support::parse_unsigned(std::string_view(name).substr(colon + 1)))
+            port = static_cast<unsigned>(*number), name.resize(colon);
+    }
+    std::vector<server_rec*> by_name, by_alias;
+    for (server_rec* const server : servers) {
+        if (port && !has_port(*server, *port)) continue;
+        if (has_name(server, name.c_str())) by_name.push_back(server);
+        else if (has_alias(server, name.c_str())) by_alias.push_back(server);
+    }
+    return by_name.empty() ? by_alias : by_name;
+}
+
 /// Where that is so, and there is a certificate, `SSLEngine on` need not be said.
 bool listens_for_https(const server_rec* server) {
     for (const ap_listen_rec* listener = ap_listeners; listener != nullptr; listener = listener->next)
@@ -93,20 +134,26 @@ std::vector<server_rec*> servers_with_tls(server_rec* main_server) {
     return out;
 }
 
-bool is_called(const server_rec* server, const char* name) {
-    if (server->server_hostname != nullptr && strcasecmp(server->server_hostname, name) == 0) return true;
-    return has_alias(server, name);
-}
+bool is_called(const server_rec* server, const char* name) { return has_name(server, name) || has_alias(server, name); }
 
 server_rec* find_by_name(const std::vector<server_rec*>& servers, const char* name) {
-    const auto is_named = [name](const server_rec* server) {
-        return server->server_hostname != nullptr && strcasecmp(server->server_hostname, name) == 0;
-    };
-    auto found = std::find_if(servers.begin(), servers.end(), is_named);
-    if (found == servers.end())
-        found = std::find_if(servers.begin(), servers.end(),
-                             [name](const server_rec* server) { return has_alias(server, name); });
-    return found != servers.end() ? *found : nullptr;
+    const auto found = called(servers, name);
+    return found.empty() ? nullptr : found.front();
+}
+
+std::string doubt_about(const server_rec& chosen, const std::vector<server_rec*>& servers, const char* name) {
+    const std::string own = ssl_text(chosen);
+    std::string others;
+    for (const server_rec* const other : called(servers, name))
+        if (other != &chosen && ssl_text(*other) != own)
+            others += format_text("{}{}:{}", others.empty() ? "" : ", ", other->defn_name, other->defn_line_number);
+    if (others.empty()) return {};
+    return format_text(
+        "the certificate and the other directives of mod_ssl come from the first virtual host with SSLEngine on and "
+        "the "
+        "name {} ({}:{}); another one has the same name and other directives ({}). Write \"{}:{}\" for the first one, "
+        "with the other port for the other one, or give both the same directives",
+        name, chosen.defn_name, chosen.defn_line_number, others, name, port_of(chosen));
 }
 
 void take_tls_plugin(std::vector<host::PluginLine>& lines, bool is_decided, host::Problems& problems) {

@@ -8,6 +8,7 @@
 #include "host/plugin_file.h"
 #include "host/problem.h"
 
+#include <string>
 #include <vector>
 
 namespace smtpd::httpd {
@@ -17,7 +18,11 @@ std::vector<server_rec*> servers_with_tls(server_rec* main_server);
 /// Whether that is its ServerName or one of its ServerAliases.
 bool is_called(const server_rec* server, const char* name);
 /// The first of these that goes by that name, by its ServerName rather than by a ServerAlias; null when there is none.
+/// "mx.example.com:465" is one with that port.
 server_rec* find_by_name(const std::vector<server_rec*>& servers, const char* name);
+/// What is to be said of `chosen`, which find_by_name() has found: that others go by the same name with other
+/// directives of mod_ssl, and how to choose. "" if there is no doubt.
+std::string doubt_about(const server_rec& chosen, const std::vector<server_rec*>& servers, const char* name);
 
 /// qpsmtpd's plugin tls is taken off the list: SmtpStartTLS and mod_ssl do its work. Where nothing was said about
 /// STARTTLS, its line is an error that says what to write.

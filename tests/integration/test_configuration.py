@@ -385,3 +385,21 @@ def test_module_without_the_engine_changes_nothing(make_server):
         client.sendall(b"EHLO client.example.net\r\n\r\n")
         answer = client.recv(4096)
     assert not answer.startswith((b"2", b"5")), answer
+
+
+@pytest.mark.parametrize("name, is_known", [("mod_smtpd.c", True), ("smtpd_module", True), ("!mod_smtpd.c", False), ("mod_other.c", False)])
+def test_ifmodule_knows_the_module(name, is_known):
+    good, output, _, _ = configtest(main=f"<IfModule {name}>\nSmtpMaxErrors x\n</IfModule>")
+    assert good != is_known and ("SmtpMaxErrors takes" in output) == is_known, output
+
+
+def test_qpsmtpds_logging_file_is_taken_as_it_is():
+    """Its level 9 is in every old installation."""
+    logging = "# by default, qpsmtpd logs to STDERR at the level set in config/loglevel.\n\nlogging/warn 9\n#logging/adaptive 4 6\n"
+    good, output, _, _ = configtest(control={"logging": logging})
+    assert good, output
+
+
+def test_trailing_blanks_of_passwords_are_named():
+    good, output, _, control = configtest("SmtpPlugin auth/auth_flat_file", "SmtpAuthWithoutTLS on", control={"flat_auth_pw": "me@example.com:good\nyou@example.com:bad \n"})
+    assert not good and "flat_auth_pw:2: blanks follow the password of you@example.com" in output and "bad" not in output.partition("flat_auth_pw:2")[2], output

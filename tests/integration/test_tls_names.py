@@ -5,6 +5,7 @@ itself. The neighbour trusts another authority."""
 
 import contextlib
 import os
+import re
 import socket
 import ssl
 
@@ -219,6 +220,7 @@ def test_a_session_of_another_host_brings_no_certificate_along(site, implicit, v
     (at.server.root / "tickets").write_bytes(os.urandom(48))
     settings = f"{lines(at.a.issue(OWN, file='twin'))}\n{TRUSTS_B.format('optional')}\n{SHARED[shared]}"
     twin = at.server.http(settings, name=OWN, protocol="https")
+    at.server.allow_log("another one has the same name and other directives")
     hosts = [(twin.port, OWN)] if implicit else [(twin.port, OWN), (at.server.hosts[1].port, OTHER)]
     for host in at.server.hosts[:2]:
         if not isinstance(host, SmtpHost) or implicit:
@@ -269,10 +271,42 @@ def test_a_session_is_not_resumed_under_another_name(site, implicit, version):
 def test_of_two_lenders_of_the_same_name_the_first_one_lends(tls_server):
     server, smtp, authority = tls_server()
     server.http(lines(authority.issue(OWN, "second.example.com", file="second")), name=OWN, protocol="https")
+    server.expect_log("another one has the same name and other directives")
     server.start()
     with encrypted(smtp.port, client_context(authority), False) as client:
         assert ("DNS", "second.example.com") not in client.socket.getpeercert()["subjectAltName"]
         client.quit()
+
+
+def test_configtest_says_that_there_are_two_lenders_and_how_to_choose(tls_server):
+    server, smtp, authority = tls_server()
+    first = server.hosts[-1]
+    second = server.http(lines(authority.issue(OWN, "second.example.com", file="second")), name=OWN, protocol="https")
+    good, output = server.configtest()
+    rows = server.config_file.read_text().splitlines()
+    place = rows.index("    SmtpStartTLS on") + 1
+    assert good and re.search(rf"httpd\.conf line {place}\b.*another one has the same name and other directives", output), output
+    assert f'Write "{OWN}:{first.port}" for the first one' in output, output
+    for host in (first, second):
+        smtp._lines = f"SmtpStartTLS on {OWN}:{host.port}"
+        good, output = server.configtest()
+        assert good and "another one" not in output, output
+    server.start()
+    with encrypted(smtp.port, client_context(authority), False) as client:
+        assert ("DNS", "second.example.com") in client.socket.getpeercert()["subjectAltName"]
+        client.quit()
+    server.stop()
+    smtp._lines = f"SmtpStartTLS on {OWN}:1"
+    good, output = server.configtest()
+    assert not good and f"the ServerName {OWN}:1" in output, output
+
+
+def test_two_lenders_with_the_same_directives_are_no_question(tls_server):
+    server, _, _ = tls_server()
+    first = server.hosts[-1]
+    server.http("\n".join(reversed(first._lines.splitlines())), name=OWN, protocol="https")
+    good, output = server.configtest()
+    assert good and "another one" not in output, output
 
 
 @HOW
