@@ -143,16 +143,18 @@ public:
         return sqlite3_file_control(handle_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
     }
     bool is_full() { return pragma("PRAGMA page_count") >= most_pages_; }
-    /// "database disk image is malformed"; with what the system said, if it said something.
-    std::string what() const {
+    /// "database disk image is malformed", about an operation that ended with `status`; with what the system said, if
+    /// it said something. By then SQLite's own text may be about what was done after the failure: "not an error".
+    std::string what(int status) const {
         if (!what_.empty()) return what_;
-        std::string text = sqlite3_errmsg(handle_);
-        if (const int os_status = this->os_status(); os_status != 0)
+        const bool is_about_it = primary(sqlite3_errcode(handle_)) == primary(status);
+        std::string text = is_about_it ? sqlite3_errmsg(handle_) : sqlite3_errstr(status);
+        if (const int os_status = this->os_status(status); os_status != 0)
             text += " (" + support::os_message(os_status) + ")";
         return text;
     }
-    int os_status() const noexcept {
-        const int code = primary(sqlite3_errcode(handle_));
+    int os_status(int status) const noexcept {
+        const int code = primary(status);
         return code == SQLITE_IOERR || code == SQLITE_CANTOPEN || code == SQLITE_FULL ? sqlite3_system_errno(handle_)
                                                                                       : 0;
     }
@@ -489,8 +491,8 @@ Error FileStore::describe(int status) const {
     const int code = primary(status);
     if (code == SQLITE_BUSY || code == SQLITE_LOCKED || code == SQLITE_PROTOCOL)
         return timed_out(format_text("waiting for other processes at the store {}", path_));
-    Error problem{ErrorCode::io, format_text("the store {} cannot be used: {}", path_, database_->what()),
-                  database_->os_status()};
+    Error problem{ErrorCode::io, format_text("the store {} cannot be used: {}", path_, database_->what(status)),
+                  database_->os_status(status)};
     if (code == SQLITE_FULL || problem.os_status == ENOSPC || problem.os_status == EDQUOT)
         problem.code = ErrorCode::no_space;
     return problem;
@@ -508,7 +510,7 @@ Error FileStore::failed(const Error& problem) {
 bool FileStore::mend(int status) {
     switch (primary(status)) {
         case SQLITE_CORRUPT:
-        case SQLITE_NOTADB: return set_aside(database_->what());
+        case SQLITE_NOTADB: return set_aside(database_->what(status));
         case SQLITE_FULL: {
             int erased = 0;
             if (!database_->is_full()) return false;  // it is the disk's fault
