@@ -81,7 +81,7 @@ constexpr Text text_of(StandardReply what) {
         case StandardReply::idle_timeout: return {421, {4, 4, 2}, "Timeout, closing connection"};
         case StandardReply::session_timeout: return {421, {4, 4, 2}, "Session took too long, closing connection"};
         case StandardReply::too_slow: return {421, {4, 4, 2}, "Data arrives too slowly, closing connection"};
-        case StandardReply::shutting_down: return {421, {4, 3, 2}, "Server is restarting, try again"};
+        case StandardReply::shutting_down: return {421, {4, 3, 2}, "Server is stopping or restarting, try again"};
         case StandardReply::foreign_protocol: return {554, {5, 5, 1}, "This is an SMTP server, closing connection"};
         case StandardReply::overloaded: return {421, {4, 3, 2}, "Too many connections, try again later"};
         case StandardReply::too_many_sessions:

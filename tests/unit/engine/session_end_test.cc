@@ -143,7 +143,8 @@ public:
 
     void stop_soon_ends_an_idle_session_at_once() {
         client_.start();
-        CPPUNIT_ASSERT_EQUAL(std::string("421 4.3.2 Server is restarting, try again\r\n"), client_.stop_soon());
+        CPPUNIT_ASSERT_EQUAL(std::string("421 4.3.2 Server is stopping or restarting, try again\r\n"),
+                             client_.stop_soon());
         CPPUNIT_ASSERT(client_.is_closed());
     }
 
