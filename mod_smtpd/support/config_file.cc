@@ -176,13 +176,19 @@ Result<std::string> Reader::load(const std::string& path, int descriptor, std::u
     return content;
 }
 
+bool ends_with_blank(std::string_view line) {
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return line.ends_with(' ') || line.ends_with('\t');
+}
+
 Result<void> Reader::take_lines(const std::string& path, std::string_view content) {
     static constexpr std::string_view directive = "$include";
     static constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
     if (content.substr(0, byte_order_mark.size()) == byte_order_mark) content.remove_prefix(byte_order_mark.size());
     for (unsigned number = 1; !content.empty(); ++number) {
         const std::size_t end = std::min(content.find('\n'), content.size());
-        const std::string_view line = trim(content.substr(0, end));
+        const std::string_view whole = content.substr(0, end);
+        const std::string_view line = trim(whole);
         content.remove_prefix(std::min(end + 1, content.size()));
         if (line.empty() || line.front() == '#') continue;
         if (line.find('\0') != std::string_view::npos)
@@ -192,7 +198,7 @@ Result<void> Reader::take_lines(const std::string& path, std::string_view conten
         if (line.substr(0, directive.size()) == directive && (rest.empty() || is_space(rest.front()))) {
             if (auto done = include(trim(rest), format_text("{}:{}", path, number)); !done) return done;
         } else {
-            text_.push_back({std::string(line), path, number});
+            text_.push_back({std::string(line), path, number, ends_with_blank(whole)});
         }
     }
     return {};

@@ -10,7 +10,9 @@
 /// The name is compared without regard to upper and lower case, and has a domain: a client that gives none is left to
 /// the next plugin. What stands behind the first colon is the clear password, up to the end of the line; or `{CRYPT}`
 /// and what crypt(3) makes of it; or what `htpasswd -B`, `-m` and `-s` write; or keys of SCRAM (RFC 5803), as
-/// PostgreSQL keeps them. `{PLAIN}` in front says that the rest is the clear password whatever it looks like.
+/// PostgreSQL keeps them. `{PLAIN}` in front says that the rest is the clear password whatever it looks like. Blanks at
+/// the end of a line cannot be seen and are no part of it: behind a clear password they are an error. A password that
+/// ends in a blank is written as a hash.
 ///
 /// With a clear password a user can log in with every mechanism; with a hash, with PLAIN and LOGIN; with keys of SCRAM,
 /// with that form of SCRAM, PLAIN and LOGIN. CRAM-MD5 is offered only if SmtpAuthMechanisms names it.
@@ -39,9 +41,16 @@ Result<Users> parse_users(const ControlText& text) {
         if (colon == std::string::npos || name.find('@') == std::string_view::npos)
             return Error{ErrorCode::config, format_text("{}: a line is user@domain:password", line.position()), 0};
         if (line.text.size() == colon + 1)
-            return Error{ErrorCode::config, format_text("{}: {} has no password", line.position(), name), 0};
+            return Error{ErrorCode::config, format_text("{}: {} has no password", line.position(), quoted(name)), 0};
+        if (line.had_final_blanks && !StoredPassword::parse(std::string_view(line.text).substr(colon + 1)).is_hashed())
+            return Error{
+                ErrorCode::config,
+                format_text("{}: blanks follow the password of {} and would not be part of it; take them away, "
+                            "or write a hash if the password ends in a blank",
+                            line.position(), quoted(name)),
+                0};
         if (!users.emplace(login_key(name), line.text.substr(colon + 1)).second)
-            return Error{ErrorCode::config, format_text("{}: {} is there already", line.position(), name), 0};
+            return Error{ErrorCode::config, format_text("{}: {} is there already", line.position(), quoted(name)), 0};
     }
     return users;
 }

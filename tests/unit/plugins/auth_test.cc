@@ -37,6 +37,7 @@ class AuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_time_does_not_tell_who_exists);
     CPPUNIT_TEST(an_edited_file_counts_at_once);
     CPPUNIT_TEST(wrong_lines_are_named);
+    CPPUNIT_TEST(blanks_behind_a_password_are_named);
     CPPUNIT_TEST(authdeny_refuses_what_nobody_decided);
     CPPUNIT_TEST(checkpassword_gets_user_and_password);
     CPPUNIT_TEST(what_checkpassword_ends_with_decides);
@@ -177,6 +178,23 @@ public:
             CPPUNIT_ASSERT_MESSAGE(text, !plugin.is_usable());
             CPPUNIT_ASSERT_MESSAGE(plugin.problems(), plugin.problems().find(problem) != std::string::npos);
         }
+    }
+
+    /// A password with blanks at its end would never match, and nobody would see why.
+    void blanks_behind_a_password_are_named() {
+        const std::string advice = ": blanks follow the password of joe@example.com and would not be part of it; ";
+        for (const char* line : {"joe@example.com:secret ", "joe@example.com:secret\t", "joe@example.com:se cret  \t ",
+                                 "joe@example.com:{PLAIN}secret ", "joe@example.com:secret \r"}) {
+            PluginUnderTest plugin(flat_file, "", {{"flat_auth_pw", "ann@example.com:x\n"s + line + "\n"}});
+            CPPUNIT_ASSERT_MESSAGE(line, !plugin.is_usable());
+            CPPUNIT_ASSERT_MESSAGE(plugin.problems(),
+                                   plugin.problems().find("flat_auth_pw:2" + advice) != std::string::npos);
+        }
+        for (const char* line : {"joe@example.com:secret\r", "  joe@example.com:secret", "joe@example.com: se cret",
+                                 "joe@example.com:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ= "})
+            CPPUNIT_ASSERT_MESSAGE(line, PluginUnderTest(flat_file, "", {{"flat_auth_pw", line + "\n"s}}).is_usable());
+        PluginUnderTest spaced(flat_file, "", {{"flat_auth_pw", "joe@example.com: se cret\n"}});
+        CPPUNIT_ASSERT_EQUAL("ok"s, shown(spaced.auth_plain("joe@example.com", " se cret")));
     }
 
     void authdeny_refuses_what_nobody_decided() {

@@ -15,6 +15,7 @@ using fakes::TempDirectory;
 class ConfigFileTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ConfigFileTest);
     CPPUNIT_TEST(blank_lines_and_comments_are_dropped);
+    CPPUNIT_TEST(blanks_that_were_cut_are_remembered);
     CPPUNIT_TEST(lines_know_where_they_stand);
     CPPUNIT_TEST(included_lines_take_the_place_of_the_line);
     CPPUNIT_TEST(a_directory_includes_its_files_sorted);
@@ -64,6 +65,23 @@ class ConfigFileTest : public CppUnit::TestFixture {
         for (const auto& row : rows) {
             directory_.write("f", row.content);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.what, std::string(row.lines), shown(read("f")));
+        }
+    }
+
+    void blanks_that_were_cut_are_remembered() {
+        for (const auto& [line, had] : {std::pair{"a", false},
+                                        {"a ", true},
+                                        {"a\t", true},
+                                        {"a \r", true},
+                                        {"a\r", false},
+                                        {" a", false},
+                                        {"a b", false}}) {
+            for (const std::string end : {"\n", ""}) {
+                directory_.write("f", "x\n" + (line + end));
+                const auto file = read("f");
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(line, had, file.text->back().had_final_blanks);
+                CPPUNIT_ASSERT(!file.text->front().had_final_blanks);
+            }
         }
     }
 
