@@ -12,6 +12,13 @@
 /// `unlisted=refuse`, by that whose login it is, and nobody else. The null sender, of reports about other mail, is
 /// everybody's.
 ///
+/// `subaddress=+` says that what follows a + in a local part does not matter: who may use joe@example.com may use
+/// joe+lists@example.com. (In the file, such an address is an expression, because of its +:
+/// `/^joe\+lists@example\.com$/`.) Of the lines that match either, the first one counts. Several characters may be
+/// given
+/// (`subaddress=+-`); the first of them in the address counts. Use this only if your mail system, too, delivers such
+/// addresses to joe.
+///
 /// Clients that have not authenticated may not use a sender of the list either, if `everybody` is on: then mail of its
 /// domains comes through this server only.
 ///
@@ -27,6 +34,8 @@
 #include <smtpd/plugin.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 #include <sstream>
 
 namespace smtpd::plugins {
@@ -39,12 +48,15 @@ public:
     struct Options {
         bool unlisted = true;
         bool everybody = false;
+        std::string subaddress;
         static OptionTable table() {
             return {
                 option("unlisted", &Options::unlisted, "whether a sender that is in no line may be used by every login")
                     .choices({{"allow", true}, {"refuse", false}}),
                 option("everybody", &Options::everybody,
-                       "whether clients that have not authenticated are refused senders of the list")};
+                       "whether clients that have not authenticated are refused senders of the list"),
+                option("subaddress", &Options::subaddress,
+                       "characters of which the first begins a part of the local part that does not matter")};
         }
     };
 
@@ -52,6 +64,8 @@ public:
         : options_(options),
           rule_(setup.control().local_part_case()),
           owners_(setup.control().address_patterns("senderlogins")) {
+        if (options.subaddress.find_first_of("@ 	\"") != std::string::npos)
+            setup.error("option \"subaddress\": \"{}\" must be characters such as + or -", quoted(options.subaddress));
         setup.hooks.mail.decide([this](const MailHook& hook) { return judge(hook); });
     }
 
@@ -61,11 +75,28 @@ private:
         if (hook.sender().is_null()) return skip("the null sender");
         if (!client.is_authenticated() && !options_.everybody) return skip("nobody has logged in");
         const auto owners = owners_.get();
-        const ListEntry* const entry = owners->find(hook.sender());
+        const Address& sender = hook.sender();
+        const auto plain = without_subaddress(sender);
+        const ListEntry* const entry = plain ? first_of(owners->find(sender), owners->find(*plain))
+                                             : owners->find(sender);
         const std::string& login = client.auth_user();
-        if (entry ? is_among(entry->reason, login) : may_use_unlisted(hook.sender(), client)) return pass();
+        if (entry ? is_among(entry->reason, login)
+                  : may_use_unlisted(sender, client) || (plain && may_use_unlisted(*plain, client)))
+            return pass();
         const std::string who = login.empty() ? "a client that has not logged in" : quoted(login);
         return refusal(hook, who);
+    }
+
+    /// The address that stands for it, if it has a part that does not matter: "joe+lists@…" is "joe@…".
+    std::optional<Address> without_subaddress(const Address& sender) const {
+        const auto end = sender.local_part().find_first_of(options_.subaddress);
+        if (end == std::string::npos || end == 0) return std::nullopt;
+        return Address::from_parts(sender.local_part().substr(0, end), sender.domain(), rule_);
+    }
+
+    /// Of two entries of one list.
+    static const ListEntry* first_of(const ListEntry* one, const ListEntry* other) {
+        return other != nullptr && (one == nullptr || std::less<>()(other, one)) ? other : one;
     }
 
     bool may_use_unlisted(const Address& sender, const Connection& client) const {

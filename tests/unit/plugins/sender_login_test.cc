@@ -13,6 +13,7 @@ using fakes::shown;
 class SenderLoginTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SenderLoginTest);
     CPPUNIT_TEST(the_list_says_whose_an_address_is);
+    CPPUNIT_TEST(subaddresses_are_their_owners);
     CPPUNIT_TEST(strangers_are_left_alone_unless_everybody_is_meant);
     CPPUNIT_TEST(the_refusal_names_both);
     CPPUNIT_TEST_SUITE_END();
@@ -54,6 +55,41 @@ public:
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.login) + " " + row.sender,
                                              strict ? row.is_good_when_strict : row.is_good, is_good);
             }
+    }
+
+    void subaddresses_are_their_owners() {
+        const char* owners = "/^joe\\+news@/ ann\n/^x\\+/ xavier\njoe@example.com joe\n@example.com postmaster\n";
+        struct Row {
+            const char *login, *sender;
+            bool is_good;  ///< with subaddress=+-
+        };
+        const Row rows[] = {{"joe", "joe@example.com", true},
+                            {"joe", "joe+lists@example.com", true},
+                            {"joe", "Joe-lists+x@EXAMPLE.com", true},
+                            {"joe", "joe+news@example.com", false},  // the first line
+                            {"ann", "joe+news@example.com", true},
+                            {"ann", "joe+lists@example.com", false},
+                            {"postmaster", "joe+lists@example.com", false},
+                            {"postmaster", "ann+x@example.com", true},
+                            {"xavier", "x+y@example.com", true},
+                            {"joe", "+lists@example.com", false},
+                            {"joe", "jo+e@example.com", false},
+                            {"me@elsewhere.example", "me+tag@elsewhere.example", true},
+                            {"me@elsewhere.example", "me@elsewhere.example", true},
+                            {"me@elsewhere.example", "you+me@elsewhere.example", false},
+                            {"me@elsewhere.example", "me+tag@other.example", false},
+                            {"me+tag@elsewhere.example", "me+tag@elsewhere.example", true},
+                            {"me+tag@elsewhere.example", "me@elsewhere.example", false}};
+        for (const auto& row : rows) {
+            PluginUnderTest plugin("sender_login", "unlisted=refuse subaddress=+-", {{"senderlogins", owners}});
+            plugin.connection().set_authenticated(row.login, "PLAIN");
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(std::string(row.login) + " " + row.sender, row.is_good,
+                                         plugin.mail(row.sender).verdict == Verdict::declined);
+        }
+        PluginUnderTest without("sender_login", "unlisted=refuse");
+        without.connection().set_authenticated("me@elsewhere.example", "PLAIN");
+        CPPUNIT_ASSERT(without.mail("me+tag@elsewhere.example").verdict == Verdict::deny);
+        CPPUNIT_ASSERT(!PluginUnderTest("sender_login", "subaddress=@").is_usable());
     }
 
     void strangers_are_left_alone_unless_everybody_is_meant() {
