@@ -37,9 +37,10 @@ public:
 private:
     Response count(const UnrecognizedHook& hook) const {
         const unsigned count = ++hook.connection.notes().get(count_note_);
-        hook.log(LogLevel::info, "{}: unrecognized command {} of {}: {}", count < max_ ? "pass" : "fail", count, max_,
-                 quoted(hook.verb, 64));
-        if (count < max_) return declined();
+        const bool is_fail = count >= max_;
+        hook.log(is_fail ? LogLevel::info : LogLevel::debug, "{}: unrecognized command {} of {}: {}",
+                 is_fail ? "fail" : "pass", count, max_, quoted(hook.verb, 64));
+        if (!is_fail) return declined();
         return deny_disconnect("Closing connection, too many unrecognized commands").with_status({5, 5, 1});
     }
 

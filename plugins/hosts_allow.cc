@@ -83,7 +83,8 @@ private:
         const auto rules = rules_.get();
         for (const auto& rule : *rules) {
             if (!rule.network.contains(client)) continue;
-            hook.log(LogLevel::info, "{}: {} is in {}", is_denial(rule.verdict) ? "fail" : "pass", client,
+            const bool is_fail = is_denial(rule.verdict);
+            hook.log(is_fail ? LogLevel::info : LogLevel::debug, "{}: {} is in {}", is_fail ? "fail" : "pass", client,
                      rule.network);
             return {rule.verdict, rule.text};
         }

@@ -115,7 +115,7 @@ private:
     Response accept(const RcptHook& hook) const {
         const Address& recipient = hook.recipient.address();
         if (!is_ours(recipient) || find(recipient).verdict != Verdict::ok) return declined();
-        hook.log(LogLevel::info, "pass: {} is OK", quoted(recipient.to_string()));
+        hook.log(LogLevel::debug, "pass: {} is OK", quoted(recipient.to_string()));
         return ok();
     }
 

@@ -103,7 +103,7 @@ private:
         const auto rules = rules_.get();
         const VerdictLine* const line = find(*rules, hook.recipient.address());
         if (!line || line->verdict != Verdict::ok) return declined();
-        hook.log(LogLevel::info, "pass: {} is OK as {}", quoted(hook.recipient.address().to_string()),
+        hook.log(LogLevel::debug, "pass: {} is OK as {}", quoted(hook.recipient.address().to_string()),
                  quoted(line->entry));
         return ok();
     }

@@ -85,6 +85,29 @@ void refuse(const HookContext& context, Connection& connection, Recipient& recip
     ServerAccess::set_fate(recipient, std::move(fate));
 }
 
+std::string recipients_text(const Transaction& transaction) {
+    std::string all;
+    for (const auto& recipient : transaction.recipients())
+        all.append(all.empty() ? "" : ",").append(recipient.address().path());
+    return all.empty() ? all : " to=" + quoted(all);
+}
+
+std::string delivered_text(const Transaction& transaction) {
+    const Fate* first = nullptr;
+    std::string places;
+    bool is_one_place = true;
+    for (const auto& recipient : transaction.recipients()) {
+        const Fate& fate = recipient.fate();
+        if (!fate.is_delivered() || fate.plugin.empty()) continue;
+        places.append(first != nullptr ? "," : "").append(fate.place());
+        if (first == nullptr) first = &fate;
+        is_one_place = is_one_place && fate.place() == first->place();
+    }
+    if (first == nullptr) return {};
+    const std::string shown = quoted(is_one_place ? first->place() : places);
+    return format_text(" by={}{}", first->plugin, shown.empty() ? "" : format_text(" in=\"{}\"", shown));
+}
+
 std::string refused_text(const Transaction& transaction) {
     std::string out;
     for (const auto& recipient : transaction.refused_recipients()) {

@@ -21,6 +21,14 @@ Fate refusal(const Response& response, std::string_view plugin, std::string reas
 /// history and the log.
 void refuse(const HookContext& context, Connection& connection, Recipient& recipient, Fate fate);
 
+/// ` to=<a@example.com>,<b@example.com>`; "" without recipients.
+std::string recipients_text(const Transaction& transaction);
+
+/// ` by=queue/maildir in="/var/mail/in/new/1795199220.1"`: the queue plugin that has delivered, and where the message
+/// is now. If that differs, one place for each recipient of recipients_text(), with commas between them. "" if no
+/// plugin has delivered. Both lists are cut if they are long.
+std::string delivered_text(const Transaction& transaction);
+
 /// ` rejected=<a@example.com> by=quota why="3 GB of 2 GB" told="552 5.2.2 Mailbox is full"`, for each recipient that is
 /// refused; "" if there is none.
 std::string refused_text(const Transaction& transaction);

@@ -2,6 +2,7 @@
 /// session_commands.cc, the message in session_data.cc, BDAT in session_chunks.cc.
 #include "engine/session.h"
 
+#include "engine/recipient_results.h"
 #include "engine/server_access.h"
 #include "engine/transaction_delivery.h"
 #include "support/strings.h"
@@ -179,8 +180,9 @@ Step Session::start() {
 
 /// A client is there: the hooks of a new connection.
 void Session::begin() {
-    write_log(LogLevel::info, "connect from {} port {}{}", client_.address, client_.port,
-              state_.host.empty() ? "" : " (" + quoted(host()) + ")");
+    if (log_.enabled(LogLevel::info))
+        write_line(LogLevel::info, state_.host.empty() ? "connect" : format_text("connect ({})", quoted(host())),
+                   format_text("from {} port {}", client_.address, client_.port));
     if (hooks_.has(HookId::pre_connection)) {
         StageArgument nothing;
         const Response response = call_with_context(HookId::pre_connection, nothing,
@@ -381,7 +383,7 @@ void Session::enforce_error_limit() {
         end_connection(StandardReply::too_many_errors);
 }
 
-void Session::write_log(LogLevel level, std::string_view text) const {
+void Session::write_line(LogLevel level, std::string_view text, std::string_view peer) const {
     const std::string client = client_.address.to_string();
     LogLine line;
     line.level = level;
@@ -389,6 +391,7 @@ void Session::write_log(LogLevel level, std::string_view text) const {
     if (transaction_) line.transaction = transaction_->id();
     line.text = text;
     line.client = client;
+    line.peer = peer;
     log_.write(line);
 }
 
@@ -499,6 +502,7 @@ void Session::log_refusal(HookId hook, const Reply& reply, const Recipient* reci
     std::string who;
     if (transaction_) who += " from=" + quoted(transaction_->sender().path());
     if (recipient != nullptr) who += " to=" + quoted(recipient->address().path());
+    else if (hook == HookId::data) who += recipients_text(*transaction_);
     write_log(LogLevel::info, "{} refused{}{} reply=\"{}\"", hook_name(hook), who, rejection_cause(),
               quoted(format_text("{} {}", reply.code, reply.text)));
 }

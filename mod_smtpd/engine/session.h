@@ -186,7 +186,8 @@ private:
     void count_error();
     void enforce_error_limit();
     void finish() noexcept;
-    void write_log(LogLevel level, std::string_view text) const;
+    void write_line(LogLevel level, std::string_view text, std::string_view peer) const;
+    void write_log(LogLevel level, std::string_view text) const { write_line(level, text, {}); }
     template <class... Arguments>
     void write_log(LogLevel level, PatternFor<Arguments...> pattern, const Arguments&... arguments) const {
         if (log_.enabled(level)) write_log(level, format_text(pattern, arguments...));

@@ -87,11 +87,13 @@ ReplyRules Session::reply_rules() const noexcept {
 /// is nothing else to say.
 void Session::log_result(const Reply& told, bool has_own_reason) const {
     if (!log_.enabled(LogLevel::info)) return;
-    std::string to;
-    for (const auto& recipient : transaction_->recipients()) to += (to.empty() ? "" : ",") + recipient.address().path();
-    write_log(LogLevel::info, "{} from={}{}{} size={}{} reply=\"{}\"{}", told.is_positive() ? "accepted" : "refused",
-              quoted(transaction_->sender().path()), to.empty() ? "" : " to=", quoted(to),
-              transaction_->intake->octets_so_far(), has_own_reason && !told.is_positive() ? rejection_cause() : "",
+    const bool is_accepted = told.is_positive();
+    write_log(LogLevel::info, "{} from={}{} size={}{} reply=\"{}\"{}", is_accepted ? "accepted" : "refused",
+              quoted(transaction_->sender().path()), recipients_text(*transaction_),
+              transaction_->intake->octets_so_far(),
+              is_accepted      ? delivered_text(*transaction_)
+              : has_own_reason ? rejection_cause()
+                               : "",
               quoted(format_text("{} {}", told.code, told.text)), refused_text(*transaction_));
 }
 

@@ -29,6 +29,11 @@ Fate completed(const Fate& fate, std::string_view plugin) {
     return out;
 }
 
+Fate signed_by(Fate fate, std::string_view plugin) {
+    fate.plugin = plugin;
+    return fate;
+}
+
 bool is_ascii(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) == 0; });
 }
@@ -76,7 +81,7 @@ void TransactionDelivery::conclude(DeliveryResult result) {
     if (!result.is_declined())
         for (auto& recipient : transaction_.recipients()) {
             const Fate& fate = result.of(recipient);
-            if (fate.is_delivered()) ServerAccess::set_fate(recipient, fate);
+            if (fate.is_delivered()) ServerAccess::set_fate(recipient, signed_by(fate, ServerAccess::plugin(*this)));
             else if (summary.sets_apart(recipient))
                 refuse(*this, connection_, recipient, completed(fate, ServerAccess::plugin(*this)));
         }

@@ -12,9 +12,10 @@ namespace {
 /// test it was.
 constexpr std::string_view neutral_refusal = "Refused by the policy of this site";
 
-void log_finding(const SessionContext& context, std::string_view what, const std::string& reason) {
-    if (!context.log_enabled(LogLevel::info)) return;
-    context.log(LogLevel::info, "{}{}{}", what, reason.empty() ? "" : ": ", reason);
+void log_finding(const SessionContext& context, std::string_view what, const std::string& reason,
+                 LogLevel level = LogLevel::info) {
+    if (!context.log_enabled(level)) return;
+    context.log(level, "{}{}{}", what, reason.empty() ? "" : ": ", reason);
 }
 
 int add_karma(const SessionContext& context, int points) {
@@ -137,7 +138,7 @@ Response apply(const Finding& finding, const SessionContext& context, const Inst
         case Outcome::pass:
             PluginCounters::count(counters.pass);
             entry.karma = add_karma(context, finding.karma_points().value_or(policy.karma_pass));
-            log_finding(context, "pass", finding.reason());
+            log_finding(context, "pass", finding.reason(), LogLevel::debug);  // nothing follows from it
             return {};
         case Outcome::fail:
             PluginCounters::count(counters.fail);

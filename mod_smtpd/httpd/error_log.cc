@@ -35,7 +35,9 @@ bool ErrorLog::enabled(LogLevel level) const noexcept {
 
 void ErrorLog::write(const LogLine& line) noexcept {
     try {
-        const std::string text = line.to_string();
+        LogLine shown = line;
+        if (current_connection != nullptr) shown.peer = {};  // httpd begins the line with [client …]
+        const std::string text = shown.to_string();
         if (current_connection != nullptr)
             ap_log_cerror(APLOG_MARK, apache_level(line.level), 0, current_connection, "%s", text.c_str());
         else ap_log_error(APLOG_MARK, apache_level(line.level), 0, server_, "%s", text.c_str());

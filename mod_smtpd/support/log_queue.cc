@@ -15,6 +15,7 @@
 #include <csignal>
 #include <deque>
 #include <exception>
+#include <iterator>
 #include <mutex>
 #include <new>
 #include <thread>
@@ -56,15 +57,11 @@ private:
 class HeldLine {
 public:
     HeldLine(LogQueue::WallTime when, const LogLine& line, std::string_view target, std::uint64_t dropped = 0)
-        : when_(when), level_(line.level), dropped_(dropped), target_(target), sizes_{line.session.size(),
-                                                                                      line.transaction.size(),
-                                                                                      line.hook.size(),
-                                                                                      line.plugin.size(),
-                                                                                      line.text.size(),
-                                                                                      line.client.size()} {
-        octets_.reserve(sizes_[0] + sizes_[1] + sizes_[2] + sizes_[3] + sizes_[4] + sizes_[5]);
-        for (const auto field : {line.session, line.transaction, line.hook, line.plugin, line.text, line.client})
-            octets_ += field;
+        : when_(when), level_(line.level), dropped_(dropped), target_(target) {
+        std::size_t size = 0;
+        for (std::size_t i = 0; i < std::size(fields); ++i) size += sizes_[i] = (line.*fields[i]).size();
+        octets_.reserve(size);
+        for (const auto field : fields) octets_ += line.*field;
     }
 
     LogQueue::WallTime when() const noexcept { return when_; }
@@ -72,16 +69,13 @@ public:
     std::uint64_t dropped() const noexcept { return dropped_; }
     std::size_t memory() const noexcept { return sizeof *this + octets_.capacity() + target_.capacity(); }
     LogLine line() const noexcept {
-        std::string_view rest = octets_;
-        auto next = [&, i = 0]() mutable {
-            const auto field = rest.substr(0, sizes_[i]);
-            rest.remove_prefix(sizes_[i++]);
-            return field;
-        };
         LogLine line;
         line.level = level_;
-        for (auto* field : {&line.session, &line.transaction, &line.hook, &line.plugin, &line.text, &line.client})
-            *field = next();
+        std::string_view rest = octets_;
+        for (std::size_t i = 0; i < std::size(fields); ++i) {
+            line.*fields[i] = rest.substr(0, sizes_[i]);
+            rest.remove_prefix(sizes_[i]);
+        }
         return line;
     }
 
@@ -91,7 +85,10 @@ private:
     std::uint64_t dropped_;
     std::string octets_;
     std::string target_;
-    std::size_t sizes_[6];
+    static constexpr std::string_view LogLine::*fields[] = {&LogLine::session, &LogLine::transaction, &LogLine::hook,
+                                                            &LogLine::plugin,  &LogLine::text,        &LogLine::client,
+                                                            &LogLine::peer};
+    std::size_t sizes_[std::size(fields)] = {};
 };
 
 /// "1 line was dropped", "4711 lines were dropped".

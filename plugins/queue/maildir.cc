@@ -71,6 +71,7 @@
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <span>
 #include <unordered_set>
 
 #include <fcntl.h>
@@ -265,7 +266,8 @@ public:
     Result<void> sync_new() const { return sync_folder(maildir_ + "/new"); }
     void keep() noexcept { place_ = nullptr; }
     const std::string& maildir() const noexcept { return maildir_; }
-    const std::string& name() const noexcept { return name_; }
+    /// Its path once it is in new.
+    std::string file() const { return path("/new/"); }
 
 private:
     std::string path(const char* place) const { return maildir_ + place + name_; }
@@ -377,20 +379,28 @@ private:
         DeliveryResult result = try_again();
         std::vector<Copy> copies;
         for (const auto& [number, recipients] : apart) {
+            const std::size_t before = copies.size();
             const auto stored = store(delivery, content, recipients, copies);
-            const Fate fate = stored ? delivered() : failure(delivery, stored.error());
-            for (const Recipient* recipient : recipients) result[*recipient] = fate;
+            if (stored) set_delivered(result, recipients, std::span(copies).subspan(before));
+            else
+                for (const Recipient* recipient : recipients) result[*recipient] = failure(delivery, stored.error());
         }
         if (copies.empty() && !apart.empty()) return result;
+        const std::size_t before = copies.size();
         if (auto stored = store(delivery, content, together, copies); !stored) {
             const Fate why = failure(delivery, stored.error());
             return apart.empty() ? why : try_again();  // whoever hears it, the mailbox that is full is another's
         }
-        for (const Recipient* recipient : together) result[*recipient] = delivered();
+        set_delivered(result, together, std::span(copies).subspan(before));
         for (Copy& copy : copies) copy.keep();
-        for (const Copy& copy : copies)
-            delivery.log(LogLevel::info, "queued as {}/new/{}", copy.maildir(), copy.name());
+        for (const Copy& copy : copies) delivery.log(LogLevel::debug, "queued as {}", copy.file());
         return result;
+    }
+
+    /// The copies are those for these recipients: one each, or one for all.
+    static void set_delivered(DeliveryResult& result, const Recipients& recipients, std::span<const Copy> copies) {
+        for (std::size_t i = 0; i < recipients.size(); ++i)
+            result[*recipients[i]] = delivered().in(copies[copies.size() == 1 ? 0 : i].file());
     }
 
     /// Writes the reason to the log, and gives the fate for it. RFC 3463: x.2.2, where a mailbox is full, is for its

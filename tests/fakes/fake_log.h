@@ -32,11 +32,17 @@ public:
         const std::lock_guard lock(mutex_);
         try {
             lines_.push_back({line.level, std::string(line.session), std::string(line.transaction),
-                              std::string(line.hook), std::string(line.plugin), std::string(line.text),
+                              std::string(line.hook), std::string(line.plugin), text_of(line),
                               std::string(line.client)});
         } catch (const std::bad_alloc&) {}
     }
 
+    static std::string text_of(const LogLine& line) {
+        LogLine bare;
+        bare.text = line.text;
+        bare.peer = line.peer;
+        return bare.to_string();
+    }
     void set_level(LogLevel up_to) noexcept { up_to_ = up_to; }
     std::vector<Line> lines() const {
         const std::lock_guard lock(mutex_);

@@ -53,7 +53,7 @@ def test_kill_at_every_step(make_server, mpm):
             client.send(step)
             if step is not STEPS[4]:
                 last = client.reply()
-        serving = server.wait_log(rf"\[{session}\] connect from")[-1].pid
+        serving = server.wait_log(rf"\[{session}\] connect$")[-1].pid
         os.kill(serving, signal.SIGKILL)
         with pytest.raises(Closed):
             client.reply()
@@ -75,7 +75,7 @@ def test_abort_in_one_child_leaves_the_sessions_of_others(make_server, mpm):
     def is_in_both():
         client = Client(smtp.port)
         session = client.greeting.text.split()[-1]
-        pid = server.wait_log(rf"\[{session}\] connect from")[-1].pid
+        pid = server.wait_log(rf"\[{session}\] connect$")[-1].pid
         if pid in clients:
             client.close()
         else:

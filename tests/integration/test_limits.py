@@ -101,7 +101,7 @@ def test_a_killed_child_gives_its_sessions_back(make_server, mpm, limit):
     server.allow_log(KILLED)
     clients = [Client(smtp.port) for _ in range(6)]
     greeted(smtp.port).expect(421)
-    serving = {line.pid for line in server.wait_log(r"connect from 127\.0\.0\.1", count=6)}
+    serving = {line.pid for line in server.wait_log(r"\[client 127\.0\.0\.1:\d+\] .*\] connect$", count=6)}
     for pid in serving:
         os.kill(pid, signal.SIGKILL)
     for client in clients:

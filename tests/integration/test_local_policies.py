@@ -173,7 +173,7 @@ def test_qmail_deliverable_that_is_down_can_mean_later(make_server, daemon):
 def test_adaptive_log(make_server, mpm):
     """What a session logs goes to standard error again when its message is accepted, and not when it is refused."""
     server = make_server(mpm)
-    smtp = server.smtp("SmtpPlugin logging/adaptive accept=info reject=crit prefix=+\nSmtpPlugin badrcptto" + TAIL, control={"badrcptto": "bad@example.com\n"})
+    smtp = server.smtp("SmtpPlugin logging/adaptive accept=debug reject=crit prefix=+\nSmtpPlugin badrcptto" + TAIL, control={"badrcptto": "bad@example.com\n"})
     server.allow_log(r"^\d+ \+\[")
     server.start()
     with Client(smtp.port) as client:

@@ -55,7 +55,7 @@ def count_log(server, pattern):
     return sum(bool(re.search(pattern, line.text)) for line in server.log_lines())
 
 
-FATES = (r'to=<user@example\.com> size=\d+ reply="250 [^"]*" rejected=<full@example\.com> by=judges_recipients( why="its name says so")? '
+FATES = (r'to=<user@example\.com> size=\d+ (?:by=queue/maildir in="[^"]+" )?reply="250 [^"]*" rejected=<full@example\.com> by=judges_recipients( why="its name says so")? '
          r'told="552 Mailbox is full" deferred=<later@example\.com> by=judges_recipients( why="its name says so")? told="450 Try again tomorrow"')
 
 

@@ -457,6 +457,12 @@ public:
         client_.hooks.respond(HookId::rcpt, deny("no such user"));
         check({{"EHLO x", "250"}, {"MAIL FROM:<a@b>", "250 2.1.0"}, {"RCPT TO:<c@d>", "550 5.7.1"}});
         CPPUNIT_ASSERT(client_.log.contains("rcpt refused from=<a@b> to=<c@d> reply=\"550 no such user\""));
+        client_.hooks.respond(HookId::rcpt, ok());
+        client_.hooks.respond(HookId::data, denysoft("not now"));
+        check({{"RCPT TO:<c@d>", "250 2.1.5"}, {"RCPT TO:<e@f>", "250 2.1.5"}, {"DATA", "451 4.7.1"}});
+        CPPUNIT_ASSERT(client_.log.contains("data refused from=<a@b> to=<c@d>,<e@f> reply=\"451 not now\""));
+        check({{"MAIL FROM:<a@b>", "250 2.1.0"}, {"RCPT TO:<g@h>", "250 2.1.5"}, {"BDAT 0 LAST", "451 4.7.1"}});
+        CPPUNIT_ASSERT(client_.log.contains("data refused from=<a@b> to=<g@h> reply=\"451 not now\""));
     }
 
 private:

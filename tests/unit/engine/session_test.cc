@@ -121,6 +121,7 @@ public:
             if (line.text.find("accepted") == 0 && line.transaction == "k3f9a2-1") of_first = true;
         }
         CPPUNIT_ASSERT(of_first);
+        CPPUNIT_ASSERT(client_.log.contains("connect from 192.0.2.1 port 49152"));
         CPPUNIT_ASSERT(client_.log.contains("accepted from=<a@b> to=<c@d> size=5 reply=\"250 Queued! k3f9a2-1\""));
     }
 

@@ -1,6 +1,7 @@
 /// transaction_delivery_test.cc: a transaction as queue plugins see it, and what their results become.
 #include "engine/transaction_delivery.h"
 
+#include "engine/recipient_results.h"
 #include "engine/server_access.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
@@ -30,6 +31,7 @@ class TransactionDeliveryTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_is_declined_leaves_no_trace);
     CPPUNIT_TEST(each_recipient_is_told_what_was_said_about_it);
     CPPUNIT_TEST(observers_see_each_fate);
+    CPPUNIT_TEST(the_log_says_who_delivered_and_where_to);
     CPPUNIT_TEST(fates_can_be_read);
     CPPUNIT_TEST(a_reply_becomes_a_fate);
     CPPUNIT_TEST_SUITE_END();
@@ -218,6 +220,29 @@ public:
                                          "450 4.3.2 <c@x>: Going down session-1\r\n"
                                          "250 2.0.0 <d@x>: Queued! session-1\r\n"),
                              client.say("."));
+    }
+
+    void the_log_says_who_delivered_and_where_to() {
+        add({"a@x", "b@x"});
+        const auto set = [&](std::size_t index, Fate fate, const char* plugin = "queue/x") {
+            fate.plugin = plugin;
+            ServerAccess::set_fate(static_cast<Transaction&>(transaction_).recipients().at(index), std::move(fate));
+        };
+        CPPUNIT_ASSERT_EQUAL(std::string(" to=<a@x>,<b@x>"), recipients_text(transaction_));
+        CPPUNIT_ASSERT_EQUAL(std::string(), delivered_text(transaction_));
+        set(0, delivered());
+        set(1, delivered());
+        CPPUNIT_ASSERT_EQUAL(std::string(" by=queue/x"), delivered_text(transaction_));
+        set(0, delivered().in("/in/new/1"));
+        set(1, delivered().in("/in/new/1"));
+        CPPUNIT_ASSERT_EQUAL(std::string(" by=queue/x in=\"/in/new/1\""), delivered_text(transaction_));
+        set(1, replied({250, {2, 0, 0}, "Ok"}, "mx.example.net"));
+        CPPUNIT_ASSERT_EQUAL(std::string(" by=queue/x in=\"/in/new/1,mx.example.net\""), delivered_text(transaction_));
+        set(0, delivered().in("a\"\n\xff"));
+        CPPUNIT_ASSERT_EQUAL(std::string(" by=queue/x in=\"a\\\"\\x0a\\xff,mx.example.net\""),
+                             delivered_text(transaction_));
+        set(1, deferred("later"));
+        CPPUNIT_ASSERT_EQUAL(std::string(" by=queue/x in=\"a\\\"\\x0a\\xff\""), delivered_text(transaction_));
     }
 
     void observers_see_each_fate() {

@@ -99,6 +99,9 @@ public:
         CPPUNIT_ASSERT(fs::is_empty(top + "/tmp"));
         CPPUNIT_ASSERT(fs::is_empty(top + "/cur"));
         CPPUNIT_ASSERT(maildir->log().contains("(queue) queue/maildir: queued as " + top + "/" + files(top).at(0)));
+        CPPUNIT_ASSERT_EQUAL(top + "/" + files(top).at(0),
+                             maildir->transaction().recipients().at(0).fate().destination);
+        CPPUNIT_ASSERT_EQUAL(std::string("queue/maildir"), maildir->transaction().recipients().at(0).fate().plugin);
 
         auto bounce = plugin("in");
         bounce->transaction().set_sender(Address());

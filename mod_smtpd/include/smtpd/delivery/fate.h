@@ -26,9 +26,10 @@ struct Fate {
     /// For the client, or for the report to the sender. Parts may be left out (code 0, an empty status, an empty text):
     /// the server fills them in. The class of the code must fit the kind: 2, 4 or 5.
     Reply reply;
-    std::string reason;   ///< for the log only; may be empty
-    std::string said_by;  ///< the server that gave the reply: "mx.example.net"; "" = the plugin itself
-    std::string plugin;   ///< the instance that decided; filled in by the server
+    std::string reason;       ///< for the log only; may be empty
+    std::string said_by;      ///< the server that gave the reply: "mx.example.net"; "" = the plugin itself
+    std::string destination;  ///< for the log: where the message is now, such as a path or an id in a queue
+    std::string plugin;       ///< the instance that decided; filled in by the server
 
     Fate() = default;
     Fate(Kind with, std::string_view text) : kind(with), reply{0, {}, std::string(text)} {}
@@ -68,6 +69,14 @@ struct Fate {
         said_by = std::move(server);
         return std::move(*this);
     }
+    /// For the log, which shows it with what is not printable escaped: where the message is now.
+    Fate in(std::string place) && {
+        destination = std::move(place);
+        return std::move(*this);
+    }
+
+    /// For the log: the destination, or the server that took the message; "" if neither is known.
+    const std::string& place() const noexcept { return destination.empty() ? said_by : destination; }
 
     /// For the log: the reason, after the server that gave the reply; "" if neither is known.
     SMTPD_API std::string why() const;
