@@ -6,11 +6,14 @@
 /// reading of the configuration that could differ from the server's.
 #include "dry_run/conversation.h"
 #include "dry_run/request.h"
+#include "support/edit_distance.h"
 #include "support/strings.h"
 #include "tools/child_program.h"
+#include "tools/version.h"
 
 #include <smtpd/base/files.h>
 #include <smtpd/base/format.h>
+#include <smtpd/base/log.h>
 #include <smtpd/options.h>
 
 #include <algorithm>
@@ -22,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <unistd.h>
@@ -38,7 +42,7 @@ constexpr const char* usage =
     "  --client-host NAME    its name by reverse DNS, as with HostnameLookups\n"
     "  --helo NAME           how it introduces itself (EHLO)\n"
     "  --no-esmtp            it says HELO\n"
-    "  --tls                 the connection counts as encrypted\n"
+    "  --tls                 the connection counts as encrypted, as it does on a host with SSLEngine on\n"
     "  --auth USER           AUTH, with the first line of --password-file FILE\n"
     "  --auth-login          with the mechanism LOGIN instead of PLAIN\n"
     "  --from ADDRESS        the sender, \"\" for the null sender; without it the session ends behind EHLO\n"
@@ -56,8 +60,9 @@ constexpr const char* usage =
     "  -d DIR, -D NAME       are handed to httpd\n"
     "  --httpd PROGRAM       another httpd than that mod_smtpd was built for\n"
     "  --envvars FILE        variables that httpd's configuration needs; none: no such file\n"
+    "  --version             the version of this command\n"
     "\n"
-    "Exit status: 0 accepted, 1 rejected, 2 deferred, 3 the dry run failed.\n";
+    "Exit status: 0 accepted or nothing to accept, 1 rejected, 2 deferred, 3 the dry run failed.\n";
 
 constexpr int not_tried = 3;
 constexpr std::size_t largest_file = 256 * 1024 * 1024;
@@ -79,6 +84,7 @@ struct Call {
     bool has_client = false;
     bool has_message = true;
     bool wants_help = false;
+    bool wants_version = false;
 };
 
 /// What is wrong with the value; "" for nothing.
@@ -142,6 +148,7 @@ const std::vector<Option>& options() {
     static const std::vector<Option> all{
         flag("-h", [](Call& call) { call.wants_help = true; }),
         flag("--help", [](Call& call) { call.wants_help = true; }),
+        flag("--version", [](Call& call) { call.wants_version = true; }),
         value("-f", [](Call& call, const std::string& text) { call.config = text; }),
         value("-d",
               [](Call& call, const std::string& text) {
@@ -182,6 +189,12 @@ const std::vector<Option>& options() {
     return all;
 }
 
+std::string unknown_option(const std::string& name) {
+    std::vector<std::string> names;
+    for (const auto& known : options()) names.emplace_back(known.name);
+    return format_text("there is no option {}{}; --help lists them", quoted(name), support::did_you_mean(name, names));
+}
+
 /// The value is the next word, or stands behind "=" of a long option. Gives what is wrong, or "".
 std::string take_option(Call& call, const std::vector<std::string>& words, std::size_t& at) {
     const std::string& word = words[at];
@@ -189,7 +202,7 @@ std::string take_option(Call& call, const std::vector<std::string>& words, std::
     const std::string name = word.substr(0, equals);
     const auto option = std::find_if(options().begin(), options().end(),
                                      [&](const Option& known) { return known.name == name; });
-    if (option == options().end()) return format_text("there is no option {}; --help lists them", name);
+    if (option == options().end()) return unknown_option(name);
     if (!option->has_value) {
         if (equals != std::string::npos) return format_text("{} takes no value", name);
         return option->take(call, {});
@@ -205,7 +218,8 @@ std::string read_call(Call& call, const std::vector<std::string>& words) {
         if (words[i].starts_with('-') && words[i] != "-") {
             if (auto wrong = take_option(call, words, i); !wrong.empty()) return wrong;
         } else if (call.message) {
-            return format_text("there can be one message only, not {} too", words[i]);
+            return format_text("unexpected argument \"{}\": there is a message already, {}", quoted(words[i]),
+                               quoted(std::as_const(*call.message)));
         } else {
             call.message = words[i];
         }
@@ -216,7 +230,7 @@ std::string read_call(Call& call, const std::vector<std::string>& words) {
 /// What does not go together.
 std::string contradiction(const Call& call) {
     const dry_run::Request& request = call.request;
-    if (call.wants_help || request.is_list) return {};
+    if (call.wants_help || call.wants_version || request.is_list) return {};
     if (!call.has_client) return "--ip says which client is to be tried; --help lists the options";
     if (!request.to.empty() && !request.from) return "--to needs --from";
     if (call.message && request.to.empty()) return "a message needs --from and --to";
@@ -319,7 +333,8 @@ int run(const Call& call) {
     if (!outcome) return explain(call, *done);
     if (*outcome == dry_run::MailOutcome::failed) return complain(done->output);
     std::fwrite(done->output.data(), 1, done->output.size(), stdout);
-    return std::fflush(stdout) == 0 ? static_cast<int>(*outcome) : complain("the report cannot be written");
+    if (std::fflush(stdout) != 0) return complain("the report cannot be written");
+    return *outcome == dry_run::MailOutcome::none ? 0 : static_cast<int>(*outcome);  // nothing was refused
 }
 
 int run(const std::vector<std::string>& words) {
@@ -328,6 +343,7 @@ int run(const std::vector<std::string>& words) {
     if (wrong.empty()) wrong = contradiction(call);
     if (!wrong.empty()) return complain(wrong);
     if (call.wants_help) return std::fputs(usage, stdout), 0;
+    if (call.wants_version) return show_version("smtpd-try"), 0;
     call.config = std::filesystem::absolute(call.config).string();  // httpd would look below its root
     if (::access(call.config.c_str(), R_OK) != 0)
         return complain(

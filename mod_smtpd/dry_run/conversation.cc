@@ -32,6 +32,11 @@ Result<std::unique_ptr<net::Resolver>> read_zone(std::string_view text) {
     return std::unique_ptr<net::Resolver>(std::move(zone));
 }
 
+std::string Conversation::start_encrypted(Tls facts, smtp::ChannelBindings bindings) {
+    session_.expect_tls();
+    return settled(session_.tls_started(std::move(facts), std::move(bindings)));
+}
+
 std::string Conversation::all_at_once(std::string_view octets) {
     session_.start();
     std::string out = settled(session_.feed(octets));

@@ -55,6 +55,8 @@ public:
 
     // Each gives what the client gets to see.
     std::string start() { return settled(session_.start()); }
+    /// The connection was encrypted from the first octet.
+    std::string start_encrypted(Tls facts, smtp::ChannelBindings bindings);
     std::string say(std::string_view octets) { return settled(session_.feed(octets)); }
     std::string end() { return settled(session_.end_of_input()); }
     /// All of it, without waiting for a single reply.

@@ -25,6 +25,7 @@ public:
                                                                                                          // tells its
                                                                                                          // results
     }
+    bool can_accept(HookId hook) const noexcept override { return plugins_.can_accept(hook); }
     bool asks(HookId hook) const noexcept override { return hook != HookId::queue && plugins_.asks(hook); }
     bool reads_body() const noexcept override { return plugins_.reads_body(); }
     bool judges_recipients() const noexcept override { return plugins_.judges_recipients(); }
@@ -108,9 +109,23 @@ std::string with_crlf(std::string_view message, bool is_stuffed) {
     return is_stuffed ? out + ".\r\n" : out;
 }
 
+/// STARTTLS is announced, as the server would; nobody says it.
+class AnnouncedTls final : public engine::TlsService {
+public:
+    explicit AnnouncedTls(bool is_there) : is_there_(is_there) {}
+    bool can_start_tls() const noexcept override { return is_there_; }
+    engine::TlsStart prepare_tls() override { return engine::TlsStart::unavailable; }
+
+private:
+    const bool is_there_;
+};
+
 bool has_8bit(std::string_view text) {
     return std::any_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; });
 }
+
+/// How a message is shown begins so.
+constexpr std::string_view message_shown = "(message, ";
 
 /// One session with its client.
 class Client {
@@ -119,7 +134,10 @@ public:
         : request_(request),
           plugins_(plugins),
           log_(log),
-          session_(server.settings, plugins, server.clock, log, peer_of(request, server), {.names = &names}),
+          tls_(server.can_start_tls),
+          is_encrypted_(server.is_tls || !request.tls.empty()),
+          session_(server.settings, plugins, server.clock, log, peer_of(request, server),
+                   {.names = &names, .tls = &tls_}),
           conversation_(session_, server.clock, &names) {
         visit_.time = shown_time(server.clock.wall());
         if (request.takes_time) conversation_.take_time();
@@ -141,32 +159,46 @@ private:
         peer.local = server.local;
         peer.host = request.client_host;
         peer.sessions_of_client = 1;
-        peer.tls_protocol = request.tls;
-        if (!request.tls.empty()) peer.tls_cipher = "unknown";
         peer.is_dry_run = true;
         return peer;
     }
 
+    std::string connect();
     void play_dialogue();
     bool authenticate();
     bool send_recipients();
     void send_message();
     std::string mail_command() const;
+    bool needs_smtputf8() const;
+    bool is_offered(std::string_view extension) const;
     bool say(std::string command, std::string_view octets);
     bool say(const std::string& command) { return say(command, command + "\r\n"); }
     int decisive_code(const std::vector<std::string>& lines) const;
     void gather(Exchange& exchange);
     Cause cause_of(const History::RejectionCause& rejection) const;
+    bool has_outcome() const;
     void judge();
 
     const Request& request_;
     Rehearsal& plugins_;
     GatheredLog& log_;
+    AnnouncedTls tls_;
+    const bool is_encrypted_;
     engine::Session session_;
     Conversation conversation_;
     std::uint32_t known_ = 0;
+    std::size_t hello_ = 0;  ///< the exchange in which the server says what it offers
     Visit visit_;
 };
+
+/// Where the connection is encrypted, a channel that SCRAM-…-PLUS could bind to is announced; it cannot be used here.
+std::string Client::connect() {
+    if (!is_encrypted_) return conversation_.start();
+    Tls facts;
+    facts.protocol = request_.tls.empty() ? "TLSv1.3" : request_.tls;
+    facts.cipher = "unknown";
+    return conversation_.start_encrypted(std::move(facts), {.exporter = "dry run", .unique = {}, .end_point = {}});
+}
 
 void Client::play_dialogue() {
     if (!say("", {})) return;
@@ -174,6 +206,7 @@ void Client::play_dialogue() {
                              : !request_.client_host.empty() ? request_.client_host
                                                              : request_.client.address.literal();
     const char* const hello = session_.is_lmtp() ? "LHLO " : request_.is_esmtp ? "EHLO " : "HELO ";
+    hello_ = visit_.exchanges.size();
     if (!say(hello + name)) return;
     if (!request_.user.empty() && !authenticate()) return;
     if (!request_.from || !say(mail_command())) return;
@@ -194,9 +227,30 @@ bool Client::authenticate() {
 
 std::string Client::mail_command() const {
     std::string command = "MAIL FROM:<" + *request_.from + ">";
-    if (!request_.message || !request_.is_esmtp) return command;
-    command += format_text(" SIZE={}", with_crlf(*request_.message, false).size());
-    return has_8bit(*request_.message) ? command + " BODY=8BITMIME" : command;
+    if (!request_.is_esmtp) return command;
+    if (request_.message && is_offered("SIZE"))
+        command += format_text(" SIZE={}", with_crlf(*request_.message, false).size());
+    if (request_.message && has_8bit(*request_.message) && is_offered("8BITMIME")) command += " BODY=8BITMIME";
+    if (needs_smtputf8() && is_offered("SMTPUTF8")) command += " SMTPUTF8";
+    return command;
+}
+
+/// RFC 6531 3.4: an address, or the header of the message, is not ASCII.
+bool Client::needs_smtputf8() const {
+    if (has_8bit(*request_.from) || std::any_of(request_.to.begin(), request_.to.end(), has_8bit)) return true;
+    if (!request_.message) return false;
+    const std::string message = with_crlf(*request_.message, false);
+    return has_8bit(std::string_view(message).substr(0, message.find("\r\n\r\n")));
+}
+
+/// By the reply to EHLO, whose first line has the server's name.
+bool Client::is_offered(std::string_view extension) const {
+    constexpr std::size_t code = 4;
+    const auto& lines = visit_.exchanges[hello_].replies;
+    return std::any_of(lines.begin() + (lines.empty() ? 0 : 1), lines.end(), [&](const std::string& line) {
+        const auto words = support::split_words(std::string_view(line).substr(std::min(code, line.size())));
+        return !words.empty() && support::equals_folded(words.front(), extension);
+    });
 }
 
 /// True if the message may be sent: somebody is to get it.
@@ -209,7 +263,7 @@ bool Client::send_recipients() {
 
 void Client::send_message() {
     if (!say("DATA")) return;
-    say(format_text("(message, {} octets)", request_.message->size()), with_crlf(*request_.message, true));
+    say(format_text("{}{} octets)", message_shown, request_.message->size()), with_crlf(*request_.message, true));
 }
 
 /// That of the last reply. Behind a message, LMTP has one for each recipient: then one that is positive, for somebody
@@ -228,7 +282,7 @@ int Client::decisive_code(const std::vector<std::string>& lines) const {
 bool Client::say(std::string command, std::string_view octets) {
     Exchange exchange;
     exchange.command = std::move(command);
-    const std::string output = exchange.command.empty() ? conversation_.start() : conversation_.say(octets);
+    const std::string output = exchange.command.empty() ? connect() : conversation_.say(octets);
     std::string_view rest = output;
     while (!rest.empty()) exchange.replies.emplace_back(support::trim(take_line(rest)));
     exchange.code = decisive_code(exchange.replies);
@@ -268,6 +322,16 @@ Cause Client::cause_of(const History::RejectionCause& rejection) const {
     return cause;
 }
 
+/// Whether the client got as far as to have a message, or the part of a transaction that it wanted, accepted.
+bool Client::has_outcome() const {
+    const auto was_accepted = [this](std::string_view command) {
+        return std::any_of(visit_.exchanges.begin(), visit_.exchanges.end(), [&](const Exchange& exchange) {
+            return exchange.command.starts_with(command) && exchange.code / 100 == 2;
+        });
+    };
+    return was_accepted(request_.message ? message_shown : request_.to.empty() ? "MAIL " : "RCPT ");
+}
+
 /// The first refusal decides.
 void Client::judge() {
     const auto& exchanges = visit_.exchanges;
@@ -276,7 +340,10 @@ void Client::judge() {
     if (refusal != exchanges.end()) {
         visit_.outcome = refusal->code < 500 ? MailOutcome::deferred : MailOutcome::rejected;
         visit_.decisive = static_cast<std::size_t>(refusal - exchanges.begin());
-    } else if (session_.is_naughty() && request_.message) {
+    } else if (!has_outcome()) {
+        visit_.outcome = MailOutcome::none;
+    }
+    if (refusal == exchanges.end() && session_.is_naughty() && request_.message) {
         visit_.remarks.push_back(
             format_text("{} failed this client, and the refusal was to come later; but nothing carried it out. Is the "
                         "plugin naughty there?",

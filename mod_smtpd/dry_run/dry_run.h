@@ -26,7 +26,9 @@ struct Server {
     const engine::Settings& settings;
     host::PluginSet& plugins;
     DryRunClock& clock;
-    net::Resolver& resolver;  ///< of the server, for a dry run without a zone of its own
+    net::Resolver& resolver;     ///< of the server, for a dry run without a zone of its own
+    bool is_tls = false;         ///< connections are encrypted from the first octet
+    bool can_start_tls = false;  ///< there is a certificate for STARTTLS
 };
 
 /// Who is behind a refusal.

@@ -103,7 +103,8 @@ void write(JsonWriter& json, const Visit& visit) {
     json.object([&] {
         json.text("time", visit.time);
         json.text("outcome", outcome_name(visit.outcome));
-        if (visit.outcome != MailOutcome::accepted) json.number("decisive", static_cast<std::int64_t>(visit.decisive));
+        if (visit.outcome == MailOutcome::rejected || visit.outcome == MailOutcome::deferred)
+            json.number("decisive", static_cast<std::int64_t>(visit.decisive));
         json.array("exchanges", [&] {
             for (const auto& exchange : visit.exchanges) write(json, exchange);
         });

@@ -61,6 +61,10 @@ void append(std::string& out, const Visit& visit, bool is_first) {
     for (const auto& remark : visit.remarks) out += format_text("Note: {}\n", remark);
     if (visit.dropped > 0)
         out += format_text("Note: {} more things were said at once than a session keeps\n", visit.dropped);
+    if (visit.outcome == MailOutcome::none) {
+        out += "No outcome: nothing was refused, and no transaction accepted\n";
+        return;
+    }
     out += format_text("Outcome: {}", outcome_name(visit.outcome));
     if (visit.outcome != MailOutcome::accepted) {
         const Exchange& decisive = visit.exchanges[visit.decisive];

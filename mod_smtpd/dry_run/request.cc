@@ -9,7 +9,7 @@
 namespace smtpd::dry_run {
 namespace {
 
-constexpr std::array<std::string_view, 4> outcome_names{"accepted", "rejected", "deferred", "failed"};
+constexpr std::array<std::string_view, 5> outcome_names{"accepted", "rejected", "deferred", "failed", "none"};
 
 /// "name length LF octets LF"
 void put(std::string& out, std::string_view name, std::string_view value) {

@@ -42,7 +42,13 @@ private:
 };
 
 /// How it went: what the command's exit status says.
-enum class MailOutcome : std::uint8_t { accepted, rejected, deferred, failed };
+enum class MailOutcome : std::uint8_t {
+    accepted,
+    rejected,
+    deferred,
+    failed,
+    none  ///< nothing was refused, but there was no transaction either
+};
 std::string_view outcome_name(MailOutcome outcome) noexcept;
 
 /// What comes back: the output, and behind it one octet NUL and the outcome's number.

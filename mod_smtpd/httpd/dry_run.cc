@@ -101,7 +101,7 @@ Result<std::string> DryRun::play(apr_pool_t* pool, server_rec* main_server, dry_
     const dry_run::Server stage{
         server.key(),      server.config().where, local_of(server.record(), request_.client.address),
         server.settings(), server.plugins(),      clock_,
-        resolver};
+        resolver,          server.has_tls(),      server.lender() != nullptr};
     if (request_.is_list)
         return outcome = dry_run::MailOutcome::accepted,
                request_.is_json ? dry_run::list_json(stage) : dry_run::list_text(stage);

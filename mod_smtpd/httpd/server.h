@@ -54,6 +54,8 @@ public:
         return config_.handshake_timeout.value_or(std::chrono::seconds(30));
     }
     /// Whose certificate STARTTLS uses; null where there is no STARTTLS.
+    /// From the first octet.
+    bool has_tls() const noexcept { return has_tls_; }
     const TlsLender* lender() const noexcept { return lender_.get(); }
     ClientLimit client_limit() const { return config_.client_limit.value_or(ClientLimit{}); }
 

@@ -228,6 +228,82 @@ def test_auth(make_server, tmp_path):
     assert done.status == REJECTED and exchange(done.json, "AUTH")["code"] == 535
 
 
+# --- what the server announces
+
+
+def hello_of(port):
+    with Client(port) as client:
+        return sorted(client.ehlo().lines[1:])
+
+
+def announced(done):
+    return sorted(line[4:] for line in exchange(done.json, "EHLO")["reply"][1:])
+
+
+@pytest.mark.parametrize("plugins, lines", [
+    (DELIVERS, ""),
+    ("SmtpPlugin auth/auth_delay\n" + DELIVERS, "SmtpAuthWithoutTLS on"),  # it judges logins, and can accept nobody
+    ("SmtpPlugin auth/authdeny\n" + DELIVERS, "SmtpAuthWithoutTLS on"),
+    ("SmtpPlugin auth/auth_flat_file\n" + DELIVERS, "SmtpAuthWithoutTLS on\nSmtpExtensions -PIPELINING\nSmtpMaxRecipients 3"),
+])
+def test_it_announces_what_the_server_announces(make_server, plugins, lines):
+    server = make_server()
+    smtp = server.smtp(plugins, lines, control={"flat_auth_pw": "me@example.com:secret\n"})
+    server.start()
+    done = attempt(server, "--helo", "client.example.net", "--json", write=False)
+    assert announced(done) == hello_of(smtp.port)
+
+
+def test_starttls_is_announced(tls_server):
+    server, smtp, _ = tls_server(plugins="SmtpPlugin auth/auth_flat_file\n" + DELIVERS)
+    smtp.set_control("flat_auth_pw", "me@example.com:secret\n")
+    server.start()
+    host = ("--host", f"mx.example.com:{smtp.port}")
+    done = attempt(server, "--helo", "client.example.net", "--json", *host, write=False)
+    assert announced(done) == hello_of(smtp.port) and "STARTTLS" in announced(done)
+    encrypted = announced(attempt(server, "--tls", "--json", *host, write=False))
+    assert "STARTTLS" not in encrypted and any(line.startswith("AUTH ") and "-PLUS" in line for line in encrypted), encrypted
+
+
+def test_a_host_with_ssl_is_encrypted_without_being_told(tls_server, tmp_path):
+    server, smtp, _ = tls_server(implicit=True, plugins="SmtpPlugin auth/auth_flat_file\n" + DELIVERS)
+    smtp.set_control("flat_auth_pw", "me@example.com:secret\n")
+    (tmp_path / "password").write_text("secret\n")
+    done = attempt(server, "--auth", "me@example.com", "--password-file", tmp_path / "password", "--from", "a@example.net", "--to", "x@elsewhere.example")
+    assert done.status == ACCEPTED and "S: 235 " in done.out, done.out + done.err
+
+
+@pytest.mark.parametrize("sender, recipient, message, needs", [
+    ("a@example.net", "you@example.com", "Subject: x\n\ntext\n", False),
+    ("\u00e4@example.net", "you@example.com", "Subject: x\n\ntext\n", True),
+    ("a@example.net", "\u00e4@example.com", "Subject: x\n\ntext\n", True),
+    ("a@example.net", "you@example.com", "Subject: \u00e4\n\ntext\n", True),
+    ("a@example.net", "you@example.com", "Subject: x\n\n\u00e4\n", False),
+])
+def test_smtputf8_is_asked_for_when_it_is_needed(make_server, sender, recipient, message, needs):
+    server = make_server()
+    server.smtp(DELIVERS)
+    done = attempt(server, "--from", sender, "--to", recipient, "--json", "-", text=message)
+    assert done.status == ACCEPTED, done.out
+    command = exchange(done.json, "MAIL")["command"]
+    assert command.endswith(" SMTPUTF8") == needs, command
+    assert (" BODY=8BITMIME" in command) == any(ord(letter) > 127 for letter in message)
+    without = make_server()
+    without.smtp(DELIVERS, "SmtpExtensions -SMTPUTF8")
+    assert "SMTPUTF8" not in attempt(without, "--from", sender, "--to", recipient, "-", text=message).out.partition("C: RCPT")[0].partition("C: MAIL")[2].partition("S: ")[0]
+
+
+def test_without_a_transaction_there_is_no_outcome(make_server):
+    server = make_server()
+    server.smtp("SmtpPlugin badmailfrom\n" + DELIVERS, control={"badmailfrom": "bad@example.net\n"})
+    done = attempt(server)
+    assert (done.status, done.lines()[-1]) == (0, "No outcome: nothing was refused, and no transaction accepted")
+    report = attempt(server, "--json").json
+    assert report["outcome"] == report["sessions"][0]["outcome"] == "none" and "decisive" not in report["sessions"][0]
+    assert attempt(server, "--from", "a@example.net").lines()[-1] == "Outcome: accepted"
+    assert attempt(server, "--from", "bad@example.net").status == REJECTED
+
+
 # --- the message, and the forms of the output
 
 
@@ -305,11 +381,12 @@ def test_of_several_virtual_hosts_one_is_named(make_server):
     ((), "--ip says which client"),
     (("--ip", "host.example"), '--ip takes an IP address such as 192.0.2.1, 192.0.2.1:4711 or [2001:db8::1]:4711, not "host.example"'),
     (("--ip",), "--ip needs a value"),
-    (("--colour",), "there is no option --colour"),
+    (("--colour",), "there is no option --colour; --help"),
+    (("--form", "a@b"), 'there is no option --form (did you mean "--from"?)'),
     (("--json=yes",), "--json takes no value"),
     (("--ip=192.0.2.1", "--to", "a@b"), "--to needs --from"),
     (("--ip=192.0.2.1", "message"), "a message needs --from and --to"),
-    (("--ip=192.0.2.1", *MAIL, "one", "two"), "there can be one message only, not two too"),
+    (("--ip=192.0.2.1", *MAIL, "one", "two"), 'unexpected argument "two": there is a message already, one'),
     (("--ip=192.0.2.1", *MAIL, "/nowhere/at/all"), "/nowhere/at/all"),
     (("--ip=192.0.2.1", "--auth", "me"), "--auth and --password-file belong together"),
     (("--ip=192.0.2.1", "--again", "soon"), '--again takes a time such as 90, 10min or 2h, not "soon"'),
