@@ -17,7 +17,7 @@ nobase_dist_manual_DATA = \
 	docs/why-refused.md \
 	docs/writing-a-plugin.md
 
-dist_man_MANS += docs/smtpd-karma.1 docs/smtpd-setup.1 docs/smtpd-store.1 docs/smtpd-try.1
+dist_man_MANS += docs/smtpd-karma.1 docs/smtpd-plugin.1 docs/smtpd-setup.1 docs/smtpd-store.1 docs/smtpd-try.1
 
 # The plugin reference: the index, and one page for each plugin, from its head comment and its table of options.
 plugin_pages = docs/plugins.md $(plugin_modules:plugins/%.la=docs/plugins/%.md)

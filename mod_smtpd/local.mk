@@ -196,6 +196,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/store/redis_connection.h \
 	mod_smtpd/store/redis_store.cc \
 	mod_smtpd/store/redis_store.h \
+	mod_smtpd/store/spaces.cc \
+	mod_smtpd/store/spaces.h \
 	mod_smtpd/store/stores.cc \
 	mod_smtpd/store/stores.h \
 	mod_smtpd/store/fair_process_lock.cc \

@@ -1,13 +1,17 @@
 # tools/local.mk: commands for administrators, each with a page for man(1) in docs/.
 
+tool_cppflags = $(core_cppflags) -I$(top_srcdir)
+
 bin_PROGRAMS += tools/smtpd-karma tools/smtpd-store tools/smtpd-try
 tools_smtpd_karma_SOURCES = \
 	tools/command.cc \
 	tools/command.h \
 	tools/opened_store.cc \
 	tools/opened_store.h \
-	tools/smtpd_karma.cc
-tools_smtpd_karma_CPPFLAGS = $(core_cppflags) -I$(top_srcdir) -DSMTPD_STATE_DIR='"$(statedir)"'
+	tools/smtpd_karma.cc \
+	tools/version.cc \
+	tools/version.h
+tools_smtpd_karma_CPPFLAGS = $(tool_cppflags) -DSMTPD_STATE_DIR='"$(statedir)"'
 tools_smtpd_karma_LDFLAGS = $(program_ldflags) $(whole_core)
 tools_smtpd_karma_LDADD = $(core_libs)
 tools_smtpd_karma_DEPENDENCIES = libsmtpd_core.la
@@ -18,22 +22,28 @@ tools_smtpd_store_SOURCES = \
 	tools/dbm_file.h \
 	tools/opened_store.cc \
 	tools/opened_store.h \
-	tools/smtpd_store.cc
-tools_smtpd_store_CPPFLAGS = $(core_cppflags) -I$(top_srcdir) $(DBM_CPPFLAGS) -DSMTPD_STATE_DIR='"$(statedir)"'
+	tools/smtpd_store.cc \
+	tools/version.cc \
+	tools/version.h
+tools_smtpd_store_CPPFLAGS = $(tool_cppflags) $(DBM_CPPFLAGS) -DSMTPD_STATE_DIR='"$(statedir)"'
 tools_smtpd_store_LDFLAGS = $(program_ldflags) $(whole_core)
 tools_smtpd_store_LDADD = $(core_libs) $(DBM_LIBS)
 tools_smtpd_store_DEPENDENCIES = libsmtpd_core.la
 tools_smtpd_try_SOURCES = \
 	tools/child_program.cc \
 	tools/child_program.h \
-	tools/smtpd_try.cc
-tools_smtpd_try_CPPFLAGS = $(core_cppflags) -I$(top_srcdir) -DSMTPD_HTTPD='"$(HTTPD)"' -DSMTPD_HTTPD_CONF='"$(HTTPD_CONF)"'
+	tools/smtpd_try.cc \
+	tools/version.cc \
+	tools/version.h
+tools_smtpd_try_CPPFLAGS = $(tool_cppflags) -DSMTPD_HTTPD='"$(HTTPD)"' -DSMTPD_HTTPD_CONF='"$(HTTPD_CONF)"'
 tools_smtpd_try_LDFLAGS = $(program_ldflags) $(whole_core)
 tools_smtpd_try_LDADD = $(core_libs)
 tools_smtpd_try_DEPENDENCIES = libsmtpd_core.la
 
-bin_SCRIPTS = tools/smtpd-setup
-EXTRA_DIST += tools/smtpd-setup.in
-CLEANFILES += tools/smtpd-setup
+bin_SCRIPTS = tools/smtpd-plugin tools/smtpd-setup
+EXTRA_DIST += tools/smtpd-plugin.in tools/smtpd-setup.in
+CLEANFILES += tools/smtpd-plugin tools/smtpd-setup
 tools/smtpd-setup: $(top_srcdir)/tools/smtpd-setup.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) tools && $(fill_in) $(top_srcdir)/tools/smtpd-setup.in >$@.tmp && chmod +x $@.tmp && mv -f $@.tmp $@
+tools/smtpd-plugin: $(top_srcdir)/tools/smtpd-plugin.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) tools && $(fill_in) $(top_srcdir)/tools/smtpd-plugin.in >$@.tmp && chmod +x $@.tmp && mv -f $@.tmp $@

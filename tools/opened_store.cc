@@ -2,6 +2,7 @@
 #include "tools/opened_store.h"
 
 #include "store/address.h"
+#include "store/spaces.h"
 #include "support/strings.h"
 #include "tools/command.h"
 
@@ -57,13 +58,17 @@ Result<std::unique_ptr<OpenedStore>> OpenedStore::open(const std::vector<std::st
 }
 
 OpenedStore::OpenedStore(const store::Address& address)
-    : backends_(clock_, events_), stores_(backends_, {{{}, address, {}}}) {}
+    : address_(address), backends_(clock_, events_), stores_(backends_, {{{}, address, {}}}) {}
 
 Result<StoreSpace*> OpenedStore::space(std::string_view name) {
     auto found = stores_.space(name);
     if (!found) return found.error();
     backends_.start();
     return static_cast<StoreSpace*>(*found);
+}
+
+Result<std::vector<store::SpaceSize>> OpenedStore::list_spaces() const {
+    return store::list_spaces(address_, clock_, std::chrono::steady_clock::now() + std::chrono::seconds(30));
 }
 
 }  // namespace smtpd::tools

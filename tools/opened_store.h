@@ -27,6 +27,8 @@ public:
     /// `words` are those of SmtpStore. Memory cannot be opened: it is the server's.
     static Result<std::unique_ptr<OpenedStore>> open(const std::vector<std::string>& words);
     Result<StoreSpace*> space(std::string_view name);
+    /// The namespaces that have entries, sorted by name.
+    Result<std::vector<store::SpaceSize>> list_spaces() const;
     const Clock& clock() const noexcept { return clock_; }
 
 private:
@@ -40,6 +42,7 @@ private:
 
     explicit OpenedStore(const store::Address& address);
 
+    const store::Address address_;
     const support::SystemClock clock_;
     Events events_;
     store::Backends backends_;

@@ -28,6 +28,7 @@ namespace {
 
 constexpr const char* usage =
     "usage: smtpd-karma [-s \"STORE [OPTION=VALUE]...\"] [-n] COMMAND\n"
+    "       smtpd-karma --version | --help\n"
     "\n"
     "  list                            all clients\n"
     "  search naughty|nice|both|CLIENT\n"
@@ -219,23 +220,27 @@ struct Call {
     std::vector<std::string> words;
 };
 
-/// False when the call is none.
-bool read_call(std::vector<std::string> words, Call& call) {
+constexpr Form forms[] = {{"list", "", 0, 0},
+                          {"search", "naughty, nice, both or a CLIENT", 1, 1},
+                          {"get", "CLIENT", 1, 1},
+                          {"set", "CLIENT NAME=VALUE...", 2, any_number},
+                          {"capture", "CLIENT...", 1, any_number},
+                          {"release", "CLIENT...", 1, any_number},
+                          {"remove", "CLIENT...", 1, any_number},
+                          {"prune", "[DAYS]", 0, 1}};
+
+/// What is wrong with the call; "" if nothing is.
+std::string read_call(std::vector<std::string> words, Call& call) {
     while (!words.empty() && words.front().starts_with("-")) {
         if (take_store_option(words, call.store)) continue;
-        if (words.front() != "-n") return false;
+        if (words.front() != "-n") break;
         call.with_names = true;
         words.erase(words.begin());
     }
-    if (words.empty()) return false;
+    if (words.empty()) return "a command is missing; --help lists the commands";
     call.command = words.front();
     call.words.assign(words.begin() + 1, words.end());
-    const std::size_t count = call.words.size();
-    if (call.command == "list") return count == 0;
-    if (call.command == "search" || call.command == "get") return count == 1;
-    if (call.command == "set") return count >= 2;
-    if (call.command == "prune") return count <= 1;
-    return (call.command == "capture" || call.command == "release" || call.command == "remove") && count >= 1;
+    return mistake_in(forms, call.command, call.words);
 }
 
 /// The commands that are given clients.
@@ -293,9 +298,9 @@ int run(const Call& call) {
 
 int main(int argc, char** argv) {
     using namespace smtpd::tools;
-    return run_command(argc, argv, usage, [](std::vector<std::string> words) -> std::optional<int> {
+    return run_command(argc, argv, usage, [](std::vector<std::string> words) {
         Call call;
-        if (!read_call(std::move(words), call)) return std::nullopt;
-        return run(call);
+        const std::string wrong = read_call(std::move(words), call);
+        return wrong.empty() ? run(call) : complain(wrong);
     });
 }

@@ -6,6 +6,7 @@
 #include "tools/opened_store.h"
 
 #include <smtpd/base/format.h>
+#include <smtpd/base/log.h>
 
 #include <optional>
 #include <string>
@@ -20,7 +21,9 @@ namespace {
 
 constexpr const char* usage =
     "usage: smtpd-store [-s \"ADDRESS [OPTION=VALUE]...\"] COMMAND\n"
+    "       smtpd-store --version | --help\n"
     "\n"
+    "  namespaces                                  their names, and how many entries each has\n"
     "  list NAMESPACE [PREFIX]                     keys, values, and the seconds until they expire\n"
     "  get NAMESPACE KEY                           a value\n"
     "  remove NAMESPACE KEY...\n"
@@ -102,23 +105,32 @@ struct Call {
     store::SecondPart second = store::SecondPart::sender;
 };
 
-/// False when the call is none.
-bool read_call(std::vector<std::string> words, Call& call) {
+constexpr Form forms[] = {
+    {"namespaces", "", 0, 0},       {"list", "NAMESPACE [PREFIX]", 1, 2},
+    {"get", "NAMESPACE KEY", 2, 2}, {"remove", "NAMESPACE KEY...", 2, any_number},
+    {"import-karma", "FILE", 1, 1}, {"import-greylist", "[--second=sender|recipient] FILE", 1, 1}};
+
+/// What is wrong with the call; "" if nothing is.
+std::string read_call(std::vector<std::string> words, Call& call) {
     (void)take_store_option(words, call.store);
-    if (words.empty()) return false;
+    if (words.empty()) return "a command is missing; --help lists the commands";
     call.command = words.front();
     words.erase(words.begin());
     if (call.command == "import-greylist" && !words.empty() && words.front().starts_with("--second=")) {
-        if (words.front() != "--second=sender" && words.front() != "--second=recipient") return false;
+        if (words.front() != "--second=sender" && words.front() != "--second=recipient")
+            return format_text("\"{}\" must be --second=sender or --second=recipient", quoted(words.front()));
         if (words.front() == "--second=recipient") call.second = store::SecondPart::recipient;
         words.erase(words.begin());
     }
     call.words = words;
-    const std::size_t count = words.size();
-    if (call.command == "list") return count == 1 || count == 2;
-    if (call.command == "get") return count == 2;
-    if (call.command == "remove") return count >= 2;
-    return (call.command == "import-karma" || call.command == "import-greylist") && count == 1;
+    return mistake_in(forms, call.command, call.words);
+}
+
+int list_namespaces(const OpenedStore& opened) {
+    const auto spaces = opened.list_spaces();
+    if (!spaces) return complain(spaces.error().what);
+    for (const auto& space : *spaces) say(format_text("{}\t{}", shown(space.name), space.entries));
+    return good;
 }
 
 /// Keys as `list` prints them.
@@ -139,6 +151,7 @@ int run(const Call& call) {
     if (!keys) return complain(keys.error().what);
     const auto opened = OpenedStore::open(call.store);
     if (!opened) return complain(opened.error().what);
+    if (call.command == "namespaces") return list_namespaces(**opened);
     const std::string name = call.command == "import-karma" ? karma_space
                              : is_import                    ? greylist_space
                                                             : call.words.front();
@@ -159,9 +172,9 @@ int run(const Call& call) {
 int main(int argc, char** argv) {
     using namespace smtpd::tools;
     return run_command(argc, argv, usage + ("import reads: " + dbm_formats() + "\n"),
-                       [](std::vector<std::string> words) -> std::optional<int> {
+                       [](std::vector<std::string> words) {
                            Call call;
-                           if (!read_call(std::move(words), call)) return std::nullopt;
-                           return run(call);
+                           const std::string wrong = read_call(std::move(words), call);
+                           return wrong.empty() ? run(call) : complain(wrong);
                        });
 }

@@ -23,6 +23,13 @@ struct Item {
     std::string_view key;
 };
 
+/// A namespace and how many entries it has.
+struct SpaceSize {
+    std::string name;
+    std::uint64_t entries = 0;
+    bool operator==(const SpaceSize&) const = default;
+};
+
 /// What an administrator has to hear of; each is told once, when the state changes. Thread-safe.
 class Events {
 public:

@@ -136,4 +136,20 @@ Result<Backend::Page> FileReader::list(const Item& prefix, std::size_t count, st
     } catch (const std::exception&) { return out_of_memory(); }
 }
 
+Result<std::vector<SpaceSize>> FileReader::spaces(Limit limit) noexcept {
+    try {
+        const auto is_open = open(limit);
+        if (!is_open) return is_open.error();
+        std::vector<SpaceSize> found;
+        if (!*is_open) return found;
+        Query query(handle_, "SELECT space, COUNT(*) FROM entries WHERE expires > ?1 GROUP BY space ORDER BY space");
+        query.bind(1, now());
+        int status = SQLITE_OK;
+        while ((status = query.step()) == SQLITE_ROW)
+            found.push_back({query.octets(0), static_cast<std::uint64_t>(query.number(1))});
+        if (status != SQLITE_DONE) return failed();
+        return found;
+    } catch (const std::exception&) { return out_of_memory(); }
+}
+
 }  // namespace smtpd::store

@@ -23,6 +23,8 @@ public:
     Result<Backend::Page> list(const Item& prefix, std::size_t count, std::string_view from,
                                Limit limit) noexcept override;
     void stop() noexcept override;
+    /// The namespaces that have entries, with their number, sorted by name.
+    Result<std::vector<SpaceSize>> spaces(Limit limit) noexcept;
 
 private:
     class Query;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
+#include <set>
 
 namespace smtpd::store {
 namespace {
@@ -285,6 +287,30 @@ Result<Backend::Page> RedisStore::list(const Item& prefix, std::size_t count, st
             page.entries.push_back({names[i].text.substr(stem.size()), std::move(value.text), Duration(left)});
         }
         return page;
+    });
+}
+
+/// SCAN may name a key more than once.
+Result<std::vector<SpaceSize>> RedisStore::spaces(Limit limit) noexcept {
+    return guarded([&]() -> Result<std::vector<SpaceSize>> {
+        const std::string stem = settings_.prefix + ":";
+        std::set<std::string> keys;
+        std::string from = "0";
+        do {
+            auto found = ask({"SCAN", from, "MATCH", escape_pattern(stem) + "*", "COUNT", "1000"}, limit);
+            if (!found) return found.error();
+            if (found->list.size() != 2 || found->list[1].kind != RedisReply::Kind::list)
+                return Error{ErrorCode::unavailable, what_ + " gives no list of keys", 0};
+            from = found->list[0].text;
+            for (const auto& name : found->list[1].list) keys.insert(name.text);
+        } while (from != "0");
+        std::map<std::string, std::uint64_t> entries;
+        for (const auto& key : keys)
+            if (const auto end = key.find(':', stem.size()); end != std::string::npos)
+                ++entries[key.substr(stem.size(), end - stem.size())];
+        std::vector<SpaceSize> spaces;
+        for (const auto& [name, count] : entries) spaces.push_back({name, count});
+        return spaces;
     });
 }
 

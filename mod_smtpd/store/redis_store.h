@@ -45,6 +45,8 @@ public:
     Result<bool> remove(const Item& item, Limit limit) noexcept override;
     /// `from` is Redis's cursor. Redis looks at all its keys, so this takes as long as it has many.
     Result<Page> list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept override;
+    /// The namespaces that have entries, with their number, sorted by name. Looks at every key of the database.
+    Result<std::vector<SpaceSize>> spaces(Limit limit) noexcept;
 
 private:
     using Connection = std::unique_ptr<RedisConnection>;

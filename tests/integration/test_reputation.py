@@ -50,7 +50,7 @@ def say_mail(port, sender="me@example.net"):
 
 
 def test_greylisting_survives_restarts(make_server, mpm):
-    server = make_server(mpm, children=2, threads=4)
+    server = make_server(mpm, children=2, threads=4, log_level="notice smtpd:debug")
     host = add_host(server, "SmtpPlugin greylisting black_timeout=2s sender=yes")
     server.start()
     say_mail(host.port).expect(450, "4.7.1")
@@ -180,10 +180,12 @@ def test_karma_loses_no_connection_and_the_command_sees_it(make_server):
 
 
 @pytest.mark.parametrize("arguments, status, complaint", [
-    ((), 2, "usage: smtpd-karma"), (("search",), 2, "usage: smtpd-karma"), (("get", "nobody"), 2, '"nobody" is no IP address'),
+    ((), 2, "a command is missing"), (("search",), 2, "a word is missing: search takes naughty, nice, both or a CLIENT"), (("get", "nobody"), 2, '"nobody" is no IP address'),
     (("get", "192.0.2.1"), 1, "nothing is known about 192.0.2.1"), (("release", "192.0.2.0/24"), 1, "nothing is known about 192.0.2.0/24"),
     (("remove", "192.0.2.1"), 1, "nothing is known"), (("set", "192.0.2.1", "penalty=later"), 2, "penalty=now or none"),
-    (("set", "192.0.2.1", "nice=-1"), 2, "must be naughty, nice"), (("prune", "many"), 2, "is no number of days"), (("grow",), 2, "usage: smtpd-karma"),
+    (("set", "192.0.2.1", "nice=-1"), 2, "must be naughty, nice"), (("prune", "many"), 2, "is no number of days"), (("grow",), 2, 'unknown command "grow"; --help'),
+    (("lits",), 2, 'unknown command "lits" (did you mean "list"?)'), (("list", "all"), 2, 'unexpected word "all": list takes nothing more'),
+    (("-x", "list"), 2, 'unknown option "-x"'),
 ])
 def test_what_the_command_does_not_do(tmp_path, arguments, status, complaint):
     done = subprocess.run([*sanitizers.command_prefix(smtpd_env.BUILD), str(TOOL), "-s", f"file:{tmp_path}/store", *arguments], capture_output=True, text=True,

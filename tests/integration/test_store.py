@@ -505,6 +505,7 @@ def test_the_command_works_beside_the_server(make_server):
     assert status == 0 and rows == {"key": "value", "other": "7"}
     assert 90 < int(re.search(r"^other\t7\t(\d+)$", printed, re.M)[1]) <= 100
     assert run_tool("get", "probe", "key", store=store)[:2] == (0, "value\n")
+    assert run_tool("namespaces", store=store) == (0, "probe\t2\n", "")
     assert run_tool("remove", "probe", "key", store=store)[0] == 0
     assert run_tool("remove", "probe", "key", store=store) == (1, "", 'smtpd-store: there is no entry "key"\n')
     assert ask(host.port, "get key", "get other") == ["(nothing)", "7"]
@@ -576,10 +577,16 @@ def test_import_of_text(tmp_path):
     assert run_tool("import-karma", tmp_path / "missing", store=store)[0] == 2
 
 
-@pytest.mark.parametrize("arguments", [(), ("list",), ("get", "probe"), ("remove", "probe"), ("import-karma",), ("import-greylist", "--second=third", "x"), ("grow",)])
-def test_wrong_calls_say_how_it_is_called(arguments):
-    status, printed, complaint = run_tool(*arguments)
-    assert (status, printed) == (2, "") and complaint.startswith("usage: smtpd-store ")
+@pytest.mark.parametrize("arguments, complaint", [
+    ((), "usage: smtpd-store "), (("list",), "a word is missing: list takes NAMESPACE [PREFIX]"), (("get", "probe"), "a word is missing: get takes NAMESPACE KEY"),
+    (("remove", "probe"), "a word is missing: remove takes NAMESPACE KEY..."), (("import-karma",), "a word is missing: import-karma takes FILE"),
+    (("import-greylist", "--second=third", "x"), '"--second=third" must be --second=sender or --second=recipient'), (("grow",), 'unknown command "grow"; --help'),
+    (("lst", "probe"), 'unknown command "lst" (did you mean "list"?)'), (("get", "probe", "key", "more"), 'unexpected word "more": get takes NAMESPACE KEY'),
+    (("namespaces", "probe"), 'unexpected word "probe": namespaces takes nothing more'), (("--colour", "list"), 'unknown option "--colour"'),
+])
+def test_wrong_calls_name_the_wrong_word(arguments, complaint):
+    status, printed, said = run_tool(*arguments)
+    assert (status, printed) == (2, "") and complaint in said and said.startswith(("smtpd-store: ", "usage: ")), said
 
 
 def test_the_command_makes_files_for_the_server(tmp_path):
@@ -601,10 +608,17 @@ def test_the_command_makes_files_for_the_server(tmp_path):
     assert {path.stat().st_uid for path in state.iterdir()} == {uid}
 
 
-def test_the_command_with_redis(redis):
+def test_the_command_with_redis(redis, tmp_path):
     store = f"redis:127.0.0.1:{redis.port}/1"
     assert run_tool("list", "karma", store=store) == (0, "", "")
+    assert run_tool("namespaces", store=store) == (0, "", "")
     assert run_tool("get", "karma", "192.0.2.1", store=store)[0] == 1
     nobody = f"redis:127.0.0.1:{free_port()}"
     assert run_tool("list", "karma", store=nobody)[0] == 2
     assert run_tool("list", "karma", store="memory:1m")[0] == 2
+    assert run_tool("namespaces", store=nobody)[0] == 2
+    dump = tmp_path / "dump"
+    dump.write_text("3221225985 0:1:2:3\n3221225986 0:1:2:3\n")
+    assert run_tool("import-karma", dump, store=store)[0] == 0
+    assert run_tool("import-greylist", dump, store=store)[0] in (0, 1)
+    assert run_tool("namespaces", store=store)[1].splitlines()[-1] == "karma\t2"
