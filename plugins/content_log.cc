@@ -116,6 +116,7 @@ public:
           file_(options.file.empty() ? "" : setup.path(options.file)),
           enabled_(setup.control().lines("content_log_enabled")),
           file_of_site_(setup.control().lines("content_log_file")) {
+        if (is_enabled()) setup.uses({FileUse::Kind::appends, path(setup.clock().wall())});
         setup.hooks.data_post.observe([this](const DataPostHook& hook) {
             if (is_enabled()) keep_copy(hook);
         });

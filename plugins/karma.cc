@@ -75,6 +75,7 @@ inline const NoteKey<KarmaBefore> karma_before{"karma.before"};
 class Karma final : public PolicyPlugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool accepts_recipients = false;
     static constexpr HookSet uses_store_at{HookId::pre_connection, HookId::disconnect};
     static constexpr PolicyDefaults policy_defaults{.reject = PolicyDefaults::Reject::naughty,
                                                     .reject_type = Verdict::deny_disconnect};

@@ -44,6 +44,8 @@ namespace smtpd::plugins {
 class NaughtyPlugin final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool accepts_recipients = false;
+    static constexpr bool settles_complaints = true;
 
     struct Options {
         HookId reject = HookId::rcpt;

@@ -30,6 +30,7 @@ namespace smtpd::plugins {
 class RandomError final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool accepts_recipients = false;
 
     struct Options {
         double percent = 1;

@@ -34,6 +34,7 @@ class RcptOk final : public Plugin {
 public:
     explicit RcptOk(Setup& setup)
         : domains_(setup.control().domains("rcpthosts")), more_domains_(setup.control().cdb("morercpthosts")) {
+        setup.uses({FileUse::Kind::own_domains, "rcpthosts"});
         setup.hooks.rcpt.add(Priority::last, [this](const RcptHook& hook) { return respond(hook); });
     }
 

@@ -38,7 +38,7 @@ public:
         bool only = false;
 
         static OptionTable table() {
-            return {option("only", &Options::only, "refuse recipients of clients that may not relay")};
+            return {option("only", &Options::only, "refuse recipients of clients that may not relay").flag()};
         }
     };
 
@@ -46,6 +46,7 @@ public:
         : forbidden_(setup.control().networks("norelayclients")),
           permitted_(setup.control().networks("relayclients")),
           more_permitted_(setup.control().cdb("morerelayclients")) {
+        setup.uses({FileUse::Kind::relay_networks, "relayclients"});
         setup.hooks.pre_connection.observe(Priority::first, [this](const PreConnectionHook& hook) { look_up(hook); });
         if (options.only)
             setup.hooks.rcpt.add([](const RcptHook& hook) {

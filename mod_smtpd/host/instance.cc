@@ -69,7 +69,10 @@ public:
     /// plugin.
     bool close(Problems& problems) {
         is_open_ = false;
-        for (const auto& text : control_.take_problems()) report(true, text);
+        for (const auto& text : control_.take_problems()) {
+            report(true, text);
+            complaints_.back().is_in_control_file = true;
+        }
         bool is_good = true;
         for (auto& complaint : complaints_) {
             is_good &= !complaint.is_error;
@@ -78,6 +81,8 @@ public:
         complaints_.clear();
         return is_good;
     }
+
+    void uses(FileUse use) override { instance_.files_.push_back(std::move(use)); }
 
     std::vector<std::pair<HookId, Handler>> handlers;
     LogOutlets log_outlets_;
@@ -91,7 +96,16 @@ private:
     }
 
     void report(bool is_error, std::string text) override {
-        complaints_.push_back({is_error, instance_.position_, format_text("{}: {}", instance_.subject_, text)});
+        const bool is_in_control_file = instance_.is_in_plugins_file_ || is_about_a_line(text);
+        complaints_.push_back({is_error, instance_.position_, format_text("{}: {}", instance_.subject_, text),
+                               is_error && is_in_control_file});
+    }
+
+    /// Whether a complaint begins with the line of a control file.
+    bool is_about_a_line(std::string_view text) const {
+        const auto files = control_.existing_files();
+        return std::any_of(files.begin(), files.end(),
+                           [&](const std::string& file) { return text.starts_with(file + ":"); });
     }
 
     /// What the server gives for a name; otherwise null, and a complaint.
@@ -138,6 +152,7 @@ Instance::Instance(const PluginLine& line, PluginCode code, const Environment& e
       plugin_name_(line.name),
       position_(line.position()),
       subject_(subject_of(line)),
+      is_in_plugins_file_(line.origin == PluginLine::Origin::plugins_file),
       is_policy_(code_.descriptor->is_policy),
       options_(nullptr, code_.descriptor->free_options),
       plugin_(nullptr, code_.descriptor->destroy) {
@@ -150,6 +165,10 @@ Instance::Instance(const PluginLine& line, PluginCode code, const Environment& e
 }
 
 Instance::~Instance() = default;
+
+void Instance::check(const PluginLine& line, PluginCode code, const Environment& environment, Problems& problems) {
+    Instance(line, std::move(code), environment).read_options(line, problems);
+}
 
 std::unique_ptr<Instance> Instance::make(const PluginLine& line, PluginCode code, const Environment& environment,
                                          LogRouter& log, Problems& problems) {
@@ -170,7 +189,8 @@ bool Instance::read_options(const PluginLine& line, Problems& problems) {
         reader.add(common, &common_);
         findings = reader.read(line.words);
     });
-    for (auto& text : findings.errors) problems.push_back({true, position_, format_text("{}: {}", subject_, text)});
+    for (auto& text : findings.errors)
+        problems.push_back({true, position_, format_text("{}: {}", subject_, text), is_in_plugins_file_});
     for (auto& text : findings.warnings) problems.push_back({false, position_, format_text("{}: {}", subject_, text)});
     host_caller_ = {name_, 0, -1, this};
     caller_ = {name_, common_.loglevel.shift, common_.loglevel.fixed, this};

@@ -33,6 +33,8 @@ public:
     /// possible.
     static std::unique_ptr<Instance> make(const PluginLine& line, PluginCode code, const Environment& environment,
                                           LogRouter& log, Problems& problems);
+    /// Checks the options of a line that no instance is made of.
+    static void check(const PluginLine& line, PluginCode code, const Environment& environment, Problems& problems);
     ~Instance();
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;
@@ -54,6 +56,12 @@ public:
                code_.descriptor->delivers_to_each(options_.get());
     }
     bool sends_bounces() const noexcept { return code_.descriptor->sends_bounces; }
+    // Facts for the checks of configtest (plugin_checks.h).
+    bool accepts_recipients() const noexcept { return code_.descriptor->accepts_recipients(options_.get()); }
+    bool takes_every_message() const noexcept { return code_.descriptor->takes_every_message(options_.get()); }
+    bool settles_complaints() const noexcept { return code_.descriptor->settles_complaints(options_.get()); }
+    const std::vector<FileUse>& files() const noexcept { return files_; }
+    const std::string& subject() const noexcept { return subject_; }  ///< "SmtpPlugin queue/maildir"
     /// Where calls of its handlers at that hook queue, because they wait for something other than the DNS; null where
     /// they do not.
     support::Lane* lane(HookId hook) const noexcept;
@@ -86,7 +94,9 @@ private:
     std::string plugin_name_;
     std::string position_;
     std::string subject_;  ///< how messages about it begin: "SmtpPlugin queue/maildir"
+    bool is_in_plugins_file_;
     bool is_policy_;
+    std::vector<FileUse> files_;
     CommonOptions common_;
     ServerAccess::Caller caller_;
     ServerAccess::Caller host_caller_;

@@ -4,14 +4,16 @@
 ///
 /// It wants the password itself, so PLAIN and LOGIN are offered. `joe@example.com` is asked for as `joe` of
 /// `example.com`, a name without a domain as one of `localhost`. Whether a server offers AUTH at all, and on which
-/// port, is a matter of its virtual host: qpsmtpd's `enable_smtp` and `enable_ssmtp` are therefore not there.
+/// port, is a matter of its virtual host. `enable_smtp no` leaves clients of the ports 25 and 587 to the next plugin,
+/// and `enable_ssmtp no` those of port 465.
 ///
 /// The module's answer decides: the credentials are right; they are not (100, 535 5.7.8); anything else, a module that
 /// is down or slow (`timeout`) is 454 4.7.0.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A module that cannot say is 454; there it was left to the next plugin, or 535.
+/// A module that cannot say is 454; there it was left to the next plugin, or 535. `enable_smtp` is on unless it is
+/// switched off.
 #include <smtpd/backend/client_socket.h>
 #include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>
@@ -28,9 +30,13 @@ public:
     struct Options {
         std::string cvm_socket;
         Duration timeout = std::chrono::seconds(10);
+        bool enable_smtp = true;
+        bool enable_ssmtp = true;
         static OptionTable table() {
             return {option("cvm_socket", &Options::cvm_socket, "the path of the module's socket").required(),
-                    option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
+                    option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s"),
+                    option("enable_smtp", &Options::enable_smtp, "whether clients of the ports 25 and 587 are checked"),
+                    option("enable_ssmtp", &Options::enable_ssmtp, "whether clients of port 465 are checked")};
         }
     };
 
@@ -42,7 +48,13 @@ public:
 private:
     enum Reply : unsigned char { accepted = 0, rejected = 100 };
 
+    bool is_enabled_at(std::uint16_t port) const {
+        if (port == 465) return options_.enable_ssmtp;
+        return options_.enable_smtp || (port != 25 && port != 587);
+    }
+
     Response judge(const AuthHook& hook) const {
+        if (!is_enabled_at(hook.connection.local().port)) return declined();
         const auto reply = ask(hook);
         if (reply && *reply == accepted) return ok();
         if (reply && *reply == rejected) return deny();

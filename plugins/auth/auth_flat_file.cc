@@ -10,14 +10,14 @@
 /// The name is compared without regard to upper and lower case, and has a domain: a client that gives none is left to
 /// the next plugin. What stands behind the first colon is the clear password, up to the end of the line; or `{CRYPT}`
 /// and what crypt(3) makes of it; or what `htpasswd -B`, `-m` and `-s` write; or keys of SCRAM (RFC 5803), as
-/// PostgreSQL keeps them. `{PLAIN}` in front says that the rest is the clear password whatever it looks like. Blanks at
-/// the end of a line cannot be seen and are no part of it: behind a clear password they are an error. A password that
-/// ends in a blank is written as a hash.
+/// PostgreSQL keeps them. `{PLAIN}` in front says that the rest is the clear password whatever it looks like, and that
+/// it is meant to be in the clear: without it, configtest warns. Blanks at the end of a line cannot be seen and are no
+/// part of it: behind a clear password they are an error. A password that ends in a blank is written as a hash.
 ///
 /// With a clear password a user can log in with every mechanism; with a hash, with PLAIN and LOGIN; with keys of SCRAM,
 /// with that form of SCRAM, PLAIN and LOGIN. CRAM-MD5 is offered only if SmtpAuthMechanisms names it.
 ///
-/// The file should be readable by the server's user only. It is read again when it changes.
+/// The file should be readable by the server's user only; configtest warns if every user may read it. It is read again when it changes.
 ///
 ///     SmtpPlugin auth/auth_flat_file
 ///
@@ -62,10 +62,27 @@ public:
     static constexpr bool reads_body = false;
 
     explicit AuthFlatFile(Setup& setup) : users_(setup.control().parsed<Users>("flat_auth_pw", parse_users)) {
+        setup.uses({FileUse::Kind::passwords, "flat_auth_pw"});
+        warn_of_clear_passwords(setup);
         serve_passwords(setup.hooks, [this](const AuthHook& hook) { return find(hook); });
     }
 
 private:
+    /// A clear password that is meant says so with {PLAIN}.
+    void warn_of_clear_passwords(Setup& setup) const {
+        const auto lines = setup.control().lines("flat_auth_pw").get();
+        for (const auto& line : *lines) {
+            const auto colon = line.text.find(':');
+            if (colon == std::string::npos) return;
+            const auto stored = std::string_view(line.text).substr(colon + 1);
+            if (stored.starts_with("{PLAIN}") || StoredPassword::parse(stored).is_hashed()) continue;
+            return setup.warning(
+                "{}: the password of {} is in clear text, so whoever reads the file can log in; write what \"htpasswd "
+                "-nB {}\" prints, or {PLAIN} in front of the password if it must be readable (SCRAM, CRAM-MD5)",
+                line.position(), line.text.substr(0, colon), line.text.substr(0, colon));
+        }
+    }
+
     Result<std::optional<StoredPassword>> find(const AuthHook& hook) const {
         std::optional<StoredPassword> stored;
         const auto users = users_.get();

@@ -72,6 +72,8 @@ struct AuthLdapBindOptions {
     std::string ca_file;
     Balance balance = Balance::failover;
     Duration timeout = std::chrono::seconds(5);
+    std::string ldap_host;
+    unsigned ldap_port = 389;
 
     static OptionTable table() {
         using O = AuthLdapBindOptions;
@@ -88,7 +90,9 @@ struct AuthLdapBindOptions {
             option("balance", &O::balance, "which of several directories is asked").choices(balance_words()),
             option("timeout", &O::timeout, "how long it may take, all in all")
                 .range("100ms", "50s")
-                .alias("ldap_timeout")};
+                .alias("ldap_timeout"),
+            option("ldap_host", &O::ldap_host, "qpsmtpd's name for the host of a uri with ldap://"),
+            option("ldap_port", &O::ldap_port, "qpsmtpd's name for the port of that uri").range("1", "65535")};
     }
 };
 
@@ -486,8 +490,14 @@ public:
     }
 
 private:
+    static std::string uri_of(const std::string& host, unsigned port) {
+        const bool is_v6 = host.find(':') != std::string::npos;
+        return format_text("ldap://{}{}{}:{}", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
+    }
+
     /// With what the control file says, where the configuration does not say where users are.
     static Options completed(Setup& setup, Options options) {
+        if (!options.ldap_host.empty()) options.uri = {uri_of(options.ldap_host, options.ldap_port)};
         if (!options.base.empty() || !options.dn.empty()) return options;
         FileOptions file;
         const auto lines = setup.control().lines("ldap").get();
@@ -498,8 +508,7 @@ private:
             setup.error("there is neither base nor dn, and no ldap_base in the control file ldap");
             return options;
         }
-        const bool is_v6 = file.host.find(':') != std::string::npos;
-        options.uri = {format_text("ldap://{}{}{}:{}", is_v6 ? "[" : "", file.host, is_v6 ? "]" : "", file.port)};
+        options.uri = {uri_of(file.host, file.port)};
         options.base = file.base;
         options.attribute = file.attribute;
         options.timeout = file.timeout;
@@ -543,6 +552,7 @@ private:
     void read_password(Setup& setup) {
         if (options_.bind_password_file.empty()) return;
         constexpr std::size_t longest = 4096;
+        setup.uses({FileUse::Kind::passwords, setup.path(options_.bind_password_file)});
         auto text = read_file(setup.path(options_.bind_password_file), longest);
         if (!text) return setup.error("bind_password_file: {}", text.error().what);
         password_.set(std::string_view(*text).substr(0, text->find_first_of("\r\n")));

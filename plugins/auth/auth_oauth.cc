@@ -203,6 +203,7 @@ private:
     void read_client(Setup& setup) {
         if (options_.client_file.empty()) return;
         constexpr std::size_t longest = 16 * 1024;
+        setup.uses({FileUse::Kind::passwords, setup.path(options_.client_file)});
         auto text = read_file(setup.path(options_.client_file), longest);
         if (!text) return setup.error("client_file: {}", text.error().what);
         std::string_view rest = *text;

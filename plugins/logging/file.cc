@@ -273,6 +273,7 @@ public:
             setup.error("\"nosplit\" and \"reopen\" are for files, not for a command");
         if (!is_command) pattern_ = setup.path(path);
         names_sessions_ = has_session(pattern_);
+        if (!is_command) setup.uses({FileUse::Kind::appends, path_of({}, clock_.wall())});
         if (is_command) writer_ = std::make_unique<CommandWriter>(options.tsformat, path.substr(1));
         else writer_ = make_file_writer();
         queue_.emplace(setup.instance(), *writer_, setup.server_log(), options.queue);

@@ -10,6 +10,7 @@ namespace smtpd::plugins {
 class Discard final : public Plugin {
 public:
     static constexpr bool reads_body = false;
+    static constexpr bool takes_every_message = true;
 
     explicit Discard(Setup& setup) {
         setup.hooks.queue.deliver([](const Delivery& delivery) {

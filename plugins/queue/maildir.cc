@@ -317,10 +317,12 @@ public:
           own_domain_(ascii_domain(setup.server_name())) {
         check_pattern(setup);
         check_directory(setup);
+        setup.uses({FileUse::Kind::fills, directory_});
         if (!options_.fsync) setup.warning("fsync is off: mail that was accepted is lost when the machine crashes");
         setup.hooks.queue.deliver([this](const Delivery& delivery) { return deliver(delivery); });
     }
 
+    static constexpr bool takes_every_message = true;
     /// Where all share a Maildir, all have one fate.
     static bool delivers_to_each(const Options& options) noexcept { return !options.pattern.empty(); }
 
@@ -354,13 +356,8 @@ private:
 
     void check_directory(Setup& setup) const {
         struct stat about {};
-        if (stat(directory_.c_str(), &about) == 0) {
-            if (!S_ISDIR(about.st_mode)) setup.error("{} is not a directory", directory_);
-        } else if (const auto slash = directory_.rfind('/'); slash != std::string::npos && slash > 0) {
-            const std::string parent = directory_.substr(0, slash);
-            if (stat(parent.c_str(), &about) != 0 || !S_ISDIR(about.st_mode))
-                setup.error("neither {} nor the directory above it exists", directory_);
-        }
+        if (stat(directory_.c_str(), &about) == 0 && !S_ISDIR(about.st_mode))
+            setup.error("{} is not a directory", directory_);
     }
 
     DeliveryResult deliver(const Delivery& delivery) {

@@ -1,9 +1,10 @@
 /// control.h: qpsmtpd's and qmail's control files, read once, checked at configtest, read again when they change.
 ///
 /// A plugin asks for a file in its constructor and keeps what it gets; `file->…` is then always the newest content. A
-/// file that does not exist is empty, and is noticed when it appears. A file that changes into something unreadable or
-/// wrong is reported once as a warning and the old content stays. All calls are thread-safe; a file's state is looked
-/// at no more than once a second.
+/// file that does not exist is empty, and is noticed when it appears. If a file becomes unreadable or wrong, the server
+/// reports that once as a warning, and the old content stays in use. The same is true, for 15 seconds, of a file that
+/// disappears or loses lines while it is rewritten in place (host/control_files.h). All calls are thread-safe; the
+/// server looks at a file's state at most once a second.
 #pragma once
 
 #include <smtpd/base/address.h>
@@ -173,7 +174,16 @@ public:
     virtual std::string path() const = 0;                 ///< "" while the file does not exist
     virtual void report(const std::string& problem) = 0;  ///< configuration error while starting, one warning
                                                           ///< afterwards
+    /// Whether there is older content that was good in its time: text() gives it from now on.
+    virtual bool fall_back() { return false; }
 };
+
+namespace detail {
+/// Reports every mistake of a file. A parser stops at the first one, so each line that an error names is left out, and
+/// `parse` is called again, up to 20 times. `parse` returns an error, or nothing if the parser is content.
+SMTPD_API void report_mistakes(ControlSource& source, const Error& first,
+                               const std::function<std::optional<Error>(ControlSource&)>& parse);
+}  // namespace detail
 
 /// The current content of a control file, parsed. Copies share one cache.
 template <class T>
@@ -199,8 +209,7 @@ public:
         const std::lock_guard lock(state.mutex);
         if (generation != state.generation) {
             state.generation = generation;
-            if (auto parsed = state.parser(*state.source)) state.value = std::make_shared<const T>(std::move(*parsed));
-            else state.source->report(parsed.error().what);
+            if (!take(state)) state.source->fall_back() && take(state);
         }
         return state.value;
     }
@@ -214,6 +223,19 @@ private:
         std::uint64_t generation = 0;  ///< sources start at 1
         std::shared_ptr<const T> value;
     };
+    /// Reads the content; false if it is wrong, which is reported.
+    static bool take(State& state) {
+        if (auto parsed = state.parser(*state.source)) {
+            state.value = std::make_shared<const T>(std::move(*parsed));
+            return true;
+        } else {
+            detail::report_mistakes(*state.source, parsed.error(), [&state](ControlSource& from) {
+                auto again = state.parser(from);
+                return again ? std::nullopt : std::optional<Error>(again.error());
+            });
+            return false;
+        }
+    }
     std::shared_ptr<State> state_;
 };
 

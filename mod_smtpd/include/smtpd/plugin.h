@@ -57,6 +57,21 @@ inline std::vector<std::pair<std::string, Verdict>> refusal_words() {
             {"soft", Verdict::denysoft}};
 }
 
+/// A file that a plugin uses, and what for: configtest checks permissions and dangerous content. A path without a slash
+/// is the name of a control file. (The server knows by itself which control files its children read.)
+struct FileUse {
+    enum class Kind : std::uint8_t {
+        reads,          ///< the serving process reads it
+        appends,        ///< the serving process adds lines to it, and makes it, and the directory above it, if missing
+        fills,          ///< a directory in which the serving process makes files; made if only itself is missing
+        passwords,      ///< has passwords or keys: nobody but the server should read it
+        own_domains,    ///< a control file with the domains that mail is accepted for
+        relay_networks  ///< a control file with the networks whose clients may relay
+    };
+    Kind kind = Kind::reads;
+    std::string path;
+};
+
 /// What a plugin is given while it is made.
 class SMTPD_API Setup {
 public:
@@ -94,6 +109,9 @@ public:
         return Store<T>(store_space(name));
     }
 
+    /// Says that this instance uses a file, so that configtest can check it.
+    virtual void uses(FileUse use) = 0;
+
     /// A mistake in this instance's configuration: the server does not start, configtest names file and line. More than
     /// one may be reported.
     template <class... Arguments>
@@ -123,6 +141,12 @@ protected:
 /// delivers_to_each(const Options& options) noexcept`. A handler at data_post_rcpt says so by itself. A queue plugin
 /// that informs the sender itself about Delivery::turned_away() says `static constexpr bool sends_bounces = true;`,
 /// which `SmtpMixedResults split` needs.
+///
+/// Three more facts are for the checks of configtest, and each may be a function of the options as well. A plugin that
+/// has a handler with verdicts at rcpt and never answers `ok` says `static constexpr bool accepts_recipients = false;`.
+/// A queue plugin that never returns not_mine(), so that no queue plugin after it is asked, says `static constexpr bool
+/// takes_every_message = true;`. A plugin that refuses the clients about whom there are complaints, as naughty does,
+/// says `static constexpr bool settles_complaints = true;`. Files that it uses are declared with Setup::uses().
 ///
 /// One that waits for something other than the DNS (a socket, a database, a program, the disk) says so with `static
 /// constexpr bool waits_for_backend = true;`, or, if only some of its handlers wait, `static constexpr HookSet
@@ -169,6 +193,9 @@ struct PluginDescriptor {
                                                               ///< after DATA
     /// Whether it may deliver to some recipients, and not to others.
     bool (*delivers_to_each)(const void* options) noexcept;
+    bool (*accepts_recipients)(const void* options) noexcept;   ///< whether a verdict of it at rcpt may be `ok`
+    bool (*takes_every_message)(const void* options) noexcept;  ///< whether no queue plugin after it is ever asked
+    bool (*settles_complaints)(const void* options) noexcept;   ///< whether it refuses clients for their complaints
     /// With some options, at some hook, or in a task: it has the option concurrency.
     bool may_wait;
     bool runs_tasks;                                             ///< its ask handlers have tasks
@@ -189,6 +216,16 @@ concept HasOptions = requires {
 constexpr HookSet hook_set(bool everywhere) noexcept { return everywhere ? HookSet::all() : HookSet(); }
 constexpr HookSet hook_set(HookSet hooks) noexcept { return hooks; }
 
+/// A function of the options that gives a fact about plugin P: P's constant of that name, its function of that name, or
+/// `otherwise`.
+#define SMTPD_PLUGIN_FACT(fact, otherwise)                                                      \
+    descriptor.fact = [](const void* options) noexcept -> bool {                                \
+        if constexpr (requires { P::fact(*static_cast<const typename P::Options*>(options)); }) \
+            return P::fact(*static_cast<const typename P::Options*>(options));                  \
+        else if constexpr (requires { P::fact; }) return P::fact;                               \
+        else return otherwise;                                                                  \
+    }
+
 template <class P>
 consteval PluginDescriptor describe(const char* name) {
     PluginDescriptor descriptor{};
@@ -198,18 +235,11 @@ consteval PluginDescriptor describe(const char* name) {
     descriptor.is_policy = std::is_base_of_v<PolicyPlugin, P>;
     descriptor.reads_body = true;
     if constexpr (requires { P::reads_body; }) descriptor.reads_body = P::reads_body;
-    descriptor.judges_recipients = [](const void* options) noexcept {
-        if constexpr (requires { P::judges_recipients(*static_cast<const typename P::Options*>(options)); })
-            return P::judges_recipients(*static_cast<const typename P::Options*>(options));
-        else if constexpr (requires { P::judges_recipients; }) return P::judges_recipients;
-        else return false;
-    };
-    descriptor.delivers_to_each = [](const void* options) noexcept {
-        if constexpr (requires { P::delivers_to_each(*static_cast<const typename P::Options*>(options)); })
-            return P::delivers_to_each(*static_cast<const typename P::Options*>(options));
-        else if constexpr (requires { P::delivers_to_each; }) return P::delivers_to_each;
-        else return false;
-    };
+    SMTPD_PLUGIN_FACT(judges_recipients, false);
+    SMTPD_PLUGIN_FACT(delivers_to_each, false);
+    SMTPD_PLUGIN_FACT(accepts_recipients, true);
+    SMTPD_PLUGIN_FACT(takes_every_message, false);
+    SMTPD_PLUGIN_FACT(settles_complaints, false);
     if constexpr (requires { P::runs_tasks; }) descriptor.runs_tasks = P::runs_tasks;
     descriptor.may_wait = descriptor.runs_tasks || requires { P::waits_for_backend; };
     descriptor.waits_for_backend = [](const void* options) noexcept {
@@ -238,6 +268,7 @@ consteval PluginDescriptor describe(const char* name) {
     }
     return descriptor;
 }
+#undef SMTPD_PLUGIN_FACT
 
 }  // namespace detail
 }  // namespace smtpd
