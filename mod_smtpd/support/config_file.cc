@@ -52,7 +52,8 @@ std::vector<std::string> places(const std::vector<std::string>& directories, std
 /// Reads one control file and what it includes.
 class Reader {
 public:
-    Reader(const ConfigLookup& lookup, std::vector<FileStamp>& stamps) : lookup_(lookup), stamps_(stamps) {}
+    Reader(const ConfigLookup& lookup, ConfigFile& file)
+        : lookup_(lookup), stamps_(file.files), ends_in_mid_line_(file.ends_in_mid_line) {}
 
     Result<ControlText> read(const std::string& path) {
         if (auto done = read_path(path, {}); !done) return done.error();
@@ -85,6 +86,7 @@ private:
 
     const ConfigLookup& lookup_;
     std::vector<FileStamp>& stamps_;
+    bool& ends_in_mid_line_;
     ControlText text_;
     std::vector<Open> open_;
     std::uint64_t total_size_ = 0;
@@ -185,6 +187,7 @@ Result<void> Reader::take_lines(const std::string& path, std::string_view conten
     static constexpr std::string_view directive = "$include";
     static constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
     if (content.substr(0, byte_order_mark.size()) == byte_order_mark) content.remove_prefix(byte_order_mark.size());
+    ends_in_mid_line_ |= !content.empty() && content.back() != '\n';
     for (unsigned number = 1; !content.empty(); ++number) {
         const std::size_t end = std::min(content.find('\n'), content.size());
         const std::string_view whole = content.substr(0, end);
@@ -233,7 +236,7 @@ bool any_changed(const std::vector<FileStamp>& stamps) {
 
 ConfigFile read_config_file(const std::string& path, const ConfigLookup& lookup) {
     ConfigFile file;
-    file.text = Reader(lookup, file.files).read(path);
+    file.text = Reader(lookup, file).read(path);
     return file;
 }
 

@@ -40,8 +40,9 @@ bool any_changed(const std::vector<FileStamp>& stamps);
 
 struct ConfigFile {
     Result<ControlText> text = ControlText();
-    std::vector<FileStamp> files;  ///< the file, all included files and directories, and places where a file was
-                                   ///< missing
+    std::vector<FileStamp> files;   ///< the file, all included files and directories, and places where a file was
+                                    ///< missing
+    bool ends_in_mid_line = false;  ///< the last line of one of the files has no LF: it may still be written
 };
 
 /// Limits on what one control file may pull in, all included files counted.

@@ -278,6 +278,46 @@ bool HostList::contains(const IpAddress& address, const std::string& name) const
                        [&](const Pattern& pattern) { return pattern.matches(name) || pattern.matches(unicode); });
 }
 
+// --- all mistakes of a file ---
+
+namespace {
+
+/// A file without the lines about which something was said already.
+class WithoutLines final : public ControlSource {
+public:
+    explicit WithoutLines(ControlSource& whole) : whole_(whole), text_(whole.text()) {}
+
+    /// Whether there was a line that the complaint begins with.
+    bool leave_out(std::string_view complaint) {
+        return text_ && std::erase_if(*text_, [&](const ControlLine& line) {
+                            return complaint.starts_with(line.position() + ":");
+                        }) > 0;
+    }
+    std::uint64_t generation() override { return whole_.generation(); }
+    Result<ControlText> text() override { return text_; }
+    std::string path() const override { return whole_.path(); }
+    void report(const std::string& problem) override { whole_.report(problem); }
+
+private:
+    ControlSource& whole_;
+    Result<ControlText> text_;
+};
+
+}  // namespace
+
+void detail::report_mistakes(ControlSource& source, const Error& first,
+                             const std::function<std::optional<Error>(ControlSource&)>& parse) {
+    constexpr int most = 20;
+    WithoutLines rest(source);
+    std::optional<Error> mistake = first;
+    for (int number = 0; mistake; ++number) {
+        if (number == most) return source.report(format_text("{}: this file has more mistakes", source.path()));
+        source.report(mistake->what);
+        if (!rest.leave_out(mistake->what)) return;
+        mistake = parse(rest);
+    }
+}
+
 // --- ControlFiles ---
 
 Watched<ControlText> ControlFiles::lines(std::string_view name) {

@@ -166,6 +166,9 @@ public:
         plugin.write_control("flat_auth_pw", "joe@example.com:new\n");
         CPPUNIT_ASSERT(plugin.auth_plain("joe@example.com", "new").verdict == Verdict::ok);
         plugin.remove_control("flat_auth_pw");
+        CPPUNIT_ASSERT_MESSAGE("it may come back at once",
+                               plugin.auth_plain("joe@example.com", "new").verdict == Verdict::ok);
+        plugin.clock().advance(std::chrono::seconds(15));
         CPPUNIT_ASSERT(plugin.auth_plain("joe@example.com", "new").verdict == Verdict::declined);
     }
 

