@@ -50,6 +50,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/host/options_test.cc \
 	tests/unit/host/out_of_memory_test.cc \
 	tests/unit/host/plugin_file_test.cc \
+	tests/unit/host/plugin_names_test.cc \
 	tests/unit/host/plugin_set_test.cc \
 	tests/unit/host/policy_test.cc \
 	tests/unit/host/recipient_refusal_test.cc \

@@ -2,7 +2,7 @@
 #include "host/plugin_dso.h"
 
 #include "host/notes.h"
-#include "support/edit_distance.h"
+#include "host/plugin_names.h"
 #include "support/strings.h"
 
 #include <smtpd/base/format.h>
@@ -37,7 +37,7 @@ bool is_file(const std::string& path) {
 }
 
 Error no_such_plugin(std::string_view name, const std::vector<std::string>& directories) {
-    const std::string hint = support::did_you_mean(name, plugin_names(directories));
+    const std::string hint = nearest_plugin(name, plugin_names(directories));
     return {ErrorCode::not_found,
             format_text("there is no such plugin in {}{}", support::join(directories, ", "), hint), 0};
 }

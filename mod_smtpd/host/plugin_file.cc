@@ -1,6 +1,7 @@
 /// plugin_file.cc: qpsmtpd's list of plugins.
 #include "host/plugin_file.h"
 
+#include "host/plugin_names.h"
 #include "support/strings.h"
 
 #include <smtpd/base/format.h>
@@ -12,26 +13,6 @@ namespace smtpd::host {
 namespace {
 
 bool is_label_character(char c) { return support::is_alpha(c) || support::is_digit(c) || c == '_' || c == '-'; }
-
-/// Names that plugins had before qpsmtpd 0.90, and still have in the configuration that Debian ships.
-std::string_view current_name(std::string_view name) {
-    static constexpr std::pair<std::string_view, std::string_view> renamed[] = {
-        {"check_badmailfrom", "badmailfrom"},
-        {"check_badmailfrom_patterns", "badmailfrom"},
-        {"check_badmailfromto", "badmailfromto"},
-        {"check_badrcptto", "badrcptto"},
-        {"check_badrcptto_patterns", "badrcptto"},
-        {"check_bogus_bounce", "bogus_bounce"},
-        {"check_earlytalker", "earlytalker"},
-        {"check_loop", "loop"},
-        {"check_norelay", "relay"},
-        {"check_relay", "relay"},
-        {"check_spamhelo", "helo"},
-        {"require_resolvable_fromhost", "resolvable_fromhost"}};
-    for (const auto& [before, now] : renamed)
-        if (name == before) return now;
-    return name;
-}
 
 bool is_printable(char c) { return (c >= ' ' && c <= '~') || c == '\t'; }
 
@@ -64,11 +45,12 @@ Result<std::vector<PluginLine>> plugin_lines(const ControlText& text) {
         PluginLine line;
         line.words = from.words();
         split_instance(line.words.front(), line.name, line.label);
-        line.name = current_name(line.name);
         line.words.erase(line.words.begin());
+        use_current_name(line);
         line.file = from.file;
         line.line = from.number;
         line.origin = PluginLine::Origin::plugins_file;
+        line.scope = "plugins file";
         lines.push_back(std::move(line));
     }
     return lines;

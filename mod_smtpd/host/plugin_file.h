@@ -25,6 +25,9 @@ struct PluginLine {
     std::string file;
     unsigned line = 0;
     Origin origin = Origin::directive;
+    /// Lines of one scope are written side by side: a plugins file, the main server, a virtual host. A line of a later
+    /// scope may well replace one of an earlier scope; within one, that is hardly meant.
+    std::string scope;
 
     /// The name in logs and messages: "queue/maildir:archive".
     std::string instance() const { return label.empty() ? name : name + ":" + label; }

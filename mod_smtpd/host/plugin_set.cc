@@ -2,6 +2,7 @@
 #include "host/plugin_set.h"
 
 #include "host/plugin_dso.h"
+#include "host/plugin_names.h"
 #include "support/strings.h"
 #include "support/thrown.h"
 
@@ -19,6 +20,23 @@ Result<PluginCode> find_code(const std::string& name, const Environment& environ
     auto dso = PluginDso::open(name, environment.plugin_dirs);
     if (!dso) return dso.error();
     return PluginCode{&(*dso)->descriptor(), *dso};
+}
+
+/// What to write instead of the name of a plugin that is not there.
+std::string what_exists(const PluginLine& line, const Environment& environment) {
+    auto names = plugin_names(environment.plugin_dirs);
+    for (const PluginDescriptor* built_in : environment.built_in) names.emplace_back(built_in->name);
+    const std::string all = support::join(names, ", ");
+    return substitute_for(line.name) + (all.empty() ? "" : "; there are " + all);
+}
+
+/// Directives with a former name that is not the name of a plugin of the site's own.
+std::vector<PluginLine> with_current_names(std::vector<PluginLine> lines, const Environment& environment) {
+    for (auto& line : lines) {
+        PluginLine renamed = line;
+        if (use_current_name(renamed) && !find_code(line.name, environment)) line = std::move(renamed);
+    }
+    return lines;
 }
 
 /// databytes is the only one of these files that must have a certain form.
@@ -42,6 +60,27 @@ std::vector<PluginLine> merged(const std::vector<PluginLine>& lines) {
     return out;
 }
 
+namespace {
+
+/// Lines that a later one replaces: their options are checked all the same.
+void check_replaced(const std::vector<PluginLine>& lines, const Environment& environment, Problems& problems) {
+    for (auto line = lines.begin(); line != lines.end(); ++line) {
+        const auto later = std::find_if(line + 1, lines.end(),
+                                        [&](const PluginLine& other) { return other.instance() == line->instance(); });
+        if (later == lines.end() || later->words == line->words) continue;  // the same again: nothing is lost
+        if (auto code = find_code(line->name, environment))
+            Instance::check(*line, std::move(*code), environment, problems);
+        if (later->scope != line->scope) continue;
+        problems.push_back(warning(
+            line->position(),
+            format_text("{}: the line at {} replaces this one, whose options do not count; remove one of the two, or "
+                        "give one a label, as in \"{}:second\", so that the plugin runs twice",
+                        subject_of(*line), later->position(), line->name)));
+    }
+}
+
+}  // namespace
+
 PluginSet::PluginSet(const Environment& environment)
     : control_(*environment.control),
       server_log_(*environment.log),
@@ -54,12 +93,14 @@ PluginSet::~PluginSet() {
     while (!instances_.empty()) instances_.pop_back();  // the newest first
 }
 
-std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& lines, const Environment& environment,
+std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& written, const Environment& environment,
                                             Problems& problems) {
+    const auto lines = with_current_names(written, environment);
     std::unique_ptr<PluginSet> set(new PluginSet(environment));
     for (const char* name : {"databytes", "smtpgreeting"})
         set->control_file(name);  // every session asks for these; what is wrong is wrong now
-    for (auto& text : environment.control->take_problems()) problems.push_back({true, {}, std::move(text)});
+    for (auto& text : environment.control->take_problems()) problems.push_back(control_file_error(std::move(text)));
+    check_replaced(lines, environment, problems);
     for (const auto& line : merged(lines)) set->add(line, environment, problems);
     return set;
 }
@@ -69,9 +110,13 @@ void PluginSet::add(const PluginLine& line, const Environment& environment, Prob
     if (!code) {
         const bool is_foreign = line.origin == PluginLine::Origin::plugins_file &&
                                 code.error().code == ErrorCode::not_found;
+        const bool is_unknown = code.error().code == ErrorCode::not_found && !line.name.starts_with('/') &&
+                                line.name.find("::") == std::string::npos;
+        const std::string more = is_unknown ? what_exists(line, environment) : std::string();
         const char* const consequence = is_foreign ? "; the line is ignored" : "";
-        problems.push_back(
-            {!is_foreign, line.position(), format_text("{}: {}{}", subject_of(line), code.error().what, consequence)});
+        problems.push_back({!is_foreign, line.position(),
+                            format_text("{}: {}{}{}", subject_of(line), code.error().what, consequence, more),
+                            line.origin == PluginLine::Origin::plugins_file});
         return;
     }
     auto instance = Instance::make(line, std::move(*code), environment, router_, problems);
