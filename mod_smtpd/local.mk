@@ -311,10 +311,14 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/host/options.h \
 	mod_smtpd/host/p0f_criteria.cc \
 	mod_smtpd/host/plugin.cc \
+	mod_smtpd/host/plugin_checks.cc \
+	mod_smtpd/host/plugin_checks.h \
 	mod_smtpd/host/plugin_dso.cc \
 	mod_smtpd/host/plugin_dso.h \
 	mod_smtpd/host/plugin_file.cc \
 	mod_smtpd/host/plugin_file.h \
+	mod_smtpd/host/plugin_names.cc \
+	mod_smtpd/host/plugin_names.h \
 	mod_smtpd/host/plugin_set.cc \
 	mod_smtpd/host/plugin_set.h \
 	mod_smtpd/host/policy.cc \
@@ -393,6 +397,14 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/gate.h \
 	mod_smtpd/httpd/descriptors.cc \
 	mod_smtpd/httpd/descriptors.h \
+	mod_smtpd/httpd/config_tree.cc \
+	mod_smtpd/httpd/config_tree.h \
+	mod_smtpd/httpd/file_checks.cc \
+	mod_smtpd/httpd/file_checks.h \
+	mod_smtpd/httpd/host_checks.cc \
+	mod_smtpd/httpd/host_checks.h \
+	mod_smtpd/httpd/kept_contents.cc \
+	mod_smtpd/httpd/kept_contents.h \
 	mod_smtpd/httpd/listeners.cc \
 	mod_smtpd/httpd/listeners.h \
 	mod_smtpd/httpd/mod_smtpd.cc \
@@ -419,6 +431,8 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/tls_config.h \
 	mod_smtpd/httpd/tls_context.cc \
 	mod_smtpd/httpd/tls_context.h \
+	mod_smtpd/httpd/serving_user.cc \
+	mod_smtpd/httpd/serving_user.h \
 	mod_smtpd/httpd/stores.cc \
 	mod_smtpd/httpd/stores.h \
 	mod_smtpd/httpd/dry_run.cc \

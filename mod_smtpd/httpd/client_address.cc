@@ -9,6 +9,16 @@
 namespace smtpd::httpd {
 namespace {
 
+/// No name is looked up: the text is an address.
+apr_sockaddr_t* socket_address(const Endpoint& endpoint, const char* text, apr_pool_t* pool) {
+    apr_sockaddr_t* address = nullptr;
+    const int family = endpoint.address.is_v4() ? APR_INET : APR_INET6;
+    if (apr_sockaddr_info_get(&address, text, family, endpoint.port, 0, pool) != APR_SUCCESS) throw std::bad_alloc();
+    return address;
+}
+
+}  // namespace
+
 Endpoint endpoint_of(const apr_sockaddr_t* from) {
     if (from->family == APR_INET) {
         std::array<std::uint8_t, 4> bytes{};
@@ -21,16 +31,6 @@ Endpoint endpoint_of(const apr_sockaddr_t* from) {
 #endif
     return {IpAddress::v6(bytes), from->port};
 }
-
-/// No name is looked up: the text is an address.
-apr_sockaddr_t* socket_address(const Endpoint& endpoint, const char* text, apr_pool_t* pool) {
-    apr_sockaddr_t* address = nullptr;
-    const int family = endpoint.address.is_v4() ? APR_INET : APR_INET6;
-    if (apr_sockaddr_info_get(&address, text, family, endpoint.port, 0, pool) != APR_SUCCESS) throw std::bad_alloc();
-    return address;
-}
-
-}  // namespace
 
 Endpoint client_of(const conn_rec* connection) { return endpoint_of(connection->client_addr); }
 Endpoint local_end_of(const conn_rec* connection) { return endpoint_of(connection->local_addr); }

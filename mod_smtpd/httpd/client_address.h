@@ -7,6 +7,7 @@
 
 namespace smtpd::httpd {
 
+Endpoint endpoint_of(const apr_sockaddr_t* from);
 Endpoint client_of(const conn_rec* connection);
 Endpoint local_end_of(const conn_rec* connection);
 

@@ -41,6 +41,7 @@ void test_config(apr_pool_t* pool, server_rec* main_server) { start_dry_run(pool
 int post_config(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
     return guard(main_server, "post_config", HTTP_INTERNAL_SERVER_ERROR, [&] {
         if (!prepare_stores(main_server)) return HTTP_INTERNAL_SERVER_ERROR;
+        if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) log_deferring_servers(main_server);
         if (SessionTable::get(main_server->process->pool, table_rows) != nullptr) return OK;
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "SMTPD0004: no shared memory for the table of sessions");
         return HTTP_INTERNAL_SERVER_ERROR;

@@ -3,9 +3,14 @@
 #include "httpd/child.h"
 #include "httpd/database.h"
 #include "httpd/dry_run.h"
+#include "httpd/file_checks.h"
+#include "httpd/host_checks.h"
+#include "httpd/kept_contents.h"
 #include "httpd/listeners.h"
+#include "httpd/serving_user.h"
 #include "httpd/tls_config.h"
 
+#include "host/plugin_checks.h"
 #include "support/random.h"
 #include "support/strings.h"
 
@@ -42,11 +47,26 @@ std::string key_of(const server_rec* record) {
     return format_text("{}:{}", record->server_hostname != nullptr ? record->server_hostname : "", port);
 }
 
+/// Takes the place of all plugins of a server with a wrong control file.
+class DefersAllMail final : public Plugin {
+public:
+    static constexpr bool reads_body = false;
+
+    explicit DefersAllMail(Setup& setup) {
+        setup.hooks.connect.add([](const ConnectHook&) {
+            return denysoft("This server's configuration is being corrected; please try again later")
+                .with_code(451)
+                .with_status({4, 3, 5});
+        });
+    }
+};
+constexpr PluginDescriptor defers_all_mail = smtpd::detail::describe<DefersAllMail>("configuration");
+
 }  // namespace
 
 Server::Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir,
                store::Backends& backends, const std::vector<server_rec*>& servers_with_tls, const DryRun* dry_run,
-               host::Problems& problems)
+               host::KeptContents& kept, host::Problems& problems)
     : record_(record),
       config_(config),
       has_tls_(std::find(servers_with_tls.begin(), servers_with_tls.end(), record) != servers_with_tls.end()),
@@ -56,8 +76,26 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
       error_log_(record),
       control_(control_directories(config), clock_, error_log_),
       stores_(backends, store_places(config)) {
+    control_.keep_contents(kept);
     choose_settings(problems);
     find_lender(servers_with_tls, problems);
+    plugins_ = host::PluginSet::build(plugin_lines(problems), environment(default_plugin_dir), problems);
+    settings_.spool.keep_body = plugins_->reads_body();
+    for (auto& text : control_.take_problems()) problems.push_back(host::control_file_error(std::move(text)));
+    control_.started();
+    const auto is_in_control_file = [](const host::Problem& problem) { return problem.is_in_control_file; };
+    if (std::any_of(problems.begin(), problems.end(), is_in_control_file)) return;  // what follows would be wrong
+    if (settings_.mixed_results == engine::MixedResults::split && !plugins_->sends_bounces())
+        problems.push_back({true, config_.mixed_results->where,
+                            "SmtpMixedResults split needs a queue plugin that sends bounces, and none of those that "
+                            "are set up here does; there are refuse, "
+                            "accept and one-by-one"});
+    if (settings_.submission) check_submission(problems);
+    const auto is_error = [](const host::Problem& problem) { return problem.is_error; };
+    if (std::none_of(problems.begin(), problems.end(), is_error)) check_plugins_and_files(problems);
+}
+
+host::Environment Server::environment(const std::string& default_plugin_dir) {
     host::Environment environment;
     environment.plugin_dirs = config_.plugin_dirs;
     environment.plugin_dirs.push_back(default_plugin_dir);
@@ -72,32 +110,45 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     environment.sql_query = [this](std::string_view statement) {
         return DatabaseQuery::prepare(record_, record_->process->pconf, statement);
     };
-    environment.resolve_path = [pool = record->process->pconf](std::string_view path) {
+    environment.resolve_path = [pool = record_->process->pconf](std::string_view path) {
         const char* full = ap_server_root_relative(pool, std::string(path).c_str());
         return std::string(full != nullptr ? full : path);
     };
-    plugins_ = host::PluginSet::build(plugin_lines(problems), std::move(environment), problems);
-    settings_.spool.keep_body = plugins_->reads_body();
-    if (settings_.mixed_results == engine::MixedResults::split && !plugins_->sends_bounces())
-        problems.push_back({true, config_.mixed_results->where,
-                            "SmtpMixedResults split needs a queue plugin that sends bounces, and none of those that "
-                            "are set up here does; there are refuse, "
-                            "accept and one-by-one"});
-    if (settings_.submission) check_submission(problems);
-    for (auto& text : control_.take_problems()) problems.push_back({true, "", std::move(text)});
-    control_.started();
+    return environment;
+}
+
+bool Server::can_judge(const engine::AuthMechanism& mechanism) const {
+    return settings_.auth_mechanisms.contains(mechanism) &&
+           (plugins_->can_accept(mechanism.hook) || (mechanism.tells_password && plugins_->can_accept(HookId::auth)));
+}
+
+bool Server::offers_auth() const {
+    return std::any_of(std::begin(engine::auth_mechanisms), std::end(engine::auth_mechanisms),
+                       [this](const engine::AuthMechanism& mechanism) { return can_judge(mechanism); });
+}
+
+/// What is allowed and hardly intended.
+void Server::check_plugins_and_files(host::Problems& problems) {
+    const host::ServerFacts facts{
+        .where = config_.where,
+        .server_name = settings_.server_name,
+        .control_dir = config_.control_dir.value_or(""),
+        .is_for_this_machine_only = httpd::is_for_this_machine_only(record_),
+        .can_encrypt = has_tls_ || settings_.start_tls != engine::StartTls::off,
+        .allows_auth_without_tls = settings_.auth_without_tls,
+        .believes_proxies = !settings_.trusted_proxies.empty(),
+        .is_submission = settings_.submission,
+        .auth_mechanisms = settings_.auth_mechanisms,
+    };
+    host::check_plugins(*plugins_, control_, facts, problems);
+    if (!is_dry_run_) check_files(*plugins_, control_, config_.control_dir, config_.where, problems);
 }
 
 /// Whether anybody can log in: nobody else may send.
 void Server::check_submission(host::Problems& problems) const {
-    const auto is_judged = [this](const engine::AuthMechanism& mechanism) {
-        return settings_.auth_mechanisms.contains(mechanism) &&
-               (plugins_->can_accept(mechanism.hook) ||
-                (mechanism.tells_password && plugins_->can_accept(HookId::auth)));
-    };
     const auto complain = [&](const char* what) { problems.push_back({true, config_.submission->where, what}); };
     if (!settings_.trusted_proxies.empty()) return;  // they may say who has logged in
-    if (std::none_of(std::begin(engine::auth_mechanisms), std::end(engine::auth_mechanisms), is_judged))
+    if (!offers_auth())
         complain(
             "SmtpSubmission needs a plugin that checks who logs in, such as auth/auth_flat_file: nobody could send a "
             "message");
@@ -147,11 +198,10 @@ void Server::choose_settings(host::Problems& problems) {
                             "SmtpProxyProtocol needs SmtpTrustedProxies: whose word would it take?"});
     if (is_dry_run_) settings_.spool.threshold = std::numeric_limits<std::uint64_t>::max();  // no file for it
     else if (!children_may_write(settings_.spool.directory))
-        problems.push_back(
-            {true, config_.where,
-             format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there",
-                         settings_.spool.directory,
-                         ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one")});
+        problems.push_back({true, config_.where,
+                            format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there; say: {}",
+                                        settings_.spool.directory, name_of_serving_user(),
+                                        command_for_directory(settings_.spool.directory))});
 }
 
 Result<const PasswordCheck*> Server::find_passwords(std::string_view name) const {
@@ -222,7 +272,7 @@ std::vector<host::PluginLine> Server::plugin_lines(host::Problems& problems) {
         if (!config_.control_dir || !std::filesystem::exists(*config_.control_dir + "/" + name)) continue;
         auto from_file = host::read_plugin_file(control_, name);
         if (!from_file) {
-            problems.push_back({true, "", from_file.error().what});
+            problems.push_back(host::control_file_error(from_file.error().what));
             continue;
         }
         lines.insert(lines.end(), from_file->begin(), from_file->end());
@@ -230,6 +280,21 @@ std::vector<host::PluginLine> Server::plugin_lines(host::Problems& problems) {
     lines.insert(lines.end(), config_.plugins.begin(), config_.plugins.end());
     take_tls_plugin(lines, config_.start_tls || has_tls_, problems);
     return lines;
+}
+
+void Server::defer_all_mail(const host::Problems& problems) {
+    for (const auto& problem : problems)
+        if (problem.is_error) reasons_to_defer_.push_back(problem.to_string());
+    host::Environment environment;
+    environment.control = &control_;
+    environment.clock = &clock_;
+    environment.heartbeat = &heartbeat();
+    environment.log = &error_log_;
+    environment.built_in = {&defers_all_mail};
+    host::PluginLine line;
+    line.name = defers_all_mail.name;
+    host::Problems none;
+    plugins_ = host::PluginSet::build({line}, environment, none);
 }
 
 void Server::child_start() {
@@ -261,12 +326,17 @@ void warn_of_unused_places(server_rec* main_server, host::Problems& problems) {
         }
 }
 
+/// A list must not keep web sites from being served, or httpd from being stopped; a test is told all the same.
+bool stops_httpd(const host::Problem& problem) {
+    return problem.is_error && (!problem.is_in_control_file || ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST);
+}
+
 bool log_problems(const host::Problems& problems, const server_rec* record) {
     bool good = true;
     for (const auto& problem : problems) {
-        good = good && !problem.is_error;
-        ap_log_error(APLOG_MARK, (problem.is_error ? APLOG_ERR : APLOG_WARNING) | APLOG_STARTUP, 0, record, "%s",
-                     problem.to_string().c_str());
+        good = good && !stops_httpd(problem);
+        const int level = problem.is_error ? APLOG_ERR : problem.is_note ? APLOG_NOTICE : APLOG_WARNING;
+        ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, record, "%s", problem.to_string().c_str());
     }
     return good;
 }
@@ -280,6 +350,7 @@ bool make_servers(apr_pool_t* pool, server_rec* main_server) {
     DryRun* const dry_run = config_of(main_server).dry_run;
     ServerStores& stores = make_in_pool<ServerStores>(pool, main_server, dry_run);
     config_of(main_server).server_stores = &stores;
+    ProcessKeptContents& kept = make_in_pool<ProcessKeptContents>(pool, main_server->process->pool);
     for (server_rec* record = main_server; record != nullptr; record = record->next) {
         ServerConfig& config = config_of(record);
         config.runtime = nullptr;
@@ -287,14 +358,29 @@ bool make_servers(apr_pool_t* pool, server_rec* main_server) {
         any = true;
         host::Problems problems;
         config.runtime = &make_in_pool<Server>(pool, record, config, SMTPD_PLUGIN_DIR, stores.backends(), with_tls,
-                                               dry_run, problems);
+                                               dry_run, kept, problems);
         good = log_problems(problems, record) && good;
+        const auto is_error = [](const host::Problem& problem) { return problem.is_error; };
+        if (!good || std::none_of(problems.begin(), problems.end(), is_error)) continue;
+        config.runtime->defer_all_mail(problems);
     }
     host::Problems problems;
     if (dry_run == nullptr)
         stores.check(problems);  // else nothing is written, and who tries need not be the user that serves
     if (good && any) warn_of_unused_places(main_server, problems);
+    if (any) check_hosts(main_server, problems);
     return log_problems(problems, main_server) && good;
+}
+
+void log_deferring_servers(const server_rec* main_server) {
+    for (const server_rec* record = main_server; record != nullptr; record = record->next)
+        if (const Server* server = config_of(record).runtime)
+            for (const auto& reason : server->reasons_to_defer())
+                ap_log_error(
+                    APLOG_MARK, APLOG_ERR, 0, record,
+                    "SMTPD0005: %s answers 451 to every client until this is corrected and httpd is restarted: "
+                    "%s",
+                    server->key().c_str(), reason.c_str());
 }
 
 }  // namespace smtpd::httpd

@@ -23,11 +23,15 @@ public:
     /// `dry run` is null but for a server that only plays (httpd/dry_run.h).
     Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir,
            store::Backends& backends, const std::vector<server_rec*>& servers_with_tls, const DryRun* dry_run,
-           host::Problems& problems);
+           host::KeptContents& kept, host::Problems& problems);
 
     /// In the serving process. When a plugin cannot start there, that is logged, and is_ready() is false: the plugin's
     /// absence must not be an open door, so clients are asked to come back.
     void child_start();
+    /// A control file is wrong: from now on every client is answered 451, and no plugin of the configuration is asked.
+    void defer_all_mail(const host::Problems& problems);
+    /// Empty, unless every client is answered 451.
+    const std::vector<std::string>& reasons_to_defer() const noexcept { return reasons_to_defer_; }
     bool is_ready() const noexcept { return ready_; }
     /// In the serving process: no file for a message gets this descriptor, or a higher one (httpd/descriptors.h).
     void limit_descriptors(int files) noexcept { settings_.spool.first_refused_descriptor = files; }
@@ -48,30 +52,35 @@ public:
     void use_resolver(net::Resolver& resolver) noexcept { resolver_ = &resolver; }
     /// In the serving process; not before use_resolver().
     net::Resolver& resolver() const noexcept { return *resolver_; }
+    bool has_tls() const noexcept { return has_tls_; }  ///< from the first octet
+    /// Whether a plugin says who has logged in.
+    bool offers_auth() const;
     bool is_trusted_proxy(const IpAddress& address) const { return settings_.is_trusted_proxy(address); }
     bool expects_proxy_header() const { return config_.proxy_protocol.value_or(false); }
     std::chrono::seconds handshake_timeout() const {
         return config_.handshake_timeout.value_or(std::chrono::seconds(30));
     }
     /// Whose certificate STARTTLS uses; null where there is no STARTTLS.
-    /// From the first octet.
-    bool has_tls() const noexcept { return has_tls_; }
     const TlsLender* lender() const noexcept { return lender_.get(); }
     ClientLimit client_limit() const { return config_.client_limit.value_or(ClientLimit{}); }
 
 private:
     Result<const PasswordCheck*> find_passwords(std::string_view name) const;
     void choose_settings(host::Problems& problems);
+    bool can_judge(const engine::AuthMechanism& mechanism) const;
     void check_submission(host::Problems& problems) const;
+    void check_plugins_and_files(host::Problems& problems);
     void choose_extensions(host::Problems& problems);
     void choose_protocol(host::Problems& problems);
     void find_lender(const std::vector<server_rec*>& servers_with_tls, host::Problems& problems);
     std::vector<host::PluginLine> plugin_lines(host::Problems& problems);
+    host::Environment environment(const std::string& default_plugin_dir);
 
     server_rec* record_;
     const ServerConfig& config_;
     const bool has_tls_;  ///< from the first octet
     bool ready_ = true;
+    std::vector<std::string> reasons_to_defer_;
     std::string key_;
     const support::SystemClock system_clock_{support::SystemClock::Precision::coarse};  ///< it is read around every
                                                                                         ///< call of a plugin
@@ -90,5 +99,8 @@ private:
 /// Makes the Server of every virtual host with the engine on. All mistakes are logged, each with its place; false when
 /// there is an error.
 bool make_servers(apr_pool_t* pool, server_rec* main_server);
+
+/// Once the logs are open: which servers answer 451 to every client, and why.
+void log_deferring_servers(const server_rec* main_server);
 
 }  // namespace smtpd::httpd

@@ -81,6 +81,7 @@ host::PluginLine plugin_line(cmd_parms* cmd, std::string_view name) {
     line.file = cmd->directive->filename;
     line.line = static_cast<unsigned>(cmd->directive->line_num);
     line.origin = host::PluginLine::Origin::directive;
+    line.scope = cmd->server->is_virtual != 0 ? "virtual host" : "main server";
     return line;
 }
 

@@ -1,6 +1,8 @@
 #include "httpd/stores.h"
 
 #include "httpd/dry_run.h"
+#include "httpd/file_checks.h"
+#include "httpd/serving_user.h"
 
 #include "store/file_store.h"
 #include "store/memory_store.h"
@@ -22,17 +24,10 @@ namespace {
 constexpr const char* default_store = "file:" SMTPD_STATE_DIR "/store";
 constexpr const char* pool_key = "smtpd store tables";
 
-std::string folder_of(const std::string& path) {
-    const auto slash = path.rfind('/');
-    return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 bool is_folder(const std::string& path) {
     struct stat about {};
     return ::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
 }
-
-const char* name_of_user() { return ap_unixd_config.user_name != nullptr ? ap_unixd_config.user_name : "this one"; }
 
 /// A table in memory that outlives the configuration: it, and its name, hang from the pool of the process. No code of
 /// this DSO does, because another one may take its place.
@@ -67,14 +62,7 @@ void* table_for(const std::string& identity, std::size_t size, apr_pool_t* pool)
 }  // namespace
 
 bool children_may_write(const std::string& directory) {
-    if (::geteuid() != 0) return ::access(directory.c_str(), W_OK | X_OK) == 0;
-    struct stat about {};
-    if (::stat(directory.c_str(), &about) != 0) return false;
-    const uid_t user = ap_unixd_config.user_id;
-    const mode_t needed = about.st_uid == user                       ? S_IWUSR | S_IXUSR
-                          : about.st_gid == ap_unixd_config.group_id ? S_IWGRP | S_IXGRP
-                                                                     : S_IWOTH | S_IXOTH;
-    return user == 0 || (about.st_mode & needed) == needed;
+    return access_of_serving_user({{directory, W_OK | X_OK}}).front() == 0;
 }
 
 // --- the log ---
@@ -142,8 +130,8 @@ void ServerStores::check(host::Problems& problems) const {
                 {true, entry.place.where, format_text("{}: this is a directory and not a file", subject)});
         else if (is_folder(folder) && !children_may_write(folder))
             problems.push_back({true, entry.place.where,
-                                format_text("{}: the user that serves ({}) cannot make files in {}", subject,
-                                            name_of_user(), folder)});
+                                format_text("{}: the user that serves ({}) cannot make files in {}; say: {}", subject,
+                                            name_of_serving_user(), folder, command_for_directory(folder))});
         else if (!is_folder(folder) && !is_folder(above))
             problems.push_back({true, entry.place.where, format_text("{}: there is no directory {}", subject, folder)});
         else if (!is_folder(folder) && ::access(above.c_str(), W_OK | X_OK) != 0)

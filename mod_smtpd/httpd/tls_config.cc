@@ -1,5 +1,6 @@
 #include "httpd/tls_config.h"
 
+#include "httpd/config_tree.h"
 #include "support/strings.h"
 
 #include <smtpd/base/format.h>
@@ -39,15 +40,6 @@ SslLines ssl_lines(const ap_directive_t* line) {
         if (strcasecmp(line->directive, "SSLCertificateFile") == 0) found.has_certificate = true;
     }
     return found;
-}
-
-const ap_directive_t* section_of(const server_rec* server) {
-    for (const ap_directive_t* line = ap_conftree; line != nullptr; line = line->next)
-        if (strcasecmp(line->directive, "<VirtualHost") == 0 &&
-            line->line_num == static_cast<int>(server->defn_line_number) && server->defn_name != nullptr &&
-            std::strcmp(line->filename, server->defn_name) == 0)
-            return line;
-    return nullptr;
 }
 
 unsigned port_of(const server_rec& server) { return server.addrs != nullptr ? server.addrs->host_port : server.port; }

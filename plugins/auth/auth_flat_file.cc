@@ -17,7 +17,8 @@
 /// With a clear password a user can log in with every mechanism; with a hash, with PLAIN and LOGIN; with keys of SCRAM,
 /// with that form of SCRAM, PLAIN and LOGIN. CRAM-MD5 is offered only if SmtpAuthMechanisms names it.
 ///
-/// The file should be readable by the server's user only; configtest warns if every user may read it. It is read again when it changes.
+/// The file should be readable by the server's user only; configtest warns if every user may read it. It is read again
+/// when it changes.
 ///
 ///     SmtpPlugin auth/auth_flat_file
 ///

@@ -48,6 +48,8 @@ ALL_WORKERS_IN_USE = re.compile(r"AH(00161|00286|00287|00288|00484|00485|00486|1
 LATE_LISTENER = re.compile(r"AH00045: |AH00475: ")
 #: What a machine with a low limit of open files is told at a start; test_descriptors.py looks at it.
 LOW_LIMIT = re.compile(r"SMTPD0073: ")
+#: What a server is told at a start whose test names the plugins that it needs, and leaves others out.
+LEFT_OUT = re.compile(r"no plugin accepts recipients: |there is no queue plugin: ")
 CRASH = re.compile(r"AH0005[12]: .*exit signal|AH00546|core dump|terminate called|\*\*\* .* \*\*\*")
 
 #: Where a line begins within another: a process was killed while it wrote the first one. The kernel looks for SIGKILL whenever a write comes to the next
@@ -56,6 +58,9 @@ BEHIND_CUT_LINE = re.compile(r"(?<=.)(?=\[20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}
 CUT_OFF = " (cut off)"
 #: What the log has, if anything, about children that a test kills.
 KILLED = r"exit signal Killed|AH1039[23]: children are killed successively| \(cut off\)$"
+
+#: Control files that configtest wants to be readable by nobody but the server.
+PASSWORD_FILES = {"flat_auth_pw"}
 
 DEFAULT_PLUGINS = """
     SmtpPlugin rcpt_ok
@@ -199,6 +204,7 @@ class SmtpHost:
         self.control = server.root / f"control{number}"
         self.maildir = Maildir(server.work / f"maildir{number}")
         self.spool = server.work / f"spool{number}"
+        self._server = server
         self.control.mkdir()
         self.control.chmod(0o755)
         for folder in (self.maildir.path, self.spool):
@@ -206,7 +212,6 @@ class SmtpHost:
         for file, text in {"rcpthosts": "example.com\n", **(control or {})}.items():
             if text is not None:
                 self.set_control(file, text)
-        self._server = server
         self._plugins = DEFAULT_PLUGINS if plugins is None else plugins
         self._lines = lines
         self._log_level = log_level
@@ -218,6 +223,10 @@ class SmtpHost:
         fresh = path.with_name(path.name + ".fresh")
         fresh.write_text(text)
         fresh.chmod(0o644)
+        if name in PASSWORD_FILES:  # for nobody but the server
+            fresh.chmod(0o640 if self._server.user else 0o600)
+            if self._server.user:
+                os.chown(fresh, 0, self._server.user[2])
         fresh.rename(path)
 
     def fill_in(self, text):
@@ -293,6 +302,14 @@ class Httpd:
         pathlib.Path(folder).chmod(0o700 if folder != self.work else 0o755)
         if self.user:
             os.chown(folder, self.user[1], self.user[2])
+
+    def give_to_user(self, path):
+        """The same for a file, or a folder that may be there."""
+        path = pathlib.Path(path)
+        if not path.exists():
+            path.mkdir(parents=True)
+        if self.user:
+            os.chown(path, self.user[1], self.user[2])
 
     def smtp(self, plugins=None, lines="", *, name="mx.example.com", control=None, port=None, log_level=""):
         """Adds a virtual host for SMTP. `plugins` replaces the lines of DEFAULT_PLUGINS, `control` adds control files (None as text: none)."""
@@ -477,7 +494,7 @@ class Httpd:
         for line in lines:
             wanted = [pattern for pattern, _ in self._expected if pattern.search(line.raw)]
             seen.update(wanted)
-            usual = ALL_WORKERS_IN_USE.search(line.text) or LOW_LIMIT.search(line.text)
+            usual = ALL_WORKERS_IN_USE.search(line.text) or LOW_LIMIT.search(line.text) or LEFT_OUT.search(line.text)
             usual = usual or (self.mpm == "event" and LATE_LISTENER.search(line.text))
             foreign = not line.level and line.raw.strip() != ""
             if not wanted and not usual and (line.level in SERIOUS or foreign or CRASH.search(line.raw)):

@@ -98,6 +98,7 @@ def test_swaks_logs_in(make_server):
 
 def test_without_encryption_nothing_is_offered(make_server):
     server, smtp = make_clear_server(make_server, lines="")
+    server.allow_log("nobody can log in, because AUTH is offered under TLS only")
     with Client(smtp.port) as client:
         assert "AUTH" not in client.ehlo().text
         client.command(plain("joe", HIDDEN), 538, "5.7.11")

@@ -187,7 +187,7 @@ def test_the_flat_file_serves_swaks(make_server):
     swaks = smtpd_env.shutil.which("swaks") or pytest.skip("swaks is not installed")
     server = make_server("event")
     smtp = server.smtp(f"SmtpPlugin auth/auth_flat_file\n{PLUGINS}", f"{CLEAR}\nSmtpAuthMechanisms +CRAM-MD5 -SCRAM-SHA-1",
-                       control={"flat_auth_pw": "joe@example.com:secret\n"})
+                       control={"flat_auth_pw": "joe@example.com:{PLAIN}secret\n"})
     server.start()
     with Client(smtp.port) as client:
         assert "AUTH CRAM-MD5 LOGIN PLAIN SCRAM-SHA-256\n" in client.ehlo().text + "\n"
@@ -286,7 +286,7 @@ def test_scram_is_bound_to_the_connection(make_server, version, start_tls):
     authority = Authority(server.root)
     certificate = ssl_lines(authority.issue("localhost", "mx.example.com"))
     smtp = server.smtp(f"SmtpPlugin auth/auth_flat_file\n{PLUGINS}", "SmtpStartTLS on" if start_tls else certificate,
-                       control={"flat_auth_pw": "joe@example.com:secret\n"})
+                       control={"flat_auth_pw": "joe@example.com:{PLAIN}secret\n"})
     if start_tls:
         server.http(certificate, name="mx.example.com", protocol="https")
     server.start()

@@ -292,6 +292,8 @@ def test_tokens_are_asked_about(make_server, mechanism):
     authority = Authority(server.root)
     (server.root / "client").write_text("mail\nhidden\n")
     (server.root / "unknown-client").write_text("mail\nchanged\n")
+    for name in ("client", "unknown-client"):
+        (server.root / name).chmod(0o600)
     with authorization_server(TOKENS, authority.issue("localhost", file="issuer")) as (url, asked):
         options = f'{url} ca_file="{authority.certificate}" scope=smtp audience=mail'
         smtp = server.smtp(f'SmtpPlugin auth/auth_oauth {options} client_file="{server.root}/client"\n{PLUGINS}', CLEAR)

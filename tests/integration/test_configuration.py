@@ -326,7 +326,7 @@ def test_no_careless_configuration_relays(name):
     server = Httpd("event", threads=4)
     try:
         host = server.smtp(plugins, "SmtpMaxErrors 0", control=control)
-        server.allow_log(":warn")
+        server.allow_log(r":warn|httpd\.conf line \d+: ")
         good, _ = server.configtest()
         if not good:
             return

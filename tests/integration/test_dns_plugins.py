@@ -106,7 +106,7 @@ DEFERRED = """
 def test_a_user_on_a_listed_address_is_served(make_server, nsd, has_password):
     """Policies for strangers have all spoken before AUTH: who logs in then is none, and neither is who is asked about behind it."""
     server = make_server("event", main="SmtpStore memory:1m")
-    smtp = server.smtp(DEFERRED, f"SmtpAuthWithoutTLS on\nSmtpResolver {nsd.address} timeout=1s tries=2", control={"flat_auth_pw": "joe@example.com:secret\n"})
+    smtp = server.smtp(DEFERRED, f"SmtpAuthWithoutTLS on\nSmtpResolver {nsd.address} timeout=1s tries=2", control={"flat_auth_pw": "joe@example.com:{PLAIN}secret\n"})
     server.start()
     with Client(smtp.port, source="127.0.0.4", greet=False) as client:
         client.send("EHLO single\r\n")  # too early, with a name that is none

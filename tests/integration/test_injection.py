@@ -57,7 +57,7 @@ def site(make_server):
         SmtpPlugin auth/auth_checkpassword checkpw="{checker}" true=/bin/true
         SmtpPlugin auth/auth_flat_file
     """
-    control = {"flat_auth_pw": "joe@example.com:secret\n", "badmailfrom": "@bad.example\n", "rcpt_regexp": "/^nobody@/ DENY no\n"}
+    control = {"flat_auth_pw": "joe@example.com:{PLAIN}secret\n", "badmailfrom": "@bad.example\n", "rcpt_regexp": "/^nobody@/ DENY no\n"}
     lines = "SmtpAuthWithoutTLS on\nSmtpMaxErrors 0"
     good = server.smtp(log + plugins + DEFAULT_PLUGINS, lines, control=control)
     bad = server.smtp(plugins + f'SmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "{server.root}/readonly" %d/%l', lines, control=control)

@@ -16,7 +16,7 @@ from smtp_client import Client
 from test_auth import encoded, plain
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-CONTROL = {"flat_auth_pw": "joe@example.com:secret\nann@example.com:secret2\n", "senderlogins": "sales@example.com joe@example.com\n"}
+CONTROL = {"flat_auth_pw": "joe@example.com:{PLAIN}secret\nann@example.com:{PLAIN}secret2\n", "senderlogins": "sales@example.com joe@example.com\n"}
 PLUGINS = """
     SmtpPlugin limit:passwords failed_logins max=20 time=1h reject_type=temp_disconnect
     SmtpPlugin auth/auth_delay first=10ms max=50ms

@@ -1,0 +1,21 @@
+/// file_checks.h: whether the user that serves may use the files of a server's plugins and its control files, and
+/// whether others can read what they should not. What is wrong are warnings, with the command that helps.
+#pragma once
+
+#include "host/control_files.h"
+#include "host/plugin_set.h"
+#include "host/problem.h"
+
+#include <optional>
+#include <string>
+
+namespace smtpd::httpd {
+
+/// `control_dir` is SmtpControlDir, if it is set; `where` is the place of SmtpEngine.
+void check_files(const host::PluginSet& plugins, host::DirectoryControlFiles& control,
+                 const std::optional<std::string>& control_dir, const std::string& where, host::Problems& problems);
+
+/// The directory above a path.
+std::string folder_of(const std::string& path);
+
+}  // namespace smtpd::httpd
