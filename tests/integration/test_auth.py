@@ -110,6 +110,7 @@ def test_without_encryption_nothing_is_offered(make_server):
 
 def test_the_directive_is_one_of_virtual_hosts(make_server):
     server = make_server("event", main="SmtpAuthWithoutTLS on")
+    server.allow_log("nobody can log in, because AUTH is offered under TLS only")
     inherits = server.smtp(f"{KNOWS}\n{PLUGINS}", f'SmtpPluginDir "{HELPERS}"')
     own = server.smtp(f"{KNOWS}\n{PLUGINS}", f'SmtpPluginDir "{HELPERS}"\nSmtpAuthWithoutTLS off', name="other.example.com")
     nobody = server.smtp(name="third.example.com")

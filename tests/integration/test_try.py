@@ -323,7 +323,7 @@ def test_a_message_comes_from_a_file_or_from_standard_input(make_server, tmp_pat
 
 def test_the_list_shows_what_counts(make_server):
     server = make_server(main="SmtpPlugin badmailfrom reject=no\nSmtpPlugin earlytalker wait=3\n")
-    server.smtp("SmtpPlugin badmailfrom karma_fail=-4\nSmtpPlugin dnsbl:first reject=naughty\n" + DELIVERS, control={"dnsbl_zones": "list.example\n"})
+    server.smtp("SmtpPlugin badmailfrom karma_fail=-4\nSmtpPlugin dnsbl:first reject=naughty\nSmtpPlugin naughty reject=data\n" + DELIVERS, control={"dnsbl_zones": "list.example\n"})
     done = attempt(server, "--list", ip=None)
     assert done.status == ACCEPTED and not done.err, done.err
     assert re.search(r"^connect\n +0  earlytalker, may wait\n +0  dnsbl:first, may wait$", done.out, re.M), done.out
