@@ -248,7 +248,7 @@ def announced(done):
 ])
 def test_it_announces_what_the_server_announces(make_server, plugins, lines):
     server = make_server()
-    smtp = server.smtp(plugins, lines, control={"flat_auth_pw": "me@example.com:secret\n"})
+    smtp = server.smtp(plugins, lines, control={"flat_auth_pw": "me@example.com:{PLAIN}secret\n"})
     server.start()
     done = attempt(server, "--helo", "client.example.net", "--json", write=False)
     assert announced(done) == hello_of(smtp.port)
@@ -256,7 +256,7 @@ def test_it_announces_what_the_server_announces(make_server, plugins, lines):
 
 def test_starttls_is_announced(tls_server):
     server, smtp, _ = tls_server(plugins="SmtpPlugin auth/auth_flat_file\n" + DELIVERS)
-    smtp.set_control("flat_auth_pw", "me@example.com:secret\n")
+    smtp.set_control("flat_auth_pw", "me@example.com:{PLAIN}secret\n")
     server.start()
     host = ("--host", f"mx.example.com:{smtp.port}")
     done = attempt(server, "--helo", "client.example.net", "--json", *host, write=False)
@@ -267,7 +267,7 @@ def test_starttls_is_announced(tls_server):
 
 def test_a_host_with_ssl_is_encrypted_without_being_told(tls_server, tmp_path):
     server, smtp, _ = tls_server(implicit=True, plugins="SmtpPlugin auth/auth_flat_file\n" + DELIVERS)
-    smtp.set_control("flat_auth_pw", "me@example.com:secret\n")
+    smtp.set_control("flat_auth_pw", "me@example.com:{PLAIN}secret\n")
     (tmp_path / "password").write_text("secret\n")
     done = attempt(server, "--auth", "me@example.com", "--password-file", tmp_path / "password", "--from", "a@example.net", "--to", "x@elsewhere.example")
     assert done.status == ACCEPTED and "S: 235 " in done.out, done.out + done.err
