@@ -1,37 +1,38 @@
-/// dnsbl: refuse clients that are listed in block lists of the DNS.
+/// dnsbl: refuse clients that are on block lists of the DNS.
 ///
-/// At the connect hook the client's address, IPv4 or IPv6, is looked up in all lists at once. The first list, in the
-/// order of the configuration, that has it decides; its own text (TXT), or the one that the configuration gives it, is
-/// the reply. Where no list has the client but some list could not tell, that is an error: `onerror` decides, and
-/// nobody is taken for listed or for not listed.
+/// At the connect hook the plugin looks up the client's address, IPv4 or IPv6, in all lists at once. If several lists
+/// have the client, the first one in the order of the configuration decides. The reply is the text that the
+/// configuration gives for that list, else the list's own text (TXT). If no list has the client and some list gave no
+/// usable answer, the result is an error, and `onerror` decides; the client then counts neither as listed nor as not
+/// listed.
 ///
 /// ## The lists
 ///
-/// In the control file `dnsbl_zones`, one a line, or with the option `zones`:
+/// The control file `dnsbl_zones` has one list a line. The option `zones` takes the same entries:
 ///
 ///     zen.example
 ///     zen.example=127.0.0.2-3,127.0.0.9      only these answers count; a number may be a range or *
 ///     zen.example=127.0.0.2 %IP% is listed, see https://zen.example/%IP%
 ///     bl.example:%IP% is listed              the same, as qpsmtpd writes it
 ///
-/// Answers in 127.255.255.0/24 (you ask too much, or through a public resolver), answers outside of 127.0.0.0/8 (the
-/// name was sold) and 127.0.0.1 unless it is named count as errors, never as listings.
+/// These answers count as errors, never as listings: answers in 127.255.255.0/24 (you ask too often, or through a
+/// public resolver), answers outside of 127.0.0.0/8 (the name was sold), and 127.0.0.1 unless the entry names it.
 ///
-/// Every list is tested when it is first needed, and again after the time in `self_test`: a list that has 127.0.0.1,
-/// has not 127.0.0.2, or has not answered for ten minutes is switched off, with an error in the log, until it passes
-/// again. A list for IPv6 only needs `self_test=0`.
+/// The plugin tests every list before its first use, and again after the time in `self_test`. It switches a list off,
+/// with an error in the log, if the list has 127.0.0.1, does not have 127.0.0.2, or has not answered for ten minutes.
+/// The list is on again when it passes the test. A list for IPv6 only needs `self_test=0`.
 ///
 /// ## Exceptions
 ///
-/// `dnsbl_allow` has addresses, networks and prefixes (`192.0.2.`) that are not looked up. With `reject=naughty`, mail
-/// to postmaster, abuse, mailer-daemon and root is let through to those who want to complain: alone, in a transaction
-/// without other recipients.
+/// The plugin does not look up the addresses, networks and prefixes (`192.0.2.`) in the control file `dnsbl_allow`.
+/// With `reject=naughty`, a listed client may still send mail to postmaster, abuse, mailer-daemon and root, to
+/// complain: such a message must have one recipient only.
 ///
 /// ## Replies
 ///
-/// `550 5.7.1` with the list's text, or `<address> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`. The zone of
-/// a reply is the end of its name, three labels at most, without what looks like a key: customers of some lists have a
-/// key in the name, which clients must not see. The log has the whole name.
+/// `550 5.7.1` with the list's text, or `<address> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`. Customers
+/// of some lists have a key in the zone's name, which clients must not see. So the reply has only the end of the zone's
+/// name: at most three labels, and none that looks like a key. The log has the whole name.
 ///
 /// ## Examples
 ///
@@ -40,8 +41,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// IPv6, answers are interpreted, lists are tested, texts for lists work. A recipient like postmaster pardons itself,
-/// not the whole connection. httpd gives a connection no environment, so RBLSMTPD and `dnsbl_rejectmsg` do not exist.
+/// IPv6 works. Answers are interpreted, lists are tested, and texts for lists work. A recipient like postmaster is
+/// exempt alone; in qpsmtpd it exempts the whole connection. httpd gives a connection no environment, so RBLSMTPD and
+/// `dnsbl_rejectmsg` do not exist.
 #include <smtpd/base/text.h>
 #include <smtpd/dns/lists.h>
 #include <smtpd/plugin.h>

@@ -1,17 +1,17 @@
-/// fcrdns: look whether the client's address has a name that leads back to it.
+/// fcrdns: test whether the client's address has a name that leads back to it.
 ///
-/// At the connect hook the names of the client's address are looked up, and the addresses of the first ten of these
-/// names. A client whose address is among them is confirmed (RFC 8601 2.7.3): its name stands in the Received field and
-/// in the log from then on, and it gets a point of karma. All other clients lose one. Nobody is refused unless
-/// `reject=yes` is set: many an honest server has an administrator who cannot set its name.
+/// At the connect hook the plugin looks up the names of the client's address, and the addresses of the first ten of
+/// these names. A client whose address is among them is confirmed (RFC 8601 2.7.3): the Received field and the log have
+/// its name from then on, and it gets a point of karma. A client that fails the test loses a point. The plugin refuses
+/// no client unless `reject=yes` is set, because many honest servers have administrators who cannot set the name.
 ///
-/// A name that says `localhost` and is none, and one that is no full host name, count as failed. The machine itself
-/// passes.
+/// A client also fails if its address has the name `localhost`, or only names that are not full host names. The machine
+/// itself passes.
 ///
 /// ## Authentication-Results
 ///
-/// One entry of the method `iprev`: `pass`, `fail` (there are names, but none leads back), `permerror` (there is no
-/// name) or `temperror` (the DNS gave no answer).
+/// The plugin adds one entry of the method `iprev`: `pass`, `fail` (the address has names, but none leads back),
+/// `permerror` (the address has no name) or `temperror` (the DNS gave no answer).
 ///
 /// ## Replies
 ///
@@ -24,9 +24,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `reject` and `timeout` work. IPv6. A client is confirmed by exactly its address; a name with an address in the same
-/// /24 (IPv6: /64) passes the plugin, without karma, and is a `fail` of `iprev`. A name that leads elsewhere is a
-/// failure, a DNS that does not answer is none.
+/// `reject` and `timeout` work. IPv6 works. Only a name with exactly the client's address confirms the client. A name
+/// with an address in the same /24 (IPv6: /64) passes the plugin, without karma, but is a `fail` of `iprev`. A name
+/// that leads elsewhere is a failure; a DNS that does not answer is not.
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 

@@ -1,54 +1,65 @@
-/// greylisting: ask clients that are not known yet to come back later.
+/// greylisting: ask unknown clients to come back later.
 ///
-/// Servers try again when they are told 4xx (RFC 5321 4.5.4.1); most programs that send spam do not. A client that is
-/// seen for the first time is asked to come back; what it sends within `black_timeout` is deferred as well, what it
-/// sends after that is accepted. From then on it is known, until it has not been seen for `white_timeout`. RFC 6647 has
-/// the reasons.
+/// Servers try again after a 4xx reply (RFC 5321 4.5.4.1); most programs that send spam do not. The plugin defers a
+/// client that it sees for the first time. It also defers what the client sends within `black_timeout`, and accepts
+/// what the client sends after that. From then on the client is known, until the plugin has not seen it for
+/// `white_timeout`. RFC 6647 gives the reasons.
 ///
 /// ## What is remembered
 ///
 /// `remote_ip`, `sender` and `recipient` say what makes the key: by default the client's address only. `ipv4_prefix`
-/// and `ipv6_prefix` take neighbours together: large sites try again from another address, so `ipv4_prefix=24` spares
-/// their mail hours. `sender=domain` takes all users of a domain together. Entries are in the namespace `greylist` of
-/// the store (SmtpStore), where they survive restarts and expire by themselves, and which several hosts can share. If
-/// the store does not work, mail goes through, unless `onerror=tempfail`.
+/// and `ipv6_prefix` treat neighbouring addresses as one client. Large sites try again from another address, so
+/// `ipv4_prefix=24` saves their mail hours of delay. `sender=domain` treats all users of a domain as one sender.
+///
+/// Entries are in the namespace `greylist` of the store (SmtpStore). They survive restarts and expire by themselves,
+/// and several hosts can share them. If the store does not work, the plugin defers no mail, unless `onerror=tempfail`
+/// is set.
 ///
 /// ## Where it stands
 ///
-/// At MAIL; with `recipient` or `per_recipient` at RCPT, and then before rcpt_ok. With `deny_late` the refusal is kept
-/// for DATA, and so it is for the null sender at RCPT: there, servers try whether an address exists, and must not be
-/// told that it may not. A refusal that was kept is dropped when all recipients are whitelisted.
+/// The plugin decides at MAIL; with `recipient` or `per_recipient` it decides at RCPT, before rcpt_ok. `deny_late`
+/// holds refusals until DATA. At RCPT, refusals for the null sender are always held until DATA, because servers use the
+/// null sender to test whether an address exists, and must not be told that it may not. A held refusal is dropped if
+/// all recipients are whitelisted.
 ///
-/// ## Who is spared
+/// ## Exemptions
 ///
-/// Those whom no policy concerns (relay clients, whitelisted ones); clients in the files of `greylist_exclude_files`;
-/// and, where wished: senders for whom SPF passed (`skip_spf_pass`), clients with good karma now or before
-/// (`skip_karma`), connections with TLS (`skip_tls`), certain countries (`geoip`), and with `p0f` all but certain
-/// systems. The plugins that find this out have to come before this one. A naughty client, which another plugin refuses
-/// later, is neither deferred nor remembered.
+/// These are exempt:
 ///
-/// `skip_spf_pass` needs a plugin that tests SPF and whose finding carries the result for the sender ("spf=pass" with
-/// "smtp.mailfrom", RFC 8601). Without one it spares nobody. `apachectl configtest` cannot tell: any plugin may report
-/// such a result.
+/// - clients that are exempt from every policy plugin (relay clients and whitelisted clients);
+/// - clients in the files of `greylist_exclude_files`;
+/// - with `skip_spf_pass`, senders for whom SPF passed;
+/// - with `skip_karma`, clients with good karma, now or earlier;
+/// - with `skip_tls`, clients that use TLS;
+/// - with `geoip`, clients in these countries;
+/// - with `p0f`, clients that match none of the criteria.
 ///
-/// `p0f` is pairs of a criterion and its value, with commas between them; a client that fulfils none of them is spared.
-/// `genre` and `link` are regular expressions, case being ignored; `distance` is fulfilled by a greater one, `uptime`
-/// (in minutes) by a shorter one. `geoip` is countries with commas between them.
+/// Load the plugins that find this out before this one. A naughty client, which another plugin refuses later, is
+/// neither deferred nor remembered.
+///
+/// `skip_spf_pass` needs a plugin that tests SPF, and whose finding carries the result for the sender ("spf=pass" with
+/// "smtp.mailfrom", RFC 8601). Without such a plugin the option exempts no sender. `apachectl configtest` cannot detect
+/// that, because any plugin may report such a result.
+///
+/// `p0f` lists criterion,value pairs separated by commas. Only clients that match at least one of them are greylisted.
+/// `genre` and `link` are regular expressions, which ignore case. `distance` matches a greater distance, `uptime` (in
+/// minutes) a shorter uptime. `geoip` lists countries separated by commas.
 ///
 /// ## Control files
 ///
-/// `greylist_exclude_files`: names of control files, or paths of files, one a line, with addresses, networks, names of
-/// hosts, which stand for everything below them too, and /regular expressions/ for names. The form is Postgrey's, whose
-/// own list (`/etc/postgrey/whitelist_clients`) can be named as it is: `192.0.2` is a network, too. What these files
-/// say is read again when they change.
+/// `greylist_exclude_files` names control files, or paths of files, one a line. These files list addresses, networks,
+/// host names, which also match all names below them, and /regular expressions/ for host names. The format is
+/// Postgrey's, so Postgrey's own list (`/etc/postgrey/whitelist_clients`) can be used as it is: `192.0.2` is a network,
+/// too. The plugin reads the listed files again when they change.
 ///
-/// `denysoft_greylist`: options with their values, one or more a line, for those that SmtpPlugin leaves at their
-/// defaults.
+/// `denysoft_greylist` has options with their values, one or more a line. They apply to options that SmtpPlugin leaves
+/// at their defaults.
 ///
 /// ## Options of a recipient
 ///
-/// With `per_recipient`, plugins of the user_config hook are asked for `denysoft_greylist` of each recipient. Known are
-/// `reject` (0: not for me), `remote_ip`, `sender`, `recipient`, `black_timeout` and `white_timeout`.
+/// With `per_recipient`, the plugin asks the plugins of the user_config hook for the setting `denysoft_greylist` of
+/// each recipient. It may contain `reject` (0: do not greylist this recipient's mail), `remote_ip`, `sender`,
+/// `recipient`, `black_timeout` and `white_timeout`.
 ///
 /// ## Replies
 ///
@@ -56,7 +67,8 @@
 ///
 /// ## Notes
 ///
-/// Sets the transaction's note `greylist` to what will be said at DATA. Reads `geoip`, `p0f` and `karma_history`.
+/// The plugin sets the transaction's note `greylist` to the text of a held refusal. It reads the notes `geoip`, `p0f`
+/// and `karma_history`.
 ///
 /// ## Examples
 ///
@@ -65,10 +77,11 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Who came back is known from then on, and stays known as long as mail comes; there, nobody ever is, and everybody is
-/// deferred again after a restart. Where entries are kept is SmtpStore's matter, so db_dir, redis, nfslock and upgrade
-/// do not exist, nor do mode and grey_timeout, which had no effect. IPv6 clients are taken together by /64. Hosts are
-/// excluded with all names below theirs. smtpd-store(1) brings in old entries.
+/// A client that came back is known from then on, and stays known as long as mail comes. In qpsmtpd a client never
+/// becomes known, and after a restart all clients are deferred again. SmtpStore says where entries are kept, so db_dir,
+/// redis, nfslock and upgrade do not exist. mode and grey_timeout, which had no effect, do not exist either. IPv6
+/// clients are grouped by /64. An excluded host name also excludes all names below it. smtpd-store(1) imports old
+/// entries.
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>

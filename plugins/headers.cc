@@ -1,16 +1,14 @@
-/// headers: require what a message must have, refuse what it must not have twice, and dates that cannot be.
+/// headers: refuse messages with missing or repeated header fields, or an implausible date.
 ///
-/// RFC 5322 3.6 asks for a Date and a From field, and allows most fields once only. At the data_post hook, when the
-/// message is complete:
+/// RFC 5322 3.6 requires a Date and a From field, and allows most fields only once. At the data_post hook, when the
+/// message is complete, each of these is a fault:
 ///
-/// - a message without any header field fails;
-/// - so does each field in `require` that is missing (`From` unless you say so; `From,Date` is sensible);
-/// - so does each of Date, From, Sender, Reply-To, To, Cc, Bcc, Message-Id, In-Reply-To, References, Subject that is
-/// there more than once;
-/// - so does a Date more than `past` days ago or more than `future` days ahead. A date that cannot be read is not
-/// judged.
+/// - the message has no header field;
+/// - a field in `require` is missing (`From` unless you say so; `From,Date` is sensible);
+/// - Date, From, Sender, Reply-To, To, Cc, Bcc, Message-Id, In-Reply-To, References or Subject occurs more than once;
+/// - the Date is more than `past` days ago or more than `future` days ahead. A date that cannot be read is not tested.
 ///
-/// All that is wrong is told at once. Each fault costs a point of karma.
+/// The reply lists all faults at once. Each fault costs a point of karma.
 ///
 /// ## Replies
 ///
@@ -23,8 +21,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `reject=no` tolerates; there, missing and repeated fields made the client naughty all the same. The text is a text;
-/// there it was a number. `require` belongs to the instance. Clients that are exempt are so from all of these tests.
+/// With `reject=no` the plugin accepts faulty messages; in qpsmtpd, missing and repeated fields made the client naughty
+/// even then. The reply is a text; in qpsmtpd it was a number. Each instance has its own `require`. Exempt clients are
+/// exempt from all of these tests.
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 

@@ -1,31 +1,31 @@
-/// helo: refuse clients whose name in HELO or EHLO is not to be believed.
+/// helo: refuse clients whose name in HELO or EHLO is not credible.
 ///
-/// Asks as much as `policy` says, at the hooks helo and ehlo. The first test that fails decides.
+/// The plugin tests the name at the hooks helo and ehlo. `policy` says which tests it makes. The first test that fails
+/// decides. The policies are
 ///
-/// | policy | refused is |
-/// |---|---|
-/// | `lenient` (default) | a name on the list `badhelo`; `localhost` from elsewhere; an address literal with another
-/// address than the client's; a bare address | | `rfc` | the same, and: a name that is not fully qualified, or has
-/// characters that no host name has; a name without an address in the DNS; a client whose address has no name | |
-/// `strict` | the same, and: every address literal; a name that does not lead to the client's address, where the
-/// address does not lead to the name either |
+/// - `lenient` (default), which refuses a name on the list `badhelo`; `localhost` from another machine; an address
+///   literal that is not the client's address; an address without brackets;
+/// - `rfc`, which also refuses a name that is not fully qualified, or has characters that no host name has; a name
+///   without an address in the DNS; a client whose address has no name;
+/// - `strict`, which also refuses every address literal; a name that does not lead to the client's address, unless the
+///   address leads to the name.
 ///
-/// A name leads to the client if one of its addresses is the client's, or in the same /24 (IPv6: the same first six
-/// groups). The client's address leads to the name if one of its names is the same, or has the same last two parts.
-/// With `strict`, a client with both gets a point of karma.
+/// A name leads to the client if one of its addresses is the client's address, or is in the same /24 (IPv6: has the
+/// same first six groups). The client's address leads to the name if one of the address's names is the same, or has the
+/// same last two parts. With `strict`, a client that passes both ways gets a point of karma.
 ///
-/// A DNS that does not answer decides nothing, against nobody: the rest of the tests is made, and if they are passed,
-/// `onerror` says what follows.
+/// If the DNS does not answer, the test that asked it neither passes nor fails. The plugin makes the remaining tests.
+/// If the client passes them, `onerror` says what happens.
 ///
-/// Clients of users (on a submission port) often call themselves by private names and addresses: leave this plugin out
-/// there, or say `reject=naughty`, which a login lifts.
+/// Users' mail programs (on a submission port) often give private names and addresses. Do not load this plugin there,
+/// or use `reject=naughty`: the server drops such a refusal when the user logs in.
 ///
 /// ## Control file
 ///
-/// `badhelo`: a name, or a regular expression, which any of `{ } [ ] ( ) ^ $ | * + ? \ !` makes of it, one a line; a
-/// `!` in front turns an expression around. Upper and lower case are alike, and so are the two forms of a name beyond
-/// ASCII, `müller-pc` and `xn--mller-pc-65a`: an expression is searched in both. An optional reason after it becomes
-/// the reply.
+/// `badhelo` has one name or regular expression a line. Any of `{ } [ ] ( ) ^ $ | * + ? \ !` makes an entry a regular
+/// expression; a leading `!` negates it. Case does not matter. A name beyond ASCII has two forms, `müller-pc` and
+/// `xn--mller-pc-65a`, which are the same; an expression is searched in both. An optional reason after the entry
+/// becomes the reply.
 ///
 ///     mx.example.com             You are not me
 ///     ^dsl-.*\.example\.net$
@@ -33,24 +33,26 @@
 ///
 /// ## Replies
 ///
-/// 550 5.7.1 with one of the texts below, and the connection is closed unless `reject_type` says otherwise.
+/// The reply is 550 5.7.1 with a text that says which test failed. The server closes the connection unless
+/// `reject_type` says otherwise.
 ///
 /// ## Notes
 ///
-/// Sets the connection's notes `helo_forward_match` and `helo_reverse_match` (with `rfc` and `strict`). A name in the
-/// note `whitelisthelo` is not judged.
+/// With `rfc` and `strict`, the plugin sets the connection's notes `helo_forward_match` and `helo_reverse_match`. A
+/// name in the note `whitelisthelo` is not tested.
 ///
 /// ## Header field
 ///
 /// Each message gets the field `X-HELO` with the name that the client gave, in ASCII: U-labels become A-labels (xn--…),
-/// other octets beyond ASCII question marks. What arrived under that name is removed.
+/// and other octets beyond ASCII become question marks. The plugin removes a field of that name that came with the
+/// message.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `reject_type` and `timeout` work, names may have IPv6 addresses, all lines of `badhelo` are looked at (there, none
-/// behind the first expression), literals with a wrong IPv6 address are refused too, a name that exists without an
-/// address is refused as one that does not exist, and a failing DNS refuses nobody. HELO without a name is a syntax
-/// error to the server already.
+/// `reject_type` and `timeout` work. Names may have IPv6 addresses. The plugin looks at all lines of `badhelo`; qpsmtpd
+/// ignores those after the first expression. Literals with a wrong IPv6 address are refused too. A name that exists but
+/// has no address is refused, like a name that does not exist. A failing DNS is not a reason to refuse. HELO without a
+/// name is a syntax error, which the server refuses before this plugin runs.
 #include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>

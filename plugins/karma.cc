@@ -1,46 +1,49 @@
-/// karma: remember who behaved, and shut out for a while who did not.
+/// karma: remember how clients behaved, and shut out for a while those that behaved badly.
 ///
-/// The tests of other plugins give points to a connection: below zero for a fault, above for a good sign (`karma_fail`
-/// and `karma_pass` of each plugin). This plugin adds some of its own, decides on the sum, and when the connection ends
-/// it keeps what came of it in the store: a client that ends at `strikes` points or more has had a nice connection, one
-/// that ends at so many below zero a naughty one. Nice less naughty is its history. Who has a bad one is in the penalty
+/// The tests of other plugins give points to a connection: negative points for a fault, positive points for a good sign
+/// (`karma_fail` and `karma_pass` of each plugin). This plugin adds some points, and decides by the sum. When the
+/// connection ends, the plugin records the result in the store. A client that ends at `strikes` points or more has had
+/// a nice connection. A client that ends at minus `strikes` points or less has had a naughty one. The number of nice
+/// connections less the number of naughty ones is the client's history. A client with a bad history goes to the penalty
 /// box for `penalty_days`.
 ///
 /// Records are in the namespace `karma` of the store (SmtpStore), by address or by prefix (`ipv4_prefix`,
-/// `ipv6_prefix`), for 90 days and the penalty after the last connection that counted. smtpd-karma(1) lists and changes
-/// them. If the store does not work, clients are treated as unknown.
+/// `ipv6_prefix`). The store keeps a record for 90 days plus the penalty after the last connection that counted.
+/// smtpd-karma(1) lists and changes records. If the store does not work, clients are treated as unknown.
 ///
 /// ## What it does when
 ///
 /// - pre_connection: looks up the client's history, before other plugins of that hook;
-/// - connect: refuses who is in the penalty box; a history of more than 10 is worth a point;
-/// - MAIL: takes 2 points for an address without angle brackets; gives what `karma_tlds` says of the sender's domain;
-/// - RCPT: takes 2 points as above. A client with karma or history below zero, and neither above, may have `recipients`
-///   recipients for a message, not counting whitelisted ones that come after them. Exempt clients and senders may have
-///   more, and so may naughty clients, which are refused anyway;
-/// - DATA and end of data: refuses whose karma is below `reject_below`;
-/// - disconnect: writes down how it went. With a karma of 0, nothing.
+/// - connect: refuses a client in the penalty box. A client with a history of more than 10 gets a point;
+/// - MAIL: takes 2 points for an address without angle brackets. Adds the points that `karma_tlds` gives the sender's
+///   domain;
+/// - RCPT: takes 2 points for an address without angle brackets. If karma or history is below zero, and neither is
+///   above zero, the client may have `recipients` recipients for a message; whitelisted recipients after these are
+///   still allowed. Exempt clients and senders may have more, and so may naughty clients, which are refused anyway;
+/// - DATA and end of data: refuses a client with karma below `reject_below`;
+/// - disconnect: records the result, unless karma is 0.
 ///
-/// A naughty connection that brings a client's history to minus `negative` or below begins the penalty. Who never had a
-/// nice one, and a history below -5, stays that many days longer, up to 90.
+/// The penalty begins when a naughty connection brings a client's history to minus `negative` or below. A client with
+/// no nice connection and a history below -5 stays one more day for each point below zero, at most 90.
 ///
 /// ## Control file
 ///
-/// `karma_tlds`: domains with their points. All that match count.
+/// `karma_tlds` lists domains with their points. If several lines match, all of them count.
 ///
 ///     info:-2
 ///     example.org:1
 ///
 /// ## Replies
 ///
-/// "You may connect again in <days> days", "Too many tests have failed", both as `reject` and `reject_type` say, by
-/// default for the plugin naughty, which has to be there as well. At RCPT: `452 4.5.3 Too many recipients`, whatever
-/// `reject` says: a refusal of one recipient must not become one of all.
+/// The replies are "You may connect again in <days> days" and "Too many tests have failed". `reject` and `reject_type`
+/// say how the plugin refuses. By default it leaves the refusal to the plugin naughty, which must also be loaded. The
+/// reply at RCPT is `452 4.5.3 Too many recipients`, whatever `reject` says: refusing one recipient must not refuse all
+/// of them.
 ///
 /// ## Notes
 ///
-/// Sets the connection's note `karma_history`. hosts_allow lets clients with a good one have more connections,
-/// earlytalker lets them greet at once, greylisting may spare them.
+/// The plugin sets the connection's note `karma_history`. For clients with a good history, hosts_allow permits more
+/// connections, earlytalker does not delay the greeting, and greylisting can be told to exempt them.
 ///
 /// ## Example
 ///
@@ -49,11 +52,11 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Naughty connections are counted; there they are not, so that no client is punished if `negative` is above 1. There a
-/// second recipient is refused for good to everybody without good karma, new clients included. A blank behind `FROM:`
-/// is no fault. IPv6 clients are taken together by /64. Where records are kept is SmtpStore's matter: db_dir and
-/// nfslock do not exist. They expire by themselves. `reject=connect` is `reject=1`. Points for top-level domains stand
-/// in `karma_tlds` only; Debian's qpsmtpd has some built in.
+/// This plugin counts naughty connections. qpsmtpd does not count connections of naughty clients, so it never punishes
+/// a client if `negative` is above 1. qpsmtpd permanently refuses a second recipient to every client without good
+/// karma, including new clients. A blank after `FROM:` is not a fault. IPv6 clients are grouped by /64. SmtpStore says
+/// where records are kept, so db_dir and nfslock do not exist. Records expire by themselves. `reject=connect` is
+/// `reject=1`. Only `karma_tlds` gives points for top-level domains; Debian's qpsmtpd has some built in.
 #include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>

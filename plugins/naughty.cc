@@ -1,28 +1,29 @@
-/// naughty: refuse, at the moment that you choose, what other plugins found.
+/// naughty: refuse clients later, for what other plugins found.
 ///
-/// A policy plugin with `reject=naughty` does not refuse; it makes a complaint. This plugin refuses, later: at RCPT for
-/// instance, where the log shows who wanted to write to whom, and after AUTH. A client that logs in before that moment,
-/// or that another plugin makes a relay client, is forgiven: its complaints are dropped. Whatever moment is chosen,
-/// data_post is a safety net for complaints that were made after it.
+/// A policy plugin with `reject=naughty` does not refuse; it makes a complaint. This plugin refuses later, at the hook
+/// that you choose: for example at RCPT, when the log shows the sender and the recipient, and after AUTH. If a client
+/// logs in before that hook, or another plugin makes it a relay client, the server drops its complaints. Whatever hook
+/// you choose, this plugin also refuses at data_post, for complaints that were made after the chosen hook.
 ///
 /// ## After the first complaint
 ///
-/// Other policy plugins go on judging, so that their findings, karma and Authentication-Results are known. Whatever
-/// such a plugin has against the client then becomes a complaint as well, even with `reject=yes`, and its `onerror` has
-/// no effect: the client is refused for the first complaint, at the hook that was chosen here. The questions of these
-/// plugins to the DNS and to back ends take their time. Plugins that judge everybody (rcpt_map and bogus_bounce, for
-/// instance) refuse at once, as ever.
+/// Other policy plugins go on testing, so that their findings, karma and Authentication-Results are known. If such a
+/// plugin finds a fault, the fault becomes a complaint as well, even with `reject=yes`, and the plugin's `onerror` has
+/// no effect: the client is refused for the first complaint, at the chosen hook. The plugins still take the time for
+/// their questions to the DNS and to back ends. Plugins that exempt no client (for example rcpt_map and bogus_bounce)
+/// still refuse at once.
 ///
 /// ## Where it stands
 ///
-/// It runs after the other plugins of its hook and before rcpt_ok, in whatever order they are configured.
+/// The plugin runs after the other plugins of its hook and before rcpt_ok, whatever the order of the configuration.
 ///
 /// ## Replies
 ///
-/// The text of the first complaint. If a plugin that judges everybody has `reject=naughty` and complains too, its text
-/// is on a line of its own. The code is the hook's, the enhanced status the first complaint's. The first complainer's
-/// `reject_type` says whether the refusal is permanent and whether the connection ends; if it is not set, the one of
-/// this plugin does. The log names the first complainer, then the others.
+/// The reply has the text of the first complaint. If a plugin that exempts no client has `reject=naughty` and complains
+/// too, its text is on a separate line. The code is that of the hook; the enhanced status is that of the first
+/// complaint. The `reject_type` of the plugin that complained first says whether the refusal is permanent and whether
+/// the connection ends. If that plugin has no `reject_type`, the `reject_type` of this plugin applies. The log names
+/// the plugin that complained first, then the others.
 ///
 /// ## Example
 ///
@@ -32,7 +33,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The value `hook_queue_post` does not exist. An unknown value is a mistake in the configuration.
+/// The value `hook_queue_post` does not exist. An unknown value is an error in the configuration.
 #include <smtpd/plugin.h>
 
 #include <algorithm>

@@ -1,20 +1,22 @@
 /// rcpt_ok: accept recipients in our own domains, refuse all others.
 ///
-/// The word that is spoken last at the rcpt hook, whatever the order of the configuration: without an `ok` from some
-/// plugin every recipient is refused, and this is the plugin that says it. A client that may relay (see the relay
-/// plugin) may write to anybody. Being whitelisted, or writing from a whitelisted address, exempts from tests and gives
-/// no right to relay.
+/// This plugin has the last word at the rcpt hook, whatever the order of the configuration. The server refuses a
+/// recipient unless some plugin says `ok`; this plugin says `ok` to the recipients in our domains. A client that may
+/// relay (see the relay plugin) may send to any address. Whitelisted clients and senders are exempt from tests, but
+/// have no right to relay.
 ///
 /// ## What is ours
 ///
+/// Our recipients are those at
+///
 /// - the name of this server (`me`, else httpd's ServerName);
-/// - the domains in the control file `rcpthosts`: `example.com`, or `.example.com` for everything below it;
+/// - the domains in the control file `rcpthosts`: `example.com`, or `.example.com` for all domains below it;
 /// - the keys of `morercpthosts.cdb`, in the same two forms, in lower case;
 /// - an address literal with the address at which the client reached us (`postmaster@[192.0.2.1]`);
 /// - `postmaster` without a domain (RFC 5321 4.5.1).
 ///
-/// Upper and lower case are alike, and so are the two forms of a domain beyond ASCII, `bücher.example` and
-/// `xn--bcher-kva.example`. The files are read again when they change.
+/// Case does not matter. The two forms of a domain beyond ASCII, `bücher.example` and `xn--bcher-kva.example`, are the
+/// same. The plugin reads the files again when they change.
 ///
 /// ## Replies
 ///
@@ -22,9 +24,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There, a whitelisted host or sender may relay, which makes an open relay for everybody who knows a listed sender. A
-/// host-less recipient other than postmaster was accepted. `morercpthosts.cdb` need not lie beside a plain file of that
-/// name.
+/// In qpsmtpd a whitelisted host or sender may relay, which opens the relay to every client that knows a listed sender.
+/// qpsmtpd accepts any recipient without a host; this plugin accepts only postmaster. `morercpthosts.cdb` works without
+/// a plain file of that name beside it.
 #include <smtpd/base/domain.h>
 #include <smtpd/plugin.h>
 

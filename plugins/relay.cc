@@ -1,12 +1,13 @@
-/// relay: who may send mail to anybody through this server.
+/// relay: let listed clients send mail to any address.
 ///
-/// Looks up the client's address when the connection is accepted, before all other plugins, so that a client that may
-/// relay is exempt from every policy plugin at once and does not wait for earlytalker. What it decides is used by
-/// rcpt_ok. Nobody may relay who is not listed, not even the machine itself.
+/// The plugin looks up the client's address when the server accepts the connection, before all other plugins run. A
+/// client that may relay is therefore exempt from every policy plugin at once, and does not wait for earlytalker.
+/// rcpt_ok uses the decision. Only listed clients may relay. Even the machine itself must be listed.
 ///
 /// ## Control files
 ///
-/// `norelayclients` is asked first and forbids; `relayclients` and `morerelayclients.cdb` permit. One entry a line:
+/// The plugin reads `norelayclients` first, which forbids relaying. `relayclients` and `morerelayclients.cdb` permit
+/// it. Each line has one entry:
 ///
 ///     192.0.2.1              one address
 ///     192.0.2.0/24           a network; 2001:db8::/32
@@ -14,20 +15,22 @@
 ///     127.0.0.1              the machine itself, where it is to relay
 ///     ::1
 ///
-/// The keys of `morerelayclients.cdb` are addresses and prefixes as qmail writes them; IPv6 in its short form, or as
-/// prefixes of the long form (`2001:0db8:0000:`) in lower case. The files are read again when they change.
+/// The keys of `morerelayclients.cdb` are addresses, and prefixes as qmail writes them. An IPv6 key is an address in
+/// its short form, or a prefix of the long form (`2001:0db8:0000:`) in lower case. The plugin reads the files again
+/// when they change.
 ///
 /// ## Only relaying
 ///
-/// With `only` a server takes mail from such clients and from nobody else: at the rcpt hook they are told ok, everybody
-/// else `550 5.7.1 Relaying denied`. For a submission service inside a network.
+/// With `only` the server takes mail from these clients only: at the rcpt hook the plugin accepts every recipient of a
+/// listed client, and tells all other clients `550 5.7.1 Relaying denied`. Use it for a submission service inside a
+/// network.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A network includes its first and last address, hence `/32` and `/128` work; host bits that are set are ignored; IPv6
-/// is compared as a number, not as text; the loopback address is not exempt by itself. httpd gives a connection no
-/// environment, hence RELAYCLIENT is not looked at: list the address, or use a virtual host of its own with
-/// `relayclients`.
+/// A network includes its first and last address, so `/32` and `/128` work. Host bits that are set in a network are
+/// ignored. IPv6 addresses are compared as numbers, not as text. The loopback address is not exempt unless it is
+/// listed. httpd gives a connection no environment, so the plugin does not look at RELAYCLIENT: list the address, or
+/// use a separate virtual host with `relayclients`.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

@@ -1,29 +1,29 @@
-/// rhsbl: refuse senders whose domain is listed in block lists of the DNS.
+/// rhsbl: refuse senders whose domain is on block lists of the DNS.
 ///
-/// At the mail hook the sender's domain is looked up in all lists at once; the null sender and address literals are
-/// not. The first list, in the order of the configuration, that has it decides. Where no list has it but some list
-/// could not tell, `onerror` decides.
+/// At the mail hook the plugin looks up the sender's domain in all lists at once. It does not look up the null sender
+/// and address literals. If several lists have the domain, the first one in the order of the configuration decides. If
+/// no list has it and some list gave no usable answer, `onerror` decides.
 ///
 /// ## The lists
 ///
-/// In the control file `rhsbl_zones`, one a line, or with the option `zones`; without a text, the list's own (TXT) is
-/// the reply:
+/// The control file `rhsbl_zones` has one list a line. The option `zones` takes the same entries. Without a text after
+/// the zone, the reply is the list's own text (TXT):
 ///
 ///     dbl.example
 ///     dbl.example=127.0.1.2-99           only these answers count; a number may be a range or *
 ///     uri.example=127.0.0.2  is listed, see https://uri.example/?%DOMAIN%
 ///
-/// Answers in 127.255.255.0/24, outside of 127.0.0.0/8, and 127.0.0.1 unless it is named count as errors, never as
-/// listings.
+/// These answers count as errors, never as listings: answers in 127.255.255.0/24, answers outside of 127.0.0.0/8, and
+/// 127.0.0.1 unless the entry names it.
 ///
-/// Every list is tested when it is first needed, and again after the time in `self_test`: a list that has INVALID, has
-/// not TEST, or has not answered for ten minutes is switched off, with an error in the log, until it passes again (RFC
-/// 5782 5).
+/// The plugin tests every list before its first use, and again after the time in `self_test`. It switches a list off,
+/// with an error in the log, if the list has INVALID, does not have TEST, or has not answered for ten minutes. The list
+/// is on again when it passes the test (RFC 5782 5).
 ///
 /// ## Replies
 ///
 /// `550 5.7.1 Mail from <domain>: <text>`, or `<domain> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`. The
-/// zone of a reply is shortened as dnsbl does it.
+/// plugin shortens the zone in a reply as dnsbl does.
 ///
 /// ## Examples
 ///

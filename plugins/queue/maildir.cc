@@ -1,8 +1,8 @@
-/// queue/maildir: deliver into a Maildir, or into one per recipient.
+/// queue/maildir: deliver into a Maildir, or into one Maildir per recipient.
 ///
-/// At the queue hook the message is written to `tmp`, forced to the disk, moved to `new`, and the folder is forced to
-/// the disk too. Only then the client hears 250. On an error the files made so far are removed and the client hears a
-/// temporary error.
+/// At the queue hook the plugin writes the message to `tmp`, forces it to the disk, moves it to `new`, and forces the
+/// folder to the disk too. Only then does the client get 250. On an error the plugin removes the files made so far, and
+/// the client gets a temporary error.
 ///
 /// ## Files
 ///
@@ -10,55 +10,68 @@
 ///     Delivered-To: user@example.com
 ///     Received: …                            (and the rest of the message, octet for octet as it arrived)
 ///
-/// The name is `<seconds>.P<process>M<microseconds>Q<number>R<random>.<host>`. Missing folders (`cur`, `new`, `tmp`,
-/// and those above them down from the directory named first, whose parent must exist) are made.
+/// The file name is `<seconds>.P<process>M<microseconds>Q<number>R<random>.<host>`. The plugin creates missing folders:
+/// `cur`, `new`, `tmp` and the folders above them. It does not create the parent of the configured directory, which
+/// must exist.
 ///
 /// ## One Maildir, or many
 ///
-/// Without a pattern everything goes to one Maildir; a message to several recipients is one file with a Delivered-To
-/// field for each. With a pattern each recipient gets a file of their own, below the directory: `%l` is the local part,
-/// `%d` the domain, `%u` the address, all in lower case (of the local part, unless the directive SmtpLocalPartCase says
-/// otherwise). A domain beyond ASCII is in its xn-- form.
+/// Without a pattern all mail goes to one Maildir. A message to several recipients is then one file with a Delivered-To
+/// field for each recipient.
+///
+/// With a pattern each recipient gets a separate file, below the directory. In the pattern `%l` is the local part, `%d`
+/// the domain, and `%u` the address. All are in lower case; for the local part, the directive SmtpLocalPartCase can
+/// change that. A domain beyond ASCII is in its xn-- form.
 ///
 ///     SmtpPlugin queue/maildir /var/mail/in
 ///     SmtpPlugin queue/maildir /home/mail %d/%l 750
 ///
-/// In what replaces these, ASCII octets other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot; UTF-8 in a
-/// local part (of mail with SMTPUTF8) stays as it is, octet for octet; something longer than 200 octets is cut and gets
-/// a checksum instead of the rest. So nothing that a client says leads out of the directory. Two addresses that differ
-/// in such octets only share a Maildir: let a recipient plugin say which addresses exist.
+/// The values that replace `%l`, `%d` and `%u` are made safe, so nothing that a client says leads out of the directory:
 ///
-/// With a pattern and a client that gets a reply for each recipient (LMTP, PRDR), each has a fate of their own: who
-/// cannot be delivered to is deferred, the others get the message. Those that plugins have made of one RCPT share that
-/// RCPT's fate, and whoever a plugin has added, for whom no client waits, gets the message with the others: where that
-/// fails, all are deferred. Where there is one reply for all, either all have the message or none: a client that is to
-/// come again comes with all of them.
+/// - ASCII characters other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot;
+/// - UTF-8 in a local part (of mail with SMTPUTF8) stays as it is, byte for byte;
+/// - a value longer than 200 bytes is cut, and a checksum replaces the rest.
 ///
-/// `perms` are the permissions of new folders; files get the same without the x. They hold whatever the umask is.
+/// Two addresses that differ only in replaced characters share a Maildir. Use a recipient plugin that says which
+/// addresses exist.
+///
+/// With a pattern and a client that gets a reply for each recipient (LMTP, PRDR), each recipient has a separate fate:
+/// the plugin defers the recipients that it cannot deliver to, and delivers to the others. Recipients that plugins made
+/// of one RCPT command share one fate. A recipient that a plugin added has no reply of its own: it gets the message
+/// together with the others, and if its delivery fails, all are deferred. If the client gets one reply for all
+/// recipients, either all of them get the message or none, because a client that tries again sends the message to all
+/// of them.
+///
+/// `perms` are the permissions of new folders. Files get the same permissions without the x. The umask does not change
+/// them.
 ///
 /// ## Extensions of SMTP
 ///
-/// A Maildir is the end of the way, so nothing is lost that a client may ask for: mail with SMTPUTF8 is stored in
-/// UTF-8, the fields Return-Path and Delivered-To included (RFC 6532); a BINARYMIME message is stored octet for octet,
-/// with `newline=lf` too; one with REQUIRETLS is not sent anywhere. But nobody is sent a report about a delivery, and
-/// there is no queue in which one message could be before another: leave DSN and MT-PRIORITY off (see SmtpExtensions).
+/// A Maildir is final delivery, so these extensions work:
+///
+/// - SMTPUTF8: the message is stored in UTF-8, including the fields Return-Path and Delivered-To (RFC 6532);
+/// - BINARYMIME: the message is stored octet for octet, with `newline=lf` too;
+/// - REQUIRETLS: the message is not sent anywhere.
+///
+/// Leave DSN and MT-PRIORITY off (see SmtpExtensions): the plugin sends no reports about deliveries, and it has no
+/// queue in which one message could overtake another.
 ///
 /// ## Replies
 ///
-/// 250 with the transaction's id; `452 4.3.1` when the disk is full; with a pattern `452 4.2.2` when a quota is,
-/// because it is that of a mailbox as a rule (of the folder's project or group), and `452 4.3.1` without; `451 4.3.0`
-/// for everything else, with the reason in the log.
+/// The reply is 250 with the transaction's id. It is `452 4.3.1` if the disk is full. If a quota is exceeded, it is
+/// `452 4.2.2` with a pattern, because the quota is usually that of a mailbox (of the folder's project or group), and
+/// `452 4.3.1` without a pattern. It is `451 4.3.0` for every other error, and the log has the reason.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd never forces anything to the disk, keeps the copies for the first recipients when a later one fails, writes
-/// LF (see `newline`), and lets a local part of `..` climb. Its file names have no random part, which two processes
-/// with one number (in two containers) need.
+/// qpsmtpd never forces data to the disk. If a later copy fails, it keeps the copies for the first recipients. It
+/// writes LF (see `newline`). A local part of `..` leads out of its directory. Its file names have no random part,
+/// which two processes with the same number (in two containers) need.
 ///
 /// ## Limits
 ///
-/// Where all are to have it or none, what a mail program took out of `new` in the moment between two recipients' files
-/// cannot be taken back when the second fails.
+/// If all recipients must get the message or none, the plugin removes the first recipient's file when the second one
+/// fails. It cannot do so if a mail program has taken that file out of `new` in the meantime.
 #include <smtpd/base/domain.h>
 #include <smtpd/base/files.h>
 #include <smtpd/base/text.h>
