@@ -1,20 +1,21 @@
-/// badmailfrom: refuse senders on a list.
+/// badmailfrom: reject senders on a list.
 ///
-/// Looks up the sender in the control file `badmailfrom` at the mail hook, so that nothing more of such a message is
-/// heard. The null sender cannot be listed. The file is read again when it changes.
+/// At the mail hook the plugin looks up the sender in the control file `badmailfrom`, so the server refuses the message
+/// before anything else of it arrives. The null sender cannot be listed. The plugin reads the file again when it
+/// changes.
 ///
 /// ## Control file
 ///
-/// `badmailfrom`: one entry a line, then an optional reason that becomes the reply.
+/// `badmailfrom` has one entry a line, then an optional reason that becomes the reply.
 ///
 ///     spammer@example.net      Your mail is not wanted here
 ///     @bulk.example.net
 ///     /^bounce-.*@.*\.example$/
 ///
-/// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and
-/// lower case are alike (of local parts, unless the directive SmtpLocalPartCase says otherwise). A domain beyond ASCII
-/// has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either, and an expression is
-/// searched in both. The first line that matches counts.
+/// An entry is an address, `@domain`, or a regular expression. Any of `/ ^ $ * + ! % ? \` makes an entry a regular
+/// expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. A domain beyond
+/// ASCII has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either form, and an
+/// expression is searched in both. The first line that matches counts.
 ///
 /// ## Replies
 ///
@@ -22,8 +23,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A pattern is searched without regard to case; qpsmtpd folds the address but not the pattern, so that one with a
-/// capital letter never matches. To refuse at RCPT, as qmail does, say `reject=naughty` and load naughty.
+/// Patterns ignore case. qpsmtpd changes the address to lower case but not the pattern, so a pattern with a capital
+/// letter never matches. To refuse at RCPT, as qmail does, use `reject=naughty` and load naughty.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

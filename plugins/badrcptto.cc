@@ -1,20 +1,20 @@
-/// badrcptto: refuse recipients on a list.
+/// badrcptto: reject recipients on a list.
 ///
-/// Looks up each recipient in the control file `badrcptto` at the rcpt hook, so that the others of the same message are
-/// not concerned. The file is read again when it changes.
+/// At the rcpt hook the plugin looks up each recipient in the control file `badrcptto`. Other recipients of the same
+/// message are not affected. The plugin reads the file again when it changes.
 ///
 /// ## Control file
 ///
-/// `badrcptto`: one entry a line, then an optional reason that becomes the reply.
+/// `badrcptto` has one entry a line, then an optional reason that becomes the reply.
 ///
 ///     bob@example.com      Bob left the company
 ///     @old.example.com
 ///     /^.*%/               no percent hack here
 ///
-/// An entry is an address, `@domain`, or a regular expression, which any of `/ ^ $ * + ! % ? \` makes of it. Upper and
-/// lower case are alike (of local parts, unless the directive SmtpLocalPartCase says otherwise). A domain beyond ASCII
-/// has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either, and an expression is
-/// searched in both. The first line that matches counts.
+/// An entry is an address, `@domain`, or a regular expression. Any of `/ ^ $ * + ! % ? \` makes an entry a regular
+/// expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. A domain beyond
+/// ASCII has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either form, and an
+/// expression is searched in both. The first line that matches counts.
 ///
 /// ## Replies
 ///
@@ -22,9 +22,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// It has the options of all policy plugins (`reject`, `reject_type`, …). A pattern is not folded to lower case before
-/// use, so that `\S` stays `\S`. The reply names the address, not the pattern: what the list looks like is nobody's
-/// business.
+/// The plugin has the options of all policy plugins (`reject`, `reject_type`, …). It does not change a pattern to lower
+/// case before use, so `\S` stays `\S`. The reply names the address, not the pattern, because clients need not know
+/// what is on the list.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

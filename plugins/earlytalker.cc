@@ -1,26 +1,28 @@
 /// earlytalker: refuse clients that speak before it is their turn.
 ///
-/// A server speaks first (RFC 5321 3.1), and after DATA a client has to wait for the 354 (RFC 2920 3.1). Programs that
-/// only want to get rid of their text do neither. At the connect hook the greeting is held back for a while; a client
-/// that sends something meanwhile is an early talker. So, if asked for, at the data hook with the 354. Nothing waits in
-/// a thread under the event MPM, however many clients are waiting.
+/// A server speaks first (RFC 5321 3.1), and after DATA a client must wait for the 354 (RFC 2920 3.1). Programs that
+/// only want to send their text do not wait. At the connect hook the plugin delays the greeting. A client that sends
+/// something before the greeting is an early talker. If you ask for it, the plugin delays the 354 at the data hook in
+/// the same way. Under the event MPM, waiting clients hold no thread, however many wait.
 ///
 /// ## Where it stands
 ///
-/// `check-at` names the places: CONNECT (the default), DATA, or both. With `defer-reject`, what was seen at CONNECT
-/// becomes a refusal at MAIL, with a name for the client in the log and without breaking off a dialogue that a broken
-/// but honest client might want to see. With `reject=naughty` the naughty plugin decides where. `action` is an old way
-/// of saying `reject` and `reject_type`.
+/// `check-at` names the places: CONNECT (the default), DATA, or both. With `defer-reject`, the plugin refuses an early
+/// talker from CONNECT at MAIL. The log then has the client's name, and the server does not break off a dialogue that a
+/// broken but honest client needs to see. With `reject=naughty` the naughty plugin decides where to refuse. `action` is
+/// an old form of `reject` and `reject_type`.
 ///
 /// ## Replies
 ///
-/// "Connecting host started transmitting before SMTP greeting", `550 5.7.1` at CONNECT and MAIL, `554 5.7.1` at DATA;
-/// 4xx by `reject_type=temp`.
+/// At CONNECT and MAIL, `550 5.7.1` with "Connecting host started transmitting before SMTP greeting". At DATA, `554
+/// 5.7.1` with "You must wait for the reply to DATA before you send the message". With `reject_type=temp` the codes are
+/// 4xx.
 ///
 /// ## Notes
 ///
-/// Sets the connection's note `earlytalker` to where it was. The note `earlytalker_wait`, set by another plugin at
-/// pre_connection, replaces `wait`. Who has a note `karma_history` of more than 5 does not wait at CONNECT.
+/// The plugin sets the connection's note `earlytalker` to the place where the client spoke early. If another plugin
+/// sets the note `earlytalker_wait` at pre_connection, its value replaces `wait`. A client with a note `karma_history`
+/// of more than 5 does not wait at CONNECT.
 ///
 /// ## Examples
 ///
@@ -29,8 +31,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// What has already been received behind DATA counts; qpsmtpd looks at the socket only and misses it. A recommendation:
-/// `wait` below one second catches few, above five seconds honest servers hang up.
+/// Data that the server has already received after DATA counts; qpsmtpd looks at the socket only and misses that data.
+/// A recommendation: a `wait` below one second catches few clients, and above five seconds honest servers hang up.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 

@@ -1,40 +1,44 @@
-/// limit: so many connections, messages, recipients, errors or failed logins in a time, and no more.
+/// limit: permit so many connections, messages, recipients, errors or failed logins in a given time.
 ///
-/// Each instance is one limit: `what` is counted, for whom (`per`), and how many are allowed (`max`) within a time
-/// (`time`). The time begins with the first that is counted; when it is over, counting begins again. Counters are in
-/// the namespace `limit` of the store (SmtpStore), so they hold over all children, and with Redis over all hosts.
-/// `SmtpStore limit memory:1m` does where they need not survive a restart. If the store does not work, nobody is
-/// refused, unless `onerror=tempfail`.
+/// Each instance is one limit. `what` says what the plugin counts, `per` for whom, `max` how many are permitted, and
+/// `time` within what time. The time begins with the first event that is counted. When the time is over, counting
+/// begins again.
+///
+/// Counters are in the namespace `limit` of the store (SmtpStore), so they are shared by all child processes, and with
+/// Redis by all hosts. `SmtpStore limit memory:1m` is enough if the counters need not survive a restart. If the store
+/// does not work, the plugin refuses no client, unless `onerror=tempfail` is set.
 ///
 /// ## What is counted
 ///
-/// - `connections`, when they are made;
-/// - `messages` at MAIL and `recipients` at RCPT, whether others accept them or not: what is tried is the trouble. Put
-///   it before rcpt_ok;
-/// - `errors`, commands answered with 4xx or 5xx since the last message that was accepted, at the end of a connection.
-///   Who has made too many is refused when the next one is made;
-/// - `failed_logins`: AUTH that was refused, broken off or malformed; not where a back end could not say (4xx), nor
-///   what the client left unfinished. Who has too many is refused at AUTH, before the password is looked at.
+/// - `connections`, when a client connects;
+/// - `messages` at MAIL and `recipients` at RCPT, whether other plugins accept them or not, because attempts cause load
+///   too. Put the plugin before rcpt_ok;
+/// - `errors`, commands answered with 4xx or 5xx since the last accepted message, at the end of a connection. A client
+///   with too many errors is refused at its next connection;
+/// - `failed_logins`: AUTH commands that were refused, broken off or malformed. AUTH commands for which a back end had
+///   no answer (4xx) do not count, nor do those that the client left unfinished. A client with too many failed logins
+///   is refused at AUTH, before the password is checked.
 ///
 /// ## For whom
 ///
-/// By address (`client`), where `ipv4_prefix` and `ipv6_prefix` take neighbours together; by `sender` or
-/// `sender_domain`; by `recipient` or `recipient_domain`; by the name under which a client has logged in (`login`;
-/// others are not counted); or for all together (`everybody`). Connections and errors are counted by client or for
-/// everybody, failed logins by login too, messages not by recipient.
+/// `per` counts by the client's address (`client`), where `ipv4_prefix` and `ipv6_prefix` treat neighbouring addresses
+/// as one client; by `sender` or `sender_domain`; by `recipient` or `recipient_domain`; by the name under which a
+/// client has logged in (`login`; other clients are not counted); or for all clients together (`everybody`).
+/// Connections and errors can be counted by `client` or `everybody`; failed logins by `login` too. Messages cannot be
+/// counted by recipient.
 ///
-/// With failed logins, `login` is the name that was tried, whether there is such a user or not, in lower case: it is
-/// for passwords that are guessed from many addresses. Its price is that whoever guesses also keeps the user out, until
-/// the time is over.
+/// With failed logins, `login` is the name that the client tried, in lower case, whether such a user exists or not. Use
+/// it against passwords that are guessed from many addresses. It has a price: a client that guesses also locks the user
+/// out, until the time is over.
 ///
-/// Whitelisted clients, senders and recipients are not counted, nor are relay clients, unless `relay_clients` is on, or
-/// for `per=login` and failed logins, which are for them. Naughty clients, which another plugin refuses later, are not
-/// counted either, except for their errors and failed logins.
+/// Whitelisted clients, senders and recipients are not counted. Relay clients are not counted unless `relay_clients` is
+/// on; `per=login` and failed logins count them always. Of naughty clients, which another plugin refuses later, the
+/// plugin counts only errors and failed logins.
 ///
 /// ## Replies
 ///
-/// "Too many connections from <address>, please try again later", and so on, with x.7.0: 450 at the greeting, at MAIL
-/// and RCPT, 451 at AUTH; `reject_type` makes something else of it.
+/// The reply is "Too many connections from <address>, please try again later", or a similar text, with x.7.0. The code
+/// is 450 at the greeting, at MAIL and at RCPT, and 451 at AUTH. `reject_type` changes the code.
 ///
 /// ## Examples
 ///
@@ -46,8 +50,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there. How many connections a client may have at once is SmtpMaxConnectionsPerClient's
-/// matter, and hosts_allow's.
+/// qpsmtpd has no such plugin. SmtpMaxConnectionsPerClient and hosts_allow limit how many connections a client may have
+/// at once.
 #include <smtpd/plugin.h>
 #include <smtpd/store/records.h>
 

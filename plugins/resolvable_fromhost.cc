@@ -1,16 +1,17 @@
-/// resolvable_fromhost: refuse senders whose domain cannot take mail.
+/// resolvable_fromhost: refuse senders whose domain cannot receive mail.
 ///
-/// Whoever cannot be answered need not be heard. At the mail hook, the sender's domain has to have a mail exchanger
-/// (MX) with an address, or, without exchangers, an address of its own (RFC 5321 5.1), of IPv4 or IPv6. A domain that
-/// says that it takes no mail (RFC 7505) fails. The null sender and address literals pass; the latter cost a point of
-/// karma, as does a domain without MX.
+/// If the sender cannot get a reply, the message need not be accepted. At the mail hook the plugin tests the sender's
+/// domain. The domain must have a mail exchanger (MX) with an address, or, without exchangers, an address of its own
+/// (RFC 5321 5.1). Addresses may be IPv4 or IPv6. A domain that says that it accepts no mail (RFC 7505) fails. The null
+/// sender and address literals pass. An address literal costs a point of karma, and so does a domain without MX.
 ///
-/// Where the DNS gives no answer, nothing is known: the sender is let in, or with `onerror=tempfail` told to come back.
+/// If the DNS gives no answer, the plugin does not refuse the sender, unless `onerror=tempfail` is set: then it defers
+/// the sender.
 ///
 /// ## Control file
 ///
-/// `invalid_resolvable_fromhost`: addresses and networks at which no mail can be delivered from here, one a line. A
-/// domain whose exchangers all have such an address fails.
+/// `invalid_resolvable_fromhost` lists addresses and networks to which this server cannot deliver mail, one a line. A
+/// domain fails if all of its exchangers have such addresses.
 ///
 ///     127.0.0.0/8
 ///     10.0.0.0/8
@@ -20,20 +21,20 @@
 /// ## Replies
 ///
 /// `450 4.1.8 <domain> does not resolve: it needs an MX with an address, or an address` (550 5.1.8 with
-/// `reject_type=perm`), `4.7.27` where the domain takes no mail, and with `onerror=tempfail` `451 4.4.3` where the DNS
-/// does not answer.
+/// `reject_type=perm`). The status is `4.7.27` if the domain accepts no mail. With `onerror=tempfail`, `451 4.4.3` if
+/// the DNS does not answer.
 ///
 /// ## Notes
 ///
-/// Sets the transaction's note `resolvable_fromhost` to the domain and to what it has: `mx`, `a`, `ip`, `null`, or
-/// nothing.
+/// The plugin sets the transaction's note `resolvable_fromhost` to the domain and to what the domain has: `mx`, `a`,
+/// `ip`, `null`, or nothing.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A failing DNS is no failure of the sender. All addresses of the first ten exchangers are looked at, there the first
-/// one of each; an address in the list of invalid ones does not pass by standing directly at the domain, nor in an
-/// address literal; the list takes IPv6. `reject=naughty` works. A failure costs one point of karma, however it came
-/// about.
+/// A failing DNS does not count against the sender. The plugin looks at all addresses of the first ten exchangers;
+/// qpsmtpd looks at the first address of each. An invalid address does not pass if the domain itself has it, or if it
+/// is in an address literal. The list of invalid addresses may have IPv6 addresses. `reject=naughty` works. Every kind
+/// of failure costs one point of karma.
 #include <smtpd/base/domain.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>

@@ -1,28 +1,28 @@
-/// tarpit: let clients wait that behave badly.
+/// tarpit: delay clients that behave badly.
 ///
-/// A delay costs an honest client little, and a program that works through a list of addresses a lot. Sessions that
-/// wait are parked: under the event MPM they hold no thread, however many there are, and nobody else is served later
-/// for it. Under worker and prefork each holds its thread or process.
+/// A delay costs an honest client little. It costs a program that works through a list of addresses a lot. Under the
+/// event MPM waiting sessions are parked: they hold no thread, however many wait, and they do not delay other clients.
+/// Under worker and prefork each waiting session holds its thread or process.
 ///
 /// ## Who waits, and how long
 ///
-/// Each of these is a reason, and adds up to `max` at a time:
+/// These are the reasons for a delay. Their delays add up, to at most `max` at a time:
 ///
-/// - `per_error` for every command that was refused since the last accepted message, beyond the first `errors`;
-/// - `per_karma` for every point of karma below zero;
-/// - `naughty`, where a refusal waits for the plugin naughty;
-/// - `always`, for everybody.
+/// - `per_error`, for every refused command since the last accepted message, after the first `errors`;
+/// - `per_karma`, for every point of karma below zero;
+/// - `naughty`, if the client is to be refused by the plugin naughty;
+/// - `always`, for every client.
 ///
-/// It waits before the greeting, HELO, MAIL, RCPT, DATA and the reply to the message, or at the places that `at` names.
-/// `total` is how long a session is held up in all; beyond, it goes on without delay. Whatever a client sends meanwhile
-/// is kept and answered in order.
+/// The plugin delays the greeting and the replies to HELO, MAIL, RCPT, DATA and the message, or only those that `at`
+/// names. `total` is the longest delay of a session in all. After that the session goes on without delay. The server
+/// keeps what a client sends during a delay, and answers it in order.
 ///
 /// ## Where it stands
 ///
-/// Delays are wishes that are put before a hook's plugins run, so it does not matter where this one stands: what counts
-/// is what was found at the hooks before. Plugins that wait for the DNS or for silence at the same hook wait at the
-/// same time. A wait may not be longer than `deadline`, one minute unless it is set; RFC 5321 4.5.3.2 has servers wait
-/// five minutes for the reply to a command.
+/// The plugin requests a delay before the other plugins of a hook run, so its place in the configuration does not
+/// matter. It judges by what was found at earlier hooks. Plugins that wait for the DNS or for silence at the same hook
+/// wait at the same time. A delay may not be longer than `deadline`, which is one minute unless it is set. According to
+/// RFC 5321 4.5.3.2, clients wait five minutes for the reply to a command.
 ///
 /// ## Example
 ///
@@ -30,7 +30,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there.
+/// qpsmtpd has no such plugin.
 #include <smtpd/plugin.h>
 
 #include <algorithm>

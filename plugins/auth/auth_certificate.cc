@@ -1,42 +1,45 @@
-/// auth/auth_certificate: clients are who their certificates say.
+/// auth/auth_certificate: log in clients by their TLS certificates.
 ///
-/// Serves the mechanism EXTERNAL: a client that has shown a certificate which mod_ssl has verified needs no password.
-/// mod_ssl is told to ask for certificates, and whose to trust, where the certificate of the server stands:
+/// The plugin serves the mechanism EXTERNAL: a client needs no password if it has shown a certificate that mod_ssl has
+/// verified. Tell mod_ssl to ask for certificates, and which authorities to trust, next to the directives for the
+/// server's certificate:
 ///
 ///     SSLVerifyClient      optional
 ///     SSLCACertificateFile /etc/smtpd/users-ca.pem
 ///
 ///     SmtpPlugin auth/auth_certificate
 ///
-/// Everybody to whom one of these authorities has given a certificate can log in, under the names in it. So let it be
-/// an authority of your own, for your users; not one of those that the world trusts.
+/// Every client with a certificate from one of these authorities can log in, under the names in the certificate. So use
+/// an authority of your own, for your users only. Do not use one of the public authorities.
 ///
 /// ## Names
 ///
-/// `login` says what in a certificate is the login: `email`, the e-mail addresses of its subjectAltName (one that only
-/// the subject has does not count); `cn`, the common name of its subject; or `subject`, the whole subject as mod_ssl
-/// shows it, which looks as in the example below.
+/// `login` says what in a certificate is the login:
 ///
-/// The control file `certificate_logins` has certificates that mean something else: a login, then the subject, or the
-/// fingerprint (SHA-256, 64 hexadecimal digits).
+/// - `email`: the e-mail addresses of its subjectAltName. An address that only the subject has does not count;
+/// - `cn`: the common name of its subject;
+/// - `subject`: the whole subject as mod_ssl shows it. It looks as in the example below.
+///
+/// The control file `certificate_logins` gives certificates other logins. Each line has a login, then the subject or
+/// the fingerprint (SHA-256, 64 hexadecimal digits) of a certificate.
 ///
 ///     joe@example.com      CN=Joe Doe,O=Example
 ///     printer@example.com  3f1c9a0be25a6c2fd0aa4d4ae7e4bb1f0c6f0a5d1a7a77e0a0b5f0cc0e4fd9a1
 ///
-/// A certificate that is listed has the logins of its lines and no others; with `login=listed`, only what is listed has
-/// any.
+/// A listed certificate has the logins of its lines and no others. With `login=listed`, only listed certificates have
+/// logins.
 ///
-/// A client may say whom it wants to be, which has to be one of its logins (upper and lower case being the same). One
-/// that leaves it to the server is the first of them.
+/// A client may request a login, which must be one of the logins of its certificate; case does not matter. If the
+/// client requests none, it gets the first one.
 ///
 /// ## Replies
 ///
-/// `535 5.7.8 Authentication failed`, unless another plugin knows better. Clients that have shown no certificate, or
-/// come through a proxy that speaks for them, are not offered EXTERNAL.
+/// `535 5.7.8 Authentication failed`, unless another plugin accepts the client. The server does not offer EXTERNAL to
+/// clients that have shown no certificate, nor to clients that connect through a proxy.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there.
+/// qpsmtpd has no such plugin.
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 

@@ -1,25 +1,26 @@
-/// auth/auth_checkpassword: passwords as a program with the checkpassword interface sees them.
+/// auth/auth_checkpassword: check passwords with a program that has the checkpassword interface.
 ///
-/// Such a program (vchkpw, checkpassword-pam and others) reads the user's name and password from descriptor 3, and runs
-/// another program when they are right. It is named with its path, and that other program, `true`, too:
+/// Such a program (vchkpw, checkpassword-pam and others) reads the user's name and password from descriptor 3. If they
+/// are right, it runs another program. Give the paths of both programs, the second one as `true`:
 ///
 ///     SmtpPlugin auth/auth_checkpassword checkpw=/usr/local/vpopmail/bin/vchkpw true=/bin/true
 ///
-/// or in the control file `smtpauth-checkpassword`: `/usr/local/vpopmail/bin/vchkpw /bin/true`.
+/// Or write them in the control file `smtpauth-checkpassword`: `/usr/local/vpopmail/bin/vchkpw /bin/true`.
 ///
-/// The programs are started directly, without a shell, with an empty environment but for `PATH` and, if the client's
-/// address is wanted, `TCPREMOTEIP`. Where the program has to be another user, `sudo` names sudo's path, and
-/// `sudo_user` the user; sudo must permit it without a password and `closefrom_override`, for descriptor 3.
+/// The plugin starts the programs directly, without a shell. Their environment has only `PATH` and `TCPREMOTEIP` (the
+/// client's address). If the program must run as another user, `sudo` is the path of sudo and `sudo_user` the user.
+/// sudo must permit this without a password, and must permit `closefrom_override`, for descriptor 3.
 ///
 /// ## What its end means
 ///
-/// 0 is right; 1 is wrong, and left to the next plugin; anything else, 111 above all, is trouble: 454 4.7.0. So is a
-/// program that takes longer than `timeout`, which is killed. The thread waits meanwhile.
+/// If the program ends with 0, the password is right. If it ends with 1, the password is wrong, and the next plugin
+/// decides. Any other status, especially 111, is an error: 454 4.7.0. A program that takes longer than `timeout` is an
+/// error too, and the plugin kills it. The thread waits for the program.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The programs' paths hold for the server, not for the first connection. Trouble is 454 instead of 535. There is no
-/// command line for a shell to read. sudo is used only where it is asked for.
+/// The programs' paths are read for the server, not at the first connection. Errors give 454 instead of 535. No shell
+/// reads a command line. The plugin uses sudo only if you configure it.
 #include <smtpd/backend/program.h>
 #include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>

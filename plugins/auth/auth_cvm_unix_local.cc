@@ -1,19 +1,19 @@
-/// auth/auth_cvm_unix_local: passwords as a credential validation module (CVM) checks them, over its local socket.
+/// auth/auth_cvm_unix_local: check passwords with a credential validation module (CVM), over its local socket.
 ///
 ///     SmtpPlugin auth/auth_cvm_unix_local cvm_socket=/var/lib/cvm/cvm-unix-local.socket
 ///
-/// It wants the password itself, so PLAIN and LOGIN are offered. `joe@example.com` is asked for as `joe` of
-/// `example.com`, a name without a domain as one of `localhost`. Whether a server offers AUTH at all, and on which
-/// port, is a matter of its virtual host. `enable_smtp no` leaves clients of the ports 25 and 587 to the next plugin,
-/// and `enable_ssmtp no` those of port 465.
+/// The module needs the password itself, so the server offers PLAIN and LOGIN. The plugin asks for `joe@example.com` as
+/// user `joe` of `example.com`, and for a name without a domain as a user of `localhost`. The virtual host says whether
+/// and on which port the server offers AUTH. With `enable_smtp no` the plugin leaves clients of the ports 25 and 587 to
+/// the next plugin; with `enable_ssmtp no`, clients of port 465.
 ///
-/// The module's answer decides: the credentials are right; they are not (100, 535 5.7.8); anything else, a module that
-/// is down or slow (`timeout`) is 454 4.7.0.
+/// The module's answer decides. The credentials are right, or wrong (100: 535 5.7.8). Any other answer is 454 4.7.0,
+/// and so is a module that is down or slow (`timeout`).
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A module that cannot say is 454; there it was left to the next plugin, or 535. `enable_smtp` is on unless it is
-/// switched off.
+/// A module that cannot decide gives 454; in qpsmtpd it was left to the next plugin, or 535. `enable_smtp` is on unless
+/// you switch it off.
 #include <smtpd/backend/client_socket.h>
 #include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>

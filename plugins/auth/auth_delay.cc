@@ -1,26 +1,28 @@
-/// auth/auth_delay: who guesses passwords waits longer each time.
+/// auth/auth_delay: delay clients that guess passwords, longer each time.
 ///
-/// Every refused login makes the next answer to AUTH later: by `first` after the first one, then twice as long each
-/// time, up to `max`. Refusals are counted by the client's address, where `ipv4_prefix` and `ipv6_prefix` take
-/// neighbours together, and by the name that was tried, whether there is such a user or not; the larger number counts.
-/// They are forgotten `time` after the last one.
+/// Every refused login delays the next answer to AUTH: by `first` after the first refusal, then twice as long each
+/// time, up to `max`. The plugin counts refusals by the client's address, where `ipv4_prefix` and `ipv6_prefix` treat
+/// neighbouring addresses as one client. It also counts them by the name that the client tried, whether such a user
+/// exists or not. The larger number counts. The plugin forgets refusals `time` after the last one.
 ///
-/// The right password waits as long as a wrong one: otherwise the answer's time would tell which it was. So somebody
-/// who guesses at a user's password also delays that user, by `max` at most; `by_login=no` counts addresses only.
-/// Sessions that wait are parked and hold no thread under the event MPM.
+/// The answer to the right password is delayed as long as the answer to a wrong one. Otherwise the delay would tell
+/// whether the password was right. So a client that guesses a user's password also delays that user, by `max` at most.
+/// With `by_login=no` the plugin counts by address only. Under the event MPM waiting sessions are parked and hold no
+/// thread.
 ///
-/// Broken or cancelled exchanges count, failures of a back end do not. `limit failed_logins` refuses who has too many.
+/// Broken or cancelled exchanges count. Failures of a back end do not count. To refuse clients with too many failed
+/// logins, use `limit failed_logins`.
 ///
 ///     SmtpPlugin auth/auth_delay ipv4_prefix=24
 ///     SmtpPlugin limit:passwords failed_logins max=10 time=1h reject_type=temp_disconnect
 ///     SmtpPlugin auth/auth_flat_file
 ///
-/// Whitelisted clients and relay clients do not wait. The counters are in the namespace `auth_delay` of the store; if
-/// it fails, nobody waits.
+/// Whitelisted clients and relay clients are not delayed. The counters are in the namespace `auth_delay` of the store.
+/// If the store fails, the plugin delays no client.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there.
+/// qpsmtpd has no such plugin.
 #include <smtpd/plugin.h>
 #include <smtpd/store/records.h>
 

@@ -1,7 +1,7 @@
-/// auth/auth_dovecot: passwords and tokens as Dovecot checks them.
+/// auth/auth_dovecot: check passwords and tokens with Dovecot.
 ///
-/// Asks Dovecot's auth service over its local socket, so that one set of users serves IMAP and SMTP, with whatever
-/// passdb Dovecot has:
+/// The plugin asks Dovecot's auth service over its local socket, so IMAP and SMTP have the same users, from any passdb
+/// of Dovecot:
 ///
 ///     service auth {
 ///         unix_listener /run/dovecot/auth-smtp {
@@ -12,26 +12,28 @@
 ///
 ///     SmtpPlugin auth/auth_dovecot /run/dovecot/auth-smtp
 ///
-/// PLAIN and LOGIN are offered, and with `tokens` XOAUTH2 and OAUTHBEARER, for a Dovecot that has a passdb for them.
-/// Dovecot is told the client's address, and whether the connection is encrypted; the name under which a user is known
-/// afterwards is the one that Dovecot gives.
+/// The server offers PLAIN and LOGIN. With `tokens` it also offers XOAUTH2 and OAUTHBEARER, if Dovecot has a passdb for
+/// them. The plugin tells Dovecot the client's address, and whether the connection is encrypted. After the login, the
+/// user has the name that Dovecot gives.
 ///
-/// A Dovecot on another machine is asked at an `inet_listener` of its auth service, in the clear: `socket` may also be
-/// `host:port`. With several, the first one that answers is asked, or each in its turn (`balance`):
+/// A Dovecot on another machine is asked at an `inet_listener` of its auth service. That connection is not encrypted.
+/// `socket` may also be `host:port`. With several sockets, the plugin asks the first socket that answers, or each in
+/// turn (`balance`):
 ///
 ///     SmtpPlugin auth/auth_dovecot /run/dovecot/auth-smtp 10.0.0.2:12345
 ///
-/// A connection is kept for two seconds and used for the logins that follow, for half a minute at most. A Dovecot that
-/// is reloaded or stopped serves connections to its end, so that long it may still be asked.
+/// The plugin keeps a connection for two seconds and uses it for further logins, for half a minute at most. A Dovecot
+/// that is reloaded or stopped serves a connection until the connection ends, so the plugin may still ask it for that
+/// time.
 ///
 /// ## When Dovecot cannot say
 ///
-/// A Dovecot that is down, slow (`timeout`) or says something else is 454 4.7.0, as is an answer that it marks as
-/// temporary. Dovecot holds its own refusals back for some seconds (`auth_failure_delay`), during which this thread
-/// waits: `timeout` has to be longer.
+/// If Dovecot is down, slow (`timeout`) or gives an unexpected answer, the reply is 454 4.7.0. The same holds for an
+/// answer that Dovecot marks as temporary. Dovecot delays refusals for some seconds (`auth_failure_delay`), during
+/// which the thread waits: `timeout` must be longer than that.
 ///
-/// A Dovecot that three times in a row could not be connected to, or did not greet, is left alone for a while, five
-/// seconds at first and five minutes at most.
+/// If a Dovecot three times in a row does not accept a connection, or does not greet, the plugin does not ask it for
+/// five seconds. That time grows with further failures, to at most five minutes.
 ///
 /// ## Replies
 ///
@@ -39,7 +41,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there.
+/// qpsmtpd has no such plugin.
 #include <smtpd/backend/backend.h>
 #include <smtpd/base/base64.h>
 #include <smtpd/base/secret_text.h>

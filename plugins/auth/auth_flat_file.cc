@@ -1,31 +1,38 @@
-/// auth/auth_flat_file: users and their passwords in a control file.
+/// auth/auth_flat_file: check passwords in a control file.
 ///
-/// One user a line, in the control file `flat_auth_pw`:
+/// The control file `flat_auth_pw` has one user a line:
 ///
 ///     joe@example.com:secret
 ///     jane@example.com:{CRYPT}$6$abcdefgh$…
 ///     jim@example.com:$2y$05$…
 ///     ann@example.com:SCRAM-SHA-256$4096:c2FsdA==$…:…
 ///
-/// The name is compared without regard to upper and lower case, and has a domain: a client that gives none is left to
-/// the next plugin. What stands behind the first colon is the clear password, up to the end of the line; or `{CRYPT}`
-/// and what crypt(3) makes of it; or what `htpasswd -B`, `-m` and `-s` write; or keys of SCRAM (RFC 5803), as
-/// PostgreSQL keeps them. `{PLAIN}` in front says that the rest is the clear password whatever it looks like, and that
-/// it is meant to be in the clear: without it, configtest warns. Blanks at the end of a line cannot be seen and are no
-/// part of it: behind a clear password they are an error. A password that ends in a blank is written as a hash.
+/// A name must have a domain; case does not matter. If a client gives a name without a domain, the next plugin decides.
+/// The text after the first colon is one of these:
 ///
-/// With a clear password a user can log in with every mechanism; with a hash, with PLAIN and LOGIN; with keys of SCRAM,
-/// with that form of SCRAM, PLAIN and LOGIN. CRAM-MD5 is offered only if SmtpAuthMechanisms names it.
+/// - the clear password, up to the end of the line;
+/// - `{CRYPT}` and a hash from crypt(3);
+/// - a hash that `htpasswd -B`, `-m` or `-s` writes;
+/// - keys of SCRAM (RFC 5803), as PostgreSQL stores them;
+/// - `{PLAIN}` and the clear password, whatever it looks like. It also says that you mean to store a clear password:
+///   without it, configtest warns.
 ///
-/// The file should be readable by the server's user only; configtest warns if every user may read it. It is read again
-/// when it changes.
+/// Blanks at the end of a line are invisible and not part of the password. After a clear password they are an error.
+/// Store a password that ends in a blank as a hash.
+///
+/// A user with a clear password can log in with every mechanism. A user with a hash can use PLAIN and LOGIN. A user
+/// with keys of SCRAM can use that form of SCRAM, PLAIN and LOGIN. The server offers CRAM-MD5 only if
+/// SmtpAuthMechanisms names it.
+///
+/// Only the server's user should be able to read the file. configtest warns if every user can read it. The plugin reads
+/// the file again when it changes.
 ///
 ///     SmtpPlugin auth/auth_flat_file
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Hashes and keys are understood. Dots and other characters of a name stand for themselves; there they were part of a
-/// regular expression.
+/// The plugin understands hashes and keys. Dots and other characters of a name stand for themselves; in qpsmtpd they
+/// were part of a regular expression.
 #include <smtpd/auth/stored_password.h>
 #include <smtpd/plugin.h>
 

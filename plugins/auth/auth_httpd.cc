@@ -1,6 +1,6 @@
-/// auth/auth_httpd: passwords as httpd checks them for its web pages.
+/// auth/auth_httpd: check passwords as httpd does for its web pages.
 ///
-/// Every provider of httpd's mod_authn_* modules can be asked, with its own directives, which stand in a section
+/// The plugin can ask every provider of httpd's mod_authn_* modules. The provider's own directives must be in a section
 /// `<SmtpAuth>`:
 ///
 ///     LoadModule authn_file_module modules/mod_authn_file.so
@@ -12,10 +12,9 @@
 ///         SmtpPlugin auth/auth_httpd
 ///     </VirtualHost>
 ///
-/// `file` (htpasswd), `dbm`, `dbd` (a database), `ldap` (mod_authnz_ldap) and `socache` (a cache before the others) are
-/// what httpd brings along; names of
-/// `<AuthnProviderAlias>` are possible too. Several providers are asked in their order; the first that knows the user
-/// decides.
+/// httpd has these providers: `file` (htpasswd), `dbm`, `dbd` (a database), `ldap` (mod_authnz_ldap) and `socache` (a
+/// cache for the others). Names of `<AuthnProviderAlias>` are possible too. The plugin asks several providers in their
+/// order. The first provider that knows the user decides.
 ///
 ///     <SmtpAuth socache dbd>
 ///         AuthnCacheProvideFor dbd
@@ -27,26 +26,26 @@
 ///     SmtpPlugin auth/auth_httpd
 ///     SmtpPlugin auth/auth_httpd:staff section=staff
 ///
-/// Providers want the password itself, so PLAIN and LOGIN are offered.
+/// Providers need the password itself, so the server offers PLAIN and LOGIN.
 ///
 /// ## When a provider cannot say
 ///
-/// A database or directory that is down is 454 4.7.0, and a line in the log. The thread waits for the provider; how
-/// long, its module's own directives say
-/// (`LDAPTimeout`, `LDAPConnectionTimeout`, parameters of DBDParams).
+/// If a database or directory is down, the reply is 454 4.7.0, and the log has a line. The thread waits for the
+/// provider. The directives of the provider's module limit the wait (`LDAPTimeout`, `LDAPConnectionTimeout`, parameters
+/// of DBDParams).
 ///
-/// mod_dbd keeps its connections, and when PostgreSQL was started again mod_authn_dbd cannot use those that there were.
-/// That is 454 as well, with a line in the log, and may last until httpd is restarted. With `DBDPersist off` each login
-/// has a connection of its own, and nothing has to be done.
+/// mod_dbd keeps its connections open. After a restart of PostgreSQL, mod_authn_dbd cannot use the old connections. The
+/// reply is 454 then too, with a line in the log, possibly until httpd is restarted. With `DBDPersist off` each login
+/// has a separate connection, and this problem does not occur.
 ///
 /// ## Replies
 ///
-/// `535 5.7.8 Authentication failed` for a wrong password; a user whom nobody knows is left to the next plugin.
-/// `454 4.7.0`.
+/// `535 5.7.8 Authentication failed` for a wrong password. If no provider knows the user, the next plugin decides. `454
+/// 4.7.0` if a provider cannot decide.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there.
+/// qpsmtpd has no such plugin.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

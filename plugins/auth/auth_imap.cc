@@ -1,42 +1,48 @@
-/// auth/auth_imap: passwords as an IMAP server checks them.
+/// auth/auth_imap: check passwords with an IMAP server.
 ///
-/// Logs in to an IMAP server with the client's name and password (RFC 3501), and out again: who can read his mail may
-/// send mail.
+/// The plugin logs in to an IMAP server with the client's name and password (RFC 3501), and logs out again. A user who
+/// can read mail there can send mail here.
 ///
 ///     SmtpPlugin auth/auth_imap localhost
 ///     SmtpPlugin auth/auth_imap /run/imap.sock
 ///     SmtpPlugin auth/auth_imap imap.example.com tls=imaps
 ///     SmtpPlugin auth/auth_imap host=imap1.example.com host=imap2.example.com:1993 tls=imaps balance=round-robin
 ///
-/// With several servers the first one that can be reached is asked, or each in its turn (`balance`). Reaching one is
-/// connecting, TLS and its greeting.
+/// With several servers, the plugin asks the first server that it can reach, or each in turn (`balance`). A server is
+/// reached when it has accepted the connection, begun TLS and greeted.
 ///
-/// For a Dovecot on this machine auth/auth_dovecot is the shorter way: it knows the client's address and can tell
-/// trouble from a wrong password.
+/// For a Dovecot on this machine, auth/auth_dovecot is better: it tells Dovecot the client's address, and can
+/// distinguish an error from a wrong password.
 ///
 /// ## TLS
 ///
-/// With `tls=imaps` the connection is encrypted from the first octet (port 993), with `tls=starttls` before anything is
-/// said that matters (port 143, RFC 2595). Without it, the server has to be on this machine, at a loopback address or a
-/// local socket.
+/// With `tls=imaps` the connection is encrypted from the first octet (port 993). With `tls=starttls` it is encrypted
+/// before a name or password is sent (port 143, RFC 2595). Without `tls`, the server must be on this machine, at a
+/// loopback address or a local socket.
 ///
-/// The server has to show a certificate for its name or address as `host` has it, by an authority of `ca_file`, or by
-/// one that the system trusts; `ca_file` may also have the server's own certificate. A name is looked up in
-/// `/etc/hosts`, which is read while httpd starts, and in the DNS (`SmtpResolver`); IPv4 comes first.
+/// The server must show a certificate for its name or address as written in `host`. The certificate must be from an
+/// authority in `ca_file`, or from an authority that the system trusts. `ca_file` may also contain the server's own
+/// certificate. The plugin looks up a name in `/etc/hosts`, which it reads while httpd starts, and in the DNS
+/// (`SmtpResolver`). It tries IPv4 first.
 ///
 /// ## Mechanisms
 ///
-/// It wants the password itself, so PLAIN and LOGIN are offered. Most IMAP servers hold a refusal back for some
-/// seconds, during which this thread waits: `timeout` has to be longer.
+/// The IMAP server needs the password itself, so the server offers PLAIN and LOGIN. Most IMAP servers delay a refusal
+/// for some seconds, during which the thread waits: `timeout` must be longer than that.
 ///
 /// ## When the server cannot say
 ///
-/// A server that is down, slow (`timeout`), whose name the DNS does not tell, that does not begin TLS or has no good
-/// certificate, does not take passwords (LOGINDISABLED) or speaks something else is 454 4.7.0. So is a `NO` that says
-/// it is no refusal: with UNAVAILABLE, SERVERBUG, LIMIT, INUSE, PRIVACYREQUIRED or CONTACTADMIN (RFC 5530).
+/// The reply is 454 4.7.0 if the IMAP server
 ///
-/// A server that three times in a row could not be reached is left alone for a while, five seconds at first and five
-/// minutes at most.
+/// - is down or slow (`timeout`);
+/// - has a name that the DNS cannot resolve;
+/// - does not begin TLS or has no valid certificate;
+/// - does not accept passwords (LOGINDISABLED) or gives an unexpected answer;
+/// - says `NO` for another reason than a wrong password: with UNAVAILABLE, SERVERBUG, LIMIT, INUSE, PRIVACYREQUIRED or
+///   CONTACTADMIN (RFC 5530).
+///
+/// If the plugin cannot reach a server three times in a row, it does not ask that server for five seconds. That time
+/// grows with further failures, to at most five minutes.
 ///
 /// ## Replies
 ///
@@ -44,8 +50,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Names and passwords with blanks, quotes or letters beyond ASCII are sent as they are. A server that is down is 454
-/// instead of 535. One that is not on this machine needs `tls`; there, passwords were sent to it in the clear.
+/// Names and passwords with blanks, quotes or letters beyond ASCII are sent as they are. A server that is down gives
+/// 454 instead of 535. A server on another machine needs `tls`; qpsmtpd sent passwords to it in the clear.
 #include <smtpd/backend/backend.h>
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>

@@ -1,46 +1,46 @@
-/// auth/auth_ldap_bind: passwords as a directory checks them (LDAP).
+/// auth/auth_ldap_bind: check passwords with an LDAP directory.
 ///
-/// The user's entry is looked for, and then a bind is tried with its name and the client's password: whoever can bind
-/// is logged in.
+/// The plugin looks for the user's entry, and then tries a bind with the entry's name and the client's password. If the
+/// bind succeeds, the user is logged in.
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldap://ldap.example.com base=ou=people,dc=example,dc=com starttls=yes
 ///
-/// The entry is the one below `base` that has the login's local part as its `attribute`, `uid` unless another is named.
-/// With `filter`, it is the one that this filter (RFC 4515) finds, in which `%u` stands for the local part of the
-/// login, `%d` for its domain (in lower case, and in the xn-- form if it is beyond ASCII) and `%l` for all of it; they
-/// are escaped. A directory that answers strangers no questions is given `bind_dn` and the password in
-/// `bind_password_file`, which is read while httpd starts and may be root's alone.
+/// The plugin searches below `base` for the entry that has the login's local part as its `attribute` (`uid` unless you
+/// name another). With `filter` it takes the entry that this filter (RFC 4515) finds. In the filter, `%u` stands for
+/// the local part of the login, `%d` for its domain (in lower case, and in the xn-- form if it is beyond ASCII) and
+/// `%l` for the whole login. The values are escaped. If the directory does not answer anonymous searches, set `bind_dn`
+/// and `bind_password_file`. The plugin reads that file while httpd starts, so only root needs to be able to read it.
 ///
-/// Where the entry's name follows from the login, it need not be looked for: `dn` is the name with the same signs in
-/// it.
+/// If the entry's name follows from the login, no search is needed: `dn` is the name, with the same placeholders.
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldapi:/// "dn=uid=%u,ou=people,dc=example,dc=com"
 ///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap.example.com base=dc=example,dc=com
 ///     "filter=(&(objectClass=person)(mail=%l))"
 ///
-/// With several directories (`uri` more than once) the first one that answers is asked, or each in its turn
+/// With several directories (`uri` more than once), the plugin asks the first directory that answers, or each in turn
 /// (`balance`):
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap1.example.com ldaps://ldap2.example.com base=dc=example,dc=com
 ///
-/// PLAIN and LOGIN are offered. An empty password is a refusal, before the directory is asked: to LDAP it would be the
-/// name of somebody who need not prove it. A login that is not found, or has no domain where `%d` needs one, is left to
-/// the next plugin.
+/// The server offers PLAIN and LOGIN. The plugin refuses an empty password before it asks the directory, because to
+/// LDAP an empty password means an anonymous login. If the login is not found, or has no domain and `%d` needs one, the
+/// next plugin decides.
 ///
 /// ## TLS
 ///
-/// With `ldaps://`, or `starttls=yes`, the directory has to show a certificate for its name by an authority of
-/// `ca_file`, or by one that the system's ldap.conf names. Over `ldap://` without it passwords travel as they are; do
-/// that on this machine only.
+/// With `ldaps://` or `starttls=yes`, the directory must show a certificate for its name. The certificate must be from
+/// an authority in `ca_file`, or from an authority that the system's ldap.conf names. Over `ldap://` without TLS,
+/// passwords are not encrypted: use it only for a directory on this machine.
 ///
 /// ## When the directory cannot say
 ///
-/// A directory that is down, slow (`timeout`), that lets nobody search, has two entries for a login, or gives any other
-/// answer is 454 4.7.0. The thread waits for it. The name of a host is looked up in `/etc/hosts`, which is read while
-/// httpd starts, and in the DNS (`SmtpResolver`), as a whole: the search list of resolv.conf is not used.
+/// The reply is 454 4.7.0 if the directory is down or slow (`timeout`), does not permit the search, has two entries for
+/// a login, or gives any other unexpected answer. The thread waits for the directory. The plugin looks up the name of a
+/// host in `/etc/hosts`, which it reads while httpd starts, and in the DNS (`SmtpResolver`). The name must be complete:
+/// the search list of resolv.conf is not used.
 ///
-/// A directory that three times in a row could not be connected to, did not begin TLS or did not answer the search is
-/// left alone for a while, five seconds at first and five minutes at most.
+/// If a directory three times in a row does not accept a connection, does not begin TLS or does not answer the search,
+/// the plugin does not ask it for five seconds. That time grows with further failures, to at most five minutes.
 ///
 /// ## Replies
 ///
@@ -48,13 +48,14 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The plugin there cannot be loaded. Its control file `ldap` is read (while httpd starts) where the configuration
-/// names neither `base` nor `dn`: lines with `ldap_base`, `ldap_host`, `ldap_port`, `ldap_timeout` and
-/// `ldap_auth_filter_attr`. A wrong password is a refusal; there, the next plugin was asked.
+/// The plugin of qpsmtpd cannot be loaded. If the configuration has neither `base` nor `dn`, this plugin reads the
+/// control file `ldap` of that plugin (while httpd starts): lines with `ldap_base`, `ldap_host`, `ldap_port`,
+/// `ldap_timeout` and `ldap_auth_filter_attr`. A wrong password is refused; in qpsmtpd, the next plugin was asked.
 ///
 /// ## Limits
 ///
-/// A mod_smtpd that was built without libldap says so at configtest. Referrals to other directories are not followed.
+/// A mod_smtpd that was built without libldap says so at configtest. The plugin does not follow referrals to other
+/// directories.
 #include <smtpd/backend/backend.h>
 #include <smtpd/plugin.h>
 

@@ -1,36 +1,37 @@
-/// auth/auth_oauth: bearer tokens, as the server that gave them out checks them.
+/// auth/auth_oauth: check bearer tokens with the server that issued them.
 ///
-/// Serves XOAUTH2 and OAUTHBEARER (RFC 7628): a mail program has got a token from an authorization server, with which
-/// it logs in. That server is asked about each token (introspection, RFC 7662), with the name and the secret that it
-/// knows this server by:
+/// The plugin serves XOAUTH2 and OAUTHBEARER (RFC 7628): a mail program logs in with a token from an authorization
+/// server. The plugin asks that server about each token (introspection, RFC 7662). It uses the name and the secret
+/// under which the authorization server knows this server:
 ///
 ///     SmtpPlugin auth/auth_oauth https://login.example.com/introspect client_file=/etc/smtpd/oauth scope=smtp
 ///
-/// `client_file` has the name in its first line and the secret in its second. It is read while httpd starts and may be
-/// root's alone.
+/// `client_file` has the name in its first line and the secret in its second. The plugin reads the file while httpd
+/// starts, so only root needs to be able to read it.
 ///
-/// A token is good when the server says that it is active, when it has every `scope` and one `audience` of those that
-/// are named, and when it is whose login the client gives, if it gives one. Who that is says the member `username` of
-/// the answer, or with `username=email` another one; with several of them, the first that is there. Upper and lower
-/// case are the same.
+/// A token is valid if the authorization server says that it is active, if it has every `scope`, and if it has one of
+/// the `audience` values. If the client gives a login, the token must belong to that login. The member `username` of
+/// the answer says to whom the token belongs; `username=email` names another member. With several such members, the
+/// first of them that the answer has counts. Case does not matter.
 ///
-/// What is found out is kept in the store for `cache`, never longer than the token is valid, under a digest of the
-/// token and not under the token itself. A token that is withdrawn is taken for so long; `cache=0s` asks every time.
+/// The plugin keeps the result in the store for `cache`, but not longer than the token is valid. The store has a digest
+/// of the token, not the token itself. A withdrawn token is still accepted for that time. With `cache=0s` the plugin
+/// asks every time.
 ///
 /// ## When the server cannot say
 ///
-/// One that is down, slow (`timeout`), that refuses this client, or answers with anything but 200 and a JSON object
-/// that says whether the token is active, is 454 4.7.0. The thread waits for it. It is asked directly, without a proxy,
-/// and where it sends us is not followed. `https://` asks for a certificate that `ca_file`, or the system, trusts;
-/// `http://` is for this machine only.
+/// The reply is 454 4.7.0 if the authorization server is down or slow (`timeout`), refuses this client, or answers with
+/// anything but 200 and a JSON object that says whether the token is active. The thread waits for the server. The
+/// plugin asks directly, without a proxy, and does not follow redirects. With `https://` the server must show a
+/// certificate that `ca_file`, or the system, trusts. Use `http://` for this machine only.
 ///
 /// ## Replies
 ///
-/// `535 5.7.8 Authentication failed`; `454 4.7.0`. A token that is not active is left to the next plugin.
+/// `535 5.7.8 Authentication failed`; `454 4.7.0`. If a token is not active, the next plugin decides.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there.
+/// qpsmtpd has no such plugin.
 ///
 /// ## Limits
 ///

@@ -1,43 +1,42 @@
-/// auth/auth_pam: passwords as the system checks them, through PAM.
+/// auth/auth_pam: check passwords as the system does, through PAM.
 ///
-/// PAM is asked as the service `smtp`, unless `service` says otherwise, which is a file in /etc/pam.d:
+/// The plugin asks PAM for the service `smtp`, unless `service` names another one. A service is a file in /etc/pam.d:
 ///
 ///     auth    required pam_sss.so
 ///     account required pam_sss.so
 ///
 ///     SmtpPlugin auth/auth_pam domain=example.com
 ///
-/// The password has to be right (`auth`), and the account to be in order (`account`); sessions are not opened. Modules
-/// get the client's address as the remote host. They may ask for the name and the password, and tell things, which
-/// nobody reads; one that wants to know more is refused.
+/// The password must be right (`auth`), and the account must be valid (`account`). The plugin does not open sessions.
+/// Modules get the client's address as the remote host. They may ask for the name and the password. They may send
+/// messages, which are ignored. A module that asks for anything else is refused.
 ///
-/// PAM runs in httpd, as httpd's user. So `pam_unix.so`, which has to read /etc/shadow, knows no passwords there; it
-/// needs a daemon with more rights in between, such as SSSD, or auth/auth_dovecot, or auth/auth_checkpassword with a
-/// program of its own. Where PAM has no file for a service it takes the one named `other`, which is a warning of
-/// configtest.
+/// PAM runs in httpd, as httpd's user. `pam_unix.so` must read /etc/shadow, so it cannot check passwords there. Use a
+/// daemon with more rights, such as SSSD, or auth/auth_dovecot, or auth/auth_checkpassword with a program of its own.
+/// If PAM has no file for a service, it uses the file `other`; configtest then warns.
 ///
 /// ## Domains
 ///
-/// Users of a system have no domain, and mail programs like to send one. A `domain` is taken off a login before PAM is
-/// asked; the login stays what the client has said, which is what sender_login compares. Names with another domain are
-/// asked for as they are.
+/// Users of a system have no domain, but mail programs often send one. The plugin removes `domain` from a login before
+/// it asks PAM. The login stays as the client gave it, and sender_login compares that login. Names with another domain
+/// are not changed.
 ///
 /// ## Time
 ///
-/// PAM takes as long as it takes: there is no way to end a call, and the thread waits. Modules that ask others over the
-/// network have time limits of their own, which should be some seconds. `max` says how many calls there may be at once
-/// in a process; whoever comes then is told 454 at once, so that a directory that hangs does not hold all of httpd's
-/// threads. Delays after wrong passwords, as pam_unix and pam_faildelay want them, are left out: auth/auth_delay makes
-/// clients wait without a thread.
+/// A PAM call cannot be interrupted, and the thread waits for it. Modules that use the network have time limits of
+/// their own; set these to a few seconds. `max` limits the calls at the same time in a process. A client above that
+/// limit gets 454 at once, so a directory that hangs does not hold all of httpd's threads. The plugin omits the delays
+/// that pam_unix and pam_faildelay request after wrong passwords. Use auth/auth_delay, which delays clients without a
+/// thread.
 ///
 /// ## Replies
 ///
-/// `535 5.7.8 Authentication failed`; `454 4.7.0` where PAM says that it cannot tell. An unknown user is left to the
-/// next plugin. Why PAM cannot tell (a module that is missing, say) is in the system's log.
+/// `535 5.7.8 Authentication failed`; `454 4.7.0` if PAM says that it cannot decide. If PAM does not know the user, the
+/// next plugin decides. The system's log says why PAM cannot decide (for example, because a module is missing).
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there.
+/// qpsmtpd has no such plugin.
 ///
 /// ## Limits
 ///

@@ -1,24 +1,24 @@
-/// auth/auth_vpopmail_sql: the users of vpopmail, from its database.
+/// auth/auth_vpopmail_sql: check passwords in the SQL database of vpopmail.
 ///
 /// vpopmail can keep its users in MySQL or PostgreSQL, in a table with the columns pw_name, pw_domain, pw_passwd
-/// (crypt(3)) and pw_clear_passwd. It is asked through httpd's mod_dbd, which keeps the connections:
+/// (crypt(3)) and pw_clear_passwd. The plugin asks the database through httpd's mod_dbd, which keeps the connections:
 ///
 ///     LoadModule dbd_module modules/mod_dbd.so
 ///     DBDriver   mysql
 ///     DBDParams  "host=127.0.0.1 dbname=vpopmail user=vpopmailuser pass=vpoppasswd"
 ///     SmtpPlugin auth/auth_vpopmail_sql
 ///
-/// A user with a clear password can log in with every mechanism, one with a hash with PLAIN and LOGIN. Another table or
-/// other columns are a matter of `query`: it selects the hash and the clear password (either may be NULL) for a name
-/// and a domain, both in lower case. A user without domain is left to the next plugin, as is an unknown one.
+/// A user with a clear password can log in with every mechanism. A user with a hash can use PLAIN and LOGIN. For
+/// another table or other columns, change `query`: it selects the hash and the clear password (either may be NULL) for
+/// a name and a domain, both in lower case. If a user has no domain or is unknown, the next plugin decides.
 ///
-/// A database that is down is 454 4.7.0. How long it may take is a matter of its driver (`connect_timeout` and the like
-/// in DBDParams).
+/// If the database is down, the reply is 454 4.7.0. Its driver limits how long a query may take (`connect_timeout` and
+/// similar parameters in DBDParams).
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The control files vpopmail_mysql_dsn, vpopmail_mysql_user and vpopmail_mysql_pass are not read: write DBDParams
-/// instead. A database that is down is 454 instead of 535.
+/// The plugin does not read the control files vpopmail_mysql_dsn, vpopmail_mysql_user and vpopmail_mysql_pass: write
+/// DBDParams instead. A database that is down gives 454 instead of 535.
 #include <smtpd/auth/stored_password.h>
 #include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>

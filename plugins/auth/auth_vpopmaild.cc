@@ -1,24 +1,27 @@
-/// auth/auth_vpopmaild: passwords as vpopmaild checks them.
+/// auth/auth_vpopmaild: check passwords with vpopmaild.
 ///
-/// vpopmaild is the daemon of vpopmail: mail domains with users that are in no system's list. It is asked over TCP:
+/// vpopmaild is the daemon of vpopmail, which has mail domains with users that are not users of the system. The plugin
+/// asks the daemon over TCP:
 ///
 ///     SmtpPlugin auth/auth_vpopmaild host=127.0.0.1 port=89
 ///     SmtpPlugin auth/auth_vpopmaild host=10.0.0.1 host=vpop2.example.com:8989 balance=round-robin
 ///
-/// It wants the password itself, so PLAIN and LOGIN are offered. What travels to it is not encrypted: it should be on
-/// this machine, or on a network of its own. Names and passwords with blanks cannot be said in its protocol, and are
-/// refused without asking it.
+/// vpopmaild needs the password itself, so the server offers PLAIN and LOGIN. The connection to it is not encrypted:
+/// the daemon should be on this machine, or on a private network. Its protocol has no names and passwords with blanks;
+/// the plugin refuses these without asking the daemon.
 ///
-/// A daemon that is down, slow (`timeout`) or says something else is 454 4.7.0. The thread waits for it.
+/// If the daemon is down, slow (`timeout`) or gives an unexpected answer, the reply is 454 4.7.0. The thread waits for
+/// the daemon.
 ///
-/// With several daemons (`host` more than once) the first one that greets is asked, or each in its turn (`balance`).
-/// One that fails three times in a row is left alone for a while, five seconds at first and five minutes at most. Names
-/// are looked up in `/etc/hosts`, which is read while httpd starts, and in the DNS (`SmtpResolver`).
+/// With several daemons (`host` more than once), the plugin asks the first daemon that greets, or each in turn
+/// (`balance`). If a daemon fails three times in a row, the plugin does not ask it for five seconds. That time grows
+/// with further failures, to at most five minutes. The plugin looks up names in `/etc/hosts`, which it reads while
+/// httpd starts, and in the DNS (`SmtpResolver`).
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The login is sent once, a line that a name or password would break is never sent, and a daemon that is down is 454
-/// instead of 535.
+/// The plugin sends the login once. It never sends a line that a name or password would break. A daemon that is down
+/// gives 454 instead of 535.
 #include <smtpd/backend/backend.h>
 #include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>

@@ -1,8 +1,8 @@
-/// auth/authdeny: nobody may log in.
+/// auth/authdeny: refuse every login.
 ///
-/// The last word about AUTH, whatever the order of the configuration: who comes to it is refused. Where there is no
-/// other plugin for AUTH, it is offered all the same, with PLAIN and LOGIN: to see who tries, together with `limit
-/// failed_logins` and a look at the log.
+/// The plugin runs last of all plugins for AUTH, whatever the order of the configuration. It refuses every client that
+/// no other plugin has accepted. Without another plugin for AUTH, the server still offers AUTH, with PLAIN and LOGIN.
+/// Use it, with `limit failed_logins` and the log, to see which clients try to log in.
 ///
 ///     SmtpPlugin auth/authdeny
 ///
@@ -12,7 +12,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There its text was told nobody, and CRAM-MD5 was offered as well.
+/// qpsmtpd did not send the text of its plugin to the client, and offered CRAM-MD5 as well.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
