@@ -1,36 +1,37 @@
-/// ident/geoip: in which country and network a client is, from MaxMind's databases.
+/// ident/geoip: find the client's country and network in MaxMind's databases.
 ///
-/// Looks up each client's address before the greeting. What is found is kept for other plugins (greylisting, karma),
-/// and goes into the message as
+/// The plugin looks up each client's address before the greeting. It keeps the result for other plugins (greylisting,
+/// karma), and adds it to the message as
 ///
 ///     X-GeoIP-Country: US
 ///     X-GeoIP-Continent: NA
 ///     X-GeoIP-City: Syracuse
 ///     X-GeoIP-ASN: 64496 Example Net
 ///
-/// Fields of these names that came with the message are removed. Clients that are exempt from policies are not looked
-/// up: where one's own users are is nobody's business.
+/// The plugin removes fields of these names that came with the message. It does not look up clients that are exempt
+/// from policies, because the location of your own users is private.
 ///
 /// ## Databases
 ///
-/// Files in the format of MaxMind DB, in the folder `db_dir`: the first there is of `GeoIP2-City.mmdb`,
-/// `GeoLite2-City.mmdb`, `GeoIP2-Country.mmdb` and `GeoLite2-Country.mmdb`, and `GeoLite2-ASN.mmdb` for networks. One
-/// of the two is enough. They are opened again within a minute when they were replaced; replace them by renaming, as
-/// geoipupdate does. One that cannot be used any more is reported, and the one opened before stays in use.
+/// The plugin reads files in the format of MaxMind DB in the folder `db_dir`. It uses the first existing file of
+/// `GeoIP2-City.mmdb`, `GeoLite2-City.mmdb`, `GeoIP2-Country.mmdb` and `GeoLite2-Country.mmdb`, and `GeoLite2-ASN.mmdb`
+/// for networks. One of the two is enough. If a file is replaced, the plugin opens the new file within a minute.
+/// Replace files by renaming, as geoipupdate does. If a new file is not usable, the plugin reports that and goes on
+/// using the old one.
 ///
 /// ## Distance
 ///
-/// With `distance`, the address of this server as it is seen from outside, the distance to the client is worked out, in
-/// kilometres along the globe, where the database has coordinates (City). A client that is further away than `too_far`
-/// is a `fail`, which costs `karma_fail` points, -1 unless the instance says otherwise, and nothing more unless it has
-/// `reject=yes` or `reject=naughty`.
+/// `distance` is the address of this server as seen from outside. With it the plugin calculates the distance to the
+/// client, in kilometres along the globe, if the database has coordinates (City). A client that is farther away than
+/// `too_far` is a `fail`. A `fail` costs `karma_fail` points (-1 unless the instance says otherwise). The plugin
+/// refuses such a client only with `reject=yes` or `reject=naughty`.
 ///
 ///     SmtpPlugin ident/geoip db_dir=/var/lib/GeoIP distance=192.0.2.25 too_far=4000
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Networks, distance and log lines work with databases of today; an address that is not in them is no fault. The older
-/// `.dat` databases do not exist any more.
+/// Networks, distance and log lines work with current databases. An address that is not in them is not a fault. The
+/// older `.dat` databases are not supported, as they are no longer published.
 ///
 /// ## Limits
 ///

@@ -1,25 +1,24 @@
-/// ident/p0f: which operating system a client runs, as p0f sees it.
+/// ident/p0f: ask p0f which operating system a client runs.
 ///
-/// p0f (version 3) watches the network and knows systems by the form of their packets. This plugin asks it about each
-/// client, through its API socket
-/// (`p0f -s /run/p0f.sock 'tcp dst port 25'`), before the greeting. What it says is kept for other plugins
-/// (greylisting), and goes into the message as
+/// p0f (version 3) watches the network and recognizes systems by the form of their packets. The plugin asks p0f about
+/// each client before the greeting, through p0f's API socket (`p0f -s /run/p0f.sock 'tcp dst port 25'`). It keeps the
+/// answer for other plugins (greylisting), and adds it to the message as
 ///
 ///     X-P0F-Genre: Windows XP
 ///     X-P0F-Link-Type: DSL
 ///
-/// Fields of these names that came with the message are removed. Clients that are exempt from policies are not asked
-/// about.
+/// The plugin removes fields of these names that came with the message. It does not ask about clients that are exempt
+/// from policies.
 ///
 ///     SmtpPlugin ident/p0f /run/p0f.sock smite_os=windows
 ///
 /// ## Making use of it
 ///
-/// `smite_os` is a regular expression, upper and lower case alike: a system whose name it matches costs the client
-/// `karma_fail` points, -1 unless the instance says otherwise.
+/// `smite_os` is a regular expression, which ignores case. If it matches the name of a client's system, the client
+/// loses `karma_fail` points (-1 unless the instance says otherwise).
 ///
-/// The control file `p0f_blocked_operating_systems` lists systems whose mail is refused, one a line: the name as it
-/// stands in X-P0F-Genre, or a regular expression between slashes, upper and lower case alike.
+/// The control file `p0f_blocked_operating_systems` lists systems whose mail is refused, one a line. An entry is the
+/// name as in X-P0F-Genre, or a regular expression between slashes. Case does not matter.
 ///
 ///     Windows XP
 ///     /^windows (95|98|nt)/
@@ -30,14 +29,14 @@
 ///
 /// ## When p0f does not answer
 ///
-/// It has `timeout` for its answer. A socket that is not there, silence and a wrong answer are an `error`, never a
-/// `fail`: the client is let in unless the instance has `onerror=tempfail`. httpd's user must be allowed to use the
-/// socket.
+/// p0f has `timeout` to answer. A missing socket, no answer and a wrong answer are an `error`, never a `fail`: the
+/// plugin does not refuse the client, unless the instance has `onerror=tempfail`. httpd's user must be allowed to use
+/// the socket.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Each client is asked about once, IPv6 clients by their right address. The protocol of p0f 2 is gone, and with it
-/// `local_ip`, which only it needs; `version` can only be 3.
+/// The plugin asks about each client once, and about IPv6 clients by the right address. The protocol of p0f 2 is not
+/// supported, so `local_ip`, which only that protocol needs, does not exist. `version` can only be 3.
 #include <smtpd/backend/client_socket.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>

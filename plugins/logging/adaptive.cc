@@ -1,10 +1,10 @@
-/// logging/adaptive: log lines on standard error, and those of messages that were accepted once more, marked.
+/// logging/adaptive: log to standard error, and repeat the lines of accepted messages with a mark.
 ///
-/// Writes each line up to the level `reject` to the process's standard error when it comes, as logging/warn does. When
-/// a message has been accepted, the lines of its transaction up to the level `accept` are written again, each with
-/// `prefix` in front, so that a program that splits the log by its lines (multilog) gets the whole story of the
-/// messages that came in, and the rest without it. The story begins at the end of the transaction before, or at the
-/// connection.
+/// The plugin writes each line up to the level `reject` to the process's standard error at once, as logging/warn does.
+/// When a message has been accepted, the plugin writes the lines of its transaction up to the level `accept` again,
+/// each with `prefix` in front. A program that splits the log by its lines (multilog) can then put everything about
+/// accepted messages into one log, and the rest into another. The repeated lines begin at the end of the previous
+/// transaction, or at the connection.
 ///
 ///     SmtpPlugin logging/adaptive accept=info reject=notice prefix=+
 ///
@@ -13,13 +13,13 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A message counts as accepted when the client was told so, whatever was refused before it in the transaction or in
-/// the process: one refusal there silences the process for good. `accept` may be more verbose than `reject`.
+/// A message counts as accepted when the client was told so, whatever was refused earlier in the transaction or in the
+/// process. In qpsmtpd one refusal silences the process permanently. `accept` may be more verbose than `reject`.
 ///
 /// ## Limits
 ///
-/// 1000 lines, and 256 KB of text, are kept of a transaction; what comes after that is not written again, and a line
-/// says how much.
+/// The plugin keeps 1000 lines, and 256 KB of text, of a transaction. It does not repeat further lines; a line says how
+/// many these were.
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 

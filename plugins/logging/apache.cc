@@ -1,7 +1,8 @@
-/// logging/apache: log lines in httpd's ErrorLog.
+/// logging/apache: log to httpd's ErrorLog.
 ///
-/// Without any logging plugin that is where they go. With others loaded, only warnings and worse still do; this plugin
-/// adds the rest, at the level that each line has, for `LogLevel smtpd:…` to choose from.
+/// Without any logging plugin the server logs to httpd's ErrorLog. If another logging plugin is loaded, only warnings
+/// and more severe lines still go there. This plugin adds the rest, each line at its level, so `LogLevel smtpd:…` can
+/// select them.
 ///
 /// ## Example
 ///
@@ -9,7 +10,7 @@
 ///     SmtpPlugin logging/apache
 ///     LogLevel smtpd:debug
 ///
-/// `loglevel` holds back lines before httpd is asked; that saves the time of putting them together.
+/// `loglevel` drops lines before httpd is asked, which saves the time to format them.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

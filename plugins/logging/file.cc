@@ -1,50 +1,55 @@
-/// logging/file: log lines in a file of their own, or into a program.
+/// logging/file: log to a separate file, or to a program.
 ///
-/// Appends each line up to a level: `<time> <host>[<process>]: [<session>] (<hook>) <plugin>: <text>`. A line is one
-/// write, so that those of several processes do not mix. A line that cannot be written goes to the server's own log.
+/// The plugin appends each line up to a level: `<time> <host>[<process>]: [<session>] (<hook>) <plugin>: <text>`. It
+/// writes a line with one call, so lines of several processes do not mix. A line that cannot be written goes to the
+/// server's own log.
 ///
 /// ## The file
 ///
-/// The name is a pattern for strftime, and `%i` is the id of the session, which makes a file for each. When the name
-/// changes, the next line goes to the new file; with `nosplit` a session's lines stay in the file that was right when
-/// it began. With `reopen` the file is opened anew for each session, so that it may be moved away at any time; without
-/// it, a graceful restart of the server does that. Relative names are relative to the server's root; missing folders
-/// are made.
+/// The name is a pattern for strftime. `%i` in it is the id of the session, which gives each session a file. When the
+/// name changes, the next line goes to the new file. With `nosplit` a session's lines stay in the file that had the
+/// right name when the session began.
+///
+/// With `reopen` the plugin opens the file anew for each session, so the file may be moved away at any time. Without
+/// it, a graceful restart of the server opens the file anew. Relative names are relative to the server's root. The
+/// plugin creates missing folders.
 ///
 ///     SmtpPlugin logging/file loglevel=info /var/log/smtpd/%Y-%m-%d
 ///     SmtpPlugin logging/file loglevel=debug nosplit /var/log/smtpd/sessions/%i
 ///
-/// A name may be that of a named pipe (FIFO). While nobody reads it, lines wait as they do for a slow reader.
+/// The name may be that of a named pipe (FIFO). While no program reads the pipe, lines wait as they do for a slow
+/// reader.
 ///
 /// ## A program
 ///
-/// A name that begins with `|` is a command, run by /bin/sh in each serving process when its first line comes, with the
-/// lines as its input. The command comes from the configuration only; nothing is put into it. When it ends it is
-/// started again, at most once a second; meanwhile lines go to the server's own log.
+/// A name that begins with `|` is a command, which gets the lines as its input. /bin/sh runs it in each serving process
+/// when the first line comes. The command comes from the configuration only, and the plugin inserts nothing into it.
+/// When the command ends, the plugin starts it again, at most once a second. Until then lines go to the server's own
+/// log.
 ///
 ///     SmtpPlugin logging/file "|/usr/bin/multilog t /var/log/smtpd"
 ///
 /// ## Mail never waits for the log
 ///
-/// Lines go through a queue, and a thread of each serving process writes them. Where a program, a named pipe or a disk
-/// takes no lines, the queue grows to the size that `queue` says (of memory, in each process); what comes then is
-/// dropped and counted. The server's own log tells when that begins (SMTPD0070), and how many lines were dropped when
-/// the reader is back (SMTPD0071), which the log itself tells too: `4711 lines were dropped`. Warnings and worse are in
-/// the server's log in any case.
+/// Lines go through a queue, and a thread of each serving process writes them. If a program, a named pipe or a disk
+/// accepts no lines, the queue grows to the size in `queue` (of memory, in each process). After that the plugin drops
+/// new lines and counts them. The server's own log says when the plugin begins to drop lines (SMTPD0070), and how many
+/// lines were dropped when the reader is back (SMTPD0071). The log itself has that number too: `4711 lines were
+/// dropped`. Warnings and more severe lines always go to the server's log as well.
 ///
-/// When a process ends (stop, restart, MaxConnectionsPerChild), it writes first what is in its queue, and gives up only
-/// if nothing was taken for two seconds (SMTPD0072). A process that crashes or is killed loses its queue, which is a
-/// few lines unless the reader is slow. Lines in a file are not forced to the disk: when the machine crashes, those of
-/// the last half minute or so may be lost.
+/// When a process ends (stop, restart, MaxConnectionsPerChild), it first writes the lines in its queue. It gives up
+/// only if nothing was accepted for two seconds (SMTPD0072). A process that crashes or is killed loses its queue, which
+/// is a few lines unless the reader is slow. Lines in a file are not forced to the disk: if the machine crashes, the
+/// lines of about the last half minute may be lost.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The session's id is known to all of its lines. `tsformat` replaces the time's form, which is that of ctime() without
-/// it, as there.
+/// All lines of a session have its id. `tsformat` replaces the format of the time. Without it, the format is that of
+/// ctime(), as in qpsmtpd.
 ///
 /// ## Limits
 ///
-/// Of files with `%i`, 100 are held open at a time. A process that ends waits for a write to a disk that hangs.
+/// Of files with `%i`, the plugin keeps 100 open at a time. A process that ends waits for a write to a disk that hangs.
 #include <smtpd/backend/program.h>
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>

@@ -1,15 +1,15 @@
-/// logging/syslog: log lines to the system's log.
+/// logging/syslog: log to the system's log.
 ///
-/// Sends each line up to a level as one datagram in syslog's form (RFC 3164): `<priority>Mon dd hh:mm:ss
-/// ident[process]: text`. It speaks to the log daemon by itself, because syslog(3) has one identity for the whole
-/// process, which belongs to httpd. When the daemon was restarted, the next line finds it again; a line that cannot be
-/// sent goes to the server's own log.
+/// The plugin sends each line up to a level as one datagram in syslog's format (RFC 3164): `<priority>Mon dd hh:mm:ss
+/// ident[process]: text`. It sends to the log daemon directly, because syslog(3) has one identity for the whole
+/// process, which belongs to httpd. After a restart of the daemon, the next line reconnects. A line that cannot be sent
+/// goes to the server's own log.
 ///
 /// ## Options
 ///
-/// `priority` gives all lines one priority; without it each has the one of its level. `logsock` names ways to the
-/// daemon, tried in this order: `native` or `unix` (the socket /dev/log), `udp` (port 514 of 127.0.0.1), or the path of
-/// another socket. Several words, or several separated by commas.
+/// `priority` gives all lines one priority; without it each line has the priority of its level. `logsock` lists ways to
+/// the daemon. The plugin tries them in this order: `native` or `unix` (the socket /dev/log), `udp` (port 514 of
+/// 127.0.0.1), or the path of another socket. Separate them by blanks or by commas.
 ///
 ///     SmtpPlugin logging/syslog loglevel=info facility=mail ident=mx1
 ///
@@ -17,14 +17,15 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `ident` is `smtpd` unless you say so. Of Perl's mechanisms for `logsock`, tcp, stream, pipe, console, inet and
-/// eventlog are not known.
+/// `ident` is `smtpd` unless you say otherwise. Of Perl's mechanisms for `logsock`, tcp, stream, pipe, console, inet
+/// and eventlog do not exist.
 ///
 /// ## Limits
 ///
-/// A line is cut after 1000 octets. Mail never waits for the daemon: lines go through a queue of the size that `queue`
-/// says (of memory, in each process), and a thread sends them. What comes while the queue is full is dropped and
-/// counted, as with logging/file, whose page tells about warnings in the server's log and about the end of a process.
+/// A line is cut after 1000 bytes. Mail never waits for the daemon: lines go through a queue of the size in `queue` (of
+/// memory, in each process), and a thread sends them. While the queue is full, the plugin drops new lines and counts
+/// them, as logging/file does. The page of logging/file describes the warnings in the server's log and the end of a
+/// process.
 #include <smtpd/base/files.h>
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>

@@ -1,9 +1,9 @@
-/// logging/warn: log lines on standard error.
+/// logging/warn: log to standard error.
 ///
-/// Writes each line up to a level to the process's standard error: `<process> [<session>] (<hook>) <plugin>: <text>`.
-/// Under httpd that is the main server's ErrorLog file, or the terminal with `httpd -X`; for servers with an ErrorLog
-/// of their own logging/apache is the better choice. Each line is one write, so that those of several processes do not
-/// mix.
+/// The plugin writes each line up to a level to the process's standard error: `<process> [<session>] (<hook>) <plugin>:
+/// <text>`. Under httpd, standard error is the main server's ErrorLog file, or the terminal with `httpd -X`. For
+/// servers with a separate ErrorLog, logging/apache is better. The plugin writes a line with one call, so lines of
+/// several processes do not mix.
 ///
 /// ## Example
 ///
