@@ -1,13 +1,14 @@
-/// badmailfromto: refuse pairs of sender and recipient.
+/// badmailfromto: reject pairs of sender and recipient.
 ///
-/// For the one who must not write to the other: at the rcpt hook, the pair is looked up in the control file
-/// `badmailfromto`. The sender learns that mail to this recipient is not accepted, as if there were no such mailbox. It
-/// holds for relay clients and whitelisted ones too, because it is a matter between two people and not of the host.
+/// Use it if a sender must not write to a certain recipient. At the rcpt hook the plugin looks up the pair in the
+/// control file `badmailfromto`. The sender gets the reply that mail to this recipient is not accepted, as if the
+/// mailbox did not exist. Relay clients and whitelisted clients are not exempt, because the matter is between two
+/// people and not about the host.
 ///
 /// ## Control file
 ///
-/// `badmailfromto`: sender and recipient on a line; each an address or `@domain`. Upper and lower case are
-/// alike (see the directive SmtpLocalPartCase), and so are the two forms of a domain beyond ASCII.
+/// `badmailfromto` has a sender and a recipient on each line. Each is an address or `@domain`. Case does not matter
+/// (see the directive SmtpLocalPartCase). The two forms of a domain beyond ASCII are the same.
 ///
 ///     stalker@example.net   alice@example.com
 ///     @bulk.example.net     bob@example.com
@@ -18,8 +19,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Of several lines for one sender all count, not the last only. The recipient may be an `@domain`. It has the options
-/// of all policy plugins.
+/// If several lines have the same sender, all of them count, not only the last one. The recipient may be an `@domain`.
+/// The plugin has the options of all policy plugins.
 #include <smtpd/base/domain.h>
 #include <smtpd/plugin.h>
 

@@ -1,14 +1,14 @@
 /// bogus_bounce: find bounces that no mail server can have sent.
 ///
-/// A bounce has the null sender and goes to the one sender of a message (RFC 5321 4.5.5), and it has no Return-Path
-/// field of its own (RFC 3834 4). Something with the null sender and several recipients, or with a Return-Path, is an
-/// advertisement in disguise. Looked at when the message is complete, at the data_post hook; relay clients are not
-/// exempt.
+/// A bounce has the null sender, and its only recipient is the sender of another message (RFC 5321 4.5.5). It has no
+/// Return-Path field (RFC 3834 4). A message with the null sender and several recipients, or with a Return-Path, is an
+/// advertisement in disguise. The plugin tests messages when they are complete, at the data_post hook. Relay clients
+/// are not exempt.
 ///
 /// ## What happens to them
 ///
-/// `log` only tells it, which is where one should begin; `deny` and `denysoft` refuse. The option `action` is a shorter
-/// way of saying `reject` and `reject_type`, and wins over them.
+/// `log` only logs them; begin with that. `deny` and `denysoft` refuse them. The option `action` is a short form of
+/// `reject` and `reject_type`, and overrides both.
 ///
 ///     SmtpPlugin bogus_bounce deny
 ///     SmtpPlugin bogus_bounce reject=naughty
@@ -20,7 +20,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The test for the number of recipients works, `deny` refuses, and an empty `Return-Path: <>` is taken for what it is.
+/// The test for the number of recipients works. `deny` refuses. An empty `Return-Path: <>` is not a fault.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

@@ -1,7 +1,7 @@
-/// connection_time: tell the log how long each connection lasted.
+/// connection_time: log how long each connection lasted.
 ///
-/// One line at the post_connection hook, counted from when the connection was accepted: `Connection time from
-/// 192.0.2.1: 1.203 sec.`
+/// At the post_connection hook the plugin logs one line. The time is counted from when the server accepted the
+/// connection: `Connection time from 192.0.2.1: 1.203 sec.`
 ///
 /// ## Example
 ///

@@ -1,27 +1,27 @@
-/// content_log: keep a copy of every message that comes in.
+/// content_log: keep a copy of every incoming message.
 ///
-/// At the data_post hook the message, as it is at that point (with the engine's fields, and those of plugins that stand
-/// before this one), is appended to a file whose name may contain the date. It is written under a lock, so that
-/// messages do not mix, and in full or not at all. A copy that cannot be written is reported in the log as an error;
-/// mail is never refused for it. Whether the message is later refused or queued makes no difference, so put the plugin
-/// behind those that refuse. Mind the law where you are.
+/// At the data_post hook the plugin appends the message to a file. The file's name may contain the date. The copy is
+/// the message as it is at that point, with the fields that the engine and the plugins before this one have added. The
+/// plugin writes each message under a lock, so messages do not mix, and writes it in full or not at all. If it cannot
+/// write a copy, it logs an error; it never refuses mail for that. It also copies messages that another plugin refuses
+/// later, so put it after the plugins that refuse. Mind the law where you are.
 ///
 /// ## Options and control files
 ///
-/// `file` is a pattern for strftime; without it, the first line of the control file `content_log_file`, else
-/// `mail/%Y%m%d`. It is relative to the server's root, and missing folders are made. The control file
-/// `content_log_enabled` switches the plugin on (`true`, `1`, `yes`, `on`) or off (anything else); without it, it is
-/// on. Both files are read again when they change.
+/// `file` is a pattern for strftime. Without it, the pattern is the first line of the control file `content_log_file`,
+/// else `mail/%Y%m%d`. It is relative to the server's root, and the plugin creates missing folders. The control file
+/// `content_log_enabled` switches the plugin on (`true`, `1`, `yes`, `on`) or off (anything else). Without that file
+/// the plugin is on. The plugin reads both files again when they change.
 ///
-/// `format=raw` appends the message as it is, as qpsmtpd does, so that nothing shows where one ends; `format=mbox`
-/// writes a mailbox that mail programs open: LF line ends, a "From " line with sender and time before each message, `>`
-/// before lines of the text that look like one, a blank line behind.
+/// `format=raw` appends the message as it is, as qpsmtpd does; nothing in the file shows where a message ends.
+/// `format=mbox` writes a mailbox that mail programs can open. It has LF line ends, a "From " line with sender and time
+/// before each message, `>` before lines of the text that look like such a line, and a blank line after each message.
 ///
 ///     SmtpPlugin content_log file=/var/log/mail/%Y-%m-%d.mbox format=mbox
 ///
 /// ## Differences from qpsmtpd
 ///
-/// In raw format the line ends are CRLF, as they came. Files are made for the owner only (0600).
+/// In raw format the line ends are CRLF, as they came. New files are readable by their owner only (0600).
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 

@@ -1,7 +1,8 @@
-/// count_unrecognized_commands: close the connection after a number of commands that are none.
+/// count_unrecognized_commands: close the connection after too many unknown commands.
 ///
-/// Whoever talks HTTP or noise to an SMTP server need not be listened to for long. Counts at the unrecognized_command
-/// hook; the number is that of the command that is not answered with 500 any more but with the end.
+/// A client that sends HTTP or noise to an SMTP server wastes a connection. The plugin counts unknown commands at the
+/// unrecognized_command hook. The server answers each of them with 500. At the command with the configured number, it
+/// closes the connection instead.
 ///
 /// ## Replies
 ///
@@ -13,8 +14,8 @@
 ///
 /// ## Limits
 ///
-/// A plugin that makes a command known (STARTTLS, XCLIENT) answers it before this one counts only if it stands before
-/// it.
+/// If a plugin serves a command that the server does not know (STARTTLS, XCLIENT), load it before this plugin.
+/// Otherwise this plugin counts the command as unknown.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

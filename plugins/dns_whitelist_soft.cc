@@ -1,20 +1,22 @@
 /// dns_whitelist_soft: exempt clients that are on allow lists of the DNS.
 ///
-/// At the connect hook, before the other plugins' turn there, the client's address, IPv4 or IPv6, is looked up in all
-/// lists at once, together with what other plugins ask. A client that is on one of them is whitelisted: no policy
-/// plugin judges it from then on. That is no right to relay.
+/// At the connect hook, before the other plugins decide there, the plugin looks up the client's address, IPv4 or IPv6,
+/// in all lists at once, together with the questions of other plugins. A client that is on a list is whitelisted: from
+/// then on no policy plugin tests it. A whitelisted client has no right to relay.
 ///
 /// ## The lists
 ///
-/// In the control file `whitelist_zones`, one a line, or with the option `zones`:
+/// The control file `whitelist_zones` has one list a line. The option `zones` takes the same entries:
 ///
 ///     wl.example
 ///     wl.example=127.0.*.2-3         only these answers count: here, those with some trust
 ///
-/// Answers in 127.255.255.0/24, outside of 127.0.0.0/8, and 127.0.0.1 unless it is named never whitelist, nor does a
-/// DNS that does not answer. Every list is tested when it is first needed, and again after the time in `self_test`: one
-/// that has 127.0.0.1 has everybody, and is switched off with an error in the log. The list's text (TXT) is in the log
-/// where a plugin skips; a text behind the zone stands in for it.
+/// These answers never whitelist: answers in 127.255.255.0/24, answers outside of 127.0.0.0/8, and 127.0.0.1 unless the
+/// entry names it. A DNS that does not answer does not whitelist either.
+///
+/// The plugin tests every list before its first use, and again after the time in `self_test`. If a list has 127.0.0.1,
+/// it lists every address: the plugin switches it off, with an error in the log. When a policy plugin skips a
+/// whitelisted client, the log has the list's text (TXT). A text after the zone replaces it.
 ///
 /// ## Example
 ///
@@ -22,8 +24,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There it takes effect after the first RCPT only, for IPv4, and any text in the list counts as an entry; here an
-/// entry is an address (A), as RFC 5782 has it.
+/// In qpsmtpd the plugin takes effect only after the first RCPT, works for IPv4 only, and treats any text in the list
+/// as an entry. Here an entry is an address (A), as RFC 5782 says.
 #include <smtpd/dns/lists.h>
 #include <smtpd/plugin.h>
 

@@ -1,13 +1,13 @@
 /// dont_require_anglebrackets: accept MAIL FROM:user@example.com.
 ///
-/// RFC 5321 4.1.2 wants `<user@example.com>`, and without this plugin anything else is refused with 501. Some old
-/// programs and people at a keyboard leave the brackets out. At the mail_pre and rcpt_pre hooks they are put around an
-/// address that has none; nothing (`MAIL FROM:`) becomes the null sender. A client that needs it loses two points of
-/// karma.
+/// RFC 5321 4.1.2 requires `<user@example.com>`, and without this plugin the server refuses any other form with 501.
+/// Some old programs, and people who type, omit the brackets. At the mail_pre and rcpt_pre hooks the plugin adds
+/// brackets to an address without them. An empty address (`MAIL FROM:`) becomes the null sender. A client that omits
+/// the brackets loses two points of karma.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Other plugins of these hooks are asked as well; there, this one always ended the chain.
+/// Other plugins of these hooks are asked as well; in qpsmtpd, this plugin always ended the chain.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

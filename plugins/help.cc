@@ -1,11 +1,12 @@
 /// help: answer HELP with texts from files.
 ///
-/// `HELP` alone gets a hint; `HELP MAIL` the content of the file `mail` (the command in lower case) in the directory
-/// `help_dir`, line by line. A command may be given another file. The files are read when they are asked for.
+/// `HELP` alone gets a hint. `HELP MAIL` gets the content of the file `mail` (the command in lower case) in the
+/// directory `help_dir`, line by line. You can name another file for a command. The plugin reads a file each time a
+/// client asks for it.
 ///
 /// ## Options
 ///
-/// Bare words are pairs of a command and its file; a file that is not absolute lies in `help_dir`.
+/// Bare words are pairs of a command and its file. A relative file name is relative to `help_dir`.
 ///
 ///     SmtpPlugin help help_dir=/etc/smtpd/help
 ///     SmtpPlugin help MAIL mail.txt RCPT recipients.txt
@@ -13,17 +14,17 @@
 ///
 /// ## Replies
 ///
-/// 214 with the text. `504 5.5.4 No help for X` where there is no file; `501 5.5.4` where the argument is more than one
-/// word of letters, digits and `_`; `502 5.5.1` to everything with `not_implemented`.
+/// 214 with the text. `504 5.5.4 No help for X` if the file does not exist. `501 5.5.4` if the argument is more than
+/// one word of letters, digits and `_`. With `not_implemented`, `502 5.5.1` to every HELP.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `help_dir` has its default with other options too, and relative file names are found. It is relative to the server's
-/// root, not to the directory in which the server was started.
+/// `help_dir` keeps its default if other options are set, and relative file names are found. `help_dir` is relative to
+/// the server's root, not to the directory in which the server was started.
 ///
 /// ## Limits
 ///
-/// A file longer than 16 KB is not shown.
+/// The plugin does not show a file longer than 16 KB.
 #include <smtpd/base/files.h>
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>

@@ -1,35 +1,37 @@
-/// hosts_allow: which hosts may connect, and how many times at once.
+/// hosts_allow: control which hosts may connect, and how many connections each may have.
 ///
-/// Asked when a connection is accepted, before anything is sent: first whether this client holds too many connections
-/// already, then the list. Meant for the hosts that one knows; for lists in the DNS there is dnsbl.
+/// When the server accepts a connection, before it sends anything, the plugin first tests whether the client already
+/// has too many connections, and then looks at the list. The list is for hosts that you know; for lists in the DNS use
+/// dnsbl.
 ///
 /// ## Control file
 ///
-/// `hosts_allow`: an address or a network, what to say to it, and for refusals a text. The first line that matches
-/// counts.
+/// A line of `hosts_allow` has an address or a network, a verdict and, for refusals, a text. The first line that
+/// matches counts.
 ///
 ///     192.0.2.7          OK
 ///     192.0.2.0/24       DENYSOFT   you are many, come back one at a time
 ///     2001:db8::/32      DENY       not from there
 ///
-/// The words are qpsmtpd's: OK and DECLINED let in, DENY (also DENY_DISCONNECT, DENYHARD) and DENYSOFT
-/// (DENYSOFT_DISCONNECT) refuse. After OK, no other plugin is asked at this hook.
+/// The verdicts are those of qpsmtpd: OK and DECLINED permit the connection, DENY (also DENY_DISCONNECT, DENYHARD) and
+/// DENYSOFT (DENYSOFT_DISCONNECT) refuse it. After OK, no other plugin is asked at this hook.
 ///
 /// ## Connections at once
 ///
-/// Clients are counted by the server, over all its processes, by address or prefix as SmtpMaxConnectionsPerClient has
-/// it; `max_per_client` can be stricter than the server's own limit, for some virtual hosts say. Where karma is loaded,
-/// a client with a history of more than 5 may hold 3 more, and one with a history below 0 only one.
+/// The server counts the connections of a client over all its processes, by address or by prefix as
+/// SmtpMaxConnectionsPerClient says. `max_per_client` can be stricter than the server's own limit, for example for some
+/// virtual hosts. If karma is loaded, a client with a history of more than 5 may have 3 more connections, and a client
+/// with a history below 0 may have only one.
 ///
 /// ## Replies
 ///
 /// `451 4.7.0 Sorry, too many connections from <address>, try again later`; for the list, `550 5.7.1` or `451 4.7.1`
-/// with the text given.
+/// with the given text.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// IPv6. The limit is an option here; there it comes from the command line (`-m`). Clients that karma does not know yet
-/// have the usual limit; there, one.
+/// IPv6 works. The limit is an option; in qpsmtpd it comes from the command line (`-m`). Clients that karma does not
+/// know yet have the usual limit; in qpsmtpd they may have one connection.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 

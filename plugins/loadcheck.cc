@@ -1,7 +1,8 @@
-/// loadcheck: refuse clients while the machine is too busy.
+/// loadcheck: defer clients while the machine is too busy.
 ///
-/// Asked before the greeting: when the load average of the last minute is above `max_load`, the client is told to come
-/// back later and the connection is closed. Nobody is exempt. The load is looked at once in `cache_time` and process.
+/// The plugin tests the load before the greeting. If the load average of the last minute is above `max_load`, it tells
+/// the client to come back later, and the server closes the connection. No client is exempt. Each process reads the
+/// load once in `cache_time`.
 ///
 /// ## Replies
 ///
@@ -9,14 +10,14 @@
 ///
 /// ## Where the load comes from
 ///
-/// From the system. `file` names a file instead whose first number is it, as in `/proc/loadavg`: for a machine whose
-/// load is measured from outside, or a container. A load that cannot be read is an `error`, and the client is let in
-/// unless the instance has `onerror=tempfail`.
+/// The load comes from the system. If `file` is set, the load is the first number in that file, as in `/proc/loadavg`.
+/// Use it if the load is measured from outside, or in a container. A load that cannot be read is an `error`, and the
+/// plugin does not refuse the client unless the instance has `onerror=tempfail`.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The system is asked without a program, so there is no option `uptime`. It is a policy plugin, with `reject`,
-/// `reject_type` and the others.
+/// The plugin asks the system without a program, so the option `uptime` does not exist. It is a policy plugin, with
+/// `reject`, `reject_type` and the other options.
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 

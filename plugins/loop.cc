@@ -1,8 +1,8 @@
-/// loop: refuse messages that go in circles.
+/// loop: reject messages that go in circles.
 ///
-/// Every host on a message's way adds a Received field (RFC 5321 4.4), every delivery a Delivered-To field. At the
-/// data_post hook they are counted; a message with more than an honest one can have is on its way around for ever (RFC
-/// 5321 6.3). Nobody is exempt: loops are mostly made of hosts that trust each other.
+/// Every host that handles a message adds a Received field (RFC 5321 4.4), and every delivery adds a Delivered-To
+/// field. At the data_post hook the plugin counts these fields. A message with more of them than the limit is in a loop
+/// (RFC 5321 6.3). No client is exempt, because most loops are between hosts that trust each other.
 ///
 /// ## Replies
 ///
@@ -14,8 +14,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// 554, since 552 means that a message is too large. A number that is none is a mistake in the configuration rather
-/// than 100. The field that this server has just added counts in both.
+/// The code is 554, because 552 means that a message is too large. An invalid number is an error in the configuration;
+/// in qpsmtpd it means 100. The field that this server has just added counts in both.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

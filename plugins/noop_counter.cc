@@ -1,15 +1,15 @@
-/// noop_counter: close the connection after a number of NOOP commands in a row.
+/// noop_counter: close the connection after too many NOOP commands in a row.
 ///
 /// A client that says NOOP again and again keeps a connection that others could use. Every other command (HELO, EHLO,
-/// MAIL, RCPT, DATA, RSET that ends a transaction, VRFY, HELP) begins the count anew.
+/// MAIL, RCPT, DATA, RSET that ends a transaction, VRFY, HELP) resets the count.
 ///
 /// ## Replies
 ///
-/// `500 5.5.1 Stop wasting my time, too many consecutive NOOPs`, and the end of the connection.
+/// `500 5.5.1 Stop wasting my time, too many consecutive NOOPs`; then the server closes the connection.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The count belongs to the connection; in qpsmtpd all clients of a process share one.
+/// Each connection has its own count; in qpsmtpd all clients of a process share one count.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

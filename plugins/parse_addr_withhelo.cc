@@ -1,8 +1,8 @@
-/// parse_addr_withhelo: no ESMTP parameters for clients that said HELO.
+/// parse_addr_withhelo: reject ESMTP parameters from clients that said HELO.
 ///
-/// A client that greets with HELO does not know of extensions (RFC 5321 2.2.1), and what follows its addresses is an
-/// error. At the mail_parse and rcpt_parse hooks, before anything else looks at the command, anything behind the
-/// address is refused. Clients that said EHLO are not concerned.
+/// A client that greets with HELO does not use extensions (RFC 5321 2.2.1), so parameters after its addresses are an
+/// error. At the mail_parse and rcpt_parse hooks, before any other plugin looks at the command, this plugin refuses a
+/// command with anything after the address. It does not affect clients that said EHLO.
 ///
 /// ## Replies
 ///
@@ -10,8 +10,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// `RCPT TO:postmaster` without brackets is left to the parser (and to dont_require_anglebrackets) instead of being
-/// refused.
+/// The plugin does not refuse `RCPT TO:postmaster` without brackets, but leaves it to the parser (and to
+/// dont_require_anglebrackets).
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

@@ -1,33 +1,33 @@
-/// qmail_deliverable: whether a recipient has a mailbox, as the machine that has the mailboxes says.
+/// qmail_deliverable: ask the mailbox server whether a recipient has a mailbox.
 ///
-/// Asks qmail-deliverabled, the daemon of Qmail::Deliverable, over HTTP about each recipient, before the message comes.
-/// There are three answers:
+/// For each recipient the plugin asks qmail-deliverabled, the daemon of Qmail::Deliverable, over HTTP, before the
+/// message comes. There are three answers:
 ///
-/// - yes: the address is delivered to, in one of qmail's and vpopmail's ways;
-/// - no: there is no such mailbox, which is a `fail`; so is a mailing list whose message has the null sender;
-/// - cannot tell: the server does not answer, has no permission to look, or finds the mailbox unusable for the moment.
-/// That is an `error` and never a
-///   refusal: the next plugin decides, or with `onerror=tempfail` the client is told to come back.
+/// - yes: qmail or vpopmail delivers to the address;
+/// - no: there is no such mailbox, which is a `fail`. A message with the null sender to a mailing list is a `fail` too;
+/// - cannot tell: the daemon does not answer, has no permission to look, or finds the mailbox temporarily unusable.
+///   That is an `error` and never a refusal: the next plugin decides, or with `onerror=tempfail` the plugin defers the
+///   recipient.
 ///
-/// An address that is not local to the server is none of its business, and skipped.
+/// The plugin skips addresses that are not local to the daemon.
 ///
 ///     SmtpPlugin qmail_deliverable server=192.0.2.10:8998
 ///     SmtpPlugin rcpt_ok
 ///
 /// ## Which server
 ///
-/// `server` is a host and a port. With `smtproutes:` in front, the control file `smtproutes` of qmail says which host
-/// is asked about a domain: that to which its mail is routed (the route's own port is that of SMTP and not used). A
-/// host behind the colon is asked about all other domains; without one, as in `server=smtproutes:8998`, they are
-/// skipped.
+/// `server` is a host and a port. With `smtproutes:` in front, the plugin reads qmail's control file `smtproutes`: it
+/// asks about a domain at the host to which the domain's mail is routed. It does not use the route's own port, which is
+/// that of SMTP. If a host follows the colon, the plugin asks that host about all other domains. Without such a host,
+/// as in `server=smtproutes:8998`, it skips other domains.
 ///
 ///     example.com:mail1.example.com
 ///     .example.com:192.0.2.11
 ///     example.org:[2001:db8::10]:25
 ///
-/// Hosts are addresses or names, which are looked up in `/etc/hosts`, as it was when httpd started, and in the DNS. A
-/// server that did not answer is not asked again for about ten seconds, so that a dead one holds nobody up for long;
-/// with each further failure for twice as long, and five minutes at most.
+/// Hosts are addresses or names. The plugin looks up names in `/etc/hosts`, as it was when httpd started, and in the
+/// DNS. If a server does not answer, the plugin does not ask it for about ten seconds, so a dead server does not delay
+/// many clients. Each further failure doubles that time, up to five minutes.
 ///
 /// ## Replies
 ///
@@ -35,9 +35,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Answers that do not tell are errors, which `onerror` decides about; there they all mean yes. Mailing lists obey
-/// `reject`. There is no option `vpopmail_ext`: it is a setting of the daemon, and has no effect on the side that asks.
-/// smtproutes is read again when it changes.
+/// Answers that neither confirm nor deny are errors, and `onerror` decides; in qpsmtpd they all mean yes. `reject`
+/// applies to mailing lists too. The option `vpopmail_ext` does not exist: it is a setting of the daemon, and has no
+/// effect on the client. The plugin reads smtproutes again when it changes.
 #include <smtpd/backend/backend.h>
 #include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>

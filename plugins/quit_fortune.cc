@@ -1,15 +1,15 @@
 /// quit_fortune: say goodbye with a fortune cookie.
 ///
-/// When a client that said HELO (not EHLO) says QUIT, the reply is the output of the program fortune. People at a
-/// keyboard say HELO; software that could stumble over a long reply says EHLO.
+/// If a client that said HELO (not EHLO) says QUIT, the reply is the output of the program fortune. People who type say
+/// HELO; software that a long reply could confuse says EHLO.
 ///
-/// The program is run as `<program> -s`, without a shell, with empty input and an environment of its own. It has a
-/// second; what it has not said by then is not waited for, and it is ended. It blocks one thread meanwhile. If it
-/// cannot be run, or says nothing, the reply is the usual one.
+/// The plugin runs `<program> -s` without a shell, with empty input and a separate environment. The program has one
+/// second. After that the plugin ends it and ignores further output. Meanwhile it blocks one thread. If the program
+/// cannot be run, or prints nothing, the reply is the usual one.
 ///
 /// ## Replies
 ///
-/// 221 with the fortune, one line for each of its lines, at most 2 KB.
+/// 221 with the fortune, one reply line for each of its lines, at most 2 KB.
 #include <smtpd/backend/program.h>
 #include <smtpd/plugin.h>
 

@@ -1,15 +1,15 @@
-/// random_error: fail now and then, to see how other software takes it.
+/// random_error: fail at random, to test how other software reacts.
 ///
-/// For tests, never for a server that works. At connect, helo, ehlo, mail, rcpt, data and data_post a session fails
-/// with such a chance that about `percent` of the messages that take the six usual steps meet an error. Two of five
-/// errors end the connection. All are temporary.
+/// Use it for tests only, never on a production server. The plugin fails at connect, helo, ehlo, mail, rcpt, data and
+/// data_post at random, so that about `percent` of the messages that take the six usual steps meet an error. Two of
+/// five errors end the connection. All errors are temporary.
 ///
-/// The chances are drawn from the session's id, so that a test with fixed ids sees the same errors again.
+/// The chances are derived from the session's id, so a test with fixed ids has the same errors each time.
 ///
 /// ## Notes
 ///
-/// The connection's note `random_error_percent`, set by another plugin, replaces the option for that client. A negative
-/// percentage disables.
+/// If another plugin sets the connection's note `random_error_percent`, its value replaces the option for that client.
+/// A negative percentage disables the plugin.
 ///
 /// ## Replies
 ///

@@ -1,16 +1,16 @@
-/// rcpt_map: who exists in one domain, from a list of its addresses.
+/// rcpt_map: accept or refuse the recipients of one domain by a list of addresses.
 ///
-/// Looks up each recipient of the domain in a file and says what stands there; a recipient of the domain that is not in
-/// it does not exist. Other domains are not looked at. Each further domain is a further instance, `rcpt_map:second`,
-/// with a file of its own or the same one.
+/// The plugin looks up each recipient of the domain in a file, and does what the file says. A recipient of the domain
+/// that is not in the file does not exist. The plugin ignores other domains. For each further domain, add an instance
+/// such as `rcpt_map:second`, with a separate file or the same one.
 ///
 ///     SmtpPlugin rcpt_map domain=example.org file=/etc/smtpd/map_example_org
 ///     SmtpPlugin rcpt_map:net domain=example.net file=map_example_net default=DENYSOFT=Try_again_later
 ///
 /// ## The file
 ///
-/// `file` is a path, or without a slash the name of a control file. An address, what to say to it, and for refusals a
-/// text, a line:
+/// `file` is a path or, without a slash, the name of a control file. Each line has an address, a verdict and, for
+/// refusals, a text:
 ///
 ///     # these exist
 ///     me@example.org           OK
@@ -18,24 +18,26 @@
 ///     info@example.org         DENY       User not found.
 ///     busy@example.org         DENYSOFT   Mailbox is being moved
 ///
-/// The words are OK (accepted, no other plugin is asked), DECLINED (the next plugin decides), DENY, DENYSOFT,
-/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. Upper and lower case are alike (see the
-/// directive SmtpLocalPartCase), and so are the two forms of a domain beyond ASCII; of two lines for one address the
-/// last one counts. The file is read again when it changes. One without any address is an error: a domain without users
-/// is refused by leaving it out of rcpthosts.
+/// The verdicts are OK (accept, and ask no other plugin), DECLINED (the next plugin decides), DENY, DENYSOFT,
+/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. Case does not matter (see the directive SmtpLocalPartCase). The two forms
+/// of a domain beyond ASCII are the same. If an address has several lines, the last line counts.
+///
+/// The plugin reads the file again when it changes. A file without any address is an error: to refuse a domain without
+/// users, leave it out of rcpthosts.
 ///
 /// ## Replies
 ///
-/// `550 5.1.1` or `450 4.1.1` with the text given, else "No such user". In `default`, a blank may be written as `_`.
+/// `550 5.1.1` or `450 4.1.1` with the given text, else "No such user". In `default`, a blank may be written as `_`.
 ///
-/// A refusal is a finding: `reject=no` only logs it, `reject=naughty` defers it. `reject_type` does not count, as each
-/// line says what kind of refusal it is. Nobody is exempt, since a user who does not exist does not exist for relay
-/// clients either.
+/// A refusal is a finding: with `reject=no` the plugin only logs it, with `reject=naughty` it postpones it.
+/// `reject_type` has no effect, because each line says how it refuses. No client is exempt: a user that does not exist
+/// does not exist for relay clients either.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Any number of blanks separates the fields, and nothing need follow the word; addresses in the file may have upper
-/// case. A line that is not understood is an error of configtest, and there are no entries that are silently left out.
+/// Any number of blanks may separate the fields, and nothing need follow the verdict. Addresses in the file may be in
+/// upper case. A line that the plugin does not understand is an error at configtest; the plugin leaves no entry out
+/// silently.
 #include <smtpd/base/domain.h>
 #include <smtpd/plugin.h>
 

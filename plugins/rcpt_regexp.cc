@@ -1,11 +1,12 @@
-/// rcpt_regexp: what to say to recipients, by a list of addresses and regular expressions.
+/// rcpt_regexp: accept or refuse recipients by a list of addresses and regular expressions.
 ///
-/// Goes through the control file `rcpt_regexp` for each recipient; the first line that matches says what becomes of it.
-/// Recipients that no line matches, and those without a domain, are left to other plugins.
+/// For each recipient the plugin goes through the control file `rcpt_regexp`. The first line that matches decides. If
+/// no line matches, or if the recipient has no domain, other plugins decide.
 ///
 /// ## Control file
 ///
-/// `rcpt_regexp`: an address or a regular expression between slashes, what to say, and for refusals a text.
+/// A line of `rcpt_regexp` has an address, or a regular expression between slashes; then a verdict; then, for refusals,
+/// a text.
 ///
 ///     me@example.org             OK
 ///     /^user\d+@example\.org$/   OK
@@ -14,25 +15,27 @@
 ///     /^.*@slow\.example$/       DENYSOFT   Come back later
 ///     /^.*$/                     DECLINED
 ///
-/// The words are OK (accepted, no other plugin is asked), DECLINED (the next plugin decides), DENY, DENYSOFT,
-/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. OK accepts any recipient, also in domains that are not ours: use it with
-/// expressions that name the domain, up to its end. Upper and lower case are alike (of addresses, unless the directive
-/// SmtpLocalPartCase says otherwise). A domain beyond ASCII has two forms, `bücher.example` and
-/// `xn--bcher-kva.example`: an address matches in either, and an expression is searched in both. An expression has
-/// Perl's syntax and no blanks (`\s`). The file is read again when it changes.
+/// The verdicts are OK (accept, and ask no other plugin), DECLINED (the next plugin decides), DENY, DENYSOFT,
+/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. OK accepts any recipient, also in domains that are not ours: use it only
+/// with expressions that contain the domain, up to its end.
+///
+/// Case does not matter; for addresses, the directive SmtpLocalPartCase can change that. A domain beyond ASCII has two
+/// forms, `bücher.example` and `xn--bcher-kva.example`: an address matches in either form, and an expression is
+/// searched in both. An expression has Perl's syntax and no blanks (write `\s`). The plugin reads the file again when
+/// it changes.
 ///
 /// ## Replies
 ///
-/// `550 5.7.1` or `450 4.7.1` with the text given.
+/// `550 5.7.1` or `450 4.7.1` with the given text.
 ///
-/// A refusal is a finding: `reject=no` only logs it, `reject=naughty` defers it. `reject_type` does not count, as each
-/// line says what kind of refusal it is. Nobody is exempt.
+/// A refusal is a finding: with `reject=no` the plugin only logs it, with `reject=naughty` it postpones it.
+/// `reject_type` has no effect, because each line says how it refuses. No client is exempt.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A line without a word, with an unknown one or with a bad expression is an error of configtest; there it ends the
-/// session of the client that comes first. Expressions are not evaluated as code, so that whoever may write the file
-/// can do no more than decide about recipients.
+/// A line without a verdict, with an unknown verdict or with an invalid expression is an error at configtest; in
+/// qpsmtpd it ends the session of the next client. Expressions are not evaluated as code, so a person who may write the
+/// file can do no more than decide about recipients.
 #include <smtpd/plugin.h>
 
 #include <algorithm>

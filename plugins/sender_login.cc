@@ -1,26 +1,24 @@
-/// sender_login: an authenticated client sends under its own addresses only.
+/// sender_login: let authenticated clients send only under their own addresses.
 ///
-/// The control file `senderlogins` says whose an address is: an address, `@domain`, or a regular expression, as in
-/// badmailfrom, then the logins that may use it.
+/// The control file `senderlogins` says which logins may use an address. Each line has an address, `@domain`, or a
+/// regular expression, as in badmailfrom, and then the logins.
 ///
 ///     joe@example.com    joe joe@example.com
 ///     sales@example.com  joe ann
 ///     @example.com       postmaster
 ///
-/// The first line that matches the sender counts, so addresses stand before their domain. Logins are compared without
-/// regard to upper and lower case. A sender that is in no line may be used by every client that has authenticated; with
-/// `unlisted=refuse`, by that whose login it is, and nobody else. The null sender, of reports about other mail, is
-/// everybody's.
+/// The first line that matches the sender counts, so put addresses before their domain. Logins ignore case. If no line
+/// matches the sender, every authenticated client may use it. With `unlisted=refuse`, only the client whose login is
+/// that address may use it. Every client may use the null sender, which is the sender of reports about other mail.
 ///
-/// `subaddress=+` says that what follows a + in a local part does not matter: who may use joe@example.com may use
-/// joe+lists@example.com. (In the file, such an address is an expression, because of its +:
-/// `/^joe\+lists@example\.com$/`.) Of the lines that match either, the first one counts. Several characters may be
-/// given
-/// (`subaddress=+-`); the first of them in the address counts. Use this only if your mail system, too, delivers such
-/// addresses to joe.
+/// With `subaddress=+`, the part of a local part after a + does not matter: a client that may use joe@example.com may
+/// also use joe+lists@example.com. (In the file, such an address must be an expression, because of its +:
+/// `/^joe\+lists@example\.com$/`.) If lines match both forms, the first of these lines counts. You can give several
+/// characters (`subaddress=+-`); the first of them in the address counts. Use this only if your mail system also
+/// delivers such addresses to joe.
 ///
-/// Clients that have not authenticated may not use a sender of the list either, if `everybody` is on: then mail of its
-/// domains comes through this server only.
+/// With `everybody`, clients that have not authenticated may not use a listed sender either. Mail from the listed
+/// domains must then come through this server.
 ///
 ///     SmtpPlugin sender_login unlisted=refuse
 ///
@@ -30,7 +28,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There is no such plugin there.
+/// qpsmtpd has no such plugin.
 #include <smtpd/plugin.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
-/// user_config: settings that users keep themselves, in files of their own.
+/// user_config: read the settings of users from files in their folders.
 ///
-/// Plugins that ask for a setting of a user (in C++ `connection.config(name, address)`) get the lines of a file in a
-/// folder of that user, and where there is none, the setting of the site.
+/// A plugin can ask for a setting of a user (in C++ `connection.config(name, address)`). This plugin answers with the
+/// lines of a file in that user's folder. If that file does not exist, the setting of the site applies.
 ///
 ///     SmtpPlugin user_config
 ///     SmtpPlugin user_config /srv/mail/%h/%u/settings
@@ -9,19 +9,19 @@
 /// ## The folder
 ///
 /// `pattern` is a path in which `%u` is the local part of the address, `%h` its domain, `%a` both, and `%%` a percent
-/// sign. They are in lower case (of the local part, unless the directive SmtpLocalPartCase says otherwise), and a
-/// domain beyond ASCII is in its xn-- form. The file in it has the name of the setting, and the form of a control file:
-/// blank lines and comments are left out.
+/// sign. The values are in lower case; for the local part, the directive SmtpLocalPartCase can change that. A domain
+/// beyond ASCII is in its xn-- form. The file in the folder has the name of the setting, and the format of a control
+/// file: blank lines and comments are ignored.
 ///
-/// What is put in comes from outside. So an address that has a slash, a control character or a dot at the beginning of
-/// what is put in has no folder, and the log says so. A file that cannot be read, is no regular file, or is larger than
-/// 64 KB counts as none, with a warning. httpd's user must be able to read these files; nothing is ever run or
-/// included.
+/// The values come from outside. So an address has no folder if one of its values contains a slash or a control
+/// character, or begins with a dot; the log says so. A file that is unreadable, is not a regular file, or is larger
+/// than 64 KB counts as missing, with a warning. httpd's user must be able to read these files. The plugin never runs
+/// or includes anything.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Values from the address do not lead out of the folder. Comments and blank lines are left out, as in control files;
-/// there they are kept.
+/// Values from the address do not lead out of the folder. Comments and blank lines are ignored, as in control files;
+/// qpsmtpd keeps them.
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 

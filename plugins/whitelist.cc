@@ -1,22 +1,23 @@
 /// whitelist: exempt known clients, names, senders and recipients from the policy plugins.
 ///
-/// Four lists, looked up before the other plugins' turn, whatever the order of the configuration. Being on one is no
-/// right to relay: rcpt_ok decides about recipients as ever.
+/// The plugin looks up four lists, before the other plugins run, whatever the order of the configuration. A listed
+/// client has no right to relay: rcpt_ok still decides about recipients.
 ///
-/// | control file | looked up | exempts |
-/// |---|---|---|
-/// | `whitelisthosts` | when the connection is accepted | the connection, from all policy plugins; it gets 5 points of
-/// karma, and neither waits nor is looked up in the DNS | | `whitelisthelo` | at HELO and EHLO | the name, from the
-/// helo plugin | | `whitelistsenders` | at MAIL | the transaction, from all policy plugins | | `whitelistrcpt` | at
-/// RCPT | this recipient, from the policy plugins of the rcpt hook |
+/// These are the control files, when the plugin looks them up, and what a match exempts:
 ///
-/// Upper and lower case are alike (of local parts, unless the directive SmtpLocalPartCase says otherwise), and so are
-/// the two forms of a domain beyond ASCII. A sender and a name are what the client says they are: list none that
-/// somebody else may want to use. The files are read again when they change.
+/// - `whitelisthosts`, when the connection is accepted: the connection, from all policy plugins. The connection also
+///   gets 5 points of karma; it does not wait, and the plugins do not look it up in the DNS;
+/// - `whitelisthelo`, at HELO and EHLO: the name, from the helo plugin;
+/// - `whitelistsenders`, at MAIL: the transaction, from all policy plugins;
+/// - `whitelistrcpt`, at RCPT: this recipient, from the policy plugins of the rcpt hook.
+///
+/// Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. The two forms of a domain
+/// beyond ASCII are the same. Clients can give any sender and any name: list none that other people may want to use.
+/// The plugin reads the files again when they change.
 ///
 /// ## Control files
 ///
-/// One entry a line; what follows it is for the reader.
+/// Each line has one entry. Text after it is a comment.
 ///
 ///     192.0.2.1              whitelisthosts: an address
 ///     192.0.2.0/24           a network; 2001:db8::/32
@@ -27,16 +28,17 @@
 ///
 /// ## For each recipient
 ///
-/// With `per_recipient` all four lists are looked up at RCPT, and the lists of the recipient too: those that plugins of
-/// the hook user_config give for him. A match exempts that recipient at the rcpt hook; if all recipients of a message
-/// are exempt, the message is. With `merge=no` the lists of a recipient who has some stand in for the common ones.
+/// With `per_recipient` the plugin looks up all four lists at RCPT. It also looks up the recipient's own lists, which
+/// plugins of the hook user_config give. A match exempts that recipient at the rcpt hook. If all recipients of a
+/// message are exempt, the message is exempt too. With `merge=no`, a recipient's own list replaces the common list of
+/// that name.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// There, being whitelisted at RCPT accepts the recipient before rcpt_ok is asked, and a listed sender may relay; in
-/// the file of hosts, `10.0.0.1` has 10.0.0.10 too. A match ends no hook, so that plugins that judge nobody (greeting,
-/// TLS, logs) still run. `whitelistclient` and the environment's WHITELISTCLIENT do not exist: httpd gives a connection
-/// no environment.
+/// In qpsmtpd a match at RCPT accepts the recipient before rcpt_ok is asked, and a listed sender may relay. In its file
+/// of hosts, `10.0.0.1` also matches 10.0.0.10. Here a match ends no hook, so plugins that make no policy decision
+/// (greeting, TLS, logs) still run. `whitelistclient` and the environment's WHITELISTCLIENT do not exist: httpd gives a
+/// connection no environment.
 #include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>

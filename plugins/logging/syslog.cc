@@ -8,8 +8,8 @@
 /// ## Options
 ///
 /// `priority` gives all lines one priority; without it each line has the priority of its level. `logsock` lists ways to
-/// the daemon. The plugin tries them in this order: `native` or `unix` (the socket /dev/log), `udp` (port 514 of
-/// 127.0.0.1), or the path of another socket. Separate them by blanks or by commas.
+/// the daemon, separated by blanks or commas. The plugin tries them in the given order. A way is `native` or `unix`
+/// (the socket /dev/log), `udp` (port 514 of 127.0.0.1), or the path of another socket.
 ///
 ///     SmtpPlugin logging/syslog loglevel=info facility=mail ident=mx1
 ///

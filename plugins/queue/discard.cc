@@ -1,8 +1,8 @@
 /// queue/discard: accept messages and throw them away.
 ///
-/// For tests and measurements: the client hears 250 as it would from a real queue, and the log says that the message is
-/// gone. Load it in no server that mail is sent to. It takes messages of every kind, BINARYMIME, SMTPUTF8 and
-/// REQUIRETLS included. qpsmtpd has no such plugin.
+/// The plugin is for tests and measurements: the client gets 250 as from a real queue, and the log says that the
+/// message is discarded. Do not load it on a server that receives real mail. It accepts messages of every kind,
+/// including BINARYMIME, SMTPUTF8 and REQUIRETLS. qpsmtpd has no such plugin.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
