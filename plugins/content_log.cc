@@ -36,10 +36,11 @@ namespace {
 
 constexpr std::size_t write_size = 1 << 16;
 
-/// Lines of a message as an mbox has them ("mboxrd"): LF, and one more '>' before every line of the form >*From .
+/// The lines of a message in mbox format ("mboxrd"): LF line ends, and one more '>' before every line of the form
+/// >*From .
 class MboxText {
 public:
-    /// Takes the next piece of the message, gives complete lines to `out`.
+    /// Takes the next piece of the message, and appends complete lines to `out`.
     void append(std::string_view piece, std::string& out) {
         for (;;) {
             const auto end = piece.find('\n');
@@ -67,12 +68,12 @@ private:
     std::string line_;
 };
 
-/// The end of a file, locked against other writers; cut back unless what was begun is finished.
+/// The end of a file, locked against other writers. The destructor cuts the file back unless the writing was finished.
 class Appending {
 public:
     explicit Appending(FileDescriptor file) : file_(std::move(file)) {}
     ~Appending() {
-        // Nothing can be done about a failure: the file is left as long as it is.
+        // If ftruncate() fails, the file keeps its length: nothing else can be done.
         if (before_ >= 0 && ftruncate(file_.get(), before_) != 0) return;
     }
 

@@ -95,7 +95,7 @@ private:
         return name == "postmaster" || name == "abuse" || name == "mailer-daemon" || name == "root";
     }
 
-    /// The recipients so far that take no complaints.
+    /// The recipients so far that are not addresses for complaints (postmaster and others).
     static std::vector<const Recipient*> others(const TransactionContext& hook) {
         std::vector<const Recipient*> found;
         for (const auto& recipient : hook.transaction.recipients())
@@ -103,8 +103,8 @@ private:
         return found;
     }
 
-    /// Takes the complaints away if the first one is this plugin's, or puts them back. Without it the others would not
-    /// have been made as complaints.
+    /// Removes all complaints if the first one is this plugin's, or restores them. The other complaints go too, because
+    /// without the first one their plugins would have refused by themselves.
     void pardon(const TransactionContext& hook, bool is_pardoned) const {
         Connection& connection = hook.connection;
         const auto is_own = [this](const std::vector<Complaint>& complaints) {

@@ -103,7 +103,7 @@ private:
         return history && *history > 5;
     }
 
-    /// A mail server that speaks for its client (XCLIENT) has no reason to wait for the second greeting.
+    /// A mail server that introduces its client (XCLIENT) need not wait for the second greeting.
     static bool is_introduced(const ConnectHook& hook) { return !hook.connection.introduced_by().is_unspecified(); }
 
     Finding judge_greeting(const ConnectHook& hook, const Answers& answers) const {

@@ -64,7 +64,7 @@ private:
 
     static DnsType forward(const IpAddress& client) { return client.is_v4() ? DnsType::a : DnsType::aaaa; }
 
-    /// The names that may be a host's: letters, digits, "-" and at least one ".".
+    /// The names that can be host names: letters, digits, "-" and at least one ".".
     static std::vector<std::string> host_names(const DnsAnswer& ptr) {
         std::vector<std::string> names;
         for (const auto& name : ptr.names()) {

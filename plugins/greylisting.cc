@@ -119,7 +119,7 @@ public:
         bool skip_tls = false;
         std::string geoip;
         std::string p0f;
-        bool reject = true;  ///< in files only; elsewhere it is every policy plugin's
+        bool reject = true;  ///< in files only; elsewhere it is an option of all policy plugins
 
         static OptionTable file_table() {
             OptionTable rows = table();
@@ -185,8 +185,8 @@ private:
         options.reject = true;
         const auto lines = options_.per_recipient ? hook.connection.config(control_file, recipient)
                                                   : std::vector<std::string>();
-        if (!lines.empty() && lines != hook.connection.config(control_file))  // which nobody's plugin gave, and
-                                                                              // options_ has
+        // Lines that are those of the site are in options_ already: no plugin gave others.
+        if (!lines.empty() && lines != hook.connection.config(control_file))
             for (const auto& line : lines)
                 if (const auto read = Options::file_table().read(
                         &options, line,
@@ -208,7 +208,7 @@ private:
         return fail("deferred before").reply(*kept);
     }
 
-    /// A client that will be refused anyway is not remembered: else it would be known when it comes back.
+    /// A client that will be refused anyway is not remembered: otherwise it would be known at its next connection.
     Finding decide(const TransactionContext& hook, const Options& options, const Address* recipient,
                    bool is_late) const {
         if (hook.connection.is_naughty()) return skip("naughty");
@@ -270,7 +270,7 @@ private:
         return {};
     }
 
-    /// Of the sender: a pass of the name in HELO says nothing about it.
+    /// Whether SPF passed for the sender; a pass for the name in HELO does not count.
     static bool has_spf_pass(const ResultsView& results) {
         const auto found = results.find_all("spf");
         return std::any_of(found.begin(), found.end(),
@@ -292,7 +292,7 @@ private:
         return criteria ? std::move(*criteria) : P0fCriteria();
     }
 
-    /// The options of SmtpPlugin; where they are the defaults, those of the control file.
+    /// The options of SmtpPlugin. An option that has its default value there is taken from the control file.
     static Options completed(Setup& setup, const Options& given) {
         Options options;
         const auto lines = setup.control().lines(control_file).get();

@@ -128,7 +128,7 @@ private:
         return digits == 2 && *year < 50 ? *year + 2000 : *year + 1900;
     }
 
-    /// Names that RFC 5322 does not know, military letters and a missing zone all mean -0000: nothing is known.
+    /// Zone names that RFC 5322 does not define, military letters and a missing zone mean -0000: the zone is unknown.
     std::optional<std::chrono::minutes> zone() {
         if (rest_.empty()) return std::chrono::minutes(0);
         if (const bool negative = rest_.front() == '-'; negative || rest_.front() == '+') {

@@ -91,8 +91,8 @@ public:
 private:
     struct BadName {
         ListEntry entry;
-        std::optional<Pattern> pattern;  ///< or else it is the name itself:
-        std::string name;                ///< as ascii_domain() has it
+        std::optional<Pattern> pattern;  ///< without a pattern the entry is `name`
+        std::string name;                ///< as ascii_domain() returns it
         bool is_negated = false;
     };
     using BadNames = std::vector<BadName>;
@@ -140,7 +140,7 @@ private:
         return fail("{} {}", quoted(host), why).reply(std::move(text));
     }
 
-    /// What can be seen without the DNS.
+    /// The tests that need no DNS.
     std::optional<Finding> refuse_by_name(const HelloHook& hook) const {
         const std::string host = ascii_domain(hook.host);
         const IpAddress& client = hook.connection.address();
@@ -213,7 +213,7 @@ private:
 
     static IpAddress near(const IpAddress& address) { return address.prefix(address.is_v4() ? 24 : 96); }
 
-    /// The same name, or the same last two parts.
+    /// Whether the names are equal, or have the same last two parts.
     static bool is_related(std::string_view a, std::string_view b) {
         return ascii_equal(a, b) || ascii_equal(last_two(a), last_two(b));
     }

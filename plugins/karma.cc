@@ -67,7 +67,7 @@
 
 namespace smtpd::plugins {
 
-/// What was known about the client when it came.
+/// The client's record when it connected.
 struct KarmaBefore {
     bool is_looked_up = false;
     std::optional<KarmaRecord> record;

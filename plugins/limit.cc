@@ -149,7 +149,7 @@ private:
         }
     }
 
-    /// What a hook knows and its connection does not.
+    /// What the hook knows about the event in addition to its connection.
     struct Subject {
         const Transaction* transaction = nullptr;
         const Address* recipient = nullptr;
@@ -181,7 +181,7 @@ private:
             hook.log(LogLevel::warning, "error: store: {}", done.error().what);
     }
 
-    /// Why this is not counted; "" if it is.
+    /// Why this is not counted; "" if it is counted.
     std::string exemption(const SessionContext& hook, const Subject& subject) const {
         const Connection& client = hook.connection;
         if (const auto found = hook.whitelisting()) return found->to_string();
@@ -193,7 +193,7 @@ private:
         return {};
     }
 
-    /// "connections/600 192.0.2.1": limits of the same kind with another time have counters of their own.
+    /// "connections/600 192.0.2.1": limits of the same kind but with another time have separate counters.
     std::string key(const SessionContext& hook, const Subject& subject) const {
         const IpAddress& address = hook.connection.address();
         const auto name = [&]() -> std::string {
@@ -216,7 +216,7 @@ private:
                            name());
     }
 
-    /// Names of users have no such length; what has is somebody's game.
+    /// User names are shorter than this; longer ones come from attackers.
     static std::string tried_name(std::string_view login) { return login_key(login.substr(0, 256)); }
 
     std::string word() const {

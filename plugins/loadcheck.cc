@@ -59,7 +59,7 @@ private:
             .status(EnhancedCode{4, 3, 2});
     }
 
-    /// The load, read when what is known of it is too old. What could not be read is not tried again at once either.
+    /// The load. It is read again when the last value is too old; a failed attempt to read it counts as a value.
     Result<double> current(MonotonicTime now) {
         const std::lock_guard lock(mutex_);
         if (!read_at_ || now - *read_at_ >= options_.cache_time) {

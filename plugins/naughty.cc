@@ -87,7 +87,7 @@ private:
         return Response(is_denial(first.verdict) ? first.verdict : reject_type_, texts).with_status(first.enhanced);
     }
 
-    /// "helo, badmailfrom": each once.
+    /// For example "helo, badmailfrom": each plugin once.
     static std::string others_than(const Complaint& first, const std::vector<Complaint>& complaints) {
         std::vector<std::string_view> names{first.plugin};
         std::string out;

@@ -30,7 +30,7 @@ private:
         return deny("No parameters allowed after HELO").with_status({5, 5, 4});
     }
 
-    /// What stands behind the address of "FROM:<a@b> SIZE=1".
+    /// The text after the address of "FROM:<a@b> SIZE=1".
     static std::string_view behind_path(std::string_view argument) {
         const auto colon = argument.find(':');
         if (colon == std::string_view::npos) return {};

@@ -91,7 +91,7 @@ public:
         return routes;
     }
 
-    /// "" where there is no route, or one to wherever the DNS says.
+    /// The host of the route; "" without a route, or if the route leaves the host to the DNS.
     std::string find(const std::string& domain) const {
         if (const auto route = hosts_.find(domain); route != hosts_.end()) return route->second;
         for (auto dot = domain.find('.'); dot != std::string::npos; dot = domain.find('.', dot + 1))
@@ -173,7 +173,7 @@ public:
     }
 
 private:
-    /// The host to ask about that recipient, "" where there is none.
+    /// The host to ask about that recipient; "" if there is none.
     std::string server_for(const Address& recipient) const {
         if (!recipient.has_domain()) return {};
         const std::string routed = routes_ ? routes_->get()->find(recipient.domain_key()) : std::string();
@@ -206,7 +206,7 @@ private:
         return finding_for(*status, recipient, hook.transaction.sender());
     }
 
-    /// The address as the daemon may know it: qmail has domains in ASCII.
+    /// The address in the form that the daemon knows: qmail has domains in ASCII.
     static std::string question(const Address& recipient) {
         return Address::from_parts(recipient.local_part(), recipient.domain_key()).to_string();
     }
@@ -247,11 +247,12 @@ private:
         }
     }
 
-    /// The protocol is HTTP/1.0, which has a connection for each question. A server that failed once is left alone.
+    /// The protocol is HTTP/1.0, which uses one connection for each question. A server that failed is not asked for a
+    /// while.
     static BackendSettings settings() { return {.most_failures = 1, .first_pause = std::chrono::seconds(10)}; }
 
     const Duration timeout_;
-    const Backend servers_;  ///< whoever the configuration or smtproutes name
+    const Backend servers_;  ///< the servers that the configuration or smtproutes name
     std::string host_;
     std::uint16_t port_ = 0;
     std::optional<Watched<Routes>> routes_;

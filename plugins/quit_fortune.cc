@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t longest_fortune = 2048;
 
-/// What the program writes until it ends; nothing when it takes longer than `limit` or could not be run.
+/// The output of the program until it ends; nothing if it takes longer than `limit` or cannot be run.
 std::string output_of(const std::string& path, Duration limit) {
     auto pipe = make_pipe();
     if (!pipe) return {};
@@ -76,7 +76,7 @@ private:
         return {Verdict::ok, text};
     }
 
-    /// Tabs as blanks, everything outside ASCII as '?', no line ends at the end.
+    /// The text with tabs as blanks, characters beyond ASCII as '?', and without line ends at its end.
     static std::string printable(std::string text) {
         while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
         for (char& c : text)

@@ -106,7 +106,7 @@ private:
         return map;
     }
 
-    /// What is said to a recipient of the domain; a copy, since the file may change meanwhile.
+    /// The answer for a recipient of the domain. It is a copy, because the file may change in the meantime.
     VerdictLine find(const Address& recipient) const {
         const auto map = map_.get();
         const auto known = map->find(recipient.key());

@@ -55,7 +55,7 @@ private:
         return is_same_domain(domain, connection.server_name()) || domains_->contains(domain) || is_in_cdb(domain);
     }
 
-    /// A cdb has whatever spelling its maker chose.
+    /// A cdb may have any spelling of a domain.
     bool is_in_cdb(const std::string& domain) const {
         const auto keys = more_domains_.get();
         return is_in(*keys, domain) || is_in(*keys, unicode_domain(domain));

@@ -57,7 +57,7 @@ public:
 private:
     struct Rule {
         VerdictLine line;
-        std::string address;  ///< its key(); "" where there is a pattern
+        std::string address;  ///< its key(); "" if there is a pattern
         std::optional<Pattern> pattern;
 
         /// `spellings` are the recipient's key_spellings().

@@ -55,7 +55,7 @@ public:
 private:
     static constexpr std::size_t most_exchangers = 10;
 
-    /// What became of the search for an address.
+    /// The result of the search for an address.
     enum class Found { valid, invalid, none, unknown };
     struct Search {
         Found found = Found::none;
@@ -102,7 +102,7 @@ private:
         return refused(sender.domain(), "has neither MX nor address");
     }
 
-    /// The transaction's note, which is there as soon as something is known.
+    /// The transaction's note, which exists as soon as there is a result.
     struct SenderNote {
         explicit SenderNote(const MailHook& hook) : hook(hook) {
             hook.transaction.notes().remove(notes::resolvable_fromhost);

@@ -41,7 +41,7 @@ namespace smtpd::plugins {
 class SenderLogin final : public PolicyPlugin {
 public:
     static constexpr bool reads_body = false;
-    static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};  // who authenticated is a relay client
+    static constexpr PolicyDefaults policy_defaults{.exempts_immune = false};  // a login makes a relay client
 
     struct Options {
         bool unlisted = true;
@@ -85,14 +85,14 @@ private:
         return refusal(hook, who);
     }
 
-    /// The address that stands for it, if it has a part that does not matter: "joe+lists@…" is "joe@…".
+    /// The address without its subaddress: "joe@…" for "joe+lists@…". Nothing if it has none.
     std::optional<Address> without_subaddress(const Address& sender) const {
         const auto end = sender.local_part().find_first_of(options_.subaddress);
         if (end == std::string::npos || end == 0) return std::nullopt;
         return Address::from_parts(sender.local_part().substr(0, end), sender.domain(), rule_);
     }
 
-    /// Of two entries of one list.
+    /// The first of two entries of one list. Either may be null.
     static const ListEntry* first_of(const ListEntry* one, const ListEntry* other) {
         return other != nullptr && (one == nullptr || std::less<>()(other, one)) ? other : one;
     }

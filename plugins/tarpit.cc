@@ -104,7 +104,7 @@ private:
         return pass("held up for {}", OptionType<Duration>::show(waited));
     }
 
-    /// The same before and after the wait: nothing changes meanwhile.
+    /// The delay. It is the same before and after the wait, because nothing changes in between.
     Duration wish(const SessionContext& hook) const {
         const Connection& client = hook.connection;
         Duration sum = options_.always;

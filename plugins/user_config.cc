@@ -59,7 +59,7 @@ private:
         return !text.empty() && text.front() != '.' && std::none_of(text.begin(), text.end(), is_bad);
     }
 
-    /// The folder of that user; nothing where there cannot be one.
+    /// The folder of that user; nothing if the address cannot have one.
     std::optional<std::string> folder_of(const Address& user) const {
         std::string folder;
         for (std::size_t i = 0; i < pattern_.size(); ++i) {
@@ -96,7 +96,7 @@ private:
         return ok();
     }
 
-    /// The file belongs to a user, who may make anything of it: a pipe, a device, another file.
+    /// The file belongs to a user, so it may be anything: a pipe, a device, a link to another file.
     static Result<std::string> read(const std::string& path) {
         struct stat status {};
         if (stat(path.c_str(), &status) != 0)

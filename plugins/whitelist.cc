@@ -51,7 +51,7 @@
 namespace smtpd::plugins {
 namespace {
 
-/// Names or addresses as list_key() has them.
+/// Names or addresses as list_key() returns them.
 using Words = std::unordered_set<std::string>;
 
 Result<Words> parse_words(const ControlText& text, LocalPartCase rule) {
@@ -149,7 +149,7 @@ private:
         if (any(hook, "whitelistrcpt", recipients_, parse_words_, has_recipient)) return exempt(hook, "the recipient");
     }
 
-    /// Whether the recipient's list has it, or the common one where that holds for him.
+    /// Whether the recipient's list has it, or the common list if that applies to the recipient.
     template <class List, class Parse, class Has>
     bool any(const RcptHook& hook, const char* name, const Watched<List>& common, Parse parse, Has has) const {
         const auto lines = hook.connection.config(name, hook.recipient.address());

@@ -67,7 +67,7 @@ Certificate read_pem(const std::string& pem) {
     return Certificate(octets ? PEM_read_bio_X509(octets.get(), nullptr, nullptr, nullptr) : nullptr);
 }
 
-/// Adds what can be a name; one with a NUL in it, say, is a trick.
+/// Adds the value if it can be a name. A value with a NUL, for example, is an attack.
 void add(Names& names, const ASN1_STRING* text) {
     unsigned char* utf8 = nullptr;
     const int size = ASN1_STRING_to_UTF8(&utf8, text);

@@ -67,7 +67,7 @@ public:
     }
 
 private:
-    /// Noted for account(): others may count meanwhile.
+    /// Kept for account(), because other sessions may count in the meantime.
     Duration wish(const AuthHook& hook) const {
         Duration& noted = hook.connection.notes().get(wish_);
         noted = delay_for(failures(hook, hook.user()));
@@ -90,7 +90,7 @@ private:
         const IpAddress& address = hook.connection.address();
         std::vector<std::string> out{
             "client " + client_key(address, address.is_v4() ? options_.ipv4_prefix : options_.ipv6_prefix)};
-        constexpr std::size_t longest_name = 256;  // nobody is called like this; the store has limits
+        constexpr std::size_t longest_name = 256;  // user names are shorter, and the store has limits
         if (options_.by_login && !user.empty()) out.push_back("login " + login_key(user.substr(0, longest_name)));
         return out;
     }

@@ -58,9 +58,9 @@ namespace {
 constexpr std::size_t longest_line = 16 * 1024;
 constexpr std::size_t most_idle = 8;
 constexpr std::chrono::seconds idle_time{2};
-constexpr std::chrono::seconds lifetime{30};  ///< an auth process of before a reload knows the old configuration only
+constexpr std::chrono::seconds lifetime{30};  ///< an auth process from before a reload has the old configuration
 
-/// "OK\t1\tuser=joe" as words; in each, \001 is an escape for what stands for itself otherwise.
+/// Splits "OK\t1\tuser=joe" into words. In a word, \001 is the escape character.
 std::vector<std::string> words_of(std::string_view line) {
     std::vector<std::string> out(1);
     for (std::size_t i = 0; i < line.size(); ++i) {
@@ -104,7 +104,7 @@ public:
         }
     };
 
-    /// The protocol is made for many logins on one connection, each under a number of its own.
+    /// The protocol permits many logins on one connection, each with its own number.
     AuthDovecot(Setup& setup, const Options& options)
         : options_(options),
           dovecots_(setup.instance(), places(setup, options),
@@ -123,7 +123,7 @@ public:
     }
 
 private:
-    /// A host has a port, because there is no usual one; what has none is a path.
+    /// A host must have a port, because there is no default; a value without a port is a path.
     static std::vector<ServerAddress> places(const Setup& setup, const Options& options) {
         std::vector<ServerAddress> out;
         for (const auto& written : options.socket) {
@@ -148,7 +148,7 @@ private:
                                            format_text("VERSION\t1\t1\nCPID\t{}\n", getpid()));
             return sent ? read_greeting(dovecot, mechanism) : sent;
         };
-        for (;;) {  // ends with a connection that is new
+        for (;;) {  // a new connection ends the loop
             auto dovecot = dovecots_.open(answers, hook.deadline(options_.timeout),
                                           {.greeting = begin, .identity = mechanism});
             if (!dovecot) return dovecot.error();
@@ -160,7 +160,7 @@ private:
                 if (verdict->is_temporary) return Error{ErrorCode::unavailable, "Dovecot cannot say for the moment", 0};
                 return std::move(verdict->answer);
             }
-            // Not reported: the client may have brought it about.
+            // Not reported as a failure of Dovecot: the client may have caused it.
             if (!dovecot->was_reused() || verdict.error().code == ErrorCode::timeout) return verdict.error();
         }
     }
@@ -184,7 +184,7 @@ private:
         return {};
     }
 
-    /// Our greeting, on a new connection, and the question in one: Dovecot does not want to be waited for.
+    /// Sends our greeting (on a new connection) and the question at once: Dovecot does not require a wait between them.
     Result<void> send_request(ClientSocket& dovecot, const AuthHook& hook, const std::string& mechanism,
                               const std::string& id, std::string_view greeting) const {
         const Connection& client = hook.connection;
@@ -200,14 +200,14 @@ private:
         return sent;
     }
 
-    /// What the client has said, or would have said with PLAIN.
+    /// The client's initial response, or the one that it would have sent with PLAIN.
     static std::string client_response(const AuthHook& hook) {
         constexpr std::string_view nul("\0", 1);
         if (const Secret* const password = hook.password())
             return secret_text({nul, hook.user(), nul, password->reveal()});
         const std::string& token = hook.credentials.token().reveal();
         if (hook.mechanism() == "XOAUTH2") return secret_text({"user=", hook.user(), "\1auth=Bearer ", token, "\1\1"});
-        std::string name;  // as RFC 5801 4 has it
+        std::string name;  // as RFC 5801 4 writes it
         for (const char c : hook.user()) name += c == '=' ? "=3D" : c == ',' ? "=2C" : std::string(1, c);
         return secret_text({name.empty() ? "n," : "n,a=", name, ",\1auth=Bearer ", token, "\1\1"});
     }
@@ -226,7 +226,7 @@ private:
                 return Error{ErrorCode::unavailable, "Dovecot answers what it was not asked", 0};
             if (words[0] == "OK") return accepted(words, hook);
             if (words[0] == "FAIL") {
-                // The first is what Dovecot 2.2 and older say.
+                // Dovecot 2.2 and older say the first.
                 const bool is_temporary = std::any_of(words.begin(), words.end(), [](const std::string& word) {
                     return word == "temp" || word == "code=temp_fail";
                 });

@@ -76,7 +76,7 @@ public:
     }
 
 private:
-    /// A clear password that is meant says so with {PLAIN}.
+    /// Warns of the first clear password without {PLAIN}, which says that a clear password is intended.
     void warn_of_clear_passwords(Setup& setup) const {
         const auto lines = setup.control().lines("flat_auth_pw").get();
         for (const auto& line : *lines) {

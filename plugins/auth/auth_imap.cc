@@ -64,13 +64,13 @@ namespace smtpd::plugins {
 namespace {
 
 constexpr std::size_t longest_line = 8192;
-constexpr unsigned most_lines = 100;  ///< that are no answer to us, before one
+constexpr unsigned most_lines = 100;  ///< that do not answer our command, before the answer
 
 Error nonsense(std::string_view what) {
     return Error{ErrorCode::unavailable, format_text("the IMAP server {}", what), 0};
 }
 
-/// Whether it can stand between quotes (RFC 3501 4.3).
+/// Whether the text can be a quoted string (RFC 3501 4.3).
 bool is_quotable(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
@@ -108,7 +108,7 @@ class Imap {
 public:
     explicit Imap(ClientSocket& socket) : socket_(socket) {}
 
-    /// `is_final`: nothing comes before the password.
+    /// `is_final`: the password is the next thing to send.
     Result<void> greeting(bool is_final) {
         const auto line = socket_.receive_line(longest_line);
         if (!line) return line.error();
@@ -116,7 +116,7 @@ public:
         return is_final ? look_for_refusal(*line) : Result<void>();
     }
 
-    /// What was said before TLS does not count behind it, so the server is asked again what it takes (RFC 2595 3).
+    /// Capabilities from before TLS do not count after it, so the client must ask for them again (RFC 2595 3).
     Result<void> start_tls(const TlsTrust& trust, const std::string& name) {
         if (auto sent = socket_.send("s STARTTLS\r\n"); !sent) return sent;
         const auto line = answer();
@@ -135,7 +135,7 @@ public:
     /// Whether the password is right.
     Result<bool> login(const std::string& user, const std::string& password) {
         std::string command;
-        command.reserve(64 + 2 * (user.size() + password.size()));  // so that no copy of the password stays behind
+        command.reserve(64 + 2 * (user.size() + password.size()));  // so that no copy of the password is left in memory
         command = "a LOGIN";
         for (const auto* const text : {&user, &password})
             if (auto added = add(command, *text); !added) {
@@ -158,7 +158,7 @@ public:
     }
 
 private:
-    /// A string, for which the server has to say that it is ready where it is a literal.
+    /// Sends a string. If it is a literal, the server must first say that it is ready.
     Result<void> add(std::string& command, const std::string& text) {
         if (is_quotable(text)) {
             std::string word = in_quotes(text);
@@ -180,7 +180,7 @@ private:
         return nonsense("takes no passwords here (LOGINDISABLED)");
     }
 
-    /// The next line for us; `other` gets those before it.
+    /// The next line that answers our command; `other` gets the lines before it.
     Result<std::string> answer(const std::function<void(const std::string&)>& other = {}) {
         for (unsigned i = 0; i < most_lines; ++i) {
             auto line = socket_.receive_line(longest_line);
@@ -255,7 +255,7 @@ private:
         return {};
     }
 
-    /// Connections are not kept: behind LOGIN they belong to that user, for whom IMAP has no way back.
+    /// Connections are not kept: after LOGIN a connection belongs to that user, and IMAP cannot undo a LOGIN.
     BackendSettings settings(const Options& options) const {
         const bool is_imaps = tls_ == Security::imaps;
         BackendSettings made{.default_port = static_cast<std::uint16_t>(options.port != 0 ? options.port
@@ -292,11 +292,11 @@ private:
         auto server = servers_.open(answers, hook.deadline(timeout_), {.greeting = greeting});
         if (!server) return server.error();
         const auto is_good = Imap(server->socket()).login(hook.user(), hook.password()->reveal());
-        if (is_good) server->succeeded();  // what else may come of it, the client may have brought about
+        if (is_good) server->succeeded();  // the client may have caused any other result
         return is_good;
     }
 
-    /// What comes before the password.
+    /// The steps before the password.
     Result<void> begin(ClientSocket& socket, const ServerAddress& server) const {
         Imap imap(socket);
         const bool has_more = tls_ == Security::starttls;

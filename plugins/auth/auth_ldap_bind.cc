@@ -138,7 +138,7 @@ std::string hexadecimal(char c) {
     return {'\\', digits[octet >> 4], digits[octet & 15]};
 }
 
-/// A value as it stands in a filter (RFC 4515 3).
+/// A value, escaped for a filter (RFC 4515 3).
 std::string in_filter(std::string_view value) {
     std::string out;
     for (const char c : value)
@@ -147,7 +147,7 @@ std::string in_filter(std::string_view value) {
     return out;
 }
 
-/// A value as it stands in a distinguished name (RFC 4514 2.4).
+/// A value, escaped for a distinguished name (RFC 4514 2.4).
 std::string in_name(std::string_view value) {
     std::string out;
     for (std::size_t i = 0; i < value.size(); ++i) {
@@ -159,12 +159,12 @@ std::string in_name(std::string_view value) {
     return out;
 }
 
-/// A filter or a name with signs for parts of the login.
+/// A filter or a name with placeholders for parts of the login.
 class Template {
 public:
     explicit Template(std::string text) : text_(std::move(text)) {}
 
-    /// "" or what is wrong.
+    /// What is wrong; "" if nothing is.
     std::string problem() const {
         bool has_user = false;
         for (std::size_t at = 0; (at = text_.find('%', at)) != std::string::npos; at += 2) {
@@ -176,7 +176,7 @@ public:
         return has_user ? "" : "there is neither %u nor %l in it";
     }
 
-    /// Nothing for a login without the domain that is needed.
+    /// Nothing if the login has no domain and a placeholder needs one.
     std::optional<std::string> fill(std::string_view login, std::string (*escape)(std::string_view)) const {
         const auto at_sign = login.rfind('@');
         const auto local = login.substr(0, at_sign);
@@ -198,8 +198,8 @@ private:
     std::string text_;
 };
 
-/// libldap and the libraries behind it set themselves up when they are first used, and do not tidy up when they are
-/// unloaded. So they stay when the plugin goes.
+/// Keeps libldap loaded when the plugin is unloaded: libldap and its libraries initialize themselves at first use, and
+/// do not clean up when they are unloaded.
 bool keep_library() {
     Dl_info library{};
     if (dladdr(reinterpret_cast<const void*>(&ldap_initialize), &library) == 0) return false;
@@ -207,12 +207,12 @@ bool keep_library() {
     return handle != nullptr && dlclose(handle) == 0;
 }
 
-/// A directory as the configuration has it.
+/// A directory as the configuration names it.
 struct Place {
     std::string uri;
-    ServerAddress server;  ///< of ldapi:// it is the URI: libldap knows the socket that is meant where there is no path
+    ServerAddress server;  ///< for ldapi:// the URI: without a path, libldap knows the socket
 
-    /// Several may stand in one text, as libldap has it. Nothing where something else is among them.
+    /// One text may have several URIs, as with libldap. Nothing if the text has anything else.
     static std::optional<std::vector<Place>> read(const std::string& uris) {
         std::vector<Place> places;
         for (std::size_t at = 0; (at = uris.find_first_not_of(" ,", at)) != std::string::npos;) {
@@ -244,7 +244,7 @@ private:
     }
 };
 
-/// A connection, all of whose calls together end in time.
+/// A connection with one time limit for all of its calls together.
 class Directory {
 public:
     Directory(const Clock& clock, Duration time) : clock_(clock), deadline_(clock.now() + time), time_(time) {}
@@ -254,15 +254,15 @@ public:
     Directory(const Directory&) = delete;
     Directory& operator=(const Directory&) = delete;
 
-    /// From now on that long.
+    /// Sets the time limit, counted from now.
     void allow(MonotonicTime deadline, Duration time) {
         deadline_ = deadline;
         time_ = time;
     }
-    /// Whether it was the connection that failed, and not something that the directory said.
+    /// Whether the connection failed; false if the error is an answer of the directory.
     bool is_gone() const noexcept { return is_gone_; }
 
-    /// At `address`, or at a local socket.
+    /// Connects to `address`, or to a local socket.
     Result<void> open(const Place& place, const IpAddress* address, const AuthLdapBindOptions& options,
                       const std::string& ca_file) {
         static const bool is_kept = keep_library();
@@ -282,7 +282,7 @@ public:
                                       : failure(options.starttls ? "does not begin TLS" : "cannot be asked", status);
     }
 
-    /// Whether that is the password of that name.
+    /// Whether this is the password for that name.
     Result<bool> bind(const std::string& name, const std::string& password) {
         hurry();
         berval secret{static_cast<ber_len_t>(password.size()), const_cast<char*>(password.data())};
@@ -302,7 +302,7 @@ public:
         }
     }
 
-    /// The name of the one entry that the filter finds below `base`, or nothing.
+    /// The name of the only entry that the filter finds below `base`; nothing if it finds none.
     Result<std::optional<std::string>> find(const std::string& base, const std::string& filter) {
         hurry();
         char no_attributes[] = "1.1";
@@ -340,8 +340,8 @@ private:
 
     int set(int what, const void* value) { return ldap_set_option(handle_, what, value); }
 
-    /// The connection is ours, so that it is made in time and to an address of our choice; the URI has the name that
-    /// the certificate has to be for.
+    /// We make the connection, so that the time limit holds and we choose the address. The URI has the name that the
+    /// certificate must be for.
     Result<void> connect(const Place& place, const IpAddress& address) {
         auto socket = ClientSocket::connect_tcp(address, place.server.port(), time_left());
         if (!socket) {
@@ -358,7 +358,7 @@ private:
         ldap_get_option(handle_, LDAP_OPT_SOCKBUF, &octets);
         return add_layer(octets) == 0 ? Result<void>() : failure("cannot be asked", LDAP_NO_MEMORY);
     }
-    /// libldap makes the connection when it needs it.
+    /// libldap connects when it needs the connection.
     Result<void> prepare(const Place& place) {
         if (const int status = ldap_initialize(&handle_, place.uri.c_str()); status != LDAP_SUCCESS)
             return failure("cannot be asked", status);
@@ -371,9 +371,8 @@ private:
         const auto time = time_left();
         return {static_cast<time_t>(time.count() / 1000), static_cast<suseconds_t>(time.count() % 1000 * 1000)};
     }
-    // libldap does not look at the time while it shakes hands, and with GnuTLS asks again and again whether there is
-    // something to read. So all octets pass through a layer below TLS, which waits for them until the time is over, and
-    // then is a broken connection.
+    // libldap ignores time limits during a TLS handshake, and with GnuTLS it polls for data in a loop. So all data pass
+    // through a layer below TLS. The layer waits for data until the time is over, and then reports a broken connection.
 
     int add_layer(Sockbuf* socket) {
         static Sockbuf_IO layer{&set_up, nullptr, &control, &read, &write, nullptr};
@@ -396,7 +395,7 @@ private:
     static ber_slen_t write(Sockbuf_IO_Desc* layer, void* octets, ber_len_t size) {
         return waits(layer, POLLOUT) ? LBER_SBIOD_WRITE_NEXT(layer, octets, size) : -1;
     }
-    /// False, and ETIMEDOUT, when the time is over.
+    /// Returns false and sets ETIMEDOUT when the time is over.
     static bool waits(Sockbuf_IO_Desc* layer, short events) {
         pollfd wait{-1, events, 0};
         ber_sockbuf_ctrl(layer->sbiod_sb, LBER_SB_OPT_GET_FD, &wait.fd);
@@ -409,14 +408,14 @@ private:
         return ready > 0;
     }
 
-    /// What libldap waits for by itself (connections, StartTLS) may take what is left.
+    /// Sets the remaining time as the limit for libldap's own waits (connections, StartTLS).
     void hurry() {
         const timeval time = left();
         set(LDAP_OPT_NETWORK_TIMEOUT, &time);
         set(LDAP_OPT_TIMEOUT, &time);
     }
 
-    /// The whole answer, which has to begin with one of these.
+    /// The whole answer, which must begin with one of these.
     Result<Message> receive(int message, std::initializer_list<ber_tag_t> wanted) {
         timeval time = left();
         LDAPMessage* received = nullptr;
@@ -436,14 +435,14 @@ private:
         return result;
     }
 
-    /// What the directory says came of it.
+    /// The result code that the directory sent.
     int status_of(LDAPMessage* result) {
         int status = LDAP_OTHER;
         const int parsed = ldap_parse_result(handle_, result, &status, nullptr, nullptr, nullptr, nullptr, 0);
         return parsed == LDAP_SUCCESS ? status : parsed;
     }
 
-    /// With what the directory, or the library for TLS, has to say about it.
+    /// An error with the message of the directory or of the TLS library.
     Error failure(std::string_view what, int status) {
         is_gone_ |= status == LDAP_SERVER_DOWN || status == LDAP_CONNECT_ERROR || status == LDAP_TIMEOUT;
         char* more = nullptr;
@@ -471,8 +470,8 @@ public:
 
     using Options = AuthLdapBindOptions;
 
-    /// Each login has a connection of its own: behind a bind it belongs to that user. Another bind would take it away
-    /// from him, but libldap does not tell whether the directory still has something to say on it.
+    /// Each login has a separate connection: after a bind the connection belongs to that user. Another bind would
+    /// change the user, but libldap does not say whether the directory still has something to send on it.
     AuthLdapBind(Setup& setup, const Options& options)
         : options_(completed(setup, options)),
           ca_file_(options.ca_file.empty() ? std::string() : setup.path(options.ca_file)),
@@ -496,7 +495,7 @@ private:
         return format_text("ldap://{}{}{}:{}", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
     }
 
-    /// With what the control file says, where the configuration does not say where users are.
+    /// Adds the settings of the control file if the configuration does not say where the users are.
     static Options completed(Setup& setup, Options options) {
         if (!options.ldap_host.empty()) options.uri = {uri_of(options.ldap_host, options.ldap_port)};
         if (!options.base.empty() || !options.dn.empty()) return options;
@@ -595,7 +594,7 @@ private:
         if (!*name) return std::optional<bool>();
         directory->allow(deadline, options_.timeout);
         const auto is_good = directory->bind(**name, hook.password()->reveal());
-        if (!is_good) return is_good.error();  // not reported: the client may have brought it about
+        if (!is_good) return is_good.error();  // not reported: the client may have caused it
         lease->succeeded();
         return std::optional(*is_good);
     }

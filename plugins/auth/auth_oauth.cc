@@ -94,9 +94,8 @@ struct FreeJson {
 /// The answer of a server: one JSON object (RFC 8259).
 class JsonObject {
 public:
-    /// Anything else is nothing: a name that is there twice, text that is not UTF-8 or has a NUL, a number beyond
-    /// doubles, and an answer nested deeper than 2048 levels (the limit that jansson is built with,
-    /// JSON_PARSER_MAX_DEPTH).
+    /// Returns nothing for any other text: a repeated name, text that is not UTF-8 or has a NUL, a number that does not
+    /// fit a double, or nesting deeper than 2048 levels (jansson's built-in limit, JSON_PARSER_MAX_DEPTH).
     static std::optional<JsonObject> read(const std::string& text) {
         Value root(json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, nullptr));
         return json_is_object(root.get()) ? std::optional(JsonObject(std::move(root))) : std::nullopt;
@@ -110,7 +109,7 @@ public:
         const json_t* const value = json_object_get(root_.get(), name);
         return json_is_number(value) ? std::optional(json_number_value(value)) : std::nullopt;
     }
-    /// The text that a member is, or those that are in the list that it is.
+    /// The text of a member; the texts of a member that is a list.
     std::vector<std::string> texts(const char* name) const {
         const json_t* const value = json_object_get(root_.get(), name);
         std::vector<std::string> found;
@@ -129,10 +128,10 @@ private:
     Value root_;
 };
 
-/// As application/x-www-form-urlencoded has it.
+/// The text as application/x-www-form-urlencoded.
 std::string encoded(std::string_view text) {
     std::string out;
-    out.reserve(3 * text.size());  // a secret leaves no copies where it grows
+    out.reserve(3 * text.size());  // so that no copies of a secret are left in memory when `out` grows
     constexpr char digits[] = "0123456789ABCDEF";
     for (const char c : text) {
         const auto octet = static_cast<unsigned char>(c);
@@ -218,7 +217,7 @@ private:
         wipe(*text);
     }
 
-    /// Without its line end, be it LF or CRLF.
+    /// The line without its line end, LF or CRLF.
     static std::string_view take_line(std::string_view& text) {
         const auto end = text.find('\n');
         auto line = text.substr(0, end);
@@ -255,7 +254,7 @@ private:
 
     // ---- what is known already
 
-    /// Of the token, and of all that its answer is judged by.
+    /// The key: a digest of the token and of all options that decide whether it is valid.
     std::string key_of(const AuthHook& hook) const {
         std::string text = options_.endpoint + "\n" + client_;
         for (const auto* const list : {&options_.scope, &options_.audience, &options_.username}) {
@@ -296,7 +295,7 @@ private:
             if (const auto texts = answer.texts(name.c_str()); texts.size() == 1 && !texts[0].empty()) return texts[0];
         return {};
     }
-    /// Why an active token is not good, or "".
+    /// Why an active token is not valid; "" if it is.
     std::string problem_of(const AuthHook& hook, const JsonObject& answer) const {
         if (const auto left = seconds_left(hook, answer); left && *left <= 0) return "has expired";
         std::vector<std::string> scopes;

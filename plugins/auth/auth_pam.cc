@@ -77,18 +77,18 @@ struct AuthPamOptions {
 namespace smtpd::plugins {
 namespace {
 
-/// More questions than any module has in earnest.
+/// More questions than any real module asks.
 constexpr unsigned most_messages = 16;
 
-/// What the modules are told.
+/// The answers for the modules.
 struct Client {
     const std::string& user;
     const std::string& password;
     unsigned messages = 0;
 };
 
-/// PAM's callback: gives the name where the answer may be seen, the password where it may not. What it returns belongs
-/// to PAM.
+/// PAM's callback: answers a question with echo with the name, and a question without echo with the password. PAM owns
+/// the answers.
 int converse(int count, const pam_message** messages, pam_response** responses, void* data) {
     auto& client = *static_cast<Client*>(data);
     client.messages += static_cast<unsigned>(std::max(count, 1));
@@ -106,7 +106,7 @@ int converse(int count, const pam_message** messages, pam_response** responses, 
 
 void no_delay(int, unsigned, void*) {}
 
-/// One question to PAM.
+/// One PAM transaction.
 class Transaction {
 public:
     Transaction(const AuthPamOptions& options, const std::string& confdir, const std::string& user,
@@ -152,7 +152,7 @@ private:
     int status_ = PAM_SUCCESS;
 };
 
-/// Counts the calls that are under way.
+/// Counts the running calls.
 class Place {
 public:
     Place(std::atomic<unsigned>& taken, unsigned max) : taken_(taken), is_free_(taken.fetch_add(1) < max) {}

@@ -46,8 +46,8 @@ public:
         }
     };
 
-    /// Each login has a connection of its own: behind a login it belongs to that user, and the protocol has no way
-    /// back.
+    /// Each login has a separate connection: after a login the connection belongs to that user, and the protocol cannot
+    /// undo the login.
     AuthVpopmaild(Setup& setup, const Options& options)
         : timeout_(options.timeout),
           daemons_(setup.instance(), options.host,
@@ -80,7 +80,7 @@ private:
         auto daemon = daemons_.open(answers, hook.deadline(timeout_), {.greeting = greeting});
         if (!daemon) return daemon.error();
         const auto reply = daemon->socket().receive_line(longest_line);
-        if (!reply) return reply.error();  // not reported: the client may have brought it about
+        if (!reply) return reply.error();  // not reported: the client may have caused it
         daemon->succeeded();
         if (reply->starts_with("+OK")) return true;
         if (reply->starts_with("-ERR")) return false;

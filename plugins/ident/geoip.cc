@@ -87,7 +87,7 @@ struct Coordinates {
     double longitude = 0;
 };
 
-/// Along a great circle.
+/// The distance along a great circle.
 double distance_between(const Coordinates& a, const Coordinates& b) {
     const auto radians = [](double degrees) { return degrees * std::numbers::pi / 180; };
     const auto half_sine = [](double angle) { return std::sin(angle / 2) * std::sin(angle / 2); };
@@ -97,7 +97,7 @@ double distance_between(const Coordinates& a, const Coordinates& b) {
     return 2 * earth_radius * std::asin(std::min(1.0, std::sqrt(chord)));
 }
 
-/// What a database has about one address. Values that are missing, or of another kind than they should be, are empty.
+/// The data of a database about one address. Values that are missing or of the wrong type are empty.
 class Entry {
 public:
     Entry() = default;
@@ -131,7 +131,7 @@ private:
     bool exists_ = false;
 };
 
-/// An open database. Entries are valid as long as it is.
+/// An open database. Entries are valid while it exists.
 class Database {
 public:
     static Result<std::shared_ptr<const Database>> open(const std::string& path) {
@@ -150,7 +150,7 @@ public:
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;
 
-    /// What is known about the address; an entry that does not exist where nothing is.
+    /// The entry of the address. If the database has none, exists() of the result is false.
     Result<Entry> find(const IpAddress& address) const {
         if (address.is_v6() && data_.metadata.ip_version == 4) return Entry();
         sockaddr_storage storage{};
@@ -174,9 +174,9 @@ private:
     MMDB_s data_{};
     bool is_open_ = false;
 };
-using DatabasePointer = std::shared_ptr<const Database>;  // null where there is none
+using DatabasePointer = std::shared_ptr<const Database>;  // null if there is none
 
-/// The first of some files that exists, opened again when that has changed. Thread-safe.
+/// The first existing file of a list, opened again when it has changed. Thread-safe.
 class WatchedDatabase {
 public:
     WatchedDatabase(const Clock& clock, const std::string& folder, std::initializer_list<const char*> names)
@@ -184,7 +184,7 @@ public:
         for (const char* name : names) paths_.push_back(format_text("{}/{}", folder, name));
     }
 
-    /// The newest that can be used. `problem` gets what is wrong with a newer one, once.
+    /// The newest usable database. `problem` gets, once, what is wrong with a newer one.
     DatabasePointer get(std::string& problem) {
         const std::lock_guard lock(mutex_);
         if (looked_at_ && clock_.now() - *looked_at_ < look_interval) return database_;
@@ -276,7 +276,7 @@ private:
         return pass("{}", shown(location));
     }
 
-    /// From this server; only where both places are known.
+    /// The distance from this server; nothing unless both places are known.
     std::optional<double> distance_to(const DatabasePointer& places, const Entry& client) const {
         if (!own_address_ || !places) return {};
         const auto here = places->find(*own_address_);
@@ -313,7 +313,7 @@ private:
         headers.remove(name);
         if (!value.empty()) headers.append(name, encoded(value));
     }
-    /// A name as a header field may have it: outside ASCII, as RFC 2047 writes it.
+    /// A name for a header field: beyond ASCII, encoded as in RFC 2047.
     static std::string encoded(std::string_view text) {
         constexpr char digits[] = "0123456789ABCDEF";
         if (std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; }))

@@ -52,7 +52,7 @@ constexpr std::uint32_t reply_magic = 0x50304602;
 constexpr std::size_t reply_size = 232;
 constexpr std::size_t name_size = 32;
 
-/// 21 octets; numbers are in the byte order of the machine, which p0f runs on as well.
+/// 21 octets; numbers are in the byte order of this machine, on which p0f runs too.
 std::string query_about(const IpAddress& address) {
     std::string query(sizeof query_magic, '\0');
     std::memcpy(query.data(), &query_magic, sizeof query_magic);
@@ -61,7 +61,7 @@ std::string query_about(const IpAddress& address) {
     return query;
 }
 
-/// Takes the members of a reply one after the other; the reply is as long as it has to be.
+/// Reads the members of a reply one after the other. The reply must have its full length.
 class Reply {
 public:
     explicit Reply(std::string_view octets) : octets_(octets) {}
@@ -74,13 +74,13 @@ public:
         return value;
     }
     std::chrono::sys_seconds time() { return std::chrono::sys_seconds(std::chrono::seconds(number<std::uint32_t>())); }
-    /// A name, filled up with NUL.
+    /// A name, padded with NUL.
     std::string name() {
         const std::string_view text = octets_.substr(0, name_size);
         octets_.remove_prefix(name_size);
         return std::string(text.substr(0, text.find('\0')));
     }
-    /// Two of them: "Windows XP", "Linux" where there is no second.
+    /// Two names: "Windows XP"; "Linux" if the second is empty.
     std::string names() {
         const std::string first = name(), second = name();
         return second.empty() ? first : first.empty() ? second : first + " " + second;
@@ -98,7 +98,7 @@ notes::P0f fingerprint(Reply reply) {
     found.last_seen = reply.time();
     found.connections = reply.number<std::uint32_t>();
     if (const auto minutes = reply.number<std::uint32_t>(); minutes > 0) found.uptime = std::chrono::minutes(minutes);
-    (void)reply.number<std::uint32_t>();  // up_mod_days: after how many days its clock begins anew
+    (void)reply.number<std::uint32_t>();  // up_mod_days: after how many days the client's uptime counter wraps
     found.last_nat = reply.time();
     found.last_change = reply.time();
     if (const auto hops = reply.number<std::int16_t>(); hops >= 0) found.distance = static_cast<unsigned>(hops);

@@ -65,17 +65,17 @@ private:
     static constexpr std::size_t most_lines = 1000;
     static constexpr std::size_t most_text = 256 * 1024;
 
-    /// What is kept of a session since the end of its last transaction.
+    /// The lines of a session since the end of its last transaction.
     struct Session {
         std::vector<std::string> lines;
         std::size_t text_size = 0;
         std::size_t left_out = 0;
-        std::uint32_t messages = 0;  ///< that were accepted up to now
+        std::uint32_t messages = 0;  ///< accepted so far
         bool is_accepted = false;
     };
 
     static void print(std::string_view prefix, std::string_view line) {
-        // There is nobody to tell where standard error cannot be written.
+        // If standard error cannot be written, there is nowhere to report it.
         (void)bool(write_all(STDERR_FILENO, format_text("{} {}{}\n", getpid(), prefix, line)));
     }
 

@@ -75,7 +75,7 @@ constexpr std::size_t most_files = 100;
 constexpr std::chrono::seconds time_between_starts{1};
 constexpr std::chrono::milliseconds time_between_openings{100};
 
-/// A command that is running, with a pipe to its input; its end is closed with its owner.
+/// A running command with a pipe to its input. The destructor closes the pipe.
 class Command {
 public:
     explicit Command(const std::string& command) {
@@ -87,7 +87,7 @@ public:
                                                        {STDERR_FILENO, STDERR_FILENO}},
                                        .own_group = true});
         if (!program) return;
-        program->let_go();  // that it has ended shows when it takes no more; meanwhile it leaves no zombie
+        program->let_go();  // the next write shows that it has ended; it leaves no zombie
         input_ = std::move(pipe->second);
         fcntl(input_.get(), F_SETFL, O_NONBLOCK);
     }
@@ -106,7 +106,7 @@ private:
     FileDescriptor input_;
 };
 
-/// Lines as they are written.
+/// The format of the lines.
 class LineFormat {
 public:
     explicit LineFormat(std::string time_pattern) : time_pattern_(std::move(time_pattern)) {
@@ -120,7 +120,7 @@ public:
     }
 
 private:
-    /// The time as it is written, made once a second.
+    /// The formatted time, made once a second.
     const std::string& time_text(WallTime when) {
         const auto second = std::chrono::floor<std::chrono::seconds>(when);
         if (time_text_.empty() || second != time_text_second_) {
@@ -139,16 +139,16 @@ private:
 /// Writes each line to the file that its target names.
 class FileWriter final : public LogQueue::Writer {
 public:
-    /// `keeps_several`: files are used in turn, and not one after the other.
+    /// `keeps_several`: several files are in use at the same time.
     FileWriter(std::string time_pattern, bool keeps_several)
         : format_(std::move(time_pattern)), keeps_several_(keeps_several) {}
 
-    /// By any thread: files are opened anew for lines that are added from now on.
+    /// For any thread. Opens files anew for lines that are added from now on.
     void reopen() {
         const std::lock_guard lock(mutex_);
         reopens_ = true;
     }
-    /// By any thread: nothing more is to come for that file.
+    /// For any thread. Says that no further lines come for that file.
     void finish(std::string path) {
         const std::lock_guard lock(mutex_);
         finished_.push_back(std::move(path));
@@ -160,7 +160,7 @@ public:
         for (;;) {
             auto file = open_file(line.target);
             if (!file && file.error().os_status == ENXIO && wait.pause(time_between_openings))
-                continue;  // a named pipe that nobody reads
+                continue;  // a named pipe without a reader
             if (!file) return false;
             const auto written = wait.write(*file, text);
             if (written) return true;
@@ -192,7 +192,7 @@ private:
     Result<int> open_file(const std::string& path) {
         auto known = files_.find(path);
         if (known == files_.end()) {
-            if (!keeps_several_) files_.clear();  // the others belong to a time that is over
+            if (!keeps_several_) files_.clear();  // the other files belong to an earlier time
             if (files_.size() >= most_files) close_least_used();
             auto file = open_for_append_at_once(path, file_mode);
             if (!file) return file.error();
@@ -211,12 +211,12 @@ private:
     const bool keeps_several_;
     std::map<std::string, OpenFile> files_;
     std::uint64_t uses_ = 0;
-    std::mutex mutex_;  ///< guards what follows
+    std::mutex mutex_;  ///< guards the members below
     bool reopens_ = false;
     std::vector<std::string> finished_;
 };
 
-/// Writes lines to a program, which is started when it is needed.
+/// Writes lines to a program, and starts it when needed.
 class CommandWriter final : public LogQueue::Writer {
 public:
     CommandWriter(std::string time_pattern, std::string command)

@@ -96,7 +96,7 @@ public:
     struct Form {
         std::string ident;
         int facility = 0;
-        std::optional<LogLevel> priority;  ///< of all lines; none: each line's own
+        std::optional<LogLevel> priority;  ///< of all lines; without it, each line has its own
     };
 
     /// The ways to the daemon: "udp", or the path of a socket.
@@ -178,7 +178,7 @@ private:
     static std::optional<LogLevel> read_priority(Setup& setup, std::string_view text) {
         if (text.empty()) return {};
         const auto level = parse_log_level(text.starts_with("LOG_") ? text.substr(4) : text);
-        if (level == LogLevel::trace && is_ascii_digit(text.back())) return LogLevel::debug;  // syslog's last one
+        if (level == LogLevel::trace && is_ascii_digit(text.back())) return LogLevel::debug;  // syslog's lowest
         if (!level || *level == LogLevel::trace)
             setup.error(
                 "option \"priority\": \"{}\" must be one of emerg, alert, crit, error, warning, notice, info, debug",

@@ -96,11 +96,11 @@
 namespace smtpd::plugins {
 namespace {
 
-constexpr std::size_t longest_value = 200;            ///< of what replaces %l, %d, %u; a file name may have 255
+constexpr std::size_t longest_value = 200;            ///< of the values of %l, %d, %u; a file name may have 255
 constexpr std::uint64_t largest_in_memory = 1 << 18;  ///< a message up to this size is gathered and written with one
                                                       ///< call
 constexpr std::size_t write_size = 1 << 16;           ///< larger ones are written in pieces of at least that
-constexpr int attempts = 8;                           ///< at finding a file name that nobody has
+constexpr int attempts = 8;                           ///< at finding a free file name
 
 std::string to_hex(std::uint64_t value) {
     char digits[16];
@@ -120,7 +120,7 @@ bool is_safe(char c) {
            std::string_view("-+_.,@=").find(c) != std::string_view::npos;
 }
 
-/// Part of an address as part of a path: never empty, never with a slash, never with a dot in front.
+/// Part of an address as part of a path: never empty, without a slash, without a leading dot.
 std::string path_safe(std::string_view value) {
     std::size_t end = std::min(value.size(), longest_value);
     while (end > 0 && end < value.size() && (static_cast<unsigned char>(value[end]) & 0xc0U) == 0x80)
@@ -138,7 +138,7 @@ std::string without_end_slash(std::string path) {
     return path;
 }
 
-/// The host as it stands in file names, where slash and colon have a meaning for mail programs.
+/// The host for file names, in which slash and colon have a meaning for mail programs.
 std::string host_for_names() {
     char name[256] = "localhost";
     gethostname(name, sizeof name - 1);
@@ -147,7 +147,7 @@ std::string host_for_names() {
     return safe;
 }
 
-/// Turns CRLF into LF in a text that comes in pieces; a bare CR or LF stays.
+/// Turns CRLF into LF in a text that comes in pieces. It keeps a bare CR or LF.
 class NewlineFilter {
 public:
     explicit NewlineFilter(bool active) : active_(active) {}
@@ -173,7 +173,7 @@ private:
     bool held_cr_ = false;
 };
 
-/// What every copy of a message has in common. A small message is read once, a large one once per copy.
+/// The part that all copies of a message share. A small message is read once, a large one once per copy.
 class Content {
 public:
     Content(const Message& message, bool lf_only)
@@ -237,8 +237,8 @@ Result<void> sync_folder(const std::string& path) {
     return {};
 }
 
-/// One copy on its way into one Maildir: first in tmp, then in new. What is not kept is removed. Holds no file open,
-/// since a message may have more recipients than a process may have files.
+/// One copy on its way into one Maildir: first in tmp, then in new. The destructor removes a copy that was not kept. It
+/// holds no file open, because a message may have more recipients than a process may have files.
 class Copy {
 public:
     explicit Copy(std::string maildir) : maildir_(std::move(maildir)) {}
@@ -250,13 +250,13 @@ public:
         if (place_) unlink(path(place_).c_str());
     }
 
-    /// Makes the file in tmp; fails with EEXIST where the name is taken.
+    /// Creates the file in tmp. Fails with EEXIST if the name is taken.
     Result<FileDescriptor> create(std::string name, mode_t mode) {
         name_ = std::move(name);
         FileDescriptor file(open(path("/tmp/").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
         if (!file) return os_error("cannot make a file in " + maildir_ + "/tmp", errno);
         place_ = "/tmp/";
-        // The umask may have taken something away; ask for it again only where it can matter.
+        // The umask may have removed permissions; set them again only if it can matter.
         if ((mode & 077) != 0 && fchmod(file.get(), mode) != 0)
             return os_error("cannot set the permissions of a file in " + maildir_ + "/tmp", errno);
         return file;
@@ -267,7 +267,7 @@ public:
         if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
             if (errno != EINVAL && errno != ENOSYS)
                 return os_error("cannot move a file to " + maildir_ + "/new", errno);
-            // A file system without that call (NFS): what link() makes never replaces anything either.
+            // A file system without that call (NFS): link() never replaces a file either.
             if (link(from.c_str(), to.c_str()) != 0)
                 return os_error("cannot link a file into " + maildir_ + "/new", errno);
             unlink(from.c_str());
@@ -287,7 +287,7 @@ private:
 
     std::string maildir_;
     std::string name_;
-    const char* place_ = nullptr;  ///< where a file is that has to go away again
+    const char* place_ = nullptr;  ///< where a file is that must be removed again
 };
 
 }  // namespace
@@ -336,7 +336,7 @@ public:
     }
 
     static constexpr bool takes_every_message = true;
-    /// Where all share a Maildir, all have one fate.
+    /// If all recipients share a Maildir, they share one fate.
     static bool delivers_to_each(const Options& options) noexcept { return !options.pattern.empty(); }
 
     void child_start() override {
@@ -377,8 +377,8 @@ private:
         Content content(delivery.message(), writes_lf(delivery.envelope()));
         if (auto read = content.read(); !read) return failure(delivery, read.error());
 
-        // Those of one RCPT share its fate. Whom a plugin has added has no reply: the message goes to them, or to
-        // nobody.
+        // The recipients of one RCPT share a fate. A recipient that a plugin added has no reply: if its copy fails, all
+        // recipients are deferred.
         std::map<std::uint32_t, Recipients> apart;
         Recipients together;
         const bool has_one_fate = options_.pattern.empty() || !delivery.replies_to_each();
@@ -399,7 +399,7 @@ private:
         const std::size_t before = copies.size();
         if (auto stored = store(delivery, content, together, copies); !stored) {
             const Fate why = failure(delivery, stored.error());
-            return apart.empty() ? why : try_again();  // whoever hears it, the mailbox that is full is another's
+            return apart.empty() ? why : try_again();  // the client hears it for another recipient's mailbox
         }
         set_delivered(result, together, std::span(copies).subspan(before));
         for (Copy& copy : copies) copy.keep();
@@ -407,14 +407,14 @@ private:
         return result;
     }
 
-    /// The copies are those for these recipients: one each, or one for all.
+    /// The copies for these recipients: one each, or one for all.
     static void set_delivered(DeliveryResult& result, const Recipients& recipients, std::span<const Copy> copies) {
         for (std::size_t i = 0; i < recipients.size(); ++i)
             result[*recipients[i]] = delivered().in(copies[copies.size() == 1 ? 0 : i].file());
     }
 
-    /// Writes the reason to the log, and gives the fate for it. RFC 3463: x.2.2, where a mailbox is full, is for its
-    /// owner to mend.
+    /// Logs the reason, and returns the fate for it. By RFC 3463, x.2.2 (mailbox full) is a fault that the mailbox's
+    /// owner can correct.
     Fate failure(const Delivery& delivery, const Error& error) const {
         delivery.log(LogLevel::error, "error: {}", error.what);
         const bool is_quota = error.os_status == EDQUOT && !options_.pattern.empty();
@@ -428,7 +428,8 @@ private:
         return deferred("Cannot store the message now, try again later").with_code(451).with_status({4, 3, 0});
     }
 
-    /// Adds copies for these, which are safe in new then; or there is an error, and none is added and left.
+    /// Adds copies for these recipients; they are safe in new when it returns. After an error it adds none, and no file
+    /// is left.
     Result<void> store(const Delivery& delivery, const Content& content, const Recipients& recipients,
                        std::vector<Copy>& safe) {
         std::vector<Copy> copies;
@@ -450,7 +451,7 @@ private:
 
     std::string maildir_of(const Recipient& recipient) const {
         const Address& address = recipient.address();
-        // Only `postmaster` comes without a domain: ours.
+        // Only `postmaster` has no domain; it is in ours.
         const std::string domain = address.has_domain() ? address.domain_key() : own_domain_;
         std::string path = directory_ + "/";
         for (std::size_t i = 0; i < options_.pattern.size(); ++i) {
@@ -486,7 +487,7 @@ private:
         for (int attempt = 1;; ++attempt) {
             auto file = copy.create(unique_name(when), file_mode_);
             if (file || attempt == attempts) return file;
-            if (file.error().code == ErrorCode::not_found) {  // somebody removed what this process knew
+            if (file.error().code == ErrorCode::not_found) {  // the folder was removed after this process had seen it
                 if (auto ready = prepare(copy.maildir(), true); !ready) return ready.error();
             } else if (file.error().os_status != EEXIST) {
                 return file;
@@ -508,7 +509,7 @@ private:
                            ++files_made_, process_tag_, host_);
     }
 
-    /// In a BINARYMIME message nobody knows which CRLF is a line end.
+    /// In a BINARYMIME message it is unknown which CRLF is a line end.
     bool writes_lf(const Envelope& envelope) const noexcept {
         return options_.newline == Newline::lf && !envelope.is_binarymime();
     }
@@ -521,8 +522,8 @@ private:
         return fields;
     }
 
-    /// Makes what is missing of a Maildir. The first time that this process sees it, the folders above it are made
-    /// durable too, because another process may have made them a moment ago.
+    /// Creates the missing folders of a Maildir. When this process sees a Maildir for the first time, it also makes the
+    /// folders above it durable, because another process may have created them just before.
     Result<void> prepare(const std::string& maildir, bool again = false) {
         if (!again && is_known(maildir)) return {};
         if (auto made = make_folder(directory_); !made) return made;
@@ -541,7 +542,7 @@ private:
         if (!is_new && errno != EEXIST) return os_error("cannot make " + path, errno);
         if (is_new && chmod(path.c_str(), folder_mode_) != 0)
             return os_error("cannot set the permissions of " + path, errno);
-        // What is above the directory of the configuration is not ours; it may not even be readable.
+        // The folders above the configured directory are not ours; they may not even be readable.
         if (!options_.fsync || (path == directory_ && !is_new)) return {};
         const auto slash = path.rfind('/');
         return sync_folder(slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash));
@@ -563,7 +564,7 @@ private:
     const mode_t folder_mode_;
     const mode_t file_mode_;
     const std::string host_;
-    const std::string own_domain_;  ///< of an address without one, which only `postmaster` may be
+    const std::string own_domain_;  ///< for an address without a domain, which only `postmaster` may be
     std::string process_tag_ = "0";
     std::atomic<std::uint64_t> files_made_{0};
     std::mutex mutex_;
