@@ -12,10 +12,10 @@
 ///     @bulk.example.net
 ///     /^bounce-.*@.*\.example$/
 ///
-/// An entry is an address, `@domain`, or a regular expression. Any of `/ ^ $ * + ! % ? \` makes an entry a regular
-/// expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. A domain beyond
-/// ASCII has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either form, and an
-/// expression is searched in both. The first line that matches counts.
+/// An entry is an address, `@domain`, or a regular expression. Any of the characters `/ ^ $ * + ! % ? \` makes an entry
+/// a regular expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. A
+/// domain beyond ASCII has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either form,
+/// and an expression is searched in both. The first line that matches counts.
 ///
 /// ## Replies
 ///

@@ -3,8 +3,8 @@
 /// At the data_post hook the plugin appends the message to a file. The file's name may contain the date. The copy is
 /// the message as it is at that point, with the fields that the engine and the plugins before this one have added. The
 /// plugin writes each message under a lock, so messages do not mix, and writes it in full or not at all. If it cannot
-/// write a copy, it logs an error; it never refuses mail for that. It also copies messages that another plugin refuses
-/// later, so put it after the plugins that refuse. Mind the law where you are.
+/// write a copy, it logs an error; it never refuses mail for this reason. It also copies messages that another plugin
+/// refuses later, so put it after the plugins that refuse. Mind the law where you are.
 ///
 /// ## Options and control files
 ///

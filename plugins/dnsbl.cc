@@ -41,9 +41,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// IPv6 works. Answers are interpreted, lists are tested, and texts for lists work. A recipient like postmaster is
-/// exempt alone; in qpsmtpd it exempts the whole connection. httpd gives a connection no environment, so RBLSMTPD and
-/// `dnsbl_rejectmsg` do not exist.
+/// IPv6 works. Answers are interpreted, lists are tested, and texts for lists work. Only the message to postmaster (or
+/// a similar recipient) is exempt; in qpsmtpd such a recipient exempts the whole connection. httpd gives a connection
+/// no environment, so RBLSMTPD and `dnsbl_rejectmsg` do not exist.
 #include <smtpd/base/text.h>
 #include <smtpd/dns/lists.h>
 #include <smtpd/plugin.h>

@@ -34,8 +34,8 @@
 /// - with `geoip`, clients in these countries;
 /// - with `p0f`, clients that match none of the criteria.
 ///
-/// Load the plugins that find this out before this one. A naughty client, which another plugin refuses later, is
-/// neither deferred nor remembered.
+/// Load the plugins that provide this information before this one. A naughty client, which another plugin refuses
+/// later, is neither deferred nor remembered.
 ///
 /// `skip_spf_pass` needs a plugin that tests SPF, and whose finding carries the result for the sender ("spf=pass" with
 /// "smtp.mailfrom", RFC 8601). Without such a plugin the option exempts no sender. `apachectl configtest` cannot detect

@@ -22,10 +22,10 @@
 ///
 /// ## Control file
 ///
-/// `badhelo` has one name or regular expression a line. Any of `{ } [ ] ( ) ^ $ | * + ? \ !` makes an entry a regular
-/// expression; a leading `!` negates it. Case does not matter. A name beyond ASCII has two forms, `müller-pc` and
-/// `xn--mller-pc-65a`, which are the same; an expression is searched in both. An optional reason after the entry
-/// becomes the reply.
+/// `badhelo` has one name or regular expression a line. Any of the characters `{ } [ ] ( ) ^ $ | * + ? \ !` makes an
+/// entry a regular expression; a leading `!` negates it. Case does not matter. A name beyond ASCII has two forms,
+/// `müller-pc` and `xn--mller-pc-65a`, which are the same; an expression is searched in both. An optional reason after
+/// the entry becomes the reply.
 ///
 ///     mx.example.com             You are not me
 ///     ^dsl-.*\.example\.net$

@@ -1,4 +1,4 @@
-/// limit: permit so many connections, messages, recipients, errors or failed logins in a given time.
+/// limit: limit connections, messages, recipients, errors or failed logins in a given time.
 ///
 /// Each instance is one limit. `what` says what the plugin counts, `per` for whom, `max` how many are permitted, and
 /// `time` within what time. The time begins with the first event that is counted. When the time is over, counting

@@ -2,7 +2,7 @@
 ///
 /// The plugin looks up each recipient of the domain in a file, and does what the file says. A recipient of the domain
 /// that is not in the file does not exist. The plugin ignores other domains. For each further domain, add an instance
-/// such as `rcpt_map:second`, with a separate file or the same one.
+/// such as `rcpt_map:second`, with a separate file or the same file.
 ///
 ///     SmtpPlugin rcpt_map domain=example.org file=/etc/smtpd/map_example_org
 ///     SmtpPlugin rcpt_map:net domain=example.net file=map_example_net default=DENYSOFT=Try_again_later

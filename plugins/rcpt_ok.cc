@@ -1,9 +1,9 @@
 /// rcpt_ok: accept recipients in our own domains, refuse all others.
 ///
-/// This plugin has the last word at the rcpt hook, whatever the order of the configuration. The server refuses a
-/// recipient unless some plugin says `ok`; this plugin says `ok` to the recipients in our domains. A client that may
-/// relay (see the relay plugin) may send to any address. Whitelisted clients and senders are exempt from tests, but
-/// have no right to relay.
+/// This plugin runs last at the rcpt hook, whatever the order of the configuration. If no other plugin has said `ok` to
+/// a recipient or refused it, this plugin decides: it accepts recipients in our domains and refuses all others. A
+/// client that may relay (see the relay plugin) may send to any address. Whitelisted clients and senders are exempt
+/// from tests, but have no right to relay.
 ///
 /// ## What is ours
 ///
