@@ -37,12 +37,13 @@ std::string encode(const ControlText& text) {
 
 ControlText decode(const char* octets, std::size_t size) {
     ControlText out;
-    const auto next_part = [&octets, end = octets + size] {
+    const auto next_part = [&octets] {
         const char* const part = octets;
-        if (octets < end) octets += std::strlen(octets) + 1;
+        octets += std::strlen(octets) + 1;
         return part;
     };
-    for (const char* const end = octets + size; octets < end;) {
+    const char* const end = octets + size;
+    while (octets != end) {
         ControlLine line;
         line.file = next_part();
         line.number = static_cast<unsigned>(std::strtoul(next_part(), nullptr, 10));

@@ -16,7 +16,7 @@ HOST = "localhost"
 USER = "jane@example.com"
 PASSWORD = "correct horse: battery"
 LOGIN = "SmtpPlugin auth/auth_flat_file"
-CONTROL = {"flat_auth_pw": f"{USER}:{PASSWORD}\n"}
+CONTROL = {"flat_auth_pw": f"{USER}:{{PLAIN}}{PASSWORD}\n"}  # for CRAM-MD5 and SCRAM
 SENDER = "jane@example.com"
 RECIPIENTS = ("user@example.com", "second.user@example.com", "third+detail@example.com")
 #: Whom only those may write to who have logged in.

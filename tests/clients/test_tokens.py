@@ -23,6 +23,7 @@ def token_receiver(folder, lines="", *, is_up=True):
     """A server that asks an authorization server about tokens, or one that has just gone."""
     client = folder / "client"
     client.write_text("mail\nhidden\n")
+    client.chmod(0o600)
     with contextlib.ExitStack() as ends:
         issuer = contextlib.ExitStack()
         url, _ = issuer.enter_context(authorization_server(TOKENS))

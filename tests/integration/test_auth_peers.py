@@ -170,6 +170,7 @@ def ldap_server(make_server, *options, more="", **named):
     authority = Authority(server.root)
     slapd = Slapd(server.root / "slapd", ENTRIES, certificate=authority.issue("ldap.example.com", addresses=["127.0.0.1"], file="slapd"), **named)
     (server.root / "password").write_text("hidden\n")
+    (server.root / "password").chmod(0o600)
     values = {"port": slapd.port, "tls_port": slapd.tls_port, "ca": authority.certificate, "login": f'bind_dn=cn=search,dc=example,dc=com bind_password_file="{server.root}/password"'}
     hosts = [server.smtp(f"SmtpPlugin auth/auth_ldap_bind {line.format(**values)}\n{PLUGINS}", f"{CLEAR}\n{more}", name=f"host{i}.example.com") for i, line in enumerate(options)]
     if "mod_smtpd was built without libldap" in server.configtest()[1]:
