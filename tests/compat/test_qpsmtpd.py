@@ -257,6 +257,8 @@ def test_debian_directory_loads_as_it_is(debian_directory):
             assert not re.search(rf"\b{name}\b.*no such plugin", output), output
         for name in missing:
             server.expect_log(rf"qpsmtpd/plugins(:| line )\d+.*\b{name}\b")
+        for name in ("rhsbl", "dnsbl"):  # Debian's directory names no lists
+            server.expect_log(rf"{name}: it has no lists to ask")
         server.start()
         for source, sender, recipient, code in (("127.0.0.1", "sender@example.net", "user@example.com", 250), ("127.0.0.1", "sender@example.net", "user@elsewhere.example", 550),
                                                 ("127.0.0.9", "sender@example.net", "user@elsewhere.example", 250), ("127.0.0.1", "spammer@example.net", "user@example.com", 550)):
