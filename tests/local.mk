@@ -402,8 +402,10 @@ check-wrong-programs:
 
 # For contributors: what clang-tidy and editors read; which lines the unit tests run; whether the format is that of the tree.
 EXTRA_DIST += tests/tools/compile_commands tests/check_format
+CLEANFILES += compile_commands.json
 compile_commands.json: Makefile
-	$(AM_V_GEN)$(PYTHON) $(top_srcdir)/tests/tools/compile_commands
+	$(AM_V_GEN)$(PYTHON) $(top_srcdir)/tests/tools/compile_commands $(noinst_LTLIBRARIES) $(module_LTLIBRARIES) $(plugin_modules) \
+	    $(bin_PROGRAMS) $(check_PROGRAMS) $(check_LTLIBRARIES)
 check-format:
 	@$(AM_TESTS_ENVIRONMENT) $(top_srcdir)/tests/check_format
 .PHONY: check-format coverage

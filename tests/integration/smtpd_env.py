@@ -48,8 +48,9 @@ ALL_WORKERS_IN_USE = re.compile(r"AH(00161|00286|00287|00288|00484|00485|00486|1
 LATE_LISTENER = re.compile(r"AH00045: |AH00475: ")
 #: What a machine with a low limit of open files is told at a start; test_descriptors.py looks at it.
 LOW_LIMIT = re.compile(r"SMTPD0073: ")
-#: What a server is told at a start whose test names the plugins that it needs, and leaves others out.
-LEFT_OUT = re.compile(r"no plugin accepts recipients: |there is no queue plugin: ")
+#: What a server is told at a start whose test names the plugins that it needs, and leaves out one of this kind.
+LEFT_OUT = (("no plugin accepts recipients: ", re.compile(r"\b(rcpt_ok|rcpt_map|rcpt_regexp|stalls|judges_recipients)\b")),
+            ("there is no queue plugin: ", re.compile(r"\b(queue/\w+|stalls|hands_on)\b")))
 CRASH = re.compile(r"AH0005[12]: .*exit signal|AH00546|core dump|terminate called|\*\*\* .* \*\*\*")
 
 #: Where a line begins within another: a process was killed while it wrote the first one. The kernel looks for SIGKILL whenever a write comes to the next
@@ -303,6 +304,10 @@ class Httpd:
         if self.user:
             os.chown(folder, self.user[1], self.user[2])
 
+    def _lacks(self, plugin):
+        """Whether a virtual host for SMTP names no plugin of that kind."""
+        return any(isinstance(host, SmtpHost) and not plugin.search(host.configuration([])) for host in self.hosts)
+
     def give_to_user(self, path):
         """The same for a file, or a folder that may be there."""
         path = pathlib.Path(path)
@@ -494,7 +499,8 @@ class Httpd:
         for line in lines:
             wanted = [pattern for pattern, _ in self._expected if pattern.search(line.raw)]
             seen.update(wanted)
-            usual = ALL_WORKERS_IN_USE.search(line.text) or LOW_LIMIT.search(line.text) or LEFT_OUT.search(line.text)
+            usual = ALL_WORKERS_IN_USE.search(line.text) or LOW_LIMIT.search(line.text)
+            usual = usual or any(remark in line.text and self._lacks(plugin) for remark, plugin in LEFT_OUT)
             usual = usual or (self.mpm == "event" and LATE_LISTENER.search(line.text))
             foreign = not line.level and line.raw.strip() != ""
             if not wanted and not usual and (line.level in SERIOUS or foreign or CRASH.search(line.raw)):

@@ -32,8 +32,10 @@ def send(client, sender, recipient, parameters=" SMTPUTF8"):
 @pytest.mark.parametrize("listed", ["bücher.example", "xn--bcher-kva.example"])
 def test_one_domain_in_every_form(make_server, listed):
     server = make_server()
-    smtp = server.smtp('SmtpPlugin badmailfrom\nSmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@" %d/%l',
-                       control={"rcpthosts": f"{listed}\n", "badmailfrom": f"spam@{listed}\n"})
+    smtp = server.smtp(
+        'SmtpPlugin badmailfrom\nSmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@" %d/%l',
+        control={"rcpthosts": f"{listed}\n", "badmailfrom": f"spam@{listed}\n"},
+    )
     server.start()
     with Client(smtp.port) as client:
         greet(client)
@@ -127,8 +129,19 @@ def test_what_smtputf8_does_not_allow(make_server, syntax):
     server.start()
     with Client(smtp.port) as client:
         greet(client)
-        for address in ("a\u0085b@example.net", "a\u202eb@example.net", "a\u2066b@example.net", "a\u200bb@example.net", "a\ufeffb@example.net",
-                        "a@b\u202ec.example", "a@b\u200bc.example", "a@b\u200dc.example", "a@i\u2764.example", "a@-ü.example", "a@x\u2100y.example"):
+        for address in (
+            "a\u0085b@example.net",
+            "a\u202eb@example.net",
+            "a\u2066b@example.net",
+            "a\u200bb@example.net",
+            "a\ufeffb@example.net",
+            "a@b\u202ec.example",
+            "a@b\u200bc.example",
+            "a@b\u200dc.example",
+            "a@i\u2764.example",
+            "a@-ü.example",
+            "a@x\u2100y.example",
+        ):
             client.command(f"MAIL FROM:<{address}> SMTPUTF8", 501, "5.1.7")
         client.command("MAIL FROM:<jürgen@bücher.example> SMTPUTF8", 250)
 
@@ -136,7 +149,9 @@ def test_what_smtputf8_does_not_allow(make_server, syntax):
 def test_a_client_whose_name_is_not_ascii(make_server):
     server = make_server()
     smtp = server.smtp()
-    judging = server.smtp('SmtpPlugin helo policy=rfc reject_type=perm\nSmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@"')
+    judging = server.smtp(
+        'SmtpPlugin helo policy=rfc reject_type=perm\nSmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@"'
+    )
     server.start()
     names = {"MÜLLER-PC".encode(): "xn--mller-pc-65a", "MÜLLER-PC".encode("latin-1"): "M?LLER-PC"}
     for name, written in names.items():
@@ -152,7 +167,10 @@ def test_a_client_whose_name_is_not_ascii(make_server):
             assert client.command(b"EHLO " + name, 550).raw.isascii()
 
 
-@pytest.mark.parametrize("file, line", [("rcpthosts", "i\u2764.example"), ("badmailfrom", "@i\u2764.example"), ("badmailfrom", "a@i\u2764.example")])
+@pytest.mark.parametrize(
+    "file, line",
+    [("rcpthosts", "i\u2764.example"), ("badmailfrom", "@i\u2764.example"), ("badmailfrom", "a@i\u2764.example")],
+)
 def test_a_domain_that_idna_does_not_allow_is_a_mistake(make_server, file, line):
     server = make_server()
     server.smtp("SmtpPlugin badmailfrom\nSmtpPlugin rcpt_ok", control={file: f"{line}\n"})

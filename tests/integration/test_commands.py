@@ -66,7 +66,7 @@ def test_all_plugins_are_listed_with_a_line():
     lines = dict(line.split(None, 1) for line in printed.splitlines())
     sources = {str(path.relative_to(SOURCE / "plugins"))[:-3] for path in (SOURCE / "plugins").rglob("*.cc")}
     assert set(lines) == sources and list(lines) == sorted(lines)
-    assert lines["queue/maildir"] == "Deliver into a Maildir, or into one per recipient."
+    assert lines["queue/maildir"] == "Deliver into a Maildir, or into one Maildir per recipient."
     built = {str(path.relative_to(PLUGINS))[:-3] for path in PLUGINS.rglob("*.so")}
     assert {name for name, line in lines.items() if line.endswith("(not installed)")} == sources - built
     found = plugin("list", "MAILDIR")[1].splitlines()

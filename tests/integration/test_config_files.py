@@ -20,8 +20,14 @@ PLUGINS = """
     SmtpPlugin rcpt_ok
     SmtpPlugin queue/maildir "@maildir@"
 """
-BAD = {"rcpthosts": "example.com\n*\n", "relayclients": "192.0.2.0/99\n", "badmailfrom": "/unclosed(/\n", "databytes": "lots\n", "plugins": "badrcptto wat 5\n",
-       "me": "$include /no/such/file\n"}
+BAD = {
+    "rcpthosts": "example.com\n*\n",
+    "relayclients": "192.0.2.0/99\n",
+    "badmailfrom": "/unclosed(/\n",
+    "databytes": "lots\n",
+    "plugins": "badrcptto wat 5\n",
+    "me": "$include /no/such/file\n",
+}
 
 
 def greeting(port):
@@ -48,7 +54,9 @@ def page(port):
 
 
 def command(server, *words):
-    return subprocess.run(server._command(*words), env=server._environment, capture_output=True, text=True, timeout=60 * SLOWDOWN)
+    return subprocess.run(
+        server._command(*words), env=server._environment, capture_output=True, text=True, timeout=60 * SLOWDOWN
+    )
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -67,7 +75,10 @@ def test_a_wrong_control_file_stops_nothing(make_server, name):
     assert reply.code == 451 and reply.text.startswith("4.3.5 "), reply
     assert answer(other.port) == 250
     assert page(web.port) >= 200
-    assert re.search(rf":error\].*SMTPD0005: mx\.example\.com:{smtp.port} answers 451 to every client until .*/{name}\b", server.log_text())
+    assert re.search(
+        rf":error\].*SMTPD0005: mx\.example\.com:{smtp.port} answers 451 to every client until .*/{name}\b",
+        server.log_text(),
+    )
     server.graceful()
     assert greeting(smtp.port).code == 451 and answer(other.port) == 250
     smtp.set_control(name, {"rcpthosts": "example.com\n", "plugins": "badrcptto\n"}.get(name, ""))
@@ -82,7 +93,12 @@ def test_a_wrong_control_file_stops_nothing(make_server, name):
 @pytest.mark.parametrize("name", ["rcpthosts", "relayclients", "badmailfrom", "databytes"])
 def test_a_running_server_keeps_what_was_good_over_a_restart(make_server, name):
     server = make_server("event")
-    good = {"rcpthosts": "example.com\n", "relayclients": "192.0.2.1\n", "badmailfrom": "bad@example.net\n", "databytes": "100000\n"}
+    good = {
+        "rcpthosts": "example.com\n",
+        "relayclients": "192.0.2.1\n",
+        "badmailfrom": "bad@example.net\n",
+        "databytes": "100000\n",
+    }
     smtp = server.smtp(PLUGINS, control=good)
     server.start()
     smtp.set_control(name, BAD[name])
@@ -102,7 +118,13 @@ def test_a_running_server_keeps_what_was_good_over_a_restart(make_server, name):
 
 def test_all_mistakes_of_a_file_at_once(make_server):
     server = make_server("event")
-    server.smtp(PLUGINS, control={"rcpthosts": "example.com\n*\nuser@example.com\nexample.org\na..b\n", "badmailfrom": "x\n/(/\n@example.com\n"})
+    server.smtp(
+        PLUGINS,
+        control={
+            "rcpthosts": "example.com\n*\nuser@example.com\nexample.org\na..b\n",
+            "badmailfrom": "x\n/(/\n@example.com\n",
+        },
+    )
     good, output = server.configtest()
     assert not good
     for place in ("rcpthosts:2:", "rcpthosts:3:", "rcpthosts:5:", "badmailfrom:1:", "badmailfrom:2:"):
@@ -141,12 +163,23 @@ def stays(port, seconds):
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("spoil, words", [(disappears, "is missing"), (becomes_empty, "is empty"), (becomes_empty_by_renaming, "is empty"), (is_cut, "has lost lines while it was written in place"),
-                                          (is_begun_anew, "is missing")], ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (disappears, "is missing"),
+        (becomes_empty, "is empty"),
+        (becomes_empty_by_renaming, "is empty"),
+        (is_cut, "has lost lines while it was written in place"),
+        (is_begun_anew, "is missing"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
 def test_a_file_that_is_being_replaced(make_server, spoil, words):
     server = make_server("event")
     smtp = server.smtp(PLUGINS, control={"rcpthosts": "example.org\nexample.net\nexample.com\n"})
-    server.allow_log(rf"/rcpthosts ({words}|has lost lines while it was written in place|ends in the middle of a line); the content read before stays in use until that has been so for {SETTLING} seconds")
+    server.allow_log(
+        rf"/rcpthosts ({words}|has lost lines while it was written in place|ends in the middle of a line); the content read before stays in use until that has been so for {SETTLING} seconds"
+    )
     server.start()
     assert answer(smtp.port) == 250
     for _ in spoil(smtp.control / "rcpthosts") or ():
@@ -170,7 +203,10 @@ def test_an_intended_removal_counts_when_it_is_stable(make_server, spoil):
     spoil(smtp.control / "rcpthosts")
     wait_until(lambda: answer(smtp.port) == 550, SETTLING + 5, "the removal does not count", interval=0.3)
     assert time.monotonic() - began > SETTLING - 2
-    assert re.search(rf"/rcpthosts is (missing|empty), and has not changed for {SETTLING} seconds: that counts from now on", server.log_text())
+    assert re.search(
+        rf"/rcpthosts is (missing|empty), and has not changed for {SETTLING} seconds: that counts from now on",
+        server.log_text(),
+    )
 
 
 def test_a_restart_in_that_moment(make_server):

@@ -17,7 +17,12 @@ SOURCE = pathlib.Path(os.environ.get("SMTPD_SOURCE_DIR", pathlib.Path(__file__).
 
 def readme_commands():
     """The commands of the section about Debian, in their order."""
-    section = (SOURCE / "README").read_text().split("A mail server on Debian\n", 1)[1].split("\nThe virtual host, shortened", 1)[0]
+    section = (
+        (SOURCE / "README")
+        .read_text()
+        .split("A mail server on Debian\n", 1)[1]
+        .split("\nThe virtual host, shortened", 1)[0]
+    )
     return re.findall(r"^    (\S.*)$", section, re.M)
 
 
@@ -34,12 +39,17 @@ class Debian:
         group = subprocess.check_output(["id", "-gn", self.user], text=True).strip()
         (self.conf / "envvars").write_text(
             f"export APACHE_RUN_USER={self.user} APACHE_RUN_GROUP={group} APACHE_PID_FILE={folder}/run/pid APACHE_RUN_DIR={folder}/run "
-            f"APACHE_LOCK_DIR={folder}/lock APACHE_LOG_DIR={folder}/log LANG=C\n")
+            f"APACHE_LOCK_DIR={folder}/lock APACHE_LOG_DIR={folder}/log LANG=C\n"
+        )
         (self.conf / "ports.conf").write_text("")  # nothing but mail is served
         main = self.conf / "apache2.conf"
         main.write_text("ServerName localhost\n" + main.read_text())
-        self.environment = {**os.environ, "APACHE_CONFDIR": str(self.conf), "APACHE_STATE_DIRECTORY": str(folder / "state"),
-                            "PATH": f"{peer / 'usr/sbin'}:{os.environ['PATH']}"}
+        self.environment = {
+            **os.environ,
+            "APACHE_CONFDIR": str(self.conf),
+            "APACHE_STATE_DIRECTORY": str(folder / "state"),
+            "PATH": f"{peer / 'usr/sbin'}:{os.environ['PATH']}",
+        }
         for name in ("mpm_event", "authz_core"):
             self.run("a2enmod", "-q", name)
 
@@ -50,9 +60,20 @@ class Debian:
 
     def install(self):
         """make install, as far as Debian's layout is concerned; module and plugins stay in the build tree."""
-        self.run("make", "-s", "-C", smtpd_env.BUILD["build_dir"], "install-mods-available", f"modsavailabledir={self.conf / 'mods-available'}")
+        self.run(
+            "make",
+            "-s",
+            "-C",
+            smtpd_env.BUILD["build_dir"],
+            "install-mods-available",
+            f"modsavailabledir={self.conf / 'mods-available'}",
+        )
         load = self.conf / "mods-available/smtpd.load"
-        text, count = re.subn(r"(?m)^LoadModule smtpd_module .*$", f"LoadModule smtpd_module {smtpd_env.BUILD['module']}", load.read_text())
+        text, count = re.subn(
+            r"(?m)^LoadModule smtpd_module .*$",
+            f"LoadModule smtpd_module {smtpd_env.BUILD['module']}",
+            load.read_text(),
+        )
         assert count == 1
         load.write_text(text)
         (self.conf / "conf-enabled/plugins.conf").write_text(f"SmtpPluginDir {smtpd_env.BUILD['plugin_dir']}\n")
@@ -65,8 +86,15 @@ class Debian:
             self.install()
         elif words[0] == "smtpd-setup":
             tool = pathlib.Path(smtpd_env.BUILD["build_dir"]) / "tools/smtpd-setup"
-            self.said = self.run(str(tool), *words[1:], f"--listen=127.0.0.1:{self.port}", f"--control={self.folder}/etc/smtpd",
-                                 f"--spool={self.folder}/spool", f"--maildir={self.folder}/mail/example.com", f"--user={self.user}")
+            self.said = self.run(
+                str(tool),
+                *words[1:],
+                f"--listen=127.0.0.1:{self.port}",
+                f"--control={self.folder}/etc/smtpd",
+                f"--spool={self.folder}/spool",
+                f"--maildir={self.folder}/mail/example.com",
+                f"--user={self.user}",
+            )
         elif words[0] == "systemctl":
             self.run("apachectl", "start")
         elif words[0] == "swaks":
@@ -108,8 +136,11 @@ def send(port):
     for _ in range(100):
         try:
             with smtplib.SMTP("127.0.0.1", port, timeout=10) as client:
-                client.sendmail("you@example.net", ["postmaster@example.com"],
-                                "From: you@example.net\r\nDate: Mon, 30 Nov 2026 12:00:00 +0000\r\nSubject: hello\r\n\r\nIt works.\r\n")
+                client.sendmail(
+                    "you@example.net",
+                    ["postmaster@example.com"],
+                    "From: you@example.net\r\nDate: Mon, 30 Nov 2026 12:00:00 +0000\r\nSubject: hello\r\n\r\nIt works.\r\n",
+                )
             return
         except ConnectionRefusedError:
             time.sleep(0.05)
@@ -141,11 +172,20 @@ def test_setup_keeps_what_is_there(debian):
     assert f"kept     {site}" in debian.said and "created" not in debian.said
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["site"], "which domain"), (["site", "exa mple.com"], "is not a domain"), (["site", "localhost"], "is not a domain"),
-    (["site", "a.example", "b.example"], "one domain at a time"), (["site", "a.example", "--listen=x"], "is not PORT"),
-    (["site", "a.example", "--maildir=relative"], "is not an absolute path"), (["site", "a.example", "--user=nobody-of-that-name"], "no user"),
-    (["site", "a.example", "--colour=red"], 'unknown option "--colour=red"'), (["sight"], 'unknown command "sight"')])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["site"], "which domain"),
+        (["site", "exa mple.com"], "is not a domain"),
+        (["site", "localhost"], "is not a domain"),
+        (["site", "a.example", "b.example"], "one domain at a time"),
+        (["site", "a.example", "--listen=x"], "is not PORT"),
+        (["site", "a.example", "--maildir=relative"], "is not an absolute path"),
+        (["site", "a.example", "--user=nobody-of-that-name"], "no user"),
+        (["site", "a.example", "--colour=red"], 'unknown option "--colour=red"'),
+        (["sight"], 'unknown command "sight"'),
+    ],
+)
 def test_setup_names_what_is_wrong(arguments, words):
     tool = pathlib.Path(smtpd_env.BUILD["build_dir"]) / "tools/smtpd-setup"
     done = subprocess.run([str(tool), *arguments], stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=30)

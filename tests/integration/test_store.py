@@ -352,7 +352,7 @@ def test_damage_while_it_runs(make_server, mpm):
             return False
         return not any(answer.startswith("!") for answer in answers) and [path for path in path.parent.iterdir() if ".damaged-" in path.name]
 
-    wait_until(is_mended, 30, "it is not set aside", interval=0.2)
+    wait_until(is_mended, 30, "it is not moved away", interval=0.2)
     with Client(host.port) as client:
         client.ehlo()
         client.deliver(HEADER).expect(250)
@@ -376,7 +376,7 @@ def test_a_full_disk_is_an_error_and_mail_flows(make_server, small_disk):
             client.deliver(HEADER).expect(250)
     for path in folder.iterdir():
         if ".damaged" in path.name:
-            raise AssertionError(f"{path} was set aside")
+            raise AssertionError(f"{path} was moved away")
 
 
 def test_a_dead_redis_costs_no_mail_and_no_time(make_server, mpm, tmp_path):
