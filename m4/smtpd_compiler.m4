@@ -1,6 +1,7 @@
 dnl smtpd_compiler.m4: the compiler, the flags every object needs, sanitizers and fuzzing.
 
-dnl SMTPD_CHECK_TOOLS: a machine without a compiler is told which package has one, before autoconf's own check ends the run.
+dnl SMTPD_CHECK_TOOLS: a machine without a compiler is told which package has one, before autoconf's own check ends the
+dnl run.
 AC_DEFUN([SMTPD_CHECK_TOOLS], [
   AC_BEFORE([$0], [AC_PROG_CC])
   AC_BEFORE([$0], [AC_PROG_CXX])
@@ -60,10 +61,12 @@ AC_DEFUN([SMTPD_ARG_WERROR], [
   AC_ARG_ENABLE([werror], [AS_HELP_STRING([--enable-werror], [treat compiler warnings as errors])], [], [enable_werror=no])
 ])
 
-dnl SMTPD_CXX_FLAGS: SMTPD_CXXFLAGS, for every object of ours, and PLUGIN_CXXFLAGS, the part of it that a plugin built elsewhere needs as well.
+dnl SMTPD_CXX_FLAGS: SMTPD_CXXFLAGS, for every object of ours, and PLUGIN_CXXFLAGS, the part of it that a plugin built
+dnl elsewhere needs as well.
 dnl
-dnl Hidden visibility, because httpd opens modules RTLD_GLOBAL. No unique symbols, because one keeps a DSO mapped over httpd's two configuration
-dnl passes and with it every static of the first pass; clang makes none and does not know the flag.
+dnl Hidden visibility, because httpd opens modules RTLD_GLOBAL. No unique symbols, because one keeps a DSO mapped over
+dnl httpd's two configuration passes and with it every static of the first pass; clang makes none and does not know the
+dnl flag.
 AC_DEFUN([SMTPD_CXX_FLAGS], [
   AC_LANG_PUSH([C++])
   PLUGIN_CXXFLAGS="-std=c++20 -fPIC -fvisibility=hidden -fvisibility-inlines-hidden"
@@ -77,11 +80,12 @@ AC_DEFUN([SMTPD_CXX_FLAGS], [
   AC_LANG_POP([C++])
 ])
 
-dnl SMTPD_ARG_PRECOMPILED_HEADERS: --enable-precompiled-headers, for a build that is made once (bootstrap run). g++ only: clang names its files
-dnl otherwise. Not with ccache, which does not know that such a file has changed.
+dnl SMTPD_ARG_PRECOMPILED_HEADERS: --enable-precompiled-headers, for a build that is made once (bootstrap run). g++
+dnl only: clang names its files otherwise. Not with ccache, which does not know that such a file has changed.
 AC_DEFUN([SMTPD_ARG_PRECOMPILED_HEADERS], [
   AC_ARG_ENABLE([precompiled-headers],
-    [AS_HELP_STRING([--enable-precompiled-headers], [read the common headers once: a complete build takes two thirds of the time, a later one more (g++)])],
+    [AS_HELP_STRING([--enable-precompiled-headers],
+      [read the common headers once: a complete build takes two thirds of the time, a later one more (g++)])],
     [], [enable_precompiled_headers=no])
   AS_IF([test "$enable_precompiled_headers" = yes && test "$GXX" != yes],
     [AC_MSG_ERROR([--enable-precompiled-headers needs g++, and CXX is $CXX])])
@@ -127,9 +131,12 @@ AC_DEFUN([SMTPD_ARG_SANITIZERS], [
   AC_SUBST([SANITIZER_FLAGS])
 ])
 
-dnl SMTPD_ARG_COVERAGE: --enable-coverage. Objects count which of their lines run; "make coverage" makes the report. After SMTPD_ARG_SANITIZERS.
+dnl SMTPD_ARG_COVERAGE: --enable-coverage. Objects count which of their lines run; "make coverage" makes the report.
+dnl After SMTPD_ARG_SANITIZERS.
 AC_DEFUN([SMTPD_ARG_COVERAGE], [
-  AC_ARG_ENABLE([coverage], [AS_HELP_STRING([--enable-coverage], [count which lines run; "make coverage" reports it (gcovr)])], [], [enable_coverage=no])
+  AC_ARG_ENABLE([coverage],
+    [AS_HELP_STRING([--enable-coverage], [count which lines run; "make coverage" reports it (gcovr)])],
+    [], [enable_coverage=no])
   AS_IF([test "$enable_coverage" = yes], [
     SANITIZER_FLAGS="$SANITIZER_FLAGS --coverage -fprofile-update=atomic"
     AC_CHECK_PROGS([GCOVR], [gcovr])

@@ -1,6 +1,7 @@
 dnl smtpd_dirs.m4: where the module and its plugins go, and where the server keeps its state.
 
-dnl SMTPD_ARG_DIRS: --with-moduledir, --with-plugindir, --with-statedir, --with-modsavailabledir. The plugins' directory has one folder for each kind (queue, logging, ...).
+dnl SMTPD_ARG_DIRS: --with-moduledir, --with-plugindir, --with-statedir, --with-modsavailabledir. The plugins' directory
+dnl has one folder for each kind (queue, logging, ...).
 AC_DEFUN([SMTPD_ARG_DIRS], [
   AC_ARG_WITH([moduledir], [AS_HELP_STRING([--with-moduledir=DIR], [where mod_smtpd.so goes (default: the directory of httpd's modules)])],
     [moduledir=$withval], [moduledir=$HTTPD_MODULES])
@@ -12,10 +13,13 @@ AC_DEFUN([SMTPD_ARG_DIRS], [
     [statedir=$withval], [statedir=/var/lib/smtpd])
   AS_CASE(["$statedir"], [/*], [], [AC_MSG_ERROR([--with-statedir needs an absolute directory])])
   AC_ARG_WITH([modsavailabledir],
-    [AS_HELP_STRING([--with-modsavailabledir=DIR], [where Debian's a2enmod looks for smtpd.load and smtpd.conf (default: mods-available beside httpd's configuration, if it exists and the module goes to httpd's own directory)])],
+    [AS_HELP_STRING([--with-modsavailabledir=DIR],
+      [where Debian's a2enmod looks for smtpd.load and smtpd.conf (default: mods-available beside httpd's configuration,
+       if it exists and the module goes to httpd's own directory)])],
     [modsavailabledir=$withval],
     [modsavailabledir=no
-     AS_IF([test "$moduledir" = "$HTTPD_MODULES" && test -d "$HTTPD_SYSCONFDIR/mods-available"], [modsavailabledir=$HTTPD_SYSCONFDIR/mods-available])])
+     AS_IF([test "$moduledir" = "$HTTPD_MODULES" && test -d "$HTTPD_SYSCONFDIR/mods-available"],
+       [modsavailabledir=$HTTPD_SYSCONFDIR/mods-available])])
   AS_CASE(["$modsavailabledir"], [no|/*], [], [AC_MSG_ERROR([--with-modsavailabledir needs an absolute directory])])
   AC_SUBST([modsavailabledir])
   AC_SUBST([statedir])

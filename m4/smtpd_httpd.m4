@@ -1,4 +1,5 @@
-dnl smtpd_httpd.m4: httpd through its apxs, APR and APR-util through the configuration programs that httpd was built with.
+dnl smtpd_httpd.m4: httpd through its apxs, APR and APR-util through the configuration programs that httpd was built
+dnl with.
 
 dnl SMTPD_CHECK_HTTPD: APXS, HTTPD, HTTPD_CPPFLAGS, HTTPD_MODULES (the stock modules' directory), HTTPD_VERSION,
 dnl HTTPD_SYSCONFDIR (where its configuration is), HTTPD_CONF (the file that it reads unless told otherwise).

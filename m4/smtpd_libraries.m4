@@ -1,4 +1,5 @@
-dnl smtpd_libraries.m4: OpenSSL, c-ares, libidn2, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM, libmaxminddb, libidn, libpam, libldap, libcurl and jansson, which are optional.
+dnl smtpd_libraries.m4: OpenSSL, c-ares, libidn2, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM,
+dnl libmaxminddb, libidn, libpam, libldap, libcurl and jansson, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
 AC_DEFUN([SMTPD_PKG], [
@@ -16,8 +17,8 @@ AC_DEFUN([SMTPD_CHECK_IDN2], [SMTPD_PKG([IDN2], [libidn2 >= 2.0.5], [libidn2 2.0
 AC_DEFUN([SMTPD_CHECK_PCRE2], [SMTPD_PKG([PCRE2], [libpcre2-8 >= 10.30], [PCRE2 (libpcre2-8)], [libpcre2-dev], [pcre2-devel])])
 AC_DEFUN([SMTPD_CHECK_SQLITE], [SMTPD_PKG([SQLITE], [sqlite3 >= 3.35], [SQLite 3.35 or newer], [libsqlite3-dev], [sqlite-devel])])
 
-dnl SMTPD_CHECK_DBM: what smtpd-store needs to read the files of qpsmtpd in which karma and greylisting keep their state. Without a library it reads dumps
-dnl of such files only; nothing else uses them.
+dnl SMTPD_CHECK_DBM: what smtpd-store needs to read the files of qpsmtpd in which karma and greylisting keep their
+dnl state. Without a library it reads dumps of such files only; nothing else uses them.
 AC_DEFUN([SMTPD_CHECK_DBM], [
   smtpd_dbm=
   AC_CHECK_HEADER([db.h], [AC_CHECK_LIB([db], [db_version], [
@@ -29,8 +30,8 @@ AC_DEFUN([SMTPD_CHECK_DBM], [
   AC_SUBST([DBM_CPPFLAGS])
 ])
 
-dnl SMTPD_CHECK_MAXMINDDB: what the plugin ident/geoip reads its databases with. Without it the plugin is built all the same, and says at configtest what
-dnl is missing.
+dnl SMTPD_CHECK_MAXMINDDB: what the plugin ident/geoip reads its databases with. Without it the plugin is built all the
+dnl same, and says at configtest what is missing.
 AC_DEFUN([SMTPD_CHECK_MAXMINDDB], [
   AC_REQUIRE([PKG_PROG_PKG_CONFIG])
   PKG_CHECK_MODULES([MAXMINDDB], [libmaxminddb >= 1.3], [
@@ -44,7 +45,8 @@ AC_DEFUN([SMTPD_CHECK_MAXMINDDB], [
   AC_SUBST([MAXMINDDB_CPPFLAGS])
 ])
 
-dnl SMTPD_CHECK_STRINGPREP: what names and passwords beyond ASCII are prepared with (SASLprep). Without it they are compared as they are sent.
+dnl SMTPD_CHECK_STRINGPREP: what names and passwords beyond ASCII are prepared with (SASLprep). Without it they are
+dnl compared as they are sent.
 AC_DEFUN([SMTPD_CHECK_STRINGPREP], [
   AC_REQUIRE([PKG_PROG_PKG_CONFIG])
   PKG_CHECK_MODULES([STRINGPREP], [libidn >= 1.25], [
@@ -58,7 +60,8 @@ AC_DEFUN([SMTPD_CHECK_STRINGPREP], [
   AC_SUBST([STRINGPREP_CPPFLAGS])
 ])
 
-dnl SMTPD_CHECK_PAM: what the plugin auth/auth_pam asks. Without it the plugin is built all the same, and says at configtest what is missing.
+dnl SMTPD_CHECK_PAM: what the plugin auth/auth_pam asks. Without it the plugin is built all the same, and says at
+dnl configtest what is missing.
 AC_DEFUN([SMTPD_CHECK_PAM], [
   smtpd_pam="no (libpam0g-dev or pam-devel is missing)"
   AC_CHECK_HEADER([security/pam_appl.h], [AC_CHECK_LIB([pam], [pam_start], [
@@ -73,8 +76,8 @@ AC_DEFUN([SMTPD_CHECK_PAM], [
   AC_SUBST([PAM_LIBS])
 ])
 
-dnl SMTPD_CHECK_LDAP: what the plugin auth/auth_ldap_bind asks directories with. Without it the plugin is built all the same, and says at configtest what is
-dnl missing. Before OpenLDAP 2.5, libldap_r is the one for programs with threads.
+dnl SMTPD_CHECK_LDAP: what the plugin auth/auth_ldap_bind asks directories with. Without it the plugin is built all the
+dnl same, and says at configtest what is missing. Before OpenLDAP 2.5, libldap_r is the one for programs with threads.
 AC_DEFUN([SMTPD_CHECK_LDAP], [
   smtpd_ldap="no (libldap-dev or openldap-devel is missing)"
   AC_CHECK_HEADER([ldap.h], [
@@ -90,8 +93,8 @@ AC_DEFUN([SMTPD_CHECK_LDAP], [
   AC_SUBST([LDAP_LIBS])
 ])
 
-dnl SMTPD_CHECK_CURL, SMTPD_CHECK_JANSSON: what the plugin auth/auth_oauth asks authorization servers with, and reads their answers with. Without both the plugin is
-dnl built all the same, and says at configtest what is missing.
+dnl SMTPD_CHECK_CURL, SMTPD_CHECK_JANSSON: what the plugin auth/auth_oauth asks authorization servers with, and reads
+dnl their answers with. Without both the plugin is built all the same, and says at configtest what is missing.
 AC_DEFUN([SMTPD_CHECK_CURL], [
   AC_REQUIRE([PKG_PROG_PKG_CONFIG])
   PKG_CHECK_MODULES([CURL], [libcurl >= 7.62], [
@@ -118,7 +121,8 @@ AC_DEFUN([SMTPD_CHECK_JANSSON], [
   AC_SUBST([JANSSON_CPPFLAGS])
 ])
 
-dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the package.
+dnl SMTPD_CHECK_CPPUNIT: without it everything but the unit tests can be built; "make check" then fails and names the
+dnl package.
 AC_DEFUN([SMTPD_CHECK_CPPUNIT], [
   AC_REQUIRE([PKG_PROG_PKG_CONFIG])
   PKG_CHECK_MODULES([CPPUNIT], [cppunit >= 1.12], [smtpd_have_cppunit=yes], [
@@ -128,7 +132,8 @@ AC_DEFUN([SMTPD_CHECK_CPPUNIT], [
   AM_CONDITIONAL([CPPUNIT], [test "$smtpd_have_cppunit" = yes])
 ])
 
-dnl SMTPD_CHECK_PYTHON: PYTHON, a python3 that has pytest. The system's own is asked first: another one earlier in PATH rarely has the packages.
+dnl SMTPD_CHECK_PYTHON: PYTHON, a python3 that has pytest. The system's own is asked first: another one earlier in PATH
+dnl rarely has the packages.
 AC_DEFUN([SMTPD_CHECK_PYTHON], [
   AC_ARG_VAR([PYTHON], [python3 with pytest, for the tests against a real httpd])
   AC_CACHE_CHECK([for a python3 with pytest], [smtpd_cv_python], [
