@@ -118,6 +118,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/support/log.cc \
 	mod_smtpd/support/log_queue.cc \
 	mod_smtpd/support/log_queues.h \
+	mod_smtpd/support/paths.cc \
+	mod_smtpd/support/paths.h \
 	mod_smtpd/support/pattern.cc \
 	mod_smtpd/support/process_mutex.cc \
 	mod_smtpd/support/process_mutex.h \
@@ -197,6 +199,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/store/redis_store.cc \
 	mod_smtpd/store/redis_store.h \
 	mod_smtpd/store/spaces.cc \
+	mod_smtpd/store/sqlite_file.cc \
+	mod_smtpd/store/sqlite_file.h \
 	mod_smtpd/store/spaces.h \
 	mod_smtpd/store/stores.cc \
 	mod_smtpd/store/stores.h \
@@ -417,6 +421,11 @@ mod_smtpd_mod_smtpd_la_SOURCES = \
 	mod_smtpd/httpd/proxied_client.h \
 	mod_smtpd/httpd/server.cc \
 	mod_smtpd/httpd/server.h \
+	mod_smtpd/httpd/directives.cc \
+	mod_smtpd/httpd/directive_values.cc \
+	mod_smtpd/httpd/directive_values.h \
+	mod_smtpd/httpd/resolver_directive.cc \
+	mod_smtpd/httpd/resolver_directive.h \
 	mod_smtpd/httpd/server_config.cc \
 	mod_smtpd/httpd/server_config.h \
 	mod_smtpd/httpd/session_table.cc \

@@ -23,10 +23,6 @@ bool is_http(std::string_view verb, std::string_view rest) {
 
 constexpr std::size_t max_host_octets = 255;  ///< RFC 5321 4.5.3.1.2
 
-constexpr bool is_ascii(std::string_view text) {
-    return std::all_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) == 0; });
-}
-
 /// Replies are ASCII (RFC 5321 4.2; RFC 6531 3.7.4 allows UTF-8 in few of them).
 std::string accepted_text(const Address& address, const char* what) {
     return address.is_ascii() ? format_text("{}, {} OK", address.path(), what) : format_text("{} OK", what);
@@ -248,7 +244,7 @@ void Session::mail(std::string_view rest) {
     transaction->envelope().parameters = std::move(argument.parameters);
     const bool is_smtputf8 = rules.offered.has(Extension::smtputf8) &&
                              transaction->envelope().parameters.has("SMTPUTF8");
-    if (!is_smtputf8 && !is_ascii(path)) return respond(StandardReply::needs_smtputf8);
+    if (!is_smtputf8 && !support::is_ascii(path)) return respond(StandardReply::needs_smtputf8);
     std::string why;
     AddressSyntax syntax = address_syntax(is_smtputf8);
     syntax.allow_null = true;
@@ -311,7 +307,7 @@ void Session::rcpt(std::string_view rest) {
         PathHook context(HookId::rcpt_pre, *this, path, argument.parameters);
         if (response_ends_stage(HookId::rcpt_pre, hooks_.run_through(context))) return;
     }
-    if (!is_smtputf8 && !is_ascii(path)) return respond(StandardReply::needs_smtputf8);
+    if (!is_smtputf8 && !support::is_ascii(path)) return respond(StandardReply::needs_smtputf8);
     std::string why;
     AddressSyntax syntax = address_syntax(is_smtputf8);
     syntax.allow_postmaster = true;
@@ -406,7 +402,7 @@ void Session::vrfy(std::string_view rest) {
                              support::equals_folded(rest.substr(blank + 1), "SMTPUTF8");
     if (is_smtputf8) rest = support::trim(rest.substr(0, blank));
     if (rest.empty()) return respond(StandardReply::syntax_error);
-    if (!is_ascii(rest) && !is_smtputf8) return respond(StandardReply::needs_smtputf8);
+    if (!support::is_ascii(rest) && !is_smtputf8) return respond(StandardReply::needs_smtputf8);
     if (is_smtputf8 && !smtp::is_valid_utf8(rest)) return respond(StandardReply::bad_utf8_argument);
     stage(HookId::vrfy, WordsArgument{{}, std::string(rest)});
 }

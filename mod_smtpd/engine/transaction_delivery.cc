@@ -3,6 +3,7 @@
 #include "engine/recipient_results.h"
 #include "engine/server_access.h"
 #include "engine/trace_fields.h"
+#include "support/strings.h"
 
 #include <algorithm>
 #include <utility>
@@ -34,10 +35,6 @@ Fate signed_by(Fate fate, std::string_view plugin) {
     return fate;
 }
 
-bool is_ascii(std::string_view text) {
-    return std::all_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) == 0; });
-}
-
 }  // namespace
 
 bool needs_smtputf8(const Envelope& envelope, const std::vector<Recipient>& recipients, const Message& message) {
@@ -45,7 +42,7 @@ bool needs_smtputf8(const Envelope& envelope, const std::vector<Recipient>& reci
     const auto is_plain = [](const Recipient& recipient) { return recipient.address().is_ascii(); };
     if (!envelope.sender.is_ascii() || !std::all_of(recipients.begin(), recipients.end(), is_plain)) return true;
     const Headers& headers = message.headers();
-    return !is_ascii(headers.edited() ? headers.to_string() : headers.original());
+    return !support::is_ascii(headers.edited() ? headers.to_string() : headers.original());
 }
 
 Origin origin_of(const Connection& connection, const Transaction& transaction) {

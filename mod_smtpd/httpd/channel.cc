@@ -221,8 +221,7 @@ bool Channel::write_socket(std::string_view octets) {
     return true;
 }
 
-/// Behind the last, mod_ssl says that the client may not take the end for one that somebody else has made
-/// (close_notify).
+/// After the last octets mod_ssl sends close_notify, so that the client does not take the end for an attacker's.
 bool Channel::write_filters(std::string_view octets, bool is_last) {
     apr_brigade_cleanup(out_);
     if (apr_brigade_write(out_, nullptr, nullptr, octets.data(), octets.size()) != APR_SUCCESS) return false;

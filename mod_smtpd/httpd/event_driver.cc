@@ -430,7 +430,7 @@ void EventDriver::wake() {
         session_.resume();
         continue_outside();
     } catch (...) {
-        channel_.force_wakeup();  // nobody else would come back to it
+        channel_.force_wakeup();  // no other thread would come back to it
         throw;
     }
 }

@@ -2,7 +2,8 @@
 ///
 /// process_connection returns CONN_STATE_ASYNC_WAITIO, and the MPM comes back when there is input, or room for output.
 /// A busy connection is not given back at once: its thread waits for a moment with others, of which one polls for all
-/// (support/leader_poll.h). So four kinds of threads work on a session, one at a time, whoever has the turn:
+/// (support/leader_poll.h). So four kinds of threads work on a session, one at a time: the thread that holds
+/// the turn.
 ///
 /// - the owner, which the MPM has called. It alone makes handshakes, and gives the connection back to the MPM;
 /// - the one that polls for all, while the owner waits with the others;

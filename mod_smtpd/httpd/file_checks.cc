@@ -1,6 +1,7 @@
 #include "httpd/file_checks.h"
 
 #include "httpd/serving_user.h"
+#include "support/paths.h"
 
 #include <smtpd/base/format.h>
 
@@ -14,16 +15,9 @@ namespace smtpd::httpd {
 namespace {
 
 using host::Instance;
-
-bool exists(const std::string& path) {
-    struct stat about {};
-    return ::stat(path.c_str(), &about) == 0;
-}
-
-bool is_folder(const std::string& path) {
-    struct stat about {};
-    return ::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
-}
+using support::exists;
+using support::folder_of;
+using support::is_folder;
 
 bool is_readable_by_everybody(const std::string& path) {
     struct stat about {};
@@ -153,11 +147,6 @@ void check_file(FileChecks& checks, const FileUse& use, const Instance& plugin, 
 }
 
 }  // namespace
-
-std::string folder_of(const std::string& path) {
-    const auto slash = path.rfind('/');
-    return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
-}
 
 void check_files(const host::PluginSet& plugins, host::DirectoryControlFiles& control,
                  const std::optional<std::string>& control_dir, const std::string& where, host::Problems& problems) {

@@ -15,7 +15,4 @@ namespace smtpd::httpd {
 void check_files(const host::PluginSet& plugins, host::DirectoryControlFiles& control,
                  const std::optional<std::string>& control_dir, const std::string& where, host::Problems& problems);
 
-/// The directory above a path.
-std::string folder_of(const std::string& path);
-
 }  // namespace smtpd::httpd

@@ -87,7 +87,7 @@ Gate::OwnSocket::OwnSocket(Gate& gate) noexcept : gate_(gate) {
         if (filter->frec == ap_core_output_filter_handle) net = static_cast<core_net_rec*>(filter->ctx);
     apr_os_sock_t number = gate.socket();
     if (net == nullptr || net->client_socket != gate.mpm_socket_ || number < 0)
-        return;  // somebody else's arrangement is left alone
+        return;  // another module has arranged this; leave it alone
     const bool is_new = gate.own_socket_ == nullptr;
     if (apr_os_sock_put(&gate.own_socket_, &number, gate.connection_->pool) != APR_SUCCESS) return;
     if (is_new) apr_socket_timeout_set(gate.own_socket_, gate.connection_->base_server->timeout);

@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* pool_key = "smtpd contents of control files";
 
-/// Lines of `file NUL number NUL text NUL`.
+/// Lines of `file NUL number NUL text NUL blanks NUL`, which is empty if no blanks were at the end.
 struct KeptText {
     KeptText* next;
     const char* name;
@@ -31,7 +31,9 @@ KeptText* find_kept(apr_pool_t* pool, const std::string& name) {
 std::string encode(const ControlText& text) {
     std::string out;
     for (const auto& line : text)
-        for (const auto& part : {line.file, std::to_string(line.number), line.text}) out.append(part).push_back('\0');
+        for (const auto& part :
+             {line.file, std::to_string(line.number), line.text, std::string(line.had_final_blanks ? "blanks" : "")})
+            out.append(part).push_back('\0');
     return out;
 }
 
@@ -48,6 +50,7 @@ ControlText decode(const char* octets, std::size_t size) {
         line.file = next_part();
         line.number = static_cast<unsigned>(std::strtoul(next_part(), nullptr, 10));
         line.text = next_part();
+        line.had_final_blanks = *next_part() != '\0';
         out.push_back(std::move(line));
     }
     return out;

@@ -63,8 +63,8 @@ void child_stopping(apr_pool_t*, int graceful) {
     if (Child* child = current_child()) child->begin_stop(graceful != 0);
 }
 
-/// First of all: mod_reqtimeout's filter, which is added by the same hook, would cut SMTP sessions, and nobody else is
-/// to see the connection.
+/// Before all others: mod_reqtimeout's filter, which is added by the same hook, would cut SMTP sessions, and no other
+/// module is to see the connection.
 int process_connection(conn_rec* connection) {
     if (config_of(connection->base_server).runtime == nullptr) return DECLINED;
     return guard(connection->base_server, "process_connection", DONE, [&] {

@@ -36,7 +36,8 @@ std::vector<int> ask(const std::vector<Access>& questions) {
     return answers;
 }
 
-/// In a process of its own: becomes the user, as httpd's children do.
+/// In a process of its own: becomes the user, as httpd's children do. (httpd's hook drop_privileges wants a server, and
+/// there is none yet while the configuration is read.)
 [[noreturn]] void answer_as_user(const std::vector<Access>& questions, const std::string& name, int to) {
     if (::initgroups(name.c_str(), ap_unixd_config.group_id) == 0 && ::setgid(ap_unixd_config.group_id) == 0 &&
         ::setuid(ap_unixd_config.user_id) == 0) {

@@ -1,4 +1,5 @@
-/// serving_user.h: what the user of the serving processes may do with files, whoever reads the configuration.
+/// serving_user.h: what the user of the serving processes may do with files, whichever user reads the
+/// configuration.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 #include "httpd/stores.h"
 
 #include "httpd/dry_run.h"
-#include "httpd/file_checks.h"
 #include "httpd/serving_user.h"
+#include "support/paths.h"
 
 #include "store/file_store.h"
 #include "store/memory_store.h"
@@ -23,11 +23,6 @@ namespace {
 
 constexpr const char* default_store = "file:" SMTPD_STATE_DIR "/store";
 constexpr const char* pool_key = "smtpd store tables";
-
-bool is_folder(const std::string& path) {
-    struct stat about {};
-    return ::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
-}
 
 /// A table in memory that outlives the configuration: it, and its name, hang from the pool of the process. No code of
 /// this DSO does, because another one may take its place.
@@ -122,19 +117,19 @@ void ServerStores::check(host::Problems& problems) const {
     for (const auto& entry : backends_.all()) {
         const store::Address& address = entry.place.address;
         if (address.kind != store::Address::Kind::file) continue;
-        const std::string folder = folder_of(address.path);
-        const std::string above = folder_of(folder);
+        const std::string folder = support::folder_of(address.path);
+        const std::string above = support::folder_of(folder);
         const std::string subject = format_text("SmtpStore {}", address.to_string());
-        if (is_folder(address.path))
+        if (support::is_folder(address.path))
             problems.push_back(
                 {true, entry.place.where, format_text("{}: this is a directory and not a file", subject)});
-        else if (is_folder(folder) && !children_may_write(folder))
+        else if (support::is_folder(folder) && !children_may_write(folder))
             problems.push_back({true, entry.place.where,
                                 format_text("{}: the user that serves ({}) cannot make files in {}; say: {}", subject,
                                             name_of_serving_user(), folder, command_for_directory(folder))});
-        else if (!is_folder(folder) && !is_folder(above))
+        else if (!support::is_folder(folder) && !support::is_folder(above))
             problems.push_back({true, entry.place.where, format_text("{}: there is no directory {}", subject, folder)});
-        else if (!is_folder(folder) && ::access(above.c_str(), W_OK | X_OK) != 0)
+        else if (!support::is_folder(folder) && ::access(above.c_str(), W_OK | X_OK) != 0)
             problems.push_back({true, entry.place.where,
                                 format_text("{}: the directory {} is missing and cannot be made", subject, folder)});
     }
@@ -155,7 +150,7 @@ bool ServerStores::prepare(server_rec* main_server) {
             static_cast<store::MemoryStore&>(*entry.backend).attach(table);
         }
         if (address.kind == store::Address::Kind::file) static_cast<store::FileStore&>(*entry.backend).share();
-        const std::string folder = folder_of(address.path);
+        const std::string folder = support::folder_of(address.path);
         if (address.kind != store::Address::Kind::file || ::mkdir(folder.c_str(), 0700) != 0) continue;
         if (::geteuid() == 0 && ::chown(folder.c_str(), ap_unixd_config.user_id, ap_unixd_config.group_id) != 0)
             ap_log_error(APLOG_MARK, APLOG_ERR, errno, main_server,

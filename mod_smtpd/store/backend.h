@@ -30,13 +30,21 @@ struct SpaceSize {
     bool operator==(const SpaceSize&) const = default;
 };
 
-/// What an administrator has to hear of; each is told once, when the state changes. Thread-safe.
+/// What an administrator has to know; each is told once, when the state changes. Thread-safe.
 class Events {
 public:
     virtual ~Events() = default;
-    virtual void damaged(const std::string& what) noexcept = 0;      ///< a file was set aside, and entries are lost
+    virtual void damaged(const std::string& what) noexcept = 0;      ///< a file was moved away, and entries are lost
     virtual void unreachable(const std::string& what) noexcept = 0;  ///< operations fail from now on
     virtual void reachable(const std::string& what) noexcept = 0;    ///< they work again
+};
+
+/// For those who hear of each failure from the operation itself.
+class NoEvents final : public Events {
+public:
+    void damaged(const std::string&) noexcept override {}
+    void unreachable(const std::string&) noexcept override {}
+    void reachable(const std::string&) noexcept override {}
 };
 
 class Backend {
@@ -75,8 +83,8 @@ private:
     const Duration timeout_;
 };
 
-/// A back end that can look at an entry and change it while nobody else does. All operations that write are made of
-/// that.
+/// A back end that can look at an entry and change it while no other thread or process does. All operations that write
+/// are made of that.
 class LocalBackend : public Backend {
 public:
     using Backend::Backend;

@@ -1,5 +1,6 @@
-/// fair_lock.h: a mutex that is given to those who wait in the order in which they came, so that under load everybody
-/// waits about equally long; with an ordinary one, whoever has just let go takes it again, and some wait for seconds.
+/// fair_lock.h: a mutex that is given to those who wait in the order in which they came, so that under load all wait
+/// about equally long. With an ordinary mutex, the thread that has just released it takes it again, and others wait for
+/// seconds.
 #pragma once
 
 #include <chrono>

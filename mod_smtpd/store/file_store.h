@@ -11,7 +11,7 @@
 /// hold it up, where a page of the file is not in memory; where that took long, nobody can hold the store for the next
 /// second. SQLite's checkpoints force the disk to write, so they are left to threads that may wait.
 ///
-/// A file that is damaged, or is no store, is set aside under another name (path.damaged-20261120-182700) and a new one
+/// A file that is damaged, or is no store, is moved away to another name (path.damaged-20261120-182700) and a new one
 /// is begun; that is told to Events. When the file has reached its size, the entries that would expire soonest go. A
 /// full disk is an Error, and so is everything else that the system refuses; the next operation tries again.
 #pragma once
@@ -19,6 +19,7 @@
 #include "store/backend.h"
 #include "store/fair_lock.h"
 #include "store/fair_process_lock.h"
+#include "store/sqlite_file.h"
 #include "support/work_pool.h"
 
 #include <atomic>
@@ -60,7 +61,6 @@ public:
     Result<Page> list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept override;
 
 private:
-    class Database;
     class OwnLane final : public support::Lane {
     public:
         OwnLane(FileStore& store, unsigned places) : Lane(store.path_, places), store_(store) {}
@@ -71,7 +71,7 @@ private:
         FileStore& store_;
     };
     /// Gives SQLite's code, 0 where all is well.
-    using Use = std::function<int(Database&)>;
+    using Use = std::function<int(SqliteFile&)>;
 
     Result<void> change(const Item& item, const Decide& decide, Limit limit) noexcept override;
     Result<void> use(Limit limit, const Use& body) noexcept;
@@ -86,7 +86,7 @@ private:
     Error describe(int status) const;
     Error failed(const Error& problem);
     bool mend(int status);
-    bool set_aside(const std::string& why);
+    bool move_away(const std::string& why);
     void clean(int rows);
     std::int64_t now() const noexcept;
 
@@ -103,7 +103,7 @@ private:
     std::atomic<std::thread::id> holder_{};  ///< the thread that does, which alone finds itself here
     Limit held_since_{};
     Limit no_hold_before_{};
-    std::unique_ptr<Database> database_;
+    std::unique_ptr<SqliteFile> database_;
     Limit limit_{};    ///< of the operation at work
     Limit cleaned_{};  ///< when that was last done here
     bool is_failing_ = false;

@@ -1,6 +1,6 @@
 /// memory_store.h: entries in a piece of shared memory of fixed size: the back end for what need not survive a restart.
 ///
-/// The memory is a table of blocks; an entry takes one, or several where it is long. Whoever makes the processes maps
+/// The memory is a table of blocks; an entry takes one, or several where it is long. The parent of the processes maps
 /// it (map()), and every process attaches to it. A robust mutex guards it: when a process is killed with it in hand,
 /// the next one builds the table anew from the blocks, so no entry is lost or halved. Where there is no room left, the
 /// entries that would expire soonest go, those that have expired first of all.

@@ -10,14 +10,6 @@
 namespace smtpd::store {
 namespace {
 
-/// What a back end below has to tell is an error of ours anyway.
-class Silence final : public Events {
-public:
-    void damaged(const std::string&) noexcept override {}
-    void unreachable(const std::string&) noexcept override {}
-    void reachable(const std::string&) noexcept override {}
-};
-
 /// Reads from the back end that the server itself would use. How long an entry lives, that does not say.
 class ReadRedis final : public Underlay {
 public:
@@ -35,7 +27,7 @@ public:
     }
 
 private:
-    Silence silence_;
+    NoEvents silence_;
     RedisStore redis_;
 };
 

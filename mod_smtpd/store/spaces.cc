@@ -4,23 +4,12 @@
 #include "store/redis_store.h"
 
 namespace smtpd::store {
-namespace {
-
-/// Every operation says for itself that Redis cannot be reached.
-class Silence final : public Events {
-public:
-    void damaged(const std::string&) noexcept override {}
-    void unreachable(const std::string&) noexcept override {}
-    void reachable(const std::string&) noexcept override {}
-};
-
-}  // namespace
 
 Result<std::vector<SpaceSize>> list_spaces(const Address& address, const Clock& clock, Limit limit) {
     switch (address.kind) {
         case Address::Kind::file: return FileReader(address.path, clock).spaces(limit);
         case Address::Kind::redis: {
-            Silence events;
+            NoEvents events;  // every operation says by itself that Redis cannot be reached
             RedisStore redis(address.redis, events);
             redis.start();
             return redis.spaces(limit);

@@ -15,15 +15,12 @@ namespace smtpd {
 namespace {
 
 using support::folded;
+using support::is_ascii;
 
 struct Free {
     void operator()(char* text) const noexcept { std::free(text); }
 };
 using Converted = std::unique_ptr<char, Free>;
-
-bool is_ascii(std::string_view text) noexcept {
-    return std::all_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) == 0; });
-}
 
 /// Not with IDN2_USE_STD3_ASCII_RULES, which makes libidn2 leave out what it does not like.
 constexpr int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;

@@ -144,7 +144,7 @@ LeaderPoll::Call LeaderPoll::lead(Slot& self) {
     for (int timeout = 0;;) {
         const int count = ::epoll_wait(epoll_.get(), events, batch, timeout);
         const Time now = std::chrono::steady_clock::now();
-        for (int i = 0; i < count; ++i) {  // whoever leads next is told of those that are left
+        for (int i = 0; i < count; ++i) {  // the next leader learns of those that are left
             auto* const slot = static_cast<Slot*>(events[i].data.ptr);
             if (slot == nullptr) note_kick();
             else if (!serve(self, *slot, now, own)) return own != Call::none ? own : step_back(self);
@@ -194,7 +194,7 @@ bool LeaderPoll::serve(Slot& self, Slot& slot, Time now, Call& own) {
     return leads;
 }
 
-/// Ends the wait of those for whom nothing came. False when the leader's own is over.
+/// Ends the wait of the waiters for which nothing came. False when the leader's own is over.
 bool LeaderPoll::look_around(Slot& self, Time now, Call& own, int& timeout) {
     Calls calls;
     {
@@ -350,7 +350,8 @@ void LeaderPoll::Calls::add(Slot& slot, Call call) noexcept {
     slot.call.store(static_cast<std::uint32_t>(call), std::memory_order_release);
 }
 
-/// A thread may have seen its call already and be gone; to wake whoever sleeps at that address now does no harm.
+/// A thread may have seen its call already and be gone; to wake the thread that sleeps at that address now does no
+/// harm.
 void LeaderPoll::Calls::make() noexcept {
     while (count_ > 0) futex_wake(words_[--count_]);
 }

@@ -38,8 +38,8 @@ public:
 
     class Waiter {
     public:
-        /// What it waited for is there, or somebody rang. Called by any of the waiting threads, only during wait(),
-        /// never by two at a time. Says what next.
+        /// What it waited for is there, or another thread called signal(). Called by any of the waiting threads, only
+        /// during wait(), never by two at a time. Says what next.
         virtual Wish serve() noexcept = 0;
 
     protected:
@@ -86,7 +86,7 @@ private:
         bool is_linked = false;
         bool is_polled = false;  ///< its socket is in the epoll
         bool is_free = true;     ///< not while a leader that was stuck still serves its waiter
-        bool is_away = false;    ///< its thread is stuck in somebody's serve()
+        bool is_away = false;    ///< its thread is stuck in the serve() of a waiter
         bool is_queued = false;  ///< among those that were signalled for
         Slot* next_signalled = nullptr;
         std::atomic<std::uint32_t> call{static_cast<std::uint32_t>(Call::none)};

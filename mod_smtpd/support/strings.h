@@ -18,6 +18,12 @@ constexpr bool is_space(char c) noexcept { return is_blank(c) || (c >= '\n' && c
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 constexpr bool is_alpha(char c) noexcept { return to_lower(c) >= 'a' && to_lower(c) <= 'z'; }
 
+constexpr bool is_ascii(std::string_view text) noexcept {
+    for (const char c : text)
+        if (static_cast<unsigned char>(c) >= 0x80) return false;
+    return true;
+}
+
 /// `text` with ASCII letters in lower (upper) case.
 std::string folded(std::string_view text);
 std::string upper(std::string_view text);

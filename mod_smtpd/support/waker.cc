@@ -86,8 +86,7 @@ void Waker::run() {
         std::size_t routine = none;
         const auto task = stopping_ ? nullptr : due_task_locked(routine);
         if (!task) continue;
-        // Somebody has to watch the next one while this thread works; to wake a thread for that costs more than most
-        // tasks.
+        // A thread has to watch the next one while this one works; to wake one for that costs more than most tasks.
         if (const Time next = next_time_locked(); next != Time::max() && !is_watched_locked(next)) {
             if (idle_ == 0) add_thread_locked();
             changed_.notify_one();
