@@ -28,7 +28,7 @@
 ///
 /// - clients that are exempt from every policy plugin (relay clients and whitelisted clients);
 /// - clients in the files of `greylist_exclude_files`;
-/// - with `skip_spf_pass`, senders for whom SPF passed;
+/// - with `skip_spf_pass`, senders that passed SPF;
 /// - with `skip_karma`, clients with good karma, now or earlier;
 /// - with `skip_tls`, clients that use TLS;
 /// - with `geoip`, clients in these countries;
@@ -146,7 +146,7 @@ public:
                     .range("16", "128"),
                 option("deny_late", &Options::deny_late, "defer at DATA"),
                 option("per_recipient", &Options::per_recipient, "whether recipients have options of their own"),
-                option("skip_spf_pass", &Options::skip_spf_pass, "spare senders for whom SPF passed"),
+                option("skip_spf_pass", &Options::skip_spf_pass, "exempt senders that passed SPF"),
                 option("skip_karma", &Options::skip_karma,
                        "spare clients with that much karma, or history; 0 = no matter how much")
                     .range("0", "1000"),

@@ -1,8 +1,8 @@
 /// limit: limit connections, messages, recipients, errors or failed logins in a given time.
 ///
-/// Each instance is one limit. `what` says what the plugin counts, `per` for whom, `max` how many are permitted, and
-/// `time` within what time. The time begins with the first event that is counted. When the time is over, counting
-/// begins again.
+/// Each instance is one limit. `what` says what the plugin counts, `per` what each count is for, `max` how many are
+/// permitted, and `time` within what time. The time begins with the first event that is counted. When the time is over,
+/// counting begins again.
 ///
 /// Counters are in the namespace `limit` of the store (SmtpStore), so they are shared by all child processes, and with
 /// Redis by all hosts. `SmtpStore limit memory:1m` is enough if the counters need not survive a restart. If the store
@@ -77,7 +77,7 @@ public:
         static OptionTable table() {
             return {
                 option("what", &Options::what, "what is counted").choices(words()).positional(0).required(),
-                option("per", &Options::per, "for whom")
+                option("per", &Options::per, "what each count is for")
                     .choices({{"client", Per::client},
                               {"sender", Per::sender},
                               {"sender_domain", Per::sender_domain},

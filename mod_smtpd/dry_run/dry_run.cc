@@ -266,8 +266,8 @@ void Client::send_message() {
     say(format_text("{}{} octets)", message_shown, request_.message->size()), with_crlf(*request_.message, true));
 }
 
-/// That of the last reply. Behind a message, LMTP has one for each recipient: then one that is positive, for somebody
-/// would have got it.
+/// The code of the last reply. With LMTP a message has a reply for each recipient: then a positive one decides, because
+/// that recipient would have got the message.
 int Client::decisive_code(const std::vector<std::string>& lines) const {
     int code = 0;
     for (const auto& line : lines) {

@@ -32,8 +32,8 @@ const AuthMechanism* find_auth_mechanism(std::string_view name) noexcept;
 /// Which of them a server may offer.
 class AuthMechanismSet {
 public:
-    /// Those that are offered unless somebody says otherwise: all but CRAM-MD5, whose digests can be searched for
-    /// passwords quickly.
+    /// Those that are offered unless SmtpAuthMechanisms says otherwise: all but CRAM-MD5, whose digests can be searched
+    /// for passwords quickly.
     AuthMechanismSet() noexcept;
     static AuthMechanismSet none() noexcept {
         AuthMechanismSet set;

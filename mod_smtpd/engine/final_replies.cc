@@ -103,7 +103,7 @@ Reply concluding_reply(const MailTransaction& transaction, const Reply& rest) {
     return {550, {5, 7, 1}, "Nobody gets the message"};
 }
 
-/// There is one reply for all: of whom is it not true?
+/// There is one reply for all recipients: for which of them is it not true?
 std::vector<std::string> false_for_some(const MailTransaction& transaction, const Reply& told, bool is_queued,
                                         MixedResults rule) {
     std::vector<std::string> out;

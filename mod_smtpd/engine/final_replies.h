@@ -18,7 +18,7 @@ struct FinalReplies {
     Reply decisive;              ///< for the log and for queue_post: the only reply, or the one that sums up the others
     std::vector<Reply> to_each;  ///< one for each RCPT, in their order; empty if `decisive` is the only reply
     bool is_announced = false;   ///< PRDR: a 353 comes before the replies to each, and `decisive` after them
-    /// For the log, at level notice: of whom the client is told something that is not true.
+    /// For the log, at level notice: recipients about which the client is told something that is not true.
     std::vector<std::string> remarks;
 };
 

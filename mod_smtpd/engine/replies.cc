@@ -271,8 +271,8 @@ const Row& row_for(const Rows& rows, Verdict verdict) {
     }
 }
 
-/// Whether a plugin may use this code where the table has that one. The class stays: what is refused for now is not
-/// refused for good, and 421 says that the connection is closed.
+/// Whether a plugin may use this code where the table has that one. The class stays: a temporary refusal does
+/// not become a permanent one, and 421 says that the connection is closed.
 bool fits(int code, const Row& row, int table_code) {
     return code / 100 == table_code / 100 && (code != 421 || row.effect == Effect::close);
 }

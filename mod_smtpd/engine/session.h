@@ -1,7 +1,7 @@
 /// session.h: the SMTP state machine (RFC 5321), without sockets, threads or clocks of its own: octets in, octets out,
 /// and what to do next.
 ///
-/// Whoever drives it (httpd's connection driver, a test, a fuzzer) calls start() once, then feed() with whatever
+/// Its driver (httpd's connection driver, a test, a fuzzer) calls start() once, then feed() with whatever
 /// arrives, and after each call sends what is in output() and does what the returned Step says. Calls must not overlap;
 /// they may come from different threads one after the other. Plugins are asked through a HookRunner; a Session is what
 /// they see as their Connection.

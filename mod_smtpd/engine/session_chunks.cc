@@ -3,8 +3,8 @@
 ///
 /// Behind each BDAT stand as many octets as it says, whatever is answered: also where BDAT is not offered, or refused,
 /// they are read and thrown away before the reply, and never taken for commands. Where the size cannot be read, nobody
-/// knows where the chunk ends, so the session does: 501, and the connection is closed. (Reading on would let whoever
-/// wrote a message put commands into the session of the server that sends it.)
+/// knows where the chunk ends, so the session does: 501, and the connection is closed. (Reading on would let the
+/// author of a message put commands into the session of the server that sends it.)
 ///
 /// A chunk that fails is answered at its end, and with it the transaction is over; chunks already on their way are
 /// thrown away with 503, which are no errors of the client. The text of a message has to obey SmtpBareNewline and

@@ -1,5 +1,5 @@
-/// session_proxy.cc: XCLIENT and XFORWARD: a mail server in front of this one, which the administrator trusts, says for
-/// whom it speaks.
+/// session_proxy.cc: XCLIENT and XFORWARD: a mail server in front of this one, which the administrator trusts, says
+/// which client it speaks for.
 ///
 /// After XCLIENT the session begins anew, with that client: everything that was known of the one before, and what
 /// plugins found out about it, is forgotten, and the hooks of a new connection are run. XFORWARD is noted and changes

@@ -83,8 +83,8 @@ ReplyRules Session::reply_rules() const noexcept {
             .is_complete = !intake.hangs_up() && (!intake.is_in_chunks() || intake.is_in_last_chunk())};
 }
 
-/// What the client is told in the end, and each recipient's fate, in one line: `to` are the recipients about whom there
-/// is nothing else to say.
+/// What the client is told in the end, and each recipient's fate, in one line: `to` are the recipients about which
+/// there is nothing else to say.
 void Session::log_result(const Reply& told, bool has_own_reason) const {
     if (!log_.enabled(LogLevel::info)) return;
     const bool is_accepted = told.is_positive();

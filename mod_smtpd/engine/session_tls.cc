@@ -12,8 +12,8 @@ bool Session::offers_tls() const noexcept {
 
 // ---- the command
 
-/// What stands behind STARTTLS in the clear may be somebody else's, who wants it to be taken for the client's: it is
-/// not looked at, and ends the session.
+/// An attacker may have added what follows STARTTLS in the clear, so that it is taken for the client's. The session
+/// does not look at it, and ends.
 void Session::starttls(std::string_view) {
     if (unread() > 0) return refuse_early_octets();
     switch (services_.tls != nullptr ? services_.tls->prepare_tls() : TlsStart::unavailable) {

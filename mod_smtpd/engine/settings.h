@@ -29,7 +29,7 @@ enum class Protocol : std::uint8_t {
 
 /// Recipients of one message with different fates, and one reply for all of them (plain SMTP): what that is.
 enum class MixedResults : std::uint8_t {
-    refuse,  ///< the strictest: refused for good, else deferred; nobody gets the message
+    refuse,  ///< the strictest: rejected if a recipient is, otherwise deferred; no recipient gets the message
     accept,  ///< accepted if anybody gets it and nobody is deferred; who was refused does not get it, and only the log
              ///< knows
     one_by_one,  ///< there are none: a transaction has one recipient, the others are told to come later

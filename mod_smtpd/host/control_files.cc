@@ -72,7 +72,7 @@ public:
         const MonotonicTime now = owner_.clock_.now();
         if (now < next_look_.load(std::memory_order_relaxed)) return generation_.load(std::memory_order_acquire);
         const std::unique_lock lock(mutex_, std::try_to_lock);
-        if (lock) check(now);  // else somebody looks or reads just now: what he finds is for the next call
+        if (lock) check(now);  // otherwise another thread is looking; its result is for the next call
         return generation_.load(std::memory_order_acquire);
     }
 

@@ -40,8 +40,8 @@ const SessionContext& in_session(const HookContext& context) noexcept {
     return static_cast<const SessionContext&>(context);
 }
 
-/// Whom the last handler has refused, the next one does not get to see among the recipients. False where nobody is left
-/// to ask it about.
+/// The next handler does not see the recipients that the last one has refused. False if no recipient is left to ask it
+/// about.
 bool move_refused(SessionContext& context) noexcept {
     Transaction* const transaction = context.transaction_or_null();
     if (!transaction) return true;
@@ -398,8 +398,8 @@ inline Response Dispatcher::call(const Link& link, HookContext& context, const c
     } catch (...) { return settle_mishap(link, context, mishap); }
 }
 
-/// Whether the thread may not call that handler, because it would wait in it. Whoever is immune is not judged, so there
-/// is nothing to wait for.
+/// Whether the thread may not call that handler, because it would wait in it. An exempt client is not judged, so
+/// there is nothing to wait for.
 bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state,
                               MonotonicTime now) const noexcept {
     using Access = engine::ChainState::Access;

@@ -50,10 +50,11 @@ OptionBuilder<T> policy_option(std::string name, T PolicyDefaults::*member, std:
 
 /// Where it is not said, it is perm (and `naughty` may say otherwise).
 OptionSpec reject_type_row() {
-    OptionSpec row = policy_option("reject_type", &PolicyDefaults::reject_type,
-                                   "how the client is refused: for good (perm) or for now (temp), and whether the "
-                                   "connection is closed then (disconnect, "
-                                   "temp_disconnect)")
+    OptionSpec row = policy_option(
+                         "reject_type", &PolicyDefaults::reject_type,
+                         "how the client is refused: permanently (perm) or temporarily (temp), and whether the "
+                         "connection is closed then (disconnect, "
+                         "temp_disconnect)")
                          .choices(refusal_words());
     row.show = [shown = std::move(row.show)](const void* options) {
         const std::string word = shown(options);

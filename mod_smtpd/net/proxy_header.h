@@ -1,5 +1,5 @@
-/// proxy_header.h: the header with which a load balancer says for whom it connects (HAProxy's PROXY protocol, version 1
-/// and 2).
+/// proxy_header.h: the header with which a load balancer says which client it connects for (HAProxy's PROXY protocol,
+/// version 1 and 2).
 ///
 /// Only to be read from peers that are trusted: who sends it can be anybody.
 #pragma once

@@ -1,7 +1,7 @@
 /// resolver.h: who answers questions to the DNS, and a set of questions on its way.
 ///
-/// A Resolver takes questions from any thread and answers from one of its own; whoever asks gives a function that is
-/// called when the last answer is there. A Lookup that nobody holds any more is cancelled: nobody is called.
+/// A Resolver takes questions from any thread and answers from one of its own; the caller gives a function that is
+/// called when the last answer is there. A Lookup that is no longer held is cancelled: its function is not called.
 #pragma once
 
 #include <smtpd/dns/dns.h>

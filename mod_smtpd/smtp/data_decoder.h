@@ -1,6 +1,5 @@
 /// data_decoder.h: what follows DATA, octet by octet (RFC 5321 4.1.1.4, 4.5.2): finds the end of data, takes the
-/// stuffed dots out, notices what must not be there. Also the text of BDAT, where somebody else counts and dots are
-/// dots.
+/// stuffed dots out, notices what must not be there. Also the text of BDAT, where the caller counts and dots are dots.
 ///
 /// End of data is CRLF.CRLF and nothing else, or .CRLF as the very first octets, under every policy and however the
 /// input is split. A dot is special only behind CRLF or at the start; a bare CR or LF never begins or ends a line of

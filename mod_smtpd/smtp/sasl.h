@@ -68,8 +68,8 @@ protected:
 struct ScramServer {
     ChannelBindings bindings;      ///< of this connection
     bool offers_binding = false;   ///< the -PLUS form of the mechanism was announced
-    std::string_view salt_secret;  ///< the salts of users whom nobody knows are made with it, so that they look like
-                                   ///< those of others
+    std::string_view salt_secret;  ///< makes the salts of unknown users, so that they look like those of
+                                   ///< known users
 };
 
 /// The mechanism of that name in any case ("plain"), or null. `nonce` is unpredictable and never used twice; `server`

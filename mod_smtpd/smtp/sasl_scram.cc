@@ -63,8 +63,8 @@ private:
         return {Status::lookup, {}};
     }
 
-    /// RFC 5802 6. A client that says that we cannot bind, while we said that we can, was lied to by somebody in
-    /// between.
+    /// RFC 5802 6. A client that says that we cannot bind, while we said that we can, was lied to by an
+    /// attacker in between.
     bool is_bound(const ScramClientFirst& first) {
         if (!binds_) return first.binding_flag == 'n' || (first.binding_flag == 'y' && !server_.offers_binding);
         if (first.binding_flag != 'p') return false;

@@ -47,7 +47,7 @@ public:
                 option("true", &Options::true_program,
                        "the path of what it runs when the password is right; otherwise the second word there"),
                 option("sudo", &Options::sudo, "the path of sudo, with which it is started; none"),
-                option("sudo_user", &Options::sudo_user, "for sudo: whom to be; root"),
+                option("sudo_user", &Options::sudo_user, "the user for sudo; root"),
                 option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
         }
     };

@@ -85,7 +85,8 @@ private:
             const auto stored = std::string_view(line.text).substr(colon + 1);
             if (stored.starts_with("{PLAIN}") || StoredPassword::parse(stored).is_hashed()) continue;
             return setup.warning(
-                "{}: the password of {} is in clear text, so whoever reads the file can log in; write what \"htpasswd "
+                "{}: the password of {} is in clear text, so anybody who reads the file can log in; write what "
+                "\"htpasswd "
                 "-nB {}\" prints, or {PLAIN} in front of the password if it must be readable (SCRAM, CRAM-MD5)",
                 line.position(), line.text.substr(0, colon), line.text.substr(0, colon));
         }

@@ -84,7 +84,7 @@ struct AuthLdapBindOptions {
             option("attribute", &O::attribute, "what has the local part of the login").alias("ldap_auth_filter_attr"),
             option("filter", &O::filter, "how an entry is looked for instead"),
             option("dn", &O::dn, "the name of a user's entry, where it is not looked for"),
-            option("bind_dn", &O::bind_dn, "as whom they are looked for; anonymously without it"),
+            option("bind_dn", &O::bind_dn, "the name to search as; anonymously without it"),
             option("bind_password_file", &O::bind_password_file, "the file whose first line is the password for that"),
             option("starttls", &O::starttls, "whether TLS is begun on a connection to ldap://"),
             option("ca_file", &O::ca_file, "the certificates of authorities that may vouch for the directory"),

@@ -11,7 +11,7 @@
 ///
 /// A token is valid if the authorization server says that it is active, if it has every `scope`, and if it has one of
 /// the `audience` values. If the client gives a login, the token must belong to that login. The member `username` of
-/// the answer says to whom the token belongs; `username=email` names another member. With several such members, the
+/// the answer names the owner of the token; `username=email` names another member. With several such members, the
 /// first of them that the answer has counts. Case does not matter.
 ///
 /// The plugin keeps the result in the store for `cache`, but not longer than the token is valid. The store has a digest

@@ -10,8 +10,8 @@
 /// that fails; after it client and message are forgotten; nobody is delivered to who was refused.
 ///
 /// The first 17 octets of the input choose settings, plugins and piece size; the rest is the dialogue. What follows a
-/// line with STARTTLS comes by itself, as it does under TLS, or glued to it, as it does from somebody who has no key;
-/// then pieces need not be like the whole.
+/// line with STARTTLS comes by itself, as it does under TLS, or glued to it, as it does from an attacker who has no
+/// key; then pieces need not be like the whole.
 #include "engine/session.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_hook_runner.h"

@@ -1,4 +1,4 @@
-/// forwarded.h: what a mail server that hands on somebody else's message says about where it comes from (Postfix's
+/// forwarded.h: what a mail server that hands on a client's message says about where it comes from (Postfix's
 /// XFORWARD).
 #pragma once
 

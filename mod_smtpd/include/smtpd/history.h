@@ -32,8 +32,8 @@ struct HistoryEntry {
         exemption,  ///< a policy plugin that was not asked, because of `text`: "relay client", "whitelisted host: …"
         response,   ///< another handler's verdict
         fault,      ///< what the server has to say about the plugin: an exception, a deadline that passed
-        reply  ///< the server refused something: `code` and `text` are what the client was told, whoever wanted it. No
-               ///< plugin, no hook
+        reply       ///< the server refused something: `code` and `text` are what the client was told, whichever plugin
+                    ///< wanted it. No plugin, no hook
     };
     static constexpr std::size_t max_text = 256;  ///< octets; what is longer is cut
 
@@ -46,7 +46,7 @@ struct HistoryEntry {
     int karma = 0;                        ///< points that the finding brought the client
     int code = 0;                         ///< of the verdict's reply; 0: the hook's own
     EnhancedCode enhanced;
-    std::string recipient;    ///< whom it is about, where that is one of several: at data_post_rcpt, and with
+    std::string recipient;    ///< which one it is about, if there are several: at data_post_rcpt, and with
                               ///< MessageHook::refuse()
     std::string_view plugin;  ///< instance, as it is configured: "dnsbl:internal". Valid as long as the connection
     std::string text;         ///< the reason of a finding, else what the client was to be told

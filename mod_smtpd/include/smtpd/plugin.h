@@ -145,7 +145,7 @@ protected:
 /// Three more facts are for the checks of configtest, and each may be a function of the options as well. A plugin that
 /// has a handler with verdicts at rcpt and never answers `ok` says `static constexpr bool accepts_recipients = false;`.
 /// A queue plugin that never returns not_mine(), so that no queue plugin after it is asked, says `static constexpr bool
-/// takes_every_message = true;`. A plugin that refuses the clients about whom there are complaints, as naughty does,
+/// takes_every_message = true;`. A plugin that refuses clients because of complaints about them, as naughty does,
 /// says `static constexpr bool settles_complaints = true;`. Files that it uses are declared with Setup::uses().
 ///
 /// One that waits for something other than the DNS (a socket, a database, a program, the disk) says so with `static

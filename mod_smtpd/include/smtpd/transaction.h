@@ -30,8 +30,8 @@ public:
     /// PRDR: after the message the client wants a reply for each recipient; see Delivery::replies_to_each().
     bool is_prdr() const noexcept { return prdr_; }
 
-    /// Those that are to have the message: a queue plugin delivers to all of them, and to nobody else. Whom an earlier
-    /// handler has refused is not among them.
+    /// Those that are to have the message: a queue plugin delivers to all of them, and to no others. Recipients
+    /// that an earlier handler has refused are not among them.
     std::vector<Recipient>& recipients() noexcept { return recipients_; }
     const std::vector<Recipient>& recipients() const noexcept { return recipients_; }
     /// Those that were rejected or deferred after DATA, each with its fate(), in the order of RCPT.

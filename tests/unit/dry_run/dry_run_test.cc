@@ -200,7 +200,7 @@ public:
         settings_.protocol = engine::Protocol::lmtp;
         judge_recipients();
         const auto report = play();
-        CPPUNIT_ASSERT(report.outcome() == dry_run::MailOutcome::accepted);  // for somebody
+        CPPUNIT_ASSERT(report.outcome() == dry_run::MailOutcome::accepted);  // by one recipient
         const auto& message = report.visits[0].exchanges[7];
         CPPUNIT_ASSERT_EQUAL(250, message.code);
         CPPUNIT_ASSERT_EQUAL(std::size_t(3), message.replies.size());

@@ -102,7 +102,7 @@ public:
         build();
         CPPUNIT_ASSERT(world_.message(HookId::queue_pre).verdict == Verdict::declined);
         CPPUNIT_ASSERT_EQUAL(string("abc"), fakes::joined(seen_));
-        world_.transaction = std::make_unique<fakes::FakeTransaction>();  // somebody has removed all of them, which is
+        world_.transaction = std::make_unique<fakes::FakeTransaction>();  // a plugin has removed all of them, which is
                                                                           // another matter
         (void)world_.message(HookId::queue_pre);
         CPPUNIT_ASSERT_EQUAL(string("abc||"), fakes::joined(seen_));

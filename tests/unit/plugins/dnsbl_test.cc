@@ -129,7 +129,7 @@ public:
             {"abcdefghijklmnopqrstuvwxyz.example.net", "example.net"},
             {"x7f3k9q2m.example.net", "example.net"},
             {"customer.combined.mail.example.zone", "mail.example.zone"},
-            {"0123456789abcdef.test", "0123456789abcdef.test"},  // somebody's domain
+            {"0123456789abcdef.test", "0123456789abcdef.test"},  // a domain, not a key
         };
         for (const auto& row : rows)
             CPPUNIT_ASSERT_EQUAL(std::string(row.shown), DnsList::parse(row.zone)->shown_zone());

@@ -1,4 +1,4 @@
-/// maildir_test.cc: queue/maildir, and queue/discard. Recipients of whom some cannot be delivered to have
+/// maildir_test.cc: queue/maildir, and queue/discard. If some recipients cannot be delivered to, see
 /// maildir_fates_test.cc.
 #include "fakes/fake_disk.h"
 #include "fakes/response_text.h"

@@ -202,7 +202,7 @@ class LeaderPollTest : public CppUnit::TestFixture {
         for (const auto& thread : two.threads) CPPUNIT_ASSERT(thread == leading);
     }
 
-    /// Each in its turn, so that it is the leader's own waiter, the deputy's, and somebody else's.
+    /// Each in its turn, so that it is the leader's own waiter, the deputy's, and another one's.
     void whoever_is_stuck_holds_up_nobody() {
         Party party(4);
         for (std::size_t stuck = 0; stuck < party.size(); ++stuck) {
@@ -267,7 +267,8 @@ class LeaderPollTest : public CppUnit::TestFixture {
             explicit Hasty(LeaderPoll& poll) : poll(poll) {}
             LeaderPoll::Wish serve() noexcept override {
                 if (++served > 1) return LeaderPoll::Wish::owner;
-                poll.resume(*this, LeaderPoll::Wish::input);  // by whoever it has left its work to, and who was quick
+                poll.resume(*this, LeaderPoll::Wish::input);  // by the thread that it has left its work to, and that
+                                                              // was quick
                 return LeaderPoll::Wish::signal;
             }
             LeaderPoll& poll;

@@ -57,7 +57,7 @@ struct SMTPD_API ScramKeys {
 /// At a hook of SCRAM: what is asked, and where the answer goes.
 struct ScramRequest {
     ScramHash hash = ScramHash::sha256;
-    std::string salt;         ///< for whoever has the clear password
+    std::string salt;         ///< for a plugin that has the clear password
     unsigned iterations = 0;  ///< likewise
     ScramKeys keys;           ///< the answer
 };

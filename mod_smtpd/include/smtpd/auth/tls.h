@@ -15,7 +15,7 @@ struct ClientCertificate {
     std::string serial;        ///< hexadecimal, as the issuer counts
     std::string fingerprint;   ///< SHA-256 of the certificate, 64 hexadecimal digits in lower case
     std::string pem;           ///< the certificate itself
-    bool is_verified = false;  ///< it was issued by somebody whom the server trusts, and is valid now
+    bool is_verified = false;  ///< an authority that the server trusts has issued it, and it is valid now
     std::string problem;       ///< why it is not verified, "" where it is
 };
 

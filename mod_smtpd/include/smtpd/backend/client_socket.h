@@ -68,7 +68,7 @@ public:
 
     /// Makes the handshake of TLS (1.2 or later, without renegotiation); all that is sent and received afterwards is
     /// encrypted. `name` is a host name without a final dot, or an address: what the peer's certificate has to be for
-    /// (RFC 9525: among its alternative names), by somebody whom `trust` has, and if it is a host name, what the peer
+    /// (RFC 9525: among its alternative names), by an authority in `trust`, and if it is a host name, what the peer
     /// is asked for (SNI).
     ///
     /// A certificate that is not good, a peer that does not speak TLS, and octets that were received before the

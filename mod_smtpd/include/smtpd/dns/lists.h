@@ -9,7 +9,7 @@
 ///     stand for what was looked up zen.example:You are listed                   the same, as qpsmtpd writes it
 ///
 /// An answer in 127.255.255.0/24, one outside 127.0.0.0/8, and 127.0.0.1 unless it is named, never means "listed": it
-/// is how lists say that they do not answer such questions, and how domains answer that somebody else has bought. Like
+/// is how lists say that they do not answer such questions, and how domains answer that have a new owner. Like
 /// a time-out it is an error, which is not "not listed" either.
 ///
 /// Each list is tested, by the first session that needs it and from then on at intervals: 127.0.0.1 must not be listed,
@@ -78,8 +78,9 @@ public:
 
     const std::string& zone() const noexcept { return zone_; }
     /// The zone as others than the administrator may see it. A list that is paid for has the customer's key among its
-    /// labels (`0123456789abcdef.zen.example.net`), and whoever has it asks at the customer's expense. So this is the
-    /// end of the name: at most three labels, and none in front of one that looks like a key. "example.net" at least.
+    /// labels (`0123456789abcdef.zen.example.net`), and a stranger who has it asks at the customer's expense. So this
+    /// is the end of the name: at most three labels, and none in front of one that looks like a key. "example.net" at
+    /// least.
     std::string shown_zone() const;
     const std::string& text() const noexcept { return text_; }
     /// What an answer to "is it listed?" means: yes, no, or, with the reason in `problem`, neither.

@@ -57,7 +57,7 @@ struct AuthFindings {
 ///   prove itself. `ok` together with proves() or is_proved_by() means: a client that proves that is this user. The
 ///   engine checks the proof; nobody is asked again.
 /// - auth_external: the client wants to be who its certificate says (connection.tls().certificate, which is verified).
-///   user() is whom it wants to be, "" = the one of the certificate: then set_login() tells.
+///   user() is the name it wants, "" = the name in the certificate: then set_login() gives it.
 /// - auth_bearer: XOAUTH2 and OAUTHBEARER, credentials.token(). user() as above.
 ///
 /// Only handlers that are added with add() can let a client in, and so make the server offer AUTH. decide() is for
@@ -111,7 +111,7 @@ public:
     const std::string& user;
     const bool is_authenticated;  ///< the client is authenticated now
     const Reply& reply;           ///< what it is told; code 0 where a plugin has told it something itself
-    /// Refused for good: not because a back end, or the server's limit on waiting for one, failed for the moment.
+    /// Rejected permanently: not because a back end is down, or did not answer in time.
     bool is_refused() const noexcept { return !is_authenticated && reply.code / 100 != 4; }
 };
 
@@ -155,7 +155,7 @@ using DataHook = MessageHook;
 class DataPostHook final : public MessageHook {
 public:
     using MessageHook::MessageHook;
-    /// Refuses one of transaction.recipients(), or with denysoft() defers it: whom the plugin does not want to have the
+    /// Refuses one of transaction.recipients(), or with denysoft() defers it: a recipient that is not to have the
     /// message. What the response leaves out is filled in as at data_post_rcpt; one that is no denial defers. The
     /// recipient keeps its place until the handler returns, and has gone to transaction.refused_recipients() when the
     /// next one is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this

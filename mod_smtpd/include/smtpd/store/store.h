@@ -1,4 +1,4 @@
-/// store.h: small shared state with expiry: who was seen when, how often somebody tried. It is the site's, not the
+/// store.h: small shared state with expiry: when was a client seen, how often did it try. It is the site's, not the
 /// plugin's: `SmtpStore` says whether it is kept in a file of this host, in Redis for several hosts, or in memory.
 ///
 ///     explicit Limit(smtpd::Setup& setup, const Options& options) : seen_(setup.store<std::int64_t>("limit")),
