@@ -79,6 +79,10 @@ smtpdhookinclude_HEADERS = \
 	mod_smtpd/include/smtpd/hook/session_context.h \
 	mod_smtpd/include/smtpd/hook/traits.h
 
+smtpdmailauthincludedir = $(includedir)/smtpd/mailauth
+smtpdmailauthinclude_HEADERS = \
+	mod_smtpd/include/smtpd/mailauth/lookups.h
+
 smtpdserverincludedir = $(includedir)/smtpd/server
 smtpdserverinclude_HEADERS = \
 	mod_smtpd/include/smtpd/server/log_queue.h \
@@ -234,6 +238,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/udp_questions.h \
 	mod_smtpd/net/zone_resolver.cc \
 	mod_smtpd/net/zone_resolver.h \
+	mod_smtpd/mailauth/lookups.cc \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/auth_mechanisms.cc \

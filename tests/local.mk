@@ -58,6 +58,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
+	tests/unit/mailauth/lookups_test.cc \
 	tests/unit/net/backend_test.cc \
 	tests/unit/net/cares_resolver_test.cc \
 	tests/unit/net/circuit_breaker_test.cc \

@@ -1,0 +1,12 @@
+/// lookups.cc: an answer that nobody waits for any more is one that did not come in time.
+#include <smtpd/mailauth/lookups.h>
+
+namespace smtpd::mailauth {
+
+const DnsAnswer& AnswerLookups::dns(DnsType type, std::string_view name) {
+    static const DnsAnswer late = DnsAnswer::failure(DnsStatus::timed_out, "no answer in time");
+    const DnsAnswer& answer = answers_.dns(type, name);
+    return answer.status() == DnsStatus::not_asked ? late : answer;
+}
+
+}  // namespace smtpd::mailauth
