@@ -40,6 +40,8 @@ def test_a_port_without_a_protocol_greets_at_once(make_server, mpm):
     """`Listen 25` alone means HTTP to httpd, and the kernel would keep the connection until the client has said something."""
     server = make_server(mpm)
     plain = server.http("SmtpEngine on", name="mx.example.com", protocol="")
+    server.expect_log("no plugin accepts recipients: ")
+    server.allow_log("there is no queue plugin: ")
     server.start()
     began = time.monotonic()
     with Client(plain.port, timeout=20) as client:
@@ -138,6 +140,8 @@ def test_engine_of_the_main_server(make_server):
     server = make_server("event", modules=("authz_core",), main='SmtpEngine on\nSmtpPluginDir "@plugins@"\n')
     inherits = server.http("", name="mx.example.com", protocol="smtp")
     refuses = server.http("SmtpEngine off")
+    server.expect_log("no plugin accepts recipients: ")
+    server.allow_log("there is no queue plugin: ")
     server.start()
     with Client(inherits.port) as client:
         assert client.greeting.text.startswith("mx.example.com ")
