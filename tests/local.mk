@@ -188,7 +188,8 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/session_under_test.h \
 	tests/fakes/standard_error.h \
 	tests/fakes/temp_directory.h \
-	tests/fakes/tls_server_end.h
+	tests/fakes/tls_server_end.h \
+	tests/fakes/zone_lookups.h
 tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS) $(MAXMINDDB_CPPFLAGS) $(PAM_CPPFLAGS) $(LDAP_CPPFLAGS) $(CURL_CPPFLAGS) $(JANSSON_CPPFLAGS)
 tests_unit_tests_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_unit_tests_LDADD = $(core_libs) $(CPPUNIT_LIBS)
