@@ -181,7 +181,7 @@ DnsLists::DnsLists(Setup& setup, Of kind, const std::vector<std::string>& entrie
         }
         return lists;
     });
-    if (entries.empty() && file_->empty())
+    if (entries.empty() && setup.control().lines(control_file)->empty())
         setup.warning(
             "it has no lists to ask, so it does nothing; name them with zones=, or one a line in the control "
             "file {}",

@@ -59,6 +59,23 @@ void nobody_accepts_recipients(const Check& check) {
         "that mail is accepted for into the control file rcpthosts");
 }
 
+/// A verdict `ok` ends the chain: a plugin behind the last one that accepts recipients only sees those that nobody
+/// accepts.
+void policy_comes_too_late(const Check& check) {
+    const auto last = accepting(check.plugins);
+    if (last.empty()) return;
+    bool is_behind = false;
+    for (const auto& member : check.plugins.chain(HookId::rcpt)) {
+        if (is_behind && member.instance != last.back() &&
+            (member.kind == Dispatcher::Kind::respond || member.kind == Dispatcher::Kind::decide))
+            check.warn(*member.instance,
+                       format_text("it never judges a recipient that is accepted, because {} ({}) accepts them before "
+                                   "it is asked; move this line above that one",
+                                   last.back()->name(), last.back()->position()));
+        is_behind |= member.instance == last.back();
+    }
+}
+
 void nobody_delivers(const Check& check) {
     if (!check.plugins.chain(HookId::queue).empty() || accepting(check.plugins).empty()) return;
     check.warn(
@@ -215,9 +232,15 @@ void domains_of_everybody(const Check& check) {
 }
 
 using Function = void(const Check&);
-constexpr Function* checks[] = {
-    nobody_accepts_recipients, nobody_delivers,     queue_plugin_is_never_asked, no_own_domains,
-    domains_of_everybody,      everybody_may_relay, nobody_settles_complaints,   auth_is_never_offered};
+constexpr Function* checks[] = {nobody_accepts_recipients,
+                                policy_comes_too_late,
+                                nobody_delivers,
+                                queue_plugin_is_never_asked,
+                                no_own_domains,
+                                domains_of_everybody,
+                                everybody_may_relay,
+                                nobody_settles_complaints,
+                                auth_is_never_offered};
 
 }  // namespace
 

@@ -25,9 +25,13 @@ const ap_directive_t* section_of(const server_rec* server) {
     return nullptr;
 }
 
-const ap_directive_t* line_of(const server_rec* server, const char* directive) {
+const ap_directive_t* own_line_of(const server_rec* server, const char* directive) {
     const ap_directive_t* const section = server->is_virtual != 0 ? section_of(server) : nullptr;
-    const ap_directive_t* const own = section != nullptr ? last_of(section->first_child, directive) : nullptr;
+    return section != nullptr ? last_of(section->first_child, directive) : nullptr;
+}
+
+const ap_directive_t* line_of(const server_rec* server, const char* directive) {
+    const ap_directive_t* const own = own_line_of(server, directive);
     return own != nullptr ? own : last_of(ap_conftree, directive);
 }
 

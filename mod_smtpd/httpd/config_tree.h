@@ -11,6 +11,10 @@ namespace smtpd::httpd {
 /// The <VirtualHost> section of a server; null for the main server.
 const ap_directive_t* section_of(const server_rec* server);
 
+/// The last directive of that name within the <VirtualHost> section of a server; null if there is none, and for the
+/// main server.
+const ap_directive_t* own_line_of(const server_rec* server, const char* directive);
+
 /// The last directive of that name that applies to a server: of its section, else of the top level; null if there is
 /// none.
 const ap_directive_t* line_of(const server_rec* server, const char* directive);

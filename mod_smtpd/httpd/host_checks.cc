@@ -273,6 +273,36 @@ void tls_demanded_of_everybody(const Check& check) {
     });
 }
 
+// --- settings without use
+
+/// A <VirtualHost> with directives of ours whose engine is off: "SmtpEngine on" was forgotten there. One that switches
+/// the engine off itself means it.
+void settings_without_engine(const Check& check) {
+    for (const server_rec* server : check.servers()) {
+        const ap_directive_t* const line = own_line_of(server, "SmtpPlugin");
+        if (line == nullptr || config_of(server).runtime != nullptr || own_line_of(server, "SmtpEngine") != nullptr)
+            continue;
+        check.warn(
+            position_of(line),
+            "SmtpPlugin has no effect in this virtual host, because its SmtpEngine is off; write \"SmtpEngine on\"");
+    }
+}
+
+/// RFC 5321 4.5.3.1.7.
+void messages_too_small(const Check& check) {
+    constexpr std::uint64_t least = 65536;
+    check.for_each_smtp([&](const server_rec* server, const Server& smtp) {
+        const std::uint64_t limit = smtp.settings().max_message_size;
+        const ap_directive_t* const line = line_of(server, "SmtpMaxMessageSize");
+        if (limit == 0 || limit >= least || line == nullptr) return;
+        check.warn(
+            position_of(line),
+            format_text("SmtpMaxMessageSize {} rejects ordinary mail: every server must take messages of {} octets "
+                        "(RFC 5321 4.5.3.1.7); k, m and g stand for KiB, MiB and GiB, as in \"SmtpMaxMessageSize 50m\"",
+                        limit, least));
+    });
+}
+
 // --- the MPM
 
 void threads_that_wait(const Check& check) {
@@ -293,9 +323,10 @@ void threads_that_wait(const Check& check) {
 }
 
 using Function = void(const Check&);
-constexpr Function* checks[] = {host_without_listen,       mail_port_without_smtp, listener_for_https,
-                                host_behind_another,       everybody_is_a_proxy,   passwords_in_the_clear,
-                                tls_demanded_of_everybody, threads_that_wait};
+constexpr Function* checks[] = {host_without_listen,       mail_port_without_smtp,  listener_for_https,
+                                host_behind_another,       everybody_is_a_proxy,    passwords_in_the_clear,
+                                tls_demanded_of_everybody, settings_without_engine, messages_too_small,
+                                threads_that_wait};
 
 }  // namespace
 

@@ -51,6 +51,8 @@ LOW_LIMIT = re.compile(r"SMTPD0073: ")
 #: What a server is told at a start whose test names the plugins that it needs, and leaves out one of this kind.
 LEFT_OUT = (("no plugin accepts recipients: ", re.compile(r"\b(rcpt_ok|rcpt_map|rcpt_regexp|stalls|judges_recipients)\b")),
             ("there is no queue plugin: ", re.compile(r"\b(queue/\w+|stalls|hands_on)\b")))
+#: What a server is told whose test wants a limit that small messages reach.
+SMALL_LIMIT = re.compile(r"SmtpMaxMessageSize \d+ rejects ordinary mail: ")
 CRASH = re.compile(r"AH0005[12]: .*exit signal|AH00546|core dump|terminate called|\*\*\* .* \*\*\*")
 
 #: Where a line begins within another: a process was killed while it wrote the first one. The kernel looks for SIGKILL whenever a write comes to the next
@@ -499,7 +501,7 @@ class Httpd:
         for line in lines:
             wanted = [pattern for pattern, _ in self._expected if pattern.search(line.raw)]
             seen.update(wanted)
-            usual = ALL_WORKERS_IN_USE.search(line.text) or LOW_LIMIT.search(line.text)
+            usual = ALL_WORKERS_IN_USE.search(line.text) or LOW_LIMIT.search(line.text) or SMALL_LIMIT.search(line.text)
             usual = usual or any(remark in line.text and self._lacks(plugin) for remark, plugin in LEFT_OUT)
             usual = usual or (self.mpm == "event" and LATE_LISTENER.search(line.text))
             foreign = not line.level and line.raw.strip() != ""

@@ -116,6 +116,31 @@ def test_no_rcpthosts_is_meant(more, control):
     check_quiet(plugins=more + GOOD, control={"rcpthosts": None, **control}, prepare=prepare)
 
 
+def test_a_policy_behind_the_last_plugin_that_accepts():
+    check_warning(
+        "SmtpPlugin badrcptto: it never judges a recipient that is accepted, because rcpt_map .* accepts them before",
+        at="SmtpPlugin badrcptto",
+        plugins='SmtpPlugin rcpt_map domain=example.com file="@root@/work/map"\nSmtpPlugin badrcptto\n' + QUEUE,
+        prepare=lambda server, smtp: (server.work / "map").write_text("user@example.com OK\n"),
+    )
+
+
+@pytest.mark.parametrize(
+    "plugins",
+    [
+        'SmtpPlugin badrcptto\nSmtpPlugin rcpt_map domain=example.com file="@root@/work/map"\n',
+        'SmtpPlugin rcpt_map domain=example.com file="@root@/work/map"\nSmtpPlugin badrcptto\nSmtpPlugin rcpt_ok\n',
+        "SmtpPlugin rcpt_ok\nSmtpPlugin badrcptto\n",
+    ],
+    ids=["before", "between two", "rcpt_ok is always last"],
+)
+def test_a_policy_that_is_asked(plugins):
+    check_quiet(
+        plugins=plugins + QUEUE,
+        prepare=lambda server, smtp: (server.work / "map").write_text("user@example.com OK\n"),
+    )
+
+
 @pytest.mark.parametrize(
     "line", ["SmtpPlugin badrcptto reject=naughty", "SmtpPlugin karma", "SmtpPlugin helo reject=naughty"]
 )
@@ -145,6 +170,13 @@ def test_lists_without_lists(plugin, file):
     )
     check_quiet(plugins=f"SmtpPlugin {plugin} zones=bl.example\n{GOOD}")
     check_quiet(plugins=f"SmtpPlugin {plugin}\n{GOOD}", control={file: "bl.example\n"})
+
+
+def test_lists_with_a_mistake():
+    good, remarks, _, _ = configtest(
+        plugins="SmtpPlugin dnsbl\n" + GOOD, control={"rcpthosts": "example.com\n", "dnsbl_zones": "zen..example\n"}
+    )
+    assert not good and "dnsbl_zones:1: " in remarks[0] and "no lists to ask" not in "".join(remarks), remarks
 
 
 @pytest.mark.parametrize(
@@ -254,6 +286,23 @@ def test_everybody_relays(network):
         control={"relayclients": "10.0.0.0/8\n2001:db8::/32\nfc00::/7\n"},
         prepare=on_port(PUBLIC, free_port()),
     )
+
+
+@pytest.mark.parametrize("lines, remarks", [("", 1), ("SmtpEngine off\n", 0)], ids=["forgotten", "switched off"])
+def test_plugins_without_an_engine(lines, remarks):
+    def prepare(server, smtp):
+        server.http(lines + "SmtpPlugin rcpt_ok", name="mx.example.org")
+
+    good, said, _, _ = configtest(prepare=prepare)
+    assert good and len(said) == remarks, said
+    for line in said:
+        assert re.search("SmtpPlugin has no effect in this virtual host, .*SmtpEngine on", line), line
+
+
+def test_messages_that_are_too_small():
+    check_warning("SmtpMaxMessageSize 50 rejects ordinary mail", at="SmtpMaxMessageSize 50", lines="SmtpMaxMessageSize 50")
+    check_quiet(lines="SmtpMaxMessageSize 64k")
+    check_quiet(lines="SmtpMaxMessageSize 0")
 
 
 @pytest.mark.parametrize("network", WIDE)
