@@ -1,12 +1,12 @@
-/// authentication_result.h: what a test of a message's or a client's identity came to, as a value (RFC 8601).
+/// authentication_result.h: the result of checking a message's or a client's identity, as a value (RFC 8601).
 ///
 ///     return pass("{} may send for {}", client, domain)
 ///         .authentication_result({.method = "spf", .result = "pass", .properties = {{"smtp", "mailfrom", domain}}});
 ///     …
 ///     if (const auto* spf = hook.results().find("spf"); spf && spf->result == "pass") …
 ///
-/// The server writes all of them into one Authentication-Results field after the hook data_post. It quotes and folds; a
-/// value is what the test was about, as it came, and may hold any bytes.
+/// The server writes all results into one Authentication-Results field after the hook data_post, and does the quoting
+/// and folding. A value is the tested item as it came, and may hold any bytes.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -33,20 +33,20 @@ struct AuthenticationProperty {
 struct AuthenticationResult {
     std::string method;    ///< "iprev", "auth", "spf", "dkim"
     std::string result;    ///< "pass", "fail", "none", "temperror"
-    std::string reason{};  ///< for programs and people: why; may be empty
+    std::string reason{};  ///< why, for programs and people; may be empty
     std::vector<AuthenticationProperty> properties{};
-    std::string comment{};  ///< for people, in parentheses behind the result; may be empty
+    std::string comment{};  ///< for people, in parentheses after the result; may be empty
     unsigned version = 1;   ///< of the method; 1 is not written
 
     /// The value of the first such property; null if there is none. Names compare without regard to case.
     SMTPD_API const std::string* property(std::string_view type, std::string_view name) const noexcept;
-    /// As the field has it, in ASCII and on one line: "spf=pass smtp.mailfrom=example.com". Safe for a log.
+    /// As in the field, in ASCII and on one line: "spf=pass smtp.mailfrom=example.com". Safe for a log.
     SMTPD_API std::string to_string() const;
     bool operator==(const AuthenticationResult&) const = default;
 };
 
-/// The results of a connection, or of a transaction, in the order in which they were found. Belongs to one session and
-/// is used by one thread at a time.
+/// The results of a connection or a transaction, in the order in which they were found. Belongs to one session and is
+/// used by one thread at a time.
 class SMTPD_API AuthenticationResults {
 public:
     using Entries = std::vector<AuthenticationResult>;
@@ -61,13 +61,13 @@ public:
     bool empty() const noexcept { return entries_.empty(); }
 
     // For the server
-    /// Forgets what was added behind the first `count`.
+    /// Removes all entries after the first `count`.
     void truncate(std::size_t count) {
         if (count < entries_.size()) entries_.resize(count);
     }
-    /// Forgets the results of that method.
+    /// Removes the results of that method.
     void remove(std::string_view method);
-    /// The field has been written: what is added from now on is not in it.
+    /// The field has been written: results that are added from now on are not in it.
     void close() noexcept { is_closed_ = true; }
     bool is_closed() const noexcept { return is_closed_; }
 
@@ -76,8 +76,8 @@ private:
     bool is_closed_ = false;
 };
 
-/// What a handler finds: the results about the connection (iprev, auth), which hold for each of its transactions, then
-/// those about the transaction. Valid during the call.
+/// The results that a handler sees: first those about the connection (iprev, auth), which apply to each of its
+/// transactions, then those about the transaction. Valid during the call.
 class SMTPD_API ResultsView {
 public:
     /// `transaction` may be null.

@@ -1,8 +1,8 @@
-/// complaint.h: what is held against a client while the refusal waits for its moment (`reject=naughty`).
+/// complaint.h: failures of a client whose refusal is postponed (`reject=naughty`).
 ///
 /// A failure of a plugin with `reject=naughty` becomes a complaint instead of a reply. From then on the client is
-/// naughty: other policy plugins are asked as before, but whatever they have against it becomes a complaint too. The
-/// plugin naughty, or another one, reads the list (Connection::complaints()) and decides.
+/// naughty: other policy plugins still run, but their failures become complaints too. The plugin naughty, or another
+/// one, reads the list (Connection::complaints()) and decides.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -16,18 +16,18 @@
 namespace smtpd {
 
 struct Complaint {
-    std::string plugin;                         ///< the instance, as it is called in the log
-    HookId hook{};                              ///< where it was made
+    std::string plugin;                         ///< the instance, by its name in the log
+    HookId hook{};                              ///< the hook at which the complaint was made
     HookSubject subject = HookSubject::client;  ///< see HookTraits::about
-    /// The refusal that the plugin would have given; `declined` where neither the finding nor its reject_type says
-    /// anything: the plugin that refuses decides.
+    /// The refusal that the plugin would have given. `declined` if neither the finding nor reject_type specifies one:
+    /// then the plugin that refuses decides.
     Verdict verdict = Verdict::declined;
     EnhancedCode enhanced{};
-    std::string text{};       ///< what the client is to be told
+    std::string text{};       ///< the text for the client
     std::string reason{};     ///< for the log
     std::string recipient{};  ///< "<user@example.com>", if the subject is a recipient
-    /// Whether it is part of what the plugin naughty tells the client: the first complaint is, and those of plugins
-    /// that exempt nobody (PolicyDefaults::exempts_immune). The others are known to plugins only.
+    /// Whether the plugin naughty tells the client about it: true for the first complaint, and for those of plugins
+    /// that judge exempt clients too (PolicyDefaults::exempts_immune is false). Only plugins see the others.
     bool is_told = true;
 };
 

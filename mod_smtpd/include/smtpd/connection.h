@@ -1,7 +1,7 @@
 /// connection.h: one client's connection, from accept to close, as plugins see it.
 ///
-/// A session is worked on by one thread at a time, so nothing here needs a lock; a Connection must not be kept beyond
-/// the call it was given to.
+/// One thread at a time serves a session, so no locking is needed. A Connection must not be kept beyond the call that
+/// received it.
 #pragma once
 
 #include <smtpd/auth/tls.h>
@@ -37,9 +37,9 @@ struct Endpoint {
 /// How the client introduced itself. LHLO of LMTP counts as EHLO.
 enum class Greeted : std::uint8_t { no, helo, ehlo };
 
-/// What is known of the client: what it has said of itself, what plugins have found out and decided, and how it has
-/// behaved. The server replaces the record as a whole when the client begins anew (STARTTLS) and when another client
-/// takes its place (XCLIENT). Plugins see it through Connection, which says what the members mean.
+/// What is known about the client: what it said about itself, what plugins found out and decided, and how it has
+/// behaved. The server replaces the whole record when the client starts over (STARTTLS) and when another client takes
+/// its place (XCLIENT). Plugins see it through Connection, which documents the members.
 struct ClientRecord {
     IpAddress introduced_by;
     std::optional<Forwarded> forwarded;
@@ -71,96 +71,97 @@ public:
     const IpAddress& address() const noexcept { return client_.address; }
     std::uint16_t port() const noexcept { return client_.port; }
     const Endpoint& local() const noexcept { return local_; }
-    /// The client's name by reverse DNS as far as the server, or the plugin fcrdns, looked it up, else "".
+    /// The client's name by reverse DNS, if the server or the plugin fcrdns looked it up; otherwise "".
     const std::string& host() const noexcept { return record_.host; }
-    /// For a plugin that has found out that this is the client's name, by looking it up in both directions.
+    /// Sets the client's name; for a plugin that has verified it in both directions.
     void set_host(std::string name) { record_.host = std::move(name); }
-    /// host(), or the address in brackets: how the client is called in texts for people.
+    /// host(), or the address in brackets: the client's name in texts for people.
     std::string name() const { return record_.host.empty() ? "[" + address().to_string() + "]" : record_.host; }
-    /// The mail server that spoke for this client (XCLIENT), which is trusted to do so; unspecified where the client
-    /// speaks for itself. A load balancer that only passes the connection on (SmtpProxyProtocol) is not known here.
+    /// The trusted mail server that announced this client with XCLIENT; unspecified if the client speaks for itself. A
+    /// load balancer that only passes the connection on (SmtpProxyProtocol) does not appear here.
     const IpAddress& introduced_by() const noexcept { return record_.introduced_by; }
-    /// What a trusted mail server says about the origin of the next message, or the one of the transaction (XFORWARD).
+    /// What a trusted mail server says (XFORWARD) about the origin of the transaction's message, or of the next one.
     const std::optional<Forwarded>& forwarded() const noexcept { return record_.forwarded; }
     Greeted greeted() const noexcept { return record_.greeted; }
     const std::string& hello_host() const noexcept {
         return record_.hello_host;
     }  ///< argument of HELO, EHLO or LHLO, "" before
-    /// The client speaks LMTP (RFC 2033), as this server wants it to: it hands messages over for delivery, and gets a
-    /// reply for each recipient.
+    /// The client speaks LMTP (RFC 2033) on a port where this server expects it: it hands over messages for delivery
+    /// and gets a reply for each recipient.
     bool is_lmtp() const noexcept { return is_lmtp_; }
-    /// Encrypted, by STARTTLS or from the first octet. After STARTTLS the client begins anew: what it said before is
-    /// forgotten.
+    /// The connection is encrypted, by STARTTLS or from the first octet. After STARTTLS the client starts over: the
+    /// server forgets what it said before.
     bool is_tls() const noexcept { return static_cast<bool>(tls_); }
     const Tls& tls() const noexcept { return tls_; }
-    const std::string& tls_protocol() const noexcept { return tls_.protocol; }  ///< "TLSv1.3", "" in the clear
+    const std::string& tls_protocol() const noexcept { return tls_.protocol; }  ///< "TLSv1.3", "" if not encrypted
     const std::string& tls_cipher() const noexcept { return tls_.cipher; }
     const std::string& server_name() const noexcept { return server_name_; }  ///< qpsmtpd's `me`
     MonotonicTime started() const noexcept { return started_; }
     std::uint32_t commands() const noexcept { return commands_; }
     std::uint32_t errors() const noexcept { return record_.errors; }      ///< commands answered with 4xx or 5xx
     std::uint32_t messages() const noexcept { return record_.messages; }  ///< accepted with 250
-    /// How many sessions of this client's prefix the server holds now, this one included; 0 where that is not counted.
+    /// How many sessions of this client's prefix the server has now, this one included; 0 if the server does not count
+    /// them.
     std::uint32_t sessions_of_client() const noexcept { return record_.sessions_of_client; }
     const std::string& last_line() const noexcept {
         return record_.last_line;
-    }  ///< the command as it was sent, without CRLF and secrets; empty in DATA
-    /// AUTH succeeded. Whoever authenticated is a relay client as well, unless a plugin decides otherwise.
+    }  ///< the last command as sent, without CRLF and secrets; empty in DATA
+    /// AUTH succeeded. An authenticated client is also a relay client unless a plugin decides otherwise.
     bool is_authenticated() const noexcept { return !record_.auth_user.empty(); }
     const std::string& auth_user() const noexcept {
         return record_.auth_user;
-    }  ///< UTF-8 without control characters; "" = nobody
+    }  ///< UTF-8 without control characters; "" = not authenticated
     const std::string& auth_mechanism() const noexcept { return record_.auth_mechanism; }  ///< "PLAIN"
 
-    /// Nobody is connected: an administrator tries out what would happen (smtpd-try). All is to be as it would be, but
-    /// what a handler does is to leave nothing behind: no file, no message to anybody. The store may be used as ever,
-    /// because it forgets.
+    /// A simulated session: no client is connected, and an administrator tests what would happen (smtpd-try). Handlers
+    /// decide as in a real session but leave no trace: they write no file and send nothing. They may use the store as
+    /// usual, because it discards the changes.
     bool is_dry_run() const noexcept { return is_dry_run_; }
 
     // What plugins decide about the client
     bool is_relay_client() const noexcept { return record_.is_relay_client; }
-    /// A client that may relay is exempt from policy plugins, and their complaints about it are dropped.
+    /// A client that may relay is exempt from policy plugins; complaints about it are dropped.
     void set_relay_client(bool may_relay) noexcept {
         record_.is_relay_client = may_relay;
         if (may_relay) record_.complaints.clear();
     }
-    /// The client's host is exempt from policy plugins; `why` is logged by those that skip.
+    /// Exempts the client's host from policy plugins; those that skip it log `why`.
     void set_whitelisted(std::string why) { record_.whitelisted = std::move(why); }
-    const std::string& whitelisted() const noexcept { return record_.whitelisted; }  ///< "" = is not
-    /// Points that all plugins of the site share about this connection; see the karma option of policy plugins.
+    const std::string& whitelisted() const noexcept { return record_.whitelisted; }  ///< "" = not whitelisted
+    /// Points that all plugins of the site share for this connection; see the karma option of policy plugins.
     int karma() const noexcept { return record_.karma; }
     void adjust_karma(int points) noexcept { record_.karma += points; }
 
-    /// What is held against the client, the first complaint first; see complaint.h. Complaints stay until the end of
-    /// the session, except those about a transaction that are not told: they end with it. STARTTLS forgets what was
-    /// made of the client's name, XCLIENT all.
+    /// The complaints about the client, oldest first; see complaint.h. Complaints last until the end of the session,
+    /// except those about a transaction that the client is not told (Complaint::is_told): they end with the
+    /// transaction. STARTTLS removes complaints about the client's HELO or EHLO name, XCLIENT removes all.
     const std::vector<Complaint>& complaints() const noexcept { return record_.complaints; }
-    /// A refusal waits for its moment.
+    /// The client has complaints: a refusal is pending.
     bool is_naughty() const noexcept { return !record_.complaints.empty(); }
-    /// Adds a complaint. What is beyond max_complaints is dropped.
+    /// Adds a complaint. Complaints beyond max_complaints are dropped.
     void complain(Complaint complaint);
     static constexpr std::size_t max_complaints = 64;
-    /// Takes all complaints away, and gives them: for a plugin that brings them back later.
+    /// Removes and returns all complaints, for a plugin that adds them again later.
     std::vector<Complaint> forgive() noexcept { return std::exchange(record_.complaints, {}); }
 
     Notes& notes() noexcept { return record_.notes; }
     const Notes& notes() const noexcept { return record_.notes; }
-    /// What plugins said about this session so far. What the present handler says is added when it is through.
+    /// What plugins have said about this session so far. The running handler's entry is added when the handler returns.
     const History& history() const noexcept { return history_; }
-    /// Results about the client itself (iprev, auth), which hold for each of its transactions. Findings add to it;
+    /// Results about the client itself (iprev, auth), which apply to each of its transactions. Findings add to them;
     /// plugins read SessionContext::results().
     const AuthenticationResults& authentication_results() const noexcept { return record_.authentication_results; }
 
-    // What plugins may do
-    /// Sends a reply of the plugin's own; goes with Verdict::done.
+    // Actions for plugins
+    /// Sends a reply of the plugin's own; used with Verdict::done.
     virtual void send(const Reply& reply) = 0;
     /// Adds a line to the EHLO reply ("XCLIENT NAME ADDR"); for handlers of the ehlo hook.
     virtual void add_capability(std::string line) = 0;
     /// A configuration value: `config` hooks, then the control file of that name; all significant lines.
     virtual std::vector<std::string> config(std::string_view name) = 0;
-    /// The same, asked for a user: `user_config` hooks first.
+    /// The same for a user: `user_config` hooks come first.
     virtual std::vector<std::string> config(std::string_view name, const Address& user) = 0;
-    /// What arrived behind the current command and is not looked at yet: more than 0 where the client did not wait.
+    /// Bytes that have arrived after the current command and were not read yet: above 0 if the client did not wait.
     virtual std::size_t unread() const noexcept = 0;
 
     virtual const Clock& clock() const noexcept = 0;

@@ -1,10 +1,11 @@
-/// control.h: qpsmtpd's and qmail's control files, read once, checked at configtest, read again when they change.
+/// control.h: qpsmtpd's and qmail's control files: read at startup, checked at configtest, and read again when they
+/// change.
 ///
-/// A plugin asks for a file in its constructor and keeps what it gets; `file->…` is then always the newest content. A
-/// file that does not exist is empty, and is noticed when it appears. If a file becomes unreadable or wrong, the server
-/// reports that once as a warning, and the old content stays in use. The same is true, for 15 seconds, of a file that
+/// A plugin requests a file in its constructor and keeps the returned object; `file->…` then always accesses the newest
+/// content. A file that does not exist is empty, and the server notices when it appears. If a file becomes unreadable
+/// or wrong, the server logs one warning and keeps the old content. The same applies, for 15 seconds, to a file that
 /// disappears or loses lines while it is rewritten in place (host/control_files.h). All calls are thread-safe; the
-/// server looks at a file's state at most once a second.
+/// server checks a file's state at most once a second.
 #pragma once
 
 #include <smtpd/base/address.h>
@@ -30,9 +31,9 @@ namespace smtpd {
 /// One significant line of a control file: trimmed, neither blank nor a comment, `$include` resolved.
 struct ControlLine {
     std::string text;
-    std::string file;  ///< where it stands, for messages
+    std::string file;  ///< the file that contains the line, for messages
     unsigned number = 0;
-    bool had_final_blanks = false;  ///< blanks or tabs stood at its end, for files in which they might be meant
+    bool had_final_blanks = false;  ///< the line ended in blanks or tabs; for files in which they may be intended
 
     /// "file:12".
     SMTPD_API std::string position() const;
@@ -54,20 +55,20 @@ struct ListEntry {
     }
 };
 
-/// A line `entry CODE [text]`, the form of hosts_allow and its kind: what is to be said to whom.
+/// A line `entry CODE [text]`, the form of hosts_allow and similar files: which verdict and text an entry gets.
 struct SMTPD_API VerdictLine {
     std::string entry;
     Verdict verdict = Verdict::declined;  ///< never `done`
     std::string text;                     ///< may be empty
 
-    /// The Error names file, line and the words that there are.
+    /// The Error names the file, the line and the valid words.
     static Result<VerdictLine> parse(const ControlLine& line);
 };
 
 /// badmailfrom, badrcptto: one `entry [reason]` a line. An entry is an address, `@domain`, or a regular expression
-/// (recognised by any of `/ ^ $ * + ! % ? \`; slashes around it are dropped) searched without regard to case in the
-/// key_spellings() of the address. First match in file order wins. The null address, and one without domain, match
-/// nothing.
+/// (recognised by any of `/ ^ $ * + ! % ? \`; slashes around it are dropped), which is matched case-insensitively
+/// against the key_spellings() of the address. The first match in file order wins. The null address, and an address
+/// without a domain, match nothing.
 class SMTPD_API AddressPatterns {
 public:
     static Result<AddressPatterns> parse(const ControlText& text,
@@ -86,8 +87,8 @@ private:
     std::vector<Expression> expressions_;
 };
 
-/// relayclients and its kind: one address, network (`192.0.2.0/24`, `2001:db8::/32`) or prefix as qmail writes it
-/// (`192.0.2.`, `2001:db8:`, `2001:db8`) a line, with an optional reason. First match in file order wins.
+/// relayclients and similar files: one address, network (`192.0.2.0/24`, `2001:db8::/32`) or qmail-style prefix
+/// (`192.0.2.`, `2001:db8:`, `2001:db8`) a line, with an optional reason. The first match in file order wins.
 class SMTPD_API NetworkList {
 public:
     static Result<NetworkList> parse(const ControlText& text);
@@ -95,14 +96,14 @@ public:
     bool empty() const noexcept { return entries_.empty(); }
     std::size_t size() const noexcept { return entries_.size(); }
 
-    /// Reads one entry in any of the three forms.
+    /// Parses one entry in any of the three forms.
     static std::optional<IpNetwork> parse_entry(std::string_view text);
 
 private:
     struct Hash {
         std::size_t operator()(const IpAddress& address) const noexcept;
     };
-    /// All networks of one size: their first addresses, each with its index in entries_.
+    /// All networks of one prefix length: their first addresses, each with its index in entries_.
     struct Level {
         unsigned bits = 0;
         std::unordered_map<IpAddress, std::size_t, Hash> networks;
@@ -112,8 +113,8 @@ private:
     std::vector<Level> v6_;
 };
 
-/// rcpthosts and its kind: one `example.com`, or `.example.com` for everything below it, a line. Compared as
-/// ascii_domain() has it, so that U-labels and A-labels are alike, as are upper and lower case.
+/// rcpthosts and similar files: one `example.com`, or `.example.com` for all its subdomains, a line. Names are compared
+/// with ascii_domain(), so that U-labels equal A-labels and case does not matter.
 class SMTPD_API DomainList {
 public:
     static Result<DomainList> parse(const ControlText& text);
@@ -130,12 +131,12 @@ private:
 };
 
 /// Clients by address or name, in Postgrey's form: an address, a network or a prefix (see NetworkList; also `192.0.2`
-/// and `192.0`), the name of a host, which stands for everything below it too, or a /regular expression/ for names,
-/// case being ignored. Blanks, and everything from a # on, are left out.
+/// and `192.0`); a host name, which also matches all its subdomains; or a /regular expression/, which is matched
+/// case-insensitively against names. Blanks, and everything after a #, are ignored.
 class SMTPD_API HostList {
 public:
     static Result<HostList> parse(const ControlText& text);
-    /// `name` is the client's confirmed name; "" where there is none.
+    /// `name` is the client's confirmed name; "" if there is none.
     bool contains(const IpAddress& address, const std::string& name) const;
 
 private:
@@ -144,15 +145,17 @@ private:
     std::vector<Pattern> patterns_;
 };
 
-/// A constant database (cdb) as qmail uses it: read-only. Is to be replaced by renaming a new file over the old one, as
-/// cdbmake does; a file of up to 4 MB is read into memory and may be treated in any way, a larger one is mapped.
+/// A constant database (cdb) in qmail's format: read-only. Replace it by renaming a new file over the old one, as
+/// cdbmake does. A file of up to 4 MB is read into memory, so it may also be overwritten in place; a larger file is
+/// mapped.
 class SMTPD_API Cdb {
 public:
     Cdb();  ///< empty
     ~Cdb();
     Cdb(Cdb&&) noexcept;
     Cdb& operator=(Cdb&&) noexcept;
-    /// Reads or maps the file; an Error when it is no cdb (damaged offsets included: a lookup never leaves the file).
+    /// Reads or maps the file. An Error if it is not a cdb; damaged offsets are detected too (a lookup never reads
+    /// outside the file).
     static Result<Cdb> open(const std::string& path);
     /// The first value of that key.
     std::optional<std::string_view> find(std::string_view key) const;
@@ -163,24 +166,24 @@ private:
     std::unique_ptr<Map> map_;
 };
 
-/// What stands behind a Watched: one file, seen as significant lines (or, for a cdb, as a path). Implemented by the
-/// host.
+/// The file behind a Watched, as significant lines (or, for a cdb, as a path). Implemented by the host.
 class ControlSource {
 public:
     virtual ~ControlSource() = default;
-    /// Looks whether the file changed (at most once a second). The number changes whenever the content may have.
+    /// Checks whether the file changed (at most once a second). The number changes whenever the content may have
+    /// changed.
     virtual std::uint64_t generation() = 0;
     virtual Result<ControlText> text() = 0;
     virtual std::string path() const = 0;                 ///< "" while the file does not exist
-    virtual void report(const std::string& problem) = 0;  ///< configuration error while starting, one warning
+    virtual void report(const std::string& problem) = 0;  ///< configuration error during startup, one warning
                                                           ///< afterwards
-    /// Whether there is older content that was good in its time: text() gives it from now on.
+    /// Returns to older content that was valid: text() gives it from now on. False if there is none.
     virtual bool fall_back() { return false; }
 };
 
 namespace detail {
-/// Reports every mistake of a file. A parser stops at the first one, so each line that an error names is left out, and
-/// `parse` is called again, up to 20 times. `parse` returns an error, or nothing if the parser is content.
+/// Reports every error in a file. A parser stops at the first one, so each line that an error names is left out and
+/// `parse` is called again, up to 20 times. `parse` returns an error, or nothing on success.
 SMTPD_API void report_mistakes(ControlSource& source, const Error& first,
                                const std::function<std::optional<Error>(ControlSource&)>& parse);
 }  // namespace detail
@@ -199,9 +202,9 @@ public:
         get();
     }
 
-    /// The newest good content; what is returned stays valid and unchanged for as long as it is held. Keep it while you
-    /// use an entry that was found in it (`const auto list = list_.get();`): with `list_->find(…)` alone the entry may
-    /// be gone in the next line.
+    /// The newest valid content; the object stays valid and unchanged for as long as it is held. Hold it while you use
+    /// an entry found in it (`const auto list = list_.get();`): with `list_->find(…)` alone, the entry may be gone in
+    /// the next line.
     std::shared_ptr<const T> get() const {
         State& state = *state_;
         if (!state.source) return state.value;
@@ -223,7 +226,7 @@ private:
         std::uint64_t generation = 0;  ///< sources start at 1
         std::shared_ptr<const T> value;
     };
-    /// Reads the content; false if it is wrong, which is reported.
+    /// Reads the content. If it is wrong, reports that and returns false.
     static bool take(State& state) {
         if (auto parsed = state.parser(*state.source)) {
             state.value = std::make_shared<const T>(std::move(*parsed));
@@ -239,18 +242,18 @@ private:
     std::shared_ptr<State> state_;
 };
 
-/// The control files of a server: its SmtpControlDir, then qmail's.
+/// The control files of a server: those in its SmtpControlDir, then qmail's.
 class SMTPD_API ControlFiles {
 public:
     virtual ~ControlFiles() = default;
     /// The file of that name (no path separators). Never null; a missing file is an empty source.
     virtual std::shared_ptr<ControlSource> source(std::string_view name) = 0;
-    /// A file of the same form that is elsewhere, by its absolute path (Setup::path).
+    /// A file of the same form elsewhere, by its absolute path (Setup::path).
     virtual std::shared_ptr<ControlSource> source_at(std::string_view path) = 0;
 
-    /// How this server compares local parts: what AddressPatterns::parse() and list_key() want to know.
+    /// How this server compares local parts: an argument of AddressPatterns::parse() and list_key().
     LocalPartCase local_part_case() const noexcept { return local_part_case_; }
-    /// For the server, before it makes its plugins.
+    /// For the server, before it creates its plugins.
     void set_local_part_case(LocalPartCase local_part_case) noexcept { local_part_case_ = local_part_case; }
 
     Watched<ControlText> lines(std::string_view name);
@@ -258,7 +261,7 @@ public:
     Watched<NetworkList> networks(std::string_view name);
     Watched<DomainList> domains(std::string_view name);
     Watched<Cdb> cdb(std::string_view name);  ///< the file `<name>.cdb`
-    /// The first line of the file, now; nothing when there is none, or it cannot be read, which is reported.
+    /// The current first line of the file. Nothing if there is none, or if the file cannot be read, which is reported.
     std::optional<std::string> first_line(std::string_view name);
 
     /// Any other form: `parse` turns the lines into a T.

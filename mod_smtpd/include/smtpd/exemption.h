@@ -1,4 +1,4 @@
-/// exemption.h: why policy plugins leave a client alone.
+/// exemption.h: why policy plugins skip a client.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -14,12 +14,13 @@ struct Exemption {
     enum class Kind : std::uint8_t {
         relay_client,  ///< the client may relay
         host,          ///< the client's host is whitelisted
-        sender,        ///< the sender of the transaction is
-        recipient      ///< the recipient that is being decided about is
+        sender,        ///< the sender of the transaction is whitelisted
+        recipient      ///< the recipient of the current hook is whitelisted
     };
 
     Kind kind;
-    std::string_view why;  ///< what the plugin that whitelisted it said; "" for a relay client. Valid during the call
+    std::string_view why;  ///< the reason given by the plugin that whitelisted it; "" for a relay client. Valid during
+                           ///< the call
 
     /// "relay client", "whitelisted host: 192.0.2.1 is in whitelisthosts". For logs.
     SMTPD_API std::string to_string() const;

@@ -1,5 +1,5 @@
-/// finding.h: what a policy plugin found out. It states the fact; the framework makes of it a reply, a log line, karma
-/// and counters.
+/// finding.h: the result of a policy plugin. The plugin states a fact; the framework turns it into a reply, a log line,
+/// karma and counters.
 #pragma once
 
 #include <smtpd/authentication_result.h>
@@ -20,7 +20,7 @@ class [[nodiscard]] Finding {
 public:
     Finding(Outcome outcome, std::string reason) : outcome_(outcome), reason_(std::move(reason)) {}
 
-    /// What the client is told if this becomes a refusal; default: the hook's text.
+    /// The text for the client if the finding leads to a refusal; default: the hook's text.
     Finding reply(std::string text) && {
         reply_ = std::move(text);
         return std::move(*this);
@@ -35,23 +35,23 @@ public:
         enhanced_ = code;
         return std::move(*this);
     }
-    /// Points for the client's karma; default: the plugin's PolicyDefaults for this outcome.
+    /// Karma points for the client; default: the plugin's PolicyDefaults for this outcome.
     Finding karma(int points) && {
         karma_ = points;
         return std::move(*this);
     }
-    /// The refusal this instance would give is this one's, whatever reject_type says: for plugins whose lists name a
-    /// verdict per entry.
+    /// Makes the refusal temporary or permanent, regardless of reject_type: for plugins whose lists name a verdict for
+    /// each entry.
     Finding soft(bool temporary) && {
         soft_ = temporary;
         return std::move(*this);
     }
-    /// The same with all of it: one of the four denials. Anything else changes nothing.
+    /// The same with the complete verdict: one of the four denials. Any other value is ignored.
     Finding refusal(Verdict denial) && {
         if (is_denial(denial)) refusal_ = denial;
         return std::move(*this);
     }
-    /// What the test came to, for later plugins (SessionContext::results()) and for the Authentication-Results field
+    /// The result of the test, for later plugins (SessionContext::results()) and for the Authentication-Results field
     /// (RFC 8601). A finding may have several: one for each signature, for instance.
     Finding authentication_result(AuthenticationResult result) && {
         authentication_results_.push_back(std::move(result));
@@ -78,13 +78,13 @@ private:
     std::vector<AuthenticationResult> authentication_results_;
 };
 
-/// The test was made and is passed. The reason may be empty.
+/// The test was made and passed. The reason may be empty.
 inline Finding pass(PlainText reason = {}) { return {Outcome::pass, std::string(reason)}; }
 template <class First, class... Rest>
 Finding pass(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
     return {Outcome::pass, format_text<First, Rest...>(reason, first, rest...)};
 }
-/// The test was made and is failed.
+/// The test was made and failed.
 inline Finding fail(PlainText reason) { return {Outcome::fail, std::string(reason)}; }
 template <class First, class... Rest>
 Finding fail(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
@@ -96,8 +96,8 @@ template <class First, class... Rest>
 Finding skip(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {
     return {Outcome::skip, format_text<First, Rest...>(reason, first, rest...)};
 }
-/// The test could not be made: a time-out, a back end that is down. Never to be mistaken for pass or fail; `onerror`
-/// decides.
+/// The test could not be made, because of a time-out or a back end that is down. It counts neither as pass nor as fail;
+/// `onerror` decides.
 inline Finding error(PlainText reason) { return {Outcome::error, std::string(reason)}; }
 template <class First, class... Rest>
 Finding error(PatternFor<First, Rest...> reason, const First& first, const Rest&... rest) {

@@ -1,12 +1,13 @@
-/// history.h: what was said about a session so far: which plugin said what, when, and how long it took, and what the
-/// client was refused with.
+/// history.h: the record of a session: which plugin said what, when, and how long it took, and what the client was
+/// refused with.
 ///
 ///     for (const auto& entry : hook.connection.history().entries())
 ///         if (entry.is_failure()) hook.log(LogLevel::info, "{}", entry.to_string());
 ///
-/// The server keeps it; nobody has to do anything for it. A handler that declines, or looks on, without a finding
-/// leaves nothing. Its size is limited: when it is full, some entries of former transactions go first, then the oldest
-/// of the present one, then the oldest of all. It belongs to one session and is used by one thread at a time.
+/// The server maintains it automatically. A handler that declines, or only observes, and gives no finding leaves no
+/// entry. The size is limited: when the history is full, some entries of earlier transactions are dropped first, then
+/// the oldest of the current one, then the oldest of all. It belongs to one session and is used by one thread at a
+/// time.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -29,35 +30,36 @@ enum class HookId : std::uint8_t;
 struct HistoryEntry {
     enum class Kind : std::uint8_t {
         finding,    ///< a policy plugin's: `outcome`, `text` is the reason
-        exemption,  ///< a policy plugin that was not asked, because of `text`: "relay client", "whitelisted host: …"
-        response,   ///< another handler's verdict
-        fault,      ///< what the server has to say about the plugin: an exception, a deadline that passed
-        reply       ///< the server refused something: `code` and `text` are what the client was told, whichever plugin
-                    ///< wanted it. No plugin, no hook
+        exemption,  ///< a policy plugin that was skipped because of `text`: "relay client", "whitelisted host: …"
+        response,   ///< the verdict of another kind of handler
+        fault,      ///< the server's message about a plugin: an exception, a deadline that passed
+        reply  ///< the server refused a command or a message: `code` and `text` are the reply, whichever plugin caused
+               ///< it. No plugin, no hook
     };
-    static constexpr std::size_t max_text = 256;  ///< octets; what is longer is cut
+    static constexpr std::size_t max_text = 256;  ///< bytes; a longer text is cut
 
     Kind kind = Kind::response;
     HookId hook{};
     Outcome outcome = Outcome::pass;      ///< of a finding
-    bool is_deferred = false;             ///< a failure that became a complaint: a refusal waits for the client
-    bool is_tolerated = false;            ///< a failure from which nothing follows (`reject=no`)
-    Verdict verdict = Verdict::declined;  ///< what the chain was told; of a finding, what became of it
-    int karma = 0;                        ///< points that the finding brought the client
+    bool is_deferred = false;             ///< a failure that became a complaint: a refusal is pending
+    bool is_tolerated = false;            ///< a failure without consequences (`reject=no`)
+    Verdict verdict = Verdict::declined;  ///< the verdict given to the chain; for a finding, its consequence
+    int karma = 0;                        ///< points that the finding gave the client
     int code = 0;                         ///< of the verdict's reply; 0: the hook's own
     EnhancedCode enhanced;
-    std::string recipient;    ///< which one it is about, if there are several: at data_post_rcpt, and with
-                              ///< MessageHook::refuse()
-    std::string_view plugin;  ///< instance, as it is configured: "dnsbl:internal". Valid as long as the connection
-    std::string text;         ///< the reason of a finding, else what the client was to be told
-    std::string reply;  ///< what the client is to be told because of a finding, now or later; "" = the hook's own text
-    std::uint32_t command = 0;            ///< at which command of the session, counted from 1; 0 = before the first
-    std::uint32_t transaction = 0;        ///< in which transaction, counted from 1; 0 = outside
-    std::chrono::microseconds at{0};      ///< since the session began
-    std::chrono::microseconds took{0};    ///< by the handler alone, as exact as the server's clock
-    std::chrono::milliseconds parked{0};  ///< by the stage before its handlers were called: for the DNS, for a silence
+    std::string recipient;    ///< the recipient in question, if there are several: at data_post_rcpt, and with
+                              ///< DataPostHook::refuse()
+    std::string_view plugin;  ///< instance, as configured: "dnsbl:internal". Valid as long as the connection
+    std::string text;         ///< the reason of a finding, otherwise the text for the client
+    std::string reply;        ///< the text for the client because of a finding, now or later; "" = the hook's own text
+    std::uint32_t command = 0;          ///< number of the current command in the session, from 1; 0 = before the first
+    std::uint32_t transaction = 0;      ///< number of the current transaction, from 1; 0 = outside
+    std::chrono::microseconds at{0};    ///< since the start of the session
+    std::chrono::microseconds took{0};  ///< by the handler alone; as precise as the server's clock
+    std::chrono::milliseconds parked{0};  ///< by the stage before its handlers were called: for the DNS, or for a
+                                          ///< silence
 
-    /// Whether the plugin was against the client, whatever came of it.
+    /// Whether the plugin's result was negative, whatever followed from it.
     bool is_failure() const noexcept {
         return (kind == Kind::finding && outcome == Outcome::fail) || is_denial(verdict);
     }
@@ -73,36 +75,34 @@ public:
 
     const std::vector<HistoryEntry>& entries() const noexcept {
         return entries_;
-    }  ///< in the order in which they were said
-    std::uint32_t dropped() const noexcept {
-        return dropped_;
-    }  ///< entries that had to go, or for which there was no memory
+    }                                                            ///< in the order in which they were added
+    std::uint32_t dropped() const noexcept { return dropped_; }  ///< entries that were dropped, also for lack of memory
     std::uint32_t total() const noexcept { return dropped_ + static_cast<std::uint32_t>(entries_.size()); }
-    bool has_refusal() const noexcept { return has_refusal_; }  ///< the client was told a 4xx or 5xx, at any time
+    bool has_refusal() const noexcept { return has_refusal_; }  ///< the client got a 4xx or 5xx reply at any time
 
-    /// Who is behind a refusal, if a plugin is.
+    /// The plugin that caused a refusal, if any.
     struct RejectionCause {
-        const HistoryEntry* by = nullptr;         ///< whose verdict it was
-        const HistoryEntry* complaint = nullptr;  ///< the deferred failure that `by` carried out
-        /// Why, as far as somebody said: the reason of the complaint, or of the finding.
+        const HistoryEntry* by = nullptr;         ///< the entry whose verdict was the refusal
+        const HistoryEntry* complaint = nullptr;  ///< the deferred failure that `by` enforced
+        /// The reason, if known: the complaint's, or the finding's.
         const HistoryEntry* reason() const noexcept {
             return complaint ? complaint : by && by->kind == HistoryEntry::Kind::finding ? by : nullptr;
         }
     };
-    /// Of the refusal that came when that many entries were there. Valid until the next entry.
+    /// The cause of the refusal that followed the first `entries` entries. Valid until the next entry.
     RejectionCause rejection_cause(std::size_t entries) const noexcept;
 
 private:
     friend struct ServerAccess;
 
     void add(HistoryEntry entry) noexcept;
-    /// The same with an entry whose end is not known yet: close() adds that.
+    /// Adds an entry whose result is not known yet; close() completes it.
     void open(HistoryEntry entry) noexcept {
         add(std::move(entry));
         is_open_ = !entries_.empty();
     }
     bool is_open() const noexcept { return is_open_; }
-    /// The entry that open() added. Null where there is none.
+    /// The entry that open() added, or null.
     HistoryEntry* close() noexcept {
         if (!is_open_) return nullptr;
         is_open_ = false;

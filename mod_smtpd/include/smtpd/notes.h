@@ -1,11 +1,11 @@
-/// notes.h: what plugins remember about a connection or a transaction and tell each other.
+/// notes.h: typed values that plugins attach to a connection or a transaction, for themselves and for each other.
 ///
 /// A note is a typed slot. Its owner declares the key once, in a header that others may include:
 ///
 ///     inline const NoteKey<GeoLocation> geo_location{"geoip.location"};
 ///
-/// The name is resolved to a slot when the DSO is loaded; two keys of one name share the slot, and a DSO that uses a
-/// known name with another type is refused. A Notes object belongs to one session and is used by one thread at a time.
+/// Loading the DSO resolves the name to a slot. Two keys with the same name share the slot; a DSO that uses a known
+/// name with another type is rejected. A Notes object belongs to one session and is used by one thread at a time.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -17,15 +17,16 @@
 
 namespace smtpd {
 namespace detail {
-/// The slot of that name, made on first use. A name that is known with another type gives a slot of its own and a
-/// complaint, which the loader finds once dlopen() has returned: it must not be left by an exception. Thread-safe.
+/// The slot for that name, created on first use. A name that is known with another type gets a slot of its own and an
+/// error record, which the loader finds after dlopen() has returned: an exception must not leave dlopen(). Thread-safe.
 SMTPD_API unsigned note_slot(const char* name, const std::type_info& type);
 }  // namespace detail
 
-/// What a note of a connection is about, and so how long it holds.
+/// What a note of a connection is about, and so how long it is kept.
 enum class NoteScope : unsigned char {
     connection,  ///< the client, whatever it says
-    hello  ///< what the client said of itself: forgotten after STARTTLS (RFC 3207 4.2), when it has to say it again
+    hello  ///< what the client said about itself: removed after STARTTLS (RFC 3207 4.2), when the client must say it
+           ///< again
 };
 
 template <class T>
@@ -43,7 +44,7 @@ private:
 
 class Notes {
 public:
-    /// The note, or null when nobody set it.
+    /// The note, or null if it was never set.
     template <class T>
     T* find(const NoteKey<T>& key) noexcept {
         for (auto& entry : entries_)
@@ -55,7 +56,7 @@ public:
         return const_cast<Notes*>(this)->find(key);
     }
 
-    /// The note; made with T's default value when nobody set it.
+    /// The note; created with T's default value if it was never set.
     template <class T>
     T& get(const NoteKey<T>& key) {
         if (auto* known = find(key)) return *known;
@@ -68,8 +69,8 @@ public:
         if (auto* known = find(key)) *known = std::move(value);
         else emplace(key, std::move(value));
     }
-    /// Makes the note out of `arguments`, in the place of one that is there; for a T without a default value, or one
-    /// that cannot be moved.
+    /// Constructs the note from `arguments` and replaces an existing one; for a T that has no default value or cannot
+    /// be moved.
     template <class T, class... Arguments>
     T& emplace(const NoteKey<T>& key, Arguments&&... arguments) {
         Holder value(new T(std::forward<Arguments>(arguments)...), [](void* made) { delete static_cast<T*>(made); });

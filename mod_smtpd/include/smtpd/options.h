@@ -1,18 +1,18 @@
-/// options.h: a plugin's options, declared once: name, member, help, limits. From the table come parsing, checking at
-/// configtest, and the manual.
+/// options.h: a plugin's options, declared once in a table: name, member, help, limits. Parsing, the checks at
+/// configtest and the manual all use that table.
 ///
 ///     struct Options {
 ///         Duration wait = std::chrono::seconds(1);
 ///         static OptionTable table() {
-///             return {option("wait", &Options::wait, "how long the client must be silent before the
-///             greeting").range("0s", "5min")};
+///             return {option("wait", &Options::wait, "how long the client must be silent before the greeting")
+///                         .range("0s", "5min")};
 ///         }
 ///     };
 ///
-/// A value is what the member's type says: bool (on off yes no true false 1 0), integers, double, std::string, Duration
-/// ("1", "0.5", "500ms", "10s", "5min", "2h", "1d"; a bare number is seconds), ByteCount ("10000", "64k", "10m"),
-/// LogLevel, std::vector of these (each use of the option adds; the first one replaces what the member started with).
-/// Written `name=value` or, as in qpsmtpd's files, `name value`.
+/// The member's type determines the syntax of the value: bool (on off yes no true false 1 0), integers, double,
+/// std::string, Duration ("1", "0.5", "500ms", "10s", "5min", "2h", "1d"; a bare number is seconds), ByteCount
+/// ("10000", "64k", "10m"), LogLevel, or a std::vector of these (each use of the option adds an element; the first one
+/// replaces the default). An option is written `name=value` or, as in qpsmtpd's files, `name value`.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -39,7 +39,8 @@ struct ByteCount {
     auto operator<=>(const ByteCount&) const = default;
 };
 
-/// Reading and showing values of one type. `read` returns "" or what is allowed ("a number from 0 to 100").
+/// Reads and shows values of one type. `read` returns "" on success, otherwise what is allowed ("a number from 0 to
+/// 100").
 template <class T>
 struct OptionType;
 
@@ -80,7 +81,7 @@ struct OptionType<std::vector<T>> {
 
 namespace detail {
 
-/// What one use of an option gives: the member's type, or the elements' where the member is a list.
+/// The type of one use of an option: the member's type, or the element type if the member is a list.
 template <class T>
 struct OptionElement {
     using type = T;
@@ -96,21 +97,21 @@ struct OptionElement<std::vector<T>> {
 
 }  // namespace detail
 
-/// One row of an option table, its type erased. Made by option().
+/// One row of an option table with its type erased. Created by option().
 class OptionSpec {
 public:
     std::string name;
     std::string help;
     std::string type;         ///< for people: "duration", "one of log, deny, denysoft"
-    int position = -1;        ///< also taken from the n-th bare word (0 = first)
-    bool takes_rest = false;  ///< ... and every bare word after it
+    int position = -1;        ///< may also be given as the n-th bare word (0 = first)
+    bool takes_rest = false;  ///< ... and as every bare word after it
     bool is_flag = false;     ///< the bare name alone switches it on
     bool is_required = false;
-    bool is_list = false;                                                   ///< the member is a std::vector
-    std::vector<std::string> aliases;                                       ///< other names, for old configurations
-    std::function<std::string(void* options, std::string_view text)> read;  ///< "" or what is allowed
+    bool is_list = false;              ///< the member is a std::vector
+    std::vector<std::string> aliases;  ///< other accepted names, for old configurations
+    std::function<std::string(void* options, std::string_view text)> read;  ///< returns "" or what is allowed
     std::function<std::string(const void* options)> show;
-    std::function<void(void* options)> clear;  ///< lists only: forgets the elements
+    std::function<void(void* options)> clear;  ///< lists only: removes all elements
 };
 
 template <class T>
@@ -118,10 +119,10 @@ class OptionBuilder : public OptionSpec {
 public:
     using Element = typename detail::OptionElement<T>::type;
 
-    /// Smallest and largest value (of each element of a list), written as a user would.
+    /// The smallest and largest value (of each element of a list), as a user would write them.
     OptionBuilder range(std::string_view from, std::string_view to) &&;
-    /// The words that are allowed (for each element of a list), with the value of each. Several words may mean one
-    /// value; the first is shown.
+    /// The allowed words (for each element of a list) with their values. Several words may mean the same value; the
+    /// first one is shown.
     OptionBuilder choices(std::vector<std::pair<std::string, Element>> words) &&;
     OptionBuilder positional(int n) && {
         position = n;
@@ -169,7 +170,7 @@ OptionBuilder<T> OptionBuilder<T>::range(std::string_view from, std::string_view
 
 namespace detail {
 
-/// Whether both are the same word, upper and lower case alike.
+/// Compares ignoring the case of ASCII letters.
 inline bool same_word(std::string_view a, std::string_view b) noexcept {
     const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
@@ -208,8 +209,8 @@ OptionBuilder<T> OptionBuilder<T>::choices(std::vector<std::pair<std::string, El
     return std::move(*this);
 }
 
-/// A row: name, member of the Options struct, one sentence for the manual. The default is the member's initial value. A
-/// member whose type has no OptionType (an enum) needs choices().
+/// One row: name, member of the Options struct, one sentence for the manual. The default is the member's initial value.
+/// A member whose type has no OptionType (an enum) needs choices().
 template <class Options, class T>
 OptionBuilder<T> option(std::string name, T Options::*member, std::string help) {
     OptionBuilder<T> spec;
@@ -243,9 +244,9 @@ public:
     }
 
     const std::vector<OptionSpec>& rows() const noexcept { return rows_; }
-    /// Reads `name value name value …`, as control files and users' settings have it, into options of this table.
-    /// `only`, unless empty, are the names that may stand there. The Error says what is wrong with the first pair that
-    /// is; those before it have been taken.
+    /// Reads `name value name value …`, the form in control files and users' settings, into options of this table. If
+    /// `only` is not empty, no other names are allowed. The Error describes the first bad pair; the pairs before it
+    /// have been applied.
     SMTPD_API Result<void> read(void* options, std::string_view text,
                                 std::initializer_list<std::string_view> only = {}) const;
     void append(std::vector<OptionSpec> rows) { rows_.insert(rows_.end(), rows.begin(), rows.end()); }

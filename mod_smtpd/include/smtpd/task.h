@@ -1,22 +1,23 @@
-/// task.h: work that waits for something other than the DNS, done beside a stage.
+/// task.h: work that waits for something other than the DNS, in parallel with a stage's questions.
 ///
 ///     setup.hooks.data_post.ask([this](const DataPostHook& hook, Questions& questions) {
-///         questions.task("scan", [this, message = hook.message().snapshot()](const TaskContext& task) -> Result<Scan>
-///         {
-///             return scan(*message, task.time_left());
-///         });
+///         questions.task("scan",
+///                        [this, message = hook.message().snapshot()](const TaskContext& task) -> Result<Scan> {
+///                            return scan(*message, task.time_left());
+///                        });
 ///     }).decide([](const DataPostHook&, const Answers& answers) -> Finding {
 ///         const Result<Scan>& scan = answers.task<Scan>("scan");
 ///         if (!scan) return error("{}", scan.error().what);
 ///         …
 ///     });
 ///
-/// All tasks of a stage run at the same time, beside its questions to the DNS, each in a thread of its own under the
-/// event MPM. (Under worker and prefork, a task runs at once, in the session's own thread.) The session is parked until
-/// they have ended or their time has passed. A plugin that has tasks says so with `static constexpr bool runs_tasks =
-/// true;`, and has the option `concurrency`: no more of its tasks run at a time.
+/// All tasks of a stage run at the same time as its DNS questions, each in a thread of its own under the event MPM.
+/// (Under worker and prefork, a task runs at once, in the session's own thread.) The session is parked until the tasks
+/// have ended or their time has passed. A plugin with tasks declares `static constexpr bool runs_tasks = true;` and
+/// gets the option `concurrency`, which limits how many of its tasks run at the same time.
 ///
-/// A task must not touch the session, which may end before it: a function that is given to task() owns what it needs.
+/// A task must not access the session, which may end before it: the function passed to task() must own everything that
+/// it needs.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -39,7 +40,7 @@ namespace smtpd {
 
 using Duration = std::chrono::milliseconds;
 
-/// What a task is told while it runs. Thread-safe.
+/// What a running task can query. Thread-safe.
 class TaskContext {
 public:
     TaskContext(MonotonicTime deadline, const Clock& clock, const std::atomic<bool>& is_given_up) noexcept
@@ -47,11 +48,11 @@ public:
 
     /// When the session stops waiting for the result.
     MonotonicTime deadline() const noexcept { return deadline_; }
-    /// What is left until then, at least 0.
+    /// The time until then, at least 0.
     Duration time_left() const noexcept {
         return std::max(Duration(0), std::chrono::floor<Duration>(deadline_ - clock_.now()));
     }
-    /// Nobody waits for the result any more: the session has ended, or the time has passed.
+    /// The result is no longer needed: the session has ended, or the time has passed.
     bool is_given_up() const noexcept { return is_given_up_.load(std::memory_order_relaxed); }
     const Clock& clock() const noexcept { return clock_; }
 
@@ -63,7 +64,7 @@ private:
 
 namespace detail {
 
-/// What a function gives as a task: a Result of its value.
+/// The value type T of a task function that returns T or Result<T>.
 template <class T>
 struct TaskValue {
     using Type = T;
@@ -73,7 +74,7 @@ struct TaskValue<Result<T>> {
     using Type = T;
 };
 
-/// A Result<T> of some T.
+/// A Result<T> with its type erased.
 struct TaskResult {
     std::shared_ptr<const void> value;
     const std::type_info* type = nullptr;
@@ -107,11 +108,11 @@ TaskWork erase_task(F function) {
 
 }  // namespace detail
 
-/// What came of the tasks of a stage. Each plugin instance has keys of its own. Used by one thread at a time.
+/// The results of a stage's tasks. Each plugin instance has its own keys. Used by one thread at a time.
 class SMTPD_API TaskResults {
 public:
     void add(const void* instance, std::string key, detail::TaskResult result);
-    /// Null if no task has that key, or if it has not ended.
+    /// Null if no task has that key, or if the task has not ended.
     const detail::TaskResult* find(const void* instance, std::string_view key) const noexcept;
 
 private:
@@ -124,7 +125,7 @@ private:
 };
 
 namespace detail {
-/// The result as what the caller expects; an Error where it is something else, or nothing.
+/// The result with the expected type. An Error if there is none, or if it has another type.
 template <class T>
 const Result<T>& result_of(const TaskResult* result) {
     static const Result<T> none(Error{ErrorCode::not_found, "there was no such task", 0});

@@ -1,13 +1,13 @@
-/// testing.h: a plugin in a world made for a test: options and control files as in a configuration, a clock that the
-/// test moves, a client, a transaction, a name server, a log.
+/// testing.h: runs a plugin in a simulated environment: options and control files as in a configuration, a clock that
+/// the test moves, a client, a transaction, a name server, a log.
 ///
 ///     smtpd::testing::PluginUnderTest plugin("./closed_mailbox.so", "name=office");
 ///     assert(plugin.rcpt("office@example.com").verdict == smtpd::Verdict::deny);
 ///     assert(plugin.last_log_line() == "fail: office@example.com is closed");
 ///
-/// There is no server and no network. What a plugin waits for comes at once: the clock moves, the DNS answers from the
-/// records that the test gives, tasks and streams run in the test's thread. A test program is compiled and linked with
-/// what `pkg-config --cflags --libs smtpd-testing` says; any test framework will do. Not thread-safe.
+/// There is no server and no network, and nothing takes time: the clock jumps ahead, the DNS answers from the test's
+/// records, and tasks and streams run in the test's thread. Compile and link a test program with the output of
+/// `pkg-config --cflags --libs smtpd-testing`; any test framework will do. Not thread-safe.
 #pragma once
 
 #include <smtpd/base/clock.h>
@@ -28,12 +28,12 @@
 
 namespace smtpd::testing {
 
-/// A message that no session has brought, for a queue plugin: as it comes out of a queue.
+/// A message that does not come from a session, for a queue plugin: as if it came from a queue.
 struct Parcel {
     std::string id = "parcel-1";
     Envelope envelope{};
     std::vector<std::string> recipients;  ///< "user@example.com"
-    std::string message;                  ///< all of it, with CRLF line ends
+    std::string message;                  ///< the whole message, with CRLF line ends
     bool replies_to_each = true;          ///< see Delivery::replies_to_each()
 };
 
@@ -41,40 +41,39 @@ class PluginUnderTest {
 public:
     using Files = std::vector<std::pair<std::string, std::string>>;  ///< name and content
 
-    /// Loads a plugin: the path of its DSO, or a name that is looked for in $SMTPD_TEST_PLUGIN_DIR. Throws
-    /// std::runtime_error where that, its options, or its control files are no good; what() is what configtest would
-    /// say.
+    /// Loads a plugin: the path of its DSO, or a name that is looked up in $SMTPD_TEST_PLUGIN_DIR. Throws
+    /// std::runtime_error if the DSO, its options or its control files are invalid; what() is the message that
+    /// configtest would show.
     explicit PluginUnderTest(std::string_view plugin, std::string_view options = {}, const Files& control_files = {});
-    /// The same with a plugin that is compiled into the test, by including its source: `PluginUnderTest
-    /// plugin(smtpd_plugin);`
+    /// The same for a plugin whose source is included in the test: `PluginUnderTest plugin(smtpd_plugin);`
     explicit PluginUnderTest(const PluginDescriptor& plugin, std::string_view options = {},
                              const Files& control_files = {});
     ~PluginUnderTest();
     PluginUnderTest(const PluginUnderTest&) = delete;
     PluginUnderTest& operator=(const PluginUnderTest&) = delete;
 
-    // The world
+    // The environment
     Connection& connection() noexcept;
     Transaction& transaction() noexcept;
     const Clock& clock() const noexcept;
     void advance(std::chrono::milliseconds time);
-    /// The client's address, until the next reconnect().
+    /// Sets the client's address; takes effect until the next reconnect().
     void set_client(std::string_view address, std::string_view host = {});
-    /// Another client; another transaction of the same client.
+    /// reconnect() starts a session with another client, reset() another transaction of the same client.
     void reconnect();
     void reset();
-    /// Writes a control file, whose new content the plugin sees at once.
+    /// Writes a control file; the plugin sees the new content at once.
     void write_control(const std::string& name, std::string_view content);
-    /// The folder that relative paths in options are relative to.
+    /// The directory that relative paths in options refer to.
     std::string directory() const;
-    /// Records that the name server has: "example.net MX 10 mx.example.net", "slow.example TIMEOUT", "broken.example
-    /// SERVFAIL". Nothing else exists.
+    /// The name server's records: "example.net MX 10 mx.example.net", "slow.example TIMEOUT", "broken.example
+    /// SERVFAIL". No other records exist.
     void dns(std::initializer_list<std::string_view> records);
-    /// What the plugin has asked so far: "example.net MX".
+    /// The plugin's DNS questions so far: "example.net MX".
     const std::vector<std::string>& questions() const noexcept;
-    /// Whether the client sends something while the plugin waits for its silence.
+    /// Whether the client sends something while the plugin waits for it to be silent.
     void let_client_speak(bool speaks = true) noexcept;
-    /// The plugin's task of that name does not end in time; "": all do.
+    /// Makes the plugin's task with that key miss its deadline; "": no task does.
     void let_task_be_late(std::string key);
 
     // The log
@@ -83,7 +82,7 @@ public:
     std::string last_log_line() const;  ///< its text alone; "" if there is none
     void clear_log();
 
-    // What the server asks the plugin. `declined` where it has no handler.
+    // Calls the plugin's handlers as the server would. `declined` if there is no handler.
     void child_start();
     Response connect();
     Response helo(std::string_view host);
@@ -91,16 +90,16 @@ public:
     /// AUTH PLAIN.
     Response auth(std::string_view user, std::string_view password);
     Response mail(std::string_view sender);  ///< "" is the null sender
-    /// A recipient with an `ok` joins the transaction.
+    /// A recipient with the verdict `ok` joins the transaction.
     Response rcpt(std::string_view recipient);
     Response data();
-    /// A message arrives, in pieces of that size, with the streams of data_chunk; then data_post.
+    /// Delivers a message in pieces of that size to the streams of data_chunk; then runs data_post.
     Response message(std::string_view message, std::size_t piece = 4096);
-    Response data_post_rcpt(std::size_t index = 0);  ///< about one of transaction().recipients()
+    Response data_post_rcpt(std::size_t index = 0);  ///< for one of transaction().recipients()
     Response queue_pre();
-    /// The message of the transaction is queued.
+    /// Queues the message of the transaction.
     Response queue();
-    /// The result of a delivery, with a fate for each recipient in the order of the parcel: "delivered", "deferred 451
+    /// The result of a delivery: the fate of each recipient, in the order of the parcel: "delivered", "deferred 451
     /// 4.3.0 Later".
     std::vector<std::string> deliver(const Parcel& parcel);
     Response quit();

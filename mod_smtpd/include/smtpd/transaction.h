@@ -21,34 +21,34 @@ public:
     const std::string& id() const noexcept {
         return id_;
     }  ///< "<connection id>-<n>"; also in the Received field and the final reply
-    /// What MAIL said.
+    /// The parameters of MAIL.
     const Envelope& envelope() const noexcept { return envelope_; }
     const Address& sender() const noexcept { return envelope_.sender; }
     void set_sender(Address sender) { envelope_.sender = std::move(sender); }
-    /// From -9 to 9; the client is told of it when the message is queued, where it is not the one that it asked for.
+    /// From -9 to 9. If it differs from the client's request, the reply after the message says so.
     void set_priority(int priority) noexcept { envelope_.priority = priority; }
-    /// PRDR: after the message the client wants a reply for each recipient; see Delivery::replies_to_each().
+    /// PRDR: the client wants a reply for each recipient after the message; see Delivery::replies_to_each().
     bool is_prdr() const noexcept { return prdr_; }
 
-    /// Those that are to have the message: a queue plugin delivers to all of them, and to no others. Recipients
-    /// that an earlier handler has refused are not among them.
+    /// The recipients of the message: a queue plugin delivers to all of them and to no other address. Recipients that
+    /// an earlier handler refused are not among them.
     std::vector<Recipient>& recipients() noexcept { return recipients_; }
     const std::vector<Recipient>& recipients() const noexcept { return recipients_; }
-    /// Those that were rejected or deferred after DATA, each with its fate(), in the order of RCPT.
+    /// The recipients that were rejected or deferred after DATA, each with its fate(), in the order of RCPT.
     const std::vector<Recipient>& refused_recipients() const noexcept { return refused_recipients_; }
 
-    /// The message; from DATA on. Its header fields may be edited until it is queued.
+    /// The message, from DATA on. Its header fields may be edited until it is queued.
     virtual Message& message() = 0;
     virtual const Message& message() const = 0;
 
-    /// The sender is exempt from policy plugins; `why` is logged by those that skip.
+    /// Exempts the sender from policy plugins; those that skip it log `why`.
     void set_whitelisted(std::string why) { whitelisted_ = std::move(why); }
     const std::string& whitelisted() const noexcept { return whitelisted_; }
 
     Notes& notes() noexcept { return notes_; }
     const Notes& notes() const noexcept { return notes_; }
-    /// Results about the sender and the message. Findings add to it; plugins read SessionContext::results(), which has
-    /// those about the client as well.
+    /// Results about the sender and the message. Findings add to them; plugins read SessionContext::results(), which
+    /// also has those about the client.
     const AuthenticationResults& authentication_results() const noexcept { return authentication_results_; }
 
 protected:

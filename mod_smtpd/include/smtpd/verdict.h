@@ -1,4 +1,4 @@
-/// verdict.h: what a plugin says at a hook.
+/// verdict.h: a plugin's response at a hook.
 #pragma once
 
 #include <smtpd/base/format.h>
@@ -12,19 +12,19 @@
 
 namespace smtpd {
 
-/// qpsmtpd's words. What each leads to depends on the hook; docs/hooks.md has the table.
+/// qpsmtpd's names. The effect depends on the hook; see the table in docs/hooks.md.
 enum class Verdict : std::uint8_t {
     declined,             ///< no opinion: the next plugin is asked
     ok,                   ///< accepted or handled: no further plugin is asked
-    deny,                 ///< refused for good (5xx)
-    denysoft,             ///< refused for now (4xx)
+    deny,                 ///< rejected permanently (5xx)
+    denysoft,             ///< deferred: refused temporarily (4xx)
     deny_disconnect,      ///< 5xx, then the connection is closed
     denysoft_disconnect,  ///< 4xx, then the connection is closed
-    done                  ///< the plugin has answered by itself (Connection::send); the engine stays silent
+    done                  ///< the plugin has sent its own reply (Connection::send); the engine sends none
 };
 
 SMTPD_API std::string_view verdict_name(Verdict verdict) noexcept;  ///< "deny_disconnect"
-/// The same word in any case; also "denyhard", qpsmtpd's old name of deny_disconnect.
+/// Parses the name, in any case; also "denyhard", qpsmtpd's old name of deny_disconnect.
 SMTPD_API std::optional<Verdict> parse_verdict(std::string_view word) noexcept;
 constexpr bool is_denial(Verdict verdict) noexcept {
     return verdict >= Verdict::deny && verdict <= Verdict::denysoft_disconnect;
@@ -36,11 +36,11 @@ constexpr bool is_disconnect(Verdict verdict) noexcept {
     return verdict == Verdict::deny_disconnect || verdict == Verdict::denysoft_disconnect;
 }
 
-/// A verdict with what the client is to be told. Whatever is left out, the hook's default fills in.
+/// A verdict with the reply for the client. The hook's default fills in what is missing.
 struct [[nodiscard]] Response {
     Verdict verdict = Verdict::declined;
     int code = 0;           ///< 0 = the hook's default for this verdict
-    EnhancedCode enhanced;  ///< empty = the default; its class is always made to agree with the code
+    EnhancedCode enhanced;  ///< empty = the default; its class is always adjusted to the code
     std::string text;       ///< may have several lines; empty = the default
 
     Response() = default;

@@ -1,8 +1,8 @@
-/// waiting.h: what a plugin wants to wait for before it decides, and what came of it.
+/// waiting.h: what a plugin waits for before it decides, and the results.
 ///
-/// Before the chain of a stage runs, every plugin that has an `ask` handler there names what it needs. All questions
-/// leave at once, and the session is parked, without a thread under the event MPM, until the last answer is there or
-/// the deadlines of those who asked have passed; after that the chain runs without waiting.
+/// Before the chain of a stage runs, every plugin with an `ask` handler there asks its questions. All questions are
+/// sent at once, and the session is parked, without a thread under the event MPM, until the last answer has come or the
+/// deadlines of the plugins that asked have passed. Then the chain runs without waiting.
 ///
 ///     setup.hooks.mail.ask([](const MailHook& hook, Questions& questions) {
 ///         const std::string& domain = hook.sender().domain();
@@ -13,14 +13,14 @@
 ///         …
 ///     });
 ///
-/// A handler that has put questions to the DNS is called again when its answers have come, whatever others still wait
-/// for, and may then ask what depends on them, until it asks nothing new: above, the addresses of the exchangers. It is
-/// called afresh each time, with all answers so far at hand, and simply names all that it wants to know. What was asked
-/// before, by whomever, costs nothing. There are at most 20 such rounds, and 400 questions, in a stage; what is asked
-/// beyond stays `not_asked`, and is logged and counted as an overrun.
+/// A handler that has asked DNS questions is called again as soon as its own answers have come, and may then ask
+/// questions that depend on them (above, the addresses of the exchangers), until it asks nothing new. Each call starts
+/// afresh, with all answers so far available, and names every question again; a question that any plugin has asked
+/// before costs nothing. A stage is limited to 20 such rounds and 400 questions; further questions stay `not_asked`,
+/// and the server logs and counts an overrun.
 ///
-/// What takes a thread (a scanner, a database) is a task, see task.h. The handler is called again when its tasks have
-/// ended, too.
+/// Work that occupies a thread (a scanner, a database) is a task, see task.h. The handler is also called again when its
+/// tasks have ended.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -35,8 +35,8 @@
 
 namespace smtpd {
 
-/// The addresses of a host in both families, as far as they are known: what its A and AAAA records say. A host that is
-/// called by its address has that one.
+/// The known addresses of a host in both families, from its A and AAAA records. A host given as an IP address has that
+/// address.
 class SMTPD_API HostAddresses {
 public:
     HostAddresses(const DnsAnswer& a, const DnsAnswer& aaaa);
@@ -45,37 +45,36 @@ public:
     /// IPv4 first.
     const std::vector<IpAddress>& all() const noexcept { return all_; }
     bool found() const noexcept { return !all_.empty(); }
-    /// Nobody knows one of the two, or both: time-outs and the like, and what was not asked. There may be addresses all
-    /// the same.
+    /// One or both look-ups failed (a time-out, for example) or were not asked. There may be addresses all the same.
     bool failed() const noexcept { return problem_.failed(); }
-    /// Neither found nor failed: there is no address, for certain.
+    /// There is certainly no address: neither found nor failed.
     bool is_absent() const noexcept { return !found() && !failed(); }
-    /// Why it failed, or why there is none: "no such name".
+    /// Why a look-up failed, or why there is no address: "no such name".
     std::string_view error() const noexcept { return problem_.error(); }
 
 private:
     std::vector<IpAddress> all_;
-    DnsAnswer problem_;  ///< of the two, the one that failed; otherwise the one for A
+    DnsAnswer problem_;  ///< the answer that failed; otherwise the A answer
 };
 
-/// Collects wishes. Times are counted from the beginning of the stage, so asking for the same twice changes nothing.
+/// Collects what a handler waits for. Times count from the beginning of the stage, so asking twice changes nothing.
 class SMTPD_API Questions {
 public:
     virtual ~Questions() = default;
-    /// Not before that long after the stage began.
+    /// Waits until that time after the start of the stage.
     virtual void delay(Duration duration) = 0;
-    /// That long, or until the client sends something (or already did), whichever is first.
+    /// Waits that long, or until the client sends something (or already did), whichever comes first.
     virtual void silence(Duration duration) = 0;
 
-    /// A question to the DNS. Gives the answer as far as it is known already: `not_asked` the first time, what came of
-    /// it when the handler is called again. The reference is valid during the call of the handler.
+    /// Asks a DNS question and returns its current answer: `not_asked` the first time, the actual answer when the
+    /// handler is called again. The reference is valid during the call of the handler.
     virtual const DnsAnswer& dns(DnsType type, std::string_view name) = 0;
-    /// Answers to this handler's questions that have not come by then are not worth waiting for; without it, the
-    /// plugin's deadline holds. To be said before the questions are put.
+    /// Limits the wait for this handler's answers; otherwise the plugin's deadline applies. Call it before asking the
+    /// questions.
     virtual void timeout(Duration duration) = 0;
     const DnsAnswer& a(std::string_view name) { return dns(DnsType::a, name); }
     const DnsAnswer& aaaa(std::string_view name) { return dns(DnsType::aaaa, name); }
-    /// Both at once. A host that is called by its address needs no question.
+    /// Both records. A host given as an IP address needs no question.
     HostAddresses addresses(std::string_view host);
     const DnsAnswer& mx(std::string_view name) { return dns(DnsType::mx, name); }
     const DnsAnswer& txt(std::string_view name) { return dns(DnsType::txt, name); }
@@ -83,10 +82,10 @@ public:
     const DnsAnswer& ns(std::string_view name) { return dns(DnsType::ns, name); }
     const DnsAnswer& ptr(const IpAddress& address) { return dns(DnsType::ptr, reverse_dns_name(address)); }
 
-    /// Work that waits: `function` takes a const TaskContext& and gives a T, a Result<T> or nothing. It is called once,
-    /// in another thread, and answers.task<T>(key) has what it gave; an Error (unavailable) if it threw, or (timeout)
-    /// if it has not ended within the time that timeout() left it, or the deadline. Null until then; when the handler
-    /// is called again, the result. The key is the plugin instance's own.
+    /// Starts work that blocks: `function` takes a const TaskContext& and returns a T, a Result<T> or nothing. It is
+    /// called once, in another thread, and answers.task<T>(key) then has its result: an Error with `unavailable` if it
+    /// threw, or with `timeout` if it did not end within the time set by timeout() or the deadline. Returns null until
+    /// then, and the result when the handler is called again. The key belongs to the plugin instance.
     template <std::invocable<const TaskContext&> F>
     const auto* task(std::string_view key, F function) {
         using T = typename detail::TaskValue<std::invoke_result_t<F&, const TaskContext&>>::Type;
@@ -97,32 +96,32 @@ public:
 
 protected:
     virtual const detail::TaskResult* find_task(std::string_view key) const noexcept = 0;
-    /// Starts it, unless one of that key is on its way.
+    /// Starts the task unless one with that key was started before.
     virtual void start_task(std::string_view key, detail::TaskWork work) = 0;
 };
 
-/// What came of it.
+/// The results of the waiting.
 class SMTPD_API Answers {
 public:
-    /// The client sent something while it was its turn to wait.
+    /// The client sent something when it should have been silent.
     bool client_spoke() const noexcept { return client_spoke_; }
     /// How long the session was parked.
     Duration waited() const noexcept { return waited_; }
 
-    /// The answer to a question that was asked in this stage, by whomever; otherwise `not_asked`. Valid during the call
-    /// of the handler; a copy may be kept.
+    /// The answer to a question that any plugin asked in this stage; otherwise `not_asked`. Valid during the call of
+    /// the handler; a copy may be kept.
     const DnsAnswer& dns(DnsType type, std::string_view name) const noexcept;
     const DnsAnswer& a(std::string_view name) const noexcept { return dns(DnsType::a, name); }
     const DnsAnswer& aaaa(std::string_view name) const noexcept { return dns(DnsType::aaaa, name); }
-    /// Both at once; for a host that is called by its address, that one.
+    /// Both records; a host given as an IP address has that address.
     HostAddresses addresses(std::string_view host) const;
     const DnsAnswer& mx(std::string_view name) const noexcept { return dns(DnsType::mx, name); }
     const DnsAnswer& txt(std::string_view name) const noexcept { return dns(DnsType::txt, name); }
     const DnsAnswer& cname(std::string_view name) const noexcept { return dns(DnsType::cname, name); }
     const DnsAnswer& ns(std::string_view name) const noexcept { return dns(DnsType::ns, name); }
     const DnsAnswer& ptr(const IpAddress& address) const { return dns(DnsType::ptr, reverse_dns_name(address)); }
-    /// What this plugin instance's task of that key gave, or why it gave nothing (not_found: there was no such task).
-    /// Valid during the call of the handler.
+    /// The result of this plugin instance's task with that key, or why there is none (not_found: there was no such
+    /// task). Valid during the call of the handler.
     template <class T>
     const Result<T>& task(std::string_view key) const {
         return detail::result_of<T>(tasks_ ? tasks_->find(instance_, key) : nullptr);
@@ -140,7 +139,7 @@ private:
     Duration waited_{0};
     std::shared_ptr<const DnsAnswers> dns_;
     std::shared_ptr<const TaskResults> tasks_;
-    const void* instance_ = nullptr;  ///< whose tasks are meant
+    const void* instance_ = nullptr;  ///< the instance whose tasks are meant
 };
 
 }  // namespace smtpd

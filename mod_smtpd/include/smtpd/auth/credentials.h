@@ -1,4 +1,5 @@
-/// credentials.h: what a client says to prove who it is. Secrets are overwritten when they are no longer needed.
+/// credentials.h: the credentials that a client sends to authenticate. Secrets are overwritten when they are no longer
+/// needed.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -10,11 +11,11 @@
 
 namespace smtpd {
 
-/// Overwrites the octets and empties the string.
+/// Overwrites the bytes and empties the string.
 SMTPD_API void wipe(std::string& octets) noexcept;
 
-/// Octets that must not leak: they cannot be put into a log line by mistake, are not copied, and are overwritten at the
-/// end.
+/// A secret byte string. It cannot be copied or formatted into a log line, and its memory is overwritten when it is
+/// destroyed.
 class SMTPD_API Secret {
 public:
     Secret() = default;
@@ -25,9 +26,9 @@ public:
     void set(std::string_view octets);
     void clear() noexcept { wipe(octets_); }
     bool empty() const noexcept { return octets_.empty(); }
-    /// For the back end that compares them, and for nothing else.
+    /// For the back end that compares the secret, and for nothing else.
     const std::string& reveal() const noexcept { return octets_; }
-    /// Compares in a time that does not depend on the octets.
+    /// Compares in constant time: the duration does not depend on the content.
     bool equals(std::string_view octets) const noexcept;
 
 private:
@@ -36,8 +37,8 @@ private:
 
 enum class ScramHash : std::uint8_t { sha1, sha256 };
 
-/// What a server keeps of a password for SCRAM (RFC 5802 3): enough to check that a client knows it, not enough to log
-/// in with.
+/// What a server stores of a password for SCRAM (RFC 5802 3): enough to check that a client knows the password, not
+/// enough to log in with.
 struct SMTPD_API ScramKeys {
     std::string salt;
     unsigned iterations = 0;  ///< 0 = there are no keys
@@ -45,16 +46,17 @@ struct SMTPD_API ScramKeys {
     std::string server_key;
 
     explicit operator bool() const noexcept { return iterations != 0; }
-    /// Whether these are the keys of that clear password. Costs `iterations` hashes.
+    /// Whether these keys were derived from that clear password. Computes `iterations` hashes.
     bool are_of(ScramHash hash, std::string_view password) const;
 
-    /// The keys of a clear password. Costs `iterations` hashes: milliseconds.
+    /// Derives the keys from a clear password. Computes `iterations` hashes, which takes milliseconds.
     static ScramKeys derive(ScramHash hash, std::string_view password, std::string_view salt, unsigned iterations);
-    /// "SCRAM-SHA-256$4096:salt$StoredKey:ServerKey" (RFC 5803; PostgreSQL keeps passwords so, too), or nothing.
+    /// Parses "SCRAM-SHA-256$4096:salt$StoredKey:ServerKey" (RFC 5803, also PostgreSQL's format); nothing if the text
+    /// is malformed.
     static std::optional<ScramKeys> parse(ScramHash hash, std::string_view text);
 };
 
-/// At a hook of SCRAM: what is asked, and where the answer goes.
+/// At the SCRAM hooks: what the engine asks the plugin for, and where the plugin puts its answer.
 struct ScramRequest {
     ScramHash hash = ScramHash::sha256;
     std::string salt;         ///< for a plugin that has the clear password
@@ -62,27 +64,27 @@ struct ScramRequest {
     ScramKeys keys;           ///< the answer
 };
 
-/// What one exchange of a SASL mechanism came to.
+/// The result of one exchange of a SASL mechanism.
 class SMTPD_API Credentials {
 public:
-    /// `mechanism` is a name that lives as long as the server ("PLAIN").
+    /// `mechanism` must live as long as the server, such as the literal "PLAIN".
     explicit Credentials(std::string_view mechanism) : mechanism_(mechanism) {}
 
     std::string_view mechanism() const noexcept { return mechanism_; }
-    /// UTF-8 without control characters, prepared by SASLprep (RFC 4013) where the library for it is there. Empty only
-    /// where the client may leave it to the server who it is: EXTERNAL, XOAUTH2 and OAUTHBEARER.
+    /// UTF-8 without control characters, prepared by SASLprep (RFC 4013) if the server was built with the library for
+    /// it. Empty only for EXTERNAL, XOAUTH2 and OAUTHBEARER, if the client leaves its identity to the server.
     const std::string& user() const noexcept { return user_; }
-    /// The clear password as it was sent, without control characters; null where the mechanism does not tell it
-    /// (CRAM-MD5, SCRAM).
+    /// The clear password as the client sent it, without control characters; null for mechanisms that do not transmit
+    /// it (CRAM-MD5, SCRAM).
     const Secret* password() const noexcept { return has_password_ ? &password_ : nullptr; }
-    /// The bearer token (RFC 6750) of XOAUTH2 and OAUTHBEARER, else empty.
+    /// The bearer token (RFC 6750) of XOAUTH2 and OAUTHBEARER, otherwise empty.
     const Secret& token() const noexcept { return token_; }
-    /// CRAM-MD5 (RFC 2195): what the server sent, and the digest that the client made of it, 32 hexadecimal digits in
-    /// lower case.
+    /// CRAM-MD5 (RFC 2195): the challenge that the server sent, and the client's digest, 32 hexadecimal digits in lower
+    /// case.
     const std::string& challenge() const noexcept { return challenge_; }
     const Secret& response() const noexcept { return response_; }
-    /// Whether the client knows this clear password: with PLAIN, LOGIN and CRAM-MD5. Takes the same time whether it
-    /// does or not.
+    /// Whether the client knows this clear password, for PLAIN, LOGIN and CRAM-MD5. Takes the same time for a right and
+    /// a wrong password.
     bool proves(std::string_view password) const;
 
     // For mechanisms and tests

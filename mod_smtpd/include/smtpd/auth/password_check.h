@@ -1,5 +1,5 @@
-/// password_check.h: passwords that the server around mod_smtpd knows: under httpd those of its mod_authn_* modules,
-/// through a section `<SmtpAuth>`.
+/// password_check.h: checks passwords against the surrounding server: under httpd, its mod_authn_* modules, through an
+/// `<SmtpAuth>` section.
 #pragma once
 
 #include <smtpd/auth/credentials.h>
@@ -15,8 +15,9 @@ enum class PasswordVerdict : std::uint8_t { right, wrong, unknown_user };
 class PasswordCheck {
 public:
     virtual ~PasswordCheck() = default;
-    /// Whether that is the user's password. In a handler only: what is asked belongs to the session that this thread
-    /// works on. The thread waits. An Error where nobody could say, such as a back end that is down. Thread-safe.
+    /// Whether this is the user's password. Call it in a handler only: the check uses the session that this thread
+    /// serves. Blocks the thread. An Error if the check could not be made, such as a back end that is down.
+    /// Thread-safe.
     virtual Result<PasswordVerdict> check(const std::string& user, const Secret& password) const = 0;
 };
 

@@ -1,7 +1,9 @@
-/// stored_password.h: a password as files and databases keep it, and what it says to a client, whatever the mechanism.
+/// stored_password.h: a password as files and databases store it, and how to check a client against it with any
+/// mechanism.
 ///
-///     serve_passwords(setup.hooks, [this](const AuthHook& hook) -> Result<std::optional<StoredPassword>> { return
-///     find(hook.user()); });
+///     serve_passwords(setup.hooks, [this](const AuthHook& hook) -> Result<std::optional<StoredPassword>> {
+///         return find(hook.user());
+///     });
 #pragma once
 
 #include <smtpd/base/result.h>
@@ -25,17 +27,17 @@ public:
     StoredPassword(const StoredPassword&) = delete;
     StoredPassword& operator=(const StoredPassword&) = delete;
 
-    /// By its form: "{CRYPT}$6$…" (crypt(3)) and what httpd's htpasswd writes ("{SHA}…", "$apr1$…", "$2y$…"),
-    /// "SCRAM-SHA-256$4096:…" (RFC 5803); all else is the clear password, also behind "{PLAIN}".
+    /// Recognises the format: "{CRYPT}$6$…" (crypt(3)), what httpd's htpasswd writes ("{SHA}…", "$apr1$…", "$2y$…") and
+    /// "SCRAM-SHA-256$4096:…" (RFC 5803). Anything else is a clear password, which may have the prefix "{PLAIN}".
     static StoredPassword parse(std::string_view text);
     void set_clear(std::string_view password) { clear_ = password; }
     void set_crypt(std::string_view hash) { crypt_ = hash; }
     bool empty() const noexcept { return clear_.empty() && crypt_.empty() && !sha1_ && !sha256_; }
-    /// Whether it is kept as a hash, so that to check a password takes time.
+    /// Whether the password is stored as a hash, so that checking it takes time.
     bool is_hashed() const noexcept { return !crypt_.empty() || sha1_ || sha256_; }
 
-    /// ok: the client knows it, or with SCRAM may go on to prove it; deny: it does not, or there is no password at all;
-    /// declined: with this mechanism that cannot be told from what is stored.
+    /// ok: the client knows the password, or with SCRAM may go on to prove it. deny: the client does not know it, or
+    /// there is no password at all. declined: this mechanism cannot be checked against the stored form.
     Response judge(const AuthHook& hook) const;
 
 private:
@@ -45,12 +47,12 @@ private:
     ScramKeys sha256_;
 };
 
-/// Judges clients by the passwords of a back end, and takes as long over a user who does not exist as over one who
-/// does: else the time would tell an attacker which names are worth a try. How long that is, is learned from the first
-/// user whose password is a hash. Thread-safe.
+/// Checks clients against the passwords of a back end. An unknown user takes as long as a known one; otherwise the time
+/// would tell an attacker which names exist. The object learns that time from the first user whose password is a hash.
+/// Thread-safe.
 class SMTPD_API PasswordJudge {
 public:
-    /// What StoredPassword::judge() says; `declined` where there is no such user.
+    /// The verdict of StoredPassword::judge(); `declined` if there is no such user.
     Response judge(const AuthHook& hook, std::optional<StoredPassword> stored);
 
 private:
@@ -58,8 +60,9 @@ private:
     std::shared_ptr<const StoredPassword> hashed_;
 };
 
-/// Handlers for every mechanism of passwords. `find` gives the password of hook.user(), nothing for an unknown user
-/// (who is left to the next plugin), or the Error of a back end that could not say, which is told as 454.
+/// Adds handlers for every password mechanism. `find` returns the password of hook.user(); nothing for an unknown user,
+/// which leaves the user to the next plugin; or the Error of a back end that could not answer, for which the client
+/// gets 454.
 template <class Find>
 void serve_passwords(Hooks& hooks, Find find) {
     const auto serve = [find = std::move(find),

@@ -1,5 +1,5 @@
-/// backend.h: the servers that a plugin asks: which of them is asked, over which connection, and which is left alone
-/// for a while because it failed.
+/// backend.h: the servers that a plugin queries: which server to ask, over which connection, and which to skip for a
+/// while because it failed.
 ///
 ///     Oracle(Setup& setup, const Options& options)
 ///         : timeout_(options.timeout),
@@ -30,9 +30,9 @@
 /// address, `localhost` (127.0.0.1, see server_address.h) and a name in the file of hosts need no question. That file
 /// is read while the configuration is read.
 ///
-/// Connections are kept for the next caller if the plugin says so (`most_idle`, Connection::keep()). That is for
-/// protocols that take another question, of anybody, on the same connection. A kept connection is not used again if the
-/// server closed it or sent something unasked, or if the caller's check fails.
+/// The object keeps connections for the next caller if the plugin says so (`most_idle`, Connection::keep()). That is
+/// for protocols that allow further requests, by any caller, on the same connection. A kept connection is not used
+/// again if the server closed it or sent something unasked, or if the caller's check fails.
 ///
 /// Threads: all threads of a process share the object, a member of the plugin. The conversation blocks the thread. A
 /// forked process begins anew, without the connections.
@@ -68,13 +68,13 @@ inline std::vector<std::pair<std::string, Balance>> balance_words() {
 struct BackendSettings {
     std::uint16_t default_port = 0;
     Balance balance = Balance::failover;
-    /// TLS begins with the first octet. The certificate has to be for ServerAddress::host().
+    /// TLS begins with the first octet. The certificate must be for ServerAddress::host().
     std::optional<TlsTrust> tls{};
 
     std::size_t most_idle = 0;  ///< connections kept for each server; 0: each is used once
     Duration idle_time = std::chrono::seconds(30);
     Duration lifetime = std::chrono::minutes(10);
-    /// Asks on a kept connection whether the server still answers, within the server's share of the time.
+    /// Tests, within the server's share of the time, whether the server still answers on a kept connection.
     std::function<Result<void>(ClientSocket&)> check{};
 
     unsigned most_failures = 3;  ///< in a row, at least 1; then comes the pause
@@ -84,27 +84,27 @@ struct BackendSettings {
     std::string hosts_file = "/etc/hosts";
 };
 
-/// What comes before a connection can be used: reads a greeting, logs in, begins TLS. An Error means that this server
-/// cannot be used, and the next one is tried.
+/// Prepares a new connection: reads a greeting, logs in, begins TLS. An Error means that this server cannot be used;
+/// the next server is tried.
 using BackendGreeting = std::function<Result<void>(ClientSocket&, const ServerAddress&)>;
 
-/// What is special about a call.
+/// Parameters of a single call.
 struct BackendCall {
     BackendGreeting greeting{};
     /// For whom, and for what, the greeting prepares the connection. Two callers share a connection only if their
-    /// identities are equal. If the greeting logs in, the name and the password have to be in it.
+    /// identities are equal. If the greeting logs in, the identity must include the name and the password.
     std::string_view identity{};
-    /// Other servers than those given to the constructor, for plugins that learn elsewhere which server to ask.
+    /// Servers to use instead of those given to the constructor, for plugins that learn elsewhere which server to ask.
     const std::vector<ServerAddress>* servers = nullptr;
 };
 
-/// How a server is doing, for people.
+/// A server's state, for status pages and logs.
 struct ServerStatus {
     enum class State : std::uint8_t { closed, open, half_open };
 
     std::string name;  ///< "imap.example.com:143"
     State state = State::closed;
-    Duration next_try{0};  ///< how long it is still left alone
+    Duration next_try{0};  ///< how long the server will still be skipped
     std::uint64_t successes = 0, failures = 0;
     unsigned failures_in_a_row = 0;
     std::uint64_t reused = 0;  ///< calls that got a kept connection
@@ -152,10 +152,10 @@ public:
     public:
         Connection(Connection&&) noexcept = default;
         ClientSocket& socket() noexcept { return socket_; }
-        /// It was used before: the greeting was not called.
+        /// The connection was used before, so the greeting was not called.
         bool was_reused() const noexcept { return was_reused_; }
-        /// The conversation succeeded, and the server waits for the next question: whoever has the same identity may
-        /// have the connection. It is closed otherwise.
+        /// The conversation succeeded, and the server waits for the next request: the next caller with the same
+        /// identity may use the connection. Without this call the connection is closed.
         void keep() &&;
 
     private:
@@ -169,21 +169,20 @@ public:
         bool was_reused_;
     };
 
-    /// Reaches one address of a server, or where it is null its local socket, within that time.
+    /// Connects to one address of a server, or to its local socket if the address is null, within that time.
     using Attempt = std::function<Result<void>(const ServerAddress&, const IpAddress* address, Duration time)>;
 
-    /// `name` is how log lines call it: the plugin's instance. `clock` and `log` outlive the object.
+    /// `name` identifies the object in log lines: the plugin's instance. `clock` and `log` must outlive the object.
     Backend(std::string name, std::vector<ServerAddress> servers, BackendSettings settings, const Clock& clock,
             LogSink& log);
     ~Backend();
 
-    /// Names the questions for the names of those servers that may be asked now. True if all of them are answered: a
-    /// handler that opens the connection in a task begins the task then, and gives it a copy of HookContext::answers().
+    /// Asks for the addresses of those servers that may be asked now. True if all answers have come: a handler that
+    /// opens the connection in a task then starts the task and gives it a copy of HookContext::answers().
     bool ask(Questions& questions, const std::vector<ServerAddress>* servers = nullptr) const;
-    /// A connection to one of the servers. An Error with ErrorCode::not_found: none of them has an address.
+    /// A connection to one of the servers. An Error with ErrorCode::not_found means that none of them has an address.
     Result<Connection> open(const Answers& answers, MonotonicTime deadline, const BackendCall& call = {}) const;
-    /// The same for a library that makes its own connections: `attempt` does what connecting and greeting are
-    /// otherwise.
+    /// The same for a library that makes its own connections: `attempt` replaces connecting and greeting.
     Result<Lease> reach(const Answers& answers, MonotonicTime deadline, const Attempt& attempt,
                         const std::vector<ServerAddress>* servers = nullptr) const;
     /// Whether one of the servers may be asked now.

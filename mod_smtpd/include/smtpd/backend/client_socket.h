@@ -1,16 +1,15 @@
-/// client_socket.h: a conversation with a back end, a daemon of this or another machine, that never takes longer than
-/// it may.
+/// client_socket.h: a conversation with a back end, a daemon on this or another machine, with a limit on its total
+/// time.
 ///
 ///     auto daemon = ClientSocket::connect_local("/run/daemon.sock", std::min(options_.timeout, hook.time_left()));
 ///     if (!daemon) return error("{}", daemon.error().what);
 ///
-/// The time is for the whole conversation: connecting, and all that is sent and received after it. When it has passed,
-/// every call is an Error with ErrorCode::timeout; a peer that is not there, or closes too early, is
-/// ErrorCode::unavailable. The thread waits meanwhile. The texts of errors name the peer. One thread at a time uses a
+/// The time covers the whole conversation: connecting and everything sent and received after it. When it has passed,
+/// every call returns an Error with ErrorCode::timeout. A peer that cannot be reached or closes too early gives
+/// ErrorCode::unavailable. Calls block the thread. Error texts name the peer. Only one thread at a time may use a
 /// socket.
 ///
-/// A peer on another machine, or one that asks for it, is spoken to through TLS, from the first octet or from where its
-/// protocol has it:
+/// To encrypt the conversation, call start_tls() right after connecting, or later where the protocol allows it:
 ///
 ///     const auto trust = TlsTrust::load("");                                      // while the configuration is read
 ///     if (auto begun = daemon->start_tls(*trust, "imap.example.com"); !begun) return error("{}", begun.error().what);
@@ -36,12 +35,11 @@ namespace smtpd {
 
 class ClientTls;
 
-/// Whose certificates are taken. Made while the configuration is read; a value that is copied cheaply, and that all
-/// threads may use at once.
+/// Whose certificates are trusted. Made while the configuration is read; cheap to copy, and thread-safe.
 class SMTPD_API TlsTrust {
 public:
-    /// The certificates in a file (PEM): those of authorities, or the one that a peer itself shows. With "" it is the
-    /// authorities that the system trusts. A file that cannot be read, or has none, is an Error.
+    /// Loads the certificates in a file (PEM): those of authorities, or the peer's own. "" means the authorities that
+    /// the system trusts. An Error if the file cannot be read or has no certificate.
     static Result<TlsTrust> load(const std::string& ca_file);
 
 private:
@@ -53,50 +51,49 @@ private:
 
 class SMTPD_API ClientSocket {
 public:
-    /// A stream socket of this machine, by its path.
+    /// Connects to a Unix-domain stream socket.
     static Result<ClientSocket> connect_local(const std::string& path, Duration time);
     static Result<ClientSocket> connect_tcp(const IpAddress& address, std::uint16_t port, Duration time);
-    /// The first of these addresses that can be connected to; each has an equal share of the time that is left for
-    /// that. The Error is that of the last one.
+    /// Tries the addresses in turn; each gets an equal share of the remaining time. The Error is the last address's.
     static Result<ClientSocket> connect_tcp(const std::vector<IpAddress>& addresses, std::uint16_t port, Duration time);
     ~ClientSocket();
     ClientSocket(ClientSocket&& other) noexcept;
     ClientSocket& operator=(ClientSocket&& other) noexcept;
 
-    /// Whom it is connected to: "192.0.2.1:25", "[2001:db8::1]:25", or the path of a local socket.
+    /// The peer: "192.0.2.1:25", "[2001:db8::1]:25", or the path of a local socket.
     const std::string& peer() const noexcept { return peer_; }
 
-    /// Makes the handshake of TLS (1.2 or later, without renegotiation); all that is sent and received afterwards is
-    /// encrypted. `name` is a host name without a final dot, or an address: what the peer's certificate has to be for
-    /// (RFC 9525: among its alternative names), by an authority in `trust`, and if it is a host name, what the peer
-    /// is asked for (SNI).
+    /// Performs the TLS handshake (1.2 or later, without renegotiation); everything sent and received afterwards is
+    /// encrypted. `name` is a host name without a final dot, or an address. The peer's certificate must list it among
+    /// its alternative names (RFC 9525) and be issued by an authority in `trust`. A host name is also sent as SNI.
     ///
-    /// A certificate that is not good, a peer that does not speak TLS, and octets that were received before the
-    /// handshake and not read (they may be anybody's who can write into the connection) are an Error with
-    /// ErrorCode::unavailable. Nothing but the destructor may be called after it.
+    /// An Error with ErrorCode::unavailable if the certificate is not valid, if the peer does not speak TLS, or if
+    /// octets that were received before the handshake are unread (an attacker on the path may have injected them).
+    /// After an Error, only the destructor may be called.
     Result<void> start_tls(const TlsTrust& trust, const std::string& name);
 
     Result<void> send(std::string_view bytes);
-    /// Exactly that many octets.
+    /// Receives exactly `size` octets.
     Result<std::string> receive(std::size_t size);
-    /// The next line without its LF or CRLF; one of more than `limit` octets, or cut short by the peer, is an Error.
+    /// The next line without its LF or CRLF. An Error if it is longer than `limit` octets or the peer closes before its
+    /// end.
     Result<std::string> receive_line(std::size_t limit);
-    /// Nothing more will be sent; the peer sees the end. (TLS has an end of its own, which is sent here and when the
-    /// socket is closed.)
+    /// Ends the sending direction; the peer sees the end of the stream. (With TLS, sends close_notify, as closing the
+    /// socket does.)
     Result<void> finish_sending();
-    /// All octets until the peer closes; more than `limit` are an Error. So is, with TLS, an end that the peer has not
-    /// announced: anybody can make it.
+    /// All octets until the peer closes. An Error if there are more than `limit`, or, with TLS, if the peer closes
+    /// without close_notify, because an attacker can cause that.
     Result<std::string> receive_all(std::size_t limit);
 
-    /// The rest of the conversation has to be over by then. `time` is what the text of a time-out says.
+    /// The rest of the conversation must end by `deadline`. `time` appears in the text of a time-out.
     void allow(MonotonicTime deadline, Duration time);
-    /// Whether the connection stands, and the peer has sent nothing that was not read: it can be used for another
-    /// question. Does not wait.
+    /// Whether the connection is open and has no unread input, so that it can be used for another request. Does not
+    /// wait.
     bool is_quiet();
-    /// Closes without a word to the peer: for a process that was forked, and has the connection of another one.
+    /// Closes without notifying the peer: for a forked process that inherited its parent's connection.
     void abandon() noexcept;
-    /// Gives the connection, which is a blocking one then, to a library that talks to the peer by itself. Not after
-    /// start_tls(), nor after receiving.
+    /// Releases the descriptor, in blocking mode, to a library that talks to the peer by itself. Not allowed after
+    /// start_tls() or after receiving.
     FileDescriptor release() &&;
 
 private:
@@ -105,29 +102,29 @@ private:
     Result<void> wait_for(short events);
     Error timed_out() const;
     Error unavailable(std::string_view what, int os_status) const;
-    /// Connects to what `address` (a sockaddr) says.
+    /// Connects to `address` (a sockaddr).
     Result<void> connect(const void* address, unsigned size);
-    /// What comes next, at most `size` octets; none when the peer has closed.
+    /// The next octets, at most `size`; none if the peer has closed.
     Result<std::size_t> receive_some(char* buffer, std::size_t size);
-    /// The same on the wire, below TLS.
+    /// The same without TLS, on the wire.
     Result<void> send_octets(std::string_view bytes);
     Result<std::size_t> receive_octets(char* buffer, std::size_t size);
-    /// Whether what has come so far is for TLS itself: new keys, tickets.
+    /// Whether the pending input belongs to TLS itself: new keys, session tickets.
     bool is_quiet_in_tls();
-    /// Repeats a step of TLS until it is made, with what has to go out and come in for it; whether it is done, and not
-    /// the end.
+    /// Repeats a TLS operation until it is complete, waiting for input and output as needed. False at the end of the
+    /// stream.
     template <class Operation>
     Result<bool> make_step(Operation operation);
     Error tls_failed() const;
-    /// Tells the peer that nothing more comes, as far as that needs no waiting.
+    /// Sends close_notify if that is possible without waiting.
     void say_end() noexcept;
 
     FileDescriptor socket_;
-    std::string peer_;  ///< how it is called in texts
+    std::string peer_;  ///< the peer's name in error texts
     Duration time_;
     MonotonicTime deadline_;
-    std::string ahead_;  ///< received behind the end of a line
-    std::string name_;   ///< that the certificate has to be for
+    std::string ahead_;  ///< received after the end of a line
+    std::string name_;   ///< the name that the certificate must be for
     std::unique_ptr<ClientTls> tls_;
 };
 

@@ -1,8 +1,9 @@
-/// server_address.h: where a server listens, as an administrator writes it, and a type of options for that.
+/// server_address.h: a server's address as an administrator writes it, and an option type for it.
 ///
 ///     struct Options {
 ///         std::vector<ServerAddress> server;
-///         static OptionTable table() { return {option("server", &Options::server, "the oracle").positional(0).rest()};
+///         static OptionTable table() {
+///             return {option("server", &Options::server, "the oracle").positional(0).rest()};
 ///         }
 ///     };
 ///
@@ -10,10 +11,10 @@
 /// |---|---|
 /// | `mail.example.com`, `mail.example.com:143` | the host of that name, which is looked up when it is needed |
 /// | `192.0.2.1`, `192.0.2.1:143`, `2001:db8::1`, `[2001:db8::1]:143` | that address |
-/// | `localhost`, `localhost:143` | 127.0.0.1, whatever the DNS and the file of hosts say; `[::1]` is the other one |
+/// | `localhost`, `localhost:143` | 127.0.0.1, whatever the DNS and the hosts file say; for IPv6 write `[::1]` |
 /// | `/run/daemon.sock`, `unix:/run/daemon.sock` | a local socket; the plugin resolves a path like `run/daemon.sock` |
 ///
-/// Without a port it is the plugin's usual one.
+/// Without a port, the plugin's usual port is used.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -28,31 +29,31 @@
 
 namespace smtpd {
 
-/// A value. Thread-safe as values are.
+/// A value type. Distinct objects may be used by different threads.
 class SMTPD_API ServerAddress {
 public:
-    ServerAddress() = default;  ///< nowhere; for members that an option fills
-    /// An Error says what is wrong with the text: "the port of \"a:b\" is not a number from 1 to 65535".
+    ServerAddress() = default;  ///< no server; for members that an option fills
+    /// Parses the text. The Error says what is wrong with it: "the port of \"a:b\" is not a number from 1 to 65535".
     static Result<ServerAddress> parse(std::string_view text);
     static ServerAddress local(std::string path);
-    /// `host` is a name or an address; one that can be neither is nowhere.
+    /// `host` is a name or an address. If it can be neither, the result is an empty address.
     static ServerAddress tcp(std::string_view host, std::uint16_t port);
 
     bool is_local() const noexcept { return !path_.empty(); }
     const std::string& path() const noexcept { return path_; }
-    /// In lower case without a final dot, or the address without brackets, as it was written; "" for a local socket. A
-    /// certificate has to be for this name.
+    /// The name in lower case without a final dot, or the address without brackets, as written; "" for a local socket.
+    /// A certificate must be for this name.
     const std::string& host() const noexcept { return host_; }
-    std::uint16_t port() const noexcept { return port_; }  ///< 0 where none was written
-    /// The address that needs no question: that of a host which is called by it, and of `localhost`.
+    std::uint16_t port() const noexcept { return port_; }  ///< 0 if none was written
+    /// The address if no DNS question is needed: for an IP address and for `localhost`.
     const std::optional<IpAddress>& address() const noexcept { return address_; }
     /// A local socket, or a loopback address.
     bool is_on_this_machine() const noexcept { return is_local() || (address_ && address_->is_loopback()); }
 
-    /// The same with that port, unless it has one.
+    /// The same address with that port, unless it already has one.
     ServerAddress with_default_port(std::uint16_t port) const;
 
-    /// "mail.example.com:143", "[2001:db8::1]:143", "/run/daemon.sock": as it is called in texts, and can be written.
+    /// "mail.example.com:143", "[2001:db8::1]:143", "/run/daemon.sock": for messages, and readable by parse().
     std::string to_string() const;
     bool operator==(const ServerAddress&) const = default;
 

@@ -14,8 +14,8 @@ using SqlRow = std::vector<std::optional<std::string>>;  ///< nothing = NULL
 class SqlQuery {
 public:
     virtual ~SqlQuery() = default;
-    /// The rows that it selects with these parameters, up to `limit`. In a handler only. The thread waits. An Error
-    /// where the database is down or does not understand. Thread-safe.
+    /// The rows that the query selects with these parameters, at most `limit`. Call it in a handler only. Blocks the
+    /// thread. An Error if the database is down or rejects the query. Thread-safe.
     virtual Result<std::vector<SqlRow>> select(const std::vector<std::string>& parameters, std::size_t limit) const = 0;
 };
 

@@ -1,4 +1,4 @@
-/// base64.h: RFC 4648 section 4, for what plugins say to back ends.
+/// base64.h: Base64 (RFC 4648 section 4), for the protocols of back ends.
 #pragma once
 
 #include <smtpd/base/api.h>

@@ -1,7 +1,6 @@
-/// clock.h: the time, as something that can be given: the server hands out the system's, a test one that it moves
-/// itself.
+/// clock.h: an injectable clock. The server passes the system's clock, a test one that it moves itself.
 ///
-/// `now()` measures (deadlines, delays; never set back), `wall()` names a moment for people and files. Thread-safe.
+/// `now()` is monotonic, for deadlines and delays; `wall()` is the time of day, for people and files. Thread-safe.
 #pragma once
 
 #include <smtpd/base/api.h>

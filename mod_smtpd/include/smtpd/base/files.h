@@ -1,7 +1,7 @@
-/// files.h: the few things that plugins do with files, so that no two of them do it differently.
+/// files.h: file operations that plugins share.
 ///
-/// Errors carry the errno and its text; a full disk or an exhausted quota is ErrorCode::no_space. Every descriptor is
-/// close-on-exec. Thread-safe.
+/// Errors carry the errno and its text; a full disk or an exhausted quota gives ErrorCode::no_space. Every descriptor
+/// is close-on-exec. Thread-safe.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -15,11 +15,11 @@
 
 namespace smtpd {
 
-/// An open file, closed with its owner.
+/// Owns an open file and closes it when destroyed.
 class SMTPD_API FileDescriptor {
 public:
     FileDescriptor() = default;
-    /// Takes over what open() gave, -1 included.
+    /// Takes ownership of a descriptor from open(), -1 included.
     explicit FileDescriptor(int descriptor) noexcept : descriptor_(descriptor) {}
     ~FileDescriptor();
     FileDescriptor(FileDescriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
@@ -31,7 +31,7 @@ public:
     explicit operator bool() const noexcept { return descriptor_ >= 0; }
     int get() const noexcept { return descriptor_; }
     int release() noexcept { return std::exchange(descriptor_, -1); }
-    /// Closes now; the errno of close(), 0 when all is well. For files whose last write may only fail here (NFS,
+    /// Closes now; returns the errno of close(), 0 on success. For files whose last write may only fail here (NFS,
     /// quotas).
     int close() noexcept;
 
@@ -39,18 +39,18 @@ private:
     int descriptor_ = -1;
 };
 
-/// An Error out of an errno: "cannot open /x/y: Permission denied".
+/// Makes an Error from an errno: "cannot open /x/y: Permission denied".
 SMTPD_API Error os_error(std::string_view what, int os_status);
 
-/// Writes all of it, however many calls that takes.
+/// Writes all bytes, with as many calls as that takes.
 SMTPD_API Result<void> write_all(int descriptor, std::string_view bytes);
-/// The content of a file of at most `limit` octets.
+/// The content of a file. An Error if it has more than `limit` bytes.
 SMTPD_API Result<std::string> read_file(const std::string& path, std::size_t limit);
-/// Opens for appending, made with `mode` (less the umask) where it is missing; missing folders above it are made with
+/// Opens a file for appending. Creates it with `mode` (less the umask) if it is missing; missing parent directories get
 /// the same mode plus x.
 SMTPD_API Result<FileDescriptor> open_for_append(const std::string& path, unsigned mode);
-/// The same with O_NONBLOCK: a named pipe that nobody reads is an Error with ENXIO, and a full one gives EAGAIN to
-/// whoever writes. Otherwise both would wait.
+/// The same with O_NONBLOCK: a named pipe without a reader is an Error with ENXIO, and writing to a full one gives
+/// EAGAIN. Without O_NONBLOCK both would block.
 SMTPD_API Result<FileDescriptor> open_for_append_at_once(const std::string& path, unsigned mode);
 
 /// strftime() in local time.

@@ -1,8 +1,8 @@
-/// format.h: `format_text("{} is listed by {}", address, zone)`, the one way in which texts are put together.
+/// format.h: `format_text("{} is listed by {}", address, zone)`, the only way to build texts.
 ///
-/// Each `{}` takes the next argument: strings, integers, booleans, doubles (as written by "%g"), and every type that
-/// has `std::string to_string() const`. A pattern is a literal, and has one `{}` for each argument; otherwise the
-/// program does not compile. No locale, no allocation but the result's.
+/// Each `{}` takes the next argument: a string, integer, boolean, double (formatted with "%g"), or any type that has
+/// `std::string to_string() const`. A pattern is a literal with one `{}` for each argument; otherwise the program does
+/// not compile. Independent of the locale; only the result is allocated.
 #pragma once
 
 #include <charconv>
@@ -42,13 +42,13 @@ void append_text(std::string& out, const T& value) {
     }
 }
 
-/// How many `{}` a pattern has.
+/// Counts the `{}` in a pattern.
 constexpr std::size_t count_places(std::string_view pattern) noexcept {
     std::size_t places = 0;
     for (auto at = pattern.find("{}"); at != std::string_view::npos; at = pattern.find("{}", at + 2)) ++places;
     return places;
 }
-/// Not constexpr, so that the compiler stops where it would be called, and shows the name.
+/// Not constexpr, so that compilation stops where it would be called, and the error shows its name.
 void a_pattern_needs_one_pair_of_braces_for_each_argument();
 
 inline void format_rest(std::string& out, std::string_view pattern) { out += pattern; }
@@ -77,13 +77,12 @@ public:
 private:
     std::string_view text_;
 };
-/// For the parameters of functions that take a pattern and its arguments: the arguments alone say which types there
-/// are.
+/// For parameters of functions that take a pattern and its arguments: only the arguments determine the types.
 template <class... Arguments>
 using PatternFor = FormatPattern<std::type_identity_t<Arguments>...>;
 
-/// A text without arguments: a literal, in which `{}` is a mistake, or one that was made at run time. It must not
-/// outlive what it was made from.
+/// A text without arguments: a literal, in which `{}` is an error, or a text made at run time. It must not outlive the
+/// string that it refers to.
 class PlainText {
 public:
     PlainText() = default;
@@ -92,7 +91,7 @@ public:
         if (detail::count_places(text_) != 0) detail::a_pattern_needs_one_pair_of_braces_for_each_argument();
     }
     template <class Text>
-    requires std::same_as<Text, const char*>  // and not an array, which is a literal
+    requires std::same_as<Text, const char*>  // not an array: that would be a literal
     PlainText(const Text& text)
     noexcept : text_(text) {}
     PlainText(std::string_view text) noexcept : text_(text) {}

@@ -1,7 +1,7 @@
 /// ip.h: IP addresses and networks, as values.
 ///
-/// IPv4-mapped IPv6 addresses (::ffff:192.0.2.1) are the IPv4 address they carry, so that a list with 192.0.2.0/24
-/// holds on dual-stack sockets too. Thread-safe as values are.
+/// An IPv4-mapped IPv6 address (::ffff:192.0.2.1) becomes the IPv4 address that it carries, so that a list with
+/// 192.0.2.0/24 also matches on dual-stack sockets. Distinct objects may be used by different threads.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -19,7 +19,7 @@ class SMTPD_API IpAddress {
 public:
     IpAddress() = default;  ///< the unspecified address: neither v4 nor v6, equal only to itself
 
-    /// Reads "192.0.2.1" (four decimal parts, each 0 to 255, no leading zeros) or any RFC 4291 form, no brackets, no
+    /// Parses "192.0.2.1" (four decimal parts, each 0 to 255, no leading zeros) or any RFC 4291 form; no brackets, no
     /// zone.
     static std::optional<IpAddress> parse(std::string_view text);
     static IpAddress v4(const std::array<std::uint8_t, 4>& bytes);   ///< network order
@@ -34,7 +34,7 @@ public:
     const std::array<std::uint8_t, 16>& bytes() const noexcept { return bytes_; }
     unsigned bits() const noexcept { return family_ == 4 ? 32 : family_ == 6 ? 128 : 0; }
 
-    /// The address with all but its first `bits` bits cleared: the key by which clients are counted.
+    /// The address with all but its first `bits` bits cleared: the key under which clients are counted.
     IpAddress prefix(unsigned bits) const noexcept;
 
     std::string to_string() const;  ///< RFC 5952 form
@@ -52,8 +52,7 @@ private:
     std::array<std::uint8_t, 16> bytes_{};
 };
 
-/// A network "192.0.2.0/24", or a single address. Host bits that are set are cleared, as httpd's and Postfix's lists
-/// do.
+/// A network "192.0.2.0/24", or a single address. Set host bits are cleared, as in httpd's and Postfix's lists.
 class SMTPD_API IpNetwork {
 public:
     static std::optional<IpNetwork> parse(std::string_view text);

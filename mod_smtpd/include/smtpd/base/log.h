@@ -1,4 +1,4 @@
-/// log.h: levels and the sink to which every line of a session goes.
+/// log.h: log levels, and the sink that every line of a session goes to.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -14,11 +14,11 @@ namespace smtpd {
 enum class LogLevel : std::uint8_t { emerg, alert, crit, error, warning, notice, info, debug, trace };
 
 SMTPD_API std::string_view log_level_name(LogLevel level) noexcept;  ///< "warning"
-/// "info", "LOGINFO", "6", "9" (any number above the top level is the top level), "radar" (qpsmtpd's emerg), any case.
+/// "info", "LOGINFO", "6", "9" (a number above the highest level means the highest level), "radar" (qpsmtpd's emerg),
+/// in any case.
 SMTPD_API std::optional<LogLevel> parse_log_level(std::string_view text) noexcept;
 
-/// One line, on its way to the log. The text is complete and safe: bytes from outside have been escaped by who wrote it
-/// (`quoted`).
+/// One line on its way to the log. The text is complete and safe: the writer has escaped bytes from outside (`quoted`).
 struct LogLine {
     LogLevel level = LogLevel::info;
     std::string_view session;      ///< id of the connection, "" outside sessions
@@ -29,7 +29,7 @@ struct LogLine {
     std::string_view client;  ///< address of the client, "" outside sessions
     std::string_view peer{};  ///< "from 192.0.2.1 port 4711", in the first line of a session; httpd's log has it anyway
 
-    /// `[k3f9a2-1] (rcpt) badrcptto: fail: …`: the form in which every sink prints it.
+    /// `[k3f9a2-1] (rcpt) badrcptto: fail: …`: the form that every sink prints.
     SMTPD_API std::string to_string() const;
 };
 
@@ -37,13 +37,13 @@ struct LogLine {
 class SMTPD_API LogSink {
 public:
     virtual ~LogSink() = default;
-    virtual bool enabled(LogLevel level) const noexcept = 0;  ///< cheap; ask before a text is put together
+    virtual bool enabled(LogLevel level) const noexcept = 0;  ///< cheap; ask before formatting a text
     virtual void write(const LogLine& line) noexcept = 0;
 };
 
-/// Bytes from outside made safe for a log line: control and non-ASCII bytes as \xNN, cut after `limit` octets.
+/// Makes bytes from outside safe for a log line: control and non-ASCII bytes as \xNN, cut after `limit` bytes.
 SMTPD_API std::string quoted(std::string_view bytes, std::size_t limit = 512);
-/// The same; without these, std::quoted would be taken where <iomanip> or <filesystem> is included.
+/// The same; without this overload, std::quoted would be chosen where <iomanip> or <filesystem> is included.
 inline std::string quoted(const std::string& bytes, std::size_t limit = 512) {
     return quoted(std::string_view(bytes), limit);
 }

@@ -12,13 +12,13 @@ namespace smtpd {
 
 struct Parameter {
     std::string keyword;               ///< upper case
-    std::optional<std::string> value;  ///< as written; nothing where the parameter had no '='
+    std::optional<std::string> value;  ///< as written; nothing if the parameter has no '='
 };
 
 class SMTPD_API Parameters {
 public:
     void add(std::string_view keyword, std::optional<std::string> value);
-    /// The parameter of that keyword (any case), or null.
+    /// The parameter with that keyword (in any case), or null.
     const Parameter* find(std::string_view keyword) const noexcept;
     bool has(std::string_view keyword) const noexcept { return find(keyword) != nullptr; }
     bool empty() const noexcept { return items_.empty(); }

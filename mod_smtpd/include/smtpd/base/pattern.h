@@ -1,7 +1,8 @@
-/// pattern.h: regular expressions as control files and options use them: Perl's syntax (PCRE2), because the files were
+/// pattern.h: regular expressions in control files and options, in Perl's syntax (PCRE2), because the files were
 /// written for Perl.
 ///
-/// Matching has a limit on steps, so that a bad pattern costs a bounded time. Immutable after compile(); thread-safe.
+/// Matching is limited to a number of steps, so that a bad pattern costs bounded time. Immutable after compile();
+/// thread-safe.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -17,10 +18,10 @@ class SMTPD_API Pattern {
 public:
     enum class Case { sensitive, folded };
 
-    /// Slashes around the expression are not removed. The Error says where the expression is wrong.
+    /// Compiles the expression; slashes around it are not removed. The Error says where the expression is wrong.
     static Result<Pattern> compile(std::string_view expression, Case letter_case = Case::sensitive);
 
-    /// Whether the expression matches anywhere in `subject`. A match that exceeds the limit counts as none.
+    /// Whether the expression matches anywhere in `subject`. A match that exceeds the limit counts as no match.
     bool matches(std::string_view subject) const;
     const std::string& expression() const noexcept { return expression_; }
 

@@ -1,8 +1,8 @@
-/// result.h: a value, or the reason why the environment (disk, configuration, back end) did not give one.
+/// result.h: a value, or the reason why the environment (disk, configuration, back end) could not provide it.
 ///
-/// Three kinds of trouble are kept apart: what a client did wrong is a Reply, what the environment refused is a Result
-/// with an Error, and what only a bug of ours can cause is an assertion. A Result must be looked at; it does not
-/// convert silently.
+/// Three kinds of failure are kept apart: a client's mistake is a Reply, a failure of the environment is a Result with
+/// an Error, and a bug in this program is an assertion failure. A Result does not convert to its value silently; the
+/// caller must check it.
 #pragma once
 
 #include <cassert>
@@ -16,18 +16,17 @@ namespace smtpd {
 enum class ErrorCode {
     io,          ///< a file or socket operation failed
     no_space,    ///< the disk, a quota or a configured limit is full; answered with 452 where a client waits
-    not_found,   ///< the thing asked for does not exist
+    not_found,   ///< the object asked for does not exist
     timeout,     ///< a deadline passed
-    config,      ///< something that an administrator wrote is not understood
+    config,      ///< something that an administrator wrote cannot be parsed
     unavailable  ///< a back end cannot be reached or gave no usable answer
 };
 
-/// Why something could not be done. `what` is a full sentence fragment for the log ("cannot open /x/y: Permission
-/// denied").
+/// Why an operation failed. `what` is a fragment for log lines ("cannot open /x/y: Permission denied").
 struct Error {
     ErrorCode code = ErrorCode::io;
     std::string what;
-    int os_status = 0;  ///< errno, 0 where there is none
+    int os_status = 0;  ///< errno, 0 if there is none
 };
 
 template <class T>

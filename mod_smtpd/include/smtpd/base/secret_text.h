@@ -1,4 +1,4 @@
-/// secret_text.h: a text with a secret in it, on its way to the back end that checks it.
+/// secret_text.h: text that contains a secret, on its way to the back end that checks it.
 #pragma once
 
 #include <smtpd/auth/credentials.h>
@@ -9,8 +9,8 @@
 
 namespace smtpd {
 
-/// The parts, one behind the other. A string that grows leaves what it had in memory that is given back; this one has
-/// its room from the start, so that wipe() finds all of it. Who asks for it wipes it, and does not let it grow.
+/// Concatenates the parts. A string that grows leaves its old content in freed memory; this one has its full capacity
+/// from the start, so that wipe() clears all of it. The caller must wipe it and must not let it grow.
 inline std::string secret_text(std::initializer_list<std::string_view> parts) {
     std::size_t size = 0;
     for (const auto part : parts) size += part.size();

@@ -1,5 +1,5 @@
-/// status.h: the enhanced status codes of RFC 3463 under the names that qpsmtpd's plugins know, each with its usual
-/// class and text; and those of RFC 6531 and RFC 8689, for messages that a queue plugin cannot hand on as they are.
+/// status.h: the enhanced status codes of RFC 3463 under the names that qpsmtpd plugins use, each with its usual class
+/// and text, and those of RFC 6531 and RFC 8689 for messages that a queue plugin cannot pass on as they are.
 ///
 /// `return Response(status::no_such_user);` or `fail("…").status(status::mbox_full)`.
 #pragma once

@@ -1,5 +1,5 @@
-/// text.h: letters of ASCII without regard to case, as SMTP compares its names. No locale; octets above 127 pass
-/// through unchanged.
+/// text.h: case-insensitive ASCII comparison, as SMTP compares its keywords. Independent of the locale; bytes above 127
+/// pass through unchanged.
 #pragma once
 
 #include <algorithm>

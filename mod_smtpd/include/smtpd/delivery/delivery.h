@@ -1,5 +1,5 @@
-/// delivery.h: a message that a queue plugin is to deliver: all that a next hop needs, and nothing of the connection
-/// that it came by.
+/// delivery.h: a message for a queue plugin to deliver: everything that a next hop needs, and nothing of the connection
+/// that brought the message.
 ///
 ///     setup.hooks.queue.deliver([this](const Delivery& delivery) -> DeliveryResult {
 ///         auto file = maildir_.store(delivery.id(), delivery.envelope().sender, delivery.message());
@@ -30,7 +30,7 @@ namespace smtpd {
 
 class SMTPD_API Delivery : public HookContext {
 public:
-    /// What a delivery is made of. What is referred to outlives it, and stays where it is.
+    /// The parts of a delivery. The objects referred to must outlive it and stay in place.
     struct Parts {
         std::string_view id;
         const Envelope& envelope;
@@ -39,7 +39,7 @@ public:
         Origin origin{};
         bool replies_to_each = false;
         bool is_dry_run = false;
-        std::string_view session{};  ///< id of the session, for the log; "" = the message has come out of a queue
+        std::string_view session{};  ///< id of the session, for the log; "" = the message comes from a queue
         const std::vector<Recipient>* refused_recipients = nullptr;
     };
     Delivery(Parts parts, const Clock& clock, LogSink& log)

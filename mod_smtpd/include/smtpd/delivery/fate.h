@@ -16,10 +16,10 @@ namespace smtpd {
 /// What became of the message for one recipient.
 struct Fate {
     enum class Kind : std::uint8_t {
-        unknown,    ///< nothing is decided; in the result of a queue plugin it counts as deferred, and as a fault
+        unknown,    ///< not decided; in the result of a queue plugin it counts as deferred, and as a fault
         delivered,  ///< the recipient has the message
-        deferred,   ///< the client or the queue is to try again later
-        rejected    ///< the message cannot be delivered; the sender is to be told
+        deferred,   ///< the client or the queue should try again later
+        rejected    ///< the message cannot be delivered, and the sender must be told
     };
 
     Kind kind = Kind::unknown;
@@ -69,7 +69,7 @@ struct Fate {
         said_by = std::move(server);
         return std::move(*this);
     }
-    /// For the log, which shows it with what is not printable escaped: where the message is now.
+    /// For the log, which escapes what is not printable: where the message is now.
     Fate in(std::string place) && {
         destination = std::move(place);
         return std::move(*this);
@@ -103,8 +103,8 @@ template <class First, class... Rest>
 Fate rejected(PatternFor<First, Rest...> text, const First& first, const Rest&... rest) {
     return {Fate::Kind::rejected, format_text<First, Rest...>(text, first, rest...)};
 }
-/// The fate that a next hop's final reply about a recipient means: 2xx is delivered, 5xx is rejected, everything else
-/// is deferred.
+/// The fate that corresponds to a next hop's final reply about a recipient: 2xx is delivered, 5xx is rejected, anything
+/// else is deferred.
 SMTPD_API Fate replied(Reply reply, std::string server);
 
 }  // namespace smtpd

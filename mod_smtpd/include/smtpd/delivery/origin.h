@@ -11,18 +11,19 @@
 
 namespace smtpd {
 
-/// Plain values: a copy may be kept, or written to a file. What is not known is "", 0, or the unspecified address.
-/// Texts come from outside, unless they say otherwise: quote them where they are logged.
+/// Plain values: a copy may be kept, or written to a file. Unknown values are "", 0, or the unspecified address. Texts
+/// come from outside unless noted otherwise: quote them in log lines.
 struct Origin {
-    IpAddress address;           ///< of the client
-    std::uint16_t port = 0;      ///< of the client
-    std::string host;            ///< the client's name by reverse DNS, verified
-    std::string hello_host;      ///< what the client called itself
-    std::string protocol;        ///< the `with` word of the Received field (RFC 3848): "ESMTPS"; the server's own word
-    std::string auth_user;       ///< under which name the client was authenticated, "" = it was not
+    IpAddress address;       ///< of the client
+    std::uint16_t port = 0;  ///< of the client
+    std::string host;        ///< the client's name by reverse DNS, verified
+    std::string hello_host;  ///< what the client called itself
+    std::string protocol;  ///< the `with` keyword of the Received field (RFC 3848): "ESMTPS"; from the server, not from
+                           ///< outside
+    std::string auth_user;       ///< the name under which the client authenticated, "" = it did not
     std::string auth_mechanism;  ///< "PLAIN"
-    Tls tls;                     ///< how the connection was encrypted, if it was
-    /// What a trusted mail server, which handed the message on to this one, said about where it had it from (XFORWARD).
+    Tls tls;                     ///< how the connection was encrypted, if at all
+    /// What the trusted mail server that passed the message on said about the message's origin (XFORWARD).
     std::optional<Forwarded> forwarded;
 
     bool is_authenticated() const noexcept { return !auth_user.empty(); }

@@ -23,7 +23,7 @@
 
 namespace smtpd {
 
-/// What a queue plugin returns. A result that is made from a Fate applies to all recipients.
+/// What a queue plugin returns. A result made from a Fate applies to all recipients.
 class SMTPD_API DeliveryResult {
 public:
     /// No fate is known yet: the plugin sets one for each recipient.
@@ -31,16 +31,16 @@ public:
     DeliveryResult(Fate for_all) : for_all_(std::move(for_all)) {}
     DeliveryResult(const Status& status) : for_all_(Fate(status)) {}
 
-    /// The recipient is one of Delivery::recipients(). Its fate starts as the one for all.
+    /// `recipient` is one of Delivery::recipients(). Its fate is initially the one for all.
     Fate& operator[](const Recipient& recipient) { return apart_.try_emplace(&recipient, for_all_).first->second; }
     const Fate& of(const Recipient& recipient) const noexcept {
         const auto own = apart_.find(&recipient);
         return own == apart_.end() ? for_all_ : own->second;
     }
-    /// The fate of the recipients for which none was set.
+    /// The fate of recipients without a fate of their own.
     const Fate& for_all() const noexcept { return for_all_; }
     bool has_own(const Recipient& recipient) const noexcept { return apart_.contains(&recipient); }
-    /// For how many recipients a fate was set.
+    /// How many recipients have a fate of their own.
     std::size_t count_own() const noexcept { return apart_.size(); }
 
     /// The plugin has left the message to the next one: see not_mine().

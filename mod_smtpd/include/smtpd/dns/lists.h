@@ -1,21 +1,21 @@
-/// lists.h: block lists and allow lists in the DNS (RFC 5782), as dnsbl, rhsbl and dns_whitelist_soft ask them.
+/// lists.h: DNS block lists and allow lists (RFC 5782), for dnsbl, rhsbl and dns_whitelist_soft.
 ///
-/// A list is a zone, and what is listed has an address of 127.0.0.0/8 below it. An entry of a control file, or of an
-/// option, is
+/// A list is a zone in which every listed item has an address in 127.0.0.0/8. An entry in a control file or an option
+/// has one of these forms:
 ///
 ///     zen.example
-///     zen.example=127.0.0.2-3,127.0.0.9            only these answers count; each number may be a range or *
-///     zen.example=127.0.0.2 You are listed         what is said instead of the list's own text; %IP% and %DOMAIN%
-///     stand for what was looked up zen.example:You are listed                   the same, as qpsmtpd writes it
+///     zen.example=127.0.0.2-3,127.0.0.9      only these answers count; each number may be a range or *
+///     zen.example=127.0.0.2 You are listed   a text instead of the list's own; %IP% and %DOMAIN% are replaced
+///     zen.example:You are listed             the same, as qpsmtpd writes it
 ///
-/// An answer in 127.255.255.0/24, one outside 127.0.0.0/8, and 127.0.0.1 unless it is named, never means "listed": it
-/// is how lists say that they do not answer such questions, and how domains answer that have a new owner. Like
-/// a time-out it is an error, which is not "not listed" either.
+/// An answer in 127.255.255.0/24, one outside 127.0.0.0/8, and 127.0.0.1 unless it is named, never means "listed":
+/// lists use them to refuse a question, and they also occur when a domain has a new owner. Like a time-out, such an
+/// answer is an error, which does not mean "not listed" either.
 ///
-/// Each list is tested, by the first session that needs it and from then on at intervals: 127.0.0.1 must not be listed,
-/// and 127.0.0.2 must be (for lists of domains: INVALID and TEST). A list that fails, or gives no answer for ten tests,
-/// a minute apart, is switched off, with an error in the log, until it passes again. The tests are questions among the
-/// others and cost no time of their own.
+/// Each list is tested by the first session that needs it and then at intervals: 127.0.0.1 must not be listed, and
+/// 127.0.0.2 must be (for lists of domains: INVALID and TEST). A list that fails, or does not answer ten tests a minute
+/// apart, is switched off, with an error in the log, until it passes again. The tests are sent along with a session's
+/// other questions, so they take no extra time.
 #pragma once
 
 #include <smtpd/control.h>
@@ -34,12 +34,12 @@
 
 namespace smtpd {
 
-/// The options of a plugin that refuses what such lists have.
+/// The options of a plugin that rejects what block lists contain.
 struct BlockListOptions {
     std::vector<std::string> zones;
     Duration timeout = std::chrono::seconds(30);
     Duration self_test = std::chrono::hours(1);
-    Verdict type = Verdict::declined;  ///< says the same as reject_type, where it is given
+    Verdict type = Verdict::declined;  ///< the same as reject_type, if given
 
     static OptionTable table() {
         return {option("zones", &BlockListOptions::zones, "a list to ask, before those of the control file"),
@@ -52,7 +52,7 @@ struct BlockListOptions {
     }
 };
 
-/// What is looked up: the label below the zone, and how it is shown to people.
+/// What is looked up: the label below the zone, and its form for people.
 struct DnsListSubject {
     static DnsListSubject of(const IpAddress& address) { return {address.reversed(), address.to_string()}; }
     static DnsListSubject of(const std::string& domain) { return {domain, domain}; }
@@ -60,30 +60,31 @@ struct DnsListSubject {
     std::string shown;
 };
 
-/// What the lists say.
+/// The result of a look-up in all lists.
 struct DnsListing {
-    std::string zone;    ///< the first list, in the order of the configuration, that has it; "" = none; for logs
-    std::string shown;   ///< that list's name for strangers, who must not see a key (DnsList::shown_zone)
-    std::string answer;  ///< its addresses
-    std::string text;    ///< what it, or the configuration, says about it; "" = nothing
-    std::string errors;  ///< the lists that could not tell, and why; "" = all could
+    std::string zone;    ///< the first list, in the order of the configuration, that contains the item; "" = none; for
+                         ///< logs
+    std::string shown;   ///< that list's name for outsiders, who must not see a key (DnsList::shown_zone)
+    std::string answer;  ///< the addresses that the list returned
+    std::string text;    ///< what the list, or the configuration, says about it; "" = nothing
+    std::string errors;  ///< the lists that gave no usable answer, and why; "" = all answered
     bool is_listed() const noexcept { return !zone.empty(); }
 };
 
-/// One list. Copies share what the self-test found out.
+/// One list. Copies share the state of the self-test.
 class SMTPD_API DnsList {
 public:
-    /// Reads an entry as above; the Error says what is wrong with it.
+    /// Parses an entry in a form shown above; the Error says what is wrong with it.
     static Result<DnsList> parse(std::string_view entry);
 
     const std::string& zone() const noexcept { return zone_; }
-    /// The zone as others than the administrator may see it. A list that is paid for has the customer's key among its
-    /// labels (`0123456789abcdef.zen.example.net`), and a stranger who has it asks at the customer's expense. So this
-    /// is the end of the name: at most three labels, and none in front of one that looks like a key. "example.net" at
-    /// least.
+    /// The zone as outsiders may see it. The zone of a paid list includes the customer's key as a label
+    /// (`0123456789abcdef.zen.example.net`), and anybody who knows the key can query at the customer's expense. So this
+    /// is the end of the name: at most three labels, and none to the left of one that looks like a key. At least two
+    /// labels: "example.net".
     std::string shown_zone() const;
     const std::string& text() const noexcept { return text_; }
-    /// What an answer to "is it listed?" means: yes, no, or, with the reason in `problem`, neither.
+    /// Whether the answer means "listed". If it means neither yes nor no, `problem` gets the reason.
     bool lists(const DnsAnswer& answer, std::string& problem) const;
 
 private:
@@ -91,7 +92,7 @@ private:
     using Code = std::array<std::pair<std::uint8_t, std::uint8_t>, 4>;  ///< first and last of each number
     struct Health {
         std::atomic<MonotonicTime> next_test{MonotonicTime::min()};
-        std::atomic<unsigned> silences{0};  ///< tests in a row that had no answer
+        std::atomic<unsigned> silences{0};  ///< consecutive tests without an answer
         std::atomic<bool> is_off{false};
     };
 
@@ -107,17 +108,17 @@ public:
     enum class Of { addresses, domains };
     struct SelfTest {
         Duration every = std::chrono::hours(1);  ///< 0 = never
-        bool wants_entry = true;  ///< 127.0.0.2 has to be listed; otherwise it is enough that 127.0.0.1 is not
+        bool wants_entry = true;  ///< 127.0.0.2 must be listed; otherwise it is enough that 127.0.0.1 is not
     };
 
-    /// The lists named by an option, then those of the control file; mistakes in the option are reported to `setup`.
+    /// The lists named by an option, then those of the control file. Errors in the option are reported to `setup`.
     DnsLists(Setup& setup, Of kind, const std::vector<std::string>& entries, std::string_view control_file,
              SelfTest test);
 
     bool empty() const { return entries_.empty() && file_->empty(); }
-    /// For an ask handler: puts all questions, and that for a list's own text where it is needed.
+    /// For an ask handler: asks every list, and if needed for the list's own text.
     void ask(const DnsListSubject& subject, const HookContext& hook, Questions& questions) const;
-    /// For the handler behind it.
+    /// For the handler that follows it.
     DnsListing look_up(const DnsListSubject& subject, const HookContext& hook, const Answers& answers) const;
 
 private:

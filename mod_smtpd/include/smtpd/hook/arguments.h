@@ -1,4 +1,4 @@
-/// arguments.h: what a handler gets, hook by hook.
+/// arguments.h: the arguments of handlers, by hook.
 #pragma once
 
 #include <smtpd/auth/credentials.h>
@@ -12,7 +12,7 @@
 
 namespace smtpd {
 
-/// A hook with nothing but the connection: pre_connection, connect, quit, disconnect, post_connection.
+/// The argument of hooks that only have the connection: pre_connection, connect, quit, disconnect, post_connection.
 class ConnectionContext final : public SessionContext {
 public:
     using SessionContext::SessionContext;
@@ -23,18 +23,18 @@ using QuitHook = ConnectionContext;
 using DisconnectHook = ConnectionContext;
 using PostConnectionHook = ConnectionContext;
 
-/// helo, ehlo: the argument was parsed; the session is not greeted yet.
+/// helo, ehlo: the argument was parsed, but the client has not been greeted yet.
 class HelloHook final : public SessionContext {
 public:
     HelloHook(HookId id, Connection& connection, std::string_view host, std::string_view rest)
         : SessionContext(id, connection), host(host), rest(rest) {}
     const std::string_view host;  ///< first word
-    const std::string_view rest;  ///< what followed it, trimmed
+    const std::string_view rest;  ///< the remainder, trimmed
     bool is_esmtp() const noexcept { return hook == HookId::ehlo; }
 };
 
-/// helo_parse, ehlo_parse, auth_parse, mail_parse, rcpt_parse: the command's argument as it came; a handler may rewrite
-/// it, or refuse it (501, softly 451). That of AUTH may hold a password.
+/// helo_parse, ehlo_parse, auth_parse, mail_parse, rcpt_parse: the command's argument as it came. A handler may rewrite
+/// it, or refuse it (501, or 451 for denysoft). The argument of AUTH may contain a password.
 class ParseHook final : public SessionContext {
 public:
     ParseHook(HookId id, Connection& connection, std::string& argument)
@@ -42,26 +42,26 @@ public:
     std::string& argument;
 };
 
-/// What a handler finds out about a client that says who it is. For the engine.
+/// What a handler finds out about a client that authenticates. For the engine.
 struct AuthFindings {
     ScramRequest* scram = nullptr;
     std::string login;
 };
 
-/// A client says who it is. First the hook of the mechanism is asked; where nobody there has an opinion about PLAIN,
-/// LOGIN or CRAM-MD5, then `auth`. A mechanism is offered if a plugin handles its hook, PLAIN and LOGIN also if a
-/// plugin handles `auth`. The credentials are valid during the call only.
+/// A client authenticates. The hook of the mechanism runs first; if all its handlers decline PLAIN, LOGIN or CRAM-MD5,
+/// `auth` follows. The server offers a mechanism if a plugin handles its hook, and PLAIN and LOGIN also if a plugin
+/// handles `auth`. The credentials are valid during the call only.
 ///
-/// - auth_plain, auth_login, auth_cram_md5, auth: the client has sent its password, or what it made of it.
-/// - auth_scram_sha_1, auth_scram_sha_256 (also for -PLUS): the client has named a user and waits to be told how to
-///   prove itself. `ok` together with proves() or is_proved_by() means: a client that proves that is this user. The
-///   engine checks the proof; nobody is asked again.
-/// - auth_external: the client wants to be who its certificate says (connection.tls().certificate, which is verified).
-///   user() is the name it wants, "" = the name in the certificate: then set_login() gives it.
+/// - auth_plain, auth_login, auth_cram_md5, auth: the client has sent its password, or a digest of it.
+/// - auth_scram_sha_1, auth_scram_sha_256 (also for -PLUS): the client has named a user and waits for the parameters of
+///   the proof. `ok` together with proves() or is_proved_by() means: a client with this proof is this user. The engine
+///   checks the proof without asking a plugin again.
+/// - auth_external: the client wants to log in with its certificate (connection.tls().certificate, which is verified).
+///   user() is the requested name; "" = the name in the certificate: then set_login() sets it.
 /// - auth_bearer: XOAUTH2 and OAUTHBEARER, credentials.token(). user() as above.
 ///
-/// Only handlers that are added with add() can let a client in, and so make the server offer AUTH. decide() is for
-/// plugins that keep a client out before a back end is asked (too many attempts), observe() for those that look on.
+/// Only handlers added with add() can authenticate a client, and only they make the server offer AUTH. decide() is for
+/// plugins that reject a client before a back end is asked (too many attempts), observe() for those that only observe.
 class AuthHook final : public SessionContext {
 public:
     AuthHook(HookId id, Connection& connection, const Credentials& credentials, AuthFindings* findings = nullptr)
@@ -69,25 +69,25 @@ public:
     const Credentials& credentials;
     std::string_view mechanism() const noexcept { return credentials.mechanism(); }  ///< "PLAIN", "SCRAM-SHA-256-PLUS"
     const std::string& user() const noexcept { return credentials.user(); }
-    /// The clear password, for a back end that checks it; null with CRAM-MD5 and SCRAM.
+    /// The clear password, for a back end that checks it; null for CRAM-MD5 and SCRAM.
     const Secret* password() const noexcept { return credentials.password(); }
-    /// For a plugin that has the clear password: whether the client knows it. With SCRAM it is true, and the client
-    /// goes on to prove it.
+    /// For a plugin that has the clear password: whether the client knows it. With SCRAM the result is true, and the
+    /// client still has to prove it.
     bool proves(std::string_view clear_password) const {
         if (const ScramRequest* wanted = scram())
             return is_proved_by(ScramKeys::derive(wanted->hash, clear_password, wanted->salt, wanted->iterations));
         return credentials.proves(clear_password);
     }
-    /// At a hook of SCRAM: what is asked; null elsewhere.
+    /// At the SCRAM hooks: the request to answer; null elsewhere.
     const ScramRequest* scram() const noexcept { return findings_ ? findings_->scram : nullptr; }
-    /// At a hook of SCRAM, for a plugin that has its keys. False where these are none.
+    /// At the SCRAM hooks, for a plugin that has the user's keys. False if `keys` is empty.
     bool is_proved_by(ScramKeys keys) const {
         if (!scram() || !keys) return false;
         findings_->scram->keys = std::move(keys);
         return true;
     }
-    /// Goes with `ok`: the name under which the client is authenticated, where that is not user(). UTF-8 without
-    /// control characters.
+    /// With `ok`: the name under which the client is authenticated, if that is not user(). UTF-8 without control
+    /// characters.
     void set_login(std::string name) const {
         if (findings_) findings_->login = std::move(name);
     }
@@ -96,8 +96,8 @@ private:
     AuthFindings* const findings_;
 };
 
-/// auth_result: an exchange of AUTH is over, and its reply is decided; for observers. An exchange that the client
-/// leaves unfinished has no result.
+/// auth_result: an AUTH exchange has ended, and its reply is known; for observers. An exchange that the client abandons
+/// has no result.
 class AuthResultHook final : public SessionContext {
 public:
     AuthResultHook(Connection& connection, const Credentials& credentials, bool is_authenticated, const Reply& reply)
@@ -107,16 +107,16 @@ public:
           is_authenticated(is_authenticated),
           reply(reply) {}
     const std::string_view mechanism;  ///< "PLAIN", "SCRAM-SHA-256"
-    /// Who it was said to be; "" where the exchange broke off before that, or with what is no name.
+    /// The claimed name; "" if the exchange ended before a valid name was given.
     const std::string& user;
     const bool is_authenticated;  ///< the client is authenticated now
-    const Reply& reply;           ///< what it is told; code 0 where a plugin has told it something itself
-    /// Rejected permanently: not because a back end is down, or did not answer in time.
+    const Reply& reply;           ///< the reply to the client; code 0 if a plugin sent its own
+    /// Rejected permanently, not because a back end is down or did not answer in time.
     bool is_refused() const noexcept { return !is_authenticated && reply.code / 100 != 4; }
 };
 
-/// mail_pre, rcpt_pre: the path is cut out but not parsed; a handler may rewrite it. `ok` ends the chain; a denial
-/// refuses with 501 (softly 451).
+/// mail_pre, rcpt_pre: the path, not parsed yet; a handler may rewrite it. `ok` ends the chain; a denial refuses with
+/// 501 (451 for denysoft).
 class PathHook final : public SessionContext {
 public:
     PathHook(HookId id, Connection& connection, std::string& path, const Parameters& parameters)
@@ -125,7 +125,7 @@ public:
     const Parameters& parameters;
 };
 
-/// mail: the sender is parsed and may be replaced with transaction.set_sender().
+/// mail: the sender is parsed; transaction.set_sender() replaces it.
 class MailHook final : public TransactionContext {
 public:
     MailHook(Connection& connection, Transaction& transaction)
@@ -134,7 +134,7 @@ public:
     const Parameters& parameters() const noexcept { return transaction.envelope().parameters; }
 };
 
-/// rcpt: one recipient, not yet accepted. Without an `ok` from any plugin it is refused.
+/// rcpt: one recipient, not yet accepted. It is refused unless a plugin says `ok`.
 class RcptHook final : public TransactionContext {
 public:
     RcptHook(Connection& connection, Transaction& transaction, Recipient& recipient)
@@ -155,11 +155,11 @@ using DataHook = MessageHook;
 class DataPostHook final : public MessageHook {
 public:
     using MessageHook::MessageHook;
-    /// Refuses one of transaction.recipients(), or with denysoft() defers it: a recipient that is not to have the
-    /// message. What the response leaves out is filled in as at data_post_rcpt; one that is no denial defers. The
-    /// recipient keeps its place until the handler returns, and has gone to transaction.refused_recipients() when the
-    /// next one is called. `reason` is for the log: bytes from outside go through quoted(). A plugin that uses this
-    /// says so with `judges_recipients`.
+    /// Rejects one of transaction.recipients(), or defers it if the response is denysoft(): the message is not
+    /// delivered to it. Whatever the response leaves out is filled in as at data_post_rcpt; a response that is not a
+    /// denial defers. The recipient stays in place until the handler returns; when the next handler is called, it has
+    /// moved to transaction.refused_recipients(). `reason` is for the log: bytes from outside go through quoted(). A
+    /// plugin that calls this declares `judges_recipients`.
     void refuse(Recipient& recipient, const Response& response, PlainText reason = {}) {
         refuse_for(recipient, response, std::string(reason));
     }
@@ -174,16 +174,16 @@ private:
     void complain_about(const Recipient& recipient, Fate fate) const;
 };
 
-/// queue_post: the fate of the message is decided, and the client is told. Each of transaction.recipients() says
+/// queue_post: the fate of the message is decided, and the client has its reply. Each of transaction.recipients() has
 /// its fate(); the others are in transaction.refused_recipients().
 class QueuePostHook final : public MessageHook {
 public:
     QueuePostHook(Connection& connection, Transaction& transaction, std::string_view reply_text)
         : MessageHook(HookId::queue_post, connection, transaction), reply_text(reply_text) {}
-    const std::string_view reply_text;  ///< what the client is told
+    const std::string_view reply_text;  ///< the text of the client's reply
 };
 
-/// data_post_rcpt: one of the recipients again, now that the message is known.
+/// data_post_rcpt: one recipient again, now that the message is known.
 class DataPostRcptHook final : public TransactionContext {
 public:
     DataPostRcptHook(Connection& connection, Transaction& transaction, Recipient& recipient)
@@ -202,7 +202,7 @@ public:
     std::string& value;               ///< the default; lines separated by LF become folds
 };
 
-/// vrfy, noop, help: the rest of the line.
+/// vrfy, noop, help: the rest of the command line.
 class CommandHook final : public SessionContext {
 public:
     CommandHook(HookId id, Connection& connection, std::string_view argument)
@@ -219,7 +219,7 @@ public:
     const std::string_view argument;
 };
 
-/// deny, ok: after every single handler of the other hooks, with what it said.
+/// deny, ok: called after every single handler of the other hooks, with its response.
 class VerdictHook final : public SessionContext {
 public:
     VerdictHook(HookId id, Connection& connection, HookId about, std::string_view plugin, const Response& response)

@@ -1,5 +1,5 @@
-/// point.h: where a plugin adds its handlers. Which kinds of handler a hook takes follows from hook_traits.h: what
-/// a hook does not take does not compile.
+/// point.h: where a plugin adds its handlers. hook/traits.h defines which kinds of handler a hook takes; any other kind
+/// does not compile.
 #pragma once
 
 #include <smtpd/base/log.h>
@@ -19,28 +19,29 @@
 
 namespace smtpd {
 
-/// Which handlers of a hook come first. Any number is allowed; within one number the order of the configuration holds.
+/// The order of a hook's handlers. Any number is allowed; handlers with the same number run in the order of the
+/// configuration.
 enum class Priority : int { first = -1000, early = -100, normal = 0, late = 100, last = 1000 };
 
-/// A handler, its types erased.
+/// A handler with its types erased.
 struct Handler {
     std::function<void(HookContext&, Questions&)> ask{};  ///< may be empty
-    std::function<Response(HookContext&)> respond{};      ///< one of these four is set
+    std::function<Response(HookContext&)> respond{};      ///< exactly one of these four is set
     std::function<Finding(HookContext&)> decide{};
     std::function<DeliveryResult(HookContext&)> deliver{};
     std::function<void(HookContext&)> observe{};
-    std::function<std::shared_ptr<BodyStream>(HookContext&)> stream{};  ///< at data_chunk, and nothing else there
+    std::function<std::shared_ptr<BodyStream>(HookContext&)> stream{};  ///< at data_chunk only, instead of the others
     Priority priority = Priority::normal;
 };
 
-/// Takes the handlers of one plugin instance. Implemented by the host.
+/// Receives the handlers of one plugin instance. Implemented by the host.
 class HookRegistrar {
 public:
     virtual ~HookRegistrar() = default;
     virtual void add(HookId id, Handler handler) = 0;
 };
 
-/// What a hook takes, by its row in hook_table.
+/// The kinds of handler that a hook takes, by its row in hook_table.
 struct HookRules {
     bool takes_verdicts = false;
     bool takes_findings = false;
@@ -52,10 +53,10 @@ consteval HookRules rules_of(HookId id) {
     return {row.takes_verdicts(), row.takes_findings(), row.has(HookTraits::asks), row.has(HookTraits::delivers)};
 }
 
-/// A handler: a function of the hook's argument, and perhaps of what came of its questions.
+/// A handler: a function of the hook's argument, and optionally of the answers.
 template <class F, class Context>
 concept HandlerOf = std::is_invocable_v<const F&, Context&> || std::is_invocable_v<const F&, Context&, const Answers&>;
-/// A handler that says what became of a message.
+/// A handler that returns the result of a delivery.
 template <class F, class Context>
 concept DelivererOf = requires(const F& handler, Context& context) {
     { handler(context) } -> std::convertible_to<DeliveryResult>;
@@ -63,13 +64,13 @@ concept DelivererOf = requires(const F& handler, Context& context) {
 || requires(const F& handler, Context& context, const Answers& answers) {
     { handler(context, answers) } -> std::convertible_to<DeliveryResult>;
 };
-/// One that gives nothing back.
+/// A handler that returns nothing.
 template <class F, class Context>
 concept ObserverOf = std::is_invocable_r_v<void, const F&, Context&> &&
     std::is_void_v<std::invoke_result_t<const F&, Context&>>;
 
 namespace detail {
-/// Calls a handler with what it takes.
+/// Calls a handler with the arguments that it takes.
 template <class Out, class Context, class F>
 std::function<Out(HookContext&)> erase_handler(F handler) {
     return [handler = std::move(handler)](HookContext& context) -> Out {
@@ -80,13 +81,12 @@ std::function<Out(HookContext&)> erase_handler(F handler) {
 }
 }  // namespace detail
 
-/// One hook, for one plugin instance. A plugin that does at a hook what the hook does not take (a verdict where nobody
-/// waits for one, a question where the session cannot be parked) does not compile; the failed constraint names what is
-/// missing.
+/// One hook for one plugin instance. A handler that the hook does not take (a verdict where no client waits for one, a
+/// question where the session cannot be parked) does not compile; the failed constraint names the missing capability.
 template <class Context, HookRules rules>
 class HookPoint {
 public:
-    using Argument = Context;  ///< what a handler gets
+    using Argument = Context;  ///< the argument of the hook's handlers
 
     HookPoint(HookRegistrar& registrar, HookId id) : registrar_(&registrar), id_(id) {}
 
@@ -98,8 +98,8 @@ public:
         add_verdict({}, priority, std::move(handler));
     }
 
-    /// A handler that gives a Finding, which the instance's `reject` options turn into a verdict. Immune clients never
-    /// reach it.
+    /// A handler that returns a Finding, which the instance's `reject` options turn into a verdict. It is not called
+    /// for exempt clients.
     template <HandlerOf<Context> F>
     requires(rules.takes_findings) void decide(F handler) { decide(Priority::normal, std::move(handler)); }
     template <HandlerOf<Context> F>
@@ -107,8 +107,7 @@ public:
         add_finding({}, priority, std::move(handler));
     }
 
-    /// A handler that only looks on, and returns nothing. It runs whatever the others say as long as the chain gets to
-    /// it.
+    /// A handler that only observes and returns nothing. It runs unless an earlier handler has ended the chain.
     template <ObserverOf<Context> F>
     void observe(F handler) {
         observe(Priority::normal, std::move(handler));
@@ -119,7 +118,7 @@ public:
                         {.observe = detail::erase_handler<void, Context>(std::move(handler)), .priority = priority});
     }
 
-    /// Queue plugins: a handler that gives a DeliveryResult, or where all have one fate a Fate.
+    /// Queue plugins: a handler that returns a DeliveryResult, or a Fate that applies to all recipients.
     template <DelivererOf<Context> F>
     requires(rules.delivers) void deliver(F handler) { deliver(Priority::normal, std::move(handler)); }
     template <DelivererOf<Context> F>
@@ -127,7 +126,7 @@ public:
         add_delivery({}, priority, std::move(handler));
     }
 
-    /// What a handler wants to wait for, followed by the handler itself.
+    /// An `ask` handler, to be followed by the handler that uses the answers.
     class Asking {
     public:
         Asking(HookPoint point, std::function<void(HookContext&, Questions&)> ask)
@@ -182,14 +181,14 @@ private:
     HookId id_;
 };
 
-/// data_chunk: a plugin that wants to see messages while they arrive gives a BodyStream for each.
+/// data_chunk: a plugin that processes messages while they arrive provides a BodyStream for each.
 class StreamPoint {
 public:
     explicit StreamPoint(HookRegistrar& registrar) : registrar_(&registrar) {}
 
-    /// `factory` takes a MessageHook& and gives a std::shared_ptr<BodyStream>, or null where the message is of no
-    /// interest. It is called when the client is told to go on with DATA, or sends the first chunk of BDAT; the message
-    /// is empty then.
+    /// `factory` takes a MessageHook& and returns a std::shared_ptr<BodyStream>, or null to skip the message. The
+    /// server calls it when it accepts DATA or the client sends the first chunk of BDAT; the message is still empty
+    /// then.
     template <class F>
     requires std::is_invocable_r_v < std::shared_ptr<BodyStream>,
     const F&, MessageHook& > void stream(F factory) {
@@ -203,12 +202,12 @@ private:
     HookRegistrar* registrar_;
 };
 
-/// Logging plugins get lines, not contexts: a line may belong to no session.
+/// Logging plugins get lines instead of contexts, because a line may belong to no session.
 class LoggingPoint {
 public:
     explicit LoggingPoint(std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>& sinks)
         : sinks_(&sinks) {}
-    /// Called for every line up to that level, by any thread. Must not log itself.
+    /// Called for every line up to that level, from any thread. Must not log itself.
     void add(LogLevel up_to, std::function<void(const LogLine&)> handler) {
         sinks_->push_back({up_to, std::move(handler)});
     }

@@ -1,4 +1,4 @@
-/// session_context.h: what the arguments of hooks in a session have: the connection, and inside a transaction the
+/// session_context.h: the arguments of hooks in a session: they have the connection and, inside a transaction, the
 /// transaction.
 #pragma once
 
@@ -18,26 +18,26 @@ public:
 
     Connection& connection;
 
-    /// The transaction, for log lines; null outside one.
+    /// The transaction, for log lines; null outside a transaction.
     virtual Transaction* transaction_or_null() const noexcept { return nullptr; }
-    /// The recipient that is being decided about; null elsewhere.
+    /// The recipient of the current hook; null elsewhere.
     virtual const Recipient* recipient_or_null() const noexcept { return nullptr; }
 
-    /// The results of methods of authentication that plugins have found so far: those about the client, then those
-    /// about the transaction.
+    /// The authentication results that plugins have found so far: first those about the client, then those about the
+    /// transaction.
     ResultsView results() const noexcept {
         const Transaction* const transaction = transaction_or_null();
         return {connection.authentication_results(), transaction ? &transaction->authentication_results() : nullptr};
     }
 
-    /// Why policy plugins leave this client alone, as far as can be said at this hook; nothing if they judge it.
-    /// `decide` handlers never see such a client, unless their plugin exempts nobody (PolicyDefaults::exempts_immune).
-    /// Other handlers ask here instead of deciding by themselves.
+    /// Why policy plugins skip this client, as far as that is known at this hook; nothing if they judge it. `decide`
+    /// handlers are not called for exempt clients unless their plugin judges those too (PolicyDefaults::exempts_immune
+    /// is false). Other handlers should ask this function instead of deciding by themselves.
     std::optional<Exemption> exemption() const noexcept;
-    /// The same without regard to the right to relay.
+    /// The same without considering the right to relay.
     std::optional<Exemption> whitelisting() const noexcept;
-    /// A refusal waits for this client already (Connection::is_naughty()), and the handler's plugin judges only those
-    /// that are not exempt: whatever it has against the client becomes a complaint, not a reply.
+    /// The client has complaints already (Connection::is_naughty()), and the handler's plugin exempts immune clients:
+    /// any failure becomes another complaint, not a reply.
     bool only_complains() const noexcept { return only_complains_; }
 
 protected:

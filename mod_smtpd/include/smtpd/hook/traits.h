@@ -1,5 +1,5 @@
-/// traits.h: the hooks, and what each of them is like. One table; what may be written at a hook, what the host
-/// checks, what the engine does with it and what docs/hooks.md says are derived from it.
+/// traits.h: the hooks and their properties, in one table. What compiles at a hook, what the host checks, what the
+/// engine does and what docs/hooks.md says all derive from it.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -12,7 +12,7 @@
 
 namespace smtpd {
 
-/// The points of the dialogue, in the order in which they come.
+/// The points of the SMTP dialogue, in order.
 enum class HookId : std::uint8_t {
     pre_connection,
     connect,
@@ -63,7 +63,7 @@ enum class HookId : std::uint8_t {
     count
 };
 
-/// Some of the hooks.
+/// A set of hooks.
 class HookSet {
 public:
     constexpr HookSet() = default;
@@ -91,27 +91,27 @@ private:
     std::uint64_t bits_ = 0;
 };
 
-/// What the handlers of a hook are asked for.
+/// What a hook asks of its handlers.
 enum class HookKind : std::uint8_t {
-    question,  ///< a verdict or a finding: a client waits for what the chain says
+    question,  ///< a verdict or a finding: a client waits for the chain's answer
     setting,   ///< a value: a handler that says `ok` has set it
     event,     ///< nothing: handlers can only observe
     process    ///< no session is involved: log lines, the start of a child process
 };
 
-/// What a hook is about, and so what a finding or a complaint there is about.
+/// The subject of a hook, and so of a finding or a complaint made there.
 enum class HookSubject : std::uint8_t { client, hello, sender, recipient, message };
 
 /// One row of the table.
 struct HookTraits {
     enum Flag : unsigned {
-        asks = 1,                ///< a handler may put questions first: the session can be parked here
+        asks = 1,                ///< a handler may ask questions first: the session can be parked here
         has_message = 2,         ///< transaction.message() has at least the header block
         refuses_recipients = 4,  ///< a handler may refuse single recipients
-        delivers = 8,            ///< the handlers take the message over
-        unannounced = 16,        ///< what the handlers say is not told to the observers of `deny` and `ok`
+        delivers = 8,            ///< the handlers take over the message
+        unannounced = 16,        ///< observers of `deny` and `ok` are not told what the handlers say
         streams = 32,            ///< the handlers are BodyStreams
-        /// Called in the middle of any other hook; what the handlers say is not about the client.
+        /// Called in the middle of any other hook; the handlers' responses are not about the client.
         within_others = 64
     };
 
@@ -122,13 +122,13 @@ struct HookTraits {
     HookSubject about = HookSubject::client;
 
     constexpr bool has(Flag flag) const noexcept { return (flags & flag) != 0; }
-    /// A handler may give a verdict. At `queue` it gives a DeliveryResult instead.
+    /// A handler may return a verdict. At `queue` it returns a DeliveryResult instead.
     constexpr bool takes_verdicts() const noexcept {
         return (kind == HookKind::question || kind == HookKind::setting) && !has(delivers);
     }
-    /// A policy plugin may give a finding.
+    /// A policy plugin may return a finding.
     constexpr bool takes_findings() const noexcept { return kind == HookKind::question && !has(delivers); }
-    /// The client is told if a handler fails (451 4.3.0). QUIT is answered as usual all the same.
+    /// The client is told if a handler fails (451 4.3.0). QUIT is always answered as usual.
     constexpr bool tells_faults() const noexcept { return kind == HookKind::question && id != HookId::quit; }
 };
 
@@ -202,7 +202,7 @@ static_assert(
 /// qpsmtpd's name: "data_headers_end"; "unknown" for a number that is not a hook's.
 constexpr std::string_view hook_name(HookId id) noexcept { return id < HookId::count ? traits(id).name : "unknown"; }
 
-/// The hooks of which `is` is true.
+/// The hooks for which `is` is true.
 template <class Predicate>
 constexpr HookSet hooks_where(Predicate is) noexcept {
     HookSet out;

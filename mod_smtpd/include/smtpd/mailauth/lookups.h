@@ -1,7 +1,7 @@
-/// lookups.h: where an evaluation of mail authentication (SPF, DKIM, ARC, DMARC) takes its DNS answers from.
+/// lookups.h: the source of DNS answers for an evaluation of mail authentication (SPF, DKIM, ARC, DMARC).
 ///
-/// An evaluation waits for nothing. It is a function that is given Lookups and takes each answer from there. If one is
-/// missing, it goes on as far as it can, so that independent questions leave together, and gives no result. The caller
+/// An evaluation never waits. It is a function that takes its answers from a Lookups object. If an answer is missing,
+/// it continues as far as it can, so that independent questions are sent together, and returns no result. The caller
 /// gets the answers and calls it again, until there is a result:
 ///
 ///     setup.hooks.mail.ask([this](const MailHook& hook, Questions& questions) {
@@ -13,7 +13,7 @@
 ///         …
 ///     });
 ///
-/// So an evaluation never costs a thread, and the same code runs in a plugin, in a command, in a fuzz target, and in
+/// So an evaluation never occupies a thread, and the same code runs in a plugin, in a command, in a fuzz target, and in
 /// a test with a zone. An answer is found, absent or failed (dns.h); a failure is a temporary error, never "no record".
 #pragma once
 
@@ -25,26 +25,26 @@
 
 namespace smtpd::mailauth {
 
-/// The answers that are known. An object is used by one evaluation at a time, and by one thread.
+/// The known answers. One evaluation, in one thread, uses an object at a time.
 class SMTPD_API Lookups {
 public:
     virtual ~Lookups() = default;
-    /// The answer to that question. Its status is `not_asked` if the answer is still to come: then the question is on
-    /// its way, and the evaluation is called again later. A name that cannot exist gives `bad_name` at once. The
-    /// reference is valid until the evaluation returns.
+    /// The answer to that question. The status `not_asked` means that the question was sent: the evaluation is called
+    /// again when the answer has come. A name that cannot exist gives `bad_name` at once. The reference is valid until
+    /// the evaluation returns.
     virtual const DnsAnswer& dns(DnsType type, std::string_view name) = 0;
 
     const DnsAnswer& txt(std::string_view name) { return dns(DnsType::txt, name); }
     const DnsAnswer& mx(std::string_view name) { return dns(DnsType::mx, name); }
-    /// The names of an address.
+    /// The names of an address (PTR).
     const DnsAnswer& ptr(const IpAddress& address) { return dns(DnsType::ptr, reverse_dns_name(address)); }
-    /// The A records, or the AAAA records, whichever family `like` has.
+    /// The A or AAAA records of the host, in the address family of `like`.
     const DnsAnswer& addresses(std::string_view host, const IpAddress& like) {
         return dns(like.is_v4() ? DnsType::a : DnsType::aaaa, host);
     }
 };
 
-/// For an `ask` handler: what is not known yet is asked.
+/// For an `ask` handler: asks for every answer that is not known yet.
 class SMTPD_API QuestionLookups final : public Lookups {
 public:
     explicit QuestionLookups(Questions& questions) noexcept : questions_(questions) {}
@@ -54,8 +54,8 @@ private:
     Questions& questions_;
 };
 
-/// For the handler behind it, where nothing is asked any more: an answer that did not come, because of the deadline or
-/// of the limit of rounds, has `timed_out`. So every evaluation gives a result.
+/// For the handler that follows, which can ask no more questions: an answer that did not come, because of the deadline
+/// or the limit on rounds, has `timed_out`. So every evaluation gives a result.
 class SMTPD_API AnswerLookups final : public Lookups {
 public:
     explicit AnswerLookups(const Answers& answers) noexcept : answers_(answers) {}

@@ -1,5 +1,5 @@
-/// log_queue.h: for plugins that hand log lines to a reader who may be slow (a program, a daemon, a disk), so that
-/// mail never waits for a log.
+/// log_queue.h: a queue for plugins that pass log lines to a reader that may be slow (a program, a daemon, a disk), so
+/// that mail never waits for a log.
 ///
 ///     class MyLog final : public smtpd::Plugin {
 ///     public:
@@ -12,18 +12,17 @@
 ///         void child_start() override { queue_.start(); }
 ///     private:
 ///         MyWriter writer_;
-///         LogQueue queue_;  // behind its writer
+///         LogQueue queue_;  // after its writer
 ///         const Clock& clock_;
 ///     };
 ///
-/// Each serving process has its own queue with a thread of its own, the only one that calls the writer. What the
-/// queue cannot hold while the reader takes nothing is dropped and counted: a warning in the server's log says so
-/// when that begins, and another one, and a line in the log itself, tell how many lines were dropped when the reader
-/// is back.
+/// Each serving process has its own queue, with a thread that alone calls the writer. If the reader stalls and the
+/// queue is full, further lines are dropped and counted. A warning in the server's log says when that begins. When the
+/// reader takes lines again, another warning, and a line in the log itself, say how many lines were dropped.
 ///
-/// When the process ends, behind its last session, the server lets every queue finish: all lines are written, unless
-/// the reader takes nothing for two seconds. A process that crashes loses what is in its queues. What has been
-/// written is in the hands of the system, and not forced to the disk.
+/// When the process ends, after its last session, the server lets every queue finish: all lines are written, unless the
+/// reader takes nothing for two seconds. A process that crashes loses the lines in its queues. Written lines are left
+/// to the operating system and not synced to disk.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -38,55 +37,55 @@
 
 namespace smtpd {
 
-/// Thread-safe, but for start().
+/// Thread-safe, except start().
 class SMTPD_API LogQueue {
 public:
     using WallTime = std::chrono::system_clock::time_point;
 
-    /// A line of the queue, as its writer sees it.
+    /// A line of the queue, as the writer gets it.
     struct Line {
         WallTime when;  ///< when it was added
         const LogLine& line;
-        const std::string& target;  ///< what add() was given: the name of a file, say
+        const std::string& target;  ///< what add() was given, such as the name of a file
     };
 
-    /// With this a writer waits for its reader. Each wait ends when the reader is ready. It ends without success when
-    /// the process is to end and the reader has taken nothing for two seconds; the writer returns then.
+    /// Lets a writer wait for its reader. Each wait ends when the reader is ready. It fails if the process must end and
+    /// the reader has taken nothing for two seconds; the writer must then return.
     class SMTPD_API Wait {
     public:
         virtual ~Wait();
-        /// Until the descriptor takes octets, or has an error to tell.
+        /// Waits until the descriptor is writable or has an error.
         virtual bool until_writable(int descriptor) = 0;
-        /// For that long.
+        /// Waits for that time.
         virtual bool pause(std::chrono::milliseconds time) = 0;
-        /// Writes all of it to a descriptor that does not block (O_NONBLOCK). An Error of code `timeout` where it
-        /// gave up.
+        /// Writes all octets to a non-blocking descriptor (O_NONBLOCK). An Error with the code `timeout` if a wait
+        /// fails.
         Result<void> write(int descriptor, std::string_view octets);
     };
 
     class SMTPD_API Writer {
     public:
         virtual ~Writer();
-        /// Writes the line; false when that is not possible, and the line goes to the server's log (where it is one
-        /// that does not go there anyway). May wait, with `wait`. An exception counts as false; the first one is
-        /// reported.
+        /// Writes the line. On false, the line goes to the server's log (unless that gets it anyway). May wait, with
+        /// `wait`. An exception counts as false; the first one is reported.
         virtual bool write(const Line& line, Wait& wait) = 0;
-        /// All lines so far have been written: the time to close what is no longer needed.
+        /// All lines so far have been written: the writer can close what it no longer needs.
         virtual void idle() {}
     };
 
-    /// `limit` is how much memory its lines may use. `instance` names the plugin in the server's log. The writer and
+    /// `limit` is the maximum memory for queued lines. `instance` names the plugin in the server's log. The writer and
     /// the log must outlive the queue.
     LogQueue(std::string instance, Writer& writer, LogSink& server_log, ByteCount limit);
-    ~LogQueue();  ///< stop()
+    ~LogQueue();  ///< calls stop()
     LogQueue(const LogQueue&) = delete;
     LogQueue& operator=(const LogQueue&) = delete;
 
-    /// Starts the thread: in child_start(). What is added before waits. Throws std::system_error.
+    /// Starts the thread; call it in child_start(). Lines added earlier stay in the queue until then. Throws
+    /// std::system_error.
     void start();
-    /// Takes a copy and returns at once. Once the queue has stopped, lines go to the server's log.
+    /// Copies the line and returns at once. After stop(), lines go to the server's log.
     void add(WallTime when, const LogLine& line, std::string_view target = {}) noexcept;
-    /// Writes what there is and ends the thread. The server does it when the process ends.
+    /// Writes the queued lines and ends the thread. The server calls it when the process ends.
     void stop() noexcept;
 
     class State;  ///< for the server

@@ -1,5 +1,5 @@
-/// p0f_criteria.h: what an administrator says about systems: "genre,windows,distance,3". A system fits that meets one
-/// of the criteria.
+/// p0f_criteria.h: an administrator's criteria for operating systems: "genre,windows,distance,3". A system matches if
+/// it meets at least one of them.
 #pragma once
 
 #include <smtpd/base/pattern.h>
@@ -13,13 +13,13 @@ namespace smtpd {
 
 class SMTPD_API P0fCriteria {
 public:
-    /// Pairs of a criterion and its value, with commas between them. `genre` and `link` have regular expressions, case
-    /// being ignored; `distance` is met by more hops than that, `uptime` by fewer minutes. The Error names the first
-    /// pair that is none.
+    /// Parses criterion,value pairs separated by commas. The values of `genre` and `link` are regular expressions,
+    /// matched case-insensitively; `distance` is met by more hops than its value, `uptime` by fewer minutes. The Error
+    /// names the first invalid pair.
     static Result<P0fCriteria> parse(std::string_view text);
 
     bool empty() const noexcept { return genres_.empty() && links_.empty() && distances_.empty() && uptimes_.empty(); }
-    /// Whether one of the criteria is met; what p0f does not know meets none.
+    /// Whether at least one criterion is met. A value that p0f does not know meets none.
     bool match(const notes::P0f& seen) const;
 
 private:

@@ -1,9 +1,9 @@
-/// records.h: what karma and greylisting keep in the store, so that the plugins, the import of qpsmtpd's files and
-/// other tools agree about it.
+/// records.h: the store records of karma and greylisting, shared by the plugins, the import of qpsmtpd's files and
+/// other tools.
 ///
-/// Both namespaces are keyed by the client first: client_key(). In `karma` that is all. In `greylist` the sender and
-/// the recipient may follow, in lower case, each behind a blank, with a "-" for one that is not part of the key while a
-/// later one is: "192.0.2.1 - you@example.com".
+/// The keys of both namespaces begin with client_key(). In `karma` that is the whole key. In `greylist` the sender and
+/// the recipient may follow, in lower case, each after a blank; "-" stands for a sender that is not part of the key if
+/// the recipient is: "192.0.2.1 - you@example.com".
 #pragma once
 
 #include <smtpd/base/format.h>
@@ -15,7 +15,7 @@
 
 namespace smtpd {
 
-/// "192.0.2.1", or "192.0.2.0/24" where clients are taken together by prefix.
+/// "192.0.2.1", or "192.0.2.0/24" if clients are grouped by prefix.
 inline std::string client_key(const IpAddress& address, unsigned bits = 128) {
     if (bits >= address.bits()) return address.to_string();
     return format_text("{}/{}", address.prefix(bits), bits);
@@ -23,7 +23,7 @@ inline std::string client_key(const IpAddress& address, unsigned bits = 128) {
 
 /// Namespace "karma": what is known about a client from earlier connections. The names are qpsmtpd's.
 struct KarmaRecord {
-    WallTime penalty_start;  ///< the epoch: there is no penalty
+    WallTime penalty_start;  ///< the epoch = no penalty
     unsigned naughty = 0;    ///< connections that ended badly
     unsigned nice = 0;       ///< connections that ended well
     unsigned connects = 0;
@@ -31,25 +31,26 @@ struct KarmaRecord {
     static constexpr auto fields = [](auto& self) {
         return std::tie(self.penalty_start, self.naughty, self.nice, self.connects);
     };
-    /// nice less naughty: above 0 for who behaves.
+    /// nice minus naughty: positive for clients that behave well.
     long history() const noexcept { return static_cast<long>(nice) - static_cast<long>(naughty); }
     bool has_penalty() const noexcept { return penalty_start != WallTime(); }
 };
 inline constexpr const char* karma_space = "karma";
 inline constexpr Duration karma_lifetime = std::chrono::hours(24 * 90);  ///< since the last connection
 
-/// Namespace "greylist": when a client (and sender, and recipient) was first seen, and what became of it.
+/// Namespace "greylist": when a client (and sender, and recipient) was first seen, and how often it was deferred or
+/// accepted.
 struct GreylistRecord {
-    WallTime since;        ///< first seen; once it has passed: last seen
-    unsigned refused = 0;  ///< deferred so many times
-    unsigned passed = 0;   ///< accepted so many times
+    WallTime since;        ///< first seen; after the first acceptance: last seen
+    unsigned refused = 0;  ///< how often it was deferred
+    unsigned passed = 0;   ///< how often it was accepted
 
     static constexpr auto fields = [](auto& self) { return std::tie(self.since, self.refused, self.passed); };
 };
 inline constexpr const char* greylist_space = "greylist";
 inline constexpr Duration greylist_lifetime = std::chrono::hours(24 * 36);  ///< since `since`; qpsmtpd's white_timeout
 
-/// The key of a greylist entry; what is not part of it is left empty.
+/// The key of a greylist entry; leave parts that do not belong to the key empty.
 inline std::string greylist_key(const std::string& client, const std::string& sender = {},
                                 const std::string& recipient = {}) {
     std::string key = client;

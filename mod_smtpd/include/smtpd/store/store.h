@@ -1,15 +1,15 @@
-/// store.h: small shared state with expiry: when was a client seen, how often did it try. It is the site's, not the
-/// plugin's: `SmtpStore` says whether it is kept in a file of this host, in Redis for several hosts, or in memory.
+/// store.h: small shared state with expiry: when a client was last seen, how often it tried. The store belongs to the
+/// site, not to the plugin: `SmtpStore` selects a file on this host, Redis for several hosts, or memory.
 ///
-///     explicit Limit(smtpd::Setup& setup, const Options& options) : seen_(setup.store<std::int64_t>("limit")),
-///     options_(options) {…}
+///     explicit Limit(smtpd::Setup& setup, const Options& options)
+///         : seen_(setup.store<std::int64_t>("limit")), options_(options) {…}
 ///
 ///     const auto count = hook.store(seen_).add(client, 1, options_.period);
 ///     if (!count) return error("store: {}", count.error().what);
 ///     return *count > options_.max ? fail("{} connections", *count) : pass();
 ///
-/// setup.store<T>("name") opens a namespace in which keys are octets and values are of type T: std::string (octets as
-/// they are), an integer, a WallTime, or a record, which is a struct that names its members:
+/// setup.store<T>("name") opens a namespace whose keys are bytes and whose values have type T: std::string (stored
+/// unchanged), an integer, a WallTime, or a record, which is a struct that names its members:
 ///
 ///     struct Seen {
 ///         smtpd::WallTime first;
@@ -17,17 +17,16 @@
 ///         static constexpr auto fields = [](auto& self) { return std::tie(self.first, self.times); };
 ///     };
 ///
-/// A record is kept as text, "1795199220:3", which people can read. One that was written with fewer members gets the
-/// others' initial values, and surplus ones are ignored, so members can be added at the end.
+/// A record is stored as readable text, "1795199220:3". If a stored record has fewer members, the others get their
+/// initial values; surplus members are ignored. So members can be added at the end.
 ///
-/// hook.store(space) is the same space for the time that this call of the plugin has left. Every operation is atomic
-/// over all threads, processes and, with Redis, hosts, and ends within the back end's time-out. What cannot be done (a
-/// back end that is down, a full disk, a key that is too long) is an Error, and the plugin's finding then is error(…):
-/// never an exception, and never an answer that was made up. Operations block their thread.
+/// hook.store(space) is the same space, limited to the time left for this call of the plugin. Every operation is atomic
+/// across threads, processes and, with Redis, hosts, and ends within the back end's time-out. A failure (a back end
+/// that is down, a full disk, a key that is too long) is an Error, and the plugin's finding should then be error(…):
+/// operations never throw and never guess an answer. Operations block their thread.
 ///
-/// Every entry has a lifetime, after which it is as if it had never been. Namespaces of the same name are the same for
-/// all plugins and virtual hosts that use the same back end. An entry may go early where a back end has no room left:
-/// then those that would expire soonest go.
+/// Every entry has a lifetime; after that it no longer exists. All plugins and virtual hosts that use the same back end
+/// share namespaces of the same name. If a back end has no room left, it removes the entries that would expire soonest.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -54,12 +53,12 @@ class Lane;
 
 namespace smtpd {
 
-inline constexpr std::size_t max_store_name = 64;   ///< of a namespace: letters, digits, "-", "_" and "."
-inline constexpr std::size_t max_store_key = 1024;  ///< octets; at least 1
+inline constexpr std::size_t max_store_name = 64;   ///< of a namespace; allowed are letters, digits, "-", "_" and "."
+inline constexpr std::size_t max_store_key = 1024;  ///< bytes; at least 1
 inline constexpr std::size_t max_store_value = 4096;
 inline constexpr Duration max_store_lifetime = std::chrono::hours(24 * 3660);  ///< ten years
 
-/// One entry, as list() shows it.
+/// One entry of a list() result.
 template <class T>
 struct StoreEntry {
     std::string key;
@@ -67,57 +66,58 @@ struct StoreEntry {
     Duration left{};  ///< until it expires
 };
 
-/// Some entries, in no particular order, perhaps none. `next` is where to go on; empty: that was all.
+/// Some entries in no particular order, perhaps none. `next` is where the next page starts; empty: this was the last
+/// page.
 template <class T>
 struct StorePage {
     std::vector<StoreEntry<T>> entries;
     std::string next;
 };
 
-/// What put_if_absent() left behind.
+/// The result of put_if_absent().
 template <class T>
 struct Kept {
-    T value;              ///< what is there now
-    bool is_new = false;  ///< it is the value given; nothing was there
+    T value;              ///< the current value
+    bool is_new = false;  ///< it is the given value; there was none before
 };
 
 struct AddOptions {
-    std::int64_t initial = 0;  ///< what an entry that is not there counts as
-    bool renews = false;       ///< the lifetime begins again; otherwise it is that of the first addition
+    std::int64_t initial = 0;  ///< the starting value of a missing entry
+    bool renews = false;       ///< every addition restarts the lifetime; otherwise it runs from the first one
 };
 
-/// One namespace in one back end, in octets: what Store<T> stands on. Implemented by the server; thread-safe. `timeout`
-/// is how long an operation may take; the back end's own time-out holds as well.
+/// One namespace in one back end, as bytes: the basis of Store<T>. Implemented by the server; thread-safe. `timeout`
+/// limits an operation in addition to the back end's own time-out.
 class SMTPD_API StoreSpace {
 public:
     virtual ~StoreSpace();
     virtual Result<std::optional<std::string>> get(std::string_view key, Duration timeout) = 0;
     virtual Result<void> put(std::string_view key, std::string_view value, Duration lifetime, Duration timeout) = 0;
-    /// What was there; nothing where the value was put.
+    /// The existing value; nothing if the value was stored.
     virtual Result<std::optional<std::string>> put_if_absent(std::string_view key, std::string_view value,
                                                              Duration lifetime, Duration timeout) = 0;
     virtual Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime, AddOptions options,
                                      Duration timeout) = 0;
-    /// Puts the value where exactly `expected` is (nothing: where no entry is). False where something else is.
+    /// Stores the value if the current value is exactly `expected` (nothing: if there is no entry). Otherwise false.
     virtual Result<bool> replace(std::string_view key, std::optional<std::string_view> expected, std::string_view value,
                                  Duration lifetime, Duration timeout) = 0;
     virtual Result<bool> remove(std::string_view key, Duration timeout) = 0;
     virtual Result<StorePage<std::string>> list(std::string_view prefix, std::size_t limit, std::string_view from,
                                                 Duration timeout) = 0;
-    /// For the server: where calls of plugins queue that use this space; null if an operation never waits (shared
-    /// memory).
+    /// For the server: the lane in which calls of plugins that use this space queue; null if operations never wait
+    /// (shared memory).
     virtual support::Lane* lane() const noexcept { return nullptr; }
 };
 
-/// Opens namespaces, for Setup::store(). Implemented by the server and by tests.
+/// Opens namespaces for Setup::store(). Implemented by the server and by tests.
 class SMTPD_API StoreSpaces {
 public:
     virtual ~StoreSpaces();
-    /// The space lives as long as this object. An Error where the name is none.
+    /// The space lives as long as this object. An Error if the name is invalid.
     virtual Result<StoreSpace*> space(std::string_view name) = 0;
 };
 
-/// How a value is written as octets. For records and all that they are made of; specialise it for types of your own.
+/// How a value is written as bytes. For records and their members; specialise it for your own types.
 template <class T>
 struct StoreValue;
 
@@ -134,7 +134,7 @@ bool read_number(std::string_view text, T& value) noexcept {
     return status == std::errc() && end == text.data() + text.size();
 }
 
-/// Text between colons: these, control characters and the per cent sign become %XX.
+/// Escapes text for use between colons: colons, control characters and per cent signs become %XX.
 SMTPD_API std::string escape_field(std::string_view text);
 SMTPD_API bool unescape_field(std::string_view text, std::string& value);
 
@@ -221,26 +221,26 @@ struct StoreValue<T> {
     }
 };
 
-/// A namespace with values of type T. A small value to copy; it must not outlive the plugin that opened it.
+/// A namespace with values of type T. Cheap to copy; it must not outlive the plugin that opened it.
 template <class T = std::string>
 class Store {
 public:
     explicit Store(StoreSpace& space, Duration timeout = Duration::max()) : space_(&space), timeout_(timeout) {}
 
-    /// The same space, with no more time than that.
+    /// The same space with `timeout` as its limit.
     Store within(Duration timeout) const { return Store(*space_, timeout); }
 
-    /// What is there, if anything.
+    /// The value of that key, if any.
     Result<std::optional<T>> get(std::string_view key) const {
         auto found = space_->get(key, timeout_);
         if (!found) return found.error();
         return read(key, *found);
     }
-    /// Puts the value, whatever was there.
+    /// Stores the value, whether or not there was one before.
     Result<void> put(std::string_view key, const T& value, Duration lifetime) const {
         return space_->put(key, StoreValue<T>::show(value), lifetime, timeout_);
     }
-    /// Puts the value where nothing is; what is there keeps its lifetime.
+    /// Stores the value if there is none; an existing entry keeps its lifetime.
     Result<Kept<T>> put_if_absent(std::string_view key, const T& value, Duration lifetime) const {
         auto found = space_->put_if_absent(key, StoreValue<T>::show(value), lifetime, timeout_);
         if (!found) return found.error();
@@ -249,19 +249,19 @@ public:
         const bool is_new = !old->has_value();
         return Kept<T>{is_new ? value : std::move(**old), is_new};
     }
-    /// Adds to a number; gives the sum. An entry that is not there is made.
+    /// Adds to a number and returns the sum. A missing entry is created.
     Result<std::int64_t> add(std::string_view key, std::int64_t amount, Duration lifetime,
                              AddOptions options = {}) const requires std::integral<T> {
         return space_->add(key, amount, lifetime, options, timeout_);
     }
-    /// Compare and set: puts the value where `expected` is. False: something else is there, or nothing.
+    /// Compare and set: stores the value if the current one is `expected`. Otherwise, or if there is no entry, false.
     Result<bool> replace(std::string_view key, const T& expected, const T& value, Duration lifetime) const {
         const std::string old = StoreValue<T>::show(expected);
         return space_->replace(key, old, StoreValue<T>::show(value), lifetime, timeout_);
     }
-    /// Reads, lets `change(T&)` change it, and writes, so that nobody's change is lost; an entry that is not there
-    /// begins as T(). Gives what is there now. `change` may be called several times; it may return false to leave
-    /// everything as it is.
+    /// Reads the value, lets `change(T&)` modify it, and writes it, without losing concurrent changes. A missing entry
+    /// starts as T(). Returns the current value. `change` may be called several times; it returns false to leave
+    /// everything unchanged.
     template <class F>
     Result<T> update(std::string_view key, Duration lifetime, F change) const {
         const MonotonicTime began = std::chrono::steady_clock::now();
@@ -283,10 +283,11 @@ public:
             if (*done) return value;
         }
     }
-    /// True where something was there.
+    /// True if there was an entry.
     Result<bool> remove(std::string_view key) const { return space_->remove(key, timeout_); }
-    /// Entries whose keys begin with `prefix`, about `limit` of them at a time (1 to 1000), from where an earlier page
-    /// said `next`. What is there all the while is seen at least once. An entry that is not of type T is an Error.
+    /// Entries whose keys begin with `prefix`, about `limit` at a time (1 to 1000), starting at the `next` of an
+    /// earlier page. Entries that exist during the whole iteration are returned at least once. An entry that is not of
+    /// type T is an Error.
     Result<StorePage<T>> list(std::string_view prefix = {}, std::size_t limit = 100, std::string_view from = {}) const {
         auto found = space_->list(prefix, limit, from, timeout_);
         if (!found) return found.error();
