@@ -15,14 +15,14 @@ engine::Peer peer_of(conn_rec* connection, std::string id, std::uint32_t session
     peer.client = client_of(connection);
     peer.local = local_end_of(connection);
     peer.sessions_of_client = sessions_of_client;
-    // HostnameLookups decides whether there is a name
+    // HostnameLookups decides whether the name is looked up
     if (const char* host = ap_get_remote_host(connection, connection->base_server->lookup_defaults, REMOTE_HOST,
                                               nullptr))
         peer.host = host;
     return peer;
 }
 
-/// Where TLS comes first, the client is told nothing. A few octets always have room in the socket of a new connection.
+/// If TLS comes first, the client gets no reply. The socket of a new connection always has room for a short reply.
 void turn_away(conn_rec* connection, engine::StandardReply words) {
     forgo_handshake(connection);
     if (connection->aborted != 0) return;
@@ -36,7 +36,7 @@ std::shared_ptr<ConnectionDriver> make_driver(conn_rec* connection, Server& serv
     return std::make_shared<BlockingDriver>(connection, server, child, std::move(peer), row);
 }
 
-/// The connection holds its driver, and lets it go before its pool is destroyed.
+/// The connection owns its driver, and releases it before its pool is destroyed.
 void attach(conn_rec* connection, const std::shared_ptr<ConnectionDriver>& driver) {
     auto* holder = new std::shared_ptr<ConnectionDriver>(driver);
     ap_set_module_config(connection->conn_config, &smtpd_module, holder);

@@ -1,4 +1,4 @@
-/// apache.h: httpd's headers, for this folder only, and the few helpers with which C++ objects live in its pools.
+/// apache.h: httpd's headers, for this directory only, and helpers that let C++ objects live in its pools.
 #pragma once
 
 #include <httpd.h>
@@ -28,7 +28,7 @@ APLOG_USE_MODULE(smtpd);
 
 namespace smtpd::httpd {
 
-/// A C++ object that lives as long as the pool. Its destructor runs after those of the pool's sub-pools.
+/// Creates a C++ object that lives as long as the pool. Its destructor runs after those of the pool's sub-pools.
 template <class T, class... Arguments>
 T& make_in_pool(apr_pool_t* pool, Arguments&&... arguments) {
     auto object = std::make_unique<T>(std::forward<Arguments>(arguments)...);
@@ -42,7 +42,7 @@ T& make_in_pool(apr_pool_t* pool, Arguments&&... arguments) {
     return *object.release();
 }
 
-/// Runs `body` at the border to httpd: no exception gets through; what it was is logged and `on_throw` returned.
+/// Runs `body` at the boundary to httpd: no exception escapes. An exception is logged, and `on_throw` returned.
 template <class F, class R = std::invoke_result_t<F>>
 R guard(const server_rec* server, const char* where, R on_throw, F&& body) noexcept {
     try {

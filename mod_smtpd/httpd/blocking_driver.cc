@@ -12,12 +12,12 @@ namespace {
 using engine::Step;
 using std::chrono::milliseconds;
 
-/// The session's clock is that of the last kernel tick: only that much later has a time come for it too.
+/// The session's clock shows the last kernel tick, so a time is due for it only this much later.
 constexpr milliseconds tick{10};
 
-/// Under prefork SIGTERM ends the process from within the signal handler, which takes down the pools and with them the
-/// session. That must not happen in the middle of anything, so the signal is let in only where the session waits for
-/// its client (Channel::wait).
+/// Under prefork, SIGTERM ends the process from within the signal handler, which destroys the pools and with them the
+/// session. That must not happen in the middle of an operation, so the signal is only delivered while the session waits
+/// for its client (Channel::wait).
 class SignalsHeld {
 public:
     explicit SignalsHeld(bool hold) : hold_(hold) {
@@ -50,7 +50,7 @@ int BlockingDriver::process() {
     return OK;
 }
 
-/// Does what the session says until it is over.
+/// Executes the session's steps until it is over.
 void BlockingDriver::run() {
     for (;;) {
         update_row();
@@ -64,7 +64,7 @@ void BlockingDriver::run() {
                 flush_or_abandon();
                 session_.resume();
                 break;
-            case Step::work: session_.do_work(); break;  // never asked for here
+            case Step::work: session_.do_work(); break;  // does not occur here
             case Step::start_tls:
                 flush_or_abandon();
                 shake_hands();
@@ -82,8 +82,8 @@ void BlockingDriver::flush_or_abandon() {
     if (!flush()) session_.abandon();
 }
 
-/// Sends what there is to send, and waits for more input. A filter may hold more of a pipelined group: its replies go
-/// together.
+/// Sends the output, and waits for more input. A filter may hold more of a pipelined group: the replies of a group are
+/// sent together.
 void BlockingDriver::wait_for_input() {
     check_limits();
     if (session_.is_over()) return;
@@ -96,7 +96,7 @@ void BlockingDriver::wait_for_input() {
     auto left = milliseconds(apr_time_as_msec(connection_->base_server->timeout));
     while (left.count() > 0) {
         const auto now = std::min(left, slice);
-        if (!channel_.is_open()) {  // by a stop that waits for nobody
+        if (!channel_.is_open()) {  // closed by a stop that does not wait
             session_.abandon();
             return;
         }
@@ -111,7 +111,7 @@ void BlockingDriver::wait_for_input() {
     session_.interrupt(engine::Interruption::idle_timeout);
 }
 
-/// For the clock, for answers, and for the client's octets, as long as the session keeps more of them.
+/// Waits for a time, for answers, and for the client's input as long as the session accepts more.
 void BlockingDriver::wait_parked() {
     if (session_.is_over()) return;
     const bool must_not_be_polled = session_.backlog_is_full() || session_.is_at_end_of_input();

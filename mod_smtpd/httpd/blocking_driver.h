@@ -1,5 +1,5 @@
-/// blocking_driver.h: a session that has a thread (mpm_worker) or a process (mpm_prefork) of its own, which waits with
-/// it.
+/// blocking_driver.h: a session with a thread (mpm_worker) or a process (mpm_prefork) of its own, which blocks while
+/// the session waits.
 #pragma once
 
 #include "httpd/connection_driver.h"
@@ -8,8 +8,8 @@
 
 namespace smtpd::httpd {
 
-/// All calls come from the thread of the connection. Under prefork one may come in the middle of another: SIGTERM ends
-/// the process from within a wait.
+/// All calls come from the connection's thread. Under prefork, a call may interrupt another one: SIGTERM ends the
+/// process from within a wait.
 class BlockingDriver final : public ConnectionDriver {
 public:
     BlockingDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row)
@@ -21,7 +21,7 @@ public:
     void every_second(bool) override {}  // its own thread checks them
 
 private:
-    /// How often a wait looks up, for limits and for the end of the process.
+    /// How often a wait is interrupted to check limits and the end of the process.
     static constexpr std::chrono::milliseconds slice{500};
 
     void run();

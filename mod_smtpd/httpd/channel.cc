@@ -15,8 +15,8 @@ bool is_core_only(const ap_filter_t* first, const ap_filter_rec_t* core) {
     return first != nullptr && first->frec == core && first->next == nullptr;
 }
 
-/// Takes filters off the connection that only make sense for HTTP: mod_reqtimeout's would cut sessions, mod_logio's
-/// counts octets for access logs.
+/// Removes filters that only make sense for HTTP: mod_reqtimeout's would cut sessions, and mod_logio's counts bytes for
+/// access logs.
 void remove_http_filters(conn_rec* connection) {
     for (ap_filter_t* filter = connection->input_filters; filter != nullptr;) {
         ap_filter_t* next = filter->next;
@@ -32,8 +32,8 @@ apr_status_t read_nothing(apr_bucket*, const char** data, apr_size_t* length, ap
     return APR_SUCCESS;
 }
 
-/// Filters that gather small writes (mod_ssl has one) pass on what they have when a bucket without octets comes. Unlike
-/// a flush it makes nobody wait.
+/// Makes filters that collect small writes (mod_ssl has one) pass on what they have: an empty bucket does that, and
+/// unlike a flush it does not wait.
 const apr_bucket_type_t push_type = {"SMTPD_PUSH",
                                      5,
                                      apr_bucket_type_t::APR_BUCKET_METADATA,
@@ -80,7 +80,7 @@ void Channel::look_again() {
     if (!direct_out_ && out_ == nullptr) out_ = apr_brigade_create(connection_->pool, connection_->bucket_alloc);
 }
 
-/// To the socket where that was possible, and else past whatever stands before httpd's own filter.
+/// Sends directly to the socket if possible, otherwise past the filters in front of httpd's own.
 void Channel::keep_clear() {
     ap_filter_t* filter = connection_->output_filters;
     while (filter != nullptr && filter->frec != ap_core_output_filter_handle) filter = filter->next;
@@ -127,7 +127,7 @@ apr_status_t Channel::read_filters() {
 }
 
 bool Channel::wait(std::chrono::milliseconds time, int socket, int event_fd) {
-    pollfd wanted[] = {{socket, POLLIN, 0}, {event_fd, POLLIN, 0}};  // one that is negative is passed over
+    pollfd wanted[] = {{socket, POLLIN, 0}, {event_fd, POLLIN, 0}};  // poll() ignores negative ones
     if (is_threaded()) return ::poll(wanted, 2, static_cast<int>(time.count())) > 0;
     const timespec limit{time.count() / 1000, time.count() % 1000 * 1000000};
     sigset_t none;
@@ -164,8 +164,8 @@ bool Channel::has_room() const noexcept {
     return ::poll(&wanted, 1, 0) > 0;
 }
 
-/// httpd's own filter writes without waiting unless it is told to flush, keeps what the socket does not take, and sends
-/// that when it is called with nothing. It is given no more than it keeps without waiting.
+/// httpd's own filter writes without waiting unless told to flush. It keeps what the socket does not take and sends
+/// that when called without data. It is given no more than it keeps without waiting.
 Channel::Sent Channel::try_write_filters(std::string& octets) {
     constexpr std::size_t at_once = 16 * 1024;
     ap_filter_t* core = connection_->output_filters;
@@ -188,7 +188,7 @@ Channel::Sent Channel::try_write_filters(std::string& octets) {
     }
 }
 
-/// A socket that poll() calls writable takes so much at once.
+/// A socket that poll() calls writable takes this much at once.
 bool Channel::write_last(std::string& octets) {
     constexpr std::size_t at_once = 4096;
     if (connection_->aborted != 0 || octets.size() > at_once || connection_->data_in_output_filters != 0 || !has_room())
@@ -221,7 +221,7 @@ bool Channel::write_socket(std::string_view octets) {
     return true;
 }
 
-/// After the last octets mod_ssl sends close_notify, so that the client does not take the end for an attacker's.
+/// After the last octets mod_ssl sends close_notify, so that the client does not suspect a truncation attack.
 bool Channel::write_filters(std::string_view octets, bool is_last) {
     apr_brigade_cleanup(out_);
     if (apr_brigade_write(out_, nullptr, nullptr, octets.data(), octets.size()) != APR_SUCCESS) return false;

@@ -1,8 +1,8 @@
 /// channel.h: octets from and to a client through httpd.
 ///
-/// Where nothing but httpd's own network filters stands between us and the socket, octets go to and from it directly:
-/// no buckets, no second read to find out that there is no more. Otherwise (TLS, mod_dumpio, anything else) they go
-/// through the filters.
+/// If only httpd's own network filters are between us and the socket, octets go directly to and from the socket:
+/// without buckets, and without a second read to find out that there is no more. Otherwise (TLS, mod_dumpio, other
+/// filters) they go through the filters.
 #pragma once
 
 #include "httpd/apache.h"
@@ -15,13 +15,13 @@
 
 namespace smtpd::httpd {
 
-/// Whether connections have threads; under prefork they have processes, whose signals end them from within.
+/// Whether connections have threads. Under prefork they have processes, which signals end from within.
 bool is_threaded() noexcept;
 
-/// What is asked for at a time.
+/// The size of one read.
 inline constexpr std::size_t thread_buffer_size = 128 * 1024;
 
-/// A thread's buffer for direct reads: of the thread, not of the session, so that idle sessions hold none.
+/// A thread's buffer for direct reads. It belongs to the thread, not to the session, so that idle sessions need none.
 char* thread_buffer();
 
 class Channel {
@@ -29,53 +29,53 @@ public:
     explicit Channel(conn_rec* connection);
 
     enum class Read { some, nothing, end };
-    /// Gives `take` what has arrived, piece by piece, without waiting. `take` returns false to leave it at that; what
-    /// it was given is used up.
+    /// Passes the input that has arrived to `take`, piece by piece, without waiting. `take` returns false to stop; the
+    /// pieces that it was given are consumed.
     template <class Take>
     Read read(Take take);
 
-    /// Waits for input; false when the time is over. Under prefork signals are let in here, and only here (see
-    /// SignalsHeld). TLS may have input that this does not see: read() first.
+    /// Waits for input; false on time-out. Under prefork, signals are delivered here and nowhere else (see
+    /// SignalsHeld). TLS may hold input that this does not see: call read() first.
     bool wait(std::chrono::milliseconds time) { return wait(time, descriptor(), -1); }
-    /// The same, but a signal of `event_fd` ends it as well.
+    /// The same, but a signal on `event_fd` also ends the wait.
     bool wait(std::chrono::milliseconds time, int event_fd) { return wait(time, descriptor(), event_fd); }
-    /// Waits only for a signal of `event_fd`, whatever the client does.
+    /// Waits for a signal on `event_fd` only, whatever the client does.
     bool wait_for_signal(std::chrono::milliseconds time, int event_fd) { return wait(time, -1, event_fd); }
 
-    /// Sends and clears `octets`; waits for a slow client as long as the server's Timeout. False when the client is
+    /// Sends and clears `octets`. Waits for a slow client, at most for the server's Timeout. False if the client is
     /// gone.
     bool write(std::string& octets);
 
     enum class Sent { all, some, gone };
-    /// Sends what can be sent without waiting, and takes it off `octets`; `some`: the socket takes no more for the
-    /// moment.
+    /// Sends what can be sent without waiting and removes it from `octets`. `some`: the socket takes no more at
+    /// present.
     Sent try_write(std::string& octets);
 
-    /// Sends and clears the last octets of the connection, with what has to come behind them, and has httpd close it at
-    /// once, without waiting for the client to do so first. False, and nothing has happened, if the socket does not
-    /// take them at once.
+    /// Sends and clears the last octets of the connection, including what the filters append, and makes httpd close the
+    /// connection at once, without waiting for the client to close first. False, and nothing is sent, if the socket
+    /// does not take them at once.
     bool write_last(std::string& octets);
-    /// The same, and waits for the client if it has to.
+    /// The same, but waits for the client if necessary.
     void write_last_and_wait(std::string& octets);
 
-    /// Whether something has arrived that nobody has read.
+    /// Whether there is unread input.
     bool has_input();
-    /// Whether there is something in the socket.
+    /// Whether the socket has input.
     bool has_octets() const noexcept;
-    /// Until look_again(), what is written goes out as it is, whatever filters come to be.
+    /// Until look_again(), output is sent unencrypted, even if filters are added.
     void keep_clear();
-    /// Filters were added.
+    /// Filters were added: looks at them again.
     void look_again();
 
-    /// Whether nothing stands between us and the socket: what is not in the socket has not come.
+    /// No filter is between us and the socket: all unread input is in the socket.
     bool is_direct() const noexcept { return direct_in_ && direct_out_; }
-    /// -1 once the MPM has closed it, which it does in the middle of everything when httpd is stopped. Never to be
-    /// kept: the number may be that of somebody else's file by now.
+    /// -1 after the MPM has closed it, which happens at any moment when httpd is stopped. Do not store it: the number
+    /// may soon belong to another file.
     int descriptor() const noexcept { return gate_.socket(); }
     Gate& gate() noexcept { return gate_; }
     bool is_open() const noexcept { return descriptor() >= 0; }
 
-    /// Makes the MPM come back to this connection now, as if its client had closed. Any thread.
+    /// Makes the MPM return to this connection now, as if its client had closed. Any thread may call it.
     void force_wakeup();
 
 private:
@@ -91,7 +91,7 @@ private:
     Gate gate_;
     bool direct_in_ = false;
     bool direct_out_ = false;
-    ap_filter_t* out_through_ = nullptr;  ///< instead of the connection's first
+    ap_filter_t* out_through_ = nullptr;  ///< used instead of the connection's first filter
     apr_bucket_brigade* in_ = nullptr;
     apr_bucket_brigade* out_ = nullptr;
 };

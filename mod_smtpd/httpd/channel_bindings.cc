@@ -7,8 +7,8 @@
 namespace smtpd::httpd {
 namespace {
 
-/// RFC 9266. Before TLS 1.3 only with an extended master secret, without which two connections can be made to share
-/// theirs.
+/// RFC 9266. Before TLS 1.3 it requires an extended master secret; without one, two connections can be made to share
+/// it.
 std::string exporter(SSL* ssl) {
     constexpr std::string_view label = "EXPORTER-Channel-Binding";
     std::string out(32, '\0');
@@ -17,7 +17,7 @@ std::string exporter(SSL* ssl) {
     return is_made ? out : std::string();
 }
 
-/// RFC 5929 3: the first Finished message of the handshake: the client's, or the server's where a session was resumed.
+/// RFC 5929 3: the first Finished message of the handshake: the client's, or the server's if a session was resumed.
 std::string unique(SSL* ssl) {
     std::string out(EVP_MAX_MD_SIZE, '\0');
     out.resize(SSL_session_reused(ssl) != 0 ? SSL_get_finished(ssl, out.data(), out.size())
@@ -25,8 +25,8 @@ std::string unique(SSL* ssl) {
     return out;
 }
 
-/// RFC 5929 4.1: the certificate's digest, by the hash of its signature; SHA-256 instead of MD5 and SHA-1. Ed25519 has
-/// no such hash, and so no binding.
+/// RFC 5929 4.1: the certificate's digest, with the hash of its signature; SHA-256 instead of MD5 and SHA-1. Ed25519
+/// has no such hash, and so no binding.
 std::string end_point(SSL* ssl) {
     X509* const certificate = SSL_get_certificate(ssl);
     int hash = NID_undef;

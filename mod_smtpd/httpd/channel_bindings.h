@@ -1,4 +1,4 @@
-/// channel_bindings.h: the octets that SCRAM-…-PLUS binds a login to (RFC 5056), from mod_ssl's SSL object.
+/// channel_bindings.h: the octets that a SCRAM-…-PLUS login is bound to (RFC 5056), from mod_ssl's SSL object.
 #pragma once
 
 #include "httpd/apache.h"
@@ -7,7 +7,7 @@
 
 namespace smtpd::httpd {
 
-/// Of a connection whose handshake is done; empty where there is no TLS, or none that can be bound to.
+/// The bindings of a connection after its handshake; empty without TLS, or if the connection offers none.
 smtp::ChannelBindings channel_bindings_of(conn_rec* connection);
 
 }  // namespace smtpd::httpd

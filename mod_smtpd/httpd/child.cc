@@ -18,7 +18,7 @@ support::Waker::Report report_to(const server_rec* server) {
     };
 }
 
-/// Registered first, so it runs last, when no session is left that could log.
+/// Registered first, so it runs last, when all sessions that could log have ended.
 void finish_logs_with(apr_pool_t* pool) {
     apr_pool_cleanup_register(
         pool, nullptr,
@@ -31,7 +31,7 @@ void finish_logs_with(apr_pool_t* pool) {
 
 }  // namespace
 
-/// Three quarters of the threads may wait a moment for their clients; the others stay free for whoever comes.
+/// Three quarters of the threads may wait a moment for their clients; the others stay free for new connections.
 Child::Child(SessionTable& sessions, const server_rec* main, bool async, unsigned threads, unsigned backend_threads)
     : table(sessions),
       main_server(main),
@@ -56,7 +56,7 @@ net::Resolver& Child::resolver(const net::ResolverSettings& settings) {
     return *resolvers_.back();
 }
 
-/// The resolvers first: they give the waker work.
+/// Stops the resolvers first, because they give the waker work.
 void Child::stop_threads() noexcept {
     for (const auto& resolver : resolvers_) resolver->stop();
     waker.stop();
@@ -86,11 +86,11 @@ void Child::begin_stop(bool graceful) noexcept {
     try {
         waker.at(std::chrono::steady_clock::now(), [this] { look_at_sessions(); });
     } catch (...) {
-        // the look of every second finds it
+        // the check every second finds it
     }
 }
 
-/// A child that ends while no other one serves is replaced within a second, unless the server stops.
+/// A child that ends while no other one serves is replaced within a second unless the server is stopping.
 bool Child::is_stopping() const noexcept {
     int state = 0;
     const bool ends = stopping_.load(std::memory_order_relaxed) ||
@@ -109,7 +109,7 @@ bool Child::is_stopping() const noexcept {
     return std::chrono::steady_clock::duration(now - alone_since_.load(std::memory_order_relaxed)) > until_replaced;
 }
 
-/// Sessions may end while they are looked at, so the list is copied; holding the drivers keeps them, not their
+/// Copies the list, because sessions may end during the checks. Holding the drivers keeps them alive, but not their
 /// connections.
 void Child::look_at_sessions() {
     const bool stopping = is_stopping();
@@ -154,7 +154,7 @@ void start_child(apr_pool_t* pool, server_rec* main_server) noexcept {
         for (server_rec* record = main_server; record != nullptr; record = record->next)
             if (Server* server = config_of(record).runtime)
                 server->use_resolver(the_child->resolver(server->resolver_settings()));
-        // First its threads end, then the connections' pools go, which still refer to it, then the child itself.
+        // First the child's threads end, then the pools of connections that refer to the child, then the child.
         apr_pool_pre_cleanup_register(pool, nullptr, [](void*) noexcept -> apr_status_t {
             the_child->stop_threads();
             return APR_SUCCESS;

@@ -32,24 +32,24 @@ public:
     support::SessionIds ids;
     SessionTable& table;
     const server_rec* const main_server;
-    const bool is_signalled;  ///< signals end the process from the thread that serves (mpm_prefork)
-    const bool is_async;      ///< the MPM waits for us (mpm_event)
+    const bool is_signalled;  ///< signals end the process from the serving thread (mpm_prefork)
+    const bool is_async;      ///< the MPM waits for the connections (mpm_event)
     support::Waker waker;
-    support::WorkPool pool;           ///< for whatever waits for something other than clients, the DNS and the clock
-    support::LeaderPoll leader_poll;  ///< of the sessions that are in the middle of a dialogue
+    support::WorkPool pool;           ///< for work that waits for something other than clients, the DNS and the clock
+    support::LeaderPoll leader_poll;  ///< for the sessions in the middle of a dialogue
     DnsLatencyHeuristic dns_latency;
 
-    /// The resolver with these settings; servers with the same settings share one. While the child is being started.
+    /// The resolver with these settings; servers with the same settings share one. Only while the child starts.
     net::Resolver& resolver(const net::ResolverSettings& settings);
-    /// Ends the child's own threads; what they work on is finished.
+    /// Ends the child's own threads after they have finished their work.
     void stop_threads() noexcept;
 
-    /// How long a session waits for its next command before its connection goes back to the MPM: handing it over costs
-    /// more than this wait, as long as there are threads to spare.
+    /// How long a session waits for its next command before its connection goes back to the MPM: the handover costs
+    /// more than this wait, as long as enough threads are free.
     static constexpr std::chrono::milliseconds linger_time{20};
-    /// Whether one more thread may wait for its client like that.
+    /// Whether one more thread may wait for its client this way.
     bool may_linger() const noexcept { return waiting_threads_.load(std::memory_order_relaxed) < linger_limit_; }
-    /// Counts a thread that does.
+    /// Counts a waiting thread.
     class Lingering {
     public:
         explicit Lingering(Child& child) noexcept : child_(child) {
@@ -66,12 +66,12 @@ public:
     void add(ConnectionDriver& driver);
     void remove(ConnectionDriver& driver) noexcept;
 
-    /// The process is to end: idle sessions get their 421 at once, the others at their next chance.
+    /// Stops the sessions: idle ones get a 421 at once, the others as soon as possible.
     void begin_stop(bool graceful) noexcept;
-    /// The server restarts or stops. A child that ends by itself (MaxSpareThreads, MaxConnectionsPerChild) is no
-    /// concern of its sessions: they go on in it.
+    /// The server restarts or stops. If only this child ends (MaxSpareThreads, MaxConnectionsPerChild), its sessions
+    /// continue in it.
     bool is_stopping() const noexcept;
-    /// It is to end now, whoever is in the middle of something.
+    /// The child must end now, even if sessions are in the middle of something.
     bool is_ending() const noexcept { return ending_.load(std::memory_order_relaxed); }
 
 private:
@@ -81,7 +81,7 @@ private:
     const unsigned linger_limit_;
     std::atomic<bool> stopping_{false};
     std::atomic<bool> ending_{false};
-    /// Since when this child ends and no other one serves, by the steady clock; 0: never.
+    /// Since when this child is ending while no other child serves, by the steady clock; 0: never.
     mutable std::atomic<std::chrono::steady_clock::rep> alone_since_{0};
     const support::SystemClock clock_;
     std::vector<std::unique_ptr<net::CaresResolver>> resolvers_;
@@ -91,9 +91,9 @@ private:
 
 /// The child's state; null before child_init and in the parent.
 Child* current_child() noexcept;
-/// Beats in a child that has a thread for it.
+/// The heartbeat, in a child that has a thread for it.
 support::Heartbeat& heartbeat() noexcept;
-/// Makes it, in the pool of the child.
+/// Creates the child's state in its pool.
 void start_child(apr_pool_t* pool, server_rec* main_server) noexcept;
 
 }  // namespace smtpd::httpd

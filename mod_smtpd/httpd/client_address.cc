@@ -9,7 +9,7 @@
 namespace smtpd::httpd {
 namespace {
 
-/// No name is looked up: the text is an address.
+/// The text is an address, so no name is looked up.
 apr_sockaddr_t* socket_address(const Endpoint& endpoint, const char* text, apr_pool_t* pool) {
     apr_sockaddr_t* address = nullptr;
     const int family = endpoint.address.is_v4() ? APR_INET : APR_INET6;

@@ -1,4 +1,5 @@
-/// config_tree.h: what httpd has read, as lines: for directives of others, and for where our own stand.
+/// config_tree.h: the configuration lines that httpd has read, to find other modules' directives and the positions of
+/// our own.
 #pragma once
 
 #include "httpd/apache.h"
@@ -15,16 +16,16 @@ const ap_directive_t* section_of(const server_rec* server);
 /// main server.
 const ap_directive_t* own_line_of(const server_rec* server, const char* directive);
 
-/// The last directive of that name that applies to a server: of its section, else of the top level; null if there is
-/// none.
+/// The last directive of that name that applies to a server: in its section, otherwise at the top level; null if there
+/// is none.
 const ap_directive_t* line_of(const server_rec* server, const char* directive);
 
-/// The directives of that name at the top level, in their order.
+/// The directives of that name at the top level, in order.
 std::vector<const ap_directive_t*> lines_at_top(const char* directive);
 
 /// "httpd.conf line 12"; "" for null.
 std::string position_of(const ap_directive_t* line);
-/// Where the section of a virtual host begins; "" for the main server.
+/// The position where the section of a virtual host begins; "" for the main server.
 std::string position_of(const server_rec* server);
 
 }  // namespace smtpd::httpd

@@ -21,8 +21,8 @@ ConnectionDriver::ConnectionDriver(conn_rec* connection, Server& server, Child& 
 
 ConnectionDriver::~ConnectionDriver() = default;
 
-/// The first time: with `SSLEngine on` the handshake comes before everything else, so that plugins know what the client
-/// speaks.
+/// The first call: with `SSLEngine on` the handshake comes before everything else, so that plugins know whether the
+/// connection is encrypted.
 void ConnectionDriver::start() {
     started_ = true;
     if (!is_for_tls(connection_)) {
@@ -33,7 +33,7 @@ void ConnectionDriver::start() {
     session_.expect_tls();
 }
 
-/// A client that has reset its connection while it was to wait is not waited for.
+/// Treats a client that reset its connection during a pause as gone.
 bool ConnectionDriver::read() {
     switch (channel_.read([this](std::string_view octets) { session_.feed(octets); })) {
         case Channel::Read::nothing: return false;
@@ -106,7 +106,7 @@ std::unique_ptr<engine::TaskService::Started> ConnectionDriver::start_task(suppo
     return std::make_unique<PoolTask>(child_.pool, std::move(ticket));
 }
 
-/// XCLIENT: the row of the proxy goes to the client.
+/// XCLIENT: the proxy's row becomes the client's.
 std::optional<std::uint32_t> ConnectionDriver::change_client(const Endpoint& client, const Endpoint& local) {
     httpd::change_client(connection_, client, local);
     child_.table.leave(row_);

@@ -1,8 +1,8 @@
-/// connection_driver.h: moves octets between a client and its Session, and owns the session's time.
+/// connection_driver.h: moves octets between a client and its Session, and measures the session's time.
 ///
-/// What is the same however a session waits is here: TLS, limits, the row in the table of sessions, the end. How it
-/// waits is in event_driver.h (no thread is held, mpm_event) and in blocking_driver.h (a thread for each session,
-/// worker and prefork).
+/// This class contains what does not depend on how a session waits: TLS, limits, the row in the table of sessions, the
+/// end. Waiting is in event_driver.h (without a thread, mpm_event) and in blocking_driver.h (one thread for each
+/// session, worker and prefork).
 #pragma once
 
 #include "httpd/channel.h"
@@ -27,13 +27,13 @@ public:
     ConnectionDriver& operator=(const ConnectionDriver&) = delete;
     ~ConnectionDriver() override;
 
-    /// process_connection: from the MPM, when there is input, and the first time.
+    /// process_connection: called by the MPM the first time, and when there is input.
     virtual int process() = 0;
-    /// pre_close_connection: the last words, if there are any left to say.
+    /// pre_close_connection: sends a final reply if one is still due.
     virtual void before_close() = 0;
-    /// The pool of the connection goes away.
+    /// The connection's pool is about to be destroyed.
     virtual void detach() = 0;
-    /// From the child's waker, once a second: limits on time and rate, and the end of the process.
+    /// Called by the child's waker once a second: checks limits on time and rate, and the end of the process.
     virtual void every_second(bool stopping) = 0;
 
     /// Links of the child's list, guarded by it.
@@ -41,36 +41,35 @@ public:
     ConnectionDriver* previous = nullptr;
 
 protected:
-    /// `row` is the session's in the table of sessions; it is given back at the end. With `has_workers`, work is left
-    /// to other threads.
+    /// `row` is the session's row in the table of sessions; the driver returns it at the end. With `has_workers`, other
+    /// threads do the blocking work.
     ConnectionDriver(conn_rec* connection, Server& server, Child& child, engine::Peer peer, SessionTable::Row row,
                      bool has_workers);
 
     void start();
     void update_row() { child_.table.update(row_, session_.phase(), session_.last_command(), session_.messages()); }
-    /// Octets that have arrived go to the session; false when nothing has. The end of the client's input counts as
-    /// something.
+    /// Passes input that has arrived to the session; false if there is none. The end of the client's input counts as
+    /// input.
     bool read();
-    /// Interrupts a session that has exceeded a limit, or that is to end because the process does.
+    /// Interrupts a session that has exceeded a limit, or whose process is ending.
     void check_limits();
     std::optional<engine::Interruption> overdue() const;
-    /// The last words, where the connection ends before the session has.
+    /// Lets the session send a final reply if the connection ends first.
     void interrupt_at_close();
     void leave_table();
 
     // connection_handshake.cc
     enum class Handshake { over, again };
-    /// Goes on with the handshake as far as it can without waiting. `over`: the session has been told what has come of
-    /// it.
+    /// Advances the handshake as far as possible without waiting. `over`: the session knows the result.
     Handshake advance_handshake();
-    /// Ends a handshake that takes too long, or whose process ends.
+    /// Ends a handshake that takes too long, or whose process is ending.
     void check_handshake();
     void give_up_handshake();
 
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
     std::unique_ptr<Started> start_task(support::Lane& lane, std::shared_ptr<engine::RunningTask> task) override;
-    /// The answers to a lookup have come, or a task has ended. By a thread of the resolver or the pool, which must not
-    /// work on the session.
+    /// The answers to a lookup have come, or a task has ended. Called by a thread of the resolver or the pool, which
+    /// must not work on the session.
     virtual void answers_came() = 0;
 
     conn_rec* connection_;

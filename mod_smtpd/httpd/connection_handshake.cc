@@ -1,5 +1,5 @@
-/// connection_handshake.cc: TLS on a connection: how it begins, from the first octet or with STARTTLS, and the
-/// handshake, for which no thread waits long.
+/// connection_handshake.cc: TLS on a connection: its start, from the first octet or with STARTTLS, and the handshake,
+/// which occupies no thread for long.
 #include "httpd/connection_driver.h"
 
 #include "httpd/channel_bindings.h"
@@ -45,8 +45,8 @@ ConnectionDriver::Handshake ConnectionDriver::advance_handshake() {
     return Handshake::again;
 }
 
-/// Of a session that is over. Left alone, mod_ssl would go on with it when httpd closes the connection, and wait for
-/// the client as long as it likes.
+/// For a session that is over. Otherwise mod_ssl would continue the handshake when httpd closes the connection, and
+/// wait for the client without limit.
 void ConnectionDriver::give_up_handshake() {
     if (std::exchange(handshake_, nullptr)) connection_->aborted = 1;
 }

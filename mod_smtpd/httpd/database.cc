@@ -53,7 +53,7 @@ SqlRow read_row(const apr_dbd_driver_t* driver, apr_dbd_row_t* row, int columns)
     return out;
 }
 
-/// Reads to the end: the statement is busy until then. Nothing if the answer breaks off.
+/// Reads all rows, because the statement is busy until then. Nothing if the answer breaks off.
 std::optional<std::vector<SqlRow>> read_rows(const apr_dbd_driver_t* driver, apr_pool_t* pool,
                                              apr_dbd_results_t* results, std::size_t limit) {
     std::vector<SqlRow> rows;
@@ -61,13 +61,14 @@ std::optional<std::vector<SqlRow>> read_rows(const apr_dbd_driver_t* driver, apr
     int got = 0;
     while ((got = apr_dbd_get_row(driver, pool, results, &row, -1)) == 0)
         if (rows.size() < limit)
-            rows.push_back(read_row(driver, row, apr_dbd_num_cols(driver, results)));  // which PostgreSQL's driver
-                                                                                       // knows when there is a row
+            rows.push_back(read_row(driver, row, apr_dbd_num_cols(driver, results)));  // PostgreSQL's driver knows the
+                                                                                       // number of columns only after a
+                                                                                       // row
     return got == -1 ? std::optional(std::move(rows)) : std::nullopt;
 }
 
-/// A whole answer at once ("random access"): without that, PostgreSQL's driver cannot tell an error from an answer
-/// without rows.
+/// Fetches a whole answer at once ("random access"): otherwise PostgreSQL's driver cannot distinguish an error from an
+/// answer without rows.
 constexpr int whole = 1;
 
 }  // namespace
@@ -76,8 +77,8 @@ Result<const SqlQuery*> DatabaseQuery::prepare(server_rec* server, apr_pool_t* p
     auto* const prepare = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_prepare);
     if (prepare == nullptr) return Error{ErrorCode::config, "mod_dbd is not loaded", 0};
     const std::string text(statement);
-    // The driver for PostgreSQL makes SQL of it (PREPARE), so it has to be an identifier, different in its first 63
-    // octets.
+    // PostgreSQL's driver makes SQL of the label (PREPARE), so it must be an identifier that is unique in its first 63
+    // bytes.
     const std::string label = apr_psprintf(pool, "smtpd_%016" APR_UINT64_T_HEX_FMT,
                                            static_cast<apr_uint64_t>(std::hash<std::string>()(text)));
     prepare(server, apr_pstrdup(pool, text.c_str()), apr_pstrdup(pool, label.c_str()));
@@ -87,7 +88,7 @@ Result<const SqlQuery*> DatabaseQuery::prepare(server_rec* server, apr_pool_t* p
 Result<std::vector<SqlRow>> DatabaseQuery::select(const std::vector<std::string>& parameters, std::size_t limit) const {
     const auto unavailable = [](std::string what) { return Error{ErrorCode::unavailable, std::move(what), 0}; };
     conn_rec* const connection = connection_at_work();
-    if (connection == nullptr) return unavailable("the database can be asked only while a session is at work");
+    if (connection == nullptr) return unavailable("the database can only be queried within a session");
     const Pool pool(connection->pool);
     const Borrowed database(server_, pool.pool);
     if (database.get() == nullptr) return unavailable("the database cannot be reached");
@@ -105,8 +106,8 @@ Result<std::vector<SqlRow>> DatabaseQuery::select(const std::vector<std::string>
     };
     if (const int status = ask(); status != 0) {
         const auto problem = unavailable(format_text("database: {}", apr_dbd_error(driver, handle, status)));
-        // mod_dbd keeps connections. One to a server that was started again is made anew by the check, without the
-        // statements that were prepared on it.
+        // mod_dbd keeps connections. If the database server was restarted, the check reconnects, without the statements
+        // that were prepared on the old connection.
         if (apr_dbd_check_conn(driver, pool.pool, handle) != APR_SUCCESS) return problem;
         statement = nullptr;
         if (apr_dbd_prepare(driver, pool.pool, handle, statement_.c_str(), label_.c_str(), &statement) != 0)
@@ -123,7 +124,7 @@ bool has_lost_answer(request_rec* request) {
     auto* const acquire = APR_RETRIEVE_OPTIONAL_FN(ap_dbd_acquire);
     if (dbd == nullptr || acquire == nullptr || ap_get_module_config(request->request_config, dbd) == nullptr)
         return false;
-    const ap_dbd_t* const used = acquire(request);  // the same connection until the request ends
+    const ap_dbd_t* const used = acquire(request);  // one connection until the request ends
     if (used == nullptr || std::string_view(apr_dbd_name(used->driver)) != "pgsql") return false;
     apr_dbd_results_t* results = nullptr;
     if (apr_dbd_select(used->driver, request->pool, used->handle, &results, "SELECT name FROM pg_prepared_statements",

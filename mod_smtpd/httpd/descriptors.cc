@@ -26,18 +26,18 @@ namespace {
 
 using support::DescriptorBudget;
 
-/// More SMTP sessions than this there are never (the table of sessions), so no more descriptors are asked for.
+/// The table of sessions allows no more SMTP sessions than this, so no more descriptors are needed.
 constexpr double most_connections = 65536;
-/// What mpm_event takes where nothing is said.
+/// mpm_event's default.
 constexpr double default_factor = 2;
 
-// What the child may have; set and cleared with its pool.
+// The child's limits; set and cleared with its pool.
 std::atomic<int> first_refused{INT_MAX};
 std::atomic<unsigned> refused{0};
 std::atomic<apr_time_t> last_told{0};
 constexpr apr_time_t time_between_warnings = apr_time_from_sec(60);
 
-/// The last one of that name, wherever it stands.
+/// The last directive of that name anywhere in the configuration.
 const ap_directive_t* find_directive(const ap_directive_t* tree, const char* name) {
     const ap_directive_t* found = nullptr;
     for (; tree != nullptr; tree = tree->next) {
@@ -61,7 +61,7 @@ bool waits_without_thread() {
     return waits != 0;
 }
 
-/// What SmtpMaxConnections leaves, where nobody but SMTP clients comes and all their servers have a limit.
+/// The connections that SmtpMaxConnections allows, if all listeners serve SMTP only and all their servers have a limit.
 double limited_by_directives(const server_rec* main_server) {
     for (const ap_listen_rec* listener = ap_listeners; listener != nullptr; listener = listener->next)
         if (listener->protocol == nullptr || std::strcmp(listener->protocol, "smtp") != 0) return most_connections;
@@ -75,7 +75,7 @@ double limited_by_directives(const server_rec* main_server) {
     return sum;
 }
 
-/// How many connections a child may hold at once.
+/// How many connections a child may have at the same time.
 unsigned connections_of_child(const server_rec* main_server, const ap_directive_t* factor) {
     const double threads = threads_of_child();
     if (!waits_without_thread()) return threads_of_child();
@@ -100,7 +100,7 @@ void log_shortage(const conn_rec* connection) {
     const apr_time_t now = apr_time_now();
     if (now - told < time_between_warnings || !last_told.compare_exchange_strong(told, now)) return;
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, connection->base_server,
-                 "SMTPD0074: this process has no descriptors left for clients, and tells them 421: %u so far; see the "
+                 "SMTPD0074: this process has no descriptors left for clients and answers 421: %u so far; raise the "
                  "limit of open files",
                  so_far);
 }
@@ -118,12 +118,12 @@ void check_descriptors(server_rec* main_server) {
     if (needed <= most) return;
     const std::string where = factor != nullptr ? format_text("{}:{}: ", factor->filename, factor->line_num)
                                                 : std::string();
-    ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, main_server,
-                 "SMTPD0073: %sa process may have %u connections (%u threads%s), for which it needs %u open files, and "
-                 "the limit is %u (ulimit -Hn, "
-                 "systemd's LimitNOFILE): there is room for about %u connections, and clients beyond them are told 421",
-                 where.c_str(), connections, threads, waits_without_thread() ? ", AsyncRequestWorkerFactor" : "",
-                 needed, most, DescriptorBudget::of(most, threads).connections());
+    ap_log_error(
+        APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, main_server,
+        "SMTPD0073: %sa process may have %u connections (%u threads%s), which need %u open files, but the limit is %u "
+        "(ulimit -Hn, systemd's LimitNOFILE): it allows about %u connections, and further clients get a 421 reply",
+        where.c_str(), connections, threads, waits_without_thread() ? ", AsyncRequestWorkerFactor" : "", needed, most,
+        DescriptorBudget::of(most, threads).connections());
 }
 
 void prepare_descriptors(apr_pool_t* child_pool, server_rec* main_server) {
@@ -135,7 +135,7 @@ void prepare_descriptors(apr_pool_t* child_pool, server_rec* main_server) {
     const rlimit wanted{std::min<rlim_t>(DescriptorBudget::needed(connections, threads), limit.rlim_max),
                         limit.rlim_max};
     if (wanted.rlim_cur > limit.rlim_cur && setrlimit(RLIMIT_NOFILE, &wanted) == 0) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, main_server, "the limit of open files is %u now, and was %u",
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, main_server, "the limit of open files was raised to %u from %u",
                      as_number(wanted.rlim_cur), as_number(limit.rlim_cur));
         limit = wanted;
     }
@@ -152,7 +152,7 @@ void prepare_descriptors(apr_pool_t* child_pool, server_rec* main_server) {
         apr_pool_cleanup_null);
 }
 
-/// The reply goes past httpd's filters: there is nothing else to send, and the socket, on which nothing was sent,
+/// The reply bypasses httpd's filters: nothing else is to be sent, and nothing was sent on the socket, so the socket
 /// takes it.
 bool lacks_descriptors(conn_rec* connection) {
     apr_os_sock_t number = -1;

@@ -34,13 +34,13 @@ std::string read_time(std::string_view text, std::chrono::seconds& value) {
     return {};
 }
 
-/// The networks from argv[first] on; what is wrong, or null.
+/// Reads the networks from argv[first] on; returns the error, or null.
 const char* read_networks(cmd_parms* cmd, int first, int argc, char* const argv[], std::vector<IpNetwork>& networks) {
     for (int i = first; i < argc; ++i) {
         const auto network = NetworkList::parse_entry(argv[i]);
         if (!network)
-            return complaint(
-                cmd, format_text("{}: \"{}\" is no address or network such as 192.0.2.0/24", cmd->cmd->name, argv[i]));
+            return complaint(cmd, format_text("{}: \"{}\" is not an address or network such as 192.0.2.0/24",
+                                              cmd->cmd->name, argv[i]));
         networks.push_back(*network);
     }
     return nullptr;

@@ -1,4 +1,4 @@
-/// directive_values.h: what the setters of directives have in common: reading values, and telling what is wrong.
+/// directive_values.h: what the setters of directives share: reading values and reporting errors.
 #pragma once
 
 #include "httpd/server_config.h"
@@ -23,15 +23,15 @@ inline const char* complaint(cmd_parms* cmd, const std::string& text) { return a
 /// "httpd.conf line 12"
 std::string where_of(const cmd_parms* cmd);
 
-// Each fills the value and returns "", or says what is allowed.
+// Each sets the value and returns "", or returns what is allowed.
 std::string read_count(std::string_view text, unsigned& value, unsigned least = 0);
 std::string read_size(std::string_view text, std::uint64_t& value);
 std::string read_time(std::string_view text, std::chrono::seconds& value);
 
-/// Adds networks, from the argument `first` on. Null, or an error of the directive.
+/// Adds the networks from the argument `first` on. Returns null, or the error of the directive.
 const char* read_networks(cmd_parms* cmd, int first, int argc, char* const argv[], std::vector<IpNetwork>& networks);
 
-/// A setter for a directive with one argument. `read` fills the value and returns "" or what is allowed.
+/// A setter for a directive with one argument. `read` sets the value and returns "", or returns what is allowed.
 template <class T, class Read>
 const char* set(cmd_parms* cmd, const char* argument, std::optional<T>& target, Read read) {
     T value{};

@@ -1,4 +1,4 @@
-/// directives.cc: the table of directives, and what each of them sets. docs/directives.md is their manual.
+/// directives.cc: the table of directives and their setters. docs/directives.md is the manual.
 #include "httpd/directive_values.h"
 #include "httpd/dry_run.h"
 #include "httpd/resolver_directive.h"
@@ -23,7 +23,8 @@ const char* set_engine(cmd_parms* cmd, void*, int on) {
 
 const char* set_inherit(cmd_parms* cmd, void*, int on) {
     if (cmd->server->is_virtual == 0)
-        return complaint(cmd, "SmtpPluginInherit belongs into a <VirtualHost>: the main server inherits from nobody");
+        return complaint(
+            cmd, "SmtpPluginInherit must be inside a <VirtualHost>: the main server has no server to inherit from");
     config_of(cmd).inherit_plugins = on != 0;
     return nullptr;
 }
@@ -57,7 +58,7 @@ const char* add_plugin_section(cmd_parms* cmd, void*, const char* arguments) {
     const char* rest = apr_pstrmemdup(cmd->temp_pool, arguments, static_cast<apr_size_t>(end - arguments));
     const char* name = ap_getword_conf(cmd->temp_pool, &rest);
     if (*name == '\0') return "<SmtpPlugin takes the name of a plugin: <SmtpPlugin name>";
-    if (*rest != '\0') return "<SmtpPlugin takes one name; options stand on lines of their own inside the section";
+    if (*rest != '\0') return "<SmtpPlugin takes one name; write each option on its own line inside the section";
     host::PluginLine line = plugin_line(cmd, name);
     for (const ap_directive_t* child = cmd->directive->first_child; child != nullptr; child = child->next) {
         const auto values = host::split_option_words(child->args);
@@ -147,7 +148,7 @@ const char* set_session_timeout(cmd_parms* cmd, void*, const char* text) {
 /// SmtpMinDataRate octets [time]
 const char* set_min_data_rate(cmd_parms* cmd, void*, const char* rate, const char* grace) {
     constexpr const char* usage =
-        "SmtpMinDataRate takes octets a second (0 for no limit), then the time that a message may take at any rate "
+        "SmtpMinDataRate takes octets a second (0 for no limit), then the time after which the rate is checked "
         "(default 5min)";
     DataRate least;
     if (!read_size(rate, least.octets_per_second).empty()) return usage;
@@ -216,20 +217,20 @@ const char* set_bare_newline(cmd_parms* cmd, void*, int argc, char* const argv[]
     return read_networks(cmd, 1, argc, argv, config.bare_newline_exempt);
 }
 
-/// What SmtpExtensions says of a word that is no extension which can be switched.
+/// The error of SmtpExtensions for a word that is not a switchable extension.
 std::string unknown_extension(std::string_view keyword) {
     if (support::equals_folded(keyword, "STARTTLS") || support::equals_folded(keyword, "AUTH"))
-        return format_text("{} is not switched here: it is offered where the server is set up for it", keyword);
+        return format_text("{} cannot be switched here: the server offers it when it is configured", keyword);
     std::string all;
     for (unsigned i = 0; i < static_cast<unsigned>(engine::Extension::count); ++i)
         if (const auto extension = static_cast<engine::Extension>(i); extension != engine::Extension::auth)
             all.append(all.empty() ? "" : ", ").append(engine::keyword_of(extension));
-    return format_text("there is no extension \"{}\"; there are {}", keyword, all);
+    return format_text("there is no extension \"{}\"; the extensions are {}", keyword, all);
 }
 
 /// SmtpExtensions [+|-]keyword …
 const char* set_extensions(cmd_parms* cmd, void*, int argc, char* const argv[]) {
-    if (argc == 0) return "SmtpExtensions takes names of extensions as EHLO lists them, with + or - in front";
+    if (argc == 0) return "SmtpExtensions takes the names of extensions as in the EHLO reply, with + or - in front";
     for (int i = 0; i < argc; ++i) {
         std::string_view word = argv[i];
         const bool is_on = !word.starts_with('-');
@@ -343,8 +344,8 @@ const char* set_auth_mechanisms(cmd_parms* cmd, void*, int argc, char* const arg
         if (mechanism == nullptr) {
             std::string known;
             for (const auto& each : engine::auth_mechanisms) known.append(" ").append(each.name);
-            return complaint(cmd,
-                             format_text("SmtpAuthMechanisms: there is no mechanism \"{}\"; there are{}", word, known));
+            return complaint(cmd, format_text("SmtpAuthMechanisms: there is no mechanism \"{}\"; the mechanisms are{}",
+                                              word, known));
         }
         sign == '-' ? set.remove(*mechanism) : set.add(*mechanism);
     }
@@ -404,7 +405,7 @@ const char* set_try(cmd_parms* cmd, void*, const char* request, const char* repo
     return nullptr;
 }
 
-/// httpd keeps setters of all shapes as one type of function pointer; args_how says how to call it.
+/// httpd stores setters of all signatures as one type of function pointer; args_how says how to call it.
 template <class F>
 cmd_func setter(F* function) {
     return reinterpret_cast<cmd_func>(reinterpret_cast<void (*)()>(function));
@@ -427,7 +428,7 @@ const command_rec directives[] = {
                   "the directory with qpsmtpd's control files"),
     AP_INIT_TAKE1("SmtpQmailControlDir", setter(set_qmail_dir), nullptr, RSRC_CONF,
                   "the directory with qmail's control files, asked after SmtpControlDir; default /var/qmail/control"),
-    AP_INIT_TAKE1("SmtpGreeting", setter(set_greeting), nullptr, RSRC_CONF, "the text of the greeting, behind 220"),
+    AP_INIT_TAKE1("SmtpGreeting", setter(set_greeting), nullptr, RSRC_CONF, "the text of the greeting, after 220"),
     AP_INIT_TAKE1("SmtpMaxMessageSize", setter(set_max_message_size), nullptr, RSRC_CONF,
                   "the largest message in octets; 0 (default): no limit"),
     AP_INIT_TAKE1("SmtpSpoolDir", setter(set_spool_dir), nullptr, RSRC_CONF,
@@ -441,50 +442,50 @@ const command_rec directives[] = {
     AP_INIT_TAKE1("SmtpMaxTransactions", setter(set_max_transactions), nullptr, RSRC_CONF,
                   "MAIL commands in one session; 0 (default): no limit"),
     AP_INIT_TAKE_ARGV("SmtpExtensions", setter(set_extensions), nullptr, RSRC_CONF,
-                      "extensions of SMTP to be offered (+name) or not (-name), named as in EHLO: -CHUNKING +DSN"),
+                      "SMTP extensions to offer (+name) or not (-name), named as in EHLO: -CHUNKING +DSN"),
     AP_INIT_TAKE1("SmtpMaxErrors", setter(set_max_errors), nullptr, RSRC_CONF,
                   "replies of 4xx and 5xx after which a session ends; default 20, 0: no limit"),
     AP_INIT_TAKE1("SmtpMaxConnections", setter(set_max_connections), nullptr, RSRC_CONF,
                   "sessions of this server at a time; 0 (default): no limit of its own"),
-    AP_INIT_TAKE123(
-        "SmtpMaxConnectionsPerClient", setter(set_client_limit), nullptr, RSRC_CONF,
-        "sessions of one client at a time, and the prefixes (IPv4, IPv6) that make one client; 0 (default): no limit"),
+    AP_INIT_TAKE123("SmtpMaxConnectionsPerClient", setter(set_client_limit), nullptr, RSRC_CONF,
+                    "sessions of one client at a time, and the prefixes (IPv4, IPv6) that count as one client; 0 "
+                    "(default): no limit"),
     AP_INIT_TAKE1("SmtpSessionTimeout", setter(set_session_timeout), nullptr, RSRC_CONF,
                   "the longest time that a session may take; default 2h, 0: no limit"),
     AP_INIT_TAKE12("SmtpMinDataRate", setter(set_min_data_rate), nullptr, RSRC_CONF,
-                   "octets a second below which a message is given up (default 100, 0: no limit), once it has come for "
-                   "so long (default 5min)"),
+                   "the minimum rate of a message in octets a second (default 100, 0: no limit), checked after this "
+                   "time (default 5min)"),
     AP_INIT_TAKE1("SmtpBackendThreads", setter(set_backend_threads), nullptr, RSRC_CONF,
                   "threads of a child that wait for back ends and disks; default 64"),
     AP_INIT_TAKE1("SmtpMaxLineLength", setter(set_max_text_line), nullptr, RSRC_CONF,
                   "octets in a line of a message; 0 (default): no limit"),
-    AP_INIT_TAKE_ARGV("SmtpBareNewline", setter(set_bare_newline), nullptr, RSRC_CONF,
-                      "what becomes of a CR or LF alone: reject (default), normalize or accept; then networks for "
-                      "which accept applies"),
+    AP_INIT_TAKE_ARGV(
+        "SmtpBareNewline", setter(set_bare_newline), nullptr, RSRC_CONF,
+        "how to treat a CR or LF alone: reject (default), normalize or accept; then networks for which accept applies"),
     AP_INIT_TAKE_ARGV("SmtpTrustedProxies", setter(set_trusted_proxies), nullptr, RSRC_CONF,
-                      "networks that may say for whom they connect: PROXY header, XCLIENT, XFORWARD; none (default)"),
+                      "networks that may announce their clients: PROXY header, XCLIENT, XFORWARD; none (default)"),
     AP_INIT_FLAG("SmtpProxyProtocol", setter(set_proxy_protocol), nullptr, RSRC_CONF,
                  "on: connections from SmtpTrustedProxies begin with a PROXY header, version 1 or 2; off (default)"),
     AP_INIT_TAKE_ARGV("SmtpResolver", setter(set_resolver), nullptr, RSRC_CONF,
                       "name servers with or without port, timeout=, tries=, cache=; default: the servers of "
                       "/etc/resolv.conf, 3s, 3, 4m"),
     AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
-                  "what becomes of unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
-    AP_INIT_TAKE1("SmtpAddressSyntax", setter(set_address_syntax), nullptr, RSRC_CONF,
-                  "addresses of MAIL and RCPT: lenient (default), what senders in use have, or strict, RFC 5321 to the "
-                  "letter"),
+                  "how to treat unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
+    AP_INIT_TAKE1(
+        "SmtpAddressSyntax", setter(set_address_syntax), nullptr, RSRC_CONF,
+        "addresses of MAIL and RCPT: lenient (default), as real senders write them, or strict, exactly as in RFC 5321"),
     AP_INIT_TAKE1("SmtpLocalPartCase", setter(set_local_part_case), nullptr, RSRC_CONF,
-                  "whether Bob@ and bob@ are one mailbox: insensitive (default), they are; sensitive, they are not"),
+                  "whether Bob@ and bob@ are the same mailbox: insensitive (default): yes, sensitive: no"),
     AP_INIT_TAKE1("SmtpProtocol", setter(set_protocol), nullptr, RSRC_CONF,
                   "what clients of this server speak: smtp (default) or lmtp"),
     AP_INIT_TAKE1("SmtpMixedResults", setter(set_mixed_results), nullptr, RSRC_CONF,
                   "the one reply to a message that plugins refuse for some of its recipients: refuse (default), "
                   "accept, one-by-one or split"),
     AP_INIT_FLAG("SmtpAuthWithoutTLS", setter(set_auth_without_tls), nullptr, RSRC_CONF,
-                 "on: AUTH is offered on connections that are not encrypted, too; off (default)"),
+                 "on: AUTH is also offered on unencrypted connections; off (default)"),
     AP_INIT_TAKE12("SmtpStartTLS", setter(set_start_tls), nullptr, RSRC_CONF,
                    "off (default), on or required: STARTTLS, with the certificate of the virtual host of the same "
-                   "ServerName, or the one named"),
+                   "ServerName, or of the one named"),
     AP_INIT_TAKE1("SmtpHandshakeTimeout", setter(set_handshake_timeout), nullptr, RSRC_CONF,
                   "how long a TLS handshake may take; default 30s"),
     AP_INIT_FLAG("SmtpSubmission", setter(set_submission), nullptr, RSRC_CONF,

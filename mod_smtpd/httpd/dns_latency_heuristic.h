@@ -1,9 +1,9 @@
-/// dns_latency_heuristic.h: whether the DNS has lately answered so soon that a thread does better to wait for it.
+/// dns_latency_heuristic.h: whether the DNS has recently answered so fast that a thread should wait for the answer.
 ///
-/// A name server next door answers in a fraction of a millisecond. Giving the connection back to the MPM for that time,
-/// and waking two more threads when the answer is there, costs several times as much as waiting together with the
-/// threads that wait for their clients. If answers take long, no thread waits, apart from a try now and then. Any
-/// thread may call; it does no harm if two threads lose a count.
+/// A nearby name server answers in a fraction of a millisecond. Giving the connection back to the MPM for that time,
+/// and waking two more threads when the answer comes, costs several times as much as waiting along with the threads
+/// that wait for their clients. If answers take long, no thread waits, apart from an occasional trial. Thread-safe; a
+/// lost count does no harm.
 #pragma once
 
 #include <atomic>
@@ -12,7 +12,7 @@ namespace smtpd::httpd {
 
 class DnsLatencyHeuristic {
 public:
-    /// Whether to wait this time. Then record() what came of it.
+    /// Whether to wait this time. If so, call record() with the result.
     bool is_worth_waiting() noexcept {
         const int score = score_.load(std::memory_order_relaxed);
         if (score < 0) score_.store(score + 1, std::memory_order_relaxed);
@@ -26,8 +26,8 @@ public:
 
 private:
     static constexpr int most = 32;
-    static constexpr int cost_of_waiting = 8;  ///< one late answer cancels so many prompt ones
-    static constexpr int pause = -100;         ///< after that, so many questions are not waited for
+    static constexpr int cost_of_waiting = 8;  ///< one late answer cancels this many prompt ones
+    static constexpr int pause = -100;         ///< after that, this many questions go without waiting
 
     std::atomic<int> score_{0};
 };

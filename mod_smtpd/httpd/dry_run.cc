@@ -34,7 +34,7 @@ std::vector<Server*> servers_of(server_rec* main_server) {
     return out;
 }
 
-/// By "name" or "name:port". Where no name is given there must be no choice.
+/// Finds a server by "name" or "name:port". Without a name, there must be only one server.
 Result<Server*> find_server(const std::vector<Server*>& servers, const std::string& name) {
     std::vector<Server*> found;
     std::string all;
@@ -57,7 +57,7 @@ IpAddress loopback_like(const IpAddress& client) {
     return IpAddress::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
 }
 
-/// The address of the virtual host, where it has one that fits the client.
+/// The address of the virtual host, if it has one in the client's family.
 Endpoint local_of(const server_rec* record, const IpAddress& client) {
     Endpoint local{loopback_like(client), 25};
     for (const server_addr_rec* address = record->addrs; address != nullptr; address = address->next) {
@@ -86,7 +86,7 @@ Result<dry_run::Request> DryRun::read_request(int descriptor) {
 void DryRun::Events::add(const std::string& what) noexcept {
     try {
         texts.push_back(what);
-    } catch (const std::bad_alloc&) {  // a note is missing
+    } catch (const std::bad_alloc&) {  // only a note is missing
     }
 }
 
@@ -95,7 +95,7 @@ Result<std::string> DryRun::play(apr_pool_t* pool, server_rec* main_server, dry_
     if (!found) return found.error();
     Server& server = **found;
     if (ap_run_drop_privileges(pool, main_server) != OK)
-        return Error{ErrorCode::unavailable, "cannot become the user that serves", 0};
+        return Error{ErrorCode::unavailable, "cannot change to the serving user", 0};
     const support::SystemClock clock;
     net::CaresResolver resolver(server.resolver_settings(), clock);
     const dry_run::Server stage{
@@ -107,7 +107,7 @@ Result<std::string> DryRun::play(apr_pool_t* pool, server_rec* main_server, dry_
                request_.is_json ? dry_run::list_json(stage) : dry_run::list_text(stage);
     server.child_start();
     if (!server.is_ready())
-        return Error{ErrorCode::unavailable, "a plugin cannot start; the server would turn every client away", 0};
+        return Error{ErrorCode::unavailable, "a plugin cannot start; the server would defer every client", 0};
     auto report = dry_run::run(request_, stage);
     if (!report) return report.error();
     report->remarks = events_.texts;
@@ -120,7 +120,7 @@ void DryRun::run(apr_pool_t* pool, server_rec* main_server) {
     const auto output = play(pool, main_server, outcome);
     const std::string all = dry_run::with_outcome(output ? *output : output.error().what, outcome);
     std::signal(SIGPIPE, SIG_IGN);
-    static_cast<void>(write_all(report_, all));  // who does not want to read it, need not
+    static_cast<void>(write_all(report_, all));  // the reader may have closed it
 }
 
 void start_dry_run(apr_pool_t* pool, server_rec* main_server) {

@@ -1,9 +1,9 @@
-/// dry_run.h: the server's side of the command smtpd-try: a configuration test in which one of the servers then plays a
-/// session with nobody.
+/// dry_run.h: the server's part of the command smtpd-try: a configuration test in which one server then simulates a
+/// session.
 ///
 /// SmtpTry names two descriptors that the command has left open: one to read the request from, and one for the report
-/// (dry_run/request.h). Servers know from the beginning that it is a dry run: their stores forget, and their clock can
-/// be moved.
+/// (dry_run/request.h). Servers know from the beginning that it is a dry run: their stores discard changes, and their
+/// clock can be moved.
 #pragma once
 
 #include "httpd/apache.h"
@@ -19,18 +19,19 @@ namespace smtpd::httpd {
 
 class DryRun {
 public:
-    /// `report` is where the report goes.
+    /// `report` is the descriptor for the report.
     DryRun(dry_run::Request request, int report) : report_(report), request_(std::move(request)) {}
     static Result<dry_run::Request> read_request(int descriptor);
 
     const dry_run::DryRunClock& clock() const noexcept { return clock_; }
     store::Events& store_events() noexcept { return events_; }
 
-    /// Behind a configuration test without mistakes: becomes the user that serves, plays, and writes the report.
+    /// Called after a configuration test without errors: changes to the serving user, simulates the session, and writes
+    /// the report.
     void run(apr_pool_t* pool, server_rec* main_server);
 
 private:
-    /// What an administrator has to hear of goes into the report.
+    /// Puts messages for the administrator into the report.
     class Events final : public store::Events {
     public:
         void damaged(const std::string& what) noexcept override { add(what); }
@@ -50,7 +51,7 @@ private:
     Events events_;
 };
 
-/// test_config: nothing happens where there is no dry run.
+/// test_config: does nothing unless this is a dry run.
 void start_dry_run(apr_pool_t* pool, server_rec* main_server);
 
 }  // namespace smtpd::httpd

@@ -7,7 +7,7 @@
 
 namespace smtpd::httpd {
 
-/// The sink of one server. While a connection is worked on (ConnectionScope), lines carry httpd's [client …].
+/// The sink of one server. While a thread works on a connection (ConnectionScope), lines carry httpd's [client …].
 /// Thread-safe.
 class ErrorLog final : public LogSink {
 public:
@@ -19,10 +19,10 @@ private:
     server_rec* server_;
 };
 
-/// The connection that this thread works on; null where it is none.
+/// The connection that this thread works on; null if there is none.
 conn_rec* connection_at_work() noexcept;
 
-/// Names the connection that this thread works on.
+/// Sets the connection that this thread works on.
 class ConnectionScope {
 public:
     explicit ConnectionScope(conn_rec* connection) noexcept;

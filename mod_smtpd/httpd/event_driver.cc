@@ -15,26 +15,26 @@ namespace {
 using engine::Step;
 using std::chrono::milliseconds;
 
-/// A time that is further away than this is not given to the waker: the look of every second sees it in time. Sessions
-/// that wait for answers have such times, a minute or so, and hardly any of them comes.
+/// A time further away than this is not given to the waker: the check every second notices it. Sessions that wait for
+/// answers have such times, a minute or so, and hardly any of them passes.
 constexpr std::chrono::seconds far_away{3};
 
-/// The session's clock is that of the last kernel tick: only that much later has a time come for it too.
+/// The session's clock shows the last kernel tick, so a time is due for it only this much later.
 constexpr milliseconds tick{10};
 
-/// How often in a row the owner waits a moment for the next part of a handshake; the client of an honest one needs a
-/// round trip or two.
+/// How often in a row the owner waits a moment for the next part of a handshake; a normal client needs a round trip or
+/// two.
 constexpr unsigned handshake_waits = 3;
 
-/// How long the owner leaves the turn to a thread that does not wait for anything; then twice as long each time, since
-/// that thread may be in a plugin that does not say that it waits.
+/// How long the owner leaves the turn to a thread that should not block; doubled each time, because that thread may be
+/// in a plugin that blocks without declaring it.
 constexpr std::chrono::microseconds short_turn{50};
 constexpr std::chrono::microseconds long_turn{10'000};
 
 }  // namespace
 
-/// The right to work on the session. A wake-up that comes meanwhile does not wait for it: who has the turn looks when
-/// it ends.
+/// The right to work on the session. A wake-up does not wait for it: the thread that holds the turn checks for wake-ups
+/// at its end.
 class EventDriver::Turn {
 public:
     explicit Turn(EventDriver& driver) : driver_(driver), lock_(driver.mutex_) { driver_.is_taken_.store(true); }
@@ -48,7 +48,7 @@ public:
         try {
             if (driver_.wake_wanted_.load()) driver_.wake_soon();
         } catch (const std::bad_alloc&) {
-            // the look of every second tries again
+            // the check every second tries again
         }
     }
     Turn(const Turn&) = delete;
@@ -62,11 +62,11 @@ private:
 
 // ---- the work, with the turn
 
-/// Does all that can be done without waiting, and says what there is to wait for. `has_input`: the socket may have
-/// some.
+/// Does everything that is possible without waiting, and returns what to wait for. `has_input`: the socket may have
+/// input.
 EventDriver::Pause EventDriver::advance(Who who, bool has_input) {
     bool may_read = has_input && who != Who::other;
-    if (!session_.is_parked()) wake_wanted_.store(false);  // it was wanted because of what is done now
+    if (!session_.is_parked()) wake_wanted_.store(false);  // this step covers what it was wanted for
     Pause pause = Pause::closed;
     for (bool goes_on = true; goes_on;) {
         goes_on = false;
@@ -76,10 +76,10 @@ EventDriver::Pause EventDriver::advance(Who who, bool has_input) {
     return pause;
 }
 
-/// One step. Sets `goes_on` where there is another one.
+/// One step. Sets `goes_on` if there is another one.
 EventDriver::Pause EventDriver::advance_step(Who who, bool& may_read, bool& goes_on) {
-    // What has arrived is in the socket, and one read takes it, or it is in a filter, of which no poll would tell: that
-    // is read until there is no more.
+    // Input is either in the socket, where one read takes it, or in a filter, which no poll would report: then
+    // read until it has no more.
     const auto reads = [&] {
         const bool is_direct = channel_.is_direct();
         if (who == Who::other || (is_direct && !may_read)) return false;
@@ -126,7 +126,7 @@ EventDriver::Pause EventDriver::advance_step(Who who, bool& may_read, bool& goes
     return Pause::closed;
 }
 
-/// As much of the output as the client's socket takes. A client that is gone has no session any more.
+/// Sends as much of the output as the client's socket takes. If the client is gone, the session ends.
 Channel::Sent EventDriver::send() {
     const auto sent = channel_.try_write(session_.output());
     if (sent == Channel::Sent::some && !is_stuck()) return sent;
@@ -137,8 +137,8 @@ Channel::Sent EventDriver::send() {
     return Channel::Sent::gone;
 }
 
-/// The client takes no more of its replies. It has the server's Timeout for all that there is, however slowly it reads
-/// on.
+/// The client takes no more of its replies. It has the server's Timeout for all pending output, however slowly it
+/// continues to read.
 bool EventDriver::is_stuck() {
     const MonotonicTime now = server_.clock().now();
     if (stuck_since_ == MonotonicTime()) stuck_since_ = now;
@@ -148,11 +148,12 @@ bool EventDriver::is_stuck() {
     return true;
 }
 
-/// What is not sent yet goes out later; meanwhile the session goes on. False if the client is gone.
+/// Continues the session even if some output is unsent; that goes out later. False if the client is gone.
 bool EventDriver::send_or_abandon() { return session_.output().empty() || send() != Channel::Sent::gone; }
 
-/// Sends the last octets. A client that has said QUIT, and nothing behind it, has nothing more to say. Others may have
-/// more on its way, and to closed sockets, so httpd waits until they close, too; else they might lose the reply.
+/// Sends the last octets. A client that sent QUIT and nothing after it will send nothing more. Other clients may have
+/// more on the way, to a socket that would be closed, so httpd waits until they close too; otherwise they might lose
+/// the reply.
 EventDriver::Pause EventDriver::close(Who who) {
     if (connection_->aborted == 0 && session_.last_command() == smtp::Verb::quit && !channel_.has_octets()) {
         if (who != Who::owner && !channel_.is_direct()) return Pause::owner;
@@ -163,7 +164,7 @@ EventDriver::Pause EventDriver::close(Who who) {
     return Pause::closed;
 }
 
-/// To a thread of the pool. The turn must end soon afterwards.
+/// Hands the session to a thread of the pool. The caller must end its turn soon afterwards.
 void EventDriver::hand_over() {
     {
         const std::lock_guard lock(handover_);
@@ -183,8 +184,8 @@ void EventDriver::hand_over() {
     }
 }
 
-/// Whether the answers that a parked session waits for may be waited for here: they have lately come soon, and nothing
-/// else is due before.
+/// Whether this thread may wait for the answers to a parked session: answers have recently come fast, and nothing else
+/// is due earlier.
 bool EventDriver::may_await_answers() {
     return session_.awaits_answers() && !must_not_be_polled() &&
            session_.wake_at() - server_.clock().now() > Child::linger_time && child_.dns_latency.is_worth_waiting();
@@ -192,8 +193,8 @@ bool EventDriver::may_await_answers() {
 
 // ---- the owner
 
-/// The owner does not wait for the turn: the thread that has it may be at work on a back end, and may have begun that
-/// work while the owner waited with the others.
+/// The owner does not wait for the turn: the thread that holds it may be blocked on a back end, and may have started
+/// that work while the owner waited with the others.
 int EventDriver::process() {
     bool has_input = started_;
     bool has_lingered = false;
@@ -213,7 +214,7 @@ int EventDriver::process() {
             channel_.gate().remove();
             if (fault_) std::rethrow_exception(std::exchange(fault_, nullptr));
             if (!started_) start();
-            if (!channel_.is_open()) {  // by a stop that waits for nobody
+            if (!channel_.is_open()) {  // closed by a stop that does not wait
                 session_.abandon();
                 give_up_handshake();
                 if (session_.has_work()) hand_over();
@@ -233,7 +234,7 @@ int EventDriver::process() {
     }
 }
 
-/// Waits a moment, together with others. False if nothing has come for this session.
+/// Waits a moment, together with other threads. False if nothing has come for this session.
 bool EventDriver::lingers(Pause pause) {
     const Child::Lingering lingering(child_);
     if (pause == Pause::handshake) return channel_.wait(Child::linger_time);
@@ -243,25 +244,25 @@ bool EventDriver::lingers(Pause pause) {
     return has_come;
 }
 
-/// Whether another thread is at work on the session: then the MPM is to hear of the connection no sooner than that
-/// thread is done.
+/// Whether another thread works on the session: then the MPM must not call for the connection before that thread is
+/// done.
 bool EventDriver::is_left_at_gate() {
     const std::lock_guard lock(handover_);
     if (!is_at_work_) return false;
     given_back_ = server_.clock().now();
-    // Without a descriptor for the gate, the MPM calls again and again as long as the client has something to say: no
+    // Without a descriptor for the gate, the MPM calls again and again while the client has sent something: no
     // faster than this.
     if (!channel_.gate().install(Gate::Passes::nothing)) std::this_thread::sleep_for(Child::linger_time);
     return true;
 }
 
-/// Leaves the connection to the MPM, with the turn.
+/// Gives the connection to the MPM, with the turn.
 int EventDriver::give_back(Pause pause) {
     switch (pause) {
         case Pause::room: return wait_for_room(connection_);
         case Pause::answers: {
             schedule();
-            // Where its chain comes to a handler that waits, or nothing may be read, the MPM must not be called for the
+            // If its chain reaches a handler that waits, or nothing may be read, the MPM must not call for the
             // client.
             const bool may_work = !server_.plugins().waits_at().empty();
             given_back_ = server_.clock().now();
@@ -280,12 +281,12 @@ int EventDriver::give_back(Pause pause) {
 
 // ---- the one that polls for all
 
-/// For the owner, which waits in lingers().
+/// Acts for the owner, which waits in lingers().
 EventDriver::Wish EventDriver::serve() noexcept {
     try {
         const Turn turn(*this, std::try_to_lock);
         if (!turn) {
-            wake_wanted_.store(true);  // whoever has the turn rings again
+            wake_wanted_.store(true);  // the thread that holds the turn signals again
             return Wish::signal;
         }
         {
@@ -313,7 +314,7 @@ EventDriver::Wish EventDriver::wish_after(Pause pause) {
 
 // ---- the pool
 
-/// An exception (out of memory) is the owner's to report: the session ends with it.
+/// The owner reports an exception (out of memory): the session ends with it.
 void EventDriver::work() {
     try {
         work_now();
@@ -327,7 +328,7 @@ void EventDriver::work() {
     }
 }
 
-/// Work of this session, and what comes of it as far as it needs no octets of the client.
+/// Does this session's blocking work, and continues as far as no input is needed.
 void EventDriver::work_now() {
     const Turn turn(*this);
     const ConnectionScope scope(connection_);
@@ -357,7 +358,7 @@ void EventDriver::work_now() {
     if (pause != Pause::work) end_work(pause);
 }
 
-/// The connection may be heard of again, by whoever is to go on with it.
+/// Lets the connection be noticed again by whichever thread will continue it.
 void EventDriver::end_work(Pause pause) {
     if (pause == Pause::answers) schedule();
     const Wish wish = pause == Pause::answers ? (must_not_be_polled() ? Wish::signal : Wish::input) : wish_after(pause);
@@ -378,7 +379,7 @@ void EventDriver::end_work(Pause pause) {
         channel_.force_wakeup();
 }
 
-/// No place was to be had in time.
+/// No thread of the pool was free before the deadline.
 void EventDriver::give_up_late_work() {
     const Turn turn(*this, std::try_to_lock);
     if (!turn || !alive_) return;
@@ -411,7 +412,7 @@ void EventDriver::answers_came() {
     if (!child_.leader_poll.signal(*this) && !is_taken_.load()) wake_soon();
 }
 
-/// Signals the session if it waits in the LeaderPoll; otherwise the waker continues it.
+/// Signals the session if its owner waits in the LeaderPoll; otherwise the waker continues it.
 void EventDriver::wake_soon() {
     if (child_.leader_poll.signal(*this)) return;
     child_.waker.at(support::Waker::Time::clock::now(), [weak = weak_from_this()] {
@@ -419,7 +420,8 @@ void EventDriver::wake_soon() {
     });
 }
 
-/// The time of a parked session has come, or its answers have. Whoever has the turn looks by itself when it ends.
+/// A parked session's time has come, or its answers have. A thread that holds the turn checks by itself when its turn
+/// ends.
 void EventDriver::wake() {
     wake_wanted_.store(true);
     const Turn turn(*this, std::try_to_lock);
@@ -435,8 +437,8 @@ void EventDriver::wake() {
     }
 }
 
-/// Goes on with a session whose connection the MPM is watching, or whose owner waits with the others: no reading here,
-/// and who closes is the owner.
+/// Continues a session whose connection the MPM is watching, or whose owner waits with the others: it reads nothing,
+/// and leaves closing to the owner.
 void EventDriver::continue_outside() {
     Pause pause = Pause::closed;
     {
@@ -454,7 +456,7 @@ void EventDriver::every_second(bool stopping) {
     const ConnectionScope scope(connection_);
     {
         const std::lock_guard lock(handover_);
-        // The MPM's own Timeout must not end a connection that others are at work on.
+        // The MPM's own Timeout must not end a connection that other threads work on.
         const auto half_of_timeout = milliseconds(apr_time_as_msec(connection_->base_server->timeout)) / 2;
         if (channel_.gate().is_installed() && server_.clock().now() - given_back_ > half_of_timeout)
             channel_.gate().let(Gate::Passes::room);
@@ -471,8 +473,8 @@ void EventDriver::every_second(bool stopping) {
 
 // ---- the end
 
-/// The MPM closes the connection. It does so while somebody is at work on the session only if that takes longer than it
-/// waits; then the end comes with detach().
+/// The MPM closes the connection. If a thread still works on the session, that thread takes longer than the MPM waits;
+/// then the session ends with detach().
 void EventDriver::before_close() {
     {
         const std::lock_guard lock(handover_);
@@ -488,7 +490,7 @@ void EventDriver::before_close() {
         static_cast<void>(channel_.try_write(session_.output()));
         give_up_handshake();
     }
-    if (!session_.output().empty()) connection_->aborted = 1;  // what does not go out now is not waited for
+    if (!session_.output().empty()) connection_->aborted = 1;  // do not wait to send the rest
 }
 
 void EventDriver::detach() {

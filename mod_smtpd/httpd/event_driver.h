@@ -1,17 +1,17 @@
-/// event_driver.h: a session that holds no thread while it waits (mpm_event).
+/// event_driver.h: a session that occupies no thread while it waits (mpm_event).
 ///
-/// process_connection returns CONN_STATE_ASYNC_WAITIO, and the MPM comes back when there is input, or room for output.
-/// A busy connection is not given back at once: its thread waits for a moment with others, of which one polls for all
-/// (support/leader_poll.h). So four kinds of threads work on a session, one at a time: the thread that holds
-/// the turn.
+/// process_connection returns CONN_STATE_ASYNC_WAITIO, and the MPM calls again when there is input, or room for output.
+/// The driver does not give back a busy connection at once: its thread first waits a moment with other threads, one of
+/// which polls for all of them (support/leader_poll.h). So four kinds of threads work on a session, but only one at a
+/// time: the thread that holds the turn.
 ///
-/// - the owner, which the MPM has called. It alone makes handshakes, and gives the connection back to the MPM;
-/// - the one that polls for all, while the owner waits with the others;
-/// - a thread of the waker, when a time has come or answers of the DNS have;
-/// - a thread of the work pool, for what waits for something else. Nobody else waits for the turn meanwhile: who comes
-///   finds is_at_work_ and leaves.
+/// - the owner, which the MPM has called. Only the owner makes handshakes and gives the connection back to the MPM;
+/// - the leader, which polls for all while the owner waits with the others;
+/// - a thread of the waker, when a time has come or DNS answers have;
+/// - a thread of the work pool, for work that waits for something else. Meanwhile no other thread waits for the turn:
+///   it sees is_at_work_ and leaves.
 ///
-/// Nobody waits for the client either: what its socket does not take stays in the session's output.
+/// No thread waits for the client either: output that the client's socket does not take stays in the session.
 #pragma once
 
 #include "httpd/connection_driver.h"
@@ -40,17 +40,17 @@ private:
     using Wish = support::LeaderPoll::Wish;
     class Turn;
 
-    /// Who has the turn.
+    /// The kind of thread that holds the turn.
     enum class Who { owner, leader, other };
-    /// What a session waits for when nothing can be done for it now.
+    /// What a session waits for when it cannot continue now.
     enum class Pause {
         input,
-        room,       ///< in the client's socket
-        answers,    ///< of the DNS, or the clock
-        handshake,  ///< input for it
-        work,       ///< of a thread that may wait
-        owner,      ///< only its owner can go on
-        closed      ///< nothing, any more
+        room,       ///< room in the client's socket
+        answers,    ///< answers of the DNS, or a time
+        handshake,  ///< input for the handshake
+        work,       ///< work by a thread that may block
+        owner,      ///< only its owner can continue
+        closed      ///< nothing more: the session has ended
     };
 
     // The work itself, with the turn
@@ -86,13 +86,14 @@ private:
     std::mutex handover_;  ///< guards is_at_work_ and what is done at the gate because of it
     bool is_at_work_ = false;
     support::WorkPool::Ticket ticket_;
-    MonotonicTime given_back_{};  ///< to the MPM, behind the gate
+    MonotonicTime given_back_{};  ///< given to the MPM, with the gate closed or open
     bool alive_ = true;
     MonotonicTime scheduled_for_{};
-    MonotonicTime stuck_since_{};           ///< when the client's socket began to take nothing
+    MonotonicTime stuck_since_{};           ///< when the client's socket stopped taking output
     std::exception_ptr fault_;              ///< in serve()
-    std::atomic<bool> wake_wanted_{false};  ///< the session may be able to go on; whoever has the turn looks
-    std::atomic<bool> is_taken_{false};     ///< somebody has it, and looks at wake_wanted_ afterwards
+    std::atomic<bool> wake_wanted_{false};  ///< the session may be able to continue; the thread that holds the turn
+                                            ///< checks
+    std::atomic<bool> is_taken_{false};     ///< a thread holds the turn, and checks wake_wanted_ when it ends
 };
 
 }  // namespace smtpd::httpd

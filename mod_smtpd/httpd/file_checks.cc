@@ -24,16 +24,16 @@ bool is_readable_by_everybody(const std::string& path) {
     return ::stat(path.c_str(), &about) == 0 && S_ISREG(about.st_mode) && (about.st_mode & S_IROTH) != 0;
 }
 
-/// One thing that the user must be able to do, and what is to be said if it cannot.
+/// An access that the user needs, and the message if the user does not have it.
 struct Demand {
     Access access;
     std::string position;
     std::string subject;  ///< "SmtpPlugin queue/maildir", or ""
-    std::string doing;    ///< "make files in"
+    std::string doing;    ///< "create files in"
     std::string remedy;   ///< a command
 };
 
-/// The nearest directory above a path that exists, and of those that do not, the one below it.
+/// The nearest existing parent of a path, and the first missing component below it.
 struct Missing {
     std::string above, first;
 };
@@ -50,21 +50,21 @@ class FileChecks {
 public:
     explicit FileChecks(host::Problems& problems) : problems_(problems) {}
 
-    /// A plugin makes files in that directory, and the directory itself where only that is missing.
+    /// A plugin creates files in that directory, and the directory itself if its parent exists.
     void fills(const Instance& plugin, const std::string& folder) {
         if (!exists(folder) && !is_folder(folder_of(folder)))
             return problems_.push_back({true, plugin.position(),
-                                        format_text("{}: neither {} nor the directory above it exists; say: {}",
+                                        format_text("{}: neither {} nor the directory above it exists; run: {}",
                                                     plugin.subject(), folder, command_for_directory(folder))});
         if (!exists(folder)) return makes(plugin, folder, folder);
         for (const std::string& part : {folder, folder + "/tmp", folder + "/new", folder + "/cur"})
             if (part == folder || is_folder(part))
-                demand(plugin, {part, W_OK | X_OK}, "make files in", command_for_directory(part));
+                demand(plugin, {part, W_OK | X_OK}, "create files in", command_for_directory(part));
     }
 
-    /// A plugin adds to that file, and makes it, and what is missing above it.
+    /// A plugin appends to that file, and creates it and its missing parent directories.
     void appends(const Instance& plugin, const std::string& file) {
-        if (is_folder(file)) return warn(plugin, format_text("{} is a directory and not a file", file));
+        if (is_folder(file)) return warn(plugin, format_text("{} is a directory, not a file", file));
         if (exists(file)) {
             const std::string user = name_of_serving_user();
             return demand(plugin, {file, W_OK}, "write to",
@@ -79,25 +79,24 @@ public:
 
     void passwords(const Instance& plugin, const std::string& file, bool is_missing) {
         if (is_missing)
-            return warn(plugin,
-                        format_text("there is no {}, so nobody can log in with it; make the file, for the server "
-                                    "only: install -m 0640 /dev/null {} && {}",
-                                    file, file, command_for_reading(file, false)));
+            return warn(plugin, format_text("there is no {}, so no user can log in with it; create the file, readable "
+                                            "by the server only: install -m 0640 /dev/null {} && {}",
+                                            file, file, command_for_reading(file, false)));
         if (is_readable_by_everybody(file))
-            warn(plugin, format_text("{} has passwords, and every user of this machine can read it; say: {}", file,
+            warn(plugin, format_text("{} contains passwords, and every user of this machine can read it; run: {}", file,
                                      command_for_reading(file, false)));
     }
 
-    /// Something that belongs to no plugin.
+    /// A control file or directory, which belongs to no plugin.
     void control(const std::string& path, bool is_directory, const std::string& where) {
         demands_.push_back({{path, is_directory ? R_OK | X_OK : R_OK},
                             where,
                             "",
-                            is_directory ? "look into" : "read",
+                            is_directory ? "access" : "read",
                             command_for_reading(path, is_directory)});
     }
 
-    /// Asks the system about all demands.
+    /// Asks the system about all requirements.
     void finish() {
         std::vector<Access> questions;
         for (const auto& demand : demands_) questions.push_back(demand.access);
@@ -106,7 +105,7 @@ public:
             if (answers[i] == 0) continue;
             const Demand& demand = demands_[i];
             problems_.push_back(host::warning(
-                demand.position, format_text("{}{}the user that serves ({}) cannot {} {}: {}; say: {}", demand.subject,
+                demand.position, format_text("{}{}the serving user ({}) cannot {} {}: {}; run: {}", demand.subject,
                                              demand.subject.empty() ? "" : ": ", name_of_serving_user(), demand.doing,
                                              demand.access.path, std::strerror(answers[i]), demand.remedy)));
         }
@@ -120,10 +119,10 @@ private:
         demands_.push_back(
             {std::move(access), plugin.position(), plugin.subject(), std::move(doing), std::move(remedy)});
     }
-    /// The plugin will make `path`; `folder` is the directory that the administrator can make for it.
+    /// The plugin will create `path`; `folder` is the directory that the administrator can create for it.
     void makes(const Instance& plugin, const std::string& path, const std::string& folder) {
         const Missing missing = first_missing(path);
-        demand(plugin, {missing.above, W_OK | X_OK}, format_text("make {} in", missing.first),
+        demand(plugin, {missing.above, W_OK | X_OK}, format_text("create {} in", missing.first),
                command_for_directory(folder));
     }
 
@@ -142,7 +141,7 @@ void check_file(FileChecks& checks, const FileUse& use, const Instance& plugin, 
         case FileUse::Kind::reads: return checks.reads(plugin, path);
         case FileUse::Kind::passwords: return checks.passwords(plugin, path, is_control_file && found.empty());
         case FileUse::Kind::own_domains:
-        case FileUse::Kind::relay_networks: break;  // control files, which are looked at as such
+        case FileUse::Kind::relay_networks: break;  // control files, which are checked elsewhere
     }
 }
 

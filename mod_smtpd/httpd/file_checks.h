@@ -1,5 +1,5 @@
-/// file_checks.h: whether the user that serves may use the files of a server's plugins and its control files, and
-/// whether others can read what they should not. What is wrong are warnings, with the command that helps.
+/// file_checks.h: checks whether the serving user may use the files of a server's plugins and its control files, and
+/// whether others can read what they should not. The results are warnings that name the command to correct the problem.
 #pragma once
 
 #include "host/control_files.h"
@@ -11,7 +11,7 @@
 
 namespace smtpd::httpd {
 
-/// `control_dir` is SmtpControlDir, if it is set; `where` is the place of SmtpEngine.
+/// `control_dir` is SmtpControlDir, if it is set; `where` is the position of SmtpEngine.
 void check_files(const host::PluginSet& plugins, host::DirectoryControlFiles& control,
                  const std::optional<std::string>& control_dir, const std::string& where, host::Problems& problems);
 

@@ -50,7 +50,7 @@ bool Gate::install(Passes passes) noexcept {
     const int socket = current();
     support::FileDescriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
     epoll_event event = wish(passes);
-    // Without a wish the socket is left out: an epoll set reports errors and hang-ups of all that it holds.
+    // If no event may pass, the socket is left out: an epoll set reports errors and hang-ups of all that it holds.
     if (socket < 0 || !epoll || (event.events != 0 && ::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, socket, &event) != 0))
         return false;
     set_descriptor(mpm_socket_, epoll.get(), connection_->pool);
@@ -79,7 +79,7 @@ void Gate::remove() noexcept {
     real_ = -1;
 }
 
-/// The state that httpd's core filters share has the socket.
+/// httpd's core filters share a state that contains the socket.
 Gate::OwnSocket::OwnSocket(Gate& gate) noexcept : gate_(gate) {
     core_net_rec* net = nullptr;
     for (ap_filter_t* filter = gate.connection_->output_filters; filter != nullptr && net == nullptr;

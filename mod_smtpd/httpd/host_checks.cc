@@ -31,7 +31,7 @@ struct Check {
     }
     void warn(const server_rec* server, std::string text) const { warn(position_of(server), std::move(text)); }
 
-    /// In the order in which they are written; the main server comes first.
+    /// In the order of the configuration; the main server comes first.
     std::vector<const server_rec*> servers() const {
         std::vector<const server_rec*> out;
         for (const server_rec* server = main_server->next; server != nullptr; server = server->next)
@@ -91,7 +91,7 @@ struct Place {
 };
 std::vector<Place> places_of(const server_rec* server) {
     std::vector<Place> out;
-    if (server->is_virtual == 0) return out;  // it has whatever no virtual host has
+    if (server->is_virtual == 0) return out;  // it serves what no virtual host serves
     for (const server_addr_rec* from = server->addrs; from != nullptr; from = from->next)
         out.push_back({endpoint_of(from->host_addr).address, from->host_port});
     return out;
@@ -122,7 +122,7 @@ void host_without_listen(const Check& check) {
     });
 }
 
-/// Whether connections to that port come to a server that speaks SMTP.
+/// Whether connections to that port reach a server that speaks SMTP.
 bool speaks_smtp(const Check& check, apr_port_t port) {
     bool is_named = false, is_smtp = false;
     for (const server_rec* server : check.servers())
@@ -146,7 +146,7 @@ void mail_port_without_smtp(const Check& check) {
         told.push_back(listener.port);
         check.warn(
             position_of_listen(listener.port),
-            format_text("clients of port {} wait for a greeting in vain, because no virtual host with SmtpEngine "
+            format_text("clients that connect to port {} get no greeting, because no virtual host with SmtpEngine "
                         "on has that port; write <VirtualHost *:{}>",
                         listener.port, listener.port));
     }
@@ -154,7 +154,7 @@ void mail_port_without_smtp(const Check& check) {
 
 void listener_for_https(const Check& check) {
     check.for_each_smtp([&](const server_rec* server, const Server& smtp) {
-        if (smtp.has_tls()) return;  // whose clients speak first
+        if (smtp.has_tls()) return;  // its clients speak first
         std::vector<apr_port_t> told;
         for (const Listener& listener : listeners()) {
             if (listener.protocol != "https" || !serves_port(server, listener.port)) continue;
@@ -162,8 +162,8 @@ void listener_for_https(const Check& check) {
             told.push_back(listener.port);
             check.warn(
                 position_of_listen(listener.port),
-                format_text("with \"Listen ... https\" the system hands a connection over when the client has sent "
-                            "something, but clients of {} wait for its greeting; write \"Listen {} smtp\"{}",
+                format_text("with \"Listen ... https\" the system hands over a connection only after the client has "
+                            "sent something, but clients of {} wait for the greeting; write \"Listen {} smtp\"{}",
                             smtp.key(), listener.port,
                             listener.port == 465 ? ", and for TLS \"SSLEngine on\" in the virtual host" : ""));
         }
@@ -176,7 +176,8 @@ bool is_same(const Place& a, const Place& b) {
     return a.port == b.port && (a.address == b.address || (is_any(a.address) && is_any(b.address)));
 }
 
-/// The first virtual host of that place: the only one that gets connections, because SMTP names no host before it.
+/// The first virtual host at that place: the only one that gets connections, because an SMTP client names no host
+/// before it.
 const server_rec* first_host_of(const Check& check, const Place& wanted) {
     for (const server_rec* server : check.servers())
         for (const Place& place : places_of(server))
@@ -195,14 +196,14 @@ void host_behind_another(const Check& check) {
             const std::string where = shown(place.address, place.port);
             if (config_of(first).runtime == nullptr)
                 check.warn(server,
-                           format_text("clients of {} wait for a greeting in vain, because an HTTP virtual host "
+                           format_text("clients that connect to {} get no greeting, because an HTTP virtual host "
                                        "({}) comes before this one, and the first one gets every connection; "
                                        "give one of the two another port",
                                        where, position_of(first)));
-            else if (!smtp.has_tls())  // else a client that names it is shown its certificate
+            else if (!smtp.has_tls())  // a client that names it is shown its certificate
                 check.warn(server,
                            format_text("this virtual host is never used, because {} ({}) comes before it at {}, "
-                                       "and an SMTP client does not say which host it means; give one of the "
+                                       "and an SMTP client does not name the host that it wants; give one of the "
                                        "two another address or port, or put all domains into one",
                                        config_of(first).runtime->key(), position_of(first), where));
         }
@@ -229,7 +230,7 @@ bool is_loopback(const IpAddress& address) {
                        [&](const IpNetwork& network) { return network.contains(address); });
 }
 
-/// Whether other machines than those of the site can reach it.
+/// Whether machines outside the site can reach it.
 bool is_public(const server_rec* server) {
     const auto addresses = local_addresses_of(server);
     return std::any_of(addresses.begin(), addresses.end(),
@@ -256,8 +257,8 @@ void passwords_in_the_clear(const Check& check) {
         if (!is_public(server) || !smtp.offers_auth()) return;
         check.warn(
             position_of(line_of(server, "SmtpAuthWithoutTLS")),
-            format_text("SmtpAuthWithoutTLS on lets clients of {} send their passwords so that everybody on the "
-                        "way can read them; write \"SmtpStartTLS on\" instead, or let the virtual host listen on "
+            format_text("SmtpAuthWithoutTLS on lets clients of {} send their passwords unencrypted, so that others on "
+                        "the path can read them; write \"SmtpStartTLS on\" instead, or let the virtual host listen on "
                         "an address of your own network only",
                         smtp.key()));
     });
@@ -269,7 +270,7 @@ void tls_demanded_of_everybody(const Check& check) {
         if (!serves_port(server, 25) || !is_public(server)) return;
         check.warn(position_of(line_of(server, "SmtpStartTLS")),
                    "SmtpStartTLS required on port 25 loses the mail of servers without TLS, and RFC 3207 4 forbids it "
-                   "for a server that the DNS names; write \"SmtpStartTLS on\"");
+                   "for publicly referenced servers; write \"SmtpStartTLS on\"");
     });
 }
 

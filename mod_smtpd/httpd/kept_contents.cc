@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* pool_key = "smtpd contents of control files";
 
-/// Lines of `file NUL number NUL text NUL blanks NUL`, which is empty if no blanks were at the end.
+/// Lines of `file NUL number NUL text NUL blanks NUL`; `blanks` is empty if the line did not end in blanks.
 struct KeptText {
     KeptText* next;
     const char* name;
@@ -69,7 +69,7 @@ void ProcessKeptContents::keep(const std::string& name, const ControlText& text)
     KeptText* kept = find_kept(pool_, name);
     if (kept != nullptr && octets == std::string_view(kept->octets, kept->size)) return;
     auto* const copy = static_cast<char*>(std::malloc(octets.size() + 1));
-    if (copy == nullptr) return;  // the next restart then begins with what the file has
+    if (copy == nullptr) return;  // the next restart then starts with the file's content
     std::memcpy(copy, octets.data(), octets.size());
     if (kept == nullptr) {
         kept = static_cast<KeptText*>(apr_palloc(pool_, sizeof(KeptText)));

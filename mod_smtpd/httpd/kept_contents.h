@@ -1,7 +1,7 @@
-/// kept_contents.h: what control files had in them when they were last good, kept over restarts of the server.
+/// kept_contents.h: the last valid contents of control files, kept across restarts of the server.
 ///
-/// The texts hang from the pool of the process, which outlives the configuration and this DSO: they are octets, and no
-/// code belongs to them. Used in the parent only, by one thread, while the configuration is checked.
+/// The texts live in the pool of the process, which outlives the configuration and this DSO, so they are plain bytes
+/// without any code. One thread, in the parent, uses them while the configuration is checked.
 #pragma once
 
 #include "httpd/apache.h"

@@ -9,8 +9,7 @@ namespace {
 
 enum class Speaks { nothing, smtp, others };
 
-/// What the virtual hosts of that port speak. Port 0 stands for any; the main server, which has no address, is not
-/// asked.
+/// What the virtual hosts of that port speak. Port 0 means any. The main server has no address and is not considered.
 Speaks spoken_on(apr_port_t port, const server_rec* main_server) {
     Speaks speaks = Speaks::nothing;
     for (const server_rec* server = main_server->next; server != nullptr; server = server->next)

@@ -1,4 +1,4 @@
-/// mod_smtpd.cc: the module record and the hooks of httpd that the module takes part in. Each is one guarded call.
+/// mod_smtpd.cc: the module record and the module's hooks in httpd. Each hook is one guarded call.
 #include "httpd/admission.h"
 #include "httpd/child.h"
 #include "httpd/connection_driver.h"
@@ -22,10 +22,10 @@
 namespace smtpd::httpd {
 namespace {
 
-/// Rows of the table of sessions: more than any child can hold connections for; unused ones cost nothing.
+/// Rows of the table of sessions: more connections than any child can hold; unused rows cost nothing.
 constexpr std::uint32_t table_rows = 65536;
 
-/// Runs for `apachectl configtest` as well, which never gets to post_config.
+/// Also runs for `apachectl configtest`, which never reaches post_config.
 int check_config(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
     return guard(main_server, "configuration", HTTP_INTERNAL_SERVER_ERROR, [&] {
         if (!make_servers(pool, main_server)) return HTTP_INTERNAL_SERVER_ERROR;
@@ -35,7 +35,7 @@ int check_config(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_se
     });
 }
 
-/// Behind check_config, and only if the configuration is being tested.
+/// Runs after check_config, and only if the configuration is being tested.
 void test_config(apr_pool_t* pool, server_rec* main_server) { start_dry_run(pool, main_server); }
 
 int post_config(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
@@ -53,7 +53,7 @@ void child_init(apr_pool_t* pool, server_rec* main_server) {
     start_child(pool, main_server);
 }
 
-/// In the parent: what a dead child held is free again.
+/// Runs in the parent: frees what a dead child held.
 void child_status(server_rec* main_server, pid_t process, ap_generation_t, int, mpm_child_status state) {
     if (state != MPM_CHILD_EXITED && state != MPM_CHILD_LOST_SLOT) return;
     if (SessionTable* table = SessionTable::get(main_server->process->pool, table_rows)) table->forget_process(process);
@@ -63,8 +63,8 @@ void child_stopping(apr_pool_t*, int graceful) {
     if (Child* child = current_child()) child->begin_stop(graceful != 0);
 }
 
-/// Before all others: mod_reqtimeout's filter, which is added by the same hook, would cut SMTP sessions, and no other
-/// module is to see the connection.
+/// Runs before all other modules: mod_reqtimeout's filter, which the same hook adds, would cut SMTP sessions, and no
+/// other module should see the connection.
 int process_connection(conn_rec* connection) {
     if (config_of(connection->base_server).runtime == nullptr) return DECLINED;
     return guard(connection->base_server, "process_connection", DONE, [&] {
@@ -104,7 +104,7 @@ void register_hooks(apr_pool_t*) {
 
 extern "C" {
 
-/// STANDARD20_MODULE_STUFF with the name by which <IfModule> and httpd know modules: of a source file in C.
+/// STANDARD20_MODULE_STUFF with the name under which <IfModule> and httpd know modules: that of a C source file.
 module AP_MODULE_DECLARE_DATA smtpd_module = {MODULE_MAGIC_NUMBER_MAJOR,
                                               MODULE_MAGIC_NUMBER_MINOR,
                                               -1,

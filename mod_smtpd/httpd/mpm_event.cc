@@ -7,7 +7,7 @@
 namespace smtpd::httpd {
 
 /// mpm_event learns a connection's server in its post_read_request hook, from a request's `connection` and `server`.
-/// That one hook is called with a request that has nothing else; in 2.4.71 it looks at nothing else.
+/// This calls that one hook with a request that has nothing else; mpm_event 2.4.71 reads nothing else.
 void use_timeout_of_virtual_host(conn_rec* connection, const server_rec* main_server) {
     server_rec* server = connection->base_server;
     if (connection->cs == nullptr || server->timeout == main_server->timeout) return;
@@ -48,7 +48,7 @@ RestOfServer rest_of_server() noexcept {
     if (server == nullptr || ap_mpm_query(AP_MPMQ_GENERATION, &own_generation) != APR_SUCCESS)
         return RestOfServer::none;
     if (own_generation != server->running_generation) return RestOfServer::restarted;
-    // Our own slot may be another child's by now: mpm_worker gives away those of children that end.
+    // Our own slot may belong to another child now: mpm_worker reuses the slots of children that end.
     const process_score* child = nullptr;
     for (int slot = 0; (child = ap_get_scoreboard_process(slot)) != nullptr; ++slot)
         if (child->pid != 0 && child->pid != self && child->generation == own_generation && child->quiescing == 0)
@@ -62,7 +62,7 @@ void nudge_listener() noexcept {
     for (int slot = 0; (child = ap_get_scoreboard_process(slot)) != nullptr && child->pid != self;) ++slot;
     if (child == nullptr || child->not_accepting == 0) return;
     ap_mpm_register_timed_callback(
-        0, [](void*) {}, nullptr);  // a timer is something that happens
+        0, [](void*) {}, nullptr);  // a timer wakes the listener
 }
 
 }  // namespace smtpd::httpd

@@ -27,9 +27,9 @@ Pool make_pool(apr_pool_t* parent) {
     return {pool, [](apr_pool_t* used) { apr_pool_destroy(used); }};
 }
 
-/// As much of a request as providers look at: who asks from where, and the section's configuration. `place` stands for
-/// a path, which has to differ from that of every other section: under host and path mod_authn_socache keeps whose
-/// password is right (AuthnCacheContext directory).
+/// The parts of a request that providers read: the client, and the section's configuration. `place` stands for a path
+/// and must differ from that of every other section: mod_authn_socache stores valid passwords under host and path
+/// (AuthnCacheContext directory).
 request_rec* make_request(conn_rec* connection, ap_conf_vector_t* section, const std::string& place, apr_pool_t* pool) {
     auto* const request = static_cast<request_rec*>(apr_pcalloc(pool, sizeof(request_rec)));
     request->pool = pool;
@@ -74,7 +74,7 @@ std::string Passwords::check_providers() const {
 Result<PasswordVerdict> Passwords::check(const std::string& user, const Secret& password) const {
     conn_rec* const connection = connection_at_work();
     if (connection == nullptr)
-        return Error{ErrorCode::unavailable, "passwords can be checked only while a session is at work", 0};
+        return Error{ErrorCode::unavailable, "passwords can only be checked within a session", 0};
     const Pool pool = make_pool(connection->pool);
     request_rec* const request = make_request(connection, section_, where_, pool.get());
     for (const auto& name : providers_) {
@@ -87,10 +87,12 @@ Result<PasswordVerdict> Passwords::check(const std::string& user, const Secret& 
             case AUTH_DENIED: return PasswordVerdict::wrong;
             case AUTH_USER_NOT_FOUND:
                 if (!has_lost_answer(request)) break;
-                return Error{ErrorCode::unavailable,
-                             format_text("the provider {} has lost the database's answer; DBDPersist off helps", name),
+                return Error{
+                    ErrorCode::unavailable,
+                    format_text("the provider {} lost the database's answer; DBDPersist off avoids that", name), 0};
+            default:
+                return Error{ErrorCode::unavailable, format_text("the provider {} could not check the password", name),
                              0};
-            default: return Error{ErrorCode::unavailable, format_text("the provider {} could not say", name), 0};
         }
     }
     return PasswordVerdict::unknown_user;

@@ -5,7 +5,7 @@
 ///         AuthLDAPURL   ldap://localhost/dc=example,dc=com?mail
 ///     </SmtpAuth>
 ///
-/// whose directives are read as those of a <Location> are, and which are what the providers get to see.
+/// The section's directives are read like those of a <Location>; the providers see only them.
 #pragma once
 
 #include "httpd/apache.h"
@@ -21,12 +21,12 @@ namespace smtpd::httpd {
 
 class Passwords final : public PasswordCheck {
 public:
-    /// What a section says; `where` for messages.
+    /// The content of a section; `where` is its position, for messages.
     Passwords(std::string name, std::vector<std::string> providers, ap_conf_vector_t* section, std::string where);
 
     const std::string& name() const noexcept { return name_; }
     const std::string& where() const noexcept { return where_; }
-    /// Looks whether the providers are there; when all modules are. "" or what is wrong.
+    /// Checks that the providers exist; call it when all modules are loaded. Returns "" or the error.
     std::string check_providers() const;
 
     Result<PasswordVerdict> check(const std::string& user, const Secret& password) const override;

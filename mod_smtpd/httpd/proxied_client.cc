@@ -1,5 +1,5 @@
-/// proxied_client.cc: takes the header, and not an octet more, off the socket, beneath all filters: behind it mod_ssl
-/// may expect a handshake.
+/// proxied_client.cc: takes exactly the header off the socket, below all filters, because mod_ssl may expect a
+/// handshake after it.
 #include "httpd/proxied_client.h"
 
 #include "httpd/channel.h"
@@ -28,7 +28,7 @@ net::ProxyHeader& header_of(conn_rec* connection) {
 
 enum class Look { nothing, gone, some };
 
-/// Shows the header what has arrived and takes off the socket what it used.
+/// Passes arrived input to the header, and removes from the socket what the header used.
 Look look(int socket, net::ProxyHeader& header, net::ProxyHeader::Status& status) {
     char* const buffer = thread_buffer();
     ssize_t got = 0;
@@ -64,7 +64,7 @@ ClientIs identify_client(conn_rec* connection, const Server& server, bool is_asy
             case Look::gone: return refuse(connection, "it closed the connection");
             case Look::nothing:
                 if (is_async) return ClientIs::awaited;
-                if (!channel.wait(timeout)) return refuse(connection, "it sent nothing for the server's Timeout");
+                if (!channel.wait(timeout)) return refuse(connection, "it sent nothing within the server's Timeout");
                 break;
             case Look::some: break;
         }

@@ -1,4 +1,4 @@
-/// proxied_client.h: behind a load balancer: who the client is, from the PROXY header that comes before everything
+/// proxied_client.h: learns the client behind a load balancer from the PROXY header, which comes before everything
 /// else, TLS included.
 #pragma once
 
@@ -9,9 +9,9 @@ namespace smtpd::httpd {
 
 enum class ClientIs { known, awaited, refused };
 
-/// Reads the header where one must come, and makes its client the connection's. `awaited`: there is nothing to read
-/// now; call again when there is. It waits by itself where `is_async` is false. What is refused has been logged; there
-/// is nobody to tell.
+/// Reads the header if there must be one, and makes its client the connection's. `awaited`: there is nothing to read
+/// now; call again when there is. Blocks if `is_async` is false. A refused connection has been logged and gets no
+/// reply.
 ClientIs identify_client(conn_rec* connection, const Server& server, bool is_async);
 
 }  // namespace smtpd::httpd

@@ -34,7 +34,7 @@ std::optional<net::ResolverSettings::Server> read_name_server(std::string_view t
     return server;
 }
 
-/// One of SmtpResolver's name=value; gives "" or what is allowed.
+/// Reads one name=value of SmtpResolver; returns "" or what is allowed.
 std::string read_resolver_option(std::string_view name, std::string_view value, net::ResolverSettings& settings) {
     if (name == "timeout") {
         Duration time{};
@@ -48,10 +48,10 @@ std::string read_resolver_option(std::string_view name, std::string_view value, 
     } else if (name == "cache") {
         std::uint64_t octets = 0;
         if (!read_size(value, octets).empty() || octets > 1024 * 1024 * 1024)
-            return "cache takes a number of octets up to 1g, such as 4m; 0 keeps nothing";
+            return "cache takes a number of octets up to 1g, such as 4m; 0 disables it";
         settings.cache_octets = octets;
     } else {
-        return format_text("it has timeout, tries and cache, but no \"{}\"", name);
+        return format_text("there is no option \"{}\"; the options are timeout, tries and cache", name);
     }
     return {};
 }
@@ -62,7 +62,7 @@ std::string read_resolver_option(std::string_view name, std::string_view value, 
 const char* set_resolver(cmd_parms* cmd, void*, int argc, char* const argv[]) {
     net::ResolverSettings settings;
     if (argc == 0)
-        return "SmtpResolver takes the addresses of name servers, each with a port or not, and timeout=, tries= or "
+        return "SmtpResolver takes the addresses of name servers, each with or without a port, and timeout=, tries= or "
                "cache=";
     for (int i = 0; i < argc; ++i) {
         const std::string_view word = argv[i];
@@ -73,9 +73,10 @@ const char* set_resolver(cmd_parms* cmd, void*, int argc, char* const argv[]) {
         }
         const auto server = read_name_server(word);
         if (!server)
-            return complaint(cmd, format_text("SmtpResolver: \"{}\" is no address of a name server such as 192.0.2.1, "
-                                              "192.0.2.1:5353 or [::1]:5353",
-                                              word));
+            return complaint(cmd,
+                             format_text("SmtpResolver: \"{}\" is not the address of a name server, such as 192.0.2.1, "
+                                         "192.0.2.1:5353 or [::1]:5353",
+                                         word));
         settings.servers.push_back(*server);
     }
     if (settings.servers.size() > net::ResolverSettings::max_servers)

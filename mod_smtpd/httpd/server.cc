@@ -31,7 +31,7 @@ namespace smtpd::httpd {
 namespace {
 
 constexpr const char* qmail_control_dir = "/var/qmail/control";
-constexpr const char* default_spool_dir = "/tmp";  // not TMPDIR: that is of whoever started httpd
+constexpr const char* default_spool_dir = "/tmp";  // not TMPDIR, which depends on the user that started httpd
 
 std::vector<std::string> control_directories(const ServerConfig& config) {
     std::vector<std::string> out;
@@ -47,7 +47,7 @@ std::string key_of(const server_rec* record) {
     return format_text("{}:{}", record->server_hostname != nullptr ? record->server_hostname : "", port);
 }
 
-/// Takes the place of all plugins of a server with a wrong control file.
+/// Replaces all plugins of a server with a wrong control file.
 class DefersAllMail final : public Plugin {
 public:
     static constexpr bool reads_body = false;
@@ -84,12 +84,12 @@ Server::Server(server_rec* record, const ServerConfig& config, const std::string
     for (auto& text : control_.take_problems()) problems.push_back(host::control_file_error(std::move(text)));
     control_.started();
     const auto is_in_control_file = [](const host::Problem& problem) { return problem.is_in_control_file; };
-    if (std::any_of(problems.begin(), problems.end(), is_in_control_file)) return;  // what follows would be wrong
+    if (std::any_of(problems.begin(), problems.end(), is_in_control_file))
+        return;  // further checks would give wrong results
     if (settings_.mixed_results == engine::MixedResults::split && !plugins_->sends_bounces())
         problems.push_back({true, config_.mixed_results->where,
-                            "SmtpMixedResults split needs a queue plugin that sends bounces, and none of those that "
-                            "are set up here does; there are refuse, "
-                            "accept and one-by-one"});
+                            "SmtpMixedResults split needs a queue plugin that sends bounces, but no queue plugin of "
+                            "this server does; the other values are refuse, accept and one-by-one"});
     if (settings_.submission) check_submission(problems);
     const auto is_error = [](const host::Problem& problem) { return problem.is_error; };
     if (std::none_of(problems.begin(), problems.end(), is_error)) check_plugins_and_files(problems);
@@ -127,7 +127,7 @@ bool Server::offers_auth() const {
                        [this](const engine::AuthMechanism& mechanism) { return can_judge(mechanism); });
 }
 
-/// What is allowed and hardly intended.
+/// Checks for settings that are allowed but probably unintended.
 void Server::check_plugins_and_files(host::Problems& problems) {
     const host::ServerFacts facts{
         .where = config_.where,
@@ -144,17 +144,18 @@ void Server::check_plugins_and_files(host::Problems& problems) {
     if (!is_dry_run_) check_files(*plugins_, control_, config_.control_dir, config_.where, problems);
 }
 
-/// Whether anybody can log in: nobody else may send.
+/// Checks that clients can log in, because only authenticated clients may send.
 void Server::check_submission(host::Problems& problems) const {
     const auto complain = [&](const char* what) { problems.push_back({true, config_.submission->where, what}); };
-    if (!settings_.trusted_proxies.empty()) return;  // they may say who has logged in
+    if (!settings_.trusted_proxies.empty()) return;  // they may announce authenticated clients
     if (!offers_auth())
         complain(
-            "SmtpSubmission needs a plugin that checks who logs in, such as auth/auth_flat_file: nobody could send a "
+            "SmtpSubmission needs a plugin that authenticates clients, such as auth/auth_flat_file: otherwise no "
+            "client could send a "
             "message");
     else if (!has_tls_ && settings_.start_tls == engine::StartTls::off && !settings_.auth_without_tls)
         complain(
-            "SmtpSubmission needs TLS, without which nobody may log in: SSLEngine on, SmtpStartTLS, or else "
+            "SmtpSubmission needs TLS, because clients may not log in without it: SSLEngine on, SmtpStartTLS, or else "
             "SmtpAuthWithoutTLS on");
 }
 
@@ -195,11 +196,11 @@ void Server::choose_settings(host::Problems& problems) {
     settings_.spool.threshold = config_.spool_threshold.value_or(256 * 1024);
     if (expects_proxy_header() && settings_.trusted_proxies.empty())
         problems.push_back({true, config_.proxy_protocol_where,
-                            "SmtpProxyProtocol needs SmtpTrustedProxies: whose word would it take?"});
-    if (is_dry_run_) settings_.spool.threshold = std::numeric_limits<std::uint64_t>::max();  // no file for it
+                            "SmtpProxyProtocol needs SmtpTrustedProxies: without it, no proxy is trusted"});
+    if (is_dry_run_) settings_.spool.threshold = std::numeric_limits<std::uint64_t>::max();  // no spool file
     else if (!children_may_write(settings_.spool.directory))
         problems.push_back({true, config_.where,
-                            format_text("SmtpSpoolDir {}: the user that serves ({}) cannot make files there; say: {}",
+                            format_text("SmtpSpoolDir {}: the serving user ({}) cannot create files there; run: {}",
                                         settings_.spool.directory, name_of_serving_user(),
                                         command_for_directory(settings_.spool.directory))});
 }
@@ -212,7 +213,7 @@ Result<const PasswordCheck*> Server::find_passwords(std::string_view name) const
     return Error{ErrorCode::config, format_text("there is no section <SmtpAuth> with name={}", name), 0};
 }
 
-/// RFC 2033 5: what a server of LMTP must have, and where it must not be.
+/// RFC 2033 5: what an LMTP server requires, and where it must not run.
 void Server::choose_protocol(host::Problems& problems) {
     const ProtocolChoice choice = config_.protocol.value_or(ProtocolChoice{});
     settings_.protocol = choice.protocol;
@@ -229,7 +230,7 @@ void Server::choose_protocol(host::Problems& problems) {
              "SmtpProtocol lmtp is not for port 25, where clients speak SMTP (RFC 2033 5); 24 is LMTP's"});
 }
 
-/// One that another extension is needed for goes with it, but not where it was asked for.
+/// Switches an extension off with another one that it needs, unless it was explicitly requested.
 void Server::choose_extensions(host::Problems& problems) {
     const auto wanted = config_.extensions.applied_to(settings_.extensions);
     settings_.extensions = engine::workable(wanted);
@@ -265,7 +266,7 @@ void Server::find_lender(const std::vector<server_rec*>& servers_with_tls, host:
         others.empty() ? "there is none with SSLEngine on" : "there is " + others + ", which SmtpStartTLS can name"));
 }
 
-/// The control directory's `plugins` file, then the directives.
+/// The lines of the control directory's `plugins` file, then the directives.
 std::vector<host::PluginLine> Server::plugin_lines(host::Problems& problems) {
     std::vector<host::PluginLine> lines;
     for (const char* name : {"logging", "plugins"}) {
@@ -301,13 +302,13 @@ void Server::child_start() {
     const auto started = plugins_->child_start();
     ready_ = static_cast<bool>(started);
     if (!ready_)
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, record_, "SMTPD0003: %s; clients of %s are turned away",
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, record_, "SMTPD0003: %s; clients of %s are deferred",
                      started.error().what.c_str(), key_.c_str());
 }
 
 namespace {
 
-/// Namespaces that somebody named and that no plugin opens: probably a slip of the pen.
+/// Namespaces that the configuration names but no plugin opens: probably a typing error.
 void warn_of_unused_places(server_rec* main_server, host::Problems& problems) {
     const auto is_used = [main_server](const store::Place& place) {
         for (const server_rec* record = main_server; record != nullptr; record = record->next)
@@ -326,7 +327,8 @@ void warn_of_unused_places(server_rec* main_server, host::Problems& problems) {
         }
 }
 
-/// A list must not keep web sites from being served, or httpd from being stopped; a test is told all the same.
+/// A wrong control file must not keep web sites from being served, or stop httpd; a configuration test reports it as an
+/// error all the same.
 bool stops_httpd(const host::Problem& problem) {
     return problem.is_error && (!problem.is_in_control_file || ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST);
 }
@@ -365,8 +367,7 @@ bool make_servers(apr_pool_t* pool, server_rec* main_server) {
         config.runtime->defer_all_mail(problems);
     }
     host::Problems problems;
-    if (dry_run == nullptr)
-        stores.check(problems);  // else nothing is written, and who tries need not be the user that serves
+    if (dry_run == nullptr) stores.check(problems);  // a dry run writes nothing, and any user may run it
     if (good && any) warn_of_unused_places(main_server, problems);
     if (any) check_hosts(main_server, problems);
     return log_problems(problems, main_server) && good;

@@ -1,5 +1,5 @@
-/// server.h: a virtual host with SmtpEngine on: its settings, control files and plugins, made while the configuration
-/// is checked.
+/// server.h: a virtual host with SmtpEngine on: its settings, control files and plugins. Created while the
+/// configuration is checked.
 #pragma once
 
 #include "httpd/error_log.h"
@@ -19,21 +19,22 @@ namespace smtpd::httpd {
 
 class Server {
 public:
-    /// Loads the plugins and checks everything; what is wrong goes to `problems`. The object must live in a pool.
-    /// `dry run` is null but for a server that only plays (httpd/dry_run.h).
+    /// Loads the plugins and checks everything; errors and warnings go to `problems`. The object must live in a pool.
+    /// `dry_run` is null except for a server that simulates sessions (httpd/dry_run.h).
     Server(server_rec* record, const ServerConfig& config, const std::string& default_plugin_dir,
            store::Backends& backends, const std::vector<server_rec*>& servers_with_tls, const DryRun* dry_run,
            host::KeptContents& kept, host::Problems& problems);
 
-    /// In the serving process. When a plugin cannot start there, that is logged, and is_ready() is false: the plugin's
-    /// absence must not be an open door, so clients are asked to come back.
+    /// Called in the serving process. If a plugin cannot start there, that is logged, and is_ready() is false: clients
+    /// are deferred, because mail must not pass without the plugin's checks.
     void child_start();
-    /// A control file is wrong: from now on every client is answered 451, and no plugin of the configuration is asked.
+    /// Called if a control file is wrong: from now on every client is answered 451, and no plugin of the configuration
+    /// runs.
     void defer_all_mail(const host::Problems& problems);
-    /// Empty, unless every client is answered 451.
+    /// Empty unless every client is answered 451.
     const std::vector<std::string>& reasons_to_defer() const noexcept { return reasons_to_defer_; }
     bool is_ready() const noexcept { return ready_; }
-    /// In the serving process: no file for a message gets this descriptor, or a higher one (httpd/descriptors.h).
+    /// Called in the serving process: message files must not use this descriptor or a higher one (httpd/descriptors.h).
     void limit_descriptors(int files) noexcept { settings_.spool.first_refused_descriptor = files; }
 
     server_rec* record() const noexcept { return record_; }
@@ -50,17 +51,17 @@ public:
         return config_.resolver ? *config_.resolver : default_resolver_;
     }
     void use_resolver(net::Resolver& resolver) noexcept { resolver_ = &resolver; }
-    /// In the serving process; not before use_resolver().
+    /// In the serving process; after use_resolver().
     net::Resolver& resolver() const noexcept { return *resolver_; }
     bool has_tls() const noexcept { return has_tls_; }  ///< from the first octet
-    /// Whether a plugin says who has logged in.
+    /// Whether a plugin authenticates clients.
     bool offers_auth() const;
     bool is_trusted_proxy(const IpAddress& address) const { return settings_.is_trusted_proxy(address); }
     bool expects_proxy_header() const { return config_.proxy_protocol.value_or(false); }
     std::chrono::seconds handshake_timeout() const {
         return config_.handshake_timeout.value_or(std::chrono::seconds(30));
     }
-    /// Whose certificate STARTTLS uses; null where there is no STARTTLS.
+    /// The server whose certificate STARTTLS uses; null without STARTTLS.
     const TlsLender* lender() const noexcept { return lender_.get(); }
     ClientLimit client_limit() const { return config_.client_limit.value_or(ClientLimit{}); }
 
@@ -82,7 +83,7 @@ private:
     bool ready_ = true;
     std::vector<std::string> reasons_to_defer_;
     std::string key_;
-    const support::SystemClock system_clock_{support::SystemClock::Precision::coarse};  ///< it is read around every
+    const support::SystemClock system_clock_{support::SystemClock::Precision::coarse};  ///< read before and after every
                                                                                         ///< call of a plugin
     const Clock& clock_;
     const bool is_dry_run_;
@@ -96,11 +97,11 @@ private:
     std::unique_ptr<const TlsLender> lender_;
 };
 
-/// Makes the Server of every virtual host with the engine on. All mistakes are logged, each with its place; false when
-/// there is an error.
+/// Creates the Server of every virtual host with the engine on. Logs all problems with their positions; false if there
+/// is an error.
 bool make_servers(apr_pool_t* pool, server_rec* main_server);
 
-/// Once the logs are open: which servers answer 451 to every client, and why.
+/// Called when the logs are open: logs which servers answer 451 to every client, and why.
 void log_deferring_servers(const server_rec* main_server);
 
 }  // namespace smtpd::httpd

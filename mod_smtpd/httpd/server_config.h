@@ -1,4 +1,4 @@
-/// server_config.h: the module's directives: what was written for a server, merged from the main server into virtual
+/// server_config.h: the values of the module's directives for one server, merged from the main server into virtual
 /// hosts.
 #pragma once
 
@@ -36,17 +36,17 @@ struct ClientLimit {
     unsigned v6_prefix = 64;
 };
 
-/// SmtpMinDataRate: how fast a message has to come, on average, once it has come for a while.
+/// SmtpMinDataRate: the minimum average rate of a message, after a grace period.
 struct DataRate {
     std::uint64_t octets_per_second = 100;  ///< 0 = no limit
-    /// RFC 5321 4.5.3.2: honest clients pause for minutes, so that what they send in a few seconds says nothing.
+    /// RFC 5321 4.5.3.2: legitimate clients pause for minutes, so the rate over a few seconds means nothing.
     std::chrono::seconds grace{300};
 };
 
 /// SmtpBackendThreads.
 inline constexpr unsigned default_backend_threads = 64;
 
-/// What SmtpExtensions lines say: each extension is in one of both sets at most.
+/// The value of the SmtpExtensions lines: an extension is in at most one of the sets.
 struct ExtensionChanges {
     engine::ExtensionSet on, off;
     void set(engine::Extension extension, bool is_on) noexcept {
@@ -56,46 +56,48 @@ struct ExtensionChanges {
     engine::ExtensionSet applied_to(engine::ExtensionSet extensions) const noexcept {
         return extensions.without(off).with(on);
     }
-    /// These, on top of those of the main server.
+    /// These changes applied on top of the main server's.
     ExtensionChanges merged_onto(const ExtensionChanges& base) const noexcept {
         return {applied_to(base.on), base.off.without(on).with(off)};
     }
 };
 
-/// Whether there is STARTTLS, and with whose certificate.
+/// The value of SmtpStartTLS: whether STARTTLS is offered, and with whose certificate.
 struct StartTlsChoice {
     engine::StartTls mode = engine::StartTls::off;
     std::string host;   ///< a ServerName; "" = our own
     std::string where;  ///< "httpd.conf line 12"
 };
 
-/// What SmtpProtocol says.
+/// The value of SmtpProtocol.
 struct ProtocolChoice {
     engine::Protocol protocol = engine::Protocol::smtp;
     std::string where;  ///< "httpd.conf line 12"
 };
 
-/// What SmtpMixedResults says.
+/// The value of SmtpMixedResults.
 struct MixedResultsChoice {
     engine::MixedResults rule = engine::MixedResults::refuse;
     std::string where;  ///< "httpd.conf line 12"
 };
 
-/// What SmtpSubmission says.
+/// The value of SmtpSubmission.
 struct SubmissionChoice {
     bool is_on = false;
     std::string where;  ///< "httpd.conf line 12"
 };
 
-/// What mod_ssl has made of a server's settings for TLS (tls_context.h).
+/// mod_ssl's TLS settings of a server (tls_context.h).
 struct TlsServer {
     ssl_ctx_st* context = nullptr;     ///< null = none
-    const server_rec* host = nullptr;  ///< the virtual host whose certificate it shows; the lender, of its face
-    const char* protocol = nullptr;    ///< spoken under TLS, by its name in ALPN; null where that is not SMTP or LMTP
-    std::array<unsigned char, 32> identity{};  ///< the same for the same server with the same authorities only
+    const server_rec* host = nullptr;  ///< the virtual host whose certificate it shows; for a borrower's context, the
+                                       ///< lender
+    const char* protocol = nullptr;    ///< the protocol under TLS, by its ALPN name; null if that is neither SMTP nor
+                                       ///< LMTP
+    std::array<unsigned char, 32> identity{};  ///< equal only for the same server with the same authorities
 };
 
-/// Nothing = not set here.
+/// An empty optional means: not set here.
 struct ServerConfig {
     std::optional<bool> engine;
     std::optional<bool> inherit_plugins;
@@ -122,7 +124,7 @@ struct ServerConfig {
     std::vector<IpNetwork> bare_newline_exempt;
     std::optional<std::vector<IpNetwork>> trusted_proxies;
     std::optional<bool> proxy_protocol;
-    std::string proxy_protocol_where;  ///< where SmtpProxyProtocol stands, for messages
+    std::string proxy_protocol_where;  ///< position of SmtpProxyProtocol, for messages
     std::optional<bool> ignore_unknown_parameters;
     std::optional<bool> strict_addresses;
     std::optional<LocalPartCase> local_part_case;
@@ -133,17 +135,17 @@ struct ServerConfig {
     std::optional<std::chrono::seconds> handshake_timeout;
     std::optional<SubmissionChoice> submission;
     std::optional<engine::AuthMechanismSet> auth_mechanisms;
-    std::vector<Passwords*> passwords;  ///< of <SmtpAuth> sections; of two with the same name the later one counts
+    std::vector<Passwords*> passwords;  ///< from <SmtpAuth> sections; of two with the same name, the later one applies
 
     std::vector<store::Place> stores;
     std::optional<net::ResolverSettings> resolver;
 
-    std::string where;                      ///< "httpd.conf line 12": where SmtpEngine stands, for messages
-    Server* runtime = nullptr;              ///< made by check_config where the engine is on
-    ServerStores* server_stores = nullptr;  ///< likewise, of the main server only: those of all servers
+    std::string where;                      ///< "httpd.conf line 12": position of SmtpEngine, for messages
+    Server* runtime = nullptr;              ///< created by check_config if the engine is on
+    ServerStores* server_stores = nullptr;  ///< likewise, in the main server only: the stores of all servers
 
-    TlsServer tls;              ///< made behind post_config
-    DryRun* dry_run = nullptr;  ///< SmtpTry, in the main server: nobody will be served
+    TlsServer tls;              ///< set after post_config
+    DryRun* dry_run = nullptr;  ///< SmtpTry, in the main server: no client will be served
 
     ServerConfig merged_onto(const ServerConfig& base) const;
 };

@@ -36,8 +36,8 @@ std::vector<int> ask(const std::vector<Access>& questions) {
     return answers;
 }
 
-/// In a process of its own: becomes the user, as httpd's children do. (httpd's hook drop_privileges wants a server, and
-/// there is none yet while the configuration is read.)
+/// Runs in a separate process: changes to the user as httpd's children do. (httpd's hook drop_privileges needs a
+/// server, and there is none yet while the configuration is read.)
 [[noreturn]] void answer_as_user(const std::vector<Access>& questions, const std::string& name, int to) {
     if (::initgroups(name.c_str(), ap_unixd_config.group_id) == 0 && ::setgid(ap_unixd_config.group_id) == 0 &&
         ::setuid(ap_unixd_config.user_id) == 0) {
@@ -52,7 +52,7 @@ std::vector<int> ask(const std::vector<Access>& questions) {
 
 std::vector<int> access_of_serving_user(const std::vector<Access>& questions) {
     if (!is_other_user() || questions.empty()) return ask(questions);
-    const std::vector<int> unknown(questions.size(), 0);  // no complaint without knowledge
+    const std::vector<int> unknown(questions.size(), 0);  // do not report what is unknown
     const std::string name = user_name();
     int ends[2];
     if (::pipe(ends) != 0) return unknown;

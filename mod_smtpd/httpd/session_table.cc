@@ -13,7 +13,7 @@
 namespace smtpd::httpd {
 namespace {
 
-/// With the version of the table's layout: what an older module left in the pool is not taken for a table of this one.
+/// Includes the version of the table's layout, so that a table left in the pool by an older module is not used.
 constexpr const char* pool_key = "smtpd session table 2";
 
 void copy_text(char* target, std::size_t size, std::string_view text) noexcept {
@@ -24,7 +24,7 @@ void copy_text(char* target, std::size_t size, std::string_view text) noexcept {
 
 }  // namespace
 
-/// Holds the table's mutex. Where a process died with it, what it was doing is undone by counting again.
+/// Holds the table's mutex. If a process died while it held the mutex, the counts are rebuilt.
 class SessionTable::Lock {
 public:
     explicit Lock(SessionTable& table) noexcept : table_(table) {
@@ -62,7 +62,7 @@ SessionTable* SessionTable::get(apr_pool_t* process_pool, std::uint32_t rows) {
     table->hash_key_ = hash_key;
     table->size_ = rows;
     table->counters_ = counters;
-    apr_pool_userdata_set(table, pool_key, nullptr, process_pool);  // copies the key, which goes away with this DSO
+    apr_pool_userdata_set(table, pool_key, nullptr, process_pool);  // copies the key, which disappears with this DSO
     return table;
 }
 
@@ -75,7 +75,7 @@ support::KeyCounts SessionTable::counts() noexcept {
     return support::KeyCounts({reinterpret_cast<Counter*>(entries() + size_), counters_});
 }
 
-/// Not 0. Two clients share a key only if their hashes of 64 bits agree, which nobody can bring about who does not know
+/// Never 0. Two clients share a key only if their 64-bit hashes collide, which clients cannot provoke without knowing
 /// the hash's key.
 std::uint64_t SessionTable::key_of(std::string_view server, const IpAddress* prefix) const noexcept {
     support::KeyedHash hash(hash_key_);
@@ -122,8 +122,8 @@ SessionTable::Admission SessionTable::admit(std::string_view id, std::string_vie
     return admission;
 }
 
-/// A row from the free list, or one that was never used: those are first touched here, so that a large table costs only
-/// what is in use.
+/// A row from the free list, or one that was never used. Unused rows are first touched here, so that a large table only
+/// costs what is in use.
 SessionTable::Row SessionTable::take_row() noexcept {
     if (first_free_ == none) {
         new (&entries()[used_]) Entry;
@@ -164,7 +164,7 @@ void SessionTable::forget_process(pid_t process) noexcept {
         if (entries()[i].process == process) release(static_cast<Row>(i));
 }
 
-/// Counts and free list anew from the rows, whatever state they were left in.
+/// Rebuilds counts and free list from the rows, whatever state they were left in.
 void SessionTable::rebuild() noexcept {
     support::KeyCounts counts = this->counts();
     counts.clear();

@@ -1,10 +1,10 @@
-/// session_table.h: all SMTP sessions of all children, in shared memory: what limits count and the status page shows.
+/// session_table.h: all SMTP sessions of all children, in shared memory: the basis of limits and of the status page.
 ///
-/// A session takes a row when it begins and gives it back when it ends. Rows belong to a process; the parent gives back
-/// those of a child that died, so a kill -9 frees what it held. Counts by server and by client (address cut to a
-/// prefix) are kept beside the rows and can always be made again from them, which is what happens when a process dies
-/// holding the lock (a robust mutex). What clients choose is hashed with a random key that lies in the table, so that
-/// all processes agree on it and nobody else knows it. Thread- and process-safe.
+/// A session takes a row when it begins and returns it when it ends. Rows belong to a process; the parent returns those
+/// of a child that died, so that even kill -9 loses none. Counts by server and by client (the address cut to a prefix)
+/// are stored beside the rows and can always be recomputed from them, which happens if a process dies while it holds
+/// the lock (a robust mutex). Keys that depend on clients' input are hashed with a random key in the table: all
+/// processes share the key, and outsiders do not know it. Thread- and process-safe.
 #pragma once
 
 #include "httpd/apache.h"
@@ -47,11 +47,11 @@ public:
     struct Admission {
         Row row = none;
         Refusal refusal = Refusal::none;
-        std::uint32_t of_client = 0;  ///< sessions of this client now, this one included
+        std::uint32_t of_client = 0;  ///< current sessions of this client, this one included
     };
 
-    /// The table of this server, made once and kept over restarts in the pool of the process. Null where it cannot be
-    /// made.
+    /// The table of this server, created once and kept across restarts in the pool of the process. Null if it cannot be
+    /// created.
     static SessionTable* get(apr_pool_t* process_pool, std::uint32_t rows);
 
     Admission admit(std::string_view id, std::string_view server, const IpAddress& client, const IpAddress& prefix,
@@ -65,7 +65,7 @@ public:
 private:
     struct Entry {
         std::int32_t next = none;       ///< free list
-        std::atomic<pid_t> process{0};  ///< 0 = free; set when all else is there
+        std::atomic<pid_t> process{0};  ///< 0 = free; set after all other members
         std::uint64_t server_key = 0;
         std::uint64_t client_key = 0;
         std::int64_t since = 0;
@@ -88,7 +88,7 @@ private:
     support::HashKey hash_key_;
     std::uint32_t size_ = 0;
     std::uint32_t counters_ = 0;  ///< a power of two, at least four times size_
-    std::uint32_t used_ = 0;      ///< rows that were ever taken
+    std::uint32_t used_ = 0;      ///< rows that were ever used
     std::int32_t first_free_ = none;
 
     Entry* entries() noexcept;

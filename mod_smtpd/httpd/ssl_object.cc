@@ -2,7 +2,7 @@
 
 #include <apr_optional_hooks.h>
 
-/// The type by which APR knows the hook: mod_ssl's own header for it is not installed everywhere.
+/// The type under which APR knows the hook; mod_ssl's own header for it is not installed everywhere.
 using ssl_HOOK_pre_handshake_t = int(conn_rec* connection, SSL* ssl, int is_proxy);
 
 namespace smtpd::httpd {

@@ -1,5 +1,5 @@
-/// ssl_object.h: the SSL object that mod_ssl has made for a connection. mod_ssl's variables do not tell everything
-/// about it.
+/// ssl_object.h: the SSL object that mod_ssl created for a connection, because mod_ssl's variables do not contain
+/// everything.
 #pragma once
 
 #include "httpd/apache.h"
@@ -8,10 +8,10 @@
 
 namespace smtpd::httpd {
 
-/// Hooks that remember the object of each connection; mod_ssl need not be loaded.
+/// Registers hooks that remember the object of each connection; mod_ssl need not be loaded.
 void register_ssl_objects();
 
-/// Null where there is no TLS.
+/// Null without TLS.
 SSL* ssl_object_of(conn_rec* connection);
 
 }  // namespace smtpd::httpd

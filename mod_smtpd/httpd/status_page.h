@@ -3,7 +3,7 @@
 
 namespace smtpd::httpd {
 
-/// Adds a table of sessions to server-status; does nothing where mod_status is not loaded.
+/// Adds a table of sessions to server-status; does nothing if mod_status is not loaded.
 void register_status_page();
 
 }  // namespace smtpd::httpd

@@ -24,12 +24,12 @@ namespace {
 constexpr const char* default_store = "file:" SMTPD_STATE_DIR "/store";
 constexpr const char* pool_key = "smtpd store tables";
 
-/// A table in memory that outlives the configuration: it, and its name, hang from the pool of the process. No code of
-/// this DSO does, because another one may take its place.
+/// A table in memory that outlives the configuration: the table and its name live in the pool of the process. It
+/// contains no code of this DSO, because another version may replace the DSO.
 struct KnownTable {
     KnownTable* next;
     const char* identity;
-    void* table;  ///< null: given up
+    void* table;  ///< null: abandoned
     bool is_used;
 };
 
@@ -39,7 +39,7 @@ KnownTable* known_tables(apr_pool_t* pool) {
     return static_cast<KnownTable*>(known);
 }
 
-/// The table of that name from before the restart, if it fits, or a new one.
+/// The table of that name from before the restart if it fits, otherwise a new one.
 void* table_for(const std::string& identity, std::size_t size, apr_pool_t* pool) {
     for (KnownTable* known = known_tables(pool); known != nullptr; known = known->next) {
         if (identity != known->identity || !store::MemoryStore::fits(known->table, size)) continue;
@@ -92,11 +92,12 @@ Result<store::Place> read_store_place(const std::vector<std::string>& words, std
     if (rest.size() > 1 && !store::Address::is_one(rest.front())) {
         place.space = rest.front();
         if (!store::is_space_name(place.space))
-            return Error{ErrorCode::config,
-                         format_text("\"{}\" cannot be the name of a namespace: letters, digits, \"-\", \"_\" and "
-                                     "\".\" can, up to 64 of them",
-                                     place.space),
-                         0};
+            return Error{
+                ErrorCode::config,
+                format_text(
+                    "\"{}\" is not a valid namespace: a name has up to 64 letters, digits, \"-\", \"_\" and \".\"",
+                    place.space),
+                0};
         rest.erase(rest.begin());
     }
     auto address = store::Address::parse(rest, resolve);
@@ -112,7 +113,7 @@ std::vector<store::Place> store_places(const ServerConfig& config) {
     return places;
 }
 
-/// A file's directory is there and the children's, or it can be made in one that is there.
+/// A file's directory exists and the children can use it, or it can be created in an existing one.
 void ServerStores::check(host::Problems& problems) const {
     for (const auto& entry : backends_.all()) {
         const store::Address& address = entry.place.address;
@@ -121,17 +122,16 @@ void ServerStores::check(host::Problems& problems) const {
         const std::string above = support::folder_of(folder);
         const std::string subject = format_text("SmtpStore {}", address.to_string());
         if (support::is_folder(address.path))
-            problems.push_back(
-                {true, entry.place.where, format_text("{}: this is a directory and not a file", subject)});
+            problems.push_back({true, entry.place.where, format_text("{}: this is a directory, not a file", subject)});
         else if (support::is_folder(folder) && !children_may_write(folder))
             problems.push_back({true, entry.place.where,
-                                format_text("{}: the user that serves ({}) cannot make files in {}; say: {}", subject,
+                                format_text("{}: the serving user ({}) cannot create files in {}; run: {}", subject,
                                             name_of_serving_user(), folder, command_for_directory(folder))});
         else if (!support::is_folder(folder) && !support::is_folder(above))
             problems.push_back({true, entry.place.where, format_text("{}: there is no directory {}", subject, folder)});
         else if (!support::is_folder(folder) && ::access(above.c_str(), W_OK | X_OK) != 0)
             problems.push_back({true, entry.place.where,
-                                format_text("{}: the directory {} is missing and cannot be made", subject, folder)});
+                                format_text("{}: the directory {} is missing and cannot be created", subject, folder)});
     }
 }
 
@@ -153,10 +153,10 @@ bool ServerStores::prepare(server_rec* main_server) {
         const std::string folder = support::folder_of(address.path);
         if (address.kind != store::Address::Kind::file || ::mkdir(folder.c_str(), 0700) != 0) continue;
         if (::geteuid() == 0 && ::chown(folder.c_str(), ap_unixd_config.user_id, ap_unixd_config.group_id) != 0)
-            ap_log_error(APLOG_MARK, APLOG_ERR, errno, main_server,
-                         "SMTPD0023: %s cannot be given to the user that serves", folder.c_str());
+            ap_log_error(APLOG_MARK, APLOG_ERR, errno, main_server, "SMTPD0023: cannot give %s to the serving user",
+                         folder.c_str());
     }
-    // Children of the old configuration have their own view of what is given up here.
+    // Children of the old configuration keep their own mappings of the tables that are unmapped here.
     for (KnownTable* known = known_tables(pool); known != nullptr; known = known->next)
         if (!known->is_used) store::MemoryStore::unmap(std::exchange(known->table, nullptr));
     return true;

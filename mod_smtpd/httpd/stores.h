@@ -1,8 +1,8 @@
-/// stores.h: the store in httpd: what SmtpStore says, the memory that children share, directories for files, and the
-/// log.
+/// stores.h: the store in httpd: the directive SmtpStore, the memory that children share, directories for files, and
+/// the log.
 ///
-/// While the configuration is checked, back ends are made and have no effect; after it (prepare_stores(), in the
-/// parent) directories and shared memory come into being; in each child they are started.
+/// While the configuration is checked, back ends are created but have no effect. Afterwards, prepare_stores() creates
+/// directories and shared memory in the parent, and each child starts the back ends.
 #pragma once
 
 #include "httpd/server_config.h"
@@ -16,16 +16,16 @@
 
 namespace smtpd::httpd {
 
-/// The back ends of one configuration, and where they report.
+/// The back ends of one configuration, and the log that they report to.
 class ServerStores {
 public:
-    /// With a dry run, nothing that is written reaches a back end.
+    /// In a dry run, nothing that is written reaches a back end.
     ServerStores(server_rec* main_server, DryRun* dry_run);
 
     store::Backends& backends() noexcept { return backends_; }
-    /// What can be found wrong without touching anything: a directory that is missing, or not the children's.
+    /// Finds problems without changing anything: a directory that is missing or that the children cannot use.
     void check(host::Problems& problems) const;
-    /// Makes directories and shared memory. False when the server cannot start; that is logged.
+    /// Creates directories and shared memory. False if the server cannot start, which is logged.
     bool prepare(server_rec* main_server);
 
 private:
@@ -45,16 +45,16 @@ private:
     store::Backends backends_;
 };
 
-/// SmtpStore [namespace] kind:place [option=value …]: a place, or a complaint.
+/// Parses SmtpStore [namespace] kind:place [option=value …]: a place, or an error.
 Result<store::Place> read_store_place(const std::vector<std::string>& words, std::string where, apr_pool_t* pool);
-/// The places of a server, that for all other namespaces among them.
+/// The places of a server, including the one for all other namespaces.
 std::vector<store::Place> store_places(const ServerConfig& config);
 
-/// Whether the user that the children change to may make files there. Group rights count for the main group only.
+/// Whether the user of the children may create files there. Of the group rights, only those of the main group count.
 bool children_may_write(const std::string& directory);
 
 bool prepare_stores(server_rec* main_server);
-/// In the child; they stop with its pool, after its sessions.
+/// Starts them in the child; they stop with its pool, after its sessions.
 void start_stores(apr_pool_t* pool, server_rec* main_server);
 
 }  // namespace smtpd::httpd

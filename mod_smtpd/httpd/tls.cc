@@ -18,7 +18,7 @@
 namespace smtpd::httpd {
 namespace {
 
-/// The first octet of a record of the handshake (RFC 8446 5.1).
+/// The first octet of a handshake record (RFC 8446 5.1).
 constexpr int handshake_record = 0x16;
 
 ap_HOOK_pre_connection_t* mod_ssl_hook() {
@@ -30,9 +30,8 @@ ap_HOOK_pre_connection_t* mod_ssl_hook() {
     return nullptr;
 }
 
-/// Where nothing else was asked for (with SSLOpenSSLConfCmd NumTickets), OpenSSL gives a client two tickets with which
-/// it can resume the session. Two are for browsers, which open several connections at once; each costs a write, and a
-/// place in mod_ssl's cache.
+/// By default (without SSLOpenSSLConfCmd NumTickets), OpenSSL gives a client two tickets to resume the session. Two are
+/// for browsers, which open several connections at once; each costs a write and a place in mod_ssl's cache.
 void give_one_ticket(SSL* ssl) {
     constexpr std::size_t usual = 2;
     if (ssl != nullptr && SSL_get_num_tickets(ssl) == usual) SSL_set_num_tickets(ssl, 1);
@@ -40,7 +39,7 @@ void give_one_ticket(SSL* ssl) {
 
 bool is_any(const apr_sockaddr_t* address) { return apr_sockaddr_is_wildcard(address) != 0; }
 
-/// Of the certificate itself, which stands in base64 between the lines of a PEM file.
+/// The fingerprint of the certificate itself, which a PEM file contains in base64 between two lines.
 std::string fingerprint_of(std::string_view pem) {
     const auto from = pem.find('\n');
     const auto to = pem.rfind("-----END");
@@ -89,8 +88,8 @@ apr_sockaddr_t* TlsLender::address_for(const conn_rec* connection, apr_sockaddr_
 
 // ---- the handshake
 
-/// While mod_ssl works, the connection is one to the lender: the certificate for the name that the client asks for
-/// (SNI) is found among the virtual hosts of the lender's address, not among ours, which have no TLS.
+/// While mod_ssl works, the connection appears to belong to the lender: mod_ssl looks for the certificate of the name
+/// that the client asks for (SNI) among the virtual hosts of the lender's address, not among ours, which have no TLS.
 class TlsHandshake::AtLender {
 public:
     AtLender(conn_rec* connection, const TlsLender* lender)
@@ -136,7 +135,7 @@ std::unique_ptr<TlsHandshake> TlsHandshake::prepare(conn_rec* connection, const 
         handshake->lender_ = &lender;
         return handshake;
     }
-    connection->aborted = 0;  // that is how mod_ssl says that it has failed
+    connection->aborted = 0;  // mod_ssl sets it when it fails
     return nullptr;
 }
 
@@ -160,7 +159,7 @@ TlsHandshake::State TlsHandshake::advance() {
     status_ = ap_get_brigade(connection_->input_filters, nothing_, AP_MODE_INIT, APR_NONBLOCK_READ, 0);
     apr_brigade_cleanup(nothing_);
     if (APR_STATUS_IS_EAGAIN(status_)) return State::again;
-    // A client that does not speak TLS at all is no error to mod_ssl, which steps aside then: it would like to tell a
+    // To mod_ssl, a client that does not speak TLS at all is not an error; it steps aside in order to tell a
     // browser so.
     if (status_ != APR_SUCCESS || variable(connection_->pool, "SSL_PROTOCOL").empty()) return State::failed;
     is_hijacked_ = !has_own_settings();
@@ -168,11 +167,11 @@ TlsHandshake::State TlsHandshake::advance() {
 }
 
 std::string_view TlsHandshake::why() const noexcept {
-    if (is_hijacked_) return "the settings for TLS are not those of this server";
+    if (is_hijacked_) return "mod_ssl used the TLS settings of another server";
     if (first_octet_ >= 0 && first_octet_ != handshake_record) return "the client does not speak TLS";
     if (APR_STATUS_IS_EOF(status_) || APR_STATUS_IS_ECONNRESET(status_) || APR_STATUS_IS_EPIPE(status_))
         return "the client has closed the connection";
-    return "client and server did not agree (LogLevel ssl:info tells about what)";
+    return "client and server did not agree (LogLevel ssl:info shows the reason)";
 }
 
 std::string TlsHandshake::variable(apr_pool_t* pool, const char* name) const {
@@ -183,7 +182,7 @@ std::string TlsHandshake::variable(apr_pool_t* pool, const char* name) const {
 }
 
 Tls TlsHandshake::facts() const {
-    apr_pool_t* pool = nullptr;  // the connection's own lives as long as the client likes
+    apr_pool_t* pool = nullptr;  // the connection's own pool lives as long as the client likes
     apr_pool_create(&pool, connection_->pool);
     const std::unique_ptr<apr_pool_t, void (*)(apr_pool_t*)> held(pool,
                                                                   [](apr_pool_t* used) { apr_pool_destroy(used); });

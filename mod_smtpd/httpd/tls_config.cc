@@ -27,7 +27,7 @@ bool has_alias(const server_rec* server, const char* name) {
     return is_in(server->names, false) || is_in(server->wild_names, true);
 }
 
-/// What a server's section, or the top level, says about TLS.
+/// The TLS directives in a server's section, or at the top level.
 struct SslLines {
     std::optional<bool> engine;
     bool has_certificate = false;
@@ -50,7 +50,7 @@ bool has_port(const server_rec& server, unsigned port) {
     return false;
 }
 
-/// All directives of mod_ssl in the section of the server, in an order that means nothing.
+/// All mod_ssl directives in the section of the server, sorted so that their order does not matter.
 std::string ssl_text(const server_rec& server) {
     std::vector<std::string> lines;
     const ap_directive_t* const section = section_of(&server);
@@ -65,7 +65,8 @@ bool has_name(const server_rec* server, const char* name) {
     return server->server_hostname != nullptr && strcasecmp(server->server_hostname, name) == 0;
 }
 
-/// Those of the name, or of the name and the port behind its colon; by ServerAlias only where none has the ServerName.
+/// The servers with that name, or with that name and the port after its colon; a ServerAlias counts only if none has
+/// the ServerName.
 std::vector<server_rec*> called(const std::vector<server_rec*>& servers, std::string name) {
     std::optional<unsigned> port;
     if (const auto colon = name.rfind(':'); colon != std::string::npos && colon > 0) {
@@ -81,7 +82,7 @@ std::vector<server_rec*> called(const std::vector<server_rec*>& servers, std::st
     return by_name.empty() ? by_alias : by_name;
 }
 
-/// Where that is so, and there is a certificate, `SSLEngine on` need not be said.
+/// On such a port, with a certificate, `SSLEngine on` is not necessary.
 bool listens_for_https(const server_rec* server) {
     for (const ap_listen_rec* listener = ap_listeners; listener != nullptr; listener = listener->next)
         for (const server_addr_rec* address = server->addrs; address != nullptr; address = address->next)
@@ -91,7 +92,7 @@ bool listens_for_https(const server_rec* server) {
     return false;
 }
 
-/// What the words of qpsmtpd's line say in mod_ssl's directives.
+/// The mod_ssl directives that correspond to the words of qpsmtpd's line.
 std::string advice_for(const host::PluginLine& line) {
     constexpr const char* directives[] = {"SSLCertificateFile", "SSLCertificateKeyFile", "SSLCACertificateFile"};
     constexpr const char* defaults[] = {"config/ssl/qpsmtpd-server.crt", "config/ssl/qpsmtpd-server.key",
@@ -106,8 +107,8 @@ std::string advice_for(const host::PluginLine& line) {
 
 }  // namespace
 
-/// mod_ssl tells about connections only, so the configuration is read. httpd's list has the virtual host that comes
-/// last in it first.
+/// mod_ssl provides information about connections only, so this reads the configuration. httpd's list has the last
+/// virtual host first.
 std::vector<server_rec*> servers_with_tls(server_rec* main_server) {
     std::vector<server_rec*> out;
     const SslLines main_lines = ssl_lines(ap_conftree);
@@ -151,10 +152,11 @@ std::string doubt_about(const server_rec& chosen, const std::vector<server_rec*>
 void take_tls_plugin(std::vector<host::PluginLine>& lines, bool is_decided, host::Problems& problems) {
     std::erase_if(lines, [&](const host::PluginLine& line) {
         if (line.name != "tls") return false;
-        if (!is_decided) problems.push_back({true, line.position(), "tls: TLS is mod_ssl's here: " + advice_for(line)});
+        if (!is_decided)
+            problems.push_back({true, line.position(), "tls: mod_ssl provides TLS here: " + advice_for(line)});
         else if (!line.words.empty())
-            problems.push_back(
-                {false, line.position(), "tls: the files named here are not used, but those of mod_ssl's directives"});
+            problems.push_back({false, line.position(),
+                                "tls: the files named here are not used; mod_ssl's directives name the files"});
         return true;
     });
 }
@@ -163,9 +165,9 @@ void warn_of_tls_files(host::DirectoryControlFiles& control, host::Problems& pro
     for (const auto& [file, directive] :
          {std::pair{"tls_ciphers", "SSLCipherSuite"}, std::pair{"tls_protocols", "SSLProtocol"}})
         if (control.first_line(file))
-            problems.push_back({false, control.source(file)->path(),
-                                format_text("{} is not used; what counts is {} of the virtual host with SSLEngine on",
-                                            file, directive)});
+            problems.push_back(
+                {false, control.source(file)->path(),
+                 format_text("{} is not used; set {} in the virtual host with SSLEngine on", file, directive)});
 }
 
 bool auth_without_tls(host::DirectoryControlFiles& control, const std::optional<bool>& allowed, engine::StartTls mode,
@@ -174,9 +176,9 @@ bool auth_without_tls(host::DirectoryControlFiles& control, const std::optional<
     if (!demanded) return allowed.value_or(false);
     if (*demanded != "0") return allowed.value_or(false) && mode == engine::StartTls::off;
     if (!allowed)
-        problems.push_back({false, control.source("tls_before_auth")->path(),
-                            "tls_before_auth allows AUTH on connections that are not encrypted; here that takes "
-                            "SmtpAuthWithoutTLS on"});
+        problems.push_back(
+            {false, control.source("tls_before_auth")->path(),
+             "tls_before_auth allows AUTH on unencrypted connections; here that requires SmtpAuthWithoutTLS on"});
     return allowed.value_or(false);
 }
 

@@ -17,7 +17,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-/// The type by which APR knows mod_ssl's hook: its own header for it is not installed everywhere.
+/// The type under which APR knows mod_ssl's hook; mod_ssl's own header for it is not installed everywhere.
 using ssl_HOOK_init_server_t = int(server_rec* server, apr_pool_t* pool, int is_proxy, SSL_CTX* context);
 
 namespace smtpd::httpd {
@@ -27,10 +27,10 @@ namespace {
 
 using Name = std::array<char, 256>;
 
-/// In the first message of the handshake, where OpenSSL has not looked at it yet: a list of one (RFC 6066 3). Empty =
-/// none, or none that could be a host's.
+/// The name in the first message of the handshake, before OpenSSL has parsed it: a list with one entry (RFC 6066 3).
+/// Empty = none, or not a valid host name.
 Name name_asked_for(SSL* ssl) {
-    constexpr std::size_t head = 5;  // octets of the list's length, the type, the name's length
+    constexpr std::size_t head = 5;  // octets: the list's length, the type, the name's length
     Name name{};
     const unsigned char* octets = nullptr;
     std::size_t size = 0;
@@ -55,9 +55,9 @@ int look_at(void* baton, conn_rec*, server_rec* server) {
     return 1;
 }
 
-/// Among the servers at the address that the connection has now; null when nobody there has that name.
+/// The server with that name among those at the connection's current address; null if there is none.
 const server_rec* host_called(const SSL* ssl, const char* name) {
-    auto* const connection = static_cast<conn_rec*>(SSL_get_app_data(ssl));  // mod_ssl says so
+    auto* const connection = static_cast<conn_rec*>(SSL_get_app_data(ssl));  // set by mod_ssl
     Search search{name, nullptr};
     if (connection == nullptr || name == nullptr || *name == '\0') return nullptr;
     ap_vhost_iterate_given_conn(connection, look_at, &search);
@@ -66,9 +66,9 @@ const server_rec* host_called(const SSL* ssl, const char* name) {
 
 // ---- what it decides
 
-/// The certificates of another context, with their keys and chains, in place of those that the connection has.
+/// Replaces the connection's certificates with those of another context, including keys and chains.
 bool show_certificates_of(SSL_CTX* other, SSL* ssl) {
-    // Other threads use the context itself, which must not be told to go from one to the next.
+    // Other threads use the context itself, so its current certificate must not be changed.
     const std::unique_ptr<SSL, void (*)(SSL*)> donor(SSL_new(other), SSL_free);
     if (!donor || SSL_set_current_cert(donor.get(), SSL_CERT_SET_FIRST) != 1) return false;
     const auto forget = [](STACK_OF(X509) * stack) { sk_X509_free(stack); };
@@ -77,9 +77,9 @@ bool show_certificates_of(SSL_CTX* other, SSL* ssl) {
     STACK_OF(X509)* own = nullptr;
     SSL_CTX_get_extra_chain_certs_only(other, &common);
     SSL_CTX_get_extra_chain_certs_only(SSL_get_SSL_CTX(ssl), &own);
-    if (common == nullptr && own != nullptr) common = nothing.get();  // else OpenSSL would send ours behind it
+    if (common == nullptr && own != nullptr) common = nothing.get();  // otherwise OpenSSL would append ours
     SSL_certs_clear(ssl);
-    SSL_set1_chain_cert_store(ssl, SSL_CTX_get_cert_store(other));  // with which OpenSSL completes a chain
+    SSL_set1_chain_cert_store(ssl, SSL_CTX_get_cert_store(other));  // OpenSSL completes chains from it
     do {
         STACK_OF(X509)* chain = nullptr;
         SSL_get0_chain_certs(donor.get(), &chain);
@@ -90,9 +90,9 @@ bool show_certificates_of(SSL_CTX* other, SSL* ssl) {
     return true;
 }
 
-/// A session can be resumed only where it was made: with the same authority, and under the same name. (mod_ssl's own
-/// mark is the host's name and port, which two hosts may share, and the cache and the keys of tickets can be common to
-/// all.)
+/// Allows a session to be resumed only where it was created: with the same authority and under the same name.
+/// (mod_ssl's own mark is the host's name and port, which two hosts may share, and all may share the cache and the
+/// ticket keys.)
 bool tie_session(SSL* ssl, const TlsServer& own, const TlsServer& shown) {
     std::array<unsigned char, 2 * std::tuple_size_v<decltype(own.identity)>> both{};
     std::copy(own.identity.begin(), own.identity.end(), both.begin());
@@ -103,7 +103,7 @@ bool tie_session(SSL* ssl, const TlsServer& own, const TlsServer& shown) {
     return SSL_set_session_id_context(ssl, mark.data(), size) == 1;
 }
 
-/// Before OpenSSL does anything with the client's first message, not even look for a session to be resumed.
+/// Runs before OpenSSL processes the client's first message, even before it looks for a session to resume.
 int begin(SSL* ssl, int*, void* baton) noexcept {
     const TlsServer& own = *static_cast<const TlsServer*>(baton);
     const server_rec* const host = host_called(ssl, name_asked_for(ssl).data());
@@ -113,14 +113,14 @@ int begin(SSL* ssl, int*, void* baton) noexcept {
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
-/// Whether the client is told that its name was of use.
+/// Tells the client whether its name was used.
 int acknowledge(SSL* ssl, int*, void*) noexcept {
     const char* const name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     return host_called(ssl, name) != nullptr ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
-/// Of what the client offers only the server's own protocol is agreed upon. One that offers others is told nothing, as
-/// if ALPN were not known here: there is no registered name for SMTP, so what a mail program offers may be anything.
+/// Negotiates only the server's own protocol. A client that offers only others gets no answer, as if the server did not
+/// support ALPN: no name is registered for SMTP, so a mail program may offer anything.
 int agree(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offers, unsigned offered,
           void* baton) noexcept {
     const std::string_view wanted = static_cast<const TlsServer*>(baton)->protocol;
@@ -135,7 +135,7 @@ int agree(SSL*, const unsigned char** chosen, unsigned char* size, const unsigne
 
 // ---- how the contexts come into being
 
-/// What tells a server from all others, also from the one in its place after another start, if that trusts other
+/// What distinguishes a server from all others, and also from its predecessor before a restart if that trusted other
 /// authorities.
 std::string description_of(const server_rec* server, SSL_CTX* context, std::string_view protocol) {
     const char* const name = server->server_hostname != nullptr ? server->server_hostname : "";
@@ -156,7 +156,7 @@ const char* protocol_of(const Server& server) {
     return server.settings().protocol == engine::Protocol::lmtp ? "lmtp" : "smtp";
 }
 
-/// From mod_ssl, for each server with a context, once that is complete.
+/// Called by mod_ssl for each server with a context, when the context is complete.
 int take_context(server_rec* server, apr_pool_t*, int is_proxy, SSL_CTX* context) {
     if (is_proxy != 0) return OK;
     return guard(server, "init_server", HTTP_INTERNAL_SERVER_ERROR, [&] {
@@ -176,7 +176,7 @@ int take_context(server_rec* server, apr_pool_t*, int is_proxy, SSL_CTX* context
     });
 }
 
-/// A vector with the same settings for all modules: one that can be changed.
+/// A modifiable copy of the vector, with the same settings for all modules.
 ap_conf_vector_t* copy_of(const ap_conf_vector_t* settings, apr_pool_t* pool) {
     std::size_t size = 0;
     for (const module* each = ap_top_module; each != nullptr; each = each->next)
@@ -187,8 +187,8 @@ ap_conf_vector_t* copy_of(const ap_conf_vector_t* settings, apr_pool_t* pool) {
     return copy;
 }
 
-/// As mod_ssl makes those of a virtual host without lines of its own from the ones of the main server. The lender's
-/// themselves can have one context only.
+/// Copies the settings as mod_ssl does for a virtual host without lines of its own from the main server's. The lender's
+/// own settings can have one context only.
 void copy_settings(server_rec& face, const server_rec* borrower, apr_pool_t* pool) {
     module* const mod_ssl = ap_find_linked_module("mod_ssl.c");
     if (mod_ssl == nullptr) return;
@@ -199,10 +199,10 @@ void copy_settings(server_rec& face, const server_rec* borrower, apr_pool_t* poo
     face.lookup_defaults = copy_of(face.lookup_defaults, pool);
     ap_set_module_config(face.lookup_defaults, mod_ssl, mod_ssl->create_dir_config(pool, nullptr));
     ap_set_module_config(face.module_config, &smtpd_module, create_server_config(pool, &face));
-    face.error_log = borrower->error_log;  // which is open by now
+    face.error_log = borrower->error_log;  // open by now
 }
 
-/// A virtual host without lines for us has the main server's settings: the same object.
+/// Gives a virtual host without lines for us its own settings instead of the main server's object.
 void part_settings(const server_rec* main_server, apr_pool_t* pool) {
     for (server_rec* record = main_server->next; record != nullptr; record = record->next)
         if (&config_of(record) == &config_of(main_server)) {
@@ -216,7 +216,7 @@ bool is_face(const server_rec* record) {
     return host != nullptr && host != record;
 }
 
-/// Just before mod_ssl makes its contexts.
+/// Runs just before mod_ssl creates its contexts.
 int add_faces(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
     return guard(main_server, "post_config", HTTP_INTERNAL_SERVER_ERROR, [&] {
         part_settings(main_server, pool);
@@ -236,7 +236,7 @@ int add_faces(apr_pool_t* pool, apr_pool_t*, apr_pool_t*, server_rec* main_serve
     });
 }
 
-/// And just behind it.
+/// Runs just after it.
 int remove_faces(apr_pool_t*, apr_pool_t*, apr_pool_t*, server_rec* main_server) {
     return guard(main_server, "post_config", HTTP_INTERNAL_SERVER_ERROR, [&] {
         for (server_rec* record = main_server; record->next != nullptr;) {

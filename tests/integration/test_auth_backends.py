@@ -61,7 +61,7 @@ def test_a_file_of_htpasswd(make_server, mpm):
         client.quit()
     (server.root / "users").unlink()
     server.expect_log("Could not open password file")
-    server.expect_log("the provider file could not say")
+    server.expect_log("the provider file could not check the password")
     assert outcome(smtp.port, "joe", "secret") == 454
 
 
@@ -88,7 +88,7 @@ def test_a_dbm_file(make_server):
     assert [outcome(smtp.port, user, password) for user, password, _ in tries] == [code for _, _, code in tries]
     (server.root / "users.pag").unlink()
     server.expect_log("could not open dbm")
-    server.expect_log("the provider dbm could not say")
+    server.expect_log("the provider dbm could not check the password")
     assert outcome(smtp.port, "joe@example.com", "secret") == 454
 
 
@@ -108,7 +108,7 @@ def test_a_cache_before_another_provider(make_server):
     assert [outcome(other.port, "joe", password) for password in ("secret", "another")] == [535, 235]
     (server.root / "users").unlink()
     server.expect_log("Could not open password file")
-    server.expect_log("the provider file could not say")
+    server.expect_log("the provider file could not check the password")
     assert [outcome(smtp.port, user, password) for user, password in (("joe", "secret"), ("joe", "wrong"), ("ann", "secret"))] == [235, 535, 454]
 
 
@@ -128,7 +128,7 @@ def test_a_database_through_mod_dbd(make_server):
     with sqlite3.connect(server.work / "users.db") as database:
         database.execute("DROP TABLE users")
     server.expect_log("Query execution error")
-    server.expect_log("the provider dbd could not say")
+    server.expect_log("the provider dbd could not check the password")
     assert outcome(smtp.port, "joe@example.com", "secret") == 454
 
 

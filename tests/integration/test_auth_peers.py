@@ -206,7 +206,7 @@ def test_a_directory_through_httpd(make_server):
     slapd.port = port
     smtp = server.smtp(f"SmtpPlugin auth/auth_httpd\n{PLUGINS}", CLEAR)
     server.start()
-    server.expect_log("the provider ldap could not say")
+    server.expect_log("the provider ldap could not check the password")
     assert outcome(smtp.port, "joe", "secret") == 454
     with slapd:
         check_tries(smtp.port, [(user, password, code) for user, password, code in TRIES if "@" not in user])
@@ -383,7 +383,7 @@ def test_users_in_postgresql_through_httpd(make_server, persist):
     with postgres:
         server.start()
         check_tries(smtp.port, tries)
-    server.expect_log("the provider dbd (could not say|has lost the database's answer)")
+    server.expect_log("the provider dbd (could not check the password|lost the database's answer)")
     server.allow_log("DBD .* Error|Can't connect to pgsql|[Ff]ailed to (initialise|acquire)")
     for _ in range(3):
         assert outcome(smtp.port, "joe@example.com", "secret") == 454
@@ -392,5 +392,5 @@ def test_users_in_postgresql_through_httpd(make_server, persist):
     with postgres:  # nobody has asked meanwhile
         if persist == "off":
             return check_tries(smtp.port, tries)
-        server.expect_log("has lost the database's answer; DBDPersist off helps")
+        server.expect_log("lost the database's answer; DBDPersist off avoids that")
         assert [outcome(smtp.port, user, password) for user, password, _ in tries] == [454] * len(tries)

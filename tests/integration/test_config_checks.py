@@ -207,13 +207,13 @@ def test_mechanisms_that_nobody_knows():
 def test_passwords():
     named = {"plugins": f"SmtpPlugin auth/auth_flat_file\n{GOOD}", "lines": "SmtpAuthWithoutTLS on"}
     said = check_warning(
-        r"there is no \S*/control0/flat_auth_pw, so nobody can log in with it; make the file",
+        r"there is no \S*/control0/flat_auth_pw, so no user can log in with it; create the file",
         at="SmtpPlugin auth/auth_flat_file",
         **named,
     )
     assert "chmod 0640" in said
     said = check_warning(
-        r"flat_auth_pw has passwords, and every user of this machine can read it; say: chgrp \S+ \S+/flat_auth_pw && chmod 0640 \S+/flat_auth_pw",
+        r"flat_auth_pw contains passwords, and every user of this machine can read it; run: chgrp \S+ \S+/flat_auth_pw && chmod 0640 \S+/flat_auth_pw",
         control={"flat_auth_pw": "joe@example.com:{PLAIN}secret\n"},
         prepare=lambda _, smtp: (smtp.control / "flat_auth_pw").chmod(0o644),
         **named,
@@ -342,7 +342,7 @@ def test_passwords_in_the_clear():
         return on_port(addresses, free_port())
 
     check_warning(
-        "SmtpAuthWithoutTLS on lets clients .*send their passwords so that everybody on the way can read them; write .*SmtpStartTLS on",
+        "SmtpAuthWithoutTLS on lets clients .*send their passwords unencrypted, so that others on the path can read them; write .*SmtpStartTLS on",
         at="SmtpAuthWithoutTLS",
         lines="SmtpAuthWithoutTLS on",
         prepare=prepare(PUBLIC),
@@ -434,7 +434,7 @@ def host(address, name="mx.example.com", more="@good@"):
 def test_listen_https():
     check_whole(
         "Listen 2525 https\n" + host("*:2525"),
-        r'with "Listen \.\.\. https" .*clients of mx.example.com:2525 wait for its greeting; write "Listen 2525 smtp"',
+        r'with "Listen \.\.\. https" .*clients of mx.example.com:2525 wait for the greeting; write "Listen 2525 smtp"',
         at="Listen 2525 https",
     )
     for protocol in ("", "smtp", "http"):
@@ -489,7 +489,7 @@ def test_ports_that_fit(listen, address):
 def test_mail_port_without_smtp():
     check_whole(
         "Listen 2525\nListen 25\n" + host("*:2525"),
-        r"clients of port 25 wait for a greeting in vain.*write <VirtualHost \*:25>",
+        r"clients that connect to port 25 get no greeting, .*write <VirtualHost \*:25>",
         at="Listen 25",
     )
     check_whole("Listen 2525\nListen 8080\n" + host("*:2525"))
@@ -501,7 +501,7 @@ def test_http_host_first():
     http = host("*:2525", "www.example.com", "")
     check_whole(
         "Listen 2525\n" + http + host("*:2525"),
-        r"clients of \*:2525 wait for a greeting in vain, because an HTTP virtual host \(.*\) comes before this one",
+        r"clients that connect to \*:2525 get no greeting, because an HTTP virtual host \(.*\) comes before this one",
     )
     check_whole("Listen 2525\nListen 8080\n" + host("*:8080", "www.example.com", "") + host("*:2525"))
     check_whole("Listen 2525\n" + host("127.0.0.2:2525", "www.example.com", "") + host("*:2525"))
@@ -545,7 +545,7 @@ def of_root(path, mode=0o755):
 @needs_root
 def test_maildir_of_another_user():
     said = check_warning(
-        r"SmtpPlugin queue/maildir: the user that serves \(\S+\) cannot make files in \S+maildir0: Permission denied; say: install -d -o \S+ -g \S+ -m 0700 \S+maildir0$",
+        r"SmtpPlugin queue/maildir: the serving user \(\S+\) cannot create files in \S+maildir0: Permission denied; run: install -d -o \S+ -g \S+ -m 0700 \S+maildir0$",
         at="SmtpPlugin queue/maildir",
         prepare=lambda _, smtp: of_root(smtp.maildir.path),
     )
@@ -558,7 +558,7 @@ def test_maildir_that_cannot_be_made():
         of_root(server.root / "mail")
 
     said = check_warning(
-        r"SmtpPlugin queue/maildir: the user that serves \(\S+\) cannot make \S+/mail/joe in \S+/mail: Permission denied; say: install -d .* \S+/mail/joe$",
+        r"SmtpPlugin queue/maildir: the serving user \(\S+\) cannot create \S+/mail/joe in \S+/mail: Permission denied; run: install -d .* \S+/mail/joe$",
         plugins='SmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@root@/mail/joe"\n',
         prepare=prepare,
     )
@@ -576,7 +576,7 @@ def test_files_that_are_written(plugin):
         return f'SmtpPlugin {plugin} {"file=" if plugin == "content_log" else ""}{path}\n{GOOD}'
 
     check_warning(
-        rf"SmtpPlugin {plugin}: the user that serves \(\S+\) cannot make \S+/logs/mail in \S+/logs: Permission denied; say: install -d -o \S+ -g \S+ -m 0700 \S+/logs$",
+        rf"SmtpPlugin {plugin}: the serving user \(\S+\) cannot create \S+/logs/mail in \S+/logs: Permission denied; run: install -d -o \S+ -g \S+ -m 0700 \S+/logs$",
         at=f"SmtpPlugin {plugin}",
         plugins=line("@root@/logs/mail"),
         prepare=lambda server, _: of_root(server.root / "logs"),
@@ -586,7 +586,7 @@ def test_files_that_are_written(plugin):
         (of_root(server.root / "logs") / "mail").write_text("")
 
     check_warning(
-        rf"SmtpPlugin {plugin}: the user that serves \(\S+\) cannot write to \S+/logs/mail: Permission denied; say: chown \S+ \S+/logs/mail$",
+        rf"SmtpPlugin {plugin}: the serving user \(\S+\) cannot write to \S+/logs/mail: Permission denied; run: chown \S+ \S+/logs/mail$",
         plugins=line("@root@/logs/mail"),
         prepare=make_file,
     )
@@ -597,13 +597,13 @@ def test_files_that_are_written(plugin):
 @needs_root
 def test_control_directory_and_files():
     check_warning(
-        r"the user that serves \(\S+\) cannot read \S+/control0/rcpthosts: Permission denied; say: chgrp \S+ \S+/control0/rcpthosts && chmod 0640 \S+/control0/rcpthosts$",
+        r"the serving user \(\S+\) cannot read \S+/control0/rcpthosts: Permission denied; run: chgrp \S+ \S+/control0/rcpthosts && chmod 0640 \S+/control0/rcpthosts$",
         prepare=lambda _, smtp: (smtp.control / "rcpthosts").chmod(0o600),
     )
     good, remarks, _, _ = configtest(prepare=lambda _, smtp: smtp.control.chmod(0o700))
     assert good and any(
         re.search(
-            r"cannot look into \S+/control0: Permission denied; say: install -d -o root -g \S+ -m 0750 \S+/control0$",
+            r"cannot access \S+/control0: Permission denied; run: install -d -o root -g \S+ -m 0750 \S+/control0$",
             line,
         )
         for line in remarks
@@ -615,7 +615,7 @@ def test_spool():
     good, remarks, _, _ = configtest(prepare=lambda _, smtp: os.chown(smtp.spool, 0, 0))
     assert not good and any(
         re.search(
-            r"SmtpSpoolDir \S+: the user that serves \(\S+\) cannot make files there; say: install -d -o \S+ -g \S+ -m 0700 \S+spool0$",
+            r"SmtpSpoolDir \S+: the serving user \(\S+\) cannot create files there; run: install -d -o \S+ -g \S+ -m 0700 \S+spool0$",
             line,
         )
         for line in remarks

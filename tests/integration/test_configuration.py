@@ -60,8 +60,8 @@ DIRECTIVES = {
     "SmtpMinDataRate 100 soon": r"SmtpMinDataRate takes octets a second .*, then the time",
     "SmtpMaxLineLength 500": r"SmtpMaxLineLength takes 0 for no limit, or at least 998",
     "SmtpBareNewline allow": r"SmtpBareNewline takes reject, normalize or accept",
-    "SmtpBareNewline reject 10.0.0.0/40": r'"10\.0\.0\.0/40" is no address or network',
-    "SmtpBareNewline reject everybody": r'"everybody" is no address or network',
+    "SmtpBareNewline reject 10.0.0.0/40": r'"10\.0\.0\.0/40" is not an address or network',
+    "SmtpBareNewline reject everybody": r'"everybody" is not an address or network',
     "SmtpAuthWithoutTLS maybe": r"SmtpAuthWithoutTLS must be On or Off",
     "SmtpAddressSyntax loose": r'SmtpAddressSyntax takes lenient or strict, not "loose"',
     "SmtpLocalPartCase fold": r'SmtpLocalPartCase takes insensitive or sensitive, not "fold"',
@@ -95,7 +95,7 @@ def test_the_same_mistake_in_the_main_server(directive):
 def test_inherit_is_for_virtual_hosts():
     good, output, rows, _ = configtest(main="SmtpPluginInherit off\n")
     assert not good
-    assert re.search(position(rows, "SmtpPluginInherit off") + r"\s*SmtpPluginInherit belongs into a <VirtualHost>", output), output
+    assert re.search(position(rows, "SmtpPluginInherit off") + r"\s*SmtpPluginInherit must be inside a <VirtualHost>", output), output
 
 
 @pytest.mark.parametrize("directive", ["SmtpEngine on", "SmtpPlugin rcpt_ok", "SmtpMaxErrors 5"])
@@ -161,7 +161,7 @@ def test_mistakes_in_a_section():
 
 
 @pytest.mark.parametrize("opening, words", [("<SmtpPlugin>", "takes the name of a plugin"), ("<SmtpPlugin rcpt_ok", 'lacks its closing ">"'),
-                                            ("<SmtpPlugin rcpt_ok reject=no>", "options stand on lines of their own")])
+                                            ("<SmtpPlugin rcpt_ok reject=no>", "write each option on its own line")])
 def test_broken_section(opening, words):
     good, output, rows, _ = configtest(plugins=f"{opening}\n</SmtpPlugin>\n")
     assert not good

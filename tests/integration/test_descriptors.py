@@ -72,7 +72,7 @@ def test_more_clients_than_descriptors(make_server, children):
     server = limited_server(make_server, "1024:1024", children=children)
     smtp = server.smtp(lines="SmtpSpoolThreshold 0")
     server.expect_log(WARNING)
-    server.expect_log("SMTPD0074: this process has no descriptors left for clients, and tells them 421: 1 so far")
+    server.expect_log("SMTPD0074: this process has no descriptors left for clients and answers 421: 1 so far")
     server.start()
     before = server.children()
     crowd = Crowd(smtp.port, CROWD)
@@ -137,7 +137,7 @@ def test_configtest_warns_with_the_place(make_server):
     line = server.config_file.read_text().splitlines().index("AsyncRequestWorkerFactor 256") + 1
     assert (f"SMTPD0073: {server.config_file}:{line}: a process may have {POSSIBLE} connections "
             "(16 threads, AsyncRequestWorkerFactor)") in text
-    assert re.search(r"and the limit is 1024 \(.*\): there is room for about 784 connections, ", text)
+    assert re.search(r"but the limit is 1024 \(.*\): it allows about 784 connections, ", text)
 
 
 def test_configtest_counts_what_the_directives_permit(make_server):

@@ -463,19 +463,19 @@ def test_a_graceful_restart_lets_sessions_have_their_answers(make_server, mpm, d
 
 @pytest.mark.parametrize("words, problem", [
     ("", "SmtpResolver takes the addresses of name servers"),
-    ("ns.example", '"ns.example" is no address of a name server such as 192.0.2.1, 192.0.2.1:5353 or [::1]:5353'),
-    ("192.0.2.1:0", '"192.0.2.1:0" is no address'),
-    ("192.0.2.1:65536", '"192.0.2.1:65536" is no address'),
-    ("192.0.2.1:", '"192.0.2.1:" is no address'),
-    ("[192.0.2.1]:53", '"[192.0.2.1]:53" is no address'),
-    ("[::1", '"[::1" is no address'),
-    ("[::1]53", '"[::1]53" is no address'),
+    ("ns.example", '"ns.example" is not the address of a name server, such as 192.0.2.1, 192.0.2.1:5353 or [::1]:5353'),
+    ("192.0.2.1:0", '"192.0.2.1:0" is not the address'),
+    ("192.0.2.1:65536", '"192.0.2.1:65536" is not the address'),
+    ("192.0.2.1:", '"192.0.2.1:" is not the address'),
+    ("[192.0.2.1]:53", '"[192.0.2.1]:53" is not the address'),
+    ("[::1", '"[::1" is not the address'),
+    ("[::1]53", '"[::1]53" is not the address'),
     ("192.0.2.1 timeout=0", "timeout takes a time from 100ms to 60s"),
     ("192.0.2.1 timeout=2min", "timeout takes a time from 100ms to 60s"),
     ("192.0.2.1 tries=0", "tries takes a number from 1 to 10"),
     ("192.0.2.1 tries=x", "tries takes a number from 1 to 10"),
     ("192.0.2.1 cache=2g", "cache takes a number of octets up to 1g"),
-    ("192.0.2.1 retries=2", 'it has timeout, tries and cache, but no "retries"'),
+    ("192.0.2.1 retries=2", 'there is no option "retries"; the options are timeout, tries and cache'),
     (" ".join(f"192.0.2.{i}" for i in range(1, 18)), "SmtpResolver takes 16 name servers at most"),
 ])
 def test_mistakes_in_the_directive(make_server, words, problem):

@@ -178,10 +178,10 @@ def test_each_virtual_host_has_its_own_extensions(make_server):
 
 
 @pytest.mark.parametrize("lines, complaint", [
-    ("SmtpExtensions -CHUNKED", 'SmtpExtensions: there is no extension "CHUNKED"; there are PIPELINING,'),
+    ("SmtpExtensions -CHUNKED", 'SmtpExtensions: there is no extension "CHUNKED"; the extensions are PIPELINING,'),
     ("SmtpExtensions", "SmtpExtensions takes names of extensions"),
     ("SmtpExtensions +", 'there is no extension ""'),
-    ("SmtpExtensions -AUTH", "AUTH is not switched here"),
+    ("SmtpExtensions -AUTH", "AUTH cannot be switched here"),
     ("SmtpExtensions -CHUNKING +BINARYMIME", "SmtpExtensions: BINARYMIME needs CHUNKING, which is off"),
     ("SmtpExtensions +SMTPUTF8 -8BITMIME", "SmtpExtensions: SMTPUTF8 needs 8BITMIME, which is off"),
     ("SmtpMaxTransactions many", "SmtpMaxTransactions takes a number"),

@@ -97,7 +97,7 @@ def test_nothing_is_made_of_what_clients_say(site, name):
         assert stored.field(field).strip("<>") in (f"{text}@{domain}", f"{quoted(text)}@{domain}")
     assert sum(path.is_file() for path in good.maildir.path.rglob("*")) == 1
     server.expect_log("cannot make .*/readonly/")
-    server.allow_log("cannot make files in .*/readonly: ")
+    server.allow_log("cannot create files in .*/readonly: ")
     more, _ = talk(bad, text, 451)
     server.wait_log("disconnect after")
     lines = server.work / "lines"  # the log of the other

@@ -244,8 +244,8 @@ def test_origin_of_a_message(make_server, mpm):
 @pytest.mark.parametrize("lines, complaint", [
     ("SmtpProxyProtocol on", "SmtpProxyProtocol needs SmtpTrustedProxies"),
     ("SmtpTrustedProxies none\nSmtpProxyProtocol on", "SmtpProxyProtocol needs SmtpTrustedProxies"),
-    ("SmtpTrustedProxies 192.0.2.0/33", '"192.0.2.0/33" is no address or network'),
-    ("SmtpTrustedProxies none 192.0.2.1", '"none" is no address or network'),
+    ("SmtpTrustedProxies 192.0.2.0/33", '"192.0.2.0/33" is not an address or network'),
+    ("SmtpTrustedProxies none 192.0.2.1", '"none" is not an address or network'),
     ("SmtpTrustedProxies", "SmtpTrustedProxies takes the addresses"),
     ("SmtpProxyProtocol maybe", "SmtpProxyProtocol must be On or Off"),
 ])

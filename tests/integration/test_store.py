@@ -456,13 +456,13 @@ def test_two_servers_share_a_redis(make_server, redis):
     ("SmtpStore memory:1k", 'SmtpStore: behind "memory:" belongs a size of 64k to 64g, not "1k"'),
     ("SmtpStore file:/tmp/x size=2", 'SmtpStore: size takes the octets that the file may grow to, from 1m to 1024g, not "2"'),
     ("SmtpStore redis:127.0.0.1 timeout=soon", 'SmtpStore: timeout takes a time from 1ms to 30s, not "soon"'),
-    ("SmtpStore a/b memory:1m", 'SmtpStore: "a/b" cannot be the name of a namespace: letters, digits, "-", "_" and "." can, up to 64 of them'),
+    ("SmtpStore a/b memory:1m", 'SmtpStore: "a/b" is not a valid namespace: a name has up to 64 letters, digits, "-", "_" and "."'),
     ("SmtpStore file:/no/such/folder/store", "SmtpStore file:/no/such/folder/store: there is no directory /no/such/folder"),
-    ("SmtpStore file:/proc/store", "cannot make files in /proc"),
-    ("SmtpStore file:@root@", "this is a directory and not a file"),
+    ("SmtpStore file:/proc/store", "cannot create files in /proc"),
+    ("SmtpStore file:@root@", "this is a directory, not a file"),
 ], ids=lambda value: value if value.startswith("SmtpStore") else "")
 def test_mistakes_are_found_by_configtest(make_server, line, complaint):
-    if "cannot make files" in complaint and not is_root():
+    if "cannot create files" in complaint and not is_root():
         pytest.skip("for others than root it says that too, of every folder")
     server = make_server("event")
     add_host(server, line)

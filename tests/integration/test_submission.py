@@ -68,9 +68,9 @@ def test_a_submission_server(make_server, mpm, start_tls):
 
 
 @pytest.mark.parametrize("plugins, lines, complaint", [
-    (None, "SmtpAuthWithoutTLS on", "needs a plugin that checks who logs in"),
-    ("SmtpPlugin auth/auth_flat_file", "", "needs TLS, without which nobody may log in"),
-    ("SmtpPlugin auth/auth_flat_file", "SmtpAuthMechanisms EXTERNAL\nSmtpAuthWithoutTLS on", "needs a plugin that checks who logs in"),
+    (None, "SmtpAuthWithoutTLS on", "needs a plugin that authenticates clients"),
+    ("SmtpPlugin auth/auth_flat_file", "", "needs TLS, because clients may not log in without it"),
+    ("SmtpPlugin auth/auth_flat_file", "SmtpAuthMechanisms EXTERNAL\nSmtpAuthWithoutTLS on", "needs a plugin that authenticates clients"),
     ("SmtpPlugin auth/auth_flat_file", "SmtpAuthWithoutTLS on", None),
     (None, "SmtpTrustedProxies 192.0.2.0/24", None)], ids=["no plugin", "no TLS", "no mechanism", "in the clear", "a proxy"])
 def test_somebody_has_to_be_able_to_send(make_server, plugins, lines, complaint):

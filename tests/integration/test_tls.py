@@ -582,7 +582,7 @@ def test_the_tls_line_of_qpsmtpd_is_understood(tls_server):
     smtp.set_control("tls_protocols", "TLSv1_2\n")
     good, printed = server.configtest()
     assert good and "plugins:2" not in printed, printed
-    assert re.search(r"tls_ciphers is not used; what counts is SSLCipherSuite .*\n.*tls_protocols is not used; what counts is SSLProtocol", printed), printed
+    assert re.search(r"tls_ciphers is not used; set SSLCipherSuite .*\n.*tls_protocols is not used; set SSLProtocol", printed), printed
     for name in ("tls_ciphers", "tls_protocols"):
         (smtp.control / name).unlink()
     server.start()

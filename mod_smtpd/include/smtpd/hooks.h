@@ -16,7 +16,6 @@
 /// the same session. All threads share the plugin object, so treat its members as const in handlers. A handler's
 /// argument is valid during the call only. If a handler throws, the exception is logged and counts as a fault of the
 /// plugin; a client that waits gets 451 4.3.0. docs/hooks.md lists, for each hook, what each verdict leads to.
-/// docs/hooks.md says for each hook what each verdict leads to.
 #pragma once
 
 #include <smtpd/base/log.h>
