@@ -1,4 +1,4 @@
-/// control_files.cc: a server's control files, read when they are asked for and again when they have changed.
+/// control_files.cc: a server's control files, read when they are requested and again when they have changed.
 #include "host/control_files.h"
 
 #include "support/config_file.h"
@@ -26,7 +26,7 @@ std::vector<FileStamp> stamps_now(const std::vector<FileStamp>& stamps) {
     return out;
 }
 
-/// Whether one of these files is the same file as before with other content, or is gone.
+/// Whether one of these files was modified in place, or is missing.
 bool is_written_in_place(const std::vector<FileStamp>& before, const std::vector<FileStamp>& now) {
     for (std::size_t i = 0; i < before.size(); ++i) {
         if (!before[i].exists || before[i] == now[i]) continue;
@@ -42,8 +42,8 @@ bool lacks_lines(const ControlText& before, const ControlText& now) {
                        [&](const ControlLine& line) { return !lines.contains(line.text); });
 }
 
-/// When the last of these states came about, as far as the file system tells; for a file that is gone, when its
-/// directory last changed.
+/// When the last of these states came about, as far as the file system tells; for a missing file, when its directory
+/// last changed.
 std::chrono::nanoseconds time_of_state(const std::vector<FileStamp>& stamps) {
     std::int64_t latest = 0;
     for (const auto& stamp : stamps) {
@@ -55,7 +55,7 @@ std::chrono::nanoseconds time_of_state(const std::vector<FileStamp>& stamps) {
 
 }  // namespace
 
-/// One name. The stamps say what the content was made from, or, before it was read, where the file might be.
+/// One name. The stamps describe the files that the content came from or, before it was read, where the file might be.
 class DirectoryControlFiles::Source final : public ControlSource {
 public:
     Source(DirectoryControlFiles& owner, std::string key, std::vector<std::string> directories, std::string_view name)
@@ -72,7 +72,7 @@ public:
         const MonotonicTime now = owner_.clock_.now();
         if (now < next_look_.load(std::memory_order_relaxed)) return generation_.load(std::memory_order_acquire);
         const std::unique_lock lock(mutex_, std::try_to_lock);
-        if (lock) check(now);  // otherwise another thread is looking; its result is for the next call
+        if (lock) check(now);  // otherwise another thread is checking; the next call gets its result
         return generation_.load(std::memory_order_acquire);
     }
 
@@ -104,7 +104,7 @@ public:
         }
         const std::string text = problem.find(name_) == std::string::npos ? format_text("{}: {}", name_, problem)
                                                                           : problem;
-        is_kept ? owner_.warn(format_text("{}; the content read before stays in use", text)) : owner_.report(text);
+        is_kept ? owner_.warn(format_text("{}; the previous content stays in use", text)) : owner_.report(text);
     }
 
     bool fall_back() override {
@@ -115,7 +115,7 @@ public:
         return true;
     }
 
-    /// Puts the content where it outlives a restart, if it is good.
+    /// Stores valid content so that it survives a restart.
     void keep() {
         const std::lock_guard lock(mutex_);
         if (owner_.kept_ != nullptr && is_read_as_text_ && content_ && !content_->empty()) {
@@ -131,7 +131,7 @@ public:
     }
 
 private:
-    /// A state that does not count yet.
+    /// A state that has not taken effect yet.
     struct Doubt {
         std::vector<FileStamp> state;
         MonotonicTime since;
@@ -142,15 +142,15 @@ private:
         return owner_.started_ || owner_.kept_ == nullptr ? nullptr : owner_.kept_->find(key_);
     }
 
-    /// With the lock held. Stamps are taken anew, so that one change is one new generation.
+    /// Called with the lock held. Takes new stamps, so that one change makes one new generation.
     void check(MonotonicTime now) {
         if (now < next_look_.load(std::memory_order_relaxed)) return;
         next_look_.store(now + owner_.interval_, std::memory_order_relaxed);
         if (!support::any_changed(doubt_ ? doubt_->state : stamps_)) {
             if (!doubt_ || !has_settled(now)) return;
-            owner_.warn(format_text("{}, and has not changed for {} seconds: that counts from now on", doubt_->what,
+            owner_.warn(format_text("{}, and this has not changed for {} seconds: it takes effect now", doubt_->what,
                                     std::chrono::seconds(settling_time / std::chrono::seconds(1)).count()));
-        } else if (doubt_ && !support::any_changed(stamps_)) {  // as before: nothing has happened
+        } else if (doubt_ && !support::any_changed(stamps_)) {  // as before: nothing changed
             doubt_.reset();
             return;
         }
@@ -173,7 +173,7 @@ private:
 
     void begin_doubt(std::string what, std::vector<FileStamp> state, MonotonicTime now) {
         if (!doubt_ || doubt_->what != what)
-            owner_.warn(format_text("{}; the content read before stays in use until that has been so for {} seconds",
+            owner_.warn(format_text("{}; the previous content stays in use until this state has lasted {} seconds",
                                     what, std::chrono::seconds(settling_time / std::chrono::seconds(1)).count()));
         doubt_ = Doubt{std::move(state), now, std::move(what)};
     }
@@ -184,7 +184,7 @@ private:
         return std::chrono::system_clock::now().time_since_epoch() - time_of_state(state) >= settling_time;
     }
 
-    /// "" if the file's new state is no reason to wait.
+    /// "" if there is no reason to doubt the file's new state.
     std::string what_is_doubtful(const support::ConfigFile& file) const {
         const bool had_content = is_read_as_text_ ? !last_good().empty()
                                                   : std::any_of(stamps_.begin(), stamps_.end(), exists);
@@ -213,7 +213,7 @@ private:
         return is_wrong ? good_ : *content_;
     }
 
-    /// After a restart: what was good before it is what this start begins with, if the file is in doubt now.
+    /// After a restart: if the file is in doubt now, starts with the content that was valid before.
     void doubt_first_content() {
         const ControlText* const older = kept();
         if (older == nullptr || !content_ || !content_->empty() || is_old(stamps_)) return;
@@ -229,9 +229,9 @@ private:
     std::atomic<MonotonicTime> next_look_;
     std::atomic<std::uint64_t> generation_{1};
 
-    std::mutex mutex_;  ///< guards what follows
+    std::mutex mutex_;  ///< guards the members below
     std::vector<FileStamp> stamps_;
-    bool is_read_as_text_ = false;  ///< a cdb is not
+    bool is_read_as_text_ = false;  ///< false for a cdb
     Result<ControlText> content_ = ControlText();
     ControlText good_;  ///< the content before `content_`, which turned out to be wrong
     std::optional<Doubt> doubt_;
@@ -295,7 +295,7 @@ void DirectoryControlFiles::report(const std::string& problem) {
         problems_.push_back(problem);
         return;
     }
-    warn(format_text("{}; the content read before stays in use", problem));
+    warn(format_text("{}; the previous content stays in use", problem));
 }
 
 void DirectoryControlFiles::warn(const std::string& text) {

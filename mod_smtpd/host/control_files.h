@@ -1,17 +1,17 @@
-/// control_files.h: a server's control files: the first of some directories that has a file of that name holds it.
+/// control_files.h: a server's control files. A file is read from the first of several directories that contains it.
 ///
-/// Each look decides anew which directory that is, so a file may appear, move or vanish. Content is kept until one of
-/// the files it came from (also through `$include`) changes; their state is looked at once an interval. Thread-safe;
-/// must outlive the sources it has given out.
+/// Each check looks for that directory again, so a file may appear, move or disappear. Content is kept until one of the
+/// files that it came from (also through `$include`) changes; their state is checked once an interval. Thread-safe;
+/// must outlive the sources that it hands out.
 ///
-/// A file that is being replaced may be missing, empty or half written for a moment. Such a state counts only after it
-/// has been the same for 15 seconds (settling_time). Until then the content read before stays in use, and the log says
-/// so. A state is in doubt if a file with content
+/// A file that is being replaced may be missing, empty or half written for a moment. Such a state takes effect only
+/// after it has lasted 15 seconds (settling_time). Until then the previous content stays in use, and the log says so. A
+/// state is in doubt if a file with content
 ///
-/// - is gone, or has no lines left;
+/// - is missing, or has no lines left;
 /// - was written in place, and lacks lines that it had, or ends in the middle of a line.
 ///
-/// Whatever else changes counts at once. In particular, a complete file that is renamed over the old one does.
+/// Any other change takes effect at once, such as a complete file that is renamed over the old one.
 #pragma once
 
 #include <smtpd/base/clock.h>
@@ -29,11 +29,11 @@
 
 namespace smtpd::host {
 
-/// Content of control files that was good, kept over a restart of the server.
+/// Valid contents of control files, kept across a restart of the server.
 class KeptContents {
 public:
     virtual ~KeptContents() = default;
-    /// Null: nothing is kept under that name.
+    /// Null if nothing is kept under that name.
     virtual const ControlText* find(const std::string& name) const = 0;
     virtual void keep(const std::string& name, const ControlText& text) = 0;
 };
@@ -43,8 +43,8 @@ public:
     static constexpr Duration default_interval = std::chrono::seconds(1);
     static constexpr Duration settling_time = std::chrono::seconds(15);
 
-    /// `directories` in the order in which they are asked: the server's own, then qmail's. `log` gets the problems that
-    /// come up after the start.
+    /// `directories` in the order of the search: the server's own, then qmail's. `log` gets the problems that occur
+    /// after startup.
     DirectoryControlFiles(std::vector<std::string> directories, const Clock& clock, LogSink& log,
                           Duration interval = default_interval);
     ~DirectoryControlFiles() override;
@@ -53,21 +53,21 @@ public:
     std::shared_ptr<ControlSource> source_at(std::string_view path) override;
     const std::vector<std::string>& directories() const noexcept { return directories_; }
 
-    /// What was reported since the last call, while the server starts: configuration errors.
+    /// The configuration errors reported during startup since the last call.
     std::vector<std::string> take_problems();
-    /// From now on problems are warnings in the log, and the old content stays in use.
+    /// From now on, problems are warnings in the log, and the previous content stays in use.
     void started();
-    /// To be called before the first file is read: where content outlives a restart. It is used where a file has become
-    /// wrong, or is in doubt. `kept` must outlive this object until started() was called.
+    /// Sets where contents are kept across a restart; call it before the first file is read. The kept content is used
+    /// if a file has become wrong, or is in doubt. `kept` must stay valid until started() is called.
     void keep_contents(KeptContents& kept) noexcept { kept_ = &kept; }
-    /// The files that have been asked for and exist, with what they include.
+    /// The existing files that were requested, and those that they include.
     std::vector<std::string> existing_files() const;
 
 private:
     class Source;
     using Sources = std::map<std::string, std::shared_ptr<Source>, std::less<>>;
 
-    /// The file `name` of these directories, which the map knows as `key`.
+    /// The file `name` in these directories; `key` is its key in the map.
     std::shared_ptr<ControlSource> source(Sources& known, std::string_view key, std::vector<std::string> directories,
                                           std::string_view name);
     std::vector<std::shared_ptr<Source>> all_sources() const;
@@ -81,7 +81,7 @@ private:
 
     KeptContents* kept_ = nullptr;
     std::atomic<bool> started_{false};
-    mutable std::mutex mutex_;  ///< guards what follows
+    mutable std::mutex mutex_;  ///< guards the members below
     Sources sources_;
     Sources sources_elsewhere_;  ///< by path
     std::vector<std::string> problems_;

@@ -1,5 +1,5 @@
-/// counters.h: what a plugin instance did so far. Kept where the server wants it: on the heap, or in memory that all
-/// its processes share.
+/// counters.h: counts what a plugin instance has done. The server decides where the counters live: on the heap, or in
+/// memory that all its processes share.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@ struct PluginCounters {
     Count fail{0};
     Count skip{0};
     Count error{0};
-    Count fault{0};    ///< exceptions and impossible answers
+    Count fault{0};    ///< exceptions and invalid responses
     Count overrun{0};  ///< calls that took, or would have taken, longer than their deadline
 
     static void count(Count& counter) noexcept { counter.fetch_add(1, std::memory_order_relaxed); }

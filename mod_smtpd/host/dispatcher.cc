@@ -20,7 +20,7 @@
 namespace smtpd::host {
 namespace {
 
-/// Writes a line of the host's own about the plugin; `loglevel` has no say in it.
+/// Writes a line of the host about the plugin; `loglevel` does not apply.
 template <class... Arguments>
 void log_about(const Instance& instance, HookContext& context, LogLevel level, PatternFor<Arguments...> pattern,
                const Arguments&... arguments) noexcept {
@@ -29,52 +29,51 @@ void log_about(const Instance& instance, HookContext& context, LogLevel level, P
         std::string text = format_text<Arguments...>(pattern, arguments...);
         context.log(level, "{}", text);
         record_fault(context, instance, std::move(text));
-    } catch (...) {  // no memory for the text: the event is counted all the same
+    } catch (...) {  // no memory for the text; the event is still counted
     }
     ServerAccess::enter(context, instance.caller(), context.deadline());
 }
 
-/// For every hook but `queue`: those have a session.
+/// For every hook except `queue`: those have a session.
 SessionContext& in_session(HookContext& context) noexcept { return static_cast<SessionContext&>(context); }
 const SessionContext& in_session(const HookContext& context) noexcept {
     return static_cast<const SessionContext&>(context);
 }
 
-/// The next handler does not see the recipients that the last one has refused. False if no recipient is left to ask it
-/// about.
+/// Hides the recipients that the last handler refused from the next one. False if no recipient is left.
 bool move_refused(SessionContext& context) noexcept {
     Transaction* const transaction = context.transaction_or_null();
     if (!transaction) return true;
     try {
         ServerAccess::move_refused(*transaction);
-    } catch (const std::bad_alloc&) {  // they are marked all the same, and the engine does it again before it says
-                                       // anything
+    } catch (const std::bad_alloc&) {  // they are marked, and the engine moves them again before it sends
+                                       // a reply
     }
     return !transaction->recipients().empty() || transaction->refused_recipients().empty();
 }
 
-/// A response that no handler can have meant; "" if it is a possible one.
+/// Why the response is invalid; "" if it is valid.
 std::string impossible(const Response& response) {
     if (response.verdict > Verdict::done)
         return format_text("impossible verdict {}", static_cast<int>(response.verdict));
     if (response.code != 0 && (response.code < 200 || response.code > 599))
         return format_text("impossible reply code {}", response.code);
     if (is_denial(response.verdict) && response.code != 0 && response.code < 400)
-        return format_text("{} with the reply code {}, which would tell the client the contrary",
-                           verdict_name(response.verdict), response.code);
+        return format_text("{} with the reply code {}, which means the opposite", verdict_name(response.verdict),
+                           response.code);
     return {};
 }
 
 /// Why a handler is not called.
-constexpr const char* cut_short = "it could not wait for what it asked for";
-constexpr const char* no_place = "its deadline passed while it waited for a place among those that ask its back end";
+constexpr const char* cut_short = "it could not wait for its answers";
+constexpr const char* no_place = "its deadline passed while it waited for its turn to ask its back end";
 
 void log_lateness(const Instance& instance, HookContext& context) noexcept {
     PluginCounters::count(instance.counters().overrun);
     log_about(instance, context, LogLevel::warning, "overrun: {}", no_place);
 }
 
-/// Handlers that have less time than this are measured exactly; to the others a second or two is no matter.
+/// Handlers with less time than this are timed exactly; for the others a second or two does not matter.
 constexpr Duration shortest_untimed = 10 * std::chrono::duration_cast<Duration>(support::Heartbeat::longest);
 
 std::string shown(Duration duration) { return OptionType<Duration>::show(duration); }
@@ -85,7 +84,7 @@ bool contains(const std::vector<std::uint16_t>& indexes, std::size_t index) noex
 
 }  // namespace
 
-/// The wishes of one handler in one round.
+/// The questions of one handler in one round.
 class Dispatcher::Collector final : public Questions {
 public:
     Collector(const HookContext& context, engine::Wait& wait, engine::Wait::Asker& asker, const Instance& instance)
@@ -103,10 +102,10 @@ public:
     void timeout(Duration duration) override { timeout_ = std::min(duration, limit_); }
 
     Duration longest() const noexcept { return std::max(delay_, silence_); }
-    /// Questions that may not be put any more.
+    /// Questions that exceeded the limit.
     unsigned surplus() const noexcept { return surplus_; }
 
-    /// The times go to the stage, up to the limit.
+    /// Passes the times to the stage, up to the limit.
     void settle_times() noexcept {
         wait_.delay = std::max(wait_.delay, std::min(delay_, limit_));
         wait_.silence = std::max(wait_.silence, std::min(silence_, limit_));
@@ -115,7 +114,7 @@ public:
 private:
     bool is_on_its_way(const DnsQuestion& question) const;
     bool is_on_its_way(const engine::Wait::TaskName& task) const;
-    /// False if nothing more may be asked for.
+    /// False if no more questions are allowed.
     bool may_ask();
     const smtpd::detail::TaskResult* find_task(std::string_view key) const noexcept override {
         return ServerAccess::task(answers_, key);
@@ -134,7 +133,7 @@ private:
     unsigned surplus_ = 0;
 };
 
-/// Whether somebody waits for the answer since an earlier round.
+/// Whether the question was sent in an earlier round.
 bool Dispatcher::Collector::is_on_its_way(const DnsQuestion& question) const {
     const auto awaits = [&](const engine::Wait::Asker& other) {
         return std::find(other.awaited.begin(), other.awaited.end(), question) != other.awaited.end();
@@ -145,7 +144,7 @@ bool Dispatcher::Collector::is_on_its_way(const DnsQuestion& question) const {
 const DnsAnswer& Dispatcher::Collector::dns(DnsType type, std::string_view name) {
     const DnsAnswer& known = answers_.dns(type, name);
     if (known.status() != DnsStatus::not_asked) return known;
-    auto question = DnsQuestion::make(type, name);  // there is one: bad names have their answer
+    auto question = DnsQuestion::make(type, name);  // it exists: bad names are answered above
     const auto asked = std::find_if(wait_.questions.begin(), wait_.questions.end(),
                                     [&](const engine::Wait::Question& other) { return other.question == *question; });
     if (asked != wait_.questions.end()) {
@@ -171,10 +170,10 @@ bool Dispatcher::Collector::is_on_its_way(const engine::Wait::TaskName& task) co
     });
 }
 
-/// A task that throws is a fault of the plugin, which is counted and logged by the thread that runs it.
+/// A task that throws is a fault of the plugin; the thread that runs the task counts and logs it.
 void Dispatcher::Collector::start_task(std::string_view key, smtpd::detail::TaskWork work) {
     support::Lane* const lane = instance_.task_lane();
-    if (lane == nullptr) throw std::logic_error("it has a task, and does not say so with runs_tasks");
+    if (lane == nullptr) throw std::logic_error("it has a task but does not declare runs_tasks");
     engine::Wait::TaskName name{&instance_, std::string(key)};
     if (!is_on_its_way(name)) {
         if (!may_ask()) return;
@@ -206,7 +205,7 @@ void Dispatcher::add(HookId hook, const Instance& instance, Handler handler) {
     if (handler.observe) link.call = std::move(handler.observe);
     if (handler.decide) link.call = std::move(handler.decide);
     if (handler.deliver) link.call = std::move(handler.deliver);
-    link.is_timed |= link.decides();  // it always says something, which may be asked about later
+    link.is_timed |= link.decides();  // it always returns a finding, which goes to the history
     const auto comes_first = [](Priority priority, const Background& other) { return priority < other.priority; };
     const auto place = std::upper_bound(chain.backgrounds.begin(), chain.backgrounds.end(), handler.priority,
                                         comes_first) -
@@ -250,7 +249,7 @@ engine::MessageObservers Dispatcher::observe_message(MessageHook& context) const
                 out.push_back(std::make_unique<StreamGuard>(std::move(stream), *instance, context));
         } catch (...) {
             record_fault(*instance, context.connection.log(), context.connection.id(), HookId::data_chunk,
-                         "its stream could not be made");
+                         "its stream could not be created");
         }
     }
     return out;
@@ -258,7 +257,8 @@ engine::MessageObservers Dispatcher::observe_message(MessageHook& context) const
 
 // --- asking ---
 
-/// Asks those who have all answers that they wanted, so that nobody's next question waits for the answer to another's.
+/// Calls the ask handlers that have all answers that they asked for, so that no plugin's next question waits for
+/// another plugin's answer.
 void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
     try {
         const Chain& chain = this->chain(context.hook);
@@ -278,17 +278,17 @@ void Dispatcher::ask(HookContext& context, engine::Wait& wait) const noexcept {
             if (wait.questions.size() > before) wait.batch_sizes.push_back(wait.questions.size() - before);
         }
         std::erase_if(wait.askers, [](const engine::Wait::Asker& asker) { return asker.awaits_nothing(); });
-    } catch (const std::bad_alloc&) {  // the handlers are called after all, and find no answers
+    } catch (const std::bad_alloc&) {  // the handlers are called anyway, and find no answers
     }
 }
 
-/// In the first round everybody is asked who has an ask handler, later those who put questions to the DNS.
+/// The first round calls every ask handler, later rounds those that have asked DNS questions.
 void Dispatcher::start_asking(const Chain& chain, engine::Wait& wait) {
     for (std::size_t i = 0; i < chain.links.size(); ++i)
         if (chain.backgrounds[i].ask) wait.askers.push_back({static_cast<std::uint16_t>(i), 0, {}, {}});
 }
 
-/// It is asked again as long as it awaits something.
+/// The handler is called again as long as it waits for answers.
 void Dispatcher::ask_one(engine::Wait::Asker& asker, HookContext& context, engine::Wait& wait) const noexcept {
     const Link& link = chain(context.hook).links[asker.index];
     const Instance& instance = *link.instance;
@@ -303,16 +303,15 @@ void Dispatcher::ask_one(engine::Wait::Asker& asker, HookContext& context, engin
     asker.awaited_tasks.clear();
     try {
         if (!is_good) wait.cut_short.push_back(asker.index);
-    } catch (const std::bad_alloc&) {  // the handler is called after all, with what it has
+    } catch (const std::bad_alloc&) {  // the handler is called anyway, with the answers so far
     }
     if (!is_good) return;
     PluginCounters::count(instance.counters().overrun);
-    log_about(instance, context, LogLevel::warning,
-              "overrun: {} questions are not put, after {} rounds and {} questions", collector.surplus(),
-              asker.rounds - 1, wait.questions_in_all);
+    log_about(instance, context, LogLevel::warning, "overrun: {} questions not asked after {} rounds and {} questions",
+              collector.surplus(), asker.rounds - 1, wait.questions_in_all);
 }
 
-/// False if the handler must not be called later, because it failed or wants to wait longer than it may.
+/// False if the handler must not be called later, because it failed or wants to wait longer than allowed.
 bool Dispatcher::ask_guarded(const Link& link, std::size_t index, HookContext& context,
                              Collector& collector) const noexcept {
     const Instance& instance = *link.instance;
@@ -372,20 +371,19 @@ Response Dispatcher::take(DeliveryResult result, const Link& link, HookContext& 
     return response;
 }
 
-/// The response in the place of a handler that failed; none if a refusal of the client waits already, which must not
-/// change.
+/// The response for a handler that failed; none if the client has a pending refusal, which must not change.
 Response Dispatcher::fault_answer(const Link& link, HookContext& context) noexcept {
     if (link.observes()) return {};
     try {
         if (link.delivers()) return take(local_error(), link, context);
         if (traits(context.hook).tells_faults() && !in_session(context).only_complains()) return temporary_failure();
-    } catch (...) {  // no memory for the text: the hook's own will do
+    } catch (...) {  // no memory for the text: the hook's own is used
         return Response(Verdict::denysoft);
     }
     return {};
 }
 
-/// Calls the handler; whatever it throws becomes a line, a count and a response.
+/// Calls the handler. An exception becomes a log line, a count and a response.
 inline Response Dispatcher::call(const Link& link, HookContext& context, const char* hindrance,
                                  Mishap& mishap) const noexcept {
     if (ServerAccess::session(context) != nullptr && context.hook != HookId::queue) {
@@ -398,8 +396,8 @@ inline Response Dispatcher::call(const Link& link, HookContext& context, const c
     } catch (...) { return settle_mishap(link, context, mishap); }
 }
 
-/// Whether the thread may not call that handler, because it would wait in it. An exempt client is not judged, so
-/// there is nothing to wait for.
+/// Whether this thread must not call that handler, because it would block. An exempt client is not judged, so there is
+/// nothing to wait for.
 bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext& context, engine::ChainState& state,
                               MonotonicTime now) const noexcept {
     using Access = engine::ChainState::Access;
@@ -413,8 +411,8 @@ bool Dispatcher::stops_before(const Chain& chain, std::size_t index, HookContext
     return true;
 }
 
-/// As long as nobody has anything to say and no second passes, the clock stands still: `now` is then older than the
-/// call by less than a beat.
+/// While no handler has anything to say and no second passes, the clock is not read: `now` is then earlier than the
+/// call by less than a heartbeat.
 Response Dispatcher::run(HookContext& context, engine::ChainState& state) const noexcept {
     const Chain& chain = this->chain(context.hook);
     const auto& links = chain.links;
@@ -470,7 +468,7 @@ Response Dispatcher::run(HookContext& context, engine::ChainState& state) const 
     return {};
 }
 
-/// In a catch block: what comes of the exception.
+/// Call it in a catch block: handles the exception.
 Response Dispatcher::settle_mishap(const Link& link, HookContext& context, Mishap& mishap) noexcept {
     const Instance& instance = *link.instance;
     mishap.happened = true;
@@ -487,12 +485,12 @@ Response Dispatcher::settle_mishap(const Link& link, HookContext& context, Misha
             return fault_answer(link, context);
         } catch (...) { log_about(instance, context, LogLevel::crit, "plugin fault: {}", support::thrown_text()); }
         PluginCounters::count(instance.counters().fault);
-    } catch (...) {  // no memory even for what a fault leads to
+    } catch (...) {  // no memory even to handle the fault
     }
     return fault_answer(link, context);
 }
 
-/// A response that no handler can have meant is a fault.
+/// Treats an invalid response as a fault.
 void Dispatcher::replace_impossible(const Link& link, HookContext& context, Response& response) noexcept {
     try {
         const std::string problem = impossible(response);
@@ -513,12 +511,12 @@ void Dispatcher::look_at_time(const Link& link, HookContext& context, MonotonicT
               link.deadline.count());
 }
 
-/// Whether anybody wants to hear what the handlers of that hook say.
+/// Whether any handler observes the responses of that hook.
 bool Dispatcher::announces(HookId hook) const noexcept {
     return !traits(hook).has(HookTraits::unannounced) && (has(HookId::deny) || has(HookId::ok));
 }
 
-/// Tells the handlers of deny or ok what a handler said. What they say themselves is nobody's concern.
+/// Passes a handler's response to the handlers of deny or ok, whose own responses are ignored.
 void Dispatcher::announce(const Link& link, HookContext& context, const Response& response) const noexcept {
     const HookId id = is_denial(response.verdict) ? HookId::deny : HookId::ok;
     if (!has(id)) return;

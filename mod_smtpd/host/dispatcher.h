@@ -1,8 +1,8 @@
-/// dispatcher.h: the chains of handlers of a server, and how one is run.
+/// dispatcher.h: a server's chains of handlers, and how to run one.
 ///
 /// Built while the configuration is read, then immutable and used by many threads. Running a chain takes no lock,
-/// compares no strings, and allocates nothing unless a handler has something to say; where a heart beats, it does not
-/// even read the clock for handlers that decline. Whatever a handler throws ends here.
+/// compares no strings, and allocates nothing unless a handler has something to say. If a heartbeat thread is running,
+/// it does not even read the clock for handlers that decline. Exceptions from handlers end here.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -24,8 +24,7 @@ public:
     /// `heartbeat` may be null; it must outlive the dispatcher.
     explicit Dispatcher(const support::Heartbeat* heartbeat = nullptr) noexcept : heartbeat_(heartbeat) {}
 
-    /// Takes a handler of that instance, which must outlive the dispatcher. Calls come in the order of the
-    /// configuration.
+    /// Adds a handler of that instance, which must outlive the dispatcher. Call it in the order of the configuration.
     void add(HookId hook, const Instance& instance, Handler handler);
 
     bool has(HookId hook) const noexcept {
@@ -33,12 +32,12 @@ public:
     }
     bool can_accept(HookId hook) const noexcept { return chain(hook).can_accept; }
     bool asks(HookId hook) const noexcept { return chain(hook).asks; }
-    /// How often the handlers of a stage are asked at most, and how much in all: enough for SPF's ten includes, one in
-    /// the other, with an MX in the last.
+    /// The maximum number of rounds and questions of a stage: enough for SPF's ten includes, nested in each other, with
+    /// an MX in the last one.
     static constexpr unsigned max_rounds = 20;
     static constexpr std::size_t max_questions = 400;
     void ask(HookContext& context, engine::Wait& wait) const noexcept;
-    /// At which hooks handlers wait for something other than the DNS.
+    /// The hooks at which handlers wait for something other than the DNS.
     HookSet waits_at() const noexcept { return waits_at_; }
     support::Lane* lane(HookId hook, const support::Lane* held) const noexcept;
     /// See engine::HookRunner::run().
@@ -48,19 +47,19 @@ public:
     engine::MessageObservers observe_message(MessageHook& context) const noexcept;
 
     enum class Kind { respond, decide, deliver, observe };
-    /// A handler, for those who show chains.
+    /// A handler, for listing chains.
     struct Member {
         const Instance* instance;
         Kind kind;
         Priority priority;
-        bool asks;  ///< it may want to wait first
+        bool asks;  ///< it may wait before it answers
     };
-    /// The handlers of a hook, in the order in which they are called.
+    /// The handlers of a hook, in the order of their calls.
     std::vector<Member> members(HookId hook) const;
 
 private:
-    /// What running a chain needs of a handler, and no more than a line of the processor's cache. The kind of function
-    /// is the kind of handler.
+    /// The data that running a chain needs for a handler; fits into a cache line. The type of the function is the kind
+    /// of the handler.
     struct alignas(64) Link {
         using Answers = std::function<Response(HookContext&)>;
         using Decides = std::function<Finding(HookContext&)>;
@@ -69,34 +68,34 @@ private:
         const Instance* instance;
         Duration deadline;
         std::variant<Answers, Decides, Delivers, Observes> call;
-        bool is_timed;  ///< its time is measured to the millisecond, whatever it says
+        bool is_timed;  ///< its time is always measured to the millisecond
         bool waits;     ///< for something other than the DNS
 
         bool decides() const noexcept { return std::holds_alternative<Decides>(call); }
         bool delivers() const noexcept { return std::holds_alternative<Delivers>(call); }
         bool observes() const noexcept { return std::holds_alternative<Observes>(call); }
-        /// Whether the handler is not called, because its plugin leaves that client alone.
+        /// The handler is skipped, because its plugin exempts that client.
         bool exempts(const HookContext& context) const noexcept;
     };
-    /// The rest of it.
+    /// The remaining data.
     struct Background {
         Priority priority;
         std::function<void(HookContext&, Questions&)> ask;
-        support::Lane* lane;  ///< null where the handler does not wait
+        support::Lane* lane;  ///< null if the handler does not wait
     };
     struct Chain {
         std::vector<Link> links;
-        std::vector<Background> backgrounds;  ///< of the links, one for each
+        std::vector<Background> backgrounds;  ///< one for each link
         bool asks = false;
         bool can_accept = false;
     };
     /// What went wrong in a call.
     struct Mishap {
         bool happened = false;
-        bool deadline_passed = false;  ///< and it was noticed while the handler waited
+        bool deadline_passed = false;  ///< noticed while the handler waited
     };
     class Collector;
-    /// What begins the streams of a plugin.
+    /// Creates the streams of a plugin.
     struct StreamMaker {
         const Instance* instance;
         std::function<std::shared_ptr<BodyStream>(HookContext&)> make;

@@ -1,4 +1,4 @@
-/// dns_lists.cc: what lists in the DNS say, and whether they can be believed.
+/// dns_lists.cc: evaluates the answers of DNS lists, and tests whether the lists work.
 #include <smtpd/dns/lists.h>
 
 #include <smtpd/base/format.h>
@@ -11,16 +11,16 @@
 namespace smtpd {
 namespace {
 
-constexpr std::size_t longest_text = 300;                   // what of a list's text goes into a reply
-constexpr Duration retry_off = std::chrono::minutes(10);    // when a list that is off is tested again
-constexpr Duration retry_silent = std::chrono::minutes(1);  // ... and one that gave no answer
-constexpr unsigned most_silences = 10;                      // tests in a row without an answer that switch a list off
+constexpr std::size_t longest_text = 300;                   // of a list's text in a reply
+constexpr Duration retry_off = std::chrono::minutes(10);    // until a list that is off is tested again
+constexpr Duration retry_silent = std::chrono::minutes(1);  // ... and one that did not answer
+constexpr unsigned most_silences = 10;  // consecutive tests without an answer that switch a list off
 
 Error wrong(std::string_view entry, std::string_view what) {
     return Error{ErrorCode::config, format_text("\"{}\": {}", quoted(entry, 200), what)};
 }
 
-/// Takes the text up to one of `ends` off the front, and leaves that octet there.
+/// Removes the text up to one of `ends` from the front; that octet stays.
 std::string_view cut(std::string_view& rest, std::string_view ends) {
     const auto part = rest.substr(0, rest.find_first_of(ends));
     rest.remove_prefix(part.size());
@@ -69,10 +69,10 @@ bool matches(const Code& code, const IpAddress& address) {
     return true;
 }
 
-/// Why no answer with that address means "listed"; "" if it may.
+/// Why an answer with that address cannot mean "listed"; "" if it can.
 std::string why_not(const IpAddress& address) {
     const auto& bytes = address.bytes();
-    if (!address.is_v4() || bytes[0] != 127) return format_text("answers {}, as no list does", address);
+    if (!address.is_v4() || bytes[0] != 127) return format_text("answers {}, which is not a list's answer", address);
     if (bytes[1] == 255 && bytes[2] == 255) return format_text("refuses to answer ({})", address);
     return {};
 }
@@ -90,14 +90,15 @@ std::string with_subject(std::string text, const std::string& subject) {
     return text;
 }
 
-/// Names of lists are words, some with a digit (dnsbl-1); keys are long, or mix letters and digits.
+/// Whether the label may be a key: list names are words, some with a digit (dnsbl-1); keys are long, or mix letters and
+/// digits.
 bool may_be_key(std::string_view label) {
     constexpr std::size_t longest_word = 15, longest_with_digits = 8;
     return label.size() > longest_word ||
            (label.size() > longest_with_digits && std::any_of(label.begin(), label.end(), is_ascii_digit));
 }
 
-/// What the list itself says about a client; it may name the zone.
+/// The list's own text about a client; it may name the zone.
 std::string told_by(const DnsList& list, std::string_view text) {
     const std::string shown = list.shown_zone();
     const std::string folded = ascii_lower(text);
@@ -120,15 +121,16 @@ Result<DnsList> DnsList::parse(std::string_view entry) {
     DnsList list;
     std::string_view rest = trimmed(entry);
     const auto zone = DnsQuestion::make(DnsType::a, cut(rest, "=: \t"));
-    if (!zone) return wrong(entry, "this begins with no name of a zone");
+    if (!zone) return wrong(entry, "this does not begin with the name of a zone");
     list.zone_ = zone->name;
     while (rest.starts_with('=') || rest.starts_with(',')) {
         rest.remove_prefix(1);
         const auto text = cut(rest, ",: \t");
         const auto code = parse_code<Code>(text);
         if (!code)
-            return wrong(entry, format_text("\"{}\" is no answer of a list; it is 127.0.0.2, 127.0.0.2-11 or 127.0.*.3",
-                                            quoted(text, 200)));
+            return wrong(entry,
+                         format_text("\"{}\" is not the answer of a list; write 127.0.0.2, 127.0.0.2-11 or 127.0.*.3",
+                                     quoted(text, 200)));
         list.codes_.push_back(*code);
     }
     if (rest.starts_with(':')) rest.remove_prefix(1);
@@ -157,7 +159,7 @@ bool DnsList::lists(const DnsAnswer& answer, std::string& problem) const {
             problem = std::move(reason);
         } else if (codes_.empty()) {
             if (address.bytes() != IpAddress::v4({127, 0, 0, 1}).bytes()) return true;
-            problem = "answers 127.0.0.1, which is no listing unless it is named";
+            problem = "answers 127.0.0.1, which means listed only if the entry names it";
         } else if (std::any_of(codes_.begin(), codes_.end(),
                                [&](const Code& code) { return matches(code, address); })) {
             return true;
@@ -199,7 +201,7 @@ bool DnsLists::is_due(const DnsList& list, const HookContext& hook) const noexce
     return test_.every > Duration(0) && hook.clock().now() >= list.health_->next_test.load(std::memory_order_relaxed);
 }
 
-/// The names of RFC 5782 5, which a list has, or has not.
+/// The test entries of RFC 5782 5, which a list must contain or must not contain.
 std::string DnsLists::tested(const DnsList& list, bool has_entry) const {
     const char* const label = kind_ == Of::addresses ? (has_entry ? "2.0.0.127." : "1.0.0.127.")
                                                      : (has_entry ? "test." : "invalid.");
@@ -241,22 +243,22 @@ DnsListing DnsLists::look_up(const DnsListSubject& subject, const HookContext& h
     return listing;
 }
 
-/// What a test shows that no good list does; "" where there is nothing to be said, or nobody could tell.
+/// The defect that a test has found; "" if there is none, or if the test has no result.
 std::string DnsLists::defect(const DnsAnswer& absent, const DnsAnswer& present) const {
     const bool of_addresses = kind_ == Of::addresses;
     if (absent.found())
-        return format_text("it lists {} ({}), and so everybody", of_addresses ? "127.0.0.1" : "INVALID",
+        return format_text("it lists {} ({}), and so everything", of_addresses ? "127.0.0.1" : "INVALID",
                            shown_addresses(absent));
     if (!test_.wants_entry) return {};
     if (present.is_absent())
-        return format_text("it does not list {}, as every list in use does", of_addresses ? "127.0.0.2" : "TEST");
+        return format_text("it does not list {}, which every working list does", of_addresses ? "127.0.0.2" : "TEST");
     const auto& addresses = present.addresses();
     const bool has_listing = std::any_of(addresses.begin(), addresses.end(),
                                          [](const IpAddress& address) { return why_not(address).empty(); });
     return present.found() && !has_listing ? "it " + why_not(addresses.front()) : std::string();
 }
 
-/// Believes, or does not believe, the list from now on.
+/// Switches the list on or off by the result of its test.
 void DnsLists::test(const DnsList& list, const HookContext& hook, const Answers& answers) const {
     const DnsAnswer& absent = answers.a(tested(list, false));
     const DnsAnswer& present = answers.a(tested(list, true));
@@ -274,7 +276,7 @@ void DnsLists::test(const DnsList& list, const HookContext& hook, const Answers&
         return;  // another session was faster
     health.silences = silences;
     if ((is_silent && problem.empty()) || health.is_off.exchange(!problem.empty()) == !problem.empty()) return;
-    if (problem.empty()) hook.log(LogLevel::notice, "the list {} passes its test again and is asked", list.zone_);
+    if (problem.empty()) hook.log(LogLevel::notice, "the list {} passes its test again and is used", list.zone_);
     else hook.log(LogLevel::error, "the list {} IS SWITCHED OFF: {}", list.zone_, problem);
 }
 

@@ -1,4 +1,4 @@
-/// instance.cc: makes plugin objects from configuration lines. Nothing that a plugin throws meanwhile gets past here.
+/// instance.cc: creates plugin objects from configuration lines. Exceptions of the plugin end here.
 #include "host/instance.h"
 
 #include "host/no_store.h"
@@ -13,7 +13,7 @@
 namespace smtpd::host {
 namespace {
 
-/// Runs code of the plugin; what it throws becomes a problem. False if it threw.
+/// Runs code of the plugin; an exception becomes a problem. False if it threw.
 template <class Call>
 bool guarded(const std::string& position, const std::string& subject, std::string_view doing, Problems& problems,
              Call call) {
@@ -28,8 +28,8 @@ bool guarded(const std::string& position, const std::string& subject, std::strin
 
 }  // namespace
 
-/// What the plugin's constructor talks to. Kept as long as the instance, because a plugin may hold references to what
-/// it was given.
+/// The Setup object of the plugin's constructor. It exists as long as the instance, because a plugin may keep
+/// references to what it received.
 class Instance::InstanceSetup final : private HookRegistrar, public Setup {
 public:
     InstanceSetup(Instance& instance, const Environment& environment, LogRouter& log)
@@ -59,13 +59,13 @@ public:
     }
 
     const PasswordCheck* password_check(std::string_view name) override {
-        return asked_for(password_check_, name, "this server has no passwords of its own");
+        return asked_for(password_check_, name, "this server has no password checks of its own");
     }
     const SqlQuery* sql_query(std::string_view statement) override {
         return asked_for(sql_query_, statement, "this server has no database");
     }
 
-    /// Ends the time in which handlers may be added; moves the complaints out. True if the server may start with this
+    /// Ends the time in which handlers may be added, and moves the problems out. True if the server may start with this
     /// plugin.
     bool close(Problems& problems) {
         is_open_ = false;
@@ -89,9 +89,9 @@ public:
 
 private:
     void add(HookId id, Handler handler) override {
-        if (!is_open_) throw std::logic_error("handlers can be added only while the plugin is made");
+        if (!is_open_) throw std::logic_error("handlers can only be added in the plugin's constructor");
         if (handler.decide && !instance_.is_policy_)
-            error("its handler of the hook {} gives findings, which only a PolicyPlugin may do", hook_name(id));
+            error("its handler of the hook {} returns findings, which only a PolicyPlugin may do", hook_name(id));
         handlers.emplace_back(id, std::move(handler));
     }
 
@@ -101,14 +101,14 @@ private:
                                is_error && is_in_control_file});
     }
 
-    /// Whether a complaint begins with the line of a control file.
+    /// Whether a message begins with the line of a control file.
     bool is_about_a_line(std::string_view text) const {
         const auto files = control_.existing_files();
         return std::any_of(files.begin(), files.end(),
                            [&](const std::string& file) { return text.starts_with(file + ":"); });
     }
 
-    /// What the server gives for a name; otherwise null, and a complaint.
+    /// The server's object for that name; if there is none, null, and an error.
     template <class T>
     T* asked_for(const std::function<Result<T*>(std::string_view)>& give, std::string_view name,
                  const char* otherwise) {
@@ -206,7 +206,7 @@ bool Instance::create(const Environment& environment, LogRouter& log, Problems& 
                                  [&] { plugin_.reset(code_.descriptor->create(*setup_, options_.get())); });
     const bool is_good = setup_->close(problems);
     if (is_done && !plugin_)
-        problems.push_back({true, position_, format_text("{}: it made no plugin object", subject_)});
+        problems.push_back({true, position_, format_text("{}: it created no plugin object", subject_)});
     return is_good && plugin_;
 }
 

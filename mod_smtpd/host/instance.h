@@ -1,6 +1,7 @@
-/// instance.h: one `SmtpPlugin` line come alive: the plugin's object, its options, and what the host knows about it.
+/// instance.h: the running form of one `SmtpPlugin` line: the plugin's object, its options, and what the host knows
+/// about it.
 ///
-/// Made while the configuration is read; from then on immutable but for the counters, and used by many threads.
+/// Created while the configuration is read; from then on immutable except for the counters, and used by many threads.
 #pragma once
 
 #include "engine/server_access.h"
@@ -21,7 +22,7 @@
 
 namespace smtpd::host {
 
-/// A plugin's code: its descriptor, and what keeps it in memory.
+/// A plugin's code: its descriptor, and the handle that keeps it in memory.
 struct PluginCode {
     const PluginDescriptor* descriptor = nullptr;
     std::shared_ptr<const void> keep;
@@ -29,11 +30,11 @@ struct PluginCode {
 
 class Instance {
 public:
-    /// Makes the instance of that line. Null if anything is wrong; `problems` then has it, all of it where that is
-    /// possible.
+    /// Creates the instance of that line. Null if there is an error; `problems` then contains all errors that could be
+    /// found.
     static std::unique_ptr<Instance> make(const PluginLine& line, PluginCode code, const Environment& environment,
                                           LogRouter& log, Problems& problems);
-    /// Checks the options of a line that no instance is made of.
+    /// Checks the options of a line for which no instance is created.
     static void check(const PluginLine& line, PluginCode code, const Environment& environment, Problems& problems);
     ~Instance();
     Instance(const Instance&) = delete;
@@ -41,7 +42,7 @@ public:
 
     const std::string& name() const noexcept { return name_; }          ///< "queue/maildir:archive"
     const std::string& position() const noexcept { return position_; }  ///< "httpd.conf line 12"
-    /// The options that are not at their defaults, as they would be written.
+    /// The options that differ from their defaults, as they would be written.
     struct Setting {
         std::string name;
         std::string value;
@@ -50,7 +51,7 @@ public:
     bool is_policy() const noexcept { return is_policy_; }
     /// Whether its handlers look at the body of messages.
     bool reads_body() const noexcept { return code_.descriptor->reads_body; }
-    /// Whether recipients of one message may have different fates with it.
+    /// Whether recipients of the same message may have different fates with this plugin.
     bool judges_recipients() const noexcept {
         return code_.descriptor->judges_recipients(options_.get()) ||
                code_.descriptor->delivers_to_each(options_.get());
@@ -62,10 +63,10 @@ public:
     bool settles_complaints() const noexcept { return code_.descriptor->settles_complaints(options_.get()); }
     const std::vector<FileUse>& files() const noexcept { return files_; }
     const std::string& subject() const noexcept { return subject_; }  ///< "SmtpPlugin queue/maildir"
-    /// Where calls of its handlers at that hook queue, because they wait for something other than the DNS; null where
-    /// they do not.
+    /// The lane in which calls of its handlers at that hook queue, because they wait for something other than the DNS;
+    /// null if they do not wait.
     support::Lane* lane(HookId hook) const noexcept;
-    /// Where its tasks queue; null where it has none.
+    /// The lane in which its tasks queue; null if it has none.
     support::Lane* task_lane() const noexcept { return code_.descriptor->runs_tasks ? own_lane_.get() : nullptr; }
     const PolicyDefaults& policy() const noexcept { return common_.policy; }
     Duration deadline() const noexcept { return common_.deadline; }
@@ -77,7 +78,7 @@ public:
     const ServerAccess::Caller& host_caller() const noexcept { return host_caller_; }
 
     using LogOutlets = std::vector<std::pair<LogLevel, std::function<void(const LogLine&)>>>;
-    /// What the constructor registered, given away once.
+    /// The registered handlers; can be taken once.
     std::vector<std::pair<HookId, Handler>> take_handlers();
     LogOutlets take_log_outlets();
 
@@ -89,11 +90,11 @@ private:
     void use_store(support::Lane* lane);
     bool create(const Environment& environment, LogRouter& log, Problems& problems);
 
-    PluginCode code_;  ///< first, and so released last: everything below may run its code while it goes
+    PluginCode code_;  ///< first, and so released last: the destructors of all members below may run its code
     std::string name_;
     std::string plugin_name_;
     std::string position_;
-    std::string subject_;  ///< how messages about it begin: "SmtpPlugin queue/maildir"
+    std::string subject_;  ///< the beginning of messages about it: "SmtpPlugin queue/maildir"
     bool is_in_plugins_file_;
     bool is_policy_;
     std::vector<FileUse> files_;
@@ -102,8 +103,9 @@ private:
     ServerAccess::Caller host_caller_;
     HookSet waits_at_;
     std::unique_ptr<support::Lane> own_lane_;    ///< if it waits by itself at any hook, or has tasks
-    support::Lane* store_lane_ = nullptr;        ///< of the store that it uses, if that may make it wait
-    std::unique_ptr<support::Lane> mixed_lane_;  ///< if these are several, none of which can be held for all
+    support::Lane* store_lane_ = nullptr;        ///< of the store that it uses, if that may block
+    std::unique_ptr<support::Lane> mixed_lane_;  ///< if it uses several lanes, so that it cannot hold one of them for
+                                                 ///< all
     std::unique_ptr<PluginCounters> own_counters_;
     PluginCounters* counters_ = nullptr;
     std::unique_ptr<void, void (*)(void*)> options_;
@@ -111,8 +113,8 @@ private:
     std::unique_ptr<Plugin, void (*)(Plugin*)> plugin_;
 };
 
-/// How messages about a line begin: "SmtpPlugin queue/maildir" for a directive, "queue/maildir" for a line of a plugins
-/// file.
+/// The beginning of messages about a line: "SmtpPlugin queue/maildir" for a directive, "queue/maildir" for a line of a
+/// plugins file.
 std::string subject_of(const PluginLine& line);
 
 }  // namespace smtpd::host

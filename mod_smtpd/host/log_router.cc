@@ -15,7 +15,7 @@ namespace {
 
 bool breaks_line(char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f'; }
 
-/// The text with control characters as quoted() shows them, up to `first` as it is.
+/// The text with control characters escaped as by quoted(); unchanged up to `first`.
 std::string in_one_line(std::string_view text, std::string_view::const_iterator first) {
     std::string out(text.begin(), first);
     for (; first != text.end(); ++first)
@@ -38,8 +38,8 @@ bool LogRouter::enabled(LogLevel level) const noexcept {
     return level <= up_to_ || (level <= LogLevel::warning && fallback_.enabled(level));
 }
 
-/// What others say (a database, an exception) may have line ends in it, behind which anything could look like a line of
-/// its own.
+/// Texts from elsewhere (a database, an exception) may contain line ends, and the text after one could look like a
+/// separate log line.
 void LogRouter::write(const LogLine& line) noexcept {
     const auto* const first = std::find_if(line.text.begin(), line.text.end(), breaks_line);
     if (first == line.text.end()) return write_line(line);
@@ -84,7 +84,7 @@ void LogRouter::report_fault(Outlet& outlet, const char* what) noexcept {
         line.plugin = outlet.plugin;
         line.text = text;
         fallback_.write(line);
-    } catch (...) {  // no memory for the text: the fault is counted
+    } catch (...) {  // no memory for the text; the fault is counted
     }
 }
 

@@ -1,10 +1,10 @@
 /// log_router.h: sends the log lines of a server to its logging plugins, and to the server's own log.
 ///
-/// Without logging plugins every line goes to the fallback (httpd's ErrorLog). With some, each of them gets the lines
-/// up to its level and the fallback only warnings and worse. What is written while a logging plugin handles a line goes
-/// to the fallback alone. A line that a plugin hands on to the fallback (Setup::server_log()) is not written there
-/// twice. A plugin that throws is passed over, and its first fault is reported. Control characters do not get through:
-/// a line is one line. Thread-safe once all plugins are added.
+/// Without logging plugins, every line goes to the fallback (httpd's ErrorLog). With some, each of them gets the lines
+/// up to its level, and the fallback gets only warnings and worse. Lines written while a logging plugin handles a line
+/// go to the fallback only. If a plugin passes a line on to the fallback (Setup::server_log()), the line is not written
+/// there twice. A plugin that throws is skipped for that line, and its first fault is reported. Control characters are
+/// escaped, so each line stays one line. Thread-safe after all plugins were added.
 #pragma once
 
 #include "host/counters.h"
@@ -25,7 +25,7 @@ public:
 
     explicit LogRouter(LogSink& fallback) : fallback_(fallback), server_log_(*this) {}
 
-    /// `counters` is the plugin's and must outlive the router.
+    /// `counters` are the plugin's; they must outlive the router.
     void add(std::string plugin, LogLevel up_to, Writer writer, PluginCounters& counters);
     void remove_all() noexcept { outlets_.clear(); }
     bool has_plugins() const noexcept { return !outlets_.empty(); }
@@ -55,7 +55,7 @@ private:
         PluginCounters* counters;
         std::atomic<bool> has_failed = false;
     };
-    /// A line that this thread is handing to logging plugins.
+    /// A line that this thread is passing to logging plugins.
     struct Delivery {
         const LogLine* line;
         bool reached_fallback = false;
@@ -70,7 +70,7 @@ private:
     LogSink& fallback_;
     ServerLog server_log_;
     std::vector<std::unique_ptr<Outlet>> outlets_;
-    LogLevel up_to_ = LogLevel::emerg;  ///< the most talkative outlet's
+    LogLevel up_to_ = LogLevel::emerg;  ///< of the most verbose outlet
 };
 
 }  // namespace smtpd::host

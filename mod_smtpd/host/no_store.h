@@ -1,5 +1,5 @@
-/// no_store.h: what a plugin is given for a namespace that cannot be opened. The mistake has been reported and the
-/// server will not start, but the plugin's constructor goes on, so that all its mistakes are found at once.
+/// no_store.h: a placeholder for a namespace that cannot be opened. The error has been reported and the server will not
+/// start, but the plugin's constructor continues, so that all its errors are found at once.
 #pragma once
 
 #include <smtpd/store/store.h>

@@ -1,7 +1,7 @@
-/// notes.cc: which note has which slot, for the whole process.
+/// notes.cc: the assignment of notes to slots, for the whole process.
 ///
-/// Names and types are kept as text: a DSO may go and come back, and takes its type_info objects with it. Slots are
-/// never given back; there are as many as names in the source texts of the plugins.
+/// Names and types are stored as text: a DSO may be unloaded and loaded again, and its type_info objects disappear with
+/// it. Slots are never freed; their number is limited by the names in the plugins' source code.
 #include "host/notes.h"
 
 #include <smtpd/base/format.h>
@@ -20,7 +20,7 @@ struct Registry {
 };
 
 Registry& registry() {
-    static Registry instance;  // made on first use: keys are made while a DSO is loaded, before its own statics in
+    static Registry instance;  // created on first use: keys are created while a DSO is loaded, before its statics in
                                // other files
     return instance;
 }
@@ -36,7 +36,7 @@ unsigned detail::note_slot(const char* name, const std::type_info& type) {
         if (known.slots[slot].second == type.name()) return slot;
         other_type = true;
     }
-    if (other_type) known.complaints.push_back(format_text("the note \"{}\" is known with another type", name));
+    if (other_type) known.complaints.push_back(format_text("the note \"{}\" already exists with another type", name));
     known.slots.emplace_back(name, type.name());
     return static_cast<unsigned>(known.slots.size() - 1);
 }

@@ -1,4 +1,4 @@
-/// notes.h: which note has which slot, for the whole process.
+/// notes.h: the assignment of notes to slots, for the whole process.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace smtpd::host {
 
-/// What was wrong with the note keys that were made since the last call ("note \"a.b\" …"). The loader asks after it
-/// has opened a DSO.
+/// The errors of note keys that were created since the last call ("note \"a.b\" …"). The loader asks after it has
+/// opened a DSO.
 std::vector<std::string> take_note_complaints();
 
 }  // namespace smtpd::host

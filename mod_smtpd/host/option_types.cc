@@ -1,4 +1,4 @@
-/// option_types.cc: reading and showing the values that options can have.
+/// option_types.cc: parses and shows the values that options can have.
 #include <smtpd/options.h>
 
 #include "support/strings.h"
@@ -33,14 +33,14 @@ struct Unit {
     std::int64_t size;
 };
 
-/// Milliseconds. The largest first, for show(); of two names of one unit the one to be shown.
+/// In milliseconds, the largest unit first, for show(); of two names for a unit, the first one is shown.
 constexpr Unit duration_units[] = {{"d", 86'400'000}, {"h", 3'600'000}, {"min", 60'000},
                                    {"s", 1000},       {"ms", 1},        {"sec", 1000}};
 constexpr double longest_duration = 86'400'000.0 * 36'500;  // a hundred years
 
 constexpr Unit size_units[] = {{"g", 1 << 30}, {"m", 1 << 20}, {"k", 1 << 10}};
 
-/// Where the digits (and the fraction) of "10min" end.
+/// The end of the digits (and the fraction) of "10min".
 std::size_t end_of_number(std::string_view text) {
     const std::size_t end = text.find_first_not_of("0123456789.");
     return end == std::string_view::npos ? text.size() : end;

@@ -1,4 +1,4 @@
-/// options.cc: reads the words behind a plugin's name against the option tables.
+/// options.cc: parses the words after a plugin's name by the option tables.
 #include "host/options.h"
 
 #include "support/edit_distance.h"
@@ -31,8 +31,7 @@ std::string OptionType<host::LevelChange>::name() {
 namespace host {
 namespace {
 
-/// A row for a member of CommonOptions::policy: option() reaches the members of one struct, and these are one level
-/// down.
+/// A row for a member of CommonOptions::policy: option() only reaches direct members of a struct, and these are nested.
 template <class T>
 OptionBuilder<T> policy_option(std::string name, T PolicyDefaults::*member, std::string help) {
     OptionBuilder<T> row = option(std::move(name), member, std::move(help));
@@ -48,7 +47,7 @@ OptionBuilder<T> policy_option(std::string name, T PolicyDefaults::*member, std:
     return row;
 }
 
-/// Where it is not said, it is perm (and `naughty` may say otherwise).
+/// If it is not specified, it is perm (unless `naughty` decides).
 OptionSpec reject_type_row() {
     OptionSpec row = policy_option(
                          "reject_type", &PolicyDefaults::reject_type,
@@ -66,34 +65,31 @@ OptionSpec reject_type_row() {
 std::vector<OptionSpec> policy_options() {
     using Reject = PolicyDefaults::Reject;
     using OnError = PolicyDefaults::OnError;
-    return {
-        policy_option("reject", &PolicyDefaults::reject,
-                      "what follows from a failed test: the client is refused (yes), the fault is only logged (no), or "
-                      "the refusal is kept for the "
-                      "plugin naughty (naughty)")
-            .choices({{"yes", Reject::yes},
-                      {"no", Reject::no},
-                      {"naughty", Reject::naughty},
-                      {"on", Reject::yes},
-                      {"off", Reject::no},
-                      {"1", Reject::yes},
-                      {"0", Reject::no},
-                      {"true", Reject::yes},
-                      {"false", Reject::no}}),
-        reject_type_row(),
-        policy_option(
-            "onerror", &PolicyDefaults::onerror,
-            "what follows when the test could not be made: go on (accept), or ask the client to come back (tempfail)")
-            .choices({{"accept", OnError::accept}, {"tempfail", OnError::tempfail}}),
-        policy_option("karma_fail", &PolicyDefaults::karma_fail,
-                      "points added to the client's karma for a failed test; usually below zero"),
-        policy_option("karma_pass", &PolicyDefaults::karma_pass,
-                      "points added to the client's karma for a passed test")};
+    return {policy_option("reject", &PolicyDefaults::reject,
+                          "what a failed test does: refuse the client (yes), only log the failure (no), or leave the "
+                          "refusal to the plugin naughty (naughty)")
+                .choices({{"yes", Reject::yes},
+                          {"no", Reject::no},
+                          {"naughty", Reject::naughty},
+                          {"on", Reject::yes},
+                          {"off", Reject::no},
+                          {"1", Reject::yes},
+                          {"0", Reject::no},
+                          {"true", Reject::yes},
+                          {"false", Reject::no}}),
+            reject_type_row(),
+            policy_option("onerror", &PolicyDefaults::onerror,
+                          "what to do if the test could not be made: continue (accept), or defer the client (tempfail)")
+                .choices({{"accept", OnError::accept}, {"tempfail", OnError::tempfail}}),
+            policy_option("karma_fail", &PolicyDefaults::karma_fail,
+                          "points added to the client's karma for a failed test; usually negative"),
+            policy_option("karma_pass", &PolicyDefaults::karma_pass,
+                          "points added to the client's karma for a passed test")};
 }
 
 bool is_name_character(char c) { return support::is_alpha(c) || support::is_digit(c) || c == '_' || c == '-'; }
 
-/// Whether that could be the name of an option, known or not.
+/// Whether the text could be the name of an option, known or not.
 bool looks_like_name(std::string_view text) {
     return !text.empty() && support::is_alpha(text.front()) && std::all_of(text.begin(), text.end(), is_name_character);
 }
@@ -112,7 +108,7 @@ bool is_switch_word(std::string_view text) {
 OptionTable common_options(bool is_policy, bool may_wait) {
     OptionTable table(
         option("loglevel", &CommonOptions::loglevel,
-               "the level of all log lines of this plugin, or a change of it (+1 is one less important)"),
+               "the level of all log lines of this plugin, or a change of it (+1 means one level less important)"),
         option("deadline", &CommonOptions::deadline, "how long one call of this plugin may take, waiting included")
             .range("1ms", "1h"));
     if (may_wait)
@@ -184,7 +180,7 @@ void OptionReader::unknown(std::string_view name) {
     findings_.errors.push_back(format_text("unknown option \"{}\"{}", name, support::did_you_mean(name, names())));
 }
 
-/// Sets the option from `text`; `name` is how the user called it, "" for a positional.
+/// Sets the option from `text`; `name` is the name that the user wrote, "" for a positional.
 void OptionReader::set(Row& row, std::string_view text, std::string_view name) {
     const OptionSpec& spec = *row.spec;
     ++row.uses;
@@ -199,7 +195,7 @@ void OptionReader::set(Row& row, std::string_view text, std::string_view name) {
     findings_.errors.push_back(std::move(problem));
 }
 
-/// An option without `=`. Returns how many words it took.
+/// An option without `=`. Returns how many words it consumed.
 std::size_t OptionReader::take_named(Row& row, const std::vector<std::string>& words, std::size_t at) {
     const bool has_next = at + 1 < words.size();
     if (row.spec->is_flag && !(has_next && is_switch_word(words[at + 1]))) {
@@ -215,7 +211,7 @@ std::size_t OptionReader::take_named(Row& row, const std::vector<std::string>& w
     return 2;
 }
 
-/// A word that is no option. Returns how many words it took: behind an unknown name stands what was meant to be its
+/// A word that is not an option. Returns how many words it consumed: the word after an unknown name is probably its
 /// value.
 std::size_t OptionReader::take_positional(const std::vector<std::string>& words, std::size_t at) {
     if (Row* row = positional(positionals_)) {
@@ -225,7 +221,7 @@ std::size_t OptionReader::take_positional(const std::vector<std::string>& words,
     }
     if (!looks_like_name(words[at])) {
         findings_.errors.push_back(format_text(
-            "\"{}\" is one word too many: no option is called so, and no further value is expected", words[at]));
+            "unexpected argument \"{}\": there is no such option, and no further value is expected", words[at]));
         return 1;
     }
     unknown(words[at]);

@@ -1,14 +1,13 @@
-/// options.h: reads the words behind a plugin's name against the option tables, and describes the tables for the
-/// manual.
+/// options.h: parses the words after a plugin's name by the option tables, and describes the tables for the manual.
 ///
-/// Every plugin has the options of CommonOptions without mentioning them, a policy plugin some more; an option of the
-/// plugin's own with the same name takes their place.
+/// Every plugin has the options of CommonOptions automatically, and a policy plugin has some more. A plugin's own
+/// option with the same name replaces them.
 ///
-/// A word is taken as follows:
+/// A word is interpreted as follows:
 ///   NAME=VALUE   an option, if NAME looks like one (a letter, then letters, digits, `_` and `-`)
 ///   NAME VALUE   an option, if NAME is one; the next word is its value whatever it looks like
-///   NAME         an option declared as a flag; an on/off word behind it is its value
-///   any other    the next positional value; the rest of the words, where the last positional option takes the rest
+///   NAME         an option declared as a flag; a following on/off word is its value
+///   any other    the next positional value; all remaining words, if the last positional option takes the rest
 #pragma once
 
 #include <smtpd/base/result.h>
@@ -21,41 +20,41 @@
 
 namespace smtpd::host {
 
-/// `loglevel=6`, `loglevel=debug`: all lines of the plugin at that level. `loglevel=+1`: each line one level less
-/// important.
+/// `loglevel=6`, `loglevel=debug`: logs all lines of the plugin at that level. `loglevel=+1`: makes each line one level
+/// less important.
 struct LevelChange {
     int shift = 0;
     int fixed = -1;
 };
 
-/// What every instance has.
+/// The options that every instance has.
 struct CommonOptions {
     LevelChange loglevel;
     Duration deadline = std::chrono::seconds(60);
-    unsigned concurrency = 0;  ///< of a plugin that waits for a back end; 0: half the threads for that
+    unsigned concurrency = 0;  ///< for a plugin that waits for a back end; 0: half the threads for that
     PolicyDefaults policy;
 };
 
-/// The rows of the options above; with those of policy plugins if it is one, and of plugins that wait for a back end if
-/// it may be one.
+/// The rows of the options above, including those for policy plugins if `is_policy` and those for plugins that wait for
+/// a back end if `may_wait`.
 OptionTable common_options(bool is_policy, bool may_wait);
 
-/// Splits text into words at white space, as the shell would: `"…"` keeps white space (also in `name="a b"`), and in it
-/// `\"` and `\\` stand for the character. An Error for a quote that is not closed.
+/// Splits text into words at white space, like the shell: `"…"` keeps white space (also in `name="a b"`); inside, `\"`
+/// and `\\` stand for the character. An Error if a quote is not closed.
 Result<std::vector<std::string>> split_option_words(std::string_view text);
 
-/// Reads words into option structs.
+/// Parses words into option structs.
 class OptionReader {
 public:
-    /// A table and the struct that it fills, both of which must outlive the reader. Where two tables have a name, the
-    /// one added first holds.
+    /// Adds a table and the struct that it fills, both of which must outlive the reader. If two tables contain the same
+    /// name, the one added first takes precedence.
     void add(const OptionTable& table, void* options);
 
     struct Findings {
-        std::vector<std::string> errors;  ///< all of them, each a sentence
+        std::vector<std::string> errors;  ///< all errors, each a sentence
         std::vector<std::string> warnings;
     };
-    /// Reads all words; what is wrong is skipped, so that every mistake is found at once.
+    /// Parses all words. Errors are skipped, so that all of them are found at once.
     Findings read(const std::vector<std::string>& words);
 
 private:
@@ -78,11 +77,11 @@ private:
     Findings findings_;
 };
 
-/// One option as the manual shows it.
+/// One option, as the manual shows it.
 struct OptionDescription {
     std::string name;
     std::string type;     ///< "a duration from 0s to 5min"
-    std::string initial;  ///< as it would be written; "" where there is none
+    std::string initial;  ///< as it would be written; "" if there is none
     std::string help;
     std::vector<std::string> aliases;
     int position = -1;
@@ -93,7 +92,7 @@ struct OptionDescription {
 
 std::vector<OptionDescription> describe_options(const OptionTable& table, const void* options);
 
-/// All options of a plugin, its own first. Calls the plugin's code, so it may throw what that throws.
+/// All options of a plugin, its own first. Calls the plugin's code, which may throw.
 struct PluginOptions {
     std::vector<OptionDescription> own;
     std::vector<OptionDescription> common;

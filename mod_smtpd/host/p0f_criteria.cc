@@ -1,4 +1,4 @@
-/// p0f_criteria.cc: reading and meeting criteria about systems.
+/// p0f_criteria.cc: parses and evaluates criteria for operating systems.
 #include <smtpd/server/p0f_criteria.h>
 
 #include "support/strings.h"
@@ -11,7 +11,7 @@
 namespace smtpd {
 namespace {
 
-/// Takes what stands before the next comma off the text.
+/// Removes and returns the text before the next comma.
 std::string next_part(std::string_view& text) {
     const auto end = std::min(text.find(','), text.size());
     const std::string part(text.substr(0, end));

@@ -1,5 +1,5 @@
-/// plugin.cc: what the API leaves to the host: the plugins' base classes, so that their type information is in one
-/// place, and a handler's waits, which are the only thing in the API that holds a thread.
+/// plugin.cc: the parts of the API that the host implements: the plugins' base classes, so that their type information
+/// exists only once, and HookContext::wait(), the only function of the API that blocks a thread.
 #include <smtpd/plugin.h>
 
 #include <thread>

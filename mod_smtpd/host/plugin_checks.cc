@@ -12,7 +12,7 @@
 namespace smtpd::host {
 namespace {
 
-/// What every check is given.
+/// The arguments of every check.
 struct Check {
     const PluginSet& plugins;
     DirectoryControlFiles& control;
@@ -22,12 +22,12 @@ struct Check {
     void warn(std::string position, std::string text) const {
         problems.push_back(warning(std::move(position), std::move(text)));
     }
-    /// About the line of one plugin.
+    /// Warns about the line of one plugin.
     void warn(const Instance& instance, std::string_view text) const {
         warn(instance.position(), format_text("{}: {}", instance.subject(), text));
     }
 
-    /// Calls `look` with each file of that kind that a plugin has declared, and the plugin.
+    /// Calls `look` with each file of that kind that a plugin has declared, and with the plugin.
     template <class Look>
     void for_each_file(FileUse::Kind kind, Look look) const {
         for (const auto& instance : plugins.instances())
@@ -53,10 +53,9 @@ std::vector<const Instance*> accepting(const PluginSet& plugins) {
 
 void nobody_accepts_recipients(const Check& check) {
     if (!accepting(check.plugins).empty()) return;
-    check.warn(
-        check.facts.where,
-        "no plugin accepts recipients: every RCPT is answered 450; write \"SmtpPlugin rcpt_ok\", and the domains "
-        "that mail is accepted for into the control file rcpthosts");
+    check.warn(check.facts.where,
+               "no plugin accepts recipients: every RCPT is answered 450; write \"SmtpPlugin rcpt_ok\", and list the "
+               "domains that you accept mail for in the control file rcpthosts");
 }
 
 /// A verdict `ok` ends the chain: a plugin behind the last one that accepts recipients only sees those that nobody
@@ -81,7 +80,7 @@ void nobody_delivers(const Check& check) {
     check.warn(
         check.facts.where,
         "there is no queue plugin: every message is answered 451; write, for instance, \"SmtpPlugin queue/maildir "
-        "/var/mail/example\", or \"SmtpPlugin queue/discard\" if mail is to be thrown away");
+        "/var/mail/example\", or \"SmtpPlugin queue/discard\" to discard all mail");
 }
 
 void queue_plugin_is_never_asked(const Check& check) {
@@ -96,7 +95,7 @@ void queue_plugin_is_never_asked(const Check& check) {
     }
 }
 
-/// Where a control file is to be written.
+/// The path at which to write a control file.
 std::string place_of(const Check& check, std::string_view name) {
     return check.facts.control_dir.empty() ? std::string(name) : format_text("{}/{}", check.facts.control_dir, name);
 }
@@ -107,18 +106,17 @@ void no_own_domains(const Check& check) {
         const auto others = accepting(check.plugins);
         const bool is_alone = std::all_of(others.begin(), others.end(),
                                           [&](const Instance* other) { return other == &instance; });
-        bool may_relay = false;  // a server that only sends for its own network
+        bool may_relay = false;  // a server that only relays for its own network
         check.for_each_file(FileUse::Kind::relay_networks,
                             [&](const std::string& list, const Instance&) { may_relay |= check.has_lines(list); });
         const bool has_cdb = !check.control.source(format_text("more{}.cdb", name))->path().empty();
         if (!is_alone || may_relay || has_cdb || check.has_lines(name)) return;
         const bool exists = !check.control.source(name)->path().empty();
-        const char* const hint = check.facts.control_dir.empty() ? " (SmtpControlDir says in which directory)" : "";
-        check.warn(
-            instance,
-            format_text("the control file {} is {}, so mail is accepted for the domain {} only; write each domain "
-                        "that mail is accepted for on a line of its own into {}{}",
-                        name, exists ? "empty" : "missing", check.facts.server_name, place_of(check, name), hint));
+        const char* const hint = check.facts.control_dir.empty() ? " (in the directory that SmtpControlDir names)" : "";
+        check.warn(instance, format_text("the control file {} is {}, so mail is accepted for the domain {} only; write "
+                                         "the domains that you accept mail for, one a line, into {}{}",
+                                         name, exists ? "empty" : "missing", check.facts.server_name,
+                                         place_of(check, name), hint));
     });
 }
 
@@ -126,11 +124,10 @@ void nobody_settles_complaints(const Check& check) {
     if (check.any_plugin([](const Instance& instance) { return instance.settles_complaints(); })) return;
     for (const auto& instance : check.plugins.instances()) {
         if (!instance->is_policy() || instance->policy().reject != PolicyDefaults::Reject::naughty) continue;
-        check.warn(
-            *instance,
-            "with reject=naughty it leaves the refusal to the plugin naughty, which is not loaded, so nobody is "
-            "ever refused; write \"SmtpPlugin naughty\" as well, or reject=yes here, or reject=no if its findings "
-            "are only to be logged");
+        check.warn(*instance,
+                   "with reject=naughty it leaves the refusal to the plugin naughty, which is not loaded, so it never "
+                   "refuses a client; write \"SmtpPlugin naughty\" as well, or reject=yes here, or reject=no to only "
+                   "log its findings");
     }
 }
 
@@ -139,7 +136,7 @@ bool is_offered(const engine::AuthMechanism& mechanism, HookId hook, const Serve
            (mechanism.hook == hook || (hook == HookId::auth && mechanism.tells_password));
 }
 
-/// The hooks of AUTH at which a plugin says who has logged in.
+/// The AUTH hooks at which a plugin authenticates clients.
 std::vector<HookId> auth_hooks_of(const Instance& instance, const PluginSet& plugins) {
     std::vector<HookId> out;
     for (const HookTraits& row : hook_table) {
@@ -166,14 +163,12 @@ void auth_is_never_offered(const Check& check) {
         if (!is_possible)
             check.warn(
                 *instance,
-                "nobody can log in, because AUTH is offered under TLS only and there is none here; write "
-                "\"SmtpStartTLS on\" (or SSLEngine on), or \"SmtpAuthWithoutTLS on\" if passwords may be read on "
-                "the way");
+                "clients cannot log in, because AUTH requires TLS and this server has none; write \"SmtpStartTLS on\" "
+                "(or SSLEngine on), or \"SmtpAuthWithoutTLS on\" to allow AUTH without encryption");
         else if (std::none_of(std::begin(engine::auth_mechanisms), std::end(engine::auth_mechanisms), is_wanted))
-            check.warn(
-                *instance,
-                "nobody can log in with it, because SmtpAuthMechanisms has none of the mechanisms that it knows; "
-                "add one there");
+            check.warn(*instance,
+                       "clients cannot log in with it, because SmtpAuthMechanisms has none of the mechanisms that it "
+                       "supports; add one there");
     }
 }
 
@@ -185,20 +180,20 @@ void everybody_may_relay(const Check& check) {
             const auto network = NetworkList::parse_entry(line.split().first);
             if (network && is_too_wide(*network))
                 check.warn(line.position(),
-                           format_text("{} makes this server an open relay: clients that nobody knows may send mail to "
-                                       "anybody through it; list only your own networks here",
+                           format_text("{} makes this server an open relay: unknown clients may send mail to any "
+                                       "address through it; list only your own networks here",
                                        line.split().first));
         }
     });
 }
 
-/// Names that are nobody's on the Internet (RFC 6761, 6762, 8375, 9476; ICANN reserves internal; home, corp and mail
-/// are never delegated; lan, localdomain, intranet and private are in use at many sites).
+/// Names that nobody can register on the Internet (RFC 6761, 6762, 8375, 9476; ICANN reserves internal; home, corp and
+/// mail are never delegated; lan, localdomain, intranet and private are in use at many sites).
 constexpr std::string_view private_endings[] = {"test",  "example",     "invalid",  "localhost", "local", "alt",
                                                 "onion", "arpa",        "internal", "home",      "corp",  "mail",
                                                 "lan",   "localdomain", "intranet", "private"};
 
-/// Second labels under which countries register domains: co.uk, com.au, ac.jp.
+/// Second-level labels under which countries register domains: co.uk, com.au, ac.jp.
 constexpr std::string_view registries[] = {"co", "com", "net", "org",  "edu", "gov", "ac",  "ne",
                                            "or", "go",  "gob", "gouv", "mil", "nom", "ltd", "plc"};
 
@@ -207,7 +202,7 @@ bool has(const List& list, std::string_view name) {
     return std::find(std::begin(list), std::end(list), name) != std::end(list);
 }
 
-/// Whether everybody may register a domain below that one.
+/// Whether anybody may register a domain below that one.
 bool is_public_suffix(std::string_view domain) {
     if (domain.ends_with('.')) domain.remove_suffix(1);
     const auto dot = domain.find('.');
@@ -225,7 +220,7 @@ void domains_of_everybody(const Check& check) {
             if (!entry.starts_with('.') || !is_public_suffix(std::string_view(entry).substr(1))) continue;
             check.warn(line.position(),
                        format_text("{} in {} accepts mail for every domain that ends in it, which makes this server an "
-                                   "open relay; write the domains that are yours, and .example{} for all below one",
+                                   "open relay; write your own domains, and .example{} for all subdomains of one",
                                    line.text, name, entry));
         }
     });

@@ -1,4 +1,4 @@
-/// plugin_dso.cc: opens a plugin's DSO and checks that it is one for this server.
+/// plugin_dso.cc: opens a plugin's DSO and checks that it was built for this server.
 #include "host/plugin_dso.h"
 
 #include "host/notes.h"
@@ -51,14 +51,13 @@ Result<std::string> find_file(std::string_view name, const std::vector<std::stri
         return Error{ErrorCode::not_found, "a Perl module cannot be loaded here", 0};
     if (name.starts_with("./")) name.remove_prefix(2);
     if (!is_plain_name(name))
-        return mistake("this is not the name of a plugin: it may have no empty, \".\" or \"..\" part");
+        return mistake("this is not the name of a plugin: it must not have an empty, \".\" or \"..\" part");
     for (const auto& directory : directories)
         if (const std::string path = directory + "/" + with_suffix(name); is_file(path)) return path;
     return no_such_plugin(name, directories);
 }
 
-/// Says which file it was when an object at namespace scope throws: dlopen() cannot be left by an exception, so the
-/// process ends.
+/// Names the file if an object at namespace scope throws: an exception cannot leave dlopen(), so the process ends.
 class LoadingFile {
 public:
     explicit LoadingFile(const std::string& path) : previous_(std::set_terminate(terminate)) {
@@ -84,7 +83,7 @@ private:
 thread_local const char* LoadingFile::file_ = nullptr;
 thread_local std::terminate_handler LoadingFile::next_ = nullptr;
 
-/// dlopen(), and what went wrong in it as text.
+/// Calls dlopen(); an error is returned as text.
 Result<void*> open_file(const std::string& path) {
     take_note_complaints();
     const LoadingFile loading(path);
@@ -93,13 +92,13 @@ Result<void*> open_file(const std::string& path) {
     return mistake(format_text("{} cannot be loaded: {}", path, why ? why : "unknown reason"));
 }
 
-/// Nothing but the first two members may be looked at before they are known to be right.
+/// Only the first two members may be read before they are known to be right.
 Result<void> check(const PluginDescriptor* descriptor, const std::string& path) {
     if (!descriptor)
         return mistake(format_text("{} is not a plugin of this server: it has no symbol smtpd_plugin", path));
     if (descriptor->magic != api_magic)
         return mistake(
-            format_text("{} is not a plugin of this server: its descriptor does not begin with the mark of one", path));
+            format_text("{} is not a plugin of this server: its descriptor has the wrong magic number", path));
     if (descriptor->version != api_version)
         return mistake(format_text(
             "{} was built against plugin API version {}, and this server has version {}; build it again with this "

@@ -1,10 +1,10 @@
-/// plugin_dso.h: opens a plugin's DSO and checks that it is one for this server.
+/// plugin_dso.h: opens a plugin's DSO and checks that it was built for this server.
 ///
-/// Opened with dlopen() and not apr_dso_load(), which makes symbols global: plugins must not see each other's. They do
-/// see the symbols of the module (httpd loads modules globally) or of a program linked with -export-dynamic. Opening
-/// the same file again gives the same DSO. Called while the configuration is read, by one thread at a time. Known
-/// limit: a DSO with an object at namespace scope whose constructor throws ends the process, as it would in any
-/// program; what is printed then names the file.
+/// It uses dlopen() instead of apr_dso_load(), which makes symbols global: plugins must not see each other's symbols.
+/// They do see those of the module (httpd loads modules globally) or of a program linked with -export-dynamic. Opening
+/// the same file again returns the same DSO. Called while the configuration is read, by one thread at a time. Known
+/// limitation: if the constructor of an object at namespace scope throws, the process ends, as in any program; the
+/// message then names the file.
 #pragma once
 
 #include <smtpd/base/result.h>
@@ -19,14 +19,14 @@ namespace smtpd::host {
 
 class PluginDso {
 public:
-    /// Opens the plugin of that name: `queue/maildir` is `queue/maildir.so` in the first of the directories that has
-    /// it; an absolute path is itself, with or without `.so`. The Error is a sentence fragment about this plugin
-    /// ("there is no such plugin in …"); its code is not_found where the file is missing, config where it is none for
+    /// Opens the plugin of that name: `queue/maildir` is `queue/maildir.so` in the first of the directories that
+    /// contains it; an absolute path is used directly, with or without `.so`. The Error is a fragment about this plugin
+    /// ("there is no such plugin in …"); its code is not_found if the file is missing, config if it is not a plugin for
     /// this server.
     static Result<std::shared_ptr<const PluginDso>> open(std::string_view name,
                                                          const std::vector<std::string>& directories);
 
-    /// The DSO stays mapped until the last holder is gone: hold it longer than everything that its code has made.
+    /// The DSO stays mapped until its last holder is destroyed: hold it longer than everything that its code created.
     ~PluginDso();
     PluginDso(const PluginDso&) = delete;
     PluginDso& operator=(const PluginDso&) = delete;

@@ -1,4 +1,4 @@
-/// plugin_file.cc: qpsmtpd's list of plugins.
+/// plugin_file.cc: parses qpsmtpd's list of plugins.
 #include "host/plugin_file.h"
 
 #include "host/plugin_names.h"
@@ -39,7 +39,7 @@ Result<std::vector<PluginLine>> plugin_lines(const ControlText& text) {
     for (const auto& from : text) {
         if (!std::all_of(from.text.begin(), from.text.end(), is_printable))
             return Error{ErrorCode::config,
-                         format_text("{}: a line of the plugin list may have printable ASCII characters only: {}",
+                         format_text("{}: a line of the plugin list must have printable ASCII characters only: {}",
                                      from.position(), quoted(from.text)),
                          0};
         PluginLine line;

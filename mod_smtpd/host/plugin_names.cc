@@ -15,10 +15,10 @@ namespace {
 
 struct FormerName {
     std::string_view before, now;
-    std::string_view options = {};  ///< what the plugin does now with these options only
+    std::string_view options = {};  ///< with which the plugin does what the former one did
 };
 
-/// Names that plugins had before qpsmtpd 0.90, and still have in the configuration that Debian ships.
+/// Names that plugins had before qpsmtpd 0.90; Debian's default configuration still has them.
 constexpr FormerName former_names[] = {{"check_badmailfrom", "badmailfrom"},
                                        {"check_badmailfrom_patterns", "badmailfrom"},
                                        {"check_badmailfromto", "badmailfromto"},
@@ -45,13 +45,12 @@ struct Substitute {
     std::string_view what;
 };
 
-constexpr std::string_view no_scanner =
-    "no plugin here looks at what a message says: have mail scanned where it is delivered";
+constexpr std::string_view no_scanner = "no plugin here scans the content of messages: scan mail where it is delivered";
 constexpr std::string_view dead_scanner =
-    "the scanner that it asks is not made any more: remove the line, and have mail scanned where it is delivered";
+    "the scanner that it uses no longer exists: remove the line, and scan mail where it is delivered";
 constexpr std::string_view no_such_queue = "queue/maildir stores messages instead, for another program to fetch";
 constexpr std::string_view no_sender_check =
-    "no plugin here checks SPF, DKIM or DMARC: have that done where mail is delivered";
+    "no plugin here checks SPF, DKIM or DMARC: check them where mail is delivered";
 
 /// qpsmtpd's plugins that do not exist here.
 constexpr Substitute substitutes[] = {
@@ -77,16 +76,16 @@ constexpr Substitute substitutes[] = {
     {"queue/exim-bsmtp", no_such_queue},
     {"queue/smtp-forward", no_such_queue},
     {"auth/auth_vpopmail", "auth/auth_vpopmaild asks vpopmail's daemon, and auth/auth_vpopmail_sql its database"},
-    {"auth/authnull", "auth/authdeny refuses everybody who is left"},
+    {"auth/authnull", "auth/authdeny rejects all clients that no other plugin accepts"},
     {"stunnel", "\"SmtpProxyProtocol on\" takes the client's address from stunnel (protocol = proxy)"},
     {"http_config", "let a timer fetch the files into SmtpControlDir"},
-    {"logging/devnull", "remove the line: LogLevel smtpd:warn, for instance, says how much httpd's ErrorLog has"},
+    {"logging/devnull", "remove the line: LogLevel smtpd:warn, for instance, sets what httpd's ErrorLog contains"},
     {"logging/connection_id", "every log line begins with the session's id: remove the line"},
     {"logging/transaction_id", "every log line begins with the transaction's id: remove the line"}};
 
 std::string_view base_of(std::string_view name) { return name.substr(name.rfind('/') + 1); }
 
-/// qpsmtpd's check_basicheaders has the days that a date may be away, as its only word.
+/// The only word of qpsmtpd's check_basicheaders is the number of days that a date may deviate.
 void translate_options(PluginLine& line, std::string_view before) {
     if (before != "check_basicheaders") return;
     std::erase(line.words, "days");

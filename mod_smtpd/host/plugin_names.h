@@ -1,5 +1,5 @@
-/// plugin_names.h: names of plugins that people write and that none has: former ones, mistyped ones, and those of
-/// qpsmtpd's plugins that do not exist here.
+/// plugin_names.h: helps with names that no plugin has: former names, typing errors, and qpsmtpd plugins that do not
+/// exist here.
 #pragma once
 
 #include "host/plugin_file.h"
@@ -10,14 +10,14 @@
 
 namespace smtpd::host {
 
-/// A name that qpsmtpd gave up (`check_relay`, `denysoft_greylist`, before 0.90) becomes the present one, and the
-/// options what they are today. Other lines stay as they are. True if it was a former name.
+/// Replaces a name that qpsmtpd gave up before 0.90 (`check_relay`, `denysoft_greylist`) by its current one, and its
+/// options by theirs. Leaves other lines unchanged. True if it was a former name.
 bool use_current_name(PluginLine& line);
 
-/// ` (did you mean "queue/maildir"?)`, also for a name without its folder; "" if nothing is near.
+/// ` (did you mean "queue/maildir"?)`, also for a name without its directory; "" if no name is similar.
 std::string nearest_plugin(std::string_view name, const std::vector<std::string>& known);
 
-/// "; " and what does the work of that qpsmtpd plugin here; "" if it is none.
+/// "; " and the replacement for that qpsmtpd plugin; "" if it is not a qpsmtpd plugin.
 std::string substitute_for(std::string_view name);
 
 }  // namespace smtpd::host

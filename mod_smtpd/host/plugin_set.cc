@@ -22,15 +22,15 @@ Result<PluginCode> find_code(const std::string& name, const Environment& environ
     return PluginCode{&(*dso)->descriptor(), *dso};
 }
 
-/// What to write instead of the name of a plugin that is not there.
+/// What to write instead of the name of a missing plugin.
 std::string what_exists(const PluginLine& line, const Environment& environment) {
     auto names = plugin_names(environment.plugin_dirs);
     for (const PluginDescriptor* built_in : environment.built_in) names.emplace_back(built_in->name);
     const std::string all = support::join(names, ", ");
-    return substitute_for(line.name) + (all.empty() ? "" : "; there are " + all);
+    return substitute_for(line.name) + (all.empty() ? "" : "; the plugins are " + all);
 }
 
-/// Directives with a former name that is not the name of a plugin of the site's own.
+/// Replaces former names in directives, unless the site has a plugin of that name.
 std::vector<PluginLine> with_current_names(std::vector<PluginLine> lines, const Environment& environment) {
     for (auto& line : lines) {
         PluginLine renamed = line;
@@ -39,7 +39,7 @@ std::vector<PluginLine> with_current_names(std::vector<PluginLine> lines, const 
     return lines;
 }
 
-/// databytes is the only one of these files that must have a certain form.
+/// Of these files, only databytes must have a certain form.
 Result<ControlText> read_lines(std::string_view name, const ControlText& text) {
     if (name == "databytes" && !text.empty() && !support::parse_unsigned(text.front().text))
         return Error{ErrorCode::config,
@@ -62,20 +62,21 @@ std::vector<PluginLine> merged(const std::vector<PluginLine>& lines) {
 
 namespace {
 
-/// Lines that a later one replaces: their options are checked all the same.
+/// Checks the options even of lines that a later one replaces.
 void check_replaced(const std::vector<PluginLine>& lines, const Environment& environment, Problems& problems) {
     for (auto line = lines.begin(); line != lines.end(); ++line) {
         const auto later = std::find_if(line + 1, lines.end(),
                                         [&](const PluginLine& other) { return other.instance() == line->instance(); });
-        if (later == lines.end() || later->words == line->words) continue;  // the same again: nothing is lost
+        if (later == lines.end() || later->words == line->words) continue;  // identical, so nothing is lost
         if (auto code = find_code(line->name, environment))
             Instance::check(*line, std::move(*code), environment, problems);
         if (later->scope != line->scope) continue;
         problems.push_back(warning(
             line->position(),
-            format_text("{}: the line at {} replaces this one, whose options do not count; remove one of the two, or "
-                        "give one a label, as in \"{}:second\", so that the plugin runs twice",
-                        subject_of(*line), later->position(), line->name)));
+            format_text(
+                "{}: the line at {} replaces this one, so its options have no effect; remove one of the two, or "
+                "give one a label, as in \"{}:second\", so that the plugin runs twice",
+                subject_of(*line), later->position(), line->name)));
     }
 }
 
@@ -88,9 +89,9 @@ PluginSet::PluginSet(const Environment& environment)
       dispatcher_(environment.heartbeat) {}
 
 PluginSet::~PluginSet() {
-    dispatcher_ = Dispatcher();  // handlers are code of the DSOs, which go with the instances
+    dispatcher_ = Dispatcher();  // handlers are code of the DSOs, which are unloaded with the instances
     router_.remove_all();
-    while (!instances_.empty()) instances_.pop_back();  // the newest first
+    while (!instances_.empty()) instances_.pop_back();  // in reverse order
 }
 
 std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& written, const Environment& environment,
@@ -98,7 +99,7 @@ std::unique_ptr<PluginSet> PluginSet::build(const std::vector<PluginLine>& writt
     const auto lines = with_current_names(written, environment);
     std::unique_ptr<PluginSet> set(new PluginSet(environment));
     for (const char* name : {"databytes", "smtpgreeting"})
-        set->control_file(name);  // every session asks for these; what is wrong is wrong now
+        set->control_file(name);  // every session reads these; report errors now
     for (auto& text : environment.control->take_problems()) problems.push_back(control_file_error(std::move(text)));
     check_replaced(lines, environment, problems);
     for (const auto& line : merged(lines)) set->add(line, environment, problems);
@@ -170,7 +171,7 @@ std::vector<std::string> PluginSet::control_lines(std::string_view name) noexcep
     try {
         const auto text = control_file(name).get();
         for (const auto& line : *text) out.push_back(line.text);
-    } catch (...) {  // no memory: as if the file were empty
+    } catch (...) {  // no memory: treat the file as empty
         out.clear();
     }
     return out;

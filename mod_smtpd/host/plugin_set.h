@@ -1,7 +1,7 @@
-/// plugin_set.h: the plugins of one server: made from its configuration, asked by its engine.
+/// plugin_set.h: the plugins of one server: created from its configuration, called by its engine.
 ///
-/// build() runs while the configuration is read. Afterwards the set is immutable; run() and ask() are called by many
-/// threads. It must outlive every session that it was given to, because their notes may hold objects of its plugins.
+/// build() runs while the configuration is read. Afterwards the set is immutable, and many threads call run() and
+/// ask(). It must outlive every session that uses it, because their notes may hold objects of its plugins.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -27,28 +27,27 @@ namespace smtpd::host {
 
 class PluginSet final : public engine::HookRunner {
 public:
-    /// Loads the plugins of these lines in their order. A later line with the name and label of an earlier one takes
-    /// its place. What is wrong is added to `problems`; where that has an error the set is incomplete, and must not be
-    /// used for more than being destroyed.
+    /// Loads the plugins of these lines in order. A later line with the name and label of an earlier one replaces it.
+    /// Errors and warnings are added to `problems`; after an error the set is incomplete, and may only be destroyed.
     static std::unique_ptr<PluginSet> build(const std::vector<PluginLine>& lines, const Environment& environment,
                                             Problems& problems);
     ~PluginSet() override;
     PluginSet(const PluginSet&) = delete;
     PluginSet& operator=(const PluginSet&) = delete;
 
-    /// Once in every serving process: runs the plugins' child_start(). All are started; the Error names those that
-    /// threw.
+    /// Call it once in every serving process: runs the plugins' child_start(), even if some of them throw. The Error
+    /// names those that threw.
     Result<void> child_start();
 
-    /// Where the sessions of this server log.
+    /// The log of this server's sessions.
     LogSink& log() noexcept { return router_; }
     const std::vector<std::unique_ptr<Instance>>& instances() const noexcept { return instances_; }
-    /// The handlers of a hook, in the order in which they are called; for the hook logging, the plugins that get lines.
+    /// The handlers of a hook, in the order of their calls; for the hook logging, the plugins that get lines.
     std::vector<Dispatcher::Member> chain(HookId hook) const {
         return hook == HookId::logging ? loggers_ : dispatcher_.members(hook);
     }
 
-    /// Whether a plugin informs the senders about recipients that were turned away.
+    /// Whether a plugin informs the senders about refused recipients.
     bool sends_bounces() const noexcept { return sends_bounces_; }
 
     // engine::HookRunner
@@ -73,7 +72,7 @@ public:
 private:
     explicit PluginSet(const Environment& environment);
     void add(const PluginLine& line, const Environment& environment, Problems& problems);
-    /// A control file that sessions ask for by its name: a change for the worse leaves what was read before.
+    /// A control file that sessions request by its name: if it becomes wrong, the previous content stays in use.
     Watched<ControlText> control_file(std::string_view name);
 
     DirectoryControlFiles& control_;
@@ -89,7 +88,7 @@ private:
     std::map<std::string, Watched<ControlText>, std::less<>> files_;
 };
 
-/// The lines that are left when later ones have replaced earlier ones of the same name and label, at the earlier place.
+/// The lines that remain after later ones have replaced earlier ones of the same name and label, in the earlier place.
 std::vector<PluginLine> merged(const std::vector<PluginLine>& lines);
 
 }  // namespace smtpd::host

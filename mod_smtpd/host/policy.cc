@@ -1,4 +1,4 @@
-/// policy.cc: what becomes of a finding.
+/// policy.cc: turns findings into replies, log lines, karma and counters.
 #include "host/policy.h"
 
 #include "engine/server_access.h"
@@ -8,8 +8,8 @@
 namespace smtpd::host {
 namespace {
 
-/// Said to a client whose refusal waits for the plugin naughty and whose complainer gave no text; it must not say which
-/// test it was.
+/// For a client whose refusal the plugin naughty carries out, if the complaining plugin gave no text; it must not
+/// reveal the test.
 constexpr std::string_view neutral_refusal = "Refused by the policy of this site";
 
 void log_finding(const SessionContext& context, std::string_view what, const std::string& reason,
@@ -36,7 +36,7 @@ void add_authentication_results(const SessionContext& context, const Finding& fi
     }
 }
 
-/// reject_type, with what the finding itself says about it; `declined` where neither says anything.
+/// reject_type combined with the finding's own verdict; `declined` if neither specifies one.
 Verdict refusal_of(const Finding& finding, const PolicyDefaults& policy) {
     if (const auto named = finding.refusal_verdict()) return *named;
     if (!finding.is_soft()) return policy.reject_type;
@@ -51,7 +51,7 @@ EnhancedCode status_of(const Finding& finding, Verdict verdict) {
     return status;
 }
 
-/// 451, with the text and status that the finding has for it.
+/// 451, with the finding's text and status if it has any.
 Response temporary_failure_of(const Finding& finding) {
     Response response = temporary_failure();
     if (!finding.reply_text().empty()) response.text = finding.reply_text();
@@ -59,8 +59,8 @@ Response temporary_failure_of(const Finding& finding) {
                                       : std::move(response).with_status(status_of(finding, Verdict::denysoft));
 }
 
-/// The failure waits with those that came before, if there are any. Where a plugin is asked although a refusal waits
-/// already, that refusal does not change.
+/// Adds the failure to the client's complaints. If a plugin runs although a refusal is pending, that refusal does not
+/// change.
 void complain(const Finding& finding, const SessionContext& context, const Instance& instance, Verdict verdict,
               const std::string& text) {
     const Recipient* const recipient = context.recipient_or_null();
@@ -129,7 +129,7 @@ void record_exemption(const SessionContext& context, const Instance& instance) {
 
 namespace {
 
-/// Counts, logs and does what the finding says. The entry gets what came of it.
+/// Counts, logs and does what the finding requires. Records the consequences in the entry.
 Response apply(const Finding& finding, const SessionContext& context, const Instance& instance, HistoryEntry& entry) {
     const PolicyDefaults& policy = instance.policy();
     PluginCounters& counters = instance.counters();
@@ -138,7 +138,7 @@ Response apply(const Finding& finding, const SessionContext& context, const Inst
         case Outcome::pass:
             PluginCounters::count(counters.pass);
             entry.karma = add_karma(context, finding.karma_points().value_or(policy.karma_pass));
-            log_finding(context, "pass", finding.reason(), LogLevel::debug);  // nothing follows from it
+            log_finding(context, "pass", finding.reason(), LogLevel::debug);  // no consequences
             return {};
         case Outcome::fail:
             PluginCounters::count(counters.fail);
@@ -204,7 +204,7 @@ void record_fault(const HookContext& context, const Instance& instance, std::str
         entry.at = std::chrono::duration_cast<std::chrono::microseconds>(context.clock().now() - connection->started());
         entry.text = std::move(text);
         ServerAccess::add(ServerAccess::history(*connection), std::move(entry));
-    } catch (...) {  // no memory for the names: the log and the counter have the fault
+    } catch (...) {  // no memory for the names; the log and the counter have the fault
     }
 }
 

@@ -9,7 +9,7 @@
 namespace smtpd::host {
 namespace {
 
-/// "" if there is such a fate.
+/// "" if the fate is valid.
 std::string problem_of(const Fate& fate) {
     using Kind = Fate::Kind;
     int code_class = 0;

@@ -8,12 +8,12 @@
 
 namespace smtpd::host {
 
-/// The fate in the place of a missing or impossible one, and of one that a plugin could not give because it failed.
+/// The fate that replaces a missing or invalid one, and the one for a plugin that failed.
 Fate local_error();
 
-/// Makes sure that each recipient has a possible fate: a missing or impossible fate becomes local_error(). If the
-/// result has a fate for an address that is not a recipient, the plugin has left out a recipient by mistake, so the
-/// fate for all becomes local_error(), too. Returns what was wrong, for the log; "" if nothing was.
+/// Makes sure that each recipient has a valid fate: a missing or invalid fate becomes local_error(). If the result has
+/// a fate for an address that is not a recipient, the plugin has omitted a recipient by mistake, so the fate for all
+/// becomes local_error() too. Returns the errors, for the log; "" if there were none.
 std::string make_possible(DeliveryResult& result, const std::vector<Recipient>& recipients);
 
 }  // namespace smtpd::host

@@ -1,4 +1,4 @@
-/// problem.h: something wrong in the configuration, with the place where it stands.
+/// problem.h: a problem in the configuration, with its position.
 #pragma once
 
 #include <string>
@@ -10,11 +10,11 @@ namespace smtpd::host {
 struct Problem {
     bool is_error = true;  ///< the server must not start
     std::string position;  ///< "config/plugins:12", "httpd.conf line 12", or ""
-    std::string text;      ///< a sentence fragment that begins with what it is about
+    std::string text;      ///< a fragment that begins with the subject
     /// An error in a control file: httpd starts, because a list must not stop web sites, and this server defers all
     /// mail. A configuration test fails.
     bool is_in_control_file = false;
-    bool is_note = false;  ///< nothing is wrong: worth knowing
+    bool is_note = false;  ///< not a problem, but worth knowing
 
     /// "config/plugins:12: badrcptto: unknown option …".
     std::string to_string() const { return position.empty() ? text : position + ": " + text; }

@@ -1,5 +1,5 @@
-/// stream_guard.h: a plugin's BodyStream as the engine calls it: whatever the plugin throws ends here. And faults of a
-/// plugin outside a hook, in whatever thread.
+/// stream_guard.h: wraps a plugin's BodyStream for the engine: the plugin's exceptions end here. Also records faults of
+/// a plugin outside a hook, in any thread.
 #pragma once
 
 #include "engine/message_streams.h"
@@ -14,7 +14,7 @@
 
 namespace smtpd::host {
 
-/// In a catch block: counts and logs what was thrown. The session may be gone. Thread-safe.
+/// Call it in a catch block: counts and logs the exception. The session may have ended. Thread-safe.
 void record_fault(const Instance& instance, LogSink& sink, std::string_view session, HookId hook,
                   std::string_view what) noexcept;
 

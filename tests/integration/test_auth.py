@@ -98,7 +98,7 @@ def test_swaks_logs_in(make_server):
 
 def test_without_encryption_nothing_is_offered(make_server):
     server, smtp = make_clear_server(make_server, lines="")
-    server.allow_log("nobody can log in, because AUTH is offered under TLS only")
+    server.allow_log("clients cannot log in, because AUTH requires TLS")
     with Client(smtp.port) as client:
         assert "AUTH" not in client.ehlo().text
         client.command(plain("joe", HIDDEN), 538, "5.7.11")
@@ -110,7 +110,7 @@ def test_without_encryption_nothing_is_offered(make_server):
 
 def test_the_directive_is_one_of_virtual_hosts(make_server):
     server = make_server("event", main="SmtpAuthWithoutTLS on")
-    server.allow_log("nobody can log in, because AUTH is offered under TLS only")
+    server.allow_log("clients cannot log in, because AUTH requires TLS")
     inherits = server.smtp(f"{KNOWS}\n{PLUGINS}", f'SmtpPluginDir "{HELPERS}"')
     own = server.smtp(f"{KNOWS}\n{PLUGINS}", f'SmtpPluginDir "{HELPERS}"\nSmtpAuthWithoutTLS off', name="other.example.com")
     nobody = server.smtp(name="third.example.com")

@@ -167,7 +167,7 @@ def test_what_goes_bad_while_the_server_runs_leaves_what_was_read_before(make_se
     check()
     names = [name for name, (_, bad) in FILES.items() if name not in READ_ONCE and (way != "mistaken" or bad)]
     for name in names:
-        server.expect_log(rf":warn\].*{name}.*; the content read before stays in use")
+        server.expect_log(rf":warn\].*{name}.*; the previous content stays in use")
         if way == "mistaken":
             smtp.set_control(name, FILES[name][1])
         else:
@@ -207,7 +207,7 @@ def test_a_damaged_cdb_leaves_the_one_before(make_server, octets):
     good, output = server.configtest()
     assert not good and str(path) in output, output
     write(make_cdb({b"many.example": b""}))
-    server.expect_log(r":warn\].*morercpthosts\.cdb.*; the content read before stays in use")
+    server.expect_log(r":warn\].*morercpthosts\.cdb.*; the previous content stays in use")
     server.start()
     assert code() == 250
     write(octets)

@@ -186,7 +186,7 @@ def test_lists_with_a_mistake():
 def test_nobody_can_log_in(plugin, control):
     named = {"plugins": f"SmtpPlugin {plugin}\n{GOOD}", "control": control}
     check_warning(
-        "nobody can log in, because AUTH is offered under TLS only and there is none here; write .*SmtpStartTLS on",
+        "clients cannot log in, because AUTH requires TLS and this server has none; write .*SmtpStartTLS on",
         at=f"SmtpPlugin {plugin}",
         **named,
     )
@@ -196,7 +196,7 @@ def test_nobody_can_log_in(plugin, control):
 
 def test_mechanisms_that_nobody_knows():
     check_warning(
-        "nobody can log in with it, because SmtpAuthMechanisms has none of the mechanisms that it knows",
+        "clients cannot log in with it, because SmtpAuthMechanisms has none of the mechanisms that it supports",
         at="SmtpPlugin auth/auth_flat_file",
         plugins=f"SmtpPlugin auth/auth_flat_file\n{GOOD}",
         control={"flat_auth_pw": "joe@example.com:{PLAIN}secret\n"},
@@ -234,7 +234,7 @@ def test_passwords():
 
 def test_a_line_that_is_replaced():
     said = check_warning(
-        "SmtpPlugin earlytalker: the line at .*httpd.conf line \\d+ replaces this one, whose options do not count; remove one of the two, or give one "
+        "SmtpPlugin earlytalker: the line at .*httpd.conf line \\d+ replaces this one, so its options have no effect; remove one of the two, or give one "
         'a label, as in "earlytalker:second"',
         at="SmtpPlugin earlytalker wait=1s",
         plugins="SmtpPlugin earlytalker wait=1s\nSmtpPlugin earlytalker wait=2s\n" + GOOD,
@@ -630,7 +630,7 @@ def test_no_such_plugin():
     assert not good
     assert any(
         re.search(
-            r'SmtpPlugin maildir: there is no such plugin in .* \(did you mean "queue/maildir"\?\); there are .*\bbadrcptto, .*queue/maildir.*',
+            r'SmtpPlugin maildir: there is no such plugin in .* \(did you mean "queue/maildir"\?\); the plugins are .*\bbadrcptto, .*queue/maildir.*',
             line,
         )
         for line in remarks
@@ -682,7 +682,7 @@ def test_substitutes(foreign):
     good, remarks, _, _ = configtest(plugins=None, control={"plugins": f"{foreign} some words\n"})
     said = [line for line in remarks if f"/plugins:1: {foreign}: there is no such plugin in" in line]
     assert good and len(said) == 1, remarks
-    match = re.search(r"; the line is ignored; (.{20,}); there are ", said[0])
+    match = re.search(r"; the line is ignored; (.{20,}); the plugins are ", said[0])
     assert match, said[0]
 
 

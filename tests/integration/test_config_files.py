@@ -102,11 +102,11 @@ def test_a_running_server_keeps_what_was_good_over_a_restart(make_server, name):
     smtp = server.smtp(PLUGINS, control=good)
     server.start()
     smtp.set_control(name, BAD[name])
-    server.allow_log(rf"/{name}:\d+: .*; the content read before stays in use")
+    server.allow_log(rf"/{name}:\d+: .*; the previous content stays in use")
     done = command(server, "-k", "graceful")
     assert done.returncode == 0, done.stderr
     wait_until(lambda: server._generations() == 2, 20, "no new generation")
-    server.wait_log(rf"/{name}:\d+: .*; the content read before stays in use")
+    server.wait_log(rf"/{name}:\d+: .*; the previous content stays in use")
     for _ in range(3):
         assert answer(smtp.port) == 250
         assert answer(smtp.port, "user@elsewhere.example") == 550
@@ -178,14 +178,14 @@ def test_a_file_that_is_being_replaced(make_server, spoil, words):
     server = make_server("event")
     smtp = server.smtp(PLUGINS, control={"rcpthosts": "example.org\nexample.net\nexample.com\n"})
     server.allow_log(
-        rf"/rcpthosts ({words}|has lost lines while it was written in place|ends in the middle of a line); the content read before stays in use until that has been so for {SETTLING} seconds"
+        rf"/rcpthosts ({words}|has lost lines while it was written in place|ends in the middle of a line); the previous content stays in use until this state has lasted {SETTLING} seconds"
     )
     server.start()
     assert answer(smtp.port) == 250
     for _ in spoil(smtp.control / "rcpthosts") or ():
         stays(smtp.port, 2)
     stays(smtp.port, 4)
-    assert re.search(rf":warn\].*/rcpthosts ({words}); the content read before stays in use", server.log_text())
+    assert re.search(rf":warn\].*/rcpthosts ({words}); the previous content stays in use", server.log_text())
     (smtp.control / "rcpthosts").write_text("example.org\nexample.net\nexample.com\nexample.edu\n")
     wait_until(lambda: answer(smtp.port, "user@example.edu") == 250, 5, "the complete file is not used", interval=0.2)
     assert answer(smtp.port) == 250
@@ -204,7 +204,7 @@ def test_an_intended_removal_counts_when_it_is_stable(make_server, spoil):
     wait_until(lambda: answer(smtp.port) == 550, SETTLING + 5, "the removal does not count", interval=0.3)
     assert time.monotonic() - began > SETTLING - 2
     assert re.search(
-        rf"/rcpthosts is (missing|empty), and has not changed for {SETTLING} seconds: that counts from now on",
+        rf"/rcpthosts is (missing|empty), and this has not changed for {SETTLING} seconds: it takes effect now",
         server.log_text(),
     )
 

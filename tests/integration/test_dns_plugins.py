@@ -83,7 +83,7 @@ def test_the_chain(make_server, mpm, nsd):
         reply = dialogue(smtp.port, source, **more)
         assert reply.code == code and text in reply.text, f"{source} {more}: {reply!r}"
     assert len(smtp.maildir.stored()) == 3
-    server.expect_log(r"dnsbl: the list wild\.test IS SWITCHED OFF: it lists 127\.0\.0\.1 \(127\.0\.0\.2\), and so everybody")
+    server.expect_log(r"dnsbl: the list wild\.test IS SWITCHED OFF: it lists 127\.0\.0\.1 \(127\.0\.0\.2\), and so everything")
     server.expect_log(r"dnsbl: error: bl\.test: refuses to answer \(127\.255\.255\.254\)")
     server.expect_log(r"dnsbl: skip: whitelisted host: wl\.test \(127\.0\.5\.2\)")
 

@@ -23,8 +23,8 @@ def configurations():
 CONFIGURATIONS = configurations() if smtpd_env.BUILD else []
 
 
-NOT_IN_EXAMPLES = ("no plugin uses a namespace of that name|no plugin accepts recipients|there is no queue plugin|which is not loaded, so nobody is ever refused|SMTPD0073|"
-                   "nobody can log in")
+NOT_IN_EXAMPLES = ("no plugin uses a namespace of that name|no plugin accepts recipients|there is no queue plugin|which is not loaded, so it never refuses a client|SMTPD0073|"
+                   "clients cannot log in")
 
 
 def prepare_files(server, text):

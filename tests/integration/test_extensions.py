@@ -179,7 +179,7 @@ def test_each_virtual_host_has_its_own_extensions(make_server):
 
 @pytest.mark.parametrize("lines, complaint", [
     ("SmtpExtensions -CHUNKED", 'SmtpExtensions: there is no extension "CHUNKED"; the extensions are PIPELINING,'),
-    ("SmtpExtensions", "SmtpExtensions takes names of extensions"),
+    ("SmtpExtensions", "SmtpExtensions takes the names of extensions"),
     ("SmtpExtensions +", 'there is no extension ""'),
     ("SmtpExtensions -AUTH", "AUTH cannot be switched here"),
     ("SmtpExtensions -CHUNKING +BINARYMIME", "SmtpExtensions: BINARYMIME needs CHUNKING, which is off"),

@@ -63,7 +63,7 @@ def test_a_map_outside_the_control_directory_is_read_again(make_server):
     assert answers(smtp, "new@example.com")[0].startswith("550 5.1.1")
     users.write_text("user@example.com OK\nnew@example.com OK\n")
     becomes(lambda: answers(smtp, "new@example.com")[0].startswith("250"), "the new user is not known")
-    server.expect_log("users is empty; the content read before stays in use until")
+    server.expect_log("users is empty; the previous content stays in use until")
     users.write_text("")
     becomes(lambda: answers(smtp, "new@example.com") and "users is empty" in server.log_text(), "the empty file is not noticed")
     assert answers(smtp, "new@example.com")[0].startswith("250")

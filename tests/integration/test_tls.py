@@ -568,7 +568,7 @@ def test_the_tls_line_of_qpsmtpd_is_refused_with_what_to_write(make_server):
     server = make_server()
     smtp = server.smtp(plugins="")
     smtp.set_control("plugins", smtp.fill_in(QPSMTPD_PLUGINS))
-    check_refused(server, r'plugins:2: tls: TLS is mod_ssl\'s here: write "SmtpStartTLS on".*"SSLCertificateFile /etc/ssl/a\.crt", '
+    check_refused(server, r'plugins:2: tls: mod_ssl provides TLS here: write "SmtpStartTLS on".*"SSLCertificateFile /etc/ssl/a\.crt", '
                           r'"SSLCertificateKeyFile /etc/ssl/a\.key", "SSLCACertificateFile config/ssl/qpsmtpd-ca\.crt"')
     smtp._lines = "SmtpStartTLS off"
     good, printed = server.configtest()

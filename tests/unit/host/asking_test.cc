@@ -180,7 +180,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(static_cast<int>(Dispatcher::max_rounds) + 1, rounds);
         CPPUNIT_ASSERT_EQUAL(std::size_t(Dispatcher::max_rounds), wait_.questions_in_all);
         CPPUNIT_ASSERT_EQUAL(
-            string("(connect) plain:one: overrun: 1 questions are not put, after 20 rounds and 20 questions\n"),
+            string("(connect) plain:one: overrun: 1 questions not asked after 20 rounds and 20 questions\n"),
             world_.log.to_string());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().overrun.load());
     }
@@ -192,7 +192,7 @@ public:
         ask();
         CPPUNIT_ASSERT_EQUAL(Dispatcher::max_questions, wait_.questions.size());
         CPPUNIT_ASSERT_EQUAL(
-            string("(connect) plain:one: overrun: 600 questions are not put, after 0 rounds and 400 questions\n"),
+            string("(connect) plain:one: overrun: 600 questions not asked after 0 rounds and 400 questions\n"),
             world_.log.to_string());
         answer_and_ask(DnsStatus::no_data);
         CPPUNIT_ASSERT(wait_.questions.empty());
@@ -238,7 +238,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("a.example A"), ask());
         CPPUNIT_ASSERT(world_.connect(wait_).verdict == Verdict::declined);
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), world_.connection->complaints().size());
-        CPPUNIT_ASSERT_EQUAL(string("error: it could not wait for what it asked for"), world_.log.lines().back().text);
+        CPPUNIT_ASSERT_EQUAL(string("error: it could not wait for its answers"), world_.log.lines().back().text);
     }
 
     void an_immune_client_causes_no_questions() {
@@ -324,7 +324,7 @@ public:
         ask();
         CPPUNIT_ASSERT(wait_.tasks.empty());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().fault.load());
-        CPPUNIT_ASSERT(world_.log.to_string().find("does not say so with runs_tasks") != string::npos);
+        CPPUNIT_ASSERT(world_.log.to_string().find("does not declare runs_tasks") != string::npos);
     }
 
 private:

@@ -203,7 +203,7 @@ public:
         const auto warnings = log_.texts(LogLevel::warning);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("once, though two plugins read it", std::size_t(1), log_.lines().size());
         CPPUNIT_ASSERT_MESSAGE(warnings.at(0), warnings[0].starts_with(own_.path("nets") + ":1: "));
-        CPPUNIT_ASSERT_MESSAGE(warnings[0], warnings[0].ends_with("; the content read before stays in use"));
+        CPPUNIT_ASSERT_MESSAGE(warnings[0], warnings[0].ends_with("; the previous content stays in use"));
         replace(own_, "nets", "more rubbish\n");
         second();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), nets->size());
@@ -244,8 +244,8 @@ public:
             CPPUNIT_ASSERT_EQUAL(string("one;"), text_of(*lines.get()));
         }
         CPPUNIT_ASSERT_EQUAL(own_.path("list") +
-                                 " is missing; the content read before stays in use until that has "
-                                 "been so for 15 seconds",
+                                 " is missing; the previous content stays in use until this state "
+                                 "has lasted 15 seconds",
                              log_.texts(LogLevel::warning).at(0));
         own_.write("list", "two\none\n");
         second();

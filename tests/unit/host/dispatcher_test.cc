@@ -208,7 +208,7 @@ public:
                 spelled_out(world.connect(wait)));
             CPPUNIT_ASSERT_EQUAL(
                 string("(connect) policy:greedy: overrun: it asks for a wait of 3s; its deadline is 2s\n"
-                       "(connect) policy:greedy: error: it could not wait for what it asked for\n"),
+                       "(connect) policy:greedy: error: it could not wait for its answers\n"),
                 world.log.to_string());
             CPPUNIT_ASSERT(world.log.lines()[0].level == LogLevel::warning);
             CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world.counters(1).overrun.load());
@@ -366,7 +366,7 @@ public:
         world_.build();
         CPPUNIT_ASSERT(world_.set->has(HookId::data_chunk));
         CPPUNIT_ASSERT(world_.streams().empty());
-        CPPUNIT_ASSERT_EQUAL(string("(data_chunk) plain:bad: plugin fault: its stream could not be made: no\n"),
+        CPPUNIT_ASSERT_EQUAL(string("(data_chunk) plain:bad: plugin fault: its stream could not be created: no\n"),
                              world_.log.to_string());
     }
 
@@ -400,7 +400,7 @@ public:
             {"high code", [] { return deny().with_code(600); }, "impossible reply code 600"},
             {"negative code", [] { return deny().with_code(-1); }, "impossible reply code -1"},
             {"polite refusal", [] { return deny_disconnect().with_code(250); },
-             "deny_disconnect with the reply code 250, which would tell the client the contrary"},
+             "deny_disconnect with the reply code 250, which means the opposite"},
         };
         for (const auto& row : rows) {
             PluginWorld world;

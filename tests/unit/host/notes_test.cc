@@ -64,7 +64,7 @@ public:
         CPPUNIT_ASSERT(number.slot() != text.slot());
         const auto complaints = host::take_note_complaints();
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), complaints.size());
-        CPPUNIT_ASSERT_EQUAL(std::string("the note \"test.conflict\" is known with another type"), complaints[0]);
+        CPPUNIT_ASSERT_EQUAL(std::string("the note \"test.conflict\" already exists with another type"), complaints[0]);
         CPPUNIT_ASSERT(host::take_note_complaints().empty());
     }
 

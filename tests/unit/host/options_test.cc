@@ -239,7 +239,7 @@ public:
              "option \"wait\" has no value; it must be a duration (10 or 10s, 500ms, 5min, 2h, 1d) from 0s to 5min"},
             {"/a maxx", "option \"max\": \"maxx\" is not allowed; it must be a whole number (did you mean \"max\"?)"},
             {"/a 1 colr red", "unknown option \"colr\" (did you mean \"colour\"?)"},
-            {"/a 1 /b", "\"/b\" is one word too many: no option is called so, and no further value is expected"},
+            {"/a 1 /b", "unexpected argument \"/b\": there is no such option, and no further value is expected"},
             {"reject=perhaps",
              "option \"reject\": \"perhaps\" is not allowed; it must be one of yes, no, naughty, on, off, 1, 0, true, "
              "false"},

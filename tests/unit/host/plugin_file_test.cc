@@ -108,7 +108,7 @@ public:
             CPPUNIT_ASSERT_MESSAGE(lines.error().what,
                                    lines.error().what.starts_with(
                                        directory.path("plugins") +
-                                       ":1: a line of the plugin list may have printable ASCII characters only: "));
+                                       ":1: a line of the plugin list must have printable ASCII characters only: "));
         }
     }
 

@@ -97,13 +97,14 @@ public:
         const string dir = fakes::bad_plugin_dir();
         const string said = build_problems({line("overrun")});
         const string beginning = "error conf line 3: SmtpPlugin overrun: there is no such plugin in " + dir +
-                                 " (did you mean \"overruns\"?); there are asks_too_long, ";
+                                 " (did you mean \"overruns\"?); the plugins are asks_too_long, ";
         CPPUNIT_ASSERT_EQUAL(beginning, said.substr(0, beginning.size()));
         CPPUNIT_ASSERT_MESSAGE(said, said.ends_with(", plain, policy, tasks\n"));
         const string ignored = build_problems({line("auth/nothing_alike:7", {"x"}, PluginLine::Origin::plugins_file)});
-        CPPUNIT_ASSERT_MESSAGE(ignored, ignored.starts_with("warning conf:3: auth/nothing_alike:7: there is no such "
-                                                            "plugin in " +
-                                                            dir + "; the line is ignored; there are asks_too_long, "));
+        CPPUNIT_ASSERT_MESSAGE(ignored,
+                               ignored.starts_with("warning conf:3: auth/nothing_alike:7: there is no such "
+                                                   "plugin in " +
+                                                   dir + "; the line is ignored; the plugins are asks_too_long, "));
         CPPUNIT_ASSERT_EQUAL(
             string("warning conf:3: Some::Module: a Perl module cannot be loaded here; the line is ignored\n"),
             build_problems({line("Some::Module", {}, PluginLine::Origin::plugins_file)}));
@@ -269,8 +270,7 @@ public:
             {"no_descriptor",
              in_bad_dir("no_descriptor.so is not a plugin of this server: it has no symbol smtpd_plugin")},
             {"wrong_magic",
-             in_bad_dir(
-                 "wrong_magic.so is not a plugin of this server: its descriptor does not begin with the mark of one")},
+             in_bad_dir("wrong_magic.so is not a plugin of this server: its descriptor has the wrong magic number")},
             {"wrong_version",
              in_bad_dir(format_text(
                  "wrong_version.so was built against plugin API version {}, and this server has version {}; build it "
@@ -278,7 +278,7 @@ public:
                  api_version + 41, api_version))},
             {"note_conflict",
              in_bad_dir(
-                 "note_conflict.so cannot be used: the note \"note_conflict.value\" is known with another type")},
+                 "note_conflict.so cannot be used: the note \"note_conflict.value\" already exists with another type")},
         };
         for (const auto& row : rows)
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.plugin, string("SmtpPlugin ") + row.plugin + ": " + row.problem,
@@ -335,7 +335,7 @@ public:
             const auto dso = PluginDso::open(name, dirs);
             CPPUNIT_ASSERT_MESSAGE(name, !dso);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(
-                name, string("this is not the name of a plugin: it may have no empty, \".\" or \"..\" part"),
+                name, string("this is not the name of a plugin: it must not have an empty, \".\" or \"..\" part"),
                 dso.error().what);
         }
         CPPUNIT_ASSERT_EQUAL(string("queue/x"), fakes::joined(plugin_names(dirs)));
@@ -378,9 +378,9 @@ public:
              "SmtpPlugin reports_errors: the first of 2 mistakes\nSmtpPlugin reports_errors: something "
              "doubtful\nSmtpPlugin reports_errors: the second mistake"},
             {"options_throw", "SmtpPlugin options_throw: its option table failed: thrown by the option table"},
-            {"makes_nothing", "SmtpPlugin makes_nothing: it made no plugin object"},
+            {"makes_nothing", "SmtpPlugin makes_nothing: it created no plugin object"},
             {"wrong_registrations",
-             "SmtpPlugin wrong_registrations: its handler of the hook mail gives findings, which only a PolicyPlugin "
+             "SmtpPlugin wrong_registrations: its handler of the hook mail returns findings, which only a PolicyPlugin "
              "may do"},
         };
         for (const auto& row : rows)
@@ -435,7 +435,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(3), plugin.counters().fault.load());
         CPPUNIT_ASSERT_EQUAL(string("plugin fault: impossible verdict 77|plugin fault: impossible reply code 42|plugin "
                                     "fault: deny with the reply code "
-                                    "250, which would tell the client the contrary"),
+                                    "250, which means the opposite"),
                              fakes::joined(plugin.log().texts(LogLevel::crit)));
     }
 
@@ -459,7 +459,7 @@ public:
     void a_late_registration_is_a_fault() {
         fakes::PluginUnderTest plugin("registers_late");
         CPPUNIT_ASSERT_EQUAL(451, plugin.connect().code);
-        CPPUNIT_ASSERT(plugin.log().contains("plugin fault: handlers can be added only while the plugin is made"));
+        CPPUNIT_ASSERT(plugin.log().contains("plugin fault: handlers can only be added in the plugin's constructor"));
         CPPUNIT_ASSERT(!plugin.plugins().has(HookId::mail));
     }
 };

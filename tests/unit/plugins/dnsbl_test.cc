@@ -54,11 +54,12 @@ public:
         } rows[] = {
             {"bl.test", answer({"127.0.0.2"}), true, ""},
             {"bl.test", answer({"127.9.9.9"}), true, ""},
-            {"bl.test", answer({"127.0.0.1"}), false, "answers 127.0.0.1, which is no listing unless it is named"},
+            {"bl.test", answer({"127.0.0.1"}), false,
+             "answers 127.0.0.1, which means listed only if the entry names it"},
             {"bl.test", answer({"127.255.255.252"}), false, "refuses to answer (127.255.255.252)"},
             {"bl.test", answer({"127.255.255.0"}), false, "refuses to answer (127.255.255.0)"},
             {"bl.test", answer({"127.255.254.1"}), true, ""},
-            {"bl.test", answer({"198.51.100.7"}), false, "answers 198.51.100.7, as no list does"},
+            {"bl.test", answer({"198.51.100.7"}), false, "answers 198.51.100.7, which is not a list's answer"},
             {"bl.test", answer({"127.255.255.254", "127.0.0.2"}), true, ""},
             {"bl.test=127.0.0.2", answer({"127.0.0.2"}), true, ""},
             {"bl.test=127.0.0.2", answer({"127.0.0.3"}), false, ""},
@@ -277,7 +278,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), plugin.log().texts(LogLevel::error).size());
         CPPUNIT_ASSERT(plugin.log().contains(
-            "the list sold.test IS SWITCHED OFF: it lists 127.0.0.1 (127.0.0.2), and so everybody"));
+            "the list sold.test IS SWITCHED OFF: it lists 127.0.0.1 (127.0.0.2), and so everything"));
         CPPUNIT_ASSERT_EQUAL(std::string("pass"), plugin.log().last());
         const auto before = plugin.questions().size();
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));
@@ -290,14 +291,14 @@ public:
         plugin.dns({"1.2.0.192.dead.test A 127.0.0.2"});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));
         CPPUNIT_ASSERT(plugin.log().contains(
-            "the list dead.test IS SWITCHED OFF: it does not list 127.0.0.2, as every list in use does"));
+            "the list dead.test IS SWITCHED OFF: it does not list 127.0.0.2, which every working list does"));
         add_list(plugin, "dead.test");
         plugin.clock().advance(std::chrono::minutes(9));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));
         plugin.clock().advance(std::chrono::minutes(2));
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(plugin.connect()));  // the test is made, and the list was
                                                                                  // not asked about this client
-        CPPUNIT_ASSERT(plugin.log().contains("the list dead.test passes its test again and is asked"));
+        CPPUNIT_ASSERT(plugin.log().contains("the list dead.test passes its test again and is used"));
         CPPUNIT_ASSERT_EQUAL(std::string("deny 5.7.1 192.0.2.1 is listed by dead.test"), shown(plugin.connect()));
     }
 
@@ -370,7 +371,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("deny"), shown(plugin.connect()).substr(0, 4));
         plugin.write_control("dnsbl_zones", "c.test=nonsense\n");
         CPPUNIT_ASSERT_EQUAL(std::string("deny"), shown(plugin.connect()).substr(0, 4));
-        CPPUNIT_ASSERT(plugin.log().contains("the content read before stays in use"));
+        CPPUNIT_ASSERT(plugin.log().contains("the previous content stays in use"));
     }
 
     void reject_options_decide() {
@@ -486,9 +487,9 @@ public:
         CPPUNIT_ASSERT(PluginUnderTest("dnsbl", "", {{"dnsbl_zones", "a.test\nb.test=1.2.3.4\n"}})
                            .problems()
                            .find("dnsbl_zones:2: ") != std::string::npos);
-        CPPUNIT_ASSERT(
-            PluginUnderTest("dnsbl", "zones=b.test=127.0.0").problems().find("\"127.0.0\" is no answer of a list") !=
-            std::string::npos);
+        CPPUNIT_ASSERT(PluginUnderTest("dnsbl", "zones=b.test=127.0.0")
+                           .problems()
+                           .find("\"127.0.0\" is not the answer of a list") != std::string::npos);
         CPPUNIT_ASSERT(!PluginUnderTest("dnsbl", "harsh").is_usable());
     }
 };
@@ -560,7 +561,7 @@ public:
         wild.dns({"invalid.sold.test A 127.0.1.2"});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(wild.mail("me@spam.example")));
         CPPUNIT_ASSERT(
-            wild.log().contains("the list sold.test IS SWITCHED OFF: it lists INVALID (127.0.1.2), and so everybody"));
+            wild.log().contains("the list sold.test IS SWITCHED OFF: it lists INVALID (127.0.1.2), and so everything"));
         PluginUnderTest dead("rhsbl", "zones=dead.test");
         dead.dns({"spam.example.dead.test A 127.0.1.2"});
         CPPUNIT_ASSERT_EQUAL(std::string("declined"), shown(dead.mail("me@spam.example")));

@@ -127,7 +127,7 @@ public:
             plugin.write_control("map", wrong);
             CPPUNIT_ASSERT_EQUAL_MESSAGE(wrong, std::string("ok"), shown(plugin.rcpt("you@example.org")));
             if (*wrong != '#')  // which is as empty as before: that was said
-                CPPUNIT_ASSERT_MESSAGE(wrong, plugin.log().contains("the content read before stays in use"));
+                CPPUNIT_ASSERT_MESSAGE(wrong, plugin.log().contains("the previous content stays in use"));
         }
         plugin.remove_control("map");
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(plugin.rcpt("you@example.org")));
