@@ -1,5 +1,4 @@
-/// api.cc: what the API's types do beyond their headers, as far as the engine needs it itself: names, and a handler's
-/// log.
+/// api.cc: the API functions that the engine itself needs: names, and a handler's log.
 #include <smtpd/base/text.h>
 #include <smtpd/connection.h>
 #include <smtpd/hooks.h>
@@ -17,7 +16,7 @@ namespace {
 constexpr std::array<std::string_view, 7> verdict_names{
     "declined", "ok", "deny", "denysoft", "deny_disconnect", "denysoft_disconnect", "done"};
 
-/// Plugins are asked to quote what came from outside; what slips through must still not break a line or a terminal.
+/// Plugins should quote bytes from outside; if they do not, the text must still not break a log line or a terminal.
 std::string printable(const std::string& text) {
     const auto is_plain = [](char c) { return c >= ' ' && c <= '~'; };
     if (std::all_of(text.begin(), text.end(), is_plain)) return text;

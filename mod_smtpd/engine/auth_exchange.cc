@@ -59,7 +59,7 @@ AuthExchange::Next AuthExchange::take_response(std::string_view base64) {
     return {Ask{find_auth_mechanism(credentials().mechanism())->hook}};
 }
 
-/// The mechanism's own hook has had its say, then perhaps `auth`.
+/// The mechanism's own hook has responded, then perhaps `auth`.
 AuthExchange::Next AuthExchange::answered(HookId hook, const Response& response) {
     if (sasl_->scram() != nullptr) return looked_up(hook, response);
     const bool is_open = hook != HookId::auth && response.verdict == Verdict::declined;
@@ -67,8 +67,8 @@ AuthExchange::Next AuthExchange::answered(HookId hook, const Response& response)
     return judged(hook, response);
 }
 
-/// SCRAM has asked about its user. That nobody knows the user, or that a plugin refuses it, the client is not told
-/// before it has sent its proof.
+/// The plugins have responded about SCRAM's user. If the user is unknown, or a plugin refuses it, the client is told
+/// only after it has sent its proof.
 AuthExchange::Next AuthExchange::looked_up(HookId hook, const Response& response) {
     const bool is_ok = response.verdict == Verdict::ok;
     const bool is_told_later = is_ok || response.verdict == Verdict::declined || response.verdict == Verdict::deny;
@@ -78,7 +78,7 @@ AuthExchange::Next AuthExchange::looked_up(HookId hook, const Response& response
     lookup_.emplace(Lookup{hook, is_ok && !is_known ? deny() : response});
     Next next{Challenge{sasl_->first_of_server(is_known)}};
     if (is_ok && !is_known)
-        next.fault = format_text("{} said ok and gave nothing to check the client's proof with", hook_name(hook));
+        next.fault = format_text("{} returned ok without anything to check the client's proof with", hook_name(hook));
     return next;
 }
 
@@ -86,7 +86,7 @@ AuthExchange::Next AuthExchange::judged(HookId hook, const Response& response) {
     StageResult result = apply_response(hook, response, {});
     std::string fault;
     if (result.proceeds && !smtp::is_user_name(login())) {
-        fault = format_text("{} said ok and not who it is", hook_name(hook));
+        fault = format_text("{} returned ok without the client's name", hook_name(hook));
         result = apply_response(hook, deny(), {});
     }
     const bool may_answer = !result.proceeds && !result.disconnects && result.reply.code / 100 == 5;
@@ -99,14 +99,14 @@ AuthExchange::Next AuthExchange::judged(HookId hook, const Response& response) {
     return next;
 }
 
-/// No plugin could help. After SCRAM's lookup that may be because of what a plugin has said of the user.
+/// No plugin could decide. After SCRAM's lookup, the reason may be a plugin's response about the user.
 AuthExchange::Next AuthExchange::refused_by_mechanism() {
     if (lookup_ && lookup_->response.verdict != Verdict::ok) return judged(lookup_->hook, lookup_->response);
     return refused(reply(StandardReply::auth_failed));
 }
 
-/// Some mechanisms have a word of their own for it, and the client one in return, before the reply. A client that goes
-/// away instead has failed all the same.
+/// Some mechanisms have their own refusal message, which the client must answer before the reply. A client that
+/// disconnects instead has failed too.
 AuthExchange::Next AuthExchange::refused(Reply words) {
     Result result{.reply = std::move(words), .is_refusal = true, .last_challenge = std::string(sasl_->refusal())};
     if (!result.last_challenge.empty()) last_words_ = result.reply;

@@ -1,4 +1,4 @@
-/// auth_mechanisms.h: the mechanisms of AUTH, each with the hook that judges it and what else it needs.
+/// auth_mechanisms.h: the mechanisms of AUTH, each with the hook that judges it and its requirements.
 #pragma once
 
 #include <smtpd/hooks.h>
@@ -16,24 +16,24 @@ struct AuthMechanism {
 
     std::string_view name;
     HookId hook;
-    bool is_for_auth;     ///< plugins at `auth` are asked as well, where nobody at the hook has an opinion
-    bool tells_password;  ///< so that plugins at `auth` can judge it, and it is offered for them
+    bool is_for_auth;     ///< plugins at `auth` are asked as well if all at the mechanism's hook decline
+    bool tells_password;  ///< the server learns the password, so plugins at `auth` can check it, and it is offered for
+                          ///< them
     bool is_offered;      ///< unless SmtpAuthMechanisms says otherwise
     Needs needs;
 };
 
 inline constexpr std::size_t auth_mechanism_count = 10;
-/// Sorted, as EHLO lists them.
+/// Sorted, in the order of the EHLO reply.
 extern const AuthMechanism auth_mechanisms[auth_mechanism_count];
 
-/// By its name in any case, or null.
+/// Finds a mechanism by its name, in any case; null if there is none.
 const AuthMechanism* find_auth_mechanism(std::string_view name) noexcept;
 
-/// Which of them a server may offer.
+/// The mechanisms that a server may offer.
 class AuthMechanismSet {
 public:
-    /// Those that are offered unless SmtpAuthMechanisms says otherwise: all but CRAM-MD5, whose digests can be searched
-    /// for passwords quickly.
+    /// The default: all mechanisms except CRAM-MD5, because passwords can be guessed quickly from its digests.
     AuthMechanismSet() noexcept;
     static AuthMechanismSet none() noexcept {
         AuthMechanismSet set;

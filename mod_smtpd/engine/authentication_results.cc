@@ -17,7 +17,7 @@ namespace {
 
 constexpr bool is_control_or_blank(char c) noexcept { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; }
 
-/// Drops white space, other control characters, and comments (RFC 5322 3.2.2) at the front.
+/// Removes white space, other control characters, and comments (RFC 5322 3.2.2) from the front.
 std::string_view skip_cfws(std::string_view text) {
     unsigned depth = 0;
     for (; !text.empty(); text.remove_prefix(1)) {
@@ -30,7 +30,7 @@ std::string_view skip_cfws(std::string_view text) {
     return text;
 }
 
-/// Takes a quoted-string (RFC 5322 3.2.4) off the front and gives what it means; nothing if it has no end.
+/// Removes a quoted-string (RFC 5322 3.2.4) from the front and returns its value; nothing if it has no end.
 std::optional<std::string> take_quoted_string(std::string_view& text) {
     std::string out;
     for (std::size_t i = 1; i < text.size(); ++i) {
@@ -44,7 +44,7 @@ std::optional<std::string> take_quoted_string(std::string_view& text) {
     return std::nullopt;
 }
 
-/// Takes a word off the front: whatever no white space, comment, quotation mark or semicolon ends.
+/// Removes a word from the front: everything up to white space, a comment, a quotation mark or a semicolon.
 std::string take_word(std::string_view& text) {
     const auto ends_word = [](char c) { return is_control_or_blank(c) || c == '(' || c == '"' || c == ';'; };
     const auto size = static_cast<std::size_t>(std::find_if(text.begin(), text.end(), ends_word) - text.begin());
@@ -54,9 +54,9 @@ std::string take_word(std::string_view& text) {
 }
 
 /// Whether a value of Authentication-Results begins with that authserv-id (RFC 8601 2.2): a token or a quoted-string,
-/// with comments and white space around it. Readers differ in what they make of a value that breaks the grammar, so the
-/// id counts as soon as one reader could find it: a token that ends where RFC 2045 5.1 ends it, and a domain with white
-/// space or comments around its dots (RFC 5322 4.4) as well.
+/// with optional comments and white space around it. Readers interpret values that break the grammar differently, so
+/// the id counts if any reader could find it: also a token that ends where RFC 2045 5.1 ends it, and a domain with
+/// white space or comments around its dots (RFC 5322 4.4).
 bool claims(std::string_view value, std::string_view authserv_id) {
     constexpr std::string_view tspecials = "()<>@,;:\\\"/[]?=";
     std::string id;
@@ -76,15 +76,15 @@ bool claims(std::string_view value, std::string_view authserv_id) {
 
 // --- writing
 
-constexpr std::size_t most_octets = 400;  ///< of a value; with a backslash before each it still fits on a line
+constexpr std::size_t most_octets = 400;  ///< of a value; fits on a line even with a backslash before each octet
 constexpr std::size_t most_comment_octets = 200;
 constexpr std::size_t most_keyword_octets = 64;
 constexpr std::size_t good_line = 78;  ///< RFC 5322 2.1.1
 
 constexpr bool is_control(char32_t value) noexcept { return value < ' ' || (value >= 0x7f && value < 0xa0); }
 
-/// The text, not longer than that, with a backslash before each of `specials`, and '?' for whatever may not stand in a
-/// field.
+/// The text, cut to `most` octets, with a backslash before each of `specials`, and '?' for characters that a field must
+/// not contain.
 std::string escaped(std::string_view text, std::string_view specials, std::size_t most, FieldText kind) {
     std::string out;
     while (!text.empty() && most > 0) {
@@ -121,7 +121,7 @@ bool is_dotted(std::string_view text, bool (*is_part)(char)) {
     });
 }
 
-/// A dot-atom (RFC 5322 3.2.3) that is a token as well, `@`, and a domain (RFC 5321 4.1.2).
+/// A dot-atom (RFC 5322 3.2.3) that is also a token, `@`, and a domain (RFC 5321 4.1.2).
 bool is_address(std::string_view text) {
     const auto at = text.find('@');
     if (at == std::string_view::npos || !is_token(text.substr(0, at))) return false;
@@ -130,14 +130,14 @@ bool is_address(std::string_view text) {
            });
 }
 
-/// RFC 8601 2.2 `value` and `pvalue`: a token, and in a property an address, as it is; anything else quoted.
+/// RFC 8601 2.2 `value` and `pvalue`: a token, and in a property an address, unchanged; anything else quoted.
 std::string value(std::string_view text, FieldText kind, bool may_be_address) {
     if (text.size() <= most_octets && (is_token(text) || (may_be_address && is_address(text))))
         return std::string(text);
     return "\"" + escaped(text, "\"\\", most_octets, kind) + "\"";
 }
 
-/// RFC 8601 2.2 `Keyword`; nothing else may be a name, so nothing needs to be quoted.
+/// RFC 8601 2.2 `Keyword`; other names are not allowed, so nothing needs to be quoted.
 std::string keyword(std::string_view text) {
     std::string out(text.substr(0, most_keyword_octets));
     for (char& c : out)
@@ -147,7 +147,7 @@ std::string keyword(std::string_view text) {
 
 bool is_complete(const AuthenticationResult& result) { return !result.method.empty() && !result.result.empty(); }
 
-/// The pieces between which there may be white space.
+/// The pieces that white space may separate.
 std::vector<std::string> words(const AuthenticationResult& result, FieldText kind) {
     const std::string version = result.version == 1 ? "" : format_text("/{}", result.version);
     std::vector<std::string> out{format_text("{}{}={}", keyword(result.method), version, keyword(result.result))};

@@ -1,5 +1,5 @@
-/// client_register.h: the server's book of who is connected. The driver of a session implements it, because only it
-/// knows of the others.
+/// client_register.h: the server's register of connected clients. A session's driver implements it, because only the
+/// driver knows about other sessions.
 #pragma once
 
 #include <smtpd/connection.h>
@@ -12,8 +12,8 @@ namespace smtpd::engine {
 class ClientRegister {
 public:
     virtual ~ClientRegister() = default;
-    /// From now on the session is this client's (XCLIENT). How many sessions that client has then, this one included;
-    /// nothing where it may have no more. An unspecified `local` is not known.
+    /// From now on the session belongs to this client (XCLIENT). Returns the client's number of sessions, this one
+    /// included; nothing if the limit is reached. An unspecified `local` means unknown.
     virtual std::optional<std::uint32_t> change_client(const Endpoint& client, const Endpoint& local) = 0;
 };
 

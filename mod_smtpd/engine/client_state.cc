@@ -5,7 +5,7 @@
 
 namespace smtpd::engine {
 
-/// A login of XCLIENT is the client's word, too: the right to relay that came with it is not kept.
+/// A login by XCLIENT also depends on the client's words: a right to relay that came with it is not kept.
 void ClientState::remember_before_hello() {
     if (before_hello) return;
     const bool may_relay = is_relay_client && auth_user.empty();

@@ -23,7 +23,7 @@ constexpr Check bdat_checks[] = {encrypted,         chunking_on, no_failed_chunk
 constexpr Check plain_checks[] = {no_argument};
 constexpr Check help_checks[] = {help_on};
 
-/// Where TLS is required, HELO is not let in: a client that cannot say EHLO cannot go on.
+/// If TLS is required, HELO is not allowed: a client that cannot send EHLO cannot continue.
 // clang-format off
 constexpr CommandRow rows[] = {
     // verb           in clear  junk   checks
@@ -53,7 +53,7 @@ bool is_proxied(const Settings& settings, Extension extension) {
     return settings.extensions.has(extension) && !settings.trusted_proxies.empty();
 }
 
-/// What is said where the check fails.
+/// The reply if the check fails.
 Objection complaint_of(Check check, const Situation& situation) {
     switch (check) {
         case is_smtp: return refused(StandardReply::lmtp_spoken);  // RFC 2033 4.1

@@ -1,7 +1,7 @@
-/// command_table.h: which command a client may send when (RFC 5321 4.1.4 and the extensions), as a table: a row has a
-/// verb and what must hold, in the order in which it is looked at. What the commands do is the session's business.
+/// command_table.h: when each command is allowed (RFC 5321 4.1.4 and the extensions), as a table: a row has a verb and
+/// the conditions, in the order of their checks. The session executes the commands.
 ///
-/// Everything here is a value or a pure function, thread-safe.
+/// Everything here is a value or a pure function, and thread-safe.
 #pragma once
 
 #include "engine/auth_offer.h"
@@ -18,7 +18,7 @@
 
 namespace smtpd::engine {
 
-/// What there is to know about a session when a command comes.
+/// The state of a session when a command arrives.
 struct Situation {
     const Settings& settings;
     AuthOffer auth;
@@ -29,17 +29,17 @@ struct Situation {
     bool has_recipients = false;
     bool is_binary = false;     ///< the transaction has BODY=BINARYMIME
     bool in_chunks = false;     ///< its message has begun with BDAT
-    bool chunk_failed = false;  ///< a chunk was refused, and its client may not know yet
+    bool chunk_failed = false;  ///< a chunk was refused, and the client may not know it yet
 
     bool is_lmtp() const noexcept { return settings.protocol == Protocol::lmtp; }
-    /// TLS is required and not there yet.
+    /// TLS is required, but the connection is not encrypted yet.
     bool must_encrypt() const noexcept { return settings.start_tls == StartTls::required && !is_tls; }
     bool allows_auth() const noexcept {
         return is_tls || (settings.auth_without_tls && settings.start_tls != StartTls::required);
     }
 };
 
-/// Something that must hold for a command.
+/// A condition for a command.
 enum class Check : std::uint8_t {
     is_smtp,
     is_lmtp,
@@ -69,19 +69,19 @@ enum class Check : std::uint8_t {
 
 struct CommandRow {
     smtp::Verb verb;
-    bool works_in_clear;  ///< where TLS is required, too (RFC 3207 4)
-    bool is_junk;         ///< leads nowhere by itself: many of them count as errors
+    bool works_in_clear;  ///< even if TLS is required (RFC 3207 4)
+    bool is_junk;         ///< has no effect on mail; many of them count as errors
     std::span<const Check> checks;
 };
 
-/// The row of that verb; null for a verb that this server has no command for.
+/// The row of that verb; null if this server does not have the command.
 const CommandRow* find_command(smtp::Verb verb) noexcept;
 
 /// Why a command is not executed.
 struct Objection {
-    std::optional<StandardReply> say;  ///< nothing: here, the server does not know such a command
+    std::optional<StandardReply> say;  ///< nothing: this server does not know the command
 };
-/// The first one there is.
+/// The first condition that is not met.
 std::optional<Objection> objection_to(const CommandRow& command, std::string_view argument, const Situation& situation);
 
 }  // namespace smtpd::engine

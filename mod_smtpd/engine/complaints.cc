@@ -1,4 +1,4 @@
-/// complaints.cc: what is held against a client while a refusal waits for it.
+/// complaints.cc: the complaints about a client whose refusal is pending.
 #include <smtpd/complaint.h>
 #include <smtpd/connection.h>
 

@@ -1,4 +1,4 @@
-/// delivery_api.cc: what Delivery and its result do beyond their headers.
+/// delivery_api.cc: the functions of Delivery and its result that are not inline.
 #include "engine/transaction_delivery.h"
 
 #include <smtpd/delivery/delivery.h>

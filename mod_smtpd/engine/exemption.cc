@@ -1,4 +1,4 @@
-/// exemption.cc: why policy plugins leave a client alone.
+/// exemption.cc: why policy plugins skip a client.
 #include <smtpd/exemption.h>
 #include <smtpd/hooks.h>
 

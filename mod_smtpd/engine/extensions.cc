@@ -13,8 +13,8 @@ struct Row {
     std::optional<Extension> needs = {};
 };
 
-/// Indexed by Extension. Off are those that promise something which only the queue can keep: reports on the delivery,
-/// TLS on the way onward, and precedence.
+/// Indexed by Extension. Extensions that promise something which only the queue can keep are off: delivery reports, TLS
+/// to the next hop, and priority.
 constexpr Row rows[] = {
     {"PIPELINING", true},
     {"8BITMIME", true},

@@ -1,8 +1,8 @@
-/// extensions.h: the service extensions of SMTP (RFC 5321 2.2) that this server knows: one table, which EHLO, the
-/// parameters of MAIL and RCPT, and the directive SmtpExtensions go by.
+/// extensions.h: the SMTP service extensions (RFC 5321 2.2) that this server knows: one table for EHLO, the parameters
+/// of MAIL and RCPT, and the directive SmtpExtensions.
 ///
-/// An extension that is off is not announced, its parameters are unknown (555), and its command is not implemented
-/// (502). One that needs another is off where that is. Nothing here has state; sets are values.
+/// If an extension is off, it is not announced, its parameters are unknown (555), and its command is not implemented
+/// (502). An extension that needs another one is off if that is off. Nothing here has state; sets are values.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace smtpd::engine {
 
-/// In the order in which EHLO lists them.
+/// In the order of the EHLO reply.
 enum class Extension : std::uint8_t {
     pipelining,             ///< RFC 2920
     eight_bit_mime,         ///< RFC 6152
@@ -23,14 +23,14 @@ enum class Extension : std::uint8_t {
     dsn,                    ///< RFC 3461
     require_tls,            ///< RFC 8689; on encrypted connections only
     mt_priority,            ///< RFC 6710
-    prdr,                   ///< draft-hall-prdr-00; where a plugin judges single recipients after DATA
+    prdr,                   ///< draft-hall-prdr-00; if a plugin judges single recipients after DATA
     limits,                 ///< RFC 9422
-    vrfy,                   ///< RFC 5321 3.5; where a plugin answers it
+    vrfy,                   ///< RFC 5321 3.5; if a plugin answers it
     help,                   ///< RFC 5321 4.1.1.8
     size,                   ///< RFC 1870
     xclient,                ///< Postfix's; for trusted proxies
     xforward,               ///< likewise
-    auth,                   ///< RFC 4954; has conditions of its own instead of a switch
+    auth,                   ///< RFC 4954; has its own conditions instead of a switch
     count
 };
 
@@ -61,13 +61,13 @@ private:
 
 /// The keyword of EHLO: "8BITMIME".
 std::string_view keyword_of(Extension extension) noexcept;
-/// The switchable extension of that keyword, in any case of letters.
+/// The switchable extension with that keyword, in any case.
 std::optional<Extension> find_extension(std::string_view keyword) noexcept;
-/// What `extension` cannot do without: CHUNKING for BINARYMIME (RFC 3030 3), 8BITMIME for SMTPUTF8 (RFC 6531 3.1).
+/// The extension that `extension` requires: CHUNKING for BINARYMIME (RFC 3030 3), 8BITMIME for SMTPUTF8 (RFC 6531 3.1).
 std::optional<Extension> needed_by(Extension extension) noexcept;
-/// Those that are on unless said otherwise: all that work whatever queue plugin there is.
+/// The extensions that are on by default: all that work with any queue plugin.
 ExtensionSet default_extensions() noexcept;
-/// Without those whose needs are not met.
+/// Removes the extensions whose requirements are not met.
 ExtensionSet workable(ExtensionSet extensions) noexcept;
 
 }  // namespace smtpd::engine

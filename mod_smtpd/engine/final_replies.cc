@@ -16,7 +16,7 @@ std::string address_list(const std::vector<Recipient>& recipients) {
     return out;
 }
 
-/// With the transaction's id on the last line.
+/// Appends the transaction's id to the last line.
 Reply with_id(Reply reply, const Transaction& transaction) {
     while (!reply.text.empty() && reply.text.back() == '\n') reply.text.pop_back();
     if (reply.text.find(transaction.id()) == std::string::npos)
@@ -24,7 +24,7 @@ Reply with_id(Reply reply, const Transaction& transaction) {
     return reply;
 }
 
-/// The recipient as the client has named it. What plugins have made of it, or added, is not for everybody.
+/// The recipient as the client named it. What plugins made of it, or added, is not public.
 std::string shown(const MailTransaction& transaction, const Recipient& recipient) {
     const auto number = recipient.rcpt_number();
     const bool is_named = number != 0 && number <= transaction.rcpt_count();
@@ -42,7 +42,7 @@ const Recipient* first_with(Fate::Kind kind, const std::vector<Recipient>& recip
     return found == recipients.end() ? nullptr : &*found;
 }
 
-/// "Refused because of 1 of 3 recipients", and a line for each of those that are refused.
+/// "Refused because of 1 of 3 recipients", and a line for each refused recipient.
 std::string text_about_refused(const MailTransaction& transaction, bool is_deferred) {
     const auto& refused = transaction.refused_recipients();
     std::string text;
@@ -56,7 +56,7 @@ std::string text_about_refused(const MailTransaction& transaction, bool is_defer
     return text;
 }
 
-/// The reply for all recipients, if that recipient decides.
+/// The reply for all recipients if this recipient decides.
 Reply refusal_because_of(const Recipient& decisive, const MailTransaction& transaction) {
     const Fate& fate = decisive.fate();
     const auto& refused = transaction.refused_recipients();
@@ -65,16 +65,16 @@ Reply refusal_because_of(const Recipient& decisive, const MailTransaction& trans
     return {fate.reply.code, fate.reply.enhanced, text_about_refused(transaction, fate.is_deferred())};
 }
 
-/// If the queue plugin gave a text for the recipient, the reply has that text.
+/// The reply with the queue plugin's text for the recipient, if there is one.
 Reply with_own_text(Reply rest, const Recipient& recipient) {
     const Fate& fate = recipient.fate();
     if (rest.is_positive() && fate.is_delivered() && !fate.reply.text.empty()) rest.text = fate.reply.text;
     return rest;
 }
 
-/// One reply for each RCPT that was accepted, in their order (RFC 2033 4.2), with the recipient's path in front. If a
-/// plugin has made several recipients out of one RCPT, a deferred one decides, so that its mail is not lost, and
-/// otherwise one that is not refused. A recipient that a plugin has removed counts as one of the rest.
+/// One reply for each accepted RCPT, in order (RFC 2033 4.2), with the recipient's path in front. If a plugin has
+/// turned one RCPT into several recipients, a deferred one decides, so that its mail is not lost; otherwise one that is
+/// not refused. A recipient that a plugin has removed counts as one of the rest.
 std::vector<Reply> replies_to_each(const MailTransaction& transaction, const Reply& rest) {
     std::vector<Reply> out(transaction.rcpt_count(), rest);
     const auto set = [&](const Recipient& recipient, const Reply& reply) {
@@ -83,7 +83,7 @@ std::vector<Reply> replies_to_each(const MailTransaction& transaction, const Rep
     };
     const auto& refused = transaction.refused_recipients();
     for (auto one = refused.rbegin(); one != refused.rend(); ++one)
-        set(*one, one->fate().reply);  // the first one stays
+        set(*one, one->fate().reply);  // the first one is kept
     for (const auto& one : transaction.recipients()) set(one, with_own_text(rest, one));
     for (auto one = refused.rbegin(); one != refused.rend(); ++one)
         if (one->fate().is_deferred()) set(*one, one->fate().reply);
@@ -95,15 +95,15 @@ std::vector<Reply> replies_to_each(const MailTransaction& transaction, const Rep
     return out;
 }
 
-/// After the replies to each: positive if anybody gets the message.
+/// The reply after the replies to each: positive if any recipient gets the message.
 Reply concluding_reply(const MailTransaction& transaction, const Reply& rest) {
     const auto& refused = transaction.refused_recipients();
     if (!transaction.recipients().empty() || refused.empty()) return rest;
-    if (first_with(Fate::Kind::deferred, refused)) return {450, {4, 7, 1}, "Nobody gets the message now"};
-    return {550, {5, 7, 1}, "Nobody gets the message"};
+    if (first_with(Fate::Kind::deferred, refused)) return {450, {4, 7, 1}, "No recipient gets the message now"};
+    return {550, {5, 7, 1}, "No recipient gets the message"};
 }
 
-/// There is one reply for all recipients: for which of them is it not true?
+/// The recipients for which the one reply for all is not true.
 std::vector<std::string> false_for_some(const MailTransaction& transaction, const Reply& told, bool is_queued,
                                         MixedResults rule) {
     std::vector<std::string> out;
@@ -121,8 +121,8 @@ std::vector<std::string> false_for_some(const MailTransaction& transaction, cons
     return out;
 }
 
-/// Each RCPT has a reply: who does not get the message although no reply says so? Plugins have added these recipients,
-/// or made them out of others.
+/// With a reply for each RCPT: the recipients that do not get the message although no reply says so. Plugins have added
+/// these recipients, or made them from others.
 std::vector<std::string> left_out(const MailTransaction& transaction, const std::vector<Reply>& replies) {
     std::vector<std::string> out;
     for (const auto& one : transaction.refused_recipients())
@@ -133,14 +133,14 @@ std::vector<std::string> left_out(const MailTransaction& transaction, const std:
     return out;
 }
 
-/// Whether a refused recipient may go without the message although the client is told that it is accepted.
+/// Whether refused recipients may go without the message although the client is told that it is accepted.
 constexpr bool may_accept(MixedResults rule) { return rule == MixedResults::accept || rule == MixedResults::split; }
 
 }  // namespace
 
-/// A deferred recipient asks the client to try again, so with one reply for all everybody is deferred: otherwise that
-/// recipient's mail were lost. If the rule is `refuse`, a rejected recipient comes first: trying again would not help
-/// it.
+/// A deferred recipient requires the client to try again, so with one reply for all, every recipient is deferred:
+/// otherwise that recipient's mail would be lost. With the rule `refuse`, a rejected recipient takes precedence,
+/// because trying again would not help it.
 Reply common_reply(MixedResults rule, const MailTransaction& transaction, const Reply& rest) {
     const auto* const rejected = first_with(Fate::Kind::rejected, transaction.refused_recipients());
     const auto* const deferred = first_with(Fate::Kind::deferred, transaction.refused_recipients());

@@ -1,4 +1,4 @@
-/// history.cc: what is kept of a session's history, and how its entries are shown.
+/// history.cc: a session's history: what is kept, and how entries are shown.
 #include <smtpd/history.h>
 #include <smtpd/hooks.h>
 
@@ -10,7 +10,7 @@
 namespace smtpd {
 namespace {
 
-constexpr std::size_t batch_of_former = 16;  ///< entries of former transactions that make room at once
+constexpr std::size_t batch_of_former = 16;  ///< entries of earlier transactions that are dropped at once
 
 std::string_view outcome_name(const HistoryEntry& entry) {
     switch (entry.outcome) {
@@ -27,7 +27,7 @@ void append_reason(std::string& out, const std::string& reason) {
     if (!reason.empty()) out += ": " + quoted(reason);
 }
 
-/// "deny 550 5.7.1 \"gone\"", as far as the plugin said so.
+/// "deny 550 5.7.1 \"gone\"", as far as the plugin specified it.
 std::string shown(const HistoryEntry& entry, const std::string& text) {
     std::string out(verdict_name(entry.verdict));
     if (entry.code != 0) out += format_text(" {}", entry.code);
@@ -115,9 +115,9 @@ History::RejectionCause History::rejection_cause(std::size_t entries) const noex
     return cause;
 }
 
-/// What is over is of the least interest; what holds for the whole session of the most. Entries of former transactions
-/// go in batches: a client that keeps its connection fills the history with every message, and each removal moves all
-/// entries behind it.
+/// What is over matters least, what applies to the whole session matters most. Entries of earlier transactions are
+/// dropped in batches: a client that keeps its connection fills the history with every message, and each removal moves
+/// all entries after it.
 void History::make_room() noexcept {
     const auto before = entries_.size();
     std::size_t left = batch_of_former;

@@ -15,7 +15,7 @@ namespace {
 using smtp::equals_folded;
 
 bool is_ascii_only(std::string_view text) { return std::all_of(text.begin(), text.end(), smtp::is_ascii); }
-/// Graphic characters and white space: what may stand in a report (RFC 3461 4.2, 4.4).
+/// Graphic characters and white space: allowed in a report (RFC 3461 4.2, 4.4).
 bool is_printable(std::string_view text) {
     return std::all_of(text.begin(), text.end(), [](char c) { return smtp::is_graphic(c) || smtp::is_blank(c); });
 }
@@ -23,7 +23,7 @@ bool is_printable(std::string_view text) {
 using Refusal = std::optional<StandardReply>;
 constexpr Refusal accepted = std::nullopt;
 
-/// RFC 1870 3: up to 20 digits, so more than 64 bits can hold; 0 says nothing.
+/// RFC 1870 3: up to 20 digits, which may exceed 64 bits; 0 means unspecified.
 std::optional<std::uint64_t> parse_size(std::string_view digits) {
     if (digits.empty() || digits.size() > 20 || !std::all_of(digits.begin(), digits.end(), smtp::is_digit))
         return std::nullopt;
@@ -38,7 +38,7 @@ struct MailContext {
     MailTransaction& transaction;
 };
 
-/// RFC 1870 6.1: refused now what would be refused later.
+/// RFC 1870 6.1: refuses now what would be refused later.
 Refusal take_size(const MailContext& mail) {
     const auto octets = parse_size(mail.value);
     if (!octets) return StandardReply::bad_size;
@@ -106,7 +106,7 @@ Refusal take_require_tls(const MailContext& mail) {
     return accepted;
 }
 
-/// RFC 6710 4.1, 5: nobody jumps the queue by asking for it.
+/// RFC 6710 4.1, 5: a request alone does not give a client priority.
 Refusal take_priority(const MailContext& mail) {
     const auto priority = parse_priority(mail.value);
     if (!priority) return StandardReply::bad_priority;
@@ -170,13 +170,13 @@ Refusal take_orcpt(const RcptContext& rcpt) {
 template <class Context>
 struct Row {
     std::string_view keyword;
-    ExtensionSet extensions;  ///< it belongs to any of them
+    ExtensionSet extensions;  ///< the parameter belongs to any of them
     bool has_value;
     Refusal (*take)(const Context&);
-    StandardReply bad_value = StandardReply::syntax_error;  ///< also where there is none, or one too many
+    StandardReply bad_value = StandardReply::syntax_error;  ///< also for a missing or a superfluous value
 };
 
-/// In the order in which they are judged: what others depend on comes first.
+/// In the order of the checks: parameters that others depend on come first.
 constexpr Row<MailContext> mail_rows[] = {
     {"SMTPUTF8", {Extension::smtputf8}, false, take_smtputf8},
     {"SIZE", {Extension::size}, true, take_size, StandardReply::bad_size},
@@ -201,7 +201,7 @@ bool is_known(const Row<Context> (&rows)[count], const Parameter& parameter, con
     });
 }
 
-/// Goes through the table rather than through the parameters, each of which is there once at most.
+/// Iterates over the table instead of the parameters, each of which occurs at most once.
 template <class Context, std::size_t count, class MakeContext>
 std::optional<Reply> take(const Row<Context> (&rows)[count], const Parameters& parameters, const ParameterRules& rules,
                           bool is_smtputf8, MakeContext context) {

@@ -1,4 +1,4 @@
-/// mail_transaction.h: the engine's side of a Transaction: what plugins may read there is written here.
+/// mail_transaction.h: the engine's side of a Transaction: writes what plugins may read.
 #pragma once
 
 #include <smtpd/transaction.h>
@@ -24,21 +24,20 @@ public:
     const Message& message() const override { return *message_; }
     message::StoredMessage& stored() noexcept { return *message_; }
     const message::StoredMessage& stored() const noexcept { return *message_; }
-    /// DATA: whatever was there before is forgotten.
+    /// DATA: discards an earlier message.
     void begin_message() { message_.emplace(spool_); }
 
-    /// RCPT is accepted: `path` is what the client said, the recipient what plugins have made of it.
+    /// RCPT is accepted: `path` is what the client sent, `recipient` what plugins made of it.
     void add_recipient(std::string path, Recipient recipient) {
         rcpt_paths_.push_back(std::move(path));
         ServerAccess::set_rcpt_number(recipient, rcpt_count());
         recipients_.push_back(std::move(recipient));
     }
-    /// How many RCPT were accepted, whatever plugins have made of the list of recipients since.
+    /// How many RCPT commands were accepted, however plugins have changed the list of recipients since.
     std::uint32_t rcpt_count() const noexcept { return static_cast<std::uint32_t>(rcpt_paths_.size()); }
-    /// What the client said in one of them, counted from 1: "<user@example.com>"; "" where it is not ASCII, for replies
-    /// are.
+    /// The path in one of them, counted from 1: "<user@example.com>"; "" if it is not ASCII, because replies must be.
     const std::string& rcpt_path(std::uint32_t number) const noexcept { return rcpt_paths_[number - 1]; }
-    /// Plugins are against all of those that were recipients.
+    /// Plugins have refused all recipients.
     bool is_without_recipients() const noexcept { return recipients_.empty() && !refused_recipients_.empty(); }
 
     using Transaction::envelope;

@@ -15,7 +15,7 @@ Reply storage_refusal(const Error& error) {
     return reply(error.code == ErrorCode::no_space ? StandardReply::spool_full : StandardReply::spool_failed);
 }
 
-/// Why a message with what the decoder found in it is refused.
+/// The reason to refuse a message, by the defects that the decoder found.
 std::optional<StandardReply> refusal_for(const DataDecoder& decoder, BareNewline policy) {
     if (decoder.has(Defect::line_too_long)) return StandardReply::text_line_too_long;
     if (policy != BareNewline::reject) return {};
@@ -29,7 +29,7 @@ bool has_bare_newline(const DataDecoder& decoder) {
     return decoder.has(Defect::bare_lf) || decoder.has(Defect::bare_cr);
 }
 
-/// Counted text that is only looked at.
+/// Examines a text of known size without storing it.
 DataDecoder examined(std::string_view text) {
     struct Ignored final : DataDecoder::Sink {
         void octets(std::string_view) override {}
@@ -67,12 +67,12 @@ std::size_t MessageIntake::feed(std::string_view input) {
 void MessageIntake::feed_chunk(std::string_view piece) {
     octets_ += piece.size();
     if (piece.empty()) return;
-    if (decoder_) decoder_->feed(piece, *this);  // of a message that is dropped, too: its lines may end the session
+    if (decoder_) decoder_->feed(piece, *this);  // also for a discarded message: its lines may end the session
     else octets(piece);
 }
 
-/// A piece of the message, decoded. Of one that goes over the limit, what is below it is looked at all the same: what
-/// the client is told must not depend on how the message was cut.
+/// A decoded piece of the message. If the message exceeds the limit, the part below the limit is still examined: the
+/// reply must not depend on how the message was cut.
 void MessageIntake::octets(std::string_view piece) {
     if (drops_octets_) return;
     auto& message = transaction_.stored();
@@ -95,8 +95,8 @@ void MessageIntake::header_arrived() {
     refuse(std::move(result.reply));
 }
 
-/// What only the header block can have: with SMTPUTF8 octets that are no UTF-8 (RFC 6532 3), and with BINARYMIME, where
-/// nobody else looks at the octets, line ends that are none.
+/// Defects of the header block only: with SMTPUTF8, octets that are not UTF-8 (RFC 6532 3); with BINARYMIME, where
+/// nothing else checks the octets, bad line ends.
 std::optional<StandardReply> MessageIntake::defect_of_header() {
     if (!transaction_.envelope().is_smtputf8 && !transaction_.envelope().is_binarymime()) return std::nullopt;
     const auto& message = transaction_.stored();
@@ -110,7 +110,7 @@ std::optional<StandardReply> MessageIntake::defect_of_header() {
                                                    : std::optional(StandardReply::bare_newline_in_header);
 }
 
-/// What is still to come is not kept.
+/// Further octets are discarded.
 void MessageIntake::refuse(Reply reply) {
     drops_octets_ = true;
     if (!refusal_) refusal_ = std::move(reply);
@@ -118,7 +118,7 @@ void MessageIntake::refuse(Reply reply) {
 }
 
 void MessageIntake::cannot_keep(const Error& error) {
-    fault_ = format_text("cannot keep the message: {}", error.what);
+    fault_ = format_text("cannot store the message: {}", error.what);
     refuse(storage_refusal(error));
 }
 

@@ -13,8 +13,8 @@ struct MessagePipeline::Stage {
     enum class Subject { message, recipient, queue };
 
     HookId hook;
-    Subject subject;  ///< what its plugins judge
-    Field field;      ///< what the message has from there on
+    Subject subject;  ///< what the plugins judge
+    Field field;      ///< what is added to the message before this stage
 };
 
 const MessagePipeline::Stage MessagePipeline::stages[] = {
@@ -25,7 +25,7 @@ const MessagePipeline::Stage MessagePipeline::stages[] = {
     {HookId::queue, Stage::Subject::queue, Field::none},
 };
 
-/// Stages at which there is nothing to ask are passed over.
+/// Skips stages that have no handlers.
 MessagePipeline::Next MessagePipeline::next() {
     while (!result_) {
         const Stage& stage = stages[stage_];
@@ -64,7 +64,7 @@ void MessagePipeline::judge_message(const Response& response) {
     else advance();
 }
 
-/// The connection is closed only when all recipients are judged and the client was told.
+/// The connection is closed only after all recipients were judged and the client was told.
 void MessagePipeline::judge_recipient(const Response& response, const History::RejectionCause& cause) {
     auto& recipients = transaction_.recipients();
     if (is_denial(response.verdict) && recipient_ < recipients.size()) {
@@ -86,7 +86,7 @@ void MessagePipeline::after_queue(const Response& response) {
     result_->is_queued = result.proceeds && !transaction_.is_without_recipients();
 }
 
-/// The stage is over. Where plugins are against every recipient, there is nothing to be queued.
+/// The stage is over. If plugins have refused every recipient, there is nothing to queue.
 void MessagePipeline::advance() {
     ServerAccess::move_refused(transaction_);
     if (transaction_.is_without_recipients()) {
@@ -97,13 +97,13 @@ void MessagePipeline::advance() {
     if (stages[stage_].field != Field::none) due_ = stages[stage_].field;
 }
 
-/// Where the one reply for all will be a refusal, nobody is to get the message.
+/// If the one reply for all will be a refusal, no recipient must get the message.
 bool MessagePipeline::is_useless_to_queue() const {
     return !rules_.is_lmtp && !transaction_.is_prdr() &&
            !common_reply(rules_.mixed_results, transaction_, accepted()).is_positive();
 }
 
-/// With a priority that is not the one asked for, it says which (RFC 6710 4.1, X.3.6).
+/// If the priority is not the requested one, the reply says which it is (RFC 6710 4.1, X.3.6).
 Reply MessagePipeline::accepted() const {
     if (rules_.tells_priority) {
         const auto* const asked = transaction_.envelope().parameters.find("MT-PRIORITY");

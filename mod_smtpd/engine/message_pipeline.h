@@ -1,11 +1,11 @@
-/// message_pipeline.h: what happens to a message that has come as a whole: the stages at which plugins judge it, one
-/// after the other, and what they lead to. The stages are a table in message_pipeline.cc.
+/// message_pipeline.h: the processing of a complete message: the stages at which plugins judge it, in order, and their
+/// results. The stages are a table in message_pipeline.cc.
 ///
-/// The session asks next() what to do, does it, and tells what plugins have answered(); that is all the two have to do
-/// with each other. A pipeline is made for each message, sends nothing and calls nobody. No thread-safety.
+/// The session calls next() for the next action, performs it, and passes the plugins' response to answered(); there is
+/// no other interaction. One object processes one message; it sends nothing and calls nothing. Not thread-safe.
 ///
-/// 250 is said only after a plugin of the queue hook has said that the message is safe. Recipients may have different
-/// fates (engine/recipient_results.h).
+/// The server replies 250 only after a plugin of the queue hook has confirmed that the message is safe. Recipients may
+/// have different fates (engine/recipient_results.h).
 #pragma once
 
 #include "engine/mail_transaction.h"
@@ -27,17 +27,17 @@ public:
     struct Rules {
         MixedResults mixed_results = MixedResults::refuse;
         bool is_lmtp = false;
-        bool judges_recipients = false;  ///< somebody handles data_post_rcpt
+        bool judges_recipients = false;  ///< data_post_rcpt has a handler
         bool tells_priority = false;     ///< MT-PRIORITY is offered
     };
 
-    /// What the server adds to the header.
+    /// The header field to add next.
     enum class Field {
         none,
-        received,               ///< and what a submitted message lacks
-        authentication_results  ///< all that plugins have found: none can add to it any more
+        received,               ///< and the fields that a submitted message lacks
+        authentication_results  ///< all results that plugins have found; later ones are not included
     };
-    /// Add that field, then let the plugins of that hook answer.
+    /// Add that field, then run the plugins of that hook.
     struct Ask {
         HookId hook;
         Field field = Field::none;
@@ -45,30 +45,30 @@ public:
     /// The message is decided.
     struct Result {
         enum class Kind {
-            answered,  ///< a plugin has told the client itself
-            refused,   ///< as a whole: that is the reply, to everybody
-            judged     ///< recipient by recipient: that is the reply about the recipients that are not refused
+            answered,  ///< a plugin has sent its own reply
+            refused,   ///< as a whole: this is the reply for all recipients
+            judged     ///< recipient by recipient: this is the reply about the recipients that are not refused
         };
         Kind kind;
         Reply reply{};
         bool was_at_queue = false;
-        bool is_queued = false;    ///< somebody gets the message
-        bool disconnects = false;  ///< a plugin wants the connection closed
+        bool is_queued = false;    ///< at least one recipient gets the message
+        bool disconnects = false;  ///< a plugin requested that the connection be closed
     };
     using Next = std::variant<Ask, Result>;
 
-    /// The transaction must outlive it.
+    /// The transaction must outlive the pipeline.
     MessagePipeline(MailTransaction& transaction, const Rules& rules) noexcept
         : transaction_(transaction), rules_(rules) {}
 
-    /// A response is awaited: next() has asked for it.
+    /// next() has asked for a response, which has not come yet.
     bool is_asking() const noexcept { return is_asking_; }
-    /// Not while it is asking. After a result there is nothing more.
+    /// Not to be called while is_asking(). After a result there is nothing more.
     Next next();
-    /// What was said at the hook that was to be asked; `cause` is whose denial it was, for the recipient's record.
+    /// Takes the response of the hook; `cause` is the source of a denial, for the recipient's record.
     void answered(const Response& response, const History::RejectionCause& cause);
 
-    /// Of data_post_rcpt: which one of the transaction's recipients is judged.
+    /// For data_post_rcpt: the index of the judged recipient in the transaction.
     std::size_t recipient() const noexcept { return recipient_; }
 
 private:
@@ -86,9 +86,9 @@ private:
     Rules rules_;
     std::size_t stage_ = 0;
     std::size_t recipient_ = 0;
-    Field due_ = Field::none;  ///< before anybody is asked again
+    Field due_ = Field::none;  ///< to be added before the next question
     bool is_asking_ = false;
-    bool disconnects_ = false;  ///< the response about a recipient wants it so
+    bool disconnects_ = false;  ///< the response about a recipient requested it
     std::optional<Result> result_;
 };
 

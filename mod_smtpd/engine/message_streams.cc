@@ -8,8 +8,8 @@
 
 namespace smtpd::engine {
 
-/// One stream. Where it waits, what it is to get is kept until a thread of its lane takes it; one such thread at a
-/// time. The thread's work holds the feed, so that it ends well without the session.
+/// One stream. If it blocks, its input is kept until a thread of its lane takes it; one such thread at a time. The
+/// thread's work owns the feed, so that the feed can end without the session.
 class MessageStreams::Feed final : public std::enable_shared_from_this<Feed> {
 public:
     Feed(std::unique_ptr<MessageObserver> observer, TaskService* tasks, const Clock& clock)
@@ -39,11 +39,11 @@ public:
         pending_ = std::string();
         try {
             call_thread();
-        } catch (...) {  // no memory: the observer goes without a last word
+        } catch (...) {  // no memory: the observer is destroyed without a last call
         }
     }
 
-    /// The work of the thread that has what comes next; null if nobody has anything to do.
+    /// The thread's work on the pending input; null if there is none.
     std::shared_ptr<RunningTask> task() const {
         const std::lock_guard lock(mutex_);
         return is_over() || !has_thread_ ? nullptr : task_.lock();
@@ -69,7 +69,7 @@ private:
         has_thread_ = true;
     }
 
-    /// By a thread of the lane: until there is nothing left to do.
+    /// Called by a thread of the lane: works until nothing is left to do.
     void work_off() {
         std::unique_lock lock(mutex_);
         bool is_at_end = false;
@@ -92,21 +92,21 @@ private:
 
     enum class State {
         open,      ///< more may come
-        complete,  ///< the end is to be told, behind what is pending
-        aborted,   ///< that is to be told, as soon as the observer returns
-        over       ///< it has been told
+        complete,  ///< the end must be reported after the pending input
+        aborted,   ///< that must be reported as soon as the observer returns
+        over       ///< it has been reported
     };
     bool is_over() const noexcept { return state_ == State::aborted || state_ == State::over; }
 
     const std::unique_ptr<MessageObserver> observer_;
     TaskService* const tasks_;
     const Clock& clock_;
-    mutable std::mutex mutex_;  ///< guards what follows
+    mutable std::mutex mutex_;  ///< guards the members below
     std::string pending_;
-    std::size_t in_hand_ = 0;  ///< octets that the thread has taken and is not through with
+    std::size_t in_hand_ = 0;  ///< octets that the thread is processing
     State state_ = State::open;
-    bool has_thread_ = false;          ///< one of the lane's works for it, or will
-    std::weak_ptr<RunningTask> task_;  ///< what that does; it holds the feed
+    bool has_thread_ = false;          ///< a thread of the lane works for the stream, or will
+    std::weak_ptr<RunningTask> task_;  ///< that thread's work; it owns the feed
     std::unique_ptr<TaskService::Started> started_;
 };
 

@@ -1,8 +1,8 @@
-/// message_streams.h: what looks on while a message arrives, and how far it has come.
+/// message_streams.h: the streams that process a message while it arrives, and their progress.
 ///
-/// Streams that wait get their octets in threads of their own, in order, and may lag behind. The session looks at
-/// awaited() before it takes more from its client, and parks until the streams have caught up (Stage::await).
-/// MessageStreams belongs to one message; what runs in another thread when it goes outlives it.
+/// Streams that block get their octets in other threads, in order, and may lag behind. The session checks awaited()
+/// before it takes more from its client, and parks until the streams have caught up (Stage::await). MessageStreams
+/// belongs to one message; streams that run in another thread may outlive it.
 #pragma once
 
 #include "engine/services.h"
@@ -21,14 +21,14 @@ class Lane;
 
 namespace smtpd::engine {
 
-/// A plugin's stream. The host implements it, and sees to what the plugin throws. Calls do not overlap.
+/// A plugin's stream. The host implements it and handles the plugin's exceptions. Calls do not overlap.
 class MessageObserver {
 public:
     virtual ~MessageObserver() = default;
     virtual void chunk(std::string_view octets) noexcept = 0;
     virtual void end() noexcept = 0;
     virtual void abort() noexcept = 0;
-    /// Where its calls queue; null: they do not wait.
+    /// The lane in which its calls queue; null: they do not block.
     virtual support::Lane* lane() const noexcept = 0;
     /// How long the session waits for it to catch up.
     virtual Duration limit() const noexcept = 0;
@@ -39,9 +39,9 @@ using MessageObservers = std::vector<std::unique_ptr<MessageObserver>>;
 
 class MessageStreams {
 public:
-    /// Without services.tasks, all are called by the session's own thread.
+    /// Without services.tasks, the session's own thread calls all streams.
     MessageStreams(MessageObservers observers, const Services& services, const Clock& clock);
-    /// What has not ended is aborted.
+    /// Aborts the streams that have not ended.
     ~MessageStreams();
     MessageStreams(const MessageStreams&) = delete;
     MessageStreams& operator=(const MessageStreams&) = delete;
@@ -51,14 +51,14 @@ public:
     void end();
     bool has_ended() const noexcept { return has_ended_; }
 
-    /// What a stream that lags too far behind, or has not ended though end() was called, still has to do.
+    /// The remaining work of a stream that lags too far behind, or that has not ended although end() was called.
     struct Awaited {
         std::string name;
         std::shared_ptr<RunningTask> task;
         Duration limit;
     };
     std::vector<Awaited> awaited() const;
-    /// Goes on without those that have not caught up.
+    /// Continues without the streams that have not caught up.
     void leave_behind();
 
 private:

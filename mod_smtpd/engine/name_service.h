@@ -1,5 +1,4 @@
-/// name_service.h: what a session asks the DNS through. Its driver implements it, because only the driver can wake the
-/// session.
+/// name_service.h: how a session asks the DNS. Its driver implements it, because only the driver can wake the session.
 #pragma once
 
 #include "net/resolver.h"
@@ -12,7 +11,7 @@ namespace smtpd::engine {
 class NameService {
 public:
     virtual ~NameService() = default;
-    /// Puts the questions. Unless all answers are there at once, somebody calls Session::resume() when they are.
+    /// Sends the questions. Unless all answers are known at once, Session::resume() is called when they are.
     virtual std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) = 0;
 };
 

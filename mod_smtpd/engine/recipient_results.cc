@@ -10,7 +10,7 @@
 
 namespace smtpd {
 
-/// A refusal waits for the client already, so the recipient stays.
+/// The client has a pending refusal already, so the recipient stays.
 void DataPostHook::complain_about(const Recipient& recipient, Fate fate) const {
     log(LogLevel::info, "fail, NAUGHTY: {}{}{}", quoted(recipient.address().path()), fate.reason.empty() ? "" : ": ",
         fate.reason);

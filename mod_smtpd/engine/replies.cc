@@ -27,14 +27,14 @@ constexpr Text text_of(StandardReply what) {
             return {500, {5, 5, 2}, "Lines end with CRLF; a CR or LF alone is refused"};
         case StandardReply::nul_in_command: return {500, {5, 5, 2}, "NUL in a command is refused"};
         case StandardReply::bad_size: return {501, {5, 5, 4}, "SIZE needs a number"};
-        case StandardReply::size_exceeded: return {552, {5, 3, 4}, "Message is larger than this server takes"};
+        case StandardReply::size_exceeded: return {552, {5, 3, 4}, "Message is larger than this server accepts"};
         case StandardReply::bad_body: return {501, {5, 5, 4}, "BODY is 7BIT, 8BITMIME or BINARYMIME"};
         case StandardReply::body_not_offered: return {504, {5, 5, 4}, "This BODY is not offered here"};
         case StandardReply::bad_ret: return {501, {5, 5, 4}, "RET is FULL or HDRS"};
         case StandardReply::bad_envid:
             return {501, {5, 5, 4}, "ENVID needs printable characters as xtext, 100 at most"};
         case StandardReply::bad_notify:
-            return {501, {5, 5, 4}, "NOTIFY is NEVER alone, or SUCCESS, FAILURE and DELAY with commas between them"};
+            return {501, {5, 5, 4}, "NOTIFY is NEVER alone, or SUCCESS, FAILURE and DELAY separated by commas"};
         case StandardReply::bad_orcpt:
             return {501, {5, 5, 4}, "ORCPT needs a type, a semicolon and an address as xtext, 500 characters at most"};
         case StandardReply::bad_priority: return {501, {5, 5, 4}, "MT-PRIORITY needs a number from -9 to 9"};
@@ -44,17 +44,18 @@ constexpr Text text_of(StandardReply what) {
         case StandardReply::bad_utf8_header:
             return {554, {5, 6, 0}, "Header of the message is not valid UTF-8 (RFC 6532)"};
         case StandardReply::too_many_transactions:
-            return {421, {4, 7, 0}, "Too many transactions in one session, come again"};
+            return {421, {4, 7, 0}, "Too many transactions in one session, try again later"};
         case StandardReply::too_many_domains:
-            return {452, {4, 5, 3}, "Too many recipient domains in one session, come again"};
+            return {452, {4, 5, 3}, "Too many recipient domains in one session, try again later"};
         case StandardReply::too_many_recipients: return {452, {4, 5, 3}, "Too many recipients"};
         case StandardReply::one_recipient_only:
             return {452, {4, 5, 3}, "One recipient at a time, send to the others afterwards"};
         case StandardReply::recipients_follow: return {353, {}, "A reply for each recipient follows"};
         case StandardReply::go_ahead: return {354, {}, "Go ahead, end with <CRLF>.<CRLF>"};
         case StandardReply::bad_chunk_size:
-            return {
-                501, {5, 5, 4}, "Syntax: BDAT size [LAST]; closing connection, for it is unknown where the chunk ends"};
+            return {501,
+                    {5, 5, 4},
+                    "Syntax: BDAT size [LAST]; closing connection, because the end of the chunk is unknown"};
         case StandardReply::chunks_begun:
             return {503, {5, 5, 1}, "The message has begun with BDAT; end it with BDAT or RSET"};
         case StandardReply::chunk_failed_before:
@@ -119,13 +120,13 @@ constexpr Text text_of(StandardReply what) {
     return {421, {4, 3, 0}, "Internal error, closing connection"};
 }
 
-/// What one verdict leads to at one hook.
+/// The effect of one verdict at one hook.
 struct Row {
     enum class Effect : std::uint8_t { proceed, refuse, close, ignore } effect = Effect::refuse;
-    int code = 0;  ///< 0 with `proceed`: the engine's own reply of acceptance
+    int code = 0;  ///< 0 with `proceed`: the engine's own positive reply
     EnhancedCode enhanced;
     const char* text = "";
-    bool uses_text = true;  ///< whether a plugin's text, code and status are used
+    bool uses_text = true;  ///< whether the plugin's text, code and status are used
 };
 using Effect = Row::Effect;
 
@@ -182,7 +183,7 @@ constexpr Rows rows_of(HookId hook) {
                                 close(535, hard_failure, "Authentication failed"),
                                 close(421, soft_failure, "Temporary authentication failure"));
             rows.ok = {Effect::proceed, 235, {2, 7, 0}, "Authentication successful", true};
-            rows.declined = rows.deny;  // of all that were asked
+            rows.declined = rows.deny;  // of all handlers
             return rows;
         }
         case HookId::mail:
@@ -271,8 +272,8 @@ const Row& row_for(const Rows& rows, Verdict verdict) {
     }
 }
 
-/// Whether a plugin may use this code where the table has that one. The class stays: a temporary refusal does
-/// not become a permanent one, and 421 says that the connection is closed.
+/// Whether a plugin may use this code instead of the table's. The class stays: a temporary refusal does not become a
+/// permanent one, and 421 means that the connection is closed.
 bool fits(int code, const Row& row, int table_code) {
     return code / 100 == table_code / 100 && (code != 421 || row.effect == Effect::close);
 }

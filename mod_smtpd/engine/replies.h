@@ -1,4 +1,4 @@
-/// replies.h: every text that the engine itself sends, once, and what each verdict means at each hook.
+/// replies.h: all texts that the engine itself sends, and the effect of each verdict at each hook.
 ///
 /// RFC 5321 4.2 (codes), RFC 3463 and RFC 5248 (enhanced status codes). docs/hooks.md prints the same table for plugin
 /// authors.
@@ -97,20 +97,19 @@ enum class StandardReply {
 };
 Reply reply(StandardReply what);
 
-/// What follows from the response of the plugins at a hook.
+/// The consequences of the plugins' response at a hook.
 struct StageResult {
     Reply reply;            ///< empty = nothing is sent
-    bool proceeds = false;  ///< the command has its effect
+    bool proceeds = false;  ///< the command takes effect
     bool disconnects = false;
-    bool is_done = false;  ///< the plugin has answered by itself
+    bool is_done = false;  ///< the plugin has sent its own reply
 };
 
-/// Applies the table to a response of that hook. Where the response has a code, a status or a text of its own, and they
-/// fit the verdict's class, they are used. `accepted` is the reply of the engine for the case that the command has its
-/// effect.
+/// Applies the table to a response of that hook. A code, status or text in the response is used if it fits the
+/// verdict's class. `accepted` is the engine's reply if the command takes effect.
 StageResult apply_response(HookId hook, const Response& response, Reply accepted);
 
-/// A reply with the code's class forced onto the enhanced status.
+/// A reply whose enhanced status has the class of the code.
 Reply make_reply(int code, EnhancedCode enhanced, std::string text);
 
 }  // namespace smtpd::engine

@@ -31,7 +31,7 @@ void RunningTask::run() noexcept {
         work = std::exchange(work_, {});
     }
     result_ = call(work);
-    work = {};  // what it holds goes before anybody can know that it is over
+    work = {};  // release its resources before the task counts as done
     is_done_.store(true, std::memory_order_release);
 }
 

@@ -1,6 +1,6 @@
-/// running_task.h: a task of a plugin, from its start to its result or its end without one.
+/// running_task.h: a plugin's task, from its start to its result or cancellation.
 ///
-/// It is shared by the session, which waits for it, and the thread that runs it.
+/// The session, which waits for the task, shares it with the thread that runs it.
 #pragma once
 
 #include <smtpd/base/clock.h>
@@ -17,13 +17,13 @@ public:
     RunningTask(detail::TaskWork work, MonotonicTime deadline, const Clock& clock)
         : fail_(work.fail), deadline_(deadline), clock_(clock), work_(std::move(work)) {}
 
-    /// Does the work, unless it was given up. Called once, by any thread.
+    /// Does the work unless the task was cancelled. Called once, by any thread.
     void run() noexcept;
-    /// It has ended. By any thread.
+    /// The task has ended. Thread-safe.
     bool is_done() const noexcept { return is_done_.load(std::memory_order_acquire); }
-    /// Nobody wants the result any more: what has not begun never will, and what it holds is let go of.
+    /// The result is no longer needed: if the task has not begun, it never will, and its resources are released.
     void give_up() noexcept;
-    /// What came of it; an Error (timeout) if it has not ended. By the session.
+    /// The result; an Error (timeout) if the task has not ended. Called by the session.
     detail::TaskResult result() const;
 
 private:
@@ -33,7 +33,7 @@ private:
     const MonotonicTime deadline_;
     const Clock& clock_;
     std::mutex mutex_;       ///< guards work_
-    detail::TaskWork work_;  ///< until it begins
+    detail::TaskWork work_;  ///< released when it begins
     detail::TaskResult result_;
     std::atomic<bool> is_given_up_{false};
     std::atomic<bool> is_done_{false};

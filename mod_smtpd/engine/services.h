@@ -1,4 +1,4 @@
-/// services.h: what a session has its driver do: only the driver can wake it, make a handshake, and knows of other
+/// services.h: what a session delegates to its driver: only the driver can wake it, perform a handshake, and see other
 /// sessions.
 #pragma once
 
@@ -9,14 +9,14 @@
 
 namespace smtpd::engine {
 
-/// Each may be missing: then every question to the DNS fails, there is no STARTTLS,
-/// clients are not counted, and tasks run at once, in the thread that calls the session. They must outlive the session.
+/// Each may be missing: then every DNS question fails, there is no STARTTLS, clients are not counted, and tasks run
+/// immediately, in the thread that calls the session. They must outlive the session.
 struct Services {
     NameService* names = nullptr;
     TlsService* tls = nullptr;
     ClientRegister* clients = nullptr;
     TaskService* tasks = nullptr;
-    /// The driver has threads that may wait (Step::work). Otherwise plugins wait in whatever thread calls the session.
+    /// The driver has threads that may block (Step::work). Otherwise plugins block whatever thread calls the session.
     bool has_workers = false;
 };
 

@@ -1,4 +1,4 @@
-/// session.cc: a session's life, its input and output, and the stages at which plugins are asked. The commands are in
+/// session.cc: the lifetime of a session, its input and output, and its stages. The commands are in
 /// session_commands.cc, the message in session_data.cc, BDAT in session_chunks.cc.
 #include "engine/session.h"
 
@@ -14,14 +14,15 @@
 namespace smtpd::engine {
 namespace {
 
-/// Replies are gathered until there is no input left, but not beyond this: a client that sends without reading must not
-/// fill our memory.
+/// Replies are collected until there is no input left, but not beyond this limit: a client that sends without reading
+/// must not fill our memory.
 constexpr std::size_t output_limit = 32 * 1024;
 
-/// A command line that does not end: RFC 5321 4.5.3.1.4 allows 512 octets; who sends this much is not talking SMTP.
+/// A command line without an end: RFC 5321 4.5.3.1.4 allows 512 octets; a client that sends this much does not speak
+/// SMTP.
 constexpr std::uint64_t endless_line = 256 * 1024;
 
-/// What came from the DNS is shown to people and put into fields, so it must look like a name.
+/// Names from the DNS are shown to people and written into fields, so they must look like names.
 bool is_host_name(std::string_view name) {
     const auto is_allowed = [](char c) {
         return support::is_alpha(c) || support::is_digit(c) || c == '.' || c == '-' || c == '_';
@@ -71,7 +72,7 @@ Session::Session(const Settings& settings, HookRunner& hooks, const Clock& clock
     if (settings_.is_trusted_proxy(client_.address)) proxy_ = client_;
 }
 
-/// Whoever destroys a session that is not over has to wait with it.
+/// Destroying a session that is not over may block.
 Session::~Session() {
     may_wait_ = true;
     finish();
@@ -89,8 +90,7 @@ Phase Session::phase() const noexcept {
 }
 
 Session::Progress Session::progress() const noexcept {
-    if (stage_ && stage_->hook() == HookId::data_chunk)
-        return {};  // it is not the client that keeps the session waiting
+    if (stage_ && stage_->hook() == HookId::data_chunk) return {};  // the session does not wait for the client
     if (chunk_) return {true, chunk_->since, chunk_->size - chunk_->left};
     if (!is_receiving()) return {};
     return {true, intake()->since(), intake()->octets_so_far()};
@@ -98,7 +98,7 @@ Session::Progress Session::progress() const noexcept {
 
 // ---- arguments of hooks
 
-/// Makes what handlers are given out of the stage's argument and the session's state; the same again after a wait.
+/// Creates the handlers' argument from the stage's argument and the session's state; the same again after a wait.
 template <class F>
 std::invoke_result_t<F, HookContext&> Session::call_with_context(HookId hook, StageArgument& argument, F&& call) {
     switch (hook) {
@@ -178,7 +178,7 @@ Step Session::start() {
     return step();
 }
 
-/// A client is there: the hooks of a new connection.
+/// A client has connected: runs the hooks of a new connection.
 void Session::begin() {
     if (log_.enabled(LogLevel::info))
         write_line(LogLevel::info, state_.host.empty() ? "connect" : format_text("connect ({})", quoted(host())),
@@ -224,7 +224,7 @@ Step Session::end_of_input() {
     if (handshake_) return tls_failed("the client has closed the connection");
     at_eof_ = true;
     if (awaits_answers() && stage_->hook() == HookId::connect && backlog_.empty())
-        return abandon();  // nobody is left to greet
+        return abandon();  // no client is left to greet
     if (is_busy()) return look_at_park();
     return step();
 }
@@ -241,7 +241,8 @@ Step Session::interrupt(Interruption why) {
                                               StandardReply::overloaded,    StandardReply::too_many_sessions,
                                               StandardReply::internal_error};
     const StandardReply last_words = words[static_cast<std::size_t>(why)];
-    if (handshake_) return tls_failed(reply(last_words).text);  // a word in the clear would be taken for a part of it
+    if (handshake_)
+        return tls_failed(reply(last_words).text);  // unencrypted text would be taken for a part of the handshake
     stage_.reset();
     work_ = Work::none;
     end_connection(last_words);
@@ -253,7 +254,7 @@ Step Session::stop_soon() {
     return step();
 }
 
-/// What the driver is to do now; also where a session ends that has nothing more to hope for.
+/// The driver's next action. Also ends a session that has nothing left to wait for.
 Step Session::step() {
     if (!over_ && !is_busy() && !handshake_ && backlog_.empty()) {
         if (at_eof_) {
@@ -288,7 +289,7 @@ void Session::work_off_backlog() {
     std::string taken = std::move(backlog_);
     backlog_.clear();
     work_off(taken);
-    wipe(taken);  // a client that does not wait may have sent its password
+    wipe(taken);  // a client that did not wait may have sent its password
 }
 
 void Session::process() {
@@ -303,7 +304,7 @@ void Session::process() {
     }
 }
 
-/// Takes a line off rest_ and executes it; false when there is none yet.
+/// Removes a line from rest_ and executes it; false if there is none yet.
 bool Session::next_command() {
     if (exchange_ && hand_over(Work::input, {HookId::auth_result})) return false;
     if (lines_.pending() == 0 && is_foreign_protocol()) {
@@ -319,9 +320,9 @@ bool Session::next_command() {
         return true;
     }
     if (!is_whole) return false;
-    if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: no line has ended, so
-                                                                             // what follows is no command
-        write_log(LogLevel::notice, "a command ends in a LF alone: the session ends, what follows is not looked at");
+    if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: the line has not ended,
+                                                                             // so what follows is not a command
+        write_log(LogLevel::notice, "a command ends in a bare LF: the session ends, and what follows is ignored");
         end_connection(reply(StandardReply::bare_newline_in_command));
         lines_.wipe();
         return true;
@@ -342,13 +343,13 @@ bool Session::next_command() {
     return true;
 }
 
-/// Behind a BDAT stands its chunk, which must not be taken for commands.
+/// BDAT is followed by its chunk, which must not be executed as commands.
 void Session::refuse_line(std::string_view line, StandardReply why) {
     if (smtp::parse_command(line).verb == smtp::Verb::bdat) return end_connection(why);
     respond(why);
 }
 
-/// A TLS handshake record where a command should be: a client that was told port 465 is here.
+/// A TLS handshake record instead of a command: the client expects TLS from the first octet (port 465).
 bool Session::is_foreign_protocol() const noexcept { return rest_.front() == '\x16'; }
 
 // ---- output
@@ -412,7 +413,7 @@ void Session::stage(HookId hook, StageArgument argument) {
     if (stage_->is_over(at_eof_)) leave_park();
 }
 
-/// Runs the chain, as far as this thread may; what is left becomes work.
+/// Runs the chain as far as this thread may; the rest becomes work.
 void Session::run_chain(HookId hook, StageArgument& argument, const Answers& answers, ChainState& chain) {
     using Access = ChainState::Access;
     const bool is_resumed = chain.lane != nullptr;
@@ -432,7 +433,7 @@ void Session::run_chain(HookId hook, StageArgument& argument, const Answers& ans
     if (!hooks_.waits_at().intersects(hooks_behind(hook) | hooks_everywhere)) let_go();
     if (hook == HookId::helo || hook == HookId::ehlo) state_.hello_karma += state_.karma - karma;
     if (chain.lane == nullptr) {
-        StageArgument said = std::move(argument);  // the stage may have it
+        StageArgument said = std::move(argument);  // the stage may own it
         stage_.reset();
         return after(hook, said, response);
     }
@@ -443,7 +444,7 @@ void Session::run_chain(HookId hook, StageArgument& argument, const Answers& ans
     }
     work_ = Work::chain;
     work_lane_ = stage_->chain().lane;
-    is_work_mixed_ = false;  // the chain stops again before a handler that waits elsewhere
+    is_work_mixed_ = false;  // the chain stops again before a handler of another lane
 }
 
 void Session::with_context(HookId hook, StageArgument& argument, const std::function<void(HookContext&)>& call) {
@@ -464,7 +465,7 @@ void Session::leave_park() {
     enforce_error_limit();
 }
 
-/// The chain itself belongs to the stage, and goes with it while its last handler's response is looked at.
+/// The stage owns the chain, and is destroyed with it while the response of its last handler is processed.
 void Session::continue_stage() {
     if (stage_->hook() == HookId::data_chunk) return after_streams();
     Stage& stage = *stage_;
@@ -478,14 +479,14 @@ Step Session::look_at_park() {
     return step();
 }
 
-/// A hook whose response changes nothing.
+/// Runs a hook whose response has no effect.
 void Session::notify(HookId hook, StageArgument argument) {
     if (!hooks_.has(hook)) return;
     call_with_context(hook, argument, [&](HookContext& context) { (void)hooks_.run_through(context); });
 }
 
-/// Sends what the response calls for. True when the stage is over with it; false when the command has its effect
-/// (`accepted` was not sent then unless it is given).
+/// Sends the reply that the response requires. True if the stage is over; false if the command takes effect (then
+/// `accepted` was sent only if it was given).
 bool Session::response_ends_stage(HookId hook, const Response& response, Reply accepted, const Recipient* recipient) {
     StageResult result = apply_response(hook, response, std::move(accepted));
     if (result.proceeds) {
@@ -512,15 +513,14 @@ void Session::end_connection(const Reply& last_words) {
     finish();
 }
 
-/// The engine's own decision: neither the client's QUIT nor a plugin's verdict. Says why in the log, where nothing else
-/// does.
+/// The engine's own decision, not the client's QUIT or a plugin's verdict. Logs the reason, because nothing else does.
 void Session::end_connection(StandardReply why) {
     const Reply last_words = reply(why);
     write_log(LogLevel::info, "the server ends the session: reply=\"{} {}\"", last_words.code, last_words.text);
     end_connection(last_words);
 }
 
-/// Nothing more is done for the client. What its plugins do then may have to be left to another thread.
+/// Nothing more is done for the client. The final hooks of its plugins may have to be left to another thread.
 void Session::finish() noexcept {
     if (over_) return;
     over_ = true;
@@ -534,7 +534,7 @@ void Session::finish() noexcept {
     if (!hand_over(Work::conclude, hooks)) conclude();
 }
 
-/// Where memory is lacking, a step is left out, a line of the log perhaps, but none of those behind it.
+/// If memory runs out, a step is skipped (a log line, perhaps), but none of the following ones.
 void Session::conclude() noexcept {
     work_ = Work::none;
     const auto try_to = [](auto&& step) {
@@ -565,8 +565,8 @@ void Session::reset_transaction() {
         state_.forget_complaints_of_transaction();
         ServerAccess::set_transaction(history_, 0);
     }
-    state_.forwarded.reset();  // also where no transaction has come of it: after RSET, EHLO and STARTTLS the proxy
-                               // begins anew
+    state_.forwarded.reset();  // also if no transaction followed: after RSET, EHLO and STARTTLS the proxy
+                               // starts over
 }
 
 void Session::after(HookId hook, StageArgument& argument, const Response& response) {

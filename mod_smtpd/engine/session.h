@@ -1,17 +1,17 @@
-/// session.h: the SMTP state machine (RFC 5321), without sockets, threads or clocks of its own: octets in, octets out,
-/// and what to do next.
+/// session.h: the SMTP state machine (RFC 5321), without sockets, threads or clocks of its own: octets go in, octets
+/// and the next action come out.
 ///
-/// Its driver (httpd's connection driver, a test, a fuzzer) calls start() once, then feed() with whatever
-/// arrives, and after each call sends what is in output() and does what the returned Step says. Calls must not overlap;
-/// they may come from different threads one after the other. Plugins are asked through a HookRunner; a Session is what
-/// they see as their Connection.
+/// Its driver (httpd's connection driver, a test, a fuzzer) calls start() once, then feed() with the input. After each
+/// call it sends the content of output() and does what the returned Step says. Calls must not overlap, but they may
+/// come from different threads. The session calls plugins through a HookRunner; plugins see the Session as their
+/// Connection.
 ///
-/// The session has the line loop and the life of the connection, sends replies, asks plugins, and writes the log. What
-/// has a state of its own is an object of its own, which the session owns and asks what to do: Stage (a hook that is
-/// waited for), ClientState (what is known of the client), AuthExchange, MessageIntake and MessagePipeline; which
-/// command is allowed when is a table (command_table.h). The session's side of each has a file: session_commands.cc,
-/// session_tls.cc, session_proxy.cc, session_auth.cc, session_data.cc, session_chunks.cc (BDAT), session_results.cc,
-/// session_work.cc, session_history.cc.
+/// The session contains the line loop and the lifetime of the connection. It sends replies, calls plugins, and writes
+/// the log. Parts with state of their own are separate objects, which the session owns and asks what to do: Stage (a
+/// hook that is waited for), ClientState (what is known about the client), AuthExchange, MessageIntake and
+/// MessagePipeline. Which command is allowed when is a table (command_table.h). The session's side of each part has its
+/// own file: session_commands.cc, session_tls.cc, session_proxy.cc, session_auth.cc, session_data.cc, session_chunks.cc
+/// (BDAT), session_results.cc, session_work.cc, session_history.cc.
 #pragma once
 
 #include "engine/auth_exchange.h"
@@ -46,15 +46,15 @@
 namespace smtpd::engine {
 
 enum class Step {
-    need_input,  ///< send the output, then feed() what comes
-    more,        ///< send the output, then call resume(): there is more input at hand than may be answered at once
-    start_tls,   ///< send the output in the clear, make the handshake, then call tls_started() or tls_failed(); nothing
-                 ///< is fed meanwhile
-    park,   ///< send the output, then call resume() at wake_at() or when the NameService has all answers, and feed()
-            ///< what comes meanwhile
+    need_input,  ///< send the output, then feed() the next input
+    more,        ///< send the output, then call resume(): more input is available than may be answered at once
+    start_tls,   ///< send the output unencrypted, make the handshake, then call tls_started() or tls_failed(); do not
+                 ///< call feed() meanwhile
+    park,   ///< send the output, then call resume() at wake_at() or when the NameService has all answers; feed() input
+            ///< meanwhile
     close,  ///< send the output and close
-    /// Call try_work(). If that leaves some, send the output, then call do_work() on a thread that may wait and has a
-    /// place in work_lane(); nothing is fed meanwhile.
+    /// Call try_work(). If work is left, send the output, then call do_work() on a thread that may block and has a slot
+    /// in work_lane(); do not call feed() meanwhile.
     work
 };
 
@@ -69,65 +69,65 @@ enum class Interruption {
     internal_error
 };
 
-/// What a session is made of: who is connected, and what the server knows about the connection.
+/// What a session is created with: who is connected, and what the server knows about the connection.
 struct Peer {
     std::string id;
     Endpoint client;
     Endpoint local;
-    std::string host;  ///< by reverse DNS, "" when not looked up
+    std::string host;  ///< by reverse DNS, "" if not looked up
     std::uint32_t sessions_of_client = 0;
     std::string tls_protocol;
     std::string tls_cipher;
-    bool is_dry_run = false;  ///< what plugins are told: nobody is connected
-    std::string nonce;        ///< what challenges of AUTH are made of, for tests that repeat; "" = unpredictable
+    bool is_dry_run = false;  ///< a simulated session: plugins are told that no client is connected
+    std::string nonce;        ///< the basis of AUTH challenges, for reproducible tests; "" = unpredictable
 };
 
-/// What a status page shows.
+/// The state shown on a status page.
 enum class Phase : std::uint8_t { connecting, greeting, command, transaction, receiving, waiting, handshake, closing };
 std::string_view phase_name(Phase phase) noexcept;
 
-/// A base of Session, so that it is there before the Connection that refers to it.
+/// A base class of Session, so that it is constructed before the Connection that refers to it.
 struct HasClientState {
     ClientState state_;
 };
 
-/// One session. See above for who calls what.
+/// One session. See above for the protocol of calls.
 class Session final : private HasClientState, public Connection, private MessageIntake::Observer, private StageOwner {
 public:
-    /// All that is referred to must outlive the session.
+    /// All objects referred to must outlive the session.
     Session(const Settings& settings, HookRunner& hooks, const Clock& clock, LogSink& log, Peer peer,
             Services services = {});
     ~Session() override;
 
     /// Instead of start(): the connection begins with a handshake, and the session with tls_started().
     Step expect_tls();
-    /// The handshake is done. All that the client has said in the clear is forgotten. SCRAM-…-PLUS binds to `bindings`.
+    /// The handshake is complete. Forgets everything that the client said before. SCRAM-…-PLUS uses `bindings`.
     Step tls_started(Tls facts, smtp::ChannelBindings bindings = {});
-    /// It will not be; `why` is for the log. The session is over.
+    /// The handshake failed; `why` is for the log. The session is over.
     Step tls_failed(std::string_view why);
     /// The connection was accepted: pre_connection and connect hooks, then the greeting.
     Step start();
-    /// Octets from the client, in order.
+    /// Passes octets from the client, in order.
     Step feed(std::string_view octets);
-    /// The time of wake_at() has come, or the output of `more` is sent.
+    /// The time of wake_at() has come, or the output of `more` was sent.
     Step resume();
-    /// The client will send nothing more; what it has sent is still answered.
+    /// The client will send nothing more; input received before is still answered.
     Step end_of_input();
-    /// The connection is gone: nothing can be sent any more, and what has not been looked at is forgotten.
+    /// The connection is lost: nothing can be sent any more, and unread input is discarded.
     Step abandon();
-    /// Says why with a 421 and ends. The connection may already be gone.
+    /// Sends the reason with a 421 and ends the session. The connection may already be lost.
     Step interrupt(Interruption why);
-    /// The server wants to stop: the session ends with 421 at the next command outside a transaction, or now when it is
-    /// idle.
+    /// The server is about to stop: the session ends with a 421 at the next command outside a transaction, or now if it
+    /// is idle.
     Step stop_soon();
-    /// What the driver is to do now: what the last call said, or what has come of the end of the client's input since.
+    /// The driver's next action: the result of the last call, or of the end of the client's input since then.
     Step next_step() { return step(); }
-    /// After Step::work: what was waited for a place for. The connection may be gone.
+    /// After Step::work, when the thread has a slot in the lane: does the work. The connection may be lost.
     Step do_work();
-    /// The same on a thread that must not wait, as far as nobody is at the back end (support::Lane::try_hold()). False
-    /// if there is work left, which needs another thread.
+    /// The same on a thread that must not block, as far as the lane is free (support::Lane::try_hold()). False if work
+    /// is left that needs another thread.
     bool try_work();
-    /// Instead of it: work_deadline() has passed. On any thread.
+    /// Instead of do_work(): work_deadline() has passed. On any thread.
     Step give_up_work();
     support::Lane& work_lane() const noexcept { return *work_lane_; }
     MonotonicTime work_deadline() const noexcept {
@@ -137,19 +137,19 @@ public:
 
     std::string& output() noexcept { return output_; }  ///< the driver sends and clears it
     MonotonicTime wake_at() const noexcept { return is_parked() ? stage_->wake_at() : MonotonicTime(); }
-    /// Nothing is left to be done, not even work.
+    /// Nothing is left to do, not even work.
     bool is_over() const noexcept { return over_ && !has_work(); }
     bool is_parked() const noexcept { return stage_ && !has_work(); }
     bool is_shaking_hands() const noexcept { return handshake_ && !over_; }
-    /// It is parked, and not only for a time: questions are on their way.
+    /// The session is parked, and not only until a time: questions are pending.
     bool awaits_answers() const noexcept { return is_parked() && stage_->awaits_answers(); }
-    /// They have all come. Another thread may look while the one that has the session waits.
+    /// All answers have come. Another thread may call this while the one that owns the session waits.
     bool has_all_answers() const noexcept { return is_parked() && stage_->has_all_answers(); }
     bool backlog_is_full() const noexcept { return backlog_.size() >= settings_.max_input_backlog; }
     bool is_at_end_of_input() const noexcept { return at_eof_; }
     Phase phase() const noexcept;
     smtp::Verb last_command() const noexcept { return last_verb_; }
-    /// DATA, or a chunk of BDAT, is being received since then, and that many octets have come.
+    /// DATA, or a chunk of BDAT, has been in progress since then, and this many octets have come.
     struct Progress {
         bool receiving = false;
         MonotonicTime since;
@@ -193,7 +193,7 @@ private:
         if (log_.enabled(level)) write_log(level, format_text(pattern, arguments...));
     }
 
-    // session.cc: stages. A stage lets the plugins of a hook ask, perhaps waits, then calls them, and goes on in
+    // session.cc: stages. A stage runs the ask handlers of a hook, perhaps waits, then runs the chain, and continues in
     // after().
     void stage(HookId hook, StageArgument argument = {});
     std::unique_ptr<Stage> make_stage(HookId hook, StageArgument argument = {});
@@ -211,16 +211,16 @@ private:
     void continue_stage();
     Step look_at_park();
 
-    // session_work.cc: work, which is what may only be done on a thread that may wait
+    // session_work.cc: work, which requires a thread that may block
     enum class Work : std::uint8_t {
         none,
         begin,        ///< the hooks of a new connection
         command,      ///< the line in deferred_line_
-        input,        ///< what has arrived
+        input,        ///< input that has arrived
         chain,        ///< stage_'s chain
-        encrypted,    ///< TLS has begun: a transaction ends
-        message_end,  ///< the message is complete, or broken off
-        conclude      ///< the hooks of a connection that ends
+        encrypted,    ///< TLS has started: a transaction ends
+        message_end,  ///< the message is complete or aborted
+        conclude      ///< the hooks at the end of a connection
     };
     static constexpr HookSet hooks_everywhere = hooks_where(
         [](const HookTraits& row) { return row.has(HookTraits::within_others); });
@@ -228,7 +228,7 @@ private:
     void let_go() noexcept;
     Step do_work(bool may_wait);
     void do_work(Work work, bool may_wait);
-    /// Hooks that the end of a message leads to at once, without a stage.
+    /// Hooks that run directly at the end of a message, without a stage.
     static constexpr HookSet end_of_message_hooks{HookId::reset_transaction, HookId::queue_post, HookId::received_line};
     bool is_busy() const noexcept { return stage_ || has_work(); }
     HookSet hooks_of(smtp::Verb verb) const noexcept;
@@ -342,7 +342,7 @@ private:
     const std::string& authserv_id() const noexcept {
         return settings_.authserv_id.empty() ? server_name_ : settings_.authserv_id;
     }
-    static constexpr std::string_view no_authserv_id = "none";  ///< the field is neither added nor looked at
+    static constexpr std::string_view no_authserv_id = "none";  ///< the field is neither added nor examined
     void add_trace_fields();
     void add_authentication_results();
 
@@ -368,8 +368,8 @@ private:
 
     // Input and output
     std::string output_;
-    std::string backlog_;    ///< arrived and not looked at yet
-    std::string_view rest_;  ///< the same, of the call that is running
+    std::string backlog_;    ///< received, but not processed yet
+    std::string_view rest_;  ///< the same, for the current call
     smtp::LineSplitter lines_;
     bool begun_ = false;
     bool over_ = false;
@@ -378,39 +378,39 @@ private:
     smtp::Verb last_verb_ = smtp::Verb::unknown;
 
     // Waiting
-    std::unique_ptr<Stage> stage_;  ///< the stage that is parked, or whose chain has come to a handler that waits
+    std::unique_ptr<Stage> stage_;  ///< the parked stage, or the one whose chain has reached a handler that blocks
     Work work_ = Work::none;
     std::string deferred_line_;
     support::Lane* work_lane_ = nullptr;
-    support::Lane* held_lane_ = nullptr;  ///< in which the calling thread has a place, or which it holds
-    bool is_work_mixed_ = false;          ///< it waits in other lanes, too
-    bool may_wait_;                       ///< the calling thread may
+    support::Lane* held_lane_ = nullptr;  ///< in which the calling thread has a slot, or which it holds
+    bool is_work_mixed_ = false;          ///< the work also waits in other lanes
+    bool may_wait_;                       ///< the calling thread may block
 
     // STARTTLS
-    bool handshake_ = false;  ///< the driver is making it
+    bool handshake_ = false;  ///< the driver is performing it
     // XCLIENT, XFORWARD
-    std::optional<Endpoint> proxy_;  ///< who connected, if it is trusted to speak for others
+    std::optional<Endpoint> proxy_;  ///< who connected, if trusted to speak for others
 
     // AUTH
-    std::unique_ptr<AuthExchange> exchange_;  ///< that is under way, or being decided about
+    std::unique_ptr<AuthExchange> exchange_;  ///< in progress, or being decided
     std::string nonce_;
 
     // BDAT
     std::optional<Chunk> chunk_;  ///< the command was read, its octets follow
-    bool chunk_failed_ = false;   ///< a chunk was refused, and its client may not know yet
+    bool chunk_failed_ = false;   ///< a chunk was refused, and the client may not know it yet
 
     // Transaction
     std::uint32_t transactions_ = 0;
-    /// A transaction with the parts that its message needs. An idle session does not have their memory.
+    /// A transaction with the parts that its message needs. Idle sessions do not occupy their memory.
     struct OpenTransaction final : MailTransaction {
         using MailTransaction::MailTransaction;
-        std::optional<MessageStreams> streams;    ///< of its message, if anybody looks on
+        std::optional<MessageStreams> streams;    ///< of its message, if any plugin observes it
         std::optional<MessageIntake> intake;      ///< of its message, from 354 or the first chunk on
-        std::optional<MessagePipeline> pipeline;  ///< of its message, once that is complete
+        std::optional<MessagePipeline> pipeline;  ///< of its message, when that is complete
     };
     std::unique_ptr<OpenTransaction> transaction_;
     std::uint32_t surplus_recipients_ = 0;
-    bool is_in_pipeline_ = false;  ///< its loop goes on when the stage is over
+    bool is_in_pipeline_ = false;  ///< the pipeline's loop continues when the stage is over
 };
 
 }  // namespace smtpd::engine

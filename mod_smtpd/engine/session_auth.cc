@@ -1,4 +1,4 @@
-/// session_auth.cc: AUTH (RFC 4954) in a session: what goes out, and what a result has for an effect. The exchange
+/// session_auth.cc: AUTH (RFC 4954) in a session: the output of an exchange, and the effect of its result. The exchange
 /// itself is an AuthExchange.
 #include "engine/session.h"
 
@@ -15,7 +15,7 @@ AuthOffer Session::auth_offer() const noexcept {
     return {settings_.auth_mechanisms, hooks_, has_certificate, state_.channel_bindings != nullptr};
 }
 
-/// Never the same twice: a response that was overheard must be worth nothing.
+/// Never the same twice, so that an intercepted response is worthless.
 std::string Session::nonce() {
     ++state_.exchanges;
     if (!nonce_.empty()) return format_text("{}.{}", nonce_, state_.exchanges);
@@ -87,7 +87,8 @@ void Session::tell_result(bool is_authenticated, const Reply& reply) {
     (void)hooks_.run_through(context);
 }
 
-/// For those who watch the log for people who try passwords: the address first, what the client chose last and quoted.
+/// For tools that watch the log for password guessing: the address comes first, what the client chose comes last and
+/// quoted.
 void Session::log_auth_failure(const Reply& reply) const {
     const auto& credentials = exchange_->credentials();
     write_log(LogLevel::notice, "authentication failed for {} mechanism={} code={} user=\"{}\"", client_.address,
@@ -96,7 +97,7 @@ void Session::log_auth_failure(const Reply& reply) const {
 
 // ---- the length of lines
 
-/// An initial response makes AUTH as long as a line of its exchange: bearer tokens have some thousand octets.
+/// With an initial response, AUTH may be as long as a line of its exchange: bearer tokens have several thousand octets.
 std::size_t Session::line_limit() const {
     const std::size_t usual = settings_.max_command_line;
     return is_auth_offered() && !is_authenticated() ? std::max(usual, max_exchange_line) : usual;

@@ -1,15 +1,15 @@
-/// session_chunks.cc: BDAT (RFC 3030): the message in chunks whose sizes are told, so that nothing in it has to be
-/// looked for or escaped.
+/// session_chunks.cc: BDAT (RFC 3030): the message in chunks of known size, so that nothing in it must be searched for
+/// or escaped.
 ///
-/// Behind each BDAT stand as many octets as it says, whatever is answered: also where BDAT is not offered, or refused,
-/// they are read and thrown away before the reply, and never taken for commands. Where the size cannot be read, nobody
-/// knows where the chunk ends, so the session does: 501, and the connection is closed. (Reading on would let the
-/// author of a message put commands into the session of the server that sends it.)
+/// Each BDAT is followed by as many octets as it says, whatever the reply: even if BDAT is not offered, or is refused,
+/// they are read and discarded before the reply, and never executed as commands. If the size cannot be parsed, the end
+/// of the chunk is unknown, so the session ends: 501, and the connection is closed. (Reading on would let the author of
+/// a message insert commands into the sending server's session.)
 ///
-/// A chunk that fails is answered at its end, and with it the transaction is over; chunks already on their way are
-/// thrown away with 503, which are no errors of the client. The text of a message has to obey SmtpBareNewline and
-/// SmtpMaxLineLength as in DATA, unless it is BINARYMIME, whose body is kept octet for octet; chunks may end anywhere,
-/// between CR and LF too.
+/// A chunk that fails is answered at its end, and ends the transaction; chunks already on their way are discarded with
+/// 503, which does not count as an error of the client. The text of a message must obey SmtpBareNewline and
+/// SmtpMaxLineLength as in DATA, unless it is BINARYMIME, whose body is kept octet for octet. A chunk may end anywhere,
+/// even between CR and LF.
 ///
 /// With LMTP the last chunk is answered for each recipient (RFC 2033 4.2), the others once.
 #include "engine/session.h"
@@ -30,7 +30,7 @@ void Session::bdat(std::string_view rest) {
     if (chunk_->left == 0) end_of_chunk();
 }
 
-/// What the plugins of the data hook say to the first chunk.
+/// The response of the data hook's plugins to the first chunk.
 void Session::after_chunk_data(const Response& response) {
     StageResult result = apply_response(HookId::data, response, {});
     if (result.proceeds) return begin_chunks();
@@ -46,7 +46,7 @@ void Session::begin_chunks() {
     if (chunk_->left == 0) end_of_chunk();
 }
 
-/// Its octets are read first.
+/// The chunk's octets are read before the refusal is sent.
 void Session::refuse_chunk(Reply refusal) {
     chunk_->refusal = std::move(refusal);
     if (chunk_->left == 0) end_of_chunk();
@@ -81,8 +81,8 @@ void Session::end_of_chunk() {
     chunk_failed_ = !chunk.is_last;
 }
 
-/// Chunks that were on their way when an earlier one, or a recipient, was refused are no errors, as long as there are
-/// not too many.
+/// Chunks that were on their way when an earlier chunk or a recipient was refused do not count as errors, unless there
+/// are too many.
 void Session::answer_refused_chunk(const Chunk& chunk) {
     if (!chunk_failed_ && !chunk.refusal->empty()) respond_to_each(std::vector<Reply>(chunk.answers, *chunk.refusal));
     else if (chunk_failed_) put(*chunk.refusal);

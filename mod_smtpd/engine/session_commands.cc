@@ -1,4 +1,5 @@
-/// session_commands.cc: the commands of RFC 5321 4.1.1: is it legal now, what do the plugins say, do it.
+/// session_commands.cc: the commands of RFC 5321 4.1.1: checks whether a command is allowed, runs the plugins, and
+/// executes it.
 #include "engine/server_access.h"
 #include "engine/session.h"
 
@@ -13,7 +14,7 @@
 namespace smtpd::engine {
 namespace {
 
-/// Methods with which an HTTP client would begin. A browser must not be made to speak SMTP for somebody else.
+/// Methods with which an HTTP client would begin. A web page must not be able to make a browser speak SMTP.
 bool is_http(std::string_view verb, std::string_view rest) {
     static constexpr std::array<std::string_view, 10> methods = {"GET",     "POST",  "PUT",   "HEAD", "DELETE",
                                                                  "CONNECT", "TRACE", "PATCH", "PRI",  "OPTIONS"};
@@ -23,12 +24,12 @@ bool is_http(std::string_view verb, std::string_view rest) {
 
 constexpr std::size_t max_host_octets = 255;  ///< RFC 5321 4.5.3.1.2
 
-/// Replies are ASCII (RFC 5321 4.2; RFC 6531 3.7.4 allows UTF-8 in few of them).
+/// Replies are ASCII (RFC 5321 4.2; RFC 6531 3.7.4 allows UTF-8 in only a few of them).
 std::string accepted_text(const Address& address, const char* what) {
     return address.is_ascii() ? format_text("{}, {} OK", address.path(), what) : format_text("{} OK", what);
 }
 
-/// RFC 9422 3: a limit has six digits at most; a lower one than there is does no harm.
+/// RFC 9422 3: a limit has six digits at most; announcing a lower limit than the actual one does no harm.
 unsigned announced_limit(unsigned limit) { return std::min(limit, 999'999U); }
 
 constexpr const char* help_text =
@@ -54,8 +55,8 @@ void Session::command(std::string_view line) {
     else dispatch(line);
 }
 
-/// What of a command line may be kept and logged. Of AUTH that is no more than a known mechanism; and what follows AUTH
-/// and is no command may be the password of a client that did not wait for our answer.
+/// The part of a command line that may be kept and logged. For AUTH that is no more than a known mechanism; and a line
+/// after AUTH that is not a command may be the password of a client that did not wait for our reply.
 std::string_view Session::showable(std::string_view line) {
     const auto trimmed = support::trim(line);
     constexpr std::string_view auth = "AUTH";
@@ -84,7 +85,7 @@ Situation Session::situation() const noexcept {
             .chunk_failed = chunk_failed_};
 }
 
-/// What each command does, once nothing is against it; that is what the rows of command_table.cc say.
+/// The function of each command that passes the checks in the rows of command_table.cc.
 const Session::Action Session::actions[] = {
     {smtp::Verb::helo, &Session::helo},         {smtp::Verb::ehlo, &Session::ehlo},
     {smtp::Verb::lhlo, &Session::ehlo},         {smtp::Verb::starttls, &Session::starttls},
@@ -98,7 +99,7 @@ const Session::Action Session::actions[] = {
 
 void Session::dispatch(std::string_view line) {
     const auto command = smtp::parse_command(line);
-    if (command.verb == smtp::Verb::bdat) return bdat(command.rest);  // its octets are read first, whatever is said
+    if (command.verb == smtp::Verb::bdat) return bdat(command.rest);  // its octets are read first, whatever the reply
     const Situation now = situation();
     const CommandRow* const row = find_command(command.verb);
     if (now.must_encrypt() && !(row && row->works_in_clear))
@@ -117,7 +118,7 @@ void Session::unrecognized(const smtp::Command& command) {
     stage(HookId::unrecognized_command, WordsArgument{std::string(shown.verb_text), std::string(shown.rest)});
 }
 
-/// Lets the plugins of a parse hook change the argument. False when they refused it (and the client was told).
+/// Lets the plugins of a parse hook change the argument. False if they refused it (and the client was told).
 bool Session::rewritten(HookId hook, std::string_view& argument, std::string& storage) {
     if (!hooks_.has(hook)) return true;
     storage.assign(argument);
@@ -170,7 +171,7 @@ void Session::after_hello(HookId hook, const HelloArgument& argument, const Resp
     respond(result.reply);
 }
 
-/// Whether the extension is on, and works here and now.
+/// Whether the extension is on, and works in the current state.
 bool Session::offers(Extension extension) const {
     if (extension == Extension::auth) return is_auth_offered();
     if (!settings_.extensions.has(extension)) return false;
@@ -183,11 +184,11 @@ bool Session::offers(Extension extension) const {
     }
 }
 
-/// A line of the reply to EHLO; "" for what is not announced.
+/// The extension's line in the EHLO reply; "" if it is not announced.
 std::string Session::announcement(Extension extension) const {
     std::string line(keyword_of(extension));
     switch (extension) {
-        case Extension::auth: return {};  // stands below the lines of plugins
+        case Extension::auth: return {};  // follows the lines of plugins
         case Extension::vrfy:
             if (!hooks_.has(HookId::vrfy)) return {};
             break;
@@ -259,7 +260,7 @@ void Session::mail(std::string_view rest) {
     stage(HookId::mail);
 }
 
-/// Without EHLO a client has no extensions; SIZE and BODY are taken from it all the same, as they always were.
+/// Without EHLO a client has no extensions; SIZE and BODY are accepted nevertheless, by tradition.
 ExtensionSet Session::offered() const {
     ExtensionSet out;
     for (unsigned i = 0; i < static_cast<unsigned>(Extension::count); ++i) {
@@ -322,8 +323,8 @@ void Session::rcpt(std::string_view rest) {
     stage(HookId::rcpt, RcptArgument{std::move(recipient), std::move(said)});
 }
 
-/// False when there are too many of them (and the client was told). RFC 5321 4.5.3.1.10: no fault of the client, who
-/// sends the message for those accepted and comes again; so only many of these count as errors.
+/// False if there are too many recipients (and the client was told). RFC 5321 4.5.3.1.10: not a fault of the client,
+/// which sends the message to those accepted and tries again later; so only many of these count as errors.
 bool Session::has_room_for_recipient(const Address& address) {
     std::optional<StandardReply> limit;
     if (transaction_->recipients().size() >= settings_.max_recipients) limit = StandardReply::too_many_recipients;
@@ -343,7 +344,8 @@ bool Session::has_room_for_recipient(const Address& address) {
     return false;
 }
 
-/// SmtpMixedResults one-by-one: so that the one reply is right for all. With PRDR and LMTP there are more replies.
+/// SmtpMixedResults one-by-one: one recipient at a time, so that the one reply is right for all. PRDR and LMTP have a
+/// reply for each.
 bool Session::takes_one_recipient() const noexcept {
     return settings_.mixed_results == MixedResults::one_by_one && !is_lmtp_ &&
            !(transaction_ && transaction_->is_prdr());
@@ -395,7 +397,7 @@ void Session::noop(std::string_view rest) { stage(HookId::noop, WordsArgument{{}
 
 void Session::help(std::string_view rest) { stage(HookId::help, WordsArgument{{}, std::string(rest)}); }
 
-/// RFC 5321 4.1.1.6, with the SMTPUTF8 at its end of RFC 6531 3.7.4.2.
+/// RFC 5321 4.1.1.6, with an optional SMTPUTF8 at the end (RFC 6531 3.7.4.2).
 void Session::vrfy(std::string_view rest) {
     const auto blank = rest.find_last_of(" \t");
     const bool is_smtputf8 = offers(Extension::smtputf8) && state_.greeted == Greeted::ehlo && blank != rest.npos &&

@@ -1,5 +1,5 @@
 /// session_data.cc: the message of a session, from 354 or the first chunk of BDAT to the stages that judge it (RFC 5321
-/// 4.1.1.4). How it is taken in is engine/message_intake.h; what it leads to is in session_results.cc.
+/// 4.1.1.4). engine/message_intake.h receives it; session_results.cc handles the results.
 #include "engine/session.h"
 
 #include "engine/authentication_results.h"
@@ -31,7 +31,7 @@ void Session::receive() {
     if (!hand_over(Work::message_end, end_of_message_hooks)) end_of_message_input();
 }
 
-/// The last octet is here, or the message is broken off.
+/// The last octet has arrived, or the message was broken off.
 void Session::end_of_message_input() {
     if (intake()->hangs_up()) return end_refused_message();
     if (chunk_) return end_of_chunk();
@@ -40,7 +40,7 @@ void Session::end_of_message_input() {
 
 void Session::message_octets(std::string_view piece) { transaction_->streams->chunk(piece); }
 
-/// Whether something has to catch up before the session goes on with the message; it is parked then.
+/// Whether a stream must catch up before the session continues with the message; then the session is parked.
 bool Session::wait_for_streams() {
     if (!transaction_ || !transaction_->streams) return false;
     auto awaited = transaction_->streams->awaited();
@@ -51,7 +51,7 @@ bool Session::wait_for_streams() {
     return stage_ != nullptr;
 }
 
-/// They have caught up, or are left behind. The client cannot help that it took so long.
+/// The streams have caught up, or are left behind. The pause does not count against the client.
 void Session::after_streams() {
     const auto pause = clock_.now() - stage_->since();
     stage_.reset();
@@ -61,7 +61,7 @@ void Session::after_streams() {
     if (transaction_->streams->has_ended()) begin_pipeline();
 }
 
-/// No plugin is to believe a field that claims to be ours. What was signed is in Headers::original().
+/// Plugins must not trust a field that claims to be ours. Signatures are verified against Headers::original().
 StageResult Session::header_arrived() {
     if (authserv_id() != no_authserv_id) disown_forged_results(transaction_->message().headers(), authserv_id());
     if (!hooks_.has(HookId::data_headers_end)) return {.reply = {}, .proceeds = true};
@@ -88,7 +88,7 @@ void Session::record_fault() {
     if (const auto fault = transaction_->intake->take_fault(); !fault.empty()) write_log(LogLevel::error, "{}", fault);
 }
 
-/// RFC 6409 8.2, 8.3: what every message has to have, and some programs leave to the server.
+/// RFC 6409 8.2, 8.3: fields that every message must have, and that some programs leave to the server.
 void Session::complete_submission() {
     Headers& headers = transaction_->message().headers();
     if (!headers.get("Date")) headers.append("Date", support::rfc5322_date(clock_.wall()));
@@ -107,8 +107,9 @@ void Session::add_trace_fields() {
     transaction_->message().headers().prepend("Received", received);
 }
 
-/// On top of everything (RFC 8601 4.1), Received and what plugins have added at data_post included. UTF-8 stays only in
-/// a message that needs SMTPUTF8 anyway: the field must not be why a next hop cannot take it.
+/// Placed above everything else (RFC 8601 4.1), including Received and the fields that plugins added at data_post.
+/// UTF-8 is used only if the message needs SMTPUTF8 anyway: a next hop must not reject the message because of this
+/// field.
 void Session::add_authentication_results() {
     ServerAccess::results(*transaction_).close();
     const std::string& id = authserv_id();

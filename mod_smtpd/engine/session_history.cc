@@ -1,4 +1,4 @@
-/// session_history.cc: what a session says about its history: who is behind a refusal, and in the end everything, if it
+/// session_history.cc: what a session logs about its history: the cause of a refusal, and at the end everything, if it
 /// refused something.
 #include "engine/server_access.h"
 #include "engine/session.h"
@@ -14,14 +14,13 @@ void Session::remember_reply(const Reply& reply) noexcept {
     entry.at = std::chrono::duration_cast<std::chrono::microseconds>(clock_.now() - started_);
     try {
         entry.text = reply.text.substr(0, HistoryEntry::max_text);
-    } catch (...) {  // no memory: the code says something, too
+    } catch (...) {  // no memory: the reply code must suffice
     }
     ServerAccess::add(history_, std::move(entry));
 }
 
-/// The plugin whose verdict was the last thing that happened: ` by=badrcptto why="bad@example.com is listed"`, and for
-/// a refusal that was kept for this moment ` by=naughty for=dnsbl why="192.0.2.1 is listed"`. Nothing where the engine
-/// itself refuses.
+/// The plugin whose verdict caused the refusal: ` by=badrcptto why="bad@example.com is listed"`, and for a postponed
+/// refusal ` by=naughty for=dnsbl why="192.0.2.1 is listed"`. Nothing if the engine itself refuses.
 std::string Session::rejection_cause() const {
     const auto cause = history_.rejection_cause(history_.entries().size());
     if (!cause.by) return {};
@@ -32,7 +31,7 @@ std::string Session::rejection_cause() const {
     return out;
 }
 
-/// Everything that led to a refusal, a line each, with the transaction in which it was said.
+/// Logs everything that led to a refusal, one entry a line, with its transaction.
 void Session::tell_history() const {
     if (!history_.has_refusal() || is_dry_run_ || !log_.enabled(LogLevel::debug)) return;
     const std::string client = client_.address.to_string();

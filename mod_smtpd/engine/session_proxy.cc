@@ -1,9 +1,9 @@
-/// session_proxy.cc: XCLIENT and XFORWARD: a mail server in front of this one, which the administrator trusts, says
-/// which client it speaks for.
+/// session_proxy.cc: XCLIENT and XFORWARD: a mail server in front of this one, which the administrator trusts,
+/// announces the client that it speaks for.
 ///
-/// After XCLIENT the session begins anew, with that client: everything that was known of the one before, and what
-/// plugins found out about it, is forgotten, and the hooks of a new connection are run. XFORWARD is noted and changes
-/// nothing. Postfix defines both.
+/// After XCLIENT the session starts over with that client: everything known about the previous one, including what
+/// plugins found out, is forgotten, and the hooks of a new connection run. XFORWARD is recorded and changes nothing.
+/// Postfix defines both.
 #include "engine/session.h"
 
 #include "smtp/client_attributes.h"
@@ -11,7 +11,8 @@
 
 namespace smtpd::engine {
 
-/// Reads the attributes; nothing where the client may not say such things, or not now, or not so. It was told then.
+/// Parses the attributes; nothing if the client is not allowed to send them, or not now, or if the syntax is wrong.
+/// Then the client was told.
 std::optional<smtp::ClientAttributes> Session::attributes_of(smtp::AttributeCommand command, std::string_view rest) {
     auto parsed = smtp::parse_client_attributes(command, rest);
     const auto* const refused = std::get_if<Reply>(&parsed);

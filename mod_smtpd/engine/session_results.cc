@@ -1,5 +1,5 @@
-/// session_results.cc: what a message leads to: plugins judge it, the queue takes it, and the client is told
-/// (engine/message_pipeline.h, engine/final_replies.h). One line of the log has all of it.
+/// session_results.cc: the results of a message: plugins judge it, the queue takes it, and the client is told
+/// (engine/message_pipeline.h, engine/final_replies.h). One log line summarises them.
 #include "engine/session.h"
 
 #include "engine/recipient_results.h"
@@ -16,7 +16,7 @@ constexpr unsigned most_remembered = 10;  ///< refusals of one message in the se
 
 // ---- the stages
 
-/// The message is complete. Those that have looked on while it came may have to catch up.
+/// The message is complete. Streams that observed it may have to catch up.
 void Session::judge_message() {
     if (transaction_->streams) {
         transaction_->streams->end();
@@ -34,7 +34,7 @@ void Session::begin_pipeline() {
     run_pipeline();
 }
 
-/// Asks stage after stage, until one has to wait; a loop rather than a recursion, since there may be many recipients.
+/// Runs stage after stage until one must wait; a loop instead of recursion, because there may be many recipients.
 void Session::run_pipeline() {
     while (transaction_ && transaction_->pipeline && !transaction_->pipeline->is_asking()) {
         auto next = transaction_->pipeline->next();
@@ -83,8 +83,7 @@ ReplyRules Session::reply_rules() const noexcept {
             .is_complete = !intake.hangs_up() && (!intake.is_in_chunks() || intake.is_in_last_chunk())};
 }
 
-/// What the client is told in the end, and each recipient's fate, in one line: `to` are the recipients about which
-/// there is nothing else to say.
+/// The final reply and each recipient's fate, in one line: `to` lists the recipients without anything special.
 void Session::log_result(const Reply& told, bool has_own_reason) const {
     if (!log_.enabled(LogLevel::info)) return;
     const bool is_accepted = told.is_positive();
@@ -106,7 +105,7 @@ void Session::tell(const FinalReplies& replies, bool has_own_reason) {
     if (replies.is_announced) put(replies.decisive);
 }
 
-/// They count as one error at most: the client has made no more.
+/// The replies count as at most one error, because the client made no more than one.
 void Session::respond_to_each(const std::vector<Reply>& replies) {
     unsigned refusals = 0;
     for (const auto& reply : replies) {
@@ -116,13 +115,12 @@ void Session::respond_to_each(const std::vector<Reply>& replies) {
     if (refusals > 0) count_error();
 }
 
-/// The end of a message about which the decision fell before it was complete.
+/// Ends a message that was refused before it was complete.
 void Session::end_refused_message() {
     const MessageIntake& intake = *transaction_->intake;
     const bool ends_session = intake.hangs_up() || intake.closes_session();
     if (intake.closes_session())
-        write_log(LogLevel::notice,
-                  "a CR or LF stands alone in the message: the session ends, what follows is not looked at");
+        write_log(LogLevel::notice, "bare CR or LF in the message: the session ends, and what follows is ignored");
     tell(replies_about_message(*transaction_, *intake.refusal(), reply_rules()), true);
     reset_transaction();
     if (ends_session) finish();

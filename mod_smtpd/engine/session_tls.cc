@@ -1,4 +1,4 @@
-/// session_tls.cc: STARTTLS (RFC 3207): who may begin when, what must not follow it, and what is forgotten afterwards.
+/// session_tls.cc: STARTTLS (RFC 3207): when it is allowed, what must not follow it, and what is forgotten afterwards.
 #include "engine/session.h"
 
 #include <smtpd/known_notes.h>
@@ -12,8 +12,8 @@ bool Session::offers_tls() const noexcept {
 
 // ---- the command
 
-/// An attacker may have added what follows STARTTLS in the clear, so that it is taken for the client's. The session
-/// does not look at it, and ends.
+/// An attacker may have injected what follows STARTTLS unencrypted, so that it is taken for the client's. The session
+/// ignores it, and ends.
 void Session::starttls(std::string_view) {
     if (unread() > 0) return refuse_early_octets();
     switch (services_.tls != nullptr ? services_.tls->prepare_tls() : TlsStart::unavailable) {
@@ -26,11 +26,10 @@ void Session::starttls(std::string_view) {
 }
 
 void Session::refuse_early_octets() {
-    write_log(LogLevel::notice,
-              "octets behind STARTTLS in the clear, from {}: the session ends, they are not looked at",
+    write_log(LogLevel::notice, "unencrypted octets after STARTTLS, from {}: the session ends, and they are ignored",
               client_.address);
     rest_ = {};
-    if (handshake_) finish();  // it has been told to go ahead
+    if (handshake_) finish();  // the client was told to proceed
     else end_connection(reply(StandardReply::tls_early_octets));
     handshake_ = false;
 }

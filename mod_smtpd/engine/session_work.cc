@@ -1,8 +1,8 @@
-/// session_work.cc: what a session leaves to threads that may wait (Step::work), and what such a thread does.
+/// session_work.cc: what a session leaves to threads that may block (Step::work), and what such a thread does.
 ///
-/// A stage's chain stops before a handler that waits; that is in session.cc. Hooks without a stage (those of parsing,
-/// and those that look on at the end of a message, a transaction or a session) run in the middle of something. If one
-/// of them waits, the whole command, message end or session end that leads to it becomes work, before it begins.
+/// A stage's chain stops before a handler that blocks; that is in session.cc. Hooks without a stage (parse hooks, and
+/// observers at the end of a message, a transaction or a session) run in the middle of other code. If one of them
+/// blocks, the whole command, message end or session end that leads to it becomes work before it begins.
 #include "engine/session.h"
 
 #include "support/work_pool.h"
@@ -11,7 +11,7 @@
 
 namespace smtpd::engine {
 
-/// Whether something has to be left to a thread that may wait, because one of these hooks waits.
+/// Whether the work must be left to a thread that may block, because one of these hooks blocks.
 bool Session::hand_over(Work work, HookSet hooks) noexcept {
     if (may_wait_) return false;
     const HookSet waiting = hooks_.waits_at();
@@ -32,7 +32,7 @@ bool Session::hand_over(Work work, HookSet hooks) noexcept {
     return true;
 }
 
-/// Hooks that a command leads to at once, without a stage.
+/// Hooks that a command runs directly, without a stage.
 HookSet Session::hooks_of(smtp::Verb verb) const noexcept {
     using smtp::Verb;
     const HookSet end_of_transaction = transaction_ ? HookSet{HookId::reset_transaction} : HookSet();
@@ -51,7 +51,7 @@ HookSet Session::hooks_of(smtp::Verb verb) const noexcept {
     }
 }
 
-/// Hooks that a stage may lead to at once, whatever comes of it.
+/// Hooks that may run directly after a stage, whatever its result.
 HookSet Session::hooks_behind(HookId stage) const noexcept {
     const HookSet end_of_transaction = transaction_ ? HookSet{HookId::reset_transaction} : HookSet();
     switch (stage) {
@@ -78,7 +78,7 @@ HookSet Session::hooks_behind(HookId stage) const noexcept {
 
 Step Session::do_work() { return do_work(true); }
 
-/// What is done may lead to more work of the same kind.
+/// Doing the work may lead to more work of the same kind.
 bool Session::try_work() {
     const support::Lane* const lane = work_lane_;
     while (has_work() && work_lane_ == lane && !is_work_mixed_ && work_lane_->try_hold()) do_work(false);
@@ -92,14 +92,14 @@ Step Session::do_work(bool may_wait) {
     return step();
 }
 
-/// Others want the lane, too: it is held no longer than a handler may need it.
+/// Others need the lane too: it is held no longer than a handler may need it.
 void Session::let_go() noexcept {
     if (held_lane_ == nullptr || may_wait_) return;
     held_lane_->let_go();
     held_lane_ = nullptr;
 }
 
-/// As long as it runs, this thread may call the handlers of that lane; and if it may wait, whatever handles hooks
+/// During its scope, this thread may call the handlers of that lane; and if it may block, also all handlers of hooks
 /// without a stage.
 void Session::do_work(Work work, bool may_wait) {
     struct Permission {

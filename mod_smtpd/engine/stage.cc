@@ -17,7 +17,7 @@ void Stage::begin(bool client_has_spoken) {
     spoke_ = chain_.wait.silence.count() > 0 && client_has_spoken;
 }
 
-/// One round: the plugins name what they want to know, as far as they do not know it yet, and it is asked.
+/// One round: the plugins ask for what they do not know yet, and the questions are sent.
 void Stage::ask() {
     if (!has_askers_) return;
     chain_.wait.questions.clear();
@@ -31,13 +31,13 @@ void Stage::ask() {
     chain_.wait.tasks.clear();
 }
 
-/// Where there are no threads for it, it runs here; the questions are on their way already.
+/// Without threads for tasks, the task runs here; the questions were sent before.
 void Stage::start_task(Wait::Task task) {
     const MonotonicTime limit = since_ + task.limit;
     auto running = std::make_shared<RunningTask>(std::move(task.work), limit, clock_);
     AwaitedTask& awaited = tasks_.emplace_back(
         AwaitedTask{std::move(task.name), std::move(running), nullptr, limit, true});
-    if (limit <= clock_.now()) return;  // it is given up with the next look
+    if (limit <= clock_.now()) return;  // it is given up at the next check
     if (services_.tasks != nullptr) awaited.started = services_.tasks->start_task(*task.lane, awaited.task);
     else awaited.task->run();
 }
@@ -46,7 +46,7 @@ void Stage::await(std::string name, std::shared_ptr<RunningTask> task, Duration 
     tasks_.push_back({{nullptr, std::move(name)}, std::move(task), nullptr, since_ + limit, false});
 }
 
-/// Takes the results of the tasks that have ended, or are worth waiting for no longer. False if there are none.
+/// Takes the results of tasks that have ended or whose time has passed. False if there are none.
 bool Stage::collect_tasks() {
     const MonotonicTime now = clock_.now();
     const auto is_over = [now](const AwaitedTask& one) { return one.task->is_done() || one.limit <= now; };
@@ -62,7 +62,7 @@ bool Stage::collect_tasks() {
     return true;
 }
 
-/// They leave together, and are waited for handler by handler.
+/// The questions are sent together, and waited for handler by handler.
 void Stage::put_questions() {
     const std::span<Wait::Question> all(chain_.wait.questions);
     std::size_t at = 0;
@@ -78,7 +78,7 @@ void Stage::put_batch(std::span<Wait::Question> questions) {
     Batch batch;
     for (auto& [question, limit] : questions) {
         if (services_.names == nullptr) {
-            take_answer(question, DnsAnswer::failure(DnsStatus::server_failure, "there is no resolver here"));
+            take_answer(question, DnsAnswer::failure(DnsStatus::server_failure, "this server has no resolver"));
         } else if (since_ + limit <= clock_.now()) {
             take_answer(question, DnsAnswer(DnsStatus::timed_out));
         } else {
@@ -97,8 +97,8 @@ void Stage::take_answer(const DnsQuestion& question, DnsAnswer answer) {
     dns_answers_->add(question, std::move(answer));
 }
 
-/// Takes the answers of the batches that are worth waiting for no longer; what has not come of those has timed out.
-/// False if there are none.
+/// Takes the answers of the batches whose time has passed; questions without an answer have timed out. False if there
+/// are no such batches.
 bool Stage::collect_answers() {
     const auto is_over = [this](const Batch& batch) { return !next_limit(batch); };
     const auto over = std::stable_partition(batches_.begin(), batches_.end(), std::not_fn(is_over));
@@ -111,7 +111,7 @@ bool Stage::collect_answers() {
     return true;
 }
 
-/// When the next of the questions that are still open is given up; nothing when none of them is worth waiting for.
+/// When the next open question is given up; nothing if none of them is waited for.
 std::optional<MonotonicTime> Stage::next_limit(const Batch& batch) const {
     if (batch.lookup->is_complete()) return std::nullopt;
     std::optional<MonotonicTime> next;
@@ -137,7 +137,7 @@ Answers Stage::answers() const {
     return Answers(spoke_, std::chrono::duration_cast<Duration>(clock_.now() - since_), dns_answers_, task_results_);
 }
 
-/// When something that is awaited is given up next.
+/// When the next awaited item is given up.
 MonotonicTime Stage::next_look() const {
     MonotonicTime next = MonotonicTime::max();
     for (const auto& batch : batches_) next = std::min(next, next_limit(batch).value_or(clock_.now()));
@@ -145,8 +145,8 @@ MonotonicTime Stage::next_look() const {
     return next;
 }
 
-/// The answers come first, then the time or an early word of the client. The client's end shortens the wait for the
-/// clock, but not for the answers: a client that closes early must not be judged less strictly.
+/// Answers come first, then the time or early input of the client. The end of the client's input shortens the wait for
+/// a time, but not for answers: a client that closes early must not be judged less strictly.
 bool Stage::is_over(bool is_at_end_of_input) {
     for (;;) {
         const bool has_answers = collect_answers();

@@ -1,10 +1,9 @@
-/// stage.h: one hook that is being asked, waited for, and run.
+/// stage.h: asks, waits for and runs one hook.
 ///
-/// Before the chain of a hook runs, its plugins name what they want to wait for: answers of the DNS, tasks, a delay, a
-/// silence of the client. Meanwhile the session is parked. Then the chain runs, in one go or, where it comes to a
-/// handler that waits for something else, in several on different threads. A Stage exists only while there is something
-/// to wait for. It belongs to one session, whose driver sees to it that calls do not overlap; has_all_answers() alone
-/// may be called by any thread.
+/// Before the chain of a hook runs, its plugins say what they wait for: DNS answers, tasks, a delay, a silence of the
+/// client. Meanwhile the session is parked. Then the chain runs: at once, or, if it reaches handlers that block, in
+/// several parts on different threads. A Stage exists only while there is something to wait for. It belongs to one
+/// session, whose driver ensures that calls do not overlap; only has_all_answers() may be called by any thread.
 #pragma once
 
 #include "engine/hook_runner.h"
@@ -20,16 +19,15 @@
 
 namespace smtpd::engine {
 
-/// What a stage has of its session.
+/// The session as a stage sees it.
 class StageOwner {
 public:
     virtual ~StageOwner() = default;
-    /// Makes what the handlers of that hook are given, and calls `call` with it.
+    /// Creates the argument of the hook's handlers, and calls `call` with it.
     virtual void with_context(HookId hook, StageArgument& argument, const std::function<void(HookContext&)>& call) = 0;
     virtual void log_answer(const DnsQuestion& question, const DnsAnswer& answer) const = 0;
     virtual void log_late_task(std::string_view key) const = 0;
-    /// Whether a silence of the client means anything at this point (it does not where its octets may follow at any
-    /// time).
+    /// Whether a silence of the client is meaningful at this point (it is not while the client may send at any time).
     virtual bool may_ask_for_silence() const noexcept = 0;
 };
 
@@ -53,39 +51,38 @@ public:
     MonotonicTime since() const noexcept { return since_; }
     ChainState& chain() noexcept { return chain_; }
 
-    /// The first round of questions. `client_has_spoken`: something of it is at hand that nobody has looked at.
+    /// The first round of questions. `client_has_spoken`: there is unread input of the client.
     void begin(bool client_has_spoken);
-    /// Takes what has come, and asks on; true when there is nothing left to wait for. If not, wake_at() is when to look
-    /// again at the latest.
+    /// Takes the answers that have come, and asks further questions; true if there is nothing left to wait for.
+    /// Otherwise wake_at() is the latest time to call again.
     bool is_over(bool is_at_end_of_input);
     MonotonicTime wake_at() const noexcept { return wake_at_; }
-    /// Whether questions or tasks are on their way.
+    /// Whether questions or tasks are pending.
     bool awaits_answers() const noexcept { return !batches_.empty() || !tasks_.empty(); }
     bool has_all_answers() const noexcept;
-    /// Waits for work that has begun elsewhere, and goes on without being waited for.
+    /// Waits for work that was started elsewhere and continues if the stage stops waiting.
     void await(std::string name, std::shared_ptr<RunningTask> task, Duration limit);
     /// The client has sent something.
     void client_spoke() noexcept;
-    /// What has come of waiting; from the end of the wait on it stays the same.
+    /// The results of the wait; they do not change after its end.
     Answers answers() const;
     /// The wait is over.
     void end_wait() { result_ = answers(); }
 
 private:
-    /// Questions on their way that are waited for together, and how long they are worth waiting for, counted from
-    /// since_.
+    /// Pending questions that are waited for together, and how long to wait, counted from since_.
     struct Batch {
         std::shared_ptr<net::Lookup> lookup;
         std::vector<Duration> limits;
     };
 
-    /// A task on its way, and how long it is worth waiting for, counted from since_.
+    /// A pending task, and how long to wait for it, counted from since_.
     struct AwaitedTask {
         Wait::TaskName name;
         std::shared_ptr<RunningTask> task;
         std::unique_ptr<TaskService::Started> started;
         MonotonicTime limit;
-        bool is_own = true;  ///< it ends with the wait
+        bool is_own = true;  ///< it is cancelled at the end of the wait
     };
 
     void ask();
@@ -106,7 +103,7 @@ private:
     StageOwner& owner_;
     const MonotonicTime since_;
     MonotonicTime wake_at_{};
-    bool spoke_ = false;  ///< the client did, while it was to be silent
+    bool spoke_ = false;  ///< the client sent something when it should have been silent
     bool has_askers_ = false;
     ChainState chain_;
     std::vector<Batch> batches_;

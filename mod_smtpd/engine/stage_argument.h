@@ -1,6 +1,6 @@
-/// stage_argument.h: what a stage is about: mostly what the command has said. It lives as long as the stage: on the
-/// stack if the stage does not wait, otherwise in the Stage. What a stage needs beyond it is in the transaction or the
-/// exchange of AUTH.
+/// stage_argument.h: the subject of a stage: mostly the content of the command. It exists as long as the stage: on the
+/// stack if the stage does not wait, otherwise in the Stage. Anything else that a stage needs is in the transaction or
+/// the AUTH exchange.
 #pragma once
 
 #include <smtpd/recipient.h>
@@ -19,10 +19,10 @@ struct HelloArgument {
 /// RCPT, before the recipient is accepted.
 struct RcptArgument {
     Recipient recipient;
-    std::string path;  ///< as the client said it; empty if it is not ASCII
+    std::string path;  ///< as the client sent it; empty if it is not ASCII
 };
 
-/// VRFY, NOOP, HELP, and commands that nobody knows.
+/// VRFY, NOOP, HELP, and unknown commands.
 struct WordsArgument {
     std::string verb;  ///< of an unknown command, otherwise empty
     std::string rest;

@@ -1,5 +1,4 @@
-/// task_service.h: through what a session has tasks done. Its driver implements it, because only the driver can wake
-/// the session.
+/// task_service.h: how a session has tasks run. Its driver implements it, because only the driver can wake the session.
 #pragma once
 
 #include "engine/running_task.h"
@@ -16,13 +15,13 @@ class TaskService {
 public:
     virtual ~TaskService() = default;
 
-    /// A task on its way. The session that lets go of it takes the task back if it has not begun.
+    /// A started task. If the session destroys this object before the task has begun, the task is cancelled.
     class Started {
     public:
         virtual ~Started() = default;
     };
-    /// Calls task->run() in a thread that may wait, when the lane has a place for it. When it has returned, the
-    /// driver calls Session::resume().
+    /// Calls task->run() in a thread that may block, when the lane has a free slot. When it has returned, the driver
+    /// calls Session::resume().
     virtual std::unique_ptr<Started> start_task(support::Lane& lane, std::shared_ptr<RunningTask> task) = 0;
 };
 

@@ -6,18 +6,18 @@
 namespace smtpd::engine {
 
 enum class TlsStart : std::uint8_t {
-    ready,        ///< what is sent next still goes out in the clear, what comes behind it is the handshake
-    unavailable,  ///< it cannot be done now; the connection is as it was
-    early_octets  ///< the client has sent something without waiting for the answer to STARTTLS
+    ready,        ///< the next output is still unencrypted; the handshake follows it
+    unavailable,  ///< not possible now; the connection is unchanged
+    early_octets  ///< the client has sent something without waiting for the reply to STARTTLS
 };
 
 class TlsService {
 public:
     virtual ~TlsService() = default;
 
-    /// Whether STARTTLS is worth announcing.
+    /// Whether to announce STARTTLS.
     virtual bool can_start_tls() const noexcept = 0;
-    /// Everything that can fail on our side is done here, before the client is told to go ahead.
+    /// Does everything that can fail on our side before the client is told to proceed.
     virtual TlsStart prepare_tls() = 0;
 };
 

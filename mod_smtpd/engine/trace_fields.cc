@@ -9,8 +9,8 @@
 namespace smtpd::engine {
 namespace {
 
-/// What a client calls itself, as it may stand in a field: U-labels become A-labels, and whatever else has no place in
-/// a domain, or in an address literal, becomes '?'.
+/// The client's name as allowed in a field: U-labels become A-labels, and anything that is not allowed in a domain or
+/// an address literal becomes '?'.
 std::string safe_host(std::string_view host) {
     std::string out = printable_domain(host.substr(0, 255));
     const bool is_literal = out.size() > 2 && out.front() == '[' && out.back() == ']';
@@ -22,7 +22,7 @@ std::string safe_host(std::string_view host) {
     return out;
 }
 
-/// What came from outside, in a comment (RFC 5322 3.2.2), and not endlessly.
+/// Text from outside in a comment (RFC 5322 3.2.2), limited in length.
 std::string comment_text(std::string_view text) {
     std::string out;
     for (const char c : text.substr(0, 200)) {

@@ -23,7 +23,7 @@ Response response_of(const Fate& fate) {
     return Response(verdict_of(fate.kind), fate.reply.text).with_code(fate.reply.code).with_status(fate.reply.enhanced);
 }
 
-/// The fate with what the queue plugin has left out, and with the plugin.
+/// The fate, completed with what the queue plugin left out, and with the plugin's name.
 Fate completed(const Fate& fate, std::string_view plugin) {
     Fate out = refusal(response_of(fate), plugin, fate.reason);
     out.said_by = fate.said_by;
@@ -104,7 +104,7 @@ Response ResultSummary::response() const {
                                                                                      : Verdict::denysoft);
 }
 
-/// Their common text, if they have one.
+/// Their common text, if any.
 Response ResultSummary::response_about_delivered() const {
     const Fate* common = nullptr;
     for (const auto& recipient : recipients_) {

@@ -1,9 +1,9 @@
-/// transaction_delivery.h: a transaction as queue plugins see it, and what the result of a queue plugin means for the
+/// transaction_delivery.h: a transaction as queue plugins see it, and what a queue plugin's result means for the
 /// recipients and for the client.
 ///
-/// Queue plugins get a Delivery, which has no connection. The engine makes it from a transaction whose message is
-/// complete. In the other direction, a DeliveryResult becomes what the rest of the engine works with
-/// (engine/recipient_results.h): a Response about the message, and a disposition for each recipient to which the
+/// Queue plugins get a Delivery, which has no connection. The engine creates it from a transaction whose message is
+/// complete. In the other direction, a DeliveryResult is translated for the rest of the engine
+/// (engine/recipient_results.h): into a Response about the message, and a disposition for each recipient to which the
 /// Response does not apply.
 #pragma once
 
@@ -16,13 +16,13 @@
 
 namespace smtpd::engine {
 
-/// Where the message of the transaction comes from, as far as the server knows.
+/// The origin of the transaction's message, as far as the server knows it.
 Origin origin_of(const Connection& connection, const Transaction& transaction);
 
 /// See Delivery::needs_smtputf8().
 bool needs_smtputf8(const Envelope& envelope, const std::vector<Recipient>& recipients, const Message& message);
 
-/// Delivers to the recipients that no plugin has refused. The session makes a new object each time the hook `queue`
+/// Delivers to the recipients that no plugin has refused. The session creates a new object each time the hook `queue`
 /// needs its argument. The connection and the transaction must outlive it.
 class TransactionDelivery final : public Delivery {
 public:
@@ -30,7 +30,7 @@ public:
 
 private:
     Connection* session() const noexcept override { return &connection_; }
-    /// Writes the fate of each recipient into the transaction, the log and the history.
+    /// Records the fate of each recipient in the transaction, the log and the history.
     void conclude(DeliveryResult result) override;
 
     Connection& connection_;
@@ -47,7 +47,7 @@ class ResultSummary {
 public:
     ResultSummary(const DeliveryResult& result, const std::vector<Recipient>& recipients);
 
-    /// About all recipients that are not set apart. `declined` if the next queue plugin is to be asked.
+    /// The response about all recipients that are not set apart. `declined` if the next queue plugin should be asked.
     Response response() const;
     bool sets_apart(const Recipient& recipient) const noexcept {
         return has_reached_any_ ? !result_.of(recipient).is_delivered() : result_.has_own(recipient);

@@ -88,7 +88,7 @@ def test_all_recipients_or_none(make_server, small_disk):
 
 def test_full_spool(make_server, mpm, small_disk):
     server = make_server(mpm)
-    server.expect_log(r":error\].*cannot keep the message: .*No space left")
+    server.expect_log(r":error\].*cannot store the message: .*No space left")
     smtp = server.smtp(lines="SmtpSpoolThreshold 16k")
     small_disk(server, smtp.spool)
     server.start()

@@ -53,7 +53,7 @@ def failures(server, count=1, why=""):
 
 def check_one_line_each(server, count):
     """Sessions that fail leave one line about it."""
-    found = [line for line in server.log_lines() if "handshake" in line.text or "octets behind STARTTLS" in line.text]
+    found = [line for line in server.log_lines() if "handshake" in line.text or "octets after STARTTLS" in line.text]
     assert len(found) == count, "\n".join(map(repr, found))
 
 
@@ -340,7 +340,7 @@ def test_commands_behind_starttls_end_the_session(tls_server, behind):
         client.send("STARTTLS\r\n" + behind)
         client.reply().expect(554, "5.5.1")
         client.expect_close()
-    server.wait_log("octets behind STARTTLS")
+    server.wait_log("octets after STARTTLS")
     check_one_line_each(server, 1)
     check_still_serving(smtp, authority)
 

@@ -181,7 +181,7 @@ public:
         auto scram = make("SCRAM-SHA-256");
         scram.begin(base64(client.first()));
         const auto next = scram.answered(HookId::auth_scram_sha_256, ok());
-        CPPUNIT_ASSERT_EQUAL("auth-scram-sha-256 said ok and gave nothing to check the client's proof with"s,
+        CPPUNIT_ASSERT_EQUAL("auth-scram-sha-256 returned ok without anything to check the client's proof with"s,
                              next.fault);
         CPPUNIT_ASSERT_EQUAL(
             "bad 535 refusal"s,
@@ -189,7 +189,7 @@ public:
         auto nameless = make("PLAIN");
         nameless.begin(plain("joe"));
         nameless.findings().login.clear();
-        CPPUNIT_ASSERT_EQUAL("bad 535 refusal fault: auth-plain said ok and not who it is"s,
+        CPPUNIT_ASSERT_EQUAL("bad 535 refusal fault: auth-plain returned ok without the client's name"s,
                              text(nameless.answered(HookId::auth_plain, ok())));
     }
 

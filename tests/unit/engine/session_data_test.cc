@@ -141,7 +141,7 @@ public:
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, expected, codes(output));
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, is_strict && row.is_closed, client.is_closed());
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(row.name, is_strict && row.is_closed,
-                                                 client.log.contains("a CR or LF stands alone in the message"));
+                                                 client.log.contains("bare CR or LF in the message"));
                 }
     }
 

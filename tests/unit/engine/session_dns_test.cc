@@ -288,7 +288,7 @@ public:
         hooks.look_up(HookId::connect, {{"a.example"}});
         Session session(client_.settings, hooks, client_.clock, client_.log, client_.peer);
         CPPUNIT_ASSERT(Step::need_input == session.start());
-        CPPUNIT_ASSERT_EQUAL(string("server_failure (there is no resolver here)"),
+        CPPUNIT_ASSERT_EQUAL(string("server_failure (this server has no resolver)"),
                              hooks.answers.at(0).a("a.example").to_string());
     }
 

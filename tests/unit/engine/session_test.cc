@@ -244,7 +244,7 @@ public:
                 CPPUNIT_ASSERT_EQUAL_MESSAGE(line, "500 5.5.2 Lines end with CRLF; a CR or LF alone is refused\r\n"s,
                                              output);
                 CPPUNIT_ASSERT_MESSAGE(line, client.is_closed());
-                CPPUNIT_ASSERT_MESSAGE(line, client.log.contains("a command ends in a LF alone: the session ends"));
+                CPPUNIT_ASSERT_MESSAGE(line, client.log.contains("a command ends in a bare LF: the session ends"));
             }
     }
 

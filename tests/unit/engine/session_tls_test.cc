@@ -111,7 +111,7 @@ public:
                 client.feed(std::string("STARTTLS\r\n") + behind));
             CPPUNIT_ASSERT(client.is_closed());
             CPPUNIT_ASSERT_EQUAL(0U, client.tls.prepared);
-            CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.log.count("octets behind STARTTLS"));
+            CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.log.count("octets after STARTTLS"));
         }
     }
 
@@ -127,7 +127,7 @@ public:
         client_.say("STARTTLS");
         CPPUNIT_ASSERT_EQUAL(std::string(), client_.say("EHLO x"));
         CPPUNIT_ASSERT(client_.is_closed());
-        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.log.count("octets behind STARTTLS"));
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client_.log.count("octets after STARTTLS"));
     }
 
     void a_parked_command_does_not_hide_octets_behind_it() {
