@@ -1,8 +1,7 @@
 /// badmailfrom: reject senders on a list.
 ///
-/// At the mail hook the plugin looks up the sender in the control file `badmailfrom`, so the server refuses the message
-/// before anything else of it arrives. The null sender cannot be listed. The plugin reads the file again when it
-/// changes.
+/// At the mail hook the plugin looks up the sender in the control file `badmailfrom`, so the server rejects the message
+/// before any of its text arrives. The null sender cannot be listed. The plugin reads the file again when it changes.
 ///
 /// ## Control file
 ///
@@ -12,10 +11,10 @@
 ///     @bulk.example.net
 ///     /^bounce-.*@.*\.example$/
 ///
-/// An entry is an address, `@domain`, or a regular expression. Any of the characters `/ ^ $ * + ! % ? \` makes an entry
-/// a regular expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. A
-/// domain beyond ASCII has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either form,
-/// and an expression is searched in both. The first line that matches counts.
+/// An entry is an address, `@domain`, or a regular expression. An entry that contains any of the characters `/ ^ $ * +
+/// ! % ? \` is a regular expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change
+/// that. A non-ASCII domain has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either
+/// form, and an expression is tried on both. The first line that matches decides.
 ///
 /// ## Replies
 ///
@@ -24,7 +23,7 @@
 /// ## Differences from qpsmtpd
 ///
 /// Patterns ignore case. qpsmtpd changes the address to lower case but not the pattern, so a pattern with a capital
-/// letter never matches. To refuse at RCPT, as qmail does, use `reject=naughty` and load naughty.
+/// letter never matches. To reject at RCPT, as qmail does, use `reject=naughty` and load naughty.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

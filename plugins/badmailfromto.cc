@@ -1,14 +1,13 @@
 /// badmailfromto: reject pairs of sender and recipient.
 ///
-/// Use it if a sender must not write to a certain recipient. At the rcpt hook the plugin looks up the pair in the
-/// control file `badmailfromto`. The sender gets the reply that mail to this recipient is not accepted, as if the
-/// mailbox did not exist. Relay clients and whitelisted clients are not exempt, because the matter is between two
-/// people and not about the host.
+/// Use it to stop a sender from writing to a certain recipient. At the rcpt hook the plugin looks up the pair in the
+/// control file `badmailfromto`. The reply is the same as for a mailbox that does not exist. Relay clients and
+/// whitelisted clients are not exempt, because the list is about two people, not about a host.
 ///
 /// ## Control file
 ///
 /// `badmailfromto` has a sender and a recipient on each line. Each is an address or `@domain`. Case does not matter
-/// (see the directive SmtpLocalPartCase). The two forms of a domain beyond ASCII are the same.
+/// (see the directive SmtpLocalPartCase). The two forms of a non-ASCII domain are equivalent.
 ///
 ///     stalker@example.net   alice@example.com
 ///     @bulk.example.net     bob@example.com
@@ -19,8 +18,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// If several lines have the same sender, all of them count, not only the last one. The recipient may be an `@domain`.
-/// The plugin has the options of all policy plugins.
+/// If several lines have the same sender, all of them count; in qpsmtpd only the last one does. The recipient may be an
+/// `@domain`. The plugin has the options of all policy plugins.
 #include <smtpd/base/domain.h>
 #include <smtpd/plugin.h>
 

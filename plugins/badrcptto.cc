@@ -11,10 +11,10 @@
 ///     @old.example.com
 ///     /^.*%/               no percent hack here
 ///
-/// An entry is an address, `@domain`, or a regular expression. Any of the characters `/ ^ $ * + ! % ? \` makes an entry
-/// a regular expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. A
-/// domain beyond ASCII has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either form,
-/// and an expression is searched in both. The first line that matches counts.
+/// An entry is an address, `@domain`, or a regular expression. An entry that contains any of the characters `/ ^ $ * +
+/// ! % ? \` is a regular expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change
+/// that. A non-ASCII domain has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either
+/// form, and an expression is tried on both. The first line that matches decides.
 ///
 /// ## Replies
 ///
@@ -23,8 +23,8 @@
 /// ## Differences from qpsmtpd
 ///
 /// The plugin has the options of all policy plugins (`reject`, `reject_type`, …). It does not change a pattern to lower
-/// case before use, so `\S` stays `\S`. The reply names the address, not the pattern, because clients need not know
-/// what is on the list.
+/// case before use, so `\S` stays `\S`. The reply names the address, not the pattern, because clients need not know the
+/// entries of the list.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

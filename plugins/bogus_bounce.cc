@@ -1,14 +1,14 @@
-/// bogus_bounce: find bounces that no mail server can have sent.
+/// bogus_bounce: find bounces that no mail server could have sent.
 ///
 /// A bounce has the null sender, and its only recipient is the sender of another message (RFC 5321 4.5.5). It has no
-/// Return-Path field (RFC 3834 4). A message with the null sender and several recipients, or with a Return-Path, is an
-/// advertisement in disguise. The plugin tests messages when they are complete, at the data_post hook. Relay clients
-/// are not exempt.
+/// Return-Path field (RFC 3834 4). A message with the null sender and several recipients, or with a Return-Path, is
+/// spam in disguise. The plugin tests messages when they are complete, at the data_post hook. Relay clients are not
+/// exempt.
 ///
-/// ## What happens to them
+/// ## Actions
 ///
-/// `log` only logs them; begin with that. `deny` and `denysoft` refuse them. The option `action` is a short form of
-/// `reject` and `reject_type`, and overrides both.
+/// The option `action` says what the plugin does with a bogus bounce: `log` only logs it (start with that), `deny`
+/// rejects it, `denysoft` defers it. `action` is a short form of `reject` and `reject_type`, and overrides both.
 ///
 ///     SmtpPlugin bogus_bounce deny
 ///     SmtpPlugin bogus_bounce reject=naughty
@@ -20,7 +20,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The test for the number of recipients works. `deny` refuses. An empty `Return-Path: <>` is not a fault.
+/// The test for the number of recipients works, and `deny` rejects. An empty `Return-Path: <>` is not a fault.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -36,9 +36,10 @@ public:
         Action action = Action::unset;
 
         static OptionTable table() {
-            return {option("action", &Options::action, "what is done; without it, what reject and reject_type say")
-                        .choices({{"log", Action::log}, {"deny", Action::deny}, {"denysoft", Action::denysoft}})
-                        .positional(0)};
+            return {
+                option("action", &Options::action, "what to do with a bogus bounce; overrides reject and reject_type")
+                    .choices({{"log", Action::log}, {"deny", Action::deny}, {"denysoft", Action::denysoft}})
+                    .positional(0)};
         }
     };
 

@@ -1,7 +1,7 @@
 /// connection_time: log how long each connection lasted.
 ///
-/// At the post_connection hook the plugin logs one line. The time is counted from when the server accepted the
-/// connection: `Connection time from 192.0.2.1: 1.203 sec.`
+/// At the post_connection hook the plugin logs one line. The time starts when the server accepts the connection:
+/// `Connection time from 192.0.2.1: 1.203 sec.`
 ///
 /// ## Example
 ///
@@ -17,7 +17,9 @@ public:
     struct Options {
         LogLevel level = LogLevel::info;
 
-        static OptionTable table() { return {option("level", &Options::level, "level of the line").positional(0)}; }
+        static OptionTable table() {
+            return {option("level", &Options::level, "the level of the log line").positional(0)};
+        }
     };
 
     ConnectionTime(Setup& setup, const Options& options) {

@@ -1,17 +1,17 @@
 /// content_log: keep a copy of every incoming message.
 ///
-/// At the data_post hook the plugin appends the message to a file. The file's name may contain the date. The copy is
-/// the message as it is at that point, with the fields that the engine and the plugins before this one have added. The
-/// plugin writes each message under a lock, so messages do not mix, and writes it in full or not at all. If it cannot
-/// write a copy, it logs an error; it never refuses mail for this reason. It also copies messages that another plugin
-/// refuses later, so put it after the plugins that refuse. Mind the law where you are.
+/// At the data_post hook the plugin appends the message to a file. The file's name may contain the date. The copy
+/// contains the header fields that the engine and earlier plugins have added. The plugin locks the file while it writes
+/// a message, so messages do not mix. It writes a message completely or not at all. If it cannot write a copy, it logs
+/// an error; it never refuses mail for this reason. It also copies messages that a later plugin refuses, so load it
+/// after the plugins that refuse mail. Make sure that the law permits such copies.
 ///
 /// ## Options and control files
 ///
 /// `file` is a pattern for strftime. Without it, the pattern is the first line of the control file `content_log_file`,
-/// else `mail/%Y%m%d`. It is relative to the server's root, and the plugin creates missing folders. The control file
-/// `content_log_enabled` switches the plugin on (`true`, `1`, `yes`, `on`) or off (anything else). Without that file
-/// the plugin is on. The plugin reads both files again when they change.
+/// else `mail/%Y%m%d`. A relative path is relative to the server's root. The plugin creates missing folders. The
+/// control file `content_log_enabled` switches the plugin on (`true`, `1`, `yes`, `on`) or off (anything else). Without
+/// that file the plugin is on. The plugin reads both files again when they change.
 ///
 /// `format=raw` appends the message as it is, as qpsmtpd does; nothing in the file shows where a message ends.
 /// `format=mbox` writes a mailbox that mail programs can open. It has LF line ends, a "From " line with sender and time
@@ -21,7 +21,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// In raw format the line ends are CRLF, as they came. New files are readable by their owner only (0600).
+/// In raw format the line ends are CRLF, as received. New files are readable by their owner only (0600).
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 
@@ -105,7 +105,7 @@ public:
         Format format = Format::raw;
 
         static OptionTable table() {
-            return {option("file", &Options::file, "where to, a pattern for strftime"),
+            return {option("file", &Options::file, "the file to append to, a pattern for strftime"),
                     option("format", &Options::format, "raw: the message and nothing else; mbox: with separators")
                         .choices({{"raw", Format::raw}, {"mbox", Format::mbox}})};
         }
@@ -144,7 +144,7 @@ private:
         const std::string path = this->path(hook.clock().wall());
         if (hook.connection.is_dry_run()) return hook.log(LogLevel::info, "a copy would go to {}", path);
         if (auto kept = append(hook, path); !kept)
-            hook.log(LogLevel::error, "error: no copy in {}: {}", path, kept.error().what);
+            hook.log(LogLevel::error, "error: cannot write a copy to {}: {}", path, kept.error().what);
         else hook.log(LogLevel::debug, "copied to {}", path);
     }
 

@@ -1,8 +1,8 @@
 /// count_unrecognized_commands: close the connection after too many unknown commands.
 ///
 /// A client that sends HTTP or noise to an SMTP server wastes a connection. The plugin counts unknown commands at the
-/// unrecognized_command hook. The server answers each of them with 500. At the command with the configured number, it
-/// closes the connection instead.
+/// unrecognized_command hook. The server answers each of them with 500. When the count reaches `max`, the plugin closes
+/// the connection instead.
 ///
 /// ## Replies
 ///
@@ -26,8 +26,9 @@ public:
         unsigned max = 4;
 
         static OptionTable table() {
-            return {
-                option("max", &Options::max, "which such command ends the session").range("1", "1000").positional(0)};
+            return {option("max", &Options::max, "the number of unknown commands that ends the session")
+                        .range("1", "1000")
+                        .positional(0)};
         }
     };
 

@@ -1,8 +1,8 @@
-/// dns_whitelist_soft: exempt clients that are on allow lists of the DNS.
+/// dns_whitelist_soft: exempt clients on DNS allow lists.
 ///
-/// At the connect hook, before the other plugins decide there, the plugin looks up the client's address, IPv4 or IPv6,
-/// in all lists at once, together with the questions of other plugins. A client that is on a list is whitelisted: from
-/// then on no policy plugin tests it. A whitelisted client has no right to relay.
+/// At the connect hook the plugin looks up the client's IPv4 or IPv6 address in all lists at once, in parallel with the
+/// DNS queries of other plugins. It decides before the other plugins do. A client on a list is whitelisted: from then
+/// on no policy plugin tests it. A whitelisted client still may not relay.
 ///
 /// ## The lists
 ///
@@ -12,11 +12,11 @@
 ///     wl.example=127.0.*.2-3         only these answers count: here, those with some trust
 ///
 /// These answers never whitelist: answers in 127.255.255.0/24, answers outside of 127.0.0.0/8, and 127.0.0.1 unless the
-/// entry names it. A DNS that does not answer does not whitelist either.
+/// entry names it. If the DNS does not answer, the client is not whitelisted.
 ///
-/// The plugin tests every list before its first use, and again after the time in `self_test`. If a list has 127.0.0.1,
-/// it lists every address: the plugin switches it off, with an error in the log. When a policy plugin skips a
-/// whitelisted client, the log has the list's text (TXT). A text after the zone replaces it.
+/// The plugin tests every list before its first use, and again after the time in `self_test`. A list that has 127.0.0.1
+/// lists every address: the plugin switches it off and logs an error. When a policy plugin skips a whitelisted client,
+/// the log shows the list's text (TXT), or the text after the zone if the entry has one.
 ///
 /// ## Example
 ///
@@ -39,10 +39,10 @@ public:
         Duration self_test = std::chrono::hours(1);
 
         static OptionTable table() {
-            return {option("zones", &Options::zones, "a list to ask, before those of the control file"),
-                    option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min"),
-                    option("self_test", &Options::self_test, "how often the lists are tested; 0 = never")
-                        .range("0s", "30d")};
+            return {
+                option("zones", &Options::zones, "a list to query before those in the control file"),
+                option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min"),
+                option("self_test", &Options::self_test, "how often to test the lists; 0 = never").range("0s", "30d")};
         }
     };
 

@@ -1,6 +1,6 @@
-/// dnsbl: refuse clients that are on block lists of the DNS.
+/// dnsbl: refuse clients on DNS block lists.
 ///
-/// At the connect hook the plugin looks up the client's address, IPv4 or IPv6, in all lists at once. If several lists
+/// At the connect hook the plugin looks up the client's IPv4 or IPv6 address in all lists at once. If several lists
 /// have the client, the first one in the order of the configuration decides. The reply is the text that the
 /// configuration gives for that list, else the list's own text (TXT). If no list has the client and some list gave no
 /// usable answer, the result is an error, and `onerror` decides; the client then counts neither as listed nor as not
@@ -15,24 +15,25 @@
 ///     zen.example=127.0.0.2 %IP% is listed, see https://zen.example/%IP%
 ///     bl.example:%IP% is listed              the same, as qpsmtpd writes it
 ///
-/// These answers count as errors, never as listings: answers in 127.255.255.0/24 (you ask too often, or through a
-/// public resolver), answers outside of 127.0.0.0/8 (the name was sold), and 127.0.0.1 unless the entry names it.
+/// These answers count as errors, never as listings: answers in 127.255.255.0/24 (you query too often, or through a
+/// public resolver), answers outside of 127.0.0.0/8 (the list's domain has a new owner), and 127.0.0.1 unless the entry
+/// names it.
 ///
-/// The plugin tests every list before its first use, and again after the time in `self_test`. It switches a list off,
-/// with an error in the log, if the list has 127.0.0.1, does not have 127.0.0.2, or has not answered for ten minutes.
-/// The list is on again when it passes the test. A list for IPv6 only needs `self_test=0`.
+/// The plugin tests every list before its first use, and again after the time in `self_test`. It switches a list off
+/// and logs an error if the list has 127.0.0.1, does not have 127.0.0.2, or has not answered for ten minutes. It uses
+/// the list again as soon as the list passes the test. An IPv6-only list needs `self_test=0`.
 ///
-/// ## Exceptions
+/// ## Exemptions
 ///
-/// The plugin does not look up the addresses, networks and prefixes (`192.0.2.`) in the control file `dnsbl_allow`.
-/// With `reject=naughty`, a listed client may still send mail to postmaster, abuse, mailer-daemon and root, to
-/// complain: such a message must have one recipient only.
+/// The control file `dnsbl_allow` lists addresses, networks and prefixes (`192.0.2.`) that the plugin does not look up.
+/// With `reject=naughty`, a listed client may still write to postmaster, abuse, mailer-daemon and root, for example to
+/// complain. Such a message must have no other recipients.
 ///
 /// ## Replies
 ///
-/// `550 5.7.1` with the list's text, or `<address> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`. Customers
-/// of some lists have a key in the zone's name, which clients must not see. So the reply has only the end of the zone's
-/// name: at most three labels, and none that looks like a key. The log has the whole name.
+/// `550 5.7.1` with the list's text, or `<address> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`. The zone
+/// names of some lists contain a customer's key, which clients must not see. Therefore the reply shows only the end of
+/// the zone's name: at most three labels, none of which looks like a key. The log shows the whole name.
 ///
 /// ## Examples
 ///
@@ -41,9 +42,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// IPv6 works. Answers are interpreted, lists are tested, and texts for lists work. Only the message to postmaster (or
-/// a similar recipient) is exempt; in qpsmtpd such a recipient exempts the whole connection. httpd gives a connection
-/// no environment, so RBLSMTPD and `dnsbl_rejectmsg` do not exist.
+/// IPv6 works. The plugin interprets answers and tests lists. Texts for lists work. Only the message to postmaster (or
+/// a similar recipient) is exempt; in qpsmtpd such a recipient exempts the whole connection. httpd connections have no
+/// environment variables, so RBLSMTPD and `dnsbl_rejectmsg` do not exist.
 #include <smtpd/base/text.h>
 #include <smtpd/dns/lists.h>
 #include <smtpd/plugin.h>

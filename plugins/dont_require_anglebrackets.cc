@@ -7,7 +7,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Other plugins of these hooks are asked as well; in qpsmtpd, this plugin always ended the chain.
+/// Other plugins at these hooks run as well; in qpsmtpd, this plugin always ends the chain.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

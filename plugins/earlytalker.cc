@@ -1,16 +1,16 @@
 /// earlytalker: refuse clients that speak before it is their turn.
 ///
-/// A server speaks first (RFC 5321 3.1), and after DATA a client must wait for the 354 (RFC 2920 3.1). Programs that
-/// only want to send their text do not wait. At the connect hook the plugin delays the greeting. A client that sends
-/// something before the greeting is an early talker. If you ask for it, the plugin delays the 354 at the data hook in
-/// the same way. Under the event MPM, waiting clients hold no thread, however many wait.
+/// A server speaks first (RFC 5321 3.1), and after DATA a client must wait for the 354 (RFC 2920 3.1). Spam programs
+/// often do not wait. At the connect hook the plugin delays the greeting. A client that sends something before the
+/// greeting is an early talker. With `check-at=DATA`, the plugin delays the 354 in the same way. Under the event MPM,
+/// waiting clients hold no threads.
 ///
-/// ## Where it stands
+/// ## When it refuses
 ///
-/// `check-at` names the places: CONNECT (the default), DATA, or both. With `defer-reject`, the plugin refuses an early
-/// talker from CONNECT at MAIL. The log then has the client's name, and the server does not break off a dialogue that a
-/// broken but honest client needs to see. With `reject=naughty` the naughty plugin decides where to refuse. `action` is
-/// an old form of `reject` and `reject_type`.
+/// `check-at` says where the plugin watches: CONNECT (the default), DATA, or both. With `defer-reject`, the plugin
+/// waits until MAIL before it refuses a client that spoke early at CONNECT. The log then shows the client's HELO name,
+/// and a broken but honest client can read the reply. With `reject=naughty` the naughty plugin decides where to refuse.
+/// `action` is an old form of `reject` and `reject_type`.
 ///
 /// ## Replies
 ///
@@ -21,8 +21,9 @@
 /// ## Notes
 ///
 /// The plugin sets the connection's note `earlytalker` to the place where the client spoke early. If another plugin
-/// sets the note `earlytalker_wait` at pre_connection, its value replaces `wait`. A client with a note `karma_history`
-/// of more than 5 does not wait at CONNECT.
+/// sets the note `earlytalker_wait` at pre_connection, its value replaces `wait`. A client whose note `karma_history`
+/// is above 5 does not wait at CONNECT. A `wait` below one second catches few clients. If it is above five seconds,
+/// honest servers hang up.
 ///
 /// ## Examples
 ///
@@ -32,7 +33,6 @@
 /// ## Differences from qpsmtpd
 ///
 /// Data that the server has already received after DATA counts; qpsmtpd looks at the socket only and misses that data.
-/// A recommendation: a `wait` below one second catches few clients, and above five seconds honest servers hang up.
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
 
@@ -53,10 +53,10 @@ public:
 
         static OptionTable table() {
             return {
-                option("wait", &Options::wait, "how long the client has to be silent").range("0s", "1min"),
-                option("check-at", &Options::check_at, "where to look")
+                option("wait", &Options::wait, "how long the client must stay silent").range("0s", "1min"),
+                option("check-at", &Options::check_at, "where to watch for early talkers")
                     .choices({{"CONNECT", Place::connect}, {"DATA", Place::data}}),
-                option("defer-reject", &Options::defer_reject, "refuse what was seen at CONNECT at MAIL"),
+                option("defer-reject", &Options::defer_reject, "refuse at MAIL a client that spoke early at CONNECT"),
                 option("action", &Options::action, "log: reject=no; deny: reject_type=perm; denysoft: reject_type=temp")
                     .choices({{"log", Action::log}, {"deny", Action::deny}, {"denysoft", Action::denysoft}})};
         }
@@ -112,7 +112,7 @@ private:
         if (!answers.client_spoke()) return pass();
         if (!options_.defer_reject) return early(hook, "CONNECT");
         hook.connection.notes().set(notes::earlytalker, {"CONNECT", false});
-        return skip("spoke before the greeting; to be refused at MAIL");
+        return skip("spoke before the greeting; will be refused at MAIL");
     }
 
     static Finding judge_mail(const MailHook& hook) {

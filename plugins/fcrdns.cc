@@ -3,10 +3,10 @@
 /// At the connect hook the plugin looks up the names of the client's address, and the addresses of the first ten of
 /// these names. A client whose address is among them is confirmed (RFC 8601 2.7.3): the Received field and the log have
 /// its name from then on, and it gets a point of karma. A client that fails the test loses a point. The plugin refuses
-/// no client unless `reject=yes` is set, because many honest servers have administrators who cannot set the name.
+/// no client unless `reject=yes` is set, because the administrators of many honest servers cannot set that name.
 ///
-/// A client also fails if its address has the name `localhost`, or only names that are not full host names. The machine
-/// itself passes.
+/// A client also fails if its address has the name `localhost`, or only names that are not full host names. Connections
+/// from this machine pass.
 ///
 /// ## Authentication-Results
 ///
@@ -26,7 +26,7 @@
 ///
 /// `reject` and `timeout` work. IPv6 works. Only a name with exactly the client's address confirms the client. A name
 /// with an address in the same /24 (IPv6: /64) passes the plugin, without karma, but is a `fail` of `iprev`. A name
-/// that leads elsewhere is a failure; a DNS that does not answer is not.
+/// that leads elsewhere is a failure; a DNS failure is not.
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 
@@ -83,7 +83,7 @@ private:
 
     static Finding judge(Connection& connection, const Answers& answers) {
         const IpAddress& client = connection.address();
-        if (client.is_loopback()) return pass("the machine itself");
+        if (client.is_loopback()) return pass("this machine");
         const DnsAnswer& ptr = answers.ptr(client);
         if (ptr.failed()) return error("{}: {}", client, ptr.error()).authentication_result(iprev("temperror", client));
         if (!ptr.found()) return refused("the address has no name").authentication_result(iprev("permerror", client));
@@ -91,7 +91,7 @@ private:
             return refused("{} is not localhost", client).authentication_result(iprev("fail", client));
         const auto names = host_names(ptr);
         if (names.empty())
-            return refused("{} is no host name", quoted(ptr.names().front()))
+            return refused("{} is not a host name", quoted(ptr.names().front()))
                 .authentication_result(iprev("fail", client));
         return judge_names(connection, names, answers);
     }

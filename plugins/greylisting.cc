@@ -1,26 +1,27 @@
-/// greylisting: ask unknown clients to come back later.
+/// greylisting: defer mail from unknown clients.
 ///
-/// Servers try again after a 4xx reply (RFC 5321 4.5.4.1); most programs that send spam do not. The plugin defers a
-/// client that it sees for the first time. It also defers what the client sends within `black_timeout`, and accepts
-/// what the client sends after that. From then on the client is known, until the plugin has not seen it for
-/// `white_timeout`. RFC 6647 gives the reasons.
+/// Servers try again after a 4xx reply (RFC 5321 4.5.4.1); most spam programs do not. The plugin defers a client that
+/// it sees for the first time. It also defers what the client sends within `black_timeout`, and accepts what the client
+/// sends after that. From then on the client is known, until the plugin has not seen it for `white_timeout`. RFC 6647
+/// gives the reasons.
 ///
-/// ## What is remembered
+/// ## What the plugin remembers
 ///
-/// `remote_ip`, `sender` and `recipient` say what makes the key: by default the client's address only. `ipv4_prefix`
-/// and `ipv6_prefix` treat neighbouring addresses as one client. Large sites try again from another address, so
-/// `ipv4_prefix=24` saves their mail hours of delay. `sender=domain` treats all users of a domain as one sender.
+/// `remote_ip`, `sender` and `recipient` say what the key consists of: by default only the client's address.
+/// `ipv4_prefix` and `ipv6_prefix` treat neighbouring addresses as one client. Large sites retry from a different
+/// address, so `ipv4_prefix=24` saves their mail hours of delay. `sender=domain` treats all users of a domain as one
+/// sender.
 ///
 /// Entries are in the namespace `greylist` of the store (SmtpStore). They survive restarts and expire by themselves,
 /// and several hosts can share them. If the store does not work, the plugin defers no mail, unless `onerror=tempfail`
 /// is set.
 ///
-/// ## Where it stands
+/// ## When it defers
 ///
 /// The plugin decides at MAIL; with `recipient` or `per_recipient` it decides at RCPT, before rcpt_ok. `deny_late`
 /// holds refusals until DATA. At RCPT, refusals for the null sender are always held until DATA, because servers use the
-/// null sender to test whether an address exists, and must not be told that it may not. A held refusal is dropped if
-/// all recipients are whitelisted.
+/// null sender to test whether an address exists, and could take the reply for a no. A held refusal is dropped if all
+/// recipients are whitelisted.
 ///
 /// ## Exemptions
 ///
@@ -29,17 +30,17 @@
 /// - clients that are exempt from every policy plugin (relay clients and whitelisted clients);
 /// - clients in the files of `greylist_exclude_files`;
 /// - with `skip_spf_pass`, senders that passed SPF;
-/// - with `skip_karma`, clients with good karma, now or earlier;
+/// - with `skip_karma`, clients with good karma in this connection or in earlier ones;
 /// - with `skip_tls`, clients that use TLS;
 /// - with `geoip`, clients in these countries;
 /// - with `p0f`, clients that match none of the criteria.
 ///
-/// Load the plugins that provide this information before this one. A naughty client, which another plugin refuses
-/// later, is neither deferred nor remembered.
+/// Load the plugins that provide this information before this one. The plugin neither defers nor remembers a naughty
+/// client, which another plugin refuses later.
 ///
 /// `skip_spf_pass` needs a plugin that tests SPF, and whose finding carries the result for the sender ("spf=pass" with
 /// "smtp.mailfrom", RFC 8601). Without such a plugin the option exempts no sender. `apachectl configtest` cannot detect
-/// that, because any plugin may report such a result.
+/// this, because any plugin may report such a result.
 ///
 /// `p0f` lists criterion,value pairs separated by commas. Only clients that match at least one of them are greylisted.
 /// `genre` and `link` are regular expressions, which ignore case. `distance` matches a greater distance, `uptime` (in
@@ -49,8 +50,8 @@
 ///
 /// `greylist_exclude_files` names control files, or paths of files, one a line. These files list addresses, networks,
 /// host names, which also match all names below them, and /regular expressions/ for host names. The format is
-/// Postgrey's, so Postgrey's own list (`/etc/postgrey/whitelist_clients`) can be used as it is: `192.0.2` is a network,
-/// too. The plugin reads the listed files again when they change.
+/// Postgrey's, so you can use Postgrey's own list (`/etc/postgrey/whitelist_clients`) unchanged: `192.0.2` is a
+/// network, too. The plugin reads the listed files again when they change.
 ///
 /// `denysoft_greylist` has options with their values, one or more a line. They apply to options that SmtpPlugin leaves
 /// at their defaults.
@@ -63,7 +64,7 @@
 ///
 /// ## Replies
 ///
-/// `450 4.7.1 You are not known here yet, please try again later`; at DATA with 451.
+/// `450 4.7.1 You are not known here yet, please try again later`; the code is 451 at DATA.
 ///
 /// ## Notes
 ///
@@ -119,17 +120,17 @@ public:
         bool skip_tls = false;
         std::string geoip;
         std::string p0f;
-        bool reject = true;  ///< in files only; elsewhere it is an option of all policy plugins
+        bool reject = true;  ///< in files only; SmtpPlugin has it for every policy plugin
 
         static OptionTable file_table() {
             OptionTable rows = table();
-            rows.append({option("reject", &Options::reject, "whether anybody is deferred")});
+            rows.append({option("reject", &Options::reject, "whether to defer unknown clients")});
             return rows;
         }
         static OptionTable table() {
             return {
                 option("remote_ip", &Options::remote_ip, "whether the client's address is part of the key"),
-                option("sender", &Options::sender, "whether the sender is, or its domain")
+                option("sender", &Options::sender, "whether the sender, or its domain, is part of the key")
                     .choices({{"no", Sender::no},
                               {"yes", Sender::address},
                               {"domain", Sender::domain},
@@ -137,22 +138,22 @@ public:
                               {"1", Sender::address},
                               {"off", Sender::no},
                               {"on", Sender::address}}),
-                option("recipient", &Options::recipient, "whether the recipient is"),
+                option("recipient", &Options::recipient, "whether the recipient is part of the key"),
                 option("black_timeout", &Options::black_timeout, "how long a new client is deferred").range("0s", "1d"),
                 option("white_timeout", &Options::white_timeout, "how long a client stays known after it was last seen")
                     .range("1min", "3650d"),
                 option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
                 option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count")
                     .range("16", "128"),
-                option("deny_late", &Options::deny_late, "defer at DATA"),
-                option("per_recipient", &Options::per_recipient, "whether recipients have options of their own"),
+                option("deny_late", &Options::deny_late, "hold refusals until DATA"),
+                option("per_recipient", &Options::per_recipient, "whether recipients can have their own options"),
                 option("skip_spf_pass", &Options::skip_spf_pass, "exempt senders that passed SPF"),
                 option("skip_karma", &Options::skip_karma,
-                       "spare clients with that much karma, or history; 0 = no matter how much")
+                       "exempt clients with at least this karma or history; 0 = exempt none")
                     .range("0", "1000"),
-                option("skip_tls", &Options::skip_tls, "spare clients that speak TLS"),
-                option("geoip", &Options::geoip, "countries that are spared, with commas between them"),
-                option("p0f", &Options::p0f, "criteria of which one has to be met, with commas between them")};
+                option("skip_tls", &Options::skip_tls, "exempt clients that use TLS"),
+                option("geoip", &Options::geoip, "exempt countries, separated by commas"),
+                option("p0f", &Options::p0f, "criterion,value pairs: greylist only clients that match at least one")};
         }
     };
 
@@ -162,7 +163,9 @@ public:
           criteria_(criteria(setup, options_.p0f)),
           countries_(split(options_.geoip)) {
         if (!options_.remote_ip && options_.sender == Sender::no && !options_.recipient)
-            setup.error("without remote_ip, sender and recipient there is nothing to remember");
+            setup.error(
+                "remote_ip, sender and recipient are all off, so there is no key to remember a client by; set one of "
+                "them to yes");
         const auto files = setup.control().lines("greylist_exclude_files").get();
         for (const auto& line : *files) {
             const bool is_path = line.text.find('/') != std::string::npos;
@@ -185,7 +188,7 @@ private:
         options.reject = true;
         const auto lines = options_.per_recipient ? hook.connection.config(control_file, recipient)
                                                   : std::vector<std::string>();
-        // Lines that are those of the site are in options_ already: no plugin gave others.
+        // If the lines are the site's, no plugin has given others, and options_ already contains them.
         if (!lines.empty() && lines != hook.connection.config(control_file))
             for (const auto& line : lines)
                 if (const auto read = Options::file_table().read(
@@ -194,7 +197,7 @@ private:
                     !read)
                     hook.log(LogLevel::warning, "{} of {}: {}", control_file, quoted(recipient.to_string()),
                              read.error().what);
-        if (!options.reject) return skip("{} does not want it", quoted(recipient.to_string()));
+        if (!options.reject) return skip("{} does not want greylisting", quoted(recipient.to_string()));
         return decide(hook, options, &recipient, options_.deny_late || hook.transaction.sender().is_null());
     }
 
@@ -232,7 +235,7 @@ private:
         if (is_late) hook.transaction.notes().get(notes::greylist) = text;
         if (is_late) return skip("to be deferred at DATA");
         return before.refused == 0 ? fail("first seen").reply(text)
-                                   : fail("back after {} only", since(before, now)).reply(text);
+                                   : fail("back too early, after {}", since(before, now)).reply(text);
     }
 
     static std::string since(const GreylistRecord& record, WallTime now) {
@@ -250,7 +253,7 @@ private:
             options.sender == Sender::no ? "" : who, options.recipient && recipient ? recipient->key() : "");
     }
 
-    /// Why this client is not asked to come back; "" if it is.
+    /// Why this client is exempt; "" if it is not.
     std::string exemption(const TransactionContext& hook) const {
         Connection& client = hook.connection;
         if (options_.skip_tls && client.is_tls()) return "TLS";
@@ -262,9 +265,9 @@ private:
         const auto* place = client.notes().find(notes::geoip);
         if (place && std::any_of(countries_.begin(), countries_.end(),
                                  [&](const auto& name) { return ascii_equal(name, place->country); }))
-            return "it is in " + place->country;
+            return "the client is in " + place->country;
         const auto* system = client.notes().find(notes::p0f);
-        if (!criteria_.empty() && !(system && criteria_.match(*system))) return "p0f has nothing against it";
+        if (!criteria_.empty() && !(system && criteria_.match(*system))) return "no p0f criterion matched";
         for (const auto& hosts : spared_)
             if (hosts->contains(client.address(), client.host())) return "excluded";
         return {};

@@ -22,7 +22,7 @@
 /// ## Differences from qpsmtpd
 ///
 /// With `reject=no` the plugin accepts faulty messages; in qpsmtpd, missing and repeated fields made the client naughty
-/// even then. The reply is a text; in qpsmtpd it was a number. Each instance has its own `require`. Exempt clients are
+/// even then. The reply has a text; in qpsmtpd it has a number. Each instance has its own `require`. Exempt clients are
 /// exempt from all of these tests.
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
@@ -170,9 +170,11 @@ public:
         unsigned future = 0;
 
         static OptionTable table() {
-            return {option("require", &Options::require, "fields that a message must have, separated by commas"),
-                    option("past", &Options::past, "days that a Date may lie behind; 0 = any").range("0", "100000"),
-                    option("future", &Options::future, "days that a Date may lie ahead; 0 = any").range("0", "100000")};
+            return {
+                option("require", &Options::require, "fields that a message must have, separated by commas"),
+                option("past", &Options::past, "how many days a Date may be in the past; 0 = any").range("0", "100000"),
+                option("future", &Options::future, "how many days a Date may be in the future; 0 = any")
+                    .range("0", "100000")};
         }
     };
 

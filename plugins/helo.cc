@@ -3,28 +3,28 @@
 /// The plugin tests the name at the hooks helo and ehlo. `policy` says which tests it makes. The first test that fails
 /// decides. The policies are
 ///
-/// - `lenient` (default), which refuses a name on the list `badhelo`; `localhost` from another machine; an address
+/// - `lenient` (default), which refuses a name in the list `badhelo`; `localhost` from another machine; an address
 ///   literal that is not the client's address; an address without brackets;
-/// - `rfc`, which also refuses a name that is not fully qualified, or has characters that no host name has; a name
-///   without an address in the DNS; a client whose address has no name;
+/// - `rfc`, which also refuses a name that is not fully qualified, or has characters that host names must not have; a
+///   name without an address in the DNS; a client whose address has no name;
 /// - `strict`, which also refuses every address literal; a name that does not lead to the client's address, unless the
 ///   address leads to the name.
 ///
 /// A name leads to the client if one of its addresses is the client's address, or is in the same /24 (IPv6: has the
 /// same first six groups). The client's address leads to the name if one of the address's names is the same, or has the
-/// same last two parts. With `strict`, a client that passes both ways gets a point of karma.
+/// same last two parts. With `strict`, a client whose name and address lead to each other gets a point of karma.
 ///
 /// If the DNS does not answer, the test that asked it neither passes nor fails. The plugin makes the remaining tests.
-/// If the client passes them, `onerror` says what happens.
+/// If the client passes them, `onerror` decides.
 ///
 /// Users' mail programs (on a submission port) often give private names and addresses. Do not load this plugin there,
 /// or use `reject=naughty`: the server drops such a refusal when the user logs in.
 ///
 /// ## Control file
 ///
-/// `badhelo` has one name or regular expression a line. Any of the characters `{ } [ ] ( ) ^ $ | * + ? \ !` makes an
-/// entry a regular expression; a leading `!` negates it. Case does not matter. A name beyond ASCII has two forms,
-/// `müller-pc` and `xn--mller-pc-65a`, which are the same; an expression is searched in both. An optional reason after
+/// `badhelo` has one name or regular expression a line. An entry that contains any of the characters `{ } [ ] ( ) ^ $ |
+/// * + ? \ !` is a regular expression; a leading `!` negates it. Case does not matter. A non-ASCII name has two forms,
+/// `müller-pc` and `xn--mller-pc-65a`, which are equivalent; an expression is tried on both. An optional reason after
 /// the entry becomes the reply.
 ///
 ///     mx.example.com             You are not me
@@ -44,7 +44,7 @@
 /// ## Header field
 ///
 /// Each message gets the field `X-HELO` with the name that the client gave, in ASCII: U-labels become A-labels (xn--…),
-/// and other octets beyond ASCII become question marks. The plugin removes a field of that name that came with the
+/// and other non-ASCII octets become question marks. The plugin removes a field of that name that came with the
 /// message.
 ///
 /// ## Differences from qpsmtpd
@@ -74,7 +74,7 @@ public:
         Duration timeout = std::chrono::seconds(5);
 
         static OptionTable table() {
-            return {option("policy", &Options::policy, "how much is asked of a name")
+            return {option("policy", &Options::policy, "how strict the tests are")
                         .choices({{"lenient", Policy::lenient}, {"rfc", Policy::rfc}, {"strict", Policy::strict}}),
                     option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min")};
         }
@@ -150,10 +150,11 @@ private:
                 return refused(host, "is on the list",
                                name.entry.reason_or("I do not believe that you are " + printable_domain(host)));
         if (host == "localhost" && !client.is_loopback())
-            return refused(host, "is somewhere else", "You are not localhost");
+            return refused(host, "is another machine", "You are not localhost");
         if (is_literal(host) && literal(host) != client)
             return refused(host, "is another address", format_text("Your address is not {}", printable_domain(host)));
-        if (IpAddress::parse(host)) return refused(host, "is a bare address", "An address without brackets is no name");
+        if (IpAddress::parse(host))
+            return refused(host, "is a bare address", "An address without brackets is not a name");
         if (options_.policy == Policy::lenient) return std::nullopt;
         if (is_literal(host) && options_.policy == Policy::rfc) return std::nullopt;
         if (is_literal(host))
@@ -165,7 +166,7 @@ private:
         };
         // RFC 6531 3.7.1: with SMTPUTF8, too, a client gives its name in A-labels.
         if (std::all_of(hook.host.begin(), hook.host.end(), is_host_character)) return std::nullopt;
-        return refused(host, "is no host name", "Your name has characters that no host name has");
+        return refused(host, "is not a host name", "Your name has characters that host names must not have");
     }
 
     static bool is_bad(const BadName& bad, const std::string& host) {

@@ -1,7 +1,7 @@
 /// help: answer HELP with texts from files.
 ///
 /// `HELP` alone gets a hint. `HELP MAIL` gets the content of the file `mail` (the command in lower case) in the
-/// directory `help_dir`, line by line. You can name another file for a command. The plugin reads a file each time a
+/// directory `help_dir`, line by line. You can name another file for a command. The plugin reads the file each time a
 /// client asks for it.
 ///
 /// ## Options
@@ -43,16 +43,15 @@ public:
         std::vector<std::string> files;
 
         static OptionTable table() {
-            return {option("not_implemented", &Options::not_implemented, "say that there is no HELP command"),
-                    option("help_dir", &Options::help_dir, "where the files are"),
-                    option("files", &Options::files, "a command, then the file with its text, and so on")
-                        .positional(0)
-                        .rest()};
+            return {
+                option("not_implemented", &Options::not_implemented, "reply that HELP is not implemented"),
+                option("help_dir", &Options::help_dir, "the folder with the files"),
+                option("files", &Options::files, "pairs of a command and the file with its text").positional(0).rest()};
         }
     };
 
     Help(Setup& setup, const Options& options) : directory_(setup.path(options.help_dir)) {
-        if (options.files.size() % 2 != 0) setup.error("\"{}\" has no file behind it", options.files.back());
+        if (options.files.size() % 2 != 0) setup.error("the command \"{}\" has no file after it", options.files.back());
         for (std::size_t i = 0; i + 1 < options.files.size(); i += 2)
             add_file(setup, ascii_lower(options.files[i]), options.files[i + 1]);
         if (options.not_implemented)
@@ -66,7 +65,7 @@ private:
     static constexpr std::size_t largest = 16384;
 
     void add_file(Setup& setup, const std::string& command, const std::string& file) {
-        if (!is_word(command)) setup.error("\"{}\" is no command", command);
+        if (!is_word(command)) setup.error("\"{}\" is not a command: it may have only letters, digits and _", command);
         files_[command] = file.starts_with('/') || file.starts_with('~') ? setup.path(file) : directory_ + "/" + file;
     }
 

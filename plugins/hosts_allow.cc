@@ -1,24 +1,24 @@
 /// hosts_allow: control which hosts may connect, and how many connections each may have.
 ///
 /// When the server accepts a connection, before it sends anything, the plugin first tests whether the client already
-/// has too many connections, and then looks at the list. The list is for hosts that you know; for lists in the DNS use
+/// has too many connections, and then looks at the list. The list is for hosts that you know; for DNS block lists, use
 /// dnsbl.
 ///
 /// ## Control file
 ///
 /// A line of `hosts_allow` has an address or a network, a verdict and, for refusals, a text. The first line that
-/// matches counts.
+/// matches decides.
 ///
 ///     192.0.2.7          OK
 ///     192.0.2.0/24       DENYSOFT   you are many, come back one at a time
 ///     2001:db8::/32      DENY       not from there
 ///
-/// The verdicts are those of qpsmtpd: OK and DECLINED permit the connection, DENY (also DENY_DISCONNECT, DENYHARD) and
-/// DENYSOFT (DENYSOFT_DISCONNECT) refuse it. After OK, no other plugin is asked at this hook.
+/// The verdicts are those of qpsmtpd: OK and DECLINED permit the connection; DENY (also DENY_DISCONNECT, DENYHARD)
+/// rejects it; DENYSOFT (also DENYSOFT_DISCONNECT) defers it. After OK, no further plugin runs at this hook.
 ///
 /// ## Connections at once
 ///
-/// The server counts the connections of a client over all its processes, by address or by prefix as
+/// The server counts a client's connections in all its processes, by address or by prefix as
 /// SmtpMaxConnectionsPerClient says. `max_per_client` can be stricter than the server's own limit, for example for some
 /// virtual hosts. If karma is loaded, a client with a history of more than 5 may have 3 more connections, and a client
 /// with a history below 0 may have only one.
@@ -44,7 +44,7 @@ public:
 
         static OptionTable table() {
             return {option("max_per_client", &Options::max_per_client,
-                           "connections that a client may hold at once; 0 = the server's own limit only")
+                           "how many connections a client may have at once; 0 = only the server's own limit")
                         .range("0", "1000000")};
         }
     };
@@ -69,8 +69,8 @@ private:
             if (!rule) return rule.error();
             const auto network = NetworkList::parse_entry(rule->entry);
             if (!network)
-                return Error{ErrorCode::config,
-                             format_text("{}: \"{}\" is no IP address and no network", line.position(), rule->entry)};
+                return Error{ErrorCode::config, format_text("{}: \"{}\" is neither an IP address nor a network",
+                                                            line.position(), rule->entry)};
             rules.push_back({*network, rule->verdict, std::move(rule->text)});
         }
         return rules;

@@ -1,17 +1,17 @@
-/// karma: remember how clients behaved, and shut out for a while those that behaved badly.
+/// karma: remember how clients behave, and refuse badly behaved clients for a while.
 ///
 /// The tests of other plugins give points to a connection: negative points for a fault, positive points for a good sign
-/// (`karma_fail` and `karma_pass` of each plugin). This plugin adds some points, and decides by the sum. When the
+/// (`karma_fail` and `karma_pass` of each plugin). This plugin adds some points, and decides by the total. When the
 /// connection ends, the plugin records the result in the store. A client that ends at `strikes` points or more has had
-/// a nice connection. A client that ends at minus `strikes` points or less has had a naughty one. The number of nice
-/// connections less the number of naughty ones is the client's history. A client with a bad history goes to the penalty
-/// box for `penalty_days`.
+/// a nice connection. A client that ends at minus `strikes` points or less has had a naughty one. A client's history is
+/// the number of its nice connections minus the number of its naughty ones. A client with a bad history goes to the
+/// penalty box for `penalty_days`.
 ///
 /// Records are in the namespace `karma` of the store (SmtpStore), by address or by prefix (`ipv4_prefix`,
 /// `ipv6_prefix`). The store keeps a record for 90 days plus the penalty after the last connection that counted.
 /// smtpd-karma(1) lists and changes records. If the store does not work, clients are treated as unknown.
 ///
-/// ## What it does when
+/// ## What it does at each hook
 ///
 /// - pre_connection: looks up the client's history, before other plugins of that hook;
 /// - connect: refuses a client in the penalty box. A client with a history of more than 10 gets a point;
@@ -94,17 +94,18 @@ public:
 
         static OptionTable table() {
             return {
-                option("negative", &Options::negative, "how far below zero a history leads to the penalty box")
+                option("negative", &Options::negative, "a history this far below zero leads to the penalty box")
                     .range("1", "1000"),
-                option("strikes", &Options::strikes, "how many points make a connection nice, or below zero naughty")
+                option("strikes", &Options::strikes,
+                       "how many points make a connection nice; as many below zero make it naughty")
                     .range("1", "1000"),
                 option("penalty_days", &Options::penalty_days, "how long the penalty lasts, in days")
                     .range("0", "1000")
                     .alias("penalty_box"),
                 option("recipients", &Options::recipients,
-                       "how many recipients a doubtful client may have for a message; 0 = as many as it likes")
+                       "how many recipients a doubtful client may have for a message; 0 = no limit")
                     .range("0", "1000"),
-                option("reject_below", &Options::reject_below, "less karma than this refuses the message")
+                option("reject_below", &Options::reject_below, "refuse messages from clients with less karma than this")
                     .range("-1000", "0"),
                 option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
                 option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count")

@@ -1,8 +1,8 @@
 /// limit: limit connections, messages, recipients, errors or failed logins in a given time.
 ///
-/// Each instance is one limit. `what` says what the plugin counts, `per` what each count is for, `max` how many are
-/// permitted, and `time` within what time. The time begins with the first event that is counted. When the time is over,
-/// counting begins again.
+/// Each instance is one limit. `what` says what the plugin counts, `per` for whom it counts, `max` how many events are
+/// permitted, and `time` in what period. The period begins with the first counted event. When it is over, the count
+/// starts at zero again.
 ///
 /// Counters are in the namespace `limit` of the store (SmtpStore), so they are shared by all child processes, and with
 /// Redis by all hosts. `SmtpStore limit memory:1m` is enough if the counters need not survive a restart. If the store
@@ -15,8 +15,8 @@
 ///   too. Put the plugin before rcpt_ok;
 /// - `errors`, commands answered with 4xx or 5xx since the last accepted message, at the end of a connection. A client
 ///   with too many errors is refused at its next connection;
-/// - `failed_logins`: AUTH commands that were refused, broken off or malformed. AUTH commands for which a back end had
-///   no answer (4xx) do not count, nor do those that the client left unfinished. A client with too many failed logins
+/// - `failed_logins`: AUTH commands that were refused, broken off or malformed. The plugin does not count AUTH commands
+///   for which a back end had no answer (4xx), or that the client did not finish. A client with too many failed logins
 ///   is refused at AUTH, before the password is checked.
 ///
 /// ## For whom
@@ -28,11 +28,11 @@
 /// counted by recipient.
 ///
 /// With failed logins, `login` is the name that the client tried, in lower case, whether such a user exists or not. Use
-/// it against passwords that are guessed from many addresses. It has a price: a client that guesses also locks the user
-/// out, until the time is over.
+/// it against clients that guess passwords from many addresses. It has a price: a client that guesses also locks out
+/// the user until the period is over.
 ///
 /// Whitelisted clients, senders and recipients are not counted. Relay clients are not counted unless `relay_clients` is
-/// on; `per=login` and failed logins count them always. Of naughty clients, which another plugin refuses later, the
+/// on; `per=login` and `failed_logins` always count them. Of naughty clients, which another plugin refuses later, the
 /// plugin counts only errors and failed logins.
 ///
 /// ## Replies
@@ -50,8 +50,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd has no such plugin. SmtpMaxConnectionsPerClient and hosts_allow limit how many connections a client may have
-/// at once.
+/// qpsmtpd does not have this plugin. SmtpMaxConnectionsPerClient and hosts_allow limit how many connections a client
+/// may have at once.
 #include <smtpd/plugin.h>
 #include <smtpd/store/records.h>
 
@@ -76,8 +76,8 @@ public:
 
         static OptionTable table() {
             return {
-                option("what", &Options::what, "what is counted").choices(words()).positional(0).required(),
-                option("per", &Options::per, "what each count is for")
+                option("what", &Options::what, "what to count").choices(words()).positional(0).required(),
+                option("per", &Options::per, "for whom to count")
                     .choices({{"client", Per::client},
                               {"sender", Per::sender},
                               {"sender_domain", Per::sender_domain},
@@ -85,12 +85,12 @@ public:
                               {"recipient_domain", Per::recipient_domain},
                               {"login", Per::login},
                               {"everybody", Per::everybody}}),
-                option("max", &Options::max, "how many are allowed").range("1", "1000000000").required(),
-                option("time", &Options::time, "in what time").range("1s", "365d"),
+                option("max", &Options::max, "how many are permitted").range("1", "1000000000").required(),
+                option("time", &Options::time, "in what period").range("1s", "365d"),
                 option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
                 option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count")
                     .range("16", "128"),
-                option("relay_clients", &Options::relay_clients, "whether relay clients are counted too")};
+                option("relay_clients", &Options::relay_clients, "whether to count relay clients too")};
         }
         static std::vector<std::pair<std::string, What>> words() {
             return {{"connections", What::connections},
@@ -162,7 +162,7 @@ private:
         const auto count = amount > 0 ? hook.store(counters_).add(whom, amount, options_.time) : now(hook, whom);
         if (!count) return error("store: {}", count.error().what);
         if (*count - amount < options_.max) return pass("{} of {}: {}", *count, options_.max, quoted(whom));
-        return fail("{}, {} are allowed: {}", *count, options_.max, quoted(whom))
+        return fail("{}, {} are permitted: {}", *count, options_.max, quoted(whom))
             .reply(options_.per == Per::client
                        ? format_text("Too many {} from {}, please try again later", word(), hook.connection.address())
                        : format_text("Too many {}, please try again later", word()))
@@ -181,13 +181,13 @@ private:
             hook.log(LogLevel::warning, "error: store: {}", done.error().what);
     }
 
-    /// Why this is not counted; "" if it is counted.
+    /// Why the event is not counted; "" if it is counted.
     std::string exemption(const SessionContext& hook, const Subject& subject) const {
         const Connection& client = hook.connection;
         if (const auto found = hook.whitelisting()) return found->to_string();
         if (options_.what == What::failed_logins)
             return options_.per == Per::login && subject.login.empty() ? "no name was given" : "";
-        if (options_.per == Per::login) return client.is_authenticated() ? "" : "nobody has logged in";
+        if (options_.per == Per::login) return client.is_authenticated() ? "" : "the client has not logged in";
         if (client.is_relay_client() && !options_.relay_clients) return "relay client";
         if (client.is_naughty() && options_.what != What::errors) return "naughty";
         return {};

@@ -2,7 +2,7 @@
 ///
 /// The plugin tests the load before the greeting. If the load average of the last minute is above `max_load`, it tells
 /// the client to come back later, and the server closes the connection. No client is exempt. Each process reads the
-/// load once in `cache_time`.
+/// load at most once in `cache_time`.
 ///
 /// ## Replies
 ///
@@ -11,13 +11,13 @@
 /// ## Where the load comes from
 ///
 /// The load comes from the system. If `file` is set, the load is the first number in that file, as in `/proc/loadavg`.
-/// Use it if the load is measured from outside, or in a container. A load that cannot be read is an `error`, and the
-/// plugin does not refuse the client unless the instance has `onerror=tempfail`.
+/// Use `file` in a container, or if another program measures the load. A load that cannot be read is an `error`, and
+/// the plugin does not refuse the client unless the instance has `onerror=tempfail`.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The plugin asks the system without a program, so the option `uptime` does not exist. It is a policy plugin, with
-/// `reject`, `reject_type` and the other options.
+/// The plugin reads the load without running a program, so the option `uptime` does not exist. It is a policy plugin,
+/// with `reject`, `reject_type` and the other options.
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 
@@ -36,11 +36,11 @@ public:
         std::string file;
 
         static OptionTable table() {
-            return {
-                option("max_load", &Options::max_load, "the load up to which clients are served").range("0", "100000"),
-                option("cache_time", &Options::cache_time, "how long a load that was read is believed")
-                    .range("0s", "1h"),
-                option("file", &Options::file, "a file that begins with the load, instead of asking the system")};
+            return {option("max_load", &Options::max_load, "defer clients while the load is above this")
+                        .range("0", "100000"),
+                    option("cache_time", &Options::cache_time, "how long a reading stays valid").range("0s", "1h"),
+                    option("file", &Options::file,
+                           "a file that begins with the load; without it, the load comes from the system")};
         }
     };
 
@@ -73,7 +73,7 @@ private:
         double load = 0;
         if (file_.empty()) {
             if (getloadavg(&load, 1) == 1) return load;
-            return Error{ErrorCode::unavailable, "the system does not tell its load"};
+            return Error{ErrorCode::unavailable, "the system does not report its load"};
         }
         const auto content = read_file(file_, 4096);
         if (!content) return content.error();

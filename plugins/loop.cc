@@ -1,7 +1,7 @@
-/// loop: reject messages that go in circles.
+/// loop: reject messages that are in a mail loop.
 ///
 /// Every host that handles a message adds a Received field (RFC 5321 4.4), and every delivery adds a Delivered-To
-/// field. At the data_post hook the plugin counts these fields. A message with more of them than the limit is in a loop
+/// field. At the data_post hook the plugin counts these fields. A message with `max_hops` or more of them is in a loop
 /// (RFC 5321 6.3). No client is exempt, because most loops are between hosts that trust each other.
 ///
 /// ## Replies
@@ -28,7 +28,8 @@ public:
         unsigned max_hops = 100;
 
         static OptionTable table() {
-            return {option("max_hops", &Options::max_hops, "how many Received and Delivered-To fields are too many")
+            return {option("max_hops", &Options::max_hops,
+                           "the number of Received and Delivered-To fields that is too high")
                         .range("1", "100000")
                         .positional(0)};
         }

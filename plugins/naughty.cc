@@ -1,19 +1,20 @@
-/// naughty: refuse clients later, for what other plugins found.
+/// naughty: refuse clients at a later hook than the plugin that found the fault.
 ///
 /// A policy plugin with `reject=naughty` does not refuse; it makes a complaint. This plugin refuses later, at the hook
-/// that you choose: for example at RCPT, when the log shows the sender and the recipient, and after AUTH. If a client
-/// logs in before that hook, or another plugin makes it a relay client, the server drops its complaints. Whatever hook
-/// you choose, this plugin also refuses at data_post, for complaints that were made after the chosen hook.
+/// that you choose: for example at RCPT: the log then shows the sender and the recipient, and clients have had the
+/// chance to log in. If a client logs in before that hook, or another plugin makes it a relay client, the server drops
+/// its complaints. Whatever hook you choose, this plugin also refuses at data_post, for complaints that were made after
+/// the chosen hook.
 ///
 /// ## After the first complaint
 ///
 /// Other policy plugins go on testing, so that their findings, karma and Authentication-Results are known. If such a
 /// plugin finds a fault, the fault becomes a complaint as well, even with `reject=yes`, and the plugin's `onerror` has
-/// no effect: the client is refused for the first complaint, at the chosen hook. The plugins still take the time for
-/// their questions to the DNS and to back ends. Plugins that exempt no client (for example rcpt_map and bogus_bounce)
-/// still refuse at once.
+/// no effect: the client is refused for the first complaint, at the chosen hook. The plugins still take the time that
+/// their DNS and back-end queries need. Plugins that exempt no client (for example rcpt_map and bogus_bounce) still
+/// refuse at once.
 ///
-/// ## Where it stands
+/// ## Order
 ///
 /// The plugin runs after the other plugins of its hook and before rcpt_ok, whatever the order of the configuration.
 ///
@@ -53,13 +54,14 @@ public:
         Verdict reject_type = Verdict::deny_disconnect;
 
         static OptionTable table() {
-            return {option("reject", &Options::reject, "at which hook naughty clients are refused")
+            return {option("reject", &Options::reject, "the hook at which naughty clients are refused")
                         .choices({{"connect", HookId::connect},
                                   {"mail", HookId::mail},
                                   {"rcpt", HookId::rcpt},
                                   {"data", HookId::data},
                                   {"data_post", HookId::data_post}}),
-                    option("reject_type", &Options::reject_type, "how those are refused whose complainer does not say")
+                    option("reject_type", &Options::reject_type,
+                           "how to refuse if the plugin that complained first has no reject_type")
                         .choices(refusal_words())};
         }
     };

@@ -1,7 +1,8 @@
 /// noop_counter: close the connection after too many NOOP commands in a row.
 ///
-/// A client that says NOOP again and again keeps a connection that others could use. Every other command (HELO, EHLO,
-/// MAIL, RCPT, DATA, RSET that ends a transaction, VRFY, HELP) resets the count.
+/// A client that says NOOP again and again keeps a connection that others could use. After `max` NOOPs in a row the
+/// server closes the connection. Every other command (HELO, EHLO, MAIL, RCPT, DATA, RSET that ends a transaction, VRFY,
+/// HELP) resets the count.
 ///
 /// ## Replies
 ///
@@ -22,8 +23,9 @@ public:
         unsigned max = 3;
 
         static OptionTable table() {
-            return {
-                option("max", &Options::max, "which NOOP in a row ends the session").range("1", "10000").positional(0)};
+            return {option("max", &Options::max, "the number of NOOPs in a row that ends the session")
+                        .range("1", "10000")
+                        .positional(0)};
         }
     };
 

@@ -40,7 +40,7 @@ private:
         return argument;
     }
 
-    /// Up to the bracket that closes it, or without brackets to the first blank; quoted strings may contain either.
+    /// Up to the closing bracket or, without brackets, to the first blank; quoted strings may contain either.
     static std::size_t path_length(std::string_view text) {
         const bool in_brackets = !text.empty() && text.front() == '<';
         bool in_quotes = false;

@@ -1,12 +1,12 @@
 /// qmail_deliverable: ask the mailbox server whether a recipient has a mailbox.
 ///
 /// For each recipient the plugin asks qmail-deliverabled, the daemon of Qmail::Deliverable, over HTTP, before the
-/// message comes. There are three answers:
+/// message arrives. There are three answers:
 ///
 /// - yes: qmail or vpopmail delivers to the address;
 /// - no: there is no such mailbox, which is a `fail`. A message with the null sender to a mailing list is a `fail` too;
 /// - cannot tell: the daemon does not answer, has no permission to look, or finds the mailbox temporarily unusable.
-///   That is an `error` and never a refusal: the next plugin decides, or with `onerror=tempfail` the plugin defers the
+///   That is an `error`: the next plugin decides, unless `onerror=tempfail` is set. Then the plugin defers the
 ///   recipient.
 ///
 /// The plugin skips addresses that are not local to the daemon.
@@ -17,17 +17,17 @@
 /// ## Which server
 ///
 /// `server` is a host and a port. With `smtproutes:` in front, the plugin reads qmail's control file `smtproutes`: it
-/// asks about a domain at the host to which the domain's mail is routed. It does not use the route's own port, which is
-/// that of SMTP. If a host follows the colon, the plugin asks that host about all other domains. Without such a host,
-/// as in `server=smtproutes:8998`, it skips other domains.
+/// asks about a domain at the host to which the domain's mail is routed. It does not use the port in the route, which
+/// is for SMTP. If a host follows the colon, the plugin asks that host about all other domains. Without such a host, as
+/// in `server=smtproutes:8998`, it skips other domains.
 ///
 ///     example.com:mail1.example.com
 ///     .example.com:192.0.2.11
 ///     example.org:[2001:db8::10]:25
 ///
-/// Hosts are addresses or names. The plugin looks up names in `/etc/hosts`, as it was when httpd started, and in the
-/// DNS. If a server does not answer, the plugin does not ask it for about ten seconds, so a dead server does not delay
-/// many clients. Each further failure doubles that time, up to five minutes.
+/// Hosts are addresses or names. The plugin looks up names in `/etc/hosts`, as the file was when httpd started, and in
+/// the DNS. If a server does not answer, the plugin does not ask it for about ten seconds, so a dead server does not
+/// delay many clients. Each further failure doubles that time, up to five minutes.
 ///
 /// ## Replies
 ///
@@ -51,7 +51,7 @@ namespace {
 
 constexpr std::size_t largest_response = 64 * 1024;
 
-/// "host", "192.0.2.1", "[2001:db8::1]" and a port, split at the last colon outside brackets.
+/// Splits "host:port", "192.0.2.1:port" or "[2001:db8::1]:port" at the last colon outside brackets.
 std::pair<std::string, std::string> split_port(std::string_view text) {
     const auto colon = text.rfind(':');
     const auto bracket = text.rfind(']');
@@ -82,7 +82,8 @@ public:
             const std::string route = line.split().first;
             const auto colon = route.find(':');
             if (colon == std::string::npos)
-                return Error{ErrorCode::config, format_text("{}: \"{}\" is no domain:host", line.position(), route)};
+                return Error{ErrorCode::config,
+                             format_text("{}: \"{}\" is not of the form domain:host", line.position(), route)};
             const std::string relay = route.substr(colon + 1);
             const auto end = relay.starts_with('[') ? relay.find(']') + 1 : relay.find(':');
             routes.hosts_.insert_or_assign(ascii_domain(route.substr(0, colon)),
@@ -124,13 +125,13 @@ Result<unsigned> status_in(std::string_view response) {
         return unusable("the server does not speak HTTP");
     const auto code = response.substr(code_begin + 1, 3);
     if (code == "204") return unusable("the server does not know");
-    if (code == "403") return unusable("the server does not want to tell (403)");
+    if (code == "403") return unusable("the server refuses to answer (403)");
     if (code != "200") return unusable(format_text("the server answers {}", quoted(code)));
     const auto head_end = response.find("\r\n\r\n");
     std::string_view body = head_end == std::string_view::npos ? std::string_view() : response.substr(head_end + 4);
     body = body.substr(0, body.find_last_not_of(" \t\r\n") + 1);
     const auto status = parse_number<unsigned>(body);
-    if (!status) return unusable(format_text("the server's answer is no status: {}", quoted(body, 40)));
+    if (!status) return unusable(format_text("the server's answer is not a status: {}", quoted(body, 40)));
     return *status;
 }
 
@@ -146,9 +147,9 @@ public:
         Duration timeout = std::chrono::seconds(5);
 
         static OptionTable table() {
-            return {
-                option("server", &Options::server, "who is asked: host:port, smtproutes:port or smtproutes:host:port"),
-                option("timeout", &Options::timeout, "how long an answer may take").range("10ms", "1min")};
+            return {option("server", &Options::server,
+                           "the server to ask: host:port, smtproutes:port or smtproutes:host:port"),
+                    option("timeout", &Options::timeout, "how long to wait for an answer").range("10ms", "1min")};
         }
     };
 
@@ -225,7 +226,7 @@ private:
                 return fail("{} does not exist", who)
                     .reply("Sorry, no mailbox by that name")
                     .status(status::no_such_user.code);
-            case 0x11: return error("cannot tell of {}: no permission to look", who);
+            case 0x11: return error("cannot tell about {}: no permission to look", who);
             case 0x12: return pass("{}: a command in dot-qmail", who);
             case 0x13: return pass("{}: bouncesaying with a program", who);
             case 0x14:
@@ -233,9 +234,9 @@ private:
                     return fail("{} is a mailing list, the sender is null", who)
                         .reply("mailing lists do not accept null senders");
                 return pass("{}: mailing list", who);
-            case 0x21: return error("cannot tell of {}: others may write to its folder", who);
-            case 0x22: return error("cannot tell of {}: its folder is sticky", who);
-            case 0x2f: return error("cannot tell of {}: the server cannot ask", who);
+            case 0x21: return error("cannot tell about {}: others may write to its folder", who);
+            case 0x22: return error("cannot tell about {}: its folder is sticky", who);
+            case 0x2f: return error("cannot tell about {}: the server cannot ask", who);
             case 0xf1: return pass("{}: normal delivery", who);
             case 0xf2: return pass("{}: vpopmail directory", who);
             case 0xf3: return pass("{}: vpopmail alias", who);
@@ -243,7 +244,7 @@ private:
             case 0xf5: return pass("{}: vpopmail user", who);
             case 0xf6: return pass("{}: vpopmail extension", who);
             case 0xff: return skip("{} is not local there", who);
-            default: return error("cannot tell of {}: status {}", who, status);  // 0xfe, "impossible", among them
+            default: return error("cannot tell about {}: status {}", who, status);  // 0xfe, "impossible", among them
         }
     }
 

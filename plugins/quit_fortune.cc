@@ -3,9 +3,9 @@
 /// If a client that said HELO (not EHLO) says QUIT, the reply is the output of the program fortune. People who type say
 /// HELO; software that a long reply could confuse says EHLO.
 ///
-/// The plugin runs `<program> -s` without a shell, with empty input and a separate environment. The program has one
-/// second. After that the plugin ends it and ignores further output. Meanwhile it blocks one thread. If the program
-/// cannot be run, or prints nothing, the reply is the usual one.
+/// The plugin runs `<program> -s` without a shell, with empty input and a minimal environment. The program may run for
+/// `timeout`; after that the plugin kills it and ignores its output. The program blocks one thread while it runs. If
+/// the program cannot be run, takes too long or prints nothing, the client gets the usual reply.
 ///
 /// ## Replies
 ///
@@ -56,15 +56,15 @@ public:
         Duration timeout = std::chrono::seconds(1);
 
         static OptionTable table() {
-            return {option("program", &Options::program, "what is run"),
-                    option("timeout", &Options::timeout, "how long it may take").range("10ms", "10s")};
+            return {option("program", &Options::program, "the program to run"),
+                    option("timeout", &Options::timeout, "how long the program may run").range("10ms", "10s")};
         }
     };
 
     QuitFortune(Setup& setup, const Options& options)
         : program_(setup.path(options.program)), timeout_(options.timeout) {
         if (access(program_.c_str(), X_OK) != 0)
-            setup.warning("{} cannot be run; clients get the usual goodbye", program_);
+            setup.warning("cannot run {}; clients get the usual goodbye", program_);
         setup.hooks.quit.add([this](const QuitHook& hook) { return respond(hook); });
     }
 

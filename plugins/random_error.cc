@@ -1,15 +1,15 @@
 /// random_error: fail at random, to test how other software reacts.
 ///
 /// Use it for tests only, never on a production server. The plugin fails at connect, helo, ehlo, mail, rcpt, data and
-/// data_post at random, so that about `percent` of the messages that take the six usual steps meet an error. Two of
-/// five errors end the connection. All errors are temporary.
+/// data_post at random, so that about `percent` of 100 messages that go through the usual six steps meet an error. Two
+/// of five errors close the connection. All errors are temporary.
 ///
 /// The chances are derived from the session's id, so a test with fixed ids has the same errors each time.
 ///
 /// ## Notes
 ///
 /// If another plugin sets the connection's note `random_error_percent`, its value replaces the option for that client.
-/// A negative percentage disables the plugin.
+/// With a percentage of 0 or less, the plugin causes no errors.
 ///
 /// ## Replies
 ///
@@ -36,7 +36,7 @@ public:
         double percent = 1;
 
         static OptionTable table() {
-            return {option("percent", &Options::percent, "how many of 100 messages fail; negative: none")
+            return {option("percent", &Options::percent, "how many of 100 messages fail; 0 or less = none")
                         .range("-100", "100")
                         .positional(0)};
         }

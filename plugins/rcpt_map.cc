@@ -18,9 +18,9 @@
 ///     info@example.org         DENY       User not found.
 ///     busy@example.org         DENYSOFT   Mailbox is being moved
 ///
-/// The verdicts are OK (accept, and ask no other plugin), DECLINED (the next plugin decides), DENY, DENYSOFT,
+/// The verdicts are OK (accept, and run no further plugin), DECLINED (the next plugin decides), DENY, DENYSOFT,
 /// DENY_DISCONNECT and DENYSOFT_DISCONNECT. Case does not matter (see the directive SmtpLocalPartCase). The two forms
-/// of a domain beyond ASCII are the same. If an address has several lines, the last line counts.
+/// of a non-ASCII domain are equivalent. If an address has several lines, the last line counts.
 ///
 /// The plugin reads the file again when it changes. A file without any address is an error: to refuse a domain without
 /// users, leave it out of rcpthosts.
@@ -29,9 +29,9 @@
 ///
 /// `550 5.1.1` or `450 4.1.1` with the given text, else "No such user". In `default`, a blank may be written as `_`.
 ///
-/// A refusal is a finding: with `reject=no` the plugin only logs it, with `reject=naughty` it postpones it.
-/// `reject_type` has no effect, because each line says how it refuses. No client is exempt: a user that does not exist
-/// does not exist for relay clients either.
+/// A refusal is a finding: with `reject=no` the plugin only logs it, and with `reject=naughty` it leaves the refusal to
+/// the naughty plugin. `reject_type` has no effect, because each line says how it refuses. No client is exempt: a user
+/// that does not exist does not exist for relay clients either.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -58,7 +58,8 @@ public:
             return {option("domain", &Options::domain, "the domain whose recipients are looked up").required(),
                     option("file", &Options::file, "the list of its addresses: a path, or the name of a control file")
                         .required(),
-                    option("default", &Options::otherwise, "what is said to those not in it: CODE or CODE=text")};
+                    option("default", &Options::otherwise,
+                           "the verdict for recipients that are not in the file: VERDICT or VERDICT=text")};
         }
     };
 
@@ -98,11 +99,11 @@ private:
             if (!entry) return entry.error();
             const auto address = Address::parse(entry->entry, {.smtputf8 = true, .local_part_case = rule});
             if (!address)
-                return Error{ErrorCode::config, format_text("{}: \"{}\" is no address", line.position(), entry->entry)};
+                return Error{ErrorCode::config,
+                             format_text("{}: \"{}\" is not an address", line.position(), entry->entry)};
             map.insert_or_assign(address->key(), std::move(*entry));
         }
-        if (map.empty())
-            return Error{ErrorCode::config, format_text("{} has no addresses in it, or does not exist", file)};
+        if (map.empty()) return Error{ErrorCode::config, format_text("{} has no addresses, or does not exist", file)};
         return map;
     }
 

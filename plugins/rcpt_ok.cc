@@ -1,11 +1,11 @@
-/// rcpt_ok: accept recipients in our own domains, refuse all others.
+/// rcpt_ok: accept recipients in our own domains, reject all others.
 ///
 /// This plugin runs last at the rcpt hook, whatever the order of the configuration. If no other plugin has said `ok` to
-/// a recipient or refused it, this plugin decides: it accepts recipients in our domains and refuses all others. A
+/// a recipient or refused it, this plugin decides: it accepts recipients in our domains and rejects all others. A
 /// client that may relay (see the relay plugin) may send to any address. Whitelisted clients and senders are exempt
-/// from tests, but have no right to relay.
+/// from tests, but may not relay.
 ///
-/// ## What is ours
+/// ## Our domains
 ///
 /// Our recipients are those at
 ///
@@ -15,8 +15,8 @@
 /// - an address literal with the address at which the client reached us (`postmaster@[192.0.2.1]`);
 /// - `postmaster` without a domain (RFC 5321 4.5.1).
 ///
-/// Case does not matter. The two forms of a domain beyond ASCII, `bücher.example` and `xn--bcher-kva.example`, are the
-/// same. The plugin reads the files again when they change.
+/// Case does not matter. The two forms of a non-ASCII domain, `bücher.example` and `xn--bcher-kva.example`, are
+/// equivalent. The plugin reads the files again when they change.
 ///
 /// ## Replies
 ///
@@ -24,9 +24,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// In qpsmtpd a whitelisted host or sender may relay, which opens the relay to every client that knows a listed sender.
-/// qpsmtpd accepts any recipient without a host; this plugin accepts only postmaster. `morercpthosts.cdb` works without
-/// a plain file of that name beside it.
+/// In qpsmtpd a whitelisted host or sender may relay, so every client that knows a listed sender may relay. qpsmtpd
+/// accepts any recipient without a host; this plugin accepts only postmaster. `morercpthosts.cdb` works without a plain
+/// file of that name beside it.
 #include <smtpd/base/domain.h>
 #include <smtpd/plugin.h>
 

@@ -1,7 +1,7 @@
 /// rcpt_regexp: accept or refuse recipients by a list of addresses and regular expressions.
 ///
-/// For each recipient the plugin goes through the control file `rcpt_regexp`. The first line that matches decides. If
-/// no line matches, or if the recipient has no domain, other plugins decide.
+/// For each recipient the plugin tries the lines of the control file `rcpt_regexp` in order. The first line that
+/// matches decides. If no line matches, or if the recipient has no domain, other plugins decide.
 ///
 /// ## Control file
 ///
@@ -15,21 +15,21 @@
 ///     /^.*@slow\.example$/       DENYSOFT   Come back later
 ///     /^.*$/                     DECLINED
 ///
-/// The verdicts are OK (accept, and ask no other plugin), DECLINED (the next plugin decides), DENY, DENYSOFT,
-/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. OK accepts any recipient, also in domains that are not ours: use it only
-/// with expressions that contain the domain, up to its end.
+/// The verdicts are OK (accept, and run no further plugin), DECLINED (the next plugin decides), DENY, DENYSOFT,
+/// DENY_DISCONNECT and DENYSOFT_DISCONNECT. OK accepts any recipient, even in domains that are not ours: use it only
+/// with expressions that match the domain up to its end.
 ///
-/// Case does not matter; for addresses, the directive SmtpLocalPartCase can change that. A domain beyond ASCII has two
-/// forms, `bücher.example` and `xn--bcher-kva.example`: an address matches in either form, and an expression is
-/// searched in both. An expression has Perl's syntax and no blanks (write `\s`). The plugin reads the file again when
-/// it changes.
+/// Case does not matter; for addresses, the directive SmtpLocalPartCase can change that. A non-ASCII domain has two
+/// forms, `bücher.example` and `xn--bcher-kva.example`: an address matches in either form, and an expression is tried
+/// on both. An expression has Perl's syntax and no blanks (write `\s`). The plugin reads the file again when it
+/// changes.
 ///
 /// ## Replies
 ///
 /// `550 5.7.1` or `450 4.7.1` with the given text.
 ///
-/// A refusal is a finding: with `reject=no` the plugin only logs it, with `reject=naughty` it postpones it.
-/// `reject_type` has no effect, because each line says how it refuses. No client is exempt.
+/// A refusal is a finding: with `reject=no` the plugin only logs it, and with `reject=naughty` it leaves the refusal to
+/// the naughty plugin. `reject_type` has no effect, because each line says how it refuses. No client is exempt.
 ///
 /// ## Differences from qpsmtpd
 ///

@@ -2,17 +2,17 @@
 ///
 /// The plugin looks up the client's address when the server accepts the connection, before all other plugins run. A
 /// client that may relay is therefore exempt from every policy plugin at once, and does not wait for earlytalker.
-/// rcpt_ok uses the decision. Only listed clients may relay. Even the machine itself must be listed.
+/// rcpt_ok uses the decision. Only listed clients may relay. Even this machine must be listed.
 ///
 /// ## Control files
 ///
-/// The plugin reads `norelayclients` first, which forbids relaying. `relayclients` and `morerelayclients.cdb` permit
-/// it. Each line has one entry:
+/// The plugin reads `norelayclients` first: a match forbids relaying. A match in `relayclients` or
+/// `morerelayclients.cdb` permits it. Each line has one entry:
 ///
 ///     192.0.2.1              one address
 ///     192.0.2.0/24           a network; 2001:db8::/32
 ///     192.0.2.               a prefix as qmail writes it, at whole parts; 2001:db8:
-///     127.0.0.1              the machine itself, where it is to relay
+///     127.0.0.1              this machine, if it may relay
 ///     ::1
 ///
 /// The keys of `morerelayclients.cdb` are addresses, and prefixes as qmail writes them. An IPv6 key is an address in
@@ -21,16 +21,16 @@
 ///
 /// ## Only relaying
 ///
-/// With `only` the server takes mail from these clients only: at the rcpt hook the plugin accepts every recipient of a
-/// listed client, and tells all other clients `550 5.7.1 Relaying denied`. Use it for a submission service inside a
-/// network.
+/// With `only`, the server accepts mail from listed clients only: at the rcpt hook the plugin accepts every recipient
+/// of a listed client, and rejects every recipient of any other client with `550 5.7.1 Relaying denied`. Use it for a
+/// submission service inside a network.
 ///
 /// ## Differences from qpsmtpd
 ///
 /// A network includes its first and last address, so `/32` and `/128` work. Host bits that are set in a network are
 /// ignored. IPv6 addresses are compared as numbers, not as text. The loopback address is not exempt unless it is
-/// listed. httpd gives a connection no environment, so the plugin does not look at RELAYCLIENT: list the address, or
-/// use a separate virtual host with `relayclients`.
+/// listed. httpd connections have no environment variables, so the plugin does not look at RELAYCLIENT: list the
+/// address, or use a separate virtual host with `relayclients`.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -41,7 +41,7 @@ public:
         bool only = false;
 
         static OptionTable table() {
-            return {option("only", &Options::only, "refuse recipients of clients that may not relay").flag()};
+            return {option("only", &Options::only, "reject all recipients of clients that may not relay").flag()};
         }
     };
 

@@ -1,9 +1,10 @@
 /// resolvable_fromhost: refuse senders whose domain cannot receive mail.
 ///
-/// If the sender cannot get a reply, the message need not be accepted. At the mail hook the plugin tests the sender's
+/// A message whose sender cannot get a reply need not be accepted. At the mail hook the plugin tests the sender's
 /// domain. The domain must have a mail exchanger (MX) with an address, or, without exchangers, an address of its own
-/// (RFC 5321 5.1). Addresses may be IPv4 or IPv6. A domain that says that it accepts no mail (RFC 7505) fails. The null
-/// sender and address literals pass. An address literal costs a point of karma, and so does a domain without MX.
+/// (RFC 5321 5.1). Addresses may be IPv4 or IPv6. A domain whose null MX says that it accepts no mail (RFC 7505) fails.
+/// The null sender and address literals pass. An address literal costs a point of karma, and so does a domain without
+/// MX.
 ///
 /// If the DNS gives no answer, the plugin does not refuse the sender, unless `onerror=tempfail` is set: then it defers
 /// the sender.
@@ -31,10 +32,10 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A failing DNS does not count against the sender. The plugin looks at all addresses of the first ten exchangers;
-/// qpsmtpd looks at the first address of each. An invalid address does not pass if the domain itself has it, or if it
-/// is in an address literal. The list of invalid addresses may have IPv6 addresses. `reject=naughty` works. Every kind
-/// of failure costs one point of karma.
+/// A DNS failure does not count against the sender. The plugin looks at all addresses of the first ten exchangers;
+/// qpsmtpd looks at the first address of each. An invalid address does not pass if the domain itself has it, or if the
+/// sender is an address literal with it. The list of invalid addresses may have IPv6 addresses. `reject=naughty` works.
+/// Every kind of failure costs one point of karma.
 #include <smtpd/base/domain.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/plugin.h>
@@ -98,8 +99,8 @@ private:
         if (search.found == Found::unknown) return unknown("{}: {}", sender.domain(), search.error);
         note.set(search.found == Found::valid ? "a" : "");
         if (search.found == Found::valid) return pass("{} has no MX, but an address", sender.domain()).karma(-1);
-        if (search.found == Found::invalid) return refused(sender.domain(), "has no MX, and no address that is valid");
-        return refused(sender.domain(), "has neither MX nor address");
+        if (search.found == Found::invalid) return refused(sender.domain(), "has no MX and no valid address");
+        return refused(sender.domain(), "has neither an MX nor an address");
     }
 
     /// The transaction's note, which exists as soon as there is a result.
@@ -125,9 +126,10 @@ private:
         const auto exchangers = first_of(mx);
         if (exchangers.size() == 1 && exchangers.front().name.empty()) {
             note.set("");
-            return fail("{} takes no mail", domain)
+            return fail("{} accepts no mail", domain)
                 .status(EnhancedCode{5, 7, 27})
-                .reply(format_text("{} takes no mail, so it sends none", printable_domain(domain)));
+                .reply(format_text("{} accepts no mail, so mail from it is not accepted either",
+                                   printable_domain(domain)));
         }
         Search search;
         for (const auto& exchanger : exchangers) look_at(exchanger.name, answers, search);

@@ -1,7 +1,7 @@
-/// rhsbl: refuse senders whose domain is on block lists of the DNS.
+/// rhsbl: refuse senders whose domain is on a DNS block list.
 ///
 /// At the mail hook the plugin looks up the sender's domain in all lists at once. It does not look up the null sender
-/// and address literals. If several lists have the domain, the first one in the order of the configuration decides. If
+/// or address literals. If several lists have the domain, the first one in the order of the configuration decides. If
 /// no list has it and some list gave no usable answer, `onerror` decides.
 ///
 /// ## The lists
@@ -16,14 +16,14 @@
 /// These answers count as errors, never as listings: answers in 127.255.255.0/24, answers outside of 127.0.0.0/8, and
 /// 127.0.0.1 unless the entry names it.
 ///
-/// The plugin tests every list before its first use, and again after the time in `self_test`. It switches a list off,
-/// with an error in the log, if the list has INVALID, does not have TEST, or has not answered for ten minutes. The list
-/// is on again when it passes the test (RFC 5782 5).
+/// The plugin tests every list before its first use, and again after the time in `self_test`. It switches a list off
+/// and logs an error if the list has INVALID, does not have TEST, or has not answered for ten minutes. It uses the list
+/// again as soon as the list passes the test (RFC 5782 5).
 ///
 /// ## Replies
 ///
-/// `550 5.7.1 Mail from <domain>: <text>`, or `<domain> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`. The
-/// plugin shortens the zone in a reply as dnsbl does.
+/// `550 5.7.1 Mail from <domain>: <text>`, or `<domain> is listed by <zone>`; 450 4.7.1 with `reject_type=temp`.
+/// Replies show a shortened zone, as those of dnsbl do.
 ///
 /// ## Examples
 ///
@@ -32,7 +32,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Texts for lists work, answers are interpreted, lists are tested, and a listed domain costs a point of karma.
+/// Texts for lists work. The plugin interprets answers and tests lists. A listed domain costs a point of karma.
 #include <smtpd/dns/lists.h>
 #include <smtpd/plugin.h>
 

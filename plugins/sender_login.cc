@@ -1,21 +1,21 @@
 /// sender_login: let authenticated clients send only under their own addresses.
 ///
-/// The control file `senderlogins` says which logins may use an address. Each line has an address, `@domain`, or a
-/// regular expression, as in badmailfrom, and then the logins.
+/// The control file `senderlogins` says which logins may use which sender address. Each line has an address, `@domain`,
+/// or a regular expression, as in badmailfrom, and then the logins.
 ///
 ///     joe@example.com    joe joe@example.com
 ///     sales@example.com  joe ann
 ///     @example.com       postmaster
 ///
-/// The first line that matches the sender counts, so put addresses before their domain. Logins ignore case. If no line
+/// The first line that matches the sender decides, so put addresses before their domain. Logins ignore case. If no line
 /// matches the sender, every authenticated client may use it. With `unlisted=refuse`, only the client whose login is
 /// that address may use it. Every client may use the null sender, which is the sender of reports about other mail.
 ///
-/// With `subaddress=+`, the part of a local part after a + does not matter: a client that may use joe@example.com may
-/// also use joe+lists@example.com. (In the file, such an address must be an expression, because of its +:
-/// `/^joe\+lists@example\.com$/`.) If lines match both forms, the first of these lines counts. You can give several
-/// characters (`subaddress=+-`); the first of them in the address counts. Use this only if your mail system also
-/// delivers such addresses to joe.
+/// With `subaddress=+`, the plugin ignores the part of a local part after a +: a client that may use joe@example.com
+/// may also use joe+lists@example.com. (In the file, such an address must be an expression, because of its +:
+/// `/^joe\+lists@example\.com$/`.) If lines match both forms, the first of these lines decides. You can give several
+/// characters (`subaddress=+-`); the plugin cuts the local part at the first of them. Use this only if your mail system
+/// also delivers such addresses to joe.
 ///
 /// With `everybody`, clients that have not authenticated may not use a listed sender either. Mail from the listed
 /// domains must then come through this server.
@@ -28,7 +28,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd has no such plugin.
+/// qpsmtpd does not have this plugin.
 #include <smtpd/plugin.h>
 
 #include <algorithm>
@@ -49,12 +49,13 @@ public:
         std::string subaddress;
         static OptionTable table() {
             return {
-                option("unlisted", &Options::unlisted, "whether a sender that is in no line may be used by every login")
+                option("unlisted", &Options::unlisted,
+                       "whether every authenticated client may use a sender that no line lists")
                     .choices({{"allow", true}, {"refuse", false}}),
                 option("everybody", &Options::everybody,
-                       "whether clients that have not authenticated are refused senders of the list"),
+                       "whether to refuse listed senders to clients that have not authenticated"),
                 option("subaddress", &Options::subaddress,
-                       "characters of which the first begins a part of the local part that does not matter")};
+                       "characters of which the first in a local part begins a subaddress, which the plugin ignores")};
         }
     };
 
@@ -71,7 +72,7 @@ private:
     Finding judge(const MailHook& hook) const {
         const Connection& client = hook.connection;
         if (hook.sender().is_null()) return skip("the null sender");
-        if (!client.is_authenticated() && !options_.everybody) return skip("nobody has logged in");
+        if (!client.is_authenticated() && !options_.everybody) return skip("the client has not logged in");
         const auto owners = owners_.get();
         const Address& sender = hook.sender();
         const auto plain = without_subaddress(sender);

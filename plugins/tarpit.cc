@@ -1,28 +1,28 @@
 /// tarpit: delay clients that behave badly.
 ///
-/// A delay costs an honest client little. It costs a program that works through a list of addresses a lot. Under the
-/// event MPM waiting sessions are parked: they hold no thread, however many wait, and they do not delay other clients.
-/// Under worker and prefork each waiting session holds its thread or process.
+/// A delay costs an honest client little, but it costs a program that works through a list of addresses a lot. Under
+/// the event MPM waiting sessions are parked: they hold no threads and do not delay other clients. Under worker and
+/// prefork each waiting session holds its thread or process.
 ///
 /// ## Who waits, and how long
 ///
 /// These are the reasons for a delay. Their delays add up, to at most `max` at a time:
 ///
-/// - `per_error`, for every refused command since the last accepted message, after the first `errors`;
+/// - `per_error`, for every refused command since the last accepted message, except the first `errors`;
 /// - `per_karma`, for every point of karma below zero;
-/// - `naughty`, if the client is to be refused by the plugin naughty;
+/// - `naughty`, if the naughty plugin will refuse the client;
 /// - `always`, for every client.
 ///
 /// The plugin delays the greeting and the replies to HELO, MAIL, RCPT, DATA and the message, or only those that `at`
-/// names. `total` is the longest delay of a session in all. After that the session goes on without delay. The server
+/// names. `total` limits the sum of all delays in a session. After that the session goes on without delay. The server
 /// keeps what a client sends during a delay, and answers it in order.
 ///
-/// ## Where it stands
+/// ## Order
 ///
 /// The plugin requests a delay before the other plugins of a hook run, so its place in the configuration does not
-/// matter. It judges by what was found at earlier hooks. Plugins that wait for the DNS or for silence at the same hook
-/// wait at the same time. A delay may not be longer than `deadline`, which is one minute unless it is set. According to
-/// RFC 5321 4.5.3.2, clients wait five minutes for the reply to a command.
+/// matter. The delay depends on what earlier hooks found. Plugins that wait for the DNS or for silence at the same hook
+/// wait in parallel. A delay may not be longer than `deadline`, which is one minute unless it is set. According to RFC
+/// 5321 4.5.3.2, clients wait five minutes for the reply to a command.
 ///
 /// ## Example
 ///
@@ -30,7 +30,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd has no such plugin.
+/// qpsmtpd does not have this plugin.
 #include <smtpd/plugin.h>
 
 #include <algorithm>
@@ -54,21 +54,22 @@ public:
         std::vector<Place> at = {Place::connect, Place::helo, Place::mail, Place::rcpt, Place::data, Place::data_post};
 
         static OptionTable table() {
-            return {option("per_error", &Options::per_error, "the delay for each refused command").range("0s", "1min"),
-                    option("errors", &Options::errors, "so many refused commands are free").range("0", "1000"),
-                    option("per_karma", &Options::per_karma, "the delay for each point of karma below zero")
-                        .range("0s", "1min"),
-                    option("naughty", &Options::naughty, "the delay for naughty clients").range("0s", "5min"),
-                    option("always", &Options::always, "the delay for everybody").range("0s", "5min"),
-                    option("max", &Options::max, "the longest delay at a time").range("0s", "5min"),
-                    option("total", &Options::total, "how long a session is delayed in all").range("0s", "2h"),
-                    option("at", &Options::at, "where clients wait")
-                        .choices({{"connect", Place::connect},
-                                  {"helo", Place::helo},
-                                  {"mail", Place::mail},
-                                  {"rcpt", Place::rcpt},
-                                  {"data", Place::data},
-                                  {"data_post", Place::data_post}})};
+            return {
+                option("per_error", &Options::per_error, "the delay for each refused command").range("0s", "1min"),
+                option("errors", &Options::errors, "how many refused commands cause no delay").range("0", "1000"),
+                option("per_karma", &Options::per_karma, "the delay for each point of karma below zero")
+                    .range("0s", "1min"),
+                option("naughty", &Options::naughty, "the delay for naughty clients").range("0s", "5min"),
+                option("always", &Options::always, "the delay for every client").range("0s", "5min"),
+                option("max", &Options::max, "the longest delay at a time").range("0s", "5min"),
+                option("total", &Options::total, "the limit for the sum of all delays in a session").range("0s", "2h"),
+                option("at", &Options::at, "the hooks at which clients wait")
+                    .choices({{"connect", Place::connect},
+                              {"helo", Place::helo},
+                              {"mail", Place::mail},
+                              {"rcpt", Place::rcpt},
+                              {"data", Place::data},
+                              {"data_post", Place::data_post}})};
         }
     };
 
@@ -101,7 +102,7 @@ private:
         const Duration waited = wish(hook);
         if (waited.count() == 0) return pass();
         hook.connection.notes().get(waited_) += waited;
-        return pass("held up for {}", OptionType<Duration>::show(waited));
+        return pass("delayed by {}", OptionType<Duration>::show(waited));
     }
 
     /// The delay. It is the same before and after the wait, because nothing changes in between.
@@ -117,7 +118,7 @@ private:
     }
 
     const Options options_;
-    const NoteKey<Duration> waited_;  ///< by this session, because of this instance
+    const NoteKey<Duration> waited_;  ///< how long this instance has delayed the session
 };
 
 }  // namespace smtpd::plugins

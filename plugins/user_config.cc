@@ -1,4 +1,4 @@
-/// user_config: read the settings of users from files in their folders.
+/// user_config: read users' settings from files in their folders.
 ///
 /// A plugin can ask for a setting of a user (in C++ `connection.config(name, address)`). This plugin answers with the
 /// lines of a file in that user's folder. If that file does not exist, the setting of the site applies.
@@ -9,18 +9,18 @@
 /// ## The folder
 ///
 /// `pattern` is a path in which `%u` is the local part of the address, `%h` its domain, `%a` both, and `%%` a percent
-/// sign. The values are in lower case; for the local part, the directive SmtpLocalPartCase can change that. A domain
-/// beyond ASCII is in its xn-- form. The file in the folder has the name of the setting, and the format of a control
-/// file: blank lines and comments are ignored.
+/// sign. The values are in lower case; for the local part, the directive SmtpLocalPartCase can change that. A non-ASCII
+/// domain is in its xn-- form. The file in the folder has the name of the setting, and the format of a control file:
+/// blank lines and comments are ignored.
 ///
-/// The values come from outside. So an address has no folder if one of its values contains a slash or a control
-/// character, or begins with a dot; the log says so. A file that is unreadable, is not a regular file, or is larger
-/// than 64 KB counts as missing, with a warning. httpd's user must be able to read these files. The plugin never runs
-/// or includes anything.
+/// The values come from clients. Therefore an address has no folder if one of its values contains a slash or a control
+/// character, or begins with a dot; the plugin logs this. A file that is unreadable, is not a regular file, or is
+/// larger than 64 KB counts as missing, with a warning. httpd's user must be able to read these files. The plugin never
+/// runs or includes anything.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Values from the address do not lead out of the folder. Comments and blank lines are ignored, as in control files;
+/// Values from the address cannot lead out of the folder. Comments and blank lines are ignored, as in control files;
 /// qpsmtpd keeps them.
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
@@ -38,7 +38,7 @@ public:
         std::string pattern = "/home/%u/.qpsmtpd";
 
         static OptionTable table() {
-            return {option("pattern", &Options::pattern, "where the files of a user are").positional(0)};
+            return {option("pattern", &Options::pattern, "the folder with a user's files").positional(0)};
         }
     };
 
@@ -46,7 +46,7 @@ public:
         for (auto percent = pattern_.find('%'); percent != std::string::npos; percent = pattern_.find('%', percent + 2))
             if (const auto what = pattern_.substr(percent, 2);
                 what != "%u" && what != "%h" && what != "%a" && what != "%%")
-                setup.error("\"{}\" in the pattern is none of %u, %h, %a and %%", what);
+                setup.error("the pattern has \"{}\", but only %u, %h, %a and %% are allowed", what);
         setup.hooks.user_config.add([this](const ConfigHook& hook) { return respond(hook); });
     }
 
@@ -101,8 +101,7 @@ private:
         struct stat status {};
         if (stat(path.c_str(), &status) != 0)
             return errno == ENOTDIR ? Error{ErrorCode::not_found, path} : os_error("cannot look at " + path, errno);
-        if (!S_ISREG(status.st_mode))
-            return Error{ErrorCode::config, format_text("{} is no file that can be read", path)};
+        if (!S_ISREG(status.st_mode)) return Error{ErrorCode::config, format_text("{} is not a regular file", path)};
         return read_file(path, largest_file);
     }
 

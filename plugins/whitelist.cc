@@ -1,19 +1,19 @@
 /// whitelist: exempt known clients, names, senders and recipients from the policy plugins.
 ///
 /// The plugin looks up four lists, before the other plugins run, whatever the order of the configuration. A listed
-/// client has no right to relay: rcpt_ok still decides about recipients.
+/// client still may not relay: rcpt_ok decides about recipients.
 ///
 /// These are the control files, when the plugin looks them up, and what a match exempts:
 ///
 /// - `whitelisthosts`, when the connection is accepted: the connection, from all policy plugins. The connection also
-///   gets 5 points of karma; it does not wait, and the plugins do not look it up in the DNS;
+///   gets 5 points of karma; plugins neither delay it nor look it up in the DNS;
 /// - `whitelisthelo`, at HELO and EHLO: the name, from the helo plugin;
 /// - `whitelistsenders`, at MAIL: the transaction, from all policy plugins;
 /// - `whitelistrcpt`, at RCPT: this recipient, from the policy plugins of the rcpt hook.
 ///
-/// Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. The two forms of a domain
-/// beyond ASCII are the same. Clients can give any sender and any name: list none that other people may want to use.
-/// The plugin reads the files again when they change.
+/// Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. The two forms of a non-ASCII
+/// domain are equivalent. Clients can give any sender and any name, so do not list a name or address that others might
+/// use. The plugin reads the files again when they change.
 ///
 /// ## Control files
 ///
@@ -24,7 +24,7 @@
 ///     192.0.2.               a prefix, at whole parts; 2001:db8:
 ///     mx.example.com         whitelisthelo: a name
 ///     friend@example.net     whitelistsenders, whitelistrcpt: an address
-///     example.org            a domain, as whole; @example.org is the same
+///     example.org            a whole domain; @example.org is the same
 ///
 /// ## For each recipient
 ///
@@ -37,8 +37,8 @@
 ///
 /// In qpsmtpd a match at RCPT accepts the recipient before rcpt_ok is asked, and a listed sender may relay. In its file
 /// of hosts, `10.0.0.1` also matches 10.0.0.10. Here a match ends no hook, so plugins that make no policy decision
-/// (greeting, TLS, logs) still run. `whitelistclient` and the environment's WHITELISTCLIENT do not exist: httpd gives a
-/// connection no environment.
+/// (greeting, TLS, logs) still run. `whitelistclient` and the environment variable WHITELISTCLIENT do not exist,
+/// because httpd connections have no environment variables.
 #include <smtpd/base/domain.h>
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
@@ -78,9 +78,10 @@ public:
         bool merge = true;
 
         static OptionTable table() {
-            return {option("per_recipient", &Options::per_recipient, "look everything up at RCPT, for each recipient"),
-                    option("merge", &Options::merge,
-                           "with per_recipient: the common lists hold for recipients with lists of their own too")};
+            return {
+                option("per_recipient", &Options::per_recipient, "look up all lists at RCPT, for each recipient"),
+                option("merge", &Options::merge,
+                       "with per_recipient: whether the common lists also apply to recipients with their own lists")};
         }
     };
 

@@ -1,27 +1,27 @@
 /// auth/auth_certificate: log in clients by their TLS certificates.
 ///
-/// The plugin serves the mechanism EXTERNAL: a client needs no password if it has shown a certificate that mod_ssl has
-/// verified. Tell mod_ssl to ask for certificates, and which authorities to trust, next to the directives for the
-/// server's certificate:
+/// The plugin provides the mechanism EXTERNAL: a client needs no password if mod_ssl has verified its certificate. Next
+/// to the directives for the server's certificate, tell mod_ssl to ask for client certificates, and which authorities
+/// to trust:
 ///
 ///     SSLVerifyClient      optional
 ///     SSLCACertificateFile /etc/smtpd/users-ca.pem
 ///
 ///     SmtpPlugin auth/auth_certificate
 ///
-/// Every client with a certificate from one of these authorities can log in, under the names in the certificate. So use
-/// an authority of your own, for your users only. Do not use one of the public authorities.
+/// Every client with a certificate from one of these authorities can log in, under the names in the certificate.
+/// Therefore use your own authority, for your users only, never a public authority.
 ///
 /// ## Names
 ///
-/// `login` says what in a certificate is the login:
+/// `login` says which part of a certificate is the login:
 ///
-/// - `email`: the e-mail addresses of its subjectAltName. An address that only the subject has does not count;
+/// - `email`: the e-mail addresses of its subjectAltName. An address in the subject does not count;
 /// - `cn`: the common name of its subject;
 /// - `subject`: the whole subject as mod_ssl shows it. It looks as in the example below.
 ///
-/// The control file `certificate_logins` gives certificates other logins. Each line has a login, then the subject or
-/// the fingerprint (SHA-256, 64 hexadecimal digits) of a certificate.
+/// The control file `certificate_logins` assigns other logins to certificates. Each line has a login, then the subject
+/// or the fingerprint (SHA-256, 64 hexadecimal digits) of a certificate.
 ///
 ///     joe@example.com      CN=Joe Doe,O=Example
 ///     printer@example.com  3f1c9a0be25a6c2fd0aa4d4ae7e4bb1f0c6f0a5d1a7a77e0a0b5f0cc0e4fd9a1
@@ -39,7 +39,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd has no such plugin.
+/// qpsmtpd does not have this plugin.
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 
@@ -108,7 +108,7 @@ Result<Listed> parse_listed(const ControlText& text) {
         if (is_fingerprint(whose)) whose = ascii_lower(whose);
         else if (whose.find('=') == std::string::npos)
             return Error{ErrorCode::config,
-                         format_text("{}: a line is a login and a subject or a fingerprint", line.position()), 0};
+                         format_text("{}: expected a login, then a subject or a fingerprint", line.position()), 0};
         listed[whose].push_back(std::move(login));
     }
     return listed;
@@ -124,7 +124,7 @@ public:
     struct Options {
         Login login = Login::email;
         static OptionTable table() {
-            return {option("login", &Options::login, "what in a certificate that is not listed is the login")
+            return {option("login", &Options::login, "which part of an unlisted certificate is the login")
                         .choices({{"email", Login::email},
                                   {"cn", Login::cn},
                                   {"subject", Login::subject},
@@ -147,8 +147,8 @@ private:
             return hook.user().empty() || ascii_equal(name, hook.user());
         });
         if (login == logins.end()) {
-            hook.log(LogLevel::info, "{} logins in the certificate of {}, and not the one that is asked for",
-                     logins.size(), quoted(certificate->subject));
+            hook.log(LogLevel::info, "the certificate of {} has {} logins, but not the requested one",
+                     quoted(certificate->subject), logins.size());
             return declined();
         }
         hook.set_login(*login);

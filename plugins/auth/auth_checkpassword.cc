@@ -1,26 +1,28 @@
 /// auth/auth_checkpassword: check passwords with a program that has the checkpassword interface.
 ///
-/// Such a program (vchkpw, checkpassword-pam and others) reads the user's name and password from descriptor 3. If they
-/// are right, it runs another program. Give the paths of both programs, the second one as `true`:
+/// A checkpassword program (vchkpw, checkpassword-pam and others) reads the user's name and password from descriptor 3.
+/// If they are right, it runs another program. `checkpw` is the path of the first program, `true` the path of the
+/// second:
 ///
 ///     SmtpPlugin auth/auth_checkpassword checkpw=/usr/local/vpopmail/bin/vchkpw true=/bin/true
 ///
-/// Or write them in the control file `smtpauth-checkpassword`: `/usr/local/vpopmail/bin/vchkpw /bin/true`.
+/// You can also write both paths in the control file `smtpauth-checkpassword`: `/usr/local/vpopmail/bin/vchkpw
+/// /bin/true`.
 ///
 /// The plugin starts the programs directly, without a shell. Their environment has only `PATH` and `TCPREMOTEIP` (the
 /// client's address). If the program must run as another user, `sudo` is the path of sudo and `sudo_user` the user.
 /// sudo must permit this without a password, and must permit `closefrom_override`, for descriptor 3.
 ///
-/// ## What its end means
+/// ## Exit status
 ///
-/// If the program ends with 0, the password is right. If it ends with 1, the password is wrong, and the next plugin
-/// decides. Any other status, especially 111, is an error: 454 4.7.0. A program that takes longer than `timeout` is an
-/// error too, and the plugin kills it. The thread waits for the program.
+/// If the program exits with 0, the password is right. If it exits with 1, the password is wrong, and the next plugin
+/// decides. Any other status, especially 111, is an error, and the reply is 454 4.7.0. A program that takes longer than
+/// `timeout` is an error too, and the plugin kills it. The thread waits for the program.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The programs' paths are read for the server, not at the first connection. Errors give 454 instead of 535. No shell
-/// reads a command line. The plugin uses sudo only if you configure it.
+/// The plugin reads the programs' paths when the server starts, not at the first connection. Errors give 454 instead of
+/// 535. No shell interprets a command line. The plugin uses sudo only if you configure it.
 #include <smtpd/backend/program.h>
 #include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>
@@ -43,12 +45,13 @@ public:
             return {
                 option(
                     "checkpw", &Options::checkpw,
-                    "the path of the program; otherwise the first word in the control file `smtpauth-checkpassword`"),
+                    "the path of the program; by default the first word in the control file `smtpauth-checkpassword`"),
                 option("true", &Options::true_program,
-                       "the path of what it runs when the password is right; otherwise the second word there"),
-                option("sudo", &Options::sudo, "the path of sudo, with which it is started; none"),
-                option("sudo_user", &Options::sudo_user, "the user for sudo; root"),
-                option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
+                       "the path of the program that checkpw runs if the password is right; by default the second word "
+                       "in that file"),
+                option("sudo", &Options::sudo, "the path of sudo, to run checkpw as another user"),
+                option("sudo_user", &Options::sudo_user, "the user for sudo; by default root"),
+                option("timeout", &Options::timeout, "how long the program may run").range("100ms", "50s")};
         }
     };
 
@@ -79,7 +82,7 @@ private:
         if (status && *status == 0) return ok();
         if (status && *status == 1) return declined();
         hook.log(LogLevel::error, "error: {}",
-                 status ? format_text("{} ended with {}", command_.back(), *status) : status.error().what);
+                 status ? format_text("{} exited with {}", command_.back(), *status) : status.error().what);
         return denysoft();
     }
 
@@ -87,7 +90,7 @@ private:
         const auto deadline = std::chrono::steady_clock::now() + std::min(options_.timeout, hook.time_left());
         constexpr std::string_view nul("\0", 1);
         std::string words = secret_text({hook.user(), nul, hook.password()->reveal(), nul, "Y123456", nul});
-        // checkpassword reads no more than 512 octets, which a pipe always has room for
+        // checkpassword reads at most 512 bytes, which always fit into a pipe
         const bool fits = words.size() <= 512;
         auto pipe = make_pipe();
         const auto written = pipe && fits ? write_all(pipe->second.get(), words) : Result<void>();

@@ -2,18 +2,17 @@
 ///
 ///     SmtpPlugin auth/auth_cvm_unix_local cvm_socket=/var/lib/cvm/cvm-unix-local.socket
 ///
-/// The module needs the password itself, so the server offers PLAIN and LOGIN. The plugin asks for `joe@example.com` as
-/// user `joe` of `example.com`, and for a name without a domain as a user of `localhost`. The virtual host says whether
-/// and on which port the server offers AUTH. With `enable_smtp no` the plugin leaves clients of the ports 25 and 587 to
-/// the next plugin; with `enable_ssmtp no`, clients of port 465.
+/// The module needs the password itself, so the server offers PLAIN and LOGIN. The plugin looks up `joe@example.com` as
+/// the user `joe` of `example.com`, and a name without a domain as a user of `localhost`. With `enable_smtp no` the
+/// plugin leaves clients of ports 25 and 587 to the next plugin; with `enable_ssmtp no`, clients of port 465.
 ///
-/// The module's answer decides. The credentials are right, or wrong (100: 535 5.7.8). Any other answer is 454 4.7.0,
-/// and so is a module that is down or slow (`timeout`).
+/// The module's answer decides: 0 means that the credentials are right, 100 that they are wrong (535 5.7.8). After any
+/// other answer, or if the module is down or slow (`timeout`), the reply is 454 4.7.0.
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A module that cannot decide gives 454; in qpsmtpd it was left to the next plugin, or 535. `enable_smtp` is on unless
-/// you switch it off.
+/// A module that cannot decide gives 454; in qpsmtpd it gives 535, or the next plugin decides. `enable_smtp` is on
+/// unless you switch it off.
 #include <smtpd/backend/client_socket.h>
 #include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>
@@ -34,9 +33,9 @@ public:
         bool enable_ssmtp = true;
         static OptionTable table() {
             return {option("cvm_socket", &Options::cvm_socket, "the path of the module's socket").required(),
-                    option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s"),
-                    option("enable_smtp", &Options::enable_smtp, "whether clients of the ports 25 and 587 are checked"),
-                    option("enable_ssmtp", &Options::enable_ssmtp, "whether clients of port 465 are checked")};
+                    option("timeout", &Options::timeout, "how long to wait for the module").range("100ms", "50s"),
+                    option("enable_smtp", &Options::enable_smtp, "whether to check clients of ports 25 and 587"),
+                    option("enable_ssmtp", &Options::enable_ssmtp, "whether to check clients of port 465")};
         }
     };
 
@@ -59,7 +58,7 @@ private:
         if (reply && *reply == accepted) return ok();
         if (reply && *reply == rejected) return deny();
         hook.log(LogLevel::error, "error: {}",
-                 reply ? format_text("the module answers {}", static_cast<unsigned>(*reply)) : reply.error().what);
+                 reply ? format_text("the module answered {}", static_cast<unsigned>(*reply)) : reply.error().what);
         return denysoft();
     }
 

@@ -1,16 +1,16 @@
-/// auth/auth_delay: delay clients that guess passwords, longer each time.
+/// auth/auth_delay: delay clients that guess passwords, for longer each time.
 ///
-/// Every refused login delays the next answer to AUTH: by `first` after the first refusal, then twice as long each
+/// Every refused login delays the next reply to AUTH: by `first` after the first refusal, then by twice as long each
 /// time, up to `max`. The plugin counts refusals by the client's address, where `ipv4_prefix` and `ipv6_prefix` treat
 /// neighbouring addresses as one client. It also counts them by the name that the client tried, whether such a user
-/// exists or not. The larger number counts. The plugin forgets refusals `time` after the last one.
+/// exists or not. The larger count decides. The plugin forgets refusals `time` after the last one.
 ///
-/// The answer to the right password is delayed as long as the answer to a wrong one. Otherwise the delay would tell
-/// whether the password was right. So a client that guesses a user's password also delays that user, by `max` at most.
-/// With `by_login=no` the plugin counts by address only. Under the event MPM waiting sessions are parked and hold no
-/// thread.
+/// The plugin delays the reply to the right password as long as the reply to a wrong one. Otherwise the delay would
+/// reveal whether the password was right. So a client that guesses a user's password also delays that user, by at most
+/// `max`. With `by_login=no` the plugin counts by address only. Under the event MPM waiting sessions are parked and
+/// hold no thread.
 ///
-/// Broken or cancelled exchanges count. Failures of a back end do not count. To refuse clients with too many failed
+/// Malformed or cancelled exchanges count. Failures of a back end do not count. To refuse clients with too many failed
 /// logins, use `limit failed_logins`.
 ///
 ///     SmtpPlugin auth/auth_delay ipv4_prefix=24
@@ -22,7 +22,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd has no such plugin.
+/// qpsmtpd does not have this plugin.
 #include <smtpd/plugin.h>
 #include <smtpd/store/records.h>
 
@@ -42,15 +42,14 @@ public:
         unsigned ipv6_prefix = 64;
         bool by_login = true;
         static OptionTable table() {
-            return {option("first", &Options::first, "the delay after one refused login").range("10ms", "1min"),
-                    option("max", &Options::max, "the longest delay").range("10ms", "50s"),
-                    option("time", &Options::time, "how long a refused login is remembered").range("1s", "30d"),
-                    option("ipv4_prefix", &Options::ipv4_prefix, "IPv4 clients that share so many bits are one")
-                        .range("8", "32"),
-                    option("ipv6_prefix", &Options::ipv6_prefix, "IPv6 clients that share so many bits are one")
-                        .range("16", "128"),
-                    option("by_login", &Options::by_login,
-                           "whether refused logins are counted for the name that was tried, too")};
+            return {
+                option("first", &Options::first, "the delay after one refused login").range("10ms", "1min"),
+                option("max", &Options::max, "the longest delay").range("10ms", "50s"),
+                option("time", &Options::time, "how long to remember a refused login").range("1s", "30d"),
+                option("ipv4_prefix", &Options::ipv4_prefix, "how many bits of an IPv4 address count").range("8", "32"),
+                option("ipv6_prefix", &Options::ipv6_prefix, "how many bits of an IPv6 address count")
+                    .range("16", "128"),
+                option("by_login", &Options::by_login, "whether to count refused logins by the tried name, too")};
         }
     };
 
@@ -76,7 +75,7 @@ private:
 
     Finding account(const AuthHook& hook) const {
         const Duration waited = std::exchange(hook.connection.notes().get(wish_), Duration(0));
-        return waited.count() == 0 ? pass() : pass("held up for {}", OptionType<Duration>::show(waited));
+        return waited.count() == 0 ? pass() : pass("delayed by {}", OptionType<Duration>::show(waited));
     }
 
     Duration delay_for(std::int64_t failures) const {

@@ -1,7 +1,7 @@
 /// auth/auth_dovecot: check passwords and tokens with Dovecot.
 ///
-/// The plugin asks Dovecot's auth service over its local socket, so IMAP and SMTP have the same users, from any passdb
-/// of Dovecot:
+/// The plugin asks Dovecot's auth service over its local socket, so IMAP and SMTP have the same users. Every passdb of
+/// Dovecot works:
 ///
 ///     service auth {
 ///         unix_listener /run/dovecot/auth-smtp {
@@ -14,26 +14,26 @@
 ///
 /// The server offers PLAIN and LOGIN. With `tokens` it also offers XOAUTH2 and OAUTHBEARER, if Dovecot has a passdb for
 /// them. The plugin tells Dovecot the client's address, and whether the connection is encrypted. After the login, the
-/// user has the name that Dovecot gives.
+/// user has the name that Dovecot returns.
 ///
-/// A Dovecot on another machine is asked at an `inet_listener` of its auth service. That connection is not encrypted.
-/// `socket` may also be `host:port`. With several sockets, the plugin asks the first socket that answers, or each in
+/// `socket` may also be `host:port`: the address of an `inet_listener` of Dovecot's auth service on another machine.
+/// That connection is not encrypted. With several sockets, the plugin asks the first socket that answers, or each in
 /// turn (`balance`):
 ///
 ///     SmtpPlugin auth/auth_dovecot /run/dovecot/auth-smtp 10.0.0.2:12345
 ///
-/// The plugin keeps a connection for two seconds and uses it for further logins, for half a minute at most. A Dovecot
-/// that is reloaded or stopped serves a connection until the connection ends, so the plugin may still ask it for that
+/// The plugin keeps an idle connection for two seconds and uses it for further logins, for at most half a minute. A
+/// Dovecot that is reloaded or stopped serves open connections until they end, so the plugin may still ask it for that
 /// time.
 ///
-/// ## When Dovecot cannot say
+/// ## When Dovecot fails
 ///
-/// If Dovecot is down, slow (`timeout`) or gives an unexpected answer, the reply is 454 4.7.0. The same holds for an
-/// answer that Dovecot marks as temporary. Dovecot delays refusals for some seconds (`auth_failure_delay`), during
-/// which the thread waits: `timeout` must be longer than that.
+/// If Dovecot is down, slow (`timeout`) or gives an unexpected answer, the reply is 454 4.7.0. The reply is the same if
+/// Dovecot reports a temporary failure. Dovecot delays refusals for some seconds (`auth_failure_delay`), during which
+/// the thread waits: `timeout` must be longer than that.
 ///
-/// If a Dovecot three times in a row does not accept a connection, or does not greet, the plugin does not ask it for
-/// five seconds. That time grows with further failures, to at most five minutes.
+/// If a Dovecot fails three times in a row to accept a connection or to greet, the plugin does not ask it for five
+/// seconds. That time grows with further failures, to at most five minutes.
 ///
 /// ## Replies
 ///
@@ -41,7 +41,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd has no such plugin.
+/// qpsmtpd does not have this plugin.
 #include <smtpd/backend/backend.h>
 #include <smtpd/base/base64.h>
 #include <smtpd/base/secret_text.h>
@@ -94,13 +94,13 @@ public:
         static OptionTable table() {
             return {
                 option("socket", &Options::socket,
-                       "the path of Dovecot's socket for clients of its auth service, or its host:port; or several")
+                       "the path or the host:port of the client socket of Dovecot's auth service; or several")
                     .positional(0)
                     .rest(),
-                option("service", &Options::service, "what Dovecot is told that the login is for"),
-                option("tokens", &Options::tokens, "whether Dovecot checks the tokens of XOAUTH2 and OAUTHBEARER, too"),
-                option("balance", &Options::balance, "which of several is asked").choices(balance_words()),
-                option("timeout", &Options::timeout, "how long Dovecot may take").range("100ms", "50s")};
+                option("service", &Options::service, "the name of the service that Dovecot gets with a login"),
+                option("tokens", &Options::tokens, "whether Dovecot also checks the tokens of XOAUTH2 and OAUTHBEARER"),
+                option("balance", &Options::balance, "which of several servers to ask").choices(balance_words()),
+                option("timeout", &Options::timeout, "how long to wait for Dovecot").range("100ms", "50s")};
         }
     };
 
@@ -111,7 +111,7 @@ public:
                     {.balance = options.balance, .most_idle = most_idle, .idle_time = idle_time, .lifetime = lifetime},
                     setup.clock(), setup.log()) {
         if (options_.service.empty() || options_.service.find_first_of("\t\n\r\x01") != std::string::npos)
-            setup.error("service: \"{}\" is no name", quoted(options_.service));
+            setup.error("service: \"{}\" is not a name", quoted(options_.service));
         const auto look_up = [this](const AuthHook&, Questions& questions) {
             questions.timeout(options_.timeout);
             dovecots_.ask(questions);
@@ -157,7 +157,8 @@ private:
             auto verdict = sent ? read_verdict(dovecot->socket(), hook, id) : Result<Judgement>(sent.error());
             if (verdict) {
                 std::move(*dovecot).keep();
-                if (verdict->is_temporary) return Error{ErrorCode::unavailable, "Dovecot cannot say for the moment", 0};
+                if (verdict->is_temporary)
+                    return Error{ErrorCode::unavailable, "Dovecot reports a temporary failure", 0};
                 return std::move(verdict->answer);
             }
             // Not reported as a failure of Dovecot: the client may have caused it.
@@ -175,10 +176,9 @@ private:
             else if (words[0] == "MECH" && words.size() >= 2) has_mechanism |= words[1] == mechanism;
             else if (words[0] == "DONE") break;
             else if (words[0] != "SPID" && words[0] != "CUID" && words[0] != "COOKIE")
-                return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};
+                return Error{ErrorCode::unavailable, "Dovecot sent a line that is not part of its protocol", 0};
         }
-        if (!knows_version)
-            return Error{ErrorCode::unavailable, "Dovecot's auth protocol has another version than 1", 0};
+        if (!knows_version) return Error{ErrorCode::unavailable, "the version of Dovecot's auth protocol is not 1", 0};
         if (!has_mechanism)
             return Error{ErrorCode::unavailable, format_text("Dovecot does not offer {}", mechanism), 0};
         return {};
@@ -223,7 +223,7 @@ private:
             if (!line) return line.error();
             const auto words = words_of(*line);
             if (words.size() < 2 || words[1] != id)
-                return Error{ErrorCode::unavailable, "Dovecot answers what it was not asked", 0};
+                return Error{ErrorCode::unavailable, "Dovecot sent an unexpected answer", 0};
             if (words[0] == "OK") return accepted(words, hook);
             if (words[0] == "FAIL") {
                 // Dovecot 2.2 and older say the first.
@@ -233,7 +233,7 @@ private:
                 return Judgement{deny(), is_temporary};
             }
             if (words[0] != "CONT" || hook.password())
-                return Error{ErrorCode::unavailable, "Dovecot says what is not its protocol", 0};
+                return Error{ErrorCode::unavailable, "Dovecot sent a line that is not part of its protocol", 0};
             (void)dovecot.send(format_text("CONT\t{}\t\n", id));  // it has said why it refuses the token; FAIL follows
         }
     }

@@ -14,7 +14,7 @@
 /// - `{CRYPT}` and a hash from crypt(3);
 /// - a hash that `htpasswd -B`, `-m` or `-s` writes;
 /// - keys of SCRAM (RFC 5803), as PostgreSQL stores them;
-/// - `{PLAIN}` and the clear password, whatever it looks like. It also says that you mean to store a clear password:
+/// - `{PLAIN}` and the clear password, whatever it looks like. It also says that you store a clear password on purpose:
 ///   without it, configtest warns.
 ///
 /// Blanks at the end of a line are invisible and not part of the password. After a clear password they are an error.
@@ -31,8 +31,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The plugin understands hashes and keys. Dots and other characters of a name stand for themselves; in qpsmtpd they
-/// were part of a regular expression.
+/// The plugin understands hashes and keys. Dots and other characters in a name stand for themselves; in qpsmtpd they
+/// are part of a regular expression.
 #include <smtpd/auth/stored_password.h>
 #include <smtpd/plugin.h>
 
@@ -47,18 +47,17 @@ Result<Users> parse_users(const ControlText& text) {
         const auto colon = line.text.find(':');
         const auto name = std::string_view(line.text).substr(0, colon);
         if (colon == std::string::npos || name.find('@') == std::string_view::npos)
-            return Error{ErrorCode::config, format_text("{}: a line is user@domain:password", line.position()), 0};
+            return Error{ErrorCode::config, format_text("{}: expected user@domain:password", line.position()), 0};
         if (line.text.size() == colon + 1)
             return Error{ErrorCode::config, format_text("{}: {} has no password", line.position(), quoted(name)), 0};
         if (line.had_final_blanks && !StoredPassword::parse(std::string_view(line.text).substr(colon + 1)).is_hashed())
-            return Error{
-                ErrorCode::config,
-                format_text("{}: blanks follow the password of {} and would not be part of it; take them away, "
-                            "or write a hash if the password ends in a blank",
-                            line.position(), quoted(name)),
-                0};
+            return Error{ErrorCode::config,
+                         format_text("{}: blanks follow the password of {} and are not part of it; remove them, "
+                                     "or store a hash if the password ends in a blank",
+                                     line.position(), quoted(name)),
+                         0};
         if (!users.emplace(login_key(name), line.text.substr(colon + 1)).second)
-            return Error{ErrorCode::config, format_text("{}: {} is there already", line.position(), quoted(name)), 0};
+            return Error{ErrorCode::config, format_text("{}: {} is listed twice", line.position(), quoted(name)), 0};
     }
     return users;
 }
@@ -76,7 +75,7 @@ public:
     }
 
 private:
-    /// Warns of the first clear password without {PLAIN}, which says that a clear password is intended.
+    /// Warns about the first clear password without {PLAIN}, which marks an intentionally clear password.
     void warn_of_clear_passwords(Setup& setup) const {
         const auto lines = setup.control().lines("flat_auth_pw").get();
         for (const auto& line : *lines) {
@@ -85,7 +84,7 @@ private:
             const auto stored = std::string_view(line.text).substr(colon + 1);
             if (stored.starts_with("{PLAIN}") || StoredPassword::parse(stored).is_hashed()) continue;
             return setup.warning(
-                "{}: the password of {} is in clear text, so anybody who reads the file can log in; write what "
+                "{}: the password of {} is in clear text, so everyone who can read the file can log in; write what "
                 "\"htpasswd "
                 "-nB {}\" prints, or {PLAIN} in front of the password if it must be readable (SCRAM, CRAM-MD5)",
                 line.position(), line.text.substr(0, colon), line.text.substr(0, colon));

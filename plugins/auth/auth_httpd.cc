@@ -1,6 +1,6 @@
 /// auth/auth_httpd: check passwords as httpd does for its web pages.
 ///
-/// The plugin can ask every provider of httpd's mod_authn_* modules. The provider's own directives must be in a section
+/// The plugin can ask every provider of httpd's mod_authn_* modules. Put the provider's own directives in a section
 /// `<SmtpAuth>`:
 ///
 ///     LoadModule authn_file_module modules/mod_authn_file.so
@@ -13,8 +13,8 @@
 ///     </VirtualHost>
 ///
 /// httpd has these providers: `file` (htpasswd), `dbm`, `dbd` (a database), `ldap` (mod_authnz_ldap) and `socache` (a
-/// cache for the others). Names of `<AuthnProviderAlias>` are possible too. The plugin asks several providers in their
-/// order. The first provider that knows the user decides.
+/// cache for the others). A provider may also be a name from `<AuthnProviderAlias>`. If a section names several
+/// providers, the plugin asks them in that order. The first provider that knows the user decides.
 ///
 ///     <SmtpAuth socache dbd>
 ///         AuthnCacheProvideFor dbd
@@ -28,15 +28,15 @@
 ///
 /// Providers need the password itself, so the server offers PLAIN and LOGIN.
 ///
-/// ## When a provider cannot say
+/// ## When a provider fails
 ///
-/// If a database or directory is down, the reply is 454 4.7.0, and the log has a line. The thread waits for the
+/// If a database or directory is down, the reply is 454 4.7.0, and the plugin logs an error. The thread waits for the
 /// provider. The directives of the provider's module limit the wait (`LDAPTimeout`, `LDAPConnectionTimeout`, parameters
 /// of DBDParams).
 ///
 /// mod_dbd keeps its connections open. After a restart of PostgreSQL, mod_authn_dbd cannot use the old connections. The
-/// reply is 454 then too, with a line in the log, possibly until httpd is restarted. With `DBDPersist off` each login
-/// has a separate connection, and this problem does not occur.
+/// reply is then 454 as well, possibly until httpd is restarted. With `DBDPersist off` each login has a separate
+/// connection, and this problem does not occur.
 ///
 /// ## Replies
 ///
@@ -45,7 +45,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd has no such plugin.
+/// qpsmtpd does not have this plugin.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -59,7 +59,7 @@ public:
         std::string section;
         static OptionTable table() {
             return {option("section", &Options::section,
-                           "the name of the section `<SmtpAuth … name=…>`; that without a name")
+                           "the name of the section (`<SmtpAuth … name=…>`); by default the section without a name")
                         .positional(0)};
         }
     };

@@ -8,21 +8,21 @@
 ///     SmtpPlugin auth/auth_imap imap.example.com tls=imaps
 ///     SmtpPlugin auth/auth_imap host=imap1.example.com host=imap2.example.com:1993 tls=imaps balance=round-robin
 ///
-/// With several servers, the plugin asks the first server that it can reach, or each in turn (`balance`). A server is
-/// reached when it has accepted the connection, begun TLS and greeted.
+/// With several servers, the plugin asks the first server that it can reach, or each in turn (`balance`). The plugin
+/// has reached a server when the server has accepted the connection, begun TLS and greeted.
 ///
 /// For a Dovecot on this machine, auth/auth_dovecot is better: it tells Dovecot the client's address, and can
 /// distinguish an error from a wrong password.
 ///
 /// ## TLS
 ///
-/// With `tls=imaps` the connection is encrypted from the first octet (port 993). With `tls=starttls` it is encrypted
-/// before a name or password is sent (port 143, RFC 2595). Without `tls`, the server must be on this machine, at a
+/// With `tls=imaps` the connection is encrypted from the start (port 993). With `tls=starttls` the plugin begins TLS
+/// before it sends a name or password (port 143, RFC 2595). Without `tls`, the server must be on this machine, at a
 /// loopback address or a local socket.
 ///
 /// The server must show a certificate for its name or address as written in `host`. The certificate must be from an
 /// authority in `ca_file`, or from an authority that the system trusts. `ca_file` may also contain the server's own
-/// certificate. The plugin looks up a name in `/etc/hosts`, which it reads while httpd starts, and in the DNS
+/// certificate. The plugin looks up a name in `/etc/hosts`, which it reads when httpd starts, and in the DNS
 /// (`SmtpResolver`). It tries IPv4 first.
 ///
 /// ## Mechanisms
@@ -30,7 +30,7 @@
 /// The IMAP server needs the password itself, so the server offers PLAIN and LOGIN. Most IMAP servers delay a refusal
 /// for some seconds, during which the thread waits: `timeout` must be longer than that.
 ///
-/// ## When the server cannot say
+/// ## When the server fails
 ///
 /// The reply is 454 4.7.0 if the IMAP server
 ///
@@ -38,7 +38,7 @@
 /// - has a name that the DNS cannot resolve;
 /// - does not begin TLS or has no valid certificate;
 /// - does not accept passwords (LOGINDISABLED) or gives an unexpected answer;
-/// - says `NO` for another reason than a wrong password: with UNAVAILABLE, SERVERBUG, LIMIT, INUSE, PRIVACYREQUIRED or
+/// - says `NO` for a reason other than a wrong password: with UNAVAILABLE, SERVERBUG, LIMIT, INUSE, PRIVACYREQUIRED or
 ///   CONTACTADMIN (RFC 5530).
 ///
 /// If the plugin cannot reach a server three times in a row, it does not ask that server for five seconds. That time
@@ -50,8 +50,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// Names and passwords with blanks, quotes or letters beyond ASCII are sent as they are. A server that is down gives
-/// 454 instead of 535. A server on another machine needs `tls`; qpsmtpd sent passwords to it in the clear.
+/// The plugin sends names and passwords with blanks, quotes or non-ASCII letters unchanged. A server that is down gives
+/// 454 instead of 535. A server on another machine needs `tls`; qpsmtpd sends passwords to it in the clear.
 #include <smtpd/backend/backend.h>
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
@@ -153,7 +153,7 @@ public:
         }
         if (!starts_with(*line, "a NO")) return nonsense("does not understand LOGIN");
         if (const auto code = response_code(*line); is_trouble(code))
-            return nonsense(format_text("cannot say now: {}", quoted(code)));
+            return nonsense(format_text("cannot check the password: {}", quoted(code)));
         return false;
     }
 
@@ -170,14 +170,14 @@ private:
         if (!sent) return sent.error();
         const auto line = answer();
         if (!line) return line.error();
-        if (!line->starts_with('+')) return nonsense("takes no literals");
+        if (!line->starts_with('+')) return nonsense("does not accept literals");
         command.assign(text);
         return {};
     }
 
     static Result<void> look_for_refusal(std::string_view capabilities) {
         if (ascii_lower(capabilities).find("logindisabled") == std::string::npos) return {};
-        return nonsense("takes no passwords here (LOGINDISABLED)");
+        return nonsense("does not accept passwords (LOGINDISABLED)");
     }
 
     /// The next line that answers our command; `other` gets the lines before it.
@@ -185,10 +185,10 @@ private:
         for (unsigned i = 0; i < most_lines; ++i) {
             auto line = socket_.receive_line(longest_line);
             if (!line || !line->starts_with('*')) return line;
-            if (starts_with(*line, "* BYE")) return nonsense("says BYE");
+            if (starts_with(*line, "* BYE")) return nonsense("closes the connection (BYE)");
             if (other) other(*line);
         }
-        return nonsense("says much, and does not answer");
+        return nonsense("sends too many lines without an answer");
     }
 
     ClientSocket& socket_;
@@ -216,15 +216,14 @@ public:
                        "the IMAP server: its name or address, `localhost`, or the path of a local socket")
                     .positional(0)
                     .required(),
-                option("port", &Options::port,
-                       "its port, where none stands behind the host; 0 is 143, or 993 with `tls=imaps`")
+                option("port", &Options::port, "the port for hosts without one; 0 = 143, or 993 with `tls=imaps`")
                     .range("0", "65535")
                     .positional(1),
-                option("tls", &Options::tls, "how the password is kept from others on its way")
+                option("tls", &Options::tls, "how to encrypt the connection")
                     .choices({{"off", Security::off}, {"starttls", Security::starttls}, {"imaps", Security::imaps}}),
-                option("ca_file", &Options::ca_file, "the certificates of authorities that may vouch for the server"),
-                option("balance", &Options::balance, "which of several servers is asked").choices(balance_words()),
-                option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
+                option("ca_file", &Options::ca_file, "the certificates of the authorities that you trust"),
+                option("balance", &Options::balance, "which of several servers to ask").choices(balance_words()),
+                option("timeout", &Options::timeout, "how long a login may take").range("100ms", "50s")};
         }
     };
 
@@ -246,7 +245,7 @@ private:
     static std::optional<TlsTrust> trust(Setup& setup, const Options& options) {
         if (options.tls == Security::off) {
             if (!options.ca_file.empty())
-                setup.error("ca_file: without tls=starttls or tls=imaps no certificate is looked at");
+                setup.error("ca_file needs tls=starttls or tls=imaps: without TLS, the server shows no certificate");
             return {};
         }
         const auto loaded = TlsTrust::load(options.ca_file.empty() ? std::string() : setup.path(options.ca_file));
@@ -269,11 +268,10 @@ private:
     void check_host(Setup& setup, const ServerAddress& host) const {
         const bool has_tls = tls_ != Security::off;
         if (host.is_local() && has_tls)
-            setup.error("tls: {} is a local socket, which needs none, and has no name that a certificate could be for",
-                        host);
+            setup.error("tls: {} is a local socket: it needs no TLS, and no certificate can name it", host);
         if (!has_tls && !host.is_on_this_machine())
             setup.error(
-                "host: {} is not on this machine, and passwords would go there without TLS: it takes tls=imaps or "
+                "host: {} is not on this machine, and passwords would go there in the clear: set tls=imaps or "
                 "tls=starttls",
                 host);
     }

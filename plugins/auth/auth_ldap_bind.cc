@@ -1,21 +1,21 @@
 /// auth/auth_ldap_bind: check passwords with an LDAP directory.
 ///
-/// The plugin looks for the user's entry, and then tries a bind with the entry's name and the client's password. If the
-/// bind succeeds, the user is logged in.
+/// The plugin searches for the user's entry, and then tries a bind with the entry's name and the client's password. If
+/// the bind succeeds, the user is logged in.
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldap://ldap.example.com base=ou=people,dc=example,dc=com starttls=yes
 ///
 /// The plugin searches below `base` for the entry that has the login's local part as its `attribute` (`uid` unless you
-/// name another). With `filter` it takes the entry that this filter (RFC 4515) finds. In the filter, `%u` stands for
-/// the local part of the login, `%d` for its domain (in lower case, and in the xn-- form if it is beyond ASCII) and
-/// `%l` for the whole login. The values are escaped. If the directory does not answer anonymous searches, set `bind_dn`
-/// and `bind_password_file`. The plugin reads that file while httpd starts, so only root needs to be able to read it.
+/// name another). With `filter` it uses the entry that this filter (RFC 4515) finds. In the filter, `%u` stands for the
+/// local part of the login, `%d` for its domain (in lower case, and in the xn-- form if it is non-ASCII) and `%l` for
+/// the whole login. The values are escaped. If the directory does not answer anonymous searches, set `bind_dn` and
+/// `bind_password_file`. The plugin reads that file when httpd starts, so only root needs to be able to read it.
 ///
-/// If the entry's name follows from the login, no search is needed: `dn` is the name, with the same placeholders.
+/// If the entry's name follows from the login, the plugin needs no search: set `dn` to the name, with the same
+/// placeholders. The second example uses a filter.
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldapi:/// "dn=uid=%u,ou=people,dc=example,dc=com"
-///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap.example.com base=dc=example,dc=com
-///     "filter=(&(objectClass=person)(mail=%l))"
+///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap.example.com base=dc=example,dc=com "filter=(|(uid=%u)(mail=%l))"
 ///
 /// With several directories (`uri` more than once), the plugin asks the first directory that answers, or each in turn
 /// (`balance`):
@@ -23,8 +23,8 @@
 ///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap1.example.com ldaps://ldap2.example.com base=dc=example,dc=com
 ///
 /// The server offers PLAIN and LOGIN. The plugin refuses an empty password before it asks the directory, because to
-/// LDAP an empty password means an anonymous login. If the login is not found, or has no domain and `%d` needs one, the
-/// next plugin decides.
+/// LDAP an empty password means an anonymous login. If the directory has no entry for the login, or if the login has no
+/// domain and `%d` needs one, the next plugin decides.
 ///
 /// ## TLS
 ///
@@ -32,15 +32,15 @@
 /// an authority in `ca_file`, or from an authority that the system's ldap.conf names. Over `ldap://` without TLS,
 /// passwords are not encrypted: use it only for a directory on this machine.
 ///
-/// ## When the directory cannot say
+/// ## When the directory fails
 ///
 /// The reply is 454 4.7.0 if the directory is down or slow (`timeout`), does not permit the search, has two entries for
 /// a login, or gives any other unexpected answer. The thread waits for the directory. The plugin looks up the name of a
-/// host in `/etc/hosts`, which it reads while httpd starts, and in the DNS (`SmtpResolver`). The name must be complete:
+/// host in `/etc/hosts`, which it reads when httpd starts, and in the DNS (`SmtpResolver`). The name must be complete:
 /// the search list of resolv.conf is not used.
 ///
-/// If a directory three times in a row does not accept a connection, does not begin TLS or does not answer the search,
-/// the plugin does not ask it for five seconds. That time grows with further failures, to at most five minutes.
+/// If a directory fails three times in a row to accept a connection, to begin TLS or to answer the search, the plugin
+/// does not ask it for five seconds. That time grows with further failures, to at most five minutes.
 ///
 /// ## Replies
 ///
@@ -50,7 +50,7 @@
 ///
 /// The plugin of qpsmtpd cannot be loaded. If the configuration has neither `base` nor `dn`, this plugin reads the
 /// control file `ldap` of that plugin (while httpd starts): lines with `ldap_base`, `ldap_host`, `ldap_port`,
-/// `ldap_timeout` and `ldap_auth_filter_attr`. A wrong password is refused; in qpsmtpd, the next plugin was asked.
+/// `ldap_timeout` and `ldap_auth_filter_attr`. A wrong password is refused; in qpsmtpd, the next plugin decides.
 ///
 /// ## Limits
 ///
@@ -80,18 +80,18 @@ struct AuthLdapBindOptions {
         using O = AuthLdapBindOptions;
         return {
             option("uri", &O::uri, "the directory: ldap://, ldaps:// or ldapi://; or several").positional(0).rest(),
-            option("base", &O::base, "below which entry users are looked for").alias("ldap_base"),
-            option("attribute", &O::attribute, "what has the local part of the login").alias("ldap_auth_filter_attr"),
-            option("filter", &O::filter, "how an entry is looked for instead"),
-            option("dn", &O::dn, "the name of a user's entry, where it is not looked for"),
-            option("bind_dn", &O::bind_dn, "the name to search as; anonymously without it"),
-            option("bind_password_file", &O::bind_password_file, "the file whose first line is the password for that"),
-            option("starttls", &O::starttls, "whether TLS is begun on a connection to ldap://"),
-            option("ca_file", &O::ca_file, "the certificates of authorities that may vouch for the directory"),
-            option("balance", &O::balance, "which of several directories is asked").choices(balance_words()),
-            option("timeout", &O::timeout, "how long it may take, all in all")
-                .range("100ms", "50s")
-                .alias("ldap_timeout"),
+            option("base", &O::base, "the entry below which the plugin searches for users").alias("ldap_base"),
+            option("attribute", &O::attribute, "the attribute that holds the local part of the login")
+                .alias("ldap_auth_filter_attr"),
+            option("filter", &O::filter, "the search filter, instead of attribute"),
+            option("dn", &O::dn, "the name of a user's entry, instead of a search"),
+            option("bind_dn", &O::bind_dn, "the name to bind with before a search; without it, searches are anonymous"),
+            option("bind_password_file", &O::bind_password_file,
+                   "the file whose first line is the password for bind_dn"),
+            option("starttls", &O::starttls, "whether to begin TLS on ldap:// connections"),
+            option("ca_file", &O::ca_file, "the certificates of the authorities that you trust"),
+            option("balance", &O::balance, "which of several directories to ask").choices(balance_words()),
+            option("timeout", &O::timeout, "how long a login may take").range("100ms", "50s").alias("ldap_timeout"),
             option("ldap_host", &O::ldap_host, "qpsmtpd's name for the host of a uri with ldap://"),
             option("ldap_port", &O::ldap_port, "qpsmtpd's name for the port of that uri").range("1", "65535")};
     }
@@ -164,16 +164,15 @@ class Template {
 public:
     explicit Template(std::string text) : text_(std::move(text)) {}
 
-    /// What is wrong; "" if nothing is.
+    /// What is wrong with the pattern; "" if it is valid.
     std::string problem() const {
         bool has_user = false;
         for (std::size_t at = 0; (at = text_.find('%', at)) != std::string::npos; at += 2) {
             const char sign = at + 1 < text_.size() ? text_[at + 1] : '\0';
-            if (sign != 'u' && sign != 'd' && sign != 'l' && sign != '%')
-                return "only %u, %d, %l and %% mean something";
+            if (sign != 'u' && sign != 'd' && sign != 'l' && sign != '%') return "only %u, %d, %l and %% are allowed";
             has_user |= sign == 'u' || sign == 'l';
         }
-        return has_user ? "" : "there is neither %u nor %l in it";
+        return has_user ? "" : "it contains neither %u nor %l";
     }
 
     /// Nothing if the login has no domain and a placeholder needs one.
@@ -325,10 +324,10 @@ public:
         LDAPMessage* const entry = ldap_first_entry(handle_, result->get());
         if (entry == nullptr) return std::optional<std::string>();
         char* const name = ldap_get_dn(handle_, entry);
-        if (name == nullptr) return Error{ErrorCode::unavailable, "the directory gives an entry without a name", 0};
+        if (name == nullptr) return Error{ErrorCode::unavailable, "the directory returned an entry without a name", 0};
         std::optional<std::string> out(name);
         ldap_memfree(name);
-        if (out->empty()) return Error{ErrorCode::unavailable, "the directory gives an entry without a name", 0};
+        if (out->empty()) return Error{ErrorCode::unavailable, "the directory returned an entry without a name", 0};
         return out;
     }
 
@@ -431,7 +430,7 @@ private:
             return failure("does not answer", status);
         }
         if (std::find(wanted.begin(), wanted.end(), static_cast<ber_tag_t>(kind)) == wanted.end())
-            return failure("answers what it was not asked", LDAP_PROTOCOL_ERROR);
+            return failure("sent an unexpected answer", LDAP_PROTOCOL_ERROR);
         return result;
     }
 
@@ -505,7 +504,7 @@ private:
             if (const auto read = FileOptions::table().read(&file, line.text); !read)
                 setup.error("{}: {}", line.position(), read.error().what);
         if (lines->empty() || file.base.empty()) {
-            setup.error("there is neither base nor dn, and no ldap_base in the control file ldap");
+            setup.error("set base or dn; the control file ldap has no ldap_base either");
             return options;
         }
         options.uri = {uri_of(file.host, file.port)};
@@ -519,7 +518,7 @@ private:
         std::vector<Place> out;
         for (const auto& uri : options_.uri) {
             const auto read = Place::read(uri);
-            if (!read) setup.error("uri: \"{}\" is none of a directory", quoted(uri));
+            if (!read) setup.error("uri: \"{}\" does not begin with ldap://, ldaps:// or ldapi://", quoted(uri));
             else out.insert(out.end(), read->begin(), read->end());
         }
         return out;
@@ -536,10 +535,10 @@ private:
         };
         const bool is_attribute = !options_.attribute.empty() &&
                                   std::all_of(options_.attribute.begin(), options_.attribute.end(), is_letter);
-        if (!is_attribute) setup.error("attribute: \"{}\" is no name of an attribute", quoted(options_.attribute));
+        if (!is_attribute) setup.error("attribute: \"{}\" is not the name of an attribute", quoted(options_.attribute));
         const bool is_plain = std::all_of(places_.begin(), places_.end(),
                                           [](const Place& place) { return place.is("ldap"); });
-        if (options_.starttls && !is_plain) setup.error("starttls is for a uri with ldap://");
+        if (options_.starttls && !is_plain) setup.error("starttls needs a uri with ldap://");
         if (!options_.dn.empty() && !options_.filter.empty()) setup.error("dn and filter exclude each other");
         if (const auto problem = dn_.problem(); !options_.dn.empty() && !problem.empty())
             setup.error("dn: {}", problem);

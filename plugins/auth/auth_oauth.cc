@@ -1,28 +1,28 @@
 /// auth/auth_oauth: check bearer tokens with the server that issued them.
 ///
-/// The plugin serves XOAUTH2 and OAUTHBEARER (RFC 7628): a mail program logs in with a token from an authorization
-/// server. The plugin asks that server about each token (introspection, RFC 7662). It uses the name and the secret
-/// under which the authorization server knows this server:
+/// The plugin provides XOAUTH2 and OAUTHBEARER (RFC 7628): a mail program logs in with a token from an authorization
+/// server. The plugin asks the authorization server about each token (introspection, RFC 7662), with the name and the
+/// secret that the authorization server has assigned to this server:
 ///
 ///     SmtpPlugin auth/auth_oauth https://login.example.com/introspect client_file=/etc/smtpd/oauth scope=smtp
 ///
-/// `client_file` has the name in its first line and the secret in its second. The plugin reads the file while httpd
+/// `client_file` has the name in its first line and the secret in its second. The plugin reads the file when httpd
 /// starts, so only root needs to be able to read it.
 ///
 /// A token is valid if the authorization server says that it is active, if it has every `scope`, and if it has one of
 /// the `audience` values. If the client gives a login, the token must belong to that login. The member `username` of
-/// the answer names the owner of the token; `username=email` names another member. With several such members, the
-/// first of them that the answer has counts. Case does not matter.
+/// the answer names the owner of the token; `username=email` names another member. You can name several members: the
+/// first one that the answer has counts. Case does not matter.
 ///
 /// The plugin keeps the result in the store for `cache`, but not longer than the token is valid. The store has a digest
-/// of the token, not the token itself. A withdrawn token is still accepted for that time. With `cache=0s` the plugin
-/// asks every time.
+/// of the token, not the token itself. For that time the plugin also accepts a token that has been withdrawn. With
+/// `cache=0s` the plugin asks every time.
 ///
-/// ## When the server cannot say
+/// ## When the server fails
 ///
 /// The reply is 454 4.7.0 if the authorization server is down or slow (`timeout`), refuses this client, or answers with
-/// anything but 200 and a JSON object that says whether the token is active. The thread waits for the server. The
-/// plugin asks directly, without a proxy, and does not follow redirects. With `https://` the server must show a
+/// anything other than 200 and a JSON object that says whether the token is active. The thread waits for the server.
+/// The plugin asks directly, without a proxy, and does not follow redirects. With `https://` the server must show a
 /// certificate that `ca_file`, or the system, trusts. Use `http://` for this machine only.
 ///
 /// ## Replies
@@ -31,7 +31,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd has no such plugin.
+/// qpsmtpd does not have this plugin.
 ///
 /// ## Limits
 ///
@@ -52,16 +52,17 @@ struct AuthOauthOptions {
 
     static OptionTable table() {
         using O = AuthOauthOptions;
-        return {option("endpoint", &O::endpoint, "where the authorization server is asked about tokens")
-                    .positional(0)
-                    .required(),
-                option("client_file", &O::client_file, "the file with the name and the secret of this server"),
-                option("scope", &O::scope, "a scope that a token needs"),
-                option("audience", &O::audience, "whom a token has to be for; one of those that are named"),
-                option("username", &O::username, "the member of the answer that is the login"),
-                option("ca_file", &O::ca_file, "the certificates of authorities that may vouch for the server"),
-                option("timeout", &O::timeout, "how long it may take").range("100ms", "50s"),
-                option("cache", &O::cache, "how long an answer is good").range("0s", "1h")};
+        return {
+            option("endpoint", &O::endpoint, "the URL at which the authorization server answers questions about tokens")
+                .positional(0)
+                .required(),
+            option("client_file", &O::client_file, "the file with the name and the secret of this server"),
+            option("scope", &O::scope, "a scope that a token must have"),
+            option("audience", &O::audience, "an audience that a token must have; one of several is enough"),
+            option("username", &O::username, "the member of the answer that is the login"),
+            option("ca_file", &O::ca_file, "the certificates of the authorities that you trust"),
+            option("timeout", &O::timeout, "how long to wait for an answer").range("100ms", "50s"),
+            option("cache", &O::cache, "how long to reuse an answer").range("0s", "1h")};
     }
 };
 
@@ -194,10 +195,11 @@ private:
         const bool is_url = curl_url_set(url.get(), CURLUPART_URL, options_.endpoint.c_str(), 0) == CURLUE_OK;
         const std::string scheme = is_url ? part(CURLUPART_SCHEME) : "", host = is_url ? part(CURLUPART_HOST) : "";
         if (scheme != "https" && scheme != "http")
-            return setup.error("endpoint: \"{}\" is no URL with https://", quoted(options_.endpoint));
+            return setup.error("endpoint: \"{}\" is not an https:// URL", quoted(options_.endpoint));
         const auto address = IpAddress::parse(host.starts_with('[') ? host.substr(1, host.size() - 2) : host);
         if (scheme == "http" && host != "localhost" && (!address || !address->is_loopback()))
-            setup.error("endpoint: {} is not on this machine, and tokens would go there without TLS", quoted(host));
+            setup.error("endpoint: {} is not on this machine, and tokens would go there in the clear: use https://",
+                        quoted(host));
     }
 
     void read_client(Setup& setup) {
@@ -245,14 +247,14 @@ private:
             remember(hook, key, *login, *answer);
         }
         if (!hook.user().empty() && !ascii_equal(hook.user(), *login)) {
-            hook.log(LogLevel::info, "the token is that of \"{}\"", quoted(*login));
+            hook.log(LogLevel::info, "the token belongs to \"{}\"", quoted(*login));
             return deny();
         }
         hook.set_login(*login);
         return ok();
     }
 
-    // ---- what is known already
+    // ---- cached answers
 
     /// The key: a digest of the token and of all options that decide whether it is valid.
     std::string key_of(const AuthHook& hook) const {
@@ -307,7 +309,7 @@ private:
             return std::find(list.begin(), list.end(), word) != list.end();
         };
         for (const auto& scope : options_.scope)
-            if (!has(scopes, scope)) return "has not the scope " + scope;
+            if (!has(scopes, scope)) return "does not have the scope " + scope;
         const auto audiences = answer.texts("aud");
         const bool is_for_us = std::any_of(options_.audience.begin(), options_.audience.end(),
                                            [&](const std::string& own) { return has(audiences, own); });
@@ -345,7 +347,7 @@ private:
         auto object = JsonObject::read(answer);
         if (!object || !object->truth("active"))
             return Error{ErrorCode::unavailable,
-                         format_text("{}: the answer is not that of RFC 7662", options_.endpoint), 0};
+                         format_text("{}: the answer does not follow RFC 7662", options_.endpoint), 0};
         return std::move(*object);
     }
 
@@ -355,7 +357,7 @@ private:
         curl_easy_setopt(request, CURLOPT_PROXY, "");
         curl_easy_setopt(request, CURLOPT_FOLLOWLOCATION, 0L);
         curl_easy_setopt(request, CURLOPT_TIMEOUT_MS,
-                         static_cast<long>(std::max<Duration::rep>(time.count(), 1)));  // 0 would be for ever
+                         static_cast<long>(std::max<Duration::rep>(time.count(), 1)));  // 0 would mean no limit
         curl_easy_setopt(request, CURLOPT_POST, 1L);
         if (!ca_file_.empty()) curl_easy_setopt(request, CURLOPT_CAINFO, ca_file_.c_str());
         if (client_.empty()) return;

@@ -8,23 +8,23 @@
 ///     SmtpPlugin auth/auth_pam domain=example.com
 ///
 /// The password must be right (`auth`), and the account must be valid (`account`). The plugin does not open sessions.
-/// Modules get the client's address as the remote host. They may ask for the name and the password. They may send
-/// messages, which are ignored. A module that asks for anything else is refused.
+/// Modules get the client's address as the remote host. They may ask for the name and the password. The plugin ignores
+/// their messages, and refuses to answer any other question.
 ///
 /// PAM runs in httpd, as httpd's user. `pam_unix.so` must read /etc/shadow, so it cannot check passwords there. Use a
-/// daemon with more rights, such as SSSD, or auth/auth_dovecot, or auth/auth_checkpassword with a program of its own.
-/// If PAM has no file for a service, it uses the file `other`; configtest then warns.
+/// daemon with more rights, such as SSSD, or auth/auth_dovecot, or auth/auth_checkpassword with a suitable program. If
+/// PAM has no file for a service, it uses the file `other`; configtest then warns.
 ///
 /// ## Domains
 ///
 /// Users of a system have no domain, but mail programs often send one. The plugin removes `domain` from a login before
-/// it asks PAM. The login stays as the client gave it, and sender_login compares that login. Names with another domain
-/// are not changed.
+/// it asks PAM. The login stays as the client gave it, and sender_login compares that login. It does not change names
+/// with another domain.
 ///
 /// ## Time
 ///
-/// A PAM call cannot be interrupted, and the thread waits for it. Modules that use the network have time limits of
-/// their own; set these to a few seconds. `max` limits the calls at the same time in a process. A client above that
+/// A PAM call cannot be interrupted, and the thread waits for it. Modules that use the network have their own time
+/// limits; set these to a few seconds. `max` limits how many calls a process may make at once. A client above that
 /// limit gets 454 at once, so a directory that hangs does not hold all of httpd's threads. The plugin omits the delays
 /// that pam_unix and pam_faildelay request after wrong passwords. Use auth/auth_delay, which delays clients without a
 /// thread.
@@ -36,7 +36,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd has no such plugin.
+/// qpsmtpd does not have this plugin.
 ///
 /// ## Limits
 ///
@@ -52,11 +52,12 @@ struct AuthPamOptions {
     unsigned max = 8;
 
     static OptionTable table() {
-        return {option("service", &AuthPamOptions::service, "the name of the service").positional(0),
-                option("confdir", &AuthPamOptions::confdir,
-                       "the folder with the file of the service, unless it is the system's"),
-                option("domain", &AuthPamOptions::domain, "a domain that is taken off logins"),
-                option("max", &AuthPamOptions::max, "how many may be asked for at once").range("1", "1000")};
+        return {
+            option("service", &AuthPamOptions::service, "the name of the service").positional(0),
+            option("confdir", &AuthPamOptions::confdir,
+                   "the folder with the service's file, if it is not in the system's folder"),
+            option("domain", &AuthPamOptions::domain, "a domain that the plugin removes from logins"),
+            option("max", &AuthPamOptions::max, "how many calls of PAM a process may make at once").range("1", "1000")};
     }
 };
 
@@ -185,14 +186,13 @@ public:
 private:
     void check_service(Setup& setup) const {
         if (options_.service.empty() || options_.service.find('/') != std::string::npos)
-            return setup.error("service: \"{}\" is no name", quoted(options_.service));
+            return setup.error("service: \"{}\" is not a name", quoted(options_.service));
         const auto exists = [&](const std::string& folder) {
             return access((folder + "/" + options_.service).c_str(), F_OK) == 0;
         };
         if (confdir_.empty()) {
             const bool is_known = exists("/etc/pam.d") || exists("/usr/lib/pam.d") || exists("/usr/share/pam.d");
-            if (!is_known)
-                setup.warning("PAM knows no service {}, and will take the one named other", options_.service);
+            if (!is_known) setup.warning("PAM has no service {}, and will use the service other", options_.service);
             return;
         }
 #ifdef HAVE_PAM_START_CONFDIR
@@ -205,7 +205,7 @@ private:
     Response judge(const AuthHook& hook) {
         const Place place(taken_, options_.max);
         if (!place) {
-            hook.log(LogLevel::error, "error: {} calls of PAM are under way already", options_.max);
+            hook.log(LogLevel::error, "error: {} calls of PAM are already running", options_.max);
             return denysoft();
         }
         const std::string user = without_domain(hook.user());

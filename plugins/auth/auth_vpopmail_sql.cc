@@ -12,8 +12,8 @@
 /// another table or other columns, change `query`: it selects the hash and the clear password (either may be NULL) for
 /// a name and a domain, both in lower case. If a user has no domain or is unknown, the next plugin decides.
 ///
-/// If the database is down, the reply is 454 4.7.0. Its driver limits how long a query may take (`connect_timeout` and
-/// similar parameters in DBDParams).
+/// If the database is down, the reply is 454 4.7.0. The database driver limits how long a query may take
+/// (`connect_timeout` and similar parameters in DBDParams).
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -35,7 +35,7 @@ public:
         std::string query = "SELECT pw_passwd, pw_clear_passwd FROM vpopmail WHERE pw_name = %s AND pw_domain = %s";
         static OptionTable table() {
             return {option("query", &Options::query,
-                           "selects hash and clear password for a name and a domain, each written %s")};
+                           "the query that selects hash and clear password for a name and a domain (two times %s)")};
         }
     };
 
@@ -52,7 +52,7 @@ private:
             {ascii_lower(hook.user().substr(0, at)), ascii_domain(hook.user().substr(at + 1))}, 1);
         if (!rows) return rows.error();
         if (rows->empty()) return stored;
-        if (rows->front().size() != 2) return Error{ErrorCode::config, "the query has to select two columns", 0};
+        if (rows->front().size() != 2) return Error{ErrorCode::config, "the query must select two columns", 0};
         stored.emplace();
         stored->set_crypt(rows->front()[0].value_or(""));
         stored->set_clear(rows->front()[1].value_or(""));

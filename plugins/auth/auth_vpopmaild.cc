@@ -1,26 +1,26 @@
 /// auth/auth_vpopmaild: check passwords with vpopmaild.
 ///
-/// vpopmaild is the daemon of vpopmail, which has mail domains with users that are not users of the system. The plugin
-/// asks the daemon over TCP:
+/// vpopmaild is the daemon of vpopmail, which manages mail domains whose users have no system accounts. The plugin asks
+/// the daemon over TCP:
 ///
 ///     SmtpPlugin auth/auth_vpopmaild host=127.0.0.1 port=89
 ///     SmtpPlugin auth/auth_vpopmaild host=10.0.0.1 host=vpop2.example.com:8989 balance=round-robin
 ///
 /// vpopmaild needs the password itself, so the server offers PLAIN and LOGIN. The connection to it is not encrypted:
-/// the daemon should be on this machine, or on a private network. Its protocol has no names and passwords with blanks;
-/// the plugin refuses these without asking the daemon.
+/// the daemon should be on this machine, or on a private network. Its protocol does not allow blanks in names and
+/// passwords; the plugin refuses such logins without asking the daemon.
 ///
 /// If the daemon is down, slow (`timeout`) or gives an unexpected answer, the reply is 454 4.7.0. The thread waits for
 /// the daemon.
 ///
 /// With several daemons (`host` more than once), the plugin asks the first daemon that greets, or each in turn
 /// (`balance`). If a daemon fails three times in a row, the plugin does not ask it for five seconds. That time grows
-/// with further failures, to at most five minutes. The plugin looks up names in `/etc/hosts`, which it reads while
-/// httpd starts, and in the DNS (`SmtpResolver`).
+/// with further failures, to at most five minutes. The plugin looks up names in `/etc/hosts`, which it reads when httpd
+/// starts, and in the DNS (`SmtpResolver`).
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The plugin sends the login once. It never sends a line that a name or password would break. A daemon that is down
+/// The plugin sends the login once. It never sends a line that a name or password could break. A daemon that is down
 /// gives 454 instead of 535.
 #include <smtpd/backend/backend.h>
 #include <smtpd/base/secret_text.h>
@@ -40,9 +40,9 @@ public:
         Duration timeout = std::chrono::seconds(10);
         static OptionTable table() {
             return {option("host", &Options::host, "the daemon's host, or several"),
-                    option("port", &Options::port, "its port, where none stands behind the host").range("1", "65535"),
-                    option("balance", &Options::balance, "which of several daemons is asked").choices(balance_words()),
-                    option("timeout", &Options::timeout, "how long it may take").range("100ms", "50s")};
+                    option("port", &Options::port, "the port for hosts without one").range("1", "65535"),
+                    option("balance", &Options::balance, "which of several daemons to ask").choices(balance_words()),
+                    option("timeout", &Options::timeout, "how long to wait for the daemon").range("100ms", "50s")};
         }
     };
 
@@ -84,7 +84,7 @@ private:
         daemon->succeeded();
         if (reply->starts_with("+OK")) return true;
         if (reply->starts_with("-ERR")) return false;
-        return Error{ErrorCode::unavailable, "vpopmaild says what is not its protocol", 0};
+        return Error{ErrorCode::unavailable, "vpopmaild sent a line that is not part of its protocol", 0};
     }
 
     /// The login need not wait for the greeting.

@@ -12,7 +12,7 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// qpsmtpd did not send the text of its plugin to the client, and offered CRAM-MD5 as well.
+/// qpsmtpd does not send the text of its plugin to the client, and offers CRAM-MD5 as well.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

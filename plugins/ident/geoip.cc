@@ -16,22 +16,22 @@
 /// The plugin reads files in the format of MaxMind DB in the folder `db_dir`. It uses the first existing file of
 /// `GeoIP2-City.mmdb`, `GeoLite2-City.mmdb`, `GeoIP2-Country.mmdb` and `GeoLite2-Country.mmdb`, and `GeoLite2-ASN.mmdb`
 /// for networks. One of the two is enough. If a file is replaced, the plugin opens the new file within a minute.
-/// Replace files by renaming, as geoipupdate does. If a new file is not usable, the plugin reports that and goes on
-/// using the old one.
+/// Replace files by renaming, as geoipupdate does. If a new file is unusable, the plugin reports this and keeps using
+/// the old one.
 ///
 /// ## Distance
 ///
 /// `distance` is the address of this server as seen from outside. With it the plugin calculates the distance to the
-/// client, in kilometres along the globe, if the database has coordinates (City). A client that is farther away than
-/// `too_far` is a `fail`. A `fail` costs `karma_fail` points (-1 unless the instance says otherwise). The plugin
-/// refuses such a client only with `reject=yes` or `reject=naughty`.
+/// client, in kilometres along the globe, if the database has coordinates (City). A client farther away than `too_far`
+/// is a `fail`, which costs `karma_fail` points (-1 unless the instance says otherwise). The plugin refuses such a
+/// client only with `reject=yes` or `reject=naughty`.
 ///
 ///     SmtpPlugin ident/geoip db_dir=/var/lib/GeoIP distance=192.0.2.25 too_far=4000
 ///
 /// ## Differences from qpsmtpd
 ///
 /// Networks, distance and log lines work with current databases. An address that is not in them is not a fault. The
-/// older `.dat` databases are not supported, as they are no longer published.
+/// older `.dat` databases are not supported; they are no longer published.
 ///
 /// ## Limits
 ///
@@ -48,12 +48,12 @@ struct GeoIpOptions {
     bool add_headers = true;
 
     static OptionTable table() {
-        return {
-            option("distance", &GeoIpOptions::distance, "this server's own address, to which distances are measured"),
-            option("too_far", &GeoIpOptions::too_far, "from how many kilometres on a client fails; 0 = from nowhere")
-                .range("0", "100000"),
-            option("db_dir", &GeoIpOptions::db_dir, "the folder with the databases"),
-            option("add_headers", &GeoIpOptions::add_headers, "add what is known to the message's header")};
+        return {option("distance", &GeoIpOptions::distance, "this server's address, for the distance to clients"),
+                option("too_far", &GeoIpOptions::too_far,
+                       "a client that is more than this many kilometres away fails; 0 = no limit")
+                    .range("0", "100000"),
+                option("db_dir", &GeoIpOptions::db_dir, "the folder with the databases"),
+                option("add_headers", &GeoIpOptions::add_headers, "whether to add the X-GeoIP fields to messages")};
     }
 };
 
@@ -239,7 +239,7 @@ public:
         else if (!has_database)
             setup.error("there is no GeoIP2 or GeoLite2 database in {}", setup.path(options.db_dir));
         if (!options.distance.empty() && !(own_address_ = IpAddress::parse(options.distance)))
-            setup.error("distance: \"{}\" is no IP address", options.distance);
+            setup.error("distance: \"{}\" is not an IP address", options.distance);
         if (options.too_far > 0 && options.distance.empty()) setup.error("too_far needs the option distance");
         setup.hooks.connect.decide([this](const ConnectHook& hook) { return locate(hook); });
         if (options.add_headers) setup.hooks.data_post.observe([](const DataPostHook& hook) { add_fields(hook); });
@@ -249,7 +249,7 @@ private:
     DatabasePointer newest(WatchedDatabase& database, const HookContext& hook) {
         std::string problem;
         auto newest = database.get(problem);
-        if (!problem.empty()) hook.log(LogLevel::warning, "{}; what was read before stays in use", problem);
+        if (!problem.empty()) hook.log(LogLevel::warning, "{}; the previous database stays in use", problem);
         return newest;
     }
 
@@ -272,7 +272,7 @@ private:
         location.as_name = network->text("autonomous_system_organization");
         location.distance = distance_to(places, *place);
         if (options_.too_far > 0 && location.distance && *location.distance > static_cast<double>(options_.too_far))
-            return fail("{}: further than {} km", shown(location), options_.too_far).reply("You are too far away");
+            return fail("{}: farther than {} km", shown(location), options_.too_far).reply("You are too far away");
         return pass("{}", shown(location));
     }
 

@@ -12,7 +12,7 @@
 ///
 ///     SmtpPlugin ident/p0f /run/p0f.sock smite_os=windows
 ///
-/// ## Making use of it
+/// ## Consequences
 ///
 /// `smite_os` is a regular expression, which ignores case. If it matches the name of a client's system, the client
 /// loses `karma_fail` points (-1 unless the instance says otherwise).
@@ -29,9 +29,9 @@
 ///
 /// ## When p0f does not answer
 ///
-/// p0f has `timeout` to answer. A missing socket, no answer and a wrong answer are an `error`, never a `fail`: the
-/// plugin does not refuse the client, unless the instance has `onerror=tempfail`. httpd's user must be allowed to use
-/// the socket.
+/// p0f has `timeout` to answer. A missing socket, no answer or a wrong answer is an `error`, never a `fail`: the plugin
+/// does not refuse the client unless the instance has `onerror=tempfail`. httpd's user needs permission to use the
+/// socket.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -52,7 +52,7 @@ constexpr std::uint32_t reply_magic = 0x50304602;
 constexpr std::size_t reply_size = 232;
 constexpr std::size_t name_size = 32;
 
-/// 21 octets; numbers are in the byte order of this machine, on which p0f runs too.
+/// 21 bytes. Numbers are in the byte order of this machine, because p0f runs here too.
 std::string query_about(const IpAddress& address) {
     std::string query(sizeof query_magic, '\0');
     std::memcpy(query.data(), &query_magic, sizeof query_magic);
@@ -127,12 +127,11 @@ public:
         Duration timeout = std::chrono::seconds(1);
 
         static OptionTable table() {
-            return {
-                option("socket", &Options::socket, "p0f's API socket").positional(0).required(),
-                option("version", &Options::version, "p0f's version").choices({{"3", 3}}),
-                option("smite_os", &Options::smite_os, "systems that cost their client karma, a regular expression"),
-                option("add_headers", &Options::add_headers, "add what is known to the message's header"),
-                option("timeout", &Options::timeout, "how long p0f may take for an answer").range("10ms", "1min")};
+            return {option("socket", &Options::socket, "p0f's API socket").positional(0).required(),
+                    option("version", &Options::version, "p0f's version").choices({{"3", 3}}),
+                    option("smite_os", &Options::smite_os, "a regular expression for systems whose clients lose karma"),
+                    option("add_headers", &Options::add_headers, "whether to add the X-P0F fields to messages"),
+                    option("timeout", &Options::timeout, "how long to wait for p0f").range("10ms", "1min")};
         }
     };
 

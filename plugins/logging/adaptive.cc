@@ -13,13 +13,14 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// A message counts as accepted when the client was told so, whatever was refused earlier in the transaction or in the
-/// process. In qpsmtpd one refusal silences the process permanently. `accept` may be more verbose than `reject`.
+/// A message counts as accepted when the server has told the client so, whatever the server refused earlier in the
+/// transaction or in the process. In qpsmtpd one refusal silences the process permanently. `accept` may be more verbose
+/// than `reject`.
 ///
 /// ## Limits
 ///
-/// The plugin keeps 1000 lines, and 256 KB of text, of a transaction. It does not repeat further lines; a line says how
-/// many these were.
+/// The plugin keeps 1000 lines, and 256 KB of text, of a transaction. It does not repeat further lines; a final line
+/// says how many there were.
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
 
@@ -41,10 +42,9 @@ public:
         std::string prefix = "`";
 
         static OptionTable table() {
-            return {option("accept", &Options::accept,
-                           "the least important level that is written again of accepted messages"),
-                    option("reject", &Options::reject, "the least important level that is written at once"),
-                    option("prefix", &Options::prefix, "what stands in front of lines that are written again")};
+            return {option("accept", &Options::accept, "the least severe level to repeat for accepted messages"),
+                    option("reject", &Options::reject, "the least severe level to write at once"),
+                    option("prefix", &Options::prefix, "the text before each repeated line")};
         }
     };
 

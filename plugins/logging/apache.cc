@@ -10,7 +10,7 @@
 ///     SmtpPlugin logging/apache
 ///     LogLevel smtpd:debug
 ///
-/// `loglevel` drops lines before httpd is asked, which saves the time to format them.
+/// The option `loglevel` drops lines before they reach httpd, which saves the time to format them.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -21,8 +21,7 @@ public:
         LogLevel loglevel = LogLevel::trace;
 
         static OptionTable table() {
-            return {
-                option("loglevel", &Options::loglevel, "the least important level that is handed on").positional(0)};
+            return {option("loglevel", &Options::loglevel, "the least severe level to log").positional(0)};
         }
     };
 

@@ -17,8 +17,7 @@
 ///     SmtpPlugin logging/file loglevel=info /var/log/smtpd/%Y-%m-%d
 ///     SmtpPlugin logging/file loglevel=debug nosplit /var/log/smtpd/sessions/%i
 ///
-/// The name may be that of a named pipe (FIFO). While no program reads the pipe, lines wait as they do for a slow
-/// reader.
+/// The file may be a named pipe (FIFO). While no program reads the pipe, lines wait as they do for a slow reader.
 ///
 /// ## A program
 ///
@@ -32,15 +31,15 @@
 /// ## Mail never waits for the log
 ///
 /// Lines go through a queue, and a thread of each serving process writes them. If a program, a named pipe or a disk
-/// accepts no lines, the queue grows to the size in `queue` (of memory, in each process). After that the plugin drops
-/// new lines and counts them. The server's own log says when the plugin begins to drop lines (SMTPD0070), and how many
-/// lines were dropped when the reader is back (SMTPD0071). The log itself has that number too: `4711 lines were
-/// dropped`. Warnings and more severe lines always go to the server's log as well.
+/// accepts no lines, the queue grows to `queue` bytes of memory in each process. After that the plugin drops new lines
+/// and counts them. The server's own log says when the plugin begins to drop lines (SMTPD0070), and, when the reader is
+/// back, how many lines it dropped (SMTPD0071). The log itself shows that number too: `4711 lines were dropped`.
+/// Warnings and more severe lines always go to the server's log as well.
 ///
 /// When a process ends (stop, restart, MaxConnectionsPerChild), it first writes the lines in its queue. It gives up
-/// only if nothing was accepted for two seconds (SMTPD0072). A process that crashes or is killed loses its queue, which
-/// is a few lines unless the reader is slow. Lines in a file are not forced to the disk: if the machine crashes, the
-/// lines of about the last half minute may be lost.
+/// only if the target accepts nothing for two seconds (SMTPD0072). A process that crashes or is killed loses its queue,
+/// which is a few lines unless the reader is slow. Lines in a file are not forced to the disk: if the machine crashes,
+/// the lines of about the last half minute may be lost.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -49,7 +48,8 @@
 ///
 /// ## Limits
 ///
-/// Of files with `%i`, the plugin keeps 100 open at a time. A process that ends waits for a write to a disk that hangs.
+/// The plugin keeps at most 100 files with `%i` open at a time. If a disk hangs during a write, a process that ends
+/// waits for it.
 #include <smtpd/backend/program.h>
 #include <smtpd/base/files.h>
 #include <smtpd/plugin.h>
@@ -256,17 +256,19 @@ public:
         std::vector<std::string> path;
 
         static OptionTable table() {
-            return {option("loglevel", &Options::loglevel, "the least important level that is written"),
-                    option("nosplit", &Options::nosplit, "keep a session's lines in the file in which it began").flag(),
-                    option("reopen", &Options::reopen, "open the file anew for each session").flag(),
-                    option("tsformat", &Options::tsformat, "form of the time in the lines, a pattern for strftime"),
-                    option("queue", &Options::queue,
-                           "memory for lines that wait to be written, in each process; beyond it lines are dropped")
-                        .range("16k", "1g"),
-                    option("path", &Options::path, "the file, a pattern; or | and a command")
-                        .positional(0)
-                        .rest()
-                        .required()};
+            return {
+                option("loglevel", &Options::loglevel, "the least severe level to write"),
+                option("nosplit", &Options::nosplit, "keep a session's lines in the file in which the session began")
+                    .flag(),
+                option("reopen", &Options::reopen, "open the file anew for each session").flag(),
+                option("tsformat", &Options::tsformat, "the format of the time, a pattern for strftime"),
+                option("queue", &Options::queue,
+                       "memory for waiting lines in each process; when it is full, the plugin drops lines")
+                    .range("16k", "1g"),
+                option("path", &Options::path, "the file (a pattern for strftime), or | and a command")
+                    .positional(0)
+                    .rest()
+                    .required()};
         }
     };
 

@@ -7,9 +7,9 @@
 ///
 /// ## Options
 ///
-/// `priority` gives all lines one priority; without it each line has the priority of its level. `logsock` lists ways to
-/// the daemon, separated by blanks or commas. The plugin tries them in the given order. A way is `native` or `unix`
-/// (the socket /dev/log), `udp` (port 514 of 127.0.0.1), or the path of another socket.
+/// `priority` gives all lines one priority; without it each line has the priority of its level. `logsock` lists
+/// transports to the daemon, separated by blanks or commas. The plugin tries them in that order. A transport is
+/// `native` or `unix` (the socket /dev/log), `udp` (port 514 of 127.0.0.1), or the path of another socket.
 ///
 ///     SmtpPlugin logging/syslog loglevel=info facility=mail ident=mx1
 ///
@@ -22,10 +22,10 @@
 ///
 /// ## Limits
 ///
-/// A line is cut after 1000 bytes. Mail never waits for the daemon: lines go through a queue of the size in `queue` (of
-/// memory, in each process), and a thread sends them. While the queue is full, the plugin drops new lines and counts
-/// them, as logging/file does. The page of logging/file describes the warnings in the server's log and the end of a
-/// process.
+/// The plugin cuts a line after 1000 bytes. Mail never waits for the daemon: lines go through a queue (up to `queue`
+/// bytes of memory in each process), and a thread sends them. While the queue is full, the plugin drops new lines and
+/// counts them, as logging/file does. The page of logging/file describes the warnings in the server's log and the end
+/// of a process.
 #include <smtpd/base/files.h>
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
@@ -153,13 +153,13 @@ public:
                 names.emplace_back(facility.name, facility.number);
                 names.emplace_back(std::string("log_") + facility.name, facility.number);
             }
-            return {option("loglevel", &Options::loglevel, "the least important level that is sent").positional(0),
-                    option("priority", &Options::priority, "one priority for all lines, named like a level"),
+            return {option("loglevel", &Options::loglevel, "the least severe level to send").positional(0),
+                    option("priority", &Options::priority, "one priority for all lines, with the name of a level"),
                     option("ident", &Options::ident, "the program's name in the lines"),
                     option("facility", &Options::facility, "syslog's facility").choices(std::move(names)),
                     option("logsock", &Options::logsock, "native, unix, udp, or the path of a socket"),
                     option("queue", &Options::queue,
-                           "memory for lines that wait to be sent, in each process; beyond it lines are dropped")
+                           "memory for waiting lines in each process; when it is full, the plugin drops lines")
                         .range("16k", "1g")};
         }
     };

@@ -23,7 +23,7 @@ public:
         LogLevel loglevel = LogLevel::warning;
 
         static OptionTable table() {
-            return {option("loglevel", &Options::loglevel, "the least important level that is written").positional(0)};
+            return {option("loglevel", &Options::loglevel, "the least severe level to write").positional(0)};
         }
     };
 

@@ -1,8 +1,8 @@
-/// queue/discard: accept messages and throw them away.
+/// queue/discard: accept messages and discard them.
 ///
 /// The plugin is for tests and measurements: the client gets 250 as from a real queue, and the log says that the
-/// message is discarded. Do not load it on a server that receives real mail. It accepts messages of every kind,
-/// including BINARYMIME, SMTPUTF8 and REQUIRETLS. qpsmtpd has no such plugin.
+/// message was discarded. Do not load it on a server that receives real mail. It accepts messages of every kind,
+/// including BINARYMIME, SMTPUTF8 and REQUIRETLS. qpsmtpd does not have this plugin.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {
@@ -14,7 +14,7 @@ public:
 
     explicit Discard(Setup& setup) {
         setup.hooks.queue.deliver([](const Delivery& delivery) {
-            delivery.log(LogLevel::info, "discarded, {} octets", delivery.message().size());
+            delivery.log(LogLevel::info, "discarded, {} bytes", delivery.message().size());
             return delivered();
         });
     }

@@ -8,7 +8,7 @@
 ///
 ///     Return-Path: <sender@example.org>
 ///     Delivered-To: user@example.com
-///     Received: …                            (and the rest of the message, octet for octet as it arrived)
+///     Received: …                            (and the rest of the message, byte for byte as it arrived)
 ///
 /// The file name is `<seconds>.P<process>M<microseconds>Q<number>R<random>.<host>`. The plugin creates missing folders:
 /// `cur`, `new`, `tmp` and the folders above them. It does not create the parent of the configured directory, which
@@ -21,12 +21,13 @@
 ///
 /// With a pattern each recipient gets a separate file, below the directory. In the pattern `%l` is the local part, `%d`
 /// the domain, and `%u` the address. All are in lower case; for the local part, the directive SmtpLocalPartCase can
-/// change that. A domain beyond ASCII is in its xn-- form.
+/// change that. A non-ASCII domain is in its xn-- form.
 ///
 ///     SmtpPlugin queue/maildir /var/mail/in
 ///     SmtpPlugin queue/maildir /home/mail %d/%l 750
 ///
-/// The values that replace `%l`, `%d` and `%u` are made safe, so nothing that a client says leads out of the directory:
+/// The values that replace `%l`, `%d` and `%u` are made safe, so nothing that a client sends can lead out of the
+/// directory:
 ///
 /// - ASCII characters other than `-A-Za-z0-9+_.,@=` become `_`, and so does a leading dot;
 /// - UTF-8 in a local part (of mail with SMTPUTF8) stays as it is, byte for byte;
@@ -35,12 +36,12 @@
 /// Two addresses that differ only in replaced characters share a Maildir. Use a recipient plugin that says which
 /// addresses exist.
 ///
-/// With a pattern and a client that gets a reply for each recipient (LMTP, PRDR), each recipient has a separate fate:
-/// the plugin defers the recipients that it cannot deliver to, and delivers to the others. Recipients that plugins made
-/// of one RCPT command share one fate. A recipient that a plugin added has no reply of its own: it gets the message
-/// together with the others, and if its delivery fails, all are deferred. If the client gets one reply for all
-/// recipients, either all of them get the message or none, because a client that tries again sends the message to all
-/// of them.
+/// If there is a pattern and the client gets a reply for each recipient (LMTP, PRDR), each recipient has a separate
+/// fate: the plugin defers the recipients that it cannot deliver to, and delivers to the others. Recipients that
+/// plugins derived from one RCPT command share one fate. A recipient that a plugin added has no reply of its own: it
+/// gets the message together with the others, and if its delivery fails, all are deferred. If the client gets one reply
+/// for all recipients, either all of them get the message or none, because a client that tries again sends the message
+/// to all of them.
 ///
 /// `perms` are the permissions of new folders. Files get the same permissions without the x. The umask does not change
 /// them.
@@ -50,7 +51,7 @@
 /// A Maildir is final delivery, so these extensions work:
 ///
 /// - SMTPUTF8: the message is stored in UTF-8, including the fields Return-Path and Delivered-To (RFC 6532);
-/// - BINARYMIME: the message is stored octet for octet, with `newline=lf` too;
+/// - BINARYMIME: the message is stored byte for byte, even with `newline=lf`;
 /// - REQUIRETLS: the message is not sent anywhere.
 ///
 /// Leave DSN and MT-PRIORITY off (see SmtpExtensions): the plugin sends no reports about deliveries, and it has no
@@ -59,8 +60,8 @@
 /// ## Replies
 ///
 /// The reply is 250 with the transaction's id. It is `452 4.3.1` if the disk is full. If a quota is exceeded, it is
-/// `452 4.2.2` with a pattern, because the quota is usually that of a mailbox (of the folder's project or group), and
-/// `452 4.3.1` without a pattern. It is `451 4.3.0` for every other error, and the log has the reason.
+/// `452 4.2.2` with a pattern, because the quota is then usually the mailbox's own (set for the folder's project or
+/// group), and `452 4.3.1` without a pattern. It is `451 4.3.0` for every other error, and the log has the reason.
 ///
 /// ## Differences from qpsmtpd
 ///
@@ -97,9 +98,8 @@ namespace smtpd::plugins {
 namespace {
 
 constexpr std::size_t longest_value = 200;            ///< of the values of %l, %d, %u; a file name may have 255
-constexpr std::uint64_t largest_in_memory = 1 << 18;  ///< a message up to this size is gathered and written with one
-                                                      ///< call
-constexpr std::size_t write_size = 1 << 16;           ///< larger ones are written in pieces of at least that
+constexpr std::uint64_t largest_in_memory = 1 << 18;  ///< a message up to this size is written with one call
+constexpr std::size_t write_size = 1 << 16;           ///< larger messages are written in pieces of this size
 constexpr int attempts = 8;                           ///< at finding a free file name
 
 std::string to_hex(std::uint64_t value) {
@@ -306,7 +306,8 @@ public:
         bool fsync = true;
 
         static OptionTable table() {
-            return {option("directory", &Options::directory, "the Maildir, or with a pattern the directory above them")
+            return {option("directory", &Options::directory,
+                           "the Maildir, or with a pattern the directory above the Maildirs")
                         .positional(0)
                         .required(),
                     option("pattern", &Options::pattern, "the Maildir of a recipient below the directory: %l, %d, %u")
@@ -317,7 +318,7 @@ public:
                         .choices({{"crlf", Newline::crlf}, {"lf", Newline::lf}}),
                     option("fsync", &Options::fsync,
                            "force files and folders to the disk before 250; off is for tests: a crash of the machine "
-                           "loses accepted mail")};
+                           "then loses accepted mail")};
         }
     };
 
@@ -331,7 +332,7 @@ public:
         check_pattern(setup);
         check_directory(setup);
         setup.uses({FileUse::Kind::fills, directory_});
-        if (!options_.fsync) setup.warning("fsync is off: mail that was accepted is lost when the machine crashes");
+        if (!options_.fsync) setup.warning("fsync is off: a crash of the machine loses accepted mail");
         setup.hooks.queue.deliver([this](const Delivery& delivery) { return deliver(delivery); });
     }
 
@@ -351,9 +352,8 @@ private:
         const char* end = options_.perms.data() + options_.perms.size();
         const auto [stop, problem] = std::from_chars(options_.perms.data(), end, mode, 8);
         if (problem != std::errc() || stop != end || mode > 07777 || (mode & 0700) != 0700)
-            setup.error(
-                "perms \"{}\" is not allowed: an octal number such as 0700 or 2750, with all rights for the owner",
-                options_.perms);
+            setup.error("perms \"{}\" must be an octal number such as 0700 or 2750 that gives the owner all rights",
+                        options_.perms);
         return mode;
     }
 
@@ -399,7 +399,7 @@ private:
         const std::size_t before = copies.size();
         if (auto stored = store(delivery, content, together, copies); !stored) {
             const Fate why = failure(delivery, stored.error());
-            return apart.empty() ? why : try_again();  // the client hears it for another recipient's mailbox
+            return apart.empty() ? why : try_again();  // the client would take the reason for another recipient's
         }
         set_delivered(result, together, std::span(copies).subspan(before));
         for (Copy& copy : copies) copy.keep();

@@ -206,7 +206,7 @@ def test_checkpassword_is_run(make_server, mpm):
     program.write_text("#!/bin/sh\ncase $(tr '\\0' ' ' <&3) in 'joe secret Y123456 ') exec \"$@\" ;; 'down '*) exit 111 ;; *) exit 1 ;; esac\n")
     program.chmod(0o755)
     smtp = server.smtp(f'SmtpPlugin auth/auth_checkpassword checkpw="{program}" true=/bin/true\n{PLUGINS}', CLEAR)
-    server.expect_log("ended with 111")
+    server.expect_log("exited with 111")
     server.start()
     assert outcome(smtp.port, "joe", "secret") == 235
     assert outcome(smtp.port, "joe", "wrong") == 535
@@ -397,7 +397,7 @@ fi
         pytest.skip("this build, or this system's PAM, cannot read services of a test's own")
     server.expect_log("error: PAM: System error")
     if mpm != "prefork":  # whose processes each have one call at a time
-        server.expect_log("error: 1 calls of PAM are under way already")
+        server.expect_log("error: 1 calls of PAM are already running")
     server.start()
     assert [outcome(smtp.port, user, password) for user, password in (("joe", "secret"), ("joe@example.com", "secret"), ("joe", "wrong"), ("joe@other.example", "secret"))] == \
         [235, 235, 535, 535]

@@ -49,11 +49,11 @@ def check_dovecot(make_server, plugin, trouble):
 
 
 def test_dovecots_users_by_its_own_protocol(make_server):
-    check_dovecot(make_server, lambda dovecot: f"auth/auth_dovecot {dovecot.socket}", "Dovecot cannot say for the moment")
+    check_dovecot(make_server, lambda dovecot: f"auth/auth_dovecot {dovecot.socket}", "Dovecot reports a temporary failure")
 
 
 def test_dovecots_users_by_imap(make_server):
-    check_dovecot(make_server, lambda dovecot: f"auth/auth_imap localhost {dovecot.port}", "the IMAP server cannot say now: UNAVAILABLE")
+    check_dovecot(make_server, lambda dovecot: f"auth/auth_imap localhost {dovecot.port}", "the IMAP server cannot check the password: UNAVAILABLE")
 
 
 def test_dovecots_users_by_imap_and_tls(make_server):

@@ -77,7 +77,7 @@ def test_the_chain(make_server, mpm, nsd):
             ("127.0.0.3", {"helo": "single"}, 550, "Your name is not fully qualified"),
             ("127.0.0.3", {"sender": "me@spam.test"}, 550, "Mail from spam.test: spam.test sends spam"),
             ("127.0.0.3", {"sender": "me@bad.test"}, 450, "bad.test does not resolve"),
-            ("127.0.0.3", {"sender": "me@nomail.test"}, 450, "nomail.test takes no mail"),
+            ("127.0.0.3", {"sender": "me@nomail.test"}, 450, "nomail.test accepts no mail"),
             ("127.0.0.3", {"sender": "me@elsewhere.test"}, 450, "elsewhere.test does not resolve"),
             ("127.0.0.3", {"sender": ""}, 250, "")):
         reply = dialogue(smtp.port, source, **more)

@@ -45,7 +45,7 @@ def test_settings_hold_for_the_recipient_who_has_them(host):
         told = replies(host, ["eager@example.com", "other@example.com"][::order])[::order]
         told[0].expect(250)
         told[1].expect(450, "4.7.1", NOT_KNOWN)
-    assert host.server.wait_log("greylisting: skip: eager@example.com does not want it")
+    assert host.server.wait_log("greylisting: skip: eager@example.com does not want greylisting")
 
 
 def test_lists_of_a_recipient_exempt_that_recipient_only(host):

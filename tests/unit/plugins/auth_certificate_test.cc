@@ -137,7 +137,7 @@ public:
                                                          {{"certificate_logins", "# one\n"s + line + "\n"}})
                                              .problems();
             CPPUNIT_ASSERT_MESSAGE(
-                problems, problems.find("certificate_logins:2: a line is a login and a subject or a fingerprint") !=
+                problems, problems.find("certificate_logins:2: expected a login, then a subject or a fingerprint") !=
                               std::string::npos);
         }
     }

@@ -39,7 +39,7 @@ public:
         }
         for (int i = 0; i < 100; ++i) plugin.auth_result("joe", 535);
         CPPUNIT_ASSERT_EQUAL(10000L, delay(plugin));
-        CPPUNIT_ASSERT_EQUAL(std::string("pass: held up for 10s"), plugin.log().last());
+        CPPUNIT_ASSERT_EQUAL(std::string("pass: delayed by 10s"), plugin.log().last());
     }
 
     void other_connections_of_the_client_wait_too() {

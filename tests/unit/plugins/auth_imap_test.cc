@@ -204,7 +204,7 @@ public:
             {"what is that", {{"", offers}, {"\r\n", "s BAD what\r\n"}}, "does not begin TLS"},
             {"logged in already", {{"", "* PREAUTH you are known\r\n"}}, "does not greet with OK"},
             {"no passwords", starttls({{"\r\n", "* CAPABILITY IMAP4rev1 LOGINDISABLED\r\nc OK\r\n"}}),
-             "takes no passwords here (LOGINDISABLED)"},
+             "does not accept passwords (LOGINDISABLED)"},
             {"no capabilities", starttls({{"\r\n", "c BAD what\r\n"}}), "does not understand CAPABILITY"},
         };
         for (const auto& row : rows) {
@@ -316,7 +316,7 @@ public:
         CPPUNIT_ASSERT(!PluginUnderTest("auth/auth_imap").is_usable());
         const std::pair<std::string, const char*> rows[] = {
             {"imap.example.com",
-             "imap.example.com is not on this machine, and passwords would go there without TLS: it takes tls=imaps or "
+             "imap.example.com is not on this machine, and passwords would go there in the clear: set tls=imaps or "
              "tls=starttls"},
             {"192.0.2.1", "192.0.2.1 is not on this machine"},
             {"imap.example.com:imaps tls=imaps",
@@ -329,7 +329,7 @@ public:
             {"localhost tls=imaps ca_file=/nonexistent",
              "ca_file: cannot read certificates from /nonexistent: No such file or directory"},
             {"localhost ca_file=/nonexistent",
-             "ca_file: without tls=starttls or tls=imaps no certificate is looked at"},
+             "ca_file needs tls=starttls or tls=imaps: without TLS, the server shows no certificate"},
             {"localhost tls=yes", "off, starttls, imaps"},
         };
         for (const auto& [options, problem] : rows) {

@@ -239,8 +239,8 @@ public:
     void wrong_options_are_named() {
         const fakes::TempDirectory files;
         const std::pair<std::string, const char*> rows[] = {
-            {"login.example.com", "endpoint: \"login.example.com\" is no URL with https://"},
-            {"ftp://127.0.0.1/x", "is no URL with https://"},
+            {"login.example.com", "endpoint: \"login.example.com\" is not an https:// URL"},
+            {"ftp://127.0.0.1/x", "is not an https:// URL"},
             {"http://login.example.com/", "endpoint: login.example.com is not on this machine"},
             {"http://192.0.2.1/", "endpoint: 192.0.2.1 is not on this machine"},
             {"http://[2001:db8::1]/", "endpoint: [2001:db8::1] is not on this machine"},

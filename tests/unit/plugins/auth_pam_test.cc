@@ -95,8 +95,8 @@ public:
         const std::string permit = options("auth required pam_permit.so\n");
         const std::pair<std::string, std::string> rows[] = {
             {permit + " service=imap", "there is no imap in "},
-            {permit + " service=../pam/smtp", "service: \"../pam/smtp\" is no name"},
-            {"service=no-such-service-here", "PAM knows no service no-such-service-here"}};
+            {permit + " service=../pam/smtp", "service: \"../pam/smtp\" is not a name"},
+            {"service=no-such-service-here", "PAM has no service no-such-service-here"}};
         for (const auto& [line, problem] : rows) {
             const std::string problems = PluginUnderTest("auth/auth_pam", line).problems();
             CPPUNIT_ASSERT_MESSAGE(line + ": " + problems, problems.find(problem) != std::string::npos);

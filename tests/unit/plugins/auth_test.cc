@@ -173,10 +173,10 @@ public:
     }
 
     void wrong_lines_are_named() {
-        for (const auto& [text, problem] : {std::pair{"joe:secret", "a line is user@domain:password"},
-                                            {"joe@example.com", "a line is user@domain:password"},
+        for (const auto& [text, problem] : {std::pair{"joe:secret", "expected user@domain:password"},
+                                            {"joe@example.com", "expected user@domain:password"},
                                             {"joe@example.com:", "joe@example.com has no password"},
-                                            {"joe@a:1\nJOE@a:2", "JOE@a is there already"}}) {
+                                            {"joe@a:1\nJOE@a:2", "JOE@a is listed twice"}}) {
             PluginUnderTest plugin(flat_file, "", {{"flat_auth_pw", text + "\n"s}});
             CPPUNIT_ASSERT_MESSAGE(text, !plugin.is_usable());
             CPPUNIT_ASSERT_MESSAGE(plugin.problems(), plugin.problems().find(problem) != std::string::npos);
@@ -185,7 +185,7 @@ public:
 
     /// A password with blanks at its end would never match, and nobody would see why.
     void blanks_behind_a_password_are_named() {
-        const std::string advice = ": blanks follow the password of joe@example.com and would not be part of it; ";
+        const std::string advice = ": blanks follow the password of joe@example.com and are not part of it; ";
         for (const char* line : {"joe@example.com:secret ", "joe@example.com:secret\t", "joe@example.com:se cret  \t ",
                                  "joe@example.com:{PLAIN}secret ", "joe@example.com:secret \r"}) {
             PluginUnderTest plugin(flat_file, "", {{"flat_auth_pw", "ann@example.com:x\n"s + line + "\n"}});

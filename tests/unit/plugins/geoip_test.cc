@@ -282,7 +282,7 @@ public:
         CPPUNIT_ASSERT(problems(options()).find("GeoLite2-City.mmdb cannot be used: ") != std::string::npos);
         put_both();
         CPPUNIT_ASSERT_EQUAL(std::string("none"), problems(options()));
-        CPPUNIT_ASSERT(problems(options("distance=here")).find("distance: \"here\" is no IP address") !=
+        CPPUNIT_ASSERT(problems(options("distance=here")).find("distance: \"here\" is not an IP address") !=
                        std::string::npos);
         CPPUNIT_ASSERT(problems(options("too_far=1000")).find("too_far needs the option distance") !=
                        std::string::npos);

@@ -72,7 +72,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("fail: first seen"), plugin.log().last());
         plugin.clock().advance(minutes(49));
         CPPUNIT_ASSERT_EQUAL(std::string(deferral), mail(plugin, "somebody@else.example"));
-        CPPUNIT_ASSERT_EQUAL(std::string("fail: back after 49min only"), plugin.log().last());
+        CPPUNIT_ASSERT_EQUAL(std::string("fail: back too early, after 49min"), plugin.log().last());
         CPPUNIT_ASSERT_EQUAL(2u, record(plugin).refused);
         plugin.clock().advance(minutes(1));
         CPPUNIT_ASSERT_EQUAL(std::string(passed), mail(plugin));
@@ -344,7 +344,7 @@ public:
         }
         PluginUnderTest unseen("greylisting", "p0f=genre,windows");
         CPPUNIT_ASSERT_EQUAL(std::string(passed), mail(unseen));
-        CPPUNIT_ASSERT_EQUAL(std::string("skip: p0f has nothing against it"), unseen.log().last());
+        CPPUNIT_ASSERT_EQUAL(std::string("skip: no p0f criterion matched"), unseen.log().last());
         PluginUnderTest unsure("greylisting", "p0f=distance,1,uptime,1000");
         unsure.connection().notes().set(notes::p0f, notes::P0f());
         CPPUNIT_ASSERT_EQUAL(std::string(passed), mail(unsure));
@@ -453,7 +453,7 @@ public:
         plugin.connection().set_client("192.0.2.2");
         plugin.connection().configured_by_users["denysoft_greylist"] = {"reject 0"};
         CPPUNIT_ASSERT_EQUAL(std::string(passed), rcpt(plugin));
-        CPPUNIT_ASSERT_EQUAL(std::string("skip: you@example.com does not want it"), plugin.log().last());
+        CPPUNIT_ASSERT_EQUAL(std::string("skip: you@example.com does not want greylisting"), plugin.log().last());
         plugin.connection().configured_by_users["denysoft_greylist"] = {"deny_late 1"};
         CPPUNIT_ASSERT_EQUAL(std::string(deferral), rcpt(plugin));
         CPPUNIT_ASSERT(plugin.log().contains("denysoft_greylist of you@example.com: there is no option deny_late"));
@@ -491,7 +491,7 @@ public:
             const char* options;
             const char* problem;
         } rows[] = {
-            {"remote_ip=0", "there is nothing to remember"},
+            {"remote_ip=0", "there is no key to remember a client by"},
             {"p0f=genre", "p0f: \"genre,\" must be genre or link and a regular expression"},
             {"p0f=genre,a(", "p0f: \"genre,a(\" must be"},
             {"p0f=distance,far", "p0f: \"distance,far\" must be"},

@@ -98,7 +98,7 @@ public:
         } rows[] = {
             {"192.0.2.1\n", "hosts_allow:1: \"\" must be OK"},
             {"192.0.2.1 MAYBE\n", "hosts_allow:1: \"MAYBE\" must be OK"},
-            {"# first\n192.0.2.300 OK\n", "hosts_allow:2: \"192.0.2.300\" is no IP address and no network"},
+            {"# first\n192.0.2.300 OK\n", "hosts_allow:2: \"192.0.2.300\" is neither an IP address nor a network"},
         };
         for (const auto& row : rows) {
             const PluginUnderTest plugin("hosts_allow", "", {{"hosts_allow", row.line}});

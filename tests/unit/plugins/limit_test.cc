@@ -62,7 +62,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("pass: 2 of 2: connections/600 192.0.2.1"), plugin.log().last());
         CPPUNIT_ASSERT_EQUAL(std::string("denysoft 4.7.0 Too many connections from 192.0.2.1, please try again later"),
                              shown(plugin.connect()));
-        CPPUNIT_ASSERT_EQUAL(std::string("fail: 3, 2 are allowed: connections/600 192.0.2.1"), plugin.log().last());
+        CPPUNIT_ASSERT_EQUAL(std::string("fail: 3, 2 are permitted: connections/600 192.0.2.1"), plugin.log().last());
         plugin.connection().set_client("192.0.2.2");
         CPPUNIT_ASSERT_EQUAL(std::string(passed), shown(plugin.connect()));
         plugin.connection().set_client("192.0.2.1");

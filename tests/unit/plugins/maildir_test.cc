@@ -481,9 +481,9 @@ public:
             {"in %d/./%l", "must not contain . or .."},
             {"in %x", "may contain %l, %d, %u and %% only"},
             {"in %l%", "may contain %l, %d, %u and %% only"},
-            {"in %l 799", "perms \"799\" is not allowed"},
-            {"in %l 0077", "perms \"0077\" is not allowed"},
-            {"in %l 10700", "perms \"10700\" is not allowed"},
+            {"in %l 799", "perms \"799\" must be an octal number"},
+            {"in %l 0077", "perms \"0077\" must be an octal number"},
+            {"in %l 10700", "perms \"10700\" must be an octal number"},
             {"in newline=cr", "one of crlf, lf"},
         };
         for (const auto& row : rows) {
@@ -505,7 +505,7 @@ public:
     void messages_are_accepted_and_the_log_says_that_they_are_gone() {
         PluginUnderTest plugin("queue/discard");
         CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(plugin.queue("Subject: x\r\n\r\n")));
-        CPPUNIT_ASSERT_EQUAL(std::string("discarded, 14 octets"), plugin.log().last());
+        CPPUNIT_ASSERT_EQUAL(std::string("discarded, 14 bytes"), plugin.log().last());
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(DiscardTest);

@@ -58,22 +58,22 @@ public:
             int karma;
         } rows[] = {
             {0x00, no_mailbox, "fail: a@example.com does not exist", -1},
-            {0x11, tempfail, "error: cannot tell of a@example.com: no permission to look", 0},
+            {0x11, tempfail, "error: cannot tell about a@example.com: no permission to look", 0},
             {0x12, "declined", "pass: a@example.com: a command in dot-qmail", 0},
             {0x13, "declined", "pass: a@example.com: bouncesaying with a program", 0},
             {0x14, "declined", "pass: a@example.com: mailing list", 0},
-            {0x21, tempfail, "error: cannot tell of a@example.com: others may write to its folder", 0},
-            {0x22, tempfail, "error: cannot tell of a@example.com: its folder is sticky", 0},
-            {0x2f, tempfail, "error: cannot tell of a@example.com: the server cannot ask", 0},
+            {0x21, tempfail, "error: cannot tell about a@example.com: others may write to its folder", 0},
+            {0x22, tempfail, "error: cannot tell about a@example.com: its folder is sticky", 0},
+            {0x2f, tempfail, "error: cannot tell about a@example.com: the server cannot ask", 0},
             {0xf1, "declined", "pass: a@example.com: normal delivery", 0},
             {0xf2, "declined", "pass: a@example.com: vpopmail directory", 0},
             {0xf3, "declined", "pass: a@example.com: vpopmail alias", 0},
             {0xf4, "declined", "pass: a@example.com: vpopmail catch-all", 0},
             {0xf5, "declined", "pass: a@example.com: vpopmail user", 0},
             {0xf6, "declined", "pass: a@example.com: vpopmail extension", 0},
-            {0xfe, tempfail, "error: cannot tell of a@example.com: status 254", 0},
+            {0xfe, tempfail, "error: cannot tell about a@example.com: status 254", 0},
             {0xff, "declined", "skip: a@example.com is not local there", 0},
-            {0x99, tempfail, "error: cannot tell of a@example.com: status 153", 0},
+            {0x99, tempfail, "error: cannot tell about a@example.com: status 153", 0},
         };
         for (const auto& row : rows) {
             const LocalDaemon server(says(http("200", std::to_string(row.status) + "\n")));
@@ -121,14 +121,14 @@ public:
             const char* line;
         } rows[] = {
             {http("204", ""), "error: 127.0.0.1: the server does not know"},
-            {http("403", "0"), "error: 127.0.0.1: the server does not want to tell (403)"},
+            {http("403", "0"), "error: 127.0.0.1: the server refuses to answer (403)"},
             {http("500", "0"), "error: 127.0.0.1: the server answers 500"},
             {http("404", ""), "error: 127.0.0.1: the server answers 404"},
-            {http("200", ""), "error: 127.0.0.1: the server's answer is no status: "},
-            {http("200", "0 or so"), "error: 127.0.0.1: the server's answer is no status: 0 or so"},
-            {http("200", "-1"), "error: 127.0.0.1: the server's answer is no status: -1"},
-            {http("200", "99999999999"), "error: 127.0.0.1: the server's answer is no status: 99999999999"},
-            {"HTTP/1.0 200 OK\r\n0", "error: 127.0.0.1: the server's answer is no status: "},
+            {http("200", ""), "error: 127.0.0.1: the server's answer is not a status: "},
+            {http("200", "0 or so"), "error: 127.0.0.1: the server's answer is not a status: 0 or so"},
+            {http("200", "-1"), "error: 127.0.0.1: the server's answer is not a status: -1"},
+            {http("200", "99999999999"), "error: 127.0.0.1: the server's answer is not a status: 99999999999"},
+            {"HTTP/1.0 200 OK\r\n0", "error: 127.0.0.1: the server's answer is not a status: "},
             {"HTTP/1.0\r\n", "error: 127.0.0.1: the server does not speak HTTP"},
             {"220 mail.example.com ESMTP\r\n", "error: 127.0.0.1: the server does not speak HTTP"},
             {"", "error: 127.0.0.1: the server does not speak HTTP"},
@@ -296,7 +296,8 @@ public:
                                          {{"smtproutes", "example.com\n"}});
         CPPUNIT_ASSERT_MESSAGE(
             bad_routes.problems(),
-            bad_routes.problems().find("smtproutes:1: \"example.com\" is no domain:host") != std::string::npos);
+            bad_routes.problems().find("smtproutes:1: \"example.com\" is not of the form domain:host") !=
+                std::string::npos);
     }
 };
 CPPUNIT_TEST_SUITE_REGISTRATION(QmailDeliverableTest);

@@ -141,12 +141,12 @@ public:
         } rows[] = {
             {"domain=example.org", "me@example.org OK\n", "file"},
             {"file=map", "me@example.org OK\n", "domain"},
-            {"domain=example.org file=map", "", "map has no addresses in it, or does not exist"},
-            {"domain=example.org file=other", "me@example.org OK\n", "other has no addresses in it, or does not exist"},
-            {"domain=example.org file=/no/such/map", "", "/no/such/map has no addresses in it, or does not exist"},
+            {"domain=example.org file=map", "", "map has no addresses, or does not exist"},
+            {"domain=example.org file=other", "me@example.org OK\n", "other has no addresses, or does not exist"},
+            {"domain=example.org file=/no/such/map", "", "/no/such/map has no addresses, or does not exist"},
             {"domain=example.org file=map", "# x\nme@example.org\n", "map:2: \"\" must be OK, DECLINED"},
             {"domain=example.org file=map", "me@example.org MAYBE\n", "map:1: \"MAYBE\" must be OK"},
-            {"domain=example.org file=map", "me OK\n", "map:1: \"me\" is no address"},
+            {"domain=example.org file=map", "me OK\n", "map:1: \"me\" is not an address"},
             {"domain=example.org file=map default=NO", "me@example.org OK\n", "default=\"NO\" must begin with OK"},
             {"domain=example.org file=map default==x", "me@example.org OK\n", "default=\"=x\" must begin with OK"},
         };

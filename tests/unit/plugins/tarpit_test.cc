@@ -54,7 +54,7 @@ public:
                 plugin.connection().complain({.plugin = "other", .verdict = Verdict::deny, .text = "no"});
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, std::string("declined"), shown(plugin.mail("me@example.net")));
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, row.wait.count(), plugin.waited_for().delay.count());
-            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, row.wait.count() > 0, plugin.log().contains("held up for"));
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(row.options, row.wait.count() > 0, plugin.log().contains("delayed by"));
         }
     }
 

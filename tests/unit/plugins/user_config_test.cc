@@ -149,7 +149,7 @@ public:
             const PluginUnderTest plugin("user_config", pattern);
             CPPUNIT_ASSERT_MESSAGE(pattern, !plugin.is_usable());
             CPPUNIT_ASSERT_MESSAGE(plugin.problems(),
-                                   plugin.problems().find("is none of %u, %h, %a and %%") != std::string::npos);
+                                   plugin.problems().find("only %u, %h, %a and %% are allowed") != std::string::npos);
         }
     }
 };
