@@ -15,7 +15,7 @@ from smtpd_env import SLOWDOWN
 TOOLS = sanitizers.build_dir() / "tools"
 COMMANDS = ("smtpd-karma", "smtpd-plugin", "smtpd-setup", "smtpd-store", "smtpd-try")
 SOURCE = pathlib.Path(smtpd_env.__file__).resolve().parents[2]
-MANUAL = sanitizers.build_dir() / "docs"
+MANUAL = sanitizers.build_dir() / "docs" / "made"
 PLUGINS = sanitizers.build_dir() / "stage" / "plugins"
 
 
