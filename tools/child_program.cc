@@ -16,11 +16,11 @@ extern char** environ;
 namespace smtpd::tools {
 namespace {
 
-/// Memory in the form of a file; its number is out of the way of those that the program gets.
+/// A file in memory. Its descriptor is above the descriptors that the program gets.
 Result<FileDescriptor> make_memory(const char* name) {
     const FileDescriptor made(::memfd_create(name, MFD_CLOEXEC));
     FileDescriptor moved(made ? ::fcntl(made.get(), F_DUPFD_CLOEXEC, 10) : -1);
-    if (!moved) return os_error("cannot keep what httpd is to read and says", errno);
+    if (!moved) return os_error("cannot make a file in memory for httpd's input and output", errno);
     return moved;
 }
 
@@ -31,7 +31,7 @@ Result<std::string> contents(int descriptor) {
         const auto octets = ::pread(descriptor, buffer, sizeof buffer, static_cast<off_t>(text.size()));
         if (octets == 0) return text;
         if (octets > 0) text.append(buffer, static_cast<std::size_t>(octets));
-        else if (errno != EINTR) return os_error("cannot read what httpd said", errno);
+        else if (errno != EINTR) return os_error("cannot read httpd's output", errno);
     }
 }
 

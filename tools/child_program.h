@@ -1,5 +1,5 @@
-/// child_program.h: runs a program to its end with something to read, and keeps what it writes. It gets two descriptors
-/// beside the usual three.
+/// child_program.h: runs a program to its end, gives it input and keeps its output. The program gets two descriptors
+/// besides the usual three.
 #pragma once
 
 #include <smtpd/base/result.h>
@@ -17,11 +17,11 @@ public:
     static constexpr int output = 4;
 
     struct Done {
-        int status = 0;      ///< of its exit; 128 and the number of the signal that ended it
+        int status = 0;      ///< its exit status; 128 + the number of the signal that killed it
         std::string output;  ///< what it wrote to `output`
         std::string words;   ///< what it wrote to its standard output and error
     };
-    /// An Error where it cannot be run. Nothing is kept in files.
+    /// Returns an Error if the program cannot be run. Writes nothing to disk.
     static Result<Done> run(const std::vector<std::string>& command, std::string_view text);
 };
 

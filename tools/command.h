@@ -14,15 +14,15 @@ extern const char program[];
 
 /// Exit statuses.
 constexpr int good = 0;
-constexpr int not_all = 1;  ///< something that was asked for is not there, or was not understood
+constexpr int not_all = 1;  ///< a requested entry does not exist, or the command did not understand it
 constexpr int failed = 2;
 
-/// Prints a line where results go.
+/// Prints a line to standard output.
 void say(const std::string& line);
-/// Prints "PROGRAM: text" where errors go, and gives the exit status that follows from it.
+/// Prints "PROGRAM: text" to standard error, and returns the exit status.
 int complain(const std::string& text, int status = failed);
 
-/// How one command of a program is called.
+/// The syntax of one command of a program.
 struct Form {
     std::string_view name;
     std::string_view words;  ///< "NAMESPACE [PREFIX]"
@@ -31,11 +31,11 @@ struct Form {
 };
 constexpr std::size_t any_number = 1000000;
 
-/// What is wrong with a call: the word that is unknown, unexpected or missing; "" if nothing is.
+/// The mistake in a call: an unknown, unexpected or missing word. "" if the call is right.
 std::string mistake_in(std::span<const Form> forms, const std::string& command, const std::vector<std::string>& words);
 
-/// The whole of main(). `run` is given the words behind the program's name and returns the exit status. Without words,
-/// and with --help, `help` is printed; --version prints the version. What it throws is a complaint.
+/// The body of main(). `run` gets the words after the program's name and returns the exit status. Without words, and
+/// with --help, prints `help`; with --version, the version. Reports an exception from `run` as a complaint.
 int run_command(int argc, char** argv, const std::string& help,
                 const std::function<int(std::vector<std::string>)>& run);
 

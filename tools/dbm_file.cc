@@ -1,4 +1,4 @@
-/// dbm_file.cc: DBM files by their libraries, and dumps of them.
+/// dbm_file.cc: reads DBM files with their libraries, and dumps of them.
 #include "tools/dbm_file.h"
 
 #include "support/strings.h"
@@ -74,7 +74,7 @@ Result<DbmEntries> read_berkeley(const std::string& path) {
 #else
 Result<DbmEntries> read_berkeley(const std::string& path) {
     return unreadable(format_text(
-        "{} is a Berkeley DB file, which this build cannot read: give it what \"db_dump {}\" prints", path, path));
+        "{} is a Berkeley DB file, which this build cannot read; give it the output of \"db_dump {}\"", path, path));
 }
 #endif
 
@@ -105,7 +105,7 @@ Result<DbmEntries> read_gdbm(const std::string& path) {
 #else
 Result<DbmEntries> read_gdbm(const std::string& path) {
     return unreadable(
-        format_text("{} is a GDBM file, which this build cannot read: give it a text of keys and values", path));
+        format_text("{} is a GDBM file, which this build cannot read; give it a text file with keys and values", path));
 }
 #endif
 
@@ -115,8 +115,8 @@ int nibble(char c) {
                                                                         : -1;
 }
 
-/// A line of db_dump behind its blank: all octets as two digits, or, with -p, those that cannot be printed behind a
-/// backslash.
+/// Decodes a line of db_dump without its first blank: each byte is two hexadecimal digits or, with -p, only unprintable
+/// bytes are, after a backslash.
 bool read_dumped(std::string_view line, bool is_plain, std::string& octets) {
     for (std::size_t i = 0; i < line.size();) {
         if (is_plain && line[i] != '\\') {
@@ -149,11 +149,11 @@ Result<DbmEntries> read_dump(const std::string& path, const std::vector<std::str
         } else if (line == "DATA=END") {
             is_whole = true;
         } else if (!line.starts_with(' ') || !read_dumped(line.substr(1), is_plain, octets.emplace_back())) {
-            return unreadable(format_text("{} line {} is not what db_dump writes", path, number + 1));
+            return unreadable(format_text("{} line {} is not in the format of db_dump", path, number + 1));
         }
     }
     if (!is_whole || octets.size() % 2 != 0)
-        return unreadable(format_text("{} ends before its end: there is no DATA=END", path));
+        return unreadable(format_text("{} is incomplete: it does not end with DATA=END", path));
     for (std::size_t i = 0; i < octets.size(); i += 2)
         entries.emplace_back(std::move(octets[i]), std::move(octets[i + 1]));
     return entries;
@@ -169,7 +169,8 @@ Result<DbmEntries> read_text(const std::string& path) {
         const auto words = support::split_words(lines[number]);
         if (words.empty() || words.front().starts_with('#')) continue;
         if (words.size() != 2)
-            return unreadable(format_text("{} line {} is no key and value: is this a DBM file?", path, number + 1));
+            return unreadable(
+                format_text("{} line {} is not a key and a value: is this a DBM file?", path, number + 1));
         entries.emplace_back(words[0], words[1]);
     }
     return entries;

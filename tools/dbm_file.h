@@ -1,8 +1,8 @@
-/// dbm_file.h: reads all entries of a DBM file: Berkeley DB (hash or b-tree) and GDBM, where the libraries were there
+/// dbm_file.h: reads all entries of a DBM file: Berkeley DB (hash or b-tree) and GDBM, if their libraries were present
 /// at build time, and text.
 ///
-/// What the file is, is seen from its first octets. Text is what db_dump writes, or lines of a key, white space, and a
-/// value; lines with # are comments. The whole file is read before anything is done with it.
+/// The first bytes of a file tell its format. Text is the output of db_dump, or lines with a key, white space and a
+/// value; lines with # are comments. The whole file is read before the first entry is used.
 #pragma once
 
 #include <smtpd/base/result.h>
@@ -15,10 +15,10 @@ namespace smtpd::tools {
 
 using DbmEntries = std::vector<std::pair<std::string, std::string>>;
 
-/// The entries of the file; where there is none of that name, those of "path.pag", as NDBM makes it.
+/// The entries of the file or, if it does not exist, of "path.pag", as NDBM names it.
 Result<DbmEntries> read_dbm(const std::string& path);
 
-/// "Berkeley DB, GDBM, text": what can be read.
+/// "Berkeley DB, GDBM, text": the formats that this build can read.
 std::string dbm_formats();
 
 }  // namespace smtpd::tools

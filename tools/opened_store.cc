@@ -19,7 +19,7 @@
 namespace smtpd::tools {
 namespace {
 
-/// Gives up root for the owner of the store. The directory has to be there.
+/// Changes from root to the owner of the store. The directory must exist.
 Result<void> become_owner(const std::string& path) {
     if (::geteuid() != 0) return {};
     struct stat about {};
@@ -51,7 +51,7 @@ Result<std::unique_ptr<OpenedStore>> OpenedStore::open(const std::vector<std::st
         words, [](std::string_view path) { return std::filesystem::absolute(path).string(); });
     if (!address) return address.error();
     if (address->kind == store::Address::Kind::memory)
-        return Error{ErrorCode::config, "what is in memory can be seen by the server only", 0};
+        return Error{ErrorCode::config, "only the server can see a store in memory", 0};
     if (address->kind == store::Address::Kind::file)
         if (const auto done = become_owner(address->path); !done) return done.error();
     return std::unique_ptr<OpenedStore>(new OpenedStore(*address));

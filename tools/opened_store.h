@@ -1,6 +1,7 @@
 /// opened_store.h: the store, opened by a command for administrators.
 ///
-/// As root it works with a file as the owner of the file, or of its directory: what it makes has to be the server's.
+/// As root, the command becomes the owner of the store's file or of its directory, so that new files belong to the
+/// server's user.
 #pragma once
 
 #include "store/stores.h"
@@ -15,16 +16,16 @@
 
 namespace smtpd::tools {
 
-/// What SmtpStore says where it says nothing.
+/// The default of SmtpStore.
 std::vector<std::string> default_store();
 
-/// Takes "-s STORE" off the front of a command's words, and puts the words of STORE into `store`. False when it is not
-/// there.
+/// Removes "-s STORE" from the front of a command's words, and puts the words of STORE into `store`. Returns false if
+/// the words do not begin with -s.
 bool take_store_option(std::vector<std::string>& words, std::vector<std::string>& store);
 
 class OpenedStore {
 public:
-    /// `words` are those of SmtpStore. Memory cannot be opened: it is the server's.
+    /// `words` are the arguments of SmtpStore. A store in memory cannot be opened: only the server has it.
     static Result<std::unique_ptr<OpenedStore>> open(const std::vector<std::string>& words);
     Result<StoreSpace*> space(std::string_view name);
     /// The namespaces that have entries, sorted by name.

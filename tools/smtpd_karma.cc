@@ -1,5 +1,5 @@
-/// smtpd_karma.cc: the command smtpd-karma: shows and changes what the plugin karma remembers about clients. See its
-/// manual page, docs/smtpd-karma.1.
+/// smtpd_karma.cc: the command smtpd-karma, which shows and changes the records of the plugin karma. See its man page,
+/// docs/smtpd-karma.1.
 #include "support/strings.h"
 #include "tools/command.h"
 #include "tools/opened_store.h"
@@ -30,24 +30,24 @@ constexpr const char* usage =
     "usage: smtpd-karma [-s \"STORE [OPTION=VALUE]...\"] [-n] COMMAND\n"
     "       smtpd-karma --version | --help\n"
     "\n"
-    "  list                            all clients\n"
-    "  search naughty|nice|both|CLIENT\n"
-    "  get CLIENT\n"
-    "  set CLIENT NAME=VALUE...        NAME is naughty, nice, connects, or penalty with the value now or none\n"
-    "  capture CLIENT...               a penalty from now on, and one naughty connection more\n"
-    "  release CLIENT...               no penalty, no naughty connections\n"
-    "  remove CLIENT...                forget everything\n"
-    "  prune [DAYS]                    forget who was not seen for that many days (7)\n"
+    "  list                            lists all clients\n"
+    "  search naughty|nice|both|CLIENT lists the naughty clients, the nice ones, those that are both, or CLIENT\n"
+    "  get CLIENT                      prints one record\n"
+    "  set CLIENT NAME=VALUE...        changes a record: naughty=N, nice=N, connects=N, penalty=now or penalty=none\n"
+    "  capture CLIENT...               starts a penalty and counts a naughty connection\n"
+    "  release CLIENT...               ends the penalty and forgets naughty connections\n"
+    "  remove CLIENT...                removes the whole record\n"
+    "  prune [DAYS]                    removes clients that were not seen for DAYS days (7)\n"
     "\n"
-    "CLIENT is an address or a network; an IPv6 address stands for its /64. -n shows names of hosts. STORE is what "
-    "SmtpStore says.\n";
+    "CLIENT is an address or a network; an IPv6 address stands for its /64. -n shows host names. STORE is the argument "
+    "of SmtpStore.\n";
 
 using Records = Store<KarmaRecord>;
 using Row = StoreEntry<KarmaRecord>;
 
 int unknown(const std::string& client) { return complain(format_text("nothing is known about {}", client), not_all); }
 
-/// The key of the plugin with its default options; others' with the network written out.
+/// The key that the plugin uses with its default options. With other options, callers write the network.
 std::optional<std::string> key_of(const std::string& client) {
     if (const auto address = IpAddress::parse(client)) return client_key(*address, address->is_v6() ? 64 : 32);
     if (const auto network = IpNetwork::parse(client)) return client_key(network->address(), network->bits());
@@ -62,7 +62,7 @@ std::string shown(WallTime time) {
     return text;
 }
 
-/// The name of a single address, if it has one.
+/// The host name of a single address; "-" for a network or without a name.
 std::string name_of(const std::string& client) {
     const auto address = IpAddress::parse(client);
     if (!address) return "-";
@@ -157,7 +157,7 @@ public:
         return *removed ? good : unknown(key);
     }
 
-    /// How long ago a client was seen shows in how long its record still lives.
+    /// The remaining lifetime of a record tells how long ago its client was seen.
     int prune(Duration age) const {
         std::vector<std::string> keys;
         const int status = for_each([&](const Row& row) {
@@ -229,7 +229,7 @@ constexpr Form forms[] = {{"list", "", 0, 0},
                           {"remove", "CLIENT...", 1, any_number},
                           {"prune", "[DAYS]", 0, 1}};
 
-/// What is wrong with the call; "" if nothing is.
+/// The mistake in the call; "" if the call is right.
 std::string read_call(std::vector<std::string> words, Call& call) {
     while (!words.empty() && words.front().starts_with("-")) {
         if (take_store_option(words, call.store)) continue;
@@ -243,7 +243,7 @@ std::string read_call(std::vector<std::string> words, Call& call) {
     return mistake_in(forms, call.command, call.words);
 }
 
-/// The commands that are given clients.
+/// Runs a command that takes clients.
 int run_on_clients(const Command& command, const Call& call, const std::vector<std::string>& keys) {
     if (call.command == "get") return command.get(keys.front());
     if (call.command == "set") return command.set(keys.front(), {call.words.begin() + 1, call.words.end()});
@@ -274,11 +274,11 @@ int run(const Call& call) {
     if (call.command == "prune") {
         if (!call.words.empty()) days = support::parse_unsigned(call.words.front());
         if (!days || *days > 90)
-            return complain(format_text("\"{}\" is no number of days from 0 to 90", call.words.front()));
+            return complain(format_text("\"{}\" is not a number of days from 0 to 90", call.words.front()));
     } else if (call.command != "search" || is_search) {
         for (std::size_t i = 0; i < (is_set ? 1 : call.words.size()); ++i) {
             const auto key = key_of(call.words[i]);
-            if (!key) return complain(format_text("\"{}\" is no IP address and no network", call.words[i]));
+            if (!key) return complain(format_text("\"{}\" is neither an IP address nor a network", call.words[i]));
             keys.push_back(*key);
         }
     }

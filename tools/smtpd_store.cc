@@ -1,5 +1,5 @@
-/// smtpd_store.cc: the command smtpd-store: looks into the store that plugins keep their state in, and brings in what
-/// qpsmtpd has kept. See its manual page, docs/smtpd-store.1.
+/// smtpd_store.cc: the command smtpd-store, which shows and removes entries of the store, and imports the state of
+/// qpsmtpd. See its man page, docs/smtpd-store.1.
 #include "store/qpsmtpd_state.h"
 #include "tools/command.h"
 #include "tools/dbm_file.h"
@@ -23,18 +23,17 @@ constexpr const char* usage =
     "usage: smtpd-store [-s \"ADDRESS [OPTION=VALUE]...\"] COMMAND\n"
     "       smtpd-store --version | --help\n"
     "\n"
-    "  namespaces                                  their names, and how many entries each has\n"
-    "  list NAMESPACE [PREFIX]                     keys, values, and the seconds until they expire\n"
-    "  get NAMESPACE KEY                           a value\n"
-    "  remove NAMESPACE KEY...\n"
-    "  import-karma FILE                           qpsmtpd's karma.dbm\n"
-    "  import-greylist [--second=recipient] FILE   qpsmtpd's greylist.dbm\n"
+    "  namespaces                                  lists the namespaces, with the number of their entries\n"
+    "  list NAMESPACE [PREFIX]                     lists keys, values, and the seconds until they expire\n"
+    "  get NAMESPACE KEY                           prints a value\n"
+    "  remove NAMESPACE KEY...                     removes entries\n"
+    "  import-karma FILE                           imports qpsmtpd's karma.dbm\n"
+    "  import-greylist [--second=recipient] FILE   imports qpsmtpd's greylist.dbm\n"
     "\n"
-    "ADDRESS is what SmtpStore says: file:PATH, redis:HOST:PORT/DATABASE or redis:PATH. Default: file:" SMTPD_STATE_DIR
-    "/store\n";
+    "ADDRESS is written as in SmtpStore: file:PATH, redis:HOST:PORT/DATABASE or redis:PATH. Default: "
+    "file:" SMTPD_STATE_DIR "/store\n";
 
-/// Keys and values as they stand on a line: what does not stand for itself there, and "%", is written %XX, as get and
-/// remove take it.
+/// Keys and values as text: unprintable bytes and "%" become %XX, which get and remove accept.
 std::string shown(std::string_view octets) {
     const auto is_plain = [](char c) { return c >= ' ' && c < 0x7f && c != '%'; };
     std::string out;
@@ -76,7 +75,7 @@ int remove(StoreSpace& space, const std::vector<std::string>& keys) {
     return status;
 }
 
-/// Puts what is not there yet: an import can be repeated, and what the server has learnt since is not undone.
+/// Adds only missing entries, so an import can be repeated, and never overwrites what the server has learnt since.
 template <class Record, class Read>
 int import_entries(StoreSpace& space, const DbmEntries& entries, Read read) {
     const Store<Record> store(space);
@@ -110,7 +109,7 @@ constexpr Form forms[] = {
     {"get", "NAMESPACE KEY", 2, 2}, {"remove", "NAMESPACE KEY...", 2, any_number},
     {"import-karma", "FILE", 1, 1}, {"import-greylist", "[--second=sender|recipient] FILE", 1, 1}};
 
-/// What is wrong with the call; "" if nothing is.
+/// The mistake in the call; "" if the call is right.
 std::string read_call(std::vector<std::string> words, Call& call) {
     (void)take_store_option(words, call.store);
     if (words.empty()) return "a command is missing; --help lists the commands";
@@ -138,8 +137,9 @@ Result<std::vector<std::string>> keys_of(const Call& call) {
     std::vector<std::string> keys;
     for (std::size_t i = 1; i < call.words.size(); ++i)
         if (!detail::unescape_field(call.words[i], keys.emplace_back()))
-            return Error{ErrorCode::config,
-                         format_text("\"{}\" is no key: in %XX, two digits belong behind a \"%\"", call.words[i]), 0};
+            return Error{
+                ErrorCode::config,
+                format_text("\"{}\" is not a key: a \"%\" needs two hexadecimal digits after it", call.words[i]), 0};
     return keys;
 }
 
@@ -171,7 +171,7 @@ int run(const Call& call) {
 
 int main(int argc, char** argv) {
     using namespace smtpd::tools;
-    return run_command(argc, argv, usage + ("import reads: " + dbm_formats() + "\n"),
+    return run_command(argc, argv, usage + ("Formats of import: " + dbm_formats() + "\n"),
                        [](std::vector<std::string> words) {
                            Call call;
                            const std::string wrong = read_call(std::move(words), call);

@@ -1,9 +1,9 @@
-/// smtpd_try.cc: the command smtpd-try: what would happen to this client and this message? See its manual page,
+/// smtpd_try.cc: the command smtpd-try, which shows what would happen to a client and its message. See its man page,
 /// docs/smtpd-try.1.
 ///
-/// It reads its arguments, and has httpd itself do the work: a configuration test with the internal directive SmtpTry,
-/// in which mod_smtpd plays the session over the configured plugins (mod_smtpd/httpd/dry_run.h). So there is no second
-/// reading of the configuration that could differ from the server's.
+/// It reads its arguments and lets httpd itself do the work: httpd runs a configuration test with the internal
+/// directive SmtpTry, and mod_smtpd simulates the session with the configured plugins (mod_smtpd/httpd/dry_run.h). So
+/// no second parser of the configuration can differ from the server's.
 #include "dry_run/conversation.h"
 #include "dry_run/request.h"
 #include "support/edit_distance.h"
@@ -37,29 +37,29 @@ constexpr const char* usage =
     "usage: smtpd-try [-f HTTPD.CONF] --ip ADDRESS [OPTION]... [MESSAGE]\n"
     "       smtpd-try [-f HTTPD.CONF] --list [OPTION]...\n"
     "\n"
-    "  --host NAME[:PORT]    the virtual host, where several speak SMTP\n"
+    "  --host NAME[:PORT]    the virtual host, if several speak SMTP\n"
     "  --ip ADDRESS[:PORT]   the client\n"
     "  --client-host NAME    its name by reverse DNS, as with HostnameLookups\n"
-    "  --helo NAME           how it introduces itself (EHLO)\n"
-    "  --no-esmtp            it says HELO\n"
-    "  --tls                 the connection counts as encrypted, as it does on a host with SSLEngine on\n"
+    "  --helo NAME           its name in EHLO\n"
+    "  --no-esmtp            the client says HELO, not EHLO\n"
+    "  --tls                 the connection counts as encrypted, as on a host with SSLEngine on\n"
     "  --auth USER           AUTH, with the first line of --password-file FILE\n"
     "  --auth-login          with the mechanism LOGIN instead of PLAIN\n"
-    "  --from ADDRESS        the sender, \"\" for the null sender; without it the session ends behind EHLO\n"
+    "  --from ADDRESS        the sender, \"\" for the null sender; without it the session ends after EHLO\n"
     "  --to ADDRESS          a recipient; may be repeated\n"
-    "  MESSAGE               a file with the message, - for standard input; a short one is made where none is given\n"
-    "  --no-message          the session ends behind the recipients\n"
+    "  MESSAGE               a file with the message, - for standard input; by default a short message\n"
+    "  --no-message          the session ends after the recipients\n"
     "\n"
-    "  --zone FILE           what the DNS says, instead of asking it\n"
-    "  --again TIME          the client comes once more, that long after; may be repeated\n"
-    "  --wait                delays are waited for and not skipped\n"
-    "  --log LEVEL           log lines up to that level are shown (warning)\n"
+    "  --zone FILE           the answers of the DNS, instead of real queries\n"
+    "  --again TIME          the client connects again after TIME; may be repeated\n"
+    "  --wait                wait for delays instead of skipping them\n"
+    "  --log LEVEL           show log lines up to this level (warning)\n"
     "  --json                output for programs\n"
     "  --list                the chains of hooks, and the plugins with their options\n"
     "\n"
-    "  -d DIR, -D NAME       are handed to httpd\n"
-    "  --httpd PROGRAM       another httpd than that mod_smtpd was built for\n"
-    "  --envvars FILE        variables that httpd's configuration needs; none: no such file\n"
+    "  -d DIR, -D NAME       are passed on to httpd\n"
+    "  --httpd PROGRAM       the httpd to use, if not the one that mod_smtpd was built for\n"
+    "  --envvars FILE        shell variables for httpd's configuration; none: no file\n"
     "  --version             the version of this command\n"
     "\n"
     "Exit status: 0 accepted or nothing to accept, 1 rejected, 2 deferred, 3 the dry run failed.\n";
@@ -87,7 +87,7 @@ struct Call {
     bool wants_version = false;
 };
 
-/// What is wrong with the value; "" for nothing.
+/// The mistake in the value; "" if the value is right.
 using Take = std::function<std::string(Call&, const std::string& value)>;
 
 struct Option {
@@ -116,7 +116,7 @@ std::string take_client(Call& call, const std::string& text) {
     return {};
 }
 
-/// Characters that would begin another command are no part of anything.
+/// A value must not contain characters that would begin another SMTP command.
 std::string take_word(std::string& into, const std::string& text, std::string_view what) {
     if (std::any_of(text.begin(), text.end(),
                     [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }))
@@ -195,7 +195,7 @@ std::string unknown_option(const std::string& name) {
     return format_text("there is no option {}{}; --help lists them", quoted(name), support::did_you_mean(name, names));
 }
 
-/// The value is the next word, or stands behind "=" of a long option. Gives what is wrong, or "".
+/// The value is the next word, or the text after "=" in a long option. Returns the mistake, or "".
 std::string take_option(Call& call, const std::vector<std::string>& words, std::size_t& at) {
     const std::string& word = words[at];
     const auto equals = word.starts_with("--") ? word.find('=') : std::string::npos;
@@ -218,7 +218,7 @@ std::string read_call(Call& call, const std::vector<std::string>& words) {
         if (words[i].starts_with('-') && words[i] != "-") {
             if (auto wrong = take_option(call, words, i); !wrong.empty()) return wrong;
         } else if (call.message) {
-            return format_text("unexpected argument \"{}\": there is a message already, {}", quoted(words[i]),
+            return format_text("unexpected argument \"{}\": {} is the message already", quoted(words[i]),
                                quoted(std::as_const(*call.message)));
         } else {
             call.message = words[i];
@@ -227,20 +227,20 @@ std::string read_call(Call& call, const std::vector<std::string>& words) {
     return {};
 }
 
-/// What does not go together.
+/// Options that exclude or need each other.
 std::string contradiction(const Call& call) {
     const dry_run::Request& request = call.request;
     if (call.wants_help || call.wants_version || request.is_list) return {};
-    if (!call.has_client) return "--ip says which client is to be tried; --help lists the options";
+    if (!call.has_client) return "--ip is missing: it names the client; --help lists the options";
     if (!request.to.empty() && !request.from) return "--to needs --from";
     if (call.message && request.to.empty()) return "a message needs --from and --to";
-    if (call.message && !call.has_message) return "there is a message, and --no-message";
+    if (call.message && !call.has_message) return "a message and --no-message exclude each other";
     if (request.user.empty() != !call.password_file) return "--auth and --password-file belong together";
-    if (!request.user.empty() && !request.is_esmtp) return "there is no AUTH with --no-esmtp";
+    if (!request.user.empty() && !request.is_esmtp) return "--auth and --no-esmtp exclude each other: AUTH needs EHLO";
     return {};
 }
 
-/// Well-formed, and short.
+/// A short, well-formed message.
 std::string made_message(const dry_run::Request& request) {
     std::string to;
     for (const auto& recipient : request.to) to += (to.empty() ? "" : ",\n\t") + recipient;
@@ -257,11 +257,11 @@ Result<std::string> read_message(const std::string& name) {
     char buffer[64 * 1024];
     for (std::size_t octets = 0; (octets = std::fread(buffer, 1, sizeof buffer, stdin)) > 0;)
         text.append(buffer, octets);
-    if (std::ferror(stdin) != 0) return Error{ErrorCode::io, "standard input cannot be read", 0};
+    if (std::ferror(stdin) != 0) return Error{ErrorCode::io, "cannot read standard input", 0};
     return text;
 }
 
-/// Files are read here, with the rights of who calls.
+/// Reads files here, with the caller's rights.
 Result<void> read_files(Call& call) {
     dry_run::Request& request = call.request;
     if (call.password_file) {
@@ -295,7 +295,7 @@ std::string envvars_of(const Call& call) {
 std::vector<std::string> command_of(const Call& call) {
     std::vector<std::string> words;
     if (auto envvars = envvars_of(call); !envvars.empty()) {
-        if (envvars.find('/') == std::string::npos) envvars = "./" + envvars;  // or the shell looks elsewhere
+        if (envvars.find('/') == std::string::npos) envvars = "./" + envvars;  // otherwise the shell would search PATH
         words = {"/bin/sh", "-c", ". \"$0\" && exec \"$@\"", envvars};
     }
     words.insert(words.end(), {call.httpd, "-t", "-f", call.config});
@@ -304,7 +304,7 @@ std::vector<std::string> command_of(const Call& call) {
     return words;
 }
 
-/// What httpd says of itself, but for the good news.
+/// Prints httpd's own messages, except for "Syntax OK".
 void show_words_of_httpd(std::string_view words) {
     while (!words.empty()) {
         const auto line = dry_run::take_line(words);
@@ -312,17 +312,18 @@ void show_words_of_httpd(std::string_view words) {
     }
 }
 
-/// There is no report, because httpd did not get that far.
+/// Explains why httpd made no report.
 int explain(const Call& call, const ChildProgram::Done& done) {
     const auto says = [&](std::string_view words) { return done.words.find(words) != std::string::npos; };
     if (done.status == 0)
-        return complain(format_text("{} takes the configuration {}, but makes no report", call.httpd, call.config));
+        return complain(format_text("{} accepts the configuration {}, but makes no report", call.httpd, call.config));
     if (says("Invalid command 'SmtpTry'"))
-        return complain(format_text("mod_smtpd is not loaded by {}, or is an old one", call.config));
+        return complain(format_text("{} does not load mod_smtpd, or loads an old version of it", call.config));
     if (says("AH00111"))
-        complain("variables of the configuration come from a file: --envvars FILE, such as /etc/apache2/envvars");
+        complain(
+            "the configuration uses variables; name their file with --envvars FILE, for example /etc/apache2/envvars");
     return complain(
-        format_text("{} does not take the configuration {}; what it says stands above", call.httpd, call.config));
+        format_text("{} does not accept the configuration {}; see its messages above", call.httpd, call.config));
 }
 
 int run(const Call& call) {
@@ -333,7 +334,7 @@ int run(const Call& call) {
     if (!outcome) return explain(call, *done);
     if (*outcome == dry_run::MailOutcome::failed) return complain(done->output);
     std::fwrite(done->output.data(), 1, done->output.size(), stdout);
-    if (std::fflush(stdout) != 0) return complain("the report cannot be written");
+    if (std::fflush(stdout) != 0) return complain("cannot write the report");
     return *outcome == dry_run::MailOutcome::none ? 0 : static_cast<int>(*outcome);  // nothing was refused
 }
 
@@ -347,7 +348,7 @@ int run(const std::vector<std::string>& words) {
     call.config = std::filesystem::absolute(call.config).string();  // httpd would look below its root
     if (::access(call.config.c_str(), R_OK) != 0)
         return complain(
-            os_error(format_text("the configuration {} cannot be read (-f names another)", call.config), errno).what);
+            os_error(format_text("cannot read the configuration {} (-f names another one)", call.config), errno).what);
     if (const auto good = read_files(call); !good) return complain(good.error().what);
     return run(call);
 }

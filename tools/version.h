@@ -5,7 +5,7 @@
 
 namespace smtpd::tools {
 
-/// Prints "smtpd-store (mod_smtpd) 0.1.0" where results go.
+/// Prints "smtpd-store (mod_smtpd) 0.1.0" to standard output.
 void show_version(std::string_view program);
 
 }  // namespace smtpd::tools

@@ -98,7 +98,7 @@ def test_a_manual_is_shown():
 
 @pytest.mark.parametrize("arguments, complaint", [
     (("show",), "a word is missing: show takes PLUGIN"), (("show", "a", "b"), 'unexpected word "b"'), (("list", "a", "b"), 'unexpected word "b"'),
-    (("new",), "a word is missing"), (("new", "a", "b", "c"), 'unexpected word "c"'), (("new", "../x"), '"../x" must be small letters'), (("new", "1st"), "must be small letters"),
+    (("new",), "a word is missing"), (("new", "a", "b", "c"), 'unexpected word "c"'), (("new", "../x"), '"../x" must be lower-case letters'), (("new", "1st"), "must be lower-case letters"),
     (("new", "--policy", "x"), 'unknown option "--policy"'), (("-p",), "-p needs a folder"),
 ])
 def test_wrong_calls_name_the_wrong_word(tmp_path, arguments, complaint):

@@ -180,7 +180,7 @@ def test_karma_loses_no_connection_and_the_command_sees_it(make_server):
 
 
 @pytest.mark.parametrize("arguments, status, complaint", [
-    ((), 2, "a command is missing"), (("search",), 2, "a word is missing: search takes naughty, nice, both or a CLIENT"), (("get", "nobody"), 2, '"nobody" is no IP address'),
+    ((), 2, "a command is missing"), (("search",), 2, "a word is missing: search takes naughty, nice, both or a CLIENT"), (("get", "nobody"), 2, '"nobody" is neither an IP address nor a network'),
     (("get", "192.0.2.1"), 1, "nothing is known about 192.0.2.1"), (("release", "192.0.2.0/24"), 1, "nothing is known about 192.0.2.0/24"),
     (("remove", "192.0.2.1"), 1, "nothing is known"), (("set", "192.0.2.1", "penalty=later"), 2, "penalty=now or none"),
     (("set", "192.0.2.1", "nice=-1"), 2, "must be naughty, nice"), (("prune", "many"), 2, "is no number of days"), (("grow",), 2, 'unknown command "grow"; --help'),

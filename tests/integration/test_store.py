@@ -537,7 +537,7 @@ untie %db;
 @pytest.mark.parametrize("kind", ["DB_File", "GDBM_File", "NDBM_File"])
 def test_import_of_qpsmtpds_files(tmp_path, kind):
     formats = run_tool("--help")[1]
-    if ("Berkeley DB" if kind == "DB_File" else "GDBM") not in formats.rpartition("import reads:")[2]:
+    if ("Berkeley DB" if kind == "DB_File" else "GDBM") not in formats.rpartition("Formats of import:")[2]:
         pytest.skip(f"smtpd-store was built without the library for {kind}")
     now = int(time.time())
     karma = [item for number in range(2000) for item in (str(0xC0000200 + number), f"{now}:{number % 3}:{number % 5}:{number}")]

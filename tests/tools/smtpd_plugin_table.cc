@@ -1,13 +1,12 @@
-/// smtpd_plugin_table.cc: the options of built plugins, taken from the plugins themselves: for the manual, and for its
-/// checks.
+/// smtpd_plugin_table.cc: prints the options of built plugins, for the manual and its checks.
 ///
-///     smtpd-plugin-table markdown PLUGIN_DIR NAME   the option tables of one plugin's page
-///     smtpd-plugin-table list PLUGIN_DIR            every option of every plugin, with tabs between: plugin, "own" or
-///     "common", name, help smtpd-plugin-table check PLUGIN_DIR           reads lines "POSITION<tab>NAME WORD…", as
-///     SmtpPlugin takes them, from standard input,
-///                                                   and prints what is wrong with the name or the words
+/// - `smtpd-plugin-table markdown PLUGIN_DIR NAME` prints the option tables for the page of a plugin.
+/// - `smtpd-plugin-table list PLUGIN_DIR` prints every option of every plugin, a line each, with tabs between plugin,
+///   "own" or "common", name and help.
+/// - `smtpd-plugin-table check PLUGIN_DIR` reads lines "POSITION<tab>NAME WORD…" with the arguments of SmtpPlugin from
+///   standard input, and prints what is wrong with the name or the words.
 ///
-/// Exit status: 0 all is well, 1 something is wrong (it was printed), 2 wrong call.
+/// Exit status: 0 no mistakes, 1 mistakes were printed, 2 wrong call.
 #include "host/options.h"
 #include "host/plugin_dso.h"
 #include "host/plugin_file.h"
@@ -26,7 +25,7 @@ namespace {
 using namespace smtpd;
 using Directories = std::vector<std::string>;
 
-/// Text as it may stand in a cell of a table.
+/// The text, escaped for a cell of a table.
 std::string cell(std::string_view text) {
     std::string out;
     for (const char c : text) {
@@ -42,9 +41,10 @@ std::string how_it_is_written(const host::OptionDescription& option) {
     std::string out;
     if (option.takes_rest && option.position == 0) out += " Also all bare words.";
     else if (option.position >= 0)
-        out += format_text(" Also bare word {}{}.", option.position + 1, option.takes_rest ? " and all behind it" : "");
+        out += format_text(" Also bare word {}{}.", option.position + 1,
+                           option.takes_rest ? " and all words after it" : "");
     if (option.is_flag) out += " The bare name switches it on.";
-    if (option.is_required) out += " Must be given.";
+    if (option.is_required) out += " Required.";
     for (const auto& alias : option.aliases) out += format_text(" Also called `{}`.", alias);
     return out;
 }
@@ -66,16 +66,16 @@ int print_markdown(const Directories& directories, const std::string& name) {
     const host::PluginOptions options = host::describe_plugin(plugin);
     std::cout << "## Table of options\n\n";
     if (options.own.empty()) {
-        std::cout << "It has none of its own.\n";
+        std::cout << "The plugin has no options of its own.\n";
     } else {
         print_table(options.own);
     }
-    std::cout << (plugin.is_policy ? "\nA policy plugin, so it has these options too, with its own defaults:\n\n"
-                                   : "\nAs every plugin has:\n\n");
+    std::cout << (plugin.is_policy ? "\nLike every policy plugin, it also has these options, with its own defaults:\n\n"
+                                   : "\nLike every plugin, it also has these options:\n\n");
     print_table(options.common);
     if (plugin.is_policy)
-        std::cout << (plugin.defaults.exempts_immune ? "\nClients that may relay, and those that are whitelisted or "
-                                                       "whose sender or recipient is, are not judged.\n"
+        std::cout << (plugin.defaults.exempts_immune ? "\nRelay clients are exempt, and so are whitelisted clients, "
+                                                       "senders and recipients.\n"
                                                      : "\nNo client is exempt.\n");
     return 0;
 }
@@ -103,7 +103,7 @@ int print_list(const Directories& directories) {
     return status;
 }
 
-/// What configtest would say about these words, without making the plugin.
+/// The mistakes that configtest would report for these words. Does not create the plugin.
 std::vector<std::string> problems_of(const Directories& directories, std::string_view line) {
     auto words = host::split_option_words(line);
     if (!words) return {words.error().what};
