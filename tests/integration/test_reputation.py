@@ -183,7 +183,7 @@ def test_karma_loses_no_connection_and_the_command_sees_it(make_server):
     ((), 2, "a command is missing"), (("search",), 2, "a word is missing: search takes naughty, nice, both or a CLIENT"), (("get", "nobody"), 2, '"nobody" is neither an IP address nor a network'),
     (("get", "192.0.2.1"), 1, "nothing is known about 192.0.2.1"), (("release", "192.0.2.0/24"), 1, "nothing is known about 192.0.2.0/24"),
     (("remove", "192.0.2.1"), 1, "nothing is known"), (("set", "192.0.2.1", "penalty=later"), 2, "penalty=now or none"),
-    (("set", "192.0.2.1", "nice=-1"), 2, "must be naughty, nice"), (("prune", "many"), 2, "is no number of days"), (("grow",), 2, 'unknown command "grow"; --help'),
+    (("set", "192.0.2.1", "nice=-1"), 2, "must be naughty, nice"), (("prune", "many"), 2, "is not a number of days"), (("grow",), 2, 'unknown command "grow"; --help'),
     (("lits",), 2, 'unknown command "lits" (did you mean "list"?)'), (("list", "all"), 2, 'unexpected word "all": list takes nothing more'),
     (("-x", "list"), 2, 'unknown option "-x"'),
 ])

@@ -378,7 +378,7 @@ def test_of_several_virtual_hosts_one_is_named(make_server):
 
 
 @pytest.mark.parametrize("arguments, complaint", [
-    ((), "--ip says which client"),
+    ((), "--ip is missing: it names the client"),
     (("--ip", "host.example"), '--ip takes an IP address such as 192.0.2.1, 192.0.2.1:4711 or [2001:db8::1]:4711, not "host.example"'),
     (("--ip",), "--ip needs a value"),
     (("--colour",), "there is no option --colour; --help"),
@@ -386,7 +386,7 @@ def test_of_several_virtual_hosts_one_is_named(make_server):
     (("--json=yes",), "--json takes no value"),
     (("--ip=192.0.2.1", "--to", "a@b"), "--to needs --from"),
     (("--ip=192.0.2.1", "message"), "a message needs --from and --to"),
-    (("--ip=192.0.2.1", *MAIL, "one", "two"), 'unexpected argument "two": there is a message already, one'),
+    (("--ip=192.0.2.1", *MAIL, "one", "two"), 'unexpected argument "two": one is the message already'),
     (("--ip=192.0.2.1", *MAIL, "/nowhere/at/all"), "/nowhere/at/all"),
     (("--ip=192.0.2.1", "--auth", "me"), "--auth and --password-file belong together"),
     (("--ip=192.0.2.1", "--again", "soon"), '--again takes a time such as 90, 10min or 2h, not "soon"'),
