@@ -1,4 +1,4 @@
-/// backend.cc: see backend.h. backend_state.h has what is known about each server; here is how one of them is reached.
+/// backend.cc: see backend.h. backend_state.h has the state of each server; this file connects to one of them.
 #include "net/backend_state.h"
 
 #include <smtpd/base/format.h>
@@ -10,14 +10,14 @@ namespace {
 
 constexpr std::size_t most_addresses = 8;
 
-/// The real time until a deadline of the plugin's clock. Sockets wait in real time, whatever a test's clock says.
+/// The real time until a deadline of the plugin's clock. Sockets wait in real time, even if a test's clock differs.
 class TimeLeft {
 public:
     TimeLeft(const Clock& clock, MonotonicTime deadline)
         : whole_(std::min<Duration>(std::chrono::ceil<Duration>(deadline - clock.now()), std::chrono::hours(24))),
           end_(std::chrono::steady_clock::now() + whole_) {}
     Duration get() const { return std::chrono::ceil<Duration>(end_ - std::chrono::steady_clock::now()); }
-    /// What the next one of `count` may have of it.
+    /// The share of the next one of `count`.
     Duration share(std::size_t count, bool is_first) const {
         return (is_first ? whole_ : get()) / static_cast<Duration::rep>(count);
     }
@@ -29,7 +29,7 @@ private:
     const MonotonicTime end_;
 };
 
-/// The errors of all servers that were tried, in one.
+/// Combines the errors of all servers that were tried.
 class Problems {
 public:
     void add(const Error& error) {
@@ -84,7 +84,7 @@ bool Backend::is_available(const std::vector<ServerAddress>* servers) const {
 
 std::vector<ServerStatus> Backend::status() const { return shared_->status(); }
 
-/// Tries one server after the other. `reuse` may have a connection to a server without reaching it.
+/// Tries one server after another. `reuse` may provide a kept connection to a server.
 Result<Backend::Lease> Backend::Shared::reach(const std::shared_ptr<Shared>& self, const Answers& answers,
                                               MonotonicTime deadline, const std::vector<ServerAddress>* servers,
                                               const Reuse& reuse, const Attempt& attempt) {

@@ -21,7 +21,7 @@ net::CircuitBreaker::Admission admission(bool is_probe) {
     return is_probe ? net::CircuitBreaker::Admission::probe : net::CircuitBreaker::Admission::normal;
 }
 
-/// "12 s", as people want to know it.
+/// "12 s", for messages.
 std::string in_seconds(Duration time) {
     return format_text("{} s", std::chrono::ceil<std::chrono::seconds>(time).count());
 }
@@ -115,7 +115,7 @@ Error Backend::Shared::nobody_left(const std::vector<ServerAddress>* servers) {
         const auto held = lock();
         const ServerStatus now = status_of(*member, clock_.now());
         const std::string when = now.state == ServerStatus::State::open ? "for another " + in_seconds(now.next_try)
-                                                                        : "until a call that tries it is back";
+                                                                        : "until the call that tests it has returned";
         text += format_text("{}{} failed and is not asked {}: {}", text.empty() ? "" : "; ", now.name, when,
                             now.last_error);
     }

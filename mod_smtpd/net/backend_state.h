@@ -1,5 +1,5 @@
-/// backend_state.h: what the threads of a process know in common about the servers of a Backend: breakers, kept
-/// connections, counters. Behind one lock, which nobody holds while something is waited for.
+/// backend_state.h: the shared state of a Backend in one process: circuit breakers, kept connections, counters of its
+/// servers. Protected by one lock, which no thread holds while it waits for something.
 #pragma once
 
 #include "net/circuit_breaker.h"
@@ -21,7 +21,7 @@
 
 namespace smtpd {
 
-/// One server. `server` is constant; the rest is behind the lock of Shared.
+/// One server. `server` is constant; the lock of Shared guards the rest.
 struct Backend::Member {
     Member(ServerAddress where, const net::CircuitBreaker::Limits& breaker_limits,
            const net::ConnectionPool::Limits& pool_limits)
@@ -37,7 +37,7 @@ struct Backend::Member {
 
 struct Backend::Shared {
     using Members = std::vector<std::shared_ptr<Member>>;
-    /// Whether a kept connection to that server does.
+    /// Whether a kept connection to that server can be used.
     using Reuse = std::function<bool(Member&, Duration time)>;
 
     Shared(std::string name, std::vector<ServerAddress> servers, BackendSettings settings, const Clock& clock,
@@ -50,20 +50,20 @@ struct Backend::Shared {
     static Result<Lease> reach(const std::shared_ptr<Shared>& self, const Answers& answers, MonotonicTime deadline,
                                const std::vector<ServerAddress>* servers, const Reuse& reuse, const Attempt& attempt);
 
-    /// Those servers, or those of the configuration.
+    /// The given servers, or those of the configuration if null.
     Members members(const std::vector<ServerAddress>* servers);
-    /// Those of them that may be asked now, in the order in which they are to be tried.
+    /// Those of them that may be asked now, in the order in which to try them.
     Members in_turn(const std::vector<ServerAddress>* servers);
     bool is_admitting(const Member& member);
     std::optional<net::CircuitBreaker::Admission> admit(Member& member);
-    /// Why nobody may be asked.
+    /// Why no server may be asked.
     Error nobody_left(const std::vector<ServerAddress>* servers);
 
     bool needs_question(const ServerAddress& server) const {
         return !server.is_local() && !server.address() && known_hosts_.find(server.host()) == known_hosts_.end();
     }
     Result<std::vector<IpAddress>> addresses_of(const ServerAddress& server, const Answers& answers) const;
-    /// Whether the server had enough time to be blamed.
+    /// Whether the server had enough time for its failure to count.
     static bool is_fair(const Error& error, Duration time);
 
     std::optional<net::ConnectionPool::Idle> take_idle(Member& member, std::string_view identity, Duration time);
@@ -76,14 +76,14 @@ struct Backend::Shared {
     std::vector<ServerStatus> status();
 
 private:
-    /// The lock. In a process that was forked, whatever belongs to the other process is gone behind it.
+    /// Takes the lock. In a forked process, it also discards everything that belongs to the parent process.
     std::unique_lock<std::mutex> lock();
     std::shared_ptr<Member> make_member(const ServerAddress& server) const;
     std::shared_ptr<Member> other_member(const ServerAddress& server);
-    /// Drops what is known about servers outside the configuration where that has become much.
+    /// Discards what is known about servers outside the configuration if there are too many.
     void forget_others();
     void begin_anew();
-    /// For the pool: the certificate that a connection was made with is part of whose it is.
+    /// For the pool: the name that the certificate was checked for is part of a connection's identity.
     std::string_view tls_name(const ServerAddress& server) const {
         return settings_.tls ? std::string_view(server.host()) : std::string_view();
     }
@@ -96,7 +96,7 @@ private:
     LogSink& log_;
     net::HostsFile known_hosts_;
     std::mutex mutex_;
-    pid_t process_ = 0;  ///< 0: nothing has happened yet
+    pid_t process_ = 0;  ///< 0 = not used yet
     Members members_;
     std::map<std::string, std::shared_ptr<Member>> others_;  ///< by name
     std::size_t turn_ = 0;

@@ -32,20 +32,20 @@ namespace {
 
 using support::FileDescriptor;
 
-/// Ids have 16 bits, and a guess must stay hard: beyond this the server is too slow for us, and a question fails.
+/// Ids have 16 bits, and guessing must stay hard: beyond this number the server is too slow, and questions fail.
 constexpr std::size_t max_in_flight = 16384;
 
-/// How many leave in a millisecond: what comes faster than a name server reads is lost at its socket, and asked again
-/// seconds later.
+/// How many are sent in a millisecond: packets that come faster than a name server reads them are lost at its socket,
+/// and repeated seconds later.
 constexpr std::size_t questions_per_millisecond = 32;
 
-/// Questions that are asked over TCP at a time.
+/// The number of questions over TCP at the same time.
 constexpr std::size_t max_tcp = 256;
 
-/// The thread looks around at least that often, whatever there is to do.
+/// The longest time that the thread waits in one call.
 constexpr std::chrono::seconds longest_wait{60};
 
-/// Sockets that were not needed for that long are closed: others need descriptors, too.
+/// Sockets that were not needed for that long are closed, because others need descriptors too.
 constexpr std::chrono::seconds tidy_interval{10};
 
 constexpr int class_in = 1;
@@ -59,10 +59,10 @@ DnsAnswer failure_of(UdpQuestions::Ending ending) {
     return DnsAnswer(DnsStatus::server_failure);
 }
 
-/// Why c-ares gives up over TCP, when it has no reply to show.
+/// Why c-ares gave up over TCP without a reply.
 DnsAnswer failure_of(int status) {
     if (status == ARES_ETIMEOUT) return DnsAnswer::failure(DnsStatus::timed_out, "the DNS servers do not answer");
-    // Releases before 1.29 say this of servers that answer SERVFAIL or REFUSED, too.
+    // Releases before 1.29 also return this for servers that answer SERVFAIL or REFUSED.
     if (status == ARES_ECONNREFUSED)
         return DnsAnswer::failure(DnsStatus::server_failure, "no DNS server can be reached, or all of them fail");
     if (status == ARES_ESERVFAIL) return DnsAnswer::failure(DnsStatus::server_failure, "the server says SERVFAIL");
@@ -71,14 +71,14 @@ DnsAnswer failure_of(int status) {
     return DnsAnswer::failure(DnsStatus::server_failure, ares_strerror(status));
 }
 
-/// Over TCP, of a question whose reply over UDP did not repeat it exactly.
+/// The result over TCP for a question whose reply over UDP did not repeat it exactly.
 DnsAnswer failure_after_mistrust(const DnsAnswer& over_tcp) {
     return DnsAnswer::failure(
         over_tcp.status(),
         format_text("a reply over UDP does not repeat the question exactly; over TCP: {}", over_tcp.error()));
 }
 
-/// A thread that begins meanwhile has all signals blocked: they belong to the MPM.
+/// A thread started in this scope has all signals blocked: they belong to the MPM.
 class SignalsBlocked {
 public:
     SignalsBlocked() noexcept {
@@ -120,8 +120,8 @@ public:
     const ResolverSettings settings;
 
 private:
-    /// A channel of c-ares: for one question, over TCP. (A connection that the server closes costs each question of its
-    /// channel a try, also those that have nothing to do with it.)
+    /// A channel of c-ares: for one question, over TCP. (If the server closes a connection, every question of its
+    /// channel loses a try, even unrelated ones.)
     struct Channel {
         explicit Channel(Core& core) : core(core) {}
         ~Channel() {
@@ -136,7 +136,7 @@ private:
         bool is_done = false;
     };
 
-    /// A question on its way. Owned by queries_; udp_ or c-ares have the pointer until answered().
+    /// A pending question. queries_ owns it; udp_ or c-ares have the pointer until answered().
     struct Query final : UdpQuestions::Question {
         struct Waiter {
             std::weak_ptr<Lookup> lookup;
@@ -155,7 +155,7 @@ private:
         Core& core;
         const DnsQuestion question;
         std::vector<Waiter> waiters;
-        Channel* tcp = nullptr;      ///< since it is asked over TCP
+        Channel* tcp = nullptr;      ///< set when it is asked over TCP
         bool is_mistrusted = false;  ///< a reply over UDP did not repeat the question exactly
     };
     using Queries = std::unordered_map<DnsQuestion, std::unique_ptr<Query>, DnsQuestionHash>;
@@ -190,18 +190,18 @@ private:
     std::string defect_;  ///< why there is no thread
     std::thread thread_;
 
-    // Of the thread
-    ResolverSettings known_;  ///< the settings with the servers of /etc/resolv.conf where they name none
+    // Used by the thread only
+    ResolverSettings known_;  ///< the settings, with the servers of /etc/resolv.conf if they name none
     std::unique_ptr<UdpQuestions> udp_;
     std::vector<std::unique_ptr<Channel>> tcp_;
-    std::unordered_map<int, Channel*> sockets_;      ///< of these
-    std::vector<std::shared_ptr<Lookup>> complete_;  ///< and not told yet
+    std::unordered_map<int, Channel*> sockets_;      ///< the sockets of the channels
+    std::vector<std::shared_ptr<Lookup>> complete_;  ///< complete, but not notified yet
     FileDescriptor poll_;
     FileDescriptor wakeup_;                                 ///< signalled by other threads
-    std::chrono::steady_clock::time_point next_timeout_{};  ///< nothing times out before over TCP
+    std::chrono::steady_clock::time_point next_timeout_{};  ///< no question over TCP times out before
     std::chrono::steady_clock::time_point next_tidy_{};
     std::chrono::steady_clock::time_point pace_since_{};
-    std::size_t sent_ = 0;  ///< since then
+    std::size_t sent_ = 0;  ///< in the current millisecond
 };
 
 std::shared_ptr<Lookup> CaresResolver::Core::start(std::vector<DnsQuestion> questions, std::function<void()> done) {
@@ -221,7 +221,7 @@ std::shared_ptr<Lookup> CaresResolver::Core::start(std::vector<DnsQuestion> ques
         if (stopping_ || !defect_.empty() || queries_.size() >= max_in_flight) {
             const std::string why = stopping_          ? "the server is shutting down"
                                     : !defect_.empty() ? defect_
-                                                       : "too many questions are on their way";
+                                                       : "too many questions are pending";
             lookup->answer_at_once(i, DnsAnswer::failure(DnsStatus::server_failure, why));
             continue;
         }
@@ -230,7 +230,7 @@ std::shared_ptr<Lookup> CaresResolver::Core::start(std::vector<DnsQuestion> ques
     return lookup;
 }
 
-/// A question that is not on its way yet. Where memory is lacking, it leaves nothing behind.
+/// A question that is not pending. If memory runs out, it leaves nothing behind.
 void CaresResolver::Core::put(const DnsQuestion& question, const std::shared_ptr<Lookup>& lookup, std::size_t index) {
     const auto place =
         queries_.emplace(question, std::make_unique<Query>(*this, question, Query::Waiter{lookup, index})).first;
@@ -241,10 +241,10 @@ void CaresResolver::Core::put(const DnsQuestion& question, const std::shared_ptr
         throw;
     }
     if (unsent_.size() == 1)
-        eventfd_write(wakeup_.get(), 1);  // otherwise the thread has been woken, or looks by itself
+        eventfd_write(wakeup_.get(), 1);  // otherwise the thread was woken before, or checks by itself
 }
 
-/// Makes sockets and thread; gives what went wrong. The next question tries again.
+/// Creates sockets and the thread; returns the error, if any. The next question tries again.
 std::string CaresResolver::Core::open() {
     poll_ = FileDescriptor(epoll_create1(EPOLL_CLOEXEC));
     wakeup_ = FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -260,8 +260,8 @@ std::string CaresResolver::Core::open() {
     return problem;
 }
 
-/// c-ares knows where the system says which servers to ask. All questions go to the same ones, also when that has
-/// changed meanwhile.
+/// c-ares knows where the system configures its servers. All questions go to the same servers, even if that changes
+/// meanwhile.
 std::string CaresResolver::Core::find_servers() {
     if (!known_.servers.empty()) return {};
     Channel channel(*this);
@@ -292,7 +292,7 @@ std::string CaresResolver::Core::open_thread() {
 
 int CaresResolver::Core::open(Channel& channel) {
     ares_options options{};
-    // No EDNS: over TCP it says nothing that is needed, and where a server does not know it, c-ares stops saying it on
+    // No EDNS: over TCP it is not needed, and if a server does not support it, c-ares stops using it on
     // the whole channel and gives up the other questions that were sent with it.
     options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_USEVC;
     options.timeout = static_cast<int>(settings.timeout.count());
@@ -341,9 +341,9 @@ void CaresResolver::Core::run() {
         try {
             more_to_send = send_at_pace();
         } catch (const std::bad_alloc&) {
-            // nothing was taken yet; perhaps there is memory in a millisecond
+            // nothing was taken yet; perhaps memory is available in a millisecond
         }
-        tell();  // what failed at once
+        tell();  // questions that failed at once
         wait_for_sockets(more_to_send);
         tell();
     }
@@ -360,7 +360,7 @@ bool CaresResolver::Core::send_at_pace() {
     return send_some(questions_per_millisecond - sent_);
 }
 
-/// Sends new questions, but for those that nobody waits for any more; true when there are more.
+/// Sends new questions, except those that no caller waits for any more; true if there are more.
 bool CaresResolver::Core::send_some(std::size_t at_most) {
     std::vector<Query*> queries;
     bool more = false;
@@ -416,7 +416,7 @@ void CaresResolver::Core::process_timeouts() {
     }
 }
 
-/// To be called after a channel has asked, read or tried again: only then its next time-out changes.
+/// Call it after a channel has asked, read or tried again: only then does its next time-out change.
 void CaresResolver::Core::note_timeout(const Channel& channel) {
     timeval longest{longest_wait.count(), 0};
     timeval next{};
@@ -432,7 +432,7 @@ int CaresResolver::Core::milliseconds_to_wait() const {
     return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(next - now).count());
 }
 
-/// From c-ares: which sockets it has, and what for. One that it closes leaves epoll by itself.
+/// Called by c-ares: its sockets, and the events that it needs. A closed socket leaves epoll automatically.
 void CaresResolver::Core::watch(Channel& channel, int socket, bool readable, bool writable) noexcept {
     epoll_event wanted{(readable ? EPOLLIN : 0U) | (writable ? EPOLLOUT : 0U), {.fd = socket}};
     if (!readable && !writable) {
@@ -449,7 +449,7 @@ void CaresResolver::Core::watch(Channel& channel, int socket, bool readable, boo
     }
 }
 
-/// From udp_. Where memory is lacking, the question has failed.
+/// Called by udp_. If memory runs out, the question fails.
 void CaresResolver::Core::udp_is_over(Query& query, UdpQuestions::Ending ending,
                                       std::span<const std::uint8_t> packet) noexcept {
     using Ending = UdpQuestions::Ending;
@@ -468,7 +468,7 @@ void CaresResolver::Core::ask_over_tcp(Query& query) {
     auto channel = std::make_unique<Channel>(*this);
     if (tcp_.size() >= max_tcp)
         return answered(query,
-                        DnsAnswer::failure(DnsStatus::server_failure, "too many replies over TCP are on their way"));
+                        DnsAnswer::failure(DnsStatus::server_failure, "too many questions over TCP are pending"));
     if (const int status = open(*channel); status != ARES_SUCCESS) return answered(query, failure_of(status));
     tcp_.push_back(std::move(channel));
     query.tcp = tcp_.back().get();
@@ -477,9 +477,9 @@ void CaresResolver::Core::ask_over_tcp(Query& query) {
     note_timeout(*tcp_.back());
 }
 
-/// From c-ares, which no exception may get into: where memory is lacking, the question has failed.
+/// Called by c-ares, which must not see an exception: if memory runs out, the question fails.
 void CaresResolver::Core::reply_came(void* argument, int status, int, unsigned char* reply, int length) noexcept {
-    if (status == ARES_EDESTRUCTION) return;  // the end
+    if (status == ARES_EDESTRUCTION) return;  // shutdown
     Query& query = *static_cast<Query*>(argument);
     const std::span<const std::uint8_t> octets(reply,
                                                reply != nullptr && length > 0 ? static_cast<std::size_t>(length) : 0);
@@ -493,7 +493,7 @@ void CaresResolver::Core::reply_came(void* argument, int status, int, unsigned c
     query.core.answered(query, answer);
 }
 
-/// Keeps the answer, and gives it to all who wait for it; tell() tells them.
+/// Caches the answer, and passes it to all lookups that wait for it; tell() notifies them.
 void CaresResolver::Core::answered(Query& query, const DnsAnswer& answer) noexcept {
     if (query.tcp) query.tcp->is_done = true;
     Queries::node_type held;
@@ -503,7 +503,7 @@ void CaresResolver::Core::answered(Query& query, const DnsAnswer& answer) noexce
         try {
             cache_.put(query.question, answer);
         } catch (const std::bad_alloc&) {
-            // it is asked again next time
+            // not cached: it is asked again next time
         }
     }
     for (const auto& waiter : query.waiters) {
@@ -512,12 +512,12 @@ void CaresResolver::Core::answered(Query& query, const DnsAnswer& answer) noexce
         try {
             if (lookup->answer_later(waiter.index, answer)) complete_.push_back(lookup);
         } catch (...) {
-            // whoever waits finds the answer when its deadline comes
+            // the waiting session finds the answer at its deadline
         }
     }
 }
 
-/// After all that has come was read: who waits for several lookups finds them all.
+/// Called after all input was read: a session that waits for several lookups finds them all.
 void CaresResolver::Core::tell() noexcept {
     for (const auto& lookup : complete_) try {
             lookup->tell();

@@ -1,15 +1,15 @@
-/// cares_resolver.h: the resolver of a serving process: one thread, which sends, receives, keeps answers, and calls
-/// those who wait.
+/// cares_resolver.h: the resolver of a serving process: one thread that sends questions, receives and caches answers,
+/// and notifies the callers.
 ///
-/// UDP (udp_questions.h), and TCP, with c-ares, where a reply was cut off; no search domains, no hosts file. A question
-/// that is on its way is not sent again for the next who asks it. A question nobody waits for any more is left to its
-/// end, because its answer is worth keeping; how long that takes at most is set by time-out and tries.
+/// It uses UDP (udp_questions.h), and TCP with c-ares if a reply was truncated; it has no search domains and no hosts
+/// file. A pending question is not sent again for the next caller. A question that no caller waits for any more still
+/// runs to its end, because its answer is worth caching; time-out and tries limit how long that takes.
 ///
-/// Forged replies (RFC 5452): udp_questions.h says what they have to guess. A reply that repeats the name with its
-/// letters in another case is not used; the question is asked again over TCP, where nobody can answer who does not see
-/// it.
+/// Forged replies (RFC 5452): udp_questions.h explains what an attacker has to guess. A reply that repeats the name
+/// with its letters in another case is not used; the question is asked again over TCP, where only an attacker on the
+/// path can answer.
 ///
-/// To be made in the process that serves. The thread starts with the first question, with all signals blocked.
+/// Create it in the serving process. The thread starts with the first question, with all signals blocked.
 #pragma once
 
 #include "net/resolver.h"
@@ -31,10 +31,10 @@ public:
 
     const ResolverSettings& settings() const noexcept;
     std::shared_ptr<Lookup> start(std::vector<DnsQuestion> questions, std::function<void()> done) override;
-    /// Ends the thread. What is on its way gets no answer any more, and nobody is called; what is asked from now on
-    /// fails at once.
+    /// Ends the thread. Pending questions get no answer any more, and no caller is notified; later questions fail at
+    /// once.
     void stop() noexcept;
-    /// Questions that were sent and have no answer yet.
+    /// The number of questions that were sent and have no answer yet.
     std::size_t in_flight() const;
 
 private:

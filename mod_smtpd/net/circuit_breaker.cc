@@ -27,7 +27,7 @@ bool CircuitBreaker::failed(Admission admission, MonotonicTime now, std::uint64_
         return false;
     }
     if (open_until_ || failures_ < limits_.failures)
-        return false;  // a call that began before it opened changes nothing
+        return false;  // a call that began before the breaker opened has no effect
     open(now, random);
     return true;
 }

@@ -1,13 +1,13 @@
-/// circuit_breaker.h: whether a server that failed is asked again, and when.
+/// circuit_breaker.h: whether, and when, a server that failed is asked again.
 ///
-/// Closed: it is asked. After so many failures in a row it is open: it is not asked, for a time that doubles with every
-/// opening up to a longest one. When that time is over it is half-open: one caller tries, the others are told no
-/// meanwhile. If that one succeeds it is closed, else it opens again.
+/// Closed: the server is asked. After a number of failures in a row the breaker opens: the server is not asked for a
+/// time that doubles with every opening, up to a maximum. Then the breaker is half-open: one caller tries the server,
+/// and the others are refused meanwhile. Success closes it; failure opens it again.
 ///
-/// A pause is between three quarters of its nominal time and all of it, at random, so that the processes of a server do
-/// not all try at once.
+/// A pause lasts between three quarters of its nominal time and all of it, at random, so that the processes of a server
+/// do not all try at once.
 ///
-/// Without a lock and without a clock of its own; who owns it has both.
+/// It has no lock and no clock; the owner has both.
 #pragma once
 
 #include <smtpd/base/clock.h>
@@ -26,7 +26,7 @@ public:
         Duration longest_pause{300'000};
     };
     enum class State { closed, open, half_open };
-    /// How a caller may ask: as any, or as the one whose outcome decides.
+    /// How a caller may ask: normally, or as the probe whose result decides.
     enum class Admission { normal, probe };
 
     explicit CircuitBreaker(const Limits& limits) noexcept : limits_(limits) {}
@@ -37,21 +37,21 @@ public:
     bool is_admitting(MonotonicTime now) const noexcept {
         return state(now) == State::closed || (state(now) == State::half_open && !has_probe_);
     }
-    /// Nothing: do not ask. Every admission ends in one of the four calls below.
+    /// Nothing: do not ask. Every admission must be followed by one of the four calls below.
     std::optional<Admission> admit(MonotonicTime now) noexcept;
 
     void succeeded() noexcept;
-    /// `random` chooses the length of the pause. True if it opens now, having been closed.
+    /// `random` determines the length of the pause. True if the breaker opens now after having been closed.
     bool failed(Admission admission, MonotonicTime now, std::uint64_t random) noexcept;
-    /// It could be reached, and nothing else is known. After a probe, the next failure opens again.
+    /// The server was reached, but nothing else is known. After a probe, the next failure opens the breaker again.
     void undecided(Admission admission) noexcept;
-    /// It was not even tried.
+    /// The server was not tried after all.
     void withdrawn(Admission admission) noexcept;
 
     unsigned failures_in_a_row() const noexcept { return failures_; }
-    /// Whether it opened since the last success.
+    /// Whether the breaker opened since the last success.
     bool has_opened() const noexcept { return openings_ > 0; }
-    /// When the pause ends; nothing where it is closed.
+    /// When the pause ends; nothing if the breaker is closed.
     std::optional<MonotonicTime> open_until() const noexcept { return open_until_; }
 
 private:

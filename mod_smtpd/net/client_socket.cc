@@ -20,7 +20,7 @@
 namespace smtpd {
 namespace {
 
-/// A local socket whose queue is full does not say when there is room again.
+/// A local socket whose queue is full does not report when there is room again.
 constexpr Duration queue_pause{10};
 
 FileDescriptor make_socket(int family) {
@@ -90,7 +90,7 @@ Result<void> ClientSocket::connect(const void* address, unsigned size) {
 
 Result<ClientSocket> ClientSocket::connect_local(const std::string& path, Duration time) {
     ClientSocket client(make_socket(AF_UNIX), path, time);
-    if (!client.socket_) return client.unavailable("cannot make a socket for", errno);
+    if (!client.socket_) return client.unavailable("cannot create a socket for", errno);
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) return client.unavailable("cannot connect to", ENAMETOOLONG);
@@ -102,7 +102,7 @@ Result<ClientSocket> ClientSocket::connect_local(const std::string& path, Durati
 Result<ClientSocket> ClientSocket::connect_tcp(const IpAddress& address, std::uint16_t port, Duration time) {
     const std::string peer = address.with_port(port);
     ClientSocket client(make_socket(address.is_v6() ? AF_INET6 : AF_INET), peer, time);
-    if (!client.socket_) return client.unavailable("cannot make a socket for", errno);
+    if (!client.socket_) return client.unavailable("cannot create a socket for", errno);
     sockaddr_in v4{};
     v4.sin_family = AF_INET;
     v4.sin_port = htons(port);
@@ -140,7 +140,7 @@ Result<bool> ClientSocket::make_step(Operation operation) {
     for (;;) {
         const auto step = operation();
         const auto sent = send_octets(tls_->take_output());
-        if (step == ClientTls::Step::failed) return tls_failed();  // whether the alert has gone out or not
+        if (step == ClientTls::Step::failed) return tls_failed();  // whether or not the alert was sent
         if (!sent) return sent.error();
         if (step != ClientTls::Step::needs_input) return step == ClientTls::Step::done;
         const auto got = receive_octets(buffer, sizeof buffer);
@@ -152,8 +152,8 @@ Result<bool> ClientSocket::make_step(Operation operation) {
 
 Error ClientSocket::tls_failed() const {
     if (tls_->is_about_certificate())
-        return {ErrorCode::unavailable, format_text("{} has no good certificate for {}: {}", peer_, name_, tls_->why()),
-                0};
+        return {ErrorCode::unavailable,
+                format_text("{} has no valid certificate for {}: {}", peer_, name_, tls_->why()), 0};
     return {ErrorCode::unavailable, format_text("TLS with {} fails: {}", peer_, tls_->why()), 0};
 }
 
@@ -164,7 +164,8 @@ Result<void> ClientSocket::start_tls(const TlsTrust& trust, const std::string& n
     tls_ = ClientTls::make(trust.context_.get(), name);
     if (!tls_)
         return Error{ErrorCode::unavailable,
-                     format_text("TLS with {} cannot begin: no memory, or no such name as \"{}\"", peer_, name), 0};
+                     format_text("TLS with {} cannot begin: out of memory, or \"{}\" is not a valid name", peer_, name),
+                     0};
     const auto made = make_step([this] { return tls_->handshake(); });
     if (!made) return made.error();
     if (!*made) return Error{ErrorCode::unavailable, format_text("{} closed in the middle of TLS", peer_), 0};
@@ -177,11 +178,11 @@ void ClientSocket::say_end() noexcept {
         tls_->finish_sending();
         const std::string end = tls_->take_output();
         (void)::send(socket_.get(), end.data(), end.size(), MSG_NOSIGNAL);
-    } catch (const std::bad_alloc&) {  // it ends without a word
+    } catch (const std::bad_alloc&) {  // close without notifying the peer
     }
 }
 
-// ---- for connections that are kept
+// ---- kept connections
 
 void ClientSocket::allow(MonotonicTime deadline, Duration time) {
     deadline_ = deadline;
@@ -220,7 +221,7 @@ FileDescriptor ClientSocket::release() && {
 
 Result<void> ClientSocket::send(std::string_view bytes) {
     if (!tls_) return send_octets(bytes);
-    constexpr std::size_t most = 64 * 1024;  // at a time, so that what is encrypted and not yet sent stays small
+    constexpr std::size_t most = 64 * 1024;  // at a time, so that the encrypted but unsent data stays small
     for (; !bytes.empty(); bytes.remove_prefix(std::min(most, bytes.size())))
         if (const auto sent = make_step([&] { return tls_->send(bytes.substr(0, most)); }); !sent) return sent.error();
     return {};

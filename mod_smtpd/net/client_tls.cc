@@ -14,7 +14,7 @@
 namespace smtpd {
 namespace {
 
-/// Why the last call of OpenSSL failed, in its words.
+/// OpenSSL's text for the failure of its last call.
 std::string openssl_reason() {
     const unsigned long code = ERR_peek_error();
     if (ERR_SYSTEM_ERROR(code)) return std::generic_category().message(ERR_GET_REASON(code));
@@ -22,14 +22,14 @@ std::string openssl_reason() {
     return text != nullptr ? text : code != 0 ? format_text("error {} of OpenSSL", code) : "";
 }
 
-/// The certificate has to be for that name (RFC 9525: for one of its alternative names; wildcards are whole labels) or
-/// that address.
+/// Requires that the certificate be for that name (RFC 9525: for one of its alternative names; wildcards are whole
+/// labels) or that address.
 bool expect(SSL* ssl, const std::string& name) {
     X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl);
     if (const auto address = IpAddress::parse(name))
         return X509_VERIFY_PARAM_set1_ip(wanted, address->bytes().data(), address->bits() / 8) == 1;
     X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-    // To OpenSSL "" is any name, and one with a dot in front any below it.
+    // To OpenSSL, "" means any name, and a name with a leading dot any subdomain.
     const auto possible = DnsQuestion::make(DnsType::a, name);
     if (!possible) return false;
     const std::string& host = possible->name;  // certificates and SNI have A-labels (RFC 9525 6.3, RFC 6066 3)
@@ -81,7 +81,7 @@ std::unique_ptr<ClientTls> ClientTls::make(SSL_CTX* context, const std::string& 
 
 template <class Operation>
 ClientTls::Step ClientTls::step(Operation operation) {
-    ERR_clear_error();  // SSL_get_error() looks at what is left there
+    ERR_clear_error();  // SSL_get_error() reads the error queue
     const int result = operation();
     const int kind = SSL_get_error(ssl_.get(), result);
     Step made = Step::failed;
@@ -97,7 +97,7 @@ void ClientTls::note_failure() {
     const long verified = SSL_get_verify_result(ssl_.get());
     is_about_certificate_ = verified != X509_V_OK;
     why_ = is_about_certificate_ ? X509_verify_cert_error_string(verified) : openssl_reason();
-    if (why_.empty()) why_ = "it cannot be gone on with";
+    if (why_.empty()) why_ = "OpenSSL gives no reason";
 }
 
 ClientTls::Step ClientTls::handshake() {
@@ -105,7 +105,7 @@ ClientTls::Step ClientTls::handshake() {
 }
 
 ClientTls::Step ClientTls::send(std::string_view octets) {
-    std::size_t sent = 0;  // all of them: what comes out is kept in memory
+    std::size_t sent = 0;  // all of them, because the output is kept in memory
     return step([&] { return SSL_write_ex(ssl_.get(), octets.data(), octets.size(), &sent); });
 }
 

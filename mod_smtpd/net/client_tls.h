@@ -1,8 +1,8 @@
-/// client_tls.h: the client's side of TLS without a socket: octets of the connection go in and come out, and who has
-/// the connection waits for them.
+/// client_tls.h: the client side of TLS without a socket: octets of the connection go in and out, and the owner of the
+/// connection waits for them.
 ///
-/// TLS 1.2 or later, without renegotiation. One thread at a time. OpenSSL's queue of errors, which the thread shares
-/// with mod_ssl, is empty behind every call.
+/// TLS 1.2 or later, without renegotiation. Used by one thread at a time. OpenSSL's error queue, which the thread
+/// shares with mod_ssl, is empty after every call.
 #pragma once
 
 #include <cstddef>
@@ -18,28 +18,28 @@ class ClientTls {
 public:
     enum class Step {
         done,
-        needs_input,  ///< call again when more has been fed
-        ended,        ///< the peer has said that nothing more comes (close_notify)
-        failed        ///< why() says why; nothing more can be done but to take the output, which has the alert
+        needs_input,  ///< call again after feed()
+        ended,        ///< the peer has announced its end (close_notify)
+        failed        ///< why() has the reason; only the output, which contains the alert, may still be taken
     };
 
-    /// `name` is a host name or an address: what the peer's certificate has to be for, and in the former case what it
-    /// is asked for (SNI). Nothing where it can be neither, or there is no memory.
+    /// `name` is a host name or an address that the peer's certificate must be for; a host name is also sent as SNI.
+    /// Nothing if `name` can be neither, or if memory runs out.
     static std::unique_ptr<ClientTls> make(SSL_CTX* context, const std::string& name);
 
     Step handshake();
     Step send(std::string_view octets);
-    /// `got` of at most `size` octets, at least one.
+    /// Receives `got` of at most `size` octets, at least one.
     Step receive(char* buffer, std::size_t size, std::size_t& got);
-    /// Nothing more will be sent: close_notify, if TLS stands.
+    /// Ends the sending direction: close_notify, if the handshake was completed.
     void finish_sending();
 
-    /// What has come from the peer.
+    /// Passes octets that came from the peer.
     void feed(std::string_view octets);
-    /// What has to go to the peer now.
+    /// The octets to send to the peer now.
     std::string take_output();
 
-    /// Whether it is the certificate that was not good.
+    /// Whether the failure is about the certificate.
     bool is_about_certificate() const noexcept { return is_about_certificate_; }
     const std::string& why() const noexcept { return why_; }
 

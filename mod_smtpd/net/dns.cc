@@ -1,4 +1,4 @@
-/// dns.cc: names, questions and answers of the DNS as the plugin API has them.
+/// dns.cc: the plugin API's names, questions and answers of the DNS.
 #include <smtpd/base/domain.h>
 #include <smtpd/base/format.h>
 #include <smtpd/base/log.h>
@@ -73,8 +73,8 @@ const DnsRecords& DnsAnswer::records() const noexcept {
 
 std::string_view DnsAnswer::error() const noexcept {
     if (!records().error.empty()) return records().error;
-    constexpr std::string_view texts[] = {"not asked",           "found",          "no such record",   "no such name",
-                                          "not a possible name", "server failure", "no answer in time"};
+    constexpr std::string_view texts[] = {"not asked",        "found",          "no such record",   "no such name",
+                                          "not a valid name", "server failure", "no answer in time"};
     const auto index = static_cast<std::size_t>(status_);
     return index < std::size(texts) ? texts[index] : "unknown";
 }

@@ -5,7 +5,7 @@
 namespace smtpd::net {
 namespace {
 
-/// Of two list and hash nodes, the blocks of names and records, and what the allocator adds to each.
+/// For two list and hash nodes, the memory blocks of names and records, and the allocator's overhead for each.
 constexpr std::size_t overhead = 320;
 
 std::size_t octets_of(const DnsQuestion& question, const DnsAnswer& answer) {
@@ -55,7 +55,7 @@ void DnsCache::put(const DnsQuestion& question, const DnsAnswer& answer) {
         place->second = entry.begin();
     }
     entries_.splice(entries_.begin(),
-                    entry);  // throws nothing: where memory is lacking, neither of the two has the entry
+                    entry);  // if it throws for lack of memory, neither container has the entry
     octets_ += octets;
     while (octets_ > max_octets_) remove(std::prev(entries_.end()));
 }

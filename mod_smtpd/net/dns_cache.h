@@ -1,7 +1,7 @@
-/// dns_cache.h: answers of the DNS, kept as long as they hold and there is room.
+/// dns_cache.h: caches DNS answers as long as they are valid and there is room.
 ///
-/// Not thread-safe; its owner has a lock. Room is counted in octets, as what the entries take on the heap, so that a
-/// server that answers with very much cannot make it grow; what was not asked for longest goes first.
+/// Not thread-safe; the owner has a lock. Room is counted in bytes that the entries take on the heap, so that large
+/// answers cannot make the cache grow; the entry that was unused for the longest time is dropped first.
 #pragma once
 
 #include "support/keyed_hash.h"
@@ -17,11 +17,12 @@
 
 namespace smtpd::net {
 
-/// Of names that clients choose: each table has a random key of its own. Making one throws std::system_error where
+/// Hashes names that clients choose: each table has its own random key. Constructing one throws std::system_error if
 /// there are no random numbers.
 class DnsQuestionHash {
 public:
-    /// Not noexcept: libstdc++ then keeps the hash with the entry, and need not calculate that of each entry it passes.
+    /// Not noexcept: then libstdc++ stores the hash with the entry and need not compute it for each entry that it
+    /// passes.
     std::size_t operator()(const DnsQuestion& question) const {
         return static_cast<std::size_t>(
             support::KeyedHash(key_).add(static_cast<std::uint8_t>(question.type)).add(question.name).value());
@@ -33,17 +34,17 @@ private:
 
 class DnsCache {
 public:
-    /// What servers say is taken within these limits.
+    /// Limits on the times that servers specify.
     static constexpr std::chrono::seconds min_positive{1};
     static constexpr std::chrono::seconds max_positive{24 * 3600};
     static constexpr std::chrono::seconds max_negative{3600};  ///< RFC 2308 5 suggests one to three hours
-    /// A failure: only so that one session does not ask a dead server for the same thing again and again (RFC 2308 7
-    /// allows five minutes).
+    /// For a failure: only so that a session does not ask a dead server the same question repeatedly (RFC 2308 7 allows
+    /// five minutes).
     static constexpr std::chrono::seconds failure_time{1};
 
     DnsCache(const Clock& clock, std::size_t max_octets) : clock_(clock), max_octets_(max_octets) {}
 
-    /// The answer if there is one that still holds, with the time that is left.
+    /// The answer with its remaining time, if there is one that is still valid.
     std::optional<DnsAnswer> find(const DnsQuestion& question);
     void put(const DnsQuestion& question, const DnsAnswer& answer);
 
@@ -63,7 +64,7 @@ private:
     const Clock& clock_;
     const std::size_t max_octets_;
     std::size_t octets_ = 0;
-    Entries entries_;  ///< asked for last: first
+    Entries entries_;  ///< the most recently used is first
     std::unordered_map<DnsQuestion, Entries::iterator, DnsQuestionHash> index_;
 };
 

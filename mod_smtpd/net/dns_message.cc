@@ -16,21 +16,21 @@ constexpr std::uint16_t type_soa = 6;
 constexpr std::uint16_t type_opt = 41;
 constexpr std::uint16_t class_in = 1;
 constexpr std::size_t wants_recursion = 0x0100;
-constexpr std::size_t max_records = 1000;  ///< of the type that was asked for; more than anybody needs
-constexpr unsigned max_aliases = 16;       ///< one behind the other
+constexpr std::size_t max_records = 1000;  ///< of the type that was asked for; more than any plugin needs
+constexpr unsigned max_aliases = 16;       ///< in a chain
 constexpr std::size_t max_wire_name = 255;
 constexpr std::size_t header_size = 12;
 constexpr std::size_t min_soa = 22;  ///< two names, five numbers
-constexpr std::string_view wrong_length = "a record whose length is wrong";
+constexpr std::string_view wrong_length = "a record with a wrong length";
 
-/// Octets, in order, with their bounds. The first thing that is wrong is kept; from then on there is nothing to read.
+/// Reads octets in order, within their bounds. Remembers the first problem; after that there is nothing to read.
 class Reader {
 public:
     explicit Reader(std::span<const std::uint8_t> packet) : packet_(packet) {}
 
     std::size_t at() const noexcept { return at_; }
     void go_to(std::size_t at) noexcept { at_ = at; }
-    /// What is wrong, "" where nothing is.
+    /// The problem, "" if there is none.
     std::string_view problem() const noexcept { return problem_; }
     void fail(std::string_view problem) noexcept {
         if (problem_.empty()) problem_ = problem;
@@ -48,7 +48,7 @@ public:
         const std::uint32_t high = word();
         return high << 16 | word();
     }
-    /// That many; none where there are fewer.
+    /// The next `count` octets; none if there are fewer.
     std::span<const std::uint8_t> octets(std::size_t count) noexcept {
         if (count > packet_.size() - at_) fail("it ends early");
         if (!problem_.empty()) return {};
@@ -63,7 +63,7 @@ private:
     std::string_view problem_;
 };
 
-/// A label as text: RFC 1035 5.1's escapes for what would be taken for something else.
+/// Appends a label as text, with RFC 1035 5.1's escapes for ambiguous octets.
 void append_label(std::string& out, std::span<const std::uint8_t> label) {
     if (!out.empty()) out += '.';
     for (const auto octet : label) {
@@ -80,11 +80,12 @@ void append_label(std::string& out, std::span<const std::uint8_t> label) {
     }
 }
 
-/// A name, compressed or not; "" is the root. Each pointer must lead further back than the one before, so it ends.
+/// Reads a name, compressed or not; "" is the root. Each pointer must lead further back than the one before, so the
+/// loop ends.
 std::string Reader::name() {
     std::string out;
     std::size_t length = 0;
-    std::size_t behind = 0;  // where reading goes on, once a pointer was followed
+    std::size_t behind = 0;  // where reading continues after a pointer was followed
     std::size_t limit = at_;
     while (const unsigned count = octet()) {
         if ((count & 0xc0) == 0xc0) {
@@ -114,7 +115,8 @@ struct Record {
 
 bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-/// Where the name of a packet's only question ends; 0 where the packet has not one question, or that is not `name`.
+/// The end of the name in a packet's only question; 0 if the packet does not have exactly one question, or if that is
+/// not for `name`.
 template <class Equal>
 std::size_t end_of_name(std::span<const std::uint8_t> packet, std::string_view name, Equal equal) noexcept {
     const std::size_t end = header_size + name.size() + 2;  // a length before each label, and the root
@@ -152,7 +154,7 @@ private:
     Reader reader_;
 };
 
-/// The records of class IN of a section. One of another class cannot have been asked for.
+/// The records of class IN of a section. Other classes were not asked for.
 std::vector<Record> Reply::section(unsigned count) {
     std::vector<Record> records;
     for (; count > 0 && problem().empty(); --count) {
@@ -168,15 +170,15 @@ std::vector<Record> Reply::section(unsigned count) {
 }
 
 void Reply::check_question(unsigned count) {
-    if (count != 1) return reader_.fail("it has not one question");
+    if (count != 1) return reader_.fail("it does not have exactly one question");
     const std::string name = reader_.name();
     const auto type = reader_.word();
     if (reader_.word() != class_in || type != static_cast<std::uint16_t>(question_.type) ||
         !ascii_equal(name, question_.name))
-        reader_.fail("it is one to another question");
+        reader_.fail("it answers another question");
 }
 
-/// Follows aliases from the name that was asked for, in whatever order they stand.
+/// Follows aliases from the name that was asked for, in any order.
 std::string Reply::final_name(const std::vector<Record>& records, std::uint32_t& ttl) {
     std::string name = question_.name;
     if (question_.type == DnsType::cname) return name;
@@ -190,7 +192,7 @@ std::string Reply::final_name(const std::vector<Record>& records, std::uint32_t&
         if (reader_.at() != alias->data + alias->size) reader_.fail(wrong_length);
         ttl = std::min(ttl, alias->ttl);
     }
-    reader_.fail("its aliases (CNAME) have no end");
+    reader_.fail("its chain of aliases (CNAME) does not end");
     return name;
 }
 
@@ -231,8 +233,8 @@ void Reply::add(DnsRecords& into, const Record& record) {
     if (reader_.at() != end) reader_.fail(wrong_length);
 }
 
-/// RFC 2308: how long it holds is in the SOA record. Name servers without one are a referral: this server does not
-/// resolve.
+/// RFC 2308: the SOA record has the time that the answer is valid. Name servers without an SOA record are a referral:
+/// this server does not resolve.
 DnsAnswer Reply::negative(DnsStatus status, unsigned authority_count, bool may_be_referral, std::uint32_t ttl) {
     bool has_name_servers = false;
     bool has_soa = false;
@@ -245,19 +247,18 @@ DnsAnswer Reply::negative(DnsStatus status, unsigned authority_count, bool may_b
         ttl = std::min({ttl, record.ttl, sane_ttl(reader_.long_word())});
     }
     if (may_be_referral && has_name_servers && !has_soa)
-        return DnsAnswer::failure(DnsStatus::server_failure,
-                                  "the server refers to others and does not resolve by itself");
+        return DnsAnswer::failure(DnsStatus::server_failure, "the server refers to other servers instead of resolving");
     return DnsAnswer(status, std::chrono::seconds(has_soa ? ttl : 0));
 }
 
 DnsAnswer Reply::read() {
-    reader_.word();  // the id is the caller's concern
+    reader_.word();  // the caller has checked the id
     const unsigned flags = reader_.word();
     const unsigned questions = reader_.word();
     const unsigned answers = reader_.word();
     const unsigned authorities = reader_.word();
     reader_.word();
-    if ((flags & 0x8000) == 0) reader_.fail("it is no reply");
+    if ((flags & 0x8000) == 0) reader_.fail("it is not a reply");
     const unsigned code = flags & 0xf;
     if (code != 0 && code != 3) {
         constexpr std::string_view names[] = {"", "FORMERR", "SERVFAIL", "", "NOTIMP", "REFUSED"};
@@ -266,7 +267,7 @@ DnsAnswer Reply::read() {
                                                                  : format_text("the server says code {}", code));
     }
     check_question(questions);
-    if ((flags & 0x0200) != 0) reader_.fail("it is cut off, over TCP too");
+    if ((flags & 0x0200) != 0) reader_.fail("it is truncated, even over TCP");
 
     std::uint32_t ttl = 0x7fffffff;
     const auto records = section(answers);

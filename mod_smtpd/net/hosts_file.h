@@ -1,4 +1,4 @@
-/// hosts_file.h: the names of hosts that this machine's administrator has written down (hosts(5), /etc/hosts).
+/// hosts_file.h: the host names in this machine's hosts file (hosts(5), /etc/hosts).
 #pragma once
 
 #include <smtpd/base/ip.h>
@@ -13,7 +13,7 @@ namespace smtpd::net {
 /// Addresses by name in lower case, in the order of the file.
 using HostsFile = std::map<std::string, std::vector<IpAddress>, std::less<>>;
 
-/// What such a text says. Lines that are not understood say nothing, as with the system's own functions.
+/// Parses the text. Malformed lines are ignored, as by the system's own functions.
 HostsFile parse_hosts(std::string_view text);
 
 }  // namespace smtpd::net

@@ -1,5 +1,5 @@
-/// proxy_header.cc: reads both versions of the header. Lengths are the sender's word only: nothing is read behind what
-/// has arrived.
+/// proxy_header.cc: parses both versions of the header. The sender's lengths are not trusted: nothing is read beyond
+/// the octets that have arrived.
 #include "net/proxy_header.h"
 
 #include "support/strings.h"
@@ -36,8 +36,8 @@ std::array<std::uint8_t, size> bytes_at(std::string_view octets, std::size_t at)
     return bytes;
 }
 
-/// What follows the addresses: a type, a length and that many octets, again and again. None of them matters here, but
-/// they must add up.
+/// The part after the addresses: repeatedly a type, a length and that many octets. None of them matters here, but they
+/// must add up.
 bool are_extensions_whole(std::string_view octets) {
     while (!octets.empty()) {
         if (octets.size() < 3 || octets.size() - 3 < number_at(octets, 1)) return false;
@@ -97,7 +97,7 @@ ProxyHeader::Status ProxyHeader::read_text(std::string_view line) {
     const bool is_v4 = words[0] == "TCP4";
     const auto source = IpAddress::parse(words[1]);
     const auto destination = IpAddress::parse(words[2]);
-    // an IPv4-mapped IPv6 address is an IPv4 one to us
+    // an IPv4-mapped IPv6 address counts as IPv4
     const auto fits = [is_v4](const std::optional<IpAddress>& address, std::string_view word) {
         return address && (word.find(':') == std::string_view::npos) == is_v4;
     };
@@ -133,7 +133,7 @@ ProxyHeader::Status ProxyHeader::read_binary() {
     if ((version_and_command & 0x0f) != proxy) return bad("the command of version 2 is not understood");
     if (family == 0 || family == 3) return Status::local;  // unspecified; a Unix socket
     if (family > 3 || transport != 1)
-        return bad("version 2 speaks of another family or transport than TCP over IPv4 or IPv6");
+        return bad("version 2 has a family or transport other than TCP over IPv4 or IPv6");
     const std::size_t width = family == 1 ? 4 : 16;
     const std::string_view body = std::string_view(header_).substr(binary_start);
     if (body.size() < 2 * width + 4) return bad("version 2 is too short for its addresses");

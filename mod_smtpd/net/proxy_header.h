@@ -1,7 +1,7 @@
-/// proxy_header.h: the header with which a load balancer says which client it connects for (HAProxy's PROXY protocol,
-/// version 1 and 2).
+/// proxy_header.h: the header in which a load balancer announces its client (HAProxy's PROXY protocol, versions 1 and
+/// 2).
 ///
-/// Only to be read from peers that are trusted: who sends it can be anybody.
+/// Only to be read from trusted peers, because anybody can send one.
 #pragma once
 
 #include <smtpd/connection.h>
@@ -11,23 +11,23 @@
 
 namespace smtpd::net {
 
-/// Takes the header off a stream, which may come in pieces of any size. Not thread-safe.
+/// Removes the header from a stream that may arrive in pieces of any size. Not thread-safe.
 class ProxyHeader {
 public:
     enum class Status {
-        need_more,  ///< all octets are used up
-        local,      ///< the peer speaks for itself (a health check), or of a client that has no internet address
+        need_more,  ///< all octets were consumed
+        local,      ///< the peer speaks for itself (a health check), or for a client without an internet address
         proxied,    ///< client() and local() are the ends of the connection to the proxy
-        bad         ///< it is no such header; problem() says why
+        bad         ///< not a valid header; problem() has the reason
     };
 
-    /// Takes off `octets` what belongs to the header, and nothing else. Not to be called again once it said something
-    /// else than need_more.
+    /// Removes the octets of the header, and no others, from `octets`. Not to be called again after a result other than
+    /// need_more.
     Status feed(std::string_view& octets);
 
     const Endpoint& client() const noexcept { return client_; }
     const Endpoint& local() const noexcept { return local_; }
-    /// For the log; a constant text without anything that the peer sent.
+    /// For the log; a constant text without anything from the peer.
     std::string_view problem() const noexcept { return problem_; }
 
 private:

@@ -1,7 +1,7 @@
-/// resolver.h: who answers questions to the DNS, and a set of questions on its way.
+/// resolver.h: the interface of a resolver, and a set of pending questions.
 ///
-/// A Resolver takes questions from any thread and answers from one of its own; the caller gives a function that is
-/// called when the last answer is there. A Lookup that is no longer held is cancelled: its function is not called.
+/// A Resolver accepts questions from any thread and answers from one of its own; it calls the caller's function when
+/// the last answer has come. Destroying a Lookup cancels it: its function is not called.
 #pragma once
 
 #include <smtpd/dns/dns.h>
@@ -17,11 +17,11 @@
 
 namespace smtpd::net {
 
-/// Questions that were put together, and their answers as they come. Thread-safe.
+/// Questions that were asked together, and their answers as they come. Thread-safe.
 class Lookup {
 public:
-    /// `done` is called once, by the thread that gave the last answer, without any lock held; not if all answers were
-    /// there from the beginning.
+    /// `done` is called once, by the thread that gave the last answer, without holding a lock; not if all answers were
+    /// available from the beginning.
     Lookup(std::vector<DnsQuestion> questions, std::function<void()> done)
         : questions_(std::move(questions)),
           done_(std::move(done)),
@@ -32,19 +32,19 @@ public:
 
     const std::vector<DnsQuestion>& questions() const noexcept { return questions_; }
     bool is_complete() const noexcept { return open_.load(std::memory_order_acquire) == 0; }
-    /// The answer to that question if it has come.
+    /// The answer to that question, if it has come.
     std::optional<DnsAnswer> answer(std::size_t index) const {
         const std::lock_guard lock(mutex_);
         return answers_[index];
     }
 
-    /// For the resolver: an answer that is at hand, while nobody else knows of the lookup.
+    /// For the resolver: sets an answer that is available at once, while no other thread knows the lookup.
     void answer_at_once(std::size_t index, DnsAnswer answer) {
         answers_[index] = std::move(answer);
         open_.fetch_sub(1, std::memory_order_relaxed);
     }
-    /// For the resolver: the answer has come. Each question is answered once. True if that was the last one: then
-    /// tell() is to be called.
+    /// For the resolver: sets an answer. Each question is answered once. True if that was the last one: then call
+    /// tell().
     bool answer_later(std::size_t index, DnsAnswer answer) {
         {
             const std::lock_guard lock(mutex_);
@@ -52,7 +52,7 @@ public:
         }
         return open_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     }
-    /// The caller holds the lookup, because whoever waits for it may let go of it.
+    /// The caller must hold the lookup, because the session may release it.
     void tell() const { done_(); }
 
 private:
@@ -66,7 +66,7 @@ private:
 class Resolver {
 public:
     virtual ~Resolver() = default;
-    /// Puts the questions, each of which differs from the others. What is known is answered before this returns.
+    /// Asks the questions, which must be distinct. Cached answers are set before this returns.
     virtual std::shared_ptr<Lookup> start(std::vector<DnsQuestion> questions, std::function<void()> done) = 0;
 };
 

@@ -1,4 +1,4 @@
-/// resolver_settings.h: which name servers are asked, how often, and for how long (SmtpResolver).
+/// resolver_settings.h: the settings of SmtpResolver: name servers, time-outs and tries.
 #pragma once
 
 #include <smtpd/base/ip.h>
@@ -19,7 +19,7 @@ struct ResolverSettings {
         bool operator==(const Server&) const = default;
     };
     std::vector<Server> servers;  ///< none: those of /etc/resolv.conf
-    /// Of the first try; each further one over all servers waits twice as long.
+    /// For the first try; every further round over all servers waits twice as long.
     std::chrono::milliseconds timeout{3000};
     unsigned tries = 3;  ///< how often each server is asked
     std::size_t cache_octets = 4 * 1024 * 1024;

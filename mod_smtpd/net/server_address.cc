@@ -15,7 +15,7 @@ Error wrong(std::string_view what, std::string_view text) {
     return {ErrorCode::config, format_text("{}: \"{}\"", what, quoted(text)), 0};
 }
 
-/// The name of a host, as one can be written in a configuration.
+/// Whether the text is a host name as written in a configuration.
 bool is_name(std::string_view text) {
     const auto is_allowed = [](char c) {
         return is_ascii_letter(c) || is_ascii_digit(c) || c == '-' || c == '_' || c == '.';
@@ -30,7 +30,7 @@ std::optional<std::uint16_t> read_port(std::string_view text) {
     return static_cast<std::uint16_t>(*number);
 }
 
-/// "[2001:db8::1]:143" in two; a colon that belongs to an address separates nothing.
+/// Splits "[2001:db8::1]:143"; a colon that belongs to an address separates nothing.
 std::pair<std::string_view, std::optional<std::string_view>> split_port(std::string_view text) {
     const auto colon = text.rfind(':');
     const auto bracket = text.rfind(']');
@@ -72,7 +72,7 @@ Result<ServerAddress> ServerAddress::parse(std::string_view text) {
     }
     const bool has_brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
     if (has_brackets) host = host.substr(1, host.size() - 2);
-    if (has_brackets && !IpAddress::parse(host)) return wrong("what is in brackets is not an address", text);
+    if (has_brackets && !IpAddress::parse(host)) return wrong("the text in brackets is not an address", text);
     ServerAddress made = tcp(host, port);
     if (made.host().empty()) return wrong("this is neither a host nor an address nor a path", text);
     return made;

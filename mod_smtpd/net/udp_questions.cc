@@ -13,13 +13,13 @@
 namespace smtpd::net {
 namespace {
 
-/// What fits into one packet nearly everywhere (DNS flag day 2020).
+/// The size that fits into one packet nearly everywhere (DNS flag day 2020).
 constexpr std::uint16_t edns_size = 1232;
 
-/// Replies of one socket that are read before others get their turn.
+/// How many replies of one socket are read before others get their turn.
 constexpr unsigned reads_in_a_row = 16;
 
-/// For the replies to many questions, where these share a socket.
+/// For the replies to many questions that share a socket.
 constexpr int receive_buffer = 1024 * 1024;
 
 constexpr std::uint8_t flag_cut_off = 0x02;
@@ -30,7 +30,7 @@ constexpr unsigned code_no_error = 0, code_format_error = 1, code_no_such_name =
 struct UdpQuestions::Socket {
     FileDescriptor descriptor;
     Server& server;
-    std::vector<Question*> questions{};  ///< more than one only where there are no more sockets
+    std::vector<Question*> questions{};  ///< more than one only if there are no more sockets
 };
 
 struct UdpQuestions::Server {
@@ -56,8 +56,8 @@ struct UdpQuestions::Server {
     sockaddr_storage address{};
     socklen_t size = 0;
     std::vector<std::unique_ptr<Socket>> sockets;
-    std::vector<Socket*> idle;  ///< those without a question, what was used last at the end; has room for all
-    std::size_t unused = 0;     ///< so many at its beginning were not needed lately
+    std::vector<Socket*> idle;  ///< those without a question, the last used one at the end; has room for all
+    std::size_t unused = 0;     ///< this many at its beginning were not needed recently
 };
 
 UdpQuestions::UdpQuestions(const ResolverSettings& settings, int epoll)
@@ -81,13 +81,13 @@ void UdpQuestions::ask(Question& question, const DnsQuestion& what) noexcept {
     go_on(question, Ending::unreachable);
 }
 
-/// The server of the try that is under way.
+/// The server of the current try.
 unsigned UdpQuestions::server_of(const Question& question) const noexcept {
     return (question.tries_ - 1) % static_cast<unsigned>(servers_.size());
 }
 
-/// The next try, with the first server whose turn it is that can be asked. `otherwise` is what comes of the question
-/// where there is none.
+/// Starts the next try, with the next server in turn that can be asked. If there is none, the question ends with
+/// `otherwise`.
 void UdpQuestions::go_on(Question& question, Ending otherwise, std::span<const std::uint8_t> packet) noexcept {
     try {
         while (question.tries_ < servers_.size() * settings_.tries) {
@@ -145,7 +145,7 @@ void UdpQuestions::finish(Question& question, Ending ending, std::span<const std
 
 // ---- sockets
 
-/// The one that the question has to that server already, or another one; null where there is none to be had.
+/// The question's existing socket to that server, or another one; null if none is available.
 UdpQuestions::Socket* UdpQuestions::socket_for(Question& question, Server& server) {
     for (Socket* const socket : question.sockets_)
         if (&socket->server == &server) return socket;
@@ -162,7 +162,7 @@ UdpQuestions::Socket* UdpQuestions::socket_for(Question& question, Server& serve
     return socket;
 }
 
-/// With a port of its own, as long as there are sockets.
+/// A socket with a port of its own, as long as there are sockets.
 UdpQuestions::Socket* UdpQuestions::connected_socket(Server& server) {
     if (server.idle.empty() && server.sockets.size() < max_sockets) {
         if (auto made = make_socket(server)) {
@@ -198,7 +198,7 @@ std::unique_ptr<UdpQuestions::Socket> UdpQuestions::make_socket(Server& server) 
     return nullptr;
 }
 
-/// A socket without questions has no port.
+/// A socket without questions releases its port.
 void UdpQuestions::leave(Question& question, Socket& socket) noexcept {
     std::erase(socket.questions, &question);
     if (!socket.questions.empty()) return;
@@ -219,7 +219,7 @@ void UdpQuestions::close_unused() noexcept {
     }
 }
 
-/// Nothing that has come to an earlier port is left, no error either.
+/// Discards all packets and errors of an earlier port.
 void UdpQuestions::drain(const Socket& socket) noexcept {
     std::uint8_t octet = 0;
     for (unsigned errors = 0; errors < 3;) {
@@ -245,7 +245,7 @@ bool UdpQuestions::read(int descriptor) noexcept {
     return true;
 }
 
-/// Also a header alone that refuses EDNS, as servers send it that read no further.
+/// Also accepts a bare header that refuses EDNS, from servers that read no further.
 bool UdpQuestions::is_reply(std::span<const std::uint8_t> packet, const Question& question,
                             const Server& server) noexcept {
     const auto is_reply_with = [&](std::uint16_t id) {
@@ -254,7 +254,7 @@ bool UdpQuestions::is_reply(std::span<const std::uint8_t> packet, const Question
     return is_reply_with(question.id_) || (is_plain(question, server) && is_reply_with(question.plain_id_));
 }
 
-/// Whatever is no reply to one of the socket's questions is passed over.
+/// Ignores packets that are not a reply to one of the socket's questions.
 void UdpQuestions::take(Socket& socket, std::span<std::uint8_t> packet) noexcept {
     const auto found = std::ranges::find_if(
         socket.questions, [&](const Question* question) { return is_reply(packet, *question, socket.server); });
@@ -269,8 +269,8 @@ void UdpQuestions::take(Socket& socket, std::span<std::uint8_t> packet) noexcept
     take_failure(question, socket, packet);
 }
 
-/// A server that does not know EDNS may say so (RFC 6891 7): then it is asked again without. It says so once for each
-/// time that it was asked, and each server says it for itself.
+/// A server that does not know EDNS may say so (RFC 6891 7): then it is asked again without EDNS. It may refuse each
+/// query once, and each server refuses only for itself.
 void UdpQuestions::take_failure(Question& question, Socket& socket, std::span<const std::uint8_t> packet) noexcept {
     const bool is_awaited = server_of(question) == socket.server.index;
     const bool had_edns = packet[0] == question.id_ >> 8 && packet[1] == (question.id_ & 0xff);
@@ -281,7 +281,7 @@ void UdpQuestions::take_failure(Question& question, Socket& socket, std::span<co
     if (is_awaited) go_on(question, Ending::reply, packet);
 }
 
-/// The system says that the server cannot be reached.
+/// The system reports that the server cannot be reached.
 void UdpQuestions::lose(Socket& socket) noexcept {
     for (std::size_t left = socket.questions.size(); left-- > 0 && left < socket.questions.size();) {
         Question& question = *socket.questions[left];

@@ -1,19 +1,19 @@
-/// udp_questions.h: questions to name servers over UDP, each with a source port of its own, from the first try to the
-/// reply or the last time-out.
+/// udp_questions.h: asks name servers over UDP, each question with its own source port, from the first try to the reply
+/// or the last time-out.
 ///
-/// A question goes to the first server. If that is silent for its time, cannot be reached, or says that it has failed,
-/// it goes to the next one, and so on in turn; a server that said so is not asked the same again. A reply that comes
-/// late, when another server is asked already, is as good.
+/// A question goes to the first server. If that does not answer in time, cannot be reached, or reports a failure, the
+/// question goes to the next one, and so on in turn; a server that reported a failure is not asked again. A late reply,
+/// when another server has been asked already, is accepted too.
 ///
-/// What a forged reply has to guess (RFC 5452): the id, which is random; the case of the name's letters, likewise; and
-/// the port. For each server that a question is sent to it has a socket, which the kernel gives a random port and
-/// connects to the server, so that nothing from elsewhere gets in. All tries with one server use the same port, id and
-/// case. When the question is over, its sockets give up their ports (connect(2) to no address) and are kept for other
-/// questions, with other ports: that takes a quarter of the time of new sockets. What has come to an old port is thrown
-/// away before there is a new one. There are up to `max_sockets` for each server; beyond that a question shares one
-/// that is in use, chosen at random.
+/// A forged reply has to guess (RFC 5452) the id, which is random; the case of the name's letters, also random; and the
+/// port. For each server that it is sent to, a question has a socket with a random port, which the kernel connects to
+/// the server, so that packets from elsewhere are rejected. All tries with one server use the same port, id and case.
+/// When the question is over, its sockets release their ports (connect(2) to no address) and are reused for other
+/// questions, with other ports: that takes a quarter of the time of new sockets. Packets to an old port are discarded
+/// before there is a new one. There are up to `max_sockets` for each server; beyond that, a question shares a random
+/// one of those in use.
 ///
-/// For one thread, which has an epoll set; the sockets are in it, with their descriptors as data.
+/// For one thread with an epoll set, which contains the sockets, with their descriptors as data.
 #pragma once
 
 #include "net/resolver_settings.h"
@@ -43,9 +43,9 @@ public:
     static constexpr std::size_t max_sockets = 128;
 
     enum class Ending {
-        reply,          ///< of one server, or of the last one where all failed
-        cut_off,        ///< there is a reply, but it does not fit into a datagram
-        in_other_case,  ///< a reply has the name's letters in another case: perhaps it is forged
+        reply,          ///< from one server, or from the last one if all failed
+        cut_off,        ///< the reply does not fit into a datagram
+        in_other_case,  ///< a reply has the name's letters in another case: it may be forged
         unreachable,    ///< the last server that was tried cannot be reached
         timed_out,      ///< it did not answer in time
         no_resources    ///< no memory or no random numbers
@@ -59,12 +59,12 @@ private:
     using Round = std::list<Question*>;
 
 public:
-    /// Who asks derives from this, and must stay until over() is called or the UdpQuestions are gone.
+    /// Base class of callers' questions; must exist until over() is called or the UdpQuestions is destroyed.
     class Question {
     public:
         virtual ~Question() = default;
-        /// Called once; nothing can be asked meanwhile. `packet` is there for a reply only, and only during the call;
-        /// the question in it has lower-case letters.
+        /// Called once; no question may be asked meanwhile. `packet` is set for a reply only, and only during the call;
+        /// the letters of its question are lower case.
         virtual void over(Ending ending, std::span<const std::uint8_t> packet) noexcept = 0;
 
     private:
@@ -72,14 +72,14 @@ public:
         std::string name_;  ///< its letters in random case
         DnsType type_{};
         std::uint16_t id_ = 0;
-        std::uint16_t plain_id_ = 0;    ///< where it is sent without EDNS, so that each refusal of EDNS is known as one
-        std::uint32_t plain_ = 0;       ///< a bit for each server to which it is sent so
-        unsigned tries_ = 0;            ///< that were begun
-        std::uint32_t failed_ = 0;      ///< a bit for each server that said so
+        std::uint16_t plain_id_ = 0;    ///< used without EDNS, to distinguish the two refusals of EDNS
+        std::uint32_t plain_ = 0;       ///< a bit for each server to which it is sent without EDNS
+        unsigned tries_ = 0;            ///< number of tries begun
+        std::uint32_t failed_ = 0;      ///< a bit for each server that reported a failure
         std::vector<Socket*> sockets_;  ///< one for each server that it was sent to
         Time until_{};                  ///< the end of this try
-        Round* round_ = nullptr;        ///< in which it waits for that
-        Round::iterator place_;         ///< there
+        Round* round_ = nullptr;        ///< the round in which it waits for that
+        Round::iterator place_;         ///< its place there
     };
 
     /// `settings` must name servers and outlive this. Throws std::bad_alloc.
@@ -88,14 +88,14 @@ public:
     UdpQuestions(const UdpQuestions&) = delete;
     UdpQuestions& operator=(const UdpQuestions&) = delete;
 
-    /// A question that is not on its way yet. It may be over before this returns.
+    /// Asks a question that is not pending. It may be over before this returns.
     void ask(Question& question, const DnsQuestion& what) noexcept;
-    /// There is something to read. False if the descriptor is none of these.
+    /// Reads a descriptor that has input. False if the descriptor is not one of these sockets.
     bool read(int descriptor) noexcept;
-    /// To be called at next_timeout() or later.
+    /// Call it at next_timeout() or later.
     void expire(Time now) noexcept;
     Time next_timeout() const noexcept;
-    /// To be called now and then: closes the sockets that no question has needed since the last call.
+    /// Call it occasionally: closes the sockets that no question has needed since the last call.
     void close_unused() noexcept;
     std::size_t sockets() const noexcept { return sockets_.size(); }
 
@@ -124,7 +124,7 @@ private:
     std::vector<std::unique_ptr<Server>> servers_;
     std::unordered_map<int, Socket*> sockets_;  ///< by descriptor
     std::vector<Round> rounds_;                 ///< the nth tries, which all wait equally long: the oldest ends first
-    std::vector<std::uint8_t> sent_;            ///< the octets of a question
+    std::vector<std::uint8_t> sent_;            ///< buffer for a question
     std::array<std::uint8_t, 65535> received_;
 };
 

@@ -27,7 +27,7 @@ std::string_view take_word(std::string_view& text) {
     return word;
 }
 
-/// The name of a record or in its data: "" where it is none.
+/// The canonical form of a name, of a record or in its data: "" if it is not valid.
 std::string name_of(std::string_view text) {
     const auto question = DnsQuestion::make(DnsType::a, text);
     return question ? question->name : std::string();
@@ -40,7 +40,7 @@ std::optional<DnsType> type_of(std::string_view text) {
     return std::nullopt;
 }
 
-/// Adds the data of one record; false when it is none of that type.
+/// Adds the data of one record; false if it does not fit the type.
 bool add_data(DnsRecords& records, DnsType type, std::string_view data) {
     switch (type) {
         case DnsType::a:
@@ -89,20 +89,20 @@ Result<void> ZoneResolver::add(std::string_view record) {
     const auto type_text = take_word(rest);
     const auto address = IpAddress::parse(name_text);
     const std::string name = address ? reverse_dns_name(*address) : name_of(name_text);
-    if (name.empty()) return wrong(format_text("\"{}\" is no name", quoted(name_text)));
+    if (name.empty()) return wrong(format_text("\"{}\" is not a valid name", quoted(name_text)));
     Node& node = nodes_[name];
     if (ascii_equal(type_text, "TIMEOUT")) node.times_out = true;
     else if (ascii_equal(type_text, "SERVFAIL")) node.fails = true;
     else if (ascii_equal(type_text, "NXDOMAIN")) node.is_gone = true;
     else if (const auto type = type_of(type_text); !type)
         return wrong(
-            format_text("\"{}\" is no type of records, and not TIMEOUT, SERVFAIL or NXDOMAIN", quoted(type_text)));
+            format_text("\"{}\" is neither a record type nor TIMEOUT, SERVFAIL or NXDOMAIN", quoted(type_text)));
     else if (!add_data(node.records[*type], *type, rest))
-        return wrong(format_text("\"{}\" is no data of type {}", quoted(rest), dns_type_name(*type)));
+        return wrong(format_text("\"{}\" is not valid data of type {}", quoted(rest), dns_type_name(*type)));
     return {};
 }
 
-/// A name with names below it exists, though it has no records itself (RFC 8020).
+/// A name with subdomains exists, even without records of its own (RFC 8020).
 DnsStatus ZoneResolver::status_of_missing(const std::string& name) const {
     const bool exists = std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
         return !node.second.is_gone && (node.first == name || node.first.ends_with("." + name));
@@ -126,7 +126,7 @@ std::optional<DnsAnswer> ZoneResolver::answer(const DnsQuestion& question) const
         name = alias->second.names.front();
     }
     return DnsAnswer::failure(DnsStatus::server_failure,
-                              "the server's reply cannot be used: its aliases (CNAME) have no end");
+                              "the server's reply cannot be used: its chain of aliases (CNAME) does not end");
 }
 
 std::shared_ptr<Lookup> ZoneResolver::start(std::vector<DnsQuestion> questions, std::function<void()> done) {

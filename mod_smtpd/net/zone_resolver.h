@@ -1,5 +1,5 @@
-/// zone_resolver.h: a resolver that knows a list of records and nothing else: for drivers and tests, so that a dialogue
-/// repeats without a network.
+/// zone_resolver.h: a resolver that answers from a list of records: for drivers and tests, so that a dialogue is
+/// reproducible without a network.
 ///
 ///     # name          type  data
 ///     mx.example      A     192.0.2.1
@@ -11,7 +11,7 @@
 ///     broken.example  SERVFAIL                 answered, with a failure
 ///     gone.example    NXDOMAIN                 does not exist, even if there are names below it
 ///
-/// Every other name does not exist, unless one below it does. Answers are there at once, and hold for an hour.
+/// Every other name does not exist, unless it has a subdomain. Answers are available at once and valid for an hour.
 #pragma once
 
 #include "net/resolver.h"
@@ -26,14 +26,14 @@ namespace smtpd::net {
 
 class ZoneResolver final : public Resolver {
 public:
-    /// Adds the records of such a text; the Error names the line.
+    /// Adds the records of a text; the Error names the line.
     Result<void> read(std::string_view text);
-    /// Adds one record: its line without comment.
+    /// Adds one record: a line without a comment.
     Result<void> add(std::string_view record);
 
     std::shared_ptr<Lookup> start(std::vector<DnsQuestion> questions, std::function<void()> done) override;
 
-    /// What is known about that question; nothing where there is never an answer.
+    /// The answer to that question; nothing if there is never an answer.
     std::optional<DnsAnswer> answer(const DnsQuestion& question) const;
 
 private:

@@ -1,4 +1,4 @@
-/// address.cc: reads addresses of back ends.
+/// address.cc: parses addresses of back ends.
 #include "store/address.h"
 
 #include "store/file_store.h"
@@ -37,23 +37,23 @@ std::string shown_size(std::uint64_t size) { return OptionType<ByteCount>::show(
 
 Result<void> read_file_place(std::string_view place, Address& address,
                              const std::function<std::string(std::string_view)>& resolve_path) {
-    if (place.empty()) return wrong("a path belongs behind \"file:\"");
+    if (place.empty()) return wrong("\"file:\" needs a path");
     address.path = resolve_path ? resolve_path(place) : std::string(place);
     address.size = FileStore::default_size;
-    if (!address.path.starts_with('/')) return wrong(format_text("\"{}\" is no absolute path", place));
-    if (address.path.ends_with('/')) return wrong(format_text("\"{}\" is a directory and not a file", place));
+    if (!address.path.starts_with('/')) return wrong(format_text("\"{}\" is not an absolute path", place));
+    if (address.path.ends_with('/')) return wrong(format_text("\"{}\" is a directory, not a file", place));
     return {};
 }
 
 Result<void> read_memory_place(std::string_view place, Address& address) {
     if (!read_size(place, address.size) || address.size < MemoryStore::least_size ||
         address.size > MemoryStore::greatest_size)
-        return wrong(format_text("behind \"memory:\" belongs a size of {} to {}, not \"{}\"",
+        return wrong(format_text("\"memory:\" needs a size from {} to {}, not \"{}\"",
                                  shown_size(MemoryStore::least_size), shown_size(MemoryStore::greatest_size), place));
     return {};
 }
 
-/// While the configuration is read, so that nothing has to be looked up while mail waits.
+/// Done while the configuration is read, so that no look-up delays mail.
 Result<void> look_up(RedisServer& server) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
@@ -81,8 +81,8 @@ bool read_number(std::string_view text, std::uint64_t least, std::uint64_t most,
 /// host[:port][/database], [v6 address][:port][/database], or the path of a socket.
 Result<void> read_redis_place(std::string_view place, Address& address) {
     RedisServer& server = address.redis.server;
-    const Error problem = wrong(format_text(
-        "behind \"redis:\" belongs host, host:port, host:port/database or the path of a socket, not \"{}\"", place));
+    const Error problem = wrong(
+        format_text("\"redis:\" needs host, host:port, host:port/database or the path of a socket, not \"{}\"", place));
     if (place.starts_with('/')) {
         server.path = place;
         return {};
@@ -153,7 +153,7 @@ Result<void> read_option(std::string_view word, Address& address,
                          const std::function<std::string(std::string_view)>& resolve_path) {
     const auto equals = word.find('=');
     if (equals == std::string_view::npos || equals == 0)
-        return wrong(format_text("\"{}\" is no option of the form name=value", word));
+        return wrong(format_text("\"{}\" is not an option of the form name=value", word));
     const std::string_view name = word.substr(0, equals);
     const std::string_view value = word.substr(equals + 1);
     if (name == "timeout") {
@@ -167,8 +167,7 @@ Result<void> read_option(std::string_view word, Address& address,
         if (read_size(value, address.size) && address.size >= FileStore::least_size &&
             address.size <= std::uint64_t(1) << 40)
             return {};
-        return wrong(
-            format_text("size takes the octets that the file may grow to, from 1m to 1024g, not \"{}\"", value));
+        return wrong(format_text("size takes the maximum size of the file, from 1m to 1024g, not \"{}\"", value));
     }
     const bool is_file = address.kind == Address::Kind::file;
     return wrong(format_text("there is no option \"{}\" for {}", name,

@@ -1,4 +1,4 @@
-/// address.h: where entries are kept, as an administrator writes it: the arguments of SmtpStore, and of the command
+/// address.h: the place of a store as an administrator writes it: the arguments of SmtpStore, and of the command
 /// smtpd-store.
 ///
 ///     file:/var/lib/smtpd/store [size=256m]
@@ -32,23 +32,23 @@ struct Address {
     RedisSettings redis;
     Duration timeout{};
 
-    /// How it is called in messages: "file:/var/lib/smtpd/store".
+    /// Its name in messages: "file:/var/lib/smtpd/store".
     std::string to_string() const;
-    /// Two addresses with one identity are one back end.
+    /// Two addresses with the same identity are the same back end.
     std::string identity() const;
 
-    /// Reads "kind:place" and the options behind it. The Error is a full sentence without the directive's name.
+    /// Parses "kind:place" and the options after it. The Error is a full sentence without the directive's name.
     /// `resolve_path` makes paths absolute.
     static Result<Address> parse(const std::vector<std::string>& words,
                                  const std::function<std::string(std::string_view)>& resolve_path);
-    /// Whether a word can only be the beginning of an address, and not the name of a namespace.
+    /// Whether the word can only be the beginning of an address, and not the name of a namespace.
     static bool is_one(std::string_view word) noexcept;
 };
 
-/// A back end for that address. It has no effect outside itself before start(). `clock` and `events` outlive it.
+/// A back end for that address. It has no side effects before start(). `clock` and `events` must outlive it.
 std::shared_ptr<Backend> make_backend(const Address& address, const Clock& clock, Events& events);
 
-/// Whether that can be the name of a namespace: up to 64 letters, digits, "-", "_" and ".".
+/// Whether the text is a valid name of a namespace: up to 64 letters, digits, "-", "_" and ".".
 bool is_space_name(std::string_view name) noexcept;
 
 }  // namespace smtpd::store

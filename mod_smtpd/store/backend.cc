@@ -53,7 +53,7 @@ bool unescape_field(std::string_view text, std::string& value) {
 namespace smtpd::store {
 namespace {
 
-/// No exception leaves a back end; the only one there can be is that memory is short.
+/// Keeps exceptions inside the back end; the only possible cause is a lack of memory.
 template <class F>
 auto guarded(F&& body) noexcept -> decltype(body()) {
     try {

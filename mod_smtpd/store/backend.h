@@ -1,8 +1,8 @@
-/// backend.h: what a back end of the store does: entries of octets by namespace and key, with expiry, atomically.
+/// backend.h: the interface of a back end of the store: entries of bytes by namespace and key, with expiry, atomically.
 ///
-/// Made while the configuration is read, without effect outside itself; used after start(), in the process that called
-/// it, by many threads. No operation throws, or takes longer than until `limit`. Limits on names, keys and values are
-/// kept by the caller (Stores).
+/// Created while the configuration is read, without side effects; used after start(), in the process that called it, by
+/// many threads. No operation throws, or takes longer than until `limit`. The caller (Stores) checks the limits on
+/// names, keys and values.
 #pragma once
 
 #include <smtpd/store/store.h>
@@ -17,20 +17,20 @@ namespace smtpd::store {
 
 using Limit = std::chrono::steady_clock::time_point;
 
-/// Which entry.
+/// Identifies an entry.
 struct Item {
     std::string_view space;
     std::string_view key;
 };
 
-/// A namespace and how many entries it has.
+/// A namespace and its number of entries.
 struct SpaceSize {
     std::string name;
     std::uint64_t entries = 0;
     bool operator==(const SpaceSize&) const = default;
 };
 
-/// What an administrator has to know; each is told once, when the state changes. Thread-safe.
+/// Notifies the administrator; each event is reported once, when the state changes. Thread-safe.
 class Events {
 public:
     virtual ~Events() = default;
@@ -39,7 +39,7 @@ public:
     virtual void reachable(const std::string& what) noexcept = 0;    ///< they work again
 };
 
-/// For those who hear of each failure from the operation itself.
+/// For callers that learn of each failure from the operation itself.
 class NoEvents final : public Events {
 public:
     void damaged(const std::string&) noexcept override {}
@@ -59,14 +59,14 @@ public:
 
     Duration timeout() const noexcept { return timeout_; }
 
-    /// Where those queue that may have to wait here; null if operations never wait for anybody.
+    /// The lane for callers that may have to wait here; null if operations never wait.
     virtual support::Lane* lane() noexcept { return nullptr; }
 
-    /// In the serving process, before anything else.
+    /// Called in the serving process, before anything else.
     virtual void start() noexcept = 0;
-    /// Before the process ends; operations fail afterwards.
+    /// Called before the process ends; operations fail afterwards.
     virtual void stop() noexcept = 0;
-    /// About once a second, by any thread: removes some of what has expired.
+    /// Called about once a second, by any thread: removes some expired entries.
     virtual void tick() noexcept {}
 
     virtual Found get(const Item& item, Limit limit) noexcept = 0;
@@ -83,8 +83,8 @@ private:
     const Duration timeout_;
 };
 
-/// A back end that can look at an entry and change it while no other thread or process does. All operations that write
-/// are made of that.
+/// A back end that can read and change an entry while no other thread or process does. All writing operations are based
+/// on that.
 class LocalBackend : public Backend {
 public:
     using Backend::Backend;
@@ -101,14 +101,14 @@ protected:
         enum class Kind { none, put, remove };
         Kind kind = Kind::none;
         std::string value{};
-        std::optional<Duration> lifetime{};  ///< nothing: as before
+        std::optional<Duration> lifetime{};  ///< nothing: unchanged
     };
-    /// What is to become of an entry; called with what is there, and again if the first attempt had no effect.
+    /// Decides the change of an entry, given its current value; called again if the first attempt had no effect.
     using Decide = std::function<Change(const std::optional<std::string>& current)>;
     virtual Result<void> change(const Item& item, const Decide& decide, Limit limit) noexcept = 0;
 };
 
-/// Errors that several back ends give.
+/// Errors that several back ends return.
 Error timed_out(std::string_view what);
 Error not_started(std::string_view what);
 Error not_a_number(const Item& item);

@@ -1,6 +1,5 @@
-/// fair_lock.h: a mutex that is given to those who wait in the order in which they came, so that under load all wait
-/// about equally long. With an ordinary mutex, the thread that has just released it takes it again, and others wait for
-/// seconds.
+/// fair_lock.h: a mutex that is granted in the order of the requests, so that under load all threads wait about equally
+/// long. With an ordinary mutex, the thread that has just released it takes it again, and others may wait for seconds.
 #pragma once
 
 #include <chrono>
@@ -15,7 +14,7 @@ class FairLock {
 public:
     using Time = std::chrono::steady_clock::time_point;
 
-    /// False if it was not to be had by then.
+    /// False if the lock is not granted in time.
     bool lock_until(Time limit) {
         std::unique_lock guard(mutex_);
         if (!is_held_) return is_held_ = true;
@@ -25,7 +24,7 @@ public:
         waiters_.erase(place);
         return false;
     }
-    /// False if a thread holds it.
+    /// False if another thread holds it.
     bool try_lock() noexcept {
         const std::lock_guard guard(mutex_);
         return !std::exchange(is_held_, true);
@@ -37,7 +36,7 @@ public:
             is_held_ = false;
             return;
         }
-        Waiter& next = *waiters_.front();  // it is held all the while
+        Waiter& next = *waiters_.front();  // it is held meanwhile
         waiters_.pop_front();
         next.is_next = true;
         next.changed.notify_one();
@@ -49,7 +48,7 @@ private:
         bool is_next = false;
     };
 
-    std::mutex mutex_;  ///< guards what follows, for moments
+    std::mutex mutex_;  ///< guards the members below, for moments
     std::list<Waiter*> waiters_;
     bool is_held_ = false;
 };

@@ -18,7 +18,7 @@ class FairProcessLock {
 public:
     using Time = support::ProcessMutex::Time;
 
-    /// In memory that this process shares with those it forks from now on; null if there is no memory for it.
+    /// Creates the lock in memory that this process shares with those it forks from now on; null if there is no memory.
     static FairProcessLock* map() noexcept;
     static void unmap(FairProcessLock* lock) noexcept;
 

@@ -21,7 +21,7 @@ bool is_empty(const std::string& path) {
     return ::stat(path.c_str(), &about) != 0 || about.st_size == 0;
 }
 
-/// "file:" with what a URI has a meaning for written as %XX.
+/// "file:" and the path, with characters that are special in a URI written as %XX.
 std::string uri_of(const std::string& path) {
     std::string uri = "file:";
     for (const char c : path) {

@@ -1,8 +1,8 @@
-/// file_reader.h: looks into the file of a FileStore without changing it, or anything beside it, whether a server has
-/// it open or not.
+/// file_reader.h: reads the file of a FileStore without changing it, or anything beside it, whether or not a server has
+/// it open.
 ///
-/// Where the file has a log that is not empty, SQLite reads both, under the locks of those who write; otherwise the
-/// file alone is read. A file that is not there is empty.
+/// If the file has a non-empty log, SQLite reads both, under the writers' locks; otherwise only the file is read. A
+/// missing file is empty.
 #pragma once
 
 #include "store/overlay_store.h"
@@ -23,12 +23,12 @@ public:
     Result<Backend::Page> list(const Item& prefix, std::size_t count, std::string_view from,
                                Limit limit) noexcept override;
     void stop() noexcept override;
-    /// The namespaces that have entries, with their number, sorted by name.
+    /// The namespaces that have entries, with their numbers of entries, sorted by name.
     Result<std::vector<SpaceSize>> spaces(Limit limit) noexcept;
 
 private:
     class Query;
-    /// False where there is no file.
+    /// False if there is no file.
     Result<bool> open(Limit limit);
     Error failed() const;
     std::int64_t now() const noexcept;

@@ -1,8 +1,8 @@
 /// file_store.cc: the store in an SQLite database.
 ///
-/// A damaged file can be moved away while other processes still have it open. A lock on the directory is held, shared,
-/// while a database is being opened, until its log is open too, and exclusively while one is moved away. Processes that
-/// have the old file notice within a second or so.
+/// A damaged file can be renamed while other processes still have it open. A lock on the directory is held, shared,
+/// while a database is opened, until its log is open too, and exclusively while one is renamed. Processes that have the
+/// old file notice within about a second.
 #include "store/file_store.h"
 
 #include "support/file_descriptor.h"
@@ -35,7 +35,7 @@ constexpr auto clean_interval = std::chrono::seconds(1);
 constexpr auto clean_time = std::chrono::milliseconds(25);
 constexpr int most_attempts = 5;
 
-/// The lock on the directory, for as long as the descriptor is open.
+/// The lock on the directory, held as long as the descriptor is open.
 Result<FileDescriptor> lock_folder(const std::string& path, int how, Limit limit) {
     const std::string folder = support::folder_of(path);
     FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -72,7 +72,7 @@ std::int64_t FileStore::now() const noexcept {
     return std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall().time_since_epoch()).count();
 }
 
-/// Runs `body` with the database open. What can be mended is mended, and it is run again.
+/// Runs `body` with the database open. If the failure can be repaired, runs it again.
 Result<void> FileStore::use(Limit limit, const Use& body) noexcept {
     try {
         if (!started_) return not_started("the store " + path_);
@@ -117,7 +117,7 @@ int FileStore::in_turn(const Use& body) {
     return body(*database_);
 }
 
-/// With the turn and the lock for a change in hand, an operation waits for nobody.
+/// With the turn and the lock for a change, an operation waits for nothing.
 bool FileStore::try_hold() noexcept {
     if (!started_ || !mutex_.try_lock()) return false;
     if (try_begin()) {
@@ -139,7 +139,7 @@ bool FileStore::try_begin() noexcept {
     return false;
 }
 
-/// What was changed is committed already.
+/// Changes were committed before.
 void FileStore::let_go() noexcept {
     if (database_ && database_->has_begun() && database_->commit() != SQLITE_OK) database_->roll_back();
     if (process_lock_ != nullptr) process_lock_->unlock();
@@ -164,7 +164,7 @@ Error FileStore::describe(int status) const {
     return problem;
 }
 
-/// A connection that met anything but a busy database is not used again; the first such failure is told.
+/// A connection that got an error other than a busy database is not used again; the first such failure is reported.
 Error FileStore::failed(const Error& problem) {
     if (problem.code == ErrorCode::timeout) return problem;
     database_.reset();
@@ -172,14 +172,14 @@ Error FileStore::failed(const Error& problem) {
     return problem;
 }
 
-/// True if it is worth another attempt.
+/// Tries to repair the failure; true if another attempt is worthwhile.
 bool FileStore::mend(int status) {
     switch (primary_code(status)) {
         case SQLITE_CORRUPT:
         case SQLITE_NOTADB: return move_away(database_->what(status));
         case SQLITE_FULL: {
             int erased = 0;
-            if (!database_->is_full()) return false;  // it is the disk's fault
+            if (!database_->is_full()) return false;  // then the disk is full
             return erase_until(std::numeric_limits<std::int64_t>::max(), rows_per_batch, erased) == SQLITE_OK &&
                    erased > 0;
         }
@@ -188,14 +188,14 @@ bool FileStore::mend(int status) {
         case SQLITE_CANTOPEN:
             if (!database_->has_moved()) return false;
             [[fallthrough]];
-        case SQLITE_ERROR:  // the next opening tells
+        case SQLITE_ERROR:  // the next opening shows the cause
             database_.reset();
             return true;
         default: return false;
     }
 }
 
-/// Gives the file another name, unless somebody else has done so already.
+/// Renames the file, unless another process has done so.
 bool FileStore::move_away(const std::string& why) {
     const auto lock = lock_folder(path_, LOCK_EX, limit_);
     if (!lock) return false;
@@ -260,7 +260,7 @@ Result<Backend::Page> FileStore::list(const Item& prefix, std::size_t count, std
     return page;
 }
 
-/// Beside the work: a few rows, and a look whether the file is still the one of that name.
+/// Cleans up during other work: removes a few rows, and checks whether the file still has that name.
 void FileStore::clean(int rows) {
     cleaned_ = std::chrono::steady_clock::now();
     if (database_->has_moved()) return database_.reset();
@@ -271,7 +271,7 @@ void FileStore::clean(int rows) {
     mend(status);
 }
 
-/// In batches, between which others get their turn.
+/// Works in batches, between which other threads get their turn.
 void FileStore::tick() noexcept {
     try {
         const auto until = std::chrono::steady_clock::now() + clean_time;
@@ -284,7 +284,7 @@ void FileStore::tick() noexcept {
             cleaned_ = std::chrono::steady_clock::now();
             if (!use_locked([&](SqliteFile&) { return erase_until(now(), rows_per_batch, erased); })) return;
         }
-    } catch (const std::exception&) {  // no memory: the next second
+    } catch (const std::exception&) {  // no memory: tries again in the next second
     }
 }
 

@@ -1,4 +1,4 @@
-/// memory_store.cc: the table of blocks in shared memory. All in it is an index, never a pointer.
+/// memory_store.cc: the table of blocks in shared memory. It contains indices, never pointers.
 #include "store/memory_store.h"
 
 #include "support/keyed_hash.h"
@@ -21,17 +21,17 @@ namespace {
 
 using Index = std::uint32_t;
 constexpr Index none = ~Index(0);
-constexpr std::uint64_t magic = 0x534d5450'53544f32;  // "SMTPSTO2": to be changed whenever the layout is
+constexpr std::uint64_t magic = 0x534d5450'53544f32;  // "SMTPSTO2": change it with the layout
 constexpr unsigned buckets_per_page = 20000;
 
 }  // namespace
 
-/// An entry's first block, or a further one, of which only kind, more and octets count.
+/// An entry's first block, or a further one; of those, only kind, more and octets are used.
 struct MemoryStore::Block {
     enum Kind : std::uint8_t { unused, live, part };
 
-    Index next;  ///< in the bucket, or the list of free blocks
-    Index more;  ///< where the octets go on
+    Index next;  ///< in the bucket, or in the list of free blocks
+    Index more;  ///< where the octets continue
     Index heap_at;
     std::uint32_t hash;
     std::int64_t expires;  ///< milliseconds since the epoch
@@ -39,7 +39,7 @@ struct MemoryStore::Block {
     std::uint16_t key_size;
     std::uint16_t value_size;
     std::uint8_t space_size;
-    std::atomic<std::uint8_t> kind;  ///< written last when an entry is made, and first when it goes
+    std::atomic<std::uint8_t> kind;  ///< written last when an entry is created, and first when it is removed
     char octets[90];
 
     std::size_t size() const noexcept { return std::size_t(space_size) + key_size + value_size; }
@@ -54,12 +54,12 @@ struct MemoryStore::Table {
     support::ProcessMutex mutex;
     Index blocks;
     Index buckets;  ///< a power of two
-    Index used;     ///< blocks that were ever taken
-    Index free;     ///< blocks that can be taken
+    Index used;     ///< blocks that were ever used
+    Index free;     ///< free blocks
     Index first_free;
-    Index heap_size;  ///< the live entries
+    Index heap_size;  ///< number of live entries
     std::uint64_t sequence;
-    support::HashKey hash_key;  ///< random, so that clients cannot choose keys for one bucket
+    support::HashKey hash_key;  ///< random, so that clients cannot choose keys that fall into one bucket
 
     std::uint32_t hash_of(const Item& item) const noexcept {
         return static_cast<std::uint32_t>(
@@ -105,15 +105,13 @@ void* MemoryStore::map(std::size_t size) noexcept {
     } catch (const std::exception&) {  // no random numbers
         return nullptr;
     }
-    void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);  // zero pages
-                                                                                                          // cost
-                                                                                                          // nothing
-                                                                                                          // until used
+    // The pages are zero, and cost nothing until they are used.
+    void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return nullptr;
     auto* const table = static_cast<Table*>(memory);
     new (&table->mutex) support::ProcessMutex;
     table->hash_key = hash_key;
-    // A block costs itself, its place in the heap, and up to two buckets.
+    // A block needs its own size, its place in the heap, and up to two buckets.
     table->blocks = static_cast<Index>((size - sizeof(Table) - alignof(Block)) / (sizeof(Block) + 3 * sizeof(Index)));
     table->buckets = std::bit_ceil(table->blocks);
     table->size = size;
@@ -142,7 +140,7 @@ void MemoryStore::Table::reset() noexcept {
 bool MemoryStore::Table::is(Index entry, const Item& item) noexcept {
     const Block& head = block()[entry];
     if (head.space_size != item.space.size() || head.key_size != item.key.size()) return false;
-    // Compared piece by piece, without a copy.
+    // Compare piece by piece, without a copy.
     std::size_t at = 0;
     const std::size_t all = item.space.size() + item.key.size();
     for (Index piece = entry; at < all; piece = block()[piece].more) {
@@ -184,7 +182,8 @@ Index MemoryStore::Table::take_block() noexcept {
     return taken;
 }
 
-/// Makes a live entry that nobody finds yet. Makes room where that is needed; `old` is none afterwards if it had to go.
+/// Creates a live entry that look-ups do not find yet. Makes room if necessary; `old` is none afterwards if that entry
+/// was removed.
 Index MemoryStore::Table::make(const Item& item, std::string_view value, std::int64_t expires, Index& old) noexcept {
     const std::size_t needed = Block::blocks_for(item.space.size() + item.key.size() + value.size());
     while (free < needed && heap_size > 0) {
@@ -289,7 +288,7 @@ void MemoryStore::Table::heap_down(Index at) noexcept {
 
 // --- after a process died within a change ---
 
-/// Whether a block that says that it is an entry is one, to its last piece.
+/// Whether a block marked as an entry is a complete one.
 bool MemoryStore::Table::is_whole(Index entry) noexcept {
     const Block& head = block()[entry];
     if (head.kind.load(std::memory_order_acquire) != Block::live) return false;
@@ -300,8 +299,8 @@ bool MemoryStore::Table::is_whole(Index entry) noexcept {
     return pieces == 1;
 }
 
-/// Buckets, heap and free blocks anew, from the entries. Of two with one key, one of which was about to replace the
-/// other, the newer one stays.
+/// Rebuilds buckets, heap and free blocks from the entries. If two entries have the same key, because one was about to
+/// replace the other, the newer one stays.
 void MemoryStore::Table::rebuild() {
     used = std::min(used, blocks);
     std::vector<bool> is_taken(used);
@@ -335,7 +334,7 @@ void MemoryStore::Table::rebuild() {
     }
 }
 
-/// Holds the mutex, or does not, when it could not be had in time.
+/// Holds the mutex, unless it was not granted in time.
 class MemoryStore::Lock {
 public:
     Lock(Table& table, Limit limit) noexcept : table_(table), got_(table.mutex.lock_until(limit)) {
@@ -410,7 +409,7 @@ Result<void> MemoryStore::change(const Item& item, const Decide& decide, Limit l
     } catch (const std::exception&) { return out_of_memory(); }
 }
 
-/// Bucket by bucket; `from` is the number of the next one.
+/// Lists bucket by bucket; `from` is the number of the next one.
 Result<Backend::Page> MemoryStore::list(const Item& prefix, std::size_t count, std::string_view from,
                                         Limit limit) noexcept {
     if (table_ == nullptr) return not_started("the store in memory");

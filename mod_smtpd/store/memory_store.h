@@ -1,9 +1,9 @@
-/// memory_store.h: entries in a piece of shared memory of fixed size: the back end for what need not survive a restart.
+/// memory_store.h: entries in a fixed amount of shared memory: the back end for data that need not survive a restart.
 ///
-/// The memory is a table of blocks; an entry takes one, or several where it is long. The parent of the processes maps
-/// it (map()), and every process attaches to it. A robust mutex guards it: when a process is killed with it in hand,
-/// the next one builds the table anew from the blocks, so no entry is lost or halved. Where there is no room left, the
-/// entries that would expire soonest go, those that have expired first of all.
+/// The memory is a table of blocks; an entry takes one block, or several if it is long. The parent of the processes
+/// maps it (map()), and every process attaches to it. A robust mutex guards it: if a process is killed while it holds
+/// the mutex, the next one rebuilds the table from the blocks, so no entry is lost or truncated. If there is no room
+/// left, the entries that would expire soonest are removed, expired ones first.
 #pragma once
 
 #include "store/backend.h"
@@ -18,12 +18,10 @@ public:
     static constexpr std::size_t least_size = 64 * 1024;
     static constexpr std::size_t greatest_size = std::size_t(64) * 1024 * 1024 * 1024;
 
-    /// An empty table in memory that processes forked from now on share with this one; null where there is none to be
-    /// had.
+    /// An empty table in memory that this process shares with those it forks from now on; null if there is no memory.
     static void* map(std::size_t size) noexcept;
     static void unmap(void* table) noexcept;
-    /// Whether a table that an earlier configuration (an earlier build of this code, perhaps) mapped can go on being
-    /// used.
+    /// Whether a table that an earlier configuration mapped (perhaps an earlier build of this code) can still be used.
     static bool fits(const void* table, std::size_t size) noexcept;
 
     MemoryStore(std::size_t size, Duration timeout, const Clock& clock)
@@ -31,7 +29,8 @@ public:
     ~MemoryStore() override;
 
     std::size_t size() const noexcept { return size_; }
-    /// Before start(). The table stays the caller's. Without it, start() maps one for this process.
+    /// Call it before start(). The table still belongs to the caller. Without it, start() maps a table for this
+    /// process.
     void attach(void* table) noexcept { table_ = static_cast<Table*>(table); }
 
     void start() noexcept override;

@@ -10,7 +10,7 @@
 namespace smtpd::store {
 namespace {
 
-/// Reads from the back end that the server itself would use. How long an entry lives, that does not say.
+/// Reads from the back end that the server itself would use. It does not provide the remaining lifetime.
 class ReadRedis final : public Underlay {
 public:
     explicit ReadRedis(const Address& address) : redis_(address.redis, silence_) { redis_.start(); }
@@ -31,7 +31,7 @@ private:
     RedisStore redis_;
 };
 
-/// Memory is that of a server that runs, and nobody else's.
+/// For memory, which only the running server can read.
 class ReadNothing final : public Underlay {
 public:
     explicit ReadNothing(std::string place) : place_(std::move(place)) {}
@@ -39,7 +39,7 @@ public:
     Result<Backend::Page> list(const Item&, std::size_t, std::string_view, Limit) noexcept override { return none(); }
 
 private:
-    Error none() const { return {ErrorCode::unavailable, place_ + " is the running server's own", 0}; }
+    Error none() const { return {ErrorCode::unavailable, place_ + " belongs to the running server", 0}; }
     const std::string place_;
 };
 
@@ -55,13 +55,13 @@ std::shared_ptr<Backend> make_overlay(const Address& address, const Clock& clock
     return std::make_shared<OverlayStore>(std::move(below), address.timeout, clock, events);
 }
 
-/// Told once; from then on nothing is there.
+/// Reported once; from then on the other back end counts as empty.
 void OverlayStore::cannot_read(const Error& problem) {
     if (!std::exchange(is_unreadable_, true))
-        events_.unreachable(format_text("{}; it is taken for empty", problem.what));
+        events_.unreachable(format_text("{}; it is treated as empty", problem.what));
 }
 
-/// What is there now: our own, or what is below.
+/// The current entry: our own, or the other back end's.
 std::optional<SeenEntry> OverlayStore::find(const Item& item, Limit limit) {
     const auto own = own_.find({std::string(item.space), std::string(item.key)});
     if (own != own_.end()) {
@@ -101,7 +101,7 @@ Result<void> OverlayStore::change(const Item& item, const Decide& decide, Limit 
     } catch (const std::exception&) { return out_of_memory(); }
 }
 
-/// All that is our own comes with the first page.
+/// All of our own entries come with the first page.
 Result<Backend::Page> OverlayStore::list(const Item& prefix, std::size_t count, std::string_view from,
                                          Limit limit) noexcept {
     try {

@@ -1,8 +1,8 @@
-/// overlay_store.h: a back end for dry runs: shows what is in another one, and keeps what is written to itself, until
-/// it goes.
+/// overlay_store.h: a back end for dry runs: shows the entries of another back end, and keeps changes to itself, until
+/// it is destroyed.
 ///
-/// Nothing is ever written below. What is there cannot always be read (a file that is another user's, memory of another
-/// process): that is told to Events, once, and counts as empty.
+/// It never writes to the other back end. Reading may be impossible (a file of another user, memory of another
+/// process): Events reports that once, and the other back end counts as empty.
 #pragma once
 
 #include "store/address.h"
@@ -17,13 +17,13 @@
 
 namespace smtpd::store {
 
-/// An entry of another back end. `left` is nothing where nobody can tell.
+/// An entry of another back end. `left` is nothing if the remaining time is unknown.
 struct SeenEntry {
     std::string value;
     std::optional<Duration> left;
 };
 
-/// What is read, and never written.
+/// The read-only view of the other back end.
 class Underlay {
 public:
     virtual ~Underlay() = default;
@@ -57,12 +57,12 @@ private:
     const std::unique_ptr<Underlay> below_;
     const Clock& clock_;
     Events& events_;
-    std::mutex mutex_;  ///< guards what follows
+    std::mutex mutex_;  ///< guards the members below
     std::map<Key, Own> own_;
     bool is_unreadable_ = false;
 };
 
-/// What the back end of that address has, for a dry run of the server that uses it.
+/// An overlay over the back end of that address, for a dry run of the server that uses it.
 std::shared_ptr<Backend> make_overlay(const Address& address, const Clock& clock, Events& events);
 
 }  // namespace smtpd::store

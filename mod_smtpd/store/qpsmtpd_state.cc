@@ -1,4 +1,4 @@
-/// qpsmtpd_state.cc: reads qpsmtpd's records.
+/// qpsmtpd_state.cc: parses qpsmtpd's records.
 #include "store/qpsmtpd_state.h"
 
 #include "support/strings.h"
@@ -19,7 +19,7 @@ Error not_understood(std::string_view what, std::string_view text) {
     return {ErrorCode::config, format_text("{} \"{}\" is not understood", what, support::escape_for_log(text, 100)), 0};
 }
 
-/// "3221225985" is 192.0.2.1. A number that does not fit into 32 bits is an IPv6 address.
+/// "3221225985" is 192.0.2.1. A number of more than 32 bits is an IPv6 address.
 std::optional<IpAddress> address_of(std::string_view text) {
     if (auto written = IpAddress::parse(text)) return written;
     if (text.empty() || text.size() > 39 || !std::all_of(text.begin(), text.end(), support::is_digit))
@@ -39,7 +39,7 @@ std::optional<IpAddress> address_of(std::string_view text) {
     return IpAddress::v4({octets[12], octets[13], octets[14], octets[15]});
 }
 
-/// Fields between colons, as numbers; Perl may have given them fractions, and an empty one is 0.
+/// Numbers separated by colons; Perl may have written fractions, and an empty field is 0.
 std::optional<std::vector<std::uint64_t>> numbers_of(std::string_view text) {
     std::vector<std::uint64_t> numbers;
     for (auto field : support::split(text, ':')) {
@@ -84,7 +84,7 @@ Result<Imported<KarmaRecord>> read_karma(std::string_view key, std::string_view 
 
 Result<Imported<GreylistRecord>> read_greylist(std::string_view key, std::string_view value, SecondPart second,
                                                WallTime now) {
-    auto address = address_of(key);  // the whole of it, if that is an address: IPv6 has colons
+    auto address = address_of(key);  // all of it, if that is an address: IPv6 has colons
     std::vector<std::string_view> parts;
     if (!address) {
         parts = support::split(key, ':');

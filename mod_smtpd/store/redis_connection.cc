@@ -19,7 +19,7 @@
 namespace smtpd::store {
 namespace {
 
-/// No reply that we ask for is larger by far: a page of 1000 entries of the greatest size.
+/// Far larger than any reply that we request: a page of 1000 entries of maximum size.
 constexpr std::size_t max_reply = 16 * 1024 * 1024;
 constexpr std::int64_t max_elements = 100'000;
 constexpr std::size_t max_line = 4096;
@@ -65,8 +65,8 @@ void append_command(std::string& out, const RedisConnection::Command& command) {
     }
 }
 
-/// The line up to CRLF, taken off the front. The pieces in which it arrives make no difference to what is too long: the
-/// last octet may be its CR.
+/// Removes the line up to CRLF from the front. Whether a line is too long must not depend on the pieces in which it
+/// arrives: the last octet may be its CR.
 RedisParse take_line(std::string_view& octets, std::string_view& line) {
     const auto end = octets.find("\r\n");
     if (end == std::string_view::npos) return octets.size() > max_line + 1 ? RedisParse::wrong : RedisParse::more;
@@ -154,7 +154,7 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::open(const RedisServer
     return connection;
 }
 
-/// The addresses in their order; the first one that answers is taken.
+/// Tries the addresses in order and uses the first that answers.
 Result<void> RedisConnection::connect(const RedisServer& server, Limit limit) {
     if (!server.path.empty()) return connect_to(server.path, server, limit);
     Result<void> done = broken("it has no address");

@@ -1,9 +1,8 @@
-/// redis_connection.h: one connection to a Redis server: commands go out, replies come back, and nothing takes longer
-/// than it may.
+/// redis_connection.h: one connection to a Redis server: sends commands and receives replies within a time limit.
 ///
-/// Commands and replies are Redis's protocol, version 2, which every server speaks. (The client library hiredis would
-/// be no less code here: its time-outs begin anew with every octet, and it takes any number of elements that a server
-/// announces.) Not thread-safe. A connection on which anything went wrong must not be used again.
+/// Commands and replies use version 2 of Redis's protocol, which every server supports. (The client library hiredis
+/// would not save code here: its time-outs start anew with every octet, and it accepts any number of elements that a
+/// server announces.) Not thread-safe. A connection on which anything failed must not be used again.
 #pragma once
 
 #include "store/backend.h"
@@ -19,30 +18,30 @@
 
 namespace smtpd::store {
 
-/// Where the server is, and as whom to speak to it.
+/// The server's address, and the credentials.
 struct RedisServer {
     std::string path;                    ///< of a socket; then host and port are not used
-    std::string host;                    ///< as it was written
+    std::string host;                    ///< as written
     std::vector<std::string> addresses;  ///< of the host, tried in that order
     std::uint16_t port = 6379;
     unsigned database = 0;
     std::string user;
     std::string password;
 
-    /// "redis:127.0.0.1:6379/0", without user and password: for people.
+    /// "redis:127.0.0.1:6379/0", without user and password, for messages.
     std::string to_string() const;
 };
 
-/// What Redis said.
+/// A reply of Redis.
 struct RedisReply {
     enum class Kind { nothing, status, number, text, list, refusal };
     Kind kind = Kind::nothing;
     std::int64_t number = 0;
-    std::string text;  ///< of status, text and refusal
+    std::string text;  ///< for status, text and refusal
     std::vector<RedisReply> list;
 };
 
-/// Takes one reply off the front of `octets`, if there is a whole one.
+/// Removes one reply from the front of `octets` if it is complete.
 enum class RedisParse { done, more, wrong };
 RedisParse parse_reply(std::string_view& octets, RedisReply& reply, int depth = 0);
 
@@ -50,17 +49,17 @@ class RedisConnection {
 public:
     using Command = std::vector<std::string_view>;
 
-    /// Connects, and says who we are.
+    /// Connects and authenticates.
     static Result<std::unique_ptr<RedisConnection>> open(const RedisServer& server, Limit limit);
     ~RedisConnection();
     RedisConnection(const RedisConnection&) = delete;
     RedisConnection& operator=(const RedisConnection&) = delete;
 
-    /// Several commands at once; as many replies, in their order. A refusal is a reply, and the connection stays good;
-    /// an Error is its end.
+    /// Sends several commands at once; returns as many replies, in order. A refusal is a reply, and the connection
+    /// stays usable; after an Error it is not.
     Result<std::vector<RedisReply>> ask(const std::vector<Command>& commands, Limit limit);
     bool is_good() const noexcept { return is_good_; }
-    /// Whether the server closed it, or said something unasked, while it was not used.
+    /// Whether the server closed the connection, or sent something unasked, while it was unused.
     bool is_stale() const noexcept;
 
 private:
@@ -74,7 +73,7 @@ private:
 
     const std::string name_;
     support::FileDescriptor socket_;
-    std::string unread_;  ///< what arrived and is not a whole reply yet
+    std::string unread_;  ///< input that is not a complete reply yet
     bool is_good_ = true;
 };
 

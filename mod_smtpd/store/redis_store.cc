@@ -15,17 +15,17 @@ namespace {
 constexpr Duration first_pause = std::chrono::milliseconds(100);
 constexpr Duration longest_pause = std::chrono::seconds(5);
 
-// In all of them KEYS[1] is the entry. They work since Redis 2.6, and with others that speak its protocol.
+// In all scripts KEYS[1] is the entry. They work with Redis 2.6 or later, and with compatible servers.
 
-/// ARGV: value, lifetime. What was there, or nothing.
+/// ARGV: value, lifetime. Returns the existing value, or nothing.
 constexpr std::string_view put_if_absent_script =
     "local old = redis.call('GET', KEYS[1]) "
     "if old then return old end "
     "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) "
     "return false";
 
-/// ARGV: amount, initial, lifetime, whether the lifetime begins again. The sum as text, because Lua's numbers are not
-/// exact.
+/// ARGV: amount, initial, lifetime, whether to restart the lifetime. Returns the sum as text, because Lua's numbers are
+/// not exact.
 constexpr std::string_view add_script =
     "local is_new = redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3], 'NX') "
     "local sum = redis.pcall('INCRBY', KEYS[1], ARGV[1]) "
@@ -35,7 +35,7 @@ constexpr std::string_view add_script =
     "if ARGV[4] == '1' then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end "
     "return redis.call('GET', KEYS[1])";
 
-/// ARGV: value, lifetime, and the expected value where one is. 1 where it was put.
+/// ARGV: value, lifetime, and the expected value, if any. Returns 1 if the value was stored.
 constexpr std::string_view replace_script =
     "local old = redis.call('GET', KEYS[1]) "
     "if old ~= (ARGV[3] or false) then return 0 end "
@@ -44,7 +44,7 @@ constexpr std::string_view replace_script =
 
 std::string milliseconds(Duration lifetime) { return format_text("{}", lifetime.count()); }
 
-/// Redis's patterns take these for more than themselves.
+/// Escapes the special characters of Redis's patterns.
 std::string escape_pattern(std::string_view text) {
     std::string out;
     for (const char c : text) {
@@ -54,8 +54,8 @@ std::string escape_pattern(std::string_view text) {
     return out;
 }
 
-/// A refusal because of what the entry holds. All others are the server's state: it is loading, out of memory, a
-/// replica that takes no changes.
+/// Whether the refusal is about the content of the entry. All others are about the server's state: loading, out of
+/// memory, a read-only replica.
 bool is_about_the_entry(std::string_view text) {
     return text.starts_with("WRONGTYPE") || text.find("not an integer") != std::string_view::npos ||
            text.find("would overflow") != std::string_view::npos;
@@ -94,7 +94,7 @@ std::string RedisStore::name_of(const Item& item) const {
 
 // --- connections ---
 
-/// One that is free, or a new one. Waits for one where the process has as many as it may.
+/// A free connection, or a new one. Waits if the process has the maximum number.
 Result<RedisStore::Connection> RedisStore::take(Limit limit) {
     std::unique_lock lock(mutex_);
     if (!is_started_) return not_started("the store " + what_);
@@ -102,9 +102,9 @@ Result<RedisStore::Connection> RedisStore::take(Limit limit) {
     if (present < retry_) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(retry_ - present).count();
         return Error{ErrorCode::unavailable,
-                     format_text("{} is left alone for {} ms because of an error: {}", what_, left, reason_), 0};
+                     format_text("{} is not used for {} ms because of an error: {}", what_, left, reason_), 0};
     }
-    // While it does not work, one operation tries; the others would only wait for the same.
+    // While the server does not work, only one operation tries; the others would wait in vain.
     if (!reason_.empty()) retry_ = std::min<Limit>(limit, present + timeout());
     if (!freed_.wait_until(lock, limit, [this] { return in_use_ < settings_.connections; }))
         return timed_out("waiting for a connection to " + what_);
@@ -128,7 +128,7 @@ void RedisStore::give_back(Connection connection) noexcept {
     if (connection && connection->is_good() && is_started_) {
         try {
             idle_.push_back(std::move(connection));
-        } catch (const std::exception&) {  // it closes
+        } catch (const std::exception&) {  // it is closed
         }
     }
     freed_.notify_one();
@@ -140,7 +140,7 @@ void RedisStore::failed(const Error& why) {
     reason_ = why.what;
     pause_ = pause_.count() == 0 ? first_pause : std::min(2 * pause_, longest_pause);
     retry_ = std::chrono::steady_clock::now() + pause_;
-    idle_.clear();  // they lead to the same server
+    idle_.clear();  // they go to the same server
 }
 
 void RedisStore::worked() noexcept {
@@ -267,7 +267,7 @@ Result<Backend::Page> RedisStore::list(const Item& prefix, std::size_t count, st
         auto found = ask({"SCAN", from.empty() ? "0" : from, "MATCH", pattern, "COUNT", wanted}, limit);
         if (!found) return found.error();
         if (found->list.size() != 2 || found->list[1].kind != RedisReply::Kind::list)
-            return Error{ErrorCode::unavailable, what_ + " gives no list of keys", 0};
+            return Error{ErrorCode::unavailable, what_ + " returned no list of keys", 0};
         Page page;
         if (found->list[0].text != "0") page.next = found->list[0].text;
         const auto& names = found->list[1].list;
@@ -300,7 +300,7 @@ Result<std::vector<SpaceSize>> RedisStore::spaces(Limit limit) noexcept {
             auto found = ask({"SCAN", from, "MATCH", escape_pattern(stem) + "*", "COUNT", "1000"}, limit);
             if (!found) return found.error();
             if (found->list.size() != 2 || found->list[1].kind != RedisReply::Kind::list)
-                return Error{ErrorCode::unavailable, what_ + " gives no list of keys", 0};
+                return Error{ErrorCode::unavailable, what_ + " returned no list of keys", 0};
             from = found->list[0].text;
             for (const auto& name : found->list[1].list) keys.insert(name.text);
         } while (from != "0");

@@ -1,10 +1,10 @@
-/// redis_store.h: entries in a Redis server, for several hosts that share them. Redis expires them.
+/// redis_store.h: entries in a Redis server that several hosts share. Redis expires them.
 ///
-/// An entry is the key "smtpd:NAMESPACE:KEY" (the first word can be set). Each change is one command or one script, so
-/// it is atomic over all hosts. A child keeps a few connections, made when they are needed. When the server cannot be
-/// reached, does not answer in time, or breaks off, the operation is an Error, which is also all that is known about
-/// it: it may have been done. Then the server is left alone for a while (a tenth of a second, doubled up to five
-/// seconds), in which operations fail at once, so that a dead server costs mail hardly any time.
+/// An entry is the key "smtpd:NAMESPACE:KEY" (the first word is configurable). Each change is one command or one
+/// script, so it is atomic across all hosts. A child keeps a few connections, opened when needed. If the server cannot
+/// be reached, does not answer in time, or breaks off, the operation is an Error; whether it took effect is unknown.
+/// Then the server is not used for a while (a tenth of a second, doubled up to five seconds), in which operations fail
+/// at once, so that a dead server hardly delays mail.
 #pragma once
 
 #include "store/backend.h"
@@ -43,9 +43,10 @@ public:
     Result<bool> replace(const Item& item, std::optional<std::string_view> expected, std::string_view value,
                          Duration lifetime, Limit limit) noexcept override;
     Result<bool> remove(const Item& item, Limit limit) noexcept override;
-    /// `from` is Redis's cursor. Redis looks at all its keys, so this takes as long as it has many.
+    /// `from` is Redis's cursor. Redis scans all its keys, so the time depends on their number.
     Result<Page> list(const Item& prefix, std::size_t count, std::string_view from, Limit limit) noexcept override;
-    /// The namespaces that have entries, with their number, sorted by name. Looks at every key of the database.
+    /// The namespaces that have entries, with their numbers of entries, sorted by name. Scans every key of the
+    /// database.
     Result<std::vector<SpaceSize>> spaces(Limit limit) noexcept;
 
 private:
@@ -67,14 +68,14 @@ private:
     support::Lane lane_{what_, settings_.connections};
     Events& events_;
 
-    std::mutex mutex_;  ///< guards what follows
+    std::mutex mutex_;  ///< guards the members below
     std::condition_variable freed_;
     std::vector<Connection> idle_;
     unsigned in_use_ = 0;
     bool is_started_ = false;
-    Limit retry_{};  ///< until then the server is left alone
+    Limit retry_{};  ///< until then the server is not used
     Duration pause_{0};
-    std::string reason_;  ///< for leaving it alone; empty: it works
+    std::string reason_;  ///< why it is not used; empty: it works
 };
 
 }  // namespace smtpd::store

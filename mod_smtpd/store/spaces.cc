@@ -9,14 +9,14 @@ Result<std::vector<SpaceSize>> list_spaces(const Address& address, const Clock& 
     switch (address.kind) {
         case Address::Kind::file: return FileReader(address.path, clock).spaces(limit);
         case Address::Kind::redis: {
-            NoEvents events;  // every operation says by itself that Redis cannot be reached
+            NoEvents events;  // every operation reports by itself that Redis cannot be reached
             RedisStore redis(address.redis, events);
             redis.start();
             return redis.spaces(limit);
         }
         case Address::Kind::memory: break;
     }
-    return Error{ErrorCode::unavailable, "what is in memory can be seen by the server only", 0};
+    return Error{ErrorCode::unavailable, "only the server can read a store in memory", 0};
 }
 
 }  // namespace smtpd::store

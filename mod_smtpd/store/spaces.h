@@ -1,5 +1,5 @@
-/// spaces.h: which namespaces a store has, for the command smtpd-store. Plugins never need to know: they open theirs by
-/// name.
+/// spaces.h: lists the namespaces of a store, for the command smtpd-store. Plugins do not need this: they open theirs
+/// by name.
 #pragma once
 
 #include "store/address.h"
@@ -9,7 +9,7 @@
 
 namespace smtpd::store {
 
-/// The namespaces that have entries, sorted by name. A store in memory is an Error: it is the server's own.
+/// The namespaces that have entries, sorted by name. An Error for a store in memory, which only the server can read.
 Result<std::vector<SpaceSize>> list_spaces(const Address& address, const Clock& clock, Limit limit);
 
 }  // namespace smtpd::store

@@ -1,5 +1,5 @@
 /// sqlite_file.cc: see sqlite_file.h. The log is never removed when a connection closes (SQLITE_FCNTL_PERSIST_WAL),
-/// because that would go by name, and hit the log of another file that has taken this one's place.
+/// because SQLite would remove it by name, and could hit the log of another file that has taken this one's place.
 #include "store/sqlite_file.h"
 
 #include "support/file_descriptor.h"
@@ -22,7 +22,7 @@ constexpr int application_id = 0x534d5453;  // "SMTS"
 constexpr int schema_version = 1;
 constexpr int page_size = 4096;
 
-/// A prepared statement, ready to be run again at the end of each use.
+/// A prepared statement, reset at the end of each use.
 class Statement {
 public:
     Statement() = default;
@@ -33,7 +33,7 @@ public:
     int prepare(sqlite3* database, const char* text) noexcept {
         return sqlite3_prepare_v3(database, text, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
     }
-    void bind(int place, std::string_view octets) noexcept {  // which stay where they are until the statement has run
+    void bind(int place, std::string_view octets) noexcept {  // must stay valid until the statement has run
         sqlite3_bind_blob64(statement_, place, octets.empty() ? "" : octets.data(), octets.size(), SQLITE_STATIC);
     }
     void bind(int place, std::int64_t number) noexcept { sqlite3_bind_int64(statement_, place, number); }
@@ -45,7 +45,7 @@ public:
     }
     std::int64_t number(int column) const noexcept { return sqlite3_column_int64(statement_, column); }
 
-    /// Resets it at the end of a scope.
+    /// Resets the statement at the end of a scope.
     class Use {
     public:
         explicit Use(Statement& statement) noexcept : statement_(statement) {}
@@ -56,7 +56,7 @@ public:
         Use(const Use&) = delete;
         Use& operator=(const Use&) = delete;
         Statement* operator->() noexcept { return &statement_; }
-        /// Runs one that gives no rows.
+        /// Runs a statement that returns no rows.
         int run() noexcept {
             const int status = statement_.step();
             return status == SQLITE_DONE || status == SQLITE_ROW ? SQLITE_OK : status;
@@ -143,7 +143,7 @@ int SqliteFile::wait(void* self, int looks) noexcept {
     return pause_until(static_cast<SqliteFile*>(self)->limit_, static_cast<unsigned>(looks)) ? 1 : 0;
 }
 
-/// Only the owner may read the file: it has mail addresses. SQLite gives its log the same rights.
+/// Only the owner may read the file, because it contains mail addresses. SQLite gives its log the same permissions.
 int SqliteFile::open(const std::string& path, std::uint64_t size) {
     {  // closed before SQLite has the file: closing any descriptor of a file gives up all locks that the process
        // has on it (fcntl(2))
@@ -155,7 +155,7 @@ int SqliteFile::open(const std::string& path, std::uint64_t size) {
         return status;
     sqlite3_extended_result_codes(handle_, 1);
     sqlite3_busy_handler(handle_, wait, this);
-    sqlite3_wal_hook(handle_, record_log, this);  // in place of the one that makes checkpoints
+    sqlite3_wal_hook(handle_, record_log, this);  // replaces the hook that makes checkpoints
     int persists = 1;
     sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &persists);
     most_pages_ = static_cast<std::int64_t>(size / page_size);
@@ -170,11 +170,11 @@ int SqliteFile::open(const std::string& path, std::uint64_t size) {
     if (status == SQLITE_OK) status = execute(pragmas.c_str());
     if (status == SQLITE_OK) status = make_schema();
     if (status == SQLITE_OK) status = prepare();
-    return primary_code(status) == SQLITE_ERROR ? foreign(sqlite3_errmsg(handle_)) : status;  // its tables are not what
+    return primary_code(status) == SQLITE_ERROR ? foreign(sqlite3_errmsg(handle_)) : status;  // its tables are not as
                                                                                               // they should be
 }
 
-/// An empty file is as good as none. Everything else has to be ours.
+/// An empty file is as good as none. Any other file must be ours.
 int SqliteFile::check_kind() {
     sqlite3_stmt* statement = nullptr;
     int status = sqlite3_prepare_v2(handle_, "SELECT count(*) FROM sqlite_schema", -1, &statement, nullptr);
@@ -183,12 +183,12 @@ int SqliteFile::check_kind() {
     sqlite3_finalize(statement);
     if (status != SQLITE_ROW) return status;
     if (tables == 0) return SQLITE_OK;
-    if (pragma("PRAGMA application_id") != application_id) return foreign("it is a database of something else");
+    if (pragma("PRAGMA application_id") != application_id) return foreign("it is the database of another program");
     if (pragma("PRAGMA user_version") != schema_version) return foreign("it was made by another version");
     return SQLITE_OK;
 }
 
-/// SQLite does not wait by itself for whoever else changes the mode.
+/// SQLite does not wait by itself for another process that changes the mode.
 int SqliteFile::use_log() {
     for (unsigned looks = 0;; ++looks) {
         sqlite3_stmt* statement = nullptr;
@@ -199,7 +199,7 @@ int SqliteFile::use_log() {
         sqlite3_finalize(statement);
         if (is_set) return SQLITE_OK;
         if (status == SQLITE_ROW) {
-            what_ = "this file system does not let several processes share memory (is it a network's?)";
+            what_ = "this file system does not let several processes share memory (is it a network file system?)";
             return SQLITE_CANTOPEN;
         }
         if (primary_code(status) != SQLITE_BUSY || !pause_until(limit_, looks)) return status;
@@ -280,7 +280,7 @@ int SqliteFile::erase(const Item& item) noexcept {
 int SqliteFile::erase_until(std::int64_t time, int rows, int& erased) noexcept {
     erased = 0;
     {
-        auto any = statements_->is_any_until.use();  // a look costs nobody else anything
+        auto any = statements_->is_any_until.use();  // looking does not delay others
         any->bind(1, time);
         if (const int status = any->step(); status != SQLITE_ROW) return status == SQLITE_DONE ? SQLITE_OK : status;
     }

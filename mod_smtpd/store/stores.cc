@@ -1,5 +1,5 @@
-/// stores.cc: namespaces in front of back ends: what is too large or empty does not get through, and nothing takes
-/// longer than it may.
+/// stores.cc: namespaces in front of back ends: rejects values that are too large or empty, and limits the time of
+/// operations.
 #include "store/stores.h"
 
 #include "store/overlay_store.h"
@@ -19,23 +19,22 @@ Error refused(std::string what) { return {ErrorCode::config, std::move(what), 0}
 Result<void> check_key(std::string_view space, std::string_view key) {
     if (key.empty()) return refused(format_text("an entry of {} has no key", space));
     if (key.size() > max_store_key)
-        return refused(
-            format_text("a key in {} has {} octets; no more than {} are possible", space, key.size(), max_store_key));
+        return refused(format_text("a key in {} has {} octets; the limit is {}", space, key.size(), max_store_key));
     return {};
 }
 
 Result<void> check_entry(std::string_view space, std::string_view key, std::string_view value, Duration lifetime) {
     if (auto good = check_key(space, key); !good) return good;
     if (value.size() > max_store_value)
-        return refused(format_text("a value in {} has {} octets; no more than {} are possible", space, value.size(),
-                                   max_store_value));
+        return refused(
+            format_text("a value in {} has {} octets; the limit is {}", space, value.size(), max_store_value));
     if (lifetime.count() <= 0) return refused(format_text("an entry of {} would have no lifetime", space));
     return {};
 }
 
 }  // namespace
 
-/// Adds the name, the limits and the time to what a back end does.
+/// Adds the name, the limits and the time to a back end's operations.
 class Stores::Space final : public StoreSpace {
 public:
     Space(std::string name, std::shared_ptr<Backend> backend) : name_(std::move(name)), backend_(std::move(backend)) {}
@@ -97,7 +96,7 @@ Result<std::shared_ptr<Backend>> Backends::get(const Place& place) {
         if (identity_of(entry.place) != identity) continue;
         const Address& first = entry.place.address;
         if (first.size == place.address.size && first.timeout == place.address.timeout) return entry.backend;
-        return refused(format_text("{} has been given other options by {}", place.address.to_string(),
+        return refused(format_text("{} already has other options from {}", place.address.to_string(),
                                    entry.place.where.empty() ? "the default" : entry.place.where));
     }
     const auto make = access_ == Access::dry_run ? make_overlay : make_backend;
@@ -133,8 +132,7 @@ Result<StoreSpace*> Stores::space(std::string_view name) {
     if (const auto known = spaces_.find(name); known != spaces_.end())
         return static_cast<StoreSpace*>(known->second.get());
     if (!is_space_name(name))
-        return refused(
-            format_text("\"{}\" cannot be the name of a namespace of the store", detail::escape_field(name)));
+        return refused(format_text("\"{}\" is not a valid namespace of the store", detail::escape_field(name)));
     auto backend = backends_.get(place_of(name));
     if (!backend) return backend.error();
     return static_cast<StoreSpace*>(

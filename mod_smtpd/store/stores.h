@@ -1,8 +1,8 @@
 /// stores.h: the namespaces of a server, each in the back end that SmtpStore names for it, and the back ends of a whole
 /// configuration.
 ///
-/// Made while the configuration is read. Only back ends of namespaces that some plugin opened come into being.
-/// Thread-safe after start().
+/// Created while the configuration is read. Only back ends of namespaces that a plugin opened are created. Thread-safe
+/// after start().
 #pragma once
 
 #include "store/address.h"
@@ -18,27 +18,27 @@ namespace smtpd::store {
 
 /// One SmtpStore line.
 struct Place {
-    std::string space;  ///< "": all namespaces that have no line of their own
+    std::string space;  ///< "": all namespaces without a line of their own
     Address address;
-    std::string where;  ///< "httpd.conf line 12"; "" for the default that nobody wrote
+    std::string where;  ///< "httpd.conf line 12"; "" for the default
 };
 
 /// The back ends of a configuration; servers that name the same one share it.
 class Backends {
 public:
     struct Entry {
-        Place place;  ///< of those that share it, the first one
+        Place place;  ///< the first of the places that share it
         std::shared_ptr<Backend> backend;
     };
 
     enum class Access {
         full,
-        dry_run  ///< what is there is seen, what is written is forgotten: see overlay_store.h
+        dry_run  ///< existing entries are visible, changes are discarded: see overlay_store.h
     };
     Backends(const Clock& clock, Events& events, Access access = Access::full)
         : clock_(clock), events_(events), access_(access) {}
 
-    /// The back end of that place. An Error where it is already in use in another way: one file with two sizes.
+    /// The back end of that place. An Error if it is already used with other options, such as one file with two sizes.
     Result<std::shared_ptr<Backend>> get(const Place& place);
     const std::vector<Entry>& all() const noexcept { return entries_; }
 
@@ -53,18 +53,18 @@ private:
     std::vector<Entry> entries_;
 };
 
-/// What names a back end among all: two tables in memory are one only if they are for the same namespaces too.
+/// Identifies a back end among all: two tables in memory are the same only if they are also for the same namespaces.
 std::string identity_of(const Place& place);
 
 /// The namespaces of one server.
 class Stores final : public StoreSpaces {
 public:
-    /// A later place for a namespace takes that of an earlier one. One for all others has to be among them.
+    /// A later place for a namespace replaces an earlier one. One of them must be for all other namespaces.
     Stores(Backends& backends, std::vector<Place> places);
     ~Stores() override;
 
     Result<StoreSpace*> space(std::string_view name) override;
-    /// Whether a plugin opened that namespace here.
+    /// Whether a plugin of this server opened that namespace.
     bool uses(std::string_view name) const { return spaces_.find(name) != spaces_.end(); }
 
 private:

@@ -65,10 +65,10 @@ def test_dovecots_users_by_imap_and_tls(make_server):
     dovecot = Dovecot(server.root / "dovecot", USERS, certificate=authority.issue("localhost", file="dovecot"))
     good = [f'localhost {dovecot.tls_port} tls=imaps ca_file="{authority.certificate}"', f'localhost {dovecot.port} tls=starttls ca_file="{authority.certificate}"',
             f'localhost {dovecot.port} tls=starttls ca_file="{server.root}/dovecot.pem"']
-    bad = {f'localhost {dovecot.tls_port} tls=imaps ca_file="{foreign.certificate}"': "has no good certificate for localhost: unable to get local issuer certificate",
-           f'localhost {dovecot.port} tls=starttls ca_file="{foreign.certificate}"': "has no good certificate for localhost: unable to get local issuer certificate",
-           f"localhost {dovecot.tls_port} tls=imaps": "has no good certificate for localhost: unable to get local issuer certificate",
-           f'127.0.0.1 {dovecot.tls_port} tls=imaps ca_file="{authority.certificate}"': "has no good certificate for 127.0.0.1: IP address mismatch",
+    bad = {f'localhost {dovecot.tls_port} tls=imaps ca_file="{foreign.certificate}"': "has no valid certificate for localhost: unable to get local issuer certificate",
+           f'localhost {dovecot.port} tls=starttls ca_file="{foreign.certificate}"': "has no valid certificate for localhost: unable to get local issuer certificate",
+           f"localhost {dovecot.tls_port} tls=imaps": "has no valid certificate for localhost: unable to get local issuer certificate",
+           f'127.0.0.1 {dovecot.tls_port} tls=imaps ca_file="{authority.certificate}"': "has no valid certificate for 127.0.0.1: IP address mismatch",
            f'localhost {dovecot.port} tls=imaps ca_file="{authority.certificate}"': "TLS with 127.0.0.1:[0-9]+ fails: wrong version number"}
     hosts = [server.smtp(f"SmtpPlugin auth/auth_imap {line}\n{PLUGINS}", CLEAR, name=f"host{i}.example.com") for i, line in enumerate([*good, *bad])]
     for complaint in ["cannot connect to 127.0.0.1:[0-9]+: Connection refused", *bad.values()]:

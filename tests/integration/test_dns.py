@@ -520,4 +520,4 @@ def test_the_session_driver_answers_out_of_a_file(tmp_path):
     assert (replies, log) == run()
     zone.write_text("client.test A nonsense\n")
     done = subprocess.run(list(map(str, command)), input=b"", capture_output=True, timeout=60)
-    assert done.returncode == 2 and b'line 1: "nonsense" is no data of type A' in done.stderr
+    assert done.returncode == 2 and b'line 1: "nonsense" is not valid data of type A' in done.stderr

@@ -453,8 +453,8 @@ def test_two_servers_share_a_redis(make_server, redis):
 @pytest.mark.parametrize("line, complaint", [
     ("SmtpStore", 'SmtpStore: "file:/path", "redis:host:port/database", "redis:/path" or "memory:size" is expected, not ""'),
     ("SmtpStore dbm:/tmp/x", 'SmtpStore: there is no store of the kind "dbm"; "file:/path", "redis:host:port/database", "redis:/path" or "memory:size" is expected'),
-    ("SmtpStore memory:1k", 'SmtpStore: behind "memory:" belongs a size of 64k to 64g, not "1k"'),
-    ("SmtpStore file:/tmp/x size=2", 'SmtpStore: size takes the octets that the file may grow to, from 1m to 1024g, not "2"'),
+    ("SmtpStore memory:1k", 'SmtpStore: "memory:" needs a size from 64k to 64g, not "1k"'),
+    ("SmtpStore file:/tmp/x size=2", 'SmtpStore: size takes the maximum size of the file, from 1m to 1024g, not "2"'),
     ("SmtpStore redis:127.0.0.1 timeout=soon", 'SmtpStore: timeout takes a time from 1ms to 30s, not "soon"'),
     ("SmtpStore a/b memory:1m", 'SmtpStore: "a/b" is not a valid namespace: a name has up to 64 letters, digits, "-", "_" and "."'),
     ("SmtpStore file:/no/such/folder/store", "SmtpStore file:/no/such/folder/store: there is no directory /no/such/folder"),
@@ -480,7 +480,7 @@ def test_one_file_has_one_size(make_server):
     add_host(server, f'SmtpStore "file:{server.work}/store" size=2m', name="other.example.com")
     good, printed = server.configtest()
     assert not good
-    assert re.search(rf"store_probe: file:{server.work}/store has been given other options by {server.config_file} line \d+", printed), printed
+    assert re.search(rf"store_probe: file:{server.work}/store already has other options from {server.config_file} line \d+", printed), printed
 
 
 def test_a_namespace_that_nobody_uses_is_a_warning(make_server):

@@ -199,7 +199,7 @@ def test_a_store_that_cannot_be_read_is_noted(make_server, tmp_path):
     server.smtp("SmtpPlugin greylisting\n" + DELIVERS, f'SmtpStore "file:{tmp_path}/store"')
     before = files(tmp_path)
     done = attempt(server, *MAIL)
-    assert done.status == DEFERRED and "Note: the store " in done.out and "it is taken for empty" in done.out, done.out
+    assert done.status == DEFERRED and "Note: the store " in done.out and "it is treated as empty" in done.out, done.out
     assert files(tmp_path) == before
 
 

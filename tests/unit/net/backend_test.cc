@@ -258,7 +258,7 @@ public:
         const auto server = open(backend, {.greeting = welcome()}, answers_of({{"oracle.example", "127.0.0.1"}}));
         CPPUNIT_ASSERT(server && server->server().port() == good.port());
         CPPUNIT_ASSERT_EQUAL(
-            format_text("127.0.0.1:{} has no good certificate for oracle.example: hostname mismatch", foreign.port()),
+            format_text("127.0.0.1:{} has no valid certificate for oracle.example: hostname mismatch", foreign.port()),
             backend.status().at(0).last_error);
     }
 
@@ -296,7 +296,7 @@ public:
         std::optional<LineServer> returned(std::in_place, echo, ""s, gone.port());
         auto probe = open(backend);
         CPPUNIT_ASSERT(probe);
-        CPPUNIT_ASSERT_EQUAL(format_text("{} failed and is not asked until a call that tries it is back: cannot "
+        CPPUNIT_ASSERT_EQUAL(format_text("{} failed and is not asked until the call that tests it has returned: cannot "
                                          "connect to {}: Connection refused",
                                          gone, gone),
                              use(backend));

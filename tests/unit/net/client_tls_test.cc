@@ -70,7 +70,7 @@ class ClientTlsTest : public CppUnit::TestFixture {
 
 public:
     void the_certificate_has_to_be_for_that_name() {
-        const std::string no = "PEER has no good certificate for ";
+        const std::string no = "PEER has no valid certificate for ";
         const std::string host_no = ": hostname mismatch", address_no = ": IP address mismatch";
         const std::tuple<const char*, std::string, std::string> rows[] = {
             {"DNS:imap.example.com", "imap.example.com", ""},
@@ -108,7 +108,7 @@ public:
             const std::string told = handshake(shown, name);
             CPPUNIT_ASSERT_MESSAGE(
                 expected + " in "s + told,
-                told.starts_with("PEER has no good certificate for imap.example.com: ") && told.ends_with(expected));
+                told.starts_with("PEER has no valid certificate for imap.example.com: ") && told.ends_with(expected));
         }
     }
 
@@ -117,7 +117,7 @@ public:
         for (const auto& wanted : {""s, ".example.com"s, "imap.example.com\0.evil.example"s, "imap..example.com"s}) {
             const LocalDaemon daemon(Turns{{"", LocalDaemon::handshake}}, identity());
             auto client = connected(daemon);
-            CPPUNIT_ASSERT_EQUAL("TLS with PEER cannot begin: no memory, or no such name as \"" + wanted + "\"",
+            CPPUNIT_ASSERT_EQUAL("TLS with PEER cannot begin: out of memory, or \"" + wanted + "\" is not a valid name",
                                  problem(client.start_tls(trust(), wanted), daemon));
         }
     }
@@ -138,7 +138,7 @@ public:
         for (const auto& [served, expected] :
              {std::pair{shown, ""},
               {identity(),
-               "PEER has no good certificate for imap.example.com: unable to get local issuer certificate"}}) {
+               "PEER has no valid certificate for imap.example.com: unable to get local issuer certificate"}}) {
             const LocalDaemon daemon(Turns{{"", LocalDaemon::handshake}}, served);
             CPPUNIT_ASSERT_EQUAL(std::string(expected), problem(connected(daemon).start_tls(*itself, name), daemon));
         }
@@ -162,7 +162,7 @@ public:
         CPPUNIT_ASSERT(system);
         const LocalDaemon daemon(Turns{{"", LocalDaemon::handshake}}, identity());
         const std::string told = problem(connected(daemon).start_tls(*system, name), daemon);
-        CPPUNIT_ASSERT_MESSAGE(told, told.starts_with("PEER has no good certificate for imap.example.com: "));
+        CPPUNIT_ASSERT_MESSAGE(told, told.starts_with("PEER has no valid certificate for imap.example.com: "));
     }
 
     void much_is_said_and_heard() {

@@ -125,7 +125,7 @@ public:
     }
 
     void aliases_without_end_are_a_failure() {
-        const string endless = unusable("its aliases (CNAME) have no end");
+        const string endless = unusable("its chain of aliases (CNAME) does not end");
         CPPUNIT_ASSERT_EQUAL(endless,
                              text(read(reply().answer("www.example", DnsType::cname, 60, wire_name("www.example")))));
         CPPUNIT_ASSERT_EQUAL(endless,
@@ -154,14 +154,15 @@ public:
     }
 
     void the_question_must_be_ours() {
-        const string other = unusable("it is one to another question");
+        const string other = unusable("it answers another question");
         CPPUNIT_ASSERT_EQUAL(
             other, text(read(DnsPacket("evil.example", DnsType::a).answer("www.example", DnsType::a, 60, address))));
         CPPUNIT_ASSERT_EQUAL(
             other, text(read(DnsPacket("www.example", DnsType::aaaa).answer("www.example", DnsType::a, 60, address))));
         for (const unsigned count : {0U, 2U})
-            CPPUNIT_ASSERT_EQUAL(unusable("it has not one question"), text(read(reply().set_questions(count))));
-        CPPUNIT_ASSERT_EQUAL(unusable("it is no reply"), text(read(reply().set_flags(0x0100))));
+            CPPUNIT_ASSERT_EQUAL(unusable("it does not have exactly one question"),
+                                 text(read(reply().set_questions(count))));
+        CPPUNIT_ASSERT_EQUAL(unusable("it is not a reply"), text(read(reply().set_flags(0x0100))));
     }
 
     void letter_case_does_not_matter() {
@@ -205,13 +206,13 @@ public:
                     static_cast<long>(
                         read(reply(code).authority("example", type_soa, row.ttl, soa(row.minimum))).ttl().count()));
         CPPUNIT_ASSERT_EQUAL(0L, static_cast<long>(read(reply(3)).ttl().count()));
-        CPPUNIT_ASSERT_EQUAL(unusable("a record whose length is wrong"),
+        CPPUNIT_ASSERT_EQUAL(unusable("a record with a wrong length"),
                              text(read(reply(3).authority("example", type_soa, 60, octets({0, 0, 0, 0, 1})))));
     }
 
     void a_referral_is_a_failure() {
         const Octets server = wire_name("ns.example");
-        CPPUNIT_ASSERT_EQUAL(string("server_failure (the server refers to others and does not resolve by itself)"),
+        CPPUNIT_ASSERT_EQUAL(string("server_failure (the server refers to other servers instead of resolving)"),
                              text(read(reply().authority("example", type_ns, 60, server))));
         CPPUNIT_ASSERT_EQUAL(string("no_data"),
                              text(read(reply(0, DnsPacket::authoritative).authority("example", type_ns, 60, server))));
@@ -221,7 +222,7 @@ public:
     }
 
     void a_truncated_reply_is_a_failure() {
-        CPPUNIT_ASSERT_EQUAL(unusable("it is cut off, over TCP too"),
+        CPPUNIT_ASSERT_EQUAL(unusable("it is truncated, even over TCP"),
                              text(read(reply(0, DnsPacket::truncated).answer("www.example", DnsType::a, 60, address))));
     }
 

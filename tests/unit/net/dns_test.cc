@@ -191,7 +191,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("192.0.2.1 2001:db8::1 found: found"), shown(all.addresses("Mail.example.")));
         CPPUNIT_ASSERT_EQUAL(string("2001:db8::9 found: found"), shown(all.addresses("2001:db8::9")));
         CPPUNIT_ASSERT_EQUAL(string("failed: not asked"), shown(all.addresses("other.example")));
-        CPPUNIT_ASSERT_EQUAL(string("absent: not a possible name"), shown(all.addresses("a..b")));
+        CPPUNIT_ASSERT_EQUAL(string("absent: not a valid name"), shown(all.addresses("a..b")));
     }
 
     void addresses_are_asked_for_in_both_families() {

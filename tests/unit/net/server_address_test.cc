@@ -60,7 +60,7 @@ public:
                                             {"mail:imap", "the port is not"},
                                             {"mail:-1", "the port is not"},
                                             {"mail:1:2", "this is neither"},
-                                            {"[mail]:1", "what is in brackets is not an address: \"[mail]:1\""},
+                                            {"[mail]:1", "the text in brackets is not an address: \"[mail]:1\""},
                                             {"[::1", "this is neither"},
                                             {":143", "this is neither"},
                                             {"unix:", "no path follows: \"unix:\""}}) {

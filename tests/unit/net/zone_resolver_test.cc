@@ -64,7 +64,7 @@ public:
             {DnsType::cname, "www.example", "found alias.example"},
             {DnsType::mx, "www.example", "no_data"},
             {DnsType::a, "loop.example",
-             "server_failure (the server's reply cannot be used: its aliases (CNAME) have no end)"},
+             "server_failure (the server's reply cannot be used: its chain of aliases (CNAME) does not end)"},
             {DnsType::a, "broken.example", "server_failure (the server says SERVFAIL)"},
             {DnsType::a, "gone.example", "no_such_name"},
             {DnsType::a, "below.gone.example", "found 192.0.2.9"},
@@ -94,15 +94,15 @@ public:
             const char* text;
             const char* problem;
         } rows[] = {
-            {"\na..b A 192.0.2.1", "line 2: \"a..b\" is no name"},
-            {"a.example", "line 1: \"\" is no type of records, and not TIMEOUT, SERVFAIL or NXDOMAIN"},
-            {"a.example SRV 1", "line 1: \"SRV\" is no type of records, and not TIMEOUT, SERVFAIL or NXDOMAIN"},
-            {"a.example A 2001:db8::1", "line 1: \"2001:db8::1\" is no data of type A"},
-            {"a.example AAAA 192.0.2.1", "line 1: \"192.0.2.1\" is no data of type AAAA"},
-            {"a.example MX mx.example", "line 1: \"mx.example\" is no data of type MX"},
-            {"a.example MX 70000 mx.example", "line 1: \"70000 mx.example\" is no data of type MX"},
-            {"a.example MX 10", "line 1: \"10\" is no data of type MX"},
-            {"a.example PTR", "line 1: \"\" is no data of type PTR"},
+            {"\na..b A 192.0.2.1", "line 2: \"a..b\" is not a valid name"},
+            {"a.example", "line 1: \"\" is neither a record type nor TIMEOUT, SERVFAIL or NXDOMAIN"},
+            {"a.example SRV 1", "line 1: \"SRV\" is neither a record type nor TIMEOUT, SERVFAIL or NXDOMAIN"},
+            {"a.example A 2001:db8::1", "line 1: \"2001:db8::1\" is not valid data of type A"},
+            {"a.example AAAA 192.0.2.1", "line 1: \"192.0.2.1\" is not valid data of type AAAA"},
+            {"a.example MX mx.example", "line 1: \"mx.example\" is not valid data of type MX"},
+            {"a.example MX 70000 mx.example", "line 1: \"70000 mx.example\" is not valid data of type MX"},
+            {"a.example MX 10", "line 1: \"10\" is not valid data of type MX"},
+            {"a.example PTR", "line 1: \"\" is not valid data of type PTR"},
         };
         for (const auto& row : rows) {
             ZoneResolver resolver;

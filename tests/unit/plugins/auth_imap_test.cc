@@ -180,7 +180,7 @@ public:
             PluginUnderTest plugin("auth/auth_imap", over_tls(imap, tls));
             CPPUNIT_ASSERT_MESSAGE(tls, plugin.auth_plain("joe", "secret").verdict == Verdict::denysoft);
             CPPUNIT_ASSERT_EQUAL(
-                format_text("error: 127.0.0.1:{} has no good certificate for 127.0.0.1: IP address mismatch",
+                format_text("error: 127.0.0.1:{} has no valid certificate for 127.0.0.1: IP address mismatch",
                             imap.port()),
                 plugin.log().last());
             CPPUNIT_ASSERT_MESSAGE(tls, imap.requests().empty());
@@ -321,7 +321,7 @@ public:
             {"192.0.2.1", "192.0.2.1 is not on this machine"},
             {"imap.example.com:imaps tls=imaps",
              "option \"host\": \"imap.example.com:imaps\" is not allowed; it must be a server"},
-            {"[imap]", "what is in brackets is not an address: \"[imap]\""},
+            {"[imap]", "the text in brackets is not an address: \"[imap]\""},
             {".example.com tls=imaps", "this is neither a host nor an address nor a path: \".example.com\""},
             {"host=localhost host=192.0.2.1:143", "192.0.2.1:143 is not on this machine"},
             {"host=localhost host=/run/imap tls=imaps", "tls: /run/imap is a local socket"},

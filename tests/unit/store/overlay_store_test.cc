@@ -175,7 +175,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), events_.failures.size());
         CPPUNIT_ASSERT_MESSAGE(events_.failures[0],
                                events_.failures[0].find(path() + " cannot be read: ") != std::string::npos &&
-                                   events_.failures[0].ends_with("; it is taken for empty"));
+                                   events_.failures[0].ends_with("; it is treated as empty"));
         CPPUNIT_ASSERT(folder() == before);
     }
 

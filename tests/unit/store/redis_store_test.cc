@@ -185,7 +185,7 @@ class RedisStoreTest : public CppUnit::TestFixture {
             const auto left_alone = get(backend);
             CPPUNIT_ASSERT(!left_alone);
             CPPUNIT_ASSERT_MESSAGE(left_alone.error().what,
-                                   left_alone.error().what.find("is left alone for") != std::string::npos);
+                                   left_alone.error().what.find("is not used for") != std::string::npos);
         });
         CPPUNIT_ASSERT(next < 90);
         // The pauses grow, so over a second no more than a few tries are made, whatever mail there is.

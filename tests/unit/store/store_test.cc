@@ -287,10 +287,9 @@ class StoreTest : public CppUnit::TestFixture {
     void wrong_names_are_found_while_the_configuration_is_read() {
         const fakes::PluginUnderTest plugin(wrong_names);
         CPPUNIT_ASSERT(!plugin.is_usable());
-        CPPUNIT_ASSERT_EQUAL(
-            std::string("SmtpPlugin wrong_names: \"a%20b\" cannot be the name of a namespace of the store\n"
-                        "SmtpPlugin wrong_names: \"\" cannot be the name of a namespace of the store"),
-            plugin.problems());
+        CPPUNIT_ASSERT_EQUAL(std::string("SmtpPlugin wrong_names: \"a%20b\" is not a valid namespace of the store\n"
+                                         "SmtpPlugin wrong_names: \"\" is not a valid namespace of the store"),
+                             plugin.problems());
     }
 
     fakes::FakeClock clock_;

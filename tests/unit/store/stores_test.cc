@@ -63,7 +63,7 @@ class StoresTest : public CppUnit::TestFixture {
         must(one.space("karma"));
         const auto refused = two.space("karma");
         CPPUNIT_ASSERT(!refused);
-        CPPUNIT_ASSERT_EQUAL(file("default") + " has been given other options by httpd.conf line 3",
+        CPPUNIT_ASSERT_EQUAL(file("default") + " already has other options from httpd.conf line 3",
                              refused.error().what);
     }
 
@@ -83,15 +83,15 @@ class StoresTest : public CppUnit::TestFixture {
         backends_.start();
         CPPUNIT_ASSERT_EQUAL(std::string("an entry of test has no key"), store.put("", "x", 1h).error().what);
         CPPUNIT_ASSERT(!store.get("") && !store.remove(""));
-        CPPUNIT_ASSERT_EQUAL(std::string("a key in test has 1025 octets; no more than 1024 are possible"),
+        CPPUNIT_ASSERT_EQUAL(std::string("a key in test has 1025 octets; the limit is 1024"),
                              store.get(std::string(1025, 'k')).error().what);
-        CPPUNIT_ASSERT_EQUAL(std::string("a value in test has 4097 octets; no more than 4096 are possible"),
+        CPPUNIT_ASSERT_EQUAL(std::string("a value in test has 4097 octets; the limit is 4096"),
                              store.put("k", std::string(4097, 'v'), 1h).error().what);
         CPPUNIT_ASSERT_EQUAL(std::string("an entry of test would have no lifetime"),
                              store.put("k", "v", 0s).error().what);
         CPPUNIT_ASSERT(!store.put_if_absent("k", "v", -1s));
         must(store.put(std::string(1024, 'k'), std::string(4096, 'v'), 1h));
-        CPPUNIT_ASSERT_EQUAL(std::string("\"a%20b\" cannot be the name of a namespace of the store"),
+        CPPUNIT_ASSERT_EQUAL(std::string("\"a%20b\" is not a valid namespace of the store"),
                              stores.space("a b").error().what);
         CPPUNIT_ASSERT(must(store.list(std::string(2000, 'k'))).entries.empty());
     }
