@@ -1,5 +1,5 @@
-/// clock.h: a clock for dry runs: the system's, or one that stands still; both can be moved ahead, over a time that
-/// nobody wants to wait for.
+/// clock.h: a clock for dry runs: the system's, or one that stands still; both can be moved ahead, to skip waiting
+/// times.
 #pragma once
 
 #include "support/clock.h"
@@ -13,7 +13,7 @@ namespace smtpd::dry_run {
 /// Thread-safe.
 class DryRunClock final : public Clock {
 public:
-    /// Runs as the system's.
+    /// Runs like the system's clock.
     DryRunClock() = default;
     /// Stands still, so that the same dry run gives the same output.
     explicit DryRunClock(WallTime standing) : standing_(standing) {}
@@ -25,9 +25,9 @@ public:
         return (standing_ ? *standing_ : system_.wall()) + std::chrono::duration_cast<WallTime::duration>(moved());
     }
     void move_by(std::chrono::nanoseconds time) noexcept { moved_.fetch_add(std::max(time, time.zero()).count()); }
-    /// Nothing happens where that time has come already.
+    /// Does nothing if that time has passed.
     void move_to(MonotonicTime time) noexcept { move_by(time - now()); }
-    /// The real time of one that this clock shows.
+    /// The real time that corresponds to a time of this clock.
     MonotonicTime real(MonotonicTime time) const noexcept { return time - moved(); }
 
 private:

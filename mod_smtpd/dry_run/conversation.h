@@ -1,5 +1,5 @@
-/// conversation.h: drives a session without a connection: gives it octets, does what it asks for, and gathers what it
-/// sends. What a session waits for by the clock is skipped; what it asks the DNS is asked.
+/// conversation.h: drives a session without a connection: passes octets to it, performs the requested steps, and
+/// collects its output. Waits for a time are skipped; DNS questions are asked.
 #pragma once
 
 #include "dry_run/clock.h"
@@ -20,18 +20,17 @@ namespace smtpd::dry_run {
 /// Asks a resolver, and waits for its answers.
 class Names final : public engine::NameService {
 public:
-    /// Both must outlive it.
+    /// Both objects must outlive it.
     Names(net::Resolver& resolver, const DryRunClock& clock) : resolver_(resolver), clock_(clock) {}
 
     std::shared_ptr<net::Lookup> look_up(std::vector<DnsQuestion> questions) override;
-    /// True when all answers to the questions last put have come; false when that time has come first, or none will
-    /// come.
+    /// True if all answers to the last questions have come; false if that time came first, or if no answers will come.
     bool wait(MonotonicTime until);
-    /// The answers will come from elsewhere, some time. Those of a list come at once or never.
+    /// Answers come later, from another thread. Those of a list of records come at once or never.
     void expect_answers() noexcept { answers_come_ = true; }
 
 private:
-    /// Where the resolver's thread leaves word.
+    /// How the resolver's thread notifies the waiting one.
     struct News {
         std::mutex mutex;
         std::condition_variable came;
@@ -44,28 +43,28 @@ private:
     std::weak_ptr<net::Lookup> lookup_;
 };
 
-/// A resolver that knows what a file says and nothing else. The Error names the line.
+/// A resolver that answers from a file only. The Error names the line.
 Result<std::unique_ptr<net::Resolver>> read_zone(std::string_view text);
 
 class Conversation {
 public:
-    /// `names` may be null; every question fails then, if it is what the session was given.
+    /// `names` may be null; then every question fails, if the session was given the same.
     Conversation(engine::Session& session, DryRunClock& clock, Names* names)
         : session_(session), clock_(clock), names_(names) {}
 
-    // Each gives what the client gets to see.
+    // Each returns the output for the client.
     std::string start() { return settled(session_.start()); }
-    /// The connection was encrypted from the first octet.
+    /// The connection is encrypted from the first octet.
     std::string start_encrypted(Tls facts, smtp::ChannelBindings bindings);
     std::string say(std::string_view octets) { return settled(session_.feed(octets)); }
     std::string end() { return settled(session_.end_of_input()); }
-    /// All of it, without waiting for a single reply.
+    /// Sends everything without waiting for replies.
     std::string all_at_once(std::string_view octets);
 
     /// How long the session was parked since the last call.
     Duration take_waited() noexcept { return std::exchange(waited_, Duration(0)); }
     bool is_over() const noexcept { return session_.is_over(); }
-    /// Waits are waited for.
+    /// Waits in real time instead of skipping waits.
     void take_time() noexcept { takes_time_ = true; }
 
 private:
@@ -80,7 +79,7 @@ private:
     Duration waited_{0};
 };
 
-/// The next line of `text`, with its LF, which is taken off; "" at the end.
+/// Removes and returns the next line of `text`, with its LF; "" at the end.
 std::string_view take_line(std::string_view& text) noexcept;
 
 /// "192.0.2.1", "192.0.2.1:4711", "2001:db8::1", "[2001:db8::1]:4711"

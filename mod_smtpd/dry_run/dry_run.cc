@@ -11,7 +11,7 @@
 namespace smtpd::dry_run {
 namespace {
 
-/// The plugins, but for those that deliver.
+/// The plugins, except those that deliver.
 class Rehearsal final : public engine::HookRunner {
 public:
     explicit Rehearsal(host::PluginSet& plugins) : plugins_(plugins) {}
@@ -20,10 +20,8 @@ public:
     std::vector<RefusedRecipient> take_refused() { return std::exchange(refused_, {}); }
 
     bool has(HookId hook) const noexcept override {
-        return hook == HookId::reset_transaction || (hook != HookId::queue_post && plugins_.has(hook));  // the end of a
-                                                                                                         // transaction
-                                                                                                         // tells its
-                                                                                                         // results
+        // The end of a transaction shows its results.
+        return hook == HookId::reset_transaction || (hook != HookId::queue_post && plugins_.has(hook));
     }
     bool can_accept(HookId hook) const noexcept override { return plugins_.can_accept(hook); }
     bool asks(HookId hook) const noexcept override { return hook != HookId::queue && plugins_.asks(hook); }
@@ -36,7 +34,7 @@ public:
         if (context.hook != HookId::queue) return plugins_.run(context, state);
         try {
             for (const auto& member : plugins_.chain(HookId::queue)) deliverers_.push_back(member.instance->name());
-        } catch (const std::bad_alloc&) {  // they are not named then
+        } catch (const std::bad_alloc&) {  // then they are not named
         }
         return Response(Verdict::ok);
     }
@@ -58,7 +56,7 @@ private:
                                     fate.reply.text,
                                     {fate.plugin, "", "", why.empty() ? fate.reply.text : why}});
             }
-        } catch (const std::bad_alloc&) {  // they are not named then
+        } catch (const std::bad_alloc&) {  // then they are not named
         }
     }
 
@@ -78,7 +76,7 @@ public:
             LogLine short_line = line;
             short_line.session = short_line.transaction = {};
             lines_.push_back(format_text("{} {}", log_level_name(line.level), short_line.to_string()));
-        } catch (const std::bad_alloc&) {  // a line is missing
+        } catch (const std::bad_alloc&) {  // only a line is missing
         }
     }
 
@@ -95,8 +93,8 @@ std::string shown_time(WallTime time) {
     return text;
 }
 
-/// A message with the line ends of SMTP. With `is_stuffed` as it goes over the wire: a line that begins with a dot gets
-/// another, and the last one is a dot.
+/// Converts a message to SMTP line ends. With `is_stuffed`, it has the form on the wire: a dot is added to each line
+/// that begins with one, and the last line is a dot.
 std::string with_crlf(std::string_view message, bool is_stuffed) {
     std::string out;
     while (!message.empty()) {
@@ -109,7 +107,7 @@ std::string with_crlf(std::string_view message, bool is_stuffed) {
     return is_stuffed ? out + ".\r\n" : out;
 }
 
-/// STARTTLS is announced, as the server would; nobody says it.
+/// Announces STARTTLS as the server would, but the client never sends it.
 class AnnouncedTls final : public engine::TlsService {
 public:
     explicit AnnouncedTls(bool is_there) : is_there_(is_there) {}
@@ -124,7 +122,7 @@ bool has_8bit(std::string_view text) {
     return std::any_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80U) != 0; });
 }
 
-/// How a message is shown begins so.
+/// The beginning of the text shown instead of a message.
 constexpr std::string_view message_shown = "(message, ";
 
 /// One session with its client.
@@ -187,11 +185,11 @@ private:
     engine::Session session_;
     Conversation conversation_;
     std::uint32_t known_ = 0;
-    std::size_t hello_ = 0;  ///< the exchange in which the server says what it offers
+    std::size_t hello_ = 0;  ///< the exchange in which the server announces its extensions
     Visit visit_;
 };
 
-/// Where the connection is encrypted, a channel that SCRAM-…-PLUS could bind to is announced; it cannot be used here.
+/// On an encrypted connection, a channel binding for SCRAM-…-PLUS is announced; it cannot be used here.
 std::string Client::connect() {
     if (!is_encrypted_) return conversation_.start();
     Tls facts;
@@ -243,7 +241,7 @@ bool Client::needs_smtputf8() const {
     return has_8bit(std::string_view(message).substr(0, message.find("\r\n\r\n")));
 }
 
-/// By the reply to EHLO, whose first line has the server's name.
+/// According to the EHLO reply, whose first line has the server's name.
 bool Client::is_offered(std::string_view extension) const {
     constexpr std::size_t code = 4;
     const auto& lines = visit_.exchanges[hello_].replies;
@@ -253,7 +251,7 @@ bool Client::is_offered(std::string_view extension) const {
     });
 }
 
-/// True if the message may be sent: somebody is to get it.
+/// True if the message may be sent, because at least one recipient was accepted.
 bool Client::send_recipients() {
     bool any = false;
     for (const auto& recipient : request_.to)
@@ -267,7 +265,7 @@ void Client::send_message() {
 }
 
 /// The code of the last reply. With LMTP a message has a reply for each recipient: then a positive one decides, because
-/// that recipient would have got the message.
+/// that recipient would have received the message.
 int Client::decisive_code(const std::vector<std::string>& lines) const {
     int code = 0;
     for (const auto& line : lines) {
@@ -278,7 +276,7 @@ int Client::decisive_code(const std::vector<std::string>& lines) const {
     return code;
 }
 
-/// The connection, for an empty command. True if the session goes on and the client was not refused anything.
+/// An empty command stands for the connection. True if the session continues and nothing was refused.
 bool Client::say(std::string command, std::string_view octets) {
     Exchange exchange;
     exchange.command = std::move(command);
@@ -292,7 +290,7 @@ bool Client::say(std::string command, std::string_view octets) {
     return !conversation_.is_over() && last.code != 0 && !last.is_refusal();
 }
 
-/// What was said since the last time.
+/// Collects what was said since the last call.
 void Client::gather(Exchange& exchange) {
     exchange.waited = conversation_.take_waited();
     exchange.deliverers = plugins_.take_deliverers();
@@ -322,7 +320,7 @@ Cause Client::cause_of(const History::RejectionCause& rejection) const {
     return cause;
 }
 
-/// Whether the client got as far as to have a message, or the part of a transaction that it wanted, accepted.
+/// Whether the server accepted the message, or the requested part of a transaction.
 bool Client::has_outcome() const {
     const auto was_accepted = [this](std::string_view command) {
         return std::any_of(visit_.exchanges.begin(), visit_.exchanges.end(), [&](const Exchange& exchange) {
@@ -345,8 +343,8 @@ void Client::judge() {
     }
     if (refusal == exchanges.end() && session_.is_naughty() && request_.message) {
         visit_.remarks.push_back(
-            format_text("{} failed this client, and the refusal was to come later; but nothing carried it out. Is the "
-                        "plugin naughty there?",
+            format_text("{} failed this client, and the refusal was postponed, but no plugin carried it out. Is the "
+                        "plugin naughty loaded?",
                         session_.complaints().front().plugin));
     }
 }

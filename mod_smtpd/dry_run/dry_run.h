@@ -1,8 +1,7 @@
-/// dry_run.h: what would happen? Plays a client to a server's engine and plugins, and reports the dialogue with what
-/// each plugin said to it.
+/// dry_run.h: simulates a client of a server's engine and plugins, and reports the dialogue with what each plugin said.
 ///
-/// Nothing is left behind: the store is to be one that forgets (store/overlay_store.h), plugins are told that it is a
-/// dry run, and those that would deliver the message are named, but not asked.
+/// A dry run leaves no trace: the store must discard changes (store/overlay_store.h), plugins are told that it is a dry
+/// run, and plugins that would deliver the message are named, but not called.
 #pragma once
 
 #include "dry_run/conversation.h"
@@ -18,7 +17,7 @@
 
 namespace smtpd::dry_run {
 
-/// The server that is tried. All that is referred to outlives the dry run.
+/// The server under test. All objects referred to must outlive the dry run.
 struct Server {
     std::string name;   ///< "mx.example.com:25"
     std::string where;  ///< "httpd.conf line 12"
@@ -26,40 +25,40 @@ struct Server {
     const engine::Settings& settings;
     host::PluginSet& plugins;
     DryRunClock& clock;
-    net::Resolver& resolver;     ///< of the server, for a dry run without a zone of its own
+    net::Resolver& resolver;     ///< of the server, for a dry run without its own zone
     bool is_tls = false;         ///< connections are encrypted from the first octet
     bool can_start_tls = false;  ///< there is a certificate for STARTTLS
 };
 
-/// Who is behind a refusal.
+/// The cause of a refusal.
 struct Cause {
     std::string by;         ///< plugin
-    std::string complaint;  ///< plugin whose deferred failure that one carried out, or ""
-    std::string hook;       ///< at which the reason was found
+    std::string complaint;  ///< plugin whose deferred failure was enforced, or ""
+    std::string hook;       ///< the hook at which the reason was found
     std::string reason;
 };
 
-/// A recipient that a plugin rejected or deferred once the message was there.
+/// A recipient that a plugin rejected or deferred after DATA.
 struct RefusedRecipient {
     std::string recipient;  ///< "<user@example.com>"
-    int code = 0;           ///< of the reply about this recipient alone
+    int code = 0;           ///< of the reply about this recipient
     std::string reply;
     Cause cause;
 
     bool is_deferred() const noexcept { return code < 500; }
 };
 
-/// What the client said, what plugins said to that, and what the client was told.
+/// A command of the client, what plugins said about it, and the replies.
 struct Exchange {
-    std::string command;  ///< "" = it connected
+    std::string command;  ///< "" = the connection itself
     std::vector<HistoryEntry> said;
-    Duration waited{0};                     ///< the session was parked
-    std::vector<std::string> deliverers;    ///< plugins that would be asked to take the message, in that order
-    std::vector<std::string> log;           ///< "warning (rcpt) plugin: text"
-    std::vector<std::string> replies;       ///< lines, without their ends
-    int code = 0;                           ///< of the last reply; with LMTP, of the best about a recipient; 0 = none
-    std::optional<Cause> cause;             ///< of a refusal by a plugin
-    std::vector<RefusedRecipient> refused;  ///< of the message's recipients; the others would have got it, if the reply
+    Duration waited{0};                   ///< how long the session was parked
+    std::vector<std::string> deliverers;  ///< plugins that would be asked to take the message, in order
+    std::vector<std::string> log;         ///< "warning (rcpt) plugin: text"
+    std::vector<std::string> replies;     ///< lines, without line ends
+    int code = 0;                         ///< of the last reply; with LMTP, of the best one about a recipient; 0 = none
+    std::optional<Cause> cause;           ///< of a refusal by a plugin
+    std::vector<RefusedRecipient> refused;  ///< of the message's recipients; the others would have got it if the reply
                                             ///< is positive
 
     bool is_refusal() const noexcept { return code >= 400; }
@@ -70,9 +69,9 @@ struct Visit {
     std::string time;  ///< "2026-11-20 18:27:00 UTC"
     std::vector<Exchange> exchanges;
     MailOutcome outcome = MailOutcome::accepted;
-    std::size_t decisive = 0;  ///< the exchange that decided it, where it is not accepted
+    std::size_t decisive = 0;  ///< the exchange that decided the outcome, if it is not accepted
     std::vector<std::string> remarks;
-    unsigned dropped = 0;  ///< things that were said to one command, and are more than a session keeps
+    unsigned dropped = 0;  ///< entries for one command that exceeded what a session keeps
 };
 
 struct Report {
@@ -83,13 +82,13 @@ struct Report {
     MailOutcome outcome() const noexcept { return visits.empty() ? MailOutcome::failed : visits.back().outcome; }
 };
 
-/// The Error says what is wrong with the request.
+/// The Error describes what is wrong with the request.
 Result<Report> run(const Request& request, const Server& server);
 
 std::string to_text(const Report& report);
 std::string to_json(const Report& report);
 
-/// The chains of hooks, and the plugins with their options.
+/// Lists the chains of hooks, and the plugins with their options.
 std::string list_text(const Server& server);
 std::string list_json(const Server& server);
 

@@ -1,4 +1,4 @@
-/// json.h: writes JSON (RFC 8259). Octets that are no UTF-8 become U+FFFD.
+/// json.h: writes JSON (RFC 8259). Octets that are not UTF-8 become U+FFFD.
 #pragma once
 
 #include <smtpd/base/format.h>
@@ -9,7 +9,7 @@
 
 namespace smtpd::dry_run {
 
-/// Values are written one after the other; commas come by themselves.
+/// Values are written in sequence; commas are added automatically.
 class JsonWriter {
 public:
     template <class F>
@@ -35,7 +35,7 @@ public:
     }
     void text(std::string_view key, std::string_view value) { name(key), text(value); }
     void number(std::string_view key, std::int64_t value) { name(key), raw(format_text("{}", value)); }
-    /// With six places.
+    /// With six decimal places.
     void seconds(std::string_view key, std::int64_t microseconds);
     void truth(std::string_view key, bool value) { name(key), raw(value ? "true" : "false"); }
 

@@ -1,5 +1,5 @@
 /// report_json.cc: a dry run's report, and the list of plugins, for programs. docs/smtpd-try.1 describes the members:
-/// a new one must be added there as well.
+/// document a new one there as well.
 #include "dry_run/dry_run.h"
 #include "dry_run/json.h"
 

@@ -60,7 +60,8 @@ void append(std::string& out, const Visit& visit, bool is_first) {
     out += "\n";
     for (const auto& remark : visit.remarks) out += format_text("Note: {}\n", remark);
     if (visit.dropped > 0)
-        out += format_text("Note: {} more things were said at once than a session keeps\n", visit.dropped);
+        out += format_text("Note: {} entries are missing, because a session keeps a limited number of them\n",
+                           visit.dropped);
     if (visit.outcome == MailOutcome::none) {
         out += "No outcome: nothing was refused, and no transaction accepted\n";
         return;
@@ -96,11 +97,11 @@ std::string list_text(const Server& server) {
             char line[256];
             std::snprintf(line, sizeof line, "  %5d  %s%s%s\n", static_cast<int>(member.priority),
                           member.instance->name().c_str(), member.asks ? ", may wait" : "",
-                          member.kind == host::Dispatcher::Kind::observe ? ", looks on" : "");
+                          member.kind == host::Dispatcher::Kind::observe ? ", observes" : "");
             out += line;
         }
     }
-    out += "\nPlugins, with their options as far as they are not the defaults:\n";
+    out += "\nPlugins, with the options that differ from the defaults:\n";
     for (const auto& instance : server.plugins.instances()) {
         out += format_text("\n{}  ({})\n", instance->name(), instance->position());
         for (const auto& option : instance->settings()) out += format_text("  {} = {}\n", option.name, option.value);

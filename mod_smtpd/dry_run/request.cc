@@ -27,7 +27,7 @@ std::optional<std::pair<std::string_view, std::string_view>> take(std::string_vi
     return field;
 }
 
-/// False where the value is none.
+/// False if the value is not valid.
 bool set(Request& request, std::string_view name, std::string_view value) {
     const auto number = support::parse_unsigned(value);
     if (name == "list") request.is_list = true;
@@ -93,7 +93,7 @@ Result<Request> Request::from_text(std::string_view text) {
     for (bool is_first = true; is_first || !text.empty(); is_first = false) {
         const auto field = take(text);
         if (!field || !set(request, field->first, field->second))
-            return Error{ErrorCode::config, "there is no request of this version of it", 0};
+            return Error{ErrorCode::config, "it contains no request of this version", 0};
     }
     return request;
 }

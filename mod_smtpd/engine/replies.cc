@@ -207,8 +207,8 @@ constexpr Rows rows_of(HookId hook) {
         case HookId::data_post_rcpt: {
             constexpr Row hard_row = refuse(550, hard, "Message denied for this recipient");
             constexpr Row soft_row = refuse(450, soft, "Message temporarily denied for this recipient");
-            return denials(hard_row, soft_row, hard_row, soft_row);  // the connection is closed after the message's
-                                                                     // last reply
+            // The connection is closed after the message's last reply.
+            return denials(hard_row, soft_row, hard_row, soft_row);
         }
         case HookId::data_post_headers:
         case HookId::data_post:

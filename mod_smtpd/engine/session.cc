@@ -320,8 +320,8 @@ bool Session::next_command() {
         return true;
     }
     if (!is_whole) return false;
-    if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {  // RFC 5321 2.3.8: the line has not ended,
-                                                                             // so what follows is not a command
+    // RFC 5321 2.3.8: the line has not ended, so what follows is not a command.
+    if (line.bare_lf && state_.bare_newline == smtp::BareNewline::reject) {
         write_log(LogLevel::notice, "a command ends in a bare LF: the session ends, and what follows is ignored");
         end_connection(reply(StandardReply::bare_newline_in_command));
         lines_.wipe();
@@ -565,8 +565,8 @@ void Session::reset_transaction() {
         state_.forget_complaints_of_transaction();
         ServerAccess::set_transaction(history_, 0);
     }
-    state_.forwarded.reset();  // also if no transaction followed: after RSET, EHLO and STARTTLS the proxy
-                               // starts over
+    // Also if no transaction followed: after RSET, EHLO and STARTTLS the proxy starts over.
+    state_.forwarded.reset();
 }
 
 void Session::after(HookId hook, StageArgument& argument, const Response& response) {

@@ -46,8 +46,8 @@ bool move_refused(SessionContext& context) noexcept {
     if (!transaction) return true;
     try {
         ServerAccess::move_refused(*transaction);
-    } catch (const std::bad_alloc&) {  // they are marked, and the engine moves them again before it sends
-                                       // a reply
+    } catch (const std::bad_alloc&) {
+        // They are marked, and the engine moves them again before it sends a reply.
     }
     return !transaction->recipients().empty() || transaction->refused_recipients().empty();
 }

@@ -20,8 +20,8 @@ struct Registry {
 };
 
 Registry& registry() {
-    static Registry instance;  // created on first use: keys are created while a DSO is loaded, before its statics in
-                               // other files
+    // Created on first use: keys are created while a DSO is loaded, before its statics in other files.
+    static Registry instance;
     return instance;
 }
 

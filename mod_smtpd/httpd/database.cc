@@ -61,9 +61,8 @@ std::optional<std::vector<SqlRow>> read_rows(const apr_dbd_driver_t* driver, apr
     int got = 0;
     while ((got = apr_dbd_get_row(driver, pool, results, &row, -1)) == 0)
         if (rows.size() < limit)
-            rows.push_back(read_row(driver, row, apr_dbd_num_cols(driver, results)));  // PostgreSQL's driver knows the
-                                                                                       // number of columns only after a
-                                                                                       // row
+            // PostgreSQL's driver knows the number of columns only after a row.
+            rows.push_back(read_row(driver, row, apr_dbd_num_cols(driver, results)));
     return got == -1 ? std::optional(std::move(rows)) : std::nullopt;
 }
 

@@ -10,7 +10,7 @@
 namespace smtpd::message {
 namespace {
 
-constexpr std::size_t write_size = 64 * 1024;  // what goes to the spool file at once, at least
+constexpr std::size_t write_size = 64 * 1024;  // the minimum that is written to the spool file at once
 constexpr std::size_t read_size = 64 * 1024;
 
 }  // namespace

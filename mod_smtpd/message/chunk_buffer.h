@@ -1,7 +1,7 @@
-/// chunk_buffer.h: octets in memory that only grow: a list of blocks, never moved, each as large as all before it (4 KB
-/// to 64 KB).
+/// chunk_buffer.h: octets in memory that only grow: a list of blocks that never move, each as large as all before it (4
+/// KB to 64 KB).
 ///
-/// Small messages cost one block of the size they have; large ones are never copied to make room. Blocks stay below the
+/// A small message takes one block of its own size; a large one is never copied to make room. Blocks stay below the
 /// size for which malloc asks the kernel. Not thread-safe.
 #pragma once
 
@@ -24,14 +24,14 @@ public:
     void append(std::string_view bytes);
     std::size_t size() const noexcept { return size_; }
     bool empty() const noexcept { return size_ == 0; }
-    /// Copies octets from `offset` on; how many, 0 at the end.
+    /// Copies octets from `offset` on; returns how many, 0 at the end.
     std::size_t read(std::size_t offset, char* buffer, std::size_t size) const noexcept;
     Result<void> for_each(const ByteSink& sink) const;
-    /// Adds what is stored to a list for writev().
+    /// Adds the stored octets to a list for writev().
     void add_to(std::vector<iovec>& list) const;
-    /// Forgets the octets but keeps one block for the next ones.
+    /// Removes the octets but keeps one block for the next ones.
     void reuse() noexcept;
-    /// Forgets the octets and gives the memory back.
+    /// Removes the octets and frees the memory.
     void clear() noexcept;
 
 private:

@@ -1,4 +1,4 @@
-/// field_syntax.h: what the start of a header field looks like (RFC 5322 2.2, 3.6.8, 4.5.8). Pure functions.
+/// field_syntax.h: the syntax of the start of a header field (RFC 5322 2.2, 3.6.8, 4.5.8). Pure functions.
 #pragma once
 
 #include <algorithm>
@@ -7,31 +7,31 @@
 
 namespace smtpd::message {
 
-/// A longer name would not fit on a line (RFC 5322 2.1.1), so that it is none.
+/// A longer name does not fit on a line (RFC 5322 2.1.1), so it is not a field name.
 inline constexpr std::size_t max_field_name_size = 998;
 
-/// RFC 5322 ftext: printable ASCII but the colon.
+/// RFC 5322 ftext: printable ASCII except the colon.
 constexpr bool is_field_text(char c) noexcept { return c > ' ' && c < '\x7f' && c != ':'; }
 
 inline bool is_field_name(std::string_view name) noexcept {
     return !name.empty() && name.size() <= max_field_name_size && std::all_of(name.begin(), name.end(), is_field_text);
 }
 
-/// What the start of a message tells about its first line when more may follow.
+/// What the start of a message reveals about its first line while more may follow.
 enum class FirstLine {
     undecided,  ///< more octets are needed
     header,     ///< a field, the "From " line of an mbox, or the blank line that ends an empty header block
-    body        ///< none of them: there is no header block
+    body        ///< none of these: there is no header block
 };
 
-/// Where `text` stops being a field name followed by blanks: at the colon of a field.
+/// The end of a field name and the blanks after it: for a field, the position of the colon.
 inline std::size_t end_of_name_and_blanks(std::string_view text) noexcept {
     const auto name_end = std::find_if_not(text.begin(), text.end(), is_field_text);
     return static_cast<std::size_t>(
         std::find_if_not(name_end, text.end(), [](char c) { return c == ' ' || c == '\t'; }) - text.begin());
 }
 
-/// The size of the name when `line` starts with `Name:` or, as in obsolete syntax, `Name :`; else 0.
+/// The size of the name if `line` starts with `Name:` or, in obsolete syntax, `Name :`; otherwise 0.
 inline std::size_t field_name_size(std::string_view line) noexcept {
     const std::size_t colon = end_of_name_and_blanks(line);
     if (colon == line.size() || line[colon] != ':' || colon > max_field_name_size) return 0;

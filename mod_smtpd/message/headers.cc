@@ -1,8 +1,8 @@
-/// headers.cc: the header fields of a message, with edits as an overlay on the block as it was received.
+/// headers.cc: the header fields of a message, with edits as an overlay on the block as received.
 ///
-/// The block is cut into pieces, one for each field and one for each run of lines that is no field; an edit replaces,
-/// adds or drops a piece and leaves the bytes of all others alone. Adding a field on top, which happens to every
-/// message, does not even parse the block. RFC 5322 2.2, 3.6.8, and 4.5 for blanks before the colon.
+/// The block is divided into pieces, one for each field and one for each run of lines that are not fields; an edit
+/// replaces, adds or drops a piece and leaves the bytes of all others unchanged. Adding a field on top, which happens
+/// to every message, does not even parse the block. RFC 5322 2.2, 3.6.8, and 4.5 for blanks before the colon.
 #include <smtpd/message.h>
 
 #include "message/field_syntax.h"
@@ -18,8 +18,8 @@ using support::is_blank;
 
 bool is_line_break(char c) noexcept { return c == '\r' || c == '\n'; }
 
-/// Whether the text after a line break goes on as a folded line: white space, then something else before the line ends.
-/// A line of nothing but white space is no folding that we write, since some readers take it for the end of the header.
+/// Whether the text after a line break continues as a folded line: white space, then another character before the line
+/// ends. Folding never produces a line of only white space, because some readers take that for the end of the header.
 bool is_folded_line(std::string_view rest) noexcept {
     if (rest.empty() || !is_blank(rest.front())) return false;
     const auto text = std::find_if_not(rest.begin(), rest.end(), is_blank);
@@ -33,7 +33,7 @@ std::string_view trim_value(std::string_view value) noexcept {
     return value;
 }
 
-/// `Name: value` CRLF, whatever the value contains.
+/// `Name: value` CRLF, for any value.
 std::string make_field(std::string_view name, std::string_view value) {
     value = trim_value(value);
     std::string field;
@@ -54,13 +54,13 @@ std::string make_field(std::string_view name, std::string_view value) {
     return field.append("\r\n");
 }
 
-/// The size of the line at the start of `text`, its line end included.
+/// The size of the first line of `text`, including its line end.
 std::size_t line_size(std::string_view text) noexcept {
     const auto end = text.find('\n');
     return end == std::string_view::npos ? text.size() : end + 1;
 }
 
-/// The size of the line at the start of `text` and of the folded lines that belong to it.
+/// The size of the first line of `text` and of the folded lines that belong to it.
 std::size_t unit_size(std::string_view text) noexcept {
     std::size_t size = line_size(text);
     while (size < text.size() && is_blank(text[size])) size += line_size(text.substr(size));
@@ -149,8 +149,8 @@ bool Headers::prepend(std::string_view name, std::string_view value) {
 bool Headers::append(std::string_view name, std::string_view value) {
     if (!message::is_field_name(name)) return false;
     parse();
-    if (!pieces_.empty() && raw(pieces_.back()).back() != '\n')  // a message may end within its header, without a line
-                                                                 // end
+    // A message may end within its header, without a line end.
+    if (!pieces_.empty() && raw(pieces_.back()).back() != '\n')
         pieces_.back().text = std::string(raw(pieces_.back())).append("\r\n");
     pieces_.push_back({0, 0, name.size(), make_field(name, value)});
     return edited_ = true;
@@ -205,7 +205,7 @@ std::string Headers::to_string() const {
     std::string out;
     std::size_t size = parsed_ ? 0 : block_.size();
     for (const Piece& piece : pieces_) size += raw(piece).size();
-    out.reserve(size + 2);  // room for the blank line that write_to() puts below
+    out.reserve(size + 2);  // room for the blank line that write_to() adds
     for (const Piece& piece : pieces_) out += raw(piece);
     if (!parsed_) out += block_;
     return out;

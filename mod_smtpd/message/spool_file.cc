@@ -22,7 +22,7 @@ Error os_error(const std::string& what, int os_status) {
             os_status};
 }
 
-/// What open() says where the kernel or the file system does not know O_TMPFILE.
+/// The errors of open() if the kernel or the file system does not support O_TMPFILE.
 bool lacks_anonymous_files(int os_status) noexcept {
     return os_status == EOPNOTSUPP || os_status == EISDIR || os_status == EINVAL || os_status == ENOSYS;
 }
@@ -45,7 +45,7 @@ Result<support::FileDescriptor> create_anonymous(const std::string& directory) {
     return create_unlinked(directory);
 }
 
-/// Drops from the front of the list what was written; `first` is the first entry that is not done.
+/// Removes the written part from the front of the list; `first` is the first unfinished entry.
 void skip_written(std::vector<iovec>& list, std::size_t& first, std::size_t written) noexcept {
     while (first < list.size() && written >= list[first].iov_len) written -= list[first++].iov_len;
     if (first == list.size()) return;
@@ -66,7 +66,7 @@ Result<SpoolFile> SpoolFile::create(const std::string& directory, Creation creat
 Result<std::uint64_t> SpoolFile::free_space(const std::string& directory) {
     struct statvfs about {};
     if (statvfs(directory.c_str(), &about) != 0)
-        return os_error(format_text("cannot look at the file system of {}", directory), errno);
+        return os_error(format_text("cannot query the file system of {}", directory), errno);
     return std::uint64_t{about.f_bavail} * about.f_frsize;
 }
 

@@ -44,7 +44,7 @@ Result<void> StoredMessage::finish() {
     if (in_header && !has_header_ && !block_.empty()) {
         if (auto kept = begin_body_with_block(); !kept) return kept;
     } else if (in_header) {
-        place_ = Place::line;  // a CR that waits belongs to the block
+        place_ = Place::line;  // a pending CR belongs to the block
         keep_header({});
         if (place_ != Place::too_large) end_header();
     }
@@ -52,13 +52,13 @@ Result<void> StoredMessage::finish() {
     return {};
 }
 
-/// What the octets kept so far and these tell about the first line.
+/// What the stored octets and `bytes` reveal about the first line.
 FirstLine StoredMessage::classify(std::string_view bytes) const {
     if (block_.empty()) return classify_first_line(bytes);
     return classify_first_line(std::string(block_).append(bytes.substr(0, max_field_name_size + 1)));
 }
 
-/// Looks for the blank line. Returns how many octets belong to the header block or to that line; separator_ tells
+/// Looks for the blank line. Returns how many octets belong to the header block or to that line; separator_ shows
 /// whether it was found.
 std::size_t StoredMessage::scan_header(std::string_view bytes) noexcept {
     std::size_t at = 0;
@@ -81,8 +81,8 @@ std::size_t StoredMessage::scan_header(std::string_view bytes) noexcept {
     return at;
 }
 
-/// Adds to the block; forgets it when it is larger than allowed. (Before the first line is known it is small, and may
-/// turn out to be body.)
+/// Adds to the block; discards it if it is larger than allowed. (Before the first line is classified, the block is
+/// small, and may turn out to be body.)
 void StoredMessage::keep_header(std::string_view bytes) {
     const std::size_t no_part_of_it = separator_.empty() ? place_ == Place::line_start_cr : separator_.size();
     if (has_header_ && block_.size() + bytes.size() > settings_.max_header_size + no_part_of_it) {
@@ -100,7 +100,7 @@ void StoredMessage::end_header() {
     place_ = Place::body;
 }
 
-/// There is no header block: what was taken for its start belongs to the body.
+/// There is no header block: the stored octets belong to the body.
 Result<void> StoredMessage::begin_body_with_block() {
     const std::string start = std::exchange(block_, {});
     end_header();
@@ -135,17 +135,17 @@ Result<void> StoredMessage::write_to(const ByteSink& sink) const {
     return for_each_body_chunk(sink);
 }
 
-/// A message that is not complete has a body that grows, so there is nothing to share.
+/// The body of an incomplete message still grows, so it cannot be shared.
 std::shared_ptr<const Message> StoredMessage::snapshot() const {
     const std::shared_ptr<StoredMessage> copy(new StoredMessage(*this));
-    copy->headers_.parse();  // now, so that nothing changes when it is read
+    copy->headers_.parse();  // now, so that reading does not modify it
     if (complete_) return copy;
     copy->body_ = std::make_shared<Body>(settings_, true);
     (void)copy->body_->fail({ErrorCode::unavailable, "the message is not complete", 0});
     return copy;
 }
 
-/// A new body, which the message does not have before commit().
+/// A new body, which the message does not use before commit().
 class StoredMessage::Replacement final : public NewBody {
 public:
     explicit Replacement(StoredMessage& message)

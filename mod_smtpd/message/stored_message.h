@@ -1,16 +1,16 @@
 /// stored_message.h: a message while it arrives and afterwards: the header block in memory, and the body (body.h).
 ///
-/// The engine feeds it what a client sent (dot-unstuffed) in pieces of any size. The header block ends at the first
-/// blank line: CRLF, or a bare LF where the engine let those through. A message that starts with a line that is neither
-/// a header field nor the "From " line of an mbox has no header block: all of it is body, and when fields are added to
-/// it, write_to() puts a blank line below them, so that they cannot run into the text. A line that is no field further
-/// down in the header block stays where it is. What is written from an unedited message is what came, octet for octet.
+/// The engine passes what a client sent (dot-unstuffed) in pieces of any size. The header block ends at the first blank
+/// line: CRLF, or a bare LF if the engine allows those. A message that starts with a line that is neither a header
+/// field nor an mbox "From " line has no header block: all of it is body, and if fields are added, write_to() puts a
+/// blank line below them, so that they cannot run into the text. Any other line in the header block that is not a field
+/// stays where it is. Without edits, the output equals the input, octet for octet.
 ///
-/// Once the body is in a file, memory does not grow with it. After a failed append() the body is gone, and each further
-/// call returns the same Error. write_to() wants a complete message. The body of a complete message may be replaced as
-/// a whole.
+/// When the body is in a file, the memory does not grow with it. After a failed append() the body is lost, and each
+/// further call returns the same Error. write_to() requires a complete message. The body of a complete message may be
+/// replaced as a whole.
 ///
-/// One thread at a time; a snapshot() may be read by several. RFC 5322 2.1; RFC 5321 4.5.3.1.9 for sizes.
+/// Used by one thread at a time; several may read a snapshot(). RFC 5322 2.1; RFC 5321 4.5.3.1.9 for sizes.
 #pragma once
 
 #include "message/body.h"
@@ -25,8 +25,8 @@
 
 namespace smtpd::message {
 
-/// Whether a message of that size could be kept now: those that stay in memory always, others as far as the directory's
-/// file system has room for them. Where that cannot be found out, the attempt will tell.
+/// Whether a message of that size could be stored now: always true for messages that stay in memory; for others,
+/// whether the directory's file system has enough room. If that cannot be determined, true.
 bool has_room(const SpoolSettings& settings, std::uint64_t octets);
 
 class StoredMessage final : public Message {
@@ -36,13 +36,13 @@ public:
         : settings_(settings), body_(std::make_shared<Body>(settings, settings.keep_body)) {}
 
     Result<void> append(std::string_view bytes);
-    /// No more will come. A message may end within its header block.
+    /// The message has ended, perhaps within its header block.
     Result<void> finish();
 
     bool headers_complete() const noexcept { return place_ == Place::body; }
-    /// The header block is larger than allowed: what came is forgotten, what comes is counted and dropped.
+    /// The header block is larger than allowed: it was discarded, and further octets are only counted.
     bool header_too_large() const noexcept { return place_ == Place::too_large; }
-    /// The blank line below the header block: CRLF, LF, or "" where there was none.
+    /// The blank line below the header block: CRLF, LF, or "" if there was none.
     std::string_view separator() const noexcept { return separator_; }
     /// Whether the body is in a file.
     bool is_spooled() const noexcept { return body_->is_in_file(); }
@@ -65,11 +65,11 @@ private:
     /// For snapshots: shares the body.
     StoredMessage(const StoredMessage&) = default;
 
-    /// What the next octet belongs to.
+    /// Where the next octet belongs.
     enum class Place {
         line_start,     ///< header block, after a line end or at the very start
-        line_start_cr,  ///< the same, and then a CR that may begin the blank line
-        line,           ///< header block, within a line
+        line_start_cr,  ///< the same, after a CR that may begin the blank line
+        line,           ///< within a line of the header block
         body,
         too_large
     };
@@ -85,13 +85,13 @@ private:
 
     const SpoolSettings& settings_;
     Place place_ = Place::line_start;
-    bool has_header_ = false;  ///< the first line is known to begin a header block
+    bool has_header_ = false;  ///< the first line begins a header block
     bool complete_ = false;
-    std::string block_;           ///< the header block and its blank line while they arrive
-    std::string_view separator_;  ///< the blank line: CRLF, LF, or nothing where there was none
+    std::string block_;           ///< the header block and its blank line, while they arrive
+    std::string_view separator_;  ///< the blank line: CRLF, LF, or nothing
     Headers headers_;
     std::uint64_t received_ = 0;
-    std::shared_ptr<Body> body_;  ///< shared with snapshots once it is complete
+    std::shared_ptr<Body> body_;  ///< shared with snapshots when it is complete
     bool body_was_replaced_ = false;
 };
 

@@ -1,15 +1,15 @@
-/// address.cc: the path grammar of RFC 5321 4.1.2 with the limits of 4.5.3.1, and its extension by RFC 6531 3.3, read
-/// by hand.
+/// address.cc: a hand-written parser for the path grammar of RFC 5321 4.1.2 with the limits of 4.5.3.1, and its
+/// extension by RFC 6531 3.3.
 ///
 ///     Path        = "<" [ "@" Domain *( "," "@" Domain ) ":" ] Mailbox ">"
 ///     Mailbox     = ( Dot-string / Quoted-string ) "@" ( Domain / address-literal )
 ///
-/// Comments and folding white space belong to header fields (RFC 5322), not to paths, and are refused. What senders in
-/// use have beyond the grammar is taken, unless the syntax is strict. Strict is stricter than the grammar in one place:
-/// the quoted local part with nothing in it, `""@example.com`, names no mailbox and is refused.
+/// Comments and folding white space belong to header fields (RFC 5322), not to paths, and are rejected. Forms beyond
+/// the grammar that real senders use are accepted unless the syntax is strict. In one case strict is stricter than the
+/// grammar: the empty quoted local part, `""@example.com`, names no mailbox and is rejected.
 ///
-/// Beyond ASCII (SMTPUTF8), characters that are not seen, or that change how others are seen, are refused everywhere,
-/// and labels have to be such as IDNA allows.
+/// Beyond ASCII (SMTPUTF8), characters that are invisible, or that change how others are displayed, are rejected
+/// everywhere, and labels must be allowed by IDNA.
 #include <smtpd/base/address.h>
 
 #include "smtp/octets.h"
@@ -25,9 +25,9 @@ namespace {
 
 using namespace smtp;
 
-constexpr std::size_t strict_max_path = 256;       // with its brackets
+constexpr std::size_t strict_max_path = 256;       // including brackets
 constexpr std::size_t max_path = 900;              // so that Return-Path fits into a line of RFC 5322, 998 octets
-constexpr std::size_t strict_max_local_part = 64;  // as it is written, quotes included
+constexpr std::size_t strict_max_local_part = 64;  // as written, quotes included
 constexpr std::size_t max_domain = 255;
 constexpr std::size_t max_label = 63;
 constexpr std::size_t max_quad_digits = 3;
@@ -39,7 +39,7 @@ constexpr bool is_atext(char c) {
 constexpr bool is_qtext(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
 /// dcontent: %d33-90 / %d94-126.
 constexpr bool is_dcontent(char c) { return is_graphic(c) && (c < '[' || c > ']'); }
-/// The full stops that IDNA's mapping takes for a dot.
+/// The full stops that IDNA's mapping converts to a dot.
 constexpr bool is_foreign_full_stop(char32_t c) { return c == 0x3002 || c == 0xff0e || c == 0xff61; }
 
 struct CodeRange {
@@ -47,9 +47,9 @@ struct CodeRange {
     char32_t last;
 };
 
-/// Controls of C1, and what has no width or no shape of its own: soft hyphen, joiners, direction marks and overrides,
-/// separators of lines, byte order mark, interlinear annotation, tags. Two addresses that look alike could differ in
-/// them, and an override makes a log show something else. Noncharacters stand for nothing (Unicode 23.7).
+/// C1 controls, and characters without a width or shape of their own: soft hyphen, joiners, direction marks and
+/// overrides, line separators, byte order mark, interlinear annotation, tags. Two addresses that look alike could
+/// differ in them, and an override makes a log show a different text. Noncharacters have no meaning (Unicode 23.7).
 constexpr CodeRange invisible[] = {{0x80, 0x9f},      {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},
                                    {0x180b, 0x180f},  {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
                                    {0xfdd0, 0xfdef},  {0xfeff, 0xfeff}, {0xfff0, 0xfffb}, {0x1d173, 0x1d17a},
@@ -63,10 +63,10 @@ constexpr bool is_invisible(char32_t c) {
            });
 }
 
-/// IDNA allows these two between the letters that need them, and knows which.
+/// IDNA allows these two between the letters that need them, and has the rules.
 constexpr bool is_joiner(char32_t c) { return c == 0x200c || c == 0x200d; }
 
-/// A parser over one text. Each parse function consumes what it takes, or returns false with `why` set.
+/// A parser of one text. Each parse function consumes what it accepts, or returns false with `why` set.
 class PathParser {
 public:
     PathParser(std::string_view text, const AddressSyntax& syntax)
@@ -105,7 +105,7 @@ private:
     const char* why_ = "";
 };
 
-/// "@a.example,@b.example:". Read and forgotten, as RFC 5321 appendix C wants it.
+/// "@a.example,@b.example:". Parsed and ignored, as RFC 5321 appendix C recommends.
 bool PathParser::source_route() {
     while (front() == '@') {
         rest_.remove_prefix(1);
@@ -186,7 +186,7 @@ bool PathParser::utf8_character(std::string& out) {
     return true;
 }
 
-/// All that is left is the domain.
+/// The rest of the text is the domain.
 bool PathParser::domain_or_literal(std::string& out) {
     if (at_end()) return fail("address has no domain");
     if (rest_.size() > max_domain) return fail("domain is longer than 255 octets");
@@ -230,8 +230,8 @@ bool PathParser::label(std::string_view text) {
     return ascii || is_idna_domain(whole) || fail("domain has a label that IDNA does not allow");
 }
 
-/// A dotted quad may have leading zeros here: RFC 5321's Snum is a decimal number of up to three digits. IpAddress
-/// wants none.
+/// Removes leading zeros from a dotted quad: RFC 5321's Snum is a decimal number of up to three digits, but IpAddress
+/// does not accept leading zeros.
 std::string without_leading_zeros(std::string_view text) {
     const auto quad = text.rfind(':') + 1;  // npos + 1 is 0
     if (text.find('.', quad) == std::string_view::npos) return std::string(text);
@@ -250,7 +250,7 @@ std::string without_leading_zeros(std::string_view text) {
 
 constexpr std::string_view ipv6_tag = "IPv6:";
 
-/// What stands between the brackets, if it is an IP address.
+/// The content of the brackets, if it is an IP address.
 std::optional<IpAddress> parse_literal_ip(std::string_view inside) {
     const bool v6 = starts_with_folded(inside, ipv6_tag);
     if (v6) inside.remove_prefix(ipv6_tag.size());
@@ -258,8 +258,8 @@ std::optional<IpAddress> parse_literal_ip(std::string_view inside) {
     return IpAddress::parse(without_leading_zeros(inside));
 }
 
-/// General-address-literal: Standardized-tag ":" 1*dcontent. No tag but IPv6 was ever registered; the form is legal all
-/// the same.
+/// General-address-literal: Standardized-tag ":" 1*dcontent. No tag but IPv6 was ever registered, but the form is
+/// legal.
 bool is_general_literal(std::string_view inside) {
     const auto colon = inside.find(':');
     if (colon == std::string_view::npos || colon == 0) return false;
@@ -298,7 +298,7 @@ bool is_dot_string(std::string_view text) {
     return previous != '.';
 }
 
-/// As it is printed, an address may need two quotes more than it had.
+/// Checks the length again, because printing may add two quotes to an address.
 std::optional<Address> checked(const Address& address, const AddressSyntax& syntax, std::string* why) {
     if (is_too_long(address.path().size(), syntax, why)) return std::nullopt;
     return address;

@@ -1,5 +1,5 @@
-/// channel_bindings.h: octets that only the two ends of one TLS connection have, with which SCRAM-…-PLUS shows that
-/// nobody sits in between (RFC 5056).
+/// channel_bindings.h: octets that only the two ends of one TLS connection know, so that SCRAM-…-PLUS detects an
+/// attacker in between (RFC 5056).
 #pragma once
 
 #include <string>
@@ -7,14 +7,14 @@
 
 namespace smtpd::smtp {
 
-/// Each is empty where this connection has none.
+/// Each is empty if this connection does not provide it.
 struct ChannelBindings {
     std::string exporter;   ///< tls-exporter (RFC 9266)
-    std::string unique;     ///< tls-unique (RFC 5929 3), not of TLS 1.3
+    std::string unique;     ///< tls-unique (RFC 5929 3), not with TLS 1.3
     std::string end_point;  ///< tls-server-end-point (RFC 5929 4)
 
     bool empty() const noexcept { return exporter.empty() && unique.empty() && end_point.empty(); }
-    /// By its registered name; "" where there is none.
+    /// The binding with that registered name; "" if there is none.
     std::string_view find(std::string_view name) const noexcept {
         if (name == "tls-exporter") return exporter;
         if (name == "tls-unique") return unique;

@@ -1,4 +1,4 @@
-/// chunk_argument.h: what follows BDAT (RFC 3030 2): a size, and LAST on the last chunk.
+/// chunk_argument.h: the argument of BDAT (RFC 3030 2): a size, and LAST for the last chunk.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@ struct ChunkArgument {
     bool last = false;
 };
 
-/// `rest` is Command::rest: digits, then perhaps blanks and LAST in any case. Nothing where it is anything else, or a
-/// size beyond 2^64 - 1: then it cannot be told where the chunk ends that may already be on its way.
+/// `rest` is Command::rest: digits, then optionally blanks and LAST in any case. Nothing if it is anything else, or a
+/// size above 2^64 - 1: then the end of the chunk, which may already be on its way, is unknown.
 std::optional<ChunkArgument> parse_chunk(std::string_view rest) noexcept;
 
 }  // namespace smtpd::smtp

@@ -1,4 +1,4 @@
-/// client_attributes.cc: a table of attributes, each with the function that judges its value.
+/// client_attributes.cc: a table of attributes, each with a function that checks its value.
 #include "smtp/client_attributes.h"
 
 #include "smtp/utf8.h"
@@ -13,7 +13,7 @@
 namespace smtpd::smtp {
 namespace {
 
-constexpr std::size_t max_value = 255;  ///< octets; Postfix's limit too
+constexpr std::size_t max_value = 255;  ///< octets; also Postfix's limit
 
 bool is_unknown(std::string_view value) {
     return support::equals_folded(value, "[UNAVAILABLE]") || support::equals_folded(value, "[TEMPUNAVAIL]");
@@ -25,7 +25,7 @@ bool is_printable(std::string_view value) {
     });
 }
 
-// Each fills its target from a value that is known, and says whether it is good.
+// Each sets its target from a known value, and returns whether it is valid.
 
 bool read_text(std::string_view value, std::string& target) {
     target = value;
@@ -68,7 +68,7 @@ bool read_port(std::string_view value, std::uint16_t& target) {
 
 template <class T, class Read>
 bool set(std::optional<T>& target, std::string_view value, Read read) {
-    if (target) return false;  // said twice
+    if (target) return false;  // given twice
     return is_unknown(value) ? (target.emplace(), true) : read(value, target.emplace());
 }
 

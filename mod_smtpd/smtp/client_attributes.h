@@ -1,8 +1,8 @@
-/// client_attributes.h: the arguments of XCLIENT and XFORWARD, with which a mail server says for which client it speaks
-/// (Postfix's extensions).
+/// client_attributes.h: the arguments of XCLIENT and XFORWARD, with which a mail server announces the client that it
+/// speaks for (Postfix's extensions).
 ///
 /// `NAME=mx.example.net ADDR=192.0.2.7`: names in any case, values in xtext (RFC 3461 section 4), or [UNAVAILABLE] or
-/// [TEMPUNAVAIL] where the sender does not know. IPv6 addresses have "IPV6:" before them.
+/// [TEMPUNAVAIL] if the sender does not know the value. IPv6 addresses have the prefix "IPV6:".
 #pragma once
 
 #include <smtpd/base/ip.h>
@@ -18,24 +18,24 @@ namespace smtpd::smtp {
 
 enum class AttributeCommand { xclient, xforward };
 
-/// No value: nothing was said. "", 0, or the unspecified address: it was said that this is not known.
+/// No value: the attribute was not sent. "", 0, or the unspecified address: it was sent as unknown.
 struct ClientAttributes {
     std::optional<std::string> name;
     std::optional<IpAddress> address;
     std::optional<std::uint16_t> port;
     std::optional<std::string> protocol;  ///< "SMTP" or "ESMTP"
     std::optional<std::string> helo;
-    std::optional<std::string> login;               ///< of XCLIENT
-    std::optional<IpAddress> destination;           ///< of XCLIENT
-    std::optional<std::uint16_t> destination_port;  ///< of XCLIENT
-    std::optional<std::string> ident;               ///< of XFORWARD: how the message was called there
-    std::optional<std::string> source;              ///< of XFORWARD: "LOCAL" or "REMOTE"
+    std::optional<std::string> login;               ///< XCLIENT only
+    std::optional<IpAddress> destination;           ///< XCLIENT only
+    std::optional<std::uint16_t> destination_port;  ///< XCLIENT only
+    std::optional<std::string> ident;               ///< XFORWARD only: the message's id there
+    std::optional<std::string> source;              ///< XFORWARD only: "LOCAL" or "REMOTE"
 };
 
-/// What came out, or what the client is told (501).
+/// The attributes, or the reply for the client (501).
 std::variant<ClientAttributes, Reply> parse_client_attributes(AttributeCommand command, std::string_view rest);
 
-/// Those that are understood, for the EHLO reply: "XCLIENT NAME ADDR …".
+/// The supported attributes, for the EHLO reply: "XCLIENT NAME ADDR …".
 std::string_view capability_of(AttributeCommand command) noexcept;
 
 }  // namespace smtpd::smtp

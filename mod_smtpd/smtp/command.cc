@@ -1,4 +1,4 @@
-/// command.cc: verbs are compared as numbers: at most eight letters, folded and packed into 64 bits.
+/// command.cc: compares verbs as numbers: at most eight letters, folded and packed into 64 bits.
 #include "smtp/command.h"
 
 #include "smtp/octets.h"
@@ -10,7 +10,8 @@ namespace {
 
 constexpr std::size_t longest_verb = 8;
 
-/// Letters folded. Over-long words give 0, which no verb has; leading NULs do not show, so sizes must be compared too.
+/// Folds the letters. Longer words give 0, which no verb has; leading NULs are invisible, so sizes must be compared
+/// too.
 constexpr std::uint64_t packed(std::string_view word) noexcept {
     if (word.size() > longest_verb) return 0;
     std::uint64_t value = 0;
@@ -26,7 +27,7 @@ struct NamedVerb {
     std::uint64_t number;
 };
 
-/// The usual ones first.
+/// The most frequent ones first.
 constexpr NamedVerb verbs[] = {
     NamedVerb(Verb::mail, "MAIL"),         NamedVerb(Verb::rcpt, "RCPT"),       NamedVerb(Verb::data, "DATA"),
     NamedVerb(Verb::ehlo, "EHLO"),         NamedVerb(Verb::quit, "QUIT"),       NamedVerb(Verb::rset, "RSET"),

@@ -1,4 +1,4 @@
-/// command.h: one command line (RFC 5321 4.1) taken apart into verb and the rest. Nothing is copied: both are slices of
+/// command.h: splits one command line (RFC 5321 4.1) into the verb and the rest. Nothing is copied: both are slices of
 /// the line.
 #pragma once
 
@@ -32,18 +32,18 @@ enum class Verb : std::uint8_t {
 
 struct Command {
     Verb verb = Verb::unknown;
-    std::string_view verb_text;  ///< as written; empty where the line starts with a blank or is empty
-    std::string_view rest;       ///< what follows the blanks behind the verb, without blanks at its end
+    std::string_view verb_text;  ///< as written; empty if the line starts with a blank or is empty
+    std::string_view rest;       ///< after the verb, without blanks at either end
 };
 
-/// Reads a line without its line end.
+/// Parses a line without its line end.
 Command parse_command(std::string_view line) noexcept;
 
 /// The verb in upper case ("MAIL"); "" for unknown.
 std::string_view verb_name(Verb verb) noexcept;
 
-/// The argument of HELO, EHLO and LHLO: the first word. It need not be a valid domain, and may have octets beyond ASCII
-/// in any encoding, as the names of some machines do. Nothing if there is none, or a control character is in it.
+/// The argument of HELO, EHLO and LHLO: the first word. It need not be a valid domain, and may contain non-ASCII octets
+/// in any encoding, as some machines' names do. Nothing if there is no word, or if it contains a control character.
 std::optional<std::string_view> host_argument(std::string_view rest) noexcept;
 
 }  // namespace smtpd::smtp

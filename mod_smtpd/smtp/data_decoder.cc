@@ -1,6 +1,6 @@
-/// data_decoder.cc: a state machine over octets, and in front of it a scanner that passes whole blocks in which nothing
-/// needs it: every LF behind a CR, every CR before a LF, no NUL, no dot at a line's start. Ordinary mail is passed
-/// block by block and handed on in one piece for each call; the state machine sees the octets around what is special,
+/// data_decoder.cc: a state machine over octets, and in front of it a scanner that skips whole blocks without anything
+/// special: every LF after a CR, every CR before a LF, no NUL, no dot at a line's start. Ordinary mail is skipped block
+/// by block and passed on in one piece for each call; the state machine processes the octets around what is special,
 /// and the last few of each call.
 #include "smtp/data_decoder.h"
 
@@ -14,7 +14,7 @@
 namespace smtpd::smtp {
 namespace {
 
-/// So many octets go through the state machine before the scanner is tried again.
+/// How many octets the state machine processes before the scanner is tried again.
 constexpr std::size_t careful_octets = 8;
 
 void append_escaped(std::string& out, char c) {
@@ -37,19 +37,19 @@ void append_escaped(std::string& out, char c) {
 
 }  // namespace
 
-/// The slice of the input that is to be handed on next; grows as long as nothing has to be changed.
+/// The slice of the input to pass on next; grows as long as nothing must be changed.
 class DataDecoder::Run {
 public:
     Run(std::string_view input, Sink& sink) : input_(input), sink_(sink) {}
 
     /// The octet at this place belongs to the content.
     void include(std::size_t at) noexcept { start_ = std::min(start_, at); }
-    /// Hands on what there is in front of `end`.
+    /// Passes on the octets before `end`.
     void flush(std::size_t end) {
         if (start_ < end) sink_.octets(input_.substr(start_, end - start_));
         start_ = none;
     }
-    /// Hands on `text` in place of the octets from `at` on.
+    /// Passes on `text` instead of the octets from `at` on.
     void replace(std::size_t at, std::string_view text) {
         flush(at);
         sink_.octets(text);
@@ -67,7 +67,7 @@ std::size_t DataDecoder::feed(std::string_view input, Sink& sink) {
     Run run(input, sink);
     std::size_t at = 0;
     decode(input, at, run);
-    // A CR that may turn out to be bare can only be kept back here; otherwise it is handed on whatever follows.
+    // A CR that may turn out to be bare can only be held back here; otherwise it is passed on whatever follows.
     const bool keep_cr = state_ == State::cr && policy_ == BareNewline::normalize && run.is_open();
     run.flush(keep_cr ? at - 1 : at);
     remember(input.substr(0, at));
@@ -75,7 +75,7 @@ std::size_t DataDecoder::feed(std::string_view input, Sink& sink) {
     return at;
 }
 
-/// A CR at the very end is bare, and may have been kept back.
+/// A CR at the very end is bare, and may have been held back.
 void DataDecoder::finish(Sink& sink) {
     if (state_ != State::cr) return;
     state_ = State::done;
@@ -97,8 +97,7 @@ void DataDecoder::decode(std::string_view input, std::size_t& at, Run& run) {
     }
 }
 
-/// Passes clean blocks, and the clean part of the first that is not. Gives the place where the state machine must go
-/// on.
+/// Skips clean blocks, and the clean part of the first other one. Returns where the state machine must continue.
 std::size_t DataDecoder::skip_clean(std::string_view input, std::size_t at) {
     constexpr unsigned width = FastBlock::bits_per_octet;
     const auto start = at;
@@ -141,7 +140,7 @@ void DataDecoder::step(char c, std::size_t at, Run& run) {
             if (c == '\n') {
                 lengthen_line(offset, 1);
                 line_length_ = 0;
-                if (normalize && !run.is_open()) run.replace(at, "\r");  // the CR was kept back by the last call
+                if (normalize && !run.is_open()) run.replace(at, "\r");  // the last call held back the CR
                 run.include(at);
                 state_ = State::line_start;
                 return;
@@ -171,7 +170,7 @@ void DataDecoder::step(char c, std::size_t at, Run& run) {
     step_text(c, at, run);
 }
 
-/// An octet that belongs to the content, whatever stood in front of it.
+/// An octet of the content, whatever precedes it.
 void DataDecoder::step_text(char c, std::size_t at, Run& run) {
     const bool normalize = policy_ == BareNewline::normalize;
     const auto offset = consumed_ + at;
@@ -188,7 +187,7 @@ void DataDecoder::step_text(char c, std::size_t at, Run& run) {
     run.include(at);
 }
 
-/// A clean piece of a block. Lines that begin and end in it are shorter than it, thus within the limit.
+/// Counts a clean part of a block. Lines that begin and end in it are shorter than the block, so within the limit.
 void DataDecoder::count_block(std::uint64_t offset, std::uint64_t line_ends, std::size_t length) {
     std::size_t last = 0;
     if (line_ends != 0) {
@@ -215,8 +214,7 @@ void DataDecoder::found(Defect defect, std::uint64_t offset) {
     seen_ |= bit(defect);
 }
 
-/// Keeps what the log will want to show: the surroundings of the first defect, and as long as there is none, the last
-/// octets.
+/// Keeps what the log shows: the surroundings of the first defect, and while there is none, the last octets.
 void DataDecoder::remember(std::string_view used) {
     if (seen_ == 0) {
         const auto fresh = std::min(used.size(), history_size);

@@ -1,10 +1,11 @@
-/// data_decoder.h: what follows DATA, octet by octet (RFC 5321 4.1.1.4, 4.5.2): finds the end of data, takes the
-/// stuffed dots out, notices what must not be there. Also the text of BDAT, where the caller counts and dots are dots.
+/// data_decoder.h: decodes what follows DATA, octet by octet (RFC 5321 4.1.1.4, 4.5.2): finds the end of data, removes
+/// dot-stuffing, and detects octets that are not allowed. Also checks the text of BDAT, where the caller counts the
+/// octets and dots have no special meaning.
 ///
-/// End of data is CRLF.CRLF and nothing else, or .CRLF as the very first octets, under every policy and however the
-/// input is split. A dot is special only behind CRLF or at the start; a bare CR or LF never begins or ends a line of
-/// the protocol, so no policy lets a message smuggle in a second one. Octets are handed on as slices of the input, as
-/// long as they can be. Nothing is allocated per octet or per line.
+/// The end of data is only CRLF.CRLF, or .CRLF as the very first octets, under every policy and however the input is
+/// split. A dot is special only after CRLF or at the start; a bare CR or LF never begins or ends a line of the
+/// protocol, so no policy lets a message smuggle in a second one. Octets are passed on as slices of the input where
+/// possible. Nothing is allocated for each octet or line.
 #pragma once
 
 #include <array>
@@ -15,11 +16,11 @@
 
 namespace smtpd::smtp {
 
-/// What becomes of CR and LF outside CRLF, and of NUL.
+/// How CR and LF outside CRLF, and NUL, are treated.
 enum class BareNewline : std::uint8_t {
-    reject,     ///< kept as they are, for the caller refuses the message when it is over
-    normalize,  ///< LF becomes CRLF (of the content: it ends no line of the protocol), CR and NUL become blanks
-    accept      ///< kept as they are
+    reject,     ///< kept unchanged, because the caller refuses the message at its end
+    normalize,  ///< LF becomes CRLF (as content: it does not end a line of the protocol), CR and NUL become blanks
+    accept      ///< kept unchanged
 };
 
 enum class Defect : std::uint8_t { bare_lf, bare_cr, nul, line_too_long };
@@ -28,9 +29,8 @@ std::string_view defect_name(Defect defect) noexcept;  ///< "bare LF", for the l
 
 struct FoundDefect {
     Defect defect;
-    std::uint64_t offset;  ///< of the octet in question, counted from the first octet behind DATA, stuffed dots
-                           ///< included
-    std::string around;    ///< the octets around it as far as they have come, escaped: `a\n.\r\n`
+    std::uint64_t offset;  ///< of the octet in question, counted from the first octet after DATA, stuffed dots included
+    std::string around;    ///< the octets around it, as far as they have arrived, escaped: `a\n.\r\n`
 };
 
 class DataDecoder {
@@ -41,19 +41,19 @@ public:
         virtual void octets(std::string_view piece) = 0;  ///< never empty; valid during the call
     };
 
-    /// How the end is told: by a dot on a line of its own, or by the caller, who knows how many octets there are (RFC
+    /// How the end is found: by a dot on a line of its own, or by the caller, which knows the number of octets (RFC
     /// 3030 2).
     enum class Framing : std::uint8_t { dot, counted };
 
-    /// `max_line` counts a line with its CRLF but without a stuffed dot, as RFC 5321 4.5.3.1.6 does; 0 is no limit.
+    /// `max_line` includes the CRLF but not a stuffed dot, as in RFC 5321 4.5.3.1.6; 0 means no limit.
     explicit DataDecoder(BareNewline policy, std::uint64_t max_line = 0, Framing framing = Framing::dot) noexcept
         : policy_(policy), is_counted_(framing == Framing::counted), max_line_(max_line) {}
 
-    /// Decodes `input` up to the end of data, if it is there, and says how many octets of it were used: all, unless the
-    /// data ended.
+    /// Decodes `input` up to the end of data, if it contains the end. Returns how many octets were consumed: all,
+    /// unless the data ended.
     std::size_t feed(std::string_view input, Sink& sink);
 
-    /// Of counted text: it ends here.
+    /// For counted text: ends it.
     void finish(Sink& sink);
 
     bool done() const noexcept { return state_ == State::done; }
@@ -61,16 +61,16 @@ public:
 
     bool has(Defect defect) const noexcept { return (seen_ & bit(defect)) != 0; }
     bool is_clean() const noexcept { return seen_ == 0; }
-    /// The first one that was found.
+    /// The first defect that was found.
     std::optional<FoundDefect> first_defect() const;
 
 private:
     enum class State : std::uint8_t {
-        line_start,  // at the start, or behind CRLF
+        line_start,  // at the start, or after CRLF
         text,
-        cr,      // behind a CR in the text
-        dot,     // behind a dot at the start of a line
-        dot_cr,  // behind that dot and a CR
+        cr,      // after a CR in the text
+        dot,     // after a dot at the start of a line
+        dot_cr,  // after that dot and a CR
         done
     };
     class Run;
@@ -101,7 +101,7 @@ private:
     std::uint64_t line_length_ = 0;
     std::uint64_t consumed_ = 0;
     std::uint64_t first_offset_ = 0;
-    std::array<char, history_size> history_{};  // the last octets of earlier input, as long as there is no defect
+    std::array<char, history_size> history_{};  // the last octets of earlier input, while there is no defect
     std::array<char, context_size> context_{};
 };
 

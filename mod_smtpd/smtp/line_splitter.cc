@@ -1,4 +1,4 @@
-/// line_splitter.cc: a search for the LF; what stands in front of it is looked at once, when the line is whole.
+/// line_splitter.cc: searches for the LF; a line is examined once, when it is complete.
 #include "smtp/line_splitter.h"
 
 #include <smtpd/auth/credentials.h>

@@ -1,7 +1,7 @@
-/// octet_masks.h: where in a block of octets CR, LF, NUL and dots stand, as bit masks: 64 octets at a time with SSE2,
-/// else eight in a word.
+/// octet_masks.h: the positions of CR, LF, NUL and dots in a block of octets, as bit masks: 64 octets at a time with
+/// SSE2, otherwise eight in a word.
 ///
-/// Masks have `bits_per_octet` bits for each octet, of which the lowest may be set; the first octet has the lowest
+/// Masks have `bits_per_octet` bits for each octet, of which only the lowest may be set; the first octet has the lowest
 /// bits.
 #pragma once
 
@@ -22,7 +22,7 @@ struct OctetMasks {
     std::uint64_t dot = 0;
 };
 
-/// Works everywhere; also compiled where the other is used, so that tests can compare the two.
+/// Works everywhere; also compiled where the other one is used, so that tests can compare both.
 struct WordBlock {
     static constexpr std::size_t size = 8;
     static constexpr unsigned bits_per_octet = 8;

@@ -1,4 +1,4 @@
-/// octets.h: what the syntax code asks about single octets, beyond support/strings.h. ASCII only, no locale.
+/// octets.h: classes of octets for the syntax code, beyond support/strings.h. ASCII only, independent of the locale.
 #pragma once
 
 #include "support/strings.h"

@@ -1,4 +1,4 @@
-/// parameters.cc: a list searched from the front: a command has two or three parameters.
+/// parameters.cc: searches the list linearly, because a command has two or three parameters.
 #include <smtpd/base/parameters.h>
 
 #include "smtp/octets.h"

@@ -1,5 +1,5 @@
-/// path_argument.cc: finds the path's end first (quoted strings and address literals may contain '>'), then reads the
-/// parameters behind it.
+/// path_argument.cc: first finds the end of the path (quoted strings and address literals may contain '>'), then parses
+/// the parameters after it.
 #include "smtp/path_argument.h"
 
 #include "smtp/octets.h"
@@ -14,12 +14,12 @@
 namespace smtpd::smtp {
 namespace {
 
-/// In what MAIL and RCPT differ.
+/// The differences between MAIL and RCPT.
 struct PathCommand {
     std::string_view prefix;
     std::string_view usage;
     EnhancedCode bad_path;
-    bool may_be_empty;  // without brackets; RCPT without an address is hopeless
+    bool may_be_empty;  // without brackets; RCPT requires an address
 };
 
 constexpr PathCommand mail_command{"FROM:", "MAIL FROM:<address> [parameters]", {5, 1, 7}, true};
@@ -36,8 +36,8 @@ Reply refuse(const EnhancedCode& status, std::string text) {
     return reply;
 }
 
-/// One past the `>` that closes the path, or nothing. A quote opens a quoted string only where a local part can start,
-/// a `[` an address literal only behind an `@`.
+/// The position after the `>` that closes the path, or nothing. A quote opens a quoted string only where a local part
+/// can start, a `[` an address literal only after an `@`.
 std::optional<std::size_t> path_end(std::string_view text) {
     for (std::size_t i = 1; i < text.size(); ++i) {
         const char before = text[i - 1];
@@ -68,7 +68,7 @@ bool is_parameter(std::string_view word, bool smtputf8) {
            (equals == std::string_view::npos || is_value(word.substr(equals + 1), smtputf8));
 }
 
-/// The words of `text` into `parameters`; a reply if one of them is wrong.
+/// Parses the words of `text` into `parameters`; returns a reply if one of them is wrong.
 std::optional<Reply> read_parameters(std::string_view text, bool smtputf8, Parameters& parameters) {
     for (text = trim_left(text); !text.empty(); text = trim_left(text)) {
         const auto end = static_cast<std::size_t>(std::find_if(text.begin(), text.end(), is_blank) - text.begin());
@@ -87,8 +87,8 @@ std::optional<Reply> read_parameters(std::string_view text, bool smtputf8, Param
     return std::nullopt;
 }
 
-/// Where the parameters begin in an argument without brackets: in front of the words at its end that look like one. The
-/// first word never does.
+/// The start of the parameters in an argument without brackets: before the words at its end that look like parameters.
+/// The first word never counts as one.
 std::size_t unbracketed_path_end(std::string_view text, bool smtputf8) {
     std::size_t path = text.size();
     for (;;) {
@@ -122,7 +122,7 @@ ParsedPathArgument parse(std::string_view rest, const PathCommand& command, bool
     const auto end = path_end(text);
     if (!end) return refuse(command.bad_path, "Address has no closing >");
     if (*end < text.size() && !is_blank(text[*end]))
-        return refuse(bad_arguments, "A blank is missing behind the address");
+        return refuse(bad_arguments, "A blank is missing after the address");
     PathArgument argument;
     argument.path = text.substr(0, *end);
     if (auto reply = read_parameters(text.substr(*end), smtputf8, argument.parameters)) return *reply;

@@ -1,9 +1,9 @@
-/// reply.cc: how a reply goes over the wire (RFC 5321 4.2, RFC 2034).
+/// reply.cc: formats a reply for the wire (RFC 5321 4.2, RFC 2034).
 ///
-/// Whatever a plugin put into a text, what leaves is well-formed: each line at most 512 octets with its CRLF (RFC
-/// 5321 4.5.3.1.5), ASCII only (not every client that reads a reply knows UTF-8, and a reply may come before SMTPUTF8
-/// is asked for), no control character but HT, and an enhanced code whose class is that of the reply code. A final LF
-/// ends the last line rather than adding an empty one.
+/// Whatever a plugin put into a text, the output is well-formed: each line has at most 512 octets with its CRLF (RFC
+/// 5321 4.5.3.1.5), ASCII only (not every client that reads a reply supports UTF-8, and a reply may come before
+/// SMTPUTF8 is requested), no control character but HT, and an enhanced code whose class matches the reply code. A
+/// final LF ends the last line and does not add an empty one.
 #include <smtpd/base/reply.h>
 
 #include "smtp/octets.h"
@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t max_reply_line = 512;
 constexpr std::size_t crlf_size = 2;
-/// A line that must be folded is folded at a blank, if there is one among its last so many octets.
+/// A line that must be folded is folded at a blank, if there is one among its last `fold_window` octets.
 constexpr std::size_t fold_window = 80;
 
 struct DefaultStatus {
@@ -26,8 +26,7 @@ struct DefaultStatus {
     std::uint16_t detail;
 };
 
-/// What stands for a code that came without an enhanced status (RFC 3463, 4954, 5248, 7504); x.0.0 for those not
-/// listed.
+/// The enhanced status for codes without one (RFC 3463, 4954, 5248, 7504); x.0.0 for codes not listed.
 constexpr DefaultStatus default_statuses[] = {
     {235, 7, 0}, {251, 1, 5}, {252, 1, 5}, {421, 3, 2}, {432, 7, 12}, {450, 7, 1},  {451, 3, 0},
     {452, 3, 1}, {454, 7, 0}, {455, 5, 4}, {500, 5, 2}, {501, 5, 4},  {502, 5, 1},  {503, 5, 1},
@@ -76,13 +75,13 @@ public:
     void line(std::string_view text, bool last) {
         const auto start = out_.size();
         out_ += prefix_;
-        if (text.empty() && prefix_.size() > 4) out_.pop_back();  // no blank behind a code that nothing follows
+        if (text.empty() && prefix_.size() > 4) out_.pop_back();  // no blank after a code without text
         if (!last) out_[start + 3] = '-';
         out_ += text;
         out_ += "\r\n";
     }
 
-    /// One line of the text, already clean, as one or several lines of the reply.
+    /// Writes one line of the text, already clean, as one or several lines of the reply.
     void fold(std::string_view text, bool last) {
         if (text.size() > room()) text = smtp::trim_right(text);
         while (text.size() > room()) {
@@ -107,8 +106,8 @@ private:
 
 bool is_sendable(char c) { return smtp::is_ascii(c) && (!smtp::is_control(c) || c == '\t'); }
 
-/// The line without CR, and with a ? for each character that cannot be sent: an octet, or all octets of one character
-/// of UTF-8.
+/// The line without CR, and with a ? for each character that cannot be sent: an octet, or all octets of one UTF-8
+/// character.
 std::string cleaned(std::string_view line) {
     std::string clean;
     clean.reserve(line.size());
@@ -130,7 +129,7 @@ std::string EnhancedCode::to_string() const {
 
 void Reply::append_to(std::string& out) const {
     if (empty()) return;
-    // A code that is none can only come from a plugin that was not checked; the client must get an answer all the same.
+    // An invalid code can only come from an unchecked plugin; the client must get a reply nevertheless.
     const int sent = code >= 200 && code <= 599 ? code : 451;
     ReplyWriter writer(out, sent, !plain && sent / 100 != 3, enhanced);
 

@@ -1,4 +1,4 @@
-/// sasl.cc: PLAIN (RFC 4616), LOGIN (no RFC; as clients do it), CRAM-MD5 (RFC 2195) and EXTERNAL (RFC 4422 A).
+/// sasl.cc: PLAIN (RFC 4616), LOGIN (no RFC; as clients implement it), CRAM-MD5 (RFC 2195) and EXTERNAL (RFC 4422 A).
 #include "smtp/sasl.h"
 
 #include "smtp/octets.h"
@@ -49,7 +49,7 @@ public:
         if (octets.find('\0') != octets.npos) return {Status::malformed, {}};
         if (!has_user_) {
             has_user_ = true;
-            user_status_ = take_user(octets);  // the client is not told before it has sent its password
+            user_status_ = take_user(octets);  // the client is told only after it has sent its password
             return {Status::challenge, "Password:"};
         }
         const Status status = take_password(octets);
@@ -61,7 +61,7 @@ private:
     Status user_status_ = Status::refused;
 };
 
-/// `user SP digest`; a user's name may have blanks.
+/// `user SP digest`; a user name may contain blanks.
 class CramMd5 final : public SaslMechanism {
 public:
     CramMd5(std::string_view name, std::string_view nonce, std::string_view server) : SaslMechanism(name) {
@@ -83,7 +83,7 @@ public:
     }
 };
 
-/// Nothing but whom the client wants to be; what proves it is its certificate.
+/// Contains only the requested identity; the client's certificate proves it.
 class External final : public SaslMechanism {
 public:
     explicit External(std::string_view name) : SaslMechanism(name) {}
@@ -143,7 +143,7 @@ std::string hmac_md5(std::string_view key, std::string_view text) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     unsigned size = 0;
     const auto* const octets = reinterpret_cast<const unsigned char*>(text.data());
-    const char* const secret = key.empty() ? "" : key.data();  // a null one would be no key at all
+    const char* const secret = key.empty() ? "" : key.data();  // a null pointer would mean no key
     if (HMAC(EVP_md5(), secret, static_cast<int>(key.size()), octets, text.size(), digest.data(), &size) == nullptr)
         return {};
     constexpr char digits[] = "0123456789abcdef";
@@ -163,8 +163,8 @@ bool Credentials::proves(std::string_view password) const {
     if (has_password_) {
         std::string known = smtp::prepared_password(password);
         std::string sent = smtp::prepared_password(password_.reveal());
-        const bool is_same = password_.equals(password);  // both are looked at in any case, so that neither tells by
-                                                          // its time
+        // Always compare both, so that neither is revealed by the time.
+        const bool is_same = password_.equals(password);
         const bool is_equal = known.size() == sent.size() &&
                               CRYPTO_memcmp(known.data(), sent.data(), known.size()) == 0;
         wipe(known);

@@ -1,8 +1,8 @@
-/// sasl.h: the server's side of SASL mechanisms (RFC 4422): octets from the client go in, a challenge or credentials
-/// come out.
+/// sasl.h: the server side of SASL mechanisms (RFC 4422): octets from the client go in, a challenge or credentials come
+/// out.
 ///
-/// Octets are those inside the base64; who is asked about the credentials, and what the client is told, is not decided
-/// here. A further mechanism is a class and a row in sasl.cc.
+/// The octets are those inside the base64 encoding. Who checks the credentials, and the client's reply, are decided
+/// elsewhere. To add a mechanism, add a class and a row in sasl.cc.
 #pragma once
 
 #include "smtp/channel_bindings.h"
@@ -17,16 +17,17 @@ namespace smtpd::smtp {
 
 inline constexpr std::size_t max_user_octets = 1024;
 
-/// One exchange. Credentials are overwritten with the object.
+/// One exchange. Credentials are overwritten when the object is destroyed.
 class SaslMechanism {
 public:
     enum class Status {
-        challenge,  ///< send it and take() the answer
-        lookup,     ///< SCRAM has a user: let scram() be answered, then send first_of_server() and take() the answer
-        complete,   ///< credentials() are there
-        proved,     ///< the client has proved who it is; nobody need be asked
-        malformed,  ///< that was not what this mechanism says
-        refused     ///< understood, and nobody can authenticate so: no user, no password, or for somebody else
+        challenge,  ///< send it and pass the answer to take()
+        lookup,     ///< SCRAM has a user: answer scram(), send first_of_server() and pass the answer to take()
+        complete,   ///< credentials() are complete
+        proved,     ///< the client has proved its identity; no plugin need be asked
+        malformed,  ///< the octets do not follow the mechanism's syntax
+        refused  ///< valid syntax, but nobody can authenticate like this: no user, no password, or on behalf of another
+                 ///< user
     };
     struct Step {
         Status status;
@@ -37,50 +38,48 @@ public:
     SaslMechanism(const SaslMechanism&) = delete;
     SaslMechanism& operator=(const SaslMechanism&) = delete;
 
-    /// Whether the server speaks first; a client must not send an initial response then.
+    /// Whether the server speaks first; then a client must not send an initial response.
     virtual bool begins_with_challenge() const noexcept { return false; }
-    /// What the client is asked first, where it sent no initial response.
+    /// The first challenge, if the client sent no initial response.
     virtual std::string first_challenge() const = 0;
-    /// The client's next octets.
+    /// Takes the client's next octets.
     virtual Step take(std::string_view octets) = 0;
 
     const Credentials& credentials() const noexcept { return credentials_; }
 
-    /// What SCRAM wants to know after `lookup`; null with other mechanisms.
+    /// SCRAM's request after `lookup`; null for other mechanisms.
     virtual ScramRequest* scram() noexcept { return nullptr; }
-    /// The challenge after `lookup`. Where nobody knows the user, no difference can be seen, but no proof will do.
+    /// The challenge after `lookup`. For an unknown user it looks the same, but no proof is accepted.
     virtual std::string first_of_server(bool is_known);
-    /// What a refused client is sent before it is told so, and then answers with something that does not matter; ""
-    /// with most mechanisms.
+    /// What a refused client is sent before the reply; its answer is ignored. "" for most mechanisms.
     virtual std::string_view refusal() const noexcept { return {}; }
 
 protected:
     explicit SaslMechanism(std::string_view name) : credentials_(name) {}
-    /// Notes the user, prepared; `refused` where that cannot be the name of one.
+    /// Stores the prepared user name; `refused` if the name is not valid.
     Status take_user(std::string_view name);
-    /// Notes the clear password; `refused` where that cannot be one.
+    /// Stores the clear password; `refused` if it is not valid.
     Status take_password(std::string_view password);
 
     Credentials credentials_;
 };
 
-/// What SCRAM needs of the server; must outlive the exchange.
+/// The server's data for SCRAM; must outlive the exchange.
 struct ScramServer {
     ChannelBindings bindings;      ///< of this connection
     bool offers_binding = false;   ///< the -PLUS form of the mechanism was announced
-    std::string_view salt_secret;  ///< makes the salts of unknown users, so that they look like those of
-                                   ///< known users
+    std::string_view salt_secret;  ///< used for the salts of unknown users, so that they look like those of known users
 };
 
-/// The mechanism of that name in any case ("plain"), or null. `nonce` is unpredictable and never used twice; `server`
+/// The mechanism of that name in any case ("plain"), or null. `nonce` must be unpredictable and never reused; `server`
 /// is the server's name.
 std::unique_ptr<SaslMechanism> make_sasl(std::string_view name, std::string_view nonce, std::string_view server,
                                          const ScramServer& scram = {});
 
-/// Whether that can be the name of a user: not empty, UTF-8, without control characters, not too long.
+/// Whether the text is a valid user name: not empty, UTF-8, without control characters, not too long.
 bool is_user_name(std::string_view name);
 
-/// RFC 2104 with MD5, in hexadecimal; "" where the crypto library does not do MD5.
+/// RFC 2104 with MD5, in hexadecimal; "" if the crypto library does not support MD5.
 std::string hmac_md5(std::string_view key, std::string_view text);
 
 }  // namespace smtpd::smtp

@@ -1,4 +1,4 @@
-/// sasl_bearer.cc: bearer tokens of OAuth 2: OAUTHBEARER (RFC 7628) and its forerunner XOAUTH2, which Google and
+/// sasl_bearer.cc: bearer tokens of OAuth 2: OAUTHBEARER (RFC 7628) and its predecessor XOAUTH2, which Google and
 /// Microsoft describe.
 #include "smtp/octets.h"
 #include "smtp/sasl_mechanisms.h"
@@ -30,8 +30,8 @@ std::optional<std::string_view> bearer(std::string_view value) {
     return is_token(token) ? std::optional(token) : std::nullopt;
 }
 
-/// key=value pairs, each ended by the separator, and one more separator at the end; gives that of `auth`, or nothing
-/// where something is wrong.
+/// key=value pairs, each ended by the separator, and one more separator at the end; returns the value of `auth`, or
+/// nothing if the text is malformed.
 std::optional<std::string_view> authorization_of(std::string_view pairs) {
     std::optional<std::string_view> found;
     while (pairs.size() > 1) {
@@ -94,7 +94,7 @@ public:
     Step take(std::string_view octets) override {
         const auto end = octets.find(separator);
         if (end == octets.npos) return {Status::malformed, {}};
-        // The header is that of SCRAM's first message: what must follow it there is put behind it here.
+        // The header is that of SCRAM's first message, so append what must follow it there.
         const auto header = ScramClientFirst::parse(std::string(octets.substr(0, end)) + "n=n,r=r");
         if (!header || header->gs2_header.size() != end) return {Status::malformed, {}};
         auto step = take_token(octets.substr(end + 1));

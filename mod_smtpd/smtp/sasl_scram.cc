@@ -1,4 +1,4 @@
-/// sasl_scram.cc: SCRAM-SHA-1, SCRAM-SHA-256 and their -PLUS forms (RFC 5802, 7677), as the server sees them.
+/// sasl_scram.cc: the server side of SCRAM-SHA-1, SCRAM-SHA-256 and their -PLUS forms (RFC 5802, 7677).
 #include "smtp/sasl_mechanisms.h"
 #include "smtp/saslprep.h"
 #include "smtp/scram.h"
@@ -29,14 +29,14 @@ public:
             case Stage::client_final: return take_final(octets);
             case Stage::client_done: break;
         }
-        return {octets.empty() ? Status::proved : Status::malformed, {}};  // RFC 4954 4: what the server says at the
-                                                                           // end is a challenge, too
+        // RFC 4954 4: the server's final message is a challenge, too.
+        return {octets.empty() ? Status::proved : Status::malformed, {}};
     }
 
     std::string first_of_server(bool is_known) override {
         is_known_ = is_known && request_.keys;
-        if (!request_.keys || request_.keys.salt != request_.salt)  // who derived no keys takes no less time than who
-                                                                    // did
+        // Take the same time with and without derived keys.
+        if (!request_.keys || request_.keys.salt != request_.salt)
             spare_ = ScramKeys::derive(request_.hash, nonce_, request_.salt, request_.iterations);
         if (!request_.keys) request_.keys = std::exchange(spare_, {});
         server_first_ = format_text("r={},s={},i={}", nonce_, support::base64(request_.keys.salt),
@@ -63,8 +63,8 @@ private:
         return {Status::lookup, {}};
     }
 
-    /// RFC 5802 6. A client that says that we cannot bind, while we said that we can, was lied to by an
-    /// attacker in between.
+    /// RFC 5802 6. If a client says that we do not support binding, although we announced it, an attacker has modified
+    /// the announcement.
     bool is_bound(const ScramClientFirst& first) {
         if (!binds_) return first.binding_flag == 'n' || (first.binding_flag == 'y' && !server_.offers_binding);
         if (first.binding_flag != 'p') return false;
@@ -88,7 +88,7 @@ private:
     }
 
     const bool binds_;
-    std::string nonce_;  ///< ours; the client's in front of it when that is known
+    std::string nonce_;  ///< ours; preceded by the client's when that is known
     const ScramServer server_;
     ScramRequest request_;
     ScramKeys spare_;

@@ -28,10 +28,10 @@ std::optional<std::string> saslprep(std::string_view text) {
     if (!is_valid_utf8(text) || has_control(text)) return std::nullopt;
 #ifdef HAVE_STRINGPREP
     if (std::all_of(text.begin(), text.end(), is_ascii)) return std::string(text);
-    const std::size_t room = text.size() * 18 + 1;  // the longest that normalisation makes of one code point: U+FDFA,
-                                                    // eighteen
+    // The longest expansion of one code point: U+FDFA, eighteen.
+    const std::size_t room = text.size() * 18 + 1;
     std::string out;
-    out.reserve(room);  // at once: growing would leave a password in memory that is given back
+    out.reserve(room);  // at once, because growing would leave the password in freed memory
     out = text;
     out.resize(room);
     if (stringprep(out.data(), out.size(), static_cast<Stringprep_profile_flags>(0), stringprep_saslprep) !=

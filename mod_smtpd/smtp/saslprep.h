@@ -1,4 +1,4 @@
-/// saslprep.h: names and passwords in the one form in which they are compared (SASLprep, RFC 4013).
+/// saslprep.h: the canonical form of names and passwords for comparison (SASLprep, RFC 4013).
 #pragma once
 
 #include <optional>
@@ -7,12 +7,12 @@
 
 namespace smtpd::smtp {
 
-/// The prepared text, as a query: code points that Unicode 3.2 did not have pass. Nothing where it is no UTF-8 or has
-/// characters that must not be there, such as control characters. ASCII stays as it is. Without libidn so does
-/// everything that has no control characters.
+/// The prepared text, as a query: code points that Unicode 3.2 does not define are allowed. Nothing if the text is not
+/// valid UTF-8, or contains forbidden characters, such as control characters. ASCII is unchanged. Without libidn, every
+/// text without control characters is unchanged.
 std::optional<std::string> saslprep(std::string_view text);
 
-/// Of a password, which may come from times before UTF-8: prepared where that is possible, else as it is.
+/// For a password, which may be older than UTF-8: prepared if possible, otherwise unchanged.
 std::string prepared_password(std::string_view password);
 
 }  // namespace smtpd::smtp

@@ -25,7 +25,7 @@ bool is_equal(std::string_view a, std::string_view b) {
     return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-/// Takes "k=value" off the front, up to the next comma or the end.
+/// Removes "k=value" from the front, up to the next comma or the end.
 std::optional<std::string_view> take_attribute(std::string_view& text, char key) {
     if (text.size() < 2 || text[0] != key || text[1] != '=') return std::nullopt;
     const auto end = std::min(text.find(','), text.size());
@@ -34,7 +34,7 @@ std::optional<std::string_view> take_attribute(std::string_view& text, char key)
     return value;
 }
 
-/// saslname: "=2C" is a comma, "=3D" an equals sign, and no equals sign stands for itself.
+/// saslname: "=2C" is a comma, "=3D" an equals sign; other equals signs are not allowed.
 std::optional<std::string> unescaped_name(std::string_view name) {
     std::string out;
     for (std::size_t i = 0; i < name.size(); ++i) {
@@ -56,7 +56,7 @@ bool is_nonce(std::string_view nonce) {
     return !nonce.empty() && nonce.size() <= max_nonce && std::all_of(nonce.begin(), nonce.end(), is_graphic);
 }
 
-/// attr-val of extensions that we do not know: ALPHA "=" value; they may be ignored (RFC 5802 5.1).
+/// attr-val of unknown extensions: ALPHA "=" value; they may be ignored (RFC 5802 5.1).
 bool are_extensions(std::string_view text) {
     while (!text.empty()) {
         if (!is_alpha(text.front()) || text.front() == 'm') return false;
@@ -111,8 +111,8 @@ std::optional<ScramClientFirst> ScramClientFirst::parse(std::string_view message
     }
     first.gs2_header = message.substr(0, message.size() - rest.size());
     first.bare = rest;
-    auto user = unescaped_name(take_attribute(rest, 'n').value_or(""));  // a mandatory extension, m=, would stand
-                                                                         // before it: there is none that we know
+    // A mandatory extension, m=, would come before it, but none is known.
+    auto user = unescaped_name(take_attribute(rest, 'n').value_or(""));
     const auto nonce = user ? take_attribute(rest, 'r') : std::nullopt;
     if (!nonce || !is_nonce(*nonce) || !are_extensions(rest) || message.back() == ',') return std::nullopt;
     first.user = std::move(*user);

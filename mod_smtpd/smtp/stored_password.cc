@@ -7,7 +7,7 @@
 namespace smtpd {
 namespace {
 
-/// What apr_password_validate() knows by itself, beside crypt(3).
+/// The formats that apr_password_validate() supports itself, in addition to crypt(3).
 constexpr std::array<std::string_view, 5> hash_prefixes{"{SHA}", "$apr1$", "$2y$", "$2a$", "$2b$"};
 
 }  // namespace

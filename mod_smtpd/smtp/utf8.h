@@ -1,4 +1,4 @@
-/// utf8.h: UTF-8 as RFC 3629 defines it: no overlong forms, no surrogates, nothing above U+10FFFF.
+/// utf8.h: UTF-8 as defined by RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
 #pragma once
 
 #include "smtp/octets.h"
@@ -11,7 +11,7 @@ namespace smtpd::smtp {
 
 struct CodePoint {
     char32_t value = 0;
-    std::size_t length = 0;  ///< octets; 0 where the text does not start with a valid sequence
+    std::size_t length = 0;  ///< octets; 0 if the text does not start with a valid sequence
 };
 
 namespace detail {
@@ -46,7 +46,7 @@ constexpr bool is_valid_utf8(std::string_view text) noexcept {
     return true;
 }
 
-/// Adds a code point; false, and nothing is added, where it is none.
+/// Appends a code point; false, and nothing is appended, if it is not valid.
 inline bool append_utf8(std::string& out, char32_t value) {
     const auto octet = [&out](char32_t bits) { out += static_cast<char>(static_cast<unsigned char>(bits)); };
     if (value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return false;

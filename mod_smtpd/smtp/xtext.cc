@@ -6,10 +6,10 @@
 namespace smtpd::smtp {
 namespace {
 
-/// -1 for what is no digit; lower case is none here.
+/// -1 for anything but a digit; lower-case digits are not allowed.
 constexpr int hex_value(char c) noexcept { return is_digit(c) ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
 
-/// `x{HEXPOINT}` behind a backslash; takes it off the text.
+/// `x{HEXPOINT}` after a backslash; removes it from the text.
 std::optional<char32_t> take_embedded(std::string_view& text) {
     constexpr std::size_t most_digits = 6;
     const auto end = text.substr(0, most_digits + 3).find('}');

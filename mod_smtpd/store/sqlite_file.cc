@@ -170,8 +170,8 @@ int SqliteFile::open(const std::string& path, std::uint64_t size) {
     if (status == SQLITE_OK) status = execute(pragmas.c_str());
     if (status == SQLITE_OK) status = make_schema();
     if (status == SQLITE_OK) status = prepare();
-    return primary_code(status) == SQLITE_ERROR ? foreign(sqlite3_errmsg(handle_)) : status;  // its tables are not as
-                                                                                              // they should be
+    // On SQLITE_ERROR, its tables are not as they should be.
+    return primary_code(status) == SQLITE_ERROR ? foreign(sqlite3_errmsg(handle_)) : status;
 }
 
 /// An empty file is as good as none. Any other file must be ours.

@@ -42,7 +42,7 @@ std::optional<std::string> from_base64(std::string_view text) {
     std::string out;
     out.reserve(text.size() / 4 * 3 + 2);
     std::uint32_t bits = 0;
-    unsigned count = 0;  // of bits that are not in an octet yet
+    unsigned count = 0;  // number of bits that are not in a byte yet
     for (const char c : text) {
         const std::uint8_t digit = digit_values[static_cast<unsigned char>(c)];
         if (digit == no_digit) return std::nullopt;
@@ -53,7 +53,7 @@ std::optional<std::string> from_base64(std::string_view text) {
         out += static_cast<char>(bits >> count & 255U);
         bits &= (1U << count) - 1;
     }
-    if (bits != 0) return std::nullopt;  // RFC 4648 3.5: the last digit has bits that belong to no octet
+    if (bits != 0) return std::nullopt;  // RFC 4648 3.5: the last digit has surplus bits
     return out;
 }
 

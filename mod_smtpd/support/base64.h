@@ -1,5 +1,4 @@
-/// base64.h: RFC 4648 section 4. Strict: nothing but the alphabet, padded, and only the one text that encodes the
-/// octets.
+/// base64.h: RFC 4648 section 4. Strict: only the alphabet, padded, and only the canonical encoding of the bytes.
 #pragma once
 
 #include <optional>
@@ -10,7 +9,7 @@ namespace smtpd::support {
 
 std::string base64(std::string_view octets);
 
-/// The octets; nothing where the text is not what base64() makes.
+/// The decoded bytes; nothing if the text is not in the form that base64() produces.
 std::optional<std::string> from_base64(std::string_view text);
 
 }  // namespace smtpd::support

@@ -1,10 +1,9 @@
 /// cdb.cc: reads constant databases (https://cr.yp.to/cdb/cdb.txt).
 ///
-/// The file begins with 256 pairs (position, number of slots), one for each value of a hash's low octet. A slot is
+/// The file begins with 256 pairs (position, number of slots), one for each value of a hash's low byte. A slot is
 /// (hash, position of the record); a record is (size of key, size of data), key, data. All numbers have 32 bits, low
-/// octet first. Whatever they say, nothing outside the file is touched. A file up to `copy_size` is read: one that is
-/// overwritten in place instead of replaced then cannot hurt; a larger one is mapped, and cutting such a file off while
-/// it is in use is the one thing that must not be done.
+/// byte first. Whatever they say, nothing outside the file is accessed. A file of up to `copy_size` is read, so that
+/// overwriting it in place does no harm; a larger one is mapped, and must not be truncated while it is in use.
 #include <smtpd/control.h>
 
 #include "support/file_descriptor.h"
@@ -40,7 +39,7 @@ Error problem(ErrorCode code, const std::string& path, std::string_view what, in
 
 }  // namespace
 
-/// The octets of a database, copied or mapped.
+/// The content of a database, copied or mapped.
 struct Cdb::Map {
     std::string copy;
     const char* mapped = nullptr;
@@ -57,7 +56,7 @@ struct Cdb::Map {
     bool has(std::uint64_t offset, std::uint64_t count) const noexcept {
         return offset <= size && count <= size - offset;
     }
-    /// The two numbers at `offset`, which must be there.
+    /// The two numbers at `offset`, which must be inside the file.
     std::pair<std::uint32_t, std::uint32_t> pair(std::uint64_t offset) const noexcept {
         const auto* at = reinterpret_cast<const unsigned char*>(data()) + offset;
         const auto number = [](const unsigned char* from) {
@@ -90,16 +89,16 @@ Result<void> Cdb::Map::load(int descriptor, const std::string& path) {
     return {};
 }
 
-/// Every slot of every table must point at a whole record.
+/// Checks that every slot of every table points to a complete record.
 Result<void> Cdb::Map::check(const std::string& path) const {
     const auto damaged = [&](const char* what) {
-        return problem(ErrorCode::config, path, format_text("is no cdb: {}", what));
+        return problem(ErrorCode::config, path, format_text("is not a cdb: {}", what));
     };
     if (size < head_size) return damaged("it is shorter than its head of 2048 octets");
     std::uint64_t slots = 0;
     for (std::size_t table = 0; table < table_count; ++table) {
         const auto [position, count] = pair(table * pair_size);
-        if (!has(position, std::uint64_t{count} * pair_size)) return damaged("a hash table lies outside of the file");
+        if (!has(position, std::uint64_t{count} * pair_size)) return damaged("a hash table lies outside the file");
         slots += count;
     }
     if (slots * pair_size > size) return damaged("its hash tables are larger than the file");
@@ -108,7 +107,7 @@ Result<void> Cdb::Map::check(const std::string& path) const {
         for (std::uint64_t slot = 0; slot < count; ++slot) {
             const std::uint64_t record = pair(position + slot * pair_size).second;
             if (record == 0) continue;
-            if (!has(record, pair_size)) return damaged("a record lies outside of the file");
+            if (!has(record, pair_size)) return damaged("a record lies outside the file");
             const auto [key_size, data_size] = pair(record);
             if (!has(record + pair_size, std::uint64_t{key_size} + data_size))
                 return damaged("a record goes beyond the end of the file");
@@ -127,9 +126,9 @@ Result<Cdb> Cdb::open(const std::string& path) {
     struct stat status {};
     if (!file || fstat(file.get(), &status) != 0)
         return problem(errno == ENOENT ? ErrorCode::not_found : ErrorCode::io, path, support::os_message(errno), errno);
-    if (!S_ISREG(status.st_mode)) return problem(ErrorCode::config, path, "is no regular file");
+    if (!S_ISREG(status.st_mode)) return problem(ErrorCode::config, path, "is not a regular file");
     if (static_cast<std::uint64_t>(status.st_size) > max_size)
-        return problem(ErrorCode::config, path, "is no cdb: it is larger than 4 GB");
+        return problem(ErrorCode::config, path, "is not a cdb: it is larger than 4 GB");
 
     Cdb cdb;
     cdb.map_ = std::make_unique<Map>();

@@ -1,5 +1,5 @@
-/// clock.cc: the clocks of the kernel. libstdc++'s steady_clock is CLOCK_MONOTONIC and its system_clock is
-/// CLOCK_REALTIME; their coarse variants run on the same time line, so that both precisions may be mixed.
+/// clock.cc: the kernel's clocks. libstdc++'s steady_clock is CLOCK_MONOTONIC and its system_clock is CLOCK_REALTIME;
+/// their coarse variants use the same time line, so both precisions may be mixed.
 #include "support/clock.h"
 
 #include <ctime>

@@ -1,4 +1,4 @@
-/// clock.h: the system's clock behind smtpd::Clock. Thread-safe; without state.
+/// clock.h: the system's clock behind smtpd::Clock. Thread-safe; has no state.
 #pragma once
 
 #include <smtpd/base/clock.h>

@@ -18,7 +18,7 @@
 namespace smtpd::support {
 namespace {
 
-using Position = std::string;  // "file:12", "" for the file that was asked for
+using Position = std::string;  // "file:12", "" for the requested file
 
 std::int64_t nanoseconds(const timespec& time) noexcept {
     return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
@@ -34,14 +34,14 @@ FileStamp make_stamp(const std::string& path, const struct stat& status) {
             status.st_dev};
 }
 
-/// The part of a relative path that leaves its directory makes it no name.
+/// Whether the text is a name; one with a part that leaves its directory is not.
 bool is_name(std::string_view name) {
     if (name.empty() || name.front() == '/') return false;
     const auto parts = split(name, '/');
     return std::find(parts.begin(), parts.end(), "..") == parts.end();
 }
 
-/// Every place where a file of that name may be, in order.
+/// All paths at which a file of that name may be, in order.
 std::vector<std::string> places(const std::vector<std::string>& directories, std::string_view name) {
     std::vector<std::string> paths;
     if (is_name(name))
@@ -77,7 +77,7 @@ private:
                        format_text("cannot {} {}: {}", what, path, os_message(os_status)), os_status);
     }
 
-    /// A file that is being read now, further out the further to the front.
+    /// A file that is being read now; the outermost comes first.
     struct Open {
         std::string path;
         dev_t device;
@@ -105,8 +105,9 @@ Result<void> Reader::read_path(const std::string& path, const Position& from) {
     stamps_.push_back(make_stamp(path, status));
     if (S_ISDIR(status.st_mode) && !from.empty()) return read_directory(path, from);
     if (!S_ISREG(status.st_mode))
-        return problem(from, ErrorCode::config,
-                       format_text("{} is no regular file{}", path, from.empty() ? "" : " and no directory of such"));
+        return problem(
+            from, ErrorCode::config,
+            format_text("{} is not a regular file{}", path, from.empty() ? "" : " or a directory of regular files"));
     return read_file(path, file.get(), status, from);
 }
 
@@ -126,7 +127,8 @@ Result<void> Reader::read_directory(const std::string& path, const Position& fro
     return {};
 }
 
-/// Refuses circles and what is too deep or too much; else the file counts as being read.
+/// Rejects circular includes, and files that are nested too deeply or too large; otherwise the file counts as being
+/// read.
 Result<void> Reader::enter(const std::string& path, const struct stat& status, const Position& from) {
     const auto is_same = [&](const Open& other) {
         return other.device == status.st_dev && other.inode == status.st_ino;
@@ -164,7 +166,7 @@ Result<std::string> Reader::load(const std::string& path, int descriptor, std::u
     };
     if (total_size_ + size > max_config_size) return too_large();
     std::string content;
-    for (;;) {  // a file may grow meanwhile, and those of /proc say that they are empty
+    for (;;) {  // proc say that they are empty/proc say that they are empty
         const std::size_t old_size = content.size();
         content.resize(std::max<std::size_t>(old_size + 4096, size + 1));
         const ssize_t got = ::read(descriptor, content.data() + old_size, content.size() - old_size);
@@ -224,8 +226,8 @@ FileStamp FileStamp::of(const std::string& path) {
     if (stat(path.c_str(), &status) == 0) return make_stamp(path, status);
     FileStamp stamp;
     stamp.path = path;
-    stamp.exists = errno != ENOENT && errno != ENOTDIR;  // what may not be looked at is there, and reading it will say
-                                                         // why it cannot be read
+    // An inaccessible path counts as existing, and reading it will show the reason.
+    stamp.exists = errno != ENOENT && errno != ENOTDIR;
     return stamp;
 }
 

@@ -1,4 +1,4 @@
-/// control.cc: the forms of control files: address lists, network lists, domain lists. Every Error is a sentence that
+/// control.cc: the formats of control files: address lists, network lists, domain lists. Every Error is a sentence that
 /// begins with `file:line` and says what is allowed there.
 #include <smtpd/control.h>
 
@@ -16,7 +16,7 @@ Error problem(const ControlLine& line, std::string_view what) {
     return {ErrorCode::config, format_text("{}: {}", line.position(), what), 0};
 }
 
-/// Also of a file that is not in UTF-8.
+/// Also for a file that is not in UTF-8.
 Error no_idna_domain(const ControlLine& line, std::string_view domain) {
     return problem(line,
                    format_text("\"{}\" has a label that IDNA does not allow, so no address can have it; write the "
@@ -82,7 +82,7 @@ Result<AddressPatterns> AddressPatterns::parse(const ControlText& text, LocalPar
         } else if (const auto domain = std::string_view(entry).substr(at + 1); !is_idna_domain(domain)) {
             return no_idna_domain(line, domain);
         } else {
-            list.exact_.emplace(list_key(entry, local_part_case), index);  // the first of equal entries stays
+            list.exact_.emplace(list_key(entry, local_part_case), index);  // the first of equal entries is kept
         }
         list.order_.push_back({std::move(entry), std::move(reason)});
     }
@@ -107,7 +107,7 @@ const ListEntry* AddressPatterns::find(const Address& address) const {
 
 namespace {
 
-/// "192.0.2." and its kind: one to three numbers, each with its dot.
+/// "192.0.2." and similar: one to three numbers, each followed by a dot.
 std::optional<IpNetwork> parse_v4_prefix(std::string_view text) {
     const auto dots = static_cast<unsigned>(std::count(text.begin(), text.end(), '.'));
     if (dots < 1 || dots > 3 || text.back() != '.') return std::nullopt;
@@ -117,8 +117,8 @@ std::optional<IpNetwork> parse_v4_prefix(std::string_view text) {
     return address ? std::optional(IpNetwork(*address, dots * 8)) : std::nullopt;
 }
 
-/// "2001:db8:" and "2001:db8": one to seven groups, without "::". The colon at the end may only be left out where
-/// another one is.
+/// "2001:db8:" and "2001:db8": one to seven groups, without "::". The final colon may only be omitted if there is
+/// another one.
 std::optional<IpNetwork> parse_v6_prefix(std::string_view text) {
     const bool ends_in_colon = text.back() == ':';
     const auto colons = static_cast<unsigned>(std::count(text.begin(), text.end(), ':'));
@@ -130,8 +130,8 @@ std::optional<IpNetwork> parse_v6_prefix(std::string_view text) {
     for (unsigned group = groups; group < 8; ++group) whole += ends_in_colon && group == groups ? "0" : ":0";
     const auto address = IpAddress::parse(whole);
     if (!address) return std::nullopt;
-    return IpNetwork(*address, address->is_v4() ? groups * 16 - 96 : groups * 16);  // v4: the prefix began with
-                                                                                    // 0:0:0:0:0:ffff:
+    // For IPv4, the prefix began with 0:0:0:0:0:ffff:
+    return IpNetwork(*address, address->is_v4() ? groups * 16 - 96 : groups * 16);
 }
 
 }  // namespace
@@ -153,17 +153,14 @@ Result<NetworkList> NetworkList::parse(const ControlText& text) {
         auto [entry, reason] = line.split();
         const auto network = parse_entry(entry);
         if (!network)
-            return problem(
-                line,
-                format_text(
-                    "\"{}\" is no network; allowed are an address (192.0.2.1, 2001:db8::1), a network (192.0.2.0/24, "
-                    "2001:db8::/32) and a prefix (192.0.2., 2001:db8:)",
-                    support::escape_for_log(entry, 200)));
+            return problem(line, format_text("\"{}\" is not a network; write an address (192.0.2.1, 2001:db8::1), a "
+                                             "network (192.0.2.0/24, 2001:db8::/32) or a prefix (192.0.2., 2001:db8:)",
+                                             support::escape_for_log(entry, 200)));
         auto& levels = network->address().is_v4() ? list.v4_ : list.v6_;
         auto level = std::find_if(levels.begin(), levels.end(),
                                   [&](const Level& other) { return other.bits == network->bits(); });
         if (level == levels.end()) level = levels.insert(levels.end(), Level{network->bits(), {}});
-        level->networks.emplace(network->address(), list.entries_.size());  // the first of equal entries stays
+        level->networks.emplace(network->address(), list.entries_.size());  // the first of equal entries is kept
         list.entries_.push_back({std::move(entry), std::move(reason)});
     }
     return list;
@@ -198,12 +195,9 @@ Result<DomainList> DomainList::parse(const ControlText& text) {
     DomainList list;
     for (const auto& line : text) {
         if (!is_domain_entry(line.text))
-            return problem(
-                line,
-                format_text(
-                    "\"{}\" is no domain; allowed is one domain a line (example.com), or a dot and a domain for all "
-                    "that is below it (.example.com)",
-                    support::escape_for_log(line.text, 200)));
+            return problem(line, format_text("\"{}\" is not a domain; write one domain a line (example.com), or a dot "
+                                             "and a domain for all its subdomains (.example.com)",
+                                             support::escape_for_log(line.text, 200)));
         if (!is_idna_domain(line.text)) return no_idna_domain(line, line.text);
         list.names_.insert(ascii_domain(line.text));
     }
@@ -223,7 +217,8 @@ bool DomainList::contains(std::string_view domain) const {
 
 namespace {
 
-/// "195.235.39" and "195.235", which are networks for Postgrey, as prefixes in qmail's form; other entries as they are.
+/// Converts "195.235.39" and "195.235", which are networks for Postgrey, into qmail's form of a prefix; other entries
+/// stay unchanged.
 std::string postgrey_prefix(std::string entry) {
     const auto is_numeric = [](char c) { return support::is_digit(c) || c == '.'; };
     const auto dots = std::count(entry.begin(), entry.end(), '.');
@@ -282,12 +277,12 @@ bool HostList::contains(const IpAddress& address, const std::string& name) const
 
 namespace {
 
-/// A file without the lines about which something was said already.
+/// A file without the lines that were already reported.
 class WithoutLines final : public ControlSource {
 public:
     explicit WithoutLines(ControlSource& whole) : whole_(whole), text_(whole.text()) {}
 
-    /// Whether there was a line that the complaint begins with.
+    /// Removes the line that the message begins with; false if there is no such line.
     bool leave_out(std::string_view complaint) {
         return text_ && std::erase_if(*text_, [&](const ControlLine& line) {
                             return complaint.starts_with(line.position() + ":");
@@ -311,7 +306,7 @@ void detail::report_mistakes(ControlSource& source, const Error& first,
     WithoutLines rest(source);
     std::optional<Error> mistake = first;
     for (int number = 0; mistake; ++number) {
-        if (number == most) return source.report(format_text("{}: this file has more mistakes", source.path()));
+        if (number == most) return source.report(format_text("{}: this file has more errors", source.path()));
         source.report(mistake->what);
         if (!rest.leave_out(mistake->what)) return;
         mistake = parse(rest);

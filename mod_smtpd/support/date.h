@@ -1,4 +1,4 @@
-/// date.h: a moment as RFC 5322 writes it.
+/// date.h: formats a time as in RFC 5322.
 #pragma once
 
 #include <chrono>
@@ -6,7 +6,7 @@
 
 namespace smtpd::support {
 
-/// `Fri, 20 Nov 2026 18:27:00 +0000`, in the server's time zone. English whatever the locale; thread-safe.
+/// `Fri, 20 Nov 2026 18:27:00 +0000`, in the server's time zone. English, independent of the locale; thread-safe.
 std::string rfc5322_date(std::chrono::system_clock::time_point moment);
 
 }  // namespace smtpd::support

@@ -1,15 +1,15 @@
-/// descriptor_budget.h: how the descriptors that a process may have open are shared out.
+/// descriptor_budget.h: how the descriptors of a process are divided.
 ///
-/// The system gives each new descriptor the lowest number that is free. So the number of a socket that was just
-/// accepted tells how many descriptors are in use, without counting: all below it are. There are three shares, from
-/// below:
+/// The system gives each new descriptor the lowest free number. So the number of a socket that was just accepted shows
+/// how many descriptors are in use, without counting: all lower ones are. There are three shares, from the lowest
+/// number:
 ///
 ///     0 … clients        everything that the process holds, and clients' connections
 ///     clients … files    an eighth of all: spool files, logs, sockets to back ends and to name servers
-///     files … limit      for the listener alone: clients that were accepted (one for each thread), not yet looked at
+///     files … limit      for the listener only: accepted clients (one for each thread) that were not checked yet
 ///
-/// The listener must never be without one: httpd ends a child whose accept() fails for want of descriptors, and
-/// itself once no child is left.
+/// The listener must never run out of them: httpd ends a child whose accept() fails for lack of descriptors, and itself
+/// when no child is left.
 #pragma once
 
 #include <algorithm>
@@ -17,26 +17,27 @@
 namespace smtpd::support {
 
 struct DescriptorBudget {
-    /// What a process holds without clients, about twice what was seen: listeners, logs, libraries' files, the MPM's
-    /// pipes.
+    /// What a process holds without clients, about twice the observed number: listeners, logs, libraries' files, the
+    /// MPM's pipes.
     static constexpr unsigned base = 64;
 
-    unsigned clients = 0;  ///< a client whose socket has this number, or a higher one, is turned away
-    unsigned files = 0;    ///< no file for a client's message gets this number, or a higher one
+    unsigned clients = 0;  ///< a client whose socket has this number, or a higher one, is rejected
+    unsigned files = 0;    ///< a file for a client's message must not get this number, or a higher one
 
-    /// Of a process with so many threads that may have so many descriptors. With few of them no share takes everything.
+    /// The budget of a process with that limit and number of threads. Even with few descriptors, no share takes them
+    /// all.
     static constexpr DescriptorBudget of(unsigned limit, unsigned threads) noexcept {
         const unsigned files = limit - std::min(listener_share(threads), limit / 4);
         return {files - limit / 8, files};
     }
 
-    /// The limit with which there is room for so many connections.
+    /// The limit that allows that number of connections.
     static constexpr unsigned needed(unsigned connections, unsigned threads) noexcept {
         const unsigned without_files = base + connections + listener_share(threads);
         return without_files + (without_files + 6) / 7;  // an eighth of the sum
     }
 
-    /// How many connections there is room for.
+    /// The number of connections that the budget allows.
     constexpr unsigned connections() const noexcept { return clients - std::min(clients, base); }
 
 private:

@@ -1,5 +1,5 @@
-/// domain.cc: A-labels and U-labels, with libidn2. Each label is converted for itself, so that entries of lists with a
-/// dot in front, and domains of which one label is no IDNA label, have a form too.
+/// domain.cc: converts A-labels and U-labels with libidn2. Each label is converted separately, so that list entries
+/// with a leading dot, and domains with a label that IDNA does not allow, have a canonical form too.
 #include <smtpd/base/domain.h>
 
 #include "support/strings.h"
@@ -22,13 +22,13 @@ struct Free {
 };
 using Converted = std::unique_ptr<char, Free>;
 
-/// Not with IDN2_USE_STD3_ASCII_RULES, which makes libidn2 leave out what it does not like.
+/// Without IDN2_USE_STD3_ASCII_RULES, which makes libidn2 omit characters that it does not allow.
 constexpr int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
 
-/// The mapping can make a slash, an @ or a dot of other characters.
+/// The mapping can produce a slash, an @ or a dot from other characters.
 bool is_host_character(char c) noexcept { return support::is_alpha(c) || support::is_digit(c) || c == '-' || c == '_'; }
 
-/// The A-label of a label beyond ASCII; nothing where IDNA forbids it, or its mapping makes several labels of it.
+/// The A-label of a non-ASCII label; nothing if IDNA forbids it, or if its mapping produces several labels.
 std::optional<std::string> a_label(std::string_view label) {
     if (label.find('\0') != label.npos) return {};
     char* made = nullptr;

@@ -1,4 +1,4 @@
-/// event_fd.h: an eventfd, so that a thread can wait for another thread and for a socket with one poll().
+/// event_fd.h: an eventfd, which lets a thread wait for another thread and for a socket with one poll().
 #pragma once
 
 #include "support/file_descriptor.h"
@@ -7,7 +7,7 @@
 
 namespace smtpd::support {
 
-/// Thread-safe. The thread that waits opens the descriptor when it first asks for it.
+/// Thread-safe. The waiting thread opens the descriptor when it first uses it.
 class EventFd {
 public:
     int descriptor() {

@@ -1,5 +1,4 @@
-/// file_descriptor.h: an open file that is closed when its owner goes (the one of the plugin API), and the text of an
-/// errno.
+/// file_descriptor.h: an open file that is closed with its owner (the plugin API's class), and the text of an errno.
 #pragma once
 
 #include <smtpd/base/files.h>

@@ -1,4 +1,4 @@
-/// files.cc: what plugins share about files; see files.h.
+/// files.cc: file operations that plugins share; see files.h.
 #include <smtpd/base/files.h>
 
 #include <cerrno>
@@ -14,16 +14,16 @@ namespace {
 
 constexpr std::size_t max_time_text = 4096;
 
-/// The folders above `path`, topmost first.
+/// Creates the parent directories of `path`, topmost first.
 Result<void> make_folders(const std::string& path, mode_t mode) {
     for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
         const std::string folder = path.substr(0, slash);
-        if (mkdir(folder.c_str(), mode) != 0 && errno != EEXIST) return os_error("cannot make " + folder, errno);
+        if (mkdir(folder.c_str(), mode) != 0 && errno != EEXIST) return os_error("cannot create " + folder, errno);
     }
     return {};
 }
 
-/// Whoever may read (write) a file's content may enter its folder.
+/// Users that may read (write) the file's content may enter its directory.
 constexpr mode_t folder_mode(unsigned mode) { return (mode | (mode & 0444) >> 2) & 0777; }
 
 Result<FileDescriptor> open_to_append(const std::string& path, unsigned mode, int further_flags) {
@@ -87,7 +87,7 @@ std::string local_time(const std::string& pattern, std::chrono::system_clock::ti
     const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
     std::tm parts{};
     localtime_r(&seconds, &parts);
-    // strftime() gives 0 both for "too small" and for an empty result; the blank in front tells them apart.
+    // strftime() returns 0 both for "too small" and for an empty result; the leading blank distinguishes them.
     const std::string guarded = " " + pattern;
     std::string text(max_time_text, '\0');
     const std::size_t size = std::strftime(text.data(), text.size(), guarded.c_str(), &parts);

@@ -1,8 +1,8 @@
-/// heartbeat.h: tells whether much time can have passed, at the cost of reading a number.
+/// heartbeat.h: tells cheaply, by reading a number, whether much time can have passed.
 ///
-/// A process that has a thread for it lets the heart beat about once a second. Who finds the same count twice knows
-/// that at most `longest` lies between, and need not read a clock. A count of 0 says that nothing beats: then time has
-/// to be measured. Thread-safe.
+/// If a heartbeat thread is running, it increments a count about once a second. Reading the same count twice means that
+/// at most `longest` has passed, so no clock need be read. A count of 0 means that no such thread runs: then measure
+/// the time. Thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -14,13 +14,13 @@ namespace smtpd::support {
 
 class Heartbeat {
 public:
-    /// What may lie between two looks at the same count, with room for a beat that comes late.
+    /// The longest time between two reads of the same count, with a margin for a late beat.
     static constexpr std::chrono::seconds longest{2};
 
     std::uint32_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
-    /// For the one thread that beats.
+    /// Called by the heartbeat thread only.
     void beat() noexcept { count_.store(std::max(count() + 1, std::uint32_t{1}), std::memory_order_relaxed); }
-    /// Nobody beats any more.
+    /// The heartbeat thread has ended.
     void stop() noexcept { count_.store(0, std::memory_order_relaxed); }
 
 private:

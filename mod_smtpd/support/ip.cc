@@ -1,5 +1,6 @@
-/// ip.cc: reads and prints IP addresses and networks by hand, so that none of inet_aton's and inet_pton's local habits
-/// (octal parts, missing parts, zones) gets in. Text form of RFC 4291 2.2 in, RFC 5952 out.
+/// ip.cc: hand-written parsing and formatting of IP addresses and networks, to exclude the peculiarities of inet_aton
+/// and inet_pton (octal parts, missing parts, zones). Accepts the text form of RFC 4291 2.2, and writes that of RFC
+/// 5952.
 #include <smtpd/base/ip.h>
 
 #include <algorithm>
@@ -27,7 +28,7 @@ std::optional<unsigned> parse_decimal(std::string_view text, unsigned max) {
     return value;
 }
 
-/// Four decimal parts into `out[0..3]`.
+/// Parses four decimal parts into `out[0..3]`.
 bool parse_v4(std::string_view text, std::uint8_t* out) {
     for (int part = 0; part < 4; ++part) {
         const auto dot = text.find('.');
@@ -50,8 +51,8 @@ bool parse_group(std::string_view text, std::uint8_t* out) {
     return true;
 }
 
-/// Groups separated by single colons, the last one perhaps a dotted quad. Gives the number of bytes written, or
-/// nothing. An empty text is no group at all; `room` is how many bytes there may be.
+/// Parses groups separated by single colons; the last one may be a dotted quad. Returns the number of bytes written, or
+/// nothing. An empty text has no groups; `room` is the maximum number of bytes.
 std::optional<std::size_t> parse_groups(std::string_view text, bool quad_allowed, std::uint8_t* out, std::size_t room) {
     std::size_t used = 0;
     bool more = !text.empty();
@@ -74,7 +75,7 @@ bool parse_v6(std::string_view text, Bytes16& out) {
     const auto gap = text.find("::");
     if (gap == std::string_view::npos) return parse_groups(text, true, out.data(), 16) == 16U;
     Bytes16 tail{};
-    const auto before = parse_groups(text.substr(0, gap), false, out.data(), 14);  // "::" stands for one group at least
+    const auto before = parse_groups(text.substr(0, gap), false, out.data(), 14);  // "::" stands for at least one group
     if (!before) return false;
     const auto after = parse_groups(text.substr(gap + 2), true, tail.data(), 14 - *before);
     if (!after) return false;
@@ -92,7 +93,8 @@ struct ZeroRun {
     unsigned length = 0;
 };
 
-/// The longest run of zero groups, the first of equals; a single zero group is not worth a "::" (RFC 5952 4.2.2).
+/// The longest run of zero groups, the first one if several are equally long; a single zero group is not abbreviated
+/// (RFC 5952 4.2.2).
 ZeroRun longest_zero_run(const std::array<unsigned, 8>& groups) {
     ZeroRun best;
     for (unsigned i = 0; i < 8; ++i) {
@@ -200,7 +202,7 @@ std::optional<IpNetwork> IpNetwork::parse(std::string_view text) {
     const auto address = IpAddress::parse(host);
     if (!address) return std::nullopt;
     if (slash == std::string_view::npos) return IpNetwork(*address, address->bits());
-    // A mapped address has become the IPv4 address it carries; its length was written for the 128 bits it had.
+    // A mapped address has become the IPv4 address that it carries; its prefix length refers to 128 bits.
     const bool was_mapped = address->is_v4() && host.find(':') != std::string_view::npos;
     const auto bits = parse_decimal(text.substr(slash + 1), was_mapped ? 128 : address->bits());
     if (!bits || (was_mapped && *bits < mapped_bits)) return std::nullopt;

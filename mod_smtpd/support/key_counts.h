@@ -1,9 +1,8 @@
-/// key_counts.h: how many holders each key has, in memory of a fixed size that may be shared by processes.
+/// key_counts.h: counts the holders of each key, in memory of fixed size that processes may share.
 ///
-/// Open addressing with linear probing. A key whose last holder goes leaves nothing behind: those behind it move up
-/// (Knuth, algorithm 6.4 R), so that a search never costs more than the keys that are there now. Not thread-safe; the
-/// owner of the memory has a lock, and a list of the holders from which it counts anew when a process died within a
-/// change.
+/// Open addressing with linear probing. A key without holders leaves nothing behind: the keys after it move up (Knuth,
+/// algorithm 6.4 R), so that the cost of a search depends only on the current keys. Not thread-safe; the owner of the
+/// memory has a lock, and a list of the holders to rebuild the counts from if a process died during a change.
 #pragma once
 
 #include <cstddef>
@@ -19,9 +18,9 @@ public:
         std::uint32_t count = 0;
     };
 
-    /// All of the slots are zero at first; their number is a power of two, and at least one more than there are keys at
-    /// a time. Twice as many keep searches short. Keys are values of a KeyedHash, other than 0: they are taken as
-    /// scattered already.
+    /// All slots must be zero at first; their number must be a power of two, and exceed the number of keys by at least
+    /// one. Twice as many keep searches short. Keys are non-zero values of a KeyedHash: they are assumed to be evenly
+    /// distributed.
     explicit KeyCounts(std::span<Slot> slots) noexcept : slots_(slots) {}
 
     std::uint32_t count(std::uint64_t key) const noexcept {
@@ -32,7 +31,7 @@ public:
     void remove(std::uint64_t key) noexcept;
     void clear() noexcept;
 
-    /// How many slots a search for the key looks at.
+    /// How many slots a search for the key examines.
     std::size_t probes(std::uint64_t key) const noexcept { return distance(home_of(key), place_of(key)) + 1; }
 
 private:

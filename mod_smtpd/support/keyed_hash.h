@@ -1,9 +1,9 @@
-/// keyed_hash.h: a hash for tables whose keys come from clients: who does not know its random key cannot choose keys
-/// that fall into one place.
+/// keyed_hash.h: a hash for tables whose keys come from clients: without the random key, nobody can choose keys that
+/// fall into one bucket.
 ///
-/// SipHash-2-4 (Aumasson and Bernstein, 2012). OpenSSL has it too (EVP_MAC "SIPHASH"), but its context lives on the
-/// heap of one process and can fail to be made; a table in shared memory keeps only the key here, and is rebuilt after
-/// a crash without any allocation.
+/// SipHash-2-4 (Aumasson and Bernstein, 2012). OpenSSL has it too (EVP_MAC "SIPHASH"), but its context is allocated on
+/// the heap of one process, and creating it can fail; here a table in shared memory stores only the key, and can be
+/// rebuilt after a crash without any allocation.
 #pragma once
 
 #include <cstddef>
@@ -12,16 +12,16 @@
 
 namespace smtpd::support {
 
-/// Plain octets, so that it can lie in shared memory: made once, by whoever makes the table.
+/// Plain data, so that it can be in shared memory; created once, with the table.
 struct HashKey {
     std::uint64_t low = 0;
     std::uint64_t high = 0;
 
-    /// From the kernel. Throws std::system_error where there are no random numbers.
+    /// Random numbers from the kernel. Throws std::system_error if there are none.
     static HashKey random();
 };
 
-/// KeyedHash(key).add("one").add("two").value(). The pieces are hashed as if they were one text.
+/// KeyedHash(key).add("one").add("two").value(). The pieces are hashed like one text.
 class KeyedHash {
 public:
     explicit KeyedHash(const HashKey& key) noexcept;
@@ -30,7 +30,7 @@ public:
         push(octet);
         return *this;
     }
-    /// To be called once, at the end.
+    /// Call it once, at the end.
     std::uint64_t value() noexcept;
 
 private:
@@ -42,7 +42,7 @@ private:
     void round() noexcept;
 
     std::uint64_t v0_, v1_, v2_, v3_;
-    std::uint64_t word_ = 0;  ///< octets that make no full word yet
+    std::uint64_t word_ = 0;  ///< bytes that do not fill a word yet
     std::uint64_t size_ = 0;
 };
 

@@ -11,8 +11,8 @@
 namespace smtpd::support {
 namespace {
 
-/// A single poll reports no more sockets than this: those that wait for a leader of many are not to wait for all of
-/// them.
+/// The maximum number of sockets in the result of one poll: a thread that is appointed leader must not wait for too
+/// many.
 constexpr int batch = 16;
 
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, const timespec* limit) noexcept {
@@ -61,8 +61,8 @@ bool LeaderPoll::signal_locked(Waiter& waiter) noexcept {
     return true;
 }
 
-/// What happens to the socket wakes the leader, so it need not be kicked. If the service in which the waiter wished for
-/// the signal is not over, it is signalled for.
+/// Events of the socket wake the leader, so it need not be kicked. If the serve() call in which the waiter asked for
+/// the signal has not ended, the waiter is signalled.
 bool LeaderPoll::resume(Waiter& waiter, Wish wish) noexcept {
     const std::lock_guard lock(mutex_);
     Slot* const slot = waiter.slot_;
@@ -73,7 +73,7 @@ bool LeaderPoll::resume(Waiter& waiter, Wish wish) noexcept {
     return true;
 }
 
-// ---- those that sleep
+// ---- sleeping threads
 
 LeaderPoll::Call LeaderPoll::enter(Slot& slot) {
     const std::lock_guard lock(mutex_);
@@ -92,7 +92,7 @@ LeaderPoll::Call LeaderPoll::enter(Slot& slot) {
     return Call::none;
 }
 
-/// Until the slot is called, or the limit is over.
+/// Sleeps until the slot is called, or the limit has passed.
 LeaderPoll::Call LeaderPoll::sleep(Slot& slot, const milliseconds* limit) noexcept {
     constexpr auto none = static_cast<std::uint32_t>(Call::none);
     timespec time{};
@@ -104,7 +104,7 @@ LeaderPoll::Call LeaderPoll::sleep(Slot& slot, const milliseconds* limit) noexce
     return static_cast<Call>(slot.call.exchange(none, std::memory_order_acquire));
 }
 
-/// The deputy's sleep. A leader that is found at the same thing twice is stuck in it.
+/// The deputy's sleep. A leader that is found in the same operation twice is stuck in it.
 LeaderPoll::Call LeaderPoll::watch(Slot& slot) {
     const Slot* seen = nullptr;
     std::uint64_t services = 0;
@@ -113,7 +113,7 @@ LeaderPoll::Call LeaderPoll::watch(Slot& slot) {
         Calls calls;
         {
             const std::lock_guard lock(mutex_);
-            if (deputy_ != &slot) return Call::none;  // called to something else a moment ago
+            if (deputy_ != &slot) return Call::none;  // called for another purpose a moment ago
             if (served_ == nullptr || served_ != seen || services_ != services) {
                 seen = served_;
                 services = services_;
@@ -127,7 +127,7 @@ LeaderPoll::Call LeaderPoll::watch(Slot& slot) {
 }
 
 void LeaderPoll::take_over(Slot& deputy, Calls& calls) noexcept {
-    end_polling(*served_);  // until what it is stuck in is over
+    end_polling(*served_);  // until the operation in which it is stuck ends
     served_->is_free = false;
     served_ = nullptr;
     leader_->is_away = true;
@@ -136,7 +136,7 @@ void LeaderPoll::take_over(Slot& deputy, Calls& calls) noexcept {
     fill_posts(calls);
 }
 
-// ---- the one that polls
+// ---- the leader
 
 LeaderPoll::Call LeaderPoll::lead(Slot& self) {
     epoll_event events[batch];
@@ -144,7 +144,7 @@ LeaderPoll::Call LeaderPoll::lead(Slot& self) {
     for (int timeout = 0;;) {
         const int count = ::epoll_wait(epoll_.get(), events, batch, timeout);
         const Time now = std::chrono::steady_clock::now();
-        for (int i = 0; i < count; ++i) {  // the next leader learns of those that are left
+        for (int i = 0; i < count; ++i) {  // the next leader gets the remaining events
             auto* const slot = static_cast<Slot*>(events[i].data.ptr);
             if (slot == nullptr) note_kick();
             else if (!serve(self, *slot, now, own)) return own != Call::none ? own : step_back(self);
@@ -158,7 +158,7 @@ LeaderPoll::Call LeaderPoll::lead(Slot& self) {
     }
 }
 
-/// False when this thread is no longer the leader: its own wait is over (`own`), or the deputy has taken over.
+/// False if this thread is no longer the leader: its own wait is over (`own`), or the deputy has taken over.
 bool LeaderPoll::serve(Slot& self, Slot& slot, Time now, Call& own) {
     {
         const std::lock_guard lock(mutex_);
@@ -185,7 +185,7 @@ bool LeaderPoll::serve(Slot& self, Slot& slot, Time now, Call& own) {
         const Call call = stays ? Call::idle : Call::go_on;
         if (&slot == &self) own = call;
         else calls.add(slot, call);
-        if (&slot == leader_ && !leads) kick();  // it polls, and does not look
+        if (&slot == leader_ && !leads) kick();  // it is polling, and does not check
         if (leads && own != Call::none) leader_ = nullptr;
         leads = leader_ == &self;
         fill_posts(calls);
@@ -194,7 +194,7 @@ bool LeaderPoll::serve(Slot& self, Slot& slot, Time now, Call& own) {
     return leads;
 }
 
-/// Ends the wait of the waiters for which nothing came. False when the leader's own is over.
+/// Ends the waits of the waiters for which nothing came. False if the leader's own wait is over.
 bool LeaderPoll::look_around(Slot& self, Time now, Call& own, int& timeout) {
     Calls calls;
     {
@@ -204,7 +204,7 @@ bool LeaderPoll::look_around(Slot& self, Time now, Call& own, int& timeout) {
             Slot& idle = *oldest_;
             unlink(idle);
             append(idle, now);
-            if (!idle.is_free || idle.is_away) continue;  // away: its own thread could not go on with it
+            if (!idle.is_free || idle.is_away) continue;  // away: its own thread could not continue with it
             remove(idle);
             if (&idle == &self) own = Call::idle;
             else calls.add(idle, Call::idle);
@@ -219,8 +219,7 @@ bool LeaderPoll::look_around(Slot& self, Time now, Call& own, int& timeout) {
     return own == Call::none;
 }
 
-/// Who is to be served next of those that were signalled for. One whose service has not ended elsewhere is signalled
-/// for again then.
+/// The next signalled waiter to serve. If another thread has not ended serving it, it is signalled again then.
 LeaderPoll::Slot* LeaderPoll::next_signalled() noexcept {
     const std::lock_guard lock(mutex_);
     may_sleep_ = false;
@@ -234,7 +233,7 @@ LeaderPoll::Slot* LeaderPoll::next_signalled() noexcept {
     return nullptr;
 }
 
-/// Makes the leader look around.
+/// Makes the leader check its state.
 void LeaderPoll::kick() noexcept {
     const std::uint64_t once = 1;
     static_cast<void>(!::write(kick_.get(), &once, sizeof once));
@@ -245,7 +244,7 @@ void LeaderPoll::note_kick() noexcept {
     static_cast<void>(!::read(kick_.get(), &count, sizeof count));
 }
 
-/// The deputy leads now. A slot that was called meanwhile finds that in its sleep.
+/// The deputy leads now. If this slot was called meanwhile, it notices that in its sleep.
 LeaderPoll::Call LeaderPoll::step_back(Slot& self) {
     const std::lock_guard lock(mutex_);
     self.is_away = false;
@@ -263,7 +262,7 @@ LeaderPoll::Call LeaderPoll::step_back(Slot& self) {
 
 // ---- under the lock
 
-/// As many posts as there are threads for: leader first.
+/// Fills as many roles as there are threads for: leader first.
 void LeaderPoll::fill_posts(Calls& calls) noexcept {
     if (leader_ == nullptr) {
         leader_ = newest_free(deputy_);
@@ -280,7 +279,7 @@ LeaderPoll::Slot* LeaderPoll::newest_free(const Slot* except) const noexcept {
     return nullptr;
 }
 
-/// False if that is not possible.
+/// False if that is impossible.
 bool LeaderPoll::begin_polling(Slot& slot, Wish wish) noexcept {
     const bool is_as_before = slot.is_polled && slot.wish == wish;
     slot.wish = wish;
@@ -318,7 +317,7 @@ void LeaderPoll::queue(Slot& slot) noexcept {
     last_signalled_ = &slot;
 }
 
-/// Nearly always it is the first.
+/// The slot is nearly always the first one.
 void LeaderPoll::take_from_queue(Slot& slot) noexcept {
     if (!std::exchange(slot.is_queued, false)) return;
     Slot* before = nullptr;
@@ -350,7 +349,7 @@ void LeaderPoll::Calls::add(Slot& slot, Call call) noexcept {
     slot.call.store(static_cast<std::uint32_t>(call), std::memory_order_release);
 }
 
-/// A thread may have seen its call already and be gone; to wake the thread that sleeps at that address now does no
+/// A thread may have seen its call already and be gone; waking another thread that sleeps at that address now does no
 /// harm.
 void LeaderPoll::Calls::make() noexcept {
     while (count_ > 0) futex_wake(words_[--count_]);

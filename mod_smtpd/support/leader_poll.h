@@ -1,16 +1,16 @@
-/// leader_poll.h: threads that wait for their sockets for a moment let one of them poll for all.
+/// leader_poll.h: threads that wait for their sockets for a moment let one of them poll for all (leader/followers).
 ///
-/// A thread for each socket, blocked until the next line of a dialogue, costs two switches of threads for every line,
-/// and they cost more than the line. Here one of the waiting threads leads: it polls for all and does what comes with
-/// input, also for the others, which sleep. A thread goes on by itself when its waiter says so, or when nothing came
-/// for a while; if it was the leader, another is appointed.
+/// With one blocked thread for each socket, every line of a dialogue costs two thread switches, which cost more than
+/// the line. Here one of the waiting threads leads: it polls for all and serves the waiters with input, also for the
+/// other threads, which sleep. A thread continues when its waiter requests it, or when nothing came for a while; if it
+/// was the leader, another thread becomes the leader.
 ///
-/// Something else than input may be what a waiter waits for: room in its socket for what it has to send, or what
-/// another thread has for it (the answers of the DNS), which signals the waiter; then it is served as if input had
-/// come. A waiter that another thread works on is not polled until that thread resumes it.
+/// A waiter may wait for something other than input: for room in its socket, or for another thread (DNS answers), which
+/// signals the waiter; then it is served as if input had come. A waiter that another thread works on is not polled
+/// until that thread resumes it.
 ///
-/// A waiter that blocks in serve() holds up the others only until the deputy, a sleeping thread that looks up now and
-/// then, takes over. The waiter of the thread that is stuck is served by the new leader meanwhile.
+/// A waiter that blocks in serve() delays the others only until the deputy, a sleeping thread that wakes up regularly,
+/// takes over. The new leader serves the waiter of the stuck thread meanwhile.
 #pragma once
 
 #include "support/file_descriptor.h"
@@ -30,16 +30,16 @@ class LeaderPoll {
 public:
     /// What a waiter waits for.
     enum class Wish : std::uint8_t {
-        owner,  ///< nothing more: its thread has to go on
+        owner,  ///< nothing more: its thread must continue
         input,
-        room,   ///< in the socket
-        signal  ///< only for resume() or signal()
+        room,   ///< room in the socket
+        signal  ///< only resume() or signal()
     };
 
     class Waiter {
     public:
-        /// What it waited for is there, or another thread called signal(). Called by any of the waiting threads, only
-        /// during wait(), never by two at a time. Says what next.
+        /// The awaited event has come, or another thread called signal(). Called by any of the waiting threads, only
+        /// during wait(), never by two at the same time. Returns what to wait for next.
         virtual Wish serve() noexcept = 0;
 
     protected:
@@ -48,33 +48,33 @@ public:
     private:
         friend class LeaderPoll;
         Slot* slot_ = nullptr;       ///< during wait()
-        bool is_signalled_ = false;  ///< and serve() not called since
+        bool is_signalled_ = false;  ///< and serve() was not called since then
     };
 
     using milliseconds = std::chrono::milliseconds;
-    /// Nothing is polled for longer than `timeout`; a leader is stuck that does one thing for longer than `stall`.
-    /// Throws std::system_error.
+    /// No waiter is polled for longer than `timeout`; a leader counts as stuck when one operation takes longer than
+    /// `stall`. Throws std::system_error.
     explicit LeaderPoll(milliseconds timeout, milliseconds stall = milliseconds(10));
     LeaderPoll(const LeaderPoll&) = delete;
     LeaderPoll& operator=(const LeaderPoll&) = delete;
 
-    /// True once the waiter's serve() wishes for its owner; false once nothing came for `timeout`. Meanwhile the
-    /// calling thread may serve other waiters. Thread-safe.
+    /// True when the waiter's serve() returns `owner`; false when nothing came for `timeout`. Meanwhile the calling
+    /// thread may serve other waiters. Thread-safe.
     bool wait(int descriptor, Waiter& waiter, Wish wish = Wish::input);
-    /// Has the waiter served; false if it is not in wait(). Then its next wait() is over at once, and true.
-    /// Thread-safe.
+    /// Has the waiter served; false if it is not in wait(). Then its next wait() returns true at once. Thread-safe.
     bool signal(Waiter& waiter) noexcept;
-    /// The waiter, which wished for its signal, can be polled again. If it is not in wait(), the same as signal().
+    /// A waiter that waited for a signal can be polled again. If it is not in wait(), the same as signal().
     /// Thread-safe.
     bool resume(Waiter& waiter, Wish wish) noexcept;
 
 private:
     using Time = std::chrono::steady_clock::time_point;
 
-    /// What a sleeping thread is woken for. The first two end its wait().
+    /// Why a sleeping thread is woken. The first two end its wait().
     enum class Call : std::uint32_t { go_on, idle, lead, watch, none };
 
-    /// A thread in wait(), on its stack. Guarded by mutex_. One that was called to end its wait() may be gone at once.
+    /// A thread in wait(), on its stack. Guarded by mutex_. After the call that ends its wait(), it may disappear at
+    /// once.
     struct Slot {
         Slot(int descriptor, Waiter& waiter, Wish wish) : descriptor(descriptor), waiter(waiter), wish(wish) {}
         const int descriptor;
@@ -85,14 +85,14 @@ private:
         Slot* newer = nullptr;
         bool is_linked = false;
         bool is_polled = false;  ///< its socket is in the epoll
-        bool is_free = true;     ///< not while a leader that was stuck still serves its waiter
+        bool is_free = true;     ///< false while a leader that was stuck still serves its waiter
         bool is_away = false;    ///< its thread is stuck in the serve() of a waiter
-        bool is_queued = false;  ///< among those that were signalled for
+        bool is_queued = false;  ///< in the queue of those that were signalled
         Slot* next_signalled = nullptr;
         std::atomic<std::uint32_t> call{static_cast<std::uint32_t>(Call::none)};
     };
 
-    /// Says under the lock what a slot is called for, and wakes its thread when the lock is released.
+    /// Sets a slot's call under the lock, and wakes its thread after the lock is released.
     class Calls {
     public:
         void add(Slot& slot, Call call) noexcept;
@@ -103,13 +103,13 @@ private:
         std::size_t count_ = 0;
     };
 
-    // of those that sleep
+    // sleeping threads
     Call enter(Slot& slot);
     static Call sleep(Slot& slot, const milliseconds* limit) noexcept;
     Call watch(Slot& slot);
     void take_over(Slot& deputy, Calls& calls) noexcept;
 
-    // of the one that polls
+    // the leader
     Call lead(Slot& self);
     bool serve(Slot& self, Slot& slot, Time now, Call& own);
     bool look_around(Slot& self, Time now, Call& own, int& timeout);
@@ -133,7 +133,7 @@ private:
     const milliseconds timeout_;
     const milliseconds stall_;
     const FileDescriptor epoll_;
-    const FileDescriptor kick_;  ///< in the epoll: makes the leader look at its own call
+    const FileDescriptor kick_;  ///< in the epoll: makes the leader check its own call
     std::mutex mutex_;
     Slot* oldest_ = nullptr;  ///< by their last input
     Slot* newest_ = nullptr;
@@ -142,7 +142,7 @@ private:
     Slot* served_ = nullptr;  ///< by the leader, now
     Slot* first_signalled_ = nullptr;
     Slot* last_signalled_ = nullptr;
-    bool may_sleep_ = false;  ///< the leader may be asleep in its poll, and does not see who was signalled for
+    bool may_sleep_ = false;  ///< the leader may be asleep in its poll, and not see signals
     std::uint64_t services_ = 0;
 };
 

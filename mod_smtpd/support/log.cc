@@ -1,4 +1,4 @@
-/// log.cc: names of the log levels, and the one form in which a line is printed.
+/// log.cc: the names of the log levels, and the format of a line.
 #include <smtpd/base/log.h>
 
 #include "support/strings.h"
@@ -16,7 +16,7 @@ struct Alias {
     std::string_view name;
     LogLevel level;
 };
-/// Words of qpsmtpd, of httpd and of syslog for the same levels.
+/// Words of qpsmtpd, httpd and syslog for the same levels.
 constexpr Alias level_aliases[] = {{"radar", LogLevel::emerg},     {"emergency", LogLevel::emerg},
                                    {"panic", LogLevel::emerg},     {"critical", LogLevel::crit},
                                    {"err", LogLevel::error},       {"warn", LogLevel::warning},

@@ -31,13 +31,13 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-/// How long a reader may take nothing when the process is to end.
+/// How long the reader may take nothing when the process must end.
 constexpr std::chrono::seconds last_wait{2};
-/// How often a wait looks whether the process is to end.
+/// How often a wait checks whether the process must end.
 constexpr milliseconds slice{100};
 
-/// A signal that ends the process (mpm_prefork) runs the end of the process in the thread that it comes to: it must
-/// not come while that one has the lock.
+/// A signal that ends the process (mpm_prefork) runs the end of the process in the thread that receives it: it must not
+/// come while that thread holds the lock.
 class SignalsHeld {
 public:
     SignalsHeld() {
@@ -53,7 +53,7 @@ private:
     sigset_t before_{};
 };
 
-/// A copy of a LogLine and its target. One with a number tells how many lines were dropped before it.
+/// A copy of a LogLine and its target. One with a number reports how many lines were dropped before it.
 class HeldLine {
 public:
     HeldLine(LogQueue::WallTime when, const LogLine& line, std::string_view target, std::uint64_t dropped = 0)
@@ -96,13 +96,13 @@ std::string lines_were(std::uint64_t number, std::string_view what) {
     return format_text("{} {} {}", number, number == 1 ? "line was" : "lines were", what);
 }
 
-/// The queues with a thread.
+/// The queues that have a thread.
 struct Running {
     std::mutex mutex;
     std::vector<LogQueue::State*> queues;
 };
 
-/// It is never destroyed: queues may be, when the process ends and the statics have gone.
+/// Never destroyed: queues may be destroyed after the statics, when the process ends.
 Running& running() {
     alignas(Running) static unsigned char memory[sizeof(Running)];
     static Running& the_running = *new (memory) Running();
@@ -119,7 +119,7 @@ Result<void> LogQueue::Wait::write(int descriptor, std::string_view octets) {
         const ssize_t written = ::write(descriptor, octets.data(), octets.size());
         if (written >= 0) octets.remove_prefix(static_cast<std::size_t>(written));
         else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            if (!until_writable(descriptor)) return Error{ErrorCode::timeout, "nobody takes what is written", 0};
+            if (!until_writable(descriptor)) return Error{ErrorCode::timeout, "the reader takes no data", 0};
         } else if (errno != EINTR) {
             return os_error("cannot write", errno);
         }
@@ -165,7 +165,7 @@ private:
     std::deque<HeldLine> lines_;  ///< the first one is being written
     std::size_t memory_ = 0;      ///< of lines_
     std::uint64_t dropped_ = 0;   ///< since a line was last taken
-    WallTime last_drop_{};        ///< when the last one of them was added
+    WallTime last_drop_{};        ///< when the last dropped line was added
     std::string last_target_;     ///< ... and its target
     bool is_idle_ = false;        ///< the thread waits for lines
     bool has_stopped_ = false;
@@ -173,7 +173,7 @@ private:
     SteadyTime stop_began_{};  ///< set before stopping_ is
     std::atomic<bool> stopping_{false};
     std::thread thread_;
-    // The thread's own:
+    // Used by the thread only:
     bool has_told_idle_ = true;
     bool has_failed_ = false;
     bool has_given_up_ = false;
@@ -211,11 +211,11 @@ void LogQueue::State::add(WallTime when, const LogLine& line, std::string_view t
     if (added == Added::wakes) changed_.notify_one();
     if (added == Added::dropped_first)
         report(LogLevel::warning,
-               "SMTPD0070: the reader of this log takes no more lines; they are dropped until it does");
+               "SMTPD0070: the reader of this log takes no more lines; further lines are dropped until it does");
     if (added == Added::too_late && line.level > LogLevel::warning) server_log_.write(line);
 }
 
-/// Once lines have been dropped there is none taken until half of the room is free, so that a slow reader gets pieces
+/// After lines were dropped, no line is accepted until half of the room is free, so that a slow reader gets pieces
 /// without gaps, and few counts.
 LogQueue::State::Added LogQueue::State::add_locked(HeldLine line) {
     if (has_stopped_) return Added::too_late;
@@ -231,7 +231,7 @@ LogQueue::State::Added LogQueue::State::add_locked(HeldLine line) {
     return is_idle_ ? Added::wakes : Added::waits;
 }
 
-/// In the log itself, where the lines are missing.
+/// Adds the count to the log itself, in place of the missing lines.
 void LogQueue::State::push_count_locked() {
     const std::string text = lines_were(dropped_, "dropped");
     LogLine line;
@@ -261,7 +261,7 @@ void LogQueue::State::run() {
     }
 }
 
-/// Waits for a line. False when there will be none.
+/// Waits for a line. False if there will be none.
 bool LogQueue::State::next_locked(std::unique_lock<std::mutex>& lock) {
     while (lines_.empty()) {
         if (dropped_ > 0) {
@@ -271,7 +271,7 @@ bool LogQueue::State::next_locked(std::unique_lock<std::mutex>& lock) {
             try {
                 writer_.idle();
             } catch (...) {
-                // what was to be closed stays open
+                // files that should be closed stay open
             }
             lock.lock();
         } else {
@@ -329,7 +329,7 @@ bool LogQueue::State::pause(milliseconds time) {
     return false;
 }
 
-/// Whether the process is to end and the reader has had its time.
+/// Whether the process must end and the reader has had its time.
 bool LogQueue::State::is_over() noexcept {
     const auto now = std::chrono::steady_clock::now();
     if (!stopping_) last_progress_ = now;
@@ -361,7 +361,7 @@ void LogQueue::State::begin_stop() noexcept {
     changed_.notify_one();
 }
 
-/// Without a thread (it was never started) the caller writes.
+/// Without a thread (if it was never started), the caller writes.
 void LogQueue::State::finish_stop() noexcept {
     {
         auto& all = running();

@@ -5,10 +5,11 @@
 
 namespace smtpd::support {
 
-/// Lets all of them finish at the same time, and ends their threads. At the end of a process, behind its last session.
+/// Lets all queues finish at the same time, and ends their threads. Call it at the end of a process, after its last
+/// session.
 void stop_log_queues() noexcept;
 
-/// Waits until all lines that were added so far have been written. False when that takes longer.
+/// Waits until all lines added so far have been written. False if that takes longer than `limit`.
 bool settle_log_queues(std::chrono::milliseconds limit);
 
 }  // namespace smtpd::support

@@ -1,4 +1,4 @@
-/// paths.h: the few questions about paths that several places have.
+/// paths.h: small functions on paths that several files need.
 #pragma once
 
 #include <string>

@@ -1,7 +1,7 @@
 /// pattern.cc: smtpd::Pattern on PCRE2.
 ///
-/// An expression comes from an administrator, what it is matched against from a client; the limits below keep a pattern
-/// with catastrophic backtracking at a few milliseconds a match. Subjects are octets: `.` is one octet of a UTF-8
+/// The expression comes from an administrator, the subject from a client; the limits below bound a pattern with
+/// catastrophic backtracking to a few milliseconds for each match. Subjects are bytes: `.` matches one byte of a UTF-8
 /// character unless the expression says (*UTF).
 #include <smtpd/base/pattern.h>
 

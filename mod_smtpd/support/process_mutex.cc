@@ -22,7 +22,7 @@ ProcessMutex::ProcessMutex() noexcept {
 ProcessMutex::Got ProcessMutex::lock_until(Time limit) noexcept {
     int status = pthread_mutex_trylock(&mutex_);
     if (status == EBUSY) {
-        // The clock that may be set is the only one that POSIX has for this.
+        // POSIX supports only the adjustable clock here.
         const auto left = std::max(limit - std::chrono::steady_clock::now(),
                                    std::chrono::steady_clock::duration::zero());
         timespec until{};
@@ -31,8 +31,8 @@ ProcessMutex::Got ProcessMutex::lock_until(Time limit) noexcept {
         until.tv_sec += static_cast<std::time_t>(nanoseconds / 1'000'000'000);
         until.tv_nsec = static_cast<long>(nanoseconds % 1'000'000'000);
         status = pthread_mutex_timedlock(&mutex_, &until);
-#ifdef __SANITIZE_THREAD__  // its pthread_mutex_timedlock() takes EOWNERDEAD for a failure, unlike its
-                            // pthread_mutex_trylock()
+#ifdef __SANITIZE_THREAD__
+        // The sanitizer's pthread_mutex_timedlock() takes EOWNERDEAD for a failure, unlike its pthread_mutex_trylock().
         if (status == EOWNERDEAD) {
             __tsan_mutex_pre_lock(&mutex_, __tsan_mutex_try_lock);
             __tsan_mutex_post_lock(&mutex_, __tsan_mutex_try_lock, 0);

@@ -1,7 +1,8 @@
-/// process_mutex.h: a mutex in memory that several processes share. It survives whoever is killed with it in hand.
+/// process_mutex.h: a mutex in memory that several processes share. It survives a process that is killed while it holds
+/// the mutex.
 ///
-/// Lies in shared memory that is mapped before the processes are forked, is made once, and never destroyed: its octets
-/// go with the memory.
+/// It must be in shared memory that is mapped before the processes are forked; it is created once, and never destroyed:
+/// it disappears with the memory.
 #pragma once
 
 #include <cerrno>
@@ -16,9 +17,9 @@ public:
     using Time = std::chrono::steady_clock::time_point;
     enum class Got {
         it,
-        orphan,   ///< it is ours, but a process died with it: what it guards is to be mended, then mend() called.
-                  ///< Without that, nobody gets it any more.
-        nothing,  ///< not to be had by then
+        orphan,   ///< acquired, but a process died while it held it: repair what it guards, then call mend(). Otherwise
+                  ///< it can never be acquired again.
+        nothing,  ///< not acquired in time
     };
 
     ProcessMutex() noexcept;

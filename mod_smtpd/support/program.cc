@@ -20,9 +20,9 @@
 namespace smtpd {
 namespace {
 
-static_assert(std::is_same_v<pid_t, int>, "program.h does without the headers of the system");
+static_assert(std::is_same_v<pid_t, int>, "program.h includes no system headers");
 
-/// What is done in the new process before the program runs.
+/// Prepares the new process before the program runs.
 class Preparation {
 public:
     explicit Preparation(const Program::Start& how) {
@@ -73,12 +73,12 @@ private:
     posix_spawnattr_t attributes_;
 };
 
-/// Programs that were to be ended and run on. With that many, no more are started: somebody else would have to end
-/// them.
+/// Killed programs that are still running. With this many, no more are started, because an administrator must
+/// intervene.
 constexpr std::size_t most_unkilled = 64;
 
-/// What waitpid() tells of a process that has ended. Without an answer (somebody ignores SIGCHLD) nothing is known,
-/// which is not a status of 0.
+/// The status that waitpid() returns for a process that has ended. Without one (if SIGCHLD is ignored) the status is
+/// unknown, which is not 0.
 Result<int> status_of_ended(pid_t process) {
     int status = 0;
     for (;;) {
@@ -93,8 +93,7 @@ Result<int> status_of_ended(pid_t process) {
 Result<Program> Program::start(const Start& how) {
     if (support::reaper().unkilled() >= most_unkilled)
         return Error{ErrorCode::unavailable,
-                     format_text("cannot start {}: {} programs that were to be ended are still running", how.words[0],
-                                 most_unkilled),
+                     format_text("cannot start {}: {} killed programs are still running", how.words[0], most_unkilled),
                      0};
     Program program;
     if (const int status = Preparation(how).spawn(program.process_, how.words, how.environment); status != 0) {
@@ -131,7 +130,7 @@ void Program::let_go() noexcept {
 
 Result<std::pair<FileDescriptor, FileDescriptor>> make_pipe() {
     int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) return os_error("cannot make a pipe", errno);
+    if (pipe2(ends, O_CLOEXEC) != 0) return os_error("cannot create a pipe", errno);
     return std::pair(FileDescriptor(ends[0]), FileDescriptor(ends[1]));
 }
 

@@ -1,5 +1,5 @@
-/// random.cc: ids are a counter that a keyed permutation of the 60-bit numbers scatters, so that they neither repeat
-/// nor tell how many sessions there were.
+/// random.cc: ids are a counter, scattered by a keyed permutation of the 60-bit numbers, so that they neither repeat
+/// nor reveal the number of sessions.
 #include "support/random.h"
 
 #include <sys/random.h>
@@ -15,7 +15,7 @@ constexpr unsigned id_bits = 60;
 constexpr std::uint64_t id_mask = (std::uint64_t{1} << id_bits) - 1;
 
 /// A bijection of the 60-bit numbers: multiplying by an odd number, adding a key and folding the upper half into the
-/// lower one can each be undone.
+/// lower one are all reversible.
 std::uint64_t scatter(std::uint64_t number, std::uint64_t key) noexcept {
     for (const std::uint64_t factor : {0x9e3779b97f4a7c15ull, 0xd6e8feb86659fd93ull, 0xa0761d6478bd642full}) {
         number = ((number + key) * factor) & id_mask;
@@ -24,7 +24,7 @@ std::uint64_t scatter(std::uint64_t number, std::uint64_t key) noexcept {
     return number;
 }
 
-/// Up to 256 octets come in one piece (getrandom(2)).
+/// Up to 256 bytes are returned at once (getrandom(2)).
 void fill(void* octets, std::size_t size) {
     ssize_t got;
     do got = getrandom(octets, size, 0);
@@ -46,7 +46,7 @@ std::uint64_t RandomSupply::bits() {
         fill(bits_.data(), sizeof bits_);
         left_ = bits_.size();
     }
-    return std::exchange(bits_[--left_], 0);  // nobody reads it again
+    return std::exchange(bits_[--left_], 0);  // overwritten, so that it cannot be read again
 }
 
 SessionIds::SessionIds() : key_(random_bits()), count_(random_bits()) {}

@@ -1,4 +1,4 @@
-/// random.h: numbers that nobody can foresee, and names for sessions.
+/// random.h: unpredictable random numbers, and session ids.
 #pragma once
 
 #include <array>
@@ -9,17 +9,17 @@
 
 namespace smtpd::support {
 
-/// 64 bits from the kernel. Costs a system call; thread-safe; different in every process.
+/// 64 bits from the kernel. Costs a system call; thread-safe.
 std::uint64_t random_bits();
 
-/// The same for who needs many: fetched in advance, some dozens with one system call. For one thread, in the process
-/// that uses it: one that a fork() has doubled gives both the same.
+/// The same for many numbers: one system call fetches several dozen in advance. For one thread, in the process that
+/// uses it: after a fork() both processes would get the same numbers.
 class RandomSupply {
 public:
     RandomSupply() = default;
     RandomSupply(const RandomSupply&) = delete;
     RandomSupply& operator=(const RandomSupply&) = delete;
-    /// Throws std::system_error where there are no random numbers.
+    /// Throws std::system_error if there are no random numbers.
     std::uint64_t bits();
 
 private:
@@ -27,11 +27,11 @@ private:
     std::size_t left_ = 0;
 };
 
-/// Makes session ids: 12 characters of digits and lower-case letters without i, l, o and u (60 bits), never twice from
-/// one generator.
+/// Creates session ids: 12 characters of digits and lower-case letters without i, l, o and u (60 bits), never the same
+/// twice from one generator.
 ///
-/// Thread-safe: one atomic addition. To be constructed in the process that uses it: two children that inherited one
-/// generator would give out the same ids. Ids of different generators differ with the probability of 60 random bits.
+/// Thread-safe: one atomic addition. Construct it in the process that uses it: two children that inherited one
+/// generator would create the same ids. Ids of different generators collide with the probability of 60 random bits.
 class SessionIds {
 public:
     SessionIds();

@@ -13,7 +13,7 @@
 namespace smtpd::support {
 namespace {
 
-constexpr std::chrono::milliseconds first_pause{1};  // a process that was killed is usually gone by then
+constexpr std::chrono::milliseconds first_pause{1};  // a killed process has usually ended by then
 constexpr std::chrono::seconds longest_pause{1};
 
 }  // namespace
@@ -22,24 +22,24 @@ Reaper::Reaper() : Reaper([](pid_t process) { ::kill(process, SIGKILL); }) {}
 
 Reaper::Reaper(Kill kill) : kill_(std::move(kill)) {}
 
-/// Nothing may throw here. A process for which there is no memory becomes a zombie until this process ends; it is
-/// killed all the same.
+/// Must not throw. If there is no memory for a process, it is killed nevertheless, and remains a zombie until this
+/// process ends.
 void Reaper::add(pid_t process, bool is_to_end) noexcept {
     const Entry entry{process, is_to_end, first_pause, Clock::now() + first_pause};
     const std::lock_guard lock(mutex_);
     forget_parent_locked();
-    if (has_ended(entry)) return;  // its number may be somebody else's by now
+    if (has_ended(entry)) return;  // its number may belong to another process by now
     if (is_to_end) kill_(process);
     if (stopping_) return;
     try {
         entries_.push_back(entry);
     } catch (const std::bad_alloc&) { return; }
     start_locked();
-    look_locked(Clock::now());  // in case no thread could be started
+    look_locked(Clock::now());  // in case the thread could not be started
     changed_.notify_one();
 }
 
-/// Whether it need not be looked after any more; one that is no child of this process counts as ended.
+/// Whether the process needs no more attention; one that is not a child of this process counts as ended.
 bool Reaper::has_ended(const Entry& entry) const noexcept {
     const pid_t ended = ::waitpid(entry.process, nullptr, WNOHANG);
     return ended == entry.process || (ended < 0 && errno == ECHILD);
@@ -56,7 +56,7 @@ void Reaper::look_locked(Clock::time_point now) noexcept {
     });
 }
 
-/// With all signals blocked, so that the thread inherits that: signals belong to httpd.
+/// Blocks all signals, so that the thread inherits that: signals belong to httpd.
 void Reaper::start_locked() noexcept {
     if (owner_ != 0) return;
     sigset_t all;
@@ -72,7 +72,7 @@ void Reaper::start_locked() noexcept {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-/// After a fork() neither the thread nor the processes are this process's.
+/// After a fork(), neither the thread nor the processes belong to this process.
 void Reaper::forget_parent_locked() noexcept {
     if (owner_ == 0 || owner_ == ::getpid()) return;
     new (&thread_) std::thread();  // there is nothing to join
@@ -119,7 +119,8 @@ void Reaper::stop() noexcept {
     if (thread.joinable()) thread.join();
 }
 
-/// It is stopped with the other statics, but stays usable: what is destroyed later still hands over its processes.
+/// It is stopped with the other statics, but stays usable: objects that are destroyed later still hand over their
+/// processes.
 Reaper& reaper() noexcept {
     alignas(Reaper) static unsigned char memory[sizeof(Reaper)];
     static Reaper& the_reaper = *new (memory) Reaper();

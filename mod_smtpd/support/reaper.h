@@ -1,9 +1,9 @@
-/// reaper.h: waits for processes that nobody waits for any more, so that none of them stays behind as a zombie.
+/// reaper.h: waits for child processes that their owners have released, so that none remains as a zombie.
 ///
-/// The owner of a process hands it over and goes on at once. One thread, started with the first process, looks after
-/// all of them: again and again it asks the system whether they have ended, and kills those that are to be ended. It
-/// uses no SIGCHLD, which belongs to httpd, and no descriptors. A process that this one may not kill (sudo's, which
-/// runs as root) or that does not die (it waits for a disk) is waited for as long as it takes.
+/// The owner of a process hands it over and continues at once. One thread, started with the first process, watches all
+/// of them: it repeatedly asks the system whether they have ended, and kills those that must end. It uses no SIGCHLD,
+/// which belongs to httpd, and no descriptors. If a process may not be killed (one of sudo, which runs as root) or does
+/// not die (it waits for a disk), the thread waits for as long as it takes.
 #pragma once
 
 #include <chrono>
@@ -30,17 +30,17 @@ public:
     Reaper(const Reaper&) = delete;
     Reaper& operator=(const Reaper&) = delete;
 
-    /// A child of this process: kills it, now and as often as it takes. Returns at once.
+    /// Kills a child of this process, repeatedly if necessary. Returns at once.
     void end(pid_t process) noexcept { add(process, true); }
-    /// A child of this process that has work to finish. Returns at once.
+    /// Waits for a child of this process that has work to finish. Returns at once.
     void await(pid_t process) noexcept { add(process, false); }
-    /// How many processes that were to be ended have not ended yet.
+    /// How many processes that must end have not ended yet.
     std::size_t unkilled() noexcept;
-    /// How many processes it looks after.
+    /// How many processes are being watched.
     std::size_t size() noexcept;
 
-    /// Ends the thread. Processes that have not ended are left to the system, which does the same for those that are
-    /// handed over from now on.
+    /// Ends the thread. Processes that have not ended are left to the system, as are those that are handed over from
+    /// now on.
     void stop() noexcept;
 
 private:
@@ -48,7 +48,7 @@ private:
     struct Entry {
         pid_t process;
         bool is_to_end;
-        Clock::duration pause;  ///< until the next look; it doubles each time
+        Clock::duration pause;  ///< until the next check; doubled each time
         Clock::time_point next;
     };
 
@@ -68,7 +68,7 @@ private:
     bool stopping_ = false;
 };
 
-/// The one of this process. It stops when the process ends or the code is unloaded.
+/// The reaper of this process. It stops when the process ends or the code is unloaded.
 Reaper& reaper() noexcept;
 
 }  // namespace smtpd::support

@@ -1,4 +1,4 @@
-/// secret.cc: octets that are overwritten when they go. A compiler may not leave that out.
+/// secret.cc: overwrites secrets when they are destroyed, in a way that the compiler must not optimise away.
 #include <smtpd/auth/credentials.h>
 
 #include <cstring>
@@ -6,14 +6,14 @@
 namespace smtpd {
 
 void wipe(std::string& octets) noexcept {
-    octets.resize(octets.capacity());  // what was longer before stands behind the end; within the capacity nothing is
-                                       // allocated
+    // An earlier, longer content may be after the end; within the capacity nothing is allocated.
+    octets.resize(octets.capacity());
     explicit_bzero(octets.data(), octets.size());
     octets.clear();
 }
 
 void Secret::set(std::string_view octets) {
-    wipe(octets_);  // growing would leave the old octets in memory that is given back
+    wipe(octets_);  // growing would leave the old content in freed memory
     octets_.assign(octets);
 }
 

@@ -1,5 +1,5 @@
-/// strings.h: the few things done with text everywhere. ASCII only and without locale: SMTP's names, domains and
-/// keywords are ASCII, and octets above 127 pass through unchanged. Pure functions.
+/// strings.h: basic text functions. ASCII only and independent of the locale: SMTP's names, domains and keywords are
+/// ASCII, and octets above 127 pass through unchanged. Pure functions.
 #pragma once
 
 #include <cstddef>
@@ -42,12 +42,12 @@ std::vector<std::string_view> split_words(std::string_view text);
 
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 
-/// The whole of `text` as a decimal number without sign; nothing when it is something else or does not fit.
+/// Parses all of `text` as a decimal number without sign; nothing if it is anything else or does not fit.
 std::optional<std::uint64_t> parse_unsigned(std::string_view text) noexcept;
 
-/// Bytes from outside, made safe for one line of a log: control characters and octets above 126 as \xNN, backslash and
-/// double quote with a backslash. The result has at most `max` characters (at least 3); what does not fit is cut
-/// between characters and replaced by "...".
+/// Makes bytes from outside safe for one line of a log: control characters and bytes above 126 as \xNN, backslash and
+/// double quote with a backslash. The result has at most `max` characters (at least 3); a longer text is cut between
+/// characters and ends in "...".
 std::string escape_for_log(std::string_view bytes, std::size_t max = 512);
 
 }  // namespace smtpd::support

@@ -23,7 +23,7 @@ void Waker::every_second(Task task) {
     changed_.notify_one();
 }
 
-/// When the next thing is due.
+/// When the next task is due.
 Waker::Time Waker::next_time_locked() const noexcept {
     Time next = entries_.empty() ? Time::max() : entries_.top().time;
     for (const auto& routine : routines_)
@@ -31,7 +31,7 @@ Waker::Time Waker::next_time_locked() const noexcept {
     return next;
 }
 
-/// Takes what is due; null if nothing is. `routine`: which of these it is, or none.
+/// Takes a due task; null if there is none. `routine`: the index of the routine, or none.
 std::shared_ptr<Waker::Task> Waker::due_task_locked(std::size_t& routine) {
     const Time now = Time::clock::now();
     for (routine = 0; routine < routines_.size(); ++routine) {
@@ -47,7 +47,7 @@ std::shared_ptr<Waker::Task> Waker::due_task_locked(std::size_t& routine) {
     return task;
 }
 
-/// With all signals blocked, so that the new thread inherits that.
+/// Blocks all signals, so that the new thread inherits that.
 void Waker::add_thread_locked() {
     if (threads_.size() >= max_threads_) return;
     sigset_t all;
@@ -62,7 +62,7 @@ void Waker::add_thread_locked() {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-/// An idle thread waits for the next entry of now, or for news of an earlier one.
+/// An idle thread waits for the currently next task, or for the notification of an earlier one.
 void Waker::wait_locked(std::unique_lock<std::mutex>& lock) {
     const Time next = next_time_locked();
     if (next <= Time::clock::now()) return;
@@ -74,7 +74,7 @@ void Waker::wait_locked(std::unique_lock<std::mutex>& lock) {
     watched_.erase(std::find(watched_.begin(), watched_.end(), next));
 }
 
-/// Whether an idle thread will be there in time by itself.
+/// Whether an idle thread will wake up in time by itself.
 bool Waker::is_watched_locked(Time time) const noexcept {
     return std::any_of(watched_.begin(), watched_.end(), [time](Time watched) { return watched <= time; });
 }
@@ -86,7 +86,7 @@ void Waker::run() {
         std::size_t routine = none;
         const auto task = stopping_ ? nullptr : due_task_locked(routine);
         if (!task) continue;
-        // A thread has to watch the next one while this one works; to wake one for that costs more than most tasks.
+        // Another thread must watch the next task while this one works; waking one for that costs more than most tasks.
         if (const Time next = next_time_locked(); next != Time::max() && !is_watched_locked(next)) {
             if (idle_ == 0) add_thread_locked();
             changed_.notify_one();

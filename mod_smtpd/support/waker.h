@@ -1,8 +1,8 @@
-/// waker.h: wakes parked sessions of a child at their time, and looks once a second at all of them.
+/// waker.h: wakes parked sessions of a child at their time, and checks all sessions once a second.
 ///
-/// A few threads of the child (none under prefork and worker, where a session blocks instead). They block all signals:
-/// those belong to the MPM. A task runs in one of them and may block; more threads are made while all are busy and
-/// something is due, up to a limit. One that throws ends nothing but itself.
+/// It has a few threads in the child (none under prefork and worker, where a session blocks instead). They block all
+/// signals, which belong to the MPM. A task runs in one of them and may block; more threads are started, up to a limit,
+/// while all are busy and something is due. An exception ends only the task that threw it.
 #pragma once
 
 #include <chrono>
@@ -25,17 +25,17 @@ public:
     using Task = std::function<void()>;
     using Report = std::function<void(std::exception_ptr)>;
 
-    /// `report` is called with what a task throws, by the thread that ran it.
+    /// `report` is called with the exception of a task, by the thread that ran it.
     Waker(unsigned max_threads, Report report) : max_threads_(max_threads), report_(std::move(report)) {
         watched_.reserve(max_threads);
     }
     ~Waker() { stop(); }
 
-    /// Runs `task` at that time, or soon after. Thread-safe.
+    /// Runs `task` at that time or soon after. Thread-safe.
     void at(Time time, Task task);
     /// Runs `task` every second, until stop().
     void every_second(Task task);
-    /// Ends all threads; what was not due is dropped. Waits for tasks that run.
+    /// Ends all threads and discards tasks that were not due. Waits for running tasks.
     void stop();
 
 private:
@@ -47,7 +47,7 @@ private:
             return time != other.time ? time > other.time : order > other.order;
         }
     };
-    /// What runs every second. It needs no memory for the next time, so that it goes on whatever happens.
+    /// A task that runs every second. Scheduling it again needs no memory, so it always continues.
     struct Routine {
         Time time;
         std::shared_ptr<Task> task;
@@ -70,7 +70,7 @@ private:
     std::vector<Routine> routines_;
     std::vector<std::thread> threads_;
     unsigned idle_ = 0;
-    std::vector<Time> watched_;  ///< when the idle threads look up by themselves
+    std::vector<Time> watched_;  ///< when the idle threads will wake up by themselves
     std::uint64_t order_ = 0;
     bool stopping_ = false;
 };

@@ -53,7 +53,7 @@ bool WorkPool::cancel(const Ticket& ticket) noexcept {
     if (place == jobs.end()) return false;
     jobs.erase(place);
     --waiting_;
-    return true;  // a lane that is ready without work is passed over
+    return true;  // a lane that is ready without work is skipped
 }
 
 bool WorkPool::try_enter(Lane& lane) noexcept {
@@ -69,7 +69,7 @@ void WorkPool::leave(Lane& lane) noexcept {
     make_ready(lane);
 }
 
-/// Where there is no memory for the list, the lane's next submit() or leave() tries again.
+/// If there is no memory for the list, the lane's next submit() or leave() tries again.
 void WorkPool::make_ready(Lane& lane) noexcept {
     if (lane.is_ready_ || lane.jobs_.empty() || !has_place(lane)) return;
     try {
@@ -79,7 +79,7 @@ void WorkPool::make_ready(Lane& lane) noexcept {
     } catch (...) {}
 }
 
-/// Somebody is to look at ready_. Called under the lock.
+/// Makes a thread check ready_. Called under the lock.
 void WorkPool::call_thread() {
     if (ready_.empty()) return;
     if (idle_ >= ready_.size()) return has_work_.notify_one();
@@ -92,18 +92,18 @@ void WorkPool::call_thread() {
         const auto self = threads_.emplace(threads_.end());
         try {
             *self = std::thread([this, self] { run(self); });
-            ++idle_;  // until it looks at ready_ for the first time
+            ++idle_;  // until it first checks ready_
         } catch (...) {
             threads_.erase(self);
             throw;
         }
     } catch (const std::exception&) {
-        // The threads that there are will get to it. Were there none, the next submit() tries again.
+        // The existing threads will do the work. If there are none, the next submit() tries again.
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-/// The work whose turn it is, with a place in its lane; null if there is none. Called under the lock.
+/// The next work in turn, with a slot of its lane; null if there is none. Called under the lock.
 std::shared_ptr<Lane::Job> WorkPool::next_job() noexcept {
     while (!ready_.empty()) {
         Lane& lane = *ready_.front();
@@ -114,13 +114,13 @@ std::shared_ptr<Lane::Job> WorkPool::next_job() noexcept {
         lane.jobs_.pop_front();
         --waiting_;
         ++lane.taken_;
-        make_ready(lane);  // behind the others
+        make_ready(lane);  // after the others
         return job;
     }
     return nullptr;
 }
 
-/// False when the thread is to end.
+/// False if the thread must end.
 bool WorkPool::wait_for_work(std::unique_lock<std::mutex>& lock) {
     if (stopping_) return false;
     if (!ready_.empty()) return true;
@@ -140,7 +140,7 @@ void WorkPool::run(std::list<std::thread>::iterator self) {
                 job->task();
             } catch (...) { report_(std::current_exception()); }
             Lane& lane = job->lane;
-            job.reset();  // its task may hold the last reference to something big
+            job.reset();  // its task may hold the last reference to a large object
             lock.lock();
             --lane.taken_;
             make_ready(lane);
@@ -150,7 +150,7 @@ void WorkPool::run(std::list<std::thread>::iterator self) {
     has_ended_.notify_all();
 }
 
-/// A thread that has ended is joined by whoever comes by, so that none is left unjoined for long.
+/// Joins threads that have ended. Called regularly, so that none stays unjoined for long.
 void WorkPool::join_ended(std::unique_lock<std::mutex>& lock) {
     if (ended_.empty()) return;
     std::list<std::thread> ended = std::move(ended_);
@@ -160,8 +160,8 @@ void WorkPool::join_ended(std::unique_lock<std::mutex>& lock) {
 }
 
 void WorkPool::stop() {
-    std::vector<std::deque<std::shared_ptr<Lane::Job>>> dropped;  // goes without the lock: what a job holds may use the
-                                                                  // pool
+    // Destroyed without the lock, because objects that a job owns may use the pool.
+    std::vector<std::deque<std::shared_ptr<Lane::Job>>> dropped;
     std::unique_lock lock(mutex_);
     stopping_ = true;
     for (Lane* lane : known_) {

@@ -1,11 +1,11 @@
-/// work_pool.h: threads for work that waits: for a socket, a database, a disk, a program.
+/// work_pool.h: threads for work that blocks: on a socket, a database, a disk, a program.
 ///
-/// The threads that serve clients must not wait for such things, so a child has a few others. They are started when
-/// there is work for them, up to a limit, and end after a time without any. They block all signals.
+/// The threads that serve clients must not block on these, so a child has additional threads. They are started when
+/// there is work for them, up to a limit, and end after a time without work. They block all signals.
 ///
-/// Work is submitted to a lane; there is one for each back end (each plugin instance). A lane has so many places, and
-/// no more of its work runs at a time: if one back end hangs, the others keep the rest of the threads. Lanes with work
-/// take turns.
+/// Work is submitted to a lane; there is one for each back end (each plugin instance). A lane has a number of slots,
+/// which limits how much of its work runs at the same time: if one back end hangs, the others keep the remaining
+/// threads. Lanes with work take turns.
 #pragma once
 
 #include <chrono>
@@ -25,20 +25,20 @@ namespace smtpd::support {
 
 class WorkPool;
 
-/// A queue for the work of one back end. It belongs to one pool at a time, whose lock guards it, and must outlive the
-/// work in it.
+/// A queue for the work of one back end. It belongs to one pool at a time, whose lock guards it, and must outlive its
+/// work.
 class Lane {
 public:
-    /// At most so many of its jobs run at a time; 0: half the threads of the pool.
+    /// At most `places` of its jobs run at the same time; 0: half the threads of the pool.
     explicit Lane(std::string name, unsigned places = 0) : name_(std::move(name)), places_(places) {}
     virtual ~Lane() = default;
     Lane(const Lane&) = delete;
     Lane& operator=(const Lane&) = delete;
     const std::string& name() const noexcept { return name_; }
 
-    /// Some back ends are mostly free and soon done, and another thread would cost more than the work. If nobody is
-    /// there now, the back end is the calling thread's until it calls let_go(): what it does there meanwhile waits for
-    /// nobody, and the lane need not be queued in. Never waits. Thread-safe.
+    /// For back ends that are usually free and fast, so that another thread would cost more than the work. If no other
+    /// thread uses the back end, it belongs to the calling thread until let_go(): operations on it then do not wait,
+    /// and need not be queued in the lane. Never waits. Thread-safe.
     virtual bool try_hold() noexcept { return false; }
     virtual void let_go() noexcept {}
 
@@ -48,7 +48,7 @@ private:
     const std::string name_;
     const unsigned places_;
     unsigned taken_ = 0;
-    bool is_ready_ = false;  ///< in the pool's list of lanes with work and a place for it
+    bool is_ready_ = false;  ///< in the pool's list of lanes with work and a free slot
     bool is_known_ = false;  ///< in the pool's list of all lanes that ever had work
     std::deque<std::shared_ptr<Job>> jobs_;
 };
@@ -59,14 +59,14 @@ public:
     using Report = std::function<void(std::exception_ptr)>;
     using Duration = std::chrono::steady_clock::duration;
 
-    /// `report` is called with what a task throws, by the thread that ran it. A thread that has nothing to do for
+    /// `report` is called with the exception of a task, by the thread that ran it. A thread without work for
     /// `idle_time` ends.
     WorkPool(unsigned max_threads, Report report, Duration idle_time = std::chrono::seconds(10));
     ~WorkPool() { stop(); }
     WorkPool(const WorkPool&) = delete;
     WorkPool& operator=(const WorkPool&) = delete;
 
-    /// Work that has not begun may be taken back.
+    /// Identifies submitted work, to cancel it before it begins.
     class Ticket {
     public:
         Ticket() = default;
@@ -77,23 +77,23 @@ public:
         Lane* lane_ = nullptr;
     };
 
-    /// Has a thread of the pool run `task` when the lane has a place. Thread-safe. Throws std::bad_alloc; then nothing
-    /// was submitted.
+    /// Runs `task` in a thread of the pool when the lane has a free slot. Thread-safe. Throws std::bad_alloc; then
+    /// nothing was submitted.
     Ticket submit(Lane& lane, Task task);
-    /// Takes the work back. False if it has begun (or is over, or was dropped by stop()). Thread-safe.
+    /// Cancels the work. False if it has begun (or has ended, or was dropped by stop()). Thread-safe.
     bool cancel(const Ticket& ticket) noexcept;
 
-    /// Takes a place in the lane for the calling thread, which is one of the pool, if one is free and nobody waits for
-    /// it. Thread-safe.
+    /// Takes a slot of the lane for the calling thread, which must belong to the pool, if one is free and no work waits
+    /// for it. Thread-safe.
     bool try_enter(Lane& lane) noexcept;
     void leave(Lane& lane) noexcept;
 
-    /// What was not begun is dropped; waits for what runs. Nothing can be submitted afterwards.
+    /// Drops work that has not begun, and waits for running work. Nothing can be submitted afterwards.
     void stop();
 
     struct Load {
-        unsigned threads;     ///< there are
-        unsigned busy;        ///< of these
+        unsigned threads;     ///< existing threads
+        unsigned busy;        ///< threads that are working
         std::size_t waiting;  ///< jobs that have not begun
     };
     Load load() const;
@@ -118,9 +118,9 @@ private:
     std::list<std::thread> threads_;
     std::list<std::thread> ended_;  ///< to be joined
     std::vector<Lane*> known_;
-    std::deque<Lane*> ready_;  ///< lanes with work and a place for it, in the order in which they came
+    std::deque<Lane*> ready_;  ///< lanes with work and a free slot, in order of arrival
     std::size_t waiting_ = 0;
-    unsigned idle_ = 0;  ///< threads that will look at ready_ before they run anything
+    unsigned idle_ = 0;  ///< threads that will check ready_ before they run anything
     bool stopping_ = false;
 };
 

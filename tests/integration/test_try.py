@@ -137,7 +137,7 @@ def test_a_deferred_refusal_is_explained(make_server, tmp_path):
     assert re.search(r"^     => rejected by naughty for dnsbl, which complained at connect: 192\.0\.2\.1 is listed", done.out, re.M), done.out
     without, zone = listing(make_server, tmp_path)
     done = attempt(without, *MAIL, "--zone", zone)
-    assert "Note: dnsbl failed this client, and the refusal was to come later; but nothing carried it out." in done.out
+    assert "Note: dnsbl failed this client, and the refusal was postponed, but no plugin carried it out." in done.out
 
 
 def test_waits_are_skipped_and_reported(make_server, tmp_path):

@@ -137,7 +137,7 @@ public:
             setup.hooks.connect.decide([](const ConnectHook&) { return fail("listed"); });
         });
         contains(to_text(play()),
-                 "Note: policy:p failed this client, and the refusal was to come later; but nothing carried it out.");
+                 "Note: policy:p failed this client, and the refusal was postponed, but no plugin carried it out.");
     }
 
     void the_first_refusal_decides() {
@@ -381,8 +381,8 @@ public:
         net::ZoneResolver dns;
         const dry_run::Server server{"mx:25", "httpd.conf line 1", {}, settings_, *world_.set, clock, dns};
         const string text = list_text(server);
-        contains(text, "\nconnect\n  -1000  plain:o, looks on\n      0  policy:p, may wait\n");
-        contains(text, "\nlogging\n      0  plain:o, looks on\n");
+        contains(text, "\nconnect\n  -1000  plain:o, observes\n      0  policy:p, may wait\n");
+        contains(text, "\nlogging\n      0  plain:o, observes\n");
         contains(text,
                  "\npolicy:p  (test.conf line 1)\n  reject = no\n  karma_fail = -2\n\nplain:o  (test.conf line 2)\n");
         contains(list_json(server),

@@ -382,7 +382,7 @@ public:
         control_.networks("nets");
         const auto problems = control_.take_problems();
         CPPUNIT_ASSERT_EQUAL(std::size_t(21), problems.size());
-        CPPUNIT_ASSERT_EQUAL(own_.path("nets") + ": this file has more mistakes", problems.back());
+        CPPUNIT_ASSERT_EQUAL(own_.path("nets") + ": this file has more errors", problems.back());
     }
 
     struct Kept : KeptContents {

@@ -194,7 +194,7 @@ public:
         const auto all = "a@x: " + local_error + ", b@x: " + local_error + " | plugin fault: ";
         CPPUNIT_ASSERT_EQUAL(all + "thrown",
                              outcome([](const Delivery&) -> DeliveryResult { throw std::runtime_error("thrown"); }));
-        CPPUNIT_ASSERT_EQUAL(all + "an exception that is no std::exception",
+        CPPUNIT_ASSERT_EQUAL(all + "an unknown exception type",
                              outcome([](const Delivery&) -> DeliveryResult { throw 42; }));
         for (const char* mailbox : {"a@x", "b@x"}) world_.transaction->add_recipient(mailbox);
         CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"),

@@ -260,7 +260,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("denysoft 451 4.3.0 Local error in processing"),
                              spelled_out(world_.message(HookId::queue)));
         CPPUNIT_ASSERT_EQUAL(string("(rcpt) plain:bad: plugin fault: out of order\n"
-                                    "(queue) plain:bad: plugin fault: an exception that is no std::exception\n"),
+                                    "(queue) plain:bad: plugin fault: an unknown exception type\n"),
                              world_.log.to_string());
         CPPUNIT_ASSERT(world_.log.lines()[0].level == LogLevel::crit);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(2), world_.counters().fault.load());

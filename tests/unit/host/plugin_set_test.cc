@@ -373,7 +373,7 @@ public:
         } rows[] = {
             {"constructor_throws", "SmtpPlugin constructor_throws: its constructor failed: thrown by the constructor"},
             {"constructor_throws_int",
-             "SmtpPlugin constructor_throws_int: its constructor failed: an exception that is no std::exception"},
+             "SmtpPlugin constructor_throws_int: its constructor failed: an unknown exception type"},
             {"reports_errors",
              "SmtpPlugin reports_errors: the first of 2 mistakes\nSmtpPlugin reports_errors: something "
              "doubtful\nSmtpPlugin reports_errors: the second mistake"},
@@ -397,7 +397,7 @@ public:
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(where, 451, response.code);
                     CPPUNIT_ASSERT_EQUAL_MESSAGE(where, string("4.3.0"), response.enhanced.to_string());
                 }
-                const string fault = is_int ? "an exception that is no std::exception" : string("thrown at ") + where;
+                const string fault = is_int ? "an unknown exception type" : string("thrown at ") + where;
                 CPPUNIT_ASSERT_MESSAGE(where + (": " + plugin.log().to_string()),
                                        plugin.log().contains("plugin fault: " + fault));
                 plugin.log().clear();

@@ -198,7 +198,7 @@ public:
     void mistakes_are_named() {
         CPPUNIT_ASSERT(PluginUnderTest("whitelist", "", {{"whitelisthosts", "10.1\n"}})
                            .problems()
-                           .find("whitelisthosts:1: \"10.1\" is no network") != std::string::npos);
+                           .find("whitelisthosts:1: \"10.1\" is not a network") != std::string::npos);
         CPPUNIT_ASSERT(!PluginUnderTest("whitelist", "merge=perhaps").is_usable());
     }
 };

@@ -125,7 +125,7 @@ class ConfigFileTest : public CppUnit::TestFixture {
             {"a\n$include\n", "f:2: $include needs the name of a file or directory"},
             {"$include none\n", "f:1: $include none: there is no control file of that name"},
             {"\n$include /nowhere/x\n", "f:2: cannot open /nowhere/x: No such file or directory"},
-            {"$include pipe\n", "f:1: pipe is no regular file and no directory of such"},
+            {"$include pipe\n", "f:1: pipe is not a regular file or a directory of regular files"},
             {"$include ../x\n", "f:1: $include ../x: there is no control file of that name"},
             {std::string("a\nb\0c\n", 6), "f:2: the line has a NUL octet in it; a control file is text"},
         };
@@ -133,7 +133,7 @@ class ConfigFileTest : public CppUnit::TestFixture {
             directory_.write("f", row.content);
             CPPUNIT_ASSERT_EQUAL(std::string(row.error), shown(read("f")));
         }
-        CPPUNIT_ASSERT_EQUAL(std::string("d is no regular file"), shown(read("d")));
+        CPPUNIT_ASSERT_EQUAL(std::string("d is not a regular file"), shown(read("d")));
         const auto missing = read_config_file(directory_.path("none"), nullptr);
         CPPUNIT_ASSERT(ErrorCode::not_found == missing.text.error().code);
         CPPUNIT_ASSERT_EQUAL(std::string("cannot open none: No such file or directory"), shown(missing));

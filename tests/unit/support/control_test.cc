@@ -418,8 +418,8 @@ class ControlTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!HostList().contains(IpAddress::parse("192.0.2.1").value(), "mail.example.com"));
         CPPUNIT_ASSERT_EQUAL(std::string("file:2: regular expression a(: "),
                              error_of<HostList>(text({"192.0.2.1", "/a(/"})).substr(0, 31));
-        CPPUNIT_ASSERT_EQUAL(std::string("file:1: \"a..b\" is no domain"),
-                             error_of<HostList>(text({"a..b"})).substr(0, 27));
+        CPPUNIT_ASSERT_EQUAL(std::string("file:1: \"a..b\" is not a domain"),
+                             error_of<HostList>(text({"a..b"})).substr(0, 30));
     }
 
     /// Every form of the list that Postgrey comes with.
@@ -476,14 +476,14 @@ class ControlTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::string("file:1: regular expression a(*: "),
                              error_of<AddressPatterns>(text({"/a(*/"})).substr(0, 32));
         CPPUNIT_ASSERT_EQUAL(
-            std::string("file:1: \"10.1\" is no network; allowed are an address (192.0.2.1, 2001:db8::1), a network "
-                        "(192.0.2.0/24, 2001:db8::/32) and a prefix (192.0.2., 2001:db8:)"),
+            std::string("file:1: \"10.1\" is not a network; write an address (192.0.2.1, 2001:db8::1), a network "
+                        "(192.0.2.0/24, 2001:db8::/32) or a prefix (192.0.2., 2001:db8:)"),
             error_of<NetworkList>(text({"10.1"})));
         for (const auto* wrong : {"two words", "@example.com", "a@example.com", ".", "..", "..example.com", "a..b",
                                   "*.example.com", "example.com/x"})
             CPPUNIT_ASSERT_EQUAL("file:1: \"" + std::string(wrong) +
-                                     "\" is no domain; allowed is one domain a line (example.com), or a dot "
-                                     "and a domain for all that is below it (.example.com)",
+                                     "\" is not a domain; write one domain a line (example.com), or a dot "
+                                     "and a domain for all its subdomains (.example.com)",
                                  error_of<DomainList>(text({wrong})));
     }
 
@@ -561,8 +561,8 @@ class ControlTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(refused > 1000);
         CPPUNIT_ASSERT_EQUAL(directory_.path("none") + ": No such file or directory",
                              Cdb::open(directory_.path("none")).error().what);
-        CPPUNIT_ASSERT_EQUAL(directory_.path() + ": is no regular file", Cdb::open(directory_.path()).error().what);
-        CPPUNIT_ASSERT_EQUAL(directory_.path("text") + ": is no cdb: it is shorter than its head of 2048 octets",
+        CPPUNIT_ASSERT_EQUAL(directory_.path() + ": is not a regular file", Cdb::open(directory_.path()).error().what);
+        CPPUNIT_ASSERT_EQUAL(directory_.path("text") + ": is not a cdb: it is shorter than its head of 2048 octets",
                              Cdb::open(directory_.write("text", "some text\n")).error().what);
     }
 

@@ -171,9 +171,8 @@ public:
             programs.clear();
             const auto one_more = Program::start({.words = {"/bin/true"}});
             CPPUNIT_ASSERT(!one_more);
-            CPPUNIT_ASSERT_EQUAL(
-                std::string("cannot start /bin/true: 64 programs that were to be ended are still running"),
-                one_more.error().what);
+            CPPUNIT_ASSERT_EQUAL(std::string("cannot start /bin/true: 64 killed programs are still running"),
+                                 one_more.error().what);
         }
         CPPUNIT_ASSERT(comes_true([] { return reaper().size() == 0; }));
         CPPUNIT_ASSERT(Program::start({.words = {"/bin/true"}}));
