@@ -349,8 +349,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/dry_run/dry_run.cc \
 	mod_smtpd/dry_run/dry_run.h
 
-# --enable-precompiled-headers: what nearly all sources include is read once, for plugins and for everything else. Objects do not depend on the
-# headers in it as usual, so they go when one of these has changed.
+# --enable-precompiled-headers: the headers that nearly all sources include are parsed only once, for plugins and for everything else. Objects do
+# not depend on these headers as usual, so they are removed when one of them has changed.
 if PRECOMPILED_HEADERS
 api_precompiled = -include precompiled/api.h
 core_precompiled = -include precompiled/core.h

@@ -152,8 +152,7 @@ void prepare_descriptors(apr_pool_t* child_pool, server_rec* main_server) {
         apr_pool_cleanup_null);
 }
 
-/// The reply bypasses httpd's filters: nothing else is to be sent, and nothing was sent on the socket, so the socket
-/// takes it.
+/// The reply bypasses httpd's filters: it is the first and only output on the socket, so the socket has room for it.
 bool lacks_descriptors(conn_rec* connection) {
     apr_os_sock_t number = -1;
     apr_socket_t* const socket = ap_get_conn_socket(connection);

@@ -47,7 +47,7 @@ Result<Server*> find_server(const std::vector<Server*>& servers, const std::stri
     const auto wrong = [](std::string what) { return Error{ErrorCode::config, std::move(what), 0}; };
     if (servers.empty()) return wrong("no server of this configuration has SmtpEngine on");
     if (found.empty())
-        return wrong(format_text("no server of that name has SmtpEngine on: {}; there are {}", name, all));
+        return wrong(format_text("no server of that name has SmtpEngine on: {}; the servers are {}", name, all));
     return wrong(format_text("{} servers {} SmtpEngine on; name one with --host: {}", found.size(),
                              name.empty() ? "have" : "of that name have", all));
 }

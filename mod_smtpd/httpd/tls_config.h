@@ -28,7 +28,7 @@ std::string doubt_about(const server_rec& chosen, const std::vector<server_rec*>
 /// line is an error that says what to write.
 void take_tls_plugin(std::vector<host::PluginLine>& lines, bool is_decided, host::Problems& problems);
 
-/// qpsmtpd's control files tls_ciphers and tls_protocols are not used; the warning says what is.
+/// qpsmtpd's control files tls_ciphers and tls_protocols are not used; the warning names the directives to use.
 void warn_of_tls_files(host::DirectoryControlFiles& control, host::Problems& problems);
 
 /// qpsmtpd's control file tls_before_auth: what it forbids stays forbidden; what it allows requires SmtpAuthWithoutTLS

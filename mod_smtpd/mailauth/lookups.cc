@@ -1,4 +1,4 @@
-/// lookups.cc: an answer that nobody waits for any more is one that did not come in time.
+/// lookups.cc: in the final evaluation, an answer that has not come counts as timed out.
 #include <smtpd/mailauth/lookups.h>
 
 namespace smtpd::mailauth {

@@ -1,9 +1,9 @@
-/// fair_process_lock.h: a lock between processes that is granted roughly in the order in which it is asked for.
+/// fair_process_lock.h: a lock between processes that is granted roughly in the order of the requests.
 ///
-/// SQLite lets a process wait for its write lock by trying again from time to time. A process that releases the lock
-/// and takes it again at once hardly ever leaves a gap in which such a try succeeds. Two mutexes mend that: a process
-/// holds the outer mutex until it has the inner one. So only one process at a time waits for the inner mutex, and a
-/// process that releases the lock queues behind those that wait.
+/// SQLite lets a process wait for its write lock by trying again from time to time. If another process releases the
+/// lock and takes it again at once, such an attempt hardly ever succeeds. Two mutexes prevent that: a process holds the
+/// outer mutex until it has the inner one. So only one process at a time waits for the inner mutex, and a process that
+/// releases the lock queues behind those that wait.
 ///
 /// The lock only keeps order. SQLite's own lock guards the data, also against processes that do not use this one:
 /// another program, another generation of children. So nothing needs to be repaired after a process was killed while it

@@ -67,7 +67,7 @@ void Reaper::start_locked() noexcept {
         thread_ = std::thread([this] { run(); });
         owner_ = ::getpid();
     } catch (const std::system_error&) {
-        // whoever hands over the next process looks after this one and tries again
+        // the next add() watches this one and tries again
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

@@ -35,7 +35,7 @@
 /// again if the server closed it or sent something unasked, or if the caller's check fails.
 ///
 /// Threads: all threads of a process share the object, a member of the plugin. The conversation blocks the thread. A
-/// forked process begins anew, without the connections.
+/// forked process starts with a new state, without the connections.
 #pragma once
 
 #include <smtpd/auth/credentials.h>
