@@ -1,4 +1,4 @@
-/// testing.cc: the world of <smtpd/testing.h>, made of what mod_smtpd's own tests use (tests/fakes).
+/// testing.cc: implements <smtpd/testing.h> with the fakes of mod_smtpd's own tests (tests/fakes).
 #include <smtpd/testing.h>
 
 #include "fakes/plugin_under_test.h"

@@ -86,7 +86,7 @@ private:
     std::mutex handover_;  ///< guards is_at_work_ and what is done at the gate because of it
     bool is_at_work_ = false;
     support::WorkPool::Ticket ticket_;
-    MonotonicTime given_back_{};  ///< given to the MPM, with the gate closed or open
+    MonotonicTime given_back_{};  ///< when the MPM got the connection, behind the gate
     bool alive_ = true;
     MonotonicTime scheduled_for_{};
     MonotonicTime stuck_since_{};           ///< when the client's socket stopped taking output

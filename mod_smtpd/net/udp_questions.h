@@ -72,7 +72,7 @@ public:
         std::string name_;  ///< its letters in random case
         DnsType type_{};
         std::uint16_t id_ = 0;
-        std::uint16_t plain_id_ = 0;    ///< used without EDNS, to distinguish the two refusals of EDNS
+        std::uint16_t plain_id_ = 0;    ///< id without EDNS, so that a refusal of EDNS is not taken for its answer
         std::uint32_t plain_ = 0;       ///< a bit for each server to which it is sent without EDNS
         unsigned tries_ = 0;            ///< number of tries begun
         std::uint32_t failed_ = 0;      ///< a bit for each server that reported a failure
