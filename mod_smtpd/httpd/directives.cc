@@ -425,83 +425,91 @@ const command_rec directives[] = {
     AP_INIT_FLAG("SmtpPluginInherit", setter(set_inherit), nullptr, RSRC_CONF,
                  "off: this virtual host starts without the main server's plugins"),
     AP_INIT_TAKE1("SmtpControlDir", setter(set_control_dir), nullptr, RSRC_CONF,
-                  "the directory with qpsmtpd's control files"),
-    AP_INIT_TAKE1("SmtpQmailControlDir", setter(set_qmail_dir), nullptr, RSRC_CONF,
-                  "the directory with qmail's control files, asked after SmtpControlDir; default /var/qmail/control"),
+                  "the directory with the control files, in the format of qpsmtpd and qmail"),
+    AP_INIT_TAKE1(
+        "SmtpQmailControlDir", setter(set_qmail_dir), nullptr, RSRC_CONF,
+        "a second directory, for control files that SmtpControlDir does not have; default /var/qmail/control"),
     AP_INIT_TAKE1("SmtpGreeting", setter(set_greeting), nullptr, RSRC_CONF, "the text of the greeting, after 220"),
     AP_INIT_TAKE1("SmtpMaxMessageSize", setter(set_max_message_size), nullptr, RSRC_CONF,
-                  "the largest message in octets; 0 (default): no limit"),
+                  "the largest message that the server accepts, in bytes; 0 (default): no limit"),
     AP_INIT_TAKE1("SmtpSpoolDir", setter(set_spool_dir), nullptr, RSRC_CONF,
-                  "where large messages are kept while they arrive; default: /tmp"),
+                  "the directory for large messages while they arrive; default: /tmp"),
     AP_INIT_TAKE1("SmtpSpoolThreshold", setter(set_spool_threshold), nullptr, RSRC_CONF,
-                  "messages up to that size are kept in memory; default 256k"),
+                  "the size up to which the server keeps a message in memory; default 256k"),
     AP_INIT_TAKE1("SmtpMaxRecipients", setter(set_max_recipients), nullptr, RSRC_CONF,
-                  "recipients of one message; default 1000"),
+                  "how many recipients a message may have; default 1000"),
     AP_INIT_TAKE1("SmtpMaxRecipientDomains", setter(set_max_recipient_domains), nullptr, RSRC_CONF,
-                  "different domains of the recipients in one session; 0 (default): no limit"),
+                  "how many domains the recipients of one session may have; 0 (default): no limit"),
     AP_INIT_TAKE1("SmtpMaxTransactions", setter(set_max_transactions), nullptr, RSRC_CONF,
-                  "MAIL commands in one session; 0 (default): no limit"),
-    AP_INIT_TAKE_ARGV("SmtpExtensions", setter(set_extensions), nullptr, RSRC_CONF,
-                      "SMTP extensions to offer (+name) or not (-name), named as in EHLO: -CHUNKING +DSN"),
+                  "how many MAIL commands a session may have; 0 (default): no limit"),
+    AP_INIT_TAKE_ARGV(
+        "SmtpExtensions", setter(set_extensions), nullptr, RSRC_CONF,
+        "extensions of SMTP that the server offers (+name) or not (-name), named as in EHLO: -CHUNKING +DSN"),
     AP_INIT_TAKE1("SmtpMaxErrors", setter(set_max_errors), nullptr, RSRC_CONF,
-                  "replies of 4xx and 5xx after which a session ends; default 20, 0: no limit"),
+                  "the number of 4xx and 5xx replies after which the server ends a session; default 20, 0: no limit"),
     AP_INIT_TAKE1("SmtpMaxConnections", setter(set_max_connections), nullptr, RSRC_CONF,
-                  "sessions of this server at a time; 0 (default): no limit of its own"),
+                  "how many sessions this server may have at a time; 0 (default): no limit of its own"),
     AP_INIT_TAKE123("SmtpMaxConnectionsPerClient", setter(set_client_limit), nullptr, RSRC_CONF,
-                    "sessions of one client at a time, and the prefixes (IPv4, IPv6) that count as one client; 0 "
-                    "(default): no limit"),
+                    "how many sessions one client may have at a time, then the IPv4 and IPv6 prefix that make one "
+                    "client; 0 (default): no limit"),
     AP_INIT_TAKE1("SmtpSessionTimeout", setter(set_session_timeout), nullptr, RSRC_CONF,
-                  "the longest time that a session may take; default 2h, 0: no limit"),
-    AP_INIT_TAKE12("SmtpMinDataRate", setter(set_min_data_rate), nullptr, RSRC_CONF,
-                   "the minimum rate of a message in octets a second (default 100, 0: no limit), checked after this "
-                   "time (default 5min)"),
+                  "how long a session may last; default 2h, 0: no limit"),
+    AP_INIT_TAKE12(
+        "SmtpMinDataRate", setter(set_min_data_rate), nullptr, RSRC_CONF,
+        "how fast a message must arrive, in bytes per second (default 100, 0: no limit), and the time after which "
+        "the server checks this (default 5min)"),
     AP_INIT_TAKE1("SmtpBackendThreads", setter(set_backend_threads), nullptr, RSRC_CONF,
-                  "threads of a child that wait for back ends and disks; default 64"),
+                  "how many threads of a child wait for back ends and disks; default 64"),
     AP_INIT_TAKE1("SmtpMaxLineLength", setter(set_max_text_line), nullptr, RSRC_CONF,
-                  "octets in a line of a message; 0 (default): no limit"),
+                  "how many octets a line of a message may have; 0 (default): no limit"),
     AP_INIT_TAKE_ARGV(
         "SmtpBareNewline", setter(set_bare_newline), nullptr, RSRC_CONF,
-        "how to treat a CR or LF alone: reject (default), normalize or accept; then networks for which accept applies"),
+        "how the server treats a bare CR, a bare LF and NUL: reject (default), normalize or accept; then networks for "
+        "which accept applies"),
     AP_INIT_TAKE_ARGV("SmtpTrustedProxies", setter(set_trusted_proxies), nullptr, RSRC_CONF,
-                      "networks that may announce their clients: PROXY header, XCLIENT, XFORWARD; none (default)"),
+                      "the proxies (networks) that may connect on behalf of other clients, with a PROXY header, "
+                      "XCLIENT or XFORWARD; none (default)"),
     AP_INIT_FLAG("SmtpProxyProtocol", setter(set_proxy_protocol), nullptr, RSRC_CONF,
                  "on: connections from SmtpTrustedProxies begin with a PROXY header, version 1 or 2; off (default)"),
     AP_INIT_TAKE_ARGV("SmtpResolver", setter(set_resolver), nullptr, RSRC_CONF,
                       "name servers with or without port, timeout=, tries=, cache=; default: the servers of "
                       "/etc/resolv.conf, 3s, 3, 4m"),
-    AP_INIT_TAKE1("SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
-                  "how to treat unknown parameters of MAIL and RCPT: refuse (default, 555) or ignore"),
+    AP_INIT_TAKE1(
+        "SmtpUnknownParameters", setter(set_unknown_parameters), nullptr, RSRC_CONF,
+        "whether the server refuses (refuse, default: 555) or ignores (ignore) unknown parameters of MAIL and RCPT"),
     AP_INIT_TAKE1(
         "SmtpAddressSyntax", setter(set_address_syntax), nullptr, RSRC_CONF,
-        "addresses of MAIL and RCPT: lenient (default), as real senders write them, or strict, exactly as in RFC 5321"),
+        "which addresses MAIL and RCPT may have: lenient (default), with forms that some senders use, or strict, "
+        "as RFC 5321 says"),
     AP_INIT_TAKE1("SmtpLocalPartCase", setter(set_local_part_case), nullptr, RSRC_CONF,
                   "whether Bob@ and bob@ are the same mailbox: insensitive (default): yes, sensitive: no"),
     AP_INIT_TAKE1("SmtpProtocol", setter(set_protocol), nullptr, RSRC_CONF,
-                  "what clients of this server speak: smtp (default) or lmtp"),
+                  "the protocol that clients speak to this server: smtp (default) or lmtp"),
     AP_INIT_TAKE1("SmtpMixedResults", setter(set_mixed_results), nullptr, RSRC_CONF,
-                  "the one reply to a message that plugins refuse for some of its recipients: refuse (default), "
+                  "the reply to a message that plugins refuse for only some of its recipients: refuse (default), "
                   "accept, one-by-one or split"),
     AP_INIT_FLAG("SmtpAuthWithoutTLS", setter(set_auth_without_tls), nullptr, RSRC_CONF,
-                 "on: AUTH is also offered on unencrypted connections; off (default)"),
-    AP_INIT_TAKE12("SmtpStartTLS", setter(set_start_tls), nullptr, RSRC_CONF,
-                   "off (default), on or required: STARTTLS, with the certificate of the virtual host of the same "
-                   "ServerName, or of the one named"),
+                 "on: the server offers AUTH on unencrypted connections, too; off (default)"),
+    AP_INIT_TAKE12(
+        "SmtpStartTLS", setter(set_start_tls), nullptr, RSRC_CONF,
+        "off (default), on or required: STARTTLS, with the certificate of the virtual host that has the same "
+        "ServerName, or of the named one"),
     AP_INIT_TAKE1("SmtpHandshakeTimeout", setter(set_handshake_timeout), nullptr, RSRC_CONF,
                   "how long a TLS handshake may take; default 30s"),
     AP_INIT_FLAG("SmtpSubmission", setter(set_submission), nullptr, RSRC_CONF,
                  "on: only authenticated clients may send, and messages are completed (RFC 6409, ports 587 and 465); "
                  "off (default)"),
-    AP_INIT_TAKE_ARGV(
-        "SmtpAuthMechanisms", setter(set_auth_mechanisms), nullptr, RSRC_CONF,
-        "mechanisms that may be offered; or changes to the default, which is all but CRAM-MD5: +CRAM-MD5 -LOGIN"),
+    AP_INIT_TAKE_ARGV("SmtpAuthMechanisms", setter(set_auth_mechanisms), nullptr, RSRC_CONF,
+                      "the AUTH mechanisms that the server may offer; or changes to the default (all but CRAM-MD5): "
+                      "+CRAM-MD5 -LOGIN"),
     AP_INIT_RAW_ARGS("<SmtpAuth", setter(add_auth_section), nullptr, RSRC_CONF,
                      "providers of passwords (file, dbm, dbd, ldap, socache) for the plugin auth/auth_httpd, with "
                      "their directives inside"),
     AP_INIT_TAKE_ARGV(
         "SmtpStore", setter(add_store), nullptr, RSRC_CONF,
-        "where plugins keep state: [namespace] file:path, redis:host:port/database or memory:size, and options"),
+        "where plugins keep shared state: [namespace] file:path, redis:host:port/database or memory:size, and options"),
     AP_INIT_TAKE2("SmtpTry", setter(set_try), nullptr, RSRC_CONF,
-                  "for the command smtpd-try: the descriptors of a request and of a report"),
+                  "used only by the command smtpd-try: the descriptors of a request and of a report"),
     {},
 };
 
