@@ -5,7 +5,7 @@ class ClosedMailbox final : public smtpd::PolicyPlugin {
 public:
     struct Options {
         std::string name = "closed";
-        static smtpd::OptionTable table() { return {smtpd::option("name", &Options::name, "which local part")}; }
+        static smtpd::OptionTable table() { return {smtpd::option("name", &Options::name, "the rejected local part")}; }
     };
 
     ClosedMailbox(smtpd::Setup& setup, const Options& options) : options_(options) {

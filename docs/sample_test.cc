@@ -1,4 +1,4 @@
-/// A test of the plugin closed_mailbox: a program that fails if the plugin does not do what it should.
+/// Tests the plugin closed_mailbox: this program fails if the plugin does not work.
 #include <smtpd/testing.h>
 
 #include <cassert>
