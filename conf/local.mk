@@ -1,4 +1,4 @@
-# conf/local.mk: what an operator starts from. Installed as examples, never over a site's own files.
+# conf/local.mk: sample configurations. They are installed as examples, and never replace a site's own files.
 
 exampledir = $(datadir)/smtpd
 dist_example_DATA = conf/quickstart.conf.in conf/submission.conf conf/mods-available.conf
@@ -24,7 +24,7 @@ conf/smtpd.load: $(top_srcdir)/conf/smtpd.load.in Makefile
 conf/smtpd.conf: $(top_srcdir)/conf/smtpd.conf.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) conf && $(fill_in) $(top_srcdir)/conf/smtpd.conf.in >$@.tmp && mv -f $@.tmp $@
 
-# Debian: what a2enmod links. smtpd.conf is the site's once it is there.
+# Debian: the files that a2enmod links. An existing smtpd.conf belongs to the site and stays.
 install-mods-available: conf/smtpd.load
 	test "$(modsavailabledir)" = no || { \
 	    $(MKDIR_P) "$(DESTDIR)$(modsavailabledir)" && \
