@@ -1,4 +1,4 @@
-/// asks_too_long.cc: wants an hour of silence.
+/// asks_too_long.cc: asks for an hour of silence.
 #include <smtpd/plugin.h>
 
 #include <chrono>

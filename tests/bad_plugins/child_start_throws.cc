@@ -1,4 +1,4 @@
-/// child_start_throws.cc: cannot start in the serving process.
+/// child_start_throws.cc: fails to start in the serving process.
 #include <smtpd/plugin.h>
 
 #include <stdexcept>

@@ -1,4 +1,4 @@
-/// constructor_throws_int.cc: the constructor throws something that is no std::exception.
+/// constructor_throws_int.cc: the constructor throws an exception that is not a std::exception.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

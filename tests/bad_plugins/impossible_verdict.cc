@@ -1,5 +1,5 @@
-/// impossible_verdict.cc: answers what no answer can be: a verdict without a name at RCPT, a code that is none at MAIL,
-/// a refusal with 250 at DATA.
+/// impossible_verdict.cc: gives impossible answers: a verdict without a name at RCPT, an invalid code at MAIL, a
+/// refusal with 250 at DATA.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

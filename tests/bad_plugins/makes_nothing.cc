@@ -1,4 +1,4 @@
-/// makes_nothing.cc: a descriptor written by hand whose factory gives no object.
+/// makes_nothing.cc: a hand-written descriptor whose factory returns no object.
 #include <smtpd/plugin.h>
 
 namespace {

@@ -1,4 +1,4 @@
-/// options_throw.cc: the option table cannot be made.
+/// options_throw.cc: the function that makes the option table throws.
 #include <smtpd/plugin.h>
 
 #include <stdexcept>

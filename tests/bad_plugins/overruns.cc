@@ -1,4 +1,4 @@
-/// overruns.cc: at MAIL waits longer than its deadline through the API, at RCPT is slow without the API knowing.
+/// overruns.cc: exceeds its deadline: at MAIL by a wait through the API, at RCPT without the API.
 #include <smtpd/plugin.h>
 
 #include <chrono>

@@ -1,4 +1,4 @@
-/// registers_late.cc: keeps its Setup and adds another handler from a handler, when the chains are in use.
+/// registers_late.cc: keeps its Setup, and adds another handler from a handler, when the chains are in use.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

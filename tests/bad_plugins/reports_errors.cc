@@ -1,4 +1,4 @@
-/// reports_errors.cc: the constructor finds two mistakes in its configuration and something doubtful.
+/// reports_errors.cc: the constructor reports two errors and a warning.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

@@ -1,5 +1,5 @@
-/// throws_everywhere.h: a plugin whose every handler throws a `What`. Not a plugin itself: throws_exception.cc and
-/// throws_int.cc are.
+/// throws_everywhere.h: a plugin of which every handler throws a `What`. It is not a plugin itself: throws_exception.cc
+/// and throws_int.cc are.
 #pragma once
 
 #include <smtpd/plugin.h>

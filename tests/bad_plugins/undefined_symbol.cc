@@ -1,4 +1,4 @@
-/// undefined_symbol.cc: needs a function that no server has.
+/// undefined_symbol.cc: needs a function that no server provides.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

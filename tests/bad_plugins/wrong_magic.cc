@@ -1,4 +1,4 @@
-/// wrong_magic.cc: a foreign symbol of the right name. Behind its first words there is nothing that could be called.
+/// wrong_magic.cc: a foreign symbol with the right name. Nothing callable follows its first words.
 #include <cstdint>
 
 struct Foreign {

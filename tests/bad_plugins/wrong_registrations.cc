@@ -1,4 +1,4 @@
-/// wrong_registrations.cc: gives findings although it is not a PolicyPlugin.
+/// wrong_registrations.cc: returns findings although it is not a PolicyPlugin.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

@@ -1,4 +1,4 @@
-/// declines: a plugin that does nothing, at every hook. What it costs is what one more plugin costs the server.
+/// declines: a plugin that does nothing, at every hook. Its cost is the cost of one more plugin.
 #include <smtpd/plugin.h>
 
 namespace {

@@ -1,5 +1,5 @@
-/// dns_load: a name server for the bench, on a free UDP port of 127.0.0.1, which counts the questions and takes its
-/// time as it is told.
+/// dns_load: a name server for the bench, on a free UDP port of 127.0.0.1. It counts the questions and delays its
+/// answers as told.
 ///
 ///     dns_load [--delay [SUFFIX=]MS]...
 ///

@@ -1,4 +1,4 @@
-/// smtp_load: an SMTP client that loads a server, and costs little itself.
+/// smtp_load: an SMTP client that loads a server and costs little itself.
 ///
 ///     smtp_load [options] ADDRESS PORT
 ///

@@ -1,4 +1,4 @@
-/// store_load.cc: how many increments a second the store takes, and how long the slowest one waits.
+/// store_load.cc: measures how many increments a second the store can do, and how long the slowest one waits.
 ///
 /// store_load [--redis SOCKET] [--seconds S]
 ///

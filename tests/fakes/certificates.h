@@ -1,4 +1,4 @@
-/// certificates.h: keys and certificates for a test, made while it runs.
+/// certificates.h: keys and certificates that a test makes while it runs.
 ///
 ///     const Authority authority;
 ///     const TlsServerIdentity mine = authority.issue("DNS:imap.example.com,IP:127.0.0.1");

@@ -1,4 +1,4 @@
-/// dns_packet.h: replies of name servers, put together octet by octet, also wrong ones.
+/// dns_packet.h: builds replies of name servers octet by octet, including wrong ones.
 ///
 ///     DnsPacket reply("www.example", DnsType::a);
 ///     reply.answer("www.example", DnsType::a, 300, octets({192, 0, 2, 1}));

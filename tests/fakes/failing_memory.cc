@@ -1,4 +1,4 @@
-/// failing_memory.cc: operator new and delete of the unit test program.
+/// failing_memory.cc: replaces operator new and delete in the unit test program.
 #include "fakes/failing_memory.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-/// failing_memory.h: lets memory run out in the unit test program, at the allocation that a test names.
+/// failing_memory.h: makes the unit test program run out of memory at the allocation that a test names.
 ///
 ///     for (std::size_t nth = 0, done = 0; done == 0; ++nth) {
 ///         World world;

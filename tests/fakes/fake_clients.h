@@ -1,4 +1,4 @@
-/// fake_clients.h: a register of clients that remembers whom it was told of, and has as many places as the test says.
+/// fake_clients.h: a register of clients that records its calls, and has as many places as the test sets.
 #pragma once
 
 #include "engine/client_register.h"

@@ -1,4 +1,4 @@
-/// fake_disk.h: what the disk does in a test.
+/// fake_disk.h: simulates the disk for a test.
 ///
 /// The test program has its own fsync() and writev() (fake_disk.cc), which plugins find before the C library's: so a
 /// test sees what is forced to the disk and in which order, and can let the disk fail or be full.

@@ -1,5 +1,5 @@
-/// fake_hook_runner.h: the plugins of a session under test: a lambda or a fixed answer for each hook. One session and
-/// one thread at a time.
+/// fake_hook_runner.h: simulates the plugins of a session under test: a lambda or a fixed answer for each hook. For one
+/// session and one thread at a time.
 #pragma once
 
 #include "engine/hook_runner.h"

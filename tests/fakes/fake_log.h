@@ -1,4 +1,4 @@
-/// fake_log.h: a log that keeps its lines, for tests to look at. Thread-safe.
+/// fake_log.h: a log that keeps its lines for the test. Thread-safe.
 #pragma once
 
 #include <smtpd/base/log.h>

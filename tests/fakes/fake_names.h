@@ -1,4 +1,4 @@
-/// fake_names.h: the DNS of a session under test: a zone, and answers that come when the test says so.
+/// fake_names.h: the DNS of a session under test: a zone, and answers that arrive when the test says so.
 #pragma once
 
 #include "engine/name_service.h"

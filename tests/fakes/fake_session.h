@@ -1,5 +1,5 @@
-/// fake_session.h: a connection and a transaction whose every fact a test can set, and which remember what plugins did
-/// to them.
+/// fake_session.h: a connection and a transaction whose properties a test can set, and which record what plugins do to
+/// them.
 #pragma once
 
 #include "engine/server_access.h"

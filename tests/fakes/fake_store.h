@@ -1,5 +1,5 @@
-/// fake_store.h: a store for tests of plugins: entries in memory that expire by the test's clock, and that can be made
-/// to fail.
+/// fake_store.h: a store for tests of plugins: its entries are in memory and expire by the test's clock, and a test can
+/// make it fail.
 ///
 ///     PluginUnderTest plugin("greylisting", "black_timeout=5min");
 ///     plugin.rcpt("you@example.com");

@@ -1,5 +1,5 @@
-/// fake_tls.h: what a connection driver has to say about STARTTLS, as a test wishes, and what comes of a handshake that
-/// goes well.
+/// fake_tls.h: a connection driver's answers about STARTTLS, as the test sets them, and the result of a successful
+/// handshake.
 #pragma once
 
 #include "engine/tls_service.h"

@@ -1,4 +1,4 @@
-/// line_server.h: a server of lines for many clients at a time, for tests of connections that are kept.
+/// line_server.h: a server of lines for many simultaneous clients, for tests of reused connections.
 ///
 ///     LineServer server([](std::string_view line) { return line == "ping" ? "pong" : ""; }, "welcome");
 ///     server.port(); server.connections(); server.lines(); server.say("by the way"); server.hang_up();

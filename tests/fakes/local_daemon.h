@@ -1,5 +1,5 @@
-/// local_daemon.h: a daemon on a local or loopback socket for a test, which answers each client with what a function
-/// makes of its request.
+/// local_daemon.h: a daemon on a local or loopback socket for a test. A function turns each client's request into the
+/// answer.
 ///
 ///     LocalDaemon p0f(directory.path("p0f.sock"), [](std::string_view request) { return request.size() < 21 ?
 ///     std::nullopt : reply; }); LocalDaemon http([](std::string_view request) {…});    // on 127.0.0.1, p.port()

@@ -1,4 +1,4 @@
-/// matches.h: whether a text as a whole matches a POSIX extended regular expression.
+/// matches.h: tests whether a whole text matches a POSIX extended regular expression.
 #pragma once
 
 #include <regex.h>

@@ -1,4 +1,4 @@
-/// mmdb_file.h: writes databases in the MaxMind DB format (version 2.0), for tests of what reads them.
+/// mmdb_file.h: writes databases in the MaxMind DB format (version 2.0) for tests.
 ///
 ///     MmdbFile city("GeoLite2-City");
 ///     city.add("192.0.2.0/24", MmdbMap{{"country", MmdbMap{{"iso_code", "US"}}}, {"location",

@@ -1,4 +1,4 @@
-/// name_server.h: a name server on a loopback address, UDP and TCP, that says what a test tells it to.
+/// name_server.h: a name server on a loopback address, UDP and TCP, whose replies the test defines.
 ///
 ///     NameServer server([](const NameServer::Query& query) -> NameServer::Replies { return
 ///     {query.reply().answer(…).bytes()}; }); CaresResolver resolver({.servers = {server.address()}}, clock);

@@ -1,5 +1,5 @@
-/// parcel.h: a message to be delivered that no session has brought: as it comes out of a queue, made of a file, an
-/// envelope and recipients.
+/// parcel.h: a message to deliver that no session has brought, as if from a queue: made from a file, an envelope and
+/// recipients.
 ///
 ///     Parcel parcel(Parcel::file("mail.eml"));
 ///     parcel.envelope.sender = Parcel::address("sender@example.net");

@@ -1,4 +1,4 @@
-/// plugin_world.h: a server's plugins written as lambdas in a test, for tests of what the host does with plugins.
+/// plugin_world.h: a server's plugins as lambdas in a test, for tests of how the host treats plugins.
 ///
 ///     PluginWorld world;
 ///     world.add("first", [](Setup& setup) { setup.hooks.rcpt.add([](const RcptHook&) { return ok(); }); });

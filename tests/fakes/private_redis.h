@@ -1,5 +1,5 @@
-/// private_redis.h: a Redis server of the test's own, on a socket in a temporary directory, without files and without a
-/// port. It ends with the test program, however that ends.
+/// private_redis.h: a private Redis server for the test, on a socket in a temporary directory, without files and
+/// without a port. It ends with the test program, even if that crashes.
 #pragma once
 
 #include "fakes/temp_directory.h"

@@ -1,6 +1,6 @@
-/// random_dialogue.h: a session with a client that says anything, and with settings, plugins and waits of any kind, all
-/// chosen by one number. It writes down what can be seen from outside: octets, steps, phases, what plugins were asked
-/// and what they saw, and the log. The same number gives the same text, so two versions of the engine can be compared.
+/// random_dialogue.h: a session with a random client, random settings, plugins and waits, all chosen by one number. It
+/// records everything that is visible from outside: octets, steps, phases, the calls of plugins and what they saw, and
+/// the log. The same number gives the same text, so a test can compare two versions of the engine.
 #pragma once
 
 #include "engine/server_access.h"

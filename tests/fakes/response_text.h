@@ -1,4 +1,4 @@
-/// response_text.h: a Response as one string, so that a test compares all of it and a failure shows all of it.
+/// response_text.h: a Response as one string, so that a test compares all parts and a failure shows them.
 #pragma once
 
 #include <smtpd/base/format.h>

@@ -1,4 +1,4 @@
-/// scram_client.h: the client's side of SCRAM (RFC 5802), for tests: nothing of the server's code but its digests.
+/// scram_client.h: the client's side of SCRAM (RFC 5802), for tests. It uses only the digests of the server's code.
 #pragma once
 
 #include "smtp/scram.h"

@@ -1,4 +1,4 @@
-/// session_under_test.h: an engine::Session with all that it needs, driven the way a connection driver does it.
+/// session_under_test.h: an engine::Session with everything that it needs, driven as a connection driver drives it.
 ///
 /// Settings, hooks, clock and log may be changed until the session is used for the first time; hooks at any time.
 #pragma once

@@ -1,4 +1,4 @@
-/// standard_error.h: what a call writes to the process's standard error.
+/// standard_error.h: captures what a call writes to the process's standard error.
 #pragma once
 
 #include "fakes/temp_directory.h"

@@ -1,4 +1,4 @@
-/// temp_directory.h: a directory of its own for a test, removed with all its content at the end.
+/// temp_directory.h: a private directory for a test, removed with its content at the end.
 #pragma once
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-/// tls_server_end.h: the server's side of TLS on a connection of a test's own, for LocalDaemon.
+/// tls_server_end.h: the server's side of TLS on a test's connection, for LocalDaemon.
 #pragma once
 
 #include "fakes/certificates.h"

@@ -1,4 +1,4 @@
-/// zone_lookups.h: plays an evaluation of mail authentication against a zone, round by round, as an ask handler would.
+/// zone_lookups.h: runs an evaluation of mail authentication against a zone, round by round, as an ask handler would.
 #pragma once
 
 #include "net/zone_resolver.h"

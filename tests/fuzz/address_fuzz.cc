@@ -1,4 +1,4 @@
-/// address_fuzz.cc: paths and mailboxes of any octets.
+/// address_fuzz.cc: paths and mailboxes of arbitrary octets.
 ///
 /// Holds: what is accepted prints as a path that is read again as the same address and prints the same; it has no
 /// control characters, keeps the limits, and is ASCII unless UTF-8 was allowed; its key is that of the

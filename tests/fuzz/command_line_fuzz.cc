@@ -1,4 +1,4 @@
-/// command_line_fuzz.cc: command lines of any octets, split and whole.
+/// command_line_fuzz.cc: command lines of arbitrary octets, split and whole.
 ///
 /// Holds: lines are the same whether the input comes whole or octet by octet; verb and rest are slices of the line;
 /// what MAIL and RCPT make of any line is either an argument within its limits whose path lies in the line, or a 501

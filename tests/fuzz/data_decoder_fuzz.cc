@@ -1,4 +1,4 @@
-/// data_decoder_fuzz.cc: what follows DATA, of any octets.
+/// data_decoder_fuzz.cc: arbitrary octets after DATA.
 ///
 /// Holds, for every policy: content, end, and defects are the same whether the input comes whole, octet by octet or in
 /// pieces; the data ends right behind CRLF.CRLF (or a first .CRLF) and at the first such place; nothing bare is left in

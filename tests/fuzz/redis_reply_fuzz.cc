@@ -1,4 +1,4 @@
-/// redis_reply_fuzz.cc: what a Redis server, or whoever listens in its place, sends.
+/// redis_reply_fuzz.cc: replies of a Redis server, or of an attacker in its place.
 ///
 /// Holds: a reply does not depend on the pieces in which it arrives, so a part of it is `more` and never something
 /// else; what is wrong stays wrong whatever follows; nothing is in a reply that was not in its octets, and nothing is

@@ -1,5 +1,5 @@
-/// session_fuzz.cc: a whole session: greeting, dialogue, messages, end, with plugins that say anything and wait
-/// anywhere.
+/// session_fuzz.cc: a whole session: greeting, dialogue, messages, end, with plugins that give any verdict and wait at
+/// any hook.
 ///
 /// Holds, for all settings and verdicts: what is sent, queued and logged about messages is the same whether the input
 /// comes whole, octet by octet or in pieces; all that is sent is complete reply lines, and a 421 comes last; never more

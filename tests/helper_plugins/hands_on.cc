@@ -1,4 +1,4 @@
-/// hands_on: hands messages on to a next hop that speaks LMTP (RFC 2033), for tests of a running server.
+/// hands_on: forwards messages to a next hop that speaks LMTP (RFC 2033), for tests of a running server.
 ///
 ///     SmtpPlugin hands_on 127.0.0.1:24
 ///

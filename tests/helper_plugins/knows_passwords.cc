@@ -1,4 +1,4 @@
-/// knows_passwords: a back end for tests of AUTH, with its passwords on its line.
+/// knows_passwords: a back end for tests of AUTH, with the passwords in its options.
 ///
 ///     SmtpPlugin knows_passwords account=joe:secret cram=yes delay=200ms
 ///

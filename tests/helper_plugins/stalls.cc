@@ -1,4 +1,4 @@
-/// stalls: a plugin whose back end stands still as long as a file exists.
+/// stalls: a plugin whose back end hangs as long as a file exists.
 ///
 ///     SmtpPlugin stalls /path/of/the/file at=queue
 ///

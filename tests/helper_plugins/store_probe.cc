@@ -1,4 +1,4 @@
-/// store_probe: the store, asked over SMTP, for tests of a running server.
+/// store_probe: gives access to the store over SMTP, for tests of a running server.
 ///
 ///     SmtpPlugin store_probe namespace=probe count_mail=yes
 ///

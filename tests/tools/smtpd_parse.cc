@@ -1,4 +1,4 @@
-/// smtpd_parse.cc: what the server's parsers make of one line, for scripts and for the curious.
+/// smtpd_parse.cc: shows what the server's parsers make of one line, for scripts and for experiments.
 ///
 ///     smtpd-parse address|path|command [--smtputf8] [--strict]
 ///

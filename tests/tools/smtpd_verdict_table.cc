@@ -1,5 +1,5 @@
-/// smtpd_verdict_table.cc: what each verdict leads to at each hook, found out by asking the engine, as the tables of
-/// docs/hooks.md.
+/// smtpd_verdict_table.cc: prints the effect of each verdict at each hook, as the engine shows it, in the form of the
+/// tables of docs/hooks.md.
 ///
 ///     smtpd-verdict-table <docs/hooks.md
 ///

@@ -1,4 +1,4 @@
-/// dry_run_test.cc: sessions that are played: how far they go, what is reported, and what does not happen.
+/// dry_run_test.cc: simulated sessions: how far they go, what they report, and which effects they must not have.
 #include "dry_run/dry_run.h"
 #include "fakes/plugin_world.h"
 

@@ -1,5 +1,4 @@
-/// request_test.cc: a request survives its way from the command to the server's program, and so does the outcome on the
-/// way back.
+/// request_test.cc: a request arrives unchanged in the server's program, and so does the outcome in the command.
 #include "dry_run/request.h"
 #include "dry_run/conversation.h"
 

@@ -1,6 +1,6 @@
-/// auth_bad_input_test.cc: each mechanism of AUTH with each thing that a client may get wrong in an exchange. Whatever
-/// it was, nobody is logged in, the next command is understood, and no plugin was asked about something that the
-/// mechanism does not say.
+/// auth_bad_input_test.cc: each AUTH mechanism with each mistake that a client can make in an exchange. In every case,
+/// no client is logged in, the server understands the next command, and no plugin is asked about a text that the
+/// mechanism does not define.
 #include "fakes/scram_client.h"
 #include "fakes/session_under_test.h"
 #include "support/base64.h"

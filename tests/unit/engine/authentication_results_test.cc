@@ -1,5 +1,5 @@
-/// authentication_results_test.cc: the field Authentication-Results: what is written, against the grammar of RFC 8601
-/// and against hostile values, and what is taken for a forgery.
+/// authentication_results_test.cc: the field Authentication-Results: its text against the grammar of RFC 8601 and with
+/// hostile values, and the detection of forgeries.
 #include "engine/authentication_results.h"
 
 #include "fakes/matches.h"

@@ -1,4 +1,4 @@
-/// extensions_test.cc: the table of extensions, and what the switch does to EHLO and to commands.
+/// extensions_test.cc: the table of extensions, and the effect of the switch on EHLO and on commands.
 #include "engine/extensions.h"
 
 #include "fakes/session_under_test.h"

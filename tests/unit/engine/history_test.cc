@@ -1,5 +1,5 @@
-/// history_test.cc: the history of a session: what it keeps, what goes when it is full, how entries are shown; and what
-/// a session makes of it.
+/// history_test.cc: the history of a session: what it keeps, what it drops when it is full, and how it prints entries;
+/// and how a session uses it.
 #include "engine/server_access.h"
 #include "fakes/session_under_test.h"
 

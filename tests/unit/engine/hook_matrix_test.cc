@@ -1,5 +1,5 @@
-/// hook_matrix_test.cc: each hook × each verdict: what the client is told, whether the connection is closed, and
-/// whether the command had its effect.
+/// hook_matrix_test.cc: each hook × each verdict: the reply, whether the connection is closed, and whether the command
+/// had its effect.
 #include "fakes/session_under_test.h"
 #include "support/strings.h"
 

@@ -1,5 +1,5 @@
-/// mail_parameters_test.cc: each parameter of MAIL and RCPT, right and wrong in each way, and what a queue plugin gets
-/// to see of it.
+/// mail_parameters_test.cc: each parameter of MAIL and RCPT, right and wrong in each way, and what a queue plugin sees
+/// of it.
 #include "fakes/session_under_test.h"
 #include "fakes/temp_directory.h"
 

@@ -1,5 +1,5 @@
-/// message_streams_test.cc: what looks on while a message arrives: at once, or in threads of its own and behind the
-/// client.
+/// message_streams_test.cc: streams that read a message while it arrives: at once, or in separate threads and behind
+/// the client.
 #include "fakes/fake_tasks.h"
 #include "fakes/session_under_test.h"
 

@@ -1,4 +1,4 @@
-/// replies_test.cc: the engine's own replies, and what becomes of an answer.
+/// replies_test.cc: the engine's own replies, and how it turns a Response into a reply.
 #include "engine/replies.h"
 
 #include <cppunit/extensions/HelperMacros.h>

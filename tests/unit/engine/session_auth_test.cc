@@ -1,5 +1,5 @@
-/// session_auth_test.cc: AUTH as far as a transcript does not show it: who is asked, what a success changes, and where
-/// secrets do not go.
+/// session_auth_test.cc: AUTH beyond what a transcript shows: which plugins are asked, what a success changes, and
+/// where secrets must not go.
 #include "fakes/scram_client.h"
 #include "fakes/session_under_test.h"
 #include "smtp/sasl.h"

@@ -1,4 +1,4 @@
-/// session_commands_test.cc: each command: when it is legal, what it takes, and what it leaves behind.
+/// session_commands_test.cc: each command: when it is legal, which arguments it accepts, and what it changes.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,5 +1,5 @@
-/// session_data_test.cc: the message from 354 to the final reply: where it ends, what is kept of it, what is put on
-/// top, and what is refused.
+/// session_data_test.cc: the message from 354 to the final reply: where it ends, what the server keeps, adds and
+/// refuses.
 #include "engine/server_access.h"
 #include "fakes/session_under_test.h"
 #include "fakes/temp_directory.h"

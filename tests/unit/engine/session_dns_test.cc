@@ -1,4 +1,4 @@
-/// session_dns_test.cc: sessions whose plugins ask the DNS: parked until the answers come, or not at all.
+/// session_dns_test.cc: sessions whose plugins ask the DNS: parked until the answers arrive, or not at all.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>

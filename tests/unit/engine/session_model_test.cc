@@ -1,6 +1,6 @@
-/// session_model_test.cc: sessions whose commands come in any order, beside a model of what a server has to know about
-/// its client. The model is a few flags; so what a session keeps too long, or forgets too early, on a way that nobody
-/// thought of shows as a reply or a message that is not the model's.
+/// session_model_test.cc: sessions with commands in any order, compared with a model of what a server must know about
+/// its client. The model is a few flags. If a session keeps a state too long, or forgets it too early, on an unforeseen
+/// path, its replies or messages differ from the model's.
 #include "fakes/session_under_test.h"
 #include "support/base64.h"
 

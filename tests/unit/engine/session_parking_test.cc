@@ -1,5 +1,5 @@
-/// session_parking_test.cc: sessions whose plugins wait: for the clock, for the client's silence, with commands behind
-/// them.
+/// session_parking_test.cc: sessions whose plugins wait for the clock or for the client's silence, while commands queue
+/// up.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,5 +1,5 @@
-/// session_proxy_test.cc: XCLIENT makes another client of the session, XFORWARD is noted, and only trusted proxies may
-/// say either.
+/// session_proxy_test.cc: XCLIENT gives the session another client, the server notes XFORWARD, and only trusted proxies
+/// may use either.
 #include "engine/server_access.h"
 #include "fakes/session_under_test.h"
 

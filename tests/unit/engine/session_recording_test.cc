@@ -1,8 +1,8 @@
-/// session_recording_test.cc: random dialogues end as they did when they were recorded, octet for octet: so a change of
-/// the engine's inside shows that it is one. The recordings are in tests/recordings/sessions.txt, a section for each
-/// number of a RandomDialogue. After a wanted change of what clients or plugins see, `SMTPD_RECORD=1 tests/unit_tests
-/// recorded` writes the file anew (or empty sections "#### NUMBER" into it first, for other dialogues); look at the
-/// difference.
+/// session_recording_test.cc: random dialogues end exactly as recorded, octet for octet, which shows that a change of
+/// the engine is internal only. The recordings are in tests/recordings/sessions.txt, with a section for each number of
+/// a RandomDialogue. After an intended change of what clients or plugins see, `SMTPD_RECORD=1 tests/unit_tests
+/// recorded` writes the file again; check the difference. For other dialogues, first write empty sections "#### NUMBER"
+/// into it.
 #include "fakes/random_dialogue.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,5 +1,5 @@
-/// session_results_test.cc: recipients with different fates: who gets the message, what the client is told, and what
-/// the log says.
+/// session_results_test.cc: recipients with different fates: which get the message, which reply the client gets, and
+/// what the log says.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,5 @@
-/// session_tasks_test.cc: sessions whose plugins have tasks: parked until these have ended, or their time has passed.
+/// session_tasks_test.cc: sessions whose plugins have tasks: parked until the tasks have ended, or until their time is
+/// over.
 #include "fakes/fake_tasks.h"
 #include "fakes/session_under_test.h"
 

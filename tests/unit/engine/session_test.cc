@@ -1,5 +1,5 @@
-/// session_test.cc: a session's life: greeting, ids, input in pieces, output in portions, limits, what is counted and
-/// logged.
+/// session_test.cc: a session's life: greeting, ids, input in pieces, output in portions, limits, counters and log
+/// lines.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>

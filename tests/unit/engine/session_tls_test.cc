@@ -1,5 +1,5 @@
-/// session_tls_test.cc: STARTTLS as far as a transcript does not show it: what must not follow it, what is forgotten,
-/// and how handshakes fail.
+/// session_tls_test.cc: STARTTLS beyond what a transcript shows: what must not follow it, what the server forgets, and
+/// how handshakes fail.
 #include "engine/server_access.h"
 #include "fakes/session_under_test.h"
 

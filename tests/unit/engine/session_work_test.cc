@@ -1,4 +1,4 @@
-/// What a session leaves to threads that may wait: Step::work.
+/// session_work_test.cc: the work that a session leaves to threads that may wait: Step::work.
 #include "fakes/session_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// transaction_delivery_test.cc: a transaction as queue plugins see it, and what their results become.
+/// transaction_delivery_test.cc: a transaction as queue plugins see it, and what the engine makes of their results.
 #include "engine/transaction_delivery.h"
 
 #include "engine/recipient_results.h"

@@ -1,4 +1,4 @@
-/// asking_test.cc: how plugins' questions to the DNS are collected, round by round.
+/// asking_test.cc: how the host collects the DNS questions of plugins, round by round.
 #include "engine/running_task.h"
 #include "engine/server_access.h"
 #include "fakes/plugin_world.h"

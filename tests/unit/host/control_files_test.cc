@@ -1,4 +1,4 @@
-/// control_files_test.cc: where control files are found, and when they are read again.
+/// control_files_test.cc: where the server finds control files, and when it reads them again.
 #include "host/control_files.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"

@@ -1,5 +1,5 @@
-/// delivering_test.cc: chains of queue plugins: who is asked, and what becomes of a plugin that fails, or of a result
-/// that cannot be meant. Nobody's mail is lost.
+/// delivering_test.cc: chains of queue plugins: which are asked, and what happens to a plugin that fails or returns an
+/// impossible result. No mail is lost.
 #include "engine/server_access.h"
 #include "fakes/parcel.h"
 #include "fakes/plugin_world.h"

@@ -1,5 +1,4 @@
-/// dispatcher_test.cc: the order of a chain, what ends it, waiting, deadlines, and what happens to a handler that
-/// fails.
+/// dispatcher_test.cc: the order of a chain, what ends it, waits, deadlines, and failing handlers.
 #include "engine/server_access.h"
 #include "fakes/plugin_world.h"
 #include "fakes/response_text.h"

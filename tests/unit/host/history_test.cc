@@ -1,4 +1,4 @@
-/// history_test.cc: what the host keeps of what plugins say: findings with what came of them, verdicts, faults, times.
+/// history_test.cc: what the host records of plugins: findings with their consequences, verdicts, faults, times.
 #include "engine/server_access.h"
 #include "fakes/plugin_world.h"
 

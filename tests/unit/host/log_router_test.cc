@@ -1,4 +1,4 @@
-/// log_router_test.cc: which lines go to logging plugins and which to the server's own log.
+/// log_router_test.cc: which lines go to logging plugins, and which to the server's own log.
 #include "host/log_router.h"
 #include "fakes/fake_log.h"
 

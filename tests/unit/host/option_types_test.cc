@@ -1,4 +1,4 @@
-/// option_types_test.cc: what each type of option takes, refuses and shows.
+/// option_types_test.cc: what each type of option accepts, rejects and shows.
 #include <smtpd/options.h>
 
 #include <cppunit/extensions/HelperMacros.h>

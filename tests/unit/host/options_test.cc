@@ -1,4 +1,4 @@
-/// options_test.cc: words against option tables.
+/// options_test.cc: option words against option tables.
 #include "host/options.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,5 +1,5 @@
-/// out_of_memory_test.cc: memory runs out at each allocation in turn, while plugins are called and while a session goes
-/// on. It costs an answer, a session or a line of the log, never the process, and no mail that was accepted.
+/// out_of_memory_test.cc: memory runs out at each allocation in turn, in calls of plugins and in sessions. This may
+/// cost an answer, a session or a log line, but never the process, and never accepted mail.
 #include "engine/server_access.h"
 #include "engine/session.h"
 #include "fakes/failing_memory.h"

@@ -1,4 +1,4 @@
-/// plugin_names_test.cc: names of plugins that none has, and networks and lists that nobody has.
+/// plugin_names_test.cc: names of plugins that do not exist, and networks and lists that match too much.
 #include "host/plugin_names.h"
 #include "host/plugin_checks.h"
 

@@ -1,4 +1,4 @@
-/// plugin_set_test.cc: a server's plugins made from configuration lines, and every mistake found on the way.
+/// plugin_set_test.cc: a server's plugins, created from configuration lines, and every mistake in these lines.
 #include "fakes/plugin_under_test.h"
 #include "fakes/plugin_world.h"
 #include "host/plugin_dso.h"

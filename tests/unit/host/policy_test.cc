@@ -1,4 +1,5 @@
-/// policy_test.cc: what becomes of findings: verdicts, lines, karma, counters, complaints, Authentication-Results.
+/// policy_test.cc: what the host makes of findings: verdicts, log lines, karma, counters, complaints,
+/// Authentication-Results.
 #include "fakes/plugin_world.h"
 #include "fakes/response_text.h"
 

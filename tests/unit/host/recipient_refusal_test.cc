@@ -1,5 +1,5 @@
-/// recipient_refusal_test.cc: single recipients refused by handlers: who is asked about them next, and what is logged
-/// and kept about it.
+/// recipient_refusal_test.cc: handlers refuse single recipients: which handlers see them afterwards, and what the host
+/// logs and keeps.
 #include "fakes/plugin_world.h"
 #include "fakes/response_text.h"
 

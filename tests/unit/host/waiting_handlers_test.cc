@@ -1,4 +1,5 @@
-/// Handlers that wait for something other than the DNS: where a chain stops before them, and how it goes on.
+/// waiting_handlers_test.cc: handlers that wait for something other than the DNS: where a chain stops before them, and
+/// how it continues.
 #include "fakes/plugin_under_test.h"
 #include "fakes/plugin_world.h"
 

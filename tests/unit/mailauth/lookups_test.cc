@@ -1,4 +1,4 @@
-/// lookups_test.cc: where evaluations take their answers from.
+/// lookups_test.cc: the source of answers for evaluations.
 #include "fakes/zone_lookups.h"
 
 #include <smtpd/mailauth/lookups.h>

@@ -1,4 +1,4 @@
-/// headers_test.cc: the header block: what is a field, what edits do, and that they do nothing else.
+/// headers_test.cc: the header block: what counts as a field, what edits do, and what they leave alone.
 #include <smtpd/message.h>
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,5 +1,5 @@
-/// stored_message_test.cc: what came in goes out, however it was cut, wherever it was kept; and nothing is left behind
-/// when that fails.
+/// stored_message_test.cc: a message leaves as it arrived, whatever its pieces and wherever it is kept; and nothing
+/// remains after a failure.
 #include "message/stored_message.h"
 
 #include "fakes/temp_directory.h"

@@ -1,4 +1,4 @@
-/// backend_test.cc: which server is asked, for how long, over which connection, and which is left alone.
+/// backend_test.cc: which server is asked, for how long, over which connection, and which server is paused.
 #include "fakes/fake_clock.h"
 #include "fakes/fake_log.h"
 #include "fakes/line_server.h"

@@ -1,5 +1,4 @@
-/// cares_resolver_test.cc: the resolver of a process, with name servers on loopback that are good, slow, broken and
-/// hostile.
+/// cares_resolver_test.cc: the resolver of a process, with good, slow, broken and hostile name servers on loopback.
 #include "net/cares_resolver.h"
 #include "fakes/failing_memory.h"
 #include "fakes/fake_clock.h"

@@ -1,4 +1,4 @@
-/// circuit_breaker_test.cc: when a server that failed is asked again.
+/// circuit_breaker_test.cc: when a server that has failed is asked again.
 #include "net/circuit_breaker.h"
 #include "fakes/fake_clock.h"
 

@@ -1,4 +1,4 @@
-/// client_socket_test.cc: a conversation with a back end ends when it may, whatever the back end does.
+/// client_socket_test.cc: a conversation with a back end ends in time, whatever the back end does.
 #include <smtpd/backend/client_socket.h>
 #include <smtpd/base/format.h>
 

@@ -1,4 +1,4 @@
-/// client_tls_test.cc: whom a conversation over TLS is had with, and that it ends when it may.
+/// client_tls_test.cc: a conversation over TLS is with the right server only, and ends in time.
 #include <smtpd/backend/client_socket.h>
 #include <smtpd/base/format.h>
 

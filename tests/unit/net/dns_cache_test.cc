@@ -1,4 +1,4 @@
-/// dns_cache_test.cc: how long answers are kept, and how many.
+/// dns_cache_test.cc: how long the cache keeps answers, and how many.
 #include "net/dns_cache.h"
 #include "fakes/failing_memory.h"
 #include "fakes/fake_clock.h"

@@ -1,4 +1,4 @@
-/// dns_message_test.cc: replies of name servers, right, wrong and hostile.
+/// dns_message_test.cc: right, wrong and hostile replies of name servers.
 #include "net/dns_message.h"
 #include "fakes/dns_packet.h"
 

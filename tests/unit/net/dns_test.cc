@@ -1,4 +1,4 @@
-/// dns_test.cc: names, questions and answers as plugins have them.
+/// dns_test.cc: names, questions and answers in the plugin API.
 #include <smtpd/dns/dns.h>
 #include <smtpd/waiting.h>
 

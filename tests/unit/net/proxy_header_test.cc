@@ -1,4 +1,4 @@
-/// proxy_header_test.cc: the PROXY protocol, versions 1 and 2, as trusted proxies and broken ones send it.
+/// proxy_header_test.cc: the PROXY protocol, versions 1 and 2, from good and broken proxies.
 #include "net/proxy_header.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// server_address_test.cc: how servers are written; and the file of hosts.
+/// server_address_test.cc: the syntax of server addresses, and the file of hosts.
 #include "net/hosts_file.h"
 
 #include <smtpd/backend/server_address.h>

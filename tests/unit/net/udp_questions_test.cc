@@ -1,4 +1,4 @@
-/// udp_questions_test.cc: questions over UDP, with name servers on loopback that are good, slow, broken and hostile.
+/// udp_questions_test.cc: questions over UDP, with good, slow, broken and hostile name servers on loopback.
 #include "net/udp_questions.h"
 #include "fakes/failing_memory.h"
 #include "fakes/name_server.h"

@@ -1,4 +1,4 @@
-/// zone_resolver_test.cc: the list of records that drivers and tests ask.
+/// zone_resolver_test.cc: the list of records that tests use as a DNS.
 #include "net/zone_resolver.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// adaptive_test.cc: lines at once, and those of accepted messages once more.
+/// adaptive_test.cc: logging/adaptive: lines at once, and lines of accepted messages again.
 #include "fakes/plugin_under_test.h"
 #include "fakes/standard_error.h"
 

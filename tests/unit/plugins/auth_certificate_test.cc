@@ -1,5 +1,4 @@
-/// auth_certificate_test.cc: who a client is by its certificate: names in it, names in the list, and names that are
-/// tricks.
+/// auth_certificate_test.cc: a client's logins from its certificate: names in it, names in the list, and hostile names.
 #include "fakes/certificates.h"
 #include "fakes/fake_tls.h"
 #include "fakes/plugin_under_test.h"

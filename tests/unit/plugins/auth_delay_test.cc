@@ -1,4 +1,4 @@
-/// auth_delay_test.cc: who guesses passwords waits longer each time.
+/// auth_delay_test.cc: clients that guess passwords wait longer each time.
 #include "fakes/plugin_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>

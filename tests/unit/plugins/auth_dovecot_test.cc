@@ -1,4 +1,4 @@
-/// auth_dovecot_test.cc: Dovecot's auth protocol with a daemon that says what a test wants it to.
+/// auth_dovecot_test.cc: Dovecot's auth protocol, with a daemon whose answers the test defines.
 #include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"

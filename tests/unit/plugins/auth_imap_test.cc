@@ -1,4 +1,4 @@
-/// auth_imap_test.cc: the client's side of IMAP's LOGIN, with a server that says what a test wants it to.
+/// auth_imap_test.cc: the client's side of IMAP's LOGIN, with a server whose answers the test defines.
 #include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"

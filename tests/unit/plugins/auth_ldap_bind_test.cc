@@ -1,5 +1,5 @@
-/// auth_ldap_bind_test.cc: which names and filters a directory is asked for, with one that knows its answers by heart,
-/// and what these lead to.
+/// auth_ldap_bind_test.cc: which names and filters the plugin sends to a directory, and what the answers lead to. The
+/// directory has fixed answers.
 #include "fakes/line_server.h"
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"

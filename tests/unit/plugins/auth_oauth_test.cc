@@ -1,4 +1,4 @@
-/// auth_oauth_test.cc: what answers about a token lead to, what is asked, and what is remembered.
+/// auth_oauth_test.cc: what answers about a token lead to, what the plugin asks, and what it caches.
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
 

@@ -1,5 +1,4 @@
-/// auth_pam_test.cc: PAM with services of the test's own: what each of its answers leads to, and what its modules get
-/// to see.
+/// auth_pam_test.cc: PAM with services of the test: what each result leads to, and what modules see.
 #include "fakes/plugin_under_test.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// commands_test.cc: small plugins about commands: dont_require_anglebrackets, parse_addr_withhelo, help, quit_fortune,
+/// commands_test.cc: small plugins for commands: dont_require_anglebrackets, parse_addr_withhelo, help, quit_fortune,
 /// connection_time, random_error.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"

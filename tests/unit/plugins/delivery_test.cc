@@ -1,5 +1,5 @@
-/// delivery_test.cc: queue plugins cannot tell where a message comes from: one that a session has brought, and the same
-/// as it comes out of a file and an envelope, lead to the same octets and the same results.
+/// delivery_test.cc: queue plugins cannot tell where a message comes from. A message from a session, and the same
+/// message from a file and an envelope, give the same octets and the same results.
 #include "fakes/fake_disk.h"
 #include "fakes/parcel.h"
 #include "fakes/response_text.h"

@@ -1,4 +1,4 @@
-/// dnsbl_test.cc: lists in the DNS: dnsbl, rhsbl, dns_whitelist_soft, and what they share (smtpd/dns/lists.h).
+/// dnsbl_test.cc: DNS lists: dnsbl, rhsbl, dns_whitelist_soft, and their common code (smtpd/dns/lists.h).
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

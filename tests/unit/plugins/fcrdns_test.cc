@@ -1,4 +1,4 @@
-/// fcrdns_test.cc: clients whose name leads back to them, and others.
+/// fcrdns_test.cc: clients with and without a name that leads back to them.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

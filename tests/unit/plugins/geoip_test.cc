@@ -1,4 +1,4 @@
-/// geoip_test.cc: where clients are, by databases that the tests write themselves.
+/// geoip_test.cc: the location of clients, from databases that the tests write.
 #include "fakes/mmdb_file.h"
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"

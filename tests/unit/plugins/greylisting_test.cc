@@ -1,4 +1,4 @@
-/// greylisting_test.cc: who is asked to come back, when, and who is not.
+/// greylisting_test.cc: which clients the plugin defers, when, and which are exempt.
 #include "engine/server_access.h"
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"

@@ -1,4 +1,4 @@
-/// headers_test.cc: what a message must have, and dates.
+/// headers_test.cc: required and repeated fields, and dates.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

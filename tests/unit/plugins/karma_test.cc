@@ -1,4 +1,4 @@
-/// karma_test.cc: how a client's behaviour is summed up, remembered and answered.
+/// karma_test.cc: how the plugin computes, stores and applies karma.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

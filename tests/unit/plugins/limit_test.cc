@@ -1,4 +1,4 @@
-/// limit_test.cc: so many of something in a time.
+/// limit_test.cc: limits of events in a period.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

@@ -1,4 +1,4 @@
-/// loadcheck_test.cc: clients are told to come back later while the load is high.
+/// loadcheck_test.cc: the plugin defers clients while the load is high.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

@@ -1,4 +1,4 @@
-/// maildir_fates_test.cc: queue/maildir, where it can deliver to some recipients and to others not.
+/// maildir_fates_test.cc: queue/maildir can deliver to some recipients but not to others.
 #include "fakes/fake_disk.h"
 #include "fakes/response_text.h"
 #include "unit/plugins/maildir_fixture.h"

@@ -1,4 +1,4 @@
-/// maildir_fixture.h: queue/maildir with recipients, and what it has delivered.
+/// maildir_fixture.h: queue/maildir with recipients, and its deliveries.
 #pragma once
 
 #include "fakes/plugin_under_test.h"

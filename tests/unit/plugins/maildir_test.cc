@@ -1,5 +1,4 @@
-/// maildir_test.cc: queue/maildir, and queue/discard. If some recipients cannot be delivered to, see
-/// maildir_fates_test.cc.
+/// maildir_test.cc: queue/maildir and queue/discard. maildir_fates_test.cc tests failures for only some recipients.
 #include "fakes/fake_disk.h"
 #include "fakes/response_text.h"
 #include "unit/plugins/maildir_fixture.h"

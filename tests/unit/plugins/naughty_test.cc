@@ -1,4 +1,4 @@
-/// naughty_test.cc: refusals that wait for their moment.
+/// naughty_test.cc: postponed refusals.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

@@ -1,4 +1,4 @@
-/// p0f_test.cc: what p0f says about a client, and what follows from it.
+/// p0f_test.cc: p0f's answers about a client, and their consequences.
 #include "fakes/local_daemon.h"
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"

@@ -1,4 +1,4 @@
-/// rcpt_lists_test.cc: rcpt_map and rcpt_regexp, which say what becomes of a recipient by a list.
+/// rcpt_lists_test.cc: rcpt_map and rcpt_regexp, which decide about recipients by a list.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

@@ -1,4 +1,4 @@
-/// rcpt_ok_test.cc: which recipients are ours.
+/// rcpt_ok_test.cc: which recipients are in our domains.
 #include "fakes/cdb_file.h"
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"

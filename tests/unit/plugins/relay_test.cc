@@ -1,4 +1,4 @@
-/// relay_test.cc: who may relay.
+/// relay_test.cc: which clients may relay.
 #include "fakes/cdb_file.h"
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"

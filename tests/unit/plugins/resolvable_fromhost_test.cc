@@ -1,4 +1,4 @@
-/// resolvable_fromhost_test.cc: senders whose domain can take mail, cannot, or nobody knows.
+/// resolvable_fromhost_test.cc: senders whose domain can receive mail, cannot, or is unknown.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

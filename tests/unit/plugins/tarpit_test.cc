@@ -1,4 +1,4 @@
-/// tarpit_test.cc: who waits, where and how long.
+/// tarpit_test.cc: which clients wait, where and how long.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

@@ -1,4 +1,4 @@
-/// user_config_test.cc: settings that users keep, and what addresses and users can do about it.
+/// user_config_test.cc: users' settings, and hostile addresses and files.
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
 

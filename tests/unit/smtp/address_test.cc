@@ -1,5 +1,5 @@
-/// address_test.cc: the path grammar of RFC 5321 4.1.2, row by row; what senders have beyond it; and which spellings
-/// are one address.
+/// address_test.cc: the path grammar of RFC 5321 4.1.2, row by row; the additional forms that senders use; and which
+/// spellings are one address.
 #include "smtp/utf8.h"
 
 #include <smtpd/base/address.h>

@@ -1,4 +1,4 @@
-/// chunk_argument_test.cc: what follows BDAT: RFC 3030 2, and everything that looks like it.
+/// chunk_argument_test.cc: the argument of BDAT (RFC 3030 2), valid and almost valid.
 #include "smtp/chunk_argument.h"
 
 #include <cppunit/extensions/HelperMacros.h>

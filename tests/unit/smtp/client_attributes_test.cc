@@ -1,4 +1,4 @@
-/// client_attributes_test.cc: what Postfix, nginx and mistaken clients write behind XCLIENT and XFORWARD.
+/// client_attributes_test.cc: the arguments of XCLIENT and XFORWARD from Postfix, nginx and mistaken clients.
 #include "smtp/client_attributes.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// command_test.cc: a command line taken apart.
+/// command_test.cc: the parts of a command line.
 #include "smtp/command.h"
 
 #include <cppunit/extensions/HelperMacros.h>

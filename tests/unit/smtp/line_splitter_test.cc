@@ -1,4 +1,4 @@
-/// line_splitter_test.cc: command lines out of chunks.
+/// line_splitter_test.cc: command lines from chunks.
 #include "smtp/line_splitter.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// path_argument_test.cc: what follows MAIL and RCPT.
+/// path_argument_test.cc: the arguments of MAIL and RCPT.
 #include "smtp/path_argument.h"
 
 #include <cppunit/extensions/HelperMacros.h>

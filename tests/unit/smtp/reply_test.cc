@@ -1,4 +1,4 @@
-/// reply_test.cc: what goes over the wire, whatever stands in a reply.
+/// reply_test.cc: what goes over the wire for any content of a reply.
 #include <smtpd/base/reply.h>
 
 #include <cppunit/extensions/HelperMacros.h>

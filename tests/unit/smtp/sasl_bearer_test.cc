@@ -1,4 +1,4 @@
-/// sasl_bearer_test.cc: XOAUTH2, OAUTHBEARER and EXTERNAL: what is read as a token, and for whom.
+/// sasl_bearer_test.cc: XOAUTH2, OAUTHBEARER and EXTERNAL: the token in a response, and its user.
 #include "smtp/sasl.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// sasl_test.cc: the mechanisms, octets in and challenges or credentials out.
+/// sasl_test.cc: the mechanisms: octets in, challenges or credentials out.
 #include "smtp/sasl.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// saslprep_test.cc: the one form of names and passwords.
+/// saslprep_test.cc: the normal form of names and passwords.
 #include "smtp/saslprep.h"
 
 #include <cppunit/extensions/HelperMacros.h>

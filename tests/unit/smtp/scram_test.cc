@@ -1,5 +1,4 @@
-/// scram_test.cc: SCRAM: the RFCs' examples, messages in all the ways in which they can be wrong, and what is bound to
-/// the channel.
+/// scram_test.cc: SCRAM: the RFCs' examples, all kinds of wrong messages, and channel binding.
 #include "smtp/scram.h"
 #include "fakes/scram_client.h"
 #include "smtp/sasl.h"

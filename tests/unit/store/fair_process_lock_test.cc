@@ -1,4 +1,4 @@
-/// fair_process_lock_test.cc: processes get in in turn, and nobody waits for the dead.
+/// fair_process_lock_test.cc: processes get the lock in turn, and none waits for a dead process.
 #include "store/fair_process_lock.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,5 +1,5 @@
-/// file_store_test.cc: what the store in a file is for: it survives, it stays within its size, and whatever is wrong
-/// with the file it goes on.
+/// file_store_test.cc: the store in a file survives crashes, stays within its size, and continues after any damage to
+/// the file.
 #include "support/file_descriptor.h"
 #include "unit/store/store_fixture.h"
 

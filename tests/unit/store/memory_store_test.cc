@@ -1,5 +1,5 @@
-/// memory_store_test.cc: the table in shared memory: over processes, when it is full, and when a process dies with its
-/// mutex in hand.
+/// memory_store_test.cc: the table in shared memory: with several processes, when it is full, and when a process dies
+/// while it holds the mutex.
 #include "unit/store/store_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>

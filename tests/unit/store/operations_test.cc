@@ -1,4 +1,4 @@
-/// operations_test.cc: what every back end does alike: each test runs with each of them.
+/// operations_test.cc: the common behaviour of all back ends: each test runs with each of them.
 #include "unit/store/store_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>

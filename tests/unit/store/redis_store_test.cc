@@ -1,5 +1,5 @@
-/// redis_store_test.cc: what a Redis server can do to us: be dead, slow, silent in the middle of an answer, mad; and
-/// come back.
+/// redis_store_test.cc: Redis servers that are dead, slow, silent in the middle of an answer, or broken, and that come
+/// back.
 #include "unit/store/store_fixture.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// store_fixture.h: the back ends as a test needs them, all used in the same way, and processes that a test starts.
+/// store_fixture.h: the back ends for tests, with a common interface, and processes that a test starts.
 #pragma once
 
 #include "fakes/fake_clock.h"

@@ -1,4 +1,4 @@
-/// store_test.cc: the store as plugins see it: typed values, and two plugins that show how it reads.
+/// store_test.cc: the store in the plugin API: typed values, and two example plugins.
 #include "fakes/plugin_under_test.h"
 
 #include <smtpd/plugin.h>

@@ -1,4 +1,4 @@
-/// stores_test.cc: which namespace is kept where, and what does not get through to a back end.
+/// stores_test.cc: which namespace is kept where, and which calls do not reach a back end.
 #include "store/stores.h"
 
 #include "fakes/fake_clock.h"

@@ -1,4 +1,4 @@
-/// base64_test.cc: the vectors of RFC 4648, all lengths there and back, and what is refused.
+/// base64_test.cc: the vectors of RFC 4648, all lengths in both directions, and rejected texts.
 #include "support/base64.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// config_file_test.cc: significant lines with their places, includes, limits, and what is needed to notice a change.
+/// config_file_test.cc: significant lines with their places, includes, limits, and the detection of changes.
 #include "support/config_file.h"
 
 #include "fakes/temp_directory.h"

@@ -1,4 +1,4 @@
-/// domain_test.cc: the spellings of a domain, and which of them counts.
+/// domain_test.cc: the spellings of a domain, and its canonical form.
 #include <smtpd/base/domain.h>
 
 #include <cppunit/extensions/HelperMacros.h>

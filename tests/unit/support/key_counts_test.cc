@@ -1,4 +1,4 @@
-/// key_counts_test.cc: counts by key, with many keys that come and go, and keys that want the same place.
+/// key_counts_test.cc: counts by key, with many keys that come and go, and keys with colliding places.
 #include "support/key_counts.h"
 #include "support/keyed_hash.h"
 

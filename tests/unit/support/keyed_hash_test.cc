@@ -1,4 +1,4 @@
-/// keyed_hash_test.cc: SipHash-2-4 as others compute it.
+/// keyed_hash_test.cc: SipHash-2-4, compared with other implementations.
 #include "support/keyed_hash.h"
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,5 +1,5 @@
-/// log_queue_test.cc: nobody who adds a line waits; lines come in their order; what is dropped is counted; at the end
-/// everything is written.
+/// log_queue_test.cc: callers that add a line never wait; lines keep their order; the queue counts dropped lines; at
+/// the end it writes all lines.
 #include "fakes/fake_log.h"
 #include "support/log_queues.h"
 

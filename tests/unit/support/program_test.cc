@@ -1,4 +1,4 @@
-/// program_test.cc: programs that are started, waited for and ended.
+/// program_test.cc: programs that the server starts, waits for and ends.
 #include <smtpd/backend/program.h>
 
 #include <cppunit/extensions/HelperMacros.h>

@@ -1,4 +1,4 @@
-/// reaper_test.cc: processes that are handed over are killed as often as it takes, and none stays behind as a zombie.
+/// reaper_test.cc: the reaper kills its processes as often as necessary, and leaves no zombie.
 #include "support/reaper.h"
 
 #include <smtpd/backend/program.h>

@@ -1,4 +1,4 @@
-/// secret_test.cc: octets that are overwritten when they go.
+/// secret_test.cc: octets that are overwritten when they are destroyed.
 #include <smtpd/auth/credentials.h>
 #include <smtpd/base/secret_text.h>
 
