@@ -3,13 +3,14 @@
 ///
 ///     dns_load [--delay [SUFFIX=]MS]...
 ///
-/// It has a world of clients in which everything is in order: the address 198.18.2.3 has the name
-/// host-198-18-2-3.load.test, every name whose first label ends in -198-18-2-3 has that address, and every such name
-/// has the mail exchanger mx-198-18-2-3.load.test. Other names do not exist, but for the test entries (RFC 5782) of
-/// block lists: 2.0.0.127.ZONE and test.ZONE. Answers hold for an hour.
+/// It has correct records for many clients: the address 198.18.2.3 has the name host-198-18-2-3.load.test, every name
+/// whose first label ends in -198-18-2-3 has that address, and every such name has the mail exchanger
+/// mx-198-18-2-3.load.test. Other names do not exist, except the test entries (RFC 5782) of block lists: 2.0.0.127.ZONE
+/// and test.ZONE. Answers are valid for an hour.
 ///
-/// `--delay 300` answers everything after 300 ms, `--delay bl1.test=20` what ends so; the longest suffix counts. The
-/// first line of the output is the port. When standard input ends it says how many questions there were, as JSON:
+/// `--delay 300` delays all answers by 300 ms, `--delay bl1.test=20` those for names with this suffix; the longest
+/// suffix counts. The first line of the output is the port. When standard input ends, it prints the number of questions
+/// as JSON:
 /// {"questions": 12, "by_type": {"A": 10, "PTR": 2}, "zones": {…}}.
 #include <algorithm>
 #include <cctype>

@@ -2,29 +2,28 @@
 ///
 ///     smtp_load [options] ADDRESS PORT
 ///
-/// One thread, one epoll. It prints one JSON object: what was done, how long it took, what it cost here, and the times
-/// until greeting and until the 250 after the message. A reply that is not the expected one, or a server that says
-/// nothing for ten seconds, ends it with a message and status 1.
+/// One thread, one epoll. It prints one JSON object: the amount of work, its time, the cost on this side, and the times
+/// to the greeting and to the 250 after the message. After an unexpected reply, or ten seconds of silence from the
+/// server, it ends with a message and status 1.
 ///
-///     --sessions N   sessions at a time (20)
-///     --window N     sessions that are being opened at a time (as many as sessions)
-///     --count N      messages in all, 0 for no limit (0)
-///     --seconds S    no message is begun later than that (2)
-///     --size N       octets of a message (4096)
-///     --keep         many messages over one connection; else each has a new one
-///     --pipeline     MAIL, RCPT and DATA leave together
-///     --chunking     MAIL, RCPT and the message, as one chunk of BDAT, leave together
-///     --tls          each session says STARTTLS, and goes on under TLS 1.3
-///     --resume       the same, and resumes the session of an earlier connection where it can
-///     --pause MS     between one session and the next, for a probe with one session (0)
-///     --hold         no messages: every session stays where it is after EHLO until standard input ends
+///     --sessions N   simultaneous sessions (20)
+///     --window N     sessions that open at the same time (as many as sessions)
+///     --count N      total number of messages, 0 for no limit (0)
+///     --seconds S    time after which no message begins (2)
+///     --size N       bytes of a message (4096)
+///     --keep         many messages over one connection, instead of a new connection for each
+///     --pipeline     sends MAIL, RCPT and DATA together
+///     --chunking     sends MAIL, RCPT and the message, as one chunk of BDAT, together
+///     --tls          each session uses STARTTLS, with TLS 1.3
+///     --resume       the same, and resumes the session of an earlier connection if possible
+///     --pause MS     the pause between sessions, for a probe with one session (0)
+///     --hold         no messages: every session stays after EHLO until standard input ends
 ///     --greet        no messages: every session leaves after the greeting
-///     --rate N       opens N sessions a second whether the server keeps up or not, for --seconds; --sessions is then
-///     the most there can be at a time
-///     --clients N    that many different clients in turn: each has an address in 198.18.0.0/15 (RFC 2544) and names of
-///     its own, which dns_load
-///                    knows; needs a network where these addresses are this machine's
-///     --first N      the first of them (0)
+///     --rate N       opens N sessions a second for --seconds, whether the server keeps up or not; --sessions is then
+///                    the maximum number of sessions
+///     --clients N    so many different clients in turn: each has an address in 198.18.0.0/15 (RFC 2544) and its own
+///                    names, which dns_load has; needs a network in which this machine has these addresses
+///     --first N      the number of the first client (0)
 #include <algorithm>
 #include <cerrno>
 #include <chrono>

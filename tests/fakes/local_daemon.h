@@ -1,22 +1,22 @@
 /// local_daemon.h: a daemon on a local or loopback socket for a test. A function turns each client's request into the
 /// answer.
 ///
-///     LocalDaemon p0f(directory.path("p0f.sock"), [](std::string_view request) { return request.size() < 21 ?
-///     std::nullopt : reply; }); LocalDaemon http([](std::string_view request) {…});    // on 127.0.0.1, p.port()
+///     LocalDaemon p0f(directory.path("p0f.sock"), [](std::string_view request) -> std::optional<std::string> {…});
+///     LocalDaemon http([](std::string_view request) -> std::optional<std::string> {…});  // on 127.0.0.1, http.port()
 ///
-/// The function is called with all that a client has sent so far, and gives nothing until that is enough; then the
-/// answer is sent and the client's connection closed. An answer of `silence` is never sent: the client waits. One
-/// client at a time, in a thread that ends with the object.
+/// The daemon calls the function with everything that a client has sent so far. The function returns nothing until the
+/// request is complete. Then the daemon sends the answer and closes the connection. If the answer is `silence`, the
+/// daemon sends nothing, and the client waits. It serves one client at a time, in a thread that ends with the object.
 ///
-/// One that has more to say is given its turns: "" stands for the greeting, which comes at once; the other replies for
-/// what they are replies to.
+/// A daemon with several replies gets a list of turns. The turn "" is the greeting, which the daemon sends at once;
+/// each other turn has the end of a request and the reply to it.
 ///
 ///     LocalDaemon imap(LocalDaemon::Turns{{"", "* OK ready\r\n"}, {"\r\n", "a OK\r\n"}});
 ///
-/// In a turn with the reply `handshake` TLS begins, which takes a certificate (certificates.h):
+/// In a turn with the reply `handshake`, TLS begins, which needs a certificate (certificates.h):
 ///
 ///     LocalDaemon imaps(LocalDaemon::Turns{{"", LocalDaemon::handshake}, {"", "* OK ready\r\n"}},
-///     authority.issue("DNS:localhost"));
+///                       authority.issue("DNS:localhost"));
 #pragma once
 
 #include "fakes/certificates.h"
@@ -48,8 +48,8 @@ class LocalDaemon {
 public:
     using Response = std::function<std::optional<std::string>(std::string_view request)>;
     inline static const std::string silence = "(silence)";
-    /// The reply is sent as soon as what has come since the last one ends with `after`; one of `hang_up` is the end of
-    /// the connection. Behind the last one the client is listened to until it goes.
+    /// The daemon sends the reply as soon as the input since the last reply ends with `after`. The reply `hang_up`
+    /// closes the connection. After the last reply, the daemon reads until the client closes.
     struct Turn {
         std::string after, reply;
     };
@@ -88,7 +88,7 @@ public:
     }
 
     std::uint16_t port() const noexcept { return port_; }
-    /// What was answered, or met with silence; of a daemon with turns, what had come before the last.
+    /// The requests that the daemon answered, or met with silence; with turns, the input before the last reply.
     std::vector<std::string> requests() const {
         const std::lock_guard lock(mutex_);
         return requests_;
@@ -173,7 +173,7 @@ private:
         names_.push_back(tls_->name());
         return is_made;
     }
-    /// More of what the client says; false when there is no more.
+    /// Reads more input; false at its end.
     bool receive(int client, std::string& request) const {
         if (tls_) return tls_->receive(request);
         char buffer[4096];

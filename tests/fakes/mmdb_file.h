@@ -1,8 +1,9 @@
 /// mmdb_file.h: writes databases in the MaxMind DB format (version 2.0) for tests.
 ///
 ///     MmdbFile city("GeoLite2-City");
-///     city.add("192.0.2.0/24", MmdbMap{{"country", MmdbMap{{"iso_code", "US"}}}, {"location",
-///     MmdbMap{{"latitude", 43.05}}}}); directory.write("GeoLite2-City.mmdb", city.to_string());
+///     city.add("192.0.2.0/24", MmdbMap{{"country", MmdbMap{{"iso_code", "US"}}},
+///                                      {"location", MmdbMap{{"latitude", 43.05}}}});
+///     directory.write("GeoLite2-City.mmdb", city.to_string());
 ///
 /// A file is a binary tree over the bits of addresses (IPv4 ones below ::/96), a data section, and a map about the file
 /// itself. Networks must not contain each other.

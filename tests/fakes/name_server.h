@@ -1,7 +1,9 @@
 /// name_server.h: a name server on a loopback address, UDP and TCP, whose replies the test defines.
 ///
-///     NameServer server([](const NameServer::Query& query) -> NameServer::Replies { return
-///     {query.reply().answer(…).bytes()}; }); CaresResolver resolver({.servers = {server.address()}}, clock);
+///     NameServer server([](const NameServer::Query& query) -> NameServer::Replies {
+///         return {query.reply().answer(…).bytes()};
+///     });
+///     CaresResolver resolver({.servers = {server.address()}}, clock);
 #pragma once
 
 #include "fakes/dns_packet.h"

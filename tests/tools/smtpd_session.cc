@@ -3,31 +3,28 @@
 ///
 ///     smtpd-session [options] <dialogue >replies
 ///
-/// The client's octets are read from standard input as they are (lines end with CRLF there, or it is an error of the
-/// client's), the server's octets are written to standard output. The same input with the same options gives the same
-/// output: the clock stands still, except that a session that waits is woken at once with the clock moved on; dates are
-/// written in UTC. The client waits for each reply before it sends its next line.
+/// It reads the client's octets from standard input unchanged (a line without CRLF is the client's mistake), and writes
+/// the server's octets to standard output. The same input with the same options gives the same output: the clock stands
+/// still, except that a waiting session wakes at once with an advanced clock; dates are in UTC. The client waits for
+/// each reply before it sends its next line.
 ///
-///     --control DIR           control files (me, rcpthosts, plugins, ...); its files `logging` and `plugins` are
-///     loaded
-///     --plugin "NAME OPTION..."  one plugin more; may be repeated. Without a plugin that accepts it no recipient is
-///     accepted
-///     --plugin-dir DIR        where plugins are; may be repeated. Last comes the build's own directory
+///     --control DIR           control files (me, rcpthosts, plugins, ...), including the lists `logging` and `plugins`
+///     --plugin "NAME OPTION..."  a further plugin; may be repeated. Without a plugin that accepts recipients, the
+///                             server rejects all
+///     --plugin-dir DIR        a directory of plugins; may be repeated. The build's own directory comes last
 ///     --client ADDRESS[:PORT] the client; an IPv6 address with a port in brackets (default 192.0.2.1:49152)
 ///     --me NAME               the server's name (default: control file `me`, else localhost)
 ///     --id ID                 the session's id (default: session)
-///     --clock SECONDS         when it begins, in seconds since 1970 (default: 1767225600, 2026-01-01 00:00 UTC)
+///     --clock SECONDS         the start time, in seconds since 1970 (default: 1767225600, 2026-01-01 00:00 UTC)
 ///     --bare-newline POLICY   reject, normalize or accept
 ///     --tls PROTOCOL          the connection counts as encrypted with that protocol (TLSv1.3)
 ///     --max-size OCTETS       the largest message
-///     --spool DIR             where messages over 256 KB are kept (default: the directory for temporary files)
+///     --spool DIR             the directory for messages over 256 KB (default: the directory for temporary files)
 ///     --log LEVEL             log lines up to that level go to standard error (default: warning)
-///     --zone FILE             what the DNS says (net/zone_resolver.h has the form of the file); without it every
-///     question fails
-///     --early                 the client does not wait for anything: all it has to say is there from the beginning
+///     --zone FILE             the answers of the DNS (format: net/zone_resolver.h); without it every question fails
+///     --early                 the client does not wait: all its input is present from the beginning
 ///
-/// Exit status: 0 however the session went; 2 when the call or the configuration is wrong, which is said on standard
-/// error.
+/// Exit status: 0 after any session; 2 if the call or the configuration is wrong, with a message on standard error.
 #include "dry_run/conversation.h"
 #include "engine/session.h"
 #include "fakes/fake_store.h"

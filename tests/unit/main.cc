@@ -5,8 +5,8 @@
 ///   -v   names each test as it begins
 ///   -l   lists the tests and runs none
 ///
-/// A test that takes longer than ten minutes ends the program, with its name: one that hangs must not take the time of
-/// all others.
+/// A test that takes longer than ten minutes ends the program with the test's name, so that a hanging test does not
+/// block all others.
 ///
 /// The last line of output is "N passed, N failed". Exit status: 0 all passed; 1 a test failed; 2 nothing was selected
 /// or the call was wrong.

@@ -1,35 +1,38 @@
 /// transcript_test.cc: replays tests/transcripts/*.smtp against the engine: all octets at once, line by line, and octet
 /// by octet. The server must send the same octets each time.
 ///
-/// A transcript is read line by line; empty lines and lines that begin with # are passed over:
+/// The test reads a transcript line by line, and skips empty lines and lines that begin with #:
 ///
-///     C: text        the client sends that line, and CRLF. Escapes: \r \n \t \\ \xNN, and \{1000*text} for text a
-///     thousand times C\ text        the same without CRLF T: PROTOCOL    the handshake is made, after STARTTLS S: text
-///     the server sends exactly that line; "..." at its end stands for any text M: text        a line of the message
-///     that was queued last, without the Received field on top; with the same escapes ! directive    see below
+///     C: text        the client sends this line, and CRLF. Escapes: \r \n \t \\ \xNN, and \{1000*text} for text a
+///                    thousand times
+///     C\ text        the same without CRLF
+///     T: PROTOCOL    the handshake, after STARTTLS
+///     S: text        the server sends exactly this line; "..." at its end stands for any text
+///     M: text        a line of the last queued message, without the Received field on top; with the same escapes
+///     ! directive    see below
 ///
-/// What stands between two groups of C lines must have come when the second begins. At the end the session must be
-/// open, with nothing queued, unless it is said otherwise:
+/// The output between two groups of C lines must have arrived when the second group begins. At the end the session must
+/// be open, with nothing queued, unless directives say otherwise:
 ///
 ///     ! setting NAME VALUE       of engine::Settings
 ///     ! client ADDRESS           192.0.2.1 unless set
 ///     ! host NAME                the client's name in the DNS
 ///     ! tls PROTOCOL             the connection is encrypted
-///     ! binding TEXT             and that is its channel binding tls-exporter
-///     ! password TEXT            `on HOOK ok` at a hook of SCRAM knows that clear password
-///     ! mechanism NAME           of AUTH may be offered
+///     ! binding TEXT             the channel binding (tls-exporter) of this connection
+///     ! password TEXT            the clear password for `on HOOK ok` at a hook of SCRAM
+///     ! mechanism NAME           the server may offer this AUTH mechanism
 ///     ! control NAME LINE        a control file of that one line
-///     ! accept mail              recipients are accepted, messages queued
-///     ! on HOOK VERDICT [if=WORD] [code=NNN] [status=X.Y.Z] [text]   what plugins say; with `if` only where their
-///     argument contains the word
-///                                (of AUTH: user, blank, password, digest or token). The first one that fits counts;
-///                                the text has the same escapes
+///     ! accept mail              plugins accept recipients and queue messages
+///     ! on HOOK VERDICT [if=WORD] [code=NNN] [status=X.Y.Z] [text]
+///                                the verdict of plugins; with `if` only if their argument contains the word (for AUTH:
+///                                user, blank, password, digest or token). The first one that matches counts; the text
+///                                has the same escapes
 ///     ! add brackets             mail_pre and rcpt_pre put <> around an address that has none
-///     ! wait HOOK MILLISECONDS   plugins want to wait there
+///     ! wait HOOK MILLISECONDS   plugins request a wait at this hook
 ///     ! end                      the client sends nothing more
 ///     ! interrupt                the server ends the session (time-out)
 ///     ! closed                   the session is over at the end
-///     ! queued N                 so many messages were queued
+///     ! queued N                 the number of queued messages
 #include "fakes/session_under_test.h"
 #include "support/strings.h"
 
