@@ -1,5 +1,5 @@
-"""What others notice of clients, back ends and disks that stand still. One client that has nothing to do with them has a message queued, over and over:
-on an idle server, and then beside a crowd. The rows are about the difference."""
+"""How much clients, back ends and disks that hang slow down other clients. One unaffected client queues a message
+again and again: on an idle server, and then beside a crowd. The rows show the difference."""
 
 import contextlib
 import itertools
@@ -62,7 +62,7 @@ def probe(port):
 
 
 def waiting_client(port, *lines):
-    """It has said these lines, and waits for the answer to the last one. None: it waits for the greeting."""
+    """A client that has sent these lines, and waits for the last reply; without lines, for the greeting."""
     client = socket.create_connection((ADDRESS, port), timeout=60)
     if lines:
         client.recv(1000)
@@ -75,8 +75,8 @@ def waiting_client(port, *lines):
 
 
 def beside(bench, title, plugins, make, *, count=CROWD, stall=None, own_host=False):
-    """`make(port)` gives a client of the crowd. `stall(server)` is a context in which something stands still. `own_host`: the bystander uses a
-    virtual host of its own, because each client of the other one needs what stands still."""
+    """`make(port)` returns a client of the crowd. `stall(server)` is a context in which something hangs. `own_host`:
+    the bystander uses a separate virtual host, because each client of the other one needs what hangs."""
     with WithBystander(bench.base, bench.build, plugins) as ours, contextlib.ExitStack() as stack:
         port = ours.bystander if own_host else ours.port
         probe(port)
@@ -93,7 +93,7 @@ def beside(bench, title, plugins, make, *, count=CROWD, stall=None, own_host=Fal
 
 @contextlib.contextmanager
 def silent(kind):
-    """The port of a server that takes connections, or datagrams, and says nothing."""
+    """The port of a server that accepts connections, or datagrams, and sends nothing."""
     with socket.socket(socket.AF_INET, kind) as server:
         server.bind((ADDRESS, 0))
         if kind == socket.SOCK_STREAM:

@@ -1,4 +1,5 @@
-"""A chain of plugins that ask the DNS and remember, as an ordinary site has it; the same for qpsmtpd; and the name server that both ask."""
+"""A chain of plugins that ask the DNS and keep state, as an ordinary site has it; the same for qpsmtpd; and the name
+server that both ask."""
 
 import contextlib
 import json
@@ -28,14 +29,15 @@ def chain(name_server):
 
 
 def write_control(folder):
-    """What both servers read."""
+    """The files that both servers read."""
     for name, text in {"rcpthosts": "example.com\n", "badmailfrom": "spammer@example.net\n@spam.example\n", "me": "mx.example.com\n"}.items():
         (folder / name).write_text(text)
 
 
 @contextlib.contextmanager
 def foreign_clients():
-    """The block runs in a network of its own with 198.18.0.0/15 (RFC 2544) for the clients: those of 127.0.0.0/8 are the machine itself for some plugins."""
+    """The block runs in a separate network with 198.18.0.0/15 (RFC 2544) for the clients, because some plugins treat
+    clients from 127.0.0.0/8 as this machine."""
     if not is_allowed():
         raise BenchError("clients with addresses of their own need a network of their own, which only root may make")
     with own_network("198.18.0.0/15"):
@@ -55,7 +57,8 @@ class ChainServer(ModSmtpd):
 
 
 class NameServer:
-    """dns_load with these delays, {"suffix": milliseconds}; "" is any name. `counts` has its report after the end of the block."""
+    """Runs dns_load with these delays, {"suffix": milliseconds}; "" is any name. `counts` has its report after the
+    end of the block."""
 
     def __init__(self, build, delays=None):
         options = [word for suffix, delay in (delays or {}).items() for word in ("--delay", f"{suffix}={delay}")]

@@ -1,4 +1,4 @@
-"""What is measured with the chain of plugins that ask the DNS and remember (chain.py), and with many plugins that decline."""
+"""Measures with the chain of plugins that ask the DNS and keep state (chain.py), and with many plugins that decline."""
 
 import contextlib
 import itertools
@@ -21,7 +21,7 @@ ORDINARY = ["badmailfrom", "badrcptto", "badmailfromto", "bogus_bounce", "helo",
 
 
 class Newcomers:
-    """Options of smtp_load for clients that nobody has seen before."""
+    """Options of smtp_load for clients that the server has never seen before."""
 
     def __init__(self):
         self._next = itertools.count(1000, 9_000)
@@ -35,7 +35,8 @@ def per_session(counts, sessions):
 
 
 def against_qpsmtpd(bench, name, options, pinned=False):
-    """Rates with the chain; how many questions reached the name servers says that both really ask. Pinned: servers on one core, what they talk to on another."""
+    """Rates with the chain. The number of questions at the name servers shows that both servers really ask. Pinned:
+    the servers run on one core, their peers on another."""
     messages = {ChainServer: 0, QpsmtpdPrefork: 0}
 
     def run(server):
@@ -73,7 +74,8 @@ def chain(bench):
 
 @foreign_clients()
 def greeting(bench):
-    """One client after the other, all of them new: from connecting to the greeting, less the time of the slowest answer."""
+    """One client after the other, each of them new: the time from connecting to the greeting, minus the time of the
+    slowest answer."""
     delays = {"": 10, **{zone: 10 * number for number, zone in enumerate(ZONES, 1)}}
     slowest, sessions = max(delays.values()), max(300, int(150 * bench.seconds))
     with NameServer(bench.build, delays) as names, ChainServer(bench.base, bench.build, names) as ours:
@@ -87,7 +89,8 @@ def greeting(bench):
 
 @foreign_clients()
 def slow_dns(bench):
-    """Sessions come at their rate, whatever becomes of them; a queue shows in the time to the greeting, at the end compared with the beginning."""
+    """Sessions begin at a fixed rate, whether the server keeps up or not. A queue shows in the time to the greeting,
+    at the end compared with the beginning."""
     seconds = max(6, 2 * bench.seconds)
     with NameServer(bench.build, {"": SLOW}) as names, ChainServer(bench.base, bench.build, names, children=1, factor=256) as ours:
         bench.load(ours, *Newcomers().options(), "--count", 20)

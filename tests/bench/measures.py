@@ -1,5 +1,5 @@
-"""What is measured. Each function takes a Bench and gives rows of the table; all runs of one row are interleaved, and its ratio is the median of the
-ratios of neighbouring runs."""
+"""The measurements. Each function takes a Bench and returns rows of the table. The runs of one row are interleaved,
+and its ratio is the median of the ratios of neighbouring runs."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ CROWD = 5_000
 
 
 class Row:
-    """A line of the table. `value` is what `must` and `aim` are about; `is_most` says whether they are upper limits."""
+    """A line of the table. `must` and `aim` apply to `value`; `is_most` says whether they are upper limits."""
 
     def __init__(self, title, measured, reference="", value=None, spread="", must=None, aim=None, is_most=True, unit="x"):
         self.title, self.measured, self.reference, self.value, self.spread = title, measured, reference, value, spread
@@ -67,7 +67,7 @@ class Bench:
         return json.loads(out.strip().splitlines()[-1])
 
     def load(self, server, *options, seconds=None, cores=None):
-        """One run: messages a second, CPU seconds of the server per message, and what the client says."""
+        """One run: messages a second, CPU seconds of the server per message, and the client's report."""
         server.settle()
         before = server.cpu_seconds()
         pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
@@ -91,7 +91,7 @@ class Bench:
         return {"cpu": (server.cpu_seconds() - before) / count, "rate": count / seconds}
 
     def rounds_of(self, run, *servers):
-        """[(result of the first server, of the second, …), …], after one run of each that does not count."""
+        """[(result of the first server, of the second, …), …], after one run of each that is not counted."""
         for server in servers:
             run(server)
         return [tuple(run(server) for server in servers) for _ in range(self.rounds)]
@@ -170,7 +170,7 @@ def large(bench):
 
 
 def peak_per_session(bench, server, size):
-    """The most memory that a message of that size takes while it is received."""
+    """The most memory that a message of that size takes while it arrives."""
     sessions = 4
     before = peak = server.pss_kib()
     client = bench.popen(server, "--sessions", sessions, "--size", size, "--seconds", bench.seconds)
@@ -182,7 +182,7 @@ def peak_per_session(bench, server, size):
 
 
 def memory_row(bench):
-    """Fresh servers, so that no heap of an earlier run is there to be used."""
+    """Starts new servers, so that no heap of an earlier run is available."""
     peaks = []
     for size in (LARGE, 5 * LARGE):
         with bench.mod_smtpd() as ours:
@@ -213,7 +213,8 @@ def latency(bench):
 
 @contextlib.contextmanager
 def held_sessions(bench, server, count):
-    """Sessions that stay after EHLO; gives what the client says of them, and at the end how many the server has kept."""
+    """Sessions that stay after EHLO. Returns the client's report, and how many sessions the server has kept at the
+    end."""
     client = bench.popen(server, "--hold", "--sessions", count, "--window", 256)
     held = json.loads(client.stdout.readline() or "{}")
     try:

@@ -1,4 +1,4 @@
-"""What a tree of processes uses: CPU time and memory; and on which cores it runs."""
+"""The CPU time, memory and cores of a tree of processes."""
 
 import contextlib
 import os
@@ -30,7 +30,8 @@ def tree(root):
 
 
 def cpu_seconds(root):
-    """CPU time of the tree so far, with that of children that have ended: those that live to the nanosecond, the others in ticks."""
+    """The CPU time of the tree so far, including children that have ended: for living processes in nanoseconds, for
+    others in ticks."""
     total = 0.0
     for pid in tree(root):
         with contextlib.suppress(OSError):
@@ -40,7 +41,7 @@ def cpu_seconds(root):
 
 
 def pss_kib(root):
-    """Memory in KiB; what processes share counts in parts."""
+    """Memory in KiB; shared memory is divided among its processes."""
     total = 0
     for pid in tree(root):
         with contextlib.suppress(OSError):
@@ -50,7 +51,7 @@ def pss_kib(root):
 
 
 def settle(root, limit=20):
-    """Waits until the tree has nothing to do any more, so that what it still owes is counted."""
+    """Waits until the tree is idle, so that its pending work is counted."""
     end = time.monotonic() + limit
     before = cpu_seconds(root)
     while time.monotonic() < end:
@@ -63,7 +64,7 @@ def settle(root, limit=20):
 
 @contextlib.contextmanager
 def pinned(root, cores):
-    """All threads of the tree on these cores, until the end of the block."""
+    """Keeps all threads of the tree on these cores until the end of the block."""
     everywhere = os.sched_getaffinity(0)
 
     def set_all(wanted):

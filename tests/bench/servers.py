@@ -1,5 +1,5 @@
-"""The servers that are measured: httpd with mod_smtpd, smtp-sink, Postfix. Each runs privately on a free port of 127.0.0.1, keeps its files in a
-folder of its own and is stopped by the process id it was started with."""
+"""The measured servers: httpd with mod_smtpd, smtp-sink, Postfix. Each runs privately on a free port of 127.0.0.1,
+keeps its files in its own folder, and is stopped by its process id."""
 
 import os
 import pathlib
@@ -43,7 +43,7 @@ def server_user():
 
 
 class Server:
-    """Base: command() says what to start, in the foreground; folder is there and empty by then."""
+    """Base class: command() returns the command to start in the foreground; the folder exists and is empty by then."""
 
     name = ""
     new_session = True  # whether it is started as the leader of a session of its own
@@ -154,7 +154,7 @@ class ModSmtpd(Server):
 
 
 def make_certificate(folder):
-    """cert.pem and key.pem, of the kind that most servers have by now."""
+    """cert.pem and key.pem, of the most common kind."""
     made = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
                            "/CN=mx.example.com", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], capture_output=True)
     if made.returncode != 0:
@@ -162,7 +162,7 @@ def make_certificate(folder):
 
 
 class TlsModSmtpd(ModSmtpd):
-    """The same with STARTTLS, and a certificate of its own."""
+    """The same with STARTTLS and its own certificate."""
 
     def command(self):
         make_certificate(self.folder)
@@ -186,7 +186,7 @@ class TlsModSmtpd(ModSmtpd):
 
 
 class SmtpSink(Server):
-    """Postfix's sink: one event loop that knows just enough SMTP, and keeps nothing."""
+    """Postfix's sink: one event loop that implements a minimum of SMTP and keeps nothing."""
 
     name = "smtp-sink"
 
@@ -200,7 +200,8 @@ class SmtpSink(Server):
 
 
 class PostfixQueue(Server):
-    """Postfix as it takes mail in: smtpd, cleanup (which forces the message to the disk), qmgr, and delivery to nowhere. Only for root."""
+    """Postfix as it accepts mail: smtpd, cleanup (which forces the message to the disk), qmgr, and delivery to
+    nowhere. Needs root."""
 
     name = "postfix"
     services = []

@@ -1,4 +1,4 @@
-"""The tests with mail programs of others use the servers of the integration tests."""
+"""The tests with foreign mail programs use the servers of the integration tests."""
 
 import pathlib
 import sys
@@ -13,7 +13,7 @@ import receiver as receivers  # noqa: E402  (needs the path)
 
 @pytest.fixture(scope="module")
 def shared_receiver():
-    """One server for all tests of a module that need nothing special; `receiver` empties its maildirs for each test."""
+    """One server for all tests of a module without special needs; `receiver` empties its maildirs for each test."""
     with receivers.running() as shared:
         yield shared
 
@@ -26,7 +26,7 @@ def receiver(shared_receiver):
 
 @pytest.fixture(scope="module")
 def shared_mta(request, shared_receiver):
-    """A mail server of the kind that the module names as its MTA, or that a test is parametrized with."""
+    """A mail server of the kind that the module names as its MTA, or that the test gets as a parameter."""
     kind = getattr(request, "param", None) or request.module.MTA
     with kind(shared_receiver.starttls.port, shared_receiver.authority) as mta:
         yield mta

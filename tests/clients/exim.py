@@ -1,7 +1,8 @@
-"""Exim as a private server: installed or only unpacked, with a folder and a configuration of its own, never touching those of the system.
+"""Exim as a private server, installed or only unpacked, with its own folder and configuration. It never touches the
+files of the system.
 
-Its user is compiled in, and where Exim is only unpacked there is no such user: libnss_wrapper shows it one, which is the tests' unprivileged user by
-another name.
+Exim has its user compiled in. If Exim is only unpacked, this user does not exist: libnss_wrapper maps the name to
+the tests' unprivileged user.
 """
 
 import os
@@ -70,8 +71,8 @@ AUTHENTICATORS = {
 
 
 class Exim(MailServer):
-    """Sends everything on to this port of ours, over TLS with a certificate that it verifies. `transport` are more lines for its transport. Messages go
-    out as they came in, with a Received field on top."""
+    """Forwards everything to this port of ours, over TLS with a verified certificate. `transport` has further lines
+    for its transport. Messages leave as they came in, with a Received field on top."""
 
     def __init__(self, port, authority, *transport, mechanism=None):
         name = next((name for name in ("usr/sbin/exim4", "usr/sbin/exim") if smtpd_env.unpacked("SMTPD_EXIM", "exim", name)), None)
@@ -106,7 +107,7 @@ class Exim(MailServer):
 
     @staticmethod
     def signature(protocol):
-        """What its Received field has, of a message that reached us with this protocol."""
+        """The content of its Received field, for a message that reached us with this protocol."""
         return "with utf8esmtp (Exim" if protocol == "UTF8SMTPS" else "with esmtp (Exim"
 
     def log_files(self):

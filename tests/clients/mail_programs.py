@@ -1,7 +1,7 @@
-"""Mail programs of others, each told to send one message over TLS that they verify.
+"""Foreign mail programs, each of which sends one message over TLS with a verified certificate.
 
-`PROGRAMS` has for each a function that takes an Order and runs the program; (status, what it printed) comes back, and 0 means that the program says it has
-sent the message.
+`PROGRAMS` has for each program a function that takes an Order and runs the program. It returns (status, output); 0
+means that the program has sent the message.
 """
 
 import base64
@@ -27,7 +27,8 @@ TIMEOUT = 60 * smtpd_env.SLOWDOWN
 
 @dataclasses.dataclass
 class Order:
-    """Send `message` to this port: with TLS from the first octet, or with STARTTLS; logging in with `mechanism`, if there is one."""
+    """An order to send `message` to this port: with TLS from the first octet, or with STARTTLS; logging in with
+    `mechanism`, if there is one."""
 
     port: int
     authority: pathlib.Path
@@ -49,13 +50,13 @@ class Order:
         return path
 
     def wish(self, name, **more):
-        """The order as JSON, for a script of ours that sends with a library; the message is in a file of that name."""
+        """The order as JSON, for a script of ours that sends with a library; a file of that name has the message."""
         return json.dumps({"host": HOST, "port": self.port, "implicit": self.implicit, "authority": str(self.authority), "sender": self.sender,
                            "recipients": self.recipients, "file": str(self.file(name, self.message)), "mechanism": self.mechanism, "user": self.user,
                            "password": self.password, "seconds": TIMEOUT, **more}).encode()
 
     def run(self, *command, octets=b"", environment=None):
-        """In a home that is empty, so that nobody's own settings count."""
+        """With an empty home directory, so that no user's settings apply."""
         program = shutil.which(command[0]) or pytest.skip(f"{command[0]} is not installed (bootstrap check does it)")
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C.UTF-8", **(environment or {})}
         done = subprocess.run([program, *map(str, command[1:])], cwd=self.folder, input=octets, env=environment, stdout=subprocess.PIPE,
@@ -72,7 +73,8 @@ BEARER = ("OAUTHBEARER", "XOAUTH2")
 
 
 def bearer_answer(order, challenge):
-    """What a program says that logs in with a token by itself: first the token, and behind the server's reason why not that it has read it."""
+    """The lines of a program that logs in with a token: first the token, and after the server's reason for a
+    refusal, an acknowledgement."""
     if challenge is not None:
         print("334", base64.b64encode(challenge).decode())
         return "" if order.mechanism == "XOAUTH2" else "\1"
@@ -154,7 +156,8 @@ def with_phpmailer(order):
 
 
 def with_nullmailer(order):
-    """The program of its queue that talks to a server. It reads its settings from standard input, and the envelope and the message from descriptor 3."""
+    """The program of Postfix's queue that talks to a server. It reads its settings from standard input, and the
+    envelope and the message from descriptor 3."""
     program = "usr/lib/nullmailer/smtp"
     root = smtpd_env.unpacked("SMTPD_NULLMAILER", "nullmailer", program) or pytest.skip("nullmailer is neither installed nor unpacked")
     settings = [f"host={HOST}", f"port={order.port}", f"x509cafile={order.authority}", "tls" if order.implicit else "starttls"]
@@ -185,7 +188,7 @@ def with_git(order):
 
 
 def with_s_nail(order):
-    """s-nail makes a header of its own, too, and encodes the body if there is anything in it that has not always been allowed."""
+    """s-nail makes a header of its own, too, and encodes the body if it has any character that old rules forbid."""
     settings = ["v15-compat=yes", f"mta=smtp{'s' if order.implicit else ''}://{HOST}:{order.port}", f"from={order.sender}", "sendwait", "nosave",
                 f"tls-ca-file={order.authority}", "tls-ca-no-defaults", "tls-verify=strict", f"smtp-auth={order.mechanism.lower() or 'none'}",
                 "mime-encoding=8bit", "ttycharset=utf-8", "sendcharsets=utf-8"]
@@ -197,7 +200,7 @@ def with_s_nail(order):
 
 
 def with_mutt(order):
-    """mutt makes a header of its own and chooses the encoding. What it writes for itself has the conversation."""
+    """mutt makes a header of its own and chooses the encoding. Its output has the conversation."""
     user = urllib.parse.quote(order.user, safe="") + "@" if order.mechanism else ""
     settings = {"smtp_url": f"smtp{'s' if order.implicit else ''}://{user}{HOST}:{order.port}", "ssl_force_tls": "yes", "ssl_starttls": "yes",
                 "certificate_file": order.authority, "ssl_verify_host": "yes", "ssl_verify_dates": "yes",

@@ -1,4 +1,4 @@
-"""A mail server of others that a test starts, and that sends on to our server what it is given."""
+"""A foreign mail server that a test starts, and that forwards mail to our server."""
 
 import os
 import pathlib
@@ -19,8 +19,9 @@ NAME = "mta.example.net"
 
 
 class MailServer:
-    """Runs in a folder of its own until the end of the block, and takes mail on `port`. A derived class makes its files and says with which command it
-    starts, in the foreground, where its logs are, and how it signs what it sends on."""
+    """Runs in its own folder until the end of the block, and accepts mail on `port`. A derived class writes its
+    files, and defines the command that starts it in the foreground, the place of its logs, and its mark on
+    forwarded messages."""
 
     environment = {}
 
@@ -73,7 +74,7 @@ class MailServer:
             assert client.sendmail(sender, recipients, message, list(options)) == {}
 
     def check_relayed(self, arrived, message, **envelope):
-        """What arrived is the message that this server was given, with its Received field."""
+        """Checks that the arrived message is the one that this server got, with its Received field."""
         assert arrived.behind(f"by {NAME} {self.signature(envelope.get('protocol'))}") == message
         assert f"from {NAME} " in arrived.received
         check_envelope(arrived, **envelope)

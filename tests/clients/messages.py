@@ -1,4 +1,4 @@
-"""What mail programs are given to send: messages in which everything stands that programs and servers may take offence at."""
+"""Messages for mail programs, with everything that programs and servers may object to."""
 
 HEADER = (b"From: Jane <jane@example.com>\r\nTo: user@example.com\r\nSubject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?= and\r\n a folded line\r\n"
           b"Date: Sat, 21 Nov 2026 08:00:00 +0000\r\nMessage-ID: <%s@client.example.net>\r\nMIME-Version: 1.0\r\n"

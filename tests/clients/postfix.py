@@ -1,5 +1,5 @@
-"""Postfix as a private instance: installed or only unpacked, with folders and a configuration of its own, never touching those of the system. Only for
-root."""
+"""Postfix as a private instance, installed or only unpacked, with its own folders and configuration. It never
+touches the files of the system. Needs root."""
 
 import grp
 import os
@@ -12,7 +12,7 @@ ADDRESS = "127.0.0.1"
 
 
 class Programs:
-    """Where Postfix's programs are: below this root, "/" for those that are installed."""
+    """The root of Postfix's programs, "/" if they are installed."""
 
     #: What there is in a tree that has Postfix.
     SIGN = "usr/sbin/postconf"
@@ -33,7 +33,7 @@ class Programs:
 
 
 def owner():
-    """A user who is neither root nor who delivers mail, and has nothing else to do."""
+    """A user that is neither root nor the user that delivers mail, and has no other purpose."""
     for name in ("daemon", "bin"):
         try:
             return pwd.getpwnam(name).pw_name
@@ -43,8 +43,8 @@ def owner():
 
 
 class Instance:
-    """The files of an instance in `folder`, which exists. `settings` and `services` (lines for master.cf) add to what every instance has: it takes mail
-    from 127.0.0.1 on `port`."""
+    """Writes the files of an instance in `folder`, which exists. `settings` and `services` (lines for master.cf)
+    extend the common ones: every instance accepts mail from 127.0.0.1 on `port`."""
 
     OWNED = "active bounce corrupt defer deferred flush hold incoming private saved trace".split()
 

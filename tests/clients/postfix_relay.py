@@ -1,4 +1,4 @@
-"""Postfix as a mail server that sends on what it gets: an instance of postfix.py with what the tests want of it."""
+"""Postfix as a mail server that forwards its mail: an instance of postfix.py for these tests."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from receiver import HOST
 
 
 class Postfix(MailServer):
-    """Relays everything to this port of ours, over TLS with a certificate that it verifies. Messages go out as they came in, with a Received field on
-    top."""
+    """Relays everything to this port of ours, over TLS with a verified certificate. Messages leave as they came in,
+    with a Received field on top."""
 
     services = ["smtp unix - - n - - smtp", "lmtp unix - - n - - lmtp", "scache unix - - n - 1 scache", "tlsmgr unix - - n 1000? 1 tlsmgr",
                 "tlsproxy unix - - n - 0 tlsproxy"]
@@ -34,7 +34,7 @@ class Postfix(MailServer):
 
     @staticmethod
     def signature(_protocol):
-        """What its Received field has."""
+        """The content of its Received field."""
         return "(Postfix)"
 
     def log_files(self):

@@ -1,4 +1,5 @@
-"""Our server as mail programs see it: a port with STARTTLS and one with TLS from the first octet, and what arrives there."""
+"""Our server as mail programs see it: a port with STARTTLS and one with TLS from the first octet, and the messages
+that arrive there."""
 
 import contextlib
 import re
@@ -24,7 +25,7 @@ ELSEWHERE = "someone@elsewhere.example"
 
 
 class Arrived:
-    """A message in the maildir: what our server put on top of it, and the octets of the message itself."""
+    """A message in the maildir: the fields that our server put on top, and the octets of the message itself."""
 
     def __init__(self, stored):
         self._fields, self.message = stored.split_behind_ours()
@@ -46,7 +47,7 @@ class Arrived:
 
     @property
     def session(self):
-        """The id of the session in which it came."""
+        """The id of the session that brought it."""
         return re.search(r" id (\w+)-\d+", self.received)[1]
 
     @property
@@ -54,20 +55,20 @@ class Arrived:
         return re.search(r" with (\w+) id ", self.received)[1]
 
     def behind(self, relay):
-        """The message as it came to the relay, which put its Received field on top."""
+        """The message as the relay got it; the relay put its Received field on top."""
         (name, value, end), *_ = fields_of(self.message)
         assert name == "received" and relay in value, value
         return self.message[end:]
 
     @property
     def login(self):
-        """(mechanism, user) as the server has noted them; None if nobody logged in."""
+        """(mechanism, user) as the server has noted them; None without a login."""
         found = re.search(r"auth=pass \((\S+)\) smtp\.auth=(\S+)", " ".join(self.values("authentication-results")))
         return found.groups() if found else None
 
 
 def check_envelope(arrived, sender=SENDER, recipients=RECIPIENTS, login=None, protocol=None):
-    """`login` is (mechanism, user), `protocol` what our Received field says unless it is the usual."""
+    """`login` is (mechanism, user), `protocol` is the protocol in our Received field unless it is the usual one."""
     assert arrived.sender == sender
     assert arrived.recipients == sorted(recipients)
     assert arrived.protocol == (protocol or ("ESMTPSA" if login else "ESMTPS"))
@@ -76,7 +77,7 @@ def check_envelope(arrived, sender=SENDER, recipients=RECIPIENTS, login=None, pr
 
 
 class Receiver:
-    """Two virtual hosts, the first of which asks for STARTTLS; `lines` go to both. `authority` is whom clients have to trust."""
+    """Two virtual hosts, the first with STARTTLS; `lines` go to both. Clients must trust `authority`."""
 
     def __init__(self, server, lines=""):
         needs_mod_ssl()
@@ -96,7 +97,7 @@ class Receiver:
             host.maildir.clear()
 
     def arrived(self, implicit=False, count=1, seconds=30):
-        """The messages that have come, once there are so many."""
+        """Waits for so many messages, and returns them."""
         maildir = self.host(implicit).maildir
         smtpd_env.wait_until(lambda: len(maildir.new()) >= count, seconds, f"there are not {count} messages in {maildir.path}")
         found = [Arrived(stored) for stored in maildir.stored()]
@@ -106,7 +107,8 @@ class Receiver:
 
 @contextlib.contextmanager
 def running(lines="", lack=None):
-    """A server that runs until the end of the block, and whose log is looked at then. Where configtest says `lack`, the test is skipped."""
+    """A server that runs until the end of the block; then the test checks its log. If configtest says `lack`, the
+    test is skipped."""
     with smtpd_env.Httpd("event", modules=("ssl", "socache_shmcb"), main=SESSION_CACHE, log_level="notice smtpd:debug") as server:
         made = Receiver(server, lines)
         if lack and lack in server.configtest()[1]:

@@ -1,4 +1,4 @@
-"""Exim, a real one, delivers to our server: with CHUNKING, unless it is told not to, and with PIPELINING."""
+"""A real Exim delivers to our server: with CHUNKING, unless the test switches it off, and with PIPELINING."""
 
 import pytest
 
@@ -11,7 +11,7 @@ MTA = Exim
 
 
 def deliveries(mta):
-    """The lines of its log about recipients who have got the one message that was sent."""
+    """The lines of its log about recipients that got the one message."""
     mta.wait_log("Completed")
     return [line for line in mta.log_text().splitlines() if " => " in line or " -> " in line]
 
@@ -60,7 +60,7 @@ def test_exim_sees_a_certificate_that_it_does_not_trust(receiver, tmp_path):
 
 
 def test_prdr():
-    """Exim asks for one answer for each recipient where that is offered."""
+    """Exim asks for a reply for each recipient if the server offers that."""
     with running("SmtpPlugin judges_recipients") as receiver, Exim(receiver.starttls.port, receiver.authority) as mta:
         mta.submit(messages.message(), SENDER, [*RECIPIENTS, "full@example.com"])
         message, bounce = sorted(receiver.arrived(count=2), key=lambda arrived: arrived.sender == "")

@@ -1,4 +1,5 @@
-"""Mail programs that people have send mail to our server: with STARTTLS and with TLS from the first octet, logging in in all the ways they know."""
+"""Common mail programs send mail to our server, with STARTTLS and with TLS from the first octet, and log in in all
+ways that they support."""
 
 import email
 import re
@@ -48,7 +49,7 @@ def test_a_patch_arrives_octet_for_octet(receiver, tmp_path, implicit):
 @HOW
 @pytest.mark.parametrize("program", COMPOSING)
 def test_a_text_arrives(receiver, tmp_path, program, implicit):
-    """What these programs make of the message is theirs: what has to arrive is the text."""
+    """These programs change the message; the text must arrive."""
     wanted = order(receiver, tmp_path, implicit, message=messages.message(latin_1=False))
     status, printed = PROGRAMS[program](wanted)
     assert status == 0, printed
@@ -80,7 +81,7 @@ def test_a_wrong_password_is_told(receiver, tmp_path, program, mechanism):
 @HOW
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_programs_see_a_certificate_that_they_do_not_trust(receiver, tmp_path, program, implicit):
-    """What is verified here is the tests themselves: that these programs look at the certificate."""
+    """Verifies the tests themselves: these programs check the certificate."""
     (tmp_path / "foreign").mkdir()
     wanted = order(receiver, tmp_path, implicit, message=messages.ORDINARY)
     wanted.authority = Authority(tmp_path / "foreign", "Somebody Else").certificate

@@ -1,4 +1,4 @@
-"""What every mail server does that delivers to ours."""
+"""Tests for all mail servers that deliver to ours."""
 
 import pytest
 

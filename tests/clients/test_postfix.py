@@ -1,4 +1,4 @@
-"""Postfix, a real one, delivers to our server."""
+"""A real Postfix delivers to our server."""
 
 import re
 
@@ -72,7 +72,7 @@ def test_lmtp():
 
 
 def test_xforward():
-    """Where a message comes from, from a Postfix that is trusted."""
+    """The origin of a message, from a trusted Postfix."""
     with (running("SmtpTrustedProxies 127.0.0.1 ::1") as receiver,
           Postfix(receiver.starttls.port, receiver.authority, smtp_send_xforward_command="yes") as mta):
         mta.submit(messages.message(), SENDER, RECIPIENTS)

@@ -1,5 +1,5 @@
-"""docs/submission.md as a new user follows it: its commands are run and its configuration is started as they stand there, but for folders, ports, the
-certificate and the name of the server's user; then mail programs send."""
+"""Follows docs/submission.md as a new user would: runs its commands and starts its configuration unchanged, except
+for folders, ports, the certificate and the name of the server's user. Then mail programs send."""
 
 import contextlib
 import os
@@ -32,7 +32,7 @@ def commands(word):
 
 
 def starttls_host(block):
-    """The virtual host of port 587, made of that of port 465 as the page says it."""
+    """The virtual host of port 587, derived from that of port 465 as the page says."""
     host = block[block.index("Listen 465"):].replace("465", "587")
     host, count = re.subn(r"SSLEngine .*\n *SSLCertificateFile .*\n *SSLCertificateKeyFile .*", "SmtpStartTLS required", host)
     assert count == 1 and "SmtpStartTLS required" in PAGE.read_text(), host

@@ -1,4 +1,5 @@
-"""Mail programs that people have log in with a token of OAuth 2, and are told in a way that they understand when it is no good (RFC 7628 3.2.2)."""
+"""Common mail programs log in with a token of OAuth 2, and get an understandable reason if it is not valid (RFC 7628
+3.2.2)."""
 
 import base64
 import contextlib
@@ -20,7 +21,7 @@ HOW = pytest.mark.parametrize("program, mechanism", [(program, mechanism) for pr
 
 @contextlib.contextmanager
 def token_receiver(folder, lines="", *, is_up=True):
-    """A server that asks an authorization server about tokens, or one that has just gone."""
+    """A server that asks an authorization server about tokens, or one whose authorization server has just gone."""
     client = folder / "client"
     client.write_text("mail\nhidden\n")
     client.chmod(0o600)
@@ -34,7 +35,7 @@ def token_receiver(folder, lines="", *, is_up=True):
 
 @pytest.fixture(scope="module")
 def shared_receivers(tmp_path_factory):
-    """By mechanism. curl takes OAUTHBEARER wherever that is offered."""
+    """By mechanism. curl uses OAUTHBEARER whenever the server offers it."""
     folder = tmp_path_factory.mktemp("tokens")
     with token_receiver(folder) as usual, token_receiver(folder, "SmtpAuthMechanisms -OAUTHBEARER") as older:
         yield {"OAUTHBEARER": usual, "XOAUTH2": older}
@@ -47,7 +48,7 @@ def receiver(shared_receivers, mechanism):
 
 
 def send(receiver, folder, program, mechanism, token):
-    """(the order, what came of it, what was said)"""
+    """(the order, its result, its output)"""
     order = Order(receiver.starttls.port, receiver.authority.certificate, folder, mechanism=mechanism, password=token, message=messages.ORDINARY,
                   recipients=(*receivers.RECIPIENTS, receivers.ELSEWHERE))
     return (order, *PROGRAMS[program](order))

@@ -1,7 +1,8 @@
-"""Dialogues that are held with qpsmtpd and with mod_smtpd, both behind one control directory, and compared step by step.
+"""Holds the same dialogues with qpsmtpd and mod_smtpd, with one control directory, and compares them step by step.
 
-A step is what the client does: a text is sent as a line with CRLF, octets are sent as they are, and the code of one reply is noted for each (of n
-replies for Many(n, octets)); "silent" if none comes, "closed" if the connection ends, "gone" for steps after that. Again(…) begins a new connection.
+A step is an action of the client: a text is sent as a line with CRLF, octets are sent unchanged. Each step records
+the code of one reply (of n replies for Many(n, octets)); "silent" if none arrives, "closed" if the connection ends,
+"gone" for steps after that. Again(…) begins a new connection.
 """
 
 import contextlib
@@ -41,7 +42,8 @@ class Many:
 
 @dataclasses.dataclass
 class Again:
-    """Goes away, waits for that many seconds, and comes back, perhaps from another address; what is noted is the greeting's code."""
+    """Disconnects, waits for so many seconds, and connects again, perhaps from another address; records the
+    greeting's code."""
     after: float = 0.0
     source: str = ""
 
@@ -116,7 +118,7 @@ class Pair:
 # --- one dialogue
 
 class Talk:
-    """A client that does the steps and notes (code, text) of what comes of each."""
+    """A client that does the steps and records (code, text) of each result."""
 
     def __init__(self, port, dialogue):
         self.port = port
@@ -170,7 +172,7 @@ class Talk:
         return " ".join(codes), "\n".join(texts)
 
     def _leave(self):
-        """A close behind the last reply is noted with it."""
+        """Records a close after the last reply with it."""
         codes, text = self.results[-1]
         if codes in (GONE, CLOSED):
             return
@@ -187,7 +189,7 @@ def shown(step):
 
 
 def differences_of(name, dialogue, listed, theirs, ours):
-    """What is not as listed: every difference has to be listed, and everything listed has to be a difference."""
+    """The steps that differ from the list: every difference must be listed, and every listed difference must occur."""
     problems = []
     steps = ["(greeting)"] + [shown(step) for step in dialogue.steps]
     for number, ((their, their_text), (our, our_text)) in enumerate(zip(theirs, ours)):
@@ -203,7 +205,8 @@ def differences_of(name, dialogue, listed, theirs, ours):
 
 
 def compare(pair, dialogues, listed):
-    """Holds these dialogues with both; fails with every step that is not as listed, and with every message that only one has stored."""
+    """Holds these dialogues with both; fails for every unlisted step, and for every message that only one has
+    stored."""
     problems = []
     for name, dialogue in dialogues.items():
         outcomes, counts = [], []
@@ -218,7 +221,7 @@ def compare(pair, dialogues, listed):
 
 
 def check_lists(dialogues, sets, listed, reasons):
-    """Nothing in the tables is about what does not exist."""
+    """The tables name nothing that does not exist."""
     assert {dialogue.control for dialogue in dialogues.values()} == set(sets), "a set without a dialogue, or the other way round"
     for (name, number), (_, _, reason) in listed.items():
         assert number == "stored" or number <= len(dialogues[name].steps), f"{name} has no step {number}"

@@ -1,4 +1,4 @@
-"""Writes a database in the MaxMind DB format (version 2.0) for tests: addresses with the things that are known about them."""
+"""Writes a database in the MaxMind DB format (version 2.0) for tests: addresses with data about them."""
 
 import ipaddress
 import struct

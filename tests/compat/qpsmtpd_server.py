@@ -1,7 +1,8 @@
 """Debian's qpsmtpd, unpacked and not installed, as a server on a free loopback port.
 
-`bootstrap check` unpacks the package to build/peers/qpsmtpd; SMTPD_QPSMTPD may name another tree (one with usr/bin and usr/share in it). Its Perl
-modules come from Debian's packages. It runs as an unprivileged user, with a configuration directory of the test's own and in the world that QpsmtpdWorld.pm shows it.
+`bootstrap check` unpacks the package to build/peers/qpsmtpd; SMTPD_QPSMTPD may name another tree (one with usr/bin
+and usr/share in it). Its Perl modules come from Debian's packages. It runs as an unprivileged user, with the test's
+own configuration directory, in the environment that QpsmtpdWorld.pm simulates.
 """
 
 import os
@@ -18,7 +19,7 @@ def tree():
 
 
 def why_not():
-    """What is missing for running it, "" if nothing is."""
+    """The missing requirements for running it, "" if there are none."""
     if tree() is None:
         return "qpsmtpd is not unpacked (bootstrap check does it)"
     if not shutil.which("perl"):

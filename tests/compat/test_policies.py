@@ -90,7 +90,7 @@ ZONES["test"] += f"self A {NET}.16\n"
 
 
 class Unwell(HostileServer):
-    """Misbehaves as soon as any label of a name says so, wherever it stands; "listed" is a block list that works."""
+    """Misbehaves if any label of a name says so; "listed" is a block list that works."""
 
     def _say(self, query):
         query.labels = [label for label in query.labels if hasattr(self, f"say_{label.partition('-')[0]}")][:1] or ["nx"]
@@ -415,7 +415,7 @@ IS_CUT_OFF = ["550", "closed", "gone", "gone", "gone", "gone", "gone"]
 
 
 def differs(name, reason, theirs, ours, stored=None):
-    """The entries for a dialogue that goes another way from some step on."""
+    """The entries for a dialogue that differs from some step on."""
     entries = {(name, number): (their, our, reason) for number, (their, our) in enumerate(zip(theirs, ours)) if their != our}
     return entries | ({(name, "stored"): (*stored, reason)} if stored else {})
 
@@ -469,7 +469,8 @@ def test_dialogues(world, control):
 
 
 def test_logging_adaptive():
-    """Lines about accepted messages are written once more; how a line looks differs, and that one refusal silences qpsmtpd for the rest of the session."""
+    """The plugin repeats lines about accepted messages. The format of lines differs, and one refusal silences
+    qpsmtpd for the rest of the session."""
     with Pair({**COMMON, "logging": "logging/adaptive accept LOGINFO reject LOGINFO prefix +\n", "badrcptto": "bad@example.com\n",
                "plugins": "badrcptto\nrcpt_ok\nqueue/maildir MAILDIR\n"}) as pair:
         pair.ours.allow_log(r"^\d+ (\+?\[|[\w.]+ )")
@@ -488,6 +489,6 @@ def test_logging_adaptive():
 
 
 def test_the_tables():
-    """(Where clients have addresses of this machine only, nothing is said about some reasons.)"""
+    """(If clients have only addresses of this machine, some reasons are not checked.)"""
     check_lists(DIALOGUES, SETS, DIFFERENCES, {reason for _, _, reason in DIFFERENCES.values()})
     assert set(REASONS) >= {reason for _, _, reason in DIFFERENCES.values()} >= set(REASONS) - {"elsewhere", "this machine", "IPv6"}

@@ -1,6 +1,7 @@
-"""The same dialogues with Debian's qpsmtpd and with mod_smtpd, both reading one control directory: the reply codes agree step by step, except where
-DIFFERENCES names an intended difference and its reason. docs/differences.md explains these at length. The plugins that ask the DNS, keep state or ask
-back ends have theirs in test_policies.py.
+"""The same dialogues with Debian's qpsmtpd and with mod_smtpd, both reading one control directory: the reply codes
+agree step by step, except where DIFFERENCES names an intended difference and its reason. docs/differences.md
+explains these at length. test_policies.py has the dialogues for plugins that ask the DNS, keep state or ask back
+ends.
 """
 
 import pathlib
@@ -238,7 +239,8 @@ def debian_directory():
 
 
 def test_debian_directory_loads_as_it_is(debian_directory):
-    """Its plugins that exist here run; each line with one that does not is named; nothing that is not local is accepted from a stranger."""
+    """The plugins that exist here run; configtest names each line of a missing plugin; the server accepts no foreign
+    recipient from an unknown client."""
     with Httpd("event") as server:
         host = server.smtp("", f'SmtpControlDir "{debian_directory}"\nSmtpResolver 127.0.0.1:{smtpd_env.free_port()} timeout=100ms tries=1')
         with open(debian_directory / "plugins", "a") as plugins:
