@@ -1,5 +1,5 @@
-"""Servers that know users, for back ends of AUTH to ask: a Dovecot, an OpenLDAP and a PostgreSQL of a test's own, installed ones, or those that bootstrap has
-unpacked; and one in Python, which knows tokens."""
+"""Servers with users for back ends of AUTH: a private Dovecot, OpenLDAP and PostgreSQL, installed or unpacked by
+bootstrap; and a server in Python with tokens."""
 
 import base64
 import contextlib
@@ -30,7 +30,7 @@ def can_connect(place):
 
 
 def libraries(tree):
-    """What goes before the command of a program in this tree: nothing but env, and where it is only unpacked, the libraries that came with it."""
+    """The prefix of a command for a program in this tree: only env, and for an unpacked program its libraries."""
     found = ":".join(map(str, tree.glob("usr/lib/*-linux-gnu*"))) if tree != pathlib.Path("/") else ""
     return ["env", *([f"LD_LIBRARY_PATH={found}"] if found else [])]
 
@@ -88,9 +88,9 @@ MOUNT = 'mount -t overlay -o "lowerdir=$0:/usr" overlay /usr'
 
 
 class Dovecot(Peer):
-    """IMAP on `port`, and the service that auth/auth_dovecot asks at `socket`. `users` are names and passwords; `lines` go before them in
-    the configuration. With a `certificate` it offers STARTTLS, and IMAP over TLS on `tls_port`. Where it is root's, its processes are those of
-    users who have nothing else to do."""
+    """IMAP on `port`, and the service for auth/auth_dovecot at `socket`. `users` are names and passwords; `lines`
+    precede them in the configuration. With a `certificate` it offers STARTTLS, and IMAP over TLS on `tls_port`.
+    If root runs it, its processes run as users without other purposes."""
 
     SIGN = "usr/sbin/dovecot"
 
@@ -116,7 +116,7 @@ class Dovecot(Peer):
         return super()._is_up() and can_connect(self.socket) and (not self._certificate or can_connect(self.tls_port))
 
     def _accounts(self):
-        """For the processes that are told passwords, for those that talk to clients, and for mail."""
+        """The users of the processes that get passwords, of those that talk to clients, and of mail."""
         if not smtpd_env.is_root():
             own = pwd.getpwuid(os.geteuid())
             return own, own, own
@@ -184,8 +184,9 @@ service auth {{
 
 
 class Slapd(Peer):
-    """OpenLDAP's server with the directory that `entries` (LDIF) has below dc=example,dc=com. Searching is for cn=search, whose password is "hidden"; with
-    `is_open`, for everybody. With a `certificate` it offers StartTLS, and LDAP over TLS on `tls_port`."""
+    """OpenLDAP's server with the directory `entries` (LDIF) below dc=example,dc=com. cn=search may search, with the
+    password "hidden"; with `is_open`, every client may. With a `certificate` it offers StartTLS, and LDAP over
+    TLS on `tls_port`."""
 
     SIGN = "usr/sbin/slapd"
 
@@ -223,7 +224,8 @@ class Slapd(Peer):
 
 
 class Postgres(Peer):
-    """PostgreSQL, at a local socket in `folder` and nowhere else, with a database that `statements` (one a line) have made; its user is "smtpd"."""
+    """PostgreSQL, only at a local socket in `folder`, with a database made by `statements` (one a line); its user is
+    "smtpd"."""
 
     SIGNS = ("usr/lib/postgresql/*/bin/postgres", "usr/bin/postgres")
     END = signal.SIGINT  # without waiting for clients, whose connections last
@@ -263,8 +265,8 @@ class Postgres(Peer):
 
 @contextlib.contextmanager
 def authorization_server(tokens, certificate=None):
-    """Says what `tokens` has about a token (RFC 7662), to the client "mail" with the secret "hidden"; with a certificate, over TLS. Its URL, and the tokens that
-    it was asked about."""
+    """Answers questions about tokens (RFC 7662) from `tokens`, for the client "mail" with the secret "hidden"; with
+    a certificate, over TLS. Returns its URL, and the list of requested tokens."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,10 +1,10 @@
-"""Keys and certificates for tests, made with the openssl command while the test runs; none are kept.
+"""Keys and certificates for tests, made with the openssl command while the test runs and not kept.
 
     ca = Authority(folder)
     mine = ca.issue("mx.example.com")            mine.certificate, mine.key: files;  ca.certificate: what a client has to trust
     lines(mine)                                  the directives of mod_ssl that use it
 
-Tests that need what is not installed are skipped.
+If a required program is not installed, the test is skipped.
 """
 
 import pathlib
@@ -18,7 +18,7 @@ import smtpd_env
 
 
 def openssl(*arguments, timeout=60):
-    """Runs the openssl command; gives what it printed."""
+    """Runs the openssl command and returns its output."""
     program = shutil.which("openssl") or pytest.skip("openssl is not installed")
     done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, errors="backslashreplace", timeout=timeout * smtpd_env.SLOWDOWN)
     assert done.returncode == 0, f"openssl {' '.join(map(str, arguments))}: {done.stderr}"
@@ -36,7 +36,7 @@ class Certificate:
 
 
 class Authority(Certificate):
-    """A certificate authority of its own, in `folder`."""
+    """A private certificate authority, in `folder`."""
 
     def __init__(self, folder, name="Test Authority"):
         super().__init__(pathlib.Path(folder) / "ca.pem", pathlib.Path(folder) / "ca-key.pem")
@@ -46,8 +46,8 @@ class Authority(Certificate):
                 "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.key, "-out", self.certificate)
 
     def issue(self, *names, subject=None, emails=(), addresses=(), file=None, rsa=False, days=2):
-        """For these names (DNS), the first of which is the subject's, or for a client with that subject and these e-mail addresses;
-        `addresses` are of hosts."""
+        """A certificate for these names (DNS), of which the first is the subject's, or for a client with that
+        subject and these e-mail addresses; `addresses` are addresses of hosts."""
         self._issued += 1
         base = self.folder / (file or f"issued{self._issued}")
         issued = Certificate(f"{base}.pem", f"{base}-key.pem")
@@ -61,7 +61,7 @@ class Authority(Certificate):
         return issued
 
     def subordinate(self, folder, name="Subordinate"):
-        """An authority for which this one vouches. Its certificate follows those that it issues, in the same file."""
+        """An intermediate authority. Its certificate follows those that it issues, in the same file."""
         folder.mkdir()
         made = Subordinate.__new__(Subordinate)
         Certificate.__init__(made, folder / "ca.pem", folder / "ca-key.pem")
@@ -75,7 +75,7 @@ class Authority(Certificate):
         return made
 
     def revoke(self, *certificates):
-        """The file of a list that has these."""
+        """The file of a revocation list with these certificates."""
         database, settings, revoked = self.folder / "index", self.folder / "revoke.cnf", self.folder / "crl.pem"
         database.write_text("")
         settings.write_text(f"[ca]\ndefault_ca = here\n[here]\ndatabase = {database}\n"
@@ -100,7 +100,7 @@ def lines(certificate):
 
 
 def client_context(authority, own=None):
-    """What a careful client uses: it trusts `authority` only, and may show a certificate of its own."""
+    """The TLS context of a careful client: it trusts only `authority`, and may have its own certificate."""
     context = ssl.create_default_context(cafile=authority.certificate)
     if own:
         context.load_cert_chain(own.certificate, own.key)

@@ -1,4 +1,4 @@
-"""What the integration tests have in common: the servers, the three MPMs, the marker of the slow tests."""
+"""Shared parts of the integration tests: the servers, the three MPMs, the marker of slow tests."""
 
 import os
 import pathlib
@@ -37,7 +37,7 @@ def mpm(request):
 
 @pytest.fixture
 def make_server(request):
-    """Makes servers that are stopped, and whose logs are checked, when the test is over; after a failure their logs are shown."""
+    """Makes servers. After the test it stops them and checks their logs; after a failure it shows the logs."""
     servers = []
 
     def make(*arguments, **named):
@@ -54,8 +54,9 @@ def make_server(request):
 
 @pytest.fixture
 def tls_server(make_server):
-    """Makes servers with an authority of their own, a virtual host for SMTP with STARTTLS, and the HTTPS one whose certificate it uses; or, `implicit`, one
-    for SMTP with TLS from the first octet: (server, smtp, authority)."""
+    """Makes servers with their own authority, a virtual host for SMTP with STARTTLS, and the HTTPS host that lends
+    its certificate; or, with `implicit`, a host for SMTP with TLS from the first octet: (server, smtp,
+    authority)."""
     certificates.needs_mod_ssl()
 
     def make(mpm="event", start_tls="on", more="", https="", main="", implicit=False, plugins=None, modules=(), **named):
@@ -109,7 +110,7 @@ def needs_ipv6():
 
 @pytest.fixture(scope="session")
 def suites():
-    """The folder of foreign test data."""
+    """The folder with external test data."""
     folder = os.environ.get("SMTPD_SUITES")
     if not folder or not pathlib.Path(folder).is_dir():
         pytest.skip("SMTPD_SUITES names no folder")

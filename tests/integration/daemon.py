@@ -1,4 +1,4 @@
-"""Daemons that plugins ask, as a test drives them."""
+"""Daemons for plugins, controlled by the test."""
 
 import contextlib
 import socket
@@ -7,8 +7,9 @@ import threading
 
 
 class Daemon:
-    """A daemon on a local socket (a path) or on a loopback port (None): `answer` makes of what a client has sent an answer, None to wait for more, or
-    SILENCE. Each client has a thread. One that `stays` answers again and again, until its client goes."""
+    """A daemon on a local socket (a path) or on a loopback port (None). `answer` turns the client's input into an
+    answer, None to wait for more, or SILENCE. Each client has a thread. A daemon that `stays` answers again and
+    again, until its client closes."""
 
     SILENCE = object()
 
@@ -68,5 +69,5 @@ class Daemon:
 
 
 def p0f_reply(status=0x10, name=b"Windows", flavor=b"XP"):
-    """What p0f 3 says about a client (its API, version 3)."""
+    """p0f 3's answer about a client (its API, version 3)."""
     return struct.pack("=9IhBB32s32s32s32s32s32s", 0x50304602, status, 1, 2, 3, 90, 49, 0, 0, 12, 0, 0, name, flavor, b"", b"", b"DSL", b"")

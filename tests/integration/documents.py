@@ -1,4 +1,4 @@
-"""What the pages of the manual say one should write and type, and the same so that it can be tried."""
+"""The configurations and commands in the manual, adapted so that tests can run them."""
 
 import pathlib
 import re
@@ -15,13 +15,14 @@ def fenced(path, language="apache"):
 
 
 def indented(path):
-    """The indented blocks with a directive of ours."""
+    """The indented blocks with a directive of mod_smtpd."""
     blocks = re.findall(r"(?:^    .*\n)+", path.read_text(), re.M)
     return [block for block in blocks if re.search(r"^\s+(LoadModule smtpd_module|Smtp\w+ )", block, re.M)]
 
 
 def adapted(block, root, make_folders=True):
-    """A configuration with its folders below `root`, where they are made unless somebody else has to, with free ports, and the plugins of this build."""
+    """A configuration with its folders below `root` (created here unless the test must create them), with free
+    ports, and the plugins of this build."""
     def folder(match):
         path = pathlib.Path(f"{root}{match[1]}")
         if make_folders:
@@ -39,7 +40,7 @@ def adapted(block, root, make_folders=True):
         return str(ports.setdefault(number, smtpd_env.free_port()))
 
     def certificate(match):
-        """A new one where the certificate is to be; its key is where the next directive wants it."""
+        """A new certificate at this place; its key is at the place in the next directive."""
         path, key = (pathlib.Path(f"{root}{place}") for place in match.groups())
         authority = root / "authority"
         for place in (path.parent, key.parent, authority):
@@ -60,6 +61,6 @@ def adapted(block, root, make_folders=True):
 
 
 def adapted_commands(block, root, user):
-    """Commands of a page with their folders below `root`; `user` (None: whoever runs them) is the server's."""
+    """Commands of a page with their folders below `root`; `user` is the server's user (None: the caller)."""
     block = re.sub(r"(?<=[\s>])(?=/[a-z])", str(root), block)
     return block.replace("www-data", user) if user else re.sub(r"^chown .*\n", "", block, flags=re.M)

@@ -1,4 +1,4 @@
-"""Clients that send mail as fast as they can, and remember what they were told about each message."""
+"""Clients that send mail as fast as possible, and remember the replies to each message."""
 
 import collections
 import random
@@ -12,15 +12,16 @@ GONE = (Closed, ConnectionError, TimeoutError)
 
 
 def message(name, size):
-    """A message that can be recognised, and of which no part can be missing unnoticed."""
+    """A recognisable message of which no part can be missing unnoticed."""
     text = b"".join(b"%s line %06d %s\r\n" % (name.encode(), number, b"x" * 50) for number in range(size))
     return b"From: sender@example.net\r\nX-Name: %s\r\nSubject: load\r\n\r\n" % name.encode() + text + b"end of %s\r\n" % name.encode()
 
 
 class Load:
-    """`clients` threads; sessions of one to four messages each, one in five of them with a large message; with STARTTLS where there is a `context` for it. `accepted` has the names of the
-    messages answered with 250; `unsettled` those whose final reply did not come; `cut` connections that ended without a 421; `surprises` what
-    must never happen: a message that is refused, a goodbye within a transaction, replies out of order."""
+    """`clients` threads; sessions of one to four messages each, one in five of them with a large message; with
+    STARTTLS if there is a `context` for it. `accepted` has the names of the messages that got 250; `unsettled`
+    those without a final reply; `cut` counts connections that ended without a 421; `surprises` lists events that
+    must never happen: a refused message, a goodbye within a transaction, replies out of order."""
 
     def __init__(self, port, clients=6, seed=1, large=400, pause=0.0, context=None):
         self._port = port
@@ -129,7 +130,8 @@ class Load:
         return True
 
     def check(self, maildir):
-        """Every message that was accepted is there once and whole; nothing is there twice, or in part, or was never sent."""
+        """Checks that every accepted message is there once and complete, and that nothing is there twice, in part,
+        or without having been sent."""
         found = collections.Counter()
         for stored in maildir.stored():
             match = re.search(rb"^X-Name: (\S+)\r$", stored.raw, re.M)

@@ -1,4 +1,4 @@
-"""Reading what queue/maildir wrote, and comparing it with what was sent."""
+"""Reads the files of queue/maildir, and compares them with the sent messages."""
 
 import pathlib
 import re
@@ -9,7 +9,8 @@ FIELD = re.compile(rb"([!-9;-~]+):((?:[^\r\n]|\r\n[ \t])*)\r\n")
 
 
 def fields_of(raw, end=None):
-    """(name in lower case, unfolded value, where it ends) of each field at the beginning of these octets, or of so many of them."""
+    """(name in lower case, unfolded value, end) of each field at the beginning of these octets, or of so many
+    fields."""
     at = 0
     while match := FIELD.match(raw, at, len(raw) if end is None else end):
         at = match.end()
@@ -17,7 +18,7 @@ def fields_of(raw, end=None):
 
 
 class Stored:
-    """One file: the fields that were put on top, and the rest."""
+    """One file: the fields on top, and the rest."""
 
     def __init__(self, raw):
         self.raw = raw
@@ -89,7 +90,7 @@ class Maildir:
 
 
 def check_stored(stored, original, sender="sender@example.net", recipients=("user@example.com",)):
-    """What was stored is what was sent, octet for octet, with our fields on top and nothing else."""
+    """Checks that the stored message equals the sent one, octet for octet, with our fields on top and nothing else."""
     fields, separator = stored.split(original)
     names = [name for name, _ in fields]
     assert names == ["return-path"] + ["delivered-to"] * len(recipients) + ["received"], names

@@ -1,10 +1,10 @@
-"""Name servers for tests: NSD with zones of the test's own, and one in Python that misbehaves as it is told.
+"""Name servers for tests: NSD with private zones, and a server in Python that misbehaves as told.
 
     with HostileServer() as dns:
         server.smtp(lines=f"SmtpResolver {dns.address} timeout=1s")
 
-What HostileServer says depends on the labels of the name that is asked for, from the left: "slow-300.good.test" is a good answer after 300 ms. See
-the methods say_*.
+The answer of HostileServer depends on the labels of the requested name, from the left: "slow-300.good.test" is a
+good answer after 300 ms. See the methods say_*.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class Query:
             (question or self.question) + b"".join(answers) + b"".join(authority)
 
     def good_data(self):
-        """Data of the type that was asked for."""
+        """Data of the requested type."""
         return {A: bytes([192, 0, 2, 1]), AAAA: socket.inet_pton(socket.AF_INET6, "2001:db8::1"), MX: b"\0\x0a" + wire_name("mx." + self.name),
                 TXT: b"\x05hello", NS: wire_name("ns.test"), PTR: wire_name("client.test"), CNAME: wire_name("alias.test")}.get(self.type, b"")
 
@@ -67,7 +67,8 @@ TRUNCATED = 0x0200
 
 
 def bound_sockets():
-    """One for UDP and one for TCP, of the same free port. Resolvers of other tests take ports at random, so what is free for one may be taken for the other."""
+    """A socket for UDP and one for TCP, on the same free port. Resolvers of other tests use random ports, so a port
+    that is free for one may be taken for the other."""
     while True:
         udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -82,8 +83,8 @@ def bound_sockets():
 
 
 class HostileServer:
-    """Runs in a thread of its own, on a free loopback port. `queries` counts names in lower case, over both
-    protocols. With `everything`, "loop" say, that is how it answers all questions, whatever their names."""
+    """Runs in a separate thread, on a free loopback port. `queries` counts names in lower case, over both protocols.
+    With `everything`, for example "loop", it answers all questions in this way, whatever their names."""
 
     def __init__(self, everything=""):
         self.everything = everything
@@ -203,24 +204,25 @@ class HostileServer:
         return [query.good(id=query.id ^ other) for other in range(1, 50)]
 
     def say_othercase(self, query, _):
-        """The truth over TCP; over UDP a lie from somebody who has not seen the case of the last letter."""
+        """The right answer over TCP; over UDP a forged one from an attacker who has not seen the case of the last
+        letter."""
         if query.over_tcp:
             return [query.good()]
         question = query.question[:-6] + bytes([query.question[-6] ^ 0x20]) + query.question[-5:]
         return [query.reply([record(QUESTION, A, bytes([6, 6, 6, 6]))], question=question)]
 
     def say_lowercase(self, query, _):
-        """A server that does not keep the case of letters."""
+        """A server that does not repeat the case of letters."""
         return [query.good(question=wire_name(query.name) + query.question[-4:])]
 
     def say_noise(self, query, _):
-        """Rubbish, and then the answer."""
+        """Garbage, and then the answer."""
         generator = random.Random(query.name)
         return [b"", b"\0", generator.randbytes(12), generator.randbytes(500), struct.pack(">H", query.id) + generator.randbytes(3), query.good(id=query.id ^ 1),
                 query.good()]
 
     def say_garbage(self, query, _):
-        """The right id and question, then rubbish where records should be."""
+        """The right id and question, then garbage in place of the records."""
         return [struct.pack(">HHHHHH", query.id, 0x8180, 1, 3, 0, 0) + query.question + random.Random(query.name).randbytes(200)]
 
     def say_pointers(self, query, _):
@@ -252,7 +254,7 @@ class HostileServer:
         return [query.reply([record(QUESTION, query.type, query.good_data())] * int(number))] if query.over_tcp else [query.reply(flags=TRUNCATED)]
 
     def say_bigudp(self, query, _):
-        """More than was said to be welcome, in one datagram."""
+        """More than the announced size, in one datagram."""
         return [query.reply([record(QUESTION, query.type, query.good_data())] * 2000)]
 
     def say_longtext(self, query, _):
@@ -270,7 +272,7 @@ def nsd_tree():
 
 
 class Nsd:
-    """NSD with these zones, {"test": "lines of a zone file"}; it gets its SOA and NS records here."""
+    """NSD with these zones, {"test": "lines of a zone file"}; this class adds the SOA and NS records."""
 
     def __init__(self, zones, root):
         self.port = smtpd_env.free_port()

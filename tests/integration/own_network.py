@@ -1,7 +1,8 @@
-"""A network of the tests' own, so that clients can come from addresses that are not this machine's: several plugins treat it in a special way.
+"""A private network for tests, so that clients can have addresses other than those of this machine, which several
+plugins treat in a special way.
 
-In it there is nothing but the loopback device, with the addresses that are asked for. Making it takes the rights of root, which not every machine gives.
-The benchmark uses it as well.
+It has only the loopback device, with the requested addresses. Creating it needs the rights of root, which not every
+machine grants. The benchmark uses it as well.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _enter(network=None, addresses=()):
-    """Moves this thread, and what it starts, into a new network; OSError if that is not allowed."""
+    """Moves this thread, and everything that it starts, into a new network; OSError if that is not allowed."""
     if _libc.unshare(CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
@@ -39,7 +40,7 @@ def _enter(network=None, addresses=()):
 
 
 def _wait_for_addresses():
-    """A new address of IPv6 cannot be used before the system has looked, for a second or so, whether somebody else has it."""
+    """A new IPv6 address is unusable until the system has checked, for about a second, that no other host has it."""
     is_tentative, deadline = 0x40, time.monotonic() + 10
     while time.monotonic() < deadline:
         with open("/proc/thread-self/net/if_inet6") as rows:
@@ -49,7 +50,7 @@ def _wait_for_addresses():
 
 
 def is_allowed():
-    """Whether this process may have one; tried in a child."""
+    """Whether this process may create one; tried in a child."""
     child = os.fork()
     if child == 0:
         try:
@@ -62,7 +63,8 @@ def is_allowed():
 
 @contextlib.contextmanager
 def own_network(network, addresses=()):
-    """The block, and what it starts, runs in a network that has all of `network` (IPv4, "192.0.2.0/24") and these addresses of IPv6, where there is any."""
+    """The block, and everything that it starts, runs in a network with all of `network` (IPv4, "192.0.2.0/24") and
+    these IPv6 addresses, if IPv6 is available."""
     with open("/proc/thread-self/ns/net") as before:
         _enter(ipaddress.ip_network(network), addresses)
         try:

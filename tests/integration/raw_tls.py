@@ -1,4 +1,4 @@
-"""TLS as hostile clients speak it: record by record, cut off, with something else in its place."""
+"""TLS of hostile clients: record by record, cut off, or with other data in its place."""
 
 import ssl
 
@@ -10,7 +10,7 @@ PLAIN_TEXT = b"EHLO client.example.net\r\nMAIL FROM:<a@example.net>\r\n"
 
 
 def begin(smtp, implicit):
-    """A client for which a handshake is the next thing."""
+    """A client that is about to begin a handshake."""
     client = Client(smtp.port, greet=not implicit)
     if not implicit:
         client.ehlo()
@@ -28,7 +28,7 @@ def client_hello():
 
 
 def rest_of(client):
-    """What still comes, whatever it is."""
+    """All remaining input."""
     rest = b""
     try:
         while more := client.socket.recv(1 << 16):
@@ -39,7 +39,7 @@ def rest_of(client):
 
 
 class RawTls:
-    """TLS over a client's socket, record by record: what the ssl module's sockets do not let one do."""
+    """TLS over a client's socket, record by record, which the ssl module's sockets do not allow."""
 
     def __init__(self, client, context, name="mx.example.com"):
         self.socket = client.socket
@@ -67,7 +67,7 @@ class RawTls:
         self._pump(lambda: self.tls.write(octets))
 
     def expect(self, code):
-        """The next reply, which is in a record of its own."""
+        """The next reply, which is in a separate record."""
         answer = self._pump(lambda: self.tls.read(1 << 16)).decode()
         assert answer.startswith(str(code)), answer
 
@@ -76,7 +76,7 @@ class RawTls:
         self.expect(code)
 
     def close_notify(self):
-        """Says that nothing more comes, and does not wait for the answer."""
+        """Sends close_notify, and does not wait for the answer."""
         try:
             self.tls.unwrap()
         except ssl.SSLWantReadError:

@@ -1,10 +1,11 @@
-"""Running a stock httpd with a module that was built with sanitizers.
+"""Runs a stock httpd with a module that was built with sanitizers.
 
-httpd itself is not instrumented, so the sanitizer's run-time library is not there when the module is opened; it is preloaded instead. Reports go
-to standard error, which httpd directs to its ErrorLog: REPORT finds them there, and a log with one is a failed test.
+httpd itself is not instrumented, so it does not load the sanitizer's run-time library before the module; these
+functions preload it. Reports go to standard error, which httpd directs to its ErrorLog. REPORT finds them there, and a
+log with a report fails the test.
 
-Leaks are looked for by the unit tests only: httpd's own pools are still full when it exits, and a child that has changed its user may not be
-looked into.
+Only the unit tests look for leaks: httpd's own pools are still full when it exits, and a child that has changed its
+user cannot be inspected.
 """
 
 import functools
@@ -25,7 +26,7 @@ def build_dir():
 
 
 def load_build(directory=None):
-    """What configure found and make built, from build_config.json."""
+    """The results of configure and make, from build_config.json."""
     with open(pathlib.Path(directory or build_dir()) / "build_config.json", encoding="utf-8") as file:
         return json.load(file)
 
@@ -78,10 +79,10 @@ def _command_prefix(libraries):
 
 
 def command_prefix(build):
-    """What to put before the httpd command line; usually nothing."""
+    """The prefix of the httpd command line; usually empty."""
     return list(_command_prefix(tuple(preload(build))))
 
 
 def slowdown(build):
-    """By how much a wait in a test should be stretched."""
+    """The factor by which tests stretch their waits."""
     return {"": 1, "thread": 8}.get(build["sanitizers"], 4)

@@ -1,7 +1,7 @@
 """An SMTP client for tests: sends exactly the octets it is given, and reads replies strictly.
 
-Nothing is corrected on the way: a reply that is not made as RFC 5321 4.2.1 says (a code of three digits, the same one on each line, "-" or " "
-behind it, CRLF at the end) raises BadReply. A connection that ends where a reply was expected raises Closed.
+It corrects nothing. A reply that does not follow RFC 5321 4.2.1 (a code of three digits, the same on each line, then
+"-" or " ", CRLF at the end) raises BadReply. A connection that ends before an expected reply raises Closed.
 """
 
 import re
@@ -11,7 +11,7 @@ import time
 
 
 class Closed(Exception):
-    """The server ended the connection; `rest` is what it sent before."""
+    """The server closed the connection; `rest` is the input before that."""
 
     def __init__(self, rest=b""):
         super().__init__(f"connection closed{' after ' + repr(rest) if rest else ''}")
@@ -19,7 +19,7 @@ class Closed(Exception):
 
 
 class BadReply(AssertionError):
-    """The server sent something that is no SMTP reply."""
+    """The server sent something that is not an SMTP reply."""
 
 
 LINE = re.compile(rb"([2-5][0-5][0-9])([- ])([^\r\n]*)")
@@ -156,7 +156,7 @@ class Client:
                 return found
 
     def expect_close(self):
-        """The server closes, and says nothing more."""
+        """Checks that the server closes without further output."""
         try:
             extra = self.reply()
         except Closed as closed:
@@ -165,7 +165,7 @@ class Client:
             raise AssertionError(f"{extra!r} instead of the end of the connection")
 
     def is_silent_for(self, seconds):
-        """Whether nothing comes in that time (a closed connection is not silence)."""
+        """Whether no input arrives in that time (a closed connection is not silence)."""
         if self.buffer:
             return False
         before = self.socket.gettimeout()
@@ -179,7 +179,8 @@ class Client:
             self.socket.settimeout(before)
 
     def data_segments_received(self):
-        """How many TCP segments with data have come, from TCP_INFO (tcpi_data_segs_in); 0 where the kernel does not tell."""
+        """The number of received TCP segments with data, from TCP_INFO (tcpi_data_segs_in); 0 if the kernel does not
+        report it."""
         info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
         return struct.unpack_from("I", info, 152)[0] if len(info) >= 156 else 0
 
@@ -195,7 +196,7 @@ class Client:
         return self.command(f"EHLO {name}", 250)
 
     def start_tls(self, context, name="mx.example.com"):
-        """STARTTLS and the handshake; the client has to say EHLO again."""
+        """STARTTLS and the handshake; the client must then send EHLO again."""
         self.command("STARTTLS", 220, "2.0.0")
         assert not self.buffer, f"behind the answer to STARTTLS: {self.buffer!r}"
         self.socket = context.wrap_socket(self.socket, server_hostname=name)
@@ -206,13 +207,14 @@ class Client:
             self.command(f"RCPT TO:<{recipient}>", 250)
 
     def data(self, message):
-        """DATA, the message (dot-stuffed here; what has no CRLF at its end gets one, as it cannot be sent otherwise), the final reply."""
+        """DATA, the message (dot-stuffed here, and completed with a CRLF, without which it could not be sent), the
+        final reply."""
         self.command("DATA", 354)
         self.send(stuffed(message))
         return self.reply()
 
     def deliver(self, message, sender="sender@example.net", *recipients):
-        """EHLO was said: one transaction; returns the final reply."""
+        """After EHLO: one transaction; returns the final reply."""
         self.envelope(sender, *recipients)
         return self.data(message)
 
@@ -223,7 +225,8 @@ class Client:
 
 
 def encrypted(port, context, implicit, *, header=b"", name="mx.example.com"):
-    """A client that has said EHLO under TLS, with STARTTLS or from the first octet; `header` goes before everything else, in the clear."""
+    """A client that has sent EHLO under TLS, with STARTTLS or from the first octet; `header` goes first, in the
+    clear."""
     client = Client(port, greet=False)
     client.send(header)
     if implicit:
@@ -238,7 +241,7 @@ def encrypted(port, context, implicit, *, header=b"", name="mx.example.com"):
 
 
 def stuffed(message):
-    """The octets that follow DATA: dots doubled behind CRLF and at the start, the end of data."""
+    """The octets after DATA: dots doubled after CRLF and at the start, then the end of data."""
     message = to_octets(message)
     out = message.replace(b"\r\n.", b"\r\n..")
     if out.startswith(b"."):

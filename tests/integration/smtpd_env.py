@@ -5,14 +5,15 @@
         server.start()
         with Client(smtp.port) as client: ...
 
-Everything is in a new folder under TMPDIR, on loopback addresses and free ports. Leaving the block stops the server, and fails if its log holds a
-warning or an error that the test did not name with expect_log(), a report of a sanitizer, or the news of a crash. Only processes that were
-started here are ended, by their process id.
+Everything is in a new folder under TMPDIR, on loopback addresses and free ports. At the end of the block the server
+stops. The test fails if the log has a warning or an error that the test did not announce with expect_log(), a
+sanitizer's report, or a crash. Only processes that were started here are ended, by their process id.
 
-Words that may stand in configuration lines: @root@ (the server's folder), @maildir@, @spool@, @control@ (those of the virtual host), @plugins@ (where
-the plugins are).
+Words for configuration lines: @root@ (the server's folder), @maildir@, @spool@, @control@ (those of the virtual host),
+@plugins@ (the folder of the plugins).
 
-The build to test is named by SMTPD_BUILD_DIR (see sanitizers.py). With SMTPD_KEEP_FILES set, the folders of the servers are kept.
+The build to test is named by SMTPD_BUILD_DIR (see sanitizers.py). With SMTPD_KEEP_FILES set, the folders of the
+servers stay.
 """
 
 import contextlib
@@ -130,7 +131,7 @@ def free_port():
 
 
 def process_exists(pid):
-    """Whether it runs; one that has ended and waits for its parent does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         return state not in "ZX"
@@ -157,19 +158,20 @@ def programs_of(pid):
 
 
 def resident_memory(pid):
-    """Octets of memory of a process that are its own (anonymous, resident)."""
+    """The private memory of a process in bytes (anonymous, resident)."""
     match = re.search(r"^RssAnon:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)
     return int(match[1]) * 1024
 
 
 def check_growth(before, after, limit):
-    """That memory has grown by fewer octets than `limit`. Not under a sanitizer: it keeps what is freed (and tells of leaks in its own way)."""
+    """Checks that the memory has grown by less than `limit` bytes. Not under a sanitizer, which keeps freed memory
+    (and reports leaks itself)."""
     if not BUILD["sanitizers"]:
         assert after - before < limit, f"{(after - before) >> 10} KB more than before"
 
 
 def connections_to(port):
-    """How many the server has, of those that are not closed on its side."""
+    """The number of the server's connections that it has not closed."""
     found = 0
     for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, local, _, state, *_ = line.split()
@@ -189,8 +191,8 @@ def wait_until(condition, seconds=10.0, what="", interval=0.02):
 
 
 def unpacked(variable, name, program):
-    """The root of a tree that has this program (a pattern as glob() has it): the one that the environment variable names, what `bootstrap check` unpacked under this name, or the
-    system's; None if there is none."""
+    """The root of a tree with this program (a glob pattern): the one in the environment variable, the one that
+    `bootstrap check` unpacked under this name, or the system's; None if there is none."""
     source = pathlib.Path(os.environ.get("SMTPD_SOURCE_DIR") or pathlib.Path(__file__).resolve().parents[2])
     for folder in (os.environ.get(variable), source / "build/peers" / name, "/"):
         if folder and any(pathlib.Path(folder).glob(program)):
@@ -257,7 +259,8 @@ class SmtpHost:
 
 
 class HttpHost:
-    """A virtual host on a port of its own that speaks HTTP, unless its lines say something else. `protocol` stands on the Listen line."""
+    """A virtual host on its own port that speaks HTTP, unless its lines say otherwise. `protocol` goes into the
+    Listen line."""
 
     def __init__(self, name, lines, protocol):
         self.name = name
@@ -272,8 +275,9 @@ class HttpHost:
 
 
 class Httpd:
-    """`children` and `threads` say how many sessions run at once (prefork: children * threads processes); they stay what they are, httpd starts
-    no others. `main` are lines for the main server, `modules` names of further modules."""
+    """`children` and `threads` say how many sessions run at once (prefork: children * threads processes). The
+    numbers are fixed: httpd starts no others. `main` are lines for the main server, `modules` names of further
+    modules."""
 
     def __init__(self, mpm="event", *, children=1, threads=16, main="", modules=(), log_level="notice smtpd:info", prefix=(), environment=None):
         assert BUILD, f"{sanitizers.build_dir()} holds no build; set SMTPD_BUILD_DIR"
@@ -300,7 +304,7 @@ class Httpd:
     # --- configuration
 
     def make_writable(self, folder):
-        """A folder that belongs to the server's children."""
+        """Makes a folder that belongs to the server's children."""
         pathlib.Path(folder).mkdir(parents=True)
         pathlib.Path(folder).chmod(0o700 if folder != self.work else 0o755)
         if self.user:
@@ -330,7 +334,7 @@ class Httpd:
         return host
 
     def use_configuration(self, text):
-        """Takes this text as the whole of httpd.conf, instead of what would be made; the words with @ are replaced."""
+        """Uses this text as the whole httpd.conf; replaces the words with @."""
         self._configuration = text
 
     def load_modules(self):
@@ -371,7 +375,7 @@ class Httpd:
         return [*sanitizers.command_prefix(BUILD), *self._prefix, BUILD["httpd"], "-f", str(self.config_file), *arguments]
 
     def configtest(self):
-        """(whether httpd -t is content, what it printed)"""
+        """(whether httpd -t succeeds, its output)"""
         self.write()
         done = subprocess.run(self._command("-t"), env=self._environment, capture_output=True, text=True, errors="backslashreplace", timeout=60 * SLOWDOWN)
         assert done.returncode in (0, 1), f"httpd -t ended with {done.returncode}: {done.stdout}{done.stderr}"
@@ -393,7 +397,7 @@ class Httpd:
         return self
 
     def stop(self):
-        """Ends the server; returns what is wrong with its log."""
+        """Stops the server; returns the problems in its log."""
         if self.process is None:
             return []
         problems = []
@@ -432,7 +436,7 @@ class Httpd:
         return children_of(self.process.pid) if self.process and self.process.poll() is None else []
 
     def kill_children(self, seconds, seed, every=0.25):
-        """Kills a child now and then for so long, both longer under sanitizers; returns how many it were."""
+        """Kills a child now and then for so long, both longer under sanitizers; returns the number of kills."""
         generator = random.Random(seed)
         killed = set()
         end = time.monotonic() + seconds * SLOWDOWN
@@ -446,7 +450,8 @@ class Httpd:
         return len(killed)
 
     def finish(self, show=False):
-        """Stops the server and removes its folder; returns what is wrong with its log. `show` prints what helps to understand a failure."""
+        """Stops the server and removes its folder; returns the problems in its log. `show` prints information about
+        a failure."""
         try:
             problems = self.stop()
             if (show or problems) and self.config_file.exists():
@@ -477,15 +482,15 @@ class Httpd:
         return lines
 
     def expect_log(self, pattern):
-        """Lines of any level that match are expected to come at least once."""
+        """Lines that match, at any level, must occur at least once."""
         self._expected.append((re.compile(pattern), True))
 
     def allow_log(self, pattern):
-        """Lines that match may come."""
+        """Lines that match may occur."""
         self._expected.append((re.compile(pattern), False))
 
     def wait_log(self, pattern, seconds=10, count=1):
-        """Waits for a line that matches; returns all those that do."""
+        """Waits for a line that matches; returns all matching lines."""
         def found():
             lines = [line for line in self.log_lines() if re.search(pattern, line.raw)]
             return lines if len(lines) >= count else None

@@ -1,8 +1,10 @@
 """The isemail address tables, run through smtpd-parse.
 
-They apply to the strict syntax; what the lenient one takes beyond it is in LENIENT. The tables judge an address as RFC 5322 writes it in a header field; here it stands in an envelope, where RFC 5321 4.1.2 alone counts. What each
-category of meta.xml means for that grammar is stated in IN_A_PATH; rows of a category that come out differently are in EXCEPTIONS, each with its
-reason. The tables are not part of the project: SMTPD_SUITES names the folder that has them (address/tests.xml and so on); without it the test skips.
+They apply to the strict syntax; LENIENT lists what the lenient syntax also accepts. The tables judge an address in a
+header field (RFC 5322); here it is in an envelope, where only RFC 5321 4.1.2 counts. IN_A_PATH says what each
+category of meta.xml means for that grammar; EXCEPTIONS lists rows that differ from their category, each with its
+reason. The tables are not part of the project: SMTPD_SUITES names their folder (address/tests.xml and so on);
+without it the test skips.
 """
 
 import json

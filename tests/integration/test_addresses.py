@@ -1,5 +1,5 @@
-"""Addresses on a running server: the two forms of a domain, the case of local parts, and what senders have beyond RFC 5321 (SmtpAddressSyntax,
-SmtpLocalPartCase); and clients whose own name is not ASCII."""
+"""Addresses on a running server: the two forms of a domain, the case of local parts, and forms beyond RFC 5321 that
+senders use (SmtpAddressSyntax, SmtpLocalPartCase); and clients with a non-ASCII name."""
 
 import re
 
@@ -12,7 +12,7 @@ MESSAGE = b"From: sender@example.net\r\nSubject: addresses\r\n\r\ntext\r\n.\r\n"
 
 
 def folders(smtp):
-    """The Maildirs with mail, by their paths below the folder of all."""
+    """The Maildirs with mail, as paths below the common folder."""
     top = smtp.maildir.path
     return sorted({str(file.parent.parent.relative_to(top)) for file in top.rglob("new/*")})
 

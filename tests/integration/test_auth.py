@@ -1,4 +1,5 @@
-"""AUTH on a running server: real clients, TLS from mod_ssl on a port of its own, refusals, waits, and logs without passwords."""
+"""AUTH on a running server: real clients, TLS from mod_ssl on a separate port, refusals, waits, and logs without
+passwords."""
 
 import base64
 import shutil
@@ -32,7 +33,7 @@ def plain(user, password):
 
 
 def make_tls_server(make_server, mpm, options="", lines=""):
-    """A server with port 465 as it were: (server, virtual host, TLS context of a client)."""
+    """A server like one on port 465: (server, virtual host, TLS context of a client)."""
     needs_mod_ssl()
     server = make_server(mpm, modules=("ssl", "socache_shmcb"), main=SESSION_CACHE, log_level="notice smtpd:trace1")
     authority = Authority(server.root)
@@ -50,7 +51,7 @@ def make_clear_server(make_server, mpm="event", options="", lines="SmtpAuthWitho
 
 
 def check_log_is_clean(server):
-    """Passwords are in no line of the log, neither clear nor in any base64."""
+    """No log line has a password, neither clear nor in any base64."""
     text = server.log_text()
     for secret in (SECRET, HIDDEN):
         assert secret not in text

@@ -36,7 +36,7 @@ def needs_modules(*names):
 
 
 def outcome(port, user, password):
-    """The code that AUTH PLAIN is answered with."""
+    """The code of the reply to AUTH PLAIN."""
     with Client(port) as client:
         client.ehlo()
         client.send(plain(user, password) + "\r\n")
@@ -66,8 +66,8 @@ def test_a_file_of_htpasswd(make_server, mpm):
 
 
 def sdbm_file(path, rows):
-    """A database of the kind that APR always knows, as long as one page is enough: words, of which the first is how many follow, with where each key and value begins;
-    keys and values grow from the end."""
+    """A database of the kind that every APR supports, of one page: words, of which the first counts those that
+    follow, with the places of keys and values; keys and values grow from the end."""
     words, content = [], b""
     for text in (text.encode() for row in rows for text in row):
         content = text + content
@@ -93,7 +93,8 @@ def test_a_dbm_file(make_server):
 
 
 def test_a_cache_before_another_provider(make_server):
-    """Each section has its own: what one knows about a user is not what another says, although both are in the same server."""
+    """Each section has its own cache: the sections must not share answers about a user, although both are in the
+    same server."""
     modules = ("authn_core", "authn_file", "authn_socache", "socache_shmcb")
     needs_modules(*modules)
     main = ('AuthnCacheSOCache shmcb:@root@/cache(512000)\n<SmtpAuth socache file>\nAuthnCacheProvideFor file\nAuthUserFile "@root@/users"\n</SmtpAuth>\n'
@@ -215,8 +216,8 @@ def test_checkpassword_is_run(make_server, mpm):
 
 @pytest.mark.skipif(not smtpd_env.is_root(), reason="only root can make a program that the server's user may not kill")
 def test_a_checkpassword_that_may_not_be_killed_delays_nobody(make_server, mpm):
-    """As behind sudo: it runs as root, and the server's user gets EPERM. The reply comes when the time is over, and in
-    the end there is no zombie."""
+    """As with sudo: the program runs as root, and the server's user gets EPERM. The reply comes at the time limit,
+    and no zombie remains."""
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         pytest.skip("there is no setpriv")
@@ -245,7 +246,7 @@ def test_a_checkpassword_that_may_not_be_killed_delays_nobody(make_server, mpm):
 # --- SCRAM-SHA-256-PLUS, from Python's own ssl module ---
 
 def scram(reader, writer, password, header, binding):
-    """Plays the client behind the greeting or the handshake; the code that it is told in the end."""
+    """Plays the client after the greeting or the handshake; returns the final code."""
     def say(text):
         writer.write(text.encode() + b"\r\n")
         writer.flush()
@@ -349,7 +350,7 @@ def test_a_certificate_is_a_login(tls_server, implicit):
     server.start()
 
     def login(own, *tries):
-        """The codes that EXTERNAL with these initial responses is answered with; None where it is not offered."""
+        """The codes of the replies to EXTERNAL with these initial responses; None if the server does not offer it."""
         with encrypted(smtp.port, client_context(authority, own), implicit) as client:
             if "EXTERNAL" not in client.ehlo().text:
                 client.command("AUTH EXTERNAL =", 502, "5.5.1")

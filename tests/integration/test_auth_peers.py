@@ -1,4 +1,4 @@
-"""Back ends of AUTH that ask another server, each with the real one; for tokens, one in Python."""
+"""Back ends of AUTH that ask another server, each tested with the real server; for tokens, with one in Python."""
 
 import base64
 import re
@@ -28,7 +28,8 @@ def check_users(port):
 
 
 def check_dovecot(make_server, plugin, trouble):
-    """`plugin` makes the plugin's line out of a Dovecot; `trouble` is what it says about one that is there, and whose own back end is not."""
+    """`plugin` makes the plugin's line for a Dovecot; `trouble` is the plugin's message about a Dovecot whose own
+    back end is down."""
     server = make_server("event")
     dovecot = Dovecot(server.root / "dovecot", USERS)
     script = server.root / "down"
@@ -57,7 +58,7 @@ def test_dovecots_users_by_imap(make_server):
 
 
 def test_dovecots_users_by_imap_and_tls(make_server):
-    """Each line of the log says what is wrong, and Dovecot is told no password where its certificate is not good."""
+    """Each log line gives the reason, and Dovecot gets no password if its certificate is not valid."""
     server = make_server("event")
     authority = Authority(server.root)
     (server.root / "foreign").mkdir()
@@ -87,7 +88,8 @@ def test_dovecots_users_by_imap_and_tls(make_server):
 
 
 def test_the_second_dovecot_takes_over(make_server):
-    """With both plugins; and one that failed three times in a row is left alone, until a call after the pause finds that it answers again."""
+    """With both plugins. A server that failed three times in a row is paused, until a call after the pause finds
+    that it answers again."""
     server = make_server("event")
     first, second = Dovecot(server.root / "first", USERS), Dovecot(server.root / "second", USERS)
     lines = [f"auth/auth_dovecot {first.socket} {second.socket}", f"auth/auth_imap host=127.0.0.1:{first.port} host=127.0.0.1:{second.port}"]
@@ -107,7 +109,7 @@ def test_the_second_dovecot_takes_over(make_server):
 
 
 def test_connections_to_dovecot_are_kept(make_server):
-    """One is used by login after login, and a Dovecot that was restarted meanwhile is connected to again."""
+    """Logins share a connection, and the plugin connects again to a restarted Dovecot."""
     server = make_server("event")
     dovecot = Dovecot(server.root / "dovecot", USERS, lines="auth_debug = yes")
     smtp = server.smtp(f"SmtpPlugin auth/auth_dovecot {dovecot.socket}\n{PLUGINS}", CLEAR)
@@ -129,7 +131,7 @@ ZONES = {"test": "imap A 127.0.0.9\nimap A 127.0.0.1\n", "example.com": "ldap A 
 
 
 def test_an_imap_server_is_found_by_its_name(make_server, nsd):
-    """One of its addresses has nobody."""
+    """No server listens at one of its addresses."""
     server = make_server("event")
     authority = Authority(server.root)
     dovecot = Dovecot(server.root / "dovecot", USERS, certificate=authority.issue("imap.test", file="dovecot"))
@@ -144,7 +146,7 @@ def test_an_imap_server_is_found_by_its_name(make_server, nsd):
 
 
 def entry(login, password, name=None):
-    """LDIF; base64 because of what may be in it."""
+    """LDIF; in base64, because the values may contain anything."""
     def value(text):
         return base64.b64encode(text.encode()).decode()
     name = name or f"uid={login},dc=example,dc=com"
@@ -165,7 +167,8 @@ def check_tries(port, tries=TRIES):
 
 
 def ldap_server(make_server, *options, more="", **named):
-    """A server with a virtual host for each of these options of the plugin, in which {port} and the like stand for what slapd has: (server, slapd, hosts)."""
+    """A server with a virtual host for each of these options of the plugin; {port} and similar words stand for
+    slapd's values: (server, slapd, hosts)."""
     server = make_server("event")
     authority = Authority(server.root)
     slapd = Slapd(server.root / "slapd", ENTRIES, certificate=authority.issue("ldap.example.com", addresses=["127.0.0.1"], file="slapd"), **named)
@@ -196,7 +199,7 @@ def test_a_directory_knows_its_users(make_server):
 
 
 def test_a_directory_through_httpd(make_server):
-    """mod_authnz_ldap keeps answers: what it knows it says without the directory."""
+    """mod_authnz_ldap caches answers: it returns them without asking the directory."""
     modules = ("authn_core", "authz_core", "ldap", "authnz_ldap")
     needs_modules(*modules)
     port = smtpd_env.free_port()
@@ -229,7 +232,7 @@ def test_a_directory_behind_tls(make_server):
 
 
 def test_the_second_directory_takes_over(make_server):
-    """The first is not there, or has a certificate for another name."""
+    """The first does not exist, or has a certificate for another name."""
     closed = smtpd_env.free_port()
     server, slapd, hosts = ldap_server(
         make_server, f"ldap://127.0.0.1:{closed} ldap://127.0.0.1:{{port}} base=dc=example,dc=com",
@@ -243,7 +246,7 @@ def test_the_second_directory_takes_over(make_server):
 
 
 def test_a_directory_is_found_by_its_name(make_server, nsd):
-    """Which libldap compares with the certificate, though it is given a connection that is already made."""
+    """libldap compares it with the certificate, although it gets an existing connection."""
     server, slapd, (named, other) = ldap_server(
         make_server, *(f'ldaps://{name}:{{tls_port}} base=dc=example,dc=com ca_file="{{ca}}"' for name in ("ldap.example.com", "directory.example.com")), is_open=True,
         more=f"SmtpResolver {nsd.address} timeout=1s tries=2")
@@ -274,7 +277,7 @@ TOKENS = {"joes-token": {"active": True, "username": "joe@example.com", "scope":
 
 
 def bearer(port, mechanism, token, user=""):
-    """The code that a client with this token is told in the end."""
+    """The final code for a client with this token."""
     start = f"user={user}\1" if mechanism == "XOAUTH2" else f"n,{'a=' + user if user else ''},\1"
     with Client(port) as client:
         assert "OAUTHBEARER" in client.ehlo().text
@@ -348,7 +351,8 @@ VPOPMAIL = table("vpopmail", ("pw_name", "pw_domain", "pw_passwd", "pw_clear_pas
 
 
 def test_vpopmails_table_in_postgresql(make_server):
-    """Down at first, up, down and up again: all that mod_dbd keeps for a connection has to be made again. Statements are told apart, however alike they begin."""
+    """PostgreSQL is down, up, down and up again: everything that mod_dbd keeps for a connection must be made again.
+    mod_dbd distinguishes statements, even if they begin alike."""
     server, postgres = postgres_server(make_server, VPOPMAIL)
     for complaint in ("Can't connect to pgsql", "failed to initialise", "child init failed", "the database cannot be reached", "error: database: .*relation .*vpopmail.* does not exist"):
         server.expect_log(complaint)

@@ -1,7 +1,7 @@
-"""Control files that cannot be right, for each plugin and setting that has one: an error with file and line when the configuration is read, or, when a file
-goes bad while the server runs, a warning, and what was read before stays.
+"""Invalid control files, for each plugin and setting that has one: an error with file and line when the server reads
+the configuration; if a file becomes invalid while the server runs, a warning, and the earlier content stays.
 
-All files are damaged at once, so that one run tells about all of them.
+All files are damaged at once, so that one run tests all of them.
 """
 
 import re
@@ -89,7 +89,7 @@ def spoil_unreadable(path):
 
 
 def spoil_directory_of_nothing(path):
-    """An $include of what is not there."""
+    """An $include of a missing file."""
     path.write_text("# one\n$include /no/such/file\n")
 
 
@@ -133,7 +133,7 @@ def test_each_mistake_is_an_error_of_configtest_with_its_line(make_server):
 
 
 def session(port, hello="mx.example.com", sender="sender@example.net"):
-    """A session that touches every list: {what was said: code}, and the replies to EHLO and the greeting."""
+    """A session that uses every list: {command: code}, and the replies to EHLO and the greeting."""
     codes = {}
     with Client(port) as client:
         greeting, features = client.greeting.text, ""

@@ -1,4 +1,4 @@
-"""What all commands have in common: --version, --help, and a complaint that names the wrong word; and smtpd-plugin."""
+"""What all commands have in common: --version, --help, and an error that names the wrong word; and smtpd-plugin."""
 
 import os
 import pathlib
@@ -109,7 +109,7 @@ def test_wrong_calls_name_the_wrong_word(tmp_path, arguments, complaint):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """What pkg-config says of an installation that was made with DESTDIR, as variables of the Makefile."""
+    """The settings of an installation with DESTDIR, from pkg-config, as variables of the Makefile."""
     pkg_config = shutil.which("pkg-config") or pytest.skip("pkg-config is not installed")
     root = tmp_path_factory.mktemp("destdir")
     made = subprocess.run(["make", "-s", "-C", str(sanitizers.build_dir()), "install", f"DESTDIR={root}"], capture_output=True, text=True, timeout=600 * SLOWDOWN)

@@ -1,5 +1,5 @@
-"""Settings that are allowed but hardly intended: configtest warns with file and line, says what follows and
-what to write; the same setting, written by an administrator who means it, is quiet."""
+"""Settings that are allowed but probably not intended: configtest warns with file and line, names the consequence
+and the remedy. If an administrator shows the intention, configtest does not warn."""
 
 import os
 import re
@@ -14,7 +14,8 @@ GOOD = "SmtpPlugin rcpt_ok\n" + QUEUE
 
 
 def configtest(plugins=GOOD, lines="", control=None, main="", prepare=None, mpm="event", **named):
-    """(whether httpd is content, its remarks, the lines of httpd.conf, the host) for a server with one SMTP virtual host."""
+    """(whether httpd accepts the configuration, its remarks, the lines of httpd.conf, the host) for a server with
+    one SMTP virtual host."""
     server = Httpd(mpm, main=main, **named)
     try:
         smtp = server.smtp(plugins, lines, control=control)
@@ -33,7 +34,8 @@ def check_quiet(**named):
 
 
 def check_warning(words, at=None, **named):
-    """One warning and no more: with these words, at the line of httpd.conf that has `at` (or where it is said in `words`)."""
+    """Exactly one warning: with these words, at the line of httpd.conf that has `at` (or at the place that `words`
+    names)."""
     good, remarks, rows, smtp = configtest(**named)
     assert good, remarks
     assert len(remarks) == 1 and re.search(words, remarks[0]), "\n".join(remarks) or "no warning"
@@ -392,7 +394,7 @@ def test_tls_demanded_of_everybody():
 
 
 def whole(text, mpm="event", user=True):
-    """(whether httpd is content, remarks, lines of httpd.conf) of a configuration written as a whole."""
+    """(whether httpd accepts the configuration, remarks, lines of httpd.conf) for a complete configuration."""
     server = Httpd(mpm)
     try:
         server.smtp()

@@ -1,5 +1,6 @@
-"""Control files that are wrong, missing for a moment or half written: httpd starts, restarts and stops; the virtual host answers 451 or uses what was good; nobody is
-rejected for a state that is seconds old; configtest names every mistake."""
+"""Control files that are invalid, missing for a moment or half written: httpd starts, restarts and stops; the
+virtual host answers 451 or uses the earlier content; the server rejects no mail because of a temporary state;
+configtest names every mistake."""
 
 import re
 import subprocess
@@ -36,7 +37,7 @@ def greeting(port):
 
 
 def answer(port, recipient="user@example.com", sender="sender@example.net"):
-    """The code of RCPT, or of what is refused before it."""
+    """The code of RCPT, or of an earlier refusal."""
     with Client(port) as client:
         if client.greeting.code != 220:
             return client.greeting.code
@@ -61,7 +62,8 @@ def command(server, *words):
 
 @pytest.mark.parametrize("name", BAD)
 def test_a_wrong_control_file_stops_nothing(make_server, name):
-    """httpd starts (as after a reboot) with the web site and the other mail server; a restart and a stop work; the host with the wrong file defers."""
+    """httpd starts (as after a reboot) with the web site and the other mail server; a restart and a stop work; the
+    host with the invalid file defers."""
     server = make_server("event", modules=["authz_core"])
     smtp = server.smtp(PLUGINS, control={name: BAD[name]})
     other = server.smtp(PLUGINS, name="mx2.example.com")

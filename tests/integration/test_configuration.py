@@ -1,4 +1,5 @@
-"""Mistakes in the configuration are named by configtest, with file and line and what is allowed; and no configuration relays by accident."""
+"""configtest names mistakes in the configuration, with file and line and the allowed values; and no configuration
+relays by accident."""
 
 import os
 import re
@@ -26,7 +27,7 @@ def configtest(plugins="", lines="", control=None, main=""):
 
 
 def position(rows, text):
-    """How a message names the line of the configuration that contains this text: in httpd's words or in ours."""
+    """How a message names the configuration line with this text: in httpd's words or in ours."""
     numbers = [number for number, row in enumerate(rows, 1) if text in row]
     assert len(numbers) == 1, f"{text!r} stands in {len(numbers)} lines"
     return rf"(?:on line {numbers[0]} of \S*httpd\.conf:|httpd\.conf(?: line |:){numbers[0]}\b)"
@@ -216,7 +217,7 @@ def test_circular_include():
 
 
 def test_spool_that_the_children_may_not_write(make_server):
-    """Whoever runs configtest: what counts is the user of the server's children."""
+    """The permissions of the children's user count, whichever user runs configtest."""
     server = make_server("event")
     smtp = server.smtp()
     if server.user:
@@ -377,7 +378,7 @@ def test_relaying_needs_a_line_that_says_so(make_server, needs_ipv6):
 
 
 def test_module_without_the_engine_changes_nothing(make_server):
-    """LoadModule alone opens no SMTP server anywhere."""
+    """LoadModule alone starts no SMTP server."""
     server = make_server("event", modules=("authz_core",))
     web = server.http()
     server.start()

@@ -1,4 +1,4 @@
-"""Control files that change while the server runs are noticed within a second or two; a broken one leaves the old content in place."""
+"""The server notices changed control files within a second or two; an invalid file leaves the old content in place."""
 
 import struct
 import time
@@ -23,7 +23,7 @@ PLUGINS = """
 
 
 def answer(smtp, recipient, sender="sender@example.net", source=None):
-    """The code that RCPT gets, or MAIL if that is refused already."""
+    """The code of RCPT, or of MAIL if the server refuses that."""
     with Client(smtp.port, source=source) as client:
         client.ehlo()
         mail = client.command(f"MAIL FROM:<{sender}>")
@@ -35,7 +35,7 @@ def becomes(smtp, code, *arguments, seconds=5, **named):
 
 
 def make_cdb(entries):
-    """A constant database (D. J. Bernstein's format): 256 tables of (hash, position) behind the records."""
+    """A constant database (D. J. Bernstein's format): 256 tables of (hash, position) after the records."""
     body = bytearray(2048)
     tables = [[] for _ in range(256)]
     for key, value in entries.items():
@@ -85,7 +85,8 @@ def test_a_session_that_is_open_sees_the_change(make_server):
 
 
 def test_change_in_place(make_server):
-    """Written into, of the same size, within a second of the last change: a line is lost, so this takes its time."""
+    """The test writes into the file, with the same size, within a second of the last change. A line is lost, so the
+    change takes effect later."""
     server = make_server("event")
     server.expect_log("/badrcptto has lost lines while it was written in place")
     smtp = server.smtp(PLUGINS, control={"badrcptto": "one@example.com\n"})

@@ -1,4 +1,5 @@
-"""kill -9 of children: every message that was answered with 250 is whole in new/, none is there in half, and the server goes on."""
+"""kill -9 of children: every message that got 250 is complete in new/, none is there in part, and the server goes
+on."""
 
 import os
 import signal

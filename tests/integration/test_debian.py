@@ -1,4 +1,4 @@
-"""What README says of Debian works as it is typed: with Debian's own configuration, its a2enmod, a2ensite and apachectl."""
+"""The README's steps for Debian work as typed, with Debian's own configuration, its a2enmod, a2ensite and apachectl."""
 
 import os
 import pathlib
@@ -27,7 +27,7 @@ def readme_commands():
 
 
 class Debian:
-    """Debian's layout in a folder of its own, in which the commands of README are carried out."""
+    """Debian's layout in a separate folder, in which the test runs the commands of the README."""
 
     def __init__(self, folder, peer, port):
         self.folder, self.peer, self.port = folder, peer, port
@@ -59,7 +59,7 @@ class Debian:
         return done.stdout + done.stderr
 
     def install(self):
-        """make install, as far as Debian's layout is concerned; module and plugins stay in the build tree."""
+        """The part of make install for Debian's layout; module and plugins stay in the build tree."""
         self.run(
             "make",
             "-s",

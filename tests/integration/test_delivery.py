@@ -1,4 +1,4 @@
-"""Mail of every kind reaches a maildir, and is there octet for octet as it was sent, with our fields on top."""
+"""Mail of every kind reaches a maildir, octet for octet as sent, with our fields on top."""
 
 import random
 import re
@@ -83,7 +83,7 @@ def test_message_is_stored_octet_for_octet(smtp, name):
 
 @pytest.mark.parametrize("size", [1, 2, 1021, 4096, 65535, 65536, 65537, 262143, 262144, 262145])
 def test_sizes_around_those_of_buffers(smtp, size):
-    """The message has exactly that many octets; also without CRLF at its end this cannot be sent, so the last two are CRLF."""
+    """The message has exactly that many octets. It cannot be sent without CRLF at its end, so the last two are CRLF."""
     message = (HEADER + b"z" * size)[: size - 2] + b"\r\n" if size > 2 else b"a\r\n"
     with Client(smtp.port) as client:
         client.ehlo()
@@ -225,7 +225,7 @@ def test_messages_of_the_mime_suite_pass_unchanged_where_bare_newlines_are_accep
 @pytest.mark.slow
 @pytest.mark.parametrize("mpm", ["event", "prefork"])
 def test_50_megabytes(make_server, mpm):
-    """Octet for octet, and without the server's memory growing with the message."""
+    """Octet for octet, and the server's memory does not grow with the message."""
     block = noise(998, seed=7) + b"\r\n"
     message = HEADER + block * 50_000
     server = make_server(mpm, threads=4)

@@ -1,5 +1,5 @@
-"""The limit of open files: it is raised where that is allowed; where it does not suffice, clients are turned away in
-time, and httpd stays up."""
+"""The limit of open files: the server raises it if allowed; if it is too low, the server refuses clients in time,
+and httpd stays up."""
 
 import pathlib
 import re
@@ -31,7 +31,7 @@ def descriptors_of_our_own():
 
 
 class Crowd:
-    """Many clients who connect, read what they are told, and do nothing more."""
+    """Many clients that connect, read the reply, and do nothing more."""
 
     def __init__(self, port, number):
         self.sockets = []
@@ -68,7 +68,7 @@ def limited_server(make_server, limit, mpm="event", **options):
 
 @pytest.mark.parametrize("children", [1, 2])
 def test_more_clients_than_descriptors(make_server, children):
-    """Without a reserve, accept() fails in the children, which end, and httpd with them once none is left."""
+    """Without a reserve, accept() fails in the children, which end, and httpd ends with the last of them."""
     server = limited_server(make_server, "1024:1024", children=children)
     smtp = server.smtp(lines="SmtpSpoolThreshold 0")
     server.expect_log(WARNING)
@@ -149,7 +149,7 @@ def test_configtest_counts_what_the_directives_permit(make_server):
 
 
 def test_a_message_without_a_descriptor_is_put_off(make_server):
-    """Files for messages leave the listener its share: their clients are told to come back."""
+    """Files for messages leave the listener its share: their clients are deferred."""
     server = limited_server(make_server, "256:256", threads=4)
     smtp = server.smtp(lines="SmtpSpoolThreshold 0\nSmtpMaxErrors 0")
     server.allow_log(r"SMTPD0073: ")

@@ -1,8 +1,8 @@
-"""Dialogues of other servers' test suites, run through smtpd-session: the reply codes are compared, not the texts.
+"""Dialogues of other servers' test suites, run through smtpd-session. The test compares the reply codes, not the texts.
 
-The dialogues are not part of the project: SMTPD_SUITES names the folder that has them (smtp/chasquid/*.cmy, smtp/james/*.test); without it the
-tests skip. Each dialogue of that folder is run, or stands in OUT_OF_SCOPE with the reason; where the codes here are others than theirs on purpose,
-DIFFERENCES says which and why.
+The dialogues are not part of the project: SMTPD_SUITES names the folder that has them (smtp/chasquid/*.cmy,
+smtp/james/*.test); without it the tests skip. The test runs each dialogue of that folder, unless OUT_OF_SCOPE lists
+it with a reason. If the codes differ on purpose, DIFFERENCES says which and why.
 """
 
 import ast
@@ -55,7 +55,7 @@ DIFFERENCES = {
 
 
 class Connection:
-    """What one client sends, and the codes of the replies that it expects."""
+    """The input of one client, and the expected reply codes."""
 
     def __init__(self, is_tls=False):
         self.is_tls = is_tls
@@ -125,7 +125,7 @@ def reply_codes(output):
 
 @pytest.fixture(scope="module")
 def control(tmp_path_factory):
-    """The servers that the dialogues talk to: testserver and mydomain.tld."""
+    """The servers in the dialogues: testserver and mydomain.tld."""
     folder = tmp_path_factory.mktemp("control")
     (folder / "me").write_text("testserver\n")
     (folder / "rcpthosts").write_text("testserver\nmydomain.tld\n")

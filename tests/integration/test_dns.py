@@ -1,6 +1,7 @@
-"""Questions to the DNS: asked together, waited for without a thread under event, answered by a real name server, a slow one, and a hostile one.
+"""DNS questions: sent together, awaited without a thread under event, answered by a real name server, a slow one, and a
+hostile one.
 
-The plugin asks_dns (tests/helper_plugins) asks what its options say, and logs what came of it.
+The plugin asks_dns (tests/helper_plugins) asks the questions in its options, and logs the answers.
 """
 
 import os
@@ -23,7 +24,7 @@ SLOW = smtpd_env.SLOWDOWN
 
 
 def plugins(*options, more=""):
-    """The plugin's line with these options, and those that accept mail."""
+    """The plugin's line with these options, and the lines that accept mail."""
     return f"""
     SmtpPluginDir "{sanitizers.build_dir()}/tests/helper_plugins/.libs"
     SmtpPlugin asks_dns {' '.join(options)}
@@ -44,7 +45,7 @@ def dns():
 
 
 def answers(server):
-    """What the plugin logged: {"www.test A": "found 192.0.2.1"}, and the times to live."""
+    """The plugin's log lines as {"www.test A": "found 192.0.2.1"}, and the times to live."""
     found, ttls = {}, {}
     for line in server.log_lines():
         if match := re.search(r"\(\w+\) asks_dns: (\S*) ([A-Z]+): (.*) ttl=(\d+)$", line.text):
@@ -138,7 +139,7 @@ def test_rounds(make_server, mpm, dns):
 
 
 def test_each_question_comes_from_a_port_of_its_own(make_server, mpm, dns):
-    """Also while another one stays open; a name server could keep it so to learn the port of the next ones."""
+    """Even while another port is in use; otherwise a name server could keep it in use to learn the next ports."""
     server = make_server(mpm)
     smtp = server.smtp(plugins("helo=a:%h", "mail=a:%s"), resolver(dns, timeout="20s"))
     server.start()
@@ -249,7 +250,7 @@ HOSTILE = [
 
 
 def test_each_kind_of_bad_answer(make_server, mpm, dns):
-    """All at once, and mail flows; then each alone, for its status and time."""
+    """All kinds of answers at once, and mail flows; then each alone, with its status and time."""
     found, took = ask(make_server, dns, [question for question, _, _ in HOSTILE], mpm)
     problems = []
     for question, expected, _ in HOSTILE:
@@ -290,7 +291,8 @@ def test_bad_answers_do_not_add_up(make_server, dns):
 
 
 def test_a_thousand_sessions_wait_on_eight_threads(make_server, dns):
-    """Each is greeted when its own answer comes; a new one with an answer at hand does not wait behind them."""
+    """Each client is greeted when its own answer arrives; a new client with a cached answer does not wait behind
+    them."""
     count = 1000 // (4 if SLOW > 1 else 1)
     server = make_server(threads=8)
     smtp = server.smtp(plugins("connect=a:slow-1500.test", "connect=a:slow-%i.test".replace("%i", "1000")), resolver(dns, timeout="5s", more="cache=0"))
@@ -323,7 +325,7 @@ def test_a_thousand_sessions_wait_on_eight_threads(make_server, dns):
 
 
 def test_sessions_with_different_questions_wait_together(make_server, dns):
-    """Nothing is shared here: each asks a name of its own, and is greeted as late as its own answer."""
+    """The clients share nothing: each asks for its own name, and is greeted when its own answer arrives."""
     server = make_server(threads=4)
     smtp = server.smtp(plugins("helo=a:slow-800.%h.test"), resolver(dns, timeout="5s"))
     server.start()
@@ -389,7 +391,7 @@ def test_more_than_is_kept_while_answers_are_outstanding(make_server, mpm, dns):
 
 @pytest.mark.parametrize("stage", ["connect", "queue"])
 def test_a_client_that_closes_while_it_waits(make_server, mpm, dns, stage):
-    """Before the greeting nobody waits for it; what it has sent is still worked off, with the answers."""
+    """Before the greeting the client does not wait for it; the server still handles its input, with the answers."""
     server = make_server(mpm, threads=4)
     stage = "connect" if stage == "connect" else "data_post"
     smtp = server.smtp(plugins(f"{stage}=a:slow-1000.test"), resolver(dns, timeout="5s"))

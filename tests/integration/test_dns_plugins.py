@@ -54,7 +54,7 @@ CHAIN = """
 
 
 def dialogue(port, source, helo="mx.good.test", sender="me@good.test"):
-    """What the client is told at the step that ends it, or at the end of the message."""
+    """The reply at the step that ends the session, or at the end of the message."""
     with Client(port, source=source, greet=False) as client:
         for line in (None, f"EHLO {helo}", f"MAIL FROM:<{sender}>", "RCPT TO:<you@example.com>", "DATA"):
             reply = client.reply() if line is None else client.command(line)
@@ -104,7 +104,8 @@ DEFERRED = """
 
 @pytest.mark.parametrize("has_password", [False, True], ids=["a stranger", "somebody who logs in"])
 def test_a_user_on_a_listed_address_is_served(make_server, nsd, has_password):
-    """Policies for strangers have all spoken before AUTH: who logs in then is none, and neither is who is asked about behind it."""
+    """All policies have decided before AUTH: a client that then logs in is exempt, and so are the plugins after
+    AUTH."""
     server = make_server("event", main="SmtpStore memory:1m")
     smtp = server.smtp(DEFERRED, f"SmtpAuthWithoutTLS on\nSmtpResolver {nsd.address} timeout=1s tries=2", control={"flat_auth_pw": "joe@example.com:{PLAIN}secret\n"})
     server.start()
@@ -149,7 +150,7 @@ HOSTILE = {"silent": False, "slow-30000": False, "code-1": False, "code-2": Fals
 
 @pytest.mark.parametrize("behaviour", HOSTILE)
 def test_no_name_server_holds_a_session_up_or_takes_memory(make_server, behaviour):
-    """Every plugin that asks, with a server that answers all of them in one bad way."""
+    """Every plugin that asks the DNS, with a server that answers all of them in one bad way."""
     chain = CHAIN.replace("timeout=3s", "timeout=2s").replace("SmtpPlugin fcrdns", "SmtpPlugin fcrdns timeout=2s")
     with HostileServer(behaviour) as dns:
         server = make_server(threads=4)

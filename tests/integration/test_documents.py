@@ -1,4 +1,5 @@
-"""The configurations in the manual, the README and the samples are accepted as they stand, but for ports and folders."""
+"""httpd accepts the configurations in the manual, the README and the samples unchanged, except for ports and
+folders."""
 
 import pathlib
 import re
@@ -28,7 +29,8 @@ NOT_IN_EXAMPLES = ("no plugin uses a namespace of that name|no plugin accepts re
 
 
 def prepare_files(server, text):
-    """What the pages tell readers to make: directories of the server's user, and lists in the control directory."""
+    """Creates what the pages tell readers to create: directories of the server's user, and lists in the control
+    directory."""
     for folder in re.findall(r'queue/maildir\S* "?([^"\s]+)', text):
         if folder.startswith(str(server.root)):
             server.give_to_user(folder)

@@ -1,4 +1,5 @@
-"""Extensions of SMTP on a running server: BDAT with everything that can happen to it, UTF-8, parameters, and the switch for each virtual host."""
+"""Extensions of SMTP on a running server: BDAT in all situations, UTF-8, parameters, and the switch for each virtual
+host."""
 
 import hashlib
 import random
@@ -56,7 +57,7 @@ def test_binary_arrives_octet_for_octet(smtp, size):
 
 
 def test_large_messages_arrive_in_chunks(smtp):
-    """10 MB, as large mail providers send it, over a kept connection with PIPELINING."""
+    """10 MB, as large mail providers send it, over a reused connection with PIPELINING."""
     body = b"".join(b"%076d\r\n" % number for number in range(10 * 1024 * 1024 // 78))
     message = HEADER + body
     for size in (len(message), 1024 * 1024, 65536):

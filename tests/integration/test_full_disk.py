@@ -1,4 +1,5 @@
-"""A disk that is full, for the maildir or for the spool: the client hears 452 4.3.1, nothing is left behind, and what fits is still taken."""
+"""A full disk, for the maildir or for the spool: the client gets 452 4.3.1, nothing remains, and the server still
+accepts what fits."""
 
 import os
 import shutil
@@ -37,7 +38,7 @@ def test_full_maildir(make_server, mpm, small_disk):
 
 
 def test_maildir_that_fills_up(make_server, small_disk):
-    """Messages are taken while they fit; each that was accepted is whole."""
+    """The server accepts messages while they fit; each accepted message is complete."""
     server = make_server("event")
     server.expect_log(r":error\].*No space left")
     smtp = server.smtp()
@@ -71,7 +72,7 @@ def test_no_more_files(make_server, small_disk):
 
 
 def test_all_recipients_or_none(make_server, small_disk):
-    """The first recipient's copy fits, the second one's does not: neither stays."""
+    """The first recipient's copy fits, the second's does not: neither stays."""
     server = make_server("event")
     server.expect_log(r":error\].*No space left")
     smtp = server.smtp('SmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@" %l')
@@ -104,7 +105,7 @@ def test_full_spool(make_server, mpm, small_disk):
 
 
 def test_file_size_limit(make_server, tmp_path):
-    """Without root: a limit on the size of files is an error of writing like any other, and nothing of the message stays."""
+    """Without root: a limit on the size of files is a write error like any other, and no part of the message stays."""
     prlimit = shutil.which("prlimit")
     if not prlimit:
         pytest.skip("prlimit is not installed")
@@ -142,7 +143,7 @@ def test_folder_that_may_not_be_written(make_server, folder):
 
 
 def test_maildir_that_disappears(make_server):
-    """Somebody removes new/: it is made again, or the message is refused for now; it is never lost."""
+    """If new/ is removed, the plugin creates it again or defers the message; it never loses the message."""
     server = make_server("event")
     server.allow_log(r":error\].*queue/maildir")
     smtp = server.smtp()

@@ -33,7 +33,7 @@ def smtp(server):
 
 
 def check_still_serving(smtp):
-    """Another client is served as if nothing had been."""
+    """The server serves another client as if nothing had happened."""
     smtp.maildir.clear()
     with Client(smtp.port) as client:
         client.ehlo()
@@ -66,7 +66,7 @@ def test_all_replies_reach_a_client_that_has_closed_its_side(smtp, last):
 
 
 def test_quit_closes_the_connection_at_once(make_server, mpm):
-    """Nothing is kept for a client that does not close its side: what it sends is answered with RST."""
+    """The server keeps nothing for a client that does not close its side: it answers further input with RST."""
     server = make_server(mpm)
     smtp = server.smtp()
     server.start()
@@ -81,7 +81,7 @@ def test_quit_closes_the_connection_at_once(make_server, mpm):
 
 
 def test_octets_behind_quit_do_not_cost_the_reply(make_server, mpm):
-    """They would, if the connection were closed while they arrive."""
+    """They would be lost if the connection were closed while they arrive."""
     server = make_server(mpm)
     smtp = server.smtp()
     server.start()
@@ -152,7 +152,7 @@ def test_client_leaves_while_it_is_parked(make_server, mpm):
 
 
 def test_half_close_while_parked(make_server, mpm):
-    """A client that sent nothing and shuts down is no early talker; its session just ends."""
+    """A client that sends nothing and shuts down is not an early talker; its session just ends."""
     server = make_server(mpm)
     smtp = server.smtp(EARLYTALKER)
     server.start()
@@ -198,7 +198,7 @@ def test_parked_clients_hold_no_thread(make_server, clients):
 
 
 def test_idle_sessions_hold_no_thread(make_server):
-    """More sessions than threads; each of them goes on when its client does, and a new client is greeted at once."""
+    """More sessions than threads; each session goes on when its client does, and a new client is greeted at once."""
     server = make_server("event", threads=6)
     smtp = server.smtp()
     server.start()
@@ -233,7 +233,7 @@ def test_binary_garbage(smtp):
 
 
 def test_garbage_in_a_session(smtp):
-    """Lines of garbage are refused one by one, until there are too many; the replies are proper ones."""
+    """The server refuses lines of garbage one by one, until there are too many; the replies are well-formed."""
     generator = random.Random(42)
     for _ in range(20):
         with Client(smtp.port) as client:
@@ -260,7 +260,7 @@ def test_other_protocols_end_the_session(smtp, octets):
 
 @pytest.mark.parametrize("length", [512, 998, 2000, 4096, 65536, 1_000_000])
 def test_long_command_lines(smtp, length):
-    """Refused, the session in step; or ended when it is no command line any more."""
+    """The server refuses it and stays in step, or ends the session if it is not a command line any more."""
     with Client(smtp.port) as client:
         client.ehlo()
         try:
@@ -314,7 +314,7 @@ def test_many_parameters_and_odd_ones(smtp):
 # --- floods
 
 def test_100_000_commands(make_server, mpm):
-    """All are answered where the administrator wants no limit; the server's memory does not grow with them."""
+    """The server answers all of them if the administrator wants no limit; its memory does not grow with them."""
     server = make_server(mpm, threads=4)
     smtp = server.smtp(lines="SmtpMaxErrors 0")
     server.start()
@@ -349,7 +349,7 @@ def test_100_000_commands_end_early_by_default(smtp):
 
 
 def test_client_that_never_reads(make_server, mpm):
-    """Its replies are not piled up in memory: the server stops reading, and in the end gives the client up."""
+    """The server does not collect its replies in memory: it stops reading, and finally gives up the client."""
     server = make_server(mpm, main="Timeout 3", threads=4)
     smtp = server.smtp(lines="SmtpMaxErrors 0")
     server.start()
@@ -445,7 +445,7 @@ def test_reset_while_a_large_message_arrives(server):
 
 
 def test_sessions_leave_nothing_behind(make_server, mpm):
-    """File descriptors and memory after some hundred sessions are those of before."""
+    """After some hundred sessions, file descriptors and memory are as before."""
     server = make_server(mpm, threads=4)
     smtp = server.smtp(lines="SmtpSpoolThreshold 1k")
     server.start()

@@ -1,5 +1,6 @@
-"""Text of clients that a shell, a template, an expression or a format would do something with: nothing does. It is stored and logged as what it is, on the
-way of a message that is accepted, of one that is refused, and of one that cannot be stored (CVE-2019-10149 and CVE-2020-7247 were of this kind)."""
+"""Client texts that would have an effect in a shell, a template, an expression or a format have none. The server
+stores and logs them as text, for a message that it accepts, for one that it refuses, and for one that it cannot
+store (CVE-2019-10149 and CVE-2020-7247 were of this kind)."""
 
 import pathlib
 import secrets
@@ -41,7 +42,7 @@ PROGRAM = "#!/bin/sh\nuser=$(tr '\\0' '\\n' <&3 | head -n 1)\n[ \"$user\" = joe 
 
 @pytest.fixture
 def site(make_server):
-    """(server, a virtual host that takes mail, one that cannot store it, the file that must not come to be)"""
+    """(server, a virtual host that accepts mail, one that cannot store it, the file that must not appear)"""
     server = make_server("event", environment={"OPEN": SECRET}, log_level="notice smtpd:debug")
     mark = pathlib.Path("/tmp", secrets.token_hex(6))  # short, wherever TMPDIR is: a local part has 64 octets
     checker = server.root / "checkpw"
@@ -71,7 +72,7 @@ def quoted(text):
 
 
 def talk(smtp, text, code):
-    """Everything that a client can say, with that text in it; what it was answered in all."""
+    """Everything that a client can say, with that text in it; returns all replies."""
     message = f"From: <sender@example.net>\r\nSubject: {text}\r\n{text.split()[0].replace(':', '')[:40]}: x\r\nX-Text: {text}\r\n\r\n{text}\r\n".encode()
     said = b""
     with Client(smtp.port) as client:

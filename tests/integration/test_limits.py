@@ -1,4 +1,4 @@
-"""Every limit: what the client is told, and that what was held is given back."""
+"""Every limit: the reply to the client, and the release of what was held."""
 
 import os
 import re
@@ -15,7 +15,7 @@ HEADER = b"From: sender@example.net\r\nSubject: limits\r\n\r\n"
 
 
 def greeted(port, **options):
-    """A client that was greeted, or the reply that it got instead."""
+    """A greeted client, or the reply that it got instead."""
     client = Client(port, **options)
     if client.greeting.code == 220:
         return client
@@ -26,7 +26,7 @@ def greeted(port, **options):
 
 
 def wait_for_greeting(port, seconds=10, **options):
-    """Connects until it is greeted: for what becomes free in a moment."""
+    """Connects until it is greeted, for places that become free in a moment."""
     def attempt():
         client = greeted(port, **options)
         return client if isinstance(client, Client) else None
@@ -257,7 +257,7 @@ def closes_with(client, code, enhanced, earliest, latest):
 
 
 def test_silent_clients(make_server, mpm):
-    """In whatever state: 421 after Timeout, and nothing is delivered."""
+    """In any state: 421 after Timeout, and nothing is delivered."""
     server = make_server(mpm, main="Timeout 2")
     smtp = server.smtp()
     server.start()
@@ -336,7 +336,7 @@ def test_session_timeout_of_an_idle_session(make_server, mpm):
 
 
 def drip(client, seconds, octets=b"a line\r\n", pause=0.25):
-    """Sends a little again and again until the server speaks; returns what it says."""
+    """Sends a little again and again until the server sends something; returns that."""
     end = time.monotonic() + seconds * SLOWDOWN
     while time.monotonic() < end:
         try:

@@ -1,4 +1,5 @@
-"""Policies that ask neither the DNS nor the store: lists of recipients, the load, p0f, qmail-deliverabled. Back ends are fakes that the tests drive."""
+"""Policies that ask neither the DNS nor the store: lists of recipients, the load, p0f, qmail-deliverabled. The tests
+control fake back ends."""
 
 import struct
 import time
@@ -17,7 +18,7 @@ TAIL = """
 
 @pytest.fixture
 def daemon():
-    """Makes daemons that are ended with the test."""
+    """Makes daemons that end with the test."""
     daemons = []
 
     def make(path, answer):
@@ -30,7 +31,7 @@ def daemon():
 
 
 def answers(smtp, *recipients, sender="sender@example.net"):
-    """What these recipients are told."""
+    """The replies for these recipients."""
     with Client(smtp.port) as client:
         client.ehlo()
         client.command(f"MAIL FROM:<{sender}>", 250)
@@ -108,7 +109,7 @@ def test_p0f(make_server, daemon, mpm):
 
 
 def test_p0f_in_trouble_keeps_nobody_out(make_server, daemon):
-    """Silence, and a socket that nobody listens at: mail flows on."""
+    """Silence, and a socket without a listener: mail flows on."""
     server = make_server("event")
     smtp = server.smtp("SmtpPlugin ident/p0f @root@/p0f.sock timeout=300ms" + TAIL)
     server.start()
@@ -122,7 +123,7 @@ def test_p0f_in_trouble_keeps_nobody_out(make_server, daemon):
 
 
 def test_silent_p0f_does_not_stop_other_clients(make_server, daemon):
-    """More clients at once than there are threads, each waiting for p0f: all are served in the end, none is lost."""
+    """More simultaneous clients than threads, each waiting for p0f: the server serves all of them, and loses none."""
     server = make_server("event", threads=4)
     smtp = server.smtp("SmtpPlugin ident/p0f @root@/p0f.sock timeout=200ms" + TAIL)
     p0f(server.root / "p0f.sock", daemon, lambda: Daemon.SILENCE)
@@ -137,7 +138,7 @@ def test_silent_p0f_does_not_stop_other_clients(make_server, daemon):
 # --- qmail-deliverabled
 
 def test_qmail_deliverable(make_server, daemon, mpm):
-    """Yes, no, cannot tell; and a server that is silent is asked once, not by every client."""
+    """Yes, no, cannot tell; and the plugin asks a silent server once, not for every client."""
     statuses = {b"yes": b"241", b"no": b"0", b"unknown": b"17"}
 
     def answer(request):

@@ -1,4 +1,5 @@
-"""The ErrorLog: one readable line per event, the same ids everywhere, nothing secret, and no octet of a client that could pretend to be a line."""
+"""The ErrorLog: one readable line per event, the same ids everywhere, nothing secret, and no client text that looks
+like a line."""
 
 import re
 
@@ -15,7 +16,7 @@ def ours(server):
 
 
 def test_ids_agree(make_server, mpm):
-    """Of a session: greeting and log. Of a transaction: final reply, Received field and log."""
+    """For a session: greeting and log. For a transaction: final reply, Received field and log."""
     server = make_server(mpm)
     smtp = server.smtp()
     server.start()
@@ -131,7 +132,8 @@ def test_octets_of_clients_are_escaped(make_server, octets):
 
 
 def test_replies_carry_no_octets_that_break_them(make_server):
-    """What a client says comes back in replies; the strict reader of this client finds nothing wrong with them, and what is not ASCII stays out."""
+    """Replies repeat the client's text; the strict reader of this client finds no mistake in them, and non-ASCII
+    text stays out."""
     server = make_server("event")
     smtp = server.smtp(lines="SmtpMaxErrors 0")
     server.start()

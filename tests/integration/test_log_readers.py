@@ -1,4 +1,4 @@
-"""Logs whose readers are slow, stand still or go away: mail does not wait, and nothing is lost that could have been
+"""Logs whose readers are slow, hang or go away: mail does not wait, and no line is lost that could have been
 written."""
 
 import os
@@ -25,7 +25,7 @@ def seconds_of_a_message(port):
 
 
 def fill_the_log(port, octets):
-    """Makes at least so many octets of lines at trace: each command is one."""
+    """Makes at least so many bytes of log lines at trace: each command is one line."""
     with Client(port) as client:
         client.ehlo()
         for _ in range(octets // 8000):
@@ -99,7 +99,7 @@ def test_a_syslog_daemon_that_does_not_read_delays_nobody(make_server):
 
 @pytest.mark.parametrize("end", ["stop", "graceful stop", "graceful restart"])
 def test_the_end_of_a_process_loses_no_line(make_server, mpm, end):
-    """Its reader is slower than the lines come, and ends with its input: mpm_prefork's signal to the whole process
+    """Its reader is slower than the lines arrive, and ends with its input: mpm_prefork's signal to the whole process
     group does not end it."""
     server = make_server(mpm, threads=4)
     lines = server.work / "lines"

@@ -1,6 +1,7 @@
-"""No client, back end or name server delays anybody else: with more clients at a standstill than the server has threads, others are served at once.
+"""No client, back end or name server delays other clients: with more hanging clients than the server has threads, the
+server serves other clients at once.
 
-How fast is measured in tests/bench; here a delay is one that nobody would call a delay of the scheduler.
+tests/bench measures the speed; here, a delay is too long to be caused by the scheduler.
 """
 
 import contextlib
@@ -33,7 +34,7 @@ PROMPT = 3.0  # seconds
 
 @contextlib.contextmanager
 def crowd(count, make):
-    """So many of what make(number) gives, closed at the end."""
+    """So many objects of make(number), closed at the end."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(contextlib.closing(make(number))) for number in range(count)]
 
@@ -52,7 +53,7 @@ def check_prompt(smtp):
 
 
 def begin_message(port, message=MESSAGE + b".\r\n"):
-    """A client that has sent that behind DATA, and has not read what comes of it."""
+    """A client that has sent this after DATA, and has not read the reply."""
     client = Client(port)
     client.ehlo()
     client.envelope()
@@ -68,7 +69,7 @@ def server(make_server):
 
 @pytest.fixture
 def stall(server):
-    """A file that stalls the plugin `stalls` as long as it is there."""
+    """A file that makes the plugin `stalls` hang as long as it exists."""
     path = server.work / "stall"
     path.write_text("")
     yield path
@@ -77,14 +78,14 @@ def stall(server):
 
 @pytest.fixture
 def silent_name_server():
-    """The port of one that takes questions and answers none."""
+    """The port of a name server that accepts questions and answers none."""
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as silent:
         silent.bind(("127.0.0.1", 0))
         yield silent.getsockname()[1]
 
 
 def cpu_time(server):
-    """Seconds that the children have worked."""
+    """The CPU seconds of the children."""
     ticks = 0
     for child in server.children():
         ticks += sum(map(int, pathlib.Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[11:13]))
@@ -120,7 +121,8 @@ def test_a_silent_password_server(server):
 
 
 def test_sessions_that_another_thread_has_served(server, stall):
-    """One thread polls for clients that are expected to go on soon. What it hands over to a back end is not the concern of those that wait beside it."""
+    """One thread polls for clients that will probably continue soon. If it hands a session to a back end, the
+    clients that wait beside it do not notice."""
     smtp = stalling_host(server, stall, "mail")
     other = server.smtp(lines="SmtpMaxErrors 0", name="other.example.com")
     server.start()
@@ -181,7 +183,8 @@ def test_a_back_end_at_a_standstill(server, stall, at):
 
 
 def test_tasks_at_a_standstill(server, stall):
-    """Three for each message, with fewer places than that: they run side by side, and the sessions of others go on."""
+    """Three tasks for each message, with fewer places than that: they run side by side, and the sessions of others
+    go on."""
     smtp = stalling_host(server, stall, "task", "concurrency=6")
     other = server.smtp(name="other.example.com")
     server.start()
@@ -196,7 +199,8 @@ def test_tasks_at_a_standstill(server, stall):
 
 
 def test_a_task_that_takes_too_long(server, stall):
-    """The message is deferred in time; the task that runs on is told that nobody waits for it, and lets its place go."""
+    """The server defers the message in time; the running task learns that no session waits for it, and frees its
+    place."""
     smtp = server.smtp(f'SmtpPlugin stalls "{stall}" at=task deadline=1s concurrency=1\n{DEFAULT_PLUGINS}', f'SmtpPluginDir "{HELPERS}"')
     server.start()
     with Client(smtp.port) as client:
@@ -213,7 +217,8 @@ BIG = HEADER + b"a line of a message that is larger than a stream may lag\r\n" *
 
 
 def test_streams_at_a_standstill(server, stall):
-    """The octets of messages go to a back end that takes none: their clients are not read any more, and others are served."""
+    """The octets of messages go to a back end that accepts none: the server stops reading from their clients, and
+    serves others."""
     smtp = stalling_host(server, stall, "stream", "concurrency=8")
     other = server.smtp(name="other.example.com")
     server.start()
@@ -248,7 +253,7 @@ def test_a_stream_that_lags(server, stall):
 
 
 def test_a_stream_that_is_left_behind(server, stall):
-    """After the plugin's deadline the message goes on without it; nothing of it is lost."""
+    """After the plugin's deadline the server handles the message without it; no part of the message is lost."""
     smtp = server.smtp(f'SmtpPlugin stalls "{stall}" at=stream deadline=1s\n{DEFAULT_PLUGINS}', f'SmtpPluginDir "{HELPERS}"')
     server.start()
     with begin_message(smtp.port, BIG + b".\r\n") as client:
@@ -258,7 +263,7 @@ def test_a_stream_that_is_left_behind(server, stall):
 
 
 def test_sessions_that_cannot_end(server, stall):
-    """A hook at the end of a session waits: the client has its 221 all the same, and the others theirs."""
+    """A hook at the end of a session waits: the client still gets its 221, and other clients their replies."""
     smtp = stalling_host(server, stall, "disconnect")
     other = server.smtp(name="other.example.com")
     server.start()
@@ -278,7 +283,7 @@ def test_sessions_that_cannot_end(server, stall):
 
 
 def test_limits_are_kept_while_sessions_cannot_end(server, stall):
-    """Each session over its time is told so at once, though the end of each is held up."""
+    """Each session over its time limit gets its 421 at once, although the end of each is delayed."""
     smtp = stalling_host(server, stall, "disconnect", lines="SmtpSessionTimeout 2s")
     server.start()
     with crowd(CLIENTS, lambda number: Client(smtp.port)) as clients:
@@ -292,7 +297,8 @@ def test_limits_are_kept_while_sessions_cannot_end(server, stall):
 
 
 def test_another_session_while_one_is_stuck(server, stall):
-    """Even where a plugin does not say that it waits: the thread that polls for all is stuck in it, and its own client is served by another."""
+    """Even if a plugin does not declare that it waits: the polling thread is stuck in it, and another thread serves
+    the client of that thread."""
     smtp = stalling_host(server, stall, "mail", "declared=no")
     server.start()
     for _ in range(5):
@@ -312,7 +318,7 @@ def test_another_session_while_one_is_stuck(server, stall):
 
 
 def test_clients_that_send_ahead_of_a_silent_name_server(server, silent_name_server):
-    """More than is kept of them: their sockets are not read any more, and nobody waits for that."""
+    """More than the server keeps: it stops reading their sockets, and no thread waits for that."""
     smtp = server.smtp(f"SmtpPlugin resolvable_fromhost\n{DEFAULT_PLUGINS}", f"SmtpResolver 127.0.0.1:{silent_name_server} timeout=30s")
     other = server.smtp(name="other.example.com")
     server.start()
@@ -393,7 +399,8 @@ def test_clients_that_do_not_read(make_server, tmp_path, is_encrypted):
 
 
 def test_a_locked_store(server):
-    """Another process has the lock on the file: a client that needs it waits, and is served when it is free."""
+    """Another process has the lock on the file: a client that needs it waits, and the server serves it when the lock
+    is free."""
     state = server.work / "state"
     server.make_writable(state)
     store = f'SmtpStore "file:{state}/store" timeout=30s'
@@ -416,7 +423,7 @@ def test_a_locked_store(server):
 
 
 def test_a_stop_while_back_ends_stand_still(server, stall):
-    """Nothing that was accepted is lost, and the server ends."""
+    """No accepted mail is lost, and the server ends."""
     smtp = stalling_host(server, stall, "queue")
     server.start()
     with begin_message(smtp.port) as client:

@@ -1,4 +1,4 @@
-"""A plugin of somebody else: built against what `make install` puts in place, with nothing but the pkg-config file to go by, then loaded and used."""
+"""A foreign plugin: built against the files of `make install`, with only the pkg-config file, then loaded and used."""
 
 import contextlib
 import os
@@ -71,7 +71,7 @@ def test_installed_headers_compile_on_their_own(installed, tmp_path):
 
 
 def test_its_test_runs(installed, plugin_dir, tmp_path):
-    """The one of the manual, built with what the installation says."""
+    """The plugin of the manual, built with the settings of the installation."""
     pkg_config = shutil.which("pkg-config") or pytest.skip("pkg-config is not installed")
     files = list(installed.rglob("smtpd-testing.pc"))
     assert len(files) == 1, files

@@ -1,4 +1,5 @@
-"""PIPELINING (RFC 2920): the replies to a group of commands leave together, and a client that waits for each reply is not kept waiting either."""
+"""PIPELINING (RFC 2920): the replies to a group of commands leave together, and a client that waits for each reply
+gets it at once."""
 
 import statistics
 import time

@@ -1,4 +1,5 @@
-"""Clients behind a proxy: their own address counts, in limits, plugins, logs and the Received field, and only for those who are trusted."""
+"""Clients behind a proxy: their own address counts, in limits, plugins, logs and the Received field, and only for
+trusted proxies."""
 
 import ssl
 import struct
@@ -266,7 +267,8 @@ HOW = pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "impli
 @pytest.mark.parametrize("header", [version_1(), version_2(), version_2(extensions=b"\x20\x00\x05\x07\0\0\0\0")], ids=["v1", "v2", "v2 that tells of TLS"])
 @HOW
 def test_tls_behind_a_proxy(tls_server, mpm, implicit, header):
-    """The header comes in the clear, before the handshake; what it says of TLS on its own other side is nothing to us."""
+    """The header comes in the clear, before the handshake; the server ignores the header's information about TLS on
+    the other side of the proxy."""
     server, smtp, authority = tls_server(mpm, implicit=implicit, more=PROXY)
     server.start()
     with encrypted(smtp.port, client_context(authority), implicit, header=header) as client:
@@ -321,7 +323,8 @@ def test_header_and_handshake_in_one_packet_and_in_pieces(tls_server, implicit, 
 
 
 def test_without_a_header_there_is_no_handshake(tls_server, mpm):
-    """Neither with a client that begins with TLS, nor with one that has something else to say and then waits: mod_ssl would wait as well."""
+    """Neither with a client that begins with TLS, nor with one that sends something else and then waits: mod_ssl
+    would wait as well."""
     server, smtp, authority = tls_server(mpm, implicit=True, threads=4, more=PROXY)
     server.start()
     with Client(smtp.port, greet=False) as client, pytest.raises((ssl.SSLError, ConnectionError)):
@@ -353,7 +356,8 @@ def test_a_failed_handshake_is_told_with_the_address_of_the_client(tls_server, i
 
 
 def test_a_header_that_does_not_come_is_not_waited_for_by_mod_ssl(tls_server, mpm):
-    """When httpd's Timeout is over it closes, and closing writes, and writing would make the handshake."""
+    """When httpd's Timeout is over, httpd closes the connection, closing writes, and writing would make the
+    handshake."""
     server, smtp, authority = tls_server(mpm, implicit=True, threads=12, main="Timeout 1", more=PROXY)
     server.start()
     silent = [Client(smtp.port, greet=False, timeout=10 * SLOWDOWN) for _ in range(12)]

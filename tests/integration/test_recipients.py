@@ -18,13 +18,13 @@ RECIPIENTS = ("user", "full", "later")
 
 
 def make_judging_host(server, lines="", options="", pattern="%l"):
-    """A virtual host with a Maildir for each recipient, of whom full@ is refused and later@ deferred."""
+    """A virtual host with a Maildir for each recipient; it rejects full@ and defers later@."""
     plugins = f'SmtpPlugin rcpt_ok\nSmtpPlugin judges_recipients {options}\nSmtpPlugin queue/maildir "@maildir@" {pattern}\n'
     return server.smtp(plugins, f'SmtpPluginDir "{HELPERS}"\n{lines}')
 
 
 def delivered(smtp):
-    """Whose Maildirs have how many messages."""
+    """The number of messages in each Maildir."""
     folders = [folder for folder in smtp.maildir.path.iterdir() if (folder / "new").is_dir()] if smtp.maildir.path.exists() else []
     return {folder.name: len(list((folder / "new").iterdir())) for folder in folders}
 
@@ -149,7 +149,8 @@ LARGE = MESSAGE + (b"x" * 70 + b"\r\n") * 10_000
 
 
 def make_maildirs_that_fail(server, small_disk, protocol):
-    """A virtual host where full@ has a Maildir on a disk that takes no large message, and closed@ one that is not the server's."""
+    """A virtual host where full@ has a Maildir on a disk without space for a large message, and closed@ one that
+    belongs to another user."""
     smtp = server.smtp('SmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir "@maildir@" %l', f"SmtpProtocol {protocol}\nSmtpSpoolThreshold 4m")
     for name in ("full", "closed"):
         (smtp.maildir.path / name).mkdir(0o755)
@@ -196,7 +197,7 @@ def test_a_maildir_that_fails_defers_its_recipient_only(make_server, small_disk,
 
 @pytest.mark.parametrize("rule", ["refuse", "accept"])
 def test_with_one_reply_all_have_the_message_or_none(make_server, small_disk, rule):
-    """The client comes again with all of them: whoever had it already would have it twice."""
+    """The client sends the message again to all of them: a recipient that already had it would have it twice."""
     server = make_server("event")
     smtp = make_maildirs_that_fail(server, small_disk, f"smtp\nSmtpMixedResults {rule}")
     server.start()
@@ -222,7 +223,7 @@ def test_a_shared_maildir_offers_no_prdr(make_server):
 # --- a queue plugin that hands on to another server, which has its own opinion on each recipient
 
 def make_relay(server, lines="", outer_lines=""):
-    """A virtual host that hands on by LMTP to another one, and that one."""
+    """A virtual host that forwards by LMTP to another one, and that one."""
     inner = make_judging_host(server, "SmtpProtocol lmtp\n" + lines)
     return server.smtp(f"SmtpPlugin rcpt_ok\nSmtpPlugin hands_on 127.0.0.1:{inner.port}", f'SmtpPluginDir "{HELPERS}"\n{outer_lines}'), inner
 

@@ -1,5 +1,5 @@
-"""greylisting, limit, karma and tarpit in a running server: what they know holds over all children and restarts, sessions that wait hold no thread,
-and the command smtpd-karma beside them."""
+"""greylisting, limit, karma and tarpit in a running server: all children share their records, which survive
+restarts; waiting sessions hold no thread; and the command smtpd-karma beside them."""
 
 import base64
 import re

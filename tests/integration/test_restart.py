@@ -1,4 +1,5 @@
-"""Graceful restart and stop: sessions that wait hear 421 and go, a message on its way arrives, nothing is lost and nothing is doubled."""
+"""Graceful restart and stop: waiting sessions get 421 and end, a message on its way arrives, nothing is lost and
+nothing is doubled."""
 
 import contextlib
 import pathlib
@@ -88,8 +89,8 @@ def test_new_configuration_is_used_by_new_sessions(server):
         server.graceful()
 
         def new_session():
-            """Whether this one belongs to the new generation. An old child, until it hears of the restart, serves some more
-            sessions as before, and ends others with 421."""
+            """Whether this session belongs to the new generation. Until an old child learns of the restart, it
+            serves some more sessions as before, and ends others with 421."""
             with Client(smtp.port) as after:
                 return "SIZE 4321" in after.command("EHLO client.example.net").lines
 
@@ -99,7 +100,7 @@ def test_new_configuration_is_used_by_new_sessions(server):
 
 
 def test_a_broken_configuration_does_not_replace_the_running_one(server):
-    """httpd checks nothing on SIGUSR1 by itself; apachectl does, with configtest. What it checks has to find the mistake."""
+    """httpd checks nothing on SIGUSR1 by itself; apachectl does, with configtest. This check must find the mistake."""
     smtp = server.hosts[0]
     smtp._plugins += "SmtpPlugin nonsense\n"
     good, output = server.configtest()
@@ -163,7 +164,7 @@ def test_graceful_stop(server):
 
 
 def test_stop_ends_sessions_at_once(server):
-    """SIGTERM waits for nobody: no message is accepted afterwards, none is left half."""
+    """SIGTERM does not wait: the server accepts no message afterwards, and leaves none half written."""
     smtp = server.hosts[0]
     children = server.children()
     with Client(smtp.port) as client:
@@ -182,7 +183,7 @@ def test_stop_ends_sessions_at_once(server):
 
 
 def test_restarts_do_not_pile_up_anything_in_the_parent(make_server):
-    """The parent reads its configuration again at every restart: neither files nor mappings may stay behind."""
+    """The parent reads its configuration again at every restart: no file and no mapping may remain."""
     server = make_server("event", threads=4)
     smtp = server.smtp()
     server.start()

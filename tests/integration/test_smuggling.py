@@ -1,5 +1,5 @@
-"""End of data is CRLF.CRLF and nothing else. Whatever else stands in a message, and however it is split over packets, a server sees one message or
-refuses it; it never sees a second transaction in it."""
+"""The end of data is CRLF.CRLF and nothing else. Whatever else is in a message, and however it is split over
+packets, the server sees one message or refuses it; it never sees a second transaction in it."""
 
 import re
 
@@ -48,7 +48,7 @@ POLICIES = ("reject", "normalize", "accept")
 
 
 def attack(sequence):
-    """(what follows DATA, the message that this is)"""
+    """(the octets after DATA, the message in them)"""
     body = HEADER + b"first" + sequence + SECOND
     return body + b".\r\n", unstuff(body)
 
@@ -87,7 +87,8 @@ def is_clean(wire):
 
 
 def has_bare_newline(wire):
-    """What ends the session under the policy reject: where a message ends, its server may see otherwise than this one."""
+    """The octets that end the session under the policy reject: the sending server may see the end of the message
+    elsewhere."""
     return re.search(rb"(?<!\r)\n|\r(?!\n)", wire)
 
 
@@ -145,7 +146,7 @@ def test_sequence_as_the_first_octets_of_data(hosts, policy):
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_empty_message_and_next_transaction_in_one_packet(hosts, policy):
-    """Behind a true end of data the next commands of the packet are commands."""
+    """After a real end of data, the next commands of the packet are commands."""
     host = hosts[policy]
     host.maildir.clear()
     with Client(host.port) as client:
@@ -168,8 +169,9 @@ def test_empty_message_and_next_transaction_in_one_packet(hosts, policy):
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_stray_cr_in_front_of_the_end_of_data(hosts, policy):
-    """CR CR LF . CR LF has CRLF.CRLF in it, so it is the end of data; the CR in front is part of the message, and a reason to refuse it. The sender may not
-    have seen an end there, so what follows is not taken for commands."""
+    """CR CR LF . CR LF has CRLF.CRLF in it, so it is the end of data; the CR in front is part of the message, and a
+    reason to refuse it. The sender may not have seen an end there, so the server does not take the following
+    octets for commands."""
     host = hosts[policy]
     host.maildir.clear()
     with Client(host.port) as client:
@@ -201,7 +203,8 @@ INJECTED_COMMANDS = {
 
 @pytest.mark.parametrize("name", INJECTED_COMMANDS)
 def test_a_bare_lf_in_a_command_ends_the_session(hosts, name):
-    """RFC 5321 2.3.8: it ends no line, so nothing behind it is a command; and no client would know what the answer to such a line is the answer to."""
+    """RFC 5321 2.3.8: it does not end a line, so nothing after it is a command, and a client could not tell to which
+    line the reply belongs."""
     host = hosts["reject"]
     host.maildir.clear()
     with Client(host.port) as client:

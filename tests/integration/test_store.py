@@ -1,5 +1,5 @@
-"""The store in a running server, through a plugin that does what it is told over SMTP: back ends, restarts, kill -9, damage, a Redis that is dead or
-slow, and the command smtpd-store beside it."""
+"""The store in a running server, through a plugin that takes its orders over SMTP: back ends, restarts, kill -9,
+damage, a Redis that is dead or slow, and the command smtpd-store beside it."""
 
 import contextlib
 import os
@@ -39,7 +39,7 @@ def file_store(server, name="store"):
 
 
 def ask(port, *commands):
-    """What the probe answers, a text for each command; an error begins with "!"."""
+    """The probe's answers, a text for each command; an error begins with "!"."""
     with Client(port) as client:
         client.ehlo()
         replies = [client.command(f"STORE {command}") for command in commands]
@@ -48,7 +48,7 @@ def ask(port, *commands):
 
 
 def count_in_threads(port, threads, times, key="count"):
-    """Sessions at once that add 1 each; returns how many additions were answered with 250."""
+    """Simultaneous sessions that add 1 each; returns how many additions got 250."""
     good = [0] * threads
 
     def work(number):
@@ -147,7 +147,7 @@ def test_namespaces_and_virtual_hosts(make_server):
 
 
 def test_without_a_directive_it_is_in_the_state_directory(make_server):
-    """With a state directory of the test's own: it is mounted over the real one, for this server only."""
+    """With a private state directory, mounted over the real one for this server only."""
     state = pathlib.Path(re.search(r"default: file:(.*)/store", run_tool("--help")[1], re.I)[1])
     unshare = shutil.which("unshare")
     if not is_root() or not unshare or not state.parent.is_dir():
@@ -244,7 +244,8 @@ def test_kill_9_loses_no_increment(make_server, mpm):
 
 
 def check_file(store, scratch):
-    """Whether SQLite finds the file whole, with what stands in its log; on a copy, so that the server finds it as it was left."""
+    """Whether SQLite finds the file valid, including its log; on a copy, so that the server finds the file
+    unchanged."""
     scratch.mkdir()
     for path in store.parent.glob(store.name + "*"):
         shutil.copy(path, scratch)
@@ -266,7 +267,7 @@ def kill_everything(server):
 
 
 def test_kill_9_of_the_whole_server_loses_no_increment(make_server, mpm, tmp_path):
-    """At random moments under load, children in between; each time the file is whole, and the server starts again on it."""
+    """At random moments under load, also children: each time the file is valid, and the server starts again with it."""
     server = make_server(mpm, children=2, threads=6)
     server.allow_log(KILLED)
     server.allow_log(r"AH00098: pid file .* overwritten")
@@ -330,7 +331,8 @@ def test_a_damaged_file_is_set_aside(make_server, mpm, content):
 
 
 def test_damage_while_it_runs(make_server, mpm):
-    """Each child goes on as long as it has what it needs in memory; who finds the damage sets the file aside for all."""
+    """Each child goes on as long as its memory has what it needs; the child that finds the damage sets the file
+    aside for all."""
     server = make_server(mpm, children=2, threads=4)
     server.expect_log(r"SMTPD0020")
     server.allow_log(KILLED)

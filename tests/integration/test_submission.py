@@ -1,4 +1,4 @@
-"""A submission server as docs/submission.md has it, and what Fail2Ban's own program makes of its log."""
+"""A submission server as in docs/submission.md, and Fail2Ban's own program with its log."""
 
 import os
 import pathlib
@@ -84,7 +84,7 @@ def test_somebody_has_to_be_able_to_send(make_server, plugins, lines, complaint)
 
 
 def fail2ban_regex():
-    """How its program is called, or a skip."""
+    """The command of its program, or a skip."""
     root = smtpd_env.unpacked("SMTPD_FAIL2BAN", "fail2ban", "usr/bin/fail2ban-regex")
     if root is None:
         pytest.skip("fail2ban is neither installed nor unpacked")

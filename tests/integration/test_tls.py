@@ -1,5 +1,5 @@
-"""STARTTLS and TLS from the first octet, on a running server: clients of all kinds, hostile ones, certificates that change, and mistakes in the
-configuration."""
+"""STARTTLS and TLS from the first octet, on a running server: normal and hostile clients, changing certificates, and
+mistakes in the configuration."""
 
 import contextlib
 import re
@@ -23,7 +23,7 @@ TIMEOUT = 20 * SLOWDOWN
 
 
 def run(*command, octets="", timeout=30, check=True):
-    """Runs a client; gives what it printed."""
+    """Runs a client and returns its output."""
     program = shutil.which(command[0]) or pytest.skip(f"{command[0]} is not installed")
     done = subprocess.run([program, *map(str, command[1:])], input=octets, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="backslashreplace", timeout=timeout * SLOWDOWN)
@@ -38,7 +38,7 @@ def s_client(smtp, authority, *arguments, octets="QUIT\n", check=True):
 
 
 def certificate_of(smtp, authority, name):
-    """The subject of the certificate that a client gets which asks for `name`."""
+    """The subject of the certificate for a client that asks for `name`."""
     context = client_context(authority)
     with Client(smtp.port) as client:
         client.ehlo()
@@ -47,7 +47,7 @@ def certificate_of(smtp, authority, name):
 
 
 def failures(server, count=1, why=""):
-    """The lines about handshakes that failed, once there are so many."""
+    """The lines about failed handshakes, as soon as there are so many."""
     return server.wait_log(f"tls handshake failed: {why}", count=count)
 
 
@@ -58,7 +58,7 @@ def check_one_line_each(server, count):
 
 
 def encrypt(client, authority, implicit):
-    """From the first octet, on a connection that nothing was read from, or by STARTTLS."""
+    """TLS from the first octet, on a connection from which nothing was read, or by STARTTLS."""
     if implicit:
         client.socket = client_context(authority).wrap_socket(client.socket, server_hostname="mx.example.com")
         client.reply().expect(220)
@@ -68,7 +68,7 @@ def encrypt(client, authority, implicit):
 
 
 def encrypted_client(smtp, authority):
-    """One that has said EHLO for the second time, and takes little at once."""
+    """A client that has sent EHLO for the second time, and accepts little data at once."""
     client = Client(smtp.port, receive_buffer=4096, timeout=TIMEOUT)
     encrypt(client, authority, implicit=False)
     client.ehlo()
@@ -124,7 +124,7 @@ def test_large_messages_both_ways_of_tls(tls_server, mpm):
 
 
 def test_many_clients_at_once(tls_server, mpm):
-    """Under event one thread serves those that are in the middle of a dialogue."""
+    """Under event, one thread serves the sessions that are in the middle of a dialogue."""
     server, smtp, authority = tls_server(mpm)
     server.start()
     with Load(smtp.port, clients=8, context=client_context(authority)) as load:
@@ -136,7 +136,7 @@ def test_many_clients_at_once(tls_server, mpm):
 
 
 def test_clients_that_never_read_do_not_stop_the_server(tls_server):
-    """More of them than there are threads."""
+    """More clients than threads."""
     server, smtp, authority = tls_server(main="Timeout 2", more="SmtpMaxErrors 0", threads=4)
     server.start()
     clients = [encrypted_client(smtp, authority) for _ in range(8)]
@@ -238,7 +238,8 @@ def test_odd_names_do_no_harm(tls_server):
 @pytest.mark.parametrize("name", ["mx.example.com", "localhost"])
 @pytest.mark.parametrize("implicit", [False, True], ids=["starttls", "implicit"])
 def test_certificates_of_clients(tls_server, name, implicit):
-    """With the name of the virtual host for SMTP as well: its (missing) settings must not be used for those of the lender."""
+    """With the name of the virtual host for SMTP as well: the handshake must use the lender's settings, not the
+    (missing) ones of this host."""
     server, smtp, authority = tls_server(https=f'SSLVerifyClient optional\nSSLCACertificateFile "@root@/ca.pem"', implicit=implicit)
     mine = authority.issue(subject="/O=Example (Ltd)/CN=client.example.net")
     (server.root / "foreign").mkdir()
@@ -264,7 +265,8 @@ def test_certificates_of_clients(tls_server, name, implicit):
 
 
 def test_odd_subjects_of_certificates_forge_nothing(tls_server):
-    """What is in a certificate is its owner's word, authority or not: it writes nothing into the log or the header but a quoted text."""
+    """The content of a certificate is its owner's word, whatever the authority: in the log and the header it can
+    only be quoted text."""
     server, smtp, authority = tls_server(https='SSLVerifyClient optional\nSSLCACertificateFile "@root@/ca.pem"')
     server.start()
     names = ["back\\", 'quo"te', "brackets) (and", "line\r\nX-Forged: x", "line\n[core:emerg] gone", "tab\tescape\x1b[31m", "Grüße", "=/+,;<>#", "%s%n", "x" * 60]
@@ -315,7 +317,7 @@ def test_sessions_are_resumed(tls_server, mpm, protocol):
 
 @pytest.mark.parametrize("settings, count", [("", 1), ("SSLOpenSSLConfCmd NumTickets 3", 3)])
 def test_tickets(tls_server, settings, count):
-    """One for each session, unless something else is asked for."""
+    """One ticket for each session, unless the configuration says otherwise."""
     server, smtp, authority = tls_server(https=settings)
     server.start()
     assert s_client(smtp, authority, "-tls1_3").count("New Session Ticket arrived") == count
@@ -346,7 +348,8 @@ def test_commands_behind_starttls_end_the_session(tls_server, behind):
 
 
 def test_commands_that_follow_at_any_moment_are_not_used(tls_server, mpm):
-    """Before the answer, with it, behind it: in the clear there is no second reply, and under TLS none to what came in the clear."""
+    """Before the answer, with it, after it: in the clear there is no second reply, and under TLS none to the octets
+    in the clear."""
     server, smtp, authority = tls_server(mpm)
     server.start()
     for number in range(40):
@@ -429,7 +432,7 @@ def test_a_handshake_in_small_pieces(tls_server, mpm):
 
 
 def test_stalled_handshakes_keep_no_thread(tls_server):
-    """Many more than there are threads; a new client is served as if they were not there."""
+    """Many more handshakes than threads; the server serves a new client as if they did not exist."""
     server, smtp, authority = tls_server(threads=16, more="SmtpHandshakeTimeout 60s")
     server.start()
     hello = client_hello()
@@ -451,7 +454,7 @@ def test_stalled_handshakes_keep_no_thread(tls_server):
 
 @pytest.mark.parametrize("implicit", [False, True])
 def test_quit_ends_tls_as_it_should(tls_server, mpm, implicit):
-    """With close_notify behind the reply, without which the client would have to think that somebody has cut the connection."""
+    """With close_notify after the reply; without it the client would suspect a cut connection."""
     server, smtp, authority = tls_server(mpm, implicit=implicit)
     server.start()
     context = client_context(authority)
@@ -470,7 +473,7 @@ def test_quit_ends_tls_as_it_should(tls_server, mpm, implicit):
 # --- certificates that change
 
 def serial_number(port, authority):
-    """Of the certificate that a new client gets; None from a child that is about to end."""
+    """The serial number of the certificate for a new client; None from a child that is about to end."""
     with Client(port) as client:
         if client.command("EHLO client.example.net").code == 421:
             return None
@@ -603,7 +606,8 @@ def test_tls_before_auth_of_qpsmtpd(tls_server):
 # --- connections that are turned away before their handshake
 
 def test_who_is_turned_away_before_a_handshake_holds_no_thread(tls_server, mpm):
-    """mod_ssl would make the handshake first, for as long as the client likes, only to tell it that there is no room."""
+    """Otherwise mod_ssl would first make the handshake, for as long as the client wants, only to report that there
+    is no room."""
     server, smtp, authority = tls_server(mpm, implicit=True, threads=4, more="SmtpMaxConnections 1")
     server.start()
     with encrypted(smtp.port, client_context(authority), True) as first:

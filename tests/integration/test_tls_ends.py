@@ -1,5 +1,6 @@
-"""TLS that ends where nobody expects it, and handshakes that come to nothing: the session ends, nothing is queued, what comes in the clear behind it is no
-command, and all that the session had (thread, memory, files) is back. That is the shape of CVE-2026-45185: a close_notify within BDAT, and clear text."""
+"""Unexpected ends of TLS, and failed handshakes: the session ends, the server queues nothing, takes clear text after
+TLS for no command, and frees everything that the session had (thread, memory, files). CVE-2026-45185 was of this
+kind: a close_notify within BDAT, and clear text."""
 
 import os
 import re
@@ -48,7 +49,7 @@ BEHIND = b"x" * 100 + b"\r\n.\r\nNOOP injected\r\nMAIL FROM:<injected@example.ne
 
 
 def end_there(smtp, authority, implicit, point, end):
-    """A session that ends so; what came in the clear behind it."""
+    """A session that ends in this way; returns the clear text after it."""
     said, octets = POINTS[point]
     with begin(smtp, implicit) as client:
         tls = RawTls(client, client_context(authority))
@@ -72,7 +73,7 @@ def end_there(smtp, authority, implicit, point, end):
 
 
 def all_is_back(web):
-    """No session is left, and no thread is busy but the one that says so."""
+    """No session remains, and no thread is busy except the one that reports this."""
     page = fetch(web.port, "/server-status?auto")
     return re.search(r"^SmtpSessions: 0$", page, re.M) and re.search(r"^BusyWorkers: 1$", page, re.M)
 

@@ -1,7 +1,7 @@
-"""What the name decides that a client asks for in its handshake (SNI), and the protocols that it offers there (ALPN):
-the certificate that it is shown, and never whose certificates of clients count. Each on a port with STARTTLS, whose lender
-has a neighbour of another name at its address, and on one with TLS from the first octet, which has such a neighbour
-itself. The neighbour trusts another authority."""
+"""The effects of the name in a client's handshake (SNI), and of its list of protocols (ALPN). The name chooses the
+certificate that the client gets, and never the trusted authorities for client certificates. Each test uses a port
+with STARTTLS, whose lender has a neighbour with another name at its address, and a port with TLS from the first
+octet, which has such a neighbour itself. The neighbour trusts another authority."""
 
 import contextlib
 import os
@@ -59,7 +59,7 @@ class Site:
 
     @contextlib.contextmanager
     def session(self, context, name, session=None):
-        """A client under TLS; with it goes the answer to EHLO."""
+        """A client under TLS, and the reply to its EHLO."""
         with Client(self.smtp.port, greet=not self.implicit) as client:
             if not self.implicit:
                 client.ehlo()
@@ -194,7 +194,7 @@ def test_no_name_makes_a_longer_chain_good(site, implicit):
 # --- sessions that are resumed
 
 def web_session(port, context, name):
-    """From a host that speaks HTTPS, where a second connection can resume it."""
+    """From a host with HTTPS, where a second connection can resume the session."""
     session = None
     for is_again in (False, True):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
@@ -215,7 +215,7 @@ SHARED = {"cache": "SSLSessionTickets off", "key file": 'SSLSessionTicketKeyFile
 @VERSION
 @HOW
 def test_a_session_of_another_host_brings_no_certificate_along(site, implicit, version, shared):
-    """One that has the same name, and one that the client has to ask for."""
+    """A host that has the same name, and a host whose name the client must ask for."""
     at = site(implicit)
     (at.server.root / "tickets").write_bytes(os.urandom(48))
     settings = f"{lines(at.a.issue(OWN, file='twin'))}\n{TRUSTS_B.format('optional')}\n{SHARED[shared]}"
@@ -253,7 +253,7 @@ def test_a_session_brings_its_certificate_along_where_it_was_made(site, implicit
 @VERSION
 @HOW
 def test_a_session_is_not_resumed_under_another_name(site, implicit, version):
-    """RFC 6066 3: the client has never seen the certificate of that name."""
+    """RFC 6066 3: the client has never seen the certificate for that name."""
     at = site(implicit, log=())
     at.server.start()
     for made_for, used_for in ((OWN, OTHER), (OTHER, OWN)):

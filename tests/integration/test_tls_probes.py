@@ -1,5 +1,5 @@
-"""What attackers try with TLS: commands injected in front of it, and ends of data that are none, in records of all shapes; each on a port with STARTTLS and
-on one with TLS from the first octet, where it applies."""
+"""Attacks on TLS: commands injected before it, and false ends of data, in records of all shapes; each on a port with
+STARTTLS and on one with TLS from the first octet, if it applies."""
 
 import shutil
 import subprocess
@@ -81,7 +81,7 @@ def test_nothing_that_was_said_in_the_clear_counts_under_tls(tls_server):
 
 
 def cuts(wire, shape, sequence):
-    """The octets cut into what each TLS record holds, in all the ways of that shape."""
+    """The octets, cut into the contents of TLS records, in all ways of that shape."""
     if shape == "one record":
         return [[wire]]
     if shape == "octet by octet":
@@ -94,7 +94,7 @@ def cuts(wire, shape, sequence):
 @pytest.mark.parametrize("policy", POLICIES)
 @HOW
 def test_smuggling(tls_server, implicit, policy, shape):
-    """The message is refused, or there is one: as in the clear."""
+    """The server refuses the message, or stores exactly one: as in the clear."""
     server, smtp, authority = tls_server(implicit=implicit, more=f"SmtpBareNewline {policy}\nSmtpMaxErrors 0")
     server.start()
     for sequence in SEQUENCES.values():
@@ -154,7 +154,7 @@ def test_names_that_are_none(tls_server, implicit, name):
 
 @HOW
 def test_no_client_begins_a_second_handshake(tls_server, implicit):
-    """Renegotiation, which TLS 1.2 still has, costs the server more than the client: it ends the connection."""
+    """Renegotiation, which TLS 1.2 still has, costs the server more than the client, so it ends the connection."""
     server, smtp, authority = tls_server(implicit=implicit)
     server.start()
     command = [shutil.which("openssl") or pytest.skip("openssl is not installed"), "s_client", *([] if implicit else ["-starttls", "smtp"]), "-tls1_2",

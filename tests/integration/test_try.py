@@ -1,4 +1,5 @@
-"""smtpd-try: real configurations and plugins without a server. What it says is what a server would do, and nothing is left behind."""
+"""smtpd-try: real configurations and plugins without a server. It reports what a server would do, and has no
+effects."""
 
 import hashlib
 import json
@@ -37,7 +38,7 @@ class Tried:
 
 
 def attempt(server, *arguments, ip="192.0.2.1", text="", write=True, **named):
-    """Runs the command on that server's configuration. `ip` is None where none is named."""
+    """Runs the command on that server's configuration; without `ip`, without a client."""
     if write:
         server.write()
     command = [*sanitizers.command_prefix(smtpd_env.BUILD), str(TOOL), "-f", str(server.config_file)] + (["--ip", ip] if ip else []) + [str(word) for word in arguments]
@@ -459,7 +460,7 @@ def test_the_directive_is_for_the_command_alone(make_server):
 
 @pytest.mark.skipif(not smtpd_env.is_root(), reason="only root can become somebody else")
 def test_it_has_the_rights_of_the_user_that_serves(make_server, tmp_path):
-    """What a child cannot read, a dry run cannot either; the message is the caller's."""
+    """A dry run can read only what a child can read; the message is read with the caller's rights."""
     server = make_server()
     smtp = server.smtp("SmtpPlugin badmailfrom\n" + DELIVERS)
     (tmp_path / "message").write_text("From: a@example.net\n\n")

@@ -1,4 +1,5 @@
-"""The hook user_config in a running server: what a recipient's own files say changes what plugins do for that recipient, and for no other."""
+"""The hook user_config in a running server: a recipient's own files change what plugins do for that recipient, and
+for no other."""
 
 import pytest
 
@@ -31,7 +32,7 @@ def host(make_server, mpm):
 
 
 def replies(host, recipients, sender="sender@example.net"):
-    """What a new client is told about each of them, in one transaction."""
+    """The replies to a new client for each of them, in one transaction."""
     with Client(host.port) as client:
         client.ehlo()
         client.command(f"MAIL FROM:<{sender}>", 250)
@@ -83,7 +84,7 @@ def test_mistakes_are_logged_and_no_more(host):
 
 
 def test_no_address_leads_out_of_the_folder(host):
-    """An address that could has no settings; those of the site hold."""
+    """A dangerous address has no settings; those of the site apply."""
     host.set_control("elsewhere/denysoft_greylist", "reject 0\n")
     for recipient in ('"../../elsewhere"@example.com', '"a/b"@example.com', ".@example.com"):
         told = replies(host, [recipient])[0]

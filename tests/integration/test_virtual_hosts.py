@@ -1,4 +1,5 @@
-"""Several virtual hosts in one server: SMTP with different plugins, HTTP beside it, what they inherit, and other modules of httpd around them."""
+"""Several virtual hosts in one server: SMTP with different plugins, HTTP next to it, inherited settings, and other
+modules of httpd."""
 
 import contextlib
 import html
@@ -37,7 +38,8 @@ def three(make_server, mpm):
 
 
 def test_a_port_without_a_protocol_greets_at_once(make_server, mpm):
-    """`Listen 25` alone means HTTP to httpd, and the kernel would keep the connection until the client has said something."""
+    """`Listen 25` alone means HTTP to httpd, and the kernel would keep the connection until the client has sent
+    something."""
     server = make_server(mpm)
     plain = server.http("SmtpEngine on", name="mx.example.com", protocol="")
     server.expect_log("no plugin accepts recipients: ")
@@ -136,7 +138,7 @@ def test_settings_of_the_main_server_are_inherited(make_server):
 
 
 def test_engine_of_the_main_server(make_server):
-    """On for the main server: inherited by virtual hosts unless they say off."""
+    """On for the main server: virtual hosts inherit it unless they say off."""
     server = make_server("event", modules=("authz_core",), main='SmtpEngine on\nSmtpPluginDir "@plugins@"\n')
     inherits = server.http("", name="mx.example.com", protocol="smtp")
     refuses = server.http("SmtpEngine off")
@@ -268,7 +270,7 @@ def test_keep_alive_and_request_settings_of_http_do_not_matter(make_server):
 
 @pytest.mark.parametrize("mpm", ["event", "worker"])
 def test_sessions_go_on_in_a_child_that_ends_by_itself(make_server, mpm):
-    """No restart, so nobody is told of one: the session goes on, and the child ends with it."""
+    """No restart, so no session gets a 421: the session goes on, and the child ends with it."""
     server = make_server(mpm, children=2, threads=4, main="MaxConnectionsPerChild 5")
     smtp = server.smtp()
     server.start()
