@@ -7,8 +7,8 @@
 ///         done = !memory.has_failed();
 ///     }
 ///
-/// failing_memory.cc replaces operator new of the whole program (malloc() and what C libraries do is not concerned).
-/// Only the thread that has made a FailingMemory sees failures, and only until that is destroyed.
+/// failing_memory.cc replaces operator new of the whole program, but not malloc() in C libraries. Only the thread that
+/// has created a FailingMemory sees failures, until it destroys the object.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 /// fake_disk.h: simulates the disk for a test.
 ///
-/// The test program has its own fsync() and writev() (fake_disk.cc), which plugins find before the C library's: so a
-/// test sees what is forced to the disk and in which order, and can let the disk fail or be full.
+/// The test program has its own fsync() and writev() (fake_disk.cc), which plugins find before those of the C library.
+/// So a test sees what a plugin forces to the disk, and in which order, and can make the disk fail or be full.
 #pragma once
 
 #include <atomic>

@@ -3,8 +3,8 @@
 ///     LineServer server([](std::string_view line) { return line == "ping" ? "pong" : ""; }, "welcome");
 ///     server.port(); server.connections(); server.lines(); server.say("by the way"); server.hang_up();
 ///
-/// Each line gets the line that the function makes of it, or none for ""; `closes` is the end of that connection. One
-/// thread serves all clients, and ends with the object.
+/// The function turns each line into a reply line, or "" for none; `closes` closes the connection. One thread serves
+/// all clients, and ends with the object.
 #pragma once
 
 #include <smtpd/base/files.h>

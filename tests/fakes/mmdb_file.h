@@ -5,8 +5,8 @@
 ///                                      {"location", MmdbMap{{"latitude", 43.05}}}});
 ///     directory.write("GeoLite2-City.mmdb", city.to_string());
 ///
-/// A file is a binary tree over the bits of addresses (IPv4 ones below ::/96), a data section, and a map about the file
-/// itself. Networks must not contain each other.
+/// A file is a binary tree over the bits of addresses (IPv4 addresses are below ::/96), a data section, and a map about
+/// the file itself. Networks must not contain each other.
 #pragma once
 
 #include <smtpd/base/ip.h>

@@ -6,15 +6,15 @@
 ///     CPPUNIT_ASSERT(answer.verdict == Verdict::deny);
 ///     CPPUNIT_ASSERT_EQUAL(std::string("fail: bad@example.com is listed"), plugin.log().last());
 ///
-/// A queue plugin can be given a message without any session, see fakes/parcel.h:
+/// A queue plugin can get a message without a session (fakes/parcel.h):
 ///
 ///     Parcel parcel("Subject: x\r\n\r\n");
 ///     const DeliveryResult result = plugin.deliver(parcel.to("user@example.com"));
 ///
 ///     plugin.dns({"1.2.0.192.bl.example A 127.0.0.2", "1.2.0.192.slow.example TIMEOUT"});
 ///
-/// The plugin is the built DSO, found in $SMTPD_TEST_PLUGIN_DIR or $SMTPD_TEST_BAD_PLUGIN_DIR, or in the build tree. A
-/// stage that the plugin wants to wait for is waited for by moving the clock.
+/// The plugin is the built DSO, found in $SMTPD_TEST_PLUGIN_DIR or $SMTPD_TEST_BAD_PLUGIN_DIR, or in the build tree. If
+/// the plugin waits at a stage, the clock moves on.
 #pragma once
 
 #include "engine/running_task.h"

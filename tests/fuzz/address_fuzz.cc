@@ -1,9 +1,9 @@
 /// address_fuzz.cc: paths and mailboxes of arbitrary octets.
 ///
-/// Holds: what is accepted prints as a path that is read again as the same address and prints the same; it has no
-/// control characters, keeps the limits, and is ASCII unless UTF-8 was allowed; its key is that of the
-/// list entry that it prints; what is refused has a reason. IP
-/// addresses and networks print as what they are read from again.
+/// Invariants: an accepted address prints as a path that parses as the same address and prints the same. It has no
+/// control characters, stays within the limits, and is ASCII unless UTF-8 is allowed. Its key equals that of the list
+/// entry that it prints. A rejected address has a reason. IP addresses and networks print as text that parses as the
+/// same value.
 #include <smtpd/base/address.h>
 #include <smtpd/base/ip.h>
 

@@ -1,8 +1,8 @@
 /// command_line_fuzz.cc: command lines of arbitrary octets, split and whole.
 ///
-/// Holds: lines are the same whether the input comes whole or octet by octet; verb and rest are slices of the line;
-/// what MAIL and RCPT make of any line is either an argument within its limits whose path lies in the line, or a 501
-/// that prints as one well-formed line.
+/// Invariants: lines are the same whether the input comes whole or octet by octet. Verb and rest are slices of the
+/// line. MAIL and RCPT turn any line either into an argument within its limits whose path lies in the line, or into a
+/// 501 that prints as one well-formed line.
 #include "smtp/command.h"
 #include "smtp/line_splitter.h"
 #include "smtp/path_argument.h"

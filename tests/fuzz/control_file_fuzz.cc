@@ -1,9 +1,9 @@
-/// control_file_fuzz.cc: any octets as a control file, read in every form: lines, addresses, networks, domains, cdb.
-/// Whatever is accepted must keep its promises: lines trimmed and placed, an entry found that was just listed, nothing
-/// read outside of a cdb.
+/// control_file_fuzz.cc: arbitrary octets as a control file, read in every form: lines, addresses, networks, domains,
+/// cdb. Accepted content must be consistent: lines are trimmed and have their places, a lookup finds a listed entry,
+/// and no read is outside of a cdb.
 ///
-/// The file is a memfd, named by its /proc path. An input with an $include of an absolute path is not tried: what that
-/// reads depends on the machine.
+/// The file is a memfd, named by its /proc path. The target skips an input with an $include of an absolute path,
+/// because the result depends on the machine.
 #include "support/config_file.h"
 
 #include "support/strings.h"

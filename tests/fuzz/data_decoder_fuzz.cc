@@ -1,8 +1,8 @@
 /// data_decoder_fuzz.cc: arbitrary octets after DATA.
 ///
-/// Holds, for every policy: content, end, and defects are the same whether the input comes whole, octet by octet or in
-/// pieces; the data ends right behind CRLF.CRLF (or a first .CRLF) and at the first such place; nothing bare is left in
-/// normalised content; nothing is lost or added that is not accounted for.
+/// Invariants, for every policy: content, end and defects are the same whether the input comes whole, octet by octet or
+/// in pieces. The data ends right after the first CRLF.CRLF (or a .CRLF at the beginning). Normalised content has no
+/// bare CR or LF. Every lost or added octet is accounted for.
 ///
 /// The first octet of the input chooses policy, line limit and piece size.
 #include "smtp/data_decoder.h"

@@ -1,11 +1,11 @@
 /// dns_message_fuzz.cc: replies of name servers.
 ///
-/// Holds: every answer is one of the three kinds, and only what was found has records, of the type that was asked for
-/// and not more than allowed; names in it are printable and have no final dot; what is printed is printable; the same
-/// octets give the same answer, also when the case of the question's letters was taken back.
+/// Invariants: every answer is one of the three kinds. Only a found answer has records; they have the requested type,
+/// and are not more than allowed. Names are printable and have no final dot. Printed text is printable. The same octets
+/// give the same answer, even after the case of the question's letters is restored.
 ///
-/// The first octet of the input chooses the type, the second, if odd, has head and question of a good reply put before
-/// the rest.
+/// The first octet of the input chooses the type. If the second is odd, the target puts the header and the question of
+/// a valid reply before the rest.
 #include "fakes/dns_packet.h"
 #include "net/dns_message.h"
 

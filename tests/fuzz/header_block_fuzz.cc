@@ -1,6 +1,6 @@
-/// header_block_fuzz.cc: any message, cut anywhere, with any edits: what was not edited stays octet for octet what it
-/// was, an edit adds no field but its own, and the parts of the message are the same however it came. Fields that claim
-/// to be results of this server are renamed, which changes nothing else, and none is left that does.
+/// header_block_fuzz.cc: any message, cut anywhere, with any edits. Unedited parts stay the same octet for octet, an
+/// edit adds only its own field, and the parts of the message do not depend on the cuts. Fields that claim to be
+/// results of this server are renamed; nothing else changes, and no such field remains.
 ///
 /// Input: octets that say how the message is cut and edited, up to the first 0xff, then the message.
 #include "engine/authentication_results.h"

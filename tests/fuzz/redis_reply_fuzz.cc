@@ -1,8 +1,8 @@
 /// redis_reply_fuzz.cc: replies of a Redis server, or of an attacker in its place.
 ///
-/// Holds: a reply does not depend on the pieces in which it arrives, so a part of it is `more` and never something
-/// else; what is wrong stays wrong whatever follows; nothing is in a reply that was not in its octets, and nothing is
-/// deeper or longer than is allowed; written down again and read, it is the same.
+/// Invariants: a reply does not depend on the pieces in which it arrives, so a part of it is always `more`. An invalid
+/// reply stays invalid, whatever follows. A reply has no content beyond its octets, and nothing deeper or longer than
+/// allowed. Written and read again, it is the same.
 #include "store/redis_connection.h"
 
 #include <smtpd/base/format.h>

@@ -1,17 +1,18 @@
 /// session_fuzz.cc: a whole session: greeting, dialogue, messages, end, with plugins that give any verdict and wait at
 /// any hook.
 ///
-/// Holds, for all settings and verdicts: what is sent, queued and logged about messages is the same whether the input
-/// comes whole, octet by octet or in pieces; all that is sent is complete reply lines, and a 421 comes last; never more
-/// acceptances than messages queued; every transaction ends exactly once, and so does the session; chunks add up to the
-/// message; log lines are printable; what a plugin is given of AUTH is a user by name with a password or a response;
-/// who is authenticated was told 235; what is queued has CRLF line ends and no NUL unless policy or BINARYMIME say
-/// otherwise; a handshake begins behind a 220, with nothing left to read, at most once, and nothing is said behind one
-/// that fails; after it client and message are forgotten; nobody is delivered to who was refused.
+/// Invariants, for all settings and verdicts: output, queued messages and log lines about messages are the same whether
+/// the input comes whole, octet by octet or in pieces. The output consists of complete reply lines, and a 421 comes
+/// last. There are never more acceptances than queued messages. Every transaction ends exactly once, and so does the
+/// session. Chunks add up to the message. Log lines are printable. Plugins get a user name with a password or a
+/// response from AUTH. An authenticated client has got 235. A queued message has CRLF line ends and no NUL unless
+/// policy or BINARYMIME say otherwise. A handshake begins after a 220, with no unread input, at most once; there is no
+/// output after a failed one. After a handshake, the client and the message are forgotten. No refused recipient gets a
+/// message.
 ///
-/// The first 17 octets of the input choose settings, plugins and piece size; the rest is the dialogue. What follows a
-/// line with STARTTLS comes by itself, as it does under TLS, or glued to it, as it does from an attacker who has no
-/// key; then pieces need not be like the whole.
+/// The first 17 octets of the input choose settings, plugins and piece size; the rest is the dialogue. The input after
+/// a line with STARTTLS arrives separately, as under TLS, or together with it, as from an attacker without the key; in
+/// the latter case the pieces need not give the same result.
 #include "engine/session.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_hook_runner.h"

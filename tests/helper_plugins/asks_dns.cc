@@ -1,7 +1,7 @@
 /// asks_dns.cc: asks the DNS the questions in its options, and logs the answers.
 ///
 /// A question is TYPE:NAME, where %h in the name is the argument of HELO, %s the sender's domain, %r the recipient's,
-/// %i the client's address reversed. mxa:NAME asks for the exchangers of the name, and then for the addresses of these.
+/// %i the client's address reversed. mxa:NAME asks for the exchangers of the name, and then for their addresses.
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 

@@ -2,8 +2,8 @@
 ///
 ///     SmtpPlugin hands_on 127.0.0.1:24
 ///
-/// What the next hop says about a recipient is that recipient's fate, in its own words. A recipient that it says
-/// nothing about is deferred. It knows one extension, BODY=8BITMIME.
+/// The next hop's reply about a recipient becomes that recipient's fate. A recipient without a reply is deferred. The
+/// plugin supports one extension, BODY=8BITMIME.
 #include <smtpd/backend/backend.h>
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>

@@ -2,9 +2,9 @@
 ///
 ///     SmtpPlugin judges_recipients at=data_post
 ///
-/// Whose name begins with `full` is refused, with `later` deferred. `at` is the hook: data_post_rcpt (one by one),
-/// data_post or queue_pre. When a message is to be delivered, it says of each recipient that was turned away that it
-/// sends a bounce.
+/// The plugin rejects recipients whose name begins with `full`, and defers those that begin with `later`. `at` is the
+/// hook: data_post_rcpt (one by one), data_post or queue_pre. At the delivery of a message, it logs a bounce for each
+/// refused recipient.
 #include <smtpd/plugin.h>
 
 namespace smtpd::plugins {

@@ -2,8 +2,8 @@
 ///
 ///     SmtpPlugin knows_passwords account=joe:secret cram=yes delay=200ms
 ///
-/// With `cram` it handles the hooks of all mechanisms, otherwise `auth` alone. The user "down" gets a temporary
-/// failure. After `delay` each client is answered.
+/// With `cram` it handles the hooks of all mechanisms, otherwise only `auth`. The user "down" gets a temporary failure.
+/// Each answer takes `delay`.
 #include <smtpd/plugin.h>
 
 #include <algorithm>

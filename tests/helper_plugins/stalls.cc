@@ -2,9 +2,9 @@
 ///
 ///     SmtpPlugin stalls /path/of/the/file at=queue
 ///
-/// `at` is mail, rcpt, queue, auth, disconnect, task (three tasks at data_post read the message and stand still), or
-/// stream: then each piece of a message waits as it arrives, and the plugin says at data_post how much it has seen.
-/// With `declared=no` it does not say that it waits.
+/// `at` is mail, rcpt, queue, auth, disconnect, task (three tasks at data_post read the message and hang), or stream:
+/// then each piece of a message waits as it arrives, and the plugin logs at data_post how much it has seen. With
+/// `declared=no` it does not declare that it waits.
 #include <smtpd/plugin.h>
 
 #include <array>

@@ -2,8 +2,9 @@
 ///
 ///     SmtpPlugin store_probe namespace=probe count_mail=yes
 ///
-/// The command `STORE operation key [value] [seconds]` does that operation and answers 250 with what came of it, or 450
-/// with the Error. With `count_mail` each sender is counted, as policies do it, and one that is over 1000 is refused.
+/// The command `STORE operation key [value] [seconds]` does that operation and replies 250 with the result, or 450 with
+/// the Error. With `count_mail` it counts each sender, as policies do, and refuses a sender with more than 1000
+/// messages.
 #include <smtpd/base/text.h>
 #include <smtpd/plugin.h>
 

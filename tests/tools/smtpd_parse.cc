@@ -2,11 +2,11 @@
 ///
 ///     smtpd-parse address|path|command [--smtputf8] [--strict]
 ///
-/// Reads one line from standard input (all of it; a CRLF or LF at its very end is taken off, any other belongs to the
-/// line) and prints one JSON object. `address` is `local@domain` as in a control file; `path` is `<…>` as in MAIL and
-/// RCPT, `<>` and `<postmaster>` allowed; `command` is a command line, whose path and parameters are shown for MAIL and
-/// RCPT, or the reply that refuses them. Strings are UTF-8; an octet that is no UTF-8 is shown as \u00XX. Exit status:
-/// 0 valid, 1 not valid, 2 wrong call.
+/// Reads one line from standard input (the whole input; it removes a CRLF or LF at the very end, any other belongs to
+/// the line) and prints one JSON object. `address` is `local@domain` as in a control file; `path` is `<…>` as in MAIL
+/// and RCPT, `<>` and `<postmaster>` allowed; `command` is a command line; for MAIL and RCPT the output has its path
+/// and parameters, or the reply that rejects them. Strings are UTF-8; other octets become \u00XX. Exit status: 0 valid,
+/// 1 not valid, 2 wrong call.
 #include "smtp/command.h"
 #include "smtp/path_argument.h"
 #include "smtp/utf8.h"

@@ -4,9 +4,9 @@
 ///     smtpd-verdict-table <docs/hooks.md
 ///
 /// Copies standard input to standard output, with the lines between `<!-- verdicts: HOOK -->` and `<!-- end of verdicts
-/// -->` replaced by the hook's table. Every hook of the dialogue at which verdicts are given must have such a place,
-/// once. The line that begins with "- Handlers: " below the heading of a hook (### `HOOK`) is replaced by what
-/// hook_table says of it; every hook must have one. Exit status: 0 all is well, 1 a place is missing or wrong.
+/// -->` replaced by the hook's table. Every hook that takes verdicts must have exactly one such place. The text of
+/// hook_table replaces the line that begins with "- Handlers: " below the heading of a hook (### `HOOK`); every hook
+/// must have one. Exit status: 0 success, 1 a place is missing or wrong.
 #include "fakes/session_under_test.h"
 
 #include <smtpd/base/format.h>

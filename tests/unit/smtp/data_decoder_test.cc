@@ -1,6 +1,6 @@
 /// data_decoder_test.cc: end of data, dots, bare newlines: every form of smuggling, under every policy, at every split.
 ///
-/// The decoder is compared with a second one that knows nothing of states or chunks: it cuts the whole text at CRLF and
+/// The tests compare the decoder with a second one without states or chunks, which cuts the whole text at CRLF and
 /// looks at the lines.
 #include "smtp/data_decoder.h"
 #include "smtp/octet_masks.h"
