@@ -12,7 +12,7 @@
 /// `bind_password_file`. The plugin reads that file when httpd starts, so only root needs to be able to read it.
 ///
 /// If the entry's name follows from the login, the plugin needs no search: set `dn` to the name, with the same
-/// placeholders. The second example uses a filter.
+/// placeholders. The second example here uses a filter instead.
 ///
 ///     SmtpPlugin auth/auth_ldap_bind ldapi:/// "dn=uid=%u,ou=people,dc=example,dc=com"
 ///     SmtpPlugin auth/auth_ldap_bind ldaps://ldap.example.com base=dc=example,dc=com "filter=(|(uid=%u)(mail=%l))"
@@ -48,9 +48,9 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The plugin of qpsmtpd cannot be loaded. If the configuration has neither `base` nor `dn`, this plugin reads the
-/// control file `ldap` of that plugin (while httpd starts): lines with `ldap_base`, `ldap_host`, `ldap_port`,
-/// `ldap_timeout` and `ldap_auth_filter_attr`. A wrong password is refused; in qpsmtpd, the next plugin decides.
+/// qpsmtpd's plugin cannot be loaded. If the configuration has neither `base` nor `dn`, this plugin reads the control
+/// file `ldap` of qpsmtpd's plugin when httpd starts: lines with `ldap_base`, `ldap_host`, `ldap_port`, `ldap_timeout`
+/// and `ldap_auth_filter_attr`. A wrong password is refused; in qpsmtpd, the next plugin decides.
 ///
 /// ## Limits
 ///
@@ -518,7 +518,7 @@ private:
         std::vector<Place> out;
         for (const auto& uri : options_.uri) {
             const auto read = Place::read(uri);
-            if (!read) setup.error("uri: \"{}\" does not begin with ldap://, ldaps:// or ldapi://", quoted(uri));
+            if (!read) setup.error("uri: \"{}\" is not a valid ldap://, ldaps:// or ldapi:// URI", quoted(uri));
             else out.insert(out.end(), read->begin(), read->end());
         }
         return out;

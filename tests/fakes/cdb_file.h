@@ -10,8 +10,8 @@
 
 namespace smtpd::fakes {
 
-/// The content of a cdb file that has these keys, each with an empty value: the head with 256 tables, the records, the
-/// hash tables.
+/// The content of a cdb file with these keys, each with an empty value: the head with 256 tables, the records, the hash
+/// tables.
 inline std::string cdb_with_keys(const std::vector<std::string_view>& keys) {
     constexpr std::uint32_t head_size = 2048;
     const auto number = [](std::uint32_t value) {

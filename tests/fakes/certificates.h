@@ -22,7 +22,7 @@ using X509Certificate = std::shared_ptr<X509>;
 
 inline Key make_key() { return {EVP_EC_gen("P-256"), EVP_PKEY_free}; }
 
-/// Good from and until that many seconds from now; without names, extensions and signature.
+/// Valid from and until so many seconds from now; without names, extensions and signature.
 inline X509Certificate begin_certificate(EVP_PKEY* key, long from = -60, long until = 3600) {
     X509Certificate made(X509_new(), X509_free);
     X509_set_version(made.get(), X509_VERSION_3);
@@ -50,7 +50,7 @@ inline std::string pem_of(X509* certificate) {
     return {octets, static_cast<std::size_t>(size)};
 }
 
-/// What a server shows, and how it speaks.
+/// A server's certificate and key.
 struct TlsServerIdentity {
     Key key;
     X509Certificate certificate;
@@ -59,7 +59,7 @@ struct TlsServerIdentity {
     std::string pem() const { return pem_of(certificate.get()); }
 };
 
-/// What is special about a certificate.
+/// The special properties of a certificate.
 struct CertificateWish {
     std::string common_name = "a server";
     long from = -60, until = 3600;  ///< seconds from now
@@ -77,7 +77,7 @@ public:
     }
 
     std::string pem() const { return pem_of(certificate_.get()); }
-    /// For these alternative names, as OpenSSL's configuration has them; "" for none.
+    /// Issues a certificate for these alternative names, in the format of OpenSSL's configuration; "" for none.
     TlsServerIdentity issue(const std::string& names, const CertificateWish& wish = {}) const {
         const Key key = make_key();
         const X509Certificate made = begin_certificate(key.get(), wish.from, wish.until);

@@ -69,7 +69,7 @@ public:
     DnsPacket& authority(std::string_view owner, unsigned type, std::uint32_t ttl, const Octets& data) {
         return add(authorities_, wire_name(owner), type, ttl, data, 1);
     }
-    /// The owner in octets of any kind.
+    /// The owner as arbitrary octets.
     DnsPacket& raw_answer(const Octets& owner, DnsType type, std::uint32_t ttl, const Octets& data) {
         return add(answers_, owner, static_cast<unsigned>(type), ttl, data, 1);
     }

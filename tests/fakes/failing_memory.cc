@@ -7,7 +7,7 @@
 
 namespace {
 
-/// Of this thread. Without constructors, because it is used before and after everything else.
+/// The state of this thread. It has no constructors, because it is used before and after everything else.
 struct Plan {
     bool is_on;
     bool has_failed;

@@ -20,16 +20,16 @@ class FailingMemory {
 public:
     static constexpr std::size_t all = std::numeric_limits<std::size_t>::max();
 
-    /// The thread's nth allocation from now on fails, counted from 0, and those after it, `failures` in all. One at a
-    /// time in a thread.
+    /// From now on, the thread's nth allocation (counted from 0) and the following ones fail, `failures` in all. A
+    /// thread can have one object at a time.
     explicit FailingMemory(std::size_t nth, std::size_t failures = 1) noexcept;
     ~FailingMemory() { stop(); }
     FailingMemory(const FailingMemory&) = delete;
     FailingMemory& operator=(const FailingMemory&) = delete;
 
-    /// From now on there is memory again.
+    /// Ends the failures.
     void stop() noexcept;
-    /// Whether there were so many allocations that one failed.
+    /// Whether an allocation has failed.
     bool has_failed() const noexcept;
 };
 

@@ -20,7 +20,7 @@ struct FakeDisk {
 };
 inline FakeDisk disk;
 
-/// Watches it while it lives, and mends it afterwards.
+/// Records the calls during its lifetime, and restores the real disk at its end.
 class WatchedDisk {
 public:
     explicit WatchedDisk(std::string fails_to_sync = {}) {

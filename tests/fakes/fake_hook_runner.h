@@ -19,7 +19,7 @@
 
 namespace smtpd::fakes {
 
-/// What a queue plugin's result becomes, as in the host.
+/// Turns a queue plugin's result into a Response, as the host does.
 inline Response conclude(HookContext& context, DeliveryResult result) {
     auto& delivery = static_cast<Delivery&>(context);
     Response response = engine::ResultSummary(result, delivery.recipients()).response();
@@ -27,10 +27,10 @@ inline Response conclude(HookContext& context, DeliveryResult result) {
     return response;
 }
 
-/// The session that is going on, whatever the hook.
+/// The session of the hook's argument.
 inline Connection& connection_of(const HookContext& context) { return *ServerAccess::session(context); }
 
-/// data_chunk: octets of the message as they arrive, for a handler that observes them.
+/// data_chunk: the octets of the message as they arrive, for an observing handler.
 class ChunkContext final : public TransactionContext {
 public:
     ChunkContext(Connection& connection, Transaction& transaction, std::string_view chunk)
@@ -42,19 +42,19 @@ class FakeHookRunner final : public engine::HookRunner {
 public:
     using Handler = std::function<Response(HookContext&)>;
 
-    /// What is said at that hook from now on.
+    /// Sets the answer at that hook.
     void on(HookId hook, Handler handler) { at(hook).handler = std::move(handler); }
     void respond(HookId hook, Response response) {
         on(hook, [response = std::move(response)](HookContext&) { return response; });
     }
-    /// Nothing is said, but calls are counted.
+    /// Gives no answer at that hook, but counts the calls.
     void watch(HookId hook) { respond(hook, declined()); }
-    /// The same, by somebody who can accept nobody.
+    /// The same, for a plugin that cannot accept recipients.
     void look_on(HookId hook) {
         watch(hook);
         at(hook).can_accept = false;
     }
-    /// What is waited for before that hook; where nobody was set to answer there, nobody has an opinion.
+    /// Sets the wait before that hook; without an answer set for the hook, the answer is `declined`.
     void wait(HookId hook, Duration delay, Duration silence = Duration(0)) {
         engine::Wait wait;
         wait.delay = delay;
@@ -62,15 +62,15 @@ public:
         at(hook).wait = wait;
         if (!at(hook).handler) watch(hook);
     }
-    /// Names whose addresses are asked for before that hook: in the first round, when these are known in the second,
-    /// and so on.
+    /// Names whose addresses a plugin asks for before that hook: the first in the first round, the next after its
+    /// answer, and so on.
     void look_up(HookId hook, std::vector<std::vector<std::string>> rounds, Duration limit = std::chrono::minutes(1)) {
         if (!at(hook).wait) wait(hook, Duration(0));
         at(hook).rounds = std::move(rounds);
         at(hook).limit = limit;
     }
 
-    /// Tasks before that hook, each when the one before has ended.
+    /// Tasks before that hook; each begins when the previous one has ended.
     template <class F>
     void have_task(HookId hook, std::vector<std::string> keys, F function, Duration limit = std::chrono::minutes(1)) {
         if (!at(hook).wait) wait(hook, Duration(0));
@@ -80,7 +80,7 @@ public:
         for (auto& point : points_) point.tasks.clear();
     }
 
-    /// Whoever handles that hook waits for something other than the DNS.
+    /// The handlers of that hook wait for something other than the DNS.
     void let_wait(HookId hook) {
         waiting |= {hook};
         if (!at(hook).handler) watch(hook);
@@ -119,7 +119,7 @@ public:
     std::size_t count(HookId hook) const {
         return static_cast<std::size_t>(std::count(calls.begin(), calls.end(), hook));
     }
-    /// "mail rcpt rcpt": the calls, as far as they are of these hooks.
+    /// "mail rcpt rcpt": the calls of these hooks.
     std::string order_of(std::initializer_list<HookId> hooks) const {
         std::string out;
         for (const auto call : calls)
@@ -168,7 +168,7 @@ public:
         answers.push_back(context.answers());
         return at(context.hook).handler(context);
     }
-    /// The handler of data_chunk gets a ChunkContext for each piece; `streams` is what else looks on.
+    /// The handler of data_chunk gets a ChunkContext for each piece; `streams` are the other streams.
     engine::MessageObservers observe_message(MessageHook& context) noexcept override {
         engine::MessageObservers out;
         if (at(HookId::data_chunk).handler) out.push_back(std::make_unique<Observer>(*this, context));

@@ -27,7 +27,7 @@ public:
     };
 
     bool enabled(LogLevel level) const noexcept override { return level <= up_to_.load(); }
-    /// Where a test lets memory run out, the line is lost, as it would be in the server's log.
+    /// If a test makes memory run out, the line is lost, as in the server's log.
     void write(const LogLine& line) noexcept override {
         const std::lock_guard lock(mutex_);
         try {
@@ -61,7 +61,7 @@ public:
         for (const auto& line : lines()) out += line.to_string() + "\n";
         return out;
     }
-    /// The text of the newest line, "" where there is none.
+    /// The text of the newest line, "" if there is none.
     std::string last() const {
         const auto all = lines();
         return all.empty() ? std::string() : all.back().text;
@@ -71,7 +71,7 @@ public:
         return std::any_of(all.begin(), all.end(),
                            [text](const Line& line) { return line.to_string().find(text) != std::string::npos; });
     }
-    /// How many lines have it.
+    /// How many lines contain the text.
     std::size_t count(std::string_view text) const {
         const auto all = lines();
         const auto has_text = [text](const Line& line) { return line.to_string().find(text) != std::string::npos; };

@@ -35,7 +35,8 @@ public:
         return lookup;
     }
 
-    /// The answers to questions about that name come; "": to all questions. Those that time out never come.
+    /// Delivers the answers to questions about that name, or with "" to all questions. Questions that time out get
+    /// none.
     void give(std::string_view name = {}) {
         for (auto& open : open_) {
             const auto lookup = open.lookup.lock();
@@ -49,7 +50,7 @@ public:
         }
     }
 
-    /// Lookups that somebody still waits for.
+    /// The number of pending lookups.
     std::size_t waiting() const {
         return static_cast<std::size_t>(
             std::count_if(open_.begin(), open_.end(), [](const Open& open) { return !open.lookup.expired(); }));

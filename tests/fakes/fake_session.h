@@ -18,12 +18,12 @@
 
 namespace smtpd::fakes {
 
-/// What a FakeConnection knows of its client; a base, so that it is there first.
+/// A FakeConnection's data about its client; a base class, so that it is constructed first.
 struct FakeClientRecord {
     ClientRecord record;
 };
 
-/// A client at 192.0.2.1:49152 that talks to mx.example.com at 192.0.2.25:25 and has said nothing yet.
+/// A client at 192.0.2.1:49152 that has connected to mx.example.com at 192.0.2.25:25 and has sent nothing yet.
 class FakeConnection final : private FakeClientRecord, public Connection {
 public:
     FakeConnection(const Clock& clock, LogSink& log) : Connection(record), clock_(clock), log_(log) {
@@ -70,12 +70,12 @@ public:
     void set_sessions_of_client(std::uint32_t count) noexcept { record_.sessions_of_client = count; }
     void set_karma(int karma) noexcept { record_.karma = karma; }
 
-    /// What config() gives for a name; for other names `other_config` is asked, if it is set.
+    /// The results of config() by name; `other_config`, if set, answers for other names.
     std::map<std::string, std::vector<std::string>, std::less<>> configured;
     std::function<std::vector<std::string>(std::string_view)> other_config;
-    /// What user_config hooks give a user for a name; where that is nothing, the next.
+    /// The results of user_config hooks for a user and a name; without one, the next table applies.
     std::function<std::vector<std::string>(std::string_view, const Address&)> own_config;
-    /// What user_config hooks give for a name, whoever the user is.
+    /// The results of user_config hooks for a name and any user.
     std::map<std::string, std::vector<std::string>, std::less<>> configured_by_users;
 
     std::vector<Reply> sent;                ///< by plugins
@@ -123,7 +123,7 @@ public:
     using Transaction::envelope;
     Envelope& envelope() noexcept { return envelope_; }
     void set_prdr(bool on = true) noexcept { prdr_ = on; }
-    /// `rcpt_number`: which RCPT it comes from; 0 as if a plugin had added it.
+    /// `rcpt_number`: the number of its RCPT; 0 as if a plugin had added it.
     Recipient& add_recipient(std::string_view mailbox, std::uint32_t rcpt_number = 0) {
         Recipient& added = recipients_.emplace_back(address(mailbox), Parameters());
         ServerAccess::set_rcpt_number(added, rcpt_number);
@@ -136,7 +136,7 @@ public:
         auto& stored = static_cast<message::StoredMessage&>(*message_);
         if (!stored.append(text) || !stored.finish()) throw std::runtime_error("the message cannot be kept");
     }
-    /// A message of the test's own, for instance one that cannot be read.
+    /// Sets the test's own message, for example an unreadable one.
     void set_message(std::unique_ptr<Message> message) { message_ = std::move(message); }
     void forget_message() { message_ = std::make_unique<message::StoredMessage>(spool_); }
 

@@ -21,7 +21,7 @@
 
 namespace smtpd::fakes {
 
-/// Keeps what a back end tells. To be looked at when nothing else runs.
+/// Keeps the reports of a back end. Read it only when no other thread runs.
 class FakeStoreEvents final : public store::Events {
 public:
     void damaged(const std::string& what) noexcept override { damages.push_back(what); }
@@ -43,7 +43,7 @@ public:
         return static_cast<StoreSpace*>(
             &spaces_.emplace(std::string(name), Fallible(**found, is_broken_)).first->second);
     }
-    /// The namespace, as a plugin opens it.
+    /// Opens the namespace, as a plugin does.
     template <class T = std::string>
     Store<T> open(std::string_view name) {
         auto found = space(name);

@@ -12,7 +12,7 @@ namespace smtpd::fakes {
 
 class FakeTasks final : public engine::TaskService {
 public:
-    /// What has not begun is dropped, as by a pool that stops.
+    /// Drops tasks that have not begun, as a stopping pool does.
     ~FakeTasks() override { const auto dropped = std::exchange(waiting, {}); }
 
     std::unique_ptr<Started> start_task(support::Lane&, std::shared_ptr<engine::RunningTask> task) override {
@@ -20,7 +20,7 @@ public:
         return std::make_unique<Entry>(*this, task);
     }
 
-    /// Runs the first task that waits; false if there is none.
+    /// Runs the first waiting task; false if there is none.
     bool run_one() {
         if (waiting.empty()) return false;
         const auto task = waiting.front();

@@ -32,8 +32,8 @@ public:
     using Response = std::function<std::string(std::string_view line)>;
     inline static const std::string closes = "(closes)";
 
-    /// On 127.0.0.1, at a free port or that one. Without an answer the server only listens: connections are made, and
-    /// nothing is said.
+    /// Listens on 127.0.0.1, at a free port or at `port`. Without a function, the server only listens: it accepts
+    /// connections and sends nothing.
     explicit LineServer(Response response = {}, std::string greeting = {}, std::uint16_t port = 0)
         : answer_(std::move(response)),
           greeting_(std::move(greeting)),
@@ -64,12 +64,12 @@ public:
         const std::lock_guard lock(mutex_);
         return lines_;
     }
-    /// To all clients.
+    /// Sends a line to all clients.
     void say(const std::string& line) {
         const std::lock_guard lock(mutex_);
         for (const auto& client : clients_) send(client.socket, line);
     }
-    /// Closes all connections, and goes on listening.
+    /// Closes all connections, and keeps listening.
     void hang_up() {
         hangs_up_ = true;  // by the thread itself: a socket that it polls is not closed before the poll ends
         while (hangs_up_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -110,7 +110,7 @@ private:
         send(client.socket, greeting_);
         clients_.push_back(std::move(client));
     }
-    /// False when the client is gone.
+    /// False if the client is gone.
     bool listen_to(Client& client) {
         char buffer[4096];
         const ssize_t got = ::recv(client.socket.get(), buffer, sizeof buffer, 0);
@@ -139,7 +139,7 @@ private:
     std::thread thread_;
 };
 
-/// A port of 127.0.0.1 at which nobody listens.
+/// A port of 127.0.0.1 without a listener.
 inline std::uint16_t closed_port() { return LineServer().port(); }
 
 }  // namespace smtpd::fakes

@@ -27,7 +27,7 @@ namespace smtpd::fakes {
 class MmdbValue;
 using MmdbMap = std::vector<std::pair<std::string, MmdbValue>>;
 
-/// One value, as far as these databases need them.
+/// One value, of the types that these databases need.
 class MmdbValue {
 public:
     MmdbValue(const char* text) : value_(std::string(text)) {}
@@ -43,7 +43,7 @@ public:
 private:
     enum Type { string = 2, floating = 3, uint16 = 5, uint32 = 6, map = 7, uint64 = 9, array = 11 };
 
-    /// Three bits of type and five of size, with more octets where these do not suffice.
+    /// Three bits of type and five of size, with more octets if these do not suffice.
     static std::string control(Type type, std::size_t size) {
         std::string out(1, static_cast<char>((type > map ? 0 : type) << 5 | (size < 29 ? size : 29)));
         if (type > map) out += static_cast<char>(type - map);

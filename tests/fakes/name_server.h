@@ -62,7 +62,7 @@ public:
 
     net::ResolverSettings::Server address() const { return {*IpAddress::parse(is_v6_ ? "::1" : "127.0.0.1"), port_}; }
     unsigned queries() const noexcept { return number_; }
-    /// "www.example A udp", in the order in which they came.
+    /// The questions in their order: "www.example A udp".
     std::vector<std::string> seen() const {
         const std::lock_guard lock(mutex_);
         return seen_;

@@ -39,7 +39,7 @@ public:
         if (!content) throw std::runtime_error(content.error().what);
         return *content;
     }
-    /// "" is the null address; "postmaster" may stand alone.
+    /// "" is the null address; "postmaster" needs no domain.
     static Address address(std::string_view mailbox) {
         if (mailbox.empty()) return {};
         if (mailbox.find('@') == std::string_view::npos) return Address::from_parts(std::string(mailbox), {});
@@ -63,7 +63,7 @@ public:
     }
     Message& message() noexcept { return message_; }
 
-    /// What a queue plugin gets. The parcel outlives it, and is not changed meanwhile.
+    /// The argument for a queue plugin. The parcel must outlive it, and must not change meanwhile.
     Delivery delivery(const Clock& clock, LogSink& log) const {
         return Delivery({.id = id,
                          .envelope = envelope,
@@ -75,7 +75,7 @@ public:
                          .refused_recipients = &refused_recipients},
                         clock, log);
     }
-    /// "a@example.com: delivered, b@example.com: deferred 452 4.2.2 Mailbox full"; "not mine" where nobody has taken
+    /// "a@example.com: delivered, b@example.com: deferred 452 4.2.2 Mailbox full"; "not mine" if no plugin has taken
     /// it.
     std::string fates(const DeliveryResult& result) const {
         if (result.is_declined()) return "not mine";

@@ -44,7 +44,7 @@
 
 namespace smtpd::fakes {
 
-/// Where the plugins of this build are.
+/// The folder with the plugins of this build.
 inline std::string test_plugin_dir() {
     if (const char* const given = std::getenv("SMTPD_TEST_PLUGIN_DIR")) return given;
 #ifdef SMTPD_BUILD_DIR
@@ -54,7 +54,7 @@ inline std::string test_plugin_dir() {
 #endif
 }
 
-/// Where the defective plugins of tests/bad_plugins are.
+/// The folder with the defective plugins of tests/bad_plugins.
 inline std::string bad_plugin_dir() {
     if (const char* const given = std::getenv("SMTPD_TEST_BAD_PLUGIN_DIR")) return given;
 #ifdef SMTPD_BUILD_DIR
@@ -68,15 +68,15 @@ class PluginUnderTest {
 public:
     using Files = std::vector<std::pair<std::string, std::string>>;  ///< name and content
 
-    /// Loads the plugin "name" or "name:label". What is wrong with it or its options is in problems(); using it then
-    /// throws.
+    /// Loads the plugin "name" or "name:label". problems() has the mistakes in the plugin or its options; after a
+    /// mistake, using the plugin throws.
     explicit PluginUnderTest(std::string_view name, std::string_view options = {}, const Files& control_files = {},
                              std::vector<std::string> plugin_dirs = {test_plugin_dir(), bad_plugin_dir()})
         : PluginUnderTest(name, options, control_files, std::move(plugin_dirs), nullptr, LocalPartCase::insensitive) {}
     /// On a server with that SmtpLocalPartCase.
     PluginUnderTest(std::string_view name, std::string_view options, const Files& control_files, LocalPartCase rule)
         : PluginUnderTest(name, options, control_files, {test_plugin_dir()}, nullptr, rule) {}
-    /// The same with a plugin that is linked into the test: `constexpr auto descriptor =
+    /// The same with a plugin linked into the test: `constexpr auto descriptor =
     /// smtpd::detail::describe<Class>("name");`.
     explicit PluginUnderTest(const PluginDescriptor& plugin, std::string_view options = {},
                              const Files& control_files = {})
@@ -119,17 +119,17 @@ public:
     // The stage before a hook: what the plugin wanted to wait for in the last one, and whether the client speaks while
     // it waits.
     const engine::Wait& waited_for() const noexcept { return wait_; }
-    /// The plugin's task of that name does not end in time; "": all do.
+    /// The plugin's task of that name will not end in time; with "", all tasks will.
     void let_task_be_late(std::string key) { late_task_ = std::move(key); }
     void let_client_speak(bool speaks = true) noexcept { client_speaks_ = speaks; }
 
-    /// The DNS that the plugin gets to see: records as in a zone file (net/zone_resolver.h), "slow.example TIMEOUT" and
+    /// Sets the DNS that the plugin sees: records as in a zone file (net/zone_resolver.h), "slow.example TIMEOUT" and
     /// so on. Nothing else exists.
     void dns(std::initializer_list<std::string_view> records) {
         for (const auto record : records)
             if (const auto added = dns_.add(record); !added) throw std::runtime_error(added.error().what);
     }
-    /// What was asked so far: "1.2.0.192.bl.example A", in order.
+    /// The questions so far, in order: "1.2.0.192.bl.example A".
     const std::vector<std::string>& questions() const noexcept { return questions_; }
 
     // Hooks: each runs the chain as the engine does and gives its answer.
@@ -151,7 +151,7 @@ public:
         const Response response = auth(HookId::auth_plain, credentials);
         return response.verdict != Verdict::declined ? response : auth(HookId::auth, credentials);
     }
-    /// An exchange of AUTH ends; `code` is that of the reply.
+    /// Ends an exchange of AUTH; `code` is the reply code.
     void auth_result(std::string_view user, int code) {
         Credentials credentials("PLAIN");
         credentials.set_user(user);
@@ -169,8 +169,8 @@ public:
         transaction_->set_sender(FakeTransaction::address(sender, local_part_case_));
         return run(MailHook(*connection_, *transaction_));
     }
-    /// A recipient with an `ok` joins the transaction. "postmaster" may stand alone. `whitelisted`: why an earlier
-    /// handler has exempted it.
+    /// Adds a recipient with an `ok` to the transaction. "postmaster" needs no domain. `whitelisted`: the reason for
+    /// which an earlier handler has exempted it.
     Response rcpt(std::string_view mailbox, std::string whitelisted = {}) {
         const bool is_bare = mailbox.find('@') == std::string_view::npos;
         Recipient recipient(is_bare ? Address::from_parts(std::string(mailbox), {}, local_part_case_)
@@ -182,7 +182,7 @@ public:
         return response;
     }
     Response data() { return run_message(HookId::data); }
-    /// A message arrives: its streams begin, and get each of the pieces.
+    /// Begins a message: its streams get each of the pieces.
     void begin_streams() {
         MessageHook hook(HookId::data_chunk, *connection_, *transaction_);
         streams_ = usable().observe_message(hook);
@@ -190,7 +190,7 @@ public:
     void data_chunk(std::string_view chunk) {
         for (const auto& stream : streams_) stream->chunk(chunk);
     }
-    /// It is complete, or never will be.
+    /// Ends the message, complete or not.
     void end_streams() {
         for (const auto& stream : streams_) stream->end();
         streams_.clear();
@@ -210,7 +210,7 @@ public:
         transaction_->set_message(message);
         return data_post();
     }
-    /// One of transaction().recipients(), with the message that is there.
+    /// One of transaction().recipients(), with the current message.
     Response data_post_rcpt(std::size_t index = 0) {
         return run(DataPostRcptHook(*connection_, *transaction_, transaction_->recipients().at(index)));
     }
@@ -225,8 +225,7 @@ public:
         transaction_->set_message(message);
         return queue();
     }
-    /// A message that no session has brought. The result, in which each recipient has a fate, speaks of
-    /// parcel.recipients.
+    /// A message without a session. The result has a fate for each of parcel.recipients.
     DeliveryResult deliver(const Parcel& parcel) {
         Delivery delivery = parcel.delivery(clock_, usable_log());
         (void)run(delivery);
@@ -307,8 +306,7 @@ private:
     }
     LogSink& usable_log() { return usable().log(); }
 
-    /// The rounds of a stage. Answers and the results of tasks come at once; the clock does not move for those that
-    /// never come.
+    /// The rounds of a stage. Answers and results of tasks arrive at once; the clock does not move for missing ones.
     void ask(host::PluginSet& set, HookContext& hook) {
         answers_ = std::make_shared<DnsAnswers>();
         task_results_ = std::make_shared<TaskResults>();

@@ -48,7 +48,7 @@ public:
         add_line("policy", label, options, std::move(script));
     }
 
-    /// One that has tasks (instance "tasks:label").
+    /// A plugin with tasks (instance "tasks:label").
     void add_with_tasks(const std::string& label, Script script, std::string_view options = {}) {
         add_line("tasks", label, options, std::move(script));
     }

@@ -22,7 +22,7 @@ namespace smtpd::fakes {
 
 class PrivateRedis {
 public:
-    /// Debian's package redis-tools has the server's program under another name, and starts none when it is installed.
+    /// Debian's package redis-tools has the server's program under another name, and does not start a server.
     static bool is_installed() {
         return ::access("/usr/bin/redis-server", X_OK) == 0 || ::access("/usr/bin/redis-check-rdb", X_OK) == 0;
     }

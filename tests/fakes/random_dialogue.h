@@ -110,7 +110,7 @@ private:
         client_.hooks.wait(hook, delay, Duration(any(3) * 700));
     }
 
-    /// What a plugin sees, and what it says to it.
+    /// A plugin's view and its answer.
     Response response(HookContext& context) {
         Connection& connection = connection_of(context);
         record_ += format_text(
@@ -233,7 +233,7 @@ private:
         }
     }
 
-    /// Mostly what leads on.
+    /// Mostly commands that continue the dialogue.
     std::string one_move() {
         if (!pending_.empty()) return std::exchange(pending_, {});
         if (!last_challenge_.empty() && !chance(6)) return answer_to(std::exchange(last_challenge_, {}));

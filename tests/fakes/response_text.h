@@ -8,12 +8,12 @@
 
 namespace smtpd::fakes {
 
-/// All four parts, given or not: "declined 0 0.0.0 ".
+/// All four parts, including empty ones: "declined 0 0.0.0 ".
 inline std::string spelled_out(const Response& response) {
     return format_text("{} {} {} {}", verdict_name(response.verdict), response.code, response.enhanced, response.text);
 }
 
-/// "deny 554 5.4.6 Too many hops": what the plugin left to the hook is left out. LF is shown as " / ".
+/// "deny 554 5.4.6 Too many hops": without parts that the plugin leaves to the hook. LF becomes " / ".
 inline std::string shown(const Response& response) {
     std::string text(verdict_name(response.verdict));
     if (response.code != 0) text += " " + std::to_string(response.code);

@@ -46,7 +46,7 @@ public:
                                smtp::scram_hmac(hash_, smtp::scram_hmac(hash_, salted, "Server Key"), auth_message));
         return without_proof + ",p=" + support::base64(proof);
     }
-    /// What the server proves itself with.
+    /// The server's proof.
     const std::string& expected() const noexcept { return expected_; }
 
     static constexpr const char* nonce = "fyko+d2lbbFgONRv9qkxdawL";

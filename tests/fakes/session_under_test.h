@@ -58,18 +58,18 @@ public:
     std::string end_of_input() { return sent(session().end_of_input()); }
     std::string abandon() { return sent(session().abandon()); }
     std::string interrupt(engine::Interruption why) { return sent(session().interrupt(why)); }
-    /// The handshake is done, or has failed.
+    /// Ends the handshake, successfully or not.
     std::string shake_hands(Tls facts, smtp::ChannelBindings bindings = {}) {
         return sent(session().tls_started(std::move(facts), std::move(bindings)));
     }
     std::string shake_hands(const char* protocol = "TLSv1.3") { return shake_hands(tls_facts(protocol)); }
-    /// Instead of start(): the connection begins with the handshake.
+    /// Used instead of start(): the connection begins with the handshake.
     std::string start_encrypted(Tls facts, smtp::ChannelBindings bindings = {}) {
         session().expect_tls();
         return shake_hands(std::move(facts), std::move(bindings));
     }
     std::string fail_handshake() { return sent(session().tls_failed("a reason")); }
-    /// Its work is done, or there was no place for it in time.
+    /// Ends the session's work, or reports that no place became free in time.
     std::string work() { return sent(session().do_work()); }
     std::string try_work() {
         session().try_work();
@@ -78,13 +78,13 @@ public:
     std::string give_up_work() { return sent(session().give_up_work()); }
     bool has_work() const noexcept { return step == engine::Step::work; }
     std::string stop_soon() { return sent(session().stop_soon()); }
-    /// Lets time pass; a parked session is woken when its time has come, as a driver would.
+    /// Lets time pass; wakes a parked session at its time, as a driver would.
     std::string wait(Duration duration) {
         clock.advance(duration);
         if (step != engine::Step::park || clock.now() < session().wake_at()) return {};
         return sent(session().resume());
     }
-    /// Lets as much time pass as the parked session waits for.
+    /// Lets time pass until the end of the parked session's wait.
     std::string skip_wait() {
         std::string out;
         while (step == engine::Step::park) {
@@ -94,7 +94,7 @@ public:
         return out;
     }
 
-    /// Answers of the DNS come (see FakeNames::give), and the session is woken, as a driver would.
+    /// Delivers DNS answers (FakeNames::give), and wakes the session, as a driver would.
     std::string answers_come(std::string_view name = {}) {
         const unsigned before = names.calls;
         names.give(name);
@@ -121,7 +121,7 @@ public:
     }
 
 private:
-    /// Sends, until the session wants something else.
+    /// Sends input until the session needs something else.
     std::string sent(engine::Step next) {
         std::string out = take();
         while (next == engine::Step::more) {
@@ -142,7 +142,7 @@ inline std::string repeated(std::string_view text, std::size_t times) {
     return out;
 }
 
-/// The codes of the replies in what a server sent: "250 250 354". Everything that is no reply line shows as "?".
+/// The codes of the replies in what a server sent: "250 250 354". Any other line becomes "?".
 inline std::string codes(std::string_view output) {
     std::string out;
     while (!output.empty()) {

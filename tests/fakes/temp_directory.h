@@ -25,7 +25,7 @@ public:
     const std::string& path() const noexcept { return path_; }
     std::string path(std::string_view name) const { return path_ + "/" + std::string(name); }
 
-    /// Writes a file, making the directories that its name goes through; returns its path.
+    /// Writes a file and creates the directories in its name; returns its path.
     std::string write(std::string_view name, std::string_view content) const {
         const std::filesystem::path file = path(name);
         std::filesystem::create_directories(file.parent_path());

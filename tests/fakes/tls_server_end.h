@@ -18,7 +18,7 @@ namespace smtpd::fakes {
 
 class TlsServerEnd {
 public:
-    /// `readable` waits until there is something to read from the socket; false when the test is over.
+    /// `readable` waits until the socket is readable; false if the test is over.
     TlsServerEnd(const TlsServerIdentity& identity, int socket, std::function<bool(int)> readable)
         : socket_(socket), readable_(std::move(readable)) {
         // Neither a client that stops in the middle of a record nor one that is gone may hold up, or end, the test.
@@ -40,7 +40,7 @@ public:
     bool handshake() {
         return step([this] { return SSL_accept(ssl_.get()); });
     }
-    /// More of what the client says; false when there is no more.
+    /// Reads more input; false at its end.
     bool receive(std::string& request) const {
         char buffer[4096];
         std::size_t got = 0;
@@ -53,14 +53,14 @@ public:
         step([&] { return reply.empty() ? 1 : SSL_write_ex(ssl_.get(), reply.data(), reply.size(), &sent); });
     }
     void say_end() const { SSL_shutdown(ssl_.get()); }
-    /// The client has said that nothing more comes.
+    /// Whether the client has sent close_notify.
     bool is_ended() const { return (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0; }
     void ask_for_new_keys() const {
         if (SSL_version(ssl_.get()) == TLS1_3_VERSION) SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED);
         else SSL_renegotiate(ssl_.get());
         step([this] { return SSL_do_handshake(ssl_.get()); });
     }
-    /// What the client asked for; "" for nothing.
+    /// The name that the client asked for; "" for none.
     std::string name() const {
         const char* const asked = SSL_get_servername(ssl_.get(), TLSEXT_NAMETYPE_host_name);
         return asked != nullptr ? asked : "";

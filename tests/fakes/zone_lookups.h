@@ -16,7 +16,7 @@ namespace smtpd::fakes {
 
 class ZoneLookups final : public mailauth::Lookups {
 public:
-    /// The text is as ZoneResolver reads it.
+    /// The text is in the format of ZoneResolver.
     explicit ZoneLookups(std::string_view zone) {
         if (const auto read = zone_.read(zone); !read) throw std::invalid_argument(read.error().what);
     }
@@ -44,7 +44,7 @@ public:
     }
 
     int rounds() const noexcept { return rounds_; }
-    /// Everything that was asked, in order: "example.com TXT".
+    /// All questions, in order: "example.com TXT".
     const std::vector<std::string>& asked() const noexcept { return asked_; }
 
 private:
