@@ -59,7 +59,7 @@ Octets wire_name(std::string_view name) {
     return out + '\0';
 }
 
-/// A question: its name in lower case, and where it ends in the packet. Throws std::out_of_range if it is none.
+/// A question: its name in lower case, and its end in the packet. Throws std::out_of_range for an invalid question.
 struct Question {
     explicit Question(const Octets& packet) {
         std::size_t at = 12;
@@ -80,7 +80,7 @@ struct Question {
     std::size_t end = 0;
 };
 
-/// "198-18-2-3" of "host-198-18-2-3.load.test"; empty if the name is no client's.
+/// "198-18-2-3" from "host-198-18-2-3.load.test"; empty for other names.
 std::string_view client_of(std::string_view name) {
     constexpr std::string_view domain = ".load.test";
     if (name.size() <= domain.size() || name.substr(name.size() - domain.size()) != domain) return {};
@@ -117,7 +117,7 @@ bool ends_with(std::string_view text, std::string_view end) {
 
 struct Found {
     bool exists = false;
-    Octets data;  ///< of the type that was asked for; empty if there is none
+    Octets data;  ///< of the requested type; empty if there is none
 };
 
 Found look_up(const Question& question) {

@@ -75,12 +75,12 @@ struct Wish {
 [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what); }
 [[noreturn]] void fail_errno(const char* what) { fail(std::string(what) + ": " + std::strerror(errno)); }
 
-/// Times in milliseconds, of which percentiles are wanted.
+/// Times in milliseconds, for percentiles.
 class Sample {
 public:
     void add(Clock::time_point since) { values_.push_back(Milliseconds(Clock::now() - since).count()); }
 
-    /// The same of the part of them from `begin` to `end` (0 to 1) in the order in which they came.
+    /// The same for the part from `begin` to `end` (0 to 1) of the times in their order.
     Sample part(double begin, double end) const {
         const auto at = [this](double share) {
             return values_.begin() + static_cast<std::ptrdiff_t>(share * static_cast<double>(values_.size()));
@@ -116,10 +116,10 @@ struct Session {
     int awaited = 1;  ///< replies until the next step
     std::size_t text_sent = 0;
     bool wants_to_write = false;
-    std::string line;    ///< the line of a reply that has not ended yet
+    std::string line;    ///< the unfinished line of a reply
     std::string client;  ///< "198-18-2-3", or empty without --clients
     Clock::time_point opened;
-    Clock::time_point begun;  ///< where the time of a message counts from
+    Clock::time_point begun;  ///< the start time of a message
 };
 
 class Load {
@@ -179,7 +179,7 @@ private:
     std::size_t most_ungreeted_ = 0;
     std::size_t resumed_ = 0;
     bench::TlsClient tls_;
-    std::size_t late_ = 0;  ///< sessions that had no room when it was their time
+    std::size_t late_ = 0;  ///< sessions that found no room at their time
     Clock::time_point start_;
     Clock::time_point last_done_;
     Sample greeting_;
@@ -217,7 +217,7 @@ void Load::make_text() {
     else text_ += ".\r\n";
 }
 
-/// Whether one more message may be begun.
+/// Whether another message may begin.
 bool Load::may_begin() const {
     return (wish_.count == 0 || begun_ < wish_.count) &&
            Clock::now() - start_ < std::chrono::duration<double>(wish_.seconds);
@@ -228,7 +228,7 @@ bool Load::may_open() const {
     return !free_.empty() && (wish_.aim == Aim::messages ? may_begin() : opened_ < wish_.sessions);
 }
 
-/// Those whose time has come.
+/// Opens the sessions whose time has come.
 void Load::open_by_rate() {
     const double due = std::min(std::chrono::duration<double>(Clock::now() - start_).count(), wish_.seconds) *
                        wish_.rate;
@@ -243,7 +243,7 @@ void Load::open_by_rate() {
     }
 }
 
-/// Milliseconds until the next one is due; -1: nothing is.
+/// Milliseconds until the next session is due; -1 if none is.
 int Load::time_to_next() const {
     if (wish_.rate == 0 || !may_open()) return -1;
     const double due = static_cast<double>(opened_ + late_ + 1) / wish_.rate -
@@ -323,7 +323,7 @@ void Load::watch(Session& session, bool write) {
     if (epoll_ctl(epoll_, EPOLL_CTL_MOD, session.descriptor, &event) != 0) fail_errno("epoll_ctl");
 }
 
-/// How many octets the connection takes now, 0 if none.
+/// How many octets the connection accepts now; 0 if none.
 std::size_t Load::send_some(Session& session, std::string_view octets) {
     if (session.tls) {
         std::size_t count = 0;
@@ -336,7 +336,7 @@ std::size_t Load::send_some(Session& session, std::string_view octets) {
     return sent < 0 ? 0 : static_cast<std::size_t>(sent);
 }
 
-/// How many octets have come, 0 if none; closes the session at its end.
+/// How many octets have arrived; 0 if none; closes the session at its end.
 std::size_t Load::receive_some(Session& session, char* buffer, std::size_t size) {
     std::size_t count = 0;
     bool has_ended = false;
@@ -353,7 +353,7 @@ std::size_t Load::receive_some(Session& session, char* buffer, std::size_t size)
     return count;
 }
 
-/// Commands are short: a socket that does not take one at once is no socket of a server that works.
+/// Commands are short: the socket of a working server accepts one at once.
 void Load::send(Session& session, std::string_view octets) {
     if (send_some(session, octets) != octets.size()) fail("a command could not be sent at once");
 }
@@ -367,7 +367,7 @@ void Load::send_text(Session& session) {
     watch(session, false);
 }
 
-/// TLS may hold octets that no poll will tell of, so it is asked until it has none.
+/// TLS may hold octets that poll() does not report, so read until it has none.
 void Load::receive(Session& session) {
     if (session.state == State::handshake) return shake_hands(session);
     char buffer[4096];
@@ -523,7 +523,7 @@ void Load::run() {
     }
 }
 
-/// Says what there is, waits for the end of standard input, and counts the sessions that the server has kept until
+/// Prints the results, waits for the end of standard input, and counts the sessions that the server has kept until
 /// then.
 void Load::hold_until_end_of_input() {
     std::printf("%s\n", to_json().c_str());

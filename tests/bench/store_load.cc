@@ -40,7 +40,7 @@ class NoEvents final : public Events {
     void reachable(const std::string&) noexcept override {}
 };
 
-/// What processes count together.
+/// The common counters of all processes.
 struct Totals {
     std::atomic<long> done{0};
     std::atomic<long> errors{0};
@@ -137,7 +137,7 @@ private:
     const Setting setting_;
     support::SystemClock clock_;
     NoEvents events_;
-    const std::shared_ptr<Backend> shared_;  ///< as httpd makes it: before there are children, which each start it
+    const std::shared_ptr<Backend> shared_;  ///< created before the children, as in httpd; each child starts it
     void* table_ = nullptr;
     Totals* totals_;
 };

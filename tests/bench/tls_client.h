@@ -12,7 +12,7 @@
 
 namespace bench {
 
-/// What one connection has.
+/// The state of one connection.
 class TlsConnection {
 public:
     enum class Step { done, wants_to_read, wants_to_write, ended };
@@ -28,7 +28,7 @@ public:
     }
     bool is_resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
 
-    /// Sends what can be sent of these octets; `count` is how many that were.
+    /// Sends as many of these octets as possible; `count` is their number.
     Step write(std::string_view octets, std::size_t& count) {
         count = 0;
         return step([&] { return SSL_write_ex(ssl_.get(), octets.data(), octets.size(), &count); });
@@ -39,7 +39,7 @@ public:
         return step([&] { return SSL_read_ex(ssl_.get(), buffer, size, &count); });
     }
 
-    /// Says that nothing more comes: only then the session may be resumed.
+    /// Sends close_notify, without which the session cannot be resumed.
     void close() { SSL_shutdown(ssl_.get()); }
 
 private:
@@ -69,7 +69,7 @@ private:
     std::unique_ptr<SSL, Free> ssl_;
 };
 
-/// What all of them share: the settings, and the last session a server has offered to resume.
+/// The common state of all connections: the settings, and the last session that a server has offered to resume.
 class TlsClient {
 public:
     explicit TlsClient(bool resumes) : resumes_(resumes), context_(SSL_CTX_new(TLS_client_method())) {

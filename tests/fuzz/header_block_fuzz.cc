@@ -20,7 +20,7 @@ void require(bool holds) {
     if (!holds) std::abort();
 }
 
-/// Hands out the octets of the first part of the input, then zeros.
+/// Returns the octets of the first part of the input, then zeros.
 class Choices {
 public:
     explicit Choices(std::string_view octets) : octets_(octets) {}
@@ -63,7 +63,7 @@ std::vector<std::string> raw_fields(const Headers& headers) {
     return all;
 }
 
-/// One edit, with a name and a value that the message itself supplies; checks what it did to the other fields.
+/// One edit, with a name and a value from the message itself; checks its effect on the other fields.
 void edit(Headers& headers, Choices& choices, std::string_view text) {
     static constexpr std::string_view names[] = {"Received", "Subject", "X", "a", "From"};
     const std::string_view name = names[choices.next() % std::size(names)];
@@ -95,7 +95,7 @@ void edit(Headers& headers, Choices& choices, std::string_view text) {
     }
 }
 
-/// The block must be the fields and the lines that are none, each in its place and as it was.
+/// The block must consist of the fields and the other lines, each unchanged in its place.
 void check_fields(const Headers& headers) {
     std::size_t at = 0;
     const std::string block = headers.to_string();
@@ -106,7 +106,7 @@ void check_fields(const Headers& headers) {
     }
 }
 
-/// Of the fields there were, each is there under its own name or under the other; doing it again changes nothing.
+/// Each field still exists, under its own name or the new one; a second run changes nothing.
 void disown(Headers headers) {
     constexpr std::string_view own = "Authentication-Results", other = "Original-Authentication-Results";
     const std::size_t fields = raw_fields(headers).size(), named = headers.count(own) + headers.count(other);

@@ -65,7 +65,7 @@ std::string written(const RedisReply& reply) {
     return out;
 }
 
-/// The octets of the texts in it.
+/// The number of octets in its texts.
 std::size_t check(const RedisReply& reply, int depth = 0) {
     using Kind = RedisReply::Kind;
     require(depth <= 2, "lists are not deep");
@@ -79,7 +79,7 @@ std::size_t check(const RedisReply& reply, int depth = 0) {
     return octets;
 }
 
-/// What came of these octets before the rest of them was there.
+/// The result for these octets before the rest arrived.
 void check_part(std::string_view octets, std::size_t size, const Parsed& whole) {
     const Parsed part = parse(octets.substr(0, size));
     switch (part.outcome) {

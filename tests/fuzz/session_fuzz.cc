@@ -69,7 +69,7 @@ struct TlsChoices {
     unsigned bits;
 };
 
-/// What a run led to.
+/// The results of a run.
 struct Played {
     std::string output;
     std::vector<std::string> queued;
@@ -126,7 +126,7 @@ constexpr HookId deciding[] = {HookId::pre_connection,
                                HookId::unrecognized_command,
                                HookId::quit};
 
-/// One session's plugins and the books that are kept about it.
+/// The plugins of one session, and the records about it.
 class Session {
 public:
     explicit Session(const Choices& choices) : settings_(settings_from(choices)), tls_choices_(choices) {
@@ -220,7 +220,7 @@ private:
         require((step == Step::close) == session.is_over(), "a session that is over says so");
     }
 
-    /// Where the first line ends that has the word in it, whatever it is there: in the clear nothing may follow a
+    /// The end of the first line that contains the word, whatever its meaning there: in the clear, nothing may follow a
     /// command of that name.
     static std::size_t end_of_clear_text(std::string_view input) {
         constexpr std::string_view word = "starttls";
@@ -267,7 +267,7 @@ private:
         if ((choice & 128U) != 0) hooks_.watch(HookId::auth_parse);
     }
 
-    /// By their names; those that are left are refused by the queue if the name ends with a digit.
+    /// Decides by their names; the queue refuses remaining recipients whose name ends with a digit.
     static Verdict fate_of(const Recipient& recipient) {
         switch (recipient.address().local_part().front() % 8) {
             case 0: return Verdict::deny;

@@ -51,7 +51,7 @@ Result<Reply> say(ClientSocket& socket, const std::string& command) {
     return read_reply(socket);
 }
 
-/// The message with a second dot where a line begins with one, and the dot that ends it.
+/// The message, with a second dot before lines that begin with one, and the final dot.
 class DotStuffing {
 public:
     explicit DotStuffing(ClientSocket& socket) : socket_(socket) {}
@@ -111,7 +111,7 @@ private:
         return deferred(status::net_unspecified).with_code(451).because("{}", error.what);
     }
 
-    /// On an Error those whose fate is known keep it.
+    /// After an Error, recipients with a known fate keep it.
     Result<void> converse(ClientSocket& socket, const Delivery& delivery, DeliveryResult& result) const {
         const std::string body = delivery.envelope().is_8bitmime() ? " BODY=8BITMIME" : "";
         for (const std::string& command :

@@ -113,7 +113,7 @@ std::string parameters_json(const Parameters& parameters) {
     return "[" + out + "]";
 }
 
-/// The argument of MAIL or RCPT, and its address or the reply that refuses it.
+/// The argument of MAIL or RCPT, and its address or the reply that rejects it.
 bool add_path_argument(Object& object, const smtp::Command& command, const AddressSyntax& syntax) {
     const bool mail = command.verb == smtp::Verb::mail;
     const auto parsed = mail ? smtp::parse_mail(command.rest, syntax.smtputf8)

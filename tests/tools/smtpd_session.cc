@@ -67,7 +67,7 @@ struct Arguments {
     bool is_early = false;
 };
 
-/// Says what is wrong and gives the exit status.
+/// Prints the mistake and returns the exit status.
 int give_up(std::string_view what) {
     std::cerr << "smtpd-session: " << what << '\n';
     return 2;
@@ -86,7 +86,7 @@ bool take(T& into, const std::optional<T>& value) {
     return value.has_value();
 }
 
-/// False when there is no such option, or the value is none for it.
+/// False if the option does not exist, or if its value is invalid.
 bool set_option(Arguments& arguments, std::string_view name, const std::string& value) {
     if (name == "--control") arguments.control = value;
     else if (name == "--plugin") arguments.plugins.push_back(value);
@@ -135,7 +135,7 @@ void run(dry_run::Conversation& conversation) {
     write(conversation.end());
 }
 
-/// The control directory's lists, then what the call names.
+/// The control directory's lists, then the plugins of the call.
 std::vector<host::PluginLine> plugin_lines(const Arguments& arguments, host::DirectoryControlFiles& control,
                                            host::Problems& problems) {
     std::vector<host::PluginLine> lines;

@@ -25,14 +25,14 @@ namespace {
 using namespace smtpd;
 using fakes::SessionUnderTest;
 
-/// How to get to a hook, and how to see whether what triggered it had its effect.
+/// How to reach a hook, and how to see whether its trigger had an effect.
 struct Way {
     HookId hook;
     std::string_view before;
-    std::string_view trigger;  ///< "" where the session's start does
-    std::string_view probe;    ///< said afterwards
-    std::string_view good;  ///< how the answer to the probe begins where there was an effect; "queued": the message was
-                            ///< queued
+    std::string_view trigger;  ///< "" if the session's start triggers it
+    std::string_view probe;    ///< sent afterwards
+    std::string_view good;     ///< the beginning of the reply to the probe after an effect; "queued": the message was
+                               ///< queued
     const char* effect;
     const char* no_effect;
 };
@@ -118,7 +118,7 @@ constexpr Verdict verdicts[] = {Verdict::ok,
                                 Verdict::deny_disconnect,
                                 Verdict::denysoft_disconnect};
 
-/// What a handler may say, and its name.
+/// A possible verdict of a handler, and its name.
 struct Saying {
     std::string name;
     fakes::FakeHookRunner::Handler handler;
@@ -138,7 +138,7 @@ std::vector<Saying> sayings_at(HookId hook) {
     return out;
 }
 
-/// The first line of a reply, with what it has of the session's ids named.
+/// The first line of a reply, with the session's ids replaced by their names.
 std::string shown(std::string output) {
     if (output.empty()) return "nothing";
     std::string first = output.substr(0, output.find("\r\n"));
@@ -149,7 +149,7 @@ std::string shown(std::string output) {
     return first + (output.size() > output.find("\r\n") + 2 ? " …" : "");
 }
 
-/// What it leads to if a handler says that, as the last two cells of a row.
+/// The effect of a handler's verdict, as the last two cells of a row.
 std::string outcome(const Way& way, const fakes::FakeHookRunner::Handler& handler) {
     SessionUnderTest client;
     client.hooks.accept_mail();
@@ -182,7 +182,7 @@ std::string outcome(const Way& way, const fakes::FakeHookRunner::Handler& handle
     return format_text("{} | {}", shown(output), has_effect ? way.effect : way.no_effect);
 }
 
-/// One row for all verdicts that lead to the same.
+/// One row for all verdicts with the same effect.
 std::string table(const Way& way) {
     std::vector<std::pair<std::string, std::string>> rows;
     for (const auto& saying : sayings_at(way.hook)) {
@@ -200,7 +200,7 @@ std::string table(const Way& way) {
     return out;
 }
 
-/// What a plugin may add at that hook.
+/// The handlers that a plugin may add at that hook.
 std::string handlers(const HookTraits& row) {
     if (row.kind == HookKind::process) return "not those of a session.";
     std::string out;

@@ -54,12 +54,12 @@ void collect(CppUnit::Test& test, const Arguments& arguments, std::vector<CppUni
     }
 }
 
-/// The line about the present test if it hangs, for the signal's handler.
+/// The line about the current test, for the signal handler if the test hangs.
 std::string hung;
 
 extern "C" void tell_of_a_hang(int) { ::_exit(::write(STDOUT_FILENO, hung.data(), hung.size()) > 0 ? 1 : 3); }
 
-/// Prints failures as they happen and names tests that take long enough to be worth a look.
+/// Prints failures as they happen, and names slow tests.
 class Reporter final : public CppUnit::TestListener {
 public:
     explicit Reporter(bool verbose) : verbose_(verbose) {}

@@ -19,9 +19,8 @@ using namespace std::string_literals;
 
 struct Row {
     const char* mechanism;
-    std::string first;  ///< the first octets of a client that does everything right; where it answers a challenge
-                        ///< first: to that
-    const char* empty;  ///< what an empty first response is answered with
+    std::string first;  ///< the first octets of a correct client; if it answers a challenge first, its answer
+    const char* empty;  ///< the reply to an empty first response
     bool server_begins;
 };
 
@@ -56,7 +55,7 @@ class AuthBadInputTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(not_in_a_transaction);
     CPPUNIT_TEST_SUITE_END();
 
-    /// A client with a certificate, at a server that offers everything, for plugins that let everybody in.
+    /// A client with a certificate, at a server that offers everything, with plugins that accept every login.
     struct Client : SessionUnderTest {
         Client() {
             settings.max_errors = 0;
@@ -75,11 +74,11 @@ class AuthBadInputTest : public CppUnit::TestFixture {
             say("EHLO client.example");
         }
         std::string code(std::string_view line) { return say(line).substr(0, 3); }
-        /// The exchange has begun, and the client is to say its first octets.
+        /// The exchange has begun, and the client must send its first octets.
         void begin(const Row& row) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(row.mechanism, "334"s, code("AUTH "s + row.mechanism));
         }
-        /// Nothing is left of the exchange, and nobody was asked.
+        /// Nothing remains of the exchange, and no plugin was asked.
         void check_unharmed(const std::string& what) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(what, 0u, asked);
             check_stranger(what);

@@ -15,8 +15,8 @@ namespace {
 
 using fakes::matches;
 
-/// RFC 8601 2.2 with the white space and the comment where they are written here, in ASCII. In a bracket expression a
-/// bracket that closes comes first, and a backslash means itself.
+/// RFC 8601 2.2 with the white space and the comment as the server writes them, in ASCII. In a bracket expression the
+/// closing bracket comes first, and a backslash means itself.
 bool is_field_value(const std::string& value) {
     const std::string fws = "( |\n\t\t)";
     const std::string keyword = "[-A-Za-z0-9_]+";
@@ -153,8 +153,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("mx;\n\tx=pass (\\(?\?)"), written(comment, FieldText::ascii));
     }
 
-    /// Every octet, and every pair with one that has a meaning, in each place: the field is always one that a reader
-    /// can read.
+    /// Every octet, and every pair with a special octet, in each place: a reader can always parse the field.
     void nasty_values_keep_to_the_grammar() {
         const std::string meaning = "\"\\();=@.\r\n\t ";
         for (int octet = 0; octet < 256; ++octet)

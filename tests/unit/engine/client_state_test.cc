@@ -157,7 +157,7 @@ private:
         state.authentication_results.add({.method = naughty, .result = "pass"});
     }
 
-    /// No member has its first value.
+    /// No member has its initial value.
     ClientState full() const {
         ClientState state(settings_, ip("192.0.2.1"));
         state.introduced_by = ip("192.0.2.2");

@@ -24,7 +24,7 @@ class CommandTableTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    /// How far the dialogue is, and what each command is told there; "-" is nothing.
+    /// The stage of the dialogue, and the reply to each command there; "-" is none.
     void every_state_has_its_objections() {
         const struct {
             const char* name;
@@ -143,7 +143,7 @@ public:
 private:
     Situation situation() const { return {.settings = settings_, .auth = {settings_.auth_mechanisms, hooks_}}; }
 
-    /// The beginning of what a client is told.
+    /// The beginning of the reply.
     static std::string said(Verb verb, const Situation& situation, std::string_view argument = {}) {
         const auto objection = objection_to(*find_command(verb), argument, situation);
         return !objection ? "-" : !objection->say ? "unknown" : reply(*objection->say).text.substr(0, 9);

@@ -121,7 +121,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("250 2.1.5"), client.say("RCPT TO:<a@two.example>").substr(0, 9));
     }
 
-    /// All 2xx, 4xx and 5xx but the greeting and the replies to HELO and EHLO; no 3xx.
+    /// All 2xx, 4xx and 5xx except the greeting and the replies to HELO and EHLO; no 3xx.
     void statuses_stand_where_rfc_2034_wants_them() {
         SessionUnderTest client;
         client.hooks.accept_mail();
@@ -184,7 +184,7 @@ private:
         return false;
     }
 
-    /// Whether every line of the reply has one, of the class of its code.
+    /// Whether every line of the reply has an enhanced code of the class of its code.
     static bool has_status(const std::string& reply) {
         bool all = true;
         for (std::size_t at = 0; at < reply.size(); at = reply.find('\n', at) + 1)

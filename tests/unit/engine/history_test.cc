@@ -282,7 +282,7 @@ private:
         entry.verdict = Verdict::deny;
         return entry;
     }
-    /// A plugin, and what the host keeps of its answer.
+    /// A plugin, and the host's record of its answer.
     void at(HookId hook, HistoryEntry entry, Response response) {
         client_.hooks.on(hook, [entry, response](HookContext& context) {
             ServerAccess::add(ServerAccess::history(fakes::connection_of(context)), entry);

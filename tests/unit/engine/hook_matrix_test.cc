@@ -18,12 +18,12 @@ constexpr Verdict verdicts[] = {Verdict::ok,       Verdict::declined,        Ver
                                 Verdict::denysoft, Verdict::deny_disconnect, Verdict::denysoft_disconnect,
                                 Verdict::done};
 
-/// How to get to a hook.
+/// How to reach a hook.
 struct Way {
     HookId hook;
-    std::string before;   ///< said first, with the hook not yet answering
-    std::string trigger;  ///< makes the hook answer; "" where start() does
-    std::string probe;    ///< what is said next: its reply tells whether the trigger had an effect
+    std::string before;   ///< sent first, while the hook gives no answer
+    std::string trigger;  ///< makes the hook answer; "" if start() does
+    std::string probe;    ///< sent next: its reply shows whether the trigger had an effect
 };
 
 const std::string hello = "EHLO client.example\r\n";
@@ -77,8 +77,8 @@ const Way ways[] = {
     {HookId::post_connection, sender, "QUIT\r\n", "NOOP\r\n"},
 };
 
-/// What each verdict leads to, in the order of `verdicts`: the codes of the trigger and of the probe with "/" between;
-/// "-" is silence, "closed" stands where there is nobody left to probe.
+/// The effect of each verdict, in the order of `verdicts`: the codes of the trigger and of the probe with "/" between;
+/// "-" is silence, "closed" means that there is no session left to probe.
 struct Cells {
     HookId hook;
     const char* cells[7];
@@ -143,7 +143,7 @@ std::string name_of(HookId hook, Verdict verdict) {
     return std::string(hook_name(hook)) + " × " + std::string(verdict_name(verdict));
 }
 
-/// A session that went the way up to the hook; `output` is what the trigger led to.
+/// A session that has reached the hook; `output` is the result of the trigger.
 struct Walk {
     explicit Walk(const Way& way, const Response& response) {
         client.hooks.accept_mail();
@@ -170,7 +170,7 @@ struct Walk {
     std::string output;
 };
 
-/// The hook answers like that once; the probe finds it silent, so that the probe shows the effect of the trigger alone.
+/// The hook answers once; it gives no answer to the probe, so the probe shows only the effect of the trigger.
 std::string outcome(const Way& way, const Response& response) {
     Walk walk(way, response);
     if (walk.client.is_closed()) return (walk.output.empty() ? "-" : codes(walk.output)) + "/closed";
@@ -179,8 +179,8 @@ std::string outcome(const Way& way, const Response& response) {
     return (walk.output.empty() ? "-" : codes(walk.output)) + "/" + codes(walk.client.feed(way.probe));
 }
 
-/// Every line of a reply has its enhanced code, of the class of the reply code; but greetings, 3xx and the replies to
-/// HELO and EHLO have none.
+/// Every line of a reply has an enhanced code of the class of the reply code, except in greetings, 3xx and the replies
+/// to HELO and EHLO.
 bool has_status(std::string_view reply) {
     return reply.size() > 10 && reply[4] == reply[0] && reply[5] == '.' && support::is_digit(reply[6]) &&
            reply.find(' ', 5) != std::string_view::npos;
@@ -375,7 +375,7 @@ public:
     }
 
 private:
-    /// Where a refusal is told to nobody, or the table says that the engine's own words stand.
+    /// Hooks whose refusal no client sees, or for which the table has the engine's own text.
     static bool uses_text(HookId hook, Verdict verdict) {
         switch (hook) {
             case HookId::auth_scram_sha_1:

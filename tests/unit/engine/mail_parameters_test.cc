@@ -282,7 +282,7 @@ public:
         }
     }
 
-    /// Each at its largest, and blanks up to what the RFCs add up to.
+    /// Each at its maximum, and blanks up to the sum in the RFCs.
     void the_longest_lines_are_taken() {
         SessionUnderTest client;
         prepare(client);
@@ -533,7 +533,7 @@ private:
         client.hooks.watch(HookId::data_post_rcpt);
     }
 
-    /// Each row in a session of its own. A command that was refused leaves nothing behind.
+    /// Each row in a separate session. A refused command changes nothing.
     static void check(const std::string& command, const std::string& accepted, const std::vector<Row>& rows) {
         const bool is_mail = command.starts_with("MAIL");
         for (const auto& row : rows) {

@@ -22,7 +22,7 @@ struct Message {
         }
     }
 
-    /// Answers what is asked, by hook and recipient, and tells how it went: "data_post_headers data_post … = judged 250
+    /// Answers questions by hook and recipient, and returns the course: "data_post_headers data_post … = judged 250
     /// queued".
     std::string run(const std::function<Response(HookId, std::size_t)>& response) {
         std::string out;
@@ -54,10 +54,10 @@ struct Message {
     message::SpoolSettings spool;
     MailTransaction transaction;
     MessagePipeline pipeline;
-    bool has_results = false;  ///< the field Authentication-Results was asked for
+    bool has_results = false;  ///< the pipeline has asked for the field Authentication-Results
 };
 
-/// Says that at the hook, elsewhere nothing, and ok at the queue.
+/// Gives this answer at the hook, none elsewhere, and ok at the queue.
 std::function<Response(HookId, std::size_t)> at(HookId where, Verdict verdict) {
     return [=](HookId hook, std::size_t) {
         return hook == where ? Response(verdict) : hook == HookId::queue ? ok() : declined();

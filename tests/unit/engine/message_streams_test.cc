@@ -20,7 +20,7 @@ using std::string;
 
 constexpr Duration limit(5000);
 
-/// Notes what it is told.
+/// Records its calls.
 class Watcher final : public MessageObserver {
 public:
     Watcher(string& seen, support::Lane* lane) : seen_(seen), lane_(lane) {}

@@ -135,8 +135,8 @@ public:
         }
     }
 
-    /// Before STARTTLS there is nothing to bind to, whatever the server is configured to; afterwards the forms that
-    /// bind are offered.
+    /// Before STARTTLS there is no channel to bind to, whatever the configuration; afterwards the server offers the
+    /// forms that bind.
     void what_stands_on_the_clear_connection_is_not_what_is_bound_to() {
         SessionUnderTest client;
         client.settings.start_tls = StartTls::on;
@@ -632,7 +632,7 @@ public:
     }
 
 private:
-    /// What EHLO shows of AUTH.
+    /// The AUTH line in the reply to EHLO.
     static std::string offered(SessionUnderTest& client) {
         const std::string reply = client.say("EHLO x");
         const auto at = reply.find("AUTH");

@@ -131,7 +131,7 @@ public:
             }
     }
 
-    /// SMTP smuggling through BDAT (CVE-2023-51764 and its like): no sequence in a chunk begins a command or ends a
+    /// SMTP smuggling through BDAT (CVE-2023-51764 and similar): no sequence in a chunk begins a command or ends a
     /// message.
     void no_smuggling_form_is_special() {
         const std::vector<std::string> forms = {
@@ -261,7 +261,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("250"), codes(at_once.say("NOOP")));
     }
 
-    /// Where the chunk ends cannot be told, so nothing behind it is looked at.
+    /// The end of the chunk is unknown, so the server ignores everything after it.
     void sizes_are_checked_before_anything_follows() {
         for (const char* argument : {"", "x", "-1", "1x", "1 LAST x", "LAST", "1LAST", "18446744073709551616",
                                      "18446744073709551617 LAST", "99999999999999999999999999999999 LAST"}) {

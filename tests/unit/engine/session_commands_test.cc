@@ -11,7 +11,7 @@ namespace {
 
 using fakes::SessionUnderTest;
 
-/// The first line of what came, without its text: "501 5.5.4".
+/// The first line of the output, without its text: "501 5.5.4".
 std::string status(std::string_view output) {
     const auto end = output.find_first_of(" -");
     if (end == std::string_view::npos) return std::string(output);
@@ -119,7 +119,7 @@ public:
                {"QUIT ", "221 2.0.0"}});
     }
 
-    /// Too long for a name, for the command, for a line that is looked at; and one that never ends.
+    /// Too long for a name, for the command, for any line; and one that never ends.
     void a_hello_of_any_length_does_no_harm() {
         for (const std::string verb : {"HELO ", "EHLO "})
             for (const std::size_t length :
@@ -466,7 +466,7 @@ public:
     }
 
 private:
-    /// A new dialogue, in which any recipient is accepted.
+    /// A new dialogue, in which plugins accept any recipient.
     void check(const std::vector<Row>& rows) {
         if (!client_.hooks.has(HookId::rcpt)) client_.hooks.accept_mail();
         client_.start();

@@ -110,7 +110,7 @@ public:
         }
     }
 
-    /// RFC 5321 2.3.8, and smuggling: who sent that may have seen no end where we have seen one.
+    /// RFC 5321 2.3.8, and smuggling: the sender may not have seen an end where we have seen one.
     void nothing_behind_a_message_with_a_bare_newline_is_a_command() {
         const struct {
             const char* name;
@@ -309,7 +309,7 @@ public:
     void the_header_is_complete_once_and_in_time() {
         const struct {
             std::string first, rest, subject;
-            std::size_t calls;  ///< before the rest came
+            std::size_t calls;  ///< before the rest arrived
         } rows[] = {{"Subject: x\r\n\r\n", "text\r\n.\r\n", "x", 1},
                     {"Subject: x\r\nTo: y\r\n", ".\r\n", "x", 0},
                     {"", ".\r\n", "-", 0},
@@ -440,8 +440,8 @@ public:
                        std::string::npos);
     }
 
-    /// A plugin that reads headers sees neither a forged field nor ours; what comes after data_post sees ours, on top
-    /// of what plugins have added.
+    /// A plugin that reads headers sees neither a forged field nor ours; plugins after data_post see ours, above the
+    /// fields that plugins have added.
     void results_are_written_once_after_data_post() {
         std::string seen;
         const auto look = [&seen](HookContext& context) {
@@ -507,7 +507,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(start + "\"j\xc3\xb6rg@client.example\"", field("\xc3\xbc", " SMTPUTF8"));
     }
 
-    /// What is held against a transaction, and is not told, is not held against the next.
+    /// A complaint about one transaction that the client was not told does not apply to the next.
     void complaints_that_are_not_told_end_with_the_transaction() {
         unsigned number = 0;
         client_.hooks.accept_mail();
@@ -623,7 +623,7 @@ public:
     }
 
 private:
-    /// A message with that form in it, and behind it what an attacker would have taken for a second one: it is one
+    /// A message with that form in it, followed by what an attacker would want to be a second message: it is one
     /// message, or none.
     static void check_stray(smtp::BareNewline policy, const std::string& form, std::size_t piece,
                             const std::string& expected) {
@@ -646,7 +646,7 @@ private:
                                    client.hooks.queued[0].find("RCPT TO:<victim@example.com>") != std::string::npos);
     }
 
-    /// The codes of what the client is told after that message.
+    /// The codes of the replies after that message.
     static std::string sent(SessionUnderTest& client, const std::string& text) {
         client.hooks.accept_mail();
         client.begin_data();

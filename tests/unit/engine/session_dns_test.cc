@@ -238,7 +238,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("250 354"), codes(client_.answers_come()));
     }
 
-    /// Otherwise a client could send everything, close, and have its mail taken unseen.
+    /// Otherwise a client could send everything, close, and get its mail accepted unseen.
     void the_end_of_input_does_not_shorten_the_wait_for_answers() {
         client_.hooks.accept_mail();
         client_.hooks.look_up(HookId::queue, {{"a.example"}});

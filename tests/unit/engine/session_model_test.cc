@@ -17,7 +17,7 @@ namespace {
 using fakes::SessionUnderTest;
 using namespace std::string_literals;
 
-/// What the server knows, as the RFCs have it.
+/// The state that the server must know, according to the RFCs.
 struct Model {
     enum class Greeted { no, helo, ehlo } greeted = Greeted::no;
     bool in_tls = false, is_known = false, in_mail = false, in_chunks = false;
@@ -44,7 +44,7 @@ struct Model {
     bool has_recipients() const { return in_mail && !accepted.empty(); }
 };
 
-/// One thing that a client may do, and the codes of the replies to it, by the model that it changes.
+/// One action of a client, and the codes of the replies to it, from the model that it changes.
 struct Move {
     const char* name;
     std::string octets;
@@ -124,7 +124,7 @@ const std::vector<Move>& moves() {
     return all;
 }
 
-/// Any one; or, every other time, the one that leads to a message, which would hardly come about otherwise.
+/// A random action or, every other time, the one that leads to a message, which would rarely happen otherwise.
 const Move& choose(const Model& model, std::mt19937& random) {
     const auto named = [](std::string_view name) -> const Move& {
         return *std::find_if(moves().begin(), moves().end(), [&](const Move& move) { return move.name == name; });
@@ -169,8 +169,8 @@ class SessionModelTest : public CppUnit::TestFixture {
             });
             start();
         }
-        /// The message as its client sent it, behind the fields that the server puts on top, of which Received is the
-        /// last.
+        /// The message as its client sent it, after the fields that the server puts on top, the last of which is
+        /// Received.
         static std::string behind_ours(const std::string& stored) {
             auto end = stored.find("\r\n", stored.find("Received: "));
             while (end != stored.npos && stored.compare(end + 2, 1, "\t") == 0) end = stored.find("\r\n", end + 2);
@@ -178,7 +178,7 @@ class SessionModelTest : public CppUnit::TestFixture {
         }
     };
 
-    /// DATA and STARTTLS have an answer in between.
+    /// DATA and STARTTLS need a reply in between.
     static std::string data(Model& model, Client& client) {
         const bool is_legal = model.has_recipients() && !model.in_chunks;
         CPPUNIT_ASSERT_EQUAL(is_legal ? "354"s : "503"s, fakes::codes(client.say("DATA")));
@@ -229,7 +229,7 @@ public:
         CPPUNIT_ASSERT(queued > 1000);  // else nothing much was tried
     }
 
-    /// As many as a client likes in one packet, or cut anywhere.
+    /// Any number of commands in one packet, or cut anywhere.
     void pipelined_ones_are_too() {
         for (unsigned seed = 1000; seed < 1300; ++seed) {
             std::mt19937 random(seed);

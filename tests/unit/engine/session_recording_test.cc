@@ -38,7 +38,7 @@ public:
     }
 
 private:
-    /// The first difference, with what stands before it.
+    /// The first difference, with the text before it.
     static void compare(std::stringstream& recorded, std::stringstream& played) {
         std::string one, other, before;
         std::size_t number = 0;

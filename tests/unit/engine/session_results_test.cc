@@ -16,7 +16,7 @@ using fakes::SessionUnderTest;
 
 constexpr std::string_view message = "Subject: x\r\n\r\ntext\r\n.\r\n";
 
-/// Recipients whose local part begins with r are refused, with d deferred; everybody else is accepted.
+/// The plugins reject recipients whose local part begins with r, defer those with d, and accept all others.
 Response fate_of(const Recipient& recipient) {
     switch (recipient.address().local_part().front()) {
         case 'r': return deny("Mailbox is full").with_code(552).with_status({5, 2, 2});
@@ -25,7 +25,7 @@ Response fate_of(const Recipient& recipient) {
     }
 }
 
-/// Who is delivered to, and who is not: "a@x b@x | r@x 552 d@x 450".
+/// The recipients that get the message, and the others: "a@x b@x | r@x 552 d@x 450".
 std::string seen_by_queue(const Delivery& delivery) {
     std::string out, others;
     const auto add = [&](const Recipient& recipient) {
@@ -37,7 +37,7 @@ std::string seen_by_queue(const Delivery& delivery) {
     return out + "|" + others;
 }
 
-/// The same as a queue plugin says it.
+/// The same decision by a queue plugin.
 Fate fate_at_queue(const Recipient& recipient) {
     switch (recipient.address().local_part().front()) {
         case 'r':
@@ -47,7 +47,7 @@ Fate fate_at_queue(const Recipient& recipient) {
     }
 }
 
-/// A server whose plugins judge recipients at one of the hooks, and whose queue takes what it gets.
+/// A server whose plugins judge recipients at one of the hooks, and whose queue accepts everything.
 class Judged : public SessionUnderTest {
 public:
     explicit Judged(HookId where) {
@@ -74,10 +74,10 @@ public:
         }
     }
 
-    Fate rest_at_queue = delivered();  ///< of those whom the queue does not turn away
+    Fate rest_at_queue = delivered();  ///< of the recipients that the queue does not refuse
     std::vector<std::string> queued;   ///< what the queue saw
 
-    /// A message to these at example.com; gives the reply to its end.
+    /// A message to these recipients at example.com; returns the reply to its end.
     std::string send(const std::vector<const char*>& recipients, const char* parameters = "") {
         if (session().greeted() == Greeted::no) greet();
         say(std::string("MAIL FROM:<s@client.example>") + parameters);
@@ -377,7 +377,7 @@ public:
         CPPUNIT_ASSERT(left_out == server.log.texts(LogLevel::notice));
     }
 
-    /// Of one that has become several: else the mail of the one that is to be tried again were lost.
+    /// One recipient has become several: otherwise the mail of a deferred one would be lost.
     void who_is_deferred_is_never_told_250() {
         Judged server(HookId::data_post_rcpt);
         server.hooks.on(HookId::data_post, [](HookContext& context) {

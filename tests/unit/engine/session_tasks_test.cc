@@ -150,7 +150,7 @@ public:
     }
 
 private:
-    /// The next task ends, and the session is woken.
+    /// Ends the next task and wakes the session.
     string end_one() {
         CPPUNIT_ASSERT(tasks_.run_one());
         return client_.session().has_all_answers() || client_.is_parked() ? client_.resume() : string();

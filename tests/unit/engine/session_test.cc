@@ -229,7 +229,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("500"), codes(other.feed("NOOP\n")));
     }
 
-    /// A client that passes on foreign text (an address with a LF in it, say) believes that it has sent one command.
+    /// A client that passes on foreign text (for example an address with a LF in it) believes that it has sent one
+    /// command.
     void nothing_behind_a_bare_lf_is_a_command() {
         const std::string too_long(3000, 'x');
         for (const std::string& line : {"NOOP"s, ""s, "MAIL FROM:<a@b>"s, "NOOP\rNOOP"s, "NOOP\0"s, "NOOP " + too_long,

@@ -371,7 +371,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, client_.hooks.lane_of_all.holds);
     }
 
-    /// None of it is begun, because it could not stop in the middle.
+    /// None of it begins, because it could not stop in the middle.
     void what_waits_elsewhere_too_is_left() {
         client_.hooks.let_wait(HookId::disconnect);
         client_.hooks.let_wait(HookId::post_connection);

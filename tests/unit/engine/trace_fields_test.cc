@@ -16,7 +16,7 @@ namespace {
 
 using fakes::matches;
 
-/// RFC 5321 4.4 with its FWS as a fold or a blank; comments where they stand here.
+/// RFC 5321 4.4 with a fold or a blank for its FWS; comments only where the server writes them.
 bool is_received(const std::string& value) {
     const std::string fws = "(\r?\n)?[ \t]+";
     const std::string domain = "[A-Za-z0-9_?]([-A-Za-z0-9_.?]*[A-Za-z0-9_?])?";

@@ -111,7 +111,7 @@ std::string password_of(const AuthHook& hook) {
     return token.empty() ? hook.credentials.response().reveal() : token;
 }
 
-/// What `if=` is looked for in.
+/// The text in which `if=` is searched.
 std::string subject_of(const HookContext& context) {
     switch (context.hook) {
         case HookId::helo:
@@ -144,7 +144,7 @@ struct Condition {
     Response response;
 };
 
-/// A transcript, as it stands in its file.
+/// A transcript, as in its file.
 class Transcript {
 public:
     explicit Transcript(const std::filesystem::path& file) {
@@ -164,7 +164,7 @@ public:
         if (steps_.empty()) throw std::runtime_error("the transcript is empty");
     }
 
-    /// Plays it in pieces of that size; 0: each C line of its own. Gives what the server sent.
+    /// Plays it in pieces of that size; 0: each C line separately. Returns the server's output.
     std::string play(std::size_t piece) const {
         SessionUnderTest client;
         prepare(client);
@@ -344,7 +344,7 @@ private:
         }
     }
 
-    /// What was sent must be the S lines among the first `count` steps.
+    /// The output must consist of the S lines among the first `count` steps.
     void check_output(std::string_view output, std::size_t count) const {
         for (std::size_t i = 0; i < count; ++i) {
             const auto& expected = steps_[i].text;

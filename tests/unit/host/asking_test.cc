@@ -220,8 +220,8 @@ public:
         CPPUNIT_ASSERT(wait_.delay == std::chrono::seconds(3));
     }
 
-    /// A client that will be refused anyway is judged on; that a plugin cannot wait as long as it wants to is not the
-    /// client's business then.
+    /// Plugins keep judging a client that will be refused; it does not concern the client that a plugin cannot wait as
+    /// long as it wants to.
     void a_naughty_client_causes_questions_but_no_reply() {
         world_.add_policy("one", {}, [](Setup& setup) {
             setup.hooks.connect.ask([](const ConnectHook&, Questions& questions) { questions.a("a.example"); })
@@ -338,7 +338,7 @@ private:
             options);
     }
 
-    /// "instance key milliseconds" of those that are to begin.
+    /// "instance key milliseconds" of the tasks to begin.
     string tasks() const {
         std::vector<string> texts;
         for (const auto& task : wait_.tasks)
@@ -365,7 +365,7 @@ private:
             options);
     }
 
-    /// One round; gives the questions.
+    /// One round; returns the questions.
     string ask() {
         if (!is_built_) world_.build();
         is_built_ = true;
@@ -379,14 +379,14 @@ private:
         return fakes::joined(texts);
     }
 
-    /// Answers all that is asked alike, and asks again.
+    /// Gives all questions the same answer, and asks again.
     string answer_and_ask(DnsStatus status, const DnsRecords& records = {}) {
         for (const auto& question : wait_.questions)
             answers_->add(question.question, DnsAnswer(status, {}, std::make_shared<DnsRecords>(records)));
         return ask();
     }
 
-    /// The same when only that question was answered.
+    /// The same with an answer to only that question.
     string deny_and_ask(std::string_view name) {
         answers_->add(*DnsQuestion::make(DnsType::a, name), DnsAnswer(DnsStatus::no_data));
         return ask();

@@ -64,7 +64,7 @@ class ControlFilesTest : public CppUnit::TestFixture {
     fakes::TempDirectory qmail_;
     DirectoryControlFiles control_{{own_.path(), qmail_.path()}, clock_, log_};
 
-    /// Until a state that is in doubt counts.
+    /// The time until a doubtful state counts.
     void settle(const Watched<ControlText>& lines) {
         second();
         lines.get();

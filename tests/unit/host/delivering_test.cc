@@ -79,7 +79,7 @@ class DeliveringTest : public CppUnit::TestFixture {
         (void)world_.set->run(delivery, state);
         return parcel_.fates(ServerAccess::result(delivery));
     }
-    /// What one handler leads to, for a@x and b@x, and the line of the log that says what is wrong with it.
+    /// The effect of one handler for a@x and b@x, and the log line about its mistake.
     string outcome(Handler handler) {
         world_.lines.clear();
         world_.log.clear();
@@ -167,7 +167,7 @@ public:
         }
     }
 
-    /// The recipient that was meant would count as delivered to.
+    /// Otherwise the intended recipient would count as delivered.
     void a_fate_for_a_stranger_is_noticed() {
         CPPUNIT_ASSERT_EQUAL("a@x: delivered kept, b@x: " + local_error +
                                  " | plugin fault: a fate for an address that is not a recipient",

@@ -56,7 +56,7 @@ class DispatcherTest : public CppUnit::TestFixture {
     string seen_;
     std::vector<string> calls_;
 
-    /// A script that notes its call at RCPT and answers with that verdict.
+    /// A script that records its call at RCPT and answers with that verdict.
     PluginWorld::Script at_rcpt(const string& name, Priority priority, Verdict verdict = Verdict::declined) {
         return [this, name, priority, verdict](Setup& setup) {
             setup.hooks.rcpt.add(priority, [this, name, verdict](const RcptHook&) {
@@ -302,7 +302,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t(1), world_.counters().fault.load());
     }
 
-    /// Notes what it is told.
+    /// Records its calls.
     class Watcher final : public BodyStream {
     public:
         Watcher(string& seen, string fails_at = {}) : seen_(seen), fails_at_(std::move(fails_at)) {}
@@ -511,8 +511,8 @@ public:
         for (std::size_t i = 0; i < 3; ++i) CPPUNIT_ASSERT_EQUAL(std::uint64_t(0), world_.counters(i).overrun.load());
     }
 
-    /// Three plugins with a deadline of a minute, whose handlers decline; the second takes `seconds`, and the heart
-    /// beats meanwhile or does not.
+    /// Three plugins with a deadline of a minute, whose handlers decline; the second takes `seconds`, with or without a
+    /// running heartbeat.
     void run_with_heart(PluginWorld& world, support::Heartbeat& heart, bool beats, int seconds) {
         world.environment.heartbeat = &heart;
         for (const char* label : {"a", "b", "c"})

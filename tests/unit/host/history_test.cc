@@ -27,7 +27,7 @@ class HostHistoryTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(a_handler_sees_what_was_said_before);
     CPPUNIT_TEST_SUITE_END();
 
-    /// A policy at RCPT with these options, and what the history says of it.
+    /// A policy at RCPT with these options, and its history entry.
     static string judged(std::string_view options, Finding finding) {
         PluginWorld world;
         world.add_policy("p", options,

@@ -12,7 +12,7 @@ namespace {
 using namespace smtpd;
 using std::string;
 
-/// A text, and how the value that it gives is shown; "" if it must be refused.
+/// A text, and the printed form of its value; "" if it must be rejected.
 struct Row {
     const char* text;
     const char* shown;

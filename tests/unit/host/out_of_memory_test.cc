@@ -26,7 +26,7 @@ using smtpd::fakes::PluginWorld;
 using smtpd::fakes::shown;
 using std::string;
 
-/// Longer than what a std::string holds without an allocation.
+/// Longer than a std::string can hold without an allocation.
 constexpr const char* long_text = "a text for which a string needs an allocation of its own";
 
 /// A server with plugins, and a session with it.
@@ -59,7 +59,7 @@ struct Server {
         peer.local = {*IpAddress::parse("192.0.2.25"), 25};
     }
 
-    /// What the client sees; up to where memory ran out, because a driver then ends the session.
+    /// The client's view, up to the point where memory ran out, because a driver then ends the session.
     string talk() {
         string out;
         try {
@@ -123,7 +123,7 @@ public:
             return Script([say](Setup& setup) { setup.hooks.rcpt.add([say](const RcptHook&) { return say(); }); });
         };
         const struct {
-            const char* options;  ///< null: a plugin that is no policy
+            const char* options;  ///< null: a plugin that is not a policy
             Script script;
             const char* expected;
         } rows[] = {
@@ -170,7 +170,7 @@ public:
                 }
     }
 
-    /// There the history has the recipient, too.
+    /// At that hook the history also has the recipient.
     void a_fault_at_a_recipient_of_a_message_is_a_temporary_failure() {
         for (const std::size_t failures : {std::size_t(1), FailingMemory::all})
             for (std::size_t nth = 0, done = 0; done == 0; ++nth) {

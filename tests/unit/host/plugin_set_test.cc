@@ -22,7 +22,7 @@ using namespace smtpd::host;
 using smtpd::fakes::PluginWorld;
 using std::string;
 
-/// What one bad plugin leads to, as configtest would print it.
+/// The effect of one bad plugin, as configtest would print it.
 string problems_of(const string& plugin, std::string_view options = {}) {
     const fakes::PluginUnderTest bad(plugin, options);
     return (bad.is_usable() ? "usable: " : "") + bad.problems();
@@ -244,7 +244,7 @@ public:
 
 CPPUNIT_TEST_SUITE_REGISTRATION(PluginSetTest);
 
-/// Each DSO of tests/bad_plugins: what it leads to, and that the server is none the worse for it.
+/// Each DSO of tests/bad_plugins: its effect, and the server is unharmed.
 class BadPluginsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(BadPluginsTest);
     CPPUNIT_TEST(what_is_no_plugin_is_refused_before_it_is_used);

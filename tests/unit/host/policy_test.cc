@@ -39,7 +39,7 @@ class PolicyTest : public CppUnit::TestFixture {
 
     using Judge = std::function<Finding()>;
 
-    /// A policy at RCPT that finds that.
+    /// A policy at RCPT with that finding.
     static void add(PluginWorld& world, const string& label, std::string_view options, Judge judge) {
         world.add_policy(label, options, [judge = std::move(judge)](Setup& setup) {
             setup.hooks.rcpt.decide([judge](const RcptHook&) { return judge(); });
@@ -107,7 +107,7 @@ public:
         }
     }
 
-    /// "policy:a connect client temp_disconnect 4.7.25 "text" (reason)", with "silent" where it is not told.
+    /// "policy:a connect client temp_disconnect 4.7.25 "text" (reason)", with "silent" if the client is not told.
     static string shown_complaints(const PluginWorld& world) {
         string out;
         for (const auto& one : world.connection->complaints())
@@ -142,7 +142,7 @@ public:
                                      std::string_view("declined"), verdict_name(only.verdict));
     }
 
-    /// Nothing that a plugin says after the first complaint is a reply, and all of it counts.
+    /// After the first complaint, no answer of a plugin is a reply, and all answers count.
     void after_a_complaint_plugins_judge_but_do_not_reply() {
         const struct {
             const char* options;

@@ -52,7 +52,7 @@ class RecipientRefusalTest : public CppUnit::TestFixture {
     PluginWorld world_;
     std::vector<string> seen_;
 
-    /// Notes whom it sees, refuses that recipient, and goes on.
+    /// Records the recipients that it sees, refuses that recipient, and goes on.
     PluginWorld::Script refuser(const string& mailbox, bool throws = false) {
         return [this, mailbox, throws](Setup& setup) {
             const auto handler = [this, mailbox, throws](DataPostHook& hook) -> Response {

@@ -24,7 +24,7 @@ public:
     void chunk(std::string_view) override {}
 };
 
-/// Says at RCPT what its options tell it to.
+/// Gives the answer in its options at RCPT.
 template <bool waits, class Base>
 class Caller final : public Base {
 public:
@@ -64,7 +64,7 @@ public:
 };
 constexpr PluginDescriptor partly = smtpd::detail::describe<Partly>("partly");
 
-/// Opens the namespaces that its option names.
+/// Opens the namespaces in its option.
 class StoreUser final : public Plugin {
 public:
     struct Options {
@@ -79,7 +79,7 @@ public:
 };
 constexpr PluginDescriptor store_user = smtpd::detail::describe<StoreUser>("store_user");
 
-/// The namespaces a… are in one store, those b… in another one; m… never make anybody wait.
+/// The namespaces a… are in one store, b… in another one; m… never make a handler wait.
 class TwoStores final : public StoreSpaces {
 public:
     Result<StoreSpace*> space(std::string_view name) override {
@@ -273,7 +273,8 @@ public:
         CPPUNIT_ASSERT(seen == world.clock.now() + std::chrono::seconds(2));
     }
 
-    /// A command or the end of a message was left to a thread that may wait, and leads to this chain.
+    /// A command or the end of a message that the session leaves to a thread that may wait, and that leads to this
+    /// chain.
     void a_chain_that_begins_in_a_lane_has_its_whole_time() {
         MonotonicTime seen;
         PluginWorld world;
@@ -327,7 +328,7 @@ public:
         CPPUNIT_ASSERT(world.lane(2) == nullptr);
     }
 
-    /// Nobody can hold both.
+    /// No thread can hold both.
     void who_uses_several_stores_waits_in_a_lane_of_its_own() {
         World world{{&store_user, "spaces=a1 spaces=b1 spaces=a2"}, {&store_user, "spaces=b1 spaces=a1"}};
         for (const std::size_t instance : {0, 1}) {

@@ -67,14 +67,14 @@ bool replace_body(Message& message, std::string_view text) {
            body->commit();
 }
 
-/// Octets that repeat at no power of two.
+/// Octets without a period that is a power of two.
 std::string pattern(std::size_t size) {
     std::string text(size, '\0');
     for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i * 7 + i / 251) & 0xff);
     return text;
 }
 
-/// Makes files larger than `size` impossible while it lives, as a full disk would.
+/// Makes files larger than `size` impossible during its lifetime, as a full disk would.
 class FileSizeLimit {
 public:
     explicit FileSizeLimit(rlim_t size) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
@@ -99,7 +99,7 @@ struct Row {
     std::string block;  ///< of it, the header block
     std::string blank;  ///< the blank line
     std::string body;
-    std::string added;  ///< what stands between an added field and the rest
+    std::string added;  ///< the text between an added field and the rest
 };
 
 Row row(const char* what, std::string block, std::string blank, std::string body, std::string added = "") {
@@ -335,7 +335,7 @@ class StoredMessageTest : public CppUnit::TestFixture {
         }
     }
 
-    /// As where there is none at all, before the last ones are gone.
+    /// The spool behaves as if no descriptors were left, before the last ones are gone.
     void a_spool_file_leaves_the_last_descriptors_alone() {
         const int next = dup(0);  // the number that the file will get
         close(next);

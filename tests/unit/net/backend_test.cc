@@ -28,7 +28,7 @@ using namespace std::string_view_literals;
 
 using Servers = std::vector<ServerAddress>;
 
-/// Collects what is asked; nothing is known.
+/// Collects questions; has no answers.
 class Asked final : public Questions {
 public:
     std::vector<std::string> names;
@@ -106,8 +106,8 @@ class BackendTest : public CppUnit::TestFixture {
                                      const Answers& answers = {}) const {
         return backend.open(answers, in(10s), call);
     }
-    /// Opens, and gives the connection back. The name of the server that was asked; with a star where the connection
-    /// was a kept one.
+    /// Opens a connection and returns it. The result is the name of the server, with a star if the connection was a
+    /// kept one.
     std::string use(const Backend& backend, const BackendCall& call = {}) const {
         auto server = open(backend, call);
         if (!server) return server.error().what;

@@ -41,7 +41,7 @@ std::vector<DnsQuestion> numbered(int count) {
     return out;
 }
 
-/// What a server has seen of its questions, without repetitions.
+/// The questions that a server has seen, without repetitions.
 template <class T>
 class Seen {
 public:
@@ -61,7 +61,7 @@ private:
 };
 using Ports = Seen<std::uint16_t>;
 
-/// A lookup that somebody waits for.
+/// A pending lookup.
 class Asked {
 public:
     Asked(Resolver& resolver, std::vector<DnsQuestion> questions) {

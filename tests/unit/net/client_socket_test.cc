@@ -14,7 +14,7 @@ using fakes::LocalDaemon;
 
 constexpr Duration enough = std::chrono::seconds(20);
 
-/// What came of it, for comparisons: a value, or the code of the Error and its text.
+/// The result for comparisons: a value, or the code of the Error and its text.
 std::string outcome(const Result<std::string>& result) {
     if (result) return *result;
     return (result.error().code == ErrorCode::timeout ? "timeout: " : "unavailable: ") + result.error().what;
@@ -35,7 +35,7 @@ class ClientSocketTest : public CppUnit::TestFixture {
     fakes::TempDirectory directory_;
     std::string path() const { return directory_.path("socket"); }
 
-    /// A listener that nobody serves.
+    /// A listener that never accepts.
     FileDescriptor listener(int queue) const {
         FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_un address{};

@@ -59,7 +59,7 @@ class ClientTlsTest : public CppUnit::TestFixture {
         const auto at = text.find(peer);
         return at == text.npos ? text : text.replace(at, peer.size(), "PEER");
     }
-    /// What comes of a handshake with a daemon that shows this.
+    /// The result of a handshake with a daemon that has this certificate.
     std::string handshake(const fakes::TlsServerIdentity& shown, const std::string& wanted) const {
         const LocalDaemon daemon(Turns{{"", LocalDaemon::handshake}, {"", "+"}}, shown);
         auto client = connected(daemon);

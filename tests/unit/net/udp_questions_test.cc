@@ -34,7 +34,7 @@ Replies good(const NameServer::Query& query) {
 Replies silence(const NameServer::Query&) { return {}; }
 Replies failure(const NameServer::Query& query) { return {query.reply(2).bytes()}; }
 
-/// A question and what came of it.
+/// A question and its result.
 class Asked final : public UdpQuestions::Question {
 public:
     explicit Asked(const string& name) : what(*DnsQuestion::make(DnsType::a, name)) {}
@@ -49,7 +49,7 @@ public:
     string answer;
 };
 
-/// The thread's part: it polls, and sees to the time-outs.
+/// The thread's part: it polls, and handles time-outs.
 class Loop {
 public:
     explicit Loop(std::vector<ResolverSettings::Server> servers, milliseconds timeout = milliseconds(5000),
@@ -61,7 +61,7 @@ public:
         udp = std::make_unique<UdpQuestions>(settings_, poll_.get());
     }
     void ask(Asked& question) { udp->ask(question, question.what); }
-    /// "found 192.0.2.1"; "" where there was no reply.
+    /// "found 192.0.2.1"; "" without a reply.
     string answer(Asked& question) {
         ask(question);
         wait_for([&] { return question.calls > 0; });
@@ -77,7 +77,7 @@ public:
             if (const auto now = std::chrono::steady_clock::now(); now >= udp->next_timeout()) udp->expire(now);
         }
     }
-    /// Whatever comes in that time.
+    /// Handles everything that arrives in that time.
     void idle(milliseconds time) {
         const auto end = std::chrono::steady_clock::now() + time;
         wait_for([&] { return std::chrono::steady_clock::now() >= end; });
@@ -94,7 +94,7 @@ private:
     support::FileDescriptor poll_;
 };
 
-/// Sends a datagram to that port of this host, from a port of its own.
+/// Sends a datagram to that port of this host, from a separate port.
 void send_to(std::uint16_t port, const fakes::Octets& packet) {
     const support::FileDescriptor stranger(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_in to{};
@@ -355,7 +355,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, failing.queries());
     }
 
-    /// FORMERR to a question without EDNS is a failure as any other.
+    /// FORMERR to a question without EDNS is a failure like any other.
     void a_server_that_refuses_everything_has_failed() {
         NameServer broken([](const NameServer::Query& query) { return Replies{query.reply(1).bytes()}; });
         NameServer server(good);

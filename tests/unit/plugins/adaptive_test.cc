@@ -23,7 +23,7 @@ class AdaptiveLogTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(mistakes_are_found_at_configtest);
     CPPUNIT_TEST_SUITE_END();
 
-    /// What goes to standard error meanwhile, without the process's id at the beginning of each line.
+    /// The output to standard error meanwhile, without the process's id at the beginning of each line.
     template <class F>
     static std::string lines_written_by(F call) {
         std::string text = fakes::standard_error_of(call);
@@ -47,7 +47,7 @@ class AdaptiveLogTest : public CppUnit::TestFixture {
         line.text = text;
         plugin.write_log(line);
     }
-    /// The message is answered; the transaction ends.
+    /// The server replies to the message; the transaction ends.
     static void end_message(PluginUnderTest& plugin, std::uint32_t accepted_so_far) {
         plugin.connection().set_counts(0, 0, accepted_so_far);
         (void)plugin.queue_post("");

@@ -14,7 +14,7 @@ using namespace std::string_literals;
 const std::string fingerprint(64, 'a');
 
 /// A certificate with these common names, an e-mail address in the subject, and these in the subjectAltName, in PEM.
-/// Nobody looks at the signature here.
+/// The plugin does not check the signature.
 std::string certificate(const std::vector<std::string>& common_names, const std::vector<std::string>& emails) {
     const fakes::Key key = fakes::make_key();
     const fakes::X509Certificate made = fakes::begin_certificate(key.get());
@@ -43,7 +43,7 @@ Tls shown(std::string subject, std::string pem, bool is_verified = true) {
     return facts;
 }
 
-/// As whom a client that says `user` is logged in: "-" where it is left to others.
+/// The login of a client that says `user`; "-" if the plugin leaves it to others.
 std::string login(PluginUnderTest& plugin, const std::string& user) {
     Credentials credentials("EXTERNAL");
     credentials.set_user(user);

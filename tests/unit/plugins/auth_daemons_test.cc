@@ -26,7 +26,7 @@ class AuthDaemonsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(wrong_options_are_named);
     CPPUNIT_TEST_SUITE_END();
 
-    /// A daemon that answers as soon as a request ends like this.
+    /// A daemon that answers as soon as a request ends with this text.
     static LocalDaemon::Response after(std::string end, std::string response) {
         return [end = std::move(end), response = std::move(response)](std::string_view request) {
             return request.ends_with(end) ? std::optional(response) : std::nullopt;

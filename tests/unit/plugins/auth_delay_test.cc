@@ -22,7 +22,7 @@ class AuthDelayTest : public CppUnit::TestFixture {
 
     static constexpr const char* name = "auth/auth_delay";
 
-    /// How long the plugin wants the client to wait at AUTH.
+    /// The delay that the plugin requests at AUTH.
     static long delay(PluginUnderTest& plugin, const char* user = "joe", HookId hook = HookId::auth_plain) {
         Credentials credentials("PLAIN");
         credentials.set_user(user);

@@ -54,7 +54,7 @@ class AuthDovecotTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(sockets_are_paths_or_hosts_with_ports);
     CPPUNIT_TEST_SUITE_END();
 
-    /// What a Dovecot says to a line, for LineServer: yes to everybody.
+    /// A Dovecot's reply to a line, for LineServer: yes to every login.
     static std::string yes(std::string_view line) {
         if (line.starts_with("CPID\t")) return greeting.substr(0, greeting.size() - 1);
         if (!line.starts_with("AUTH\t")) return "";

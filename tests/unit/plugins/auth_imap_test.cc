@@ -42,7 +42,7 @@ class AuthImapTest : public CppUnit::TestFixture {
         return format_text("{} {} timeout=2s tls={} ca_file={}", host, daemon.port(), tls,
                            directory_.write("ca.pem", authority_.pem()));
     }
-    /// What a server that speaks STARTTLS says until it is told the password.
+    /// The replies of a server with STARTTLS until it gets the password.
     static LocalDaemon::Turns starttls(LocalDaemon::Turns behind) {
         LocalDaemon::Turns turns{{"", "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready\r\n"},
                                  {"s STARTTLS\r\n", "* OK wait\r\ns OK now\r\n"},

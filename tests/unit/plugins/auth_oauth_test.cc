@@ -36,7 +36,7 @@ private:
     LocalDaemon daemon_;
 };
 
-/// As whom that token logs in; or the verdict.
+/// The login for that token, or the verdict.
 std::string login(PluginUnderTest& plugin, const std::string& user = "", const std::string& token = "t0ken") {
     Credentials credentials("OAUTHBEARER");
     credentials.set_user(user);

@@ -24,7 +24,7 @@ class AuthPamTest : public CppUnit::TestFixture {
         directory_.write("pam/smtp", service);
         return "confdir=" + directory_.path("pam");
     }
-    /// A service for which a script decides, which finds the password in $password.
+    /// A service that a script decides; the script has the password in $password.
     std::string decided_by(const std::string& condition) const {
         const std::string script = directory_.write("script",
                                                     "#!/bin/sh\npassword=$(tr -d '\\0')\n" + condition + "\n");

@@ -21,8 +21,8 @@ using namespace std::string_literals;
 
 constexpr const char* flat_file = "auth/auth_flat_file";
 
-/// joe@example.com: "secret" in every form there is. The crypt(3) and htpasswd forms were made by openssl passwd -6,
-/// openssl passwd -apr1 and htpasswd -s.
+/// joe@example.com: "secret" in every form. The crypt(3) and htpasswd forms come from openssl passwd -6, openssl passwd
+/// -apr1 and htpasswd -s.
 std::string scram_text(ScramHash hash, unsigned iterations = 5000) {
     const auto keys = ScramKeys::derive(hash, "secret", "salt", iterations);
     return (hash == ScramHash::sha1 ? "SCRAM-SHA-1$" : "SCRAM-SHA-256$") + std::to_string(iterations) + ":" +
@@ -45,7 +45,7 @@ class AuthTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(checkpassword_programs_must_exist);
     CPPUNIT_TEST_SUITE_END();
 
-    /// What the plugin says to a client that knows `password`: "ok", "deny", "declined".
+    /// The plugin's verdict for a client that knows `password`: "ok", "deny", "declined".
     static std::string with_mechanism(PluginUnderTest& plugin, HookId hook, const char* mechanism,
                                       const std::string& user, const std::string& password) {
         Credentials credentials(mechanism);
@@ -140,7 +140,7 @@ public:
         }
     }
 
-    /// By the CPU time, on which the others that run do not count. A check takes some milliseconds here; a look at the
+    /// Measured in CPU time, which does not depend on other programs. A check takes some milliseconds here; reading the
     /// file takes microseconds.
     void the_time_does_not_tell_who_exists() {
         PluginUnderTest plugin(flat_file, "",
@@ -183,7 +183,7 @@ public:
         }
     }
 
-    /// A password with blanks at its end would never match, and nobody would see why.
+    /// A password with blanks at its end would never match, and the reason would be invisible.
     void blanks_behind_a_password_are_named() {
         const std::string advice = ": blanks follow the password of joe@example.com and are not part of it; ";
         for (const char* line : {"joe@example.com:secret ", "joe@example.com:secret\t", "joe@example.com:se cret  \t ",

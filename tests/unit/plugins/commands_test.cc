@@ -280,7 +280,7 @@ class RandomErrorTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_same_session_sees_the_same_errors);
     CPPUNIT_TEST_SUITE_END();
 
-    /// How often each answer comes in that many sessions of six steps each.
+    /// How often each answer occurs in that many sessions of six steps each.
     static std::map<std::string, int> answers(PluginUnderTest& plugin, int calls) {
         std::map<std::string, int> counts;
         for (int i = 0; i < calls; ++i) ++counts[shown(plugin.mail("user@example.net"))];

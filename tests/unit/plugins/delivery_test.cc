@@ -19,8 +19,7 @@ using fakes::SessionUnderTest;
 
 const std::string message = "From: sender@example.net\r\nSubject: both ways\r\n\r\n.dot\r\nJos\xc3\xa9\r\n";
 
-/// A server whose plugins are the queue plugin and one that accepts every recipient; it keeps what the queue plugin is
-/// given.
+/// A server with the queue plugin and a plugin that accepts every recipient; it keeps the queue plugin's arguments.
 class Server : public SessionUnderTest {
 public:
     explicit Server(PluginUnderTest& queue) {
@@ -48,7 +47,7 @@ public:
         return out;
     }
 
-    /// Gives the replies to the message.
+    /// Returns the replies to the message.
     std::string send(const std::string& parameters, std::initializer_list<const char*> recipients) {
         start();
         say("LHLO client.example");
@@ -58,7 +57,7 @@ public:
         return feed("From: sender@example.net\r\nSubject: both ways\r\n\r\n..dot\r\nJos\xc3\xa9\r\n.\r\n");
     }
 
-    std::unique_ptr<Parcel> kept;  ///< what a queue would keep of the last message
+    std::unique_ptr<Parcel> kept;  ///< what a queue would store of the last message
 };
 
 class DeliveryTest : public MaildirFixture {

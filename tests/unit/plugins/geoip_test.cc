@@ -289,8 +289,7 @@ public:
         CPPUNIT_ASSERT(problems(options("distance=192.0.2.25 too_far=far")).find("too_far") != std::string::npos);
     }
 
-    /// Each octet of the file turned round once: what is read then may be wrong, but nothing crashes or hangs, and
-    /// nothing is thrown.
+    /// Each octet of the file is inverted once: the result may be wrong, but nothing crashes, hangs or throws.
     void damaged_databases_do_no_harm() {
         MmdbFile small("GeoLite2-City", 4);
         small.add("24.24.24.0/24", city(place("US", "United States", "NA"), "Syracuse", 43.0481, -76.1474));

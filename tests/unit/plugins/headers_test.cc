@@ -112,8 +112,8 @@ public:
                                          judge(row.options, dated(row.date)));
     }
 
-    /// Each of these is the moment at which the clock stands: a day to either side it is just within the limits, a
-    /// millisecond more and it is out.
+    /// Each of these is the time of the clock: a day to either side is just within the limits, a millisecond more is
+    /// not.
     void dates_are_read_in_all_forms() {
         const char* same_moment[] = {
             "20 Nov 2026 18:27:00 +0000",

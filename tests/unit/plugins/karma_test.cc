@@ -42,7 +42,7 @@ class KarmaTest : public CppUnit::TestFixture {
     static void put(PluginUnderTest& plugin, const KarmaRecord& record, const std::string& key = "192.0.2.1") {
         CPPUNIT_ASSERT(plugin.store().open<KarmaRecord>("karma").put(key, record, hours(24 * 365)));
     }
-    /// "naughty/nice/connects", and " penalty" where there is one; "" without a record.
+    /// "naughty/nice/connects", and " penalty" if there is one; "" without a record.
     static std::string kept(PluginUnderTest& plugin, const std::string& key = "192.0.2.1") {
         const auto found = plugin.store().open<KarmaRecord>("karma").get(key);
         CPPUNIT_ASSERT(found);

@@ -40,7 +40,7 @@ class LimitTest : public CppUnit::TestFixture {
         std::sort(out.begin(), out.end());
         return out;
     }
-    /// AUTH is tried so many times, each with this reply of the back ends; what the last attempt is told.
+    /// Tries AUTH so many times, each with this reply of the back ends; returns the reply to the last attempt.
     static std::string try_logins(PluginUnderTest& plugin, int times, std::string_view user = "bob", int code = 535) {
         std::string last;
         for (int i = 0; i < times; ++i) {

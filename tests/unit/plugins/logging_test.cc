@@ -51,8 +51,8 @@ std::string host() {
     return name;
 }
 
-/// One whose lines go through a queue, in a process that serves; what it was given has been written when write_log()
-/// returns.
+/// A plugin whose lines go through a queue, in a serving process; when write_log() returns, its lines have been
+/// written.
 class QueueingPlugin : public PluginUnderTest {
 public:
     explicit QueueingPlugin(std::string_view name, std::string_view options = {}) : PluginUnderTest(name, options) {
@@ -239,7 +239,7 @@ public:
         CPPUNIT_ASSERT(plugin.log().contains("two"));  // those of the time between
     }
 
-    /// It begins to read late; what there was no room for is counted.
+    /// The reader begins late; lines without room are counted.
     void a_command_that_does_not_read_is_not_waited_for() {
         const std::string path = directory_.path("out");
         PluginUnderTest plugin("logging/file", "loglevel=info queue=64k \"|sleep 0.7; exec cat >" + path + "\"");
@@ -328,7 +328,7 @@ public:
     }
     ~Daemon() { unlink(path_.c_str()); }
 
-    /// The next datagram, "" where there is none.
+    /// The next datagram, "" if there is none.
     std::string next() {
         char buffer[4096];
         const auto size = recv(socket_.get(), buffer, sizeof buffer, 0);

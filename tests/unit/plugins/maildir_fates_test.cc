@@ -22,8 +22,8 @@ class MaildirFatesTest : public MaildirFixture {
 
     static constexpr const char* mailbox_full = "denysoft 452 4.2.2 Mailbox full";
 
-    /// The plugin with a Maildir for each, and a client that hears of each: recipients with the number of their RCPT in
-    /// front ("1 a@example.com").
+    /// The plugin with a Maildir for each recipient, and a client that gets a reply for each: recipients with the
+    /// number of their RCPT in front ("1 a@example.com").
     static std::unique_ptr<PluginUnderTest> plugin_for_each(std::initializer_list<const char*> recipients,
                                                             bool is_lmtp = true) {
         auto made = plugin("in %l", {});
@@ -34,7 +34,7 @@ class MaildirFatesTest : public MaildirFixture {
         return made;
     }
 
-    /// "b: 451 4.3.0, c: 452 4.2.2": what is said to the recipients that are refused.
+    /// "b: 451 4.3.0, c: 452 4.2.2": the replies for the refused recipients.
     static std::string refused(PluginUnderTest& plugin) {
         std::string out;
         for (const auto& recipient : plugin.transaction().refused_recipients()) {
@@ -86,7 +86,7 @@ public:
         CPPUNIT_ASSERT(files(nobody->directory().path()).empty());
     }
 
-    /// Else one of them had the message twice when the client comes again for that RCPT.
+    /// Otherwise one of them would have the message twice when the client sends it again for that RCPT.
     void those_of_one_rcpt_share_its_fate() {
         auto maildir = plugin_for_each({"1 a@example.com", "2 b@example.com", "1 c@example.com"});
         maildir->directory().write("in/c", "in the way");

@@ -25,7 +25,7 @@ using std::string_literals::operator""s;
 
 const std::string message = "Subject: x\r\n\r\nline\r\n.dot\r\nbare \r cr and \n lf\r\n\0 nul \xff\r\nno end"s;
 
-/// Gives its text octet by octet, and fails after that many octets if it is told to.
+/// Returns its text octet by octet, and can fail after a number of octets.
 class Trickle final : public Message {
 public:
     explicit Trickle(std::string text, std::size_t fails_after = std::string::npos, ErrorCode code = ErrorCode::io)

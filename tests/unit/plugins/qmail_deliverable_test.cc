@@ -20,7 +20,7 @@ std::string http(std::string_view code, std::string_view body) {
     return format_text("HTTP/1.0 {} x\r\nContent-Type: text/plain\r\n\r\n{}", code, body);
 }
 
-/// qmail-deliverabled that says the same to everybody.
+/// A qmail-deliverabled that gives every client the same answer.
 LocalDaemon::Response says(const std::string& response) {
     return [response](std::string_view request) {
         return request.ends_with("\r\n\r\n") ? std::optional(response) : std::nullopt;

@@ -16,7 +16,7 @@ constexpr AddressSyntax any_path{.allow_null = true, .allow_postmaster = true, .
 constexpr AddressSyntax utf8_path{.smtputf8 = true, .allow_null = true, .allow_postmaster = true, .strict = true};
 constexpr AddressSyntax lenient_path{.smtputf8 = true, .allow_null = true, .allow_postmaster = true};
 
-/// A path; its parts, or why it is refused.
+/// A path; its parts, or the reason for its rejection.
 struct Row {
     std::string path;
     const char* local_part;  // nullptr: refused

@@ -35,7 +35,7 @@ struct Collector final : DataDecoder::Sink {
     const char* last = nullptr;
 };
 
-/// All that can be seen of a decoder, as text.
+/// The visible state of a decoder, as text.
 struct Result {
     std::string content;
     std::uint64_t consumed = 0;
@@ -70,7 +70,7 @@ Result result_of(const DataDecoder& decoder, const Collector& collector) {
     return result;
 }
 
-/// Feeds pieces that end at the given places, each in a buffer of its own; the last goes to the end.
+/// Feeds pieces that end at the given places, each in a separate buffer; the last goes to the end.
 Result decode(const std::string& input, const std::vector<std::size_t>& ends, BareNewline policy,
               std::uint64_t max_line = 0) {
     DataDecoder decoder(policy, max_line);
@@ -95,7 +95,7 @@ Result decode_by_octet(const std::string& input, BareNewline policy, std::uint64
     return decode(input, ends, policy, max_line);
 }
 
-/// The second decoder. `input` must hold an end of data.
+/// The second decoder. `input` must contain an end of data.
 struct Expected {
     std::string content;
     std::size_t consumed = 0;
@@ -145,7 +145,7 @@ void assert_as_expected(const std::string& name, const std::string& input, const
     CPPUNIT_ASSERT_EQUAL_MESSAGE(name, want.nul, has("NUL"));
 }
 
-/// What the smuggling attacks put where a lax server sees an end of data; none of them is one.
+/// The sequences that a lax server takes for an end of data in smuggling attacks; none of them is one.
 const std::vector<std::string> smuggling_forms = {
     "\n.\n",         "\r.\r",         "\r.\n",        "\n.\r",         "\n.\r\n",     "\r\n.\n",     "\r.\r\n",
     "\r\n.\r",       "\r\n\0.\r\n"s,  "\r\n.\r\r\n",  "\r\r\n.\r\r\n", "\n.\r\r\n",   "\r\r.\r\r\n", "\r\n\0.\r\r\n"s,
@@ -154,8 +154,8 @@ const std::vector<std::string> smuggling_forms = {
     "\r\n.\r\r\r\n", "\r\n\r\r.\r\n", "\r\n.\r.\r\n", "\r\n.\n\n",     "\n.\n\r\n",   "\r.\r\n\n",
 };
 
-/// A message with `form` in it and a second transaction behind that, which belongs to the message as long as nobody is
-/// fooled.
+/// A message with `form` in it and a second transaction after that, which belongs to the message unless an attack
+/// succeeds.
 std::string smuggled(const std::string& form, std::size_t padding) {
     return "Subject: first\r\n\r\n" + std::string(padding, 'x') + form +
            "MAIL FROM:<evil@example.com>\r\nRCPT TO:<victim@example.org>\r\nDATA\r\n" +

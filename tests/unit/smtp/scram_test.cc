@@ -151,7 +151,7 @@ public:
                                      outcome(hash, {hash, "joe", password}));
     }
 
-    /// The same salt each time, the same number of iterations, and the same refusal in the end.
+    /// The same salt each time, the same number of iterations, and the same refusal at the end.
     void an_unknown_user_looks_like_a_known_one() {
         std::string salts[2];
         for (auto& salt : salts) {

@@ -21,7 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-/// What the processes of a test tell one another.
+/// The messages between the processes of a test.
 struct Shared {
     std::atomic<int> entries{0};
     std::atomic<bool> is_in{false};
@@ -51,7 +51,8 @@ public:
         munmap(shared_, sizeof(Shared));
     }
 
-    /// The other one lets go only to come again at once: with a mutex alone, there would hardly ever be a way in.
+    /// The other process releases the lock only to take it again at once: with a mutex alone, this one would hardly
+    /// ever get it.
     void who_has_just_been_in_is_behind_who_waits() {
         constexpr int times = 20;
         be_another([&] {

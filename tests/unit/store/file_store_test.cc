@@ -64,14 +64,14 @@ class FileStoreTest : public CppUnit::TestFixture {
     static void put(Backend& backend, std::string_view key, std::string_view value, Duration lifetime = 1h) {
         must(backend.put({"test", key}, value, lifetime, soon()));
     }
-    /// What another thread gets.
+    /// Runs `body` in another thread; returns its result.
     template <class Body>
     static auto elsewhere(Body body) {
         std::optional<decltype(body())> result;
         std::thread([&] { result.emplace(body()); }).join();
         return std::move(*result);
     }
-    /// On a busy machine a hold may take long, and then there is none for a while.
+    /// On a busy machine a hold may take long, and then none is possible for a while.
     static void hold(Backend& backend) {
         const auto until = soon();
         while (!backend.lane()->try_hold()) {
@@ -116,7 +116,7 @@ class FileStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(get(*started(), "key") == std::optional<std::string>("value"));
     }
 
-    /// Children count in the file, and say in a pipe what they were told; then they are killed in the middle of it.
+    /// Children count in the file, and report the results through a pipe; then the test kills them in the middle of it.
     void no_accepted_increment_is_lost_by_kill_9() {
         std::mt19937 random(11);
         std::int64_t accepted = 0;
@@ -203,8 +203,8 @@ class FileStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(kind_.events.damages.front().find("it was made by another version") != std::string::npos);
     }
 
-    /// Octets all over a file are changed behind the store's back, in many ways: whatever it meets, it goes on, and new
-    /// entries are kept.
+    /// The test changes octets all over a file behind the store's back, in many ways: the store always goes on, and
+    /// keeps new entries.
     void damage_that_is_met_later_is_set_aside_too() {
         std::size_t set_aside = 0;
         for (unsigned round = 0; round < 20; ++round) {
@@ -259,7 +259,7 @@ class FileStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(std::int64_t(1), ask("PRAGMA integrity_check"));
     }
 
-    /// Without it another process may take itself for the last one when it ends, and empty the log under this one.
+    /// Otherwise another process could believe that it is the last one when it ends, and empty the log under this one.
     void whoever_makes_the_file_keeps_the_lock_on_it() {
         const auto backend = started();
         put(*backend, "key", "value");
@@ -296,7 +296,7 @@ class FileStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(get(*backend, "1").has_value() && !get(*backend, "2").has_value());
     }
 
-    /// Where nobody calls tick(): under prefork and worker.
+    /// Without calls of tick(): under prefork and worker.
     void work_removes_expired_entries_too() {
         const auto backend = started();
         for (int i = 0; i < 50; ++i) put(*backend, std::to_string(i), "x", 1min);
@@ -319,7 +319,7 @@ class FileStoreTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(kind_.events.failures.empty());
     }
 
-    /// As far as a process can be told so: no file may get larger than that.
+    /// As far as a process can simulate it: no file may become larger than that.
     void a_full_disk_is_an_error_and_passes() {
         CPPUNIT_ASSERT_EQUAL(
             0, wait_for(start_process([&] {

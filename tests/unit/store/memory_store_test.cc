@@ -111,7 +111,7 @@ private:
         CPPUNIT_ASSERT(count() > 100);
     }
 
-    /// Keys that share a bucket under FNV-1a, which the table once used: anybody can compute that.
+    /// Keys that share a bucket under FNV-1a, which the table used earlier: everyone can compute that.
     void chosen_keys_do_not_share_a_bucket() {
         const auto fnv = [](std::string_view text) {
             std::uint64_t hash = 0xcbf29ce484222325;
@@ -152,7 +152,7 @@ private:
         CPPUNIT_ASSERT(get("more").has_value());
     }
 
-    /// Like the test of the same name for files; and a value that is long enough to be halved.
+    /// Like the test of the same name for files; with a value that is long enough to be half written.
     void no_entry_is_lost_or_halved_by_kill_9() {
         std::mt19937 random(17);
         std::int64_t accepted = 0;

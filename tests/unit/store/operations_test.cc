@@ -53,7 +53,7 @@ public:
     }
 
 private:
-    /// Without the program behind it, a back end cannot be tested; that is said.
+    /// Without its server program, a back end cannot be tested; the test reports this.
     bool is_skipped() const {
         if (!backend_) std::cout << "skipped: " << Kind::name << " is not installed" << std::endl;
         return !backend_;

@@ -38,7 +38,7 @@ class OverlayStoreTest : public CppUnit::TestFixture {
     fakes::FakeStoreEvents events_;
 
     std::string path() const { return kind_.directory.path("store"); }
-    /// An entry of the server's.
+    /// An entry of the server.
     void put(std::string_view key, std::string_view value, Duration lifetime = 1h) {
         auto backend = kind_.make();
         backend->start();
@@ -59,7 +59,7 @@ class OverlayStoreTest : public CppUnit::TestFixture {
         for (const auto& entry : page.entries) out += entry.key + "=" + entry.value + " ";
         return out;
     }
-    /// Names, contents and times of change of all files.
+    /// Names, contents and modification times of all files.
     std::map<std::string, std::string> folder() const {
         std::map<std::string, std::string> out;
         for (const auto& entry : fs::directory_iterator(kind_.directory.path())) {

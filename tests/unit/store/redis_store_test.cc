@@ -13,7 +13,7 @@
 namespace smtpd::store {
 namespace {
 
-/// Listens on a socket of its own and does with each connection what it is told.
+/// Listens on a separate socket and handles each connection as told.
 class HostileServer {
 public:
     using Behaviour = std::function<void(int descriptor, const std::atomic<bool>& is_over)>;
@@ -37,7 +37,7 @@ public:
     std::string path() const { return directory_.path("sock"); }
     int connections() const { return connections_; }
 
-    /// Waits for octets, or the end; what there was.
+    /// Waits for octets or the end; returns the octets.
     static std::string read(int descriptor, const std::atomic<bool>& is_over) {
         char buffer[4096];
         while (!is_over) {
@@ -74,7 +74,7 @@ private:
     std::thread thread_;
 };
 
-/// Answers SELECT, which each connection begins with, then whatever comes.
+/// Answers SELECT, with which each connection begins, then every other command.
 HostileServer::Behaviour answering(std::string answer) {
     return [answer = std::move(answer)](int descriptor, const std::atomic<bool>& is_over) {
         HostileServer::read(descriptor, is_over);
@@ -110,7 +110,7 @@ class RedisStoreTest : public CppUnit::TestFixture {
         if (!fakes::PrivateRedis::is_installed()) std::cout << "skipped: redis is not installed" << std::endl;
         return !fakes::PrivateRedis::is_installed();
     }
-    /// What it took, in milliseconds.
+    /// The duration in milliseconds.
     template <class F>
     static long timed(F&& body) {
         const auto began = std::chrono::steady_clock::now();

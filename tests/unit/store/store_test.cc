@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 // --- two plugins ---
 
-/// Greylisting without its finer points: who is new has to come back later.
+/// Greylisting without its finer points: it defers a new client.
 class SketchOfGreylisting final : public PolicyPlugin {
 public:
     struct Options {

@@ -53,7 +53,7 @@ std::string number(std::uint32_t value) {
     return octets;
 }
 
-/// Writes a cdb as its format says: records, then the hash tables, then the head.
+/// Writes a cdb in its format: records, then the hash tables, then the head.
 std::string make_cdb(const std::vector<std::pair<std::string, std::string>>& records) {
     std::string body;
     std::map<std::uint32_t, std::vector<std::pair<std::uint32_t, std::uint32_t>>> tables;
@@ -80,7 +80,7 @@ std::string make_cdb(const std::vector<std::pair<std::string, std::string>>& rec
     return head + body;
 }
 
-/// A file in memory that has a path: to be written thousands of times.
+/// A file in memory with a path, which tests can write thousands of times.
 class MemoryFile {
 public:
     MemoryFile() : descriptor_(memfd_create("test", MFD_CLOEXEC)) {}
@@ -99,7 +99,7 @@ private:
     int descriptor_;
 };
 
-/// Control files that exist as lines only; a new set of lines is a new generation.
+/// Control files that exist only as lines; a new set of lines is a new generation.
 class FakeSource final : public ControlSource {
 public:
     std::uint64_t generation() override { return generation_; }
@@ -422,7 +422,7 @@ class ControlTest : public CppUnit::TestFixture {
                              error_of<HostList>(text({"a..b"})).substr(0, 30));
     }
 
-    /// Every form of the list that Postgrey comes with.
+    /// Every form in the list that comes with Postgrey.
     void postgreys_own_list_is_understood() {
         const auto list = HostList::parse(
             text({"# Postgrey whitelist for mail client hostnames", "# --------", "", "# greylisting.org: slow servers",

@@ -52,7 +52,7 @@ public:
         CPPUNIT_ASSERT(std::ranges::all_of(slots, [](const auto& slot) { return slot.key == 0 && slot.count == 0; }));
     }
 
-    /// As session tables are used: a thousand sessions at a time, each of another client.
+    /// Like the session tables: a thousand simultaneous sessions, each of another client.
     void hundreds_of_thousands_of_clients_that_are_gone_cost_nothing() {
         std::vector<KeyCounts::Slot> slots(4096);
         KeyCounts counts(slots);

@@ -24,8 +24,8 @@ constexpr milliseconds timeout{150};
 constexpr milliseconds stall{5};
 constexpr milliseconds limit{20'000};  // only a broken LeaderPoll takes that long
 
-/// Sends every octet back but two: with 'q' its owner has to go on, and with 'b' it blocks until it is let go. Rung
-/// for, it sends an 'r'.
+/// Sends every octet back except two: after 'q' its owner must go on, and after 'b' it blocks until it is released.
+/// After a ring, it sends an 'r'.
 class Echo final : public LeaderPoll::Waiter {
 public:
     Echo() { CPPUNIT_ASSERT_EQUAL(0, ::socketpair(AF_UNIX, SOCK_STREAM, 0, ends_.data())); }
@@ -86,7 +86,7 @@ private:
     std::atomic<bool> busy_{false};
 };
 
-/// Guests with a thread each, which waits again as long as nothing came.
+/// Guests with a thread each, which waits again until something arrives.
 class Party {
 public:
     explicit Party(std::size_t size) : poll_(timeout, stall) {
@@ -169,7 +169,7 @@ class LeaderPollTest : public CppUnit::TestFixture {
         for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT_EQUAL(50, party[i].served.load());
     }
 
-    /// The reason for it all: those who answer at once need no thread of theirs.
+    /// The purpose of the class: guests that answer at once need no thread of their own.
     void one_thread_does_the_work_of_all() {
         class Witness final : public LeaderPoll::Waiter {
         public:
@@ -202,7 +202,7 @@ class LeaderPollTest : public CppUnit::TestFixture {
         for (const auto& thread : two.threads) CPPUNIT_ASSERT(thread == leading);
     }
 
-    /// Each in its turn, so that it is the leader's own waiter, the deputy's, and another one's.
+    /// Each in turn, so that it is the leader's own waiter, the deputy's, and another one's.
     void whoever_is_stuck_holds_up_nobody() {
         Party party(4);
         for (std::size_t stuck = 0; stuck < party.size(); ++stuck) {
@@ -234,7 +234,7 @@ class LeaderPollTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!party.overlapped());
     }
 
-    /// Waits that end because nothing came, one beside the other, with sockets that go away.
+    /// Waits that end without input, side by side, with sockets that disappear.
     void a_signalled_waiter_is_served() {
         Party party(3);
         for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));  // all are there
@@ -300,7 +300,7 @@ class LeaderPollTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(waiter.has_room);
     }
 
-    /// Longer than anybody waits for input: nobody else could serve it then.
+    /// Longer than any wait for input: no other thread could serve it then.
     void the_guest_of_a_stuck_thread_is_served_as_long_as_that_takes() {
         Party party(4);
         for (std::size_t i = 0; i < party.size(); ++i) CPPUNIT_ASSERT(party[i].answers('x'));

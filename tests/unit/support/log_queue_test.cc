@@ -42,7 +42,7 @@ LogLine line(std::string_view text, LogLevel level = LogLevel::info) {
     return made;
 }
 
-/// Keeps the lines; waits at a gate until that is open.
+/// Keeps the lines; waits until its gate is open.
 class FakeWriter final : public LogQueue::Writer {
 public:
     bool write(const LogQueue::Line& line, LogQueue::Wait& wait) override {
@@ -172,7 +172,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), writer_.texts().size());
     }
 
-    /// Warnings are in the server's log already.
+    /// The server's log already has warnings.
     void what_cannot_be_written_goes_to_the_server() {
         const auto lines = queue();
         writer_.fail();

@@ -32,7 +32,7 @@ class ProgramTest : public CppUnit::TestFixture {
     }
     static std::vector<string> shell(const string& script) { return {"/bin/sh", "-c", script}; }
 
-    /// All that comes out of a pipe until its other end is closed.
+    /// Everything from a pipe until its other end is closed.
     static string all_of(const FileDescriptor& output) {
         string text;
         char buffer[256];
@@ -121,7 +121,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("still here"), all_of(output->first));
     }
 
-    /// Where SIGCHLD is ignored the system keeps no status. That must not look like 0, which for a checker of passwords
+    /// If SIGCHLD is ignored, the system keeps no status. That must not look like 0, which for a checker of passwords
     /// means that the password is right.
     void a_lost_status_is_an_error() {
         const auto before = signal(SIGCHLD, SIG_IGN);

@@ -42,13 +42,13 @@ bool comes_true(Condition condition) {
     return false;
 }
 
-/// Whether the number is no child of this process any more: it has ended and somebody has waited for it.
+/// Whether the number is no longer a child of this process: it has ended and has been waited for.
 bool is_reaped(pid_t process) {
     siginfo_t about{};
     return ::waitid(P_PID, static_cast<id_t>(process), &about, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
 }
 
-/// What this process may do to root's processes is what nobody may do.
+/// Gives this process the rights of an unprivileged user over root's processes.
 class AsNobody {
 public:
     AsNobody() { CPPUNIT_ASSERT_EQUAL(0, ::setresuid(nobody, nobody, 0)); }
@@ -142,7 +142,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0, kills.load());
     }
 
-    /// With the real kill(), whose permission is missing. Root only: nobody else can start what it may not kill.
+    /// With the real kill(), which lacks permission. Root only: no other user can start a process that it may not kill.
     void a_program_that_may_not_be_killed_delays_nobody() {
         if (::geteuid() != 0) return;
         auto started = Program::start({.words = {"/bin/sleep", "600"}});

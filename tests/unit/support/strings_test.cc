@@ -26,7 +26,7 @@ std::string shown(const std::vector<std::string_view>& pieces) {
     return out;
 }
 
-/// Sets TZ and puts it back.
+/// Sets TZ and restores it.
 class TimeZone {
 public:
     explicit TimeZone(const char* name)

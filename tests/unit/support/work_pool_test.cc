@@ -26,7 +26,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
 
     static constexpr std::chrono::seconds timeout{20};
 
-    /// Work that has begun and lasts until it is released.
+    /// Work that has begun and runs until it is released.
     class Stuck {
     public:
         WorkPool::Task task() {
@@ -52,7 +52,7 @@ class WorkPoolTest : public CppUnit::TestFixture {
         std::atomic<unsigned> begun_{0};
     };
 
-    /// Lets the tasks go on before the pool waits for them, also where an assertion fails.
+    /// Releases the tasks before the pool waits for them, even if an assertion fails.
     class ReleaseAtEnd {
     public:
         explicit ReleaseAtEnd(Stuck& stuck) : stuck_(stuck) {}
