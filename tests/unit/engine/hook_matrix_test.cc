@@ -375,7 +375,7 @@ public:
     }
 
 private:
-    /// Hooks whose refusal no client sees, or for which the table has the engine's own text.
+    /// Whether the reply has the plugin's text: not if no client sees the refusal, or if the engine uses its own text.
     static bool uses_text(HookId hook, Verdict verdict) {
         switch (hook) {
             case HookId::auth_scram_sha_1:
