@@ -11,10 +11,10 @@
 ///     @bulk.example.net
 ///     /^bounce-.*@.*\.example$/
 ///
-/// An entry is an address, `@domain`, or a regular expression. An entry that contains any of the characters `/ ^ $ * +
-/// ! % ? \` is a regular expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change
-/// that. A non-ASCII domain has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either
-/// form, and an expression is tried on both. The first line that matches decides.
+/// An entry is an address, `@domain`, or a regular expression. Any of the characters `/ ^ $ * + ! % ? \` makes an entry
+/// a regular expression. Case does not matter; for local parts, the directive SmtpLocalPartCase can change that. A
+/// non-ASCII domain has two forms, `bücher.example` and `xn--bcher-kva.example`: an entry matches in either form, and
+/// an expression is tried on both. The first line that matches decides.
 ///
 /// ## Replies
 ///

@@ -22,8 +22,8 @@
 ///
 /// ## Control file
 ///
-/// `badhelo` has one name or regular expression a line. An entry that contains any of the characters `{ } [ ] ( ) ^ $ |
-/// * + ? \ !` is a regular expression; a leading `!` negates it. Case does not matter. A non-ASCII name has two forms,
+/// `badhelo` has one name or regular expression a line. Any of the characters `{ } [ ] ( ) ^ $ | * + ? \ !` makes an
+/// entry a regular expression; a leading `!` negates it. Case does not matter. A non-ASCII name has two forms,
 /// `müller-pc` and `xn--mller-pc-65a`, which are equivalent; an expression is tried on both. An optional reason after
 /// the entry becomes the reply.
 ///

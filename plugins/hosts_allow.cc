@@ -13,8 +13,8 @@
 ///     192.0.2.0/24       DENYSOFT   you are many, come back one at a time
 ///     2001:db8::/32      DENY       not from there
 ///
-/// The verdicts are those of qpsmtpd: OK and DECLINED permit the connection; DENY (also DENY_DISCONNECT, DENYHARD)
-/// rejects it; DENYSOFT (also DENYSOFT_DISCONNECT) defers it. After OK, no further plugin runs at this hook.
+/// The verdicts are the same as in qpsmtpd: OK and DECLINED permit the connection; DENY (also DENY_DISCONNECT,
+/// DENYHARD) rejects it; DENYSOFT (also DENYSOFT_DISCONNECT) defers it. After OK, no further plugin runs at this hook.
 ///
 /// ## Connections at once
 ///

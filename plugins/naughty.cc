@@ -1,14 +1,14 @@
 /// naughty: refuse clients at a later hook than the plugin that found the fault.
 ///
 /// A policy plugin with `reject=naughty` does not refuse; it makes a complaint. This plugin refuses later, at the hook
-/// that you choose: for example at RCPT: the log then shows the sender and the recipient, and clients have had the
+/// that you choose, for example at RCPT. The log then shows the sender and the recipient, and clients have had the
 /// chance to log in. If a client logs in before that hook, or another plugin makes it a relay client, the server drops
 /// its complaints. Whatever hook you choose, this plugin also refuses at data_post, for complaints that were made after
 /// the chosen hook.
 ///
 /// ## After the first complaint
 ///
-/// Other policy plugins go on testing, so that their findings, karma and Authentication-Results are known. If such a
+/// Other policy plugins keep testing, so that their findings, karma and Authentication-Results are known. If such a
 /// plugin finds a fault, the fault becomes a complaint as well, even with `reject=yes`, and the plugin's `onerror` has
 /// no effect: the client is refused for the first complaint, at the chosen hook. The plugins still take the time that
 /// their DNS and back-end queries need. Plugins that exempt no client (for example rcpt_map and bogus_bounce) still

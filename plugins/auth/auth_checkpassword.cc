@@ -21,8 +21,8 @@
 ///
 /// ## Differences from qpsmtpd
 ///
-/// The plugin reads the programs' paths when the server starts, not at the first connection. Errors give 454 instead of
-/// 535. No shell interprets a command line. The plugin uses sudo only if you configure it.
+/// The plugin reads the programs' paths when the server starts, not at the first connection. Errors give 454, not 535.
+/// No shell interprets a command line. The plugin uses sudo only if you configure it.
 #include <smtpd/backend/program.h>
 #include <smtpd/base/secret_text.h>
 #include <smtpd/plugin.h>
