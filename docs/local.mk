@@ -1,4 +1,5 @@
-# docs/local.mk: the manual. Pages are installed in the folder docs beside the README; man pages are added to dist_man_MANS.
+# docs/local.mk: the manual. Pages are installed in the folder docs beside the README; man pages are added to
+# dist_man_MANS.
 
 manualdir = $(docdir)
 nobase_dist_manual_DATA = \
