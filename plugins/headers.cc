@@ -34,7 +34,7 @@
 namespace smtpd::plugins {
 namespace {
 
-/// Counted in milliseconds: in nanoseconds, as the system clock counts, years from 2263 on do not fit.
+/// Counts milliseconds: the nanoseconds of the system clock cannot represent years from 2263 on.
 using TimePoint = std::chrono::sys_time<std::chrono::milliseconds>;
 
 /// Reads the date-time of RFC 5322 3.3 with the obsolete forms of 4.3: comments and blanks anywhere, years of two and

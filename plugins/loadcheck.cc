@@ -59,7 +59,7 @@ private:
             .status(EnhancedCode{4, 3, 2});
     }
 
-    /// The load. It is read again when the last value is too old; a failed attempt to read it counts as a value.
+    /// The load. Reads it again if the last value is too old; a failed attempt counts as a value.
     Result<double> current(MonotonicTime now) {
         const std::lock_guard lock(mutex_);
         if (!read_at_ || now - *read_at_ >= options_.cache_time) {

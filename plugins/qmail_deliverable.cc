@@ -73,7 +73,7 @@ std::optional<Number> parse_number(std::string_view text) {
     return number;
 }
 
-/// qmail's smtproutes: which host takes a domain's mail.
+/// qmail's smtproutes: the hosts that accept the mail of domains.
 class Routes {
 public:
     static Result<Routes> parse(const ControlText& text) {
@@ -244,7 +244,7 @@ private:
             case 0xf5: return pass("{}: vpopmail user", who);
             case 0xf6: return pass("{}: vpopmail extension", who);
             case 0xff: return skip("{} is not local there", who);
-            default: return error("cannot tell about {}: status {}", who, status);  // 0xfe, "impossible", among them
+            default: return error("cannot tell about {}: status {}", who, status);  // including 0xfe, "impossible"
         }
     }
 

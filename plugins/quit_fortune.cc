@@ -76,7 +76,7 @@ private:
         return {Verdict::ok, text};
     }
 
-    /// The text with tabs as blanks, characters beyond ASCII as '?', and without line ends at its end.
+    /// The text with blanks for tabs, '?' for non-ASCII characters, and without line ends at its end.
     static std::string printable(std::string text) {
         while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
         for (char& c : text)

@@ -53,7 +53,7 @@ public:
 private:
     static constexpr std::size_t largest_file = 64 * 1024;
 
-    /// Whether a text from outside may be a part of a path.
+    /// Whether a foreign text may be a part of a path.
     static bool is_safe(std::string_view text) {
         const auto is_bad = [](char c) { return c == '/' || static_cast<unsigned char>(c) < ' ' || c == '\x7f'; };
         return !text.empty() && text.front() != '.' && std::none_of(text.begin(), text.end(), is_bad);

@@ -226,7 +226,7 @@ private:
                 return Error{ErrorCode::unavailable, "Dovecot sent an unexpected answer", 0};
             if (words[0] == "OK") return accepted(words, hook);
             if (words[0] == "FAIL") {
-                // Dovecot 2.2 and older say the first.
+                // Dovecot 2.2 and older send the first word.
                 const bool is_temporary = std::any_of(words.begin(), words.end(), [](const std::string& word) {
                     return word == "temp" || word == "code=temp_fail";
                 });
@@ -234,7 +234,8 @@ private:
             }
             if (words[0] != "CONT" || hook.password())
                 return Error{ErrorCode::unavailable, "Dovecot sent a line that is not part of its protocol", 0};
-            (void)dovecot.send(format_text("CONT\t{}\t\n", id));  // it has said why it refuses the token; FAIL follows
+            (void)dovecot.send(format_text("CONT\t{}\t\n", id));  // this line gave the reason for refusing the token;
+                                                                  // FAIL follows
         }
     }
 
@@ -247,7 +248,7 @@ private:
 
     const Options options_;
     const Backend dovecots_;
-    mutable std::atomic<std::uint32_t> last_id_ = 0;  ///< no connection sees a number twice
+    mutable std::atomic<std::uint32_t> last_id_ = 0;  ///< no number is used twice on a connection
 };
 
 }  // namespace smtpd::plugins

@@ -64,7 +64,7 @@ namespace smtpd::plugins {
 namespace {
 
 constexpr std::size_t longest_line = 8192;
-constexpr unsigned most_lines = 100;  ///< that do not answer our command, before the answer
+constexpr unsigned most_lines = 100;  ///< the most lines before the answer to our command
 
 Error nonsense(std::string_view what) {
     return Error{ErrorCode::unavailable, format_text("the IMAP server {}", what), 0};
@@ -84,7 +84,7 @@ std::string in_quotes(std::string_view text) {
     return out + '"';
 }
 
-/// "AUTHENTICATIONFAILED" of "a NO [AUTHENTICATIONFAILED] no", or "".
+/// The code in a reply: "AUTHENTICATIONFAILED" in "a NO [AUTHENTICATIONFAILED] no", or "".
 std::string_view response_code(std::string_view line) {
     const auto from = line.find('[');
     const auto to = line.find_first_of("] ", from == line.npos ? 0 : from);
@@ -108,7 +108,7 @@ class Imap {
 public:
     explicit Imap(ClientSocket& socket) : socket_(socket) {}
 
-    /// `is_final`: the password is the next thing to send.
+    /// `is_final`: the next command sends the password.
     Result<void> greeting(bool is_final) {
         const auto line = socket_.receive_line(longest_line);
         if (!line) return line.error();

@@ -184,7 +184,7 @@ public:
         for (const char* name : names) paths_.push_back(format_text("{}/{}", folder, name));
     }
 
-    /// The newest usable database. `problem` gets, once, what is wrong with a newer one.
+    /// The newest usable database. `problem` gets, once, the reason why a newer one is unusable.
     DatabasePointer get(std::string& problem) {
         const std::lock_guard lock(mutex_);
         if (looked_at_ && clock_.now() - *looked_at_ < look_interval) return database_;
@@ -313,7 +313,7 @@ private:
         headers.remove(name);
         if (!value.empty()) headers.append(name, encoded(value));
     }
-    /// A name for a header field: beyond ASCII, encoded as in RFC 2047.
+    /// A name for a header field; a non-ASCII name is encoded as in RFC 2047.
     static std::string encoded(std::string_view text) {
         constexpr char digits[] = "0123456789ABCDEF";
         if (std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; }))

@@ -75,7 +75,7 @@ private:
     };
 
     static void print(std::string_view prefix, std::string_view line) {
-        // If standard error cannot be written, there is nowhere to report it.
+        // If a write to standard error fails, there is nowhere to report it.
         (void)bool(write_all(STDERR_FILENO, format_text("{} {}{}\n", getpid(), prefix, line)));
     }
 

@@ -148,7 +148,7 @@ public:
         const std::lock_guard lock(mutex_);
         reopens_ = true;
     }
-    /// For any thread. Says that no further lines come for that file.
+    /// For any thread. Declares that no further lines will come for that file.
     void finish(std::string path) {
         const std::lock_guard lock(mutex_);
         finished_.push_back(std::move(path));

@@ -99,7 +99,7 @@ public:
         std::optional<LogLevel> priority;  ///< of all lines; without it, each line has its own
     };
 
-    /// The ways to the daemon: "udp", or the path of a socket.
+    /// The transports to the daemon: "udp", or the path of a socket.
     DatagramWriter(Form form, std::vector<std::string> ways) : form_(std::move(form)), ways_(std::move(ways)) {}
 
     bool write(const LogQueue::Line& line, LogQueue::Wait& wait) override {

@@ -29,7 +29,7 @@ public:
 
     LogToStandardError(Setup& setup, const Options& options) {
         setup.hooks.logging.add(options.loglevel, [](const LogLine& line) {
-            // If standard error cannot be written, there is nowhere to report it.
+            // If a write to standard error fails, there is nowhere to report it.
             (void)bool(write_all(STDERR_FILENO, format_text("{} {}\n", getpid(), line.to_string())));
         });
     }

@@ -99,8 +99,8 @@ namespace {
 
 constexpr std::size_t longest_value = 200;            ///< of the values of %l, %d, %u; a file name may have 255
 constexpr std::uint64_t largest_in_memory = 1 << 18;  ///< a message up to this size is written with one call
-constexpr std::size_t write_size = 1 << 16;           ///< larger messages are written in pieces of this size
-constexpr int attempts = 8;                           ///< at finding a free file name
+constexpr std::size_t write_size = 1 << 16;           ///< larger messages are written in pieces of at least this size
+constexpr int attempts = 8;                           ///< to find a free file name
 
 std::string to_hex(std::uint64_t value) {
     char digits[16];
@@ -120,7 +120,7 @@ bool is_safe(char c) {
            std::string_view("-+_.,@=").find(c) != std::string_view::npos;
 }
 
-/// Part of an address as part of a path: never empty, without a slash, without a leading dot.
+/// Makes a part of an address safe as a part of a path: never empty, without a slash, without a leading dot.
 std::string path_safe(std::string_view value) {
     std::size_t end = std::min(value.size(), longest_value);
     while (end > 0 && end < value.size() && (static_cast<unsigned char>(value[end]) & 0xc0U) == 0x80)
@@ -287,7 +287,7 @@ private:
 
     std::string maildir_;
     std::string name_;
-    const char* place_ = nullptr;  ///< where a file is that must be removed again
+    const char* place_ = nullptr;  ///< the folder with the file that must be removed again
 };
 
 }  // namespace
