@@ -20,7 +20,7 @@ bool is_possible_name(std::string_view name) noexcept {
         if (c == '.') {
             if (label == 0) return false;
             label = 0;
-        } else if (c <= ' ' || c > '~' || c == '\\' || ++label > max_label) {
+        } else if (c < ' ' || c > '~' || c == '\\' || ++label > max_label) {
             return false;
         }
     }

@@ -138,7 +138,8 @@ std::uint32_t sane_ttl(std::uint32_t ttl) { return ttl > 0x7fffffff ? 0 : ttl; }
 
 class Reply {
 public:
-    Reply(std::span<const std::uint8_t> packet, const DnsQuestion& question) : question_(question), reader_(packet) {}
+    Reply(std::span<const std::uint8_t> packet, const DnsQuestion& question)
+        : question_(question), asked_(as_read(question.name)), reader_(packet) {}
 
     DnsAnswer read();
     std::string_view problem() const noexcept { return reader_.problem(); }
@@ -150,7 +151,17 @@ private:
     void add(DnsRecords& into, const Record& record);
     DnsAnswer negative(DnsStatus status, unsigned authority_count, bool may_be_referral, std::uint32_t ttl);
 
+    /// The name as Reader gives it: it escapes a blank.
+    static std::string as_read(const std::string& name) {
+        std::string out;
+        for (const char c : name)
+            if (c == ' ') out += "\\032";
+            else out += c;
+        return out;
+    }
+
     const DnsQuestion& question_;
+    const std::string asked_;
     Reader reader_;
 };
 
@@ -173,14 +184,13 @@ void Reply::check_question(unsigned count) {
     if (count != 1) return reader_.fail("it does not have exactly one question");
     const std::string name = reader_.name();
     const auto type = reader_.word();
-    if (reader_.word() != class_in || type != static_cast<std::uint16_t>(question_.type) ||
-        !ascii_equal(name, question_.name))
+    if (reader_.word() != class_in || type != static_cast<std::uint16_t>(question_.type) || !ascii_equal(name, asked_))
         reader_.fail("it answers another question");
 }
 
 /// Follows aliases from the name that was asked for, in any order.
 std::string Reply::final_name(const std::vector<Record>& records, std::uint32_t& ttl) {
-    std::string name = question_.name;
+    std::string name = asked_;
     if (question_.type == DnsType::cname) return name;
     for (unsigned aliases = 0; aliases <= max_aliases; ++aliases) {
         const auto alias = std::find_if(records.begin(), records.end(), [&](const Record& record) {

@@ -40,6 +40,12 @@ std::optional<DnsType> type_of(std::string_view text) {
     return std::nullopt;
 }
 
+ZoneResolver::Trouble trouble_named(std::string_view text) {
+    return ascii_equal(text, "TIMEOUT")    ? ZoneResolver::Trouble::timeout
+           : ascii_equal(text, "SERVFAIL") ? ZoneResolver::Trouble::failure
+                                           : ZoneResolver::Trouble::none;
+}
+
 /// Adds the data of one record; false if it does not fit the type.
 bool add_data(DnsRecords& records, DnsType type, std::string_view data) {
     switch (type) {
@@ -90,35 +96,98 @@ Result<void> ZoneResolver::add(std::string_view record) {
     const auto address = IpAddress::parse(name_text);
     const std::string name = address ? reverse_dns_name(*address) : name_of(name_text);
     if (name.empty()) return wrong(format_text("\"{}\" is not a valid name", quoted(name_text)));
-    Node& node = nodes_[name];
-    if (ascii_equal(type_text, "TIMEOUT")) node.times_out = true;
-    else if (ascii_equal(type_text, "SERVFAIL")) node.fails = true;
-    else if (ascii_equal(type_text, "NXDOMAIN")) node.is_gone = true;
-    else if (const auto type = type_of(type_text); !type)
+    if (const auto trouble = trouble_named(type_text); trouble != Trouble::none) {
+        add_trouble(name, std::nullopt, trouble);
+        return {};
+    }
+    if (ascii_equal(type_text, "NXDOMAIN")) {
+        add_missing(name);
+        return {};
+    }
+    const auto type = type_of(type_text);
+    if (!type)
         return wrong(
             format_text("\"{}\" is neither a record type nor TIMEOUT, SERVFAIL or NXDOMAIN", quoted(type_text)));
-    else if (!add_data(node.records[*type], *type, rest))
+    if (const auto trouble = trouble_named(rest); trouble != Trouble::none) {
+        add_trouble(name, type, trouble);
+        return {};
+    }
+    if (!add_data(node(name)->records[*type], *type, rest))
         return wrong(format_text("\"{}\" is not valid data of type {}", quoted(rest), dns_type_name(*type)));
     return {};
 }
 
+ZoneResolver::Node* ZoneResolver::node(std::string_view name) {
+    const std::string key = name_of(name);
+    return key.empty() ? nullptr : &nodes_[key];
+}
+
+bool ZoneResolver::add_name(std::string_view name) { return node(name) != nullptr; }
+
+bool ZoneResolver::add_records(std::string_view name, DnsType type, const DnsRecords& records) {
+    Node* const node = this->node(name);
+    if (!node) return false;
+    DnsRecords& known = node->records[type];
+    known.addresses.insert(known.addresses.end(), records.addresses.begin(), records.addresses.end());
+    known.names.insert(known.names.end(), records.names.begin(), records.names.end());
+    known.texts.insert(known.texts.end(), records.texts.begin(), records.texts.end());
+    known.exchangers.insert(known.exchangers.end(), records.exchangers.begin(), records.exchangers.end());
+    std::ranges::stable_sort(known.exchangers, {}, &DnsExchanger::preference);
+    return true;
+}
+
+bool ZoneResolver::add_trouble(std::string_view name, std::optional<DnsType> type, Trouble trouble) {
+    Node* const node = this->node(name);
+    if (!node) return false;
+    (type ? node->troubles[*type] : node->trouble) = trouble;
+    return true;
+}
+
+bool ZoneResolver::add_missing(std::string_view name) {
+    Node* const node = this->node(name);
+    if (node) node->is_gone = true;
+    return node != nullptr;
+}
+
+ZoneResolver::Trouble ZoneResolver::Node::trouble_of(DnsType type) const {
+    if (const auto own = troubles.find(type); own != troubles.end()) return own->second;
+    return records.contains(type) ? Trouble::none : trouble;
+}
+
 /// A name with subdomains exists, even without records of its own (RFC 8020).
-DnsStatus ZoneResolver::status_of_missing(const std::string& name) const {
-    const bool exists = std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+bool ZoneResolver::exists(const std::string& name) const {
+    return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& node) {
         return !node.second.is_gone && (node.first == name || node.first.ends_with("." + name));
     });
-    return exists ? DnsStatus::no_data : DnsStatus::no_such_name;
+}
+
+/// The records of *.ANCESTOR, where ANCESTOR is the nearest name above that exists (RFC 4592 3.3.1).
+const ZoneResolver::Node* ZoneResolver::wildcard_for(const std::string& name) const {
+    for (auto dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+        const std::string ancestor = name.substr(dot + 1);
+        if (!exists(ancestor)) continue;
+        const auto found = nodes_.find("*." + ancestor);
+        return found == nodes_.end() ? nullptr : &found->second;
+    }
+    return nullptr;
 }
 
 std::optional<DnsAnswer> ZoneResolver::answer(const DnsQuestion& question) const {
     std::string name = question.name;
     for (unsigned aliases = 0; aliases <= max_aliases; ++aliases) {
-        const auto node = nodes_.find(name);
-        if (node == nodes_.end()) return DnsAnswer(status_of_missing(name), ttl);
-        if (node->second.times_out) return std::nullopt;
-        if (node->second.fails) return DnsAnswer::failure(DnsStatus::server_failure, "the server says SERVFAIL");
-        if (node->second.is_gone) return DnsAnswer(DnsStatus::no_such_name, ttl);
-        const auto& records = node->second.records;
+        const auto own = nodes_.find(name);
+        const Node* node = own == nodes_.end() ? nullptr : &own->second;
+        if (!node) {
+            if (exists(name)) return DnsAnswer(DnsStatus::no_data, ttl);
+            node = wildcard_for(name);
+        }
+        if (!node) return DnsAnswer(DnsStatus::no_such_name, ttl);
+        const Trouble trouble = node->trouble_of(question.type);
+        if (trouble == Trouble::timeout) return std::nullopt;
+        if (trouble == Trouble::failure)
+            return DnsAnswer::failure(DnsStatus::server_failure, "the server says SERVFAIL");
+        if (node->is_gone) return DnsAnswer(DnsStatus::no_such_name, ttl);
+        const auto& records = node->records;
         if (const auto found = records.find(question.type); found != records.end())
             return DnsAnswer(DnsStatus::found, ttl, std::make_shared<const DnsRecords>(found->second));
         const auto alias = records.find(DnsType::cname);

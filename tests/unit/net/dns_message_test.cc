@@ -44,6 +44,7 @@ class DnsMessageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(pointers_that_do_not_lead_back_are_refused);
     CPPUNIT_TEST(names_have_their_limits);
     CPPUNIT_TEST(odd_octets_in_names_are_escaped);
+    CPPUNIT_TEST(a_name_with_a_blank_can_be_asked_for);
     CPPUNIT_TEST(data_of_the_wrong_length_is_refused);
     CPPUNIT_TEST(a_reply_cut_anywhere_is_a_failure);
     CPPUNIT_TEST(counts_that_lie_are_refused);
@@ -56,6 +57,12 @@ class DnsMessageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE_END();
 
 public:
+    void a_name_with_a_blank_can_be_asked_for() {
+        DnsPacket packet("a b.example", DnsType::a);
+        packet.answer("a b.example", DnsType::a, 300, address);
+        CPPUNIT_ASSERT_EQUAL(string("found 192.0.2.1"), text(read(packet, DnsType::a, "a b.example")));
+    }
+
     void each_type_is_read() {
         const Octets v6 = octets({0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
         const struct {

@@ -52,7 +52,7 @@ public:
             {"a dot first", ".example", false},
             {"two dots", "a..example", false},
             {"two dots last", "example..", false},
-            {"blank", "a b.example", false},
+            {"blank", "a b.example", true},
             {"tab", "a\tb.example", false},
             {"NUL", string("a\0b", 3), false},
             {"backslash", "a\\b.example", false},

@@ -27,6 +27,15 @@ alias.example     CNAME  mx.example
 loop.example      CNAME  loop.example
 slow.example      TIMEOUT
 broken.example    SERVFAIL
+half.example      A      192.0.2.7
+half.example      TXT    TIMEOUT
+half.example      MX     SERVFAIL
+halves.example    SERVFAIL
+halves.example    A      192.0.2.8
+*.wild.example    TXT    "any"
+*.wild.example    CNAME  mx.example
+a.b.wild.example  A      192.0.2.3
+quoted.example    TXT    "TIMEOUT"
 gone.example      NXDOMAIN
 below.gone.example A     192.0.2.9
 )";
@@ -66,6 +75,18 @@ public:
             {DnsType::a, "loop.example",
              "server_failure (the server's reply cannot be used: its chain of aliases (CNAME) does not end)"},
             {DnsType::a, "broken.example", "server_failure (the server says SERVFAIL)"},
+            {DnsType::a, "half.example", "found 192.0.2.7"},
+            {DnsType::mx, "half.example", "server_failure (the server says SERVFAIL)"},
+            {DnsType::aaaa, "half.example", "no_data"},
+            {DnsType::a, "halves.example", "found 192.0.2.8"},
+            {DnsType::mx, "halves.example", "server_failure (the server says SERVFAIL)"},
+            {DnsType::txt, "one.wild.example", "found \"any\""},
+            {DnsType::txt, "one.more.wild.example", "found \"any\""},
+            {DnsType::a, "one.wild.example", "found 192.0.2.1"},
+            {DnsType::txt, "wild.example", "no_data"},
+            {DnsType::txt, "b.wild.example", "no_data"},
+            {DnsType::txt, "c.b.wild.example", "no_such_name"},
+            {DnsType::txt, "quoted.example", "found \"TIMEOUT\""},
             {DnsType::a, "gone.example", "no_such_name"},
             {DnsType::a, "below.gone.example", "found 192.0.2.9"},
             {DnsType::txt, "mx.example", "no_data"},

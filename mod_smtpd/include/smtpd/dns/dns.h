@@ -32,8 +32,8 @@ struct SMTPD_API DnsQuestion {
     std::string name;
 
     /// Nothing if the name is not valid: empty, over 253 octets, a label empty or over 63 octets, octets other than
-    /// printable ASCII (blank and backslash excluded), or a non-ASCII label that IDNA forbids. U-labels are asked for
-    /// as A-labels (xn--…).
+    /// printable ASCII (backslash excluded), or a non-ASCII label that IDNA forbids. U-labels are asked for as A-labels
+    /// (xn--…). A name may have blanks: SPF's macros can make such names (RFC 7208 7.1).
     static std::optional<DnsQuestion> make(DnsType type, std::string_view name);
     std::string to_string() const { return name + " " + std::string(dns_type_name(type)); }
 
