@@ -81,7 +81,8 @@ smtpdhookinclude_HEADERS = \
 
 smtpdmailauthincludedir = $(includedir)/smtpd/mailauth
 smtpdmailauthinclude_HEADERS = \
-	mod_smtpd/include/smtpd/mailauth/lookups.h
+	mod_smtpd/include/smtpd/mailauth/lookups.h \
+	mod_smtpd/include/smtpd/mailauth/spf.h
 
 smtpdserverincludedir = $(includedir)/smtpd/server
 smtpdserverinclude_HEADERS = \
@@ -236,9 +237,19 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/server_address.cc \
 	mod_smtpd/net/udp_questions.cc \
 	mod_smtpd/net/udp_questions.h \
+	mod_smtpd/net/zone_file.cc \
+	mod_smtpd/net/zone_file.h \
 	mod_smtpd/net/zone_resolver.cc \
 	mod_smtpd/net/zone_resolver.h \
 	mod_smtpd/mailauth/lookups.cc \
+	mod_smtpd/mailauth/spf.cc \
+	mod_smtpd/mailauth/spf_macro.cc \
+	mod_smtpd/mailauth/spf_macro.h \
+	mod_smtpd/mailauth/spf_record.cc \
+	mod_smtpd/mailauth/spf_record.h \
+	mod_smtpd/mailauth/spf_report.cc \
+	mod_smtpd/mailauth/srs.cc \
+	mod_smtpd/mailauth/srs.h \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/auth_mechanisms.cc \

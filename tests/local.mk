@@ -59,6 +59,9 @@ tests_unit_tests_SOURCES = \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
 	tests/unit/mailauth/lookups_test.cc \
+	tests/unit/mailauth/spf_record_test.cc \
+	tests/unit/mailauth/spf_test.cc \
+	tests/unit/mailauth/srs_test.cc \
 	tests/unit/net/backend_test.cc \
 	tests/unit/net/cares_resolver_test.cc \
 	tests/unit/net/circuit_breaker_test.cc \
@@ -70,6 +73,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/net/proxy_header_test.cc \
 	tests/unit/net/server_address_test.cc \
 	tests/unit/net/udp_questions_test.cc \
+	tests/unit/net/zone_file_test.cc \
 	tests/unit/net/zone_resolver_test.cc \
 	tests/unit/plugins/adaptive_test.cc \
 	tests/unit/plugins/auth_certificate_test.cc \
@@ -111,6 +115,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/relay_test.cc \
 	tests/unit/plugins/resolvable_fromhost_test.cc \
 	tests/unit/plugins/sender_login_test.cc \
+	tests/unit/plugins/sender_permitted_from_test.cc \
 	tests/unit/plugins/tarpit_test.cc \
 	tests/unit/plugins/user_config_test.cc \
 	tests/unit/plugins/whitelist_test.cc \

@@ -1,0 +1,108 @@
+/// spf.h: may this client send for that domain? Sender Policy Framework, RFC 7208, with the rules of RFC 8616 for
+/// addresses beyond ASCII.
+///
+///     const mailauth::SpfEvaluator spf;
+///     …
+///     const auto request = mailauth::SpfRequest::mail_from(client, helo, sender);
+///     if (const auto outcome = spf.evaluate(request, lookups)) …   // nothing while answers are missing
+///
+/// | limit | value | beyond it |
+/// |---|---|---|
+/// | terms that ask the DNS (RFC 7208 4.6.4) | 10 in one evaluation | permerror |
+/// | names of an MX answer | 10 for each `mx` | permerror |
+/// | names of a PTR answer | 10 for `ptr` and `%{p}` | the others are ignored |
+/// | void answers | SpfSettings::void_limit, by default 2 | permerror |
+/// | octets of an expanded name | 253 | labels are dropped from the left (RFC 7208 7.3) |
+/// | octets of an explanation | 400 | it is cut |
+///
+/// So an evaluation needs at most 123 questions. Time is the caller's: what did not come in time is a temperror.
+#pragma once
+
+#include <smtpd/authentication_result.h>
+#include <smtpd/base/address.h>
+#include <smtpd/base/api.h>
+#include <smtpd/base/clock.h>
+#include <smtpd/base/ip.h>
+#include <smtpd/mailauth/lookups.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace smtpd::mailauth {
+
+enum class SpfResult : std::uint8_t {
+    none,       ///< no record, or no domain that could have one
+    neutral,    ///< the domain says nothing about this client
+    pass,       ///< the client may send for the domain
+    fail,       ///< it may not
+    softfail,   ///< it probably may not
+    temperror,  ///< the DNS gave no answer
+    permerror   ///< the domain's records are wrong
+};
+SMTPD_API std::string_view spf_result_name(SpfResult result) noexcept;  ///< "softfail"
+
+/// What is checked (RFC 7208 2.3, 2.4).
+enum class SpfIdentity : std::uint8_t { mail_from, helo };
+
+/// One question: may `client` send for `domain`?
+struct SMTPD_API SpfRequest {
+    IpAddress client;
+    std::string helo;        ///< as the client said it
+    std::string local_part;  ///< of the sender, unquoted
+    std::string domain;      ///< the domain that is checked: A-labels, without final dot
+    SpfIdentity identity = SpfIdentity::mail_from;
+    bool is_null_sender = false;
+
+    /// For the null sender the identity is postmaster@HELO (RFC 7208 2.4). Without a local part it is `postmaster`.
+    static SpfRequest mail_from(const IpAddress& client, std::string_view helo, const Address& sender);
+    static SpfRequest mail_from(const IpAddress& client, std::string_view helo, std::string_view local_part,
+                                std::string_view domain);
+    static SpfRequest from_helo(const IpAddress& client, std::string_view helo);
+};
+
+struct SpfSettings {
+    unsigned void_limit = 2;  ///< void answers that are allowed (RFC 7208 4.6.4)
+    std::string receiver{};   ///< our name, for `%{r}`; "" is `unknown`
+};
+
+/// What came of it.
+struct SMTPD_API SpfOutcome {
+    SpfResult result = SpfResult::none;
+    std::string mechanism{};  ///< the term that decided, as its record has it; "default" where none did; "" = no record
+    std::string problem{};    ///< why there is no better result, for `none`, `temperror` and `permerror`; safe for logs
+    std::string explanation{};  ///< foreign text for `fail`: printable ASCII; "" if the domain gives none
+    unsigned lookups = 0;       ///< terms that asked the DNS
+    unsigned voids = 0;         ///< void answers
+
+    bool operator==(const SpfOutcome&) const = default;
+};
+
+/// Evaluates, and remembers parsed records by their text (at most 2048). Thread-safe.
+class SMTPD_API SpfEvaluator {
+public:
+    explicit SpfEvaluator(SpfSettings settings = {});
+    ~SpfEvaluator();
+    SpfEvaluator(SpfEvaluator&&) noexcept;
+    SpfEvaluator& operator=(SpfEvaluator&&) noexcept;
+
+    /// Nothing while answers are missing: then they are on their way, and this is to be called again. `now` is for the
+    /// macro `%{t}` of explanations only.
+    std::optional<SpfOutcome> evaluate(const SpfRequest& request, Lookups& lookups, WallTime now = {}) const;
+
+    const SpfSettings& settings() const noexcept;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// The value of a field Received-SPF (RFC 7208 9.1), folded. `receiver` is our name.
+SMTPD_API std::string received_spf(const SpfRequest& request, const SpfOutcome& outcome, std::string_view receiver);
+
+/// For Authentication-Results (RFC 8601): "spf=pass smtp.mailfrom=example.com", or smtp.helo. The value is the domain.
+SMTPD_API AuthenticationResult spf_authentication_result(const SpfRequest& request, const SpfOutcome& outcome);
+
+}  // namespace smtpd::mailauth
