@@ -94,7 +94,8 @@ AC_DEFUN([SMTPD_CHECK_LDAP], [
 ])
 
 dnl SMTPD_CHECK_CURL, SMTPD_CHECK_JANSSON: what the plugin auth/auth_oauth asks authorization servers with, and reads
-dnl their answers with. Without both the plugin is built all the same, and says at configtest what is missing.
+dnl their answers with. Without both the plugin is built all the same, and says at configtest what is missing. smtpd-auth
+dnl reads zones in JSON with jansson.
 AC_DEFUN([SMTPD_CHECK_CURL], [
   AC_REQUIRE([PKG_PROG_PKG_CONFIG])
   PKG_CHECK_MODULES([CURL], [libcurl >= 7.62], [
@@ -116,7 +117,7 @@ AC_DEFUN([SMTPD_CHECK_JANSSON], [
   ], [
     smtpd_jansson="no (libjansson-dev or jansson-devel is missing)"
     JANSSON_CPPFLAGS=
-    AC_MSG_WARN([jansson was not found, so the plugin auth/auth_oauth will not work: install libjansson-dev (Debian, Ubuntu) or jansson-devel (Fedora, RHEL)])
+    AC_MSG_WARN([jansson was not found, so the plugin auth/auth_oauth will not work, and smtpd-auth cannot read zones in JSON: install libjansson-dev (Debian, Ubuntu) or jansson-devel (Fedora, RHEL)])
   ])
   AC_SUBST([JANSSON_CPPFLAGS])
 ])

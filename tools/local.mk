@@ -2,7 +2,25 @@
 
 tool_cppflags = $(core_cppflags) -I$(top_srcdir)
 
-bin_PROGRAMS += tools/smtpd-karma tools/smtpd-store tools/smtpd-try
+bin_PROGRAMS += tools/smtpd-auth tools/smtpd-karma tools/smtpd-store tools/smtpd-try
+tools_smtpd_auth_SOURCES = \
+	tools/auth_command.cc \
+	tools/auth_command.h \
+	tools/auth_evaluation.cc \
+	tools/auth_evaluation.h \
+	tools/auth_json_zone.cc \
+	tools/auth_json_zone.h \
+	tools/auth_spf.cc \
+	tools/auth_srs.cc \
+	tools/command.cc \
+	tools/command.h \
+	tools/smtpd_auth.cc \
+	tools/version.cc \
+	tools/version.h
+tools_smtpd_auth_CPPFLAGS = $(tool_cppflags) $(JANSSON_CPPFLAGS)
+tools_smtpd_auth_LDFLAGS = $(program_ldflags) $(whole_core)
+tools_smtpd_auth_LDADD = $(core_libs) $(JANSSON_LIBS)
+tools_smtpd_auth_DEPENDENCIES = libsmtpd_core.la
 tools_smtpd_karma_SOURCES = \
 	tools/command.cc \
 	tools/command.h \
