@@ -36,6 +36,7 @@ plugin_LTLIBRARIES = \
 	plugins/resolvable_fromhost.la \
 	plugins/rhsbl.la \
 	plugins/sender_login.la \
+	plugins/sender_permitted_from.la \
 	plugins/tarpit.la \
 	plugins/user_config.la \
 	plugins/whitelist.la

@@ -226,6 +226,38 @@ void domains_of_everybody(const Check& check) {
     });
 }
 
+/// "dmarc", whatever the label of the line.
+std::string_view plugin_of(const Instance& instance) {
+    return std::string_view(instance.name()).substr(0, instance.name().find(':'));
+}
+
+/// What an option of that line was set to; "" if it was not.
+std::string setting_of(const Instance& instance, std::string_view option) {
+    for (const auto& setting : instance.settings())
+        if (setting.name == option) return setting.value;
+    return {};
+}
+
+/// RFC 9989 7.1: mail that is refused at MAIL never shows its signatures.
+void spf_refuses_before_dmarc(const Check& check) {
+    if (!check.any_plugin([](const Instance& instance) { return plugin_of(instance) == "dmarc"; })) return;
+    for (const auto& instance : check.plugins.instances()) {
+        if (plugin_of(*instance) != "sender_permitted_from" || !setting_of(*instance, "rejects_alone").empty())
+            continue;
+        std::string level = setting_of(*instance, "reject");
+        if (const std::string old = setting_of(*instance, "spf_deny"); level.empty() && !old.empty())
+            level = old == "1" ? "3" : "4";
+        const auto lines = check.control.lines("spfbehavior").get();
+        if (level.empty() && !lines->empty()) level = lines->front().text;
+        const auto number = support::parse_unsigned(level);
+        if (!number || *number < 3) continue;
+        check.warn(*instance, format_text("with reject={} it refuses mail that dmarc would accept because of its DKIM "
+                                          "signature, such as forwarded mail; write reject=1, or rejects_alone=yes if "
+                                          "that is intended",
+                                          *number));
+    }
+}
+
 using Function = void(const Check&);
 constexpr Function* checks[] = {nobody_accepts_recipients,
                                 policy_comes_too_late,
@@ -235,7 +267,8 @@ constexpr Function* checks[] = {nobody_accepts_recipients,
                                 domains_of_everybody,
                                 everybody_may_relay,
                                 nobody_settles_complaints,
-                                auth_is_never_offered};
+                                auth_is_never_offered,
+                                spf_refuses_before_dmarc};
 
 }  // namespace
 

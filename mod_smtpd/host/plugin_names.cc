@@ -18,7 +18,7 @@ struct FormerName {
     std::string_view options = {};  ///< with which the plugin does what the former one did
 };
 
-/// Names that plugins had before qpsmtpd 0.90; Debian's default configuration still has them.
+/// Names that plugins had before qpsmtpd 0.90, which Debian's default configuration still has, and short names.
 constexpr FormerName former_names[] = {{"check_badmailfrom", "badmailfrom"},
                                        {"check_badmailfrom_patterns", "badmailfrom"},
                                        {"check_badmailfromto", "badmailfromto"},
@@ -34,6 +34,7 @@ constexpr FormerName former_names[] = {{"check_badmailfrom", "badmailfrom"},
                                        {"denysoft_greylist", "greylisting"},
                                        {"relay_only", "relay", "only=on"},
                                        {"require_resolvable_fromhost", "resolvable_fromhost"},
+                                       {"spf", "sender_permitted_from"},
                                        {"auth_flat_file", "auth/auth_flat_file"},
                                        {"auth_ldap_bind", "auth/auth_ldap_bind"},
                                        {"auth_cvm_unix_local", "auth/auth_cvm_unix_local"},
@@ -50,7 +51,7 @@ constexpr std::string_view dead_scanner =
     "the scanner that it uses no longer exists: remove the line, and scan mail where it is delivered";
 constexpr std::string_view no_such_queue = "queue/maildir stores messages instead, for another program to fetch";
 constexpr std::string_view no_sender_check =
-    "no plugin here checks SPF, DKIM or DMARC: check them where mail is delivered";
+    "no plugin here checks DKIM or DMARC: check them where mail is delivered";
 
 /// qpsmtpd's plugins that do not exist here.
 constexpr Substitute substitutes[] = {
@@ -67,7 +68,6 @@ constexpr Substitute substitutes[] = {
     {"virus/sophie", dead_scanner},
     {"virus/uvscan", dead_scanner},
     {"virus/klez_filter", "the worm of 2002 that it looks for is gone: remove the line"},
-    {"sender_permitted_from", no_sender_check},
     {"dkim", no_sender_check},
     {"dmarc", no_sender_check},
     {"domainkeys", "DomainKeys is historic (RFC 4870), and DKIM took its place: remove the line"},

@@ -19,10 +19,18 @@ tests_bench_store_load_LDFLAGS = $(program_ldflags) $(whole_core)
 tests_bench_store_load_LDADD = $(core_libs)
 tests_bench_store_load_DEPENDENCIES = libsmtpd_core.la
 
+EXTRA_PROGRAMS += tests/bench/spf_load
+tests_bench_spf_load_SOURCES = tests/bench/spf_load.cc
+tests_bench_spf_load_CPPFLAGS = $(core_cppflags)
+tests_bench_spf_load_LDFLAGS = $(program_ldflags) $(whole_core)
+tests_bench_spf_load_LDADD = $(core_libs)
+tests_bench_spf_load_DEPENDENCIES = libsmtpd_core.la
+CLEANFILES += tests/bench/spf_load
+
 EXTRA_LTLIBRARIES = tests/bench/declines.la
 tests_bench_declines_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
 
-bench: all tests/bench/smtp_load tests/bench/dns_load tests/bench/declines.la tests/helper_plugins/stalls.la
+bench: all tests/bench/smtp_load tests/bench/dns_load tests/bench/spf_load tests/bench/declines.la tests/helper_plugins/stalls.la
 	@SMTPD_BUILD_DIR='$(abs_top_builddir)' $(PYTHON) $(top_srcdir)/tests/bench/bench $(BENCH_FLAGS)
 .PHONY: bench
 

@@ -267,6 +267,49 @@ class HostileServer:
 # --- NSD
 
 
+TYPES = {"A": A, "NS": NS, "CNAME": CNAME, "PTR": PTR, "MX": MX, "TXT": TXT, "AAAA": AAAA}
+
+
+def data_of(kind, text):
+    """The data of a record, as a zone file has them; the names in it are absolute."""
+    if kind == "A":
+        return socket.inet_pton(socket.AF_INET, text)
+    if kind == "AAAA":
+        return socket.inet_pton(socket.AF_INET6, text)
+    if kind == "TXT":
+        octets = text.encode("latin-1")
+        parts = [octets[at:at + 255] for at in range(0, len(octets), 255)] or [b""]
+        return b"".join(bytes([len(part)]) + part for part in parts)
+    if kind == "MX":
+        preference, host = text.split()
+        return struct.pack(">H", int(preference)) + wire_name(host)
+    return wire_name(text)
+
+
+class ZoneServer(HostileServer):
+    """Knows records, one a line: "example.test TXT v=spf1 -all". Every other name does not exist. The set `silent` may be changed at any time: questions in it,
+    "example.test TXT", get no answer."""
+
+    def __init__(self, records):
+        super().__init__()
+        self.silent = set()
+        self.asked = []  # "example.test TXT", over both protocols
+        self._records = collections.defaultdict(list)
+        for line in filter(str.strip, records.splitlines()):
+            name, kind, text = line.split(None, 2)
+            self._records[name.lower()].append((kind, text))
+
+    def _say(self, query):
+        kind = next((name for name, number in TYPES.items() if number == query.type), "?")
+        self.asked.append(f"{query.name} {kind}")
+        if self.asked[-1] in self.silent:
+            return []
+        known = self._records.get(query.name, [])
+        exists = known or any(name.endswith("." + query.name) for name in self._records)
+        answers = [record(QUESTION, query.type, data_of(kind, text)) for of, text in known if of == kind]
+        return [query.reply(answers) if answers else query.reply(code=0 if exists else 3, authority=[SOA_RECORD])]
+
+
 def nsd_tree():
     return smtpd_env.unpacked("SMTPD_NSD", "nsd", "usr/sbin/nsd")
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import certificates
+import sanitizers
 from smtpd_env import Httpd, free_port, is_root
 
 QUEUE = 'SmtpPlugin queue/maildir "@maildir@"\n'
@@ -159,6 +160,24 @@ def test_naughty_is_missing(line):
 @pytest.mark.parametrize("line", ["SmtpPlugin karma reject=no", "SmtpPlugin karma reject=1", "SmtpPlugin helo"])
 def test_nobody_leaves_it_to_naughty(line):
     check_quiet(plugins=f"{line}\n{GOOD}", lines="SmtpStore memory:1m")
+
+
+HAS_DMARC = (sanitizers.build_dir() / "stage" / "plugins" / "dmarc.so").exists()
+
+
+@pytest.mark.skipif(not HAS_DMARC, reason="there is no plugin dmarc")
+@pytest.mark.parametrize("words, level", [("reject=3", 3), ("spf_deny=2", 4), ("reject 6", 6), ("", 5)])
+def test_spf_refuses_before_dmarc(words, level):
+    line = f"SmtpPlugin sender_permitted_from {words}".rstrip()
+    control = {} if words else {"spfbehavior": "5\n"}
+    check_warning(
+        f"with reject={level} it refuses mail that dmarc would accept.*write reject=1, or rejects_alone=yes",
+        at=line,
+        plugins=f"{line}\nSmtpPlugin dkim\nSmtpPlugin dmarc\n{GOOD}",
+        control=control,
+    )
+    check_quiet(plugins=f"{line}\n{GOOD}", control=control)
+    check_quiet(plugins=f"{line} rejects_alone=yes\nSmtpPlugin dkim\nSmtpPlugin dmarc\n{GOOD}", control=control)
 
 
 @pytest.mark.parametrize(
@@ -667,7 +686,6 @@ def test_nearest_name(written, meant):
         "virus/clamav",
         "clamdscan",
         "dkim",
-        "sender_permitted_from",
         "domainkeys",
         "queue/qmail-queue",
         "queue/smtp-forward",

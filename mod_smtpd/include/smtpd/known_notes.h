@@ -78,6 +78,9 @@ struct SenderDomain {
 };
 inline const NoteKey<SenderDomain> resolvable_fromhost{"resolvable_fromhost"};
 
+/// sender_permitted_from, transaction: the sender's domain, if SPF says that the client may send for it.
+inline const NoteKey<std::string> spf_pass_host{"spf_pass_host"};
+
 /// whitelist, connection: a listed HELO or EHLO name. It exempts the client only from checks of this name.
 inline const NoteKey<std::string> whitelisthelo{"whitelisthelo", NoteScope::hello};
 
