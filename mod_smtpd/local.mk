@@ -250,6 +250,8 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/spf_report.cc \
 	mod_smtpd/mailauth/srs.cc \
 	mod_smtpd/mailauth/srs.h \
+	mod_smtpd/mailauth/tag_list.cc \
+	mod_smtpd/mailauth/tag_list.h \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/auth_mechanisms.cc \

@@ -62,6 +62,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/mailauth/spf_record_test.cc \
 	tests/unit/mailauth/spf_test.cc \
 	tests/unit/mailauth/srs_test.cc \
+	tests/unit/mailauth/tag_list_test.cc \
 	tests/unit/net/backend_test.cc \
 	tests/unit/net/cares_resolver_test.cc \
 	tests/unit/net/circuit_breaker_test.cc \
