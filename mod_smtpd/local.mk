@@ -83,6 +83,11 @@ smtpdmailauthincludedir = $(includedir)/smtpd/mailauth
 smtpdmailauthinclude_HEADERS = \
 	mod_smtpd/include/smtpd/mailauth/lookups.h \
 	mod_smtpd/include/smtpd/mailauth/spf.h
+	mod_smtpd/include/smtpd/mailauth/dkim.h \
+	mod_smtpd/include/smtpd/mailauth/dkim_sign.h \
+	mod_smtpd/include/smtpd/mailauth/lookups.h \
+	mod_smtpd/include/smtpd/mailauth/message_reader.h \
+	mod_smtpd/include/smtpd/mailauth/private_key.h
 
 smtpdserverincludedir = $(includedir)/smtpd/server
 smtpdserverinclude_HEADERS = \
@@ -241,6 +246,16 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/zone_file.h \
 	mod_smtpd/net/zone_resolver.cc \
 	mod_smtpd/net/zone_resolver.h \
+	mod_smtpd/mailauth/body_hasher.cc \
+	mod_smtpd/mailauth/check_signature.cc \
+	mod_smtpd/mailauth/check_signature.h \
+	mod_smtpd/mailauth/dkim.cc \
+	mod_smtpd/mailauth/dkim_sign.cc \
+	mod_smtpd/mailauth/header_block.cc \
+	mod_smtpd/mailauth/header_block.h \
+	mod_smtpd/mailauth/key_cache.cc \
+	mod_smtpd/mailauth/key_record.cc \
+	mod_smtpd/mailauth/key_record.h \
 	mod_smtpd/mailauth/lookups.cc \
 	mod_smtpd/mailauth/spf.cc \
 	mod_smtpd/mailauth/spf_macro.cc \
@@ -250,8 +265,19 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/spf_report.cc \
 	mod_smtpd/mailauth/srs.cc \
 	mod_smtpd/mailauth/srs.h \
+	mod_smtpd/mailauth/message_reader.cc \
+	mod_smtpd/mailauth/message_state.h \
+	mod_smtpd/mailauth/openssl.cc \
+	mod_smtpd/mailauth/openssl.h \
+	mod_smtpd/mailauth/private_key.cc \
+	mod_smtpd/mailauth/public_key.cc \
+	mod_smtpd/mailauth/public_key.h \
+	mod_smtpd/mailauth/signature.cc \
+	mod_smtpd/mailauth/signature.h \
 	mod_smtpd/mailauth/tag_list.cc \
 	mod_smtpd/mailauth/tag_list.h \
+	mod_smtpd/mailauth/tag_writer.cc \
+	mod_smtpd/mailauth/tag_writer.h \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/auth_mechanisms.cc \

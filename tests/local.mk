@@ -58,6 +58,9 @@ tests_unit_tests_SOURCES = \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
+	tests/unit/mailauth/body_hasher_test.cc \
+	tests/unit/mailauth/dkim_test.cc \
+	tests/unit/mailauth/header_block_test.cc \
 	tests/unit/mailauth/lookups_test.cc \
 	tests/unit/mailauth/spf_record_test.cc \
 	tests/unit/mailauth/spf_test.cc \

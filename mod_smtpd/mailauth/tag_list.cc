@@ -1,6 +1,7 @@
 /// tag_list.cc: reads tag lists in one pass; a list is short, so tags are searched one by one.
 #include "mailauth/tag_list.h"
 
+#include "support/base64.h"
 #include "support/strings.h"
 
 #include <smtpd/base/format.h>
@@ -91,6 +92,12 @@ bool colon_list_has(std::string_view list, std::string_view element) noexcept {
         if (colon == list.npos) return false;
         list.remove_prefix(colon + 1);
     }
+}
+
+std::optional<std::string> tag_octets(std::string_view value) {
+    std::string text = without_fws(value);
+    if (!text.ends_with('=')) text.append((4 - text.size() % 4) % 4, '=');
+    return support::from_base64(text);
 }
 
 std::optional<std::uint64_t> tag_number(std::string_view value, std::size_t digits) noexcept {

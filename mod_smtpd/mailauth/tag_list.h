@@ -57,6 +57,10 @@ private:
 /// case does (RFC 6376 3.6.1: h=, s=, t=).
 bool colon_list_has(std::string_view list, std::string_view element) noexcept;
 
+/// The octets of a value in base64: white space in it does not count, and the padding may be missing (RFC 6376 2.10).
+/// Nothing if it is no base64.
+std::optional<std::string> tag_octets(std::string_view value);
+
 /// A decimal number of 1 to `digits` digits and nothing else (RFC 6376 3.5: l=, t=, x=); nothing if it is something
 /// else or does not fit.
 std::optional<std::uint64_t> tag_number(std::string_view value, std::size_t digits) noexcept;

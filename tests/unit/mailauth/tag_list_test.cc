@@ -19,6 +19,7 @@ class TagListTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(the_number_of_tags_is_limited);
     CPPUNIT_TEST(white_space_can_be_removed);
     CPPUNIT_TEST(colon_lists);
+    CPPUNIT_TEST(base64_values);
     CPPUNIT_TEST(numbers);
     CPPUNIT_TEST_SUITE_END();
 
@@ -86,6 +87,15 @@ class TagListTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(!colon_list_has("sha25:6", "sha256"));
         CPPUNIT_ASSERT(!colon_list_has("", "sha256"));
         CPPUNIT_ASSERT(colon_list_has("y:s", "s"));
+    }
+
+    void base64_values() {
+        CPPUNIT_ASSERT(tag_octets("YWJ\r\n jZA==") == "abcd");
+        CPPUNIT_ASSERT(tag_octets("YWJjZA") == "abcd");
+        CPPUNIT_ASSERT(tag_octets("YWJjZA=\t=") == "abcd");
+        CPPUNIT_ASSERT(tag_octets("") == "");
+        CPPUNIT_ASSERT(!tag_octets("YWJj*A=="));
+        CPPUNIT_ASSERT(!tag_octets("Y") && !tag_octets("YWJjZA=") && !tag_octets("===="));
     }
 
     void numbers() {

@@ -1,0 +1,156 @@
+/// message_reader.cc: finds the end of the header block, chooses the signatures that are worth the work, and gives the
+/// body to the hashers that these need.
+#include <smtpd/mailauth/message_reader.h>
+
+#include "mailauth/message_state.h"
+#include "support/strings.h"
+
+#include <smtpd/base/domain.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace smtpd::mailauth {
+namespace {
+
+/// ARC sets that are looked at (RFC 8617 4.2.1).
+constexpr std::size_t max_arc_sets = 50;
+
+/// The d= of a signature, without reading all of it.
+std::string domain_of(const RawField& field) {
+    if (field.raw.size() > MessageReader::max_signature_size) return {};
+    return ascii_domain(TagList(field.body()).value("d").value_or(""));
+}
+
+/// One is the other, or below it.
+bool are_related(std::string_view a, std::string_view b) noexcept {
+    if (a.size() < b.size()) std::swap(a, b);
+    if (b.empty() || !a.ends_with(b)) return false;
+    return a.size() == b.size() || a[a.size() - b.size() - 1] == '.';
+}
+
+}  // namespace
+
+void MessageReader::State::take(std::string_view octets) {
+    if (place_ != Place::body) octets = take_header(octets);
+    if (octets.empty()) return;
+    for (auto& hasher : hashers) hasher.update(octets);
+}
+
+/// Takes what belongs to the header block; gives what follows it.
+std::string_view MessageReader::State::take_header(std::string_view octets) {
+    std::size_t at = 0;
+    while (at < octets.size()) {
+        if (place_ == Place::inside_line) {
+            const auto end = octets.find('\n', at);
+            if (end == octets.npos) break;
+            at = end + 1;
+            place_ = Place::line_start;
+            continue;
+        }
+        const char c = octets[at++];
+        if (c == '\n') {
+            const bool has_cr = place_ == Place::after_cr;
+            keep(octets.substr(0, at - 1));
+            if (has_cr && !header.empty() && !header_is_too_large) header.pop_back();
+            header_ends();
+            return octets.substr(at);
+        }
+        place_ = c == '\r' && place_ == Place::line_start ? Place::after_cr : Place::inside_line;
+    }
+    keep(octets);
+    return {};
+}
+
+void MessageReader::State::keep(std::string_view octets) {
+    if (header_is_too_large) return;
+    header_is_too_large = octets.size() > max_header_size - header.size();
+    header += octets.substr(0, max_header_size - header.size());
+    if (!header_is_too_large) return;
+    header.resize(header.rfind('\n') + 1);  // the last line is not whole
+}
+
+void MessageReader::State::header_ends() {
+    place_ = Place::body;
+    block = HeaderBlock(header);
+    read_signatures();
+}
+
+void MessageReader::State::end() {
+    if (place_ != Place::body) header_ends();
+    for (auto& hasher : hashers) hasher.finish();
+    is_complete = true;
+}
+
+/// The domain of From, for the order of signatures only: what follows the last @ of the first address.
+std::string MessageReader::State::author_domain() const {
+    const auto& fields = block.fields();
+    const auto from = std::find_if(fields.begin(), fields.end(),
+                                   [](const auto& field) { return field.is_called("from"); });
+    if (from == fields.end()) return {};
+    std::string_view text = from->body();
+    if (const auto bracket = text.rfind('<'); bracket != text.npos) text = text.substr(bracket + 1);
+    text = text.substr(text.rfind('@') + 1);
+    text = text.substr(0, std::min(text.find_first_of(">,; \t\r\n("), text.size()));
+    return ascii_domain(text);
+}
+
+void MessageReader::State::read_signatures() {
+    std::vector<const RawField*> arc_fields;
+    for (const auto& field : block.fields()) {
+        if (field.is_called("dkim-signature")) signature_fields.push_back(&field);
+        else if (field.is_called("arc-message-signature") && arc_fields.size() <= max_arc_sets)
+            arc_fields.push_back(&field);
+    }
+    std::vector<bool> is_chosen(signature_fields.size(), signature_fields.size() <= max_signatures);
+    if (signature_fields.size() > max_signatures) {
+        const std::string author = author_domain();
+        std::size_t left = max_signatures;
+        for (const bool wants_related : {true, false})
+            for (std::size_t i = 0; i < is_chosen.size() && left > 0; ++i) {
+                if (is_chosen[i] || are_related(domain_of(*signature_fields[i]), author) != wants_related) continue;
+                is_chosen[i] = true;
+                --left;
+            }
+    }
+    for (std::size_t i = 0; i < signature_fields.size(); ++i) {
+        auto& signature = signatures.emplace_back();
+        if (!is_chosen[i]) continue;
+        signature.emplace(*signature_fields[i], SignatureKind::dkim);
+        if (signature->is_possible()) want_hash(signature->body_form, signature->body_limit);
+    }
+    // The newest decides; of the others only the history is told.
+    for (const auto* const field : arc_fields) {
+        const auto& signature = arc_signatures.emplace_back(*field, SignatureKind::arc_message);
+        if (signature.is_possible()) want_hash(signature.body_form, signature.body_limit);
+    }
+}
+
+const BodyHasher* MessageReader::State::find_hash(Canonicalization form,
+                                                  std::optional<std::uint64_t> limit) const noexcept {
+    const auto found = std::find_if(hashers.begin(), hashers.end(), [&](const BodyHasher& hasher) {
+        return hasher.canonicalization() == form && hasher.limit() == limit;
+    });
+    return found == hashers.end() ? nullptr : &*found;
+}
+
+void MessageReader::State::want_hash(Canonicalization form, std::optional<std::uint64_t> limit) {
+    if (!find_hash(form, limit) && hashers.size() < max_body_hashes) hashers.emplace_back(form, limit);
+}
+
+MessageReader::MessageReader() : state_(std::make_unique<State>()) {}
+MessageReader::~MessageReader() = default;
+
+void MessageReader::chunk(std::string_view octets) { state_->take(octets); }
+void MessageReader::end() { state_->end(); }
+void MessageReader::hash_body(Canonicalization canonicalization, std::optional<std::uint64_t> limit) {
+    state_->want_hash(canonicalization, limit);
+}
+bool MessageReader::is_complete() const noexcept { return state_->is_complete; }
+const std::string& MessageReader::header_block() const noexcept { return state_->header; }
+const BodyHasher* MessageReader::body_hash(Canonicalization canonicalization,
+                                           std::optional<std::uint64_t> limit) const noexcept {
+    return state_->is_complete ? state_->find_hash(canonicalization, limit) : nullptr;
+}
+
+}  // namespace smtpd::mailauth

@@ -1,0 +1,46 @@
+/// message_state.h: what a MessageReader has found out about a message.
+#pragma once
+
+#include "mailauth/header_block.h"
+#include "mailauth/signature.h"
+
+#include <smtpd/mailauth/message_reader.h>
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace smtpd::mailauth {
+
+struct MessageReader::State {
+    /// Where the end of the header block is looked for.
+    enum class Place : unsigned char { line_start, after_cr, inside_line, body };
+
+    void take(std::string_view octets);
+    void end();
+    const BodyHasher* find_hash(Canonicalization form, std::optional<std::uint64_t> limit) const noexcept;
+    void want_hash(Canonicalization form, std::optional<std::uint64_t> limit);
+
+    std::string header;
+    bool header_is_too_large = false;
+    bool is_complete = false;
+    HeaderBlock block;
+    /// DKIM-Signature fields, from the top. Those that are too many are null.
+    std::deque<std::optional<Signature>> signatures;
+    std::vector<const RawField*> signature_fields;  ///< the field of each
+    /// ARC-Message-Signature fields, from the top.
+    std::deque<Signature> arc_signatures;
+    std::vector<BodyHasher> hashers;
+
+private:
+    std::string_view take_header(std::string_view octets);
+    void keep(std::string_view octets);
+    void header_ends();
+    void read_signatures();
+    std::string author_domain() const;
+
+    Place place_ = Place::line_start;
+};
+
+}  // namespace smtpd::mailauth
