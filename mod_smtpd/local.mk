@@ -87,7 +87,9 @@ smtpdmailauthinclude_HEADERS = \
 	mod_smtpd/include/smtpd/mailauth/dkim_sign.h \
 	mod_smtpd/include/smtpd/mailauth/lookups.h \
 	mod_smtpd/include/smtpd/mailauth/message_reader.h \
-	mod_smtpd/include/smtpd/mailauth/private_key.h
+	mod_smtpd/include/smtpd/mailauth/message_stream.h \
+	mod_smtpd/include/smtpd/mailauth/private_key.h \
+	mod_smtpd/include/smtpd/mailauth/signing_keys.h
 
 smtpdserverincludedir = $(includedir)/smtpd/server
 smtpdserverinclude_HEADERS = \
@@ -251,6 +253,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/check_signature.h \
 	mod_smtpd/mailauth/dkim.cc \
 	mod_smtpd/mailauth/dkim_sign.cc \
+	mod_smtpd/mailauth/first_author.cc \
 	mod_smtpd/mailauth/header_block.cc \
 	mod_smtpd/mailauth/header_block.h \
 	mod_smtpd/mailauth/key_cache.cc \
@@ -267,6 +270,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/srs.h \
 	mod_smtpd/mailauth/message_reader.cc \
 	mod_smtpd/mailauth/message_state.h \
+	mod_smtpd/mailauth/message_stream.cc \
 	mod_smtpd/mailauth/openssl.cc \
 	mod_smtpd/mailauth/openssl.h \
 	mod_smtpd/mailauth/private_key.cc \
@@ -274,6 +278,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/public_key.h \
 	mod_smtpd/mailauth/signature.cc \
 	mod_smtpd/mailauth/signature.h \
+	mod_smtpd/mailauth/signing_keys.cc \
 	mod_smtpd/mailauth/tag_list.cc \
 	mod_smtpd/mailauth/tag_list.h \
 	mod_smtpd/mailauth/tag_writer.cc \

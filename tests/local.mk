@@ -95,6 +95,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/content_log_test.cc \
 	tests/unit/plugins/counters_test.cc \
 	tests/unit/plugins/delivery_test.cc \
+	tests/unit/plugins/dkim_test.cc \
 	tests/unit/plugins/dnsbl_test.cc \
 	tests/unit/plugins/earlytalker_test.cc \
 	tests/unit/plugins/fcrdns_test.cc \
@@ -198,6 +199,7 @@ tests_unit_tests_SOURCES = \
 	tests/fakes/standard_error.h \
 	tests/fakes/temp_directory.h \
 	tests/fakes/tls_server_end.h \
+	tests/fakes/signed_mail.h \
 	tests/fakes/zone_lookups.h
 tests_unit_tests_CPPFLAGS = $(tests_cppflags) $(CPPUNIT_CFLAGS) $(MAXMINDDB_CPPFLAGS) $(PAM_CPPFLAGS) $(LDAP_CPPFLAGS) $(CURL_CPPFLAGS) $(JANSSON_CPPFLAGS)
 tests_unit_tests_LDFLAGS = $(program_ldflags) $(whole_core)

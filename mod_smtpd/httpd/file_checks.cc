@@ -153,7 +153,8 @@ void check_files(const host::PluginSet& plugins, host::DirectoryControlFiles& co
     const std::string directory = control_dir.value_or(control.directories().empty() ? std::string()
                                                                                      : control.directories().front());
     if (control_dir) checks.control(*control_dir, true, where);
-    for (const auto& file : control.existing_files()) checks.control(file, false, where);
+    for (const auto& file : control.existing_files())
+        if (!is_folder(file)) checks.control(file, false, where);  // a folder is for the plugin that asked where it is
     for (const auto& plugin : plugins.instances())
         for (const auto& use : plugin->files()) check_file(checks, use, *plugin, control, directory);
     checks.finish();

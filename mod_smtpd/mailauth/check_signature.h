@@ -32,27 +32,23 @@ struct SignedHash {
 };
 KeyTrial try_keys(const DnsAnswer& answer, const SignedHash& what, KeyCache& keys, std::chrono::sys_seconds now);
 
-/// Used by one evaluation.
 class SignatureCheck {
 public:
-    SignatureCheck(const MessageReader::State& message, Lookups& lookups, KeyCache& keys, std::chrono::sys_seconds now,
-                   const DkimPolicy& policy)
-        : message_(message), lookups_(lookups), keys_(keys), now_(now), policy_(policy) {}
+    SignatureCheck(const MessageReader::State& message, std::chrono::sys_seconds now, const DkimPolicy& policy)
+        : message_(message), now_(now), policy_(policy) {}
 
     /// Asks for the key if that is worth it. False while the answer is missing.
-    bool has_key(const Signature& signature);
-    /// Fills in the result. All keys must be there.
-    void judge(const Signature& signature, DkimSignature& out);
+    bool has_key(const Signature& signature, Lookups& lookups) const;
+    /// Fills in the result. The key must be there.
+    void judge(const Signature& signature, Lookups& lookups, KeyCache& keys, DkimSignature& out) const;
 
 private:
-    /// What is wrong without regard to keys and body.
+    /// What is wrong without regard to keys.
     std::optional<std::pair<DkimResult, std::string>> problem(const Signature& signature) const;
     /// The same of the body; a wrong hash is no problem here.
     std::optional<std::pair<DkimResult, std::string>> body_problem(const Signature& signature) const;
 
     const MessageReader::State& message_;
-    Lookups& lookups_;
-    KeyCache& keys_;
     const std::chrono::sys_seconds now_;
     const DkimPolicy policy_;
 };

@@ -60,14 +60,20 @@ std::string_view dkim_result_word(DkimResult result) noexcept {
     return words[static_cast<std::size_t>(result)];
 }
 
+bool ask_dkim_keys(const MessageReader& message, Lookups& lookups, std::chrono::sys_seconds now,
+                   const DkimPolicy& policy) {
+    const SignatureCheck check(message.state(), now, policy);
+    bool has_all = true;
+    for (const auto& signature : message.state().signatures)
+        if (signature && !check.has_key(*signature, lookups)) has_all = false;
+    return has_all;
+}
+
 std::optional<std::vector<DkimSignature>> verify_dkim(const MessageReader& message, Lookups& lookups, KeyCache& keys,
                                                       std::chrono::sys_seconds now, const DkimPolicy& policy) {
+    if (!ask_dkim_keys(message, lookups, now, policy)) return std::nullopt;
     const MessageReader::State& state = message.state();
-    SignatureCheck check(state, lookups, keys, now, policy);
-    bool is_waiting = false;
-    for (const auto& signature : state.signatures)
-        if (signature && !check.has_key(*signature)) is_waiting = true;
-    if (is_waiting) return std::nullopt;
+    const SignatureCheck check(state, now, policy);
     std::vector<DkimSignature> out;
     out.reserve(state.signatures.size());
     for (std::size_t i = 0; i < state.signatures.size(); ++i) {
@@ -77,7 +83,7 @@ std::optional<std::vector<DkimSignature>> verify_dkim(const MessageReader& messa
             continue;
         }
         out.push_back(described(*signature));
-        check.judge(*signature, out.back());
+        check.judge(*signature, lookups, keys, out.back());
     }
     return out;
 }

@@ -1,7 +1,6 @@
 /// header_block.cc: see header_block.h.
 #include "mailauth/header_block.h"
 
-#include "message/field_syntax.h"
 #include "support/strings.h"
 
 #include <algorithm>
@@ -30,6 +29,11 @@ int compare_names(std::string_view a, std::string_view b) noexcept {
     return 0;
 }
 
+/// RFC 5322 3.6.8; what precedes the first colon has none.
+bool is_field_name(std::string_view name) noexcept {
+    return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
 }  // namespace
 
 std::string_view RawField::body() const noexcept { return without_line_end(raw.substr(raw.find(':') + 1)); }
@@ -47,7 +51,7 @@ HeaderBlock::HeaderBlock(std::string_view block) {
         const auto colon = raw.find(':');
         std::string_view name = raw.substr(0, colon);
         while (!name.empty() && support::is_blank(name.back())) name.remove_suffix(1);
-        if (colon != raw.npos && message::is_field_name(name)) fields_.push_back({name, raw});
+        if (colon != raw.npos && is_field_name(name)) fields_.push_back({name, raw});
         else has_junk_ = true;
     }
     index_.reserve(fields_.size());

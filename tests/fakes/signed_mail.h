@@ -15,8 +15,8 @@
 
 namespace smtpd::fakes {
 
-/// The moment of all tests: 2025-10-09.
-inline constexpr std::chrono::sys_seconds signing_time{std::chrono::seconds(1760000000)};
+/// The moment at which FakeClock starts.
+inline constexpr std::chrono::sys_seconds signing_time{std::chrono::seconds(1795199220)};
 
 /// The same key for all tests of a program: making one takes a while.
 inline const mailauth::PrivateKey& rsa_key() {

@@ -49,6 +49,7 @@ class DkimTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(what_is_changed_fails);
     CPPUNIT_TEST(fields_that_are_oversigned_cannot_be_added);
     CPPUNIT_TEST(signing_has_conditions);
+    CPPUNIT_TEST(authors_are_found);
     CPPUNIT_TEST(signatures_are_folded);
     CPPUNIT_TEST(both_kinds_of_keys_together);
     CPPUNIT_TEST(partial_bodies);
@@ -115,6 +116,24 @@ class DkimTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(string("From not signed"),
                              refusal(mail, {.domain = {}, .selector = {}, .fields = {"to"}}));
         CPPUNIT_ASSERT_EQUAL(string("d= and s= are no domain name"), refusal(mail, {.domain = "a b", .selector = {}}));
+    }
+
+    void authors_are_found() {
+        const auto author = [](std::string_view from) {
+            const auto found = first_author(from);
+            return found ? found->local_part() + " at " + found->domain() : "nobody";
+        };
+        CPPUNIT_ASSERT_EQUAL(string("joe at example.org"), author("joe@example.org"));
+        CPPUNIT_ASSERT_EQUAL(string("joe at example.org"),
+                             author("\"a@b.example <x@y.example>\" <joe@example.org> (me@c.example)"));
+        CPPUNIT_ASSERT_EQUAL(string("joe at example.org"), author("Joe (a\\)(b)@x) <joe @\r\n example.org>"));
+        CPPUNIT_ASSERT_EQUAL(string("joe at example.org"), author("joe@example.org, sue@example.net"));
+        CPPUNIT_ASSERT_EQUAL(string("joe at example.org"), author("team: , joe@example.org, sue@example.net;"));
+        CPPUNIT_ASSERT_EQUAL(string("a@b c at example.org"), author("<\"a@b c\"@example.org>"));
+        CPPUNIT_ASSERT_EQUAL(string("joe at example.org"), author("<@relay.example:joe@example.org>"));
+        for (const char* const none :
+             {"", "joe", "joe@", "<>", "\"a@b.example\"", "(joe@example.org)", "team:;", "\"open"})
+            CPPUNIT_ASSERT_EQUAL(string("nobody"), author(none));
     }
 
     void signatures_are_folded() {
@@ -359,7 +378,7 @@ class DkimTest : public CppUnit::TestFixture {
         surplus.result = DkimResult::policy;
         surplus.reason = "too many signatures: more than 10";
         CPPUNIT_ASSERT_EQUAL(
-            (Words{"dkim=permerror header.b=abcdefgh", "dkim=policy reason=\"too many signatures\" (2 more)"}),
+            (Words{"dkim=permerror header.b=abcdefgh", "dkim=policy (2 more) reason=\"too many signatures\""}),
             lines({one, surplus, surplus}));
     }
 

@@ -85,6 +85,11 @@ struct DkimPolicy {
     std::chrono::seconds clock_skew{300};
 };
 
+/// Asks for the keys of all signatures that can be valid, at once, and does nothing else. True if all answers are
+/// there. For ask handlers: verifying is the work of the handler behind them.
+SMTPD_API bool ask_dkim_keys(const MessageReader& message, Lookups& lookups, std::chrono::sys_seconds now,
+                             const DkimPolicy& policy = {});
+
 /// All DKIM-Signature fields of a message, from the top; empty if it has none. Nothing while answers are missing. The
 /// reader must be complete.
 SMTPD_API std::optional<std::vector<DkimSignature>> verify_dkim(const MessageReader& message, Lookups& lookups,

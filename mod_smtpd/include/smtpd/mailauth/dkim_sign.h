@@ -8,6 +8,7 @@
 /// All functions are pure and thread-safe.
 #pragma once
 
+#include <smtpd/base/address.h>
 #include <smtpd/base/api.h>
 #include <smtpd/base/result.h>
 #include <smtpd/mailauth/message_reader.h>
@@ -30,6 +31,10 @@ struct DkimSigning {
     std::optional<std::chrono::sys_seconds> time{};    ///< t=
     std::optional<std::chrono::sys_seconds> expiry{};  ///< x=
 };
+
+/// The first mailbox in the value of a From field (RFC 5322 3.4): the address in angle brackets, or all there is.
+/// Comments, quoted names and groups are taken into account. Nothing if it has no domain.
+SMTPD_API std::optional<Address> first_author(std::string_view from);
 
 /// Names of fields that a signature of this header block should have in h=: every instance of a field that a reader
 /// sees or that decides how the message is shown, once for each time that it is there; and once more if nobody may add
