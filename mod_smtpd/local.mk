@@ -81,6 +81,7 @@ smtpdhookinclude_HEADERS = \
 
 smtpdmailauthincludedir = $(includedir)/smtpd/mailauth
 smtpdmailauthinclude_HEADERS = \
+	mod_smtpd/include/smtpd/mailauth/authentication_results_field.h \
 	mod_smtpd/include/smtpd/mailauth/lookups.h \
 	mod_smtpd/include/smtpd/mailauth/spf.h
 	mod_smtpd/include/smtpd/mailauth/dkim.h \
@@ -259,6 +260,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/key_cache.cc \
 	mod_smtpd/mailauth/key_record.cc \
 	mod_smtpd/mailauth/key_record.h \
+	mod_smtpd/mailauth/authentication_results_field.cc \
 	mod_smtpd/mailauth/lookups.cc \
 	mod_smtpd/mailauth/spf.cc \
 	mod_smtpd/mailauth/spf_macro.cc \

@@ -61,6 +61,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/mailauth/body_hasher_test.cc \
 	tests/unit/mailauth/dkim_test.cc \
 	tests/unit/mailauth/header_block_test.cc \
+	tests/unit/mailauth/authentication_results_field_test.cc \
 	tests/unit/mailauth/lookups_test.cc \
 	tests/unit/mailauth/spf_record_test.cc \
 	tests/unit/mailauth/spf_test.cc \

@@ -107,6 +107,7 @@ private:
 /// A file. Throws AuthError if it cannot be read.
 std::string read_whole_file(const std::string& name);
 
+Subcommand ar_parse_subcommand();
 Subcommand spf_subcommand();
 Subcommand srs_subcommand();
 

@@ -4,6 +4,7 @@ tool_cppflags = $(core_cppflags) -I$(top_srcdir)
 
 bin_PROGRAMS += tools/smtpd-auth tools/smtpd-karma tools/smtpd-store tools/smtpd-try
 tools_smtpd_auth_SOURCES = \
+	tools/auth_ar_parse.cc \
 	tools/auth_command.cc \
 	tools/auth_command.h \
 	tools/auth_evaluation.cc \

@@ -3,78 +3,14 @@
 #include "smtp/utf8.h"
 #include "support/strings.h"
 
-#include <smtpd/base/domain.h>
 #include <smtpd/base/format.h>
 #include <smtpd/base/text.h>
+#include <smtpd/mailauth/authentication_results_field.h>
 
 #include <algorithm>
-#include <optional>
 
 namespace smtpd::engine {
 namespace {
-
-// --- fields of a message
-
-constexpr bool is_control_or_blank(char c) noexcept { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; }
-
-/// Removes white space, other control characters, and comments (RFC 5322 3.2.2) from the front.
-std::string_view skip_cfws(std::string_view text) {
-    unsigned depth = 0;
-    for (; !text.empty(); text.remove_prefix(1)) {
-        const char c = text.front();
-        if (c == '(') ++depth;
-        else if (depth > 0 && c == ')') --depth;
-        else if (depth > 0 && c == '\\' && text.size() > 1) text.remove_prefix(1);
-        else if (depth == 0 && !is_control_or_blank(c)) break;
-    }
-    return text;
-}
-
-/// Removes a quoted-string (RFC 5322 3.2.4) from the front and returns its value; nothing if it has no end.
-std::optional<std::string> take_quoted_string(std::string_view& text) {
-    std::string out;
-    for (std::size_t i = 1; i < text.size(); ++i) {
-        if (text[i] == '"') {
-            text.remove_prefix(i + 1);
-            return std::string(support::trim(out));
-        }
-        if (text[i] == '\\' && i + 1 < text.size()) ++i;
-        out += text[i];
-    }
-    return std::nullopt;
-}
-
-/// Removes a word from the front: everything up to white space, a comment, a quotation mark or a semicolon.
-std::string take_word(std::string_view& text) {
-    const auto ends_word = [](char c) { return is_control_or_blank(c) || c == '(' || c == '"' || c == ';'; };
-    const auto size = static_cast<std::size_t>(std::find_if(text.begin(), text.end(), ends_word) - text.begin());
-    std::string word(text.substr(0, size));
-    text.remove_prefix(size);
-    return word;
-}
-
-/// Whether a value of Authentication-Results begins with that authserv-id (RFC 8601 2.2): a token or a quoted-string,
-/// with optional comments and white space around it. Readers interpret values that break the grammar differently, so
-/// the id counts if any reader could find it: also a token that ends where RFC 2045 5.1 ends it, and a domain with
-/// white space or comments around its dots (RFC 5322 4.4).
-bool claims(std::string_view value, std::string_view authserv_id) {
-    constexpr std::string_view tspecials = "()<>@,;:\\\"/[]?=";
-    std::string id;
-    for (value = skip_cfws(value); !value.empty() && value.front() != ';'; value = skip_cfws(value)) {
-        const bool is_quoted = value.front() == '"';
-        const bool goes_on = id.empty() || id.back() == '.' || (!is_quoted && value.front() == '.');
-        if (!goes_on) return false;
-        const auto word = is_quoted ? take_quoted_string(value) : take_word(value);
-        if (!word) return false;
-        id += *word;
-        if (is_same_domain(id, authserv_id)) return true;
-        const auto token = std::string_view(id).substr(0, id.find_first_of(tspecials));
-        if (!is_quoted && is_same_domain(token, authserv_id)) return true;
-    }
-    return false;
-}
-
-// --- writing
 
 constexpr std::size_t most_octets = 400;  ///< of a value; fits on a line even with a backslash before each octet
 constexpr std::size_t most_comment_octets = 200;
@@ -186,7 +122,7 @@ std::string authentication_results_value(const ResultsView& results, std::string
 void disown_forged_results(Headers& headers, std::string_view authserv_id) {
     constexpr std::string_view field = "Authentication-Results";
     for (const auto& value : headers.get_all(field))
-        if (claims(value, authserv_id)) {
+        if (mailauth::claims_authserv_id(value, authserv_id)) {
             headers.rename(field, "Original-Authentication-Results");
             return;
         }

@@ -39,7 +39,42 @@ def test_srs_goes_there_and_back(tmp_path):
     assert forged == {"result": "fail", "reason": "the hash is not ours"}
 
 
+def test_spf_says_what_decided(tmp_path):
+    zone = tmp_path / "zone"
+    zone.write_text("""$ORIGIN example.com.
+@    TXT "v=spf1 a:mail.example.com " "-all exp=why.%{d}"
+mail A   192.0.2.1
+why  TXT "ask %{r} at %{t}"
+""")
+    call = ("spf", "--zone", zone, "--helo", "mail.example.com", "--mail-from", "bob@example.com", "--receiver", "us.example", "--now", "7")
+    good = result(*call, "--ip", "192.0.2.1")
+    assert (good["result"], good["mechanism"], good["identity"], good["lookups"], good["void"]) == ("pass", "a:mail.example.com", "mailfrom", 1, 0)
+    assert good["received_spf"].startswith("Received-SPF: pass (us.example: domain of bob@example.com designates 192.0.2.1 as permitted sender)")
+    bad = result(*call, "--ip=2001:db8::1")
+    assert (bad["result"], bad["explanation"], bad["void"]) == ("fail", "ask us.example at 7", 1)
+    assert result("spf", "--zone", zone, "--helo", "example.com", "--ip", "192.0.2.1")["identity"] == "helo"
+    null = result("spf", "--zone", zone, "--helo", "example.com", "--ip", "192.0.2.1", "--mail-from", "")
+    assert (null["identity"], null["domain"], null["result"]) == ("mailfrom", "example.com", "pass")
+
+
+def test_ar_parse_reads_a_field():
+    field = b"Authentication-Results: (x) mx.example 1;\r\n\tspf=pass (ok; really) smtp.mailfrom=\"a b\"@c.example\r\nSubject: x\r\n"
+    parsed = result("ar-parse", "--authserv-id", "MX.example", input=field)
+    assert parsed == {"valid": True, "authserv_id": "mx.example", "version": 1, "claims_id": True, "results": [
+        {"method": "spf", "version": 1, "result": "pass", "reason": "", "comment": "ok; really",
+         "properties": [{"type": "smtp", "name": "mailfrom", "value": "a b@c.example"}]}]}
+    assert result("ar-parse", input=b"mx.example; none\n")["results"] == []
+    broken = result("ar-parse", "--authserv-id", "mx.example", input=b"oops; spf; mx.example")
+    assert broken == {"valid": False, "problem": "octet 9: \"=\" is missing behind the method", "claims_id": True}
+
+
 @pytest.mark.parametrize("call, status, complaint", [
+    (["spf", "--ip", "192.0.2"], 64, '--ip takes an IP address, not "192.0.2"'),
+    (["spf"], 64, "spf needs --ip ADDRESS"),
+    (["spf", "--ip", "192.0.2.1", "--zone", "/nowhere/zone"], 66, "/nowhere/zone"),
+    (["spf", "--ip", "192.0.2.1", "--zone", "/etc/passwd"], 65, "--zone /etc/passwd: line 1: "),
+    (["spf", "--ip", "192.0.2.1", "--void", "-1"], 64, "--void takes a number from 0 to 1000"),
+    (["spf", "--ip", "192.0.2.1", "--resolver", "127.0.0.1:0"], 64, "--resolver takes HOST:PORT"),
     ([], 64, "usage: smtpd-auth"),
     (["srs"], 64, "a word is missing: srs takes forward|reverse ADDRESS"),
     (["srs", "forward", "a@b.example", "more"], 64, 'unexpected word "more"'),

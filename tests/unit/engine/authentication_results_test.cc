@@ -231,7 +231,11 @@ public:
               "mx.example.com .evil.example; spf=pass",
               // what is no authserv-id to the letter, but may be one to some reader
               "mx.example.com.; spf=pass", "mx.example.com/1; spf=pass", "mx.example.com, spf=pass",
-              "mx.example.com=x; spf=pass", "mx.example.com\"x\"; spf=pass", "mx.example.com:25; spf=pass"}) {
+              "mx.example.com=x; spf=pass", "mx.example.com\"x\"; spf=pass", "mx.example.com:25; spf=pass",
+              // what cannot be parsed, and has our id somewhere
+              "x; y=mx.example.com", "(unclosed mx.example.com", "\"mx.example.com", "; mx.example.com; spf=pass",
+              "other.example mx.example.com; z=1", "(a\\) mx.example.com; z=1", "x; y=z mx.example.com",
+              "x; y=z; \"MX.exam\\ple.com\"", "x y mx.\r\n\texample.com", "\"\" mx.example.com.evil.example; z=1"}) {
             Headers headers("Authentication-Results: other.example; dkim=pass\r\nauthentication-results: " + value +
                             "\r\nSubject: x\r\n");
             disown_forged_results(headers, "mx.example.com");
@@ -243,17 +247,14 @@ public:
     void results_of_others_stay() {
         const std::string block =
             "Authentication-Results: mx.example.com.evil.example; spf=pass\r\nAuthentication-Results: x; "
-            "y=mx.example.com\r\n"
+            "y=z a.b=mx.example.com\r\n"
             "Authentication-Results: (mx.example.com) other.example; z=1\r\nAuthentication-Results: (unclosed "
-            "mx.example.com\r\n"
-            "Authentication-Results: \"mx.example.com\r\nAuthentication-Results:\r\n"
-            "Authentication-Results: \"mx.example.com\\\"; spf=pass\"; z=1\r\nAuthentication-Results: ; "
-            "mx.example.com; spf=pass\r\n"
-            "Authentication-Results: \"mx.example.com evil\"; z=1\r\nAuthentication-Results: other.example "
-            "mx.example.com; z=1\r\n"
-            "Authentication-Results: mx-example.com; z=1\r\nAuthentication-Results: (a\\) mx.example.com; z=1\r\n"
-            "Authentication-Results: \"\" mx.example.com.evil.example; z=1\r\nAuthentication-Results: .mx.example.com; "
-            "z=1\r\n";
+            "mx.example.org\r\n"
+            "Authentication-Results: other.example; z=1 (mx.example.com; spf=pass)\r\nAuthentication-Results:\r\n"
+            "Authentication-Results: \"mx.example.com\\\"; spf=pass\"; z=1\r\n"
+            "Authentication-Results: \"mx.example.com evil\"; z=1\r\n"
+            "Authentication-Results: mx-example.com; z=1\r\n"
+            "Authentication-Results: .mx.example.com; z=1\r\n";
         Headers headers(block);
         disown_forged_results(headers, "mx.example.com");
         CPPUNIT_ASSERT_EQUAL(block, headers.to_string());
