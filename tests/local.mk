@@ -280,13 +280,15 @@ helper_plugins = \
 fuzz_ldflags = $(program_ldflags) $(whole_core) $(FUZZER_LDFLAGS)
 fuzz_targets = \
 	tests/fuzz/address_fuzz \
+	tests/fuzz/authentication_results_fuzz \
 	tests/fuzz/command_line_fuzz \
 	tests/fuzz/control_file_fuzz \
 	tests/fuzz/data_decoder_fuzz \
 	tests/fuzz/dns_message_fuzz \
 	tests/fuzz/header_block_fuzz \
 	tests/fuzz/redis_reply_fuzz \
-	tests/fuzz/session_fuzz
+	tests/fuzz/session_fuzz \
+	tests/fuzz/spf_fuzz
 tests_fuzz_address_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_address_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_address_fuzz_LDADD = $(core_libs)
@@ -319,6 +321,14 @@ tests_fuzz_session_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_session_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_session_fuzz_LDADD = $(core_libs)
 tests_fuzz_session_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_authentication_results_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_authentication_results_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_authentication_results_fuzz_LDADD = $(core_libs)
+tests_fuzz_authentication_results_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_spf_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_spf_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_spf_fuzz_LDADD = $(core_libs)
+tests_fuzz_spf_fuzz_DEPENDENCIES = libsmtpd_core.la
 EXTRA_PROGRAMS += $(fuzz_targets)
 
 if FUZZING

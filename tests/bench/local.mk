@@ -1,6 +1,6 @@
 # tests/bench/local.mk: "make bench". BENCH_FLAGS takes the options of tests/bench/bench, for example BENCH_FLAGS='--quick --only kept'.
 
-EXTRA_DIST += tests/bench/README.md tests/bench/bench tests/bench/bystander_measures.py tests/bench/chain.py tests/bench/chain_measures.py tests/bench/LocalDns.pm tests/bench/measures.py tests/bench/processes.py tests/bench/servers.py
+EXTRA_DIST += tests/bench/README.md tests/bench/bench tests/bench/auth_measures.py tests/bench/bystander_measures.py tests/bench/chain.py tests/bench/chain_measures.py tests/bench/LocalDns.pm tests/bench/measures.py tests/bench/processes.py tests/bench/servers.py
 
 EXTRA_PROGRAMS += tests/bench/smtp_load
 tests_bench_smtp_load_SOURCES = tests/bench/smtp_load.cc tests/bench/tls_client.h

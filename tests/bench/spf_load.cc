@@ -2,9 +2,9 @@
 ///
 /// spf_load [--seconds S] [--zone]
 ///
-/// 1,000 domains whose records have two includes, an `a` and an `mx`, as those of companies have; each evaluation passes
-/// or fails at its end. The answers come from the server's own DNS cache. Prints JSON: evaluations, seconds of CPU.
-/// With --zone it prints the records instead, for the program that is measured beside it.
+/// 1,000 domains whose records have two includes, an `a` and an `mx`, as those of companies have; each evaluation
+/// passes or fails at its end. The answers come from the server's own DNS cache. Prints JSON: evaluations, seconds of
+/// CPU. With --zone it prints the records instead, for the program that is measured beside it.
 #include "net/dns_cache.h"
 #include "net/zone_resolver.h"
 #include "support/clock.h"
