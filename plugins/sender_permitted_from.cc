@@ -37,8 +37,9 @@
 ///
 /// ## Header fields
 ///
-/// The results are in Authentication-Results, as `spf=pass smtp.mailfrom=example.com`, and `smtp.helo` for the name in
-/// EHLO. A field Received-SPF for each test stands above Received, unless `received_spf=no`.
+/// The plugin adds an entry of the method `spf` to Authentication-Results, with the sender's domain as `smtp.mailfrom`,
+/// and one with `smtp.helo` if it has tested the name in EHLO. A field Received-SPF for each test stands above Received,
+/// unless `received_spf=no`.
 ///
 /// ## Replies
 ///
@@ -52,7 +53,9 @@
 /// ## Example
 ///
 ///     SmtpPlugin sender_permitted_from
-///     SmtpPlugin spf reject=3 helo=yes
+///     SmtpPlugin sender_permitted_from reject=3 helo=yes
+///
+/// The name `spf` is understood as well.
 ///
 /// ## Differences from qpsmtpd
 ///

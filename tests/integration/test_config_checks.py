@@ -717,6 +717,7 @@ def test_substitutes(foreign):
         ("check_spamhelo", "helo"),
         ("require_resolvable_fromhost", "resolvable_fromhost"),
         ("check_relay", "relay"),
+        ("spf", "sender_permitted_from"),
         ("relay_only", "relay"),
         ("check_badrcptto", "badrcptto"),
         ("check_bogus_bounce", "bogus_bounce"),

@@ -56,6 +56,7 @@ public:
                                                     {"check_basicheaders", "headers"},
                                                     {"denysoft_greylist", "greylisting"},
                                                     {"require_resolvable_fromhost", "resolvable_fromhost"},
+                                                    {"spf", "sender_permitted_from"},
                                                     {"auth_flat_file", "auth/auth_flat_file"}}) {
             auto line = line_of(before, {"a", "b"});
             CPPUNIT_ASSERT(use_current_name(line));
