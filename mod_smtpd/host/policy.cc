@@ -51,6 +51,13 @@ EnhancedCode status_of(const Finding& finding, Verdict verdict) {
     return status;
 }
 
+/// 0: the hook's.
+int code_of(const Finding& finding, Verdict verdict) noexcept {
+    constexpr int hundred = 100;
+    if (finding.reply_code() == 0) return 0;
+    return finding.reply_code() % hundred + (is_soft(verdict) ? 4 : 5) * hundred;
+}
+
 /// 451, with the finding's text and status if it has any.
 Response temporary_failure_of(const Finding& finding) {
     Response response = temporary_failure();
@@ -78,7 +85,7 @@ void complain(const Finding& finding, const SessionContext& context, const Insta
 Response settle_fail(const Finding& finding, const SessionContext& context, const PolicyDefaults& policy,
                      const Instance& instance, HistoryEntry& entry) {
     const Verdict verdict = refusal_of(finding, policy);
-    if (policy.reject == PolicyDefaults::Reject::no) {
+    if (policy.reject == PolicyDefaults::Reject::no || finding.is_tolerated()) {
         entry.is_tolerated = true;
         log_finding(context, "fail, tolerated", finding.reason());
         return {};
@@ -93,7 +100,8 @@ Response settle_fail(const Finding& finding, const SessionContext& context, cons
     log_finding(context, "fail", finding.reason());
     return Response(verdict == Verdict::declined ? Verdict::deny : verdict,
                     finding.reply_text())  // without a text, the hook's own is used
-        .with_status(status_of(finding, verdict));
+        .with_status(status_of(finding, verdict))
+        .with_code(code_of(finding, verdict));
 }
 
 }  // namespace

@@ -35,7 +35,13 @@ public:
         enhanced_ = code;
         return std::move(*this);
     }
-    /// Karma points for the client; default: the plugin's PolicyDefaults for this outcome.
+    /// The code of that refusal, 550 for instance; default: the hook's. Where the refusal is temporary, it begins with a
+    /// 4. A refusal that waits for the plugin naughty has naughty's code.
+    Finding code(int reply_code) && {
+        code_ = reply_code;
+        return std::move(*this);
+    }
+        /// Karma points for the client; default: the plugin's PolicyDefaults for this outcome.
     Finding karma(int points) && {
         karma_ = points;
         return std::move(*this);
@@ -51,7 +57,12 @@ public:
         if (is_denial(denial)) refusal_ = denial;
         return std::move(*this);
     }
-    /// The result of the test, for later plugins (SessionContext::results()) and for the Authentication-Results field
+    /// The failure is logged and counted and costs karma, but never refuses, whatever `reject` says.
+    Finding tolerated() && {
+        is_tolerated_ = true;
+        return std::move(*this);
+    }
+        /// The result of the test, for later plugins (SessionContext::results()) and for the Authentication-Results field
     /// (RFC 8601). A finding may have several: one for each signature, for instance.
     Finding authentication_result(AuthenticationResult result) && {
         authentication_results_.push_back(std::move(result));
@@ -62,6 +73,8 @@ public:
     const std::string& reason() const noexcept { return reason_; }
     const std::string& reply_text() const noexcept { return reply_; }
     EnhancedCode enhanced() const noexcept { return enhanced_; }
+    int reply_code() const noexcept { return code_; }
+    bool is_tolerated() const noexcept { return is_tolerated_; }
     std::optional<int> karma_points() const noexcept { return karma_; }
     std::optional<bool> is_soft() const noexcept { return soft_; }
     std::optional<Verdict> refusal_verdict() const noexcept { return refusal_; }
@@ -72,6 +85,8 @@ private:
     std::string reason_;
     std::string reply_;
     EnhancedCode enhanced_;
+    int code_ = 0;  ///< 0: the hook's
+    bool is_tolerated_ = false;
     std::optional<int> karma_;
     std::optional<bool> soft_;
     std::optional<Verdict> refusal_;

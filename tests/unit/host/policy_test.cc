@@ -65,6 +65,11 @@ public:
                  return fail("x").status(EnhancedCode{5, 1, 8}).reply("y");
              },
              "deny 0 5.1.8 y", "fail: x"},
+            {"", [] { return fail("x").code(550); }, "deny 550 5.7.1 ", "fail: x"},
+            {"reject_type=temp", [] { return fail("x").code(550); }, "denysoft 450 4.7.1 ", "fail: x"},
+            {"", [] { return fail("x").code(550).tolerated(); }, "declined 0 0.0.0 ", "fail, tolerated: x"},
+            {"reject=naughty", [] { return fail("x").tolerated(); }, "declined 0 0.0.0 ", "fail, tolerated: x"},
+            {"", [] { return error("x").code(550); }, "declined 0 0.0.0 ", "error: x"},
             {"reject_type=temp", [] { return fail("x").reply("later"); }, "denysoft 0 4.7.1 later", "fail: x"},
             {"reject_type=disconnect", [] { return fail("x"); }, "deny_disconnect 0 5.7.1 ", "fail: x"},
             {"reject_type=temp_disconnect", [] { return fail("x").status(status::no_such_user); },
