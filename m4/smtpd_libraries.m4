@@ -1,5 +1,5 @@
 dnl smtpd_libraries.m4: OpenSSL, c-ares, libidn2, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM,
-dnl libmaxminddb, libidn, libpam, libldap, libcurl and jansson, which are optional.
+dnl libmaxminddb, libidn, libpsl, libpam, libldap, libcurl and jansson, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
 AC_DEFUN([SMTPD_PKG], [
@@ -58,6 +58,21 @@ AC_DEFUN([SMTPD_CHECK_STRINGPREP], [
     AC_MSG_WARN([libidn was not found, so names and passwords of AUTH are compared as they are sent: install libidn-dev (Debian, Ubuntu) or libidn-devel (Fedora, RHEL)])
   ])
   AC_SUBST([STRINGPREP_CPPFLAGS])
+])
+
+dnl SMTPD_CHECK_PSL: what reads lists of public suffixes, for DMARC by RFC 7489. Without it the plugin dmarc does RFC 9989
+dnl only, and says so at configtest.
+AC_DEFUN([SMTPD_CHECK_PSL], [
+  AC_REQUIRE([PKG_PROG_PKG_CONFIG])
+  PKG_CHECK_MODULES([PSL], [libpsl >= 0.16], [
+    smtpd_psl=yes
+    PSL_CPPFLAGS="$PSL_CFLAGS -DHAVE_PSL"
+  ], [
+    smtpd_psl="no (libpsl-dev or libpsl-devel is missing)"
+    PSL_CPPFLAGS=
+    AC_MSG_WARN([libpsl was not found, so rfc=7489 of the plugin dmarc will not work: install libpsl-dev (Debian, Ubuntu) or libpsl-devel (Fedora, RHEL)])
+  ])
+  AC_SUBST([PSL_CPPFLAGS])
 ])
 
 dnl SMTPD_CHECK_PAM: what the plugin auth/auth_pam asks. Without it the plugin is built all the same, and says at

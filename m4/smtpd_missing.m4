@@ -36,6 +36,7 @@ mod_smtpd $PACKAGE_VERSION
   libcurl      $smtpd_curl
   jansson      $smtpd_jansson
   SASLprep     $smtpd_stringprep
+  libpsl       $smtpd_psl
   unit tests   $smtpd_have_cppunit
   server tests $smtpd_have_pytest
 "])

@@ -91,6 +91,10 @@ smtpdmailauthinclude_HEADERS = \
 	mod_smtpd/include/smtpd/mailauth/message_stream.h \
 	mod_smtpd/include/smtpd/mailauth/private_key.h \
 	mod_smtpd/include/smtpd/mailauth/signing_keys.h
+	mod_smtpd/include/smtpd/mailauth/author_domain.h \
+	mod_smtpd/include/smtpd/mailauth/dmarc.h \
+	mod_smtpd/include/smtpd/mailauth/lookups.h \
+	mod_smtpd/include/smtpd/mailauth/public_suffixes.h
 
 smtpdserverincludedir = $(includedir)/smtpd/server
 smtpdserverinclude_HEADERS = \
@@ -261,6 +265,11 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/key_record.cc \
 	mod_smtpd/mailauth/key_record.h \
 	mod_smtpd/mailauth/authentication_results_field.cc \
+	mod_smtpd/mailauth/author_domain.cc \
+	mod_smtpd/mailauth/dmarc.cc \
+	mod_smtpd/mailauth/dmarc_record.cc \
+	mod_smtpd/mailauth/dmarc_walk.cc \
+	mod_smtpd/mailauth/dmarc_walk.h \
 	mod_smtpd/mailauth/lookups.cc \
 	mod_smtpd/mailauth/spf.cc \
 	mod_smtpd/mailauth/spf_macro.cc \
@@ -285,6 +294,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/tag_list.h \
 	mod_smtpd/mailauth/tag_writer.cc \
 	mod_smtpd/mailauth/tag_writer.h \
+	mod_smtpd/mailauth/public_suffixes.cc \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/auth_mechanisms.cc \
@@ -415,8 +425,8 @@ precompiled/core.h.gch: $(api_headers) Makefile
 endif
 
 core_cppflags = -I$(top_srcdir)/mod_smtpd/include -I$(top_srcdir)/mod_smtpd $(APR_CPPFLAGS) \
-	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(IDN2_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) $(STRINGPREP_CPPFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
-core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(PCRE2_LIBS) $(SQLITE_LIBS) $(STRINGPREP_LIBS)
+	$(OPENSSL_CFLAGS) $(CARES_CFLAGS) $(IDN2_CFLAGS) $(PCRE2_CFLAGS) $(SQLITE_CFLAGS) $(STRINGPREP_CPPFLAGS) $(PSL_CPPFLAGS) -DSMTPD_VERSION='"$(VERSION)"'
+core_libs = $(APR_LIBS) $(OPENSSL_LIBS) $(CARES_LIBS) $(IDN2_LIBS) $(PCRE2_LIBS) $(SQLITE_LIBS) $(STRINGPREP_LIBS) $(PSL_LIBS)
 
 libsmtpd_core_la_CPPFLAGS = $(core_cppflags) $(core_precompiled)
 libsmtpd_core_la_LDFLAGS = $(SANITIZER_FLAGS)

@@ -62,11 +62,14 @@ tests_unit_tests_SOURCES = \
 	tests/unit/mailauth/dkim_test.cc \
 	tests/unit/mailauth/header_block_test.cc \
 	tests/unit/mailauth/authentication_results_field_test.cc \
+	tests/unit/mailauth/author_domain_test.cc \
+	tests/unit/mailauth/dmarc_test.cc \
 	tests/unit/mailauth/lookups_test.cc \
 	tests/unit/mailauth/spf_record_test.cc \
 	tests/unit/mailauth/spf_test.cc \
 	tests/unit/mailauth/srs_test.cc \
 	tests/unit/mailauth/tag_list_test.cc \
+	tests/unit/mailauth/public_suffixes_test.cc \
 	tests/unit/net/backend_test.cc \
 	tests/unit/net/cares_resolver_test.cc \
 	tests/unit/net/circuit_breaker_test.cc \
@@ -97,6 +100,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/plugins/counters_test.cc \
 	tests/unit/plugins/delivery_test.cc \
 	tests/unit/plugins/dkim_test.cc \
+	tests/unit/plugins/dmarc_test.cc \
 	tests/unit/plugins/dnsbl_test.cc \
 	tests/unit/plugins/earlytalker_test.cc \
 	tests/unit/plugins/fcrdns_test.cc \

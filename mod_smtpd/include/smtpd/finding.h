@@ -35,8 +35,8 @@ public:
         enhanced_ = code;
         return std::move(*this);
     }
-    /// The code of that refusal, 550 for instance; default: the hook's. Where the refusal is temporary, it begins with a
-    /// 4. A refusal that waits for the plugin naughty has naughty's code.
+    /// The code of that refusal, 550 for instance; default: the hook's. If the refusal is temporary, the code begins
+    /// with 4 instead. A refusal that waits for the plugin naughty has naughty's code.
     Finding code(int reply_code) && {
         code_ = reply_code;
         return std::move(*this);
