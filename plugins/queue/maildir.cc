@@ -46,6 +46,14 @@
 /// `perms` are the permissions of new folders. Files get the same permissions without the x. The umask does not change
 /// them.
 ///
+/// ## Quarantine
+///
+/// With `junk`, a message in quarantine goes to that folder of the Maildir, and not to its inbox. A message is in
+/// quarantine if it has the header field X-Quarantine, which the plugin dmarc adds. A client can add the field too, but
+/// only to send its own message to the junk folder. IMAP servers with Maildir++ show the folder `.Junk` as Junk.
+///
+///     SmtpPlugin queue/maildir /home/mail %d/%l junk=.Junk
+///
 /// ## Extensions of SMTP
 ///
 /// A Maildir is final delivery, so these extensions work:
@@ -304,6 +312,7 @@ public:
         std::string perms = "0700";
         Newline newline = Newline::crlf;
         bool fsync = true;
+        std::string junk;
 
         static OptionTable table() {
             return {option("directory", &Options::directory,
@@ -318,7 +327,10 @@ public:
                         .choices({{"crlf", Newline::crlf}, {"lf", Newline::lf}}),
                     option("fsync", &Options::fsync,
                            "force files and folders to the disk before 250; off is for tests: a crash of the machine "
-                           "then loses accepted mail")};
+                           "then loses accepted mail"),
+                    option("junk", &Options::junk,
+                           "the folder below each Maildir for messages in quarantine, such as .Junk; without it they "
+                           "are delivered like others")};
         }
     };
 
@@ -331,6 +343,7 @@ public:
           own_domain_(ascii_domain(setup.server_name())) {
         check_pattern(setup);
         check_directory(setup);
+        check_junk(setup);
         setup.uses({FileUse::Kind::fills, directory_});
         if (!options_.fsync) setup.warning("fsync is off: a crash of the machine loses accepted mail");
         setup.hooks.queue.deliver([this](const Delivery& delivery) { return deliver(delivery); });
@@ -365,6 +378,13 @@ private:
             if (at + 1 == options_.pattern.size() ||
                 std::string_view("ldu%").find(options_.pattern[at + 1]) == std::string_view::npos)
                 setup.error("pattern \"{}\" may contain %l, %d, %u and %% only", options_.pattern);
+    }
+
+    void check_junk(Setup& setup) const {
+        const std::string& junk = options_.junk;
+        const bool is_taken = junk == "." || junk == ".." || junk == "tmp" || junk == "new" || junk == "cur";
+        if (is_taken || junk.find('/') != std::string::npos)
+            setup.error("junk \"{}\" is no folder below a Maildir: write a name such as .Junk", junk);
     }
 
     void check_directory(Setup& setup) const {
@@ -434,10 +454,13 @@ private:
                        std::vector<Copy>& safe) {
         std::vector<Copy> copies;
         if (options_.pattern.empty()) {
-            if (auto made = add_copy(delivery, content, directory_, recipients, copies); !made) return made;
+            if (auto made = add_copy(delivery, content, folder_of(delivery, directory_), recipients, copies); !made)
+                return made;
         } else {
             for (const Recipient* recipient : recipients)
-                if (auto made = add_copy(delivery, content, maildir_of(*recipient), {recipient}, copies); !made)
+                if (auto made = add_copy(delivery, content, folder_of(delivery, maildir_of(*recipient)), {recipient},
+                                         copies);
+                    !made)
                     return made;
         }
         for (Copy& copy : copies)
@@ -447,6 +470,12 @@ private:
                 if (auto synced = copy.sync_new(); !synced) return synced;
         for (Copy& copy : copies) safe.push_back(std::move(copy));
         return {};
+    }
+
+    /// Where a message in quarantine belongs, or any other one.
+    std::string folder_of(const Delivery& delivery, std::string maildir) const {
+        const bool is_junk = !options_.junk.empty() && delivery.message().headers().count("X-Quarantine") > 0;
+        return is_junk ? maildir + "/" + options_.junk : maildir;
     }
 
     std::string maildir_of(const Recipient& recipient) const {

@@ -82,6 +82,7 @@ class MaildirTest : public MaildirFixture {
     CPPUNIT_TEST(names_are_unique_among_threads_and_instances);
     CPPUNIT_TEST(many_recipients_need_few_open_files);
     CPPUNIT_TEST(mistakes_are_found_at_configtest);
+    CPPUNIT_TEST(quarantine_has_a_folder_of_its_own);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -128,6 +129,23 @@ public:
             "Return-Path: <sender@example.net>\r\nDelivered-To: a@example.com\r\nDelivered-To: \"b c\"@Example.com\r\n"
             "Delivered-To: postmaster\r\nSubject: x\r\n\r\n"s,
             delivered(maildir->directory().path("in")));
+    }
+
+    void quarantine_has_a_folder_of_its_own() {
+        const auto folders = [](const char* options, const char* text) {
+            auto maildir = plugin(options, {"a@example.com", "b@example.com"});
+            CPPUNIT_ASSERT_EQUAL(std::string("ok"), shown(maildir->queue(text)));
+            std::string out;
+            for (const auto& folder : folders_with_mail(maildir->directory().path("in"))) out += folder + " ";
+            return out;
+        };
+        const char* const marked = "X-Quarantine: dmarc (policy of example.net)\r\n\r\n";
+        CPPUNIT_ASSERT_EQUAL(std::string(".Junk/new "), folders("in junk=.Junk", marked));
+        CPPUNIT_ASSERT_EQUAL(std::string("new "), folders("in junk=.Junk", "Subject: x\r\n\r\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string("new "), folders("in", marked));
+        CPPUNIT_ASSERT_EQUAL(std::string("a/.Junk/new b/.Junk/new "), folders("in %l junk=.Junk", marked));
+        for (const char* junk : {"..", ".", "cur", "a/b", "/x"})
+            CPPUNIT_ASSERT_MESSAGE(junk, !PluginUnderTest("queue/maildir", std::string("in junk=") + junk).is_usable());
     }
 
     void a_pattern_gives_each_recipient_a_maildir() {
