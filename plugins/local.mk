@@ -10,6 +10,7 @@ plugin_LTLIBRARIES = \
 	plugins/content_log.la \
 	plugins/count_unrecognized_commands.la \
 	plugins/dkim.la \
+	plugins/dmarc.la \
 	plugins/dns_whitelist_soft.la \
 	plugins/dnsbl.la \
 	plugins/dont_require_anglebrackets.la \

@@ -258,6 +258,33 @@ void spf_refuses_before_dmarc(const Check& check) {
     }
 }
 
+/// What dmarc takes results from.
+struct ResultSource {
+    std::string_view plugin, method;
+};
+constexpr ResultSource dmarc_sources[] = {{"sender_permitted_from", "SPF"}, {"dkim", "DKIM"}};
+
+void dmarc_lacks_results(const Check& check) {
+    const auto& all = check.plugins.instances();
+    const auto dmarc = std::find_if(all.begin(), all.end(), [](const auto& one) { return plugin_of(*one) == "dmarc"; });
+    if (dmarc == all.end()) return;
+    for (const ResultSource& source : dmarc_sources) {
+        const auto is_source = [&](const auto& one) { return plugin_of(*one) == source.plugin; };
+        if (std::any_of(all.begin(), dmarc, is_source)) continue;
+        const auto late = std::find_if(dmarc, all.end(), is_source);
+        if (late != all.end())
+            check.warn(**dmarc, format_text("it needs the results of {} ({}), which stands after it; move that line "
+                                            "before this one",
+                                            (*late)->name(), (*late)->position()));
+        else
+            check.warn(
+                **dmarc,
+                format_text("no plugin tests {}, so mail that would pass by {} fails, and may be rejected; write "
+                            "\"SmtpPlugin {}\" before this line",
+                            source.method, source.method, source.plugin));
+    }
+}
+
 using Function = void(const Check&);
 constexpr Function* checks[] = {nobody_accepts_recipients,
                                 policy_comes_too_late,
@@ -268,7 +295,8 @@ constexpr Function* checks[] = {nobody_accepts_recipients,
                                 everybody_may_relay,
                                 nobody_settles_complaints,
                                 auth_is_never_offered,
-                                spf_refuses_before_dmarc};
+                                spf_refuses_before_dmarc,
+                                dmarc_lacks_results};
 
 }  // namespace
 

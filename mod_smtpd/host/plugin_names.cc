@@ -69,7 +69,6 @@ constexpr Substitute substitutes[] = {
     {"virus/uvscan", dead_scanner},
     {"virus/klez_filter", "the worm of 2002 that it looks for is gone: remove the line"},
     {"dkim", no_sender_check},
-    {"dmarc", no_sender_check},
     {"domainkeys", "DomainKeys is historic (RFC 4870), and DKIM took its place: remove the line"},
     {"queue/qmail-queue", no_such_queue},
     {"queue/postfix-queue", no_such_queue},

@@ -72,6 +72,13 @@ def test_others_accept_recipients(accepting):
     check_quiet(plugins=f"{accepting}\n{QUEUE}", control={"map": "joe@example.com OK\n"})
 
 
+def test_dmarc_without_results():
+    good, remarks, _, _ = configtest(plugins="SmtpPlugin dmarc\n" + GOOD)
+    assert good and len(remarks) == 2, remarks
+    assert re.search('httpd.conf line \\d+: SmtpPlugin dmarc: no plugin tests SPF, .*write "SmtpPlugin sender_permitted_from" before', remarks[0])
+    assert re.search('no plugin tests DKIM, .*write "SmtpPlugin dkim" before', remarks[1])
+
+
 def test_no_queue_plugin():
     check_warning(
         "there is no queue plugin: every message is answered 451; write",

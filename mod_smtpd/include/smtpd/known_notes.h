@@ -81,6 +81,26 @@ inline const NoteKey<SenderDomain> resolvable_fromhost{"resolvable_fromhost"};
 /// sender_permitted_from, transaction: the sender's domain, if SPF says that the client may send for it.
 inline const NoteKey<std::string> spf_pass_host{"spf_pass_host"};
 
+/// dmarc, transaction: what came of the message. Not set where dmarc did not judge.
+struct DmarcNote {
+    std::string domain;       ///< the author's, as A-labels; "" = the From field names no single domain
+    std::string result;       ///< "none" (there is no record), "pass", "fail", "temperror", "permerror"
+    std::string policy;       ///< "none", "quarantine", "reject": what the author's domain wants for failures; "" = no
+                              ///< record
+    std::string disposition;  ///< what this server does because of it: "none", "quarantine", "reject"
+};
+inline const NoteKey<DmarcNote> dmarc_result{"dmarc_result"};
+/// The same: the policy asks to reject the message, and nothing at this site speaks against it.
+inline const NoteKey<bool> reject_dmarc{"reject_dmarc"};
+
+/// Any plugin, transaction: the message is suspicious, and belongs into a junk folder, not into the mailbox. For queue
+/// plugins, which do not see notes, the same is in the header field X-Quarantine.
+struct Quarantine {
+    std::string plugin;  ///< that found it
+    std::string reason;  ///< "the DMARC policy of example.com"
+};
+inline const NoteKey<Quarantine> quarantine{"quarantine"};
+
 /// whitelist, connection: a listed HELO or EHLO name. It exempts the client only from checks of this name.
 inline const NoteKey<std::string> whitelisthelo{"whitelisthelo", NoteScope::hello};
 

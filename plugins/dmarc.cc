@@ -1,0 +1,357 @@
+/// dmarc: test whether the author's domain stands behind the message, and do what that domain asks for if not.
+///
+/// DMARC (RFC 9989) is about the domain in the From field, which is what people see. A message passes if SPF or DKIM
+/// has passed for that domain, or for another domain of the same organization. Otherwise the domain's DMARC record says
+/// what it wants: nothing (`none`), `quarantine`, or `reject`.
+///
+/// The plugin decides at the data_post hook. It needs the results of `sender_permitted_from` (SPF) and `dkim`: load
+/// both before this plugin. Relay clients are not judged.
+///
+/// | the message | what happens |
+/// |---|---|
+/// | passes, or the domain has no record | it is accepted |
+/// | fails, and the policy is `none` | it is accepted |
+/// | fails, and the policy is `quarantine` | it is accepted and marked, see below; 3 points less karma |
+/// | fails, and the policy is `reject` | it is rejected, as `reject` and `reject_type` say; 3 points less karma |
+/// | the DNS does not answer | nobody knows; `onerror=tempfail` defers the message, otherwise it is accepted |
+/// | names no single author domain | nobody can tell whose it is; see `multiple_from` |
+///
+/// Whitelisted clients and senders get a result, but nothing follows from it.
+///
+/// ## Quarantine
+///
+/// A message in quarantine gets the header field `X-Quarantine: dmarc (policy of example.com)`, and the transaction the
+/// note `quarantine`. Have the program that delivers to mailboxes put such messages into a junk folder.
+/// queue/maildir does so with its option `junk`.
+///
+/// ## Mailing lists
+///
+/// A mailing list that changes a message breaks the author's signature, and the list's own SPF and DKIM are not the
+/// author's. So a message may fail although its author sent it, and RFC 9989 5.4 says not to reject for the policy
+/// alone. A message counts as sent by a list if the domain in its List-Id field (RFC 2919) is one for which DKIM or SPF
+/// has passed, or is below one. `mailing_lists` says what happens to such a message if it fails and the policy is
+/// `reject`: `quarantine` (the default), `accept`, or `reject`.
+///
+/// ## Several authors
+///
+/// DMARC knows one author domain. A message with several From fields, or with From addresses in several domains, is
+/// often an attempt to show a reader another author than the one that was tested. The plugin logs `multiple_from`, and
+/// the result is permerror. With `multiple_from=reject` the message is rejected; so is one whose From field is
+/// missing, malformed, or without a domain.
+///
+/// ## RFC 7489
+///
+/// `rfc=7489` applies the rules of the first DMARC, with the list of public suffixes of the system or of the file that
+/// `psl` names. It needs a mod_smtpd that was built with libpsl. The differences: the organizational domain comes from
+/// that list and not from the DNS; the tags np, psd and t are unknown; pct applies the policy to a part of the
+/// messages; several records are none.
+///
+/// ## Authentication-Results
+///
+/// The plugin adds one entry of the method `dmarc`, with header.from, and policy.dmarc if there is a record. Later
+/// plugins find it, and the notes `dmarc_result` and `reject_dmarc`.
+///
+///     dmarc=fail (p=reject dis=reject) header.from=example.com policy.dmarc=reject
+///
+/// ## Replies
+///
+/// `550 5.7.1 Rejected by the DMARC policy of example.com`; 5.7.26 if SPF and DKIM were both there and both failed
+/// (RFC 7372). `550 5.7.1 DMARC needs a From field with one domain` (`multiple_from=reject`). With `reject_type=temp`,
+/// 450 and 4.7.1. `451 4.7.1 The DMARC policy of example.com cannot be looked up now` (`onerror=tempfail`).
+///
+/// ## Example
+///
+///     SmtpPlugin sender_permitted_from
+///     SmtpPlugin dkim
+///     SmtpPlugin dmarc multiple_from=reject
+///
+/// ## Differences from qpsmtpd
+///
+/// Quarantine is not rejection. The rules are those of RFC 9989 unless you set `rfc=7489`. Refusals take effect, with
+/// code 550. Several From fields are noticed. `reject_type` has more words.
+#include <smtpd/base/domain.h>
+#include <smtpd/base/text.h>
+#include <smtpd/known_notes.h>
+#include <smtpd/mailauth/dmarc.h>
+#include <smtpd/plugin.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <random>
+
+namespace smtpd::plugins {
+namespace {
+
+using mailauth::AuthorDomain;
+using mailauth::DmarcIdentifier;
+using mailauth::DmarcOutcome;
+using mailauth::DmarcPolicy;
+using mailauth::DmarcResult;
+
+std::string_view domain_of(std::string_view mailbox) noexcept {
+    const auto at = mailbox.rfind('@');
+    return at == mailbox.npos ? mailbox : mailbox.substr(at + 1);
+}
+
+/// The domains that a method has judged: the first of these properties that a result has.
+std::vector<DmarcIdentifier> identifiers(const ResultsView& results, std::string_view method, std::string_view type,
+                                         std::initializer_list<std::string_view> properties) {
+    std::vector<DmarcIdentifier> out;
+    for (const AuthenticationResult* result : results.find_all(method)) {
+        const std::string* value = nullptr;
+        for (const auto property : properties)
+            if (value == nullptr) value = result->property(type, property);
+        if (value != nullptr && !domain_of(*value).empty())
+            out.push_back({std::string(domain_of(*value)), ascii_lower(result->result)});
+    }
+    return out;
+}
+
+mailauth::DmarcMessage message_of(const DataPostHook& hook, std::string author) {
+    return {.author = std::move(author),
+            .spf = identifiers(hook.results(), "spf", "smtp", {"mailfrom"}),
+            .dkim = identifiers(hook.results(), "dkim", "header", {"d", "i"})};
+}
+
+bool any(const std::vector<DmarcIdentifier>& identifiers, std::string_view result) {
+    return std::any_of(identifiers.begin(), identifiers.end(),
+                       [&](const DmarcIdentifier& one) { return one.result == result; });
+}
+
+/// The domain in "A list <list.example.com>" (RFC 2919), as ascii_domain() has it; "" if there is none.
+std::string list_domain(const Headers& headers) {
+    const auto field = headers.get("List-Id");
+    if (!field) return {};
+    const auto open = field->rfind('<'), close = field->rfind('>');
+    if (open == field->npos || close == field->npos || close < open) return ascii_domain(*field);
+    return ascii_domain(std::string_view(*field).substr(open + 1, close - open - 1));
+}
+
+bool is_below(std::string_view domain, std::string_view parent) {
+    return domain.ends_with(parent) &&
+           (domain.size() == parent.size() || domain[domain.size() - parent.size() - 1] == '.');
+}
+
+/// Whether SPF or DKIM says that the list is what it says.
+bool is_from_list(const Headers& headers, const mailauth::DmarcMessage& message) {
+    const std::string list = list_domain(headers);
+    if (list.empty()) return false;
+    const auto vouches = [&](const DmarcIdentifier& one) {
+        return one.result == "pass" && is_below(list, ascii_domain(one.domain));
+    };
+    return std::any_of(message.spf.begin(), message.spf.end(), vouches) ||
+           std::any_of(message.dkim.begin(), message.dkim.end(), vouches);
+}
+
+std::string word(DmarcPolicy policy) { return std::string(dmarc_policy_name(policy)); }
+
+}  // namespace
+
+class Dmarc final : public PolicyPlugin {
+public:
+    /// Whitelisted clients get a result as well.
+    static constexpr PolicyDefaults policy_defaults{
+        .reject_type = Verdict::deny, .karma_fail = -3, .exempts_immune = false};
+    static constexpr bool reads_body = false;
+
+    enum class BadFrom { accept, reject };
+
+    struct Options {
+        mailauth::DmarcRfc rfc = mailauth::DmarcRfc::rfc9989;
+        std::string psl;
+        DmarcPolicy mailing_lists = DmarcPolicy::quarantine;
+        BadFrom multiple_from = BadFrom::accept;
+        Duration timeout = std::chrono::seconds(10);
+
+        static OptionTable table() {
+            return {option("rfc", &Options::rfc, "whose rules apply")
+                        .choices({{"9989", mailauth::DmarcRfc::rfc9989}, {"7489", mailauth::DmarcRfc::rfc7489}}),
+                    option("psl", &Options::psl,
+                           "a file with a list of public suffixes, for rfc=7489; otherwise the system's"),
+                    option("mailing_lists", &Options::mailing_lists,
+                           "what happens to a message of a mailing list that fails under p=reject")
+                        .choices({{"quarantine", DmarcPolicy::quarantine},
+                                  {"accept", DmarcPolicy::none},
+                                  {"reject", DmarcPolicy::reject}}),
+                    option("multiple_from", &Options::multiple_from,
+                           "what happens to a message whose From field does not name one domain")
+                        .choices({{"accept", BadFrom::accept}, {"reject", BadFrom::reject}}),
+                    option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min")};
+        }
+    };
+
+    Dmarc(Setup& setup, const Options& options) : options_(options) {
+        settings_.rfc = options.rfc;
+        if (options.rfc == mailauth::DmarcRfc::rfc7489) load_suffixes(setup);
+        else if (!options.psl.empty())
+            setup.error(
+                "psl is of no use with rfc=9989, which needs no list of public suffixes: remove it, or write "
+                "rfc=7489");
+        // The results of DKIM are not there yet; but these questions leave together with DKIM's.
+        setup.hooks.data_post_headers
+            .ask([this](const DataPostHook& hook, Questions& questions) {
+                const AuthorDomain author = author_of(hook);
+                if (is_exempt(hook) || !author.found()) return;
+                questions.timeout(options_.timeout);
+                mailauth::QuestionLookups lookups(questions);
+                mailauth::prepare_dmarc(author.domain, settings_, lookups);
+            })
+            .add([](DataPostHook&) { return declined(); });
+        setup.hooks.data_post
+            .ask([this](const DataPostHook& hook, Questions& questions) {
+                const AuthorDomain author = author_of(hook);
+                if (is_exempt(hook) || !author.found()) return;
+                questions.timeout(options_.timeout);
+                mailauth::QuestionLookups lookups(questions);
+                static_cast<void>(mailauth::evaluate_dmarc(message_of(hook, author.domain), settings_, lookups));
+            })
+            .decide([this](DataPostHook& hook, const Answers& answers) { return judge(hook, answers); });
+    }
+
+private:
+    void load_suffixes(Setup& setup) {
+        if (!mailauth::PublicSuffixes::is_supported()) {
+            setup.error(
+                "rfc=7489 needs a list of public suffixes, and this mod_smtpd was built without libpsl: write "
+                "rfc=9989, or build it with libpsl");
+            return;
+        }
+        const std::string path = options_.psl.empty() ? "" : setup.path(options_.psl);
+        if (!path.empty()) setup.uses({FileUse::Kind::reads, path});
+        auto list = path.empty() ? mailauth::PublicSuffixes::of_system() : mailauth::PublicSuffixes::load(path);
+        if (!list) {
+            setup.error("{}: write psl=FILE with a list of publicsuffix.org, or rfc=9989", list.error().what);
+            return;
+        }
+        suffixes_ = std::move(*list);
+        settings_.suffixes = suffixes_.get();
+    }
+
+    static AuthorDomain author_of(const MessageHook& hook) {
+        return mailauth::author_domain(hook.message().headers().get_all("From"));
+    }
+
+    static bool is_exempt(const SessionContext& context) {
+        const auto exemption = context.exemption();
+        return exemption && exemption->kind == Exemption::Kind::relay_client;
+    }
+
+    Finding judge(DataPostHook& hook, const Answers& answers) const {
+        if (is_exempt(hook)) return skip("relay client");
+        const AuthorDomain author = author_of(hook);
+        if (!author.found()) return judge_bad_from(hook, author);
+        const mailauth::DmarcMessage message = message_of(hook, author.domain);
+        mailauth::DmarcSettings settings = settings_;
+        settings.sample = random_percent();
+        mailauth::AnswerLookups lookups(answers);
+        const auto result = mailauth::evaluate_dmarc(message, settings, lookups);
+        if (!result) return error("no result");  // cannot be: every answer is there, or has timed out
+        return settle(hook, message, *result);
+    }
+
+    static unsigned random_percent() {
+        thread_local std::minstd_rand dice{std::random_device{}()};
+        return std::uniform_int_distribution<unsigned>(0, 99)(dice);
+    }
+
+    Finding judge_bad_from(DataPostHook& hook, const AuthorDomain& author) const {
+        hook.transaction.notes().set(notes::dmarc_result,
+                                     {.domain = {}, .result = "permerror", .policy = {}, .disposition = "none"});
+        AuthenticationResult result{.method = "dmarc", .result = "permerror", .reason = author.reason()};
+        Finding finding = fail("{}{}", author.is_ambiguous() ? "multiple_from: " : "", author.reason())
+                              .reply("DMARC needs a From field with one domain")
+                              .code(550)
+                              .authentication_result(std::move(result));
+        if (!author.is_ambiguous()) finding = std::move(finding).karma(0);
+        const bool is_rejected = options_.multiple_from == BadFrom::reject && !hook.exemption();
+        return is_rejected ? std::move(finding) : std::move(finding).tolerated();
+    }
+
+    /// What the message's failure leads to here, and why that is not what the policy asks for.
+    struct Disposition {
+        DmarcPolicy policy = DmarcPolicy::none;
+        std::string_view override{};
+    };
+
+    Disposition disposition_of(const DataPostHook& hook, const mailauth::DmarcMessage& message,
+                               const DmarcResult& result) const {
+        if (result.disposition == DmarcPolicy::none) return {};
+        if (hook.exemption()) return {DmarcPolicy::none, "whitelisted"};
+        if (result.disposition == DmarcPolicy::reject && options_.mailing_lists != DmarcPolicy::reject &&
+            is_from_list(hook.message().headers(), message))
+            return {options_.mailing_lists, "mailing list"};
+        return {result.disposition};
+    }
+
+    Finding settle(DataPostHook& hook, const mailauth::DmarcMessage& message, const DmarcResult& result) const {
+        const Disposition disposition = disposition_of(hook, message, result);
+        hook.transaction.notes().set(notes::dmarc_result,
+                                     {.domain = result.author,
+                                      .result = std::string(dmarc_outcome_name(result.outcome)),
+                                      .policy = result.policy && result.record ? word(*result.policy) : "",
+                                      .disposition = word(disposition.policy)});
+        return finding_of(hook, message, result, disposition)
+            .authentication_result(authentication_result(result, disposition));
+    }
+
+    static Finding finding_of(DataPostHook& hook, const mailauth::DmarcMessage& message, const DmarcResult& result,
+                              const Disposition& disposition) {
+        const std::string author = printable_domain(result.author);
+        const char* const limit = result.has_limit ? "; too many signers, not all were looked at" : "";
+        switch (result.outcome) {
+            case DmarcOutcome::pass:
+                return pass("{} by {}{}", author, result.is_dkim_aligned ? "DKIM" : "SPF",
+                            result.is_dkim_aligned && result.is_spf_aligned ? " and SPF" : "");
+            case DmarcOutcome::none:
+                return skip("{} has no policy{}{}", author, result.reason.empty() ? "" : ": ", result.reason);
+            case DmarcOutcome::permerror: return skip("{}", result.reason);
+            case DmarcOutcome::temperror:
+                return error("{}", result.reason)
+                    .status(EnhancedCode{4, 7, 1})
+                    .reply(format_text("The DMARC policy of {} cannot be looked up now", author));
+            case DmarcOutcome::fail: break;
+        }
+        const std::string reason = format_text("{} has p={}{}{}{}", author, dmarc_policy_name(*result.policy),
+                                               disposition.override.empty() ? "" : ", ", disposition.override, limit);
+        switch (disposition.policy) {
+            case DmarcPolicy::none: return fail("{}", reason).karma(0).tolerated();
+            case DmarcPolicy::quarantine: mark(hook, author); return fail("{}, quarantine", reason).tolerated();
+            case DmarcPolicy::reject: break;
+        }
+        hook.transaction.notes().set(notes::reject_dmarc, true);
+        const bool failed_both = any(message.spf, "fail") && any(message.dkim, "fail");
+        return fail("{}", reason)
+            .code(550)
+            .status(failed_both ? EnhancedCode{5, 7, 26} : EnhancedCode{5, 7, 1})
+            .reply(format_text("Rejected by the DMARC policy of {}", author));
+    }
+
+    static void mark(DataPostHook& hook, const std::string& author) {
+        const std::string reason = format_text("policy of {}", author);
+        hook.message().headers().prepend("X-Quarantine", format_text("dmarc ({})", reason));
+        hook.transaction.notes().set(notes::quarantine, {"dmarc", "DMARC " + reason});
+    }
+
+    static AuthenticationResult authentication_result(const DmarcResult& result, const Disposition& disposition) {
+        AuthenticationResult out{.method = "dmarc",
+                                 .result = std::string(dmarc_outcome_name(result.outcome)),
+                                 .properties = {{"header", "from", result.author}}};
+        if (result.outcome == DmarcOutcome::temperror) out.reason = result.reason;
+        if (!result.record) return out;
+        if (result.policy) out.properties.push_back({"policy", "dmarc", word(*result.policy)});
+        out.comment = "p=" + word(result.record->p);
+        if (result.record->sp) out.comment += " sp=" + word(*result.record->sp);
+        if (result.record->np) out.comment += " np=" + word(*result.record->np);
+        out.comment += " dis=" + word(disposition.policy);
+        return out;
+    }
+
+    const Options options_;
+    std::shared_ptr<const mailauth::PublicSuffixes> suffixes_;
+    mailauth::DmarcSettings settings_;
+};
+
+}  // namespace smtpd::plugins
+
+SMTPD_PLUGIN("dmarc", smtpd::plugins::Dmarc);
