@@ -108,6 +108,8 @@ private:
 std::string read_whole_file(const std::string& name);
 
 Subcommand ar_parse_subcommand();
+Subcommand dmarc_subcommand();
+Subcommand orgdomain_subcommand();
 Subcommand spf_subcommand();
 Subcommand srs_subcommand();
 

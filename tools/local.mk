@@ -7,6 +7,7 @@ tools_smtpd_auth_SOURCES = \
 	tools/auth_ar_parse.cc \
 	tools/auth_command.cc \
 	tools/auth_command.h \
+	tools/auth_dmarc.cc \
 	tools/auth_evaluation.cc \
 	tools/auth_evaluation.h \
 	tools/auth_json_zone.cc \

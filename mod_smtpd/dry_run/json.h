@@ -37,6 +37,7 @@ public:
     void number(std::string_view key, std::int64_t value) { name(key), raw(format_text("{}", value)); }
     /// With six decimal places.
     void seconds(std::string_view key, std::int64_t microseconds);
+    void null(std::string_view key) { name(key), raw("null"); }
     void truth(std::string_view key, bool value) { name(key), raw(value ? "true" : "false"); }
 
     const std::string& str() const noexcept { return out_; }
