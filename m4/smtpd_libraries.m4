@@ -1,4 +1,4 @@
-dnl smtpd_libraries.m4: OpenSSL, c-ares, libidn2, PCRE2, SQLite and CppUnit, each by pkg-config; Berkeley DB, GDBM,
+dnl smtpd_libraries.m4: OpenSSL, c-ares, libidn2, PCRE2, SQLite, zlib and CppUnit, each by pkg-config; Berkeley DB, GDBM,
 dnl libmaxminddb, libidn, libpsl, libpam, libldap, libcurl and jansson, which are optional.
 
 dnl SMTPD_PKG(variable prefix, pkg-config name and version, what it is, Debian package, Fedora package)
@@ -16,6 +16,7 @@ AC_DEFUN([SMTPD_CHECK_CARES], [SMTPD_PKG([CARES], [libcares >= 1.16], [c-ares 1.
 AC_DEFUN([SMTPD_CHECK_IDN2], [SMTPD_PKG([IDN2], [libidn2 >= 2.0.5], [libidn2 2.0.5 or newer], [libidn2-dev], [libidn2-devel])])
 AC_DEFUN([SMTPD_CHECK_PCRE2], [SMTPD_PKG([PCRE2], [libpcre2-8 >= 10.30], [PCRE2 (libpcre2-8)], [libpcre2-dev], [pcre2-devel])])
 AC_DEFUN([SMTPD_CHECK_SQLITE], [SMTPD_PKG([SQLITE], [sqlite3 >= 3.35], [SQLite 3.35 or newer], [libsqlite3-dev], [sqlite-devel])])
+AC_DEFUN([SMTPD_CHECK_ZLIB], [SMTPD_PKG([ZLIB], [zlib], [zlib], [zlib1g-dev], [zlib-devel])])
 
 dnl SMTPD_CHECK_DBM: what smtpd-store needs to read the files of qpsmtpd in which karma and greylisting keep their
 dnl state. Without a library it reads dumps of such files only; nothing else uses them.

@@ -103,6 +103,7 @@ smtpdserverinclude_HEADERS = \
 
 smtpdstoreincludedir = $(includedir)/smtpd/store
 smtpdstoreinclude_HEADERS = \
+	mod_smtpd/include/smtpd/store/dmarc_history.h \
 	mod_smtpd/include/smtpd/store/records.h \
 	mod_smtpd/include/smtpd/store/store.h
 
@@ -199,6 +200,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/store/address.cc \
 	mod_smtpd/store/address.h \
 	mod_smtpd/store/backend.cc \
+	mod_smtpd/store/dmarc_history.cc \
 	mod_smtpd/store/backend.h \
 	mod_smtpd/store/fair_lock.h \
 	mod_smtpd/store/file_store.cc \
@@ -267,7 +269,11 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/authentication_results_field.cc \
 	mod_smtpd/mailauth/author_domain.cc \
 	mod_smtpd/mailauth/dmarc.cc \
+	mod_smtpd/mailauth/dmarc_destinations.cc \
+	mod_smtpd/mailauth/dmarc_destinations.h \
 	mod_smtpd/mailauth/dmarc_record.cc \
+	mod_smtpd/mailauth/dmarc_report.cc \
+	mod_smtpd/mailauth/dmarc_report.h \
 	mod_smtpd/mailauth/dmarc_walk.cc \
 	mod_smtpd/mailauth/dmarc_walk.h \
 	mod_smtpd/mailauth/lookups.cc \

@@ -46,6 +46,18 @@
 /// that list and not from the DNS; the tags np, psd and t are unknown; pct applies the policy to a part of the
 /// messages; several records are none.
 ///
+/// ## Reports
+///
+/// With `reporting=on`, the plugin remembers what came of messages in a database in the folder `report_dir`, by default
+/// /var/lib/smtpd/dmarc (the folder that configure's --with-statedir names, and in it dmarc), and the
+/// command smtpd-dmarc-report(1) makes aggregate reports (RFC 9990) of it, once a day. Domains use these reports to
+/// find out who sends mail in their name. Reports are off unless you switch them on, because spammers publish other
+/// people's addresses for reports; smtpd-dmarc-report says what it does against that.
+///
+/// A thread of its own writes the database, so no client waits for it. If the disk is full, reports lack some messages,
+/// and mail is accepted as always. These messages do not count: those of relay clients and of naughty clients, those
+/// that another plugin has refused, bounces, and reports.
+///
 /// ## Authentication-Results
 ///
 /// The plugin adds one entry of the method `dmarc`, with header.from, and policy.dmarc if there is a record. Later
@@ -63,22 +75,29 @@
 ///
 ///     SmtpPlugin sender_permitted_from
 ///     SmtpPlugin dkim
-///     SmtpPlugin dmarc multiple_from=reject
+///     SmtpPlugin dmarc multiple_from=reject reporting=on
 ///
 /// ## Differences from qpsmtpd
 ///
 /// Quarantine is not rejection. The rules are those of RFC 9989 unless you set `rfc=7489`. Refusals take effect, with
 /// code 550. Several From fields are noticed. `reject_type` has more words.
 #include <smtpd/base/domain.h>
+#include <smtpd/base/files.h>
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
 #include <smtpd/mailauth/dmarc.h>
 #include <smtpd/plugin.h>
+#include <smtpd/server/log_queue.h>
+#include <smtpd/store/dmarc_history.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <optional>
 #include <random>
+#include <utility>
+
+#include <sys/stat.h>
 
 namespace smtpd::plugins {
 namespace {
@@ -146,6 +165,107 @@ bool is_from_list(const Headers& headers, const mailauth::DmarcMessage& message)
 
 std::string word(DmarcPolicy policy) { return std::string(dmarc_policy_name(policy)); }
 
+// --- reports
+
+/// Writes events to the database: what came together, in one change. The only one that uses the database.
+class EventWriter final : public LogQueue::Writer {
+public:
+    EventWriter(std::string folder, std::string instance, LogSink& log)
+        : folder_(std::move(folder)), instance_(std::move(instance)), log_(log) {}
+
+    bool write(const LogQueue::Line& line, LogQueue::Wait&) override {
+        const auto event = DmarcEvent::from_line(line.line.text);
+        if (!event) return true;
+        if (auto opened = open(); !opened) return report(opened.error());
+        if (auto added = history_->add(*event); !added) return report(added.error());
+        const auto now = std::chrono::steady_clock::now();
+        if (added_++ == 0) change_began_ = now;
+        if (added_ >= most_in_a_change || now - change_began_ >= longest_change) idle();
+        return true;
+    }
+
+    /// Ends the change, so that other processes can make theirs.
+    void idle() override {
+        added_ = 0;
+        if (!history_) return;
+        if (auto done = history_->commit(); !done) report(done.error());
+    }
+
+private:
+    static constexpr std::chrono::minutes between_reports{1};
+    static constexpr unsigned most_in_a_change = 500;
+    static constexpr std::chrono::milliseconds longest_change{500};
+
+    Result<void> open() {
+        if (history_) return {};
+        if (::mkdir(folder_.c_str(), 0700) != 0 && errno != EEXIST) return os_error("cannot make " + folder_, errno);
+        auto opened = DmarcHistory::open(folder_ + "/" + std::string(DmarcHistory::file_name));
+        if (!opened) return opened.error();
+        history_.emplace(std::move(*opened));
+        return {};
+    }
+
+    /// The event is lost. True: its line is not for the log.
+    bool report(const Error& error) {
+        added_ = 0;
+        history_.reset();  // it may be another disk, or another file, by the time of the next one
+        const auto now = std::chrono::steady_clock::now();
+        if (last_report_ && now - *last_report_ < between_reports) return true;
+        last_report_ = now;
+        const std::string text = format_text("reports will lack messages: {}", error.what);
+        LogLine line;
+        line.level = LogLevel::warning;
+        line.hook = "queue_post";
+        line.plugin = instance_;
+        line.text = text;
+        log_.write(line);
+        return true;
+    }
+
+    const std::string folder_;
+    const std::string instance_;
+    LogSink& log_;
+    std::optional<DmarcHistory> history_;
+    unsigned added_ = 0;  ///< in the change that has begun
+    std::chrono::steady_clock::time_point change_began_{};
+    std::optional<std::chrono::steady_clock::time_point> last_report_;
+};
+
+/// "dkim DOMAIN SELECTOR RESULT" and "spf DOMAIN RESULT", as DmarcEvent has them.
+std::string results_for_report(const ResultsView& results) {
+    constexpr std::size_t most = 120;
+    const auto word = [](const std::string* text) {
+        if (text == nullptr || text->empty()) return std::string("-");
+        std::string out = printable_domain(domain_of(*text));
+        std::replace(out.begin(), out.end(), ';', '?');
+        return out;
+    };
+    std::string out;
+    std::size_t count = 0;
+    for (const AuthenticationResult* one : results.find_all("dkim")) {
+        const std::string* const domain = one->property("header", "d");
+        if (domain != nullptr && ++count <= most)
+            out += format_text("dkim {} {} {};", word(domain), word(one->property("header", "s")), one->result);
+    }
+    for (const AuthenticationResult* one : results.find_all("spf")) {
+        const std::string* const domain = one->property("smtp", "mailfrom");
+        if (domain == nullptr) continue;
+        out += format_text("spf {} {};", word(domain), one->result);
+        break;
+    }
+    return out;
+}
+
+/// A report about DMARC, which must not lead to another report.
+bool is_report(const MessageHook& hook) {
+    const auto subject = hook.message().headers().get("Subject");
+    constexpr std::string_view begin = "report domain:";
+    return hook.transaction.sender().is_null() ||
+           (subject && ascii_equal(std::string_view(*subject).substr(0, begin.size()), begin));
+}
+
+const NoteKey<DmarcEvent> event_note{"dmarc.event"};
+
 }  // namespace
 
 class Dmarc final : public PolicyPlugin {
@@ -163,21 +283,27 @@ public:
         DmarcPolicy mailing_lists = DmarcPolicy::quarantine;
         BadFrom multiple_from = BadFrom::accept;
         Duration timeout = std::chrono::seconds(10);
+        bool reporting = false;
+        std::string report_dir;
 
         static OptionTable table() {
-            return {option("rfc", &Options::rfc, "whose rules apply")
-                        .choices({{"9989", mailauth::DmarcRfc::rfc9989}, {"7489", mailauth::DmarcRfc::rfc7489}}),
-                    option("psl", &Options::psl,
-                           "a file with a list of public suffixes, for rfc=7489; otherwise the system's"),
-                    option("mailing_lists", &Options::mailing_lists,
-                           "what happens to a message of a mailing list that fails under p=reject")
-                        .choices({{"quarantine", DmarcPolicy::quarantine},
-                                  {"accept", DmarcPolicy::none},
-                                  {"reject", DmarcPolicy::reject}}),
-                    option("multiple_from", &Options::multiple_from,
-                           "what happens to a message whose From field does not name one domain")
-                        .choices({{"accept", BadFrom::accept}, {"reject", BadFrom::reject}}),
-                    option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min")};
+            return {
+                option("rfc", &Options::rfc, "whose rules apply")
+                    .choices({{"9989", mailauth::DmarcRfc::rfc9989}, {"7489", mailauth::DmarcRfc::rfc7489}}),
+                option("psl", &Options::psl,
+                       "a file with a list of public suffixes, for rfc=7489; otherwise the system's"),
+                option("mailing_lists", &Options::mailing_lists,
+                       "what happens to a message of a mailing list that fails under p=reject")
+                    .choices({{"quarantine", DmarcPolicy::quarantine},
+                              {"accept", DmarcPolicy::none},
+                              {"reject", DmarcPolicy::reject}}),
+                option("multiple_from", &Options::multiple_from,
+                       "what happens to a message whose From field does not name one domain")
+                    .choices({{"accept", BadFrom::accept}, {"reject", BadFrom::reject}}),
+                option("timeout", &Options::timeout, "how long to wait for the DNS").range("100ms", "1min"),
+                option("reporting", &Options::reporting, "whether to remember results for aggregate reports").flag(),
+                option("report_dir", &Options::report_dir,
+                       "the folder for the database of results; otherwise dmarc in the folder of the store")};
         }
     };
 
@@ -207,9 +333,21 @@ public:
                 static_cast<void>(mailauth::evaluate_dmarc(message_of(hook, author.domain), settings_, lookups));
             })
             .decide([this](DataPostHook& hook, const Answers& answers) { return judge(hook, answers); });
+        prepare_reports(setup);
+    }
+
+    void child_start() override {
+        if (queue_) queue_->start();
     }
 
 private:
+    /// What the message's failure leads to here, and why that is not what the policy asks for.
+    struct Disposition {
+        DmarcPolicy policy = DmarcPolicy::none;
+        std::string_view override{};  ///< for people
+        std::string_view reason{};    ///< in the words of RFC 9990
+    };
+
     void load_suffixes(Setup& setup) {
         if (!mailauth::PublicSuffixes::is_supported()) {
             setup.error(
@@ -227,6 +365,81 @@ private:
         suffixes_ = std::move(*list);
         settings_.suffixes = suffixes_.get();
     }
+
+    // Reports
+
+    void prepare_reports(Setup& setup) {
+        if (!options_.reporting && !options_.report_dir.empty())
+            setup.error("report_dir is of no use without reporting=on: write that, or remove report_dir");
+        if (!options_.reporting) return;
+        const std::string folder = options_.report_dir.empty() ? SMTPD_STATE_DIR "/dmarc"
+                                                               : setup.path(options_.report_dir);
+        setup.uses({FileUse::Kind::fills, folder});
+        is_enforcing_ = setup.policy().reject == PolicyDefaults::Reject::yes;
+        if (setup.is_dry_run()) return;
+        constexpr ByteCount memory{4 << 20};
+        writer_ = std::make_unique<EventWriter>(folder, setup.instance(), setup.server_log());
+        queue_ = std::make_unique<LogQueue>(setup.instance(), *writer_, setup.server_log(), memory);
+        setup.hooks.queue_post.observe([this](const QueuePostHook& hook) { remember_accepted(hook); });
+        setup.hooks.reset_transaction.observe([this](const MessageHook& hook) { remember_rejected(hook); });
+    }
+
+    /// What a report will say, if the message is accepted, or rejected because of this.
+    void note_event(DataPostHook& hook, const DmarcResult& result, const Disposition& disposition) const {
+        const bool is_judged = result.outcome == DmarcOutcome::pass || result.outcome == DmarcOutcome::fail;
+        if (!queue_ || !is_judged || result.record->rua.empty() || is_report(hook)) return;
+        DmarcEvent event;
+        event.day = std::chrono::floor<std::chrono::days>(hook.clock().wall());
+        event.policy_domain = result.policy_domain;
+        event.record = result.record->text;
+        event.is_rfc7489 = options_.rfc == mailauth::DmarcRfc::rfc7489;
+        event.source_ip = hook.connection.address().to_string();
+        event.header_from = printable_domain(result.author);
+        event.envelope_from = printable_domain(hook.transaction.sender().domain());
+        event.disposition = word(disposition.policy);
+        event.is_dkim_aligned = result.is_dkim_aligned;
+        event.is_spf_aligned = result.is_spf_aligned;
+        if (!disposition.override.empty()) {
+            event.reason = disposition.reason;
+            event.reason_comment = disposition.override;
+        } else if (result.outcome == DmarcOutcome::fail && (result.is_test || result.is_sampled_out)) {
+            event.reason = result.is_test ? "policy_test_mode" : "sampled_out";
+        }
+        event.results = results_for_report(hook.results());
+        hook.transaction.notes().set(event_note, std::move(event));
+    }
+
+    void remember_accepted(const QueuePostHook& hook) {
+        DmarcEvent* const event = hook.transaction.notes().find(event_note);
+        const auto& recipients = hook.transaction.recipients();
+        const bool is_accepted = std::any_of(recipients.begin(), recipients.end(),
+                                             [](const Recipient& one) { return one.fate().is_delivered(); });
+        if (event == nullptr || !is_accepted || hook.connection.is_naughty()) return;
+        event->is_accepted = true;
+        if (event->disposition == "reject") {  // reject=no
+            event->disposition = "none";
+            event->reason = "local_policy";
+            event->reason_comment = "not enforced here";
+        }
+        add(hook, *event);
+    }
+
+    void remember_rejected(const MessageHook& hook) {
+        const DmarcEvent* const event = hook.transaction.notes().find(event_note);
+        if (event == nullptr || event->is_accepted || !is_enforcing_ || hook.connection.is_naughty()) return;
+        if (hook.transaction.notes().find(notes::reject_dmarc) != nullptr) add(hook, *event);
+    }
+
+    void add(const MessageHook& hook, const DmarcEvent& event) {
+        const std::string text = event.to_line();
+        LogLine line;
+        line.level = LogLevel::warning;  // a lower one would go to the server's log if the queue has stopped
+        line.text = text;
+        queue_->add(hook.clock().wall(), line);
+        hook.transaction.notes().remove(event_note);
+    }
+
+    // Judging
 
     static AuthorDomain author_of(const MessageHook& hook) {
         return mailauth::author_domain(hook.message().headers().get_all("From"));
@@ -268,19 +481,13 @@ private:
         return is_rejected ? std::move(finding) : std::move(finding).tolerated();
     }
 
-    /// What the message's failure leads to here, and why that is not what the policy asks for.
-    struct Disposition {
-        DmarcPolicy policy = DmarcPolicy::none;
-        std::string_view override{};
-    };
-
     Disposition disposition_of(const DataPostHook& hook, const mailauth::DmarcMessage& message,
                                const DmarcResult& result) const {
         if (result.disposition == DmarcPolicy::none) return {};
-        if (hook.exemption()) return {DmarcPolicy::none, "whitelisted"};
+        if (hook.exemption()) return {DmarcPolicy::none, "whitelisted", "local_policy"};
         if (result.disposition == DmarcPolicy::reject && options_.mailing_lists != DmarcPolicy::reject &&
             is_from_list(hook.message().headers(), message))
-            return {options_.mailing_lists, "mailing list"};
+            return {options_.mailing_lists, "mailing list", "mailing_list"};
         return {result.disposition};
     }
 
@@ -291,6 +498,7 @@ private:
                                       .result = std::string(dmarc_outcome_name(result.outcome)),
                                       .policy = result.policy && result.record ? word(*result.policy) : "",
                                       .disposition = word(disposition.policy)});
+        note_event(hook, result, disposition);
         return finding_of(hook, message, result, disposition)
             .authentication_result(authentication_result(result, disposition));
     }
@@ -350,6 +558,9 @@ private:
     const Options options_;
     std::shared_ptr<const mailauth::PublicSuffixes> suffixes_;
     mailauth::DmarcSettings settings_;
+    bool is_enforcing_ = false;  ///< a rejection is one at once
+    std::unique_ptr<EventWriter> writer_;
+    std::unique_ptr<LogQueue> queue_;  // behind its writer
 };
 
 }  // namespace smtpd::plugins

@@ -42,6 +42,7 @@ plugin_LTLIBRARIES = \
 	plugins/tarpit.la \
 	plugins/user_config.la \
 	plugins/whitelist.la
+plugins_dmarc_la_CPPFLAGS = $(AM_CPPFLAGS) -DSMTPD_STATE_DIR='"$(statedir)"'
 
 plugin_authdir = $(plugindir)/auth
 plugin_auth_LTLIBRARIES = \

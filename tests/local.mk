@@ -63,6 +63,8 @@ tests_unit_tests_SOURCES = \
 	tests/unit/mailauth/header_block_test.cc \
 	tests/unit/mailauth/authentication_results_field_test.cc \
 	tests/unit/mailauth/author_domain_test.cc \
+	tests/unit/mailauth/dmarc_destinations_test.cc \
+	tests/unit/mailauth/dmarc_report_test.cc \
 	tests/unit/mailauth/dmarc_test.cc \
 	tests/unit/mailauth/lookups_test.cc \
 	tests/unit/mailauth/spf_record_test.cc \
@@ -144,6 +146,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/smtp/scram_test.cc \
 	tests/unit/smtp/xtext_test.cc \
 	tests/unit/store/address_test.cc \
+	tests/unit/store/dmarc_history_test.cc \
 	tests/unit/store/file_store_test.cc \
 	tests/unit/store/memory_store_test.cc \
 	tests/unit/store/operations_test.cc \

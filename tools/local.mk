@@ -2,7 +2,7 @@
 
 tool_cppflags = $(core_cppflags) -I$(top_srcdir)
 
-bin_PROGRAMS += tools/smtpd-auth tools/smtpd-karma tools/smtpd-store tools/smtpd-try
+bin_PROGRAMS += tools/smtpd-auth tools/smtpd-dmarc-report tools/smtpd-karma tools/smtpd-store tools/smtpd-try
 tools_smtpd_auth_SOURCES = \
 	tools/auth_ar_parse.cc \
 	tools/auth_command.cc \
@@ -23,6 +23,26 @@ tools_smtpd_auth_CPPFLAGS = $(tool_cppflags) $(JANSSON_CPPFLAGS)
 tools_smtpd_auth_LDFLAGS = $(program_ldflags) $(whole_core)
 tools_smtpd_auth_LDADD = $(core_libs) $(JANSSON_LIBS)
 tools_smtpd_auth_DEPENDENCIES = libsmtpd_core.la
+tools_smtpd_dmarc_report_SOURCES = \
+	tools/auth_command.cc \
+	tools/auth_command.h \
+	tools/auth_evaluation.cc \
+	tools/auth_evaluation.h \
+	tools/auth_json_zone.cc \
+	tools/auth_json_zone.h \
+	tools/command.cc \
+	tools/command.h \
+	tools/dmarc_reporter.cc \
+	tools/dmarc_reporter.h \
+	tools/opened_store.cc \
+	tools/opened_store.h \
+	tools/smtpd_dmarc_report.cc \
+	tools/version.cc \
+	tools/version.h
+tools_smtpd_dmarc_report_CPPFLAGS = $(tool_cppflags) $(JANSSON_CPPFLAGS) $(ZLIB_CFLAGS) -DSMTPD_STATE_DIR='"$(statedir)"'
+tools_smtpd_dmarc_report_LDFLAGS = $(program_ldflags) $(whole_core)
+tools_smtpd_dmarc_report_LDADD = $(core_libs) $(JANSSON_LIBS) $(ZLIB_LIBS)
+tools_smtpd_dmarc_report_DEPENDENCIES = libsmtpd_core.la
 tools_smtpd_karma_SOURCES = \
 	tools/command.cc \
 	tools/command.h \

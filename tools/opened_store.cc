@@ -17,9 +17,7 @@
 #include <unistd.h>
 
 namespace smtpd::tools {
-namespace {
 
-/// Changes from root to the owner of the store. The directory must exist.
 Result<void> become_owner(const std::string& path) {
     if (::geteuid() != 0) return {};
     struct stat about {};
@@ -31,8 +29,6 @@ Result<void> become_owner(const std::string& path) {
         return os_error(format_text("cannot become the owner of {}", path), errno);
     return {};
 }
-
-}  // namespace
 
 std::vector<std::string> default_store() { return {"file:" SMTPD_STATE_DIR "/store"}; }
 

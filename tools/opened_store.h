@@ -23,6 +23,9 @@ std::vector<std::string> default_store();
 /// the words do not begin with -s.
 bool take_store_option(std::vector<std::string>& words, std::vector<std::string>& store);
 
+/// Gives up root for the owner of that file, or of its folder, which has to be there.
+Result<void> become_owner(const std::string& path);
+
 class OpenedStore {
 public:
     /// `words` are the arguments of SmtpStore. A store in memory cannot be opened: only the server has it.

@@ -79,6 +79,12 @@ def test_dmarc_without_results():
     assert re.search('no plugin tests DKIM, .*write "SmtpPlugin dkim" before', remarks[1])
 
 
+def test_dmarc_before_its_sources():
+    good, remarks, _, _ = configtest(plugins="SmtpPlugin dmarc\nSmtpPlugin sender_permitted_from\n" + GOOD)
+    assert good and len(remarks) == 2, remarks
+    assert re.search(r"SmtpPlugin dmarc: it needs the results of sender_permitted_from \(\S*httpd.conf line \d+\), which stands after it; move", remarks[0]), remarks
+
+
 def test_no_queue_plugin():
     check_warning(
         "there is no queue plugin: every message is answered 451; write",

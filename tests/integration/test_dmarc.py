@@ -11,6 +11,7 @@ _dmarc.none        TXT "v=DMARC1; p=none"
 _dmarc.quarantine  TXT "v=DMARC1; p=quarantine"
 _dmarc.reject      TXT "v=DMARC1; p=reject; " "np=none"
 sub.reject         A 192.0.2.1
+bounce.reject      TXT "v=spf1 ip4:127.0.0.1 -all"
 """,
 }
 
@@ -79,3 +80,17 @@ def test_a_dns_that_does_not_answer(make_server, options, code):
             reply = send(client, "From: a@reject.test")
             assert reply.code == code, repr(reply)
         server.expect_log("dmarc: error: _dmarc.reject.test: no answer in time")
+
+
+def test_spf_lets_a_message_pass(make_server, mpm, nsd):
+    server = make_server(mpm)
+    server.allow_log("no plugin tests DKIM")
+    smtp = server.smtp("SmtpPlugin sender_permitted_from reject=2\n" + CHAIN.format(options=""), f"SmtpResolver {nsd.address} timeout=1s tries=2")
+    server.start()
+    with Client(smtp.port) as client:
+        client.command("EHLO client.test", 250)
+        for sender, code in (("x@bounce.reject.test", 250), ("x@elsewhere.test", 550)):
+            client.envelope(sender, "you@example.com")
+            client.data("From: a@reject.test\r\n\r\nhello\r\n").expect(code)
+    raw = smtp.maildir.only().raw
+    assert b"spf=pass" in raw and b"dmarc=pass" in raw and b"policy.dmarc=reject" in raw, raw

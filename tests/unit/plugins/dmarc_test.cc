@@ -2,9 +2,12 @@
 /// mailauth/dmarc_test.cc.)
 #include "fakes/plugin_under_test.h"
 #include "fakes/response_text.h"
+#include "fakes/temp_directory.h"
+#include "support/log_queues.h"
 
 #include <smtpd/known_notes.h>
 #include <smtpd/mailauth/public_suffixes.h>
+#include <smtpd/store/dmarc_history.h>
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -31,6 +34,10 @@ class DmarcPluginTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(relay_clients_are_not_judged_and_whitelisted_ones_not_refused);
     CPPUNIT_TEST(questions_leave_early);
     CPPUNIT_TEST(rfc_7489_needs_a_list);
+    CPPUNIT_TEST(results_are_remembered_for_reports);
+    CPPUNIT_TEST(what_is_not_to_be_reported);
+    CPPUNIT_TEST(a_database_that_cannot_be_written_loses_reports_only);
+    CPPUNIT_TEST(a_folder_for_reports_is_of_no_use_without_reporting);
     CPPUNIT_TEST_SUITE_END();
 
     static void fill(PluginUnderTest& plugin) {
@@ -281,6 +288,112 @@ public:
         CPPUNIT_ASSERT_EQUAL(string("declined"), shown(plugin.data_post_headers()));
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, plugin.questions().size());
         CPPUNIT_ASSERT_EQUAL(string("_dmarc.none.test TXT"), plugin.questions()[0]);
+    }
+
+    /// A whole transaction; `is_accepted`: the queue has taken it.
+    template <class Prepare>
+    static void transact(PluginUnderTest& plugin, const string& text, Prepare prepare, bool is_accepted = true,
+                         const char* sender = "me@mail.reported.test") {
+        plugin.reconnect();
+        plugin.connection().set_client("192.0.2.7");
+        plugin.transaction().set_sender(fakes::FakeTransaction::address(sender));
+        plugin.transaction().add_recipient("you@example.com");
+        prepare(plugin);
+        (void)plugin.data_post(text);
+        if (is_accepted) {
+            ServerAccess::set_fate(plugin.transaction().recipients()[0], delivered());
+            (void)plugin.queue_post("queued");
+        }
+        (void)plugin.reset_transaction();
+    }
+
+    static void publish(PluginUnderTest& plugin) {
+        plugin.dns({"_dmarc.reported.test TXT v=DMARC1; p=reject; rua=mailto:r@reported.test",
+                    "_dmarc.mild.test TXT v=DMARC1; p=quarantine; rua=mailto:r@mild.test",
+                    "_dmarc.quiet.test TXT v=DMARC1; p=reject"});
+    }
+
+    /// "example.com 2 none D mailing_list dkim …;" for each entry of the fake clock's day.
+    static string remembered(const string& folder, const string& domain) {
+        auto history = DmarcHistory::open(folder + "/dmarc.sqlite");
+        CPPUNIT_ASSERT(history);
+        const std::chrono::sys_days day{std::chrono::year(2026) / 11 / 20};
+        const auto events = history->events(day, domain);
+        CPPUNIT_ASSERT(events);
+        string out;
+        for (const auto& one : *events)
+            out += format_text("{} {} {}{}{} {} {} {}\n", one.header_from, one.count, one.disposition,
+                               one.is_dkim_aligned ? " D" : "", one.is_spf_aligned ? " S" : "",
+                               one.is_accepted ? "accepted" : "refused", one.reason, one.results);
+        return out;
+    }
+
+    void results_are_remembered_for_reports() {
+        const fakes::TempDirectory directory;
+        {
+            PluginUnderTest plugin("dmarc", "reporting=on report_dir=" + directory.path("r"));
+            publish(plugin);
+            CPPUNIT_ASSERT(plugin.child_start());
+            const auto passes = [](auto& to) {
+                spf(to, "me@mail.reported.test");
+                dkim(to, "reported.test");
+            };
+            transact(plugin, message("a@reported.test"), passes);
+            transact(plugin, message("a@reported.test"), passes);
+            transact(plugin, message("a@mild.test"), [](auto&) {});
+            transact(
+                plugin, message("a@reported.test"), [](auto&) {}, false);
+            transact(plugin, message("a@reported.test", "List-Id: <l.list.test>\r\n"),
+                     [](auto& to) { dkim(to, "list.test"); });
+        }
+        const string folder = directory.path("r");
+        CPPUNIT_ASSERT_EQUAL(string("mild.test 1 quarantine accepted  \n"), remembered(folder, "mild.test"));
+        CPPUNIT_ASSERT_EQUAL(string("reported.test 2 none D S accepted  dkim reported.test - pass;spf "
+                                    "mail.reported.test pass;\n"
+                                    "reported.test 1 quarantine accepted mailing_list dkim list.test - pass;\n"
+                                    "reported.test 1 reject refused  \n"),
+                             remembered(folder, "reported.test"));
+    }
+
+    void what_is_not_to_be_reported() {
+        const fakes::TempDirectory directory;
+        {
+            PluginUnderTest plugin("dmarc", "reject=no reporting=on report_dir=" + directory.path("r"));
+            publish(plugin);
+            CPPUNIT_ASSERT(plugin.child_start());
+            const auto passes = [](auto& to) { dkim(to, "reported.test"); };
+            const string text = message("a@reported.test");
+            transact(plugin, text, [](auto& to) { to.connection().set_relay_client(true); });
+            transact(plugin, text, passes, false);  // another plugin has refused it
+            transact(
+                plugin, text, [](auto&) {}, false);    // ... too
+            transact(plugin, text, passes, true, "");  // a bounce
+            transact(plugin, "From: a@reported.test\r\nSubject: Report Domain: x\r\n\r\n", passes);
+            transact(plugin, message("a@quiet.test"), [](auto&) {});  // wants no reports
+            transact(plugin, message("a@nothing.test"), [](auto&) {});
+            transact(plugin, text, [](auto&) {});  // the only one
+        }
+        CPPUNIT_ASSERT_EQUAL(string("reported.test 1 none accepted local_policy \n"),
+                             remembered(directory.path("r"), "reported.test"));
+        CPPUNIT_ASSERT_EQUAL(string(), remembered(directory.path("r"), "quiet.test"));
+    }
+
+    void a_database_that_cannot_be_written_loses_reports_only() {
+        const fakes::TempDirectory directory;
+        const string file = directory.write("file", "x");
+        PluginUnderTest plugin("dmarc", "reporting=on report_dir=" + file + "/below");
+        publish(plugin);
+        CPPUNIT_ASSERT(plugin.child_start());
+        transact(plugin, message("a@reported.test"), [](auto& to) { dkim(to, "reported.test"); });
+        CPPUNIT_ASSERT(support::settle_log_queues(std::chrono::seconds(10)));
+        CPPUNIT_ASSERT_MESSAGE(plugin.log().to_string(),
+                               plugin.log().contains("reports will lack messages: cannot make " + file + "/below"));
+    }
+
+    void a_folder_for_reports_is_of_no_use_without_reporting() {
+        CPPUNIT_ASSERT(PluginUnderTest("dmarc", "reject 1 reporting 1").is_usable());
+        CPPUNIT_ASSERT(PluginUnderTest("dmarc", "reporting 0").is_usable());
+        CPPUNIT_ASSERT(!PluginUnderTest("dmarc", "report_dir=/x").is_usable());
     }
 
     void rfc_7489_needs_a_list() {
