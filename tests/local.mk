@@ -291,6 +291,7 @@ fuzz_targets = \
 	tests/fuzz/command_line_fuzz \
 	tests/fuzz/control_file_fuzz \
 	tests/fuzz/data_decoder_fuzz \
+	tests/fuzz/dmarc_fuzz \
 	tests/fuzz/dns_message_fuzz \
 	tests/fuzz/header_block_fuzz \
 	tests/fuzz/redis_reply_fuzz \
@@ -312,6 +313,10 @@ tests_fuzz_data_decoder_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_data_decoder_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_data_decoder_fuzz_LDADD = $(core_libs)
 tests_fuzz_data_decoder_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_dmarc_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_dmarc_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_dmarc_fuzz_LDADD = $(core_libs)
+tests_fuzz_dmarc_fuzz_DEPENDENCIES = libsmtpd_core.la
 tests_fuzz_dns_message_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_dns_message_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_dns_message_fuzz_LDADD = $(core_libs)

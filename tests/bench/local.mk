@@ -27,6 +27,14 @@ tests_bench_spf_load_LDADD = $(core_libs)
 tests_bench_spf_load_DEPENDENCIES = libsmtpd_core.la
 CLEANFILES += tests/bench/spf_load
 
+EXTRA_PROGRAMS += tests/bench/dmarc_load
+tests_bench_dmarc_load_SOURCES = tests/bench/dmarc_load.cc
+tests_bench_dmarc_load_CPPFLAGS = $(core_cppflags)
+tests_bench_dmarc_load_LDFLAGS = $(program_ldflags) $(whole_core)
+tests_bench_dmarc_load_LDADD = $(core_libs)
+tests_bench_dmarc_load_DEPENDENCIES = libsmtpd_core.la
+CLEANFILES += tests/bench/dmarc_load
+
 EXTRA_LTLIBRARIES = tests/bench/declines.la
 tests_bench_declines_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
 
