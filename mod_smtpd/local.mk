@@ -84,6 +84,7 @@ smtpdmailauthinclude_HEADERS = \
 	mod_smtpd/include/smtpd/mailauth/authentication_results_field.h \
 	mod_smtpd/include/smtpd/mailauth/lookups.h \
 	mod_smtpd/include/smtpd/mailauth/spf.h
+	mod_smtpd/include/smtpd/mailauth/arc.h \
 	mod_smtpd/include/smtpd/mailauth/dkim.h \
 	mod_smtpd/include/smtpd/mailauth/dkim_sign.h \
 	mod_smtpd/include/smtpd/mailauth/lookups.h \
@@ -255,6 +256,11 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/zone_file.h \
 	mod_smtpd/net/zone_resolver.cc \
 	mod_smtpd/net/zone_resolver.h \
+	mod_smtpd/mailauth/authentication_results_field.cc \
+	mod_smtpd/mailauth/arc.cc \
+	mod_smtpd/mailauth/arc_fields.cc \
+	mod_smtpd/mailauth/arc_fields.h \
+	mod_smtpd/mailauth/arc_seal.cc \
 	mod_smtpd/mailauth/body_hasher.cc \
 	mod_smtpd/mailauth/check_signature.cc \
 	mod_smtpd/mailauth/check_signature.h \
@@ -290,9 +296,12 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/message_stream.cc \
 	mod_smtpd/mailauth/openssl.cc \
 	mod_smtpd/mailauth/openssl.h \
+	mod_smtpd/mailauth/own_results.cc \
+	mod_smtpd/mailauth/own_results.h \
 	mod_smtpd/mailauth/private_key.cc \
 	mod_smtpd/mailauth/public_key.cc \
 	mod_smtpd/mailauth/public_key.h \
+	mod_smtpd/mailauth/seal_hash.h \
 	mod_smtpd/mailauth/signature.cc \
 	mod_smtpd/mailauth/signature.h \
 	mod_smtpd/mailauth/signing_keys.cc \

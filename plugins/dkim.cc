@@ -272,17 +272,10 @@ private:
         if (!is_ours(hook) || hook.transaction.notes().find(signed_note)) return;
         const std::vector<SigningKey> keys = keys_for(hook);
         if (keys.empty()) return hook.log(LogLevel::debug, "not signed: no key for this author");
-        const std::string block = hook.message().headers().to_string();
-        // The body was hashed while it arrived, unless a plugin has replaced it.
-        const MessageReader* const message = MessageStream::find(hook.transaction);
-        const auto* const known = message ? message->body_hash(mailauth::Canonicalization::relaxed) : nullptr;
-        if (known && !hook.message().body_was_replaced()) {
-            for (const auto& key : keys) sign_with(hook, block, *known, key);
-            return;
-        }
-        const auto body = hashed_body(hook.message());
+        const auto body = MessageStream::relaxed_body(hook.transaction);
         if (!body) return hook.log(LogLevel::error, "error: not signed: {}", body.error().what);
-        for (const auto& key : keys) sign_with(hook, block, *body, key);
+        const std::string block = hook.message().headers().to_string();
+        for (const auto& key : keys) sign_with(hook, block, **body, key);
     }
 
     void sign_with(DataPostHook& hook, const std::string& block, const mailauth::BodyHasher& body,
@@ -307,17 +300,6 @@ private:
         if (keys.empty() && options_.envelope_domain && sender.has_domain())
             keys = keys_.find(sender.local_part(), sender.domain());
         return keys;
-    }
-
-    static Result<mailauth::BodyHasher> hashed_body(const Message& message) {
-        mailauth::BodyHasher body(mailauth::Canonicalization::relaxed);
-        auto read = message.for_each_body_chunk([&](std::string_view octets) -> Result<void> {
-            body.update(octets);
-            return {};
-        });
-        if (!read) return read.error();
-        body.finish();
-        return body;
     }
 
     const Options options_;

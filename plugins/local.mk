@@ -2,6 +2,7 @@
 # A plugin that needs a library of its own adds a line plugins_NAME_la_LIBADD (and _CPPFLAGS, beginning with $(AM_CPPFLAGS)).
 
 plugin_LTLIBRARIES = \
+	plugins/arc.la \
 	plugins/badmailfrom.la \
 	plugins/badmailfromto.la \
 	plugins/badrcptto.la \

@@ -58,6 +58,8 @@ tests_unit_tests_SOURCES = \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
+	tests/unit/mailauth/authentication_results_field_test.cc \
+	tests/unit/mailauth/arc_test.cc \
 	tests/unit/mailauth/body_hasher_test.cc \
 	tests/unit/mailauth/dkim_test.cc \
 	tests/unit/mailauth/header_block_test.cc \
@@ -85,6 +87,7 @@ tests_unit_tests_SOURCES = \
 	tests/unit/net/udp_questions_test.cc \
 	tests/unit/net/zone_file_test.cc \
 	tests/unit/net/zone_resolver_test.cc \
+	tests/unit/plugins/arc_test.cc \
 	tests/unit/plugins/adaptive_test.cc \
 	tests/unit/plugins/auth_certificate_test.cc \
 	tests/unit/plugins/auth_test.cc \

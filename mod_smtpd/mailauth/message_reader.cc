@@ -13,9 +13,6 @@
 namespace smtpd::mailauth {
 namespace {
 
-/// ARC sets that are looked at (RFC 8617 4.2.1).
-constexpr std::size_t max_arc_sets = 50;
-
 /// The d= of a signature, without reading all of it.
 std::string domain_of(const RawField& field) {
     if (field.raw.size() > MessageReader::max_signature_size) return {};
@@ -96,12 +93,8 @@ std::string MessageReader::State::author_domain() const {
 }
 
 void MessageReader::State::read_signatures() {
-    std::vector<const RawField*> arc_fields;
-    for (const auto& field : block.fields()) {
+    for (const auto& field : block.fields())
         if (field.is_called("dkim-signature")) signature_fields.push_back(&field);
-        else if (field.is_called("arc-message-signature") && arc_fields.size() <= max_arc_sets)
-            arc_fields.push_back(&field);
-    }
     std::vector<bool> is_chosen(signature_fields.size(), signature_fields.size() <= max_signatures);
     if (signature_fields.size() > max_signatures) {
         const std::string author = author_domain();
@@ -119,11 +112,12 @@ void MessageReader::State::read_signatures() {
         signature.emplace(*signature_fields[i], SignatureKind::dkim);
         if (signature->is_possible()) want_hash(signature->body_form, signature->body_limit);
     }
-    // The newest decides; of the others only the history is told.
-    for (const auto* const field : arc_fields) {
-        const auto& signature = arc_signatures.emplace_back(*field, SignatureKind::arc_message);
-        if (signature.is_possible()) want_hash(signature.body_form, signature.body_limit);
-    }
+    arc = ArcSets(block);
+    if (!arc.problem().empty()) return;
+    // The newest decides; the others tell the history.
+    for (auto set = arc.sets().rbegin(); set != arc.sets().rend(); ++set)
+        if (const auto& signature = *set->message_signature; signature.is_possible())
+            want_hash(signature.body_form, signature.body_limit);
 }
 
 const BodyHasher* MessageReader::State::find_hash(Canonicalization form,

@@ -1,6 +1,7 @@
 /// message_state.h: what a MessageReader has found out about a message.
 #pragma once
 
+#include "mailauth/arc_fields.h"
 #include "mailauth/header_block.h"
 #include "mailauth/signature.h"
 
@@ -29,8 +30,7 @@ struct MessageReader::State {
     /// DKIM-Signature fields, from the top. Those that are too many are null.
     std::deque<std::optional<Signature>> signatures;
     std::vector<const RawField*> signature_fields;  ///< the field of each
-    /// ARC-Message-Signature fields, from the top.
-    std::deque<Signature> arc_signatures;
+    ArcSets arc;
     std::vector<BodyHasher> hashers;
 
 private:

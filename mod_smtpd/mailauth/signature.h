@@ -61,7 +61,7 @@ private:
     void read(SignatureKind kind, SignatureState state);
     bool read_required(SignatureKind kind);
     bool read_algorithm();
-    bool read_forms();
+    bool read_forms(SignatureKind kind);
     bool read_names(SignatureKind kind);
     bool read_identity();
     bool read_numbers();

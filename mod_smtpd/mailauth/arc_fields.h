@@ -1,0 +1,67 @@
+/// arc_fields.h: the sets of fields of a chain (RFC 8617 4), read and checked as far as that needs no keys.
+#pragma once
+
+#include "mailauth/header_block.h"
+#include "mailauth/signature.h"
+#include "mailauth/tag_list.h"
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace smtpd::mailauth {
+
+/// An ARC-Seal field (RFC 8617 4.1.3).
+struct ArcSeal {
+    explicit ArcSeal(const RawField& field);
+
+    const RawField* field;
+    TagList tags;
+    std::string problem;  ///< why it cannot be valid, or ""
+    std::string_view domain, selector, validation;
+    KeyType key_type = KeyType::rsa;
+    std::string value;  ///< b=, decoded
+
+    std::string key_name() const;
+
+private:
+    void read();
+};
+
+/// Views into a HeaderBlock, which has to outlive this.
+class ArcSets {
+public:
+    struct Set {
+        const RawField* results = nullptr;
+        std::string_view payload;  ///< of the results, behind `i=N;`
+        std::optional<Signature> message_signature;
+        std::optional<ArcSeal> seal;
+    };
+
+    ArcSets() = default;
+    explicit ArcSets(const HeaderBlock& block);
+
+    bool empty() const noexcept { return sets_.empty(); }
+    std::size_t size() const noexcept { return sets_.size(); }
+    /// Set 1 is at 0. Whole if there is no problem.
+    const std::deque<Set>& sets() const noexcept { return sets_; }
+    /// What is wrong with the structure, or "".
+    const std::string& problem() const noexcept { return problem_; }
+    /// The newest seal says cv=fail.
+    bool has_ended() const noexcept;
+
+private:
+    void add(const RawField& field);
+    Set* set_of(std::optional<std::uint64_t> instance);
+    void check();
+    void refuse(std::string why) {
+        if (problem_.empty()) problem_ = std::move(why);
+    }
+
+    std::deque<Set> sets_;
+    std::string problem_;
+};
+
+}  // namespace smtpd::mailauth
