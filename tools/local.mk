@@ -43,6 +43,17 @@ tools_smtpd_dmarc_report_CPPFLAGS = $(tool_cppflags) $(JANSSON_CPPFLAGS) $(ZLIB_
 tools_smtpd_dmarc_report_LDFLAGS = $(program_ldflags) $(whole_core)
 tools_smtpd_dmarc_report_LDADD = $(core_libs) $(JANSSON_LIBS) $(ZLIB_LIBS)
 tools_smtpd_dmarc_report_DEPENDENCIES = libsmtpd_core.la
+bin_PROGRAMS += tools/smtpd-dkim-keygen tools/smtpd-karma tools/smtpd-store tools/smtpd-try
+tools_smtpd_dkim_keygen_SOURCES = \
+	tools/command.cc \
+	tools/command.h \
+	tools/smtpd_dkim_keygen.cc \
+	tools/version.cc \
+	tools/version.h
+tools_smtpd_dkim_keygen_CPPFLAGS = $(tool_cppflags)
+tools_smtpd_dkim_keygen_LDFLAGS = $(program_ldflags) $(whole_core)
+tools_smtpd_dkim_keygen_LDADD = $(core_libs)
+tools_smtpd_dkim_keygen_DEPENDENCIES = libsmtpd_core.la
 tools_smtpd_karma_SOURCES = \
 	tools/command.cc \
 	tools/command.h \

@@ -13,7 +13,16 @@ import smtpd_env
 from smtpd_env import SLOWDOWN
 
 TOOLS = sanitizers.build_dir() / "tools"
-COMMANDS = ("smtpd-auth", "smtpd-dmarc-report", "smtpd-karma", "smtpd-plugin", "smtpd-setup", "smtpd-store", "smtpd-try")
+COMMANDS = (
+    "smtpd-auth",
+    "smtpd-dkim-keygen",
+    "smtpd-dmarc-report",
+    "smtpd-karma",
+    "smtpd-plugin",
+    "smtpd-setup",
+    "smtpd-store",
+    "smtpd-try",
+)
 SOURCE = pathlib.Path(smtpd_env.__file__).resolve().parents[2]
 MANUAL = sanitizers.build_dir() / "docs" / "made"
 PLUGINS = sanitizers.build_dir() / "stage" / "plugins"
