@@ -81,10 +81,8 @@ smtpdhookinclude_HEADERS = \
 
 smtpdmailauthincludedir = $(includedir)/smtpd/mailauth
 smtpdmailauthinclude_HEADERS = \
-	mod_smtpd/include/smtpd/mailauth/authentication_results_field.h \
-	mod_smtpd/include/smtpd/mailauth/lookups.h \
-	mod_smtpd/include/smtpd/mailauth/spf.h
 	mod_smtpd/include/smtpd/mailauth/arc.h \
+	mod_smtpd/include/smtpd/mailauth/authentication_results_field.h \
 	mod_smtpd/include/smtpd/mailauth/dkim.h \
 	mod_smtpd/include/smtpd/mailauth/dkim_sign.h \
 	mod_smtpd/include/smtpd/mailauth/lookups.h \
@@ -96,6 +94,8 @@ smtpdmailauthinclude_HEADERS = \
 	mod_smtpd/include/smtpd/mailauth/dmarc.h \
 	mod_smtpd/include/smtpd/mailauth/lookups.h \
 	mod_smtpd/include/smtpd/mailauth/public_suffixes.h
+	mod_smtpd/include/smtpd/mailauth/signing_keys.h \
+	mod_smtpd/include/smtpd/mailauth/spf.h
 
 smtpdserverincludedir = $(includedir)/smtpd/server
 smtpdserverinclude_HEADERS = \
@@ -256,11 +256,11 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/net/zone_file.h \
 	mod_smtpd/net/zone_resolver.cc \
 	mod_smtpd/net/zone_resolver.h \
-	mod_smtpd/mailauth/authentication_results_field.cc \
 	mod_smtpd/mailauth/arc.cc \
 	mod_smtpd/mailauth/arc_fields.cc \
 	mod_smtpd/mailauth/arc_fields.h \
 	mod_smtpd/mailauth/arc_seal.cc \
+	mod_smtpd/mailauth/authentication_results_field.cc \
 	mod_smtpd/mailauth/body_hasher.cc \
 	mod_smtpd/mailauth/check_signature.cc \
 	mod_smtpd/mailauth/check_signature.h \
@@ -283,14 +283,6 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/dmarc_walk.cc \
 	mod_smtpd/mailauth/dmarc_walk.h \
 	mod_smtpd/mailauth/lookups.cc \
-	mod_smtpd/mailauth/spf.cc \
-	mod_smtpd/mailauth/spf_macro.cc \
-	mod_smtpd/mailauth/spf_macro.h \
-	mod_smtpd/mailauth/spf_record.cc \
-	mod_smtpd/mailauth/spf_record.h \
-	mod_smtpd/mailauth/spf_report.cc \
-	mod_smtpd/mailauth/srs.cc \
-	mod_smtpd/mailauth/srs.h \
 	mod_smtpd/mailauth/message_reader.cc \
 	mod_smtpd/mailauth/message_state.h \
 	mod_smtpd/mailauth/message_stream.cc \
@@ -305,6 +297,14 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/signature.cc \
 	mod_smtpd/mailauth/signature.h \
 	mod_smtpd/mailauth/signing_keys.cc \
+	mod_smtpd/mailauth/spf.cc \
+	mod_smtpd/mailauth/spf_macro.cc \
+	mod_smtpd/mailauth/spf_macro.h \
+	mod_smtpd/mailauth/spf_record.cc \
+	mod_smtpd/mailauth/spf_record.h \
+	mod_smtpd/mailauth/spf_report.cc \
+	mod_smtpd/mailauth/srs.cc \
+	mod_smtpd/mailauth/srs.h \
 	mod_smtpd/mailauth/tag_list.cc \
 	mod_smtpd/mailauth/tag_list.h \
 	mod_smtpd/mailauth/tag_writer.cc \

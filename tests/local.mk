@@ -58,8 +58,8 @@ tests_unit_tests_SOURCES = \
 	tests/unit/main.cc \
 	tests/unit/message/headers_test.cc \
 	tests/unit/message/stored_message_test.cc \
-	tests/unit/mailauth/authentication_results_field_test.cc \
 	tests/unit/mailauth/arc_test.cc \
+	tests/unit/mailauth/authentication_results_field_test.cc \
 	tests/unit/mailauth/body_hasher_test.cc \
 	tests/unit/mailauth/dkim_test.cc \
 	tests/unit/mailauth/header_block_test.cc \
@@ -299,7 +299,9 @@ fuzz_targets = \
 	tests/fuzz/header_block_fuzz \
 	tests/fuzz/redis_reply_fuzz \
 	tests/fuzz/session_fuzz \
-	tests/fuzz/spf_fuzz
+	tests/fuzz/signed_message_fuzz \
+	tests/fuzz/spf_fuzz \
+	tests/fuzz/tag_list_fuzz
 tests_fuzz_address_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_address_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_address_fuzz_LDADD = $(core_libs)
@@ -344,6 +346,14 @@ tests_fuzz_spf_fuzz_CPPFLAGS = $(tests_cppflags)
 tests_fuzz_spf_fuzz_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_spf_fuzz_LDADD = $(core_libs)
 tests_fuzz_spf_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_signed_message_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_signed_message_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_signed_message_fuzz_LDADD = $(core_libs)
+tests_fuzz_signed_message_fuzz_DEPENDENCIES = libsmtpd_core.la
+tests_fuzz_tag_list_fuzz_CPPFLAGS = $(tests_cppflags)
+tests_fuzz_tag_list_fuzz_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_tag_list_fuzz_LDADD = $(core_libs)
+tests_fuzz_tag_list_fuzz_DEPENDENCIES = libsmtpd_core.la
 EXTRA_PROGRAMS += $(fuzz_targets)
 
 if FUZZING

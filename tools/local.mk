@@ -3,15 +3,20 @@
 tool_cppflags = $(core_cppflags) -I$(top_srcdir)
 
 bin_PROGRAMS += tools/smtpd-auth tools/smtpd-dmarc-report tools/smtpd-karma tools/smtpd-store tools/smtpd-try
+bin_PROGRAMS += tools/smtpd-auth tools/smtpd-dkim-keygen tools/smtpd-karma tools/smtpd-store tools/smtpd-try
 tools_smtpd_auth_SOURCES = \
 	tools/auth_ar_parse.cc \
+	tools/auth_arc.cc \
 	tools/auth_command.cc \
 	tools/auth_command.h \
 	tools/auth_dmarc.cc \
+	tools/auth_dkim.cc \
 	tools/auth_evaluation.cc \
 	tools/auth_evaluation.h \
 	tools/auth_json_zone.cc \
 	tools/auth_json_zone.h \
+	tools/auth_message.cc \
+	tools/auth_message.h \
 	tools/auth_spf.cc \
 	tools/auth_srs.cc \
 	tools/command.cc \

@@ -20,8 +20,9 @@ namespace {
 
 /// Every subcommand, in the order of the help.
 const std::vector<Subcommand>& subcommands() {
-    static const std::vector<Subcommand> all{spf_subcommand(), dmarc_subcommand(), orgdomain_subcommand(),
-                                             ar_parse_subcommand(), srs_subcommand()};
+    static const std::vector<Subcommand> all{spf_subcommand(),       dkim_subcommand(),     dkim_sign_subcommand(),
+                                             arc_subcommand(),       arc_seal_subcommand(), dmarc_subcommand(),
+                                             orgdomain_subcommand(), ar_parse_subcommand(), srs_subcommand()};
     return all;
 }
 

@@ -1,5 +1,6 @@
 /// smtpd_dkim_keygen.cc: the command smtpd-dkim-keygen: makes keys for the plugins dkim and arc, and the records that
 /// belong in the DNS. See its manual page, docs/smtpd-dkim-keygen.1.
+#include "mailauth/signature.h"
 #include "support/strings.h"
 #include "tools/command.h"
 
@@ -7,7 +8,6 @@
 #include <smtpd/base/files.h>
 #include <smtpd/base/format.h>
 #include <smtpd/base/log.h>
-#include <smtpd/dns/dns.h>
 #include <smtpd/mailauth/private_key.h>
 
 #include <cerrno>
@@ -87,8 +87,7 @@ Result<Wishes> read_words(const std::vector<std::string>& words) {
     if (wishes.domain.empty()) return mistake("the domain is missing; --help shows a call");
     if (wishes.domain.find('.') == std::string::npos)
         return mistake(format_text("\"{}\" is no domain that has mail: it has no dot", quoted(wishes.domain)));
-    if (!DnsQuestion::make(DnsType::txt, format_text("{}._domainkey.{}", wishes.selector, wishes.domain)) ||
-        wishes.domain.find('/') != std::string::npos)
+    if (!mailauth::is_key_name(mailauth::key_name_of(wishes.selector, wishes.domain)))
         return mistake(format_text("\"{}\" and \"{}\" are not a selector and a domain", quoted(wishes.selector),
                                    quoted(wishes.domain)));
     return wishes;

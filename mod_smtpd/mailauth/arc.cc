@@ -81,7 +81,7 @@ private:
     }
 
     const MessageReader::State& message_;
-    const std::deque<ArcSets::Set>& sets_;
+    const std::vector<ArcSets::Set>& sets_;
     Lookups& lookups_;
     KeyCache& keys_;
     const std::chrono::sys_seconds now_;
@@ -110,7 +110,7 @@ bool ask_arc_keys(const MessageReader& message, Lookups& lookups) {
     };
     for (const auto& set : message.state().arc.sets()) {
         ask(set.seal->key_name());
-        if (set.message_signature->is_possible()) ask(set.message_signature->key_name());
+        if (set.message_signature->is_possible()) ask(set.message_signature->key_name);
     }
     return has_all;
 }

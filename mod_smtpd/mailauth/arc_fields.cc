@@ -3,7 +3,6 @@
 
 #include "support/strings.h"
 
-#include <smtpd/base/domain.h>
 #include <smtpd/base/format.h>
 #include <smtpd/mailauth/arc.h>
 
@@ -39,18 +38,14 @@ void ArcSeal::read() {
     else if (algorithm != "rsa-sha256") problem = "a= is not known";
     if (tags.find("h")) problem = "h= in a seal";
     if (validation != "none" && validation != "pass" && validation != "fail") problem = "cv= is not known";
-    if (domain.empty() || selector.empty() || !DnsQuestion::make(DnsType::txt, key_name()))
-        problem = "d= and s= are no domain name";
+    if (domain.empty() || selector.empty() || !is_key_name(key_name())) problem = "d= and s= are no domain name";
     if (const auto time = tags.value("t"); time && !tag_number(*time, 12)) problem = "t= is no number";
     auto octets = tag_octets(tags.value("b").value_or(""));
     if (!octets || octets->empty()) problem = "b= is not base64";
     else value = std::move(*octets);
 }
 
-std::string ArcSeal::key_name() const {
-    std::string name = ascii_domain(selector) + "._domainkey.";
-    return name += ascii_domain(domain);
-}
+std::string ArcSeal::key_name() const { return key_name_of(selector, domain); }
 
 ArcSets::ArcSets(const HeaderBlock& block) {
     for (const auto& field : block.fields())

@@ -5,7 +5,6 @@
 #include "mailauth/signature.h"
 #include "mailauth/tag_list.h"
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,7 +45,7 @@ public:
     bool empty() const noexcept { return sets_.empty(); }
     std::size_t size() const noexcept { return sets_.size(); }
     /// Set 1 is at 0. Whole if there is no problem.
-    const std::deque<Set>& sets() const noexcept { return sets_; }
+    const std::vector<Set>& sets() const noexcept { return sets_; }
     /// What is wrong with the structure, or "".
     const std::string& problem() const noexcept { return problem_; }
     /// The newest seal says cv=fail.
@@ -60,7 +59,7 @@ private:
         if (problem_.empty()) problem_ = std::move(why);
     }
 
-    std::deque<Set> sets_;
+    std::vector<Set> sets_;
     std::string problem_;
 };
 

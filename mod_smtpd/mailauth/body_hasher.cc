@@ -36,7 +36,7 @@ __m128i equal(__m128i octets, char c) noexcept { return _mm_cmpeq_epi8(octets, _
 
 /// The same for the 16 octets at `p`, as a mask. The octets before and after these are looked at, too.
 template <Canonicalization form>
-unsigned need_look(const char* p) noexcept {
+__m128i need_look(const char* p) noexcept {
     const auto load = [](const char* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); };
     const __m128i here = load(p), next = load(p + 1), previous = load(p - 1);
     const __m128i cr = equal(here, '\r');
@@ -47,8 +47,10 @@ unsigned need_look(const char* p) noexcept {
         look = _mm_or_si128(look, _mm_and_si128(equal(here, ' '), blank_behind));
         look = _mm_or_si128(look, equal(here, '\t'));
     }
-    return static_cast<unsigned>(_mm_movemask_epi8(look));
+    return look;
 }
+
+unsigned mask_of(__m128i look) noexcept { return static_cast<unsigned>(_mm_movemask_epi8(look)); }
 #endif
 
 /// The first octet from `p` on that needs a closer look; `end` if none does.
@@ -58,8 +60,13 @@ const char* find_look(const char* p, const char* end, bool at_line_start) noexce
     if (p == end || needs_look<form>(p, end, at_line_start)) return p;
     for (++p; p != end; ++p) {
 #if defined(__SSE2__)
+        // Four at a time, because hardly ever there is something.
+        while (end - p > 64 &&
+               mask_of(_mm_or_si128(_mm_or_si128(need_look<form>(p), need_look<form>(p + 16)),
+                                    _mm_or_si128(need_look<form>(p + 32), need_look<form>(p + 48)))) == 0)
+            p += 64;
         for (; end - p > 16; p += 16)
-            if (const unsigned mask = need_look<form>(p)) return p + std::countr_zero(mask);
+            if (const unsigned mask = mask_of(need_look<form>(p))) return p + std::countr_zero(mask);
 #endif
         // An LF that ends no line is content, so what follows it is looked at, and the state decides.
         if (needs_look<form>(p, end, p != begin && p[-1] == '\n')) return p;

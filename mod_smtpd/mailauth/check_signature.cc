@@ -79,7 +79,7 @@ std::optional<std::pair<DkimResult, std::string>> SignatureCheck::body_problem(c
 }
 
 bool SignatureCheck::has_key(const Signature& signature, Lookups& lookups) const {
-    return problem(signature) || lookups.txt(signature.key_name()).status() != DnsStatus::not_asked;
+    return problem(signature) || lookups.txt(signature.key_name).status() != DnsStatus::not_asked;
 }
 
 void SignatureCheck::judge(const Signature& signature, Lookups& lookups, KeyCache& keys, DkimSignature& out) const {
@@ -96,7 +96,7 @@ void SignatureCheck::judge(const Signature& signature, Lookups& lookups, KeyCach
     if (signature.body_hash.size() == body.digest().size() &&
         std::memcmp(signature.body_hash.data(), body.digest().data(), body.digest().size()) == 0)
         what.hash = header_hash(message_.block, signature);
-    KeyTrial trial = try_keys(lookups.txt(signature.key_name()), what, keys, now_);
+    KeyTrial trial = try_keys(lookups.txt(signature.key_name), what, keys, now_);
     out.result = trial.result;
     out.reason = std::move(trial.reason);
     out.is_testing = trial.is_testing;

@@ -91,6 +91,8 @@ namespace {
 /// The text of a field's body, unfolded, each run of white space as one blank, and none at the ends.
 void append_relaxed(std::string& out, std::string_view text) {
     const std::size_t begin = out.size();
+    out.resize(begin + text.size());  // what is added is never longer
+    char* to = out.data() + begin;
     bool has_blank = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
@@ -99,11 +101,12 @@ void append_relaxed(std::string& out, std::string_view text) {
         } else if (c == '\r' && i + 1 < text.size() && text[i + 1] == '\n') {
             ++i;
         } else {
-            if (has_blank && out.size() != begin) out += ' ';
+            if (has_blank && to != out.data() + begin) *to++ = ' ';
             has_blank = false;
-            out += c;
+            *to++ = c;
         }
     }
+    out.resize(static_cast<std::size_t>(to - out.data()));
 }
 
 void append_relaxed_name(std::string& out, std::string_view raw, std::size_t colon) {

@@ -106,6 +106,7 @@ void MessageReader::State::read_signatures() {
                 --left;
             }
     }
+    signatures.reserve(signature_fields.size());
     for (std::size_t i = 0; i < signature_fields.size(); ++i) {
         auto& signature = signatures.emplace_back();
         if (!is_chosen[i]) continue;

@@ -7,7 +7,6 @@
 
 #include <smtpd/mailauth/message_reader.h>
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,7 +27,7 @@ struct MessageReader::State {
     bool is_complete = false;
     HeaderBlock block;
     /// DKIM-Signature fields, from the top. Those that are too many are null.
-    std::deque<std::optional<Signature>> signatures;
+    std::vector<std::optional<Signature>> signatures;
     std::vector<const RawField*> signature_fields;  ///< the field of each
     ArcSets arc;
     std::vector<BodyHasher> hashers;

@@ -79,7 +79,8 @@ bool Signature::read_required(SignatureKind kind) {
     for (const std::string_view name : {"a", "b", "bh", "d", "h", "s"})
         if (!tags.find(name)) return refuse(format_text("missing {}=", name)), false;
     if (domain.empty() || selector.empty()) return refuse(domain.empty() ? "d= is empty" : "s= is empty"), false;
-    if (!DnsQuestion::make(DnsType::txt, key_name())) return refuse("d= and s= are no domain name"), false;
+    key_name = key_name_of(selector, domain);
+    if (!is_key_name(key_name)) return refuse("d= and s= are no domain name"), false;
     if (const auto methods = tags.value("q"); methods && !colon_list_has(*methods, "dns/txt"))
         return refuse("q= has no method that is known"), false;
     return true;
@@ -131,7 +132,7 @@ bool Signature::read_names(SignatureKind kind) {
 bool Signature::read_identity() {
     const auto at = identity.rfind('@');
     if (at == identity.npos) return refuse("i= has no domain"), false;
-    if (!is_at_or_below(ascii_domain(identity_domain(identity)), ascii_domain(domain)))
+    if (!identity_is_in_domain() && !is_at_or_below(ascii_domain(identity_domain(identity)), ascii_domain(domain)))
         return refuse("i= not under d="), false;
     return true;
 }
@@ -172,9 +173,16 @@ std::string Signature::time_problem(std::chrono::sys_seconds now, std::chrono::s
     return {};
 }
 
-std::string Signature::key_name() const {
+std::string key_name_of(std::string_view selector, std::string_view domain) {
     std::string name = ascii_domain(selector) + "._domainkey.";
     return name += ascii_domain(domain);
+}
+
+bool is_key_name(std::string_view name) {
+    const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
+        return support::is_alpha(c) || support::is_digit(c) || c == '-' || c == '_' || c == '.';
+    });
+    return is_plain && DnsQuestion::make(DnsType::txt, name);
 }
 
 Sha256 header_hash(const HeaderBlock& block, const Signature& signature) {

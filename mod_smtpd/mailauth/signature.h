@@ -38,6 +38,7 @@ struct Signature {
 
     std::string_view domain, selector, algorithm;  ///< as written
     std::string identity;                          ///< i= with quoted-printable decoded, or "@" and d=
+    std::string key_name;                          ///< where the key is: `<selector>._domainkey.<domain>`
     KeyType key_type = KeyType::rsa;
     Canonicalization header_form = Canonicalization::simple;
     Canonicalization body_form = Canonicalization::simple;
@@ -52,8 +53,6 @@ struct Signature {
     }
     /// Compares t= and x= with the time: why it is not valid now, or "".
     std::string time_problem(std::chrono::sys_seconds now, std::chrono::seconds skew) const;
-    /// Where the key is: `<selector>._domainkey.<domain>`.
-    std::string key_name() const;
     /// i= is a user of d= itself, not of a domain below it.
     bool identity_is_in_domain() const;
 
@@ -67,6 +66,11 @@ private:
     bool read_numbers();
     bool read_octets(SignatureState state);
 };
+
+/// The name of a key in the DNS (RFC 6376 3.6.2.1); U-labels become A-labels (RFC 8616 5).
+std::string key_name_of(std::string_view selector, std::string_view domain);
+/// Whether there can be such a name: labels of letters, digits, hyphens and underscores.
+bool is_key_name(std::string_view name);
 
 /// The SHA-256 of the fields that h= names and of the signature's own field.
 Sha256 header_hash(const HeaderBlock& block, const Signature& signature);

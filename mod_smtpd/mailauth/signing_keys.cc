@@ -1,12 +1,12 @@
 /// signing_keys.cc: see signing_keys.h.
 #include <smtpd/mailauth/signing_keys.h>
 
+#include "mailauth/signature.h"
 #include "support/strings.h"
 
 #include <smtpd/base/domain.h>
 #include <smtpd/base/files.h>
 #include <smtpd/base/format.h>
-#include <smtpd/dns/dns.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -44,8 +44,7 @@ std::string mode_problem(const std::string& path) {
 }
 
 bool is_selector(const std::string& selector) {
-    return !selector.empty() && DnsQuestion::make(DnsType::txt, selector + "._domainkey.example") &&
-           support::is_ascii(selector);
+    return !selector.empty() && support::is_ascii(selector) && is_key_name(key_name_of(selector, "example.org"));
 }
 
 /// Whether `text` is what the pattern says, in which each `*` stands for anything.

@@ -1,12 +1,12 @@
 /// tag_list.cc: reads tag lists in one pass; a list is short, so tags are searched one by one.
 #include "mailauth/tag_list.h"
 
-#include "support/base64.h"
 #include "support/strings.h"
 
 #include <smtpd/base/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace smtpd::mailauth {
 namespace {
@@ -19,9 +19,21 @@ bool is_tag_name(std::string_view name) noexcept {
 
 /// VALCHAR, FWS between, and UTF-8.
 bool is_tag_value(std::string_view value) noexcept {
-    return std::all_of(value.begin(), value.end(),
-                       [](char c) { return is_fws(c) || (static_cast<unsigned char>(c) > ' ' && c != '\x7f'); });
+    bool is_good = true;  // without a branch for each octet
+    for (const char c : value)
+        is_good &= is_fws(c) | ((static_cast<unsigned char>(c) > ' ') & (c != '\x7f'));  // NOLINT
+    return is_good;
 }
+
+/// The values of the digits of base64; 64 for other characters.
+constexpr auto base64_digits = [] {
+    constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::array<std::uint8_t, 256> values{};
+    values.fill(64);
+    for (std::size_t i = 0; i < alphabet.size(); ++i)
+        values[static_cast<unsigned char>(alphabet[i])] = static_cast<std::uint8_t>(i);
+    return values;
+}();
 
 }  // namespace
 
@@ -32,15 +44,13 @@ std::string_view trim_fws(std::string_view text) noexcept {
 }
 
 std::string without_fws(std::string_view text) {
-    std::string out;
-    out.reserve(text.size());
-    while (!text.empty()) {
-        const auto end = std::find_if(text.begin(), text.end(), is_fws);
-        const auto size = static_cast<std::size_t>(end - text.begin());
-        out += text.substr(0, size);
-        text.remove_prefix(size);
-        while (!text.empty() && is_fws(text.front())) text.remove_prefix(1);
+    std::string out(text.size(), '\0');
+    std::size_t size = 0;
+    for (const char c : text) {
+        out[size] = c;
+        size += is_fws(c) ? 0 : 1;
     }
+    out.resize(size);
     return out;
 }
 
@@ -95,9 +105,32 @@ bool colon_list_has(std::string_view list, std::string_view element) noexcept {
 }
 
 std::optional<std::string> tag_octets(std::string_view value) {
-    std::string text = without_fws(value);
-    if (!text.ends_with('=')) text.append((4 - text.size() % 4) % 4, '=');
-    return support::from_base64(text);
+    std::string out(value.size() / 4 * 3 + 3, '\0');
+    std::size_t size = 0, digits = 0, padding = 0;
+    std::uint32_t bits = 0;
+    const auto put = [&](unsigned count) {  // the upper octets of 24 bits
+        for (unsigned i = 0; i < count; ++i) out[size++] = static_cast<char>(bits >> (16 - 8 * i) & 255U);
+    };
+    for (const char c : value) {
+        const std::uint8_t digit = base64_digits[static_cast<unsigned char>(c)];
+        if (digit < 64 && padding == 0) {
+            bits = bits << 6U | digit;
+            if (++digits % 4 != 0) continue;
+            put(3);
+            bits = 0;
+        } else if (c == '=') {
+            ++padding;
+        } else if (!is_fws(c)) {
+            return std::nullopt;
+        }
+    }
+    const auto rest = static_cast<unsigned>(digits % 4);
+    if (rest == 1 || (padding != 0 && (rest == 0 || padding != 4 - rest))) return std::nullopt;
+    bits <<= 6 * (4 - rest) % 24;
+    if (rest != 0) put(rest - 1);
+    if (rest != 0 && (bits & ((1U << (32 - 8 * rest)) - 1)) != 0) return std::nullopt;  // bits that belong to no octet
+    out.resize(size);
+    return out;
 }
 
 std::optional<std::uint64_t> tag_number(std::string_view value, std::size_t digits) noexcept {

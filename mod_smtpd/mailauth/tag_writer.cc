@@ -1,8 +1,6 @@
 /// tag_writer.cc: see tag_writer.h.
 #include "mailauth/tag_writer.h"
 
-#include <algorithm>
-
 namespace smtpd::mailauth {
 
 void TagWriter::put(std::string_view text) {
@@ -37,7 +35,8 @@ void TagWriter::add(std::string_view name, std::string_view value) {
 }
 
 void TagWriter::add_base64(std::string_view name, std::string_view text) {
-    begin(name, std::min<std::size_t>(text.size(), 8));
+    constexpr std::size_t least = 8;  // on the first line: the same for "", so that a draft has the same text in front
+    begin(name, least);
     while (!text.empty()) {
         if (column_ + 1 >= width) fold();
         const std::string_view piece = text.substr(0, width - 1 - column_);

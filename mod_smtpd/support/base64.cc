@@ -39,8 +39,8 @@ std::optional<std::string> from_base64(std::string_view text) {
     if (text.size() % 4 != 0) return std::nullopt;
     const std::size_t padding = text.empty() || text.back() != '=' ? 0 : text[text.size() - 2] == '=' ? 2 : 1;
     text.remove_suffix(padding);
-    std::string out;
-    out.reserve(text.size() / 4 * 3 + 2);
+    std::string out(text.size() / 4 * 3 + 2, '\0');
+    std::size_t size = 0;
     std::uint32_t bits = 0;
     unsigned count = 0;  // number of bits that are not in a byte yet
     for (const char c : text) {
@@ -50,9 +50,10 @@ std::optional<std::string> from_base64(std::string_view text) {
         count += 6;
         if (count < 8) continue;
         count -= 8;
-        out += static_cast<char>(bits >> count & 255U);
+        out[size++] = static_cast<char>(bits >> count & 255U);
         bits &= (1U << count) - 1;
     }
+    out.resize(size);
     if (bits != 0) return std::nullopt;  // RFC 4648 3.5: the last digit has surplus bits
     return out;
 }

@@ -35,6 +35,19 @@ tests_bench_dmarc_load_LDADD = $(core_libs)
 tests_bench_dmarc_load_DEPENDENCIES = libsmtpd_core.la
 CLEANFILES += tests/bench/dmarc_load
 
+EXTRA_PROGRAMS += tests/bench/dkim_load
+tests_bench_dkim_load_SOURCES = tests/bench/dkim_load.cc
+tests_bench_dkim_load_CPPFLAGS = $(core_cppflags)
+tests_bench_dkim_load_LDFLAGS = $(program_ldflags) $(whole_core)
+tests_bench_dkim_load_LDADD = $(core_libs)
+tests_bench_dkim_load_DEPENDENCIES = libsmtpd_core.la
+CLEANFILES += tests/bench/dkim_load
+
+# DKIM by itself: our time beside OpenSSL's.
+bench-dkim: tests/bench/dkim_load
+	@tests/bench/dkim_load
+.PHONY: bench-dkim
+
 EXTRA_LTLIBRARIES = tests/bench/declines.la
 tests_bench_declines_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
 

@@ -51,6 +51,7 @@ class DkimTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(signing_has_conditions);
     CPPUNIT_TEST(authors_are_found);
     CPPUNIT_TEST(signatures_are_folded);
+    CPPUNIT_TEST(the_value_may_begin_in_any_column);
     CPPUNIT_TEST(both_kinds_of_keys_together);
     CPPUNIT_TEST(partial_bodies);
     CPPUNIT_TEST(times);
@@ -149,6 +150,17 @@ class DkimTest : public CppUnit::TestFixture {
                 if (end == value.npos) break;
                 value.erase(0, end + 2);
             }
+        }
+    }
+
+    void the_value_may_begin_in_any_column() {
+        for (std::size_t size = 1; size < 63; ++size) {
+            DkimSigning signing;
+            signing.header_form = Canonicalization::simple;
+            signing.selector = string(size, 's');
+            const string zone = signing.selector +
+                                "._domainkey.example.org TXT k=ed25519; p=" + fakes::ed25519_key().public_text() + "\n";
+            CPPUNIT_ASSERT_EQUAL(string("pass"), verdict(signed_mail(mail, signing, fakes::ed25519_key()), zone));
         }
     }
 

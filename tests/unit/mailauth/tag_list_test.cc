@@ -1,5 +1,6 @@
 /// tag_list_test.cc: the tag lists of DKIM and ARC.
 #include "mailauth/tag_list.h"
+#include "support/base64.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -94,7 +95,14 @@ class TagListTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT(tag_octets("YWJjZA") == "abcd");
         CPPUNIT_ASSERT(tag_octets("YWJjZA=\t=") == "abcd");
         CPPUNIT_ASSERT(tag_octets("") == "");
-        CPPUNIT_ASSERT(!tag_octets("YWJj*A=="));
+        CPPUNIT_ASSERT(tag_octets("YWJjZGU") == "abcde" && tag_octets("YWJjZGU=") == "abcde");
+        for (std::size_t size = 0; size < 70; ++size) {
+            const string octets(size, static_cast<char>(0x80 + size));
+            CPPUNIT_ASSERT(tag_octets(support::base64(octets)) == octets);
+        }
+        CPPUNIT_ASSERT(!tag_octets("YWJj*A==") && !tag_octets("YR==") && !tag_octets("YWJ=") &&
+                       !tag_octets("YQ==YQ=="));
+        CPPUNIT_ASSERT(!tag_octets("YWJj=") && !tag_octets("YQ===") && !tag_octets("YWK="));
         CPPUNIT_ASSERT(!tag_octets("Y") && !tag_octets("YWJjZA=") && !tag_octets("===="));
     }
 
