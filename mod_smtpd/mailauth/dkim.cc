@@ -12,13 +12,20 @@
 namespace smtpd::mailauth {
 namespace {
 
+/// Enough of b= to tell signatures apart.
+std::string start_of_value(const TagList& tags) {
+    std::string value = without_fws(tags.value("b").value_or("").substr(0, 2 * DkimSignature::max_value_size));
+    value.resize(std::min(value.size(), DkimSignature::max_value_size));
+    return value;
+}
+
 DkimSignature described(const Signature& signature) {
     DkimSignature out;
     out.domain = signature.domain;
     out.selector = signature.selector;
     out.identity = signature.identity;
     out.algorithm = signature.algorithm;
-    out.value = without_fws(signature.tags.value("b").value_or(""));
+    out.value = start_of_value(signature.tags);
     return out;
 }
 
@@ -35,7 +42,7 @@ DkimSignature surplus(const RawField& field) {
         out.selector = tags.value("s").value_or("");
         out.algorithm = tags.value("a").value_or("");
         out.identity = out.domain.empty() ? "" : "@" + out.domain;
-        out.value = without_fws(tags.value("b").value_or(""));
+        out.value = start_of_value(tags);
     }
     set(out, DkimResult::policy, format_text("too many signatures: more than {}", MessageReader::max_signatures));
     return out;
@@ -43,7 +50,7 @@ DkimSignature surplus(const RawField& field) {
 
 /// How many characters of b= tell the signatures apart (RFC 6008 4).
 std::size_t distinct_size(const std::vector<DkimSignature>& signatures) {
-    constexpr std::size_t least = 8, most = 64;
+    constexpr std::size_t least = 8, most = DkimSignature::max_value_size;
     for (std::size_t size = least; size < most; ++size) {
         std::vector<std::string_view> starts;
         for (const auto& signature : signatures) starts.push_back(std::string_view(signature.value).substr(0, size));

@@ -67,6 +67,15 @@ class TagListTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(string("tag syntax: control character in a="), problem(std::string_view("a=1\0", 4)));
         CPPUNIT_ASSERT_EQUAL(string("tag syntax: control character in a="), problem("a=\x7f"));
         CPPUNIT_ASSERT_EQUAL(string(), problem("a=m\xc3\xbcnchen"));
+        for (std::size_t at = 0; at < 20; ++at)  // octets are looked at eight at a time
+            for (int octet = 0; octet < 256; ++octet) {
+                if (octet == ';') continue;
+                string text = "a=" + string(20, 'x') + "x";
+                text[2 + at] = static_cast<char>(octet);
+                const bool is_good = octet > 0x20 ? octet != 0x7f
+                                                  : string("\t\r\n ").find(static_cast<char>(octet)) != string::npos;
+                CPPUNIT_ASSERT_EQUAL(is_good, problem(text).empty());
+            }
     }
 
     void the_number_of_tags_is_limited() {

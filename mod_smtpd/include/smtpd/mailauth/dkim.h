@@ -62,13 +62,15 @@ SMTPD_API std::string_view dkim_result_word(DkimResult result) noexcept;
 
 /// What came of one DKIM-Signature field. Texts are as the field has them, so they are foreign; "" if it has none.
 struct SMTPD_API DkimSignature {
+    static constexpr std::size_t max_value_size = 64;  ///< characters of b= that are kept
+
     DkimResult result = DkimResult::permerror;
     std::string reason;       ///< why it does not pass; may have foreign text
     std::string domain;       ///< d=
     std::string selector;     ///< s=
     std::string identity;     ///< i=, or `@` and d=
     std::string algorithm;    ///< a=
-    std::string value;        ///< b=, base64 without white space
+    std::string value;        ///< how b= begins, without white space
     bool is_testing = false;  ///< the key record has t=y: a failure must not count against the message
     unsigned key_bits = 0;    ///< 0 if there was no key
     /// Octets at the end of the canonical body that the signature leaves out (l=): anybody could have added them.
