@@ -50,8 +50,6 @@ constexpr std::string_view no_scanner = "no plugin here scans the content of mes
 constexpr std::string_view dead_scanner =
     "the scanner that it uses no longer exists: remove the line, and scan mail where it is delivered";
 constexpr std::string_view no_such_queue = "queue/maildir stores messages instead, for another program to fetch";
-constexpr std::string_view no_sender_check =
-    "no plugin here checks DKIM or DMARC: check them where mail is delivered";
 
 /// qpsmtpd's plugins that do not exist here.
 constexpr Substitute substitutes[] = {
@@ -68,7 +66,6 @@ constexpr Substitute substitutes[] = {
     {"virus/sophie", dead_scanner},
     {"virus/uvscan", dead_scanner},
     {"virus/klez_filter", "the worm of 2002 that it looks for is gone: remove the line"},
-    {"dkim", no_sender_check},
     {"domainkeys", "DomainKeys is historic (RFC 4870), and DKIM took its place: remove the line"},
     {"queue/qmail-queue", no_such_queue},
     {"queue/postfix-queue", no_such_queue},

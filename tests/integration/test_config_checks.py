@@ -698,7 +698,6 @@ def test_nearest_name(written, meant):
         "milter",
         "virus/clamav",
         "clamdscan",
-        "dkim",
         "domainkeys",
         "queue/qmail-queue",
         "queue/smtp-forward",

@@ -130,6 +130,22 @@ def test_a_silent_name_server_is_no_verdict(make_server, mpm):
     server.expect_log(r"dkim: error: good\.test: temperror, key: ")
 
 
+def test_sealed_here_passes_there(make_server, nsd):
+    server = make_server("event")
+    seals = signing_host(server, SIGNS.replace("SmtpPlugin dkim", "SmtpPlugin dkim\n    SmtpPlugin arc seal=always domain=good.test"))
+    verifies = server.smtp("SmtpPlugin dkim\nSmtpPlugin arc reject=yes trusted=good.test\nSmtpPlugin rcpt_ok\nSmtpPlugin queue/maildir \"@maildir@\"",
+                           f"SmtpResolver {nsd.address} timeout=1s tries=2")
+    server.start()
+    sealed = sent(seals, MESSAGE)
+    assert sealed.index(b"ARC-Seal: i=1;") < sealed.index(b"ARC-Message-Signature: i=1;") < sealed.index(b"ARC-Authentication-Results: i=1;") \
+        < sealed.index(b"DKIM-Signature: v=1;")
+    received = sent(verifies, sealed, source="127.0.0.3")
+    assert "arc=pass (i=1 d=good.test, trusted since i=1) header.oldest-pass=0" in results(received) and results(received).count("dkim=pass") == 2
+    sent(verifies, sealed.replace(b"dinner", b"supper"), source="127.0.0.3", code=552)
+    server.expect_log(r"arc: sealed by good\.test \(sel, rsa-sha256\)")
+    server.expect_log(r"arc: fail: ARC-Message-Signature 1: signature does not verify")
+
+
 def test_foreign_clients_are_not_signed(make_server):
     server = make_server("event")
     host = signing_host(server)
