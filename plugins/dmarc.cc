@@ -5,7 +5,7 @@
 /// what it wants: nothing (`none`), `quarantine`, or `reject`.
 ///
 /// The plugin decides at the data_post hook. It needs the results of `sender_permitted_from` (SPF) and `dkim`: load
-/// both before this plugin. Relay clients are not judged.
+/// both, and `arc` if you use it, before this plugin. Relay clients are not judged.
 ///
 /// | the message | what happens |
 /// |---|---|
@@ -31,6 +31,10 @@
 /// alone. A message counts as sent by a list if the domain in its List-Id field (RFC 2919) is one for which DKIM or SPF
 /// has passed, or is below one. `mailing_lists` says what happens to such a message if it fails and the policy is
 /// `reject`: `quarantine` (the default), `accept`, or `reject`.
+///
+/// If a list seals what it has found out (ARC), and the plugin arc trusts all sealers since then (its option
+/// `trusted`), their results count: a message that has passed DMARC for this author at the oldest trusted sealer is
+/// accepted, whatever the policy.
 ///
 /// ## Several authors
 ///
@@ -85,7 +89,9 @@
 #include <smtpd/base/files.h>
 #include <smtpd/base/text.h>
 #include <smtpd/known_notes.h>
+#include <smtpd/mailauth/authentication_results_field.h>
 #include <smtpd/mailauth/dmarc.h>
+#include <smtpd/mailauth/message_stream.h>
 #include <smtpd/plugin.h>
 #include <smtpd/server/log_queue.h>
 #include <smtpd/store/dmarc_history.h>
@@ -161,6 +167,23 @@ bool is_from_list(const Headers& headers, const mailauth::DmarcMessage& message)
     };
     return std::any_of(message.spf.begin(), message.spf.end(), vouches) ||
            std::any_of(message.dkim.begin(), message.dkim.end(), vouches);
+}
+
+/// The sealer that arc trusts, with all behind it, and that saw the message pass for this author; "" if there is none.
+std::string vouching_sealer(const Notes& all, const std::string& author) {
+    const auto* const chain = all.find(notes::arc);
+    const auto* const trusted = all.find(notes::arc_trusted);
+    if (chain == nullptr || trusted == nullptr || *trusted == 0 || *trusted > chain->sets.size()) return {};
+    const mailauth::ArcSet& set = chain->sets[*trusted - 1];
+    const auto field = mailauth::AuthenticationResultsField::parse(set.results);
+    if (!field) return {};
+    const auto passes = [&](const AuthenticationResult& one) {
+        const std::string* const from = one.property("header", "from");
+        return ascii_equal(one.method, "dmarc") && ascii_equal(one.result, "pass") && from != nullptr &&
+               is_same_domain(domain_of(*from), author);
+    };
+    const bool is_passed = std::any_of(field->results.begin(), field->results.end(), passes);
+    return is_passed ? printable_domain(set.domain) : std::string();
 }
 
 std::string word(DmarcPolicy policy) { return std::string(dmarc_policy_name(policy)); }
@@ -344,8 +367,8 @@ private:
     /// What the message's failure leads to here, and why that is not what the policy asks for.
     struct Disposition {
         DmarcPolicy policy = DmarcPolicy::none;
-        std::string_view override{};  ///< for people
-        std::string_view reason{};    ///< in the words of RFC 9990
+        std::string override{};     ///< for people
+        std::string_view reason{};  ///< in the words of RFC 9990
     };
 
     void load_suffixes(Setup& setup) {
@@ -485,6 +508,8 @@ private:
                                const DmarcResult& result) const {
         if (result.disposition == DmarcPolicy::none) return {};
         if (hook.exemption()) return {DmarcPolicy::none, "whitelisted", "local_policy"};
+        if (const std::string sealer = vouching_sealer(hook.transaction.notes(), result.author); !sealer.empty())
+            return {DmarcPolicy::none, "arc=pass, sealed by " + sealer, "local_policy"};
         if (result.disposition == DmarcPolicy::reject && options_.mailing_lists != DmarcPolicy::reject &&
             is_from_list(hook.message().headers(), message))
             return {options_.mailing_lists, "mailing list", "mailing_list"};

@@ -261,8 +261,10 @@ void spf_refuses_before_dmarc(const Check& check) {
 /// What dmarc takes results from.
 struct ResultSource {
     std::string_view plugin, method;
+    bool is_needed;
 };
-constexpr ResultSource dmarc_sources[] = {{"sender_permitted_from", "SPF"}, {"dkim", "DKIM"}};
+constexpr ResultSource dmarc_sources[] = {
+    {"sender_permitted_from", "SPF", true}, {"dkim", "DKIM", true}, {"arc", "ARC", false}};
 
 void dmarc_lacks_results(const Check& check) {
     const auto& all = check.plugins.instances();
@@ -276,7 +278,7 @@ void dmarc_lacks_results(const Check& check) {
             check.warn(**dmarc, format_text("it needs the results of {} ({}), which stands after it; move that line "
                                             "before this one",
                                             (*late)->name(), (*late)->position()));
-        else
+        else if (source.is_needed)
             check.warn(
                 **dmarc,
                 format_text("no plugin tests {}, so mail that would pass by {} fails, and may be rejected; write "

@@ -6,6 +6,7 @@
 #include "support/log_queues.h"
 
 #include <smtpd/known_notes.h>
+#include <smtpd/mailauth/message_stream.h>
 #include <smtpd/mailauth/public_suffixes.h>
 #include <smtpd/store/dmarc_history.h>
 
@@ -29,6 +30,7 @@ class DmarcPluginTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(reject_options_decide);
     CPPUNIT_TEST(failures_of_both_methods_have_a_code_of_their_own);
     CPPUNIT_TEST(mailing_lists);
+    CPPUNIT_TEST(trusted_sealers_vouch_for_messages);
     CPPUNIT_TEST(messages_without_one_author);
     CPPUNIT_TEST(onerror_decides_where_nobody_knows);
     CPPUNIT_TEST(relay_clients_are_not_judged_and_whitelisted_ones_not_refused);
@@ -225,6 +227,33 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("nobody vouches for the list", string("deny fail: reject.test has p=reject"),
                                      judged("", "other.test"));
         CPPUNIT_ASSERT_EQUAL(string("deny fail: reject.test has p=reject"), judged("", "ev.lists.test"));
+    }
+
+    void trusted_sealers_vouch_for_messages() {
+        PluginUnderTest plugin("dmarc");
+        fill(plugin);
+        const auto line = [&](const char* results, std::size_t trusted) {
+            return judge(plugin, message("a@reject.test"),
+                         [&](auto& to) {
+                             mailauth::ArcChain chain;
+                             chain.result = mailauth::ArcResult::pass;
+                             chain.sets = {{"lists.test", "s", results}, {"second.test", "s", "second.test; none"}};
+                             to.transaction().notes().set(notes::arc, chain);
+                             to.transaction().notes().set(notes::arc_trusted, trusted);
+                         })
+                .line;
+        };
+        const char* const passed = "lists.test; spf=fail; dmarc=pass (p=reject) header.from=Reject.test";
+        CPPUNIT_ASSERT_EQUAL(string("fail, tolerated: reject.test has p=reject, arc=pass, sealed by lists.test"),
+                             line(passed, 1));
+        const string failed = "fail: reject.test has p=reject";
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("nobody is trusted", failed, line(passed, 0));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("the newest only", failed, line(passed, 2));
+        CPPUNIT_ASSERT_EQUAL(failed, line(passed, 3));
+        CPPUNIT_ASSERT_EQUAL(failed, line("lists.test; dmarc=fail header.from=reject.test", 1));
+        CPPUNIT_ASSERT_EQUAL(failed, line("lists.test; dmarc=pass header.from=other.test", 1));
+        CPPUNIT_ASSERT_EQUAL(failed, line("lists.test; x=none (dmarc=pass header.from=reject.test)", 1));
+        CPPUNIT_ASSERT_EQUAL(failed, line("dmarc=pass header.from=reject.test", 1));
     }
 
     void messages_without_one_author() {
