@@ -269,10 +269,9 @@ public:
         second();
         CPPUNIT_ASSERT_EQUAL(string(), text_of(*lines.get()));
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), log_.lines().size());
-        CPPUNIT_ASSERT_EQUAL(own_.path("list") +
-                                 " is missing, and has not changed for 15 seconds: that counts from "
-                                 "now on",
-                             log_.texts(LogLevel::warning).at(1));
+        CPPUNIT_ASSERT_EQUAL(
+            own_.path("list") + " is missing, and this has not changed for 15 seconds: it takes effect now",
+            log_.texts(LogLevel::warning).at(1));
     }
 
     void a_file_that_becomes_empty_is_in_doubt() {
