@@ -18,10 +18,8 @@ nobase_dist_manual_DATA = \
 	docs/why-refused.md \
 	docs/writing-a-plugin.md
 
-dist_man_MANS += docs/smtpd-auth.1 docs/smtpd-dmarc-report.1 docs/smtpd-karma.1 docs/smtpd-plugin.1 docs/smtpd-setup.1 docs/smtpd-store.1 docs/smtpd-try.1
-dist_man_MANS += docs/smtpd-auth.1 docs/smtpd-karma.1 docs/smtpd-plugin.1 docs/smtpd-setup.1 docs/smtpd-store.1 docs/smtpd-try.1
-dist_man_MANS += docs/smtpd-dkim-keygen.1 docs/smtpd-karma.1 docs/smtpd-plugin.1 docs/smtpd-setup.1 docs/smtpd-store.1 docs/smtpd-try.1
-dist_man_MANS += docs/smtpd-auth.1 docs/smtpd-dkim-keygen.1 docs/smtpd-karma.1 docs/smtpd-plugin.1 docs/smtpd-setup.1 docs/smtpd-store.1 docs/smtpd-try.1
+dist_man_MANS += docs/smtpd-auth.1 docs/smtpd-dkim-keygen.1 docs/smtpd-dmarc-report.1 docs/smtpd-karma.1 docs/smtpd-plugin.1 \
+	docs/smtpd-setup.1 docs/smtpd-store.1 docs/smtpd-try.1
 
 # The plugin reference: a list of the plugins, and a page for each, from the comment at the top of its source and its
 # table of options. The build makes it in docs/made, and installs it beside the other pages. docs/plugins.md is the list

@@ -83,17 +83,15 @@ smtpdmailauthincludedir = $(includedir)/smtpd/mailauth
 smtpdmailauthinclude_HEADERS = \
 	mod_smtpd/include/smtpd/mailauth/arc.h \
 	mod_smtpd/include/smtpd/mailauth/authentication_results_field.h \
+	mod_smtpd/include/smtpd/mailauth/author_domain.h \
 	mod_smtpd/include/smtpd/mailauth/dkim.h \
 	mod_smtpd/include/smtpd/mailauth/dkim_sign.h \
+	mod_smtpd/include/smtpd/mailauth/dmarc.h \
 	mod_smtpd/include/smtpd/mailauth/lookups.h \
 	mod_smtpd/include/smtpd/mailauth/message_reader.h \
 	mod_smtpd/include/smtpd/mailauth/message_stream.h \
 	mod_smtpd/include/smtpd/mailauth/private_key.h \
-	mod_smtpd/include/smtpd/mailauth/signing_keys.h
-	mod_smtpd/include/smtpd/mailauth/author_domain.h \
-	mod_smtpd/include/smtpd/mailauth/dmarc.h \
-	mod_smtpd/include/smtpd/mailauth/lookups.h \
-	mod_smtpd/include/smtpd/mailauth/public_suffixes.h
+	mod_smtpd/include/smtpd/mailauth/public_suffixes.h \
 	mod_smtpd/include/smtpd/mailauth/signing_keys.h \
 	mod_smtpd/include/smtpd/mailauth/spf.h
 
@@ -261,19 +259,12 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/arc_fields.h \
 	mod_smtpd/mailauth/arc_seal.cc \
 	mod_smtpd/mailauth/authentication_results_field.cc \
+	mod_smtpd/mailauth/author_domain.cc \
 	mod_smtpd/mailauth/body_hasher.cc \
 	mod_smtpd/mailauth/check_signature.cc \
 	mod_smtpd/mailauth/check_signature.h \
 	mod_smtpd/mailauth/dkim.cc \
 	mod_smtpd/mailauth/dkim_sign.cc \
-	mod_smtpd/mailauth/first_author.cc \
-	mod_smtpd/mailauth/header_block.cc \
-	mod_smtpd/mailauth/header_block.h \
-	mod_smtpd/mailauth/key_cache.cc \
-	mod_smtpd/mailauth/key_record.cc \
-	mod_smtpd/mailauth/key_record.h \
-	mod_smtpd/mailauth/authentication_results_field.cc \
-	mod_smtpd/mailauth/author_domain.cc \
 	mod_smtpd/mailauth/dmarc.cc \
 	mod_smtpd/mailauth/dmarc_destinations.cc \
 	mod_smtpd/mailauth/dmarc_destinations.h \
@@ -282,6 +273,12 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/dmarc_report.h \
 	mod_smtpd/mailauth/dmarc_walk.cc \
 	mod_smtpd/mailauth/dmarc_walk.h \
+	mod_smtpd/mailauth/first_author.cc \
+	mod_smtpd/mailauth/header_block.cc \
+	mod_smtpd/mailauth/header_block.h \
+	mod_smtpd/mailauth/key_cache.cc \
+	mod_smtpd/mailauth/key_record.cc \
+	mod_smtpd/mailauth/key_record.h \
 	mod_smtpd/mailauth/lookups.cc \
 	mod_smtpd/mailauth/message_reader.cc \
 	mod_smtpd/mailauth/message_state.h \
@@ -293,6 +290,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/private_key.cc \
 	mod_smtpd/mailauth/public_key.cc \
 	mod_smtpd/mailauth/public_key.h \
+	mod_smtpd/mailauth/public_suffixes.cc \
 	mod_smtpd/mailauth/seal_hash.h \
 	mod_smtpd/mailauth/signature.cc \
 	mod_smtpd/mailauth/signature.h \
@@ -309,7 +307,6 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/tag_list.h \
 	mod_smtpd/mailauth/tag_writer.cc \
 	mod_smtpd/mailauth/tag_writer.h \
-	mod_smtpd/mailauth/public_suffixes.cc \
 	mod_smtpd/engine/api.cc \
 	mod_smtpd/engine/history.cc \
 	mod_smtpd/engine/auth_mechanisms.cc \

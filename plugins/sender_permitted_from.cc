@@ -38,8 +38,8 @@
 /// ## Header fields
 ///
 /// The plugin adds an entry of the method `spf` to Authentication-Results, with the sender's domain as `smtp.mailfrom`,
-/// and one with `smtp.helo` if it has tested the name in EHLO. A field Received-SPF for each test stands above Received,
-/// unless `received_spf=no`.
+/// and one with `smtp.helo` if it has tested the name in EHLO. A field Received-SPF for each test stands above
+/// Received, unless `received_spf=no`.
 ///
 /// ## Replies
 ///

@@ -60,20 +60,19 @@ tests_unit_tests_SOURCES = \
 	tests/unit/message/stored_message_test.cc \
 	tests/unit/mailauth/arc_test.cc \
 	tests/unit/mailauth/authentication_results_field_test.cc \
+	tests/unit/mailauth/author_domain_test.cc \
 	tests/unit/mailauth/body_hasher_test.cc \
 	tests/unit/mailauth/dkim_test.cc \
-	tests/unit/mailauth/header_block_test.cc \
-	tests/unit/mailauth/authentication_results_field_test.cc \
-	tests/unit/mailauth/author_domain_test.cc \
 	tests/unit/mailauth/dmarc_destinations_test.cc \
 	tests/unit/mailauth/dmarc_report_test.cc \
 	tests/unit/mailauth/dmarc_test.cc \
+	tests/unit/mailauth/header_block_test.cc \
 	tests/unit/mailauth/lookups_test.cc \
+	tests/unit/mailauth/public_suffixes_test.cc \
 	tests/unit/mailauth/spf_record_test.cc \
 	tests/unit/mailauth/spf_test.cc \
 	tests/unit/mailauth/srs_test.cc \
 	tests/unit/mailauth/tag_list_test.cc \
-	tests/unit/mailauth/public_suffixes_test.cc \
 	tests/unit/net/backend_test.cc \
 	tests/unit/net/cares_resolver_test.cc \
 	tests/unit/net/circuit_breaker_test.cc \

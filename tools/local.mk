@@ -2,15 +2,15 @@
 
 tool_cppflags = $(core_cppflags) -I$(top_srcdir)
 
-bin_PROGRAMS += tools/smtpd-auth tools/smtpd-dmarc-report tools/smtpd-karma tools/smtpd-store tools/smtpd-try
-bin_PROGRAMS += tools/smtpd-auth tools/smtpd-dkim-keygen tools/smtpd-karma tools/smtpd-store tools/smtpd-try
+bin_PROGRAMS += tools/smtpd-auth tools/smtpd-dkim-keygen tools/smtpd-dmarc-report tools/smtpd-karma tools/smtpd-store \
+	tools/smtpd-try
 tools_smtpd_auth_SOURCES = \
 	tools/auth_ar_parse.cc \
 	tools/auth_arc.cc \
 	tools/auth_command.cc \
 	tools/auth_command.h \
-	tools/auth_dmarc.cc \
 	tools/auth_dkim.cc \
+	tools/auth_dmarc.cc \
 	tools/auth_evaluation.cc \
 	tools/auth_evaluation.h \
 	tools/auth_json_zone.cc \
@@ -48,7 +48,6 @@ tools_smtpd_dmarc_report_CPPFLAGS = $(tool_cppflags) $(JANSSON_CPPFLAGS) $(ZLIB_
 tools_smtpd_dmarc_report_LDFLAGS = $(program_ldflags) $(whole_core)
 tools_smtpd_dmarc_report_LDADD = $(core_libs) $(JANSSON_LIBS) $(ZLIB_LIBS)
 tools_smtpd_dmarc_report_DEPENDENCIES = libsmtpd_core.la
-bin_PROGRAMS += tools/smtpd-dkim-keygen tools/smtpd-karma tools/smtpd-store tools/smtpd-try
 tools_smtpd_dkim_keygen_SOURCES = \
 	tools/command.cc \
 	tools/command.h \

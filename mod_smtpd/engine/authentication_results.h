@@ -19,8 +19,8 @@ enum class FieldText { ascii, utf8 };
 /// others in order. A result with an empty method or an empty result is omitted, as is a property without a name.
 std::string authentication_results_value(const ResultsView& results, std::string_view authserv_id, FieldText text);
 
-/// Renames all such fields if one of them claims to come from this server, as RFC 8601 5 requires: it cannot be genuine.
-/// A field that cannot be parsed and has our id somewhere in it counts as one.
+/// Renames all such fields if one of them claims to come from this server, as RFC 8601 5 requires: it cannot be
+/// genuine. A field that cannot be parsed and has our id somewhere in it counts as one.
 void disown_forged_results(Headers& headers, std::string_view authserv_id);
 
 }  // namespace smtpd::engine

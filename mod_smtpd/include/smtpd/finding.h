@@ -41,7 +41,7 @@ public:
         code_ = reply_code;
         return std::move(*this);
     }
-        /// Karma points for the client; default: the plugin's PolicyDefaults for this outcome.
+    /// Karma points for the client; default: the plugin's PolicyDefaults for this outcome.
     Finding karma(int points) && {
         karma_ = points;
         return std::move(*this);
@@ -62,7 +62,7 @@ public:
         is_tolerated_ = true;
         return std::move(*this);
     }
-        /// The result of the test, for later plugins (SessionContext::results()) and for the Authentication-Results field
+    /// The result of the test, for later plugins (SessionContext::results()) and for the Authentication-Results field
     /// (RFC 8601). A finding may have several: one for each signature, for instance.
     Finding authentication_result(AuthenticationResult result) && {
         authentication_results_.push_back(std::move(result));

@@ -15,7 +15,7 @@ namespace smtpd {
 struct ServerAccess;
 
 /// Raised whenever a change to these headers makes an already compiled plugin unusable.
-inline constexpr std::uint32_t api_version = 7;
+inline constexpr std::uint32_t api_version = 8;
 
 /// First word of every plugin descriptor: "SMTP", so that an unrelated symbol of the same name is not taken for a
 /// plugin.
