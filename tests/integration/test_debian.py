@@ -195,5 +195,5 @@ def test_setup_names_what_is_wrong(arguments, words):
 def test_one_port_has_one_server(debian):
     debian.install()
     debian.type("smtpd-setup site example.com")
-    with pytest.raises(AssertionError, match="listens on port .* already"):
+    with pytest.raises(AssertionError, match="already listens on port"):
         debian.type("smtpd-setup site example.org")
