@@ -270,6 +270,7 @@ libsmtpd_core_la_SOURCES = \
 	mod_smtpd/mailauth/dmarc_destinations.h \
 	mod_smtpd/mailauth/dmarc_record.cc \
 	mod_smtpd/mailauth/dmarc_report.cc \
+	mod_smtpd/mailauth/dmarc_results.cc \
 	mod_smtpd/mailauth/dmarc_report.h \
 	mod_smtpd/mailauth/dmarc_walk.cc \
 	mod_smtpd/mailauth/dmarc_walk.h \

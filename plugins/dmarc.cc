@@ -119,24 +119,8 @@ std::string_view domain_of(std::string_view mailbox) noexcept {
     return at == mailbox.npos ? mailbox : mailbox.substr(at + 1);
 }
 
-/// The domains that a method has judged: the first of these properties that a result has.
-std::vector<DmarcIdentifier> identifiers(const ResultsView& results, std::string_view method, std::string_view type,
-                                         std::initializer_list<std::string_view> properties) {
-    std::vector<DmarcIdentifier> out;
-    for (const AuthenticationResult* result : results.find_all(method)) {
-        const std::string* value = nullptr;
-        for (const auto property : properties)
-            if (value == nullptr) value = result->property(type, property);
-        if (value != nullptr && !domain_of(*value).empty())
-            out.push_back({std::string(domain_of(*value)), ascii_lower(result->result)});
-    }
-    return out;
-}
-
 mailauth::DmarcMessage message_of(const DataPostHook& hook, std::string author) {
-    return {.author = std::move(author),
-            .spf = identifiers(hook.results(), "spf", "smtp", {"mailfrom"}),
-            .dkim = identifiers(hook.results(), "dkim", "header", {"d", "i"})};
+    return mailauth::dmarc_message(std::move(author), hook.results().all());
 }
 
 bool any(const std::vector<DmarcIdentifier>& identifiers, std::string_view result) {
@@ -525,7 +509,7 @@ private:
                                       .disposition = word(disposition.policy)});
         note_event(hook, result, disposition);
         return finding_of(hook, message, result, disposition)
-            .authentication_result(authentication_result(result, disposition));
+            .authentication_result(dmarc_authentication_result(result, disposition.policy));
     }
 
     static Finding finding_of(DataPostHook& hook, const mailauth::DmarcMessage& message, const DmarcResult& result,
@@ -564,20 +548,6 @@ private:
         const std::string reason = format_text("policy of {}", author);
         hook.message().headers().prepend("X-Quarantine", format_text("dmarc ({})", reason));
         hook.transaction.notes().set(notes::quarantine, {"dmarc", "DMARC " + reason});
-    }
-
-    static AuthenticationResult authentication_result(const DmarcResult& result, const Disposition& disposition) {
-        AuthenticationResult out{.method = "dmarc",
-                                 .result = std::string(dmarc_outcome_name(result.outcome)),
-                                 .properties = {{"header", "from", result.author}}};
-        if (result.outcome == DmarcOutcome::temperror) out.reason = result.reason;
-        if (!result.record) return out;
-        if (result.policy) out.properties.push_back({"policy", "dmarc", word(*result.policy)});
-        out.comment = "p=" + word(result.record->p);
-        if (result.record->sp) out.comment += " sp=" + word(*result.record->sp);
-        if (result.record->np) out.comment += " np=" + word(*result.record->np);
-        out.comment += " dis=" + word(disposition.policy);
-        return out;
     }
 
     const Options options_;

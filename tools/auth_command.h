@@ -110,6 +110,7 @@ std::string read_whole_file(const std::string& name);
 Subcommand ar_parse_subcommand();
 Subcommand arc_seal_subcommand();
 Subcommand arc_subcommand();
+Subcommand check_subcommand();
 Subcommand dkim_sign_subcommand();
 Subcommand dkim_subcommand();
 Subcommand dmarc_subcommand();

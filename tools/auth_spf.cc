@@ -1,5 +1,5 @@
 /// auth_spf.cc: smtpd-auth spf: may this client send for that sender?
-#include "tools/auth_command.h"
+#include "tools/auth_spf_request.h"
 
 #include <smtpd/base/format.h>
 #include <smtpd/base/log.h>
@@ -21,11 +21,7 @@ SpfRequest request_for(const IpAddress& client, const std::string& helo, std::st
 }
 
 int run(AuthCall& call) {
-    const std::string ip = call.value("--ip"), helo = call.value("--helo");
-    const auto client = IpAddress::parse(ip);
-    if (!client) throw AuthError(format_text("--ip takes an IP address, not \"{}\"", quoted(ip)), usage_error);
-    const auto request = call.has("--mail-from") ? request_for(*client, helo, call.value("--mail-from"))
-                                                 : SpfRequest::from_helo(*client, helo);
+    const auto request = spf_request(call);
     const std::string receiver = call.value("--receiver");
     const mailauth::SpfEvaluator spf(
         {.void_limit = static_cast<unsigned>(call.number("--void", 2, 0, 1000)), .receiver = receiver});
@@ -46,6 +42,14 @@ int run(AuthCall& call) {
 }
 
 }  // namespace
+
+SpfRequest spf_request(const AuthCall& call) {
+    const std::string ip = call.value("--ip"), helo = call.value("--helo");
+    const auto client = IpAddress::parse(ip);
+    if (!client) throw AuthError(format_text("--ip takes an IP address, not \"{}\"", quoted(ip)), usage_error);
+    return call.has("--mail-from") ? request_for(*client, helo, call.value("--mail-from"))
+                                   : SpfRequest::from_helo(*client, helo);
+}
 
 Subcommand spf_subcommand() {
     using enum AuthOption::Use;

@@ -7,6 +7,7 @@ bin_PROGRAMS += tools/smtpd-auth tools/smtpd-dkim-keygen tools/smtpd-dmarc-repor
 tools_smtpd_auth_SOURCES = \
 	tools/auth_ar_parse.cc \
 	tools/auth_arc.cc \
+	tools/auth_check.cc \
 	tools/auth_command.cc \
 	tools/auth_command.h \
 	tools/auth_dkim.cc \
@@ -18,6 +19,7 @@ tools_smtpd_auth_SOURCES = \
 	tools/auth_message.cc \
 	tools/auth_message.h \
 	tools/auth_spf.cc \
+	tools/auth_spf_request.h \
 	tools/auth_srs.cc \
 	tools/command.cc \
 	tools/command.h \

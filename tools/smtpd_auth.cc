@@ -22,7 +22,8 @@ namespace {
 const std::vector<Subcommand>& subcommands() {
     static const std::vector<Subcommand> all{spf_subcommand(),       dkim_subcommand(),     dkim_sign_subcommand(),
                                              arc_subcommand(),       arc_seal_subcommand(), dmarc_subcommand(),
-                                             orgdomain_subcommand(), ar_parse_subcommand(), srs_subcommand()};
+                                             orgdomain_subcommand(), check_subcommand(),    ar_parse_subcommand(),
+                                             srs_subcommand()};
     return all;
 }
 

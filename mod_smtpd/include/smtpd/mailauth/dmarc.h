@@ -9,6 +9,7 @@
 /// All functions are pure and thread-safe. They do nothing that could throw but allocate.
 #pragma once
 
+#include <smtpd/authentication_result.h>
 #include <smtpd/base/api.h>
 #include <smtpd/mailauth/author_domain.h>
 #include <smtpd/mailauth/lookups.h>
@@ -82,6 +83,10 @@ struct DmarcMessage {
     std::vector<DmarcIdentifier> dkim{};
 };
 
+/// The results of SPF and DKIM that DMARC judges by: of spf those with smtp.mailfrom, of dkim those with header.d or
+/// header.i.
+SMTPD_API DmarcMessage dmarc_message(std::string author, const std::vector<const AuthenticationResult*>& results);
+
 struct DmarcSettings {
     DmarcRfc rfc = DmarcRfc::rfc9989;
     const PublicSuffixes* suffixes = nullptr;  ///< for RFC 7489, which cannot do without
@@ -114,6 +119,10 @@ struct DmarcResult {
 /// round: whether the author's domain exists (np), and the walks of domains below its organizational domain.
 SMTPD_API std::optional<DmarcResult> evaluate_dmarc(const DmarcMessage& message, const DmarcSettings& settings,
                                                     Lookups& lookups);
+
+/// For the Authentication-Results field: `dmarc=fail (p=reject dis=quarantine) header.from=example.com
+/// policy.dmarc=reject`. `disposition` is what the server does with the message, for whatever reason.
+SMTPD_API AuthenticationResult dmarc_authentication_result(const DmarcResult& result, DmarcPolicy disposition);
 
 /// Asks what evaluate_dmarc() will ask first, if nothing but the author is known yet.
 SMTPD_API void prepare_dmarc(const std::string& author, const DmarcSettings& settings, Lookups& lookups);
