@@ -58,10 +58,11 @@ public:
     }
 
     void print() const {
-        std::fputs(format_text("Received-SPF: {}\r\nAuthentication-Results: {}\r\n", received_spf_,
-                               engine::authentication_results_value(view(), authserv_id_, engine::FieldText::ascii))
-                       .c_str(),
-                   stdout);
+        Headers fields;
+        fields.append("Received-SPF", received_spf_);
+        fields.append("Authentication-Results",
+                      engine::authentication_results_value(view(), authserv_id_, engine::FieldText::ascii));
+        std::fputs(fields.to_string().c_str(), stdout);
     }
 
 private:

@@ -223,11 +223,11 @@ support::Lane* Instance::lane(HookId hook) const noexcept {
 
 std::vector<Instance::Setting> Instance::settings() const {
     std::vector<Setting> out;
-    const auto compare = [&out](const OptionTable& table, const void* values, const void* defaults) {
+    std::vector<std::string> seen;  // an option of the plugin's own hides the common one of that name
+    const auto compare = [&](const OptionTable& table, const void* values, const void* defaults) {
         for (const auto& row : table.rows()) {
-            if (!row.show ||
-                std::any_of(out.begin(), out.end(), [&](const Setting& known) { return known.name == row.name; }))
-                continue;
+            if (!row.show || std::find(seen.begin(), seen.end(), row.name) != seen.end()) continue;
+            seen.push_back(row.name);
             if (auto value = row.show(values); value != row.show(defaults)) out.push_back({row.name, std::move(value)});
         }
     };
