@@ -211,8 +211,7 @@ public:
             return end(DmarcOutcome::none,
                        format_text("the record of {} has no valid policy and no address for reports", policy.domain));
         result_.policy_domain = policy.domain;
-        result_.record = std::move(policy.record);
-        return judge();
+        return judge(result_.record.emplace(std::move(*policy.record)));
     }
 
 private:
@@ -221,10 +220,10 @@ private:
         return std::make_unique<SuffixList>(result_.author, *settings_.suffixes, questions_);
     }
 
-    std::optional<DmarcResult> judge() {
-        const Existence existence = settle_policy();
-        const Identifiers spf(message_.spf, result_.author, result_.record->aspf, *rules_);
-        const Identifiers dkim(message_.dkim, result_.author, result_.record->adkim, *rules_);
+    std::optional<DmarcResult> judge(const DmarcRecord& record) {
+        const Existence existence = settle_policy(record);
+        const Identifiers spf(message_.spf, result_.author, record.aspf, *rules_);
+        const Identifiers dkim(message_.dkim, result_.author, record.adkim, *rules_);
         result_.is_spf_aligned = spf.alignment() == Aligned::yes;
         result_.is_dkim_aligned = dkim.alignment() == Aligned::yes;
         if (is_any(Aligned::pending, spf.alignment(), dkim.alignment()) || existence == Existence::pending) return {};
@@ -245,8 +244,7 @@ private:
     static bool is_any(Aligned wanted, Aligned a, Aligned b) noexcept { return a == wanted || b == wanted; }
 
     /// The policy for the author's domain (RFC 9989 4.7). Asks whether the domain exists only where that matters.
-    Existence settle_policy() {
-        const DmarcRecord& record = *result_.record;
+    Existence settle_policy(const DmarcRecord& record) {
         Existence existence = Existence::exists;
         DmarcPolicy policy = record.p;
         if (result_.policy_domain != result_.author) {
