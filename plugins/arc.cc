@@ -35,7 +35,7 @@
 ///
 /// ## Replies
 ///
-/// With `reject=yes`, `552 5.7.29 The ARC chain of the message is not valid`.
+/// With `reject=yes`, `550 5.7.29 The ARC chain of the message is not valid`.
 #include <smtpd/base/domain.h>
 #include <smtpd/mailauth/arc.h>
 #include <smtpd/mailauth/message_stream.h>
@@ -160,6 +160,7 @@ private:
                         printable_domain(chain.sets.back().domain),
                         trusted > 0 ? format_text("trusted since set {}", trusted) : "which is not trusted");
         return fail("{}", chain.reason)
+            .code(550)
             .status(EnhancedCode{5, 7, 29})
             .reply("The ARC chain of the message is not valid");
     }

@@ -54,7 +54,7 @@
 ///
 /// ## Replies
 ///
-/// With `reject=yes`, `552 5.7.20 No passing DKIM signature found`, or 5.7.21 if a limit or a policy of this server
+/// With `reject=yes`, `550 5.7.20 No passing DKIM signature found`, or 5.7.21 if a limit or a policy of this server
 /// is the reason.
 ///
 /// ## Differences from qpsmtpd
@@ -260,6 +260,7 @@ private:
             return skip("{}", reasons(signatures));
         const bool is_policy = is(DkimResult::policy) && !is(DkimResult::fail);
         return fail("{}", reasons(signatures))
+            .code(550)
             .status(EnhancedCode{5, 7, static_cast<std::uint16_t>(is_policy ? 21 : 20)})
             .reply(is_policy ? "No acceptable DKIM signature found" : "No passing DKIM signature found");
     }

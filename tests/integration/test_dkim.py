@@ -89,7 +89,7 @@ def test_signed_here_passes_there(make_server, mpm, nsd):
     assert "bank.test" not in results(received) and results(received).count("dkim=pass") == 2
     for wrong in (signed.replace(b"bye", b"buy"), signed.replace(b"dinner", b"supper"), b"Subject: added\r\n" + signed):
         verifies.maildir.clear()
-        sent(verifies, wrong, source="127.0.0.3", code=552)
+        sent(verifies, wrong, source="127.0.0.3", code=550)
     server.expect_log(r"dkim: fail: good\.test: fail, body hash does not match")
     sent(verifies, MESSAGE, source="127.0.0.3")  # unsigned mail is not refused
 
@@ -113,7 +113,7 @@ def test_chunks_and_large_messages(make_server, nsd):
             piece = small[at:at + 97]
             last = " LAST" if at + 97 >= len(small) else ""
             client.send(f"BDAT {len(piece)}{last}\r\n".encode() + piece)
-            client.reply().expect(552 if last else 250)
+            client.reply().expect(550 if last else 250)
     server.expect_log(r"dkim: fail: good\.test: fail, body hash does not match")
 
 
@@ -141,7 +141,7 @@ def test_sealed_here_passes_there(make_server, nsd):
         < sealed.index(b"DKIM-Signature: v=1;")
     received = sent(verifies, sealed, source="127.0.0.3")
     assert "arc=pass (i=1 d=good.test, trusted since i=1) header.oldest-pass=0" in results(received) and results(received).count("dkim=pass") == 2
-    sent(verifies, sealed.replace(b"dinner", b"supper"), source="127.0.0.3", code=552)
+    sent(verifies, sealed.replace(b"dinner", b"supper"), source="127.0.0.3", code=550)
     server.expect_log(r"arc: sealed by good\.test \(sel, rsa-sha256\)")
     server.expect_log(r"arc: fail: ARC-Message-Signature 1: signature does not verify")
 

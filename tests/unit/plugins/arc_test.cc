@@ -120,7 +120,7 @@ class ArcPluginTest : public CppUnit::TestFixture {
     void refusals_are_a_matter_of_options() {
         Site site("domain=example.org reject=yes onerror=tempfail");
         const string broken = replaced(site.forwarded(mail), "dinner", "supper");
-        CPPUNIT_ASSERT_EQUAL(string("deny 5.7.29 The ARC chain of the message is not valid"),
+        CPPUNIT_ASSERT_EQUAL(string("deny 550 5.7.29 The ARC chain of the message is not valid"),
                              shown(site.arrives(broken)));
         CPPUNIT_ASSERT(site.arrives(mail).verdict == Verdict::declined);
         Site slow("domain=example.org reject=yes onerror=tempfail");
