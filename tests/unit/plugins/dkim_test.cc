@@ -95,7 +95,8 @@ class DkimPluginTest : public CppUnit::TestFixture {
         CPPUNIT_ASSERT_EQUAL(-1, tolerant.connection().karma());
         PluginUnderTest strict("dkim", "reject=yes");
         fill(strict);
-        CPPUNIT_ASSERT_EQUAL(string("deny 550 5.7.20 No passing DKIM signature found"), shown(arrives(strict, changed)));
+        CPPUNIT_ASSERT_EQUAL(string("deny 550 5.7.20 No passing DKIM signature found"),
+                             shown(arrives(strict, changed)));
         // One good signature suffices.
         CPPUNIT_ASSERT(arrives(strict, "DKIM-Signature: v=1\r\n" + signed_mail(mail)).verdict == Verdict::declined);
         const string short_key = "DKIM-Signature: a=x; z=" + string(70000, 'x') + "\r\n" + mail;
