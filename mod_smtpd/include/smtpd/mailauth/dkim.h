@@ -2,17 +2,18 @@
 ///
 ///     if (const auto signatures = verify_dkim(reader, lookups, keys, now)) …
 ///
-/// A signature passes for itself: a wrong one does not spoil others. Results are the words of RFC 8601 2.7.1:
+/// Each signature has its own result: a wrong signature does not affect the others. Results are the words of RFC 8601
+/// 2.7.1:
 ///
 /// | word | means |
 /// |---|---|
 /// | pass | the signature is valid |
-/// | fail | the message, or the signature, was changed, or the key is another one |
-/// | policy | it is not looked at, or not accepted, because of a limit of ours: the reason says which |
+/// | fail | the message or the signature was changed, or the key does not belong to the signature |
+/// | policy | a limit of this server excludes the signature; the reason names the limit |
 /// | permerror | the signature or its key record is wrong, or the signature has expired |
-/// | temperror | the DNS gave no answer about the key |
+/// | temperror | the key could not be looked up |
 ///
-/// All functions are pure; a KeyCache may be shared by all threads.
+/// All functions are pure. All threads may share one KeyCache.
 #pragma once
 
 #include <smtpd/authentication_result.h>
@@ -33,20 +34,20 @@ namespace smtpd::mailauth {
 
 struct KeyRecord;
 
-/// Key records, read, by their text. Thread-safe.
+/// A cache of parsed key records; the text of the record is the key. Thread-safe.
 class SMTPD_API KeyCache {
 public:
     static constexpr std::size_t default_capacity = 2048;
-    /// Longer records are read each time.
+    /// Longer records are not cached.
     static constexpr std::size_t max_record_size = 4096;
-    /// A record is kept as long as its DNS answer holds, but at least, and at most, that long.
+    /// A record stays in the cache for the TTL of its DNS answer, but at least min_life and at most max_life.
     static constexpr std::chrono::seconds min_life{60};
     static constexpr std::chrono::seconds max_life{3600};
 
     explicit KeyCache(std::size_t capacity = default_capacity);
     ~KeyCache();
 
-    /// The record of that text. Never null.
+    /// Parses a record, or takes it from the cache. Never null.
     std::shared_ptr<const KeyRecord> get(std::string_view record, std::chrono::seconds ttl,
                                          std::chrono::sys_seconds now);
     std::size_t size() const;
@@ -57,49 +58,50 @@ private:
 };
 
 enum class DkimResult : std::uint8_t { pass, fail, policy, neutral, temperror, permerror };
-/// "pass".
+/// The name of the result, for example "pass".
 SMTPD_API std::string_view dkim_result_word(DkimResult result) noexcept;
 
-/// What came of one DKIM-Signature field. Texts are as the field has them, so they are foreign; "" if it has none.
+/// The result for one DKIM-Signature field. The texts are copied from the field, so they are untrusted; they are "" if
+/// the field does not have the tag.
 struct SMTPD_API DkimSignature {
     static constexpr std::size_t max_value_size = 64;  ///< characters of b= that are kept
 
     DkimResult result = DkimResult::permerror;
-    std::string reason;       ///< why it does not pass; may have foreign text
+    std::string reason;       ///< why it does not pass; may contain untrusted text
     std::string domain;       ///< d=
     std::string selector;     ///< s=
     std::string identity;     ///< i=, or `@` and d=
     std::string algorithm;    ///< a=
-    std::string value;        ///< how b= begins, without white space
+    std::string value;        ///< the beginning of b=, without white space
     bool is_testing = false;  ///< the key record has t=y: a failure must not count against the message
-    unsigned key_bits = 0;    ///< 0 if there was no key
-    /// Octets at the end of the canonical body that the signature leaves out (l=): anybody could have added them.
+    unsigned key_bits = 0;    ///< 0 without a key
+    /// Octets at the end of the canonical body that the signature does not cover (l=). Anybody could have added them.
     std::uint64_t unsigned_octets = 0;
 
     bool passes() const noexcept { return result == DkimResult::pass; }
 };
 
 struct DkimPolicy {
-    /// Whether a signature passes that leaves out a part of the body (l=); otherwise its result is `policy`. Anybody
-    /// can add to such a message what its reader sees instead of the original.
+    /// Whether a signature that covers only a part of the body (l=) can pass. If not, its result is `policy`: anybody
+    /// can add text to such a message that the reader sees instead of the original.
     bool accepts_partial_body = true;
-    /// How wrong clocks may be when t= and x= are compared with the time.
+    /// The tolerance for clock differences when t= and x= are compared with the time.
     std::chrono::seconds clock_skew{300};
 };
 
-/// Asks for the keys of all signatures that can be valid, at once, and does nothing else. True if all answers are
-/// there. For ask handlers: verifying is the work of the handler behind them.
+/// Asks for the keys of all signatures that can be valid, at once. Returns true if all answers are there. This is for
+/// ask handlers: the handler that follows verifies the signatures.
 SMTPD_API bool ask_dkim_keys(const MessageReader& message, Lookups& lookups, std::chrono::sys_seconds now,
                              const DkimPolicy& policy = {});
 
-/// All DKIM-Signature fields of a message, from the top; empty if it has none. Nothing while answers are missing. The
-/// reader must be complete.
+/// Verifies the DKIM-Signature fields of a message, from the top. The list is empty if the message has none. Returns
+/// std::nullopt while answers are missing. The reader must be complete.
 SMTPD_API std::optional<std::vector<DkimSignature>> verify_dkim(const MessageReader& message, Lookups& lookups,
                                                                 KeyCache& keys, std::chrono::sys_seconds now,
                                                                 const DkimPolicy& policy = {});
 
-/// The results for the Authentication-Results field, one for each signature, with header.d, .i, .s, .a and .b; of those
-/// beyond MessageReader::max_signatures, one for all. `dkim=none` if there is no signature.
+/// The entries for the Authentication-Results field: one for each signature, with header.d, .i, .s, .a and .b, and a
+/// single one for all signatures beyond MessageReader::max_signatures. `dkim=none` if there is no signature.
 SMTPD_API std::vector<AuthenticationResult> dkim_results(const std::vector<DkimSignature>& signatures);
 
 }  // namespace smtpd::mailauth

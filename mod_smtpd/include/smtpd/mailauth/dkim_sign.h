@@ -26,24 +26,26 @@ struct DkimSigning {
     std::string domain;    ///< d=, A-labels
     std::string selector;  ///< s=
     Canonicalization header_form = Canonicalization::relaxed;
-    /// Names in h=, in that order. Empty: recommended_fields().
+    /// Names in h=, in this order. If empty: recommended_fields().
     std::vector<std::string> fields{};
     std::optional<std::chrono::sys_seconds> time{};    ///< t=
     std::optional<std::chrono::sys_seconds> expiry{};  ///< x=
 };
 
-/// The first mailbox in the value of a From field (RFC 5322 3.4): the address in angle brackets, or all there is.
-/// Comments, quoted names and groups are taken into account. Nothing if it has no domain.
+/// Returns the first mailbox in the value of a From field (RFC 5322 3.4): the address in angle brackets or, without
+/// brackets, the whole text. Comments, quoted names and groups are understood. Returns std::nullopt if the address has
+/// no domain.
 SMTPD_API std::optional<Address> first_author(std::string_view from);
 
-/// Names of fields that a signature of this header block should have in h=: every instance of a field that a reader
-/// sees or that decides how the message is shown, once for each time that it is there; and once more if nobody may add
-/// another one: From, Reply-To, Subject, Date, To, Cc, MIME-Version, Content-Type and Content-Transfer-Encoding.
+/// Returns the names for h= of a signature of this header block. They cover all fields that a reader sees or that
+/// affect how the message is shown: each name once for every occurrence of the field. From, Reply-To, Subject, Date,
+/// To, Cc, MIME-Version, Content-Type and Content-Transfer-Encoding have one more entry each, so that nobody can add
+/// another such field.
 SMTPD_API std::vector<std::string> recommended_fields(std::string_view header_block);
 
-/// The value of the DKIM-Signature field, folded. The form of the body, and l= if there is one, are those of `body`,
-/// which is finished. An Error if the message has not exactly one From field (RFC 5322 3.6), if From is not to be
-/// signed, or if the key does not work.
+/// Makes the value of a DKIM-Signature field, folded. `body` must be finished; it determines the canonical form of the
+/// body, and l= if it has a limit. Returns an Error if the message does not have exactly one From field (RFC 5322 3.6),
+/// if `signing.fields` lacks From, or if the key does not work.
 SMTPD_API Result<std::string> sign_dkim(std::string_view header_block, const BodyHasher& body,
                                         const DkimSigning& signing, const PrivateKey& key);
 

@@ -2,7 +2,7 @@
 ///
 /// An evaluation never waits. It is a function that takes its answers from a Lookups object. If an answer is missing,
 /// it continues as far as it can, so that independent questions are sent together, and returns no result. The caller
-/// gets the answers and calls it again, until there is a result:
+/// gets the answers and calls the function again until it returns a result:
 ///
 ///     setup.hooks.mail.ask([this](const MailHook& hook, Questions& questions) {
 ///         mailauth::QuestionLookups lookups(questions);
@@ -13,8 +13,9 @@
 ///         …
 ///     });
 ///
-/// So an evaluation never occupies a thread, and the same code runs in a plugin, in a command, in a fuzz target, and in
-/// a test with a zone. An answer is found, absent or failed (dns.h); a failure is a temporary error, never "no record".
+/// So an evaluation does not block a thread, and the same code runs in a plugin, in a command, in a fuzz target, and in
+/// a test with a zone. An answer is found, absent or failed (dns.h). A failure is a temporary error; it never means "no
+/// record".
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -25,18 +26,18 @@
 
 namespace smtpd::mailauth {
 
-/// The known answers. One evaluation, in one thread, uses an object at a time.
+/// The answers that are known so far. Only one evaluation, in one thread, may use an object at a time.
 class SMTPD_API Lookups {
 public:
     virtual ~Lookups() = default;
-    /// The answer to that question. The status `not_asked` means that the question was sent: the evaluation is called
-    /// again when the answer has come. A name that cannot exist gives `bad_name` at once. The reference is valid until
-    /// the evaluation returns.
+    /// Returns the answer to a question. The status `not_asked` means that the question was sent; the evaluation is
+    /// called again when the answer is there. A name that cannot exist gives `bad_name` at once. The reference is valid
+    /// until the evaluation returns.
     virtual const DnsAnswer& dns(DnsType type, std::string_view name) = 0;
 
     const DnsAnswer& txt(std::string_view name) { return dns(DnsType::txt, name); }
     const DnsAnswer& mx(std::string_view name) { return dns(DnsType::mx, name); }
-    /// The names of an address (PTR).
+    /// The host names of an address (PTR).
     const DnsAnswer& ptr(const IpAddress& address) { return dns(DnsType::ptr, reverse_dns_name(address)); }
     /// The A or AAAA records of the host, in the address family of `like`.
     const DnsAnswer& addresses(std::string_view host, const IpAddress& like) {
@@ -44,7 +45,7 @@ public:
     }
 };
 
-/// For an `ask` handler: asks for every answer that is not known yet.
+/// For an `ask` handler: sends a question for each answer that is not known yet.
 class SMTPD_API QuestionLookups final : public Lookups {
 public:
     explicit QuestionLookups(Questions& questions) noexcept : questions_(questions) {}
@@ -54,8 +55,8 @@ private:
     Questions& questions_;
 };
 
-/// For the handler that follows, which can ask no more questions: an answer that did not come, because of the deadline
-/// or the limit on rounds, has `timed_out`. So every evaluation gives a result.
+/// For the handler after the `ask` handler. It can send no more questions: an answer that is missing because of the
+/// deadline or the limit on rounds has the status `timed_out`. So every evaluation returns a result.
 class SMTPD_API AnswerLookups final : public Lookups {
 public:
     explicit AnswerLookups(const Answers& answers) noexcept : answers_(answers) {}

@@ -1,14 +1,14 @@
-/// message_reader.h: a message as DKIM (RFC 6376) and ARC (RFC 8617) look at it, read once while it arrives.
+/// message_reader.h: reads a message for DKIM (RFC 6376) and ARC (RFC 8617), once, while it arrives.
 ///
-/// The reader keeps the header block and hashes the body, once for each form in which a signature of the message needs
-/// it. So the size of a message costs neither memory nor a second reading.
+/// The reader stores the header block. It hashes the body once for each canonical form that a signature of the message
+/// needs. So it uses no more memory for a large body, and nothing reads the body again.
 ///
 ///     MessageReader reader;
-///     reader.chunk(octets);  // any number of times, in pieces of any size
+///     reader.chunk(octets);  // any number of times, chunks of any size
 ///     reader.end();
 ///     … verify_dkim(reader, …)
 ///
-/// A reader belongs to one message, and one thread uses it at a time. After end() several may read it.
+/// A reader is for one message. Only one thread may use it at a time; after end(), several may read it.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -25,33 +25,34 @@ struct evp_md_ctx_st;
 
 namespace smtpd::mailauth {
 
-/// How much a message may change on its way (RFC 6376 3.4).
+/// Which changes in transit a signature tolerates (RFC 6376 3.4).
 enum class Canonicalization : std::uint8_t {
-    simple,  ///< next to nothing
-    relaxed  ///< white space, and the case of names of fields
+    simple,  ///< almost none
+    relaxed  ///< changes of white space, and of case in field names
 };
 
 using Sha256 = std::array<unsigned char, 32>;
 
-/// The SHA-256 of a body in canonical form (RFC 6376 3.4.3, 3.4.4). What needs no change is hashed where it is.
+/// Computes the SHA-256 of a body in canonical form (RFC 6376 3.4.3, 3.4.4). Text that needs no change is hashed
+/// without a copy.
 class SMTPD_API BodyHasher {
 public:
-    /// `limit` is l= of a signature: how many octets of the canonical body count.
+    /// `limit` is l= of a signature: how many octets of the canonical body are hashed.
     explicit BodyHasher(Canonicalization canonicalization, std::optional<std::uint64_t> limit = std::nullopt);
     ~BodyHasher();
     BodyHasher(BodyHasher&&) noexcept;
     BodyHasher& operator=(BodyHasher&&) noexcept;
 
-    /// The next octets of the body, in pieces of any size.
+    /// Takes the next octets of the body, in chunks of any size.
     void update(std::string_view octets);
-    /// The body is complete. Once.
+    /// Ends the body. Call it once.
     void finish();
 
     Canonicalization canonicalization() const noexcept { return canonicalization_; }
     std::optional<std::uint64_t> limit() const noexcept { return limit_; }
     /// After finish().
     const Sha256& digest() const noexcept { return digest_; }
-    /// After finish(): octets of the whole canonical body, whatever the limit.
+    /// After finish(): the size of the whole canonical body in octets, regardless of the limit.
     std::uint64_t canonical_size() const noexcept { return canonical_size_; }
 
 private:
@@ -70,23 +71,24 @@ private:
     std::unique_ptr<evp_md_ctx_st, Free> context_;
     Sha256 digest_{};
     std::uint64_t canonical_size_ = 0;
-    std::uint64_t empty_lines_ = 0;  ///< at the end so far; hashed only if something follows
-    bool has_blank_ = false;         ///< white space that is hashed as one blank if the line goes on; relaxed only
-    bool has_cr_ = false;            ///< a CR whose LF is to come
+    std::uint64_t empty_lines_ = 0;  ///< at the end so far; hashed only if a line with content follows
+    bool has_blank_ = false;         ///< pending white space, hashed as one blank if the line continues; relaxed only
+    bool has_cr_ = false;            ///< a CR, perhaps before its LF
     bool line_has_content_ = false;
     std::size_t held_size_ = 0;
-    std::array<char, 256> held_;  ///< short pieces, to be hashed together
+    std::array<char, 256> held_;  ///< short pieces, collected to be hashed together
 };
 
 class SMTPD_API MessageReader {
 public:
-    /// Octets of the header block. What is beyond is not looked at, and no signature passes.
+    /// Octets of the header block. If it is larger, the rest is ignored and no signature passes.
     static constexpr std::size_t max_header_size = 1024 * 1024;
     /// Octets of a DKIM-Signature, ARC-Message-Signature or ARC-Seal field.
     static constexpr std::size_t max_signature_size = 64 * 1024;
-    /// DKIM-Signature fields that are verified: those whose domain fits that of From first, then from the top.
+    /// How many DKIM-Signature fields are verified. If there are more, those whose domain is related to that of From
+    /// come first, then the others from the top.
     static constexpr std::size_t max_signatures = 10;
-    /// Forms of the body that are hashed.
+    /// How many forms of the body are hashed.
     static constexpr std::size_t max_body_hashes = 16;
 
     MessageReader();
@@ -94,23 +96,22 @@ public:
     MessageReader(const MessageReader&) = delete;
     MessageReader& operator=(const MessageReader&) = delete;
 
-    /// Octets of the message: header block, blank line, body; lines end in CRLF, dots as they are.
+    /// Takes octets of the message: header block, blank line, body. Lines end in CRLF; there is no dot-stuffing.
     void chunk(std::string_view octets);
     /// The message is complete.
     void end();
-    /// Hashes the body in that form as well, whatever the signatures need: for a signature that is to be made. To be
-    /// called before the first chunk().
+    /// Also hashes the body in this form, for a signature that the caller will make. Call it before the first chunk().
     void hash_body(Canonicalization canonicalization, std::optional<std::uint64_t> limit = std::nullopt);
 
     bool is_complete() const noexcept;
-    /// As received, without the blank line; complete when the body begins.
+    /// The header block as received, without the blank line. It is complete as soon as the body begins.
     const std::string& header_block() const noexcept;
-    /// After end(): what was hashed in that form; null if it was not.
+    /// After end(): the hash of the body in this form; null if it was not computed.
     const BodyHasher* body_hash(Canonicalization canonicalization,
                                 std::optional<std::uint64_t> limit = std::nullopt) const noexcept;
 
     struct State;
-    /// For the library.
+    /// Only for functions of the library.
     const State& state() const noexcept { return *state_; }
 
 private:

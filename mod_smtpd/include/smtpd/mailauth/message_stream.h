@@ -1,4 +1,4 @@
-/// message_stream.h: the plugins dkim and arc read a message once, and together.
+/// message_stream.h: lets the plugins dkim and arc share one pass over a message.
 ///
 ///     setup.hooks.data_chunk.stream([](MessageHook& hook) { return mailauth::MessageStream::join(hook.transaction);
 ///     }); … const mailauth::MessageReader* reader = mailauth::MessageStream::find(hook.transaction);
@@ -23,14 +23,14 @@ class SMTPD_API MessageStream final : public BodyStream {
 public:
     MessageStream() = default;
 
-    /// For a handler at data_chunk: a stream that reads this message; null if another plugin's does already. With
-    /// `to_be_signed` the relaxed form of the body is hashed in any case.
+    /// For a handler at data_chunk: returns a stream that reads this message, or null if another plugin already has
+    /// one. With `to_be_signed`, the relaxed form of the body is hashed in any case.
     static std::shared_ptr<BodyStream> join(Transaction& transaction, bool to_be_signed = false);
-    /// The message, once it is complete; null if nobody has read it to its end.
+    /// The message, once it is complete; null if no stream has read it to the end.
     static const MessageReader* find(const Transaction& transaction);
 
-    /// The body of a complete message in relaxed form, as it is now: hashed while it arrived, or read again if it was
-    /// not, or a plugin has replaced it.
+    /// The hash of a complete message's current body in relaxed form. If the body was not hashed while it arrived, or
+    /// if a plugin has replaced it, this function reads it again.
     static Result<std::shared_ptr<const BodyHasher>> relaxed_body(const Transaction& transaction);
 
     void chunk(std::string_view octets) override { reader_.chunk(octets); }
@@ -44,20 +44,20 @@ private:
 
 namespace smtpd::notes {
 
-/// dkim, transaction: what came of each DKIM-Signature field, from the top. Not set if nobody looked.
+/// dkim, transaction: the results of the DKIM-Signature fields, from the top. Not set if they were not verified.
 inline const NoteKey<std::vector<mailauth::DkimSignature>> dkim{"dkim"};
-/// dkim, transaction: the result for the whole message: that of a signature that passes, or else of the first one;
-/// "none".
+/// dkim, transaction: the result for the whole message: "pass" if a signature passes, otherwise the result of the first
+/// signature; "none" without a signature.
 inline const NoteKey<std::string> dkim_result{"dkim_result"};
-/// dkim, transaction: d= of the signatures that pass, in lower case, each once.
+/// dkim, transaction: d= of the signatures that pass, in lower case, without duplicates.
 inline const NoteKey<std::vector<std::string>> dkim_pass_domains{"dkim_pass_domains"};
 
-/// arc, transaction: what came of the chain. Not set if nobody looked.
+/// arc, transaction: the result for the chain. Not set if it was not validated.
 inline const NoteKey<mailauth::ArcChain> arc{"arc"};
-/// arc, transaction: the instance of the chain whose results may be used, because all sealers since then are trusted
-/// (mailauth::oldest_trusted()); 0 if there is none. `arc->sets[instance - 1].results` are these results.
+/// arc, transaction: the instance whose results may be used, because its sealer and all later sealers are trusted
+/// (mailauth::oldest_trusted()); 0 if there is none. The results are in `arc->sets[instance - 1].results`.
 inline const NoteKey<std::size_t> arc_trusted{"arc_trusted"};
-/// Any plugin, transaction, before queue_pre: the message will go on to another server, so arc seals it.
+/// Any plugin, transaction, before queue_pre: the message will be forwarded to another server, so arc seals it.
 inline const NoteKey<bool> will_be_forwarded{"will_be_forwarded"};
 
 }  // namespace smtpd::notes

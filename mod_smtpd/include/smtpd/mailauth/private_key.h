@@ -1,4 +1,4 @@
-/// private_key.h: the keys that DKIM and ARC sign with: RSA (RFC 8301) and Ed25519 (RFC 8463).
+/// private_key.h: private keys for DKIM and ARC signatures: RSA (RFC 8301) and Ed25519 (RFC 8463).
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -13,16 +13,16 @@ struct evp_pkey_st;
 
 namespace smtpd::mailauth {
 
-/// Immutable; copies share the key, and several threads may sign with one at a time.
+/// Immutable. Copies share the key, and several threads may sign with it at the same time.
 class SMTPD_API PrivateKey {
 public:
-    /// RFC 8301 3.2: a signer must not use less.
+    /// RFC 8301 3.2: signers must not use smaller keys.
     static constexpr unsigned min_rsa_bits = 1024;
     static constexpr unsigned max_rsa_bits = 8192;
 
     /// Reads PEM: PKCS #8 ("BEGIN PRIVATE KEY") or PKCS #1 ("BEGIN RSA PRIVATE KEY"), without a pass phrase.
     static Result<PrivateKey> parse(std::string_view pem);
-    /// New keys, for tools.
+    /// Generates a key; for tools.
     static Result<PrivateKey> generate_rsa(unsigned bits);
     static Result<PrivateKey> generate_ed25519();
 
@@ -32,9 +32,9 @@ public:
     unsigned bits() const noexcept { return bits_; }
     /// PKCS #8 in PEM.
     std::string pem() const;
-    /// The public half as p= of a key record has it, in base64.
+    /// The public key for p= of a key record, in base64.
     std::string public_text() const;
-    /// The signature of a SHA-256 digest, octets as they are.
+    /// Signs a SHA-256 digest. The result is binary.
     Result<std::string> sign(const Sha256& digest) const;
 
 private:

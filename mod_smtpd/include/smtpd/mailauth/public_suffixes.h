@@ -1,7 +1,6 @@
-/// public_suffixes.h: the list of suffixes under which everybody may register a domain (publicsuffix.org).
+/// public_suffixes.h: the list of suffixes under which anybody may register a domain (publicsuffix.org).
 ///
-/// RFC 7489 finds the organizational domain of a name with it: the suffix and one label more. RFC 9989 does not need
-/// it.
+/// RFC 7489 uses it to find organizational domains: the suffix and one more label. RFC 9989 does not need it.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -13,22 +12,23 @@
 
 namespace smtpd::mailauth {
 
-/// Immutable; any number of threads may use one object.
+/// Immutable; thread-safe.
 class SMTPD_API PublicSuffixes {
 public:
-    /// Whether this build can read such lists (it was built with libpsl). Otherwise the functions below give Errors.
+    /// Whether this build can read such lists (it was built with libpsl). If not, of_system() and load() return Errors.
     static bool is_supported() noexcept;
-    /// The newest list that comes with the system. Error (config): there is none.
+    /// Reads the newest list of the system. Error (config): there is none.
     static Result<std::shared_ptr<const PublicSuffixes>> of_system();
-    /// The list in that file, in the format of publicsuffix.org. Error (config): it cannot be read, or is no list.
+    /// Reads a list from a file in the format of publicsuffix.org. Error (config): the file cannot be read, or is not a
+    /// list.
     static Result<std::shared_ptr<const PublicSuffixes>> load(const std::string& path);
 
     virtual ~PublicSuffixes() = default;
 
-    /// The suffix of the domain and one label more, in lower case and otherwise spelled as it was given; "" if the
-    /// domain is a public suffix itself, or no domain. A suffix that no rule names has one label.
+    /// The suffix of the domain and one more label, in lower case, with U-labels or A-labels as in `domain`. "" if
+    /// `domain` is a public suffix itself, or not a domain. If no rule matches, the suffix is the last label.
     virtual std::string registrable_domain(std::string_view domain) const = 0;
-    /// The same; for a domain that has none, the domain itself (RFC 7489 3.2).
+    /// The registrable domain or, for a domain without one, the domain itself (RFC 7489 3.2).
     std::string organizational_domain(std::string_view domain) const;
 };
 

@@ -1,5 +1,5 @@
-/// signing_keys.h: the site's keys for DKIM and ARC, and whose mail each signs: qpsmtpd's tree of folders, or the
-/// tables of OpenDKIM. Read at the start, while the process may still read what the serving user may not.
+/// signing_keys.h: the site's keys for DKIM and ARC, and the domains and addresses for which each key signs. They come
+/// from qpsmtpd's tree of folders, or from OpenDKIM's tables. The server reads them at startup, while it is still root.
 #pragma once
 
 #include <smtpd/base/api.h>
@@ -14,39 +14,39 @@
 
 namespace smtpd::mailauth {
 
-/// A key, and what a signature with it says.
+/// A key, with the domain and selector for its signatures.
 struct SigningKey {
     std::string domain;  ///< d=, as A-labels
     std::string selector;
     PrivateKey key;
 };
 
-/// Filled once, then immutable, and read by several threads.
+/// Fill it once; after that it is immutable, and several threads may read it.
 class SMTPD_API SigningKeys {
 public:
-    /// Something that the administrator should know. An error: signatures would be missing.
+    /// A message for the administrator. If `is_error`, signatures would be missing.
     struct Problem {
         bool is_error = true;
         std::string text;
     };
     using Problems = std::vector<Problem>;
 
-    /// Reads a folder with one folder for each domain. In such a folder, `private` is an RSA key in PEM and `selector`
-    /// its selector; `private-ed25519` and `selector-ed25519` are the same for Ed25519. A symbolic link to another
-    /// folder signs with the name of that folder as d=.
+    /// Reads a folder that has a subfolder for each domain. In a subfolder, `private` is an RSA key in PEM and
+    /// `selector` its selector; `private-ed25519` and `selector-ed25519` are the same for Ed25519. If a domain's
+    /// subfolder is a symbolic link, d= of its signatures is the name of the folder that the link points to.
     Problems add_tree(const std::string& folder);
-    /// Reads a KeyTable (`name domain:selector:/path/of/key`, a domain of `%` being the author's) and a SigningTable
-    /// (`pattern name`) of OpenDKIM. Patterns are those of OpenDKIM, or with `has_wildcards` (`refile:`) addresses in
-    /// which `*` stands for anything.
+    /// Reads OpenDKIM's KeyTable (`name domain:selector:/path/of/key`; the domain `%` means the author's) and
+    /// SigningTable (`pattern name`). Patterns are those of OpenDKIM. With `has_wildcards` (`refile:`), they are
+    /// addresses in which `*` matches any text.
     Problems add_tables(const std::string& key_table, const std::string& signing_table, bool has_wildcards);
 
-    /// The keys that sign the mail of that author; none if it is not signed. Of the tree: those of the domain, or else
-    /// of the nearest domain above it that has keys. Of the tables: those of the first pattern that matches.
+    /// The keys for mail of this author; none if it is not signed. From the tree: the keys of the domain, or of its
+    /// nearest parent domain that has keys. From the tables: the keys of the first pattern that matches.
     std::vector<SigningKey> find(std::string_view local_part, std::string_view domain) const;
     bool empty() const noexcept { return trees_.empty() && patterns_.empty(); }
     /// How many keys were read.
     std::size_t size() const noexcept { return count_; }
-    /// The files that the keys were read from.
+    /// The files from which the keys were read.
     const std::vector<std::string>& files() const noexcept { return files_; }
 
 private:

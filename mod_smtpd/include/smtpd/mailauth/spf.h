@@ -15,7 +15,8 @@
 /// | octets of an expanded name | 253 | labels are dropped from the left (RFC 7208 7.3) |
 /// | octets of an explanation | 400 | it is cut |
 ///
-/// So an evaluation needs at most 123 questions. Time is the caller's: what did not come in time is a temperror.
+/// So an evaluation needs at most 123 questions. The caller sets the time limit: an answer that is late gives
+/// temperror.
 #pragma once
 
 #include <smtpd/authentication_result.h>
@@ -34,7 +35,7 @@
 namespace smtpd::mailauth {
 
 enum class SpfResult : std::uint8_t {
-    none,       ///< no record, or no domain that could have one
+    none,       ///< no record, or not a domain that can have one
     neutral,    ///< the domain says nothing about this client
     pass,       ///< the client may send for the domain
     fail,       ///< it may not
@@ -50,13 +51,14 @@ enum class SpfIdentity : std::uint8_t { mail_from, helo };
 /// One question: may `client` send for `domain`?
 struct SMTPD_API SpfRequest {
     IpAddress client;
-    std::string helo;        ///< as the client said it
+    std::string helo;        ///< as sent by the client
     std::string local_part;  ///< of the sender, unquoted
-    std::string domain;      ///< the domain that is checked: A-labels, without final dot
+    std::string domain;      ///< the domain to check: A-labels, without a final dot
     SpfIdentity identity = SpfIdentity::mail_from;
     bool is_null_sender = false;
 
-    /// For the null sender the identity is postmaster@HELO (RFC 7208 2.4). Without a local part it is `postmaster`.
+    /// For the null sender the identity is postmaster@HELO (RFC 7208 2.4). A sender without a local part gets
+    /// `postmaster`.
     static SpfRequest mail_from(const IpAddress& client, std::string_view helo, const Address& sender);
     static SpfRequest mail_from(const IpAddress& client, std::string_view helo, std::string_view local_part,
                                 std::string_view domain);
@@ -64,23 +66,23 @@ struct SMTPD_API SpfRequest {
 };
 
 struct SpfSettings {
-    unsigned void_limit = 2;  ///< void answers that are allowed (RFC 7208 4.6.4)
+    unsigned void_limit = 2;  ///< how many void answers are allowed (RFC 7208 4.6.4)
     std::string receiver{};   ///< our name, for `%{r}`; "" is `unknown`
 };
 
-/// What came of it.
+/// The result of an evaluation.
 struct SMTPD_API SpfOutcome {
     SpfResult result = SpfResult::none;
-    std::string mechanism{};  ///< the term that decided, as its record has it; "default" where none did; "" = no record
-    std::string problem{};    ///< why there is no better result, for `none`, `temperror` and `permerror`; safe for logs
-    std::string explanation{};  ///< foreign text for `fail`: printable ASCII; "" if the domain gives none
+    std::string mechanism{};    ///< the term that decided, as in the record; "default" if none did; "" = no record
+    std::string problem{};      ///< what went wrong, for `none`, `temperror` and `permerror`; safe for logs
+    std::string explanation{};  ///< for `fail`: untrusted text of the domain, printable ASCII; may be ""
     unsigned lookups = 0;       ///< terms that asked the DNS
     unsigned voids = 0;         ///< void answers
 
     bool operator==(const SpfOutcome&) const = default;
 };
 
-/// Evaluates, and remembers parsed records by their text (at most 2048). Thread-safe.
+/// Evaluates SPF. Caches parsed records (at most 2048), with their text as the key. Thread-safe.
 class SMTPD_API SpfEvaluator {
 public:
     explicit SpfEvaluator(SpfSettings settings = {});
@@ -88,8 +90,8 @@ public:
     SpfEvaluator(SpfEvaluator&&) noexcept;
     SpfEvaluator& operator=(SpfEvaluator&&) noexcept;
 
-    /// Nothing while answers are missing: then they are on their way, and this is to be called again. `now` is for the
-    /// macro `%{t}` of explanations only.
+    /// Returns std::nullopt while answers are missing: the questions have been sent, so call it again later. `now` is
+    /// used only for the macro `%{t}` of explanations.
     std::optional<SpfOutcome> evaluate(const SpfRequest& request, Lookups& lookups, WallTime now = {}) const;
 
     const SpfSettings& settings() const noexcept;
@@ -99,10 +101,11 @@ private:
     std::unique_ptr<State> state_;
 };
 
-/// The value of a field Received-SPF (RFC 7208 9.1), folded. `receiver` is our name.
+/// The value of a Received-SPF field (RFC 7208 9.1), folded. `receiver` is our name.
 SMTPD_API std::string received_spf(const SpfRequest& request, const SpfOutcome& outcome, std::string_view receiver);
 
-/// For Authentication-Results (RFC 8601): "spf=pass smtp.mailfrom=example.com", or smtp.helo. The value is the domain.
+/// The entry for Authentication-Results (RFC 8601): "spf=pass smtp.mailfrom=example.com", or smtp.helo. The value is
+/// the domain.
 SMTPD_API AuthenticationResult spf_authentication_result(const SpfRequest& request, const SpfOutcome& outcome);
 
 }  // namespace smtpd::mailauth
